@@ -1,0 +1,49 @@
+"""Steady probabilities per viewer, with a stated delay."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+DELAY_S = 0.15
+"""Mean delay of the smoothed probabilities. Expressions build up over half a second and more; noise by frame."""
+
+
+class ExponentialSmoother:
+    """First-order low-pass of one viewer's probabilities, in time rather than in frames.
+
+    A step is followed to 63 % after `delay_s`, which is also the delay of a slow change.
+
+    Args:
+        delay_s: Time constant in seconds, at least 0; 0 smooths nothing. Defaults to 0.15.
+    """
+
+    def __init__(self, delay_s: float = DELAY_S) -> None:
+        if delay_s < 0:
+            raise ValueError(f"Invalid delay_s: expected at least 0, received {delay_s}.")
+        self._delay_s = delay_s
+        self._value: NDArray[np.float64] | None = None
+        self._updated_ns = 0
+
+    def update(self, probabilities: NDArray[np.float64], captured_ns: int) -> NDArray[np.float64]:
+        """Take in the probabilities of the next frame.
+
+        Args:
+            probabilities: `(7,)`, summing to 1.
+            captured_ns: When its frame was captured.
+
+        Returns:
+            `(7,)` smoothed probabilities, summing to 1.
+        """
+        if self._value is None or self._delay_s == 0:
+            self._value = np.array(probabilities, dtype=np.float64)
+        else:
+            share = 1.0 - math.exp(-max(0, captured_ns - self._updated_ns) / 1e9 / self._delay_s)
+            self._value = self._value + share * (probabilities - self._value)
+        self._updated_ns = captured_ns
+        return self._value

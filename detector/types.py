@@ -1,0 +1,170 @@
+"""The values that travel from stage to stage, each validated once, where it is made.
+
+Frame -> FaceDetection -> TrackedFace -> FaceReading. Boxes are fractions of the frame, so that they mean the same on a
+preview of another size; times are nanoseconds of one monotonic clock, which all processes of the machine share (for a
+recording: nanoseconds since its first frame).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from detector.emotions import EMOTIONS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+KEYPOINTS = ("right_eye", "left_eye", "nose_tip", "mouth_centre", "right_ear", "left_ear")
+"""The six points of a detected face, named from the person's own point of view."""
+
+
+class Box(NamedTuple):
+    """A rectangle in fractions of the frame: left, top, width, height. May reach beyond the frame."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        return self.x + self.width / 2, self.y + self.height / 2
+
+    def overlap(self, other: Box) -> float:
+        """Intersection over union with another box, 0 to 1."""
+        width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
+        height = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
+        if width <= 0 or height <= 0:
+            return 0.0
+        shared = width * height
+        return shared / (self.width * self.height + other.width * other.height - shared)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture from a source.
+
+    Attributes:
+        image: `(height, width, 3)` BGR, uint8; never modified after capture.
+        captured_ns: When it was captured.
+        sequence: Counts every frame that the source delivered, from 0, dropped ones included.
+    """
+
+    image: NDArray[np.uint8]
+    captured_ns: int
+    sequence: int
+
+    def __post_init__(self) -> None:
+        if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
+            raise ValueError(
+                "Invalid frame: expected a uint8 image of shape (height, width, 3), "
+                f"received {self.image.dtype} of shape {self.image.shape}."
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceDetection:
+    """One face found in one frame.
+
+    Attributes:
+        box: Where.
+        confidence: The detector's own score, 0 to 1.
+        keypoints: `(6, 2)` x and y of `KEYPOINTS`, in fractions of the frame.
+    """
+
+    box: Box
+    confidence: float
+    keypoints: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if self.keypoints.shape != (len(KEYPOINTS), 2):
+            raise ValueError(
+                f"Invalid keypoints: expected shape ({len(KEYPOINTS)}, 2), received {self.keypoints.shape}."
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrackedFace:
+    """A detected face with the number of the track it belongs to.
+
+    Attributes:
+        viewer: Number of the track, from 1; lives as long as the face stays in view, and is never used again.
+        detection: The face in this frame.
+    """
+
+    viewer: int
+    detection: FaceDetection
+
+
+class HeadPose(NamedTuple):
+    """Where a head points, in degrees; 0, 0, 0 looks into the camera.
+
+    Yaw is positive when the person turns to their own left, pitch is positive when they look up, and roll is positive
+    when the head leans towards their own left shoulder.
+    """
+
+    yaw: float
+    pitch: float
+    roll: float
+
+
+@dataclass(frozen=True, slots=True)
+class FaceReading:
+    """One viewer at one instant.
+
+    Attributes:
+        viewer: Number of the track.
+        captured_ns: When the frame was captured.
+        box: Where the face is.
+        probabilities: Seven probabilities in the order of `EMOTIONS`, calibrated and smoothed; they sum to 1.
+        valence: -1 to 1.
+        expressiveness: 0 to 1.
+        uncertain: The highest of these probabilities is below the model card's threshold.
+        pose: Where the head points.
+        attentive: Whether it looks at the screen.
+        quality: Confidence of the face detector, 0 to 1.
+    """
+
+    viewer: int
+    captured_ns: int
+    box: Box
+    probabilities: tuple[float, ...]
+    valence: float
+    expressiveness: float
+    uncertain: bool
+    pose: HeadPose
+    attentive: bool
+    quality: float
+
+    def __post_init__(self) -> None:
+        if len(self.probabilities) != len(EMOTIONS):
+            raise ValueError(
+                f"Invalid probabilities: expected {len(EMOTIONS)} numbers, received {len(self.probabilities)}."
+            )
+
+    @property
+    def label(self) -> str:
+        """The most probable emotion."""
+        return EMOTIONS[max(range(len(EMOTIONS)), key=self.probabilities.__getitem__)]
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysedFrame:
+    """What was measured in one frame; without readings the frame showed nobody.
+
+    Attributes:
+        sequence: Number of the frame at its source.
+        captured_ns: When it was captured.
+        width: Of the picture, in pixels.
+        height: Of the picture, in pixels.
+        readings: One for each viewer, by viewer number.
+    """
+
+    sequence: int
+    captured_ns: int
+    width: int
+    height: int
+    readings: tuple[FaceReading, ...]

@@ -1,0 +1,339 @@
+"""Where frames come from: a camera, a recording, a network stream, or the demo viewer.
+
+Every source is opened, read and closed by one thread. A live source stamps a frame when it is captured; a recording
+stamps it with its own presentation time, so that nothing measured on it depends on the speed of the machine.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import cv2
+import numpy as np
+
+from detector.errors import SourceLostError, SourceOpenError
+from detector.types import Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+logger = logging.getLogger(__name__)
+
+DEMO_VIDEO = Path(__file__).parent / "demo" / "viewer.mp4"
+
+STREAM_OPEN_TIMEOUT_MS = 6000
+STREAM_READ_TIMEOUT_MS = 2500
+"""A stream that stalls is noticed within three seconds."""
+
+CUT_OFF_TOLERANCE_S = 1.0
+"""A recording may end this much before the length in its header: containers round, sound may outlast the picture."""
+
+DEFAULT_FRAME_RATE = 30.0
+
+SourceKind = Literal["camera", "file", "stream", "demo"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """What to open.
+
+    Attributes:
+        kind: Camera, file, stream or the demo viewer.
+        target: Index of the camera, path of the file, or address of the stream; empty for the demo viewer.
+    """
+
+    kind: SourceKind
+    target: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> SourceSpec:
+        """Read what a person typed.
+
+        Args:
+            text: A camera's index, `demo`, an address (http, https, rtsp, rtmp, udp, tcp), or a file's path.
+
+        Raises:
+            SourceOpenError: It is none of these.
+        """
+        if text.isdigit():
+            return cls("camera", text)
+        if text == "demo":
+            return cls("demo")
+        scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", text)
+        if scheme is None:
+            return cls("file", text)
+        if scheme[1].lower() in {"http", "https", "rtsp", "rtsps", "rtmp", "udp", "tcp"}:
+            return cls("stream", text)
+        raise SourceOpenError(
+            f"Unknown kind of source {text!r}: expected a camera index, a video file, "
+            "an http or rtsp address, or 'demo'."
+        )
+
+    def __str__(self) -> str:
+        return self.target if self.kind == "file" else f"{self.kind} {self.target}".strip()
+
+
+class VideoSource(ABC):
+    """A source of frames, open from its construction until `close`.
+
+    Attributes:
+        live: Whether the frames come at their own pace, so that a late reader loses some.
+        frame_rate: Frames per second as the source states it; 30 where it states none.
+    """
+
+    live: bool
+    frame_rate: float
+
+    def __enter__(self) -> VideoSource:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @abstractmethod
+    def read(self) -> Frame | None:
+        """The next frame, or `None` at the end of a recording and after `interrupt`.
+
+        Raises:
+            SourceLostError: The source failed before its end.
+        """
+
+    def interrupt(self) -> None:  # noqa: B027 (most sources never wait for long)
+        """Make a waiting `read` return soon; the only method that another thread may call."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release the source; harmless when repeated."""
+
+
+def _quiet_capture(target: str | int, backend: int, parameters: list[int] | None = None) -> cv2.VideoCapture:
+    # OpenCV and its FFmpeg print to the terminal what we say ourselves, in better words.
+    cv2.setLogLevel(0)
+    return cv2.VideoCapture(target, backend, parameters or [])
+
+
+def _stated_rate(capture: cv2.VideoCapture) -> float:
+    rate = capture.get(cv2.CAP_PROP_FPS)
+    return rate if 1.0 <= rate <= 1000.0 else DEFAULT_FRAME_RATE
+
+
+class Recording(VideoSource):
+    """A video file, every frame in order, stamped with its presentation time since the first frame.
+
+    Args:
+        path: The file.
+
+    Raises:
+        SourceOpenError: It is missing, not a video, or without a picture.
+    """
+
+    live = False
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise SourceOpenError(f"The video {path} is missing: expected a file; check the path.")
+        self._path = path
+        self._capture = _quiet_capture(str(path), cv2.CAP_FFMPEG)
+        opened = self._capture.isOpened()
+        self.frame_rate = _stated_rate(self._capture)
+        self._stated_frames = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        self._sequence = 0
+        self._origin_ms: float | None = None
+        self._last_ns = -1
+        self._pending = self._decode() if opened else None
+        if self._pending is None:
+            self._capture.release()
+            raise SourceOpenError(
+                f"{path} holds no picture that can be decoded: expected a video file, received "
+                f"{path.stat().st_size} bytes that are empty, cut off or of another kind; record or copy it again."
+            )
+
+    def read(self) -> Frame | None:
+        """The next frame, or `None` at the end.
+
+        Raises:
+            SourceLostError: The file ends well before the length that its header states.
+        """
+        frame = self._pending
+        if frame is None:
+            missing_s = (self._stated_frames - self._sequence) / self.frame_rate
+            if missing_s > CUT_OFF_TOLERANCE_S:
+                raise SourceLostError(
+                    f"{self._path} is cut off: expected {self._stated_frames} frames, received {self._sequence}; "
+                    "what came before the cut was measured."
+                )
+            return None
+        self._pending = self._decode()
+        return frame
+
+    def _decode(self) -> Frame | None:
+        read, image = self._capture.read()
+        if not read:
+            return None
+        stamp_ms = self._capture.get(cv2.CAP_PROP_POS_MSEC)
+        if self._origin_ms is None:
+            self._origin_ms = stamp_ms
+        captured_ns = round((stamp_ms - self._origin_ms) * 1e6)
+        # MediaPipe and the tracker need rising times; broken files repeat a stamp now and then.
+        captured_ns = max(captured_ns, self._last_ns + 1) if self._last_ns >= 0 else 0
+        frame = Frame(np.asarray(image, dtype=np.uint8), captured_ns, self._sequence)
+        self._last_ns = captured_ns
+        self._sequence += 1
+        return frame
+
+    def close(self) -> None:
+        """Close the file; harmless when repeated."""
+        self._pending = None
+        self._capture.release()
+
+
+class PacedRecording(VideoSource):
+    """A video file played like a camera: each frame appears at its time on the monotonic clock.
+
+    Args:
+        path: The file.
+        loop: Whether it starts again at its end. Defaults to `False`.
+    """
+
+    live = True
+
+    def __init__(self, path: Path, *, loop: bool = False) -> None:
+        self._path = path
+        self._loop = loop
+        self._recording = Recording(path)
+        self.frame_rate = self._recording.frame_rate
+        self._interrupted = threading.Event()
+        self._start_ns = time.monotonic_ns()
+        self._sequence = 0
+        self._newest_ns = 0
+
+    def read(self) -> Frame | None:
+        """The next frame, when it is due."""
+        frame = self._recording.read()
+        if frame is None and self._loop:
+            self._recording.close()
+            self._recording = Recording(self._path)
+            self._start_ns += self._newest_ns + round(1e9 / self.frame_rate)
+            frame = self._recording.read()
+        if frame is None:
+            return None
+        self._newest_ns = frame.captured_ns
+        due_ns = self._start_ns + frame.captured_ns
+        ahead_s = (due_ns - time.monotonic_ns()) / 1e9
+        if self._interrupted.wait(max(0.0, ahead_s)):
+            return None
+        paced = Frame(frame.image, due_ns, self._sequence)
+        self._sequence += 1
+        return paced
+
+    def interrupt(self) -> None:
+        """Make a waiting `read` return `None` at once."""
+        self._interrupted.set()
+
+    def close(self) -> None:
+        """Close the file; harmless when repeated."""
+        self._recording.close()
+
+
+class LiveCapture(VideoSource):
+    """A camera or a network stream: frames are stamped when they arrive.
+
+    Args:
+        spec: Camera or stream.
+        clock: Nanoseconds of the monotonic clock. Defaults to the system's.
+
+    Raises:
+        SourceOpenError: It cannot be opened or gives no picture.
+    """
+
+    live = True
+
+    def __init__(self, spec: SourceSpec, clock: Callable[[], int] = time.monotonic_ns) -> None:
+        self._spec = spec
+        self._clock = clock
+        if spec.kind == "camera":
+            self._capture = _quiet_capture(int(spec.target), cv2.CAP_ANY)
+            # One buffered frame: the newest is wanted, not the oldest.
+            self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        else:
+            limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, STREAM_OPEN_TIMEOUT_MS]
+            limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, STREAM_READ_TIMEOUT_MS]
+            self._capture = _quiet_capture(spec.target, cv2.CAP_FFMPEG, limits)
+        self._sequence = 0
+        self._newest_ns = 0
+        if not self._capture.isOpened() or not self._capture.grab():
+            self._capture.release()
+            raise SourceOpenError(_why_not(spec))
+        self.frame_rate = _stated_rate(self._capture)
+
+    def read(self) -> Frame | None:
+        """The next frame.
+
+        Raises:
+            SourceLostError: No picture came: unplugged, stalled, or the stream ended.
+        """
+        grabbed = self._capture.grab()
+        # Stamped before decoding, which takes its own time.
+        captured_ns = max(self._clock(), self._newest_ns + 1)
+        read, image = self._capture.retrieve() if grabbed else (False, None)
+        if not read or image is None:
+            raise SourceLostError(f"The {self._spec} gives no more pictures: expected a running source.")
+        self._newest_ns = captured_ns
+        frame = Frame(np.asarray(image, dtype=np.uint8), captured_ns, self._sequence)
+        self._sequence += 1
+        return frame
+
+    def close(self) -> None:
+        """Release the camera or the connection; harmless when repeated."""
+        self._capture.release()
+
+
+def _why_not(spec: SourceSpec) -> str:
+    if spec.kind == "stream":
+        return (
+            f"The stream {spec.target} cannot be opened: expected a server that answers within "
+            f"{STREAM_OPEN_TIMEOUT_MS / 1000:.0f} s with a video; check the address and that the server runs."
+        )
+    found = cameras()
+    have = f"cameras found: {', '.join(map(str, found))}" if found else "no camera was found on this machine"
+    return (
+        f"Camera {spec.target} cannot be opened ({have}): plug it in, close programs that use it, choose another "
+        "with --source, or try the built-in viewer with --source demo."
+    )
+
+
+def cameras() -> list[int]:
+    """Indices of the cameras that the system lists (Linux: /dev/video*), without opening them."""
+    numbers = (re.fullmatch(r"video(\d+)", device.name) for device in Path("/dev").glob("video*"))
+    return sorted(int(number[1]) for number in numbers if number)
+
+
+def open_source(spec: SourceSpec, *, lossless: bool = False) -> VideoSource:
+    """Open a source.
+
+    Args:
+        spec: What to open.
+        lossless: Read a file or the demo viewer frame by frame on its own clock, as fast as it is asked, instead of in
+            real time. Defaults to `False`.
+
+    Raises:
+        SourceOpenError: It cannot be opened, or a live source was asked to be lossless.
+    """
+    if spec.kind in {"camera", "stream"}:
+        if lossless:
+            raise SourceOpenError(f"The {spec} is live and cannot be replayed: expected a video file.")
+        return LiveCapture(spec)
+    path = DEMO_VIDEO if spec.kind == "demo" else Path(spec.target)
+    if lossless:
+        return Recording(path)
+    return PacedRecording(path, loop=spec.kind == "demo")

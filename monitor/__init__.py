@@ -1,0 +1,1 @@
+"""The application: the pipeline, the kiosk window, the reports and the command line."""

@@ -1,0 +1,52 @@
+"""What the overlay shows: the newest analysed frame, a small preview, and how the sensor is doing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from detector.types import AnalysedFrame
+
+SensorState = Literal["starting", "running", "reconnecting", "restarting", "unavailable", "ended"]
+
+
+@dataclass(frozen=True, slots=True)
+class SensorHealth:
+    """How the sensor is doing.
+
+    Attributes:
+        state: `starting` until the first frame; `reconnecting` while the source is lost; `restarting` while the process
+            is; `unavailable` once restarting was given up; `ended` when a recording is over.
+        detail: One short sentence for a person, empty when all is well.
+        frames: Frames analysed since the start of the sensor.
+        dropped: Frames that a newer one replaced before they were analysed.
+        fps: Frames analysed in the last second.
+        latency_ms: Median time from capture to reading over the last second.
+    """
+
+    state: SensorState
+    detail: str = ""
+    frames: int = 0
+    dropped: int = 0
+    fps: float = 0.0
+    latency_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LiveView:
+    """The newest state of the sensor.
+
+    Attributes:
+        health: How the sensor is doing.
+        frame: The newest analysed frame; `None` before the first.
+        preview: `(height, width, 3)` RGB, uint8, a reduced copy of that frame's picture; `None` before the first. It
+            lives in memory only.
+    """
+
+    health: SensorHealth
+    frame: AnalysedFrame | None = None
+    preview: NDArray[np.uint8] | None = None

@@ -1,0 +1,1 @@
+"""Offline training and measuring of the emotion classifier; imports only `detector`."""

@@ -1,0 +1,1 @@
+"""Network architectures by name, one module each; every module offers `build(heads, ...)`."""
