@@ -68,6 +68,7 @@ class FaceTracker:
         lost_track_buffer_s: Seconds a track outlives its last detection, at least 0. Defaults to 0.8.
         minimum_consecutive_frames: Frames in a row before a track is a viewer, at least 1. Defaults to 5.
         max_distance: Furthest jump from the predicted place, in box sides, above 0. Defaults to 0.75.
+        first_number: Number of the first viewer. Defaults to 1.
 
     Raises:
         ValueError: A setting is out of its range.
@@ -78,6 +79,7 @@ class FaceTracker:
         lost_track_buffer_s: float = LOST_TRACK_BUFFER_S,
         minimum_consecutive_frames: int = MINIMUM_CONSECUTIVE_FRAMES,
         max_distance: float = MAX_DISTANCE,
+        first_number: int = 1,
     ) -> None:
         if lost_track_buffer_s < 0:
             raise ValueError(f"Invalid lost_track_buffer_s: expected at least 0, received {lost_track_buffer_s}.")
@@ -91,7 +93,7 @@ class FaceTracker:
         self._minimum_frames = minimum_consecutive_frames
         self._max_distance = max_distance
         self._tracks: list[_Track] = []
-        self._viewers = 0
+        self._viewers = first_number - 1
 
     def update(self, detections: Sequence[FaceDetection], captured_ns: int) -> list[TrackedFace]:
         """Assign the faces of the next frame.

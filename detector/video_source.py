@@ -87,10 +87,12 @@ class VideoSource(ABC):
     Attributes:
         live: Whether the frames come at their own pace, so that a late reader loses some.
         frame_rate: Frames per second as the source states it; 30 where it states none.
+        frame_count: Frames that a recording states in its header; 0 for a live source.
     """
 
     live: bool
     frame_rate: float
+    frame_count: int = 0
 
     def __enter__(self) -> VideoSource:
         return self
@@ -146,7 +148,7 @@ class Recording(VideoSource):
         self._capture = _quiet_capture(str(path), cv2.CAP_FFMPEG)
         opened = self._capture.isOpened()
         self.frame_rate = _stated_rate(self._capture)
-        self._stated_frames = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        self.frame_count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self._sequence = 0
         self._origin_ms: float | None = None
         self._last_ns = -1
@@ -166,10 +168,10 @@ class Recording(VideoSource):
         """
         frame = self._pending
         if frame is None:
-            missing_s = (self._stated_frames - self._sequence) / self.frame_rate
+            missing_s = (self.frame_count - self._sequence) / self.frame_rate
             if missing_s > CUT_OFF_TOLERANCE_S:
                 raise SourceLostError(
-                    f"{self._path} is cut off: expected {self._stated_frames} frames, received {self._sequence}; "
+                    f"{self._path} is cut off: expected {self.frame_count} frames, received {self._sequence}; "
                     "what came before the cut was measured."
                 )
             return None

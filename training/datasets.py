@@ -14,8 +14,7 @@ import lzma
 import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from detector.emotions import EMOTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
     from typing import TextIO
 
     from numpy.typing import NDArray
@@ -95,7 +95,7 @@ class FaceDataset:
 @contextmanager
 def _open_text(path: Path) -> Iterator[TextIO]:
     """Open a CSV file that may be packed with xz, gzip, bzip2 or zip, told by its ending."""
-    openers = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
+    openers: dict[str, Any] = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
             members = [name for name in archive.namelist() if name.endswith(".csv")]
@@ -105,7 +105,7 @@ def _open_text(path: Path) -> Iterator[TextIO]:
                 yield io.TextIOWrapper(packed, encoding="utf-8", newline="")
     elif path.suffix in openers:
         with openers[path.suffix](path, "rt", encoding="utf-8", newline="") as text:
-            yield text  # type: ignore[misc]
+            yield text
     else:
         with path.open(encoding="utf-8", newline="") as text:
             yield text
@@ -121,7 +121,9 @@ def read_fer2013(path: Path, votes_path: Path | None = None) -> FaceDataset:
     Raises:
         DatasetError: A file is missing, a column is missing, or the two files do not belong together.
     """
-    images, labels, usage = [], [], []
+    images: list[NDArray[np.uint8]] = []
+    labels: list[int] = []
+    usage: list[str] = []
     try:
         with _open_text(path) as text:
             reader = csv.DictReader(text)

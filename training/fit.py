@@ -161,9 +161,8 @@ class WeightAverage(keras.callbacks.Callback):
         if self._step % 4:
             return
         decay = min(self._momentum, (1 + self._step) / (10 + self._step)) ** 4
-        for mean, weight in zip(self.average, self.model.get_weights(), strict=True):
-            mean *= decay
-            mean += (1 - decay) * weight
+        for index, weight in enumerate(self.model.get_weights()):
+            self.average[index] += (1 - decay) * (weight - self.average[index])
 
 
 class Progress(keras.callbacks.Callback):

@@ -13,13 +13,15 @@ import argparse
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 WIDTH, HEIGHT, FRAME_RATE = 640, 480, 25
 GRID_PX = 8
@@ -87,7 +89,7 @@ SCRIPT = ((NEUTRAL, 5.0), (HAPPY, 6.0), (SURPRISE, 5.0), (NEUTRAL, 3.0), (SAD, 5
 """Expressions and how long each lasts, in seconds; the last leads back to the first."""
 
 
-def portrait() -> NDArray[np.uint8]:
+def portrait() -> NDArray[Any]:
     """The portrait, scaled to fill the frame: `(480, 640, 3)` RGB."""
     from skimage.data import astronaut  # noqa: PLC0415 (only this script needs scikit-image)
 
@@ -97,7 +99,7 @@ def portrait() -> NDArray[np.uint8]:
     return cv2.resize(part, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
 
 
-def landmarks(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
+def landmarks(picture: NDArray[Any]) -> NDArray[Any]:
     """The face mesh of the portrait: `(468, 2)` pixels.
 
     Raises:
@@ -113,7 +115,7 @@ def landmarks(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.array([(point.x * WIDTH, point.y * HEIGHT) for point in points])
 
 
-def moved(points: NDArray[np.float64], expression: Expression) -> dict[int, NDArray[np.float64]]:
+def moved(points: NDArray[Any], expression: Expression) -> dict[int, NDArray[Any]]:
     """Where an expression moves the landmarks it concerns: index to new place."""
     face = points[152, 1] - points[10, 1]
     to = {index: points[index].copy() for index in (*FIXED, *EYE_CORNERS)}
@@ -156,8 +158,8 @@ def moved(points: NDArray[np.float64], expression: Expression) -> dict[int, NDAr
 
 
 def with_expression(
-    picture: NDArray[np.uint8], points: NDArray[np.float64], expression: Expression
-) -> NDArray[np.uint8]:
+    picture: NDArray[Any], points: NDArray[Any], expression: Expression
+) -> NDArray[Any]:
     """Bend the portrait into an expression."""
     to = moved(points, expression)
     border = [(x, y) for x in np.linspace(0, WIDTH - 1, 5) for y in (0, HEIGHT - 1)]
@@ -178,7 +180,7 @@ def with_expression(
     return np.asarray(bent, dtype=np.uint8)
 
 
-def _dark_mouth(picture: NDArray[np.uint8], points: NDArray[np.float64], expression: Expression) -> NDArray[np.uint8]:
+def _dark_mouth(picture: NDArray[Any], points: NDArray[Any], expression: Expression) -> NDArray[Any]:
     """Hide stretched teeth behind the shadow of an open mouth."""
     face = points[152, 1] - points[10, 1]
     ring = points[list(LIP_RING)].copy()
@@ -190,17 +192,18 @@ def _dark_mouth(picture: NDArray[np.uint8], points: NDArray[np.float64], express
     ring[lower, 1] += face * expression.mouth_open * depth[lower]
     ring[~lower, 1] += face * 0.022
     mask = np.zeros(picture.shape[:2], dtype=np.float32)
-    cv2.fillPoly(mask, [np.round(ring).astype(np.int32)], 1.0, lineType=cv2.LINE_AA)
+    cv2.fillPoly(mask, [np.round(ring).astype(np.int32)], (1.0,), lineType=cv2.LINE_AA)
     strength = min(1.0, expression.mouth_open / 0.05) * 0.93
     mask = cv2.GaussianBlur(mask, (0, 0), 2.0)[..., None] * strength
     shadow = np.array([52, 18, 18], dtype=np.float32)
     return np.asarray(picture * (1 - mask) + shadow * mask, dtype=np.uint8)
 
 
-def _lip_line(picture: NDArray[np.uint8], lips: NDArray[np.float64], closed: float) -> NDArray[np.uint8]:
+def _lip_line(picture: NDArray[Any], lips: NDArray[Any], closed: float) -> NDArray[Any]:
     """Draw the line where closed lips meet, which also covers what is left of the teeth."""
     mask = np.zeros(picture.shape[:2], dtype=np.float32)
-    cv2.polylines(mask, [np.round(lips * 8).astype(np.int32)], False, 1.0, 3, cv2.LINE_AA, 3)
+    line = np.round(lips * 8).astype(np.int32)
+    cv2.polylines(mask, [line], False, (1.0,), 3, cv2.LINE_AA, 3)
     mask = cv2.GaussianBlur(mask, (0, 0), 1.0)[..., None] * max(0.0, closed - 0.4) / 0.6
     shade = np.array([140, 70, 66], dtype=np.float32)
     return np.asarray(picture * (1 - mask) + shade * mask, dtype=np.uint8)
@@ -222,7 +225,7 @@ def expression_at(time_s: float) -> Expression:
     return now.mixed(Expression(**{**vars(now), "eyes_open": -0.03}), blink)
 
 
-def frames() -> list[NDArray[np.uint8]]:
+def frames() -> list[NDArray[Any]]:
     """All frames of the video: RGB, with a slow sway of the head and shoulders."""
     picture = portrait()
     points = landmarks(picture)
@@ -232,7 +235,7 @@ def frames() -> list[NDArray[np.uint8]]:
         phase = 2 * np.pi * number / (length_s * FRAME_RATE)
         bent = with_expression(picture, points, expression_at(number / FRAME_RATE))
         sway = cv2.getRotationMatrix2D((WIDTH / 2, HEIGHT), 1.6 * np.sin(5 * phase), 1.04 + 0.01 * np.sin(3 * phase))
-        sway[:, 2] += (6 * np.sin(4 * phase), 3 * np.sin(7 * phase))
+        sway[:, 2] = sway[:, 2] + (6 * np.sin(4 * phase), 3 * np.sin(7 * phase))
         made.append(cv2.warpAffine(bent, sway, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE))
     return made
 

@@ -37,11 +37,10 @@ class Capture:
         error: Why the source could not be opened at first, or why a recording ended early; `None` while all is well.
         opened: Set once the first attempt to open the source has succeeded or failed.
         frame_rate: Frames per second as the source states it, valid once opened.
+        frame_count: Frames that a recording states, 0 where that is not known; valid once opened.
     """
 
-    def __init__(
-        self, spec: SourceSpec, *, lossless: bool, link: Link[Frame], on_lost: Callable[[str], None]
-    ) -> None:
+    def __init__(self, spec: SourceSpec, *, lossless: bool, link: Link[Frame], on_lost: Callable[[str], None]) -> None:
         self._spec = spec
         self._lossless = lossless
         self._link = link
@@ -53,6 +52,7 @@ class Capture:
         self.error: Exception | None = None
         self.opened = threading.Event()
         self.frame_rate = 0.0
+        self.frame_count = 0
 
     def start(self) -> None:
         """Start reading."""
@@ -86,7 +86,7 @@ class Capture:
         while not self._stop.is_set():
             try:
                 with open_source(self._spec, lossless=self._lossless) as source:
-                    self.frame_rate = source.frame_rate
+                    self.frame_rate, self.frame_count = source.frame_rate, source.frame_count
                     if first:
                         self.opened.set()
                     first = False
@@ -118,5 +118,3 @@ class Capture:
         finally:
             with self._source_lock:
                 self._source = None
-
-

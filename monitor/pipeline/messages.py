@@ -1,7 +1,7 @@
 """What the sensor's process tells the kiosk, and how it crosses the pipe.
 
-A message is a length-prefixed JSON document, followed by the bytes of the preview where there is one. No pickle: nothing
-that arrives is ever executed. The preview travels through a pipe from memory to memory and never touches the disk.
+A message is a length-prefixed JSON document, followed by the bytes of the preview where there is one. No pickle:
+nothing that arrives is ever executed. The preview goes through a pipe from memory to memory, never to the disk.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,8 +23,6 @@ _HEADER = struct.Struct("<II")
 _LARGEST_DOCUMENT = 16 << 20
 _LARGEST_PREVIEW = 64 << 20
 
-GapCause = Literal["camera_lost", "sensor_restarted", "sensor_unavailable", "starting"]
-
 
 class ProtocolError(Exception):
     """What came through the pipe is not a message: the sensor died in the middle of one, or wrote something else."""
@@ -37,6 +35,7 @@ class Ready:
     Attributes:
         source: The source in words.
         frame_rate: Frames per second that it states.
+        frames: Frames that a recording states, 0 where that is not known.
         live: Whether frames may be dropped.
         runtime: What classifies.
         startup_s: Seconds from the start of the process.
@@ -44,6 +43,7 @@ class Ready:
 
     source: str
     frame_rate: float
+    frames: int
     live: bool
     runtime: str
     startup_s: float
@@ -105,7 +105,7 @@ Message = Ready | FrameRead | HealthReport | SourceLost | Ended | Failed
 _PLAIN = {kind.__name__: kind for kind in (Ready, SourceLost, Ended, Failed)}
 
 
-def write_message(stream: BinaryIO, message: Message) -> None:
+def write_message(stream: IO[bytes], message: Message) -> None:
     """Send a message.
 
     Raises:
@@ -133,7 +133,7 @@ def write_message(stream: BinaryIO, message: Message) -> None:
     stream.flush()
 
 
-def read_message(stream: BinaryIO) -> Message | None:
+def read_message(stream: IO[bytes]) -> Message | None:
     """Receive a message; `None` when the other side closed the pipe.
 
     Raises:
@@ -169,7 +169,7 @@ def _parsed(document: dict[str, Any], preview: bytes) -> Message:
         return FrameRead(AnalysedFrame(document["sequence"], captured_ns, width, height, readings), picture)
     if kind == HealthReport.__name__:
         return HealthReport(SensorHealth(**document))
-    return _PLAIN[kind](**document)  # type: ignore[no-any-return]
+    return _PLAIN[kind](**document)
 
 
 def _reading_values(reading: FaceReading) -> list[Any]:

@@ -1,0 +1,81 @@
+# The two commands: `make run` does the main job, `make test` proves it. Everything they install stays in .venv/.
+
+VENV := .venv
+BIN := $(VENV)/bin
+REPORT ?= reports/latest.html
+
+# The first Python that the pinned libraries know.
+PYTHON ?= $(shell for name in python3.12 python3.11 python3.10 python3; do \
+	if $$name -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; \
+	then echo $$name; break; fi; done)
+
+# What OpenCV, MediaPipe and Qt take from the system, by Debian's names.
+SYSTEM_PACKAGES := libgl1 libegl1 libglib2.0-0 libdbus-1-3 libfontconfig1 libxkbcommon-x11-0 libxcb-icccm4 \
+	libxcb-image0 libxcb-keysyms1 libxcb-render-util0 libxcb-xinerama0 libxcb-shape0 libpulse-mainloop-glib0
+
+.PHONY: run test test-slow lint bench samples clean
+.DELETE_ON_ERROR:
+
+run: $(VENV)/.run
+	@mkdir -p $(dir $(REPORT))
+	$(BIN)/ad-monitor run --report $(REPORT)
+
+test: lint
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -m slow --timeout 900
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/.dev
+	$(BIN)/ad-monitor bench
+	$(BIN)/python -m benchmarks.pipeline
+
+# The bundled ads and the demo viewer, made anew by the project's own scripts.
+samples: $(VENV)/.dev
+	$(BIN)/python -m ads.sample.make_samples
+	$(BIN)/python -m detector.demo.make_viewer
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.system: Makefile
+	@mkdir -p $(VENV)
+	@missing=""; \
+	if command -v dpkg-query >/dev/null; then \
+		for package in $(SYSTEM_PACKAGES); do \
+			dpkg-query -W -f '$${Status}\n' $$package $${package}t64 2>/dev/null | grep -q 'ok installed' \
+				|| missing="$$missing $$package"; \
+		done; \
+		"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
+	fi; \
+	if [ -n "$$missing" ]; then \
+		sudo=""; [ "$$(id -u)" = 0 ] || sudo="sudo -n"; \
+		if command -v apt-get >/dev/null && $$sudo true 2>/dev/null; then \
+			echo "Installing system libraries:$$missing"; \
+			$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq \
+				--no-install-recommends $$missing >/dev/null || exit 1; \
+		else \
+			echo "Please install these system libraries, then run make again:$$missing"; exit 1; \
+		fi; \
+	fi
+	@touch $@
+
+$(VENV)/bin/python: $(VENV)/.system
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.10, 3.11 or 3.12 is needed: install it, or name it with PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.run: setup.cfg pyproject.toml $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.dev: setup.cfg pyproject.toml $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@ $(VENV)/.run

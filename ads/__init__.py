@@ -1,0 +1,1 @@
+"""What to show and what was shown: playlists, media, the player and the playback log. No window, no database."""

@@ -1,0 +1,15 @@
+"""What can go wrong between a playlist and a picture on the screen."""
+
+from __future__ import annotations
+
+
+class AdsError(Exception):
+    """Base of every error of this package; the message is one sentence that says what to do."""
+
+
+class PlaylistError(AdsError):
+    """A playlist cannot be read, breaks the rules of its format, or holds nothing that can be played."""
+
+
+class MediaError(AdsError):
+    """A media file is missing, is not what its name says, or breaks off while it is decoded."""

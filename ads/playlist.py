@@ -1,0 +1,459 @@
+"""Reads and checks a playlist: a YAML file, or a folder of pictures and clips.
+
+Everything that can be wrong is found here, before a show begins: a mistake in the playlist itself is refused with the
+place and the nearest known word, a media file that is missing or broken is set aside with its reason, so that the
+others are still shown.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import logging
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from ads.errors import MediaError, PlaylistError
+from ads.media import KNOWN_ENDINGS, MediaInfo, MediaKind, probe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic_core import ErrorDetails
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_IMAGE_DURATION_S = 8.0
+"""How long a still picture from a folder is shown: a usual length of a slot on such screens."""
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+"""The days of the week as a playlist names them, in the order of `datetime.weekday`."""
+
+MOODS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+"""The audience moods that an ad can be made for: the emotions that are measured."""
+
+MINUTES_PER_DAY = 24 * 60
+
+_HOURS_PATTERN = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
+_HASH_BLOCK_BYTES = 1 << 20
+
+
+class Hours(NamedTuple):
+    """A stretch of the day, in minutes after midnight: from `start`, up to but without `end`.
+
+    An end before the start reaches into the next day; 1440 is midnight at the end of the day.
+    """
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ad:
+    """One creative that can be played.
+
+    Attributes:
+        ad_id: Unique in its playlist and stable over time.
+        path: The media file, absolute.
+        name: For people.
+        kind: "image", "animation" or "video".
+        duration_s: How long it is shown, above 0.
+        sha256: Of the media file, 64 hexadecimal digits: tells one version of a creative from the next.
+        has_sound: Whether the file has a sound track.
+        width: Of the picture as it is seen, in pixels.
+        height: Of the picture as it is seen, in pixels.
+        weight: Share of voice relative to the other ads, above 0.
+        moods: Audience moods that it is made for; empty for any.
+        days: Days on which it may play, as in `DAYS`; empty for every day.
+        hours: Stretches of the day in which it may play; empty for the whole day.
+        max_per_hour: How often it may start within 60 minutes; None for no limit.
+        brand_at_s: When the brand appears, seconds into the ad.
+    """
+
+    ad_id: str
+    path: Path
+    name: str
+    kind: MediaKind
+    duration_s: float
+    sha256: str
+    has_sound: bool = False
+    width: int = 0
+    height: int = 0
+    weight: float = 1.0
+    moods: tuple[str, ...] = ()
+    days: tuple[str, ...] = ()
+    hours: tuple[Hours, ...] = ()
+    max_per_hour: int | None = None
+    brand_at_s: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.duration_s) and self.duration_s > 0):
+            raise PlaylistError(
+                f"Ad {self.ad_id!r} has an invalid duration: expected seconds above 0, got {self.duration_s}."
+            )
+
+    @property
+    def duration_ns(self) -> int:
+        """How long it is shown, in nanoseconds."""
+        return max(1, round(self.duration_s * 1e9))
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedAd:
+    """An entry of a playlist that cannot be played.
+
+    Attributes:
+        ad_id: The id that it has in the playlist.
+        path: The media file, absolute; it may not exist.
+        reason: What is wrong with it, one sentence.
+    """
+
+    ad_id: str
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Playlist:
+    """What a playlist holds, checked.
+
+    Attributes:
+        path: The YAML file or the folder, absolute.
+        ads: What can be played, at least one, in order.
+        skipped: What cannot be played, and why.
+    """
+
+    path: Path
+    ads: tuple[Ad, ...]
+    skipped: tuple[SkippedAd, ...] = ()
+
+
+def load_playlist(path: Path) -> Playlist:
+    """Reads a playlist and looks into every media file that it names.
+
+    Args:
+        path: A YAML file, or a folder whose media files are played in the natural order of their names.
+
+    Returns:
+        At least one ad that can be played. Files that are missing or cannot be decoded are in `skipped`.
+
+    Raises:
+        PlaylistError: The path does not exist, breaks the format, or names nothing that can be played.
+    """
+    path = Path(path).expanduser().absolute()
+    if path.is_dir():
+        entries = _read_folder(path)
+        folder = path
+    else:
+        entries = _read_yaml(path)
+        folder = path.parent
+    _refuse_duplicates(path, entries)
+    ads: list[Ad] = []
+    skipped: list[SkippedAd] = []
+    for entry in entries:
+        ad_id = entry.id or Path(entry.file).stem
+        media_path = folder / entry.file
+        try:
+            info = probe(media_path)
+            digest = _sha256(media_path)
+        except MediaError as error:
+            logger.warning("Ad %s is left out: %s", ad_id, error)
+            skipped.append(SkippedAd(ad_id, media_path, str(error)))
+        else:
+            duration_s = _shown_s(path, ad_id, entry, info)
+            ads.append(_make_ad(entry, media_path, info, duration_s=duration_s, digest=digest))
+    if not ads:
+        reasons = " ".join(f"[{ad.ad_id}] {ad.reason}" for ad in skipped[:3])
+        raise PlaylistError(
+            f"Nothing in the playlist {path} can be played; expected at least one working file. {reasons}"
+        )
+    return Playlist(path, tuple(ads), tuple(skipped))
+
+
+def _refuse_duplicates(path: Path, entries: list[_Entry]) -> None:
+    first_place: dict[str, int] = {}
+    for place, entry in enumerate(entries, start=1):
+        ad_id = entry.id or Path(entry.file).stem
+        if ad_id in first_place:
+            raise PlaylistError(
+                f"Ads {first_place[ad_id]} and {place} in the playlist {path} have the same id {ad_id!r}; "
+                "give each ad an 'id' of its own."
+            )
+        first_place[ad_id] = place
+
+
+class _Entry(BaseModel):
+    """One ad as the YAML file names it; the fields are the keys that users may write."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    id: str | None = Field(default=None, min_length=1)
+    file: str = Field(min_length=1)
+    name: str | None = Field(default=None, min_length=1)
+    duration_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    moods: list[str] = Field(default_factory=list)
+    days: list[str] = Field(default_factory=list)
+    hours: str | list[str] | None = None
+    max_per_hour: int | None = Field(default=None, ge=1)
+    brand_at_s: list[Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=list)
+
+    @field_validator("file")
+    @classmethod
+    def _stays_in_the_folder(cls, value: str) -> str:
+        path = PurePosixPath(value)
+        if path.is_absolute() or ".." in path.parts or path.name in ("", ".") or "\0" in value:
+            raise ValueError("expected a path below the playlist's folder, without '..' and not absolute")
+        return value
+
+    @field_validator("moods")
+    @classmethod
+    def _known_moods(cls, value: list[str]) -> list[str]:
+        return _all_known(value, MOODS)
+
+    @field_validator("days")
+    @classmethod
+    def _known_days(cls, value: list[str]) -> list[str]:
+        return _all_known(value, DAYS)
+
+    @field_validator("hours")
+    @classmethod
+    def _readable_hours(cls, value: str | list[str] | None) -> str | list[str] | None:
+        _parse_hours(value)
+        return value
+
+
+_KEYS = tuple(_Entry.model_fields)
+
+_EXPECTED = {
+    "id": "expected text that is not empty (in quotes if it is a number)",
+    "file": "expected a path relative to the playlist",
+    "name": "expected text that is not empty",
+    "duration_s": "expected a number of seconds above 0",
+    "weight": "expected a number above 0",
+    "moods": f"expected a list of moods ({', '.join(MOODS)})",
+    "days": f"expected a list of days ({', '.join(DAYS)})",
+    "hours": 'expected text like "08:00-12:00", or a list of such',
+    "max_per_hour": "expected a whole number of at least 1",
+    "brand_at_s": "expected a list of seconds of at least 0",
+}
+
+
+def _all_known(values: list[str], known: tuple[str, ...]) -> list[str]:
+    for value in values:
+        if value not in known:
+            raise ValueError(f"expected words out of {', '.join(known)}{_nearest(value, known)}")
+    return values
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    """A hint at the known word that is written most like this one; empty if none is like it."""
+    near = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _parse_hours(value: str | list[str] | None) -> tuple[Hours, ...]:
+    if value is None:
+        return ()
+    stretches = []
+    for text in [value] if isinstance(value, str) else value:
+        match = _HOURS_PATTERN.fullmatch(text.strip())
+        if match is None:
+            raise ValueError('expected text like "08:00-12:00"')
+        start_hour, start_minute, end_hour, end_minute = map(int, match.groups())
+        start, end = start_hour * 60 + start_minute, end_hour * 60 + end_minute
+        if start_minute > 59 or end_minute > 59 or start >= MINUTES_PER_DAY or end > MINUTES_PER_DAY or start == end:
+            raise ValueError('expected two different times of the day, from 00:00 to 24:00, like "08:00-12:00"')
+        stretches.append(Hours(start, end))
+    return tuple(stretches)
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Refuses a key that is written twice, where YAML readers usually let the last one win in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            if isinstance(key_node, yaml.ScalarNode):
+                if key_node.value in seen:
+                    raise yaml.MarkedYAMLError(
+                        problem=f"the key {key_node.value!r} is written twice", problem_mark=key_node.start_mark
+                    )
+                seen.add(key_node.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _read_yaml(path: Path) -> list[_Entry]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise PlaylistError(f"There is no playlist at {path}; expected a YAML file or a folder of media.") from None
+    except UnicodeDecodeError:
+        raise PlaylistError(f"The playlist {path} is not text in UTF-8; expected a YAML file or a folder.") from None
+    except OSError as error:
+        raise PlaylistError(
+            f"The playlist {path} cannot be read ({error.strerror}); check the file and its rights."
+        ) from error
+    try:
+        document = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a safe loader
+    except yaml.YAMLError as error:
+        raise PlaylistError(
+            f"The playlist {path} is not valid YAML: {_yaml_problem(error)}; correct it there."
+        ) from None
+    return [_check_entry(path, index, raw) for index, raw in enumerate(_ad_list(path, document))]
+
+
+def _yaml_problem(error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"{error.problem or 'mistake'} in line {mark.line + 1}, column {mark.column + 1}"
+    return " ".join(str(error).split())
+
+
+def _ad_list(path: Path, document: object) -> list[object]:
+    empty = f"The playlist {path} is empty; expected the key 'ads' with a list of at least one ad."
+    if document is None or document == {}:
+        raise PlaylistError(empty)
+    if not isinstance(document, dict):
+        raise PlaylistError(
+            f"The playlist {path} has the wrong form: expected the key 'ads' with a list, got {_described(document)}."
+        )
+    for key in document:
+        if key != "ads":
+            raise PlaylistError(
+                f"The playlist {path} has the unknown key {key!r} at its top; expected only 'ads'"
+                f"{_nearest(str(key), ('ads',)) or '.'}"
+            )
+    ads = document["ads"]
+    if ads is None or ads == []:
+        raise PlaylistError(empty)
+    if not isinstance(ads, list):
+        raise PlaylistError(f"'ads' in the playlist {path} must be a list of ads, got {_described(ads)}.")
+    return ads
+
+
+def _described(value: object) -> str:
+    kinds = {dict: "a mapping", list: "a list", str: "text", bool: "yes or no", int: "a number", float: "a number"}
+    return "nothing" if value is None else kinds.get(type(value), type(value).__name__)
+
+
+def _check_entry(path: Path, index: int, raw: object) -> _Entry:
+    if not isinstance(raw, dict):
+        raise PlaylistError(
+            f"Ad {index + 1} in the playlist {path} must be a mapping with the key 'file', got {_described(raw)}."
+        )
+    where = _where(path, index, raw)
+    for key in raw:
+        if key not in _KEYS:
+            hint = _nearest(str(key), _KEYS) or f"; expected one of: {', '.join(_KEYS)}."
+            raise PlaylistError(f"{where} has the unknown key {key!r}{hint}")
+    try:
+        return _Entry.model_validate(raw)
+    except ValidationError as error:
+        raise PlaylistError(f"{where} {_first_problem(error.errors()[0])}") from None
+
+
+def _where(path: Path, index: int, raw: dict[Any, Any]) -> str:
+    called = raw.get("id") or raw.get("file")
+    return f"Ad {index + 1}{f' ({called})' if called else ''} in the playlist {path}"
+
+
+def _first_problem(problem: ErrorDetails) -> str:
+    key = str(problem["loc"][0])
+    if problem["type"] == "missing":
+        return f"lacks the key {key!r}; {_EXPECTED[key]}."
+    expected = str(problem["ctx"]["error"]) if problem["type"] == "value_error" else _EXPECTED[key]
+    received = f", got {problem['input']!r}"
+    if expected.endswith("?"):
+        # The hint closes the sentence, so what was received goes before it.
+        head, _, hint = expected.rpartition("; ")
+        return f"has an invalid {key!r}: {head}{received}; {hint}"
+    return f"has an invalid {key!r}: {expected}{received}."
+
+
+def _read_folder(folder: Path) -> list[_Entry]:
+    try:
+        files = sorted((file for file in folder.iterdir() if _is_media(file)), key=lambda file: _natural_key(file.name))
+    except OSError as error:
+        raise PlaylistError(
+            f"The folder {folder} cannot be read ({error.strerror}); check it and its rights."
+        ) from error
+    if not files:
+        raise PlaylistError(
+            f"The folder {folder} holds no media; expected files ending in {', '.join(sorted(KNOWN_ENDINGS))}."
+        )
+    stems = Counter(file.stem for file in files)
+    return [
+        # Two files of one stem are told apart by their endings.
+        _Entry(id=file.stem if stems[file.stem] == 1 else file.name, file=file.name, name=_readable(file.stem))
+        for file in files
+    ]
+
+
+def _is_media(file: Path) -> bool:
+    return file.suffix.lower() in KNOWN_ENDINGS and not file.name.startswith(".") and file.is_file()
+
+
+def _natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Sorts `spot2` before `spot10`."""
+    parts = re.split(r"(\d+)", name.casefold())
+    return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts if part], name
+
+
+def _readable(stem: str) -> str:
+    return re.sub(r"[\s_]+", " ", stem).strip() or stem
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_HASH_BLOCK_BYTES):
+                digest.update(block)
+    except OSError as error:
+        raise MediaError(f"{path} cannot be read ({error.strerror}); check the file and its rights.") from error
+    return digest.hexdigest()
+
+
+def _shown_s(path: Path, ad_id: str, entry: _Entry, info: MediaInfo) -> float:
+    """How long an ad is shown, with what depends on it checked."""
+    duration_s = entry.duration_s if entry.duration_s is not None else info.duration_s
+    where = f"Ad {ad_id!r} in the playlist {path}"
+    if duration_s is None:
+        if not path.is_dir():
+            raise PlaylistError(f"{where} is a still picture without 'duration_s'; say how many seconds to show it.")
+        duration_s = DEFAULT_IMAGE_DURATION_S
+    late = [second for second in entry.brand_at_s if second > duration_s]
+    if late:
+        raise PlaylistError(
+            f"{where} has an invalid 'brand_at_s': expected seconds within its {duration_s:g} s, got {late[0]:g}."
+        )
+    return duration_s
+
+
+def _make_ad(entry: _Entry, media_path: Path, info: MediaInfo, *, duration_s: float, digest: str) -> Ad:
+    stem = Path(entry.file).stem
+    return Ad(
+        ad_id=entry.id or stem,
+        path=media_path,
+        name=entry.name or _readable(stem),
+        kind=info.kind,
+        duration_s=duration_s,
+        sha256=digest,
+        has_sound=info.has_sound,
+        width=info.width,
+        height=info.height,
+        weight=entry.weight,
+        moods=tuple(mood for mood in MOODS if mood in entry.moods),
+        days=tuple(day for day in DAYS if day in entry.days),
+        hours=_parse_hours(entry.hours),
+        max_per_hour=entry.max_per_hour,
+        brand_at_s=tuple(sorted(entry.brand_at_s)),
+    )

@@ -1,0 +1,27 @@
+"""What can go wrong between a record and the disk."""
+
+from __future__ import annotations
+
+
+class DatabaseError(Exception):
+    """Base of every error of this package; the message is one sentence that says what to do."""
+
+
+class DatabaseOpenError(DatabaseError):
+    """A database is missing, cannot be created, read or written, or is not one of this program."""
+
+
+class SchemaVersionError(DatabaseError):
+    """A database has a schema that this version of the program does not work with."""
+
+
+class DatabaseWriteError(DatabaseError):
+    """Records could not be written; those that are lost are counted."""
+
+
+class WriterClosedError(DatabaseError):
+    """A record was submitted to a writer that had been closed."""
+
+
+class NoSuchSessionError(DatabaseError):
+    """A session was asked for that the database does not hold."""

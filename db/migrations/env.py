@@ -1,0 +1,18 @@
+"""Runs the migrations on the connection that `db.engine` hands over, inside the transaction that it has begun."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from db.schema import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    # SQLite cannot alter most of a table; Alembic then copies it.
+    render_as_batch=True,
+    # The caller begins with BEGIN IMMEDIATE, so that half a migration is never kept.
+    transactional_ddl=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

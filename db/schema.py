@@ -1,0 +1,261 @@
+"""The tables, as typed SQLAlchemy models; `docs/database.md` describes every column for people.
+
+Generic types only, so that the same models work on PostgreSQL. Every change here needs a migration; a test compares.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    DateTime,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
+NAMING_CONVENTION = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""Every constraint has a name, because a migration can only change what it can name."""
+
+EMOTION_COLUMNS = ("p_angry", "p_disgust", "p_fear", "p_happy", "p_sad", "p_surprise", "p_neutral")
+"""Columns of the seven probabilities, in the one order used everywhere."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime, kept in UTC with microseconds.
+
+    SQLite gets a text of fixed width, `2026-03-01 09:30:00.000000`, which people can read, SQLite's date functions
+    understand, and sorts as time does. PostgreSQL gets `timestamp with time zone`.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn an aware datetime into UTC; a naive one is a mistake and raises ValueError."""
+        if value is None:
+            return None
+        if value.utcoffset() is None:
+            raise ValueError(f"Invalid time: expected a datetime with a time zone, received {value!r}.")
+        return value.astimezone(timezone.utc)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give back an aware datetime in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value.astimezone(timezone.utc)
+
+
+class SafeText(TypeDecorator[str]):
+    """A text in UTF-8; what a file name has that is no Unicode becomes an escape, rather than an error."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Escape what UTF-8 cannot hold."""
+        return None if value is None else value.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+class Base(DeclarativeBase):
+    """Base of the models."""
+
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy reads it from the class)
+        datetime: UtcDateTime(),
+        float: Double(),
+        str: SafeText(),
+        bool: Boolean(),
+        dict[str, Any]: JSON(),
+        list[float]: JSON(),
+    }
+
+
+def _share(column: str, low: int = 0) -> CheckConstraint:
+    """A figure from `low` to 1; see `records.ROUNDING` for the margin."""
+    return CheckConstraint(f"{column} BETWEEN {low - 0.000001:.6f} AND 1.000001", name=column)
+
+
+class Model(Base):
+    """A detector model that made readings."""
+
+    __tablename__ = "models"
+    __table_args__ = (UniqueConstraint("sha256"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    sha256: Mapped[str] = mapped_column(String(64))
+    card: Mapped[dict[str, Any]]
+
+
+class Session(Base):
+    """One run of the kiosk or one replay."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (
+        CheckConstraint("kind IN ('run', 'replay')", name="kind"),
+        CheckConstraint("ended_at >= started_at", name="ended_at"),
+        CheckConstraint("(ended_at IS NULL) = (end_reason IS NULL)", name="end_reason"),
+        CheckConstraint("frames >= 0", name="frames"),
+        CheckConstraint("dropped >= 0", name="dropped"),
+        CheckConstraint("lost >= 0", name="lost"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    site: Mapped[str]
+    source: Mapped[str]
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    end_reason: Mapped[str | None]
+    model_id: Mapped[int | None] = mapped_column(ForeignKey("models.id"))
+    program_version: Mapped[str]
+    settings: Mapped[dict[str, Any]]
+    frames: Mapped[int | None] = mapped_column(BigInteger)
+    dropped: Mapped[int | None] = mapped_column(BigInteger)
+    fps: Mapped[float | None]
+    lost: Mapped[int | None]
+
+
+class Ad(Base):
+    """One version of a creative: another file or another duration is another row."""
+
+    __tablename__ = "ads"
+    __table_args__ = (
+        UniqueConstraint("ad_id", "sha256", "duration_ms"),
+        CheckConstraint("kind IN ('image', 'animation', 'video')", name="kind"),
+        CheckConstraint("duration_ms > 0", name="duration_ms"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    ad_id: Mapped[str]
+    name: Mapped[str]
+    file: Mapped[str]
+    sha256: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[str] = mapped_column(String(16))
+    duration_ms: Mapped[int]
+    brand_at_s: Mapped[list[float]]
+
+
+class Play(Base):
+    """One showing of one ad."""
+
+    __tablename__ = "plays"
+    __table_args__ = (
+        UniqueConstraint("session_id", "number"),
+        CheckConstraint("ended_at >= started_at", name="ended_at"),
+        CheckConstraint("outcome IN ('finished', 'skipped', 'failed', 'stopped', 'interrupted')", name="outcome"),
+        CheckConstraint("(ended_at IS NULL) = (outcome IS NULL)", name="ended"),
+        _share("probability"),
+        Index(None, "ad_version_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    session_id: Mapped[int] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"))
+    ad_version_id: Mapped[int] = mapped_column(ForeignKey("ads.id"))
+    number: Mapped[int]
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    outcome: Mapped[str | None] = mapped_column(String(16))
+    shown_ms: Mapped[float | None]
+    reason: Mapped[str]
+    probability: Mapped[float | None]
+    error: Mapped[str | None]
+
+
+class Viewer(Base):
+    """One anonymous track."""
+
+    __tablename__ = "viewers"
+    __table_args__ = (
+        UniqueConstraint("session_id", "number"),
+        CheckConstraint("last_seen_at >= first_seen_at", name="last_seen_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    session_id: Mapped[int] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    first_seen_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+
+
+class Reading(Base):
+    """One viewer at one instant."""
+
+    __tablename__ = "readings"
+    __table_args__ = (
+        *(_share(column) for column in EMOTION_COLUMNS),
+        _share("valence", -1),
+        _share("expressiveness"),
+        _share("quality"),
+        CheckConstraint("(play_id IS NULL) = (position_ms IS NULL)", name="position_ms"),
+        Index(None, "session_id", "at"),
+        # Without these two, deleting a session would look through all readings once per viewer and per play.
+        Index(None, "viewer_id"),
+        Index(None, "play_id"),
+    )
+
+    # A busy shared server can count past 31 bits; SQLite numbers rows itself only in an INTEGER column.
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
+    session_id: Mapped[int] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"))
+    viewer_id: Mapped[int] = mapped_column(ForeignKey("viewers.id", ondelete="CASCADE"))
+    play_id: Mapped[int | None] = mapped_column(ForeignKey("plays.id", ondelete="CASCADE"))
+    at: Mapped[datetime]
+    position_ms: Mapped[float | None]
+    p_angry: Mapped[float]
+    p_disgust: Mapped[float]
+    p_fear: Mapped[float]
+    p_happy: Mapped[float]
+    p_sad: Mapped[float]
+    p_surprise: Mapped[float]
+    p_neutral: Mapped[float]
+    valence: Mapped[float]
+    expressiveness: Mapped[float]
+    uncertain: Mapped[bool]
+    yaw: Mapped[float | None]
+    pitch: Mapped[float | None]
+    roll: Mapped[float | None]
+    attentive: Mapped[bool]
+    quality: Mapped[float]
+    box_x: Mapped[float]
+    box_y: Mapped[float]
+    box_w: Mapped[float]
+    box_h: Mapped[float]
+
+
+class Gap(Base):
+    """A stretch in which nothing could be measured."""
+
+    __tablename__ = "gaps"
+    __table_args__ = (
+        CheckConstraint("ended_at >= started_at", name="ended_at"),
+        Index(None, "session_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    session_id: Mapped[int] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"))
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    cause: Mapped[str]
+    detail: Mapped[str]

@@ -1,0 +1,380 @@
+"""Turns the records of one session into rows, on a connection that the caller has begun a transaction on."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import bindparam, case, func, insert, select, update
+
+from db.records import (
+    INTERRUPTED,
+    AdRecord,
+    GapEnded,
+    GapStarted,
+    ModelRecord,
+    PlayEnded,
+    PlayStarted,
+    ReadingRecord,
+    Record,
+    SessionEnded,
+    SessionRecord,
+)
+from db.schema import EMOTION_COLUMNS, Ad, Gap, Model, Play, Reading, Session, Viewer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from sqlalchemy import Table
+    from sqlalchemy.engine import Connection
+    from sqlalchemy.orm import InstrumentedAttribute
+
+logger = logging.getLogger(__name__)
+
+CACHE_SIZE = 4096
+"""Viewers and plays whose row ids are kept in memory; beyond that the oldest are looked up again when needed.
+
+A session can last weeks and see hundreds of thousands of viewers, each for some seconds.
+"""
+
+_READINGS = cast("Table", Reading.__table__)
+_VIEWERS = cast("Table", Viewer.__table__)
+_UPDATE_VIEWER = (
+    update(_VIEWERS)
+    .where(_VIEWERS.c.id == bindparam("row_id"))
+    .values(first_seen_at=bindparam("first"), last_seen_at=bindparam("last"))
+)
+
+
+@dataclass(slots=True)
+class _ViewerRow:
+    row_id: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(slots=True)
+class _PlayRow:
+    row_id: int
+    started_at: datetime
+
+
+def begin_session(connection: Connection, session: SessionRecord) -> int:
+    """Insert the row of a session (and of its model where it is new); returns the id of the session."""
+    result = connection.execute(
+        insert(Session).values(
+            kind=session.kind,
+            site=session.site,
+            source=session.source,
+            started_at=session.started_at,
+            program_version=session.program_version,
+            settings=dict(session.settings),
+            model_id=None if session.model is None else _model_id(connection, session.model),
+        )
+    )
+    return _new_id(result)
+
+
+def end_session(connection: Connection, session_id: int, ended: SessionEnded, outcome: str, lost: int | None) -> None:
+    """Close a session that is still open, with the plays and gaps that are.
+
+    Args:
+        connection: In a transaction.
+        session_id: Which one.
+        ended: When and why.
+        outcome: How plays that are still open end.
+        lost: Records that were not stored; `None` when not known.
+    """
+    for table, more in ((Play, {"outcome": outcome}), (Gap, {})):
+        connection.execute(
+            update(table)
+            .where(table.session_id == session_id, table.ended_at.is_(None))
+            .values(ended_at=_not_before(table.started_at, ended.ended_at), **more)
+        )
+    connection.execute(
+        update(Session)
+        .where(Session.id == session_id, Session.ended_at.is_(None))
+        .values(
+            ended_at=_not_before(Session.started_at, ended.ended_at),
+            end_reason=ended.end_reason,
+            frames=None if ended.frames is None else int(ended.frames),
+            dropped=None if ended.dropped is None else int(ended.dropped),
+            fps=None if ended.fps is None else float(ended.fps),
+            lost=lost,
+        )
+    )
+
+
+def open_sessions(connection: Connection) -> list[int]:
+    """Ids of the sessions without an end."""
+    return list(connection.scalars(select(Session.id).where(Session.ended_at.is_(None)).order_by(Session.id)))
+
+
+def interrupt_session(connection: Connection, session_id: int) -> bool:
+    """Close a session that nobody writes any more at its last known moment; False when it has an end already."""
+    is_open = connection.scalar(select(Session.id).where(Session.id == session_id, Session.ended_at.is_(None)))
+    if is_open is None:
+        return False
+    moments = [connection.scalar(select(Session.started_at).where(Session.id == session_id))]
+    moments += [
+        connection.scalar(select(func.max(column)).where(column.class_.session_id == session_id))
+        for column in (Play.started_at, Play.ended_at, Reading.at, Gap.started_at, Gap.ended_at)
+    ]
+    last = max(moment for moment in moments if moment is not None)
+    end_session(connection, session_id, SessionEnded(last, INTERRUPTED), INTERRUPTED, None)
+    return True
+
+
+class SessionStore:
+    """Maps the numbers that records use to row ids, and writes batches of records.
+
+    After `apply` call `settle` when the transaction was committed and `forget` when it was rolled back, because row ids
+    that were given out inside it are void then.
+
+    Attributes:
+        last_moment: Latest time that any record named.
+    """
+
+    def __init__(self, session_id: int, started_at: datetime) -> None:
+        self._session_id = session_id
+        self._ads: dict[str, int] = {}
+        self._new_ads: dict[str, int] = {}
+        self._viewers: dict[int, _ViewerRow] = {}
+        self._plays: dict[int, _PlayRow] = {}
+        self.last_moment = started_at
+
+    def apply(self, connection: Connection, records: Iterable[Record]) -> list[str]:
+        """Write records in their order.
+
+        Returns:
+            One sentence for each record that contradicts what came before it and was left out.
+        """
+        rejected: list[str] = []
+        readings: list[dict[str, Any]] = []
+        touched: dict[int, _ViewerRow] = {}
+        for record in records:
+            try:
+                if isinstance(record, ReadingRecord):
+                    readings.append(self._reading(connection, record, touched))
+                else:
+                    self._write(connection, record)
+            except ValueError as error:  # noqa: PERF203 (one bad record must not cost the others)
+                rejected.append(str(error))
+        if readings:
+            connection.execute(insert(_READINGS), readings)
+        if touched:
+            connection.execute(
+                _UPDATE_VIEWER,
+                [{"row_id": row.row_id, "first": row.first, "last": row.last} for row in touched.values()],
+            )
+        return rejected
+
+    def settle(self) -> None:
+        """The transaction was committed."""
+        self._ads.update(self._new_ads)
+        self._new_ads.clear()
+        for cache in (self._viewers, self._plays):
+            while len(cache) > CACHE_SIZE:
+                del cache[next(iter(cache))]
+
+    def forget(self) -> None:
+        """The transaction was rolled back."""
+        self._new_ads.clear()
+        self._viewers.clear()
+        self._plays.clear()
+
+    def _write(self, connection: Connection, record: Record) -> None:
+        if isinstance(record, PlayStarted):
+            self._start_play(connection, record)
+        elif isinstance(record, PlayEnded):
+            self._end_play(connection, record)
+        elif isinstance(record, AdRecord):
+            self._new_ads[record.ad_id] = _ad_row_id(connection, record)
+        elif isinstance(record, GapStarted):
+            self._start_gap(connection, record)
+        elif isinstance(record, GapEnded):
+            self._end_gap(connection, record)
+        elif isinstance(record, ModelRecord):
+            connection.execute(
+                update(Session).where(Session.id == self._session_id).values(model_id=_model_id(connection, record))
+            )
+
+    def _reading(self, connection: Connection, record: ReadingRecord, touched: dict[int, _ViewerRow]) -> dict[str, Any]:
+        play_id = None
+        if record.play_number is not None:
+            play_id = self._play(connection, int(record.play_number)).row_id
+        viewer = self._viewer(connection, int(record.viewer_number), record.at)
+        if not viewer.first <= record.at <= viewer.last:
+            viewer.first = min(viewer.first, record.at)
+            viewer.last = max(viewer.last, record.at)
+            touched[viewer.row_id] = viewer
+        self._note(record.at)
+        left, top, width, height = record.box
+        # Through float() and bool(), because SQLite knows no NumPy scalars.
+        return {
+            "session_id": self._session_id,
+            "viewer_id": viewer.row_id,
+            "play_id": play_id,
+            "at": record.at,
+            "position_ms": _float(record.position_ms),
+            **{name: float(p) for name, p in zip(EMOTION_COLUMNS, record.probabilities, strict=True)},
+            "valence": float(record.valence),
+            "expressiveness": float(record.expressiveness),
+            "uncertain": bool(record.uncertain),
+            "yaw": _float(record.yaw),
+            "pitch": _float(record.pitch),
+            "roll": _float(record.roll),
+            "attentive": bool(record.attentive),
+            "quality": float(record.quality),
+            "box_x": float(left),
+            "box_y": float(top),
+            "box_w": float(width),
+            "box_h": float(height),
+        }
+
+    def _viewer(self, connection: Connection, number: int, at: datetime) -> _ViewerRow:
+        row = self._viewers.get(number)
+        if row is not None:
+            return row
+        found = connection.execute(
+            select(Viewer.id, Viewer.first_seen_at, Viewer.last_seen_at).where(
+                Viewer.session_id == self._session_id, Viewer.number == number
+            )
+        ).one_or_none()
+        if found is not None:
+            row = _ViewerRow(*found)
+        else:
+            result = connection.execute(
+                insert(Viewer).values(session_id=self._session_id, number=number, first_seen_at=at, last_seen_at=at)
+            )
+            row = _ViewerRow(_new_id(result), at, at)
+        self._viewers[number] = row
+        return row
+
+    def _play(self, connection: Connection, number: int) -> _PlayRow:
+        row = self._plays.get(number)
+        if row is not None:
+            return row
+        found = connection.execute(
+            select(Play.id, Play.started_at).where(Play.session_id == self._session_id, Play.number == number)
+        ).one_or_none()
+        if found is None:
+            raise ValueError(f"Invalid play number: expected a play that was started before, received {number}.")
+        row = self._plays[number] = _PlayRow(*found)
+        return row
+
+    def _start_play(self, connection: Connection, record: PlayStarted) -> None:
+        ad_row_id = self._new_ads.get(record.ad_id, self._ads.get(record.ad_id))
+        if ad_row_id is None:
+            raise ValueError(f"Invalid ad id: expected an ad that was submitted before, received {record.ad_id!r}.")
+        number = int(record.number)
+        taken = connection.scalar(select(Play.id).where(Play.session_id == self._session_id, Play.number == number))
+        if taken is not None:
+            raise ValueError(f"Invalid play number: expected one that was not used before, received {number}.")
+        result = connection.execute(
+            insert(Play).values(
+                session_id=self._session_id,
+                ad_version_id=ad_row_id,
+                number=number,
+                started_at=record.started_at,
+                reason=record.reason,
+                probability=_float(record.probability),
+            )
+        )
+        self._plays[number] = _PlayRow(_new_id(result), record.started_at)
+        self._note(record.started_at)
+
+    def _end_play(self, connection: Connection, record: PlayEnded) -> None:
+        play = self._play(connection, int(record.number))
+        if record.ended_at < play.started_at:
+            raise ValueError(
+                f"Invalid end of play {record.number}: expected {play.started_at} or later, received {record.ended_at}."
+            )
+        result = connection.execute(
+            update(Play)
+            .where(Play.id == play.row_id, Play.ended_at.is_(None))
+            .values(
+                ended_at=record.ended_at,
+                outcome=record.outcome,
+                shown_ms=_float(record.shown_ms),
+                error=record.error,
+            )
+        )
+        if result.rowcount == 0:
+            raise ValueError(f"Invalid end of play {record.number}: expected one end, received a second.")
+        self._note(record.ended_at)
+
+    def _open_gap(self, connection: Connection, cause: str) -> tuple[int, datetime] | None:
+        row = connection.execute(
+            select(Gap.id, Gap.started_at).where(
+                Gap.session_id == self._session_id, Gap.cause == cause, Gap.ended_at.is_(None)
+            )
+        ).one_or_none()
+        return None if row is None else (row.id, row.started_at)
+
+    def _start_gap(self, connection: Connection, record: GapStarted) -> None:
+        self._note(record.started_at)
+        if self._open_gap(connection, record.cause) is not None:
+            logger.debug("The gap %r is open already.", record.cause)
+            return
+        connection.execute(
+            insert(Gap).values(
+                session_id=self._session_id,
+                started_at=record.started_at,
+                cause=record.cause,
+                detail=record.detail,
+            )
+        )
+
+    def _end_gap(self, connection: Connection, record: GapEnded) -> None:
+        gap = self._open_gap(connection, record.cause)
+        if gap is None:
+            raise ValueError(f"Invalid end of a gap: expected an open gap, received the cause {record.cause!r}.")
+        row_id, started_at = gap
+        if record.ended_at < started_at:
+            raise ValueError(
+                f"Invalid end of the gap {record.cause!r}: expected {started_at} or later, received {record.ended_at}."
+            )
+        connection.execute(update(Gap).where(Gap.id == row_id).values(ended_at=record.ended_at))
+        self._note(record.ended_at)
+
+    def _note(self, moment: datetime) -> None:
+        self.last_moment = max(self.last_moment, moment)
+
+
+def _model_id(connection: Connection, model: ModelRecord) -> int:
+    found = connection.scalar(select(Model.id).where(Model.sha256 == model.sha256))
+    if found is not None:
+        return found
+    result = connection.execute(insert(Model).values(name=model.name, sha256=model.sha256, card=dict(model.card)))
+    return _new_id(result)
+
+
+def _ad_row_id(connection: Connection, ad: AdRecord) -> int:
+    """The row of a version of an ad. What only labels it follows the latest playlist; what was measured does not."""
+    labels = {"name": ad.name, "file": ad.file, "brand_at_s": [float(moment) for moment in ad.brand_at_s]}
+    found = connection.scalar(
+        select(Ad.id).where(Ad.ad_id == ad.ad_id, Ad.sha256 == ad.sha256, Ad.duration_ms == int(ad.duration_ms))
+    )
+    if found is not None:
+        connection.execute(update(Ad).where(Ad.id == found).values(**labels))
+        return found
+    result = connection.execute(
+        insert(Ad).values(ad_id=ad.ad_id, sha256=ad.sha256, kind=ad.kind, duration_ms=int(ad.duration_ms), **labels)
+    )
+    return _new_id(result)
+
+
+def _new_id(result: Any) -> int:
+    return int(result.inserted_primary_key[0])
+
+
+def _float(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _not_before(column: InstrumentedAttribute[datetime], moment: datetime) -> Any:
+    """`moment`, or the start where a wall clock that was set back has put the start after it."""
+    return case((column > moment, column), else_=bindparam(None, moment, column.type))

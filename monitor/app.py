@@ -1,0 +1,399 @@
+"""The composition root: builds the parts of a session, starts them in order, and stops them in reverse."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from ads.errors import MediaError
+from ads.playback import PlaybackLog
+from ads.player import AdPlayer
+from ads.playlist import load_playlist
+from ads.policy import make_policy
+from ads.sample import sample_playlist
+from db.engine import open_database
+from db.records import ModelRecord, SessionEnded, SessionRecord
+from db.writer import SessionWriter, close_interrupted_sessions
+from detector.model_card import find_model, read_card
+from detector.video_source import cameras
+from monitor.errors import SessionFailedError, SetupError
+from monitor.pipeline.clock import SessionClock
+from monitor.pipeline.live import LiveView, SensorHealth
+from monitor.pipeline.messages import Ended, FrameRead, HealthReport, SourceLost
+from monitor.pipeline.recorder import Recorder
+from monitor.pipeline.sensor import SensorDied, SupervisedSensor
+from monitor.pipeline.sensor_process import SensorSettings
+from monitor.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from types import TracebackType
+
+    from sqlalchemy import Engine
+
+    from ads.player import SoundOutput
+    from ads.playlist import Playlist
+    from monitor.config import RecordingSettings, RunSettings
+    from monitor.pipeline.messages import Message
+
+logger = logging.getLogger(__name__)
+
+SENSOR_START_LIMIT_S = 90.0
+PREVIEW_WIDTH_PX = 480
+HEADLESS_TICK_S = 0.02
+HEADLESS_VIEWPORT = (320, 180)
+CHECK_MS = 200
+
+
+def load_ads(playlist: Path | None) -> Playlist:
+    """The playlist that was asked for, or the bundled one; skipped ads are logged.
+
+    Raises:
+        PlaylistError: It is wrong, or holds no playable ad.
+    """
+    loaded = load_playlist(playlist or sample_playlist())
+    for skipped in loaded.skipped:
+        logger.warning("Ad %s is left out: %s", skipped.ad_id, skipped.reason)
+    return loaded
+
+
+def model_record(name: str | None) -> ModelRecord:
+    """The model that a session will use, as the database keeps it.
+
+    Raises:
+        ModelLoadError: There is no such model.
+    """
+    card = read_card(find_model(name))
+    return ModelRecord(card.name, card.sha256, card.model_dump(mode="json"))
+
+
+def ready_database(url: str) -> Engine:
+    """Open the database, migrate it, and close sessions that a crash left open.
+
+    Raises:
+        DatabaseError: It cannot be used.
+    """
+    engine = open_database(url)
+    for session_id in close_interrupted_sessions(engine):
+        logger.warning("Session %d was interrupted; it has been closed", session_id)
+    return engine
+
+
+def begin_session(
+    engine: Engine, settings: RecordingSettings, kind: str, source: str, clock: SessionClock
+) -> SessionWriter:
+    """Write the start of a session and start its writer."""
+    record = SessionRecord(
+        kind=kind,
+        site=settings.site,
+        source=source,
+        started_at=clock.utc,
+        program_version=VERSION,
+        settings=settings.logged(),
+        model=model_record(settings.model),
+    )
+    return SessionWriter(engine, record)
+
+
+class Kiosk:
+    """One run of the kiosk without its window: sensor, player, recorder and writer.
+
+    Args:
+        settings: Of the run.
+        publish: Called with every new live view, from the sensor's thread.
+        sound: Plays the sound of the ads; `None` for silence.
+
+    Attributes:
+        player: Asked for pictures by whoever shows them; available after `start`.
+        session_id: Available after `start`.
+
+    Raises:
+        SetupError: The source or the model cannot be used.
+        PlaylistError, DatabaseError, ModelLoadError: As their names say.
+    """
+
+    def __init__(
+        self,
+        settings: RunSettings,
+        publish: Callable[[LiveView], None],
+        sound: SoundOutput | None = None,
+    ) -> None:
+        self._settings = settings
+        self._publish = publish
+        self._sound = sound
+        self._playlist = load_ads(settings.playlist)
+        self._engine = ready_database(settings.database)
+        self._source = settings.source or ("0" if cameras() else "demo")
+        self._log = PlaybackLog()
+        self._lock = threading.Lock()
+        self._recorder: Recorder | None = None
+        self._writer: SessionWriter | None = None
+        self._view = LiveView(SensorHealth("starting"))
+        self._dropped = self._dropped_before = 0
+        self._started_ns = 0
+        self._stopped = False
+        self._ended: Ended | None = None
+        self._sensor = self._new_sensor()
+        self.player: AdPlayer
+        self.session_id = 0
+
+    def _new_sensor(self) -> SupervisedSensor:
+        settings = self._settings
+        return SupervisedSensor(
+            SensorSettings(
+                source=self._source,
+                model=settings.model,
+                device=settings.device,
+                preview_width_px=0 if settings.headless else PREVIEW_WIDTH_PX,
+                analysis=settings.analysis,
+            ),
+            self._on_message,
+            self._on_died,
+        )
+
+    @property
+    def sensor_pid(self) -> int | None:
+        """Process id of the sensor while it runs."""
+        return self._sensor.pid
+
+    @property
+    def ended(self) -> str | None:
+        """Why the run should end by itself, or `None` while it should go on."""
+        if self._ended is not None:
+            return "the recording is over"
+        duration_s = self._settings.duration_s
+        if duration_s is not None and time.monotonic_ns() - self._started_ns >= duration_s * 1e9:
+            return "the duration is over"
+        return None
+
+    def start(self, while_waiting: Callable[[], None] = lambda: None) -> None:
+        """Start the sensor, wait until it sees, then begin the session and the show.
+
+        Args:
+            while_waiting: Called about 20 times a second until the sensor is ready.
+
+        Raises:
+            SetupError: The source or the model cannot be used.
+        """
+        self._sensor.start()
+        deadline = time.monotonic() + SENSOR_START_LIMIT_S
+        while not self._sensor.wait_settled(0.05) and time.monotonic() < deadline:
+            while_waiting()
+        failure = self._sensor.failure
+        if failure is not None and self._settings.source is None and self._source != "demo":
+            logger.warning("%s The demo viewer takes its place", failure.message)
+            self._sensor.stop()
+            self._source = "demo"
+            self._sensor = self._new_sensor()
+            self.start(while_waiting)
+            return
+        if failure is not None:
+            self._sensor.stop()
+            self._engine.dispose()
+            raise SetupError(failure.message)
+        try:
+            self._begin()
+        except BaseException:
+            self._sensor.stop()
+            raise
+
+    def _begin(self) -> None:
+        settings = self._settings
+        clock = SessionClock.now()
+        self._started_ns = clock.ns
+        writer = begin_session(self._engine, settings, "run", self._source, clock)
+        recorder = Recorder(writer, self._log, clock, settings.readings_per_second)
+        self.session_id = writer.session_id
+        self._writer = writer
+        self.player = AdPlayer(
+            self._playlist.ads,
+            make_policy(settings.policy),
+            self._log,
+            recorder,
+            loops=settings.loops,
+            sound=self._sound,
+            viewport=HEADLESS_VIEWPORT,
+        )
+        with self._lock:
+            self._recorder = recorder
+        self.player.start()
+
+    def stop(self, reason: str) -> None:
+        """Stop the show, the sensor and the writer, in this order; harmless when repeated.
+
+        Raises:
+            SessionFailedError: Not everything could be written or stopped.
+        """
+        if self._stopped:
+            return
+        self._stopped = True
+        self.player.stop()
+        troubles = []
+        if not self._sensor.stop():
+            troubles.append("the sensor did not stop in time")
+        elapsed_s = (time.monotonic_ns() - self._started_ns) / 1e9
+        writer, recorder = self._writer, self._recorder
+        if writer is not None and recorder is not None:
+            writer.close(
+                SessionEnded(
+                    ended_at=SessionClock.now().utc,
+                    end_reason=reason,
+                    frames=recorder.frames,
+                    dropped=self._dropped_before + self._dropped,
+                    fps=recorder.frames / elapsed_s if elapsed_s > 0 else None,
+                )
+            )
+            if writer.lost:
+                troubles.append(f"{writer.lost} records could not be written ({writer.error})")
+        self._engine.dispose()
+        if troubles:
+            raise SessionFailedError(f"Session {self.session_id}: {'; '.join(troubles)}; see the log.")
+
+    def _on_message(self, message: Message) -> None:
+        with self._lock:
+            recorder = self._recorder
+        if isinstance(message, FrameRead):
+            if recorder is not None:
+                recorder.record(message.frame)
+            preview = message.preview if message.preview is not None else self._view.preview
+            self._show(LiveView(self._view.health, message.frame, preview))
+        elif isinstance(message, HealthReport):
+            self._dropped = message.health.dropped
+            self._show(LiveView(message.health, self._view.frame, self._view.preview))
+        elif isinstance(message, SourceLost):
+            if recorder is not None:
+                recorder.gap("camera_lost", message.detail, message.at_ns)
+            self._show(LiveView(SensorHealth("reconnecting", message.detail), None, None))
+        elif isinstance(message, Ended):
+            if message.error:
+                logger.warning("%s", message.error)
+            self._ended = message
+            self._show(LiveView(SensorHealth("ended"), self._view.frame, self._view.preview))
+
+    def _on_died(self, death: SensorDied) -> None:
+        self._dropped_before += self._dropped
+        self._dropped = 0
+        with self._lock:
+            recorder = self._recorder
+        if recorder is not None:
+            recorder.gap("sensor_died", death.detail, death.at_ns)
+        self._show(LiveView(SensorHealth("restarting", death.detail), None, None))
+
+    def _show(self, view: LiveView) -> None:
+        self._view = view
+        self._publish(view)
+
+
+def run_headless(settings: RunSettings) -> int:
+    """Run the kiosk without a window until it ends or is told to; returns the session's id.
+
+    Raises:
+        SetupError, SessionFailedError: See `Kiosk`.
+    """
+    stop = threading.Event()
+    reason = ["finished"]
+
+    def on_signal(number: int, _frame: object) -> None:
+        reason[0] = f"stopped by {signal.Signals(number).name}"
+        stop.set()
+
+    former = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        kiosk = Kiosk(settings, lambda _view: None)
+        kiosk.start()
+        try:
+            while not stop.wait(HEADLESS_TICK_S):
+                kiosk.player.advance()
+                if kiosk.player.finished:
+                    reason[0] = "all loops are done"
+                    break
+                if kiosk.ended is not None:
+                    reason[0] = kiosk.ended
+                    break
+        except MediaError as error:
+            reason[0] = "failed"
+            kiosk.stop(reason[0])
+            raise SessionFailedError(f"The ads stopped: {error}") from error
+        finally:
+            kiosk.stop(reason[0])
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+    return kiosk.session_id
+
+
+def _log_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    logger.error("Unexpected error in the window; the show goes on", exc_info=(kind, error, trace))
+
+
+def run_window(settings: RunSettings, *, offscreen: bool = False) -> int:
+    """Run the kiosk with its window until it ends or is told to; returns the session's id.
+
+    Args:
+        settings: Of the run.
+        offscreen: Draw into memory, for a machine without a screen.
+
+    Raises:
+        SetupError, SessionFailedError: See `Kiosk`.
+    """
+    from PyQt5.QtCore import QTimer  # noqa: PLC0415 (only where there is a window)
+
+    from monitor.ui.application import create_application  # noqa: PLC0415
+    from monitor.ui.bridge import LiveBridge  # noqa: PLC0415
+    from monitor.ui.shutdown import Quitter, SignalHandler  # noqa: PLC0415
+    from monitor.ui.sound import QtSound  # noqa: PLC0415
+    from monitor.ui.window import KioskWindow  # noqa: PLC0415
+
+    # Without a hook of ours, PyQt ends the process at the first exception in a slot.
+    sys.excepthook = _log_exception
+    application = create_application(offscreen=offscreen)
+    bridge = LiveBridge()
+    sound = QtSound(volume=settings.volume)
+    quitter = Quitter()
+    failures: list[str] = []
+    with SignalHandler(lambda name: quitter.quit(f"stopped by {name}")):
+        kiosk = Kiosk(settings, bridge.publish, sound)
+        kiosk.start(application.processEvents)
+        quitter.add("the kiosk", lambda: kiosk.stop(quitter.reason or "stopped"))
+        quitter.add("the sound", sound.close)
+        quitter.add("the bridge", bridge.close)
+        window = KioskWindow(
+            kiosk.player,
+            bridge,
+            language=settings.language,
+            notice_languages=settings.notice_languages or None,
+            notice_url=settings.notice_url,
+            fullscreen=settings.fullscreen,
+            overlay=settings.overlay,
+        )
+        quitter.add("the window", window.close)
+
+        def on_failed(message: str) -> None:
+            failures.append(message)
+            quitter.quit("failed")
+
+        def check() -> None:
+            if kiosk.ended is not None:
+                quitter.quit(kiosk.ended)
+
+        window.quit_requested.connect(lambda: quitter.quit("the window was closed"))
+        window.failed.connect(on_failed)
+        window.finished.connect(lambda: quitter.quit("all loops are done"))
+        checks = QTimer()
+        checks.timeout.connect(check)
+        checks.start(CHECK_MS)
+        quitter.add("the checks", checks.stop)
+        window.begin()
+        application.exec_()
+    if failures:
+        raise SessionFailedError(f"The ads stopped: {failures[0]}")
+    for name, error in quitter.errors:
+        if isinstance(error, SessionFailedError):
+            raise error
+        raise SessionFailedError(f"Closing {name} failed: {error}") from error
+    return kiosk.session_id

@@ -1,0 +1,165 @@
+"""Faces and their emotions in pictures: files, folders, and addresses."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+
+from detector.classifier import classify, crop_geometry, load_classifier
+from detector.emotions import EMOTIONS
+from detector.face_detector import MediaPipeFaceDetector
+from detector.preprocessing import face_crops
+from detector.types import Frame
+from monitor.errors import PictureError, SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from detector.classifier import Device, EmotionClassifier
+
+PICTURE_ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+FETCH_TIMEOUT_S = 10.0
+LARGEST_FILE = 30 << 20
+LARGEST_PICTURE_PX = 50_000_000
+FRAME_STEP_NS = 1_000_000_000
+"""Pictures are handed to the detector as frames this far apart, so that none is taken for a sequel of another."""
+
+
+def expand(names: Iterable[str]) -> list[str]:
+    """Replace folders by the pictures in them, sorted by name; files and addresses stay.
+
+    Raises:
+        SetupError: A name is neither a file, a folder with pictures, nor an address.
+    """
+    found: list[str] = []
+    for name in names:
+        path = Path(name)
+        if _is_address(name) or path.is_file():
+            found.append(name)
+        elif path.is_dir():
+            inside = sorted(
+                str(file) for file in path.iterdir() if file.suffix.lower() in PICTURE_ENDINGS and file.is_file()
+            )
+            if not inside:
+                raise SetupError(
+                    f"The folder {name} holds no picture: expected {', '.join(sorted(PICTURE_ENDINGS))} files."
+                )
+            found += inside
+        else:
+            raise SetupError(f"There is no picture {name}: expected a file, a folder, or an http or https address.")
+    return found
+
+
+def read_picture(name: str) -> NDArray[np.uint8]:
+    """Read a picture from a file or an address into memory.
+
+    Args:
+        name: Path or http(s) address.
+
+    Returns:
+        `(height, width, 3)` BGR, uint8.
+
+    Raises:
+        PictureError: It cannot be read, is too large, or is not a picture.
+    """
+    content = _fetch(name) if _is_address(name) else _read(Path(name))
+    try:
+        image = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR) if content else None
+    except cv2.error as error:
+        raise PictureError(f"{name} cannot be decoded: {error.err}.") from error
+    if image is None:
+        raise PictureError(f"{name} is not a picture: expected JPEG, PNG, BMP, WebP or TIFF.")
+    if image.shape[0] * image.shape[1] > LARGEST_PICTURE_PX:
+        raise PictureError(f"{name} has {image.shape[1]} x {image.shape[0]} pixels: expected at most 50 million.")
+    return np.asarray(image, dtype=np.uint8)
+
+
+def classify_pictures(
+    names: Iterable[str], model: str | None = None, device: Device = "auto"
+) -> Iterable[dict[str, Any]]:
+    """Classify the faces of pictures, one after the other.
+
+    Args:
+        names: Files and addresses, see `expand`.
+        model: Name of a shipped model or path of a `.keras` file. Defaults to the shipped default.
+        device: Which runtime classifies. Defaults to `auto`.
+
+    Yields:
+        For each picture `{"image", "faces": [{"box": [x, y, w, h], "label", "confidence", "probabilities",
+        "uncertain"}]}` with the box in pixels and the faces from left to right; a picture that could not be read has
+        no faces and an `"error"`.
+
+    Raises:
+        ModelLoadError: There is no such model.
+    """
+    classifier = load_classifier(model, device)
+    with MediaPipeFaceDetector() as detector:
+        for number, name in enumerate(names):
+            try:
+                image = read_picture(name)
+            except PictureError as error:
+                yield {"image": name, "faces": [], "error": str(error)}
+                continue
+            yield {"image": name, "faces": faces_in(image, detector, classifier, number * FRAME_STEP_NS)}
+
+
+def faces_in(
+    image: NDArray[np.uint8], detector: MediaPipeFaceDetector, classifier: EmotionClassifier, captured_ns: int = 0
+) -> list[dict[str, Any]]:
+    """The faces of one picture as `classify` reports them, from left to right."""
+    height, width = image.shape[:2]
+    detections = sorted(detector.detect(Frame(image, captured_ns, 0)), key=lambda face: face.box.x)
+    boxes = [detection.box for detection in detections]
+    faces = []
+    for box, row in zip(
+        boxes, classify(classifier, face_crops(image, boxes, crop_geometry(classifier.card))), strict=True
+    ):
+        best = int(row.argmax())
+        faces.append(
+            {
+                "box": [
+                    round(box.x * width),
+                    round(box.y * height),
+                    round(box.width * width),
+                    round(box.height * height),
+                ],
+                "label": EMOTIONS[best],
+                "confidence": round(float(row[best]), 6),
+                "probabilities": {emotion: round(float(p), 6) for emotion, p in zip(EMOTIONS, row, strict=True)},
+                "uncertain": bool(row[best] < classifier.card.uncertain_below),
+            }
+        )
+    return faces
+
+
+def _is_address(name: str) -> bool:
+    return urlsplit(name).scheme.lower() in {"http", "https"}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise PictureError(f"{path} has {path.stat().st_size >> 20} MiB: expected at most {LARGEST_FILE >> 20}.")
+        return path.read_bytes()
+    except OSError as error:
+        raise PictureError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _fetch(address: str) -> bytes:
+    request = urllib.request.Request(address, headers={"User-Agent": "ad-monitor"})  # noqa: S310 (scheme checked)
+    try:
+        with urllib.request.urlopen(request, timeout=FETCH_TIMEOUT_S) as answer:  # noqa: S310 (scheme checked)
+            content: bytes = answer.read(LARGEST_FILE + 1)
+    except (OSError, urllib.error.URLError, ValueError) as error:
+        raise PictureError(f"{address} cannot be fetched: {error}.") from error
+    if len(content) > LARGEST_FILE:
+        raise PictureError(f"{address} is larger than {LARGEST_FILE >> 20} MiB.")
+    return content

@@ -1,0 +1,99 @@
+"""Everything that can be set, in one frozen tree: defaults, bounds, and what each setting means."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field
+
+from detector.analysis import AnalysisSettings
+from detector.classifier import Device
+
+APPLICATION = "ad-monitor"
+DATABASE_VARIABLE = "AD_MONITOR_DB"
+DEFAULT_SITE = "default"
+LANGUAGES = ("en", "de")
+
+Policy = Literal["sequential"]
+POLICIES: tuple[str, ...] = ("sequential",)
+
+
+def default_database() -> str:
+    """The database used when none is named: `AD_MONITOR_DB`, else a file in the user's data folder."""
+    named = os.environ.get(DATABASE_VARIABLE)
+    return named or str(Path(platformdirs.user_data_dir(APPLICATION)) / "monitor.db")
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RecordingSettings(_Settings):
+    """What the kiosk and a replay have in common.
+
+    Attributes:
+        playlist: YAML file or folder with the ads; `None` for the bundled samples.
+        database: SQLAlchemy URL or path of an SQLite file.
+        site: Name of the place, for reports.
+        policy: How the next ad is chosen.
+        model: Name of a shipped model or path of a `.keras` file; `None` for the default.
+        device: Which runtime classifies.
+        loops: Rounds through the playlist; `None` for no limit.
+        duration_s: Longest length of the session in seconds; `None` for no limit.
+        readings_per_second: Readings logged a second and viewer.
+        report: Where to write a report at the end; `None` for none.
+        analysis: How faces become readings.
+    """
+
+    playlist: Path | None = None
+    database: str = Field(default_factory=default_database)
+    site: str = Field(DEFAULT_SITE, min_length=1)
+    policy: Policy = "sequential"
+    model: str | None = None
+    device: Device = "auto"
+    loops: int | None = Field(None, ge=1)
+    duration_s: float | None = Field(None, gt=0)
+    readings_per_second: float = Field(10.0, gt=0, le=100)
+    report: Path | None = None
+    analysis: AnalysisSettings = Field(default_factory=AnalysisSettings)
+
+    def logged(self) -> dict[str, object]:
+        """The settings as they are kept with the session: no paths, and nothing that is stored elsewhere."""
+        return self.model_dump(mode="json", exclude={"database", "report", "playlist", "site", "source", "video"})
+
+
+class RunSettings(RecordingSettings):
+    """The kiosk.
+
+    Attributes:
+        source: As typed by the user; `None` for the first camera, else the demo viewer.
+        headless: Do the same work without a window.
+        fullscreen: Begin in full screen.
+        overlay: Begin with the live readings shown.
+        volume: Of the ads' sound, 0 to 1.
+        language: Of the window.
+        notice_languages: Of the notice to the people in front of the screen; empty for the window's language.
+        notice_url: Where they read more; empty leaves that out.
+    """
+
+    source: str | None = None
+    headless: bool = False
+    fullscreen: bool = False
+    overlay: bool = True
+    volume: float = Field(1.0, ge=0, le=1)
+    language: str = "en"
+    notice_languages: tuple[str, ...] = ()
+    notice_url: str = ""
+
+
+class ReplaySettings(RecordingSettings):
+    """A recording, read as fast as the machine allows.
+
+    Attributes:
+        video: The recording.
+    """
+
+    video: Path

@@ -1,0 +1,28 @@
+"""Errors of the application itself."""
+
+from __future__ import annotations
+
+
+class MonitorError(Exception):
+    """Base of the application's errors; the message is one sentence that says what to do."""
+
+
+class SetupError(MonitorError):
+    """Something that was named on the command line is wrong: a source, a model, a file, an option."""
+
+
+class SessionFailedError(MonitorError):
+    """A session ran and came to a bad end; what was measured before is kept.
+
+    Args:
+        message: One sentence for a person.
+        session_id: The session, where one was begun.
+    """
+
+    def __init__(self, message: str, session_id: int | None = None) -> None:
+        super().__init__(message)
+        self.session_id = session_id
+
+
+class PictureError(MonitorError):
+    """A picture could not be fetched or decoded."""

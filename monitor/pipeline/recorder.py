@@ -1,0 +1,138 @@
+"""Joins the two sides: every reading gets the play that was on screen when its frame was captured."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from db.records import AdRecord, GapEnded, GapStarted, PlayEnded, PlayStarted, ReadingRecord
+
+if TYPE_CHECKING:
+    from ads.playback import Play, PlaybackLog, PlaybackPosition, PlayEnd
+    from ads.playlist import Ad
+    from db.writer import SessionWriter
+    from detector.types import AnalysedFrame, FaceReading
+    from monitor.pipeline.clock import SessionClock
+
+READINGS_PER_SECOND = 10.0
+"""Readings logged a second and viewer: expressions change no faster, and a month of them still fits a small disk."""
+
+
+class Recorder:
+    """Writes plays, readings and gaps of one session; its methods may be called from any thread.
+
+    Implements `ads.playback.PlaybackListener`.
+
+    Args:
+        writer: Where records go; stays the caller's.
+        log: What was on screen when.
+        clock: Gives the time of day of a moment.
+        readings_per_second: Readings logged a second and viewer, above 0. Defaults to 10.
+
+    Attributes:
+        frames: Frames recorded so far.
+    """
+
+    def __init__(
+        self,
+        writer: SessionWriter,
+        log: PlaybackLog,
+        clock: SessionClock,
+        readings_per_second: float = READINGS_PER_SECOND,
+    ) -> None:
+        if readings_per_second <= 0:
+            raise ValueError(f"Invalid readings_per_second: expected above 0, received {readings_per_second}.")
+        self._writer = writer
+        self._log = log
+        self._clock = clock
+        self._rate = readings_per_second
+        self._lock = threading.Lock()
+        self._known_ads: set[tuple[str, str]] = set()
+        self._newest_slot: dict[int, int] = {}
+        self._newest_ns: int | None = None
+        self._gap: str | None = None
+        self.frames = 0
+
+    def play_started(self, play: Play) -> None:
+        """Record the start of a play, and its ad when that is new."""
+        with self._lock:
+            key = (play.ad.ad_id, play.ad.sha256)
+            if key not in self._known_ads:
+                self._known_ads.add(key)
+                self._writer.submit(ad_record(play.ad))
+            self._writer.submit(
+                PlayStarted(play.number, play.ad.ad_id, self._clock.at(play.started_ns), play.reason, play.probability)
+            )
+
+    def play_ended(self, end: PlayEnd) -> None:
+        """Record the end of a play."""
+        self._writer.submit(PlayEnded(end.number, self._clock.at(end.ended_ns), end.outcome, end.shown_ms, end.error))
+
+    def record(self, frame: AnalysedFrame) -> None:
+        """Record the readings of a frame; an open gap ends with it."""
+        with self._lock:
+            self.frames += 1
+            self._newest_ns = frame.captured_ns
+            if self._gap is not None:
+                self._writer.submit(GapEnded(self._clock.at(frame.captured_ns), self._gap))
+                self._gap = None
+            due = [reading for reading in frame.readings if self._is_due(reading)]
+        if not due:
+            return
+        position = self._log.at(frame.captured_ns)
+        for reading in due:
+            self._writer.submit(self._reading_record(reading, position))
+
+    def gap(self, cause: str, detail: str, noticed_ns: int) -> None:
+        """Record that nothing can be measured any more; it lasts until the next frame.
+
+        Args:
+            cause: Short name, such as `camera_lost`.
+            detail: One sentence for a person.
+            noticed_ns: When that was noticed; the gap starts with the last frame before, where there was one.
+        """
+        with self._lock:
+            if self._gap is not None:
+                return
+            self._gap = cause
+            started_ns = self._newest_ns if self._newest_ns is not None else noticed_ns
+            self._writer.submit(GapStarted(self._clock.at(started_ns), cause, detail))
+
+    def _is_due(self, reading: FaceReading) -> bool:
+        # Fixed slots of the clock rather than "long enough ago": the same frames give the same rows every time.
+        slot = int(reading.captured_ns * self._rate // 1_000_000_000)
+        if self._newest_slot.get(reading.viewer) == slot:
+            return False
+        self._newest_slot[reading.viewer] = slot
+        return True
+
+    def _reading_record(self, reading: FaceReading, position: PlaybackPosition | None) -> ReadingRecord:
+        return ReadingRecord(
+            at=self._clock.at(reading.captured_ns),
+            viewer_number=reading.viewer,
+            play_number=position.play_number if position else None,
+            position_ms=position.position_ms if position else None,
+            probabilities=reading.probabilities,
+            valence=reading.valence,
+            expressiveness=reading.expressiveness,
+            uncertain=reading.uncertain,
+            yaw=reading.pose.yaw,
+            pitch=reading.pose.pitch,
+            roll=reading.pose.roll,
+            attentive=reading.attentive,
+            quality=reading.quality,
+            box=(reading.box.x, reading.box.y, reading.box.width, reading.box.height),
+        )
+
+
+def ad_record(ad: Ad) -> AdRecord:
+    """An ad of the playlist as the database knows it."""
+    return AdRecord(
+        ad_id=ad.ad_id,
+        name=ad.name,
+        file=ad.path.name,
+        sha256=ad.sha256,
+        kind=ad.kind,
+        duration_ms=max(1, round(ad.duration_s * 1000)),
+        brand_at_s=tuple(ad.brand_at_s),
+    )

@@ -1,0 +1,308 @@
+"""The kiosk's side of the sensor: start it, listen to it, and start it again when it dies."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from monitor.pipeline.live import SensorHealth
+from monitor.pipeline.messages import (
+    Ended,
+    Failed,
+    FrameRead,
+    HealthReport,
+    Message,
+    ProtocolError,
+    Ready,
+    read_message,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from monitor.pipeline.sensor_process import SensorSettings
+
+logger = logging.getLogger(__name__)
+
+SILENCE_LIMIT_S = 5.0
+"""A sensor that said nothing for so long is stuck and counts as dead; it reports twice a second."""
+
+STARTUP_LIMIT_S = 60.0
+"""Loading native libraries and models from a slow disk may take this long."""
+
+RESTARTS_ALLOWED = 5
+RESTART_WINDOW_S = 60.0
+FIRST_RESTART_S = 0.2
+LONGEST_RESTART_S = 5.0
+UNAVAILABLE_RETRY_S = 60.0
+KEPT_STDERR_LINES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SensorDied:
+    """The sensor's process ended unasked.
+
+    Attributes:
+        at_ns: When that was noticed.
+        detail: Exit status or signal, and its last words.
+    """
+
+    at_ns: int
+    detail: str
+
+
+class SensorProcess:
+    """One run of the sensor's process.
+
+    Args:
+        settings: What it is to do.
+    """
+
+    def __init__(self, settings: SensorSettings) -> None:
+        environment = dict(os.environ)
+        # The child imports the same packages, also when they are not installed but lie in the working folder.
+        root = str(Path(__file__).resolve().parents[2])
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH", "")]))
+        environment.setdefault("GLOG_minloglevel", "2")
+        environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "monitor.pipeline.sensor_process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+        )
+        self._last_words: deque[str] = deque(maxlen=KEPT_STDERR_LINES)
+        self._stderr_thread = threading.Thread(target=self._read_stderr, name="sensor-stderr", daemon=True)
+        self._stderr_thread.start()
+        self.heard_s = time.monotonic()
+        self.ready = False
+        self._write(settings.model_dump_json().encode() + b"\n")
+
+    @property
+    def pid(self) -> int:
+        """Process id of the sensor."""
+        return self._process.pid
+
+    def read(self) -> Message | None:
+        """The next message; `None` when the process has ended.
+
+        Raises:
+            ProtocolError: The process died within a message.
+        """
+        if self._process.stdout is None or self._process.stdout.closed:
+            return None
+        message = read_message(self._process.stdout)
+        self.heard_s = time.monotonic()
+        self.ready = self.ready or isinstance(message, Ready)
+        return message
+
+    def request_stop(self) -> None:
+        """Ask the process to end, by closing its input; harmless when repeated."""
+        if self._process.stdin is not None and not self._process.stdin.closed:
+            try:
+                self._process.stdin.close()
+            except OSError:
+                logger.debug("The sensor was gone before it was asked to stop")
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self._process.kill()
+
+    def close(self, timeout_s: float = 8.0) -> str:
+        """Wait for the end of the process, killing it when it takes too long; returns how it ended, in words."""
+        self.request_stop()
+        try:
+            # What it still says is drained, so that it cannot wait for a reader.
+            status = self._drained(timeout_s)
+        except subprocess.TimeoutExpired:
+            logger.warning("The sensor did not stop within %.0f s and was killed", timeout_s)
+            self._process.kill()
+            status = self._process.wait()
+        self._stderr_thread.join(2.0)
+        for pipe in (self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()
+        how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
+        words = self._last_words[-1] if self._last_words and status != 0 else ""
+        return f"{how}{': ' + words if words else ''}"
+
+    def _drained(self, timeout_s: float) -> int:
+        deadline = time.monotonic() + timeout_s
+        drain = threading.Thread(target=self._discard_output, name="sensor-drain", daemon=True)
+        drain.start()
+        status = self._process.wait(max(0.1, deadline - time.monotonic()))
+        drain.join(2.0)
+        return status
+
+    def _discard_output(self) -> None:
+        stdout = self._process.stdout
+        while stdout is not None and stdout.read1(1 << 16):  # type: ignore[attr-defined]
+            pass
+
+    def _read_stderr(self) -> None:
+        if self._process.stderr is None:
+            return
+        for line in self._process.stderr:
+            text = line.decode(errors="replace").rstrip()
+            self._last_words.append(text)
+            logger.debug("sensor: %s", text)
+
+    def _write(self, data: bytes) -> None:
+        if self._process.stdin is None:
+            return
+        try:
+            self._process.stdin.write(data)
+            self._process.stdin.flush()
+        except OSError:
+            logger.debug("The sensor died before it had its settings")
+
+
+class SupervisedSensor:
+    """A live sensor that is kept running.
+
+    Args:
+        settings: What it is to do.
+        on_message: Called for every message, in the `sensor` thread.
+        on_died: Called in the same thread when the process ended unasked, before it is started again.
+
+    Attributes:
+        failure: Why the sensor cannot work at all (wrong source or model); it is not started again then, unless it
+            had worked before.
+    """
+
+    def __init__(
+        self,
+        settings: SensorSettings,
+        on_message: Callable[[Message], None],
+        on_died: Callable[[SensorDied], None],
+    ) -> None:
+        self._settings = settings
+        self._on_message = on_message
+        self._on_died = on_died
+        self._stop = threading.Event()
+        self._settled = threading.Event()
+        self._lock = threading.Lock()
+        self._process: SensorProcess | None = None
+        self._worked = False
+        self._highest_viewer = settings.first_viewer - 1
+        self._starts: deque[float] = deque()
+        self._thread = threading.Thread(target=self._run, name="sensor", daemon=True)
+        self._watch = threading.Thread(target=self._watch_silence, name="sensor-watch", daemon=True)
+        self.failure: Failed | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the running sensor, `None` between two."""
+        with self._lock:
+            return self._process.pid if self._process is not None else None
+
+    def start(self) -> None:
+        """Start the sensor; returns at once."""
+        self._thread.start()
+        self._watch.start()
+
+    def wait_settled(self, timeout_s: float) -> bool:
+        """Wait until the sensor is ready or has failed; whether it did in time."""
+        return self._settled.wait(timeout_s)
+
+    def stop(self, timeout_s: float = 10.0) -> bool:
+        """Stop the sensor and wait for its end; whether that happened in time. Harmless when repeated."""
+        self._stop.set()
+        with self._lock:
+            if self._process is not None:
+                self._process.request_stop()
+        for thread in (self._thread, self._watch):
+            if thread.is_alive():
+                thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                ended = self._run_once()
+                if ended or self.failure is not None:
+                    return
+                self._stop.wait(self._pause_before_restart())
+        except Exception:
+            # The top of the thread: without it the kiosk would show a sensor that seems to start for ever.
+            logger.exception("The sensor's thread failed")
+            self._on_message(HealthReport(SensorHealth("unavailable", "internal error, see the log")))
+        finally:
+            self._settled.set()
+
+    def _run_once(self) -> bool:
+        """Start the process and listen until its end; whether no other is wanted."""
+        # Viewers of the new process are new viewers: their numbers go on from the last one.
+        process = SensorProcess(self._settings.model_copy(update={"first_viewer": self._highest_viewer + 1}))
+        with self._lock:
+            self._process = process
+        if self._stop.is_set():
+            process.request_stop()
+        self._starts.append(time.monotonic())
+        finished = False
+        try:
+            while (message := process.read()) is not None:
+                finished = self._handle(message) or finished
+        except ProtocolError as error:
+            logger.warning("%s", error)
+            process.kill()
+        finally:
+            with self._lock:
+                self._process = None
+            how = process.close()
+        if finished or self._stop.is_set() or self.failure is not None:
+            return True
+        logger.warning("The sensor %s and is started again", how)
+        self._on_died(SensorDied(time.monotonic_ns(), f"the sensor {how}"))
+        return False
+
+    def _handle(self, message: Message) -> bool:
+        """Pass a message on; whether it was the last one."""
+        if isinstance(message, Failed) and not self._worked:
+            self.failure = message
+            self._settled.set()
+            return True
+        if isinstance(message, Failed):
+            logger.warning("The sensor cannot work at present: %s", message.message)
+            self._on_message(HealthReport(SensorHealth("reconnecting", message.message)))
+            return False
+        if isinstance(message, Ready):
+            self._worked = True
+            self._settled.set()
+        if isinstance(message, FrameRead) and message.frame.readings:
+            # Sorted by viewer, so the last one has the highest number.
+            self._highest_viewer = max(self._highest_viewer, message.frame.readings[-1].viewer)
+        self._on_message(message)
+        return isinstance(message, Ended)
+
+    def _pause_before_restart(self) -> float:
+        now = time.monotonic()
+        while self._starts and now - self._starts[0] > RESTART_WINDOW_S:
+            self._starts.popleft()
+        if len(self._starts) > RESTARTS_ALLOWED:
+            self._on_message(
+                HealthReport(SensorHealth("unavailable", f"the sensor died {len(self._starts)} times in a minute"))
+            )
+            return UNAVAILABLE_RETRY_S
+        self._on_message(HealthReport(SensorHealth("restarting", "the sensor is being started again")))
+        return float(min(FIRST_RESTART_S * 2 ** (len(self._starts) - 1), LONGEST_RESTART_S))
+
+    def _watch_silence(self) -> None:
+        while not self._stop.wait(1.0) and self._thread.is_alive():
+            with self._lock:
+                process = self._process
+            if process is None:
+                continue
+            limit = SILENCE_LIMIT_S if process.ready else STARTUP_LIMIT_S
+            if time.monotonic() - process.heard_s > limit:
+                logger.warning("The sensor has been silent for %.0f s and is killed", limit)
+                process.kill()

@@ -1,0 +1,242 @@
+"""The sensor: a process of its own that turns a source into readings.
+
+Native code that crashes in here takes no window down. The kiosk starts it with its settings as one JSON line on
+standard input; it answers with messages on standard output until its input is closed, and never outlives the kiosk.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, BinaryIO
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from detector.analysis import AnalysisSettings, FaceAnalyser
+from detector.classifier import Device, load_classifier
+from detector.errors import DetectorError
+from detector.face_detector import MediaPipeFaceDetector
+from detector.tracker import FaceTracker
+from detector.video_source import SourceSpec
+from monitor.pipeline.capture import Capture
+from monitor.pipeline.links import LatestSlot, LosslessLink
+from monitor.pipeline.live import SensorHealth
+from monitor.pipeline.messages import (
+    Ended,
+    Failed,
+    FrameRead,
+    HealthReport,
+    Message,
+    Ready,
+    SourceLost,
+    write_message,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from detector.types import AnalysedFrame, Frame
+
+HEARTBEAT_S = 0.5
+"""Seconds between two health reports; also the longest wait for a frame."""
+
+STATISTICS_NS = 1_000_000_000
+EXIT_FAILED = 3
+
+
+class SensorSettings(BaseModel):
+    """What the sensor is to do.
+
+    Attributes:
+        source: As typed by the user, see `SourceSpec.parse`.
+        lossless: Read a recording frame by frame instead of in real time.
+        model: Name of a shipped model or path of a `.keras` file; `None` for the default.
+        device: Which runtime classifies.
+        preview_width_px: Width of the previews that go to the window; 0 sends none.
+        preview_every_ms: Least time between two previews.
+        first_viewer: Number of the first viewer; a sensor that is started again goes on counting.
+        analysis: How faces become readings.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    lossless: bool = False
+    model: str | None = None
+    device: Device = "auto"
+    preview_width_px: int = Field(0, ge=0, le=1920)
+    preview_every_ms: int = Field(66, ge=1)
+    first_viewer: int = Field(1, ge=1)
+    analysis: AnalysisSettings = Field(default_factory=AnalysisSettings)
+
+
+class Statistics:
+    """Rate and latency over the last second."""
+
+    def __init__(self) -> None:
+        self._recent: deque[tuple[int, float]] = deque()
+        self.frames = 0
+
+    def add(self, captured_ns: int, now_ns: int) -> None:
+        """Count a frame that was just analysed."""
+        self.frames += 1
+        self._recent.append((now_ns, (now_ns - captured_ns) / 1e6))
+
+    def health(self, now_ns: int, *, lost: bool, detail: str, dropped: int, live: bool) -> SensorHealth:
+        """Summarise the last second."""
+        while self._recent and now_ns - self._recent[0][0] > STATISTICS_NS:
+            self._recent.popleft()
+        latencies = sorted(latency for _, latency in self._recent)
+        return SensorHealth(
+            state="reconnecting" if lost else "running" if self.frames else "starting",
+            detail=detail,
+            frames=self.frames,
+            dropped=dropped,
+            fps=float(len(latencies)),
+            latency_ms=latencies[len(latencies) // 2] if latencies and live else 0.0,
+        )
+
+
+class SensorLoop:
+    """Reads, analyses and reports until the source ends or the kiosk says stop.
+
+    Args:
+        settings: What to do.
+        out: Where messages go.
+        stop: Set when the kiosk is done.
+    """
+
+    def __init__(self, settings: SensorSettings, out: BinaryIO, stop: threading.Event) -> None:
+        self._settings = settings
+        self._out = out
+        self._stop = stop
+        self._lost: str | None = None
+        self._send_lock = threading.Lock()
+        self._preview_due_ns = 0
+        self._newest_ns = 0
+        self._frames = 0
+
+    def run(self, started_s: float) -> int:
+        """Do the work; returns the exit status."""
+        settings = self._settings
+        try:
+            spec = SourceSpec.parse(settings.source)
+            classifier = load_classifier(settings.model, settings.device)
+            tracker = FaceTracker(first_number=settings.first_viewer)
+            analyser = FaceAnalyser(MediaPipeFaceDetector(), classifier, settings.analysis, tracker)
+        except DetectorError as error:
+            self._send(Failed(type(error).__name__, str(error)))
+            return EXIT_FAILED
+        link: LatestSlot[Frame] | LosslessLink[Frame] = LosslessLink() if settings.lossless else LatestSlot()
+        capture = Capture(spec, lossless=settings.lossless, link=link, on_lost=self._on_lost)
+        capture.start()
+        try:
+            while not capture.opened.wait(HEARTBEAT_S) and not self._stop.is_set():
+                self._send(HealthReport(SensorHealth("starting", f"opening the {spec}")))
+            if capture.error is not None and capture.frame_rate == 0.0:
+                self._send(Failed(type(capture.error).__name__, str(capture.error)))
+                return EXIT_FAILED
+            startup_s = time.monotonic() - started_s
+            self._send(
+                Ready(
+                    source=str(spec),
+                    frame_rate=capture.frame_rate,
+                    frames=capture.frame_count,
+                    live=not settings.lossless,
+                    runtime=classifier.runtime,
+                    startup_s=round(startup_s, 3),
+                )
+            )
+            self._analyse(link, analyser)
+            if not self._stop.is_set():
+                frame_ns = round(1e9 / (capture.frame_rate or 30.0))
+                self._send(Ended(self._newest_ns + frame_ns, self._frames, str(capture.error or "")))
+        finally:
+            capture.stop()
+            analyser.close()
+        return 0
+
+    def _analyse(self, link: LatestSlot[Frame] | LosslessLink[Frame], analyser: FaceAnalyser) -> None:
+        statistics = Statistics()
+        heartbeat_due_s = 0.0
+        while not self._stop.is_set():
+            frame = link.take(HEARTBEAT_S)
+            if frame is None and link.closed:
+                return
+            if frame is not None:
+                self._lost = None
+                analysed = analyser.analyse(frame)
+                self._newest_ns = frame.captured_ns
+                self._send(FrameRead(analysed, self._preview(frame, analysed)))
+                statistics.add(frame.captured_ns, time.monotonic_ns())
+                self._frames += 1
+            if time.monotonic() >= heartbeat_due_s:
+                heartbeat_due_s = time.monotonic() + HEARTBEAT_S
+                lost = self._lost
+                self._send(
+                    HealthReport(
+                        statistics.health(
+                            time.monotonic_ns(),
+                            lost=lost is not None,
+                            detail=lost or "",
+                            dropped=link.dropped,
+                            live=not self._settings.lossless,
+                        )
+                    )
+                )
+
+    def _preview(self, frame: Frame, analysed: AnalysedFrame) -> NDArray[np.uint8] | None:
+        width = self._settings.preview_width_px
+        if width == 0 or frame.captured_ns < self._preview_due_ns:
+            return None
+        self._preview_due_ns = frame.captured_ns + self._settings.preview_every_ms * 1_000_000
+        import cv2  # noqa: PLC0415 (already loaded by the detector)
+
+        width = min(width, analysed.width)
+        size = (width, max(1, round(analysed.height * width / analysed.width)))
+        small = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
+        return cv2.cvtColor(small, cv2.COLOR_BGR2RGB, dst=small)  # type: ignore[return-value]
+
+    def _on_lost(self, detail: str) -> None:
+        self._lost = detail
+        self._send(SourceLost(time.monotonic_ns(), detail))
+
+    def _send(self, message: Message) -> None:
+        try:
+            with self._send_lock:
+                write_message(self._out, message)
+        except OSError:
+            # The kiosk is gone, and with it everybody who could be told.
+            self._stop.set()
+
+
+def _stop_at_end_of_input(stop: threading.Event) -> None:
+    while sys.stdin.buffer.read(1):
+        pass
+    stop.set()
+    # A source or a native library that hangs must not keep an orphan alive.
+    time.sleep(6)
+    os._exit(EXIT_FAILED)
+
+
+def main() -> int:
+    """Run the sensor as a process; see the module's description."""
+    started_s = time.monotonic()
+    # Ctrl+C in a terminal reaches the whole group; the kiosk decides when the sensor stops.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Messages keep the real standard output; whatever a native library prints goes to standard error.
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    settings = SensorSettings.model_validate_json(sys.stdin.buffer.readline())
+    stop = threading.Event()
+    threading.Thread(target=_stop_at_end_of_input, args=(stop,), name="parent-watch", daemon=True).start()
+    return SensorLoop(settings, out, stop).run(started_s)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""A recording through the same pipeline, losslessly, with the ads placed on the recording's own clock."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+import av
+
+from ads.playback import PlaybackLog
+from ads.policy import make_policy
+from ads.schedule import VirtualShow
+from db.records import SessionEnded
+from monitor.app import begin_session, load_ads, ready_database
+from monitor.errors import SessionFailedError, SetupError
+from monitor.pipeline.clock import SessionClock
+from monitor.pipeline.messages import Ended, Failed, FrameRead, Message, ProtocolError, Ready
+from monitor.pipeline.recorder import Recorder
+from monitor.pipeline.sensor import SensorProcess
+from monitor.pipeline.sensor_process import SensorSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from monitor.config import ReplaySettings
+
+logger = logging.getLogger(__name__)
+
+
+def recorded_at(video: Path) -> datetime:
+    """When a recording was made: its own creation time where the container has one, else the file's.
+
+    It depends on the file alone, so that two replays give the same rows.
+    """
+    try:
+        with av.open(str(video)) as container:
+            stamp = container.metadata.get("creation_time", "")
+        made = datetime.fromisoformat(stamp.replace("Z", "+00:00"))
+    except (av.FFmpegError, ValueError):
+        made = datetime.fromtimestamp(video.stat().st_mtime, timezone.utc)
+    if made.tzinfo is None:
+        made = made.replace(tzinfo=timezone.utc)
+    return made.astimezone(timezone.utc)
+
+
+def replay(settings: ReplaySettings, progress: Callable[[int, int], None] = lambda done, of: None) -> int:
+    """Replay a recording; returns the session's id.
+
+    Args:
+        settings: Of the replay.
+        progress: Called after every frame with the frames done and the frames that the recording states (0: unknown).
+
+    Raises:
+        SetupError: The recording or the model cannot be used.
+        SessionFailedError: The recording is cut off, or the sensor died; what was measured before is kept.
+    """
+    playlist = load_ads(settings.playlist)
+    engine = ready_database(settings.database)
+    sensor = SensorProcess(
+        SensorSettings(
+            source=str(settings.video.absolute()),
+            lossless=True,
+            model=settings.model,
+            device=settings.device,
+            analysis=settings.analysis,
+        )
+    )
+    try:
+        ready = _first_message(sensor)
+        clock = SessionClock(recorded_at(settings.video), 0)
+        writer = begin_session(engine, settings, "replay", settings.video.name, clock)
+        end_ns = 0
+        trouble = "the sensor died"
+        log = PlaybackLog()
+        recorder = Recorder(writer, log, clock, settings.readings_per_second)
+        show = VirtualShow(playlist.ads, make_policy(settings.policy), log, recorder, loops=settings.loops)
+        limit_ns = None if settings.duration_s is None else round(settings.duration_s * 1e9)
+        reason = "failed"
+        try:
+            while (message := sensor.read()) is not None:
+                if isinstance(message, Ended):
+                    end_ns, trouble = message.at_ns, message.error
+                    reason = "failed" if trouble else "finished"
+                elif isinstance(message, FrameRead):
+                    now_ns = message.frame.captured_ns
+                    if show.finished or (limit_ns is not None and now_ns >= limit_ns):
+                        trouble, reason = "", "finished"
+                        end_ns = now_ns
+                        break
+                    show.advance(now_ns)
+                    if not show.finished:
+                        recorder.record(message.frame)
+                        end_ns = now_ns + round(1e9 / ready.frame_rate)
+                        progress(recorder.frames, ready.frames)
+        except (ProtocolError, KeyboardInterrupt) as error:
+            trouble = "it was interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+            reason = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
+        finally:
+            show.stop(end_ns)
+            elapsed_s = end_ns / 1e9
+            writer.close(
+                SessionEnded(
+                    ended_at=clock.at(end_ns),
+                    end_reason=reason,
+                    frames=recorder.frames,
+                    dropped=0,
+                    fps=recorder.frames / elapsed_s if elapsed_s else None,
+                )
+            )
+    finally:
+        sensor.close()
+        engine.dispose()
+    if writer.lost:
+        raise SessionFailedError(
+            f"Session {writer.session_id}: {writer.lost} records could not be written ({writer.error}); free the "
+            "database and replay again."
+        )
+    if trouble:
+        raise SessionFailedError(
+            f"Session {writer.session_id} holds {recorder.frames} frames and then ends: {trouble}", writer.session_id
+        )
+    return writer.session_id
+
+
+def _first_message(sensor: SensorProcess) -> Ready:
+    message: Message | None = None
+    while (message := sensor.read()) is not None:
+        if isinstance(message, Ready):
+            return message
+        if isinstance(message, Failed):
+            raise SetupError(message.message)
+    raise SessionFailedError(f"The sensor {sensor.close()} before it was ready; run with --debug to see more.")

@@ -1,0 +1,154 @@
+"""What the commands print for people: tables on standard output, progress on standard error."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from db.queries import SessionInfo
+    from monitor.doctor import Finding
+
+PIPE_WIDTH = 160
+
+STATE_STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+STATE_MARKS = {"ok": "✓", "warn": "!", "fail": "✗"}
+
+
+@contextmanager
+def progress_bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on standard error, with the time left; silent where nobody watches.
+
+    Yields:
+        A function to call with what is done and what there is in all (0: not known).
+    """
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit))
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=None)
+
+        def update(done: int, of: int) -> None:
+            progress.update(task, completed=done, total=max(of, done) if of else None)
+
+        yield update
+
+
+def session_document(session: SessionInfo) -> dict[str, Any]:
+    """A session as `sessions --json` lists it; what is not known is `null`."""
+    return {
+        "id": session.id,
+        "kind": session.kind,
+        "site": session.site,
+        "source": session.source,
+        "started_at": session.started_at.isoformat(),
+        "ended_at": session.ended_at.isoformat() if session.ended_at else None,
+        "end_reason": session.end_reason,
+        "model": session.model_name,
+        "plays": session.plays,
+        "viewers": session.viewers,
+        "readings": session.readings,
+    }
+
+
+def _wide_console() -> Console:
+    """A console whose tables do not wrap where the output goes to a file or a pipe."""
+    console = Console()
+    return console if console.is_terminal else Console(width=PIPE_WIDTH)
+
+
+def print_sessions(sessions: Sequence[SessionInfo]) -> None:
+    """A table of sessions, times in the local zone."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("id", "started", "length", "site", "source", "how it ended"):
+        table.add_column(column)
+    for column in ("plays", "viewers", "readings"):
+        table.add_column(column, justify="right")
+    for session in sessions:
+        length = "running" if session.ended_at is None else _length(session.ended_at - session.started_at)
+        table.add_row(
+            str(session.id),
+            session.started_at.astimezone().strftime("%Y-%m-%d %H:%M:%S"),
+            length,
+            session.site,
+            session.source,
+            session.end_reason or "",
+            str(session.plays),
+            str(session.viewers),
+            f"{session.readings:,}",
+        )
+    _wide_console().print(table)
+
+
+def _length(span: Any) -> str:
+    seconds = round(span.total_seconds())
+    hours, minutes = divmod(seconds // 60, 60)
+    return f"{hours}:{minutes:02d}:{seconds % 60:02d}"
+
+
+def print_faces(images: Sequence[dict[str, Any]]) -> None:
+    """A table of the faces of each picture, with a bar of the confidence."""
+    console = _wide_console()
+    for image in images:
+        console.print(f"[bold]{image['image']}[/bold]: {len(image['faces'])} face(s)", highlight=False)
+        table = Table(box=None, show_header=False, pad_edge=True)
+        for face in image["faces"]:
+            bar = "█" * round(20 * face["confidence"])
+            doubt = "uncertain" if face["uncertain"] else ""
+            x, y, width, height = face["box"]
+            table.add_row(face["label"], f"{face['confidence']:.0%}", bar, f"{width}×{height} at {x},{y}", doubt)
+        if image["faces"]:
+            console.print(table)
+
+
+def print_bench(figures: dict[str, Any]) -> None:
+    """The figures of a benchmark, with a bar for each stage."""
+    console = _wide_console()
+    console.print(
+        f"[bold]{figures['fps']:.1f} frames per second[/bold], decoding left out "
+        f"({figures['frames']} frames, {figures['faces_per_frame']:.2f} faces a frame, {figures['runtime']})",
+        highlight=False,
+    )
+    table = Table(box=None, show_header=False)
+    longest = max(figures["stages_ms"].values())
+    for stage, spent in figures["stages_ms"].items():
+        table.add_row(stage, f"{spent:.2f} ms", "█" * round(30 * spent / longest))
+    console.print(table)
+    latency = figures["latency_ms"]
+    console.print(
+        f"latency p50 {latency['p50']:.1f} ms, p95 {latency['p95']:.1f} ms; CPU {figures['cpu_ms_per_frame']:.1f} ms a "
+        f"frame; memory {figures['peak_rss_mb']:.0f} MB; start {figures['startup_s']:.1f} s",
+        highlight=False,
+    )
+
+
+def print_evaluation(figures: dict[str, Any]) -> None:
+    """Scores of a model, by class."""
+    console = _wide_console()
+    console.print(
+        f"[bold]accuracy {figures['accuracy']:.2%}[/bold], macro F1 {figures['macro_f1']:.3f}, ECE {figures['ece']:.3f} "
+        f"on {figures['n']} faces against {figures['against']}",
+        highlight=False,
+    )
+    table = Table(box=None, header_style="bold")
+    for column in ("emotion", "precision", "recall", "F1", "faces"):
+        table.add_column(column, justify="left" if column == "emotion" else "right")
+    for emotion, scores in figures["per_class"].items():
+        shown = (f"{scores[key]:.3f}" for key in ("precision", "recall", "f1"))
+        table.add_row(emotion, *shown, str(scores["support"]))
+    console.print(table)
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """What the doctor found, one line a check, and what to do."""
+    console = _wide_console()
+    for finding in findings:
+        mark = STATE_MARKS[finding.state]
+        console.print(f"[{STATE_STYLES[finding.state]}]{mark}[/] {finding.name:<10} {finding.found}", highlight=False)
+        if finding.advice:
+            console.print(f"  {'':<10} → {finding.advice}", highlight=False)

@@ -1,0 +1,267 @@
+"""The kiosk window: the ad over the whole area, the measurements and the notice above it, and the keys."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from PyQt5.QtCore import QPoint, QRect, QSize, Qt, QTimer, pyqtSignal, pyqtSlot
+from PyQt5.QtWidgets import QWidget
+
+from ads.errors import AdsError
+from monitor.ui.ad_view import AdView
+from monitor.ui.application import APPLICATION_NAME
+from monitor.ui.cards import HelpCard, PausedBadge
+from monitor.ui.notice import Notice
+from monitor.ui.overlay import Overlay
+from monitor.ui.style import scale_for
+from monitor.ui.texts import DEFAULT_LANGUAGE, texts_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from PyQt5.QtGui import QCloseEvent, QKeyEvent, QResizeEvent
+
+    from ads.player import AdPlayer
+    from monitor.ui.bridge import LiveBridge
+
+logger = logging.getLogger(__name__)
+
+TICK_MS = 10
+"""How often the player is asked for a new picture: more often than a screen of 60 Hz refreshes, because a picture is
+late by half of this on average, and asking costs next to nothing."""
+
+VIEWPORT_DELAY_MS = 120
+"""While the window's edge is dragged, the player is not told each size on the way."""
+
+FIRST_SIZE = QSize(1280, 720)
+SMALLEST_SIZE = QSize(320, 240)
+MARGIN = 16
+
+
+class KioskWindow(QWidget):
+    """Shows what the player plays and what the bridge brings.
+
+    The window owns neither: whoever made the player starts and stops it. Keys: F or F11 full screen, N or Right next
+    ad, Space pause, O overlay, H or F1 help, Q quit. Esc leaves full screen if a key had switched it on, and quits
+    otherwise, so that a kiosk that was started in full screen is left by one key.
+
+    Args:
+        player: Already started or not; asked for pictures by a timer from `begin()` on.
+        bridge: Brings the live views.
+        language: Of all texts.
+        notice_languages: Of the notice; the window's language by default.
+        notice_url: Where people read more about the measurement; empty leaves that sentence out.
+        fullscreen: Begin in full screen.
+        overlay: Begin with the overlay shown.
+        clock: The clock of the frames' capture times, in nanoseconds.
+        parent: The Qt owner.
+
+    Signals:
+        quit_requested: The window was closed, or a key asked for the end; emitted once.
+        failed: No ad can be played, with the reason in one sentence; emitted once, and no picture comes any more.
+        finished: The player has played everything it was to play; emitted once.
+
+    Raises:
+        ValueError: There are no texts in a language.
+    """
+
+    quit_requested = pyqtSignal()
+    failed = pyqtSignal(str)
+    finished = pyqtSignal()
+
+    def __init__(
+        self,
+        player: AdPlayer,
+        bridge: LiveBridge,
+        *,
+        language: str = DEFAULT_LANGUAGE,
+        notice_languages: Sequence[str] | None = None,
+        notice_url: str = "",
+        fullscreen: bool = False,
+        overlay: bool = True,
+        clock: Callable[[], int] = time.monotonic_ns,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._player = player
+        self._bridge = bridge
+        self._texts = texts_for(language)
+        self._begin_fullscreen = fullscreen
+        self._fullscreen_by_key = False
+        self._closed = False
+        self._finished = False
+        self._viewport: tuple[int, int] | None = None
+
+        self.ad_view = AdView(self)
+        self.ad_view.show_message(self._texts["loading"])
+        self.overlay = Overlay(self._texts, self, clock=clock)
+        self.overlay.setVisible(overlay)
+        notice_texts = [texts_for(code) for code in (notice_languages or (language,))]
+        self.notice = Notice(notice_texts, notice_url, self)
+        self.paused_badge = PausedBadge(self._texts, self)
+        self.help_card = HelpCard(self._texts, self)
+
+        self._ticker = QTimer(self)
+        self._ticker.setTimerType(Qt.TimerType.PreciseTimer)
+        self._ticker.setInterval(TICK_MS)
+        self._ticker.timeout.connect(self._on_tick)
+        self._viewport_delay = QTimer(self)
+        self._viewport_delay.setSingleShot(True)
+        self._viewport_delay.setInterval(VIEWPORT_DELAY_MS)
+        self._viewport_delay.timeout.connect(self._tell_viewport)
+        bridge.view_changed.connect(self._on_view_changed)
+
+        self.setWindowTitle(APPLICATION_NAME)
+        self.setMinimumSize(SMALLEST_SIZE)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.resize(FIRST_SIZE)
+
+    def begin(self) -> None:
+        """Shows the window and asks the player for pictures from now on."""
+        if self._begin_fullscreen:
+            self.showFullScreen()
+        else:
+            self.show()
+        self._hide_cursor_in_full_screen()
+        self.activateWindow()
+        self._tell_viewport()
+        self._ticker.start()
+
+    def toggle_overlay(self) -> None:
+        """Shows or hides the measurements; they go on either way."""
+        self.overlay.setVisible(not self.overlay.isVisible())
+
+    def toggle_full_screen(self) -> None:
+        """Fills the screen, or goes back to a window."""
+        self._fullscreen_by_key = not self.isFullScreen()
+        self._set_full_screen(self._fullscreen_by_key)
+
+    def toggle_pause(self) -> None:
+        """Pauses the show, or lets it go on."""
+        if self._player.paused:
+            self._player.resume()
+        else:
+            self._player.pause()
+        self.paused_badge.setVisible(self._player.paused)
+
+    def next_ad(self) -> None:
+        """Ends the present ad."""
+        self._player.skip()
+
+    @pyqtSlot()
+    def _on_tick(self) -> None:
+        going_on = False
+        try:
+            picture = self._player.advance()
+            going_on = True
+        except AdsError as error:
+            logger.error("The ads stopped: %s", error)
+            self.ad_view.show_message(self._texts["no_ad"])
+            self.failed.emit(str(error))
+            return
+        finally:
+            # Any other error is for the exception hook, but once and not a hundred times a second.
+            if not going_on:
+                self._ticker.stop()
+        if picture is not None:
+            self.ad_view.show_picture(picture)
+        elif self._player.current is None and self.ad_view.has_picture and not self._player.finished:
+            # Its play has ended: an ad that stays on the screen would be seen without being counted.
+            self.ad_view.show_message(self._texts["idle"])
+        self._show_state_of_player()
+
+    def _show_state_of_player(self) -> None:
+        paused = self._player.paused
+        if self.paused_badge.isHidden() == paused:
+            self.paused_badge.setVisible(paused)
+        if self._player.finished and not self._finished:
+            self._finished = True
+            self._ticker.stop()
+            self.finished.emit()
+
+    @pyqtSlot()
+    def _on_view_changed(self) -> None:
+        view = self._bridge.take()
+        if view is not None and not self._closed:
+            self.overlay.show_view(view)
+
+    @pyqtSlot()
+    def _tell_viewport(self) -> None:
+        ratio = self.devicePixelRatioF()
+        viewport = max(1, round(self.width() * ratio)), max(1, round(self.height() * ratio))
+        if viewport != self._viewport and not self._closed:
+            self._viewport = viewport
+            self._player.set_viewport(*viewport)
+
+    def _set_full_screen(self, wanted: bool) -> None:
+        if wanted:
+            self.showFullScreen()
+        else:
+            self.showNormal()
+        self._hide_cursor_in_full_screen()
+
+    def _hide_cursor_in_full_screen(self) -> None:
+        if self.isFullScreen():
+            self.setCursor(Qt.CursorShape.BlankCursor)
+        else:
+            self.unsetCursor()
+
+    def _arrange(self) -> None:
+        width, height = self.width(), self.height()
+        scale = scale_for(width, height)
+        self.ad_view.setGeometry(0, 0, width, height)
+        self.ad_view.set_scale(scale)
+        self.notice.set_scale(scale)
+        notice_height = min(self.notice.natural_height(width), height)
+        self.notice.setGeometry(0, height - notice_height, width, notice_height)
+        margin = round(MARGIN * scale)
+        room = QRect(margin, margin, width - 2 * margin, height - notice_height - 2 * margin)
+        self.overlay.arrange(room, scale)
+        self.paused_badge.set_scale(scale)
+        self.paused_badge.setGeometry(QRect(QPoint(margin, margin), self.paused_badge.natural_size()))
+        self.help_card.set_scale(scale)
+        card = QRect(QPoint(0, 0), self.help_card.natural_size())
+        card.moveCenter(QPoint(width // 2, height // 2))
+        self.help_card.setGeometry(card)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        super().resizeEvent(event)
+        self._arrange()
+        if self.isVisible():
+            self._viewport_delay.start()
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        if event is None:
+            return
+        key = event.key()
+        if event.isAutoRepeat():
+            event.accept()
+        elif key in (Qt.Key.Key_F, Qt.Key.Key_F11):
+            self.toggle_full_screen()
+        elif key in (Qt.Key.Key_N, Qt.Key.Key_Right):
+            self.next_ad()
+        elif key == Qt.Key.Key_Space:
+            self.toggle_pause()
+        elif key == Qt.Key.Key_O:
+            self.toggle_overlay()
+        elif key in (Qt.Key.Key_H, Qt.Key.Key_F1):
+            self.help_card.toggle()
+        elif key == Qt.Key.Key_Escape and self.isFullScreen() and self._fullscreen_by_key:
+            self.toggle_full_screen()
+        elif key in (Qt.Key.Key_Q, Qt.Key.Key_Escape):
+            self.close()
+        else:
+            super().keyPressEvent(event)
+
+    def closeEvent(self, event: QCloseEvent | None) -> None:
+        if not self._closed:
+            self._closed = True
+            self._ticker.stop()
+            self._viewport_delay.stop()
+            self.overlay.stop()
+            self.help_card.stop()
+            self.quit_requested.emit()
+        # Accepted: the window is out of sight while the threads are being joined.
+        super().closeEvent(event)

@@ -1,0 +1,91 @@
+"""What every test has to keep: no unexpected warning, no logged error, no thread left behind."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Tests draw into memory; set before any of them imports Qt.
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("GLOG_minloglevel", "2")
+
+LEAK_WAIT_S = 3.0
+LONG_LIVED_THREADS = ("pymp", "ThreadPoolExecutor", "asyncio", "pytest_timeout", "QThread", "Dummy", "tqdm_monitor")
+"""Threads of libraries that live as long as the process."""
+
+DATA_VARIABLE = "AD_MONITOR_TEST_DATA"
+MEDIA_VARIABLE = "AD_MONITOR_TEST_MEDIA"
+
+
+def _own_threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if not thread.name.startswith(LONG_LIVED_THREADS)}
+
+
+@pytest.fixture(autouse=True)
+def no_leaked_threads() -> Iterator[None]:
+    """Fail a test that leaves one of our threads running."""
+    before = _own_threads()
+    yield
+    deadline = time.monotonic() + LEAK_WAIT_S
+    while (left := _own_threads() - before) and time.monotonic() < deadline:
+        gc.collect()
+        for thread in left:
+            thread.join(0.05)
+    assert not left, f"threads left running: {sorted(thread.name for thread in left)}"
+
+
+@pytest.fixture(autouse=True)
+def no_logged_errors(caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test in which something logged an error, unless it is marked `logs_errors`."""
+    yield
+    if request.node.get_closest_marker("logs_errors"):
+        return
+    errors = [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
+    assert not errors, f"errors were logged: {errors}"
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep tests away from the user's data, cache and settings."""
+    home = tmp_path_factory.mktemp("home")
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(home / name.lower()))
+    monkeypatch.delenv("AD_MONITOR_DB", raising=False)
+
+
+def _folder_from(variable: str, what: str) -> Path:
+    named = os.environ.get(variable)
+    if not named:
+        pytest.skip(f"needs {what}: name its folder in {variable}")
+    return Path(named)
+
+
+@pytest.fixture(scope="session")
+def dataset_folder() -> Path:
+    """Folder with `fer2013.csv` (plain or packed) and `fer2013new.csv`."""
+    return _folder_from(DATA_VARIABLE, "the FER2013 data")
+
+
+@pytest.fixture(scope="session")
+def media_folder() -> Path:
+    """Folder with the videos of known truth."""
+    return _folder_from(MEDIA_VARIABLE, "videos with known truth")
+
+
+@pytest.fixture(scope="session")
+def demo_video() -> Path:
+    """The bundled demo viewer: one face throughout, 25 frames a second."""
+    from detector.video_source import DEMO_VIDEO
+
+    return DEMO_VIDEO

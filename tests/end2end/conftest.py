@@ -1,0 +1,118 @@
+"""Starts the real program, as a user would, in a home of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+PROGRAM = [sys.executable, "-m", "monitor"]
+LIMIT_S = 90
+
+
+class Program:
+    """Runs `ad-monitor` with a database and a home of its own.
+
+    Attributes:
+        folder: Where it works.
+        database: The database that every command is given.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.database = folder / "monitor.db"
+        self.environment = {**os.environ, "HOME": str(folder), "AD_MONITOR_DB": str(self.database)}
+        self.started: list[subprocess.Popen[str]] = []
+
+    def run(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end and check its exit status."""
+        done = subprocess.run(
+            [*PROGRAM, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+            env=self.environment,
+            cwd=self.folder,
+            check=False,
+        )
+        assert done.returncode == status, f"status {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done
+
+    def json(self, *arguments: str) -> Any:
+        """Run a command with --json and parse what it prints."""
+        return json.loads(self.run(*arguments, "--json").stdout)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command that goes on until it is stopped."""
+        process = subprocess.Popen(
+            [*PROGRAM, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+            cwd=self.folder,
+        )
+        self.started.append(process)
+        return process
+
+    def complaint(self, *arguments: str, status: int) -> str:
+        """Run a command that must fail; returns its one sentence."""
+        done = self.run(*arguments, status=status)
+        lines = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+        assert len(lines) == 1, done.stderr
+        assert done.stdout == ""
+        return lines[0].removeprefix("Error: ")
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Program]:
+    made = Program(tmp_path)
+    yield made
+    for process in made.started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def wait_for() -> Callable[..., Any]:
+    """Wait until a question has a true answer; returns the answer."""
+
+    def wait(question: Callable[[], Any], limit_s: float = 40.0, what: str = "what was waited for") -> Any:
+        deadline = time.monotonic() + limit_s
+        while time.monotonic() < deadline:
+            answer = question()
+            if answer:
+                return answer
+            time.sleep(0.1)
+        raise AssertionError(f"{what} did not happen within {limit_s} s")
+
+    return wait
+
+
+@pytest.fixture
+def make_playlist(tmp_path: Path) -> Callable[[list[float]], Path]:
+    """A playlist of pictures that last the given seconds: ad1, ad2, …"""
+
+    def make(durations_s: list[float]) -> Path:
+        lines = ["ads:"]
+        for number, duration_s in enumerate(durations_s, start=1):
+            shade = (40 * number % 256, 90, 255 - 30 * number % 256)
+            Image.new("RGB", (320, 180), shade).save(tmp_path / f"ad{number}.png")
+            lines += [f"  - file: ad{number}.png", f"    duration_s: {duration_s}"]
+        playlist = tmp_path / "playlist.yaml"
+        playlist.write_text("\n".join(lines) + "\n")
+        return playlist
+
+    return make

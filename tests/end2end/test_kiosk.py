@@ -1,0 +1,117 @@
+"""The operator's job: the real kiosk, from its start to a closed session."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+from pathlib import Path
+
+import pytest
+
+
+def rows(database: Path, query: str) -> list[tuple]:
+    """Read a database that another process may be writing."""
+    if not database.exists():
+        return []
+    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+    try:
+        return connection.execute(query).fetchall()
+    except sqlite3.OperationalError:
+        return []
+    finally:
+        connection.close()
+
+
+def children(pid: int) -> list[int]:
+    """Process ids of the children of a process."""
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    return [int(number) for number in found.stdout.split()]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def assert_closed(database: Path, reason: str) -> None:
+    [(ended_at, end_reason)] = rows(database, "SELECT ended_at, end_reason FROM sessions")
+    assert ended_at is not None
+    assert reason in end_reason
+    assert rows(database, "SELECT count(*) FROM plays WHERE ended_at IS NULL") == [(0,)]
+    assert rows(database, "PRAGMA foreign_key_check") == []
+    assert rows(database, "PRAGMA integrity_check") == [("ok",)]
+
+
+@pytest.mark.parametrize("mode", [[], ["--headless"]], ids=["window", "headless"])
+def test_one_loop_with_the_demo_viewer(program, make_playlist, mode):
+    playlist = make_playlist([2.5, 3.0])
+    done = program.run(
+        "run", *mode, "--source", "demo", "--playlist", str(playlist), "--loops", "1", "--report", "reaction.html"
+    )
+    assert re.search(r"^Report: .*reaction\.html$", done.stderr, re.MULTILINE)
+    page = (program.folder / "reaction.html").read_text()
+    assert page.count("<svg") >= 2
+    assert rows(program.database, "SELECT outcome FROM plays ORDER BY number") == [("finished",)] * 2
+    assert_closed(program.database, "all loops are done")
+    # One viewer, about ten readings a second, each credited to the play that was on.
+    assert rows(program.database, "SELECT count(*) FROM viewers") == [(1,)]
+    [(counted, credited)] = rows(program.database, "SELECT count(*), count(play_id) FROM readings")
+    assert counted > 20
+    assert credited >= 0.9 * counted
+    wrong = """SELECT count(*) FROM readings r JOIN plays p ON p.id = r.play_id
+               WHERE r.at < p.started_at OR r.at >= p.ended_at"""
+    assert rows(program.database, wrong) == [(0,)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_closes_the_session_and_leaves_no_process(program, wait_for, number):
+    process = program.start("run", "--source", "demo", "--duration", "100")
+    wait_for(lambda: rows(program.database, "SELECT 1 FROM readings LIMIT 1"), what="a reading")
+    [sensor] = children(process.pid)
+    process.send_signal(number)
+    _, complaints = process.communicate(timeout=20)
+    assert process.returncode == 0, complaints
+    assert not is_alive(sensor)
+    assert_closed(program.database, number.name)
+
+
+def test_the_show_goes_on_when_the_sensor_is_killed(program, make_playlist, wait_for):
+    playlist = make_playlist([2.0, 2.0])
+    process = program.start("run", "--headless", "--source", "demo", "--playlist", str(playlist))
+    wait_for(lambda: rows(program.database, "SELECT 1 FROM readings LIMIT 1"), what="a reading")
+    [sensor] = children(process.pid)
+    os.kill(sensor, signal.SIGKILL)
+    [(started, ended, cause)] = wait_for(
+        lambda: rows(program.database, "SELECT started_at, ended_at, cause FROM gaps WHERE ended_at IS NOT NULL"),
+        what="the end of the gap",
+    )
+    assert cause == "sensor_died"
+    since = rows(program.database, f"SELECT julianday('{ended}') - julianday('{started}')")[0][0] * 86400
+    assert since < 10
+    wait_for(lambda: rows(program.database, f"SELECT 1 FROM readings WHERE at > '{ended}' LIMIT 1"), what="new readings")
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert_closed(program.database, "SIGTERM")
+    # The viewers after the restart are new ones, and no ad was cut short by it.
+    during = "SELECT count(*) FROM viewers WHERE first_seen_at > (SELECT started_at FROM gaps)"
+    assert rows(program.database, during)[0][0] >= 1
+    outcomes = rows(program.database, "SELECT outcome FROM plays ORDER BY number")
+    assert outcomes[:-1] == [("finished",)] * (len(outcomes) - 1)
+
+
+def test_the_sensor_does_not_outlive_a_killed_kiosk(program, wait_for):
+    process = program.start("run", "--headless", "--source", "demo")
+    wait_for(lambda: rows(program.database, "SELECT 1 FROM readings LIMIT 1"), what="a reading")
+    [sensor] = children(process.pid)
+    process.kill()
+    process.communicate()
+    wait_for(lambda: not is_alive(sensor), limit_s=10, what="the end of the sensor")
+    done = program.run("run", "--headless", "--source", "demo", "--duration", "1")
+    assert "was interrupted" in done.stderr
+    assert rows(program.database, "SELECT end_reason FROM sessions WHERE id = 1") == [("interrupted",)]

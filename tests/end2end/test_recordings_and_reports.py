@@ -1,0 +1,137 @@
+"""The analyst's and the integrator's jobs: replay, sessions, report, classify, bench, doctor."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+
+
+def dump(database) -> list[str]:
+    connection = sqlite3.connect(database)
+    try:
+        return list(connection.iterdump())
+    finally:
+        connection.close()
+
+
+def test_two_replays_give_identical_rows(program, demo_video, make_playlist, tmp_path):
+    playlist = make_playlist([4, 3, 5])
+    for name in ("first.db", "second.db"):
+        program.run("replay", str(demo_video), "--playlist", str(playlist), "--duration", "12", "--db", name)
+    first, second = dump(tmp_path / "first.db"), dump(tmp_path / "second.db")
+    assert sum("INSERT INTO \"readings\"" in line or "INSERT INTO readings" in line for line in first) > 100
+    assert first == second
+
+
+def test_replay_sessions_and_report_agree(program, demo_video, make_playlist):
+    playlist = make_playlist([6, 6])
+    document = program.json(
+        "replay", str(demo_video), "--playlist", str(playlist), "--duration", "12", "--site", "Shop 12"
+    )
+    assert [ad["ad_id"] for ad in document["ads"]] == ["ad1", "ad2"]
+    assert [ad["shown_s"] for ad in document["ads"]] == pytest.approx([6, 6])
+    # The demo viewer begins to smile after five seconds.
+    assert document["ads"][1]["dominant_emotion"] == "happy"
+    assert document["ads"][1]["mean_probabilities"]["happy"] > document["ads"][0]["mean_probabilities"]["happy"]
+    assert document["session"]["frames"] == 300
+    assert document["gaps"] == []
+
+    [listed] = program.json("sessions")["sessions"]
+    assert listed["site"] == "Shop 12"
+    assert listed["end_reason"] == "finished"
+    assert program.json("report") == document
+
+    program.run("report", "1", "--format", "html,json,csv", "-o", "shared/out.html")
+    written = program.folder / "shared"
+    assert json.loads((written / "out.json").read_text()) == document
+    assert "Shop 12" in (written / "out.html").read_text()
+    table = list(csv.DictReader(io.StringIO((written / "out.csv").read_text())))
+    assert len(table) == 12
+
+
+def test_classify_names_the_faces_of_a_folder(program, tmp_path):
+    from skimage.data import astronaut
+
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.fromarray(astronaut()).save(folder / "a.jpg")
+    Image.new("RGB", (300, 200), "grey").save(folder / "b.png")
+    document = program.json("classify", str(folder))
+    first, second = document["images"]
+    [face] = first["faces"]
+    assert face["label"] == "happy"
+    assert face["confidence"] == max(face["probabilities"].values())
+    assert sum(face["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    x, y, width, height = face["box"]
+    assert 160 < x + width / 2 < 290
+    assert 60 < y + height / 2 < 180
+    assert second["faces"] == []
+    done = program.run("classify", str(folder / "a.jpg"))
+    assert "happy" in done.stdout
+
+
+def test_bench_prints_the_contract(program):
+    figures = program.json("bench", "demo")
+    assert {
+        "frames", "fps", "latency_ms", "stages_ms", "faces_per_frame", "cpu_ms_per_frame", "peak_rss_mb", "startup_s",
+    } <= set(figures)  # fmt: skip
+    assert figures["frames"] == 700
+    assert figures["faces_per_frame"] == pytest.approx(1, abs=0.05)
+    assert figures["latency_ms"]["p50"] <= figures["latency_ms"]["p95"]
+
+
+def test_doctor_examines_a_source(program):
+    document = program.json("doctor", "--source", "demo")
+    by_name = {check["name"]: check for check in document["checks"]}
+    assert by_name["camera"]["state"] == "ok"
+    assert "1 face" in by_name["camera"]["found"]
+    assert by_name["model"]["state"] == by_name["ads"]["state"] == by_name["database"]["state"] == "ok"
+
+
+def test_help_appears_at_once(program):
+    best = 10.0
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "monitor", "--help"], env=program.environment, check=True, capture_output=True
+        )
+        best = min(best, time.perf_counter() - start)
+    assert best < 0.5
+
+
+@pytest.mark.parametrize("command", ["run", "replay", "sessions", "report", "classify", "bench", "doctor", "train",
+                                     "evaluate"])  # fmt: skip
+def test_every_command_shows_an_example(program, command):
+    done = program.run(command, "--help")
+    assert f"Example: ad-monitor {command}" in done.stdout
+
+
+def test_the_reactions_of_a_known_viewer(program, media_folder, make_playlist):
+    playlist = make_playlist([6, 8, 8, 8, 6, 4])
+    document = program.json("replay", str(media_folder / "viewer_reactions.mp4"), "--playlist", str(playlist))
+    truth = ["neutral", "happy", "surprise", "sad", "angry", "neutral"]
+    found = [ad["dominant_emotion"] for ad in document["ads"]]
+    assert sum(one == other for one, other in zip(found, truth, strict=True)) >= 5, found
+
+
+def test_nobody_is_seen_where_nobody_is(program, media_folder, make_playlist):
+    playlist = make_playlist([4])
+    document = program.json("replay", str(media_folder / "no_face.mp4"), "--playlist", str(playlist))
+    assert document["session"]["viewers"] == 0
+    assert document["ads"][0]["opportunities"] == 0
+    assert document["ads"][0]["mean_valence"] is None
+
+
+def test_environment_names_the_database(program, demo_video, make_playlist):
+    assert os.environ.get("AD_MONITOR_DB") is None
+    program.run("replay", str(demo_video), "--playlist", str(make_playlist([2])), "--duration", "2")
+    assert program.database.exists()

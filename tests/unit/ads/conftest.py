@@ -1,0 +1,132 @@
+"""Media with known answers, made on the spot: every frame has one colour, and its number tells which."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Protocol
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from ads.playlist import Ad
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+TIME_BASE = Fraction(1, 1000)
+
+
+def grey_of(frame: int) -> int:
+    """The grey level of a clip's frame."""
+    return 30 + 7 * (frame % 28)
+
+
+class ClipMaker(Protocol):
+    def __call__(
+        self,
+        name: str,
+        *,
+        frames: int = 25,
+        times_ms: Sequence[int] | None = None,
+        size: tuple[int, int] = (96, 64),
+        tone_hz: float | None = None,
+        silent_ms: int = 0,
+        rotation: int = 0,
+    ) -> Path: ...
+
+
+@pytest.fixture
+def make_clip(tmp_path: Path) -> ClipMaker:
+    """Writes a clip at 25 frames per second, or with frames at the given times."""
+
+    def make(
+        name: str,
+        *,
+        frames: int = 25,
+        times_ms: Sequence[int] | None = None,
+        size: tuple[int, int] = (96, 64),
+        tone_hz: float | None = None,
+        silent_ms: int = 0,
+        rotation: int = 0,
+    ) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        times = list(times_ms) if times_ms is not None else [40 * index for index in range(frames)]
+        options = {"movflags": "+faststart"} if path.suffix == ".mp4" else {}
+        with av.open(str(path), "w", options=options) as container:
+            video = container.add_stream("libx264", rate=25)
+            video.width, video.height = size
+            video.pix_fmt = "yuv444p" if size[0] % 2 or size[1] % 2 else "yuv420p"
+            video.options = {"crf": "8", "preset": "ultrafast", "threads": "1", "g": "10"}
+            time_base = Fraction(1, 25) if times_ms is None else TIME_BASE
+            video.codec_context.time_base = time_base
+            if rotation:
+                video.set_display_rotation(rotation)
+            audio = container.add_stream("aac", rate=48_000, layout="stereo") if tone_hz else None
+            for index, time_ms in enumerate(times):
+                picture = np.full((size[1], size[0], 3), grey_of(index), np.uint8)
+                if rotation:
+                    picture[: size[1] // 2] = 255
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                frame.pts, frame.time_base = round(Fraction(time_ms, 1000) / time_base), time_base
+                container.mux(video.encode(frame))
+            container.mux(video.encode())
+            if audio is not None:
+                seconds = (times[-1] + 40) / 1000
+                at = np.arange(round(seconds * 48_000)) / 48_000
+                wave = np.where(at * 1000 >= silent_ms, 0.5 * np.sin(2 * np.pi * (tone_hz or 0) * at), 0.0)
+                samples = np.repeat(np.round(wave * 32767).astype(np.int16), 2).reshape(1, -1)
+                block = av.AudioFrame.from_ndarray(samples, format="s16", layout="stereo")
+                block.sample_rate, block.pts, block.time_base = 48_000, 0, Fraction(1, 48_000)
+                container.mux(audio.encode(block))
+                container.mux(audio.encode())
+        return path
+
+    return make
+
+
+@pytest.fixture
+def make_image(tmp_path: Path):
+    """Writes a picture of one colour."""
+
+    def make(name: str, colour: tuple[int, int, int] = (200, 30, 60), size: tuple[int, int] = (96, 64)) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", size, colour).save(path)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def make_animation(tmp_path: Path):
+    """Writes an animated picture whose frames have the given greys and durations."""
+
+    def make(name: str, greys: Sequence[int], durations_ms: Sequence[int]) -> Path:
+        path = tmp_path / name
+        pictures = [Image.new("RGB", (48, 32), (grey, grey, grey)) for grey in greys]
+        options = {"lossless": True} if path.suffix == ".webp" else {}
+        pictures[0].save(
+            path, save_all=True, append_images=pictures[1:], duration=list(durations_ms), loop=0, **options
+        )
+        return path
+
+    return make
+
+
+def ad_of(path: Path, kind: str = "image", duration_s: float = 1.0, **more: object) -> Ad:
+    """An ad of a media file, under its stem."""
+    return Ad(path.stem, path, path.stem, kind, duration_s, "0" * 64, **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def make_ad():
+    return ad_of
+
+
+@pytest.fixture
+def grey():
+    return grey_of

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ads.errors import PlaylistError
+from ads.playlist import DEFAULT_IMAGE_DURATION_S, Ad, Hours, _natural_key, load_playlist
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_playlist(text: str) -> Path:
+        path = tmp_path / "playlist.yaml"
+        path.write_text(dedent(text), encoding="utf-8")
+        return path
+
+    return write_playlist
+
+
+def test_every_key_is_read(write, make_clip, make_image):
+    make_clip("clips/summer.mp4", frames=50, tone_hz=440, size=(128, 72))
+    image = make_image("autumn.jpg")
+    playlist = load_playlist(
+        write("""
+            ads:
+              - id: summer-01
+                file: clips/summer.mp4
+                name: Summer drinks
+                weight: 2
+                moods: [neutral, sad]
+                days: [tue, mon]
+                hours: "08:00-12:00"
+                max_per_hour: 20
+                brand_at_s: [1.5, 0]
+              - file: autumn.jpg
+                duration_s: 8
+                hours: ["22:00-02:00", "6:30-24:00"]
+        """)
+    )
+    summer, autumn = playlist.ads
+    assert summer.ad_id == "summer-01"
+    assert summer.path == playlist.path.parent / "clips/summer.mp4"
+    assert (summer.name, summer.kind, summer.weight, summer.max_per_hour) == ("Summer drinks", "video", 2.0, 20)
+    assert summer.duration_s == pytest.approx(2.0, abs=0.05)
+    assert summer.has_sound
+    assert (summer.width, summer.height) == (128, 72)
+    assert (summer.moods, summer.days) == (("sad", "neutral"), ("mon", "tue"))
+    assert summer.hours == (Hours(480, 720),)
+    assert summer.brand_at_s == (0.0, 1.5)
+    assert (autumn.ad_id, autumn.name, autumn.kind, autumn.duration_s) == ("autumn", "autumn", "image", 8.0)
+    assert autumn.sha256 == hashlib.sha256(image.read_bytes()).hexdigest()
+    assert autumn.hours == (Hours(1320, 120), Hours(390, 1440))
+    assert not playlist.skipped
+
+
+def test_missing_and_broken_media_are_set_aside_with_their_reason(write, make_image, tmp_path):
+    make_image("good.png")
+    (tmp_path / "broken.mp4").write_bytes(b"not a film" * 100)
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "notes.txt").write_text("hello")
+    playlist = load_playlist(
+        write("""
+            ads:
+              - {file: broken.mp4}
+              - {file: gone.mp4}
+              - {file: empty.jpg, duration_s: 3}
+              - {file: notes.txt}
+              - {file: good.png, duration_s: 3}
+        """)
+    )
+    assert [ad.ad_id for ad in playlist.ads] == ["good"]
+    reasons = {ad.ad_id: ad.reason for ad in playlist.skipped}
+    assert list(reasons) == ["broken", "gone", "empty", "notes"]
+    assert "cannot be decoded as a clip" in reasons["broken"]
+    assert "does not exist" in reasons["gone"]
+    assert "is empty" in reasons["empty"]
+    assert "of no known kind" in reasons["notes"]
+
+
+def test_folder_plays_all_media_in_natural_order(tmp_path, make_image, make_clip, make_animation):
+    make_image("spot10.png")
+    make_image("spot2.PNG")
+    make_image("Spot1_new.jpg")
+    make_clip("spot2.mp4", frames=10)
+    make_animation("wave.gif", [10, 200], [300, 500])
+    make_image(".hidden.png")
+    (tmp_path / "readme.txt").write_text("not media")
+    (tmp_path / "sub.png").mkdir()
+    playlist = load_playlist(tmp_path)
+    assert [ad.ad_id for ad in playlist.ads] == ["Spot1_new", "spot2.mp4", "spot2.PNG", "spot10", "wave"]
+    assert [ad.kind for ad in playlist.ads] == ["image", "video", "image", "image", "animation"]
+    assert playlist.ads[0].duration_s == DEFAULT_IMAGE_DURATION_S
+    assert playlist.ads[0].name == "Spot1 new"
+    assert playlist.ads[4].duration_s == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ads: [{file: a.png, durations: 8}]", r"Ad 1 \(a.png\) .* unknown key 'durations'; did you mean 'duration_s'\?"),
+        ("ads: [{file: a.png, duration_s: 1}, {file: b.png, zzqx: 8}]", r"Ad 2 \(b.png\) .*'zzqx'; expected one of: id"),
+        ("adds: []", r"unknown key 'adds' at its top; expected only 'ads'; did you mean 'ads'\?"),
+        ("ads: [{file: a.png}]\nextra: 1", "unknown key 'extra' at its top; expected only 'ads'"),
+        ("", "is empty; expected the key 'ads'"),
+        ("ads:", "is empty; expected the key 'ads'"),
+        ("ads: []", "is empty; expected the key 'ads'"),
+        ("- a.png", "wrong form: expected the key 'ads' with a list, got a list"),
+        ("ads: {file: a.png}", "'ads' in .* must be a list of ads, got a mapping"),
+        ("ads: [a.png]", "Ad 1 .* must be a mapping with the key 'file', got text"),
+        ("ads: [{file: a.png", "not valid YAML: .* in line"),
+        ("ads: [{file: a.png, file: b.png}]", "the key 'file' is written twice in line 1"),
+        ("ads: [{id: x}]", r"Ad 1 \(x\) .* lacks the key 'file'; expected a path relative to the playlist"),
+        ("ads: [{file: a.png}]", "still picture without 'duration_s'"),
+        ("ads: [{file: a.png, duration_s: 1}, {file: sub/a.png}]", "Ads 1 and 2 .* same id 'a'"),
+        ("ads: [{file: ../a.png, duration_s: 1}]", "invalid 'file': expected a path below the playlist's folder"),
+        ("ads: [{file: /etc/a.png, duration_s: 1}]", "invalid 'file': .*not absolute, got '/etc/a.png'"),
+        ("ads: [{file: a.png, duration_s: 0}]", "invalid 'duration_s': expected a number of seconds above 0, got 0"),
+        ("ads: [{file: a.png, duration_s: .inf}]", "invalid 'duration_s'"),
+        ("ads: [{file: a.png, duration_s: soon}]", "invalid 'duration_s': .*got 'soon'"),
+        ("ads: [{file: a.png, duration_s: true}]", "invalid 'duration_s': .*got True"),
+        ("ads: [{id: 12, file: a.png, duration_s: 1}]", "invalid 'id': expected text .*in quotes.*got 12"),
+        ("ads: [{file: a.png, duration_s: 1, weight: -1}]", "invalid 'weight': expected a number above 0, got -1"),
+        ("ads: [{file: a.png, moods: [happi]}]", r"invalid 'moods': .*got \['happi'\]; did you mean 'happy'\?"),
+        ("ads: [{file: a.png, duration_s: 1, days: [monday]}]", r"invalid 'days': .*; did you mean 'mon'\?"),
+        ("ads: [{file: a.png, duration_s: 1, days: mon}]", "invalid 'days': expected a list of days"),
+        ("ads: [{file: a.png, duration_s: 1, hours: morning}]", 'invalid \'hours\': expected text like "08:00-12:00", got'),
+        ("ads: [{file: a.png, duration_s: 1, hours: '08:70-12:00'}]", "invalid 'hours': expected two different times"),
+        ("ads: [{file: a.png, duration_s: 1, hours: '08:00-08:00'}]", "invalid 'hours': expected two different times"),
+        ("ads: [{file: a.png, duration_s: 1, max_per_hour: 0}]", "invalid 'max_per_hour': expected a whole number"),
+        ("ads: [{file: a.png, duration_s: 1, max_per_hour: 1.5}]", "invalid 'max_per_hour'"),
+        ("ads: [{file: a.png, duration_s: 1, brand_at_s: [-1]}]", "invalid 'brand_at_s': expected a list of seconds"),
+        ("ads: [{file: a.png, duration_s: 1, brand_at_s: [1.5]}]", "'brand_at_s': expected seconds within its 1 s, got 1.5"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_named_with_their_place(write, make_image, text, message):
+    make_image("a.png")
+    make_image("b.png")
+    with pytest.raises(PlaylistError, match=message) as caught:
+        load_playlist(write(text))
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_playable_is_an_error_that_says_why(write):
+    with pytest.raises(PlaylistError, match=r"Nothing in .* can be played.*\[gone\] .*gone.mp4 does not exist"):
+        load_playlist(write("ads: [{file: gone.mp4}]"))
+
+
+def test_places_that_hold_no_playlist(tmp_path):
+    with pytest.raises(PlaylistError, match=r"There is no playlist at .*nowhere.yaml"):
+        load_playlist(tmp_path / "nowhere.yaml")
+    with pytest.raises(PlaylistError, match=r"holds no media; expected files ending in .*.mp4"):
+        load_playlist(tmp_path)
+    (tmp_path / "picture.yaml").write_bytes(b"\x89PNG\xff\xfe")
+    with pytest.raises(PlaylistError, match="not text in UTF-8"):
+        load_playlist(tmp_path / "picture.yaml")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_unreadable_playlist(write):
+    path = write("ads: []")
+    path.chmod(0)
+    with pytest.raises(PlaylistError, match="cannot be read"):
+        load_playlist(path)
+
+
+def test_duration_of_an_ad_is_checked(tmp_path):
+    with pytest.raises(PlaylistError, match="expected seconds above 0, got nan"):
+        Ad("a", tmp_path, "a", "image", float("nan"), "0" * 64)
+
+
+@given(st.lists(st.integers(0, 10**6), unique=True))
+def test_numbers_in_names_sort_as_numbers(numbers):
+    names = [f"spot{number}.mp4" for number in numbers]
+    assert sorted(names, key=_natural_key) == [f"spot{number}.mp4" for number in sorted(numbers)]
+
+
+@given(st.lists(st.text(max_size=8)))
+def test_any_names_can_be_sorted(names):
+    assert sorted(sorted(names, key=_natural_key)) == sorted(names)

@@ -1,0 +1,64 @@
+"""`docs/database.md` names every table and column, and its examples run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import db
+from db.engine import open_database
+from db.migrations import HEAD
+from db.schema import Base
+
+PAGE = (Path(db.__file__).parent.parent / "docs" / "database.md").read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^### `(\w+)`[^\n]*\n(.*?)(?=^##)", PAGE, flags=re.MULTILINE | re.DOTALL))
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_every_table_and_no_other():
+    assert set(SECTIONS) == set(Base.metadata.tables)
+    assert f"schema `{HEAD}`" in PAGE
+
+
+@pytest.mark.parametrize("table", sorted(Base.metadata.tables))
+def test_every_column_and_no_other(table):
+    cells = re.findall(r"^\| (`[^|]+`) \|", SECTIONS[table], flags=re.MULTILINE)
+    named = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+    assert named == [column.name for column in Base.metadata.tables[table].columns]
+
+
+def test_diagram_has_the_tables():
+    (diagram,) = blocks("mermaid")
+    assert set(re.findall(r"^ +(\w+) +\{ integer id PK", diagram, flags=re.MULTILINE)) == set(Base.metadata.tables)
+    for name, table in Base.metadata.tables.items():
+        body = re.search(rf"^ +{name} +\{{(.*?)\}}", diagram, flags=re.MULTILINE | re.DOTALL).group(1)
+        for key in table.foreign_keys:
+            assert f"integer {key.parent.name} FK" in body
+
+
+@pytest.mark.parametrize("query", blocks("sql"))
+def test_example_query(engine, make, rows, query):
+    make.write(engine)
+    assert rows(query)
+
+
+def test_example_curve(engine, make, rows):
+    make.write(engine)
+    curve = next(query for query in blocks("sql") if "'summer'" in query)
+    assert rows(curve) == [(second, 2, 0.6, 0.55) for second in range(5)]
+
+
+def test_example_python(tmp_path, monkeypatch, make, capsys):
+    monkeypatch.chdir(tmp_path)
+    engine = open_database("kiosk.db")
+    make.write(engine)
+    engine.dispose()
+    (code,) = blocks("python")
+    exec(code, {})  # noqa: S102 (our own page)
+    site, readings, valence = capsys.readouterr().out.split()
+    assert (site, readings, float(valence)) == ("Foyer", "93", pytest.approx(0.55))

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import gc
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PyQt5.QtGui import QColor
+
+from monitor.ui.ad_view import AdView, image_from_rgb
+
+
+@pytest.fixture
+def view(qtbot):
+    view = AdView()
+    qtbot.addWidget(view)
+    view.resize(400, 300)
+    return view
+
+
+def colour(image, x, y):
+    return QColor(image.pixel(x, y)).getRgb()[:3]
+
+
+def test_colours_arrive_in_their_places(view, make_picture):
+    picture = make_picture((0, 0, 0), 4, 2)
+    picture.rgb[0, 0] = (250, 10, 20)
+    picture.rgb[1, 3] = (30, 240, 50)
+    view.resize(4, 2)
+    view.show_picture(picture)
+    image = view.grab().toImage()
+    assert colour(image, 0, 0) == (250, 10, 20)
+    assert colour(image, 3, 1) == (30, 240, 50)
+    assert colour(image, 1, 1) == (0, 0, 0)
+
+
+def test_a_wide_picture_has_black_above_and_below(view, make_picture):
+    view.show_picture(make_picture((200, 30, 40), 160, 90))
+    image = view.grab().toImage()
+    # 400 x 225 in the middle of 400 x 300: from row 37 or 38 to row 262.
+    assert colour(image, 200, 20) == (0, 0, 0)
+    assert colour(image, 200, 280) == (0, 0, 0)
+    assert colour(image, 200, 150) == (200, 30, 40)
+    assert colour(image, 2, 150) == (200, 30, 40)
+    assert colour(image, 397, 42) == (200, 30, 40)
+
+
+def test_a_tall_picture_has_black_at_its_sides(view, make_picture):
+    view.show_picture(make_picture((10, 200, 40), 30, 60))
+    image = view.grab().toImage()
+    assert colour(image, 100, 150) == (0, 0, 0)
+    assert colour(image, 300, 150) == (0, 0, 0)
+    assert colour(image, 200, 2) == (10, 200, 40)
+    assert colour(image, 200, 297) == (10, 200, 40)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@given(
+    picture=st.tuples(st.integers(8, 200), st.integers(8, 200)),
+    widget=st.tuples(st.integers(50, 400), st.integers(50, 400)),
+)
+def test_the_shape_is_kept_to_half_a_pixel(view, make_picture, picture, widget):
+    view.resize(*widget)
+    view.show_picture(make_picture((1, 2, 3), *picture))
+    place = view.picture_rect()
+    scale = min(widget[0] / picture[0], widget[1] / picture[1])
+    assert abs(place.width() - picture[0] * scale) <= 0.5
+    assert abs(place.height() - picture[1] * scale) <= 0.5
+    assert abs(place.center().x() - widget[0] / 2) <= 1
+    assert abs(place.center().y() - widget[1] / 2) <= 1
+    assert (place.x(), place.y(), place.width(), place.height()) == tuple(
+        round(v) for v in (place.x(), place.y(), place.width(), place.height())
+    )
+
+
+def test_the_last_picture_stays_until_a_newer_one(view, make_picture):
+    view.show_picture(make_picture((200, 0, 0)))
+    first = colour(view.grab().toImage(), 200, 150)
+    view.update()
+    assert colour(view.grab().toImage(), 200, 150) == first == (200, 0, 0)
+    view.show_picture(make_picture((0, 0, 200)))
+    assert colour(view.grab().toImage(), 200, 150) == (0, 0, 200)
+
+
+def test_the_picture_does_not_depend_on_the_array_it_came_from(view):
+    rgb = np.full((90, 160, 3), (9, 99, 199), np.uint8)
+    image = image_from_rgb(rgb)
+    rgb[:] = 0
+    del rgb
+    gc.collect()
+    np.zeros((90, 160, 3), np.uint8).sum()
+    assert colour(image, 80, 45) == (9, 99, 199)
+
+
+@pytest.mark.parametrize(
+    "rgb",
+    [
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((4, 8, 3), np.uint8)[:, ::2],
+    ],
+)
+def test_another_kind_of_array_is_refused(rgb):
+    with pytest.raises(ValueError, match="expected a C-contiguous uint8 array of shape"):
+        image_from_rgb(rgb)
+
+
+def test_a_message_is_written_on_black_and_gives_way_to_a_picture(view, make_picture):
+    view.show_message("Nothing yet")
+    image = view.grab().toImage()
+    lit = sum(QColor(image.pixel(x, y)).lightness() > 100 for x in range(400) for y in range(130, 170))
+    assert lit > 50
+    assert colour(image, 5, 5) == (0, 0, 0)
+    assert not view.has_picture
+    view.show_picture(make_picture((7, 8, 9)))
+    assert view.has_picture
+    assert colour(view.grab().toImage(), 200, 150) == (7, 8, 9)
+
+
+def test_an_empty_view_is_black(view):
+    assert colour(view.grab().toImage(), 200, 150) == (0, 0, 0)
+    assert view.picture_rect().isEmpty()

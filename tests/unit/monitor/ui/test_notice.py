@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from monitor.ui.notice import Notice
+from monitor.ui.texts import texts_for
+
+
+def lit(widget):
+    image = widget.grab().toImage()
+    image = image.convertToFormat(image.Format.Format_Grayscale8)
+    buffer = np.array(image.constBits().asarray(image.bytesPerLine() * image.height()), np.uint8)
+    return buffer.reshape(image.height(), image.bytesPerLine())[:, : image.width()] > 160
+
+
+def test_the_notice_says_what_is_measured_and_where_more_is_to_be_read(qtbot):
+    notice = Notice([texts_for("en")], "example.org/privacy")
+    qtbot.addWidget(notice)
+    assert notice.text == (
+        "A camera here measures how many people look and their facial expression. No picture is stored. "
+        "More: example.org/privacy"
+    )
+    notice.resize(1280, notice.natural_height(1280))
+    assert lit(notice).sum() > 1000
+
+
+def test_without_an_address_that_sentence_is_left_out(qtbot):
+    notice = Notice([texts_for("de")])
+    qtbot.addWidget(notice)
+    assert notice.text.endswith("Es wird kein Bild gespeichert.")
+
+
+def test_two_languages_stand_below_each_other(qtbot):
+    notice = Notice([texts_for("en"), texts_for("de")], "example.org")
+    qtbot.addWidget(notice)
+    one = Notice([texts_for("en")], "example.org")
+    qtbot.addWidget(one)
+    assert notice.text.count("\n") == 1
+    assert notice.natural_height(1280) > 1.5 * one.natural_height(1280) - 10
+
+
+@pytest.mark.parametrize("width", [320, 720, 1280, 3840])
+def test_the_whole_text_is_inside_at_every_width(qtbot, width):
+    notice = Notice([texts_for("de")], "https://example.org/a<b>&c")
+    qtbot.addWidget(notice)
+    notice.resize(width, notice.natural_height(width))
+    ink = lit(notice)[2:]  # without the line at the top
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    assert rows.min() > 1
+    assert rows.max() < ink.shape[0] - 2
+    assert columns.min() >= 8
+    assert columns.max() < width - 8
+
+
+def test_a_narrow_screen_gets_more_lines(qtbot):
+    notice = Notice([texts_for("en")], "example.org")
+    qtbot.addWidget(notice)
+    assert notice.natural_height(500) > notice.natural_height(1280)

@@ -1,0 +1,302 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PyQt5.QtCore import Qt, QTimer
+from PyQt5.QtGui import QColor
+
+from ads.errors import AdsError, MediaError
+from monitor.ui.bridge import LiveBridge
+from monitor.ui.window import KioskWindow
+
+
+@pytest.fixture
+def bridge(qtbot):
+    bridge = LiveBridge()
+    yield bridge
+    bridge.close()
+
+
+@pytest.fixture
+def make_window(qtbot, bridge, player):
+    def build(**settings):
+        window = KioskWindow(player, bridge, notice_url="example.org/privacy", **settings)
+        qtbot.addWidget(window)
+        window.begin()
+        qtbot.waitExposed(window)
+        return window
+
+    return build
+
+
+def press(qtbot, window, key):
+    qtbot.keyClick(window, key)
+
+
+def middle(window):
+    return QColor(window.ad_view.grab().toImage().pixel(window.width() // 2, window.height() // 2)).getRgb()[:3]
+
+
+def test_pictures_of_the_player_reach_the_screen(make_window, qtbot, player, make_picture):
+    window = make_window()
+    assert not window.ad_view.has_picture
+    player.pictures.append(make_picture((10, 200, 30)))
+    qtbot.waitUntil(lambda: window.ad_view.has_picture, timeout=2000)
+    assert middle(window) == (10, 200, 30)
+    advanced = player.advanced
+    qtbot.waitUntil(lambda: player.advanced > advanced + 5, timeout=2000)
+    assert middle(window) == (10, 200, 30)  # without a new picture the last one stays
+
+
+def test_the_window_covers_the_whole_area_with_the_ad_and_begins_with_the_notice(make_window):
+    window = make_window()
+    assert window.ad_view.geometry() == window.rect()
+    assert window.notice.isVisible()
+    assert "example.org/privacy" in window.notice.text
+    assert window.notice.geometry().bottom() == window.rect().bottom()
+    assert window.notice.width() == window.width()
+    assert window.overlay.isVisible()
+    assert not window.overlay.geometry().intersects(window.notice.geometry())
+
+
+def test_the_player_learns_the_size_in_pixels_first_at_once_then_when_it_rests(make_window, qtbot, player):
+    window = make_window()
+    assert player.calls == [(1280, 720)]
+    for width in (700, 800, 900):
+        window.resize(width, 500)
+    qtbot.waitUntil(lambda: len(player.calls) > 1, timeout=2000)
+    assert player.calls == [(1280, 720), (900, 500)]
+    assert window.ad_view.geometry() == window.rect()
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (720, 1280), (1920, 1080), (320, 240)])
+def test_every_shape_of_window_keeps_notice_and_overlay_apart(make_window, bridge, make_view, make_reading, size):
+    window = make_window()
+    window.resize(*size)
+    window.overlay.show_view(make_view(make_reading(), preview=np.zeros((90, 160, 3), np.uint8)))
+    window.overlay.refresh_view()
+    assert window.rect().contains(window.notice.geometry())
+    assert window.rect().contains(window.overlay.geometry())
+    assert not window.overlay.geometry().intersects(window.notice.geometry())
+    window.grab()
+
+
+def test_views_of_the_bridge_reach_the_overlay(make_window, qtbot, bridge, make_view, make_reading):
+    window = make_window()
+    bridge.publish(make_view(make_reading(5)))
+    qtbot.waitUntil(lambda: window.overlay.bars.title == "Viewer 5", timeout=2000)
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_N, Qt.Key.Key_Right])
+def test_next_ad(make_window, qtbot, player, key):
+    window = make_window()
+    player.calls.clear()
+    press(qtbot, window, key)
+    assert player.calls == ["skip"]
+
+
+def test_pause_and_go_on(make_window, qtbot, player):
+    window = make_window()
+    player.calls.clear()
+    press(qtbot, window, Qt.Key.Key_Space)
+    assert player.calls == ["pause"]
+    assert window.paused_badge.isVisible()
+    press(qtbot, window, Qt.Key.Key_Space)
+    assert player.calls == ["pause", "resume"]
+    assert not window.paused_badge.isVisible()
+
+
+def test_the_badge_follows_the_player_whoever_paused_it(make_window, qtbot, player):
+    window = make_window()
+    player.paused = True
+    qtbot.waitUntil(window.paused_badge.isVisible, timeout=2000)
+    player.paused = False
+    qtbot.waitUntil(lambda: not window.paused_badge.isVisible(), timeout=2000)
+
+
+def test_overlay_off_and_on(make_window, qtbot):
+    window = make_window()
+    press(qtbot, window, Qt.Key.Key_O)
+    assert not window.overlay.isVisible()
+    assert window.notice.isVisible()
+    press(qtbot, window, Qt.Key.Key_O)
+    assert window.overlay.isVisible()
+
+
+def test_the_overlay_can_be_off_from_the_start(make_window):
+    assert not make_window(overlay=False).overlay.isVisible()
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_H, Qt.Key.Key_F1])
+def test_help_lists_the_keys_and_goes_away(make_window, qtbot, key):
+    window = make_window()
+    assert not window.help_card.isVisible()
+    press(qtbot, window, key)
+    assert window.help_card.isVisible()
+    assert ("Space", "pause, go on") in window.help_card.rows
+    timer = window.help_card.findChild(QTimer)
+    assert timer.isActive()
+    timer.timeout.emit()
+    assert not window.help_card.isVisible()
+    press(qtbot, window, key)
+    press(qtbot, window, key)
+    assert not window.help_card.isVisible()
+    assert not timer.isActive()
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_F, Qt.Key.Key_F11])
+def test_full_screen_by_key_hides_the_cursor_and_escape_leaves_it(make_window, qtbot, key):
+    window = make_window()
+    quits = []
+    window.quit_requested.connect(lambda: quits.append(1))
+    press(qtbot, window, key)
+    assert window.isFullScreen()
+    assert window.cursor().shape() == Qt.CursorShape.BlankCursor
+    press(qtbot, window, Qt.Key.Key_Escape)
+    assert not window.isFullScreen()
+    assert window.cursor().shape() == Qt.CursorShape.ArrowCursor
+    assert quits == []
+    press(qtbot, window, Qt.Key.Key_Escape)
+    assert quits == [1]
+
+
+def test_escape_quits_a_kiosk_that_began_in_full_screen(make_window, qtbot):
+    window = make_window(fullscreen=True)
+    assert window.isFullScreen()
+    assert window.cursor().shape() == Qt.CursorShape.BlankCursor
+    with qtbot.waitSignal(window.quit_requested, timeout=2000):
+        press(qtbot, window, Qt.Key.Key_Escape)
+    assert not window.isVisible()
+
+
+def test_q_quits_once_and_nothing_runs_on(make_window, qtbot, player, bridge, make_view):
+    window = make_window()
+    quits = []
+    window.quit_requested.connect(lambda: quits.append(1))
+    press(qtbot, window, Qt.Key.Key_H)
+    press(qtbot, window, Qt.Key.Key_Q)
+    window.close()
+    window.close()
+    assert quits == [1]
+    assert not window.isVisible()
+    assert [timer for timer in window.findChildren(QTimer) if timer.isActive()] == []
+    advanced = player.advanced
+    bridge.publish(make_view())
+    qtbot.wait(50)
+    assert player.advanced == advanced
+
+
+def test_a_key_without_meaning_and_a_held_key_do_nothing(make_window, qtbot, player):
+    from PyQt5.QtCore import QEvent
+    from PyQt5.QtGui import QKeyEvent
+
+    window = make_window()
+    player.calls.clear()
+    press(qtbot, window, Qt.Key.Key_X)
+    held = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_N, Qt.KeyboardModifier.NoModifier, "n", True)
+    window.keyPressEvent(held)
+    assert player.calls == []
+    assert window.isVisible()
+
+
+@pytest.mark.logs_errors
+@pytest.mark.parametrize("kind", [MediaError, AdsError])
+def test_when_no_ad_can_be_played_it_is_said_once(make_window, qtbot, player, make_picture, kind):
+    window = make_window()
+    said = []
+    window.failed.connect(said.append)
+    player.pictures.append(make_picture((1, 2, 3)))
+    qtbot.waitUntil(lambda: window.ad_view.has_picture, timeout=2000)
+    player.error = kind("No ad of the playlist can be played.")
+    qtbot.waitUntil(lambda: bool(said), timeout=2000)
+    advanced = player.advanced
+    qtbot.wait(50)
+    assert said == ["No ad of the playlist can be played."]
+    assert player.advanced == advanced
+    assert not window.ad_view.has_picture
+    assert window.notice.isVisible()
+
+
+def test_a_bug_in_the_player_reaches_the_exception_hook_once(make_window, qtbot, player):
+    window = make_window()
+    said = []
+    window.failed.connect(said.append)
+    with qtbot.capture_exceptions() as exceptions:
+        player.error = RuntimeError("a bug")
+        qtbot.waitUntil(lambda: bool(exceptions), timeout=2000)
+        qtbot.wait(50)
+    assert [str(error) for _, error, _ in exceptions] == ["a bug"]
+    assert said == []
+
+
+def test_the_end_of_the_show_is_told_once(make_window, qtbot, player):
+    window = make_window()
+    ends = []
+    window.finished.connect(lambda: ends.append(1))
+    player.finished = True
+    qtbot.waitUntil(lambda: bool(ends), timeout=2000)
+    qtbot.wait(50)
+    assert ends == [1]
+
+
+def test_an_ad_whose_play_has_ended_does_not_stay(make_window, qtbot, player, make_picture):
+    window = make_window()
+    player.pictures.append(make_picture((10, 200, 30)))
+    qtbot.waitUntil(lambda: window.ad_view.has_picture, timeout=2000)
+    player.current = None
+    qtbot.waitUntil(lambda: not window.ad_view.has_picture, timeout=2000)
+    player.current = "the next play"
+    player.pictures.append(make_picture((90, 20, 30)))
+    qtbot.waitUntil(lambda: window.ad_view.has_picture, timeout=2000)
+    assert middle(window) == (90, 20, 30)
+
+
+def test_german_and_a_notice_in_two_languages(make_window):
+    window = make_window(language="de", notice_languages=["de", "en"])
+    assert window.overlay.audience.text == "keine Messung"
+    assert window.notice.text.splitlines()[0].startswith("Hier misst eine Kamera")
+    assert window.notice.text.splitlines()[1].startswith("A camera here")
+
+
+def test_an_unknown_language_is_refused(player, bridge):
+    with pytest.raises(ValueError, match="expected one of en, de"):
+        KioskWindow(player, bridge, language="xx")
+
+
+def test_on_a_screen_of_double_density_each_pixel_of_the_picture_is_one_of_the_device():
+    # The density is fixed when the application starts, so this needs a process of its own.
+    program = """
+from types import SimpleNamespace
+import numpy as np
+from monitor.ui.application import create_application
+application = create_application(offscreen=True)
+from monitor.ui.bridge import LiveBridge
+from monitor.ui.window import KioskWindow
+class Player:
+    paused = finished = False
+    current = "a play"
+    def advance(self): return None
+    def set_viewport(self, width, height): self.viewport = width, height
+player = Player()
+window = KioskWindow(player, LiveBridge())
+window.resize(640, 360)
+window.begin()
+width, height = player.viewport
+rgb = np.zeros((height, width, 3), np.uint8)
+rgb[:, ::2] = 255
+window.ad_view.show_picture(SimpleNamespace(rgb=rgb))
+image = window.ad_view.grab().toImage()
+row = [image.pixel(x, 200) & 255 for x in range(400, 408)]
+print(window.devicePixelRatioF(), player.viewport, (image.width(), image.height()), row)
+window.close()
+"""
+    environ = dict(os.environ, QT_SCALE_FACTOR="2")
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "2.0 (1280, 720) (1280, 720) [255, 0, 255, 0, 255, 0, 255, 0]"
