@@ -1,0 +1,15 @@
+"""What can go wrong when a report is made."""
+
+from __future__ import annotations
+
+
+class ReportError(Exception):
+    """Base of all errors of the reports: the message is one sentence for the user."""
+
+
+class UnknownFormatError(ReportError, ValueError):
+    """A report was asked for in a format that does not exist."""
+
+
+class ReportWriteError(ReportError):
+    """The file of a report could not be written."""

@@ -1,0 +1,393 @@
+"""The JSON document: stable keys, known answers, an independent calculation, and what is withheld or not known."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections import defaultdict
+
+import numpy as np
+import pytest
+
+from monitor.reports.errors import ReportError
+from monitor.reports.metrics import EMOTIONS
+from monitor.reports.session_report import build_report, utc_text
+
+SESSION_KEYS = {"id", "site", "source", "started_at", "ended_at", "model", "frames", "fps", "viewers"}
+AD_KEYS = {
+    "ad_id",
+    "name",
+    "plays",
+    "shown_s",
+    "opportunities",
+    "watchers",
+    "attention_s",
+    "attraction_ratio",
+    "dominant_emotion",
+    "mean_probabilities",
+    "mean_valence",
+    "peak_valence",
+    "expressiveness",
+    "timeline",
+    "moments",
+}
+TIMELINE_KEYS = {"second", "n", "valence", "valence_low", "valence_high", "attention", "probabilities"}
+HAPPY = (0.05, 0.0, 0.0, 0.8, 0.05, 0.0, 0.1)
+SAD = (0.1, 0.0, 0.0, 0.0, 0.6, 0.0, 0.3)
+SURPRISED = (0.0, 0.0, 0.1, 0.1, 0.0, 0.7, 0.1)
+
+
+@pytest.fixture
+def small(maker):
+    """One ad of 3 s, shown once; viewer 1 sees all of it, viewer 2 comes in the last second and looks away."""
+    made = maker(length=10.0)
+    play = made.play(made.ad("tea", 3.0, brand=(1.5,)), 2.0, 3.0)
+    for k, p in ((0, SAD), (1, SURPRISED), (2, HAPPY)):
+        for step in range(4):
+            position = k + step * 0.25
+            made.reading(play, 1, 2.0 + position, position, p, uncertain=k == 0)
+    for position in (2.2, 2.4, 2.6):
+        made.reading(play, 2, 2.0 + position, position, SAD, attentive=False)
+    made.gap(6.0, 7.5, "too dark")
+    return made
+
+
+def test_known_answers(small):
+    report = build_report(small.data())
+    (ad,) = report["ads"]
+    assert (ad["ad_id"], ad["name"], ad["plays"], ad["shown_s"]) == ("tea", "Tea", 1, 3.0)
+    assert (ad["opportunities"], ad["watchers"], ad["conversion"]) == (2, 1, 0.5)
+    # Viewer 1: 12 readings of 0.25 s. Viewer 2: 0.2 + 0.2 + median 0.2.
+    assert ad["dwell_s"] == pytest.approx(3.6, abs=1e-12)
+    assert ad["attention_s"] == pytest.approx(3.0, abs=1e-12)
+    assert ad["mean_dwell_s"] == pytest.approx(1.8, abs=1e-12)
+    assert ad["attraction_ratio"] == pytest.approx(3.0 / 3.6, abs=1e-12)
+    # Valence of the three faces: -0.6, 0.0, 0.75; viewer 1 has all three for as long, viewer 2 only the first.
+    assert ad["mean_valence"] == pytest.approx((0.05 - 0.6) / 2, abs=1e-12)
+    one = np.mean([SAD, SURPRISED, HAPPY], axis=0)
+    expected = (one + np.array(SAD)) / 2
+    assert list(ad["mean_probabilities"]) == list(EMOTIONS)
+    assert list(ad["mean_probabilities"].values()) == pytest.approx(expected.tolist(), abs=1e-12)
+    assert ad["dominant_emotion"] == "sad"
+    assert ad["expressiveness"] == pytest.approx(1 - expected[6], abs=1e-12)
+    assert ad["uncertain_share"] == pytest.approx(4 / 15)
+    # Baseline of viewer 1 is -0.6; viewer 2 came too late to have one.
+    assert ad["mean_valence_corrected"] == pytest.approx(0.05 + 0.6, abs=1e-12)
+
+    first, second, last = ad["timeline"]
+    assert [entry["n"] for entry in ad["timeline"]] == [1, 1, 2]
+    assert first["valence"] == pytest.approx(-0.6)
+    assert first["valence_low"] is None
+    assert second["probabilities"]["surprise"] == pytest.approx(0.7)
+    assert second["share_over_half"]["surprise"] == 1.0
+    assert last["valence"] == pytest.approx((0.75 - 0.6) / 2)
+    assert (last["valence_low"], last["valence_high"]) == pytest.approx((-0.6, 0.75))
+    assert last["valence_corrected"] == pytest.approx(1.35)
+    assert last["attention"] == 0.5
+    assert last["share_over_half"] == pytest.approx(dict.fromkeys(EMOTIONS, 0.0) | {"happy": 0.5, "sad": 0.5})
+    assert ad["peak_valence"] == pytest.approx(0.075)
+    assert ad["attraction"] == {"kind": "attraction", "second": 1, "value": pytest.approx(0.7)}
+    assert ad["impact"] == pytest.approx((0.4 + 0.4) / 2)
+    assert [(m["kind"], m["second"]) for m in ad["moments"]] == [
+        ("peak", 2),
+        ("trough", 0),
+        ("steepest_rise", 1),
+        ("attraction", 1),
+        ("impact", 2),
+    ]
+    assert report["gaps"] == [
+        {
+            "start": "2026-03-01T09:00:06.000000Z",
+            "end": "2026-03-01T09:00:07.500000Z",
+            "cause": "too dark",
+            "detail": None,
+        }
+    ]
+    assert report["quality"]["gap_s"] == 1.5
+    assert report["quality"]["measured_share"] == pytest.approx(0.85)
+    assert report["withheld"] == []
+
+
+def test_session_keys_and_times(small):
+    session = build_report(small.data())["session"]
+    assert session.keys() >= SESSION_KEYS
+    assert session["started_at"] == "2026-03-01T09:00:00.000000Z"
+    assert session["ended_at"] == "2026-03-01T09:00:10.000000Z"
+    assert (session["id"], session["viewers"], session["model"], session["frames"]) == (7, 2, "test-model", 600)
+    assert utc_text(None) is None
+
+
+def test_stable_keys_everywhere(any_session):
+    report = build_report(any_session.data())
+    assert {"session", "ads", "gaps", "withheld"} <= report.keys()
+    for ad in report["ads"]:
+        assert ad.keys() >= AD_KEYS
+        for entry in ad["timeline"]:
+            assert entry.keys() >= TIMELINE_KEYS
+
+
+# --- the same figures, calculated in another way ---
+
+
+def second_opinion(data, ad):
+    """Figures of an ad from plain loops over readings, sharing no code with the report."""
+    plays = {p.id: p for p in data.plays if p.ad_row_id == ad.ad_row_id}
+    r = data.readings
+    start_us = round(data.info.started_at.timestamp()) * 1_000_000
+    mine = sorted((i for i in range(len(r)) if int(r.play_id[i]) in plays), key=lambda i: int(r.at_us[i]))
+    groups = defaultdict(list)
+    for i in mine:
+        groups[int(r.viewer[i]), int(r.play_id[i])].append(i)
+    dwell, attention, watchers, per_viewer = 0.0, 0.0, set(), defaultdict(list)
+    for (viewer, play), members in groups.items():
+        # From the session's start on: as seconds since 1970 the last digits of a float would be lost.
+        times = [(int(r.at_us[i]) - start_us) / 1e6 for i in members]
+        end = (plays[play].ended_at - data.info.started_at).total_seconds()
+        steps = np.diff(times).tolist()
+        steps.append(statistics.median(steps) if steps else 1 / data.info.fps)
+        time_in_view = looking = run = longest = 0.0
+        for k, i in enumerate(members):
+            span = max(0.0, min(steps[k], 0.5, end - times[k]))
+            time_in_view += span
+            if not r.attentive[i]:
+                run = 0.0
+                continue
+            looking += span
+            run = span if k and times[k] - times[k - 1] > 0.5 + 1e-9 else run + span
+            longest = max(longest, run)
+        dwell, attention = dwell + time_in_view, attention + looking
+        per_viewer[viewer].append(time_in_view)
+        if longest >= 0.5 - 1e-7:
+            watchers.add(viewer)
+    viewers = sorted(per_viewer)
+    own = {v: [i for i in mine if r.viewer[i] == v] for v in viewers}
+    seconds = math.ceil(ad.duration_ms / 1000 - 0.1)
+    curve = []
+    for k in range(seconds):
+        rows = []
+        for v in viewers:
+            inside = [
+                i
+                for i in own[v]
+                if not math.isnan(r.position_ms[i]) and min(int(r.position_ms[i] // 1000), seconds - 1) == k
+            ]
+            if inside:
+                rows.append(
+                    [
+                        np.mean(r.valence[inside]),
+                        np.mean(r.attentive[inside]),
+                        np.mean(r.expressiveness[inside]),
+                        *np.mean(r.probabilities[inside], axis=0),
+                    ]
+                )
+        curve.append(np.array(rows))
+    return {
+        "opportunities": len(viewers),
+        "watchers": len(watchers),
+        "dwell_s": dwell,
+        "attention_s": attention,
+        "attraction_ratio": attention / dwell,
+        "conversion": len(watchers) / len(viewers),
+        "mean_dwell_s": statistics.mean(statistics.mean(per_viewer[v]) for v in viewers),
+        "mean_valence": statistics.mean(float(np.mean(r.valence[own[v]])) for v in viewers),
+        "expressiveness": statistics.mean(float(np.mean(r.expressiveness[own[v]])) for v in viewers),
+        "uncertain_share": float(np.mean(r.uncertain[mine])),
+        "mean_probabilities": np.mean([np.mean(r.probabilities[own[v]], axis=0) for v in viewers], axis=0),
+    }, curve
+
+
+def test_equals_an_independent_calculation(any_session):
+    data = any_session.data()
+    report = build_report(data)
+    compared = 0
+    for ad, entry in zip(data.ads, report["ads"], strict=True):
+        if ad.ad_id == "unseen":
+            continue
+        figures, curve = second_opinion(data, ad)
+        probabilities = figures.pop("mean_probabilities")
+        assert list(entry["mean_probabilities"].values()) == pytest.approx(probabilities.tolist(), abs=1e-9)
+        assert entry["dominant_emotion"] == EMOTIONS[int(np.argmax(probabilities))]
+        for key, value in figures.items():
+            assert entry[key] == pytest.approx(value, abs=1e-9), key
+        assert len(entry["timeline"]) == len(curve)
+        for second, rows in zip(entry["timeline"], curve, strict=True):
+            assert second["n"] == len(rows)
+            if not len(rows):
+                continue
+            assert second["valence"] == pytest.approx(rows[:, 0].mean(), abs=1e-9)
+            assert second["valence_median"] == pytest.approx(np.median(rows[:, 0]), abs=1e-9)
+            assert second["attention"] == pytest.approx(rows[:, 1].mean(), abs=1e-9)
+            assert second["expressiveness"] == pytest.approx(rows[:, 2].mean(), abs=1e-9)
+            for j, emotion in enumerate(EMOTIONS):
+                column = rows[:, 3 + j]
+                assert second["probabilities"][emotion] == pytest.approx(column.mean(), abs=1e-9)
+                assert second["probabilities_median"][emotion] == pytest.approx(np.median(column), abs=1e-9)
+                assert second["share_over_half"][emotion] == pytest.approx((column > 0.5).mean(), abs=1e-9)
+            compared += 1
+        values = [rows[:, 0].mean() for rows in curve if len(rows)]
+        assert entry["peak_valence"] == pytest.approx(max(values), abs=1e-9)
+    assert compared >= 10
+
+
+# --- laws ---
+
+
+def test_order_of_readings_does_not_matter(any_session):
+    shuffled = any_session.data(shuffle=np.random.default_rng(9))
+    assert json.dumps(build_report(any_session.data())) == json.dumps(build_report(shuffled))
+
+
+def test_no_nan_anywhere(any_session):
+    json.dumps(build_report(any_session.data(), min_viewers=6), allow_nan=False)
+
+
+def test_laws(any_session):
+    for ad in build_report(any_session.data())["ads"]:
+        if not ad["opportunities"]:
+            continue
+        assert ad["attention_s"] <= ad["dwell_s"]
+        assert 0 <= ad["attraction_ratio"] <= 1
+        assert ad["watchers"] <= ad["opportunities"]
+        assert sum(ad["mean_probabilities"].values()) == pytest.approx(1)
+        assert ad["mean_valence_low"] <= ad["mean_valence"] <= ad["mean_valence_high"]
+        for second in ad["timeline"]:
+            if second["probabilities"] is not None:
+                assert sum(second["probabilities"].values()) == pytest.approx(1)
+            if second["valence_low"] is not None:
+                assert second["valence_low"] <= second["valence"] <= second["valence_high"]
+
+
+# --- repeated plays, versions ---
+
+
+def test_repeated_plays_are_pooled_by_position_and_viewer(maker):
+    made = maker()
+    ad = made.ad("tea", 2.0)
+    for start, p in ((0.0, HAPPY), (10.0, SAD)):
+        play = made.play(ad, start, 2.0)
+        for step in range(8):
+            made.reading(play, 1, start + step * 0.25, step * 0.25, p)
+    (entry,) = build_report(made.data())["ads"]
+    assert (entry["plays"], entry["opportunities"], entry["exposures"]) == (2, 1, 2)
+    assert entry["shown_s"] == 4.0
+    assert entry["mean_dwell_s"] == pytest.approx(2.0)
+    assert [s["n"] for s in entry["timeline"]] == [1, 1]
+    assert entry["timeline"][0]["valence"] == pytest.approx((0.75 - 0.6) / 2)
+
+
+def test_versions_of_an_ad_are_apart_only_when_there_are_several(maker):
+    made = maker()
+    made.play(made.ad("tea", 2.0, row=4), 0.0, 2.0)
+    made.play(made.ad("milk", 2.0, row=1), 3.0, 2.0)
+    assert [(a["ad_id"], a["version"]) for a in build_report(made.data())["ads"]] == [("tea", None), ("milk", None)]
+    made.play(made.ad("tea", 2.5, row=2), 6.0, 2.5)
+    report = build_report(made.data())
+    assert [(a["ad_id"], a["version"], a["duration_s"]) for a in report["ads"]] == [
+        ("tea", 1, 2.5),
+        ("tea", 2, 2.0),
+        ("milk", None, 2.0),
+    ]
+
+
+# --- not known ---
+
+
+def test_ad_that_nobody_saw(any_session):
+    entry = build_report(any_session.data())["ads"][-1]
+    assert entry["ad_id"] == "unseen"
+    assert (entry["plays"], entry["shown_s"], entry["opportunities"], entry["watchers"]) == (1, 4.0, 0, 0)
+    unknown = AD_KEYS - {"ad_id", "name", "plays", "shown_s", "opportunities", "watchers", "timeline", "moments"}
+    assert {key: entry[key] for key in unknown} == dict.fromkeys(unknown)
+    assert entry["moments"] == []
+    assert len(entry["timeline"]) == 4
+    for second in entry["timeline"]:
+        assert second["n"] == 0
+        assert all(second[key] is None for key in TIMELINE_KEYS - {"second", "n"})
+
+
+def test_ad_that_could_not_be_measured_has_no_zero(maker):
+    made = maker()
+    made.play(made.ad("tea", 4.0), 5.0, 4.0)
+    made.gap(4.0, 7.0)
+    made.gap(6.5, 12.0, "too dark")
+    (entry,) = build_report(made.data())["ads"]
+    assert entry["opportunities"] is None
+    assert entry["watchers"] is None
+    made.gaps.pop()
+    (entry,) = build_report(made.data())["ads"]
+    assert entry["opportunities"] == 0
+
+
+def test_empty_session(maker):
+    report = build_report(maker(length=None, fps=None).data())
+    assert report["ads"] == []
+    assert report["session"]["ended_at"] is None
+    assert report["session"]["duration_s"] is None
+    assert report["session"]["viewers"] == 0
+    assert report["session"]["attention_s"] is None
+    assert report["quality"]["measured_share"] is None
+    json.dumps(report, allow_nan=False)
+
+
+def test_session_with_only_an_open_gap(maker):
+    made = maker(length=20.0)
+    made.gap(0.0, None)
+    report = build_report(made.data())
+    assert report["gaps"][0]["end"] is None
+    assert report["quality"] | {"gap_s": 20.0, "measured_share": 0.0} == report["quality"]
+
+
+def test_running_session_with_an_open_play(maker):
+    made = maker(length=None)
+    play = made.play(made.ad("tea", 8.0), 1.0, None)
+    for step in range(5):
+        made.reading(play, 1, 1.0 + step * 0.2, step * 0.2, HAPPY)
+    (entry,) = build_report(made.data())["ads"]
+    assert entry["outcomes"] == {"open": 1}
+    assert entry["shown_s"] == pytest.approx(0.8)
+    assert entry["dwell_s"] == pytest.approx(1.0)
+    assert entry["impact"] is None  # nobody has seen the end yet
+
+
+def test_readings_between_ads_are_counted_but_belong_to_none(maker):
+    made = maker()
+    made.play(made.ad("tea", 2.0), 5.0, 2.0)
+    made.reading(-1, 1, 2.0, math.nan, HAPPY)
+    report = build_report(made.data())
+    assert report["quality"]["readings_between_ads"] == 1
+    assert report["ads"][0]["opportunities"] == 0
+
+
+# --- withheld ---
+
+
+def test_too_few_viewers_are_withheld(small):
+    report = build_report(small.data(), min_viewers=3)
+    (ad,) = report["ads"]
+    assert ad["opportunities"] == 2
+    for key in ("watchers", "attention_s", "attraction_ratio", "dominant_emotion", "mean_valence", "peak_valence"):
+        assert ad[key] is None
+    assert ad["moments"] == []
+    assert all(second["valence"] is None for second in ad["timeline"])
+    whole, about_ad = report["withheld"]
+    assert whole["ad_id"] is None
+    assert report["session"]["attention_s"] is None
+    assert about_ad["ad_id"] == "tea"
+    assert {"mean_valence", "timeline", "watchers"} <= set(about_ad["figures"])
+    assert about_ad["why"] == "2 viewers were in view, 3 are needed"
+
+
+def test_thin_seconds_are_withheld(small):
+    report = build_report(small.data(), min_viewers=2)
+    (ad,) = report["ads"]
+    assert ad["mean_valence"] is not None
+    assert [second["valence"] is None for second in ad["timeline"]] == [True, True, False]
+    (entry,) = report["withheld"]
+    assert (entry["ad_id"], entry["seconds"]) == ("tea", [0, 1])
+    assert entry["figures"] == ["timeline"]
+
+
+def test_min_viewers_must_be_sensible(small):
+    with pytest.raises(ReportError, match="expected 1 or more, received 0"):
+        build_report(small.data(), min_viewers=0)
