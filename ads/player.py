@@ -375,12 +375,13 @@ class AdPlayer:
         self._retry_ns = None
         self._course = _Course(now_ns, 0, running=not self._paused)
         self._rotation.started(choice.ad, now_ns)
+        # The listener first: another thread that finds the play in the log may rely on the listener knowing it.
+        self._listener.play_started(self._current)
         self._log.start(self._plays, now_ns)
         if self._paused:
             self._log.pause(now_ns)
         if choice.ad.has_sound:
             self._sound.play(choice.ad.path, paused=self._paused)
-        self._listener.play_started(self._current)
 
     def _end(self, now_ns: int, outcome: Outcome, error: MediaError | None) -> None:
         play, deck = self._current, self._deck
@@ -405,9 +406,9 @@ class AdPlayer:
         for choice, error in self._stillborn:
             self._plays += 1
             play = Play(self._plays, choice.ad, now_ns, choice.reason, choice.probability)
+            self._listener.play_started(play)
             self._log.start(play.number, now_ns)
             self._log.end(now_ns)
-            self._listener.play_started(play)
             self._listener.play_ended(PlayEnd(play.number, now_ns, "failed", 0.0, str(error)))
         self._stillborn.clear()
 

@@ -225,8 +225,8 @@ class VirtualShow:
         self._plays += 1
         self._current = Play(self._plays, choice.ad, at_ns, choice.reason, choice.probability)
         self._rotation.started(choice.ad, at_ns)
-        self._log.start(self._plays, at_ns)
         self._listener.play_started(self._current)
+        self._log.start(self._plays, at_ns)
         return True
 
     def _end(self, at_ns: int, outcome: Outcome) -> None:

@@ -63,7 +63,7 @@ class SourceSpec:
         Raises:
             SourceOpenError: It is none of these.
         """
-        if text.isdigit():
+        if text.isdecimal():
             return cls("camera", text)
         if text == "demo":
             return cls("demo")
@@ -148,7 +148,8 @@ class Recording(VideoSource):
         self._capture = _quiet_capture(str(path), cv2.CAP_FFMPEG)
         opened = self._capture.isOpened()
         self.frame_rate = _stated_rate(self._capture)
-        self.frame_count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        # A header without a length gives a senseless negative number.
+        self.frame_count = max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
         self._sequence = 0
         self._origin_ms: float | None = None
         self._last_ns = -1
@@ -168,8 +169,7 @@ class Recording(VideoSource):
         """
         frame = self._pending
         if frame is None:
-            missing_s = (self.frame_count - self._sequence) / self.frame_rate
-            if missing_s > CUT_OFF_TOLERANCE_S:
+            if self._is_cut_off():
                 raise SourceLostError(
                     f"{self._path} is cut off: expected {self.frame_count} frames, received {self._sequence}; "
                     "what came before the cut was measured."
@@ -186,6 +186,9 @@ class Recording(VideoSource):
         if self._origin_ms is None:
             self._origin_ms = stamp_ms
         captured_ns = round((stamp_ms - self._origin_ms) * 1e6)
+        if captured_ns == 0:
+            # A bare stream of pictures carries no times at all; its rate is all there is to go by.
+            captured_ns = round(self._sequence * 1e9 / self.frame_rate)
         # MediaPipe and the tracker need rising times; broken files repeat a stamp now and then.
         captured_ns = max(captured_ns, self._last_ns + 1) if self._last_ns >= 0 else 0
         frame = Frame(np.asarray(image, dtype=np.uint8), captured_ns, self._sequence)
@@ -193,10 +196,37 @@ class Recording(VideoSource):
         self._sequence += 1
         return frame
 
+    def _is_cut_off(self) -> bool:
+        if (self.frame_count - self._sequence) / self.frame_rate <= CUT_OFF_TOLERANCE_S:
+            return False
+        # Where the header counts no frames, OpenCV takes length times highest rate for their number, which is far too
+        # many for a recording of varying rate. The length itself is the better witness.
+        length_s = _stated_length_s(self._path)
+        read_s = self._last_ns / 1e9 + 1.0 / self.frame_rate
+        return length_s is None or length_s - read_s > CUT_OFF_TOLERANCE_S
+
     def close(self) -> None:
         """Close the file; harmless when repeated."""
         self._pending = None
         self._capture.release()
+
+
+def _stated_length_s(path: Path) -> float | None:
+    """Length of a video by its header, which OpenCV does not tell; `None` where it states none."""
+    import av  # noqa: PLC0415 (hardly ever needed here)
+
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            lengths = []
+            if stream.duration is not None and stream.time_base is not None:
+                lengths.append(float(stream.duration * stream.time_base))
+            if container.duration is not None:
+                lengths.append(container.duration / av.time_base)
+    except (av.FFmpegError, IndexError):
+        return None
+    # The shorter one, because sound may outlast the picture.
+    return min(lengths, default=None)
 
 
 class PacedRecording(VideoSource):

@@ -20,6 +20,7 @@ from db.records import ModelRecord, SessionEnded, SessionRecord
 from db.writer import SessionWriter, close_interrupted_sessions
 from detector.model_card import find_model, read_card
 from detector.video_source import cameras
+from monitor.config import ReplaySettings
 from monitor.errors import SessionFailedError, SetupError
 from monitor.pipeline.clock import SessionClock
 from monitor.pipeline.live import LiveView, SensorHealth
@@ -85,16 +86,17 @@ def ready_database(url: str) -> Engine:
 
 
 def begin_session(
-    engine: Engine, settings: RecordingSettings, kind: str, source: str, clock: SessionClock
+    engine: Engine, settings: RecordingSettings, *, source: str, clock: SessionClock, playlist: Playlist
 ) -> SessionWriter:
-    """Write the start of a session and start its writer."""
+    """Write the start of a session, with the ads that had to be left out, and start its writer."""
+    skipped = [{"ad_id": ad.ad_id, "file": ad.path.name, "reason": ad.reason} for ad in playlist.skipped]
     record = SessionRecord(
-        kind=kind,
+        kind="replay" if isinstance(settings, ReplaySettings) else "run",
         site=settings.site,
         source=source,
         started_at=clock.utc,
         program_version=VERSION,
-        settings=settings.logged(),
+        settings=settings.logged() | {"skipped_ads": skipped},
         model=model_record(settings.model),
     )
     return SessionWriter(engine, record)
@@ -206,7 +208,7 @@ class Kiosk:
         settings = self._settings
         clock = SessionClock.now()
         self._started_ns = clock.ns
-        writer = begin_session(self._engine, settings, "run", self._source, clock)
+        writer = begin_session(self._engine, settings, source=self._source, clock=clock, playlist=self._playlist)
         recorder = Recorder(writer, self._log, clock, settings.readings_per_second)
         self.session_id = writer.session_id
         self._writer = writer

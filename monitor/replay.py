@@ -70,7 +70,7 @@ def replay(settings: ReplaySettings, progress: Callable[[int, int], None] = lamb
     try:
         ready = _first_message(sensor)
         clock = SessionClock(recorded_at(settings.video), 0)
-        writer = begin_session(engine, settings, "replay", settings.video.name, clock)
+        writer = begin_session(engine, settings, source=settings.video.name, clock=clock, playlist=playlist)
         end_ns = 0
         trouble = "the sensor died"
         log = PlaybackLog()

@@ -93,7 +93,7 @@ def portrait() -> NDArray[Any]:
     """The portrait, scaled to fill the frame: `(480, 640, 3)` RGB."""
     from skimage.data import astronaut  # noqa: PLC0415 (only this script needs scikit-image)
 
-    picture = np.asarray(astronaut())
+    picture = np.asarray(astronaut())  # type: ignore[no-untyped-call]
     # Head and shoulders: the upper left part of the photograph, in the frame's shape.
     part = picture[0:300, 24:424]
     return cv2.resize(part, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
@@ -157,9 +157,7 @@ def moved(points: NDArray[Any], expression: Expression) -> dict[int, NDArray[Any
     return to
 
 
-def with_expression(
-    picture: NDArray[Any], points: NDArray[Any], expression: Expression
-) -> NDArray[Any]:
+def with_expression(picture: NDArray[Any], points: NDArray[Any], expression: Expression) -> NDArray[Any]:
     """Bend the portrait into an expression."""
     to = moved(points, expression)
     border = [(x, y) for x in np.linspace(0, WIDTH - 1, 5) for y in (0, HEIGHT - 1)]

@@ -6,7 +6,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from detector.errors import SourceError, SourceLostError
+from detector.errors import SourceError
 from detector.video_source import open_source
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ class Capture:
         spec: What to open.
         lossless: See `open_source`.
         link: Where the frames go; closed by the capture when there will be no more.
-        on_lost: Called, in the capture's thread, with the reason when a live source is lost.
+        on_lost: Called, in the capture's thread, with the reason when a live source is lost; once, however many
+            attempts it takes until it gives pictures again.
 
     Attributes:
         error: Why the source could not be opened at first, or why a recording ended early; `None` while all is well.
@@ -48,6 +49,8 @@ class Capture:
         self._stop = threading.Event()
         self._source: VideoSource | None = None
         self._source_lock = threading.Lock()
+        self._lost = False
+        self._pause_s = FIRST_RETRY_S
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
         self.error: Exception | None = None
         self.opened = threading.Event()
@@ -81,40 +84,35 @@ class Capture:
             self._link.close()
 
     def _read_until_stopped(self) -> None:
-        pause_s = FIRST_RETRY_S
-        first = True
         while not self._stop.is_set():
             try:
                 with open_source(self._spec, lossless=self._lossless) as source:
                     self.frame_rate, self.frame_count = source.frame_rate, source.frame_count
-                    if first:
-                        self.opened.set()
-                    first = False
-                    if self._pump(source):
-                        return
-                    pause_s = FIRST_RETRY_S
-            except SourceLostError as error:
-                if self._lossless:
-                    raise
-                self._on_lost(str(error))
+                    self.opened.set()
+                    self._pump(source)
+                    return
             except SourceError as error:
-                if first:
+                # What cannot be opened at first is the wrong source, and a recording is read once.
+                if not self.opened.is_set() or self._spec.kind in {"file", "demo"}:
                     raise
-                self._on_lost(str(error))
-                pause_s = min(2 * pause_s, LONGEST_RETRY_S)
-            self._stop.wait(pause_s)
+                if not self._lost:
+                    self._lost = True
+                    self._on_lost(str(error))
+                logger.info("%s Next attempt in %.1f s", error, self._pause_s)
+            self._stop.wait(self._pause_s)
+            self._pause_s = min(2 * self._pause_s, LONGEST_RETRY_S)
 
-    def _pump(self, source: VideoSource) -> bool:
-        """Hand frames over until the source ends or the capture is stopped; `True` then."""
+    def _pump(self, source: VideoSource) -> None:
+        """Hand frames over until the source ends or the capture is stopped."""
         with self._source_lock:
             self._source = source
         try:
             while not self._stop.is_set():
                 frame = source.read()
                 if frame is None:
-                    return True
+                    return
+                self._lost, self._pause_s = False, FIRST_RETRY_S
                 self._link.put(frame)
-            return True
         finally:
             with self._source_lock:
                 self._source = None

@@ -152,8 +152,10 @@ def read_message(stream: IO[bytes]) -> Message | None:
         raise ProtocolError("The sensor's message is cut off.")
     try:
         document = json.loads(text)
+        if not isinstance(document, dict):
+            raise TypeError(f"expected an object, received {type(document).__name__}")
         return _parsed(document, preview)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ProtocolError(f"The sensor's message cannot be read: {error}.") from error
 
 

@@ -115,7 +115,8 @@ class SensorLoop:
         self._settings = settings
         self._out = out
         self._stop = stop
-        self._lost: str | None = None
+        self._losses: deque[SourceLost] = deque()
+        self._lost: SourceLost | None = None
         self._send_lock = threading.Lock()
         self._preview_due_ns = 0
         self._newest_ns = 0
@@ -153,6 +154,9 @@ class SensorLoop:
                 )
             )
             self._analyse(link, analyser)
+            if capture.error is not None and not isinstance(capture.error, DetectorError):
+                # A defect, not the end of the source: the process dies of it, and the kiosk starts another.
+                raise capture.error
             if not self._stop.is_set():
                 frame_ns = round(1e9 / (capture.frame_rate or 30.0))
                 self._send(Ended(self._newest_ns + frame_ns, self._frames, str(capture.error or "")))
@@ -168,8 +172,8 @@ class SensorLoop:
             frame = link.take(HEARTBEAT_S)
             if frame is None and link.closed:
                 return
+            self._tell_losses(frame)
             if frame is not None:
-                self._lost = None
                 analysed = analyser.analyse(frame)
                 self._newest_ns = frame.captured_ns
                 self._send(FrameRead(analysed, self._preview(frame, analysed)))
@@ -183,7 +187,7 @@ class SensorLoop:
                         statistics.health(
                             time.monotonic_ns(),
                             lost=lost is not None,
-                            detail=lost or "",
+                            detail=lost.detail if lost is not None else "",
                             dropped=link.dropped,
                             live=not self._settings.lossless,
                         )
@@ -203,8 +207,15 @@ class SensorLoop:
         return cv2.cvtColor(small, cv2.COLOR_BGR2RGB, dst=small)  # type: ignore[return-value]
 
     def _on_lost(self, detail: str) -> None:
-        self._lost = detail
-        self._send(SourceLost(time.monotonic_ns(), detail))
+        self._losses.append(SourceLost(time.monotonic_ns(), detail))
+
+    def _tell_losses(self, frame: Frame | None) -> None:
+        """Tell of losses in their place: after the last frame before, which may have waited, and before the next."""
+        while self._losses and (frame is None or frame.captured_ns > self._losses[0].at_ns):
+            self._lost = self._losses.popleft()
+            self._send(self._lost)
+        if frame is not None and self._lost is not None and frame.captured_ns > self._lost.at_ns:
+            self._lost = None
 
     def _send(self, message: Message) -> None:
         try:
@@ -216,7 +227,8 @@ class SensorLoop:
 
 
 def _stop_at_end_of_input(stop: threading.Event) -> None:
-    while sys.stdin.buffer.read(1):
+    # Not through `sys.stdin`: a thread that still waits in there when the recording is over makes Python abort.
+    while os.read(0, 1):
         pass
     stop.set()
     # A source or a native library that hangs must not keep an orphan alive.

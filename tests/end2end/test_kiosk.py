@@ -93,7 +93,9 @@ def test_the_show_goes_on_when_the_sensor_is_killed(program, make_playlist, wait
     assert cause == "sensor_died"
     since = rows(program.database, f"SELECT julianday('{ended}') - julianday('{started}')")[0][0] * 86400
     assert since < 10
-    wait_for(lambda: rows(program.database, f"SELECT 1 FROM readings WHERE at > '{ended}' LIMIT 1"), what="new readings")
+    wait_for(
+        lambda: rows(program.database, f"SELECT 1 FROM readings WHERE at > '{ended}' LIMIT 1"), what="new readings"
+    )
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=20)
     assert process.returncode == 0

@@ -28,7 +28,7 @@ def test_two_replays_give_identical_rows(program, demo_video, make_playlist, tmp
     for name in ("first.db", "second.db"):
         program.run("replay", str(demo_video), "--playlist", str(playlist), "--duration", "12", "--db", name)
     first, second = dump(tmp_path / "first.db"), dump(tmp_path / "second.db")
-    assert sum("INSERT INTO \"readings\"" in line or "INSERT INTO readings" in line for line in first) > 100
+    assert sum('INSERT INTO "readings"' in line or "INSERT INTO readings" in line for line in first) > 100
     assert first == second
 
 

@@ -400,6 +400,7 @@ def test_waiting_frames_are_bounded(make_clip, make_ad):
 
 
 @pytest.mark.logs_errors
+@pytest.mark.logs_errors
 def test_a_broken_decode_thread_is_reported(make_image, make_ad, monkeypatch, caplog):
     def explode(*_args: object, **_kwargs: object) -> None:
         raise RuntimeError("a mistake of ours")

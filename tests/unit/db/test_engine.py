@@ -195,7 +195,7 @@ def foreign(path, *statements):
         [
             "CREATE TABLE bookmarks (id INTEGER)",
             "CREATE TABLE alembic_version (version_num TEXT)",
-            f"INSERT INTO alembic_version VALUES ('{HEAD}')",  # noqa: S608
+            f"INSERT INTO alembic_version VALUES ('{HEAD}')",
         ],
     ],
 )
