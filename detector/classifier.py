@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+import zipfile
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -102,7 +103,14 @@ class KerasClassifier:
         self._function = tf.function(network, reduce_retracing=True)
         gpus = tf.config.list_physical_devices("GPU")
         self.runtime = f"Keras on {'GPU' if gpus else 'CPU'}"
-        self.logits(np.zeros((1, card.input_side_px, card.input_side_px), dtype=np.uint8))
+        expected = (1, len(card.labels))
+        try:
+            received = self.logits(np.zeros((1, card.input_side_px, card.input_side_px), dtype=np.uint8)).shape
+        except (ValueError, TypeError) as error:
+            reason = str(error).splitlines()[0]
+            raise ModelLoadError(f"{model} does not take the faces that its card describes ({reason}).") from error
+        if received != expected:
+            raise ModelLoadError(f"{model} has other outputs than its card says: expected {expected}, got {received}.")
 
     def logits(self, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
         """See `EmotionClassifier.logits`."""
@@ -127,17 +135,22 @@ class TwinClassifier:
         self.runtime = "LiteRT on CPU"
         self._content = twin.read_bytes()
         self._source = twin
-        self._interpreters: dict[int, _FixedBatch] = {}
-        self._for_batch(1)
+        self._interpreters: dict[int, _FixedBatch | None] = {}
+        try:
+            self._interpreters[1] = _FixedBatch(self._content, 1, card)
+        except (ValueError, RuntimeError) as error:
+            raise ModelLoadError(
+                f"{twin} is not a usable twin of {card.name}: {error}; delete it and it is made anew."
+            ) from error
 
-    def _for_batch(self, size: int) -> _FixedBatch:
+    def _for_batch(self, size: int) -> _FixedBatch | None:
         if size not in self._interpreters:
             try:
                 self._interpreters[size] = _FixedBatch(self._content, size, self.card)
             except (ValueError, RuntimeError) as error:
-                raise ModelLoadError(
-                    f"{self._source} is not a usable twin of {self.card.name}: {error}; delete it and it is made anew."
-                ) from error
+                # Some layers keep the batch size that they were converted with; their faces go one by one.
+                logger.info("%s cannot take %d faces at once: %s", self._source.name, size, error)
+                self._interpreters[size] = None
         return self._interpreters[size]
 
     def logits(self, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -145,8 +158,8 @@ class TwinClassifier:
         result = np.zeros((len(crops), len(self.card.labels)))
         done = 0
         for size in TWIN_BATCHES:
-            while len(crops) - done >= size:
-                result[done : done + size] = self._for_batch(size).run(crops[done : done + size])
+            while len(crops) - done >= size and (interpreter := self._for_batch(size)) is not None:
+                result[done : done + size] = interpreter.run(crops[done : done + size])
                 done += size
         return result
 
@@ -186,8 +199,8 @@ def load_network(model: Path) -> Any:
 
     try:
         return keras.saving.load_model(model, compile=False, safe_mode=True)
-    except (ValueError, OSError, KeyError, TypeError) as error:
-        reason = str(error).splitlines()[0]
+    except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ModelLoadError(f"{model} is not a Keras model: expected a .keras file ({reason}).") from error
 
 
@@ -219,10 +232,15 @@ def _twin_of(model: Path, card: ModelCard) -> Path:
     if not cached.is_file():
         logger.info("Converting %s for this machine; this happens once", model.name)
         content = convert_twin(load_network(model), card.input_side_px)
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=cached.parent, delete=False) as file:
-            file.write(content)
-        Path(file.name).replace(cached)
+        try:
+            cached.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=cached.parent, delete=False) as file:
+                file.write(content)
+            Path(file.name).replace(cached)
+        except OSError as error:
+            raise ModelLoadError(
+                f"The CPU form of {model.name} cannot be kept in {cached.parent} ({error}): make that folder writable."
+            ) from error
     return cached
 
 

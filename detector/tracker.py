@@ -32,6 +32,7 @@ VELOCITY_SHARE = 0.4
 """Weight of the newest step in the running velocity."""
 
 _IMPOSSIBLE = 1e6
+_LEAST_SIDE = 1e-6
 
 
 @dataclass(slots=True)
@@ -149,8 +150,10 @@ class FaceTracker:
 
     def _cost(self, expected: Box, found: Box) -> float:
         # Distances in box sides, so that the same settings serve faces of any size and pictures of any shape.
-        dx = (expected.centre[0] - found.centre[0]) / ((expected.width + found.width) / 2)
-        dy = (expected.centre[1] - found.centre[1]) / ((expected.height + found.height) / 2)
+        width = max((expected.width + found.width) / 2, _LEAST_SIDE)
+        height = max((expected.height + found.height) / 2, _LEAST_SIDE)
+        dx = (expected.centre[0] - found.centre[0]) / width
+        dy = (expected.centre[1] - found.centre[1]) / height
         distance = float(np.hypot(dx, dy))
         overlap = expected.overlap(found)
         if distance > self._max_distance and overlap == 0.0:

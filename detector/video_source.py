@@ -200,7 +200,7 @@ class Recording(VideoSource):
         if (self.frame_count - self._sequence) / self.frame_rate <= CUT_OFF_TOLERANCE_S:
             return False
         # Where the header counts no frames, OpenCV takes length times highest rate for their number, which is far too
-        # many for a recording of varying rate. The length itself is the better witness.
+        # many for a recording of varying rate. The length is the better witness, where the header states it.
         length_s = _stated_length_s(self._path)
         read_s = self._last_ns / 1e9 + 1.0 / self.frame_rate
         return length_s is None or length_s - read_s > CUT_OFF_TOLERANCE_S
@@ -212,12 +212,17 @@ class Recording(VideoSource):
 
 
 def _stated_length_s(path: Path) -> float | None:
-    """Length of a video by its header, which OpenCV does not tell; `None` where it states none."""
+    """Length of a video by its header, which OpenCV does not tell; `None` where the header's count of frames is better.
+
+    MP4 has both, and its count includes frames that were trimmed away without encoding anew; the length does not.
+    """
     import av  # noqa: PLC0415 (hardly ever needed here)
 
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
+            if stream.frames > 0 and "mp4" not in container.format.name:
+                return None
             lengths = []
             if stream.duration is not None and stream.time_base is not None:
                 lengths.append(float(stream.duration * stream.time_base))

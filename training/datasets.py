@@ -12,6 +12,7 @@ import gzip
 import io
 import lzma
 import zipfile
+import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,7 @@ _FERPLUS_NAMES = {
     "contempt": "contempt",
 }
 _NOT_AN_EMOTION = ("unknown", "NF")
+_UNREADABLE = (OSError, lzma.LZMAError, zlib.error, EOFError, zipfile.BadZipFile, UnicodeDecodeError, csv.Error)
 NO_LABEL = -1
 NEAR_TWIN_CORRELATION = 0.98
 """Pictures that correlate more than this are the same photograph, cropped or scaled a little differently."""
@@ -131,15 +133,11 @@ def read_fer2013(path: Path, votes_path: Path | None = None) -> FaceDataset:
             if missing:
                 raise DatasetError(f"{path} lacks the column(s) {', '.join(sorted(missing))} of FER2013's Kaggle form.")
             for row in reader:
-                face = np.array(row["pixels"].split(), dtype=np.uint8)
-                if face.size != FACE_SIDE_PX**2:
-                    raise DatasetError(
-                        f"{path}, row {len(images) + 1}: expected {FACE_SIDE_PX**2} pixels, received {face.size}."
-                    )
+                face, label = _face(row, f"{path}, row {len(images) + 1}")
                 images.append(face)
-                labels.append(int(row["emotion"]))
+                labels.append(label)
                 usage.append(row["Usage"])
-    except (OSError, lzma.LZMAError, EOFError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise DatasetError(f"Cannot read the dataset {path}: {error}.") from error
     if not images:
         raise DatasetError(f"{path} has a header but no rows.")
@@ -148,23 +146,42 @@ def read_fer2013(path: Path, votes_path: Path | None = None) -> FaceDataset:
     return FaceDataset(stacked, np.array(labels, dtype=np.int64), votes, np.array(usage))
 
 
+def _face(row: dict[str, str], where: str) -> tuple[NDArray[np.uint8], int]:
+    """Pixels and label of one row."""
+    try:
+        pixels = np.array((row["pixels"] or "").split(), dtype=np.int64)
+        label = int(row["emotion"])
+    except ValueError as error:
+        raise DatasetError(f"{where}: expected whole numbers as emotion and pixels ({error}).") from error
+    if pixels.size != FACE_SIDE_PX**2:
+        raise DatasetError(f"{where}: expected {FACE_SIDE_PX**2} pixels, received {pixels.size}.")
+    if not 0 <= pixels.min() <= pixels.max() <= 255:
+        raise DatasetError(f"{where}: expected pixels from 0 to 255, received {pixels.min()} to {pixels.max()}.")
+    if not 0 <= label < len(EMOTIONS):
+        raise DatasetError(f"{where}: expected an emotion from 0 to {len(EMOTIONS) - 1}, received {label}.")
+    return pixels.astype(np.uint8), label
+
+
 def _read_votes(path: Path, usage: list[str]) -> NDArray[np.float64]:
     columns = [_FERPLUS_NAMES[label] for label in VOTE_LABELS] + list(_NOT_AN_EMOTION)
     try:
         with _open_text(path) as text:
             reader = csv.DictReader(text)
-            missing = set(columns) - set(reader.fieldnames or ())
+            missing = {*columns, "Usage"} - set(reader.fieldnames or ())
             if missing:
                 raise DatasetError(f"{path} lacks the column(s) {', '.join(sorted(missing))} of the FER+ vote file.")
             rows = list(reader)
-    except OSError as error:
+    except _UNREADABLE as error:
         raise DatasetError(f"Cannot read the vote file {path}: {error}.") from error
     if [row["Usage"] for row in rows] != usage:
         raise DatasetError(
             f"{path} does not belong to the dataset: expected {len(usage)} rows in the same order and splits, "
             f"received {len(rows)}."
         )
-    return np.array([[float(row[column]) for column in columns] for row in rows])
+    try:
+        return np.array([[float(row[column] or 0) for column in columns] for row in rows])
+    except ValueError as error:
+        raise DatasetError(f"{path}: expected numbers of votes ({error}).") from error
 
 
 def majority(votes: NDArray[np.float64]) -> NDArray[np.int64]:

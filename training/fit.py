@@ -18,7 +18,7 @@ import numpy as np
 from detector.emotions import EMOTIONS
 from training import augmentation as views
 from training.architectures import compact
-from training.datasets import NO_LABEL, VOTE_LABELS, FaceDataset, majority, near_twins, soft_labels
+from training.datasets import NO_LABEL, VOTE_LABELS, DatasetError, FaceDataset, majority, near_twins, soft_labels
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -255,6 +255,10 @@ def train(
                 average = [np.array(weight) for weight in model.get_weights()]
                 model.load_weights(folder / CHECKPOINT)
             faces = AugmentedFaces(training, settings, stage.side_px, first_epoch=done)
+            if len(faces) == 0:
+                raise DatasetError(
+                    f"Too few faces to train on: expected at least one batch of {settings.batch_size} with usable votes."
+                )
             _compile(model, settings)
             averaging = WeightAverage(settings.ema_momentum, done * len(faces))
             averaging.average = average

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 READINGS_PER_SECOND = 10.0
 """Readings logged a second and viewer: expressions change no faster, and a month of them still fits a small disk."""
 
+MOST_SLOTS = 256
+"""Viewers remembered before those who left are forgotten; more than ever stand before a screen."""
+
 
 class Recorder:
     """Writes plays, readings and gaps of one session; its methods may be called from any thread.
@@ -49,6 +52,8 @@ class Recorder:
         self._lock = threading.Lock()
         self._known_ads: set[tuple[str, str]] = set()
         self._newest_slot: dict[int, int] = {}
+        self._newest_play = 0
+        self._early: list[ReadingRecord] = []
         self._newest_ns: int | None = None
         self._gap: str | None = None
         self.frames = 0
@@ -63,6 +68,10 @@ class Recorder:
             self._writer.submit(
                 PlayStarted(play.number, play.ad.ad_id, self._clock.at(play.started_ns), play.reason, play.probability)
             )
+            self._newest_play = play.number
+            early, self._early = self._early, []
+            for reading in early:
+                self._submit(reading)
 
     def play_ended(self, end: PlayEnd) -> None:
         """Record the end of a play."""
@@ -77,11 +86,12 @@ class Recorder:
                 self._writer.submit(GapEnded(self._clock.at(frame.captured_ns), self._gap))
                 self._gap = None
             due = [reading for reading in frame.readings if self._is_due(reading)]
-        if not due:
-            return
-        position = self._log.at(frame.captured_ns)
-        for reading in due:
-            self._writer.submit(self._reading_record(reading, position))
+            if not due:
+                return
+            position = self._log.at(frame.captured_ns)
+            for reading in due:
+                self._submit(self._reading_record(reading, position))
+            self._forget(frame.captured_ns)
 
     def gap(self, cause: str, detail: str, noticed_ns: int) -> None:
         """Record that nothing can be measured any more; it lasts until the next frame.
@@ -98,9 +108,25 @@ class Recorder:
             started_ns = self._newest_ns if self._newest_ns is not None else noticed_ns
             self._writer.submit(GapStarted(self._clock.at(started_ns), cause, detail))
 
+    def _submit(self, reading: ReadingRecord) -> None:
+        # The log knows a play a moment before the listeners are told of it; the writer must hear of the play first.
+        if reading.play_number is not None and reading.play_number > self._newest_play:
+            self._early.append(reading)
+        else:
+            self._writer.submit(reading)
+
+    def _forget(self, now_ns: int) -> None:
+        """Keep the slots of the viewers of the last minute only: a kiosk runs for weeks."""
+        if len(self._newest_slot) > MOST_SLOTS:
+            oldest = self._slot(now_ns - 60_000_000_000)
+            self._newest_slot = {viewer: slot for viewer, slot in self._newest_slot.items() if slot >= oldest}
+
+    def _slot(self, captured_ns: int) -> int:
+        return int(captured_ns * self._rate // 1_000_000_000)
+
     def _is_due(self, reading: FaceReading) -> bool:
         # Fixed slots of the clock rather than "long enough ago": the same frames give the same rows every time.
-        slot = int(reading.captured_ns * self._rate // 1_000_000_000)
+        slot = self._slot(reading.captured_ns)
         if self._newest_slot.get(reading.viewer) == slot:
             return False
         self._newest_slot[reading.viewer] = slot

@@ -45,6 +45,9 @@ LONGEST_RESTART_S = 5.0
 UNAVAILABLE_RETRY_S = 60.0
 KEPT_STDERR_LINES = 20
 
+KILLED_LIMIT_S = 5.0
+"""A killed process is gone at once; only a busy machine takes longer to tell."""
+
 
 @dataclass(frozen=True, slots=True)
 class SensorDied:
@@ -126,7 +129,7 @@ class SensorProcess:
         except subprocess.TimeoutExpired:
             logger.warning("The sensor did not stop within %.0f s and was killed", timeout_s)
             self._process.kill()
-            status = self._process.wait()
+            status = self._drained(timeout_s)
         self._stderr_thread.join(2.0)
         for pipe in (self._process.stdout, self._process.stderr):
             if pipe is not None:
@@ -215,14 +218,25 @@ class SupervisedSensor:
         return self._settled.wait(timeout_s)
 
     def stop(self, timeout_s: float = 10.0) -> bool:
-        """Stop the sensor and wait for its end; whether that happened in time. Harmless when repeated."""
+        """Stop the sensor and wait for its end; whether it has ended. Harmless when repeated.
+
+        Args:
+            timeout_s: How long the process may take to end by itself; after that it is killed.
+        """
         self._stop.set()
         with self._lock:
             if self._process is not None:
                 self._process.request_stop()
-        for thread in (self._thread, self._watch):
-            if thread.is_alive():
-                thread.join(timeout_s)
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+        with self._lock:
+            stuck = self._process
+        if stuck is not None:
+            logger.warning("The sensor did not stop within %.0f s and is killed", timeout_s)
+            stuck.kill()
+            self._thread.join(KILLED_LIMIT_S)
+        if self._watch.is_alive():
+            self._watch.join(KILLED_LIMIT_S)
         return not self._thread.is_alive()
 
     def _run(self) -> None:

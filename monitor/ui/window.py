@@ -126,6 +126,8 @@ class KioskWindow(QWidget):
             self.show()
         self._hide_cursor_in_full_screen()
         self.activateWindow()
+        # A view that came before the bridge was connected has waited for us, and keeps later ones from being announced.
+        self._on_view_changed()
         self._tell_viewport()
         self._ticker.start()
 

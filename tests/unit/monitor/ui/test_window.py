@@ -91,6 +91,17 @@ def test_views_of_the_bridge_reach_the_overlay(make_window, qtbot, bridge, make_
     qtbot.waitUntil(lambda: window.overlay.bars.title == "Viewer 5", timeout=2000)
 
 
+def test_a_view_from_before_the_window_is_shown_and_does_not_block_later_ones(
+    make_window, qtbot, qapp, bridge, make_view, make_reading
+):
+    bridge.publish(make_view(make_reading(1)))
+    qapp.processEvents()  # the wake-up is delivered while nobody is connected yet
+    window = make_window()
+    qtbot.waitUntil(lambda: "1 viewer" in window.overlay.audience.text, timeout=2000)
+    bridge.publish(make_view(make_reading(1), make_reading(2)))
+    qtbot.waitUntil(lambda: "2 viewers" in window.overlay.audience.text, timeout=2000)
+
+
 @pytest.mark.parametrize("key", [Qt.Key.Key_N, Qt.Key.Key_Right])
 def test_next_ad(make_window, qtbot, player, key):
     window = make_window()
