@@ -124,6 +124,11 @@ def _quiet_capture(target: str | int, backend: int, parameters: list[int] | None
     return cv2.VideoCapture(target, backend, parameters or [])
 
 
+def _shows_video(capture: cv2.VideoCapture) -> bool:
+    # FFmpeg plays a text file as a film of its letters.
+    return capture.isOpened() and int(capture.get(cv2.CAP_PROP_FOURCC)) != cv2.VideoWriter.fourcc(*"ansi")
+
+
 def _stated_rate(capture: cv2.VideoCapture) -> float:
     rate = capture.get(cv2.CAP_PROP_FPS)
     return rate if 1.0 <= rate <= 1000.0 else DEFAULT_FRAME_RATE
@@ -146,7 +151,7 @@ class Recording(VideoSource):
             raise SourceOpenError(f"The video {path} is missing: expected a file; check the path.")
         self._path = path
         self._capture = _quiet_capture(str(path), cv2.CAP_FFMPEG)
-        opened = self._capture.isOpened()
+        opened = _shows_video(self._capture)
         self.frame_rate = _stated_rate(self._capture)
         # A header without a length gives a senseless negative number.
         self.frame_count = max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
@@ -308,7 +313,7 @@ class LiveCapture(VideoSource):
             self._capture = _quiet_capture(spec.target, cv2.CAP_FFMPEG, limits)
         self._sequence = 0
         self._newest_ns = 0
-        if not self._capture.isOpened() or not self._capture.grab():
+        if not _shows_video(self._capture) or not self._capture.grab():
             self._capture.release()
             raise SourceOpenError(_why_not(spec))
         self.frame_rate = _stated_rate(self._capture)

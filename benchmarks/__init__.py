@@ -1,0 +1,1 @@
+"""Speed, as ratios between things that are measured in the same run."""

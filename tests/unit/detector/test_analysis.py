@@ -1,0 +1,262 @@
+"""From frames to readings: step by step with scripted parts, and the whole of it on the demo viewer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detector.analysis import FORGET_AFTER_NS, STAGES, AnalysisSettings, FaceAnalyser
+from detector.classifier import load_classifier
+from detector.emotions import EMOTIONS
+from detector.face_detector import MediaPipeFaceDetector
+from detector.model_card import ModelCard
+from detector.smoothing import DELAY_S
+from detector.tracker import FaceTracker
+from detector.types import AnalysedFrame, Box, FaceDetection, Frame
+from detector.video_source import Recording
+
+Face = Callable[..., FaceDetection]
+HAPPY, SAD, NEUTRAL = (EMOTIONS.index(name) for name in ("happy", "sad", "neutral"))
+
+
+class ScriptedDetector:
+    """Finds in each frame what it was told to."""
+
+    def __init__(self) -> None:
+        self.faces: list[FaceDetection] = []
+        self.closed = 0
+
+    def detect(self, _frame: Frame) -> list[FaceDetection]:
+        return list(self.faces)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class BrightnessClassifier:
+    """Takes dark faces for sad ones and bright faces for happy ones."""
+
+    runtime = "by brightness"
+
+    def __init__(self, temperature: float = 1.0, uncertain_below: float = 0.5) -> None:
+        self.card = ModelCard(
+            name="brightness",
+            labels=EMOTIONS,
+            input_side_px=24,
+            crop_scale=1.0,
+            crop_raise=0.0,
+            temperature=temperature,
+            uncertain_below=uncertain_below,
+            sha256="",
+        )
+        self.batches: list[tuple[int, ...]] = []
+
+    def logits(self, crops: np.ndarray) -> np.ndarray:
+        self.batches.append(crops.shape)
+        logits = np.zeros((len(crops), 7))
+        level = crops.reshape(len(crops), -1).mean(axis=1) if len(crops) else np.zeros(0)
+        logits[:, HAPPY] = np.where(level > 128, np.log(14), 0)  # 14 of 20
+        logits[:, SAD] = np.where(level <= 128, np.log(14), 0)
+        return logits
+
+
+class Stage:
+    """An analyser of scripted parts that sees a viewer from the first frame on."""
+
+    def __init__(self, settings: AnalysisSettings | None = None, frames: int = 1, **classifier: float) -> None:
+        self.detector, self.classifier = ScriptedDetector(), BrightnessClassifier(**classifier)
+        self.analyser = FaceAnalyser(
+            self.detector, self.classifier, settings, FaceTracker(minimum_consecutive_frames=frames)
+        )
+        self.now_ns, self.sequence = 0, 0
+
+    def show(self, *faces: FaceDetection, level: int = 200, after_ns: int = 40_000_000) -> AnalysedFrame:
+        self.detector.faces = list(faces)
+        self.now_ns += after_ns
+        self.sequence += 1
+        image = np.full((90, 160, 3), level, np.uint8)
+        return self.analyser.analyse(Frame(image, self.now_ns, self.sequence))
+
+
+RAW = AnalysisSettings(smoothing_delay_s=0)
+
+
+def test_a_reading_holds_what_was_measured(face: Face) -> None:
+    shown = face(0.3, confidence=0.8)
+    analysed = Stage(RAW).show(shown)
+    assert (analysed.sequence, analysed.captured_ns, analysed.width, analysed.height) == (1, 40_000_000, 160, 90)
+    [reading] = analysed.readings
+    assert (reading.viewer, reading.captured_ns, reading.box, reading.quality) == (1, 40_000_000, shown.box, 0.8)
+    expected = [14 / 20 if name == "happy" else 1 / 20 for name in EMOTIONS]
+    assert reading.probabilities == pytest.approx(expected)
+    assert reading.valence == pytest.approx(14 / 20 - 1 / 20)
+    assert reading.expressiveness == pytest.approx(19 / 20)
+    assert reading.label == "happy"
+    assert reading.attentive
+    assert all(isinstance(value, float) for value in (*reading.probabilities, reading.valence, reading.expressiveness))
+
+
+def test_nobody_in_view_gives_a_frame_without_readings() -> None:
+    stage = Stage()
+    assert stage.show().readings == ()
+    assert stage.analyser.times.frames == 1
+
+
+def test_all_faces_of_a_frame_are_classified_at_once_in_the_models_framing(face: Face) -> None:
+    stage = Stage()
+    stage.show(face(0.2), face(0.5), face(0.8))
+    stage.show(face(0.2))
+    assert stage.classifier.batches == [(3, 24, 24), (1, 24, 24)]
+
+
+def test_a_false_alarm_is_neither_counted_nor_classified(face: Face) -> None:
+    stage = Stage(frames=3)
+    counts = [len(stage.show(face()).readings) for _ in range(4)]
+    assert counts == [0, 0, 1, 1]
+    assert [shape[0] for shape in stage.classifier.batches] == counts
+
+
+def test_probabilities_are_calibrated_by_the_card(face: Face) -> None:
+    [reading] = Stage(RAW, temperature=2.0).show(face()).readings
+    root = 14**0.5
+    assert reading.probabilities[HAPPY] == pytest.approx(root / (root + 6))
+
+
+@pytest.mark.parametrize(("threshold", "uncertain"), [(0.69, False), (0.71, True)])
+def test_a_reading_is_uncertain_below_the_cards_threshold(face: Face, threshold: float, uncertain: bool) -> None:
+    [reading] = Stage(RAW, uncertain_below=threshold).show(face()).readings
+    assert reading.uncertain is uncertain
+
+
+def test_probabilities_follow_a_change_with_the_stated_delay(face: Face) -> None:
+    stage = Stage()
+    stage.show(face(), level=50)
+    [reading] = stage.show(face(), level=200, after_ns=round(DELAY_S * 1e9)).readings
+    assert reading.probabilities[HAPPY] == pytest.approx(1 / 20 + 13 / 20 * (1 - np.exp(-1)))
+    assert sum(reading.probabilities) == pytest.approx(1)
+    assert reading.valence == pytest.approx(reading.probabilities[HAPPY] - reading.probabilities[SAD])
+
+
+def test_every_viewer_is_smoothed_apart(face: Face) -> None:
+    stage = Stage()
+    stage.show(face(0.2), level=50)
+    readings = stage.show(face(0.2), face(0.8), level=200).readings
+    assert [reading.viewer for reading in readings] == [1, 2]
+    assert readings[0].probabilities[HAPPY] < 0.5
+    assert readings[1].probabilities[HAPPY] == pytest.approx(14 / 20)
+
+
+def test_attention_follows_the_head_with_its_settings(face: Face) -> None:
+    turned = np.array([[0.45, 0.4], [0.7, 0.4], [0.75, 0.58], [0.65, 0.72], [0.2, 0.47], [0.7, 0.47]])
+    narrow, wide = Stage(AnalysisSettings(max_yaw_deg=10, hysteresis_deg=0)), Stage(AnalysisSettings(max_yaw_deg=80))
+    for stage, attentive in ((narrow, False), (wide, True)):
+        [reading] = stage.show(face(points=turned)).readings
+        assert reading.pose.yaw > 15
+        assert reading.attentive is attentive
+        assert stage.show(face()).readings[0].attentive
+
+
+def test_attention_does_not_flicker_at_the_limit(face: Face) -> None:
+    stage = Stage()
+    [reading] = stage.show(face()).readings
+    limit = abs(reading.pose.yaw) + abs(reading.pose.pitch) + 2
+    stage = Stage(AnalysisSettings(max_pitch_deg=limit, max_yaw_deg=limit, hysteresis_deg=30))
+    nod = np.array([[0.35, 0.4], [0.65, 0.4], [0.5, 0.53], [0.5, 0.70], [0.16, 0.50], [0.84, 0.50]])
+    assert stage.show(face()).readings[0].attentive
+    [nodding] = stage.show(face(points=nod)).readings
+    assert abs(nodding.pose.pitch) > limit
+    assert nodding.attentive
+
+
+def test_who_is_gone_is_forgotten(face: Face) -> None:
+    stage = Stage()
+    for _ in range(50):
+        stage.show(face())
+        stage.show(after_ns=FORGET_AFTER_NS + 1)
+    assert stage.show(face()).readings[0].viewer == 51
+    assert len(stage.analyser._viewers) == 1
+
+
+def test_a_box_beyond_the_frame_does_no_harm(face: Face) -> None:
+    odd = FaceDetection(Box(-3, -3, 0.2, 0.2), 0.9, face().keypoints)
+    assert len(Stage().show(odd, face()).readings) == 2
+
+
+def test_time_is_accounted_for_by_stage(face: Face) -> None:
+    stage = Stage()
+    for _ in range(3):
+        stage.show(face())
+    times = stage.analyser.times
+    assert times.frames == 3
+    assert tuple(times.seconds) == STAGES
+    assert all(spent > 0 for spent in times.seconds.values())
+    assert sum(times.milliseconds().values()) == pytest.approx(1000 * sum(times.seconds.values()) / 3)
+
+
+def test_closing_closes_the_detector() -> None:
+    stage = Stage()
+    stage.analyser.close()
+    assert stage.detector.closed == 1
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"max_yaw_deg": 0}, {"max_pitch_deg": 91}, {"hysteresis_deg": -1}, {"smoothing_delay_s": 6}, {"blur": 1}]
+)
+def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
+    [name] = wrong
+    with pytest.raises(ValueError, match=name):
+        AnalysisSettings(**wrong)
+
+
+def analysed(video: Path, until_s: float) -> list[AnalysedFrame]:
+    analyser = FaceAnalyser(MediaPipeFaceDetector(), load_classifier(device="cpu"))
+    frames = []
+    with Recording(video) as source:
+        while (frame := source.read()) is not None and frame.captured_ns < until_s * 1e9:
+            frames.append(analyser.analyse(frame))
+    analyser.close()
+    return frames
+
+
+@pytest.fixture(scope="module")
+def demo_run() -> list[AnalysedFrame]:
+    from detector.video_source import DEMO_VIDEO
+
+    return analysed(DEMO_VIDEO, 60)
+
+
+def mean_probability(frames: Sequence[AnalysedFrame], emotion: int, start_s: float, end_s: float) -> float:
+    return float(
+        np.mean(
+            [
+                reading.probabilities[emotion]
+                for frame in frames
+                if start_s <= frame.captured_ns / 1e9 < end_s
+                for reading in frame.readings
+            ]
+        )
+    )
+
+
+def test_the_demo_viewer_is_one_viewer_throughout(demo_run: list[AnalysedFrame]) -> None:
+    assert len(demo_run) > 600
+    counted = [frame.readings for frame in demo_run[10:]]
+    assert {reading.viewer for readings in counted for reading in readings} == {1}
+    assert np.mean([len(readings) == 1 for readings in counted]) > 0.98
+    assert np.mean([readings[0].attentive for readings in counted if readings]) > 0.9
+
+
+def test_the_demo_viewers_smile_is_seen(demo_run: list[AnalysedFrame]) -> None:
+    before, smile, after = (mean_probability(demo_run, HAPPY, *span) for span in ((1, 4.5), (6.2, 10.8), (12, 15.5)))
+    assert smile > 0.5
+    assert smile > before + 0.1
+    assert smile > after + 0.1
+
+
+def test_the_demo_viewer_is_read_the_same_every_time(demo_run: list[AnalysedFrame], demo_video: Path) -> None:
+    again = analysed(demo_video, 8)
+    assert again == demo_run[: len(again)]
+    assert len(again) == 200
