@@ -73,9 +73,9 @@ $(VENV)/bin/python: $(VENV)/.system
 	@touch $@
 
 $(VENV)/.run: setup.cfg pyproject.toml $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --timeout 60 --retries 8 -e .
 	@touch $@
 
 $(VENV)/.dev: setup.cfg pyproject.toml $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --timeout 60 --retries 8 -e '.[dev]'
 	@touch $@ $(VENV)/.run

@@ -85,8 +85,6 @@ def write_report(data: SessionData, format: str, out: Path, *, min_viewers: int 
         return write_json(document, out)
     if format == "csv":
         return write_csv(document, out)
-    from monitor.reports.html import write_html  # noqa: PLC0415 - draws figures, slow to import
-
     return write_html(document, out)
 
 
@@ -133,6 +131,13 @@ def write_csv(document: dict[str, Any], out: Path) -> Path:
 def write_summary_csv(document: dict[str, Any], out: Path) -> Path:
     """Writes the figures per ad as CSV; see `write_text` for the errors."""
     return write_text(to_summary_csv(document), out)
+
+
+def write_html(document: dict[str, Any], out: Path) -> Path:
+    """Writes the page; see `write_text` for the errors."""
+    from monitor.reports.html import render_html  # noqa: PLC0415 - draws figures, slow to import
+
+    return write_text(render_html(document), out)
 
 
 def write_text(text: str, out: Path) -> Path:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monitor.reports import metrics
-from monitor.reports.export import write_text
 from monitor.reports.figures import COLOURS, NARROW, WIDE, ad_figure, valence_range
 
 if TYPE_CHECKING:
@@ -101,15 +100,6 @@ def render_html(document: dict[str, Any]) -> str:
         unknown=UNKNOWN,
         method=_METHOD,
     )
-
-
-def write_html(document: dict[str, Any], out: Path) -> Path:
-    """Writes the page in one step; see `export.write_text` for the errors.
-
-    Returns:
-        The absolute path of the file.
-    """
-    return write_text(render_html(document), out)
 
 
 # Not strftime: the window system may have set another language for the whole process.

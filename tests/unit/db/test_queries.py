@@ -175,7 +175,7 @@ TEXTS = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters
     brand=st.lists(st.floats(0, 1e6), max_size=3),
     values=st.dictionaries(st.text(max_size=5), st.floats(allow_nan=False, allow_infinity=False) | TEXTS, max_size=3),
 )
-def test_round_trip_is_exact(shared_engine, records, name, started, length, brand, values):  # noqa: PLR0917
+def test_round_trip_is_exact(shared_engine, records, name, started, length, brand, values):
     with SessionWriter(shared_engine, SessionRecord("replay", name, name, started, name, values)) as writer:
         writer.submit(AdRecord(name, name, name, "ab" * 32, "image", 1, tuple(brand)))
         for number in range(3):

@@ -176,7 +176,7 @@ def test_deleting_a_session_takes_everything_of_it(engine, make, rows):
         (lambda make: GapEnded(make.at(-3), "paused"), "Invalid end of the gap 'paused'"),
     ],
 )
-def test_contradiction_is_left_out_counted_and_logged(engine, make, rows, caplog, build, words):  # noqa: PLR0917
+def test_contradiction_is_left_out_counted_and_logged(engine, make, rows, caplog, build, words):
     with SessionWriter(engine, make.session()) as writer:
         for record in (make.ad(), make.play(1), make.play(2, 1), make.play_end(2), GapStarted(make.at(0), "paused")):
             writer.submit(record)
@@ -295,7 +295,7 @@ def test_cache_of_row_ids_is_bounded(engine, make, rows, monkeypatch):
     assert rows("SELECT outcome FROM plays WHERE number = 0") == [("finished",)]
 
 
-def test_locked_database_costs_no_record(engine, make, path, rows, monkeypatch, caplog):  # noqa: PLR0917
+def test_locked_database_costs_no_record(engine, make, path, rows, monkeypatch, caplog):
     monkeypatch.setattr("db.writer.RETRY_LONGEST_S", 0.05)
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA busy_timeout = 20")

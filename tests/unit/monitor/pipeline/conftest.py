@@ -58,7 +58,10 @@ def picture() -> Callable[..., Frame]:
 
 
 class ScriptedSource(VideoSource):
-    """Gives what it was told to: frames, errors, `None` for the end, or "block" until it is interrupted."""
+    """Gives what it was told to: frames, errors, `None` for the end, or "block" until it is interrupted.
+
+    A function in the script is called, and the script goes on when it returns true.
+    """
 
     live = True
     frame_rate = 20.0
@@ -75,6 +78,9 @@ class ScriptedSource(VideoSource):
         step = self._script.pop(0) if self._script else "block"
         if isinstance(step, Exception):
             raise step
+        if callable(step):
+            assert step(), "what the script waits for did not happen"
+            return self.read()
         if step == "block":
             self.waits.set()
             assert self.interrupted.wait(PATIENCE_S), "nobody interrupted the source"

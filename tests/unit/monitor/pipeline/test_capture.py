@@ -1,0 +1,230 @@
+"""The thread that owns the source: it reads, reopens with growing pauses, and always lets go."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from detector.errors import SourceLostError, SourceOpenError
+from detector.types import Frame
+from detector.video_source import SourceSpec
+from monitor.pipeline import capture as module
+from monitor.pipeline.capture import FIRST_RETRY_S, LONGEST_RETRY_S, Capture
+from monitor.pipeline.links import LatestSlot, LosslessLink
+
+PATIENCE_S = 60.0
+CAMERA = SourceSpec("camera", "0")
+STREAM = SourceSpec("stream", "http://127.0.0.1:9/x")
+FILE = SourceSpec("file", "clip.mp4")
+LOST = SourceLostError("The camera 0 gives no more pictures: expected a running source.")
+CLOSED = SourceOpenError("Camera 0 cannot be opened (no camera was found on this machine).")
+
+Start = Callable[..., Capture]
+
+
+class NoPause(threading.Event):
+    """A stop event whose waits are noted instead of waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pauses: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if timeout is not None:
+            self.pauses.append(timeout)
+        return super().wait(0)
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts a capture without real pauses; it is stopped at the end of the test."""
+    started: list[Capture] = []
+
+    def begin(
+        spec: SourceSpec = CAMERA,
+        *,
+        lossless: bool = False,
+        link: Any = None,
+        on_lost: Callable[[str], None] = lambda _: None,
+    ) -> Capture:
+        capture = Capture(spec, lossless=lossless, link=link or LosslessLink(100), on_lost=on_lost)
+        capture._stop = NoPause()
+        started.append(capture)
+        capture.start()
+        return capture
+
+    yield begin
+    assert all(capture.stop() for capture in started)
+
+
+def taken(capture: Capture) -> list[int]:
+    """Sequence numbers of all frames until the link is closed."""
+    numbers = []
+    while (frame := capture._link.take(PATIENCE_S)) is not None:
+        numbers.append(frame.sequence)
+    return numbers
+
+
+def finished(capture: Capture) -> None:
+    capture._thread.join(PATIENCE_S)
+    assert not capture._thread.is_alive()
+
+
+def test_a_recording_is_read_once_to_its_end(scripted: Any, start: Start, picture: Callable[..., Frame]) -> None:
+    opener = scripted([picture(1, 0), picture(2, 1), picture(3, 2), None])
+    capture = start(FILE, lossless=True)
+    assert taken(capture) == [0, 1, 2]
+    finished(capture)
+    assert capture.error is None
+    assert (capture.opened.is_set(), capture.frame_rate, capture.frame_count) == (True, 20.0, 0)
+    assert opener.asked == [(FILE, True)]
+    [source] = opener.opened
+    assert source.closed == 1
+    assert source.threads == {"capture"}
+
+
+@pytest.mark.parametrize("lossless", [True, False])
+@pytest.mark.parametrize("spec", [FILE, SourceSpec("demo")])
+def test_a_recording_that_is_cut_off_ends_with_its_reason(
+    scripted: Any, start: Start, picture: Callable[..., Frame], spec: SourceSpec, lossless: bool
+) -> None:
+    opener = scripted([picture(1, 0), picture(2, 1), LOST])
+    losses: list[str] = []
+    capture = start(spec, lossless=lossless, on_lost=losses.append)
+    assert taken(capture) == [0, 1]
+    finished(capture)
+    assert capture.error is LOST
+    assert losses == []
+    assert len(opener.opened) == 1
+    assert opener.opened[0].closed == 1
+
+
+@pytest.mark.parametrize("spec", [CAMERA, STREAM, FILE])
+def test_what_cannot_be_opened_at_first_is_an_error(scripted: Any, start: Start, spec: SourceSpec) -> None:
+    opener = scripted(CLOSED)
+    losses: list[str] = []
+    capture = start(spec, on_lost=losses.append)
+    finished(capture)
+    assert capture.error is CLOSED
+    assert capture.opened.is_set()
+    assert capture.frame_rate == 0.0
+    assert losses == []
+    assert len(opener.asked) == 1
+    assert taken(capture) == []
+
+
+def test_a_lost_camera_is_reopened_and_reported_once(
+    scripted: Any, start: Start, picture: Callable[..., Frame]
+) -> None:
+    opener = scripted(
+        [picture(1, 0), LOST], CLOSED, CLOSED, CLOSED, [picture(2, 1), LOST], CLOSED, [picture(3, 2), "block"]
+    )
+    losses: list[str] = []
+    capture = start(on_lost=losses.append)
+    assert [capture._link.take(PATIENCE_S).sequence for _ in range(3)] == [0, 1, 2]
+    assert losses == [str(LOST), str(LOST)]
+    assert capture.stop()
+    assert capture.error is None
+    assert [source.closed for source in opener.opened] == [1, 1, 1]
+    assert len(opener.asked) == 7
+
+
+def test_a_camera_that_opens_but_gives_nothing_is_one_loss(
+    scripted: Any, start: Start, picture: Callable[..., Frame]
+) -> None:
+    scripted([picture(1, 0), LOST], [LOST], [LOST], [picture(2, 1), "block"])
+    losses: list[str] = []
+    capture = start(on_lost=losses.append)
+    assert [capture._link.take(PATIENCE_S).sequence for _ in range(2)] == [0, 1]
+    assert losses == [str(LOST)]
+
+
+def test_pauses_grow_while_the_camera_is_away_and_start_anew_when_it_was_back(
+    scripted: Any, start: Start, picture: Callable[..., Frame]
+) -> None:
+    scripted([picture(1, 0), LOST], *[CLOSED] * 6, [picture(2, 1), LOST], CLOSED, [picture(3, 2), "block"])
+    capture = start()
+    for _ in range(3):
+        assert capture._link.take(PATIENCE_S) is not None
+    doubled = [min(FIRST_RETRY_S * 2**n, LONGEST_RETRY_S) for n in range(7)]
+    assert isinstance(capture._stop, NoPause)
+    assert capture._stop.pauses == doubled + doubled[:2]
+    assert LONGEST_RETRY_S in doubled
+
+
+def test_a_live_source_is_newest_wins(scripted: Any, start: Start, picture: Callable[..., Frame]) -> None:
+    opener = scripted([picture(n, n) for n in range(50)])
+    slot: LatestSlot[Frame] = LatestSlot()
+    capture = start(link=slot)
+    assert capture.opened.wait(PATIENCE_S)
+    assert opener.opened[0].waits.wait(PATIENCE_S)
+    newest = slot.take(0)
+    assert newest is not None
+    assert (newest.sequence, slot.dropped) == (49, 49)
+
+
+def test_stopping_frees_a_read_that_waits(scripted: Any, start: Start) -> None:
+    opener = scripted(["block"])
+    capture = start()
+    assert capture.opened.wait(PATIENCE_S)
+    assert opener.opened[0].waits.wait(PATIENCE_S)
+    began = time.monotonic()
+    assert capture.stop(PATIENCE_S)
+    assert time.monotonic() - began < PATIENCE_S / 2
+    assert opener.opened[0].closed == 1
+    assert capture.stop(), "stopping twice is harmless"
+
+
+def test_stopping_frees_a_capture_that_waits_for_room(
+    scripted: Any, start: Start, picture: Callable[..., Frame]
+) -> None:
+    opener = scripted([picture(n, n) for n in range(10)] + [None])
+    capture = start(FILE, lossless=True, link=LosslessLink(1))
+    assert capture.opened.wait(PATIENCE_S)
+    assert capture.stop(PATIENCE_S)
+    assert opener.opened[0].closed == 1
+
+
+def test_stopping_ends_the_pause_before_the_next_attempt(
+    scripted: Any, picture: Callable[..., Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FIRST_RETRY_S", 3600.0)
+    scripted([picture(1, 0), LOST])
+    lost = threading.Event()
+    capture = Capture(CAMERA, lossless=False, link=LatestSlot(), on_lost=lambda _: lost.set())
+    capture.start()
+    assert lost.wait(PATIENCE_S)
+    assert capture.stop(PATIENCE_S)
+
+
+def test_a_source_that_hangs_is_left_behind_in_time(
+    scripted: Any, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opener = scripted(["block"])
+    capture = start()
+    assert capture.opened.wait(PATIENCE_S)
+    [source] = opener.opened
+    assert source.waits.wait(PATIENCE_S)
+    with monkeypatch.context() as deaf:
+        deaf.setattr(source, "interrupt", lambda: None)
+        began = time.monotonic()
+        assert not capture.stop(0.2)
+        assert time.monotonic() - began < PATIENCE_S / 2
+    source.interrupt()
+
+
+@pytest.mark.logs_errors
+def test_a_defect_in_a_source_is_kept_and_logged(
+    scripted: Any, start: Start, picture: Callable[..., Frame], caplog: pytest.LogCaptureFixture
+) -> None:
+    defect = RuntimeError("a bug")
+    scripted([picture(1, 0), defect])
+    capture = start()
+    assert taken(capture) == [0]
+    finished(capture)
+    assert capture.error is defect
+    assert "The capture thread failed" in caplog.text
