@@ -268,6 +268,7 @@ def classify(images: tuple[str, ...], model: str | None, device: str, as_json: b
 
     IMAGE_OR_URL is a picture file, a folder of pictures, or an http(s) address.
     """
+    _silence_native_libraries()
     from monitor.classify import classify_pictures, expand
     from monitor.terminal import print_faces, progress_bar
 
@@ -293,6 +294,7 @@ def classify(images: tuple[str, ...], model: str | None, device: str, as_json: b
 @debug_option
 def bench(video: str, model: str | None, device: str, as_json: bool) -> None:
     """Measure speed and cost on a video (default: the demo viewer), decoding left out."""
+    _silence_native_libraries()
     from monitor.bench import bench as measure
     from monitor.terminal import print_bench, progress_bar
 
@@ -312,6 +314,7 @@ def bench(video: str, model: str | None, device: str, as_json: bool) -> None:
 @debug_option
 def doctor(source: str | None, database: str | None, model: str | None, as_json: bool) -> None:
     """Check camera, light, codecs, sound, GPU, disk, database and model, and say what to do."""
+    _silence_native_libraries()
     from monitor.doctor import examine
     from monitor.terminal import print_findings
 
@@ -359,6 +362,7 @@ def evaluate(
     data: Path, votes: Path | None, split: str, against: str, model: str | None, device: str, as_json: bool
 ) -> None:
     """Measure a model on a dataset."""
+    _silence_native_libraries()
     from detector.classifier import load_classifier
     from monitor.terminal import print_evaluation
     from training.datasets import read_fer2013
@@ -510,6 +514,21 @@ def main(arguments: list[str] | None = None) -> None:
                 "--debug to see where."
             )
     sys.exit(status)
+
+
+def _silence_native_libraries() -> None:
+    """Keep what MediaPipe and LiteRT print themselves off the terminal; Python's own standard error stays.
+
+    With --debug they may speak.
+    """
+    if logging.getLogger().level == logging.DEBUG:
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 (a device, not a file)
+        os.dup2(nowhere.fileno(), 2)
+    sys.stderr = os.fdopen(kept, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
+    _set_up_logging()
 
 
 def _complain(message: str) -> None:
