@@ -225,7 +225,7 @@ def analysed(video: Path, until_s: float) -> list[AnalysedFrame]:
 def demo_run() -> list[AnalysedFrame]:
     from detector.video_source import DEMO_VIDEO
 
-    return analysed(DEMO_VIDEO, 60)
+    return analysed(DEMO_VIDEO, 16)
 
 
 def mean_probability(frames: Sequence[AnalysedFrame], emotion: int, start_s: float, end_s: float) -> float:
@@ -242,7 +242,7 @@ def mean_probability(frames: Sequence[AnalysedFrame], emotion: int, start_s: flo
 
 
 def test_the_demo_viewer_is_one_viewer_throughout(demo_run: list[AnalysedFrame]) -> None:
-    assert len(demo_run) > 600
+    assert len(demo_run) == 400
     counted = [frame.readings for frame in demo_run[10:]]
     assert {reading.viewer for readings in counted for reading in readings} == {1}
     assert np.mean([len(readings) == 1 for readings in counted]) > 0.98
@@ -257,6 +257,6 @@ def test_the_demo_viewers_smile_is_seen(demo_run: list[AnalysedFrame]) -> None:
 
 
 def test_the_demo_viewer_is_read_the_same_every_time(demo_run: list[AnalysedFrame], demo_video: Path) -> None:
-    again = analysed(demo_video, 8)
+    again = analysed(demo_video, 5)
     assert again == demo_run[: len(again)]
-    assert len(again) == 200
+    assert len(again) == 125

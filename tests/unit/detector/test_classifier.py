@@ -117,7 +117,9 @@ def test_a_higher_temperature_is_less_sure(logits: np.ndarray) -> None:
     assert (probabilities(logits, 2.0).max(axis=1) <= probabilities(logits, 1.0).max(axis=1) + 1e-12).all()
 
 
-def write_model(folder: Path, content: bytes | None = None, *, outputs: int = 7, side: int = SIDE) -> Path:
+def write_model(
+    folder: Path, content: bytes | None = None, *, outputs: int = 7, side: int = SIDE, twin_sha256: str = ""
+) -> Path:
     """A model with a valid card and no twin: any bytes, or a network of one layer."""
     model = folder / "tiny.keras"
     if content is not None:
@@ -137,6 +139,7 @@ def write_model(folder: Path, content: bytes | None = None, *, outputs: int = 7,
         temperature=1.0,
         uncertain_below=0.0,
         sha256=sha256_of(model),
+        twin_sha256=twin_sha256,
     )
     model.with_suffix(".json").write_text(json.dumps(card.model_dump(mode="json")))
     return model
@@ -225,8 +228,9 @@ def test_a_network_that_only_takes_one_face_at_a_time_gets_one(tmp_path: Path) -
     np.testing.assert_allclose(by_twin, by_network, atol=1e-2, rtol=1e-4)
 
 
-def test_a_twin_of_another_model_is_not_used(tmp_path: Path, conversions: list[int]) -> None:
-    model = write_model(tmp_path)
+@pytest.mark.parametrize("twin_sha256", ["", "0" * 64])
+def test_a_twin_of_another_model_is_not_used(tmp_path: Path, conversions: list[int], twin_sha256: str) -> None:
+    model = write_model(tmp_path, twin_sha256=twin_sha256)
     model.with_suffix(".tflite").write_bytes(find_model().with_suffix(".tflite").read_bytes())
     assert load_classifier(model, "cpu").logits(np.zeros((1, SIDE, SIDE), np.uint8)).shape == (1, 7)
     assert conversions == [SIDE]

@@ -107,8 +107,11 @@ def test_roll_is_positive_towards_the_persons_left_shoulder() -> None:
 
 
 def test_the_shape_of_the_frame_is_taken_into_account() -> None:
-    pixels = seen((25, -10, 15)) * (WIDTH, HEIGHT)
-    assert head_pose(pixels / (1920, 1920), 1920, 1920) == pytest.approx((25, -10, 15), abs=1e-6)
+    # With noise, because the exact points of a head would give their pose at any proportion.
+    pixels = seen((25, -10, 15)) * (WIDTH, HEIGHT) + np.random.default_rng(0).normal(0, 8, (6, 2))
+    square = head_pose(pixels / (1920, 1920), 1920, 1920)
+    assert head_pose(pixels / (WIDTH, HEIGHT), WIDTH, HEIGHT) == pytest.approx(square, abs=1e-6)
+    assert head_pose(pixels / (1920, 1920), 1920, 1080) != pytest.approx(square, abs=0.1)
 
 
 def test_points_that_coincide_give_numbers_nevertheless() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -151,6 +152,38 @@ def test_pictures_without_times_come_at_their_rate(make_clip: Clip, name: str, c
         stamps = [frame.captured_ns / 1e6 for frame in read_all(source)]
         assert source.frame_count == 0
     assert stamps == pytest.approx([40 * index for index in range(25)], abs=1.5)
+
+
+class StutteringCapture:
+    """An OpenCV capture whose stamps repeat and fall back, as those of broken files do."""
+
+    def __init__(self, stamps_ms: list[float]) -> None:
+        self._stamps_ms = stamps_ms
+        self._next = 0
+
+    def isOpened(self) -> bool:
+        return True
+
+    def read(self) -> tuple[bool, np.ndarray | None]:
+        self._next += 1
+        return self._next <= len(self._stamps_ms), np.zeros((4, 4, 3), np.uint8)
+
+    def get(self, name: int) -> float:
+        return self._stamps_ms[self._next - 1] if name == cv2.CAP_PROP_POS_MSEC else 25.0
+
+    def release(self) -> None:
+        pass
+
+
+def test_stamps_rise_even_where_the_files_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "clip.mp4").touch()
+    stamps_ms = [500, 540, 540, 540, 560, 550, 700]
+    monkeypatch.setattr(module, "_quiet_capture", lambda *_: StutteringCapture(stamps_ms))
+    monkeypatch.setattr(module, "CUT_OFF_TOLERANCE_S", 10)
+    with Recording(tmp_path / "clip.mp4") as source:
+        stamps = [frame.captured_ns for frame in read_all(source)]
+    ms = 1_000_000
+    assert stamps == [0, 40 * ms, 40 * ms + 1, 40 * ms + 2, 60 * ms, 60 * ms + 1, 200 * ms]
 
 
 def test_a_recording_is_the_same_every_time(make_clip: Clip) -> None:
