@@ -166,7 +166,7 @@ def test_training_changes_the_weights_and_learns_what_is_plain(
     validation = FaceDataset(shown, truth, table, other.usage)
     nothing = Augmentation(0, 0, 0, False, 0, 1, 0, 0, 20, 0)
     settings = TrainingSettings(
-        stages=(Stage(16, 10),), batch_size=16, peak_learning_rate=0.1, ema_momentum=0.5, augmentation=nothing, seed=1
+        stages=(Stage(16, 5),), batch_size=8, peak_learning_rate=0.1, ema_momentum=0.5, augmentation=nothing, seed=1
     )
     train(training, validation, tmp_path, settings, verbose=0)
     history = state(tmp_path)["history"]

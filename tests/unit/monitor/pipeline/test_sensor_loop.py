@@ -98,6 +98,7 @@ def sensor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Sensor]]:
     monkeypatch.setattr(module, "MediaPipeFaceDetector", lambda: None)
     monkeypatch.setattr(module, "load_classifier", lambda _model, _device: SimpleNamespace(runtime="scripted"))
     monkeypatch.setattr("monitor.pipeline.capture.FIRST_RETRY_S", 0.01)
+    monkeypatch.setattr(module, "HEARTBEAT_S", 0.05)
     made: list[Sensor] = []
 
     def make(**settings: Any) -> Sensor:
