@@ -77,8 +77,18 @@ class SourceSpec:
             "an http or rtsp address, or 'demo'."
         )
 
+    @property
+    def shown(self) -> str:
+        """The target without what others need not know: a password in an address."""
+        return re.sub(r"(?<=://)[^/@]*@", "***@", self.target) if self.kind == "stream" else self.target
+
+    @property
+    def stored(self) -> str:
+        """The source as a session keeps it: a file's name without its folder, and no password."""
+        return Path(self.target).name if self.kind == "file" else str(self)
+
     def __str__(self) -> str:
-        return self.target if self.kind == "file" else f"{self.kind} {self.target}".strip()
+        return self.target if self.kind == "file" else f"{self.kind} {self.shown}".strip()
 
 
 class VideoSource(ABC):
@@ -343,7 +353,7 @@ class LiveCapture(VideoSource):
 def _why_not(spec: SourceSpec) -> str:
     if spec.kind == "stream":
         return (
-            f"The stream {spec.target} cannot be opened: expected a server that answers within "
+            f"The stream {spec.shown} cannot be opened: expected a server that answers within "
             f"{STREAM_OPEN_TIMEOUT_MS / 1000:.0f} s with a video; check the address and that the server runs."
         )
     found = cameras()

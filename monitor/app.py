@@ -16,10 +16,11 @@ from ads.playlist import load_playlist
 from ads.policy import make_policy
 from ads.sample import sample_playlist
 from db.engine import open_database
+from db.errors import DatabaseError
 from db.records import ModelRecord, SessionEnded, SessionRecord
 from db.writer import SessionWriter, close_interrupted_sessions
 from detector.model_card import find_model, read_card
-from detector.video_source import cameras
+from detector.video_source import SourceSpec, cameras
 from monitor.config import ReplaySettings
 from monitor.errors import SessionFailedError, SetupError
 from monitor.pipeline.clock import SessionClock
@@ -49,6 +50,8 @@ PREVIEW_WIDTH_PX = 480
 HEADLESS_TICK_S = 0.02
 HEADLESS_VIEWPORT = (320, 180)
 CHECK_MS = 200
+UNMEASURED = ("reconnecting", "restarting", "unavailable")
+"""States of the sensor in which nothing is measured."""
 
 
 def load_ads(playlist: Path | None) -> Playlist:
@@ -137,7 +140,7 @@ class Kiosk:
         self._writer: SessionWriter | None = None
         self._view = LiveView(SensorHealth("starting"))
         self._dropped = self._dropped_before = 0
-        self._started_ns = 0
+        self._clock = SessionClock.now()
         self._stopped = False
         self._ended: Ended | None = None
         self._sensor = self._new_sensor()
@@ -169,7 +172,7 @@ class Kiosk:
         if self._ended is not None:
             return "the recording is over"
         duration_s = self._settings.duration_s
-        if duration_s is not None and time.monotonic_ns() - self._started_ns >= duration_s * 1e9:
+        if duration_s is not None and time.monotonic_ns() - self._clock.ns >= duration_s * 1e9:
             return "the duration is over"
         return None
 
@@ -184,8 +187,10 @@ class Kiosk:
         """
         self._sensor.start()
         deadline = time.monotonic() + SENSOR_START_LIMIT_S
-        while not self._sensor.wait_settled(0.05) and time.monotonic() < deadline:
+        while not (settled := self._sensor.wait_settled(0.05)) and time.monotonic() < deadline:
             while_waiting()
+        if not settled:
+            logger.warning("The sensor is not ready after %.0f s; the show begins without it", SENSOR_START_LIMIT_S)
         failure = self._sensor.failure
         if failure is not None and self._settings.source is None and self._source != "demo":
             logger.warning("%s The demo viewer takes its place", failure.message)
@@ -199,16 +204,18 @@ class Kiosk:
             self._engine.dispose()
             raise SetupError(failure.message)
         try:
-            self._begin()
+            self._begin(measuring=settled)
         except BaseException:
             self._sensor.stop()
+            self._engine.dispose()
             raise
 
-    def _begin(self) -> None:
+    def _begin(self, *, measuring: bool) -> None:
         settings = self._settings
-        clock = SessionClock.now()
-        self._started_ns = clock.ns
-        writer = begin_session(self._engine, settings, source=self._source, clock=clock, playlist=self._playlist)
+        clock = self._clock = SessionClock.now()
+        writer = begin_session(
+            self._engine, settings, source=SourceSpec.parse(self._source).stored, clock=clock, playlist=self._playlist
+        )
         recorder = Recorder(writer, self._log, clock, settings.readings_per_second)
         self.session_id = writer.session_id
         self._writer = writer
@@ -223,6 +230,10 @@ class Kiosk:
         )
         with self._lock:
             self._recorder = recorder
+            state = self._view.health.state
+        if not measuring or state in UNMEASURED:
+            # What happened before there was a session would otherwise go unrecorded.
+            recorder.gap("sensor_starting", self._view.health.detail or "the sensor is not ready yet", clock.ns)
         self.player.start()
 
     def stop(self, reason: str) -> None:
@@ -238,21 +249,26 @@ class Kiosk:
         troubles = []
         if not self._sensor.stop():
             troubles.append("the sensor did not stop in time")
-        elapsed_s = (time.monotonic_ns() - self._started_ns) / 1e9
+        now_ns = time.monotonic_ns()
+        elapsed_s = (now_ns - self._clock.ns) / 1e9
         writer, recorder = self._writer, self._recorder
-        if writer is not None and recorder is not None:
-            writer.close(
-                SessionEnded(
-                    ended_at=SessionClock.now().utc,
-                    end_reason=reason,
-                    frames=recorder.frames,
-                    dropped=self._dropped_before + self._dropped,
-                    fps=recorder.frames / elapsed_s if elapsed_s > 0 else None,
+        try:
+            if writer is not None and recorder is not None:
+                writer.close(
+                    SessionEnded(
+                        ended_at=self._clock.at(now_ns),
+                        end_reason=reason,
+                        frames=recorder.frames,
+                        dropped=self._dropped_before + self._dropped,
+                        fps=recorder.frames / elapsed_s if elapsed_s > 0 else None,
+                    )
                 )
-            )
-            if writer.lost:
-                troubles.append(f"{writer.lost} records could not be written ({writer.error})")
-        self._engine.dispose()
+                if writer.lost:
+                    troubles.append(f"{writer.lost} records could not be written")
+        except DatabaseError as error:
+            troubles.append(str(error))
+        finally:
+            self._engine.dispose()
         if troubles:
             raise SessionFailedError(f"Session {self.session_id}: {'; '.join(troubles)}; see the log.")
 

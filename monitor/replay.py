@@ -126,9 +126,12 @@ def replay(settings: ReplaySettings, progress: Callable[[int, int], None] = lamb
 
 def _first_message(sensor: SensorProcess) -> Ready:
     message: Message | None = None
-    while (message := sensor.read()) is not None:
-        if isinstance(message, Ready):
-            return message
-        if isinstance(message, Failed):
-            raise SetupError(message.message)
+    try:
+        while (message := sensor.read()) is not None:
+            if isinstance(message, Ready):
+                return message
+            if isinstance(message, Failed):
+                raise SetupError(message.message)
+    except ProtocolError:
+        logger.debug("The sensor died within its first message", exc_info=True)
     raise SessionFailedError(f"The sensor {sensor.close()} before it was ready; run with --debug to see more.")

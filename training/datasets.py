@@ -216,7 +216,7 @@ def plurality(votes: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def soft_labels(votes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The distribution of the votes over the eight emotions, single votes dropped where more remain.
+    """The distribution of the votes over the eight emotions, single votes dropped.
 
     Args:
         votes: `(n, 10)` as in `FaceDataset.votes`.

@@ -42,14 +42,13 @@ def calibration_error(confidence: NDArray[np.float64], correct: NDArray[np.float
 
 
 def vote_shares(votes: NDArray[np.float64], predicted: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The share of the votes for the seven emotions that each prediction got; 0 where there is none.
+    """The share of the votes for some emotions that each prediction got; 0 where there is none.
 
     Args:
-        votes: `(n, 10)` as in `FaceDataset.votes`.
-        predicted: `(n,)` index into `EMOTIONS`.
+        votes: `(n, classes)` votes for the emotions that could be predicted.
+        predicted: `(n,)` index into the classes.
     """
-    seven = votes[:, : len(EMOTIONS)]
-    return np.asarray(seven[np.arange(len(seven)), predicted] / np.maximum(seven.sum(axis=1), 1.0))
+    return np.asarray(votes[np.arange(len(votes)), predicted] / np.maximum(votes.sum(axis=1), 1.0))
 
 
 def confusion_matrix(truth: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
@@ -120,17 +119,17 @@ def evaluate(classifier: EmotionClassifier, faces: FaceDataset, against: Against
     confusion = confusion_matrix(truth, predicted, len(labels))
     by_class = per_class(confusion)
     correct = (predicted == truth).astype(np.float64)
-    if faces.votes is not None and against in {"majority", "plurality"}:
-        correct_for_ece = vote_shares(faces.votes[rows], predicted)
-    else:
-        correct_for_ece = correct
+    rightness = correct
+    if faces.votes is not None:
+        columns = [EMOTIONS.index(label) for label in labels]
+        rightness = vote_shares(faces.votes[rows][:, columns], predicted)
     return {
         "n": len(rows),
         "against": against,
         "labels": list(labels),
         "accuracy": float(correct.mean()),
         "macro_f1": float(by_class["f1"].mean()),
-        "ece": calibration_error(scores.max(axis=1), correct_for_ece),
+        "ece": calibration_error(scores.max(axis=1), rightness),
         "per_class": {
             label: {name: float(values[index]) for name, values in by_class.items()}
             | {"support": int(confusion[index].sum())}

@@ -182,6 +182,12 @@ class Progress(keras.callbacks.Callback):
         self._history = history
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        loss = float((logs or {}).get("loss", 0.0))
+        if not math.isfinite(loss):
+            raise DatasetError(
+                f"The training diverged in epoch {epoch + 1} (loss {loss}): lower --learning-rate and run it again; "
+                "it goes on from the epoch before."
+            )
         live = self.model.get_weights()
         self.model.save_weights(self._folder / CHECKPOINT)
         self.model.set_weights(self._average.average)
@@ -195,7 +201,10 @@ class Progress(keras.callbacks.Callback):
             self.model.save_weights(self._folder / "best.weights.h5")
         self.model.save_weights(self._folder / "average.weights.h5")
         self.model.set_weights(live)
-        (self._folder / STATE).write_text(json.dumps({"epochs_done": epoch + 1, "history": self._history}, indent=1))
+        # In one step: a run that is cut off here must find the old state or the new one.
+        part = self._folder / f"{STATE}.part"
+        part.write_text(json.dumps({"epochs_done": epoch + 1, "history": self._history}, indent=1))
+        part.replace(self._folder / STATE)
         logger.info("Epoch %d: validation accuracy %.4f (%s)", epoch + 1, accuracy, row)
 
 
@@ -272,7 +281,6 @@ def train(
                     WarmupCosine(settings, len(faces), done),
                     averaging,
                     Progress(folder, averaging, checked, history),
-                    keras.callbacks.TerminateOnNaN(),
                 ],
             )
             average = averaging.average

@@ -406,3 +406,16 @@ def test_errors_share_a_base() -> None:
     assert issubclass(SourceOpenError, SourceError)
     assert issubclass(SourceLostError, SourceError)
     assert issubclass(SourceError, DetectorError)
+
+
+def test_a_password_in_an_address_is_neither_shown_nor_stored() -> None:
+    spec = SourceSpec.parse("rtsp://admin:secret@10.0.0.5:554/live")
+    assert spec.target == "rtsp://admin:secret@10.0.0.5:554/live"
+    assert str(spec) == spec.stored == "stream rtsp://***@10.0.0.5:554/live"
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"), [("0", "camera 0"), ("demo", "demo"), ("folder/visitors.mp4", "visitors.mp4")]
+)
+def test_what_a_session_keeps_of_its_source(text: str, stored: str) -> None:
+    assert SourceSpec.parse(text).stored == stored
