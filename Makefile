@@ -21,7 +21,7 @@ run: $(VENV)/.run
 	$(BIN)/ad-monitor run --report $(REPORT)
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow --timeout 900
@@ -67,15 +67,15 @@ $(VENV)/.system: Makefile
 	fi
 	@touch $@
 
-$(VENV)/bin/python: $(VENV)/.system
+$(VENV)/.python: $(VENV)/.system
 	@[ -n "$(PYTHON)" ] || { echo "Python 3.10, 3.11 or 3.12 is needed: install it, or name it with PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.run: setup.cfg pyproject.toml $(VENV)/bin/python
+$(VENV)/.run: setup.cfg pyproject.toml $(VENV)/.python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --timeout 60 --retries 8 -e .
 	@touch $@
 
-$(VENV)/.dev: setup.cfg pyproject.toml $(VENV)/bin/python
+$(VENV)/.dev: setup.cfg pyproject.toml $(VENV)/.python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --timeout 60 --retries 8 -e '.[dev]'
 	@touch $@ $(VENV)/.run

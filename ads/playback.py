@@ -79,10 +79,12 @@ class PlaybackPosition:
     Attributes:
         play_number: The play on the screen.
         position_ms: The position in its ad, in milliseconds from 0.
+        running: Whether it was playing; not while it was paused.
     """
 
     play_number: int
     position_ms: float
+    running: bool = True
 
 
 @dataclass(slots=True)
@@ -197,7 +199,8 @@ class PlaybackLog:
             at = bisect.bisect_right(play.segments, t_ns, key=attrgetter("at_ns")) - 1
             if at < 0:
                 return None
-            return PlaybackPosition(play.number, play.segments[at].position_at(t_ns) / 1e6)
+            segment = play.segments[at]
+            return PlaybackPosition(play.number, segment.position_at(t_ns) / 1e6, segment.running)
 
     def _set_running(self, at_ns: int, *, running: bool) -> None:
         with self._lock:

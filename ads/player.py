@@ -394,7 +394,8 @@ class AdPlayer:
         self._sound.stop()
         self._log.end(now_ns)
         if error is None:
-            self._failed_ids.clear()
+            # A good play ends a row of failures; those that were to follow it begin the next.
+            self._failed_ids = {choice.ad.ad_id for choice, _ in self._stillborn}
         else:
             logger.warning("Ad %s broke off: %s", play.ad.ad_id, error)
         self._listener.play_ended(

@@ -21,7 +21,3 @@ class SourceLostError(SourceError):
 
 class ModelLoadError(DetectorError):
     """A model file is missing, is not a model of this kind, or does not match its card."""
-
-
-class ImageReadError(DetectorError):
-    """A picture could not be read."""

@@ -9,7 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from ads.errors import MediaError
+from ads.errors import AdsError
 from ads.playback import PlaybackLog
 from ads.player import AdPlayer
 from ads.playlist import load_playlist
@@ -45,7 +45,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SENSOR_START_LIMIT_S = 90.0
+SENSOR_START_LIMIT_S = 60.0
+DEATHS_ALLOWED = 3
+"""A sensor that dies so often before it was ever ready will not work; whoever starts the kiosk is told."""
 PREVIEW_WIDTH_PX = 480
 HEADLESS_TICK_S = 0.02
 HEADLESS_VIEWPORT = (320, 180)
@@ -55,15 +57,12 @@ UNMEASURED = ("reconnecting", "restarting", "unavailable")
 
 
 def load_ads(playlist: Path | None) -> Playlist:
-    """The playlist that was asked for, or the bundled one; skipped ads are logged.
+    """The playlist that was asked for, or the bundled one.
 
     Raises:
         PlaylistError: It is wrong, or holds no playable ad.
     """
-    loaded = load_playlist(playlist or sample_playlist())
-    for skipped in loaded.skipped:
-        logger.warning("Ad %s is left out: %s", skipped.ad_id, skipped.reason)
-    return loaded
+    return load_playlist(playlist or sample_playlist())
 
 
 def model_record(name: str | None) -> ModelRecord:
@@ -83,8 +82,7 @@ def ready_database(url: str) -> Engine:
         DatabaseError: It cannot be used.
     """
     engine = open_database(url)
-    for session_id in close_interrupted_sessions(engine):
-        logger.warning("Session %d was interrupted; it has been closed", session_id)
+    close_interrupted_sessions(engine)
     return engine
 
 
@@ -133,10 +131,13 @@ class Kiosk:
         self._sound = sound
         self._playlist = load_ads(settings.playlist)
         self._engine = ready_database(settings.database)
-        self._source = settings.source or ("0" if cameras() else "demo")
+        self._source = settings.source or (str(found[0]) if (found := cameras()) else "demo")
         self._log = PlaybackLog()
         self._lock = threading.Lock()
         self._recorder: Recorder | None = None
+        self._session_recorder: Recorder | None = None
+        self._early_deaths = 0
+        self._last_death = ""
         self._writer: SessionWriter | None = None
         self._view = LiveView(SensorHealth("starting"))
         self._dropped = self._dropped_before = 0
@@ -176,41 +177,62 @@ class Kiosk:
             return "the duration is over"
         return None
 
-    def start(self, while_waiting: Callable[[], None] = lambda: None) -> None:
+    def start(self, go_on: Callable[[], bool]) -> bool:
         """Start the sensor, wait until it sees, then begin the session and the show.
 
         Args:
-            while_waiting: Called about 20 times a second until the sensor is ready.
+            go_on: Asked about 20 times a second until the sensor is ready; `False` gives up the start.
+
+        Returns:
+            Whether the session has begun; not when the start was given up, which leaves nothing behind.
 
         Raises:
             SetupError: The source or the model cannot be used.
+            SessionFailedError: The sensor dies again and again.
         """
         self._sensor.start()
         deadline = time.monotonic() + SENSOR_START_LIMIT_S
-        while not (settled := self._sensor.wait_settled(0.05)) and time.monotonic() < deadline:
-            while_waiting()
-        if not settled:
-            logger.warning("The sensor is not ready after %.0f s; the show begins without it", SENSOR_START_LIMIT_S)
+        wanted = True
+        while wanted and not self._sensor.wait_settled(0.05) and time.monotonic() < deadline:
+            wanted = go_on() and self._early_deaths < DEATHS_ALLOWED
         failure = self._sensor.failure
+        if failure is None and (not wanted or not go_on()):
+            self._sensor.stop()
+            self._engine.dispose()
+            if self._early_deaths >= DEATHS_ALLOWED:
+                raise SessionFailedError(
+                    f"The sensor died {self._early_deaths} times while it started ({self._last_death}); run again with "
+                    "--debug to see why."
+                )
+            return False
         if failure is not None and self._settings.source is None and self._source != "demo":
             logger.warning("%s The demo viewer takes its place", failure.message)
             self._sensor.stop()
             self._source = "demo"
             self._sensor = self._new_sensor()
-            self.start(while_waiting)
-            return
+            return self.start(go_on)
         if failure is not None:
             self._sensor.stop()
             self._engine.dispose()
             raise SetupError(failure.message)
         try:
-            self._begin(measuring=settled)
+            self._begin()
         except BaseException:
             self._sensor.stop()
             self._engine.dispose()
             raise
+        return True
 
-    def _begin(self, *, measuring: bool) -> None:
+    def measure(self) -> None:
+        """Begin to record what the sensor sees; called once the notice is on the screen."""
+        with self._lock:
+            self._recorder = self._session_recorder
+            recorder, health = self._recorder, self._view.health
+        if recorder is not None and (not self._sensor.worked or health.state in UNMEASURED):
+            # What happened before there was a session would otherwise go unrecorded.
+            recorder.gap("sensor_starting", health.detail or "the sensor is not ready yet", self._clock.ns)
+
+    def _begin(self) -> None:
         settings = self._settings
         clock = self._clock = SessionClock.now()
         writer = begin_session(
@@ -228,12 +250,7 @@ class Kiosk:
             sound=self._sound,
             viewport=HEADLESS_VIEWPORT,
         )
-        with self._lock:
-            self._recorder = recorder
-            state = self._view.health.state
-        if not measuring or state in UNMEASURED:
-            # What happened before there was a session would otherwise go unrecorded.
-            recorder.gap("sensor_starting", self._view.health.detail or "the sensor is not ready yet", clock.ns)
+        self._session_recorder = recorder
         self.player.start()
 
     def stop(self, reason: str) -> None:
@@ -251,7 +268,10 @@ class Kiosk:
             troubles.append("the sensor did not stop in time")
         now_ns = time.monotonic_ns()
         elapsed_s = (now_ns - self._clock.ns) / 1e9
-        writer, recorder = self._writer, self._recorder
+        writer, recorder = self._writer, self._session_recorder
+        if self._ended is not None and self._ended.error:
+            reason = "failed"
+            troubles.append(self._ended.error.rstrip("."))
         try:
             if writer is not None and recorder is not None:
                 writer.close(
@@ -270,7 +290,7 @@ class Kiosk:
         finally:
             self._engine.dispose()
         if troubles:
-            raise SessionFailedError(f"Session {self.session_id}: {'; '.join(troubles)}; see the log.")
+            raise SessionFailedError(f"Session {self.session_id}: {'; '.join(troubles)}.", self.session_id)
 
     def _on_message(self, message: Message) -> None:
         with self._lock:
@@ -288,8 +308,6 @@ class Kiosk:
                 recorder.gap("camera_lost", message.detail, message.at_ns)
             self._show(LiveView(SensorHealth("reconnecting", message.detail), None, None))
         elif isinstance(message, Ended):
-            if message.error:
-                logger.warning("%s", message.error)
             self._ended = message
             self._show(LiveView(SensorHealth("ended"), self._view.frame, self._view.preview))
 
@@ -300,6 +318,9 @@ class Kiosk:
             recorder = self._recorder
         if recorder is not None:
             recorder.gap("sensor_died", death.detail, death.at_ns)
+        elif not self._sensor.worked:
+            self._early_deaths += 1
+            self._last_death = death.detail
         self._show(LiveView(SensorHealth("restarting", death.detail), None, None))
 
     def _show(self, view: LiveView) -> None:
@@ -307,8 +328,11 @@ class Kiosk:
         self._publish(view)
 
 
-def run_headless(settings: RunSettings) -> int:
-    """Run the kiosk without a window until it ends or is told to; returns the session's id.
+def run_headless(settings: RunSettings) -> int | None:
+    """Run the kiosk without a window until it ends or is told to.
+
+    Returns:
+        The session's id; `None` when it was told to stop before the session began.
 
     Raises:
         SetupError, SessionFailedError: See `Kiosk`.
@@ -323,7 +347,9 @@ def run_headless(settings: RunSettings) -> int:
     former = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         kiosk = Kiosk(settings, lambda _view: None)
-        kiosk.start()
+        if not kiosk.start(lambda: not stop.is_set()):
+            return None
+        kiosk.measure()
         try:
             while not stop.wait(HEADLESS_TICK_S):
                 kiosk.player.advance()
@@ -333,12 +359,13 @@ def run_headless(settings: RunSettings) -> int:
                 if kiosk.ended is not None:
                     reason[0] = kiosk.ended
                     break
-        except MediaError as error:
+        except BaseException as error:
             reason[0] = "failed"
             kiosk.stop(reason[0])
-            raise SessionFailedError(f"The ads stopped: {error}") from error
-        finally:
-            kiosk.stop(reason[0])
+            if isinstance(error, AdsError):
+                raise SessionFailedError(f"The ads stopped: {error}", kiosk.session_id) from error
+            raise
+        kiosk.stop(reason[0])
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
@@ -349,12 +376,15 @@ def _log_exception(kind: type[BaseException], error: BaseException, trace: Trace
     logger.error("Unexpected error in the window; the show goes on", exc_info=(kind, error, trace))
 
 
-def run_window(settings: RunSettings, *, offscreen: bool = False) -> int:
-    """Run the kiosk with its window until it ends or is told to; returns the session's id.
+def run_window(settings: RunSettings, *, offscreen: bool = False) -> int | None:
+    """Run the kiosk with its window until it ends or is told to.
 
     Args:
         settings: Of the run.
         offscreen: Draw into memory, for a machine without a screen.
+
+    Returns:
+        The session's id; `None` when it was told to stop before the session began.
 
     Raises:
         SetupError, SessionFailedError: See `Kiosk`.
@@ -376,7 +406,13 @@ def run_window(settings: RunSettings, *, offscreen: bool = False) -> int:
     failures: list[str] = []
     with SignalHandler(lambda name: quitter.quit(f"stopped by {name}")):
         kiosk = Kiosk(settings, bridge.publish, sound)
-        kiosk.start(application.processEvents)
+
+        def go_on() -> bool:
+            application.processEvents()
+            return not quitter.entered
+
+        if not kiosk.start(go_on):
+            return None
         quitter.add("the kiosk", lambda: kiosk.stop(quitter.reason or "stopped"))
         quitter.add("the sound", sound.close)
         quitter.add("the bridge", bridge.close)
@@ -407,11 +443,14 @@ def run_window(settings: RunSettings, *, offscreen: bool = False) -> int:
         checks.start(CHECK_MS)
         quitter.add("the checks", checks.stop)
         window.begin()
+        # From the first frame that is recorded on, the notice is on the screen.
+        application.processEvents()
+        kiosk.measure()
         application.exec_()
     if failures:
-        raise SessionFailedError(f"The ads stopped: {failures[0]}")
+        raise SessionFailedError(f"The ads stopped: {failures[0]}", kiosk.session_id)
     for name, error in quitter.errors:
         if isinstance(error, SessionFailedError):
             raise error
-        raise SessionFailedError(f"Closing {name} failed: {error}") from error
+        raise SessionFailedError(f"Closing {name} failed: {error}", kiosk.session_id) from error
     return kiosk.session_id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import urllib.error
+import http.client
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -158,7 +158,7 @@ def _fetch(address: str) -> bytes:
     try:
         with urllib.request.urlopen(request, timeout=FETCH_TIMEOUT_S) as answer:  # noqa: S310 (scheme checked)
             content: bytes = answer.read(LARGEST_FILE + 1)
-    except (OSError, urllib.error.URLError, ValueError) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise PictureError(f"{address} cannot be fetched: {error}.") from error
     if len(content) > LARGEST_FILE:
         raise PictureError(f"{address} is larger than {LARGEST_FILE >> 20} MiB.")

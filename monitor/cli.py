@@ -8,13 +8,14 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 DONE, FAILED, WRONG = 0, 1, 2
 PROGRAM = "ad-monitor"
@@ -143,9 +144,11 @@ def run(
     """
     from monitor.app import run_headless, run_window
     from monitor.config import RunSettings
+    from monitor.pipeline.memory import forbid_memory_images
     from monitor.ui.qt_environment import screen_available
 
     options["database"] = _database(options["database"])
+    forbid_memory_images()
     has_screen = screen_available()
     unbounded = options["loops"] is None and options["duration_s"] is None
     if not has_screen and not options["headless"] and unbounded:
@@ -153,7 +156,11 @@ def run(
         options["loops"] = 1
     settings = RunSettings(overlay=not no_overlay, notice_languages=notice_languages, **options)
     _announce(settings.database, settings.report)
-    session_id = run_headless(settings) if settings.headless else run_window(settings, offscreen=not has_screen)
+    with _report_after_failure(settings, min_viewers):
+        session_id = run_headless(settings) if settings.headless else run_window(settings, offscreen=not has_screen)
+    if session_id is None:
+        click.echo("Stopped before the session began.", err=True)
+        return
     _after_session(session_id, settings.database, settings.report, min_viewers, as_json)
 
 
@@ -166,21 +173,21 @@ def replay(video: Path, as_json: bool, min_viewers: int, **options: Any) -> None
     The ads are placed on the recording's own clock, one after the other from its first frame on; two replays of a
     recording give the same rows.
     """
+    import signal
+
     from monitor.config import ReplaySettings
-    from monitor.errors import SessionFailedError
+    from monitor.pipeline.memory import forbid_memory_images
     from monitor.replay import replay as replay_recording
     from monitor.terminal import progress_bar
 
     options["database"] = _database(options["database"])
     settings = ReplaySettings(video=video, **options)
     _announce(settings.database, settings.report)
-    with progress_bar("Replaying", "frames") as progress:
-        try:
-            session_id = replay_recording(settings, progress)
-        except SessionFailedError as error:
-            if error.session_id is not None and settings.report is not None:
-                _after_session(error.session_id, settings.database, settings.report, min_viewers, as_json=False)
-            raise
+    forbid_memory_images()
+    # Asked to end, it closes the session like after Ctrl+C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with _report_after_failure(settings, min_viewers), progress_bar("Replaying", "frames") as progress:
+        session_id = replay_recording(settings, progress)
     _after_session(session_id, settings.database, settings.report, min_viewers, as_json)
 
 
@@ -236,6 +243,8 @@ def report(
     from monitor.reports.session_report import build_report
 
     wanted = ["json"] if as_json else [name.strip() for name in formats.split(",") if name.strip()]
+    if len(wanted) > 1 and str(output) == "-":
+        raise click.BadParameter("only one format can be printed.", param_hint="-o")
     unknown = [name for name in wanted if name not in REPORT_FORMATS]
     if unknown or not wanted:
         raise click.BadParameter(f"expected {', '.join(REPORT_FORMATS)}, received {formats!r}.", param_hint="--format")
@@ -270,6 +279,7 @@ def classify(images: tuple[str, ...], model: str | None, device: str, as_json: b
     """
     _silence_native_libraries()
     from monitor.classify import classify_pictures, expand
+    from monitor.errors import SetupError
     from monitor.terminal import print_faces, progress_bar
 
     names = expand(images)
@@ -284,7 +294,7 @@ def classify(images: tuple[str, ...], model: str | None, device: str, as_json: b
         print_faces(found)
     unreadable = [entry["error"] for entry in found if "error" in entry]
     if unreadable:
-        raise click.ClickException(" ".join(unreadable))
+        raise SetupError(" ".join(unreadable))
 
 
 @cli.command(epilog="Example: ad-monitor bench visitors.mp4 --json")
@@ -344,6 +354,7 @@ def doctor(source: str | None, database: str | None, model: str | None, as_json:
 @debug_option
 def train(data: Path, votes: Path, out: Path, name: str, **options: Any) -> None:
     """Train the compact network on FER2013 with FER+ votes."""
+    _silence_native_libraries()
     from training.run import train_and_export
 
     model = train_and_export(data, votes, out, name, **options)
@@ -404,6 +415,11 @@ def _announce(database: str, report_path: Path | None) -> None:
                 f"expected a file that ends in {', '.join('.' + name for name in FORMATS)}, received {report_path}.",
                 param_hint="--report",
             )
+        folder = report_path.absolute().parent
+        while not folder.exists():
+            folder = folder.parent
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise click.BadParameter(f"{folder} cannot be written: expected a folder that can.", param_hint="--report")
     logger.info("Database: %s", database)
 
 
@@ -422,18 +438,36 @@ def _load_session(database: str, session_id: int | None) -> Any:
         engine.dispose()
 
 
+@contextmanager
+def _report_after_failure(settings: Any, min_viewers: int) -> Iterator[None]:
+    """Write the report that was asked for also of a session that came to a bad end."""
+    from monitor.errors import SessionFailedError
+
+    try:
+        yield
+    except SessionFailedError as error:
+        if error.session_id is not None and settings.report is not None:
+            _after_session(error.session_id, settings.database, settings.report, min_viewers, as_json=False)
+        raise
+
+
 def _after_session(session_id: int, database: str, report_path: Path | None, min_viewers: int, as_json: bool) -> None:
     """Write and print what was asked for at the end of a session."""
     click.echo(f"Session {session_id} is in {database}", err=True)
     if report_path is None and not as_json:
         click.echo(f"See it with `{PROGRAM} report {session_id}`.", err=True)
         return
+    from monitor.errors import SessionFailedError
+    from monitor.reports.errors import ReportWriteError
     from monitor.reports.export import to_json, write_report
     from monitor.reports.session_report import build_report
 
     data = _load_session(database, session_id)
     if report_path is not None:
-        written = write_report(data, report_path.suffix.lstrip("."), report_path, min_viewers=min_viewers)
+        try:
+            written = write_report(data, report_path.suffix.lstrip("."), report_path, min_viewers=min_viewers)
+        except ReportWriteError as error:
+            raise SessionFailedError(f"Session {session_id} is stored, but: {error}", session_id) from error
         click.echo(f"Report: {written}", err=True)
     if as_json:
         click.echo(to_json(build_report(data, min_viewers=min_viewers)), nl=False)
@@ -453,7 +487,8 @@ def _is_callers_mistake(error: Exception) -> bool:
     from monitor.errors import SetupError
     from monitor.reports.errors import ReportWriteError
 
-    if type(error).__name__ == "DatasetError":
+    # Told by name: importing the offline room, or pydantic, only to ask would be slow.
+    if type(error).__name__ in {"DatasetError", "ValidationError"}:
         return True
     wrong = (
         AdsError,
@@ -466,6 +501,14 @@ def _is_callers_mistake(error: Exception) -> bool:
         ReportWriteError,
     )
     return isinstance(error, wrong)
+
+
+def _one_sentence(error: Exception) -> str:
+    if type(error).__name__ != "ValidationError":
+        return str(error)
+    first = error.errors()[0]  # type: ignore[attr-defined]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"Invalid {where.replace('_', ' ')}: {first['msg']}; received {first['input']!r}."
 
 
 def _is_known(error: Exception) -> bool:
@@ -489,6 +532,9 @@ def main(arguments: list[str] | None = None) -> None:
     status = DONE
     try:
         cli.main(args=arguments, prog_name=PROGRAM, standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        status = WRONG
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else PROGRAM
         _complain(f"{error.format_message().rstrip('.')}. Try `{command} --help`.")
@@ -507,7 +553,7 @@ def main(arguments: list[str] | None = None) -> None:
         if logging.getLogger().level == logging.DEBUG:
             logger.exception("Failed")
         elif status == WRONG or _is_known(error):
-            _complain(str(error))
+            _complain(_one_sentence(error))
         else:
             _complain(
                 f"Internal error ({type(error).__name__}: {error}). This is a mistake in the program; run it again with "

@@ -15,10 +15,8 @@ from detector.classifier import Device
 APPLICATION = "ad-monitor"
 DATABASE_VARIABLE = "AD_MONITOR_DB"
 DEFAULT_SITE = "default"
-LANGUAGES = ("en", "de")
 
 Policy = Literal["sequential"]
-POLICIES: tuple[str, ...] = ("sequential",)
 
 
 def default_database() -> str:

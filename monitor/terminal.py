@@ -6,8 +6,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+from monitor.reports.session_report import utc_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -46,8 +49,8 @@ def session_document(session: SessionInfo) -> dict[str, Any]:
         "kind": session.kind,
         "site": session.site,
         "source": session.source,
-        "started_at": session.started_at.isoformat(),
-        "ended_at": session.ended_at.isoformat() if session.ended_at else None,
+        "started_at": utc_text(session.started_at),
+        "ended_at": utc_text(session.ended_at),
         "end_reason": session.end_reason,
         "model": session.model_name,
         "plays": session.plays,
@@ -75,9 +78,9 @@ def print_sessions(sessions: Sequence[SessionInfo]) -> None:
             str(session.id),
             session.started_at.astimezone().strftime("%Y-%m-%d %H:%M:%S"),
             length,
-            session.site,
-            session.source,
-            session.end_reason or "",
+            escape(session.site),
+            escape(session.source),
+            escape(session.end_reason or ""),
             str(session.plays),
             str(session.viewers),
             f"{session.readings:,}",
@@ -95,7 +98,8 @@ def print_faces(images: Sequence[dict[str, Any]]) -> None:
     """A table of the faces of each picture, with a bar of the confidence."""
     console = _wide_console()
     for image in images:
-        console.print(f"[bold]{image['image']}[/bold]: {len(image['faces'])} face(s)", highlight=False)
+        found = f"not read: {image['error']}" if "error" in image else f"{len(image['faces'])} face(s)"
+        console.print(f"[bold]{escape(image['image'])}[/bold]: {escape(found)}", highlight=False)
         table = Table(box=None, show_header=False, pad_edge=True)
         for face in image["faces"]:
             bar = "█" * round(20 * face["confidence"])
@@ -149,6 +153,8 @@ def print_findings(findings: Sequence[Finding]) -> None:
     console = _wide_console()
     for finding in findings:
         mark = STATE_MARKS[finding.state]
-        console.print(f"[{STATE_STYLES[finding.state]}]{mark}[/] {finding.name:<10} {finding.found}", highlight=False)
+        console.print(
+            f"[{STATE_STYLES[finding.state]}]{mark}[/] {finding.name:<10} {escape(finding.found)}", highlight=False
+        )
         if finding.advice:
-            console.print(f"  {'':<10} → {finding.advice}", highlight=False)
+            console.print(f"  {'':<10} → {escape(finding.advice)}", highlight=False)

@@ -52,8 +52,6 @@ class Recorder:
         self._lock = threading.Lock()
         self._known_ads: set[tuple[str, str]] = set()
         self._newest_slot: dict[int, int] = {}
-        self._newest_play = 0
-        self._early: list[ReadingRecord] = []
         self._newest_ns: int | None = None
         self._gap: str | None = None
         self.frames = 0
@@ -68,10 +66,6 @@ class Recorder:
             self._writer.submit(
                 PlayStarted(play.number, play.ad.ad_id, self._clock.at(play.started_ns), play.reason, play.probability)
             )
-            self._newest_play = play.number
-            early, self._early = self._early, []
-            for reading in early:
-                self._submit(reading)
 
     def play_ended(self, end: PlayEnd) -> None:
         """Record the end of a play."""
@@ -89,8 +83,11 @@ class Recorder:
             if not due:
                 return
             position = self._log.at(frame.captured_ns)
+            if position is not None and not position.running:
+                # A paused ad is on the screen, but it is not being shown: what people do then is no reaction to it.
+                position = None
             for reading in due:
-                self._submit(self._reading_record(reading, position))
+                self._writer.submit(self._reading_record(reading, position))
             self._forget(frame.captured_ns)
 
     def gap(self, cause: str, detail: str, noticed_ns: int) -> None:
@@ -107,13 +104,6 @@ class Recorder:
             self._gap = cause
             started_ns = self._newest_ns if self._newest_ns is not None else noticed_ns
             self._writer.submit(GapStarted(self._clock.at(started_ns), cause, detail))
-
-    def _submit(self, reading: ReadingRecord) -> None:
-        # The log knows a play a moment before the listeners are told of it; the writer must hear of the play first.
-        if reading.play_number is not None and reading.play_number > self._newest_play:
-            self._early.append(reading)
-        else:
-            self._writer.submit(reading)
 
     def _forget(self, now_ns: int) -> None:
         """Keep the slots of the viewers of the last minute only: a kiosk runs for weeks."""

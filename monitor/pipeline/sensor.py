@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -44,6 +45,8 @@ FIRST_RESTART_S = 0.2
 LONGEST_RESTART_S = 5.0
 UNAVAILABLE_RETRY_S = 60.0
 KEPT_STDERR_LINES = 20
+CHATTER = re.compile(r"[IWE]\d{4} |INFO:|WARNING:")
+"""How lines of native libraries' own logs begin."""
 
 KILLED_LIMIT_S = 5.0
 """A killed process is gone at once; only a busy machine takes longer to tell."""
@@ -88,6 +91,7 @@ class SensorProcess:
         self._stderr_thread.start()
         self.heard_s = time.monotonic()
         self.ready = False
+        self._ending: str | None = None
         self._write(settings.model_dump_json().encode() + b"\n")
 
     @property
@@ -121,7 +125,13 @@ class SensorProcess:
         self._process.kill()
 
     def close(self, timeout_s: float = 8.0) -> str:
-        """Wait for the end of the process, killing it when it takes too long; returns how it ended, in words."""
+        """Wait for the end of the process, killing it when it takes too long; harmless when repeated.
+
+        Returns:
+            How it ended, in words.
+        """
+        if self._ending is not None:
+            return self._ending
         self.request_stop()
         try:
             # What it still says is drained, so that it cannot wait for a reader.
@@ -135,8 +145,10 @@ class SensorProcess:
             if pipe is not None:
                 pipe.close()
         how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
-        words = self._last_words[-1] if self._last_words and status != 0 else ""
-        return f"{how}{': ' + words if words else ''}"
+        # What native libraries chatter explains nothing.
+        said = [line for line in self._last_words if line.strip() and not CHATTER.match(line)]
+        self._ending = f"{how}: {said[-1]}" if said and status != 0 else how
+        return self._ending
 
     def _drained(self, timeout_s: float) -> int:
         deadline = time.monotonic() + timeout_s
@@ -207,6 +219,11 @@ class SupervisedSensor:
         """Process id of the running sensor, `None` between two."""
         with self._lock:
             return self._process.pid if self._process is not None else None
+
+    @property
+    def worked(self) -> bool:
+        """Whether the sensor was ever ready."""
+        return self._worked
 
     def start(self) -> None:
         """Start the sensor; returns at once."""

@@ -7,7 +7,6 @@ standard input; it answers with messages on standard output until its input is c
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import sys
 import threading
@@ -26,6 +25,7 @@ from detector.video_source import SourceSpec
 from monitor.pipeline.capture import Capture
 from monitor.pipeline.links import LatestSlot, LosslessLink
 from monitor.pipeline.live import SensorHealth
+from monitor.pipeline.memory import forbid_memory_images
 from monitor.pipeline.messages import (
     Ended,
     Failed,
@@ -240,8 +240,7 @@ def _stop_at_end_of_input(stop: threading.Event) -> None:
 def main() -> int:
     """Run the sensor as a process; see the module's description."""
     started_s = time.monotonic()
-    # A crash must not leave an image of the memory, with pictures of people in it, on the disk.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    forbid_memory_images()
     # Ctrl+C in a terminal reaches the whole group; the kiosk decides when the sensor stops.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Messages keep the real standard output; whatever a native library prints goes to standard error.

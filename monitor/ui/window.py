@@ -163,8 +163,12 @@ class KioskWindow(QWidget):
             self.ad_view.show_message(self._texts["no_ad"])
             self.failed.emit(str(error))
             return
+        except Exception as error:
+            # Ads that stand still must not be counted as shown: the run ends, and the exception hook tells why.
+            self.failed.emit(f"internal error ({type(error).__name__}: {error})")
+            raise
         finally:
-            # Any other error is for the exception hook, but once and not a hundred times a second.
+            # Once, and not a hundred times a second.
             if not going_on:
                 self._ticker.stop()
         if picture is not None:

@@ -111,7 +111,7 @@ def test_a_model_that_is_none(program):
 
 def test_a_picture_that_is_none(program):
     (program.folder / "photo.jpg").write_bytes(b"no picture")
-    done = program.run("classify", "photo.jpg", "--json", status=FAILED)
+    done = program.run("classify", "photo.jpg", "--json", status=WRONG)
     assert "photo.jpg is not a picture" in done.stderr
     assert '"error"' in done.stdout
     assert "no picture none.jpg" in program.complaint("classify", "none.jpg", status=WRONG)

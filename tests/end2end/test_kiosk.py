@@ -7,6 +7,7 @@ import re
 import signal
 import sqlite3
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -115,5 +116,45 @@ def test_the_sensor_does_not_outlive_a_killed_kiosk(program, wait_for):
     process.communicate()
     wait_for(lambda: not is_alive(sensor), limit_s=10, what="the end of the sensor")
     done = program.run("run", "--headless", "--source", "demo", "--duration", "1")
-    assert "was interrupted" in done.stderr
+    assert "interrupted: 1" in done.stderr
     assert rows(program.database, "SELECT end_reason FROM sessions WHERE id = 1") == [("interrupted",)]
+
+
+@pytest.mark.parametrize("mode", [[], ["--headless"]], ids=["window", "headless"])
+@pytest.mark.parametrize("pause_s", [0.8, 1.6])
+def test_a_signal_while_the_sensor_starts_is_obeyed(program, mode, pause_s):
+    process = program.start("run", *mode, "--source", "demo", "--duration", "60")
+    time.sleep(pause_s)  # somewhere within the start, wherever this machine is by then
+    process.send_signal(signal.SIGTERM)
+    _, complaints = process.communicate(timeout=25)
+    # Before its handlers are in place a process simply ends by the signal.
+    assert process.returncode in {0, -signal.SIGTERM}, complaints
+    assert rows(program.database, "SELECT count(*) FROM sessions WHERE ended_at IS NULL") in ([], [(0,)])
+
+
+def test_a_sensor_that_dies_at_every_start_is_an_error(program):
+    (program.folder / "mediapipe").mkdir()
+    (program.folder / "mediapipe" / "__init__.py").write_text("import os; os.kill(os.getpid(), 11)")
+    program.environment["PYTHONPATH"] = str(program.folder)
+    sentence = program.complaint("run", "--headless", "--source", "demo", status=1)
+    assert "died 3 times" in sentence
+    assert rows(program.database, "SELECT count(*) FROM sessions") == [(0,)]
+
+
+def test_a_replay_that_is_asked_to_end_closes_its_session(program, demo_video, wait_for):
+    process = program.start("replay", str(demo_video))
+    wait_for(lambda: rows(program.database, "SELECT 1 FROM readings LIMIT 1"), what="a reading")
+    process.send_signal(signal.SIGTERM)
+    _, complaints = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "interrupted" in complaints
+    assert_closed(program.database, "stopped")
+
+
+def test_a_recording_that_is_cut_off_ends_the_run_as_failed(program, demo_video):
+    whole = demo_video.read_bytes()
+    (program.folder / "cut.mp4").write_bytes(whole[: len(whole) // 8])
+    sentence = program.complaint("run", "--headless", "--source", "cut.mp4", "--report", "cut.json", status=1)
+    assert "cut off" in sentence
+    assert_closed(program.database, "failed")
+    assert (program.folder / "cut.json").exists()

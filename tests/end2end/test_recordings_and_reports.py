@@ -50,8 +50,8 @@ def test_replay_sessions_and_report_agree(program, demo_video, make_playlist):
     assert listed["end_reason"] == "finished"
     assert program.json("report") == document
 
-    program.run("report", "1", "--format", "html,json,csv", "-o", "shared/out.html")
-    written = program.folder / "shared"
+    program.run("report", "1", "--format", "html,json,csv", "-o", "written/out.html")
+    written = program.folder / "written"
     assert json.loads((written / "out.json").read_text()) == document
     assert "Shop 12" in (written / "out.html").read_text()
     table = list(csv.DictReader(io.StringIO((written / "out.csv").read_text())))

@@ -24,7 +24,8 @@ class Reference:
                 ran = sum(
                     max(0, (t_ns if stop is None else min(t_ns, stop)) - begin) for begin, stop in self.ran[number]
                 )
-                return PlaybackPosition(number, ran / 1e6)
+                runs = any(begin <= t_ns and (stop is None or t_ns < stop) for begin, stop in self.ran[number])
+                return PlaybackPosition(number, ran / 1e6, runs)
         return None
 
 
@@ -72,7 +73,7 @@ def test_position_rises_with_the_clock_and_stands_still_in_a_pause():
     log.pause(at_ns=2_001_000)
     log.resume(at_ns=9_001_000)
     assert log.at(1_001_000) == PlaybackPosition(7, 1.0)
-    assert log.at(5_000_000) == PlaybackPosition(7, 2.0)
+    assert log.at(5_000_000) == PlaybackPosition(7, 2.0, running=False)
     assert log.at(9_501_000) == PlaybackPosition(7, 2.5)
 
 

@@ -145,3 +145,25 @@ def test_show_waits_while_nothing_may_play():
     show.stop(9 * SECOND_NS)
     show.advance(9 * SECOND_NS)
     assert len(notes.ends) == 1
+
+
+def test_the_listener_hears_of_a_play_before_the_log_knows_it(make_ad):
+    """Another thread that finds a play in the log relies on the listener knowing it."""
+    log = PlaybackLog()
+
+    known = []
+
+    class Early:
+        def play_started(self, play):
+            assert log.at(play.started_ns) is None
+            known.append(play.number)
+
+        def play_ended(self, end):
+            pass
+
+    show = VirtualShow([make_ad(Path("one.png"), duration_s=1.0)], SequentialPolicy(), log, Early())
+    show.advance(0)
+    show.advance(1_500_000_000)
+    assert known == [1, 2]
+    assert log.at(1_500_000_000).play_number == 2
+    show.stop(1_600_000_000)

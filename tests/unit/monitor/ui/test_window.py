@@ -241,7 +241,7 @@ def test_a_bug_in_the_player_reaches_the_exception_hook_once(make_window, qtbot,
         qtbot.waitUntil(lambda: bool(exceptions), timeout=2000)
         qtbot.wait(50)
     assert [str(error) for _, error, _ in exceptions] == ["a bug"]
-    assert said == []
+    assert said == ["internal error (RuntimeError: a bug)"]
 
 
 def test_the_end_of_the_show_is_told_once(make_window, qtbot, player):
