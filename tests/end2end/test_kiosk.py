@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import sqlite3
-import subprocess
 import time
 from pathlib import Path
 
@@ -28,8 +27,8 @@ def rows(database: Path, query: str) -> list[tuple]:
 
 def children(pid: int) -> list[int]:
     """Process ids of the children of a process."""
-    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
-    return [int(number) for number in found.stdout.split()]
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(number) for task in tasks for number in task.read_text().split()]
 
 
 def is_alive(pid: int) -> bool:
