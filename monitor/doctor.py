@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal
 
 import av
 import numpy as np
-import platformdirs
 
 from ads.errors import AdsError
 from ads.media import probe
@@ -176,8 +175,16 @@ def _model(model: str | None) -> Iterator[Finding]:
 
 
 def _database(url: str) -> Iterator[Finding]:
+    folder = _database_folder(url)
+    if folder is not None and not Path(url.removeprefix("sqlite:///")).exists():
+        if os.access(folder, os.W_OK):
+            yield Finding("database", "ok", f"{url} will be made by the first run")
+        else:
+            yield Finding("database", "fail", f"{folder} cannot be written", "Name another database with --db.")
+        return
     try:
-        engine = open_database(url)
+        # Looked at only: a doctor changes nothing.
+        engine = open_database(url, read_only=True)
     except DatabaseError as error:
         yield Finding("database", "fail", str(error), "Name another database with --db.")
         return
@@ -185,12 +192,18 @@ def _database(url: str) -> Iterator[Finding]:
     yield Finding("database", "ok", url)
 
 
-def _disk(url: str) -> Iterator[Finding]:
-    folder = Path(platformdirs.user_data_dir("ad-monitor"))
-    if "://" not in url or url.startswith("sqlite"):
-        folder = Path(url.removeprefix("sqlite:///")).absolute().parent
+def _database_folder(url: str) -> Path | None:
+    """The nearest folder above an SQLite file that exists; `None` for a database server."""
+    if "://" in url and not url.startswith("sqlite"):
+        return None
+    folder = Path(url.removeprefix("sqlite:///")).absolute().parent
     while not folder.exists():
         folder = folder.parent
+    return folder
+
+
+def _disk(url: str) -> Iterator[Finding]:
+    folder = _database_folder(url) or Path.home()
     free_gb = shutil.disk_usage(folder).free / 1e9
     if free_gb < LEAST_FREE_GB:
         yield Finding("disk", "warn", f"{free_gb:.1f} GB free at {folder}", "Free some space or move the database.")
