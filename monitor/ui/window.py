@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QPoint, QRect, QSize, Qt, QTimer, pyqtSignal, pyqtSlot
+from PyQt5.QtGui import QGuiApplication
 from PyQt5.QtWidgets import QWidget
 
 from ads.errors import AdsError
@@ -36,6 +37,7 @@ VIEWPORT_DELAY_MS = 120
 """While the window's edge is dragged, the player is not told each size on the way."""
 
 FIRST_SIZE = QSize(1280, 720)
+TITLE_BAR_PX = 48
 SMALLEST_SIZE = QSize(320, 240)
 MARGIN = 16
 
@@ -122,8 +124,11 @@ class KioskWindow(QWidget):
         """Shows the window and asks the player for pictures from now on."""
         if self._begin_fullscreen:
             self.showFullScreen()
-        else:
+        elif self._fits_on_screen():
             self.show()
+        else:
+            # With its frame it would reach beyond the screen, and the notice at its lower edge could not be read.
+            self.showMaximized()
         self._hide_cursor_in_full_screen()
         self.activateWindow()
         # A view that came before the bridge was connected has waited for us, and keeps later ones from being announced.
@@ -200,6 +205,13 @@ class KioskWindow(QWidget):
         if viewport != self._viewport and not self._closed:
             self._viewport = viewport
             self._player.set_viewport(*viewport)
+
+    def _fits_on_screen(self) -> bool:
+        screen = QGuiApplication.screenAt(self.pos()) or QGuiApplication.primaryScreen()
+        if screen is None or QGuiApplication.platformName() == "offscreen":
+            return True
+        room = screen.availableGeometry()
+        return self.width() <= room.width() and self.height() + TITLE_BAR_PX <= room.height()
 
     def _set_full_screen(self, wanted: bool) -> None:
         if wanted:
