@@ -163,11 +163,6 @@ class Kiosk:
         )
 
     @property
-    def sensor_pid(self) -> int | None:
-        """Process id of the sensor while it runs."""
-        return self._sensor.pid
-
-    @property
     def ended(self) -> str | None:
         """Why the run should end by itself, or `None` while it should go on."""
         if self._ended is not None:
@@ -373,7 +368,7 @@ def run_headless(settings: RunSettings) -> int | None:
 
 
 def _log_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    logger.error("Unexpected error in the window; the show goes on", exc_info=(kind, error, trace))
+    logger.error("Unexpected error in the window", exc_info=(kind, error, trace))
 
 
 def run_window(settings: RunSettings, *, offscreen: bool = False) -> int | None:

@@ -27,9 +27,8 @@ AGAINST = ("original", "majority", "plurality", "happy-sad")
 logger = logging.getLogger(__name__)
 
 
-def _set_debug(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+def _set_debug(_context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
     if wanted:
-        context.find_root().meta["debug"] = True
         logging.getLogger().setLevel(logging.DEBUG)
 
 
@@ -396,9 +395,10 @@ def _database(named: str | None) -> str:
 def _existing(database: str) -> str:
     """Refuse to make an empty database only to read from it."""
     from db.errors import DatabaseOpenError
+    from monitor.config import sqlite_file
 
-    path = Path(database.removeprefix("sqlite:///"))
-    if "://" not in str(path) and not path.exists():
+    path = sqlite_file(database)
+    if path is not None and not path.exists():
         raise DatabaseOpenError(
             f"There is no database {path}: expected one that `{PROGRAM} run` or `{PROGRAM} replay` has written; "
             "name it with --db."

@@ -25,6 +25,12 @@ def default_database() -> str:
     return named or str(Path(platformdirs.user_data_dir(APPLICATION)) / "monitor.db")
 
 
+def sqlite_file(database: str) -> Path | None:
+    """The file of an SQLite database that is named by its path or URL; `None` for a database server."""
+    path = database.removeprefix("sqlite:///")
+    return None if "://" in path else Path(path)
+
+
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 

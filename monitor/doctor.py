@@ -22,6 +22,7 @@ from detector.classifier import gpu_available, load_classifier
 from detector.errors import DetectorError
 from detector.face_detector import MediaPipeFaceDetector
 from detector.video_source import SourceSpec, cameras, open_source
+from monitor.config import sqlite_file
 from monitor.ui.qt_environment import screen_available
 
 if TYPE_CHECKING:
@@ -175,8 +176,8 @@ def _model(model: str | None) -> Iterator[Finding]:
 
 
 def _database(url: str) -> Iterator[Finding]:
-    folder = _database_folder(url)
-    if folder is not None and not Path(url.removeprefix("sqlite:///")).exists():
+    file, folder = sqlite_file(url), _database_folder(url)
+    if file is not None and not file.exists():
         if os.access(folder, os.W_OK):
             yield Finding("database", "ok", f"{url} will be made by the first run")
         else:
@@ -192,18 +193,17 @@ def _database(url: str) -> Iterator[Finding]:
     yield Finding("database", "ok", url)
 
 
-def _database_folder(url: str) -> Path | None:
-    """The nearest folder above an SQLite file that exists; `None` for a database server."""
-    if "://" in url and not url.startswith("sqlite"):
-        return None
-    folder = Path(url.removeprefix("sqlite:///")).absolute().parent
+def _database_folder(url: str) -> Path:
+    """The nearest folder above an SQLite file that exists; the user's own for a database server."""
+    file = sqlite_file(url)
+    folder = Path.home() if file is None else file.absolute().parent
     while not folder.exists():
         folder = folder.parent
     return folder
 
 
 def _disk(url: str) -> Iterator[Finding]:
-    folder = _database_folder(url) or Path.home()
+    folder = _database_folder(url)
     free_gb = shutil.disk_usage(folder).free / 1e9
     if free_gb < LEAST_FREE_GB:
         yield Finding("disk", "warn", f"{free_gb:.1f} GB free at {folder}", "Free some space or move the database.")

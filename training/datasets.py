@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FACE_SIDE_PX = 48
-FERPLUS_COLUMNS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
-"""The eight emotions of FER+, in the order of its file."""
-
 VOTE_LABELS = (*EMOTIONS, "contempt")
 """Our order of the eight FER+ emotions: the seven first, so that dropping the last column leaves the usual seven."""
 

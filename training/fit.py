@@ -259,7 +259,7 @@ def train(
             previous = model.get_weights()
             model = build_for(stage.side_px)
             model.set_weights(previous)
-            if done > start or (done == start and done > 0 and not average):
+            if done and not average:  # resumed: nothing was trained in this call yet
                 model.load_weights(folder / "average.weights.h5")
                 average = [np.array(weight) for weight in model.get_weights()]
                 model.load_weights(folder / CHECKPOINT)

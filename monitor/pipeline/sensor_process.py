@@ -118,7 +118,6 @@ class SensorLoop:
         self._stop = stop
         self._losses: deque[SourceLost] = deque()
         self._lost: SourceLost | None = None
-        self._send_lock = threading.Lock()
         self._preview_due_ns = 0
         self._newest_ns = 0
         self._frames = 0
@@ -220,8 +219,7 @@ class SensorLoop:
 
     def _send(self, message: Message) -> None:
         try:
-            with self._send_lock:
-                write_message(self._out, message)
+            write_message(self._out, message)
         except OSError:
             # The kiosk is gone, and with it everybody who could be told.
             self._stop.set()
