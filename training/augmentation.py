@@ -1,12 +1,13 @@
 """Random views of a face, as a webcam might have seen it.
 
-One affine warp a picture does rotation, scale, shift, flip and the change of size in a single interpolation; light, blur
-and noise follow. Everything draws from the generator it is given, so that a seed repeats a run.
+One affine warp a picture does rotation, scale, shift, flip and the change of size in a single interpolation; the camera's
+faults (few pixels, motion, compression), a hidden part, light and noise follow. Everything draws from the generator it is
+given, so that a seed repeats a run.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -14,6 +15,9 @@ import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+LONGEST_MOTION_PX = 7
+WORST_JPEG_QUALITY = 25
 
 
 @dataclass(frozen=True)
@@ -28,36 +32,51 @@ class Augmentation:
         contrast: Largest relative change of contrast either way.
         gamma: Largest exponent of the tone curve; its inverse is the smallest.
         noise: Largest standard deviation of the added noise, in grey levels.
-        blur_share: Share of the pictures that lose resolution.
+        low_light_share: Share of the pictures taken in the dark: little range left, and noise on it.
+        blur_share: Share of the pictures that lose resolution, as a face far from the camera does.
         smallest_side_px: Side to which such a picture is reduced at most.
+        motion_share: Share of the pictures blurred along a line.
+        jpeg_share: Share of the pictures compressed and unpacked again.
         erase_share: Share of the pictures of which a rectangle is hidden.
+        mixup: Parameter of the Beta distribution that blends pairs of pictures and their labels (Zhang et al., 2018);
+            0 blends none.
     """
 
-    rotation_deg: float = 15.0
-    scale: float = 0.14
-    shift: float = 0.10
+    rotation_deg: float = 18.0
+    scale: float = 0.15
+    shift: float = 0.11
     flip: bool = True
-    contrast: float = 0.3
+    contrast: float = 0.25
     gamma: float = 1.5
-    noise: float = 10.0
-    blur_share: float = 0.15
-    smallest_side_px: int = 20
-    erase_share: float = 0.2
+    noise: float = 6.0
+    low_light_share: float = 0.04
+    blur_share: float = 0.18
+    smallest_side_px: int = 16
+    motion_share: float = 0.05
+    jpeg_share: float = 0.08
+    erase_share: float = 0.15
+    mixup: float = 0.0
 
     def gentler(self) -> Augmentation:
         """The same kinds of change at half the strength, for the last epochs of a run."""
-        return Augmentation(
+        return replace(
+            self,
             rotation_deg=self.rotation_deg / 2,
             scale=self.scale / 2,
             shift=self.shift / 2,
-            flip=self.flip,
             contrast=self.contrast / 2,
             gamma=1 + (self.gamma - 1) / 2,
             noise=self.noise / 2,
+            low_light_share=self.low_light_share / 2,
             blur_share=self.blur_share / 2,
-            smallest_side_px=self.smallest_side_px,
+            motion_share=self.motion_share / 2,
+            jpeg_share=self.jpeg_share / 2,
             erase_share=0.0,
+            mixup=0.0,
         )
+
+
+NO_AUGMENTATION = Augmentation(0, 0, 0, False, 0, 1, 0, 0, 0, 48, 0, 0, 0, 0)  # noqa: FBT003 (in the order of the attributes)
 
 
 def augment(
@@ -68,7 +87,7 @@ def augment(
     Args:
         images: `(n, h, h)` grey levels.
         side_px: Side of the views.
-        settings: How far they may stray.
+        settings: How far they may stray; its `mixup` is not applied here, since it needs the labels.
         rng: Source of the randomness.
 
     Returns:
@@ -84,19 +103,51 @@ def augment(
             flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        if rng.random() < settings.blur_share:
+        blur, motion, jpeg, erase = rng.random(4)
+        if blur < settings.blur_share:
             _reduce_resolution(view, settings, rng)
-        if rng.random() < settings.erase_share:
+        if motion < settings.motion_share:
+            _move(view, rng)
+        if jpeg < settings.jpeg_share:
+            _compress(view, rng)
+        if erase < settings.erase_share:
             _erase(view, rng)
     _change_light(views, settings, rng)
     return views[..., None]
 
 
+def mixup(
+    faces: NDArray[np.float32], targets: list[NDArray[np.float32]], alpha: float, rng: np.random.Generator
+) -> None:
+    """Blend every picture with another one of the batch, and the labels alike, in place.
+
+    Args:
+        faces: `(n, h, h, 1)` grey levels.
+        targets: Arrays of `(n, ...)` that are blended with the same weights.
+        alpha: Parameter of the Beta distribution of the weights, above 0.
+        rng: Source of the randomness.
+    """
+    share = rng.beta(alpha, alpha, size=len(faces)).astype(np.float32)
+    share = np.maximum(share, 1 - share)
+    partner = rng.permutation(len(faces))
+    for values in (faces, *targets):
+        weight = share.reshape(-1, *([1] * (values.ndim - 1)))
+        values[:] = weight * values + (1 - weight) * values[partner]
+
+
 def plain(images: NDArray[np.uint8], side_px: int) -> NDArray[np.float32]:
     """The pictures as the network sees them when nothing is varied: `(n, side_px, side_px, 1)`, 0 to 255."""
     if images.shape[1] != side_px:
-        images = np.stack([cv2.resize(image, (side_px, side_px), interpolation=cv2.INTER_AREA) for image in images])
+        how = cv2.INTER_AREA if side_px < images.shape[1] else cv2.INTER_LINEAR
+        images = np.stack([cv2.resize(image, (side_px, side_px), interpolation=how) for image in images])
     return images.astype(np.float32)[..., None]
+
+
+def reduced(image: NDArray[np.float32], side_px: int) -> NDArray[np.float32]:
+    """The picture as if it had been taken with fewer pixels: made small, then enlarged again."""
+    side = image.shape[0]
+    small = cv2.resize(image, (side_px, side_px), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
 
 
 def _random_affine(side: int, side_px: int, settings: Augmentation, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -113,9 +164,25 @@ def _random_affine(side: int, side_px: int, settings: Augmentation, rng: np.rand
 
 def _reduce_resolution(view: NDArray[np.float32], settings: Augmentation, rng: np.random.Generator) -> None:
     side = view.shape[0]
-    small = int(rng.integers(min(settings.smallest_side_px, side - 1), side))
-    reduced = cv2.resize(view, (small, small), interpolation=cv2.INTER_AREA)
-    view[:] = cv2.resize(reduced, (side, side), interpolation=cv2.INTER_LINEAR)
+    view[:] = reduced(view, int(rng.integers(min(settings.smallest_side_px, side - 1), side)))
+
+
+def _move(view: NDArray[np.float32], rng: np.random.Generator) -> None:
+    length = int(rng.integers(3, LONGEST_MOTION_PX + 1))
+    angle = rng.uniform(0, np.pi)
+    middle = (LONGEST_MOTION_PX - 1) / 2
+    kernel = np.zeros((LONGEST_MOTION_PX, LONGEST_MOTION_PX), dtype=np.float32)
+    along = np.linspace(-(length - 1) / 2, (length - 1) / 2, 4 * length)
+    rows, columns = np.rint(middle + along * np.sin(angle)), np.rint(middle + along * np.cos(angle))
+    kernel[rows.astype(int), columns.astype(int)] = 1
+    view[:] = cv2.filter2D(view, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE)
+
+
+def _compress(view: NDArray[np.float32], rng: np.random.Generator) -> None:
+    grey = np.clip(np.rint(view), 0, 255).astype(np.uint8)
+    quality = int(rng.integers(WORST_JPEG_QUALITY, 80))
+    packed = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    view[:] = cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE)
 
 
 def _erase(view: NDArray[np.float32], rng: np.random.Generator) -> None:
@@ -132,10 +199,13 @@ def _change_light(views: NDArray[np.float32], settings: Augmentation, rng: np.ra
     views /= 255
     np.power(views, gamma, out=views)
     views *= 255
-    views *= rng.uniform(1 - settings.contrast, 1 + settings.contrast, size=(n, 1, 1)).astype(np.float32)
+    gain = rng.uniform(1 - settings.contrast, 1 + settings.contrast, size=n)
+    dark = rng.random(n) < settings.low_light_share
+    gain[dark] *= rng.uniform(0.1, 0.4, size=int(dark.sum()))
+    views *= gain.astype(np.float32)[:, None, None]
     # A lamp at one side: a ramp across the face in a random direction.
     ramp = np.linspace(-1, 1, side, dtype=np.float32)
-    strength = rng.normal(0, 60 * settings.contrast, size=(2, n, 1, 1)).astype(np.float32)
+    strength = (gain * rng.normal(0, 60 * settings.contrast, size=(2, n))).astype(np.float32)[..., None, None]
     views += strength[0] * ramp[None, None, :] + strength[1] * ramp[None, :, None]
     deviation = rng.uniform(0, settings.noise, size=(n, 1, 1)).astype(np.float32)
     views += deviation * rng.standard_normal(views.shape, dtype=np.float32)
