@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from detector.classifier import classify, crop_geometry
 from detector.emotions import expressiveness, valence
 from detector.head_pose import HYSTERESIS_DEG, MAX_PITCH_DEG, MAX_YAW_DEG, Attention, head_pose
+from detector.model_card import require_emotions
 from detector.preprocessing import face_crops
 from detector.smoothing import DELAY_S, ExponentialSmoother
 from detector.tracker import FaceTracker
@@ -84,6 +85,9 @@ class FaceAnalyser:
         classifier: Classifies their crops.
         settings: How faces become readings.
         tracker: Gives them their numbers. Defaults to a tracker with default settings.
+
+    Raises:
+        ModelLoadError: The classifier gives other labels than the seven emotions.
     """
 
     def __init__(
@@ -93,6 +97,7 @@ class FaceAnalyser:
         settings: AnalysisSettings | None = None,
         tracker: FaceTracker | None = None,
     ) -> None:
+        require_emotions(classifier.card)
         self._detector = detector
         self._classifier = classifier
         self._settings = settings or AnalysisSettings()

@@ -1,4 +1,4 @@
-"""From face crops to calibrated probabilities of the seven emotions, all faces of a frame in one call.
+"""From face crops to calibrated probabilities of the emotions, all faces of a frame in one call.
 
 One `.keras` file, two runtimes behind one interface: Keras on a GPU where TensorFlow sees one, else the network's
 converted twin, which needs neither TensorFlow's start-up time nor its memory.
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import tempfile
 import zipfile
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -22,6 +24,8 @@ from detector.model_card import ModelCard, find_model, read_card, sha256_of
 from detector.preprocessing import CropGeometry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
@@ -53,7 +57,7 @@ class EmotionClassifier(Protocol):
             crops: `(n, side, side)` grey levels; n may be 0.
 
         Returns:
-            `(n, 7)` logits in the order of `EMOTIONS`.
+            `(n, labels)` logits in the order of the card's labels.
         """
         ...
 
@@ -74,7 +78,7 @@ def probabilities(logits: NDArray[np.float64], temperature: float) -> NDArray[np
 
 
 def classify(classifier: EmotionClassifier, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Calibrated probabilities of face crops: `(n, side, side)` grey levels to `(n, 7)`."""
+    """Calibrated probabilities of face crops: `(n, side, side)` grey levels to `(n, labels)`."""
     return probabilities(classifier.logits(crops), classifier.card.temperature)
 
 
@@ -91,7 +95,7 @@ class KerasClassifier:
         card: Its card.
 
     Raises:
-        ModelLoadError: The file is not a Keras model with one output of seven logits.
+        ModelLoadError: The file is not a Keras model with one output of a logit for each label.
     """
 
     def __init__(self, model: Path, card: ModelCard) -> None:
@@ -208,7 +212,7 @@ def convert_twin(network: Any, side_px: int) -> bytes:
     """Convert a network into its twin.
 
     Args:
-        network: A Keras model from `(n, side_px, side_px, 1)` to `(n, 7)` logits.
+        network: A Keras model from `(n, side_px, side_px, 1)` to `(n, labels)` logits.
         side_px: Side of its input.
 
     Returns:
@@ -220,7 +224,30 @@ def convert_twin(network: Any, side_px: int) -> bytes:
     # The converter only handles models of a fixed batch size reliably; the interpreter resizes it afterwards.
     inputs = keras.Input(batch_shape=(1, side_px, side_px, 1))
     fixed = keras.Model(inputs, network(inputs))
-    return bytes(tf.lite.TFLiteConverter.from_keras_model(fixed).convert())
+    with _silent_console():
+        return bytes(tf.lite.TFLiteConverter.from_keras_model(fixed).convert())
+
+
+@contextmanager
+def _silent_console() -> Iterator[None]:
+    """Keep what native code writes off the console: the converter prints pages, and `--json` output must stay clean."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = {}
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            for number in (1, 2):
+                with suppress(OSError):  # a console that is closed needs no silencing
+                    kept[number] = os.dup(number)
+                    os.dup2(nowhere.fileno(), number)
+        yield
+    finally:
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        for number, console in kept.items():
+            os.dup2(console, number)
+            os.close(console)
 
 
 def _twin_of(model: Path, card: ModelCard) -> Path:
@@ -259,7 +286,7 @@ def load_classifier(name_or_path: str | Path | None = None, device: Device = "au
     """Load a model with the runtime that suits the machine.
 
     Args:
-        name_or_path: Name of a shipped model or path of a `.keras` file. Defaults to the shipped default.
+        name_or_path: Name of a shipped or own model, or path of a `.keras` file. Defaults to the model in use.
         device: `auto` takes the GPU where TensorFlow sees one, else the twin; `gpu` insists on Keras, `cpu` on the
             twin. Defaults to `auto`.
 

@@ -6,17 +6,35 @@ machines without a GPU, `NAME.tflite` (its converted twin).
 
 from __future__ import annotations
 
-import hashlib
+import logging
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from detector.emotions import EMOTIONS
 from detector.errors import ModelLoadError
+from detector.model_store import (
+    DEFAULT_MODEL,
+    MODELS_FOLDER,
+    available,
+    current_model,
+    find_stored,
+    sha256_of,
+    shipped_default,
+)
 
-MODELS_FOLDER = Path(__file__).parent / "models"
-DEFAULT_MODEL = "compact-1"
+__all__ = [
+    "DEFAULT_MODEL",
+    "MODELS_FOLDER",
+    "ModelCard",
+    "find_model",
+    "read_card",
+    "require_emotions",
+    "sha256_of",
+]
+
+logger = logging.getLogger(__name__)
 
 
 class ModelCard(BaseModel):
@@ -24,7 +42,7 @@ class ModelCard(BaseModel):
 
     Attributes:
         name: Stem of the model's files.
-        labels: Emotions of the outputs, in order.
+        labels: Names of the outputs, in order; the kiosk needs the seven emotions, other uses take any.
         input_side_px: Side of the square grey picture that the network takes.
         crop_scale: Side of the crop, in sides of the face detector's box.
         crop_raise: How far the crop's centre lies above the box's centre, in sides of the box.
@@ -32,15 +50,19 @@ class ModelCard(BaseModel):
         uncertain_below: A reading whose highest probability is lower is `uncertain`, 0 to 1.
         sha256: Checksum of the `.keras` file.
         twin_sha256: Checksum of the `.tflite` file; empty where none is shipped.
+        framing: How the pictures that it was trained on are framed, in words.
         training: Data, settings, seeds and versions of the run.
         scores: Measured figures, by dataset and split.
+        calibration: On what and how well the temperature was fitted.
+        conditions: Accuracy by size of the face, blur, light and so on: by condition, a list of value, rows, accuracy.
         limits: What the model is not good at, in sentences.
+        licences: What is known of the rights to the data, in sentences.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    labels: tuple[str, ...]
+    labels: tuple[str, ...] = Field(min_length=2)
     input_side_px: int = Field(gt=0)
     crop_scale: float = Field(gt=0)
     crop_raise: float
@@ -48,40 +70,56 @@ class ModelCard(BaseModel):
     uncertain_below: float = Field(ge=0, le=1)
     sha256: str
     twin_sha256: str = ""
+    framing: str = ""
     training: dict[str, Any] = Field(default_factory=dict)
     scores: dict[str, Any] = Field(default_factory=dict)
+    calibration: dict[str, Any] = Field(default_factory=dict)
+    conditions: dict[str, Any] = Field(default_factory=dict)
     limits: tuple[str, ...] = ()
+    licences: tuple[str, ...] = ()
 
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    @field_validator("labels")
+    @classmethod
+    def _different(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(labels)) != len(labels) or not all(labels):
+            raise ValueError(f"expected different names, received {', '.join(labels)}")
+        return labels
 
 
 def find_model(name_or_path: str | Path | None = None) -> Path:
     """The `.keras` file of a model.
 
     Args:
-        name_or_path: Name of a shipped model, or the path of a `.keras` file. Defaults to the shipped default.
+        name_or_path: Name of a shipped or own model, or the path of a `.keras` file. Defaults to the model in use (see
+            `detector.model_store`); where that one is damaged, to the shipped default, with a warning.
 
     Raises:
         ModelLoadError: There is no such model.
     """
-    wanted = str(name_or_path or DEFAULT_MODEL)
-    shipped = MODELS_FOLDER / f"{wanted}.keras"
-    if shipped.is_file():
-        return shipped
-    path = Path(wanted)
+    if not name_or_path:
+        return _usable(current_model())
+    stored = find_stored(str(name_or_path))
+    if stored is not None:
+        return stored
+    path = Path(name_or_path)
     if path.is_file():
         return path
-    known = ", ".join(sorted(file.stem for file in MODELS_FOLDER.glob("*.keras")))
+    known = ", ".join(model.name for model in available())
     raise ModelLoadError(
-        f"There is no model {wanted!r}: expected a .keras file or the name of a shipped model ({known})."
+        f"There is no model {str(name_or_path)!r}: expected a .keras file or the name of a shipped or own model ({known})."
     )
+
+
+def _usable(model: Path) -> Path:
+    """The model, or the shipped default if the kiosk could not run with it."""
+    if model == shipped_default():
+        return model
+    try:
+        require_emotions(read_card(model))
+    except ModelLoadError as error:
+        logger.warning("The shipped %s is used instead of the promoted model: %s", DEFAULT_MODEL, error)
+        return shipped_default()
+    return model
 
 
 def read_card(model: Path) -> ModelCard:
@@ -91,7 +129,7 @@ def read_card(model: Path) -> ModelCard:
         model: The `.keras` file.
 
     Raises:
-        ModelLoadError: The card is missing or malformed, names other labels, or the file is not the one it describes.
+        ModelLoadError: The card is missing or malformed, or the file is not the one it describes.
     """
     path = model.with_suffix(".json")
     try:
@@ -106,10 +144,6 @@ def read_card(model: Path) -> ModelCard:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the document"
         raise ModelLoadError(f"The model card {path} is not valid: {where}: {first['msg']}.") from error
-    if card.labels != EMOTIONS:
-        raise ModelLoadError(
-            f"The model {model} gives {', '.join(card.labels)}; the kiosk expects {', '.join(EMOTIONS)}."
-        )
     received = sha256_of(model)
     if received != card.sha256:
         raise ModelLoadError(
@@ -117,3 +151,15 @@ def read_card(model: Path) -> ModelCard:
             f"received {received[:12]}…; restore the file or train it again."
         )
     return card
+
+
+def require_emotions(card: ModelCard) -> None:
+    """Make sure that a model can serve the kiosk, whose readings are of the seven emotions.
+
+    Raises:
+        ModelLoadError: It gives other labels, or in another order.
+    """
+    if card.labels != EMOTIONS:
+        raise ModelLoadError(
+            f"The model {card.name} gives {', '.join(card.labels)}; the kiosk expects {', '.join(EMOTIONS)}."
+        )

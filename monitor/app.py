@@ -19,7 +19,7 @@ from db.engine import open_database
 from db.errors import DatabaseError
 from db.records import ModelRecord, SessionEnded, SessionRecord
 from db.writer import SessionWriter, close_interrupted_sessions
-from detector.model_card import find_model, read_card
+from detector.model_card import find_model, read_card, require_emotions
 from detector.video_source import SourceSpec, cameras
 from monitor.config import ReplaySettings
 from monitor.errors import SessionFailedError, SetupError
@@ -69,9 +69,10 @@ def model_record(name: str | None) -> ModelRecord:
     """The model that a session will use, as the database keeps it.
 
     Raises:
-        ModelLoadError: There is no such model.
+        ModelLoadError: There is no such model, or it gives other labels than the seven emotions.
     """
     card = read_card(find_model(name))
+    require_emotions(card)
     return ModelRecord(card.name, card.sha256, card.model_dump(mode="json"))
 
 

@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 
 from detector.classifier import classify, crop_geometry, load_classifier
-from detector.emotions import EMOTIONS
 from detector.face_detector import MediaPipeFaceDetector
 from detector.preprocessing import face_crops
 from detector.types import Frame
@@ -89,7 +88,8 @@ def classify_pictures(
 
     Args:
         names: Files and addresses, see `expand`.
-        model: Name of a shipped model or path of a `.keras` file. Defaults to the shipped default.
+        model: Name of a shipped or own model, or path of a `.keras` file; it may give any labels. Defaults to the model in
+            use.
         device: Which runtime classifies. Defaults to `auto`.
 
     Yields:
@@ -118,6 +118,7 @@ def faces_in(
     height, width = image.shape[:2]
     detections = sorted(detector.detect(Frame(image, captured_ns, 0)), key=lambda face: face.box.x)
     boxes = [detection.box for detection in detections]
+    labels = classifier.card.labels
     faces = []
     for box, row in zip(
         boxes, classify(classifier, face_crops(image, boxes, crop_geometry(classifier.card))), strict=True
@@ -131,9 +132,9 @@ def faces_in(
                     round(box.width * width),
                     round(box.height * height),
                 ],
-                "label": EMOTIONS[best],
+                "label": labels[best],
                 "confidence": round(float(row[best]), 6),
-                "probabilities": {emotion: round(float(p), 6) for emotion, p in zip(EMOTIONS, row, strict=True)},
+                "probabilities": {emotion: round(float(p), 6) for emotion, p in zip(labels, row, strict=True)},
                 "uncertain": bool(row[best] < classifier.card.uncertain_below),
             }
         )

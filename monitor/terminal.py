@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.logging import RichHandler
+from rich.markdown import Markdown
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
 
     from db.queries import SessionInfo
     from monitor.doctor import Finding
+    from training.comparison import Comparison
+    from training.schedule import RunProgress
 
 PIPE_WIDTH = 160
 
@@ -40,6 +46,39 @@ def progress_bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
             progress.update(task, completed=done, total=max(of, done) if of else None)
 
         yield update
+
+
+@contextmanager
+def training_bar() -> Iterator[Callable[[RunProgress, dict[str, Any]], None]]:
+    """A progress bar of a training run on standard error, with the time left; log lines appear above it.
+
+    Yields:
+        A function to call after every step with the progress of the run and the figures of the epoch so far.
+    """
+    console = Console(stderr=True)
+    columns = (TextColumn("Training"), BarColumn(), TextColumn("{task.percentage:.0f} %  {task.fields[figures]}"))
+    if not console.is_terminal:
+        yield lambda _progress, _figures: None
+        return
+    root = logging.getLogger()
+    before = root.handlers[:]
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("", total=1.0, figures="starting")
+
+        def update(progress: RunProgress, figures: dict[str, Any]) -> None:
+            left = progress.left_s
+            shown = [f"{progress.stage.side_px} px"]
+            if "loss" in figures:
+                shown.append(f"loss {float(figures['loss']):.3f}")
+            if left is not None:
+                shown.append(f"{timedelta(seconds=round(left))} left")
+            bar.update(task, completed=progress.share, figures=", ".join(shown))
+
+        root.handlers = [RichHandler(console=console, show_path=False, show_level=False)]
+        try:
+            yield update
+        finally:
+            root.handlers = before
 
 
 def session_document(session: SessionInfo) -> dict[str, Any]:
@@ -136,7 +175,7 @@ def print_evaluation(figures: dict[str, Any]) -> None:
     console = _wide_console()
     console.print(
         f"[bold]accuracy {figures['accuracy']:.2%}[/bold], macro F1 {figures['macro_f1']:.3f}, ECE {figures['ece']:.3f} "
-        f"on {figures['n']} faces against {figures['against']}",
+        f"on {figures['n']} faces against the {figures['against']} labels",
         highlight=False,
     )
     table = Table(box=None, header_style="bold")
@@ -146,6 +185,51 @@ def print_evaluation(figures: dict[str, Any]) -> None:
         shown = (f"{scores[key]:.3f}" for key in ("precision", "recall", "f1"))
         table.add_row(emotion, *shown, str(scores["support"]))
     console.print(table)
+
+
+def print_conditions(conditions: dict[str, list[dict[str, Any]]]) -> None:
+    """Accuracy under one disturbance after another."""
+    table = Table(box=None, header_style="bold")
+    table.add_column("condition")
+    table.add_column("accuracy")
+    for name, rows in conditions.items():
+        table.add_row(name, ", ".join(f"{row['value']}: {row['accuracy']:.1%}" for row in rows))
+    _wide_console().print(table)
+
+
+def print_models(models: Sequence[dict[str, Any]]) -> None:
+    """A table of models; the one in use is marked."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("", "model", "origin", "MB", "labels", "accuracy"):
+        table.add_column(column, justify="right" if column == "MB" else "left")
+    for model in models:
+        best = next(iter(model["scores"].items()), None)
+        table.add_row(
+            "→" if model["in_use"] else "",
+            escape(model["name"]),
+            model["origin"],
+            f"{model['size_mb']:.1f}",
+            str(len(model["labels"])) if len(model["labels"]) > 4 else ", ".join(model["labels"]),
+            f"{best[1]:.1%} ({best[0]})" if best else "",
+        )
+    _wide_console().print(table)
+
+
+def print_markdown(text: str) -> None:
+    """A page of Markdown, laid out for the terminal."""
+    _wide_console().print(Markdown(text))
+
+
+def print_comparison(found: Comparison) -> None:
+    """Two models on the same faces, and how sure the difference is."""
+    console = _wide_console()
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("", "accuracy", "macro F1", "ECE"):
+        table.add_column(column, justify="left" if column == "" else "right")
+    for scores in (found.first, found.second):
+        table.add_row(escape(scores.model), f"{scores.accuracy:.2%}", f"{scores.macro_f1:.3f}", f"{scores.ece:.3f}")
+    console.print(table)
+    console.print(escape(found.sentence()), highlight=False)
 
 
 def print_findings(findings: Sequence[Finding]) -> None:

@@ -1,1 +1,47 @@
-"""Offline training and measuring of the emotion classifier; imports only `detector`."""
+"""Offline training and measuring of the emotion classifier; imports only `detector`.
+
+Example:
+    >>> from pathlib import Path
+    >>> from training import TrainingPlan, evaluate, read_dataset, train
+    >>> plan = TrainingPlan(Path("fer2013.csv"), votes=Path("fer2013new.csv"))
+    >>> model = train(plan, Path("runs/first"))
+    >>> from detector import load_classifier
+    >>> faces = read_dataset(Path("fer2013.csv"), Path("fer2013new.csv")).split("PublicTest")
+    >>> evaluate(load_classifier(model), faces, "majority")["accuracy"]
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from training.devices import backend_environment
+
+if TYPE_CHECKING:
+    from training.comparison import compare
+    from training.datasets import FaceDataset, read_dataset
+    from training.evaluation import evaluate
+    from training.fit import TrainingSettings
+    from training.promotion import promote
+    from training.run import TrainingPlan, train
+
+backend_environment()  # Keras' backend reads it when it is first imported, from wherever that is
+
+_HOME = {
+    "FaceDataset": "datasets",
+    "TrainingPlan": "run",
+    "TrainingSettings": "fit",
+    "compare": "comparison",
+    "evaluate": "evaluation",
+    "promote": "promotion",
+    "read_dataset": "datasets",
+    "train": "run",
+}
+__all__ = ["FaceDataset", "TrainingPlan", "TrainingSettings", "compare", "evaluate", "promote", "read_dataset", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """The public names, imported when they are first used: Keras takes seconds."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -76,7 +76,7 @@ class Augmentation:
         )
 
 
-NO_AUGMENTATION = Augmentation(0, 0, 0, False, 0, 1, 0, 0, 0, 48, 0, 0, 0, 0)  # noqa: FBT003 (in the order of the attributes)
+NO_AUGMENTATION = Augmentation(0, 0, 0, False, 0, 1, 0, 0, 0, 48, 0, 0, 0, 0)
 
 
 def augment(

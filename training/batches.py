@@ -31,7 +31,7 @@ def draw_shares(classes: NDArray[np.int64], balance: float) -> NDArray[np.float6
     """
     counts = np.bincount(classes)
     weights = np.asarray(counts[classes], dtype=np.float64) ** -balance
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum())
 
 
 def draw_rows(shares: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
@@ -59,8 +59,9 @@ class FaceBatches(keras.utils.PyDataset):
         balance: float,
         seed: int,
         epoch: int,
-        strength: Callable[[], Augmentation],
+        strength: Callable[[int], Augmentation],
         teacher: dict[str, NDArray[np.float32]] | None = None,
+        replicas: int = 1,
     ) -> None:
         """Prepare the batches.
 
@@ -72,7 +73,9 @@ class FaceBatches(keras.utils.PyDataset):
             balance: See `draw_shares`.
             seed: Of every draw; with the epoch's number it repeats an epoch.
             epoch: Number of the first epoch.
-            strength: How far pictures are varied at this moment of the run.
+            strength: How far pictures are varied at a step, counted from the start of the run. Batches are made ahead of
+                their step, so it must not depend on when it is asked.
+            replicas: Devices that share a batch; with several, only whole batches are given.
             teacher: By head, `(n, classes)` targets of a teacher that replace the head's own.
         """
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=4)
@@ -83,18 +86,19 @@ class FaceBatches(keras.utils.PyDataset):
         self._side_px, self._batch_size, self._seed = side_px, batch_size, seed
         self._epoch = epoch
         self._strength = strength
+        self._batches = len(images) // batch_size if replicas > 1 else -(-len(images) // batch_size)
         self._order = self._drawn()
 
     def _drawn(self) -> NDArray[np.int64]:
         return draw_rows(self._shares, np.random.default_rng([self._seed, self._epoch]))
 
     def __len__(self) -> int:
-        return -(-len(self._images) // self._batch_size)
+        return self._batches
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], dict[str, Any], dict[str, Any]]:
         rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
         rng = np.random.default_rng([self._seed, self._epoch, index])
-        strength = self._strength()
+        strength = self._strength(self._epoch * len(self) + index)
         faces = views.augment(self._images[rows], self._side_px, strength, rng)
         targets = {name: values[rows] for name, values in self._targets.items()}
         weights = {name: values[rows] for name, values in self._weights.items()}

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from training.devices import predict
 from training.errors import TrainingError
 from training.schedule import learning_rate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -25,7 +27,6 @@ logger = logging.getLogger(__name__)
 
 STATE = "state.json"
 LIVE, AVERAGE, BEST = "live.weights.h5", "average.weights.h5", "best.weights.h5"
-OPTIMIZER = "optimizer.npz"
 AVERAGED_EVERY = 4
 """Every fourth step is enough for an average over hundreds, and costs a quarter."""
 
@@ -99,6 +100,20 @@ def validation_scores(logits: dict[str, NDArray[np.float32]], heads: list[Head])
     return scores
 
 
+class Watch(keras.callbacks.Callback):
+    """Tells somebody, after every step, how far the run has come."""
+
+    def __init__(self, progress: RunProgress, tell: Callable[[RunProgress, dict[str, Any]], None]) -> None:
+        super().__init__()
+        self._progress, self._tell = progress, tell
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._tell(self._progress, logs or {})
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._tell(self._progress, logs or {})
+
+
 class Keeper(keras.callbacks.Callback):
     """After every epoch: validates the averaged weights, keeps the best, and saves what a resume needs."""
 
@@ -121,7 +136,7 @@ class Keeper(keras.callbacks.Callback):
         """Whether the run ended early."""
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        logs = {name: float(value) for name, value in (logs or {}).items()}
+        logs = {} if logs is None else logs
         if not math.isfinite(logs.get("loss", 0.0)):
             raise TrainingError(
                 f"The training diverged in epoch {epoch + 1} (loss {logs['loss']}): lower --learning-rate and start anew "
@@ -129,23 +144,28 @@ class Keeper(keras.callbacks.Callback):
             )
         live = self.model.get_weights()
         self.model.save_weights(self._folder / LIVE)
-        variables = {str(index): np.asarray(keras.ops.convert_to_numpy(value))
-                     for index, value in enumerate(self.model.optimizer.variables)}
-        np.savez(self._folder / OPTIMIZER, **variables)
         self.model.set_weights(self._average.average)
-        scores = validation_scores(self.model.predict(self._faces, batch_size=256, verbose=0), self._heads)
+        scores = validation_scores(predict(self.model, self._faces), self._heads)
         best = min((past["val_loss"] for past in self._history), default=math.inf)
         if scores["val_loss"] <= best:
             self.model.save_weights(self._folder / BEST)
         self.model.save_weights(self._folder / AVERAGE)
         self.model.set_weights(live)
+        logs |= scores  # the callbacks after this one see them too
         self._history.append(
             {"epoch": epoch + 1, "side_px": int(self._faces.shape[1]), "spent_s": round(self._progress.spent_s, 1)}
-            | {name: round(value, 6) for name, value in (logs | scores).items()}
+            | {name: round(float(value), 6) for name, value in logs.items()}
         )
         self.stopped = self._out_of_patience()
         self._save_state()
-        logger.info("Epoch %d: %s", epoch + 1, self._history[-1])
+        logger.info(
+            "Epoch %d at %d px: loss %.3f, validation loss %.3f, validation accuracy %.1f %%",
+            epoch + 1,
+            self._faces.shape[1],
+            logs.get("loss", math.nan),
+            scores["val_loss"],
+            100 * scores["val_accuracy"],
+        )
         if self.stopped:
             logger.info("No better validation loss for %d epochs: the run ends early", self._patience)
             self.model.stop_training = True

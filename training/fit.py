@@ -16,7 +16,8 @@ import numpy as np
 
 from training import augmentation as views
 from training.batches import FaceBatches
-from training.callbacks import AVERAGE, BEST, LIVE, OPTIMIZER, STATE, Keeper, Pace, WeightAverage
+from training.callbacks import AVERAGE, BEST, LIVE, STATE, Keeper, Pace, WeightAverage
+from training.devices import replicas
 from training.errors import TrainingError
 from training.schedule import RunProgress, Stage
 
@@ -117,7 +118,16 @@ def fit(
     state = read_state(folder)
     history: list[dict[str, Any]] = state["history"]
     (folder / SETTINGS).write_text(json.dumps(asdict(settings), indent=1), encoding="utf-8")
-    steps = -(-len(training) // settings.batch_size)
+    devices = replicas()
+    if settings.batch_size % devices:
+        raise TrainingError(
+            f"A batch of {settings.batch_size} cannot be shared by {devices} devices: expected a multiple of {devices}."
+        )
+    steps = len(training) // settings.batch_size if devices > 1 else -(-len(training) // settings.batch_size)
+    if steps == 0:
+        raise TrainingError(
+            f"Too few faces to train on: expected at least {settings.batch_size}, received {len(training)}."
+        )
     progress = RunProgress(
         settings.stages,
         steps,
@@ -131,9 +141,7 @@ def fit(
     resumed = bool(history)
     while not progress.finished and not stopped:
         stage = progress.stage
-        previous = model.get_weights()
-        model = build(stage.side_px)
-        model.set_weights(previous)
+        model = _at_size(build, stage.side_px, model)
         _compile(model, training.heads, settings)
         if resumed:
             averaging.average = _restore(model, folder)
@@ -146,8 +154,9 @@ def fit(
             balance=settings.balance,
             seed=settings.seed,
             epoch=len(history),
-            strength=lambda: _strength(settings, progress),
+            strength=lambda step: _strength(settings, progress.share_at(step)),
             teacher=teacher,
+            replicas=devices,
         )
         faces = views.plain(validation.images, stage.side_px)
         keeper = Keeper(
@@ -160,13 +169,29 @@ def fit(
             batches,
             initial_epoch=len(history),
             epochs=1_000_000,
+            shuffle=False,  # the batches are drawn in random order already, and repeatably
             verbose=0,
             callbacks=[pace, averaging, keeper, *others],
         )
         stopped = keeper.stopped
-    model = build(settings.stages[-1].side_px)
+    model = _at_size(build, settings.stages[-1].side_px, model)
     model.load_weights(folder / BEST)
     return model, history
+
+
+def _at_size(build: Callable[[int], keras.Model], side_px: int, model: keras.Model) -> keras.Model:
+    """The same weights in a network for pictures of another size."""
+    if model.input_shape[1] == side_px:
+        return model
+    resized = build(side_px)
+    try:
+        resized.set_weights(model.get_weights())
+    except ValueError as error:
+        raise TrainingError(
+            f"The architecture {model.name} takes one picture size only: expected stages of one size, received "
+            f"{model.input_shape[1]} and {side_px} pixels."
+        ) from error
+    return resized
 
 
 def read_state(folder: Path) -> dict[str, Any]:
@@ -181,19 +206,16 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 def _restore(model: keras.Model, folder: Path) -> list[NDArray[np.float32]]:
     """Weights and optimizer of the last epoch into the model; returns the averaged weights."""
+    # The files hold the optimizer's state too; it is only read into one that has its variables.
+    model.optimizer.build(model.trainable_variables)
     model.load_weights(folder / AVERAGE)
     average = [np.array(weight) for weight in model.get_weights()]
     model.load_weights(folder / LIVE)
-    model.optimizer.build(model.trainable_variables)
-    with np.load(folder / OPTIMIZER) as kept:
-        for index, variable in enumerate(model.optimizer.variables):
-            variable.assign(kept[str(index)])
     return average
 
 
-def _strength(settings: TrainingSettings, progress: RunProgress) -> views.Augmentation:
-    gentle = progress.share >= 1 - settings.gentle_share
-    return settings.augmentation.gentler() if gentle else settings.augmentation
+def _strength(settings: TrainingSettings, share: float) -> views.Augmentation:
+    return settings.augmentation.gentler() if share >= 1 - settings.gentle_share else settings.augmentation
 
 
 def _compile(model: keras.Model, heads: Sequence[Head], settings: TrainingSettings) -> None:

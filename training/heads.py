@@ -35,7 +35,7 @@ class Head:
     @property
     def classes(self) -> NDArray[np.int64]:
         """`(n,)` the strongest class of each row."""
-        return self.targets.argmax(axis=1)
+        return np.asarray(self.targets.argmax(axis=1))
 
     def subset(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Head:
         """The rows a mask or an index names."""

@@ -1,76 +1,253 @@
-"""The `train` command: read, fit, export."""
+"""One training, end to end: read, choose, fit, export. What the `train` command and a Python program call."""
 
 from __future__ import annotations
 
+import json
 import logging
-import os
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from detector.model_card import find_model
+from training import export as exporting
+from training.architectures import find_architecture
+from training.callbacks import Watch
+from training.datasets import FaceDataset, read_dataset, without_twins
+from training.devices import prepare
+from training.errors import DatasetError, TrainingError
+from training.fit import Rows, TrainingSettings, fit
+from training.labels import label_set, select_rows
+from training.teachers import teacher_targets
+from training.transfer import start_from
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from training.fit import Stage
+    import keras
+    from numpy.typing import NDArray
+
+    from training.architectures import Architecture
+    from training.devices import MixedPrecision
+    from training.heads import Head
+    from training.labels import Targets
+    from training.schedule import RunProgress
+
+    Tell = Callable[[RunProgress, dict[str, Any]], None]
 
 logger = logging.getLogger(__name__)
 
+PLAN = "run.json"
 
-def parse_stages(text: str) -> tuple[Stage, ...]:
-    """Read `side:epochs` pairs, such as `32:12,48:18`.
 
-    Raises:
-        DatasetError: The text is not of this form.
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What to train on what.
+
+    Attributes:
+        data: FER2013's CSV, or a folder of pictures; see `training.datasets.read_dataset`.
+        votes: FER+'s vote file, where the data is FER2013's CSV.
+        architecture: Name of the network.
+        labels: `seven`, `happy-sad`, `marketing`, or names with commas between them; `None` takes what the data has.
+        targets: What is learnt of a row; `None` takes votes and original labels where there are votes, else the labels.
+        start: A model whose weights the run starts from (fine-tuning).
+        teachers: Models whose verdicts are mixed into the targets (distillation).
+        weights: Of the pretrained part of an architecture that has one: `imagenet`, a file, or `none`.
+        limit: Train on this many rows at most, the classes in proportion; `None` takes all.
+        find_faces: Cut the faces out of the pictures of a folder first, as the camera's pipeline does.
+        mixed_precision: `auto` (on a GPU), `on` or `off`.
     """
-    from training.datasets import DatasetError  # noqa: PLC0415 (with the rest)
-    from training.fit import Stage  # noqa: PLC0415 (imports Keras)
 
-    try:
-        pairs = [part.split(":") for part in text.split(",")]
-        stages = tuple(Stage(int(side), int(epochs)) for side, epochs in pairs)
-    except ValueError as error:
-        raise DatasetError(f"Invalid stages {text!r}: expected side:epochs pairs such as 32:12,48:18.") from error
-    if any(stage.side_px < 16 or stage.epochs < 1 for stage in stages):
-        raise DatasetError(f"Invalid stages {text!r}: expected sides from 16 pixels up and at least one epoch each.")
-    return stages
+    data: Path
+    votes: Path | None = None
+    architecture: str = "compact"
+    labels: str | None = None
+    targets: Targets | None = None
+    start: str | None = None
+    teachers: tuple[str, ...] = ()
+    weights: str | None = None
+    limit: int | None = None
+    find_faces: bool = False
+    mixed_precision: MixedPrecision = "auto"
 
 
-def train_and_export(
-    data: Path, votes: Path, out: Path, name: str, *, stages: str, batch_size: int, learning_rate: float, seed: int
+def train(
+    plan: TrainingPlan,
+    out: Path,
+    *,
+    name: str = "model",
+    settings: TrainingSettings | None = None,
+    h5: bool = False,
+    tensorboard: bool = False,
+    tell: Tell | None = None,
 ) -> Path:
-    """Train the compact network and write the finished model into the run's folder.
+    """Train a network and write the finished model, its card and its figures into the run's folder.
+
+    A run that was cut off goes on when it is called again with the same plan and settings.
 
     Args:
-        data: FER2013's CSV, plain or packed.
-        votes: FER+'s vote file.
-        out: Folder of the run; a run that was cut off there goes on.
+        plan: What to train on what.
+        out: Folder of the run; created if missing.
         name: Stem of the model's files.
-        stages: See `parse_stages`.
-        batch_size: Pictures a step.
-        learning_rate: Peak of the schedule.
-        seed: Of every random choice.
+        settings: How it is trained. Defaults to the architecture's recipe.
+        h5: Also write the older HDF5 form.
+        tensorboard: Also write logs for TensorBoard, into the folder `tensorboard`.
+        tell: Called after every step with the progress and the figures of the epoch so far.
 
     Returns:
         The `.keras` file.
 
     Raises:
-        DatasetError: The data or the stages are wrong.
+        DatasetError: The data cannot be used.
+        TrainingError: The plan does not fit together, or the folder holds another run.
+        ModelLoadError: A model to start from, or a teacher, cannot be read.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    logging.getLogger("training").setLevel(logging.INFO)
-    from training.datasets import read_fer2013  # noqa: PLC0415 (with the rest)
-    from training.export import export  # noqa: PLC0415 (imports Keras)
-    from training.fit import TrainingSettings, train  # noqa: PLC0415 (imports Keras)
-
-    settings = TrainingSettings(
-        stages=parse_stages(stages), batch_size=batch_size, peak_learning_rate=learning_rate, seed=seed
+    architecture = find_architecture(plan.architecture)
+    settings = settings or architecture.recipe
+    _keep_plan(plan, settings, out)
+    device = prepare(plan.mixed_precision)
+    faces = read_faces(plan, architecture.input_side_px, settings.seed)
+    training, validation, counts = split(faces, plan.limit, settings.seed)
+    labels = label_set(plan.labels, faces.classes) if plan.labels else faces.present
+    targets: Targets = plan.targets or ("original" if faces.votes is None else "votes+original")
+    images, heads = select_rows(training, labels, targets)
+    judged, judged_heads = select_rows(validation, labels, targets, complete=False)
+    logger.info("%d faces to train on, %d to validate with", len(images), len(judged))
+    build = _builder(plan, architecture, heads)
+    network, history = fit(
+        build,
+        Rows(images, heads),
+        Rows(judged, judged_heads),
+        out,
+        settings,
+        teacher=_taught(plan.teachers, images, heads[0]),
+        callbacks=_callbacks(out, tensorboard=tensorboard, tell=tell),
     )
-    faces = read_fer2013(data, votes)
-    training, validation = faces.split("Training"), faces.split("PublicTest")
-    logger.info("%d training rows, %d validation rows", len(training), len(validation))
-    network = train(training, validation, out, settings)
-    facts = {
-        "data": "FER2013, Training rows with a usable FER+ vote, near-twins of PublicTest left out; FER+ vote "
-        "distribution as soft labels, original labels on a second head",
+    facts = _facts(plan, settings, counts | {"used": len(images)}, faces, device)
+    return exporting.export(network, heads, out, name, validation, facts, labels=labels, history=history, h5=h5)
+
+
+def read_faces(plan: TrainingPlan, side_px: int, seed: int) -> FaceDataset:
+    """Read the data of a plan and say what was read and what was left out."""
+    if plan.find_faces:
+        from training.face_finder import FaceFinder  # noqa: PLC0415 (MediaPipe)
+
+        with FaceFinder(side_px) as finder:
+            faces = read_dataset(plan.data, plan.votes, side_px=side_px, seed=seed, face_finder=finder)
+    else:
+        faces = read_dataset(plan.data, plan.votes, side_px=side_px, seed=seed)
+    for sentence in faces.reading.sentences():
+        logger.info("%s", sentence)
+    return faces
+
+
+def split(faces: FaceDataset, limit: int | None, seed: int) -> tuple[FaceDataset, FaceDataset, dict[str, int]]:
+    """The rows to train on and the rows to validate with.
+
+    Rows of the training split whose near-twins stand in another split are left out.
+
+    Args:
+        faces: All rows.
+        limit: Most rows to train on; they are drawn with the classes in proportion. `None` takes all.
+        seed: Of that draw.
+
+    Returns:
+        Training rows, validation rows, and how many rows of each kind there are.
+
+    Raises:
+        DatasetError: One of the splits is missing, or the limit is too low.
+    """
+    training, validation = faces.split("training"), faces.split("validation")
+    others = [validation] + ([faces.split("test")] if "test" in faces.roles else [])
+    kept, twins = without_twins(training, others)
+    if twins:
+        logger.info("%d training faces also stand in another split and are left out", twins)
+    counts = {"training": len(training), "validation": len(validation), "twins_left_out": twins}
+    if limit is not None and limit < len(kept):
+        if limit < len(faces.classes):
+            raise DatasetError(f"A limit of {limit} rows is too low for {len(faces.classes)} classes: give more.")
+        chosen = _in_proportion(kept.original, limit, seed)
+        kept = kept.subset(chosen)
+    return kept, validation, counts
+
+
+def _in_proportion(labels: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
+    """Rows drawn so that every class keeps its share, by walking through the rows sorted by class."""
+    shuffled = np.random.default_rng(seed).permutation(len(labels))
+    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    return np.sort(by_class[np.linspace(0, len(labels) - 1, count).round().astype(np.int64)])
+
+
+def _keep_plan(plan: TrainingPlan, settings: TrainingSettings, out: Path) -> None:
+    """Refuse to go on with a run that was started with another plan."""
+    wanted = json.loads(json.dumps({"plan": asdict(plan), "settings": asdict(settings)}, default=str))
+    path = out / PLAN
+    if not path.exists():
+        out.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
+        return
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    for part in ("plan", "settings"):
+        for key, value in wanted[part].items():
+            if kept[part].get(key) != value:
+                raise TrainingError(
+                    f"The folder {out} holds a run with other settings: {key.replace('_', ' ')} was "
+                    f"{kept[part].get(key)!r}, now it is {value!r}. Go on with the same ones, or name another folder."
+                )
+
+
+def _builder(plan: TrainingPlan, architecture: Architecture, heads: Sequence[Head]) -> Callable[[int], keras.Model]:
+    sizes = {head.name: len(head.labels) for head in heads}
+    options: dict[str, Any] = {}
+    if architecture.pretrained:
+        options["weights"] = None if plan.weights == "none" else plan.weights or "imagenet"
+    elif plan.weights is not None:
+        raise TrainingError(f"The architecture {architecture.name} has no pretrained part: leave --weights out.")
+
+    def build(side_px: int) -> keras.Model:
+        network = architecture.build(sizes, side_px=side_px, **options)
+        if plan.start is not None:
+            start_from(network, find_model(plan.start), heads[0])
+        return network
+
+    return build
+
+
+def _taught(teachers: Sequence[str], images: NDArray[np.uint8], head: Head) -> dict[str, NDArray[np.float32]] | None:
+    if not teachers:
+        return None
+    from detector.classifier import load_classifier  # noqa: PLC0415 (native library)
+
+    logger.info("Asking %s for their verdicts", ", ".join(teachers))
+    return {head.name: teacher_targets([load_classifier(teacher) for teacher in teachers], images, head)}
+
+
+def _callbacks(
+    out: Path, *, tensorboard: bool, tell: Tell | None
+) -> list[Callable[[RunProgress], keras.callbacks.Callback]]:
+    import keras  # noqa: PLC0415 (seconds to import)
+
+    makers: list[Callable[[RunProgress], keras.callbacks.Callback]] = []
+    if tensorboard:
+        makers.append(lambda _: keras.callbacks.TensorBoard(out / "tensorboard", write_graph=False))
+    if tell is not None:
+        makers.append(lambda progress: Watch(progress, tell))
+    return makers
+
+
+def _facts(
+    plan: TrainingPlan, settings: TrainingSettings, counts: dict[str, int], faces: FaceDataset, device: object
+) -> dict[str, Any]:
+    """What the card says of the run."""
+    return {
+        "architecture": plan.architecture,
+        "data": plan.data.name + (f" with {plan.votes.name}" if plan.votes else ""),
+        "rows": counts,
+        "reading": faces.reading.sentences(),
+        "targets": plan.targets or ("original" if faces.votes is None else "votes+original"),
+        "started_from": find_model(plan.start).stem if plan.start else None,
+        "teachers": [find_model(teacher).stem for teacher in plan.teachers],
         "settings": asdict(settings),
+        "device": str(device),
     }
-    return export(network, out, name, validation, facts)

@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from training.errors import TrainingError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -22,6 +24,22 @@ class Stage:
 
     side_px: int
     epochs: int
+
+
+def parse_stages(text: str) -> tuple[Stage, ...]:
+    """Read `side:epochs` pairs, such as `32:12,48:18`.
+
+    Raises:
+        TrainingError: The text is not of this form.
+    """
+    try:
+        pairs = [part.split(":") for part in text.split(",")]
+        stages = tuple(Stage(int(side), int(epochs)) for side, epochs in pairs)
+    except ValueError as error:
+        raise TrainingError(f"Invalid stages {text!r}: expected side:epochs pairs such as 32:12,48:18.") from error
+    if any(stage.side_px < 16 or stage.epochs < 1 for stage in stages):
+        raise TrainingError(f"Invalid stages {text!r}: expected sides from 16 pixels up and at least one epoch each.")
+    return stages
 
 
 class RunProgress:
@@ -72,9 +90,13 @@ class RunProgress:
     @property
     def share(self) -> float:
         """How far the run has come, 0 to 1."""
+        return self.share_at(self._steps)
+
+    def share_at(self, step: int) -> float:
+        """How far the run has come at a step, which may be one ahead of the run; by the clock it is now."""
         if self._limit_s is not None:
             return min(1.0, self.spent_s / self._limit_s)
-        return min(1.0, self._steps / (self.epochs * self._steps_per_epoch))
+        return min(1.0, step / (self.epochs * self._steps_per_epoch))
 
     @property
     def left_s(self) -> float | None:

@@ -1,1 +1,102 @@
-"""Network architectures by name, one module each; every module offers `build(heads, ...)`."""
+"""Network architectures by name, one module each.
+
+Every module offers `build(heads, *, side_px, ...)`, the side of the pictures it is made for (`INPUT_SIDE_PX`) and the
+settings that train it well (`RECIPE`). A network takes `(n, side_px, side_px, 1)` grey levels, 0 to 255, does all scaling
+itself, and gives `(n, classes)` logits for every head.
+
+Example:
+    >>> architecture = find_architecture("compact")
+    >>> network = architecture.build({"emotions": 7})
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from training.errors import TrainingError
+
+if TYPE_CHECKING:
+    import keras
+
+    from training.fit import TrainingSettings
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One kind of network; its module is imported, and Keras with it, when it is first used.
+
+    Attributes:
+        name: As typed on the command line; also the name of the module and of the networks built.
+        summary: One sentence for people who choose.
+        pretrained: Whether `build` takes `weights` that were trained on other pictures.
+    """
+
+    name: str
+    summary: str
+    pretrained: bool = False
+
+    @property
+    def input_side_px(self) -> int:
+        """Side of the pictures that the network is made for."""
+        return int(self._module().INPUT_SIDE_PX)
+
+    @property
+    def recipe(self) -> TrainingSettings:
+        """The settings that train it well on FER2013; the seed and the time are the caller's."""
+        settings: TrainingSettings = self._module().RECIPE
+        return settings
+
+    def build(self, heads: dict[str, int], *, side_px: int | None = None, **options: Any) -> keras.Model:
+        """Build the network.
+
+        Args:
+            heads: Name and number of classes of each output.
+            side_px: Side of the input. Defaults to `input_side_px`.
+            options: Further arguments of the module's own `build`, such as `weights` of `vgg16`.
+
+        Raises:
+            TrainingError: The input is too small for the network, or its pretrained weights cannot be had.
+        """
+        return self._module().build(heads, side_px=self.input_side_px if side_px is None else side_px, **options)
+
+    def _module(self) -> Any:
+        return importlib.import_module(f"{__name__}.{self.name}")
+
+
+ARCHITECTURES = {
+    architecture.name: architecture
+    for architecture in (
+        Architecture("compact", "A small residual network for one core, the shipped default."),
+        Architecture("sequential", "A plain stack of convolution, normalisation, pooling and dropout, quick to train."),
+        Architecture("alexnet", "AlexNet at its published widths on 227 px pictures; large."),
+        Architecture("vgg16", "Frozen VGG16 features under a small classifier (transfer learning).", pretrained=True),
+    )
+}
+
+
+def find_architecture(name: str) -> Architecture:
+    """The architecture of a name.
+
+    Raises:
+        TrainingError: There is none of that name.
+    """
+    if name in ARCHITECTURES:
+        return ARCHITECTURES[name]
+    near = difflib.get_close_matches(name.lower(), ARCHITECTURES, n=1)
+    hint = f"; did you mean {near[0]}?" if near else "."
+    raise TrainingError(f"Unknown architecture {name!r}: expected one of {', '.join(ARCHITECTURES)}{hint}")
+
+
+def require_side(name: str, side_px: int, smallest_px: int) -> None:
+    """Refuse a picture that would be pooled away to nothing.
+
+    Raises:
+        TrainingError: The side is too small.
+    """
+    if side_px < smallest_px:
+        raise TrainingError(
+            f"The architecture {name} cannot take pictures of {side_px} px: expected a side of {smallest_px} px or more."
+        )

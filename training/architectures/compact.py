@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 import keras
 from keras import layers
 
+from training.fit import TrainingSettings
+from training.schedule import Stage
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,6 +25,9 @@ BLOCKS = (1, 1, 2)
 STEM_WIDTH = 24
 SQUEEZE = 8
 WEIGHT_DECAY = 5e-4
+RECIPE = TrainingSettings(
+    stages=(Stage(32, 18), Stage(40, 16), Stage(48, 22)), batch_size=128, optimizer="sgd", peak_learning_rate=0.12
+)
 
 
 def _conv(x: keras.KerasTensor, width: int, name: str, *, stride: int = 1, kernel: int = 3) -> keras.KerasTensor:

@@ -11,6 +11,7 @@ import pytest
 from detector.analysis import FORGET_AFTER_NS, STAGES, AnalysisSettings, FaceAnalyser
 from detector.classifier import load_classifier
 from detector.emotions import EMOTIONS
+from detector.errors import ModelLoadError
 from detector.face_detector import MediaPipeFaceDetector
 from detector.model_card import ModelCard
 from detector.smoothing import DELAY_S
@@ -103,6 +104,13 @@ def test_nobody_in_view_gives_a_frame_without_readings() -> None:
     stage = Stage()
     assert stage.show().readings == ()
     assert stage.analyser.times.frames == 1
+
+
+def test_a_model_of_other_labels_is_refused() -> None:
+    classifier = BrightnessClassifier()
+    classifier.card = classifier.card.model_copy(update={"labels": ("happy", "sad")})
+    with pytest.raises(ModelLoadError, match="brightness gives happy, sad; the kiosk expects angry, disgust"):
+        FaceAnalyser(ScriptedDetector(), classifier)
 
 
 def test_all_faces_of_a_frame_are_classified_at_once_in_the_models_framing(face: Face) -> None:

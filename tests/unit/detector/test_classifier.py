@@ -220,6 +220,14 @@ def test_a_missing_twin_is_made_once_and_kept_in_the_cache(
     assert list(tmp_path.glob("*.tflite")) == []
 
 
+def test_the_conversion_says_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    network = load_network(write_model(tmp_path))
+    capfd.readouterr()
+    module.convert_twin(network, SIDE)
+    print("and the console is back")  # noqa: T201
+    assert capfd.readouterr() == ("and the console is back\n", "")
+
+
 def test_a_network_that_only_takes_one_face_at_a_time_gets_one(tmp_path: Path) -> None:
     """`Flatten` keeps the batch size that it was converted with."""
     model = write_model(tmp_path)

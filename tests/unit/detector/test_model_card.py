@@ -12,7 +12,15 @@ from pydantic import ValidationError
 
 from detector.emotions import EMOTIONS
 from detector.errors import DetectorError, ModelLoadError
-from detector.model_card import DEFAULT_MODEL, MODELS_FOLDER, ModelCard, find_model, read_card, sha256_of
+from detector.model_card import (
+    DEFAULT_MODEL,
+    MODELS_FOLDER,
+    ModelCard,
+    find_model,
+    read_card,
+    require_emotions,
+    sha256_of,
+)
 
 SHIPPED = sorted(MODELS_FOLDER.glob("*.keras"))
 CONTENT = b"a network, as far as the card can tell"
@@ -106,10 +114,33 @@ def test_a_card_that_is_no_document(model: Path, text: str) -> None:
         read_card(model)
 
 
-@pytest.mark.parametrize("labels", [EMOTIONS[::-1], EMOTIONS[:-1], (*EMOTIONS, "contempt")])
-def test_other_labels_are_refused(model: Path, labels: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("labels", [EMOTIONS[::-1], EMOTIONS[:-1], (*EMOTIONS, "contempt"), ("bored", "keen")])
+def test_other_labels_can_be_read_but_do_not_serve_the_kiosk(model: Path, labels: tuple[str, ...]) -> None:
     write_card(model, labels=labels)
-    with pytest.raises(ModelLoadError, match="the kiosk expects angry, disgust, fear, happy, sad, surprise, neutral"):
+    card = read_card(model)
+    assert card.labels == labels
+    with pytest.raises(
+        ModelLoadError,
+        match=r"mine gives .*; the kiosk expects angry, disgust, fear, happy, sad, surprise, neutral",
+    ):
+        require_emotions(card)
+
+
+def test_the_seven_serve_the_kiosk(model: Path) -> None:
+    require_emotions(read_card(model))
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (("happy",), "labels: .*at least 2"),
+        (("happy", "happy"), "expected different names, received happy, happy"),
+        (("happy", ""), "expected different names"),
+    ],
+)
+def test_labels_that_are_none(model: Path, labels: tuple[str, ...], message: str) -> None:
+    write_card(model, labels=labels)
+    with pytest.raises(ModelLoadError, match=message):
         read_card(model)
 
 

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -90,5 +91,20 @@ def write_votes(tmp_path: Path) -> Callable[..., Path]:
                 values = [votes.get(column, 0) for column in FERPLUS_HEADER[2:]]
                 writer.writerow((usage, f"fer{number:07}.png", *values))
         return path
+
+    return write
+
+
+@pytest.fixture
+def write_pictures(tmp_path: Path) -> Callable[..., Path]:
+    """Writes pictures `(path below the folder, grey levels or BGR)` as PNG, or as their name ends."""
+
+    def write(pictures: dict[str, np.ndarray], name: str = "pictures") -> Path:
+        folder = tmp_path / name
+        for inner, picture in pictures.items():
+            path = folder / inner
+            path.parent.mkdir(parents=True, exist_ok=True)
+            assert cv2.imwrite(str(path), picture)
+        return folder
 
     return write

@@ -9,12 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from training.augmentation import Augmentation, augment, plain
+from training.augmentation import NO_AUGMENTATION, Augmentation, augment, plain, reduced
 
 Faces = Callable[..., np.ndarray]
-NOTHING = Augmentation(
-    rotation_deg=0, scale=0, shift=0, flip=False, contrast=0, gamma=1, noise=0, blur_share=0, erase_share=0
-)
+NOTHING = NO_AUGMENTATION
 
 
 def views(faces: np.ndarray, settings: Augmentation = Augmentation(), side_px: int = 48, seed: int = 0) -> np.ndarray:  # noqa: B008
@@ -122,7 +120,7 @@ def test_noise_is_no_stronger_than_asked() -> None:
 
 def test_a_share_of_the_views_is_blurred() -> None:
     checks = np.tile(np.indices((48, 48)).sum(axis=0) % 2 * 255, (400, 1, 1)).astype(np.uint8)
-    contrast = views(checks, replace(NOTHING, blur_share=0.25)).std(axis=(1, 2, 3))
+    contrast = views(checks, replace(NOTHING, blur_share=0.25, smallest_side_px=20)).std(axis=(1, 2, 3))
     blurred = contrast < 100
     assert 0.15 < blurred.mean() < 0.35
 
@@ -135,11 +133,47 @@ def test_a_share_of_the_views_is_partly_hidden(faces: Faces) -> None:
     assert changed.mean(axis=(1, 2)).max() <= 0.25
 
 
+def test_a_share_of_the_views_is_moved_along_a_line() -> None:
+    spot = np.zeros((400, 48, 48), np.uint8)
+    spot[:, 24, 24] = 255
+    found = views(spot, replace(NOTHING, motion_share=0.25))[..., 0]
+    moved = found.max(axis=(1, 2)) < 200
+    assert 0.15 < moved.mean() < 0.35
+    np.testing.assert_allclose(found.sum(axis=(1, 2)), 255, rtol=1e-3)
+    assert (found[moved] > 1).sum(axis=(1, 2)).min() >= 3
+
+
+def test_a_share_of_the_views_is_compressed(faces: Faces) -> None:
+    pictures = np.repeat(faces(1), 300, axis=0)
+    found = views(pictures, replace(NOTHING, jpeg_share=0.3))[..., 0]
+    changed = (np.abs(found - pictures) > 0.5).any(axis=(1, 2))
+    assert 0.2 < changed.mean() < 0.4
+    assert np.abs(found - pictures).mean() < 5
+
+
+def test_a_share_of_the_views_is_taken_in_the_dark(faces: Faces) -> None:
+    pictures = np.repeat(faces(1), 300, axis=0)
+    brightness = views(pictures, replace(NOTHING, low_light_share=0.3)).mean(axis=(1, 2, 3)) / pictures[0].mean()
+    dark = brightness < 0.9
+    assert 0.2 < dark.mean() < 0.4
+    assert 0.08 < brightness[dark].min() <= brightness[dark].max() < 0.42
+
+
+def test_reduced_pictures_keep_their_side_and_lose_their_detail() -> None:
+    checks = (np.indices((48, 48)).sum(axis=0) % 2 * 255).astype(np.float32)
+    small = reduced(checks, 12)
+    assert small.shape == (48, 48)
+    assert small.std() < 1
+    assert small.mean() == pytest.approx(127.5, abs=1)
+
+
 def test_gentler_is_half_as_strong() -> None:
-    gentle = Augmentation().gentler()
-    assert (gentle.rotation_deg, gentle.scale, gentle.shift, gentle.contrast) == (7.5, 0.07, 0.05, 0.15)
-    assert (gentle.gamma, gentle.noise, gentle.blur_share, gentle.erase_share, gentle.flip) == (1.25, 5, 0.075, 0, True)
-    assert Augmentation().gentler().gentler().gamma == 1.125
+    full = Augmentation(mixup=0.2)
+    gentle = full.gentler()
+    for name in ("rotation_deg", "scale", "shift", "contrast", "noise", "blur_share", "motion_share", "jpeg_share"):
+        assert getattr(gentle, name) == getattr(full, name) / 2
+    assert (gentle.gamma, gentle.erase_share, gentle.mixup, gentle.flip) == (1.25, 0, 0, True)
+    assert full.gentler().gentler().gamma == 1.125
 
 
 def test_plain_takes_means_when_it_shrinks(faces: Faces) -> None:

@@ -1,4 +1,4 @@
-"""The published files as published, their label rules by known answers, and pictures that stand in both splits."""
+"""FER2013 and FER+ as published, whole and damaged; one door for every form."""
 
 from __future__ import annotations
 
@@ -10,12 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from detector.emotions import EMOTIONS
 from training.datasets import (
@@ -24,11 +20,10 @@ from training.datasets import (
     DatasetError,
     FaceDataset,
     majority,
-    near_twins,
-    plurality,
+    read_dataset,
     read_fer2013,
-    soft_labels,
 )
+from training.datasets.fer2013 import MAX_LINE_BYTES
 
 Faces = Callable[..., np.ndarray]
 
@@ -74,8 +69,12 @@ def test_splits_and_subsets(write_fer: Any, write_votes: Any, faces: Faces) -> N
     assert public.votes is not None
     assert public.votes[:, VOTE_LABELS.index("happy")].tolist() == [2, 6]
     assert found.subset(np.array([7, 0])).original.tolist() == [0, 0]
-    with pytest.raises(DatasetError, match=r"no rows in the split 'Test'; it has PrivateTest, PublicTest, Training\."):
+    with pytest.raises(
+        DatasetError, match=r"'Test': expected one of Training \(4 rows\), .*role among training, .*, test\."
+    ):
         found.split("Test")
+    assert found.split("validation").original.tolist() == [2, 6]
+    assert found.subset(np.array([1])).reading is found.reading
 
 
 def test_votes_are_put_in_our_order(write_fer: Any, write_votes: Any, faces: Faces) -> None:
@@ -102,6 +101,15 @@ def test_votes_are_put_in_our_order(write_fer: Any, write_votes: Any, faces: Fac
     [
         ((0, "1 2 3", "Training"), r"row 1: expected 2304 pixels, received 3\."),
         ((0, "", "Training"), r"row 1: expected 2304 pixels, received 0\."),
+        ((0, "   ", "Training"), r"row 1: expected 2304 pixels, received 0\."),
+        ((0, "1 " * 2305, "Training"), r"row 1: expected 2304 pixels, received 2305\."),
+        ((0, "1.5 " * 2304, "Training"), "row 1: expected whole numbers as emotion and pixels"),
+        ((0, "- " * 2304, "Training"), "row 1: expected whole numbers as emotion and pixels"),
+        ((0, "9" * 400 + " 1" * 2303, "Training"), "row 1: expected "),
+        ((0, "9" * 30 + " 1" * 2303, "Training"), r"row 1: expected pixels from 0 to 255, received 1 to 9"),
+        (("", "1 " * 2304, "Training"), "row 1: expected whole numbers as emotion and pixels"),
+        ((0, "1 " * 2304, "Test"), "row 1: expected Training, PublicTest, PrivateTest as Usage, received 'Test'"),
+        ((0, "1 " * 2304, ""), "row 1: expected Training, PublicTest, PrivateTest as Usage, received ''"),
         ((0, "a " * 2304, "Training"), "row 1: expected whole numbers as emotion and pixels"),
         (("happy", "1 " * 2304, "Training"), "row 1: expected whole numbers as emotion and pixels"),
         ((7, "1 " * 2304, "Training"), r"row 1: expected an emotion from 0 to 6, received 7\."),
@@ -110,22 +118,37 @@ def test_votes_are_put_in_our_order(write_fer: Any, write_votes: Any, faces: Fac
         ((0, "-1 " + "1 " * 2303, "Training"), r"row 1: expected pixels from 0 to 255, received -1 to 1\."),
     ],
 )
-def test_a_wrong_row_is_named(write_fer: Any, row: tuple[object, str, str], message: str) -> None:
-    with pytest.raises(DatasetError, match=message):
+def test_a_wrong_row_is_left_out_and_named(
+    write_fer: Any, faces: Faces, row: tuple[object, str, str], message: str
+) -> None:
+    with pytest.raises(DatasetError, match=rf"has no row that can be used\. .*1 row was left out: .*{message}"):
         read_fer2013(write_fer([row]))
+    first, second = faces(2)
+    found = read_fer2013(write_fer([(3, first, "Training"), row, row, (6, second, "PublicTest")]))
+    np.testing.assert_array_equal(found.images, [first, second])
+    assert found.original.tolist() == [3, 6]
+    assert found.usage.tolist() == ["Training", "PublicTest"]
+    assert found.reading.read == 2
+    [(reason, skipped)] = found.reading.skipped.items()
+    assert skipped.count == 2
+    summary, sentence = found.reading.sentences()
+    assert summary == "2 rows read, 2 left out."
+    assert sentence.startswith(f"2 rows were left out: {reason}. The first is row 2: expected ")
 
 
 def test_wrong_columns_are_named(tmp_path: Path) -> None:
     path = tmp_path / "fer2013.csv"
     path.write_text("label,pixels\n0,1 2 3\n")
-    with pytest.raises(DatasetError, match=r"lacks the column\(s\) Usage, emotion of FER2013's Kaggle form\."):
+    with pytest.raises(
+        DatasetError, match=r"lacks the column\(s\) Usage, emotion of FER2013's Kaggle form: expected .*received label"
+    ):
         read_fer2013(path)
 
 
 def test_an_empty_file_and_one_without_rows(tmp_path: Path) -> None:
     path = tmp_path / "fer2013.csv"
     path.write_text("")
-    with pytest.raises(DatasetError, match="lacks the column"):
+    with pytest.raises(DatasetError, match=r"is empty: expected FER2013's .* columns emotion, pixels, Usage\."):
         read_fer2013(path)
     path.write_text("emotion,pixels,Usage\n")
     with pytest.raises(DatasetError, match="has a header but no rows"):
@@ -165,7 +188,7 @@ def test_an_archive_with_two_tables_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a.csv", "")
         archive.writestr("b.csv", "")
-    with pytest.raises(DatasetError, match=r"must hold exactly one \.csv file, but holds 2\."):
+    with pytest.raises(DatasetError, match=r"must hold exactly one \.csv file, but holds 2: unpack"):
         read_fer2013(path)
 
 
@@ -174,7 +197,7 @@ def test_votes_of_other_rows_are_refused(write_fer: Any, write_votes: Any, faces
     usages = ["Training", "Training", "PublicTest", "PrivateTest"]
     for wrong in (usages[:3], usages[::-1], [*usages, "Training"]):
         votes = write_votes([(usage, {"fear": 5}) for usage in wrong])
-        with pytest.raises(DatasetError, match=rf"does not belong .*expected 4 rows .*received {len(wrong)}\."):
+        with pytest.raises(DatasetError, match=rf"does not belong .*expected 4 rows .*received {len(wrong)}"):
             read_fer2013(fer, votes)
 
 
@@ -184,8 +207,6 @@ def test_a_wrong_vote_file_is_refused(write_fer: Any, write_votes: Any, faces: F
         read_fer2013(fer, tmp_path / "nowhere.csv")
     with pytest.raises(DatasetError, match=r"lacks the column\(s\) NF, anger,.* of the FER\+ vote file"):
         read_fer2013(fer, fer)
-    with pytest.raises(DatasetError, match="expected numbers of votes"):
-        read_fer2013(fer, write_votes([("Training", {"fear": "many"})]))
     without_usage = tmp_path / "votes.csv"
     text = write_votes([("Training", {"fear": 10})]).read_text()
     without_usage.write_text(text.replace("Usage", "Split"))
@@ -193,127 +214,92 @@ def test_a_wrong_vote_file_is_refused(write_fer: Any, write_votes: Any, faces: F
         read_fer2013(fer, without_usage)
 
 
-def votes(**named: int) -> list[float]:
-    """A row of votes: our emotions, contempt, unknown, not_a_face."""
-    order = (*VOTE_LABELS, "unknown", "not_a_face")
-    assert set(named) <= set(order)
-    return [float(named.get(name, 0)) for name in order]
+def test_broken_votes_take_their_row_with_them(write_fer: Any, write_votes: Any, faces: Faces) -> None:
+    pictures = faces(8)
+    rows: list[tuple[object, object, str]] = [(number % 7, face, "Training") for number, face in enumerate(pictures)]
+    rows[1] = (1, "1 2 3", "Training")
+    rows[2] = (2, pictures[2], "nowhere")
+    votes: list[tuple[str, dict[str, object]]] = [("Training", {"fear": number}) for number in range(8)]
+    votes[1] = ("Training", {"fear": "broken in both files"})
+    votes[4] = ("Training", {"fear": "many"})
+    votes[5] = ("Training", {"sadness": -1, "fear": "inf"})
+    votes[6] = ("elsewhere", {"sadness": 5})
+    votes[7] = ("Training", {"sadness": "", "NF": 10})
+    found = read_fer2013(write_fer(rows), write_votes(votes))
+    assert found.original.tolist() == [0, 3, 0]
+    np.testing.assert_array_equal(found.images, pictures[[0, 3, 7]])
+    assert found.votes is not None
+    assert found.votes[:, VOTE_LABELS.index("fear")].tolist() == [0, 3, 0]
+    assert found.votes[2, -1] == 10
+    assert found.reading.read == 3
+    assert found.reading.skipped_count == 5
+    assert {reason: entry.first for reason, entry in found.reading.skipped.items()} == {
+        "a wrong number of pixels": "row 2: expected 2304 pixels, received 3",
+        "an unknown Usage": "row 3: expected Training, PublicTest, PrivateTest as Usage, received 'nowhere'",
+        "votes that are not numbers from 0 up": "row 5 of fer2013new.csv: expected numbers of votes from 0 up, "
+        "received 'many'",
+        "an unknown Usage beside the votes": "row 7 of fer2013new.csv: expected Training, PublicTest, PrivateTest as "
+        "Usage, received 'elsewhere'",
+    }
 
 
-@pytest.mark.parametrize(
-    ("row", "expected"),
-    [
-        (votes(happy=10), "happy"),
-        (votes(happy=6, neutral=4), "happy"),
-        # Half of the votes is not more than half.
-        (votes(happy=5, neutral=5), None),
-        (votes(happy=4, neutral=3, sad=3), None),
-        # Single votes are dropped before the votes are counted: 4 of 7 and 3 of 5 that remain.
-        (votes(happy=4, neutral=3, sad=1, fear=1, angry=1), "happy"),
-        (votes(sad=3, neutral=2, happy=1, fear=1, angry=1, disgust=1, surprise=1), "sad"),
-        (votes(surprise=2, happy=1, fear=1, angry=1, disgust=1, sad=1), "surprise"),
-        (votes(happy=1, neutral=1, sad=1), None),
-        (votes(), None),
-        (votes(contempt=7, neutral=3), "contempt"),
-        (votes(unknown=6, neutral=4), None),
-        (votes(not_a_face=10), None),
-        # Votes for unknown and not-a-face count among those of which half is asked.
-        (votes(happy=4, unknown=3, not_a_face=3), None),
-    ],
-)
-def test_majority_by_the_rule_of_the_ferplus_authors(row: list[float], expected: str | None) -> None:
-    [label] = majority(np.array([row]))
-    assert label == (NO_LABEL if expected is None else VOTE_LABELS.index(expected))
+def test_votes_that_are_cut_off_are_counted(write_fer: Any, write_votes: Any, faces: Faces) -> None:
+    votes = write_votes([("Training", {"fear": 5})] * 3)
+    votes.write_text(votes.read_text().removesuffix(",0,0\n") + "\n")
+    found = read_fer2013(write_fer([(number, face, "Training") for number, face in enumerate(faces(3))]), votes)
+    assert found.original.tolist() == [0, 1]
+    assert found.reading.skipped["fewer votes than the header names"].first.startswith("row 3 of fer2013new.csv")
 
 
-@pytest.mark.parametrize(
-    ("row", "expected"),
-    [
-        (votes(happy=4, neutral=3, sad=3), "happy"),
-        (votes(happy=1), "happy"),
-        (votes(unknown=8, fear=2), "fear"),
-        (votes(contempt=4, sad=3), "contempt"),
-        (votes(sad=4, angry=4), "angry"),
-        (votes(unknown=10), None),
-        (votes(), None),
-    ],
-)
-def test_plurality_among_the_eight(row: list[float], expected: str | None) -> None:
-    [label] = plurality(np.array([row]))
-    assert label == (NO_LABEL if expected is None else VOTE_LABELS.index(expected))
-
-
-def test_soft_labels_are_the_votes_without_the_single_ones() -> None:
-    rows = np.array(
-        [
-            votes(happy=6, neutral=3, sad=1),
-            votes(happy=4, unknown=3, contempt=3),
-            votes(unknown=6, happy=4),
-            votes(not_a_face=10),
-            votes(),
-        ]
-    )
-    soft, usable = soft_labels(rows)
-    assert usable.tolist() == [True, True, False, False, False]
-    happy, neutral, contempt = (VOTE_LABELS.index(name) for name in ("happy", "neutral", "contempt"))
-    assert soft[0, [happy, neutral]] == pytest.approx([6 / 9, 3 / 9])
-    assert soft[1, [happy, contempt]] == pytest.approx([4 / 7, 3 / 7])
-    assert soft[0].sum() == pytest.approx(1)
-    assert (soft[2:] == 1 / 8).all()
-
-
-vote_tables = hnp.arrays(np.float64, st.tuples(st.integers(1, 20), st.just(10)), elements=st.integers(0, 10).map(float))
-
-
-@given(vote_tables)
-def test_the_rules_agree_where_they_must(table: np.ndarray) -> None:
-    most, more_than_half = plurality(table), majority(table)
-    labelled = more_than_half != NO_LABEL
-    assert (most[labelled] == more_than_half[labelled]).all()
-    soft, usable = soft_labels(table)
-    np.testing.assert_allclose(soft.sum(axis=1), 1)
-    assert usable[labelled].all()
-    assert (soft[labelled].argmax(axis=1) == more_than_half[labelled]).all()
-    assert (soft[labelled].max(axis=1) > 0.5).all()
-
-
-def test_twins_are_found_although_they_were_changed_a_little(faces: Faces) -> None:
-    others = faces(20, seed=1)
-    turn = cv2.getRotationMatrix2D((23.5, 23.5), 0.7, 1.01)
-    twins = np.stack(
-        [
-            others[3],
-            np.clip(others[4].astype(int) * 0.7 + 40, 0, 255).astype(np.uint8),
-            others[5][:, ::-1],
-            cv2.warpAffine(others[6], turn, (48, 48), borderMode=cv2.BORDER_REPLICATE),
-            others[7][::-1],
-            faces(1, seed=2)[0],
-            255 - others[8],
-        ]
-    )
-    assert near_twins(twins, others).tolist() == [True, True, True, True, False, False, False]
-
-
-def test_twins_are_told_from_neighbours_by_the_threshold(faces: Faces) -> None:
+def test_a_table_in_another_dress(write_fer: Any, faces: Faces, tmp_path: Path) -> None:
+    """Columns in another order, quoted fields, Windows' line ends, a byte order mark, a blank last line."""
     [face] = faces(1)
-    noisy = np.clip(face + np.random.default_rng(0).normal(0, 25, face.shape), 0, 255).astype(np.uint8)
-    together = float(np.corrcoef(face.ravel(), noisy.ravel())[0, 1])
-    assert near_twins(noisy[None], face[None], together - 0.01).tolist() == [True]
-    assert near_twins(noisy[None], face[None], together + 0.01).tolist() == [False]
+    path = tmp_path / "icml.csv"
+    pixels = " ".join(map(str, face.ravel()))
+    lines = ["emotion, Usage, pixels", f'"3","PublicTest","{pixels}"', f"4, Training , {pixels} ", ""]
+    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
+    found = read_fer2013(path)
+    assert found.original.tolist() == [3, 4]
+    assert found.usage.tolist() == ["PublicTest", "Training"]
+    np.testing.assert_array_equal(found.images, [face, face])
 
 
-def test_twins_beyond_the_first_block_are_found(faces: Faces) -> None:
-    many = np.tile(faces(10), (250, 1, 1))
-    found = near_twins(many, faces(10)[[7]])
-    assert np.flatnonzero(found).tolist() == list(range(7, 2500, 10))
+def test_what_is_torn_stays_one_row(write_fer: Any, faces: Faces) -> None:
+    """A stray quotation mark, an overlong line, bytes of no alphabet, a line that is cut off."""
+    pictures = faces(5)
+    path = write_fer([(3, face, "Training") for face in pictures])
+    header, *lines = path.read_bytes().splitlines(keepends=True)
+    lines[0] = lines[0].replace(b",", b',"', 1)
+    lines[1] = lines[1].strip() + b" 1" * MAX_LINE_BYTES + b"\r\n"
+    lines[2] = b"\x00\xff\xfe" + lines[2]
+    lines[4] = lines[4][:3000]
+    path.write_bytes(header + b"".join(lines))
+    found = read_fer2013(path)
+    np.testing.assert_array_equal(found.images, pictures[[3]])
+    assert found.reading.skipped_count == 4
 
 
-def test_twins_of_nothing(faces: Faces) -> None:
-    nothing = np.zeros((0, 48, 48), np.uint8)
-    assert near_twins(faces(3), nothing).tolist() == [False] * 3
-    assert near_twins(nothing, faces(3)).shape == (0,)
-    flat = np.full((1, 48, 48), 90, np.uint8)
-    assert near_twins(flat, faces(3)).tolist() == [False]
+def test_nothing_is_left_out_of_a_whole_file(write_fer: Any, faces: Faces) -> None:
+    reading = read_fer2013(write_fer(rows_of(faces(8)))).reading
+    assert reading.sentences() == ["8 rows read, 0 left out."]
+    assert (reading.read, reading.skipped_count, reading.notes) == (8, 0, ())
+
+
+def test_one_door_for_files(write_fer: Any, write_votes: Any, faces: Faces, tmp_path: Path) -> None:
+    fer = write_fer([(0, faces(1)[0], "Training")])
+    found = read_dataset(fer, write_votes([("Training", {"fear": 10})]))
+    assert found.votes is not None
+    np.testing.assert_array_equal(found.images, faces(1))
+    with pytest.raises(DatasetError, match=r"There is no dataset .*nowhere: expected FER2013's fer2013\.csv"):
+        read_dataset(tmp_path / "nowhere")
+    (tmp_path / "other.csv").write_text("emotion,pixels\n")
+    with pytest.raises(DatasetError, match=r"lacks the column\(s\) Usage"):
+        read_dataset(tmp_path / "other.csv")
+    (tmp_path / "faces.npz").write_bytes(b"PK")
+    with pytest.raises(DatasetError, match=r"Cannot tell what dataset .*faces\.npz is: expected .* \.csv, \.xz"):
+        read_dataset(tmp_path / "faces.npz")
+    with pytest.raises(DatasetError, match="leave --votes out, or name"):
+        read_dataset(tmp_path, fer)
 
 
 @pytest.mark.slow

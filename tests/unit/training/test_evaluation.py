@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,54 +13,21 @@ from hypothesis import strategies as st
 
 from detector.emotions import EMOTIONS
 from detector.model_card import ModelCard
-from training.datasets import VOTE_LABELS, DatasetError, FaceDataset
+from training.datasets import NO_LABEL, VOTE_LABELS, DatasetError, FaceDataset
 from training.evaluation import (
-    calibration_error,
+    HAPPY_SAD,
     confusion_matrix,
     evaluate,
+    fitted,
+    judge,
     judged_rows,
     per_class,
+    predict,
+    restricted,
     vote_shares,
 )
 
 HAPPY, SAD, NEUTRAL = (EMOTIONS.index(name) for name in ("happy", "sad", "neutral"))
-
-
-def test_perfect_calibration_has_no_error() -> None:
-    confidence = np.repeat([0.5, 0.75, 1.0], 100)
-    correct = np.concatenate([np.repeat([1, 0], 50), np.repeat([1, 0], [75, 25]), np.ones(100)])
-    assert calibration_error(confidence, correct) == pytest.approx(0)
-
-
-@pytest.mark.parametrize(
-    ("confidence", "correct", "expected"),
-    [
-        ([1.0, 1.0], [0, 0], 1.0),
-        ([0.9, 0.9, 0.9, 0.9], [1, 1, 0, 0], 0.4),
-        ([0.2, 0.2], [1, 1], 0.8),
-        # Two bins of 3 and 1 rows: |0.8 * 3 - 3| and |0.4 - 0|, over 4 rows.
-        ([0.8, 0.8, 0.8, 0.4], [1, 1, 1, 0], (0.6 + 0.4) / 4),
-        # In one bin, too sure and too unsure cancel each other out.
-        ([0.68, 0.72], [0, 1], abs(1.4 - 1) / 2),
-        # The share of the votes stands for the accuracy.
-        ([0.6, 0.6], [0.6, 0.6], 0.0),
-    ],
-)
-def test_calibration_error_by_hand(confidence: list[float], correct: list[float], expected: float) -> None:
-    assert calibration_error(np.array(confidence), np.array(correct, dtype=float)) == pytest.approx(expected)
-
-
-def test_the_number_of_bins_counts() -> None:
-    confidence, correct = np.array([0.1, 0.9]), np.array([1.0, 0.0])
-    assert calibration_error(confidence, correct, bins=1) == pytest.approx(0)
-    assert calibration_error(confidence, correct) == pytest.approx(0.9)
-    assert math.isnan(calibration_error(np.zeros(0), np.zeros(0)))
-
-
-@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=50))
-def test_calibration_error_is_a_share(rows: list[tuple[float, float]]) -> None:
-    confidence, correct = np.array(rows).T
-    assert 0 <= calibration_error(confidence, correct) <= 1 + 1e-12
 
 
 def test_confusion_has_the_truth_in_rows() -> None:
@@ -97,10 +63,10 @@ class KeyedClassifier:
 
     runtime = "keyed"
 
-    def __init__(self, sure: float = 0.9, unsure: float = 0.4) -> None:
+    def __init__(self, sure: float = 0.9, unsure: float = 0.4, labels: tuple[str, ...] = EMOTIONS) -> None:
         self.card = ModelCard(
             name="keyed",
-            labels=EMOTIONS,
+            labels=labels,
             input_side_px=48,
             crop_scale=1,
             crop_raise=0,
@@ -115,7 +81,8 @@ class KeyedClassifier:
         self.largest_batch = max(self.largest_batch, len(crops))
         said, odd = np.divmod(crops[:, 0, 0], 2)
         top = np.where(odd, self._unsure, self._sure)
-        scores = np.repeat((1 - top)[:, None] / 6, 7, axis=1)
+        classes = len(self.card.labels)
+        scores = np.repeat((1 - top)[:, None] / (classes - 1), classes, axis=1)
         scores[np.arange(len(crops)), said] = top
         return np.log(scores)
 
@@ -157,7 +124,8 @@ FACES = keyed(
 def test_which_rows_count(against: Any, rows: list[int], truth: list[str]) -> None:
     found, labels = judged_rows(FACES, against)
     assert found.tolist() == rows
-    assert [EMOTIONS[label] for label in labels] == truth
+    names = HAPPY_SAD if against == "happy-sad" else EMOTIONS
+    assert [names[label] for label in labels] == truth
 
 
 def test_the_document_against_the_majority() -> None:
@@ -234,3 +202,106 @@ def test_the_temperature_of_the_card_is_used(dataset: Callable[..., FaceDataset]
     classifier.card = classifier.card.model_copy(update={"temperature": 3.0})
     assert cool == pytest.approx(0.1)
     assert evaluate(classifier, faces, "original")["ece"] > 0.4
+
+
+def test_some_labels_only() -> None:
+    labels = ("happy", "neutral", "sad")
+    document = evaluate(KeyedClassifier(sure=0.7), FACES, "plurality", labels=labels)
+    assert (document["n"], document["labels"], document["against"]) == (4, list(labels), "plurality")
+    assert document["confusion"] == [[1, 1, 0], [0, 1, 0], [0, 0, 1]]
+    # 0.7 of 0.7 + 2 * 0.05; votes among the three for what was said: 10/10, 2/10, 6/10, 5/10.
+    assert document["ece"] == pytest.approx(abs(0.7 / 0.8 - 2.3 / 4))
+
+
+def test_a_model_of_two_labels_is_judged_by_these() -> None:
+    classifier = KeyedClassifier(labels=("sad", "happy"))
+    faces = keyed([{"original": "happy", "says": "disgust"}, {"original": "sad", "says": "angry"}] * 3)
+    document = evaluate(classifier, faces, "original")
+    # What it says first is `sad` to it, `angry` to the seven; what it says second is `happy`.
+    assert (document["n"], document["labels"], document["accuracy"]) == (6, ["happy", "sad"], 1.0)
+    assert evaluate(classifier, faces, "happy-sad")["confusion"] == [[3, 0], [0, 3]]
+
+
+def test_classes_of_ones_own() -> None:
+    images = np.zeros((4, 48, 48), np.uint8)
+    images[2:, 0, 0] = 2
+    faces = FaceDataset(images, np.array([2, NO_LABEL, 0, 0]), None, np.array(["test"] * 4), ("bored", "happy", "keen"))
+    classifier = KeyedClassifier(labels=("keen", "bored", "asleep"))
+    document = evaluate(classifier, faces, "original")
+    assert (document["labels"], document["n"], document["accuracy"]) == (["bored", "keen"], 3, 1.0)
+    with pytest.raises(DatasetError, match="needs both labels: the dataset has bored, happy, keen"):
+        evaluate(classifier, faces, "happy-sad")
+
+
+@pytest.mark.parametrize(
+    ("against", "labels", "known", "message"),
+    [
+        (
+            "original",
+            ("happy", "bored"),
+            None,
+            r"Against original, the dataset does not know bored: expected some of angry",
+        ),
+        ("majority", ("happy", "sad"), ("happy", "fear"), "The model does not know sad: expected some of happy, fear"),
+        ("original", ("happy",), None, "at least two different labels, received happy"),
+        ("original", ("happy", "happy"), None, "at least two different labels, received happy, happy"),
+        ("original", (), None, "received none"),
+        ("original", None, ("happy", "bored"), "the model knows happy, bored, against original there are angry"),
+        ("original", ("fear", "disgust"), None, None),
+        (
+            "majority",
+            ("fear", "disgust"),
+            None,
+            "No row of the dataset has a label against majority among fear, disgust",
+        ),
+        ("minority", None, None, "Cannot measure against 'minority': expected original, majority"),
+    ],
+)
+def test_labels_that_cannot_be_judged(against: Any, labels: Any, known: Any, message: str | None) -> None:
+    if message is None:
+        assert len(judge(FACES, against, labels, known)) == 1
+        return
+    with pytest.raises(DatasetError, match=message):
+        judge(FACES, against, labels, known)
+
+
+def test_pictures_are_resized_to_what_the_model_takes(faces: Callable[..., np.ndarray]) -> None:
+    pictures = faces(3)
+    assert fitted(pictures, 48) is pictures
+    assert fitted(pictures, 24).shape == (3, 24, 24)
+    np.testing.assert_array_equal(fitted(np.full((2, 48, 48), 77, np.uint8), 227), np.full((2, 227, 227), 77))
+    # Shrinking by a half takes the mean of four.
+    quarters = pictures.reshape(3, 24, 2, 24, 2).mean(axis=(2, 4))
+    np.testing.assert_allclose(fitted(pictures, 24), quarters, atol=0.5)
+    assert fitted(pictures[:0], 24).shape == (0, 24, 24)
+
+
+class LeftEye(KeyedClassifier):
+    """Happy or sad by the brightness of the left half."""
+
+    def logits(self, crops: np.ndarray) -> np.ndarray:
+        left = crops[:, :, : crops.shape[2] // 2].mean(axis=(1, 2)) / 255
+        scores = np.full((len(crops), 7), 1e-6)
+        scores[:, HAPPY], scores[:, SAD] = left, 1 - left
+        return np.log(np.maximum(scores, 1e-6))
+
+
+def test_the_mirror_image_counts_half() -> None:
+    picture = np.zeros((1, 48, 48), np.uint8)
+    picture[:, :, :24] = 255
+    once, twice = (predict(LeftEye(), picture, flip=flip) for flip in (False, True))
+    assert once[0, HAPPY] == pytest.approx(1, abs=1e-4)
+    assert twice[0, [HAPPY, SAD]] == pytest.approx([0.5, 0.5], abs=1e-4)
+    assert twice.sum() == pytest.approx(1)
+    both = FaceDataset(picture, np.array([HAPPY]), None, np.array(["test"]))
+    assert evaluate(LeftEye(), both, "original", flip=True)["ece"] == pytest.approx(0.5, abs=1e-4)
+
+
+@given(st.lists(st.lists(st.floats(0, 1), min_size=7, max_size=7), min_size=1, max_size=5), st.permutations(range(7)))
+def test_restricted_probabilities_sum_to_one(rows: list[list[float]], order: list[int]) -> None:
+    scores = np.array(rows)
+    labels = [EMOTIONS[index] for index in order[:3]]
+    part = restricted(scores, EMOTIONS, labels)
+    np.testing.assert_allclose(part.sum(axis=1), 1)
+    assert part.shape == (len(rows), 3)
+    assert restricted(scores, EMOTIONS, EMOTIONS) is scores

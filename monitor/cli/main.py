@@ -1,0 +1,75 @@
+"""The command line: one command per job, and the only place that turns an error into an exit status.
+
+Nothing heavy is imported before a command runs, so that help appears at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import click
+
+from monitor.cli.errors import is_callers_mistake, is_known, one_sentence
+from monitor.cli.offline import evaluate, models, train
+from monitor.cli.options import DONE, FAILED, PROGRAM, WRONG, debug_option, set_up_logging
+from monitor.cli.sessions import replay, report, run, sessions
+from monitor.cli.tools import bench, classify, doctor
+
+logger = logging.getLogger(__name__)
+
+
+@click.group(
+    name=PROGRAM,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: ad-monitor run --source demo --loops 1 --report report.html",
+)
+@click.version_option(package_name="ad-reaction-monitor", prog_name=PROGRAM)
+@debug_option
+def cli() -> None:
+    """Faces in front of an ad screen and the ad on it, on one clock."""
+
+
+for _command in (run, replay, sessions, report, classify, bench, doctor, train, evaluate, models):
+    cli.add_command(_command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and end the process with its status."""
+    set_up_logging()
+    status = DONE
+    try:
+        cli.main(args=arguments, prog_name=PROGRAM, standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        status = WRONG
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else PROGRAM
+        _complain(f"{error.format_message().rstrip('.')}. Try `{command} --help`.")
+        status = WRONG
+    except click.ClickException as error:
+        _complain(error.format_message())
+        status = FAILED
+    except (KeyboardInterrupt, click.Abort):
+        _complain("Stopped.")
+        status = FAILED
+    except BrokenPipeError:
+        # Whoever read the output, such as `head`, has enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        status = WRONG if is_callers_mistake(error) else FAILED
+        if logging.getLogger().level == logging.DEBUG:
+            logger.exception("Failed")
+        elif status == WRONG or is_known(error):
+            _complain(one_sentence(error))
+        else:
+            _complain(
+                f"Internal error ({type(error).__name__}: {error}). This is a mistake in the program; run it again with "
+                "--debug to see where."
+            )
+    sys.exit(status)
+
+
+def _complain(message: str) -> None:
+    click.echo(f"Error: {message}", err=True)

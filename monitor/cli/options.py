@@ -1,0 +1,129 @@
+"""What the commands share: their common options, how they print, and who may write to the terminal."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DONE, FAILED, WRONG = 0, 1, 2
+PROGRAM = "ad-monitor"
+LANGUAGES = ("en", "de")
+REPORT_FORMATS = ("html", "json", "csv")
+DEVICES = ("auto", "gpu", "cpu")
+
+
+def _set_debug(_context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        logging.getLogger().setLevel(logging.DEBUG)
+
+
+def together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """One decorator of several options, shown in the order given."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+debug_option = click.option(
+    "--debug",
+    is_flag=True,
+    expose_value=False,
+    callback=_set_debug,
+    help="Show tracebacks and everything the parts log.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+database_option = click.option(
+    "--db",
+    "database",
+    metavar="URL",
+    help="Database: an SQLAlchemy URL or the path of an SQLite file. [default: $AD_MONITOR_DB, else a file in your "
+    "data folder]",
+)
+model_options = together(
+    click.option("--model", metavar="NAME|FILE", help="A shipped model or a .keras file. [default: compact-1]"),
+    click.option("--device", type=click.Choice(DEVICES), default="auto", help="What classifies. [default: auto]"),
+)
+min_viewers_option = click.option(
+    "--min-viewers",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Withhold figures that fewer viewers stand behind (5 is usual for reports that are shared).",
+)
+session_options = together(
+    click.option(
+        "--playlist",
+        type=click.Path(path_type=Path),
+        help="Ads: a YAML file, or a folder of pictures and videos. [default: the bundled samples]",
+    ),
+    database_option,
+    click.option("--site", default="default", show_default=True, help="Name of the place, for reports."),
+    click.option(
+        "--policy", type=click.Choice(["sequential"]), default="sequential", help="How the next ad is chosen."
+    ),
+    model_options,
+    click.option("--loops", type=click.IntRange(1), help="Stop after so many rounds through the playlist."),
+    click.option("--duration", "duration_s", type=click.FloatRange(0, min_open=True), help="Stop after S seconds."),
+    click.option(
+        "--readings-per-second",
+        type=click.FloatRange(0, 100, min_open=True),
+        default=10.0,
+        show_default=True,
+        help="Readings logged a second and viewer.",
+    ),
+    click.option(
+        "--report",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Write a report at the end: .html, .json or .csv.",
+    ),
+    min_viewers_option,
+    json_option,
+    debug_option,
+)
+
+
+def print_json(document: dict[str, Any]) -> None:
+    import json
+
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def set_up_logging() -> None:
+    # Native libraries read these when they load; their chatter is not for users.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("GLOG_minloglevel", "2")
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s: %(message)s", force=True)
+
+
+def silence_native_libraries() -> None:
+    """Keep what MediaPipe and LiteRT print themselves off the terminal; Python's own standard error stays.
+
+    With --debug they may speak.
+    """
+    if logging.getLogger().level == logging.DEBUG:
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 (a device, not a file)
+        os.dup2(nowhere.fileno(), 2)
+    sys.stderr = os.fdopen(kept, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
+    set_up_logging()
+
+
+def database_url(named: str | None) -> str:
+    """The database that was named, else the default one."""
+    from monitor.config import default_database
+
+    return named or default_database()

@@ -1,0 +1,264 @@
+"""The commands of a session: show the ads, replay a recording, list, report."""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from monitor.cli.options import (
+    LANGUAGES,
+    PROGRAM,
+    REPORT_FORMATS,
+    database_option,
+    database_url,
+    debug_option,
+    json_option,
+    min_viewers_option,
+    print_json,
+    session_options,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+logger = logging.getLogger(__name__)
+
+
+@click.command(epilog="Example: ad-monitor run --source 0 --playlist summer.yaml --site 'Shop 12' --fullscreen")
+@click.option("--source", help="Camera index, video file, http or rtsp address, or demo. [default: the first camera, "
+              "else demo]")  # fmt: skip
+@session_options
+@click.option("--fullscreen", is_flag=True, help="Begin in full screen.")
+@click.option("--headless", is_flag=True, help="Do the same work without a window.")
+@click.option("--no-overlay", is_flag=True, help="Begin without the live readings (key O shows them).")
+@click.option("--volume", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="Of the ads' sound.")
+@click.option("--language", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Of the window.")
+@click.option(
+    "--notice-language",
+    "notice_languages",
+    type=click.Choice(LANGUAGES),
+    multiple=True,
+    help="Of the notice to the people in front of the screen; may be repeated. [default: --language]",
+)
+@click.option("--notice-url", default="", help="Where these people can read more.")
+def run(
+    as_json: bool,
+    min_viewers: int,
+    no_overlay: bool,
+    notice_languages: tuple[str, ...],
+    **options: Any,
+) -> None:
+    """Run the kiosk: play the ads, watch the viewers, log their reactions.
+
+    A video file as the source is played in real time like a camera, and the run ends with it. Keys in the window: F full
+    screen, N next ad, Space pause, O overlay, H help, Q quit.
+    """
+    from monitor.app import run_headless, run_window
+    from monitor.config import RunSettings
+    from monitor.pipeline.memory import forbid_memory_images
+    from monitor.ui.qt_environment import screen_available
+
+    options["database"] = database_url(options["database"])
+    forbid_memory_images()
+    has_screen = screen_available()
+    unbounded = options["loops"] is None and options["duration_s"] is None
+    if not has_screen and not options["headless"] and unbounded:
+        click.echo("There is no screen here: the window is drawn into memory and shows each ad once.", err=True)
+        options["loops"] = 1
+    settings = RunSettings(overlay=not no_overlay, notice_languages=notice_languages, **options)
+    _announce(settings.database, settings.report)
+    with _report_after_failure(settings, min_viewers):
+        session_id = run_headless(settings) if settings.headless else run_window(settings, offscreen=not has_screen)
+    if session_id is None:
+        click.echo("Stopped before the session began.", err=True)
+        return
+    _after_session(session_id, settings.database, settings.report, min_viewers, as_json)
+
+
+@click.command(epilog="Example: ad-monitor replay visitors.mp4 --playlist summer.yaml --report reactions.html")
+@click.argument("video", type=click.Path(path_type=Path))
+@session_options
+def replay(video: Path, as_json: bool, min_viewers: int, **options: Any) -> None:
+    """Measure a recording: every frame, no window, as fast as the machine allows.
+
+    The ads are placed on the recording's own clock, one after the other from its first frame on; two replays of a
+    recording give the same rows.
+    """
+    import signal
+
+    from monitor.config import ReplaySettings
+    from monitor.pipeline.memory import forbid_memory_images
+    from monitor.replay import replay as replay_recording
+    from monitor.terminal import progress_bar
+
+    options["database"] = database_url(options["database"])
+    settings = ReplaySettings(video=video, **options)
+    _announce(settings.database, settings.report)
+    forbid_memory_images()
+    # Asked to end, it closes the session like after Ctrl+C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with _report_after_failure(settings, min_viewers), progress_bar("Replaying", "frames") as progress:
+        session_id = replay_recording(settings, progress)
+    _after_session(session_id, settings.database, settings.report, min_viewers, as_json)
+
+
+@click.command(epilog="Example: ad-monitor sessions --db monitor.db")
+@database_option
+@json_option
+@debug_option
+def sessions(database: str | None, as_json: bool) -> None:
+    """List the sessions of a database."""
+    from db.engine import open_database
+    from db.queries import list_sessions
+    from monitor.terminal import print_sessions, session_document
+
+    engine = open_database(_existing(database_url(database)), read_only=True)
+    try:
+        found = list_sessions(engine)
+    finally:
+        engine.dispose()
+    if as_json:
+        print_json({"sessions": [session_document(session) for session in found]})
+    elif not found:
+        click.echo(f"No session yet in {database_url(database)}: start one with `{PROGRAM} run`.", err=True)
+    else:
+        print_sessions(found)
+
+
+@click.command(epilog="Example: ad-monitor report 3 --format html,csv -o reactions.html")
+@click.argument("session", type=click.IntRange(1), required=False)
+@database_option
+@click.option(
+    "--format",
+    "formats",
+    default="html",
+    show_default=True,
+    metavar="NAMES",
+    help=f"One or more of {', '.join(REPORT_FORMATS)}, with commas between them.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="Where to write it; - prints it. With several formats each takes its own ending. [default: HTML to "
+    "session-N.html here; JSON and CSV are printed]",
+)
+@min_viewers_option
+@json_option
+@debug_option
+def report(
+    session: int | None, database: str | None, formats: str, output: Path | None, min_viewers: int, as_json: bool
+) -> None:
+    """Write the report of a session, by default the latest one."""
+    from monitor.reports.export import to_csv, to_json, write_report
+    from monitor.reports.session_report import build_report
+
+    wanted = ["json"] if as_json else [name.strip() for name in formats.split(",") if name.strip()]
+    if len(wanted) > 1 and str(output) == "-":
+        raise click.BadParameter("only one format can be printed.", param_hint="-o")
+    unknown = [name for name in wanted if name not in REPORT_FORMATS]
+    if unknown or not wanted:
+        raise click.BadParameter(f"expected {', '.join(REPORT_FORMATS)}, received {formats!r}.", param_hint="--format")
+    data = _load_session(_existing(database_url(database)), session)
+    for name in wanted:
+        printed = output is None and name != "html" if len(wanted) == 1 else False
+        if printed or str(output) == "-":
+            document = build_report(data, min_viewers=min_viewers)
+            if name == "html":
+                from monitor.reports.html import render_html
+
+                click.echo(render_html(document))
+            else:
+                click.echo(to_json(document) if name == "json" else to_csv(document), nl=False)
+            continue
+        target = output or Path(f"session-{data.info.id}.{name}")
+        if len(wanted) > 1:
+            target = target.with_suffix(f".{name}")
+        written = write_report(data, name, target, min_viewers=min_viewers)
+        click.echo(f"Report of session {data.info.id}: {written}", err=True)
+
+
+def _existing(database: str) -> str:
+    """Refuse to make an empty database only to read from it."""
+    from db.errors import DatabaseOpenError
+    from monitor.config import sqlite_file
+
+    path = sqlite_file(database)
+    if path is not None and not path.exists():
+        raise DatabaseOpenError(
+            f"There is no database {path}: expected one that `{PROGRAM} run` or `{PROGRAM} replay` has written; "
+            "name it with --db."
+        )
+    return database
+
+
+def _announce(database: str, report_path: Path | None) -> None:
+    if report_path is not None:
+        from monitor.reports.export import FORMATS
+
+        if report_path.suffix.lstrip(".") not in FORMATS:
+            raise click.BadParameter(
+                f"expected a file that ends in {', '.join('.' + name for name in FORMATS)}, received {report_path}.",
+                param_hint="--report",
+            )
+        folder = report_path.absolute().parent
+        while not folder.exists():
+            folder = folder.parent
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise click.BadParameter(f"{folder} cannot be written: expected a folder that can.", param_hint="--report")
+    logger.info("Database: %s", database)
+
+
+def _load_session(database: str, session_id: int | None) -> Any:
+    from db.engine import open_database
+    from db.errors import NoSuchSessionError
+    from db.queries import latest_session_id, load_session
+
+    engine = open_database(database, read_only=True)
+    try:
+        chosen = session_id or latest_session_id(engine)
+        if chosen is None:
+            raise NoSuchSessionError(f"{database} holds no session: start one with `{PROGRAM} run`.")
+        return load_session(engine, chosen)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _report_after_failure(settings: Any, min_viewers: int) -> Iterator[None]:
+    """Write the report that was asked for also of a session that came to a bad end."""
+    from monitor.errors import SessionFailedError
+
+    try:
+        yield
+    except SessionFailedError as error:
+        if error.session_id is not None and settings.report is not None:
+            _after_session(error.session_id, settings.database, settings.report, min_viewers, as_json=False)
+        raise
+
+
+def _after_session(session_id: int, database: str, report_path: Path | None, min_viewers: int, as_json: bool) -> None:
+    """Write and print what was asked for at the end of a session."""
+    click.echo(f"Session {session_id} is in {database}", err=True)
+    if report_path is None and not as_json:
+        click.echo(f"See it with `{PROGRAM} report {session_id}`.", err=True)
+        return
+    from monitor.errors import SessionFailedError
+    from monitor.reports.errors import ReportWriteError
+    from monitor.reports.export import to_json, write_report
+    from monitor.reports.session_report import build_report
+
+    data = _load_session(database, session_id)
+    if report_path is not None:
+        try:
+            written = write_report(data, report_path.suffix.lstrip("."), report_path, min_viewers=min_viewers)
+        except ReportWriteError as error:
+            raise SessionFailedError(f"Session {session_id} is stored, but: {error}", session_id) from error
+        click.echo(f"Report: {written}", err=True)
+    if as_json:
+        click.echo(to_json(build_report(data, min_viewers=min_viewers)), nl=False)

@@ -1,0 +1,284 @@
+"""FER2013 as Kaggle published it, with the FER+ votes beside it.
+
+`fer2013.csv` (plain or packed) carries one 48 x 48 face a row; the FER+ file carries the votes of ten taggers for the
+same rows in the same order. A broken row is left out and counted, and its partner in the other file with it.
+"""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import io
+import lzma
+import math
+import zipfile
+import zlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from detector.emotions import EMOTIONS
+from training.datasets.faces import FaceDataset
+from training.datasets.report import ReadingLog
+from training.datasets.votes import VOTE_LABELS
+from training.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from numpy.typing import NDArray
+
+FACE_SIDE_PX = 48
+SPLITS = ("Training", "PublicTest", "PrivateTest")
+ENDINGS = (".csv", ".xz", ".gz", ".bz2", ".zip")
+MAX_LINE_BYTES = 1 << 20
+"""A row of FER2013 has about 8 kB; what goes on for longer is no row, and must not fill the memory."""
+
+_PIXELS = FACE_SIDE_PX**2
+_IN_NUMBERS = b"0123456789 "
+_COLUMNS = ("emotion", "pixels", "Usage")
+_FERPLUS_NAMES = {
+    "angry": "anger",
+    "disgust": "disgust",
+    "fear": "fear",
+    "happy": "happiness",
+    "sad": "sadness",
+    "surprise": "surprise",
+    "neutral": "neutral",
+    "contempt": "contempt",
+}
+_NOT_AN_EMOTION = ("unknown", "NF")
+_VOTE_COLUMNS = tuple(_FERPLUS_NAMES[label] for label in VOTE_LABELS) + _NOT_AN_EMOTION
+_UNREADABLE = (OSError, EOFError, NotImplementedError, RuntimeError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
+
+
+class _BrokenRowError(Exception):
+    """A row cannot be used: the reason, and what was expected and found there."""
+
+    def __init__(self, reason: str, found: str) -> None:
+        super().__init__(found)
+        self.reason = reason
+
+
+def read_fer2013(path: Path, votes_path: Path | None = None) -> FaceDataset:
+    """Read the Kaggle form of FER2013 and, where given, the FER+ votes of the same rows.
+
+    Args:
+        path: `fer2013.csv`, plain or packed (`.xz`, `.gz`, `.bz2`, `.zip`), with the columns emotion, pixels, Usage.
+        votes_path: FER+'s `fer2013new.csv`, plain or packed: same rows, same order.
+
+    Returns:
+        The sound rows; what was left out stands in its `reading`, rows numbered from 1 without the header.
+
+    Raises:
+        DatasetError: A file is missing, empty or cut off, a column is missing, no row can be used, or the two files do
+            not belong together.
+    """
+    log = ReadingLog("row")
+    usage: list[str | None] = []
+    sound: dict[int, tuple[NDArray[np.uint8], int]] = {}
+    for number, fields in enumerate(_rows(path, _COLUMNS, "FER2013's Kaggle form", "dataset"), 1):
+        split = None if fields is None else fields[2].strip()
+        usage.append(split if split in SPLITS else None)
+        try:
+            sound[number - 1] = _face(fields)
+        except _BrokenRowError as error:
+            log.skip(error.reason, f"row {number}: {error}")
+    if not usage:
+        raise DatasetError(f"{path} has a header but no rows: expected FER2013's rows below it.")
+    votes = None
+    if votes_path is not None:
+        votes = _read_votes(votes_path, usage, sound.keys(), log)
+        sound = {row: face for row, face in sound.items() if not np.isnan(votes[row, 0])}
+    if not sound:
+        raise DatasetError(f"{path} has no row that can be used. {' '.join(log.report(0).sentences())}")
+    index = list(sound)
+    return FaceDataset(
+        images=np.stack([face for face, _ in sound.values()]).reshape(-1, FACE_SIDE_PX, FACE_SIDE_PX),
+        original=np.array([label for _, label in sound.values()], dtype=np.int64),
+        votes=None if votes is None else votes[index],
+        usage=np.array([usage[row] for row in index]),
+        reading=log.report(len(sound)),
+    )
+
+
+def _face(fields: list[str] | None) -> tuple[NDArray[np.uint8], int]:
+    """Pixels and label of one row."""
+    if fields is None:
+        raise _BrokenRowError("fewer fields than the header names", "expected emotion, pixels and Usage")
+    emotion, pixels, usage = fields
+    try:
+        label = int(emotion)
+    except ValueError as error:
+        raise _BrokenRowError(
+            "an emotion that is not a whole number",
+            f"expected whole numbers as emotion and pixels, received {_shortened(emotion)!r}",
+        ) from error
+    if not 0 <= label < len(EMOTIONS):
+        last = len(EMOTIONS) - 1
+        raise _BrokenRowError(
+            f"an emotion outside 0 to {last}", f"expected an emotion from 0 to {last}, received {label}"
+        )
+    if usage.strip() not in SPLITS:
+        raise _BrokenRowError(
+            "an unknown Usage", f"expected {', '.join(SPLITS)} as Usage, received {_shortened(usage)!r}"
+        )
+    return _parsed_pixels(pixels), label
+
+
+def _parsed_pixels(text: str) -> NDArray[np.uint8]:
+    content = text.encode("ascii", "replace")
+    # np.fromstring is by far the quickest reader of numbers, but warns of other characters instead of refusing them.
+    if content.translate(None, _IN_NUMBERS):
+        try:
+            values = np.array([int(part) for part in content.split()], dtype=np.float64)
+        except (ValueError, OverflowError) as error:
+            raise _BrokenRowError(
+                "pixels that are not whole numbers",
+                f"expected whole numbers as emotion and pixels, received {_first_odd(content)!r}",
+            ) from error
+    elif content.strip(b" "):
+        values = np.fromstring(content, dtype=np.int64, sep=" ")
+    else:
+        values = np.zeros(0)
+    if values.size != _PIXELS:
+        raise _BrokenRowError("a wrong number of pixels", f"expected {_PIXELS} pixels, received {values.size}")
+    if not 0 <= values.min() <= values.max() <= 255:
+        raise _BrokenRowError(
+            "pixels outside 0 to 255",
+            f"expected pixels from 0 to 255, received {values.min():.0f} to {values.max():.0f}",
+        )
+    return values.astype(np.uint8)
+
+
+def _first_odd(content: bytes) -> str:
+    odd = next((part for part in content.split() if part.translate(None, _IN_NUMBERS)), b"")
+    return _shortened(odd.decode("ascii"))
+
+
+def _read_votes(path: Path, usage: list[str | None], sound: Collection[int], log: ReadingLog) -> NDArray[np.float64]:
+    """Votes of the sound rows of the dataset; NaN for the other rows, and where the votes are broken."""
+    columns = (*_VOTE_COLUMNS, "Usage")
+    rows = list(_rows(path, columns, "the FER+ vote file", "vote file"))
+    # A split that is broken in either file can tell nothing about the order.
+    differ = [
+        number
+        for number, (mine, other) in enumerate(zip(usage, rows, strict=False), 1)
+        if mine is not None and other is not None and other[-1].strip() in SPLITS and other[-1].strip() != mine
+    ]
+    if len(rows) != len(usage) or differ:
+        where = f" whose split first differs in row {differ[0]}" if differ else ""
+        raise DatasetError(
+            f"{path} does not belong to the dataset: expected {len(usage)} rows in the same order and splits, "
+            f"received {len(rows)}{where}."
+        )
+    votes = np.full((len(rows), len(_VOTE_COLUMNS)), np.nan)
+    for row in sound:
+        counted = _counted_votes(rows[row], f"row {row + 1} of {path.name}", log)
+        if counted is not None:
+            votes[row] = counted
+    return votes
+
+
+def _counted_votes(fields: list[str] | None, where: str, log: ReadingLog) -> list[float] | None:
+    """The votes of one row; `None`, and an entry in the log, if they cannot be used."""
+    if fields is None:
+        log.skip("fewer votes than the header names", f"{where}: expected {len(_VOTE_COLUMNS)} numbers of votes")
+        return None
+    if fields[-1].strip() not in SPLITS:
+        expected = f"expected {', '.join(SPLITS)} as Usage, received {_shortened(fields[-1])!r}"
+        log.skip("an unknown Usage beside the votes", f"{where}: {expected}")
+        return None
+    values = [_number(field) for field in fields[:-1]]
+    wrong = [field for field, value in zip(fields, values, strict=False) if not 0 <= value < math.inf]
+    if wrong:
+        received = f"{where}: expected numbers of votes from 0 up, received {_shortened(wrong[0])!r}"
+        log.skip("votes that are not numbers from 0 up", received)
+        return None
+    return values
+
+
+def _number(field: str) -> float:
+    """The number of votes in a field, none in an empty one; NaN for anything else."""
+    try:
+        return float(field.strip() or 0)
+    except ValueError:
+        return math.nan
+
+
+def _rows(path: Path, columns: tuple[str, ...], form: str, what: str) -> Iterator[list[str] | None]:
+    """The named columns of each row of a table; `None` for a row that is too short."""
+    try:
+        with _open_binary(path) as file:
+            lines = _lines(file)
+            header = [name.strip() for name in _fields(next(lines, b"").removeprefix(b"\xef\xbb\xbf"))]
+            if header == [""]:
+                raise DatasetError(f"{path} is empty: expected {form} with the columns {', '.join(columns)}.")
+            missing = sorted(set(columns) - set(header))
+            if missing:
+                raise DatasetError(
+                    f"{path} lacks the column(s) {', '.join(missing)} of {form}: expected {', '.join(columns)}, "
+                    f"received {_shortened(', '.join(header))}."
+                )
+            places = [header.index(name) for name in columns]
+            for line in lines:
+                fields = _fields(line)
+                yield [fields[place] for place in places] if len(fields) > max(places) else None
+    except _UNREADABLE as error:
+        raise DatasetError(
+            f"Cannot read the {what} {path}: {error}. Expected a whole file, plain or packed by its ending; "
+            "fetch it again if it was cut off."
+        ) from error
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Lines without their ends; empty ones are left out, and overlong ones are cut."""
+    while line := file.readline(MAX_LINE_BYTES):
+        rest = line
+        while not rest.endswith(b"\n") and (rest := file.readline(MAX_LINE_BYTES)):
+            pass
+        if stripped := line.strip():
+            yield stripped
+
+
+def _fields(line: bytes) -> list[str]:
+    text = line.decode("utf-8", "replace")
+    if '"' not in text:
+        return text.split(",")
+    try:
+        # Line by line, so that a stray quotation mark does not swallow the rows that follow.
+        return next(csv.reader([text.replace("\0", " ")]))
+    except csv.Error:
+        return []
+
+
+@contextmanager
+def _open_binary(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that may be packed with xz, gzip, bzip2 or zip, told by its ending."""
+    openers: dict[str, Any] = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
+    ending = path.suffix.lower()
+    if ending == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            members = [name for name in archive.namelist() if name.lower().endswith(".csv")]
+            if len(members) != 1:
+                raise DatasetError(
+                    f"{path} must hold exactly one .csv file, but holds {len(members)}: unpack it and name the file, "
+                    "or the folder of pictures."
+                )
+            with archive.open(members[0]) as packed:
+                yield io.BufferedReader(cast("io.RawIOBase", packed))
+    elif ending in openers:
+        with openers[ending](path, "rb") as packed:
+            yield io.BufferedReader(packed)
+    else:
+        with path.open("rb") as plain:
+            yield plain
+
+
+def _shortened(text: str, limit: int = 80) -> str:
+    printable = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return printable if len(printable) <= limit else printable[: limit - 3] + "..."

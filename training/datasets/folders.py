@@ -1,0 +1,291 @@
+"""Pictures in folders: `split/class/picture` as FER2013's and MMAFEDB's pictures are published, or `class/picture`.
+
+Pictures are read with Pillow, which tells when one is cut off; what cannot be read is left out and counted.
+"""
+
+from __future__ import annotations
+
+import struct
+import warnings
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+from detector.emotions import EMOTIONS
+from training.datasets.faces import FaceDataset
+from training.datasets.report import ReadingLog
+from training.datasets.splits import ROLES, SHARES, SPLIT_SEED, TRAINING, VALIDATION, role_of, stratified_split
+from training.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    FaceFinder = Callable[[NDArray[np.uint8]], NDArray[np.uint8] | None]
+
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
+MAX_FILE_BYTES = 64 << 20
+MAX_PIXELS = 50_000_000
+"""More than any camera's picture of a face: a picture that claims more would fill the memory."""
+MIN_SIDE_PX = 8
+SIDES_PX = (16, 512)
+HELD_OUT_SHARE = SHARES[1] / (SHARES[0] + SHARES[1])
+"""14 of 86: what validation takes of a training split that was published without one."""
+
+_SYNONYMS = {
+    "angry": ("anger",),
+    "disgust": ("disgusted",),
+    "fear": ("afraid", "fearful", "scared"),
+    "happy": ("happiness", "joy"),
+    "sad": ("sadness",),
+    "surprise": ("surprised",),
+    "neutral": ("neutrality",),
+}
+_EMOTION_OF = {word: name for name, words in _SYNONYMS.items() for word in (name, *words)}
+_DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+    cv2.error,
+)
+"""What Pillow's decoders raise on damaged files."""
+
+
+class _UnusablePictureError(Exception):
+    """A file cannot be used: the reason, and what was expected and found there."""
+
+    def __init__(self, reason: str, found: str) -> None:
+        super().__init__(found)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class _ClassFolder:
+    split: str
+    label: str
+    path: Path
+
+
+def emotion_of(name: str) -> str | None:
+    """The emotion that the name of a class folder means, in either case (`Anger` is `angry`), or `None`."""
+    return _EMOTION_OF.get(name.strip().lower())
+
+
+def read_folders(
+    folder: Path, *, side_px: int = 48, seed: int = SPLIT_SEED, face_finder: FaceFinder | None = None
+) -> FaceDataset:
+    """Read a folder of pictures.
+
+    The names of class folders are matched to the emotions where they can be; others are classes of their own. Without
+    split folders every class is dealt 72 / 14 / 14 into training, validation and test by the seed; split folders
+    without one for validation give 14 of 86 of their training pictures to it.
+
+    Args:
+        folder: `split/class/picture` or `class/picture`.
+        side_px: Side of the squares that the pictures are made, 16 to 512. Defaults to 48.
+        seed: Of the draw of the splits.
+        face_finder: For photographs that are not faces yet: gets a `(height, width, 3)` BGR picture and gives the grey
+            crop of its face, or `None`. Defaults to taking the middle of each picture.
+
+    Returns:
+        The pictures sorted by split, class and file name. `classes` are the seven emotions, if any class is one of
+        them, then all other classes, sorted.
+
+    Raises:
+        DatasetError: There is no class folder, or no picture that can be used.
+    """
+    low, high = SIDES_PX
+    if not low <= side_px <= high:
+        raise DatasetError(f"Invalid side of pictures: expected {low} to {high} pixels, received {side_px}.")
+    log = ReadingLog("file")
+    folders = _class_folders(folder, log)
+    names = {part.label for part in folders}
+    classes = (*(EMOTIONS if names & set(EMOTIONS) else ()), *sorted(names - set(EMOTIONS)))
+    folders.sort(key=lambda part: (_split_order(part.split), classes.index(part.label), part.path.name))
+    images: list[NDArray[np.uint8]] = []
+    labels: list[int] = []
+    usage: list[str] = []
+    with warnings.catch_warnings():
+        # Pillow warns of large and oddly made pictures; the limits below decide, and what decodes is used.
+        warnings.simplefilter("ignore")
+        for part in folders:
+            files = _entries(part.path)
+            faces = [_face_or_none(file, folder, side_px, face_finder, log) for file in files]
+            found = [face for face in faces if face is not None]
+            images += found
+            labels += [classes.index(part.label)] * len(found)
+            usage += [part.split] * len(found)
+            if not found:
+                usable = " that can be used" if files else ""
+                log.note(f"The class folder {part.path.relative_to(folder)} holds no picture{usable}.")
+    if not images:
+        report = log.report(0)
+        raise DatasetError(f"{folder} holds no picture that can be used. {' '.join(report.sentences())}")
+    original = np.array(labels, dtype=np.int64)
+    splits = _with_all_roles(np.array(usage, dtype=object), original, seed, log)
+    return FaceDataset(np.stack(images), original, None, splits.astype(np.str_), classes, log.report(len(images)))
+
+
+def _with_all_roles(
+    usage: NDArray[np.object_], labels: NDArray[np.int64], seed: int, log: ReadingLog
+) -> NDArray[np.object_]:
+    """Deal rows that have no split, or a training split that comes without validation."""
+    if usage[0] == "":
+        log.note(f"The folder has no splits: its classes were dealt {_in_percent(SHARES)} by the seed {seed}.")
+        return np.array(ROLES, dtype=object)[stratified_split(labels, SHARES, seed)]
+    roles = [role_of(split) for split in usage]
+    training = np.array([role == TRAINING for role in roles])
+    if training.any() and VALIDATION not in roles:
+        rows = np.flatnonzero(training)
+        drawn = stratified_split(labels[rows], (1 - HELD_OUT_SHARE, HELD_OUT_SHARE), seed) == 1
+        usage[rows[drawn]] = VALIDATION
+        log.note(
+            f"The folder has no split for validation: {int(drawn.sum()):,} of the {len(rows):,} training pictures were "
+            f"drawn for it by the seed {seed}."
+        )
+    return usage
+
+
+def _in_percent(shares: Sequence[float]) -> str:
+    return " / ".join(f"{100 * share:.0f}" for share in shares)
+
+
+def _class_folders(folder: Path, log: ReadingLog) -> list[_ClassFolder]:
+    """The class folders of all splits; their split is empty where there are no splits."""
+    below = [part for part in _entries(folder) if part.is_dir()]
+    splits = [part for part in below if role_of(part.name) and any(inner.is_dir() for inner in _entries(part))]
+    if splits:
+        for other in sorted(set(below) - set(splits)):
+            log.note(f"The folder {other.name} was left out: it is no split that holds class folders.")
+        found = [_named(part, split.name, log) for split in splits for part in _entries(split) if part.is_dir()]
+        labels = {part.label for part in found}
+        for split in splits:
+            for label in sorted(labels - {part.label for part in found if part.split == split.name}):
+                log.note(f"The split {split.name} has no class folder for {label}.")
+    else:
+        found = [_named(part, "", log) for part in below]
+    if not found:
+        table = any(part.name.lower().startswith("fer2013.csv") for part in _entries(folder))
+        raise DatasetError(
+            f"{folder} has no class folders: expected split/class/picture or class/picture"
+            + (", or the path of the fer2013.csv in it." if table else "; name the folder above the class folders.")
+        )
+    return found
+
+
+def _named(part: Path, split: str, log: ReadingLog) -> _ClassFolder:
+    label = emotion_of(part.name)
+    if label is not None and label != part.name.lower():
+        log.note(f"The class folder {part.name} was read as {label}.")
+    return _ClassFolder(split, label or part.name, part)
+
+
+def _split_order(split: str) -> tuple[int, str]:
+    role = role_of(split)
+    return (0 if role is None else ROLES.index(role), split)
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What a folder holds, sorted by name; hidden files are left out."""
+    try:
+        return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    except OSError as error:
+        raise DatasetError(f"Cannot read the folder {folder}: {error.strerror}. Check its path and rights.") from error
+
+
+def _face_or_none(
+    file: Path, folder: Path, side_px: int, face_finder: FaceFinder | None, log: ReadingLog
+) -> NDArray[np.uint8] | None:
+    """The picture of a file; `None`, and an entry in the log, if it cannot be used."""
+    try:
+        return _face(file, side_px, face_finder)
+    except _UnusablePictureError as error:
+        log.skip(error.reason, f"{file.relative_to(folder)}: {error}")
+        return None
+
+
+def _face(file: Path, side_px: int, face_finder: FaceFinder | None) -> NDArray[np.uint8]:
+    """The square grey picture of a file."""
+    if not file.is_file():
+        raise _UnusablePictureError("folders or special files among the pictures", "expected a picture file")
+    if file.suffix.lower() not in PICTURE_ENDINGS:
+        raise _UnusablePictureError(
+            "files that are no pictures", f"expected one of {' '.join(PICTURE_ENDINGS)}, received {file.suffix!r}"
+        )
+    picture = _decoded(file, colour=face_finder is not None)
+    if face_finder is not None:
+        found = face_finder(picture)
+        if found is None or found.size == 0:
+            raise _UnusablePictureError("pictures in which no face was found", "expected a face")
+        picture = found
+    return _squared(picture, side_px)
+
+
+def _decoded(file: Path, *, colour: bool) -> NDArray[np.uint8]:
+    """`(height, width)` grey levels, or `(height, width, 3)` BGR."""
+    try:
+        size = file.stat().st_size
+        if size == 0:
+            raise _UnusablePictureError("empty files", "expected a picture, received 0 bytes")
+        if size > MAX_FILE_BYTES:
+            raise _UnusablePictureError(
+                "files that are too large", f"expected at most {MAX_FILE_BYTES:,} bytes, received {size:,}"
+            )
+        with Image.open(file) as image:
+            width, height = image.size
+            if width * height > MAX_PIXELS:
+                raise _UnusablePictureError(
+                    "pictures with too many pixels",
+                    f"expected at most {MAX_PIXELS:,}, received {width} x {height}",
+                )
+            if min(width, height) < MIN_SIDE_PX:
+                raise _UnusablePictureError(
+                    "pictures that are too small",
+                    f"expected sides of {MIN_SIDE_PX} pixels and more, received {width} x {height}",
+                )
+            image.load()
+            return _levels(image, colour=colour)
+    except (*_DAMAGED, MemoryError) as error:
+        raise _UnusablePictureError(
+            "damaged or truncated pictures", f"expected a whole picture ({str(error)[:120] or type(error).__name__})"
+        ) from error
+
+
+def _levels(image: Image.Image, *, colour: bool) -> NDArray[np.uint8]:
+    if image.mode == "F" or image.mode.startswith("I"):
+        deep = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=65535.0)
+        # 16 bits a pixel, unless all of it would fit into 8.
+        scale = 257.0 if deep.max() > 255 else 1.0
+        image = Image.fromarray(np.clip(deep / scale + 0.5, 0, 255).astype(np.uint8))
+    image = ImageOps.exif_transpose(image)
+    if not colour and image.mode == "L":
+        return np.array(image, dtype=np.uint8)
+    rgb = np.asarray(image.convert("RGB"), dtype=np.uint8)
+    how = cv2.COLOR_RGB2BGR if colour else cv2.COLOR_RGB2GRAY
+    return np.asarray(cv2.cvtColor(rgb, how), dtype=np.uint8)
+
+
+def _squared(grey: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
+    """The middle square, as wide as the shorter side, at the asked size."""
+    height, width = grey.shape
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = grey[top : top + side, left : left + side]
+    if side == side_px:
+        return square
+    how = cv2.INTER_AREA if side > side_px else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(square, (side_px, side_px), interpolation=how), dtype=np.uint8)

@@ -1,0 +1,88 @@
+"""What became of everything that stood in a dataset: read, left out and why, worth knowing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """What was left out for one reason.
+
+    Attributes:
+        count: How many rows or files, at least 1.
+        first: Which one was the first, what was expected there and what was found.
+    """
+
+    count: int
+    first: str
+
+
+@dataclass(frozen=True)
+class ReadingReport:
+    """Counts of one reading.
+
+    Attributes:
+        read: Rows or files that became a face.
+        skipped: What was left out, by reason.
+        notes: Sentences about the dataset as a whole.
+        unit: What is counted: `row` of a table or `file` of a folder.
+    """
+
+    read: int = 0
+    skipped: Mapping[str, Skipped] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    unit: str = "row"
+
+    @property
+    def skipped_count(self) -> int:
+        """How many rows or files were left out, for whatever reason."""
+        return sum(skipped.count for skipped in self.skipped.values())
+
+    def sentences(self) -> list[str]:
+        """The report for people, one sentence or two for each thing to say."""
+        lines = [f"{self._counted(self.read)} read, {self.skipped_count:,} left out."]
+        for reason, skipped in self.skipped.items():
+            were = "was" if skipped.count == 1 else "were"
+            lines.append(f"{self._counted(skipped.count)} {were} left out: {reason}. The first is {skipped.first}.")
+        return lines + list(self.notes)
+
+    def _counted(self, count: int) -> str:
+        return f"{count:,} {self.unit}{'' if count == 1 else 's'}"
+
+
+class ReadingLog:
+    """Collects a `ReadingReport` while a dataset is read."""
+
+    def __init__(self, unit: str) -> None:
+        """Start with nothing read.
+
+        Args:
+            unit: What is counted, as in `ReadingReport`.
+        """
+        self._unit = unit
+        self._skipped: dict[str, Skipped] = {}
+        self._notes: list[str] = []
+
+    def skip(self, reason: str, where: str) -> None:
+        """Count a row or a file that is left out.
+
+        Args:
+            reason: The same words for all that are left out for the same reason.
+            where: Which one, what was expected there and what was found; kept of the first.
+        """
+        known = self._skipped.get(reason)
+        self._skipped[reason] = Skipped(1, where) if known is None else Skipped(known.count + 1, known.first)
+
+    def note(self, sentence: str) -> None:
+        """Keep a sentence about the dataset as a whole, once."""
+        if sentence not in self._notes:
+            self._notes.append(sentence)
+
+    def report(self, read: int) -> ReadingReport:
+        """The report, after so many rows or files became a face."""
+        return ReadingReport(read, dict(self._skipped), tuple(self._notes), self._unit)

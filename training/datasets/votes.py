@@ -1,0 +1,65 @@
+"""What the ten taggers of FER+ said of a picture, and the labels that can be made of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from detector.emotions import EMOTIONS
+from training.datasets.faces import NO_LABEL
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+VOTE_LABELS = (*EMOTIONS, "contempt")
+"""Our order of the eight FER+ emotions: the seven first, so that dropping the last column leaves the usual seven."""
+
+
+def majority(votes: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The FER+ authors' majority label (Barsoum et al., 2016).
+
+    Single votes are dropped; a label needs more than half of the votes that remain. Rows without one, and rows won by
+    unknown or not-a-face, have no label.
+
+    Args:
+        votes: `(n, 10)` as in `FaceDataset.votes`.
+
+    Returns:
+        `(n,)` index into `VOTE_LABELS`, or `NO_LABEL`.
+    """
+    kept = np.where(votes > 1, votes, 0.0)
+    winner = kept.argmax(axis=1)
+    won = kept.max(axis=1) > 0.5 * kept.sum(axis=1)
+    return np.where(won & (winner < len(VOTE_LABELS)), winner, NO_LABEL)
+
+
+def plurality(votes: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The label with the most votes among the eight emotions; the first on a tie, `NO_LABEL` where none has a vote.
+
+    Args:
+        votes: `(n, 10)` as in `FaceDataset.votes`.
+
+    Returns:
+        `(n,)` index into `VOTE_LABELS`, or `NO_LABEL`.
+    """
+    emotions = votes[:, : len(VOTE_LABELS)]
+    return np.where(emotions.max(axis=1) > 0, emotions.argmax(axis=1), NO_LABEL)
+
+
+def soft_labels(votes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The distribution of the votes over the eight emotions, single votes dropped.
+
+    Args:
+        votes: `(n, 10)` as in `FaceDataset.votes`.
+
+    Returns:
+        `(n, 8)` rows that sum to 1, and `(n,)` whether the row has a usable distribution: rows whose strongest label is
+        unknown or not-a-face, or without any vote for an emotion, have none (their row is uniform).
+    """
+    kept = np.where(votes > 1, votes, 0.0)
+    emotions = kept[:, : len(VOTE_LABELS)]
+    total = emotions.sum(axis=1, keepdims=True)
+    usable = (total[:, 0] > 0) & (kept.argmax(axis=1) < len(VOTE_LABELS))
+    uniform = np.full_like(emotions, 1.0 / len(VOTE_LABELS))
+    return np.where(usable[:, None], emotions / np.maximum(total, 1.0), uniform), usable
