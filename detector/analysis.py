@@ -115,18 +115,18 @@ class FaceAnalyser:
             faces = self._tracker.update(detections, frame.captured_ns)
         boxes = [face.detection.box for face in faces]
         with self.times.measure("crop"):
-            crops = face_crops(frame.image, boxes, self._geometry)
+            poses = [head_pose(face.detection.keypoints, width, height) for face in faces]
+            crops = face_crops(frame.image, boxes, self._geometry, [pose.roll for pose in poses])
         with self.times.measure("classify"):
             scores = classify(self._classifier, crops)
         with self.times.measure("read"):
             readings = []
-            for face, probabilities in zip(faces, scores, strict=True):
+            for face, probabilities, pose in zip(faces, scores, poses, strict=True):
                 viewer = self._viewers.get(face.viewer)
                 if viewer is None:
                     viewer = self._viewers[face.viewer] = self._new_viewer()
                 viewer.seen_ns = frame.captured_ns
                 smooth = viewer.smoother.update(probabilities, frame.captured_ns)
-                pose = head_pose(face.detection.keypoints, width, height)
                 readings.append(
                     FaceReading(
                         viewer=face.viewer,

@@ -11,10 +11,8 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 
-from detector.classifier import classify, crop_geometry, load_classifier
-from detector.face_detector import MediaPipeFaceDetector
-from detector.preprocessing import face_crops
-from detector.types import Frame
+from detector.classifier import load_classifier
+from detector.pictures import PictureClassifier
 from monitor.errors import PictureError, SetupError
 
 if TYPE_CHECKING:
@@ -22,14 +20,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from detector.classifier import Device, EmotionClassifier
+    from detector.classifier import Device
+    from detector.pictures import PictureFace
 
 PICTURE_ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 FETCH_TIMEOUT_S = 10.0
 LARGEST_FILE = 30 << 20
 LARGEST_PICTURE_PX = 50_000_000
-FRAME_STEP_NS = 1_000_000_000
-"""Pictures are handed to the detector as frames this far apart, so that none is taken for a sequel of another."""
 
 
 def expand(names: Iterable[str]) -> list[str]:
@@ -100,45 +97,25 @@ def classify_pictures(
     Raises:
         ModelLoadError: There is no such model.
     """
-    classifier = load_classifier(model, device)
-    with MediaPipeFaceDetector() as detector:
-        for number, name in enumerate(names):
+    with PictureClassifier(load_classifier(model, device)) as pictures:
+        for name in names:
             try:
                 image = read_picture(name)
             except PictureError as error:
                 yield {"image": name, "faces": [], "error": str(error)}
                 continue
-            yield {"image": name, "faces": faces_in(image, detector, classifier, number * FRAME_STEP_NS)}
+            yield {"image": name, "faces": [face_document(face) for face in pictures.faces(image)]}
 
 
-def faces_in(
-    image: NDArray[np.uint8], detector: MediaPipeFaceDetector, classifier: EmotionClassifier, captured_ns: int = 0
-) -> list[dict[str, Any]]:
-    """The faces of one picture as `classify` reports them, from left to right."""
-    height, width = image.shape[:2]
-    detections = sorted(detector.detect(Frame(image, captured_ns, 0)), key=lambda face: face.box.x)
-    boxes = [detection.box for detection in detections]
-    labels = classifier.card.labels
-    faces = []
-    for box, row in zip(
-        boxes, classify(classifier, face_crops(image, boxes, crop_geometry(classifier.card))), strict=True
-    ):
-        best = int(row.argmax())
-        faces.append(
-            {
-                "box": [
-                    round(box.x * width),
-                    round(box.y * height),
-                    round(box.width * width),
-                    round(box.height * height),
-                ],
-                "label": labels[best],
-                "confidence": round(float(row[best]), 6),
-                "probabilities": {emotion: round(float(p), 6) for emotion, p in zip(labels, row, strict=True)},
-                "uncertain": bool(row[best] < classifier.card.uncertain_below),
-            }
-        )
-    return faces
+def face_document(face: PictureFace) -> dict[str, Any]:
+    """A face as `classify --json` prints it."""
+    return {
+        "box": list(face.box),
+        "label": face.label,
+        "confidence": round(face.confidence, 6),
+        "probabilities": {label: round(p, 6) for label, p in face.probabilities.items()},
+        "uncertain": face.uncertain,
+    }
 
 
 def _is_address(name: str) -> bool:

@@ -34,6 +34,14 @@ def draw_shares(classes: NDArray[np.int64], balance: float) -> NDArray[np.float6
     return np.asarray(weights / weights.sum())
 
 
+def _shares(head: Head, balance: float) -> NDArray[np.float64]:
+    """Shares by the classes of a head; rows that say nothing to it are drawn as often as the others on average."""
+    shares = np.full(len(head), 1 / len(head))
+    if head.known.any():
+        shares[head.known] = draw_shares(head.classes[head.known], balance) * head.known.mean()
+    return shares
+
+
 def draw_rows(shares: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
     """As many rows as there are, each as often as its share says to the nearest whole number, shuffled.
 
@@ -82,7 +90,7 @@ class FaceBatches(keras.utils.PyDataset):
         self._images = images
         self._targets = {head.name: head.targets for head in heads} | (teacher or {})
         self._weights = {head.name: head.known.astype(np.float32) for head in heads}
-        self._shares = draw_shares(heads[0].classes, balance)
+        self._shares = _shares(heads[0], balance)
         self._side_px, self._batch_size, self._seed = side_px, batch_size, seed
         self._epoch = epoch
         self._strength = strength

@@ -29,7 +29,7 @@ from training.errors import DatasetError, TrainingError
 from training.evaluation import document, fitted, judge, restricted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -139,7 +139,7 @@ def export(  # noqa: PLR0917 (a model is written from its network, heads, place,
 
     Raises:
         DatasetError: The validation rows say nothing of the labels.
-        TrainingError: The twin cannot be made.
+        TrainingError: The twin, or the HDF5 form, cannot be made.
     """
     labels = tuple(labels)
     served = [head for head in heads if head is heads[0] or head.name == ORIGINAL]
@@ -211,8 +211,7 @@ class _Writer:
         side = int(network.input_shape[1])
         network.save(model)
         if h5:
-            with _quiet("absl"):  # Keras advises against this form; it was asked for
-                network.save(model.with_suffix(".h5"))
+            write_h5(network, model.with_suffix(".h5"))
         card = ModelCard(
             name=self._name,
             labels=part.labels,
@@ -349,15 +348,44 @@ class _Writer:
         } | ({} if twin_difference is None else {"twin_difference": float(f"{twin_difference:.2g}")})
 
 
+def write_h5(network: keras.Model, path: Path) -> None:
+    """Write the older HDF5 form of a network, in layers that survive it.
+
+    Raises:
+        TrainingError: What was written does not give the same numbers when it is read again.
+    """
+    with _quiet("absl"):  # Keras advises against this form; it was asked for
+        _with_layers(network, _for_h5).save(path)
+        again = keras.models.load_model(path, compile=False)
+    side = int(network.input_shape[1])
+    faces = np.random.default_rng(0).uniform(0, 255, (2, side, side, 1)).astype(np.float32)
+    before, after = (keras.ops.convert_to_numpy(one(faces)) for one in (network, again))
+    if not np.allclose(before, after, rtol=1e-3, atol=1e-3 * max(1.0, float(np.abs(before).max()))):
+        path.unlink()
+        raise TrainingError(
+            f"The network {network.name} has layers that do not survive the HDF5 form: use its .keras file instead."
+        )
+
+
+def _for_h5(layer: keras.layers.Layer) -> keras.layers.Layer:
+    config = layer.get_config()
+    if isinstance(layer, keras.layers.LayerNormalization) and layer.axis == [1, 2, 3] and not layer.weights:
+        # Keras forgets lists of axes when it reads HDF5; a normalisation in one group is the same.
+        kept = {key: config[key] for key in ("name", "dtype", "epsilon")}
+        return keras.layers.GroupNormalization(1, center=False, scale=False, **kept)
+    return type(layer).from_config(config)
+
+
 def _in_float32(network: keras.Model) -> keras.Model:
     """The same network without half precision, which a CPU has no use for and the twin cannot hold."""
     if all(layer.compute_dtype == "float32" for layer in network.layers):
         return network
+    return _with_layers(network, lambda layer: type(layer).from_config(layer.get_config() | {"dtype": "float32"}))
 
-    def plain(layer: keras.layers.Layer) -> keras.layers.Layer:
-        return type(layer).from_config(layer.get_config() | {"dtype": "float32"})
 
-    clone = keras.models.clone_model(network, clone_function=plain)
+def _with_layers(network: keras.Model, make: Callable[[keras.layers.Layer], keras.layers.Layer]) -> keras.Model:
+    """The same weights in layers made anew from those of a network."""
+    clone = keras.models.clone_model(network, clone_function=make)
     clone.set_weights(network.get_weights())
     return clone
 

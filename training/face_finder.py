@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from detector.face_detector import MediaPipeFaceDetector
+from detector.head_pose import head_pose
 from detector.preprocessing import FER_GEOMETRY, CropGeometry, face_crops
 from detector.types import Frame
 
@@ -37,8 +38,10 @@ class FaceFinder:
         self._seen += 1
         if not found:
             return None
-        largest = max((face.box for face in found), key=lambda box: box.width * box.height)
-        return np.asarray(face_crops(image, [largest], self._geometry)[0])
+        largest = max(found, key=lambda face: face.box.width * face.box.height)
+        height, width = image.shape[:2]
+        roll = head_pose(largest.keypoints, width, height).roll
+        return np.asarray(face_crops(image, [largest.box], self._geometry, [roll])[0])
 
     def close(self) -> None:
         """Free the detector; harmless when repeated."""

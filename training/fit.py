@@ -17,6 +17,7 @@ import numpy as np
 from training import augmentation as views
 from training.batches import FaceBatches
 from training.callbacks import AVERAGE, BEST, LIVE, STATE, Keeper, Pace, WeightAverage
+from training.datasets.splits import SPLIT_SEED
 from training.devices import replicas
 from training.errors import TrainingError
 from training.schedule import RunProgress, Stage
@@ -65,7 +66,7 @@ class TrainingSettings:
     gentle_share: float = 0.15
     patience: int | None = None
     label_smoothing: float = 0.0
-    seed: int = 20261121
+    seed: int = SPLIT_SEED
     augmentation: views.Augmentation = field(default_factory=views.Augmentation)
 
 

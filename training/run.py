@@ -109,7 +109,7 @@ def train(
     device = prepare(plan.mixed_precision)
     faces = read_faces(plan, architecture.input_side_px, settings.seed)
     training, validation, counts = split(faces, plan.limit, settings.seed)
-    labels = label_set(plan.labels, faces.classes) if plan.labels else faces.present
+    labels = label_set(plan.labels, faces.present) if plan.labels else faces.present
     targets: Targets = plan.targets or ("original" if faces.votes is None else "votes+original")
     images, heads = select_rows(training, labels, targets)
     judged, judged_heads = select_rows(validation, labels, targets, complete=False)

@@ -54,6 +54,11 @@ judging_options = together(
         help="Which labels are the truth. [default: majority where there are votes, else original]",
     ),
     click.option("--labels", help="seven, happy-sad, marketing, or names with commas between them. [default: all]"),
+    click.option(
+        "--seed",
+        type=click.IntRange(0),
+        help="With which a run split a dataset that has no splits of its own. [default: the default of train]",
+    ),
 )
 
 
@@ -194,13 +199,19 @@ def evaluate(model: str | None, device: str, flip: bool, conditions: bool, as_js
 
 
 def _judging(
-    side_px: int, data: Path, votes: Path | None, split: str, against: str | None, labels: str | None
+    side_px: int,
+    data: Path,
+    votes: Path | None,
+    split: str,
+    against: str | None,
+    labels: str | None,
+    seed: int | None,
 ) -> tuple[FaceDataset, str, tuple[str, ...] | None]:
     """The rows, the truth and the labels to judge by."""
-    from training.datasets import read_dataset
+    from training.datasets import SPLIT_SEED, read_dataset
     from training.labels import label_set
 
-    faces = read_dataset(data, votes, side_px=side_px)
+    faces = read_dataset(data, votes, side_px=side_px, seed=SPLIT_SEED if seed is None else seed)
     for sentence in faces.reading.sentences():
         click.echo(sentence, err=True)
     chosen = against or ("original" if faces.votes is None else "majority")

@@ -44,10 +44,9 @@ def test_shares_sum_to_one_and_favour_the_rare(labels: list[int], balance: float
     assert shares.sum() == pytest.approx(1)
     counts = np.bincount(classes)
     of_class = {label: shares[classes == label].sum() for label in set(labels)}
-    for one in of_class:
-        for other in of_class:
-            expected = (counts[one] / counts[other]) ** (1 - balance)
-            assert of_class[one] / of_class[other] == pytest.approx(expected)
+    for one, share in of_class.items():
+        for other, other_share in of_class.items():
+            assert share / other_share == pytest.approx((counts[one] / counts[other]) ** (1 - balance))
 
 
 @given(st.lists(st.floats(0.01, 5), min_size=1, max_size=60), st.integers(0, 1000))

@@ -195,13 +195,13 @@ def test_a_network_of_one_size_refuses_another(tmp_path: Path, faces: Faces) -> 
             inputs, {name: keras.layers.Dense(3, name=name)(x) for name in ("votes", "original")}, name="fixed"
         )
 
-    with pytest.raises(TrainingError, match="fixed takes one picture size only: .* received 24 and 16 pixels"):
+    with pytest.raises(TrainingError, match=r"fixed takes one picture size only: .* received 24 and 16 pixels"):
         fit(fixed, rows(faces(16, 1)), rows(faces(7, 2)), tmp_path, TINY)
 
 
 def test_a_run_that_diverges_says_so(tmp_path: Path, faces: Faces) -> None:
     settings = replace(TINY, peak_learning_rate=1e30)
-    with pytest.raises(TrainingError, match="diverged in epoch 1 .*lower --learning-rate"), np.errstate(all="ignore"):
+    with pytest.raises(TrainingError, match=r"diverged in epoch 1 .*lower --learning-rate"), np.errstate(all="ignore"):
         fit(few_layers, rows(faces(32, 1)), rows(faces(7, 2)), tmp_path, settings)
 
 

@@ -1,0 +1,118 @@
+"""Single pictures: where the faces are and what they express. No tracking, no smoothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from detector.classifier import classify, crop_geometry
+from detector.errors import SourceOpenError
+from detector.face_detector import MediaPipeFaceDetector
+from detector.head_pose import head_pose
+from detector.preprocessing import face_crops
+from detector.types import Frame
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+    from detector.classifier import EmotionClassifier
+
+FRAME_STEP_NS = 1_000_000_000
+"""Pictures are handed to the detector as frames this far apart, so that none is taken for a sequel of another."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFace:
+    """A face in a picture.
+
+    Attributes:
+        box: Left, top, width and height in pixels; may reach over the border.
+        label: Most probable label.
+        confidence: Its calibrated probability, 0 to 1.
+        probabilities: By label, 0 to 1; they sum to 1.
+        uncertain: Whether the confidence is below the model card's threshold.
+    """
+
+    box: tuple[int, int, int, int]
+    label: str
+    confidence: float
+    probabilities: dict[str, float]
+    uncertain: bool
+
+
+class PictureClassifier:
+    """Finds and classifies the faces of one picture after the other; used by one thread.
+
+    Args:
+        classifier: Names what the faces express.
+    """
+
+    def __init__(self, classifier: EmotionClassifier) -> None:
+        self._classifier = classifier
+        self._geometry = crop_geometry(classifier.card)
+        self._detector = MediaPipeFaceDetector()
+        self._seen = 0
+
+    def faces(self, image: NDArray[np.uint8]) -> list[PictureFace]:
+        """The faces of a `(height, width, 3)` BGR picture, from left to right."""
+        height, width = image.shape[:2]
+        frame = Frame(image, self._seen * FRAME_STEP_NS, self._seen)
+        self._seen += 1
+        found = sorted(self._detector.detect(frame), key=lambda face: face.box.x)
+        boxes = [face.box for face in found]
+        rolls = [head_pose(face.keypoints, width, height).roll for face in found]
+        card = self._classifier.card
+        scores = classify(self._classifier, face_crops(image, boxes, self._geometry, rolls))
+        return [
+            PictureFace(
+                box=(
+                    round(box.x * width),
+                    round(box.y * height),
+                    round(box.width * width),
+                    round(box.height * height),
+                ),
+                label=card.labels[int(row.argmax())],
+                confidence=float(row.max()),
+                probabilities=dict(zip(card.labels, row.tolist(), strict=True)),
+                uncertain=bool(row.max() < card.uncertain_below),
+            )
+            for box, row in zip(boxes, scores, strict=True)
+        ]
+
+    def close(self) -> None:
+        """Free the detector; harmless when repeated."""
+        self._detector.close()
+
+    def __enter__(self) -> PictureClassifier:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def find_faces(picture: str | Path | NDArray[np.uint8], classifier: EmotionClassifier) -> list[PictureFace]:
+    """The faces of one picture and what they express.
+
+    Args:
+        picture: An image file, or `(height, width, 3)` BGR, uint8.
+        classifier: See `load_classifier`.
+
+    Returns:
+        The faces from left to right.
+
+    Raises:
+        SourceOpenError: The file is not a picture.
+    """
+    image = picture if isinstance(picture, np.ndarray) else cv2.imread(str(picture), cv2.IMREAD_COLOR)
+    if image is None:
+        raise SourceOpenError(f"{picture} is not a picture: expected a JPEG, PNG, BMP, WebP or TIFF file that exists.")
+    with PictureClassifier(classifier) as pictures:
+        return pictures.faces(np.asarray(image, dtype=np.uint8))
