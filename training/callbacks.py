@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from training.devices import predict
-from training.errors import TrainingError
+from training.errors import TrainingDivergedError
 from training.schedule import learning_rate
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Keeper(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = {} if logs is None else logs
         if not math.isfinite(logs.get("loss", 0.0)):
-            raise TrainingError(
+            raise TrainingDivergedError(
                 f"The training diverged in epoch {epoch + 1} (loss {logs['loss']}): lower --learning-rate and start anew "
                 "in another folder."
             )

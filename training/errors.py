@@ -11,5 +11,9 @@ class DatasetError(TrainingError):
     """A dataset is missing, or is not in a form that can be read."""
 
 
+class TrainingDivergedError(Exception):
+    """The loss of a run is no longer a number."""
+
+
 class PromotionRefusedError(Exception):
     """A model is worse than the one in use, or cannot replace it."""

@@ -112,7 +112,8 @@ def fit(
         entry an epoch.
 
     Raises:
-        TrainingError: The training diverged.
+        TrainingDivergedError: The training diverged.
+        TrainingError: The settings do not fit the rows or the network.
     """
     folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(settings.seed)

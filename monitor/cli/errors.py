@@ -10,9 +10,10 @@ def is_callers_mistake(error: Exception) -> bool:
     from detector.errors import ModelLoadError, SourceOpenError
     from monitor.errors import SetupError
     from monitor.reports.errors import ReportWriteError
+    from training.errors import TrainingError
 
-    # Told by name: importing the offline room, or pydantic, only to ask would be slow.
-    if type(error).__name__ in {"DatasetError", "ValidationError"}:
+    # Told by name: importing pydantic only to ask would be slow.
+    if type(error).__name__ == "ValidationError":
         return True
     wrong = (
         AdsError,
@@ -23,11 +24,13 @@ def is_callers_mistake(error: Exception) -> bool:
         SourceOpenError,
         SetupError,
         ReportWriteError,
+        TrainingError,
     )
     return isinstance(error, wrong)
 
 
 def one_sentence(error: Exception) -> str:
+    """What the error says, in one sentence for people."""
     if type(error).__name__ != "ValidationError":
         return str(error)
     first = error.errors()[0]  # type: ignore[attr-defined]
@@ -36,8 +39,11 @@ def one_sentence(error: Exception) -> str:
 
 
 def is_known(error: Exception) -> bool:
+    """Whether the error is one of ours, whose message is written for people."""
     from db.errors import DatabaseError
     from detector.errors import DetectorError
     from monitor.errors import MonitorError
+    from training.errors import PromotionRefusedError, TrainingDivergedError
 
-    return isinstance(error, (MonitorError, DatabaseError, DetectorError))
+    known = (MonitorError, DatabaseError, DetectorError, PromotionRefusedError, TrainingDivergedError)
+    return isinstance(error, known)

@@ -17,7 +17,7 @@ import pytest
 from training import augmentation as views
 from training.augmentation import NO_AUGMENTATION
 from training.callbacks import Keeper, Watch, WeightAverage, validation_scores
-from training.errors import TrainingError
+from training.errors import TrainingDivergedError, TrainingError
 from training.fit import Rows, TrainingSettings, fit
 from training.heads import Head, one_hot
 from training.schedule import RunProgress, Stage
@@ -201,7 +201,7 @@ def test_a_network_of_one_size_refuses_another(tmp_path: Path, faces: Faces) -> 
 
 def test_a_run_that_diverges_says_so(tmp_path: Path, faces: Faces) -> None:
     settings = replace(TINY, peak_learning_rate=1e30)
-    with pytest.raises(TrainingError, match=r"diverged in epoch 1 .*lower --learning-rate"), np.errstate(all="ignore"):
+    with pytest.raises(TrainingDivergedError, match=r"diverged in epoch 1 .*lower --learning-rate"), np.errstate(all="ignore"):
         fit(few_layers, rows(faces(32, 1)), rows(faces(7, 2)), tmp_path, settings)
 
 
