@@ -6,12 +6,13 @@ converted twin, which needs neither TensorFlow's start-up time nor its memory.
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
 import tempfile
 import zipfile
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -230,7 +231,7 @@ def convert_twin(network: Any, side_px: int) -> bytes:
 
 @contextmanager
 def _silent_console() -> Iterator[None]:
-    """Keep what native code writes off the console: the converter prints pages, and `--json` output must stay clean."""
+    """Keep the console clean, of native code too: the converter prints pages, and `--json` output must be JSON."""
     sys.stdout.flush()
     sys.stderr.flush()
     kept = {}
@@ -240,7 +241,9 @@ def _silent_console() -> Iterator[None]:
                 with suppress(OSError):  # a console that is closed needs no silencing
                     kept[number] = os.dup(number)
                     os.dup2(nowhere.fileno(), number)
-        yield
+        # Python's own streams too: they need not end in these two.
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            yield
     finally:
         with suppress(OSError, ValueError):
             sys.stdout.flush()

@@ -65,13 +65,13 @@ def load_ads(playlist: Path | None) -> Playlist:
     return load_playlist(playlist or sample_playlist())
 
 
-def model_record(name: str | None) -> ModelRecord:
-    """The model that a session will use, as the database keeps it.
+def model_record(model: Path) -> ModelRecord:
+    """The model that a session uses, as the database keeps it.
 
     Raises:
-        ModelLoadError: There is no such model, or it gives other labels than the seven emotions.
+        ModelLoadError: It is not a model, or gives other labels than the seven emotions.
     """
-    card = read_card(find_model(name))
+    card = read_card(model)
     require_emotions(card)
     return ModelRecord(card.name, card.sha256, card.model_dump(mode="json"))
 
@@ -88,7 +88,7 @@ def ready_database(url: str) -> Engine:
 
 
 def begin_session(
-    engine: Engine, settings: RecordingSettings, *, source: str, clock: SessionClock, playlist: Playlist
+    engine: Engine, settings: RecordingSettings, *, source: str, model: Path, clock: SessionClock, playlist: Playlist
 ) -> SessionWriter:
     """Write the start of a session, with the ads that had to be left out, and start its writer."""
     skipped = [{"ad_id": ad.ad_id, "file": ad.path.name, "reason": ad.reason} for ad in playlist.skipped]
@@ -99,7 +99,7 @@ def begin_session(
         started_at=clock.utc,
         program_version=VERSION,
         settings=settings.logged() | {"skipped_ads": skipped},
-        model=model_record(settings.model),
+        model=model_record(model),
     )
     return SessionWriter(engine, record)
 
@@ -145,6 +145,8 @@ class Kiosk:
         self._clock = SessionClock.now()
         self._stopped = False
         self._ended: Ended | None = None
+        # Told once, so that a promotion in between cannot put another model on the session than the sensor uses.
+        self._model = find_model(settings.model)
         self._sensor = self._new_sensor()
         self.player: AdPlayer
         self.session_id = 0
@@ -154,7 +156,7 @@ class Kiosk:
         return SupervisedSensor(
             SensorSettings(
                 source=self._source,
-                model=settings.model,
+                model=str(self._model),
                 device=settings.device,
                 preview_width_px=0 if settings.headless else PREVIEW_WIDTH_PX,
                 analysis=settings.analysis,
@@ -232,7 +234,12 @@ class Kiosk:
         settings = self._settings
         clock = self._clock = SessionClock.now()
         writer = begin_session(
-            self._engine, settings, source=SourceSpec.parse(self._source).stored, clock=clock, playlist=self._playlist
+            self._engine,
+            settings,
+            source=SourceSpec.parse(self._source).stored,
+            model=self._model,
+            clock=clock,
+            playlist=self._playlist,
         )
         recorder = Recorder(writer, self._log, clock, settings.readings_per_second)
         self.session_id = writer.session_id

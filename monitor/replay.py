@@ -12,6 +12,7 @@ from ads.playback import PlaybackLog
 from ads.policy import make_policy
 from ads.schedule import VirtualShow
 from db.records import SessionEnded
+from detector.model_card import find_model
 from monitor.app import begin_session, load_ads, ready_database
 from monitor.errors import SessionFailedError, SetupError
 from monitor.pipeline.clock import SessionClock
@@ -57,12 +58,13 @@ def replay(settings: ReplaySettings, progress: Callable[[int, int], None] = lamb
         SessionFailedError: The recording is cut off, or the sensor died; what was measured before is kept.
     """
     playlist = load_ads(settings.playlist)
+    model = find_model(settings.model)
     engine = ready_database(settings.database)
     sensor = SensorProcess(
         SensorSettings(
             source=str(settings.video.absolute()),
             lossless=True,
-            model=settings.model,
+            model=str(model),
             device=settings.device,
             analysis=settings.analysis,
         )
@@ -70,7 +72,9 @@ def replay(settings: ReplaySettings, progress: Callable[[int, int], None] = lamb
     try:
         ready = _first_message(sensor)
         clock = SessionClock(recorded_at(settings.video), 0)
-        writer = begin_session(engine, settings, source=settings.video.name, clock=clock, playlist=playlist)
+        writer = begin_session(
+            engine, settings, source=settings.video.name, model=model, clock=clock, playlist=playlist
+        )
         end_ns = 0
         trouble = "the sensor died"
         log = PlaybackLog()

@@ -156,7 +156,7 @@ def _classes(card: ModelCard) -> list[str]:
     if not per_class:
         return []
     rows = [
-        (label, str(found["support"]), *(f"{found[key]:.3f}" for key in ("precision", "recall", "f1")))
+        (label, f"{found['support']:,}", *(f"{found[key]:.3f}" for key in ("precision", "recall", "f1")))
         for label, found in per_class.items()
     ]
     return ["", f"By label ({name}):", "", *_table(("label", "rows", "precision", "recall", "F1"), rows, right=4)]

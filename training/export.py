@@ -12,7 +12,7 @@ import time
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import keras
 import numpy as np
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 OUTPUT = "emotions"
 SCORES = "scores.json"
-ORIGINAL = "original"
+ORIGINAL: Final = "original"
 TWIN_TOLERANCE = 1e-3
 """Largest difference in a probability between a network and its twin; floats explain no more."""
 TWIN_ROWS = 256
@@ -170,7 +170,11 @@ class _Part:
         self.against: Against = against or ("majority" if voted else "original")
         self.judged = judge(validation, self.against, labels, labels)
         self.fitted_to = "the distribution of the votes" if voted else "the original labels"
-        self.calibrated = judge(validation, "plurality" if voted else "original", labels, labels)
+        # Scattered votes pull the temperature past the point where confidence fits them: fitted to the rows with a
+        # majority, the calibration error came out lower on these and on all rows (0.026 and 0.010 against 0.038, 0.019).
+        self.calibrated = judge(validation, "majority" if voted else ORIGINAL, labels, labels)
+        # What is uncertain must be so of every face that comes along, the ambiguous ones too.
+        self.met = judge(validation, "plurality" if voted else ORIGINAL, labels, labels)
 
     def targets(self) -> NDArray[np.float64]:
         """`(m, labels)` what the probabilities of `calibrated` should be."""
@@ -270,8 +274,8 @@ class _Writer:
     ) -> tuple[ModelCard, dict[str, Any]]:
         rows = part.calibrated.rows
         temperature = round(fit_temperature(logits[rows], part.targets()), 4)
-        scores = probabilities(logits[rows], temperature)
-        threshold = uncertain_threshold(scores.max(axis=1), scores.argmax(axis=1) == part.calibrated.truth)
+        met = probabilities(logits[part.met.rows], temperature)
+        threshold = uncertain_threshold(met.max(axis=1), met.argmax(axis=1) == part.met.truth)
         bins = {}
         for when, divisor in (("before", 1.0), ("after", temperature)):
             judged = probabilities(logits[part.judged.rows], divisor)

@@ -75,22 +75,26 @@ def start_from(network: keras.Model, model: Path, head: Head | None = None) -> T
         )
     known = {layer.name: layer for layer in _weighted(trained)}
     outputs = set(network.output_names)
-    copied, left, labels = [], [], ()
+    matching: list[tuple[Any, Any]] = []
+    left: list[str] = []
     for layer in _weighted(network):
         if layer.name in outputs:
             continue
         source = known.get(layer.name)
         if source is not None and _shapes(source) == _shapes(layer):
-            layer.set_weights(source.get_weights())
-            copied.append(layer.name)
+            matching.append((source, layer))
         else:
             left.append(layer.name)
-    if len(copied) < ENOUGH * (len(copied) + len(left)):
+    if len(matching) < ENOUGH * (len(matching) + len(left)):
         raise TrainingError(
-            f"Fine-tuning cannot start: only {len(copied)} of {len(copied) + len(left)} layers of {network.name} have a "
+            f"Fine-tuning cannot start: only {len(matching)} of {len(matching) + len(left)} layers of {network.name} have a "
             f"namesake of the same shape in {model.name}; expected a model of this architecture trained by this version, "
             "at the same picture size where its dense layers depend on it."
         )
+    for source, layer in matching:
+        layer.set_weights(source.get_weights())
+    copied = [layer.name for _, layer in matching]
+    labels: tuple[str, ...] = ()
     if head is not None:
         output = known.get(trained.output_names[0]) if len(trained.output_names) == 1 else None
         labels = _copy_classes(output, card.labels, network.get_layer(head.name), head.labels)

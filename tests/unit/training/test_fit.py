@@ -201,7 +201,8 @@ def test_a_network_of_one_size_refuses_another(tmp_path: Path, faces: Faces) -> 
 
 def test_a_run_that_diverges_says_so(tmp_path: Path, faces: Faces) -> None:
     settings = replace(TINY, peak_learning_rate=1e30)
-    with pytest.raises(TrainingDivergedError, match=r"diverged in epoch 1 .*lower --learning-rate"), np.errstate(all="ignore"):
+    diverged = pytest.raises(TrainingDivergedError, match=r"diverged in epoch 1 .*lower --learning-rate")
+    with diverged, np.errstate(all="ignore"):
         fit(few_layers, rows(faces(32, 1)), rows(faces(7, 2)), tmp_path, settings)
 
 
