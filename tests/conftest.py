@@ -20,6 +20,9 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("GLOG_minloglevel", "2")
 
+# What this user has promoted must not decide what the tests measure.
+os.environ["AD_MONITOR_MODELS"] = str(Path(__file__).parent / "no-promoted-models")
+
 LEAK_WAIT_S = 3.0
 LONG_LIVED_THREADS = ("pymp", "ThreadPoolExecutor", "asyncio", "pytest_timeout", "QThread", "Dummy", "tqdm_monitor")
 """Threads of libraries that live as long as the process."""

@@ -46,7 +46,7 @@ ORIGINAL: Final = "original"
 TWIN_TOLERANCE = 1e-3
 """Largest difference in a probability between a network and its twin; floats explain no more."""
 TWIN_ROWS = 256
-CONDITIONS_S = 180.0
+CONDITIONS_S = 60.0
 """Time that the conditions may take; a slow network is measured on fewer rows."""
 FEWEST_CONDITION_ROWS = 200
 VERSIONS = ("keras", "tensorflow", "jax", "torch", "numpy", "opencv-python")

@@ -105,7 +105,7 @@ def train(
     """
     architecture = find_architecture(plan.architecture)
     settings = settings or architecture.recipe
-    _keep_plan(plan, settings, out)
+    wanted = _refuse_another_plan(plan, settings, out)
     device = prepare(plan.mixed_precision)
     faces = read_faces(plan, architecture.input_side_px, settings.seed)
     training, validation, counts = split(faces, plan.limit, settings.seed)
@@ -115,6 +115,9 @@ def train(
     judged, judged_heads = select_rows(validation, labels, targets, complete=False)
     logger.info("%d faces to train on, %d to validate with", len(images), len(judged))
     build = _builder(plan, architecture, heads)
+    # Only now: what was refused above must not stand in the way of a corrected command.
+    out.mkdir(parents=True, exist_ok=True)
+    (out / PLAN).write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
     network, history = fit(
         build,
         Rows(images, heads),
@@ -179,15 +182,11 @@ def _in_proportion(labels: NDArray[np.int64], count: int, seed: int) -> NDArray[
     return np.sort(by_class[np.linspace(0, len(labels) - 1, count).round().astype(np.int64)])
 
 
-def _keep_plan(plan: TrainingPlan, settings: TrainingSettings, out: Path) -> None:
-    """Refuse to go on with a run that was started with another plan."""
-    wanted = json.loads(json.dumps({"plan": asdict(plan), "settings": asdict(settings)}, default=str))
+def _refuse_another_plan(plan: TrainingPlan, settings: TrainingSettings, out: Path) -> dict[str, Any]:
+    """The plan as it is kept with a run; refuses to go on with a run that was started with another one."""
+    wanted: dict[str, Any] = json.loads(json.dumps({"plan": asdict(plan), "settings": asdict(settings)}, default=str))
     path = out / PLAN
-    if not path.exists():
-        out.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
-        return
-    kept = json.loads(path.read_text(encoding="utf-8"))
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else wanted
     for part in ("plan", "settings"):
         for key, value in wanted[part].items():
             if kept[part].get(key) != value:
@@ -195,6 +194,7 @@ def _keep_plan(plan: TrainingPlan, settings: TrainingSettings, out: Path) -> Non
                     f"The folder {out} holds a run with other settings: {key.replace('_', ' ')} was "
                     f"{kept[part].get(key)!r}, now it is {value!r}. Go on with the same ones, or name another folder."
                 )
+    return wanted
 
 
 def _builder(plan: TrainingPlan, architecture: Architecture, heads: Sequence[Head]) -> Callable[[int], keras.Model]:

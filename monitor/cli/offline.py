@@ -253,7 +253,7 @@ def list_models(as_json: bool) -> None:
         print_models(entries)
 
 
-@models.command(epilog="Example: ad-monitor models show compact-1")
+@models.command(epilog="Example: ad-monitor models show compact-2")
 @click.argument("model", required=False, metavar="[NAME|FILE]")
 @json_option
 @debug_option
@@ -270,7 +270,7 @@ def show(model: str | None, as_json: bool) -> None:
         print_markdown(path.with_suffix(".md").read_text(encoding="utf-8"))
 
 
-@models.command(epilog="Example: ad-monitor models compare compact-1 runs/first/first.keras --data fer2013.csv")
+@models.command(epilog="Example: ad-monitor models compare compact-2 runs/first/first.keras --data fer2013.csv")
 @click.argument("first", metavar="NAME|FILE")
 @click.argument("second", metavar="NAME|FILE")
 @judging_options

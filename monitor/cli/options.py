@@ -52,7 +52,9 @@ database_option = click.option(
     "data folder]",
 )
 model_options = together(
-    click.option("--model", metavar="NAME|FILE", help="A shipped model or a .keras file. [default: compact-1]"),
+    click.option(
+        "--model", metavar="NAME|FILE", help="A model's name or .keras file. [default: the one in use]"
+    ),
     click.option("--device", type=click.Choice(DEVICES), default="auto", help="What classifies. [default: auto]"),
 )
 min_viewers_option = click.option(

@@ -50,7 +50,7 @@ def offline(program, dataset):
 @pytest.mark.timeout(600)
 def test_train_stop_go_on_measure_and_promote(offline, wait_for):
     command = [
-        "train", *offline.data, "--out", "runs/first", "--stages", "32:8,48:2", "--batch-size", "32",
+        "train", *offline.data, "--out", "runs/first", "--stages", "32:26,48:4", "--batch-size", "32",
         "--learning-rate", "0.05", "--augmentation", "none",
     ]  # fmt: skip
     running = offline.start(*command)
@@ -62,7 +62,7 @@ def test_train_stop_go_on_measure_and_promote(offline, wait_for):
     assert "280 rows read, 1 left out" in said
     assert "The same command goes on after the last whole epoch" in said
     done = json.loads(state.read_text())["epochs_done"]
-    assert 1 <= done < 10
+    assert 1 <= done < 30
 
     finished = offline.run(*command)
     assert "Epoch 1 " not in finished.stderr
@@ -71,7 +71,7 @@ def test_train_stop_go_on_measure_and_promote(offline, wait_for):
         assert (folder / name).stat().st_size > 1000, name
     card = json.loads((folder / "first.json").read_text())
     assert card["labels"] == list(EMOTIONS)
-    assert len(json.loads(state.read_text())["history"]) == 10
+    assert len(json.loads(state.read_text())["history"]) == 30
 
     model = str(folder / "first.keras")
     figures = offline.json("evaluate", "--model", model, *offline.data, "--against", "majority")
@@ -81,7 +81,7 @@ def test_train_stop_go_on_measure_and_promote(offline, wait_for):
     assert (pair["n"], pair["labels"]) == (20, ["happy", "sad"])
 
     # On these drawn faces it is far better than the shipped model.
-    compared = offline.json("models", "compare", "compact-1", model, *offline.data)
+    compared = offline.json("models", "compare", "compact-2", model, *offline.data)
     assert compared["difference"] > 0.3
     assert compared["p_value"] < 0.001
     promoted = offline.json("models", "promote", model, *offline.data)
@@ -89,10 +89,10 @@ def test_train_stop_go_on_measure_and_promote(offline, wait_for):
     listed = {entry["name"]: entry for entry in offline.json("models", "list")["models"]}
     assert listed["first"]["in_use"]
     assert listed["first"]["origin"] == "own"
-    refused = offline.complaint("models", "promote", "compact-1", *offline.data, status=1)
-    assert "compact-1 was not promoted" in refused
+    refused = offline.complaint("models", "promote", "compact-2", *offline.data, status=1)
+    assert "compact-2 was not promoted" in refused
     assert "points lower than that of first" in refused
-    assert offline.json("models", "promote", "compact-1", *offline.data, "--force")["forced"]
+    assert offline.json("models", "promote", "compact-2", *offline.data, "--force")["forced"]
     assert offline.json("models", "rollback")["model"] == "first"
     assert offline.json("models", "show")["name"] == "first"
     log = (offline.folder / "models" / "promotions.jsonl").read_text().splitlines()

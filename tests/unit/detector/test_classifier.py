@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,7 @@ from detector.classifier import (
 from detector.emotions import EMOTIONS
 from detector.errors import ModelLoadError
 from detector.model_card import ModelCard, find_model, read_card, sha256_of
+from detector.model_store import DEFAULT_MODEL
 
 BATCHES = (0, 1, 2, 3, 5, 8, 13)
 SIDE = 16
@@ -277,3 +281,28 @@ def test_the_runtime_follows_the_machine(
     monkeypatch.setattr(module, "gpu_available", lambda: gpu)
     load_classifier(device=device)
     assert recorded_choice == [expected]
+
+
+def test_the_shipped_model_means_the_same_under_jax(tmp_path: Path) -> None:
+    """Any Keras backend can load it; MediaPipe brings JAX along."""
+    crops = np.random.default_rng(3).integers(0, 256, (4, 48, 48), dtype=np.uint8)
+    np.save(tmp_path / "crops.npy", crops)
+    script = (
+        "import sys, numpy as np, keras\n"
+        "assert keras.backend.backend() == 'jax'\n"
+        "network = keras.saving.load_model(sys.argv[1], compile=False, safe_mode=True)\n"
+        "faces = np.load(sys.argv[2])[..., None].astype('float32')\n"
+        "np.save(sys.argv[3], np.asarray(network(faces)))\n"
+    )
+    model = find_model(DEFAULT_MODEL)
+    subprocess.run(
+        [sys.executable, "-c", script, str(model), str(tmp_path / "crops.npy"), str(tmp_path / "logits.npy")],
+        env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        check=True,
+        capture_output=True,
+        timeout=100,
+    )
+    classifier = load_classifier(model, "cpu")
+    expected = classify(classifier, crops)
+    received = probabilities(np.load(tmp_path / "logits.npy").astype(float), classifier.card.temperature)
+    np.testing.assert_allclose(received, expected, atol=1e-4)

@@ -1,0 +1,55 @@
+"""The public names, and photographs turned into faces."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+import training
+from detector.video_source import DEMO_VIDEO
+from training.face_finder import FaceFinder
+
+
+def test_every_public_name_exists_and_no_other() -> None:
+    for name in training.__all__:
+        assert getattr(training, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'cheat'"):
+        training.cheat  # noqa: B018 (the access is the test)
+
+
+def test_the_package_switches_on_fast_convolutions_and_imports_nothing_heavy() -> None:
+    script = (
+        "import os, sys, training; "
+        "assert os.environ['TF_ENABLE_ONEDNN_OPTS'] == '1'; "
+        "assert not {'keras', 'tensorflow', 'cv2'} & set(sys.modules), sorted(sys.modules)"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=60)
+
+
+def test_the_training_loop_does_not_import_tensorflow_itself() -> None:
+    """Under another backend nothing of TensorFlow is loaded."""
+    script = (
+        "import sys, training.fit, training.architectures.compact; "
+        "assert not [name for name in sys.modules if name.split('.')[0] == 'tensorflow']"
+    )
+    subprocess.run([sys.executable, "-c", script], env=os.environ | {"KERAS_BACKEND": "jax"}, check=True, timeout=100)
+
+
+def test_a_photograph_becomes_the_face_that_the_camera_would_cut_out() -> None:
+    video = cv2.VideoCapture(str(DEMO_VIDEO))
+    read, image = video.read()
+    video.release()
+    assert read
+    with FaceFinder(48) as finder:
+        face = finder(image)
+        assert face is not None
+        assert face.shape == (48, 48)
+        assert face.dtype == np.uint8
+        assert face.std() > 20
+        assert finder(np.full((240, 320, 3), 128, np.uint8)) is None
