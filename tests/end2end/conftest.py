@@ -34,13 +34,13 @@ class Program:
         self.environment = {**os.environ, "HOME": str(folder), "AD_MONITOR_DB": str(self.database)}
         self.started: list[subprocess.Popen[str]] = []
 
-    def run(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, status: int = 0, limit_s: float = LIMIT_S) -> subprocess.CompletedProcess[str]:
         """Run a command to its end and check its exit status."""
         done = subprocess.run(
             [*PROGRAM, *arguments],
             capture_output=True,
             text=True,
-            timeout=LIMIT_S,
+            timeout=limit_s,
             env=self.environment,
             cwd=self.folder,
             check=False,
