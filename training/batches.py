@@ -68,7 +68,6 @@ class FaceBatches(keras.utils.PyDataset):
         seed: int,
         epoch: int,
         strength: Callable[[int], Augmentation],
-        teacher: dict[str, NDArray[np.float32]] | None = None,
         replicas: int = 1,
     ) -> None:
         """Prepare the batches.
@@ -84,11 +83,10 @@ class FaceBatches(keras.utils.PyDataset):
             strength: How far pictures are varied at a step, counted from the start of the run. Batches are made ahead of
                 their step, so it must not depend on when it is asked.
             replicas: Devices that share a batch; with several, only whole batches are given.
-            teacher: By head, `(n, classes)` targets of a teacher that replace the head's own.
         """
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=4)
         self._images = images
-        self._targets = {head.name: head.targets for head in heads} | (teacher or {})
+        self._targets = {head.name: head.targets for head in heads}
         self._weights = {head.name: head.known.astype(np.float32) for head in heads}
         self._shares = _shares(heads[0], balance)
         self._side_px, self._batch_size, self._seed = side_px, batch_size, seed

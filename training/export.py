@@ -43,6 +43,7 @@ logger = logging.getLogger(__name__)
 OUTPUT = "emotions"
 SCORES = "scores.json"
 ORIGINAL: Final = "original"
+FITTED_TO_ORIGINAL = "the original labels"
 TWIN_TOLERANCE = 1e-3
 """Largest difference in a probability between a network and its twin; floats explain no more."""
 TWIN_ROWS = 256
@@ -169,7 +170,7 @@ class _Part:
         voted = validation.votes is not None and head.name != ORIGINAL
         self.against: Against = against or ("majority" if voted else "original")
         self.judged = judge(validation, self.against, labels, labels)
-        self.fitted_to = "the distribution of the votes" if voted else "the original labels"
+        self.fitted_to = "the distribution of the votes" if voted else FITTED_TO_ORIGINAL
         # Scattered votes pull the temperature past the point where confidence fits them: fitted to the rows with a
         # majority, the calibration error came out lower on these and on all rows (0.026 and 0.010 against 0.038, 0.019).
         self.calibrated = judge(validation, "majority" if voted else ORIGINAL, labels, labels)
@@ -178,13 +179,13 @@ class _Part:
 
     def targets(self) -> NDArray[np.float64]:
         """`(m, labels)` what the probabilities of `calibrated` should be."""
-        if self.fitted_to != "the original labels" and self.calibrated.votes is not None:
+        if self.fitted_to != FITTED_TO_ORIGINAL and self.calibrated.votes is not None:
             return self.calibrated.votes
         return np.eye(len(self.labels))[self.calibrated.truth]
 
     def rightness(self, predicted: NDArray[np.int64]) -> NDArray[np.float64]:
         """Of the predictions for `judged`, by the labels that the head was calibrated to."""
-        if self.fitted_to == "the original labels":
+        if self.fitted_to == FITTED_TO_ORIGINAL:
             return np.asarray(predicted == self.judged.truth, dtype=np.float64)
         return self.judged.rightness(predicted)
 
@@ -284,7 +285,7 @@ class _Writer:
             "fitted_to": part.fitted_to,
             "rows": len(rows),
             "split": self._split,
-            "against": part.against if part.against != ORIGINAL else "the original labels",
+            "against": part.against if part.against != ORIGINAL else FITTED_TO_ORIGINAL,
             "ece_before": round(bins["before"].error, 4),
             "ece_after": round(bins["after"].error, 4),
         }

@@ -93,7 +93,6 @@ def fit(
     folder: Path,
     settings: TrainingSettings,
     *,
-    teacher: dict[str, NDArray[np.float32]] | None = None,
     callbacks: Sequence[Callable[[RunProgress], keras.callbacks.Callback]] = (),
 ) -> tuple[keras.Model, list[dict[str, Any]]]:
     """Train, or go on with, the run whose state lies in a folder.
@@ -104,7 +103,6 @@ def fit(
         validation: Rows that pick the best epoch.
         folder: Where checkpoints and history are kept. Created if missing.
         settings: Of the run; the same when it is resumed.
-        teacher: By head, targets that replace the training rows' own.
         callbacks: Makers of further callbacks, such as a progress bar.
 
     Returns:
@@ -157,7 +155,6 @@ def fit(
             seed=settings.seed,
             epoch=len(history),
             strength=lambda step: _strength(settings, progress.share_at(step)),
-            teacher=teacher,
             replicas=devices,
         )
         faces = views.plain(validation.images, stage.side_px)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from detector.classifier import load_classifier
 from detector.model_card import find_model
 from training import export as exporting
 from training.architectures import find_architecture
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
+    from detector.classifier import EmotionClassifier
     from training.architectures import Architecture
     from training.devices import MixedPrecision
     from training.heads import Head
@@ -112,6 +114,7 @@ def train(
     labels = label_set(plan.labels, faces.present) if plan.labels else faces.present
     targets: Targets = plan.targets or ("original" if faces.votes is None else "votes+original")
     images, heads = select_rows(training, labels, targets)
+    heads = taught(heads, images, [load_classifier(teacher) for teacher in plan.teachers])
     judged, judged_heads = select_rows(validation, labels, targets, complete=False)
     logger.info("%d faces to train on, %d to validate with", len(images), len(judged))
     build = _builder(plan, architecture, heads)
@@ -124,7 +127,6 @@ def train(
         Rows(judged, judged_heads),
         out,
         settings,
-        teacher=_taught(plan.teachers, images, heads[0]),
         callbacks=_callbacks(out, tensorboard=tensorboard, tell=tell),
     )
     facts = _facts(plan, settings, counts | {"used": len(images)}, faces, device)
@@ -214,13 +216,33 @@ def _builder(plan: TrainingPlan, architecture: Architecture, heads: Sequence[Hea
     return build
 
 
-def _taught(teachers: Sequence[str], images: NDArray[np.uint8], head: Head) -> dict[str, NDArray[np.float32]] | None:
-    if not teachers:
-        return None
-    from detector.classifier import load_classifier  # noqa: PLC0415 (native library)
+def taught(heads: Sequence[Head], images: NDArray[np.uint8], teachers: Sequence[EmotionClassifier]) -> tuple[Head, ...]:
+    """The heads with their teachers' verdicts mixed into the targets.
 
-    logger.info("Asking %s for their verdicts", ", ".join(teachers))
-    return {head.name: teacher_targets([load_classifier(teacher) for teacher in teachers], images, head)}
+    A teacher that was calibrated to the original labels teaches the head for these, where there is one beside the main
+    head; every other one teaches the main head.
+
+    Args:
+        heads: Of the student, the main one first.
+        images: `(n, h, h)` grey levels of the heads' rows.
+        teachers: May be none.
+
+    Returns:
+        The heads; one that is taught says something of every row.
+    """
+    if teachers:
+        logger.info("Asking %s for their verdicts", ", ".join(teacher.card.name for teacher in teachers))
+    names = [head.name for head in heads]
+    by_head: dict[str, list[EmotionClassifier]] = {name: [] for name in names}
+    for teacher in teachers:
+        follows_original = teacher.card.calibration.get("fitted_to") == exporting.FITTED_TO_ORIGINAL
+        by_head[exporting.ORIGINAL if follows_original and exporting.ORIGINAL in names else names[0]].append(teacher)
+    return tuple(
+        replace(head, targets=teacher_targets(found, images, head), known=np.ones(len(head), dtype=np.bool_))
+        if (found := by_head[head.name])
+        else head
+        for head in heads
+    )
 
 
 def _callbacks(

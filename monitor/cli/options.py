@@ -52,9 +52,7 @@ database_option = click.option(
     "data folder]",
 )
 model_options = together(
-    click.option(
-        "--model", metavar="NAME|FILE", help="A model's name or .keras file. [default: the one in use]"
-    ),
+    click.option("--model", metavar="NAME|FILE", help="A model's name or .keras file. [default: the one in use]"),
     click.option("--device", type=click.Choice(DEVICES), default="auto", help="What classifies. [default: auto]"),
 )
 min_viewers_option = click.option(

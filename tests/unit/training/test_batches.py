@@ -120,12 +120,6 @@ def test_the_strength_is_that_of_the_step(faces: Faces) -> None:
     assert asked == [2, 3]
 
 
-def test_a_teacher_replaces_the_targets(faces: Faces) -> None:
-    taught = np.full((8, 3), 1 / 3, np.float32)
-    epoch = batches(faces(8), [head(np.arange(8) % 3)], teacher={"emotions": taught})
-    np.testing.assert_allclose(epoch[0][1]["emotions"], taught)
-
-
 def test_mixup_blends_pictures_labels_and_weights_alike(faces: Faces) -> None:
     pictures = faces(6).astype(np.float32)[..., None]
     targets, weights = one_hot(np.arange(6) % 3, 3), np.array([1, 0, 1, 1, 0, 1], np.float32)

@@ -12,12 +12,15 @@ import numpy as np
 import pytest
 
 from detector.classifier import load_classifier
-from detector.model_card import read_card
+from detector.emotions import EMOTIONS
+from detector.model_card import ModelCard, read_card
 from training import run
 from training.architectures import compact
 from training.augmentation import NO_AUGMENTATION
+from training.datasets import VOTE_LABELS
 from training.errors import DatasetError, TrainingError
 from training.fit import TrainingSettings
+from training.heads import Head, one_hot
 from training.run import TrainingPlan, split, train
 from training.schedule import Stage
 
@@ -107,3 +110,43 @@ def test_a_limit_keeps_the_classes_in_proportion(dataset: Callable[..., object])
 def test_weights_are_only_for_networks_that_have_pretrained_ones(fer2013: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="compact has no pretrained part: leave --weights out"):
         train(TrainingPlan(*fer2013, labels="happy-sad", weights="imagenet"), tmp_path / "run", settings=SHORT)
+
+
+class Teacher:
+    """Sure of one emotion, whatever it is shown."""
+
+    runtime = "none"
+
+    def __init__(self, emotion: str, fitted_to: str) -> None:
+        self.card = ModelCard(
+            name="teacher",
+            labels=EMOTIONS,
+            input_side_px=48,
+            crop_scale=1.18,
+            crop_raise=0.1,
+            temperature=1,
+            uncertain_below=0,
+            sha256="",
+            calibration={"fitted_to": fitted_to},
+        )
+        self._says = np.where(np.array(EMOTIONS) == emotion, 50.0, 0.0)
+
+    def logits(self, crops: np.ndarray) -> np.ndarray:
+        return np.tile(self._says, (len(crops), 1))
+
+
+def test_each_teacher_teaches_the_head_whose_labels_it_follows(faces: Faces) -> None:
+    known = np.array([True, True, False])
+    votes = Head("votes", VOTE_LABELS, one_hot(np.array([3, 4, -1]), 8), known)
+    original = Head("original", EMOTIONS, one_hot(np.array([0, 1, 2]), 7), np.ones(3, bool), 0.6)
+    by_votes, by_labels = Teacher("surprise", "the distribution of the votes"), Teacher("fear", "the original labels")
+    first, second = run.taught((votes, original), faces(3), [by_votes, by_labels])
+    assert first.known.all(), "a teacher has something to say of every row"
+    np.testing.assert_allclose(first.targets[:, EMOTIONS.index("surprise")], [0.7, 0.7, 1], atol=1e-6)
+    assert first.targets[0, 3] == pytest.approx(0.3)
+    assert second.targets[:, EMOTIONS.index("fear")] == pytest.approx([0.7, 0.7, 1])
+    assert second.loss_weight == 0.6
+    alone, untouched = run.taught((votes, original), faces(3), [by_votes])
+    assert untouched is original
+    np.testing.assert_array_equal(alone.targets, first.targets)
+    assert run.taught((votes,), faces(3), []) == (votes,)
