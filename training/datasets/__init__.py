@@ -11,16 +11,12 @@ from training.datasets.fer2013 import FACE_SIDE_PX, read_fer2013
 from training.datasets.folders import emotion_of, read_folders
 from training.datasets.reading import read_dataset
 from training.datasets.report import ReadingReport, Skipped
+from training.datasets.roles import ROLES, TEST, TRAINING, VALIDATION, role_of
 from training.datasets.splits import (
     NEAR_TWIN_CORRELATION,
-    ROLES,
     SHARES,
     SPLIT_SEED,
-    TEST,
-    TRAINING,
-    VALIDATION,
     near_twins,
-    role_of,
     stratified_split,
     without_twins,
 )

@@ -9,7 +9,7 @@ import numpy as np
 
 from detector.emotions import EMOTIONS
 from training.datasets.report import ReadingReport
-from training.datasets.splits import ROLES, role_of
+from training.datasets.roles import ROLES, role_of
 from training.errors import DatasetError
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from PIL import Image, ImageOps
 from detector.emotions import EMOTIONS
 from training.datasets.faces import FaceDataset
 from training.datasets.report import ReadingLog
-from training.datasets.splits import ROLES, SHARES, SPLIT_SEED, TRAINING, VALIDATION, role_of, stratified_split
+from training.datasets.roles import ROLES, TRAINING, VALIDATION, role_of
+from training.datasets.splits import SHARES, SPLIT_SEED, stratified_split
 from training.errors import DatasetError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Which rows are learnt from and which judge: roles, seeded splits, and pictures that stand in more than one."""
+"""Seeded splits, and pictures that stand in more than one of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from training.datasets.faces import FaceDataset
 
-TRAINING, VALIDATION, TEST = ROLES = ("training", "validation", "test")
 SHARES = (0.72, 0.14, 0.14)
 """Training, validation and test of a dataset that is published without splits."""
 SPLIT_SEED = 20261121
@@ -22,21 +21,6 @@ NEAR_TWIN_CORRELATION = 0.98
 """Pictures that correlate more than this are the same photograph, cropped or scaled a little differently."""
 TWIN_SIDE_PX = 48
 """Larger pictures are made this small before they are compared: twins differ in detail, and time grows with size."""
-
-_ROLE_NAMES = {
-    TRAINING: ("training", "train"),
-    VALIDATION: ("validation", "valid", "val", "dev", "publictest"),
-    TEST: ("test", "testing", "privatetest"),
-}
-_ROLE_OF = {name: role for role, names in _ROLE_NAMES.items() for name in names}
-
-
-def role_of(split: str) -> str | None:
-    """The role that a split plays by its published name, in either case; `None` for a name that is no split's.
-
-    FER2013's public leaderboard rows (`PublicTest`) are for validation, its private ones (`PrivateTest`) for the test.
-    """
-    return _ROLE_OF.get(split.strip().lower())
 
 
 def stratified_split(labels: NDArray[np.int64], shares: Sequence[float], seed: int) -> NDArray[np.int64]:
