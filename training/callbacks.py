@@ -15,7 +15,7 @@ from training.errors import TrainingDivergedError
 from training.schedule import learning_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 STATE = "state.json"
-LIVE, AVERAGE, BEST = "live.weights.h5", "average.weights.h5", "best.weights.h5"
+LIVE, AVERAGE, BEST = "live.weights.h5", "average.npz", "best.npz"
+"""The first holds the optimizer's state too; the others only weights, in the order of `Model.get_weights`."""
 AVERAGED_EVERY = 4
 """Every fourth step is enough for an average over hundreds, and costs a quarter."""
 
@@ -76,6 +77,17 @@ class WeightAverage(keras.callbacks.Callback):
         decay = min(self._momentum, (1 + step) / (10 + step)) ** AVERAGED_EVERY
         for index, weight in enumerate(self.model.get_weights()):
             self.average[index] += (1 - decay) * (weight - self.average[index])
+
+
+def write_weights(path: Path, weights: Sequence[NDArray[np.float32]]) -> None:
+    """Write what `Model.get_weights` gives."""
+    np.savez(path, **{str(index): weight for index, weight in enumerate(weights)})
+
+
+def read_weights(path: Path) -> list[NDArray[np.float32]]:
+    """Read what `write_weights` wrote, for `Model.set_weights`."""
+    with np.load(path, allow_pickle=False) as kept:
+        return [kept[str(index)] for index in range(len(kept.files))]
 
 
 def validation_scores(logits: dict[str, NDArray[np.float32]], heads: list[Head]) -> dict[str, float]:
@@ -148,8 +160,8 @@ class Keeper(keras.callbacks.Callback):
         scores = validation_scores(predict(self.model, self._faces), self._heads)
         best = min((past["val_loss"] for past in self._history), default=math.inf)
         if scores["val_loss"] <= best:
-            self.model.save_weights(self._folder / BEST)
-        self.model.save_weights(self._folder / AVERAGE)
+            write_weights(self._folder / BEST, self._average.average)
+        write_weights(self._folder / AVERAGE, self._average.average)
         self.model.set_weights(live)
         logs |= scores  # the callbacks after this one see them too
         self._history.append(

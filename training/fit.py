@@ -12,11 +12,10 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import keras
-import numpy as np
 
 from training import augmentation as views
 from training.batches import FaceBatches
-from training.callbacks import AVERAGE, BEST, LIVE, STATE, Keeper, Pace, WeightAverage
+from training.callbacks import AVERAGE, BEST, LIVE, STATE, Keeper, Pace, WeightAverage, read_weights
 from training.datasets.splits import SPLIT_SEED
 from training.devices import replicas
 from training.errors import TrainingError
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from training.heads import Head
@@ -174,7 +174,7 @@ def fit(
         )
         stopped = keeper.stopped
     model = _at_size(build, settings.stages[-1].side_px, model)
-    model.load_weights(folder / BEST)
+    model.set_weights(read_weights(folder / BEST))
     return model, history
 
 
@@ -205,12 +205,10 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 def _restore(model: keras.Model, folder: Path) -> list[NDArray[np.float32]]:
     """Weights and optimizer of the last epoch into the model; returns the averaged weights."""
-    # The files hold the optimizer's state too; it is only read into one that has its variables.
+    # The file holds the optimizer's state too; it is only read into one that has its variables.
     model.optimizer.build(model.trainable_variables)
-    model.load_weights(folder / AVERAGE)
-    average = [np.array(weight) for weight in model.get_weights()]
     model.load_weights(folder / LIVE)
-    return average
+    return read_weights(folder / AVERAGE)
 
 
 def _strength(settings: TrainingSettings, share: float) -> views.Augmentation:

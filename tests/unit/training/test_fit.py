@@ -72,7 +72,9 @@ def test_a_run_keeps_its_settings_history_and_weights(finished_run: Any) -> None
             assert math.isfinite(row[f"val_{name}"])
             assert math.isfinite(row[f"votes_{name}"])
             assert math.isfinite(row[f"val_original_{name}"])
-    assert {file.name for file in folder.glob("*.h5")} == {"best.weights.h5", "average.weights.h5", "live.weights.h5"}
+    assert {file.name for file in folder.iterdir()} == {
+        *("settings.json", "state.json", "live.weights.h5", "average.npz", "best.npz")
+    }
 
 
 def test_the_model_has_the_best_epochs_weights_at_the_last_size(finished_run: Any) -> None:
