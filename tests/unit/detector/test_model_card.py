@@ -51,7 +51,10 @@ def model(tmp_path: Path) -> Path:
 def test_shipped_models_fit_their_cards_and_are_small(path: Path) -> None:
     card = read_card(path)
     assert card.name == path.stem
-    assert card.twin_sha256 == sha256_of(path.with_suffix(".tflite"))
+    # Only the default one starts quickly everywhere; the twin of another is made where it is first used.
+    assert bool(card.twin_sha256) == path.with_suffix(".tflite").exists()
+    if card.twin_sha256:
+        assert card.twin_sha256 == sha256_of(path.with_suffix(".tflite"))
     assert path.stat().st_size <= 8_000_000
     assert 0 <= card.uncertain_below < 1
 
@@ -59,6 +62,7 @@ def test_shipped_models_fit_their_cards_and_are_small(path: Path) -> None:
 def test_the_default_model_is_shipped() -> None:
     assert find_model() == find_model(None) == find_model(DEFAULT_MODEL) == MODELS_FOLDER / f"{DEFAULT_MODEL}.keras"
     assert find_model() in SHIPPED
+    assert read_card(find_model()).twin_sha256
 
 
 def test_a_model_can_be_named_by_its_path(model: Path) -> None:

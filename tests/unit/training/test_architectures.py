@@ -155,8 +155,9 @@ def test_alexnet_has_five_convolutions_and_three_dense_layers() -> None:
     assert kinds(network).count("Conv2D") == 5
     assert kinds(network).count("Dense") == 3
     assert kinds(network).count("Dropout") == 2
+    assert kinds(network).count("BatchNormalization") == 5
     rectified = [layer for layer in network.layers if getattr(layer, "activation", None) is keras.activations.relu]
-    assert len(rectified) == 7
+    assert kinds(network).count("ReLU") + len(rectified) == 7
 
 
 @pytest.mark.slow
