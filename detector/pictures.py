@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from numpy.typing import NDArray
+    from typing_extensions import Self
 
     from detector.classifier import EmotionClassifier
+    from detector.preprocessing import CropGeometry
+    from detector.types import Box
 
 FRAME_STEP_NS = 1_000_000_000
 """Pictures are handed to the detector as frames this far apart, so that none is taken for a sequel of another."""
@@ -46,7 +49,42 @@ class PictureFace:
     uncertain: bool
 
 
-class PictureClassifier:
+class FaceCutter:
+    """Finds the faces of one picture after the other and cuts them out as the camera's pipeline does; for one thread.
+
+    Args:
+        geometry: Framing of the crops.
+    """
+
+    def __init__(self, geometry: CropGeometry) -> None:
+        self._geometry = geometry
+        self._detector = MediaPipeFaceDetector()
+        self._seen = 0
+
+    def cut(self, image: NDArray[np.uint8]) -> tuple[list[Box], NDArray[np.uint8]]:
+        """Boxes from left to right and their `(n, side, side)` crops, of a `(height, width, 3)` BGR picture."""
+        height, width = image.shape[:2]
+        frame = Frame(image, self._seen * FRAME_STEP_NS, self._seen)
+        self._seen += 1
+        found = sorted(self._detector.detect(frame), key=lambda face: face.box.x)
+        boxes = [face.box for face in found]
+        rolls = [head_pose(face.keypoints, width, height).roll for face in found]
+        return boxes, face_crops(image, boxes, self._geometry, rolls)
+
+    def close(self) -> None:
+        """Free the detector; harmless when repeated."""
+        self._detector.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class PictureClassifier(FaceCutter):
     """Finds and classifies the faces of one picture after the other; used by one thread.
 
     Args:
@@ -54,21 +92,15 @@ class PictureClassifier:
     """
 
     def __init__(self, classifier: EmotionClassifier) -> None:
+        super().__init__(crop_geometry(classifier.card))
         self._classifier = classifier
-        self._geometry = crop_geometry(classifier.card)
-        self._detector = MediaPipeFaceDetector()
-        self._seen = 0
 
     def faces(self, image: NDArray[np.uint8]) -> list[PictureFace]:
         """The faces of a `(height, width, 3)` BGR picture, from left to right."""
         height, width = image.shape[:2]
-        frame = Frame(image, self._seen * FRAME_STEP_NS, self._seen)
-        self._seen += 1
-        found = sorted(self._detector.detect(frame), key=lambda face: face.box.x)
-        boxes = [face.box for face in found]
-        rolls = [head_pose(face.keypoints, width, height).roll for face in found]
+        boxes, crops = self.cut(image)
         card = self._classifier.card
-        scores = classify(self._classifier, face_crops(image, boxes, self._geometry, rolls))
+        scores = classify(self._classifier, crops)
         return [
             PictureFace(
                 box=(
@@ -84,18 +116,6 @@ class PictureClassifier:
             )
             for box, row in zip(boxes, scores, strict=True)
         ]
-
-    def close(self) -> None:
-        """Free the detector; harmless when repeated."""
-        self._detector.close()
-
-    def __enter__(self) -> PictureClassifier:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def find_faces(picture: str | Path | NDArray[np.uint8], classifier: EmotionClassifier) -> list[PictureFace]:

@@ -91,6 +91,17 @@ def face_crops(
     return crops
 
 
+def fitted(images: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
+    """Pictures in the size that a network takes: `(n, h, h)` to `(n, side_px, side_px)` grey levels."""
+    if images.shape[1:] == (side_px, side_px):
+        return images
+    how = cv2.INTER_AREA if side_px <= images.shape[1] else cv2.INTER_LINEAR
+    resized = np.empty((len(images), side_px, side_px), dtype=np.uint8)
+    for small, image in zip(resized, images, strict=True):
+        cv2.resize(image, (side_px, side_px), dst=small, interpolation=how)
+    return resized
+
+
 def _beyond(roll: float, free: float) -> float:
     """What of a roll exceeds the free one, with its sign."""
     return math.copysign(max(0.0, abs(roll) - free), roll)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from detector.preprocessing import fitted
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -137,10 +139,7 @@ def mixup(
 
 def plain(images: NDArray[np.uint8], side_px: int) -> NDArray[np.float32]:
     """The pictures as the network sees them when nothing is varied: `(n, side_px, side_px, 1)`, 0 to 255."""
-    if images.shape[1] != side_px:
-        how = cv2.INTER_AREA if side_px < images.shape[1] else cv2.INTER_LINEAR
-        images = np.stack([cv2.resize(image, (side_px, side_px), interpolation=how) for image in images])
-    return images.astype(np.float32)[..., None]
+    return fitted(images, side_px).astype(np.float32)[..., None]
 
 
 def reduced(image: NDArray[np.float32], side_px: int) -> NDArray[np.float32]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import cv2
 import numpy as np
 
 from detector.classifier import classify
 from detector.emotions import EMOTIONS
+from detector.preprocessing import fitted
 from training.calibration import calibration_error
 from training.datasets import NO_LABEL, VOTE_LABELS, DatasetError, FaceDataset, majority, plurality
+from training.labels import LABEL_SETS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 Against = Literal["original", "majority", "plurality", "happy-sad"]
 
-HAPPY_SAD = ("happy", "sad")
+HAPPY_SAD = LABEL_SETS["happy-sad"]
 BATCH = 256
 
 
@@ -113,22 +114,6 @@ def judge(
     return Judged(against, chosen, rows, truth[rows], votes)
 
 
-def judged_rows(
-    faces: FaceDataset, against: Against, labels: Sequence[str] | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which rows count, and their labels; `judge` in short.
-
-    Returns:
-        `(m,)` row numbers, and `(m,)` index of the truth into the labels: those given, else `happy` and `sad`, or the
-        seven, or the dataset's own classes.
-
-    Raises:
-        DatasetError: See `judge`.
-    """
-    judged = judge(faces, against, labels)
-    return judged.rows, judged.truth
-
-
 def _truth(faces: FaceDataset, against: Against) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """The labels on offer, and `(n,)` an index into them or `NO_LABEL` for each row."""
     if against == "original":
@@ -171,17 +156,6 @@ def _labels(
     if len(set(asked)) != len(asked) or len(asked) < 2:
         raise DatasetError(f"Measuring needs at least two different labels, received {', '.join(asked) or 'none'}.")
     return tuple(asked)
-
-
-def fitted(images: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
-    """Pictures in the size that a network takes: `(n, h, h)` to `(n, side_px, side_px)` grey levels."""
-    if images.shape[1:] == (side_px, side_px):
-        return images
-    how = cv2.INTER_AREA if side_px <= images.shape[1] else cv2.INTER_LINEAR
-    resized = np.empty((len(images), side_px, side_px), dtype=np.uint8)
-    for small, image in zip(resized, images, strict=True):
-        cv2.resize(image, (side_px, side_px), dst=small, interpolation=how)
-    return resized
 
 
 def predict(classifier: EmotionClassifier, images: NDArray[np.uint8], *, flip: bool = False) -> NDArray[np.float64]:

@@ -19,14 +19,14 @@ import numpy as np
 
 from detector.classifier import TwinClassifier, convert_twin, probabilities
 from detector.model_card import ModelCard, sha256_of
-from detector.preprocessing import FER_GEOMETRY
+from detector.preprocessing import FER_GEOMETRY, fitted
 from training import figures
 from training.calibration import fit_temperature, reliability_bins, uncertain_threshold
 from training.card_text import FRAMING, card_text, licences, limits
 from training.conditions import NAMES, PASSES, by_condition
 from training.devices import predict
 from training.errors import DatasetError, TrainingError
-from training.evaluation import document, fitted, judge, restricted
+from training.evaluation import document, judge, restricted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

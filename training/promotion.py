@@ -12,9 +12,10 @@ from detector.classifier import KerasClassifier, classify, load_classifier
 from detector.errors import ModelLoadError
 from detector.model_card import find_model, read_card, require_emotions
 from detector.model_store import MODELS_FOLDER, Promotion, install, record, timestamp
+from detector.preprocessing import fitted
 from training.comparison import compare
 from training.errors import PromotionRefusedError
-from training.evaluation import fitted, judge
+from training.evaluation import judge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

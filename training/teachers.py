@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from detector.classifier import probabilities
-from training.augmentation import plain
+from detector.preprocessing import fitted
 from training.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -97,6 +97,5 @@ def _lesson(
 
 
 def _said(model: EmotionClassifier, images: NDArray[np.uint8], temperature: float) -> NDArray[np.float64]:
-    faces = plain(np.ascontiguousarray(images), model.card.input_side_px)[..., 0]
-    crops = np.clip(np.rint(faces), 0, 255).astype(np.uint8)
+    crops = fitted(np.ascontiguousarray(images), model.card.input_side_px)
     return probabilities(model.logits(crops), model.card.temperature * temperature)

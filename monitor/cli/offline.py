@@ -19,6 +19,7 @@ from monitor.cli.options import (
     silence_native_libraries,
     together,
 )
+from training.architectures import ARCHITECTURES
 
 if TYPE_CHECKING:
     from training.augmentation import Augmentation
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from training.fit import TrainingSettings
 
 AGAINST = ("original", "majority", "plurality", "happy-sad")
-ARCHITECTURES = ("compact", "sequential", "alexnet", "vgg16")
 TARGETS = ("votes+original", "votes", "majority", "original")
 AUGMENTATIONS = ("full", "gentle", "none")
 
@@ -71,7 +71,7 @@ judging_options = together(
     "--out", type=click.Path(path_type=Path), required=True, help="Folder of the run; goes on with what is in it."
 )
 @click.option("--name", help="Name of the model. [default: the folder's]")
-@click.option("--architecture", type=click.Choice(ARCHITECTURES), default="compact", show_default=True)
+@click.option("--architecture", type=click.Choice(list(ARCHITECTURES)), default="compact", show_default=True)
 @click.option("--labels", help="seven, happy-sad, marketing, or names with commas between them. [default: all classes]")
 @click.option("--targets", type=click.Choice(TARGETS), help="What is learnt of a face. [default: votes+original where "
               "there are votes, else original]")  # fmt: skip

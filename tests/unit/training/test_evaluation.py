@@ -20,7 +20,6 @@ from training.evaluation import (
     evaluate,
     fitted,
     judge,
-    judged_rows,
     per_class,
     predict,
     restricted,
@@ -122,7 +121,8 @@ FACES = keyed(
     ],
 )
 def test_which_rows_count(against: Any, rows: list[int], truth: list[str]) -> None:
-    found, labels = judged_rows(FACES, against)
+    judged = judge(FACES, against)
+    found, labels = judged.rows, judged.truth
     assert found.tolist() == rows
     names = HAPPY_SAD if against == "happy-sad" else EMOTIONS
     assert [names[label] for label in labels] == truth
