@@ -12,7 +12,7 @@ import numpy as np
 from detector.classifier import load_classifier
 from detector.model_card import find_model
 from training import export as exporting
-from training.architectures import find_architecture
+from training.architectures import NO_WEIGHTS, find_architecture
 from training.callbacks import Watch
 from training.datasets import FaceDataset, read_dataset, without_twins
 from training.devices import prepare
@@ -106,7 +106,7 @@ def train(
         ModelLoadError: A model to start from, or a teacher, cannot be read.
     """
     architecture = find_architecture(plan.architecture)
-    settings = settings or architecture.recipe
+    settings = settings or architecture.recipe(plan.weights)
     wanted = _refuse_another_plan(plan, settings, out)
     device = prepare(plan.mixed_precision)
     faces = read_faces(plan, architecture.input_side_px, settings.seed)
@@ -203,7 +203,7 @@ def _builder(plan: TrainingPlan, architecture: Architecture, heads: Sequence[Hea
     sizes = {head.name: len(head.labels) for head in heads}
     options: dict[str, Any] = {}
     if architecture.pretrained:
-        options["weights"] = None if plan.weights == "none" else plan.weights or "imagenet"
+        options["weights"] = None if plan.weights == NO_WEIGHTS else plan.weights or "imagenet"
     elif plan.weights is not None:
         raise TrainingError(f"The architecture {architecture.name} has no pretrained part: leave --weights out.")
 

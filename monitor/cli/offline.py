@@ -79,7 +79,8 @@ judging_options = together(
 @click.option(
     "--teacher", "teachers", metavar="NAME|FILE", multiple=True, help="Distil from this model; may be repeated."
 )
-@click.option("--weights", metavar="imagenet|none|FILE", help="Pretrained part of vgg16. [default: imagenet]")
+@click.option("--weights", metavar="imagenet|none|FILE", help="Pretrained, frozen part of vgg16; none trains all of it. "
+              "[default: imagenet]")  # fmt: skip
 @click.option("--find-faces", is_flag=True, help="The pictures are photographs: cut the faces out first.")
 @click.option("--limit", type=click.IntRange(1), help="Train on so many faces at most.")
 @click.option(
@@ -122,7 +123,7 @@ def train(
     from training.run import TrainingPlan
     from training.run import train as run_training
 
-    settings = _settings(find_architecture(architecture).recipe, options)
+    settings = _settings(find_architecture(architecture).recipe(options["weights"]), options)
     kept = ("labels", "targets", "start", "weights", "limit", "find_faces", "mixed_precision")
     plan = TrainingPlan(data, votes, architecture, teachers=teachers, **{key: options[key] for key in kept})
     try:

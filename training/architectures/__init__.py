@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from training.fit import TrainingSettings
 
+NO_WEIGHTS = "none"
+"""In place of pretrained weights: start at random."""
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -43,10 +46,15 @@ class Architecture:
         """Side of the pictures that the network is made for."""
         return int(self._module().INPUT_SIDE_PX)
 
-    @property
-    def recipe(self) -> TrainingSettings:
-        """The settings that train it well on FER2013; the seed and the time are the caller's."""
-        settings: TrainingSettings = self._module().RECIPE
+    def recipe(self, weights: str | None = None) -> TrainingSettings:
+        """The settings that train it well on FER2013; the seed and the time are the caller's.
+
+        Args:
+            weights: Where those of its pretrained part come from; with `none` that part has to learn too. Defaults to
+                the architecture's own choice.
+        """
+        from_scratch = self.pretrained and weights == NO_WEIGHTS
+        settings: TrainingSettings = self._module().RECIPE_FROM_SCRATCH if from_scratch else self._module().RECIPE
         return settings
 
     def build(self, heads: dict[str, int], *, side_px: int | None = None, **options: Any) -> keras.Model:
@@ -72,7 +80,7 @@ ARCHITECTURES = {
         Architecture("compact", "A small residual network for one core, the shipped default."),
         Architecture("sequential", "A plain stack of convolution, normalisation, pooling and dropout, quick to train."),
         Architecture("alexnet", "AlexNet at its published widths on 227 px pictures; large."),
-        Architecture("vgg16", "Frozen VGG16 features under a small classifier (transfer learning).", pretrained=True),
+        Architecture("vgg16", "VGG16 features, frozen, under a small classifier (transfer learning).", pretrained=True),
     )
 }
 

@@ -1,7 +1,9 @@
 """Transfer learning: the convolutions of VGG16 (Simonyan and Zisserman, 2015), frozen, under a small classifier.
 
+Without pretrained weights there is nothing worth freezing: then the convolutions learn too, at a rate of their own.
+
 The features were learnt on the colour photographs of ImageNet, so grey is given three times, in the order and with the mean
-that they were trained with; all of it inside the network. Only the classifier learns.
+that they were trained with; all of it inside the network.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import logging
 import socket
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +58,8 @@ RECIPE = TrainingSettings(
     patience=10,
     augmentation=Augmentation(rotation_deg=12, scale=0.1, shift=0.08, erase_share=0.1),
 )
+RECIPE_FROM_SCRATCH = replace(RECIPE, peak_learning_rate=2e-4)
+"""Thirteen convolutions without normalisation between them diverge at the rate that suits the classifier alone."""
 
 
 def build(
@@ -70,10 +75,9 @@ def build(
     Args:
         heads: Name and number of classes of each output; every output gives logits.
         side_px: Side of the input, 32 or more. The dense layer is sized for it. Defaults to 48.
-        weights: Of the frozen convolutions: `imagenet` takes Keras' own from its cache, or fetches them; a path names
-            such a file (Keras' `notop` file, or the saved weights of `keras.applications.VGG16(include_top=False)`);
-            `None` leaves them random, which is right when the weights of a checkpoint follow and makes weak features
-            otherwise. Defaults to `imagenet`.
+        weights: Of the convolutions, which they freeze: `imagenet` takes Keras' own from its cache, or fetches them; a path
+            names such a file (Keras' `notop` file, or the saved weights of `keras.applications.VGG16(include_top=False)`);
+            `None` starts them at random, and lets them learn. Defaults to `imagenet`.
         dropout: Share of the features dropped before the outputs in training, 0 to 1. Defaults to 0.5.
         units: Width of the dense layer. Defaults to 256.
 
@@ -99,7 +103,7 @@ def build(
             if file is None:
                 # Keras' default would halve the signal with every one of the thirteen layers.
                 layer.kernel.assign(keras.initializers.HeNormal()(layer.kernel.shape))
-            layer.trainable = False
+            layer.trainable = file is None
     x = layers.Flatten(name="flatten")(features.output)
     x = layers.Dense(units, activation="relu", name="dense")(x)
     x = layers.BatchNormalization(momentum=0.95, name="dense_norm")(x)

@@ -71,9 +71,9 @@ def test_an_unknown_name_is_answered_with_the_known_ones(name: str, hint: str) -
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_a_recipe_ends_at_the_size_the_network_is_made_for(name: str) -> None:
     architecture = find_architecture(name)
-    assert isinstance(architecture.recipe, TrainingSettings)
-    assert architecture.recipe.stages[-1].side_px == architecture.input_side_px
-    assert architecture.recipe.optimizer == ("sgd" if name == "compact" else "adam")
+    assert isinstance(architecture.recipe(), TrainingSettings)
+    assert architecture.recipe().stages[-1].side_px == architecture.input_side_px
+    assert architecture.recipe().optimizer == ("sgd" if name == "compact" else "adam")
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -170,13 +170,22 @@ def test_alexnet_at_its_published_size() -> None:
     assert [network.get_layer(f"dense{number}").units for number in (6, 7)] == [4096, 4096]
 
 
-def test_vgg16_learns_nothing_but_its_classifier() -> None:
-    network = small("vgg16")
+def test_vgg16_with_weights_learns_nothing_but_its_classifier(published: keras.Model, tmp_path: Path) -> None:
+    published.save_weights(tmp_path / "features.weights.h5")
+    network = small("vgg16", weights=tmp_path / "features.weights.h5")
     assert kinds(network).count("Conv2D") == 13
     learnt = {variable.path.split("/")[0] for variable in network.trainable_variables}
     assert learnt == {"dense", "dense_norm", "votes", "original"}
     after = kinds(network)[kinds(network).index("Flatten") :]
     assert after == ["Flatten", "Dense", "BatchNormalization", "Dropout", "Dense", "Dense"]
+
+
+def test_vgg16_from_scratch_learns_all_of_it_more_slowly() -> None:
+    learnt = {variable.path.split("/")[0] for variable in small("vgg16").trainable_variables}
+    assert len(learnt) == 13 + 4
+    vgg16 = find_architecture("vgg16")
+    assert vgg16.recipe("none").peak_learning_rate < vgg16.recipe().peak_learning_rate
+    assert vgg16.recipe("imagenet") == vgg16.recipe()
 
 
 def test_vgg16_sees_grey_as_the_published_weights_expect_it() -> None:
