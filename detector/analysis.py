@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -110,9 +111,9 @@ class FaceAnalyser:
         """The readings of the next frame; frames must come in the order of their time."""
         height, width = frame.image.shape[:2]
         with self.times.measure("detect"):
-            detections = self._detector.detect(frame)
+            detections = self._detector.detect(frame, self._tracker.expected(frame.captured_ns))
         with self.times.measure("track"):
-            faces = self._tracker.update(detections, frame.captured_ns)
+            faces = self._tracker.update(detections, frame.captured_ns, partial(self._detector.confirm, frame))
         boxes = [face.detection.box for face in faces]
         with self.times.measure("crop"):
             poses = [head_pose(face.detection.keypoints, width, height) for face in faces]
