@@ -27,7 +27,7 @@ from detector.emotions import EMOTIONS
 from detector.face_detector import MediaPipeFaceDetector, _converted
 from detector.head_pose import head_pose
 from detector.preprocessing import CropGeometry, face_crops
-from detector.types import Box, Frame
+from detector.types import Box, FaceDetection
 from training.datasets import NO_LABEL, majority, read_dataset
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from detector.classifier import EmotionClassifier
-    from detector.types import FaceDetection
     from training.datasets import FaceDataset
 
 FACE_PX = 240
@@ -48,8 +47,6 @@ SCALES = (1.00, 1.08, 1.13, 1.18, 1.23, 1.28, 1.35, 1.45)
 RAISES = (0.0, 0.05, 0.10, 0.15, 0.20)
 ROLLS_DEG = (-30, -20, -10, 0, 10, 20, 30)
 FREE_ROLLS_DEG = (0.0, 5.0, 10.0, 15.0)
-STILL_NS = 1_000_000_000
-"""Frames this far apart make the detector ask both of its models, as for single pictures."""
 CALLS = 300
 
 
@@ -113,14 +110,14 @@ def centred(found: Sequence[FaceDetection], padding: float) -> FaceDetection | N
 def one_model(selection: int) -> Callable[[NDArray[np.uint8]], list[FaceDetection]]:
     """One of MediaPipe's two models alone: 0 is short range, 1 is full range."""
     solution = MediaPipe(min_detection_confidence=0.5, model_selection=selection)
-    return lambda picture: _converted(solution.process(np.ascontiguousarray(picture[..., ::-1])))
+    return lambda picture: [
+        FaceDetection(*found) for found in _converted(solution.process(np.ascontiguousarray(picture[..., ::-1])))
+    ]
 
 
 def as_used() -> Callable[[NDArray[np.uint8]], list[FaceDetection]]:
-    """The product's detector on single pictures: both models, merged."""
-    detector = MediaPipeFaceDetector()
-    clock = iter(range(0, 10**18, STILL_NS))
-    return lambda picture: detector.detect(Frame(picture, next(clock), 0))
+    """The product's detector on single pictures: short range, in tiles."""
+    return MediaPipeFaceDetector().detect_still
 
 
 def detections(

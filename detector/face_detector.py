@@ -346,9 +346,8 @@ def nested(one: Box, other: Box) -> bool:
 
 def _at_its_place(found: Box, expected: Box) -> bool:
     (x, y), (expected_x, expected_y) = found.centre, expected.centre
-    return (
-        abs(x - expected_x) < STRAYS * max(expected.width, 1e-6)
-        and abs(y - expected_y) < STRAYS * max(expected.height, 1e-6)
+    return abs(x - expected_x) < STRAYS * max(expected.width, 1e-6) and abs(y - expected_y) < STRAYS * max(
+        expected.height, 1e-6
     )
 
 

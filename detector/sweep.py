@@ -54,7 +54,9 @@ class Sweep:
         map_width = min(MAP_WIDTH, width)
         self._size = (map_width, max(1, round(height * map_width / width)))
         scale = np.array([self._size[0] / width, self._size[1] / height])
-        corners = np.array([[tile.x, tile.y, tile.x + tile.side, tile.y + tile.side] for tile in tiles], dtype=np.float64)
+        corners = np.array(
+            [[tile.x, tile.y, tile.x + tile.side, tile.y + tile.side] for tile in tiles], dtype=np.float64
+        )
         low = np.floor(corners[:, :2] * scale).astype(np.int64)
         high = np.ceil(corners[:, 2:] * scale).astype(np.int64)
         self._low = np.clip(low, 0, np.array(self._size) - 1)
@@ -87,11 +89,8 @@ class Sweep:
             moved = (difference > CHANGED_LEVELS).astype(np.uint8)
             if moved.mean() > SCENE_CHANGE_SHARE:
                 self._unseen[:] = True
-            width, height = self._size
             for box in known:
-                x0, x1 = box.x - KNOWN_MARGIN * box.width, box.x + (1 + KNOWN_MARGIN) * box.width
-                y0, y1 = box.y - KNOWN_MARGIN * box.height, box.y + (1 + KNOWN_MARGIN) * box.height
-                moved[max(0, int(y0 * height)) : max(0, int(y1 * height) + 1), max(0, int(x0 * width)) : max(0, int(x1 * width) + 1)] = 0
+                self._blank(moved, box)
             self._changed += self._sums(moved)
         self._before = levels
         if self.catching_up:
@@ -121,6 +120,13 @@ class Sweep:
         for number in chosen:
             self._seen(number)
         return [self._tiles[number] for number in chosen]
+
+    def _blank(self, cells: NDArray[np.uint8], box: Box) -> None:
+        """Set the cells of a face and of what is just around it to 0."""
+        width, height = self._size
+        left, right = (box.x - KNOWN_MARGIN * box.width) * width, (box.x + (1 + KNOWN_MARGIN) * box.width) * width
+        top, bottom = (box.y - KNOWN_MARGIN * box.height) * height, (box.y + (1 + KNOWN_MARGIN) * box.height) * height
+        cells[max(0, int(top)) : max(0, int(bottom) + 1), max(0, int(left)) : max(0, int(right) + 1)] = 0
 
     def _most_changed(self) -> int | None:
         """The tile with the densest movement on the next level that has one: near and far are served in turn."""

@@ -1,8 +1,8 @@
 """Tiles: squares of a picture in which the face detector sees faces large enough.
 
-MediaPipe's detector looks at a copy of 128 x 128 pixels and finds a face there from about 0.3 of that side upwards. Faces
-far from the camera are therefore looked for in tiles (slicing-aided inference; Akyon et al., 2022), whose sides form a ladder
-from the whole picture down to the smallest face asked for.
+MediaPipe's detector looks at a copy of 128 x 128 pixels and finds a face there from about 0.3 of that side upwards.
+Faces far from the camera are therefore looked for in tiles (slicing-aided inference; Akyon et al., 2022), whose sides form
+a ladder from the whole picture down to the smallest face asked for.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ def tile_ladder(width: int, height: int, smallest_face_px: float) -> tuple[Tile,
     """
     if width < 1 or height < 1 or smallest_face_px <= 0:
         raise ValueError(
-            f"Invalid sizes: expected a picture and a face larger than 0, received {width} x {height} and {smallest_face_px}."
+            f"Invalid sizes: expected a picture and a face larger than 0, received {width} x {height} and "
+            f"{smallest_face_px}."
         )
     longest = max(width, height)
     tiles = [Tile((width - longest) // 2, (height - longest) // 2, longest, 0)]

@@ -76,9 +76,7 @@ def test_an_impossible_confidence_is_refused(confidence: float) -> None:
 
 
 @given(st.integers(20, 700), st.integers(20, 700), st.integers(4, 900), st.integers(-400, 600), st.integers(-400, 600))
-def test_a_tile_of_a_pyramid_shows_its_part_of_the_picture(
-    width: int, height: int, side: int, x: int, y: int
-) -> None:
+def test_a_tile_of_a_pyramid_shows_its_part_of_the_picture(width: int, height: int, side: int, x: int, y: int) -> None:
     """Each pixel's colour tells its place, so that a cut shows where it is from."""
     across = np.linspace(20, 250, width)
     down = np.linspace(20, 250, height)
