@@ -16,11 +16,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from detector.analysis import AnalysisSettings, FaceAnalyser
+from detector.analysis import AnalysisSettings, FaceAnalyser, mediapipe_analyser
 from detector.classifier import Device, load_classifier
 from detector.errors import DetectorError
-from detector.face_detector import MediaPipeFaceDetector
-from detector.tracker import FaceTracker
 from detector.video_source import SourceSpec
 from monitor.pipeline.capture import Capture
 from monitor.pipeline.links import LatestSlot, LosslessLink
@@ -128,8 +126,9 @@ class SensorLoop:
         try:
             spec = SourceSpec.parse(settings.source)
             classifier = load_classifier(settings.model, settings.device)
-            tracker = FaceTracker(first_number=settings.first_viewer)
-            analyser = FaceAnalyser(MediaPipeFaceDetector(), classifier, settings.analysis, tracker)
+            analyser = mediapipe_analyser(
+                classifier, settings.analysis, first_viewer=settings.first_viewer, live=not settings.lossless
+            )
         except DetectorError as error:
             self._send(Failed(type(error).__name__, str(error)))
             return EXIT_FAILED
