@@ -7,6 +7,7 @@ tiles of the picture that a sweep chooses. The model ships inside the MediaPipe 
 
 from __future__ import annotations
 
+import math
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,7 +16,8 @@ import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from detector.sweep import Sweep
+from detector.head_pose import DEFAULT_VIEW_ANGLE_DEG, FACE_BOX_M
+from detector.sweep import MAP_WIDTH, Sweep
 from detector.tiling import Tile, tile_ladder
 from detector.types import KEYPOINTS, Box, FaceDetection
 
@@ -75,29 +77,49 @@ STRAYS = 0.75
 """A face found further than this from where it was looked for, in sides of its box, is another one."""
 
 
+LEAST_FACE_PX = 12.0
+"""Faces smaller than this are not to be had: the tiles would number thousands, and nothing is left to read."""
+
+
 class DetectionSettings(BaseModel):
     """What is to be found.
 
     Attributes:
-        smallest_face_px: Side of the smallest face box, in pixels of the source; about 0.15 m of a head.
+        smallest_face_px: Side of the smallest face box, in pixels of the source.
+        farthest_m: Distance of the furthest viewer instead, in metres; `None` leaves it to `smallest_face_px`.
         min_confidence: Least score of a face, above 0 to 1.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    smallest_face_px: float = Field(36.0, ge=12, le=2000)
+    smallest_face_px: float = Field(36.0, ge=LEAST_FACE_PX, le=2000)
+    farthest_m: float | None = Field(None, gt=0, le=50)
     min_confidence: float = Field(0.5, gt=0, le=1)
+
+    def smallest_px(self, width_px: int, view_angle_deg: float) -> float:
+        """Side of the smallest face to look for in a picture.
+
+        Args:
+            width_px: Of the picture.
+            view_angle_deg: Horizontal angle of view of the camera.
+        """
+        if self.farthest_m is None:
+            return self.smallest_face_px
+        seen_m = 2 * self.farthest_m * math.tan(math.radians(view_angle_deg) / 2)
+        return max(LEAST_FACE_PX, width_px * FACE_BOX_M / seen_m)
 
 
 class FaceDetector(Protocol):
     """Finds the faces of a frame; used by one thread, frames in the order of their time."""
 
-    def detect(self, frame: Frame, known: Sequence[Box] = ()) -> list[FaceDetection]:
+    def detect(self, frame: Frame, known: Sequence[Box] = (), effort: float = 1.0) -> list[FaceDetection]:
         """The faces of a frame, each once, the most confident first.
 
         Args:
             frame: The frame.
             known: Where faces are expected, in fractions of the frame. Defaults to nowhere.
+            effort: Share of the usual search for new faces, above 0 to 1; known ones are always looked for. Defaults
+                to 1.
         """
         ...
 
@@ -132,13 +154,17 @@ class MediaPipeFaceDetector:
 
     Args:
         settings: What is to be found. Defaults to faces of 36 px and more.
+        view_angle_deg: Horizontal angle of view of the camera, where the settings are in metres. Defaults to 70.
 
     Attributes:
         looks: Passes of the model so far.
     """
 
-    def __init__(self, settings: DetectionSettings | None = None) -> None:
+    def __init__(
+        self, settings: DetectionSettings | None = None, view_angle_deg: float = DEFAULT_VIEW_ANGLE_DEG
+    ) -> None:
         self._settings = settings or DetectionSettings()
+        self._view_angle_deg = view_angle_deg
         with _without_tensorflow():
             from mediapipe.python.solutions.face_detection import FaceDetection as Solution  # noqa: PLC0415 (slow)
         self._model = Solution(min_detection_confidence=self._settings.min_confidence, model_selection=0)
@@ -156,18 +182,17 @@ class MediaPipeFaceDetector:
     ) -> None:
         self.close()
 
-    def detect(self, frame: Frame, known: Sequence[Box] = ()) -> list[FaceDetection]:
+    def detect(self, frame: Frame, known: Sequence[Box] = (), effort: float = 1.0) -> list[FaceDetection]:
         """The faces of a frame, each once, the most confident first; see `FaceDetector.detect`."""
         pyramid = Pyramid(frame.image)
         height, width = frame.image.shape[:2]
         if self._sweep is None or self._size != (width, height):
             self._size = (width, height)
-            self._sweep = Sweep(tile_ladder(width, height, self._settings.smallest_face_px), width, height)
-        self._sweep.notice(pyramid.at(3), known)
+            self._sweep = Sweep(self._tiles(width, height), width, height)
+        self._sweep.notice(pyramid.at_least(MAP_WIDTH), known)
         found = self._find_known(pyramid, known)
-        catching_up = self._sweep.catching_up
-        looks = CATCHING_UP_LOOKS if catching_up else MOVING_LOOKS
-        for tile in self._sweep.choose(looks, RESTING_LOOKS):
+        looks = CATCHING_UP_LOOKS if self._sweep.catching_up else MOVING_LOOKS
+        for tile in self._sweep.choose(max(1, round(looks * effort)), RESTING_LOOKS):
             found += self._find_in(pyramid, tile)
         return merge(found)
 
@@ -176,7 +201,7 @@ class MediaPipeFaceDetector:
         pyramid = Pyramid(image)
         height, width = image.shape[:2]
         found: list[FaceDetection] = []
-        for tile in tile_ladder(width, height, self._settings.smallest_face_px):
+        for tile in self._tiles(width, height):
             found += self._find_in(pyramid, tile)
         return [face for face in merge(found) if face.sure or self._mesh_fits(pyramid, face)]
 
@@ -191,6 +216,9 @@ class MediaPipeFaceDetector:
             self._model.close()
             if self._mesh is not None:
                 self._mesh.close()
+
+    def _tiles(self, width: int, height: int) -> tuple[Tile, ...]:
+        return tile_ladder(width, height, self._settings.smallest_px(width, self._view_angle_deg))
 
     def _mesh_fits(self, pyramid: Pyramid, face: FaceDetection) -> bool:
         """Whether the face mesh fits a face in each of two regions around it."""
@@ -267,6 +295,10 @@ class Pyramid:
             size = (max(1, above.shape[1] // 2), max(1, above.shape[0] // 2))
             self._levels.append(np.asarray(cv2.resize(above, size, interpolation=cv2.INTER_AREA), dtype=np.uint8))
         return self._levels[level]
+
+    def at_least(self, width: int) -> NDArray[np.uint8]:
+        """The picture halved as often as it stays so wide."""
+        return self.at(max(0, int(math.log2(max(1.0, self.width / width)))))
 
     def around(self, box: Box, factor: float) -> Tile:
         """The square around a face, in sides of its box."""

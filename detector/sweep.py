@@ -85,9 +85,12 @@ class Sweep:
         levels = small.astype(np.int16)
         self._waiting += 1
         if self._before is not None:
-            difference = np.abs(levels - self._before)
-            moved = (difference > CHANGED_LEVELS).astype(np.uint8)
-            if moved.mean() > SCENE_CHANGE_SHARE:
+            difference = levels - self._before
+            # Light that flickers, or a camera that adapts to it, changes all of the picture alike.
+            difference -= np.int16(np.median(difference))
+            moved = (np.abs(difference) > CHANGED_LEVELS).astype(np.uint8)
+            # A picture that never rests is caught up with once, not begun anew with every frame.
+            if moved.mean() > SCENE_CHANGE_SHARE and not self.catching_up:
                 self._unseen[:] = True
             for box in known:
                 self._blank(moved, box)

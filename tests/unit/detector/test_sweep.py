@@ -91,6 +91,23 @@ def test_noise_of_a_camera_is_no_movement(settled: Sweep) -> None:
         assert len(settled.choose(2, 1)) == 1
 
 
+def test_flickering_light_is_no_movement(settled: Sweep) -> None:
+    for step in range(10):
+        settled.notice(scene() + np.uint8(20 * (step % 2)), [])
+        assert not settled.catching_up
+        assert len(settled.choose(2, 1)) == 1
+
+
+def test_a_scene_that_never_rests_is_still_seen_as_a_whole() -> None:
+    tiles = tile_ladder(WIDTH, HEIGHT, 40)
+    sweep = Sweep(tiles, WIDTH, HEIGHT)
+    seen: set[Tile] = set()
+    for step in range(2 * len(tiles) // 12 + 2):
+        sweep.notice(scene(step), [])
+        seen |= set(sweep.choose(12, 1))
+    assert seen == set(tiles)
+
+
 def test_a_known_face_that_moves_asks_for_no_look(settled: Sweep) -> None:
     face = Box(400 / WIDTH, 200 / HEIGHT, 60 / WIDTH, 60 / HEIGHT)
     settled.notice(with_patch(scene(), 400, 200), [face])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -29,7 +31,7 @@ def test_tiles_lie_in_the_picture_and_cover_it(size: tuple[int, int], smallest: 
                 assert starts[0] + side >= length
             else:
                 assert (starts[0], starts[-1] + side) == (0, length)
-            assert all(later - earlier <= STRIDE * side + 1 for earlier, later in zip(starts, starts[1:], strict=False))
+            assert all(later - earlier <= STRIDE * side + 1 for earlier, later in pairwise(starts))
 
 
 @given(pictures, st.floats(24, 120), st.data())
