@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import av
 
 from ads.playback import PlaybackLog
-from ads.policy import make_policy
+from ads.policies import make_policy
 from ads.schedule import VirtualShow
 from db.records import SessionEnded
 from detector.model_card import find_model

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 DONE, FAILED, WRONG = 0, 1, 2
 PROGRAM = "ad-monitor"
-LANGUAGES = ("en", "de")
 REPORT_FORMATS = ("html", "json", "csv")
 DEVICES = ("auto", "gpu", "cpu")
 
@@ -23,6 +22,37 @@ DEVICES = ("auto", "gpu", "cpu")
 def _set_debug(_context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
     if wanted:
         logging.getLogger().setLevel(logging.DEBUG)
+
+
+class Language(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions only
+    """A language that there are texts for. Which these are is looked up when it is asked, so adding one takes no code."""
+
+    name = "language"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """The codes to choose from, for the help."""
+        from monitor.ui.texts import languages
+
+        return f"[{'|'.join(languages())}]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The language's code; a region such as in `de-AT` does not matter."""
+        from monitor.ui.texts import LanguageError, known_language
+
+        try:
+            return known_language(str(value))
+        except LanguageError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Languages(Language):
+    """One or more of them, with commas between them."""
+
+    name = "languages"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Their codes, in the order in which they were named."""
+        return tuple(super(Languages, self).convert(one, param, ctx) for one in str(value).split(","))
 
 
 def together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:

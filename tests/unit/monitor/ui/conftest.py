@@ -98,6 +98,7 @@ class FakePicture:
     rgb: np.ndarray
     play_number: int = 1
     position_ms: float = 0.0
+    blend: object | None = None
 
 
 @dataclass
@@ -109,7 +110,13 @@ class FakePlayer:
     error: Exception | None = None
     paused: bool = False
     finished: bool = False
+    resting: bool = False
     current: object | None = "a play"
+    position_ms: float = 0.0
+    next_choice: object | None = None
+    failures: tuple[object, ...] = ()
+    dropped_frames: int = 0
+    seen: list[object] = field(default_factory=list)
     advanced: int = 0
 
     def advance(self) -> FakePicture | None:
@@ -117,6 +124,9 @@ class FakePlayer:
         if self.error is not None:
             raise self.error
         return self.pictures.pop(0) if self.pictures else None
+
+    def painted(self, picture: object) -> None:
+        self.seen.append(picture)
 
     def pause(self) -> None:
         self.paused = True
