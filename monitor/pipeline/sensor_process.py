@@ -86,7 +86,9 @@ class Statistics:
         self.frames += 1
         self._recent.append((now_ns, (now_ns - captured_ns) / 1e6))
 
-    def health(self, now_ns: int, *, lost: bool, detail: str, dropped: int, live: bool) -> SensorHealth:
+    def health(
+        self, now_ns: int, *, lost: bool, detail: str, dropped: int, live: bool, effort: float = 1.0
+    ) -> SensorHealth:
         """Summarise the last second."""
         while self._recent and now_ns - self._recent[0][0] > STATISTICS_NS:
             self._recent.popleft()
@@ -98,6 +100,7 @@ class Statistics:
             dropped=dropped,
             fps=float(len(latencies)),
             latency_ms=latencies[len(latencies) // 2] if latencies and live else 0.0,
+            effort=effort,
         )
 
 
@@ -189,6 +192,7 @@ class SensorLoop:
                             detail=lost.detail if lost is not None else "",
                             dropped=link.dropped,
                             live=not self._settings.lossless,
+                            effort=analyser.governor.share,
                         )
                     )
                 )
