@@ -223,6 +223,8 @@ class FaceAnalyser:
         self, frame: Frame, faces: Sequence[TrackedFace], viewers: Sequence[_Viewer], poses: Sequence[HeadPose]
     ) -> None:
         """Crop, judge and classify the faces whose turn it is, all of a frame at once."""
+        if not faces:
+            return
         height, width = frame.image.shape[:2]
         boxes = [face.detection.box for face in faces]
         with self.times.measure("crop"):
@@ -236,6 +238,8 @@ class FaceAnalyser:
                 # What is taken for a picture needs no further verdicts.
                 if viewer.withheld is None and (viewer.emotion is None or not viewer.static):
                     readable.append(index)
+        if not readable:
+            return
         with self.times.measure("classify"):
             scores = classify(self._classifier, crops[readable])
         for index, probabilities in zip(readable, scores, strict=True):

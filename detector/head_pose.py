@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from detector.types import HeadPose
+from detector.types import KEYPOINTS, HeadPose
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,24 +69,21 @@ class CameraMount(BaseModel):
     tilt_deg: float = Field(0.0, ge=-60, le=60)
 
 
-def head_poses(keypoints: NDArray[np.float64], width_px: int, height_px: int) -> list[HeadPose]:
-    """Solve the poses of several heads at once.
+def head_poses(
+    keypoints: Sequence[NDArray[np.float64]] | NDArray[np.float64], width_px: int, height_px: int
+) -> list[HeadPose]:
+    """Solve the poses of several heads at once, several times faster than one by one.
 
     Args:
-        keypoints: `(n, 6, 2)` points of faces as in `FaceDetection.keypoints`, fractions of the frame.
+        keypoints: `(n, 6, 2)` points of faces as in `FaceDetection.keypoints`, fractions of the frame; may be empty.
         width_px: Width of the frame; the angles need the picture's true shape.
         height_px: Height of the frame.
 
     Returns:
         Yaw, pitch and roll of each head, in degrees, seen from the camera.
     """
-    points = np.asarray(keypoints, dtype=np.float64) * (width_px, -height_px)
-    scaled = _FROM_POINTS @ (points - points.mean(axis=1, keepdims=True))
-    # Columns of `scaled` are the first two rows of the rotation, times the scale; the nearest pair of orthonormal rows
-    # is the polar factor.
-    left, _, right = np.linalg.svd(scaled, full_matrices=False)
-    first, second = np.moveaxis(left @ right, 2, 0)
-    return [_angles(rows) for rows in np.stack([first, second, np.cross(first, second)], axis=1)]
+    points = np.reshape(np.asarray(keypoints, dtype=np.float64), (-1, len(KEYPOINTS), 2)) * (width_px, -height_px)
+    return [HeadPose(*angles) for angles in _solved(points, _FROM_POINTS).tolist()]
 
 
 def head_pose(keypoints: NDArray[np.float64], width_px: int, height_px: int) -> HeadPose:
@@ -100,7 +97,21 @@ def head_pose(keypoints: NDArray[np.float64], width_px: int, height_px: int) -> 
     Returns:
         Yaw, pitch and roll in degrees, seen from the camera.
     """
-    return head_poses(np.asarray(keypoints)[None], width_px, height_px)[0]
+    return head_poses([keypoints], width_px, height_px)[0]
+
+
+def _solved(points: NDArray[np.float64], from_points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Yaw, pitch and roll of `(n, 6, 2)` points with y upwards, by the pseudo-inverse of a head's centred points."""
+    # Columns of the product are the first two rows of the rotation, times the scale; the nearest pair of orthonormal rows
+    # is its polar factor.
+    left, _, right = np.linalg.svd(from_points @ points, full_matrices=False)
+    (across_x, across_y), (up_x, up_y), (across_z, up_z) = np.transpose(left @ right, (1, 2, 0))
+    front_z = across_x * up_y - across_y * up_x
+    return np.degrees(
+        np.stack(
+            [np.arctan2(across_z, front_z), np.arcsin(np.clip(up_z, -1.0, 1.0)), np.arctan2(-across_y, up_y)], axis=1
+        )
+    )
 
 
 def face_position_cm(box: Box, width_px: int, height_px: int, view_angle_deg: float) -> NDArray[np.float64]:
