@@ -63,6 +63,11 @@ STAGE_BOXES = 2.6
 STAGE_PX = 320
 """Side of this part when it is rendered, before it is made smaller."""
 
+LEAST_AREA = 0.02
+"""Triangles that appear smaller are left out; twice their area in pixels."""
+
+SUBPIXEL_BITS = 4
+
 ASTRAY = 0.35
 """A face whose eyes, nose and mouth are further off than this, in sides of its box, is another one."""
 
@@ -301,33 +306,29 @@ def painted(head: Head, places: NDArray[np.float64], far: NDArray[np.float64], s
     Args:
         head: The head.
         places: `(n, 2)` pixels at which its vertices appear.
-        far: `(n,)` how far away each is.
+        far: `(n,)` how far away each is, in centimetres.
         side_px: Side of the picture.
         grey: Level of the background.
     """
     corners = places[head.triangles]
     (ax, ay), (bx, by) = ((corners[:, k] - corners[:, 0]).T for k in (1, 2))
-    low = np.maximum(np.floor(corners.min(axis=1)).astype(int), 0)
-    high = np.minimum(np.ceil(corners.max(axis=1)).astype(int) + 1, side_px)
-    kept = np.flatnonzero((ax * by - ay * bx < -1e-3) & (high > low).all(axis=1))  # y is downwards: faces the camera
+    kept = np.flatnonzero(ax * by - ay * bx < -LEAST_AREA)  # y is downwards: these face the camera
     kept = kept[np.argsort(-far[head.triangles[kept]].mean(axis=1))]
-    # From a pixel to its place in the texture and to its barycentric coordinates.
-    known = np.concatenate([corners[kept], np.ones((len(kept), 3, 1))], axis=2)
-    wanted = np.concatenate([head.pixels[head.triangles[kept]], np.broadcast_to(np.eye(3), (len(kept), 3, 3))], axis=2)
-    maps = np.linalg.solve(known, wanted).astype(np.float32)
-    across = np.arange(side_px, dtype=np.float32)
-    down = across[:, None]
-    sources = np.full((2, side_px, side_px), -1, dtype=np.float32)
-    for (by_x, by_y, offset), (left, top), (right, bottom) in zip(
-        maps, low[kept].tolist(), high[kept].tolist(), strict=True
-    ):
-        values = (
-            by_x[:, None, None] * across[left:right]
-            + (by_y[:, None] * down[top:bottom, 0] + offset[:, None])[..., None]
-        )
-        np.copyto(sources[:, top:bottom, left:right], values[:2], where=values[2:].min(axis=0) >= -1e-3)
+    corners, texels = corners[kept], head.pixels[head.triangles[kept]]
+    numbers = np.full((side_px, side_px), -1, dtype=np.int32)
+    for number, corner in enumerate(np.round(corners * 2**SUBPIXEL_BITS).astype(np.int32)):
+        cv2.fillConvexPoly(numbers, corner, number, shift=SUBPIXEL_BITS)
+    # From a pixel to its place in the texture; pixels on an edge may lie a little outside the triangle.
+    maps = np.linalg.solve(np.concatenate([corners, np.ones((len(kept), 3, 1))], axis=2), texels)
+    y, x = np.nonzero(numbers >= 0)
+    shown = numbers[y, x]
+    sources = np.einsum("kn,nkc->nc", np.stack([x, y, np.ones_like(x)]), maps[shown])
+    sources = np.clip(sources, texels.min(axis=1)[shown], texels.max(axis=1)[shown])
+    looked_up = np.full((side_px, side_px, 2), -1, dtype=np.float32)
+    looked_up[y, x] = sources
+    background = (grey, grey, grey)
     return cv2.remap(
-        head.texture, *sources, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(grey, grey, grey)
+        head.texture, looked_up, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=background
     )
 
 

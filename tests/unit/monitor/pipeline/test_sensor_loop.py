@@ -243,7 +243,7 @@ def test_a_loss_is_told_after_the_last_frame_before_it_and_before_the_next(
             return super().analyse(frame)
 
     monkeypatch.setattr(SensorLoop, "_on_lost", on_lost)
-    monkeypatch.setattr(module, "FaceAnalyser", SlowAnalyser)
+    monkeypatch.setattr(module, "mediapipe_analyser", SlowAnalyser)
     far_ns = time.monotonic_ns() + 3600 * 1_000_000_000
     scripted(
         [picture(1, 0), lambda: busy.wait(PATIENCE_S), picture(2, 1), LOST],
