@@ -9,7 +9,7 @@ average head's: eyes, mouth and cheeks level, the line from forehead to chin lea
 Each head is put somewhere into a picture of 1280 by 720 pixels, in one of several sizes, and found as the product finds
 known faces. Angles are relative to the ray from the camera to the head.
 
-    python -m benchmarks.head_pose [--faces FOLDER] [--step 10] [--sizes 36,60,120,240] [--json] [--sheet FILE.png]
+    python -m benchmarks.head_pose [--faces FOLDER] [--step 10] [--sizes 36,60,120] [--json] [--sheet FILE.png]
     python -m benchmarks.head_pose --faces FOLDER --fit
 
 The faces are by default those of the demo viewer. `--faces` takes others: pictures of one face each, turned by less than
@@ -48,7 +48,7 @@ WIDTH_PX, HEIGHT_PX = 1280, 720
 FOCAL_PX = WIDTH_PX / 2 / math.tan(math.radians(DEFAULT_VIEW_ANGLE_DEG) / 2)
 REACH_DEG = 40
 STEP_DEG = 10
-SIZES_PX = (36, 60, 120, 240)
+SIZES_PX = (36, 60, 120)
 ROLL_DEG = 8.0
 """Standard deviation of the angle by which heads lean."""
 
@@ -322,7 +322,8 @@ def painted(head: Head, places: NDArray[np.float64], far: NDArray[np.float64], s
     maps = np.linalg.solve(np.concatenate([corners, np.ones((len(kept), 3, 1))], axis=2), texels)
     y, x = np.nonzero(numbers >= 0)
     shown = numbers[y, x]
-    sources = np.einsum("kn,nkc->nc", np.stack([x, y, np.ones_like(x)]), maps[shown])
+    by_x, by_y, offset = maps.transpose(1, 0, 2)
+    sources = x[:, None] * by_x[shown] + y[:, None] * by_y[shown] + offset[shown]
     sources = np.clip(sources, texels.min(axis=1)[shown], texels.max(axis=1)[shown])
     looked_up = np.full((side_px, side_px, 2), -1, dtype=np.float32)
     looked_up[y, x] = sources
