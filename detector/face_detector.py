@@ -54,11 +54,11 @@ SINGLE_LOOKS = 3
 SECOND_LOOKS = 2
 """Most missed faces that are looked for once more in the same frame."""
 
-MOVING_LOOKS = 2
-"""Tiles a frame to look at where something moved."""
+LOOKS = 2.0
+"""Passes a frame for the known faces and the search for new ones together, as long as known faces leave room."""
 
-RESTING_LOOKS = 1
-"""Tiles a frame to look at in turn where nothing moved."""
+LEAST_SEARCH = 1.0
+"""Tiles a frame to look at for new faces however many are known: so that somebody new is found while a crowd is watched."""
 
 CATCHING_UP_LOOKS = 12
 """Tiles a frame to look at while the scene is new."""
@@ -172,6 +172,7 @@ class MediaPipeFaceDetector:
         self._sweep: Sweep | None = None
         self._size = (0, 0)
         self._closed = False
+        self._allowed_looks = 0.0
         self.looks = 0
 
     def __enter__(self) -> MediaPipeFaceDetector:
@@ -190,9 +191,15 @@ class MediaPipeFaceDetector:
             self._size = (width, height)
             self._sweep = Sweep(self._tiles(width, height), width, height)
         self._sweep.notice(pyramid.at_least(MAP_WIDTH), known)
+        before = self.looks
         found = self._find_known(pyramid, known)
-        looks = CATCHING_UP_LOOKS if self._sweep.catching_up else MOVING_LOOKS
-        for tile in self._sweep.choose(max(1, round(looks * effort)), RESTING_LOOKS):
+        if self._sweep.catching_up:
+            self._allowed_looks = max(1.0, CATCHING_UP_LOOKS * effort)
+        else:
+            # What is left of a look is used in a later frame.
+            room = max(LEAST_SEARCH, LOOKS - (self.looks - before))
+            self._allowed_looks = self._allowed_looks % 1 + room * effort
+        for tile in self._sweep.choose(int(self._allowed_looks)):
             found += self._find_in(pyramid, tile)
         return merge(found)
 
