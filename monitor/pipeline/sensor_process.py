@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from detector.analysis import AnalysisSettings, FaceAnalyser, mediapipe_analyser
 from detector.classifier import Device, load_classifier
 from detector.errors import DetectorError
+from detector.pacing import hold_threads
 from detector.video_source import SourceSpec
 from monitor.pipeline.capture import Capture
 from monitor.pipeline.links import LatestSlot, LosslessLink
@@ -248,6 +249,7 @@ def main() -> int:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     settings = SensorSettings.model_validate_json(sys.stdin.buffer.readline())
+    hold_threads()
     stop = threading.Event()
     threading.Thread(target=_stop_at_end_of_input, args=(stop,), name="parent-watch", daemon=True).start()
     return SensorLoop(settings, out, stop).run(started_s)
