@@ -74,6 +74,11 @@ ASTRAY = 0.35
 OUTLIER_DEG = 5.0
 """Errors well above this count in proportion to their amount instead of its square when points are fitted."""
 
+FIT_TURN_DEG = 50.0
+"""Heads turned further than this in all, which a screen in front of them is not the reason for, do not count there."""
+
+TURNS_DEG = (20.0, 45.0)
+
 # Landmarks of MediaPipe's face mesh.
 OVAL = (
     *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
@@ -292,11 +297,11 @@ def skull(picture: NDArray[np.uint8], points: NDArray[np.float64], depth: float)
 
 GEOMETRIES: dict[str, tuple[Callable[..., Head], float]] = {
     "photograph": (photograph, 1.0),
-    "photograph, flatter": (photograph, 0.85),
-    "photograph, deeper": (photograph, 1.15),
+    "photograph, flatter": (photograph, 0.9),
+    "photograph, deeper": (photograph, 1.1),
     "skull": (skull, 1.0),
-    "skull, flatter": (skull, 0.85),
-    "skull, deeper": (skull, 1.15),
+    "skull, flatter": (skull, 0.9),
+    "skull, deeper": (skull, 1.1),
 }
 
 
@@ -454,49 +459,53 @@ def figures(made: Sequence[Trial]) -> dict[str, Any]:
     return document
 
 
-def report(made: Sequence[Trial]) -> dict[str, dict[str, dict[str, Any]]]:
-    """The figures by geometry, by size, and by the pose in steps of the grid."""
-    groups: dict[str, dict[str, list[Trial]]] = {}
+def turn_of(pose: Pose) -> float:
+    """The angle in degrees between where a head points and the camera."""
+    return math.degrees(math.acos(math.cos(math.radians(pose.yaw)) * math.cos(math.radians(pose.pitch))))
+
+
+def grouped(made: Sequence[Trial], key: Callable[[Trial], Any]) -> dict[Any, list[Trial]]:
+    """Trials by what they have in common, in the order in which it first appears."""
+    groups: dict[Any, list[Trial]] = {}
     for trial in made:
-        for title, name in (
-            ("geometry", trial.geometry),
-            ("size", f"{trial.size_px} px"),
-            ("yaw", f"{trial.truth.yaw:+.0f}°"),
-            ("pitch", f"{trial.truth.pitch:+.0f}°"),
-            ("all", "all"),
-        ):
-            groups.setdefault(title, {}).setdefault(name, []).append(trial)
-    order = {"size": lambda name: float(name[:-3]), "yaw": lambda name: float(name[:-1])}
-    order["pitch"] = order["yaw"]
+        groups.setdefault(key(trial), []).append(trial)
+    return groups
+
+
+def report(made: Sequence[Trial]) -> dict[str, dict[str, dict[str, Any]]]:
+    """The figures by geometry, by size, by yaw, by pitch, and by how far heads are turned in all; `all` is the last."""
+    kinds = grouped(made, lambda trial: trial.geometry)
+    sizes = sorted(grouped(made, lambda trial: trial.size_px).items())
+    yaws = sorted(grouped(made, lambda trial: trial.truth.yaw).items())
+    pitches = sorted(grouped(made, lambda trial: trial.truth.pitch).items())
+    turns = {f"up to {most:.0f}°": [trial for trial in made if turn_of(trial.truth) <= most] for most in TURNS_DEG}
     return {
-        title: {
-            name: figures(members[name]) for name in (sorted(members, key=order[title]) if title in order else members)
-        }
-        for title, members in groups.items()
+        "geometry": {name: figures(group) for name, group in kinds.items()},
+        "size": {f"{size} px": figures(group) for size, group in sizes},
+        "yaw": {f"{yaw:+.0f}°": figures(group) for yaw, group in yaws},
+        "pitch": {f"{pitch:+.0f}°": figures(group) for pitch, group in pitches},
+        "turn": {name: figures(group) for name, group in {**turns, "all": list(made)}.items()},
     }
 
 
 def fitted(made: Sequence[Trial]) -> NDArray[np.float64]:
-    """The six points, in centimetres, with which the heads found get the poses nearest to the truth.
+    """The model's points, in centimetres, with which the heads found get the poses nearest to the truth.
 
     Symmetrical, with the eyes where the present ones are: the solution depends neither on the place nor on the size.
     """
-    found = [trial for trial in made if trial.points is not None]
-    points = np.array([trial.points for trial in found]) * (1, -1)
+    found = [trial for trial in made if trial.points is not None and turn_of(trial.truth) <= FIT_TURN_DEG]
+    points = np.array([trial.points for trial in found])[:, : len(_HEAD_CM)] * (1, -1)
     truth = np.array([trial.truth for trial in found])
 
     def head(free: NDArray[np.float64]) -> NDArray[np.float64]:
-        nose_y, nose_z, mouth_y, mouth_z, ear_x, ear_y, ear_z = free
-        ears = [[-ear_x, ear_y, ear_z], [ear_x, ear_y, ear_z]]
-        return np.array([*_HEAD_CM[:2], [0, nose_y, nose_z], [0, mouth_y, mouth_z], *ears])
+        return np.vstack([_HEAD_CM[:2], np.column_stack([(0, 0), free.reshape(2, 2)])])
 
     def residuals(free: NDArray[np.float64]) -> NDArray[np.float64]:
         shape = head(free)
         solved = _solved(points, np.linalg.pinv(shape - shape.mean(axis=0)))
         return ((solved - truth) / OUTLIER_DEG).ravel()
 
-    start = np.concatenate([_HEAD_CM[2, 1:], _HEAD_CM[3, 1:], _HEAD_CM[5]])
-    return head(least_squares(residuals, start, loss="soft_l1").x)
+    return head(least_squares(residuals, _HEAD_CM[2:, 1:].ravel(), loss="soft_l1").x)
 
 
 def pictures_of(folder: Path | None) -> list[tuple[str, NDArray[np.uint8]]]:
@@ -559,7 +568,7 @@ def tables(document: dict[str, dict[str, dict[str, Any]]]) -> list[Table]:
     """The report for people."""
     made = []
     for title, rows in document.items():
-        table = Table(title=f"Degrees off, by {title}" if title != "all" else None, title_justify="left", box=None)
+        table = Table(title=f"Degrees off, by {title}", title_justify="left", box=None)
         columns = list(next(iter(rows.values())))
         for name in ("", *(column.replace("_", " ") for column in columns)):
             table.add_column(name, justify="right" if name else "left")
