@@ -13,7 +13,7 @@ known faces. Angles are relative to the ray from the camera to the head.
     python -m benchmarks.head_pose --faces FOLDER --fit
 
 The faces are by default those of the demo viewer. `--faces` takes others: pictures of one face each, turned by less than
-15 degrees. `--fit` prints the six points of `detector.head_pose` that suit the faces found best.
+15 degrees. `--fit` also prints the points of the model in `detector.head_pose` that suit these heads best.
 """
 
 from __future__ import annotations
@@ -75,9 +75,10 @@ OUTLIER_DEG = 5.0
 """Errors well above this count in proportion to their amount instead of its square when points are fitted."""
 
 FIT_TURN_DEG = 50.0
-"""Heads turned further than this in all, which a screen in front of them is not the reason for, do not count there."""
+"""Heads turned further than this in all do not count there: they look at no screen near the camera."""
 
 TURNS_DEG = (20.0, 45.0)
+ANGLES = ("yaw", "pitch", "roll")
 
 # Landmarks of MediaPipe's face mesh.
 OVAL = (
@@ -453,7 +454,7 @@ def figures(made: Sequence[Trial]) -> dict[str, Any]:
     """How many heads were found, and how far off their poses are: the mean amount, and the mean."""
     errors = errors_of(made)
     document: dict[str, Any] = {"heads": len(made), "found": len(errors)}
-    for name, column in zip(("yaw", "pitch", "roll"), errors.T, strict=True):
+    for name, column in zip(ANGLES, errors.T, strict=True):
         document[f"{name}_mae"] = float(np.abs(column).mean()) if len(column) else None
         document[f"{name}_bias"] = float(column.mean()) if len(column) else None
     return document
@@ -568,21 +569,19 @@ def tables(document: dict[str, dict[str, dict[str, Any]]]) -> list[Table]:
     """The report for people."""
     made = []
     for title, rows in document.items():
-        table = Table(title=f"Degrees off, by {title}", title_justify="left", box=None)
-        columns = list(next(iter(rows.values())))
-        for name in ("", *(column.replace("_", " ") for column in columns)):
-            table.add_column(name, justify="right" if name else "left")
+        table = Table(title=f"Degrees off by {title}: mean amount (mean)", title_justify="left", box=None)
+        for name in ("", "heads", "found", *ANGLES):
+            table.add_column(name, justify="right" if name else "left", no_wrap=True)
         for name, values in rows.items():
-            table.add_row(name, *(cell(values[column]) for column in columns))
+            cells = [cell(values[f"{angle}_mae"], values[f"{angle}_bias"]) for angle in ANGLES]
+            table.add_row(name, str(values["heads"]), str(values["found"]), *cells)
         made.append(table)
     return made
 
 
-def cell(value: float | None) -> str:
-    """A number as it is printed."""
-    if value is None:
-        return "-"
-    return str(value) if isinstance(value, int) else f"{value:.1f}"
+def cell(amount: float | None, mean: float | None) -> str:
+    """Two figures as they are printed."""
+    return "-" if amount is None or mean is None else f"{amount:.1f} ({mean:+.1f})"
 
 
 def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:

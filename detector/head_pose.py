@@ -106,11 +106,8 @@ def _solved(points: NDArray[np.float64], from_points: NDArray[np.float64]) -> ND
     left, _, right = np.linalg.svd(from_points @ points, full_matrices=False)
     (across_x, across_y), (up_x, up_y), (across_z, up_z) = np.transpose(left @ right, (1, 2, 0))
     front_z = across_x * up_y - across_y * up_x
-    return np.degrees(
-        np.stack(
-            [np.arctan2(across_z, front_z), np.arcsin(np.clip(up_z, -1.0, 1.0)), np.arctan2(-across_y, up_y)], axis=1
-        )
-    )
+    radians = [np.arctan2(across_z, front_z), np.arcsin(np.clip(up_z, -1.0, 1.0)), np.arctan2(-across_y, up_y)]
+    return np.asarray(np.degrees(np.stack(radians, axis=1)))
 
 
 def face_position_cm(box: Box, width_px: int, height_px: int, view_angle_deg: float) -> NDArray[np.float64]:

@@ -85,7 +85,8 @@ class Sweep:
             image: `(height, width, 3)` BGR, at the picture's size or reduced.
             known: Faces that are looked for anyway, in fractions of the picture.
         """
-        small = cv2.cvtColor(cv2.resize(image, self._size, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY)
+        small = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
+        small = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
         levels = small.astype(np.int16)
         self._waiting += 1
         if self._before is not None:
@@ -148,7 +149,7 @@ class Sweep:
         self._waiting[number] = 0
         self._unseen[number] = False
 
-    def _leave_flat_tiles(self, small: NDArray[np.uint8]) -> None:
+    def _leave_flat_tiles(self, small: NDArray[np.generic]) -> None:
         values = small.astype(np.float64)
         mean = self._sums(values) / self._area
         variance = self._sums(values * values) / self._area - mean * mean

@@ -235,9 +235,10 @@ def test_whoever_walks_through_the_picture_is_no_picture(sides_per_s: float) -> 
 
 
 def test_whoever_has_come_nearer_is_still_seen_to_speak() -> None:
-    camera = Camera(after_s=12, side=30)
-    seen = camera.sees(40, lambda at: speaking(at)._replace(size=min(3.0, round(1 + at, 1))))
-    assert always(seen, expected=False)
+    def scene(at: float) -> Scene:
+        return Scene(size=min(3.0, round(1 + at, 1)), mouth=0.2 if int(at / 2) % 2 else 0.06)
+
+    assert always(Camera(after_s=12, side=30).sees(40, scene), expected=False)
 
 
 def test_whoever_hides_a_poster_for_a_moment_does_not_end_it_but_a_longer_gap_begins_anew() -> None:
