@@ -16,10 +16,11 @@ import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from detector.blaze_face import INPUT_PX, BlazeFace, FoundFace
 from detector.head_pose import DEFAULT_VIEW_ANGLE_DEG, FACE_BOX_M
 from detector.sweep import MAP_WIDTH, Sweep
 from detector.tiling import Tile, tile_ladder
-from detector.types import KEYPOINTS, Box, FaceDetection
+from detector.types import Box, FaceDetection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,9 +35,6 @@ MERGE_OVERLAP = 0.3
 
 NESTED_SHARE = 0.6
 """So is a box of which this share lies within the other: an eye is at times taken for a small face."""
-
-INPUT_PX = 128
-"""Side of the picture that MediaPipe's short-range model sees."""
 
 REGION = 1.5
 """Side of the region in which a known face is looked for, in sides of its box. In regions of 1.3 to 1.5 sides, four to a
@@ -165,9 +163,7 @@ class MediaPipeFaceDetector:
     ) -> None:
         self._settings = settings or DetectionSettings()
         self._view_angle_deg = view_angle_deg
-        with _without_tensorflow():
-            from mediapipe.python.solutions.face_detection import FaceDetection as Solution  # noqa: PLC0415 (slow)
-        self._model = Solution(min_detection_confidence=self._settings.min_confidence, model_selection=0)
+        self._model = BlazeFace(self._settings.min_confidence)
         self._mesh: Any = None
         self._sweep: Sweep | None = None
         self._size = (0, 0)
@@ -220,7 +216,6 @@ class MediaPipeFaceDetector:
         """Free the models; harmless when repeated."""
         if not self._closed:
             self._closed = True
-            self._model.close()
             if self._mesh is not None:
                 self._mesh.close()
 
@@ -277,11 +272,9 @@ class MediaPipeFaceDetector:
                 found.append(pyramid.located(regions[number], within, points * GRID - (column, row), confidence))
         return found
 
-    def _look(self, square: NDArray[np.uint8]) -> list[tuple[Box, float, NDArray[np.float64]]]:
-        """One pass over a square RGB picture; boxes and points in its fractions."""
-        square.flags.writeable = False  # lets MediaPipe use the buffer without a copy
+    def _look(self, square: NDArray[np.uint8]) -> list[FoundFace]:
         self.looks += 1
-        return _converted(self._model.process(square))
+        return self._model.find(square)
 
 
 class Pyramid:
@@ -388,14 +381,3 @@ def _at_its_place(found: Box, expected: Box) -> bool:
     return abs(x - expected_x) < STRAYS * max(expected.width, 1e-6) and abs(y - expected_y) < STRAYS * max(
         expected.height, 1e-6
     )
-
-
-def _converted(result: Any) -> list[tuple[Box, float, NDArray[np.float64]]]:
-    """MediaPipe's own result objects end here."""
-    faces = []
-    for detection in result.detections or ():
-        located = detection.location_data
-        area = located.relative_bounding_box
-        points = np.array([(point.x, point.y) for point in located.relative_keypoints[: len(KEYPOINTS)]])
-        faces.append((Box(area.xmin, area.ymin, area.width, area.height), min(1.0, float(detection.score[0])), points))
-    return faces
