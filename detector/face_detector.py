@@ -147,6 +147,15 @@ def _without_tensorflow() -> Iterator[None]:
         del sys.modules["tensorflow"]
 
 
+def _face_mesh() -> Any:
+    """MediaPipe's face mesh for single pictures, ready to answer at once: its first answer takes many times as long."""
+    with _without_tensorflow():
+        from mediapipe.python.solutions.face_mesh import FaceMesh  # noqa: PLC0415 (slow)
+    mesh = FaceMesh(static_image_mode=True, max_num_faces=1, min_detection_confidence=0.5)
+    mesh.process(np.zeros((CONFIRM_PX, CONFIRM_PX, 3), dtype=np.uint8))
+    return mesh
+
+
 class MediaPipeFaceDetector:
     """MediaPipe's short-range face detection over tiles and over regions around known faces.
 
@@ -164,7 +173,7 @@ class MediaPipeFaceDetector:
         self._settings = settings or DetectionSettings()
         self._view_angle_deg = view_angle_deg
         self._model = BlazeFace(self._settings.min_confidence)
-        self._mesh: Any = None
+        self._mesh = _face_mesh()
         self._sweep: Sweep | None = None
         self._size = (0, 0)
         self._closed = False
@@ -216,18 +225,13 @@ class MediaPipeFaceDetector:
         """Free the models; harmless when repeated."""
         if not self._closed:
             self._closed = True
-            if self._mesh is not None:
-                self._mesh.close()
+            self._mesh.close()
 
     def _tiles(self, width: int, height: int) -> tuple[Tile, ...]:
         return tile_ladder(width, height, self._settings.smallest_px(width, self._view_angle_deg))
 
     def _mesh_fits(self, pyramid: Pyramid, face: FaceDetection) -> bool:
         """Whether the face mesh fits a face in each of two regions around it."""
-        if self._mesh is None:
-            with _without_tensorflow():
-                from mediapipe.python.solutions.face_mesh import FaceMesh  # noqa: PLC0415 (slow)
-            self._mesh = FaceMesh(static_image_mode=True, max_num_faces=1, min_detection_confidence=0.5)
         for factor in CONFIRM_REGIONS:
             square = pyramid.cut(pyramid.around(face.box, factor), CONFIRM_PX)
             square.flags.writeable = False
