@@ -19,7 +19,7 @@ from detector.head_pose import (
     MAX_YAW_DEG,
     Attention,
     CameraMount,
-    head_pose,
+    head_poses,
     screen_pose,
 )
 from detector.model_card import require_emotions
@@ -178,7 +178,7 @@ class FaceAnalyser:
             wanted = [face for face in found if self._zones.kind_of(face.box) != "ignore"]
             faces = self._tracker.update(wanted, now_ns, partial(self._detector.confirm, frame))
             viewers = [self._viewer(face.viewer, now_ns) for face in faces]
-            poses = [head_pose(face.detection.keypoints, width, height) for face in faces]
+            poses = head_poses([face.detection.keypoints for face in faces], width, height)
         due = [
             index
             for index, (face, viewer) in enumerate(zip(faces, viewers, strict=True))
@@ -186,9 +186,13 @@ class FaceAnalyser:
         ]
         self._read_closely(frame, [faces[i] for i in due], [viewers[i] for i in due], [poses[i] for i in due])
         with self.times.measure("read"):
+            seen = [
+                screen_pose(pose, face.detection.box, width, height, self._settings.camera)
+                for face, pose in zip(faces, poses, strict=True)
+            ]
             readings = tuple(
-                self._reading(face, viewer, screen_pose(pose, face.detection.box, width, height, self._settings.camera), now_ns)
-                for face, viewer, pose in zip(faces, viewers, poses, strict=True)
+                self._reading(face, viewer, pose, now_ns)
+                for face, viewer, pose in zip(faces, viewers, seen, strict=True)
             )
             self._forget(now_ns)
         self.times.frames += 1
@@ -223,6 +227,8 @@ class FaceAnalyser:
         self, frame: Frame, faces: Sequence[TrackedFace], viewers: Sequence[_Viewer], poses: Sequence[HeadPose]
     ) -> None:
         """Crop, judge and classify the faces whose turn it is, all of a frame at once."""
+        if not faces:
+            return
         height, width = frame.image.shape[:2]
         boxes = [face.detection.box for face in faces]
         with self.times.measure("crop"):
@@ -236,6 +242,8 @@ class FaceAnalyser:
                 # What is taken for a picture needs no further verdicts.
                 if viewer.withheld is None and (viewer.emotion is None or not viewer.static):
                     readable.append(index)
+        if not readable:
+            return
         with self.times.measure("classify"):
             scores = classify(self._classifier, crops[readable])
         for index, probabilities in zip(readable, scores, strict=True):

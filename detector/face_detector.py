@@ -16,10 +16,11 @@ import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from detector.blaze_face import INPUT_PX, BlazeFace, FoundFace
 from detector.head_pose import DEFAULT_VIEW_ANGLE_DEG, FACE_BOX_M
 from detector.sweep import MAP_WIDTH, Sweep
 from detector.tiling import Tile, tile_ladder
-from detector.types import KEYPOINTS, Box, FaceDetection
+from detector.types import Box, FaceDetection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,9 +35,6 @@ MERGE_OVERLAP = 0.3
 
 NESTED_SHARE = 0.6
 """So is a box of which this share lies within the other: an eye is at times taken for a small face."""
-
-INPUT_PX = 128
-"""Side of the picture that MediaPipe's short-range model sees."""
 
 REGION = 1.5
 """Side of the region in which a known face is looked for, in sides of its box. In regions of 1.3 to 1.5 sides, four to a
@@ -54,11 +52,11 @@ SINGLE_LOOKS = 3
 SECOND_LOOKS = 2
 """Most missed faces that are looked for once more in the same frame."""
 
-MOVING_LOOKS = 2
-"""Tiles a frame to look at where something moved."""
+LOOKS = 2.0
+"""Passes a frame for the known faces and the search for new ones together, as long as known faces leave room."""
 
-RESTING_LOOKS = 1
-"""Tiles a frame to look at in turn where nothing moved."""
+LEAST_SEARCH = 1.0
+"""Tiles a frame to look at for new faces however many are known: so that somebody new is found while a crowd is watched."""
 
 CATCHING_UP_LOOKS = 12
 """Tiles a frame to look at while the scene is new."""
@@ -149,6 +147,15 @@ def _without_tensorflow() -> Iterator[None]:
         del sys.modules["tensorflow"]
 
 
+def _face_mesh() -> Any:
+    """MediaPipe's face mesh for single pictures, ready to answer at once: its first answer takes many times as long."""
+    with _without_tensorflow():
+        from mediapipe.python.solutions.face_mesh import FaceMesh  # noqa: PLC0415 (slow)
+    mesh = FaceMesh(static_image_mode=True, max_num_faces=1, min_detection_confidence=0.5)
+    mesh.process(np.zeros((CONFIRM_PX, CONFIRM_PX, 3), dtype=np.uint8))
+    return mesh
+
+
 class MediaPipeFaceDetector:
     """MediaPipe's short-range face detection over tiles and over regions around known faces.
 
@@ -165,13 +172,12 @@ class MediaPipeFaceDetector:
     ) -> None:
         self._settings = settings or DetectionSettings()
         self._view_angle_deg = view_angle_deg
-        with _without_tensorflow():
-            from mediapipe.python.solutions.face_detection import FaceDetection as Solution  # noqa: PLC0415 (slow)
-        self._model = Solution(min_detection_confidence=self._settings.min_confidence, model_selection=0)
-        self._mesh: Any = None
+        self._model = BlazeFace(self._settings.min_confidence)
+        self._mesh = _face_mesh()
         self._sweep: Sweep | None = None
         self._size = (0, 0)
         self._closed = False
+        self._allowed_looks = 0.0
         self.looks = 0
 
     def __enter__(self) -> MediaPipeFaceDetector:
@@ -190,9 +196,15 @@ class MediaPipeFaceDetector:
             self._size = (width, height)
             self._sweep = Sweep(self._tiles(width, height), width, height)
         self._sweep.notice(pyramid.at_least(MAP_WIDTH), known)
+        before = self.looks
         found = self._find_known(pyramid, known)
-        looks = CATCHING_UP_LOOKS if self._sweep.catching_up else MOVING_LOOKS
-        for tile in self._sweep.choose(max(1, round(looks * effort)), RESTING_LOOKS):
+        if self._sweep.catching_up:
+            self._allowed_looks = max(1.0, CATCHING_UP_LOOKS * effort)
+        else:
+            # What is left of a look is used in a later frame.
+            room = max(LEAST_SEARCH, LOOKS - (self.looks - before))
+            self._allowed_looks = self._allowed_looks % 1 + room * effort
+        for tile in self._sweep.choose(int(self._allowed_looks)):
             found += self._find_in(pyramid, tile)
         return merge(found)
 
@@ -213,19 +225,13 @@ class MediaPipeFaceDetector:
         """Free the models; harmless when repeated."""
         if not self._closed:
             self._closed = True
-            self._model.close()
-            if self._mesh is not None:
-                self._mesh.close()
+            self._mesh.close()
 
     def _tiles(self, width: int, height: int) -> tuple[Tile, ...]:
         return tile_ladder(width, height, self._settings.smallest_px(width, self._view_angle_deg))
 
     def _mesh_fits(self, pyramid: Pyramid, face: FaceDetection) -> bool:
         """Whether the face mesh fits a face in each of two regions around it."""
-        if self._mesh is None:
-            with _without_tensorflow():
-                from mediapipe.python.solutions.face_mesh import FaceMesh  # noqa: PLC0415 (slow)
-            self._mesh = FaceMesh(static_image_mode=True, max_num_faces=1, min_detection_confidence=0.5)
         for factor in CONFIRM_REGIONS:
             square = pyramid.cut(pyramid.around(face.box, factor), CONFIRM_PX)
             square.flags.writeable = False
@@ -270,11 +276,9 @@ class MediaPipeFaceDetector:
                 found.append(pyramid.located(regions[number], within, points * GRID - (column, row), confidence))
         return found
 
-    def _look(self, square: NDArray[np.uint8]) -> list[tuple[Box, float, NDArray[np.float64]]]:
-        """One pass over a square RGB picture; boxes and points in its fractions."""
-        square.flags.writeable = False  # lets MediaPipe use the buffer without a copy
+    def _look(self, square: NDArray[np.uint8]) -> list[FoundFace]:
         self.looks += 1
-        return _converted(self._model.process(square))
+        return self._model.find(square)
 
 
 class Pyramid:
@@ -381,14 +385,3 @@ def _at_its_place(found: Box, expected: Box) -> bool:
     return abs(x - expected_x) < STRAYS * max(expected.width, 1e-6) and abs(y - expected_y) < STRAYS * max(
         expected.height, 1e-6
     )
-
-
-def _converted(result: Any) -> list[tuple[Box, float, NDArray[np.float64]]]:
-    """MediaPipe's own result objects end here."""
-    faces = []
-    for detection in result.detections or ():
-        located = detection.location_data
-        area = located.relative_bounding_box
-        points = np.array([(point.x, point.y) for point in located.relative_keypoints[: len(KEYPOINTS)]])
-        faces.append((Box(area.xmin, area.ymin, area.width, area.height), min(1.0, float(detection.score[0])), points))
-    return faces

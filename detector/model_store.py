@@ -29,7 +29,7 @@ from detector.errors import DetectorError, ModelLoadError
 logger = logging.getLogger(__name__)
 
 MODELS_FOLDER = Path(__file__).parent / "models"
-DEFAULT_MODEL = "compact-2"
+DEFAULT_MODEL = "compact-3"
 STORE_VARIABLE = "AD_MONITOR_MODELS"
 LOG = "promotions.jsonl"
 COMPANIONS = (".tflite", ".md", ".json")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 
+import cv2
+
 EMOTIONS_PER_SECOND = 15.0
 """Classifications a second and viewer; the slowest change that matters takes half a second."""
 
@@ -29,6 +31,15 @@ MEMORY_NS = 300_000_000
 
 GOLDEN = (math.sqrt(5) - 1) / 2
 """Multiples of the golden ratio spread evenly over a period, however many there are (Weyl's sequence)."""
+
+
+def hold_threads() -> None:
+    """Hold OpenCV to one thread in this process.
+
+    Its pictures are small here: on two cores, ten faces took a ninth longer with two threads than with one. The network's
+    runtime has a fixed number of its own.
+    """
+    cv2.setNumThreads(1)
 
 
 class Turns:

@@ -201,8 +201,9 @@ def _power(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _inside(start: NDArray[np.float64], length: NDArray[np.float64]) -> NDArray[np.float64]:
     """Share of each stretch that lies between 0 and 1."""
-    within = np.minimum(start + length, 1.0) - np.maximum(start, 0.0)
-    return np.clip(within / np.maximum(length, np.finfo(np.float64).tiny), 0.0, 1.0)
+    within = np.maximum(np.minimum(start + length, 1.0) - np.maximum(start, 0.0), 0.0)
+    shares: NDArray[np.float64] = np.minimum(within / np.maximum(length, np.finfo(np.float64).tiny), 1.0)
+    return shares
 
 
 def _score(values: NDArray[np.float64], worst: float, limit: float, best: float) -> NDArray[np.float64]:

@@ -36,6 +36,9 @@ LEAST_CHANGE = 0.01
 FLAT_LEVELS = 2.0
 """A tile whose grey levels deviate less than this holds no face."""
 
+RESTING_TURN = 4
+"""Every so many looks, the tile that has waited longest has its turn even if something moves elsewhere."""
+
 KNOWN_MARGIN = 0.35
 """Movement this far around a known face, in its sides, is that person's own."""
 
@@ -68,6 +71,7 @@ class Sweep:
         self._waiting = np.zeros(len(tiles), dtype=np.int64)
         self._unseen = np.ones(len(tiles), dtype=bool)
         self._turn = 0
+        self._looks = 0
 
     @property
     def catching_up(self) -> bool:
@@ -81,7 +85,8 @@ class Sweep:
             image: `(height, width, 3)` BGR, at the picture's size or reduced.
             known: Faces that are looked for anyway, in fractions of the picture.
         """
-        small = cv2.cvtColor(cv2.resize(image, self._size, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY)
+        small = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
+        small = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
         levels = small.astype(np.int16)
         self._waiting += 1
         if self._before is not None:
@@ -99,28 +104,25 @@ class Sweep:
         if self.catching_up:
             self._leave_flat_tiles(small)
 
-    def choose(self, moving: int, resting: int) -> list[Tile]:
+    def choose(self, most: int) -> list[Tile]:
         """Tiles to look at now; they count as seen.
 
+        While catching up, the next ones that were not seen yet. Then where something moved, and in turn, one at most, what
+        has waited longest.
+
         Args:
-            moving: Most looks where something moved, and the most looks altogether while catching up.
-            resting: Looks in turn at what waited longest, where nothing moved enough.
+            most: Most looks.
         """
-        chosen: list[int] = []
-        if self.catching_up:
-            chosen = np.flatnonzero(self._unseen)[:moving].tolist()
-        else:
-            for _ in range(moving):
-                number = self._most_changed()
-                if number is None:
-                    break
-                chosen.append(number)
-                self._seen(number)
-            while len(chosen) < resting:
-                number = int(np.argmax(self._waiting))
-                chosen.append(number)
-                self._seen(number)
+        chosen: list[int] = np.flatnonzero(self._unseen)[:most].tolist()
         for number in chosen:
+            self._seen(number)
+        rested = bool(chosen)
+        while len(chosen) < most and not rested:
+            self._looks += 1
+            moved = None if self._looks % RESTING_TURN == 0 else self._most_changed()
+            rested = moved is None
+            number = int(np.argmax(self._waiting)) if moved is None else moved
+            chosen.append(number)
             self._seen(number)
         return [self._tiles[number] for number in chosen]
 
@@ -147,7 +149,7 @@ class Sweep:
         self._waiting[number] = 0
         self._unseen[number] = False
 
-    def _leave_flat_tiles(self, small: NDArray[np.uint8]) -> None:
+    def _leave_flat_tiles(self, small: NDArray[np.generic]) -> None:
         values = small.astype(np.float64)
         mean = self._sums(values) / self._area
         variance = self._sums(values * values) / self._area - mean * mean

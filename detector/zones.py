@@ -156,7 +156,7 @@ class Zones:
         for zone in self._zones:
             # From fractions to OpenCV's pixels, whose centres have whole numbers.
             corners = np.rint((np.array(zone.corners) * (width, height) - 0.5) * 2**_SUBPIXEL_BITS).astype(np.int32)
-            cv2.fillPoly(kept, [corners], int(zone.kind != "ignore"), shift=_SUBPIXEL_BITS)
+            cv2.fillPoly(kept, [corners], (int(zone.kind != "ignore"),), shift=_SUBPIXEL_BITS)
         return kept.astype(np.bool_)
 
 

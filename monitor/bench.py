@@ -11,6 +11,7 @@ import numpy as np
 
 from detector.analysis import mediapipe_analyser
 from detector.classifier import load_classifier
+from detector.pacing import hold_threads
 from detector.video_source import SourceSpec, open_source
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def bench(
     Raises:
         SourceOpenError, ModelLoadError: The video or the model cannot be used.
     """
+    hold_threads()
     began = time.perf_counter()
     classifier = load_classifier(model, device)
     analyser = mediapipe_analyser(classifier, analysis)

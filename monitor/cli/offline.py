@@ -254,7 +254,7 @@ def list_models(as_json: bool) -> None:
         print_models(entries)
 
 
-@models.command(epilog="Example: ad-monitor models show compact-2")
+@models.command(epilog="Example: ad-monitor models show compact-3")
 @click.argument("model", required=False, metavar="[NAME|FILE]")
 @json_option
 @debug_option
@@ -271,7 +271,7 @@ def show(model: str | None, as_json: bool) -> None:
         print_markdown(path.with_suffix(".md").read_text(encoding="utf-8"))
 
 
-@models.command(epilog="Example: ad-monitor models compare compact-2 runs/first/first.keras --data fer2013.csv")
+@models.command(epilog="Example: ad-monitor models compare compact-3 runs/first/first.keras --data fer2013.csv")
 @click.argument("first", metavar="NAME|FILE")
 @click.argument("second", metavar="NAME|FILE")
 @judging_options

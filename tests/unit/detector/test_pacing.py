@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.pacing import LEVELS, LoadGovernor, Turns
+from detector.pacing import LEVELS, LoadGovernor, Turns, hold_threads
 
 FRAME_NS = 33_333_333
 
@@ -84,3 +85,13 @@ def test_a_steady_load_finds_a_level_and_stays_there(cost: float) -> None:
         levels.append(governor.level)
     assert len(set(levels[10:])) == 1
     assert levels[-1] in range(len(LEVELS))
+
+
+def test_opencv_is_held_to_one_thread() -> None:
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(2)
+        hold_threads()
+        assert cv2.getNumThreads() == 1
+    finally:
+        cv2.setNumThreads(before)
