@@ -7,14 +7,15 @@ import signal
 import sys
 import threading
 import time
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from ads.errors import AdsError
 from ads.playback import PlaybackLog
 from ads.player import AdPlayer
 from ads.playlist import load_playlist
-from ads.policies import make_policy
 from ads.sample import sample_playlist
+from ads.watch import PlaylistWatcher
 from db.engine import open_database
 from db.errors import DatabaseError
 from db.records import ModelRecord, SessionEnded, SessionRecord
@@ -25,6 +26,7 @@ from monitor.camera_choice import list_cameras, save_choice, saved_choice
 from monitor.config import ReplaySettings, sqlite_file
 from monitor.errors import SessionFailedError, SetupError
 from monitor.pipeline.clock import SessionClock
+from monitor.pipeline.feedback import Feedback, recent_starts, remembering_policy
 from monitor.pipeline.live import LiveView, SensorHealth
 from monitor.pipeline.messages import Ended, FrameRead, HealthReport, SourceLost
 from monitor.pipeline.recorder import Recorder
@@ -147,6 +149,8 @@ class Kiosk:
         self._early_deaths = 0
         self._last_death = ""
         self._writer: SessionWriter | None = None
+        self._feedback: Feedback | None = None
+        self._watcher: PlaylistWatcher | None = None
         self._view = LiveView(SensorHealth("starting"))
         self._dropped = self._dropped_before = 0
         self._clock = SessionClock.now()
@@ -278,17 +282,38 @@ class Kiosk:
         recorder = Recorder(writer, self._log, clock, settings.readings_per_second)
         self.session_id = writer.session_id
         self._writer = writer
+        policy = remembering_policy(settings.policy, settings.guard_rails, self._engine, settings.site, clock.utc)
+        feedback = self._feedback = Feedback(policy, self._log, writer, recorder)
+        playlist = self._playlist
         self.player = AdPlayer(
-            self._playlist.ads,
-            make_policy(settings.policy),
+            playlist.ads,
+            policy,
             self._log,
-            recorder,
+            feedback,
+            wall_clock=lambda: self._playlist.local(datetime.now(timezone.utc)),
             loops=settings.loops,
             sound=self._sound,
             viewport=HEADLESS_VIEWPORT,
+            cross_fade_s=playlist.cross_fade_s,
+            wash_out_s=settings.guard_rails.wash_out_s,
+            audience=feedback.audience,
         )
+        self.player.seed(recent_starts(self._engine, settings.site, clock, clock.utc))
+        self._watcher = PlaylistWatcher(playlist)
         self._session_recorder = recorder
         self.player.start()
+
+    def tick(self) -> None:
+        """Take over the playlist if it has changed; to be called a few times a second by the thread that drives the show."""
+        watcher = self._watcher
+        if watcher is not None and (changed := watcher.poll(time.monotonic_ns())) is not None:
+            self._playlist = changed
+            self.player.replace(changed.ads)
+
+    @property
+    def playlist_problem(self) -> str | None:
+        """Why the last change of the playlist was not taken over, in one sentence; `None` where there is nothing to say."""
+        return None if self._watcher is None else self._watcher.problem
 
     def stop(self, reason: str) -> None:
         """Stop the show, the sensor and the writer, in this order; harmless when repeated.
@@ -300,6 +325,8 @@ class Kiosk:
             return
         self._stopped = True
         self.player.stop()
+        if self._watcher is not None:
+            self._watcher.close()
         troubles = []
         if not self._sensor.stop():
             troubles.append("the sensor did not stop in time")
@@ -311,6 +338,8 @@ class Kiosk:
             troubles.append(self._ended.error.rstrip("."))
         try:
             if writer is not None and recorder is not None:
+                if self._feedback is not None:
+                    self._feedback.close()
                 writer.close(
                     SessionEnded(
                         ended_at=self._clock.at(now_ns),
@@ -337,6 +366,8 @@ class Kiosk:
                 # Looked at again under the lock: no frame is recorded once `pause_measuring` has returned.
                 if self._recorder is not None:
                     self._recorder.record(message.frame)
+                    if self._feedback is not None:
+                        self._feedback.record(message.frame)
             preview = message.preview if message.preview is not None else self._view.preview
             self._show(LiveView(self._view.health, message.frame, preview))
         elif isinstance(message, HealthReport):
@@ -391,6 +422,7 @@ def run_headless(settings: RunSettings) -> int | None:
         kiosk.measure()
         try:
             while not stop.wait(HEADLESS_TICK_S):
+                kiosk.tick()
                 kiosk.player.advance()
                 if kiosk.player.finished:
                     reason[0] = "all loops are done"
@@ -511,6 +543,7 @@ def _open_window(
     quitter.add("the window", window.close)
 
     def check() -> None:
+        kiosk.tick()
         if kiosk.ended is not None:
             quitter.quit(kiosk.ended)
 
@@ -541,6 +574,7 @@ def _session_facts(kiosk: Kiosk, settings: RunSettings) -> SessionFacts:
         database_folder=None if file is None else file.absolute().parent,
         version=VERSION,
         began_ns=kiosk.began_ns,
+        playlist_problem=lambda: kiosk.playlist_problem,
     )
 
 

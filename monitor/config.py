@@ -9,6 +9,7 @@ from typing import Literal
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field
 
+from ads.policies.base import PolicySettings
 from detector.analysis import AnalysisSettings
 from detector.classifier import Device
 
@@ -19,7 +20,7 @@ DEFAULT_SITE = "default"
 NoticeMode = Literal["bar", "required"]
 """There is no mode without a notice: the people who are measured have to be told."""
 
-Policy = Literal["sequential"]
+Policy = Literal["sequential", "shuffle", "weighted", "mood", "learn"]
 
 
 def default_database() -> str:
@@ -46,6 +47,7 @@ class RecordingSettings(_Settings):
         database: SQLAlchemy URL or path of an SQLite file.
         site: Name of the place, for reports.
         policy: How the next ad is chosen.
+        guard_rails: Of the policy.
         model: Name of a shipped model or path of a `.keras` file; `None` for the default.
         device: Which runtime classifies.
         loops: Rounds through the playlist; `None` for no limit.
@@ -59,6 +61,7 @@ class RecordingSettings(_Settings):
     database: str = Field(default_factory=default_database)
     site: str = Field(DEFAULT_SITE, min_length=1)
     policy: Policy = "sequential"
+    guard_rails: PolicySettings = Field(default_factory=PolicySettings)
     model: str | None = None
     device: Device = "auto"
     loops: int | None = Field(None, ge=1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.options import debug_option, json_option, print_json
+from monitor.cli.options import POLICIES, debug_option, json_option, print_json
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from ads.forecast import Forecast
     from ads.playlist import Ad, Playlist
 
-POLICIES = ("sequential", "shuffle", "weighted", "mood", "learn")
 LONGEST_HOURS = 7 * 24
 PIPE_WIDTH = 160
 

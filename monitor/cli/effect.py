@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.ads import POLICIES
 from monitor.cli.options import (
+    POLICIES,
     database_option,
     database_url,
     debug_option,

@@ -19,6 +19,7 @@ from monitor.cli.options import (
     database_option,
     database_url,
     debug_option,
+    guard_rails,
     json_option,
     min_viewers_option,
     print_json,
@@ -115,6 +116,7 @@ def run(
         click.echo("There is no screen here: the window is drawn into memory and shows each ad once.", err=True)
         options["loops"] = 1
     options["analysis"] = analysis_settings(options)
+    options["guard_rails"] = guard_rails(options)
     options["language"] = language or default_language()
     notice = tuple(dict.fromkeys(code for codes in notice_languages for code in codes))
     settings = RunSettings(overlay=not no_overlay, notice_languages=notice, **options)
@@ -145,6 +147,7 @@ def replay(video: Path, as_json: bool, min_viewers: int, **options: Any) -> None
 
     options["database"] = database_url(options["database"])
     options["analysis"] = analysis_settings(options)
+    options["guard_rails"] = guard_rails(options)
     settings = ReplaySettings(video=video, **options)
     _announce(settings.database, settings.report)
     forbid_memory_images()

@@ -41,10 +41,15 @@ TITLE = 24.0
 LINE = 25.0
 LABEL_WIDTH = 172.0
 BAR_HEIGHT = 6.0
+BAR_ROOM = 9.0
+TITLE_LINES = 1.2
+"""Height of a section's title in lines."""
+GAP_LINES = 0.6
+"""Distance between two sections in lines."""
 KEY_GAP = " " * 5
 """Between two keys of the hint, also in the texts."""
 MOST_LINES = 3
-"""A text longer than that is cut off, so that one long problem does not hide the others."""
+"""A text longer than that is cut off; one line less each until the column is not too low for all rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,23 +175,36 @@ class OperatorPanel(PaintedWidget):
         return lines
 
     def _draw_column(self, painter: QPainter, column: QRectF, sections: Sequence[Section]) -> None:
-        scale = self.scale
-        size, line = style.PANEL_TEXT * scale, LINE * scale
+        size, line = style.PANEL_TEXT * self.scale, LINE * self.scale
         y = column.top()
-        painter.save()
-        painter.setClipRect(column.adjusted(-1, 0, 1, 1))
-        for section in sections:
-            draw_text(
-                painter, QRectF(column.left(), y, column.width(), line), section.title, size, style.GOOD, bold=True
-            )
-            y += 1.2 * line
-            for placed in self._placed(section, column.width()):
+        for section, rows in self._fitted(sections, column):
+            title = QRectF(column.left(), y, column.width(), line)
+            draw_text(painter, title, section.title, size, style.GOOD, bold=True)
+            y += TITLE_LINES * line
+            for placed in rows:
+                if y + self._height(placed) > column.bottom() + 1:
+                    # What is left out is older or matters less: the rows come in the order of their weight.
+                    break
                 y += self._draw_row(painter, QRectF(column.left(), y, column.width(), line), placed)
-            y += 0.6 * line
-        painter.restore()
+            y += GAP_LINES * line
+
+    def _fitted(self, sections: Sequence[Section], column: QRectF) -> list[tuple[Section, list[_Placed]]]:
+        """The rows of each section, long texts cut to as few lines as the column asks for."""
+        fitted: list[tuple[Section, list[_Placed]]] = []
+        for most in range(MOST_LINES, 0, -1):
+            fitted = [(section, self._placed(section, column.width(), most)) for section in sections]
+            lines = len(fitted) * TITLE_LINES + (len(fitted) - 1) * GAP_LINES
+            height = lines * LINE * self.scale + sum(self._height(row) for _, rows in fitted for row in rows)
+            if height <= column.height():
+                break
+        return fitted
+
+    def _height(self, placed: _Placed) -> float:
+        bar = BAR_ROOM if placed.row.share is not None else 0.0
+        return (len(placed.lines) * LINE + bar) * self.scale
 
     def _draw_row(self, painter: QPainter, first: QRectF, placed: _Placed) -> float:
-        """Draws a row from its first line on; returns how high it is."""
+        """Draws a row from its first line on, and returns how high it is."""
         scale = self.scale
         size = style.PANEL_TEXT * scale
         label, colour = LABEL_WIDTH * scale, TONE_COLOURS[placed.row.tone]
@@ -202,15 +220,13 @@ class OperatorPanel(PaintedWidget):
             for colour, width in ((style.TRACK, track.width()), (style.GOOD, track.width() * placed.row.share)):
                 painter.setBrush(colour)
                 painter.drawRoundedRect(QRectF(track.x(), track.y(), width, track.height()), 3 * scale, 3 * scale)
-            height += 1.5 * BAR_HEIGHT * scale
-        return height
+        return self._height(placed)
 
-    def _placed(self, section: Section, width: float) -> list[_Placed]:
+    def _placed(self, section: Section, width: float, most: int) -> list[_Placed]:
         room = width - LABEL_WIDTH * self.scale
         size = style.PANEL_TEXT * self.scale
         return [
-            _Placed(row, broken_into_lines(f"{SIGNS[row.tone]}{row.text}", size, room, MOST_LINES))
-            for row in section.rows
+            _Placed(row, broken_into_lines(f"{SIGNS[row.tone]}{row.text}", size, room, most)) for row in section.rows
         ]
 
     def showEvent(self, event: QShowEvent | None) -> None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-TICK_MS = 10
+TICK_MS = 5
 """How often the player is asked for a new picture: more often than a screen of 60 Hz refreshes, because a picture is
 late by half of this on average, and asking costs next to nothing."""
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ads.policies import POLICY_NAMES
-from monitor.cli.ads import POLICIES
+from monitor.cli.options import POLICIES
 from monitor.cli.main import main
 
 

@@ -136,6 +136,51 @@ def test_every_label_and_the_hint_fit(qapp, language):
     assert text_width(texts["panel_hint"], PANEL_TEXT) <= 1248 - 2 * operator_panel.PADDING
 
 
+@pytest.mark.parametrize(("height", "lines"), [(900, 3), (460, 2), (370, 1)])
+def test_with_less_room_long_texts_are_cut_before_rows_are(qtbot, monkeypatch, height, lines):
+    drawn = []
+    real = operator_panel.draw_text
+
+    def recorded(painter, rect, text, *rest, **more):
+        drawn.append((rect.bottom(), text))
+        real(painter, rect, text, *rest, **more)
+
+    monkeypatch.setattr(operator_panel, "draw_text", recorded)
+    problems = tuple(Row(f"09:14:0{number}", LONG, "warning") for number in range(4))
+    panel = OperatorPanel(
+        texts_for("en"), lambda: [Section("Ads", (Row("Now", "ad", share=0.5),)), Section("Last", problems)]
+    )
+    qtbot.addWidget(panel)
+    panel.resize(700, height)
+    panel.toggle()
+    panel.grab()
+    shown = [text for _, text in drawn]
+    assert [row.label for row in problems if row.label in shown] == [row.label for row in problems]
+    assert sum(text.startswith("! ") for text in shown) == 4
+    first, second = shown.index("09:14:00"), shown.index("09:14:01")
+    assert second - first - 1 == lines
+    bottoms = {text: bottom for bottom, text in drawn}
+    lowest = max(bottom for bottom, text in drawn if text not in panel._hint_lines(644))
+    assert lowest <= bottoms[panel._hint_lines(644)[0]] - operator_panel.LINE
+
+
+def test_in_a_very_low_window_whole_rows_are_left_out(make_panel, monkeypatch):
+    panel = make_panel((700, 260))
+    bottoms = []
+    real = OperatorPanel._draw_row
+
+    def recorded(self, painter, first, placed):
+        height = real(self, painter, first, placed)
+        bottoms.append(first.top() + height)
+        return height
+
+    monkeypatch.setattr(OperatorPanel, "_draw_row", recorded)
+    panel.toggle()
+    panel.grab()
+    assert bottoms
+    assert max(bottoms) <= 260 - operator_panel.LINE
+
+
 @pytest.mark.parametrize("language", languages())
 @pytest.mark.parametrize("width", [300, 600, 1200])
 def test_the_keys_are_all_there_and_stay_beside_what_they_do(qtbot, language, width):
