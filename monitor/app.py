@@ -311,6 +311,11 @@ class Kiosk:
             self.player.replace(changed.ads)
 
     @property
+    def playlist(self) -> Playlist:
+        """What is being shown."""
+        return self._playlist
+
+    @property
     def playlist_problem(self) -> str | None:
         """Why the last change of the playlist was not taken over, in one sentence; `None` where there is nothing to say."""
         return None if self._watcher is None else self._watcher.problem
@@ -575,6 +580,7 @@ def _session_facts(kiosk: Kiosk, settings: RunSettings) -> SessionFacts:
         version=VERSION,
         began_ns=kiosk.began_ns,
         playlist_problem=lambda: kiosk.playlist_problem,
+        left_out=lambda: [(ad.ad_id, ad.reason) for ad in kiosk.playlist.skipped],
     )
 
 

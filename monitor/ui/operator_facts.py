@@ -116,6 +116,7 @@ class SessionFacts:
         version: Of the program.
         began_ns: Start of the session, monotonic clock.
         playlist_problem: Asked for the sentence why a changed playlist was refused; `None` while it was not.
+        left_out: Asked for the ads of the playlist that cannot be played: their ids and why.
     """
 
     session_id: int
@@ -126,6 +127,7 @@ class SessionFacts:
     version: str
     began_ns: int
     playlist_problem: Callable[[], str | None] = lambda: None
+    left_out: Callable[[], Sequence[tuple[str, str]]] = lambda: ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ def sections(
         Section(texts["panel_measuring"], _measuring(texts, view, notice)),
         Section(texts["panel_system"], _system(texts, session, saver, now_ns)),
         Section(texts["panel_ads"], _ads(texts, show, session)),
-        Section(texts["panel_problems"], _problems(texts, show)),
+        Section(texts["panel_problems"], _problems(texts, show, session)),
     )
 
 
@@ -261,17 +263,18 @@ def _reason(texts: Mapping[str, str], reason: str, probability: float, *, held_o
     return texts["panel_held_out" if held_out else "panel_probability"].format(reason=reason, percent=percent)
 
 
-def _problems(texts: Mapping[str, str], show: Show) -> tuple[Row, ...]:
-    newest = list(show.failures)[-SHOWN_PROBLEMS:]
-    if not newest:
+def _problems(texts: Mapping[str, str], show: Show, session: SessionFacts | None) -> tuple[Row, ...]:
+    """What failed, the newest first, and then what was left out from the start."""
+    problems = [
+        (failure.at.strftime("%H:%M:%S"), failure.ad_id, failure.sentence) for failure in reversed(show.failures)
+    ]
+    if session is not None:
+        problems += [(texts["panel_left_out"], ad_id, reason) for ad_id, reason in session.left_out()]
+    if not problems:
         return (Row("", texts["panel_no_problem"], "good"),)
     return tuple(
-        Row(
-            failure.at.strftime("%H:%M:%S"),
-            texts["panel_problem"].format(ad=failure.ad_id, text=failure.sentence),
-            "warning",
-        )
-        for failure in reversed(newest)
+        Row(label, texts["panel_problem"].format(ad=ad_id, text=sentence), "warning")
+        for label, ad_id, sentence in problems[:SHOWN_PROBLEMS]
     )
 
 

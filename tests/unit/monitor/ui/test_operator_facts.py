@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from types import SimpleNamespace
@@ -157,6 +158,12 @@ def test_the_last_problems_come_newest_first(player):
     [newest] = found["09:14:07"]
     assert newest.text == "ad7: Sentence 7."
     assert newest.tone == "warning"
+
+
+def test_ads_that_were_left_out_follow_what_failed(player, session):
+    told = replace(session, left_out=lambda: [("giant", "giant.png claims too much.")])
+    assert rows(player, session=told)["Last problems"]["left out"][0].text == "giant: giant.png claims too much."
+    assert "fehlt" in rows(player, session=told, texts=GERMAN)["Letzte Störungen"]
 
 
 def test_a_playlist_that_was_refused(player, session):
