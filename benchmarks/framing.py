@@ -18,16 +18,17 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from mediapipe.python.solutions.face_detection import FaceDetection as MediaPipe
 from rich.console import Console
 from rich.table import Table
 
+from detector.blaze_face import INPUT_PX, BlazeFace
 from detector.classifier import classify, crop_geometry, load_classifier
 from detector.emotions import EMOTIONS
-from detector.face_detector import MediaPipeFaceDetector, _converted
+from detector.face_detector import MediaPipeFaceDetector, Pyramid
 from detector.head_pose import head_pose
 from detector.preprocessing import CropGeometry, face_crops
-from detector.types import Box, Frame
+from detector.tiling import Tile
+from detector.types import Box, FaceDetection
 from training.datasets import NO_LABEL, majority, read_dataset
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from detector.classifier import EmotionClassifier
-    from detector.types import FaceDetection
     from training.datasets import FaceDataset
 
 FACE_PX = 240
@@ -48,8 +48,6 @@ SCALES = (1.00, 1.08, 1.13, 1.18, 1.23, 1.28, 1.35, 1.45)
 RAISES = (0.0, 0.05, 0.10, 0.15, 0.20)
 ROLLS_DEG = (-30, -20, -10, 0, 10, 20, 30)
 FREE_ROLLS_DEG = (0.0, 5.0, 10.0, 15.0)
-STILL_NS = 1_000_000_000
-"""Frames this far apart make the detector ask both of its models, as for single pictures."""
 CALLS = 300
 
 
@@ -110,17 +108,20 @@ def centred(found: Sequence[FaceDetection], padding: float) -> FaceDetection | N
     return max(faces, key=lambda face: face.confidence, default=None)
 
 
-def one_model(selection: int) -> Callable[[NDArray[np.uint8]], list[FaceDetection]]:
-    """One of MediaPipe's two models alone: 0 is short range, 1 is full range."""
-    solution = MediaPipe(min_detection_confidence=0.5, model_selection=selection)
-    return lambda picture: _converted(solution.process(np.ascontiguousarray(picture[..., ::-1])))
+def one_pass() -> Callable[[NDArray[np.uint8]], list[FaceDetection]]:
+    """The face model once over the whole square picture, as over the region of a known face."""
+    model = BlazeFace()
+
+    def find(picture: NDArray[np.uint8]) -> list[FaceDetection]:
+        square = Pyramid(picture).cut(Tile(0, 0, picture.shape[0], 0), INPUT_PX)
+        return [FaceDetection(*found) for found in model.find(square)]
+
+    return find
 
 
-def as_used() -> Callable[[NDArray[np.uint8]], list[FaceDetection]]:
-    """The product's detector on single pictures: both models, merged."""
-    detector = MediaPipeFaceDetector()
-    clock = iter(range(0, 10**18, STILL_NS))
-    return lambda picture: detector.detect(Frame(picture, next(clock), 0))
+def in_tiles() -> Callable[[NDArray[np.uint8]], list[FaceDetection]]:
+    """The product's detector on single pictures."""
+    return MediaPipeFaceDetector().detect_still
 
 
 def detections(
@@ -194,9 +195,8 @@ def table(title: str, columns: Sequence[str], rows: Iterator[list[str]]) -> Tabl
 
 
 def geometry_tables(faces: Labelled) -> Iterator[Table]:
-    """What each of the detector's models finds on which canvas, and where its box lies."""
+    """What the face model finds on which canvas, and where its box lies."""
     columns = ("", "found", "crop / box", "raise", "to the right", "eye line, °", "eyes' height", "eyes apart", "sure")
-    models = {"short range": one_model(0), "full range": one_model(1)}
 
     def rows(find: Callable[[NDArray[np.uint8]], list[FaceDetection]]) -> Iterator[list[str]]:
         for fill in FILLS:
@@ -204,8 +204,8 @@ def geometry_tables(faces: Labelled) -> Iterator[Table]:
                 place = (fill, padding)
                 yield [f"{fill} {padding}", *geometry_row(detections(faces, find, place), padding)]
 
-    for name, find in models.items():
-        yield table(f"Canvas, {name}, {len(faces)} faces: median ± half of the middle 68 %", columns, rows(find))
+    title = f"Canvas, {len(faces)} faces: median ± half of the middle 68 %"
+    yield table(title, columns, rows(one_pass()))
 
 
 def cut(
@@ -236,7 +236,7 @@ def gap_table(classifier: EmotionClassifier, faces: Labelled) -> Table:
     own = crop_geometry(classifier.card)
 
     def rows() -> Iterator[list[str]]:
-        for name, find in (("short range", one_model(0)), ("full range", one_model(1)), ("both, merged", as_used())):
+        for name, find in (("one pass", one_pass()), ("in tiles", in_tiles())):
             kept, found, pictures = found_only(faces, detections(faces, find))
             plain = np.stack([cv2.resize(face, (own.side_px, own.side_px)) for face in kept.images])
             right = [
@@ -258,7 +258,7 @@ def gap_table(classifier: EmotionClassifier, faces: Labelled) -> Table:
 def framing_table(classifier: EmotionClassifier, faces: Labelled) -> Table:
     """Accuracy by scale and raise, squares upright."""
     own = crop_geometry(classifier.card)
-    kept, found, pictures = found_only(faces, detections(faces, one_model(0)))
+    kept, found, pictures = found_only(faces, detections(faces, one_pass()))
 
     def rows() -> Iterator[list[str]]:
         for scale in SCALES:
@@ -275,7 +275,7 @@ def framing_table(classifier: EmotionClassifier, faces: Labelled) -> Table:
 def roll_table(classifier: EmotionClassifier, faces: Labelled, sheet: Path | None) -> Table:
     """Accuracy of leaning heads, with squares that stay upright and squares that lean with them."""
     own = crop_geometry(classifier.card)
-    find = one_model(0)
+    find = one_pass()
     faces, upright, _ = found_only(faces, detections(faces, find))
     tiles: list[NDArray[np.uint8]] = [faces.images]
 

@@ -7,9 +7,10 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import Integer, String, func, select, type_coerce
+from sqlalchemy import Integer, String, case, func, select, type_coerce
 
 from db.errors import NoSuchSessionError
+from db.records import WITHHELD_REASONS
 from db.schema import EMOTION_COLUMNS, Ad, Gap, Model, Play, Reading, Session, Viewer
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 READ_ROWS = 10_000
 """Readings that are turned into arrays at a time; few enough that their Python objects stay small beside the arrays."""
 
+_REASON_PLACES = {reason: place for place, reason in enumerate(WITHHELD_REASONS)}
 _MICROSECOND = np.timedelta64(1, "us")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -45,10 +47,11 @@ class SessionInfo:
         frames: Frames analysed.
         dropped: Frames not analysed.
         fps: Frames analysed per second.
-        viewers: Number of anonymous tracks.
-        readings: Number of readings.
+        viewers: Number of anonymous tracks, static faces left out.
+        readings: Number of readings, those of static faces left out.
         plays: Number of plays.
         lost: Records that could not be stored; more than 0 means that the session is incomplete.
+        static_faces: Number of tracks that turned out to be posters or still pictures.
     """
 
     id: int
@@ -69,6 +72,7 @@ class SessionInfo:
     readings: int
     plays: int
     lost: int | None = None
+    static_faces: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +116,20 @@ class GapInfo:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReadingArrays:
-    """The n readings of a session, one array per column, ordered by time and viewer.
+    """The n readings of a session, one array per column, ordered by time and viewer; static faces are left out.
 
     Attributes:
         play_id: `(n,)` int64, `PlayInfo.id`; -1 where no ad was on.
         viewer: `(n,)` int64, number of the track.
         at_us: `(n,)` int64, microseconds since 1970-01-01 UTC.
         position_ms: `(n,)` float64, position in the ad; NaN where no ad was on.
-        probabilities: `(n, 7)` float64: angry, disgust, fear, happy, sad, surprise, neutral.
+        probabilities: `(n, 7)` float64: angry, disgust, fear, happy, sad, surprise, neutral; NaN, as the next two, where
+            the emotion is withheld.
         valence: `(n,)` float64, -1 to 1.
         expressiveness: `(n,)` float64, 0 to 1.
         uncertain: `(n,)` bool.
         attentive: `(n,)` bool.
+        withheld: `(n,)` int8, why the emotion is withheld, as a place in `records.WITHHELD_REASONS`; -1 where it is not.
     """
 
     play_id: NDArray[np.int64]
@@ -135,6 +141,7 @@ class ReadingArrays:
     expressiveness: NDArray[np.float64]
     uncertain: NDArray[np.bool_]
     attentive: NDArray[np.bool_]
+    withheld: NDArray[np.int8]
 
     def __len__(self) -> int:
         return len(self.at_us)
@@ -148,7 +155,7 @@ class SessionData:
         info: The session.
         ads: Ads with at least one play, in the order of their first play.
         plays: In the order of their numbers.
-        readings: All readings.
+        readings: All readings but those of static faces.
         gaps: In the order of their starts.
     """
 
@@ -199,10 +206,13 @@ def load_session(engine: Engine, session_id: int) -> SessionData:
 
 
 def _session_query() -> Select[Any]:
-    counts = [
-        select(func.count()).where(table.session_id == Session.id).correlate(Session).scalar_subquery()
-        for table in (Viewer, Reading, Play)
-    ]
+    plays, tracks, static, readings = (
+        select(func.count()).where(table.session_id == Session.id, *which).correlate(Session).scalar_subquery()
+        for table, which in ((Play, ()), (Viewer, ()), (Viewer, (Viewer.static,)), (Reading, ()))
+    )
+    # Subtracted, because all readings of a session are counted on an index, without a look at a single one.
+    pictures = select(Viewer.id).where(Viewer.session_id == Session.id, Viewer.static).correlate(Session)
+    left_out = select(func.count()).where(Reading.viewer_id.in_(pictures)).correlate(Session).scalar_subquery()
     return select(
         Session.id,
         Session.kind,
@@ -218,8 +228,11 @@ def _session_query() -> Select[Any]:
         Session.frames,
         Session.dropped,
         Session.fps,
-        *counts,
+        tracks - static,
+        readings - left_out,
+        plays,
         Session.lost,
+        static,
     ).outerjoin(Model, Model.id == Session.model_id)
 
 
@@ -281,10 +294,11 @@ def _readings(connection: Connection, session_id: int, count: int) -> ReadingArr
             Reading.expressiveness,
             type_coerce(Reading.uncertain, Integer),
             type_coerce(Reading.attentive, Integer),
+            case(_REASON_PLACES, value=Reading.withheld, else_=-1),
             *(getattr(Reading, name) for name in EMOTION_COLUMNS),
         )
         .join(Viewer, Viewer.id == Reading.viewer_id)
-        .where(Reading.session_id == session_id)
+        .where(Reading.session_id == session_id, Viewer.static.is_(False))
         .order_by(Reading.at, Viewer.number, Reading.id)
     )
     arrays = ReadingArrays(
@@ -297,6 +311,7 @@ def _readings(connection: Connection, session_id: int, count: int) -> ReadingArr
         expressiveness=np.empty(count, np.float64),
         uncertain=np.empty(count, np.bool_),
         attentive=np.empty(count, np.bool_),
+        withheld=np.empty(count, np.int8),
     )
     plain = (
         (0, arrays.play_id),
@@ -306,7 +321,8 @@ def _readings(connection: Connection, session_id: int, count: int) -> ReadingArr
         (5, arrays.expressiveness),
         (6, arrays.uncertain),
         (7, arrays.attentive),
-        *((8 + index, arrays.probabilities[:, index]) for index in range(len(EMOTION_COLUMNS))),
+        (8, arrays.withheld),
+        *((9 + index, arrays.probabilities[:, index]) for index in range(len(EMOTION_COLUMNS))),
     )
     start = 0
     for rows in connection.execution_options(yield_per=READ_ROWS).execute(query).partitions():

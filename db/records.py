@@ -25,6 +25,8 @@ ROUNDING = 1e-6
 SESSION_KINDS = ("run", "replay")
 AD_KINDS = ("image", "animation", "video")
 PLAY_OUTCOMES = ("finished", "skipped", "failed", "stopped")
+WITHHELD_REASONS = ("too small", "too blurred", "too dark", "turned away", "cut off", "count only")
+"""Why a reading has no emotion; a test compares this with the detector's own list."""
 INTERRUPTED = "interrupted"
 """How a session and its last play end when the program was killed; written by the clean-up only."""
 
@@ -170,7 +172,8 @@ class ReadingRecord:
         viewer_number: Number of the track within the session.
         play_number: Number of the play that was on screen then; `None` when there was none.
         position_ms: Position in that play, from 0; `None` without a play.
-        probabilities: Seven, 0 to 1, in the order angry, disgust, fear, happy, sad, surprise, neutral.
+        probabilities: Seven, 0 to 1, in the order angry, disgust, fear, happy, sad, surprise, neutral; `None`, as valence
+            and expressiveness, where the emotion is withheld.
         valence: -1 to 1.
         expressiveness: 0 to 1.
         uncertain: Whether the reading is too unsure to be named.
@@ -180,15 +183,16 @@ class ReadingRecord:
         attentive: Whether the viewer looks at the screen.
         quality: 0 to 1.
         box: Left, top, width, height of the face in fractions of the frame; may reach beyond it.
+        withheld: Why there is no emotion, one of `WITHHELD_REASONS`; `None` where there is one.
     """
 
     at: datetime
     viewer_number: int
     play_number: int | None
     position_ms: float | None
-    probabilities: tuple[float, ...]
-    valence: float
-    expressiveness: float
+    probabilities: tuple[float, ...] | None
+    valence: float | None
+    expressiveness: float | None
     uncertain: bool
     yaw: float | None
     pitch: float | None
@@ -196,6 +200,7 @@ class ReadingRecord:
     attentive: bool
     quality: float
     box: tuple[float, float, float, float]
+    withheld: str | None = None
 
     def __post_init__(self) -> None:
         _check_time("reading time", self.at)
@@ -208,14 +213,7 @@ class ReadingRecord:
         if self.play_number is not None and self.position_ms is not None:
             _check_int("play number", self.play_number, 0)
             _check_range("position in ms", self.position_ms, 0.0, math.inf)
-        if len(self.probabilities) != EMOTION_COUNT:
-            raise ValueError(
-                f"Invalid probabilities: expected {EMOTION_COUNT} numbers, received {len(self.probabilities)}."
-            )
-        for probability in self.probabilities:
-            _check_range("probability", probability, 0.0, 1.0)
-        _check_range("valence", self.valence, -1.0, 1.0)
-        _check_range("expressiveness", self.expressiveness, 0.0, 1.0)
+        self._check_emotion()
         _check_range("quality", self.quality, 0.0, 1.0)
         for angle in (self.yaw, self.pitch, self.roll):
             if angle is not None:
@@ -227,6 +225,46 @@ class ReadingRecord:
         _check_range("top edge of the face box", top, -math.inf, math.inf)
         _check_range("width of the face box", width, 0.0, math.inf)
         _check_range("height of the face box", height, 0.0, math.inf)
+
+    def _check_emotion(self) -> None:
+        """The emotion is there as a whole, or a reason why it is not."""
+        if self.withheld is not None:
+            _check_word("reason why the emotion is withheld", self.withheld, WITHHELD_REASONS)
+        missing = [value is None for value in (self.probabilities, self.valence, self.expressiveness)]
+        if any(missing) != (self.withheld is not None) or any(missing) != all(missing):
+            raise ValueError(
+                "Invalid reading: expected probabilities, valence and expressiveness, or a reason why all are withheld, "
+                f"received {self.probabilities!r}, {self.valence!r}, {self.expressiveness!r} and {self.withheld!r}."
+            )
+        if self.probabilities is None or self.valence is None or self.expressiveness is None:
+            return
+        if len(self.probabilities) != EMOTION_COUNT:
+            raise ValueError(
+                f"Invalid probabilities: expected {EMOTION_COUNT} numbers, received {len(self.probabilities)}."
+            )
+        for probability in self.probabilities:
+            _check_range("probability", probability, 0.0, 1.0)
+        _check_range("valence", self.valence, -1.0, 1.0)
+        _check_range("expressiveness", self.expressiveness, 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ViewerFlagged:
+    """A track turned out to be no person but a picture of one; every measure leaves it out from its first reading on.
+
+    A second flag for the same viewer changes nothing.
+
+    Attributes:
+        at: When that was noticed; aware.
+        viewer_number: Number of the track within the session; it need not have a reading.
+    """
+
+    at: datetime
+    viewer_number: int
+
+    def __post_init__(self) -> None:
+        _check_time("moment of the flag", self.at)
+        _check_int("viewer number", self.viewer_number, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +334,9 @@ class SessionEnded:
             _check_range("frames per second", self.fps, 0.0, math.inf)
 
 
-Record: TypeAlias = ModelRecord | AdRecord | PlayStarted | PlayEnded | ReadingRecord | GapStarted | GapEnded
+Record: TypeAlias = (
+    ModelRecord | AdRecord | PlayStarted | PlayEnded | ReadingRecord | ViewerFlagged | GapStarted | GapEnded
+)
 """What `SessionWriter.submit` takes."""
 
 

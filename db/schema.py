@@ -23,6 +23,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -40,6 +41,10 @@ NAMING_CONVENTION = {
 
 EMOTION_COLUMNS = ("p_angry", "p_disgust", "p_fear", "p_happy", "p_sad", "p_surprise", "p_neutral")
 """Columns of the seven probabilities, in the one order used everywhere."""
+
+
+WITHHELD_COLUMNS = (*EMOTION_COLUMNS, "valence", "expressiveness")
+"""What a reading has or lacks as a whole; `readings.withheld` says why it lacks it."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -198,6 +203,7 @@ class Viewer(Base):
     number: Mapped[int]
     first_seen_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
+    static: Mapped[bool] = mapped_column(server_default=false())
 
 
 class Reading(Base):
@@ -210,6 +216,9 @@ class Reading(Base):
         _share("expressiveness"),
         _share("quality"),
         CheckConstraint("(play_id IS NULL) = (position_ms IS NULL)", name="position_ms"),
+        CheckConstraint(
+            " AND ".join(f"({column} IS NULL) = (withheld IS NOT NULL)" for column in WITHHELD_COLUMNS), name="withheld"
+        ),
         Index(None, "session_id", "at"),
         # Without these two, deleting a session would look through all readings once per viewer and per play.
         Index(None, "viewer_id"),
@@ -223,15 +232,15 @@ class Reading(Base):
     play_id: Mapped[int | None] = mapped_column(ForeignKey("plays.id", ondelete="CASCADE"))
     at: Mapped[datetime]
     position_ms: Mapped[float | None]
-    p_angry: Mapped[float]
-    p_disgust: Mapped[float]
-    p_fear: Mapped[float]
-    p_happy: Mapped[float]
-    p_sad: Mapped[float]
-    p_surprise: Mapped[float]
-    p_neutral: Mapped[float]
-    valence: Mapped[float]
-    expressiveness: Mapped[float]
+    p_angry: Mapped[float | None]
+    p_disgust: Mapped[float | None]
+    p_fear: Mapped[float | None]
+    p_happy: Mapped[float | None]
+    p_sad: Mapped[float | None]
+    p_surprise: Mapped[float | None]
+    p_neutral: Mapped[float | None]
+    valence: Mapped[float | None]
+    expressiveness: Mapped[float | None]
     uncertain: Mapped[bool]
     yaw: Mapped[float | None]
     pitch: Mapped[float | None]
@@ -242,6 +251,7 @@ class Reading(Base):
     box_y: Mapped[float]
     box_w: Mapped[float]
     box_h: Mapped[float]
+    withheld: Mapped[str | None] = mapped_column(String(16))
 
 
 class Gap(Base):

@@ -20,6 +20,7 @@ from db.records import (
     Record,
     SessionEnded,
     SessionRecord,
+    ViewerFlagged,
 )
 from db.schema import EMOTION_COLUMNS, Ad, Gap, Model, Play, Reading, Session, Viewer
 
@@ -48,11 +49,21 @@ _UPDATE_VIEWER = (
 )
 
 
+_NO_EMOTION = (None,) * len(EMOTION_COLUMNS)
+
+
 @dataclass(slots=True)
 class _ViewerRow:
     row_id: int
     first: datetime
     last: datetime
+
+    def saw(self, at: datetime) -> bool:
+        """Take up a moment at which the viewer was seen; whether that changed the row."""
+        if self.first <= at <= self.last:
+            return False
+        self.first, self.last = min(self.first, at), max(self.last, at)
+        return True
 
 
 @dataclass(slots=True)
@@ -192,6 +203,8 @@ class SessionStore:
             self._end_play(connection, record)
         elif isinstance(record, AdRecord):
             self._new_ads[record.ad_id] = _ad_row_id(connection, record)
+        elif isinstance(record, ViewerFlagged):
+            self._flag(connection, record)
         elif isinstance(record, GapStarted):
             self._start_gap(connection, record)
         elif isinstance(record, GapEnded):
@@ -206,9 +219,7 @@ class SessionStore:
         if record.play_number is not None:
             play_id = self._play(connection, int(record.play_number)).row_id
         viewer = self._viewer(connection, int(record.viewer_number), record.at)
-        if not viewer.first <= record.at <= viewer.last:
-            viewer.first = min(viewer.first, record.at)
-            viewer.last = max(viewer.last, record.at)
+        if viewer.saw(record.at):
             touched[viewer.row_id] = viewer
         self._note(record.at)
         left, top, width, height = record.box
@@ -219,9 +230,9 @@ class SessionStore:
             "play_id": play_id,
             "at": record.at,
             "position_ms": _float(record.position_ms),
-            **{name: float(p) for name, p in zip(EMOTION_COLUMNS, record.probabilities, strict=True)},
-            "valence": float(record.valence),
-            "expressiveness": float(record.expressiveness),
+            **{name: _float(p) for name, p in zip(EMOTION_COLUMNS, record.probabilities or _NO_EMOTION, strict=True)},
+            "valence": _float(record.valence),
+            "expressiveness": _float(record.expressiveness),
             "uncertain": bool(record.uncertain),
             "yaw": _float(record.yaw),
             "pitch": _float(record.pitch),
@@ -232,7 +243,18 @@ class SessionStore:
             "box_y": float(top),
             "box_w": float(width),
             "box_h": float(height),
+            "withheld": record.withheld,
         }
+
+    def _flag(self, connection: Connection, record: ViewerFlagged) -> None:
+        viewer = self._viewer(connection, int(record.viewer_number), record.at)
+        viewer.saw(record.at)
+        connection.execute(
+            update(Viewer)
+            .where(Viewer.id == viewer.row_id)
+            .values(static=True, first_seen_at=viewer.first, last_seen_at=viewer.last)
+        )
+        self._note(record.at)
 
     def _viewer(self, connection: Connection, number: int, at: datetime) -> _ViewerRow:
         row = self._viewers.get(number)

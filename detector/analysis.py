@@ -5,34 +5,58 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from detector.classifier import classify, crop_geometry
 from detector.emotions import expressiveness, valence
-from detector.head_pose import HYSTERESIS_DEG, MAX_PITCH_DEG, MAX_YAW_DEG, Attention, head_pose
+from detector.face_detector import DetectionSettings, MediaPipeFaceDetector
+from detector.head_pose import (
+    HYSTERESIS_DEG,
+    MAX_PITCH_DEG,
+    MAX_YAW_DEG,
+    Attention,
+    CameraMount,
+    head_poses,
+    screen_pose,
+)
 from detector.model_card import require_emotions
+from detector.pacing import EMOTIONS_PER_SECOND, LoadGovernor, Turns
 from detector.preprocessing import face_crops
+from detector.quality import QualityGate, QualitySettings
 from detector.smoothing import DELAY_S, ExponentialSmoother
+from detector.static_faces import STATIC_AFTER_S, StaticFace
 from detector.tracker import FaceTracker
 from detector.types import AnalysedFrame, FaceReading
+from detector.zones import Zone, Zones
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from detector.classifier import EmotionClassifier
     from detector.face_detector import FaceDetector
-    from detector.types import Frame
+    from detector.types import Frame, HeadPose, TrackedFace
 
 STAGES = ("detect", "track", "crop", "classify", "read")
 FORGET_AFTER_NS = 5_000_000_000
+COUNT_ONLY = "count only"
 
 
 class AnalysisSettings(BaseModel):
     """How faces become readings.
 
     Attributes:
+        detection: Which faces are looked for.
+        camera: Where the camera is, seen from the screen.
+        quality: Which faces are read well enough.
+        zones: Parts of the picture that are left out or only counted; later ones override earlier ones.
+        emotions_per_second: How often each viewer is classified.
+        static_after_s: Seconds without any change after which a face is taken for a picture of one.
         max_yaw_deg: Furthest turn to a side that still counts as looking at the screen.
         max_pitch_deg: Furthest turn up or down that still does.
         hysteresis_deg: How far beyond these an attentive viewer stays attentive.
@@ -41,6 +65,12 @@ class AnalysisSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    detection: DetectionSettings = Field(default_factory=DetectionSettings)
+    camera: CameraMount = Field(default_factory=CameraMount)
+    quality: QualitySettings = Field(default_factory=QualitySettings)
+    zones: tuple[Zone, ...] = ()
+    emotions_per_second: float = Field(EMOTIONS_PER_SECOND, gt=0, le=100)
+    static_after_s: float = Field(STATIC_AFTER_S, gt=0, le=3600)
     max_yaw_deg: float = Field(MAX_YAW_DEG, gt=0, le=90)
     max_pitch_deg: float = Field(MAX_PITCH_DEG, gt=0, le=90)
     hysteresis_deg: float = Field(HYSTERESIS_DEG, ge=0, le=30)
@@ -49,10 +79,28 @@ class AnalysisSettings(BaseModel):
 
 @dataclass(slots=True)
 class _Viewer:
-    """What is remembered of a viewer in view: a few numbers, no picture."""
+    """What is remembered of a viewer in view: numbers, and for the watch over still pictures a thumbnail of the last minute.
+
+    Attributes:
+        smoother: Of the probabilities.
+        attention: Whether the viewer looks at the screen.
+        watcher: Whether it is a viewer, or a picture of one.
+        turn: The last turn in which the face was read closely.
+        emotion: Smoothed probabilities; `None` before the first and while they are withheld.
+        withheld: Why.
+        quality: Of the last close reading.
+        static: Whether it is a picture.
+        seen_ns: When the face was last seen.
+    """
 
     smoother: ExponentialSmoother
     attention: Attention
+    watcher: StaticFace
+    turn: int | None = None
+    emotion: NDArray[np.float64] | None = None
+    withheld: str | None = None
+    quality: float = 0.0
+    static: bool = False
     seen_ns: int = 0
 
 
@@ -85,9 +133,15 @@ class FaceAnalyser:
         classifier: Classifies their crops.
         settings: How faces become readings.
         tracker: Gives them their numbers. Defaults to a tracker with default settings.
+        live: Whether to do less work while the machine cannot keep up. Off, the same frames give the same readings.
+            Defaults to off.
 
     Raises:
         ModelLoadError: The classifier gives other labels than the seven emotions.
+
+    Attributes:
+        times: Spent in each stage.
+        governor: What the load of the machine allows.
     """
 
     def __init__(
@@ -96,6 +150,8 @@ class FaceAnalyser:
         classifier: EmotionClassifier,
         settings: AnalysisSettings | None = None,
         tracker: FaceTracker | None = None,
+        *,
+        live: bool = False,
     ) -> None:
         require_emotions(classifier.card)
         self._detector = detector
@@ -103,60 +159,139 @@ class FaceAnalyser:
         self._settings = settings or AnalysisSettings()
         self._tracker = tracker or FaceTracker()
         self._geometry = crop_geometry(classifier.card)
+        self._gate = QualityGate(self._settings.quality)
+        self._zones = Zones(self._settings.zones)
+        self._turns = Turns(self._settings.emotions_per_second)
         self._viewers: dict[int, _Viewer] = {}
+        self._live = live
+        self.governor = LoadGovernor()
         self.times = StageTimes()
 
     def analyse(self, frame: Frame) -> AnalysedFrame:
         """The readings of the next frame; frames must come in the order of their time."""
+        began_ns = time.perf_counter_ns()
+        now_ns = frame.captured_ns
         height, width = frame.image.shape[:2]
         with self.times.measure("detect"):
-            detections = self._detector.detect(frame)
+            found = self._detector.detect(frame, self._tracker.expected(now_ns), self.governor.share)
         with self.times.measure("track"):
-            faces = self._tracker.update(detections, frame.captured_ns)
-        boxes = [face.detection.box for face in faces]
-        with self.times.measure("crop"):
-            poses = [head_pose(face.detection.keypoints, width, height) for face in faces]
-            crops = face_crops(frame.image, boxes, self._geometry, [pose.roll for pose in poses])
-        with self.times.measure("classify"):
-            scores = classify(self._classifier, crops)
+            wanted = [face for face in found if self._zones.kind_of(face.box) != "ignore"]
+            faces = self._tracker.update(wanted, now_ns, partial(self._detector.confirm, frame))
+            viewers = [self._viewer(face.viewer, now_ns) for face in faces]
+            poses = head_poses([face.detection.keypoints for face in faces], width, height)
+        due = [
+            index
+            for index, (face, viewer) in enumerate(zip(faces, viewers, strict=True))
+            if self._takes_turn(face.viewer, viewer, now_ns)
+        ]
+        self._read_closely(frame, [faces[i] for i in due], [viewers[i] for i in due], [poses[i] for i in due])
         with self.times.measure("read"):
-            readings = []
-            for face, probabilities, pose in zip(faces, scores, poses, strict=True):
-                viewer = self._viewers.get(face.viewer)
-                if viewer is None:
-                    viewer = self._viewers[face.viewer] = self._new_viewer()
-                viewer.seen_ns = frame.captured_ns
-                smooth = viewer.smoother.update(probabilities, frame.captured_ns)
-                readings.append(
-                    FaceReading(
-                        viewer=face.viewer,
-                        captured_ns=frame.captured_ns,
-                        box=face.detection.box,
-                        probabilities=tuple(smooth.tolist()),
-                        valence=float(valence(smooth)),
-                        expressiveness=float(expressiveness(smooth)),
-                        uncertain=float(smooth.max()) < self._classifier.card.uncertain_below,
-                        pose=pose,
-                        attentive=viewer.attention.update(pose),
-                        quality=face.detection.confidence,
-                    )
-                )
-            self._forget(frame.captured_ns)
+            seen = [
+                screen_pose(pose, face.detection.box, width, height, self._settings.camera)
+                for face, pose in zip(faces, poses, strict=True)
+            ]
+            readings = tuple(
+                self._reading(face, viewer, pose, now_ns)
+                for face, viewer, pose in zip(faces, viewers, seen, strict=True)
+            )
+            self._forget(now_ns)
         self.times.frames += 1
-        return AnalysedFrame(frame.sequence, frame.captured_ns, width, height, tuple(readings))
+        if self._live:
+            self.governor.observe(now_ns, time.perf_counter_ns() - began_ns)
+        return AnalysedFrame(frame.sequence, now_ns, width, height, readings)
 
     def close(self) -> None:
         """Free the detector; harmless when repeated."""
         self._detector.close()
 
-    def _new_viewer(self) -> _Viewer:
-        settings = self._settings
-        return _Viewer(
-            ExponentialSmoother(settings.smoothing_delay_s),
-            Attention(settings.max_yaw_deg, settings.max_pitch_deg, settings.hysteresis_deg),
+    def _viewer(self, number: int, now_ns: int) -> _Viewer:
+        viewer = self._viewers.get(number)
+        if viewer is None:
+            settings = self._settings
+            viewer = self._viewers[number] = _Viewer(
+                ExponentialSmoother(settings.smoothing_delay_s),
+                Attention(settings.max_yaw_deg, settings.max_pitch_deg, settings.hysteresis_deg),
+                StaticFace(settings.static_after_s),
+            )
+        viewer.seen_ns = now_ns
+        return viewer
+
+    def _takes_turn(self, number: int, viewer: _Viewer, now_ns: int) -> bool:
+        turn = self._turns.slot(number, now_ns, self.governor.share)
+        if turn == viewer.turn:
+            return False
+        viewer.turn = turn
+        return True
+
+    def _read_closely(
+        self, frame: Frame, faces: Sequence[TrackedFace], viewers: Sequence[_Viewer], poses: Sequence[HeadPose]
+    ) -> None:
+        """Crop, judge and classify the faces whose turn it is, all of a frame at once."""
+        if not faces:
+            return
+        height, width = frame.image.shape[:2]
+        boxes = [face.detection.box for face in faces]
+        with self.times.measure("crop"):
+            crops = face_crops(frame.image, boxes, self._geometry, [pose.roll for pose in poses])
+            verdicts = self._gate.judge(crops, boxes, width, height, poses)
+            readable = []
+            for index, (viewer, verdict) in enumerate(zip(viewers, verdicts, strict=True)):
+                viewer.quality = verdict.quality
+                viewer.withheld = COUNT_ONLY if self._zones.kind_of(boxes[index]) == "count" else verdict.reason
+                viewer.static = viewer.watcher.update(boxes[index], crops[index], frame.captured_ns)
+                # What is taken for a picture needs no further verdicts.
+                if viewer.withheld is None and (viewer.emotion is None or not viewer.static):
+                    readable.append(index)
+        if not readable:
+            return
+        with self.times.measure("classify"):
+            scores = classify(self._classifier, crops[readable])
+        for index, probabilities in zip(readable, scores, strict=True):
+            viewer = viewers[index]
+            viewer.emotion = viewer.smoother.update(probabilities, frame.captured_ns)
+
+    def _reading(self, face: TrackedFace, viewer: _Viewer, pose: HeadPose, now_ns: int) -> FaceReading:
+        withheld = viewer.withheld
+        smooth = viewer.emotion if withheld is None else None
+        return FaceReading(
+            viewer=face.viewer,
+            captured_ns=now_ns,
+            box=face.detection.box,
+            probabilities=None if smooth is None else tuple(smooth.tolist()),
+            valence=None if smooth is None else float(valence(smooth)),
+            expressiveness=None if smooth is None else float(expressiveness(smooth)),
+            uncertain=smooth is None or float(smooth.max()) < self._classifier.card.uncertain_below,
+            pose=pose,
+            attentive=viewer.attention.update(pose, now_ns),
+            quality=viewer.quality,
+            withheld=withheld,
+            static=viewer.static,
         )
 
     def _forget(self, now_ns: int) -> None:
         gone = [number for number, viewer in self._viewers.items() if now_ns - viewer.seen_ns > FORGET_AFTER_NS]
         for number in gone:
             del self._viewers[number]
+
+
+def mediapipe_analyser(
+    classifier: EmotionClassifier,
+    settings: AnalysisSettings | None = None,
+    *,
+    first_viewer: int = 1,
+    live: bool = False,
+) -> FaceAnalyser:
+    """An analyser that finds faces with MediaPipe.
+
+    Args:
+        classifier: Classifies their crops.
+        settings: How faces become readings.
+        first_viewer: Number of the first viewer. Defaults to 1.
+        live: See `FaceAnalyser`.
+
+    Raises:
+        ModelLoadError: The classifier gives other labels than the seven emotions.
+    """
+    settings = settings or AnalysisSettings()
+    detector = MediaPipeFaceDetector(settings.detection, settings.camera.view_angle_deg)
+    return FaceAnalyser(detector, classifier, settings, FaceTracker(first_number=first_viewer), live=live)

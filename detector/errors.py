@@ -21,3 +21,7 @@ class SourceLostError(SourceError):
 
 class ModelLoadError(DetectorError):
     """A model file is missing, is not a model of this kind, or does not match its card."""
+
+
+class ZonesError(DetectorError):
+    """A zones file cannot be read, breaks its format, or leaves nothing to measure."""

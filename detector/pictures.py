@@ -13,7 +13,6 @@ from detector.errors import SourceOpenError
 from detector.face_detector import MediaPipeFaceDetector
 from detector.head_pose import head_pose
 from detector.preprocessing import face_crops
-from detector.types import Frame
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from detector.classifier import EmotionClassifier
     from detector.preprocessing import CropGeometry
     from detector.types import Box
-
-FRAME_STEP_NS = 1_000_000_000
-"""Pictures are handed to the detector as frames this far apart, so that none is taken for a sequel of another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +55,11 @@ class FaceCutter:
     def __init__(self, geometry: CropGeometry) -> None:
         self._geometry = geometry
         self._detector = MediaPipeFaceDetector()
-        self._seen = 0
 
     def cut(self, image: NDArray[np.uint8]) -> tuple[list[Box], NDArray[np.uint8]]:
         """Boxes from left to right and their `(n, side, side)` crops, of a `(height, width, 3)` BGR picture."""
         height, width = image.shape[:2]
-        frame = Frame(image, self._seen * FRAME_STEP_NS, self._seen)
-        self._seen += 1
-        found = sorted(self._detector.detect(frame), key=lambda face: face.box.x)
+        found = sorted(self._detector.detect_still(image), key=lambda face: face.box.x)
         boxes = [face.box for face in found]
         rolls = [head_pose(face.keypoints, width, height).roll for face in found]
         return boxes, face_crops(image, boxes, self._geometry, rolls)

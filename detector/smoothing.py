@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-DELAY_S = 0.15
+DELAY_S = 0.2
 """Mean delay of the smoothed probabilities. Expressions build up over half a second and more; noise by frame."""
 
 
@@ -20,7 +20,7 @@ class ExponentialSmoother:
     A step is followed to 63 % after `delay_s`, which is also the delay of a slow change.
 
     Args:
-        delay_s: Time constant in seconds, at least 0; 0 smooths nothing. Defaults to 0.15.
+        delay_s: Time constant in seconds, at least 0; 0 smooths nothing. Defaults to 0.2.
     """
 
     def __init__(self, delay_s: float = DELAY_S) -> None:

@@ -17,7 +17,7 @@ from scipy.optimize import linear_sum_assignment
 from detector.types import Box, FaceDetection, TrackedFace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 LOST_TRACK_BUFFER_S = 0.8
 """How long a track outlives its last detection: longer than a blink, a turn or a passer-by."""
@@ -27,6 +27,14 @@ MINIMUM_CONSECUTIVE_FRAMES = 5
 
 MAX_DISTANCE = 0.75
 """Furthest jump from the predicted place that is still the same face, in box sides."""
+
+MAX_GROWTH = 1.8
+"""Largest ratio of the sides of a face in two looks; a box that grows more at once is of something else."""
+
+CONFIRM_AGAIN_NS = 200_000_000
+LONGEST_CONFIRM_NS = 5_000_000_000
+"""Pause after a confirmation that failed, doubled each time up to the second. What failed is not looked for meanwhile, only
+remembered where it was found, so that a poster's letters cost next to nothing."""
 
 VELOCITY_SHARE = 0.4
 """Weight of the newest step in the running velocity."""
@@ -42,6 +50,14 @@ class _Track:
     hits: int = 1
     number: int | None = None
     velocity: tuple[float, float] = (0.0, 0.0)
+    sure: bool = False
+    confirm_ns: int = 0
+    confirm_pause_ns: int = CONFIRM_AGAIN_NS
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether it was looked at closely and found to be no face, so far."""
+        return self.number is None and self.confirm_ns > 0
 
     def predicted(self, now_ns: int) -> Box:
         elapsed_s = (now_ns - self.seen_ns) / 1e9
@@ -49,7 +65,9 @@ class _Track:
             x=self.box.x + self.velocity[0] * elapsed_s, y=self.box.y + self.velocity[1] * elapsed_s
         )
 
-    def follow(self, box: Box, now_ns: int) -> None:
+    def follow(self, face: FaceDetection, now_ns: int) -> None:
+        box = face.box
+        self.sure = self.sure or face.sure
         elapsed_s = (now_ns - self.seen_ns) / 1e9
         if elapsed_s > 0:
             (x, y), (old_x, old_y) = box.centre, self.box.centre
@@ -96,17 +114,31 @@ class FaceTracker:
         self._tracks: list[_Track] = []
         self._viewers = first_number - 1
 
-    def update(self, detections: Sequence[FaceDetection], captured_ns: int) -> list[TrackedFace]:
+    def expected(self, captured_ns: int) -> list[Box]:
+        """Where the faces seen so far should be in a frame, the oldest first; those that are not viewers yet too."""
+        return [
+            track.predicted(captured_ns)
+            for track in self._tracks
+            if captured_ns - track.seen_ns <= self._buffer_ns and not track.doubtful
+        ]
+
+    def update(
+        self,
+        detections: Sequence[FaceDetection],
+        captured_ns: int,
+        confirm: Callable[[FaceDetection], bool] = lambda _: True,
+    ) -> list[TrackedFace]:
         """Assign the faces of the next frame.
 
         Args:
             detections: The faces of the frame, each once; may be empty.
             captured_ns: When the frame was captured; later than the frame before.
+            confirm: Looks at a doubtful face once more before it becomes a viewer. Defaults to taking all.
 
         Returns:
             The faces that belong to a viewer, by viewer number.
         """
-        self._tracks = [track for track in self._tracks if captured_ns - track.seen_ns <= self._buffer_ns]
+        self._tracks = [track for track in self._tracks if captured_ns - track.seen_ns <= self._patience_ns(track)]
         tracked = []
         unmatched = set(range(len(detections)))
         missed = set(range(len(self._tracks)))
@@ -114,24 +146,44 @@ class FaceTracker:
             unmatched.discard(column)
             missed.discard(row)
             track, detection = self._tracks[row], detections[column]
-            track.follow(detection.box, captured_ns)
-            if track.number is None and track.hits >= self._minimum_frames:
-                self._viewers += 1
-                track.number = self._viewers
+            track.follow(detection, captured_ns)
+            self._admit(track, detection, captured_ns, confirm)
             if track.number is not None:
                 tracked.append(TrackedFace(track.number, detection))
         # A face that is missed before it became a viewer starts anew: it must be there in consecutive frames.
         self._tracks = [
-            track for row, track in enumerate(self._tracks) if row not in missed or track.number is not None
+            track
+            for row, track in enumerate(self._tracks)
+            if row not in missed or track.number is not None or track.doubtful
         ]
         for column in sorted(unmatched):
-            track = _Track(detections[column].box, captured_ns)
-            if self._minimum_frames == 1:
-                self._viewers += 1
-                track.number = self._viewers
-                tracked.append(TrackedFace(track.number, detections[column]))
+            detection = detections[column]
+            track = _Track(detection.box, captured_ns, sure=detection.sure)
+            self._admit(track, detection, captured_ns, confirm)
+            if track.number is not None:
+                tracked.append(TrackedFace(track.number, detection))
             self._tracks.append(track)
         return sorted(tracked, key=lambda face: face.viewer)
+
+    def _patience_ns(self, track: _Track) -> int:
+        """How long a track outlives its last detection; nobody looks for a doubtful one, so it is met by chance only."""
+        return 2 * LONGEST_CONFIRM_NS if track.doubtful else self._buffer_ns
+
+    def _admit(
+        self, track: _Track, detection: FaceDetection, now_ns: int, confirm: Callable[[FaceDetection], bool]
+    ) -> None:
+        """Give a face that is there for long enough, and is one, its number."""
+        if track.number is not None or track.hits < self._minimum_frames:
+            return
+        if not track.sure:
+            if now_ns < track.confirm_ns:
+                return
+            if not confirm(detection):
+                track.confirm_ns = now_ns + track.confirm_pause_ns
+                track.confirm_pause_ns = min(2 * track.confirm_pause_ns, LONGEST_CONFIRM_NS)
+                return
+        self._viewers += 1
+        track.number = self._viewers
 
     def _assign(self, detections: Sequence[FaceDetection], captured_ns: int) -> list[tuple[int, int]]:
         if not self._tracks or not detections:
@@ -150,6 +202,9 @@ class FaceTracker:
 
     def _cost(self, expected: Box, found: Box) -> float:
         # Distances in box sides, so that the same settings serve faces of any size and pictures of any shape.
+        growth = max(found.width, _LEAST_SIDE) / max(expected.width, _LEAST_SIDE)
+        if not 1 / MAX_GROWTH <= growth <= MAX_GROWTH:
+            return _IMPOSSIBLE
         width = max((expected.width + found.width) / 2, _LEAST_SIDE)
         height = max((expected.height + found.height) / 2, _LEAST_SIDE)
         dx = (expected.centre[0] - found.centre[0]) / width

@@ -65,6 +65,10 @@ class Frame:
             )
 
 
+SURE_CONFIDENCE = 0.8
+"""A face that the detector is so sure of needs no confirmation: false alarms in our videos stay below 0.76."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceDetection:
     """One face found in one frame.
@@ -84,6 +88,11 @@ class FaceDetection:
             raise ValueError(
                 f"Invalid keypoints: expected shape ({len(KEYPOINTS)}, 2), received {self.keypoints.shape}."
             )
+
+    @property
+    def sure(self) -> bool:
+        """Whether the detector is so confident that the face needs no second opinion."""
+        return self.confidence >= SURE_CONFIDENCE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,6 +120,10 @@ class HeadPose(NamedTuple):
     roll: float
 
 
+WITHHELD_REASONS = ("too small", "too blurred", "too dark", "turned away", "cut off", "count only")
+"""Why a face counts for presence and attention, but not for emotions; `count only` is the operator's wish for a zone."""
+
+
 @dataclass(frozen=True, slots=True)
 class FaceReading:
     """One viewer at one instant.
@@ -119,35 +132,51 @@ class FaceReading:
         viewer: Number of the track.
         captured_ns: When the frame was captured.
         box: Where the face is.
-        probabilities: Seven probabilities in the order of `EMOTIONS`, calibrated and smoothed; they sum to 1.
+        probabilities: Seven probabilities in the order of `EMOTIONS`, calibrated and smoothed; they sum to 1. `None`,
+            like valence and expressiveness, where the emotion is withheld.
         valence: -1 to 1.
         expressiveness: 0 to 1.
-        uncertain: The highest of these probabilities is below the model card's threshold.
-        pose: Where the head points.
+        uncertain: The highest of these probabilities is below the model card's threshold, or there are none.
+        pose: Where the head points, seen from the screen.
         attentive: Whether it looks at the screen.
-        quality: Confidence of the face detector, 0 to 1.
+        quality: How well the face can be read, 0 to 1.
+        withheld: Why there is no emotion, one of `WITHHELD_REASONS`; `None` where there is one.
+        static: Whether it is taken for a poster or a still picture, and no viewer.
     """
 
     viewer: int
     captured_ns: int
     box: Box
-    probabilities: tuple[float, ...]
-    valence: float
-    expressiveness: float
+    probabilities: tuple[float, ...] | None
+    valence: float | None
+    expressiveness: float | None
     uncertain: bool
     pose: HeadPose
     attentive: bool
     quality: float
+    withheld: str | None = None
+    static: bool = False
 
     def __post_init__(self) -> None:
-        if len(self.probabilities) != len(EMOTIONS):
+        if self.probabilities is not None and len(self.probabilities) != len(EMOTIONS):
             raise ValueError(
                 f"Invalid probabilities: expected {len(EMOTIONS)} numbers, received {len(self.probabilities)}."
             )
+        if self.withheld is not None and self.withheld not in WITHHELD_REASONS:
+            raise ValueError(
+                f"Invalid withheld: expected one of {', '.join(WITHHELD_REASONS)}, received {self.withheld!r}."
+            )
+        missing = [value is None for value in (self.probabilities, self.valence, self.expressiveness)]
+        if any(missing) != (self.withheld is not None) or any(missing) != all(missing):
+            raise ValueError(
+                "Invalid reading: expected probabilities, valence and expressiveness, or a reason why all are withheld."
+            )
 
     @property
-    def label(self) -> str:
-        """The most probable emotion."""
+    def label(self) -> str | None:
+        """The most probable emotion; `None` where it is withheld."""
+        if self.probabilities is None:
+            return None
         return EMOTIONS[max(range(len(EMOTIONS)), key=self.probabilities.__getitem__)]
 
 

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from detector.analysis import FaceAnalyser
+from detector.analysis import mediapipe_analyser
 from detector.classifier import load_classifier
-from detector.face_detector import MediaPipeFaceDetector
+from detector.pacing import hold_threads
 from detector.video_source import SourceSpec, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from detector.analysis import AnalysisSettings, FaceAnalyser
     from detector.classifier import Device
 
 WARM_UP_FRAMES = 10
@@ -27,6 +28,7 @@ def bench(
     video: str,
     model: str | None = None,
     device: Device = "auto",
+    analysis: AnalysisSettings | None = None,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> dict[str, Any]:
     """Measure the whole way from a decoded frame to its readings.
@@ -35,6 +37,7 @@ def bench(
         video: A video file, or `demo`.
         model: Name of a shipped model or path of a `.keras` file. Defaults to the shipped default.
         device: Which runtime classifies. Defaults to `auto`.
+        analysis: How faces become readings.
         progress: Called after every frame with the frames done and the frames stated.
 
     Returns:
@@ -43,12 +46,13 @@ def bench(
     Raises:
         SourceOpenError, ModelLoadError: The video or the model cannot be used.
     """
+    hold_threads()
     began = time.perf_counter()
     classifier = load_classifier(model, device)
-    analyser = FaceAnalyser(MediaPipeFaceDetector(), classifier)
+    analyser = mediapipe_analyser(classifier, analysis)
     startup_s = time.perf_counter() - began
     _warm_up(video, analyser)
-    analyser = FaceAnalyser(MediaPipeFaceDetector(), classifier)
+    analyser = mediapipe_analyser(classifier, analysis)
     latencies, faces, decoding_s, cpu_s = [], 0, 0.0, 0.0
     with open_source(SourceSpec.parse(video), lossless=True) as source:
         while True:

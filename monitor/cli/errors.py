@@ -7,7 +7,7 @@ def is_callers_mistake(error: Exception) -> bool:
     """Whether the command line, or a file that it names, is wrong."""
     from ads.errors import AdsError
     from db.errors import DatabaseOpenError, NoSuchSessionError, SchemaVersionError
-    from detector.errors import ModelLoadError, SourceOpenError
+    from detector.errors import ModelLoadError, SourceOpenError, ZonesError
     from monitor.errors import SetupError
     from monitor.reports.errors import ReportWriteError
     from training.errors import TrainingError
@@ -22,6 +22,7 @@ def is_callers_mistake(error: Exception) -> bool:
         SchemaVersionError,
         ModelLoadError,
         SourceOpenError,
+        ZonesError,
         SetupError,
         ReportWriteError,
         TrainingError,

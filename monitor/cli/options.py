@@ -55,6 +55,48 @@ model_options = together(
     click.option("--model", metavar="NAME|FILE", help="A model's name or .keras file. [default: the one in use]"),
     click.option("--device", type=click.Choice(DEVICES), default="auto", help="What classifies. [default: auto]"),
 )
+perception_options = together(
+    click.option(
+        "--smallest-face",
+        "smallest_face_px",
+        type=click.FloatRange(12, 2000),
+        metavar="PX",
+        help="Side of the smallest face to look for, in pixels of the source; smaller ones cost time. [default: 36]",
+    ),
+    click.option(
+        "--farthest",
+        "farthest_m",
+        type=click.FloatRange(0, 50, min_open=True),
+        metavar="M",
+        help="Distance of the furthest viewer to look for, instead of --smallest-face.",
+    ),
+    click.option(
+        "--camera-angle",
+        "view_angle_deg",
+        type=click.FloatRange(20, 170),
+        metavar="DEG",
+        help="Horizontal angle of view of the camera. [default: 70]",
+    ),
+    click.option(
+        "--camera-above",
+        "above_cm",
+        type=float,
+        metavar="CM",
+        help="How far the camera is above the screen's centre; negative below. [default: 0]",
+    ),
+    click.option(
+        "--camera-right",
+        "right_cm",
+        type=float,
+        metavar="CM",
+        help="How far it is to the right of the centre, as viewers see it; negative left. [default: 0]",
+    ),
+    click.option(
+        "--zones",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        help="YAML file with parts of the picture to leave out, or to count viewers in only.",
+    ),
+)
 min_viewers_option = click.option(
     "--min-viewers",
     type=click.IntRange(1),
@@ -74,6 +116,7 @@ session_options = together(
         "--policy", type=click.Choice(["sequential"]), default="sequential", help="How the next ad is chosen."
     ),
     model_options,
+    perception_options,
     click.option("--loops", type=click.IntRange(1), help="Stop after so many rounds through the playlist."),
     click.option("--duration", "duration_s", type=click.FloatRange(0, min_open=True), help="Stop after S seconds."),
     click.option(
@@ -92,6 +135,25 @@ session_options = together(
     json_option,
     debug_option,
 )
+
+
+def analysis_settings(options: dict[str, Any]) -> Any:
+    """The settings that `perception_options` make; takes these options out of the others."""
+    from detector.analysis import AnalysisSettings
+    from detector.zones import read_zones
+
+    def given(*names: str) -> dict[str, Any]:
+        taken = {name: options.pop(name) for name in names}
+        return {name: value for name, value in taken.items() if value is not None}
+
+    zones = options.pop("zones")
+    return AnalysisSettings.model_validate(
+        {
+            "detection": given("smallest_face_px", "farthest_m"),
+            "camera": given("view_angle_deg", "above_cm", "right_cm"),
+            "zones": () if zones is None else read_zones(zones),
+        }
+    )
 
 
 def print_json(document: dict[str, Any]) -> None:

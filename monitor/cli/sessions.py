@@ -14,6 +14,7 @@ from monitor.cli.options import (
     LANGUAGES,
     PROGRAM,
     REPORT_FORMATS,
+    analysis_settings,
     database_option,
     database_url,
     debug_option,
@@ -70,6 +71,7 @@ def run(
     if not has_screen and not options["headless"] and unbounded:
         click.echo("There is no screen here: the window is drawn into memory and shows each ad once.", err=True)
         options["loops"] = 1
+    options["analysis"] = analysis_settings(options)
     settings = RunSettings(overlay=not no_overlay, notice_languages=notice_languages, **options)
     _announce(settings.database, settings.report)
     with _report_after_failure(settings, min_viewers):
@@ -97,6 +99,7 @@ def replay(video: Path, as_json: bool, min_viewers: int, **options: Any) -> None
     from monitor.terminal import progress_bar
 
     options["database"] = database_url(options["database"])
+    options["analysis"] = analysis_settings(options)
     settings = ReplaySettings(video=video, **options)
     _announce(settings.database, settings.report)
     forbid_memory_images()

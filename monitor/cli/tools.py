@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
 from monitor.cli.options import (
     FAILED,
+    analysis_settings,
     database_option,
     database_url,
     debug_option,
     json_option,
     model_options,
+    perception_options,
     print_json,
     silence_native_libraries,
 )
@@ -51,16 +54,18 @@ def classify(images: tuple[str, ...], model: str | None, device: str, as_json: b
 @click.command(epilog="Example: ad-monitor bench visitors.mp4 --json")
 @click.argument("video", default="demo")
 @model_options
+@perception_options
 @json_option
 @debug_option
-def bench(video: str, model: str | None, device: str, as_json: bool) -> None:
+def bench(video: str, model: str | None, device: str, as_json: bool, **options: Any) -> None:
     """Measure speed and cost on a video (default: the demo viewer), decoding left out."""
     silence_native_libraries()
     from monitor.bench import bench as measure
     from monitor.terminal import print_bench, progress_bar
 
+    analysis = analysis_settings(options)
     with progress_bar("Measuring", "frames") as progress:
-        figures = measure(video, model, device, progress)  # type: ignore[arg-type]
+        figures = measure(video, model, device, analysis, progress)  # type: ignore[arg-type]
     if as_json:
         print_json(figures)
     else:

@@ -26,6 +26,8 @@ class SensorHealth:
         dropped: Frames that a newer one replaced before they were analysed.
         fps: Frames analysed in the last second.
         latency_ms: Median time from capture to reading over the last second.
+        effort: Share of the usual work that is done, above 0 to 1: less where the machine cannot keep up, so that new
+            viewers are found later and emotions read less often.
     """
 
     state: SensorState
@@ -34,6 +36,7 @@ class SensorHealth:
     dropped: int = 0
     fps: float = 0.0
     latency_ms: float = 0.0
+    effort: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -185,20 +185,24 @@ def _reading_values(reading: FaceReading) -> list[Any]:
         reading.pose,
         reading.attentive,
         reading.quality,
+        reading.withheld,
+        reading.static,
     ]
 
 
 def _reading(values: list[Any], captured_ns: int) -> FaceReading:
-    viewer, box, probabilities, valence, expressiveness, uncertain, pose, attentive, quality = values
+    viewer, box, probabilities, valence, expressiveness, uncertain, pose, attentive, quality, withheld, static = values
     return FaceReading(
         viewer=viewer,
         captured_ns=captured_ns,
         box=Box(*box),
-        probabilities=tuple(probabilities),
+        probabilities=None if probabilities is None else tuple(probabilities),
         valence=valence,
         expressiveness=expressiveness,
         uncertain=uncertain,
         pose=HeadPose(*pose),
         attentive=attentive,
         quality=quality,
+        withheld=withheld,
+        static=static,
     )

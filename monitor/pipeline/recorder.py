@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from db.records import AdRecord, GapEnded, GapStarted, PlayEnded, PlayStarted, ReadingRecord
+from db.records import AdRecord, GapEnded, GapStarted, PlayEnded, PlayStarted, ReadingRecord, ViewerFlagged
 
 if TYPE_CHECKING:
     from ads.playback import Play, PlaybackLog, PlaybackPosition, PlayEnd
@@ -52,6 +52,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._known_ads: set[tuple[str, str]] = set()
         self._newest_slot: dict[int, int] = {}
+        self._flagged: set[int] = set()
         self._newest_ns: int | None = None
         self._gap: str | None = None
         self.frames = 0
@@ -72,14 +73,18 @@ class Recorder:
         self._writer.submit(PlayEnded(end.number, self._clock.at(end.ended_ns), end.outcome, end.shown_ms, end.error))
 
     def record(self, frame: AnalysedFrame) -> None:
-        """Record the readings of a frame; an open gap ends with it."""
+        """Record the readings of a frame; an open gap ends with it.
+
+        Of a static face only the flag is recorded, once: its readings would fill the disk, and no measure counts them.
+        """
         with self._lock:
             self.frames += 1
             self._newest_ns = frame.captured_ns
             if self._gap is not None:
                 self._writer.submit(GapEnded(self._clock.at(frame.captured_ns), self._gap))
                 self._gap = None
-            due = [reading for reading in frame.readings if self._is_due(reading)]
+            self._flag([reading.viewer for reading in frame.readings if reading.static], frame.captured_ns)
+            due = [reading for reading in frame.readings if not reading.static and self._is_due(reading)]
             if not due:
                 return
             position = self._log.at(frame.captured_ns)
@@ -104,6 +109,14 @@ class Recorder:
             self._gap = cause
             started_ns = self._newest_ns if self._newest_ns is not None else noticed_ns
             self._writer.submit(GapStarted(self._clock.at(started_ns), cause, detail))
+
+    def _flag(self, static: list[int], captured_ns: int) -> None:
+        for viewer in static:
+            if viewer not in self._flagged and self._writer.submit(ViewerFlagged(self._clock.at(captured_ns), viewer)):
+                self._flagged.add(viewer)
+        if len(self._flagged) > MOST_SLOTS:
+            # One that comes back is flagged again, which changes nothing.
+            self._flagged.intersection_update(static)
 
     def _forget(self, now_ns: int) -> None:
         """Keep the slots of the viewers of the last minute only: a kiosk runs for weeks."""
@@ -138,6 +151,7 @@ class Recorder:
             attentive=reading.attentive,
             quality=reading.quality,
             box=(reading.box.x, reading.box.y, reading.box.width, reading.box.height),
+            withheld=reading.withheld,
         )
 
 

@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from detector.analysis import AnalysisSettings, FaceAnalyser
+from detector.analysis import AnalysisSettings, FaceAnalyser, mediapipe_analyser
 from detector.classifier import Device, load_classifier
 from detector.errors import DetectorError
-from detector.face_detector import MediaPipeFaceDetector
-from detector.tracker import FaceTracker
+from detector.pacing import hold_threads
 from detector.video_source import SourceSpec
 from monitor.pipeline.capture import Capture
 from monitor.pipeline.links import LatestSlot, LosslessLink
@@ -88,7 +87,9 @@ class Statistics:
         self.frames += 1
         self._recent.append((now_ns, (now_ns - captured_ns) / 1e6))
 
-    def health(self, now_ns: int, *, lost: bool, detail: str, dropped: int, live: bool) -> SensorHealth:
+    def health(
+        self, now_ns: int, *, lost: bool, detail: str, dropped: int, live: bool, effort: float = 1.0
+    ) -> SensorHealth:
         """Summarise the last second."""
         while self._recent and now_ns - self._recent[0][0] > STATISTICS_NS:
             self._recent.popleft()
@@ -100,6 +101,7 @@ class Statistics:
             dropped=dropped,
             fps=float(len(latencies)),
             latency_ms=latencies[len(latencies) // 2] if latencies and live else 0.0,
+            effort=effort,
         )
 
 
@@ -128,8 +130,9 @@ class SensorLoop:
         try:
             spec = SourceSpec.parse(settings.source)
             classifier = load_classifier(settings.model, settings.device)
-            tracker = FaceTracker(first_number=settings.first_viewer)
-            analyser = FaceAnalyser(MediaPipeFaceDetector(), classifier, settings.analysis, tracker)
+            analyser = mediapipe_analyser(
+                classifier, settings.analysis, first_viewer=settings.first_viewer, live=not settings.lossless
+            )
         except DetectorError as error:
             self._send(Failed(type(error).__name__, str(error)))
             return EXIT_FAILED
@@ -190,6 +193,7 @@ class SensorLoop:
                             detail=lost.detail if lost is not None else "",
                             dropped=link.dropped,
                             live=not self._settings.lossless,
+                            effort=analyser.governor.share,
                         )
                     )
                 )
@@ -245,6 +249,7 @@ def main() -> int:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     settings = SensorSettings.model_validate_json(sys.stdin.buffer.readline())
+    hold_threads()
     stop = threading.Event()
     threading.Thread(target=_stop_at_end_of_input, args=(stop,), name="parent-watch", daemon=True).start()
     return SensorLoop(settings, out, stop).run(started_s)

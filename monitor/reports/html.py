@@ -30,6 +30,8 @@ FIGURE_NAMES = {
     "peak_valence": "peak valence",
     "attraction": "attraction",
     "impact": "impact",
+    "timeline.valence": "curves of valence",
+    "timeline.probabilities": "curves of emotions",
     "session.watchers": "watchers",
     "session.attention_s": "attention time",
     "session.attraction_ratio": "attraction ratio",
@@ -78,6 +80,7 @@ def render_html(document: dict[str, Any]) -> str:
             else [],
             "alt": describe(ad),
             "withheld": [{"seconds": [], **entry} for entry in document["withheld"] if _is_about(entry, ad)],
+            "no_mean": why_no_mean(ad, document["withheld"]),
             "moments": [{"name": MOMENT_NAMES[m["kind"]], **m} for m in ad["moments"]],
         }
         for number, ad in enumerate(ads, 1)
@@ -86,6 +89,7 @@ def render_html(document: dict[str, Any]) -> str:
         document=document,
         session=document["session"],
         quality=document["quality"],
+        unread=unread(document["quality"]["withheld_readings"]),
         gaps=[{**gap, "seconds": _gap_seconds(gap)} for gap in document["gaps"]],
         cards=cards,
         ranking=ranking(cards),
@@ -139,14 +143,35 @@ def title(ad: dict[str, Any]) -> str:
 
 def has_curve(ad: dict[str, Any]) -> bool:
     """Whether any second of the ad has figures."""
-    return any(second["valence"] is not None for second in ad["timeline"])
+    return any(second["attention"] is not None for second in ad["timeline"])
+
+
+def why_no_mean(ad: dict[str, Any], withheld: Iterable[dict[str, Any]]) -> str:
+    """Says why an ad has no mean valence; empty for one that has.
+
+    Args:
+        ad: An entry of `ads` of the document.
+        withheld: All that the document withholds.
+    """
+    if ad["mean_valence"] is not None:
+        return ""
+    if any("mean_valence" in entry["figures"] for entry in withheld if _is_about(entry, ad)):
+        return "withheld: too few viewers"
+    if ad["opportunities"] is None:
+        return "never measured"
+    return "no emotion could be read" if ad["opportunities"] else "nobody was in view"
 
 
 def describe(ad: dict[str, Any]) -> str:
     """Says in words what the figure of an ad shows, for people who cannot see it."""
+    if not has_curve(ad):
+        return f"{title(ad)}: no curve."
     known = [second for second in ad["timeline"] if second["valence"] is not None]
     if not known:
-        return f"{title(ad)}: no curve."
+        return (
+            f"Curve of {title(ad)} over {len(ad['timeline'])} seconds: only attention and the number of viewers are "
+            "shown, no emotion. The table below has all values."
+        )
     top = max(known, key=lambda second: second["valence"])
     bottom = min(known, key=lambda second: second["valence"])
     counts = [second["n"] for second in known]
@@ -181,7 +206,11 @@ def findings(document: dict[str, Any]) -> list[str]:
     if not session["viewers"]:
         return ["Ads were shown, but no viewer was seen, so there is no reaction to report."]
     if not rated:
-        return [] if document["withheld"] else ["Viewers were seen, but none of them while an ad was on."]
+        if any(ad["opportunities"] for ad in document["ads"]):
+            why = "no face well enough to read an emotion from it while an ad was on"
+        else:
+            why = "none of them while an ad was on"
+        return [] if document["withheld"] else [f"Viewers were seen, but {why}."]
     best = rated[0]
     text = f"{_quoted(best)} was met with the most positive faces: mean valence {signed(best['mean_valence'])}"
     if best["mean_valence_low"] is None:
@@ -230,8 +259,23 @@ def figure_names(figures: Iterable[str]) -> str:
     """Names withheld figures in words."""
     figures = list(figures)
     if "mean_valence" in figures:
-        return "all measures"
+        return "all measures" if "watchers" in figures else "all measures of emotion"
     return ", ".join(FIGURE_NAMES[figure] for figure in figures if figure in FIGURE_NAMES)
+
+
+def unread(shares: dict[str, float] | None) -> dict[str, Any]:
+    """Prepares the readings without an emotion for the page.
+
+    Args:
+        shares: `quality.withheld_readings` of the document.
+
+    Returns:
+        `share`, all reasons together, and `reasons`, those that occurred, the most frequent first.
+    """
+    if shares is None:
+        return {"share": None, "reasons": []}
+    found = [{"name": reason, "share": share} for reason, share in shares.items() if share > 0]
+    return {"share": sum(shares.values()), "reasons": sorted(found, key=lambda reason: -reason["share"])}
 
 
 def spans(seconds: Iterable[int]) -> str:

@@ -8,6 +8,9 @@ within each viewer, and only then over viewers; intervals come from drawing view
 Readings enter as `AdReadings`, sorted by play, viewer and time. Everything by the second goes through `ViewerBins`,
 sums and counts per viewer and second, which can be added up piece by piece when a session does not fit into memory.
 
+A reading whose emotion is withheld (its face was too small, too dark, …) counts for presence, dwell and attention like any
+other; its probabilities, valence and expressiveness are NaN and count nowhere.
+
 Inside this module a figure that is not known is NaN, a thing that is not known is None. Times are microseconds (`…_us`)
 or seconds (`…_s`); positions are milliseconds since the ad's start, as stored.
 
@@ -89,13 +92,14 @@ class AdReadings:
         at_us: When, in microseconds of UTC.
         span_us: The time it stands for, in microseconds, from `reading_spans_us`.
         position_ms: Position in the ad in milliseconds; NaN where it is not known.
-        probabilities: Shape `(n, 7)`, in the order of `EMOTIONS`.
+        probabilities: Shape `(n, 7)`, in the order of `EMOTIONS`; NaN, as the next three, where the emotion is withheld.
         valence: -1 to 1.
         expressiveness: 0 to 1.
         corrected: Valence minus the viewer's own baseline, from `baseline_corrected_valence`; NaN where there is none.
         attentive: Whether the face was turned to the screen.
         uncertain: Whether the classifier was unsure. Such a reading counts like any other: leaving it out would favour
-            strong expressions. The share of uncertain readings is reported beside the figures.
+            strong expressions. The share of uncertain readings is reported beside the figures. Says nothing where the
+            emotion is withheld.
     """
 
     play: Ints
@@ -112,6 +116,11 @@ class AdReadings:
 
     def __len__(self) -> int:
         return int(self.viewer.size)
+
+    @property
+    def has_emotion(self) -> Bools:
+        """Which readings have an emotion, and none withheld."""
+        return np.isfinite(self.valence)
 
 
 def sort_readings(play: Ints, viewer: Ints, at_us: Ints) -> NDArray[np.intp]:
@@ -198,7 +207,8 @@ def baseline_corrected_valence(
 
     The baseline of a viewer for one play is the median over the readings of the play's first second together with the
     viewer's readings in the time between ads just before that play, where there are any. A viewer who came later
-    and was not seen before has no baseline: the readings are NaN and do not count.
+    and was not seen before has no baseline: the readings are NaN and do not count. Readings without a valence (NaN) count
+    for no baseline and stay NaN.
 
     Source: the usual correction for resting faces ("always sad when neutral"); the first second as in iMotions'
     baseline.
@@ -220,8 +230,9 @@ def baseline_corrected_valence(
     group = (play_index * viewers.size + viewer_index).astype(np.int64)
     with np.errstate(invalid="ignore"):
         early = (position_ms >= 0) & (position_ms < BASELINE_WINDOW_MS)
-    in_baseline = np.concatenate([early, np.ones(between_valence.size, dtype=np.bool_)])
-    known, medians = grouped_median(group[in_baseline], np.concatenate([valence, between_valence])[in_baseline])
+    everything = np.concatenate([valence, between_valence])
+    in_baseline = np.concatenate([early, np.ones(between_valence.size, dtype=np.bool_)]) & np.isfinite(everything)
+    known, medians = grouped_median(group[in_baseline], everything[in_baseline])
     baseline = np.full(size, np.nan)
     if known.size:
         place = np.minimum(np.searchsorted(known, group[:size]), known.size - 1)
@@ -395,7 +406,7 @@ def viewer_bins(viewer: Ints, bins: Ints, n_bins: int, values: Floats) -> Viewer
         viewer: Shape `(n,)`.
         bins: Shape `(n,)`, the second of each reading, -1 to leave it out.
         n_bins: Number of seconds `k`.
-        values: Shape `(n, m)`, no NaN.
+        values: Shape `(n, m)`, no NaN where `bins` is 0 or more.
     """
     inside = bins >= 0
     viewers, index = np.unique(viewer[inside], return_inverse=True)
@@ -494,6 +505,7 @@ class Timeline:
 
     Attributes:
         n: Viewers with a reading in this second.
+        emotion_viewers: Those of them with a reading that has an emotion; every curve but `attention` rests on them alone.
         valence: Mean over viewers of each viewer's mean in the second.
         valence_low, valence_high: Its 95 % interval, from `bootstrap_mean_interval`.
         valence_median: Median over viewers of each viewer's mean (iMotions).
@@ -507,6 +519,7 @@ class Timeline:
     """
 
     n: Ints
+    emotion_viewers: Ints
     valence: Floats
     valence_low: Floats
     valence_high: Floats
@@ -519,23 +532,26 @@ class Timeline:
     share_over_half: Floats
 
     def masked(self, min_viewers: int) -> Timeline:
-        """Returns the curves with the seconds of fewer than `min_viewers` viewers set to unknown; `n` stays."""
-        thin = self.n < min_viewers
+        """Returns the curves with the seconds that rest on fewer than `min_viewers` viewers set to unknown.
 
-        def hide(values: Floats) -> Floats:
+        For the attention rate the viewers in view count, for all other curves those with an emotion; both counts stay.
+        """
+
+        def hide(values: Floats, *, viewers: Ints = self.emotion_viewers) -> Floats:
             out = values.copy()
-            out[thin] = np.nan
+            out[viewers < min_viewers] = np.nan
             return out
 
         return Timeline(
             self.n,
+            self.emotion_viewers,
             hide(self.valence),
             hide(self.valence_low),
             hide(self.valence_high),
             hide(self.valence_median),
             hide(self.valence_corrected),
             hide(self.expressiveness),
-            hide(self.attention),
+            hide(self.attention, viewers=self.n),
             hide(self.probabilities),
             hide(self.probabilities_median),
             hide(self.share_over_half),
@@ -551,10 +567,10 @@ def timeline(readings: AdReadings, duration_s: float, *, seed: int | Sequence[in
         seed: Seeds the bootstrap.
     """
     bins, n_bins = position_bins(readings.position_ms, duration_s)
-    columns = np.column_stack(
-        [readings.probabilities, readings.valence, readings.expressiveness, readings.attentive.astype(np.float64)]
-    )
-    means = viewer_bins(readings.viewer, bins, n_bins, columns).means()
+    attentive = readings.attentive.astype(np.float64)[:, None]
+    attention = viewer_bins(readings.viewer, bins, n_bins, attentive).means()[:, :, 0]
+    columns = np.column_stack([readings.probabilities, readings.valence, readings.expressiveness])
+    means = viewer_bins(readings.viewer, np.where(readings.has_emotion, bins, -1), n_bins, columns).means()
     emotions, valence = means[:, :, : len(EMOTIONS)], means[:, :, len(EMOTIONS)]
     corrected_bins = np.where(np.isfinite(readings.corrected), bins, -1)
     corrected = viewer_bins(readings.viewer, corrected_bins, n_bins, readings.corrected[:, None]).means()[:, :, 0]
@@ -562,14 +578,15 @@ def timeline(readings: AdReadings, duration_s: float, *, seed: int | Sequence[in
         over = np.where(np.isfinite(emotions), (emotions > SHARE_THRESHOLD).astype(np.float64), np.nan)
     low, high = bootstrap_mean_interval(valence, seed=seed)
     return Timeline(
-        n=np.isfinite(valence).sum(axis=0).astype(np.int64),
+        n=np.isfinite(attention).sum(axis=0).astype(np.int64),
+        emotion_viewers=np.isfinite(valence).sum(axis=0).astype(np.int64),
         valence=nan_mean(valence),
         valence_low=low,
         valence_high=high,
         valence_median=nan_median(valence),
         valence_corrected=nan_mean(corrected),
         expressiveness=nan_mean(means[:, :, len(EMOTIONS) + 1]),
-        attention=nan_mean(means[:, :, len(EMOTIONS) + 2]),
+        attention=nan_mean(attention),
         probabilities=nan_mean(emotions),
         probabilities_median=nan_median(emotions),
         share_over_half=nan_mean(over),
@@ -643,10 +660,10 @@ def last_second_happiness(readings: AdReadings, duration_s: float) -> tuple[floa
     A window of its own rather than the last `[k, k+1)`, which of a video of 8.2 s would be a fifth of a second.
 
     Returns:
-        The mean (NaN without viewers) and the number of viewers.
+        The mean (NaN without viewers) and the number of viewers, both over readings with an emotion.
     """
     with np.errstate(invalid="ignore"):
-        late = readings.position_ms >= max(0.0, duration_s - 1.0) * 1000.0
+        late = readings.has_emotion & (readings.position_ms >= max(0.0, duration_s - 1.0) * 1000.0)
     means = viewer_means(readings.viewer[late], readings.probabilities[late][:, [_HAPPY]])[:, 0]
     return (float(means.mean()) if means.size else math.nan), int(means.size)
 
@@ -673,22 +690,24 @@ def impact(probabilities: Floats, last_second: float) -> Moment | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reaction:
-    """How viewers reacted over the whole ad. NaN or None where nothing is known.
+    """How viewers reacted over the whole ad, from the readings with an emotion. NaN or None where nothing is known.
 
     Attributes:
+        emotion_viewers: Different viewers with at least one reading that has an emotion.
         mean_probabilities: Shape `(7,)`: mean over viewers of each viewer's mean over all readings; adds up to 1.
         dominant_emotion: The largest of those.
         mean_valence: Mean over viewers of each viewer's mean valence.
         mean_valence_low, mean_valence_high: Its 95 % bootstrap interval over viewers.
         mean_valence_corrected: The same of baseline-corrected valence, over viewers with a baseline.
         expressiveness: Mean over viewers of each viewer's mean `1 - p(neutral)`.
-        uncertain_share: Share of the readings that were uncertain.
+        uncertain_share: Share of the readings with an emotion that were uncertain.
         peak_valence: The highest value of the valence curve.
         attraction, impact: The moments of these names.
         moments: All key moments: of the valence curve, then attraction, then impact.
         timeline: The curves, seconds with too few viewers masked.
     """
 
+    emotion_viewers: int
     mean_probabilities: Floats
     dominant_emotion: str | None
     mean_valence: float
@@ -713,9 +732,9 @@ def reaction(readings: AdReadings, duration_s: float, *, seed: Sequence[int], mi
         seed: Seeds the bootstrap; the curve and the mean of the ad draw from different streams.
         min_viewers: A second with fewer viewers is masked, and no moment is read from it.
     """
-    means = viewer_means(
-        readings.viewer, np.column_stack([readings.probabilities, readings.valence, readings.expressiveness])
-    )
+    read = readings.has_emotion
+    columns = np.column_stack([readings.probabilities, readings.valence, readings.expressiveness])
+    means = viewer_means(readings.viewer[read], columns[read])
     overall = nan_mean(means)
     probabilities = overall[: len(EMOTIONS)]
     low, high = bootstrap_mean_interval(means[:, [len(EMOTIONS)]], seed=[*seed, 1])
@@ -727,6 +746,7 @@ def reaction(readings: AdReadings, duration_s: float, *, seed: Sequence[int], mi
     impact_moment = impact(curves.probabilities, last_second if last_viewers >= min_viewers else math.nan)
     peaks = curves.valence[np.isfinite(curves.valence)]
     return Reaction(
+        emotion_viewers=int(means.shape[0]),
         mean_probabilities=probabilities,
         dominant_emotion=EMOTIONS[int(probabilities.argmax())] if np.isfinite(probabilities).all() else None,
         mean_valence=float(overall[len(EMOTIONS)]),
@@ -734,7 +754,7 @@ def reaction(readings: AdReadings, duration_s: float, *, seed: Sequence[int], mi
         mean_valence_high=float(high[0]),
         mean_valence_corrected=float(nan_mean(corrected)[0]),
         expressiveness=float(overall[len(EMOTIONS) + 1]),
-        uncertain_share=float(readings.uncertain.mean()) if len(readings) else math.nan,
+        uncertain_share=float(readings.uncertain[read].mean()) if read.any() else math.nan,
         peak_valence=float(peaks.max()) if peaks.size else math.nan,
         attraction=attraction,
         impact=impact_moment,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from db.records import WITHHELD_REASONS
 from monitor.reports import metrics
 from monitor.reports.errors import ReportError
 
@@ -53,6 +54,9 @@ REACTION_FIGURES = (
     "impact",
     "moments",
 )
+EMOTION_CURVES = ("timeline.valence", "timeline.expressiveness", "timeline.probabilities")
+"""What is withheld of a curve when viewers enough were in view, and the emotion of too few of them could be read."""
+
 SESSION_FIGURES = ("watchers", "dwell_s", "attention_s", "attraction_ratio")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -251,6 +255,7 @@ def _ad_entry(
         "shown_s": _number(_shown_s(session, plays)),
         "readings": len(readings),
         "opportunities": people.opportunities if measured else None,
+        "emotion_viewers": reaction.emotion_viewers if measured else None,
         **_audience_figures(people, measured=measured),
         **_reaction_figures(reaction),
         "timeline": _timeline_entries(reaction.timeline),
@@ -261,12 +266,26 @@ def _ad_entry(
         figures = (*AUDIENCE_FIGURES, *REACTION_FIGURES)
         entry |= {key: [] if key == "moments" else None for key in figures}
         withheld.append({**name, "figures": [*figures, "timeline"], "why": _why(people.opportunities, min_viewers)})
-    else:
-        thin = [k for k, n in enumerate(reaction.timeline.n.tolist()) if 0 < n < min_viewers]
-        if thin:
-            why = f"in these seconds fewer than {min_viewers} viewers were in view"
-            lost = [key for key in ("peak_valence", "attraction", "impact") if entry[key] is None]
-            withheld.append({**name, "figures": ["timeline", *lost], "seconds": thin, "why": why})
+        return entry, withheld
+    few = 0 < reaction.emotion_viewers < min_viewers
+    if few:
+        entry |= {key: [] if key == "moments" else None for key in REACTION_FIGURES}
+        why = f"the emotion of {_viewers(reaction.emotion_viewers)} could be read, {min_viewers} are needed"
+        withheld.append({**name, "figures": [*REACTION_FIGURES, *EMOTION_CURVES], "why": why})
+    # Without any emotion a figure is not known rather than withheld.
+    enough = reaction.emotion_viewers >= min_viewers
+    lost = [key for key in ("peak_valence", "attraction", "impact") if enough and entry[key] is None]
+    curves = reaction.timeline
+    thin = (curves.n > 0) & (curves.n < min_viewers)
+    if thin.any():
+        why = f"in these seconds fewer than {min_viewers} viewers were in view"
+        seconds = np.flatnonzero(thin).tolist()
+        withheld.append({**name, "figures": ["timeline", *lost], "seconds": seconds, "why": why})
+    thin = ~thin & (curves.emotion_viewers > 0) & (curves.emotion_viewers < min_viewers)
+    if thin.any() and not few:
+        why = f"in these seconds the emotion of fewer than {min_viewers} viewers could be read"
+        seconds = np.flatnonzero(thin).tolist()
+        withheld.append({**name, "figures": [*EMOTION_CURVES, *lost], "seconds": seconds, "why": why})
     return entry, withheld
 
 
@@ -287,8 +306,11 @@ def _seed(ad_id: str) -> list[int]:
 
 
 def _why(viewers: int, min_viewers: int) -> str:
-    seen = "1 viewer was" if viewers == 1 else f"{viewers} viewers were"
-    return f"{seen} in view, {min_viewers} are needed"
+    return f"{_viewers(viewers)} {'was' if viewers == 1 else 'were'} in view, {min_viewers} are needed"
+
+
+def _viewers(count: int) -> str:
+    return "1 viewer" if count == 1 else f"{count} viewers"
 
 
 def _audience_figures(people: Audience, *, measured: bool) -> dict[str, Any]:
@@ -326,6 +348,7 @@ def _timeline_entries(curves: Timeline) -> list[dict[str, Any]]:
         {
             "second": k,
             "n": int(curves.n[k]),
+            "emotion_viewers": int(curves.emotion_viewers[k]),
             "valence": _number(curves.valence[k]),
             "valence_low": _number(curves.valence_low[k]),
             "valence_high": _number(curves.valence_high[k]),
@@ -430,6 +453,7 @@ def _session_entry(session: _Session, min_viewers: int) -> tuple[dict[str, Any],
         "dropped": info.dropped,
         "fps": None if info.fps is None else _number(info.fps),
         "viewers": info.viewers,
+        "static_faces": info.static_faces,
         "readings": info.readings,
         "plays": info.plays,
         "watchers": people.watchers if known else None,
@@ -450,12 +474,19 @@ def _quality(session: _Session) -> dict[str, Any]:
     length = session.ended_us - session.started_us
     gaps = _merged_gaps(session.data.gaps, session.started_us, session.ended_us)
     missing = sum(end - start for start, end in gaps)
+    read = readings.withheld < 0
+    reasons = np.bincount(readings.withheld[~read], minlength=len(WITHHELD_REASONS))
     captured = None if info.frames is None or info.dropped is None else info.frames + info.dropped
     return {
         "gap_s": missing / 1e6,
         "measured_share": (length - missing) / length if length > 0 else None,
         "dropped_share": info.dropped / captured if captured and info.dropped is not None else None,
-        "uncertain_share": _number(readings.uncertain.mean()) if len(readings) else None,
+        "uncertain_share": _number(readings.uncertain[read].mean()) if read.any() else None,
+        "withheld_readings": {
+            reason: int(count) / len(readings) for reason, count in zip(WITHHELD_REASONS, reasons, strict=True)
+        }
+        if len(readings)
+        else None,
         "readings_between_ads": int((readings.play_id < 0).sum()),
         "lost_records": info.lost,
     }

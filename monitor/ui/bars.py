@@ -9,6 +9,7 @@ from PyQt5.QtCore import QRectF, Qt
 from detector.emotions import EMOTIONS
 from monitor.ui import style
 from monitor.ui.painting import LEFT, NO_VALUE, RIGHT, PaintedWidget, draw_eye, draw_text, text_width
+from monitor.ui.texts import withheld_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,10 @@ ROW_HEIGHT = 24.0
 
 
 class ProbabilityBars(PaintedWidget):
-    """A bar for each emotion, in the project's order, under the number of the viewer they belong to."""
+    """A bar for each emotion, in the project's order, under the number of the viewer they belong to.
+
+    The bars of a viewer whose emotion is withheld are empty, and the title says why.
+    """
 
     def __init__(self, texts: Mapping[str, str], parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -33,25 +37,40 @@ class ProbabilityBars(PaintedWidget):
 
     @property
     def title(self) -> str:
-        """Whose bars these are."""
+        """Whose bars these are, and why they are empty where the emotion is withheld."""
         if self._reading is None:
             return self._texts["bars_nobody" if self._measured else "bars_unknown"]
+        if self._reading.withheld is not None:
+            reason = withheld_text(self._texts, self._reading.withheld)
+            return self._texts["bars_withheld"].format(viewer=self._reading.viewer, reason=reason)
         return self._texts["bars_viewer"].format(viewer=self._reading.viewer)
 
     @property
     def subtitle(self) -> str:
-        """Whether that viewer looks at the screen, or that the reading is not sure; empty without a viewer."""
-        if self._reading is None:
+        """Whether that viewer looks at the screen, or that the reading is not sure; empty without a viewer or an emotion.
+
+        Beside a title with a reason there is only room for the eye.
+        """
+        if self._reading is None or self._reading.withheld is not None:
             return ""
-        if self._reading.uncertain:
+        if self._unsure:
             return self._texts["uncertain"]
         return self._texts["bars_attentive" if self._reading.attentive else "bars_inattentive"]
 
     @property
     def rows(self) -> tuple[tuple[str, float], ...]:
-        """Name in the window's language and probability of each emotion; 0 without a viewer."""
-        values = self._reading.probabilities if self._reading is not None else (0.0,) * len(EMOTIONS)
+        """Name in the window's language and probability of each emotion; 0 without a viewer or an emotion."""
+        values = self._probabilities or (0.0,) * len(EMOTIONS)
         return tuple((self._texts[f"emotion_{name}"], value) for name, value in zip(EMOTIONS, values, strict=True))
+
+    @property
+    def _probabilities(self) -> tuple[float, ...] | None:
+        return None if self._reading is None else self._reading.probabilities
+
+    @property
+    def _unsure(self) -> bool:
+        """Whether there is an emotion that is not sure."""
+        return self._reading is not None and self._reading.withheld is None and self._reading.uncertain
 
     def natural_height(self) -> float:
         """The height at which the rows are neither crowded nor lost."""
@@ -61,7 +80,7 @@ class ProbabilityBars(PaintedWidget):
         """Shows a viewer's probabilities; `None` empties the bars.
 
         Args:
-            reading: Of the viewer.
+            reading: Of the viewer; no static face.
             measured: Whether no reading means that nobody is there; nobody can tell while nothing is measured.
         """
         self._reading = reading
@@ -76,10 +95,11 @@ class ProbabilityBars(PaintedWidget):
         size = min(15 * scale, row_height * 0.68)
         name_width = max(text_width(name, size, bold=True) for name, _ in rows) + 10 * scale
         percent_width = text_width(self._texts["percent"].format(percent=100), size, bold=True) + 4 * scale
+        known = self._probabilities is not None
         highest = max(range(len(rows)), key=lambda index: rows[index][1])
         for index, (name, value) in enumerate(rows):
             row = QRectF(0, title_height + index * row_height, rect.width(), row_height)
-            first = self._reading is not None and index == highest
+            first = known and index == highest
             colour = style.TEXT if first else style.TEXT_SOFT
             draw_text(painter, QRectF(0, row.y(), name_width, row_height), name, size, colour, align=LEFT, bold=first)
             thickness = min(12 * scale, row_height * 0.5)
@@ -100,9 +120,7 @@ class ProbabilityBars(PaintedWidget):
                 painter.setBrush(style.colour_of_index(index))
                 painter.drawRoundedRect(track, thickness / 2, thickness / 2)
                 painter.restore()
-            percent = (
-                self._texts["percent"].format(percent=round(100 * value)) if self._reading is not None else NO_VALUE
-            )
+            percent = self._texts["percent"].format(percent=round(100 * value)) if known else NO_VALUE
             where = QRectF(rect.width() - percent_width, row.y(), percent_width, row_height)
             draw_text(painter, where, percent, size, colour, align=RIGHT, bold=first)
 
@@ -111,7 +129,7 @@ class ProbabilityBars(PaintedWidget):
         draw_text(painter, rect, self.title, size, style.TEXT, bold=True)
         small = 13 * self.scale
         draw_text(painter, rect, self.subtitle, small, style.TEXT_SOFT, align=RIGHT)
-        if self._reading is not None and self._reading.attentive and not self._reading.uncertain:
+        if self._reading is not None and self._reading.attentive and not self._unsure:
             eye = QRectF(0, 0, small * 1.35, small * 0.8)
             eye.moveCenter(rect.center())
             eye.moveRight(rect.right() - text_width(self.subtitle, small) - 6 * self.scale)

@@ -16,14 +16,18 @@ LEAD = 1.3
 def most_prominent(readings: Sequence[FaceReading], former: int | None = None) -> FaceReading | None:
     """The largest face that looks at the screen; the largest one if nobody does.
 
+    A viewer whose emotion is withheld has nothing to show and comes after all others. A static face is no viewer.
+
     Args:
         readings: Of one frame.
         former: Number of the viewer chosen last time, who stays chosen while nobody is clearly larger.
 
     Returns:
-        The reading of that viewer; `None` if there is no reading.
+        The reading of that viewer; `None` if there is no viewer.
     """
-    candidates = [reading for reading in readings if reading.attentive] or list(readings)
+    viewers = [reading for reading in readings if not reading.static]
+    readable = [reading for reading in viewers if reading.withheld is None] or viewers
+    candidates = [reading for reading in readable if reading.attentive] or readable
     if not candidates:
         return None
     largest = max(candidates, key=_area)

@@ -11,6 +11,7 @@ from monitor.ui import style
 from monitor.ui.ad_view import image_from_rgb
 from monitor.ui.geometry import Rect, fit_centred, mirrored, place_label
 from monitor.ui.painting import CENTRE, LEFT, PaintedWidget, draw_eye, draw_text, text_width
+from monitor.ui.texts import withheld_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,10 +25,19 @@ if TYPE_CHECKING:
 DEFAULT_ASPECT = 16 / 9
 LABEL_TEXT = 13.0
 LABEL_HEIGHT = 19.0
+STATIC_OPACITY = 0.45
+"""How dimmed the boxes of posters and pictures are."""
 
 
 def label_text(reading: FaceReading, texts: Mapping[str, str]) -> str:
-    """The label of a viewer: number, emotion, probability; an emotion that is not sure carries a question mark."""
+    """The label of a viewer: number, emotion, probability; an emotion that is not sure carries a question mark.
+
+    In place of an emotion that is withheld stands the reason. A static face is only called a picture.
+    """
+    if reading.static:
+        return texts["static"]
+    if reading.probabilities is None:
+        return f"{reading.viewer}  {withheld_text(texts, str(reading.withheld))}"
     emotion = texts[f"emotion_{reading.label}"]
     percent = texts["percent"].format(percent=round(100 * max(reading.probabilities)))
     return f"{reading.viewer}  {emotion}{'?' if reading.uncertain else ''} {percent}"
@@ -37,7 +47,8 @@ class Preview(PaintedWidget):
     """The camera's picture, mirrored: people expect a screen that shows them to be a mirror.
 
     Boxes are mirrored with the picture, labels are not. The box of a viewer who looks at the screen is a full line and
-    its label has an eye; the box of one who looks away is dashed. Where a label would cover another face, it is
+    its label has an eye; the box of one who looks away is dashed. Faces without an emotion are grey, and posters and
+    pictures are dimmed too. Where a label would cover another face, it is
     the number only, and where labels would cover each other, the smaller face has none.
     """
 
@@ -57,7 +68,7 @@ class Preview(PaintedWidget):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels of the viewers shown."""
+        """The labels of the faces shown."""
         return tuple(label_text(reading, self._texts) for reading in self._readings)
 
     @property
@@ -115,10 +126,11 @@ class Preview(PaintedWidget):
             for reading in self._readings
         ]
         order = sorted(range(len(boxes)), key=lambda index: boxes[index].width, reverse=True)
-        for index in order:
+        # Pictures lie under the viewers, and take only the room for labels that viewers leave.
+        for index in sorted(order, key=lambda index: not self._readings[index].static):
             self._draw_box(painter, boxes[index], self._readings[index])
         taken: list[Rect] = []
-        for index in order:
+        for index in sorted(order, key=lambda index: self._readings[index].static):
             others = [box for other, box in enumerate(boxes) if other != index]
             found = self._find_label(boxes[index], self._readings[index], place, taken, others)
             if found is not None:
@@ -128,21 +140,26 @@ class Preview(PaintedWidget):
 
     def _draw_box(self, painter: QPainter, box: Rect, reading: FaceReading) -> None:
         painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setOpacity(STATIC_OPACITY if reading.static else 1.0)
         radius = 4 * self.scale
         # A dark line under the coloured one keeps it visible on a bright picture.
         painter.setPen(QPen(QColor(0, 0, 0, 150), 4.5 * self.scale))
         painter.drawRoundedRect(QRectF(*box), radius, radius)
-        pen = QPen(style.emotion_colour(reading.label), 2.5 * self.scale)
+        pen = QPen(_colour(reading), 2.5 * self.scale)
         if not reading.attentive:
             pen.setStyle(Qt.PenStyle.DashLine)
         painter.setPen(pen)
         painter.drawRoundedRect(QRectF(*box), radius, radius)
+        painter.setOpacity(1.0)
 
     def _find_label(
         self, box: Rect, reading: FaceReading, bounds: Rect, taken: Sequence[Rect], others: Sequence[Rect]
     ) -> tuple[str, Rect] | None:
         # In a crowd a long label would hide the next face, so there only the number is left, then nothing.
-        for text, avoided in ((label_text(reading, self._texts), [*taken, *others]), (str(reading.viewer), taken)):
+        choices = [(label_text(reading, self._texts), [*taken, *others])]
+        if not reading.static:
+            choices.append((str(reading.viewer), list(taken)))
+        for text, avoided in choices:
             width = text_width(text, LABEL_TEXT * self.scale, bold=True) + 2 * self._label_pad + self._eye_room(reading)
             place = place_label(width, LABEL_HEIGHT * self.scale, box, bounds, avoided)
             if place is not None:
@@ -152,7 +169,7 @@ class Preview(PaintedWidget):
     def _draw_label(self, painter: QPainter, place: Rect, text: str, reading: FaceReading) -> None:
         size, pad, eye = LABEL_TEXT * self.scale, self._label_pad, self._eye_room(reading)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(style.emotion_colour(reading.label))
+        painter.setBrush(style.PANEL if reading.static else _colour(reading))
         painter.drawRoundedRect(QRectF(*place), 4 * self.scale, 4 * self.scale)
         if eye:
             height = size * 0.75
@@ -160,11 +177,16 @@ class Preview(PaintedWidget):
                 painter, QRectF(place.x + pad, place.y + (place.height - height) / 2, size * 1.25, height), style.INK
             )
         words = QRectF(place.x + pad + eye, place.y, place.width - 2 * pad - eye, place.height)
-        draw_text(painter, words, text, size, style.INK, align=LEFT, bold=True)
+        colour = style.UNREAD if reading.static else style.INK
+        draw_text(painter, words, text, size, colour, align=LEFT, bold=not reading.static)
 
     @property
     def _label_pad(self) -> float:
         return 6 * self.scale
 
     def _eye_room(self, reading: FaceReading) -> float:
-        return (LABEL_TEXT * 1.25 + 5) * self.scale if reading.attentive else 0.0
+        return (LABEL_TEXT * 1.25 + 5) * self.scale if reading.attentive and not reading.static else 0.0
+
+
+def _colour(reading: FaceReading) -> QColor:
+    return style.UNREAD if reading.label is None or reading.static else style.emotion_colour(reading.label)

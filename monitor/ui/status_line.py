@@ -49,9 +49,10 @@ class AudienceLine(PaintedWidget):
         return text
 
     def show_readings(self, readings: Sequence[FaceReading] | None) -> None:
-        """Counts the viewers of a frame; `None` while nothing is measured."""
-        self._viewers = None if readings is None else len(readings)
-        self._attentive = sum(reading.attentive for reading in readings or ())
+        """Counts the viewers of a frame, static faces left out; `None` while nothing is measured."""
+        viewers = [reading for reading in readings or () if not reading.static]
+        self._viewers = None if readings is None else len(viewers)
+        self._attentive = sum(reading.attentive for reading in viewers)
         self.refresh()
 
     def draw(self, painter: QPainter, rect: QRectF) -> None:

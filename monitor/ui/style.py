@@ -35,6 +35,8 @@ TEXT_SOFT = QColor("#AEB7C4")
 TRACK = QColor(255, 255, 255, 26)
 LINE = QColor(255, 255, 255, 70)
 INK = QColor("#0B0E14")
+UNREAD = QColor("#8A94A6")
+"""Boxes and labels of faces without an emotion; darker than neutral."""
 GOOD = QColor("#56B4E9")
 WARNING = QColor("#E69F00")
 FAULT = QColor("#FF7A1A")

@@ -23,9 +23,17 @@ _ENGLISH = {
     "bars_viewer": "Viewer {viewer}",
     "bars_unknown": "Not measured",
     "bars_nobody": "No viewer",
+    "bars_withheld": "Viewer {viewer}: {reason}",
     "bars_attentive": "looks at the screen",
     "bars_inattentive": "looks away",
     "uncertain": "unsure",
+    "withheld_too_small": "too small",
+    "withheld_too_blurred": "too blurred",
+    "withheld_too_dark": "too dark",
+    "withheld_turned_away": "turned away",
+    "withheld_cut_off": "cut off",
+    "withheld_count_only": "only counted",
+    "static": "picture",
     "curve_title": "Mood of all viewers, last {seconds} s",
     "curve_pleasant": "pleasant",
     "curve_unpleasant": "unpleasant",
@@ -78,9 +86,17 @@ _GERMAN = {
     "bars_viewer": "Person {viewer}",
     "bars_unknown": "Keine Messung",
     "bars_nobody": "Niemand da",
+    "bars_withheld": "Person {viewer}: {reason}",
     "bars_attentive": "sieht zum Bildschirm",
     "bars_inattentive": "sieht weg",
     "uncertain": "unsicher",
+    "withheld_too_small": "zu klein",
+    "withheld_too_blurred": "zu unscharf",
+    "withheld_too_dark": "zu dunkel",
+    "withheld_turned_away": "abgewandt",
+    "withheld_cut_off": "angeschnitten",
+    "withheld_count_only": "nur gezählt",
+    "static": "Bild",
     "curve_title": "Stimmung aller, letzte {seconds} s",
     "curve_pleasant": "angenehm",
     "curve_unpleasant": "unangenehm",
@@ -146,3 +162,13 @@ def texts_for(language: str) -> Mapping[str, str]:
             f"Invalid language: expected one of {', '.join(LANGUAGES)}, received {language!r}; choose one of these, "
             "or add its texts."
         ) from None
+
+
+def withheld_text(texts: Mapping[str, str], reason: str) -> str:
+    """Why a viewer's emotion is withheld, in the words of a language.
+
+    Args:
+        texts: Of that language.
+        reason: One of `detector.types.WITHHELD_REASONS`.
+    """
+    return texts[f"withheld_{reason.replace(' ', '_')}"]

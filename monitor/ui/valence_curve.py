@@ -38,9 +38,12 @@ class ValenceHistory:
         self._points: deque[tuple[int, float]] = deque()
 
     def add(self, frame: AnalysedFrame) -> None:
-        """Takes up a frame; a frame without viewers is a gap. One that is not newer than the last is left out."""
-        readings = frame.readings
-        value = sum(reading.valence for reading in readings) / len(readings) if readings else math.nan
+        """Takes up a frame; one in which nobody's emotion can be read is a gap.
+
+        A frame that is not newer than the last is left out.
+        """
+        known = [one.valence for one in frame.readings if one.valence is not None and not one.static]
+        value = sum(known) / len(known) if known else math.nan
         if self._points:
             last_ns, last = self._points[-1]
             elapsed_ns = frame.captured_ns - last_ns
@@ -53,7 +56,7 @@ class ValenceHistory:
 
     @property
     def newest(self) -> tuple[int, float] | None:
-        """Time and value of the newest point; the value is not a number while nobody is in view."""
+        """Time and value of the newest point; the value is not a number while nobody's emotion can be read."""
         return self._points[-1] if self._points else None
 
     def segments(self, now_ns: int) -> Iterator[list[tuple[float, float]]]:

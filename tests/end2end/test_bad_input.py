@@ -53,6 +53,17 @@ def test_a_playlist_with_an_unknown_key(program, make_playlist):
     assert "duration_s" in sentence
 
 
+def test_zones_with_a_mistake(program, demo_video):
+    (program.folder / "zones.yaml").write_text("zones:\n  - kind: ignored\n    box: [0, 0, 0.3, 1]\n")
+    sentence = program.complaint("replay", str(demo_video), "--zones", "zones.yaml", status=WRONG)
+    assert "Zone 1 in the zones file zones.yaml has an invalid 'kind'" in sentence
+    assert "did you mean 'ignore'?" in sentence
+
+
+def test_a_camera_angle_out_of_range(program, demo_video):
+    assert "--camera-angle" in program.complaint("replay", str(demo_video), "--camera-angle", "5", status=WRONG)
+
+
 def test_a_playlist_that_is_missing(program):
     assert "none.yaml" in program.complaint("run", "--source", "demo", "--playlist", "none.yaml", status=WRONG)
 

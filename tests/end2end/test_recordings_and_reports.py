@@ -58,6 +58,30 @@ def test_replay_sessions_and_report_agree(program, demo_video, make_playlist):
     assert len(table) == 12
 
 
+@pytest.mark.parametrize(("kind", "viewers", "read"), [("ignore", 0, False), ("count", 1, False), ("measure", 1, True)])
+def test_a_zone_decides_what_is_measured(program, demo_video, make_playlist, kind, viewers, read):
+    zones = program.folder / "zones.yaml"
+    zones.write_text(
+        f"zones:\n  - kind: {kind}\n    name: all of it\n    box: [0, 0, 1, 1]\n"
+        "  - kind: measure\n    name: a corner\n    box: [0, 0, 0.02, 0.02]\n"
+    )
+    document = program.json(
+        "replay", str(demo_video), "--playlist", str(make_playlist([4])), "--duration", "4", "--zones", str(zones)
+    )
+    assert document["session"]["viewers"] == viewers
+    [ad] = document["ads"]
+    assert ad["opportunities"] == viewers
+    assert (ad["mean_valence"] is not None) is read
+
+
+def test_the_place_of_the_camera_decides_who_looks_at_the_screen(program, demo_video, make_playlist):
+    replay = ("replay", str(demo_video), "--playlist", str(make_playlist([4])), "--duration", "4")
+    [ad] = program.json(*replay)["ads"]
+    [aside] = program.json(*replay, "--db", "aside.db", "--camera-right", "150", "--camera-angle", "60")["ads"]
+    assert ad["attraction_ratio"] > 0.9
+    assert aside["attraction_ratio"] < 0.1
+
+
 def test_classify_names_the_faces_of_a_folder(program, tmp_path):
     from skimage.data import astronaut
 

@@ -90,6 +90,11 @@ class Make:
         }
         return ReadingRecord(**(values | changes))
 
+    def unread(self, seconds: float = 1.0, viewer: int = 1, play: int | None = 1, **changes: Any) -> ReadingRecord:
+        """A reading whose emotion is withheld."""
+        none: dict[str, Any] = {"probabilities": None, "valence": None, "expressiveness": None, "uncertain": True}
+        return self.reading(seconds, viewer, play, **(none | {"withheld": "too small"} | changes))
+
     def stream(self) -> list[Any]:
         """A session of 20 s: two ads, three plays, two viewers, a reading between ads, a gap."""
         records: list[Any] = [self.ad("summer"), self.ad("winter", kind="image", brand_at_s=())]

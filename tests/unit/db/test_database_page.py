@@ -9,7 +9,8 @@ import pytest
 
 import db
 from db.engine import open_database
-from db.migrations import HEAD
+from db.migrations import HEAD, REVISIONS
+from db.records import WITHHELD_REASONS, ViewerFlagged
 from db.schema import Base
 
 PAGE = (Path(db.__file__).parent.parent / "docs" / "database.md").read_text(encoding="utf-8")
@@ -32,6 +33,13 @@ def test_every_column_and_no_other(table):
     assert named == [column.name for column in Base.metadata.tables[table].columns]
 
 
+def test_every_reason_and_every_schema_is_explained():
+    reasons = SECTIONS["readings"].partition("| reason |")[2]
+    assert re.findall(r"^\| `([^`]+)` \|", reasons, flags=re.MULTILINE) == list(WITHHELD_REASONS)
+    history = PAGE.partition("| schema | what is new |")[2]
+    assert re.findall(r"^\| `(\d+)` \|", history, flags=re.MULTILINE) == list(REVISIONS)
+
+
 def test_diagram_has_the_tables():
     (diagram,) = blocks("mermaid")
     assert set(re.findall(r"^ +(\w+) +\{ integer id PK", diagram, flags=re.MULTILINE)) == set(Base.metadata.tables)
@@ -48,9 +56,22 @@ def test_example_query(engine, make, rows, query):
 
 
 def test_example_curve(engine, make, rows):
-    make.write(engine)
+    unread = [make.unread(4.6, 3), make.unread(5.2, 3), make.unread(5.4, 3)]
+    poster = [make.reading(second, 4, valence=-1.0) for second in (1.0, 2.0)]
+    make.write(engine, [*make.stream(), *unread, *poster, ViewerFlagged(make.at(9), 4)])
     curve = next(query for query in blocks("sql") if "'summer'" in query)
-    assert rows(curve) == [(second, 2, 0.6, 0.55) for second in range(5)]
+    assert rows(curve) == [
+        *((second, 2, 2, 0.6, 0.55) for second in range(4)),
+        (4, 3, 2, 0.6, 0.55),
+        (5, 1, 0, None, None),
+    ]
+
+
+def test_example_figures_per_ad(engine, make, rows):
+    poster = [make.reading(second, 4, valence=-1.0, attentive=False) for second in (1.0, 2.0)]
+    make.write(engine, [*make.stream(), make.unread(4.6, 3), *poster, ViewerFlagged(make.at(9), 4)])
+    query = next(query for query in blocks("sql") if "GROUP BY ads.ad_id" in query)
+    assert rows(query) == [("summer", 2, 3, 0.55, 1.0), ("winter", 1, 2, 0.55, 1.0)]
 
 
 def test_example_python(tmp_path, monkeypatch, make, capsys):

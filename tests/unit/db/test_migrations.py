@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import re
+import sqlite3
+from contextlib import closing
+from importlib import import_module
 from importlib.resources import files
 
 import pytest
@@ -10,12 +14,14 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
-from db.engine import open_database
+from db.engine import BEGIN_OPTION, _sqlite_engine, open_database
 from db.errors import SchemaVersionError
 from db.migrations import HEAD, REVISIONS
+from db.records import ViewerFlagged
 from db.schema import Base
 
 
@@ -26,15 +32,24 @@ def config():
     return config
 
 
+STATEMENTS = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'"
+
+
 def schema(connection):
     """Every statement that makes the schema, in an order and a spacing that do not matter."""
-    statements = connection.exec_driver_sql(
-        "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'"
-    )
+    return schema_of(connection.connection.driver_connection)
+
+
+def schema_of(connection):
+    statements = connection.execute(STATEMENTS)
     result = {}
     for name, sql in statements:
         head, _, body = re.sub(r"\s+", " ", sql).partition("(")
-        result[name] = (head.strip(), sorted(part.strip() for part in body.rsplit(")", 1)[0].split(", ")))
+        # SQLite writes the name of a table that was made anew in quotes.
+        result[name] = (
+            head.replace('"', "").strip(),
+            sorted(part.strip() for part in body.rsplit(")", 1)[0].split(", ")),
+        )
     return result
 
 
@@ -90,6 +105,118 @@ def test_down_and_up_again(engine, config, path, make):
         again.dispose()
 
 
+@pytest.fixture
+def old(path, config):
+    """A database of the first schema with two sessions in it, written as plain SQL; gives its rows."""
+    engine = _sqlite_engine(path, read_only=False)
+    with engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    engine.dispose()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(FIRST_SCHEMA_ROWS)
+    return contents(path)
+
+
+FIRST_SCHEMA_ROWS = """
+INSERT INTO sessions (id, kind, site, source, started_at, program_version, settings)
+VALUES (3, 'run', 'Foyer', '0', '2026-03-01 09:00:00.000000', '0.1.0', '{}'),
+       (8, 'replay', '', 'a.mp4', '2026-03-02 09:00:00.000000', '0.1.0', '{"a": 1}');
+INSERT INTO ads VALUES (2, 'tea', 'Tea', 'tea.mp4', 'ab', 'video', 4000, '[1.5]');
+INSERT INTO plays (id, session_id, ad_version_id, number, started_at, reason)
+VALUES (5, 3, 2, 1, '2026-03-01 09:00:00.000000', 'next');
+INSERT INTO viewers VALUES (11, 3, 1, '2026-03-01 09:00:01.000000', '2026-03-01 09:00:02.000000'),
+                           (12, 8, 1, '2026-03-02 09:00:01.000000', '2026-03-02 09:00:01.000000');
+INSERT INTO gaps (session_id, started_at, cause, detail) VALUES (3, '2026-03-01 09:00:03.000000', 'dark', '');
+INSERT INTO readings VALUES
+    (40, 3, 11, 5, '2026-03-01 09:00:01.000000', 1000.5,
+     .1, .1, .1, .3, .1, .1, .2, .2, .8, 1, 1.5, NULL, -3, 1, .9, 0, 0, 1, 1),
+    (41, 3, 11, NULL, '2026-03-01 09:00:02.000000', NULL,
+     0, 0, 0, 1, 0, 0, 0, 1, 1, 0, NULL, NULL, NULL, 0, 1, 0, 0, .5, .5),
+    (77, 8, 12, NULL, '2026-03-02 09:00:01.000000', NULL,
+     1, 0, 0, 0, 0, 0, 0, -1, 1, 0, NULL, NULL, NULL, 0, 1, 0, 0, 1, 1);
+"""
+
+
+def contents(path):
+    """All rows of all tables, by their names of columns."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.row_factory = sqlite3.Row
+        return {
+            table: [dict(row) for row in connection.execute(f"SELECT * FROM {table} ORDER BY id")]
+            for table in Base.metadata.tables
+        }
+
+
+def test_upgrade_keeps_every_row(path, old, engine, make):
+    new = contents(path)
+    assert new["readings"] == [row | {"withheld": None} for row in old["readings"]]
+    assert new["viewers"] == [row | {"static": 0} for row in old["viewers"]]
+    assert {table: rows for table, rows in new.items() if table not in {"readings", "viewers"}} == {
+        table: rows for table, rows in old.items() if table not in {"readings", "viewers"}
+    }
+    assert len(old["readings"]) == 3
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+        assert connection.exec_driver_sql("PRAGMA integrity_check").scalars().all() == ["ok"]
+    make.write(engine, [make.ad(), make.play(), make.unread()])
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM sessions WHERE id = 3")
+    assert [row["id"] for row in contents(path)["readings"]] == [77, 78]
+
+
+def test_downgrade_deletes_only_what_the_first_schema_cannot_hold(path, old, config, make):
+    engine = open_database(str(path))
+    make.write(engine, [make.ad(), make.play(), make.unread(), make.reading(), ViewerFlagged(make.at(5), 1)])
+    before = contents(path)
+    with engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+    engine.dispose()
+    after = contents(path)
+    kept = [row for row in before["readings"] if row.pop("withheld") is None]
+    assert after["readings"] == kept
+    assert len(kept) == len(old["readings"]) + 1
+    assert [set(row) for row in after["viewers"]] == [set(old["viewers"][0])] * 3
+    with closing(sqlite3.connect(path)) as connection, pytest.raises(sqlite3.IntegrityError, match="NOT NULL"):
+        connection.execute("UPDATE readings SET p_happy = NULL")
+
+
+def test_up_and_down_again_gives_the_first_schema(path, old, config):
+    with closing(sqlite3.connect(path)) as connection:
+        first = schema_of(connection)
+    engine = open_database(str(path))
+    with engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+    engine.dispose()
+    with closing(sqlite3.connect(path)) as connection:
+        assert schema_of(connection) == first
+    assert contents(path) == old
+
+
+@pytest.mark.parametrize("direction", ["upgrade", "downgrade"])
+def test_postgresql_alters_the_table_in_its_place(direction):
+    text = io.StringIO()
+    context = MigrationContext.configure(
+        dialect_name="postgresql", opts={"as_sql": True, "output_buffer": text, "target_metadata": Base.metadata}
+    )
+    with Operations.context(context):
+        getattr(import_module("db.migrations.versions.0002_withheld_emotions_and_static_faces"), direction)()
+    statements = [re.sub(r"\s+", " ", statement).strip() for statement in text.getvalue().split(";")]
+    assert not [statement for statement in statements if statement.startswith(("DROP TABLE", "CREATE TABLE", "INSERT"))]
+    null = "DROP NOT NULL" if direction == "upgrade" else "SET NOT NULL"
+    assert sum(statement.endswith(null) for statement in statements) == 9
+    check = " ".join(statement for statement in statements if "ck_readings_withheld" in statement)
+    if direction == "upgrade":
+        assert "ALTER TABLE viewers ADD COLUMN static BOOLEAN DEFAULT false NOT NULL" in statements
+        assert "ALTER TABLE readings ADD COLUMN withheld VARCHAR(16)" in statements
+        assert check.count("IS NULL) = (withheld IS NOT NULL)") == 9
+    else:
+        assert statements[0] == "DELETE FROM readings WHERE withheld IS NOT NULL"
+        assert check == "ALTER TABLE readings DROP CONSTRAINT ck_readings_withheld"
+
+
 def test_failed_migration_leaves_nothing(path, monkeypatch):
     def upgrade(config, revision):
         command_upgrade(config, revision)
@@ -110,7 +237,7 @@ def test_read_only_names_an_older_schema(path, engine, monkeypatch):
     engine.dispose()
     monkeypatch.setattr("db.engine.REVISIONS", (*REVISIONS, "0099"))
     monkeypatch.setattr("db.engine.HEAD", "0099")
-    with pytest.raises(SchemaVersionError, match="older schema 0001, expected 0099; open it once for writing"):
+    with pytest.raises(SchemaVersionError, match=f"older schema {HEAD}, expected 0099; open it once for writing"):
         open_database(str(path), read_only=True)
 
 

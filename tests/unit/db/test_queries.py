@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from db.engine import open_database
 from db.errors import NoSuchSessionError
 from db.queries import AdInfo, GapInfo, PlayInfo, _microseconds, latest_session_id, list_sessions, load_session
-from db.records import AdRecord, PlayEnded, PlayStarted, ReadingRecord, SessionEnded, SessionRecord
+from db.records import (
+    WITHHELD_REASONS,
+    AdRecord,
+    PlayEnded,
+    PlayStarted,
+    ReadingRecord,
+    SessionEnded,
+    SessionRecord,
+    ViewerFlagged,
+)
 from db.writer import SessionWriter
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -102,6 +111,40 @@ def test_load(engine, make, monkeypatch, rows_at_a_time):
         "position_ms": "<f8",
     }
     assert readings.uncertain.dtype == readings.attentive.dtype == np.bool_
+    assert (readings.withheld == -1).all()
+
+
+@pytest.mark.parametrize("rows_at_a_time", [2, 10_000])
+def test_load_readings_without_an_emotion(engine, make, monkeypatch, rows_at_a_time):
+    monkeypatch.setattr("db.queries.READ_ROWS", rows_at_a_time)
+    unread = [make.unread(2.0 + place, withheld=reason) for place, reason in enumerate(WITHHELD_REASONS)]
+    readings = load_session(
+        engine, make.write(engine, [make.ad(), make.play(), make.reading(1.0), *unread, make.reading(9.0)])
+    ).readings
+    assert readings.withheld.tolist() == [-1, *range(len(WITHHELD_REASONS)), -1]
+    assert readings.withheld.dtype == np.int8
+    missing = readings.withheld >= 0
+    for values in (readings.valence, readings.expressiveness, *readings.probabilities.T):
+        assert (np.isnan(values) == missing).all()
+    assert readings.valence[[0, -1]].tolist() == [0.55, 0.55]
+    assert readings.attentive.all()
+
+
+def test_static_faces_are_left_out(engine, make):
+    make.write(engine, [make.ad(), make.play(), *(make.reading(1.0, viewer) for viewer in (1, 2, 3))])
+    records = [make.reading(second, viewer) for second in (1.0, 2.0) for viewer in (1, 2)]
+    flags = [ViewerFlagged(make.at(3), 2), ViewerFlagged(make.at(3), 4)]
+    data = load_session(engine, make.write(engine, [make.ad(), make.play(), *records, make.unread(2.5, 3), *flags]))
+    assert data.readings.viewer.tolist() == [1, 1, 3]
+    assert (data.info.viewers, data.info.static_faces, data.info.readings) == (2, 2, 3)
+    assert data.info == list_sessions(engine)[0]
+    other = list_sessions(engine)[1]
+    assert (other.viewers, other.static_faces, other.readings) == (3, 0, 3)
+
+
+def test_session_of_nothing_but_a_poster(engine, make):
+    data = load_session(engine, make.write(engine, [make.reading(1.0, 1, None), ViewerFlagged(make.at(3), 1)]))
+    assert (len(data.readings), data.info.viewers, data.info.static_faces, data.info.readings) == (0, 0, 1, 0)
 
 
 def test_load_without_readings(engine, make):
@@ -137,14 +180,16 @@ ANGLES = st.none() | st.floats(-180, 180)
 @st.composite
 def readings(draw):
     play = draw(st.none() | st.integers(0, 2))
+    withheld = draw(st.none() | st.sampled_from(WITHHELD_REASONS))
+    known = withheld is None
     return ReadingRecord(
         at=draw(TIMES),
         viewer_number=draw(st.integers(0, 2**31 - 1) | st.integers(0, 3)),
         play_number=play,
         position_ms=None if play is None else draw(st.floats(0, 1e9)),
-        probabilities=draw(st.tuples(*[SHARES] * 7)),
-        valence=draw(st.floats(-1, 1)),
-        expressiveness=draw(SHARES),
+        probabilities=draw(st.tuples(*[SHARES] * 7)) if known else None,
+        valence=draw(st.floats(-1, 1)) if known else None,
+        expressiveness=draw(SHARES) if known else None,
         uncertain=draw(st.booleans()),
         yaw=draw(ANGLES),
         pitch=draw(ANGLES),
@@ -152,6 +197,7 @@ def readings(draw):
         attentive=draw(st.booleans()),
         quality=draw(SHARES),
         box=draw(st.tuples(*[st.floats(-1, 1)] * 2, *[SHARES] * 2)),
+        withheld=withheld,
     )
 
 
@@ -215,8 +261,13 @@ def test_round_trip_is_exact(shared_engine, records, name, started, length, bran
         else:
             assert got.play_id[row] == data.plays[record.play_number].id
             assert got.position_ms[row] == record.position_ms
-        assert tuple(got.probabilities[row]) == record.probabilities
-        assert (got.valence[row], got.expressiveness[row]) == (record.valence, record.expressiveness)
+        if record.withheld is None:
+            assert got.withheld[row] == -1
+            assert tuple(got.probabilities[row]) == record.probabilities
+            assert (got.valence[row], got.expressiveness[row]) == (record.valence, record.expressiveness)
+        else:
+            assert WITHHELD_REASONS[got.withheld[row]] == record.withheld
+            assert np.isnan([*got.probabilities[row], got.valence[row], got.expressiveness[row]]).all()
         assert (got.uncertain[row], got.attentive[row]) == (record.uncertain, record.attentive)
     assert [tuple(row) for row in rest] == [
         (record.yaw, record.pitch, record.roll, record.quality, *record.box) for record in records

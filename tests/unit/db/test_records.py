@@ -8,10 +8,23 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from db.records import EMOTION_COUNT, GapStarted, ModelRecord, PlayEnded, PlayStarted, SessionEnded
-from db.schema import EMOTION_COLUMNS
+from db.records import (
+    EMOTION_COUNT,
+    WITHHELD_REASONS,
+    GapStarted,
+    ModelRecord,
+    PlayEnded,
+    PlayStarted,
+    SessionEnded,
+    ViewerFlagged,
+)
+from db.schema import EMOTION_COLUMNS, Reading
+from detector import types
 
 NAIVE = datetime(2026, 3, 1, 9, 30)  # noqa: DTZ001 (what is refused)
+
+
+NO_EMOTION = {"probabilities": None, "valence": None, "expressiveness": None}
 
 
 @pytest.mark.parametrize(
@@ -31,6 +44,14 @@ NAIVE = datetime(2026, 3, 1, 9, 30)  # noqa: DTZ001 (what is refused)
         ({"expressiveness": 1.1}, "expressiveness"),
         ({"quality": math.inf}, "quality"),
         ({"yaw": math.nan}, "head angle"),
+        (
+            {"withheld": "too small"},
+            "expected probabilities, valence and expressiveness, or a reason why all are withheld",
+        ),
+        ({"probabilities": None}, "or a reason why all are withheld, received None, 0.55, 0.9 and None"),
+        ({"valence": None, "withheld": "too small"}, "or a reason why all are withheld"),
+        (NO_EMOTION, "or a reason why all are withheld, received None, None, None and None"),
+        (NO_EMOTION | {"withheld": "too far"}, "emotion is withheld: expected one of too small, .*received 'too far'"),
         ({"box": (0.1, 0.1, 0.2)}, "expected 4 numbers, received 3"),
         ({"box": (0.1, 0.1, -0.2, 0.2)}, "width of the face box"),
     ],
@@ -63,6 +84,8 @@ def test_rounding_and_numpy_scalars_are_welcome(make):
         (lambda make: PlayEnded(1, make.start, "interrupted"), "play outcome"),
         (lambda make: PlayEnded(1, make.start, "finished", -1.0), "shown time"),
         (lambda make: GapStarted(make.start, ""), "gap cause"),
+        (lambda _: ViewerFlagged(NAIVE, 1), "moment of the flag: expected a datetime with a time zone"),
+        (lambda make: ViewerFlagged(make.start, -1), "viewer number: expected a whole number from 0 up, received -1"),
         (lambda _: ModelRecord("m", "12"), "model checksum"),
         (lambda make: SessionEnded(make.start, ""), "end reason"),
         (lambda make: SessionEnded(make.start, "stopped", frames=-1), "frames"),
@@ -72,6 +95,16 @@ def test_rounding_and_numpy_scalars_are_welcome(make):
 def test_other_bad_records(make, build, words):
     with pytest.raises(ValueError, match=words):
         build(make)
+
+
+@pytest.mark.parametrize("reason", WITHHELD_REASONS)
+def test_emotion_may_be_withheld_for_each_reason(make, reason):
+    assert make.unread(withheld=reason).withheld == reason
+    assert len(reason) <= Reading.__table__.c.withheld.type.length
+
+
+def test_reasons_are_those_of_the_detector():
+    assert WITHHELD_REASONS == types.WITHHELD_REASONS
 
 
 def test_one_column_per_probability():

@@ -10,11 +10,13 @@ from contextlib import closing, contextmanager
 
 import numpy as np
 import pytest
+from sqlalchemy import exc
 
 from db.engine import open_database
 from db.errors import DatabaseWriteError, WriterClosedError
 from db.queries import load_session
-from db.records import GapEnded, GapStarted, ModelRecord, PlayEnded, SessionEnded
+from db.records import GapEnded, GapStarted, ModelRecord, PlayEnded, SessionEnded, ViewerFlagged
+from db.schema import WITHHELD_COLUMNS
 from db.session_store import SessionStore
 from db.writer import SessionWriter
 
@@ -83,6 +85,57 @@ def test_every_column_of_a_reading(engine, make, rows):
         "expressiveness, uncertain, yaw, pitch, roll, attentive, quality, box_x, box_y, box_w, box_h FROM readings"
     ) == [(2500.0, *record.probabilities, 0.55, 0.9, 1, -3.5, 2.0, 0.25, 1, 0.97, -0.01, 0.2, 0.1, 0.15)]
     assert rows("SELECT number FROM viewers") == [(7,)]
+
+
+def test_reading_without_an_emotion(engine, make, rows):
+    make.write(engine, [make.ad(), make.play(), make.unread(2.5, withheld="turned away"), make.reading(3.0)])
+    figures = ", ".join(WITHHELD_COLUMNS)
+    assert rows(f"SELECT {figures}, withheld, uncertain, attentive, yaw, quality FROM readings ORDER BY id") == [
+        (*[None] * 9, "turned away", 1, 1, -3.5, 0.97),
+        (*make.reading().probabilities, 0.55, 0.9, None, 0, 1, -3.5, 0.97),
+    ]
+
+
+@pytest.mark.parametrize("column", WITHHELD_COLUMNS)
+def test_database_refuses_half_an_emotion(engine, make, column):
+    make.write(engine, [make.ad(), make.play(), make.unread(1.0), make.reading(2.0)])
+    for change in (f"{column} = NULL WHERE withheld IS NULL", f"{column} = 0.1 WHERE withheld IS NOT NULL"):
+        with engine.connect() as connection, pytest.raises(exc.IntegrityError, match="ck_readings_withheld"):
+            connection.exec_driver_sql(f"UPDATE readings SET {change}")
+
+
+@pytest.mark.parametrize("change", ["NULL WHERE withheld IS NOT NULL", "'too dark' WHERE withheld IS NULL"])
+def test_database_refuses_a_reason_that_does_not_fit(engine, make, change):
+    make.write(engine, [make.ad(), make.play(), make.unread(1.0), make.reading(2.0)])
+    with engine.connect() as connection, pytest.raises(exc.IntegrityError, match="ck_readings_withheld"):
+        connection.exec_driver_sql(f"UPDATE readings SET withheld = {change}")
+
+
+def test_static_faces_are_marked(engine, make, rows):
+    def flag(seconds, viewer):
+        return ViewerFlagged(make.at(seconds), viewer)
+
+    # Number 2 has no reading at all; number 1 is flagged twice, and between its own readings.
+    records = [make.reading(1.0, 1), make.reading(1.5, 3), flag(5.0, np.int64(1)), flag(6.0, 2), make.reading(2.0, 1)]
+    make.write(engine, [make.ad(), make.play(), *records, flag(4.0, 1)])
+    assert rows("SELECT number, static, first_seen_at, last_seen_at FROM viewers ORDER BY number") == [
+        (1, 1, "2026-03-01 09:30:01.123456", "2026-03-01 09:30:05.123456"),
+        (2, 1, "2026-03-01 09:30:06.123456", "2026-03-01 09:30:06.123456"),
+        (3, 0, "2026-03-01 09:30:01.623456", "2026-03-01 09:30:01.623456"),
+    ]
+    assert rows("SELECT count(*) FROM readings") == [(3,)]
+
+
+def test_a_flag_finds_a_viewer_that_was_forgotten(engine, make, rows, monkeypatch):
+    monkeypatch.setattr("db.session_store.CACHE_SIZE", 1)
+    with SessionWriter(engine, make.session()) as writer:
+        for viewer in (1, 2):
+            writer.submit(make.reading(viewer, viewer, None))
+            writer.flush()
+        writer.submit(ViewerFlagged(make.at(9), 1))
+    assert writer.lost == 0
+    assert rows("SELECT number, static FROM viewers ORDER BY number") == [(1, 1), (2, 0)]
+    assert rows("SELECT ended_at FROM sessions") == [("2026-03-01 09:30:09.123456",)], "the last moment is the flag's"
 
 
 def test_session_row_is_there_at_once(engine, make, rows):

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from detector.analysis import FORGET_AFTER_NS, STAGES, AnalysisSettings, FaceAnalyser
+from detector.analysis import FORGET_AFTER_NS, STAGES, AnalysisSettings, FaceAnalyser, mediapipe_analyser
 from detector.classifier import load_classifier
 from detector.emotions import EMOTIONS
 from detector.errors import ModelLoadError
-from detector.face_detector import MediaPipeFaceDetector
+from detector.head_pose import CameraMount
 from detector.model_card import ModelCard
 from detector.smoothing import DELAY_S
 from detector.tracker import FaceTracker
 from detector.types import AnalysedFrame, Box, FaceDetection, Frame
 from detector.video_source import Recording
+from detector.zones import Zone
 
 Face = Callable[..., FaceDetection]
 HAPPY, SAD, NEUTRAL = (EMOTIONS.index(name) for name in ("happy", "sad", "neutral"))
@@ -28,10 +30,20 @@ class ScriptedDetector:
 
     def __init__(self) -> None:
         self.faces: list[FaceDetection] = []
+        self.known: list[list[Box]] = []
+        self.efforts: list[float] = []
+        self.real = True
+        self.takes_s = 0.0
         self.closed = 0
 
-    def detect(self, _frame: Frame) -> list[FaceDetection]:
+    def detect(self, _frame: Frame, known: Sequence[Box] = (), effort: float = 1.0) -> list[FaceDetection]:
+        self.known.append(list(known))
+        self.efforts.append(effort)
+        time.sleep(self.takes_s)
         return list(self.faces)
+
+    def confirm(self, _frame: Frame, _face: FaceDetection) -> bool:
+        return self.real
 
     def close(self) -> None:
         self.closed += 1
@@ -64,21 +76,29 @@ class BrightnessClassifier:
         return logits
 
 
+TEXTURE = np.random.default_rng(0).integers(-40, 41, (90, 160, 1))
+"""Light and shade that the quality gate takes for a sharp face."""
+
+
 class Stage:
     """An analyser of scripted parts that sees a viewer from the first frame on."""
 
-    def __init__(self, settings: AnalysisSettings | None = None, frames: int = 1, **classifier: float) -> None:
+    def __init__(
+        self, settings: AnalysisSettings | None = None, frames: int = 1, *, live: bool = False, **classifier: float
+    ) -> None:
         self.detector, self.classifier = ScriptedDetector(), BrightnessClassifier(**classifier)
         self.analyser = FaceAnalyser(
-            self.detector, self.classifier, settings, FaceTracker(minimum_consecutive_frames=frames)
+            self.detector, self.classifier, settings, FaceTracker(minimum_consecutive_frames=frames), live=live
         )
         self.now_ns, self.sequence = 0, 0
 
-    def show(self, *faces: FaceDetection, level: int = 200, after_ns: int = 40_000_000) -> AnalysedFrame:
+    def show(
+        self, *faces: FaceDetection, level: int = 200, after_ns: int = 100_000_000, textured: bool = True
+    ) -> AnalysedFrame:
         self.detector.faces = list(faces)
         self.now_ns += after_ns
         self.sequence += 1
-        image = np.full((90, 160, 3), level, np.uint8)
+        image = np.broadcast_to(level + TEXTURE * textured, (90, 160, 3)).astype(np.uint8)
         return self.analyser.analyse(Frame(image, self.now_ns, self.sequence))
 
 
@@ -88,9 +108,11 @@ RAW = AnalysisSettings(smoothing_delay_s=0)
 def test_a_reading_holds_what_was_measured(face: Face) -> None:
     shown = face(0.3, confidence=0.8)
     analysed = Stage(RAW).show(shown)
-    assert (analysed.sequence, analysed.captured_ns, analysed.width, analysed.height) == (1, 40_000_000, 160, 90)
+    assert (analysed.sequence, analysed.captured_ns, analysed.width, analysed.height) == (1, 100_000_000, 160, 90)
     [reading] = analysed.readings
-    assert (reading.viewer, reading.captured_ns, reading.box, reading.quality) == (1, 40_000_000, shown.box, 0.8)
+    assert (reading.viewer, reading.captured_ns, reading.box) == (1, 100_000_000, shown.box)
+    assert 0.5 <= reading.quality <= 0.625  # of a box of 25 px, where 20 px are the limit and 40 px cost nothing
+    assert (reading.withheld, reading.static) == (None, False)
     expected = [14 / 20 if name == "happy" else 1 / 20 for name in EMOTIONS]
     assert reading.probabilities == pytest.approx(expected)
     assert reading.valence == pytest.approx(14 / 20 - 1 / 20)
@@ -124,7 +146,91 @@ def test_a_false_alarm_is_neither_counted_nor_classified(face: Face) -> None:
     stage = Stage(frames=3)
     counts = [len(stage.show(face()).readings) for _ in range(4)]
     assert counts == [0, 0, 1, 1]
-    assert [shape[0] for shape in stage.classifier.batches] == counts
+    assert [shape[0] for shape in stage.classifier.batches] == [1, 1]
+
+
+def test_a_doubtful_face_that_is_not_confirmed_is_no_viewer(face: Face) -> None:
+    stage = Stage()
+    stage.detector.real = False
+    assert stage.show(face(confidence=0.6)).readings == ()
+    assert len(stage.show(face(0.2, confidence=0.95)).readings) == 1
+
+
+def test_the_detector_is_told_where_faces_are_expected(face: Face) -> None:
+    stage = Stage()
+    shown = face(0.3)
+    stage.show(shown)
+    stage.show(shown)
+    assert stage.detector.known == [[], [shown.box]]
+    assert stage.detector.efforts == [1.0, 1.0]
+
+
+def test_viewers_take_turns_in_being_classified(face: Face) -> None:
+    stage = Stage(AnalysisSettings(emotions_per_second=5))
+    for _ in range(40):
+        assert all(reading.probabilities for reading in stage.show(face(0.2), face(0.8), after_ns=25_000_000).readings)
+    batches = [shape[0] for shape in stage.classifier.batches if shape[0]]
+    assert batches[0] == 2
+    assert set(batches[1:]) == {1}  # one second at five turns a second each, never both at once
+    assert sum(batches) in (10, 11, 12)
+
+
+def test_work_is_spared_while_frames_come_faster_than_they_are_read(face: Face) -> None:
+    live, replayed = Stage(live=True), Stage()
+    for stage in (live, replayed):
+        stage.detector.takes_s = 0.002
+        for _ in range(400):
+            stage.show(face(), after_ns=2_000_000)
+    assert live.analyser.governor.level > 0
+    assert live.detector.efforts[-1] == live.analyser.governor.share < 1
+    assert set(replayed.detector.efforts) == {1.0}
+
+
+def test_what_cannot_be_read_is_counted_without_an_emotion(face: Face) -> None:
+    stage = Stage(RAW)
+    assert stage.show(face()).readings[0].probabilities is not None
+    [reading] = stage.show(face(), textured=False).readings
+    assert (reading.probabilities, reading.valence, reading.expressiveness) == (None, None, None)
+    assert (reading.withheld, reading.uncertain, reading.attentive) == ("too dark", True, True)
+    assert reading.quality < 0.5
+    assert stage.show(face()).readings[0].withheld is None
+
+
+def test_a_smoothed_emotion_starts_anew_after_a_pause(face: Face) -> None:
+    stage = Stage()
+    stage.show(face(), level=50)
+    for _ in range(30):
+        stage.show(face(), textured=False)
+    [reading] = stage.show(face(), level=200).readings
+    assert reading.probabilities[HAPPY] == pytest.approx(14 / 20, abs=0.01)
+
+
+def test_zones_leave_faces_out_or_only_count_them(face: Face) -> None:
+    zones = (Zone(kind="ignore", box=(0, 0, 0.4, 1)), Zone(kind="count", box=(0.6, 0, 0.4, 1)))
+    stage = Stage(AnalysisSettings(zones=zones))
+    inside, counted = stage.show(face(0.2), face(0.5), face(0.8)).readings
+    assert inside.box.centre[0] == pytest.approx(0.5)
+    assert inside.withheld is None
+    assert counted.box.centre[0] == pytest.approx(0.8)
+    assert (counted.withheld, counted.probabilities) == ("count only", None)
+    assert sum(shape[0] for shape in stage.classifier.batches) == 1
+
+
+def test_a_face_that_never_changes_is_taken_for_a_picture(face: Face) -> None:
+    stage = Stage(AnalysisSettings(static_after_s=5))
+    static = [stage.show(face()).readings[0].static for _ in range(100)]
+    assert not any(static[:45])
+    assert all(static[60:])
+    classified = len([shape for shape in stage.classifier.batches if shape[0]])
+    assert classified < 70  # none any more
+
+
+def test_the_cameras_place_turns_the_pose_to_the_screen(face: Face) -> None:
+    above = AnalysisSettings(camera=CameraMount(above_cm=100))
+    [seen], [mounted] = Stage().show(face()).readings, Stage(above).show(face()).readings
+    # Whoever looks straight into a camera above the screen looks above the screen.
+    assert mounted.pose.pitch > seen.pose.pitch + 10
+    assert mounted.pose.yaw == pytest.approx(seen.pose.yaw, abs=1)
 
 
 def test_probabilities_are_calibrated_by_the_card(face: Face) -> None:
@@ -164,7 +270,9 @@ def test_attention_follows_the_head_with_its_settings(face: Face) -> None:
         [reading] = stage.show(face(points=turned)).readings
         assert reading.pose.yaw > 15
         assert reading.attentive is attentive
-        assert stage.show(face()).readings[0].attentive
+        looks = [stage.show(face()).readings[0].attentive for _ in range(4)]
+        assert looks[0] is attentive  # one frame changes nothing
+        assert looks[-1]
 
 
 def test_attention_does_not_flicker_at_the_limit(face: Face) -> None:
@@ -174,9 +282,10 @@ def test_attention_does_not_flicker_at_the_limit(face: Face) -> None:
     stage = Stage(AnalysisSettings(max_pitch_deg=limit, max_yaw_deg=limit, hysteresis_deg=30))
     nod = np.array([[0.35, 0.4], [0.65, 0.4], [0.5, 0.53], [0.5, 0.70], [0.16, 0.50], [0.84, 0.50]])
     assert stage.show(face()).readings[0].attentive
-    [nodding] = stage.show(face(points=nod)).readings
-    assert abs(nodding.pose.pitch) > limit
-    assert nodding.attentive
+    for _ in range(10):
+        [nodding] = stage.show(face(points=nod)).readings
+        assert abs(nodding.pose.pitch) > limit
+        assert nodding.attentive
 
 
 def test_who_is_gone_is_forgotten(face: Face) -> None:
@@ -220,7 +329,7 @@ def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
 
 
 def analysed(video: Path, until_s: float) -> list[AnalysedFrame]:
-    analyser = FaceAnalyser(MediaPipeFaceDetector(), load_classifier(device="cpu"))
+    analyser = mediapipe_analyser(load_classifier(device="cpu"))
     frames = []
     with Recording(video) as source:
         while (frame := source.read()) is not None and frame.captured_ns < until_s * 1e9:

@@ -154,6 +154,56 @@ def test_size_does_not_matter(face: Face) -> None:
     assert list(found) == [1, 2]
 
 
+def test_something_much_larger_at_the_same_place_is_not_the_face(face: Face) -> None:
+    scene = Scene()
+    scene.hold(1, face(size=0.1))
+    assert scene.show(face(size=0.3)) == {}
+    assert list(scene.show(face(size=0.12))) == [1]
+
+
+def test_a_doubtful_face_is_confirmed_once_before_it_is_a_viewer(face: Face) -> None:
+    scene, asked = Scene(), []
+    doubtful = face(confidence=0.6)
+
+    def confirm(found: FaceDetection) -> bool:
+        asked.append(found)
+        return True
+
+    for _ in range(20):
+        scene.now_ns += FRAME_NS
+        viewers = scene.tracker.update([doubtful], scene.now_ns, confirm)
+    assert [one.viewer for one in viewers] == [1]
+    assert asked == [doubtful]
+
+
+def test_what_is_not_confirmed_is_asked_ever_more_rarely(face: Face) -> None:
+    scene, asked_ns = Scene(), []
+
+    def confirm(_found: FaceDetection) -> bool:
+        asked_ns.append(scene.now_ns)
+        return False
+
+    for _ in range(25 * 10):
+        scene.now_ns += FRAME_NS
+        assert scene.tracker.update([face(confidence=0.6)], scene.now_ns, confirm) == []
+    pauses = np.diff(asked_ns)
+    assert list(pauses) == sorted(pauses)
+    assert 3 <= len(asked_ns) <= 10
+    assert scene.tracker.expected(scene.now_ns) == []  # nobody looks for it any more
+    # Once the detector is sure, nobody is asked any more.
+    scene.now_ns += FRAME_NS
+    assert len(scene.tracker.update([face(confidence=0.9)], scene.now_ns, confirm)) == 1
+
+
+def test_faces_that_are_no_viewers_yet_are_expected_too(face: Face) -> None:
+    scene = Scene()
+    scene.show(face(0.2))
+    scene.show(face(0.2), face(0.7))
+    expected = scene.tracker.expected(scene.now_ns + FRAME_NS)
+    assert [box.centre[0] for box in expected] == pytest.approx([0.2, 0.7])
+    assert scene.tracker.expected(scene.now_ns + 2 * 10**9) == []
+
+
 def test_a_face_without_extent_harms_nobody(face: Face) -> None:
     scene = Scene(minimum_consecutive_frames=1)
     nothing = FaceDetection(Box(0.5, 0.5, 0.0, 0.0), 0.5, np.zeros((6, 2)))

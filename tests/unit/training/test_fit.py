@@ -151,13 +151,13 @@ def test_training_learns_what_is_plain(tmp_path: Path, faces: Faces) -> None:
 
 
 def test_a_run_with_a_time_limit_ends_in_time(tmp_path: Path, faces: Faces) -> None:
-    settings = replace(TINY, stages=(Stage(16, 1), Stage(24, 1)), minutes=6 / 60)
+    settings = replace(TINY, stages=(Stage(16, 1), Stage(24, 1)), minutes=12 / 60)
     started = time.monotonic()
     _, history = fit(few_layers, rows(faces(64, 1)), rows(faces(14, 2)), tmp_path, settings)
-    assert 5 < time.monotonic() - started < 30
+    assert 11 < time.monotonic() - started < 60
     assert len(history) > 2, "as many epochs as fit, not as many as the stages say"
     assert [row["side_px"] for row in history] == sorted(row["side_px"] for row in history)
-    assert state(tmp_path)["spent_s"] >= 6
+    assert state(tmp_path)["spent_s"] >= 12
 
 
 def test_a_run_ends_early_without_progress(tmp_path: Path, faces: Faces, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,19 +22,29 @@ PATIENCE_S = 60.0
 
 @pytest.fixture(scope="session")
 def reading() -> Callable[..., FaceReading]:
-    def make(viewer: int = 1, captured_ns: int = 0, emotion: str = "neutral") -> FaceReading:
+    def make(
+        viewer: int = 1,
+        captured_ns: int = 0,
+        emotion: str = "neutral",
+        *,
+        withheld: str | None = None,
+        static: bool = False,
+    ) -> FaceReading:
+        known = withheld is None
         probabilities = tuple(0.7 if name == emotion else 0.05 for name in EMOTIONS)
         return FaceReading(
             viewer=viewer,
             captured_ns=captured_ns,
             box=Box(0.1, 0.2, 0.3, 0.4),
-            probabilities=probabilities,
-            valence=0.0,
-            expressiveness=0.3,
-            uncertain=False,
+            probabilities=probabilities if known else None,
+            valence=0.0 if known else None,
+            expressiveness=0.3 if known else None,
+            uncertain=not known,
             pose=HeadPose(1.0, -2.0, 3.0),
             attentive=True,
             quality=0.9,
+            withheld=withheld,
+            static=static,
         )
 
     return make

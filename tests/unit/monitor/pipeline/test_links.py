@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.pipeline.links import LatestSlot, LosslessLink
@@ -43,6 +43,7 @@ class Model:
         return count
 
 
+@settings(deadline=None)
 @given(operations)
 def test_the_slot_keeps_the_newest_and_counts_the_rest(steps: list[str]) -> None:
     model = Model(LatestSlot())
@@ -54,6 +55,7 @@ def test_the_slot_keeps_the_newest_and_counts_the_rest(steps: list[str]) -> None
     assert len(model.put) == len(model.taken) + model.link.dropped + model.pending()
 
 
+@settings(deadline=None)
 @given(operations)
 def test_the_lossless_link_is_a_queue(steps: list[str]) -> None:
     model = Model(LosslessLink(capacity=100))

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from detector.types import AnalysedFrame, Box, FaceReading, HeadPose
+from detector.types import WITHHELD_REASONS, AnalysedFrame, Box, FaceReading, HeadPose
 from monitor.pipeline.live import SensorHealth
 from monitor.pipeline.messages import (
     Ended,
@@ -33,18 +33,22 @@ from monitor.pipeline.messages import (
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 counts = st.integers(0, 2**62)
 texts = st.text(max_size=40)
-readings = st.builds(
-    FaceReading,
-    viewer=st.integers(1, 2**40),
-    captured_ns=st.just(0),
-    box=st.builds(Box, numbers, numbers, numbers, numbers),
-    probabilities=st.tuples(*[numbers] * 7),
-    valence=numbers,
-    expressiveness=numbers,
-    uncertain=st.booleans(),
-    pose=st.builds(HeadPose, numbers, numbers, numbers),
-    attentive=st.booleans(),
-    quality=numbers,
+whole: dict[str, st.SearchStrategy[Any]] = {
+    "viewer": st.integers(1, 2**40),
+    "captured_ns": st.just(0),
+    "box": st.builds(Box, numbers, numbers, numbers, numbers),
+    "probabilities": st.tuples(*[numbers] * 7),
+    "valence": numbers,
+    "expressiveness": numbers,
+    "uncertain": st.booleans(),
+    "pose": st.builds(HeadPose, numbers, numbers, numbers),
+    "attentive": st.booleans(),
+    "quality": numbers,
+    "static": st.booleans(),
+}
+withheld = whole | dict.fromkeys(("probabilities", "valence", "expressiveness"), st.none())
+readings = st.builds(FaceReading, **whole) | st.builds(
+    FaceReading, **withheld, withheld=st.sampled_from(WITHHELD_REASONS)
 )
 previews = hnp.arrays(np.uint8, st.tuples(st.integers(1, 6), st.integers(1, 6), st.just(3)))
 plain_messages = st.one_of(
@@ -83,6 +87,7 @@ def frame_of(captured_ns: int, found: list[FaceReading]) -> AnalysedFrame:
     return AnalysedFrame(7, captured_ns, 640, 480, stamped)
 
 
+@settings(deadline=None)
 @given(st.lists(plain_messages, max_size=4))
 def test_plain_messages_arrive_unchanged_and_in_order(messages: list[Message]) -> None:
     stream = sent(*messages)
@@ -173,6 +178,23 @@ def test_a_reading_with_the_wrong_number_of_probabilities_is_refused(analysed: C
         read_message(packed(json.dumps(document).encode()))
 
 
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        (2, None, "or a reason why all are withheld"),
+        (9, "too small", "or a reason why all are withheld"),
+        (9, "too far", "received 'too far'"),
+    ],
+)
+def test_a_reading_with_half_an_emotion_is_refused(
+    analysed: Callable[..., AnalysedFrame], place: int, value: Any, words: str
+) -> None:
+    document = json.loads(sent(FrameRead(analysed(5))).getvalue()[8:])
+    document["readings"][0][place] = value
+    with pytest.raises(ProtocolError, match=words):
+        read_message(packed(json.dumps(document).encode()))
+
+
 @pytest.mark.parametrize(("text", "preview"), [(2**32 - 1, 0), (10, 2**32 - 1)])
 def test_a_senseless_length_is_refused_before_anything_is_read(text: int, preview: int) -> None:
     stream = io.BytesIO(struct.pack("<II", text, preview) + b"x" * 100)
@@ -181,6 +203,7 @@ def test_a_senseless_length_is_refused_before_anything_is_read(text: int, previe
     assert stream.tell() == 8
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_garbage_is_refused_or_is_the_end(garbage: bytes) -> None:
     try:

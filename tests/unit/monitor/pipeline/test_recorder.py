@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from ads.playback import Play, PlaybackLog, PlayEnd
 from ads.playlist import Ad
-from db.records import AdRecord, GapEnded, GapStarted, PlayEnded, PlayStarted, ReadingRecord
-from detector.types import AnalysedFrame
+from db.records import AdRecord, GapEnded, GapStarted, PlayEnded, PlayStarted, ReadingRecord, ViewerFlagged
+from detector.types import AnalysedFrame, FaceReading
 from monitor.pipeline import recorder as module
 from monitor.pipeline.clock import SessionClock
 from monitor.pipeline.recorder import Recorder, ad_record
@@ -32,10 +32,12 @@ class FakeWriter:
 
     def __init__(self) -> None:
         self.records: list[Any] = []
+        self.full = False
 
     def submit(self, record: Any) -> bool:
-        self.records.append(record)
-        return True
+        if not self.full:
+            self.records.append(record)
+        return not self.full
 
     def of(self, kind: type) -> list[Any]:
         return [record for record in self.records if isinstance(record, kind)]
@@ -127,6 +129,55 @@ def test_a_reading_holds_all_that_was_measured(analysed: Analysed) -> None:
         quality=0.9,
         box=(0.1, 0.2, 0.3, 0.4),
     )
+
+
+def test_a_reading_without_an_emotion_says_why(reading: Callable[..., FaceReading]) -> None:
+    room = Room()
+    room.play(0)
+    room.recorder.record(frame_of(1 * S, reading(7, 1 * S, withheld="turned away")))
+    [record] = room.readings()
+    assert (record.probabilities, record.valence, record.expressiveness) == (None, None, None)
+    assert (record.withheld, record.uncertain, record.attentive, record.yaw) == ("turned away", True, True, 1.0)
+    assert (record.play_number, record.position_ms) == (1, 1000.0)
+
+
+def frame_of(captured_ns: int, *readings: FaceReading) -> AnalysedFrame:
+    return AnalysedFrame(0, captured_ns, 640, 480, readings)
+
+
+def test_of_a_static_face_only_the_flag_is_recorded_and_once(reading: Callable[..., FaceReading]) -> None:
+    room = Room()
+    for step in range(50):
+        now_ns = step * 100 * MS
+        poster = reading(3, now_ns, withheld="too small" if step % 2 else None, static=step >= 10)
+        room.recorder.record(frame_of(now_ns, reading(1, now_ns), poster))
+    assert Counter(one.viewer_number for one in room.readings()) == {1: 50, 3: 10}
+    assert room.writer.of(ViewerFlagged) == [ViewerFlagged(NOON + timedelta(seconds=1), 3)]
+    assert room.recorder.frames == 50
+
+
+def test_a_face_that_is_static_from_the_start_is_flagged_and_ends_a_gap(reading: Callable[..., FaceReading]) -> None:
+    room = Room()
+    room.recorder.gap("sensor_died", "", 0)
+    room.recorder.record(frame_of(1 * S, reading(3, 1 * S, static=True)))
+    assert [type(record) for record in room.writer.records] == [GapStarted, GapEnded, ViewerFlagged]
+
+
+def test_a_flag_that_is_lost_is_sent_again(reading: Callable[..., FaceReading]) -> None:
+    room = Room()
+    for step in range(4):
+        room.writer.full = step < 2
+        room.recorder.record(frame_of(step * S, reading(3, step * S, static=True)))
+    assert room.writer.of(ViewerFlagged) == [ViewerFlagged(NOON + timedelta(seconds=2), 3)]
+
+
+def test_static_faces_that_left_are_forgotten(reading: Callable[..., FaceReading]) -> None:
+    room = Room()
+    for viewer in range(1, 3 * module.MOST_SLOTS):
+        now_ns = viewer * S
+        room.recorder.record(frame_of(now_ns, reading(viewer, now_ns, static=True), reading(9999, now_ns, static=True)))
+    assert len(room.recorder._flagged) <= module.MOST_SLOTS + 2
+    assert [one.viewer_number for one in room.writer.of(ViewerFlagged)].count(9999) == 1
 
 
 def test_while_the_ad_is_paused_readings_belong_to_no_play(analysed: Analysed) -> None:

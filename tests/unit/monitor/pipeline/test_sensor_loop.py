@@ -25,9 +25,10 @@ LOST = SourceLostError("The camera 0 gives no more pictures.")
 
 
 class FakeAnalyser:
-    """Sees nobody; waits for the test where it is told to."""
+    """Sees nobody, at two thirds of the effort."""
 
-    def __init__(self, *_parts: Any) -> None:
+    def __init__(self, *_parts: Any, **_choices: Any) -> None:
+        self.governor = SimpleNamespace(share=0.66)
         self.closed = False
 
     def analyse(self, frame: Frame) -> AnalysedFrame:
@@ -94,8 +95,7 @@ class Sensor:
 
 @pytest.fixture
 def sensor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Sensor]]:
-    monkeypatch.setattr(module, "FaceAnalyser", FakeAnalyser)
-    monkeypatch.setattr(module, "MediaPipeFaceDetector", lambda: None)
+    monkeypatch.setattr(module, "mediapipe_analyser", FakeAnalyser)
     monkeypatch.setattr(module, "load_classifier", lambda _model, _device: SimpleNamespace(runtime="scripted"))
     monkeypatch.setattr("monitor.pipeline.capture.FIRST_RETRY_S", 0.01)
     monkeypatch.setattr(module, "HEARTBEAT_S", 0.05)
@@ -129,7 +129,8 @@ def test_a_recording_from_ready_to_end(sensor: Any, scripted: Any, picture: Pict
     assert ready.startup_s >= 0
     assert [read.frame.sequence for read in of(messages, FrameRead)] == list(range(20))
     assert messages[-1] == Ended(19 * 50_000_000 + 50_000_000, 20, "")
-    assert of(messages, HealthReport)[0].health.latency_ms == 0.0
+    health = of(messages, HealthReport)[0].health
+    assert (health.latency_ms, health.effort) == (0.0, 0.66)
 
 
 def test_a_recording_that_is_cut_off_ends_with_its_reason(sensor: Any, scripted: Any, picture: Picture) -> None:
@@ -242,7 +243,7 @@ def test_a_loss_is_told_after_the_last_frame_before_it_and_before_the_next(
             return super().analyse(frame)
 
     monkeypatch.setattr(SensorLoop, "_on_lost", on_lost)
-    monkeypatch.setattr(module, "FaceAnalyser", SlowAnalyser)
+    monkeypatch.setattr(module, "mediapipe_analyser", SlowAnalyser)
     far_ns = time.monotonic_ns() + 3600 * 1_000_000_000
     scripted(
         [picture(1, 0), lambda: busy.wait(PATIENCE_S), picture(2, 1), LOST],

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from db.queries import AdInfo, GapInfo, PlayInfo, ReadingArrays, SessionData, SessionInfo
+from db.records import WITHHELD_REASONS
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=timezone.utc)
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+WITHHELD = (np.nan,) * 7
 NEUTRAL = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
 
 
@@ -30,6 +32,7 @@ class SessionMaker:
     plays: list[PlayInfo] = field(default_factory=list)
     rows: list[tuple] = field(default_factory=list)
     gaps: list[GapInfo] = field(default_factory=list)
+    static_faces: int = 0
 
     def ad(self, ad_id: str, duration_s: float = 4.0, *, name: str = "", brand=(), row: int | None = None) -> int:
         row = row or len(self.ads) + 1
@@ -47,9 +50,21 @@ class SessionMaker:
         return 100 + number
 
     def reading(
-        self, play: int, viewer: int, time: float, position_s: float, p=NEUTRAL, *, attentive=True, uncertain=False
+        self,
+        play: int,
+        viewer: int,
+        time: float,
+        position_s: float,
+        p=NEUTRAL,
+        *,
+        attentive=True,
+        uncertain=False,
+        withheld: str | None = None,
     ) -> None:
-        self.rows.append((play, viewer, time, position_s * 1000.0, tuple(p), attentive, uncertain))
+        """Adds a reading; with a reason why its emotion is withheld it has none, whatever `p` says."""
+        reason = -1 if withheld is None else WITHHELD_REASONS.index(withheld)
+        p, uncertain = (tuple(p), uncertain) if withheld is None else (WITHHELD, True)
+        self.rows.append((play, viewer, time, position_s * 1000.0, p, attentive, uncertain, reason))
 
     def gap(self, start: float, end: float | None, cause: str = "camera lost", detail: str = "") -> None:
         self.gaps.append(GapInfo(at(start), None if end is None else at(end), cause, detail))
@@ -69,6 +84,7 @@ class SessionMaker:
             expressiveness=1 - p[:, 6],
             uncertain=np.array([row[6] for row in rows], dtype=np.bool_),
             attentive=np.array([row[5] for row in rows], dtype=np.bool_),
+            withheld=np.array([row[7] for row in rows], dtype=np.int8),
         )
         info = SessionInfo(
             id=7,
@@ -89,6 +105,7 @@ class SessionMaker:
             readings=len(rows),
             plays=len(self.plays),
             lost=0,
+            static_faces=self.static_faces,
         )
         return SessionData(info, tuple(self.ads), tuple(self.plays), readings, tuple(self.gaps))
 
@@ -98,8 +115,11 @@ def maker() -> type[SessionMaker]:
     return SessionMaker
 
 
-def random_session(seed: int, *, viewers: int = 9, plays: int = 5) -> SessionMaker:
-    """A session with odd intervals, holes, late positions, readings between ads and an ad that nobody saw."""
+def random_session(seed: int, *, viewers: int = 9, plays: int = 5, withheld: float = 0.0) -> SessionMaker:
+    """A session with odd intervals, holes, late positions, readings between ads and an ad that nobody saw.
+
+    A share of `withheld` of the readings has no emotion, and neither has any reading of the last viewer then.
+    """
     rng = np.random.default_rng(seed)
     made = SessionMaker(length=plays * 7.0 + 20.0, fps=11.0)
     rows = [made.ad("one", 5.0, brand=(2.0,)), made.ad("two", 3.4), made.ad("three", 6.02)]
@@ -116,7 +136,9 @@ def random_session(seed: int, *, viewers: int = 9, plays: int = 5) -> SessionMak
                 p = rng.dirichlet(np.full(7, 0.4))
                 inside = time >= start
                 position = time - start if inside and rng.random() > 0.03 else np.nan
-                flags = {"attentive": bool(rng.random() < 0.6), "uncertain": bool(rng.random() < 0.2)}
+                flags: dict = {"attentive": bool(rng.random() < 0.6), "uncertain": bool(rng.random() < 0.2)}
+                if withheld and (viewer == viewers or rng.random() < withheld):
+                    flags["withheld"] = str(rng.choice(WITHHELD_REASONS))
                 made.reading(play if inside else -1, viewer, round(time, 6), position, p, **flags)
                 time += float(rng.choice([0.03, 0.09, 0.2, 0.9], p=[0.4, 0.4, 0.15, 0.05]))
     made.play(unseen, plays * 7.0 + 2.0, 4.0)
@@ -124,6 +146,7 @@ def random_session(seed: int, *, viewers: int = 9, plays: int = 5) -> SessionMak
     return made
 
 
-@pytest.fixture(params=[1, 2, 3])
+@pytest.fixture(params=[(1, 0.0), (2, 0.0), (3, 0.3), (4, 0.9)])
 def any_session(request: pytest.FixtureRequest) -> SessionMaker:
-    return random_session(request.param)
+    seed, withheld = request.param
+    return random_session(seed, withheld=withheld)

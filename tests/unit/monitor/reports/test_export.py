@@ -55,6 +55,21 @@ def test_csv_is_tidy(maker, tmp_path):
     assert [unseen[column] for column in ("valence", "attention", "p_happy")] == ["", "", ""]
 
 
+def test_csv_of_emotions_that_are_withheld_has_empty_cells(maker, tmp_path):
+    made = maker()
+    play = made.play(made.ad("tea", 2.0), 0.0, 2.0)
+    for position in (0.2, 0.6, 1.2):
+        made.reading(play, 1, position, position, withheld="too blurred")
+    document = build_report(made.data())
+    for write, name in ((export.write_csv, "a.csv"), (export.write_summary_csv, "b.csv")):
+        with write(document, tmp_path / name).open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                emotional = [key for key in row if "valence" in key or key.startswith("p_") or key == "expressiveness"]
+                assert len(emotional) >= 10
+                assert {row[key] for key in emotional} == {""}
+                assert float(row.get("attention") or row["attraction_ratio"]) == 1.0
+
+
 def test_summary_csv_has_a_row_per_ad(any_session, tmp_path):
     document = build_report(any_session.data())
     out = export.write_summary_csv(document, tmp_path / "ads.csv")

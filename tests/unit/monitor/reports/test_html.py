@@ -206,6 +206,66 @@ def test_readings_without_a_position_have_figures_but_no_curve(maker):
     assert "No position in the ad is known for its readings" in page.text
 
 
+def test_emotions_that_could_not_be_read_are_stated(maker):
+    made = maker(length=10.0)
+    made.static_faces = 3
+    play = made.play(made.ad("tea", 2.0), 0.0, 2.0)
+    for step in range(8):
+        made.reading(play, 1, step / 4, step / 4, withheld="too dark" if step < 2 else "turned away")
+    text, page = render(made)
+    assert "no face well enough to read an emotion from it while an ad was on." in page.text
+    assert "While this ad was on no face could be read well enough for an emotion" in page.text
+    assert "no emotion could be read" in page.text
+    assert "Why readings have no emotion, as shares of all readings: turned away 75.0%, too dark 25.0%." in page.text
+    assert "Readings without emotion100.0%" in page.text
+    assert "Static faces3" in page.text
+    assert not re.search(r"\bnan\b", text, flags=re.IGNORECASE)
+    # What is known is still drawn and listed.
+    assert [label for label in page.labels if label.startswith("Curve of Tea over 2 seconds: only attention")]
+    assert page.tags.count("details") == 1
+
+
+def test_a_session_that_was_read_throughout_names_no_reason(rendered):
+    _, page = read(rendered)
+    assert "Readings without emotion0.0%" in page.text
+    assert "Why readings have no emotion" not in page.text
+    assert "is not guessed at" in page.text
+    assert "taken for a poster or a still picture" in page.text
+
+
+def test_too_few_read_viewers_are_stated(maker):
+    made = maker()
+    play = made.play(made.ad("tea", 4.0), 0.0, 4.0)
+    for viewer in (1, 2):
+        for second in range(4):
+            made.reading(play, viewer, second + 0.5, second + 0.5, HAPPY, withheld="cut off" if viewer == 1 else None)
+    _, page = render(made, min_viewers=2)
+    assert "Tea: all measures of emotion; the emotion of 1 viewer could be read, 2 are needed." in page.text
+    made.reading(play, 1, 0.6, 0.6, HAPPY)
+    _, page = render(made, min_viewers=2)
+    assert (
+        "Tea, seconds 1–3: curves of valence, curves of emotions, impact; "
+        "in these seconds the emotion of fewer than 2 viewers could be read." in page.text
+    )
+
+
+@pytest.mark.parametrize(
+    ("ad", "expected"),
+    [
+        ({"mean_valence": 0.1, "opportunities": 3}, ""),
+        ({"mean_valence": None, "opportunities": 3}, "no emotion could be read"),
+        ({"mean_valence": None, "opportunities": 0}, "nobody was in view"),
+        ({"mean_valence": None, "opportunities": None}, "never measured"),
+    ],
+)
+def test_why_there_is_no_mean(ad, expected):
+    ad |= {"ad_id": "tea", "version": None}
+    other = {"ad_id": "milk", "figures": ["mean_valence"]}
+    assert html.why_no_mean(ad, [other, {"ad_id": "tea", "figures": ["timeline"]}]) == expected
+    if ad["mean_valence"] is None:
+        assert html.why_no_mean(ad, [other | {"ad_id": "tea"}]) == "withheld: too few viewers"
+
+
 def test_withheld_figures_are_stated(session):
     _, page = render(session, min_viewers=7)
     assert "This report shows no figure about fewer than 7 viewers." in page.text

@@ -239,6 +239,17 @@ class TestBaseline:
         # Viewer 1: median of -0.2, 0.0 and 0.1; viewer 2: only -0.3; the reading before play 2 is not for play 1.
         assert found.tolist() == pytest.approx([-0.2, 0.0, 0.5, 0.8])
 
+    def test_withheld_valence_is_in_no_baseline_and_stays_unknown(self):
+        found = self.corrected(
+            valence=np.array([np.nan, 0.0, np.nan, 0.5]),
+            between_play=ints(1, 1),
+            between_viewer=ints(1, 2),
+            between_valence=np.array([0.4, np.nan]),
+        )
+        # Viewer 1: median of 0.0 and 0.4; viewer 2 has no valence before.
+        assert found[1] == pytest.approx(-0.2)
+        assert np.isnan(found[[0, 2, 3]]).all()
+
     def test_no_baseline_at_all(self):
         assert np.isnan(self.corrected(position_ms=np.full(4, np.nan))).all()
 

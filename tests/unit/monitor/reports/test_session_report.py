@@ -162,10 +162,11 @@ def second_opinion(data, ad):
             watchers.add(viewer)
     viewers = sorted(per_viewer)
     own = {v: [i for i in mine if r.viewer[i] == v] for v in viewers}
+    read = {v: known for v in viewers if (known := [i for i in own[v] if r.withheld[i] < 0])}
     seconds = math.ceil(ad.duration_ms / 1000 - 0.1)
     curve = []
     for k in range(seconds):
-        rows = []
+        rows, looks = [], []
         for v in viewers:
             inside = [
                 i
@@ -173,27 +174,29 @@ def second_opinion(data, ad):
                 if not math.isnan(r.position_ms[i]) and min(int(r.position_ms[i] // 1000), seconds - 1) == k
             ]
             if inside:
+                looks.append(np.mean(r.attentive[inside]))
+            if inside := [i for i in inside if r.withheld[i] < 0]:
                 rows.append(
                     [
                         np.mean(r.valence[inside]),
-                        np.mean(r.attentive[inside]),
                         np.mean(r.expressiveness[inside]),
                         *np.mean(r.probabilities[inside], axis=0),
                     ]
                 )
-        curve.append(np.array(rows))
+        curve.append((np.array(rows), looks))
     return {
         "opportunities": len(viewers),
+        "emotion_viewers": len(read),
         "watchers": len(watchers),
         "dwell_s": dwell,
         "attention_s": attention,
         "attraction_ratio": attention / dwell,
         "conversion": len(watchers) / len(viewers),
         "mean_dwell_s": statistics.mean(statistics.mean(per_viewer[v]) for v in viewers),
-        "mean_valence": statistics.mean(float(np.mean(r.valence[own[v]])) for v in viewers),
-        "expressiveness": statistics.mean(float(np.mean(r.expressiveness[own[v]])) for v in viewers),
-        "uncertain_share": float(np.mean(r.uncertain[mine])),
-        "mean_probabilities": np.mean([np.mean(r.probabilities[own[v]], axis=0) for v in viewers], axis=0),
+        "mean_valence": statistics.mean(float(np.mean(r.valence[known])) for known in read.values()),
+        "expressiveness": statistics.mean(float(np.mean(r.expressiveness[known])) for known in read.values()),
+        "uncertain_share": float(np.mean(r.uncertain[[i for known in read.values() for i in known]])),
+        "mean_probabilities": np.mean([np.mean(r.probabilities[known], axis=0) for known in read.values()], axis=0),
     }, curve
 
 
@@ -211,21 +214,22 @@ def test_equals_an_independent_calculation(any_session):
         for key, value in figures.items():
             assert entry[key] == pytest.approx(value, abs=1e-9), key
         assert len(entry["timeline"]) == len(curve)
-        for second, rows in zip(entry["timeline"], curve, strict=True):
-            assert second["n"] == len(rows)
+        for second, (rows, looks) in zip(entry["timeline"], curve, strict=True):
+            assert (second["n"], second["emotion_viewers"]) == (len(looks), len(rows))
+            assert second["attention"] == (pytest.approx(np.mean(looks), abs=1e-9) if looks else None)
             if not len(rows):
+                assert second["valence"] is second["probabilities"] is second["expressiveness"] is None
                 continue
             assert second["valence"] == pytest.approx(rows[:, 0].mean(), abs=1e-9)
             assert second["valence_median"] == pytest.approx(np.median(rows[:, 0]), abs=1e-9)
-            assert second["attention"] == pytest.approx(rows[:, 1].mean(), abs=1e-9)
-            assert second["expressiveness"] == pytest.approx(rows[:, 2].mean(), abs=1e-9)
+            assert second["expressiveness"] == pytest.approx(rows[:, 1].mean(), abs=1e-9)
             for j, emotion in enumerate(EMOTIONS):
-                column = rows[:, 3 + j]
+                column = rows[:, 2 + j]
                 assert second["probabilities"][emotion] == pytest.approx(column.mean(), abs=1e-9)
                 assert second["probabilities_median"][emotion] == pytest.approx(np.median(column), abs=1e-9)
                 assert second["share_over_half"][emotion] == pytest.approx((column > 0.5).mean(), abs=1e-9)
             compared += 1
-        values = [rows[:, 0].mean() for rows in curve if len(rows)]
+        values = [rows[:, 0].mean() for rows, _ in curve if len(rows)]
         assert entry["peak_valence"] == pytest.approx(max(values), abs=1e-9)
     assert compared >= 10
 
@@ -249,13 +253,134 @@ def test_laws(any_session):
         assert ad["attention_s"] <= ad["dwell_s"]
         assert 0 <= ad["attraction_ratio"] <= 1
         assert ad["watchers"] <= ad["opportunities"]
+        assert 0 < ad["emotion_viewers"] <= ad["opportunities"]
         assert sum(ad["mean_probabilities"].values()) == pytest.approx(1)
-        assert ad["mean_valence_low"] <= ad["mean_valence"] <= ad["mean_valence_high"]
+        if ad["emotion_viewers"] > 1:
+            assert ad["mean_valence_low"] <= ad["mean_valence"] <= ad["mean_valence_high"]
         for second in ad["timeline"]:
             if second["probabilities"] is not None:
                 assert sum(second["probabilities"].values()) == pytest.approx(1)
             if second["valence_low"] is not None:
                 assert second["valence_low"] <= second["valence"] <= second["valence_high"]
+
+
+# --- emotions that could not be read, and pictures ---
+
+
+@pytest.fixture
+def half_read(maker):
+    """One ad of 3 s. Viewer 1 can be read in the first second only, viewer 2 never, viewer 3 always."""
+    made = maker(length=10.0)
+    play = made.play(made.ad("tea", 3.0), 2.0, 3.0)
+    for step in range(12):
+        position = step * 0.25
+        at = 2.0 + position
+        made.reading(play, 1, at, position, HAPPY, withheld=None if position < 1 else "turned away")
+        made.reading(play, 2, at, position, withheld="too small")
+        if position >= 1:
+            made.reading(play, 3, at, position, SAD, uncertain=True, attentive=False)
+    return made
+
+
+def test_withheld_readings_count_for_presence_and_attention_only(half_read):
+    report = build_report(half_read.data())
+    (ad,) = report["ads"]
+    assert (ad["opportunities"], ad["emotion_viewers"], ad["watchers"], ad["readings"]) == (3, 2, 2, 32)
+    assert ad["dwell_s"] == pytest.approx(3 + 3 + 2)
+    assert ad["attention_s"] == pytest.approx(6)
+    assert ad["mean_valence"] == pytest.approx((0.75 - 0.6) / 2)
+    assert ad["mean_valence_corrected"] == pytest.approx(0.0), "viewer 3 came too late, viewer 2 has no baseline"
+    assert ad["uncertain_share"] == pytest.approx(8 / 12)
+    assert list(ad["mean_probabilities"].values()) == pytest.approx(((np.array(HAPPY) + np.array(SAD)) / 2).tolist())
+    assert [(s["n"], s["emotion_viewers"], s["valence"]) for s in ad["timeline"]] == [
+        (2, 1, pytest.approx(0.75)),
+        (3, 1, pytest.approx(-0.6)),
+        (3, 1, pytest.approx(-0.6)),
+    ]
+    assert [s["attention"] for s in ad["timeline"]] == pytest.approx([1, 2 / 3, 2 / 3])
+    assert ad["impact"] == pytest.approx((0.8 + 0.0) / 2), "of those who can be read only viewer 3 saw the end"
+    assert report["quality"]["uncertain_share"] == pytest.approx(8 / 12)
+    assert report["quality"]["withheld_readings"] == pytest.approx(
+        {"too small": 12 / 32, "too blurred": 0, "too dark": 0, "turned away": 8 / 32, "cut off": 0, "count only": 0}
+    )
+    assert report["withheld"] == []
+
+
+def test_second_with_viewers_and_without_any_emotion(half_read):
+    half_read.rows = [row for row in half_read.rows if row[1] != 3]
+    (ad,) = build_report(half_read.data())["ads"]
+    first, second, _ = ad["timeline"]
+    assert (first["n"], first["valence"], first["valence_low"]) == (2, pytest.approx(0.75), None)
+    assert (second["n"], second["emotion_viewers"], second["attention"]) == (2, 0, 1.0)
+    emotional = ("valence", "valence_median", "valence_corrected", "expressiveness", "probabilities", "share_over_half")
+    assert {key: second[key] for key in emotional} == dict.fromkeys(emotional)
+    assert ad["impact"] is None, "nobody who saw the end can be read"
+    assert ad["peak_valence"] == pytest.approx(0.75)
+
+
+def test_ad_of_which_no_emotion_is_known(maker):
+    made = maker()
+    play = made.play(made.ad("tea", 2.0), 0.0, 2.0)
+    for step in range(8):
+        made.reading(play, 1, step / 4, step / 4, withheld="count only")
+    report = build_report(made.data())
+    (ad,) = report["ads"]
+    assert (ad["opportunities"], ad["watchers"], ad["emotion_viewers"], ad["dwell_s"]) == (1, 1, 0, 2.0)
+    unknown = ("mean_valence", "mean_probabilities", "dominant_emotion", "expressiveness", "uncertain_share", "impact")
+    assert {key: ad[key] for key in unknown} == dict.fromkeys(unknown)
+    assert ad["moments"] == []
+    assert report["withheld"] == [], "not known is not withheld"
+    assert report["quality"]["uncertain_share"] is None
+    assert report["quality"]["withheld_readings"]["count only"] == 1.0
+    json.dumps(report, allow_nan=False)
+
+
+def test_readings_between_ads_without_an_emotion_are_no_baseline(maker):
+    made = maker()
+    play = made.play(made.ad("tea", 2.0), 5.0, 2.0)
+    made.reading(-1, 1, 3.0, math.nan, withheld="too dark")
+    made.reading(-1, 1, 4.0, math.nan, SAD)
+    made.reading(play, 1, 6.5, 1.5, HAPPY)
+    (ad,) = build_report(made.data())["ads"]
+    assert ad["mean_valence_corrected"] == pytest.approx(0.75 + 0.6)
+
+
+def test_too_few_viewers_with_an_emotion_are_withheld(half_read):
+    report = build_report(half_read.data(), min_viewers=3)
+    (ad,) = report["ads"]
+    assert (ad["opportunities"], ad["watchers"], ad["dwell_s"]) == (3, 2, pytest.approx(8))
+    assert ad["mean_valence"] is ad["dominant_emotion"] is ad["uncertain_share"] is None
+    assert [second["valence"] for second in ad["timeline"]] == [None] * 3
+    assert [second["attention"] for second in ad["timeline"]] == [None, pytest.approx(2 / 3), pytest.approx(2 / 3)]
+    about_emotion, about_second = report["withheld"]
+    assert about_emotion["why"] == "the emotion of 2 viewers could be read, 3 are needed"
+    assert "mean_valence" in about_emotion["figures"]
+    assert "watchers" not in about_emotion["figures"]
+    assert (about_second["seconds"], about_second["figures"]) == ([0], ["timeline"])
+
+
+def test_thin_seconds_of_emotion_are_withheld(half_read):
+    report = build_report(half_read.data(), min_viewers=2)
+    (ad,) = report["ads"]
+    assert ad["mean_valence"] == pytest.approx(0.075)
+    assert [second["valence"] for second in ad["timeline"]] == [None] * 3
+    assert [second["attention"] for second in ad["timeline"]] == pytest.approx([1, 2 / 3, 2 / 3])
+    (entry,) = report["withheld"]
+    assert (entry["ad_id"], entry["seconds"]) == ("tea", [0, 1, 2])
+    assert entry["figures"] == [
+        "timeline.valence",
+        "timeline.expressiveness",
+        "timeline.probabilities",
+        "peak_valence",
+        "attraction",
+        "impact",
+    ]
+    assert entry["why"] == "in these seconds the emotion of fewer than 2 viewers could be read"
+
+
+def test_static_faces_are_only_counted(half_read):
+    half_read.static_faces = 2
+    assert build_report(half_read.data())["session"]["static_faces"] == 2
 
 
 # --- repeated plays, versions ---
@@ -327,6 +452,7 @@ def test_empty_session(maker):
     assert report["session"]["viewers"] == 0
     assert report["session"]["attention_s"] is None
     assert report["quality"]["measured_share"] is None
+    assert report["quality"]["withheld_readings"] is None
     json.dumps(report, allow_nan=False)
 
 

@@ -52,20 +52,25 @@ def make_reading() -> Callable[..., FaceReading]:
         attentive: bool = True,
         uncertain: bool = False,
         at_ns: int = 0,
+        withheld: str | None = None,
+        static: bool = False,
     ) -> FaceReading:
+        known = withheld is None
         p = np.full(len(EMOTIONS), (1 - probability) / (len(EMOTIONS) - 1))
         p[EMOTIONS.index(emotion)] = probability
         return FaceReading(
             viewer,
             at_ns,
             box,
-            tuple(float(value) for value in p),
-            float(valence(p)),
-            float(expressiveness(p)),
-            uncertain,
+            tuple(float(value) for value in p) if known else None,
+            float(valence(p)) if known else None,
+            float(expressiveness(p)) if known else None,
+            uncertain or not known,
             HeadPose(0.0, 0.0, 0.0),
             attentive,
             0.9,
+            withheld,
+            static,
         )
 
     return build

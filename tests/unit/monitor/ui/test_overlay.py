@@ -11,13 +11,14 @@ from PyQt5.QtCore import QRect, QRectF, QTimer
 from PyQt5.QtGui import QColor, QImage, QPainter
 
 from detector.emotions import EMOTIONS
-from detector.types import AnalysedFrame, Box
+from detector.types import WITHHELD_REASONS, AnalysedFrame, Box
 from monitor.ui import style
+from monitor.ui.bars import ProbabilityBars
 from monitor.ui.overlay import Overlay
-from monitor.ui.painting import MINUS, NO_VALUE
+from monitor.ui.painting import MINUS, NO_VALUE, text_width
 from monitor.ui.preview import Preview
 from monitor.ui.style import EMOTION_COLOURS
-from monitor.ui.texts import texts_for
+from monitor.ui.texts import LANGUAGES, texts_for
 from monitor.ui.valence_curve import GAP_S, WINDOW_S, ValenceCurve, ValenceHistory
 
 ENGLISH = texts_for("en")
@@ -165,6 +166,32 @@ def test_other_words_in_german(qtbot, make_reading, make_view):
     assert overlay.audience.text == "1 Person · 1 aufmerksam"
 
 
+def test_a_viewer_without_an_emotion_counts_and_says_why(overlay, make_reading, make_view):
+    show(overlay, make_view(make_reading(4, withheld="too small"), preview=np.zeros((90, 160, 3), np.uint8)))
+    assert overlay.audience.text == "1 viewer · 1 looking"
+    assert overlay.preview.labels == ("4  too small",)
+    assert overlay.bars.title == "Viewer 4: too small"
+    assert overlay.bars.subtitle == ""
+    assert {value for _, value in overlay.bars.rows} == {0.0}
+    assert overlay.curve.value_text == NO_VALUE
+    overlay.grab()
+
+
+def test_pictures_are_neither_counted_nor_chosen_nor_averaged(overlay, make_reading, make_view):
+    poster = make_reading(1, "happy", 1.0, box=Box(0.5, 0.2, 0.4, 0.6), static=True)
+    person = make_reading(2, "sad", 1.0, attentive=False)
+    show(overlay, make_view(poster, person, preview=np.zeros((90, 160, 3), np.uint8)))
+    assert overlay.audience.text == "1 viewer · 0 looking"
+    assert overlay.preview.labels == ("picture", "2  sad 100 %")
+    assert overlay.bars.title == "Viewer 2"
+    assert overlay.curve.value_text == MINUS + "1.00"
+    show(overlay, make_view(poster, at_ns=SECOND_NS))
+    assert overlay.audience.text == "nobody in view"
+    assert overlay.bars.title == "No viewer"
+    assert overlay.curve.value_text == NO_VALUE
+    overlay.grab()
+
+
 # --- preview ---------------------------------------------------------------------------------------------------------
 
 
@@ -215,6 +242,45 @@ def test_faces_beyond_the_edge_and_a_crowd_are_drawn(qtbot, make_reading):
     assert len(preview.labels) == 19
 
 
+def test_faces_without_an_emotion_are_grey_and_pictures_are_dimmed(qtbot, make_reading):
+    preview = Preview(ENGLISH)
+    qtbot.addWidget(preview)
+    preview.resize(320, 180)
+
+    def drawn(**kind):
+        preview.show_frame(
+            np.zeros((180, 320, 3), np.uint8), [make_reading(1, "happy", box=Box(0.3, 0.3, 0.4, 0.5), **kind)]
+        )
+        image = preview.grab().toImage()
+        assert differs(image, EMOTION_COLOURS["happy"]).any() == (not kind)
+        grey = differs(image, style.UNREAD)
+        return QColor(image.pixel(96, 100)).lightness(), grey[34:53, 96:].sum()
+
+    drawn()
+    box, label = drawn(withheld="too dark")
+    assert label > 400
+    for kind in ({"static": True}, {"static": True, "withheld": "too dark"}):
+        dimmed, words = drawn(**kind)
+        assert 20 < dimmed < 0.6 * box
+        assert 20 < words < 0.3 * label
+
+
+def test_a_viewer_hides_a_picture_and_takes_its_room_for_the_label(qtbot, make_reading):
+    preview = Preview(ENGLISH)
+    qtbot.addWidget(preview)
+    preview.resize(320, 180)
+    box = Box(0.3, 0.3, 0.4, 0.5)
+    poster, person = make_reading(1, box=box, static=True), make_reading(2, "happy", box=box)
+    images = []
+    for readings in ([poster, person], [person, poster]):
+        preview.show_frame(np.zeros((180, 320, 3), np.uint8), readings)
+        images.append(preview.grab().toImage())
+    assert images[0] == images[1]
+    yellow = differs(images[0], EMOTION_COLOURS["happy"])
+    assert yellow[35:52, 100:160].mean() > 0.3
+    assert yellow[100, 94:99].any()
+
+
 def test_an_old_picture_is_darkened_and_has_no_boxes(qtbot, make_reading):
     preview = Preview(ENGLISH)
     qtbot.addWidget(preview)
@@ -249,10 +315,34 @@ def test_bars_say_when_a_reading_is_not_sure(overlay, make_reading):
     assert overlay.bars.subtitle == "looks away"
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_title_of_empty_bars_leaves_room_for_the_eye(qtbot, overlay, make_reading, language):
+    bars = ProbabilityBars(texts_for(language))
+    qtbot.addWidget(bars)
+    for reason in WITHHELD_REASONS:
+        bars.show_reading(make_reading(99_999, withheld=reason))
+        used = text_width(bars.title, 15, bold=True) + text_width(bars.subtitle, 13) + 13 * 1.35 + 6
+        assert used < overlay.bars.width(), bars.title
+
+
+def test_the_eye_of_empty_bars_says_who_looks(overlay, make_reading):
+    seen = []
+    for attentive in (True, False):
+        overlay.bars.show_reading(make_reading(withheld="cut off", attentive=attentive))
+        seen.append(differs(overlay.bars.grab().toImage(), style.GOOD.name())[:26].any())
+    assert seen == [True, False]
+
+
+def test_empty_bars_have_no_colour(overlay, make_reading):
+    overlay.bars.show_reading(make_reading(withheld="cut off"))
+    image = overlay.bars.grab().toImage()
+    assert not any(differs(image, EMOTION_COLOURS[name], 20).any() for name in ("happy", "angry", "disgust"))
+
+
 def test_every_emotion_has_its_own_readable_colour():
     assert set(EMOTION_COLOURS) == set(EMOTIONS)
     assert len(set(EMOTION_COLOURS.values())) == len(EMOTIONS)
-    for colour in EMOTION_COLOURS.values():
+    for colour in (*EMOTION_COLOURS.values(), style.UNREAD.name()):
         # Contrast of the dark label text on it, by the formula of WCAG 2.1; 4.5 is its level AA.
         assert (luminance(colour) + 0.05) / (luminance(style.INK.name()) + 0.05) >= 4.5
 
@@ -274,6 +364,16 @@ def test_the_curve_is_the_mean_over_viewers(make_reading):
     history = ValenceHistory()
     history.add(frame_at(1, make_reading(1, "happy", 1.0), make_reading(2, "sad", 1.0), make_reading(3, "happy", 1.0)))
     assert list(history.segments(2 * SECOND_NS)) == [[(-1.0, pytest.approx(1 / 3))]]
+
+
+def test_the_curve_leaves_out_who_has_no_emotion(make_reading):
+    history = ValenceHistory()
+    happy, sad = make_reading(1, "happy", 1.0), make_reading(2, "sad", 1.0)
+    hidden, poster = make_reading(3, withheld="too small"), make_reading(4, "sad", 1.0, static=True)
+    for at_s, readings in ((1.0, (happy, sad, hidden, poster)), (1.2, (happy, hidden)), (1.4, (hidden, poster))):
+        history.add(frame_at(at_s, *readings))
+    assert [value for run in history.segments(2 * SECOND_NS) for _, value in run] == [0.0, 1.0]
+    assert math.isnan(history.newest[1])
 
 
 def test_gaps_stay_gaps(make_reading):

@@ -6,8 +6,9 @@ from typing import get_args
 import pytest
 
 from detector.emotions import EMOTIONS
+from detector.types import WITHHELD_REASONS
 from monitor.pipeline.live import SensorState
-from monitor.ui.texts import LANGUAGES, TEXTS, texts_for
+from monitor.ui.texts import LANGUAGES, TEXTS, texts_for, withheld_text
 
 
 def fields(text):
@@ -27,6 +28,15 @@ def test_every_language_has_every_text_with_the_same_fields(language):
 def test_every_emotion_and_state_has_a_word(language):
     assert all(f"emotion_{name}" in TEXTS[language] for name in EMOTIONS)
     assert all(f"state_{state}" in TEXTS[language] for state in get_args(SensorState))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_reason_has_a_short_text_of_its_own(language):
+    words = [withheld_text(TEXTS[language], reason) for reason in WITHHELD_REASONS]
+    assert len({*words, TEXTS[language]["static"]}) == len(WITHHELD_REASONS) + 1
+    assert all(0 < len(word) <= 14 for word in words)
+    assert withheld_text(TEXTS["en"], "too small") == "too small"
+    assert withheld_text(TEXTS["de"], "too small") == "zu klein"
 
 
 @pytest.mark.parametrize("code", ["de", "DE", "de_AT.UTF-8", "de-CH", " de "])
