@@ -132,8 +132,8 @@ def test_a_signal_while_the_sensor_starts_is_obeyed(program, mode, pause_s):
 
 
 def test_a_sensor_that_dies_at_every_start_is_an_error(program):
-    (program.folder / "mediapipe").mkdir()
-    (program.folder / "mediapipe" / "__init__.py").write_text("import os; os.kill(os.getpid(), 11)")
+    (program.folder / "ai_edge_litert").mkdir()
+    (program.folder / "ai_edge_litert" / "__init__.py").write_text("import os; os.kill(os.getpid(), 11)")
     program.environment["PYTHONPATH"] = str(program.folder)
     sentence = program.complaint("run", "--headless", "--source", "demo", status=1)
     assert "died 3 times" in sentence
