@@ -37,7 +37,7 @@ EMOTION_COLOURS: Mapping[str, str] = MappingProxyType(
     }
 )
 
-PANEL = QColor(11, 14, 20, 214)
+PANEL = QColor(11, 14, 20, 236)
 PANEL_EDGE = QColor(255, 255, 255, 30)
 DENSE_PANEL = QColor("#0B0E14")
 """Under long texts, which an ad that shines through would disturb."""
