@@ -151,6 +151,7 @@ def test_ads_adapt_and_the_log_says_why(program):
     assert "calm" in proof.stdout or "calm" in (folder / "proof.csv").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_two_replays_with_an_adaptive_policy_are_identical(program, demo_video, make_playlist):
     playlist = make_playlist([2, 2, 2])
     dumps = []
