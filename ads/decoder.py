@@ -1,7 +1,7 @@
-"""The one thread that decodes: it prepares frames a little ahead of the show, for the present ad and for the next.
+"""Decodes a little ahead of the show: one thread for each ad that is shown or about to be.
 
-A `Deck` is an ad with its frames in waiting. The decode thread alone opens, reads and closes media; the show takes
-frames from decks and never waits for it.
+A `Deck` is an ad with its frames in waiting. Its own thread alone opens, reads and closes the media; the show takes frames
+from decks and never waits for them. A file that takes for ever to open therefore holds up nothing but itself.
 """
 
 from __future__ import annotations
@@ -25,15 +25,21 @@ logger = logging.getLogger(__name__)
 THREAD_NAME = "ad-decoder"
 
 FRAMES_AHEAD = 10
-"""A third of a second of usual video: more than a picture of the next ad takes to open."""
+"""A third of a second of usual video: rides out a busy moment of the machine."""
 
 BYTES_AHEAD = 64 << 20
 """Bounds the frames in waiting of one deck on very large screens; two are always kept."""
 
 JOIN_TIMEOUT_S = 5.0
-"""How long stopping waits for a decode that is under way."""
+"""How long stopping waits for decodes that are under way."""
 
-_IDLE_WAIT_S = 1.0
+STUCK_AFTER_S = 3.0
+"""A thread that goes on for so long after its deck was closed hangs in the file; that file is not tried again meanwhile,
+so that threads cannot pile up."""
+
+
+class HangingMediaError(MediaError):
+    """A media file that cannot be read at present, although it may be sound."""
 
 
 class Deck:
@@ -41,17 +47,21 @@ class Deck:
 
     Attributes:
         ad: What is decoded.
+        start_ns: The position at which it begins, nanoseconds.
     """
 
-    def __init__(self, ad: Ad, changed: threading.Condition) -> None:
+    def __init__(self, ad: Ad, start_ns: int, changed: threading.Condition) -> None:
         self.ad = ad
+        self.start_ns = start_ns
         self._changed = changed
         self._waiting: deque[MediaFrame] = deque()
         self._exhausted = False
         self._error: MediaError | None = None
         self._wanted_ns = -1
-        self._closed = False
+        self._closed_s: float | None = None
         self._outdated = False
+        self._busy = False
+        self._passed_over = 0
 
     @property
     def ready(self) -> bool:
@@ -60,10 +70,21 @@ class Deck:
             return bool(self._waiting)
 
     @property
+    def starved(self) -> bool:
+        """Whether no frame waits although more are to come."""
+        with self._changed:
+            return not self._waiting and not self._exhausted
+
+    @property
     def error(self) -> MediaError | None:
         """What stopped the decoding, once the frames before it have been taken; else None."""
         with self._changed:
             return None if self._waiting else self._error
+
+    @property
+    def passed_over(self) -> int:
+        """How many frames were never shown, because a newer one was due as well."""
+        return self._passed_over
 
     def take_due(self, position_ns: int) -> MediaFrame | None:
         """Takes the newest frame that is due at a position, and drops the older ones.
@@ -77,52 +98,64 @@ class Deck:
         newest = None
         with self._changed:
             while self._waiting and self._waiting[0].position_ns <= position_ns:
+                self._passed_over += newest is not None
                 newest = self._waiting.popleft()
+                self._passed_over += newest.left_out
             self._wanted_ns = position_ns
             if newest is not None:
                 self._changed.notify_all()
         return newest
 
     def close(self) -> None:
-        """Gives up the frames in waiting; the decode thread closes the media. Safe to call again."""
+        """Gives up the frames in waiting; the deck's thread closes the media and ends. Safe to call again."""
         with self._changed:
-            self._closed = True
+            if self._closed_s is None:
+                self._closed_s = time.monotonic()
             self._waiting.clear()
             self._changed.notify_all()
 
-    # --- the decoder's side ---
-
-    @property
-    def closed(self) -> bool:
-        """Whether nobody takes frames any more."""
-        return self._closed
+    # --- the decoder's side; the caller holds the condition, except for `wanted_ns` ---
 
     def wanted_ns(self) -> int:
         """The position that the show has reached, -1 before its start."""
         return self._wanted_ns
 
+    @property
+    def closed(self) -> bool:
+        """Whether nobody takes frames any more."""
+        return self._closed_s is not None
+
+    @property
+    def idle(self) -> bool:
+        """Whether its thread has nothing to do at present."""
+        return not self._busy and not self.wants_more
+
+    @property
+    def stuck(self) -> bool:
+        """Whether its thread ought to have ended long ago."""
+        return self._closed_s is not None and time.monotonic() - self._closed_s > STUCK_AFTER_S
+
+    @property
     def wants_more(self) -> bool:
         """Whether a further frame is to be decoded."""
-        with self._changed:
-            if self._closed or self._error is not None:
-                return False
-            if self._outdated:
-                return True
-            if self._exhausted:
-                return False
-            held = len(self._waiting)
-            return held < 2 or (held < FRAMES_AHEAD and (held + 1) * self._waiting[0].rgb.nbytes <= BYTES_AHEAD)
+        if self._closed_s is not None or self._error is not None:
+            return False
+        if self._outdated:
+            return True
+        if self._exhausted:
+            return False
+        held = len(self._waiting)
+        return held < 2 or (held < FRAMES_AHEAD and (held + 1) * self._waiting[0].rgb.nbytes <= BYTES_AHEAD)
 
     def outdate(self) -> None:
-        """Asks for the ad to be decoded again from its start."""
-        with self._changed:
-            self._outdated = True
+        """Asks for what can be made again in another size: all that does not move, or has not begun."""
+        self._outdated = self._outdated or self.ad.kind == "image" or self._wanted_ns < 0
 
-    def begin_again(self) -> bool:
-        """Answers a call of `outdate`: returns whether there was one since the last time."""
-        with self._changed:
-            outdated, self._outdated = self._outdated, False
-            return outdated
+    def begin(self) -> bool:
+        """Marks the thread as busy with the next frame; returns whether it has to begin with the first one again."""
+        self._busy = True
+        again, self._outdated = self._outdated, False
+        return again
 
     def store(self, frame: MediaFrame | None, error: MediaError | None, *, instead: bool) -> None:
         """Puts a frame in waiting, or notes that none follows, because of an error or because it is the end.
@@ -132,17 +165,17 @@ class Deck:
             error: Why it is the end, if not because all is decoded.
             instead: Whether it replaces all that waits.
         """
-        with self._changed:
-            if instead:
-                self._waiting.clear()
-            if frame is not None and not self._closed:
-                self._waiting.append(frame)
-            self._exhausted = frame is None
-            self._error = error
+        if instead:
+            self._waiting.clear()
+        if frame is not None and not self.closed:
+            self._waiting.append(frame)
+        self._exhausted = frame is None
+        self._error = error
+        self._busy = False
 
 
 class FrameDecoder:
-    """Owns the decode thread. A context manager; `start` and `stop` are called by its owner.
+    """Owns the decks and their threads. A context manager; `start` and `stop` are called by its owner.
 
     Args:
         viewport: Width and height in pixels that frames are to fit.
@@ -151,11 +184,10 @@ class FrameDecoder:
     def __init__(self, viewport: Size) -> None:
         self._changed = threading.Condition()
         self._viewport = viewport
-        self._decks: list[Deck] = []
-        self._busy = False
+        self._running: dict[Deck, threading.Thread] = {}
+        self._started = False
         self._stopping = False
         self._crash: BaseException | None = None
-        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> FrameDecoder:
         self.start()
@@ -166,34 +198,42 @@ class FrameDecoder:
 
     @property
     def crash(self) -> BaseException | None:
-        """The error that ended the thread, which only a mistake in this program can cause; else None."""
+        """The error that ended a thread, which only a mistake in this program can cause; else None."""
         return self._crash
 
     def start(self) -> None:
-        """Starts the decode thread."""
-        if self._thread is not None:
+        """Allows decks to be loaded."""
+        if self._started:
             raise AdsError("A decoder can be started only once; make a new one.")
-        self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
-        self._thread.start()
+        self._started = True
 
-    def load(self, ad: Ad) -> Deck:
-        """Begins to decode an ad from its start; returns at once. Decks loaded earlier are served first."""
-        deck = Deck(ad, self._changed)
+    def load(self, ad: Ad, start_ns: int = 0) -> Deck:
+        """Begins to decode an ad; returns at once.
+
+        Args:
+            ad: What to decode.
+            start_ns: The position whose picture comes first, nanoseconds.
+        """
+        deck = Deck(ad, start_ns, self._changed)
+        thread = threading.Thread(target=self._run, args=(deck,), name=THREAD_NAME, daemon=True)
         with self._changed:
-            self._decks.append(deck)
-            self._changed.notify_all()
+            if any(other.ad.path == ad.path and other.stuck for other in self._running):
+                hangs = f"{ad.path} still hangs since it was tried before; check the disk, or replace the file."
+                deck.store(None, HangingMediaError(hangs), instead=False)
+            elif not self._stopping:
+                self._running[deck] = thread
+                thread.start()
         return deck
 
     def set_viewport(self, viewport: Size) -> None:
-        """Sets the size that frames decoded from now on are to fit; what does not move, or has not
-        begun, is decoded again."""
+        """Sets the size that frames decoded from now on are to fit; what does not move, or has not begun, is decoded
+        again."""
         with self._changed:
             if viewport == self._viewport:
                 return
             self._viewport = viewport
-            for deck in self._decks:
-                if deck.ad.kind == "image" or deck.wanted_ns() < 0:
-                    deck.outdate()
+            for deck in self._running:
+                deck.outdate()
             self._changed.notify_all()
 
     def wait_idle(self, timeout: float) -> bool:
@@ -205,92 +245,68 @@ class FrameDecoder:
         Returns:
             Whether that is so now.
         """
-        deadline = time.monotonic() + timeout
         with self._changed:
-            while not self._idle():
-                left = deadline - time.monotonic()
-                if left <= 0 or not self._changed.wait(left):
-                    return self._idle()
-        return True
+            return self._changed.wait_for(lambda: all(deck.idle for deck in self._running), timeout)
 
     def stop(self) -> None:
-        """Ends the thread, which closes all media, and waits for it. Safe to call again."""
+        """Ends the threads, which close all media, and waits for them. Safe to call again."""
         with self._changed:
             self._stopping = True
-            self._changed.notify_all()
-        if self._thread is not None:
-            self._thread.join(JOIN_TIMEOUT_S)
-            if self._thread.is_alive():
-                logger.error("The thread %s did not end within %.0f s", THREAD_NAME, JOIN_TIMEOUT_S)
-
-    def _idle(self) -> bool:
-        return self._stopping or (not self._busy and self._next_deck() is None)
-
-    def _next_deck(self) -> Deck | None:
-        return next((deck for deck in self._decks if deck.wants_more()), None)
+            running = dict(self._running)
+        for deck in running:
+            deck.close()
+        deadline = time.monotonic() + JOIN_TIMEOUT_S
+        for deck, thread in running.items():
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                logger.error("Decoding %s did not end within %.0f s", deck.ad.path, JOIN_TIMEOUT_S)
 
     def _current_viewport(self) -> Size:
         return self._viewport
 
-    def _run(self) -> None:
-        opened: dict[Deck, Iterator[MediaFrame]] = {}
+    def _run(self, deck: Deck) -> None:
+        source: Iterator[MediaFrame] | None = None
         try:
-            while self._step(opened):
-                pass
+            while True:
+                with self._changed:
+                    self._changed.wait_for(lambda: deck.closed or deck.wants_more)
+                    if deck.closed:
+                        break
+                    again = deck.begin()
+                if again or source is None:
+                    _close(source)
+                    source = self._open(deck)
+                frame, error = _next(source)
+                if frame is not None and frame.position_ns >= deck.ad.duration_ns:
+                    # The playlist cuts the ad here.
+                    frame = None
+                if frame is None:
+                    _close(source)
+                    source = None
+                with self._changed:
+                    deck.store(frame, error, instead=again)
+                    self._changed.notify_all()
         except Exception as error:
-            logger.exception("The thread %s broke down", THREAD_NAME)
+            logger.exception("Decoding %s broke down", deck.ad.path)
             self._crash = error
         finally:
-            for source in opened.values():
-                _close(source)
+            _close(source)
             with self._changed:
-                self._stopping = True
-                for deck in self._decks:
-                    deck.close()
-                self._decks.clear()
+                self._running.pop(deck, None)
                 self._changed.notify_all()
 
-    def _step(self, opened: dict[Deck, Iterator[MediaFrame]]) -> bool:
-        """Decodes one frame of the deck that needs it first; returns False when it is time to end."""
-        with self._changed:
-            while True:
-                if self._stopping:
-                    return False
-                closed = [deck for deck in self._decks if deck.closed]
-                deck = self._next_deck()
-                if deck is not None or closed:
-                    break
-                self._changed.wait(_IDLE_WAIT_S)
-            self._decks = [kept for kept in self._decks if kept not in closed]
-            self._busy = True
-        for old in closed:
-            _close(opened.pop(old, None))
-        if deck is not None:
-            self._decode_one(deck, opened)
-        with self._changed:
-            self._busy = False
-            self._changed.notify_all()
-        return True
-
-    def _decode_one(self, deck: Deck, opened: dict[Deck, Iterator[MediaFrame]]) -> None:
+    def _open(self, deck: Deck) -> Iterator[MediaFrame]:
         ad = deck.ad
-        again = deck.begin_again()
-        if again:
-            _close(opened.pop(deck, None))
-        if deck not in opened:
-            opened[deck] = frames(ad.path, ad.kind, self._current_viewport, loop=True, wanted_ns=deck.wanted_ns)
-        frame: MediaFrame | None = None
-        error: MediaError | None = None
-        try:
-            frame = next(opened[deck], None)
-        except MediaError as caught:
-            error = caught
-        if frame is not None and frame.position_ns >= ad.duration_ns:
-            # The playlist cuts the ad here.
-            frame = None
-        if frame is None:
-            _close(opened.pop(deck))
-        deck.store(frame, error, instead=again)
+        return frames(
+            ad.path, ad.kind, self._current_viewport, loop=True, wanted_ns=deck.wanted_ns, start_ns=deck.start_ns
+        )
+
+
+def _next(source: Iterator[MediaFrame]) -> tuple[MediaFrame | None, MediaError | None]:
+    try:
+        return next(source, None), None
+    except MediaError as error:
+        return None, error
 
 
 def _close(source: Iterator[MediaFrame] | None) -> None:

@@ -10,6 +10,7 @@ import struct
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 import av
@@ -58,6 +59,9 @@ LATE_NS = 100_000_000
 LEAST_RATE_NS = 500_000_000
 """When decoding cannot keep up, at least one frame per this much of the clip is shown all the same."""
 
+ENDLESS_NS = (1 << 63) - 1
+"""Until when the last picture of a file stands: as long as it is wanted."""
+
 _DECODER_THREADS = 2
 """Enough for 1080p; the rest of the machine is for the faces."""
 
@@ -86,6 +90,9 @@ _CLIP_ERRORS = (av.error.FFmpegError, OSError, ValueError, MemoryError)
 
 # A clip is a local file; this keeps a container file that refers to other addresses from reaching them.
 _LOCAL_ONLY = {"protocol_whitelist": "file"}
+
+_INDEXED_FORMATS = frozenset({"mp4", "matroska", "avi"})
+"""Containers that tell where their key frames are; others, such as streams, are read from their start."""
 
 _LATE_START_US = 200_000
 """Containers shift their clock by a few frames as they like; beyond this, a start is meant to be late."""
@@ -122,10 +129,15 @@ class MediaFrame:
     Attributes:
         position_ns: When it is due, in nanoseconds from the start of the media.
         rgb: `(height, width, 3)` uint8, C-contiguous.
+        until_ns: When the next picture of the media is due, whether or not that one is handed out; `ENDLESS_NS` for the
+            last one.
+        left_out: How many pictures before it were left out because they were late.
     """
 
     position_ns: int
     rgb: NDArray[np.uint8]
+    until_ns: int = ENDLESS_NS
+    left_out: int = 0
 
 
 def probe(path: Path) -> MediaInfo:
@@ -164,8 +176,11 @@ def frames(
     *,
     loop: bool = False,
     wanted_ns: Callable[[], int] | None = None,
+    start_ns: int = 0,
 ) -> Iterator[MediaFrame]:
-    """The frames of a media file in order, the first one at position 0. Close the iterator to release the file.
+    """The frames of a media file in order, from the one that is seen at a position on.
+
+    The first frame of a file is at position 0. Close the iterator to release the file.
 
     Args:
         path: The file.
@@ -173,6 +188,7 @@ def frames(
         viewport: Gives the size that each frame is to fit.
         loop: Whether an animation starts again at its end, for ever; without effect on other kinds.
         wanted_ns: Gives the position that the show has reached; a video uses it to leave out frames that are late.
+        start_ns: The position at which to begin, in nanoseconds, at least 0.
 
     Raises:
         MediaError: When the file cannot be decoded (any further).
@@ -180,8 +196,8 @@ def frames(
     if kind == "image":
         return image_frames(path, viewport)
     if kind == "animation":
-        return animation_frames(path, viewport, loop=loop)
-    return video_frames(path, viewport, wanted_ns=wanted_ns)
+        return animation_frames(path, viewport, loop=loop, start_ns=start_ns)
+    return video_frames(path, viewport, wanted_ns=wanted_ns, start_ns=start_ns)
 
 
 def image_frames(path: Path, viewport: Callable[[], Size]) -> Iterator[MediaFrame]:
@@ -194,54 +210,67 @@ def image_frames(path: Path, viewport: Callable[[], Size]) -> Iterator[MediaFram
         yield MediaFrame(0, _fitted_array(upright, size))
 
 
-def animation_frames(path: Path, viewport: Callable[[], Size], *, loop: bool = False) -> Iterator[MediaFrame]:
+def animation_frames(
+    path: Path, viewport: Callable[[], Size], *, loop: bool = False, start_ns: int = 0
+) -> Iterator[MediaFrame]:
     """The frames of an animated picture with their own timing. See `frames`."""
     with _open_picture(path) as picture:
         position_ms = 0.0
         while True:
-            for index in range(getattr(picture, "n_frames", 1)):
+            count = getattr(picture, "n_frames", 1)
+            for index in range(count):
                 picture.seek(index)
                 picture.load()
-                yield MediaFrame(round(position_ms * 1e6), _fitted_array(picture, viewport()))
-                position_ms += _frame_ms(picture)
+                began_ms, position_ms = position_ms, position_ms + _frame_ms(picture)
+                is_last = not loop and index == count - 1
+                if is_last or position_ms * 1e6 > start_ns:
+                    until_ns = ENDLESS_NS if is_last else round(position_ms * 1e6)
+                    yield MediaFrame(round(began_ms * 1e6), _fitted_array(picture, viewport()), until_ns)
             if not loop:
                 return
 
 
 def video_frames(
-    path: Path, viewport: Callable[[], Size], *, wanted_ns: Callable[[], int] | None = None
+    path: Path,
+    viewport: Callable[[], Size],
+    *,
+    wanted_ns: Callable[[], int] | None = None,
+    start_ns: int = 0,
 ) -> Iterator[MediaFrame]:
     """The frames of a clip with their own timing. See `frames`.
 
-    Frames that are late are decoded but not converted, so that a show that was held up catches up.
+    Frames that are late are decoded but not converted, so that a show that was held up catches up. Each frame is handed
+    out once the next one is decoded, because only then it is known until when it stands.
 
     Raises:
         MediaError: The clip holds no frame, or ends more than `SHORT_BY_S` before its stated length.
     """
-    last_ns: int | None = None
-    emitted_ns = -LEAST_RATE_NS
+    emitted_ns: int | None = None
+    left_out = 0
     held: tuple[int, VideoFrame] | None = None
     with _open_clip(path) as container:
         stream = _video_stream(path, container)
-        for position_ns, frame in _timed_frames(path, container, stream):
-            last_ns = position_ns
+        for position_ns, frame in _timed_frames(path, container, stream, start_ns):
             reached_ns = -1 if wanted_ns is None else wanted_ns()
-            if held is not None and (position_ns > reached_ns or held[0] - emitted_ns >= LEAST_RATE_NS):
-                emitted_ns = held[0]
-                yield MediaFrame(held[0], _converted(held[1], stream, viewport()))
-            held = None
-            if position_ns + LATE_NS < reached_ns and position_ns - emitted_ns < LEAST_RATE_NS:
-                held = (position_ns, frame)
-                continue
-            emitted_ns = position_ns
-            yield MediaFrame(position_ns, _converted(frame, stream, viewport()))
+            if held is not None and position_ns > start_ns:
+                in_time = position_ns > reached_ns or held[0] + LATE_NS >= reached_ns
+                if emitted_ns is None:
+                    # Where a file cannot be entered exactly, the first picture that could be reached stands in.
+                    held = (min(held[0], start_ns), held[1])
+                if in_time or emitted_ns is None or held[0] - emitted_ns >= LEAST_RATE_NS:
+                    emitted_ns = held[0]
+                    yield MediaFrame(held[0], _converted(held[1], stream, viewport()), position_ns, left_out)
+                    left_out = 0
+                else:
+                    left_out += 1
+            held = (position_ns, frame)
         if held is not None:
-            yield MediaFrame(held[0], _converted(held[1], stream, viewport()))
+            yield MediaFrame(held[0], _converted(held[1], stream, viewport()), ENDLESS_NS, left_out)
         stated_s = _stated_length_s(container, stream)
         frame_s = 0.0 if not stream.average_rate else float(1 / stream.average_rate)
-    if last_ns is None:
+    if held is None:
         raise MediaError(f"{path} holds no picture that can be decoded; replace the file.")
-    reached_s = last_ns / 1e9 + frame_s
+    reached_s = held[0] / 1e9 + frame_s
     if stated_s is not None and reached_s < stated_s - SHORT_BY_S:
         raise MediaError(f"{path} breaks off at {reached_s:.1f} s of {stated_s:.1f} s; replace the file.")
 
@@ -311,6 +340,7 @@ def _refuse_giant(path: Path, size: Size) -> None:
 @contextmanager
 def _open_picture(path: Path) -> Iterator[Image.Image]:
     """Opens a picture; whatever fails on it, here or in the body, leaves as a `MediaError`."""
+    _require_file(path)
     try:
         with Image.open(path) as picture:
             _refuse_giant(path, picture.size)
@@ -351,7 +381,7 @@ def _fitted_array(picture: Image.Image, viewport: Size) -> NDArray[np.uint8]:
     size = fit(picture.size, viewport)
     if "A" in picture.getbands() or "transparency" in picture.info:
         # On white, as a browser shows it.
-        shown = picture.convert("RGBA")
+        shown = picture if picture.mode == "RGBA" else picture.convert("RGBA")
         if shown.size != size:
             shown = shown.resize(size, Image.Resampling.LANCZOS)
         ground = Image.new("RGBA", size, "white")
@@ -371,6 +401,7 @@ def _fitted_array(picture: Image.Image, viewport: Size) -> NDArray[np.uint8]:
 @contextmanager
 def _open_clip(path: Path) -> Iterator[InputContainer]:
     """Opens a clip; whatever fails on it, here or in the body, leaves as a `MediaError`."""
+    _require_file(path)
     try:
         # Absolute, so that no part of a name can be taken for a protocol.
         with av.open(str(path.absolute()), options=_LOCAL_ONLY) as container:
@@ -386,6 +417,8 @@ def _video_stream(path: Path, container: InputContainer) -> VideoStream:
     _refuse_giant(path, (stream.codec_context.width, stream.codec_context.height))
     stream.codec_context.thread_type = "AUTO"
     stream.codec_context.thread_count = _DECODER_THREADS
+    # Pictures may grow in the middle of a clip; the decoder refuses those before it asks for their memory.
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     return stream
 
 
@@ -408,23 +441,53 @@ def _probe_video(path: Path) -> MediaInfo:
         )
 
 
-def _timed_frames(path: Path, container: InputContainer, stream: VideoStream) -> Iterator[tuple[int, VideoFrame]]:
-    """Frames with strictly rising positions, the first at 0; damaged ones are left out."""
+def _timed_frames(
+    path: Path, container: InputContainer, stream: VideoStream, start_ns: int = 0
+) -> Iterator[tuple[int, VideoFrame]]:
+    """Frames with strictly rising positions, damaged ones left out: from the first one, which is at 0, or from one at or
+    before `start_ns` on where the file can be entered there."""
     zero_s: Fraction | None = None
     step_ns = round(1e9 / stream.average_rate) if stream.average_rate else 40_000_000
     last_ns = -1
-    for frame in _decoded(path, container, stream):
+    is_first = True
+    decoded: Iterator[VideoFrame] = _decoded(path, container, stream)
+    while (frame := next(decoded, None)) is not None:
         if frame.pts is None or frame.time_base is None:
-            position_ns = 0 if last_ns < 0 else last_ns + step_ns
+            position_ns = last_ns + step_ns
         else:
             at_s = frame.pts * frame.time_base
             zero_s = _start_s(stream, at_s) if zero_s is None else zero_s
             position_ns = round((at_s - zero_s) * 1_000_000_000)
-        if last_ns < 0:
-            position_ns = 0
+            if is_first and start_ns > 0:
+                entered = _decoded_from(path, container, stream, zero_s, Fraction(start_ns, 1_000_000_000))
+                if entered is not None:
+                    is_first, decoded = False, entered
+                    continue
+        if is_first:
+            position_ns, is_first = 0, False
         if position_ns > last_ns:
             last_ns = position_ns
             yield position_ns, frame
+
+
+def _decoded_from(
+    path: Path, container: InputContainer, stream: VideoStream, zero_s: Fraction, position_s: Fraction
+) -> Iterator[VideoFrame] | None:
+    """The frames from one at or before a position on; None where the file can only be read from its start."""
+    if not _INDEXED_FORMATS & set(container.format.name.split(",")) or stream.time_base is None:
+        return None
+    # Frames are stored in another order than they are seen, so that an index may lead to one that is seen too late.
+    for earlier_s in (Fraction(0), Fraction(2), Fraction(10), position_s):
+        target_s = zero_s + max(Fraction(0), position_s - earlier_s)
+        try:
+            container.seek(int(target_s / stream.time_base), stream=stream)
+        except _CLIP_ERRORS:
+            return None
+        decoded = _decoded(path, container, stream)
+        first = next(decoded, None)
+        if first is not None and first.pts is not None and first.pts * stream.time_base <= zero_s + position_s:
+            return chain([first], decoded)
+    return None
 
 
 def _start_s(stream: VideoStream, first_s: Fraction) -> Fraction:

@@ -16,6 +16,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -25,6 +26,7 @@ from ads.media import KNOWN_ENDINGS, MediaInfo, MediaKind, probe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from pydantic_core import ErrorDetails
 
@@ -40,6 +42,10 @@ MOODS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """The audience moods that an ad can be made for: the emotions that are measured."""
 
 MINUTES_PER_DAY = 24 * 60
+
+HIGHEST_PRIORITY = 9
+
+LONGEST_CROSS_FADE_S = 3.0
 
 _HOURS_PATTERN = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
 _HASH_BLOCK_BYTES = 1 << 20
@@ -75,6 +81,9 @@ class Ad:
         hours: Stretches of the day in which it may play; empty for the whole day.
         max_per_hour: How often it may start within 60 minutes; None for no limit.
         brand_at_s: When the brand appears, seconds into the ad.
+        priority: 0 to 9: of the ads that may play at a time only those of the highest priority are shown.
+        takeover: Whether it ends what is on the screen as soon as it may play, and keeps away what is no takeover.
+        price_per_thousand_s: What a thousand attentive seconds may cost, in the owner's currency; None if not agreed.
     """
 
     ad_id: str
@@ -92,6 +101,9 @@ class Ad:
     hours: tuple[Hours, ...] = ()
     max_per_hour: int | None = None
     brand_at_s: tuple[float, ...] = ()
+    priority: int = 0
+    takeover: bool = False
+    price_per_thousand_s: float | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.duration_s) and self.duration_s > 0):
@@ -128,11 +140,28 @@ class Playlist:
         path: The YAML file or the folder, absolute.
         ads: What can be played, at least one, in order.
         skipped: What cannot be played, and why.
+        timezone: IANA name of the zone in which days and hours count; None for the machine's own.
+        cross_fade_s: How long the end of one ad and the beginning of the next are seen together, 0 to 3 s.
     """
 
     path: Path
     ads: tuple[Ad, ...]
     skipped: tuple[SkippedAd, ...] = ()
+    timezone: str | None = None
+    cross_fade_s: float = 0.0
+
+    def local(self, at: datetime) -> datetime:
+        """A moment as the clocks of the venue show it.
+
+        Args:
+            at: The moment, with its zone.
+
+        Raises:
+            PlaylistError: It has no zone.
+        """
+        if at.tzinfo is None:
+            raise PlaylistError(f"Invalid moment: expected one with a time zone, received {at}.")
+        return at.astimezone(None if self.timezone is None else ZoneInfo(self.timezone))
 
 
 def load_playlist(path: Path) -> Playlist:
@@ -148,11 +177,12 @@ def load_playlist(path: Path) -> Playlist:
         PlaylistError: The path does not exist, breaks the format, or names nothing that can be played.
     """
     path = Path(path).expanduser().absolute()
+    top = _Top()
     if path.is_dir():
         entries = _read_folder(path)
         folder = path
     else:
-        entries = _read_yaml(path)
+        top, entries = _read_yaml(path)
         folder = path.parent
     _refuse_duplicates(path, entries)
     ads: list[Ad] = []
@@ -174,7 +204,7 @@ def load_playlist(path: Path) -> Playlist:
         raise PlaylistError(
             f"Nothing in the playlist {path} can be played; expected at least one working file. {reasons}"
         )
-    return Playlist(path, tuple(ads), tuple(skipped))
+    return Playlist(path, tuple(ads), tuple(skipped), top.timezone, top.cross_fade_s)
 
 
 def _refuse_duplicates(path: Path, entries: list[_Entry]) -> None:
@@ -187,6 +217,34 @@ def _refuse_duplicates(path: Path, entries: list[_Entry]) -> None:
                 "give each ad an 'id' of its own."
             )
         first_place[ad_id] = place
+
+
+class _Top(BaseModel):
+    """What the YAML file says beside its ads; the fields are the keys that users may write."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    timezone: str | None = None
+    cross_fade_s: float = Field(default=0.0, ge=0, le=LONGEST_CROSS_FADE_S)
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                ZoneInfo(value)
+            except (ZoneInfoNotFoundError, ValueError, OSError):
+                hint = _nearest(value, available_timezones())
+                raise ValueError(f"{_EXPECTED_AT_TOP['timezone']}{hint}") from None
+        return value
+
+
+_KEYS_AT_TOP = ("ads", *_Top.model_fields)
+
+_EXPECTED_AT_TOP = {
+    "timezone": "expected the name of a time zone like Europe/Berlin",
+    "cross_fade_s": f"expected a number of seconds from 0 to {LONGEST_CROSS_FADE_S:g}",
+}
 
 
 class _Entry(BaseModel):
@@ -204,6 +262,9 @@ class _Entry(BaseModel):
     hours: str | list[str] | None = None
     max_per_hour: int | None = Field(default=None, ge=1)
     brand_at_s: list[Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=list)
+    priority: int = Field(default=0, ge=0, le=HIGHEST_PRIORITY)
+    takeover: bool = False
+    price_per_thousand_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
     @field_validator("file")
     @classmethod
@@ -243,6 +304,9 @@ _EXPECTED = {
     "hours": 'expected text like "08:00-12:00", or a list of such',
     "max_per_hour": "expected a whole number of at least 1",
     "brand_at_s": "expected a list of seconds of at least 0",
+    "priority": f"expected a whole number from 0 to {HIGHEST_PRIORITY}",
+    "takeover": "expected true or false",
+    "price_per_thousand_s": "expected a number of at least 0",
 }
 
 
@@ -255,8 +319,9 @@ def _all_known(values: list[str], known: tuple[str, ...]) -> list[str]:
 
 def _nearest(word: str, known: Iterable[str]) -> str:
     """A hint at the known word that is written most like this one; empty if none is like it."""
-    near = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    spelt = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), spelt, n=1, cutoff=0.5)
+    return f"; did you mean {spelt[near[0]]!r}?" if near else ""
 
 
 def _parse_hours(value: str | list[str] | None) -> tuple[Hours, ...]:
@@ -290,7 +355,7 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-def _read_yaml(path: Path) -> list[_Entry]:
+def _read_yaml(path: Path) -> tuple[_Top, list[_Entry]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -307,7 +372,8 @@ def _read_yaml(path: Path) -> list[_Entry]:
         raise PlaylistError(
             f"The playlist {path} is not valid YAML: {_yaml_problem(error)}; correct it there."
         ) from None
-    return [_check_entry(path, index, raw) for index, raw in enumerate(_ad_list(path, document))]
+    top, ads = _check_document(path, document)
+    return top, [_check_entry(path, index, raw) for index, raw in enumerate(ads)]
 
 
 def _yaml_problem(error: yaml.YAMLError) -> str:
@@ -317,7 +383,8 @@ def _yaml_problem(error: yaml.YAMLError) -> str:
     return " ".join(str(error).split())
 
 
-def _ad_list(path: Path, document: object) -> list[object]:
+def _check_document(path: Path, document: object) -> tuple[_Top, list[object]]:
+    """What stands at the top of the file, and its list of ads."""
     empty = f"The playlist {path} is empty; expected the key 'ads' with a list of at least one ad."
     if document is None or document == {}:
         raise PlaylistError(empty)
@@ -326,17 +393,22 @@ def _ad_list(path: Path, document: object) -> list[object]:
             f"The playlist {path} has the wrong form: expected the key 'ads' with a list, got {_described(document)}."
         )
     for key in document:
-        if key != "ads":
+        if key not in _KEYS_AT_TOP:
+            hint = _nearest(str(key), _KEYS_AT_TOP) or "."
             raise PlaylistError(
-                f"The playlist {path} has the unknown key {key!r} at its top; expected only 'ads'"
-                f"{_nearest(str(key), ('ads',)) or '.'}"
+                f"The playlist {path} has the unknown key {key!r} at its top; expected one of: "
+                f"{', '.join(_KEYS_AT_TOP)}{hint}"
             )
-    ads = document["ads"]
+    ads = document.get("ads")
     if ads is None or ads == []:
         raise PlaylistError(empty)
     if not isinstance(ads, list):
         raise PlaylistError(f"'ads' in the playlist {path} must be a list of ads, got {_described(ads)}.")
-    return ads
+    try:
+        top = _Top.model_validate({key: value for key, value in document.items() if key != "ads"})
+    except ValidationError as error:
+        raise PlaylistError(f"The playlist {path} {_first_problem(error.errors()[0], _EXPECTED_AT_TOP)}") from None
+    return top, ads
 
 
 def _described(value: object) -> str:
@@ -357,7 +429,7 @@ def _check_entry(path: Path, index: int, raw: object) -> _Entry:
     try:
         return _Entry.model_validate(raw)
     except ValidationError as error:
-        raise PlaylistError(f"{where} {_first_problem(error.errors()[0])}") from None
+        raise PlaylistError(f"{where} {_first_problem(error.errors()[0], _EXPECTED)}") from None
 
 
 def _where(path: Path, index: int, raw: dict[Any, Any]) -> str:
@@ -365,11 +437,11 @@ def _where(path: Path, index: int, raw: dict[Any, Any]) -> str:
     return f"Ad {index + 1}{f' ({called})' if called else ''} in the playlist {path}"
 
 
-def _first_problem(problem: ErrorDetails) -> str:
+def _first_problem(problem: ErrorDetails, expectations: dict[str, str]) -> str:
     key = str(problem["loc"][0])
     if problem["type"] == "missing":
-        return f"lacks the key {key!r}; {_EXPECTED[key]}."
-    expected = str(problem["ctx"]["error"]) if problem["type"] == "value_error" else _EXPECTED[key]
+        return f"lacks the key {key!r}; {expectations[key]}."
+    expected = str(problem["ctx"]["error"]) if problem["type"] == "value_error" else expectations[key]
     received = f", got {problem['input']!r}"
     if expected.endswith("?"):
         # The hint closes the sentence, so what was received goes before it.
@@ -378,9 +450,18 @@ def _first_problem(problem: ErrorDetails) -> str:
     return f"has an invalid {key!r}: {expected}{received}."
 
 
+def media_in(folder: Path) -> list[Path]:
+    """The files of a folder that look like media, in the natural order of their names; hidden ones are left out.
+
+    Raises:
+        OSError: The folder cannot be read.
+    """
+    return sorted((file for file in folder.iterdir() if _is_media(file)), key=lambda file: _natural_key(file.name))
+
+
 def _read_folder(folder: Path) -> list[_Entry]:
     try:
-        files = sorted((file for file in folder.iterdir() if _is_media(file)), key=lambda file: _natural_key(file.name))
+        files = media_in(folder)
     except OSError as error:
         raise PlaylistError(
             f"The folder {folder} cannot be read ({error.strerror}); check it and its rights."
@@ -456,4 +537,7 @@ def _make_ad(entry: _Entry, media_path: Path, info: MediaInfo, *, duration_s: fl
         hours=_parse_hours(entry.hours),
         max_per_hour=entry.max_per_hour,
         brand_at_s=tuple(sorted(entry.brand_at_s)),
+        priority=entry.priority,
+        takeover=entry.takeover,
+        price_per_thousand_s=entry.price_per_thousand_s,
     )

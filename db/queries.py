@@ -330,13 +330,20 @@ def _readings(connection: Connection, session_id: int, count: int) -> ReadingArr
         stop = start + len(rows)
         for index, array in plain:
             array[start:stop] = columns[index]
-        arrays.at_us[start:stop] = _microseconds(columns[2])
+        arrays.at_us[start:stop] = microseconds(columns[2])
         start = stop
     return arrays
 
 
-def _microseconds(moments: Sequence[str | datetime]) -> NDArray[np.int64]:
-    """Microseconds since the epoch, from SQLite's texts or from the datetimes that other drivers give."""
+def microseconds(moments: Sequence[str | datetime]) -> NDArray[np.int64]:
+    """Microseconds since 1970-01-01 UTC.
+
+    Args:
+        moments: At least one: SQLite's texts, or the aware datetimes that other drivers give.
+
+    Returns:
+        One int64 for each.
+    """
     if isinstance(moments[0], str):
         return np.array(moments, dtype="datetime64[us]").astype(np.int64)
     times = np.array([moment - _EPOCH for moment in moments], dtype="timedelta64[us]")  # type: ignore[operator]

@@ -122,6 +122,8 @@ class PlayStarted:
         started_at: When; aware.
         reason: Why the policy chose it.
         probability: With which probability, 0 to 1; `None` when the policy does not know.
+        held_out: Whether the hold-out chose it, which ignores the audience.
+        context: What the choice looked at, as it goes into JSON; empty when the policy does not say.
     """
 
     number: int
@@ -129,12 +131,15 @@ class PlayStarted:
     started_at: datetime
     reason: str
     probability: float | None = None
+    held_out: bool = False
+    context: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_int("play number", self.number, 0)
         _check_time("play start", self.started_at)
         if self.probability is not None:
             _check_range("play probability", self.probability, 0.0, 1.0)
+        _check_json("play context", dict(self.context))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +166,28 @@ class PlayEnded:
         _check_word("play outcome", self.outcome, PLAY_OUTCOMES)
         if self.shown_ms is not None:
             _check_range("shown time in ms", self.shown_ms, 0.0, math.inf)
+
+
+@dataclass(frozen=True, slots=True)
+class PlayRewarded:
+    """What a play was worth, as a policy that learns was told; at most once for a play, before or after its end.
+
+    Attributes:
+        number: Number of a play that was started before.
+        value: The reward, -1 to 1.
+        viewer_s: Seconds of viewers in view that stand behind it, above 0.
+    """
+
+    number: int
+    value: float
+    viewer_s: float
+
+    def __post_init__(self) -> None:
+        _check_int("play number", self.number, 0)
+        _check_range("reward", self.value, -1.0, 1.0)
+        _check_range("viewer seconds", self.viewer_s, 0.0, math.inf)
+        if self.viewer_s <= 0:
+            raise ValueError(f"Invalid viewer seconds: expected a number above 0, received {self.viewer_s!r}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,7 +362,15 @@ class SessionEnded:
 
 
 Record: TypeAlias = (
-    ModelRecord | AdRecord | PlayStarted | PlayEnded | ReadingRecord | ViewerFlagged | GapStarted | GapEnded
+    ModelRecord
+    | AdRecord
+    | PlayStarted
+    | PlayEnded
+    | PlayRewarded
+    | ReadingRecord
+    | ViewerFlagged
+    | GapStarted
+    | GapEnded
 )
 """What `SessionWriter.submit` takes."""
 

@@ -187,6 +187,17 @@ class Play(Base):
     reason: Mapped[str]
     probability: Mapped[float | None]
     error: Mapped[str | None]
+    held_out: Mapped[bool] = mapped_column(server_default=false())
+    context: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    # Their checks belong to the columns, because SQLite can add a column to a table but no check.
+    reward: Mapped[float | None] = mapped_column(_share("reward", -1))
+    reward_viewer_s: Mapped[float | None] = mapped_column(
+        # One check, not two: a column writes its checks in any order, and the same schema should be the same text.
+        CheckConstraint(
+            "(reward IS NULL) = (reward_viewer_s IS NULL) AND (reward_viewer_s IS NULL OR reward_viewer_s > 0)",
+            name="reward_viewer_s",
+        )
+    )
 
 
 class Viewer(Base):

@@ -15,6 +15,7 @@ from db.records import (
     GapStarted,
     ModelRecord,
     PlayEnded,
+    PlayRewarded,
     PlayStarted,
     ReadingRecord,
     Record,
@@ -201,6 +202,8 @@ class SessionStore:
             self._start_play(connection, record)
         elif isinstance(record, PlayEnded):
             self._end_play(connection, record)
+        elif isinstance(record, PlayRewarded):
+            self._reward_play(connection, record)
         elif isinstance(record, AdRecord):
             self._new_ads[record.ad_id] = _ad_row_id(connection, record)
         elif isinstance(record, ViewerFlagged):
@@ -303,6 +306,8 @@ class SessionStore:
                 started_at=record.started_at,
                 reason=record.reason,
                 probability=_float(record.probability),
+                held_out=bool(record.held_out),
+                context=dict(record.context) or None,
             )
         )
         self._plays[number] = _PlayRow(_new_id(result), record.started_at)
@@ -327,6 +332,16 @@ class SessionStore:
         if result.rowcount == 0:
             raise ValueError(f"Invalid end of play {record.number}: expected one end, received a second.")
         self._note(record.ended_at)
+
+    def _reward_play(self, connection: Connection, record: PlayRewarded) -> None:
+        play = self._play(connection, int(record.number))
+        result = connection.execute(
+            update(Play)
+            .where(Play.id == play.row_id, Play.reward.is_(None))
+            .values(reward=float(record.value), reward_viewer_s=float(record.viewer_s))
+        )
+        if result.rowcount == 0:
+            raise ValueError(f"Invalid reward of play {record.number}: expected one reward, received a second.")
 
     def _open_gap(self, connection: Connection, cause: str) -> tuple[int, datetime] | None:
         row = connection.execute(

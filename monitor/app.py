@@ -7,23 +7,26 @@ import signal
 import sys
 import threading
 import time
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from ads.errors import AdsError
 from ads.playback import PlaybackLog
 from ads.player import AdPlayer
 from ads.playlist import load_playlist
-from ads.policy import make_policy
 from ads.sample import sample_playlist
+from ads.watch import PlaylistWatcher
 from db.engine import open_database
 from db.errors import DatabaseError
 from db.records import ModelRecord, SessionEnded, SessionRecord
 from db.writer import SessionWriter, close_interrupted_sessions
 from detector.model_card import find_model, read_card, require_emotions
 from detector.video_source import SourceSpec, cameras
-from monitor.config import ReplaySettings
+from monitor.camera_choice import list_cameras, save_choice, saved_choice
+from monitor.config import ReplaySettings, sqlite_file
 from monitor.errors import SessionFailedError, SetupError
 from monitor.pipeline.clock import SessionClock
+from monitor.pipeline.feedback import Feedback, recent_starts, remembering_policy
 from monitor.pipeline.live import LiveView, SensorHealth
 from monitor.pipeline.messages import Ended, FrameRead, HealthReport, SourceLost
 from monitor.pipeline.recorder import Recorder
@@ -36,12 +39,18 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from PyQt5.QtGui import QScreen
     from sqlalchemy import Engine
 
     from ads.player import SoundOutput
     from ads.playlist import Playlist
     from monitor.config import RecordingSettings, RunSettings
     from monitor.pipeline.messages import Message
+    from monitor.ui.bridge import LiveBridge
+    from monitor.ui.notice_screen import NoticeScreen
+    from monitor.ui.operator_facts import SessionFacts
+    from monitor.ui.shutdown import Quitter
+    from monitor.ui.window import KioskWindow
 
 logger = logging.getLogger(__name__)
 
@@ -140,6 +149,8 @@ class Kiosk:
         self._early_deaths = 0
         self._last_death = ""
         self._writer: SessionWriter | None = None
+        self._feedback: Feedback | None = None
+        self._watcher: PlaylistWatcher | None = None
         self._view = LiveView(SensorHealth("starting"))
         self._dropped = self._dropped_before = 0
         self._clock = SessionClock.now()
@@ -188,6 +199,9 @@ class Kiosk:
             SetupError: The source or the model cannot be used.
             SessionFailedError: The sensor dies again and again.
         """
+        if not go_on():
+            self._engine.dispose()
+            return False
         self._sensor.start()
         deadline = time.monotonic() + SENSOR_START_LIMIT_S
         wanted = True
@@ -221,9 +235,33 @@ class Kiosk:
             raise
         return True
 
-    def measure(self) -> None:
-        """Begin to record what the sensor sees; called once the notice is on the screen."""
+    @property
+    def source(self) -> str:
+        """What the sensor reads, as the session keeps it."""
+        return SourceSpec.parse(self._source).stored
+
+    @property
+    def began_ns(self) -> int:
+        """When the session began, monotonic clock."""
+        return self._clock.ns
+
+    def pause_measuring(self, cause: str, detail: str) -> None:
+        """Record nothing of what the sensor sees until `measure` is called again, but that there is a gap.
+
+        Args:
+            cause: Short name, such as `notice`.
+            detail: One sentence for a person.
+        """
         with self._lock:
+            recorder, self._recorder = self._recorder, None
+            if recorder is not None:
+                recorder.gap(cause, detail, time.monotonic_ns())
+
+    def measure(self) -> None:
+        """Begin to record what the sensor sees; called once the notice is on the screen. Harmless when repeated."""
+        with self._lock:
+            if self._recorder is not None:
+                return
             self._recorder = self._session_recorder
             recorder, health = self._recorder, self._view.health
         if recorder is not None and (not self._sensor.worked or health.state in UNMEASURED):
@@ -244,17 +282,43 @@ class Kiosk:
         recorder = Recorder(writer, self._log, clock, settings.readings_per_second)
         self.session_id = writer.session_id
         self._writer = writer
+        policy = remembering_policy(settings.policy, settings.guard_rails, self._engine, settings.site, clock.utc)
+        feedback = self._feedback = Feedback(policy, self._log, writer, recorder)
+        playlist = self._playlist
         self.player = AdPlayer(
-            self._playlist.ads,
-            make_policy(settings.policy),
+            playlist.ads,
+            policy,
             self._log,
-            recorder,
+            feedback,
+            wall_clock=lambda: self._playlist.local(datetime.now(timezone.utc)),
             loops=settings.loops,
             sound=self._sound,
             viewport=HEADLESS_VIEWPORT,
+            cross_fade_s=playlist.cross_fade_s,
+            wash_out_s=settings.guard_rails.wash_out_s,
+            audience=feedback.audience,
         )
+        self.player.seed(recent_starts(self._engine, settings.site, clock, clock.utc))
+        self._watcher = PlaylistWatcher(playlist)
         self._session_recorder = recorder
         self.player.start()
+
+    def tick(self) -> None:
+        """Take over the playlist if it has changed; to be called a few times a second by the thread that drives the show."""
+        watcher = self._watcher
+        if watcher is not None and (changed := watcher.poll(time.monotonic_ns())) is not None:
+            self._playlist = changed
+            self.player.replace(changed.ads)
+
+    @property
+    def playlist(self) -> Playlist:
+        """What is being shown."""
+        return self._playlist
+
+    @property
+    def playlist_problem(self) -> str | None:
+        """Why the last change of the playlist was not taken over, in one sentence; `None` where there is nothing to say."""
+        return None if self._watcher is None else self._watcher.problem
 
     def stop(self, reason: str) -> None:
         """Stop the show, the sensor and the writer, in this order; harmless when repeated.
@@ -266,6 +330,8 @@ class Kiosk:
             return
         self._stopped = True
         self.player.stop()
+        if self._watcher is not None:
+            self._watcher.close()
         troubles = []
         if not self._sensor.stop():
             troubles.append("the sensor did not stop in time")
@@ -277,6 +343,8 @@ class Kiosk:
             troubles.append(self._ended.error.rstrip("."))
         try:
             if writer is not None and recorder is not None:
+                if self._feedback is not None:
+                    self._feedback.close()
                 writer.close(
                     SessionEnded(
                         ended_at=self._clock.at(now_ns),
@@ -299,8 +367,12 @@ class Kiosk:
         with self._lock:
             recorder = self._recorder
         if isinstance(message, FrameRead):
-            if recorder is not None:
-                recorder.record(message.frame)
+            with self._lock:
+                # Looked at again under the lock: no frame is recorded once `pause_measuring` has returned.
+                if self._recorder is not None:
+                    self._recorder.record(message.frame)
+                    if self._feedback is not None:
+                        self._feedback.record(message.frame)
             preview = message.preview if message.preview is not None else self._view.preview
             self._show(LiveView(self._view.health, message.frame, preview))
         elif isinstance(message, HealthReport):
@@ -349,12 +421,13 @@ def run_headless(settings: RunSettings) -> int | None:
 
     former = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        kiosk = Kiosk(settings, lambda _view: None)
+        kiosk = Kiosk(_with_saved_camera(settings), lambda _view: None)
         if not kiosk.start(lambda: not stop.is_set()):
             return None
         kiosk.measure()
         try:
             while not stop.wait(HEADLESS_TICK_S):
+                kiosk.tick()
                 kiosk.player.advance()
                 if kiosk.player.finished:
                     reason[0] = "all loops are done"
@@ -375,6 +448,12 @@ def run_headless(settings: RunSettings) -> int | None:
     return kiosk.session_id
 
 
+def _with_saved_camera(settings: RunSettings) -> RunSettings:
+    """The settings with the camera that the operator has chosen before, unless another source is named."""
+    kept = None if settings.source is not None else saved_choice(list_cameras())
+    return settings if kept is None else settings.model_copy(update={"source": str(kept.index)})
+
+
 def _log_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     logger.error("Unexpected error in the window", exc_info=(kind, error, trace))
 
@@ -392,63 +471,44 @@ def run_window(settings: RunSettings, *, offscreen: bool = False) -> int | None:
     Raises:
         SetupError, SessionFailedError: See `Kiosk`.
     """
-    from PyQt5.QtCore import QTimer  # noqa: PLC0415 (only where there is a window)
-
-    from monitor.ui.application import create_application  # noqa: PLC0415
+    from monitor.ui.application import create_application  # noqa: PLC0415 (only where there is a window)
     from monitor.ui.bridge import LiveBridge  # noqa: PLC0415
+    from monitor.ui.screens import find_screen  # noqa: PLC0415
     from monitor.ui.shutdown import Quitter, SignalHandler  # noqa: PLC0415
     from monitor.ui.sound import QtSound  # noqa: PLC0415
-    from monitor.ui.window import KioskWindow  # noqa: PLC0415
 
     # Without a hook of ours, PyQt ends the process at the first exception in a slot.
     sys.excepthook = _log_exception
     application = create_application(offscreen=offscreen)
+    screen = find_screen(settings.screen)
     bridge = LiveBridge()
-    sound = QtSound(volume=settings.volume)
     quitter = Quitter()
     failures: list[str] = []
     with SignalHandler(lambda name: quitter.quit(f"stopped by {name}")):
+        chosen = _with_saved_camera(settings) if offscreen else _with_chosen_camera(settings, screen, quitter)
+        if chosen is None:
+            return None
+        settings = chosen
+        sound = QtSound(volume=settings.volume)
         kiosk = Kiosk(settings, bridge.publish, sound)
+        first = _notice_alone(settings, screen, quitter) if settings.notice == "required" else None
 
         def go_on() -> bool:
             application.processEvents()
             return not quitter.entered
 
-        if not kiosk.start(go_on):
-            return None
-        quitter.add("the kiosk", lambda: kiosk.stop(quitter.reason or "stopped"))
-        quitter.add("the sound", sound.close)
-        quitter.add("the bridge", bridge.close)
-        window = KioskWindow(
-            kiosk.player,
-            bridge,
-            language=settings.language,
-            notice_languages=settings.notice_languages or None,
-            notice_url=settings.notice_url,
-            fullscreen=settings.fullscreen,
-            overlay=settings.overlay,
-        )
-        quitter.add("the window", window.close)
-
-        def on_failed(message: str) -> None:
-            failures.append(message)
-            quitter.quit("failed")
-
-        def check() -> None:
-            if kiosk.ended is not None:
-                quitter.quit(kiosk.ended)
-
-        window.quit_requested.connect(lambda: quitter.quit("the window was closed"))
-        window.failed.connect(on_failed)
-        window.finished.connect(lambda: quitter.quit("all loops are done"))
-        checks = QTimer()
-        checks.timeout.connect(check)
-        checks.start(CHECK_MS)
-        quitter.add("the checks", checks.stop)
-        window.begin()
-        # From the first frame that is recorded on, the notice is on the screen.
-        application.processEvents()
-        kiosk.measure()
+        try:
+            if not kiosk.start(go_on):
+                return None
+            quitter.add("the kiosk", lambda: kiosk.stop(quitter.reason or "stopped"))
+            quitter.add("the sound", sound.close)
+            quitter.add("the bridge", bridge.close)
+            window = _open_window(kiosk, bridge, settings, screen, quitter)
+            window.failed.connect(failures.append)
+            window.failed.connect(lambda: quitter.quit("failed"))
+        finally:
+            if first is not None:
+                first.dismiss()
         application.exec_()
     if failures:
         raise SessionFailedError(f"The ads stopped: {failures[0]}", kiosk.session_id)
@@ -457,3 +517,124 @@ def run_window(settings: RunSettings, *, offscreen: bool = False) -> int | None:
             raise error
         raise SessionFailedError(f"Closing {name} failed: {error}", kiosk.session_id) from error
     return kiosk.session_id
+
+
+def _open_window(
+    kiosk: Kiosk, bridge: LiveBridge, settings: RunSettings, screen: QScreen | None, quitter: Quitter
+) -> KioskWindow:
+    """Open the window of a session that has begun; the caller keeps it until the application's loop has ended."""
+    from PyQt5.QtCore import QTimer  # noqa: PLC0415 (only where there is a window)
+
+    from monitor.ui.application import APPLICATION_NAME  # noqa: PLC0415
+    from monitor.ui.screen_saver import ScreenSaverHold  # noqa: PLC0415
+    from monitor.ui.window import KioskWindow  # noqa: PLC0415
+
+    saver = ScreenSaverHold(APPLICATION_NAME)
+    saver.hold()
+    quitter.add("the screen saver's hold", saver.release)
+    window = KioskWindow(
+        kiosk.player,
+        bridge,
+        language=settings.language,
+        notice_languages=settings.notice_languages or None,
+        notice_url=settings.notice_url,
+        notice_required=settings.notice == "required",
+        fullscreen=settings.fullscreen,
+        screen=screen,
+        overlay=settings.overlay,
+        session=_session_facts(kiosk, settings),
+        saver=lambda: saver.method,
+    )
+    quitter.add("the window", window.close)
+
+    def check() -> None:
+        kiosk.tick()
+        if kiosk.ended is not None:
+            quitter.quit(kiosk.ended)
+
+    # Nothing is recorded before the notice was painted.
+    window.notice_shown.connect(kiosk.measure)
+    if settings.notice == "required":
+        window.notice_hidden.connect(lambda: kiosk.pause_measuring("notice", "the notice was not on the screen"))
+    window.quit_requested.connect(lambda: quitter.quit("the window was closed"))
+    window.finished.connect(lambda: quitter.quit("all loops are done"))
+    checks = QTimer(window)
+    checks.timeout.connect(check)
+    checks.start(CHECK_MS)
+    quitter.add("the checks", checks.stop)
+    window.begin()
+    return window
+
+
+def _session_facts(kiosk: Kiosk, settings: RunSettings) -> SessionFacts:
+    """What the operator panel says about a session that has begun."""
+    from monitor.ui.operator_facts import SessionFacts  # noqa: PLC0415
+
+    file = sqlite_file(settings.database)
+    return SessionFacts(
+        session_id=kiosk.session_id,
+        site=settings.site,
+        source=kiosk.source,
+        database=settings.database,
+        database_folder=None if file is None else file.absolute().parent,
+        version=VERSION,
+        began_ns=kiosk.began_ns,
+        playlist_problem=lambda: kiosk.playlist_problem,
+        left_out=lambda: [(ad.ad_id, ad.reason) for ad in kiosk.playlist.skipped],
+    )
+
+
+def _with_chosen_camera(settings: RunSettings, screen: QScreen | None, quitter: Quitter) -> RunSettings | None:
+    """The settings with the camera to use, asked for where that is not clear; `None` if the operator gives up.
+
+    It is asked when there are several cameras and none of them was chosen before; what a person chooses is kept.
+    """
+    if settings.source is not None:
+        return settings
+    there = list_cameras()
+    kept = saved_choice(there)
+    unclear = kept is None and len(there) > 1 if settings.picker is None else settings.picker
+    if unclear and there:
+        from monitor.ui.camera_picker import CameraPicker  # noqa: PLC0415
+        from monitor.ui.screens import put_on_screen, scale_of  # noqa: PLC0415
+        from monitor.ui.texts import texts_for  # noqa: PLC0415
+
+        picker = CameraPicker(there, texts_for(settings.language), scale=scale_of(screen), first=kept)
+        quitter.quitting.connect(picker.reject)
+        put_on_screen(picker, screen)
+        picker.exec_()
+        if picker.cancelled or quitter.entered:
+            return None
+        kept = picker.chosen
+        if kept is not None and picker.by_hand:
+            save_choice(kept)
+    return settings if kept is None else settings.model_copy(update={"source": str(kept.index)})
+
+
+def _notice_alone(settings: RunSettings, screen: QScreen | None, quitter: Quitter) -> NoticeScreen:
+    """Show the notice alone until it was on the screen for the time that is required, or the program is told to end.
+
+    Returns:
+        The window with the notice, which stays until the ads are there.
+    """
+    from PyQt5.QtCore import QEventLoop  # noqa: PLC0415 (only where there is a window)
+
+    from monitor.ui.notice_screen import NoticeScreen  # noqa: PLC0415
+    from monitor.ui.screens import put_on_screen  # noqa: PLC0415
+    from monitor.ui.texts import texts_for  # noqa: PLC0415
+
+    languages = settings.notice_languages or (settings.language,)
+    notice = NoticeScreen(
+        [texts_for(code) for code in languages],
+        settings.notice_url,
+        settings.notice_seconds,
+        texts_for(settings.language),
+    )
+    loop = QEventLoop()
+    notice.shown.connect(loop.quit)
+    notice.quit_requested.connect(lambda: quitter.quit("the window was closed"))
+    quitter.quitting.connect(loop.quit)
+    put_on_screen(notice, screen)
+    notice.begin(fullscreen=settings.fullscreen)
+    loop.exec_()
+    return notice

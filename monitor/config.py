@@ -9,6 +9,7 @@ from typing import Literal
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field
 
+from ads.policies.base import PolicySettings
 from detector.analysis import AnalysisSettings
 from detector.classifier import Device
 
@@ -16,7 +17,10 @@ APPLICATION = "ad-monitor"
 DATABASE_VARIABLE = "AD_MONITOR_DB"
 DEFAULT_SITE = "default"
 
-Policy = Literal["sequential"]
+NoticeMode = Literal["bar", "required"]
+"""There is no mode without a notice: the people who are measured have to be told."""
+
+Policy = Literal["sequential", "shuffle", "weighted", "mood", "learn"]
 
 
 def default_database() -> str:
@@ -43,6 +47,7 @@ class RecordingSettings(_Settings):
         database: SQLAlchemy URL or path of an SQLite file.
         site: Name of the place, for reports.
         policy: How the next ad is chosen.
+        guard_rails: Of the policy.
         model: Name of a shipped model or path of a `.keras` file; `None` for the default.
         device: Which runtime classifies.
         loops: Rounds through the playlist; `None` for no limit.
@@ -56,6 +61,7 @@ class RecordingSettings(_Settings):
     database: str = Field(default_factory=default_database)
     site: str = Field(DEFAULT_SITE, min_length=1)
     policy: Policy = "sequential"
+    guard_rails: PolicySettings = Field(default_factory=PolicySettings)
     model: str | None = None
     device: Device = "auto"
     loops: int | None = Field(None, ge=1)
@@ -77,18 +83,27 @@ class RunSettings(RecordingSettings):
         headless: Do the same work without a window.
         fullscreen: Begin in full screen.
         overlay: Begin with the live readings shown.
+        screen: Where the window begins, counted from 1; `None` leaves it to the system.
+        picker: Ask which camera to use: always, never, or (`None`) when there are several and none was chosen before.
         volume: Of the ads' sound, 0 to 1.
         language: Of the window.
-        notice_languages: Of the notice to the people in front of the screen; empty for the window's language.
-        notice_url: Where they read more; empty leaves that out.
+        notice: How the people in front of the screen are told: `bar` shows the notice below the ads from the first frame
+            on; `required` shows it alone before the camera is opened, and measures nothing while it is not on the screen.
+        notice_seconds: How long it is shown alone.
+        notice_languages: Of the notice; empty for the window's language.
+        notice_url: Where these people read more; empty leaves that out.
     """
 
     source: str | None = None
     headless: bool = False
     fullscreen: bool = False
     overlay: bool = True
+    screen: int | None = Field(None, ge=1)
+    picker: bool | None = None
     volume: float = Field(1.0, ge=0, le=1)
     language: str = "en"
+    notice: NoticeMode = "bar"
+    notice_seconds: float = Field(5.0, gt=0, le=120)
     notice_languages: tuple[str, ...] = ()
     notice_url: str = ""
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import av
 
 from ads.playback import PlaybackLog
-from ads.policy import make_policy
+from ads.policies import make_policy
 from ads.schedule import VirtualShow
 from db.records import SessionEnded
 from detector.model_card import find_model
 from monitor.app import begin_session, load_ads, ready_database
 from monitor.errors import SessionFailedError, SetupError
 from monitor.pipeline.clock import SessionClock
+from monitor.pipeline.feedback import Feedback
 from monitor.pipeline.messages import Ended, Failed, FrameRead, Message, ProtocolError, Ready
 from monitor.pipeline.recorder import Recorder
 from monitor.pipeline.sensor import SensorProcess
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from ads.playlist import Playlist
+    from db.writer import SessionWriter
     from monitor.config import ReplaySettings
 
 logger = logging.getLogger(__name__)
@@ -79,7 +82,7 @@ def replay(settings: ReplaySettings, progress: Callable[[int, int], None] = lamb
         trouble = "the sensor died"
         log = PlaybackLog()
         recorder = Recorder(writer, log, clock, settings.readings_per_second)
-        show = VirtualShow(playlist.ads, make_policy(settings.policy), log, recorder, loops=settings.loops)
+        show, feedback = _show(settings, playlist, log, writer, recorder)
         limit_ns = None if settings.duration_s is None else round(settings.duration_s * 1e9)
         reason = "failed"
         try:
@@ -96,6 +99,7 @@ def replay(settings: ReplaySettings, progress: Callable[[int, int], None] = lamb
                     show.advance(now_ns)
                     if not show.finished:
                         recorder.record(message.frame)
+                        feedback.record(message.frame)
                         end_ns = now_ns + round(1e9 / ready.frame_rate)
                         progress(recorder.frames, ready.frames)
         except (ProtocolError, KeyboardInterrupt) as error:
@@ -103,6 +107,7 @@ def replay(settings: ReplaySettings, progress: Callable[[int, int], None] = lamb
             reason = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
         finally:
             show.stop(end_ns)
+            feedback.close()
             elapsed_s = end_ns / 1e9
             writer.close(
                 SessionEnded(
@@ -126,6 +131,24 @@ def replay(settings: ReplaySettings, progress: Callable[[int, int], None] = lamb
             f"Session {writer.session_id} holds {recorder.frames} frames and then ends: {trouble}", writer.session_id
         )
     return writer.session_id
+
+
+def _show(
+    settings: ReplaySettings, playlist: Playlist, log: PlaybackLog, writer: SessionWriter, recorder: Recorder
+) -> tuple[VirtualShow, Feedback]:
+    """The show beside the recording; its policy begins anew, so that two replays give the same rows."""
+    policy = make_policy(settings.policy, settings.guard_rails)
+    feedback = Feedback(policy, log, writer, recorder)
+    show = VirtualShow(
+        playlist.ads,
+        policy,
+        log,
+        feedback,
+        loops=settings.loops,
+        audience=feedback.audience,
+        wash_out_s=settings.guard_rails.wash_out_s,
+    )
+    return show, feedback
 
 
 def _first_message(sensor: SensorProcess) -> Ready:

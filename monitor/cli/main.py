@@ -11,6 +11,8 @@ import sys
 
 import click
 
+from monitor.cli.ads import playlist
+from monitor.cli.effect import lift, proof, simulate
 from monitor.cli.errors import is_callers_mistake, is_known, one_sentence
 from monitor.cli.offline import evaluate, models, train
 from monitor.cli.options import DONE, FAILED, PROGRAM, WRONG, debug_option, set_up_logging
@@ -31,7 +33,22 @@ def cli() -> None:
     """Faces in front of an ad screen and the ad on it, on one clock."""
 
 
-for _command in (run, replay, sessions, report, classify, bench, doctor, train, evaluate, models):
+for _command in (
+    run,
+    replay,
+    sessions,
+    report,
+    classify,
+    bench,
+    doctor,
+    train,
+    evaluate,
+    models,
+    playlist,
+    simulate,
+    lift,
+    proof,
+):
     cli.add_command(_command)
 
 

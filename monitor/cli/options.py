@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 DONE, FAILED, WRONG = 0, 1, 2
 PROGRAM = "ad-monitor"
-LANGUAGES = ("en", "de")
 REPORT_FORMATS = ("html", "json", "csv")
 DEVICES = ("auto", "gpu", "cpu")
 
@@ -23,6 +22,37 @@ DEVICES = ("auto", "gpu", "cpu")
 def _set_debug(_context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
     if wanted:
         logging.getLogger().setLevel(logging.DEBUG)
+
+
+class Language(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions only
+    """A language that there are texts for. Which these are is looked up when it is asked, so adding one takes no code."""
+
+    name = "language"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """The codes to choose from, for the help."""
+        from monitor.ui.texts import languages
+
+        return f"[{'|'.join(languages())}]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The language's code; a region such as in `de-AT` does not matter."""
+        from monitor.ui.texts import LanguageError, known_language
+
+        try:
+            return known_language(str(value))
+        except LanguageError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Languages(Language):
+    """One or more of them, with commas between them."""
+
+    name = "languages"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Their codes, in the order in which they were named."""
+        return tuple(super(Languages, self).convert(one, param, ctx) for one in str(value).split(","))
 
 
 def together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -104,6 +134,45 @@ min_viewers_option = click.option(
     show_default=True,
     help="Withhold figures that fewer viewers stand behind (5 is usual for reports that are shared).",
 )
+POLICIES = ("sequential", "shuffle", "weighted", "mood", "learn")
+"""As `ads.policies` names them; importing that only to show the help would be slow."""
+
+policy_options = together(
+    click.option(
+        "--policy",
+        type=click.Choice(POLICIES),
+        default=POLICIES[0],
+        show_default=True,
+        help="How the next ad is chosen: in order, each once a round, by weight, by the audience's mood, or learnt from it.",
+    ),
+    click.option("--seed", type=click.IntRange(0), help="Of the policy's draws. [default: 0]"),
+    click.option(
+        "--holdout",
+        type=click.FloatRange(0, 1),
+        metavar="SHARE",
+        help="Choices of mood and learn that ignore the audience, to compare with. [default: 0.1]",
+    ),
+    click.option(
+        "--floor",
+        type=click.FloatRange(0, 1),
+        metavar="SHARE",
+        help="Choices of mood and learn that are spread evenly over the ads. [default: 0.05]",
+    ),
+    click.option(
+        "--min-audience",
+        type=click.IntRange(1),
+        metavar="N",
+        help="mood and learn look at the audience from so many viewers on. [default: 1]",
+    ),
+    click.option("--block", "blocked", multiple=True, metavar="AD", help="Ad that mood and learn leave out; repeat."),
+    click.option(
+        "--wash-out",
+        "wash_out_s",
+        type=click.FloatRange(0, 60),
+        metavar="S",
+        help="Pause between two ads, so that one reaction does not spill into the next. [default: 0]",
+    ),
+)
 session_options = together(
     click.option(
         "--playlist",
@@ -112,9 +181,7 @@ session_options = together(
     ),
     database_option,
     click.option("--site", default="default", show_default=True, help="Name of the place, for reports."),
-    click.option(
-        "--policy", type=click.Choice(["sequential"]), default="sequential", help="How the next ad is chosen."
-    ),
+    policy_options,
     model_options,
     perception_options,
     click.option("--loops", type=click.IntRange(1), help="Stop after so many rounds through the playlist."),
@@ -154,6 +221,14 @@ def analysis_settings(options: dict[str, Any]) -> Any:
             "zones": () if zones is None else read_zones(zones),
         }
     )
+
+
+def guard_rails(options: dict[str, Any]) -> Any:
+    """The settings that `policy_options` make; takes these options out of the others, but for the policy's name."""
+    from ads.policies import PolicySettings
+
+    taken = {name: options.pop(name) for name in ("seed", "holdout", "floor", "min_audience", "blocked", "wash_out_s")}
+    return PolicySettings.model_validate({name: value for name, value in taken.items() if value is not None})
 
 
 def print_json(document: dict[str, Any]) -> None:

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli.options import (
-    LANGUAGES,
     PROGRAM,
     REPORT_FORMATS,
+    Language,
+    Languages,
     analysis_settings,
     database_option,
     database_url,
     debug_option,
+    guard_rails,
     json_option,
     min_viewers_option,
     print_json,
@@ -31,48 +33,93 @@ logger = logging.getLogger(__name__)
 
 
 @click.command(epilog="Example: ad-monitor run --source 0 --playlist summer.yaml --site 'Shop 12' --fullscreen")
-@click.option("--source", help="Camera index, video file, http or rtsp address, or demo. [default: the first camera, "
-              "else demo]")  # fmt: skip
+@click.option("--source", help="Camera index, video file, http or rtsp address, or demo. [default: the camera chosen "
+              "before, else the first one, else demo]")  # fmt: skip
+@click.option(
+    "--picker/--no-picker",
+    default=None,
+    help="Ask which camera to use, or never ask. [default: ask once, when there are several]",
+)
 @session_options
 @click.option("--fullscreen", is_flag=True, help="Begin in full screen.")
-@click.option("--headless", is_flag=True, help="Do the same work without a window.")
+@click.option(
+    "--screen", type=click.IntRange(1), metavar="N", help="On which screen, from 1 on; a number too high lists them."
+)
+@click.option(
+    "--headless", is_flag=True, help="Do the same work without a window, and so without a notice on the screen."
+)
 @click.option("--no-overlay", is_flag=True, help="Begin without the live readings (key O shows them).")
 @click.option("--volume", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="Of the ads' sound.")
-@click.option("--language", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Of the window.")
+@click.option("--language", type=Language(), help="Of the window. [default: the system's, else en]")
+@click.option(
+    "--notice",
+    type=click.Choice(["bar", "required"]),
+    default="bar",
+    show_default=True,
+    help="How the people in front of the screen are told: by a bar below the ads, always there; or before that, alone, "
+    "before the camera is opened, and nothing is measured while the notice is not on the screen.",
+)
+@click.option(
+    "--notice-seconds",
+    type=click.FloatRange(0, 120, min_open=True),
+    default=5.0,
+    show_default=True,
+    metavar="S",
+    help="How long a required notice is shown alone.",
+)
 @click.option(
     "--notice-language",
     "notice_languages",
-    type=click.Choice(LANGUAGES),
+    type=Languages(),
     multiple=True,
-    help="Of the notice to the people in front of the screen; may be repeated. [default: --language]",
+    help="Of the notice; several with commas between them. [default: --language]",
 )
-@click.option("--notice-url", default="", help="Where these people can read more.")
+@click.option("--notice-url", default="", help="Where these people can read more; shown as text and as a QR code.")
 def run(
     as_json: bool,
     min_viewers: int,
     no_overlay: bool,
-    notice_languages: tuple[str, ...],
+    language: str | None,
+    notice_languages: tuple[tuple[str, ...], ...],
     **options: Any,
 ) -> None:
     """Run the kiosk: play the ads, watch the viewers, log their reactions.
 
     A video file as the source is played in real time like a camera, and the run ends with it. Keys in the window: F full
-    screen, N next ad, Space pause, O overlay, H help, Q quit.
+    screen, N next ad, Space pause, O overlay, F1 operator panel, H help, Q quit.
     """
     from monitor.app import run_headless, run_window
     from monitor.config import RunSettings
     from monitor.pipeline.memory import forbid_memory_images
     from monitor.ui.qt_environment import screen_available
+    from monitor.ui.texts import default_language
 
     options["database"] = database_url(options["database"])
     forbid_memory_images()
     has_screen = screen_available()
+    if options["notice"] == "required" and (options["headless"] or not has_screen):
+        raise click.BadParameter(
+            "expected a window on a screen, because nothing may be measured before the notice was shown there; received "
+            f"{'--headless' if options['headless'] else 'no screen'}; leave one of the two out.",
+            param_hint="--notice required",
+        )
+    source = options["source"]
+    if options["picker"] and source is not None:
+        raise click.BadParameter(
+            f"expected either this or --source, received both; leave one out ({source}).", param_hint="--picker"
+        )
+    people = source is None or source.isdecimal() or "://" in source
+    if people and (options["headless"] or not has_screen):
+        click.echo("No notice is seen here: tell the people in front of the camera in another way.", err=True)
     unbounded = options["loops"] is None and options["duration_s"] is None
     if not has_screen and not options["headless"] and unbounded:
         click.echo("There is no screen here: the window is drawn into memory and shows each ad once.", err=True)
         options["loops"] = 1
     options["analysis"] = analysis_settings(options)
-    settings = RunSettings(overlay=not no_overlay, notice_languages=notice_languages, **options)
+    options["guard_rails"] = guard_rails(options)
+    options["language"] = language or default_language()
+    notice = tuple(dict.fromkeys(code for codes in notice_languages for code in codes))
+    settings = RunSettings(overlay=not no_overlay, notice_languages=notice, **options)
     _announce(settings.database, settings.report)
     with _report_after_failure(settings, min_viewers):
         session_id = run_headless(settings) if settings.headless else run_window(settings, offscreen=not has_screen)
@@ -100,6 +147,7 @@ def replay(video: Path, as_json: bool, min_viewers: int, **options: Any) -> None
 
     options["database"] = database_url(options["database"])
     options["analysis"] = analysis_settings(options)
+    options["guard_rails"] = guard_rails(options)
     settings = ReplaySettings(video=video, **options)
     _announce(settings.database, settings.report)
     forbid_memory_images()

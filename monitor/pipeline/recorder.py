@@ -65,7 +65,15 @@ class Recorder:
                 self._known_ads.add(key)
                 self._writer.submit(ad_record(play.ad))
             self._writer.submit(
-                PlayStarted(play.number, play.ad.ad_id, self._clock.at(play.started_ns), play.reason, play.probability)
+                PlayStarted(
+                    play.number,
+                    play.ad.ad_id,
+                    self._clock.at(play.started_ns),
+                    play.reason,
+                    play.probability,
+                    play.held_out,
+                    play.context,
+                )
             )
 
     def play_ended(self, end: PlayEnd) -> None:

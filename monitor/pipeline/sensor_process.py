@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 HEARTBEAT_S = 0.5
 """Seconds between two health reports; also the longest wait for a frame."""
 
+NICENESS = 10
 STATISTICS_NS = 1_000_000_000
 EXIT_FAILED = 3
 
@@ -242,6 +243,8 @@ def _stop_at_end_of_input(stop: threading.Event) -> None:
 def main() -> int:
     """Run the sensor as a process; see the module's description."""
     started_s = time.monotonic()
+    # The window and its sound come first: a frame that is analysed later harms nobody, one that is shown late is seen.
+    os.nice(NICENESS)
     forbid_memory_images()
     # Ctrl+C in a terminal reaches the whole group; the kiosk decides when the sensor stops.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -141,7 +141,12 @@ def write_html(document: dict[str, Any], out: Path) -> Path:
 
 
 def write_text(text: str, out: Path) -> Path:
-    """Writes a UTF-8 file in one step: a reader, or a crash, never meets half a report.
+    """Writes a UTF-8 file; see `write_bytes` for the errors."""
+    return write_bytes(text.encode("utf-8"), out)
+
+
+def write_bytes(content: bytes, out: Path) -> Path:
+    """Writes a file in one step: a reader, or a crash, never meets half a report.
 
     Returns:
         The absolute path of the file.
@@ -155,8 +160,8 @@ def write_text(text: str, out: Path) -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with part.open("x", encoding="utf-8", newline="") as file:
-                file.write(text)
+            with part.open("xb") as file:
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(target)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PyQt5.QtCore import QRectF, Qt
+from PyQt5.QtCore import QRectF, Qt, pyqtSignal
 from PyQt5.QtGui import QColor, QImage, QPainter
 from PyQt5.QtWidgets import QWidget
 
@@ -46,11 +46,21 @@ def image_from_rgb(rgb: NDArray[np.uint8]) -> QImage:
 
 
 class AdView(QWidget):
-    """Shows the newest picture it was given, until there is a newer one."""
+    """Shows the newest picture it was given, until there is a newer one.
+
+    Signals:
+        painted: The `Picture` that was given last was painted for the first time, in the present call; one that is
+            replaced before its turn is never announced.
+    """
+
+    painted = pyqtSignal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._image: QImage | None = None
+        self._picture: Picture | None = None
+        self._unseen: Picture | None = None
+        # The arrays on the screen and their images: in a cross-fade, most steps bring no new array.
+        self._images: list[tuple[NDArray[np.uint8], QImage]] = []
         self._message = ""
         self._scale = 1.0
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
@@ -58,18 +68,22 @@ class AdView(QWidget):
 
     @property
     def has_picture(self) -> bool:
-        """Whether a picture was ever shown."""
-        return self._image is not None
+        """Whether a picture is shown."""
+        return self._picture is not None
 
     def show_picture(self, picture: Picture) -> None:
-        """Shows a picture in the place of the one before."""
-        self._image = image_from_rgb(picture.rgb)
+        """Shows a picture in the place of the one before, at once if the view is visible."""
+        shown = [picture.rgb] if picture.blend is None else [picture.rgb, picture.blend.rgb]
+        self._images = [(rgb, self._image_of(rgb)) for rgb in shown]
+        self._picture = self._unseen = picture
         self._message = ""
-        self.update()
+        # Not update(): that waits for whatever else the event loop has to do first, and the picture is due now.
+        self.repaint()
 
     def show_message(self, text: str) -> None:
         """Shows one line of text on black, in the place of the picture."""
-        self._image = None
+        self._images = []
+        self._picture = self._unseen = None
         self._message = text
         self.update()
 
@@ -83,29 +97,49 @@ class AdView(QWidget):
 
         The edges lie on whole pixels of the device, so that a picture of the right size is copied and not resampled.
         """
-        if self._image is None:
-            return QRectF()
+        return self._place(self._images[0][1]) if self._images else QRectF()
+
+    def _image_of(self, rgb: NDArray[np.uint8]) -> QImage:
+        kept = next((image for array, image in self._images if array is rgb), None)
+        return image_from_rgb(rgb) if kept is None else kept
+
+    def _place(self, image: QImage) -> QRectF:
         ratio = self.devicePixelRatioF()
         into = Rect(0, 0, self.width() * ratio, self.height() * ratio)
-        place = fit_centred(self._image.width(), self._image.height(), into)
+        place = fit_centred(image.width(), image.height(), into)
         left, top = round(place.x), round(place.y)
         width, height = round(place.width), round(place.height)
         return QRectF(left / ratio, top / ratio, width / ratio, height / ratio)
 
+    def _draw(self, painter: QPainter, image: QImage) -> None:
+        """Draws a picture and, where it does not reach, black."""
+        whole, place = QRectF(self.rect()), self._place(image)
+        if not place.contains(whole):
+            for bar in (
+                QRectF(0, 0, whole.width(), place.top()),
+                QRectF(0, place.bottom(), whole.width(), whole.height() - place.bottom()),
+                QRectF(0, place.top(), place.left(), place.height()),
+                QRectF(place.right(), place.top(), whole.width() - place.right(), place.height()),
+            ):
+                painter.fillRect(bar, BACKGROUND)
+        ratio = self.devicePixelRatioF()
+        exact = (round(place.width() * ratio), round(place.height() * ratio)) == (image.width(), image.height())
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not exact)
+        painter.drawImage(place, image, QRectF(image.rect()))
+
     def paintEvent(self, _event: QPaintEvent | None) -> None:
         painter = QPainter(self)
-        whole = QRectF(self.rect())
-        place = self.picture_rect()
-        if self._image is None or not place.contains(whole):
-            painter.fillRect(whole, BACKGROUND)
-        if self._image is not None:
-            ratio = self.devicePixelRatioF()
-            exact = (round(place.width() * ratio), round(place.height() * ratio)) == (
-                self._image.width(),
-                self._image.height(),
-            )
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not exact)
-            painter.drawImage(place, self._image, QRectF(self._image.rect()))
-        elif self._message:
-            draw_text(painter, whole, self._message, 22 * self._scale, style.TEXT_SOFT, align=CENTRE)
+        blend = None if self._picture is None else self._picture.blend
+        if self._images:
+            self._draw(painter, self._images[0][1])
+        else:
+            painter.fillRect(self.rect(), BACKGROUND)
+        if blend is not None:
+            painter.setOpacity(blend.opacity)
+            self._draw(painter, self._images[1][1])
+        if self._message:
+            draw_text(painter, QRectF(self.rect()), self._message, 22 * self._scale, style.TEXT_SOFT, align=CENTRE)
         painter.end()
+        if self._unseen is not None:
+            picture, self._unseen = self._unseen, None
+            self.painted.emit(picture)

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
     from detector.types import FaceReading
 
-TITLE_HEIGHT = 26.0
-ROW_HEIGHT = 24.0
+TITLE_HEIGHT = 34.0
+ROW_HEIGHT = 30.0
+EYE_WIDTH = 28.0
+EYE_GAP = 8.0
 
 
 class ProbabilityBars(PaintedWidget):
@@ -49,7 +51,7 @@ class ProbabilityBars(PaintedWidget):
     def subtitle(self) -> str:
         """Whether that viewer looks at the screen, or that the reading is not sure; empty without a viewer or an emotion.
 
-        Beside a title with a reason there is only room for the eye.
+        Beside a title with a reason there is only room for the eye. It says who looks, too.
         """
         if self._reading is None or self._reading.withheld is not None:
             return ""
@@ -92,7 +94,7 @@ class ProbabilityBars(PaintedWidget):
         title_height = TITLE_HEIGHT * scale
         self._draw_title(painter, QRectF(0, 0, rect.width(), title_height - 4 * scale))
         row_height = (rect.height() - title_height) / len(rows)
-        size = min(15 * scale, row_height * 0.68)
+        size = min(style.SMALLEST_TEXT * scale, row_height * 0.82)
         name_width = max(text_width(name, size, bold=True) for name, _ in rows) + 10 * scale
         percent_width = text_width(self._texts["percent"].format(percent=100), size, bold=True) + 4 * scale
         known = self._probabilities is not None
@@ -102,7 +104,7 @@ class ProbabilityBars(PaintedWidget):
             first = known and index == highest
             colour = style.TEXT if first else style.TEXT_SOFT
             draw_text(painter, QRectF(0, row.y(), name_width, row_height), name, size, colour, align=LEFT, bold=first)
-            thickness = min(12 * scale, row_height * 0.5)
+            thickness = min(16 * scale, row_height * 0.5)
             track = QRectF(
                 name_width,
                 row.center().y() - thickness / 2,
@@ -125,12 +127,11 @@ class ProbabilityBars(PaintedWidget):
             draw_text(painter, where, percent, size, colour, align=RIGHT, bold=first)
 
     def _draw_title(self, painter: QPainter, rect: QRectF) -> None:
-        size = 15 * self.scale
+        size = style.SMALLEST_TEXT * self.scale
         draw_text(painter, rect, self.title, size, style.TEXT, bold=True)
-        small = 13 * self.scale
-        draw_text(painter, rect, self.subtitle, small, style.TEXT_SOFT, align=RIGHT)
+        draw_text(painter, rect, self.subtitle, size, style.TEXT_SOFT, align=RIGHT)
         if self._reading is not None and self._reading.attentive and not self._unsure:
-            eye = QRectF(0, 0, small * 1.35, small * 0.8)
+            eye = QRectF(0, 0, EYE_WIDTH * self.scale, EYE_WIDTH * 0.6 * self.scale)
             eye.moveCenter(rect.center())
-            eye.moveRight(rect.right() - text_width(self.subtitle, small) - 6 * self.scale)
+            eye.moveRight(rect.right() - text_width(self.subtitle, size) - EYE_GAP * self.scale)
             draw_eye(painter, eye, style.GOOD)

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from PyQt5.QtWidgets import QWidget
 
 HELP_SHOWN_MS = 8000
-"""Long enough to read six lines; a kiosk that is left alone shows the ad again."""
+"""Long enough to read seven lines; a kiosk that is left alone shows the ad again."""
 
-HELP_TOPICS = ("next", "pause", "overlay", "fullscreen", "help", "quit")
+HELP_TOPICS = ("next", "pause", "overlay", "fullscreen", "operator", "help", "quit")
 
 
 class HelpCard(PaintedWidget):
@@ -95,7 +95,8 @@ class PausedBadge(PaintedWidget):
     def natural_size(self) -> QSize:
         """The size that the text needs."""
         return QSize(
-            round(text_width(self._text, 18 * self.scale, bold=True) + 62 * self.scale), round(44 * self.scale)
+            round(text_width(self._text, style.SMALLEST_TEXT * self.scale, bold=True) + 66 * self.scale),
+            round(48 * self.scale),
         )
 
     def draw(self, painter: QPainter, rect: QRectF) -> None:
@@ -108,4 +109,4 @@ class PausedBadge(PaintedWidget):
         for x in (20, 28):
             painter.drawRoundedRect(QRectF(x * scale, rect.center().y() - 8 * scale, 5 * scale, 16 * scale), 1, 1)
         words = rect.adjusted(42 * scale, 0, 0, 0)
-        draw_text(painter, words, self._text, 18 * scale, style.TEXT, align=LEFT, bold=True)
+        draw_text(painter, words, self._text, style.SMALLEST_TEXT * scale, style.TEXT, align=LEFT, bold=True)

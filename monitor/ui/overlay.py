@@ -13,7 +13,7 @@ from monitor.ui.bars import ProbabilityBars
 from monitor.ui.focus import most_prominent
 from monitor.ui.painting import PaintedWidget
 from monitor.ui.preview import Preview
-from monitor.ui.status_line import AudienceLine, StatusLine
+from monitor.ui.status_line import StatusLine
 from monitor.ui.valence_curve import ValenceCurve
 
 if TYPE_CHECKING:
@@ -30,23 +30,27 @@ REFRESH_MS = 40
 FIGURES_EVERY = 3
 """How many of these steps pass until bars, curve and figures are drawn; nobody reads faster."""
 
-WIDTH = 336.0
 PADDING = 16.0
 TOP_PADDING = 12.0
 BOTTOM_PADDING = 14.0
-GAP = 12.0
-HEADING_HEIGHT = 26.0
-STATUS_HEIGHT = 18.0
+GAP = 10.0
+LINE_HEIGHT = 32.0
+"""Of the heading."""
 HIGHEST_PREVIEW = 0.3
 """Share of the room's height that the preview takes at most, for cameras that stand upright."""
+LEAST_PREVIEW = 84.0
+"""Height below which a face in the preview is no longer recognised as one."""
 
 
 class Overlay(PaintedWidget):
-    """Heading, camera preview, bars of the most prominent viewer, curve, and status line.
+    """Heading, camera preview, bars of the most prominent viewer, and curve.
 
-    In a landscape window they form a column at the right side, in a portrait window a band at the bottom. Views may
-    arrive faster than anybody can look: only the newest is drawn, at most 25 times a second, while every one of them
-    counts for the curve, also while the overlay is hidden.
+    In a landscape window they form a column at the right side, in a portrait window a band at the top; neither covers the
+    middle of the ad. Text keeps the size at which it is read from 3 m (see `monitor.ui.style`): where there is too little
+    room, first the curve goes and then the preview.
+
+    Views may arrive faster than anybody can look: only the newest is drawn, at most 25 times a second, while every one of
+    them counts for the curve, also while the overlay is hidden.
 
     Args:
         texts: Of the window's language.
@@ -63,11 +67,10 @@ class Overlay(PaintedWidget):
     ) -> None:
         super().__init__(parent)
         self._texts = texts
-        self.audience = AudienceLine(texts, self)
+        self.status = StatusLine(texts, self)
         self.preview = Preview(texts, self)
         self.bars = ProbabilityBars(texts, self)
         self.curve = ValenceCurve(texts, self, clock=clock)
-        self.status = StatusLine(texts, self)
         self._room = QRect()
         self._view: LiveView | None = None
         self._previewed: LiveView | None = None
@@ -110,9 +113,8 @@ class Overlay(PaintedWidget):
         readings = _readings(view)
         prominent = most_prominent(readings, self._prominent)
         self._prominent = None if prominent is None else prominent.viewer
-        self.audience.show_readings(readings if running else None)
         self.bars.show_reading(prominent, measured=running)
-        self.status.show_health(view.health)
+        self.status.show_view(view)
 
     def arrange(self, room: QRect, scale: float) -> None:
         """Takes a place within the window.
@@ -123,7 +125,7 @@ class Overlay(PaintedWidget):
         """
         self._room = room
         self.set_scale(scale)
-        for part in (self.audience, self.preview, self.bars, self.curve, self.status):
+        for part in (self.status, self.preview, self.bars, self.curve):
             part.set_scale(scale)
         if room.height() > room.width():
             self._arrange_band(room, scale)
@@ -136,41 +138,55 @@ class Overlay(PaintedWidget):
         self._timer.stop()
 
     def _arrange_column(self, room: QRect, scale: float) -> None:
-        width = min(WIDTH * scale, room.width())
+        width = min(style.OVERLAY_WIDTH * scale, room.width())
         inner = width - 2 * PADDING * scale
-        preview_height = min(inner / self.preview.aspect, HIGHEST_PREVIEW * room.height())
-        fixed = (HEADING_HEIGHT + STATUS_HEIGHT + 4 * GAP + TOP_PADDING + BOTTOM_PADDING) * scale
-        flexible = preview_height + self.bars.natural_height() + self.curve.natural_height()
-        # In a low window, or under a notice of many lines, the large parts share what is left.
-        shrink = max(0.1, min(1.0, (room.height() - fixed) / flexible))
+        gap = GAP * scale
+        bars = self.bars.natural_height()
+        fixed = (LINE_HEIGHT + TOP_PADDING + BOTTOM_PADDING) * scale + bars + gap
+        left = room.height() - fixed
+        preview = min(inner / self.preview.aspect, HIGHEST_PREVIEW * room.height())
+        curve = self.curve.natural_height()
+        if preview + curve + 2 * gap > left:
+            # In a low window, or under a notice of many lines, fewer parts rather than smaller text.
+            curve = max(self.curve.least_height(), left - preview - 2 * gap)
+            preview = min(preview, left - curve - 2 * gap)
+            if preview < LEAST_PREVIEW * scale:
+                preview = min(inner / self.preview.aspect, left - gap)
+                curve = 0.0
+            if preview < LEAST_PREVIEW * scale:
+                preview = 0.0
+                bars += min(0.0, left)
         heights = (
-            (self.audience, HEADING_HEIGHT * scale),
-            (self.preview, preview_height * shrink),
-            (self.bars, self.bars.natural_height() * shrink),
-            (self.curve, self.curve.natural_height() * shrink),
-            (self.status, STATUS_HEIGHT * scale),
+            (self.status, LINE_HEIGHT * scale),
+            (self.preview, preview),
+            (self.bars, max(bars, 0.1 * room.height())),
+            (self.curve, curve),
         )
         y = TOP_PADDING * scale
         for part, height in heights:
-            part.setGeometry(_rounded(PADDING * scale, y, inner, height))
-            y += height + GAP * scale
-        self.setGeometry(_rounded(room.right() + 1 - width, room.y(), width, fixed + flexible * shrink))
+            part.setVisible(height > 0)
+            if height > 0:
+                part.setGeometry(_rounded(PADDING * scale, y, inner, height))
+                y += height + gap
+        height = y - gap + BOTTOM_PADDING * scale
+        self.setGeometry(_rounded(room.right() + 1 - width, room.y(), width, height))
 
     def _arrange_band(self, room: QRect, scale: float) -> None:
         pad, gap = PADDING * scale, GAP * scale
         width = float(room.width())
         half = (width - 2 * pad - 1.5 * gap) / 2
-        top = (TOP_PADDING + HEADING_HEIGHT) * scale + gap
-        preview_height = min(half / self.preview.aspect, 190 * scale)
-        curve_height = 100 * scale
-        middle = preview_height + gap + curve_height
-        self.audience.setGeometry(_rounded(pad, TOP_PADDING * scale, width - 2 * pad, HEADING_HEIGHT * scale))
+        line = LINE_HEIGHT * scale
+        top = TOP_PADDING * scale + line + gap
+        middle = self.bars.natural_height()
+        curve_height = self.curve.least_height()
+        preview_height = middle - gap - curve_height
+        for part in (self.preview, self.curve):
+            part.show()
+        self.status.setGeometry(_rounded(pad, TOP_PADDING * scale, width - 2 * pad, line))
         self.preview.setGeometry(_rounded(pad, top, half, preview_height))
         self.curve.setGeometry(_rounded(pad, top + preview_height + gap, half, curve_height))
         self.bars.setGeometry(_rounded(pad + half + 1.5 * gap, top, half, middle))
-        self.status.setGeometry(_rounded(pad, top + middle + gap, width - 2 * pad, STATUS_HEIGHT * scale))
-        height = top + middle + gap + (STATUS_HEIGHT + BOTTOM_PADDING) * scale
-        self.setGeometry(_rounded(room.x(), room.bottom() + 1 - height, width, height))
+        self.setGeometry(_rounded(room.x(), room.y(), width, top + middle + BOTTOM_PADDING * scale))
 
     @pyqtSlot()
     def _on_tick(self) -> None:

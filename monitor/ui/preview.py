@@ -10,7 +10,7 @@ from PyQt5.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
 from monitor.ui import style
 from monitor.ui.ad_view import image_from_rgb
 from monitor.ui.geometry import Rect, fit_centred, mirrored, place_label
-from monitor.ui.painting import CENTRE, LEFT, PaintedWidget, draw_eye, draw_text, text_width
+from monitor.ui.painting import CENTRE, LEFT, PaintedWidget, draw_eye, draw_text, text_font, text_width
 from monitor.ui.texts import withheld_text
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from detector.types import FaceReading
 
 DEFAULT_ASPECT = 16 / 9
-LABEL_TEXT = 13.0
-LABEL_HEIGHT = 19.0
+LABEL_HEIGHT = 30.0
 STATIC_OPACITY = 0.45
 """How dimmed the boxes of posters and pictures are."""
 
@@ -48,8 +47,8 @@ class Preview(PaintedWidget):
 
     Boxes are mirrored with the picture, labels are not. The box of a viewer who looks at the screen is a full line and
     its label has an eye; the box of one who looks away is dashed. Faces without an emotion are grey, and posters and
-    pictures are dimmed too. Where a label would cover another face, it is
-    the number only, and where labels would cover each other, the smaller face has none.
+    pictures are dimmed too. Where a label would cover another face, it is the number only, and where labels would cover
+    each other, the smaller face has none.
     """
 
     def __init__(self, texts: Mapping[str, str], parent: QWidget | None = None) -> None:
@@ -102,14 +101,10 @@ class Preview(PaintedWidget):
             painter.drawImage(QRectF(*place), self._image, QRectF(self._image.rect()))
         if self._message:
             painter.fillRect(rect, QColor(0, 0, 0, 165))
-            draw_text(
-                painter,
-                rect.adjusted(radius, 0, -radius, 0),
-                self._message,
-                15 * self.scale,
-                style.TEXT,
-                align=CENTRE,
-                bold=True,
+            painter.setFont(text_font(style.SMALLEST_TEXT * self.scale, bold=True))
+            painter.setPen(style.TEXT)
+            painter.drawText(
+                rect.adjusted(radius, 0, -radius, 0), CENTRE | int(Qt.TextFlag.TextWordWrap), self._message
             )
         else:
             self._draw_faces(painter, place)
@@ -160,14 +155,15 @@ class Preview(PaintedWidget):
         if not reading.static:
             choices.append((str(reading.viewer), list(taken)))
         for text, avoided in choices:
-            width = text_width(text, LABEL_TEXT * self.scale, bold=True) + 2 * self._label_pad + self._eye_room(reading)
+            words = text_width(text, style.SMALLEST_TEXT * self.scale, bold=True)
+            width = words + 2 * self._label_pad + self._eye_room(reading)
             place = place_label(width, LABEL_HEIGHT * self.scale, box, bounds, avoided)
             if place is not None:
                 return text, place
         return None
 
     def _draw_label(self, painter: QPainter, place: Rect, text: str, reading: FaceReading) -> None:
-        size, pad, eye = LABEL_TEXT * self.scale, self._label_pad, self._eye_room(reading)
+        size, pad, eye = style.SMALLEST_TEXT * self.scale, self._label_pad, self._eye_room(reading)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(style.PANEL if reading.static else _colour(reading))
         painter.drawRoundedRect(QRectF(*place), 4 * self.scale, 4 * self.scale)
@@ -185,7 +181,7 @@ class Preview(PaintedWidget):
         return 6 * self.scale
 
     def _eye_room(self, reading: FaceReading) -> float:
-        return (LABEL_TEXT * 1.25 + 5) * self.scale if reading.attentive and not reading.static else 0.0
+        return (style.SMALLEST_TEXT * 1.25 + 5) * self.scale if reading.attentive and not reading.static else 0.0
 
 
 def _colour(reading: FaceReading) -> QColor:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import threading
 import time
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
 from PyQt5.QtCore import QObject, Qt, QTimer, pyqtSlot
@@ -38,8 +40,16 @@ AHEAD_S = 1.0
 DEVICE_BUFFER_S = 0.2
 """How much the device holds; it has to last while the GUI thread paints a large picture."""
 PUSH_MS = 20
-LATE_S = 0.03
-"""Sound that comes later than this after its picture is brought back by leaving some out; ears notice from 40 ms on."""
+LATE_S = 0.02
+"""Sound and picture that are further apart are brought together by leaving out or waiting; ears notice from 40 ms on."""
+PICTURE_LAG_S = 0.008
+"""A picture is painted so long after its moment on average: the window looks every 10 ms, and painting takes time."""
+FOLLOWS_S = 0.25
+"""What comes so much earlier or later than it was announced is still the same."""
+MEASURED_S = 1.0
+"""Devices take their samples in steps and tell only then; over so long a time, each has told."""
+JITTER_FRAMES = 240
+"""Rounding and the like; 5 ms."""
 JOIN_TIMEOUT_S = 3.0
 
 
@@ -66,12 +76,30 @@ class AudioSink(Protocol):
         """Whether the device went away."""
 
 
-class QtSound(QObject):
-    """The `SoundOutput` of the kiosk: one play at a time, decoded ahead by a thread of its own.
+@dataclass(frozen=True, slots=True)
+class _Cue:
+    """What follows on the present sound: the sound of a file, or silence.
 
-    All methods belong to the GUI thread. The first `play()` looks for a device; where there is none, one line in the
-    log says so, and nothing else happens. Samples carry no time, so the sound keeps to the picture by the clock: what
-    was decoded too late is left out.
+    Attributes:
+        path: The file; `None` for silence.
+        begins_s: When, on the clock.
+        zero_s: When its position was 0, or would have been.
+    """
+
+    path: Path | None
+    begins_s: float
+    zero_s: float
+
+
+class QtSound(QObject):
+    """The `SoundOutput` of the kiosk: decoded ahead by threads of its own, one clip after the other.
+
+    All methods belong to the GUI thread. The first sound looks for a device; where there is none, one line in the log says
+    so, and nothing else happens.
+
+    Samples carry no time, so the sound keeps to the picture by the clock: each sample that is written is the one that is
+    due when it will be heard. What was decoded too late is left out. While one clip follows another, or a picture comes
+    between, the device goes on with silence: starting one takes time, on some screens a second.
 
     Args:
         volume: 0 (silent) to 1, as loud as the ear hears it.
@@ -79,6 +107,7 @@ class QtSound(QObject):
             other without a gap, from a position in a file on; `ads.media.sound_blocks` by default.
         open_sink: Opens the device at a volume; `None` if there is none.
         clock: In seconds.
+        picture_lag_s: How long after its moment a picture is seen on average, in seconds.
         parent: The Qt owner.
 
     Raises:
@@ -92,6 +121,7 @@ class QtSound(QObject):
         decode: Decode | None = None,
         open_sink: Callable[[float], AudioSink | None] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        picture_lag_s: float = PICTURE_LAG_S,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -101,14 +131,16 @@ class QtSound(QObject):
         self._decode = decode or _decode_sound
         self._open_sink = open_sink or open_default_sink
         self._clock = clock
+        self._picture_lag_s = picture_lag_s
         self._sink: AudioSink | None = None
-        self._feeder: _Feeder | None = None
         self._sought = False
         self._closed = False
-        self._started = False
-        self._sent_bytes = 0
-        self._clock_zero: float | None = None
-        self._paused_at: float | None = None
+        # The present sound is read from the first feeder, the one to come from the second.
+        self._feeders: list[_Feeder] = []
+        self._zero_s: float | None = None
+        self._cued: _Cue | None = None
+        self._paused_s: float | None = None
+        self._timing: _Timing | None = None
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.setInterval(PUSH_MS)
@@ -124,7 +156,7 @@ class QtSound(QObject):
 
     @property
     def available(self) -> bool:
-        """Whether a device was found and works; `False` before the first play."""
+        """Whether a device was found and works; `False` before the first sound."""
         return self._sink is not None
 
     def play(self, path: Path, position_s: float = 0.0) -> None:
@@ -134,54 +166,106 @@ class QtSound(QObject):
             path: A media file.
             position_s: Where in the file to begin, in seconds.
         """
-        self.stop()
-        if self._closed or not self._device_found() or self._feeder is None:
+        zero_s = self._clock() + self._picture_lag_s - position_s
+        if self._follows_on(path, zero_s):
             return
-        self._clock_zero = self._clock()
-        self._sent_bytes = 0
-        self._feeder.request(path, position_s)
+        self._silence()
+        if self._closed or not self._device_found():
+            return
+        self._zero_s = zero_s
+        self._feeders[0].request(path, position_s)
+        self._timer.start()
+
+    def cue(self, path: Path | None, position_s: float, in_s: float) -> None:
+        """Announces what `play` or `stop` will ask for, so that it is heard at its moment and not a little later.
+
+        Args:
+            path: The file; `None` for silence.
+            position_s: Where in the file to begin, in seconds.
+            in_s: How many seconds from now on.
+        """
+        if self._closed or self._paused_s is not None or (self._timing is None and path is None):
+            return
+        if not self._device_found() or self._sink is None:
+            return
+        if self._timing is not None:
+            self._timing.settle()
+        begins_s = self._clock() + self._picture_lag_s + in_s
+        self._cued = _Cue(path, begins_s, begins_s - position_s)
+        if path is not None:
+            self._feeders[1].request(path, position_s)
+            if self._timing is None and self._zero_s is None:
+                # From silence: the device is running by the time that the sound begins.
+                self._start_device(self._sink)
         self._timer.start()
 
     def pause(self) -> None:
         """Falls silent until `resume()`."""
-        if self._clock_zero is None or self._paused_at is not None:
+        if self._paused_s is not None or not self._timer.isActive():
             return
-        self._paused_at = self._clock()
+        self._paused_s = self._clock()
         self._timer.stop()
-        if self._sink is not None and self._started:
+        if self._sink is not None and self._timing is not None:
             self._sink.suspend()
 
     def resume(self) -> None:
         """Goes on where `pause()` stopped."""
-        if self._clock_zero is None or self._paused_at is None:
+        if self._paused_s is None:
             return
-        self._clock_zero += self._clock() - self._paused_at
-        self._paused_at = None
-        if self._sink is not None and self._started:
+        paused_s = self._clock() - self._paused_s
+        self._paused_s = None
+        if self._zero_s is not None:
+            self._zero_s += paused_s
+        if self._cued is not None:
+            self._cued = _Cue(self._cued.path, self._cued.begins_s + paused_s, self._cued.zero_s + paused_s)
+        if self._sink is not None and self._timing is not None:
+            self._timing.shift(paused_s)
             self._sink.resume()
         self._timer.start()
 
     def stop(self) -> None:
-        """Ends the sound at once; harmless when nothing plays."""
-        self._timer.stop()
-        self._clock_zero = None
-        self._paused_at = None
-        if self._feeder is not None:
-            self._feeder.cancel()
-        if self._sink is not None and self._started:
-            self._sink.reset()
-        self._started = False
+        """Ends the sound at once, or goes over to the silence that was announced for now; harmless when nothing plays."""
+        if not self._follows_on(None, 0.0):
+            self._silence()
 
     def close(self) -> None:
-        """Ends the sound and the thread; a second call does nothing."""
+        """Ends the sound and the threads; a second call does nothing."""
         if self._closed:
             return
-        self.stop()
+        self._silence()
         self._closed = True
         self._sink = None
-        if self._feeder is not None:
-            self._feeder.close()
-            self._feeder = None
+        while self._feeders:
+            self._feeders.pop().close()
+
+    def _silence(self) -> None:
+        """Ends the sound at once; the device forgets what it holds."""
+        self._timer.stop()
+        self._zero_s = None
+        self._cued = None
+        self._paused_s = None
+        for feeder in self._feeders:
+            feeder.cancel()
+        if self._sink is not None and self._timing is not None:
+            self._sink.reset()
+        self._timing = None
+
+    def _follows_on(self, path: Path | None, zero_s: float) -> bool:
+        """Goes over to what was announced, if it is this and its time has come; it may be heard already."""
+        cue = self._cued
+        if cue is None or cue.path != path or self._paused_s is not None or self._timing is None:
+            return False
+        apart_s = self._clock() - cue.begins_s if path is None else zero_s - cue.zero_s
+        if abs(apart_s) > FOLLOWS_S:
+            return False
+        self._cued = None
+        self._feeders.reverse()
+        self._feeders[1].cancel()
+        if path is None:
+            self._zero_s = None
+        else:
+            self._zero_s = cue.zero_s if abs(apart_s) <= LATE_S else zero_s
+        return True
 
     def _device_found(self) -> bool:
         if not self._sought:
@@ -190,37 +274,102 @@ class QtSound(QObject):
             if self._sink is None:
                 logger.info("No sound output was found: ads play without sound.")
             else:
-                self._feeder = _Feeder(self._decode)
-                self._feeder.start()
+                self._feeders = [_Feeder(self._decode), _Feeder(self._decode)]
+                for feeder in self._feeders:
+                    feeder.start()
         return self._sink is not None
+
+    def _start_device(self, sink: AudioSink) -> None:
+        sink.start()
+        self._timing = _Timing()
 
     @pyqtSlot()
     def _push(self) -> None:
-        sink, feeder = self._sink, self._feeder
-        if sink is None or feeder is None or self._clock_zero is None:
+        sink = self._sink
+        if sink is None:
             return
-        if not self._started:
-            if not feeder.has_data():
+        if self._timing is None:
+            if not self._feeders[0].has_data():
                 return
-            sink.start()
-            self._started = True
-        if sink.broken():
+            self._start_device(sink)
+        if sink.broken() or self._timing is None:
             logger.info("The sound output went away: ads play without sound.")
-            self.stop()
+            self._silence()
             self._sink = None
             return
-        heard_s = (self._sent_bytes - sink.held_bytes()) / BYTES_PER_SECOND
-        late_s = self._clock() - self._clock_zero - heard_s
-        if late_s > LATE_S:
-            self._sent_bytes += len(feeder.read(round(late_s * RATE_HZ) * FRAME_BYTES))
-        free = sink.free_bytes() // FRAME_BYTES * FRAME_BYTES
-        if free > 0:
-            data = feeder.read(free)
-            if data:
-                written = sink.write(data)
-                self._sent_bytes += len(data)
-                if written < len(data):
-                    logger.debug("The sound output took %d of %d bytes.", written, len(data))
+        now_s = self._clock()
+        self._timing.observe(now_s, sink.held_bytes())
+        frames = sink.free_bytes() // FRAME_BYTES
+        if frames > 0:
+            data = self._due(self._timing.heard_s, frames)
+            written = sink.write(data)
+            self._timing.written += frames
+            if written < len(data):
+                logger.debug("The sound output took %d of %d bytes.", written, len(data))
+
+    def _due(self, heard_s: float, frames: int) -> bytes:
+        """The samples for so many frames, the first of which will be heard at a moment."""
+        before, cue = frames, self._cued
+        if cue is not None:
+            before = min(max(0, round((cue.begins_s - heard_s) * RATE_HZ)), frames)
+        data = self._read(self._feeders[0], self._zero_s, heard_s, before)
+        if cue is not None and before < frames:
+            zero_s = None if cue.path is None else cue.zero_s
+            data += self._read(self._feeders[1], zero_s, heard_s + before / RATE_HZ, frames - before)
+        return data
+
+    @staticmethod
+    def _read(feeder: _Feeder, zero_s: float | None, heard_s: float, frames: int) -> bytes:
+        if zero_s is None:
+            return bytes(frames * FRAME_BYTES)
+        return feeder.read(round((heard_s - zero_s) * RATE_HZ), frames)
+
+
+class _Timing:
+    """When a sample that is written now will be heard.
+
+    A device tells how much it holds, but many take samples in steps: what it took counts as heard although it is not. The
+    latest moment that its answers admit is the right one: it holds just before the next step.
+
+    Attributes:
+        written: Frames that were written.
+    """
+
+    def __init__(self) -> None:
+        self.written = 0
+        self._first_s: float | None = None
+        self._latest: deque[tuple[float, float]] = deque()
+
+    @property
+    def heard_s(self) -> float:
+        """When the next frame that is written will be heard."""
+        return (self._first_s or 0.0) + self.written / RATE_HZ
+
+    def observe(self, now_s: float, held_bytes: int) -> None:
+        """Takes in how much the device holds; to be called before more is written."""
+        first_s = now_s + held_bytes / BYTES_PER_SECOND - self.written / RATE_HZ
+        # The greatest of the last moments, in falling order.
+        while self._latest and self._latest[-1][1] <= first_s:
+            self._latest.pop()
+        self._latest.append((now_s, first_s))
+        is_measured = self._latest[0][0] < now_s - MEASURED_S
+        while self._latest[0][0] < now_s - MEASURED_S:
+            self._latest.popleft()
+        latest_s = self._latest[0][1]
+        apart_s = math.inf if self._first_s is None else latest_s - self._first_s
+        if apart_s > LATE_S or (is_measured and apart_s < -LATE_S):
+            self._first_s = latest_s
+
+    def settle(self) -> None:
+        """Takes over the newest measurement, however small the difference; to be called where a jump is not heard."""
+        if self._latest:
+            self._first_s = self._latest[0][1]
+
+    def shift(self, seconds: float) -> None:
+        """Takes a pause into account in which the device stood still."""
+        if self._first_s is not None:
+            self._first_s += seconds
+        self._latest = deque((at_s + seconds, first_s + seconds) for at_s, first_s in self._latest)
 
 
 class _Feeder(threading.Thread):
@@ -234,6 +383,7 @@ class _Feeder(threading.Thread):
         self._request = 0
         self._chunks: deque[bytes] = deque()
         self._size = 0
+        self._first_frame = 0
         self._closed = False
 
     def request(self, path: Path, position_s: float) -> None:
@@ -254,20 +404,22 @@ class _Feeder(threading.Thread):
         with self._changed:
             return self._size > 0
 
-    def read(self, count: int) -> bytes:
-        """Takes up to `count` bytes out, without waiting."""
-        parts: list[bytes] = []
+    def read(self, first_frame: int, frames: int) -> bytes:
+        """Takes frames out, without waiting: silence where none are there, be it not yet or no longer.
+
+        Args:
+            first_frame: The number of the first one, counted from the start of the file; what comes before it is dropped.
+            frames: How many.
+        """
+        wanted = frames * FRAME_BYTES
         with self._changed:
-            while count > 0 and self._chunks:
-                chunk = self._chunks.popleft()
-                if len(chunk) > count:
-                    self._chunks.appendleft(chunk[count:])
-                    chunk = chunk[:count]
-                parts.append(chunk)
-                count -= len(chunk)
-                self._size -= len(chunk)
+            ahead = first_frame - self._first_frame
+            if self._size and ahead > JITTER_FRAMES:
+                self._take(ahead * FRAME_BYTES)
+            silent = min(wanted, -ahead * FRAME_BYTES) if self._size and -ahead > JITTER_FRAMES else 0
+            data = bytes(silent) + self._take(wanted - silent)
             self._changed.notify_all()
-        return b"".join(parts)
+        return data.ljust(wanted, b"\0")
 
     def close(self) -> None:
         """Ends the thread and waits for it."""
@@ -300,7 +452,7 @@ class _Feeder(threading.Thread):
         blocks = self._decode(path, position_s)
         # The generator holds the file open, and this is left in the middle whenever an ad is skipped.
         with contextlib.closing(blocks):
-            for _, samples in blocks:
+            for at_s, samples in blocks:
                 data = samples.tobytes()
                 with self._changed:
                     self._changed.wait_for(
@@ -308,8 +460,24 @@ class _Feeder(threading.Thread):
                     )
                     if self._request != request or self._closed:
                         return
+                    if not self._chunks:
+                        self._first_frame = round(at_s * RATE_HZ)
                     self._chunks.append(data)
                     self._size += len(data)
+
+    def _take(self, count: int) -> bytes:
+        """Takes up to so many bytes out."""
+        parts: list[bytes] = []
+        while count > 0 and self._chunks:
+            chunk = self._chunks.popleft()
+            if len(chunk) > count:
+                self._chunks.appendleft(chunk[count:])
+                chunk = chunk[:count]
+            parts.append(chunk)
+            count -= len(chunk)
+            self._size -= len(chunk)
+            self._first_frame += len(chunk) // FRAME_BYTES
+        return b"".join(parts)
 
     def _forget(self) -> None:
         self._request += 1

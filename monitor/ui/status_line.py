@@ -1,4 +1,4 @@
-"""Two lines of plain facts: who is there, and how the sensor is doing."""
+"""The heading of the measurements: who is there, or why nothing is measured. The operator's panel says more."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 from PyQt5.QtCore import QPointF, QRectF, Qt
 
 from monitor.ui import style
-from monitor.ui.painting import RIGHT, PaintedWidget, draw_text, text_width
+from monitor.ui.painting import PaintedWidget, draw_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from PyQt5.QtGui import QColor, QPainter
     from PyQt5.QtWidgets import QWidget
 
-    from detector.types import FaceReading
-    from monitor.pipeline.live import SensorHealth
+    from monitor.pipeline.live import LiveView
 
 STATE_COLOURS: Mapping[str, QColor] = {
     "starting": style.TEXT_SOFT,
@@ -26,73 +25,38 @@ STATE_COLOURS: Mapping[str, QColor] = {
     "unavailable": style.FAULT,
     "ended": style.TEXT_SOFT,
 }
+DOT_RADIUS = 7.0
+DOT_GAP = 10.0
 
 
-class AudienceLine(PaintedWidget):
-    """The heading of the overlay: its title, and how many people are there and look."""
+class StatusLine(PaintedWidget):
+    """How many people are there and look, with a dot; while nothing is measured, what the sensor is doing."""
 
     def __init__(self, texts: Mapping[str, str], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._texts = texts
-        self._viewers: int | None = None
+        self._state = "starting"
+        self._viewers = 0
         self._attentive = 0
 
     @property
     def text(self) -> str:
         """Such as `2 viewers · 1 looking`; that nothing is measured is not the same as that nobody is there."""
-        if self._viewers is None:
-            return self._texts["viewers_unknown"]
+        if self._state != "running":
+            return self._texts[f"state_{self._state}"]
         key = {0: "viewers_0", 1: "viewers_1"}.get(self._viewers, "viewers_n")
         text = self._texts[key].format(count=self._viewers)
         if self._viewers:
             text += " · " + self._texts["attentive"].format(count=self._attentive)
         return text
 
-    def show_readings(self, readings: Sequence[FaceReading] | None) -> None:
-        """Counts the viewers of a frame, static faces left out; `None` while nothing is measured."""
-        viewers = [reading for reading in readings or () if not reading.static]
-        self._viewers = None if readings is None else len(viewers)
+    def show_view(self, view: LiveView) -> None:
+        """Counts the viewers of the newest frame, static faces left out."""
+        self._state = view.health.state
+        readings = () if view.frame is None else view.frame.readings
+        viewers = [reading for reading in readings if not reading.static]
+        self._viewers = len(viewers)
         self._attentive = sum(reading.attentive for reading in viewers)
-        self.refresh()
-
-    def draw(self, painter: QPainter, rect: QRectF) -> None:
-        count_size = 14 * self.scale
-        width = text_width(self.text, count_size)
-        draw_text(painter, rect, self.text, count_size, style.TEXT, align=RIGHT)
-        title = rect.adjusted(0, 0, -width - 10 * self.scale, 0)
-        draw_text(painter, title, self._texts["overlay_title"], 17 * self.scale, style.TEXT, bold=True)
-
-
-class StatusLine(PaintedWidget):
-    """What the sensor is doing, frames per second, and frames left out."""
-
-    def __init__(self, texts: Mapping[str, str], parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._texts = texts
-        self._state = "starting"
-        self._detail = ""
-        self._figures = ""
-
-    @property
-    def text(self) -> str:
-        """The state in words; a reason in the sensor's own words follows where there is one."""
-        text = self._texts[f"state_{self._state}"]
-        return f"{text}: {self._detail}" if self._detail and self._state != "running" else text
-
-    @property
-    def figures(self) -> str:
-        """Such as `29 fps · 3 dropped`; empty while nothing is measured."""
-        return self._figures
-
-    def show_health(self, health: SensorHealth) -> None:
-        """Shows how the sensor is doing."""
-        self._state = health.state
-        self._detail = health.detail
-        if health.state == "running":
-            fps = self._texts["status_fps"].format(fps=round(health.fps))
-            self._figures = f"{fps} · {self._texts['status_dropped'].format(dropped=health.dropped)}"
-        else:
-            self._figures = ""
         self.refresh()
 
     def draw(self, painter: QPainter, rect: QRectF) -> None:
@@ -100,11 +64,8 @@ class StatusLine(PaintedWidget):
         colour = STATE_COLOURS[self._state]
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(colour)
-        radius = 4.5 * scale
+        radius = DOT_RADIUS * scale
         painter.drawEllipse(QPointF(radius + 1, rect.center().y()), radius, radius)
-        size = 13 * scale
-        right = text_width(self._figures, size)
-        left = rect.adjusted(2 * radius + 8 * scale, 0, -right - 8 * scale if right else 0, 0)
+        words = rect.adjusted(2 * radius + DOT_GAP * scale, 0, 0, 0)
         calm = self._state in ("running", "starting", "ended")
-        draw_text(painter, left, self.text, size, style.TEXT_SOFT if calm else colour, bold=not calm)
-        draw_text(painter, rect, self._figures, size, style.TEXT_SOFT, align=RIGHT)
+        draw_text(painter, words, self.text, style.SMALLEST_TEXT * scale, style.TEXT if calm else colour)

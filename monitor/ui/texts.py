@@ -1,167 +1,95 @@
-"""Every text that the window shows, by language. A language is added by adding its mapping here."""
+"""Every text that the window shows, by language: one YAML file each in `languages/`. Imports no Qt.
+
+A language is added by adding its file; `en.yaml` is the pattern. A file that lacks a text, has one too many, or has other
+words in braces than the pattern is refused, so that no window is ever half translated.
+"""
 
 from __future__ import annotations
 
+import os
 import re
+import string
+from functools import cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+import yaml
+
+from monitor.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+FOLDER = Path(__file__).parent / "languages"
 DEFAULT_LANGUAGE = "en"
-
-_ENGLISH = {
-    "notice": "A camera here measures how many people look and their facial expression. No picture is stored.",
-    "notice_more": "More: {url}",
-    "overlay_title": "Audience",
-    "viewers_unknown": "not measured",
-    "viewers_0": "nobody in view",
-    "viewers_1": "1 viewer",
-    "viewers_n": "{count} viewers",
-    "attentive": "{count} looking",
-    "bars_viewer": "Viewer {viewer}",
-    "bars_unknown": "Not measured",
-    "bars_nobody": "No viewer",
-    "bars_withheld": "Viewer {viewer}: {reason}",
-    "bars_attentive": "looks at the screen",
-    "bars_inattentive": "looks away",
-    "uncertain": "unsure",
-    "withheld_too_small": "too small",
-    "withheld_too_blurred": "too blurred",
-    "withheld_too_dark": "too dark",
-    "withheld_turned_away": "turned away",
-    "withheld_cut_off": "cut off",
-    "withheld_count_only": "only counted",
-    "static": "picture",
-    "curve_title": "Mood of all viewers, last {seconds} s",
-    "curve_pleasant": "pleasant",
-    "curve_unpleasant": "unpleasant",
-    "curve_now": "now",
-    "status_fps": "{fps} fps",
-    "status_dropped": "{dropped} dropped",
-    "state_starting": "camera starting",
-    "state_running": "measuring",
-    "state_reconnecting": "camera lost, trying again",
-    "state_restarting": "measuring restarts",
-    "state_unavailable": "camera unavailable",
-    "state_ended": "recording is over",
-    "paused": "Paused",
-    "loading": "The show begins …",
-    "no_ad": "No ad can be played.",
-    "idle": "No ad is due now.",
-    "help_title": "Keys",
-    "help_next": "next ad",
-    "help_pause": "pause, go on",
-    "help_overlay": "measurements on, off",
-    "help_fullscreen": "full screen",
-    "help_help": "this help",
-    "help_quit": "quit",
-    "key_next": "N  or  →",
-    "key_pause": "Space",
-    "key_overlay": "O",
-    "key_fullscreen": "F  or  F11",
-    "key_help": "H  or  F1",
-    "key_quit": "Q  or  Esc",
-    "emotion_angry": "angry",
-    "emotion_disgust": "disgust",
-    "emotion_fear": "fear",
-    "emotion_happy": "happy",
-    "emotion_sad": "sad",
-    "emotion_surprise": "surprise",
-    "emotion_neutral": "neutral",
-    "percent": "{percent} %",
-}
-
-_GERMAN = {
-    "notice": "Hier misst eine Kamera, wie viele Menschen hinsehen, und ihren Gesichtsausdruck. "
-    "Es wird kein Bild gespeichert.",
-    "notice_more": "Mehr dazu: {url}",
-    "overlay_title": "Publikum",
-    "viewers_unknown": "keine Messung",
-    "viewers_0": "niemand im Bild",
-    "viewers_1": "1 Person",
-    "viewers_n": "{count} Personen",
-    "attentive": "{count} aufmerksam",
-    "bars_viewer": "Person {viewer}",
-    "bars_unknown": "Keine Messung",
-    "bars_nobody": "Niemand da",
-    "bars_withheld": "Person {viewer}: {reason}",
-    "bars_attentive": "sieht zum Bildschirm",
-    "bars_inattentive": "sieht weg",
-    "uncertain": "unsicher",
-    "withheld_too_small": "zu klein",
-    "withheld_too_blurred": "zu unscharf",
-    "withheld_too_dark": "zu dunkel",
-    "withheld_turned_away": "abgewandt",
-    "withheld_cut_off": "angeschnitten",
-    "withheld_count_only": "nur gezählt",
-    "static": "Bild",
-    "curve_title": "Stimmung aller, letzte {seconds} s",
-    "curve_pleasant": "angenehm",
-    "curve_unpleasant": "unangenehm",
-    "curve_now": "jetzt",
-    "status_fps": "{fps} Bilder/s",
-    "status_dropped": "{dropped} ausgelassen",
-    "state_starting": "Kamera startet",
-    "state_running": "misst",
-    "state_reconnecting": "Kamera verloren, neuer Versuch",
-    "state_restarting": "Messung startet neu",
-    "state_unavailable": "Kamera nicht verfügbar",
-    "state_ended": "Aufnahme zu Ende",
-    "paused": "Pause",
-    "loading": "Gleich geht es los …",
-    "no_ad": "Keine Werbung ist abspielbar.",
-    "idle": "Gerade ist keine Werbung an der Reihe.",
-    "help_title": "Tasten",
-    "help_next": "nächste Werbung",
-    "help_pause": "anhalten, weiter",
-    "help_overlay": "Messwerte ein, aus",
-    "help_fullscreen": "Vollbild",
-    "help_help": "diese Hilfe",
-    "help_quit": "beenden",
-    "key_next": "N  oder  →",
-    "key_pause": "Leertaste",
-    "key_overlay": "O",
-    "key_fullscreen": "F  oder  F11",
-    "key_help": "H  oder  F1",
-    "key_quit": "Q  oder  Esc",
-    "emotion_angry": "wütend",
-    "emotion_disgust": "angewidert",
-    "emotion_fear": "ängstlich",
-    "emotion_happy": "fröhlich",
-    "emotion_sad": "traurig",
-    "emotion_surprise": "überrascht",
-    "emotion_neutral": "neutral",
-    "percent": "{percent} %",
-}
-
-TEXTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {"en": MappingProxyType(_ENGLISH), "de": MappingProxyType(_GERMAN)}
-)
-"""Language code -> key -> text. Every language has the same keys, and each text the same fields."""
-
-LANGUAGES = tuple(TEXTS)
-"""The codes that can be asked for."""
+LOCALE_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
+"""Where a system says which language its user reads, the first one that is set counts (POSIX, chapter 8.2)."""
 
 
-def texts_for(language: str) -> Mapping[str, str]:
-    """The texts of a language.
+class LanguageError(SetupError):
+    """There are no texts in a language, or its file is wrong."""
+
+
+def languages(folder: Path = FOLDER) -> tuple[str, ...]:
+    """The codes that can be asked for, in the order of the alphabet."""
+    return tuple(sorted(path.stem for path in folder.glob("*.yaml")))
+
+
+def known_language(language: str, folder: Path = FOLDER) -> str:
+    """The code of a language that there are texts for.
 
     Args:
         language: A code such as `de`; of `de_AT.UTF-8` or `de-CH` only the first part counts.
+        folder: Where the files of the languages are.
 
     Raises:
-        ValueError: There are no texts in that language.
+        LanguageError: There are no texts in that language.
     """
     code = re.split(r"[-_.@]", language.strip().lower(), maxsplit=1)[0]
+    known = languages(folder)
+    if code not in known:
+        raise LanguageError(
+            f"Invalid language: expected one of {', '.join(known)}, received {language!r}; choose one of these, or add "
+            f"its texts as {code or 'its code'}.yaml beside those of the others."
+        )
+    return code
+
+
+def default_language(environ: Mapping[str, str] | None = None, folder: Path = FOLDER) -> str:
+    """The language of the machine's user, or English where there are no texts in it.
+
+    Args:
+        environ: The environment to look at; the process's own by default.
+        folder: Where the files of the languages are.
+    """
+    environ = os.environ if environ is None else environ
+    wanted = next((environ[name] for name in LOCALE_VARIABLES if environ.get(name)), DEFAULT_LANGUAGE)
     try:
-        return TEXTS[code]
-    except KeyError:
-        raise ValueError(
-            f"Invalid language: expected one of {', '.join(LANGUAGES)}, received {language!r}; choose one of these, "
-            "or add its texts."
-        ) from None
+        return known_language(wanted, folder)
+    except LanguageError:
+        return DEFAULT_LANGUAGE
+
+
+@cache
+def texts_for(language: str, folder: Path = FOLDER) -> Mapping[str, str]:
+    """The texts of a language, checked.
+
+    Args:
+        language: A code such as `de`; of `de_AT.UTF-8` or `de-CH` only the first part counts.
+        folder: Where the files of the languages are.
+
+    Returns:
+        Key -> text, with the keys of the English file and the same words in braces.
+
+    Raises:
+        LanguageError: There are no texts in that language, or its file is wrong.
+    """
+    code = known_language(language, folder)
+    texts = _read(folder / f"{code}.yaml")
+    if code != DEFAULT_LANGUAGE:
+        _compare(folder / f"{code}.yaml", texts, texts_for(DEFAULT_LANGUAGE, folder))
+    return MappingProxyType(texts)
 
 
 def withheld_text(texts: Mapping[str, str], reason: str) -> str:
@@ -172,3 +100,73 @@ def withheld_text(texts: Mapping[str, str], reason: str) -> str:
         reason: One of `detector.types.WITHHELD_REASONS`.
     """
     return texts[f"withheld_{reason.replace(' ', '_')}"]
+
+
+def number_text(texts: Mapping[str, str], value: float, digits: int = 1) -> str:
+    """A number with a fixed count of digits after the point, written as in a language."""
+    return f"{value:.{digits}f}".replace(".", texts["decimal_point"])
+
+
+def fields(text: str) -> frozenset[str]:
+    """The words in braces of a text.
+
+    Raises:
+        ValueError: A brace has no partner, or there is more in the braces than one plain word.
+    """
+    found = set()
+    for _, name, form, conversion in string.Formatter().parse(text):
+        if name is None:
+            continue
+        if not name.isidentifier() or form or conversion:
+            raise ValueError(f"expected one plain word in braces, received {{{name}}}")
+        found.add(name)
+    return frozenset(found)
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        root = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise LanguageError(
+            f"The texts in {path} cannot be read: expected UTF-8 and YAML, received {_on_one_line(error)}."
+        ) from error
+    if not isinstance(root, yaml.MappingNode):
+        raise LanguageError(f"The texts in {path} are wrong: expected lines `key: text` as in en.yaml.")
+    texts: dict[str, str] = {}
+    for key, value in root.value:
+        # The scalars as they were written: an unquoted `on` or `5` is a text like any other.
+        where = f"{path}, line {key.start_mark.line + 1}"
+        if not isinstance(key, yaml.ScalarNode) or not isinstance(value, yaml.ScalarNode) or not value.value.strip():
+            raise LanguageError(f"{where}: expected `key: text`, received something else or an empty text; fill it in.")
+        if key.value in texts:
+            raise LanguageError(
+                f"{where}: expected each key once, received {key.value!r} again; delete one of the two."
+            )
+        try:
+            fields(value.value)
+        except ValueError as error:
+            raise LanguageError(f"{where}: the braces of {key.value!r} are wrong: {error}; correct them.") from error
+        texts[key.value] = value.value
+    return texts
+
+
+def _compare(path: Path, texts: Mapping[str, str], pattern: Mapping[str, str]) -> None:
+    missing, unknown = sorted(set(pattern) - set(texts)), sorted(set(texts) - set(pattern))
+    if missing or unknown:
+        received = [f"no {', '.join(missing)}"] if missing else []
+        received += [f"the unknown {', '.join(unknown)}"] if unknown else []
+        raise LanguageError(
+            f"The texts in {path} are wrong: expected the keys of en.yaml, received {' and '.join(received)}; add what "
+            "is missing and delete what is unknown."
+        )
+    for key, text in texts.items():
+        if fields(text) != fields(pattern[key]):
+            expected = ", ".join(f"{{{name}}}" for name in sorted(fields(pattern[key]))) or "none"
+            raise LanguageError(
+                f"The text {key} in {path} is wrong: expected the words in braces of en.yaml ({expected}), received "
+                f"{text!r}; keep these words as they are."
+            )
+
+
+def _on_one_line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")

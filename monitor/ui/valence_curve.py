@@ -11,7 +11,7 @@ from PyQt5.QtCore import QPointF, QRectF, Qt
 from PyQt5.QtGui import QColor, QLinearGradient, QPainter, QPainterPath, QPen
 
 from monitor.ui import style
-from monitor.ui.painting import LEFT, MINUS, NO_VALUE, RIGHT, PaintedWidget, draw_text
+from monitor.ui.painting import MINUS, NO_VALUE, RIGHT, PaintedWidget, draw_text, text_width
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -25,9 +25,10 @@ SPACING_S = 0.1
 """Points closer than this are left out: they would fall on the same pixel."""
 GAP_S = 0.6
 """Without a measurement for longer than this the curve is interrupted: a line would claim what nobody measured."""
-TITLE_HEIGHT = 24.0
-AXIS_HEIGHT = 14.0
+TITLE_HEIGHT = 34.0
+SIGN_WIDTH = 26.0
 NATURAL_HEIGHT = 142.0
+LEAST_HEIGHT = 100.0
 
 
 class ValenceHistory:
@@ -127,6 +128,10 @@ class ValenceCurve(PaintedWidget):
         """The height at which the curve is easily read."""
         return NATURAL_HEIGHT * self.scale
 
+    def least_height(self) -> float:
+        """The height below which up and down can hardly be told apart."""
+        return LEAST_HEIGHT * self.scale
+
     def add(self, frame: AnalysedFrame) -> None:
         """Takes up a frame; it is seen at the next `refresh()`."""
         self.history.add(frame)
@@ -139,10 +144,13 @@ class ValenceCurve(PaintedWidget):
     def draw(self, painter: QPainter, rect: QRectF) -> None:
         scale = self.scale
         title = QRectF(0, 0, rect.width(), TITLE_HEIGHT * scale - 4 * scale)
-        value_width = 58 * scale
-        draw_text(painter, title.adjusted(0, 0, -value_width, 0), self.title, 13 * scale, style.TEXT_SOFT)
-        draw_text(painter, title, self.value_text, 15 * scale, style.TEXT, align=RIGHT, bold=True)
-        plot = QRectF(0, TITLE_HEIGHT * scale, rect.width(), rect.height() - (TITLE_HEIGHT + AXIS_HEIGHT) * scale)
+        size = style.SMALLEST_TEXT * scale
+        value_width = text_width(f"{MINUS}0.00", size, bold=True) + 6 * scale
+        draw_text(painter, title.adjusted(0, 0, -value_width, 0), self.title, size, style.TEXT_SOFT)
+        draw_text(painter, title, self.value_text, size, style.TEXT, align=RIGHT, bold=True)
+        top, left = TITLE_HEIGHT * scale, SIGN_WIDTH * scale
+        plot = QRectF(left, top, max(1.0, rect.width() - left), max(1.0, rect.height() - top))
+        self._draw_signs(painter, plot, size)
         self._draw_axes(painter, plot)
         now_ns = self._now_ns()
         for segment in self.history.segments(now_ns):
@@ -154,7 +162,6 @@ class ValenceCurve(PaintedWidget):
                 for seconds, value in segment
             ]
             self._draw_segment(painter, plot, points)
-        self._draw_axis_texts(painter, plot)
 
     def _draw_axes(self, painter: QPainter, plot: QRectF) -> None:
         painter.setPen(Qt.PenStyle.NoPen)
@@ -203,15 +210,8 @@ class ValenceCurve(PaintedWidget):
                 QPointF(plot.right() - 3.5 * self.scale, points[-1].y()), 3.5 * self.scale, 3.5 * self.scale
             )
 
-    def _draw_axis_texts(self, painter: QPainter, plot: QRectF) -> None:
-        scale = self.scale
-        small, pad = 11 * scale, 6 * scale
-        height = 14 * scale
-        soft = QColor(style.TEXT_SOFT)
-        top = QRectF(plot.left() + pad, plot.top() + 2 * scale, plot.width() - 2 * pad, height)
-        draw_text(painter, top, f"+1  {self._texts['curve_pleasant']}", small, soft, align=LEFT)
-        bottom = QRectF(plot.left() + pad, plot.bottom() - height - 2 * scale, plot.width() - 2 * pad, height)
-        draw_text(painter, bottom, f"{MINUS}1  {self._texts['curve_unpleasant']}", small, soft, align=LEFT)
-        axis = QRectF(plot.left(), plot.bottom() + 1, plot.width(), AXIS_HEIGHT * scale)
-        draw_text(painter, axis, f"{MINUS}{WINDOW_S} s", small, soft, align=LEFT)
-        draw_text(painter, axis, self._texts["curve_now"], small, soft, align=RIGHT)
+    def _draw_signs(self, painter: QPainter, plot: QRectF, size: float) -> None:
+        # Signs and not words, which would lie on the curve when they are large enough to be read from afar.
+        height = min(size * 1.1, plot.height() / 2)
+        for sign, top in (("+", plot.top()), (MINUS, plot.bottom() - height)):
+            draw_text(painter, QRectF(0, top, plot.left(), height), sign, size, style.TEXT_SOFT, bold=True)

@@ -100,6 +100,7 @@ def test_train_stop_go_on_measure_and_promote(offline, wait_for):
     assert [json.loads(line)["event"] for line in log] == ["promoted", "refused", "promoted", "rolled back"]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_trained_is_one_sentence(offline, tmp_path):
     train = ["train", "--out", str(tmp_path / "run")]
     missing = offline.complaint(*train, "--data", "nowhere.csv", status=2)

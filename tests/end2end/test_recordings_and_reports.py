@@ -74,6 +74,7 @@ def test_a_zone_decides_what_is_measured(program, demo_video, make_playlist, kin
     assert (ad["mean_valence"] is not None) is read
 
 
+@pytest.mark.slow
 def test_the_place_of_the_camera_decides_who_looks_at_the_screen(program, demo_video, make_playlist):
     replay = ("replay", str(demo_video), "--playlist", str(make_playlist([4])), "--duration", "4")
     [ad] = program.json(*replay)["ads"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,6 +19,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TIME_BASE = Fraction(1, 1000)
+
+ENCODER_OPTIONS = {
+    "libx264": {"crf": "8", "preset": "ultrafast", "threads": "1", "g": "10"},
+    "libx265": {"crf": "8", "preset": "ultrafast", "x265-params": "keyint=10:pools=1:log-level=none"},
+    "libvpx-vp9": {"crf": "8", "b": "0", "deadline": "realtime", "cpu-used": "8", "g": "10", "threads": "1"},
+    "libsvtav1": {"crf": "10", "preset": "12", "g": "10", "svtav1-params": "lp=1"},
+    "libaom-av1": {"crf": "10", "cpu-used": "8", "g": "10", "threads": "1"},
+}
+"""Near-lossless and quick, with a key frame in every ten."""
 
 
 def grey_of(frame: int) -> int:
@@ -35,6 +46,7 @@ class ClipMaker(Protocol):
         tone_hz: float | None = None,
         silent_ms: int = 0,
         rotation: int = 0,
+        codec: str = "libx264",
     ) -> Path: ...
 
 
@@ -51,16 +63,17 @@ def make_clip(tmp_path: Path) -> ClipMaker:
         tone_hz: float | None = None,
         silent_ms: int = 0,
         rotation: int = 0,
+        codec: str = "libx264",
     ) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         times = list(times_ms) if times_ms is not None else [40 * index for index in range(frames)]
         options = {"movflags": "+faststart"} if path.suffix == ".mp4" else {}
         with av.open(str(path), "w", options=options) as container:
-            video = container.add_stream("libx264", rate=25)
+            video = container.add_stream(codec, rate=25)
             video.width, video.height = size
             video.pix_fmt = "yuv444p" if size[0] % 2 or size[1] % 2 else "yuv420p"
-            video.options = {"crf": "8", "preset": "ultrafast", "threads": "1", "g": "10"}
+            video.options = ENCODER_OPTIONS[codec]
             time_base = Fraction(1, 25) if times_ms is None else TIME_BASE
             video.codec_context.time_base = time_base
             if rotation:
@@ -113,6 +126,44 @@ def make_animation(tmp_path: Path):
             path, save_all=True, append_images=pictures[1:], duration=list(durations_ms), loop=0, **options
         )
         return path
+
+    return make
+
+
+@pytest.fixture
+def make_giant(tmp_path: Path):
+    """Writes a whole white PNG of any size in two colours: small on the disk, large when it is decoded."""
+
+    def make(name: str, size: tuple[int, int]) -> Path:
+        path = tmp_path / name
+        packer = zlib.compressobj()
+        row = b"\0" + b"\xff" * ((size[0] + 7) // 8)
+        pixels = b"".join(packer.compress(row) for _ in range(size[1])) + packer.flush()
+        chunks = (
+            b"IHDR" + struct.pack(">IIBBBBB", *size, 1, 0, 0, 0, 0),
+            b"IDAT" + pixels,
+            b"IEND",
+        )
+        packed = [struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk in chunks]
+        path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(packed))
+        return path
+
+    return make
+
+
+@pytest.fixture
+def without_key_frames(tmp_path: Path):
+    """Copies a clip but for the frames that can be decoded by themselves."""
+
+    def make(source: Path, name: str) -> Path:
+        target = tmp_path / name
+        with av.open(str(source)) as container, av.open(str(target), "w") as output:
+            stream = output.add_stream_from_template(container.streams.video[0])
+            for packet in container.demux(video=0):
+                if packet.pts is not None and not packet.is_keyframe:
+                    packet.stream = stream
+                    output.mux(packet)
+        return target
 
     return make
 

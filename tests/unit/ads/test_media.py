@@ -4,6 +4,7 @@ import struct
 import zlib
 from itertools import islice, pairwise
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from PIL import Image
 
 from ads import media
 from ads.errors import MediaError
-from ads.media import animation_frames, fit, frames, image_frames, probe, sound_blocks, video_frames
+from ads.media import ENDLESS_NS, animation_frames, fit, frames, image_frames, probe, sound_blocks, video_frames
 
 
 def at(width: int, height: int):
@@ -231,6 +232,115 @@ def test_frames_picks_the_reader(make_image, make_animation, make_clip):
     assert len(list(frames(make_image("a.png"), "image", at(96, 64)))) == 1
     assert len(list(frames(make_animation("b.gif", [0, 200], [100, 100]), "animation", at(48, 32)))) == 2
     assert len(list(frames(make_clip("c.mp4", frames=3), "video", at(96, 64)))) == 3
+
+
+CODECS = [
+    ("h264", ["libx264"], "clip.mp4"),
+    ("hevc", ["libx265"], "clip.mp4"),
+    ("vp9", ["libvpx-vp9"], "clip.webm"),
+    ("av1", ["libsvtav1", "libaom-av1"], "clip.mp4"),
+    ("av1", ["libsvtav1", "libaom-av1"], "clip.webm"),
+]
+
+
+@pytest.mark.parametrize(("codec", "encoders", "name"), CODECS)
+def test_every_codec_gives_every_frame_at_its_time(make_clip, grey, codec, encoders, name):
+    encoder = next((encoder for encoder in encoders if encoder in av.codecs_available), None)
+    if encoder is None:
+        pytest.skip(f"PyAV was built without an encoder for {codec} ({', '.join(encoders)})")
+    path = make_clip(name, frames=30, codec=encoder)
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].codec_context.name in (codec, f"lib{codec}", "libdav1d")
+    assert probe(path).frames_per_second == pytest.approx(25, rel=0.05)
+    shown = list(video_frames(path, at(96, 64)))
+    assert positions_ms(shown) == pytest.approx([40 * index for index in range(30)], abs=1)
+    assert [level(frame) for frame in shown] == pytest.approx([grey(index) for index in range(30)], abs=3)
+    assert [frame.until_ns for frame in shown] == [frame.position_ns for frame in shown[1:]] + [ENDLESS_NS]
+    for start_ms, frame in ((0, 0), (39, 0), (401, 10), (799, 19), (5000, 29)):
+        first = next(video_frames(path, at(96, 64), start_ns=start_ms * 1_000_000))
+        assert first.position_ns / 1e6 == pytest.approx(40 * frame, abs=1)
+        assert level(first) == pytest.approx(grey(frame), abs=3)
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.mov", "clip.avi", "clip.ts", "clip.mpg"])
+@pytest.mark.parametrize("start_ms", [0, 10, 400, 1234, 1990])
+def test_a_clip_is_entered_at_the_frame_that_is_seen_there(make_clip, grey, name, start_ms):
+    shown = list(video_frames(make_clip(name, frames=50), at(96, 64), start_ns=start_ms * 1_000_000))
+    first = start_ms // 40
+    assert positions_ms(shown) == pytest.approx([40 * index for index in range(first, 50)], abs=1)
+    assert [level(frame) for frame in shown] == pytest.approx([grey(index) for index in range(first, 50)], abs=2)
+
+
+def test_a_clip_that_cannot_be_entered_is_read_from_its_start(make_clip, grey, monkeypatch):
+    monkeypatch.setattr(media, "_decoded_from", lambda *_: None)
+    shown = list(video_frames(make_clip("clip.mp4", frames=50), at(96, 64), start_ns=1_000_000_000))
+    assert positions_ms(shown) == pytest.approx([40 * index for index in range(25, 50)])
+    assert level(shown[0]) == pytest.approx(grey(25), abs=2)
+
+
+def test_an_animation_is_entered_in_any_of_its_rounds(make_animation):
+    path = make_animation("blink.gif", [0, 120, 240], [200, 70, 330])
+
+    def first(start_ms: int, *, loop: bool):
+        return next(animation_frames(path, at(48, 32), loop=loop, start_ns=start_ms * 1_000_000))
+
+    assert [first(ms, loop=True).position_ns // 1_000_000 for ms in (0, 199, 200, 269, 270, 805)] == [
+        *(0, 0, 200, 200, 270, 800),
+    ]
+    assert level(first(805, loop=True)) == pytest.approx(120, abs=2)
+    assert first(805, loop=True).until_ns == 870_000_000
+    assert first(5000, loop=False).position_ns == 270_000_000
+    assert first(5000, loop=False).until_ns == ENDLESS_NS
+
+
+def test_what_was_left_out_is_counted(make_clip):
+    path = make_clip("slow.mp4", frames=50)
+    shown = list(video_frames(path, at(96, 64), wanted_ns=lambda: 490_000_000))
+    assert [frame.left_out for frame in shown[:3]] == [0, 9, 0]
+    assert len(shown) + sum(frame.left_out for frame in shown) == 50
+
+
+def test_a_clip_without_key_frames_holds_no_picture(make_clip, without_key_frames):
+    path = without_key_frames(make_clip("whole.mkv", frames=60), "no-key.mkv")
+    assert path.stat().st_size > 1000
+    for read in (probe, lambda path: list(video_frames(path, at(96, 64)))):
+        with pytest.raises(MediaError, match="holds no picture that can be decoded; replace the file"):
+            read(path)
+
+
+def test_files_that_are_gone_or_empty_are_named_so_when_they_are_played(tmp_path):
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "empty.png").touch()
+    for kind, ending in (("video", "mp4"), ("image", "png")):
+        with pytest.raises(MediaError, match="is empty; copy the file again"):
+            list(frames(tmp_path / f"empty.{ending}", kind, at(96, 64)))
+        with pytest.raises(MediaError, match="does not exist; expected a media file there"):
+            list(frames(tmp_path / f"gone.{ending}", kind, at(96, 64)))
+
+
+def test_fine_lines_of_a_4k_picture_become_an_even_grey(tmp_path):
+    path = tmp_path / "lines.png"
+    board = (np.indices((2160, 3840)).sum(0) % 2 * 255).astype(np.uint8)
+    Image.fromarray(board).save(path)
+    for size in ((1280, 720), (960, 540)):
+        (frame,) = image_frames(path, at(*size))
+        assert frame.rgb.shape == (size[1], size[0], 3)
+        # Leaving out pixels would give stripes from black to white.
+        assert frame.rgb.std() < 4
+        assert frame.rgb.mean() == pytest.approx(127.5, abs=2)
+
+
+def test_a_4k_picture_keeps_its_edges_sharp(tmp_path):
+    path = tmp_path / "edge.png"
+    picture = np.zeros((2160, 3840, 3), np.uint8)
+    picture[:, 1920:] = 255
+    Image.fromarray(picture).save(path)
+    (frame,) = image_frames(path, at(1280, 720))
+    row = frame.rgb[360, :, 0].astype(int)
+    assert row[:636].max() <= 12
+    assert row[644:].min() >= 243
+    # From dark to bright within two pixels.
+    assert np.count_nonzero((row > 25) & (row < 230)) <= 2
 
 
 # --- sound ---

@@ -4,7 +4,7 @@ import threading
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ads.errors import AdsError
@@ -34,6 +34,7 @@ steps = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(steps, st.lists(st.integers(-10, 200_000_000_000), max_size=20))
 def test_log_agrees_with_a_plain_account_of_what_was_shown(moves, asked):
     log, reference = PlaybackLog(), Reference()
@@ -161,3 +162,69 @@ def test_readers_in_other_threads_see_whole_entries():
     done.set()
     reader.join(5)
     assert not wrong
+
+
+def test_the_position_stays_within_what_the_picture_stands_for():
+    log = PlaybackLog()
+    log.start(1, at_ns=0)
+    log.show(0, 0, 0, 40_000_000)
+    log.show(42_000_000, 42_000_000, 40_000_000, 80_000_000)
+    assert log.at(30_000_000).position_ms == 30.0
+    # The second picture was 2 ms late, and the third never came.
+    assert log.at(41_000_000).position_ms == pytest.approx(40, abs=1e-5)
+    assert log.at(41_000_000).position_ms < 40
+    assert log.at(50_000_000).position_ms == 50.0
+    assert log.at(500_000_000).position_ms == pytest.approx(80, abs=1e-5)
+    # A late picture stands for its own place, not for that of the clock.
+    log.show(510_000_000, 510_000_000, 120_000_000, 160_000_000)
+    assert log.at(515_000_000).position_ms == pytest.approx(160, abs=1e-5)
+
+
+def test_a_jump_and_a_start_in_the_middle_are_kept():
+    log = PlaybackLog()
+    log.start(1, at_ns=5, position_ns=500_000_000)
+    assert log.at(5).position_ms == 500.0
+    log.pause(at_ns=1_000_005)
+    log.show(2_000_005, 90_000_000, 80_000_000, 120_000_000)
+    assert log.at(9_000_005) == PlaybackPosition(1, 90.0, running=False)
+    log.resume(at_ns=9_000_005)
+    assert log.at(10_000_005) == PlaybackPosition(1, 91.0)
+    assert log.at(90_000_005).position_ms == pytest.approx(120, abs=1e-5)
+
+
+def test_a_picture_is_seen_from_when_it_was_painted():
+    log = PlaybackLog()
+    log.start(1, at_ns=0)
+    log.show(0, 0, 0, 40_000_000)
+    log.painted(12_000_000)
+    # Nothing else of this play was ever seen before.
+    assert log.at(5_000_000) == PlaybackPosition(1, 5.0)
+    log.show(40_000_000, 40_000_000, 40_000_000, 80_000_000)
+    assert log.at(45_000_000).position_ms == 45.0
+    log.painted(48_000_000)
+    assert log.at(45_000_000).position_ms == pytest.approx(40, abs=1e-5)
+    assert log.at(50_000_000).position_ms == 50.0
+    # Known already; and a pause or an end closes the account.
+    log.painted(60_000_000)
+    assert log.at(50_000_000).position_ms == 50.0
+    log.show(80_000_000, 80_000_000, 80_000_000, 120_000_000)
+    log.pause(85_000_000)
+    log.painted(90_000_000)
+    assert log.at(82_000_000).position_ms == 82.0
+    log.end(95_000_000)
+    log.painted(99_000_000)
+    assert log.at(94_000_000) == PlaybackPosition(1, 85.0, running=False)
+    with pytest.raises(AdsError, match="must not go back in time"):
+        log.painted(98_000_000)
+
+
+def test_pictures_need_an_open_play_and_do_not_pile_up():
+    log = PlaybackLog()
+    with pytest.raises(AdsError, match="No play is open"):
+        log.show(0, 0, 0, 1)
+    log.start(1, 0)
+    for frame in range(60_000):
+        log.show(40_000_000 * frame, 40_000_000 * frame, 40_000_000 * frame, 40_000_000 * (frame + 1))
+    assert len(log._plays[0].segments) < KEPT_NS // 40_000_000 + 10
+    assert log.at(40_000_000 * 59_000 + 7_000_000).position_ms == 40.0 * 59_000 + 7
+    assert log.at(0) is None

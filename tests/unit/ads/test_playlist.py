@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+from datetime import datetime, timezone
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ads.errors import PlaylistError
@@ -28,6 +29,8 @@ def test_every_key_is_read(write, make_clip, make_image):
     image = make_image("autumn.jpg")
     playlist = load_playlist(
         write("""
+            timezone: America/New_York
+            cross_fade_s: 0.5
             ads:
               - id: summer-01
                 file: clips/summer.mp4
@@ -38,6 +41,9 @@ def test_every_key_is_read(write, make_clip, make_image):
                 hours: "08:00-12:00"
                 max_per_hour: 20
                 brand_at_s: [1.5, 0]
+                priority: 3
+                takeover: true
+                price_per_thousand_s: 12.5
               - file: autumn.jpg
                 duration_s: 8
                 hours: ["22:00-02:00", "6:30-24:00"]
@@ -53,6 +59,9 @@ def test_every_key_is_read(write, make_clip, make_image):
     assert (summer.moods, summer.days) == (("sad", "neutral"), ("mon", "tue"))
     assert summer.hours == (Hours(480, 720),)
     assert summer.brand_at_s == (0.0, 1.5)
+    assert (summer.priority, summer.takeover, summer.price_per_thousand_s) == (3, True, 12.5)
+    assert (autumn.priority, autumn.takeover, autumn.price_per_thousand_s) == (0, False, None)
+    assert (playlist.timezone, playlist.cross_fade_s) == ("America/New_York", 0.5)
     assert (autumn.ad_id, autumn.name, autumn.kind, autumn.duration_s) == ("autumn", "autumn", "image", 8.0)
     assert autumn.sha256 == hashlib.sha256(image.read_bytes()).hexdigest()
     assert autumn.hours == (Hours(1320, 120), Hours(390, 1440))
@@ -105,11 +114,18 @@ def test_folder_plays_all_media_in_natural_order(tmp_path, make_image, make_clip
     [
         ("ads: [{file: a.png, durations: 8}]", r"Ad 1 \(a.png\) .* unknown key 'durations'; did you mean 'duration_s'\?"),
         ("ads: [{file: a.png, duration_s: 1}, {file: b.png, zzqx: 8}]", r"Ad 2 \(b.png\) .*'zzqx'; expected one of: id"),
-        ("adds: []", r"unknown key 'adds' at its top; expected only 'ads'; did you mean 'ads'\?"),
-        ("ads: [{file: a.png}]\nextra: 1", "unknown key 'extra' at its top; expected only 'ads'"),
+        ("adds: []", r"unknown key 'adds' at its top; expected one of: ads, timezone, cross_fade_s; did you mean 'ads'\?"),
+        ("ads: [{file: a.png}]\nextra: 1", "unknown key 'extra' at its top; expected one of: ads, timezone, cross_fade_s"),
         ("", "is empty; expected the key 'ads'"),
         ("ads:", "is empty; expected the key 'ads'"),
         ("ads: []", "is empty; expected the key 'ads'"),
+        ("timezon: Europe/Berlin\nads: [{file: a.png}]", r"unknown key 'timezon' at its top; .*; did you mean 'timezone'\?"),
+        ("timezone: europe/berln\nads: [{file: a.png}]",
+         r"has an invalid 'timezone': .* like Europe/Berlin, got 'europe/berln'; did you mean 'Europe/Berlin'\?"),
+        ("timezone: Europe\nads: [{file: a.png}]", "invalid 'timezone': expected the name of a time zone"),
+        ("timezone: 1\nads: [{file: a.png}]", "invalid 'timezone': expected the name of a time zone .*, got 1"),
+        ("cross_fade_s: 4\nads: [{file: a.png}]", "invalid 'cross_fade_s': expected a number of seconds from 0 to 3, got 4"),
+        ("cross_fade_s: -1\nads: [{file: a.png}]", "invalid 'cross_fade_s'"),
         ("- a.png", "wrong form: expected the key 'ads' with a list, got a list"),
         ("ads: {file: a.png}", "'ads' in .* must be a list of ads, got a mapping"),
         ("ads: [a.png]", "Ad 1 .* must be a mapping with the key 'file', got text"),
@@ -134,6 +150,10 @@ def test_folder_plays_all_media_in_natural_order(tmp_path, make_image, make_clip
         ("ads: [{file: a.png, duration_s: 1, hours: '08:00-08:00'}]", "invalid 'hours': expected two different times"),
         ("ads: [{file: a.png, duration_s: 1, max_per_hour: 0}]", "invalid 'max_per_hour': expected a whole number"),
         ("ads: [{file: a.png, duration_s: 1, max_per_hour: 1.5}]", "invalid 'max_per_hour'"),
+        ("ads: [{file: a.png, duration_s: 1, priority: 10}]", "invalid 'priority': expected .* from 0 to 9, got 10"),
+        ("ads: [{file: a.png, duration_s: 1, takeover: 1}]", "invalid 'takeover': expected true or false, got 1"),
+        ("ads: [{file: a.png, duration_s: 1, price_per_thousand_s: -2}]", "invalid 'price_per_thousand_s'"),
+        ("ads: [{file: a.png, duration_s: 1, price_per_s: 2}]", "did you mean 'price_per_thousand_s'"),
         ("ads: [{file: a.png, duration_s: 1, brand_at_s: [-1]}]", "invalid 'brand_at_s': expected a list of seconds"),
         ("ads: [{file: a.png, duration_s: 1, brand_at_s: [1.5]}]", "'brand_at_s': expected seconds within its 1 s, got 1.5"),
     ],
@@ -174,12 +194,26 @@ def test_duration_of_an_ad_is_checked(tmp_path):
         Ad("a", tmp_path, "a", "image", float("nan"), "0" * 64)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 10**6), unique=True))
 def test_numbers_in_names_sort_as_numbers(numbers):
     names = [f"spot{number}.mp4" for number in numbers]
     assert sorted(names, key=_natural_key) == [f"spot{number}.mp4" for number in sorted(numbers)]
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=8)))
 def test_any_names_can_be_sorted(names):
     assert sorted(sorted(names, key=_natural_key)) == sorted(names)
+
+
+def test_the_clocks_of_the_venue(write, make_image):
+    make_image("a.png")
+    ads = "ads: [{file: a.png, duration_s: 1}]"
+    noon = datetime(2026, 7, 1, 12, tzinfo=timezone.utc)
+    there = load_playlist(write(f"timezone: Asia/Kolkata\n{ads}")).local(noon)
+    assert (there, there.hour, there.minute) == (noon, 17, 30)
+    here = load_playlist(write(ads))
+    assert here.local(noon).utcoffset() == noon.astimezone().utcoffset()
+    with pytest.raises(PlaylistError, match="expected one with a time zone"):
+        here.local(noon.replace(tzinfo=None))

@@ -21,7 +21,7 @@ from sqlalchemy import create_engine
 from db.engine import BEGIN_OPTION, _sqlite_engine, open_database
 from db.errors import SchemaVersionError
 from db.migrations import HEAD, REVISIONS
-from db.records import ViewerFlagged
+from db.records import PlayRewarded, PlayStarted, ViewerFlagged
 from db.schema import Base
 
 
@@ -148,12 +148,17 @@ def contents(path):
         }
 
 
+NEW_IN_PLAYS = {"held_out": 0, "context": None, "reward": None, "reward_viewer_s": None}
+
+
 def test_upgrade_keeps_every_row(path, old, engine, make):
     new = contents(path)
+    assert new["plays"] == [row | NEW_IN_PLAYS for row in old["plays"]]
     assert new["readings"] == [row | {"withheld": None} for row in old["readings"]]
     assert new["viewers"] == [row | {"static": 0} for row in old["viewers"]]
-    assert {table: rows for table, rows in new.items() if table not in {"readings", "viewers"}} == {
-        table: rows for table, rows in old.items() if table not in {"readings", "viewers"}
+    changed = {"readings", "viewers", "plays"}
+    assert {table: rows for table, rows in new.items() if table not in changed} == {
+        table: rows for table, rows in old.items() if table not in changed
     }
     assert len(old["readings"]) == 3
     with engine.connect() as connection:
@@ -195,15 +200,36 @@ def test_up_and_down_again_gives_the_first_schema(path, old, config):
     assert contents(path) == old
 
 
-@pytest.mark.parametrize("direction", ["upgrade", "downgrade"])
-def test_postgresql_alters_the_table_in_its_place(direction):
+def postgresql_statements(script, direction):
     text = io.StringIO()
     context = MigrationContext.configure(
         dialect_name="postgresql", opts={"as_sql": True, "output_buffer": text, "target_metadata": Base.metadata}
     )
     with Operations.context(context):
-        getattr(import_module("db.migrations.versions.0002_withheld_emotions_and_static_faces"), direction)()
-    statements = [re.sub(r"\s+", " ", statement).strip() for statement in text.getvalue().split(";")]
+        getattr(import_module(f"db.migrations.versions.{script}"), direction)()
+    return [re.sub(r"\s+", " ", statement).strip() for statement in text.getvalue().split(";")]
+
+
+def test_postgresql_gets_the_columns_of_plays_with_their_checks():
+    assert postgresql_statements("0003_held_out_plays_and_rewards", "upgrade") == [
+        "ALTER TABLE plays ADD COLUMN held_out BOOLEAN DEFAULT false NOT NULL",
+        "ALTER TABLE plays ADD COLUMN context JSON",
+        "ALTER TABLE plays ADD COLUMN reward DOUBLE PRECISION "
+        "CONSTRAINT ck_plays_reward CHECK (reward BETWEEN -1.000001 AND 1.000001)",
+        "ALTER TABLE plays ADD COLUMN reward_viewer_s DOUBLE PRECISION "
+        "CONSTRAINT ck_plays_reward_viewer_s CHECK ((reward IS NULL) = (reward_viewer_s IS NULL) "
+        "AND (reward_viewer_s IS NULL OR reward_viewer_s > 0))",
+        "",
+    ]
+    assert postgresql_statements("0003_held_out_plays_and_rewards", "downgrade") == [
+        *(f"ALTER TABLE plays DROP COLUMN {name}" for name in ("reward_viewer_s", "reward", "context", "held_out")),
+        "",
+    ]
+
+
+@pytest.mark.parametrize("direction", ["upgrade", "downgrade"])
+def test_postgresql_alters_the_table_in_its_place(direction):
+    statements = postgresql_statements("0002_withheld_emotions_and_static_faces", direction)
     assert not [statement for statement in statements if statement.startswith(("DROP TABLE", "CREATE TABLE", "INSERT"))]
     null = "DROP NOT NULL" if direction == "upgrade" else "SET NOT NULL"
     assert sum(statement.endswith(null) for statement in statements) == 9
@@ -215,6 +241,40 @@ def test_postgresql_alters_the_table_in_its_place(direction):
     else:
         assert statements[0] == "DELETE FROM readings WHERE withheld IS NOT NULL"
         assert check == "ALTER TABLE readings DROP CONSTRAINT ck_readings_withheld"
+
+
+def test_downgrade_by_one_keeps_every_play_and_reading(path, config, make):
+    engine = open_database(str(path))
+    chosen = PlayStarted(1, "summer", make.start, "likes it", 0.25, True, {"mood": "sad"})
+    make.write(engine, [make.ad(), chosen, make.reading(), make.play_end(), PlayRewarded(1, -0.5, 3.0)])
+    before = contents(path)
+    assert before["plays"][0].items() >= {"held_out": 1, "context": '{"mood": "sad"}', "reward": -0.5}.items()
+    with engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0002")
+    engine.dispose()
+    after = contents(path)
+    (play,) = before["plays"]
+    assert after["plays"] == [{name: value for name, value in play.items() if name not in NEW_IN_PLAYS}]
+    assert {table: rows for table, rows in after.items() if table != "plays"} == {
+        table: rows for table, rows in before.items() if table != "plays"
+    }
+    assert len(after["readings"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "check"),
+    [
+        ("reward = 1.1, reward_viewer_s = 1", "ck_plays_reward"),
+        ("reward = 1, reward_viewer_s = 0", "ck_plays_reward_viewer_s"),
+        ("reward = 1", "ck_plays_reward_viewer_s"),
+        ("reward_viewer_s = 1", "ck_plays_reward_viewer_s"),
+    ],
+)
+def test_a_reward_is_checked_by_the_database_too(path, old, engine, change, check):
+    assert old["plays"]
+    with closing(sqlite3.connect(path)) as connection, pytest.raises(sqlite3.IntegrityError, match=f"{check}$"):
+        connection.execute(f"UPDATE plays SET {change}")
 
 
 def test_failed_migration_leaves_nothing(path, monkeypatch):

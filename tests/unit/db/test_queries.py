@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from db.engine import open_database
 from db.errors import NoSuchSessionError
-from db.queries import AdInfo, GapInfo, PlayInfo, _microseconds, latest_session_id, list_sessions, load_session
+from db.queries import AdInfo, GapInfo, PlayInfo, latest_session_id, list_sessions, load_session, microseconds
 from db.records import (
     WITHHELD_REASONS,
     AdRecord,
@@ -168,7 +168,7 @@ def test_load_while_it_is_written(engine, make):
 def test_times_from_another_driver():
     moments = (datetime(2026, 3, 1, 9, 30, 0, 1, tzinfo=timezone.utc), EPOCH)
     texts = ("2026-03-01 09:30:00.000001", "1970-01-01 00:00:00.000000")
-    assert _microseconds(moments).tolist() == _microseconds(texts).tolist() == [1_772_357_400_000_001, 0]
+    assert microseconds(moments).tolist() == microseconds(texts).tolist() == [1_772_357_400_000_001, 0]
 
 
 ZONES = st.builds(lambda minutes: timezone(timedelta(minutes=minutes)), st.integers(-14 * 60, 14 * 60))

@@ -283,6 +283,7 @@ def test_the_runtime_follows_the_machine(
     assert recorded_choice == [expected]
 
 
+@pytest.mark.slow
 def test_the_shipped_model_means_the_same_under_jax(tmp_path: Path) -> None:
     """Any Keras backend can load it; MediaPipe brings JAX along."""
     crops = np.random.default_rng(3).integers(0, 256, (4, 48, 48), dtype=np.uint8)

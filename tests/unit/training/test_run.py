@@ -77,6 +77,7 @@ def test_a_plan_leaves_a_model_that_others_can_use(
         assert (tmp_path / "run" / name).stat().st_size > 100, name
 
 
+@pytest.mark.slow
 def test_the_same_plan_goes_on_and_another_one_is_refused(
     fer2013: tuple[Path, Path], tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

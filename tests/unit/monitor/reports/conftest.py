@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 import numpy as np
 import pytest
 
+from db.play_log import LoggedPlay
 from db.queries import AdInfo, GapInfo, PlayInfo, ReadingArrays, SessionData, SessionInfo
 from db.records import WITHHELD_REASONS
 
@@ -150,3 +151,25 @@ def random_session(seed: int, *, viewers: int = 9, plays: int = 5, withheld: flo
 def any_session(request: pytest.FixtureRequest) -> SessionMaker:
     seed, withheld = request.param
     return random_session(seed, withheld=withheld)
+
+
+def logged_play(hour: int, place: int, ad_id: str, **values) -> LoggedPlay:
+    """A play in an hour of a session, with what else is said of it."""
+    known = {
+        "session": 1,
+        "number": 1000 * hour + place,
+        "ad_id": ad_id,
+        "started_at": START + timedelta(hours=hour, seconds=10 * place),
+        "policy": "learn",
+        "held_out": False,
+        "probability": None,
+        "context": {},
+        "reward": None,
+        "viewer_s": None,
+    }
+    return LoggedPlay(**(known | values))
+
+
+@pytest.fixture(scope="session")
+def play_of():
+    return logged_play

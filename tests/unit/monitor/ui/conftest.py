@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from dataclasses import dataclass, field
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 FACE = Box(0.1, 0.2, 0.2, 0.4)
+
+
+@pytest.fixture(autouse=True)
+def no_collection_while_painting():
+    """Qt still paints after a test's last line, when only cycles hold its widgets: collecting these then would crash."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +107,7 @@ class FakePicture:
     rgb: np.ndarray
     play_number: int = 1
     position_ms: float = 0.0
+    blend: object | None = None
 
 
 @dataclass
@@ -109,7 +119,13 @@ class FakePlayer:
     error: Exception | None = None
     paused: bool = False
     finished: bool = False
+    resting: bool = False
     current: object | None = "a play"
+    position_ms: float = 0.0
+    next_choice: object | None = None
+    failures: tuple[object, ...] = ()
+    dropped_frames: int = 0
+    seen: list[object] = field(default_factory=list)
     advanced: int = 0
 
     def advance(self) -> FakePicture | None:
@@ -117,6 +133,9 @@ class FakePlayer:
         if self.error is not None:
             raise self.error
         return self.pictures.pop(0) if self.pictures else None
+
+    def painted(self, picture: object) -> None:
+        self.seen.append(picture)
 
     def pause(self) -> None:
         self.paused = True

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PyQt5.QtGui import QColor
 
+from ads.player import Blend, Picture
 from monitor.ui.ad_view import AdView, image_from_rgb
 
 
@@ -122,3 +125,105 @@ def test_a_message_is_written_on_black_and_gives_way_to_a_picture(view, make_pic
 def test_an_empty_view_is_black(view):
     assert colour(view.grab().toImage(), 200, 150) == (0, 0, 0)
     assert view.picture_rect().isEmpty()
+
+
+def plain(colour, width=64, height=36):
+    return np.full((height, width, 3), colour, np.uint8)
+
+
+def test_a_picture_is_announced_once_when_it_is_painted(view, make_picture, qtbot):
+    painted = []
+    view.painted.connect(painted.append)
+    early, first = make_picture((200, 0, 0)), make_picture((0, 200, 0))
+    view.show_picture(early)
+    view.show_picture(first)
+    # Nobody sees a window that is not there.
+    assert painted == []
+    with qtbot.waitExposed(view):
+        view.show()
+    qtbot.waitUntil(lambda: painted == [first], timeout=2000)
+    second = make_picture((0, 0, 200))
+    view.show_picture(second)
+    # At once, not when the event loop comes to it.
+    assert painted == [first, second]
+    view.repaint()
+    view.resize(300, 200)
+    view.repaint()
+    assert painted == [first, second]
+    view.show_message("nothing")
+    view.repaint()
+    assert painted == [first, second]
+
+
+def test_a_blend_mixes_both_pictures_by_its_opacity(view):
+    view.resize(64, 36)
+    view.show_picture(Picture(plain((200, 40, 0)), 1, 0.0, Blend(plain((0, 140, 100)), 0.25)))
+    assert colour(view.grab().toImage(), 30, 18) == pytest.approx((150, 65, 25), abs=2)
+    view.show_picture(Picture(plain((200, 40, 0)), 1, 0.0))
+    assert colour(view.grab().toImage(), 30, 18) == (200, 40, 0)
+
+
+def test_the_bars_of_both_pictures_fade_as_well(view):
+    view.resize(300, 300)
+    wide, tall = plain((200, 200, 200), 200, 100), plain((100, 100, 100), 100, 200)
+    view.show_picture(Picture(wide, 1, 0.0, Blend(tall, 0.5)))
+    image = view.grab().toImage()
+    # Both in the middle; only the one or the other, half black, at the sides and above; nothing in the corners.
+    assert colour(image, 150, 150) == pytest.approx((150, 150, 150), abs=2)
+    assert colour(image, 20, 150) == pytest.approx((100, 100, 100), abs=2)
+    assert colour(image, 150, 20) == pytest.approx((50, 50, 50), abs=2)
+    assert colour(image, 5, 5) == (0, 0, 0)
+
+
+def test_in_a_fade_each_array_is_turned_into_an_image_once(view, monkeypatch):
+    made = []
+
+    def counting(rgb):
+        made.append(rgb)
+        return image_from_rgb(rgb)
+
+    monkeypatch.setattr("monitor.ui.ad_view.image_from_rgb", counting)
+    below, over = plain((1, 2, 3)), plain((4, 5, 6))
+    for step in range(1, 6):
+        view.show_picture(Picture(below, 1, 0.0, Blend(over, step / 10)))
+    # The play changes in the middle of the fade.
+    for step in range(5, 0, -1):
+        view.show_picture(Picture(over, 2, 0.0, Blend(below, step / 10)))
+    assert len(made) == 2
+    view.show_picture(Picture(plain((7, 8, 9)), 2, 0.0))
+    assert len(view._images) == 1
+
+
+SHARP = """
+import sys
+import numpy as np
+from monitor.ui.application import create_application
+application = create_application(offscreen=True)
+from ads.player import Picture
+from monitor.ui.ad_view import AdView
+from PyQt5.QtGui import QColor
+view = AdView()
+view.resize(90, 160)
+ratio = view.devicePixelRatioF()
+height, width = round(160 * ratio), round(90 * ratio)
+# Upright, every other line of the device white: any resampling would make it grey.
+rgb = np.zeros((height, width, 3), np.uint8)
+rgb[::2] = 255
+view.show_picture(Picture(rgb, 1, 0.0))
+image = view.grab().toImage()
+levels = {QColor(image.pixel(x, y)).red() for x in (0, width // 2, width - 1) for y in range(height)}
+print(ratio, image.width(), image.height(), sorted(levels))
+"""
+
+
+@pytest.mark.parametrize("ratio", ["1", "1.5", "2"])
+def test_a_portrait_picture_is_as_sharp_as_the_screen_at_any_pixel_ratio(ratio, monkeypatch):
+    monkeypatch.setenv("QT_SCALE_FACTOR", ratio)
+    done = subprocess.run([sys.executable, "-c", SHARP], capture_output=True, text=True, timeout=60, check=True)
+    factor = float(ratio)
+    assert done.stdout.split(maxsplit=3) == [
+        str(factor),
+        str(round(90 * factor)),
+        str(round(160 * factor)),
+        "[0, 255]\n",
+    ]

@@ -89,7 +89,7 @@ def make_sound(qtbot, sink, clock):
 
     def build(decode=ramp, **settings):
         settings.setdefault("open_sink", lambda volume: sink)
-        output = QtSound(decode=decode, clock=lambda: clock[0], **settings)
+        output = QtSound(decode=decode, clock=lambda: clock[0], picture_lag_s=0.0, **settings)
         made.append(output)
         return output
 
@@ -275,3 +275,158 @@ def test_a_volume_that_is_none_is_refused(qapp):
     with QtSound(volume=0.25, open_sink=volumes.append) as output:
         output.play(CLIP)
     assert volumes == [0.25]
+
+
+def written_numbers(sink, since_bytes=0):
+    samples = np.frombuffer(sink.data[since_bytes:], np.int16).reshape(-1, 2).astype(int)
+    return samples[:, 0] + 32768 * samples[:, 1]
+
+
+def play_on(qtbot, sink, clock, seconds):
+    """Lets the device and the clock run together, in small steps."""
+    for _ in range(round(seconds / 0.05)):
+        clock[0] += 0.05
+        sink.plays(0.05)
+        before = len(sink.data)
+        qtbot.waitUntil(lambda before=before: len(sink.data) >= before + round(0.05 * RATE_HZ) * 4, timeout=2000)
+
+
+def named(path, position_s):
+    """Like `ramp`, but the samples of the second file are negative."""
+    sign = -1 if path.name == "second.mp4" else 1
+    for at_s, samples in ramp(path, position_s):
+        yield at_s, (samples * sign).astype(np.int16)
+
+
+def test_an_announced_clip_follows_at_its_sample(make_sound, qtbot, sink, clock):
+    output = make_sound(named)
+    output.play(Path("first.mp4"), 0.0)
+    qtbot.waitUntil(lambda: len(sink.data) == BUFFER_BYTES, timeout=2000)
+    output.cue(Path("second.mp4"), 0.5, 0.4)
+    # The second decoder needs a moment before its turn comes.
+    qtbot.waitUntil(output._feeders[1].has_data, timeout=2000)
+    play_on(qtbot, sink, clock, 0.4)
+    output.play(Path("second.mp4"), 0.5)
+    play_on(qtbot, sink, clock, 0.3)
+    assert sink.events == ["start"]
+    heard = numbers(sink)
+    change = round(0.4 * RATE_HZ)
+    assert np.array_equal(heard[:change], np.arange(change))
+    assert np.array_equal(-heard[change:], np.arange(len(heard) - change) + RATE_HZ // 2)
+
+
+def test_an_announced_silence_keeps_the_device_going(make_sound, qtbot, sink, clock):
+    output = make_sound()
+    output.play(CLIP, 0.0)
+    qtbot.waitUntil(lambda: len(sink.data) == BUFFER_BYTES, timeout=2000)
+    output.cue(None, 0.0, 0.3)
+    play_on(qtbot, sink, clock, 0.3)
+    output.stop()
+    play_on(qtbot, sink, clock, 0.5)
+    heard = numbers(sink)
+    change = round(0.3 * RATE_HZ)
+    assert np.array_equal(heard[:change], np.arange(change))
+    assert not heard[change:].any()
+    output.cue(CLIP, 0.0, 0.4)
+    qtbot.waitUntil(output._feeders[1].has_data, timeout=2000)
+    play_on(qtbot, sink, clock, 0.4)
+    output.play(CLIP, 0.0)
+    play_on(qtbot, sink, clock, 0.2)
+    again = round(1.2 * RATE_HZ)
+    assert np.array_equal(numbers(sink)[again:], np.arange(len(numbers(sink)) - again))
+    assert sink.events == ["start"]
+    output.stop()
+    assert sink.events == ["start", "reset"]
+
+
+def test_out_of_silence_the_device_is_running_before_the_clip_begins(make_sound, qtbot, sink, clock):
+    output = make_sound()
+    output.cue(None, 0.0, 0.1)
+    assert sink.events == []
+    output.cue(CLIP, 0.0, 0.5)
+    assert sink.events == ["start"]
+    qtbot.waitUntil(lambda: output._feeders[1].has_data() and len(sink.data) == BUFFER_BYTES, timeout=2000)
+    play_on(qtbot, sink, clock, 0.5)
+    output.play(CLIP, 0.0)
+    begin = round(0.5 * RATE_HZ)
+    heard = numbers(sink)
+    assert not heard[:begin].any()
+    assert np.array_equal(heard[begin:], np.arange(len(heard) - begin))
+
+
+def test_another_sound_than_the_announced_one_comes_at_once(make_sound, qtbot, sink, clock):
+    output = make_sound(named)
+    output.play(Path("first.mp4"), 0.0)
+    qtbot.waitUntil(lambda: len(sink.data) == BUFFER_BYTES, timeout=2000)
+    output.cue(Path("second.mp4"), 0.0, 1.0)
+    before = len(sink.data)
+    # Half a second early: somebody has skipped.
+    clock[0] += 0.5
+    output.play(Path("second.mp4"), 0.0)
+    assert sink.events == ["start", "reset"]
+    qtbot.waitUntil(lambda: len(sink.data) > before, timeout=2000)
+    assert -written_numbers(sink, before)[10] == 10
+
+
+def test_a_clip_that_comes_a_little_late_is_brought_together_with_its_picture(make_sound, qtbot, sink, clock):
+    output = make_sound()
+    output.play(CLIP, 0.0)
+    qtbot.waitUntil(lambda: len(sink.data) == BUFFER_BYTES, timeout=2000)
+    output.cue(CLIP, 0.0, 0.3)
+    qtbot.waitUntil(output._feeders[1].has_data, timeout=2000)
+    play_on(qtbot, sink, clock, 0.4)
+    output.play(CLIP, 0.0)
+    before = len(sink.data) // 4
+    play_on(qtbot, sink, clock, 0.3)
+    assert sink.events == ["start"]
+    # Heard now is what belongs to a picture that began 0.3 s ago; the device holds 0.2 s more.
+    assert numbers(sink)[-1] == pytest.approx(0.5 * RATE_HZ, abs=2)
+    assert (numbers(sink)[before:] == 0).sum() == pytest.approx(0.1 * RATE_HZ, abs=2)
+
+
+def test_a_pause_moves_what_was_announced(make_sound, qtbot, sink, clock):
+    output = make_sound(named)
+    output.play(Path("first.mp4"), 0.0)
+    qtbot.waitUntil(lambda: len(sink.data) == BUFFER_BYTES, timeout=2000)
+    output.cue(Path("second.mp4"), 0.0, 0.4)
+    qtbot.waitUntil(output._feeders[1].has_data, timeout=2000)
+    output.pause()
+    output.cue(None, 0.0, 0.1)
+    clock[0] += 30
+    output.resume()
+    play_on(qtbot, sink, clock, 0.4)
+    output.play(Path("second.mp4"), 0.0)
+    change = round(0.4 * RATE_HZ)
+    heard = numbers(sink)
+    assert heard[change - 1] == change - 1
+    assert np.array_equal(-heard[change:], np.arange(len(heard) - change))
+    assert sink.events == ["start", "suspend", "resume"]
+
+
+def test_a_device_that_takes_large_steps_is_heard_at_the_end_of_each():
+    timing = sound._Timing()
+    # It begins 0.05 s after its start, takes 0.16 s at a time, and its buffer is always filled up to 0.2 s.
+    began_s, step_s, buffer_s = 100.05, 0.16, 0.2
+    errors = []
+    for tick in range(200):
+        now_s = 100.0 + 0.01 * tick
+        steps = 0 if now_s < began_s else int((now_s - began_s) / step_s) + 1
+        taken = steps * step_s
+        held_s = timing.written / RATE_HZ - taken
+        timing.observe(now_s, round(held_s * BYTES_PER_SECOND))
+        if now_s > began_s + 2 * sound.MEASURED_S - 1:
+            errors.append(timing.heard_s - (began_s + timing.written / RATE_HZ))
+        timing.written = round((taken + buffer_s) * RATE_HZ)
+    assert len(errors) > 50
+    assert max(errors) <= sound.LATE_S
+    assert min(errors) >= -sound.LATE_S - 0.011
+
+
+def test_a_picture_that_is_seen_late_is_heard_late(make_sound, qtbot, sink):
+    output = QtSound(decode=ramp, clock=lambda: 100.0, open_sink=lambda volume: sink)
+    with output:
+        output.play(CLIP, 0.0)
+        qtbot.waitUntil(lambda: len(sink.data) == BUFFER_BYTES, timeout=2000)
+        silent = round(sound.PICTURE_LAG_S * RATE_HZ)
+        assert not numbers(sink)[:silent].any()
+        assert numbers(sink)[silent + 5] == 5

@@ -11,6 +11,8 @@ from PyQt5.QtGui import QColor
 
 from ads.errors import AdsError, MediaError
 from monitor.ui.bridge import LiveBridge
+from monitor.ui.operator_facts import SessionFacts
+from monitor.ui.texts import LanguageError
 from monitor.ui.window import KioskWindow
 
 
@@ -97,9 +99,9 @@ def test_a_view_from_before_the_window_is_shown_and_does_not_block_later_ones(
     bridge.publish(make_view(make_reading(1)))
     qapp.processEvents()  # the wake-up is delivered while nobody is connected yet
     window = make_window()
-    qtbot.waitUntil(lambda: "1 viewer" in window.overlay.audience.text, timeout=2000)
+    qtbot.waitUntil(lambda: "1 viewer" in window.overlay.status.text, timeout=2000)
     bridge.publish(make_view(make_reading(1), make_reading(2)))
-    qtbot.waitUntil(lambda: "2 viewers" in window.overlay.audience.text, timeout=2000)
+    qtbot.waitUntil(lambda: "2 viewers" in window.overlay.status.text, timeout=2000)
 
 
 @pytest.mark.parametrize("key", [Qt.Key.Key_N, Qt.Key.Key_Right])
@@ -142,7 +144,7 @@ def test_the_overlay_can_be_off_from_the_start(make_window):
     assert not make_window(overlay=False).overlay.isVisible()
 
 
-@pytest.mark.parametrize("key", [Qt.Key.Key_H, Qt.Key.Key_F1])
+@pytest.mark.parametrize("key", [Qt.Key.Key_H, Qt.Key.Key_Question])
 def test_help_lists_the_keys_and_goes_away(make_window, qtbot, key):
     window = make_window()
     assert not window.help_card.isVisible()
@@ -199,6 +201,131 @@ def test_q_quits_once_and_nothing_runs_on(make_window, qtbot, player, bridge, ma
     bridge.publish(make_view())
     qtbot.wait(50)
     assert player.advanced == advanced
+
+
+def test_the_player_learns_when_a_picture_was_painted(make_window, qtbot, player, make_picture):
+    make_window()
+    picture = make_picture((10, 200, 30))
+    player.pictures.append(picture)
+    qtbot.waitUntil(lambda: player.seen == [picture], timeout=2000)
+
+
+def test_f1_opens_the_operator_panel_and_f1_or_escape_closes_it(
+    make_window, qtbot, player, bridge, make_view, make_reading
+):
+    session = SessionFacts(12, "Shop 12", "camera 0", "monitor.db", None, "0.1.0", 0)
+    window = make_window(session=session, saver=lambda: "x11", clock=lambda: 3_600_000_000_000)
+    player.current = None
+    bridge.publish(make_view(make_reading(1), make_reading(2)))
+    qtbot.waitUntil(lambda: "2 viewers" in window.overlay.status.text, timeout=2000)
+    panel = window.operator_panel
+    assert not panel.isVisible()
+    press(qtbot, window, Qt.Key.Key_F1)
+    assert panel.isVisible()
+    facts = {row.label: row.text for section in panel.sections for row in section.rows if row.label}
+    assert facts["Session"] == "12 at Shop 12"
+    assert facts["Running for"] == "1:00:00"
+    assert facts["Faces now"] == "2 viewers · 2 looking"
+    assert facts["Screen saver"] == "held off, by the X server"
+    press(qtbot, window, Qt.Key.Key_F1)
+    assert not panel.isVisible()
+    quits = []
+    window.quit_requested.connect(lambda: quits.append(1))
+    press(qtbot, window, Qt.Key.Key_F1)
+    press(qtbot, window, Qt.Key.Key_H)
+    assert window.help_card.isVisible()
+    press(qtbot, window, Qt.Key.Key_Escape)
+    assert not panel.isVisible()
+    assert not window.help_card.isVisible()
+    assert quits == []
+    press(qtbot, window, Qt.Key.Key_Escape)
+    assert quits == [1]
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (720, 1280), (640, 480)])
+def test_the_panel_never_covers_the_notice(make_window, qtbot, player, size):
+    player.current = None
+    window = make_window()
+    window.resize(*size)
+    press(qtbot, window, Qt.Key.Key_F1)
+    assert window.operator_panel.isVisible()
+    assert not window.operator_panel.geometry().intersects(window.notice.geometry())
+    window.grab()
+
+
+def test_keys_work_while_the_panel_is_open(make_window, qtbot, player):
+    player.current = None
+    window = make_window()
+    press(qtbot, window, Qt.Key.Key_F1)
+    player.calls.clear()
+    press(qtbot, window, Qt.Key.Key_N)
+    press(qtbot, window, Qt.Key.Key_Space)
+    assert player.calls == ["skip", "pause"]
+
+
+def test_the_notice_is_announced_when_it_is_painted_and_when_it_is_hidden(make_window, qtbot):
+    window = make_window()
+    states = []
+    window.notice_shown.connect(lambda: states.append("shown"))
+    window.notice_hidden.connect(lambda: states.append("hidden"))
+    qtbot.waitUntil(lambda: states == ["shown"], timeout=2000)
+    window.showMinimized()
+    qtbot.waitUntil(lambda: states == ["shown", "hidden"], timeout=2000)
+    window.showNormal()
+    qtbot.waitUntil(lambda: states == ["shown", "hidden", "shown"], timeout=2000)
+    window.close()
+    assert states == ["shown", "hidden", "shown", "hidden"]
+
+
+def test_no_key_hides_the_notice(make_window, qtbot, player):
+    player.current = None
+    window = make_window()
+    for key in range(Qt.Key.Key_A, Qt.Key.Key_Z + 1):
+        if key != Qt.Key.Key_Q:
+            press(qtbot, window, key)
+    for key in (Qt.Key.Key_F1, Qt.Key.Key_Space, Qt.Key.Key_Tab, Qt.Key.Key_Return):
+        press(qtbot, window, key)
+    assert window.notice.isVisible()
+    assert window.notice.visibleRegion().boundingRect() == window.notice.rect()
+
+
+@pytest.mark.parametrize(
+    ("required", "minimised", "said"),
+    [
+        (False, False, None),
+        (False, True, None),
+        (True, False, None),
+        (True, True, "paused: the notice is not on the screen"),
+    ],
+)
+def test_the_panel_says_why_nothing_is_measured(make_window, qtbot, player, required, minimised, said):
+    player.current = None
+    window = make_window(notice_required=required)
+    with qtbot.waitSignal(window.notice_shown, timeout=2000):
+        pass
+    if minimised:
+        with qtbot.waitSignal(window.notice_hidden, timeout=2000):
+            window.showMinimized()
+    measuring = window._panel_sections()[0]
+    assert [row.text for row in measuring.rows if row.label == ""] == ([said] if said else [])
+
+
+def test_black_and_no_words_between_two_ads_with_a_wash_out(make_window, qtbot, player, make_picture):
+    window = make_window()
+    player.pictures.append(make_picture((10, 200, 30)))
+    qtbot.waitUntil(lambda: window.ad_view.has_picture, timeout=2000)
+    player.resting, player.current = True, None
+    qtbot.waitUntil(lambda: not window.ad_view.has_picture, timeout=2000)
+    assert middle(window) == (0, 0, 0)
+    image = window.ad_view.grab().toImage()
+    assert {image.pixel(x, image.height() // 2) & 0xFFFFFF for x in range(image.width())} == {0}
+
+
+def test_a_window_can_begin_on_a_named_screen(make_window, qapp):
+    [screen] = qapp.screens()
+    window = make_window(screen=screen)
+    assert window.windowHandle().screen() is screen
+    assert screen.geometry().contains(window.geometry().center())
 
 
 def test_a_key_without_meaning_and_a_held_key_do_nothing(make_window, qtbot, player):
@@ -268,13 +395,13 @@ def test_an_ad_whose_play_has_ended_does_not_stay(make_window, qtbot, player, ma
 
 def test_german_and_a_notice_in_two_languages(make_window):
     window = make_window(language="de", notice_languages=["de", "en"])
-    assert window.overlay.audience.text == "keine Messung"
+    assert window.overlay.status.text == "Kamera startet"
     assert window.notice.text.splitlines()[0].startswith("Hier misst eine Kamera")
     assert window.notice.text.splitlines()[1].startswith("A camera here")
 
 
 def test_an_unknown_language_is_refused(player, bridge):
-    with pytest.raises(ValueError, match="expected one of en, de"):
+    with pytest.raises(LanguageError, match="expected one of de, en"):
         KioskWindow(player, bridge, language="xx")
 
 
@@ -291,6 +418,7 @@ class Player:
     paused = finished = False
     current = "a play"
     def advance(self): return None
+    def painted(self, picture): pass
     def set_viewport(self, width, height): self.viewport = width, height
 player = Player()
 window = KioskWindow(player, LiveBridge())
@@ -299,7 +427,7 @@ window.begin()
 width, height = player.viewport
 rgb = np.zeros((height, width, 3), np.uint8)
 rgb[:, ::2] = 255
-window.ad_view.show_picture(SimpleNamespace(rgb=rgb))
+window.ad_view.show_picture(SimpleNamespace(rgb=rgb, blend=None))
 image = window.ad_view.grab().toImage()
 row = [image.pixel(x, 200) & 255 for x in range(400, 408)]
 print(window.devicePixelRatioF(), player.viewport, (image.width(), image.height()), row)

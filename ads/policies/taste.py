@@ -1,0 +1,202 @@
+"""What is believed about the audience's tastes: a Bayesian linear regression for each ad, with a common core."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ads.audience import GROUP_SIZES
+from ads.playlist import MOODS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from ads.audience import Reward
+
+PARTS_OF_DAY = ("night", "morning", "afternoon", "evening")
+"""Six hours each, from midnight on."""
+
+FEATURES = 1 + len(MOODS) + len(GROUP_SIZES) + len(PARTS_OF_DAY)
+
+_LEVELS = ((1, 0.5, 0.15), (len(MOODS), 0.4, 0.2), (len(GROUP_SIZES), 0.2, 0.05), (len(PARTS_OF_DAY), 0.2, 0.05))
+"""Of the intercept, the moods, the group sizes and the parts of the day: how many features, and the standard deviations
+that are believed beforehand of what all ads have in common and of what sets one apart. Rewards are from -1 to 1; that
+tastes differ by mood is the idea, by group and hour only a possibility."""
+
+_COMMON_SD, _OWN_SD = (np.concatenate([np.full(level[0], level[which]) for level in _LEVELS]) for which in (1, 2))
+
+NOISE_SD = 0.3
+"""Standard deviation of a long look's reward about its mean, before anything is known."""
+
+NOISE_PLAYS = 20
+"""For how many plays that first belief counts."""
+
+HALF_TRUST_VIEWER_S = 5.0
+"""A reward that so many viewer seconds stand behind has twice the variance of one with very many."""
+
+NOISE_GROWTH = 1.1
+"""The noise is estimated anew whenever the number of plays has grown by this factor."""
+
+
+def part_of_day(hour: int | None) -> str | None:
+    """One of `PARTS_OF_DAY`; None where the hour is not known."""
+    return None if hour is None else PARTS_OF_DAY[hour * len(PARTS_OF_DAY) // 24]
+
+
+def features(context: Mapping[str, Any]) -> NDArray[np.float64]:
+    """A context as numbers.
+
+    Args:
+        context: Of a choice: "mood", "group" and "hour" count; what is missing, None or unknown has no effect.
+
+    Returns:
+        `(FEATURES,)`: 1, then a 1 in the place of the mood, of the group size and of the part of the day.
+    """
+    values = np.zeros(FEATURES)
+    values[0] = 1.0
+    first = 1
+    hour = context.get("hour")
+    part = part_of_day(hour) if isinstance(hour, int) and 0 <= hour < 24 else None
+    for levels, level in ((MOODS, context.get("mood")), (GROUP_SIZES, context.get("group")), (PARTS_OF_DAY, part)):
+        if level in levels:
+            values[first + levels.index(level)] = 1.0
+        first += len(levels)
+    return values
+
+
+class TasteModel:
+    """The mean reward of each ad in each context, and how sure that is.
+
+    The mean reward of ad `a` in context `x` is `x . theta_a`. Beforehand `theta_a` is normal about a vector `beta` that
+    all ads share, and `beta` is normal about 0: what lifts or depresses the reactions to all ads alike (a sad audience
+    smiles less) is learnt once, and an ad of which little is known is taken to be like the others (a hierarchical linear
+    model; Gelman and others, "Bayesian Data Analysis", chapter 15). Given the variance of the noise the posterior is
+    exact; the variance itself is estimated along the way from what the posterior mean leaves unexplained.
+
+    The vectors of two ads depend on each other only through `beta`, so that an update costs the same however many ads
+    there are.
+    """
+
+    def __init__(self) -> None:
+        self._index: dict[str, int] = {}
+        # Weighted sums over the plays of each ad: x x', x y and y y.
+        self._xx = np.zeros((0, FEATURES, FEATURES))
+        self._xy = np.zeros((0, FEATURES))
+        self._yy = 0.0
+        self._plays = 0
+        self._own_precision = _OWN_SD**-2.0
+        self._noise = NOISE_SD**2
+        self._noise_due = 1
+        self._unsettled: set[int] = set()
+        # Given beta, theta_a is normal with this covariance, about this covariance times (xy / noise + precision beta).
+        self._covariance = np.zeros((0, FEATURES, FEATURES))
+        self._offset = np.zeros((0, FEATURES))
+        self._common_mean = np.zeros(FEATURES)
+        self._common_root = np.diag(_COMMON_SD)
+
+    @property
+    def noise_sd(self) -> float:
+        """Standard deviation of the reward of a play with very many viewer seconds about its mean, as estimated."""
+        return float(np.sqrt(self._noise))
+
+    def update(self, ad_id: str, x: NDArray[np.float64], reward: Reward) -> None:
+        """Takes one play into account.
+
+        Args:
+            ad_id: What was shown.
+            x: The features of its context, `(FEATURES,)`.
+            reward: What it was worth; the more viewer seconds stand behind it, the more it counts.
+        """
+        place = self._place(ad_id)
+        weight = reward.viewer_s / (reward.viewer_s + HALF_TRUST_VIEWER_S)
+        self._xx[place] += weight * np.outer(x, x)
+        self._xy[place] += weight * reward.value * x
+        self._yy += weight * reward.value**2
+        self._plays += 1
+        self._unsettled.add(place)
+        if self._plays >= self._noise_due:
+            # At fixed numbers of plays, so that the same plays leave the same beliefs whatever was asked in between.
+            self._noise_due = math.ceil(self._plays * NOISE_GROWTH)
+            self._settle()
+            self._noise = self._estimated_noise()
+            self._unsettled.update(range(len(self._index)))
+
+    def mean(self, ad_id: str, x: NDArray[np.float64]) -> float:
+        """The mean reward that is believed for an ad in a context, `(FEATURES,)`; also for an ad never shown."""
+        self._settle()
+        return float(x @ self._mean_theta(self._index[ad_id])) if ad_id in self._index else float(x @ self._common_mean)
+
+    def sample(
+        self,
+        ad_ids: Sequence[str],
+        x: NDArray[np.float64],
+        draws: int,
+        generator: np.random.Generator,
+        *,
+        spread: float = 1.0,
+    ) -> NDArray[np.float64]:
+        """Draws mean rewards from what is believed, jointly for several ads.
+
+        Args:
+            ad_ids: The ads; ones that were never shown are allowed.
+            x: The features of the context, `(FEATURES,)`.
+            draws: How many.
+            generator: Of the random numbers.
+            spread: Standard deviation of the draws in proportion to that of what is believed.
+
+        Returns:
+            `(draws, ads)`.
+        """
+        self._settle()
+        common = self._common_mean + spread * generator.standard_normal((draws, FEATURES)) @ self._common_root.T
+        # Of an ad never shown: its covariance is the prior's, and its mean is beta.
+        loading = np.tile(x / self._own_precision, (len(ad_ids), 1))
+        offset = np.zeros(len(ad_ids))
+        known = [(place, self._index[ad_id]) for place, ad_id in enumerate(ad_ids) if ad_id in self._index]
+        if known:
+            places, rows = map(list, zip(*known, strict=True))
+            loading[places] = self._covariance[rows] @ x
+            offset[places] = self._offset[rows] @ x
+        own_sd = spread * np.sqrt(loading @ x)
+        means = offset + common @ (loading * self._own_precision).T
+        return np.asarray(means + own_sd * generator.standard_normal((draws, len(ad_ids))), np.float64)
+
+    def _place(self, ad_id: str) -> int:
+        if ad_id not in self._index:
+            self._index[ad_id] = len(self._index)
+            self._xx = np.concatenate([self._xx, np.zeros((1, FEATURES, FEATURES))])
+            self._xy = np.concatenate([self._xy, np.zeros((1, FEATURES))])
+            self._covariance = np.concatenate([self._covariance, np.diag(1 / self._own_precision)[None]])
+            self._offset = np.concatenate([self._offset, np.zeros((1, FEATURES))])
+        return self._index[ad_id]
+
+    def _settle(self) -> None:
+        """Brings the posterior up to the plays."""
+        if not self._unsettled:
+            return
+        own = self._own_precision
+        ads = sorted(self._unsettled)
+        self._unsettled.clear()
+        covariance = np.linalg.inv(self._xx[ads] / self._noise + np.diag(own))
+        self._covariance[ads] = covariance
+        self._offset[ads] = (covariance @ self._xy[ads, :, None])[..., 0] / self._noise
+        # What the ads say about beta once their own vectors are integrated out.
+        told = len(self._index) * np.diag(own) - own[:, None] * self._covariance.sum(axis=0) * own
+        common = np.linalg.inv(np.diag(_COMMON_SD**-2.0) + told)
+        self._common_mean = common @ (own * self._offset.sum(axis=0))
+        self._common_root = np.linalg.cholesky((common + common.T) / 2)
+
+    def _mean_theta(self, ads: int | slice) -> NDArray[np.float64]:
+        return np.asarray(
+            self._offset[ads] + self._covariance[ads] @ (self._own_precision * self._common_mean), np.float64
+        )
+
+    def _estimated_noise(self) -> float:
+        theta = self._mean_theta(slice(None))
+        explained = 2 * (theta * self._xy).sum() - np.einsum("ai,aij,aj->", theta, self._xx, theta)
+        unexplained = max(0.0, self._yy - float(explained))
+        return (NOISE_PLAYS * NOISE_SD**2 + unexplained) / (NOISE_PLAYS + self._plays)

@@ -1,0 +1,216 @@
+"""The commands of the ad side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from monitor.cli.options import POLICIES, debug_option, json_option, print_json
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ads.forecast import Forecast
+    from ads.playlist import Ad, Playlist
+
+LONGEST_HOURS = 7 * 24
+PIPE_WIDTH = 160
+
+
+@click.group(epilog="Example: ad-monitor playlist check summer.yaml")
+def playlist() -> None:
+    """Look at a playlist without showing it."""
+
+
+@playlist.command(epilog="Example: ad-monitor playlist check summer.yaml --at '2026-12-24 08:00' --policy weighted")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--hours",
+    type=click.FloatRange(0, LONGEST_HOURS, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="How much of the coming time to print.",
+)
+@click.option(
+    "--at",
+    type=click.DateTime(["%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]),
+    metavar="'YYYY-MM-DD HH:MM'",
+    help="When it begins, in the playlist's time zone. [default: now]",
+)
+@click.option(
+    "--policy",
+    "policy_name",
+    type=click.Choice(POLICIES),
+    default=POLICIES[0],
+    show_default=True,
+    help="How the next ad is chosen.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the policy's draws.")
+@json_option
+@debug_option
+def check(file: Path, hours: float, at: datetime | None, policy_name: str, seed: int, as_json: bool) -> None:
+    """Check a playlist, a YAML file or a folder, and print what the coming hour shows.
+
+    The status is 2 if the playlist is wrong. Media that cannot be played are listed with the reason; the show goes on
+    without them.
+    """
+    from datetime import datetime, timezone
+    from zoneinfo import ZoneInfo
+
+    from ads.forecast import forecast
+    from ads.playlist import load_playlist
+    from ads.policies import PolicySettings, make_policy
+
+    checked = load_playlist(file)
+    if at is None:
+        begin = datetime.now(timezone.utc).replace(microsecond=0)
+    elif checked.timezone is None:
+        begin = at.astimezone()
+    else:
+        begin = at.replace(tzinfo=ZoneInfo(checked.timezone))
+    coming = forecast(checked, make_policy(policy_name, PolicySettings(seed=seed)), begin, hours)
+    if as_json:
+        print_json(_document(checked, coming, policy_name))
+    else:
+        _print_tables(checked, coming)
+
+
+def _document(playlist: Playlist, coming: Forecast, policy: str) -> dict[str, Any]:
+    return {
+        "playlist": str(playlist.path),
+        "timezone": playlist.timezone,
+        "cross_fade_s": playlist.cross_fade_s,
+        "ads": [
+            {
+                "ad_id": ad.ad_id,
+                "name": ad.name,
+                "file": ad.path.name,
+                "kind": ad.kind,
+                "duration_s": ad.duration_s,
+                "width": ad.width,
+                "height": ad.height,
+                "weight": ad.weight,
+                "moods": list(ad.moods),
+                "days": list(ad.days),
+                "hours": [_hours_text(*hours) for hours in ad.hours],
+                "max_per_hour": ad.max_per_hour,
+                "priority": ad.priority,
+                "takeover": ad.takeover,
+                "price_per_thousand_s": ad.price_per_thousand_s,
+            }
+            for ad in playlist.ads
+        ],
+        "skipped": [{"ad_id": ad.ad_id, "file": ad.path.name, "reason": ad.reason} for ad in playlist.skipped],
+        "policy": policy,
+        "begin": coming.begin.isoformat(),
+        "end": coming.end.isoformat(),
+        "plays": [
+            {
+                "at": play.at.isoformat(),
+                "ad_id": play.ad.ad_id,
+                "shown_s": play.shown_s,
+                "reason": play.reason,
+                "probability": play.probability,
+                "share": play.share,
+                "due": play.due,
+            }
+            for play in coming.plays
+        ],
+        "idle": [{"begin": begin.isoformat(), "end": end.isoformat()} for begin, end in coming.idle],
+        "shares": [
+            {
+                "ad_id": voice.ad.ad_id,
+                "plays": voice.plays,
+                "shown_s": voice.shown_s,
+                "share": voice.share,
+                "due": voice.due,
+            }
+            for voice in coming.shares
+        ],
+    }
+
+
+def _print_tables(playlist: Playlist, coming: Forecast) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPE_WIDTH)
+
+    def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+        made = Table(box=None, header_style="bold", pad_edge=False)
+        for column in columns:
+            made.add_column(column, justify="right" if column in right else "left")
+        return made
+
+    zone = playlist.timezone or "this machine's time zone"
+    console.print(
+        f"[bold]{escape(str(playlist.path))}[/bold]: {len(playlist.ads)} ads can be played "
+        f"({escape(zone)}, cross-fade {playlist.cross_fade_s:g} s)",
+        highlight=False,
+    )
+    ads = table("ad", "name", "kind", "seconds", "weight", "rules", right=("seconds", "weight"))
+    for ad in playlist.ads:
+        ads.add_row(escape(ad.ad_id), escape(ad.name), ad.kind, f"{ad.duration_s:g}", f"{ad.weight:g}", _rules_text(ad))
+    console.print(ads)
+    for skipped in playlist.skipped:
+        console.print(f"[bold red]✗[/] {escape(skipped.ad_id)} is left out: {escape(skipped.reason)}", highlight=False)
+
+    console.print(f"\n[bold]{coming.begin:%A %Y-%m-%d %H:%M} to {_end_text(coming)}[/bold]", highlight=False)
+    plays = table(
+        "time", "ad", "seconds", "share so far", "by weight", "why", right=("seconds", "share so far", "by weight")
+    )
+    rows = [
+        (
+            play.at,
+            (
+                f"{play.at:%H:%M:%S}",
+                escape(play.ad.ad_id),
+                f"{play.shown_s:.1f}",
+                f"{play.share:.1%}",
+                f"{play.due:.1%}",
+                escape(play.reason),
+            ),
+        )
+        for play in coming.plays
+    ]
+    rows += [
+        (begin, (f"{begin:%H:%M:%S}", "", "", "", "", f"[yellow]nothing may play until {end:%H:%M:%S}[/yellow]"))
+        for begin, end in coming.idle
+    ]
+    for _, cells in sorted(rows, key=lambda row: row[0]):
+        plays.add_row(*cells)
+    console.print(plays)
+
+    console.print("\n[bold]Share of voice[/bold]", highlight=False)
+    shares = table("ad", "plays", "seconds", "share", "by weight", right=("plays", "seconds", "share", "by weight"))
+    for voice in coming.shares:
+        shares.add_row(
+            escape(voice.ad.ad_id), str(voice.plays), f"{voice.shown_s:.0f}", f"{voice.share:.1%}", f"{voice.due:.1%}"
+        )
+    console.print(shares)
+
+
+def _end_text(coming: Forecast) -> str:
+    same_day = coming.end.date() == coming.begin.date()
+    return coming.end.strftime("%H:%M" if same_day else "%A %Y-%m-%d %H:%M")
+
+
+def _hours_text(start: int, end: int) -> str:
+    return f"{start // 60:02d}:{start % 60:02d}-{end // 60:02d}:{end % 60:02d}"
+
+
+def _rules_text(ad: Ad) -> str:
+    rules = [
+        ", ".join(ad.days),
+        ", ".join(_hours_text(*hours) for hours in ad.hours),
+        f"at most {ad.max_per_hour} an hour" if ad.max_per_hour else "",
+        f"priority {ad.priority}" if ad.priority else "",
+        "takeover" if ad.takeover else "",
+        f"for {', '.join(ad.moods)}" if ad.moods else "",
+    ]
+    return "; ".join(rule for rule in rules if rule) or "-"

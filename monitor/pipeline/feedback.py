@@ -1,0 +1,131 @@
+"""Closes the loop between faces and ads.
+
+The audience goes into the next choice, and what a play was worth goes to the policy and into the database.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from ads.audience import Reward
+from ads.policies import make_policy
+from db.play_log import logged_plays
+from db.records import PlayRewarded
+from monitor.pipeline.audience import AudienceMeter, RewardMeter
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Engine
+
+    from ads.audience import Audience
+    from ads.playback import Play, PlaybackListener, PlaybackLog, PlayEnd
+    from ads.policies import Policy, PolicySettings
+    from db.writer import SessionWriter
+    from detector.types import AnalysedFrame
+    from monitor.pipeline.clock import SessionClock
+
+MEMORY = timedelta(days=90)
+"""How far back a policy remembers: tastes change with the season."""
+
+CAPPED = timedelta(hours=1)
+"""How far back starts count against the limits per hour."""
+
+
+class Feedback:
+    """Tells the policy who is there and what its plays were worth; implements `ads.playback.PlaybackListener`.
+
+    Readings may come from any thread; the policy is only called from the thread that drives the show, within `audience`.
+
+    Args:
+        policy: Learns from the rewards.
+        log: What was on screen when.
+        writer: Rewards go there.
+        then: Is told of every play as well.
+    """
+
+    def __init__(self, policy: Policy, log: PlaybackLog, writer: SessionWriter, then: PlaybackListener) -> None:
+        self._policy = policy
+        self._writer = writer
+        self._then = then
+        self._present = AudienceMeter()
+        self._rewards = RewardMeter(log, self._rated)
+        self._lock = threading.Lock()
+        self._unlearned: deque[tuple[Play, Reward]] = deque()
+
+    def play_started(self, play: Play) -> None:
+        """A play began."""
+        self._rewards.play_started(play)
+        self._then.play_started(play)
+
+    def play_ended(self, end: PlayEnd) -> None:
+        """A play ended."""
+        self._then.play_ended(end)
+        self._rewards.play_ended(end)
+
+    def record(self, frame: AnalysedFrame) -> None:
+        """Take in the readings of the next frame."""
+        self._present.record(frame)
+        self._rewards.record(frame)
+
+    def audience(self, now_ns: int) -> Audience | None:
+        """Who is there now, for the choice that follows; the policy learns first from what is known by now.
+
+        Args:
+            now_ns: Now, on the clock of the frames.
+        """
+        while True:
+            with self._lock:
+                if not self._unlearned:
+                    break
+                play, reward = self._unlearned.popleft()
+            self._policy.learn(play.ad.ad_id, play.context, reward)
+        return self._present.present(now_ns)
+
+    def close(self) -> None:
+        """Rate the plays that have ended and are still waiting for frames."""
+        self._rewards.flush()
+
+    def _rated(self, play: Play, reward: Reward) -> None:
+        self._writer.submit(PlayRewarded(play.number, reward.value, reward.viewer_s))
+        with self._lock:
+            self._unlearned.append((play, reward))
+
+
+def remembering_policy(name: str, settings: PolicySettings, engine: Engine, site: str, now: datetime) -> Policy:
+    """A policy that goes on where it stopped: it learns again from the logged plays of its site, and keeps its hold-out.
+
+    Args:
+        name: One of `ads.policies.POLICY_NAMES`.
+        settings: Its guard rails.
+        engine: From `open_database`.
+        site: Whose plays count.
+        now: Aware.
+    """
+    plays = [play for play in logged_plays(engine, now - MEMORY, site) if play.policy == name]
+    policy = make_policy(name, settings, after=plays[-1].context if plays else None)
+    for play in plays:
+        if play.reward is not None and play.viewer_s is not None and play.context:
+            policy.learn(play.ad_id, play.context, Reward(play.reward, play.viewer_s))
+    return policy
+
+
+def recent_starts(engine: Engine, site: str, clock: SessionClock, now: datetime) -> dict[str, list[int]]:
+    """When ads started in the last hour, so that limits per hour hold over a restart.
+
+    Args:
+        engine: From `open_database`.
+        site: Whose plays count.
+        clock: Of the session that begins.
+        now: Aware.
+
+    Returns:
+        By the ads' ids, instants on the session's clock.
+    """
+    starts: dict[str, list[int]] = {}
+    for play in logged_plays(engine, now - CAPPED, site):
+        starts.setdefault(play.ad_id, []).append(clock.ns - round((clock.utc - play.started_at).total_seconds() * 1e9))
+    return starts

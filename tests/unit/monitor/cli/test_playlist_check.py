@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from ads.policies import POLICY_NAMES
+from monitor.cli.main import main
+from monitor.cli.options import POLICIES
+
+
+@pytest.fixture
+def run(capsys):
+    """Runs the command line; gives its status and what it printed."""
+
+    def run_command(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(["playlist", "check", *arguments])
+        printed = capsys.readouterr()
+        return ended.value.code, printed.out, printed.err
+
+    return run_command
+
+
+@pytest.fixture
+def playlist(tmp_path) -> Path:
+    for name in ("tea.png", "cake.png"):
+        Image.new("RGB", (64, 48), (90, 120, 60)).save(tmp_path / name)
+    path = tmp_path / "week.yaml"
+    path.write_text(
+        """
+timezone: Europe/Berlin
+ads:
+  - {file: tea.png, duration_s: 20, weight: 3, name: "Tea [green]"}
+  - {file: cake.png, duration_s: 20, hours: "14:00-18:00", max_per_hour: 30, priority: 0, moods: [sad], days: [thu]}
+  - {id: lost, file: gone.mp4}
+"""
+    )
+    return path
+
+
+def test_the_coming_hour_is_printed(run, playlist):
+    status, out, _ = run(str(playlist), "--at", "2026-12-24 13:59", "--hours", "0.05", "--policy", "weighted")
+    assert status == 0
+    assert "2 ads can be played (Europe/Berlin, cross-fade 0 s)" in out
+    assert "thu; 14:00-18:00; at most 30 an hour; for sad" in out
+    assert "Tea [green]" in out
+    assert "lost is left out: " in out
+    assert "gone.mp4 does not exist" in out
+    assert "Thursday 2026-12-24 13:59 to 14:02" in out
+    rows = [line.split() for line in out.splitlines() if line[:6] in ("13:59:", "14:00:", "14:01:")]
+    assert [row[:3] for row in rows[:4]] == [
+        ["13:59:00", "tea", "20.0"], ["13:59:20", "tea", "20.0"], ["13:59:40", "tea", "20.0"], ["14:00:00", "tea", "20.0"],
+    ]  # fmt: skip
+    assert "".join(row[1][0] for row in rows) == "tttt" + "cttt" + "c"
+    assert "furthest behind its share of the screen time (75%)" in out
+
+
+def test_json_is_one_document(run, playlist):
+    status, out, _ = run(str(playlist), "--at", "2026-12-24T18:00", "--policy", "sequential", "--json")
+    assert status == 0
+    document = json.loads(out)
+    assert [ad["ad_id"] for ad in document["ads"]] == ["tea", "cake"]
+    assert document["ads"][1]["hours"] == ["14:00-18:00"]
+    assert document["skipped"][0]["ad_id"] == "lost"
+    assert (document["begin"], document["end"]) == ("2026-12-24T18:00:00+01:00", "2026-12-24T19:00:00+01:00")
+    assert len(document["plays"]) == 180
+    assert document["plays"][1] == {
+        "at": "2026-12-24T18:00:20+01:00", "ad_id": "tea", "shown_s": 20.0, "reason": "next in the playlist",
+        "probability": 1.0, "share": 1.0, "due": 1.0,
+    }  # fmt: skip
+    assert document["shares"][1] == {"ad_id": "cake", "plays": 0, "shown_s": 0.0, "share": 0.0, "due": 0.0}
+    assert document["idle"] == []
+
+
+def test_idle_times_are_printed(run, playlist):
+    playlist.write_text("ads: [{file: tea.png, duration_s: 20, hours: '14:00-18:00'}]")
+    _, out, _ = run(str(playlist), "--at", "2026-12-24 17:59:40")
+    assert "nothing may play until 18:59:40" in out
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("ads: [{file: tea.png, durations: 8}]", "did you mean 'duration_s'?"),
+        ("ads: [", "not valid YAML"),
+        (None, "no playlist"),
+    ],
+)
+def test_a_wrong_playlist_has_status_2(run, playlist, text, words):
+    if text is None:
+        playlist.unlink()
+    else:
+        playlist.write_text(text)
+    status, out, err = run(str(playlist))
+    assert status == 2
+    assert out == ""
+    assert words in err
+    assert len(err.splitlines()) == 1
+
+
+def test_wrong_options_have_status_2(run, playlist):
+    assert run(str(playlist), "--hours", "0")[0] == 2
+    assert run(str(playlist), "--at", "soon")[0] == 2
+    assert run(str(playlist), "--policy", "best")[0] == 2
+
+
+def test_the_policies_are_all_offered():
+    assert POLICIES == POLICY_NAMES
