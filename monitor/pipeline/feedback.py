@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ads.audience import Reward
-from ads.policies import make_policy
+from ads.policies import ADAPTIVE_NAMES, make_policy
 from db.play_log import logged_plays
 from db.records import PlayRewarded
 from monitor.pipeline.audience import AudienceMeter, RewardMeter
@@ -105,6 +105,9 @@ def remembering_policy(name: str, settings: PolicySettings, engine: Engine, site
         site: Whose plays count.
         now: Aware.
     """
+    if name not in ADAPTIVE_NAMES:
+        # Nothing to remember, and three months of plays are not read in vain.
+        return make_policy(name, settings)
     plays = [play for play in logged_plays(engine, now - MEMORY, site) if play.policy == name]
     policy = make_policy(name, settings, after=plays[-1].context if plays else None)
     for play in plays:
