@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -52,6 +53,18 @@ class Program:
     def json(self, *arguments: str) -> Any:
         """Run a command with --json and parse what it prints."""
         return json.loads(self.run(*arguments, "--json").stdout)
+
+    def rows(self, query: str) -> list[tuple]:
+        """Read the database, which another process may be writing; nothing while it is not there yet."""
+        if not self.database.exists():
+            return []
+        connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)
+        try:
+            return connection.execute(query).fetchall()
+        except sqlite3.OperationalError:
+            return []
+        finally:
+            connection.close()
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command that goes on until it is stopped."""

@@ -13,18 +13,6 @@ import pytest
 from PIL import Image
 
 
-def rows(database: Path, query: str) -> list[tuple]:
-    if not database.exists():
-        return []
-    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
-    try:
-        return connection.execute(query).fetchall()
-    except sqlite3.OperationalError:
-        return []
-    finally:
-        connection.close()
-
-
 def picture(path: Path, shade: int = 90) -> str:
     Image.new("RGB", (320, 180), (shade, 90, 200)).save(path)
     return path.name
@@ -65,18 +53,16 @@ def test_bad_files_are_left_out_with_their_reason_and_the_show_goes_on(program):
         ],
     )
     program.run("run", "--headless", "--source", "demo", "--playlist", "list.yaml", "--duration", "6")
-    [(settings,)] = rows(program.database, "SELECT settings FROM sessions")
+    [(settings,)] = program.rows("SELECT settings FROM sessions")
     reasons = {ad["ad_id"]: ad["reason"] for ad in json.loads(settings)["skipped_ads"]}
-    failed = dict(
-        rows(program.database, "SELECT ad_id, error FROM plays JOIN ads ON ads.id = ad_version_id WHERE error > ''")
-    )
+    failed = dict(program.rows("SELECT ad_id, error FROM plays JOIN ads ON ads.id = ad_version_id WHERE error > ''"))
     assert {*reasons, *failed} == {"cut", "empty", "giant", "text"}
     assert "is empty" in reasons["empty"]
     assert "more than 80 million pixels" in reasons["giant"]
     finished = (
         "SELECT count(*) FROM plays JOIN ads ON ads.id = ad_version_id WHERE ad_id = 'good' AND outcome = 'finished'"
     )
-    assert rows(program.database, finished)[0][0] >= 3
+    assert program.rows(finished)[0][0] >= 3
 
 
 def test_a_file_that_goes_and_a_playlist_that_is_half_written(program, wait_for):
@@ -88,25 +74,25 @@ def test_a_file_that_goes_and_a_playlist_that_is_half_written(program, wait_for)
     write_playlist(playlist, both)
     process = program.start("run", "--headless", "--source", "demo", "--playlist", "list.yaml")
     shown = "SELECT ad_id, outcome, error FROM plays JOIN ads ON ads.id = ad_version_id ORDER BY number"
-    wait_for(lambda: len(rows(program.database, shown)) > 2, what="the first plays")
+    wait_for(lambda: len(program.rows(shown)) > 2, what="the first plays")
 
     whole = playlist.read_text(encoding="utf-8")
     playlist.write_text(whole[: len(whole) // 2] + "\n  - {file: [", encoding="utf-8")
-    before = len(rows(program.database, shown))
-    wait_for(lambda: len(rows(program.database, shown)) > before + 5, what="plays of the old playlist")
-    assert {ad for ad, _, _ in rows(program.database, shown)} == {"a", "b"}
+    before = len(program.rows(shown))
+    wait_for(lambda: len(program.rows(shown)) > before + 5, what="plays of the old playlist")
+    assert {ad for ad, _, _ in program.rows(shown)} == {"a", "b"}
 
     write_playlist(playlist, [*both, "file: c.png, duration_s: 1"])
-    wait_for(lambda: any(ad == "c" for ad, _, _ in rows(program.database, shown)), what="the new ad")
+    wait_for(lambda: any(ad == "c" for ad, _, _ in program.rows(shown)), what="the new ad")
     (folder / "b.png").unlink()
     write_playlist(playlist, ["file: a.png, duration_s: 1", "file: c.png, duration_s: 1"])
-    before = len(rows(program.database, shown))
-    wait_for(lambda: len(rows(program.database, shown)) > before + 5, what="plays without the deleted file")
+    before = len(program.rows(shown))
+    wait_for(lambda: len(program.rows(shown)) > before + 5, what="plays without the deleted file")
     process.send_signal(signal.SIGTERM)
     _, complaints = process.communicate(timeout=30)
     assert process.returncode == 0, complaints
     assert "list.yaml is not valid YAML" in complaints
-    assert {outcome for _, outcome, _ in rows(program.database, shown)} <= {"finished", "stopped", "failed"}
+    assert {outcome for _, outcome, _ in program.rows(shown)} <= {"finished", "stopped", "failed"}
 
 
 def test_ads_adapt_and_the_log_says_why(program):
@@ -131,7 +117,7 @@ def test_ads_adapt_and_the_log_says_why(program):
     )
     program.run(*adapt, "--duration", "18")
     program.run(*adapt, "--duration", "10")
-    plays = rows(program.database, "SELECT session_id, reason, probability, held_out, context, reward FROM plays")
+    plays = program.rows("SELECT session_id, reason, probability, held_out, context, reward FROM plays")
     assert len(plays) >= 5
     contexts = [json.loads(context) for _, _, _, _, context, _ in plays]
     assert [context["choice"] for context in contexts] == list(range(len(plays))), "the second run goes on counting"

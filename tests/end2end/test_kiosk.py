@@ -5,24 +5,11 @@ from __future__ import annotations
 import os
 import re
 import signal
-import sqlite3
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
-
-
-def rows(database: Path, query: str) -> list[tuple]:
-    """Read a database that another process may be writing."""
-    if not database.exists():
-        return []
-    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
-    try:
-        return connection.execute(query).fetchall()
-    except sqlite3.OperationalError:
-        return []
-    finally:
-        connection.close()
 
 
 def children(pid: int) -> list[int]:
@@ -38,13 +25,13 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def assert_closed(database: Path, reason: str) -> None:
-    [(ended_at, end_reason)] = rows(database, "SELECT ended_at, end_reason FROM sessions")
+def assert_closed(program: Any, reason: str) -> None:
+    [(ended_at, end_reason)] = program.rows("SELECT ended_at, end_reason FROM sessions")
     assert ended_at is not None
     assert reason in end_reason
-    assert rows(database, "SELECT count(*) FROM plays WHERE ended_at IS NULL") == [(0,)]
-    assert rows(database, "PRAGMA foreign_key_check") == []
-    assert rows(database, "PRAGMA integrity_check") == [("ok",)]
+    assert program.rows("SELECT count(*) FROM plays WHERE ended_at IS NULL") == [(0,)]
+    assert program.rows("PRAGMA foreign_key_check") == []
+    assert program.rows("PRAGMA integrity_check") == [("ok",)]
 
 
 @pytest.mark.parametrize("mode", [[], ["--headless"]], ids=["window", "headless"])
@@ -56,67 +43,65 @@ def test_one_loop_with_the_demo_viewer(program, make_playlist, mode):
     assert re.search(r"^Report: .*reaction\.html$", done.stderr, re.MULTILINE)
     page = (program.folder / "reaction.html").read_text()
     assert page.count("<svg") >= 2
-    assert rows(program.database, "SELECT outcome FROM plays ORDER BY number") == [("finished",)] * 2
-    assert_closed(program.database, "all loops are done")
+    assert program.rows("SELECT outcome FROM plays ORDER BY number") == [("finished",)] * 2
+    assert_closed(program, "all loops are done")
     # One viewer, about ten readings a second, each credited to the play that was on.
-    assert rows(program.database, "SELECT count(*) FROM viewers") == [(1,)]
-    [(counted, credited)] = rows(program.database, "SELECT count(*), count(play_id) FROM readings")
+    assert program.rows("SELECT count(*) FROM viewers") == [(1,)]
+    [(counted, credited)] = program.rows("SELECT count(*), count(play_id) FROM readings")
     assert counted > 20
     assert credited >= 0.9 * counted
     wrong = """SELECT count(*) FROM readings r JOIN plays p ON p.id = r.play_id
                WHERE r.at < p.started_at OR r.at >= p.ended_at"""
-    assert rows(program.database, wrong) == [(0,)]
+    assert program.rows(wrong) == [(0,)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_closes_the_session_and_leaves_no_process(program, wait_for, number):
     process = program.start("run", "--source", "demo", "--duration", "100")
-    wait_for(lambda: rows(program.database, "SELECT 1 FROM readings LIMIT 1"), what="a reading")
+    wait_for(lambda: program.rows("SELECT 1 FROM readings LIMIT 1"), what="a reading")
     [sensor] = children(process.pid)
     process.send_signal(number)
     _, complaints = process.communicate(timeout=20)
     assert process.returncode == 0, complaints
     assert not is_alive(sensor)
-    assert_closed(program.database, number.name)
+    assert_closed(program, number.name)
 
 
 def test_the_show_goes_on_when_the_sensor_is_killed(program, make_playlist, wait_for):
     playlist = make_playlist([2.0, 2.0])
     process = program.start("run", "--headless", "--source", "demo", "--playlist", str(playlist))
-    wait_for(lambda: rows(program.database, "SELECT 1 FROM readings LIMIT 1"), what="a reading")
+    wait_for(lambda: program.rows("SELECT 1 FROM readings LIMIT 1"), what="a reading")
     [sensor] = children(process.pid)
     os.kill(sensor, signal.SIGKILL)
     [(started, ended, cause)] = wait_for(
-        lambda: rows(program.database, "SELECT started_at, ended_at, cause FROM gaps WHERE ended_at IS NOT NULL"),
+        lambda: program.rows("SELECT started_at, ended_at, cause FROM gaps WHERE ended_at IS NOT NULL"),
         what="the end of the gap",
     )
     assert cause == "sensor_died"
-    since = rows(program.database, f"SELECT julianday('{ended}') - julianday('{started}')")[0][0] * 86400
+    since = program.rows(f"SELECT julianday('{ended}') - julianday('{started}')")[0][0] * 86400
     assert since < 10
-    wait_for(
-        lambda: rows(program.database, f"SELECT 1 FROM readings WHERE at > '{ended}' LIMIT 1"), what="new readings"
-    )
+    wait_for(lambda: program.rows(f"SELECT 1 FROM readings WHERE at > '{ended}' LIMIT 1"), what="new readings")
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=20)
     assert process.returncode == 0
-    assert_closed(program.database, "SIGTERM")
+    assert_closed(program, "SIGTERM")
     # The viewers after the restart are new ones, and no ad was cut short by it.
     during = "SELECT count(*) FROM viewers WHERE first_seen_at > (SELECT started_at FROM gaps)"
-    assert rows(program.database, during)[0][0] >= 1
-    outcomes = rows(program.database, "SELECT outcome FROM plays ORDER BY number")
+    assert program.rows(during)[0][0] >= 1
+    outcomes = program.rows("SELECT outcome FROM plays ORDER BY number")
     assert outcomes[:-1] == [("finished",)] * (len(outcomes) - 1)
 
 
 def test_the_sensor_does_not_outlive_a_killed_kiosk(program, wait_for):
     process = program.start("run", "--headless", "--source", "demo")
-    wait_for(lambda: rows(program.database, "SELECT 1 FROM readings LIMIT 1"), what="a reading")
+    wait_for(lambda: program.rows("SELECT 1 FROM readings LIMIT 1"), what="a reading")
     [sensor] = children(process.pid)
     process.kill()
     process.communicate()
     wait_for(lambda: not is_alive(sensor), limit_s=10, what="the end of the sensor")
     done = program.run("run", "--headless", "--source", "demo", "--duration", "1")
     assert "interrupted: 1" in done.stderr
-    assert rows(program.database, "SELECT end_reason FROM sessions WHERE id = 1") == [("interrupted",)]
+    assert program.rows("SELECT end_reason FROM sessions WHERE id = 1") == [("interrupted",)]
 
 
 @pytest.mark.parametrize("mode", [[], ["--headless"]], ids=["window", "headless"])
@@ -128,7 +113,7 @@ def test_a_signal_while_the_sensor_starts_is_obeyed(program, mode, pause_s):
     _, complaints = process.communicate(timeout=25)
     # Before its handlers are in place a process simply ends by the signal.
     assert process.returncode in {0, -signal.SIGTERM}, complaints
-    assert rows(program.database, "SELECT count(*) FROM sessions WHERE ended_at IS NULL") in ([], [(0,)])
+    assert program.rows("SELECT count(*) FROM sessions WHERE ended_at IS NULL") in ([], [(0,)])
 
 
 def test_a_sensor_that_dies_at_every_start_is_an_error(program):
@@ -137,17 +122,17 @@ def test_a_sensor_that_dies_at_every_start_is_an_error(program):
     program.environment["PYTHONPATH"] = str(program.folder)
     sentence = program.complaint("run", "--headless", "--source", "demo", status=1)
     assert "died 3 times" in sentence
-    assert rows(program.database, "SELECT count(*) FROM sessions") == [(0,)]
+    assert program.rows("SELECT count(*) FROM sessions") == [(0,)]
 
 
 def test_a_replay_that_is_asked_to_end_closes_its_session(program, demo_video, wait_for):
     process = program.start("replay", str(demo_video))
-    wait_for(lambda: rows(program.database, "SELECT 1 FROM readings LIMIT 1"), what="a reading")
+    wait_for(lambda: program.rows("SELECT 1 FROM readings LIMIT 1"), what="a reading")
     process.send_signal(signal.SIGTERM)
     _, complaints = process.communicate(timeout=20)
     assert process.returncode == 1
     assert "interrupted" in complaints
-    assert_closed(program.database, "stopped")
+    assert_closed(program, "stopped")
 
 
 def test_a_recording_that_is_cut_off_ends_the_run_as_failed(program, demo_video):
@@ -155,5 +140,5 @@ def test_a_recording_that_is_cut_off_ends_the_run_as_failed(program, demo_video)
     (program.folder / "cut.mp4").write_bytes(whole[: len(whole) // 8])
     sentence = program.complaint("run", "--headless", "--source", "cut.mp4", "--report", "cut.json", status=1)
     assert "cut off" in sentence
-    assert_closed(program.database, "failed")
+    assert_closed(program, "failed")
     assert (program.folder / "cut.json").exists()
