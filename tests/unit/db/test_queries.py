@@ -70,7 +70,9 @@ def test_load(engine, make, monkeypatch, rows_at_a_time):
 
     assert data.info == list_sessions(engine)[0]
     assert [ad.ad_id for ad in data.ads] == ["summer", "winter"]
-    assert data.ads[0] == AdInfo(data.ads[0].ad_row_id, "summer", "Summer", "summer.mp4", "video", 8000, (5.5,))
+    assert data.ads[0] == AdInfo(
+        data.ads[0].ad_row_id, "summer", "Summer", "summer.mp4", "video", 8000, (5.5,), make.sha
+    )
     assert [(play.number, play.ad_row_id) for play in data.plays] == [
         (1, data.ads[0].ad_row_id),
         (2, data.ads[1].ad_row_id),
@@ -87,8 +89,9 @@ def test_load(engine, make, monkeypatch, rows_at_a_time):
         "next in the list",
         1.0,
         "broken file",
+        session_id,
     )
-    assert data.gaps == (GapInfo(make.at(18), make.at(19.5), "camera lost", "unplugged"),)
+    assert data.gaps == (GapInfo(make.at(18), make.at(19.5), "camera lost", "unplugged", session_id),)
 
     readings = data.readings
     assert len(readings) == 93
