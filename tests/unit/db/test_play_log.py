@@ -53,6 +53,7 @@ def test_since_site_and_replays(engine, make):
     assert found(site="Station") == [(2, 1)]
     assert found(site="Foyer", replays=True) == [(1, 1), (1, 2), (1, 3), (3, 1)]
     assert found(site="nowhere") == []
+    assert found(newest=2) == [(1, 3), (2, 1)]
     assert logged_plays(engine, site="Station")[0].policy == ""
 
 
