@@ -86,6 +86,7 @@ class AdInfo:
     kind: str
     duration_ms: int
     brand_at_s: tuple[float, ...]
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ class PlayInfo:
     reason: str
     probability: float | None
     error: str | None
+    session_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
