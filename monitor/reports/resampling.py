@@ -13,9 +13,9 @@ ads' values of one viewer have in common.
 
 Sources: *Efron and Tibshirani 1993*, An Introduction to the Bootstrap; *Hesterberg 2015*, What Teachers Should Know About
 the Bootstrap (expanded percentile interval); *Janssen 1997*, Studentized permutation tests for non-i.i.d. hypotheses; *Chung
-and Romano 2013*, Exact and asymptotically robust permutation tests; *Derrick, Toher and White 2017*, How to compare the means of
-two samples that include paired observations and independent observations (degrees of freedom); *Besag and Clifford 1991*,
-Sequential Monte Carlo p-values; *Holm 1979*, A simple sequentially rejective multiple test procedure; *Rosner 2015*,
+and Romano 2013*, Exact and asymptotically robust permutation tests; *Derrick, Toher and White 2017*, How to compare the
+means of two samples that include paired observations and independent observations (degrees of freedom); *Besag and Clifford
+1991*, Sequential Monte Carlo p-values; *Holm 1979*, A simple sequentially rejective multiple test procedure; *Rosner 2015*,
 Fundamentals of Biostatistics, chapter 8 (sample size).
 """
 
