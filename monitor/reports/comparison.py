@@ -111,8 +111,8 @@ MEASURES = {
     "expressiveness": _emotion("expressiveness", _EXPRESSIVENESS),
     "dwell": Measure("dwell", " s", 1, 1.0, lambda e: e.dwell_s, lambda e: np.ones(e.dwell_s.size)),
 }
-"""By name. Valence, happiness, surprise, expressiveness: mean over a viewer's readings with an emotion; attention: share of the
-viewer's dwell; dwell: mean seconds per exposure."""
+"""By name. Valence, happiness, surprise, expressiveness: mean over a viewer's readings with an emotion; attention: share of
+the viewer's dwell; dwell: mean seconds per exposure."""
 
 
 @dataclass(frozen=True, slots=True)
