@@ -5,8 +5,8 @@ They come from exposures alone, so that a library of months is built in a moment
 its site where there are enough, else more widely, and never with itself.
 
 The **score** is one figure from 0 to 100 for a first look at a list of ads. Its weights (`PARTS`) are our choice and rest on
-no study of sales; it predicts no sales, two ads with equal scores may work in quite different ways, and a difference of a few
-points means nothing. What tells two ads apart is `monitor.reports.comparison`.
+no study of sales; it predicts no sales, two ads with equal scores may work in quite different ways, and a difference of a
+few points means nothing. What tells two ads apart is `monitor.reports.comparison`.
 
 Source of the percentile: mid-rank percentile, *Crawford, Garthwaite and Slick 2009*, On percentile norms in
 neuropsychology: proposed reporting standards and methods for quantifying the uncertainty over the percentile ranks of test
@@ -308,8 +308,8 @@ def norms_of(entry: Mapping[str, Any], library: Norms, *, site: str | None = Non
     """How an ad stands in each figure.
 
     It is compared with ads of its length class at its site; where fewer than `LEAST_ADS` of them were seen by enough
-    viewers, with those of its length class at all sites; where these are too few as well, with all ads. If even these are too
-    few there is a plain mean and no percentile; nor has an ad a percentile that too few viewers saw itself.
+    viewers, with those of its length class at all sites; where these are too few as well, with all ads. If even these are
+    too few there is a plain mean and no percentile; nor has an ad a percentile that too few viewers saw itself.
 
     Args:
         entry: An entry of `ads` of a report: `ad_id`, `sha256`, `duration_s`, `opportunities`, `emotion_viewers`, and the
