@@ -56,7 +56,7 @@ def sparkline(values: Sequence[float | None], low: float, high: float, signs: Si
         if value is None:
             return signs.unknown
         share = (value - low) / (high - low) if high > low else 0.0
-        return signs.levels[min(top, max(0, int(share * (top + 1))))]
+        return signs.levels[min(top, int(min(1.0, max(0.0, share)) * (top + 1)))]
 
     return "".join(sign(value) for value in values)
 
