@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import replace
 from datetime import timedelta, timezone
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -196,6 +197,13 @@ def test_documents_are_json(two_ads):
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert document["sentence"] == found.sentence()
     assert document.keys() - {"sentence"} == set(Comparison.__slots__)
+
+
+def test_every_key_is_documented():
+    text = (Path(__file__).parents[4] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    section = text.partition("## Comparing ads")[2].partition("\n## ")[0]
+    missing = [key for key in (*Comparison.__slots__, *MEASURES, "sentence") if f"`{key}`" not in section]
+    assert missing == []
 
 
 # --- several at once --------------------------------------------------------------------------------------------------

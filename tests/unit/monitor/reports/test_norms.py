@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -81,6 +82,12 @@ def test_the_weights_add_up_to_one_and_the_ends_are_reached():
     best = ENTRY | dict.fromkeys(("attraction_ratio", "conversion", "expressiveness"), 1.0)
     assert score(score_parts(worst | {"mean_valence": -1.0})) == 0.0
     assert score(score_parts(best | {"mean_valence": 1.0, "mean_dwell_s": 10.4})) == pytest.approx(100.0)
+
+
+def test_the_weights_are_published():
+    text = (Path(__file__).parents[4] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    for part in PARTS:
+        assert f"| `{part.name}` | {part.weight:.2f} |" in text
 
 
 @pytest.mark.parametrize("key", ["attraction_ratio", "conversion", "mean_valence", "expressiveness", "mean_dwell_s"])
