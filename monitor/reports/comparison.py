@@ -45,7 +45,7 @@ LEVEL = 1 - CONFIDENCE
 """A difference is certain when its corrected p-value is below this."""
 
 EQUAL_CONFIDENCE = 0.9
-"""Of the interval that has to lie within what does not matter: two one-sided tests at 5 % each."""
+"""Of the interval that has to lie within what does not matter: two one-sided tests at 5 % each (Schuirmann 1987)."""
 
 POWERS = (0.8, 0.9, 0.95, 0.99)
 """Tried in this order, until more viewers are needed than there are."""
