@@ -229,15 +229,7 @@ def test_the_figures_of_the_library_are_those_of_a_report(seen):
         plays = [p.id for p in data.plays if p.ad_row_id == row and p.session_id in sessions]
         rows = np.isin(data.exposures.play_id, plays)
         taken = {name: getattr(data.exposures, name)[rows] for name in ExposureArrays.__slots__}
-        people = metrics.audience(
-            metrics.Exposures(
-                taken["play_id"],
-                taken["viewer_id"],
-                taken["dwell_s"],
-                taken["attention_s"],
-                taken["longest_attention_s"],
-            )
-        )
+        people = metrics.audience(ExposureArrays(**taken))
         valences = []
         for viewer in np.unique(taken["viewer_id"]):
             mine = taken["viewer_id"] == viewer
