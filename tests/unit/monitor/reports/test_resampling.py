@@ -101,6 +101,12 @@ def test_constant_values_differ_never():
     assert permutation_p(apart([0.1 + 0.2] * 3000, [0.3] * 3000), seed=1) == 1.0
 
 
+def test_rounding_errors_are_no_difference():
+    # The same five values, whose sums differ in their last bits in these two orders.
+    values = apart([0.9, 0.5, 0.3, 0.4, 0.0], [0.3, 0.5, 0.4, 0.0, 0.9])
+    assert permutation_p(values, seed=1) == 1.0
+
+
 def test_values_without_spread_that_differ():
     values = apart([1.0] * 10, [0.0] * 10)
     assert permutation_p(values, seed=1) == pytest.approx(1 / 2001)
