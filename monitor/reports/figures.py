@@ -123,7 +123,8 @@ def ad_figure(ad: dict[str, Any], layout: Layout, *, reach: tuple[float, float])
         are and how many seconds that is; the line of class `cursor` is its to move.
     """
     canvas = _Canvas(layout, axis_end(ad))
-    tops, y = [], 0.0
+    tops: list[float] = []
+    y = 0.0
     for height in layout.panels:
         y += layout.title_height if tops else layout.text * 2.4
         tops.append(y)

@@ -10,16 +10,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MOMENT_NAMES = {
-    "peak": "Most positive faces",
-    "trough": "Least positive faces",
+    "peak": "Most positive",
+    "trough": "Least positive",
     "steepest_rise": "Steepest rise",
     "attention_drop": "Attention falls",
     "attraction": "Attraction",
     "impact": "Impact",
 }
 MOMENT_NOTES = {
-    "peak": "peak of valence",
-    "trough": "low of valence",
+    "peak": "peak of mean valence",
+    "trough": "low of mean valence",
     "steepest_rise": "of valence, from the second before",
     "attention_drop": "of attention, from the second before",
     "attraction": "most surprise in the first 8 s",

@@ -349,7 +349,7 @@ def _audience(data: ReportData, chosen: slice, min_viewers: int) -> list[Any]:
 def _measured(data: ReportData) -> Sequence[bool]:
     """Whether faces could be measured during some of each play."""
     ends = {info.id: info.ended_at for info in data.sessions}
-    found = {}
+    found: dict[int, bool] = {}
     for info in data.sessions:
         plays = [play for play in data.plays if play.session_id == info.id]
         starts = np.array([microseconds(play.started_at) for play in plays], dtype=np.int64)
