@@ -128,6 +128,8 @@ def stills_at(path: Path, kind: MediaKind, seconds: Sequence[float], height_px: 
     wanted = sorted(set(seconds))
     if wanted and not (wanted[0] >= 0 and math.isfinite(wanted[-1])):
         raise AdsError(f"Invalid position: expected seconds of at least 0, received {wanted[0]} to {wanted[-1]}.")
+    if not wanted:
+        return []
     found: list[Still] = []
     seen: NDArray[np.uint8] | None = None
     jpeg = b""

@@ -165,7 +165,8 @@ class _Canvas:
         fill = {"m": MUTED, "t": INK, "v": ACCENT}[css]
         weight = ' font-weight="700"' if bold else ""
         self.add(
-            f'<text class="{css}" x="{_n(x)}" y="{_n(y)}" text-anchor="{anchor}" fill="{fill}"{weight}>{escape(words)}</text>'
+            f'<text class="{css}" x="{_n(x)}" y="{_n(y)}" text-anchor="{anchor}" fill="{fill}"{weight}>'
+            f"{escape(words)}</text>"
         )
 
     def title(self, top: float, words: str, note: str = "") -> None:
@@ -192,10 +193,8 @@ class _Canvas:
 
 
 def _n(value: float) -> str:
-    """Writes a coordinate shortly."""
-    return (
-        f"{value:.1f}".removesuffix(".0").replace("-0", "0") if abs(value) < 0.05 else f"{value:.1f}".removesuffix(".0")
-    )
+    """Writes a coordinate shortly, to a tenth of a pixel."""
+    return f"{round(value, 1) + 0.0:g}"
 
 
 def _runs(points: Iterable[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:
@@ -309,8 +308,8 @@ def _draw_emotions(canvas: _Canvas, ad: dict[str, Any], top: float, height: floa
     for (_, emotion, x, at), place in zip(ends, places, strict=True):
         label = layout.left + layout.plot + 14
         canvas.add(
-            f'<g class="emotion e-{emotion}" data-emotion="{emotion}"><path class="lead" d="M{_n(x + 3)} {_n(at)}L{_n(label - 4)} '
-            f'{_n(y(place))}" fill="none" stroke="{COLOURS[emotion]}" stroke-width="1"/>'
+            f'<g class="emotion e-{emotion}" data-emotion="{emotion}"><path class="lead" d="M{_n(x + 3)} {_n(at)}'
+            f'L{_n(label - 4)} {_n(y(place))}" fill="none" stroke="{COLOURS[emotion]}" stroke-width="1"/>'
         )
         canvas.text(label, y(place) + layout.text * 0.35, emotion, css="t")
         canvas.add("</g>")
@@ -436,7 +435,7 @@ def interval_figure(mean: float, low: float | None, high: float | None, reach: f
     return _small("interval", 200, 22, parts)
 
 
-def share_figure(share: float, css: str = "", colour: str = ACCENT) -> str:
+def share_figure(share: float) -> str:
     """Draws a share from 0 to 1 as a bar on a track."""
     return _small(
         "share",
@@ -444,7 +443,7 @@ def share_figure(share: float, css: str = "", colour: str = ACCENT) -> str:
         10,
         [
             '<rect class="track" width="200" height="10" rx="5" fill="#eef0f4"/>',
-            f'<rect class="fill {css}" width="{_n(max(200 * share, 2))}" height="10" rx="5" fill="{colour}"/>',
+            f'<rect class="fill" width="{_n(max(200 * share, 2))}" height="10" rx="5" fill="{ACCENT}"/>',
         ],
     )
 
