@@ -120,8 +120,8 @@ def _reach(document: dict[str, Any]) -> str:
     seen = f"{counted(session['viewers'], 'viewer was', 'viewers were')} in view during {shown}"
     if session["watchers"] is None:
         return f"{seen}."
-    watched = counted(session["watchers"], "of them watched", "of them watched")
-    return f"{seen}; {watched} an ad for half a second or longer."
+    watched = f"{session['watchers']:,}" if session["watchers"] else "none"
+    return f"{seen}; {watched} of them watched an ad for half a second or longer."
 
 
 def _best(document: dict[str, Any]) -> list[str]:
