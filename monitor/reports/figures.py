@@ -46,6 +46,9 @@ INK, MUTED, GRID, ACCENT, BARS = "#14213d", "#5b6478", "#e3e6ec", "#0b5394", "#c
 NAMED_FROM = 0.08
 """A curve whose largest value is below this share is in the legend and the table, but has no name at its end."""
 
+MOST_DOTS = 30
+"""A curve of more seconds has no dots on its points: they would hide it."""
+
 _TICKS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600)
 
 
@@ -254,7 +257,7 @@ def _draw_valence(canvas: _Canvas, ad: dict[str, Any], top: float, height: float
     canvas.add(
         f'<path class="v" d="{_line(runs)}" fill="none" stroke="{ACCENT}" stroke-width="2.4" stroke-linejoin="round"/>'
     )
-    canvas.add(_dots(runs, 3.2, "vd", ACCENT))
+    canvas.add(_dots(runs if len(seconds) <= MOST_DOTS else [run for run in runs if len(run) == 1], 3.2, "vd", ACCENT))
     for moment in ad["moments"]:
         if moment["kind"] not in {"peak", "trough"}:
             continue
