@@ -53,7 +53,7 @@ def test_csv_file_is_the_table(report, tmp_path, table):
     with out.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     assert rows[0] == list(found.columns)
-    assert len(rows) == len(found.rows) + 1
+    assert len(rows) == len(list(found.rows())) + 1
 
 
 def test_seconds_are_the_usual_table(report):
