@@ -9,7 +9,7 @@ def is_callers_mistake(error: Exception) -> bool:
     from db.errors import DatabaseOpenError, NoSuchSessionError, SchemaVersionError
     from detector.errors import ModelLoadError, SourceOpenError, ZonesError
     from monitor.errors import SetupError
-    from monitor.reports.errors import ReportWriteError
+    from monitor.reports.errors import EmptyScopeError, ReportWriteError
     from training.errors import TrainingError
 
     # Told by name: importing pydantic only to ask would be slow.
@@ -24,6 +24,7 @@ def is_callers_mistake(error: Exception) -> bool:
         SourceOpenError,
         ZonesError,
         SetupError,
+        EmptyScopeError,
         ReportWriteError,
         TrainingError,
     )

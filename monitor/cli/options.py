@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 DONE, FAILED, WRONG = 0, 1, 2
 PROGRAM = "ad-monitor"
-REPORT_FORMATS = ("html", "json", "csv")
+REPORT_FORMATS = ("html", "json", "csv", "parquet", "pdf")
+REPORT_TABLES = ("seconds", "timeline", "ads", "plays", "gaps")
+"""As `monitor.reports.export` and `.tables` name them; importing these only to show the help would be slow."""
+
 DEVICES = ("auto", "gpu", "cpu")
 
 
@@ -206,7 +209,7 @@ session_options = together(
     click.option(
         "--report",
         type=click.Path(path_type=Path, dir_okay=False),
-        help="Write a report at the end: .html, .json or .csv.",
+        help="Write a report at the end: .html, .pdf, .json, .csv or .parquet.",
     ),
     min_viewers_option,
     json_option,

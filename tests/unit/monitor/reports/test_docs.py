@@ -12,7 +12,19 @@ from monitor.reports.session_report import build_report
 from monitor.reports.tables import COLUMNS, TABLES
 
 DOCS = Path(__file__).parents[4] / "docs" / "metrics.md"
-IDENTITY = {"id", "kind", "site", "source", "model", "model_sha256", "program_version", "end_reason", "second", "value"}
+IDENTITY = {
+    "sha256",
+    "id",
+    "kind",
+    "site",
+    "source",
+    "model",
+    "model_sha256",
+    "program_version",
+    "end_reason",
+    "second",
+    "value",
+}
 """What a thing is called, not how something was measured."""
 
 

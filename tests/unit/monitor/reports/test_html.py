@@ -89,8 +89,8 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def document_of(complete):
-    return lambda made, **options: complete(build_report(made.data(), **options))
+def document_of():
+    return lambda made, **options: build_report(made.data(), **options)
 
 
 @pytest.fixture(scope="module")

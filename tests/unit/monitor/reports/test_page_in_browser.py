@@ -31,7 +31,7 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def address(maker, complete, tmp_path_factory) -> str:
+def address(maker, tmp_path_factory) -> str:
     """A page with everything on it: pictures, withheld seconds, a library, pairs, gaps."""
     made = maker(length=60.0, site="Shop 12")
     for number, (name, p) in enumerate((("Solina", HAPPY), ("Rain", SAD))):
@@ -43,7 +43,7 @@ def address(maker, complete, tmp_path_factory) -> str:
                 made.reading(play, viewer, number * 10 + step / 4, step / 4, mixed, attentive=step % 5 > 0)
     made.play(made.ad("unseen", 4.0), 30.0, 4.0)
     made.gap(40.0, 50.0, "camera_lost", "no picture")
-    document = complete(build_report(made.data()))
+    document = build_report(made.data())
     norm = {"figure": "mean_valence", "value": 0.1, "percentile": 70.0, "library_mean": 0.0, "library_size": 24}
     for ad, file in zip(document["ads"], ("solina.mp4", "brume.jpg"), strict=False):
         ad |= {

@@ -14,7 +14,7 @@ from monitor.reports.session_report import build_report
 
 
 @pytest.fixture
-def document(maker, complete):
+def document(maker):
     made = maker(length=60.0, site='Shop "12"')
     for number in range(5):
         play = made.play(made.ad(f"ad-{number}", 4.0, brand=(1.0,)), number * 6.0, 4.0)
@@ -22,7 +22,7 @@ def document(maker, complete):
             for step in range(16):
                 p = (0.0, 0.0, 0.0, step / 20, 0.1, 0.0, 0.9 - step / 20)
                 made.reading(play, viewer, number * 6.0 + step / 4, step / 4, p)
-    return complete(build_report(made.data()))
+    return build_report(made.data())
 
 
 @pytest.fixture

@@ -27,7 +27,9 @@ from db.records import (
 )
 from db.rollups import RolledPlay, store_roll_ups
 from db.writer import SessionWriter
+from monitor.cli.errors import is_callers_mistake
 from monitor.reports import metrics
+from monitor.reports.errors import EmptyScopeError
 from monitor.reports.report_data import Scope, load_report_data
 from monitor.reports.roll_up import roll_up
 from monitor.reports.session_report import build_report
@@ -342,6 +344,12 @@ def test_a_report_on_two_sessions_takes_their_viewers_for_different_people(engin
     assert both["session"]["viewers"] == 50
     assert [entry["id"] for entry in both["sessions"]] == [1, 2]
     assert both["report"]["scope"]["sessions"] == 2
+
+
+def test_a_scope_without_a_session_is_refused(engine):
+    with pytest.raises(EmptyScopeError, match="expected at least one") as caught:
+        load_report_data(engine, Scope(site="nowhere"))
+    assert is_callers_mistake(caught.value)
 
 
 def test_rolling_up_later_changes_nothing(engine):

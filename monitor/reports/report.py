@@ -1,0 +1,36 @@
+"""The report on a scope, from the database to the document, with the library that its ads are compared with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from db.rollups import Scope
+from monitor.reports.norms import build_norms
+from monitor.reports.report_data import load_report_data
+from monitor.reports.session_report import build_report
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+    from monitor.reports.report_data import ReportData
+
+
+def make_report(engine: Engine, scope: Scope, *, min_viewers: int = 1) -> tuple[dict[str, Any], ReportData]:
+    """Makes the report on some sessions.
+
+    Args:
+        engine: From `db.engine.open_database`.
+        scope: Which sessions and plays.
+        min_viewers: Figures about fewer viewers than this are withheld.
+
+    Returns:
+        The document, and the data that tables are made of.
+
+    Raises:
+        EmptyScopeError: No session is in scope.
+        ReportError: `min_viewers` is less than 1.
+    """
+    data = load_report_data(engine, scope)
+    everything = data if scope == Scope() else load_report_data(engine, Scope(), seconds=False)
+    library = build_norms(everything, min_viewers=min_viewers)
+    return build_report(data, min_viewers=min_viewers, scope=scope, library=library), data
