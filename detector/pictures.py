@@ -90,11 +90,15 @@ class PictureClassifier(FaceCutter):
 
     def faces(self, image: NDArray[np.uint8]) -> list[PictureFace]:
         """The faces of a `(height, width, 3)` BGR picture, from left to right."""
+        return self.faces_and_crops(image)[0]
+
+    def faces_and_crops(self, image: NDArray[np.uint8]) -> tuple[list[PictureFace], NDArray[np.uint8]]:
+        """The faces as `faces` gives them, and what the network saw of each: `(n, side, side)` grey levels."""
         height, width = image.shape[:2]
         boxes, crops = self.cut(image)
         card = self._classifier.card
         scores = classify(self._classifier, crops)
-        return [
+        faces = [
             PictureFace(
                 box=(
                     round(box.x * width),
@@ -109,6 +113,7 @@ class PictureClassifier(FaceCutter):
             )
             for box, row in zip(boxes, scores, strict=True)
         ]
+        return faces, crops
 
 
 def find_faces(picture: str | Path | NDArray[np.uint8], classifier: EmotionClassifier) -> list[PictureFace]:

@@ -1,0 +1,117 @@
+"""The sessions of the database: a list, the report of each in all formats, and ads side by side."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response, render_template, request
+
+from db.catalogue import find_sessions, known_ads
+from monitor.web.problems import Problem
+from monitor.web.reports import DOWNLOADS, comparison_document, report_file, report_page, session_report_document
+from monitor.web.services import services
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+    from db.catalogue import SessionPage
+
+PAGE_SIZE = 25
+
+REPORT_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'unsafe-inline'",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+"""The report is one page with its styles inside. It may load nothing, send nothing and run nothing."""
+
+blueprint = Blueprint("sessions", __name__)
+
+
+def page_of_sessions(engine: Engine, site: str, page: int) -> tuple[SessionPage, int]:
+    """One page of sessions, and how many pages there are, at least 1.
+
+    Raises:
+        Problem: There is no such page.
+    """
+    found = find_sessions(engine, site, limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE) if page >= 1 else None
+    pages = max(1, ceil(found.total / PAGE_SIZE)) if found else 1
+    if found is None or page > pages:
+        raise Problem(404, "not_found", f"There is no page {page}: expected 1 to {pages}.")
+    return found, pages
+
+
+def asked_page() -> int:
+    """The page that is asked for, 1 where none is.
+
+    Raises:
+        Problem: It is no number.
+    """
+    text = request.args.get("page", "1")
+    if not text.isdecimal() or len(text) > 9:
+        raise Problem(400, "bad_request", f"Invalid page: expected a number from 1, received {text[:20]!r}.")
+    return int(text)
+
+
+@blueprint.get("/sessions")
+def listing() -> str:
+    """The sessions, a page at a time."""
+    site = request.args.get("site", "").strip()
+    try:
+        found, pages = page_of_sessions(services().database(), site, asked_page())
+    except Problem as problem:
+        if problem.code != "no_database":
+            raise
+        return render_template("sessions.html", found=None, problem=problem, site=site, page=1, pages=1)
+    return render_template("sessions.html", found=found, problem=None, site=site, page=asked_page(), pages=pages)
+
+
+@blueprint.get("/sessions/<int:session_id>")
+def report(session_id: int) -> Response:
+    """The report of a session, below a bar with the way back and the downloads."""
+    document = _document(session_id)
+    bar = render_template(
+        "report_bar.html",
+        session_id=session_id,
+        running=document["session"]["ended_at"] is None,
+        formats=DOWNLOADS,
+    )
+    page = report_page(document).replace("<body>", "<body>\n" + bar, 1)
+    return Response(page, headers={"Content-Security-Policy": REPORT_POLICY})
+
+
+@blueprint.get("/sessions/<int:session_id>/report.<ending>")
+def download(session_id: int, ending: str) -> Response:
+    """The report of a session as a file."""
+    if ending not in DOWNLOADS:
+        raise Problem(404, "not_found", f"There is no report.{ending}: expected one of {', '.join(DOWNLOADS)}.")
+    return Response(
+        report_file(_document(session_id), ending),
+        content_type=DOWNLOADS[ending],
+        headers={"Content-Disposition": f'attachment; filename="session-{session_id}.{ending}"'},
+    )
+
+
+@blueprint.get("/compare")
+def compare() -> str:
+    """Ads to choose from, and those that were chosen side by side."""
+    chosen = list(dict.fromkeys(request.args.getlist("ad")))
+    ads, document, problem = [], None, None
+    try:
+        engine = services().database()
+        ads = known_ads(engine)
+        if chosen:
+            document = comparison_document(engine, chosen, services().settings.min_viewers)
+    except Problem as error:
+        problem = error
+    return render_template("compare.html", ads=ads, chosen=chosen, document=document, problem=problem)
+
+
+def _document(session_id: int) -> dict[str, object]:
+    return session_report_document(services().database(), session_id, services().settings.min_viewers)
