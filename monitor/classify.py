@@ -10,10 +10,7 @@ from detector.decoding import decode_picture
 from detector.errors import PictureDecodeError
 from detector.pictures import PictureClassifier
 from monitor.errors import PictureError, SetupError
-from monitor.web.fetch import fetch_picture
-from monitor.web.fetch_errors import FetchError
-from monitor.web.fetch_limits import FetchLimits
-from monitor.web.fetch_target import OWN_NETWORK
+from monitor.web.fetch import OWN_NETWORK, FetchError, FetchLimits, fetch_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

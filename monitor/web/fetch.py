@@ -28,12 +28,22 @@ from monitor.web.fetch_errors import (
     UnreachableError,
 )
 from monitor.web.fetch_limits import Deadline, FetchLimits
-from monitor.web.fetch_target import PUBLIC, checked_addresses, is_public, parse_url, system_addresses
+from monitor.web.fetch_target import (
+    OWN_NETWORK,
+    PUBLIC,
+    AddressPolicy,
+    checked_addresses,
+    is_public,
+    parse_url,
+    system_addresses,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from monitor.web.fetch_target import Address, AddressPolicy, Resolver, Target
+    from monitor.web.fetch_target import Address, Resolver, Target
+
+__all__ = ["OWN_NETWORK", "PUBLIC", "AddressPolicy", "FetchError", "FetchLimits", "fetch_picture"]
 
 _MOST_ADDRESSES = 4
 _REDIRECTS = {301, 302, 303, 307, 308}

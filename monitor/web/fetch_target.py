@@ -14,7 +14,7 @@ import re
 import socket
 import threading
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import quote, urlsplit
 
@@ -98,11 +98,11 @@ class AddressPolicy:
     """Where pictures may be fetched from: public addresses, and what is added here.
 
     Attributes:
-        allowed_networks: Also allowed, in the form `192.168.0.0/16`.
+        allowed_networks: Also allowed, such as `192.168.0.0/16`.
         allowed_ports: None for any.
     """
 
-    allowed_networks: tuple[str, ...] = ()
+    allowed_networks: tuple[str | IPv4Network | IPv6Network, ...] = ()
     allowed_ports: tuple[int, ...] | None = (80, 443)
 
     def allows(self, address: Address) -> bool:
