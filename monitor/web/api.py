@@ -52,7 +52,9 @@ def compare() -> Response:
     """Two or more ads, pair by pair."""
     here = services()
     ads = list(dict.fromkeys(request.args.getlist("ad")))
-    return _answer(Compared.model_validate(comparison_document(here.database(), ads, here.settings.min_viewers)))
+    measure = request.args.get("measure", "valence")
+    document = comparison_document(here.database(), ads, measure, here.settings.min_viewers)
+    return _answer(Compared.model_validate(document))
 
 
 @blueprint.get("/health")

@@ -6,18 +6,17 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING
 
-from flask import Flask, Response, send_from_directory
+from flask import Flask, Response, current_app
 from jinja2 import StrictUndefined
 
 from monitor.reports import html as shown
-from monitor.version import program_version
+from monitor.version import VERSION
 from monitor.web import api, api_page, classify_pages, live_pages, session_pages
 from monitor.web.asking import MemoryRequest
 from monitor.web.classifying import PictureWorker, load_looker
 from monitor.web.errors import answer_errors
-from monitor.web.security import SecuritySettings, install_security
+from monitor.web.security import LARGEST_UPLOAD, SecuritySettings, install_security
 from monitor.web.services import EXTENSION, Services
-from monitor.web.settings import LARGEST_UPLOAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 def create_app(settings: WebSettings, make_looker: Callable[[], Looker] | None = None) -> Flask:
     """Put the application together and start its classifier's thread.
 
-    Whoever makes it closes it: `monitor.web.services.close_app(app)` ends that thread and frees the database.
+    Whoever makes it closes it with `close_app`.
 
     Args:
         settings: How the page is served.
@@ -48,7 +47,7 @@ def create_app(settings: WebSettings, make_looker: Callable[[], Looker] | None =
         "day": day,
         "minute": minute,
     }
-    app.jinja_env.globals |= {"version": program_version(), "unknown": shown.UNKNOWN}
+    app.jinja_env.globals |= {"version": VERSION, "unknown": shown.UNKNOWN}
     for pages in (classify_pages, session_pages, live_pages, api, api_page):
         app.register_blueprint(pages.blueprint)
     app.add_url_rule("/favicon.ico", "icon", _icon)
@@ -59,7 +58,7 @@ def create_app(settings: WebSettings, make_looker: Callable[[], Looker] | None =
             token=settings.token,
             allowed_hosts=settings.allowed_hosts,
             rate_limit=settings.rate_limit,
-            secure_cookies=False,
+            secure_cookies=settings.secure_cookies,
         ),
     )
     make = make_looker or partial(load_looker, settings.model, settings.device)
@@ -67,9 +66,14 @@ def create_app(settings: WebSettings, make_looker: Callable[[], Looker] | None =
     return app
 
 
+def close_app(app: Flask) -> None:
+    """End what an application runs, its classifier's thread and its live pages, and free its database."""
+    app.extensions[EXTENSION].close()
+
+
 def _icon() -> Response:
     """For the report's page, which names no icon of its own."""
-    return send_from_directory(f"{__path__[0]}/static" if "__path__" in globals() else _STATIC, "icon.svg")
+    return current_app.send_static_file("icon.svg")
 
 
 def day(moment: datetime | None) -> str:

@@ -8,15 +8,12 @@ from typing import IO, TYPE_CHECKING
 from flask import Request, request
 from pydantic import ValidationError
 
-from monitor.web.fetch import FetchLimits
 from monitor.web.pictures import decode, fetch
 from monitor.web.problems import Problem
 from monitor.web.schemas import PictureAddress
 from monitor.web.services import services
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy as np
     from numpy.typing import NDArray
     from werkzeug.datastructures import FileStorage
@@ -45,8 +42,7 @@ def picture_at(url: str) -> tuple[str, NDArray[np.uint8], Seen]:
     Raises:
         Problem: It cannot be had, or the worker is too busy.
     """
-    limits = FetchLimits()
-    return _looked_at(url, lambda: decode(fetch(url, services().settings, limits), limits))
+    return _looked_at(url, decode(fetch(url, services().settings.networks)))
 
 
 def picture_in(content: bytes, name: str) -> tuple[str, NDArray[np.uint8], Seen]:
@@ -55,7 +51,7 @@ def picture_in(content: bytes, name: str) -> tuple[str, NDArray[np.uint8], Seen]
     Raises:
         Problem: It is no picture, too large, or the worker is too busy.
     """
-    return _looked_at(name, lambda: decode(content, FetchLimits()))
+    return _looked_at(name, decode(content))
 
 
 def uploaded(file: FileStorage) -> tuple[bytes, str]:
@@ -106,6 +102,5 @@ def _address_in(content: bytes) -> str:
         ) from error
 
 
-def _looked_at(name: str, read: Callable[[], NDArray[np.uint8]]) -> tuple[str, NDArray[np.uint8], Seen]:
-    image = read()
+def _looked_at(name: str, image: NDArray[np.uint8]) -> tuple[str, NDArray[np.uint8], Seen]:
     return name, image, services().worker.look(image)

@@ -10,7 +10,7 @@ from flask import Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from monitor.web.problems import API_PREFIX, Problem
-from monitor.web.settings import LARGEST_UPLOAD
+from monitor.web.security import LARGEST_UPLOAD
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -25,6 +25,7 @@ DETAILS = {
     404: ("not_found", "There is no page at this address. Check it, or start from the menu."),
     405: ("wrong_method", "This address does not take such a request."),
     413: ("too_large", f"More than {LARGEST_UPLOAD >> 20} MiB were sent. Use a smaller file or a smaller picture."),
+    421: ("forbidden", "This server does not go by that name."),
     415: ("unknown_media", "This kind of content cannot be read."),
     429: ("too_many_requests", "Too many requests came from your address. Wait a minute, then try again."),
     500: ("internal", "The page could not be made. It is written in the server's log; trying again may help."),
@@ -48,10 +49,11 @@ def answer(problem: Problem) -> Response:
 
 
 def as_problem(error: HTTPException) -> Problem:
-    """What HTTP says went wrong, as a problem with words of ours."""
+    """What HTTP says went wrong, as a problem; in the error's own words where it has some."""
     status = error.code or 500
-    code, detail = DETAILS.get(status, ("bad_request" if status < 500 else "internal", error.description or ""))
-    return Problem(status, code, detail)
+    code, detail = DETAILS.get(status, ("bad_request" if status < 500 else "internal", str(error.description)))
+    own = error.description != type(error).description and status < 500
+    return Problem(status, code, str(error.description) if own else detail)
 
 
 def _answer_http(error: HTTPException) -> Response | AnyResponse:

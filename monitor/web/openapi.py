@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from monitor.version import VERSION
 from monitor.web.problems import API_PREFIX
+from monitor.web.reports import MEASURES
 from monitor.web.schemas import (
     Classified,
     Compared,
@@ -145,7 +146,7 @@ CALLS = (
         "Compare ads",
         "Every pair of the ads that are named: how much one is better, and how sure that is.",
         Compared,
-        {400: "Fewer than two ads were named.", 404: "There is no such ad."} | NO_DATABASE,
+        {400: "Fewer than two ads were named, or the measure is unknown.", 404: "There is no such ad."} | NO_DATABASE,
         (
             Parameter(
                 "ad",
@@ -153,6 +154,12 @@ CALLS = (
                 "Id of an ad; at least two.",
                 {"type": "array", "items": {"type": "string"}, "minItems": 2},
                 required=True,
+            ),
+            Parameter(
+                "measure",
+                "query",
+                "What they are compared by.",
+                {"type": "string", "enum": list(MEASURES), "default": "valence"},
             ),
         ),
         examples=(f"curl '$SERVER{API_PREFIX}compare?ad=summer&ad=winter'",),

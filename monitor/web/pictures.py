@@ -9,20 +9,25 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from detector.decoding import FORMAT_NAMES, decode_picture
 from detector.emotions import EMOTIONS
-from monitor.web.fetch import AddressPolicy, FetchError, FetchLimits, decode_picture, fetch_picture
-from monitor.web.problems import Problem
+from detector.errors import PictureDecodeError
+from monitor.web.fetch import FetchError, fetch_picture
+from monitor.web.fetch_target import PUBLIC, AddressPolicy
+from monitor.web.problems import TITLES, Problem
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from monitor.web.classifying import Seen
-    from monitor.web.settings import WebSettings
 
 SHOWN_PX = 1200
 """Longest side of a picture as it is sent back to be looked at."""
 
 JPEG_QUALITY = 85
+FETCH_STATUS = {"url": 400, "scheme": 400, "port": 400, "too_large": 413}
+"""Statuses of addresses that cannot be fetched, by the error's code; all others are 422."""
+
 OTHER_COLOURS = 7
 """Colours for labels that are no emotions."""
 
@@ -80,37 +85,37 @@ class ShownPicture:
     faces: tuple[ShownFace, ...]
 
 
-def fetch(url: str, settings: WebSettings, limits: FetchLimits) -> bytes:
-    """The picture at an address.
+def fetch(url: str, networks: tuple[str, ...]) -> bytes:
+    """What lies at an address.
+
+    Args:
+        url: As typed.
+        networks: Networks that pictures may be fetched from although they are not public, then from any port.
 
     Raises:
         Problem: It cannot be fetched, or may not be.
     """
+    policy = AddressPolicy(allowed_networks=networks, allowed_ports=None) if networks else PUBLIC
     try:
-        return fetch_picture(url, limits=limits, policy=AddressPolicy(settings.networks))
+        return fetch_picture(url, policy=policy)
     except FetchError as error:
-        raise as_problem(error) from error
+        code = f"fetch_{error.code}"
+        raise Problem(FETCH_STATUS.get(error.code, 422), code, str(error), title=TITLES["fetch"]) from error
 
 
-def decode(content: bytes, limits: FetchLimits) -> NDArray[np.uint8]:
+def decode(content: bytes) -> NDArray[np.uint8]:
     """The picture in a file, `(height, width, 3)` BGR.
 
     Raises:
         Problem: It is empty, too large, or no picture.
     """
     if not content:
-        raise Problem(
-            400, "no_picture", "No picture was sent: expected the bytes of a JPEG, PNG, BMP, WebP or TIFF file."
-        )
+        raise Problem(400, "no_picture", f"No picture was sent: expected the bytes of a {FORMAT_NAMES} file.")
     try:
-        return decode_picture(content, limits)
-    except FetchError as error:
-        raise as_problem(error) from error
-
-
-def as_problem(error: FetchError) -> Problem:
-    """What the server answers when a picture could not be had."""
-    return Problem(422, error.code, str(error))
+        return decode_picture(content)
+    except PictureDecodeError as error:
+        status = 413 if error.code == "too_many_pixels" else 422
+        raise Problem(status, error.code, str(error), title=TITLES["not_a_picture"]) from error
 
 
 def show(name: str, image: NDArray[np.uint8], seen: Seen) -> ShownPicture:

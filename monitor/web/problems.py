@@ -9,15 +9,15 @@ API_PREFIX = "/api/v1/"
 
 TITLES = {
     "bad_request": "The request cannot be understood",
-    "bad_url": "The address cannot be used",
+    "fetch": "The picture could not be fetched",
     "not_a_picture": "This is not a picture that can be read",
-    "not_fetched": "The picture could not be fetched",
     "no_picture": "No picture was sent",
     "too_large": "The picture is too large",
     "unknown_media": "This kind of content cannot be read",
     "login_needed": "You are not logged in",
     "forbidden": "This is not allowed",
     "not_found": "There is nothing here",
+    "no_ad": "There is no such ad",
     "no_session": "There is no such session",
     "no_database": "There is no database yet",
     "not_comparable": "These ads cannot be compared",
@@ -28,8 +28,6 @@ TITLES = {
     "too_slow": "The picture took too long",
     "model_unusable": "The network cannot be used",
     "closing": "The server is being stopped",
-    "not_live": "This session is over",
-    "format_unavailable": "This format cannot be made",
     "internal": "Something went wrong in the program",
 }
 """What each code of a problem is called; `docs/web.md` and the page `/api` list them."""

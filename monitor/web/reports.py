@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from db.catalogue import known_ads, session_ids_with
 from db.errors import NoSuchSessionError
 from db.queries import load_session
+from db.rollups import Scope
+from monitor.reports.comparison import MEASURES, compare_ads
 from monitor.reports.export import to_csv, to_json
+from monitor.reports.report_data import load_report_data
 from monitor.reports.session_report import build_report, utc_text
 from monitor.web.problems import Problem
 
@@ -14,6 +18,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from db.queries import SessionInfo
+
+MOST_COMPARED = 8
+"""Ads at once; every pair of them is tested, and the more tests, the less each can say."""
 
 DOWNLOADS = {"json": "application/json", "csv": "text/csv; charset=utf-8"}
 """Formats of a report that can be downloaded, and what they are called on the web."""
@@ -59,3 +66,34 @@ def session_document(session: SessionInfo) -> dict[str, Any]:
         "viewers": session.viewers,
         "readings": session.readings,
     }
+
+
+def comparison_document(engine: Engine, ads: list[str], measure: str, min_viewers: int) -> dict[str, Any]:
+    """Ads compared pair by pair, over all sessions that showed any of them.
+
+    Args:
+        engine: From `open_database`.
+        ads: Their ids, in the order in which they are compared.
+        measure: One of `MEASURES`.
+        min_viewers: Comparisons with fewer viewers of either ad are withheld.
+
+    Returns:
+        `{"ads", "measure", "comparisons"}`, the latter as `Comparison.document` gives them.
+
+    Raises:
+        Problem: Fewer than two ads are named, there is no such ad, or the measure is unknown.
+    """
+    if len(ads) < 2:
+        raise Problem(400, "not_comparable", f"Name two or more different ads; received {', '.join(ads) or 'none'}.")
+    if len(ads) > MOST_COMPARED:
+        raise Problem(400, "not_comparable", f"Name at most {MOST_COMPARED} ads; received {len(ads)}.")
+    if measure not in MEASURES:
+        raise Problem(
+            400, "not_comparable", f"Invalid measure: expected one of {', '.join(MEASURES)}, received {measure!r}."
+        )
+    shown = {ad.ad_id for ad in known_ads(engine)}
+    if unknown := [ad for ad in ads if ad not in shown]:
+        raise Problem(404, "no_ad", f"No play of {', '.join(unknown)} is in this database; the page Compare lists all ads.")
+    scope = Scope(session_ids=tuple(session_ids_with(engine, ads)))
+    found = compare_ads(load_report_data(engine, scope, seconds=False), ads, measure=measure, min_viewers=min_viewers)
+    return {"ads": ads, "measure": measure, "comparisons": [comparison.document() for comparison in found]}

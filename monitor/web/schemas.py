@@ -98,6 +98,7 @@ class Compared(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     ads: list[str] = Field(min_length=2)
+    measure: str
     comparisons: list[dict[str, Any]] = Field(description="One for each pair.")
 
 

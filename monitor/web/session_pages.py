@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, render_template, request
 
 from db.catalogue import find_sessions, known_ads
 from monitor.web.problems import Problem
-from monitor.web.reports import DOWNLOADS, comparison_document, report_file, report_page, session_report_document
+from monitor.web.reports import DOWNLOADS, MEASURES, comparison_document, report_file, report_page, session_report_document
 from monitor.web.services import services
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
-    from db.catalogue import SessionPage
+    from db.catalogue import KnownAd, SessionPage
 
 PAGE_SIZE = 25
 
@@ -99,19 +99,51 @@ def download(session_id: int, ending: str) -> Response:
 
 
 @blueprint.get("/compare")
-def compare() -> str:
+def compare() -> Response:
     """Ads to choose from, and those that were chosen side by side."""
     chosen = list(dict.fromkeys(request.args.getlist("ad")))
-    ads, document, problem = [], None, None
+    measure = request.args.get("measure", "valence")
+    ads: list[KnownAd] = []
+    document, problem = None, None
     try:
         engine = services().database()
         ads = known_ads(engine)
         if chosen:
-            document = comparison_document(engine, chosen, services().settings.min_viewers)
+            document = comparison_document(engine, chosen, measure, services().settings.min_viewers)
     except Problem as error:
         problem = error
-    return render_template("compare.html", ads=ads, chosen=chosen, document=document, problem=problem)
+    page = render_template(
+        "compare.html",
+        ads=ads,
+        chosen=chosen,
+        measure=measure,
+        measures={name: how.words for name, how in MEASURES.items()},
+        rows=[] if document is None else interval_rows(document["comparisons"]),
+        problem=problem,
+    )
+    return Response(page, 200 if problem is None or problem.code == "no_database" else problem.status)
 
 
-def _document(session_id: int) -> dict[str, object]:
+def interval_rows(comparisons: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Comparisons with the places of their intervals on one axis, in per cent; 0 is in the middle.
+
+    Returns:
+        Each comparison with `plot`, its `low`, `value` and `high`, and the `reach` of the axis; `plot` is None where
+        nothing is known.
+    """
+    limits = [c["difference"][key] for c in comparisons for key in ("low", "value", "high")]
+    reach = max((abs(limit) for limit in limits if limit is not None), default=0.0) or 1.0
+    return [
+        {
+            **comparison,
+            "reach": reach,
+            "plot": None
+            if comparison["difference"]["low"] is None
+            else {key: round(50 + 46 * comparison["difference"][key] / reach, 2) for key in ("low", "value", "high")},
+        }
+        for comparison in comparisons
+    ]
+
+
+def _document(session_id: int) -> dict[str, Any]:
     return session_report_document(services().database(), session_id, services().settings.min_viewers)

@@ -6,12 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ipaddress import IPv4Network, IPv6Network
-
     from detector.classifier import Device
-
-LARGEST_UPLOAD = 20 << 20
-"""Bytes of a whole request."""
 
 LISTENERS = 8
 """Live pages that are fed at the same time."""
@@ -32,9 +27,11 @@ class WebSettings:
         device: Which runtime classifies.
         min_viewers: Figures about fewer viewers than this are withheld, 1 or more.
         token: What one has to know to be let in; `None` where nothing is asked.
-        allowed_hosts: Names under which the page may be asked for, without ports.
-        networks: Networks that pictures may be fetched from although they are not public.
-        rate_limit: Pictures a minute and visitor.
+        allowed_hosts: Names under which the page may be asked for, without ports; IP addresses always do.
+        secure_cookies: Whether the page is reached through https only, behind a proxy.
+        networks: Networks that pictures may be fetched from although they are not public, such as `192.168.1.0/24`; then
+            from any port.
+        rate_limit: How often one visitor may send something, see `SecuritySettings`.
         listeners: Live pages that are fed at the same time, 0 or more.
     """
 
@@ -43,7 +40,8 @@ class WebSettings:
     device: Device = "auto"
     min_viewers: int = SHARED_MIN_VIEWERS
     token: str | None = None
-    allowed_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "::1")
-    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    allowed_hosts: tuple[str, ...] = ("localhost",)
+    secure_cookies: bool = False
+    networks: tuple[str, ...] = ()
     rate_limit: str = "60 per minute"
     listeners: int = LISTENERS

@@ -10,7 +10,7 @@
   const send = (files) => {
     const picture = [...files].find((one) => one.type.startsWith("image/"));
     if (!picture) {
-      status.textContent = "That is not a picture. JPEG, PNG, WebP, BMP and TIFF files can be read.";
+      status.textContent = "That is not a picture. JPEG, PNG, WebP, GIF, BMP and TIFF files can be read.";
       return;
     }
     const one = new DataTransfer();
