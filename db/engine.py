@@ -11,7 +11,7 @@ import logging
 import os
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from db.errors import DatabaseError, DatabaseOpenError, SchemaVersionError
 from db.migrations import HEAD, REVISIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from sqlalchemy.engine import Connection, Engine
     from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -69,6 +69,22 @@ def open_database(url: str, *, read_only: bool = False) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         return _open_sqlite(_sqlite_path(parsed), read_only=read_only)
     return _open_server(parsed, read_only=read_only)
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that takes SQLite's write lock at its start: one that found it taken half-way could not go on."""
+    with engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """A connection that sees the database as it was at one moment: no reading appears whose play was not there yet."""
+    with engine.connect() as connection:
+        if engine.dialect.name != "sqlite":  # SQLite gives a snapshot anyway.
+            connection.execution_options(isolation_level="REPEATABLE READ")
+        yield connection
 
 
 def sqlite_path(engine: Engine) -> Path | None:

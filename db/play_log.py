@@ -1,7 +1,7 @@
-"""What was played, over all sessions: why each ad was chosen and what that was worth, and who saw it.
+"""What was played, over all sessions: why each ad was chosen and what that was worth.
 
-The read side of what adaptive policies are judged by, and of proof of play. As in `db.queries`, plain values and NumPy
-arrays leave this module.
+The read side of what adaptive policies are judged by, and of proof of play. As in `db.queries`, plain values leave this
+module.
 """
 
 from __future__ import annotations
@@ -9,22 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from sqlalchemy import Integer, String, select, type_coerce
+from sqlalchemy import select
 
-from db.queries import GapInfo, microseconds
-from db.schema import Ad, Gap, Play, Reading, Session, Viewer
+from db.schema import Ad, Play, Session
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import datetime
 
-    from numpy.typing import NDArray
     from sqlalchemy import ColumnElement
     from sqlalchemy.engine import Connection, Engine
-
-PLAYS_AT_A_TIME = 500
-"""Plays whose readings are looked up together: far below the number of values that any database takes in one query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +65,6 @@ class ShownPlay:
         outcome: How it ended, see `docs/database.md`; `None` while it is on.
         shown_ms: How long it was shown, pauses left out; `None` when not known.
         screen: Whether the session had a screen: neither a replay nor a run without a window has.
-        fps: Frames analysed per second in its session; `None` when not known.
     """
 
     id: int
@@ -84,24 +77,6 @@ class ShownPlay:
     outcome: str | None
     shown_ms: float | None
     screen: bool
-    fps: float | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PresenceArrays:
-    """The n readings of some plays as far as they say who was there, ordered by play, viewer and time; no static faces.
-
-    Attributes:
-        play_id: `(n,)` int64, `ShownPlay.id`.
-        viewer: `(n,)` int64, number of the track within its session.
-        at_us: `(n,)` int64, microseconds since 1970-01-01 UTC.
-        attentive: `(n,)` bool.
-    """
-
-    play_id: NDArray[np.int64]
-    viewer: NDArray[np.int64]
-    at_us: NDArray[np.int64]
-    attentive: NDArray[np.bool_]
 
 
 def logged_plays(
@@ -176,7 +151,6 @@ def shown_plays(
                 Play.session_id,
                 Session.site,
                 Session.kind,
-                Session.fps,
                 Ad.ad_id,
                 Ad.name,
                 Play.started_at,
@@ -201,59 +175,9 @@ def shown_plays(
                 outcome=row.outcome,
                 shown_ms=row.shown_ms,
                 screen=row.kind == "run" and not settings.get(row.session_id, {}).get("headless", False),
-                fps=row.fps,
             )
             for row in connection.execute(query)
         ]
-
-
-def presence(engine: Engine, plays: Sequence[ShownPlay]) -> Iterator[PresenceArrays]:
-    """The readings of plays, some plays at a time, so that months of them need little memory.
-
-    Args:
-        engine: From `open_database`.
-        plays: From `shown_plays`.
-
-    Yields:
-        All readings of the next plays; plays without any are in none of them.
-    """
-    with engine.connect() as connection:
-        for start in range(0, len(plays), PLAYS_AT_A_TIME):
-            chosen = [play.id for play in plays[start : start + PLAYS_AT_A_TIME]]
-            # Coerced to what the driver gives: NumPy converts whole columns at a time.
-            query = (
-                select(
-                    Reading.play_id,
-                    Viewer.number,
-                    type_coerce(Reading.at, String),
-                    type_coerce(Reading.attentive, Integer),
-                )
-                .join(Viewer, Viewer.id == Reading.viewer_id)
-                .where(Reading.play_id.in_(chosen), Viewer.static.is_(False))
-                .order_by(Reading.play_id, Viewer.number, Reading.at, Reading.id)
-            )
-            rows = connection.execute(query).all()
-            if rows:
-                play, viewer, at, attentive = zip(*rows, strict=True)
-                yield PresenceArrays(
-                    play_id=np.array(play, dtype=np.int64),
-                    viewer=np.array(viewer, dtype=np.int64),
-                    at_us=microseconds(at),
-                    attentive=np.array(attentive, dtype=np.bool_),
-                )
-
-
-def gaps_of(engine: Engine, sessions: Collection[int]) -> dict[int, list[GapInfo]]:
-    """The stretches in which nothing could be measured, of sessions that have any, in the order of their starts."""
-    found: dict[int, list[GapInfo]] = {}
-    query = select(Gap.session_id, Gap.started_at, Gap.ended_at, Gap.cause, Gap.detail).order_by(Gap.started_at, Gap.id)
-    with engine.connect() as connection:
-        for row in connection.execute(query):
-            if row.session_id in sessions:
-                found.setdefault(row.session_id, []).append(
-                    GapInfo(row.started_at, row.ended_at, row.cause, row.detail)
-                )
-    return found
 
 
 def _settings(connection: Connection, site: str | None, *, replays: bool) -> dict[int, dict[str, Any]]:

@@ -7,17 +7,18 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import Integer, String, case, func, select, type_coerce
+from sqlalchemy import BigInteger, Integer, String, case, cast, func, select, type_coerce
 
+from db.engine import snapshot
 from db.errors import NoSuchSessionError
 from db.records import WITHHELD_REASONS
-from db.schema import EMOTION_COLUMNS, Ad, Gap, Model, Play, Reading, Session, Viewer
+from db.schema import EMOTION_COLUMNS, Ad, Gap, Model, Play, Reading, ReadingCount, Session, Viewer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-    from sqlalchemy import Select
+    from sqlalchemy import ColumnElement
     from sqlalchemy.engine import Connection, Engine
 
 READ_ROWS = 10_000
@@ -86,6 +87,7 @@ class AdInfo:
     kind: str
     duration_ms: int
     brand_at_s: tuple[float, ...]
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +104,18 @@ class PlayInfo:
     reason: str
     probability: float | None
     error: str | None
+    session_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class GapInfo:
-    """A stretch in which nothing could be measured."""
+    """A stretch of a session in which nothing could be measured."""
 
     started_at: datetime
     ended_at: datetime | None
     cause: str
     detail: str
+    session_id: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,7 +173,7 @@ class SessionData:
 def list_sessions(engine: Engine) -> list[SessionInfo]:
     """All sessions, the latest recorded one first."""
     with engine.connect() as connection:
-        return _session_infos(connection, _session_query().order_by(Session.id.desc()))
+        return session_infos(connection)[::-1]
 
 
 def latest_session_id(engine: Engine) -> int | None:
@@ -178,82 +182,99 @@ def latest_session_id(engine: Engine) -> int | None:
         return connection.scalar(select(func.max(Session.id)))
 
 
+def require_session(engine: Engine, session_id: int) -> None:
+    """Raise NoSuchSessionError, in words for people, when there is no session with this id."""
+    with engine.connect() as connection:
+        known = list(connection.scalars(select(Session.id).order_by(Session.id.desc())))
+    if session_id not in known:
+        latest = f"the latest is {known[0]}" if known else "there is none yet"
+        raise NoSuchSessionError(
+            f"There is no session {session_id} in {engine.url.database}; {latest}, "
+            "and `ad-monitor sessions` lists them."
+        )
+
+
 def load_session(engine: Engine, session_id: int) -> SessionData:
-    """Load one session, as it is at one moment; it may still be running.
+    """Load one session with every reading, as it is at one moment; it may still be running.
+
+    For whoever calculates from single readings. Reports read roll-ups instead, see `db.rollups`.
 
     Raises:
         NoSuchSessionError: The database has no session with this id.
     """
-    # One transaction on one snapshot, so that no reading appears whose play was not there yet. SQLite always gives one.
-    with engine.connect() as connection:
-        if engine.dialect.name != "sqlite":
-            connection.execution_options(isolation_level="REPEATABLE READ")
-        infos = _session_infos(connection, _session_query().where(Session.id == session_id))
-        if not infos:
-            known = [str(number) for number in connection.scalars(select(Session.id).order_by(Session.id.desc()))]
-            latest = f"the latest is {known[0]}" if known else "there is none yet"
-            raise NoSuchSessionError(
-                f"There is no session {session_id} in {engine.url.database}; {latest}, "
-                "and `ad-monitor sessions` lists them."
-            )
+    require_session(engine, session_id)
+    with snapshot(engine) as connection:
+        (info,) = session_infos(connection, Session.id == session_id)
+        of_session = Play.session_id == session_id
         return SessionData(
-            info=infos[0],
-            ads=_ads(connection, session_id),
-            plays=_plays(connection, session_id),
-            readings=_readings(connection, session_id, infos[0].readings),
-            gaps=_gaps(connection, session_id),
+            info=info,
+            ads=tuple(ad_infos(connection, of_session)),
+            plays=tuple(play_infos(connection, of_session)),
+            readings=read_arrays(connection, Viewer.number, Reading.session_id == session_id, Viewer.static.is_(False)),
+            gaps=tuple(gap_infos(connection, Gap.session_id == session_id)),
         )
 
 
-def _session_query() -> Select[Any]:
-    plays, tracks, static, readings = (
-        select(func.count()).where(table.session_id == Session.id, *which).correlate(Session).scalar_subquery()
-        for table, which in ((Play, ()), (Viewer, ()), (Viewer, (Viewer.static,)), (Reading, ()))
+def session_infos(connection: Connection, *which: ColumnElement[bool]) -> list[SessionInfo]:
+    """Sessions that meet conditions on `Session`, in the order of their ids."""
+    plays, tracks, static = (
+        select(func.count()).where(table.session_id == Session.id, *more).correlate(Session).scalar_subquery()
+        for table, more in ((Play, ()), (Viewer, (Viewer.static.is_(False),)), (Viewer, (Viewer.static,)))
     )
-    # Subtracted, because all readings of a session are counted on an index, without a look at a single one.
-    pictures = select(Viewer.id).where(Viewer.session_id == Session.id, Viewer.static).correlate(Session)
-    left_out = select(func.count()).where(Reading.viewer_id.in_(pictures)).correlate(Session).scalar_subquery()
-    return select(
-        Session.id,
-        Session.kind,
-        Session.site,
-        Session.source,
-        Session.started_at,
-        Session.ended_at,
-        Session.end_reason,
-        Model.name,
-        Model.sha256,
-        Session.program_version,
-        Session.settings,
-        Session.frames,
-        Session.dropped,
-        Session.fps,
-        tracks - static,
-        readings - left_out,
-        plays,
-        Session.lost,
-        static,
-    ).outerjoin(Model, Model.id == Session.model_id)
-
-
-def _session_infos(connection: Connection, query: Select[Any]) -> list[SessionInfo]:
+    readings = (
+        select(cast(func.coalesce(func.sum(ReadingCount.readings), 0), BigInteger))
+        .join(Viewer, Viewer.id == ReadingCount.viewer_id)
+        .where(Viewer.session_id == Session.id, Viewer.static.is_(False))
+        .correlate(Session)
+        .scalar_subquery()
+    )
+    query = (
+        select(
+            Session.id,
+            Session.kind,
+            Session.site,
+            Session.source,
+            Session.started_at,
+            Session.ended_at,
+            Session.end_reason,
+            Model.name,
+            Model.sha256,
+            Session.program_version,
+            Session.settings,
+            Session.frames,
+            Session.dropped,
+            Session.fps,
+            tracks,
+            readings,
+            plays,
+            Session.lost,
+            static,
+        )
+        .outerjoin(Model, Model.id == Session.model_id)
+        .where(*which)
+        .order_by(Session.id)
+    )
     return [SessionInfo(*row) for row in connection.execute(query)]
 
 
-def _ads(connection: Connection, session_id: int) -> tuple[AdInfo, ...]:
+def ad_infos(connection: Connection, *which: ColumnElement[bool]) -> list[AdInfo]:
+    """Versions of ads with plays that meet conditions on `Play` and `Session`, in the order of their first such play."""
     query = (
-        select(Ad.id, Ad.ad_id, Ad.name, Ad.file, Ad.kind, Ad.duration_ms, Ad.brand_at_s)
+        select(Ad.id, Ad.ad_id, Ad.name, Ad.file, Ad.kind, Ad.duration_ms, Ad.brand_at_s, Ad.sha256)
         .join(Play, Play.ad_version_id == Ad.id)
-        .where(Play.session_id == session_id)
+        .join(Session, Session.id == Play.session_id)
+        .where(*which)
         .group_by(Ad.id)
-        .order_by(func.min(Play.number))
+        .order_by(func.min(Play.id))
     )
-    return tuple(
-        AdInfo(row[0], row[1], row[2], row[3], row[4], row[5], tuple(row[6])) for row in connection.execute(query)
-    )
+    return [
+        AdInfo(row.id, row.ad_id, row.name, row.file, row.kind, row.duration_ms, tuple(row.brand_at_s), row.sha256)
+        for row in connection.execute(query)
+    ]
 
 
-def _plays(connection: Connection, session_id: int) -> tuple[PlayInfo, ...]:
+def play_infos(connection: Connection, *which: ColumnElement[bool]) -> list[PlayInfo]:
+    """Plays that meet conditions on `Play` and `Session`, in the order of sessions and numbers."""
     query = (
         select(
             Play.id,
@@ -266,73 +287,60 @@ def _plays(connection: Connection, session_id: int) -> tuple[PlayInfo, ...]:
             Play.reason,
             Play.probability,
             Play.error,
+            Play.session_id,
         )
-        .where(Play.session_id == session_id)
-        .order_by(Play.number)
+        .join(Session, Session.id == Play.session_id)
+        .where(*which)
+        .order_by(Play.session_id, Play.number)
     )
-    return tuple(PlayInfo(*row) for row in connection.execute(query))
+    return [PlayInfo(*row) for row in connection.execute(query)]
 
 
-def _gaps(connection: Connection, session_id: int) -> tuple[GapInfo, ...]:
+def gap_infos(connection: Connection, *which: ColumnElement[bool]) -> list[GapInfo]:
+    """Gaps that meet conditions on `Gap` and `Session`, in the order of their starts."""
     query = (
-        select(Gap.started_at, Gap.ended_at, Gap.cause, Gap.detail)
-        .where(Gap.session_id == session_id)
+        select(Gap.started_at, Gap.ended_at, Gap.cause, Gap.detail, Gap.session_id)
+        .join(Session, Session.id == Gap.session_id)
+        .where(*which)
         .order_by(Gap.started_at, Gap.id)
     )
-    return tuple(GapInfo(*row) for row in connection.execute(query))
+    return [GapInfo(*row) for row in connection.execute(query)]
 
 
-def _readings(connection: Connection, session_id: int, count: int) -> ReadingArrays:
+def read_arrays(connection: Connection, name: Any, *which: ColumnElement[bool]) -> ReadingArrays:
+    """Readings that meet conditions on `Reading` and `Viewer`, ordered by time and viewer.
+
+    Args:
+        connection: To read on.
+        name: What goes into `ReadingArrays.viewer`: `Viewer.number`, or `Viewer.id` where it must be unique over sessions.
+        which: The conditions.
+    """
     # Coerced to types that SQLAlchemy hands through as they come: NumPy converts whole columns at a time.
+    columns: dict[str, tuple[Any, type]] = {
+        "play_id": (func.coalesce(Reading.play_id, -1), np.int64),
+        "viewer": (name, np.int64),
+        "at_us": (type_coerce(Reading.at, String), np.int64),
+        "position_ms": (Reading.position_ms, np.float64),  # NumPy makes NaN of None.
+        "valence": (Reading.valence, np.float64),
+        "expressiveness": (Reading.expressiveness, np.float64),
+        "uncertain": (type_coerce(Reading.uncertain, Integer), np.bool_),
+        "attentive": (type_coerce(Reading.attentive, Integer), np.bool_),
+        "withheld": (case(_REASON_PLACES, value=Reading.withheld, else_=-1), np.int8),
+        **{column: (getattr(Reading, column), np.float64) for column in EMOTION_COLUMNS},
+    }
     query = (
-        select(
-            func.coalesce(Reading.play_id, -1),
-            Viewer.number,
-            type_coerce(Reading.at, String),
-            Reading.position_ms,
-            Reading.valence,
-            Reading.expressiveness,
-            type_coerce(Reading.uncertain, Integer),
-            type_coerce(Reading.attentive, Integer),
-            case(_REASON_PLACES, value=Reading.withheld, else_=-1),
-            *(getattr(Reading, name) for name in EMOTION_COLUMNS),
-        )
+        select(*(column for column, _ in columns.values()))
         .join(Viewer, Viewer.id == Reading.viewer_id)
-        .where(Reading.session_id == session_id, Viewer.static.is_(False))
+        .where(*which)
         .order_by(Reading.at, Viewer.number, Reading.id)
     )
-    arrays = ReadingArrays(
-        play_id=np.empty(count, np.int64),
-        viewer=np.empty(count, np.int64),
-        at_us=np.empty(count, np.int64),
-        position_ms=np.empty(count, np.float64),
-        probabilities=np.empty((count, len(EMOTION_COLUMNS)), np.float64),
-        valence=np.empty(count, np.float64),
-        expressiveness=np.empty(count, np.float64),
-        uncertain=np.empty(count, np.bool_),
-        attentive=np.empty(count, np.bool_),
-        withheld=np.empty(count, np.int8),
-    )
-    plain = (
-        (0, arrays.play_id),
-        (1, arrays.viewer),
-        (3, arrays.position_ms),  # NumPy makes NaN of None.
-        (4, arrays.valence),
-        (5, arrays.expressiveness),
-        (6, arrays.uncertain),
-        (7, arrays.attentive),
-        (8, arrays.withheld),
-        *((9 + index, arrays.probabilities[:, index]) for index in range(len(EMOTION_COLUMNS))),
-    )
-    start = 0
+    chunks: dict[str, list[NDArray[Any]]] = {key: [] for key in columns}
     for rows in connection.execution_options(yield_per=READ_ROWS).execute(query).partitions():
-        columns = list(zip(*rows, strict=True))
-        stop = start + len(rows)
-        for index, array in plain:
-            array[start:stop] = columns[index]
-        arrays.at_us[start:stop] = microseconds(columns[2])
-        start = stop
-    return arrays
+        for (key, (_, kind)), values in zip(columns.items(), zip(*rows, strict=True), strict=True):
+            chunks[key].append(microseconds(values) if key == "at_us" else np.array(values, dtype=kind))
+    arrays = {key: np.concatenate(parts) if parts else np.empty(0, columns[key][1]) for key, parts in chunks.items()}
+    probabilities = np.column_stack([arrays.pop(column) for column in EMOTION_COLUMNS])
+    return ReadingArrays(**arrays, probabilities=probabilities)
 
 
 def microseconds(moments: Sequence[str | datetime]) -> NDArray[np.int64]:

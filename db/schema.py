@@ -46,6 +46,9 @@ EMOTION_COLUMNS = ("p_angry", "p_disgust", "p_fear", "p_happy", "p_sad", "p_surp
 WITHHELD_COLUMNS = (*EMOTION_COLUMNS, "valence", "expressiveness")
 """What a reading has or lacks as a whole; `readings.withheld` says why it lacks it."""
 
+SUM_COLUMNS = tuple(f"sum_{column.removeprefix('p_')}" for column in WITHHELD_COLUMNS)
+"""Columns of the sums of these over readings that have them, in the same order."""
+
 
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware datetime, kept in UTC with microseconds.
@@ -174,6 +177,7 @@ class Play(Base):
         CheckConstraint("(ended_at IS NULL) = (outcome IS NULL)", name="ended"),
         _share("probability"),
         Index(None, "ad_version_id"),
+        Index(None, "rolled_up"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -188,6 +192,7 @@ class Play(Base):
     probability: Mapped[float | None]
     error: Mapped[str | None]
     held_out: Mapped[bool] = mapped_column(server_default=false())
+    rolled_up: Mapped[bool] = mapped_column(server_default=false())
     context: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     # Their checks belong to the columns, because SQLite can add a column to a table but no check.
     reward: Mapped[float | None] = mapped_column(_share("reward", -1))
@@ -263,6 +268,75 @@ class Reading(Base):
     box_w: Mapped[float]
     box_h: Mapped[float]
     withheld: Mapped[str | None] = mapped_column(String(16))
+
+
+class ReadingCount(Base):
+    """How many readings of one sort a viewer has; counted as they are written, so that nobody has to count rows."""
+
+    __tablename__ = "reading_counts"
+
+    viewer_id: Mapped[int] = mapped_column(ForeignKey("viewers.id", ondelete="CASCADE"), primary_key=True)
+    on_ad: Mapped[bool] = mapped_column(primary_key=True)
+    sort: Mapped[str] = mapped_column(String(16), primary_key=True)
+    readings: Mapped[int] = mapped_column(BigInteger)
+
+
+class Exposure(Base):
+    """What one viewer did during one play, added up from the readings once the play is over."""
+
+    __tablename__ = "exposures"
+    __table_args__ = (
+        CheckConstraint("attention_s <= dwell_s AND longest_attention_s <= attention_s", name="attention_s"),
+        CheckConstraint("uncertain <= emotion_readings AND emotion_readings <= readings", name="readings"),
+        Index(None, "viewer_id"),
+    )
+
+    play_id: Mapped[int] = mapped_column(ForeignKey("plays.id", ondelete="CASCADE"), primary_key=True)
+    viewer_id: Mapped[int] = mapped_column(ForeignKey("viewers.id", ondelete="CASCADE"), primary_key=True)
+    readings: Mapped[int]
+    emotion_readings: Mapped[int]
+    uncertain: Mapped[int]
+    dwell_s: Mapped[float]
+    attention_s: Mapped[float]
+    longest_attention_s: Mapped[float]
+    baseline: Mapped[float | None]
+    end_readings: Mapped[int]
+    end_happy: Mapped[float]
+    sum_angry: Mapped[float]
+    sum_disgust: Mapped[float]
+    sum_fear: Mapped[float]
+    sum_happy: Mapped[float]
+    sum_sad: Mapped[float]
+    sum_surprise: Mapped[float]
+    sum_neutral: Mapped[float]
+    sum_valence: Mapped[float]
+    sum_expressiveness: Mapped[float]
+
+
+class ExposureSecond(Base):
+    """The same by the second of the ad; the curves of a report are made of these."""
+
+    __tablename__ = "exposure_seconds"
+    __table_args__ = (
+        CheckConstraint("attentive <= readings AND emotion_readings <= readings", name="readings"),
+        Index(None, "viewer_id"),
+    )
+
+    play_id: Mapped[int] = mapped_column(ForeignKey("plays.id", ondelete="CASCADE"), primary_key=True)
+    viewer_id: Mapped[int] = mapped_column(ForeignKey("viewers.id", ondelete="CASCADE"), primary_key=True)
+    second: Mapped[int] = mapped_column(primary_key=True)
+    readings: Mapped[int]
+    attentive: Mapped[int]
+    emotion_readings: Mapped[int]
+    sum_angry: Mapped[float]
+    sum_disgust: Mapped[float]
+    sum_fear: Mapped[float]
+    sum_happy: Mapped[float]
+    sum_sad: Mapped[float]
+    sum_surprise: Mapped[float]
+    sum_neutral: Mapped[float]
+    sum_valence: Mapped[float]
+    sum_expressiveness: Mapped[float]
 
 
 class Gap(Base):

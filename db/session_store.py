@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import bindparam, case, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from db.records import (
     INTERRUPTED,
@@ -23,7 +25,7 @@ from db.records import (
     SessionRecord,
     ViewerFlagged,
 )
-from db.schema import EMOTION_COLUMNS, Ad, Gap, Model, Play, Reading, Session, Viewer
+from db.schema import EMOTION_COLUMNS, Ad, Gap, Model, Play, Reading, ReadingCount, Session, Viewer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,6 +45,7 @@ A session can last weeks and see hundreds of thousands of viewers, each for some
 
 _READINGS = cast("Table", Reading.__table__)
 _VIEWERS = cast("Table", Viewer.__table__)
+_COUNTS = cast("Table", ReadingCount.__table__)
 _UPDATE_VIEWER = (
     update(_VIEWERS)
     .where(_VIEWERS.c.id == bindparam("row_id"))
@@ -71,6 +74,7 @@ class _ViewerRow:
 class _PlayRow:
     row_id: int
     started_at: datetime
+    ended: bool = False
 
 
 def begin_session(connection: Connection, session: SessionRecord) -> int:
@@ -166,16 +170,21 @@ class SessionStore:
         rejected: list[str] = []
         readings: list[dict[str, Any]] = []
         touched: dict[int, _ViewerRow] = {}
+        late: set[int] = set()
         for record in records:
             try:
                 if isinstance(record, ReadingRecord):
-                    readings.append(self._reading(connection, record, touched))
+                    readings.append(self._reading(connection, record, touched, late))
                 else:
                     self._write(connection, record)
             except ValueError as error:  # noqa: PERF203 (one bad record must not cost the others)
                 rejected.append(str(error))
         if readings:
             connection.execute(insert(_READINGS), readings)
+            _count(connection, readings)
+        if late:
+            # They may have been rolled up without these readings.
+            connection.execute(update(Play).where(Play.id.in_(late)).values(rolled_up=False))
         if touched:
             connection.execute(
                 _UPDATE_VIEWER,
@@ -217,10 +226,15 @@ class SessionStore:
                 update(Session).where(Session.id == self._session_id).values(model_id=_model_id(connection, record))
             )
 
-    def _reading(self, connection: Connection, record: ReadingRecord, touched: dict[int, _ViewerRow]) -> dict[str, Any]:
+    def _reading(
+        self, connection: Connection, record: ReadingRecord, touched: dict[int, _ViewerRow], late: set[int]
+    ) -> dict[str, Any]:
         play_id = None
         if record.play_number is not None:
-            play_id = self._play(connection, int(record.play_number)).row_id
+            play = self._play(connection, int(record.play_number))
+            play_id = play.row_id
+            if play.ended:
+                late.add(play_id)
         viewer = self._viewer(connection, int(record.viewer_number), record.at)
         if viewer.saw(record.at):
             touched[viewer.row_id] = viewer
@@ -283,11 +297,13 @@ class SessionStore:
         if row is not None:
             return row
         found = connection.execute(
-            select(Play.id, Play.started_at).where(Play.session_id == self._session_id, Play.number == number)
+            select(Play.id, Play.started_at, Play.ended_at).where(
+                Play.session_id == self._session_id, Play.number == number
+            )
         ).one_or_none()
         if found is None:
             raise ValueError(f"Invalid play number: expected a play that was started before, received {number}.")
-        row = self._plays[number] = _PlayRow(*found)
+        row = self._plays[number] = _PlayRow(found.id, found.started_at, found.ended_at is not None)
         return row
 
     def _start_play(self, connection: Connection, record: PlayStarted) -> None:
@@ -331,6 +347,7 @@ class SessionStore:
         )
         if result.rowcount == 0:
             raise ValueError(f"Invalid end of play {record.number}: expected one end, received a second.")
+        play.ended = True
         self._note(record.ended_at)
 
     def _reward_play(self, connection: Connection, record: PlayRewarded) -> None:
@@ -379,6 +396,30 @@ class SessionStore:
 
     def _note(self, moment: datetime) -> None:
         self.last_moment = max(self.last_moment, moment)
+
+
+def _count(connection: Connection, readings: Iterable[dict[str, Any]]) -> None:
+    """Add new readings to the counts of their viewers."""
+    counts = Counter(
+        (
+            row["viewer_id"],
+            row["play_id"] is not None,
+            row["withheld"] or ("uncertain" if row["uncertain"] else "certain"),
+        )
+        for row in readings
+    )
+    statement = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(_COUNTS)
+    statement = statement.on_conflict_do_update(
+        index_elements=list(_COUNTS.primary_key.columns),
+        set_={"readings": _COUNTS.c.readings + statement.excluded.readings},
+    )
+    connection.execute(
+        statement,
+        [
+            {"viewer_id": viewer_id, "on_ad": on_ad, "sort": sort, "readings": number}
+            for (viewer_id, on_ad, sort), number in counts.items()
+        ],
+    )
 
 
 def _model_id(connection: Connection, model: ModelRecord) -> int:

@@ -10,6 +10,9 @@ Records wait in a bounded queue; the thread `db-writer` writes all that wait in 
   raises the error when it is closed.
 
 The number of lost records ends up in the row of the session.
+
+Between two batches the thread also rolls up plays that are over (`db.rollups`): those of this session, and what earlier ones
+left. When that fails, nothing is lost: it is tried again, and a report can do without.
 """
 
 from __future__ import annotations
@@ -18,22 +21,25 @@ import logging
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, get_args
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, get_args
 
 from sqlalchemy import exc
 
-from db.engine import BEGIN_OPTION, BUSY_TIMEOUT_MS, is_environment
+from db.engine import BUSY_TIMEOUT_MS, is_environment, writing
 from db.errors import DatabaseWriteError, WriterClosedError
 from db.records import Record, SessionEnded
+from db.rollups import store_roll_ups
 from db.session_lock import SessionLock
 from db.session_store import SessionStore, begin_session, end_session, interrupt_session, open_sessions
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine import Engine
 
     from db.records import SessionRecord
+    from db.rollups import RollUp
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +59,12 @@ RETRY_LONGEST_S = 2.0
 START_TIMEOUT_S = 10.0
 """How long a new session waits for a database that somebody else is writing."""
 
+ROLL_UP_INTERVAL_S = 5.0
+"""How often plays are rolled up; a few at a time, so that records do not wait for it."""
+
+LATE_READINGS = timedelta(seconds=3)
+"""So long after its end a play may still get readings, because a frame takes a while from the camera to here."""
+
 _RECORD_TYPES = get_args(Record)
 
 
@@ -67,6 +79,7 @@ class SessionWriter:
         queue_size: Records that may wait, at least 1.
         commit_interval_s: Longest wait of a record before it is written, above 0 and at most 1.
         full_wait_s: How long `submit` waits while the queue is full; default 0.1 for a run and 60 for a replay.
+        roll_up: Adds up the readings of plays that are over; without it that is left to others.
 
     Attributes:
         session_id: Row id of the session.
@@ -91,6 +104,7 @@ class SessionWriter:
         queue_size: int = QUEUE_SIZE,
         commit_interval_s: float = 0.5,
         full_wait_s: float | None = None,
+        roll_up: RollUp | None = None,
     ) -> None:
         if queue_size < 1:
             raise ValueError(f"Invalid queue_size: expected at least 1, received {queue_size}.")
@@ -122,6 +136,8 @@ class SessionWriter:
         self._failed = False
         self._gave_up = False
         self._last_logged: dict[str, float] = {}
+        self._roll_up = roll_up
+        self._rolled_up_at = 0.0
 
         self._closing = threading.Lock()
         self._finished = False
@@ -251,7 +267,9 @@ class SessionWriter:
         try:
             while (batch := self._next_batch()) is not None:
                 self._write(batch)
+                self._roll_up_some()
             self._end()
+            self._roll_up_rest()
         except Exception as error:  # noqa: BLE001 (top of the thread)
             self._fail(error, 0)
 
@@ -278,7 +296,7 @@ class SessionWriter:
         pause = RETRY_FIRST_S
         while True:
             try:
-                with _connect(self._engine) as connection, connection.begin():
+                with writing(self._engine) as connection:
                     rejected = self._store.apply(connection, batch)
                 break
             except Exception as error:  # noqa: BLE001 (top of the thread: a bug must not leave the submitters waiting)
@@ -305,7 +323,7 @@ class SessionWriter:
         pause = RETRY_FIRST_S
         while True:
             try:
-                with _connect(self._engine) as connection, connection.begin():
+                with writing(self._engine) as connection:
                     end_session(connection, self.session_id, ended, "stopped", self.lost)
                 break
             except exc.OperationalError as error:
@@ -315,6 +333,32 @@ class SessionWriter:
         if not self._failed:
             with self._wake:
                 self._error = None
+
+    def _roll_up_some(self) -> None:
+        """Roll up a few plays, now and then."""
+        now = time.monotonic()
+        if now - self._rolled_up_at < ROLL_UP_INTERVAL_S or self._failed or self._gave_up:
+            return
+        self._rolled_up_at = now
+        self._rolled_up(ended_before=self._store.last_moment - LATE_READINGS, once=True)
+
+    def _roll_up_rest(self) -> None:
+        """Roll up all of this session, which has just ended."""
+        if not self._failed and not self._gave_up:
+            self._rolled_up(session_id=self.session_id)
+
+    def _rolled_up(self, **which: Any) -> None:
+        if self._roll_up is None:
+            return
+        try:
+            store_roll_ups(self._engine, self._roll_up, **which)
+        except Exception as error:
+            if is_environment(error):
+                self._log("roll-up", "%s Reports are slower until it works.", self._problem(error))
+                return
+            # A mistake of the program; the records do not depend on it.
+            self._roll_up = None
+            logger.exception("Plays cannot be rolled up; reports on session %d are slower.", self.session_id)
 
     def _wait_to_retry(self, error: BaseException, pause: float) -> bool:
         """Keep the error in sight and wait; False when the time for closing is over."""
@@ -396,7 +440,7 @@ def close_interrupted_sessions(engine: Engine) -> list[int]:
         if lock is None:
             continue
         try:
-            with _connect(engine) as connection, connection.begin():
+            with writing(engine) as connection:
                 if interrupt_session(connection, session_id):
                     closed.append(session_id)
         except exc.DBAPIError as error:
@@ -417,7 +461,7 @@ def _begin(engine: Engine, session: SessionRecord) -> tuple[int, SessionLock | N
     while True:
         lock = None
         try:
-            with _connect(engine) as connection, connection.begin():
+            with writing(engine) as connection:
                 session_id = begin_session(connection, session)
                 if SessionLock.supported(engine):
                     lock = SessionLock.acquire(engine, session_id)
@@ -440,8 +484,3 @@ def _begin(engine: Engine, session: SessionRecord) -> tuple[int, SessionLock | N
                 lock.release()
             raise
         time.sleep(RETRY_FIRST_S)
-
-
-def _connect(engine: Engine) -> Connection:
-    # The write lock is taken at the start: a transaction that finds it taken half-way could not go on.
-    return engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"})

@@ -32,6 +32,7 @@ from monitor.pipeline.messages import Ended, FrameRead, HealthReport, SourceLost
 from monitor.pipeline.recorder import Recorder
 from monitor.pipeline.sensor import SensorDied, SupervisedSensor
 from monitor.pipeline.sensor_process import SensorSettings
+from monitor.reports.roll_up import roll_up
 from monitor.version import VERSION
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def begin_session(
         settings=settings.logged() | {"skipped_ads": skipped},
         model=model_record(model),
     )
-    return SessionWriter(engine, record)
+    return SessionWriter(engine, record, roll_up=roll_up)
 
 
 class Kiosk:

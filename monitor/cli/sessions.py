@@ -227,11 +227,11 @@ def report(
             else:
                 click.echo(to_json(document) if name == "json" else to_csv(document), nl=False)
             continue
-        target = output or Path(f"session-{data.info.id}.{name}")
+        target = output or Path(f"session-{data.sessions[0].id}.{name}")
         if len(wanted) > 1:
             target = target.with_suffix(f".{name}")
         written = write_report(data, name, target, min_viewers=min_viewers)
-        click.echo(f"Report of session {data.info.id}: {written}", err=True)
+        click.echo(f"Report of session {data.sessions[0].id}: {written}", err=True)
 
 
 def _existing(database: str) -> str:
@@ -268,14 +268,16 @@ def _announce(database: str, report_path: Path | None) -> None:
 def _load_session(database: str, session_id: int | None) -> Any:
     from db.engine import open_database
     from db.errors import NoSuchSessionError
-    from db.queries import latest_session_id, load_session
+    from db.queries import latest_session_id, require_session
+    from monitor.reports.report_data import Scope, load_report_data
 
     engine = open_database(database, read_only=True)
     try:
         chosen = session_id or latest_session_id(engine)
         if chosen is None:
             raise NoSuchSessionError(f"{database} holds no session: start one with `{PROGRAM} run`.")
-        return load_session(engine, chosen)
+        require_session(engine, chosen)
+        return load_report_data(engine, Scope(session_ids=(chosen,)))
     finally:
         engine.dispose()
 

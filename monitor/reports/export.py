@@ -17,7 +17,7 @@ from monitor.reports.session_report import build_report
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from db.queries import SessionData
+    from monitor.reports.report_data import ReportData
 
 FORMATS = ("html", "json", "csv")
 
@@ -61,11 +61,11 @@ SUMMARY_COLUMNS = (
 """Columns of the summary: one row per ad."""
 
 
-def write_report(data: SessionData, format: str, out: Path, *, min_viewers: int = 1) -> Path:  # noqa: A002 - the option's name
+def write_report(data: ReportData, format: str, out: Path, *, min_viewers: int = 1) -> Path:  # noqa: A002 - the option's name
     """Builds the report of one session and writes it in one format.
 
     Args:
-        data: From `db.queries.load_session`.
+        data: From `report_data.load_report_data`.
         format: One of `FORMATS`; `csv` is the timeline, one row per ad and second.
         out: The file; its folder is made when it is missing, an older file is replaced.
         min_viewers: Figures about fewer viewers than this are withheld.

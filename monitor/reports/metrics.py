@@ -5,8 +5,8 @@ stands, and dwell and attention are sums of spans. And the unit of every mean, m
 not the reading: somebody who stays for a minute is one opinion, not six hundred. So readings are first averaged
 within each viewer, and only then over viewers; intervals come from drawing viewers anew.
 
-Readings enter as `AdReadings`, sorted by play, viewer and time. Everything by the second goes through `ViewerBins`,
-sums and counts per viewer and second, which can be added up piece by piece when a session does not fit into memory.
+Readings are first added up by play, viewer and second of the ad (`roll_up`), which is stored, so that a report on a month
+need not read every reading again. All measures over an ad are computed from these sums.
 
 A reading whose emotion is withheld (its face was too small, too dark, …) counts for presence, dwell and attention like any
 other; its probabilities, valence and expressiveness are NaN and count nowhere.
@@ -31,9 +31,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+
+    from db.rollups import ExposureArrays, SecondArrays
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -48,8 +50,11 @@ MAX_READING_SPAN_S = 0.5
 WATCHER_ATTENTION_S = 0.5
 """Uninterrupted attention that makes a viewer a watcher."""
 
-DEFAULT_FRAME_INTERVAL_S = 1 / 30
-"""Span of a lone reading in a session whose frame rate is not known."""
+HELD_SHARE = 0.5
+"""Attention for at least this share of an ad's length means that it held the viewer."""
+
+LONE_READING_S = 0.1
+"""Span of a reading without any other of its viewer in its play: ten readings a second are the rule."""
 
 ATTRACTION_WINDOW_S = 8
 """Attraction looks for surprise in the ad's first eight seconds."""
@@ -73,54 +78,15 @@ BOOTSTRAP_DRAWS = 2000
 CONFIDENCE = 0.95
 
 _MAX_SPAN_US = MAX_READING_SPAN_S * 1e6
+VALENCE, EXPRESSIVENESS = len(EMOTIONS), len(EMOTIONS) + 1
+"""Places of these sums behind those of the probabilities."""
+
 _HAPPY = EMOTIONS.index("happy")
 _SURPRISE = EMOTIONS.index("surprise")
-_NEUTRAL = EMOTIONS.index("neutral")
 _CELLS_PER_CHUNK = 2_000_000
 
 
 # --- readings ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class AdReadings:
-    """The readings of one ad, all its plays together, sorted by play, viewer and time. All arrays have length `n`.
-
-    Attributes:
-        play: Which play each reading belongs to (any integer that identifies it).
-        viewer: Which viewer.
-        at_us: When, in microseconds of UTC.
-        span_us: The time it stands for, in microseconds, from `reading_spans_us`.
-        position_ms: Position in the ad in milliseconds; NaN where it is not known.
-        probabilities: Shape `(n, 7)`, in the order of `EMOTIONS`; NaN, as the next three, where the emotion is withheld.
-        valence: -1 to 1.
-        expressiveness: 0 to 1.
-        corrected: Valence minus the viewer's own baseline, from `baseline_corrected_valence`; NaN where there is none.
-        attentive: Whether the face was turned to the screen.
-        uncertain: Whether the classifier was unsure. Such a reading counts like any other: leaving it out would favour
-            strong expressions. The share of uncertain readings is reported beside the figures. Says nothing where the
-            emotion is withheld.
-    """
-
-    play: Ints
-    viewer: Ints
-    at_us: Ints
-    span_us: Floats
-    position_ms: Floats
-    probabilities: Floats
-    valence: Floats
-    expressiveness: Floats
-    corrected: Floats
-    attentive: Bools
-    uncertain: Bools
-
-    def __len__(self) -> int:
-        return int(self.viewer.size)
-
-    @property
-    def has_emotion(self) -> Bools:
-        """Which readings have an emotion, and none withheld."""
-        return np.isfinite(self.valence)
 
 
 def sort_readings(play: Ints, viewer: Ints, at_us: Ints) -> NDArray[np.intp]:
@@ -128,8 +94,8 @@ def sort_readings(play: Ints, viewer: Ints, at_us: Ints) -> NDArray[np.intp]:
     return np.asarray(np.lexsort((at_us, viewer, play)), dtype=np.intp)
 
 
-def _group_starts(*keys: Ints) -> Bools:
-    """Returns a mask, true at the first reading of each run of equal keys; the keys are sorted."""
+def group_starts(*keys: Ints) -> Bools:
+    """Returns a mask `(n,)`, true at the first reading of each run of equal keys; the keys, `(n,)` each, are sorted."""
     size = keys[0].size
     starts = np.zeros(size, dtype=np.bool_)
     if size:
@@ -153,33 +119,32 @@ def grouped_median(groups: Ints, values: Floats) -> tuple[Ints, Floats]:
         return np.empty(0, dtype=np.int64), np.empty(0)
     order = np.lexsort((values, groups))
     groups, values = groups[order], values[order]
-    first = np.flatnonzero(_group_starts(groups))
+    first = np.flatnonzero(group_starts(groups))
     counts = np.diff(np.append(first, groups.size))
     return groups[first], (values[first + (counts - 1) // 2] + values[first + counts // 2]) / 2
 
 
-def reading_spans_us(play: Ints, viewer: Ints, at_us: Ints, play_end_us: Ints, nominal_us: float) -> Floats:
+def reading_spans_us(play: Ints, viewer: Ints, at_us: Ints, play_end_us: Ints) -> Floats:
     """The time for which each reading stands, in microseconds.
 
     `span_i = min(t_{i+1} - t_i, 0.5 s)`, where `t_{i+1}` is the same viewer's next reading in the same play. The
-    last one stands for the median of that viewer's intervals in that play, a lone one for the nominal interval of
-    the session's frames, both at most 0.5 s. No span reaches beyond the end of its play.
+    last one stands for the median of that viewer's intervals in that play, at most 0.5 s, a lone one for 0.1 s. No
+    span reaches beyond the end of its play.
 
     Source: our definition. Sums of spans neither depend on the frame rate nor grow across holes in the data.
 
     Args:
         play, viewer, at_us: Shape `(n,)`, sorted by play, viewer, time.
         play_end_us: Shape `(n,)`, the end of each reading's play; the largest int64 where it has none.
-        nominal_us: The session's nominal interval between frames.
 
     Returns:
-        Shape `(n,)`, each 0 to 500,000. Multiples of half a microsecond (lone readings apart), so that sums are exact.
+        Shape `(n,)`, each 0 to 500,000. Multiples of half a microsecond, so that sums are exact.
     """
     size = at_us.size
-    spans = np.full(size, min(nominal_us, _MAX_SPAN_US))
+    spans = np.full(size, LONE_READING_S * 1e6)
     if not size:
         return spans
-    starts = _group_starts(play, viewer)
+    starts = group_starts(play, viewer)
     group = np.cumsum(starts) - 1
     followed = np.append(~starts[1:], False)
     interval = np.diff(at_us, append=at_us[-1]).astype(np.float64)
@@ -193,7 +158,7 @@ def reading_spans_us(play: Ints, viewer: Ints, at_us: Ints, play_end_us: Ints, n
     return np.asarray(np.minimum(spans, left))
 
 
-def baseline_corrected_valence(
+def valence_baselines(
     play: Ints,
     viewer: Ints,
     position_ms: Floats,
@@ -203,12 +168,12 @@ def baseline_corrected_valence(
     between_viewer: Ints,
     between_valence: Floats,
 ) -> Floats:
-    """Valence minus the viewer's own baseline: `v - median(v of the same viewer before the ad can have worked)`.
+    """The valence that a viewer came with: `median(v of the same viewer before the ad can have worked)`.
 
     The baseline of a viewer for one play is the median over the readings of the play's first second together with the
     viewer's readings in the time between ads just before that play, where there are any. A viewer who came later
-    and was not seen before has no baseline: the readings are NaN and do not count. Readings without a valence (NaN) count
-    for no baseline and stay NaN.
+    and was not seen before has no baseline. Readings without a valence (NaN) count for none. Baseline-corrected valence
+    is valence minus this.
 
     Source: the usual correction for resting faces ("always sad when neutral"); the first second as in iMotions'
     baseline.
@@ -219,7 +184,7 @@ def baseline_corrected_valence(
         between_viewer, between_valence: Shape `(m,)`.
 
     Returns:
-        Shape `(n,)`, -2 to 2; NaN without a baseline.
+        Shape `(n,)`, -1 to 1, the same for all readings of a viewer in a play; NaN without a baseline.
     """
     size = valence.size
     if not size:
@@ -233,68 +198,33 @@ def baseline_corrected_valence(
     everything = np.concatenate([valence, between_valence])
     in_baseline = np.concatenate([early, np.ones(between_valence.size, dtype=np.bool_)]) & np.isfinite(everything)
     known, medians = grouped_median(group[in_baseline], everything[in_baseline])
-    baseline = np.full(size, np.nan)
-    if known.size:
-        place = np.minimum(np.searchsorted(known, group[:size]), known.size - 1)
-        baseline = np.where(known[place] == group[:size], medians[place], np.nan)
-    return np.asarray(valence - baseline)
+    if not known.size:
+        return np.full(size, np.nan)
+    place = np.minimum(np.searchsorted(known, group[:size]), known.size - 1)
+    return np.where(known[place] == group[:size], medians[place], np.nan)
 
 
-# --- audience ---------------------------------------------------------------------------------------------------------
+def longest_runs_us(starts: Bools, at_us: Ints, span_us: Floats, attentive: Bools) -> Floats:
+    """The longest attention without interruption of each viewer in each play, in microseconds.
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Exposures:
-    """One entry for each viewer and play in which the viewer was in view. All arrays have length `e`.
-
-    Attributes:
-        play, viewer: Who saw which play.
-        dwell_s: Time in view: the sum of the spans (Quividi: dwell time).
-        attention_s: Time attentive: the sum of the spans of attentive readings, at most `dwell_s` (Quividi:
-            attention time).
-        longest_attention_s: The longest attention without interruption: spans of consecutive attentive readings,
-            summed. A reading that is not attentive interrupts, and so do more than 0.5 s without a reading.
-    """
-
-    play: Ints
-    viewer: Ints
-    dwell_s: Floats
-    attention_s: Floats
-    longest_attention_s: Floats
-
-    @property
-    def watched(self) -> Bools:
-        """Whether the viewer was attentive for at least 0.5 s without interruption."""
-        return np.asarray(self.longest_attention_s >= WATCHER_ATTENTION_S)
-
-
-def exposures(play: Ints, viewer: Ints, at_us: Ints, span_us: Floats, attentive: Bools) -> Exposures:
-    """Adds readings up to one entry per viewer and play.
+    Spans of consecutive attentive readings are summed. A reading that is not attentive interrupts, and so do more than
+    0.5 s without a reading.
 
     Args:
-        play, viewer, at_us, span_us, attentive: Shape `(n,)`, sorted by play, viewer, time.
+        starts: Shape `(n,)`, true at the first reading of each viewer and play.
+        at_us, span_us, attentive: Shape `(n,)`, sorted by play, viewer, time.
 
     Returns:
-        The exposures, sorted by play and viewer.
+        One for each true entry of `starts`.
     """
-    if not at_us.size:
-        none = np.empty(0, dtype=np.int64)
-        return Exposures(none, none, np.empty(0), np.empty(0), np.empty(0))
-    starts = _group_starts(play, viewer)
-    first = np.flatnonzero(starts)
-    group = np.cumsum(starts) - 1
-    attentive_us = np.where(attentive, span_us, 0.0)
     breaks = starts | ~attentive
     breaks[1:] |= ~attentive[:-1] | (np.diff(at_us) > _MAX_SPAN_US)
     run = np.cumsum(breaks) - 1
-    run_us = np.bincount(run, weights=attentive_us)
-    return Exposures(
-        play=play[first],
-        viewer=viewer[first],
-        dwell_s=np.bincount(group, weights=span_us) / 1e6,
-        attention_s=np.bincount(group, weights=attentive_us) / 1e6,
-        longest_attention_s=np.maximum.reduceat(run_us[run], first) / 1e6,
-    )
+    run_us = np.bincount(run, weights=np.where(attentive, span_us, 0.0))
+    return np.asarray(np.maximum.reduceat(run_us[run], np.flatnonzero(starts)))
+
+
+# --- audience ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +235,7 @@ class Audience:
         opportunities: Opportunities to see: different viewers in view in any of the plays (Quividi).
         exposures: Pairs of viewer and play; more than `opportunities` when somebody saw the ad more than once.
         watchers: Different viewers who were attentive for at least 0.5 s without interruption in at least one play.
+        held: Different viewers who in one play watched and were attentive for at least half of the ad's length.
         conversion: `watchers / opportunities` (Quividi); NaN without viewers.
         dwell_s: Time in view, summed over all exposures.
         attention_s: Attentive seconds, summed over all exposures; never more than `dwell_s`.
@@ -316,6 +247,7 @@ class Audience:
     opportunities: int
     exposures: int
     watchers: int
+    held: int
     conversion: float
     dwell_s: float
     attention_s: float
@@ -323,11 +255,18 @@ class Audience:
     attraction_ratio: float
 
 
-def audience(entries: Exposures) -> Audience:
-    """Counts viewers, watchers, dwell and attention over the exposures of one ad (or of a whole session)."""
-    viewers, index = np.unique(entries.viewer, return_inverse=True)
+def audience(entries: ExposureArrays, duration_s: Floats | float = math.nan) -> Audience:
+    """Counts viewers, watchers, dwell and attention over the exposures of one ad (or of a whole session).
+
+    Args:
+        entries: The exposures.
+        duration_s: The ad's length, or that of each exposure's ad, shape `(e,)`; without it nobody counts as held.
+    """
+    viewers, index = np.unique(entries.viewer_id, return_inverse=True)
     count = int(viewers.size)
-    watchers = int(np.unique(entries.viewer[entries.watched]).size)
+    watched = entries.longest_attention_s >= WATCHER_ATTENTION_S
+    held = watched & (entries.attention_s >= HELD_SHARE * np.asarray(duration_s))
+    watchers = int(np.unique(entries.viewer_id[watched]).size)
     # Exactly rounded sums: the figures then cannot depend on the order in which plays were stored.
     dwell, attention = math.fsum(entries.dwell_s), math.fsum(entries.attention_s)
     mean_dwell = math.nan
@@ -336,8 +275,9 @@ def audience(entries: Exposures) -> Audience:
         mean_dwell = float(per_viewer.mean())
     return Audience(
         opportunities=count,
-        exposures=int(entries.viewer.size),
+        exposures=len(entries),
         watchers=watchers,
+        held=int(np.unique(entries.viewer_id[held]).size),
         conversion=watchers / count if count else math.nan,
         dwell_s=dwell,
         attention_s=attention,
@@ -354,7 +294,7 @@ def count_bins(duration_s: float) -> int:
     return max(1, math.ceil(round(duration_s - SLIVER_S, 6)))
 
 
-def position_bins(position_ms: Floats, duration_s: float) -> tuple[Ints, int]:
+def position_bins(position_ms: Floats, duration_s: float) -> Ints:
     """Puts positions into the seconds `[k, k+1)` of the ad: `k = floor(position / 1 s)`.
 
     The last second also takes a closing sliver of less than 0.1 s and what is up to 0.5 s late, because a screen
@@ -368,7 +308,7 @@ def position_bins(position_ms: Floats, duration_s: float) -> tuple[Ints, int]:
         duration_s: The ad's length in seconds.
 
     Returns:
-        Shape `(n,)`, the second of each reading, and the number of seconds of the curve.
+        Shape `(n,)`, the second of each reading.
     """
     length = count_bins(duration_s)
     known = np.isfinite(position_ms) & (position_ms >= 0)
@@ -376,84 +316,100 @@ def position_bins(position_ms: Floats, duration_s: float) -> tuple[Ints, int]:
     bins[known] = np.floor(position_ms[known] / 1000.0).astype(np.int64)
     late = known & (bins >= length) & (np.where(known, position_ms, 0.0) < (duration_s + OVERRUN_S) * 1000.0)
     bins[late] = length - 1
-    return bins, max(length, int(bins.max(initial=-1)) + 1)
+    return bins
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ViewerBins:
-    """Sums and counts per viewer and second, from which every curve follows.
+class Cells:
+    """What each viewer did in each second of one ad, repeated plays together; `c` pairs of viewer and second with readings.
 
     Attributes:
-        viewers: Shape `(v,)`, rising.
-        counts: Shape `(v, k)`, the number of readings.
-        sums: Shape `(v, k, m)`, the sums of `m` measures over those readings.
+        viewer: Shape `(c,)`, place of the viewer among those of the ad, from 0.
+        second: Shape `(c,)`, from 0.
+        readings, attentive, emotion_readings: Shape `(c,)`, counts.
+        sums: Shape `(c, 9)`, over the readings with an emotion: the probabilities, valence, expressiveness.
+        corrected_readings: Shape `(c,)`, readings with an emotion of viewers who have a baseline.
+        corrected: Shape `(c,)`, the sum of baseline-corrected valence over these.
+        seconds: Length of the ad's curve.
     """
 
-    viewers: Ints
-    counts: Ints
+    viewer: Ints
+    second: Ints
+    readings: Ints
+    attentive: Ints
+    emotion_readings: Ints
     sums: Floats
-
-    def means(self) -> Floats:
-        """Each viewer's mean in each second, shape `(v, k, m)`; NaN where the viewer has no reading."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(self.sums / self.counts[:, :, None])
+    corrected_readings: Ints
+    corrected: Floats
+    seconds: int
 
 
-def viewer_bins(viewer: Ints, bins: Ints, n_bins: int, values: Floats) -> ViewerBins:
-    """Adds readings up by viewer and second, repeated plays together.
+def viewer_seconds(seconds: SecondArrays, exposures: ExposureArrays, duration_s: float) -> Cells:
+    """Adds the entries of one ad up by viewer and second.
 
     Args:
-        viewer: Shape `(n,)`.
-        bins: Shape `(n,)`, the second of each reading, -1 to leave it out.
-        n_bins: Number of seconds `k`.
-        values: Shape `(n, m)`, no NaN where `bins` is 0 or more.
+        seconds, exposures: Those of the ad, each sorted by play and viewer.
+        duration_s: The ad's length.
     """
-    inside = bins >= 0
-    viewers, index = np.unique(viewer[inside], return_inverse=True)
-    cell = index * n_bins + bins[inside]
-    shape = (viewers.size, n_bins)
-    counts = np.bincount(cell, minlength=viewers.size * n_bins).reshape(shape)
-    sums = np.empty((*shape, values.shape[1]))
-    for column in range(values.shape[1]):
-        weights = values[inside, column]
-        sums[:, :, column] = np.bincount(cell, weights=weights, minlength=viewers.size * n_bins).reshape(shape)
-    return ViewerBins(viewers, counts.astype(np.int64), sums)
+    length = max(count_bins(duration_s), int(seconds.second.max(initial=-1)) + 1)
+    viewer = np.unique(seconds.viewer_id, return_inverse=True)[1]
+    cell, index = np.unique(viewer * length + seconds.second, return_inverse=True)
+
+    def added(values: Ints | Floats) -> Floats:
+        return np.bincount(index, weights=values, minlength=cell.size).astype(np.float64)
+
+    # Every second is part of an exposure, and exposures are sorted.
+    known_pairs = _pair(exposures.play_id, exposures.viewer_id, exposures)
+    baseline = exposures.baseline[np.searchsorted(known_pairs, _pair(seconds.play_id, seconds.viewer_id, exposures))]
+    known = np.isfinite(baseline)
+    valence = seconds.sums[:, VALENCE]
+    return Cells(
+        viewer=(cell // length).astype(np.int64),
+        second=(cell % length).astype(np.int64),
+        readings=added(seconds.readings).astype(np.int64),
+        attentive=added(seconds.attentive).astype(np.int64),
+        emotion_readings=added(seconds.emotion_readings).astype(np.int64),
+        sums=np.column_stack([added(column) for column in seconds.sums.T]),
+        corrected_readings=added(np.where(known, seconds.emotion_readings, 0)).astype(np.int64),
+        corrected=added(np.where(known, valence - seconds.emotion_readings * baseline, 0.0)),
+        seconds=length,
+    )
 
 
-def viewer_means(viewer: Ints, values: Floats) -> Floats:
-    """Each viewer's mean over all own readings, shape `(v, m)`, viewers in rising order.
-
-    Args:
-        viewer: Shape `(n,)`.
-        values: Shape `(n, m)`, no NaN.
-    """
-    everything = viewer_bins(viewer, np.zeros(viewer.size, dtype=np.int64), 1, values)
-    return everything.means()[:, 0, :]
+def _pair(play: Ints, viewer: Ints, exposures: ExposureArrays) -> Ints:
+    """One number for each pair of play and viewer, which sorts as the pairs do."""
+    base = int(exposures.viewer_id.max(initial=0)) + 1
+    return np.asarray(np.searchsorted(np.unique(exposures.play_id), play) * base + viewer, dtype=np.int64)
 
 
-def nan_mean(values: Floats) -> Floats:
-    """Mean over the first axis without the NaNs; NaN, not a warning, where nothing is left."""
-    present = np.isfinite(values)
+def mean_by_second(values: Floats, second: Ints, seconds: int) -> Floats:
+    """Mean over viewers in each second, shape `(seconds,)`, of `(c,)` values; NaN where there is nobody."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.where(present, values, 0.0).sum(axis=0) / present.sum(axis=0))
+        return np.asarray(np.bincount(second, values, seconds) / np.bincount(second, minlength=seconds))
 
 
-def nan_median(values: Floats) -> Floats:
-    """Median over the first axis without the NaNs; NaN, not a warning, where nothing is left."""
-    out = np.full(values.shape[1:], np.nan)
-    some = np.isfinite(values).any(axis=0)
-    if some.any():
-        out[some] = np.nanmedian(values[:, some], axis=0)
+def median_by_second(values: Floats, second: Ints, seconds: int) -> Floats:
+    """Median over viewers in each second, shape `(seconds,)`, of `(c,)` values; NaN where there is nobody."""
+    out = np.full(seconds, np.nan)
+    known, medians = grouped_median(second, values)
+    out[known] = medians
     return out
 
 
 def bootstrap_mean_interval(
-    values: Floats, *, seed: int | Sequence[int], draws: int = BOOTSTRAP_DRAWS, confidence: float = CONFIDENCE
+    viewer: Ints,
+    second: Ints,
+    values: Floats,
+    seconds: int,
+    *,
+    seed: int | Sequence[int],
+    draws: int = BOOTSTRAP_DRAWS,
+    confidence: float = CONFIDENCE,
 ) -> tuple[Floats, Floats]:
     """Bootstrap interval of the mean over viewers, drawing **viewers**, not readings, with replacement.
 
-    Each draw takes `v` viewers with all their seconds, so what one viewer did in neighbouring seconds stays
-    together, and averages those present in each second. The limits are the `a` and `1 - a` quantiles of the draws.
+    Each draw takes as many viewers as there are, each with all own seconds, so what one viewer did in neighbouring seconds
+    stays together, and averages those present in each second. The limits are the `a` and `1 - a` quantiles of the draws.
     With few viewers the plain percentile interval (`a = 2.5 %`) is too narrow; so `a = Phi(-sqrt(n / (n - 1)) * t)`,
     with `t` the 97.5 % quantile of Student's distribution with `n - 1` degrees of freedom and `n` the viewers in
     that second. For many viewers `a` is 2.5 %.
@@ -461,7 +417,8 @@ def bootstrap_mean_interval(
     Source: percentile bootstrap (Efron and Tibshirani 1993), expanded for small samples (Hesterberg 2015).
 
     Args:
-        values: Shape `(v, k)`, each viewer's mean in each second; NaN where the viewer was not in view.
+        viewer, second, values: Shape `(c,)`: whose value, of which second, and the value, no NaN; each pair once.
+        seconds: Number of seconds `k`.
         seed: Seeds the draws: the same data give the same interval, to the last bit.
         draws: How many times the viewers are drawn.
         confidence: 0 to 1.
@@ -470,31 +427,32 @@ def bootstrap_mean_interval(
         Lower and upper limits, shape `(k,)` each. NaN with fewer than two viewers: one viewer says nothing about the
         spread.
     """
-    from scipy.special import ndtr, stdtrit  # noqa: PLC0415 - slow to import
+    from scipy.sparse import csr_array  # noqa: PLC0415 - slow to import, as the next
+    from scipy.special import ndtr, stdtrit  # noqa: PLC0415
 
-    values = values[np.isfinite(values).any(axis=1)]
-    viewers, seconds = values.shape
     low, high = np.full(seconds, np.nan), np.full(seconds, np.nan)
-    present = np.isfinite(values)
-    n = present.sum(axis=0)
+    n = np.bincount(second, minlength=seconds)
     if not (n >= 2).any():
         return low, high
-    filled, counted = np.where(present, values, 0.0), present.astype(np.float64)
+    names, row = np.unique(viewer, return_inverse=True)
+    viewers = names.size
+    # One row per second: a viewer is seen in few of them, so most cells are empty.
+    summed = csr_array((values, (second, row)), shape=(seconds, viewers))
+    counted = csr_array((np.ones(values.size), (second, row)), shape=(seconds, viewers))
     rng = np.random.default_rng(seed)
-    means = np.empty((draws, seconds))
+    means = np.empty((seconds, draws))
     step = max(1, _CELLS_PER_CHUNK // viewers)
     for start in range(0, draws, step):
         rows = min(step, draws - start)
         drawn = rng.integers(0, viewers, size=(rows, viewers)) + np.arange(rows)[:, None] * viewers
-        times = np.bincount(drawn.ravel(), minlength=rows * viewers).reshape(rows, viewers).astype(np.float64)
+        times = np.bincount(drawn.ravel(), minlength=rows * viewers).reshape(rows, viewers).astype(np.float64).T
         with np.errstate(invalid="ignore", divide="ignore"):
-            means[start : start + rows] = (times @ filled) / (times @ counted)
+            means[:, start : start + rows] = (summed @ times) / (counted @ times)
     for k in np.flatnonzero(n >= 2):
         t = stdtrit(n[k] - 1, (1 + confidence) / 2)
         level = float(ndtr(-math.sqrt(n[k] / (n[k] - 1)) * t))
-        column = means[:, k]
         # A draw may miss everybody who was there in this second; it has no mean to count.
-        low[k], high[k] = np.quantile(column[np.isfinite(column)], [level, 1 - level])
+        low[k], high[k] = np.quantile(means[k][np.isfinite(means[k])], [level, 1 - level])
     return low, high
 
 
@@ -558,38 +516,38 @@ class Timeline:
         )
 
 
-def timeline(readings: AdReadings, duration_s: float, *, seed: int | Sequence[int]) -> Timeline:
-    """Computes the curves of one ad; see `Timeline` for the formulas, `position_bins` for the seconds.
+def timeline(cells: Cells, *, seed: int | Sequence[int]) -> Timeline:
+    """Computes the curves of one ad; see `Timeline` for the formulas.
 
     Args:
-        readings: All readings of the ad, repeated plays together.
-        duration_s: The ad's length in seconds.
+        cells: From `viewer_seconds`.
         seed: Seeds the bootstrap.
     """
-    bins, n_bins = position_bins(readings.position_ms, duration_s)
-    attentive = readings.attentive.astype(np.float64)[:, None]
-    attention = viewer_bins(readings.viewer, bins, n_bins, attentive).means()[:, :, 0]
-    columns = np.column_stack([readings.probabilities, readings.valence, readings.expressiveness])
-    means = viewer_bins(readings.viewer, np.where(readings.has_emotion, bins, -1), n_bins, columns).means()
-    emotions, valence = means[:, :, : len(EMOTIONS)], means[:, :, len(EMOTIONS)]
-    corrected_bins = np.where(np.isfinite(readings.corrected), bins, -1)
-    corrected = viewer_bins(readings.viewer, corrected_bins, n_bins, readings.corrected[:, None]).means()[:, :, 0]
-    with np.errstate(invalid="ignore"):
-        over = np.where(np.isfinite(emotions), (emotions > SHARE_THRESHOLD).astype(np.float64), np.nan)
-    low, high = bootstrap_mean_interval(valence, seed=seed)
+    k = cells.seconds
+    read, based = cells.emotion_readings > 0, cells.corrected_readings > 0
+    second = cells.second[read]
+    means = cells.sums[read] / cells.emotion_readings[read][:, None]
+    emotions, valence = means[:, : len(EMOTIONS)], means[:, VALENCE]
+    low, high = bootstrap_mean_interval(cells.viewer[read], second, valence, k, seed=seed)
+
+    def by_emotion(values: Floats, take: Callable[[Floats, Ints, int], Floats] = mean_by_second) -> Floats:
+        return np.column_stack([take(column, second, k) for column in values.T])
+
     return Timeline(
-        n=np.isfinite(attention).sum(axis=0).astype(np.int64),
-        emotion_viewers=np.isfinite(valence).sum(axis=0).astype(np.int64),
-        valence=nan_mean(valence),
+        n=np.bincount(cells.second, minlength=k),
+        emotion_viewers=np.bincount(second, minlength=k),
+        valence=mean_by_second(valence, second, k),
         valence_low=low,
         valence_high=high,
-        valence_median=nan_median(valence),
-        valence_corrected=nan_mean(corrected),
-        expressiveness=nan_mean(means[:, :, len(EMOTIONS) + 1]),
-        attention=nan_mean(attention),
-        probabilities=nan_mean(emotions),
-        probabilities_median=nan_median(emotions),
-        share_over_half=nan_mean(over),
+        valence_median=median_by_second(valence, second, k),
+        valence_corrected=mean_by_second(
+            cells.corrected[based] / cells.corrected_readings[based], cells.second[based], k
+        ),
+        expressiveness=mean_by_second(means[:, EXPRESSIVENESS], second, k),
+        attention=mean_by_second(cells.attentive / cells.readings, cells.second, k),
+        probabilities=by_emotion(emotions),
+        probabilities_median=by_emotion(emotions, median_by_second),
+        share_over_half=by_emotion((emotions > SHARE_THRESHOLD).astype(np.float64)),
     )
 
 
@@ -601,7 +559,7 @@ class Moment:
     """A second of the ad worth looking at.
 
     Attributes:
-        kind: `peak`, `trough`, `steepest_rise`, `attraction` or `impact`.
+        kind: `peak`, `trough`, `steepest_rise`, `attention_drop`, `attraction` or `impact`.
         second: The second `[k, k+1)` of the ad.
         value: The figure there, in the unit of its kind.
     """
@@ -630,12 +588,33 @@ def valence_moments(valence: Floats) -> list[Moment]:
     if not valence[top] > valence[bottom]:
         return []
     found = [Moment("peak", top, float(valence[top])), Moment("trough", bottom, float(valence[bottom]))]
-    rises = np.diff(valence)
+    rise = _steepest("steepest_rise", valence)
+    return found if rise is None else [*found, rise]
+
+
+def attention_drop(attention: Floats) -> Moment | None:
+    """Where viewers turned away: the largest `attention[k-1] - attention[k]`, named after the later second.
+
+    None when the rate never falls, and for fewer than three known seconds; the earliest second wins a tie.
+
+    Source: our definition.
+
+    Args:
+        attention: Shape `(k,)`, attention rate, NaN where unknown.
+    """
+    if np.isfinite(attention).sum() < MIN_SECONDS_FOR_MOMENTS:
+        return None
+    return _steepest("attention_drop", -attention)
+
+
+def _steepest(kind: str, curve: Floats) -> Moment | None:
+    """The largest rise between neighbouring known seconds, at the later one; None when there is none."""
+    rises = np.diff(curve)
     rises = np.where(np.isfinite(rises), rises, -np.inf)
-    steepest = int(rises.argmax())
-    if rises[steepest] > 0:
-        found.append(Moment("steepest_rise", steepest + 1, float(rises[steepest])))
-    return found
+    if not rises.size or rises.max() <= 0:
+        return None
+    place = int(rises.argmax())
+    return Moment(kind, place + 1, float(rises[place]))
 
 
 def attraction_moment(probabilities: Floats) -> Moment | None:
@@ -654,7 +633,7 @@ def attraction_moment(probabilities: Floats) -> Moment | None:
     return Moment("attraction", second, float(surprise[second]))
 
 
-def last_second_happiness(readings: AdReadings, duration_s: float) -> tuple[float, int]:
+def last_second_happiness(entries: ExposureArrays) -> tuple[float, int]:
     """Mean over viewers of each viewer's mean p(happy) in the ad's last second, `[length - 1 s, end]`.
 
     A window of its own rather than the last `[k, k+1)`, which of a video of 8.2 s would be a fifth of a second.
@@ -662,10 +641,8 @@ def last_second_happiness(readings: AdReadings, duration_s: float) -> tuple[floa
     Returns:
         The mean (NaN without viewers) and the number of viewers, both over readings with an emotion.
     """
-    with np.errstate(invalid="ignore"):
-        late = readings.has_emotion & (readings.position_ms >= max(0.0, duration_s - 1.0) * 1000.0)
-    means = viewer_means(readings.viewer[late], readings.probabilities[late][:, [_HAPPY]])[:, 0]
-    return (float(means.mean()) if means.size else math.nan), int(means.size)
+    means = viewer_means(entries.viewer_id, entries.end_happy[:, None], entries.end_readings)
+    return (float(means.mean()) if means.size else math.nan), int(means.shape[0])
 
 
 def impact(probabilities: Floats, last_second: float) -> Moment | None:
@@ -703,7 +680,7 @@ class Reaction:
         uncertain_share: Share of the readings with an emotion that were uncertain.
         peak_valence: The highest value of the valence curve.
         attraction, impact: The moments of these names.
-        moments: All key moments: of the valence curve, then attraction, then impact.
+        moments: All key moments: of the valence curve, then attention drop, attraction and impact.
         timeline: The curves, seconds with too few viewers masked.
     """
 
@@ -723,41 +700,60 @@ class Reaction:
     timeline: Timeline
 
 
-def reaction(readings: AdReadings, duration_s: float, *, seed: Sequence[int], min_viewers: int = 1) -> Reaction:
+def viewer_means(viewer: Ints, sums: Floats, counts: Ints) -> Floats:
+    """Each viewer's mean over all own readings, shape `(v, m)`, viewers in rising order; those without any are left out.
+
+    Args:
+        viewer, counts: Shape `(e,)`, whose sums, and over how many readings.
+        sums: Shape `(e, m)`.
+    """
+    some = counts > 0
+    names, index = np.unique(viewer[some], return_inverse=True)
+    number = np.bincount(index, counts[some], names.size)
+    return np.column_stack([np.bincount(index, column[some], names.size) / number for column in sums.T])
+
+
+def reaction(
+    entries: ExposureArrays, seconds: SecondArrays, duration_s: float, *, seed: Sequence[int], min_viewers: int = 1
+) -> Reaction:
     """Computes all reactions to one ad; see `Reaction` for the formulas.
 
     Args:
-        readings: All readings of the ad, repeated plays together.
+        entries, seconds: Those of the ad, repeated plays together.
         duration_s: The ad's length in seconds.
         seed: Seeds the bootstrap; the curve and the mean of the ad draw from different streams.
         min_viewers: A second with fewer viewers is masked, and no moment is read from it.
     """
-    read = readings.has_emotion
-    columns = np.column_stack([readings.probabilities, readings.valence, readings.expressiveness])
-    means = viewer_means(readings.viewer[read], columns[read])
-    overall = nan_mean(means)
+    means = viewer_means(entries.viewer_id, entries.sums, entries.emotion_readings)
+    viewers = means.shape[0]
+    overall = means.mean(axis=0) if viewers else np.full(means.shape[1], np.nan)
     probabilities = overall[: len(EMOTIONS)]
-    low, high = bootstrap_mean_interval(means[:, [len(EMOTIONS)]], seed=[*seed, 1])
-    known = np.isfinite(readings.corrected)
-    corrected = viewer_means(readings.viewer[known], readings.corrected[known][:, None])
-    curves = timeline(readings, duration_s, seed=[*seed, 0]).masked(min_viewers)
-    last_second, last_viewers = last_second_happiness(readings, duration_s)
+    low, high = bootstrap_mean_interval(
+        np.arange(viewers), np.zeros(viewers, dtype=np.int64), means[:, VALENCE], 1, seed=[*seed, 1]
+    )
+    known = np.isfinite(entries.baseline)
+    shifted = entries.sums[known, VALENCE] - entries.emotion_readings[known] * entries.baseline[known]
+    corrected = viewer_means(entries.viewer_id[known], shifted[:, None], entries.emotion_readings[known])
+    curves = timeline(viewer_seconds(seconds, entries, duration_s), seed=[*seed, 0]).masked(min_viewers)
+    last_second, last_viewers = last_second_happiness(entries)
     attraction = attraction_moment(curves.probabilities)
     impact_moment = impact(curves.probabilities, last_second if last_viewers >= min_viewers else math.nan)
+    others = (attention_drop(curves.attention), attraction, impact_moment)
     peaks = curves.valence[np.isfinite(curves.valence)]
+    read = int(entries.emotion_readings.sum())
     return Reaction(
-        emotion_viewers=int(means.shape[0]),
+        emotion_viewers=viewers,
         mean_probabilities=probabilities,
-        dominant_emotion=EMOTIONS[int(probabilities.argmax())] if np.isfinite(probabilities).all() else None,
-        mean_valence=float(overall[len(EMOTIONS)]),
+        dominant_emotion=EMOTIONS[int(probabilities.argmax())] if viewers else None,
+        mean_valence=float(overall[VALENCE]),
         mean_valence_low=float(low[0]),
         mean_valence_high=float(high[0]),
-        mean_valence_corrected=float(nan_mean(corrected)[0]),
-        expressiveness=float(overall[len(EMOTIONS) + 1]),
-        uncertain_share=float(readings.uncertain[read].mean()) if read.any() else math.nan,
+        mean_valence_corrected=float(corrected.mean()) if corrected.size else math.nan,
+        expressiveness=float(overall[EXPRESSIVENESS]),
+        uncertain_share=int(entries.uncertain.sum()) / read if read else math.nan,
         peak_valence=float(peaks.max()) if peaks.size else math.nan,
         attraction=attraction,
         impact=impact_moment,
-        moments=tuple(valence_moments(curves.valence)) + tuple(m for m in (attraction, impact_moment) if m is not None),
+        moments=(*valence_moments(curves.valence), *(moment for moment in others if moment is not None)),
         timeline=curves,
     )

@@ -12,26 +12,27 @@ import csv
 import io
 import math
 from collections import Counter
-from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from dataclasses import dataclass, fields
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from db.play_log import gaps_of, presence, shown_plays
+from db.play_log import shown_plays
+from db.rollups import ExposureArrays, Scope, read_log
 from monitor.reports import metrics
 from monitor.reports.errors import ReportError
+from monitor.reports.gaps import covered_us, microseconds
+from monitor.reports.roll_up import roll_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import tzinfo
+    from datetime import datetime, tzinfo
 
     from sqlalchemy.engine import Engine
 
     from db.play_log import ShownPlay
     from db.queries import GapInfo
-    from monitor.reports.metrics import Exposures, Floats, Ints
 
 GROUPS = ("ad", "hour", "day", "site")
 """What rows can be made by."""
@@ -54,9 +55,6 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet takes a text that begins so for a formula."""
 
 _DECIMALS = 3
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_MICROSECOND = timedelta(microseconds=1)
-_VIEWERS_PER_SESSION = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,26 +79,20 @@ class _Seen:
     """Who was there during the verified plays.
 
     Attributes:
-        exposures: Of all verified plays, sorted by play; a viewer's number is unique over all sessions here.
+        exposures: Of all plays, sorted by play.
         measured_s: For each verified play, by its id, for how long faces could be measured.
     """
 
-    exposures: Exposures
+    exposures: ExposureArrays
     measured_s: dict[int, float]
 
-    def of(self, plays: Iterable[ShownPlay]) -> Exposures:
+    def of(self, plays: Iterable[ShownPlay]) -> ExposureArrays:
         """The exposures of some plays."""
         ids = np.array([play.id for play in plays], dtype=np.int64)
-        firsts, ends = (np.searchsorted(self.exposures.play, ids, side) for side in ("left", "right"))
+        firsts, ends = (np.searchsorted(self.exposures.play_id, ids, side) for side in ("left", "right"))
         stretches = [np.arange(first, end) for first, end in zip(firsts.tolist(), ends.tolist(), strict=True)]
         chosen = np.concatenate([np.empty(0, dtype=np.int64), *stretches])
-        return metrics.Exposures(
-            self.exposures.play[chosen],
-            self.exposures.viewer[chosen],
-            self.exposures.dwell_s[chosen],
-            self.exposures.attention_s[chosen],
-            self.exposures.longest_attention_s[chosen],
-        )
+        return ExposureArrays(**{f.name: getattr(self.exposures, f.name)[chosen] for f in fields(ExposureArrays)})
 
 
 def proof_of_play(
@@ -141,7 +133,8 @@ def proof_of_play(
     if min_viewers < 1:
         raise ReportError(f"Invalid min_viewers: expected 1 or more, received {min_viewers}.")
     plays = shown_plays(engine, since, until, site, replays=replays)
-    seen = _seen(engine, [play for play in plays if _verified(play, replays=replays)])
+    scope = Scope(site=site, since=since, until=until, replays=replays)
+    seen = _seen(engine, scope, [play for play in plays if _verified(play, replays=replays)])
     names = {play.ad_id: play.name for play in plays}
     agreed = {**({} if other_price is None else dict.fromkeys(names, other_price)), **(prices or {})}
     by_row: dict[tuple[str, ...], list[ShownPlay]] = {}
@@ -204,66 +197,24 @@ def _value(play: ShownPlay, group: str, zone: tzinfo | None) -> str:
     return local.strftime("%Y-%m-%d %H:00" if group == "hour" else "%Y-%m-%d")
 
 
-def _seen(engine: Engine, plays: Sequence[ShownPlay]) -> _Seen:
-    gaps = gaps_of(engine, {play.session for play in plays})
-    found: list[Exposures] = []
+def _seen(engine: Engine, scope: Scope, plays: Sequence[ShownPlay]) -> _Seen:
+    log = read_log(engine, scope, roll_up, seconds=False)
+    gaps: dict[int, list[GapInfo]] = {}
+    for gap in log.gaps:
+        gaps.setdefault(gap.session_id, []).append(gap)
     measured_s: dict[int, float] = {}
     for session, some in groupby(plays, key=lambda play: play.session):
         mine = list(some)
         starts, ends = (
-            np.array([_us(moment) for moment in moments]) for moments in zip(*map(_stretch, mine), strict=True)
+            np.array([microseconds(moment) for moment in moments]) for moments in zip(*map(_stretch, mine), strict=True)
         )
-        lost = _covered_us(gaps.get(session, []), ends) - _covered_us(gaps.get(session, []), starts)
-        measured_s.update(zip((play.id for play in mine), ((ends - starts - lost) / 1e6).tolist(), strict=True))
-        fps = mine[0].fps
-        nominal_us = 1e6 / fps if fps else metrics.DEFAULT_FRAME_INTERVAL_S * 1e6
-        end_of = dict(zip((play.id for play in mine), ends.tolist(), strict=True))
-        for read in presence(engine, mine):
-            play_end = np.array([end_of[play] for play in read.play_id.tolist()], dtype=np.int64)
-            spans = metrics.reading_spans_us(read.play_id, read.viewer, read.at_us, play_end, nominal_us)
-            viewer = session * _VIEWERS_PER_SESSION + read.viewer
-            found.append(metrics.exposures(read.play_id, viewer, read.at_us, spans, read.attentive))
-    return _Seen(_joined(found), measured_s)
+        measured = (ends - starts - covered_us(gaps.get(session, []), starts, ends)) / 1e6
+        measured_s.update(zip((play.id for play in mine), measured.tolist(), strict=True))
+    return _Seen(log.exposures, measured_s)
 
 
 def _stretch(play: ShownPlay) -> tuple[datetime, datetime]:
     return play.started_at, play.ended_at or play.started_at
-
-
-def _joined(parts: Sequence[Exposures]) -> Exposures:
-    """All of them, sorted by play."""
-    none = np.empty(0, dtype=np.int64)
-    play = np.concatenate([none, *(part.play for part in parts)])
-    order = np.argsort(play, kind="stable")
-    return metrics.Exposures(
-        play[order],
-        np.concatenate([none, *(part.viewer for part in parts)])[order],
-        np.concatenate([np.empty(0), *(part.dwell_s for part in parts)])[order],
-        np.concatenate([np.empty(0), *(part.attention_s for part in parts)])[order],
-        np.concatenate([np.empty(0), *(part.longest_attention_s for part in parts)])[order],
-    )
-
-
-def _us(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def _covered_us(gaps: Sequence[GapInfo], moments: Ints) -> Floats:
-    """For how long, up to each moment, nothing could be measured; overlapping causes count once."""
-    last = int(moments.max())
-    edges: list[int] = []
-    for gap in gaps:
-        start = _us(gap.started_at)
-        end = max(start, last if gap.ended_at is None else _us(gap.ended_at))
-        if edges and start <= edges[-1]:
-            edges[-1] = max(edges[-1], end)
-        else:
-            edges += [start, end]
-    if not edges:
-        return np.zeros(moments.size)
-    lengths = np.diff(edges)
-    lengths[1::2] = 0
-    return np.asarray(np.interp(moments, edges, np.concatenate([[0], np.cumsum(lengths)])), np.float64)
 
 
 def _figures(

@@ -1,4 +1,4 @@
-"""From the data of one session to its report: the JSON document with the stable keys of the product.
+"""From the data of one or several sessions to their report: the JSON document with the stable keys of the product.
 
 Keys that the product promises are always there; other keys may be added. What is not known is None, never 0 and never
 NaN. What rests on fewer viewers than asked for is None too, and `withheld` says so. `docs/metrics.md` explains every
@@ -11,28 +11,31 @@ import hashlib
 import math
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from datetime import timezone
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from db.records import WITHHELD_REASONS
+from db.rollups import ExposureArrays, SecondArrays
 from monitor.reports import metrics
 from monitor.reports.errors import ReportError
+from monitor.reports.gaps import covered_us, microseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
-    from numpy.typing import NDArray
-
-    from db.queries import AdInfo, GapInfo, PlayInfo, SessionData, SessionInfo
-    from monitor.reports.metrics import AdReadings, Audience, Exposures, Floats, Ints, Moment, Reaction, Timeline
+    from db.queries import AdInfo, GapInfo, PlayInfo, SessionInfo
+    from monitor.reports.metrics import Audience, Floats, Moment, Reaction, Timeline
+    from monitor.reports.report_data import ReportData, Scope
 
 REPORT_VERSION = 1
 """Rises when a key of the document changes its meaning or goes away."""
 
 AUDIENCE_FIGURES = (
     "watchers",
+    "held",
     "conversion",
     "exposures",
     "dwell_s",
@@ -59,21 +62,31 @@ EMOTION_CURVES = ("timeline.valence", "timeline.expressiveness", "timeline.proba
 
 SESSION_FIGURES = ("watchers", "dwell_s", "attention_s", "attraction_ratio")
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_MICROSECOND = timedelta(microseconds=1)
-_NO_END = np.iinfo(np.int64).max
+_ONE_OR_NONE = (
+    "kind",
+    "site",
+    "source",
+    "model_name",
+    "model_sha256",
+    "program_version",
+    "end_reason",
+)
+"""What a report on several sessions says of them only where all are the same."""
+
+_Arrays = TypeVar("_Arrays", bound=ExposureArrays | SecondArrays)
 
 
-def build_report(data: SessionData, *, min_viewers: int = 1) -> dict[str, Any]:
-    """Computes the report of one session.
+def build_report(data: ReportData, *, min_viewers: int = 1, scope: Scope | None = None) -> dict[str, Any]:
+    """Computes the report of one or several sessions.
 
     One entry per `ad_id`, all its plays together, in the order of the first play. Only when more than one version of a
     creative (another file, another length) was shown under the same `ad_id` does each get an entry of its own,
     numbered by `version`. The same data give the same document, to the last bit.
 
     Args:
-        data: From `db.queries.load_session`.
+        data: From `report_data.load_report_data`.
         min_viewers: Figures about fewer viewers than this are withheld: 1 on the device, 5 for reports that are shared.
+        scope: What was asked for; the report repeats it.
 
     Returns:
         The document; it only holds what JSON can hold.
@@ -83,22 +96,28 @@ def build_report(data: SessionData, *, min_viewers: int = 1) -> dict[str, Any]:
     """
     if min_viewers < 1:
         raise ReportError(f"Invalid min_viewers: expected 1 or more, received {min_viewers}.")
-    session = _Session.of(data)
-    ads = [_ad_entry(session, rows, version, min_viewers) for rows, version in _entries(data)]
-    withheld = [entry for _, found in ads for entry in found]
-    summary, withheld_of_session = _session_entry(session, min_viewers)
+    log = _Log.of(data)
+    ads = [_ad_entry(log, rows, version, min_viewers) for rows, version in _entries(data.ads)]
+    summary, withheld = _session_entry(log, min_viewers)
     return {
         "report": {
             "version": REPORT_VERSION,
             "min_viewers": min_viewers,
             "confidence": metrics.CONFIDENCE,
             "bootstrap_draws": metrics.BOOTSTRAP_DRAWS,
+            "scope": {
+                "sessions": len(data.sessions),
+                "site": None if scope is None else scope.site,
+                "since": None if scope is None else utc_text(scope.since),
+                "until": None if scope is None else utc_text(scope.until),
+            },
         },
         "session": summary,
+        "sessions": [_short_entry(info) for info in data.sessions],
         "ads": [entry for entry, _ in ads],
         "gaps": [_gap_entry(gap) for gap in data.gaps],
-        "withheld": withheld_of_session + withheld,
-        "quality": _quality(session),
+        "withheld": withheld + [entry for _, found in ads for entry in found],
+        "quality": _quality(log),
     }
 
 
@@ -113,113 +132,68 @@ def utc_text(moment: datetime | None) -> str | None:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Session:
-    """One session, its readings during plays sorted and given spans and baselines."""
+class _Log:
+    """The sessions, and for how long each play was on the screen and could be measured.
 
-    data: SessionData
-    during: AdReadings
-    exposures: Exposures
-    started_us: int
-    ended_us: int
-    """The session's end; while it runs, the last moment known."""
+    Attributes:
+        data: What was read.
+        ended_us: When each session ended, by its id; while it runs, the last moment known.
+        shown_s: For how long each play was shown, by its id.
+        measured_us: How much of each play no gap covers, by its id.
+        gap_us: How much of each session gaps cover, by its id.
+    """
+
+    data: ReportData
+    ended_us: dict[int, int]
+    shown_s: dict[int, float]
+    measured_us: dict[int, float]
+    gap_us: dict[int, float]
 
     @classmethod
-    def of(cls, data: SessionData) -> _Session:
-        readings = data.readings
-        started_us, ended_us = _microseconds(data.info.started_at), _last_moment(data)
-        in_play = readings.play_id >= 0
-        order = np.flatnonzero(in_play)
-        order = order[metrics.sort_readings(readings.play_id[order], readings.viewer[order], readings.at_us[order])]
-        play, viewer, at_us = readings.play_id[order], readings.viewer[order], readings.at_us[order]
-        position_ms, valence = readings.position_ms[order], readings.valence[order]
-        between = ~in_play
-        during = metrics.AdReadings(
-            play=play,
-            viewer=viewer,
-            at_us=at_us,
-            span_us=metrics.reading_spans_us(play, viewer, at_us, _play_ends(data, play), _nominal_us(data.info)),
-            position_ms=position_ms,
-            probabilities=readings.probabilities[order],
-            valence=valence,
-            expressiveness=readings.expressiveness[order],
-            corrected=metrics.baseline_corrected_valence(
-                play,
-                viewer,
-                position_ms,
-                valence,
-                between_play=_next_play(data.plays, readings.at_us[between]),
-                between_viewer=readings.viewer[between],
-                between_valence=readings.valence[between],
-            ),
-            attentive=readings.attentive[order],
-            uncertain=readings.uncertain[order],
-        )
-        exposures = metrics.exposures(play, viewer, at_us, during.span_us, during.attentive)
-        return cls(data, during, exposures, started_us, ended_us)
-
-    def of_plays(self, plays: Iterable[PlayInfo]) -> AdReadings:
-        """Returns the readings of some plays, still sorted."""
-        chosen = np.isin(self.during.play, np.array([play.id for play in plays], dtype=np.int64))
-        return _take(self.during, chosen)
+    def of(cls, data: ReportData) -> _Log:
+        plays: dict[int, list[PlayInfo]] = {info.id: [] for info in data.sessions}
+        gaps: dict[int, list[GapInfo]] = {info.id: [] for info in data.sessions}
+        for play in data.plays:
+            plays[play.session_id].append(play)
+        for gap in data.gaps:
+            gaps[gap.session_id].append(gap)
+        log = cls(data, {}, {}, {}, {})
+        for info in data.sessions:
+            mine = plays[info.id]
+            ended = log.ended_us[info.id] = _last_moment(info, mine, data.last_seen.get(info.id))
+            starts = np.array([microseconds(play.started_at) for play in mine], dtype=np.int64)
+            ends = np.array([ended if p.ended_at is None else microseconds(p.ended_at) for p in mine], dtype=np.int64)
+            on_us = np.maximum(ends - starts, 0)
+            measured = on_us - covered_us(gaps[info.id], starts, starts + on_us)
+            log.measured_us.update(zip((play.id for play in mine), measured.tolist(), strict=True))
+            for play, us in zip(mine, on_us.tolist(), strict=True):
+                log.shown_s[play.id] = us / 1e6 if play.shown_ms is None else play.shown_ms / 1000.0
+            start = np.array([microseconds(info.started_at)], dtype=np.int64)
+            end = np.maximum(start, ended)
+            log.gap_us[info.id] = float(covered_us(gaps[info.id], start, end)[0])
+        return log
 
 
-def _take(readings: AdReadings, chosen: NDArray[np.bool_]) -> AdReadings:
-    return metrics.AdReadings(
-        play=readings.play[chosen],
-        viewer=readings.viewer[chosen],
-        at_us=readings.at_us[chosen],
-        span_us=readings.span_us[chosen],
-        position_ms=readings.position_ms[chosen],
-        probabilities=readings.probabilities[chosen],
-        valence=readings.valence[chosen],
-        expressiveness=readings.expressiveness[chosen],
-        corrected=readings.corrected[chosen],
-        attentive=readings.attentive[chosen],
-        uncertain=readings.uncertain[chosen],
-    )
+def _last_moment(info: SessionInfo, plays: Iterable[PlayInfo], last_seen: datetime | None) -> int:
+    if info.ended_at is not None:
+        return microseconds(info.ended_at)
+    moments = [info.started_at, last_seen or info.started_at, *(play.ended_at or play.started_at for play in plays)]
+    return max(map(microseconds, moments))
 
 
-def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def _last_moment(data: SessionData) -> int:
-    if data.info.ended_at is not None:
-        return _microseconds(data.info.ended_at)
-    moments = [data.info.started_at, *(play.ended_at or play.started_at for play in data.plays)]
-    last_reading = int(data.readings.at_us.max()) if len(data.readings) else 0
-    return max(last_reading, *(_microseconds(moment) for moment in moments))
-
-
-def _nominal_us(info: SessionInfo) -> float:
-    if info.fps is not None and info.fps > 0:
-        return 1e6 / info.fps
-    return metrics.DEFAULT_FRAME_INTERVAL_S * 1e6
-
-
-def _play_ends(data: SessionData, play: Ints) -> Ints:
-    """Returns for each reading when its play ended: the end of the session for a play that never ended."""
-    open_end = _NO_END if data.info.ended_at is None else _microseconds(data.info.ended_at)
-    ends = {p.id: open_end if p.ended_at is None else _microseconds(p.ended_at) for p in data.plays}
-    ids, index = np.unique(play, return_inverse=True)
-    return np.array([ends.get(int(i), open_end) for i in ids], dtype=np.int64)[index]
-
-
-def _next_play(plays: Iterable[PlayInfo], at_us: Ints) -> Ints:
-    """Returns for each reading between ads the play that comes next; -1 after the last one."""
-    ordered = sorted(plays, key=lambda play: play.started_at)
-    starts = np.array([_microseconds(play.started_at) for play in ordered], dtype=np.int64)
-    ids = np.array([play.id for play in ordered] + [-1], dtype=np.int64)
-    return ids[np.searchsorted(starts, at_us, side="right")]
+def of_plays(arrays: _Arrays, plays: Iterable[PlayInfo]) -> _Arrays:
+    """Returns the entries of some plays, still sorted."""
+    chosen = np.isin(arrays.play_id, np.array([play.id for play in plays], dtype=np.int64))
+    return type(arrays)(**{name: getattr(arrays, name)[chosen] for name in arrays.__dataclass_fields__})
 
 
 # --- one ad -----------------------------------------------------------------------------------------------------------
 
 
-def _entries(data: SessionData) -> list[tuple[list[AdInfo], int | None]]:
+def _entries(ads: Iterable[AdInfo]) -> list[tuple[list[AdInfo], int | None]]:
     """Groups the ads into entries: the versions of each, with a number when there is more than one."""
     by_id: dict[str, list[AdInfo]] = {}
-    for ad in data.ads:
+    for ad in ads:
         by_id.setdefault(ad.ad_id, []).append(ad)
     found: list[tuple[list[AdInfo], int | None]] = []
     for versions in by_id.values():
@@ -231,42 +205,52 @@ def _entries(data: SessionData) -> list[tuple[list[AdInfo], int | None]]:
 
 
 def _ad_entry(
-    session: _Session, rows: list[AdInfo], version: int | None, min_viewers: int
+    log: _Log, rows: list[AdInfo], version: int | None, min_viewers: int
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Computes one entry of `ads`, and what had to be withheld in it."""
     ad = rows[0]
-    plays = [play for play in session.data.plays if play.ad_row_id == ad.ad_row_id]
+    plays = [play for play in log.data.plays if play.ad_row_id == ad.ad_row_id]
     duration_s = ad.duration_ms / 1000.0
-    readings = session.of_plays(plays)
-    people = metrics.audience(_of_plays(session.exposures, plays))
-    reaction = metrics.reaction(readings, duration_s, seed=_seed(ad.ad_id), min_viewers=min_viewers)
+    exposures = of_plays(log.data.exposures, plays)
+    people = metrics.audience(exposures, duration_s)
+    reaction = metrics.reaction(
+        exposures, of_plays(log.data.seconds, plays), duration_s, seed=_seed(ad.ad_id), min_viewers=min_viewers
+    )
     # Nobody was seen is one thing, nobody could be seen another.
-    measured = people.opportunities > 0 or _measured_us(session, plays) > 0
+    measured = people.opportunities > 0 or math.fsum(log.measured_us[play.id] for play in plays) > 0
     entry: dict[str, Any] = {
         "ad_id": ad.ad_id,
         "version": version,
         "name": ad.name,
         "file": ad.file,
+        "sha256": ad.sha256,
         "kind": ad.kind,
         "duration_s": _number(duration_s),
         "brand_at_s": [float(second) for second in ad.brand_at_s],
         "plays": len(plays),
         "outcomes": dict(sorted(Counter(play.outcome or "open" for play in plays).items())),
-        "shown_s": _number(_shown_s(session, plays)),
-        "readings": len(readings),
+        "shown_s": _number(math.fsum(log.shown_s[play.id] for play in plays) if plays else math.nan),
+        "readings": int(exposures.readings.sum()),
         "opportunities": people.opportunities if measured else None,
         "emotion_viewers": reaction.emotion_viewers if measured else None,
         **_audience_figures(people, measured=measured),
         **_reaction_figures(reaction),
         "timeline": _timeline_entries(reaction.timeline),
     }
+    withheld = _withhold(entry, people, reaction, min_viewers)
+    entry["funnel"] = {key: entry[key] for key in ("opportunities", "watchers", "held")}
+    return entry, withheld
+
+
+def _withhold(entry: dict[str, Any], people: Audience, reaction: Reaction, min_viewers: int) -> list[dict[str, Any]]:
+    """Takes out of an entry what rests on too few viewers; returns what is said about it."""
     withheld: list[dict[str, Any]] = []
-    name = {"ad_id": ad.ad_id} if version is None else {"ad_id": ad.ad_id, "version": version}
+    name = {key: entry[key] for key in ("ad_id", "version") if entry[key] is not None}
     if 0 < people.opportunities < min_viewers:
         figures = (*AUDIENCE_FIGURES, *REACTION_FIGURES)
         entry |= {key: [] if key == "moments" else None for key in figures}
         withheld.append({**name, "figures": [*figures, "timeline"], "why": _why(people.opportunities, min_viewers)})
-        return entry, withheld
+        return withheld
     few = 0 < reaction.emotion_viewers < min_viewers
     if few:
         entry |= {key: [] if key == "moments" else None for key in REACTION_FIGURES}
@@ -286,18 +270,7 @@ def _ad_entry(
         why = f"in these seconds the emotion of fewer than {min_viewers} viewers could be read"
         seconds = np.flatnonzero(thin).tolist()
         withheld.append({**name, "figures": [*EMOTION_CURVES, *lost], "seconds": seconds, "why": why})
-    return entry, withheld
-
-
-def _of_plays(exposures: Exposures, plays: Iterable[PlayInfo]) -> Exposures:
-    chosen = np.isin(exposures.play, np.array([play.id for play in plays], dtype=np.int64))
-    return metrics.Exposures(
-        exposures.play[chosen],
-        exposures.viewer[chosen],
-        exposures.dwell_s[chosen],
-        exposures.attention_s[chosen],
-        exposures.longest_attention_s[chosen],
-    )
+    return withheld
 
 
 def _seed(ad_id: str) -> list[int]:
@@ -317,6 +290,7 @@ def _audience_figures(people: Audience, *, measured: bool) -> dict[str, Any]:
     seen = people.opportunities > 0
     return {
         "watchers": people.watchers if measured else None,
+        "held": people.held if measured else None,
         "conversion": _number(people.conversion),
         "exposures": people.exposures if measured else None,
         "dwell_s": _number(people.dwell_s) if seen else None,
@@ -383,44 +357,7 @@ def _by_emotion(values: Floats) -> dict[str, float | None] | None:
     return {emotion: _number(value) for emotion, value in zip(metrics.EMOTIONS, values, strict=True)}
 
 
-def _shown_s(session: _Session, plays: Iterable[PlayInfo]) -> float:
-    """Time on the screen: what the player measured, else the time between start and end; NaN without any play."""
-    shown = []
-    for play in plays:
-        if play.shown_ms is not None:
-            shown.append(play.shown_ms / 1000.0)
-        else:
-            end = session.ended_us if play.ended_at is None else _microseconds(play.ended_at)
-            shown.append(max(0, end - _microseconds(play.started_at)) / 1e6)
-    return math.fsum(shown) if shown else math.nan
-
-
-# --- gaps and quality -------------------------------------------------------------------------------------------------
-
-
-def _merged_gaps(gaps: Iterable[GapInfo], start_us: int, end_us: int) -> list[tuple[int, int]]:
-    """Returns the stretches without measurement inside `[start, end)`, overlapping causes merged."""
-    merged: list[tuple[int, int]] = []
-    for gap in sorted(gaps, key=lambda gap: gap.started_at):
-        begin = max(start_us, _microseconds(gap.started_at))
-        end = end_us if gap.ended_at is None else min(end_us, _microseconds(gap.ended_at))
-        if end <= begin:
-            continue
-        if merged and begin <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
-        else:
-            merged.append((begin, end))
-    return merged
-
-
-def _measured_us(session: _Session, plays: Iterable[PlayInfo]) -> int:
-    """Returns for how long faces could be measured while these plays were on."""
-    total = 0
-    for play in plays:
-        start = _microseconds(play.started_at)
-        end = session.ended_us if play.ended_at is None else _microseconds(play.ended_at)
-        total += max(0, end - start) - sum(e - s for s, e in _merged_gaps(session.data.gaps, start, end))
-    return total
+# --- sessions, gaps and quality ---------------------------------------------------------------------------------------
 
 
 def _gap_entry(gap: GapInfo) -> dict[str, Any]:
@@ -429,14 +366,12 @@ def _gap_entry(gap: GapInfo) -> dict[str, Any]:
         "end": utc_text(gap.ended_at),
         "cause": gap.cause,
         "detail": gap.detail or None,
+        "session": gap.session_id,
     }
 
 
-def _session_entry(session: _Session, min_viewers: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    info = session.data.info
-    people = metrics.audience(session.exposures)
-    known = people.opportunities > 0
-    entry: dict[str, Any] = {
+def _short_entry(info: SessionInfo) -> dict[str, Any]:
+    return {
         "id": info.id,
         "kind": info.kind,
         "site": info.site,
@@ -444,18 +379,41 @@ def _session_entry(session: _Session, min_viewers: int) -> tuple[dict[str, Any],
         "started_at": utc_text(info.started_at),
         "ended_at": utc_text(info.ended_at),
         "end_reason": info.end_reason,
-        "duration_s": None if info.ended_at is None else (info.ended_at - info.started_at).total_seconds(),
-        "model": info.model_name,
-        "model_sha256": info.model_sha256,
-        "program_version": info.program_version,
-        "skipped_ads": list(info.settings.get("skipped_ads", [])),
-        "frames": info.frames,
-        "dropped": info.dropped,
-        "fps": None if info.fps is None else _number(info.fps),
-        "viewers": info.viewers,
-        "static_faces": info.static_faces,
-        "readings": info.readings,
         "plays": info.plays,
+        "viewers": info.viewers,
+        "readings": info.readings,
+    }
+
+
+def _session_entry(log: _Log, min_viewers: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What is said of all sessions together: sums, and what they have in common; None where they differ."""
+    sessions = log.data.sessions
+    people = metrics.audience(log.data.exposures)
+    known = people.opportunities > 0
+    ended = None if any(info.ended_at is None for info in sessions) else max(i.ended_at for i in sessions if i.ended_at)
+    lengths = [(i.ended_at - i.started_at).total_seconds() for i in sessions if i.ended_at is not None]
+    common = {name: _common([getattr(info, name) for info in sessions]) for name in _ONE_OR_NONE}
+    skipped = {(ad["ad_id"], ad["reason"]): ad for info in sessions for ad in info.settings.get("skipped_ads", ())}
+    entry: dict[str, Any] = {
+        "id": sessions[0].id if len(sessions) == 1 else None,
+        "kind": common["kind"],
+        "site": common["site"],
+        "source": common["source"],
+        "started_at": utc_text(min(info.started_at for info in sessions)),
+        "ended_at": utc_text(ended),
+        "end_reason": common["end_reason"],
+        "duration_s": math.fsum(lengths) if len(lengths) == len(sessions) else None,
+        "model": common["model_name"],
+        "model_sha256": common["model_sha256"],
+        "program_version": common["program_version"],
+        "skipped_ads": list(skipped.values()),
+        "frames": _total(info.frames for info in sessions),
+        "dropped": _total(info.dropped for info in sessions),
+        "fps": None if len(sessions) > 1 or sessions[0].fps is None else _number(sessions[0].fps),
+        "viewers": sum(info.viewers for info in sessions),
+        "static_faces": sum(info.static_faces for info in sessions),
+        "readings": sum(info.readings for info in sessions),
+        "plays": sum(info.plays for info in sessions),
         "watchers": people.watchers if known else None,
         "dwell_s": _number(people.dwell_s) if known else None,
         "attention_s": _number(people.attention_s) if known else None,
@@ -468,25 +426,35 @@ def _session_entry(session: _Session, min_viewers: int) -> tuple[dict[str, Any],
     return entry, [{"ad_id": None, "figures": [f"session.{key}" for key in SESSION_FIGURES], "why": why}]
 
 
-def _quality(session: _Session) -> dict[str, Any]:
-    """How much of the session could be measured, and how well."""
-    info, readings = session.data.info, session.data.readings
-    length = session.ended_us - session.started_us
-    gaps = _merged_gaps(session.data.gaps, session.started_us, session.ended_us)
-    missing = sum(end - start for start, end in gaps)
-    read = readings.withheld < 0
-    reasons = np.bincount(readings.withheld[~read], minlength=len(WITHHELD_REASONS))
-    captured = None if info.frames is None or info.dropped is None else info.frames + info.dropped
+def _common(values: Sequence[Any]) -> Any:
+    return values[0] if all(value == values[0] for value in values) else None
+
+
+def _total(values: Iterable[int | None]) -> int | None:
+    """A sum; None where one of the parts is not known."""
+    parts = list(values)
+    return None if None in parts else sum(part for part in parts if part is not None)
+
+
+def _quality(log: _Log) -> dict[str, Any]:
+    """How much of the sessions could be measured, and how well."""
+    sessions = log.data.sessions
+    length = sum(log.ended_us[info.id] - microseconds(info.started_at) for info in sessions)
+    missing = math.fsum(log.gap_us.values())
+    frames, dropped = _total(info.frames for info in sessions), _total(info.dropped for info in sessions)
+    captured = None if frames is None or dropped is None else frames + dropped
+    sorts: Counter[str] = Counter()
+    between = 0
+    for (_, on_ad, sort), count in log.data.counts.items():
+        sorts[sort] += count
+        between += 0 if on_ad else count
+    readings, read = sorts.total(), sorts["certain"] + sorts["uncertain"]
     return {
         "gap_s": missing / 1e6,
         "measured_share": (length - missing) / length if length > 0 else None,
-        "dropped_share": info.dropped / captured if captured and info.dropped is not None else None,
-        "uncertain_share": _number(readings.uncertain[read].mean()) if read.any() else None,
-        "withheld_readings": {
-            reason: int(count) / len(readings) for reason, count in zip(WITHHELD_REASONS, reasons, strict=True)
-        }
-        if len(readings)
-        else None,
-        "readings_between_ads": int((readings.play_id < 0).sum()),
-        "lost_records": info.lost,
+        "dropped_share": dropped / captured if captured and dropped is not None else None,
+        "uncertain_share": sorts["uncertain"] / read if read else None,
+        "withheld_readings": {reason: sorts[reason] / readings for reason in WITHHELD_REASONS} if readings else None,
+        "readings_between_ads": between,
+        "lost_records": _total(info.lost for info in sessions),
     }

@@ -11,6 +11,10 @@ import pytest
 from db.play_log import LoggedPlay
 from db.queries import AdInfo, GapInfo, PlayInfo, ReadingArrays, SessionData, SessionInfo
 from db.records import WITHHELD_REASONS
+from db.rollups import RolledPlay
+from monitor.reports.gaps import microseconds
+from monitor.reports.report_data import ReportData
+from monitor.reports.roll_up import roll_up
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=timezone.utc)
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -38,7 +42,8 @@ class SessionMaker:
     def ad(self, ad_id: str, duration_s: float = 4.0, *, name: str = "", brand=(), row: int | None = None) -> int:
         row = row or len(self.ads) + 1
         length = round(duration_s * 1000)
-        self.ads.append(AdInfo(row, ad_id, name or ad_id.title(), f"{ad_id}.mp4", "video", length, tuple(brand)))
+        label = name or ad_id.title()
+        self.ads.append(AdInfo(row, ad_id, label, f"{ad_id}.mp4", "video", length, tuple(brand), f"{row:064x}"))
         return row
 
     def play(self, ad_row: int, start: float, seconds: float | None, outcome: str = "finished") -> int:
@@ -47,7 +52,7 @@ class SessionMaker:
         ended = None if seconds is None else at(start + seconds)
         shown = None if seconds is None else seconds * 1000.0
         how = None if seconds is None else outcome
-        self.plays.append(PlayInfo(100 + number, number, ad_row, at(start), ended, how, shown, "next", 1.0, None))
+        self.plays.append(PlayInfo(100 + number, number, ad_row, at(start), ended, how, shown, "next", 1.0, None, 7))
         return 100 + number
 
     def reading(
@@ -68,9 +73,35 @@ class SessionMaker:
         self.rows.append((play, viewer, time, position_s * 1000.0, p, attentive, uncertain, reason))
 
     def gap(self, start: float, end: float | None, cause: str = "camera lost", detail: str = "") -> None:
-        self.gaps.append(GapInfo(at(start), None if end is None else at(end), cause, detail))
+        self.gaps.append(GapInfo(at(start), None if end is None else at(end), cause, detail, 7))
 
-    def data(self, *, shuffle: np.random.Generator | None = None) -> SessionData:
+    def data(self, *, shuffle: np.random.Generator | None = None) -> ReportData:
+        """The session as reports read it."""
+        read = self.read(shuffle=shuffle)
+        lengths = {ad.ad_row_id: ad.duration_ms for ad in self.ads}
+        starts = [microseconds(play.started_at) for play in self.plays]
+        plays = [
+            RolledPlay(
+                id=play.id,
+                session_id=7,
+                previous_us=starts[place - 1] if place else -(1 << 62),
+                started_us=starts[place],
+                ended_us=None if play.ended_at is None else microseconds(play.ended_at),
+                duration_ms=lengths[play.ad_row_id],
+            )
+            for place, play in enumerate(self.plays)
+        ]
+        exposures, seconds = roll_up(plays, read.readings)
+        counts: dict[tuple[int, bool, str], int] = {}
+        for play, _, _, _, _, _, uncertain, reason in self.rows:
+            sort = WITHHELD_REASONS[reason] if reason >= 0 else "uncertain" if uncertain else "certain"
+            key = (7, play >= 0, sort)
+            counts[key] = counts.get(key, 0) + 1
+        last_seen = {7: at(max(row[2] for row in self.rows))} if self.length is None and self.rows else {}
+        return ReportData((read.info,), read.ads, read.plays, read.gaps, exposures, seconds, counts, last_seen)
+
+    def read(self, *, shuffle: np.random.Generator | None = None) -> SessionData:
+        """The session with every reading."""
         rows = list(self.rows)
         if shuffle is not None:
             rows = [rows[i] for i in shuffle.permutation(len(rows))]

@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from db.queries import ReadingArrays
+from db.rollups import RolledPlay
 from detector.emotions import EMOTIONS
 from monitor.reports import metrics
+from monitor.reports.roll_up import roll_up
 
 FAR = np.iinfo(np.int64).max
 
@@ -20,9 +23,9 @@ def ints(*values: int) -> np.ndarray:
     return np.array(values, dtype=np.int64)
 
 
-def spans(play, viewer, at_us, *, end=FAR, nominal=100_000.0) -> list[float]:
+def spans(play, viewer, at_us, *, end=FAR) -> list[float]:
     at_us = ints(*at_us)
-    return metrics.reading_spans_us(ints(*play), ints(*viewer), at_us, np.full(at_us.size, end), nominal).tolist()
+    return metrics.reading_spans_us(ints(*play), ints(*viewer), at_us, np.full(at_us.size, end)).tolist()
 
 
 def test_emotions_are_those_of_the_detector_and_of_the_database():
@@ -43,11 +46,8 @@ class TestSpans:
     def test_half_a_second_at_most(self):
         assert spans([1] * 3, [1] * 3, [0, 3_000_000, 3_100_000]) == [500_000, 100_000, 500_000]
 
-    def test_lone_reading_stands_for_the_nominal_interval(self):
-        assert spans([1, 2], [1, 1], [0, 10_000], nominal=40_000.0) == [40_000, 40_000]
-
-    def test_slow_session_does_not_stretch_a_lone_reading(self):
-        assert spans([1], [1], [0], nominal=2_000_000.0) == [500_000]
+    def test_lone_reading_stands_for_a_tenth_of_a_second(self):
+        assert spans([1, 2], [1, 1], [0, 10_000]) == [100_000, 100_000]
 
     def test_no_span_reaches_beyond_the_play(self):
         assert spans([1] * 3, [1] * 3, [0, 100_000, 200_000], end=230_000) == [100_000, 100_000, 30_000]
@@ -62,11 +62,34 @@ class TestSpans:
         assert spans([], [], []) == []
 
 
-def exposures(attentive, at_us, *, end=FAR):
-    at_us = ints(*at_us)
-    one = np.ones(at_us.size, dtype=np.int64)
-    span_us = metrics.reading_spans_us(one, one, at_us, np.full(at_us.size, end), 100_000.0)
-    return metrics.exposures(one, one, at_us, span_us, np.array(attentive, dtype=bool))
+def rolled(rows, *, end=None, duration_s=8.0):
+    """Roll-ups of `(play, viewer, at_us, attentive)`, all plays from 0 on; positions are times."""
+    n = len(rows)
+    play, viewer, at_us, attentive = (np.array([row[k] for row in rows], dtype=np.int64) for k in range(4))
+    plays = [RolledPlay(int(number), 1, -1, 0, end, round(duration_s * 1000)) for number in np.unique(play)]
+    none = np.full(n, np.nan)
+    readings = ReadingArrays(
+        play_id=play,
+        viewer=viewer,
+        at_us=at_us,
+        position_ms=at_us / 1000.0,
+        probabilities=np.full((n, 7), np.nan),
+        valence=none,
+        expressiveness=none,
+        uncertain=np.ones(n, dtype=bool),
+        attentive=attentive.astype(bool),
+        withheld=np.zeros(n, dtype=np.int8),
+    )
+    return roll_up(plays, readings)
+
+
+def exposures(attentive, at_us, *, end=None):
+    found, _ = rolled([(1, 1, at, look) for at, look in zip(at_us, attentive, strict=True)], end=end)
+    return found
+
+
+def watchers(found) -> int:
+    return metrics.audience(found).watchers
 
 
 class TestExposures:
@@ -75,17 +98,17 @@ class TestExposures:
         assert found.dwell_s.tolist() == [0.8]
         assert found.attention_s.tolist() == [0.6]
         assert found.longest_attention_s.tolist() == [0.4]
-        assert found.watched.tolist() == [False]
+        assert watchers(found) == 0
 
     def test_exactly_half_a_second_makes_a_watcher(self):
         # Ten times 0.05 s, which as a sum of floats in seconds would fall short of 0.5.
         found = exposures([1] * 10, range(0, 500_000, 50_000))
         assert found.longest_attention_s.tolist() == [0.5]
-        assert found.watched.tolist() == [True]
+        assert watchers(found) == 1
 
     def test_one_microsecond_less_does_not(self):
         found = exposures([1] * 10, range(0, 500_000, 50_000), end=499_999)
-        assert found.watched.tolist() == [False]
+        assert watchers(found) == 0
 
     def test_looking_away_interrupts(self):
         found = exposures([1, 1, 1, 0, 1, 1, 1], range(0, 700_000, 100_000))
@@ -98,17 +121,17 @@ class TestExposures:
         assert found.dwell_s.tolist() == pytest.approx([1.05])
 
     def test_audience_counts_viewers_not_plays(self):
-        play, viewer = ints(1, 1, 2), ints(5, 6, 5)
-        entries = metrics.Exposures(
-            play, viewer, np.array([4.0, 1.0, 2.0]), np.array([3.0, 0.2, 0.4]), np.array([0.4, 0.2, 0.5])
-        )
-        found = metrics.audience(entries)
-        assert (found.opportunities, found.exposures, found.watchers) == (2, 3, 1)
-        assert found.conversion == 0.5
-        assert found.dwell_s == 7.0
-        assert found.attention_s == pytest.approx(3.6)
-        assert found.attraction_ratio == pytest.approx(3.6 / 7)
-        assert found.mean_dwell_s == 2.0  # (mean of 4 and 2, and 1) / 2
+        tenth = 100_000
+        rows = [(1, 5, k * tenth, k < 4 or k > 5) for k in range(40)] + [(1, 6, k * tenth, k < 2) for k in range(10)]
+        found, _ = rolled([*rows, *((2, 5, k * tenth, k < 5) for k in range(20))])
+        people = metrics.audience(found, 7.0)
+        assert (people.opportunities, people.exposures, people.watchers, people.held) == (2, 3, 1, 1)
+        assert people.conversion == 0.5
+        assert people.dwell_s == 7.0
+        assert people.attention_s == pytest.approx(3.8 + 0.2 + 0.5)
+        assert people.attraction_ratio == pytest.approx(4.5 / 7)
+        assert people.mean_dwell_s == 2.0  # (mean of 4 and 2, and 1) / 2
+        assert metrics.audience(found, 8.0).held == 0  # less than half of eight seconds in one showing
 
     def test_nobody(self):
         found = metrics.audience(exposures([], []))
@@ -136,16 +159,9 @@ def viewings(draw):
 def test_attention_never_exceeds_dwell_and_order_does_not_matter(case, random):
     rows, end = case
 
-    def compute(rows):
-        play, viewer, at_us, attentive = (np.array(column) for column in zip(*rows, strict=True))
-        order = metrics.sort_readings(play, viewer, at_us)
-        play, viewer, at_us, attentive = play[order], viewer[order], at_us[order], attentive[order]
-        span_us = metrics.reading_spans_us(play, viewer, at_us, np.full(at_us.size, end), 33_333.3)
-        return span_us, metrics.exposures(play, viewer, at_us, span_us, attentive)
-
-    span_us, found = compute(rows)
-    assert (span_us >= 0).all()
-    assert (span_us <= 500_000).all()
+    found, _ = rolled(rows, end=end)
+    assert (found.dwell_s >= 0).all()
+    assert (found.dwell_s <= 0.5 * found.readings).all()
     assert (found.attention_s <= found.dwell_s).all()
     assert (found.longest_attention_s <= found.attention_s).all()
     people = metrics.audience(found)
@@ -153,8 +169,8 @@ def test_attention_never_exceeds_dwell_and_order_does_not_matter(case, random):
     assert people.watchers <= people.opportunities <= people.exposures
     shuffled = list(rows)
     random.shuffle(shuffled)
-    again_us, again = compute(shuffled)
-    assert again_us.tolist() == span_us.tolist()
+    again, _ = rolled(shuffled, end=end)
+    assert again.dwell_s.tolist() == found.dwell_s.tolist()
     assert again.longest_attention_s.tolist() == found.longest_attention_s.tolist()
 
 
@@ -176,42 +192,31 @@ class TestBins:
         assert metrics.count_bins(duration_s) == expected
 
     def test_half_open_seconds(self):
-        bins, length = metrics.position_bins(np.array([0.0, 999.999, 1000.0, 3999.0]), 4.0)
-        assert bins.tolist() == [0, 0, 1, 3]
-        assert length == 4
+        assert metrics.position_bins(np.array([0.0, 999.999, 1000.0, 3999.0]), 4.0).tolist() == [0, 0, 1, 3]
 
     def test_late_frames_belong_to_the_last_second(self):
-        bins, length = metrics.position_bins(np.array([4000.0, 4016.0, 4499.0]), 4.0)
-        assert bins.tolist() == [3, 3, 3]
-        assert length == 4
+        assert metrics.position_bins(np.array([4000.0, 4016.0, 4499.0]), 4.0).tolist() == [3, 3, 3]
 
     def test_far_beyond_the_length_gets_its_own_second(self):
-        bins, length = metrics.position_bins(np.array([4500.0, 6200.0]), 4.0)
-        assert bins.tolist() == [4, 6]
-        assert length == 7
+        assert metrics.position_bins(np.array([4500.0, 6200.0]), 4.0).tolist() == [4, 6]
 
     def test_unknown_positions_are_left_out(self):
-        bins, length = metrics.position_bins(np.array([np.nan, -5.0, np.inf]), 2.0)
-        assert bins.tolist() == [-1, -1, -1]
-        assert length == 2
+        assert metrics.position_bins(np.array([np.nan, -5.0, np.inf]), 2.0).tolist() == [-1, -1, -1]
 
     def test_viewer_means_do_not_weigh_by_readings(self):
-        viewer = ints(1, 1, 1, 2)
-        values = np.array([[0.0], [0.3], [0.6], [1.0]])
-        found = metrics.viewer_bins(viewer, ints(0, 0, 0, 0), 2, values)
-        means = found.means()[:, :, 0]
-        assert means[:, 0].tolist() == pytest.approx([0.3, 1.0])
-        assert np.isnan(means[:, 1]).all()
-        assert metrics.nan_mean(means)[0] == pytest.approx(0.65)
+        sums = np.array([[0.3], [0.6], [1.0], [0.0]])
+        assert metrics.viewer_means(ints(1, 1, 2, 3), sums, ints(1, 2, 1, 0))[:, 0].tolist() == pytest.approx(
+            [0.3, 1.0]
+        )
 
-    def test_sums_and_counts_add_up_piece_by_piece(self):
-        rng = np.random.default_rng(1)
-        viewer, bins, values = rng.integers(0, 4, 50), rng.integers(0, 3, 50), rng.random((50, 2))
-        viewer[:4] = viewer[25:29] = range(4)
-        whole = metrics.viewer_bins(viewer, bins, 3, values)
-        halves = [metrics.viewer_bins(viewer[s], bins[s], 3, values[s]) for s in (slice(0, 25), slice(25, 50))]
-        assert (halves[0].counts + halves[1].counts).tolist() == whole.counts.tolist()
-        np.testing.assert_allclose(halves[0].sums + halves[1].sums, whole.sums, atol=1e-12)
+    def test_curves_know_who_was_there_in_which_second(self):
+        second = ints(0, 0, 2)
+        assert metrics.mean_by_second(np.array([0.3, 1.0, 0.5]), second, 3).tolist() == pytest.approx(
+            [0.65, math.nan, 0.5], nan_ok=True
+        )
+        assert metrics.median_by_second(np.array([0.3, 1.0, 0.5]), second, 3).tolist() == pytest.approx(
+            [0.65, math.nan, 0.5], nan_ok=True
+        )
 
 
 class TestBaseline:
@@ -225,7 +230,8 @@ class TestBaseline:
             "between_viewer": ints(),
             "between_valence": np.empty(0),
         }
-        return metrics.baseline_corrected_valence(**(given | changes))
+        given |= changes
+        return given["valence"] - metrics.valence_baselines(**given)
 
     def test_median_of_the_first_second(self):
         found = self.corrected()
@@ -254,47 +260,41 @@ class TestBaseline:
         assert np.isnan(self.corrected(position_ms=np.full(4, np.nan))).all()
 
 
+def interval(values, **options):
+    """Limits for a table of viewers and seconds, NaN where a viewer was not there."""
+    values = np.asarray(values, dtype=np.float64)
+    viewer, second = np.nonzero(np.isfinite(values))
+    return metrics.bootstrap_mean_interval(viewer, second, values[viewer, second], values.shape[1], **options)
+
+
 class TestBootstrap:
     def test_same_seed_same_interval(self):
         values = np.random.default_rng(0).random((20, 3))
-        assert np.array_equal(
-            metrics.bootstrap_mean_interval(values, seed=5), metrics.bootstrap_mean_interval(values, seed=5)
-        )
-        assert not np.array_equal(
-            metrics.bootstrap_mean_interval(values, seed=5), metrics.bootstrap_mean_interval(values, seed=6)
-        )
+        assert np.array_equal(interval(values, seed=5), interval(values, seed=5))
+        assert not np.array_equal(interval(values, seed=5), interval(values, seed=6))
 
     def test_one_viewer_gives_no_interval(self):
-        values = np.array([[0.1, 0.3], [np.nan, 0.5], [np.nan, 0.4]])
-        low, high = metrics.bootstrap_mean_interval(values, seed=1)
+        low, high = interval([[0.1, 0.3], [np.nan, 0.5], [np.nan, 0.4]], seed=1)
         assert np.isnan([low[0], high[0]]).all()
         assert 0.3 <= low[1] <= 0.4 <= high[1] <= 0.5
 
     def test_two_viewers_give_their_range(self):
-        low, high = metrics.bootstrap_mean_interval(np.array([[0.2], [0.6]]), seed=1)
+        low, high = interval([[0.2], [0.6]], seed=1)
         assert (low[0], high[0]) == pytest.approx((0.2, 0.6))
 
     def test_viewers_who_agree_give_no_width(self):
-        low, high = metrics.bootstrap_mean_interval(np.full((6, 1), 0.25), seed=1)
+        low, high = interval(np.full((6, 1), 0.25), seed=1)
         assert (low[0], high[0]) == pytest.approx((0.25, 0.25))
 
     def test_many_viewers_agree_with_theory(self):
         values = np.random.default_rng(2).normal(0.1, 0.3, size=(400, 1))
-        low, high = metrics.bootstrap_mean_interval(values, seed=1)
+        low, high = interval(values, seed=1)
         error = values.std(ddof=1) / 20
         assert low[0] == pytest.approx(values.mean() - 1.96 * error, abs=0.15 * error)
         assert high[0] == pytest.approx(values.mean() + 1.96 * error, abs=0.15 * error)
 
-    def test_covers_the_truth_as_often_as_it_says(self):
-        rng = np.random.default_rng(3)
-        covered = 0
-        for k in range(400):
-            low, high = metrics.bootstrap_mean_interval(rng.normal(0.1, 0.3, size=(12, 1)), seed=k, draws=1000)
-            covered += low[0] <= 0.1 <= high[0]
-        assert 0.93 <= covered / 400 <= 0.97
-
     def test_nobody(self):
-        low, high = metrics.bootstrap_mean_interval(np.empty((0, 2)), seed=1)
+        low, high = interval(np.empty((0, 2)), seed=1)
         assert np.isnan([*low, *high]).all()
 
 
@@ -314,6 +314,14 @@ class TestMoments:
     @pytest.mark.parametrize("curve", [[0.1, 0.2], [np.nan] * 5, [0.2, 0.2, 0.2], [0.1, np.nan, 0.3, np.nan]])
     def test_too_little_to_say(self, curve):
         assert metrics.valence_moments(np.array(curve)) == []
+
+    def test_attention_drop_is_the_largest_fall(self):
+        found = metrics.attention_drop(np.array([1.0, 0.9, np.nan, 0.5, 0.1, 0.2]))
+        assert (found.kind, found.second, found.value) == ("attention_drop", 4, pytest.approx(0.4))
+
+    @pytest.mark.parametrize("curve", [[0.9, 0.1], [0.1, 0.2, 0.3], [0.9, np.nan, 0.1, np.nan, 0.0], [np.nan] * 4])
+    def test_no_attention_drop(self, curve):
+        assert metrics.attention_drop(np.array(curve)) is None
 
     def test_attraction_looks_at_eight_seconds(self):
         curve = np.zeros((10, 7))

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from db.engine import open_database
-from db.queries import load_session
 from db.records import (
     AdRecord,
     GapEnded,
@@ -26,6 +25,7 @@ from db.records import (
 from db.writer import SessionWriter
 from monitor.reports.errors import ReportError
 from monitor.reports.proof_of_play import COUNTS, FIGURES, Price, proof_of_play, to_csv
+from monitor.reports.report_data import Scope, load_report_data
 from monitor.reports.session_report import build_report
 
 START = datetime(2026, 3, 1, 9, 50, tzinfo=timezone.utc)
@@ -168,7 +168,7 @@ def test_the_definitions_are_those_of_reports(engine):
             seconds = float(rng.choice([0.3, 0.6, 3.0]))
             records += look(number, int(viewer), 10 * number + start, seconds, attentive=attentive, position=start)
     write(engine, records)
-    report = build_report(load_session(engine, 1))
+    report = build_report(load_report_data(engine, Scope(session_ids=(1,))))
     rows = {row["ad_id"]: row for row in proof_of_play(engine, by=("ad",))["rows"]}
     for ad in report["ads"]:
         row = rows[ad["ad_id"]]
