@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from db.queries import SessionInfo, _session_infos, _session_query
+from db.queries import SessionInfo, session_infos
 from db.schema import Ad, Play, Session
 
 if TYPE_CHECKING:
@@ -59,10 +59,11 @@ def find_sessions(engine: Engine, site: str = "", *, limit: int = 25, offset: in
         offset: How many to leave out before it, at least 0.
     """
     wanted = [Session.site.icontains(site, autoescape=True)] if site else []
-    query = _session_query().where(*wanted).order_by(Session.id.desc()).limit(limit).offset(offset)
+    page = select(Session.id).where(*wanted).order_by(Session.id.desc()).limit(limit).offset(offset)
     with engine.connect() as connection:
         total = connection.scalar(select(func.count()).select_from(Session).where(*wanted)) or 0
-        return SessionPage(tuple(_session_infos(connection, query)), total)
+        found = session_infos(connection, Session.id.in_(list(connection.scalars(page))))
+        return SessionPage(tuple(reversed(found)), total)
 
 
 def known_ads(engine: Engine) -> list[KnownAd]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from db.catalogue import known_ads, session_ids_with
 from db.errors import NoSuchSessionError
-from db.queries import load_session
+from db.queries import require_session
 from db.rollups import Scope
 from monitor.reports.comparison import MEASURES, compare_ads
 from monitor.reports.export import to_csv, to_json
@@ -33,10 +33,11 @@ def session_report_document(engine: Engine, session_id: int, min_viewers: int) -
         Problem: There is no such session.
     """
     try:
-        data = load_session(engine, session_id)
+        require_session(engine, session_id)
     except NoSuchSessionError as error:
         raise Problem(404, "no_session", str(error)) from error
-    return build_report(data, min_viewers=min_viewers)
+    scope = Scope(session_ids=(session_id,))
+    return build_report(load_report_data(engine, scope), min_viewers=min_viewers, scope=scope)
 
 
 def report_page(document: dict[str, Any]) -> str:
