@@ -76,11 +76,16 @@ class Layout:
         """Width of the panels."""
         return self.width - self.left - self.right
 
+    @property
+    def title_height(self) -> float:
+        """Room for the title between two panels, and for the lowest number of the one above."""
+        return self.text * 3 + 6
+
 
 WIDE = Layout("wide", 1040, 52, 92, 13, (190, 200, 66, 44), 20)
 NARROW = Layout("narrow", 380, 40, 64, 11.5, (170, 190, 60, 44), 8)
+PRINT = Layout("print", 760, 46, 80, 10.5, (105, 108, 34, 26), 16)
 
-_TITLE_HEIGHT = 46
 _AXIS_HEIGHT = 26
 _BRAND_HEIGHT = 20
 
@@ -110,7 +115,7 @@ def ad_figure(ad: dict[str, Any], layout: Layout, *, reach: tuple[float, float])
 
     Args:
         ad: An entry of `ads` of the report.
-        layout: `WIDE` or `NARROW`.
+        layout: `WIDE`, `NARROW` or `PRINT`.
         reach: Ends of the valence axis, from `valence_range`.
 
     Returns:
@@ -120,7 +125,7 @@ def ad_figure(ad: dict[str, Any], layout: Layout, *, reach: tuple[float, float])
     canvas = _Canvas(layout, axis_end(ad))
     tops, y = [], 0.0
     for height in layout.panels:
-        y += _TITLE_HEIGHT if tops else 34
+        y += layout.title_height if tops else layout.text * 2.4
         tops.append(y)
         y += height
     bottom = y
@@ -162,9 +167,9 @@ class _Canvas:
 
     def title(self, top: float, words: str, note: str = "") -> None:
         width = self.layout.width
-        self.text(0, top - 18, words, css="t", bold=True)
+        self.text(0, top - self.layout.text * 1.3, words, css="t", bold=True)
         if note:
-            self.text(width, top - 18, note, anchor="end")
+            self.text(width, top - self.layout.text * 1.3, note, anchor="end")
 
     def rule(self, y: float, css: str = "g", colour: str = GRID) -> None:
         left, right = self.layout.left, self.layout.left + self.layout.plot
@@ -217,7 +222,7 @@ def _draw_valence(canvas: _Canvas, ad: dict[str, Any], top: float, height: float
     def y(value: float) -> float:
         return top + (high_end - value) * scale
 
-    wide = layout is WIDE
+    wide = layout is not NARROW
     canvas.title(top, "Valence", "mean over viewers, with its 95% interval" if wide else "mean, 95% interval")
     step = 0.25 if high_end - low_end <= 1.25 else 0.5
     for number in range(math.ceil(low_end / step), math.floor(high_end / step) + 1):
@@ -267,7 +272,7 @@ def _draw_emotions(canvas: _Canvas, ad: dict[str, Any], top: float, height: floa
     def y(share: float) -> float:
         return top + (1 - share) * height
 
-    canvas.title(top, "Emotions", "mean probability over viewers" if layout is WIDE else "mean probability")
+    canvas.title(top, "Emotions", "mean probability over viewers" if layout is not NARROW else "mean probability")
     for share in (0, 0.25, 0.5, 0.75, 1):
         canvas.rule(y(share))
         canvas.tick(y(share), f"{share:.0%}")
@@ -306,7 +311,7 @@ def _draw_attention(canvas: _Canvas, ad: dict[str, Any], top: float, height: flo
     def y(share: float) -> float:
         return top + (1 - share) * height
 
-    canvas.title(top, "Attention", "share of viewers turned to the screen" if canvas.layout is WIDE else "turned to the screen")
+    canvas.title(top, "Attention", "share of viewers turned to the screen" if canvas.layout is not NARROW else "turned to the screen")
     for share in (0, 0.5, 1):
         canvas.rule(y(share))
         canvas.tick(y(share), f"{share:.0%}")
@@ -321,7 +326,7 @@ def _draw_attention(canvas: _Canvas, ad: dict[str, Any], top: float, height: flo
 def _draw_viewers(canvas: _Canvas, ad: dict[str, Any], top: float, height: float) -> None:
     counts = [second["n"] for second in ad["timeline"]]
     most = max([*counts, 1])
-    canvas.title(top, "Viewers", "in view in each second" if canvas.layout is WIDE else "in view")
+    canvas.title(top, "Viewers", "in view in each second" if canvas.layout is not NARROW else "in view")
     for second in ad["timeline"]:
         left = canvas.x(float(second["second"]))
         right = canvas.x(min(float(second["second"]) + 1, canvas.end))

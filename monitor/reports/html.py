@@ -13,6 +13,7 @@ from monitor.reports.figures import (
     COLOURS,
     DASHES,
     NARROW,
+    PRINT,
     WIDE,
     ad_figure,
     funnel_figure,
@@ -146,7 +147,7 @@ def _card(
         "ad": ad,
         "anchor": f"ad-{number}",
         "title": page_words.title(ad),
-        "curves": [_raw(ad_figure(ad, layout, reach=reach)) for layout in (WIDE, NARROW)]
+        "curves": [_raw(ad_figure(ad, layout, reach=reach)) for layout in (WIDE, NARROW, PRINT)]
         if page_words.has_curve(ad)
         else [],
         "alt": page_words.describe(ad),

@@ -42,10 +42,12 @@ def render_pdf(document: dict[str, Any], films: Mapping[int, Film] | None = None
         # It warns of every property for screens, and says what it subsets.
         logging.getLogger(name).setLevel(logging.ERROR)
     weasyprint = _weasyprint()
-    page = weasyprint.HTML(string=render_html(document, films), url_fetcher=_fetch, media_type="print")
+    # The page holds everything itself, so nothing else is fetched.
+    only_inside = weasyprint.urls.URLFetcher(allowed_protocols={"data"})
+    page = weasyprint.HTML(string=render_html(document, films), url_fetcher=only_inside, media_type="print")
     running = weasyprint.CSS(string=_running_lines(place(document)))
     out = io.BytesIO()
-    page.write_pdf(out, stylesheets=[running], pdf_identifier=b"ad-monitor", uncompressed_pdf=False)
+    page.write_pdf(out, stylesheets=[running], pdf_identifier=b"ad-monitor", pdf_tags=True)
     return out.getvalue()
 
 
@@ -59,15 +61,6 @@ def _weasyprint() -> Any:
             f"“{reason[:200]}”; install them (Debian, Ubuntu: apt install {LIBRARIES}) or choose --format html and print it."
         ) from error
     return weasyprint
-
-
-def _fetch(url: str, *_: Any, **__: Any) -> Any:
-    """Gives out what the page holds itself, and nothing else."""
-    if not url.startswith("data:"):
-        raise ValueError(f"a report loads nothing: {url}")
-    from weasyprint import default_url_fetcher  # noqa: PLC0415 - as above
-
-    return default_url_fetcher(url)
 
 
 def _running_lines(name: str) -> str:
