@@ -84,7 +84,7 @@ class Layout:
 
 WIDE = Layout("wide", 1040, 52, 92, 13, (190, 200, 66, 44), 20)
 NARROW = Layout("narrow", 380, 40, 64, 11.5, (170, 190, 60, 44), 8)
-PRINT = Layout("print", 760, 46, 80, 10.5, (105, 108, 34, 26), 16)
+PRINT = Layout("print", 760, 46, 80, 10.5, (92, 98, 28, 22), 16)
 
 _AXIS_HEIGHT = 26
 _BRAND_HEIGHT = 20
@@ -139,7 +139,9 @@ def ad_figure(ad: dict[str, Any], layout: Layout, *, reach: tuple[float, float])
         f'<line class="cursor" x1="0" x2="0" y1="{tops[0] - 6:g}" y2="{bottom:g}" stroke="{INK}" stroke-width="1.5" '
         'visibility="hidden"/>'
     )
-    return canvas.svg(bottom + _AXIS_HEIGHT + foot, f'data-left="{layout.left}" data-plot="{layout.plot}" data-end="{_n(canvas.end)}"')
+    return canvas.svg(
+        bottom + _AXIS_HEIGHT + foot, f'data-left="{layout.left}" data-plot="{layout.plot}" data-end="{_n(canvas.end)}"'
+    )
 
 
 class _Canvas:
@@ -190,7 +192,9 @@ class _Canvas:
 
 def _n(value: float) -> str:
     """Writes a coordinate shortly."""
-    return f"{value:.1f}".removesuffix(".0").replace("-0", "0") if abs(value) < 0.05 else f"{value:.1f}".removesuffix(".0")
+    return (
+        f"{value:.1f}".removesuffix(".0").replace("-0", "0") if abs(value) < 0.05 else f"{value:.1f}".removesuffix(".0")
+    )
 
 
 def _runs(points: Iterable[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:
@@ -210,7 +214,9 @@ def _line(runs: list[list[tuple[float, float]]]) -> str:
 
 def _dots(runs: list[list[tuple[float, float]]], radius: float, css: str, colour: str) -> str:
     return "".join(
-        f'<circle class="{css}" cx="{_n(x)}" cy="{_n(y)}" r="{radius:g}" fill="{colour}"/>' for run in runs for x, y in run
+        f'<circle class="{css}" cx="{_n(x)}" cy="{_n(y)}" r="{radius:g}" fill="{colour}"/>'
+        for run in runs
+        for x, y in run
     )
 
 
@@ -259,7 +265,9 @@ def _draw_valence(canvas: _Canvas, ad: dict[str, Any], top: float, height: float
         at, place = xs[second], places[second]
         if place is None:
             continue
-        canvas.add(f'<circle class="vr" cx="{_n(at)}" cy="{_n(place)}" r="6" fill="none" stroke="{ACCENT}" stroke-width="2"/>')
+        canvas.add(
+            f'<circle class="vr" cx="{_n(at)}" cy="{_n(place)}" r="6" fill="none" stroke="{ACCENT}" stroke-width="2"/>'
+        )
         shift = -12.0 if above else 12 + layout.text * 0.8
         place = min(max(place + shift, top + 2), top + height + layout.text)
         name = "peak" if above else "low"
@@ -311,7 +319,11 @@ def _draw_attention(canvas: _Canvas, ad: dict[str, Any], top: float, height: flo
     def y(share: float) -> float:
         return top + (1 - share) * height
 
-    canvas.title(top, "Attention", "share of viewers turned to the screen" if canvas.layout is not NARROW else "turned to the screen")
+    canvas.title(
+        top,
+        "Attention",
+        "share of viewers turned to the screen" if canvas.layout is not NARROW else "turned to the screen",
+    )
     for share in (0, 0.5, 1):
         canvas.rule(y(share))
         canvas.tick(y(share), f"{share:.0%}")

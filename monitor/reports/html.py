@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 
-MOST_COMPARISONS = 28
-"""Pairs of eight ads."""
-
 _VALENCE_KEYS = ("valence", "valence_low", "valence_high")
 _MEAN_KEYS = ("mean_valence", "mean_valence_low", "mean_valence_high")
 
@@ -61,40 +58,46 @@ def render_html(document: dict[str, Any], films: Mapping[int, Film] | None = Non
     ads = document["ads"]
     reach = valence_range([s[key] for ad in ads for s in ad["timeline"] for key in _VALENCE_KEYS])
     axis = max(map(abs, valence_range([ad[key] for ad in ads for key in _MEAN_KEYS])))
-    cards = [_card(number, ad, document, (films or {}).get(number - 1), reach, axis) for number, ad in enumerate(ads, 1)]
-    return _environment().get_template("report.html.j2").render(
-        document=document,
-        session=document["session"],
-        scope=document["report"]["scope"],
-        several=document["report"]["scope"]["sessions"] != 1,
-        quality=document["quality"],
-        place=page_words.place(document),
-        unread=page_words.unread(document["quality"]["withheld_readings"]),
-        gaps=[{**gap, "seconds": page_words.gap_seconds(gap)} for gap in document["gaps"]],
-        gap_figure=_gap_figure(document),
-        cards=cards,
-        ranking=sorted(cards, key=_rank),
-        axis=axis,
-        findings=page_words.findings(document),
-        comparisons=document["comparisons"][:MOST_COMPARISONS],
-        withheld=[
-            {
-                "seconds": [],
-                **entry,
-                "name": page_words.withheld_name(entry, ads),
-                "figures": page_words.figure_names(entry["figures"]),
-            }
-            for entry in document["withheld"]
-        ],
-        emotions=metrics.EMOTIONS,
-        colours=COLOURS,
-        dashes=DASHES,
-        unknown=page_numbers.UNKNOWN,
-        method=_METHOD,
-        styles=_raw(styles),
-        script=_raw(script),
-        policy=f"default-src 'none'; img-src data:; style-src {_source(styles)}; script-src {_source(script)}; "
-        "base-uri 'none'; form-action 'none'",
+    cards = [
+        _card(number, ad, document, (films or {}).get(number - 1), reach, axis) for number, ad in enumerate(ads, 1)
+    ]
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            document=document,
+            session=document["session"],
+            scope=document["report"]["scope"],
+            several=document["report"]["scope"]["sessions"] != 1,
+            quality=document["quality"],
+            place=page_words.place(document),
+            unread=page_words.unread(document["quality"]["withheld_readings"]),
+            gaps=[{**gap, "seconds": page_words.gap_seconds(gap)} for gap in document["gaps"]],
+            gap_figure=_gap_figure(document),
+            cards=cards,
+            ranking=sorted(cards, key=_rank),
+            axis=axis,
+            findings=page_words.findings(document),
+            comparisons=_comparisons(document),
+            withheld=[
+                {
+                    "seconds": [],
+                    **entry,
+                    "name": page_words.withheld_name(entry, ads),
+                    "figures": page_words.figure_names(entry["figures"]),
+                }
+                for entry in document["withheld"]
+            ],
+            emotions=metrics.EMOTIONS,
+            colours=COLOURS,
+            dashes=DASHES,
+            unknown=page_numbers.UNKNOWN,
+            method=_METHOD,
+            styles=_raw(styles),
+            script=_raw(script),
+            policy=f"default-src 'none'; img-src data:; style-src {_source(styles)}; script-src {_source(script)}; "
+            "base-uri 'none'; form-action 'none'",
+        )
     )
 
 
@@ -139,7 +142,12 @@ def _raw(text: str) -> Any:
 
 
 def _card(
-    number: int, ad: dict[str, Any], document: dict[str, Any], film: Film | None, reach: tuple[float, float], axis: float
+    number: int,
+    ad: dict[str, Any],
+    document: dict[str, Any],
+    film: Film | None,
+    reach: tuple[float, float],
+    axis: float,
 ) -> dict[str, Any]:
     """Everything that the page says about one ad."""
     mean = [ad[key] for key in _MEAN_KEYS]
@@ -155,9 +163,7 @@ def _card(
         "poster": film.strip[len(film.strip) // 2] if film is not None and film.strip else None,
         "interval": None if mean[0] is None else _raw(interval_figure(*mean, axis)),
         "funnel": _raw(funnel_figure(ad["funnel"])) if ad["opportunities"] else None,
-        "withheld": [
-            {"seconds": [], **entry} for entry in document["withheld"] if page_words.is_about(entry, ad)
-        ],
+        "withheld": [{"seconds": [], **entry} for entry in document["withheld"] if page_words.is_about(entry, ad)],
         "no_mean": page_words.why_no_mean(ad, document["withheld"]),
         "scenes": _scenes(ad, film),
     }
@@ -172,6 +178,22 @@ def _scenes(ad: dict[str, Any], film: Film | None) -> list[dict[str, Any]]:
     return [
         {"second": second, "moments": by_second[second], "still": None if film is None else film.moments.get(second)}
         for second in sorted(by_second)
+    ]
+
+
+def _comparisons(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """The pairs of ads, with the interval of the difference where it is known; all on one axis."""
+    pairs = document["comparisons"]
+    ends = [abs(pair["difference"][key] or 0.0) for pair in pairs for key in ("value", "low", "high")]
+    reach = max([*ends, 1e-9])
+    return [
+        {
+            **pair,
+            "interval": None
+            if pair["difference"]["value"] is None
+            else _raw(interval_figure(*(pair["difference"][key] for key in ("value", "low", "high")), reach)),
+        }
+        for pair in pairs
     ]
 
 

@@ -28,8 +28,6 @@ _MONTHS = (
 )
 
 
-
-
 def signed(value: float | None, digits: int = 2) -> str:
     """`+0.21`, with a real minus sign; zero has no sign."""
     if value is None:

@@ -106,7 +106,9 @@ def findings(document: dict[str, Any]) -> list[str]:
     """Says the main results in sentences that claim no more than the intervals allow."""
     session, ads = document["session"], document["ads"]
     if not ads:
-        return ["No ad was shown in this session." if document["report"]["scope"]["sessions"] == 1 else "No ad was shown."]
+        return [
+            "No ad was shown in this session." if document["report"]["scope"]["sessions"] == 1 else "No ad was shown."
+        ]
     if not session["viewers"]:
         return ["Ads were shown, but no viewer was seen, so there is no reaction to report."]
     return [_reach(document), *_best(document), *_held(ads), *_strongest(ads), *_missing(document["quality"])]
@@ -165,9 +167,14 @@ def _held(ads: list[dict[str, Any]]) -> list[str]:
 
 
 def _strongest(ads: list[dict[str, Any]]) -> list[str]:
-    peaks = [(moment["value"], moment["second"], ad) for ad in ads for moment in ad["moments"] if moment["kind"] == "peak"]
+    peaks = [
+        (moment["value"], moment["second"], ad) for ad in ads for moment in ad["moments"] if moment["kind"] == "peak"
+    ]
     falls = [
-        (moment["value"], moment["second"], ad) for ad in ads for moment in ad["moments"] if moment["kind"] == "attention_drop"
+        (moment["value"], moment["second"], ad)
+        for ad in ads
+        for moment in ad["moments"]
+        if moment["kind"] == "attention_drop"
     ]
     said = []
     if peaks:
