@@ -222,9 +222,9 @@ def _mood(connection: Connection, session_id: int, at: datetime, seconds: int) -
 def _curve(
     connection: Connection, session_id: int, at: datetime, seconds: int, min_viewers: int
 ) -> tuple[LiveSecond, ...]:
-    age = case(
-        *((Reading.at > at - timedelta(seconds=age), age) for age in range(1, seconds)), else_=seconds
-    ).label("age")
+    age = case(*((Reading.at > at - timedelta(seconds=age), age) for age in range(1, seconds)), else_=seconds).label(
+        "age"
+    )
     within = (
         select(age, func.avg(Reading.valence).label("valence"))
         .join(Viewer, Viewer.id == Reading.viewer_id)

@@ -37,7 +37,11 @@ def _networks(_context: click.Context, parameter: click.Parameter, values: tuple
     help="Where to listen: an address or name of this machine; 0.0.0.0 for all. Beyond this machine a token is asked for.",
 )
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Where to listen; 0 for any free one."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    help="Where to listen; 0 for any free one.",
 )
 @database_option
 @model_options

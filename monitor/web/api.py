@@ -10,7 +10,7 @@ from monitor.classify import face_document
 from monitor.version import VERSION
 from monitor.web.asking import picture_of_call
 from monitor.web.openapi import description
-from monitor.web.problems import API_PREFIX, Problem
+from monitor.web.problems import API_PREFIX, ProblemError
 from monitor.web.reports import comparison_document, session_document, session_report_document
 from monitor.web.schemas import Classified, Compared, Face, Health, Picture, Report, SessionEntry, Sessions
 from monitor.web.services import services
@@ -65,7 +65,7 @@ def health() -> Response:
     try:
         here.database()
         database = "ready"
-    except Problem:
+    except ProblemError:
         database = "missing"
     answer = _answer(
         Health.model_validate(
@@ -91,7 +91,7 @@ def openapi() -> Response:
 @blueprint.route("/<path:rest>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
 def nothing(rest: str) -> Response:
     """Anything else below the prefix."""
-    raise Problem(404, "not_found", f"There is no {API_PREFIX}{rest[:100]}: the page /api lists the calls.")
+    raise ProblemError(404, "not_found", f"There is no {API_PREFIX}{rest[:100]}: the page /api lists the calls.")
 
 
 def _answer(document: BaseModel) -> Response:

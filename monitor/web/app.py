@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, current_app
 from jinja2 import StrictUndefined
+from markupsafe import Markup, escape
 
-from monitor.reports import html as shown
+from monitor.reports import page_numbers as shown
 from monitor.version import VERSION
 from monitor.web import api, api_page, classify_pages, live_pages, session_pages
 from monitor.web.asking import MemoryRequest
@@ -44,6 +46,7 @@ def create_app(settings: WebSettings, make_looker: Callable[[], Looker] | None =
         "percent": shown.percent,
         "duration": shown.duration,
         "whole": shown.whole,
+        "code": code,
         "day": day,
         "minute": minute,
     }
@@ -74,6 +77,11 @@ def close_app(app: Flask) -> None:
 def _icon() -> Response:
     """For the report's page, which names no icon of its own."""
     return current_app.send_static_file("icon.svg")
+
+
+def code(text: str) -> Markup:
+    """A text in which what stands between backticks is set as code."""
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped before)
 
 
 def day(moment: datetime | None) -> str:

@@ -9,7 +9,7 @@ from flask import Request, request
 from pydantic import ValidationError
 
 from monitor.web.pictures import decode, fetch
-from monitor.web.problems import Problem
+from monitor.web.problems import ProblemError
 from monitor.web.schemas import PictureAddress
 from monitor.web.services import services
 
@@ -40,7 +40,7 @@ def picture_at(url: str) -> tuple[str, NDArray[np.uint8], Seen]:
     """Fetch a picture and look at it; returns its name, its pixels, and what was found.
 
     Raises:
-        Problem: It cannot be had, or the worker is too busy.
+        ProblemError: It cannot be had, or the worker is too busy.
     """
     return _looked_at(url, decode(fetch(url, services().settings.networks)))
 
@@ -49,7 +49,7 @@ def picture_in(content: bytes, name: str) -> tuple[str, NDArray[np.uint8], Seen]
     """Look at a picture that was sent; returns its name, its pixels, and what was found.
 
     Raises:
-        Problem: It is no picture, too large, or the worker is too busy.
+        ProblemError: It is no picture, too large, or the worker is too busy.
     """
     return _looked_at(name, decode(content))
 
@@ -68,7 +68,7 @@ def picture_of_call() -> tuple[str, NDArray[np.uint8], Seen]:
     """The picture of a call of the interface: JSON with an address, a form with a file, or the bytes themselves.
 
     Raises:
-        Problem: There is none, or it cannot be used.
+        ProblemError: There is none, or it cannot be used.
     """
     kind = request.mimetype
     if kind == "application/json":
@@ -76,11 +76,11 @@ def picture_of_call() -> tuple[str, NDArray[np.uint8], Seen]:
     if kind == "multipart/form-data":
         file = request.files.get("image")
         if file is None:
-            raise Problem(400, "no_picture", "The form has no picture: expected a file in the field `image`.")
+            raise ProblemError(400, "no_picture", "The form has no picture: expected a file in the field `image`.")
         return picture_in(*uploaded(file))
     if kind.startswith("image/"):
         return picture_in(request.get_data(), "picture")
-    raise Problem(
+    raise ProblemError(
         415,
         "unknown_media",
         'Expected JSON such as {"url": "https://…"}, a form with a file in the field `image`, or the bytes of a picture '
@@ -94,7 +94,7 @@ def _address_in(content: bytes) -> str:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise Problem(
+        raise ProblemError(
             400,
             "bad_request",
             f'Expected JSON such as {{"url": "https://example.org/faces.jpg"}}: {where + ": " if where else ""}'

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, make_response, render_template, request
 
 from monitor.web.asking import picture_at, picture_in, uploaded
 from monitor.web.pictures import show
-from monitor.web.problems import Problem
+from monitor.web.problems import ProblemError
 
 blueprint = Blueprint("classify", __name__)
 
@@ -28,8 +28,8 @@ def classify() -> Response:
         elif url:
             found = picture_at(url)
         else:
-            raise Problem(400, "no_picture", "Give the address of a picture, or choose a file.")
-    except Problem as problem:
+            raise ProblemError(400, "no_picture", "Give the address of a picture, or choose a file.")
+    except ProblemError as problem:
         page = render_template("classify.html", picture=None, problem=problem, url=url)
         return make_response(page, problem.status, problem.headers())
     return make_response(render_template("classify.html", picture=show(*found), problem=None, url=url))

@@ -14,7 +14,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from monitor.web.problems import Problem
+from monitor.web.problems import ProblemError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +110,7 @@ class PictureWorker:
             image: `(height, width, 3)` BGR, uint8.
 
         Raises:
-            Problem: Too many pictures wait, this one took too long, or the network cannot be loaded.
+            ProblemError: Too many pictures wait, this one took too long, or the network cannot be loaded.
         """
         job = _Job(image, Future())
         if self._closing.is_set():
@@ -120,7 +120,7 @@ class PictureWorker:
         try:
             self._jobs.put_nowait(job)
         except queue.Full:
-            raise Problem(
+            raise ProblemError(
                 503,
                 "busy",
                 "Too many pictures are waiting already. Try again in a few seconds.",
@@ -136,7 +136,7 @@ class PictureWorker:
         except FutureTimeoutError:
             # Not begun yet: nobody waits for it any more, so it is left out.
             job.answer.cancel()
-            raise Problem(
+            raise ProblemError(
                 503,
                 "too_slow",
                 f"The picture was not looked at within {self._limit_s:g} s. Try again in a few seconds, or use a "
@@ -190,9 +190,11 @@ class PictureWorker:
             job.answer.set_result(Seen(tuple(faces), crops))
 
 
-def _unusable(reason: str) -> Problem:
-    return Problem(503, "model_unusable", f"The network cannot be loaded, so no picture can be classified: {reason}")
+def _unusable(reason: str) -> ProblemError:
+    return ProblemError(
+        503, "model_unusable", f"The network cannot be loaded, so no picture can be classified: {reason}"
+    )
 
 
-def _closing() -> Problem:
-    return Problem(503, "closing", "The server is being stopped. Try again when it runs again.", retry_after_s=10)
+def _closing() -> ProblemError:
+    return ProblemError(503, "closing", "The server is being stopped. Try again when it runs again.", retry_after_s=10)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from flask import Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from monitor.web.problems import API_PREFIX, Problem
+from monitor.web.problems import API_PREFIX, ProblemError
 from monitor.web.security import LARGEST_UPLOAD
 
 if TYPE_CHECKING:
@@ -34,12 +34,12 @@ DETAILS = {
 
 def answer_errors(app: Flask) -> None:
     """Let an application answer its errors, foreseen and not, as this module says."""
-    app.register_error_handler(Problem, answer)
+    app.register_error_handler(ProblemError, answer)
     app.register_error_handler(HTTPException, _answer_http)
     app.register_error_handler(Exception, _answer_unforeseen)
 
 
-def answer(problem: Problem) -> Response:
+def answer(problem: ProblemError) -> Response:
     """A problem as the asker wants it: a problem document for the interface and for scripts, else a page."""
     if _asked_by_program():
         body, kind = json.dumps(problem.document(), ensure_ascii=False), "application/problem+json"
@@ -48,12 +48,12 @@ def answer(problem: Problem) -> Response:
     return Response(body, problem.status, content_type=kind, headers=problem.headers())
 
 
-def as_problem(error: HTTPException) -> Problem:
+def as_problem(error: HTTPException) -> ProblemError:
     """What HTTP says went wrong, as a problem; in the error's own words where it has some."""
     status = error.code or 500
     code, detail = DETAILS.get(status, ("bad_request" if status < 500 else "internal", str(error.description)))
     own = error.description != type(error).description and status < 500
-    return Problem(status, code, str(error.description) if own else detail)
+    return ProblemError(status, code, str(error.description) if own else detail)
 
 
 def _answer_http(error: HTTPException) -> Response | AnyResponse:
@@ -69,7 +69,7 @@ def _answer_http(error: HTTPException) -> Response | AnyResponse:
 
 def _answer_unforeseen(error: Exception) -> Response:
     logger.error("Failed on %s %s", request.method, request.path, exc_info=error)
-    return answer(Problem(500, *DETAILS[500]))
+    return answer(ProblemError(500, *DETAILS[500]))
 
 
 def _asked_by_program() -> bool:

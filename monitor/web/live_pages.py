@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, redirect, render_template, url_for
@@ -12,12 +11,13 @@ from db.errors import NoSuchSessionError
 from db.live import live_state, open_session_ids
 from detector.emotions import EMOTIONS
 from monitor.reports.session_report import utc_text
-from monitor.web.problems import Problem
+from monitor.web.problems import ProblemError
 from monitor.web.schemas import Live, LiveAd, LiveGap, LiveSecond
 from monitor.web.services import services
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import timedelta
 
     from werkzeug.wrappers import Response as AnyResponse
 
@@ -35,7 +35,7 @@ def latest() -> str | AnyResponse:
     problem, running = None, []
     try:
         running = open_session_ids(services().database())
-    except Problem as error:
+    except ProblemError as error:
         if error.code != "no_database":
             raise
         problem = error
@@ -73,13 +73,13 @@ def live_document(here: Services, session_id: int) -> Live:
     """A session at this moment, as the interface describes it.
 
     Raises:
-        Problem: There is no such session, or no database.
+        ProblemError: There is no such session, or no database.
     """
     least = here.settings.min_viewers
     try:
         state = live_state(here.database(), session_id, WINDOW_S, min_viewers=least)
     except NoSuchSessionError as error:
-        raise Problem(404, "no_session", f"{error} The page of sessions lists those there are.") from error
+        raise ProblemError(404, "no_session", f"{error} The page of sessions lists those there are.") from error
     ad = state.ad
     return Live(
         session_id=state.session_id,
@@ -146,7 +146,7 @@ def _events(here: Services, session_id: int) -> Iterator[str]:
     while True:
         try:
             live = live_document(here, session_id)
-        except Problem:
+        except ProblemError:
             # Deleted meanwhile.
             return
         except Exception as error:

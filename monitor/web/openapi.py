@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic.json_schema import models_json_schema
 
+from monitor.reports.comparison import MEASURES
 from monitor.version import VERSION
 from monitor.web.problems import API_PREFIX
-from monitor.web.reports import MEASURES
 from monitor.web.schemas import (
     Classified,
     Compared,
@@ -137,7 +137,7 @@ CALLS = (
         {404: "There is no such session.", 503: "Too many are listening, or there is no database."},
         (SESSION,),
         "text/event-stream",
-        (f"curl -N -H 'Accept: text/event-stream' $SERVER/sessions/1/events",),
+        ("curl -N -H 'Accept: text/event-stream' $SERVER/sessions/1/events",),
     ),
     Call(
         "get",
@@ -196,10 +196,11 @@ EVERYWHERE = {
 @cache
 def description() -> dict[str, Any]:
     """The whole description, as it goes into JSON."""
-    models = (*(call.answer for call in CALLS if call.answer), PictureAddress, ProblemDocument)
-    _, schemas = models_json_schema(
-        [(model, "serialization") for model in dict.fromkeys(models)], ref_template=SCHEMAS + "{model}"
-    )
+    models: list[tuple[type[BaseModel], Literal["serialization"]]] = [
+        (model, "serialization")
+        for model in (*(call.answer for call in CALLS if call.answer), PictureAddress, ProblemDocument)
+    ]
+    _, schemas = models_json_schema(models, ref_template=SCHEMAS + "{model}")
     paths: dict[str, dict[str, Any]] = {}
     for call in CALLS:
         paths.setdefault(call.path, {})[call.method] = _operation(call)

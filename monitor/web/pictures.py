@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import cv2
-import numpy as np
 
 from detector.decoding import FORMAT_NAMES, decode_picture
 from detector.emotions import EMOTIONS
 from detector.errors import PictureDecodeError
 from monitor.web.fetch import FetchError, fetch_picture
 from monitor.web.fetch_target import PUBLIC, AddressPolicy
-from monitor.web.problems import TITLES, Problem
+from monitor.web.problems import TITLES, ProblemError
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from monitor.web.classifying import Seen
@@ -93,29 +93,29 @@ def fetch(url: str, networks: tuple[str, ...]) -> bytes:
         networks: Networks that pictures may be fetched from although they are not public, then from any port.
 
     Raises:
-        Problem: It cannot be fetched, or may not be.
+        ProblemError: It cannot be fetched, or may not be.
     """
     policy = AddressPolicy(allowed_networks=networks, allowed_ports=None) if networks else PUBLIC
     try:
         return fetch_picture(url, policy=policy)
     except FetchError as error:
         code = f"fetch_{error.code}"
-        raise Problem(FETCH_STATUS.get(error.code, 422), code, str(error), title=TITLES["fetch"]) from error
+        raise ProblemError(FETCH_STATUS.get(error.code, 422), code, str(error), title=TITLES["fetch"]) from error
 
 
 def decode(content: bytes) -> NDArray[np.uint8]:
     """The picture in a file, `(height, width, 3)` BGR.
 
     Raises:
-        Problem: It is empty, too large, or no picture.
+        ProblemError: It is empty, too large, or no picture.
     """
     if not content:
-        raise Problem(400, "no_picture", f"No picture was sent: expected the bytes of a {FORMAT_NAMES} file.")
+        raise ProblemError(400, "no_picture", f"No picture was sent: expected the bytes of a {FORMAT_NAMES} file.")
     try:
         return decode_picture(content)
     except PictureDecodeError as error:
         status = 413 if error.code == "too_many_pixels" else 422
-        raise Problem(status, error.code, str(error), title=TITLES["not_a_picture"]) from error
+        raise ProblemError(status, error.code, str(error), title=TITLES["not_a_picture"]) from error
 
 
 def show(name: str, image: NDArray[np.uint8], seen: Seen) -> ShownPicture:

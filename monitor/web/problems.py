@@ -28,12 +28,13 @@ TITLES = {
     "too_slow": "The picture took too long",
     "model_unusable": "The network cannot be used",
     "closing": "The server is being stopped",
+    "format_unavailable": "This format cannot be made here",
     "internal": "Something went wrong in the program",
 }
 """What each code of a problem is called; `docs/web.md` and the page `/api` list them."""
 
 
-class Problem(Exception):
+class ProblemError(Exception):
     """Ends a request with a problem document, or with a page that says the same.
 
     Args:

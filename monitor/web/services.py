@@ -10,7 +10,7 @@ from flask import current_app
 from db.engine import open_database
 from db.errors import DatabaseError
 from monitor.config import sqlite_file
-from monitor.web.problems import Problem
+from monitor.web.problems import ProblemError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -47,13 +47,13 @@ class Services:
         """The database, read-only; opened when it is first asked for and there.
 
         Raises:
-            Problem: There is none yet, or it cannot be read.
+            ProblemError: There is none yet, or it cannot be read.
         """
         with self._guard:
             if self._engine is None:
                 path = sqlite_file(self.settings.database)
                 if path is not None and not path.exists():
-                    raise Problem(
+                    raise ProblemError(
                         503,
                         "no_database",
                         f"There is no database {path} yet. `ad-monitor run` or `ad-monitor replay` makes one; if yours "
@@ -62,7 +62,7 @@ class Services:
                 try:
                     self._engine = open_database(self.settings.database, read_only=True)
                 except DatabaseError as error:
-                    raise Problem(503, "no_database", str(error)) from error
+                    raise ProblemError(503, "no_database", str(error)) from error
             return self._engine
 
     def close(self) -> None:
@@ -78,11 +78,11 @@ class Services:
         """Take a place for a live page, to be given back by `leave_place`.
 
         Raises:
-            Problem: All are taken.
+            ProblemError: All are taken.
         """
         with self._guard:
             if self._listeners >= self.settings.listeners:
-                raise Problem(
+                raise ProblemError(
                     503,
                     "too_many_listeners",
                     f"{self._listeners} live pages are open already, which is as many as this server feeds. Close one, "

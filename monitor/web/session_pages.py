@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, render_template, request
 
 from db.catalogue import find_sessions, known_ads
-from monitor.web.problems import Problem
-from monitor.web.reports import DOWNLOADS, MEASURES, comparison_document, report_file, report_page, session_report_document
+from monitor.reports.comparison import MEASURES
+from monitor.web.problems import ProblemError
+from monitor.web.reports import (
+    DOWNLOADS,
+    comparison_document,
+    report_file,
+    report_page,
+    session_report_document,
+)
 from monitor.web.services import services
 
 if TYPE_CHECKING:
@@ -19,18 +26,6 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 25
 
-REPORT_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "style-src 'unsafe-inline'",
-        "img-src data:",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
-)
-"""The report is one page with its styles inside. It may load nothing, send nothing and run nothing."""
-
 blueprint = Blueprint("sessions", __name__)
 
 
@@ -38,12 +33,12 @@ def page_of_sessions(engine: Engine, site: str, page: int) -> tuple[SessionPage,
     """One page of sessions, and how many pages there are, at least 1.
 
     Raises:
-        Problem: There is no such page.
+        ProblemError: There is no such page.
     """
     found = find_sessions(engine, site, limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE) if page >= 1 else None
     pages = max(1, ceil(found.total / PAGE_SIZE)) if found else 1
     if found is None or page > pages:
-        raise Problem(404, "not_found", f"There is no page {page}: expected 1 to {pages}.")
+        raise ProblemError(404, "not_found", f"There is no page {page}: expected 1 to {pages}.")
     return found, pages
 
 
@@ -51,11 +46,11 @@ def asked_page() -> int:
     """The page that is asked for, 1 where none is.
 
     Raises:
-        Problem: It is no number.
+        ProblemError: It is no number.
     """
     text = request.args.get("page", "1")
     if not text.isdecimal() or len(text) > 9:
-        raise Problem(400, "bad_request", f"Invalid page: expected a number from 1, received {text[:20]!r}.")
+        raise ProblemError(400, "bad_request", f"Invalid page: expected a number from 1, received {text[:20]!r}.")
     return int(text)
 
 
@@ -65,7 +60,7 @@ def listing() -> str:
     site = request.args.get("site", "").strip()
     try:
         found, pages = page_of_sessions(services().database(), site, asked_page())
-    except Problem as problem:
+    except ProblemError as problem:
         if problem.code != "no_database":
             raise
         return render_template("sessions.html", found=None, problem=problem, site=site, page=1, pages=1)
@@ -75,24 +70,26 @@ def listing() -> str:
 @blueprint.get("/sessions/<int:session_id>")
 def report(session_id: int) -> Response:
     """The report of a session, below a bar with the way back and the downloads."""
-    document = _document(session_id)
+    here = services()
+    document = session_report_document(here.database(), session_id, here.settings.min_viewers)
     bar = render_template(
         "report_bar.html",
         session_id=session_id,
         running=document["session"]["ended_at"] is None,
         formats=DOWNLOADS,
     )
-    page = report_page(document).replace("<body>", "<body>\n" + bar, 1)
-    return Response(page, headers={"Content-Security-Policy": REPORT_POLICY})
+    page, policy = report_page(document, bar)
+    return Response(page, headers={"Content-Security-Policy": policy})
 
 
 @blueprint.get("/sessions/<int:session_id>/report.<ending>")
 def download(session_id: int, ending: str) -> Response:
     """The report of a session as a file."""
     if ending not in DOWNLOADS:
-        raise Problem(404, "not_found", f"There is no report.{ending}: expected one of {', '.join(DOWNLOADS)}.")
+        raise ProblemError(404, "not_found", f"There is no report.{ending}: expected one of {', '.join(DOWNLOADS)}.")
+    here = services()
     return Response(
-        report_file(_document(session_id), ending),
+        report_file(here.database(), session_id, ending, here.settings.min_viewers),
         content_type=DOWNLOADS[ending],
         headers={"Content-Disposition": f'attachment; filename="session-{session_id}.{ending}"'},
     )
@@ -110,7 +107,7 @@ def compare() -> Response:
         ads = known_ads(engine)
         if chosen:
             document = comparison_document(engine, chosen, measure, services().settings.min_viewers)
-    except Problem as error:
+    except ProblemError as error:
         problem = error
     page = render_template(
         "compare.html",
@@ -143,7 +140,3 @@ def interval_rows(comparisons: list[dict[str, Any]]) -> list[dict[str, Any]]:
         }
         for comparison in comparisons
     ]
-
-
-def _document(session_id: int) -> dict[str, Any]:
-    return session_report_document(services().database(), session_id, services().settings.min_viewers)
