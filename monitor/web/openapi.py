@@ -198,7 +198,7 @@ def description() -> dict[str, Any]:
     """The whole description, as it goes into JSON."""
     models: list[tuple[type[BaseModel], Literal["serialization"]]] = [
         (model, "serialization")
-        for model in (*(call.answer for call in CALLS if call.answer), PictureAddress, ProblemDocument)
+        for model in [*filter(None, (call.answer for call in CALLS)), PictureAddress, ProblemDocument]
     ]
     _, schemas = models_json_schema(models, ref_template=SCHEMAS + "{model}")
     paths: dict[str, dict[str, Any]] = {}

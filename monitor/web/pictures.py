@@ -169,7 +169,7 @@ def colour_name(label: str, place: int) -> str:
     return label if label in EMOTIONS else f"other-{place % OTHER_COLOURS}"
 
 
-def _data_address(image: NDArray[np.uint8], ending: str, kind: str) -> str:
+def _data_address(image: NDArray[Any], ending: str, kind: str) -> str:
     done, content = cv2.imencode(ending, image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if ending == ".jpg" else [])
     if not done:
         raise ValueError(f"Invalid picture: {image.shape} pixels cannot be written as {kind}.")

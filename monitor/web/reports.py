@@ -33,6 +33,9 @@ DOWNLOADS = {
 }
 """Formats of a report that can be downloaded, and what they are called on the web."""
 
+HEADER = '<header class="top">'
+"""How the visible part of a report begins; before it is only the link that skips to its content."""
+
 _POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">\n?')
 
 
@@ -63,7 +66,7 @@ def report_page(document: dict[str, Any], bar: str) -> tuple[str, str]:
     if found is None:
         raise ValueError("The report's page has no policy for its content: expected one in its head.")
     policy = html.unescape(found[1]).replace("style-src ", "style-src 'self' ").replace("img-src ", "img-src 'self' ")
-    page = page.replace(found[0], "", 1).replace("<body>", f"<body>\n{bar}", 1)
+    page = page.replace(found[0], "", 1).replace(HEADER, bar + HEADER, 1)
     return page, f"{policy}; frame-ancestors 'none'"
 
 
