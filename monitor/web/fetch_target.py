@@ -178,12 +178,11 @@ def parse_url(url: str) -> Target:
         raise UrlError("The address names port 0: expected 1 to 65535.")
     path = quote(parts.path or "/", safe=_PATH_CHARACTERS)
     query = f"?{quote(parts.query, safe=_PATH_CHARACTERS + '?')}" if parts.query else ""
-    return Target(parts.scheme, _host(parts.hostname or ""), port or _DEFAULT_PORTS[parts.scheme], path + query)
+    host = str(_literal(parts.hostname or "", 6)) if "[" in parts.netloc else _host(parts.hostname or "")
+    return Target(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme], path + query)
 
 
 def _host(host: str) -> str:
-    if ":" in host:  # only from between brackets
-        return str(_literal(host))
     try:
         # The mapping of UTS 46, which browsers use: full-width digits and dots become plain ones, capitals small.
         name = host.lower() if host.isascii() else idna.encode(host, uts46=True).decode("ascii")
@@ -194,19 +193,19 @@ def _host(host: str) -> str:
     name = name.removesuffix(".")
     labels = name.split(".")
     if _NUMBER.fullmatch(labels[-1]):
-        return str(_literal(name))
+        return str(_literal(name, 4))
     if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
         raise UrlError("The host's name is missing or not spelt right: expected one like example.org.")
     return name
 
 
-def _literal(host: str) -> Address:
+def _literal(host: str, version: int) -> Address:
     address: Address | None
     try:
         address = ip_address(host)
     except ValueError:
         address = None
-    if address is None or "%" in host:
+    if address is None or address.version != version or "%" in host:
         raise UrlError(
             "The host is a number in an unusual form: expected a name, four numbers from 0 to 255 with dots between them, "
             "or an IPv6 address in brackets."
