@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import models_json_schema
 
@@ -196,11 +196,9 @@ EVERYWHERE = {
 @cache
 def description() -> dict[str, Any]:
     """The whole description, as it goes into JSON."""
-    models: list[tuple[type[BaseModel], Literal["serialization"]]] = [
-        (model, "serialization")
-        for model in [*filter(None, (call.answer for call in CALLS)), PictureAddress, ProblemDocument]
-    ]
-    _, schemas = models_json_schema(models, ref_template=SCHEMAS + "{model}")
+    models: list[type[BaseModel]] = [PictureAddress, ProblemDocument]
+    models += [call.answer for call in CALLS if call.answer is not None]
+    _, schemas = models_json_schema([(model, "serialization") for model in models], ref_template=SCHEMAS + "{model}")
     paths: dict[str, dict[str, Any]] = {}
     for call in CALLS:
         paths.setdefault(call.path, {})[call.method] = _operation(call)
