@@ -80,7 +80,12 @@ class ShownPlay:
 
 
 def logged_plays(
-    engine: Engine, since: datetime | None = None, site: str | None = None, *, replays: bool = False
+    engine: Engine,
+    since: datetime | None = None,
+    site: str | None = None,
+    *,
+    replays: bool = False,
+    newest: int | None = None,
 ) -> list[LoggedPlay]:
     """The plays that choices are judged by, in the order of sessions and numbers.
 
@@ -89,6 +94,7 @@ def logged_plays(
         since: Leave out what started before; aware. `None` for everything.
         site: Only this site; `None` for all.
         replays: Also the plays of replays, whose ads nobody need have seen.
+        newest: Only so many, the newest ones; `None` for all.
     """
     with engine.connect() as connection:
         settings = _settings(connection, site, replays=replays)
@@ -107,7 +113,8 @@ def logged_plays(
             .join(Ad, Ad.id == Play.ad_version_id)
             .join(Session, Session.id == Play.session_id)
             .where(*_which(since, None, site, replays=replays))
-            .order_by(Play.session_id, Play.number)
+            .order_by(Play.session_id.desc(), Play.number.desc())
+            .limit(newest)
         )
         return [
             LoggedPlay(
@@ -122,7 +129,7 @@ def logged_plays(
                 reward=row.reward,
                 viewer_s=row.reward_viewer_s,
             )
-            for row in connection.execute(query)
+            for row in reversed(connection.execute(query).all())
         ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -174,6 +174,48 @@ def list_sessions(engine: Engine) -> list[SessionInfo]:
     """All sessions, the latest recorded one first."""
     with engine.connect() as connection:
         return session_infos(connection)[::-1]
+
+
+def viewers_over_time(engine: Engine, sessions: Sequence[SessionInfo], parts: int = 24) -> dict[int, list[int]]:
+    """How many different viewers were in view in each part of a session, for a small drawing of when it was busy.
+
+    Args:
+        engine: From `open_database`.
+        sessions: Which ones; one that still runs lasts until somebody was last in view.
+        parts: Equal parts of a session's length.
+
+    Returns:
+        By the id of the session `parts` counts; static faces are left out.
+    """
+    query = (
+        select(Viewer.session_id, type_coerce(Viewer.first_seen_at, String), type_coerce(Viewer.last_seen_at, String))
+        .where(Viewer.static.is_(False), Viewer.session_id.in_([session.id for session in sessions]))
+        .order_by(Viewer.session_id)
+    )
+    with engine.connect() as connection:
+        rows = connection.execute(query).all()
+    found = {session.id: [0] * parts for session in sessions}
+    if not rows:
+        return found
+    ids, first, last = zip(*rows, strict=True)
+    owner, first_us, last_us = np.array(ids), microseconds(first), microseconds(last)
+    for session in sessions:
+        mine = owner == session.id
+        if not mine.any():
+            continue
+        start = (session.started_at - _EPOCH) // timedelta(microseconds=1)
+        end = (
+            last_us[mine].max()
+            if session.ended_at is None
+            else (session.ended_at - _EPOCH) // timedelta(microseconds=1)
+        )
+        edges = np.linspace(start, max(int(end), start + 1), parts + 1)
+        came = np.searchsorted(np.sort(first_us[mine]), edges[1:], side="left")
+        went = np.searchsorted(np.sort(last_us[mine]), edges[:-1], side="left")
+        # Whoever was there at the very end still belongs to the last part.
+        came[-1] = mine.sum()
+        found[session.id] = (came - went).tolist()
+    return found
 
 
 def latest_session_id(engine: Engine) -> int | None:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 MEMORY = timedelta(days=90)
 """How far back a policy remembers: tastes change with the season."""
 
+REMEMBERED = 5000
+"""Plays that a policy remembers at most: it has learnt what it can long before, and the show begins within seconds."""
+
 CAPPED = timedelta(hours=1)
 """How far back starts count against the limits per hour."""
 
@@ -108,7 +111,7 @@ def remembering_policy(name: str, settings: PolicySettings, engine: Engine, site
     if name not in ADAPTIVE_NAMES:
         # Nothing to remember, and three months of plays are not read in vain.
         return make_policy(name, settings)
-    plays = [play for play in logged_plays(engine, now - MEMORY, site) if play.policy == name]
+    plays = [play for play in logged_plays(engine, now - MEMORY, site, newest=REMEMBERED) if play.policy == name]
     policy = make_policy(name, settings, after=plays[-1].context if plays else None)
     for play in plays:
         if play.reward is not None and play.viewer_s is not None and play.context:

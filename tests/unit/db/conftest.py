@@ -20,12 +20,15 @@ from db.records import (
     SessionRecord,
 )
 from db.writer import SessionWriter
+from monitor.reports.roll_up import roll_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sqlalchemy.engine import Engine
+
+    from db.rollups import RollUp
 
 START = datetime(2026, 3, 1, 9, 30, 0, 123456, tzinfo=timezone.utc)
 SHA = "ab" * 32
@@ -114,9 +117,15 @@ class Make:
     def end(self, seconds: float = 20.0) -> SessionEnded:
         return SessionEnded(self.at(seconds), "finished", frames=600, dropped=3, fps=29.97)
 
-    def write(self, engine: Engine, records: list[Any] | None = None, **changes: Any) -> int:
+    def write_rolled(self, engine: Engine, records: list[Any] | None = None, **changes: Any) -> int:
+        """Write a whole session whose plays are rolled up; returns its id."""
+        return self.write(engine, records, roll_up, **changes)
+
+    def write(
+        self, engine: Engine, records: list[Any] | None = None, roll_up: RollUp | None = None, **changes: Any
+    ) -> int:
         """Write a whole session; returns its id."""
-        with SessionWriter(engine, self.session(**changes)) as writer:
+        with SessionWriter(engine, self.session(**changes), roll_up=roll_up) as writer:
             for record in self.stream() if records is None else records:
                 assert writer.submit(record)
             writer.close(self.end())

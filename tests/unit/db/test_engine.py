@@ -18,7 +18,10 @@ from db.engine import open_database, sqlite_path
 from db.errors import DatabaseError, DatabaseOpenError, SchemaVersionError
 from db.migrations import HEAD
 
-TABLES = {"sessions", "ads", "plays", "viewers", "readings", "gaps", "models"}
+TABLES = {
+    *("sessions", "ads", "plays", "viewers", "readings", "gaps", "models"),
+    *("reading_counts", "exposures", "exposure_seconds"),
+}
 ROOT = Path(db.__file__).parent.parent
 
 

@@ -1,4 +1,4 @@
-"""What the log says of plays over all sessions: choices, rewards, and who was there."""
+"""What the log says of plays over all sessions: choices and rewards."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from db import play_log
-from db.play_log import LoggedPlay, logged_plays, presence, shown_plays
-from db.records import PlayEnded, PlayRewarded, PlayStarted, ViewerFlagged
+from db.play_log import LoggedPlay, logged_plays, shown_plays
+from db.records import PlayEnded, PlayRewarded, PlayStarted
 from db.writer import SessionWriter
 
 CONTEXT = {"mood": "sad", "group": "few", "hour": 9, "candidates": {"summer": 0.25, "winter": 0.75}}
@@ -54,6 +53,7 @@ def test_since_site_and_replays(engine, make):
     assert found(site="Station") == [(2, 1)]
     assert found(site="Foyer", replays=True) == [(1, 1), (1, 2), (1, 3), (3, 1)]
     assert found(site="nowhere") == []
+    assert found(newest=2) == [(1, 3), (2, 1)]
     assert logged_plays(engine, site="Station")[0].policy == ""
 
 
@@ -85,43 +85,17 @@ def test_shown_plays(engine, make):
         writer.close()
     assert (one.session, one.site, one.ad_id, one.name) == (1, "Foyer", "summer", "Summer")
     assert (one.started_at, one.ended_at, one.outcome, one.shown_ms) == (make.start, make.at(8), "finished", 7990.0)
-    assert (one.screen, one.fps) == (True, None)
+    assert one.screen
     assert (two.ended_at, two.outcome, two.shown_ms) == (None, None, None)
 
 
 def test_shown_plays_of_a_time_and_of_sessions_without_a_screen(engine, make):
     make.write(engine, [make.ad(), make.play(1, 0), make.play(2, 8), make.play(3, 16)], settings={"headless": True})
     make.write(engine, [make.ad(), make.play()], kind="replay", settings={})
-    assert [(play.session, play.screen, play.fps) for play in shown_plays(engine, replays=True)] == [
-        *[(1, False, 29.97)] * 3,
-        (2, False, 29.97),
+    assert [(play.session, play.screen) for play in shown_plays(engine, replays=True)] == [
+        *[(1, False)] * 3,
+        (2, False),
     ]
     between = shown_plays(engine, make.at(8), make.at(16), "Foyer")
     assert [play.started_at for play in between] == [make.at(8)]
     assert shown_plays(engine, until=make.start + timedelta(microseconds=1))[0].started_at == make.start
-
-
-@pytest.mark.parametrize("at_a_time", [1, 500])
-def test_presence(engine, make, monkeypatch, at_a_time):
-    monkeypatch.setattr(play_log, "PLAYS_AT_A_TIME", at_a_time)
-    make.write(engine, [make.ad("other"), make.play(1, 0, "other"), make.reading()], site="elsewhere")
-    records = [make.ad(), *(make.play(number, (number - 1) * 8.0) for number in (1, 2, 3))]
-    records += [
-        make.reading(2.0, 2, 1, attentive=False),
-        make.reading(1.0, 2, 1),
-        make.reading(1.5, 1, 1),
-        make.reading(7.9, 1, None),
-        make.reading(17.0, 1, 3, withheld="too small", probabilities=None, valence=None, expressiveness=None),
-        make.reading(1.0, 9, 1),
-        ViewerFlagged(make.at(3), 9),
-    ]
-    make.write(engine, records)
-    plays = shown_plays(engine, site="Foyer")
-    found = list(presence(engine, plays))
-    start = int(make.start.timestamp()) * 1_000_000 + make.start.microsecond
-    assert [len(batch.play_id) for batch in found] == ([3, 1] if at_a_time == 1 else [4])
-    assert np.concatenate([batch.play_id for batch in found]).tolist() == [plays[0].id] * 3 + [plays[2].id]
-    assert np.concatenate([batch.viewer for batch in found]).tolist() == [1, 2, 2, 1]
-    assert ((np.concatenate([batch.at_us for batch in found]) - start) / 1e6).tolist() == [1.5, 1.0, 2.0, 17.0]
-    assert np.concatenate([batch.attentive for batch in found]).tolist() == [True, True, False, True]
-    assert list(presence(engine, plays[1:2])) == []

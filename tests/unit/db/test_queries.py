@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from db.engine import open_database
 from db.errors import NoSuchSessionError
-from db.queries import AdInfo, GapInfo, PlayInfo, latest_session_id, list_sessions, load_session, microseconds
+from db.queries import (
+    AdInfo,
+    GapInfo,
+    PlayInfo,
+    latest_session_id,
+    list_sessions,
+    load_session,
+    microseconds,
+    viewers_over_time,
+)
 from db.records import (
     WITHHELD_REASONS,
     AdRecord,
@@ -70,7 +79,9 @@ def test_load(engine, make, monkeypatch, rows_at_a_time):
 
     assert data.info == list_sessions(engine)[0]
     assert [ad.ad_id for ad in data.ads] == ["summer", "winter"]
-    assert data.ads[0] == AdInfo(data.ads[0].ad_row_id, "summer", "Summer", "summer.mp4", "video", 8000, (5.5,))
+    assert data.ads[0] == AdInfo(
+        data.ads[0].ad_row_id, "summer", "Summer", "summer.mp4", "video", 8000, (5.5,), make.sha
+    )
     assert [(play.number, play.ad_row_id) for play in data.plays] == [
         (1, data.ads[0].ad_row_id),
         (2, data.ads[1].ad_row_id),
@@ -87,8 +98,9 @@ def test_load(engine, make, monkeypatch, rows_at_a_time):
         "next in the list",
         1.0,
         "broken file",
+        session_id,
     )
-    assert data.gaps == (GapInfo(make.at(18), make.at(19.5), "camera lost", "unplugged"),)
+    assert data.gaps == (GapInfo(make.at(18), make.at(19.5), "camera lost", "unplugged", session_id),)
 
     readings = data.readings
     assert len(readings) == 93
@@ -278,3 +290,17 @@ def test_round_trip_is_exact(shared_engine, records, name, started, length, bran
             moment.strftime("%Y-%m-%d %H:%M:%S.%f") for moment in (min(moments), max(moments))
         )
     assert len(seen) == len({record.viewer_number for record in records})
+
+
+def test_viewers_over_time(engine, make):
+    times = {1: (0.0, 4.0), 2: (4.9, 5.1), 3: (10.0, 10.0), 4: (17.0, 20.0), 9: (0.0, 20.0)}
+    records = [make.reading(at, viewer, None) for viewer, seen in times.items() for at in seen]
+    make.write(engine, [*records, ViewerFlagged(make.at(20), 9)])
+    make.write(engine, [], site="Station")
+    with SessionWriter(engine, make.session()) as writer:
+        for at in (0.0, 8.0):
+            writer.submit(make.reading(at, 1, None))
+        writer.flush()
+        found = viewers_over_time(engine, list_sessions(engine), parts=4)
+    # Parts of five seconds: viewer 2 is in two of them; the session that runs lasts until its last reading.
+    assert found == {1: [2, 1, 1, 1], 2: [0, 0, 0, 0], 3: [1, 1, 1, 1]}
