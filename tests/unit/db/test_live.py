@@ -102,7 +102,9 @@ def test_ad_gaps_and_signs_of_life(engine, make, written):
     state = live_state(engine, session, now=make.at(300))
     assert state.ad is None
     assert state.last_sign_at == make.at(8)
-    written(make.play(2, 9, "winter"), GapStarted(make.at(10), "too dark", "lamp"), GapStarted(make.at(11), "camera lost"))
+    written(
+        make.play(2, 9, "winter"), GapStarted(make.at(10), "too dark", "lamp"), GapStarted(make.at(11), "camera lost")
+    )
     written(GapEnded(make.at(12), "camera lost"))
     state = live_state(engine, session, now=make.at(300))
     assert (state.ad.ad_id, state.ad.name, state.ad.started_at, state.ad.duration_s) == (
@@ -121,7 +123,9 @@ def test_ad_gaps_and_signs_of_life(engine, make, written):
 
 
 def test_a_replay_has_its_own_now(engine, make):
-    session = make.write(engine, [make.ad(), make.play(1), happy(make, 4, 1, 0.5, 1), make.play_end(1, 8)], kind="replay")
+    session = make.write(
+        engine, [make.ad(), make.play(1), happy(make, 4, 1, 0.5, 1), make.play_end(1, 8)], kind="replay"
+    )
     state = live_state(engine, session)
     assert state.at == make.at(20)
     assert state.recent_viewers == 1

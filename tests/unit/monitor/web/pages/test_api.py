@@ -14,6 +14,7 @@ from monitor.web.problems import TITLES
 from .conftest import face, picture, worker_of, write_session
 
 API = "/api/v1"
+TOKEN = "a-token-of-enough-length"  # noqa: S105 (for this test only)
 
 
 @pytest.fixture
@@ -125,9 +126,9 @@ def test_other_problems_are_documents_too(client):
 
 
 def test_without_the_token_and_too_often(make_app):
-    client = make_app(token="a-token-of-enough-length", rate_limit="2 per minute").test_client()
+    client = make_app(token=TOKEN, rate_limit="2 per minute").test_client()
     assert problem_of(client.get(f"{API}/health"))["code"] == "login_needed"
-    known = {"Authorization": "Bearer a-token-of-enough-length"}
+    known = {"Authorization": f"Bearer {TOKEN}"}
     assert client.get(f"{API}/health", headers=known).json["status"] == "ok"
     statuses = [
         client.post(f"{API}/classify", data=picture(), content_type="image/png", headers=known) for _ in range(3)

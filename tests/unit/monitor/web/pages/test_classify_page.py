@@ -39,10 +39,10 @@ def test_an_upload_is_shown_with_its_faces(make_app):
     page = answer.text
     assert answer.status_code == 200
     assert "2 faces found" in page
-    assert "beach &lt;1&gt;.png · 80 × 60 pixels" in page
+    assert "beach &lt;1&gt;.png · 80 \N{MULTIPLICATION SIGN} 60 pixels" in page
     assert "holiday" not in page
     assert page.count("Uncertain.") == 1
-    assert "48 × 48 pixels without colour" in page
+    assert "48 \N{MULTIPLICATION SIGN} 48 pixels without colour" in page
     for label in ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"):
         assert page.count(f'<span class="label">{label}</span>') in {2, 3}
     # Cut at the border: from 0 to 40 of 80 pixels, and from 60 to 80.
@@ -61,7 +61,7 @@ def test_a_large_picture_is_scaled_down_for_the_page_only(make_app):
     page = upload(make_app(looker=looker).test_client(), picture(2400, 100)).text
     assert looker.shapes == [(100, 2400, 3)]
     assert embedded(page)[0][1].shape == (50, 1200, 3)
-    assert "2,400 × 100 pixels" in page
+    assert "2,400 \N{MULTIPLICATION SIGN} 100 pixels" in page
 
 
 def test_no_face(make_app):

@@ -20,12 +20,15 @@ def quick(monkeypatch):
     monkeypatch.setattr("monitor.web.live_pages.EVENT_PAUSE_S", 0.02)
 
 
+def documents_in(chunk):
+    return [json.loads(line[6:]) for line in chunk.decode().splitlines() if line.startswith("data: ")]
+
+
 def first_events(answer, count):
     """The documents of the first events of an answer, which is then left."""
     found = []
     for chunk in answer.response:
-        text = chunk.decode()
-        found += [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: ")]
+        found += documents_in(chunk)
         if len(found) >= count:
             break
     answer.close()
@@ -50,7 +53,7 @@ def test_figures_about_few_are_hidden(make_app, running):
     client = make_app().test_client()
     page = client.get(f"/sessions/{running.id}/live").text
     assert '<dd id="viewers">4</dd>' in page
-    assert '<dd id="attention">–</dd>' in page
+    assert '<dd id="attention">\N{EN DASH}</dd>' in page
     assert "<polyline" not in page
     assert "Fewer than 5 viewers could be read" in page
 
@@ -70,9 +73,7 @@ def test_events_follow_the_session_to_its_end(make_app, running, quick):
     assert answer.headers["Cache-Control"] == "no-store"
     documents = []
     for chunk in answer.response:
-        for line in chunk.decode().splitlines():
-            if line.startswith("data: "):
-                documents.append(json.loads(line[6:]))
+        documents += documents_in(chunk)
         if len(documents) == 2:
             running.see(3)
         if len(documents) == 4:

@@ -112,7 +112,7 @@ def test_compare(client, database):
     assert "The summer ad is better than The winter ad in valence" in page
     assert page.count(" checked>") == 2
     assert 'class="range"' in page
-    limits = [float(part.split("%")[0]) for part in page.split("class=\"range\"")[1].split("=\"")[1:3]]
+    limits = [float(part.split("%")[0]) for part in page.split('class="range"')[1].split('="')[1:3]]
     assert 50 < limits[0] < limits[1] <= 96
     withheld = client.get("/compare?ad=summer&ad=winter&measure=attention")
     assert withheld.status_code == 200
