@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ads.media import MediaFrame, MediaKind, Size
 
 STRIP_HEIGHT_PX = 80
-MOST_STILLS = 14
+MOST_STILLS = 10
 """In one strip: as many as can be told apart across a page."""
 
 MOST_WIDTH_PX = 1600
@@ -96,7 +96,7 @@ def strip_positions(duration_s: float, every_s: float, most: int) -> list[float]
         AdsError: One of them is not above 0.
 
     Example:
-        >>> strip_positions(4.0, 1.0, 14)
+        >>> strip_positions(4.0, 1.0, 10)
         [0.5, 1.5, 2.5, 3.5]
     """
     for name, value in (("duration_s", duration_s), ("every_s", every_s), ("most", most)):
@@ -128,6 +128,8 @@ def stills_at(path: Path, kind: MediaKind, seconds: Sequence[float], height_px: 
     wanted = sorted(set(seconds))
     if wanted and not (wanted[0] >= 0 and math.isfinite(wanted[-1])):
         raise AdsError(f"Invalid position: expected seconds of at least 0, received {wanted[0]} to {wanted[-1]}.")
+    if not wanted:
+        return []
     found: list[Still] = []
     seen: NDArray[np.uint8] | None = None
     jpeg = b""

@@ -14,8 +14,13 @@ from monitor.cli.options import (
     debug_option,
     json_option,
     min_viewers_option,
+    moment,
     print_json,
+    since_option,
+    site_option,
+    time_zone,
     together,
+    until_option,
 )
 
 if TYPE_CHECKING:
@@ -36,14 +41,10 @@ READY = ("uniform", "weighted", "mood", "learned")
 CURVE_POINTS = 100
 """Points of a curve in JSON: more than a screen shows, and few enough to read."""
 
-MOMENTS = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"]
-
 log_options = together(
     database_option,
-    click.option(
-        "--since", type=click.DateTime(MOMENTS), metavar="DATE", help="Leave out what began before (local time)."
-    ),
-    click.option("--site", help="Only this site. [default: all]"),
+    since_option,
+    site_option,
     click.option(
         "--replays", is_flag=True, help="Also replays: of recordings that were made while these ads really ran."
     ),
@@ -152,7 +153,7 @@ def lift(
 
     engine = open_database(database_url(database), read_only=True)
     try:
-        plays = logged_plays(engine, _moment(since), site, replays=replays)
+        plays = logged_plays(engine, moment(since), site, replays=replays)
     finally:
         engine.dispose()
     found = measure(plays)
@@ -167,7 +168,7 @@ def lift(
     epilog="Example: ad-monitor proof --since 2026-03-01 --until 2026-04-01 --by site,ad,day --csv march.csv"
 )
 @log_options
-@click.option("--until", type=click.DateTime(MOMENTS), metavar="DATE", help="Leave out what began then or later.")
+@until_option
 @click.option(
     "--by", default="ad,hour,site", show_default=True, metavar="NAMES", help="Rows: some of ad, hour, day, site."
 )
@@ -213,13 +214,13 @@ def proof(
         )
     listed = None if playlist is None else _playlist(playlist)
     agreed, other_price = _prices(prices, listed)
-    zone = _zone(timezone or (None if listed is None else listed.timezone))
+    zone = time_zone(timezone or (None if listed is None else listed.timezone))
     engine = open_database(database_url(database), read_only=True)
     try:
         document = proof_of_play(
             engine,
-            since=_moment(since, zone),
-            until=_moment(until, zone),
+            since=moment(since, zone),
+            until=moment(until, zone),
             site=site,
             by=rows,
             zone=zone,
@@ -244,24 +245,6 @@ def _playlist(path: Path) -> Playlist:
     from ads.playlist import load_playlist
 
     return load_playlist(path)
-
-
-def _zone(name: str | None) -> Any:
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-    try:
-        return None if name is None else ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise click.BadParameter(
-            f"expected the name of a time zone such as Europe/Berlin, received {name!r}.", param_hint="--timezone"
-        ) from None
-
-
-def _moment(typed: datetime | None, zone: Any = None) -> datetime | None:
-    """A moment that was typed in local time, or in a zone."""
-    if typed is None:
-        return None
-    return typed.astimezone() if zone is None else typed.replace(tzinfo=zone)
 
 
 def _simulated(

@@ -12,6 +12,7 @@ import sys
 import click
 
 from monitor.cli.ads import playlist
+from monitor.cli.compare import compare
 from monitor.cli.effect import lift, proof, simulate
 from monitor.cli.errors import is_callers_mistake, is_known, one_sentence
 from monitor.cli.offline import evaluate, models, train
@@ -39,6 +40,7 @@ for _command in (
     replay,
     sessions,
     report,
+    compare,
     classify,
     bench,
     doctor,

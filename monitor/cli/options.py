@@ -12,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
 DONE, FAILED, WRONG = 0, 1, 2
 PROGRAM = "ad-monitor"
@@ -134,6 +135,15 @@ min_viewers_option = click.option(
     show_default=True,
     help="Withhold figures that fewer viewers stand behind (5 is usual for reports that are shared).",
 )
+MOMENTS = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"]
+since_option = click.option(
+    "--since", type=click.DateTime(MOMENTS), metavar="DATE", help="Leave out what began before (local time)."
+)
+until_option = click.option(
+    "--until", type=click.DateTime(MOMENTS), metavar="DATE", help="Leave out what began then or later."
+)
+site_option = click.option("--site", help="Only this site. [default: all]")
+
 POLICIES = ("sequential", "shuffle", "weighted", "mood", "learn")
 """As `ads.policies` names them; importing that only to show the help would be slow."""
 
@@ -229,6 +239,25 @@ def guard_rails(options: dict[str, Any]) -> Any:
 
     taken = {name: options.pop(name) for name in ("seed", "holdout", "floor", "min_audience", "blocked", "wash_out_s")}
     return PolicySettings.model_validate({name: value for name, value in taken.items() if value is not None})
+
+
+def time_zone(name: str | None) -> Any:
+    """The zone that was named with --timezone; None: the machine's."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        return None if name is None else ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise click.BadParameter(
+            f"expected the name of a time zone such as Europe/Berlin, received {name!r}.", param_hint="--timezone"
+        ) from None
+
+
+def moment(typed: datetime | None, zone: Any = None) -> datetime | None:
+    """A moment that was typed in local time, or in a zone."""
+    if typed is None:
+        return None
+    return typed.astimezone() if zone is None else typed.replace(tzinfo=zone)
 
 
 def print_json(document: dict[str, Any]) -> None:

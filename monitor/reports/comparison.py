@@ -45,7 +45,7 @@ LEVEL = 1 - CONFIDENCE
 """A difference is certain when its corrected p-value is below this."""
 
 EQUAL_CONFIDENCE = 0.9
-"""Of the interval that has to lie within what does not matter: two one-sided tests at 5 % each."""
+"""Of the interval that has to lie within what does not matter: two one-sided tests at 5 % each (Schuirmann 1987)."""
 
 POWERS = (0.8, 0.9, 0.95, 0.99)
 """Tried in this order, until more viewers are needed than there are."""
@@ -311,10 +311,11 @@ def compare_ads(
         entries.
 
     Raises:
-        ReportError: An ad, a measure or a segment does not exist, or a number is out of range.
+        ReportError: An ad, a source, a measure or a segment does not exist, or a number is out of range.
     """
     names = {ad.ad_id: ad.name for ad in data.ads}
     chosen = _chosen(ads, list(names))
+    _refuse_unknown("source", sources or (), sorted({session.source for session in data.sessions}))
     _check(measure, by, min_viewers, relevant)
     least = MEASURES[measure].relevant if relevant is None else relevant
     plays = _Plays.of(data, by, zone, _Filter(hours, weekdays, sources))
@@ -349,15 +350,19 @@ def compare_ads(
 def _chosen(ads: Sequence[str] | None, known_ads: Sequence[str]) -> list[str]:
     if ads is None:
         return list(known_ads)
-    for ad in ads:
-        if ad in known_ads:
-            continue
-        near = difflib.get_close_matches(ad, known_ads, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; expected some of {', '.join(known_ads) or 'none'}."
-        raise ReportError(f"There is no ad {ad!r} in these sessions{hint}")
+    _refuse_unknown("ad", ads, known_ads)
     if len(set(ads)) < max(2, len(ads)):
         raise ReportError(f"Expected two or more different ads to compare, received {', '.join(ads) or 'none'}.")
     return list(ads)
+
+
+def _refuse_unknown(what: str, named: Collection[str], there: Sequence[str]) -> None:
+    for name in named:
+        if name in there:
+            continue
+        near = difflib.get_close_matches(name, there, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(there) or 'none'}."
+        raise ReportError(f"There is no {what} {name!r} in these sessions; {hint}")
 
 
 def _check(measure: str, by: str | None, min_viewers: int, relevant: float | None) -> None:

@@ -46,6 +46,9 @@ INK, MUTED, GRID, ACCENT, BARS = "#14213d", "#5b6478", "#e3e6ec", "#0b5394", "#c
 NAMED_FROM = 0.08
 """A curve whose largest value is below this share is in the legend and the table, but has no name at its end."""
 
+MOST_DOTS = 30
+"""A curve of more seconds has no dots on its points: they would hide it."""
+
 _TICKS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600)
 
 
@@ -123,7 +126,8 @@ def ad_figure(ad: dict[str, Any], layout: Layout, *, reach: tuple[float, float])
         are and how many seconds that is; the line of class `cursor` is its to move.
     """
     canvas = _Canvas(layout, axis_end(ad))
-    tops, y = [], 0.0
+    tops: list[float] = []
+    y = 0.0
     for height in layout.panels:
         y += layout.title_height if tops else layout.text * 2.4
         tops.append(y)
@@ -164,7 +168,8 @@ class _Canvas:
         fill = {"m": MUTED, "t": INK, "v": ACCENT}[css]
         weight = ' font-weight="700"' if bold else ""
         self.add(
-            f'<text class="{css}" x="{_n(x)}" y="{_n(y)}" text-anchor="{anchor}" fill="{fill}"{weight}>{escape(words)}</text>'
+            f'<text class="{css}" x="{_n(x)}" y="{_n(y)}" text-anchor="{anchor}" fill="{fill}"{weight}>'
+            f"{escape(words)}</text>"
         )
 
     def title(self, top: float, words: str, note: str = "") -> None:
@@ -191,10 +196,8 @@ class _Canvas:
 
 
 def _n(value: float) -> str:
-    """Writes a coordinate shortly."""
-    return (
-        f"{value:.1f}".removesuffix(".0").replace("-0", "0") if abs(value) < 0.05 else f"{value:.1f}".removesuffix(".0")
-    )
+    """Writes a coordinate shortly, to a tenth of a pixel."""
+    return f"{round(value, 1) + 0.0:g}"
 
 
 def _runs(points: Iterable[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:
@@ -254,7 +257,7 @@ def _draw_valence(canvas: _Canvas, ad: dict[str, Any], top: float, height: float
     canvas.add(
         f'<path class="v" d="{_line(runs)}" fill="none" stroke="{ACCENT}" stroke-width="2.4" stroke-linejoin="round"/>'
     )
-    canvas.add(_dots(runs, 3.2, "vd", ACCENT))
+    canvas.add(_dots(runs if len(seconds) <= MOST_DOTS else [run for run in runs if len(run) == 1], 3.2, "vd", ACCENT))
     for moment in ad["moments"]:
         if moment["kind"] not in {"peak", "trough"}:
             continue
@@ -308,8 +311,8 @@ def _draw_emotions(canvas: _Canvas, ad: dict[str, Any], top: float, height: floa
     for (_, emotion, x, at), place in zip(ends, places, strict=True):
         label = layout.left + layout.plot + 14
         canvas.add(
-            f'<g class="emotion e-{emotion}" data-emotion="{emotion}"><path class="lead" d="M{_n(x + 3)} {_n(at)}L{_n(label - 4)} '
-            f'{_n(y(place))}" fill="none" stroke="{COLOURS[emotion]}" stroke-width="1"/>'
+            f'<g class="emotion e-{emotion}" data-emotion="{emotion}"><path class="lead" d="M{_n(x + 3)} {_n(at)}'
+            f'L{_n(label - 4)} {_n(y(place))}" fill="none" stroke="{COLOURS[emotion]}" stroke-width="1"/>'
         )
         canvas.text(label, y(place) + layout.text * 0.35, emotion, css="t")
         canvas.add("</g>")
@@ -435,7 +438,7 @@ def interval_figure(mean: float, low: float | None, high: float | None, reach: f
     return _small("interval", 200, 22, parts)
 
 
-def share_figure(share: float, css: str = "", colour: str = ACCENT) -> str:
+def share_figure(share: float) -> str:
     """Draws a share from 0 to 1 as a bar on a track."""
     return _small(
         "share",
@@ -443,7 +446,7 @@ def share_figure(share: float, css: str = "", colour: str = ACCENT) -> str:
         10,
         [
             '<rect class="track" width="200" height="10" rx="5" fill="#eef0f4"/>',
-            f'<rect class="fill {css}" width="{_n(max(200 * share, 2))}" height="10" rx="5" fill="{colour}"/>',
+            f'<rect class="fill" width="{_n(max(200 * share, 2))}" height="10" rx="5" fill="{ACCENT}"/>',
         ],
     )
 

@@ -59,7 +59,8 @@ def render_html(document: dict[str, Any], films: Mapping[int, Film] | None = Non
     reach = valence_range([s[key] for ad in ads for s in ad["timeline"] for key in _VALENCE_KEYS])
     axis = max(map(abs, valence_range([ad[key] for ad in ads for key in _MEAN_KEYS])))
     cards = [
-        _card(number, ad, document, (films or {}).get(number - 1), reach, axis) for number, ad in enumerate(ads, 1)
+        _card(number, document, (films or {}).get(number - 1), reach=reach, axis=axis)
+        for number in range(1, len(ads) + 1)
     ]
     return (
         _environment()
@@ -119,9 +120,8 @@ def _environment() -> Environment:
         name: getattr(page_words, name) for name in ("figure_value", "figure_label", "moment_value", "title")
     }
     environment.globals["counted"] = page_numbers.counted
-    environment.globals["share_figure"] = lambda *values: _raw(share_figure(*values))
+    environment.globals["share_figure"] = lambda share: _raw(share_figure(share))
     environment.globals["percentile_figure"] = lambda value: _raw(percentile_figure(value))
-    environment.globals["interval_figure"] = lambda *values: _raw(interval_figure(*values))
     return environment
 
 
@@ -142,15 +142,10 @@ def _raw(text: str) -> Any:
 
 
 def _card(
-    number: int,
-    ad: dict[str, Any],
-    document: dict[str, Any],
-    film: Film | None,
-    reach: tuple[float, float],
-    axis: float,
+    number: int, document: dict[str, Any], film: Film | None, *, reach: tuple[float, float], axis: float
 ) -> dict[str, Any]:
-    """Everything that the page says about one ad."""
-    mean = [ad[key] for key in _MEAN_KEYS]
+    """Everything that the page says about one ad, counted from 1."""
+    ad = document["ads"][number - 1]
     return {
         "ad": ad,
         "anchor": f"ad-{number}",
@@ -161,7 +156,7 @@ def _card(
         "alt": page_words.describe(ad),
         "film": film,
         "poster": film.strip[len(film.strip) // 2] if film is not None and film.strip else None,
-        "interval": None if mean[0] is None else _raw(interval_figure(*mean, axis)),
+        "interval": _interval(ad, _MEAN_KEYS, axis),
         "funnel": _raw(funnel_figure(ad["funnel"])) if ad["opportunities"] else None,
         "withheld": [{"seconds": [], **entry} for entry in document["withheld"] if page_words.is_about(entry, ad)],
         "no_mean": page_words.why_no_mean(ad, document["withheld"]),
@@ -184,17 +179,15 @@ def _scenes(ad: dict[str, Any], film: Film | None) -> list[dict[str, Any]]:
 def _comparisons(document: dict[str, Any]) -> list[dict[str, Any]]:
     """The pairs of ads, with the interval of the difference where it is known; all on one axis."""
     pairs = document["comparisons"]
-    ends = [abs(pair["difference"][key] or 0.0) for pair in pairs for key in ("value", "low", "high")]
-    reach = max([*ends, 1e-9])
-    return [
-        {
-            **pair,
-            "interval": None
-            if pair["difference"]["value"] is None
-            else _raw(interval_figure(*(pair["difference"][key] for key in ("value", "low", "high")), reach)),
-        }
-        for pair in pairs
-    ]
+    keys = ("value", "low", "high")
+    reach = max([*(abs(pair["difference"][key] or 0.0) for pair in pairs for key in keys), 1e-9])
+    return [{**pair, "interval": _interval(pair["difference"], keys, reach)} for pair in pairs]
+
+
+def _interval(figures: dict[str, Any], keys: tuple[str, str, str], reach: float) -> Any:
+    """A value with its interval as a figure; None where the value is not known."""
+    value, low, high = (figures[key] for key in keys)
+    return None if value is None else _raw(interval_figure(value, low, high, reach))
 
 
 def _rank(card: dict[str, Any]) -> tuple[bool, float]:

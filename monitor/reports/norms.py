@@ -208,22 +208,22 @@ def build_norms(data: ReportData, *, min_viewers: int = 1) -> Norms:
     people = _Viewers.of(data, ad, site)
     found: list[LibraryAd] = []
     for row, info in enumerate(data.ads):
-        of_ad = people.ad == row
-        seen_at = np.unique(people.site[of_ad])
-        which: list[tuple[str | None, Bools]] = [(None, of_ad)] if seen_at.size else []
-        which += [(sites[number], of_ad & (people.site == number)) for number in seen_at]
+        start, stop = np.searchsorted(people.ad, [row, row + 1])
+        at = people.site[start:stop]
+        which: list[tuple[str | None, Bools]] = [(None, np.ones(at.size, dtype=np.bool_))] if at.size else []
+        which += [(sites[number], at == number) for number in np.unique(at)]
         for name, chosen in which:
-            figures = people.figures(chosen, info.duration_ms / 1000)
-            emotion_viewers = int(np.isfinite(people.valence[chosen]).sum())
+            entries = start + np.flatnonzero(chosen)
+            figures = people.figures(entries, info.duration_ms / 1000)
+            emotion_viewers = int(np.isfinite(people.valence[entries]).sum())
             length = length_class(info.duration_ms / 1000)
-            count = int(chosen.sum())
-            found.append(LibraryAd(info.ad_id, info.sha256, length, name, count, emotion_viewers, figures))
+            found.append(LibraryAd(info.ad_id, info.sha256, length, name, entries.size, emotion_viewers, figures))
     return Norms(tuple(found), max(min_viewers, LEAST_VIEWERS))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Viewers:
-    """The viewers of each version of an ad, shape `(v,)` each; a viewer of several ads has several entries.
+    """The viewers of each version of an ad, shape `(v,)` each, sorted by ad; a viewer of several ads has several entries.
 
     Attributes:
         ad: Place of the ad in `ReportData.ads`.
@@ -268,13 +268,13 @@ class _Viewers:
                 expressiveness=total(entries.sums[:, _EXPRESSIVENESS]) / emotions,
             )
 
-    def figures(self, chosen: Bools, duration_s: float) -> dict[str, float | None]:
-        """The figures over some viewers, at least one, as `metrics.audience` and `metrics.reaction` define them."""
-        dwell = math.fsum(self.dwell_s[chosen])
+    def figures(self, chosen: Ints, duration_s: float) -> dict[str, float | None]:
+        """The figures over some of the entries, at least one, as `metrics.audience` and `metrics.reaction` define them."""
+        dwell = float(self.dwell_s[chosen].sum())
         valence, expressiveness = self.valence[chosen], self.expressiveness[chosen]
         read = np.isfinite(valence)
         plain: dict[str, float | None] = {
-            "attraction_ratio": math.fsum(self.attention_s[chosen]) / dwell if dwell > 0 else None,
+            "attraction_ratio": float(self.attention_s[chosen].sum()) / dwell if dwell > 0 else None,
             "conversion": float(self.watched[chosen].mean()),
             "mean_valence": known(valence[read].mean()) if read.any() else None,
             "expressiveness": known(expressiveness[read].mean()) if read.any() else None,

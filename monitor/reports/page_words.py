@@ -10,16 +10,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MOMENT_NAMES = {
-    "peak": "Most positive faces",
-    "trough": "Least positive faces",
+    "peak": "Most positive",
+    "trough": "Least positive",
     "steepest_rise": "Steepest rise",
     "attention_drop": "Attention falls",
     "attraction": "Attraction",
     "impact": "Impact",
 }
 MOMENT_NOTES = {
-    "peak": "peak of valence",
-    "trough": "low of valence",
+    "peak": "peak of mean valence",
+    "trough": "low of mean valence",
     "steepest_rise": "of valence, from the second before",
     "attention_drop": "of attention, from the second before",
     "attraction": "most surprise in the first 8 s",
@@ -120,8 +120,8 @@ def _reach(document: dict[str, Any]) -> str:
     seen = f"{counted(session['viewers'], 'viewer was', 'viewers were')} in view during {shown}"
     if session["watchers"] is None:
         return f"{seen}."
-    watched = counted(session["watchers"], "of them watched", "of them watched")
-    return f"{seen}; {watched} an ad for half a second or longer."
+    watched = f"{session['watchers']:,}" if session["watchers"] else "none"
+    return f"{seen}; {watched} of them watched an ad for half a second or longer."
 
 
 def _best(document: dict[str, Any]) -> list[str]:

@@ -36,19 +36,23 @@ def render_pdf(document: dict[str, Any], films: Mapping[int, Film] | None = None
     Raises:
         PdfUnavailableError: WeasyPrint, or a library of the system that it needs, is missing.
     """
+    out = io.BytesIO()
+    _laid_out(document, films).write_pdf(out, pdf_identifier=b"ad-monitor", pdf_tags=True)
+    return out.getvalue()
+
+
+def _laid_out(document: dict[str, Any], films: Mapping[int, Film] | None) -> Any:
+    """The pages, as WeasyPrint holds them before they are written."""
     from monitor.reports.html import render_html  # noqa: PLC0415 - slow to import
 
     for name in _LOGGERS:
-        # It warns of every property for screens, and says what it subsets.
+        # They tell of every property that is only for screens, and of each font that is cut to what is used.
         logging.getLogger(name).setLevel(logging.ERROR)
     weasyprint = _weasyprint()
     # The page holds everything itself, so nothing else is fetched.
     only_inside = weasyprint.urls.URLFetcher(allowed_protocols={"data"})
     page = weasyprint.HTML(string=render_html(document, films), url_fetcher=only_inside, media_type="print")
-    running = weasyprint.CSS(string=_running_lines(place(document)))
-    out = io.BytesIO()
-    page.write_pdf(out, stylesheets=[running], pdf_identifier=b"ad-monitor", pdf_tags=True)
-    return out.getvalue()
+    return page.render(stylesheets=[weasyprint.CSS(string=_running_lines(place(document)))], pdf_tags=True)
 
 
 def _weasyprint() -> Any:

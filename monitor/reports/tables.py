@@ -1,7 +1,7 @@
 """The tables of a report, one row per thing, for spreadsheets and for programs: as CSV and as Parquet.
 
-A table is a list of columns with a type each, and rows of plain values; None is what is not known or withheld. CSV and
-Parquet are written from the same rows.
+A table has columns of a kind each, and rows of plain values; None is what is not known or withheld. CSV and Parquet are
+written from the same rows, which are made one after the other: a month by the second has millions of them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import csv
 import io
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -19,7 +20,7 @@ from monitor.reports.gaps import covered_us, microseconds
 from monitor.reports.metrics import EMOTIONS, WATCHER_ATTENTION_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from db.queries import AdInfo, PlayInfo, SessionInfo
     from monitor.reports.metrics import Bools, Floats, Ints
@@ -103,6 +104,9 @@ COLUMNS: dict[str, dict[str, Kind]] = {
 }
 """The columns of each table, in order. `ads` has one more for each figure of the norms, `percentile_FIGURE`."""
 
+ROWS_PER_GROUP = 1 << 16
+"""Rows of a Parquet file that are turned into columns at a time."""
+
 TABLES = tuple(COLUMNS)
 DEFAULT_TABLE = "seconds"
 
@@ -121,12 +125,12 @@ class Table:
     Attributes:
         name: One of `TABLES`.
         columns: Name and kind of each column, in order.
-        rows: Values in the order of the columns; None where one is not known.
+        rows: Makes the rows: values in the order of the columns, None where one is not known.
     """
 
     name: str
     columns: dict[str, Kind]
-    rows: list[list[Any]]
+    rows: Callable[[], Iterable[list[Any]]]
 
 
 def table_of(name: str, document: dict[str, Any], data: ReportData) -> Table:
@@ -144,13 +148,13 @@ def table_of(name: str, document: dict[str, Any], data: ReportData) -> Table:
         raise UnknownTableError(f"Unknown table: expected one of {', '.join(TABLES)}, received {name!r}.")
     if name == "ads":
         return _ads(document)
-    makers: dict[str, Callable[[], list[list[Any]]]] = {
+    makers: dict[str, Callable[[], Iterable[list[Any]]]] = {
         "seconds": lambda: _second_rows(data, document["report"]["min_viewers"]),
         "timeline": lambda: _timeline_rows(document),
         "plays": lambda: _play_rows(data, document["report"]["min_viewers"]),
         "gaps": lambda: _gap_rows(data),
     }
-    return Table(name, COLUMNS[name], makers[name]())
+    return Table(name, COLUMNS[name], makers[name])
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
@@ -161,7 +165,7 @@ def to_csv(table: Table) -> str:
 
     Text that a spreadsheet would take for a formula is marked with an apostrophe.
     """
-    return csv_text(table.columns, table.rows)
+    return csv_text(table.columns, table.rows())
 
 
 def csv_text(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
@@ -203,10 +207,13 @@ def to_parquet(table: Table, report_version: int) -> bytes:
     }
     metadata = {"ad_monitor.report_version": str(report_version), "ad_monitor.table": table.name}
     schema = pyarrow.schema([(name, kinds[kind]) for name, kind in table.columns.items()], metadata=metadata)
-    columns = list(zip(*table.rows, strict=True)) if table.rows else [()] * len(table.columns)
-    arrays = [pyarrow.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
     out = io.BytesIO()
-    parquet.write_table(pyarrow.Table.from_arrays(arrays, schema=schema), out, compression="zstd")
+    rows = iter(table.rows())
+    with parquet.ParquetWriter(out, schema, compression="zstd") as writer:
+        while chunk := list(islice(rows, ROWS_PER_GROUP)):
+            columns = zip(*chunk, strict=True)
+            arrays = [pyarrow.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+            writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
     return out.getvalue()
 
 
@@ -240,7 +247,7 @@ def _ads(document: dict[str, Any]) -> Table:
         row = [*_named(document, ad), *(ad[key] for key in keys), *_emotions(ad["mean_probabilities"])]
         rows.append([*row, *(percentiles.get(figure) for figure in figures)])
     more: dict[str, Kind] = {f"percentile_{figure}": "number" for figure in figures}
-    return Table("ads", columns | more, rows)
+    return Table("ads", columns | more, lambda: rows)
 
 
 # --- from the data ----------------------------------------------------------------------------------------------------
@@ -271,13 +278,16 @@ def _versions(ads: Iterable[AdInfo]) -> dict[int, int | None]:
     }
 
 
-def _second_rows(data: ReportData, min_viewers: int) -> list[list[Any]]:
+def _second_rows(data: ReportData, min_viewers: int) -> Iterator[list[Any]]:
     """One row per play and second of the ad in which somebody was in view.
 
     Every figure is the mean over the viewers of each viewer's mean in that second of that play.
     """
     seconds = data.seconds
-    order = np.lexsort((seconds.second, seconds.play_id))
+    places = {play.id: place for place, play in enumerate(data.plays)}
+    ids, inverse = np.unique(seconds.play_id, return_inverse=True)
+    place = np.array([places[play_id] for play_id in ids.tolist()], dtype=np.int64)[inverse]
+    order = np.lexsort((seconds.second, place))
     play_id, second = seconds.play_id[order], seconds.second[order]
     starts = np.ones(play_id.size, dtype=np.bool_)
     starts[1:] = (play_id[1:] != play_id[:-1]) | (second[1:] != second[:-1])
@@ -294,15 +304,14 @@ def _second_rows(data: ReportData, min_viewers: int) -> list[list[Any]]:
     )
     means[emotion_viewers < min_viewers] = np.nan
     attention[n < min_viewers] = np.nan
-    named, plays = _played(data), {play.id: play for play in data.plays}
-    places = {play.id: place for place, play in enumerate(data.plays)}
-    rows = []
-    for k in sorted(range(first.size), key=lambda k: (places[int(play_id[first[k]])], int(second[first[k]]))):
-        play, at = plays[int(play_id[first[k]])], int(second[first[k]])
-        values = [means[k, _VALENCE], means[k, _EXPRESSIVENESS], attention[k], *means[k, : len(EMOTIONS)]]
-        moment = play.started_at + timedelta(seconds=at)
-        rows.append([*named(play), moment, at, int(n[k]), int(emotion_viewers[k]), *map(_known, values)])
-    return rows
+    figures = np.column_stack([means[:, _VALENCE], means[:, _EXPRESSIVENESS], attention, means[:, : len(EMOTIONS)]])
+    known = np.isfinite(figures)
+    named, of_play = _played(data), place[order][first].tolist()
+    counts = zip(of_play, second[first].tolist(), n.tolist(), emotion_viewers.tolist(), strict=True)
+    for k, (index, at, viewers, with_emotion) in enumerate(counts):
+        play = data.plays[index]
+        values = [value if is_known else None for value, is_known in zip(figures[k].tolist(), known[k], strict=True)]
+        yield [*named(play), play.started_at + timedelta(seconds=at), at, viewers, with_emotion, *values]
 
 
 def _group_means(group: Ints, values: Floats, counts: Ints) -> Floats:
@@ -349,7 +358,7 @@ def _audience(data: ReportData, chosen: slice, min_viewers: int) -> list[Any]:
 def _measured(data: ReportData) -> Sequence[bool]:
     """Whether faces could be measured during some of each play."""
     ends = {info.id: info.ended_at for info in data.sessions}
-    found = {}
+    found: dict[int, bool] = {}
     for info in data.sessions:
         plays = [play for play in data.plays if play.session_id == info.id]
         starts = np.array([microseconds(play.started_at) for play in plays], dtype=np.int64)
@@ -368,7 +377,3 @@ def _end_us(play: PlayInfo, info: SessionInfo, session_end: datetime | None) -> 
 
 def _gap_rows(data: ReportData) -> list[list[Any]]:
     return [[gap.session_id, gap.started_at, gap.ended_at, gap.cause, gap.detail or None] for gap in data.gaps]
-
-
-def _known(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -53,9 +53,7 @@ class ExposureMaker:
     def ad(self, ad_id: str, duration_s: float = 10.0, *, name: str = "", sha256: str = "") -> int:
         row = len(self.ads) + 1
         length, checksum = round(duration_s * 1000), sha256 or f"{row:064x}"
-        self.ads.append(
-            AdInfo(row, ad_id, name or ad_id.title(), f"{ad_id}.mp4", "video", length, (), sha256=checksum)
-        )
+        self.ads.append(AdInfo(row, ad_id, name or ad_id.title(), f"{ad_id}.mp4", "video", length, (), sha256=checksum))
         return row
 
     def play(self, ad_row: int, *, session: int = 1, hours: float = 0.0) -> int:
@@ -64,9 +62,7 @@ class ExposureMaker:
         start = START + timedelta(hours=hours)
         end = start + timedelta(seconds=10)
         self.plays.append(
-            PlayInfo(
-                500 + number, number, ad_row, start, end, "finished", 1e4, "next", 1.0, None, session_id=session
-            )
+            PlayInfo(500 + number, number, ad_row, start, end, "finished", 1e4, "next", 1.0, None, session_id=session)
         )
         return 500 + number
 
@@ -130,7 +126,7 @@ def exposures() -> ExposureMaker:
     return made
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_exposures():
     """Makes empty ones, for tests that need several."""
     return ExposureMaker

@@ -101,6 +101,12 @@ def test_constant_values_differ_never():
     assert permutation_p(apart([0.1 + 0.2] * 3000, [0.3] * 3000), seed=1) == 1.0
 
 
+def test_rounding_errors_are_no_difference():
+    # Equal values, of which some permutations differ by less in their last bits than the real order does.
+    values = apart([0.0, 0.1, 0.7], [0.0, 0.1, 0.7])
+    assert permutation_p(values, seed=1) == 1.0
+
+
 def test_values_without_spread_that_differ():
     values = apart([1.0] * 10, [0.0] * 10)
     assert permutation_p(values, seed=1) == pytest.approx(1 / 2001)

@@ -1,145 +1,32 @@
-"""What the commands print for people: tables on standard output, progress on standard error."""
+"""The smaller tables: models, training, faces, checks, policies, proof of play."""
 
 from __future__ import annotations
 
-import logging
 import math
-from contextlib import contextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.logging import RichHandler
 from rich.markdown import Markdown
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from monitor.reports.session_report import utc_text
+from monitor.terminal.console import wide_console
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
-    from db.queries import SessionInfo
     from monitor.doctor import Finding
     from monitor.reports.lift import Lift
     from monitor.reports.logged_plays import Interval
     from monitor.reports.off_policy import PolicyValue
     from training.comparison import Comparison
-    from training.schedule import RunProgress
-
-PIPE_WIDTH = 160
 
 STATE_STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 STATE_MARKS = {"ok": "✓", "warn": "!", "fail": "✗"}
 
 
-@contextmanager
-def progress_bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on standard error, with the time left; silent where nobody watches.
-
-    Yields:
-        A function to call with what is done and what there is in all (0: not known).
-    """
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit))
-    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=None)
-
-        def update(done: int, of: int) -> None:
-            progress.update(task, completed=done, total=max(of, done) if of else None)
-
-        yield update
-
-
-@contextmanager
-def training_bar() -> Iterator[Callable[[RunProgress, dict[str, Any]], None]]:
-    """A progress bar of a training run on standard error, with the time left; log lines appear above it.
-
-    Yields:
-        A function to call after every step with the progress of the run and the figures of the epoch so far.
-    """
-    console = Console(stderr=True)
-    columns = (TextColumn("Training"), BarColumn(), TextColumn("{task.percentage:.0f} %  {task.fields[figures]}"))
-    if not console.is_terminal:
-        yield lambda _progress, _figures: None
-        return
-    root = logging.getLogger()
-    before = root.handlers[:]
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("", total=1.0, figures="starting")
-
-        def update(progress: RunProgress, figures: dict[str, Any]) -> None:
-            left = progress.left_s
-            shown = [f"{progress.stage.side_px} px"]
-            if "loss" in figures:
-                shown.append(f"loss {float(figures['loss']):.3f}")
-            if left is not None:
-                shown.append(f"{timedelta(seconds=round(left))} left")
-            bar.update(task, completed=progress.share, figures=", ".join(shown))
-
-        root.handlers = [RichHandler(console=console, show_path=False, show_level=False)]
-        try:
-            yield update
-        finally:
-            root.handlers = before
-
-
-def session_document(session: SessionInfo) -> dict[str, Any]:
-    """A session as `sessions --json` lists it; what is not known is `null`."""
-    return {
-        "id": session.id,
-        "kind": session.kind,
-        "site": session.site,
-        "source": session.source,
-        "started_at": utc_text(session.started_at),
-        "ended_at": utc_text(session.ended_at),
-        "end_reason": session.end_reason,
-        "model": session.model_name,
-        "plays": session.plays,
-        "viewers": session.viewers,
-        "readings": session.readings,
-    }
-
-
-def _wide_console() -> Console:
-    """A console whose tables do not wrap where the output goes to a file or a pipe."""
-    console = Console()
-    return console if console.is_terminal else Console(width=PIPE_WIDTH)
-
-
-def print_sessions(sessions: Sequence[SessionInfo]) -> None:
-    """A table of sessions, times in the local zone."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("id", "started", "length", "site", "source", "how it ended"):
-        table.add_column(column)
-    for column in ("plays", "viewers", "readings"):
-        table.add_column(column, justify="right")
-    for session in sessions:
-        length = "running" if session.ended_at is None else _length(session.ended_at - session.started_at)
-        table.add_row(
-            str(session.id),
-            session.started_at.astimezone().strftime("%Y-%m-%d %H:%M:%S"),
-            length,
-            escape(session.site),
-            escape(session.source),
-            escape(session.end_reason or ""),
-            str(session.plays),
-            str(session.viewers),
-            f"{session.readings:,}",
-        )
-    _wide_console().print(table)
-
-
-def _length(span: Any) -> str:
-    seconds = round(span.total_seconds())
-    hours, minutes = divmod(seconds // 60, 60)
-    return f"{hours}:{minutes:02d}:{seconds % 60:02d}"
-
-
 def print_faces(images: Sequence[dict[str, Any]]) -> None:
     """A table of the faces of each picture, with a bar of the confidence."""
-    console = _wide_console()
+    console = wide_console()
     for image in images:
         found = f"not read: {image['error']}" if "error" in image else f"{len(image['faces'])} face(s)"
         console.print(f"[bold]{escape(image['image'])}[/bold]: {escape(found)}", highlight=False)
@@ -155,7 +42,7 @@ def print_faces(images: Sequence[dict[str, Any]]) -> None:
 
 def print_bench(figures: dict[str, Any]) -> None:
     """The figures of a benchmark, with a bar for each stage."""
-    console = _wide_console()
+    console = wide_console()
     console.print(
         f"[bold]{figures['fps']:.1f} frames per second[/bold], decoding left out "
         f"({figures['frames']} frames, {figures['faces_per_frame']:.2f} faces a frame, {figures['runtime']})",
@@ -176,7 +63,7 @@ def print_bench(figures: dict[str, Any]) -> None:
 
 def print_evaluation(figures: dict[str, Any]) -> None:
     """Scores of a model, by class."""
-    console = _wide_console()
+    console = wide_console()
     console.print(
         f"[bold]accuracy {figures['accuracy']:.2%}[/bold], macro F1 {figures['macro_f1']:.3f}, ECE {figures['ece']:.3f} "
         f"on {figures['n']} faces against the {figures['against']} labels",
@@ -198,7 +85,7 @@ def print_conditions(conditions: dict[str, list[dict[str, Any]]]) -> None:
     table.add_column("accuracy")
     for name, rows in conditions.items():
         table.add_row(name, ", ".join(f"{row['value']}: {row['accuracy']:.1%}" for row in rows))
-    _wide_console().print(table)
+    wide_console().print(table)
 
 
 def print_models(models: Sequence[dict[str, Any]]) -> None:
@@ -216,17 +103,17 @@ def print_models(models: Sequence[dict[str, Any]]) -> None:
             str(len(model["labels"])) if len(model["labels"]) > 4 else ", ".join(model["labels"]),
             f"{best[1]:.1%} ({best[0]})" if best else "",
         )
-    _wide_console().print(table)
+    wide_console().print(table)
 
 
 def print_markdown(text: str) -> None:
     """A page of Markdown, laid out for the terminal."""
-    _wide_console().print(Markdown(text))
+    wide_console().print(Markdown(text))
 
 
 def print_comparison(found: Comparison) -> None:
     """Two models on the same faces, and how sure the difference is."""
-    console = _wide_console()
+    console = wide_console()
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("", "accuracy", "macro F1", "ECE"):
         table.add_column(column, justify="left" if column == "" else "right")
@@ -238,7 +125,7 @@ def print_comparison(found: Comparison) -> None:
 
 def print_findings(findings: Sequence[Finding]) -> None:
     """What the doctor found, one line a check, and what to do."""
-    console = _wide_console()
+    console = wide_console()
     for finding in findings:
         mark = STATE_MARKS[finding.state]
         console.print(
@@ -250,7 +137,7 @@ def print_findings(findings: Sequence[Finding]) -> None:
 
 def print_regret(document: dict[str, Any]) -> None:
     """The regret of simulated policies, and how their guard rails were kept."""
-    console = _wide_console()
+    console = wide_console()
     console.print(
         f"{document['runs']} runs of {document['plays']} plays; regret: mean reward lost to the best choices, lowest and "
         "highest run",
@@ -276,7 +163,7 @@ def print_regret(document: dict[str, Any]) -> None:
 
 def print_lift(found: Lift, values: Sequence[PolicyValue]) -> None:
     """What adaptation brought, and what other policies would have."""
-    console = _wide_console()
+    console = wide_console()
     console.print(found.sentence(), highlight=False, style=None if found.withheld is None else "yellow")
     plays = (
         f"{found.adaptive_plays} adaptive and {found.held_out_plays} held-out plays with a reward, {found.hours} hours"
@@ -308,7 +195,7 @@ def _interval(estimate: Interval) -> str:
 
 def print_proof(document: dict[str, Any]) -> None:
     """Rows of a proof of play, with their total."""
-    console = _wide_console()
+    console = wide_console()
     priced = any(row["cost"] is not None for row in (*document["rows"], document["total"]))
     figures = {
         "plays": "plays",

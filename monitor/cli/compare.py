@@ -1,0 +1,175 @@
+"""The command that compares ads: is one better, by how much, how sure."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from monitor.cli.options import (
+    PROGRAM,
+    database_option,
+    database_url,
+    debug_option,
+    json_option,
+    min_viewers_option,
+    moment,
+    print_json,
+    since_option,
+    site_option,
+    time_zone,
+    until_option,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from monitor.reports.report_data import ReportData
+
+MEASURES = ("valence", "attention", "happy", "surprise", "expressiveness", "dwell")
+SEGMENTS = ("site", "hour", "weekday", "source")
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+"""As `monitor.reports.comparison` names them; importing that only to show the help would be slow."""
+
+HOURS_PER_DAY = 24
+
+
+class Hours(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions only
+    """Hours of day: `9-12` is from 9:00 up to 12:00, `22-2` goes over midnight, `9` is one hour; several with commas."""
+
+    name = "hours"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The hours, each from 0 to 23."""
+        found: set[int] = set()
+        for part in str(value).split(","):
+            match = re.fullmatch(r"\s*(\d{1,2})(?:\s*-\s*(\d{1,2}))?\s*", part)
+            first = int(match[1]) if match else HOURS_PER_DAY
+            last = int(match[2] or first + 1) if match else 0
+            if first >= HOURS_PER_DAY or last > HOURS_PER_DAY or first == last:
+                self.fail(
+                    f"expected hours of day such as 9-12 (from 9:00 up to 12:00), received {value!r}.", param, ctx
+                )
+            found.update(hour % HOURS_PER_DAY for hour in range(first, last if last > first else last + HOURS_PER_DAY))
+        return frozenset(found)
+
+
+class Weekdays(click.ParamType):  # type: ignore[type-arg]
+    """Days of the week, with commas between them."""
+
+    name = "weekdays"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The days, as `WEEKDAYS` names them."""
+        found = [part.strip().lower() for part in str(value).split(",")]
+        unknown = [day for day in found if day not in WEEKDAYS]
+        if unknown:
+            self.fail(f"expected some of {', '.join(WEEKDAYS)}, received {value!r}.", param, ctx)
+        return frozenset(found)
+
+
+@click.command(epilog="Example: ad-monitor compare summer-01 winter-02 --since 2026-03-01 --hour 9-12")
+@click.argument("ads", metavar="[AD]...", nargs=-1)
+@database_option
+@since_option
+@until_option
+@site_option
+@click.option("--source", "sources", multiple=True, help="Only sessions with this source. May be repeated.")
+@click.option("--hour", "hours", type=Hours(), metavar="HOURS", help="Only plays of these hours of day, such as 9-12.")
+@click.option("--weekday", "weekdays", type=Weekdays(), metavar="DAYS", help="Only plays of these days: mon,tue,…")
+@click.option("--by", type=click.Choice(SEGMENTS), help="Compare within each of these, where both ads ran.")
+@click.option("--measure", type=click.Choice(MEASURES), default=MEASURES[0], show_default=True, help="What counts.")
+@click.option(
+    "--relevant",
+    type=click.FloatRange(0, min_open=True),
+    metavar="X",
+    help="The smallest difference that matters. [default: 0.1, of dwell 1 s]",
+)
+@min_viewers_option
+@click.option(
+    "--timezone", metavar="NAME", help="Of hours, days and dates, such as Europe/Berlin. [default: the machine's]"
+)
+@json_option
+@debug_option
+def compare(
+    ads: tuple[str, ...],
+    database: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    site: str | None,
+    sources: tuple[str, ...],
+    hours: frozenset[int] | None,
+    weekdays: frozenset[str] | None,
+    by: Any,
+    measure: str,
+    relevant: float | None,
+    min_viewers: int,
+    timezone: str | None,
+    as_json: bool,
+) -> None:
+    """Is one ad better than another, by how much, and how sure is that.
+
+    Compares the ads named, or all of the database, in pairs; people count, not readings. Where the data cannot tell yet, it
+    says about how many more viewers are needed.
+    """
+    from monitor.reports.comparison import MEASURES as measures  # noqa: N811
+    from monitor.reports.comparison import compare_ads
+    from monitor.reports.errors import ReportError
+    from monitor.terminal import print_comparisons
+
+    if relevant is not None and not math.isfinite(relevant):
+        raise click.BadParameter(f"expected a number above 0, received {relevant}.", param_hint="--relevant")
+    zone = time_zone(timezone)
+    data = _load(database_url(database), site, moment(since, zone), moment(until, zone))
+    if site is not None and not data.sessions:
+        raise click.BadParameter(
+            f"expected a site with sessions in this time, received {site!r}; `{PROGRAM} sessions` lists them.",
+            param_hint="--site",
+        )
+    try:
+        found = compare_ads(
+            data,
+            ads or None,
+            measure=measure,
+            min_viewers=min_viewers,
+            relevant=relevant,
+            by=by,
+            zone=zone,
+            hours=hours,
+            weekdays=weekdays,
+            sources=sources or None,
+        )
+    except ReportError as error:
+        raise click.UsageError(str(error)) from error
+    documents = [comparison.document() for comparison in found]
+    if not found:
+        listed = ", ".join(dict.fromkeys(ad.ad_id for ad in data.ads)) or "none"
+        click.echo(
+            f"Nothing to compare: expected two ads that ran, with plays that count here; ads: {listed}.", err=True
+        )
+    if as_json:
+        print_json(
+            {
+                "measure": measure,
+                "relevant": measures[measure].relevant if relevant is None else relevant,
+                "by": by,
+                "min_viewers": min_viewers,
+                "comparisons": documents,
+            }
+        )
+    elif found:
+        print_comparisons(documents)
+
+
+def _load(database: str, site: str | None, since: datetime | None, until: datetime | None) -> ReportData:
+    from db.engine import open_database
+    from db.rollups import Scope
+    from monitor.reports.report_data import load_report_data
+
+    engine = open_database(database, read_only=True)
+    try:
+        return load_report_data(engine, Scope(site=site, since=since, until=until), seconds=False)
+    finally:
+        engine.dispose()

@@ -1,0 +1,290 @@
+"""An ad among the other ads of the database, and its score."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from db.rollups import ExposureArrays
+from monitor.reports import metrics
+from monitor.reports.norms import (
+    FIGURES,
+    LEAST_VIEWERS,
+    PARTS,
+    LibraryAd,
+    Norms,
+    build_norms,
+    length_class,
+    norms_of,
+    percentile,
+    score,
+    score_parts,
+)
+
+ENTRY = {
+    "ad_id": "own",
+    "sha256": "aa",
+    "duration_s": 10.0,
+    "opportunities": 50,
+    "emotion_viewers": 40,
+    "attraction_ratio": 0.5,
+    "conversion": 0.8,
+    "mean_valence": 0.2,
+    "expressiveness": 0.3,
+    "mean_dwell_s": 6.0,
+}
+
+
+def library_ad(number, value, *, length="8 to 15 s", site="Hall", viewers=30, **more):
+    figures = dict.fromkeys(FIGURES, value)
+    known = {"ad_id": f"ad-{number}", "sha256": f"{number:02x}", "length": length, "site": site, "figures": figures}
+    return LibraryAd(**(known | {"viewers": viewers, "emotion_viewers": viewers} | more))
+
+
+def library(*groups):
+    """From groups of (count, what they have in common), values 0.00, 0.01, … within each."""
+    ads = []
+    for count, common in groups:
+        ads += [library_ad(len(ads) + place, place / 100, **common) for place in range(count)]
+    return Norms(tuple(ads))
+
+
+def norm(entry, ads, figure="attraction_ratio", site="Hall"):
+    return next(found for found in norms_of(entry, ads, site=site) if found["figure"] == figure)
+
+
+# --- the score --------------------------------------------------------------------------------------------------------
+
+
+def test_the_score_by_hand():
+    parts = score_parts(ENTRY)
+    assert parts == {
+        "attraction_ratio": 0.5,
+        "conversion": 0.8,
+        "valence": 0.6,
+        "expressiveness": 0.3,
+        "dwell_share": 0.6,
+    }
+    assert score(parts) == pytest.approx(35 * 0.5 + 20 * 0.8 + 25 * 0.6 + 10 * 0.3 + 10 * 0.6)
+
+
+def test_the_weights_add_up_to_one_and_the_ends_are_reached():
+    assert sum(part.weight for part in PARTS) == pytest.approx(1.0)
+    worst = ENTRY | dict.fromkeys(("attraction_ratio", "conversion", "expressiveness", "mean_dwell_s"), 0.0)
+    best = ENTRY | dict.fromkeys(("attraction_ratio", "conversion", "expressiveness"), 1.0)
+    assert score(score_parts(worst | {"mean_valence": -1.0})) == 0.0
+    assert score(score_parts(best | {"mean_valence": 1.0, "mean_dwell_s": 10.4})) == pytest.approx(100.0)
+
+
+def test_the_weights_are_published():
+    text = (Path(__file__).parents[4] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    for part in PARTS:
+        assert f"| `{part.name}` | {part.weight:.2f} |" in text
+
+
+@pytest.mark.parametrize("key", ["attraction_ratio", "conversion", "mean_valence", "expressiveness", "mean_dwell_s"])
+def test_without_one_part_there_is_no_score(key):
+    parts = score_parts(ENTRY | {key: None})
+    assert list(parts.values()).count(None) == 1
+    assert score(parts) is None
+
+
+@given(st.lists(st.floats(0, 1), min_size=5, max_size=5), st.integers(0, 4), st.floats(0, 1))
+def test_more_of_a_part_never_lowers_the_score(values, place, more):
+    names = [part.name for part in PARTS]
+    before = dict(zip(names, values, strict=True))
+    after = before | {names[place]: max(values[place], more)}
+    assert 0 <= score(before) <= score(after) + 1e-9 <= 100 + 1e-6
+
+
+# --- percentiles ------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=30), st.integers(0, 9))
+def test_the_percentile_is_scipys_mean_rank_one(others, value):
+    assert percentile(value, others) == pytest.approx(stats.percentileofscore(others, value, kind="mean"))
+
+
+def test_ten_ads_of_the_length_at_the_site_come_first():
+    ads = library((10, {}), (30, {"site": "Attic"}), (40, {"site": None}))
+    found = norm(ENTRY | {"attraction_ratio": 0.045}, ads)
+    assert found == {
+        "figure": "attraction_ratio",
+        "value": 0.045,
+        "percentile": 50.0,
+        "library_mean": pytest.approx(0.045),
+        "library_size": 10,
+        "against": "10 ads of 8 to 15 s at Hall",
+    }
+
+
+@pytest.mark.parametrize(
+    ("groups", "size", "against"),
+    [
+        ([(9, {}), (12, {"site": None})], 12, "12 ads of 8 to 15 s at all sites"),
+        ([(9, {}), (9, {"site": None}), (4, {"site": None, "length": "up to 7 s"})], 13,
+         "13 ads of any length at all sites"),
+        ([(9, {"viewers": 19}), (5, {"site": None}), (9, {"site": None, "viewers": 19})], 5,
+         "5 ads of any length at all sites"),
+        ([(1, {"site": None})], 1, "1 ad of any length at all sites"),
+        ([], 0, "no other ads yet"),
+    ],
+)  # fmt: skip
+def test_where_these_are_too_few_it_looks_further(groups, size, against):
+    found = norm(ENTRY, library(*groups))
+    assert (found["library_size"], found["against"]) == (size, against)
+    assert (found["percentile"] is None) == (size < 10)
+    assert (found["library_mean"] is None) == (size == 0)
+
+
+def test_over_several_sites_only_figures_over_all_sites_count():
+    ads = library((12, {}), (11, {"site": None}))
+    assert norm(ENTRY, ads, site=None)["against"] == "11 ads of 8 to 15 s at all sites"
+
+
+def test_an_ad_is_never_compared_with_itself():
+    ads = library((10, {}))
+    own = (
+        library_ad(90, 0.9, ad_id="own"),
+        library_ad(91, 0.9, sha256="aa"),
+        library_ad(92, 0.9, ad_id="own", sha256="bb"),
+    )
+    found = norm(ENTRY, replace(ads, ads=ads.ads + own))
+    assert (found["library_size"], found["library_mean"]) == (10, pytest.approx(0.045))
+
+
+def test_what_rests_on_emotions_needs_viewers_with_one():
+    ads = library((12, {"emotion_viewers": 3}))
+    assert norm(ENTRY, ads)["percentile"] is not None
+    for figure in ("mean_valence", "expressiveness", "score"):
+        assert (norm(ENTRY, ads, figure)["percentile"], norm(ENTRY, ads, figure)["library_size"]) == (None, 0)
+
+
+def test_few_viewers_give_no_percentile():
+    ads = library((12, {}))
+    few = ENTRY | {"opportunities": LEAST_VIEWERS - 1, "emotion_viewers": LEAST_VIEWERS - 1}
+    found = norm(few, ads)
+    assert (found["percentile"], found["value"], found["library_size"]) == (None, 0.5, 12)
+    assert norm(ENTRY | {"opportunities": None}, ads)["percentile"] is None
+
+
+def test_an_unknown_figure_has_no_percentile_and_is_json():
+    found = norms_of(ENTRY | {"mean_valence": None}, library((12, {})), site="Hall")
+    assert [entry["figure"] for entry in found] == list(FIGURES)
+    lost = {entry["figure"] for entry in found if entry["percentile"] is None}
+    assert lost == {"mean_valence", "score"}
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+@pytest.mark.parametrize(
+    ("length_s", "words"),
+    [(0.4, "up to 7 s"), (7.04, "up to 7 s"), (8.0, "8 to 15 s"), (15.3, "8 to 15 s"), (16, "16 to 30 s"),
+     (30.02, "16 to 30 s"), (60, "31 to 60 s"), (61, "over 60 s"), (3600, "over 60 s")],
+)  # fmt: skip
+def test_length_classes(length_s, words):
+    assert length_class(length_s) == words
+
+
+# --- the library ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def seen(exposures):
+    """Two ads, one of them at two sites; some viewers see an ad twice, some without an emotion."""
+    exposures.session("Attic")
+    one, two = exposures.ad("one", 10.0), exposures.ad("two", 20.0)
+    exposures.ad("never", 20.0)
+    rng = np.random.default_rng(2)
+    for ad, session, viewers in [(one, 1, 9), (two, 1, 6), (one, 2, 7), (one, 1, 5)]:
+        play = exposures.play(ad, session=session)
+        for viewer in range(viewers):
+            exposures.saw(
+                play,
+                100 * session + viewer,
+                None if viewer == 3 else round(rng.normal(0.1, 0.3), 3),
+                readings=int(rng.integers(5, 50)),
+                dwell_s=rng.uniform(1, 9),
+                attention_s=rng.uniform(0, 1),
+                longest_s=rng.uniform(0, 1),
+                expressiveness=0.2 + 0.01 * viewer,
+            )
+    return exposures
+
+
+def test_the_figures_of_the_library_are_those_of_a_report(seen):
+    data = seen.data()
+    found = {(ad.ad_id, ad.site): ad for ad in build_norms(data).ads}
+    assert found.keys() == {("one", None), ("one", "Hall"), ("one", "Attic"), ("two", None), ("two", "Hall")}
+    for (ad_id, site), ad in found.items():
+        sessions = {s.id for s in data.sessions if site in {None, s.site}}
+        row = next(info.ad_row_id for info in data.ads if info.ad_id == ad_id)
+        plays = [p.id for p in data.plays if p.ad_row_id == row and p.session_id in sessions]
+        rows = np.isin(data.exposures.play_id, plays)
+        taken = {name: getattr(data.exposures, name)[rows] for name in ExposureArrays.__slots__}
+        people = metrics.audience(ExposureArrays(**taken))
+        valences = []
+        for viewer in np.unique(taken["viewer_id"]):
+            mine = taken["viewer_id"] == viewer
+            readings = taken["emotion_readings"][mine].sum()
+            valences += [taken["sums"][mine, 7].sum() / readings] if readings else []
+        length = 10.0 if ad_id == "one" else 20.0
+        assert (ad.viewers, ad.emotion_viewers) == (people.opportunities, len(valences))
+        assert ad.figures["attraction_ratio"] == pytest.approx(people.attraction_ratio)
+        assert ad.figures["conversion"] == pytest.approx(people.conversion)
+        assert ad.figures["mean_valence"] == pytest.approx(np.mean(valences))
+        assert ad.figures["dwell_share"] == pytest.approx(people.mean_dwell_s / length)
+        parts = score_parts(
+            {
+                "attraction_ratio": people.attraction_ratio,
+                "conversion": people.conversion,
+                "mean_valence": float(np.mean(valences)),
+                "expressiveness": ad.figures["expressiveness"],
+                "mean_dwell_s": people.mean_dwell_s,
+                "duration_s": length,
+            }
+        )
+        assert ad.figures["score"] == pytest.approx(score(parts))
+        assert ad.length == ("8 to 15 s" if ad_id == "one" else "16 to 30 s")
+
+
+def test_the_order_of_the_exposures_does_not_matter(seen):
+    order = np.random.default_rng(1).permutation(len(seen.rows))
+    assert build_norms(seen.data(order=order)) == build_norms(seen.data())
+
+
+def test_an_empty_library(make_exposures):
+    assert build_norms(make_exposures().data()).ads == ()
+    assert norm(ENTRY, build_norms(make_exposures().data()))["against"] == "no other ads yet"
+
+
+def test_more_viewers_than_twenty_can_be_asked_for(seen):
+    assert build_norms(seen.data()).min_viewers == LEAST_VIEWERS
+    assert build_norms(seen.data(), min_viewers=30).min_viewers == 30
+
+
+def test_a_library_of_months_is_built_in_a_moment(seen):
+    count = 300_000
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        seen.ad(f"more-{len(seen.ads)}", float(rng.integers(5, 70)))
+    plays = [seen.play(int(rng.integers(1, len(seen.ads) + 1)), session=1 + place % 2) for place in range(5000)]
+    play = np.sort(rng.choice(plays, count))
+    viewer = 2 * rng.integers(0, 50_000, count) + (play - plays[0]) % 2
+    some, ones = rng.uniform(0, 1, count), np.ones(count, dtype=np.int64)
+    shown = ExposureArrays(
+        play, viewer, ones, ones, ones, some + 1, some, some, some, ones, some, rng.uniform(0, 1, (count, 9))
+    )
+    data = replace(seen.data(), exposures=shown)
+    begun = time.perf_counter()
+    found = build_norms(data)
+    spent = time.perf_counter() - begun
+    assert len(found.ads) > 120
+    assert spent < 1.0, f"took {spent:.2f} s"
