@@ -277,7 +277,7 @@ def test_sessions_reports_and_comparison(program, serve, visit):
     tab.check("text=Winter")
     tab.click("main button")
     tab.wait_for_selector(".verdict")
-    assert "better" in tab.inner_text(".verdict")
+    assert "Winter is worse than Summer in valence" in tab.inner_text(".verdict")
     seen.check()
 
 
