@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +74,8 @@ def serve(app: Flask, listening: socket.socket, *, trusted_proxy: str | None = N
         listening: From `listen`; closed here.
         trusted_proxy: IP address of the proxy in front whose word on the visitor's address, host and scheme is taken.
     """
+    # It warns whenever a request waits for a moment.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     here: Services = app.extensions[EXTENSION]
     channels: dict[int, Any] = {}
     proxy: dict[str, Any] = {}

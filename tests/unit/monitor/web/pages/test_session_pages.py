@@ -31,18 +31,19 @@ def test_a_file_that_is_no_database_is_named(client, database):
     assert "is not an SQLite database" in client.get("/sessions").text
 
 
-def test_the_list(client, database, running):
-    for number in range(26):
+def test_the_list(client, database, running, monkeypatch):
+    monkeypatch.setattr("monitor.web.session_pages.PAGE_SIZE", 4)
+    for number in range(4):
         write_session(database, f"Site <{number}>", START + timedelta(days=number), viewers=1)
     first, second = client.get("/sessions").text, client.get("/sessions?page=2").text
-    assert "27 sessions, the latest first" in first
+    assert "5 sessions, the latest first" in first
     assert "Page 1 of 2" in first
     assert f'href="/sessions/{running.id}/live"' in second
     assert 'href="/sessions?page=2"' in first
     assert 'href="/sessions?page=1"' in second
-    assert "Site &lt;25&gt;" in first
-    assert "26 March 2026" in first
-    assert first.count("20.0 s") == 25
+    assert "Site &lt;3&gt;" in first
+    assert "4 March 2026" in first
+    assert first.count("20.0 s") == 4
     found = client.get("/sessions?site=%3C3%3E").text
     assert found.count("Site &lt;") == 1
     assert 'value="&lt;3&gt;"' in found
