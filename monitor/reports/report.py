@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from db.rollups import Scope
+from db.library import ad_totals
+from monitor.reports.metrics import WATCHER_ATTENTION_S
 from monitor.reports.norms import build_norms
 from monitor.reports.report_data import load_report_data
 from monitor.reports.session_report import build_report
@@ -12,6 +13,7 @@ from monitor.reports.session_report import build_report
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
+    from db.rollups import Scope
     from monitor.reports.report_data import ReportData
 
 
@@ -31,6 +33,5 @@ def make_report(engine: Engine, scope: Scope, *, min_viewers: int = 1) -> tuple[
         ReportError: `min_viewers` is less than 1.
     """
     data = load_report_data(engine, scope)
-    everything = data if scope == Scope() else load_report_data(engine, Scope(), seconds=False)
-    library = build_norms(everything, min_viewers=min_viewers)
+    library = build_norms(ad_totals(engine, WATCHER_ATTENTION_S), min_viewers=min_viewers)
     return build_report(data, min_viewers=min_viewers, scope=scope, library=library), data

@@ -51,7 +51,7 @@ def test_what_went_wrong_is_said_with_the_address(server, status: bytes, body: b
 )
 def test_an_address_that_is_spelt_wrong_gets_a_sentence(address: str) -> None:
     assert expand([address]) == [address]
-    with pytest.raises(PictureError, match="cannot be fetched: The (address|host)"):
+    with pytest.raises(PictureError, match=r"cannot be fetched: The (address|host)"):
         read_picture(address)
 
 
