@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Literal
 
-import platformdirs
 from pydantic import BaseModel, ConfigDict, Field
 
 from ads.policies.base import PolicySettings
 from detector.analysis import AnalysisSettings
 from detector.classifier import Device
+from monitor.database_place import default_database
 
-APPLICATION = "ad-monitor"
-DATABASE_VARIABLE = "AD_MONITOR_DB"
 DEFAULT_SITE = "default"
 
 NoticeMode = Literal["bar", "required"]
 """There is no mode without a notice: the people who are measured have to be told."""
 
 Policy = Literal["sequential", "shuffle", "weighted", "mood", "learn"]
-
-
-def default_database() -> str:
-    """The database used when none is named: `AD_MONITOR_DB`, else a file in the user's data folder."""
-    named = os.environ.get(DATABASE_VARIABLE)
-    return named or str(Path(platformdirs.user_data_dir(APPLICATION)) / "monitor.db")
-
-
-def sqlite_file(database: str) -> Path | None:
-    """The file of an SQLite database that is named by its path or URL; `None` for a database server."""
-    path = database.removeprefix("sqlite:///")
-    return None if "://" in path else Path(path)
 
 
 class _Settings(BaseModel):

@@ -293,6 +293,6 @@ def silence_native_libraries() -> None:
 
 def database_url(named: str | None) -> str:
     """The database that was named, else the default one."""
-    from monitor.config import default_database
+    from monitor.database_place import default_database
 
     return named or default_database()

@@ -145,7 +145,7 @@ def serve(
 def _look_at_database(url: str) -> None:
     """Refuse a database that is none; one that is not there yet may come later."""
     from db.engine import open_database
-    from monitor.config import sqlite_file
+    from monitor.database_place import sqlite_file
 
     path = sqlite_file(url)
     if path is not None and not path.exists():

@@ -342,7 +342,7 @@ def _report(database: str, scope: Any, min_viewers: int) -> tuple[dict[str, Any]
 def _existing(database: str) -> str:
     """Refuse to make an empty database only to read from it."""
     from db.errors import DatabaseOpenError
-    from monitor.config import sqlite_file
+    from monitor.database_place import sqlite_file
 
     path = sqlite_file(database)
     if path is not None and not path.exists():

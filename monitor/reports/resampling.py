@@ -39,7 +39,7 @@ PERMUTATIONS = 2000
 ENOUGH_EXCEEDANCES = 200
 """A test ends when so many permutations were as large as the real one: its p-value is then known to a fourteenth."""
 
-MANY_VIEWERS = 2000
+MANY_VIEWERS = 500
 """From here on Student's distribution, which draws and permutations tend to, takes their place: it agrees to the third digit
 and takes no time."""
 

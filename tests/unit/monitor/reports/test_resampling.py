@@ -140,7 +140,8 @@ def test_intervals_are_close_to_welchs_and_nested(groups):
 
 def test_the_level_of_a_mean_is_the_one_of_the_metrics():
     values = np.random.default_rng(2).normal(0.0, 1.0, (9, 1))
-    low, high = bootstrap_mean_interval(values, seed=4)
+    nine = np.arange(9)
+    low, high = bootstrap_mean_interval(nine, np.zeros_like(nine), values[:, 0], 1, seed=4)
     rng = np.random.default_rng(4)
     means = np.concatenate([times @ values[:, 0] / 9 for times in draw_counts(9, 2000, rng)])
     level = expanded_level(8, math.sqrt(9 / 8))
