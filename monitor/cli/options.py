@@ -131,6 +131,16 @@ perception_options = together(
         help="YAML file with parts of the picture to leave out, or to count viewers in only.",
     ),
 )
+media_option = click.option(
+    "--media",
+    "folders",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    multiple=True,
+    envvar="AD_MONITOR_MEDIA",
+    metavar="FOLDER",
+    help="Where the ads' files are, for pictures of them in the report; may be repeated. [default: $AD_MONITOR_MEDIA, else "
+    "this folder]",
+)
 min_viewers_option = click.option(
     "--min-viewers",
     type=click.IntRange(1),

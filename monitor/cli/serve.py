@@ -12,6 +12,7 @@ from monitor.cli.options import (
     database_option,
     database_url,
     debug_option,
+    media_option,
     model_options,
     silence_native_libraries,
 )
@@ -45,6 +46,7 @@ def _networks(_context: click.Context, parameter: click.Parameter, values: tuple
 )
 @database_option
 @model_options
+@media_option
 @click.option(
     "--token",
     envvar=TOKEN_VARIABLE,

@@ -22,6 +22,7 @@ from monitor.cli.options import (
     debug_option,
     guard_rails,
     json_option,
+    media_option,
     min_viewers_option,
     moment,
     print_json,
@@ -174,7 +175,8 @@ def sessions(database: str | None, as_json: bool) -> None:
     """List the sessions of a database, with when each was busy."""
     from db.engine import open_database
     from db.queries import list_sessions, viewers_over_time
-    from monitor.terminal import print_sessions, session_document
+    from monitor.reports.session_report import session_document
+    from monitor.terminal import print_sessions
 
     engine = open_database(_existing(database_url(database)), read_only=True)
     try:
@@ -216,16 +218,7 @@ def sessions(database: str | None, as_json: bool) -> None:
     show_default=True,
     help="Of CSV and Parquet: a row per play and second, per ad and second, per ad, per play, or per gap.",
 )
-@click.option(
-    "--media",
-    "folders",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    multiple=True,
-    envvar="AD_MONITOR_MEDIA",
-    metavar="FOLDER",
-    help="Where the ads' files are, for pictures of them in the report; may be repeated. [default: $AD_MONITOR_MEDIA, else "
-    "this folder]",
-)
+@media_option
 @click.option(
     "-o",
     "--output",

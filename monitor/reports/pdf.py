@@ -6,6 +6,8 @@ import io
 import logging
 from typing import TYPE_CHECKING, Any
 
+from PIL import ImageFile
+
 from monitor.reports.errors import ReportError
 from monitor.reports.page_words import place
 
@@ -56,6 +58,7 @@ def _laid_out(document: dict[str, Any], films: Mapping[int, Film] | None) -> Any
 
 
 def _weasyprint() -> Any:
+    strict = ImageFile.LOAD_TRUNCATED_IMAGES
     try:
         import weasyprint  # noqa: PLC0415 - slow to import, and only PDFs need it and its libraries
     except (ImportError, OSError) as error:
@@ -64,6 +67,8 @@ def _weasyprint() -> Any:
             "PDFs need WeasyPrint and the text libraries of the system: expected both, received "
             f"“{reason[:200]}”; install them (Debian, Ubuntu: apt install {LIBRARIES}) or choose --format html and print it."
         ) from error
+    # It asks Pillow to take truncated pictures for whole ones, everywhere: `serve` decodes strangers' pictures beside it.
+    ImageFile.LOAD_TRUNCATED_IMAGES = strict
     return weasyprint
 
 

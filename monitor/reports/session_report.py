@@ -126,12 +126,29 @@ def build_report(
             },
         },
         "session": summary,
-        "sessions": [_short_entry(info) for info in data.sessions],
+        "sessions": [session_document(info) for info in data.sessions],
         "ads": [entry for entry, _ in ads],
         "comparisons": [comparison.document() for comparison in compared],
         "gaps": [_gap_entry(gap) for gap in data.gaps],
         "withheld": withheld + [entry for _, found in ads for entry in found],
         "quality": _quality(log),
+    }
+
+
+def session_document(info: SessionInfo) -> dict[str, Any]:
+    """A session as lists of sessions show it; what is not known is None."""
+    return {
+        "id": info.id,
+        "kind": info.kind,
+        "site": info.site,
+        "source": info.source,
+        "started_at": utc_text(info.started_at),
+        "ended_at": utc_text(info.ended_at),
+        "end_reason": info.end_reason,
+        "model": info.model_name,
+        "plays": info.plays,
+        "viewers": info.viewers,
+        "readings": info.readings,
     }
 
 
@@ -381,21 +398,6 @@ def _gap_entry(gap: GapInfo) -> dict[str, Any]:
         "cause": gap.cause,
         "detail": gap.detail or None,
         "session": gap.session_id,
-    }
-
-
-def _short_entry(info: SessionInfo) -> dict[str, Any]:
-    return {
-        "id": info.id,
-        "kind": info.kind,
-        "site": info.site,
-        "source": info.source,
-        "started_at": utc_text(info.started_at),
-        "ended_at": utc_text(info.ended_at),
-        "end_reason": info.end_reason,
-        "plays": info.plays,
-        "viewers": info.viewers,
-        "readings": info.readings,
     }
 
 

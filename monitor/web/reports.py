@@ -10,16 +10,19 @@ from db.catalogue import known_ads, session_ids_with
 from db.errors import NoSuchSessionError
 from db.queries import require_session
 from db.rollups import Scope
+from monitor.film_strips import film_strips
 from monitor.reports.comparison import MEASURES, compare_ads
 from monitor.reports.export import report_bytes
+from monitor.reports.report import make_report
 from monitor.reports.report_data import load_report_data
-from monitor.reports.session_report import build_report, utc_text
 from monitor.web.problems import ProblemError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
     from sqlalchemy.engine import Engine
 
-    from db.queries import SessionInfo
     from monitor.reports.report_data import ReportData
 
 MOST_COMPARED = 8
@@ -45,15 +48,16 @@ def session_report_document(engine: Engine, session_id: int, min_viewers: int) -
     Raises:
         ProblemError: There is no such session.
     """
-    return _data_and_document(engine, session_id, min_viewers)[1]
+    return _report(engine, session_id, min_viewers)[0]
 
 
-def report_page(document: dict[str, Any], bar: str) -> tuple[str, str]:
+def report_page(document: dict[str, Any], bar: str, folders: Iterable[Path] = ()) -> tuple[str, str]:
     """A report as one page, with a bar above it.
 
     Args:
         document: From `session_report_document`.
         bar: HTML without styles or scripts of its own, but for sheets of this server.
+        folders: Where the ads' files may be, for pictures of them.
 
     Returns:
         The page, and the policy for its content, to be sent as a header: the page's own, which names its styles and its
@@ -61,7 +65,7 @@ def report_page(document: dict[str, Any], bar: str) -> tuple[str, str]:
     """
     from monitor.reports.html import render_html  # noqa: PLC0415 - slow to import
 
-    page = render_html(document)
+    page = render_html(document, film_strips(document, folders))
     found = _POLICY.search(page)
     if found is None:
         raise ValueError("The report's page has no policy for its content: expected one in its head.")
@@ -70,46 +74,34 @@ def report_page(document: dict[str, Any], bar: str) -> tuple[str, str]:
     return page, f"{policy}; frame-ancestors 'none'"
 
 
-def report_file(engine: Engine, session_id: int, format: str, min_viewers: int) -> bytes:  # noqa: A002 - its name elsewhere
-    """The report of a session in one of the formats of `DOWNLOADS`.
+def report_file(
+    engine: Engine,
+    session_id: int,
+    format: str,  # noqa: A002 - its name elsewhere
+    min_viewers: int,
+    folders: Iterable[Path] = (),
+) -> bytes:
+    """The report of a session in one of the formats of `DOWNLOADS`; `folders` as for `report_page`.
 
     Raises:
         ProblemError: There is no such session, or this machine cannot make the format.
     """
     from monitor.reports.pdf import PdfUnavailableError  # noqa: PLC0415 - slow to import
 
-    data, document = _data_and_document(engine, session_id, min_viewers)
+    document, data = _report(engine, session_id, min_viewers)
+    films = film_strips(document, folders) if format == "pdf" else None
     try:
-        return report_bytes(document, format, data=data)
+        return report_bytes(document, format, data=data, films=films)
     except PdfUnavailableError as error:
         raise ProblemError(503, "format_unavailable", str(error)) from error
 
 
-def _data_and_document(engine: Engine, session_id: int, min_viewers: int) -> tuple[ReportData, dict[str, Any]]:
+def _report(engine: Engine, session_id: int, min_viewers: int) -> tuple[dict[str, Any], ReportData]:
     try:
         require_session(engine, session_id)
     except NoSuchSessionError as error:
         raise ProblemError(404, "no_session", str(error)) from error
-    scope = Scope(session_ids=(session_id,))
-    data = load_report_data(engine, scope)
-    return data, build_report(data, min_viewers=min_viewers, scope=scope)
-
-
-def session_document(session: SessionInfo) -> dict[str, Any]:
-    """A session as `sessions --json` lists it."""
-    return {
-        "id": session.id,
-        "kind": session.kind,
-        "site": session.site,
-        "source": session.source,
-        "started_at": utc_text(session.started_at),
-        "ended_at": utc_text(session.ended_at),
-        "end_reason": session.end_reason,
-        "model": session.model_name,
-        "plays": session.plays,
-        "viewers": session.viewers,
-        "readings": session.readings,
-    }
+    return make_report(engine, Scope(session_ids=(session_id,)), min_viewers=min_viewers)
 
 
 def comparison_document(engine: Engine, ads: list[str], measure: str, min_viewers: int) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def report(session_id: int) -> Response:
         running=document["session"]["ended_at"] is None,
         formats=DOWNLOADS,
     )
-    page, policy = report_page(document, bar)
+    page, policy = report_page(document, bar, here.settings.folders)
     return Response(page, headers={"Content-Security-Policy": policy})
 
 
@@ -89,7 +89,7 @@ def download(session_id: int, ending: str) -> Response:
         raise ProblemError(404, "not_found", f"There is no report.{ending}: expected one of {', '.join(DOWNLOADS)}.")
     here = services()
     return Response(
-        report_file(here.database(), session_id, ending, here.settings.min_viewers),
+        report_file(here.database(), session_id, ending, here.settings.min_viewers, here.settings.folders),
         content_type=DOWNLOADS[ending],
         headers={"Content-Disposition": f'attachment; filename="session-{session_id}.{ending}"'},
     )

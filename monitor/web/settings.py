@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from detector.classifier import Device
 
 LISTENERS = 8
@@ -25,6 +27,7 @@ class WebSettings:
         database: Path or SQLAlchemy URL of the database; it need not exist yet.
         model: A model's name or `.keras` file; `None` for the one in use.
         device: Which runtime classifies.
+        folders: Where the ads' files may be, for pictures of them in reports.
         min_viewers: Figures about fewer viewers than this are withheld, 1 or more.
         token: What one has to know to be let in; `None` where nothing is asked.
         allowed_hosts: Names under which the page may be asked for, without ports; IP addresses always do.
@@ -38,6 +41,7 @@ class WebSettings:
     database: str
     model: str | None = None
     device: Device = "auto"
+    folders: tuple[Path, ...] = ()
     min_viewers: int = SHARED_MIN_VIEWERS
     token: str | None = None
     allowed_hosts: tuple[str, ...] = ("localhost",)

@@ -95,3 +95,10 @@ def test_the_name_at_the_head_of_a_page_is_only_a_name(name):
     lines = pdf._running_lines(name)
     text = re.search(r'content: "((?:[^"\\\n]|\\.)*)"', lines)[1]
     assert re.sub(r"\\(.)", r"\1", text) == name.replace("\n", " ")
+
+
+def test_making_pdfs_does_not_let_damaged_pictures_in():
+    from PIL import ImageFile
+
+    pdf._weasyprint()
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is False
