@@ -100,7 +100,7 @@ def test_a_report_without_a_policy_is_not_served(monkeypatch):
 
     monkeypatch.setattr("monitor.reports.html.render_html", lambda _document: "<html></html>")
     with pytest.raises(ValueError, match="no policy"):
-        report_page({}, "")
+        report_page({"ads": []}, "")
 
 
 def test_compare(client, database):
