@@ -193,8 +193,7 @@ def sessions(database: str | None, as_json: bool) -> None:
 
 
 @click.command(
-    epilog="Examples: ad-monitor report 3 --format html,pdf -o reactions.html; ad-monitor report --all --site 'Shop 12' "
-    "--since 2026-03-01"
+    epilog="Example: ad-monitor report 3 --format html,pdf -o reactions.html, or ad-monitor report --all --site 'Shop 12'"
 )
 @click.argument("session", type=click.IntRange(1), required=False)
 @click.option("--all", "everything", is_flag=True, help="One report on all sessions instead, or on those of --site, "
