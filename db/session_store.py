@@ -77,10 +77,20 @@ class _PlayRow:
     ended: bool = False
 
 
-def begin_session(connection: Connection, session: SessionRecord) -> int:
-    """Insert the row of a session (and of its model where it is new); returns the id of the session."""
+def begin_session(connection: Connection, session: SessionRecord, last_record: int = 0) -> int:
+    """Insert the row of a session (and of its model where it is new).
+
+    Args:
+        connection: In a transaction.
+        session: Its start.
+        last_record: Number of its last record that need not be written any more.
+
+    Returns:
+        The id of the session.
+    """
     result = connection.execute(
         insert(Session).values(
+            last_record=last_record,
             kind=session.kind,
             site=session.site,
             source=session.source,
@@ -93,6 +103,53 @@ def begin_session(connection: Connection, session: SessionRecord) -> int:
     return _new_id(result)
 
 
+def find_session(connection: Connection, session: SessionRecord) -> int | None:
+    """The id of a session that was begun before, in this database or in one of which it is a copy."""
+    return connection.scalar(
+        select(func.max(Session.id)).where(
+            Session.started_at == session.started_at,
+            Session.kind == session.kind,
+            Session.site == session.site,
+            Session.source == session.source,
+        )
+    )
+
+
+def claim_session(connection: Connection, session_id: int) -> int | None:
+    """Hold a session for this transaction: another one that is just being committed is waited for.
+
+    Returns:
+        Number of the last record that the database holds; `None` when the session is no longer there.
+    """
+    return connection.scalar(
+        select(Session.last_record)
+        .where(Session.id == session_id)
+        .with_for_update(key_share=True)  # of a server; SQLite locks the whole database
+    )
+
+
+def note_progress(connection: Connection, session_id: int, last_record: int, lost: int) -> None:
+    """Keep how far a session has been written, and how many of its records are known to be lost."""
+    connection.execute(update(Session).where(Session.id == session_id).values(last_record=last_record, lost=lost))
+
+
+def reopen_session(connection: Connection, session_id: int) -> None:
+    """Take back that a session was closed as interrupted, with its plays and gaps, if it was: it goes on."""
+    ended_at = connection.scalar(
+        select(Session.ended_at).where(Session.id == session_id, Session.end_reason == INTERRUPTED)
+    )
+    if ended_at is None:
+        return
+    connection.execute(
+        update(Play)
+        .where(Play.session_id == session_id, Play.outcome == INTERRUPTED)
+        .values(ended_at=None, outcome=None, rolled_up=False)
+    )
+    connection.execute(update(Gap).where(Gap.session_id == session_id, Gap.ended_at == ended_at).values(ended_at=None))
+    connection.execute(update(Session).where(Session.id == session_id).values(ended_at=None, end_reason=None))
+    logger.warning("Session %d had been closed as interrupted, and goes on.", session_id)
+
+
 def end_session(connection: Connection, session_id: int, ended: SessionEnded, outcome: str, lost: int | None) -> None:
     """Close a session that is still open, with the plays and gaps that are.
 
@@ -101,7 +158,7 @@ def end_session(connection: Connection, session_id: int, ended: SessionEnded, ou
         session_id: Which one.
         ended: When and why.
         outcome: How plays that are still open end.
-        lost: Records that were not stored; `None` when not known.
+        lost: Records that were not stored; `None` leaves what is noted already.
     """
     for table, more in ((Play, {"outcome": outcome}), (Gap, {})):
         connection.execute(
@@ -118,7 +175,7 @@ def end_session(connection: Connection, session_id: int, ended: SessionEnded, ou
             frames=None if ended.frames is None else int(ended.frames),
             dropped=None if ended.dropped is None else int(ended.dropped),
             fps=None if ended.fps is None else float(ended.fps),
-            lost=lost,
+            **({} if lost is None else {"lost": lost}),
         )
     )
 

@@ -19,7 +19,8 @@ from ads.watch import PlaylistWatcher
 from db.engine import open_database
 from db.errors import DatabaseError
 from db.records import ModelRecord, SessionEnded, SessionRecord
-from db.writer import SessionWriter, close_interrupted_sessions
+from db.recovery import close_interrupted_sessions
+from db.writer import SessionWriter
 from detector.model_card import find_model, read_card, require_emotions
 from detector.video_source import SourceSpec, cameras
 from monitor.camera_choice import list_cameras, save_choice, saved_choice

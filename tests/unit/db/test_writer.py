@@ -50,7 +50,7 @@ def test_whole_session(engine, make, rows):
     assert rows("SELECT * FROM models") == [(1, "emotions", "cd" * 32, '{"labels": ["angry"], "threshold": 0.5}')]
     assert rows("SELECT * FROM sessions") == [
         (session_id, "run", "Foyer", "0", "2026-03-01 09:30:00.123456", "2026-03-01 09:30:20.123456", "finished", 1)
-        + ("0.1.0", '{"policy": "sequential", "site": "Foyer"}', 600, 3, 29.97, 0)
+        + ("0.1.0", '{"policy": "sequential", "site": "Foyer"}', 600, 3, 29.97, 0, 103)
     ]
     assert rows("SELECT ad_id, name, file, sha256, kind, duration_ms, brand_at_s FROM ads") == [
         ("summer", "Summer", "summer.mp4", make.sha, "video", 8000, "[5.5]"),
@@ -339,7 +339,7 @@ def test_cache_of_row_ids_is_bounded(engine, make, rows, monkeypatch):
             writer.submit(make.play(number, number))
             writer.submit(make.reading(number + 0.5, number, number))
             writer.flush()
-        assert len(writer._store._viewers) == len(writer._store._plays) == 3
+        assert len(writer._sink._store._viewers) == len(writer._sink._store._plays) == 3
         # Number 0 was forgotten, and is found again.
         writer.submit(make.reading(20.0, 0, 0))
         writer.submit(make.play_end(0, 21.0))
@@ -349,7 +349,7 @@ def test_cache_of_row_ids_is_bounded(engine, make, rows, monkeypatch):
 
 
 def test_locked_database_costs_no_record(engine, make, path, rows, monkeypatch, caplog):
-    monkeypatch.setattr("db.writer.RETRY_LONGEST_S", 0.05)
+    monkeypatch.setattr("db.sink.RETRY_LONGEST_S", 0.05)
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA busy_timeout = 20")
     with SessionWriter(engine, make.session(), commit_interval_s=0.01) as writer:
@@ -380,7 +380,7 @@ def test_full_queue_counts_and_logs_once(engine, make, path, rows, caplog):
         assert writer.flush()
     assert writer.lost == lost
     assert rows("SELECT lost, (SELECT count(*) FROM ads) FROM sessions") == [(lost, 20 - lost)]
-    assert caplog.text.count("has lost") == 1
+    assert caplog.text.count("found no room") == 1
 
 
 def test_close_while_locked_gives_up_in_time(engine, make, path):
@@ -420,37 +420,48 @@ def test_full_disk_is_ridden_out(engine, make, rows, caplog):
 
 
 @pytest.mark.logs_errors
-def test_bug_is_kept_and_raised_at_the_end(engine, make, rows, monkeypatch, caplog):
-    def apply(self, connection, records):
-        raise KeyError("a bug")
+def test_a_bug_costs_only_the_records_that_make_it(engine, make, rows, monkeypatch, caplog):
+    whole = SessionStore.apply
 
-    with SessionWriter(engine, make.session(), commit_interval_s=0.01) as writer:
-        writer.submit(make.ad())
-        assert writer.flush()
-        monkeypatch.setattr(SessionStore, "apply", apply)
-        writer.submit(make.play())
-        assert not writer.flush()
-        assert isinstance(writer.error, DatabaseWriteError)
-        assert isinstance(writer.error.__cause__, KeyError)
-        assert not writer.submit(make.reading())
-        assert not writer.flush()
-        with pytest.raises(DatabaseWriteError, match="a bug"):
-            writer.close(make.end())
-    assert writer.lost == 2
-    assert rows("SELECT end_reason, lost FROM sessions") == [("finished", 2)]
+    def apply(self, connection, records):
+        if any(getattr(record, "viewer_number", None) == 13 for record in records):
+            raise KeyError("a bug")
+        return whole(self, connection, records)
+
+    monkeypatch.setattr(SessionStore, "apply", apply)
+    writer = SessionWriter(engine, make.session())
+    for record in (make.ad(), make.play(), *(make.reading(step / 10, step) for step in range(20))):
+        assert writer.submit(record)
+    assert not writer.flush(), "something is wrong"
+    assert isinstance(writer.error, DatabaseWriteError)
+    assert isinstance(writer.error.__cause__, KeyError)
+    assert writer.submit(make.reading(9.0))
+    with pytest.raises(DatabaseWriteError, match="a bug"):
+        writer.close(make.end())
+    assert writer.lost == 1
+    assert rows("SELECT number FROM viewers ORDER BY number") == [(number,) for number in range(20) if number != 13]
+    assert rows("SELECT count(*) FROM readings") == [(20,)]
+    assert rows("SELECT end_reason, lost, last_record FROM sessions") == [("finished", 1, 23)]
     assert [record for record in caplog.records if record.levelno == logging.ERROR and record.exc_info]
 
 
-@pytest.mark.logs_errors
-def test_session_deleted_under_the_writer(engine, make, rows):
+def test_a_session_that_is_deleted_goes_on_as_another(engine, make, rows):
     writer = SessionWriter(engine, make.session(), commit_interval_s=0.01)
+    for record in (make.ad(), make.play(), make.reading(1.0), GapStarted(make.at(2), "dark")):
+        writer.submit(record)
+    assert writer.flush()
     with engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM sessions")
-    writer.submit(GapStarted(make.at(1), "dark"))
-    with pytest.raises(DatabaseWriteError, match="FOREIGN KEY"):
-        writer.close()
-    assert writer.lost == 1
-    assert rows("SELECT count(*) FROM sessions") == [(0,)]
+    writer.submit(make.reading(3.0))
+    writer.close(make.end())
+    assert writer.lost == 0
+    assert rows("SELECT id, end_reason, last_record FROM sessions") == [(writer.session_id, "finished", 5)]
+    assert rows("SELECT position_ms, number FROM readings JOIN plays ON plays.id = play_id") == [(3000.0, 1)]
+    assert rows("SELECT cause, started_at, ended_at FROM gaps ORDER BY id") == [
+        ("database_replaced", "2026-03-01 09:30:00.123456", "2026-03-01 09:30:02.123456"),
+        ("dark", "2026-03-01 09:30:02.123456", "2026-03-01 09:30:20.123456"),
+    ]
+    assert "its row was deleted" in rows("SELECT detail FROM gaps")[0][0]
 
 
 def test_new_session_needs_a_writable_database(path, engine, make, monkeypatch):
