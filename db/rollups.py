@@ -377,7 +377,7 @@ def _stored(
         .order_by(*table.__table__.primary_key)
     )
     parts: list[_Arrays] = []
-    for rows in connection.execution_options(yield_per=READ_ROWS).execute(query).partitions():
+    for rows in connection.execute(query, execution_options={"yield_per": READ_ROWS}).partitions():
         columns = list(zip(*rows, strict=True))
         values: dict[str, Any] = {
             name: np.array(column, _kind(name)) for name, column in zip(names, columns, strict=False)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from sqlalchemy import Table
+    from sqlalchemy import Select, Table
     from sqlalchemy.engine import Connection
     from sqlalchemy.orm import InstrumentedAttribute
 
@@ -465,7 +465,7 @@ def _count(connection: Connection, readings: Iterable[dict[str, Any]]) -> None:
         )
         for row in readings
     )
-    statement = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(_COUNTS)
+    statement = _upsert(connection, _COUNTS)
     statement = statement.on_conflict_do_update(
         index_elements=list(_COUNTS.primary_key.columns),
         set_={"readings": _COUNTS.c.readings + statement.excluded.readings},
@@ -480,26 +480,38 @@ def _count(connection: Connection, readings: Iterable[dict[str, Any]]) -> None:
 
 
 def _model_id(connection: Connection, model: ModelRecord) -> int:
-    found = connection.scalar(select(Model.id).where(Model.sha256 == model.sha256))
-    if found is not None:
-        return found
-    result = connection.execute(insert(Model).values(name=model.name, sha256=model.sha256, card=dict(model.card)))
-    return _new_id(result)
+    values = {"name": model.name, "sha256": model.sha256, "card": dict(model.card)}
+    return _known_id(connection, Model, select(Model.id).where(Model.sha256 == model.sha256), values)
 
 
 def _ad_row_id(connection: Connection, ad: AdRecord) -> int:
     """The row of a version of an ad. What only labels it follows the latest playlist; what was measured does not."""
     labels = {"name": ad.name, "file": ad.file, "brand_at_s": [float(moment) for moment in ad.brand_at_s]}
-    found = connection.scalar(
-        select(Ad.id).where(Ad.ad_id == ad.ad_id, Ad.sha256 == ad.sha256, Ad.duration_ms == int(ad.duration_ms))
-    )
-    if found is not None:
-        connection.execute(update(Ad).where(Ad.id == found).values(**labels))
-        return found
-    result = connection.execute(
-        insert(Ad).values(ad_id=ad.ad_id, sha256=ad.sha256, kind=ad.kind, duration_ms=int(ad.duration_ms), **labels)
-    )
-    return _new_id(result)
+    key = {"ad_id": ad.ad_id, "sha256": ad.sha256, "duration_ms": int(ad.duration_ms)}
+    query = select(Ad.id).where(Ad.ad_id == ad.ad_id, Ad.sha256 == ad.sha256, Ad.duration_ms == int(ad.duration_ms))
+    row_id = _known_id(connection, Ad, query, key | labels | {"kind": ad.kind})
+    connection.execute(update(Ad).where(Ad.id == row_id).values(**labels))
+    return row_id
+
+
+def _known_id(
+    connection: Connection, table: type[Model | Ad], query: Select[tuple[int]], values: dict[str, Any]
+) -> int:
+    """The row that a query finds, inserted where it finds none; on a server another session may insert it meanwhile."""
+    found = connection.scalar(query)
+    if found is None:
+        connection.execute(
+            _upsert(connection, cast("Table", table.__table__)).on_conflict_do_nothing().values(**values)
+        )
+        found = connection.scalar(query)
+    if found is None:
+        raise LookupError(f"A row of {table.__tablename__} that was just inserted cannot be found.")
+    return found
+
+
+def _upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that can be told what to do about a row that is there already."""
+    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
 
 
 def _new_id(result: Any) -> int:

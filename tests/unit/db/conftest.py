@@ -1,13 +1,19 @@
-"""A fresh database for each test, and a short session to put into it."""
+"""A fresh database for each test, and a short session to put into it.
+
+Tests that ask for `engine` are the contract of the database: they run on SQLite and on PostgreSQL. Those that also ask for
+`path`, or are marked `sqlite`, are about a database in a file.
+"""
 
 from __future__ import annotations
 
+import inspect
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from db.engine import open_database
+from db.engine import _dump_json, open_database
 from db.records import (
     AdRecord,
     GapEnded,
@@ -21,6 +27,7 @@ from db.records import (
 )
 from db.writer import SessionWriter
 from monitor.reports.roll_up import roll_up
+from tests import postgres_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +36,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from db.rollups import RollUp
+    from tests.postgres_server import PostgresServer
 
 START = datetime(2026, 3, 1, 9, 30, 0, 123456, tzinfo=timezone.utc)
 SHA = "ab" * 32
@@ -139,24 +147,79 @@ def make() -> Make:
     return Make()
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what asks for `engine` on both kinds of databases."""
+    if "engine" not in metafunc.fixturenames or "kind_of_database" not in metafunc.fixturenames:
+        return
+    about_files = "path" in inspect.signature(metafunc.function).parameters
+    if about_files or metafunc.definition.get_closest_marker("sqlite"):
+        kinds = ["sqlite"]
+    else:
+        kinds = ["sqlite", "postgresql"]
+    metafunc.parametrize("kind_of_database", kinds)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server with a migrated database to copy."""
+    pytest.importorskip("psycopg", reason="needs psycopg: install the extra postgresql")
+    programs = postgres_server.binaries()
+    if programs is None:
+        pytest.skip("needs the programs of a PostgreSQL server: initdb, pg_ctl and postgres")
+    with postgres_server.running(programs) as server:
+        server.execute(f"CREATE DATABASE {postgres_server.TEMPLATE}")
+        open_database(server.url(postgres_server.TEMPLATE)).dispose()
+        yield server
+
+
+@pytest.fixture
+def server_url(postgres: PostgresServer) -> str:
+    """The address of a fresh database on the server."""
+    return postgres.url(postgres.new_database(postgres_server.TEMPLATE))
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "kiosk.db"
 
 
 @pytest.fixture
-def engine(path: Path) -> Iterator[Engine]:
-    engine = open_database(str(path))
+def kind_of_database() -> str:
+    return "sqlite"
+
+
+@pytest.fixture
+def url(kind_of_database: str, request: pytest.FixtureRequest) -> str:
+    """The address of the database of the test."""
+    return str(request.getfixturevalue("path" if kind_of_database == "sqlite" else "server_url"))
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[Engine]:
+    engine = open_database(url)
     yield engine
     engine.dispose()
 
 
 @pytest.fixture
 def rows(engine: Engine) -> Callable[[str], list[tuple[Any, ...]]]:
-    """Run a query on the database of the test, as plain as sqlite3 shows it."""
+    """Run a query on the database of the test; values come as plain as sqlite3 shows them, also from a server."""
 
     def run(query: str) -> list[tuple[Any, ...]]:
         with engine.connect() as connection:
-            return [tuple(row) for row in connection.exec_driver_sql(query)]
+            return [tuple(map(as_sqlite_shows, row)) for row in connection.exec_driver_sql(query)]
 
     return run
+
+
+def as_sqlite_shows(value: Any) -> Any:
+    """A value of PostgreSQL as SQLite gives it."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, datetime):
+        return value.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, (dict, list)):
+        return _dump_json(value)
+    return value

@@ -73,6 +73,7 @@ def test_autogenerate_would_find_a_difference(engine):
         connection.get_transaction().rollback()
 
 
+@pytest.mark.sqlite
 def test_migrated_schema_equals_created_schema(engine, tmp_path):
     created = create_engine(f"sqlite:///{tmp_path / 'created.db'}")
     try:
