@@ -29,7 +29,7 @@ from db.errors import (
     DatabaseUnavailableError,
     SchemaVersionError,
 )
-from db.faults import BUSY_WORDS, DAMAGE_WORDS, describe, says
+from db.faults import BUSY_WORDS, DAMAGE_WORDS, describe, is_damage, is_environment, says
 from db.migrations import HEAD, REVISIONS
 
 if TYPE_CHECKING:
@@ -58,9 +58,9 @@ _OUR_TABLES = frozenset({"sessions", "readings"})
 """Tables by which a database of a newer program is told from somebody else's."""
 
 _OUR_MARK = b"ix_readings_session_id_at"
-"""Stands in the schema that every database of ours begins with, also where its first bytes have been lost."""
+"""Stands in the schema of every database of ours."""
 
-_MARK_REACH_BYTES = 1 << 20
+_PART_BYTES = 1 << 20
 
 _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
 """What a file system says when it is full, broken, or has made itself read-only."""
@@ -137,6 +137,25 @@ def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that takes SQLite's write lock at its start: one that found it taken half-way could not go on."""
     with engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection, connection.begin():
         yield connection
+
+
+@contextmanager
+def asking(engine: Engine) -> Iterator[Connection]:
+    """A connection for whoever can do without the answer.
+
+    Raises:
+        DatabaseUnavailableError: The database cannot be read now, or has not been made ready yet.
+    """
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except exc.DBAPIError as error:
+        unmade = says(str(error.orig), "no such table", "does not exist")
+        if not (unmade or is_environment(error) or is_damage(error)):
+            raise
+        raise DatabaseUnavailableError(
+            f"The database {engine.url.database} cannot be read now ({describe(error)})."
+        ) from error
 
 
 @contextmanager
@@ -262,14 +281,36 @@ def _inspect_file(path: Path) -> str | None:
 def once_ours(path: Path) -> bool:
     """Whether a file that cannot be read as a database was one of this program.
 
-    Its beginning still holds our schema, or nothing but zeros, which is what some file systems leave after a power cut.
+    It still holds our schema somewhere, or begins with nothing but zeros, which is what some file systems leave after a
+    power cut.
     """
     try:
         with path.open("rb") as file:
-            start = file.read(_MARK_REACH_BYTES)
+            part = file.read(_PART_BYTES)
+            if not part.strip(b"\0"):
+                return True
+            # The whole file: the schema of a large one that was migrated may be anywhere in it.
+            before = b""
+            while part:
+                if _OUR_MARK in before + part:
+                    return True
+                before, part = part[-len(_OUR_MARK) :], file.read(_PART_BYTES)
     except OSError:
         return False
-    return _OUR_MARK in start or not start.strip(b"\0")
+    return False
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file is a database of this program, of any version, healthy or not."""
+    try:
+        _inspect_file(path)
+    except (SchemaVersionError, DatabaseDamagedError):
+        return True
+    except DatabaseOpenError:
+        return False
+    except sqlite3.Error:
+        return once_ours(path)
+    return True
 
 
 def _damaged(path: Path, text: str) -> DatabaseDamagedError:

@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_DAYS = 90
-"""How long readings are kept when nobody says otherwise."""
-
 PART = 2000
 """Readings that are deleted in one transaction: some hundredths of a second."""
 

@@ -16,6 +16,8 @@ from detector.classifier import Device
 APPLICATION = "ad-monitor"
 DATABASE_VARIABLE = "AD_MONITOR_DB"
 DEFAULT_SITE = "default"
+RETENTION_DAYS = 90
+"""How long single readings are kept when nobody says otherwise."""
 
 NoticeMode = Literal["bar", "required"]
 """There is no mode without a notice: the people who are measured have to be told."""
@@ -33,6 +35,21 @@ def sqlite_file(database: str) -> Path | None:
     """The file of an SQLite database that is named by its path or URL; `None` for a database server."""
     path = database.removeprefix("sqlite:///")
     return None if "://" in path else Path(path)
+
+
+def spool_folder(database: str, named: Path | None) -> Path | None:
+    """Where records wait while the database cannot be written.
+
+    Args:
+        database: URL or path of the database.
+        named: What the operator says.
+
+    Returns:
+        `None` for beside the database; for a server a folder in the user's data folder.
+    """
+    if named is not None or sqlite_file(database) is not None:
+        return named
+    return Path(platformdirs.user_data_dir(APPLICATION)) / "spool"
 
 
 class _Settings(BaseModel):
@@ -72,7 +89,9 @@ class RecordingSettings(_Settings):
 
     def logged(self) -> dict[str, object]:
         """The settings as they are kept with the session: no paths, and nothing that is stored elsewhere."""
-        return self.model_dump(mode="json", exclude={"database", "report", "playlist", "site", "source", "video"})
+        return self.model_dump(
+            mode="json", exclude={"database", "report", "playlist", "site", "source", "video", "spool"}
+        )
 
 
 class RunSettings(RecordingSettings):
@@ -92,6 +111,8 @@ class RunSettings(RecordingSettings):
         notice_seconds: How long it is shown alone.
         notice_languages: Of the notice; empty for the window's language.
         notice_url: Where these people read more; empty leaves that out.
+        retention_days: Single readings are deleted when they are so old, reports stay as they are; 0 keeps them.
+        spool: Folder in which records wait while the database cannot be written; `None` for beside the database.
     """
 
     source: str | None = None
@@ -106,6 +127,8 @@ class RunSettings(RecordingSettings):
     notice_seconds: float = Field(5.0, gt=0, le=120)
     notice_languages: tuple[str, ...] = ()
     notice_url: str = ""
+    retention_days: int = Field(RETENTION_DAYS, ge=0, le=36_500)
+    spool: Path | None = None
 
 
 class ReplaySettings(RecordingSettings):

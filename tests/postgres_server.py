@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 PLACES = "/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin"
 USERS = "postgres", "nobody"
-TEMPLATE = "migrated"
 
 
 def binaries() -> Path | None:
@@ -65,11 +64,11 @@ class PostgresServer:
         finally:
             engine.dispose()
 
-    def new_database(self, template: str = "template1") -> str:
+    def new_database(self) -> str:
         """The name of a new database."""
         self._databases += 1
         name = f"test_{self._databases}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.execute(f"CREATE DATABASE {name}")
         return name
 
     def _run(self, program: str, *arguments: str) -> None:

@@ -23,6 +23,7 @@ from monitor.cli.options import (
     json_option,
     min_viewers_option,
     print_json,
+    recording_options,
     session_options,
 )
 
@@ -41,6 +42,7 @@ logger = logging.getLogger(__name__)
     help="Ask which camera to use, or never ask. [default: ask once, when there are several]",
 )
 @session_options
+@recording_options
 @click.option("--fullscreen", is_flag=True, help="Begin in full screen.")
 @click.option(
     "--screen", type=click.IntRange(1), metavar="N", help="On which screen, from 1 on; a number too high lists them."

@@ -269,7 +269,11 @@ def test_many_processes_create_one_database(path):
 
 
 def test_foreign_keys_bind(engine):
-    with engine.connect() as connection, pytest.raises(exc.IntegrityError, match="(?i)foreign key"), connection.begin():
+    with (
+        engine.connect() as connection,
+        pytest.raises(exc.IntegrityError, match=r"(?i)foreign key"),
+        connection.begin(),
+    ):
         connection.exec_driver_sql(
             "INSERT INTO gaps (session_id, started_at, cause, detail) VALUES (99, '2026-01-01 00:00:00', 'dark', '')"
         )
