@@ -11,6 +11,7 @@ import errno
 import json
 import logging
 import os
+import re
 import sqlite3
 import time
 from contextlib import closing, contextmanager
@@ -57,8 +58,15 @@ _VERSION_TABLE = "alembic_version"
 _OUR_TABLES = frozenset({"sessions", "readings"})
 """Tables by which a database of a newer program is told from somebody else's."""
 
-_OUR_MARK = b"ix_readings_session_id_at"
-"""Stands in the schema of every database of ours."""
+_OUR_MARKS = re.compile(
+    rb"ck_readings_position_ms|ck_plays_outcome|ck_sessions_lost|ix_readings_session_id_at|ck_ads_kind"
+)
+"""Names that stand in the schema of every database of ours, in several of its pages."""
+
+_LONGEST_MARK = 32
+
+_APPLICATION_ID = slice(68, 72), b"adMo"
+"""Where the first page of an SQLite file says which program it belongs to, and what ours says (since schema 0005)."""
 
 _PART_BYTES = 1 << 20
 
@@ -281,20 +289,21 @@ def _inspect_file(path: Path) -> str | None:
 def once_ours(path: Path) -> bool:
     """Whether a file that cannot be read as a database was one of this program.
 
-    It still holds our schema somewhere, or begins with nothing but zeros, which is what some file systems leave after a
+    It is marked as ours, or still holds our schema somewhere, or begins with nothing but zeros, which is what some file systems leave after a
     power cut.
     """
     try:
         with path.open("rb") as file:
             part = file.read(_PART_BYTES)
-            if not part.strip(b"\0"):
+            place, mark = _APPLICATION_ID
+            if not part.strip(b"\0") or part[place] == mark:
                 return True
             # The whole file: the schema of a large one that was migrated may be anywhere in it.
             before = b""
             while part:
-                if _OUR_MARK in before + part:
+                if _OUR_MARKS.search(before + part):
                     return True
-                before, part = part[-len(_OUR_MARK) :], file.read(_PART_BYTES)
+                before, part = part[-_LONGEST_MARK:], file.read(_PART_BYTES)
     except OSError:
         return False
     return False

@@ -11,7 +11,13 @@ from sqlalchemy import exc
 from db import session_lock
 from db.damage import set_aside
 from db.engine import make_engine, make_ready, sqlite_path, writing
-from db.errors import DatabaseDamagedError, DatabaseError, DatabaseUnavailableError, DatabaseWriteError
+from db.errors import (
+    DatabaseDamagedError,
+    DatabaseError,
+    DatabaseOpenError,
+    DatabaseUnavailableError,
+    DatabaseWriteError,
+)
 from db.faults import describe, is_damage
 from db.session_store import find_session, interrupt_session, open_sessions
 from db.sink import SessionSink
@@ -103,14 +109,15 @@ def _recover(engine: Engine, place: SpoolPlace | None) -> None:
         if place is not None:
             take_up_spools(engine, place)
         close_interrupted_sessions(engine)
+    except DatabaseOpenError:
+        raise
     except (DatabaseError, exc.DBAPIError) as error:
-        if not is_damage(error) and not is_damage(error.__cause__ or error):
-            if isinstance(error, DatabaseError):
-                raise
-            raise DatabaseWriteError(
-                f"The database {engine.url.database} cannot be used ({describe(error)})."
-            ) from error
-        raise DatabaseDamagedError(str(error)) from error
+        # Damage that opening did not find, but whoever read on.
+        if is_damage(error) or is_damage(error.__cause__ or error):
+            raise DatabaseDamagedError(str(error)) from error
+        if isinstance(error, DatabaseError):
+            raise
+        raise DatabaseWriteError(f"The database {engine.url.database} cannot be used ({describe(error)}).") from error
 
 
 def take_up_spools(engine: Engine, place: SpoolPlace) -> list[int]:

@@ -203,18 +203,22 @@ class Spool:
         Raises:
             OSError: The disk fails; nothing was added.
         """
-        lines = []
-        size = self._end
+        lines = [] if self._end else [_head(session, known)]
+        none = len(lines)
+        size = self._end + sum(map(len, lines))
         for number, record in records:
             line = _line(b"[%d,%b]" % (number, encode(record)))
             limit = self._limit if isinstance(record, ReadingRecord) else self._limit * (1 + STRUCTURE_SHARE)
             if size + len(line) <= limit:
                 lines.append(line)
                 size += len(line)
-        if lines:
-            self._write(session, known, lines)
-            self.waiting += len(lines)
-        return len(records) - len(lines)
+        added = len(lines) - none
+        if added:
+            self._write(lines)
+            if none:
+                self.session, self.known, self._start = session, tuple(known), len(lines[0])
+            self.waiting += added
+        return len(records) - added
 
     def append_end(self, session: SessionRecord, known: Sequence[Record], ended: SessionEnded) -> None:
         """Add how the session ended; it is on the disk when this returns.
@@ -222,7 +226,8 @@ class Spool:
         Raises:
             OSError: The disk fails.
         """
-        self._write(session, known, [_line(b'{"end":%b}' % encode(ended))])
+        head = [] if self._end else [_head(session, known)]
+        self._write([*head, _line(b'{"end":%b}' % encode(ended))])
         self.ended = ended
 
     def read(self, count: int) -> list[Numbered]:
@@ -307,18 +312,12 @@ class Spool:
         except OSError as error:
             logger.info("No room can be reserved for the spool %s (%s).", self.path, error.strerror)
 
-    def _write(self, session: SessionRecord, known: Sequence[Record], lines: list[bytes]) -> None:
-        head = b""
-        if not self._end:
-            documents = b",".join(encode(record) for record in known)
-            head = _line(b'{"session":%b,"known":[%b]}' % (encode(session), documents))
-        view, place = memoryview(head + b"".join(lines)), self._end
+    def _write(self, lines: Sequence[bytes]) -> None:
+        view, place = memoryview(b"".join(lines)), self._end
         while view:
             written = os.pwrite(self._descriptor, view, place)
             view, place = view[written:], place + written
         os.fdatasync(self._descriptor)
-        if head:
-            self.session, self.known, self._start = session, tuple(known), len(head)
         self._end = place
 
     def _look_through(self) -> None:
@@ -350,6 +349,11 @@ class Spool:
             if rest.startswith(b"\0"):
                 # Room that is only reserved.
                 return
+
+
+def _head(session: SessionRecord, known: Sequence[Record]) -> bytes:
+    documents = b",".join(encode(record) for record in known)
+    return _line(b'{"session":%b,"known":[%b]}' % (encode(session), documents))
 
 
 def _line(text: bytes) -> bytes:
