@@ -6,13 +6,14 @@ import os
 import sqlite3
 from contextlib import closing, suppress
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
-from urllib.parse import quote
+from typing import TYPE_CHECKING, cast
+
+from sqlalchemy import exc
 
 from db.damage import identity
-from db.engine import is_ours
+from db.engine import is_ours, make_engine
 from db.errors import BackupError
-from db.faults import DAMAGE_WORDS, says
+from db.faults import describe, is_damage
 from db.files import SIDE_FILES, sync_folder
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def back_up(database: Path, target: Path, progress: Callable[[int, int], None] =
         unfinished.replace(target)
         sync_folder(target.parent)
         return target.stat().st_size
-    except sqlite3.Error as error:
+    except (sqlite3.Error, exc.DBAPIError) as error:
         raise _failed(database, target, error) from error
     except OSError as error:
         raise BackupError(
@@ -119,16 +120,17 @@ def _copy(database: Path, target: Path, progress: Callable[[int, int], None]) ->
     def step(_status: int, remaining: int, total: int) -> None:
         progress(total - remaining, total)
 
-    with (
-        closing(sqlite3.connect(_uri(database, "ro"), uri=True, isolation_level=None)) as source,
-        closing(sqlite3.connect(target, isolation_level=None)) as copy,
-    ):
-        # Within a transaction all steps see the same moment; outside, a kiosk that writes twice a second would have
-        # them begin again and again.
-        source.execute("BEGIN")
-        source.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        source.backup(copy, pages=PAGES_AT_A_TIME, progress=step, sleep=0)
-        source.execute("COMMIT")
+    # Opened as every reader does, so that no files are left beside a database that nobody is writing.
+    engine = make_engine(str(database), read_only=True)
+    try:
+        with engine.connect() as connection, closing(sqlite3.connect(target, isolation_level=None)) as copy:
+            # Within a transaction all steps see the same moment; outside, a kiosk that writes twice a second would have
+            # them begin again and again.
+            connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+            source = cast("sqlite3.Connection", connection.connection.driver_connection)
+            source.backup(copy, pages=PAGES_AT_A_TIME, progress=step, sleep=0)
+    finally:
+        engine.dispose()
 
 
 def _look_through(copy: Path, database: Path) -> None:
@@ -143,10 +145,11 @@ def _look_through(copy: Path, database: Path) -> None:
         raise _damaged(database, f"a row of {broken[0]} belongs to none of {broken[2]}")
 
 
-def _failed(database: Path, target: Path, error: sqlite3.Error) -> BackupError:
-    if says(str(error), *DAMAGE_WORDS):
-        return _damaged(database, str(error))
-    return BackupError(f"The backup {target} cannot be made ({error}); check the disk and the permissions.")
+def _failed(database: Path, target: Path, error: Exception) -> BackupError:
+    text = describe(error)
+    if is_damage(error):
+        return _damaged(database, text)
+    return BackupError(f"The backup {target} cannot be made ({text}); check the disk and the permissions.")
 
 
 def _damaged(database: Path, text: str) -> BackupError:
@@ -154,10 +157,6 @@ def _damaged(database: Path, text: str) -> BackupError:
         f"The database {database} is damaged ({text}), and no backup was made of it; keep the last one, and save what "
         f"can be read with `sqlite3 {database} .recover | sqlite3 rescued.db`."
     )
-
-
-def _uri(path: Path, mode: str) -> str:
-    return f"file:{quote(str(path.absolute()))}?mode={mode}"
 
 
 def _sync_file(path: Path) -> None:

@@ -289,8 +289,8 @@ def _inspect_file(path: Path) -> str | None:
 def once_ours(path: Path) -> bool:
     """Whether a file that cannot be read as a database was one of this program.
 
-    It is marked as ours, or still holds our schema somewhere, or begins with nothing but zeros, which is what some file systems leave after a
-    power cut.
+    It is marked as ours, or still holds our schema somewhere, or begins with nothing but zeros, which is what some file
+    systems leave after a power cut.
     """
     try:
         with path.open("rb") as file:

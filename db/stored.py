@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import exc, func, select
+from sqlalchemy import exc, func, inspect, select
 
 from db import session_lock
 from db.backup import made_backups
@@ -234,7 +234,7 @@ def delete_tables(engine: Engine) -> None:
         raise ValueError("Invalid database: expected one on a server, received a file.")
     try:
         with engine.connect() as connection:
-            running = open_sessions(connection)
+            running = open_sessions(connection) if inspect(connection).has_table(Session.__tablename__) else []
         for session_id in running if session_lock.supported(engine) else ():
             lock = session_lock.acquire(engine, session_id)
             if lock is None:
