@@ -115,7 +115,7 @@ def moments(path, tmp_path, make):
         connection.exec_driver_sql("PRAGMA wal_autocheckpoint = 0")
     found = []
     with SessionWriter(engine, make.session(), commit_interval_s=0.02) as session, Feeder(session, make, 100):
-        for number in range(8):
+        for number in range(4):
             time.sleep(0.1)
             with closing(sqlite3.connect(path)) as reader:
                 committed = reader.execute("SELECT count(*) FROM readings").fetchone()[0]
@@ -162,8 +162,6 @@ def test_a_log_whose_end_is_torn(moments):
                 assert len(stored) == len(all_readings)
             elif "end" in name or name == "cut off":
                 assert len(stored) > len(all_readings) - 600, "the last commits, of half a second at most"
-            else:
-                assert stored == []
 
 
 def test_no_record_waits_longer_than_a_second_for_the_disk(path, make):
