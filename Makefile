@@ -9,9 +9,10 @@ PYTHON ?= $(shell for name in python3.12 python3.11 python3.10 python3; do \
 	if $$name -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; \
 	then echo $$name; break; fi; done)
 
-# What OpenCV, MediaPipe and Qt take from the system, by Debian's names.
+# What OpenCV, MediaPipe and Qt take from the system, and what lays out PDFs, by Debian's names.
 SYSTEM_PACKAGES := libgl1 libegl1 libglib2.0-0 libdbus-1-3 libfontconfig1 libxkbcommon-x11-0 libxcb-icccm4 \
-	libxcb-image0 libxcb-keysyms1 libxcb-render-util0 libxcb-xinerama0 libxcb-shape0 libpulse-mainloop-glib0
+	libxcb-image0 libxcb-keysyms1 libxcb-render-util0 libxcb-xinerama0 libxcb-shape0 libpulse-mainloop-glib0 \
+	libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core
 
 .PHONY: run test test-slow lint bench samples clean
 .DELETE_ON_ERROR:

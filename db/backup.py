@@ -12,7 +12,7 @@ from sqlalchemy import exc
 
 from db.damage import identity
 from db.engine import is_ours, make_engine
-from db.errors import BackupError
+from db.errors import BackupError, BackupTargetError
 from db.faults import describe, is_damage
 from db.files import SIDE_FILES, sync_folder
 
@@ -41,6 +41,7 @@ def back_up(database: Path, target: Path, progress: Callable[[int, int], None] =
         The size of the copy in bytes.
 
     Raises:
+        BackupTargetError: There is another file of that name, which stays.
         BackupError: It could not be made, or the database is damaged.
     """
     _check_target(database, target)
@@ -111,9 +112,11 @@ def _check_target(database: Path, target: Path) -> None:
     if identity(target) is None:
         return
     if identity(target) == identity(database):
-        raise BackupError(f"The backup {target} would take the place of the database itself; choose another name.")
+        raise BackupTargetError(
+            f"The backup {target} would take the place of the database itself; choose another name."
+        )
     if not target.is_file() or not is_ours(target):
-        raise BackupError(f"The file {target} is no backup of such a database and stays; choose another name.")
+        raise BackupTargetError(f"The file {target} is no backup of such a database and stays; choose another name.")
 
 
 def _copy(database: Path, target: Path, progress: Callable[[int, int], None]) -> None:

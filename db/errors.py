@@ -31,6 +31,10 @@ class BackupError(DatabaseError):
     """A backup could not be made, or is not whole; what there was before is untouched."""
 
 
+class BackupTargetError(BackupError):
+    """The name that was given for a backup belongs to something else."""
+
+
 class PurgeError(DatabaseError):
     """Data could not be deleted; what was deleted before the trouble stays deleted."""
 

@@ -285,7 +285,21 @@ class ReadingCount(Base):
     readings: Mapped[int] = mapped_column(BigInteger)
 
 
-class Exposure(Base):
+class _Sums:
+    """Sums over the readings with an emotion, behind all other columns; in the order of `SUM_COLUMNS`."""
+
+    sum_angry: Mapped[float] = mapped_column(sort_order=1)
+    sum_disgust: Mapped[float] = mapped_column(sort_order=1)
+    sum_fear: Mapped[float] = mapped_column(sort_order=1)
+    sum_happy: Mapped[float] = mapped_column(sort_order=1)
+    sum_sad: Mapped[float] = mapped_column(sort_order=1)
+    sum_surprise: Mapped[float] = mapped_column(sort_order=1)
+    sum_neutral: Mapped[float] = mapped_column(sort_order=1)
+    sum_valence: Mapped[float] = mapped_column(sort_order=1)
+    sum_expressiveness: Mapped[float] = mapped_column(sort_order=1)
+
+
+class Exposure(_Sums, Base):
     """What one viewer did during one play, added up from the readings once the play is over."""
 
     __tablename__ = "exposures"
@@ -306,18 +320,9 @@ class Exposure(Base):
     baseline: Mapped[float | None]
     end_readings: Mapped[int]
     end_happy: Mapped[float]
-    sum_angry: Mapped[float]
-    sum_disgust: Mapped[float]
-    sum_fear: Mapped[float]
-    sum_happy: Mapped[float]
-    sum_sad: Mapped[float]
-    sum_surprise: Mapped[float]
-    sum_neutral: Mapped[float]
-    sum_valence: Mapped[float]
-    sum_expressiveness: Mapped[float]
 
 
-class ExposureSecond(Base):
+class ExposureSecond(_Sums, Base):
     """The same by the second of the ad; the curves of a report are made of these."""
 
     __tablename__ = "exposure_seconds"
@@ -332,15 +337,6 @@ class ExposureSecond(Base):
     readings: Mapped[int]
     attentive: Mapped[int]
     emotion_readings: Mapped[int]
-    sum_angry: Mapped[float]
-    sum_disgust: Mapped[float]
-    sum_fear: Mapped[float]
-    sum_happy: Mapped[float]
-    sum_sad: Mapped[float]
-    sum_surprise: Mapped[float]
-    sum_neutral: Mapped[float]
-    sum_valence: Mapped[float]
-    sum_expressiveness: Mapped[float]
 
 
 class Gap(Base):

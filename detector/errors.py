@@ -15,6 +15,19 @@ class SourceOpenError(SourceError):
     """A camera, file or stream could not be opened, or holds no picture."""
 
 
+class PictureDecodeError(SourceOpenError):
+    """Bytes are no picture, or one that may not or cannot be decoded.
+
+    Args:
+        message: One sentence for a person.
+        code: Names the reason for programs: `not_a_picture`, `too_many_pixels`, `too_many_scans`, `damaged`.
+    """
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class SourceLostError(SourceError):
     """A source that had delivered frames stopped before its end."""
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from detector.classifier import classify, crop_geometry
+from detector.decoding import FORMAT_NAMES, decode_picture
 from detector.errors import SourceOpenError
 from detector.face_detector import MediaPipeFaceDetector
 from detector.head_pose import head_pose
 from detector.preprocessing import face_crops
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
 
     from numpy.typing import NDArray
@@ -90,11 +90,15 @@ class PictureClassifier(FaceCutter):
 
     def faces(self, image: NDArray[np.uint8]) -> list[PictureFace]:
         """The faces of a `(height, width, 3)` BGR picture, from left to right."""
+        return self.faces_and_crops(image)[0]
+
+    def faces_and_crops(self, image: NDArray[np.uint8]) -> tuple[list[PictureFace], NDArray[np.uint8]]:
+        """The faces as `faces` gives them, and what the network saw of each: `(n, side, side)` grey levels."""
         height, width = image.shape[:2]
         boxes, crops = self.cut(image)
         card = self._classifier.card
         scores = classify(self._classifier, crops)
-        return [
+        faces = [
             PictureFace(
                 box=(
                     round(box.x * width),
@@ -109,6 +113,7 @@ class PictureClassifier(FaceCutter):
             )
             for box, row in zip(boxes, scores, strict=True)
         ]
+        return faces, crops
 
 
 def find_faces(picture: str | Path | NDArray[np.uint8], classifier: EmotionClassifier) -> list[PictureFace]:
@@ -122,10 +127,16 @@ def find_faces(picture: str | Path | NDArray[np.uint8], classifier: EmotionClass
         The faces from left to right.
 
     Raises:
-        SourceOpenError: The file is not a picture.
+        SourceOpenError: The file is not a picture, or one that `detector.decoding.decode_picture` refuses.
     """
-    image = picture if isinstance(picture, np.ndarray) else cv2.imread(str(picture), cv2.IMREAD_COLOR)
-    if image is None:
-        raise SourceOpenError(f"{picture} is not a picture: expected a JPEG, PNG, BMP, WebP or TIFF file that exists.")
+    image = picture if isinstance(picture, np.ndarray) else _read(Path(picture))
     with PictureClassifier(classifier) as pictures:
         return pictures.faces(np.asarray(image, dtype=np.uint8))
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SourceOpenError(f"{path} is not a picture: expected a {FORMAT_NAMES} file that exists.") from error
+    return decode_picture(content, name=str(path))

@@ -23,7 +23,8 @@ from db.writer import SessionWriter
 from detector.model_card import find_model, read_card, require_emotions
 from detector.video_source import SourceSpec, cameras
 from monitor.camera_choice import list_cameras, save_choice, saved_choice
-from monitor.config import ReplaySettings, RunSettings, spool_folder, sqlite_file
+from monitor.config import ReplaySettings, RunSettings
+from monitor.database_place import spool_folder, sqlite_file
 from monitor.errors import SessionFailedError, SetupError
 from monitor.pipeline.clock import SessionClock
 from monitor.pipeline.feedback import Feedback, recent_starts, remembering_policy

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from detector.video_source import cameras
-from monitor.config import APPLICATION
+from monitor.database_place import APPLICATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import http.client
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-
-import cv2
-import numpy as np
 
 from detector.classifier import load_classifier
+from detector.decoding import decode_picture
+from detector.errors import PictureDecodeError
 from detector.pictures import PictureClassifier
 from monitor.errors import PictureError, SetupError
+from monitor.web.fetch import OWN_NETWORK, FetchError, FetchLimits, fetch_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from detector.classifier import Device
     from detector.pictures import PictureFace
 
-PICTURE_ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
-FETCH_TIMEOUT_S = 10.0
-LARGEST_FILE = 30 << 20
-LARGEST_PICTURE_PX = 50_000_000
+PICTURE_ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
+LARGEST_FILE = FetchLimits().content_bytes
 
 
 def expand(names: Iterable[str]) -> list[str]:
@@ -57,6 +53,9 @@ def expand(names: Iterable[str]) -> list[str]:
 def read_picture(name: str) -> NDArray[np.uint8]:
     """Read a picture from a file or an address into memory.
 
+    An address may lie in the own network and name any port, because whoever types the command is in that network
+    already; all other rules and limits of `fetch_picture` hold.
+
     Args:
         name: Path or http(s) address.
 
@@ -66,16 +65,13 @@ def read_picture(name: str) -> NDArray[np.uint8]:
     Raises:
         PictureError: It cannot be read, is too large, or is not a picture.
     """
-    content = _fetch(name) if _is_address(name) else _read(Path(name))
     try:
-        image = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR) if content else None
-    except cv2.error as error:
-        raise PictureError(f"{name} cannot be decoded: {error.err}.") from error
-    if image is None:
-        raise PictureError(f"{name} is not a picture: expected JPEG, PNG, BMP, WebP or TIFF.")
-    if image.shape[0] * image.shape[1] > LARGEST_PICTURE_PX:
-        raise PictureError(f"{name} has {image.shape[1]} x {image.shape[0]} pixels: expected at most 50 million.")
-    return np.asarray(image, dtype=np.uint8)
+        content = fetch_picture(name, policy=OWN_NETWORK) if _is_address(name) else _read(Path(name))
+        return decode_picture(content, name=name)
+    except FetchError as error:
+        raise PictureError(f"{name} cannot be fetched: {error}") from error
+    except PictureDecodeError as error:
+        raise PictureError(str(error)) from error
 
 
 def classify_pictures(
@@ -119,7 +115,7 @@ def face_document(face: PictureFace) -> dict[str, Any]:
 
 
 def _is_address(name: str) -> bool:
-    return urlsplit(name).scheme.lower() in {"http", "https"}
+    return name.lower().startswith(("http:", "https:"))
 
 
 def _read(path: Path) -> bytes:
@@ -129,15 +125,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise PictureError(f"{path} cannot be read: {error.strerror}.") from error
-
-
-def _fetch(address: str) -> bytes:
-    request = urllib.request.Request(address, headers={"User-Agent": "ad-monitor"})  # noqa: S310 (scheme checked)
-    try:
-        with urllib.request.urlopen(request, timeout=FETCH_TIMEOUT_S) as answer:  # noqa: S310 (scheme checked)
-            content: bytes = answer.read(LARGEST_FILE + 1)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise PictureError(f"{address} cannot be fetched: {error}.") from error
-    if len(content) > LARGEST_FILE:
-        raise PictureError(f"{address} is larger than {LARGEST_FILE >> 20} MiB.")
-    return content

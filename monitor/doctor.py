@@ -22,7 +22,7 @@ from detector.classifier import gpu_available, load_classifier
 from detector.errors import DetectorError
 from detector.face_detector import MediaPipeFaceDetector
 from detector.video_source import SourceSpec, cameras, open_source
-from monitor.config import sqlite_file
+from monitor.database_place import sqlite_file
 from monitor.ui.qt_environment import screen_available
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli.options import (
-    PROGRAM,
     database_option,
     database_url,
     debug_option,
@@ -123,11 +122,6 @@ def compare(
         raise click.BadParameter(f"expected a number above 0, received {relevant}.", param_hint="--relevant")
     zone = time_zone(timezone)
     data = _load(database_url(database), site, moment(since, zone), moment(until, zone))
-    if site is not None and not data.sessions:
-        raise click.BadParameter(
-            f"expected a site with sessions in this time, received {site!r}; `{PROGRAM} sessions` lists them.",
-            param_hint="--site",
-        )
     try:
         found = compare_ads(
             data,

@@ -62,6 +62,7 @@ def backup(target: Path | None, database: str | None, keep: int | None, as_json:
     source = _file(
         database, "Copy it with `pg_dump` instead, which PostgreSQL brings along and can be used while the kiosk runs."
     )
+    _existing(str(source))
     folder = target if target is not None and (target.is_dir() or not target.suffix) else None
     if target is None:
         folder = source.parent
@@ -210,7 +211,7 @@ def stored(database: str | None, spool: Path | None, as_json: bool) -> None:
 
 def _purge_everything(url: str, spool: Path | None, *, dry_run: bool, yes: bool, as_json: bool) -> None:
     from db.stored import delete_files
-    from monitor.config import sqlite_file
+    from monitor.database_place import sqlite_file
 
     file = sqlite_file(url)
     files = _files(url, spool)
@@ -257,7 +258,7 @@ def _files(url: str, spool: Path | None) -> list[StoredFile]:
     from db.engine import make_engine, sqlite_path
     from db.spool import SpoolPlace
     from db.stored import StoredFile, files_of
-    from monitor.config import spool_folder
+    from monitor.database_place import spool_folder
 
     engine = make_engine(url)
     path = sqlite_path(engine)
@@ -294,7 +295,7 @@ def _file(named: str | None, otherwise: str) -> Path:
 def _existing(url: str) -> str:
     """Refuse to make an empty database only to look into it."""
     from db.errors import DatabaseOpenError
-    from monitor.config import sqlite_file
+    from monitor.database_place import sqlite_file
 
     path = sqlite_file(url)
     if path is not None and not path.exists():

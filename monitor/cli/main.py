@@ -18,6 +18,7 @@ from monitor.cli.effect import lift, proof, simulate
 from monitor.cli.errors import is_callers_mistake, is_known, one_sentence
 from monitor.cli.offline import evaluate, models, train
 from monitor.cli.options import DONE, FAILED, PROGRAM, WRONG, debug_option, set_up_logging
+from monitor.cli.serve import serve
 from monitor.cli.sessions import replay, report, run, sessions
 from monitor.cli.tools import bench, classify, doctor
 
@@ -54,6 +55,7 @@ for _command in (
     backup,
     purge,
     stored,
+    serve,
 ):
     cli.add_command(_command)
 

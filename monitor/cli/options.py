@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 DONE, FAILED, WRONG = 0, 1, 2
 PROGRAM = "ad-monitor"
-REPORT_FORMATS = ("html", "json", "csv")
+REPORT_FORMATS = ("html", "json", "csv", "parquet", "pdf")
+REPORT_TABLES = ("seconds", "timeline", "ads", "plays", "gaps")
+"""As `monitor.reports.export` and `.tables` name them; importing these only to show the help would be slow."""
+
 DEVICES = ("auto", "gpu", "cpu")
 
 
@@ -128,6 +131,16 @@ perception_options = together(
         help="YAML file with parts of the picture to leave out, or to count viewers in only.",
     ),
 )
+media_option = click.option(
+    "--media",
+    "folders",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    multiple=True,
+    envvar="AD_MONITOR_MEDIA",
+    metavar="FOLDER",
+    help="Where the ads' files are, for pictures of them in the report; may be repeated. [default: $AD_MONITOR_MEDIA, else "
+    "this folder]",
+)
 min_viewers_option = click.option(
     "--min-viewers",
     type=click.IntRange(1),
@@ -206,7 +219,7 @@ session_options = together(
     click.option(
         "--report",
         type=click.Path(path_type=Path, dir_okay=False),
-        help="Write a report at the end: .html, .json or .csv.",
+        help="Write a report at the end: .html, .pdf, .json, .csv or .parquet.",
     ),
     min_viewers_option,
     json_option,
@@ -310,6 +323,6 @@ def silence_native_libraries() -> None:
 
 def database_url(named: str | None) -> str:
     """The database that was named, else the default one."""
-    from monitor.config import default_database
+    from monitor.database_place import default_database
 
     return named or default_database()

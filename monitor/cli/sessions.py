@@ -13,6 +13,7 @@ import click
 from monitor.cli.options import (
     PROGRAM,
     REPORT_FORMATS,
+    REPORT_TABLES,
     Language,
     Languages,
     analysis_settings,
@@ -21,14 +22,22 @@ from monitor.cli.options import (
     debug_option,
     guard_rails,
     json_option,
+    media_option,
     min_viewers_option,
+    moment,
     print_json,
     recording_options,
     session_options,
+    since_option,
+    site_option,
+    until_option,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
+
+    from monitor.config import RecordingSettings
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +137,7 @@ def run(
     if session_id is None:
         click.echo("Stopped before the session began.", err=True)
         return
-    _after_session(session_id, settings.database, settings.report, min_viewers, as_json)
+    _after_session(session_id, settings, min_viewers, as_json)
 
 
 @click.command(epilog="Example: ad-monitor replay visitors.mp4 --playlist summer.yaml --report reactions.html")
@@ -157,7 +166,7 @@ def replay(video: Path, as_json: bool, min_viewers: int, **options: Any) -> None
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _report_after_failure(settings, min_viewers), progress_bar("Replaying", "frames") as progress:
         session_id = replay_recording(settings, progress)
-    _after_session(session_id, settings.database, settings.report, min_viewers, as_json)
+    _after_session(session_id, settings, min_viewers, as_json)
 
 
 @click.command(epilog="Example: ad-monitor sessions --db monitor.db")
@@ -165,14 +174,16 @@ def replay(video: Path, as_json: bool, min_viewers: int, **options: Any) -> None
 @json_option
 @debug_option
 def sessions(database: str | None, as_json: bool) -> None:
-    """List the sessions of a database."""
+    """List the sessions of a database, with when each was busy."""
     from db.engine import open_database
-    from db.queries import list_sessions
-    from monitor.terminal import print_sessions, session_document
+    from db.queries import list_sessions, viewers_over_time
+    from monitor.reports.session_report import session_document
+    from monitor.terminal import print_sessions
 
     engine = open_database(_existing(database_url(database)), read_only=True)
     try:
         found = list_sessions(engine)
+        activity = {} if as_json else viewers_over_time(engine, found)
     finally:
         engine.dispose()
     if as_json:
@@ -180,11 +191,18 @@ def sessions(database: str | None, as_json: bool) -> None:
     elif not found:
         click.echo(f"No session yet in {database_url(database)}: start one with `{PROGRAM} run`.", err=True)
     else:
-        print_sessions(found)
+        print_sessions(found, activity)
 
 
-@click.command(epilog="Example: ad-monitor report 3 --format html,csv -o reactions.html")
+@click.command(
+    epilog="Example: ad-monitor report 3 --format html,pdf -o reactions.html, or ad-monitor report --all --site 'Shop 12'"
+)
 @click.argument("session", type=click.IntRange(1), required=False)
+@click.option("--all", "everything", is_flag=True, help="One report on all sessions instead, or on those of --site, "
+              "--since and --until.")  # fmt: skip
+@since_option
+@until_option
+@site_option
 @database_option
 @click.option(
     "--format",
@@ -195,21 +213,43 @@ def sessions(database: str | None, as_json: bool) -> None:
     help=f"One or more of {', '.join(REPORT_FORMATS)}, with commas between them.",
 )
 @click.option(
+    "--table",
+    type=click.Choice(REPORT_TABLES),
+    default=REPORT_TABLES[0],
+    show_default=True,
+    help="Of CSV and Parquet: a row per play and second, per ad and second, per ad, per play, or per gap.",
+)
+@media_option
+@click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    help="Where to write it; - prints it. With several formats each takes its own ending. [default: HTML to "
-    "session-N.html here; JSON and CSV are printed]",
+    help="Where to write it; - prints it. With several formats each takes its own ending. [default: session-N.html here; "
+    "JSON and CSV are printed]",
 )
 @min_viewers_option
 @json_option
 @debug_option
 def report(
-    session: int | None, database: str | None, formats: str, output: Path | None, min_viewers: int, as_json: bool
+    session: int | None,
+    everything: bool,
+    since: datetime | None,
+    until: datetime | None,
+    site: str | None,
+    database: str | None,
+    formats: str,
+    table: str,
+    folders: tuple[Path, ...],
+    output: Path | None,
+    min_viewers: int,
+    as_json: bool,
 ) -> None:
-    """Write the report of a session, by default the latest one."""
-    from monitor.reports.export import to_csv, to_json, write_report
-    from monitor.reports.session_report import build_report
+    """Report on a session, by default the latest one, or on many.
+
+    Writes a page that opens anywhere, and shows the main figures here. The page has the curves of every ad above pictures of
+    it; pictures need the ads' own files.
+    """
+    from monitor.reports.export import TEXT_FORMATS, report_bytes, write_report
 
     wanted = ["json"] if as_json else [name.strip() for name in formats.split(",") if name.strip()]
     if len(wanted) > 1 and str(output) == "-":
@@ -217,29 +257,86 @@ def report(
     unknown = [name for name in wanted if name not in REPORT_FORMATS]
     if unknown or not wanted:
         raise click.BadParameter(f"expected {', '.join(REPORT_FORMATS)}, received {formats!r}.", param_hint="--format")
-    data = _load_session(_existing(database_url(database)), session)
-    for name in wanted:
-        printed = output is None and name != "html" if len(wanted) == 1 else False
-        if printed or str(output) == "-":
-            document = build_report(data, min_viewers=min_viewers)
-            if name == "html":
-                from monitor.reports.html import render_html
-
-                click.echo(render_html(document))
-            else:
-                click.echo(to_json(document) if name == "json" else to_csv(document), nl=False)
+    if session is not None and (everything or since or until or site):
+        raise click.UsageError("A report is on one session or on many: leave out its number, or --all and the like.")
+    several = everything or bool(since or until or site)
+    scope = _scope(_existing(database_url(database)), session, several, since, until, site)
+    document, data = _report(database_url(database), scope, min_viewers)
+    pictures = _Pictures(document, folders or (Path(),))
+    name = "report" if several else f"session-{document['session']['id']}"
+    for form in wanted:
+        to_print = str(output) == "-" or (output is None and len(wanted) == 1 and form in {"json", "csv"})
+        if to_print and form not in TEXT_FORMATS:
+            raise click.BadParameter(f"{form} is not a text: expected a file, received -.", param_hint="-o")
+        films = pictures.films() if form in {"html", "pdf"} else None
+        if to_print:
+            content = report_bytes(document, form, table=table, data=data, films=films)
+            click.echo(content.decode(), nl=False)
             continue
-        target = output or Path(f"session-{data.sessions[0].id}.{name}")
+        target = output or Path(f"{name}.{form}")
         if len(wanted) > 1:
-            target = target.with_suffix(f".{name}")
-        written = write_report(data, name, target, min_viewers=min_viewers)
-        click.echo(f"Report of session {data.sessions[0].id}: {written}", err=True)
+            target = target.with_suffix(f".{form}")
+        written = write_report(document, form, target, table=table, data=data, films=films)
+        click.echo(f"Report: {written}", err=True)
+    if output is None and "html" in wanted:
+        from monitor.terminal import print_report
+
+        print_report(document)
+
+
+class _Pictures:
+    """Pictures of the ads, made once and only if a format shows them."""
+
+    def __init__(self, document: dict[str, Any], folders: tuple[Path, ...]) -> None:
+        self._document = document
+        self._folders = folders
+        self._films: Any = None
+
+    def films(self) -> Any:
+        from monitor.film_strips import film_strips
+
+        if self._films is None:
+            self._films = film_strips(self._document, self._folders)
+        return self._films
+
+
+def _scope(
+    database: str, session: int | None, several: bool, since: datetime | None, until: datetime | None, site: str | None
+) -> Any:
+    """What a report is on; a session that is named, or the latest one, must exist."""
+    from db.engine import open_database
+    from db.errors import NoSuchSessionError
+    from db.queries import latest_session_id, require_session
+    from db.rollups import Scope
+
+    if several:
+        return Scope(site=site, since=moment(since), until=moment(until))
+    engine = open_database(database, read_only=True)
+    try:
+        chosen = session or latest_session_id(engine)
+        if chosen is None:
+            raise NoSuchSessionError(f"{database} holds no session: start one with `{PROGRAM} run`.")
+        require_session(engine, chosen)
+        return Scope(session_ids=(chosen,))
+    finally:
+        engine.dispose()
+
+
+def _report(database: str, scope: Any, min_viewers: int) -> tuple[dict[str, Any], Any]:
+    from db.engine import open_database
+    from monitor.reports.report import make_report
+
+    engine = open_database(database, read_only=True)
+    try:
+        return make_report(engine, scope, min_viewers=min_viewers)
+    finally:
+        engine.dispose()
 
 
 def _existing(database: str) -> str:
     """Refuse to make an empty database only to read from it."""
     from db.errors import DatabaseOpenError
-    from monitor.config import sqlite_file
+    from monitor.database_place import sqlite_file
 
     path = sqlite_file(database)
     if path is not None and not path.exists():
@@ -267,25 +364,8 @@ def _announce(database: str, report_path: Path | None) -> None:
     logger.info("Database: %s", database)
 
 
-def _load_session(database: str, session_id: int | None) -> Any:
-    from db.engine import open_database
-    from db.errors import NoSuchSessionError
-    from db.queries import latest_session_id, require_session
-    from monitor.reports.report_data import Scope, load_report_data
-
-    engine = open_database(database, read_only=True)
-    try:
-        chosen = session_id or latest_session_id(engine)
-        if chosen is None:
-            raise NoSuchSessionError(f"{database} holds no session: start one with `{PROGRAM} run`.")
-        require_session(engine, chosen)
-        return load_report_data(engine, Scope(session_ids=(chosen,)))
-    finally:
-        engine.dispose()
-
-
 @contextmanager
-def _report_after_failure(settings: Any, min_viewers: int) -> Iterator[None]:
+def _report_after_failure(settings: RecordingSettings, min_viewers: int) -> Iterator[None]:
     """Write the report that was asked for also of a session that came to a bad end."""
     from monitor.errors import SessionFailedError
 
@@ -293,27 +373,31 @@ def _report_after_failure(settings: Any, min_viewers: int) -> Iterator[None]:
         yield
     except SessionFailedError as error:
         if error.session_id is not None and settings.report is not None:
-            _after_session(error.session_id, settings.database, settings.report, min_viewers, as_json=False)
+            _after_session(error.session_id, settings, min_viewers, as_json=False)
         raise
 
 
-def _after_session(session_id: int, database: str, report_path: Path | None, min_viewers: int, as_json: bool) -> None:
+def _after_session(session_id: int, settings: RecordingSettings, min_viewers: int, as_json: bool) -> None:
     """Write and print what was asked for at the end of a session."""
+    database, report_path, playlist = settings.database, settings.report, settings.playlist
     click.echo(f"Session {session_id} is in {database}", err=True)
     if report_path is None and not as_json:
         click.echo(f"See it with `{PROGRAM} report {session_id}`.", err=True)
         return
+    from db.rollups import Scope
     from monitor.errors import SessionFailedError
     from monitor.reports.errors import ReportWriteError
     from monitor.reports.export import to_json, write_report
-    from monitor.reports.session_report import build_report
 
-    data = _load_session(database, session_id)
+    document, data = _report(database, Scope(session_ids=(session_id,)), min_viewers)
     if report_path is not None:
+        folder = Path() if playlist is None else playlist if playlist.is_dir() else playlist.parent
+        form = report_path.suffix.lstrip(".")
+        films = _Pictures(document, (folder,)).films() if form in {"html", "pdf"} else None
         try:
-            written = write_report(data, report_path.suffix.lstrip("."), report_path, min_viewers=min_viewers)
+            written = write_report(document, form, report_path, data=data, films=films)
         except ReportWriteError as error:
             raise SessionFailedError(f"Session {session_id} is stored, but: {error}", session_id) from error
         click.echo(f"Report: {written}", err=True)
     if as_json:
-        click.echo(to_json(build_report(data, min_viewers=min_viewers)), nl=False)
+        click.echo(to_json(document), nl=False)

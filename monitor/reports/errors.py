@@ -13,3 +13,7 @@ class UnknownFormatError(ReportError, ValueError):
 
 class ReportWriteError(ReportError):
     """The file of a report could not be written."""
+
+
+class EmptyScopeError(ReportError):
+    """No session is among those that were asked for."""

@@ -1,143 +1,91 @@
-"""The report as files for other programs: JSON, and tidy CSV. A file is there completely or not at all."""
+"""The report as a file: HTML, JSON, CSV, Parquet or PDF. A file is there completely or not at all."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monitor.reports.errors import ReportWriteError, UnknownFormatError
-from monitor.reports.metrics import EMOTIONS
-from monitor.reports.session_report import build_report
+from monitor.reports.errors import ReportError, ReportWriteError, UnknownFormatError
+from monitor.reports.tables import DEFAULT_TABLE, table_of, to_csv, to_parquet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
+    from monitor.reports.films import Film
     from monitor.reports.report_data import ReportData
 
-FORMATS = ("html", "json", "csv")
-
-TIMELINE_COLUMNS = (
-    "session_id",
-    "ad_id",
-    "ad_version",
-    "ad_name",
-    "second",
-    "n",
-    "valence",
-    "valence_low",
-    "valence_high",
-    "attention",
-    *(f"p_{emotion}" for emotion in EMOTIONS),
-)
-"""Columns of `--format csv`: one row per ad and second."""
-
-SUMMARY_COLUMNS = (
-    "session_id",
-    "ad_id",
-    "ad_version",
-    "ad_name",
-    "plays",
-    "shown_s",
-    "opportunities",
-    "watchers",
-    "conversion",
-    "mean_dwell_s",
-    "attention_s",
-    "attraction_ratio",
-    "dominant_emotion",
-    "mean_valence",
-    "mean_valence_low",
-    "mean_valence_high",
-    "peak_valence",
-    "expressiveness",
-    "impact",
-    *(f"p_{emotion}" for emotion in EMOTIONS),
-)
-"""Columns of the summary: one row per ad."""
+FORMATS = ("html", "json", "csv", "parquet", "pdf")
+TEXT_FORMATS = ("html", "json", "csv")
+"""Those that can be printed."""
 
 
-def write_report(data: ReportData, format: str, out: Path, *, min_viewers: int = 1) -> Path:  # noqa: A002 - the option's name
-    """Builds the report of one session and writes it in one format.
+def write_report(
+    document: dict[str, Any],
+    format: str,  # noqa: A002 - the option's name
+    out: Path,
+    *,
+    table: str = DEFAULT_TABLE,
+    data: ReportData | None = None,
+    films: Mapping[int, Film] | None = None,
+) -> Path:
+    """Writes a report in one format.
 
     Args:
-        data: From `report_data.load_report_data`.
-        format: One of `FORMATS`; `csv` is the timeline, one row per ad and second.
+        document: From `session_report.build_report`.
+        format: One of `FORMATS`.
         out: The file; its folder is made when it is missing, an older file is replaced.
-        min_viewers: Figures about fewer viewers than this are withheld.
+        table: For CSV and Parquet, one of `tables.TABLES`.
+        data: What the report was made of; CSV and Parquet need it.
+        films: Pictures of the ads for HTML and PDF, by place in `document["ads"]`.
 
     Returns:
         The absolute path of the file.
 
     Raises:
         UnknownFormatError: There is no such format.
+        UnknownTableError: There is no such table.
+        PdfUnavailableError: PDFs cannot be made on this machine.
+        ReportError: CSV or Parquet without the data.
         ReportWriteError: The file cannot be written.
-        ReportError: `min_viewers` is less than 1.
     """
-    if format not in FORMATS:
-        raise UnknownFormatError(f"Unknown report format: expected one of {', '.join(FORMATS)}, received {format!r}.")
-    document = build_report(data, min_viewers=min_viewers)
+    return write_bytes(report_bytes(document, format, table=table, data=data, films=films), out)
+
+
+def report_bytes(
+    document: dict[str, Any],
+    format: str,  # noqa: A002 - as above
+    *,
+    table: str = DEFAULT_TABLE,
+    data: ReportData | None = None,
+    films: Mapping[int, Film] | None = None,
+) -> bytes:
+    """Returns a report in one format; arguments and errors as for `write_report`, which writes it."""
     if format == "json":
-        return write_json(document, out)
-    if format == "csv":
-        return write_csv(document, out)
-    return write_html(document, out)
+        return to_json(document).encode()
+    if format in {"csv", "parquet"}:
+        if data is None:
+            raise ReportError(
+                f"A table needs the data that the report was made of: expected it for {format}, received none."
+            )
+        rows = table_of(table, document, data)
+        return to_csv(rows).encode() if format == "csv" else to_parquet(rows, document["report"]["version"])
+    if format == "html":
+        from monitor.reports.html import render_html  # noqa: PLC0415 - slow to import
+
+        return render_html(document, films).encode()
+    if format == "pdf":
+        from monitor.reports.pdf import render_pdf  # noqa: PLC0415 - slow to import
+
+        return render_pdf(document, films)
+    raise UnknownFormatError(f"Unknown report format: expected one of {', '.join(FORMATS)}, received {format!r}.")
 
 
 def to_json(document: dict[str, Any]) -> str:
     """Returns the document as JSON text, keys in their order, ending with a line feed."""
     return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
-
-
-def to_csv(document: dict[str, Any]) -> str:
-    """Returns the timelines as CSV with `TIMELINE_COLUMNS`; what is not known is an empty field."""
-    session_id = document["session"]["id"]
-    rows = [
-        [session_id, ad["ad_id"], ad["version"], ad["name"]]
-        + [second[key] for key in ("second", "n", "valence", "valence_low", "valence_high", "attention")]
-        + _emotions(second["probabilities"])
-        for ad in document["ads"]
-        for second in ad["timeline"]
-    ]
-    return _csv_text(TIMELINE_COLUMNS, rows)
-
-
-def to_summary_csv(document: dict[str, Any]) -> str:
-    """Returns the figures per ad as CSV with `SUMMARY_COLUMNS`; what is not known is an empty field."""
-    plain = SUMMARY_COLUMNS[4 : -len(EMOTIONS)]
-    rows = [
-        [document["session"]["id"], ad["ad_id"], ad["version"], ad["name"]]
-        + [ad[key] for key in plain]
-        + _emotions(ad["mean_probabilities"])
-        for ad in document["ads"]
-    ]
-    return _csv_text(SUMMARY_COLUMNS, rows)
-
-
-def write_json(document: dict[str, Any], out: Path) -> Path:
-    """Writes the document as JSON; see `write_text` for the errors."""
-    return write_text(to_json(document), out)
-
-
-def write_csv(document: dict[str, Any], out: Path) -> Path:
-    """Writes the timelines as CSV; see `write_text` for the errors."""
-    return write_text(to_csv(document), out)
-
-
-def write_summary_csv(document: dict[str, Any], out: Path) -> Path:
-    """Writes the figures per ad as CSV; see `write_text` for the errors."""
-    return write_text(to_summary_csv(document), out)
-
-
-def write_html(document: dict[str, Any], out: Path) -> Path:
-    """Writes the page; see `write_text` for the errors."""
-    from monitor.reports.html import render_html  # noqa: PLC0415 - draws figures, slow to import
-
-    return write_text(render_html(document), out)
 
 
 def write_text(text: str, out: Path) -> Path:
@@ -172,15 +120,3 @@ def write_bytes(content: bytes, out: Path) -> Path:
             f"Cannot write the report to {target}: {error.strerror or error}; choose another file with -o."
         ) from error
     return target
-
-
-def _emotions(probabilities: dict[str, float | None] | None) -> list[float | None]:
-    return [None] * len(EMOTIONS) if probabilities is None else [probabilities[emotion] for emotion in EMOTIONS]
-
-
-def _csv_text(columns: Iterable[str], rows: Iterable[list[Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return text.getvalue()

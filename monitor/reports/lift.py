@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from monitor.reports.logged_plays import CONFIDENCE, UNKNOWN, Interval, hours_of, known
+from monitor.reports.resampling import expanded_level
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -214,13 +215,10 @@ def _lacking(found: Lift, any_chosen: bool) -> str | None:
 
 
 def _bootstrap(differences: Floats, weights: Floats, draws: int, rng: np.random.Generator) -> tuple[float, float]:
-    from scipy.special import ndtr, stdtrit  # noqa: PLC0415 - slow to import
-
     n = differences.size
     times = rng.multinomial(n, np.full(n, 1 / n), size=draws).astype(np.float64)
     values = (times @ (weights * differences)) / (times @ weights)
-    t = stdtrit(n - 1, (1 + CONFIDENCE) / 2)
-    level = float(ndtr(-math.sqrt(n / (n - 1)) * t))
+    level = expanded_level(n - 1, math.sqrt(n / (n - 1)))
     low, high = np.quantile(values, [level, 1 - level])
     return float(low), float(high)
 

@@ -30,6 +30,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from monitor.reports.resampling import draw_counts, expanded_level
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -83,7 +85,6 @@ VALENCE, EXPRESSIVENESS = len(EMOTIONS), len(EMOTIONS) + 1
 
 _HAPPY = EMOTIONS.index("happy")
 _SURPRISE = EMOTIONS.index("surprise")
-_CELLS_PER_CHUNK = 2_000_000
 
 
 # --- readings ---------------------------------------------------------------------------------------------------------
@@ -427,8 +428,7 @@ def bootstrap_mean_interval(
         Lower and upper limits, shape `(k,)` each. NaN with fewer than two viewers: one viewer says nothing about the
         spread.
     """
-    from scipy.sparse import csr_array  # noqa: PLC0415 - slow to import, as the next
-    from scipy.special import ndtr, stdtrit  # noqa: PLC0415
+    from scipy.sparse import csr_array  # noqa: PLC0415 - slow to import
 
     low, high = np.full(seconds, np.nan), np.full(seconds, np.nan)
     n = np.bincount(second, minlength=seconds)
@@ -440,17 +440,13 @@ def bootstrap_mean_interval(
     summed = csr_array((values, (second, row)), shape=(seconds, viewers))
     counted = csr_array((np.ones(values.size), (second, row)), shape=(seconds, viewers))
     rng = np.random.default_rng(seed)
-    means = np.empty((seconds, draws))
-    step = max(1, _CELLS_PER_CHUNK // viewers)
-    for start in range(0, draws, step):
-        rows = min(step, draws - start)
-        drawn = rng.integers(0, viewers, size=(rows, viewers)) + np.arange(rows)[:, None] * viewers
-        times = np.bincount(drawn.ravel(), minlength=rows * viewers).reshape(rows, viewers).astype(np.float64).T
+    pieces = []
+    for times in draw_counts(viewers, draws, rng):
         with np.errstate(invalid="ignore", divide="ignore"):
-            means[:, start : start + rows] = (summed @ times) / (counted @ times)
+            pieces.append((summed @ times.T) / (counted @ times.T))
+    means = np.concatenate(pieces, axis=1)
     for k in np.flatnonzero(n >= 2):
-        t = stdtrit(n[k] - 1, (1 + confidence) / 2)
-        level = float(ndtr(-math.sqrt(n[k] / (n[k] - 1)) * t))
+        level = expanded_level(float(n[k] - 1), math.sqrt(n[k] / (n[k] - 1)), confidence)
         # A draw may miss everybody who was there in this second; it has no mean to count.
         low[k], high[k] = np.quantile(means[k][np.isfinite(means[k])], [level, 1 - level])
     return low, high

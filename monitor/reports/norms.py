@@ -1,7 +1,7 @@
 """How an ad stands among the other ads of the database: percentiles, and one score.
 
 The library holds, for every version of an ad, the figures over all its plays, once for each site and once over all sites.
-They come from exposures alone, so that a library of months is built in a moment. An ad is compared with ads of its length at
+They come from roll-ups, so that a library of months is built in a moment. An ad is compared with ads of its length at
 its site where there are enough, else more widely, and never with itself.
 
 The **score** is one figure from 0 to 100 for a first look at a list of ads. Its weights (`PARTS`) are our choice and rest on
@@ -21,14 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from monitor.reports.logged_plays import known
-from monitor.reports.metrics import WATCHER_ATTENTION_S
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from monitor.reports.metrics import Bools, Floats, Ints
-    from monitor.reports.report_data import ReportData
+    from db.library import AdTotals
 
 LEAST_ADS = 10
 """A percentile among fewer other ads would move by ten points and more with each of them."""
@@ -44,9 +40,6 @@ FIGURES = ("attraction_ratio", "conversion", "mean_valence", "expressiveness", "
 
 _EMOTION_FIGURES = {"mean_valence", "expressiveness", "score"}
 """Those that rest on the viewers whose emotion could be read."""
-
-_VALENCE, _EXPRESSIVENESS = 7, 8
-"""Columns of `ExposureArrays.sums`."""
 
 
 # --- the score --------------------------------------------------------------------------------------------------------
@@ -190,99 +183,44 @@ def length_class(duration_s: float) -> str:
     return next(words for longest, words in LENGTHS if round(duration_s) <= longest)
 
 
-def build_norms(data: ReportData, *, min_viewers: int = 1) -> Norms:
-    """Builds the library from the exposures of a whole database; seconds are not needed.
+def build_norms(totals: Iterable[AdTotals], *, min_viewers: int = 1) -> Norms:
+    """Builds the library from what each site saw of each ad.
 
     Args:
-        data: All sessions.
+        totals: From `db.library.ad_totals`.
         min_viewers: As in the report; at least `LEAST_VIEWERS` are asked for in any case.
     """
-    site_of = {session.id: session.site for session in data.sessions}
-    sites = sorted(set(site_of.values()))
-    row_of = {ad.ad_row_id: row for row, ad in enumerate(data.ads)}
-    plays = sorted(data.plays, key=lambda play: play.id)
-    ids = np.array([play.id for play in plays], dtype=np.int64)
-    place = np.searchsorted(ids, data.exposures.play_id)
-    ad = np.array([row_of[play.ad_row_id] for play in plays], dtype=np.int64)[place]
-    site = np.array([sites.index(site_of[play.session_id]) for play in plays], dtype=np.int64)[place]
-    people = _Viewers.of(data, ad, site)
-    found: list[LibraryAd] = []
-    for row, info in enumerate(data.ads):
-        start, stop = np.searchsorted(people.ad, [row, row + 1])
-        at = people.site[start:stop]
-        which: list[tuple[str | None, Bools]] = [(None, np.ones(at.size, dtype=np.bool_))] if at.size else []
-        which += [(sites[number], at == number) for number in np.unique(at)]
-        for name, chosen in which:
-            entries = start + np.flatnonzero(chosen)
-            figures = people.figures(entries, info.duration_ms / 1000)
-            emotion_viewers = int(np.isfinite(people.valence[entries]).sum())
-            length = length_class(info.duration_ms / 1000)
-            found.append(LibraryAd(info.ad_id, info.sha256, length, name, entries.size, emotion_viewers, figures))
-    return Norms(tuple(found), max(min_viewers, LEAST_VIEWERS))
+    versions: dict[tuple[str, str, int], list[AdTotals]] = {}
+    for at_site in totals:
+        versions.setdefault((at_site.ad_id, at_site.sha256, at_site.duration_ms), []).append(at_site)
+    ads: list[LibraryAd] = []
+    for at_sites in versions.values():
+        ads.append(_library_ad(at_sites, None))
+        ads += [_library_ad([at_site], at_site.site) for at_site in at_sites]
+    return Norms(tuple(ads), max(min_viewers, LEAST_VIEWERS))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Viewers:
-    """The viewers of each version of an ad, shape `(v,)` each, sorted by ad; a viewer of several ads has several entries.
+def _library_ad(parts: Sequence[AdTotals], site: str | None) -> LibraryAd:
+    """One version of an ad over some sites; a viewer is at one site only, so that everything adds up."""
+    ad = parts[0]
+    viewers, read = sum(part.viewers for part in parts), sum(part.emotion_viewers for part in parts)
+    duration_s = ad.duration_ms / 1000
 
-    Attributes:
-        ad: Place of the ad in `ReportData.ads`.
-        site: Place of the site; a viewer has one.
-        dwell_s, attention_s: Sums over the viewer's exposures.
-        mean_dwell_s: Per exposure.
-        watched: Whether the viewer was a watcher in any of them.
-        valence, expressiveness: Means over the viewer's readings with an emotion; NaN without any.
-    """
+    def total(name: str) -> float:
+        return math.fsum(getattr(part, name) for part in parts)
 
-    ad: Ints
-    site: Ints
-    dwell_s: Floats
-    attention_s: Floats
-    mean_dwell_s: Floats
-    watched: Bools
-    valence: Floats
-    expressiveness: Floats
-
-    @classmethod
-    def of(cls, data: ReportData, ad: Ints, site: Ints) -> _Viewers:
-        entries = data.exposures
-        order = np.lexsort((entries.play_id, entries.viewer_id, ad))
-        ad, viewer = ad[order], entries.viewer_id[order]
-        new = np.append(True, (np.diff(ad) != 0) | (np.diff(viewer) != 0))[: ad.size]
-        first, group = np.flatnonzero(new), np.cumsum(new) - 1
-
-        def total(values: Floats | Ints | Bools) -> Floats:
-            return np.bincount(group, weights=values[order], minlength=first.size).astype(np.float64)
-
-        with np.errstate(invalid="ignore"):
-            emotions = total(entries.emotion_readings)
-            dwell = total(entries.dwell_s)
-            return cls(
-                ad=ad[first],
-                site=site[order][first],
-                dwell_s=dwell,
-                attention_s=total(entries.attention_s),
-                mean_dwell_s=dwell / np.bincount(group, minlength=first.size),
-                watched=total(entries.longest_attention_s >= WATCHER_ATTENTION_S) > 0,
-                valence=total(entries.sums[:, _VALENCE]) / emotions,
-                expressiveness=total(entries.sums[:, _EXPRESSIVENESS]) / emotions,
-            )
-
-    def figures(self, chosen: Ints, duration_s: float) -> dict[str, float | None]:
-        """The figures over some of the entries, at least one, as `metrics.audience` and `metrics.reaction` define them."""
-        dwell = float(self.dwell_s[chosen].sum())
-        valence, expressiveness = self.valence[chosen], self.expressiveness[chosen]
-        read = np.isfinite(valence)
-        plain: dict[str, float | None] = {
-            "attraction_ratio": float(self.attention_s[chosen].sum()) / dwell if dwell > 0 else None,
-            "conversion": float(self.watched[chosen].mean()),
-            "mean_valence": known(valence[read].mean()) if read.any() else None,
-            "expressiveness": known(expressiveness[read].mean()) if read.any() else None,
-            "mean_dwell_s": float(self.mean_dwell_s[chosen].mean()),
-            "duration_s": duration_s,
-        }
-        found = {**plain, "dwell_share": dwell_share(plain), "score": score(score_parts(plain))}
-        return {name: found[name] for name in FIGURES}
+    # As `metrics.audience` and `metrics.reaction` define them.
+    plain: dict[str, float | None] = {
+        "attraction_ratio": total("attention_s") / total("dwell_s") if total("dwell_s") > 0 else None,
+        "conversion": sum(part.watchers for part in parts) / viewers,
+        "mean_valence": total("valence") / read if read else None,
+        "expressiveness": total("expressiveness") / read if read else None,
+        "mean_dwell_s": total("mean_dwell_s") / viewers,
+        "duration_s": duration_s,
+    }
+    found = {**plain, "dwell_share": dwell_share(plain), "score": score(score_parts(plain))}
+    figures = {name: found[name] for name in FIGURES}
+    return LibraryAd(ad.ad_id, ad.sha256, length_class(duration_s), site, viewers, read, figures)
 
 
 # --- an ad among them -------------------------------------------------------------------------------------------------

@@ -8,8 +8,6 @@ nobody pays for them: watchers and attentive seconds are those of verified plays
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections import Counter
 from dataclasses import dataclass, fields
@@ -24,6 +22,7 @@ from monitor.reports import metrics
 from monitor.reports.errors import ReportError
 from monitor.reports.gaps import covered_us, microseconds
 from monitor.reports.roll_up import roll_up
+from monitor.reports.tables import csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -51,9 +50,6 @@ FIGURES = (
 """The figures of a row; `docs/metrics.md` explains them."""
 
 _COLUMNS = {"ad": ("ad_id", "ad_name"), "hour": ("hour",), "day": ("day",), "site": ("site",)}
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet takes a text that begins so for a formula."""
-
 _DECIMALS = 3
 
 
@@ -175,13 +171,11 @@ def to_csv(document: dict[str, Any]) -> str:
     Text that a spreadsheet would take for a formula is marked with an apostrophe.
     """
     names = [column for group in document["by"] for column in _COLUMNS[group]]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*names, *FIGURES])
-    for row in document["rows"]:
-        writer.writerow([*(_plain(row[name]) for name in names), *(_rounded(row[figure]) for figure in FIGURES)])
+    rows = (
+        [*(row[name] for name in names), *(_rounded(row[figure]) for figure in FIGURES)] for row in document["rows"]
+    )
     # Without a byte order mark some spreadsheets take the text for another alphabet.
-    return "\N{ZERO WIDTH NO-BREAK SPACE}" + text.getvalue()
+    return "\N{ZERO WIDTH NO-BREAK SPACE}" + csv_text([*names, *FIGURES], rows)
 
 
 def _verified(play: ShownPlay, *, replays: bool) -> bool:
@@ -274,10 +268,6 @@ def _hide(figures: dict[str, Any], why: str) -> dict[str, Any]:
 
 def _is_hidden(row: dict[str, Any]) -> bool:
     return row["watchers"] is None and bool(row["opportunities"])
-
-
-def _plain(text: str) -> str:
-    return "'" + text if text.startswith(_FORMULA_STARTS) else text
 
 
 def _rounded(value: float | None) -> float | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from db.rollups import Log as ReportData
 from db.rollups import Scope, read_log
-from monitor.reports.errors import ReportError
+from monitor.reports.errors import EmptyScopeError
 from monitor.reports.roll_up import roll_up
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ def load_report_data(engine: Engine, scope: Scope, *, seconds: bool = True) -> R
         seconds: Whether the entries by the second are needed: curves are, figures over whole ads are not.
 
     Raises:
-        ReportError: No session is in scope.
+        EmptyScopeError: No session is in scope.
     """
     data = read_log(engine, scope, roll_up, seconds=seconds)
     if not data.sessions:
-        raise ReportError(
+        raise EmptyScopeError(
             "No session is in scope: expected at least one; `ad-monitor sessions` lists them, and wider dates or another "
             "--site may help."
         )

@@ -19,8 +19,10 @@ import numpy as np
 from db.records import WITHHELD_REASONS
 from db.rollups import ExposureArrays, SecondArrays
 from monitor.reports import metrics
+from monitor.reports.comparison import compare_ads
 from monitor.reports.errors import ReportError
 from monitor.reports.gaps import covered_us, microseconds
+from monitor.reports.norms import LEAST_VIEWERS, Norms, norms_of, score, score_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 
 REPORT_VERSION = 1
 """Rises when a key of the document changes its meaning or goes away."""
+
+MOST_COMPARED = 8
+"""Ads that are compared in pairs in a report: more give more pairs than anybody reads, and fewer that are certain."""
 
 AUDIENCE_FIGURES = (
     "watchers",
@@ -76,7 +81,9 @@ _ONE_OR_NONE = (
 _Arrays = TypeVar("_Arrays", bound=ExposureArrays | SecondArrays)
 
 
-def build_report(data: ReportData, *, min_viewers: int = 1, scope: Scope | None = None) -> dict[str, Any]:
+def build_report(
+    data: ReportData, *, min_viewers: int = 1, scope: Scope | None = None, library: Norms | None = None
+) -> dict[str, Any]:
     """Computes the report of one or several sessions.
 
     One entry per `ad_id`, all its plays together, in the order of the first play. Only when more than one version of a
@@ -87,6 +94,7 @@ def build_report(data: ReportData, *, min_viewers: int = 1, scope: Scope | None 
         data: From `report_data.load_report_data`.
         min_viewers: Figures about fewer viewers than this are withheld: 1 on the device, 5 for reports that are shared.
         scope: What was asked for; the report repeats it.
+        library: The ads of the database, to compare with; without it every ad is the first of its kind.
 
     Returns:
         The document; it only holds what JSON can hold.
@@ -99,6 +107,11 @@ def build_report(data: ReportData, *, min_viewers: int = 1, scope: Scope | None 
     log = _Log.of(data)
     ads = [_ad_entry(log, rows, version, min_viewers) for rows, version in _entries(data.ads)]
     summary, withheld = _session_entry(log, min_viewers)
+    for entry, _ in ads:
+        entry["score_parts"] = score_parts(entry)
+        entry["score"] = score(entry["score_parts"])
+        entry["norms"] = norms_of(entry, library or Norms((), LEAST_VIEWERS), site=summary["site"])
+    compared = compare_ads(data, min_viewers=min_viewers) if len({ad.ad_id for ad in data.ads}) <= MOST_COMPARED else []
     return {
         "report": {
             "version": REPORT_VERSION,
@@ -113,11 +126,29 @@ def build_report(data: ReportData, *, min_viewers: int = 1, scope: Scope | None 
             },
         },
         "session": summary,
-        "sessions": [_short_entry(info) for info in data.sessions],
+        "sessions": [session_document(info) for info in data.sessions],
         "ads": [entry for entry, _ in ads],
+        "comparisons": [comparison.document() for comparison in compared],
         "gaps": [_gap_entry(gap) for gap in data.gaps],
         "withheld": withheld + [entry for _, found in ads for entry in found],
         "quality": _quality(log),
+    }
+
+
+def session_document(info: SessionInfo) -> dict[str, Any]:
+    """A session as lists of sessions show it; what is not known is None."""
+    return {
+        "id": info.id,
+        "kind": info.kind,
+        "site": info.site,
+        "source": info.source,
+        "started_at": utc_text(info.started_at),
+        "ended_at": utc_text(info.ended_at),
+        "end_reason": info.end_reason,
+        "model": info.model_name,
+        "plays": info.plays,
+        "viewers": info.viewers,
+        "readings": info.readings,
     }
 
 
@@ -367,21 +398,6 @@ def _gap_entry(gap: GapInfo) -> dict[str, Any]:
         "cause": gap.cause,
         "detail": gap.detail or None,
         "session": gap.session_id,
-    }
-
-
-def _short_entry(info: SessionInfo) -> dict[str, Any]:
-    return {
-        "id": info.id,
-        "kind": info.kind,
-        "site": info.site,
-        "source": info.source,
-        "started_at": utc_text(info.started_at),
-        "ended_at": utc_text(info.ended_at),
-        "end_reason": info.end_reason,
-        "plays": info.plays,
-        "viewers": info.viewers,
-        "readings": info.readings,
     }
 
 

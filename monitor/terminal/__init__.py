@@ -3,7 +3,7 @@
 from monitor.terminal.comparisons import print_comparisons
 from monitor.terminal.console import progress_bar, training_bar
 from monitor.terminal.report import print_report
-from monitor.terminal.sessions import print_sessions, session_document
+from monitor.terminal.sessions import print_sessions
 from monitor.terminal.tables import (
     print_bench,
     print_comparison,
@@ -34,6 +34,5 @@ __all__ = [
     "print_report",
     "print_sessions",
     "progress_bar",
-    "session_document",
     "training_bar",
 ]

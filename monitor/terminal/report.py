@@ -80,7 +80,7 @@ def _print_ad(entry: dict[str, Any], scale: tuple[float, float], signs: Signs, c
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     known = signs.none
-    funnel = f"{_number(entry['opportunities'], known)} viewers, {_number(entry['watchers'], known)} watchers"
+    funnel = f"{_people(entry['opportunities'], 'viewer', known)}, {_people(entry['watchers'], 'watcher', known)}"
     funnel += f", {_number(entry['held'], known)} held"
     table.add_row("shown", f"{_count(entry['plays'], 'play')} of {entry['duration_s']:g} s")
     table.add_row("seen by", funnel)
@@ -171,6 +171,10 @@ def _count(number: int | None, unit: str) -> str:
     if number is None:
         return ""
     return f"{number:,} {unit}{'' if number == 1 else 's'}"
+
+
+def _people(number: int | None, unit: str, none: str) -> str:
+    return f"{none} {unit}s" if number is None else _count(number, unit)
 
 
 def _number(number: int | None, none: str) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from monitor.reports.session_report import utc_text
 from monitor.terminal.charts import sparkline
 from monitor.terminal.console import shown, signs_of, wide_console
 
@@ -15,23 +14,6 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from db.queries import SessionInfo
-
-
-def session_document(session: SessionInfo) -> dict[str, Any]:
-    """A session as `sessions --json` lists it; what is not known is `null`."""
-    return {
-        "id": session.id,
-        "kind": session.kind,
-        "site": session.site,
-        "source": session.source,
-        "started_at": utc_text(session.started_at),
-        "ended_at": utc_text(session.ended_at),
-        "end_reason": session.end_reason,
-        "model": session.model_name,
-        "plays": session.plays,
-        "viewers": session.viewers,
-        "readings": session.readings,
-    }
 
 
 def print_sessions(sessions: Sequence[SessionInfo], activity: Mapping[int, Sequence[int]] | None = None) -> None:

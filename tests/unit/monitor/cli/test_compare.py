@@ -145,13 +145,6 @@ def test_a_wrong_command_line(run, arguments, words):
     assert result.stdout == ""
 
 
-def test_a_site_without_sessions(run, monkeypatch, make_exposures):
-    monkeypatch.setattr(report_data, "load_report_data", lambda *_, **__: make_exposures().data())
-    result = run("--site", "Hal")
-    assert result.exit_code == 2
-    assert "expected a site with sessions in this time, received 'Hal'" in result.stderr
-
-
 def test_nothing_to_compare(run, monkeypatch, exposures, make_exposures):
     result = run("--weekday", "sun", "--json")
     assert result.exit_code == 0

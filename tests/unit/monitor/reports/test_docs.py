@@ -5,11 +5,26 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from monitor.reports import export
+import pytest
+
+from monitor.reports.metrics import EMOTIONS
 from monitor.reports.session_report import build_report
+from monitor.reports.tables import COLUMNS, TABLES
 
 DOCS = Path(__file__).parents[4] / "docs" / "metrics.md"
-IDENTITY = {"id", "kind", "site", "source", "model", "model_sha256", "program_version", "end_reason", "second", "value"}
+IDENTITY = {
+    "sha256",
+    "id",
+    "kind",
+    "site",
+    "source",
+    "model",
+    "model_sha256",
+    "program_version",
+    "end_reason",
+    "second",
+    "value",
+}
 """What a thing is called, not how something was measured."""
 
 
@@ -29,6 +44,10 @@ def test_every_key_is_documented(any_session):
     assert keys - IDENTITY - described - known == set()
 
 
-def test_the_columns_of_the_csv_are_documented():
+@pytest.mark.parametrize("table", TABLES)
+def test_the_columns_of_the_tables_are_documented(table):
     text = re.sub(r"\s+", " ", DOCS.read_text(encoding="utf-8"))
-    assert ", ".join(export.TIMELINE_COLUMNS[:10]) in text
+    named = [f"p_{EMOTIONS[0]} … p_{EMOTIONS[-1]}" if name == f"p_{EMOTIONS[0]}" else name for name in COLUMNS[table]]
+    shown = [name for name in named if not name.startswith("p_") or "…" in name]
+    assert f"| `{table}` |" in text
+    assert f"`{', '.join(shown)}`" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import subprocess
@@ -10,88 +11,94 @@ import sys
 
 import pytest
 
-from monitor.reports import export
+from monitor.reports import export, tables
 from monitor.reports.errors import ReportError, ReportWriteError, UnknownFormatError
-from monitor.reports.metrics import EMOTIONS
 from monitor.reports.session_report import build_report
 
+PLAIN = ("html", "json", "csv", "parquet")
 
-@pytest.mark.parametrize("kind", export.FORMATS)
+
+@pytest.fixture
+def report(any_session):
+    data = any_session.data()
+    return build_report(data, min_viewers=3), data
+
+
+@pytest.mark.parametrize("kind", PLAIN)
 def test_two_reports_of_the_same_data_are_the_same_bytes(maker, tmp_path, kind):
+    if kind == "parquet":
+        pytest.importorskip("pyarrow")
     made = maker()
     play = made.play(made.ad("tea", 3.0), 0.0, 3.0)
     for k in range(40):
         made.reading(play, k % 4, k * 0.07, k * 0.07, (0.1, 0, 0, k / 50, 0, 0, 0.9 - k / 50))
-    first = export.write_report(made.data(), kind, tmp_path / "a")
-    second = export.write_report(made.data(), kind, tmp_path / "b")
-    assert first.read_bytes() == second.read_bytes()
-    assert first.stat().st_size > 400
+    written = [
+        export.write_report(build_report(made.data()), kind, tmp_path / name, data=made.data()) for name in ("a", "b")
+    ]
+    assert written[0].read_bytes() == written[1].read_bytes()
+    assert written[0].stat().st_size > 400
 
 
-def test_json_file_is_the_document(any_session, tmp_path):
-    out = export.write_report(any_session.data(), "json", tmp_path / "new" / "folder" / "r.json", min_viewers=3)
-    assert json.loads(out.read_text(encoding="utf-8")) == build_report(any_session.data(), min_viewers=3)
+def test_json_file_is_the_document(report, tmp_path):
+    out = export.write_report(report[0], "json", tmp_path / "new" / "folder" / "r.json")
+    assert json.loads(out.read_text(encoding="utf-8")) == report[0]
 
 
-def test_csv_is_tidy(maker, tmp_path):
-    made = maker()
-    play = made.play(made.ad("tea", 2.0, name='Tee, "gut" & ja'), 0.0, 2.0)
-    made.reading(play, 1, 0.5, 0.5, (0.1, 0, 0, 0.6, 0, 0, 0.3))
-    out = export.write_report(made.data(), "csv", tmp_path / "r.csv")
+@pytest.mark.parametrize("table", tables.TABLES)
+def test_csv_file_is_the_table(report, tmp_path, table):
+    document, data = report
+    out = export.write_report(document, "csv", tmp_path / "r.csv", table=table, data=data)
+    found = tables.table_of(table, document, data)
     with out.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert list(rows[0]) == list(export.TIMELINE_COLUMNS)
-    assert [row["second"] for row in rows] == ["0", "1"]
-    seen, unseen = rows
-    assert (seen["session_id"], seen["ad_id"], seen["ad_version"], seen["ad_name"]) == (
-        "7",
-        "tea",
-        "",
-        'Tee, "gut" & ja',
-    )
-    assert (seen["n"], float(seen["valence"]), seen["valence_low"]) == ("1", 0.5, "")
-    assert [float(seen[f"p_{emotion}"]) for emotion in EMOTIONS] == [0.1, 0, 0, 0.6, 0, 0, 0.3]
-    assert unseen["n"] == "0"
-    assert [unseen[column] for column in ("valence", "attention", "p_happy")] == ["", "", ""]
+        rows = list(csv.reader(file))
+    assert rows[0] == list(found.columns)
+    assert len(rows) == len(list(found.rows())) + 1
 
 
-def test_csv_of_emotions_that_are_withheld_has_empty_cells(maker, tmp_path):
+def test_seconds_are_the_usual_table(report):
+    document, data = report
+    header = export.report_bytes(document, "csv", data=data).decode().splitlines()[0]
+    assert header.split(",") == list(tables.COLUMNS["seconds"])
+
+
+def test_parquet_file_is_the_table(report):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    document, data = report
+    content = export.report_bytes(document, "parquet", table="ads", data=data)
+    assert parquet.read_table(io.BytesIO(content)).num_rows == len(document["ads"])
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_tables_need_the_data(report, kind):
+    with pytest.raises(ReportError, match=f"expected it for {kind}, received none"):
+        export.report_bytes(report[0], kind)
+
+
+def test_csv_of_emotions_that_are_withheld_has_empty_cells(maker):
     made = maker()
     play = made.play(made.ad("tea", 2.0), 0.0, 2.0)
     for position in (0.2, 0.6, 1.2):
         made.reading(play, 1, position, position, withheld="too blurred")
     document = build_report(made.data())
-    for write, name in ((export.write_csv, "a.csv"), (export.write_summary_csv, "b.csv")):
-        with write(document, tmp_path / name).open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                emotional = [key for key in row if "valence" in key or key.startswith("p_") or key == "expressiveness"]
-                assert len(emotional) >= 10
-                assert {row[key] for key in emotional} == {""}
-                assert float(row.get("attention") or row["attraction_ratio"]) == 1.0
+    for table in ("seconds", "timeline", "ads"):
+        text = export.report_bytes(document, "csv", table=table, data=made.data()).decode()
+        for row in csv.DictReader(io.StringIO(text)):
+            emotional = [key for key in row if "valence" in key or key.startswith("p_") or key == "expressiveness"]
+            assert len(emotional) >= 8
+            assert {row[key] for key in emotional} == {""}
+            assert float(row.get("attention") or row["attraction_ratio"]) == 1.0
 
 
-def test_summary_csv_has_a_row_per_ad(any_session, tmp_path):
-    document = build_report(any_session.data())
-    out = export.write_summary_csv(document, tmp_path / "ads.csv")
-    with out.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["ad_id"] for row in rows] == ["one", "two", "three", "unseen"]
-    assert float(rows[0]["mean_valence"]) == document["ads"][0]["mean_valence"]
-    assert float(rows[1]["p_sad"]) == document["ads"][1]["mean_probabilities"]["sad"]
-    assert rows[-1]["opportunities"] == "0"
-    assert rows[-1]["mean_valence"] == ""
-
-
-def test_unknown_format(any_session, tmp_path):
-    with pytest.raises(UnknownFormatError, match="expected one of html, json, csv, received 'docx'"):
-        export.write_report(any_session.data(), "docx", tmp_path / "r")
+def test_unknown_format(report, tmp_path):
+    with pytest.raises(UnknownFormatError, match="expected one of html, json, csv, parquet, pdf, received 'docx'"):
+        export.write_report(report[0], "docx", tmp_path / "r")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_file_that_cannot_be_written(any_session, tmp_path):
+def test_file_that_cannot_be_written(report, tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(ReportWriteError, match=r"Cannot write the report to .*choose another file with -o"):
-        export.write_report(any_session.data(), "json", tmp_path / "file" / "r.json")
+        export.write_report(report[0], "json", tmp_path / "file" / "r.json")
     (tmp_path / "folder").mkdir()
     with pytest.raises(ReportError):
         export.write_text("x", tmp_path / "folder")
@@ -114,18 +121,9 @@ def test_failure_leaves_the_older_report(tmp_path, monkeypatch):
 
 def test_nothing_slow_is_imported_before_it_is_needed():
     code = (
-        "import sys, monitor.reports.export, monitor.reports.html;"
-        "print([m for m in ('matplotlib', 'scipy', 'jinja2', 'sqlalchemy') if m in sys.modules])"
+        "import sys, monitor.reports.export, monitor.reports.html, monitor.reports.pdf;"
+        "names = ('matplotlib', 'scipy', 'jinja2', 'pyarrow', 'weasyprint', 'av');"
+        "print([m for m in names if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_a_figure_leaves_no_global_state_behind():
-    code = (
-        "import sys; from monitor.reports.figures import *; from matplotlib import rcParams; before = rcParams.copy();"
-        "ad_figure({'timeline': [], 'duration_s': 2.0, 'moments': [], 'brand_at_s': []}, WIDE, reach=(-1, 1), prefix='');"
-        "print('matplotlib.pyplot' in sys.modules, before == rcParams.copy())"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", "True"]

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from db.engine import open_database
+from db.library import ad_totals
 from db.queries import ReadingArrays, load_session
 from db.records import (
     WITHHELD_REASONS,
@@ -27,7 +28,11 @@ from db.records import (
 )
 from db.rollups import RolledPlay, store_roll_ups
 from db.writer import SessionWriter
+from monitor.cli.errors import is_callers_mistake
 from monitor.reports import metrics
+from monitor.reports.errors import EmptyScopeError
+from monitor.reports.norms import build_norms
+from monitor.reports.report import make_report
 from monitor.reports.report_data import Scope, load_report_data
 from monitor.reports.roll_up import roll_up
 from monitor.reports.session_report import build_report
@@ -95,9 +100,9 @@ def valence(p) -> float:
     return p[3] - max(p[0], p[1], p[2], p[4])
 
 
-def write(engine, rows, plays, **options) -> int:
+def write(engine, rows, plays, *, site="Foyer", **options) -> int:
     """Writes the planted session as a kiosk does: in the order of time, the end of a play before its last reading."""
-    session = SessionRecord("run", "Foyer", "0", START, "0.1.0")
+    session = SessionRecord("run", site, "0", START, "0.1.0")
     events = [(start, PlayStarted(number, ad, moment(start), "next")) for number, ad, start, _ in plays]
     events += [
         (end, PlayEnded(number, moment(end), "finished", 1000 * (end - start))) for number, _, start, end in plays
@@ -342,6 +347,36 @@ def test_a_report_on_two_sessions_takes_their_viewers_for_different_people(engin
     assert both["session"]["viewers"] == 50
     assert [entry["id"] for entry in both["sessions"]] == [1, 2]
     assert both["report"]["scope"]["sessions"] == 2
+
+
+def test_the_library_has_the_figures_of_reports(engine):
+    for seed, site in ((4, "Foyer"), (5, "Foyer"), (6, "Attic")):
+        write(engine, *plant(seed), site=site, roll_up=roll_up)
+    library = {(ad.ad_id, ad.site): ad for ad in build_norms(ad_totals(engine, metrics.WATCHER_ATTENTION_S)).ads}
+    assert library.keys() == {(ad, site) for ad in LENGTHS for site in (None, "Attic", "Foyer")}
+    for (ad_id, site), ad in library.items():
+        report = build_report(load_report_data(engine, Scope(site=site)))
+        (entry,) = [entry for entry in report["ads"] if entry["ad_id"] == ad_id]
+        assert (ad.viewers, ad.emotion_viewers) == (entry["opportunities"], entry["emotion_viewers"])
+        for figure in ("attraction_ratio", "conversion", "mean_valence", "expressiveness", "score"):
+            assert ad.figures[figure] == pytest.approx(entry[figure], abs=1e-9), figure
+        assert ad.figures["dwell_share"] == pytest.approx(entry["mean_dwell_s"] / LENGTHS[ad_id], abs=1e-9)
+
+
+def test_the_report_made_for_people_knows_the_library(engine):
+    write(engine, *plant(4), roll_up=roll_up)
+    write(engine, *plant(5), site="Attic", roll_up=roll_up)
+    document, data = make_report(engine, Scope(session_ids=(1,)), min_viewers=2)
+    assert [info.id for info in data.sessions] == [1]
+    assert document["report"]["min_viewers"] == 2
+    assert {norm["library_size"] for norm in document["ads"][0]["norms"]} == {2}
+    assert len(document["comparisons"]) == 3
+
+
+def test_a_scope_without_a_session_is_refused(engine):
+    with pytest.raises(EmptyScopeError, match="expected at least one") as caught:
+        load_report_data(engine, Scope(site="nowhere"))
+    assert is_callers_mistake(caught.value)
 
 
 def test_rolling_up_later_changes_nothing(engine):

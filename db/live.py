@@ -1,0 +1,270 @@
+"""What a session that is still being written looks like at this moment; for the live page, asked once a second.
+
+Everything is summed up in the database, so that no reading is loaded, and what is asked for is found on the index of
+readings by time. A mean is taken within each viewer first and then over viewers, as in the report.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import case, func, select
+
+from db.errors import NoSuchSessionError
+from db.schema import EMOTION_COLUMNS, Ad, Gap, Play, Reading, Session, Viewer
+
+if TYPE_CHECKING:
+    from sqlalchemy import Select, Subquery
+    from sqlalchemy.engine import Connection, Engine
+
+NOW_S = 2.0
+"""How far back "now" reaches: the writer commits at least once a second, and a face may be missed for a frame or two."""
+
+MAX_SECONDS = 120
+"""Longest stretch that is looked at; each of its seconds is a branch of one query."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveAd:
+    """The ad on the screen.
+
+    Attributes:
+        ad_id: Its stable id.
+        name: What people call it.
+        started_at: When this showing began; UTC, aware.
+        duration_s: Length of one showing.
+    """
+
+    ad_id: str
+    name: str
+    started_at: datetime
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSecond:
+    """One second of the curve.
+
+    Attributes:
+        age_s: How long ago it began, from 1.
+        viewers: Viewers with a reading in it.
+        valence: Mean over the viewers whose emotion could be read, -1 to 1; `None` for none of them or too few.
+    """
+
+    age_s: int
+    viewers: int
+    valence: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveGap:
+    """A stretch that has not ended yet in which nothing can be measured."""
+
+    started_at: datetime
+    cause: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class LiveState:
+    """A session at one moment. A figure that is not known, or about too few viewers, is `None`.
+
+    Attributes:
+        session_id: Row id of the session.
+        kind: "run" or "replay".
+        site: Name of the place.
+        started_at: UTC, aware, as all times here.
+        ended_at: `None` while it is open.
+        at: The moment of these figures: the clock's for a run, the recording's last one for a replay.
+        last_sign_at: When something was last written of it; long ago when the program was killed.
+        viewers: In view now (within `NOW_S`).
+        attentive: How many of them look at the screen.
+        recent_viewers: Viewers in the whole stretch.
+        emotion_viewers: Those of them whose emotion could be read.
+        probabilities: Mean over these, in the order of `EMOTION_COLUMNS`.
+        valence: Their mean, -1 to 1.
+        curve: Seconds of the stretch in which somebody was in view, the oldest first.
+        ad: What is on the screen.
+        gaps: Those that are open, in the order of their starts.
+    """
+
+    session_id: int
+    kind: str
+    site: str
+    started_at: datetime
+    ended_at: datetime | None
+    at: datetime
+    last_sign_at: datetime
+    viewers: int
+    attentive: int | None
+    recent_viewers: int
+    emotion_viewers: int
+    probabilities: tuple[float, ...] | None
+    valence: float | None
+    curve: tuple[LiveSecond, ...]
+    ad: LiveAd | None
+    gaps: tuple[LiveGap, ...]
+
+
+def live_state(
+    engine: Engine, session_id: int, seconds: int = 30, *, min_viewers: int = 1, now: datetime | None = None
+) -> LiveState:
+    """Sum up the last seconds of one session; static faces are left out.
+
+    Args:
+        engine: From `open_database`; a read-only one will do.
+        session_id: Row id of the session.
+        seconds: Length of the stretch, 1 to `MAX_SECONDS`.
+        min_viewers: Attention, emotions and valence of fewer viewers than this are `None`.
+        now: The present moment, aware. Defaults to the clock's.
+
+    Raises:
+        NoSuchSessionError: The database has no session with this id.
+        ValueError: `seconds` or `min_viewers` is outside its range.
+    """
+    if not 1 <= seconds <= MAX_SECONDS:
+        raise ValueError(f"Invalid seconds: expected 1 to {MAX_SECONDS}, received {seconds}.")
+    if min_viewers < 1:
+        raise ValueError(f"Invalid min_viewers: expected 1 or more, received {min_viewers}.")
+    with engine.connect() as connection:
+        row = connection.execute(
+            select(Session.kind, Session.site, Session.started_at, Session.ended_at).where(Session.id == session_id)
+        ).one_or_none()
+        if row is None:
+            raise NoSuchSessionError(f"There is no session {session_id} in {engine.url.database}.")
+        last_sign = _last_sign(connection, session_id, row.ended_at or row.started_at)
+        at = last_sign if row.kind == "replay" else (now or datetime.now(timezone.utc))
+        seen = _seen_now(connection, session_id, at)
+        mood = _mood(connection, session_id, at, seconds)
+        enough = mood.emotion_viewers >= min_viewers
+        return LiveState(
+            session_id=session_id,
+            kind=row.kind,
+            site=row.site,
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+            at=at,
+            last_sign_at=last_sign,
+            viewers=seen.viewers,
+            attentive=int(seen.attentive) if seen.viewers >= min_viewers else None,
+            recent_viewers=mood.viewers,
+            emotion_viewers=mood.emotion_viewers,
+            probabilities=tuple(float(getattr(mood, name)) for name in EMOTION_COLUMNS) if enough else None,
+            valence=float(mood.valence) if enough else None,
+            curve=_curve(connection, session_id, at, seconds, min_viewers),
+            ad=_ad(connection, session_id),
+            gaps=_open_gaps(connection, session_id),
+        )
+
+
+def open_session_ids(engine: Engine) -> list[int]:
+    """Ids of the sessions without an end, the latest first."""
+    with engine.connect() as connection:
+        return list(
+            connection.scalars(select(Session.id).where(Session.ended_at.is_(None)).order_by(Session.id.desc()))
+        )
+
+
+def _last_sign(connection: Connection, session_id: int, at_least: datetime) -> datetime:
+    """The latest moment that any row of the session names."""
+    moments = [
+        connection.scalar(select(func.max(column)).where(column.class_.session_id == session_id))
+        for column in (Reading.at, Play.started_at, Play.ended_at, Gap.started_at, Gap.ended_at)
+    ]
+    return max([at_least, *(moment for moment in moments if moment is not None)])
+
+
+def _readings_since(session_id: int, at: datetime, seconds: float) -> tuple[Any, ...]:
+    """The conditions of the readings of living viewers in the stretch that ends at a moment."""
+    return (
+        Reading.session_id == session_id,
+        Reading.at > at - timedelta(seconds=seconds),
+        Reading.at <= at,
+        Viewer.static.is_(False),
+    )
+
+
+def _seen_now(connection: Connection, session_id: int, at: datetime) -> Any:
+    latest = (
+        select(Reading.viewer_id, func.max(Reading.at).label("at"))
+        .join(Viewer, Viewer.id == Reading.viewer_id)
+        .where(*_readings_since(session_id, at, NOW_S))
+        .group_by(Reading.viewer_id)
+        .subquery()
+    )
+    # Joined on the viewer's own index; one viewer has one reading at an instant.
+    query = select(
+        func.count(Reading.id).label("viewers"),
+        func.coalesce(func.sum(case((Reading.attentive, 1), else_=0)), 0).label("attentive"),
+    ).join(latest, (latest.c.viewer_id == Reading.viewer_id) & (latest.c.at == Reading.at))
+    return connection.execute(query).one()
+
+
+def _mood(connection: Connection, session_id: int, at: datetime, seconds: int) -> Any:
+    within = (
+        select(
+            func.avg(Reading.valence).label("valence"),
+            *(func.avg(getattr(Reading, name)).label(name) for name in EMOTION_COLUMNS),
+        )
+        .join(Viewer, Viewer.id == Reading.viewer_id)
+        .where(*_readings_since(session_id, at, seconds))
+        .group_by(Reading.viewer_id)
+        .subquery()
+    )
+    query = select(
+        *_over_viewers(within), *(func.avg(within.c[name]).label(name) for name in EMOTION_COLUMNS)
+    ).select_from(within)
+    return connection.execute(query).one()
+
+
+def _curve(
+    connection: Connection, session_id: int, at: datetime, seconds: int, min_viewers: int
+) -> tuple[LiveSecond, ...]:
+    age = case(*((Reading.at > at - timedelta(seconds=age), age) for age in range(1, seconds)), else_=seconds).label(
+        "age"
+    )
+    within = (
+        select(age, func.avg(Reading.valence).label("valence"))
+        .join(Viewer, Viewer.id == Reading.viewer_id)
+        .where(*_readings_since(session_id, at, seconds))
+        .group_by(Reading.viewer_id, age)
+        .subquery()
+    )
+    query: Select[Any] = (
+        select(within.c.age, *_over_viewers(within)).group_by(within.c.age).order_by(within.c.age.desc())
+    )
+    return tuple(
+        LiveSecond(row.age, row.viewers, float(row.valence) if row.emotion_viewers >= min_viewers else None)
+        for row in connection.execute(query)
+    )
+
+
+def _over_viewers(within: Subquery) -> tuple[Any, ...]:
+    """Viewers, those with an emotion, and the mean of the latter's valence, of one row per viewer."""
+    return (
+        func.count().label("viewers"),
+        func.count(within.c.valence).label("emotion_viewers"),
+        func.avg(within.c.valence).label("valence"),
+    )
+
+
+def _ad(connection: Connection, session_id: int) -> LiveAd | None:
+    row = connection.execute(
+        select(Ad.ad_id, Ad.name, Play.started_at, Ad.duration_ms)
+        .join(Play, Play.ad_version_id == Ad.id)
+        .where(Play.session_id == session_id, Play.ended_at.is_(None))
+        .order_by(Play.number.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else LiveAd(row.ad_id, row.name, row.started_at, row.duration_ms / 1000)
+
+
+def _open_gaps(connection: Connection, session_id: int) -> tuple[LiveGap, ...]:
+    query = (
+        select(Gap.started_at, Gap.cause, Gap.detail)
+        .where(Gap.session_id == session_id, Gap.ended_at.is_(None))
+        .order_by(Gap.started_at, Gap.id)
+    )
+    return tuple(LiveGap(*row) for row in connection.execute(query))

@@ -1,0 +1,121 @@
+"""Pictures from bytes that a stranger may have made, decoded in memory.
+
+A few kilobytes can claim to be a picture of gigabytes. So the header is read first, and nothing is decoded before the
+number of pixels is known to be allowed. One library both reads the header and decodes, so that the two cannot disagree.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from detector.errors import PictureDecodeError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF")
+FORMAT_NAMES = "JPEG, PNG, BMP, WebP, TIFF or GIF"
+
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What undoes each EXIF orientation (CIPA DC-008, tag 274)."""
+
+_JPEG_SCAN = b"\xff\xda"
+
+
+@dataclass(frozen=True, slots=True)
+class PictureLimits:
+    """What a picture may cost to decode.
+
+    Attributes:
+        pixels: Width times height. Each needs up to 10 bytes of memory while it is decoded.
+        jpeg_scans: Of a progressive JPEG, which has about ten. Each goes through the whole picture, however few bytes
+            it has.
+    """
+
+    pixels: int = 50_000_000
+    jpeg_scans: int = 100
+
+
+def decode_picture(content: bytes, limits: PictureLimits | None = None, name: str = "The picture") -> NDArray[np.uint8]:
+    """Decode a picture; of several frames the first.
+
+    It comes in colour, because faces are found in colour; the faces that are cut out of it become grey, as the network
+    needs them.
+
+    Args:
+        content: A whole JPEG, PNG, BMP, WebP, TIFF or GIF file.
+        limits: Defaults to those of `PictureLimits`.
+        name: What the error messages call it.
+
+    Returns:
+        `(height, width, 3)` BGR, uint8, turned upright as its EXIF orientation says; transparency is left out.
+
+    Raises:
+        PictureDecodeError: It is no picture of these formats, is larger than allowed, or is damaged.
+    """
+    limits = limits or PictureLimits()
+    try:
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_many_pixels(name, limits) from error
+    except Exception as error:  # a decoder may fail in any way on hostile bytes
+        raise PictureDecodeError(f"{name} is not a picture: expected {FORMAT_NAMES}.", "not_a_picture") from error
+    with image:
+        if image.width * image.height > limits.pixels:
+            raise _too_many_pixels(name, limits)
+        # Within a scan every 0xff is followed by 0x00 or a restart mark, so that each match is a scan or metadata.
+        if image.format in {"JPEG", "MPO"} and content.count(_JPEG_SCAN) > limits.jpeg_scans:
+            raise PictureDecodeError(
+                f"{name} has too many scans: expected at most {limits.jpeg_scans}.", "too_many_scans"
+            )
+        try:
+            return _pixels(image)
+        except Exception as error:  # as above
+            raise PictureDecodeError(
+                f"{name} is damaged or of a rare kind: expected a whole {FORMAT_NAMES} file with 8 or 16 bits per colour.",
+                "damaged",
+            ) from error
+
+
+def _pixels(image: Image.Image) -> NDArray[np.uint8]:
+    image.load()
+    turn = _UPRIGHT.get(_orientation(image))
+    image.info.pop("transparency", None)  # as without it; Pillow would warn that it gets lost
+    if image.mode.startswith("I;16"):
+        grey = (np.asarray(image) >> 8).astype(np.uint8)
+        upright = Image.fromarray(grey)
+    elif image.mode in {"I", "F"}:
+        raise ValueError(f"32 bits per value ({image.mode})")
+    else:
+        upright = image
+    if turn is not None:
+        upright = upright.transpose(turn)
+    return np.asarray(cv2.cvtColor(np.asarray(upright.convert("RGB")), cv2.COLOR_RGB2BGR), dtype=np.uint8)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # noqa: BLE001 (damaged metadata, in whichever way, do not spoil the picture)
+        return 1
+
+
+def _too_many_pixels(name: str, limits: PictureLimits) -> PictureDecodeError:
+    return PictureDecodeError(
+        f"{name} has too many pixels: expected at most {limits.pixels / 1e6:g} million.", "too_many_pixels"
+    )

@@ -1,0 +1,267 @@
+"""What the page says in sentences: nothing that the figures and their intervals do not carry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from monitor.reports.page_numbers import counted, decimal, duration, listed, moment_of, percent, points, signed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MOMENT_NAMES = {
+    "peak": "Most positive",
+    "trough": "Least positive",
+    "steepest_rise": "Steepest rise",
+    "attention_drop": "Attention falls",
+    "attraction": "Attraction",
+    "impact": "Impact",
+}
+MOMENT_NOTES = {
+    "peak": "peak of mean valence",
+    "trough": "low of mean valence",
+    "steepest_rise": "of valence, from the second before",
+    "attention_drop": "of attention, from the second before",
+    "attraction": "most surprise in the first 8 s",
+    "impact": "happiest second, with the last one",
+}
+
+FIGURE_NAMES = {
+    "timeline": "curves",
+    "peak_valence": "peak valence",
+    "attraction": "attraction",
+    "impact": "impact",
+    "timeline.valence": "curves of valence",
+    "timeline.probabilities": "curves of emotions",
+    "session.watchers": "watchers",
+    "session.attention_s": "attention time",
+    "session.attraction_ratio": "attraction ratio",
+}
+"""What withheld figures are called on the page."""
+
+_SHARES = {"attraction_ratio", "conversion", "expressiveness", "impact", "attraction", "uncertain_share", "held"}
+
+
+def title(ad: dict[str, Any]) -> str:
+    """Returns the name of an ad, with its version when there is more than one."""
+    return str(ad["name"]) if ad["version"] is None else f"{ad['name']} (version {ad['version']})"
+
+
+def place(document: dict[str, Any]) -> str:
+    """Returns what the page is called: the site, else the session, else how many sites."""
+    session = document["session"]
+    if session["site"]:
+        return str(session["site"])
+    if session["id"] is not None:
+        return f"Session {session['id']}"
+    sites = {entry["site"] for entry in document["sessions"]}
+    return "All sites" if len(sites) != 1 else sites.pop() or "All sessions"
+
+
+def has_curve(ad: dict[str, Any]) -> bool:
+    """Whether any second of the ad has figures."""
+    return any(second["attention"] is not None for second in ad["timeline"])
+
+
+def why_no_mean(ad: dict[str, Any], withheld: Iterable[dict[str, Any]]) -> str:
+    """Says why an ad has no mean valence; empty for one that has.
+
+    Args:
+        ad: An entry of `ads` of the document.
+        withheld: All that the document withholds.
+    """
+    if ad["mean_valence"] is not None:
+        return ""
+    if any("mean_valence" in entry["figures"] for entry in withheld if is_about(entry, ad)):
+        return "withheld: too few viewers"
+    if ad["opportunities"] is None:
+        return "never measured"
+    return "no emotion could be read" if ad["opportunities"] else "nobody was in view"
+
+
+def describe(ad: dict[str, Any]) -> str:
+    """Says in words what the curves of an ad show, for people who cannot see them."""
+    if not has_curve(ad):
+        return f"{title(ad)}: no curve."
+    known = [second for second in ad["timeline"] if second["valence"] is not None]
+    if not known:
+        return (
+            f"Curve of {title(ad)} over {len(ad['timeline'])} seconds: only attention and the number of viewers are "
+            "shown, no emotion. The table below has all values."
+        )
+    top = max(known, key=lambda second: second["valence"])
+    bottom = min(known, key=lambda second: second["valence"])
+    counts = [second["n"] for second in known]
+    people = f"{counts[0]}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+    start, low, high = (signed(second["valence"]) for second in (known[0], bottom, top))
+    return (
+        f"Curves of {title(ad)} over {len(ad['timeline'])} seconds: mean valence starts at {start}, is lowest with "
+        f"{low} in second {bottom['second']} and highest with {high} in second {top['second']}; the strongest emotion "
+        f"over the ad is {ad['dominant_emotion'] or 'not known'}; viewers per second: {people}. "
+        "The table below has all values."
+    )
+
+
+def findings(document: dict[str, Any]) -> list[str]:
+    """Says the main results in sentences that claim no more than the intervals allow."""
+    session, ads = document["session"], document["ads"]
+    if not ads:
+        return [
+            "No ad was shown in this session." if document["report"]["scope"]["sessions"] == 1 else "No ad was shown."
+        ]
+    if not session["viewers"]:
+        return ["Ads were shown, but no viewer was seen, so there is no reaction to report."]
+    return [_reach(document), *_best(document), *_held(ads), *_strongest(ads), *_missing(document["quality"])]
+
+
+def _reach(document: dict[str, Any]) -> str:
+    session, ads = document["session"], document["ads"]
+    shown = f"{counted(session['plays'], 'showing')} of {counted(len(ads), 'ad')}"
+    seen = f"{counted(session['viewers'], 'viewer was', 'viewers were')} in view during {shown}"
+    if session["watchers"] is None:
+        return f"{seen}."
+    watched = f"{session['watchers']:,}" if session["watchers"] else "none"
+    return f"{seen}; {watched} of them watched an ad for half a second or longer."
+
+
+def _best(document: dict[str, Any]) -> list[str]:
+    ads = document["ads"]
+    rated = sorted(
+        (ad for ad in ads if ad["mean_valence"] is not None), key=lambda ad: ad["mean_valence"], reverse=True
+    )
+    if not rated:
+        if any(ad["opportunities"] for ad in ads):
+            why = "no face well enough to read an emotion from it while an ad was on"
+        else:
+            why = "none of them while an ad was on"
+        return [] if document["withheld"] else [f"Viewers were seen, but {why}."]
+    best, said = rated[0], []
+    text = f"{quoted(best)} was met with the most positive faces: mean valence {signed(best['mean_valence'])}"
+    if best["mean_valence_low"] is None:
+        said.append(text + "; a single viewer gives no interval.")
+    else:
+        said.append(text + f", 95% interval {signed(best['mean_valence_low'])} to {signed(best['mean_valence_high'])}.")
+    if len(rated) == 1:
+        return said
+    if any(ad["mean_valence_low"] is None for ad in rated):
+        said.append("There are too few viewers to say whether the ads differ.")
+    elif rivals := [ad for ad in rated[1:] if _overlap(best, ad)]:
+        names = listed([quoted(ad) for ad in rivals])
+        whose = f"The interval of {names} overlaps" if len(rivals) == 1 else f"The intervals of {names} overlap"
+        said.append(f"{whose} with it, so the first place is not settled; more viewers would narrow it.")
+    else:
+        said.append("No other ad's interval reaches into it.")
+    return said
+
+
+def _held(ads: list[dict[str, Any]]) -> list[str]:
+    known = [ad for ad in ads if ad["held"] and ad["opportunities"]]
+    if len(known) < 2:
+        return []
+    most = max(known, key=lambda ad: ad["held"] / ad["opportunities"])
+    share = most["held"] / most["opportunities"]
+    return [
+        f"{quoted(most)} held the largest share of its audience: {percent(share)} of those in view looked for at least "
+        "half of its length."
+    ]
+
+
+def _strongest(ads: list[dict[str, Any]]) -> list[str]:
+    peaks = [
+        (moment["value"], moment["second"], ad) for ad in ads for moment in ad["moments"] if moment["kind"] == "peak"
+    ]
+    falls = [
+        (moment["value"], moment["second"], ad)
+        for ad in ads
+        for moment in ad["moments"]
+        if moment["kind"] == "attention_drop"
+    ]
+    said = []
+    if peaks:
+        value, second, ad = max(peaks, key=lambda peak: peak[0])
+        said.append(f"The most positive second was second {second} of {quoted(ad)} (mean valence {signed(value)}).")
+    if falls:
+        value, second, ad = max(falls, key=lambda fall: fall[0])
+        if value >= 0.1:
+            said.append(f"Attention fell most in second {second} of {quoted(ad)}, by {points(value)}.")
+    return said
+
+
+def _missing(quality: dict[str, Any]) -> list[str]:
+    share = quality["measured_share"]
+    if share is None or share > 0.95:
+        return []
+    return [f"Nothing could be measured for {duration(quality['gap_s'])}, {percent(1 - share)} of the time."]
+
+
+def quoted(ad: dict[str, Any]) -> str:
+    """The title of an ad in quotation marks."""
+    return f"\N{LEFT DOUBLE QUOTATION MARK}{title(ad)}\N{RIGHT DOUBLE QUOTATION MARK}"
+
+
+def _overlap(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two intervals share a value."""
+    return bool(
+        one["mean_valence_low"] <= other["mean_valence_high"] and other["mean_valence_low"] <= one["mean_valence_high"]
+    )
+
+
+def is_about(entry: dict[str, Any], ad: dict[str, Any]) -> bool:
+    """Whether an entry of `withheld` speaks of an ad."""
+    return bool(entry["ad_id"] == ad["ad_id"] and entry.get("version") == ad["version"])
+
+
+def withheld_name(entry: dict[str, Any], ads: Iterable[dict[str, Any]]) -> str:
+    """What an entry of `withheld` speaks of."""
+    return next((title(ad) for ad in ads if is_about(entry, ad)), "The whole session")
+
+
+def figure_names(figures: Iterable[str]) -> str:
+    """Names withheld figures in words."""
+    figures = list(figures)
+    if "mean_valence" in figures:
+        return "all measures" if "watchers" in figures else "all measures of emotion"
+    return ", ".join(FIGURE_NAMES[figure] for figure in figures if figure in FIGURE_NAMES)
+
+
+def moment_value(moment: dict[str, Any]) -> str:
+    """How much a key moment is, in its own unit."""
+    if moment["kind"] == "attention_drop":
+        return points(-moment["value"])
+    return percent(moment["value"]) if moment["kind"] in {"attraction", "impact"} else signed(moment["value"])
+
+
+def figure_value(value: float | None, figure: str) -> str:
+    """A figure in the unit in which it is known."""
+    if figure.endswith("_s"):
+        return duration(value)
+    if figure in _SHARES or figure.endswith("_share"):
+        return percent(value)
+    return signed(value) if "valence" in figure else decimal(value, 0 if figure == "score" else 2)
+
+
+def figure_label(figure: str) -> str:
+    """The name of a figure or of a part of the score in words."""
+    words = figure.removesuffix("_s").replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def unread(shares: dict[str, float] | None) -> dict[str, Any]:
+    """Prepares the readings without an emotion for the page.
+
+    Args:
+        shares: `quality.withheld_readings` of the document.
+
+    Returns:
+        `share`, all reasons together, and `reasons`, those that occurred, the most frequent first.
+    """
+    if shares is None:
+        return {"share": None, "reasons": []}
+    found = [{"name": reason, "share": share} for reason, share in shares.items() if share > 0]
+    return {"share": sum(shares.values()), "reasons": sorted(found, key=lambda reason: -reason["share"])}
+
+
+def gap_seconds(gap: dict[str, Any]) -> float | None:
+    """The length of a gap; None while it lasts."""
+    start, end = moment_of(gap["start"]), moment_of(gap["end"])
+    return None if start is None or end is None else (end - start).total_seconds()

@@ -1,0 +1,89 @@
+"""The report as a PDF on A4: the same page, set by WeasyPrint with the style that the page has for print."""
+
+from __future__ import annotations
+
+import io
+import logging
+from typing import TYPE_CHECKING, Any
+
+from PIL import ImageFile
+
+from monitor.reports.errors import ReportError
+from monitor.reports.page_words import place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from monitor.reports.films import Film
+
+LIBRARIES = "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
+"""What WeasyPrint takes from the system, by Debian's names."""
+
+_LOGGERS = ("weasyprint", "fontTools")
+
+
+class PdfUnavailableError(ReportError):
+    """PDFs cannot be made on this machine."""
+
+
+def render_pdf(document: dict[str, Any], films: Mapping[int, Film] | None = None) -> bytes:
+    """Renders the document of `session_report.build_report` as a PDF.
+
+    The same document and pictures give the same bytes on the same machine; fonts are the machine's.
+
+    Args:
+        document: The report.
+        films: Pictures of the ads, as in `html.render_html`.
+
+    Raises:
+        PdfUnavailableError: WeasyPrint, or a library of the system that it needs, is missing.
+    """
+    out = io.BytesIO()
+    _laid_out(document, films).write_pdf(out, pdf_identifier=b"ad-monitor", pdf_tags=True)
+    return out.getvalue()
+
+
+def _about_the_page(record: logging.LogRecord) -> bool:
+    """Lets all errors through but one: pictures beside a text that says the same have no description on purpose."""
+    return "has no required alt description" not in record.getMessage()
+
+
+def _laid_out(document: dict[str, Any], films: Mapping[int, Film] | None) -> Any:
+    """The pages, as WeasyPrint holds them before they are written."""
+    from monitor.reports.html import render_html  # noqa: PLC0415 - slow to import
+
+    for name in _LOGGERS:
+        # They tell of every property that is only for screens, and of each font that is cut to what is used.
+        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).addFilter(_about_the_page)
+    weasyprint = _weasyprint()
+    # The page holds everything itself, so nothing else is fetched.
+    only_inside = weasyprint.urls.URLFetcher(allowed_protocols={"data"})
+    page = weasyprint.HTML(string=render_html(document, films), url_fetcher=only_inside, media_type="print")
+    return page.render(stylesheets=[weasyprint.CSS(string=_running_lines(place(document)))], pdf_tags=True)
+
+
+def _weasyprint() -> Any:
+    strict = ImageFile.LOAD_TRUNCATED_IMAGES
+    try:
+        import weasyprint  # noqa: PLC0415 - slow to import, and only PDFs need it and its libraries
+    except (ImportError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise PdfUnavailableError(
+            "PDFs need WeasyPrint and the text libraries of the system: expected both, received "
+            f"“{reason[:200]}”; install them (Debian, Ubuntu: apt install {LIBRARIES}) or choose --format html and print it."
+        ) from error
+    # It asks Pillow to take truncated pictures for whole ones, everywhere: `serve` decodes strangers' pictures beside it.
+    ImageFile.LOAD_TRUNCATED_IMAGES = strict
+    return weasyprint
+
+
+def _running_lines(name: str) -> str:
+    """The lines at the head and foot of every page but the first."""
+    quoted = '"' + name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
+    return (
+        "@page { @bottom-right { content: counter(page) ' / ' counter(pages); font: 8pt sans-serif; color: #5b6478 } "
+        "@bottom-left { content: 'Ad reaction report'; font: 8pt sans-serif; color: #5b6478 } "
+        f"@top-right {{ content: {quoted}; font: 8pt sans-serif; color: #5b6478 }} }} "
+        "@page :first { @top-right { content: none } }"
+    )

@@ -1,0 +1,131 @@
+"use strict";
+// Adds to a page that can be read without it: a cursor over the curves, curves that can be switched off, sorting.
+(() => {
+  document.documentElement.classList.add("with-script");
+
+  const cursor = (figure) => {
+    const slider = figure.querySelector("input[type=range]");
+    const readout = figure.querySelector(".readout");
+    const stills = [...figure.querySelectorAll(".film .still")];
+    const drawings = [...figure.querySelectorAll(".plots svg")];
+    const heads = [...figure.querySelectorAll(".data thead th")].map((cell) => cell.textContent);
+    const rows = [...figure.querySelectorAll(".data tbody tr")].map((row) =>
+      [...row.children].map((cell) => cell.textContent),
+    );
+    const end = Number(drawings[0].dataset.end);
+    slider.style.setProperty("--step", `${100 / rows.length}%`);
+
+    const value = (row, name) => row[heads.indexOf(name)];
+    const words = (row) => {
+      const emotions = [...figure.querySelectorAll(".legend li:not(.off)")]
+        .map((item) => item.dataset.emotion)
+        .map((name) => [name, value(row, name)])
+        .filter(([, share]) => parseFloat(share) >= 1)
+        .sort((a, b) => parseFloat(b[1]) - parseFloat(a[1]));
+      const parts = [
+        ["Valence", `${value(row, "Valence")} (${value(row, "from")} to ${value(row, "to")})`],
+        ["Attention", value(row, "Attention")],
+        ["Viewers", value(row, "Viewers")],
+        ...emotions,
+      ];
+      return parts;
+    };
+
+    const show = (second) => {
+      const row = rows[second];
+      const middle = (second + Math.min(second + 1, end)) / 2;
+      for (const drawing of drawings) {
+        const { left, plot } = drawing.dataset;
+        const line = drawing.querySelector(".cursor");
+        const x = Number(left) + (Number(plot) * middle) / end;
+        line.setAttribute("x1", x);
+        line.setAttribute("x2", x);
+        line.setAttribute("visibility", "visible");
+      }
+      const lit = Math.min(stills.length - 1, Math.floor((middle / end) * stills.length));
+      stills.forEach((still, index) => still.classList.toggle("lit", index === lit));
+      slider.value = second;
+      slider.setAttribute("aria-valuetext", `second ${second}`);
+      const strong = document.createElement("strong");
+      strong.textContent = `Second ${second}`;
+      readout.replaceChildren(
+        strong,
+        ...words(row).flatMap(([name, text]) => {
+          const span = document.createElement("span");
+          const bold = document.createElement("b");
+          bold.textContent = text;
+          span.append(`${name} `, bold);
+          return [" ", span];
+        }),
+      );
+    };
+
+    slider.addEventListener("input", () => show(Number(slider.value)));
+    slider.addEventListener("focus", () => show(Number(slider.value)));
+    const point = (event) => {
+      const drawing = drawings.find((each) => each.getBoundingClientRect().width > 0);
+      const box = drawing.getBoundingClientRect();
+      const x = ((event.clientX - box.left) * drawing.viewBox.baseVal.width) / box.width;
+      const second = Math.floor(((x - drawing.dataset.left) * end) / drawing.dataset.plot);
+      if (second >= 0 && second < rows.length && second !== figure.shownSecond) {
+        figure.shownSecond = second;
+        show(second);
+      }
+    };
+    for (const place of figure.querySelectorAll(".plots, .film")) {
+      place.addEventListener("pointermove", point);
+      place.addEventListener("pointerdown", point);
+    }
+
+    for (const item of figure.querySelectorAll(".legend li")) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.setAttribute("aria-pressed", "true");
+      button.append(...item.childNodes);
+      item.append(button);
+      button.addEventListener("click", () => {
+        const on = item.classList.toggle("off") === false;
+        button.setAttribute("aria-pressed", String(on));
+        for (const curve of figure.querySelectorAll(`g[data-emotion="${item.dataset.emotion}"]`)) {
+          curve.classList.toggle("off", !on);
+        }
+      });
+    }
+  };
+
+  const sortable = (table) => {
+    const heads = [...table.tHead.rows[0].cells];
+    const body = table.tBodies[0];
+    const original = [...body.rows];
+    const key = (row, column, kind) => {
+      const text = row.cells[column].dataset.value;
+      return text === undefined ? null : kind === "number" ? Number(text) : text.toLocaleLowerCase();
+    };
+    heads.forEach((head, column) => {
+      const kind = head.dataset.sort;
+      if (!kind) return;
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...head.childNodes);
+      head.append(button);
+      button.addEventListener("click", () => {
+        const first = kind === "number" ? "descending" : "ascending";
+        const other = kind === "number" ? "ascending" : "descending";
+        const order = head.getAttribute("aria-sort") === first ? other : first;
+        heads.forEach((each) => each.removeAttribute("aria-sort"));
+        head.setAttribute("aria-sort", order);
+        const sign = order === "ascending" ? 1 : -1;
+        // What is not known stays last, whichever way is sorted.
+        const rows = [...original].sort((a, b) => {
+          const [one, two] = [key(a, column, kind), key(b, column, kind)];
+          if (one === null || two === null) return (one === null) - (two === null);
+          return one < two ? -sign : one > two ? sign : 0;
+        });
+        body.append(...rows);
+      });
+    });
+  };
+
+  document.querySelectorAll("[data-curves]").forEach(cursor);
+  document.querySelectorAll("[data-sortable]").forEach(sortable);
+})();

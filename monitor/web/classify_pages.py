@@ -1,0 +1,35 @@
+"""The page on which a picture is classified; everything on it works without a script."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, make_response, render_template, request
+
+from monitor.web.asking import picture_at, picture_in, uploaded
+from monitor.web.pictures import show
+from monitor.web.problems import ProblemError
+
+blueprint = Blueprint("classify", __name__)
+
+
+@blueprint.get("/")
+def form() -> str:
+    """The empty form."""
+    return render_template("classify.html", picture=None, problem=None, url="")
+
+
+@blueprint.post("/")
+def classify() -> Response:
+    """The form, and above it the picture with its faces or what is wrong with it."""
+    url = request.form.get("url", "").strip()
+    file = request.files.get("image")
+    try:
+        if file is not None and file.filename:
+            found = picture_in(*uploaded(file))
+        elif url:
+            found = picture_at(url)
+        else:
+            raise ProblemError(400, "no_picture", "Give the address of a picture, or choose a file.")
+    except ProblemError as problem:
+        page = render_template("classify.html", picture=None, problem=problem, url=url)
+        return make_response(page, problem.status, problem.headers())
+    return make_response(render_template("classify.html", picture=show(*found), problem=None, url=url))

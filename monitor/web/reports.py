@@ -1,0 +1,139 @@
+"""Reports and comparisons for the pages: the only place here that knows how they are made."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING, Any
+
+from db.catalogue import known_ads, session_ids_with
+from db.errors import NoSuchSessionError
+from db.queries import require_session
+from db.rollups import Scope
+from monitor.film_strips import film_strips
+from monitor.reports.comparison import MEASURES, compare_ads
+from monitor.reports.export import report_bytes
+from monitor.reports.report import make_report
+from monitor.reports.report_data import load_report_data
+from monitor.web.problems import ProblemError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from sqlalchemy.engine import Engine
+
+    from monitor.reports.report_data import ReportData
+
+MOST_COMPARED = 8
+"""Ads at once; every pair of them is tested, and the more tests, the less each can say."""
+
+DOWNLOADS = {
+    "json": "application/json",
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+    "pdf": "application/pdf",
+}
+"""Formats of a report that can be downloaded, and what they are called on the web."""
+
+HEADER = '<header class="top">'
+"""How the visible part of a report begins; before it is only the link that skips to its content."""
+
+_POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">\n?')
+
+
+def session_report_document(engine: Engine, session_id: int, min_viewers: int) -> dict[str, Any]:
+    """The report of one session.
+
+    Raises:
+        ProblemError: There is no such session.
+    """
+    return _report(engine, session_id, min_viewers)[0]
+
+
+def report_page(document: dict[str, Any], bar: str, folders: Iterable[Path] = ()) -> tuple[str, str]:
+    """A report as one page, with a bar above it.
+
+    Args:
+        document: From `session_report_document`.
+        bar: HTML without styles or scripts of its own, but for sheets of this server.
+        folders: Where the ads' files may be, for pictures of them.
+
+    Returns:
+        The page, and the policy for its content, to be sent as a header: the page's own, which names its styles and its
+        script by their checksums, opened for style sheets and pictures of this server.
+    """
+    from monitor.reports.html import render_html  # noqa: PLC0415 - slow to import
+
+    page = render_html(document, film_strips(document, folders))
+    found = _POLICY.search(page)
+    if found is None:
+        raise ValueError("The report's page has no policy for its content: expected one in its head.")
+    policy = html.unescape(found[1]).replace("style-src ", "style-src 'self' ").replace("img-src ", "img-src 'self' ")
+    page = page.replace(found[0], "", 1).replace(HEADER, bar + HEADER, 1)
+    return page, f"{policy}; frame-ancestors 'none'"
+
+
+def report_file(
+    engine: Engine,
+    session_id: int,
+    format: str,  # noqa: A002 - its name elsewhere
+    min_viewers: int,
+    folders: Iterable[Path] = (),
+) -> bytes:
+    """The report of a session in one of the formats of `DOWNLOADS`; `folders` as for `report_page`.
+
+    Raises:
+        ProblemError: There is no such session, or this machine cannot make the format.
+    """
+    from monitor.reports.pdf import PdfUnavailableError  # noqa: PLC0415 - slow to import
+
+    document, data = _report(engine, session_id, min_viewers)
+    films = film_strips(document, folders) if format == "pdf" else None
+    try:
+        return report_bytes(document, format, data=data, films=films)
+    except PdfUnavailableError as error:
+        raise ProblemError(503, "format_unavailable", str(error)) from error
+
+
+def _report(engine: Engine, session_id: int, min_viewers: int) -> tuple[dict[str, Any], ReportData]:
+    try:
+        require_session(engine, session_id)
+    except NoSuchSessionError as error:
+        raise ProblemError(404, "no_session", str(error)) from error
+    return make_report(engine, Scope(session_ids=(session_id,)), min_viewers=min_viewers)
+
+
+def comparison_document(engine: Engine, ads: list[str], measure: str, min_viewers: int) -> dict[str, Any]:
+    """Ads compared pair by pair, over all sessions that showed any of them.
+
+    Args:
+        engine: From `open_database`.
+        ads: Their ids, in the order in which they are compared.
+        measure: One of `MEASURES`.
+        min_viewers: Comparisons with fewer viewers of either ad are withheld.
+
+    Returns:
+        `{"ads", "measure", "comparisons"}`, the latter as `Comparison.document` gives them.
+
+    Raises:
+        ProblemError: Fewer than two ads are named, there is no such ad, or the measure is unknown.
+    """
+    if len(ads) < 2:
+        raise ProblemError(
+            400, "not_comparable", f"Name two or more different ads; received {', '.join(ads) or 'none'}."
+        )
+    if len(ads) > MOST_COMPARED:
+        raise ProblemError(400, "not_comparable", f"Name at most {MOST_COMPARED} ads; received {len(ads)}.")
+    if measure not in MEASURES:
+        raise ProblemError(
+            400, "not_comparable", f"Invalid measure: expected one of {', '.join(MEASURES)}, received {measure!r}."
+        )
+    shown = {ad.ad_id for ad in known_ads(engine)}
+    if unknown := [ad for ad in ads if ad not in shown]:
+        raise ProblemError(
+            404, "no_ad", f"No play of {', '.join(unknown)} is in this database; the page Compare lists all ads."
+        )
+    scope = Scope(session_ids=tuple(session_ids_with(engine, ads)))
+    found = compare_ads(load_report_data(engine, scope, seconds=False), ads, measure=measure, min_viewers=min_viewers)
+    return {"ads": ads, "measure": measure, "comparisons": [comparison.document() for comparison in found]}

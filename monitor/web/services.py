@@ -1,0 +1,102 @@
+"""What the pages work with: the database, the classifier's thread, and who listens to a running session."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, cast
+
+from flask import current_app
+
+from db.engine import open_database
+from db.errors import DatabaseError
+from monitor.database_place import sqlite_file
+from monitor.web.problems import ProblemError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+    from monitor.web.classifying import PictureWorker
+    from monitor.web.settings import WebSettings
+
+EXTENSION = "ad-monitor"
+"""Where the services of an application are kept."""
+
+
+class Services:
+    """What the pages of one application share.
+
+    Args:
+        settings: How the page is served.
+        worker: Looks at pictures; closed with the services.
+
+    Attributes:
+        settings: As given.
+        worker: As given.
+        stopping: Set when the server is to end; whoever sends events ends then.
+    """
+
+    def __init__(self, settings: WebSettings, worker: PictureWorker) -> None:
+        self.settings = settings
+        self.worker = worker
+        self.stopping = threading.Event()
+        self._guard = threading.Lock()
+        self._engine: Engine | None = None
+        self._listeners = 0
+
+    def database(self) -> Engine:
+        """The database, read-only; opened when it is first asked for and there.
+
+        Raises:
+            ProblemError: There is none yet, or it cannot be read.
+        """
+        with self._guard:
+            if self._engine is None:
+                path = sqlite_file(self.settings.database)
+                if path is not None and not path.exists():
+                    raise ProblemError(
+                        503,
+                        "no_database",
+                        f"There is no database {path} yet. `ad-monitor run` or `ad-monitor replay` makes one; if yours "
+                        "is elsewhere, start the page with --db.",
+                    )
+                try:
+                    self._engine = open_database(self.settings.database, read_only=True)
+                except DatabaseError as error:
+                    raise ProblemError(503, "no_database", str(error)) from error
+            return self._engine
+
+    def close(self) -> None:
+        """End what runs and free what is held; harmless when repeated."""
+        self.stopping.set()
+        self.worker.close()
+        with self._guard:
+            if self._engine is not None:
+                self._engine.dispose()
+                self._engine = None
+
+    def take_place(self) -> None:
+        """Take a place for a live page, to be given back by `leave_place`.
+
+        Raises:
+            ProblemError: All are taken.
+        """
+        with self._guard:
+            if self._listeners >= self.settings.listeners:
+                raise ProblemError(
+                    503,
+                    "too_many_listeners",
+                    f"{self._listeners} live pages are open already, which is as many as this server feeds. Close one, "
+                    "then try again.",
+                    retry_after_s=10,
+                )
+            self._listeners += 1
+
+    def leave_place(self) -> None:
+        """Give a place back."""
+        with self._guard:
+            self._listeners -= 1
+
+
+def services() -> Services:
+    """The services of the application that answers the present request."""
+    return cast("Services", current_app.extensions[EXTENSION])

@@ -1,0 +1,97 @@
+// Keeps the page of a running session up to date from the server's events.
+"use strict";
+(() => {
+  const WIDTH = 300, HEIGHT = 100, QUIET_S = 120, SVG = "http://www.w3.org/2000/svg";
+  const root = document.getElementById("live");
+  const byId = (id) => document.getElementById(id);
+  const lookBack = Number(root.dataset.window);
+  const UNKNOWN = "–";
+
+  const put = (id, text) => {
+    const place = byId(id);
+    if (place.textContent !== String(text)) place.textContent = text;
+  };
+  const percent = (share) => (share === null ? UNKNOWN : `${Math.round(100 * share)}%`);
+  const signed = (value) => {
+    if (value === null) return UNKNOWN;
+    const text = Math.abs(value).toFixed(2);
+    return Number(text) === 0 ? text : (value < 0 ? "−" : "+") + text;
+  };
+  const duration = (seconds) => (seconds < 3600 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 360) / 10} h`);
+
+  const drawCurve = (curve) => {
+    const stretches = [];
+    let before = null;
+    for (const second of curve) {
+      if (second.valence === null) continue;
+      if (before === null || before - second.age_s > 1) stretches.push([]);
+      const x = (WIDTH * (lookBack - second.age_s + 1)) / lookBack;
+      stretches.at(-1).push(`${x.toFixed(1)},${((HEIGHT * (1 - second.valence)) / 2).toFixed(1)}`);
+      before = second.age_s;
+    }
+    const svg = byId("curve");
+    for (const line of [...svg.querySelectorAll("polyline")]) line.remove();
+    for (const points of stretches) {
+      const line = document.createElementNS(SVG, "polyline");
+      line.setAttribute("points", points.join(" "));
+      svg.append(line);
+    }
+  };
+
+  const draw = (live) => {
+    put("viewers", live.viewers);
+    put("viewers-note", `${live.recent_viewers} in the last ${lookBack} s`);
+    put("attention", live.attentive === null ? UNKNOWN : percent(live.viewers ? live.attentive / live.viewers : 0));
+    put("attention-note", live.attentive === null ? "too few viewers to show" : `${live.attentive} of ${live.viewers}`);
+    put("valence", signed(live.valence));
+    put("read", live.emotion_viewers);
+    put("ad", live.ad ? live.ad.name : "No ad");
+    put("ad-time", live.ad ? `${Math.round(live.ad.position_s)} of ${Math.round(live.ad.duration_s)} s` : "");
+    byId("ad-progress").value = live.ad ? live.ad.position_s / live.ad.duration_s : 0;
+    byId("mood-note").hidden = live.mood !== null;
+    for (const row of document.querySelectorAll("#mood li")) {
+      const share = live.mood ? live.mood[row.dataset.emotion] : null;
+      row.querySelector("rect").setAttribute("width", `${100 * (share ?? 0)}%`);
+      row.querySelector(".n").textContent = percent(share);
+    }
+    drawCurve(live.curve);
+    const causes = live.gaps.map((gap) => gap.cause.replaceAll("_", " ") + (gap.detail ? ` (${gap.detail})` : ""));
+    put("gap-causes", causes.join(", "));
+    byId("gaps").hidden = causes.length === 0;
+    byId("silence").hidden = live.silent_s <= QUIET_S || !live.running;
+    put("silent", duration(live.silent_s));
+  };
+
+  const say = (text) => put("status", text);
+  const connected = (yes) => byId("state").classList.toggle("on", yes);
+  const events = new EventSource(root.dataset.events);
+  events.addEventListener("open", () => { connected(true); say(""); });
+  events.addEventListener("message", (event) => {
+    const live = JSON.parse(event.data);
+    draw(live);
+    if (!live.running) {
+      events.close();
+      connected(false);
+      put("state", "This session is over");
+    }
+  });
+  events.addEventListener("error", async () => {
+    connected(false);
+    if (events.readyState !== EventSource.CLOSED) {
+      say("The connection was lost; trying again…");
+      return;
+    }
+    // Refused: the reason is in the answer, which the browser does not hand out for events.
+    const answer = await fetch(root.dataset.events, { headers: { Accept: "application/problem+json" } }).catch(() => null);
+    if (answer === null) {
+      say("The server cannot be reached. Reload the page when it runs again.");
+    } else if (answer.status === 204) {
+      put("state", "This session is over");
+    } else if (answer.ok) {
+      location.reload();
+    } else {
+      say((await answer.json()).detail);
+    }
+  });
+  window.addEventListener("pagehide", () => events.close());
+})();

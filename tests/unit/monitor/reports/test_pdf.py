@@ -1,0 +1,104 @@
+"""The report as a PDF: pages of A4 with text in them, the same every time, and a clear word where it cannot be made."""
+
+from __future__ import annotations
+
+import builtins
+import re
+import sys
+import time
+
+import pytest
+
+from monitor.reports import pdf
+from monitor.reports.session_report import build_report
+
+
+@pytest.fixture
+def document(maker):
+    made = maker(length=60.0, site='Shop "12"')
+    for number in range(5):
+        play = made.play(made.ad(f"ad-{number}", 4.0, brand=(1.0,)), number * 6.0, 4.0)
+        for viewer in range(1, 4):
+            for step in range(16):
+                p = (0.0, 0.0, 0.0, step / 20, 0.1, 0.0, 0.9 - step / 20)
+                made.reading(play, viewer, number * 6.0 + step / 4, step / 4, p)
+    return build_report(made.data())
+
+
+@pytest.fixture
+def weasyprint():
+    try:
+        return pdf._weasyprint()
+    except pdf.PdfUnavailableError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("weasyprint")
+def test_five_ads_are_made_in_time_and_the_same_every_time(document):
+    began = time.perf_counter()
+    made = pdf.render_pdf(document)
+    assert time.perf_counter() - began < 20
+    assert made == pdf.render_pdf(document)
+    assert made.startswith(b"%PDF-")
+    assert len(made) < 1_000_000
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("weasyprint")
+def test_pages_are_a4_and_each_ad_has_its_own(document):
+    pages = pdf._laid_out(document, None).pages
+    assert {(round(page.width * 25.4 / 96), round(page.height * 25.4 / 96)) for page in pages} == {(210, 297)}
+    # The summary, the ads, quality and method.
+    assert 1 + 5 + 1 <= len(pages) <= 1 + 5 + 3
+    anchors = [set(page.anchors) for page in pages]
+    firsts = [next(n for n, found in enumerate(anchors) if f"ad-{number}" in found) for number in range(1, 6)]
+    assert firsts == sorted(set(firsts))
+
+
+@pytest.mark.slow
+def test_nothing_is_fetched(document, weasyprint, monkeypatch):
+    asked = []
+    fetch = weasyprint.urls.URLFetcher.fetch
+
+    def watched(self, url, headers=None):
+        asked.append(url)
+        return fetch(self, url, headers)
+
+    monkeypatch.setattr(weasyprint.urls.URLFetcher, "fetch", watched)
+    document["session"]["source"] = "<img src=http://example.org/x.png>"
+    pdf.render_pdf(document)
+    assert all(url.startswith("data:") for url in asked)
+
+
+@pytest.mark.parametrize(
+    "error", [ImportError("No module named 'weasyprint'"), OSError("cannot load library 'libpango'")]
+)
+def test_without_the_libraries_it_says_what_to_install(document, monkeypatch, error):
+    real = builtins.__import__
+
+    def missing(name, *arguments, **named):
+        if name == "weasyprint":
+            raise error
+        return real(name, *arguments, **named)
+
+    monkeypatch.delitem(sys.modules, "weasyprint", raising=False)
+    monkeypatch.setattr(builtins, "__import__", missing)
+    with pytest.raises(
+        pdf.PdfUnavailableError, match=r"apt install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
+    ):
+        pdf.render_pdf(document)
+
+
+@pytest.mark.parametrize("name", ['a"b', "a\\", "a\nb", "} body { color: red", "</style>"])
+def test_the_name_at_the_head_of_a_page_is_only_a_name(name):
+    lines = pdf._running_lines(name)
+    text = re.search(r'content: "((?:[^"\\\n]|\\.)*)"', lines)[1]
+    assert re.sub(r"\\(.)", r"\1", text) == name.replace("\n", " ")
+
+
+def test_making_pdfs_does_not_let_damaged_pictures_in():
+    from PIL import ImageFile
+
+    pdf._weasyprint()
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is False
