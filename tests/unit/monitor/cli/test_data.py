@@ -16,7 +16,7 @@ from db.schema import Base
 from db.spool import SpoolPlace
 from db.writer import SessionWriter
 from monitor.cli.main import cli
-from tests.unit.db.conftest import Make
+from tests.unit.db.making import Make
 
 
 @pytest.fixture
