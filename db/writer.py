@@ -32,7 +32,7 @@ from db.errors import DatabaseWriteError, WriterClosedError
 from db.faults import describe
 from db.records import Record, SessionEnded
 from db.retention import purge_some
-from db.rollups import store_roll_ups
+from db.rollups import PLAYS_IN_PASSING, store_roll_ups
 from db.sink import SessionSink
 
 if TYPE_CHECKING:
@@ -63,6 +63,9 @@ START_PATIENCE_S = 2.0
 
 ROLL_UP_INTERVAL_S = 5.0
 """How often plays are rolled up; a few at a time, so that records do not wait for it."""
+
+ROLL_UP_PAUSE_S = 1.0
+"""The same while there are more of them to catch up with."""
 
 LATE_READINGS = timedelta(seconds=3)
 """So long after its end a play may still get readings, because a frame takes a while from the camera to here."""
@@ -146,7 +149,7 @@ class SessionWriter:
         self._error: DatabaseWriteError | None = None
         self._died = False
         self._roll_up = roll_up
-        self._rolled_up_at = 0.0
+        self._roll_up_at = 0.0
         self._keep = keep
         self._purge_at = time.monotonic() + PURGE_AFTER_S
 
@@ -369,25 +372,26 @@ class SessionWriter:
 
     def _roll_up_some(self) -> None:
         """Roll up a few plays, now and then."""
-        now = time.monotonic()
-        if self._roll_up is None or now - self._rolled_up_at < ROLL_UP_INTERVAL_S:
+        if self._roll_up is None or time.monotonic() < self._roll_up_at:
             return
-        self._rolled_up_at = now
-        self._rolled_up(ended_before=self._sink.last_moment - LATE_READINGS, once=True)
+        more = self._rolled_up(ended_before=self._sink.last_moment - LATE_READINGS, once=True)
+        self._roll_up_at = time.monotonic() + (ROLL_UP_PAUSE_S if more else ROLL_UP_INTERVAL_S)
 
-    def _rolled_up(self, **which: Any) -> None:
+    def _rolled_up(self, **which: Any) -> bool:
+        """Roll plays up; whether there may be more of them."""
         if self._roll_up is None:
-            return
+            return False
         try:
-            store_roll_ups(self._engine, self._roll_up, **which)
+            return store_roll_ups(self._engine, self._roll_up, **which) == PLAYS_IN_PASSING
         except Exception as error:
             if self._sink.note_failure(error):
                 text = "Plays could not be rolled up (%s); reports are slower until it works."
                 self._sink.log("roll-up", text, describe(error))
-                return
+                return False
             # A mistake of the program; the records do not depend on it.
             self._roll_up = None
             logger.exception("Plays cannot be rolled up; reports on session %d are slower.", self.session_id)
+            return False
 
     def _purge_some(self) -> None:
         """Delete a part of what is too old, once a day, until nothing is."""

@@ -101,7 +101,7 @@ def test_killed_at_any_moment(path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 def test_killed_a_hundred_times(path):
     check_kills(path, 100, 2)
 
