@@ -24,6 +24,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -76,14 +77,16 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class SafeText(TypeDecorator[str]):
-    """A text in UTF-8; what a file name has that is no Unicode becomes an escape, rather than an error."""
+    """A text in UTF-8; what no database can hold (half a surrogate pair of a file name, a zero) becomes an escape."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Escape what UTF-8 cannot hold."""
-        return None if value is None else value.encode("utf-8", "backslashreplace").decode("utf-8")
+        """Escape what UTF-8, or a column of PostgreSQL, cannot hold."""
+        if value is None:
+            return None
+        return value.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
 
 
 class Base(DeclarativeBase):
@@ -144,6 +147,7 @@ class Session(Base):
     dropped: Mapped[int | None] = mapped_column(BigInteger)
     fps: Mapped[float | None]
     lost: Mapped[int | None]
+    last_record: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
 
 
 class Ad(Base):

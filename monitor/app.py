@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from ads.errors import AdsError
@@ -16,15 +16,15 @@ from ads.player import AdPlayer
 from ads.playlist import load_playlist
 from ads.sample import sample_playlist
 from ads.watch import PlaylistWatcher
-from db.engine import open_database
 from db.errors import DatabaseError
 from db.records import ModelRecord, SessionEnded, SessionRecord
-from db.writer import SessionWriter, close_interrupted_sessions
+from db.recovery import open_to_record
+from db.writer import SessionWriter
 from detector.model_card import find_model, read_card, require_emotions
 from detector.video_source import SourceSpec, cameras
 from monitor.camera_choice import list_cameras, save_choice, saved_choice
-from monitor.config import ReplaySettings
-from monitor.database_place import sqlite_file
+from monitor.config import ReplaySettings, RunSettings
+from monitor.database_place import spool_folder, sqlite_file
 from monitor.errors import SessionFailedError, SetupError
 from monitor.pipeline.clock import SessionClock
 from monitor.pipeline.feedback import Feedback, recent_starts, remembering_policy
@@ -42,11 +42,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from PyQt5.QtGui import QScreen
-    from sqlalchemy import Engine
 
     from ads.player import SoundOutput
     from ads.playlist import Playlist
-    from monitor.config import RecordingSettings, RunSettings
+    from db.recovery import Opened
+    from monitor.config import RecordingSettings
     from monitor.pipeline.messages import Message
     from monitor.ui.bridge import LiveBridge
     from monitor.ui.notice_screen import NoticeScreen
@@ -87,32 +87,41 @@ def model_record(model: Path) -> ModelRecord:
     return ModelRecord(card.name, card.sha256, card.model_dump(mode="json"))
 
 
-def ready_database(url: str) -> Engine:
-    """Open the database, migrate it, and close sessions that a crash left open.
+def ready_database(settings: RecordingSettings) -> Opened:
+    """Open the database, migrate it, and finish what a crash left; a kiosk goes on also where it cannot be used now.
 
     Raises:
         DatabaseError: It cannot be used.
     """
-    engine = open_database(url)
-    close_interrupted_sessions(engine)
-    return engine
+    if isinstance(settings, RunSettings):
+        return open_to_record(settings.database, spool_folder(settings.database, settings.spool))
+    return open_to_record(settings.database, spool=False)
 
 
 def begin_session(
-    engine: Engine, settings: RecordingSettings, *, source: str, model: Path, clock: SessionClock, playlist: Playlist
+    database: Opened, settings: RecordingSettings, *, source: str, model: Path, clock: SessionClock, playlist: Playlist
 ) -> SessionWriter:
-    """Write the start of a session, with the ads that had to be left out, and start its writer."""
+    """Write the start of a session, with what had to be left out or set aside, and start its writer."""
     skipped = [{"ad_id": ad.ad_id, "file": ad.path.name, "reason": ad.reason} for ad in playlist.skipped]
+    aside = {} if database.set_aside is None else {"damaged_database": database.set_aside.name}
+    days = settings.retention_days if isinstance(settings, RunSettings) else 0
     record = SessionRecord(
         kind="replay" if isinstance(settings, ReplaySettings) else "run",
         site=settings.site,
         source=source,
         started_at=clock.utc,
         program_version=VERSION,
-        settings=settings.logged() | {"skipped_ads": skipped},
+        settings=settings.logged() | {"skipped_ads": skipped} | aside,
         model=model_record(model),
     )
-    return SessionWriter(engine, record, roll_up=roll_up)
+    return SessionWriter(
+        database.engine,
+        record,
+        roll_up=roll_up,
+        spool=database.place,
+        prepare=database.prepare,
+        keep=timedelta(days=days) if days else None,
+    )
 
 
 class Kiosk:
@@ -125,7 +134,7 @@ class Kiosk:
 
     Attributes:
         player: Asked for pictures by whoever shows them; available after `start`.
-        session_id: Available after `start`.
+        session_id: Available after `start`; 0 until the database can be reached.
 
     Raises:
         SetupError: The source or the model cannot be used.
@@ -142,7 +151,8 @@ class Kiosk:
         self._publish = publish
         self._sound = sound
         self._playlist = load_ads(settings.playlist)
-        self._engine = ready_database(settings.database)
+        self._database = ready_database(settings)
+        self._engine = self._database.engine
         self._source = settings.source or (str(found[0]) if (found := cameras()) else "demo")
         self._log = PlaybackLog()
         self._lock = threading.Lock()
@@ -162,7 +172,6 @@ class Kiosk:
         self._model = find_model(settings.model)
         self._sensor = self._new_sensor()
         self.player: AdPlayer
-        self.session_id = 0
 
     def _new_sensor(self) -> SupervisedSensor:
         settings = self._settings
@@ -177,6 +186,21 @@ class Kiosk:
             self._on_message,
             self._on_died,
         )
+
+    @property
+    def session_id(self) -> int:
+        """Row id of the session; another one after a damaged database was replaced."""
+        return 0 if self._writer is None else self._writer.session_id
+
+    @property
+    def database_problem(self) -> str | None:
+        """What is wrong with the recording, in one sentence; `None` while all is well."""
+        writer = self._writer
+        if writer is None or (writer.error is None and not writer.lost):
+            return None
+        lost = f"{writer.lost} records are lost." if writer.lost else ""
+        waits = f"{writer.waiting} records wait: {writer.error}" if writer.error is not None else ""
+        return " ".join(part for part in (lost, waits) if part)
 
     @property
     def ended(self) -> str | None:
@@ -274,7 +298,7 @@ class Kiosk:
         settings = self._settings
         clock = self._clock = SessionClock.now()
         writer = begin_session(
-            self._engine,
+            self._database,
             settings,
             source=SourceSpec.parse(self._source).stored,
             model=self._model,
@@ -282,7 +306,6 @@ class Kiosk:
             playlist=self._playlist,
         )
         recorder = Recorder(writer, self._log, clock, settings.readings_per_second)
-        self.session_id = writer.session_id
         self._writer = writer
         policy = remembering_policy(settings.policy, settings.guard_rails, self._engine, settings.site, clock.utc)
         feedback = self._feedback = Feedback(policy, self._log, writer, recorder)
@@ -363,7 +386,7 @@ class Kiosk:
         finally:
             self._engine.dispose()
         if troubles:
-            raise SessionFailedError(f"Session {self.session_id}: {'; '.join(troubles)}.", self.session_id)
+            raise SessionFailedError(f"Session {self.session_id}: {'; '.join(troubles)}.", self.session_id or None)
 
     def _on_message(self, message: Message) -> None:
         with self._lock:
@@ -582,6 +605,7 @@ def _session_facts(kiosk: Kiosk, settings: RunSettings) -> SessionFacts:
         version=VERSION,
         began_ns=kiosk.began_ns,
         playlist_problem=lambda: kiosk.playlist_problem,
+        database_problem=lambda: kiosk.database_problem,
         left_out=lambda: [(ad.ad_id, ad.reason) for ad in kiosk.playlist.skipped],
     )
 

@@ -13,6 +13,7 @@ import click
 
 from monitor.cli.ads import playlist
 from monitor.cli.compare import compare
+from monitor.cli.data import backup, purge, stored
 from monitor.cli.effect import lift, proof, simulate
 from monitor.cli.errors import is_callers_mistake, is_known, one_sentence
 from monitor.cli.offline import evaluate, models, train
@@ -51,6 +52,9 @@ for _command in (
     simulate,
     lift,
     proof,
+    backup,
+    purge,
+    stored,
     serve,
 ):
     cli.add_command(_command)

@@ -26,6 +26,7 @@ from monitor.cli.options import (
     min_viewers_option,
     moment,
     print_json,
+    recording_options,
     session_options,
     since_option,
     site_option,
@@ -50,6 +51,7 @@ logger = logging.getLogger(__name__)
     help="Ask which camera to use, or never ask. [default: ask once, when there are several]",
 )
 @session_options
+@recording_options
 @click.option("--fullscreen", is_flag=True, help="Begin in full screen.")
 @click.option(
     "--screen", type=click.IntRange(1), metavar="N", help="On which screen, from 1 on; a number too high lists them."

@@ -116,6 +116,7 @@ class SessionFacts:
         version: Of the program.
         began_ns: Start of the session, monotonic clock.
         playlist_problem: Asked for the sentence why a changed playlist was refused; `None` while it was not.
+        database_problem: Asked for the sentence what is wrong with the recording; `None` while all is well.
         left_out: Asked for the ads of the playlist that cannot be played: their ids and why.
     """
 
@@ -127,6 +128,7 @@ class SessionFacts:
     version: str
     began_ns: int
     playlist_problem: Callable[[], str | None] = lambda: None
+    database_problem: Callable[[], str | None] = lambda: None
     left_out: Callable[[], Sequence[tuple[str, str]]] = lambda: ()
 
 
@@ -291,6 +293,9 @@ def _system(texts: Mapping[str, str], session: SessionFacts | None, saver: Metho
         Row(texts["panel_source"], session.source),
         Row(texts["panel_database"], without_password(session.database)),
     ]
+    problem = session.database_problem()
+    if problem:
+        rows.append(Row("", problem, "warning"))
     if session.database_folder is not None:
         free_gb = _free_gb(session.database_folder)
         if free_gb is None:

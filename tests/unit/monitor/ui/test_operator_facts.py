@@ -176,6 +176,12 @@ def test_a_playlist_that_was_refused(player, session):
     assert row.tone == "warning"
 
 
+def test_records_that_wait(player, session):
+    told = replace(session, database_problem=lambda: "7 records wait: the disk is full.")
+    _, row = rows(player, session=told)["System"]["Database"]
+    assert (row.text, row.tone) == ("7 records wait: the disk is full.", "warning")
+
+
 def test_the_system(player, session, tmp_path):
     found = rows(player, session=session, now_ns=25 * HOUR_NS)
     assert words(found, "System", "Session") == ["12 at Shop 12"]
