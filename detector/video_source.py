@@ -6,8 +6,12 @@ stamps it with its own presentation time, so that nothing measured on it depends
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import re
+import struct
+import sys
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -31,12 +35,24 @@ DEMO_VIDEO = Path(__file__).parent / "demo" / "viewer.mp4"
 
 STREAM_OPEN_TIMEOUT_MS = 6000
 STREAM_READ_TIMEOUT_MS = 2500
-"""A stream that stalls is noticed within three seconds."""
+"""A stream that stalls is given up, and opened anew, after this time."""
+
+ALMOST = 0.9
+"""Share of a timeout after which a failure is put down to it."""
 
 CUT_OFF_TOLERANCE_S = 1.0
 """A recording may end this much before the length in its header: containers round, sound may outlast the picture."""
 
 DEFAULT_FRAME_RATE = 30.0
+
+DEVICES = Path("/dev")
+STABLE_NAMES = (DEVICES / "v4l" / "by-id", DEVICES / "v4l" / "by-path")
+"""Where Linux keeps names of cameras that stay when their indices change: by maker and serial number, and by socket."""
+
+_REQUEST_BUFFERS = 0xC0145608
+"""VIDIOC_REQBUFS of Linux's videodev2.h: asks for the right to stream, which only one program can have."""
+_BUFFERS = struct.Struct("<IIIIB3x")
+_VIDEO_CAPTURE, _MEMORY_MAPPED = 1, 1
 
 SourceKind = Literal["camera", "file", "stream", "demo"]
 
@@ -47,7 +63,8 @@ class SourceSpec:
 
     Attributes:
         kind: Camera, file, stream or the demo viewer.
-        target: Index of the camera, path of the file, or address of the stream; empty for the demo viewer.
+        target: Index of the camera or path of its device, path of the file, or address of the stream; empty for the demo
+            viewer.
     """
 
     kind: SourceKind
@@ -58,12 +75,13 @@ class SourceSpec:
         """Read what a person typed.
 
         Args:
-            text: A camera's index, `demo`, an address (http, https, rtsp, rtmp, udp, tcp), or a file's path.
+            text: A camera's index or device (`/dev/video2`, `/dev/v4l/by-id/...`), `demo`, an address (http, https, rtsp,
+                rtmp, udp, tcp), or a file's path.
 
         Raises:
             SourceOpenError: It is none of these.
         """
-        if text.isdecimal():
+        if text.isdecimal() or text.startswith(("/dev/video", "/dev/v4l/")):
             return cls("camera", text)
         if text == "demo":
             return cls("demo")
@@ -73,7 +91,7 @@ class SourceSpec:
         if scheme[1].lower() in {"http", "https", "rtsp", "rtsps", "rtmp", "udp", "tcp"}:
             return cls("stream", text)
         raise SourceOpenError(
-            f"Unknown kind of source {text!r}: expected a camera index, a video file, "
+            f"Unknown kind of source {text!r}: expected a camera index or device, a video file, "
             "an http or rtsp address, or 'demo'."
         )
 
@@ -313,8 +331,10 @@ class LiveCapture(VideoSource):
     def __init__(self, spec: SourceSpec, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self._spec = spec
         self._clock = clock
+        began_s = time.monotonic()
         if spec.kind == "camera":
-            self._capture = _quiet_capture(int(spec.target), cv2.CAP_ANY)
+            # Looked up at every opening: a camera that was plugged in again may have got another index.
+            self._capture = _quiet_capture(camera_index(spec.target), cv2.CAP_ANY)
             # One buffered frame: the newest is wanted, not the oldest.
             self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         else:
@@ -325,7 +345,7 @@ class LiveCapture(VideoSource):
         self._newest_ns = 0
         if not _shows_video(self._capture) or not self._capture.grab():
             self._capture.release()
-            raise SourceOpenError(_why_not(spec))
+            raise _why_not(spec, time.monotonic() - began_s)
         self.frame_rate = _stated_rate(self._capture)
 
     def read(self) -> Frame | None:
@@ -334,11 +354,18 @@ class LiveCapture(VideoSource):
         Raises:
             SourceLostError: No picture came: unplugged, stalled, or the stream ended.
         """
+        began_s = time.monotonic()
         grabbed = self._capture.grab()
         # Stamped before decoding, which takes its own time.
         captured_ns = max(self._clock(), self._newest_ns + 1)
         read, image = self._capture.retrieve() if grabbed else (False, None)
         if not read or image is None:
+            if self._spec.kind == "stream" and _timed_out(began_s, STREAM_READ_TIMEOUT_MS):
+                raise SourceLostError(
+                    f"The {self._spec} stalls: expected data all the time, received none for "
+                    f"{STREAM_READ_TIMEOUT_MS / 1000:.1f} s.",
+                    "stream_stalled",
+                )
             raise SourceLostError(f"The {self._spec} gives no more pictures: expected a running source.")
         self._newest_ns = captured_ns
         frame = Frame(np.asarray(image, dtype=np.uint8), captured_ns, self._sequence)
@@ -350,24 +377,81 @@ class LiveCapture(VideoSource):
         self._capture.release()
 
 
-def _why_not(spec: SourceSpec) -> str:
+def _timed_out(began_s: float, limit_ms: float) -> bool:
+    return time.monotonic() - began_s >= ALMOST * limit_ms / 1000
+
+
+def _why_not(spec: SourceSpec, spent_s: float) -> SourceOpenError:
+    """Why a source cannot be opened, after so many seconds of trying."""
     if spec.kind == "stream":
-        return (
+        return SourceOpenError(
             f"The stream {spec.shown} cannot be opened: expected a server that answers within "
-            f"{STREAM_OPEN_TIMEOUT_MS / 1000:.0f} s with a video; check the address and that the server runs."
+            f"{STREAM_OPEN_TIMEOUT_MS / 1000:.0f} s with a video; check the address and that the server runs.",
+            "stream_stalled" if spent_s >= ALMOST * STREAM_OPEN_TIMEOUT_MS / 1000 else "camera_lost",
+        )
+    if _in_use(DEVICES / f"video{camera_index(spec.target)}"):
+        return SourceOpenError(
+            f"Camera {spec.target} is in use by another program: expected it to be free; close that program.",
+            "camera_busy",
         )
     found = cameras()
     have = f"cameras found: {', '.join(map(str, found))}" if found else "no camera was found on this machine"
-    return (
+    return SourceOpenError(
         f"Camera {spec.target} cannot be opened ({have}): plug it in, close programs that use it, choose another "
         "with --source, or try the built-in viewer with --source demo."
     )
 
 
+def _in_use(device: Path) -> bool:
+    """Whether another program has a camera's pictures; false where that cannot be told."""
+    if not sys.platform.startswith("linux"):
+        return False
+    import fcntl  # noqa: PLC0415 (there is none elsewhere)
+
+    try:
+        number = os.open(device, os.O_RDWR | os.O_NONBLOCK)
+        try:
+            # Given back when the device is closed.
+            fcntl.ioctl(number, _REQUEST_BUFFERS, bytearray(_BUFFERS.pack(1, _VIDEO_CAPTURE, _MEMORY_MAPPED, 0, 0)))
+        finally:
+            os.close(number)
+    except OSError as error:
+        return error.errno == errno.EBUSY
+    return False
+
+
 def cameras() -> list[int]:
     """Indices of the cameras that the system lists (Linux: /dev/video*), without opening them."""
-    numbers = (re.fullmatch(r"video(\d+)", device.name) for device in Path("/dev").glob("video*"))
+    numbers = (re.fullmatch(r"video(\d+)", device.name) for device in DEVICES.glob("video*"))
     return sorted(int(number[1]) for number in numbers if number)
+
+
+def camera_index(target: str) -> int:
+    """The index that a camera has now.
+
+    Args:
+        target: Its index, or the path of its device; a stable name (`/dev/v4l/by-id/...`) is followed to where it leads.
+
+    Raises:
+        SourceOpenError: The name leads to no camera.
+    """
+    if target.isdecimal():
+        return int(target)
+    number = re.fullmatch(r"video(\d+)", Path(target).resolve().name)
+    if number is None:
+        known = ", ".join(str(link) for folder in STABLE_NAMES for link in sorted(folder.glob("*"))) or "none"
+        raise SourceOpenError(
+            f"Camera {target} is not there: expected the name of a camera that is plugged in (known: {known}); "
+            "plug it in or choose another with --source."
+        )
+    return int(number[1])
+
+
+def stable_names(index: int) -> list[str]:
+    """Paths of a camera that stay when its index changes, by its maker and number first; empty where there is none."""
+    device = DEVICES / f"video{index}"
+    links = (link for folder in STABLE_NAMES for link in sorted(folder.glob("*")))
+    return [str(link) for link in links if link.resolve() == device.resolve()]
 
 
 def open_source(spec: SourceSpec, *, lossless: bool = False) -> VideoSource:

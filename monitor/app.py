@@ -27,7 +27,7 @@ from monitor.config import ReplaySettings, sqlite_file
 from monitor.errors import SessionFailedError, SetupError
 from monitor.pipeline.clock import SessionClock
 from monitor.pipeline.feedback import Feedback, recent_starts, remembering_policy
-from monitor.pipeline.live import LiveView, SensorHealth
+from monitor.pipeline.live import UNMEASURED, LiveView, SensorHealth, fault_state
 from monitor.pipeline.messages import Ended, FrameRead, HealthReport, SourceLost
 from monitor.pipeline.recorder import Recorder
 from monitor.pipeline.sensor import SensorDied, SupervisedSensor
@@ -62,8 +62,6 @@ PREVIEW_WIDTH_PX = 480
 HEADLESS_TICK_S = 0.02
 HEADLESS_VIEWPORT = (320, 180)
 CHECK_MS = 200
-UNMEASURED = ("reconnecting", "restarting", "unavailable")
-"""States of the sensor in which nothing is measured."""
 
 
 def load_ads(playlist: Path | None) -> Playlist:
@@ -267,7 +265,8 @@ class Kiosk:
             recorder, health = self._recorder, self._view.health
         if recorder is not None and (not self._sensor.worked or health.state in UNMEASURED):
             # What happened before there was a session would otherwise go unrecorded.
-            recorder.gap("sensor_starting", health.detail or "the sensor is not ready yet", self._clock.ns)
+            cause = health.cause or "sensor_starting"
+            recorder.gap(cause, health.detail or "the sensor is not ready yet", self._clock.ns)
 
     def _begin(self) -> None:
         settings = self._settings
@@ -381,8 +380,11 @@ class Kiosk:
             self._show(LiveView(message.health, self._view.frame, self._view.preview))
         elif isinstance(message, SourceLost):
             if recorder is not None:
-                recorder.gap("camera_lost", message.detail, message.at_ns)
-            self._show(LiveView(SensorHealth("reconnecting", message.detail), None, None))
+                recorder.gap(message.cause, message.detail, message.at_ns, message.since_ns)
+            if message.cause != "format_changed":
+                health = SensorHealth(fault_state(message.cause), message.detail, cause=message.cause)
+                self._show(LiveView(health, None, None))
+            logger.warning("%s", message.detail)
         elif isinstance(message, Ended):
             self._ended = message
             self._show(LiveView(SensorHealth("ended"), self._view.frame, self._view.preview))
@@ -393,11 +395,11 @@ class Kiosk:
         with self._lock:
             recorder = self._recorder
         if recorder is not None:
-            recorder.gap("sensor_died", death.detail, death.at_ns)
+            recorder.gap(death.cause, death.detail, death.at_ns)
         elif not self._sensor.worked:
             self._early_deaths += 1
             self._last_death = death.detail
-        self._show(LiveView(SensorHealth("restarting", death.detail), None, None))
+        self._show(LiveView(SensorHealth("restarting", death.detail, cause=death.cause), None, None))
 
     def _show(self, view: LiveView) -> None:
         self._view = view

@@ -57,7 +57,7 @@ def test_a_reason_in_both_languages():
 
 def test_every_text_is_used_somewhere():
     code = "\n".join(path.read_text("utf-8") for path in FOLDER.parent.glob("*.py"))
-    families = ("emotion_", "state_", "withheld_", "help_", "key_", "panel_saver_", "picker_")
+    families = ("emotion_", "state_", "fault_", "withheld_", "help_", "key_", "panel_saver_", "picker_")
     unused = [key for key in ENGLISH if not re.search(rf"[\"']{key}[\"']", code) and not key.startswith(families)]
     assert unused == []
 
