@@ -15,12 +15,15 @@ import sys
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import av
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from detector.errors import SourceLostError, SourceOpenError
 from detector.types import Frame
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from av.container import InputContainer
+
 logger = logging.getLogger(__name__)
 
 DEMO_VIDEO = Path(__file__).parent / "demo" / "viewer.mp4"
@@ -36,6 +41,9 @@ DEMO_VIDEO = Path(__file__).parent / "demo" / "viewer.mp4"
 STREAM_OPEN_TIMEOUT_MS = 6000
 STREAM_READ_TIMEOUT_MS = 2500
 """A stream that stalls is given up, and opened anew, after this time."""
+
+STREAM_OPTIONS = {"rtsp_transport": "tcp", "fpsprobesize": "3"}
+"""For FFmpeg: no pictures with holes where packets are lost, and no second spent on finding out the rate."""
 
 ALMOST = 0.9
 """Share of a timeout after which a failure is put down to it."""
@@ -249,8 +257,6 @@ def _stated_length_s(path: Path) -> float | None:
 
     MP4 has both, and its count includes frames that were trimmed away without encoding anew; the length does not.
     """
-    import av  # noqa: PLC0415 (hardly ever needed here)
-
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
@@ -315,11 +321,11 @@ class PacedRecording(VideoSource):
         self._recording.close()
 
 
-class LiveCapture(VideoSource):
-    """A camera or a network stream: frames are stamped when they arrive.
+class CameraCapture(VideoSource):
+    """A camera: frames are stamped when they arrive.
 
     Args:
-        spec: Camera or stream.
+        spec: The camera.
         clock: Nanoseconds of the monotonic clock. Defaults to the system's.
 
     Raises:
@@ -331,41 +337,28 @@ class LiveCapture(VideoSource):
     def __init__(self, spec: SourceSpec, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self._spec = spec
         self._clock = clock
-        began_s = time.monotonic()
-        if spec.kind == "camera":
-            # Looked up at every opening: a camera that was plugged in again may have got another index.
-            self._capture = _quiet_capture(camera_index(spec.target), cv2.CAP_ANY)
-            # One buffered frame: the newest is wanted, not the oldest.
-            self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        else:
-            limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, STREAM_OPEN_TIMEOUT_MS]
-            limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, STREAM_READ_TIMEOUT_MS]
-            self._capture = _quiet_capture(spec.target, cv2.CAP_FFMPEG, limits)
+        # Looked up at every opening: a camera that was plugged in again may have got another index.
+        self._capture = _quiet_capture(camera_index(spec.target), cv2.CAP_ANY)
+        # One buffered frame: the newest is wanted, not the oldest.
+        self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         self._sequence = 0
         self._newest_ns = 0
         if not _shows_video(self._capture) or not self._capture.grab():
             self._capture.release()
-            raise _why_not(spec, time.monotonic() - began_s)
+            raise _why_no_camera(spec)
         self.frame_rate = _stated_rate(self._capture)
 
     def read(self) -> Frame | None:
         """The next frame.
 
         Raises:
-            SourceLostError: No picture came: unplugged, stalled, or the stream ended.
+            SourceLostError: No picture came, mostly because the camera was unplugged.
         """
-        began_s = time.monotonic()
         grabbed = self._capture.grab()
         # Stamped before decoding, which takes its own time.
         captured_ns = max(self._clock(), self._newest_ns + 1)
         read, image = self._capture.retrieve() if grabbed else (False, None)
         if not read or image is None:
-            if self._spec.kind == "stream" and _timed_out(began_s, STREAM_READ_TIMEOUT_MS):
-                raise SourceLostError(
-                    f"The {self._spec} stalls: expected data all the time, received none for "
-                    f"{STREAM_READ_TIMEOUT_MS / 1000:.1f} s.",
-                    "stream_stalled",
-                )
             raise SourceLostError(f"The {self._spec} gives no more pictures: expected a running source.")
         self._newest_ns = captured_ns
         frame = Frame(np.asarray(image, dtype=np.uint8), captured_ns, self._sequence)
@@ -373,22 +366,114 @@ class LiveCapture(VideoSource):
         return frame
 
     def close(self) -> None:
-        """Release the camera or the connection; harmless when repeated."""
+        """Release the camera; harmless when repeated."""
         self._capture.release()
+
+
+class StreamCapture(VideoSource):
+    """A network stream: frames are stamped when their data arrives, and may change their size at any time.
+
+    Read with PyAV, because OpenCV goes on cutting pictures to the first one's size, and does not say why a stream ended.
+
+    Args:
+        spec: The stream.
+        clock: Nanoseconds of the monotonic clock. Defaults to the system's.
+
+    Raises:
+        SourceOpenError: It cannot be opened or gives no picture.
+    """
+
+    live = True
+
+    def __init__(self, spec: SourceSpec, clock: Callable[[], int] = time.monotonic_ns) -> None:
+        self._spec = spec
+        self._clock = clock
+        self._sequence = 0
+        self._newest_ns = 0
+        self._waiting: deque[Frame] = deque()
+        self._container: InputContainer | None = None
+        began_s = time.monotonic()
+        try:
+            limits_s = (STREAM_OPEN_TIMEOUT_MS / 1000, STREAM_READ_TIMEOUT_MS / 1000)
+            container = self._container = av.open(spec.target, timeout=limits_s, options=STREAM_OPTIONS)
+            stream = container.streams.video[0]
+            if stream.codec_context.name == "ansi":
+                # FFmpeg plays a text file as a film of its letters.
+                raise _why_no_stream(spec, stalled=False)
+            # Threads that work at one picture each would hold several of them back.
+            stream.codec_context.thread_type = "SLICE"
+            self._packets = container.demux(stream)
+            self._reformatter = VideoReformatter()
+            self._decode()
+        except (av.FFmpegError, SourceLostError, IndexError) as error:
+            self.close()
+            raise _why_no_stream(spec, _timed_out(began_s, STREAM_OPEN_TIMEOUT_MS)) from error
+        except SourceOpenError:
+            self.close()
+            raise
+        rate = float(stream.average_rate or stream.guessed_rate or 0)
+        self.frame_rate = rate if 1.0 <= rate <= 1000.0 else DEFAULT_FRAME_RATE
+
+    def read(self) -> Frame | None:
+        """The next frame.
+
+        Raises:
+            SourceLostError: No picture came: the stream ended, or stalls.
+        """
+        if not self._waiting:
+            self._decode()
+        return self._waiting.popleft()
+
+    def _decode(self) -> None:
+        """Take in data until there is a frame."""
+        began_s = time.monotonic()
+        while not self._waiting:
+            try:
+                packet = next(self._packets)
+                # Stamped before decoding, which takes its own time.
+                arrived_ns = self._clock()
+                pictures = packet.decode()
+            except av.InvalidDataError:
+                # What came over the network in pieces; the next picture may be whole.
+                pictures = []
+            except (av.FFmpegError, StopIteration, EOFError) as error:
+                if _timed_out(began_s, STREAM_READ_TIMEOUT_MS):
+                    raise self._stalled() from error
+                raise SourceLostError(f"The {self._spec} gives no more pictures: expected a running source.") from error
+            if not pictures and time.monotonic() - began_s > STREAM_READ_TIMEOUT_MS / 1000:
+                raise self._stalled()
+            for picture in pictures:
+                self._newest_ns = max(arrived_ns, self._newest_ns + 1)
+                image = self._reformatter.reformat(picture, format="bgr24").to_ndarray()
+                self._waiting.append(Frame(image, self._newest_ns, self._sequence))
+                self._sequence += 1
+
+    def _stalled(self) -> SourceLostError:
+        return SourceLostError(
+            f"The {self._spec} stalls: expected pictures all the time, received none for "
+            f"{STREAM_READ_TIMEOUT_MS / 1000:.1f} s.",
+            "stream_stalled",
+        )
+
+    def close(self) -> None:
+        """End the connection; harmless when repeated."""
+        if self._container is not None:
+            self._container.close()
 
 
 def _timed_out(began_s: float, limit_ms: float) -> bool:
     return time.monotonic() - began_s >= ALMOST * limit_ms / 1000
 
 
-def _why_not(spec: SourceSpec, spent_s: float) -> SourceOpenError:
-    """Why a source cannot be opened, after so many seconds of trying."""
-    if spec.kind == "stream":
-        return SourceOpenError(
-            f"The stream {spec.shown} cannot be opened: expected a server that answers within "
-            f"{STREAM_OPEN_TIMEOUT_MS / 1000:.0f} s with a video; check the address and that the server runs.",
-            "stream_stalled" if spent_s >= ALMOST * STREAM_OPEN_TIMEOUT_MS / 1000 else "camera_lost",
-        )
+def _why_no_stream(spec: SourceSpec, stalled: bool) -> SourceOpenError:
+    return SourceOpenError(
+        f"The stream {spec.shown} cannot be opened: expected a server that answers within "
+        f"{STREAM_OPEN_TIMEOUT_MS / 1000:.0f} s with a video; check the address and that the server runs.",
+        "stream_stalled" if stalled else "camera_lost",
+    )
+
+
+def _why_no_camera(spec: SourceSpec) -> SourceOpenError:
     if _in_use(DEVICES / f"video{camera_index(spec.target)}"):
         return SourceOpenError(
             f"Camera {spec.target} is in use by another program: expected it to be free; close that program.",
@@ -468,7 +553,7 @@ def open_source(spec: SourceSpec, *, lossless: bool = False) -> VideoSource:
     if spec.kind in {"camera", "stream"}:
         if lossless:
             raise SourceOpenError(f"The {spec} is live and cannot be replayed: expected a video file.")
-        return LiveCapture(spec)
+        return CameraCapture(spec) if spec.kind == "camera" else StreamCapture(spec)
     path = DEMO_VIDEO if spec.kind == "demo" else Path(spec.target)
     if lossless:
         return Recording(path)
