@@ -1,7 +1,7 @@
 """Whether the pictures of a camera show anything: not frozen, not black, not covered.
 
-Three conditions, each of which is a fault once it has held without a break for two seconds, and is over once it has not
-held for a third of a second, so that a blink of the light or the key picture of an encoder changes nothing.
+Three conditions, each of which is a fault once it has held without a break for about two seconds, and is over once it has
+not held for a third of a second, so that a blink of the light or the key picture of an encoder changes nothing.
 
 **Frozen**: every picture equals the one before in every bit. The noise of a sensor never repeats itself, so a camera that
 works never does this, nor does any filmed video; a paused player or a driver that hangs does. Nothing less than equality
@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from detector.errors import SourceFault
     from detector.types import Frame
 
-LASTS_NS = 2_000_000_000
-"""How long a condition holds until it is a fault; with a picture every second still noticed within three."""
+STANDS_NS, SHOWS_NOTHING_NS = 2_000_000_000, 1_800_000_000
+"""How long a picture repeats itself, or is black or covered, until that is a fault. The second is shorter, so that what is
+black and frozen, as of a dead sensor, is told as black; the first is noticed within three seconds at a picture a second."""
 
 OVER_NS = 300_000_000
 """How long it does not hold until the fault is over."""
@@ -79,7 +80,8 @@ class PictureFault:
 class _Lasting:
     """A condition that counts once it has held for a while, until it has not held for a while."""
 
-    def __init__(self) -> None:
+    def __init__(self, lasts_ns: int) -> None:
+        self._lasts_ns = lasts_ns
         self.since_ns: int | None = None
         self.active = False
         self._looks = 0
@@ -98,7 +100,7 @@ class _Lasting:
             if self.since_ns is None:
                 self.since_ns, self._looks = since_ns, 0
             self._looks += 1
-            self.active = self.active or (self._looks >= LEAST_LOOKS and now_ns - self.since_ns >= LASTS_NS)
+            self.active = self.active or (self._looks >= LEAST_LOOKS and now_ns - self.since_ns >= self._lasts_ns)
             return
         if self._otherwise_ns is None:
             self._otherwise_ns = now_ns
@@ -116,7 +118,8 @@ class PictureWatch:
     """
 
     def __init__(self) -> None:
-        self._black, self._covered, self._frozen = _Lasting(), _Lasting(), _Lasting()
+        self._frozen = _Lasting(STANDS_NS)
+        self._black, self._covered = _Lasting(SHOWS_NOTHING_NS), _Lasting(SHOWS_NOTHING_NS)
         self._newest: Frame | None = None
         self._look_due_ns = 0
         self.repeated = False

@@ -392,7 +392,6 @@ class StreamCapture(VideoSource):
         self._newest_ns = 0
         self._waiting: deque[Frame] = deque()
         self._container: InputContainer | None = None
-        began_s = time.monotonic()
         try:
             limits_s = (STREAM_OPEN_TIMEOUT_MS / 1000, STREAM_READ_TIMEOUT_MS / 1000)
             container = self._container = av.open(spec.target, timeout=limits_s, options=STREAM_OPTIONS)
@@ -407,7 +406,8 @@ class StreamCapture(VideoSource):
             self._decode()
         except (av.FFmpegError, SourceLostError, IndexError) as error:
             self.close()
-            raise _why_no_stream(spec, _timed_out(began_s, STREAM_OPEN_TIMEOUT_MS)) from error
+            stalled = isinstance(error, av.ExitError | TimeoutError) or getattr(error, "cause", "") == "stream_stalled"
+            raise _why_no_stream(spec, stalled=stalled) from error
         except SourceOpenError:
             self.close()
             raise
@@ -425,27 +425,33 @@ class StreamCapture(VideoSource):
         return self._waiting.popleft()
 
     def _decode(self) -> None:
-        """Take in data until there is a frame."""
+        """Take in data until there is a frame.
+
+        Raises:
+            SourceLostError: There is none.
+        """
         began_s = time.monotonic()
         while not self._waiting:
             try:
                 packet = next(self._packets)
                 # Stamped before decoding, which takes its own time.
                 arrived_ns = self._clock()
-                pictures = packet.decode()
+                # FFmpeg ends a read that timed out with what it held back: pictures of seconds ago, and then nothing more.
+                late = _timed_out(began_s, STREAM_READ_TIMEOUT_MS)
+                pictures = [] if late else packet.decode()
             except av.InvalidDataError:
                 # What came over the network in pieces; the next picture may be whole.
-                pictures = []
-            except (av.FFmpegError, StopIteration, EOFError) as error:
-                if _timed_out(began_s, STREAM_READ_TIMEOUT_MS):
-                    raise self._stalled() from error
+                late, pictures = _timed_out(began_s, STREAM_READ_TIMEOUT_MS), []
+            except (av.ExitError, TimeoutError) as error:
+                raise self._stalled() from error
+            except (av.FFmpegError, StopIteration) as error:
                 raise SourceLostError(f"The {self._spec} gives no more pictures: expected a running source.") from error
-            if not pictures and time.monotonic() - began_s > STREAM_READ_TIMEOUT_MS / 1000:
+            if late:
                 raise self._stalled()
             for picture in pictures:
                 self._newest_ns = max(arrived_ns, self._newest_ns + 1)
                 image = self._reformatter.reformat(picture, format="bgr24").to_ndarray()
-                self._waiting.append(Frame(image, self._newest_ns, self._sequence))
+                self._waiting.append(Frame(np.asarray(image, dtype=np.uint8), self._newest_ns, self._sequence))
                 self._sequence += 1
 
     def _stalled(self) -> SourceLostError:
@@ -465,7 +471,7 @@ def _timed_out(began_s: float, limit_ms: float) -> bool:
     return time.monotonic() - began_s >= ALMOST * limit_ms / 1000
 
 
-def _why_no_stream(spec: SourceSpec, stalled: bool) -> SourceOpenError:
+def _why_no_stream(spec: SourceSpec, *, stalled: bool) -> SourceOpenError:
     return SourceOpenError(
         f"The stream {spec.shown} cannot be opened: expected a server that answers within "
         f"{STREAM_OPEN_TIMEOUT_MS / 1000:.0f} s with a video; check the address and that the server runs.",

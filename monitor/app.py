@@ -22,7 +22,7 @@ from db.records import ModelRecord, SessionEnded, SessionRecord
 from db.writer import SessionWriter, close_interrupted_sessions
 from detector.model_card import find_model, read_card, require_emotions
 from detector.video_source import SourceSpec, cameras
-from monitor.camera_choice import list_cameras, save_choice, saved_choice
+from monitor.camera_choice import lasting_source, list_cameras, save_choice, saved_choice
 from monitor.config import ReplaySettings, sqlite_file
 from monitor.errors import SessionFailedError, SetupError
 from monitor.pipeline.clock import SessionClock
@@ -165,7 +165,8 @@ class Kiosk:
         settings = self._settings
         return SupervisedSensor(
             SensorSettings(
-                source=self._source,
+                # The session keeps what was typed; the sensor finds the same camera again under another index.
+                source=lasting_source(self._source),
                 model=str(self._model),
                 device=settings.device,
                 preview_width_px=0 if settings.headless else PREVIEW_WIDTH_PX,
@@ -454,7 +455,7 @@ def run_headless(settings: RunSettings) -> int | None:
 def _with_saved_camera(settings: RunSettings) -> RunSettings:
     """The settings with the camera that the operator has chosen before, unless another source is named."""
     kept = None if settings.source is not None else saved_choice(list_cameras())
-    return settings if kept is None else settings.model_copy(update={"source": str(kept.index)})
+    return settings if kept is None else settings.model_copy(update={"source": kept.source})
 
 
 def _log_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -611,7 +612,7 @@ def _with_chosen_camera(settings: RunSettings, screen: QScreen | None, quitter: 
         kept = picker.chosen
         if kept is not None and picker.by_hand:
             save_choice(kept)
-    return settings if kept is None else settings.model_copy(update={"source": str(kept.index)})
+    return settings if kept is None else settings.model_copy(update={"source": kept.source})
 
 
 def _notice_alone(settings: RunSettings, screen: QScreen | None, quitter: Quitter) -> NoticeScreen:

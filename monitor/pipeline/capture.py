@@ -1,8 +1,8 @@
 """The thread that owns the video source, from open to release, and how its silence is noticed.
 
 Native code that reads a camera may block for seconds or for ever. So the thread only notes when it began to wait, and
-whoever takes the frames asks `Capture.check` a few times a second: a source that gives nothing is lost after two seconds,
-whatever the call that waits for it does; one that does not even come back from that call costs the process.
+whoever takes the frames asks `Capture.check` a few times a second: a source that gives nothing is lost after less than two
+seconds, whatever the call that waits for it does; one that does not even come back from that call costs the process.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ FIRST_RETRY_S = 0.2
 LONGEST_RETRY_S = 2.0
 """Pauses between attempts to reopen a source; readings are to go on within five seconds of its return."""
 
-STALL_S = 2.0
-"""A live source that gave no picture for so long is lost; a camera in the dark still gives five a second."""
+STALL_S = 1.7
+"""A live source that gave no picture for so long is lost; a camera in the dark still gives five a second. With the time to
+look and to write, that is known within three seconds."""
 
 HUNG_S = 20.0
 """A call into native code that takes so long never comes back: longer than any timeout that such a call has of its own."""
@@ -119,7 +120,7 @@ class Capture:
             raise CaptureHungError(f"The {self._spec} hangs: a call into its driver did not return for {HUNG_S:.0f} s.")
         if reading and silent_s >= STALL_S:
             cause: SourceFault = "stream_stalled" if self._spec.kind == "stream" else "camera_lost"
-            self._lose(SourceLostError(f"The {self._spec} gave no picture for {STALL_S:.0f} s.", cause))
+            self._lose(SourceLostError(f"The {self._spec} gave no picture for {STALL_S:.1f} s.", cause))
 
     def reopen(self) -> None:
         """Ask for an open source to be closed and opened again, which helps some cameras whose picture stands still.

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 HEARTBEAT_S = 0.5
 """Seconds between two health reports, also while the source is away."""
 
-CHECK_S = 0.2
+CHECK_S = 0.1
 """The longest wait for a frame, after which the silence of the source is looked at."""
 
 NICENESS = 10

@@ -1,8 +1,8 @@
 """Tells a process that is stuck from one that is only slow, by how long it has said nothing and what it did meanwhile.
 
-A process that says nothing for two seconds is stuck if it was stopped, if it sleeps, or if it computed all the time. It is
-not stuck while it waits for a processor that others have, or for a disk: then it gets more time, because a new one would
-be no faster. Where the system does not tell what a process does (only Linux has /proc), the longer time counts.
+A process that says nothing for almost two seconds is stuck if it was stopped, if it sleeps, or if it computed all the time.
+It is not stuck while it waits for a processor that others have, or for a disk: then it gets more time, because a new one
+would be no faster. Where the system does not tell what a process does (only Linux has /proc), the longer time counts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 TICK_S = 0.2
 """How often the silence is looked at."""
 
-SILENCE_LIMIT_S = 2.0
+SILENCE_LIMIT_S = 1.8
 """A sensor that said nothing for so long, although it could, is stuck; it reports twice a second."""
 
 STARVED_LIMIT_S = 10.0

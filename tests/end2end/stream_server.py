@@ -10,7 +10,6 @@ It prints a line once it listens.
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -88,6 +87,6 @@ class Server(ThreadingHTTPServer):
 
 if __name__ == "__main__":
     server = Server(Path(sys.argv[1]), int(sys.argv[2]))
-    print("listening", flush=True)
-    threading.current_thread().name = "server"
+    sys.stdout.write("listening\n")
+    sys.stdout.flush()
     server.serve_forever()
