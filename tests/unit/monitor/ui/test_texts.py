@@ -6,8 +6,9 @@ from typing import get_args
 import pytest
 
 from detector.emotions import EMOTIONS
+from detector.errors import SourceFault
 from detector.types import WITHHELD_REASONS
-from monitor.pipeline.live import SensorState
+from monitor.pipeline.live import SensorHealth, SensorState
 from monitor.ui import texts as texts_module
 from monitor.ui.screen_saver import Method
 from monitor.ui.texts import (
@@ -18,6 +19,7 @@ from monitor.ui.texts import (
     known_language,
     languages,
     number_text,
+    state_text,
     texts_for,
     withheld_text,
 )
@@ -40,6 +42,17 @@ def test_every_emotion_state_and_method_has_a_word(language):
     assert all(f"emotion_{name}" in texts for name in EMOTIONS)
     assert all(f"state_{state}" in texts for state in get_args(SensorState))
     assert all(f"panel_saver_{method}" in texts for method in get_args(Method))
+
+
+@pytest.mark.parametrize("language", languages())
+def test_every_fault_that_lasts_has_words_of_its_own_that_fit(language):
+    texts = texts_for(language)
+    causes = [cause for cause in get_args(SourceFault) if cause != "format_changed"]
+    words = [state_text(texts, SensorHealth("blind", cause=cause)) for cause in causes]
+    assert len(set(words)) == len(causes)
+    assert all(0 < len(word) <= 26 for word in words)
+    assert state_text(texts, SensorHealth("restarting", cause="sensor_stuck")) == texts["state_restarting"]
+    assert state_text(texts, SensorHealth("running")) == texts["state_running"]
 
 
 @pytest.mark.parametrize("language", languages())
