@@ -45,6 +45,9 @@ STREAM_READ_TIMEOUT_MS = 2500
 STREAM_OPTIONS = {"rtsp_transport": "tcp", "fpsprobesize": "3"}
 """For FFmpeg: no pictures with holes where packets are lost, and no second spent on finding out the rate."""
 
+LONGEST_WAIT_FOR_KEY_S = 12.0
+"""Data that gives no picture for so long never will: cameras that save bits send a key picture every ten seconds."""
+
 ALMOST = 0.9
 """Share of a timeout after which a failure is put down to it."""
 
@@ -432,22 +435,22 @@ class StreamCapture(VideoSource):
         """
         began_s = time.monotonic()
         while not self._waiting:
+            asked_s = time.monotonic()
             try:
                 packet = next(self._packets)
+                # FFmpeg ends a read that timed out with what it held back: pictures of seconds ago, and then nothing more.
+                if _timed_out(asked_s, STREAM_READ_TIMEOUT_MS) or asked_s - began_s > LONGEST_WAIT_FOR_KEY_S:
+                    raise self._stalled()
                 # Stamped before decoding, which takes its own time.
                 arrived_ns = self._clock()
-                # FFmpeg ends a read that timed out with what it held back: pictures of seconds ago, and then nothing more.
-                late = _timed_out(began_s, STREAM_READ_TIMEOUT_MS)
-                pictures = [] if late else packet.decode()
+                pictures = packet.decode()
             except av.InvalidDataError:
                 # What came over the network in pieces; the next picture may be whole.
-                late, pictures = _timed_out(began_s, STREAM_READ_TIMEOUT_MS), []
+                continue
             except (av.ExitError, TimeoutError) as error:
                 raise self._stalled() from error
             except (av.FFmpegError, StopIteration) as error:
                 raise SourceLostError(f"The {self._spec} gives no more pictures: expected a running source.") from error
-            if late:
-                raise self._stalled()
             for picture in pictures:
                 self._newest_ns = max(arrived_ns, self._newest_ns + 1)
                 image = self._reformatter.reformat(picture, format="bgr24").to_ndarray()
@@ -457,7 +460,7 @@ class StreamCapture(VideoSource):
     def _stalled(self) -> SourceLostError:
         return SourceLostError(
             f"The {self._spec} stalls: expected pictures all the time, received none for "
-            f"{STREAM_READ_TIMEOUT_MS / 1000:.1f} s.",
+            f"{STREAM_READ_TIMEOUT_MS / 1000:.1f} s or longer.",
             "stream_stalled",
         )
 

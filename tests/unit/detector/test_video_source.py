@@ -506,6 +506,16 @@ def test_a_stream_that_breaks_off_within_a_picture_goes_on_with_the_next(stream_
         assert source.read() is not None
 
 
+def test_data_that_never_gives_a_picture_is_given_up(stream_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with StreamCapture(SourceSpec("stream", stream_server.address)) as source:
+        assert source.read() is not None
+        monkeypatch.setattr(module, "LONGEST_WAIT_FOR_KEY_S", 0.3)
+        stream_server.spoil.set()
+        with pytest.raises(SourceLostError, match="stalls") as caught:
+            read_all(source)
+        assert caught.value.cause == "stream_stalled"
+
+
 def test_a_server_that_does_not_answer_stalls(stream_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "STREAM_OPEN_TIMEOUT_MS", 400)
     stream_server.pause.set()

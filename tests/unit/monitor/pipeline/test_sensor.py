@@ -169,6 +169,8 @@ def test_a_sensor_that_is_stuck_counts_as_dead_and_is_replaced(
     child: Any, watched: Any, monkeypatch: pytest.MonkeyPatch, talks: str, then: str, limit: str
 ) -> None:
     monkeypatch.setattr(silence, limit, 0.6)
+    # On a busy machine even a circle has to wait for its turns.
+    monkeypatch.setattr(silence, "STARVED_LIMIT_S", 2.0)
     child(f"{talks}\n{then}")
     one = watched()
     one.sensor.start()
@@ -204,7 +206,9 @@ def test_a_kiosk_that_does_not_listen_does_not_blame_the_sensor(
     child: Any, collector: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(silence, "SILENCE_LIMIT_S", 1.0)
-    child("ready()\nfor _ in range(600):\n    say(HealthReport(SensorHealth('running'))); time.sleep(0.1)\nuntil_told()")
+    child(
+        "ready()\nfor _ in range(600):\n    say(HealthReport(SensorHealth('running'))); time.sleep(0.1)\nuntil_told()"
+    )
     told = collector()
 
     def listen(message: Any) -> None:
@@ -215,7 +219,7 @@ def test_a_kiosk_that_does_not_listen_does_not_blame_the_sensor(
     sensor = SupervisedSensor(SensorSettings(source="demo"), listen, told)
     sensor.start()
     told.wait_for(lambda items: kinds(items).count("HealthReport") >= 40)
-    assert sensor.stop(PATIENCE_S)
+    assert sensor.stop(0.3)
     assert told.of(SensorDied) == []
 
 
