@@ -22,13 +22,13 @@ from db.recovery import open_to_record
 from db.writer import SessionWriter
 from detector.model_card import find_model, read_card, require_emotions
 from detector.video_source import SourceSpec, cameras
-from monitor.camera_choice import list_cameras, save_choice, saved_choice
+from monitor.camera_choice import lasting_source, list_cameras, save_choice, saved_choice
 from monitor.config import ReplaySettings, RunSettings
 from monitor.database_place import spool_folder, sqlite_file
 from monitor.errors import SessionFailedError, SetupError
 from monitor.pipeline.clock import SessionClock
 from monitor.pipeline.feedback import Feedback, recent_starts, remembering_policy
-from monitor.pipeline.live import LiveView, SensorHealth
+from monitor.pipeline.live import UNMEASURED, LiveView, SensorHealth, fault_state
 from monitor.pipeline.messages import Ended, FrameRead, HealthReport, SourceLost
 from monitor.pipeline.recorder import Recorder
 from monitor.pipeline.sensor import SensorDied, SupervisedSensor
@@ -63,8 +63,6 @@ PREVIEW_WIDTH_PX = 480
 HEADLESS_TICK_S = 0.02
 HEADLESS_VIEWPORT = (320, 180)
 CHECK_MS = 200
-UNMEASURED = ("reconnecting", "restarting", "unavailable")
-"""States of the sensor in which nothing is measured."""
 
 
 def load_ads(playlist: Path | None) -> Playlist:
@@ -177,7 +175,8 @@ class Kiosk:
         settings = self._settings
         return SupervisedSensor(
             SensorSettings(
-                source=self._source,
+                # The session keeps what was typed; the sensor finds the same camera again under another index.
+                source=lasting_source(self._source),
                 model=str(self._model),
                 device=settings.device,
                 preview_width_px=0 if settings.headless else PREVIEW_WIDTH_PX,
@@ -292,7 +291,8 @@ class Kiosk:
             recorder, health = self._recorder, self._view.health
         if recorder is not None and (not self._sensor.worked or health.state in UNMEASURED):
             # What happened before there was a session would otherwise go unrecorded.
-            recorder.gap("sensor_starting", health.detail or "the sensor is not ready yet", self._clock.ns)
+            cause = health.cause or "sensor_starting"
+            recorder.gap(cause, health.detail or "the sensor is not ready yet", self._clock.ns)
 
     def _begin(self) -> None:
         settings = self._settings
@@ -405,8 +405,11 @@ class Kiosk:
             self._show(LiveView(message.health, self._view.frame, self._view.preview))
         elif isinstance(message, SourceLost):
             if recorder is not None:
-                recorder.gap("camera_lost", message.detail, message.at_ns)
-            self._show(LiveView(SensorHealth("reconnecting", message.detail), None, None))
+                recorder.gap(message.cause, message.detail, message.at_ns, message.since_ns)
+            if message.cause != "format_changed":
+                health = SensorHealth(fault_state(message.cause), message.detail, cause=message.cause)
+                self._show(LiveView(health, None, None))
+            logger.warning("%s", message.detail)
         elif isinstance(message, Ended):
             self._ended = message
             self._show(LiveView(SensorHealth("ended"), self._view.frame, self._view.preview))
@@ -417,11 +420,11 @@ class Kiosk:
         with self._lock:
             recorder = self._recorder
         if recorder is not None:
-            recorder.gap("sensor_died", death.detail, death.at_ns)
+            recorder.gap(death.cause, death.detail, death.at_ns)
         elif not self._sensor.worked:
             self._early_deaths += 1
             self._last_death = death.detail
-        self._show(LiveView(SensorHealth("restarting", death.detail), None, None))
+        self._show(LiveView(SensorHealth("restarting", death.detail, cause=death.cause), None, None))
 
     def _show(self, view: LiveView) -> None:
         self._view = view
@@ -476,7 +479,7 @@ def run_headless(settings: RunSettings) -> int | None:
 def _with_saved_camera(settings: RunSettings) -> RunSettings:
     """The settings with the camera that the operator has chosen before, unless another source is named."""
     kept = None if settings.source is not None else saved_choice(list_cameras())
-    return settings if kept is None else settings.model_copy(update={"source": str(kept.index)})
+    return settings if kept is None else settings.model_copy(update={"source": kept.source})
 
 
 def _log_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -634,7 +637,7 @@ def _with_chosen_camera(settings: RunSettings, screen: QScreen | None, quitter: 
         kept = picker.chosen
         if kept is not None and picker.by_hand:
             save_choice(kept)
-    return settings if kept is None else settings.model_copy(update={"source": str(kept.index)})
+    return settings if kept is None else settings.model_copy(update={"source": kept.source})
 
 
 def _notice_alone(settings: RunSettings, screen: QScreen | None, quitter: Quitter) -> NoticeScreen:

@@ -103,19 +103,20 @@ class Recorder:
                 self._writer.submit(self._reading_record(reading, position))
             self._forget(frame.captured_ns)
 
-    def gap(self, cause: str, detail: str, noticed_ns: int) -> None:
-        """Record that nothing can be measured any more; it lasts until the next frame.
+    def gap(self, cause: str, detail: str, noticed_ns: int, since_ns: int | None = None) -> None:
+        """Record that nothing can be measured any more; it lasts until the next frame, and keeps its first cause.
 
         Args:
             cause: Short name, such as `camera_lost`.
             detail: One sentence for a person.
-            noticed_ns: When that was noticed; the gap starts with the last frame before, where there was one.
+            noticed_ns: When that was noticed.
+            since_ns: Since when; by default the gap starts with the last frame before it was noticed, where there was one.
         """
         with self._lock:
             if self._gap is not None:
                 return
             self._gap = cause
-            started_ns = self._newest_ns if self._newest_ns is not None else noticed_ns
+            started_ns = next(moment for moment in (since_ns, self._newest_ns, noticed_ns) if moment is not None)
             self._writer.submit(GapStarted(self._clock.at(started_ns), cause, detail))
 
     def _flag(self, static: list[int], captured_ns: int) -> None:

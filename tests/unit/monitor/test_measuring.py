@@ -18,6 +18,7 @@ from monitor.camera_choice import Camera, save_choice
 from monitor.config import RunSettings
 from monitor.pipeline.live import SensorHealth
 from monitor.pipeline.messages import FrameRead, HealthReport, SourceLost
+from monitor.pipeline.sensor import SensorDied
 from monitor.ui import qt_environment
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -104,6 +105,49 @@ def test_nothing_is_recorded_before_it_is_allowed_and_while_it_is_paused(kiosk, 
     [(cause, detail, started, ended)] = rows(tmp_path, "SELECT cause, detail, started_at, ended_at FROM gaps")
     assert (cause, detail) == ("notice", "the notice was not on the screen")
     assert started < ended
+
+
+def test_every_fault_is_a_gap_with_its_cause_and_is_shown(kiosk, tmp_path):
+    kiosk.measure()
+    send = kiosk._sensor.on_message
+    for cause, state in (
+        ("camera_lost", "reconnecting"),
+        ("stream_stalled", "reconnecting"),
+        ("camera_black", "blind"),
+    ):
+        send(frame(1))
+        send(SourceLost(time.monotonic_ns(), "as it is", cause))
+        assert (kiosk._view.health.state, kiosk._view.health.cause) == (state, cause)
+        assert kiosk._view.frame is None
+    send(frame(2))
+    send(SourceLost(time.monotonic_ns(), "larger", "format_changed"))
+    assert kiosk._view.health.cause == "camera_black", "what goes on at once is not shown"
+    send(frame(3))
+    for cause in ("sensor_died", "sensor_stuck"):
+        kiosk._sensor.on_died(SensorDied(time.monotonic_ns(), "signal 9", cause))
+        assert (kiosk._view.health.state, kiosk._view.health.cause) == ("restarting", cause)
+        send(frame(4))
+    kiosk.stop("finished")
+    found = rows(tmp_path, "SELECT cause, ended_at IS NOT NULL FROM gaps ORDER BY id")
+    causes = ["camera_lost", "stream_stalled", "camera_black", "format_changed", "sensor_died", "sensor_stuck"]
+    assert found == [(cause, 1) for cause in causes]
+
+
+def test_a_session_that_begins_with_a_fault_knows_its_cause(kiosk, tmp_path):
+    kiosk._sensor.on_message(HealthReport(SensorHealth("blind", "The picture is black.", cause="camera_black")))
+    kiosk.measure()
+    kiosk.stop("finished")
+    assert rows(tmp_path, "SELECT cause, detail FROM gaps") == [("camera_black", "The picture is black.")]
+
+
+def test_the_sensor_gets_the_name_that_stays_and_the_session_what_was_typed(monkeypatch, make_settings, tmp_path):
+    monkeypatch.setattr(app, "SupervisedSensor", FakeSensor)
+    monkeypatch.setattr(app, "lasting_source", {"0": "/dev/v4l/by-id/front"}.get)
+    made = Kiosk(make_settings(source="0"), lambda _view: None)
+    assert made.start(lambda: True)
+    assert made._sensor.settings.source == "/dev/v4l/by-id/front"
+    made.stop("finished")
+    assert rows(tmp_path, "SELECT source FROM sessions") == [("camera 0",)]
 
 
 def test_a_session_that_ends_while_it_is_paused_ends_with_the_gap(kiosk, tmp_path):
@@ -214,6 +258,14 @@ def test_who_wants_to_choose_again_may(picked, choose, monkeypatch):
     assert picked.asked == [((FRONT, SHOP), FRONT, "Kamera wählen")]
     monkeypatch.setattr(app, "list_cameras", lambda: (SHOP,))
     assert choose() == "2"
+
+
+def test_a_choice_is_used_by_its_lasting_name(picked, choose, make_settings, monkeypatch):
+    lasting = Camera(2, "Shop", "usb-2", "/dev/v4l/by-id/shop")
+    monkeypatch.setattr(app, "list_cameras", lambda: (FRONT, lasting))
+    picked.chosen = lasting
+    assert choose() == "/dev/v4l/by-id/shop"
+    assert app._with_saved_camera(make_settings()).source == "/dev/v4l/by-id/shop"
 
 
 def test_a_camera_that_is_gone_is_asked_for_again(picked, choose):
