@@ -77,6 +77,9 @@ class RunSettings(RecordingSettings):
         notice_seconds: How long it is shown alone.
         notice_languages: Of the notice; empty for the window's language.
         notice_url: Where these people read more; empty leaves that out.
+        no_camera: Why no camera is opened and nothing is measured, in one sentence; `None` to measure.
+        patient: Show the ads also while the camera or stream cannot be opened yet, and try again until it can; the demo
+            viewer never takes its place.
     """
 
     source: str | None = None
@@ -91,6 +94,8 @@ class RunSettings(RecordingSettings):
     notice_seconds: float = Field(5.0, gt=0, le=120)
     notice_languages: tuple[str, ...] = ()
     notice_url: str = ""
+    no_camera: str | None = None
+    patient: bool = False
 
 
 class ReplaySettings(RecordingSettings):

@@ -15,6 +15,7 @@ from monitor.cli.ads import playlist
 from monitor.cli.compare import compare
 from monitor.cli.effect import lift, proof, simulate
 from monitor.cli.errors import is_callers_mistake, is_known, one_sentence
+from monitor.cli.install import install
 from monitor.cli.offline import evaluate, models, train
 from monitor.cli.options import DONE, FAILED, PROGRAM, WRONG, debug_option, set_up_logging
 from monitor.cli.serve import serve
@@ -52,6 +53,7 @@ for _command in (
     lift,
     proof,
     serve,
+    install,
 ):
     cli.add_command(_command)
 
