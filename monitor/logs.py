@@ -7,7 +7,7 @@ import logging
 import re
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,7 +91,7 @@ class LogFile(RotatingFileHandler):
         finally:
             # The crash handler writes to a descriptor; the old one is closed by now.
             if self._traced:
-                if self.stream is None:
+                if self.stream is None or self.stream.closed:
                     self._untrace()
                 else:
                     self.trace_crashes()
@@ -99,6 +99,9 @@ class LogFile(RotatingFileHandler):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
         """Count a message that could not be written."""
         self.left_out += 1
+        if self.stream is not None and self.stream.closed:
+            # It was closed to be turned over, and that failed; the next message opens it anew.
+            self.stream = None
         if self.left_out == 1:
             # To the terminal or the journal alone: here it would fail again.
             sys.stderr.write(f"WARNING: The log {self.baseFilename} cannot be written ({sys.exc_info()[1]})\n")
@@ -107,7 +110,9 @@ class LogFile(RotatingFileHandler):
         """Close the file; harmless when repeated."""
         if self._traced:
             self._untrace()
-        super().close()
+        # What waits in its buffer may find the disk full.
+        with suppress(OSError, ValueError):
+            super().close()
 
     def _untrace(self) -> None:
         faulthandler.disable()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 from click.testing import CliRunner
 
@@ -11,8 +13,10 @@ from monitor.ui import qt_environment
 def started(monkeypatch):
     """The settings with which a session would have been started."""
     settings = []
-    monkeypatch.setattr("monitor.app.run_window", lambda given, *, offscreen: settings.append((given, offscreen)))
-    monkeypatch.setattr("monitor.app.run_headless", lambda given: settings.append((given, None)))
+    monkeypatch.setattr(
+        "monitor.app.run_window", lambda given, *, offscreen, heartbeat: settings.append((given, offscreen))
+    )
+    monkeypatch.setattr("monitor.app.run_headless", lambda given, heartbeat: settings.append((given, None)))
     monkeypatch.setattr("monitor.pipeline.memory.forbid_memory_images", lambda: None)
     monkeypatch.setattr(qt_environment, "screen_available", lambda: True)
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
@@ -109,3 +113,48 @@ def test_screen_and_picker(started):
     done = start("--picker", "--source", "demo")
     assert done.exit_code == 2
     assert "either this or --source" in done.output
+
+
+def test_without_a_camera_the_reason_is_kept(started):
+    settings = settings_of(started, "--no-camera")
+    assert settings.no_camera == "started with --no-camera"
+    assert settings.logged()["no_camera"] == "started with --no-camera"
+    assert settings_of(started, "--no-camera-because", "it died").no_camera == "it died"
+    assert settings_of(started).no_camera is None
+    done = start("--no-camera", "--source", "0")
+    assert done.exit_code == 2
+    assert "either this or --source" in done.output
+
+
+def test_nobody_is_reminded_of_a_notice_where_nothing_is_measured(started):
+    assert "tell the people" not in start("--headless", "--no-camera").output
+
+
+def test_only_under_a_supervisor_it_waits_for_a_camera(started, monkeypatch):
+    assert not settings_of(started).patient
+    reader, writer = os.pipe()
+    monkeypatch.setenv("AD_MONITOR_HEARTBEAT_FD", str(writer))
+    # The command was started by a supervisor, so it starts none itself.
+    assert settings_of(started, "--supervised").patient
+    assert "AD_MONITOR_HEARTBEAT_FD" not in os.environ
+    assert os.read(reader, 10) == b"r"
+    os.close(reader)
+
+
+def test_supervised_the_same_arguments_are_started_in_a_process_below(monkeypatch):
+    made = []
+
+    class Supervisor:
+        def __init__(self, command, ads_only, *, limits, restarts):
+            made.append((command, ads_only, limits.showing_s, restarts.limit))
+
+        def run(self):
+            return 7
+
+    monkeypatch.setattr("monitor.supervision.supervisor.Supervisor", Supervisor)
+    done = start("--supervised", "--source", "demo", "--stuck-after", "20", "--restart-limit", "3", "--log", "none")
+    assert done.exit_code == 7
+    [(command, ads_only, stuck_after_s, limit)] = made
+    given = ["--supervised", "--source", "demo", "--stuck-after", "20", "--restart-limit", "3", "--log", "none"]
+    assert command[1:] == ["-m", "monitor", "run", *given]
+    assert (ads_only, stuck_after_s, limit) == (["--no-camera-because"], 20, 3)
