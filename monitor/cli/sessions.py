@@ -137,7 +137,8 @@ def run(
             param_hint="--notice required",
         )
     source = options["source"]
-    if source is not None and (no_camera or no_camera_because):
+    # The reason comes from the supervisor, which adds it to whatever the kiosk was started with.
+    if source is not None and no_camera:
         raise click.BadParameter(
             f"expected either this or --source, received both; leave one out ({source}).", param_hint="--no-camera"
         )
@@ -164,7 +165,7 @@ def run(
         patient=heartbeat.supervised,
         **options,
     )
-    with logging_to(log_path(log)):
+    with logging_to(log_path(log)), _noted():
         _announce(settings.database, settings.report)
         with _report_after_failure(settings, min_viewers):
             if settings.headless:
@@ -401,6 +402,16 @@ def _announce(database: str, report_path: Path | None) -> None:
         if not folder.is_dir() or not os.access(folder, os.W_OK):
             raise click.BadParameter(f"{folder} cannot be written: expected a folder that can.", param_hint="--report")
     logger.info("Database: %s", database)
+
+
+@contextmanager
+def _noted() -> Iterator[None]:
+    """Keep in the log how a run that failed ended; whoever reads the terminal is told elsewhere."""
+    try:
+        yield
+    except Exception as error:
+        logger.info("The run failed: %s", error, exc_info=error)
+        raise
 
 
 @contextmanager

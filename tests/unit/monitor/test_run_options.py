@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from monitor.cli.sessions import run
+from monitor.errors import SetupError
 from monitor.ui import qt_environment
 
 
@@ -119,7 +120,8 @@ def test_without_a_camera_the_reason_is_kept(started):
     settings = settings_of(started, "--no-camera")
     assert settings.no_camera == "started with --no-camera"
     assert settings.logged()["no_camera"] == "started with --no-camera"
-    assert settings_of(started, "--no-camera-because", "it died").no_camera == "it died"
+    # The supervisor adds it to whatever the kiosk was started with.
+    assert settings_of(started, "--source", "0", "--no-camera-because", "it died").no_camera == "it died"
     assert settings_of(started).no_camera is None
     done = start("--no-camera", "--source", "0")
     assert done.exit_code == 2
@@ -158,3 +160,18 @@ def test_supervised_the_same_arguments_are_started_in_a_process_below(monkeypatc
     given = ["--supervised", "--source", "demo", "--stuck-after", "20", "--restart-limit", "3", "--log", "none"]
     assert command[1:] == ["-m", "monitor", "run", *given]
     assert (ads_only, stuck_after_s, limit) == (["--no-camera-because"], 20, 3)
+
+
+def test_how_a_run_failed_is_kept_in_the_log_and_nothing_else_is(started, monkeypatch, tmp_path):
+    def fail(settings, heartbeat):
+        raise SetupError("rtsp://shop:secret@camera cannot be opened.")
+
+    monkeypatch.setattr("monitor.app.run_headless", fail)
+    done = start("--headless", "--source", "demo", "--log", str(tmp_path / "kept.log"))
+    assert isinstance(done.exception, SetupError)
+    kept = (tmp_path / "kept.log").read_text()
+    assert "The run failed: rtsp://shop:***@camera cannot be opened." in kept
+    assert "Traceback" in kept
+    assert "secret" not in kept
+    assert settings_of(started, "--log", "none").source is None
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".log"] == ["kept.log"]
