@@ -83,6 +83,9 @@ class RunSettings(RecordingSettings):
         notice_url: Where these people read more; empty leaves that out.
         retention_days: Single readings are deleted when they are so old, reports stay as they are; 0 keeps them.
         spool: Folder in which records wait while the database cannot be written; `None` for beside the database.
+        no_camera: Why no camera is opened and nothing is measured, in one sentence; `None` to measure.
+        patient: Show the ads also while the camera or stream cannot be opened yet, and try again until it can; the demo
+            viewer never takes its place.
     """
 
     source: str | None = None
@@ -99,6 +102,8 @@ class RunSettings(RecordingSettings):
     notice_url: str = ""
     retention_days: int = Field(RETENTION_DAYS, ge=0, le=36_500)
     spool: Path | None = None
+    no_camera: str | None = None
+    patient: bool = False
 
 
 class ReplaySettings(RecordingSettings):

@@ -120,6 +120,7 @@ class SessionFacts:
         playlist_problem: Asked for the sentence why a changed playlist was refused; `None` while it was not.
         database_problem: Asked for the sentence what is wrong with the recording; `None` while all is well.
         left_out: Asked for the ads of the playlist that cannot be played: their ids and why.
+        errors: Asked how many errors of the program itself were survived.
     """
 
     session_id: int
@@ -132,6 +133,7 @@ class SessionFacts:
     playlist_problem: Callable[[], str | None] = lambda: None
     database_problem: Callable[[], str | None] = lambda: None
     left_out: Callable[[], Sequence[tuple[str, str]]] = lambda: ()
+    errors: Callable[[], int] = lambda: 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +307,9 @@ def _system(texts: Mapping[str, str], session: SessionFacts | None, saver: Metho
         else:
             free = texts["panel_disk_value"].format(free=number_text(texts, free_gb))
             rows.append(Row(texts["panel_disk"], free, "fault" if free_gb < LEAST_FREE_GB else "plain"))
+    errors = session.errors()
+    if errors:
+        rows.append(Row(texts["panel_errors"], texts["panel_errors_value"].format(count=errors), "fault"))
     return (*rows, held, Row(texts["panel_version"], session.version))
 
 
