@@ -18,11 +18,11 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ads.errors import MediaError, PlaylistError
 from ads.media import KNOWN_ENDINGS, MediaInfo, MediaKind, probe
+from yamlfiles import YamlProblemError, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -340,47 +340,21 @@ def _parse_hours(value: str | list[str] | None) -> tuple[Hours, ...]:
     return tuple(stretches)
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """Refuses a key that is written twice, where YAML readers usually let the last one win in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            if isinstance(key_node, yaml.ScalarNode):
-                if key_node.value in seen:
-                    raise yaml.MarkedYAMLError(
-                        problem=f"the key {key_node.value!r} is written twice", problem_mark=key_node.start_mark
-                    )
-                seen.add(key_node.value)
-        return super().construct_mapping(node, deep=deep)
-
-
 def _read_yaml(path: Path) -> tuple[_Top, list[_Entry]]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        document = read_yaml(path)
     except FileNotFoundError:
         raise PlaylistError(f"There is no playlist at {path}; expected a YAML file or a folder of media.") from None
     except UnicodeDecodeError:
         raise PlaylistError(f"The playlist {path} is not text in UTF-8; expected a YAML file or a folder.") from None
+    except YamlProblemError as error:
+        raise PlaylistError(f"The playlist {path} is not valid YAML: {error}; correct it there.") from None
     except OSError as error:
         raise PlaylistError(
             f"The playlist {path} cannot be read ({error.strerror}); check the file and its rights."
         ) from error
-    try:
-        document = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a safe loader
-    except yaml.YAMLError as error:
-        raise PlaylistError(
-            f"The playlist {path} is not valid YAML: {_yaml_problem(error)}; correct it there."
-        ) from None
     top, ads = _check_document(path, document)
     return top, [_check_entry(path, index, raw) for index, raw in enumerate(ads)]
-
-
-def _yaml_problem(error: yaml.YAMLError) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        mark = error.problem_mark
-        return f"{error.problem or 'mistake'} in line {mark.line + 1}, column {mark.column + 1}"
-    return " ".join(str(error).split())
 
 
 def _check_document(path: Path, document: object) -> tuple[_Top, list[object]]:
