@@ -61,11 +61,9 @@ def parse_yaml(text: str) -> object:
         if node is None:
             return None
         _refuse_bomb(node)
-        return loader.construct_document(node)  # type: ignore[no-untyped-call]
+        return loader.construct_document(node)
     except yaml.YAMLError as error:
         raise YamlProblemError(_described(error)) from None
-    except RecursionError:
-        raise YamlProblemError(f"it is nested more than {DEEPEST} levels deep") from None
     except _CONSTRUCTION_ERRORS as error:
         raise YamlProblemError(f"a value cannot be read ({error})") from None
     finally:
@@ -89,7 +87,20 @@ def _bounded(path: Path) -> bytes:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Refuses a key that is written twice, where YAML readers usually let the last one win in silence."""
+    """Refuses a key that is written twice, where YAML readers usually let the last one win in silence, and depth."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        # Told while it is read: the time that PyYAML takes grows with the square of the depth.
+        if self._depth > DEEPEST:
+            raise _too_deep(self.peek_event().start_mark)
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -110,7 +121,7 @@ def _refuse_bomb(root: yaml.Node) -> None:
     def size(node: yaml.Node, depth: int) -> int:
         if depth > DEEPEST:
             # Also what contains itself comes to this.
-            raise _at(node, f"it is nested more than {DEEPEST} levels deep")
+            raise _too_deep(node.start_mark)
         known = sizes.get(id(node))
         if known is not None:
             return known
@@ -120,15 +131,18 @@ def _refuse_bomb(root: yaml.Node) -> None:
         elif isinstance(node, yaml.SequenceNode):
             total += sum(size(item, depth + 1) for item in node.value)
         if total > MOST_VALUES:
-            raise _at(node, f"it holds more than {MOST_VALUES} values, its aliases written out")
+            raise yaml.MarkedYAMLError(
+                problem=f"it holds more than {MOST_VALUES} values, its aliases written out",
+                problem_mark=node.start_mark,
+            )
         sizes[id(node)] = total
         return total
 
     size(root, 0)
 
 
-def _at(node: yaml.Node, problem: str) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+def _too_deep(mark: Any) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=f"it is nested more than {DEEPEST} levels deep", problem_mark=mark)
 
 
 def _described(error: yaml.YAMLError) -> str:
