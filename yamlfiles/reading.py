@@ -96,7 +96,7 @@ class _StrictLoader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         # Told while it is read: the time that PyYAML takes grows with the square of the depth.
         if self._depth > DEEPEST:
-            raise _too_deep(self.peek_event().start_mark)
+            raise _too_deep(self.get_mark())
         self._depth += 1
         node = super().compose_node(parent, index)
         self._depth -= 1

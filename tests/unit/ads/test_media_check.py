@@ -114,7 +114,7 @@ def test_a_damaged_cache_costs_time_and_no_more(make_image, tmp_path, monkeypatc
     cache = tmp_path / "cache" / CACHE_NAME
     if content == b"DAMAGED-ENTRY":
         document = json.loads(cache.read_text())
-        content = json.dumps({**document, "files": dict.fromkeys(document["files"], {"kind": "song"})}).encode()
+        content = json.dumps({**document, "files": {key: {"kind": "song"} for key in document["files"]}}).encode()
     cache.write_bytes(content)
     assert check_apart(files) == first
     assert isinstance(first[0], MediaInfo)

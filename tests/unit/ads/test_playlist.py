@@ -271,6 +271,6 @@ def test_a_playlist_that_would_exhaust_its_reader_is_refused(tmp_path, kind):
         levels = "\n".join(f"  - &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]" for n in range(1, 12))
         path.write_text(f"ads:\n  - &l0 [1]\n{levels}\n")
     with pytest.raises(
-        PlaylistError, match="pipe or a device|larger than 1 MiB|levels deep|holds more than 100000 values"
+        PlaylistError, match=r"pipe or a device|larger than 1 MiB|levels deep|holds more than 100000 values"
     ):
         load_playlist(path)
