@@ -8,9 +8,11 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ads.errors import AdsError
+from ads.media_check import check_apart
 from ads.playback import PlaybackLog
 from ads.player import AdPlayer
 from ads.playlist import load_playlist
@@ -29,6 +31,7 @@ from monitor.error_guard import FLOOD, ErrorGuard
 from monitor.errors import SessionFailedError, SetupError
 from monitor.pipeline.clock import SessionClock
 from monitor.pipeline.feedback import Feedback, recent_starts, remembering_policy
+from monitor.pipeline.hours import MeasuringHours
 from monitor.pipeline.live import UNMEASURED, LiveView, SensorHealth, fault_state
 from monitor.pipeline.messages import Ended, FrameRead, HealthReport, SourceLost
 from monitor.pipeline.no_sensor import NoSensor
@@ -82,7 +85,8 @@ def load_ads(playlist: Path | None) -> Playlist:
     Raises:
         PlaylistError: It is wrong, or holds no playable ad.
     """
-    return load_playlist(playlist or sample_playlist())
+    # The bundled ads came with the program; whoever could change them could change that as well.
+    return load_playlist(sample_playlist()) if playlist is None else load_playlist(playlist, check_apart)
 
 
 def model_record(model: Path) -> ModelRecord:
@@ -382,7 +386,15 @@ class Kiosk:
             clock=clock,
             playlist=self._playlist,
         )
-        recorder = Recorder(writer, self._log, clock, settings.readings_per_second)
+        hours = MeasuringHours(settings.measure_hours)
+        recorder = Recorder(
+            writer,
+            self._log,
+            clock,
+            settings.readings_per_second,
+            # By the clock on the wall, also after it was corrected: that is the one that staff go by.
+            lambda _at_ns: hours.hold(self._playlist.local(datetime.now(timezone.utc))),
+        )
         self._writer = writer
         policy = remembering_policy(settings.policy, settings.guard_rails, self._engine, settings.site, clock.utc)
         feedback = self._feedback = Feedback(policy, self._log, writer, recorder)
@@ -401,7 +413,7 @@ class Kiosk:
             audience=feedback.audience,
         )
         self.player.seed(recent_starts(self._engine, settings.site, clock, clock.utc))
-        self._watcher = PlaylistWatcher(playlist)
+        self._watcher = PlaylistWatcher(playlist, load=partial(load_playlist, check=check_apart))
         self._session_recorder = recorder
         self.player.start()
 
@@ -475,7 +487,10 @@ class Kiosk:
             with self._lock:
                 # Looked at again under the lock: no frame is recorded once `pause_measuring` has returned.
                 if self._recorder is not None:
-                    self._recorder.record(message.frame)
+                    if not self._recorder.record(message.frame):
+                        # Outside the hours of measuring nobody is shown in the overlay either.
+                        self._show(LiveView(self._view.health, None, None))
+                        return
                     if self._feedback is not None:
                         self._feedback.record(message.frame)
             preview = message.preview if message.preview is not None else self._view.preview

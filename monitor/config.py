@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from ads.playlist import parse_hours
 from ads.policies.base import PolicySettings
 from detector.analysis import AnalysisSettings
 from detector.classifier import Device
@@ -40,6 +41,8 @@ class RecordingSettings(_Settings):
         loops: Rounds through the playlist; `None` for no limit.
         duration_s: Longest length of the session in seconds; `None` for no limit.
         readings_per_second: Readings logged a second and viewer.
+        measure_hours: Stretches of the day in which people are measured, such as "08:00-20:00", by the playlist's clock;
+            empty for the whole day.
         report: Where to write a report at the end; `None` for none.
         analysis: How faces become readings.
     """
@@ -54,8 +57,15 @@ class RecordingSettings(_Settings):
     loops: int | None = Field(None, ge=1)
     duration_s: float | None = Field(None, gt=0)
     readings_per_second: float = Field(10.0, gt=0, le=100)
+    measure_hours: tuple[str, ...] = ()
     report: Path | None = None
     analysis: AnalysisSettings = Field(default_factory=AnalysisSettings)
+
+    @field_validator("measure_hours")
+    @classmethod
+    def _readable_hours(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        parse_hours(list(value))
+        return value
 
     def logged(self) -> dict[str, object]:
         """The settings as they are kept with the session: no paths, and nothing that is stored elsewhere."""
