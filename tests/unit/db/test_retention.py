@@ -152,7 +152,8 @@ def test_a_mistake_in_it_costs_no_record(engine, make, rows, monkeypatch, caplog
     assert "Old readings cannot be deleted" in caplog.text
 
 
-def test_room_is_used_again_or_given_back(path, engine, make):
+def test_room_is_used_again_or_given_back(path, engine, make, monkeypatch):
+    monkeypatch.setattr(retention, "PART", 1000)
     make.write_rolled(engine, [make.ad(), *(make.reading(second / 10, 1, None) for second in range(5000))])
     engine.dispose()
     size = path.stat().st_size
