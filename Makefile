@@ -14,7 +14,7 @@ SYSTEM_PACKAGES := libgl1 libegl1 libglib2.0-0 libdbus-1-3 libfontconfig1 libxkb
 	libxcb-image0 libxcb-keysyms1 libxcb-render-util0 libxcb-xinerama0 libxcb-shape0 libpulse-mainloop-glib0 \
 	libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core
 
-.PHONY: run test test-slow lint bench samples clean
+.PHONY: run test test-slow soak lint bench samples audit fuzz clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.run
@@ -26,6 +26,14 @@ test: lint
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow --timeout 900
+
+# An hour of the kiosk, then a hundred kills; for days: make soak MINUTES=4320
+MINUTES ?= 60
+KILLS ?= 100
+SOAK ?= /var/tmp/ad-monitor-soak
+soak: $(VENV)/.dev
+	$(BIN)/python tests/soak/hours.py --minutes $(MINUTES) --folder $(SOAK)/hours
+	$(BIN)/python tests/soak/kills.py --kills $(KILLS) --folder $(SOAK)/kills
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -42,8 +50,22 @@ samples: $(VENV)/.dev
 	$(BIN)/python -m ads.sample.make_samples
 	$(BIN)/python -m detector.demo.make_viewer
 
+# Published holes in the installed libraries (asks the advisory database over the network), their licences, our own code.
+audit: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[audit]'
+	$(BIN)/python -m pytest tests/unit/test_licences.py tests/unit/test_safe_code.py
+	$(BIN)/pip-audit --progress-spinner off --skip-editable
+
+# Every parser for FUZZ_MINUTES, one after the other; guided by coverage where atheris can be installed.
+FUZZ_MINUTES ?= 10
+FUZZ_TARGETS ?= playlist zones audience dataset web messages card
+fuzz: $(VENV)/.dev
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'
+	@for target in $(FUZZ_TARGETS); do \
+		nice $(BIN)/python -m tests.fuzz $$target --minutes $(FUZZ_MINUTES) || exit 1; done
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .fuzz $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.system: Makefile

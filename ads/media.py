@@ -47,6 +47,12 @@ MAX_PIXELS = 80_000_000
 """The largest picture that is decoded: beyond any screen, below what exhausts a small machine. A file of a few
 kilobytes can claim more."""
 
+MOST_ANIMATION_FRAMES = 10_000
+"""The longest animated picture: five minutes at 30 frames a second. A file of a megabyte can claim a million frames."""
+
+LONGEST_S = 24 * 3600.0
+"""The longest medium that is played: what claims more would hold the screen for days or years."""
+
 SAMPLE_RATE_HZ = 48_000
 """Of the sound that leaves this module; always two channels of 16 bits."""
 
@@ -71,6 +77,10 @@ _BROWSER_FRAME_MS = 100
 
 _ANIMATED_FORMATS = frozenset({"GIF", "PNG", "WEBP"})
 
+_PICTURE_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "DIB", "TIFF")
+"""What is looked for in a picture, whatever its name: Pillow knows dozens of rare formats, and hands one of them, EPS, to
+another program that executes it."""
+
 # What Pillow and its plugins raise on broken files, by experience of its many readers.
 _PICTURE_ERRORS = (
     ArithmeticError,
@@ -88,8 +98,26 @@ _PICTURE_ERRORS = (
 )
 _CLIP_ERRORS = (av.error.FFmpegError, OSError, ValueError, MemoryError)
 
+_CLIP_FORMATS = (
+    "mov",
+    "matroska",
+    "webm",
+    "avi",
+    "mpeg",
+    "mpegvideo",
+    "mpegts",
+    "asf",
+    "ogg",
+    "flv",
+    "m4v",
+    "h264",
+    "hevc",
+)
+"""What is looked for in a clip, whatever its name. The lists of other files that FFmpeg reads too (HLS, DASH, concat) are
+left out: they could name any file of the machine."""
+
 # A clip is a local file; this keeps a container file that refers to other addresses from reaching them.
-_LOCAL_ONLY = {"protocol_whitelist": "file"}
+_LOCAL_ONLY = {"protocol_whitelist": "file", "format_whitelist": ",".join(_CLIP_FORMATS)}
 
 _INDEXED_FORMATS = frozenset({"mp4", "matroska", "avi"})
 """Containers that tell where their key frames are; others, such as streams, are read from their start."""
@@ -149,13 +177,27 @@ def probe(path: Path) -> MediaInfo:
     Raises:
         MediaError: The file is missing, of no known kind, too large, or cannot be decoded.
     """
-    ending = path.suffix.lower()
-    if ending not in KNOWN_ENDINGS:
+    require_media_file(path)
+    found = _probe_picture(path) if path.suffix.lower() in PICTURE_ENDINGS else _probe_video(path)
+    if found.duration_s is not None and found.duration_s > LONGEST_S:
+        raise MediaError(
+            f"{path} claims to last {found.duration_s / 3600:.0f} hours; expected at most {LONGEST_S / 3600:.0f}, so cut it "
+            "or convert it again."
+        )
+    return found
+
+
+def require_media_file(path: Path) -> None:
+    """Makes sure that there is a file of a known kind, without looking into it.
+
+    Raises:
+        MediaError: The name has another ending, or there is no regular file, or an empty one.
+    """
+    if path.suffix.lower() not in KNOWN_ENDINGS:
         raise MediaError(
             f"{path} is of no known kind; expected a name that ends in one of {', '.join(sorted(KNOWN_ENDINGS))}."
         )
     _require_file(path)
-    return _probe_picture(path) if ending in PICTURE_ENDINGS else _probe_video(path)
 
 
 def fit(size: Size, viewport: Size) -> Size:
@@ -342,7 +384,7 @@ def _open_picture(path: Path) -> Iterator[Image.Image]:
     """Opens a picture; whatever fails on it, here or in the body, leaves as a `MediaError`."""
     _require_file(path)
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=_PICTURE_FORMATS) as picture:
             _refuse_giant(path, picture.size)
             yield picture
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -357,19 +399,32 @@ def _open_picture(path: Path) -> Iterator[Image.Image]:
 
 def _probe_picture(path: Path) -> MediaInfo:
     with _open_picture(path) as picture:
-        count = getattr(picture, "n_frames", 1)
-        if count == 1 or picture.format not in _ANIMATED_FORMATS:
+        if not getattr(picture, "is_animated", False) or picture.format not in _ANIMATED_FORMATS:
             upright = ImageOps.exif_transpose(picture)
             upright.load()
             return MediaInfo("image", *upright.size)
-        total_ms = 0.0
-        for index in range(count):
-            picture.seek(index)
+        # Counted frame by frame: asking a GIF for their number reads through all of them first.
+        total_ms, frames_there = 0.0, 0
+        while _enters(picture, frames_there):
+            if frames_there == MOST_ANIMATION_FRAMES:
+                raise MediaError(
+                    f"{path} is an animation of more than {MOST_ANIMATION_FRAMES} pictures; make a video of it."
+                )
             picture.load()
             total_ms += _frame_ms(picture)
+            frames_there += 1
         return MediaInfo(
-            "animation", *picture.size, duration_s=total_ms / 1000, frames_per_second=count * 1000 / total_ms
+            "animation", *picture.size, duration_s=total_ms / 1000, frames_per_second=frames_there * 1000 / total_ms
         )
+
+
+def _enters(picture: Image.Image, index: int) -> bool:
+    """Whether an animation has a picture of this number; it is at it then."""
+    try:
+        picture.seek(index)
+    except EOFError:
+        return False
+    return True
 
 
 def _frame_ms(picture: Image.Image) -> float:

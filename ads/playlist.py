@@ -13,16 +13,18 @@ import logging
 import math
 import re
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ads.errors import MediaError, PlaylistError
-from ads.media import KNOWN_ENDINGS, MediaInfo, MediaKind, probe
+from ads.media import KNOWN_ENDINGS, LONGEST_S, MediaInfo, MediaKind, probe, require_media_file
+from yamlfiles import YamlProblemError, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,6 +46,14 @@ MOODS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 MINUTES_PER_DAY = 24 * 60
 
 HIGHEST_PRIORITY = 9
+
+LARGEST_WEIGHT = 1e6
+"""Weights are relative, so nobody needs more; sums of them have to stay numbers."""
+
+T = TypeVar("T")
+
+MediaCheck = Callable[[Sequence[tuple[Path, str]]], "list[MediaInfo | MediaError]"]
+"""Looks into media files, given with their SHA-256: what each holds, or why it cannot be played, in their order."""
 
 LONGEST_CROSS_FADE_S = 3.0
 
@@ -164,11 +174,17 @@ class Playlist:
         return at.astimezone(None if self.timezone is None else ZoneInfo(self.timezone))
 
 
-def load_playlist(path: Path) -> Playlist:
+def check_here(files: Sequence[tuple[Path, str]]) -> list[MediaInfo | MediaError]:
+    """Looks into media files in this process: quick, and right where they can be trusted. See `MediaCheck`."""
+    return [_or_error(probe, path) for path, _ in files]
+
+
+def load_playlist(path: Path, check: MediaCheck = check_here) -> Playlist:
     """Reads a playlist and looks into every media file that it names.
 
     Args:
         path: A YAML file, or a folder whose media files are played in the natural order of their names.
+        check: Looks into the files; `ads.media_check.check_apart` does it where a file can harm nobody.
 
     Returns:
         At least one ad that can be played. Files that are missing or cannot be decoded are in `skipped`.
@@ -187,15 +203,12 @@ def load_playlist(path: Path) -> Playlist:
     _refuse_duplicates(path, entries)
     ads: list[Ad] = []
     skipped: list[SkippedAd] = []
-    for entry in entries:
+    media = [folder / entry.file for entry in entries]
+    for entry, media_path, (info, digest) in zip(entries, media, _looked_into(folder, media, check), strict=True):
         ad_id = entry.id or Path(entry.file).stem
-        media_path = folder / entry.file
-        try:
-            info = probe(media_path)
-            digest = _sha256(media_path)
-        except MediaError as error:
-            logger.warning("Ad %s is left out: %s", ad_id, error)
-            skipped.append(SkippedAd(ad_id, media_path, str(error)))
+        if isinstance(info, MediaError):
+            logger.warning("Ad %s is left out: %s", ad_id, info)
+            skipped.append(SkippedAd(ad_id, media_path, str(info)))
         else:
             duration_s = _shown_s(path, ad_id, entry, info)
             ads.append(_make_ad(entry, media_path, info, duration_s=duration_s, digest=digest))
@@ -205,6 +218,40 @@ def load_playlist(path: Path) -> Playlist:
             f"Nothing in the playlist {path} can be played; expected at least one working file. {reasons}"
         )
     return Playlist(path, tuple(ads), tuple(skipped), top.timezone, top.cross_fade_s)
+
+
+def _looked_into(folder: Path, media: list[Path], check: MediaCheck) -> list[tuple[MediaInfo | MediaError, str]]:
+    """What each file holds, or why it cannot be played, and its SHA-256."""
+    digests = [_or_error(partial(_digest_below, folder), path) for path in media]
+    there = [(path, digest) for path, digest in zip(media, digests, strict=True) if isinstance(digest, str)]
+    found = iter(check(there))
+    return [(next(found), digest) if isinstance(digest, str) else (digest, "") for digest in digests]
+
+
+def _or_error(look: Callable[[Path], T], path: Path) -> T | MediaError:
+    try:
+        return look(path)
+    except MediaError as error:
+        return error
+
+
+def _digest_below(folder: Path, path: Path) -> str:
+    """The SHA-256 of a media file in a folder; raises a `MediaError` if it is none, or not in there."""
+    require_media_file(path)
+    _require_below(folder, path)
+    return _sha256(path)
+
+
+def _require_below(folder: Path, path: Path) -> None:
+    """Refuse a link that leads out of the playlist's folder: who may write there need not be allowed to show all files."""
+    try:
+        target = path.resolve(strict=True)
+        if not target.is_relative_to(folder.resolve(strict=True)):
+            raise MediaError(
+                f"{path} is a link to {target}, outside the playlist's folder; copy the file there instead."
+            )
+    except (OSError, RuntimeError) as error:
+        raise MediaError(f"{path} cannot be followed to its file ({error}); copy the file there.") from error
 
 
 def _refuse_duplicates(path: Path, entries: list[_Entry]) -> None:
@@ -255,8 +302,8 @@ class _Entry(BaseModel):
     id: str | None = Field(default=None, min_length=1)
     file: str = Field(min_length=1)
     name: str | None = Field(default=None, min_length=1)
-    duration_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    duration_s: float | None = Field(default=None, gt=0, le=LONGEST_S)
+    weight: float = Field(default=1.0, gt=0, le=LARGEST_WEIGHT)
     moods: list[str] = Field(default_factory=list)
     days: list[str] = Field(default_factory=list)
     hours: str | list[str] | None = None
@@ -287,7 +334,7 @@ class _Entry(BaseModel):
     @field_validator("hours")
     @classmethod
     def _readable_hours(cls, value: str | list[str] | None) -> str | list[str] | None:
-        _parse_hours(value)
+        parse_hours(value)
         return value
 
 
@@ -297,8 +344,8 @@ _EXPECTED = {
     "id": "expected text that is not empty (in quotes if it is a number)",
     "file": "expected a path relative to the playlist",
     "name": "expected text that is not empty",
-    "duration_s": "expected a number of seconds above 0",
-    "weight": "expected a number above 0",
+    "duration_s": f"expected a number of seconds above 0, of at most a day ({LONGEST_S:.0f})",
+    "weight": f"expected a number above 0, of at most {LARGEST_WEIGHT:.0f}",
     "moods": f"expected a list of moods ({', '.join(MOODS)})",
     "days": f"expected a list of days ({', '.join(DAYS)})",
     "hours": 'expected text like "08:00-12:00", or a list of such',
@@ -324,7 +371,15 @@ def _nearest(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {spelt[near[0]]!r}?" if near else ""
 
 
-def _parse_hours(value: str | list[str] | None) -> tuple[Hours, ...]:
+def parse_hours(value: str | list[str] | None) -> tuple[Hours, ...]:
+    """Stretches of the day as people write them.
+
+    Args:
+        value: Text like "08:00-12:00", or a list of such; None for none.
+
+    Raises:
+        ValueError: A text is none; the sentence says what was expected.
+    """
     if value is None:
         return ()
     stretches = []
@@ -340,47 +395,21 @@ def _parse_hours(value: str | list[str] | None) -> tuple[Hours, ...]:
     return tuple(stretches)
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """Refuses a key that is written twice, where YAML readers usually let the last one win in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            if isinstance(key_node, yaml.ScalarNode):
-                if key_node.value in seen:
-                    raise yaml.MarkedYAMLError(
-                        problem=f"the key {key_node.value!r} is written twice", problem_mark=key_node.start_mark
-                    )
-                seen.add(key_node.value)
-        return super().construct_mapping(node, deep=deep)
-
-
 def _read_yaml(path: Path) -> tuple[_Top, list[_Entry]]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        document = read_yaml(path)
     except FileNotFoundError:
         raise PlaylistError(f"There is no playlist at {path}; expected a YAML file or a folder of media.") from None
     except UnicodeDecodeError:
         raise PlaylistError(f"The playlist {path} is not text in UTF-8; expected a YAML file or a folder.") from None
+    except YamlProblemError as error:
+        raise PlaylistError(f"The playlist {path} is not valid YAML: {error}; correct it there.") from None
     except OSError as error:
         raise PlaylistError(
             f"The playlist {path} cannot be read ({error.strerror}); check the file and its rights."
         ) from error
-    try:
-        document = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a safe loader
-    except yaml.YAMLError as error:
-        raise PlaylistError(
-            f"The playlist {path} is not valid YAML: {_yaml_problem(error)}; correct it there."
-        ) from None
     top, ads = _check_document(path, document)
     return top, [_check_entry(path, index, raw) for index, raw in enumerate(ads)]
-
-
-def _yaml_problem(error: yaml.YAMLError) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        mark = error.problem_mark
-        return f"{error.problem or 'mistake'} in line {mark.line + 1}, column {mark.column + 1}"
-    return " ".join(str(error).split())
 
 
 def _check_document(path: Path, document: object) -> tuple[_Top, list[object]]:
@@ -534,7 +563,7 @@ def _make_ad(entry: _Entry, media_path: Path, info: MediaInfo, *, duration_s: fl
         weight=entry.weight,
         moods=tuple(mood for mood in MOODS if mood in entry.moods),
         days=tuple(day for day in DAYS if day in entry.days),
-        hours=_parse_hours(entry.hours),
+        hours=parse_hours(entry.hours),
         max_per_hour=entry.max_per_hour,
         brand_at_s=tuple(sorted(entry.brand_at_s)),
         priority=entry.priority,

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ads.audience import GROUP_SIZES
 from ads.errors import AdsError
 from ads.playlist import MOODS, Ad
+from yamlfiles import YamlProblemError, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -262,15 +262,17 @@ def read_audience(path: Path) -> SimulatedAudience:
         AdsError: The file cannot be read, or breaks the format.
     """
     try:
-        document = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig"))
+        document = read_yaml(path)
     except FileNotFoundError:
         raise AdsError(f"There is no description of an audience at {path}; expected a YAML file.") from None
+    except UnicodeDecodeError:
+        raise AdsError(f"The audience {path} is not text in UTF-8; expected a YAML file.") from None
+    except YamlProblemError as error:
+        raise AdsError(f"The audience {path} is not valid YAML: {error}; correct it there.") from None
     except OSError as error:
         raise AdsError(
             f"The audience {path} cannot be read ({error.strerror}); check the file and its rights."
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise AdsError(f"The audience {path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict):
         raise AdsError(f"The audience {path} has the wrong form: expected keys such as 'parts' and 'ads'.")
     try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ads.errors import AdsError
 from ads.playlist import Playlist, load_playlist, media_in
+from yamlfiles import LARGEST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,7 +165,7 @@ def _stamp(playlist: Playlist) -> _Stamp:
             media = media_in(playlist.path)
         else:
             written_ns = playlist.path.stat().st_ctime_ns
-            content = hashlib.sha256(playlist.path.read_bytes()).digest()
+            content = _content(playlist.path)
             media = [*(ad.path for ad in playlist.ads), *(ad.path for ad in playlist.skipped)]
     except OSError:
         # Gone or unreadable is a state like any other; reading the playlist will say what is wrong.
@@ -172,6 +173,14 @@ def _stamp(playlist: Playlist) -> _Stamp:
     states = [_state(path) for path in media]
     files = tuple((str(path), *state) for path, state in zip(media, states, strict=True))
     return _Stamp(content, files, max([written_ns, *(state[-1] for state in states)]))
+
+
+def _content(path: Path) -> bytes:
+    """Tells one content of a playlist file from the next; never reads on and on, nor waits for a pipe."""
+    if not path.is_file():
+        return b""
+    with path.open("rb") as file:
+        return hashlib.sha256(file.read(LARGEST_BYTES + 1)).digest()
 
 
 def _state(path: Path) -> tuple[int, int, int]:

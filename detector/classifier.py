@@ -6,6 +6,7 @@ converted twin, which needs neither TensorFlow's start-up time nor its memory.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import logging
 import os
@@ -111,6 +112,8 @@ class KerasClassifier:
         expected = (1, len(card.labels))
         try:
             received = self.logits(np.zeros((1, card.input_side_px, card.input_side_px), dtype=np.uint8)).shape
+            # Another number of faces makes TensorFlow compile once more, for all numbers; rather now than with viewers.
+            self.logits(np.zeros((2, card.input_side_px, card.input_side_px), dtype=np.uint8))
         except (ValueError, TypeError) as error:
             reason = str(error).splitlines()[0]
             raise ModelLoadError(f"{model} does not take the faces that its card describes ({reason}).") from error
@@ -259,19 +262,34 @@ def _twin_of(model: Path, card: ModelCard) -> Path:
     if beside.is_file() and card.twin_sha256 and sha256_of(beside) == card.twin_sha256:
         return beside
     cached = platformdirs.user_cache_path("ad-monitor") / "twins" / f"{card.sha256}.tflite"
-    if not cached.is_file():
+    checksum = cached.with_suffix(".sha256")
+    if not _is_whole(cached, checksum):
         logger.info("Converting %s for this machine; this happens once", model.name)
         content = convert_twin(load_network(model), card.input_side_px)
         try:
             cached.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=cached.parent, delete=False) as file:
-                file.write(content)
-            Path(file.name).replace(cached)
+            _replace(cached, content)
+            _replace(checksum, hashlib.sha256(content).hexdigest().encode())
         except OSError as error:
             raise ModelLoadError(
                 f"The CPU form of {model.name} cannot be kept in {cached.parent} ({error}): make that folder writable."
             ) from error
     return cached
+
+
+def _is_whole(cached: Path, checksum: Path) -> bool:
+    """Whether a kept twin is as it was written: after a power cut it may be there and empty."""
+    try:
+        return checksum.read_text("ascii") == sha256_of(cached)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put a file in its place at once, so that nobody reads half of it."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(content)
+    Path(file.name).replace(path)
 
 
 @cache

@@ -130,26 +130,27 @@ class FaceDetector(Protocol):
         ...
 
 
-@contextmanager
-def _without_tensorflow() -> Iterator[None]:
-    """Hide TensorFlow while MediaPipe is imported.
+NEEDLESS = ("tensorflow", "sounddevice")
+"""What MediaPipe imports although nothing here needs it: TensorFlow takes seconds, and the library of microphones starts a
+compiler to look for its own parts. A program that watches faces has no business with a microphone."""
 
-    MediaPipe imports TensorFlow for a documentation decorator only, and does without when it is absent. That import
-    costs several seconds and several hundred megabytes in a process that must come back quickly after a crash.
-    """
-    if "tensorflow" in sys.modules:
-        yield
-        return
-    sys.modules["tensorflow"] = None  # type: ignore[assignment]
+
+@contextmanager
+def _without_needless() -> Iterator[None]:
+    """Lets MediaPipe be imported without some of what it would import too, unless that is there already."""
+    hidden = [name for name in NEEDLESS if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]
     try:
         yield
     finally:
-        del sys.modules["tensorflow"]
+        for name in hidden:
+            del sys.modules[name]
 
 
 def _face_mesh() -> Any:
     """MediaPipe's face mesh for single pictures, ready to answer at once: its first answer takes many times as long."""
-    with _without_tensorflow():
+    with _without_needless():
         from mediapipe.python.solutions.face_mesh import FaceMesh  # noqa: PLC0415 (slow)
     mesh = FaceMesh(static_image_mode=True, max_num_faces=1, min_detection_confidence=0.5)
     mesh.process(np.zeros((CONFIRM_PX, CONFIRM_PX, 3), dtype=np.uint8))

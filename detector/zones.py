@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import cv2
 import numpy as np
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from detector.errors import ZonesError
+from yamlfiles import YamlProblemError, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -183,45 +183,19 @@ def read_zones(path: Path) -> tuple[Zone, ...]:
     return zones
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """Refuses a key that is written twice, where YAML readers usually let the last one win in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            if isinstance(key_node, yaml.ScalarNode):
-                if key_node.value in seen:
-                    raise yaml.MarkedYAMLError(
-                        problem=f"the key {key_node.value!r} is written twice", problem_mark=key_node.start_mark
-                    )
-                seen.add(key_node.value)
-        return super().construct_mapping(node, deep=deep)
-
-
 def _document(path: Path) -> object:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return read_yaml(path)
     except FileNotFoundError:
         raise ZonesError(f"There is no zones file at {path}; expected a YAML file with the key 'zones'.") from None
     except UnicodeDecodeError:
         raise ZonesError(f"The zones file {path} is not text in UTF-8; expected a YAML file.") from None
+    except YamlProblemError as error:
+        raise ZonesError(f"The zones file {path} is not valid YAML: {error}; correct it there.") from None
     except OSError as error:
         raise ZonesError(
             f"The zones file {path} cannot be read ({error.strerror}); check the file and its rights."
         ) from error
-    try:
-        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a safe loader
-    except yaml.YAMLError as error:
-        raise ZonesError(
-            f"The zones file {path} is not valid YAML: {_yaml_problem(error)}; correct it there."
-        ) from None
-
-
-def _yaml_problem(error: yaml.YAMLError) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        mark = error.problem_mark
-        return f"{error.problem or 'mistake'} in line {mark.line + 1}, column {mark.column + 1}"
-    return " ".join(str(error).split())
 
 
 def _entries(path: Path, document: object) -> list[object]:

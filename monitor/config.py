@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from ads.playlist import parse_hours
 from ads.policies.base import PolicySettings
 from detector.analysis import AnalysisSettings
 from detector.classifier import Device
@@ -40,6 +41,8 @@ class RecordingSettings(_Settings):
         loops: Rounds through the playlist; `None` for no limit.
         duration_s: Longest length of the session in seconds; `None` for no limit.
         readings_per_second: Readings logged a second and viewer.
+        measure_hours: Stretches of the day in which people are measured, such as "08:00-20:00", by the playlist's clock;
+            empty for the whole day.
         report: Where to write a report at the end; `None` for none.
         analysis: How faces become readings.
     """
@@ -54,8 +57,15 @@ class RecordingSettings(_Settings):
     loops: int | None = Field(None, ge=1)
     duration_s: float | None = Field(None, gt=0)
     readings_per_second: float = Field(10.0, gt=0, le=100)
+    measure_hours: tuple[str, ...] = ()
     report: Path | None = None
     analysis: AnalysisSettings = Field(default_factory=AnalysisSettings)
+
+    @field_validator("measure_hours")
+    @classmethod
+    def _readable_hours(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        parse_hours(list(value))
+        return value
 
     def logged(self) -> dict[str, object]:
         """The settings as they are kept with the session: no paths, and nothing that is stored elsewhere."""
@@ -83,6 +93,9 @@ class RunSettings(RecordingSettings):
         notice_url: Where these people read more; empty leaves that out.
         retention_days: Single readings are deleted when they are so old, reports stay as they are; 0 keeps them.
         spool: Folder in which records wait while the database cannot be written; `None` for beside the database.
+        no_camera: Why no camera is opened and nothing is measured, in one sentence; `None` to measure.
+        patient: Show the ads also while the camera or stream cannot be opened yet, and try again until it can; the demo
+            viewer never takes its place.
     """
 
     source: str | None = None
@@ -99,6 +112,8 @@ class RunSettings(RecordingSettings):
     notice_url: str = ""
     retention_days: int = Field(RETENTION_DAYS, ge=0, le=36_500)
     spool: Path | None = None
+    no_camera: str | None = None
+    patient: bool = False
 
 
 class ReplaySettings(RecordingSettings):

@@ -17,6 +17,7 @@ from monitor.app import begin_session, load_ads, ready_database
 from monitor.errors import SessionFailedError, SetupError
 from monitor.pipeline.clock import SessionClock
 from monitor.pipeline.feedback import Feedback
+from monitor.pipeline.hours import MeasuringHours
 from monitor.pipeline.messages import Ended, Failed, FrameRead, Message, ProtocolError, Ready
 from monitor.pipeline.recorder import Recorder
 from monitor.pipeline.sensor import SensorProcess
@@ -81,7 +82,7 @@ def replay(settings: ReplaySettings, progress: Callable[[int, int], None] = lamb
         end_ns = 0
         trouble = "the sensor died"
         log = PlaybackLog()
-        recorder = Recorder(writer, log, clock, settings.readings_per_second)
+        recorder = Recorder(writer, log, clock, settings.readings_per_second, _hours(settings, playlist, clock))
         show, feedback = _show(settings, playlist, log, writer, recorder)
         limit_ns = None if settings.duration_s is None else round(settings.duration_s * 1e9)
         reason = "failed"
@@ -98,8 +99,8 @@ def replay(settings: ReplaySettings, progress: Callable[[int, int], None] = lamb
                         break
                     show.advance(now_ns)
                     if not show.finished:
-                        recorder.record(message.frame)
-                        feedback.record(message.frame)
+                        if recorder.record(message.frame):
+                            feedback.record(message.frame)
                         end_ns = now_ns + round(1e9 / ready.frame_rate)
                         progress(recorder.frames, ready.frames)
         except (ProtocolError, KeyboardInterrupt) as error:
@@ -131,6 +132,12 @@ def replay(settings: ReplaySettings, progress: Callable[[int, int], None] = lamb
             f"Session {writer.session_id} holds {recorder.frames} frames and then ends: {trouble}", writer.session_id
         )
     return writer.session_id
+
+
+def _hours(settings: ReplaySettings, playlist: Playlist, clock: SessionClock) -> Callable[[int], bool]:
+    """Whether people are measured at a moment, by the recording's own clock."""
+    hours = MeasuringHours(settings.measure_hours)
+    return lambda at_ns: hours.hold(playlist.local(clock.at(at_ns)))
 
 
 def _show(

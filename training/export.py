@@ -361,7 +361,7 @@ def write_h5(network: keras.Model, path: Path) -> None:
     """
     with _quiet("absl"):  # Keras advises against this form; it was asked for
         _with_layers(network, _for_h5).save(path)
-        again = keras.models.load_model(path, compile=False)
+        again = keras.models.load_model(path, compile=False, safe_mode=True)
     side = int(network.input_shape[1])
     faces = np.random.default_rng(0).uniform(0, 255, (2, side, side, 1)).astype(np.float32)
     before, after = (keras.ops.convert_to_numpy(one(faces)) for one in (network, again))

@@ -60,10 +60,11 @@ def check(file: Path, hours: float, at: datetime | None, policy_name: str, seed:
     from zoneinfo import ZoneInfo
 
     from ads.forecast import forecast
+    from ads.media_check import check_apart
     from ads.playlist import load_playlist
     from ads.policies import PolicySettings, make_policy
 
-    checked = load_playlist(file)
+    checked = load_playlist(file, check_apart)
     if at is None:
         begin = datetime.now(timezone.utc).replace(microsecond=0)
     elif checked.timezone is None:

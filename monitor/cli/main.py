@@ -16,6 +16,7 @@ from monitor.cli.compare import compare
 from monitor.cli.data import backup, purge, stored
 from monitor.cli.effect import lift, proof, simulate
 from monitor.cli.errors import is_callers_mistake, is_known, one_sentence
+from monitor.cli.install import install
 from monitor.cli.offline import evaluate, models, train
 from monitor.cli.options import DONE, FAILED, PROGRAM, WRONG, debug_option, set_up_logging
 from monitor.cli.serve import serve
@@ -56,6 +57,7 @@ for _command in (
     purge,
     stored,
     serve,
+    install,
 ):
     cli.add_command(_command)
 

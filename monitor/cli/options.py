@@ -59,6 +59,17 @@ class Languages(Language):
         return tuple(super(Languages, self).convert(one, param, ctx) for one in str(value).split(","))
 
 
+def _hours(_context: click.Context, _parameter: click.Parameter, typed: tuple[str, ...]) -> tuple[str, ...]:
+    if typed:
+        from ads.playlist import parse_hours
+
+        try:
+            parse_hours(list(typed))
+        except ValueError as error:
+            raise click.BadParameter(f"{error}, received {', '.join(typed)}.") from None
+    return typed
+
+
 def together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """One decorator of several options, shown in the order given."""
 
@@ -215,6 +226,13 @@ session_options = together(
         default=10.0,
         show_default=True,
         help="Readings logged a second and viewer.",
+    ),
+    click.option(
+        "--measure-hours",
+        multiple=True,
+        metavar="HH:MM-HH:MM",
+        callback=_hours,
+        help="Measure people only within this stretch of the day, to leave out staff; repeat for more. [default: all day]",
     ),
     click.option(
         "--report",

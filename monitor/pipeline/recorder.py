@@ -6,8 +6,11 @@ import threading
 from typing import TYPE_CHECKING
 
 from db.records import AdRecord, GapEnded, GapStarted, PlayEnded, PlayStarted, ReadingRecord, ViewerFlagged
+from monitor.pipeline.hours import OUTSIDE_HOURS, OUTSIDE_HOURS_DETAIL
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ads.playback import Play, PlaybackLog, PlaybackPosition, PlayEnd
     from ads.playlist import Ad
     from db.writer import SessionWriter
@@ -31,6 +34,7 @@ class Recorder:
         log: What was on screen when.
         clock: Gives the time of day of a moment.
         readings_per_second: Readings logged a second and viewer, above 0. Defaults to 10.
+        may_measure: Whether people may be measured at a moment of the monotonic clock. Defaults to always.
 
     Attributes:
         frames: Frames recorded so far.
@@ -42,6 +46,7 @@ class Recorder:
         log: PlaybackLog,
         clock: SessionClock,
         readings_per_second: float = READINGS_PER_SECOND,
+        may_measure: Callable[[int], bool] = lambda _at_ns: True,
     ) -> None:
         if readings_per_second <= 0:
             raise ValueError(f"Invalid readings_per_second: expected above 0, received {readings_per_second}.")
@@ -49,6 +54,7 @@ class Recorder:
         self._log = log
         self._clock = clock
         self._rate = readings_per_second
+        self._may_measure = may_measure
         self._lock = threading.Lock()
         self._known_ads: set[tuple[str, str]] = set()
         self._newest_slot: dict[int, int] = {}
@@ -80,12 +86,19 @@ class Recorder:
         """Record the end of a play."""
         self._writer.submit(PlayEnded(end.number, self._clock.at(end.ended_ns), end.outcome, end.shown_ms, end.error))
 
-    def record(self, frame: AnalysedFrame) -> None:
+    def record(self, frame: AnalysedFrame) -> bool:
         """Record the readings of a frame; an open gap ends with it.
 
         Of a static face only the flag is recorded, once: its readings would fill the disk, and no measure counts them.
+
+        Returns:
+            Whether the frame was measured. Outside the hours of measuring it is not: nothing of it is recorded but that
+            there is a gap, and the caller is to forget it.
         """
         with self._lock:
+            if not self._may_measure(frame.captured_ns):
+                self._leave_hours(frame.captured_ns)
+                return False
             self.frames += 1
             self._newest_ns = frame.captured_ns
             if self._gap is not None:
@@ -94,7 +107,7 @@ class Recorder:
             self._flag([reading.viewer for reading in frame.readings if reading.static], frame.captured_ns)
             due = [reading for reading in frame.readings if not reading.static and self._is_due(reading)]
             if not due:
-                return
+                return True
             position = self._log.at(frame.captured_ns)
             if position is not None and not position.running:
                 # A paused ad is on the screen, but it is not being shown: what people do then is no reaction to it.
@@ -102,21 +115,33 @@ class Recorder:
             for reading in due:
                 self._writer.submit(self._reading_record(reading, position))
             self._forget(frame.captured_ns)
+            return True
 
-    def gap(self, cause: str, detail: str, noticed_ns: int) -> None:
-        """Record that nothing can be measured any more; it lasts until the next frame.
+    def gap(self, cause: str, detail: str, noticed_ns: int, since_ns: int | None = None) -> None:
+        """Record that nothing can be measured any more; it lasts until the next frame, and keeps its first cause.
 
         Args:
             cause: Short name, such as `camera_lost`.
             detail: One sentence for a person.
-            noticed_ns: When that was noticed; the gap starts with the last frame before, where there was one.
+            noticed_ns: When that was noticed.
+            since_ns: Since when; by default the gap starts with the last frame before it was noticed, where there was one.
         """
         with self._lock:
-            if self._gap is not None:
-                return
-            self._gap = cause
-            started_ns = self._newest_ns if self._newest_ns is not None else noticed_ns
-            self._writer.submit(GapStarted(self._clock.at(started_ns), cause, detail))
+            if self._gap is None:
+                started_ns = next(moment for moment in (since_ns, self._newest_ns, noticed_ns) if moment is not None)
+                self._begin_gap(cause, detail, started_ns)
+
+    def _begin_gap(self, cause: str, detail: str, started_ns: int) -> None:
+        self._gap = cause
+        self._writer.submit(GapStarted(self._clock.at(started_ns), cause, detail))
+
+    def _leave_hours(self, captured_ns: int) -> None:
+        if self._gap == OUTSIDE_HOURS:
+            return
+        if self._gap is not None:
+            # What was missing is there again; that it is not measured now has another cause.
+            self._writer.submit(GapEnded(self._clock.at(captured_ns), self._gap))
+        self._begin_gap(OUTSIDE_HOURS, OUTSIDE_HOURS_DETAIL, captured_ns)
 
     def _flag(self, static: list[int], captured_ns: int) -> None:
         for viewer in static:

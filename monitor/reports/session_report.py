@@ -105,8 +105,10 @@ def build_report(
     if min_viewers < 1:
         raise ReportError(f"Invalid min_viewers: expected 1 or more, received {min_viewers}.")
     log = _Log.of(data)
-    ads = [_ad_entry(log, rows, version, min_viewers) for rows, version in _entries(data.ads)]
-    summary, withheld = _session_entry(log, min_viewers)
+    entries = _entries(data.ads)
+    ads = [_ad_entry(log, rows, version, min_viewers) for rows, version in entries]
+    hidden = {rows[0].ad_row_id for (rows, _), (ad, _) in zip(entries, ads, strict=True) if _is_hidden(ad)}
+    summary, withheld = _session_entry(log, min_viewers, hidden)
     for entry, _ in ads:
         entry["score_parts"] = score_parts(entry)
         entry["score"] = score(entry["score_parts"])
@@ -401,8 +403,19 @@ def _gap_entry(gap: GapInfo) -> dict[str, Any]:
     }
 
 
-def _session_entry(log: _Log, min_viewers: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """What is said of all sessions together: sums, and what they have in common; None where they differ."""
+def _is_hidden(entry: dict[str, Any]) -> bool:
+    """Whether the audience of an ad is withheld."""
+    return bool(entry["opportunities"]) and entry["watchers"] is None
+
+
+def _session_entry(log: _Log, min_viewers: int, hidden: set[int]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What is said of all sessions together: sums, and what they have in common; None where they differ.
+
+    Args:
+        log: What there is.
+        min_viewers: As in the report.
+        hidden: Row ids of the ads whose audience is withheld: sums must not give it away as what the others leave over.
+    """
     sessions = log.data.sessions
     people = metrics.audience(log.data.exposures)
     known = people.opportunities > 0
@@ -435,10 +448,16 @@ def _session_entry(log: _Log, min_viewers: int) -> tuple[dict[str, Any], list[di
         "attention_s": _number(people.attention_s) if known else None,
         "attraction_ratio": _number(people.attraction_ratio),
     }
-    if not 0 < people.opportunities < min_viewers:
+    left_over = metrics.audience(
+        of_plays(log.data.exposures, [play for play in log.data.plays if play.ad_row_id in hidden])
+    )
+    if 0 < people.opportunities < min_viewers:
+        why = _why(people.opportunities, min_viewers)
+    elif 0 < left_over.opportunities < min_viewers:
+        why = "together with the ads they would give away the figures that are withheld there"
+    else:
         return entry, []
     entry |= dict.fromkeys(SESSION_FIGURES)
-    why = _why(people.opportunities, min_viewers)
     return entry, [{"ad_id": None, "figures": [f"session.{key}" for key in SESSION_FIGURES], "why": why}]
 
 

@@ -325,25 +325,49 @@ def _play_rows(data: ReportData, min_viewers: int) -> list[list[Any]]:
     """One row per play, with its audience."""
     named, entries = _played(data), data.exposures
     measured = _measured(data)
+    places = [slice(*np.searchsorted(entries.play_id, [play.id, play.id + 1]).tolist()) for play in data.plays]
+    hidden = _hidden_plays([play.ad_row_id for play in data.plays], [p.stop - p.start for p in places], min_viewers)
     rows = []
-    for play, is_measured in zip(data.plays, measured, strict=True):
-        begin, end = np.searchsorted(entries.play_id, [play.id, play.id + 1])
+    for index, (play, is_measured, place) in enumerate(zip(data.plays, measured, places, strict=True)):
         row = [*named(play), play.started_at, play.ended_at, play.outcome, play.reason, play.probability]
         row.append(None if play.shown_ms is None else play.shown_ms / 1000)
-        viewers = int(end - begin)
+        viewers = place.stop - place.start
         # Nobody was seen is one thing, nobody could be seen another.
         if viewers == 0:
             rows.append([*row, *([0, 0] if is_measured else [None, None]), None, None, None])
-            continue
-        rows.append([*row, viewers, *_audience(data, slice(begin, end), min_viewers)])
+        elif index in hidden:
+            rows.append([*row, viewers, *[None] * 4])
+        else:
+            rows.append([*row, viewers, *_audience(data, place, min_viewers)])
     return rows
 
 
+def _hidden_plays(ads: Sequence[int], viewers: Sequence[int], min_viewers: int) -> set[int]:
+    """Places of the plays whose audience is withheld.
+
+    Those that too few have seen; and where all of these of one ad still have fewer viewers together, the next smallest
+    play of it: else what the others leave of the ad's own figures would give them away.
+
+    Args:
+        ads: Of each play.
+        viewers: Of each play.
+        min_viewers: As in the report.
+    """
+    hidden: set[int] = set()
+    for ad in set(ads):
+        seen = sorted((count, place) for place, count in enumerate(viewers) if ads[place] == ad and count > 0)
+        together = 0
+        for count, place in seen:
+            if count >= min_viewers and not 0 < together < min_viewers:
+                break
+            together += count
+            hidden.add(place)
+    return hidden
+
+
 def _audience(data: ReportData, chosen: slice, min_viewers: int) -> list[Any]:
-    """Watchers, dwell, attention and mean valence of one play; None where too few viewers stand behind a figure."""
+    """Watchers, dwell, attention and mean valence of one play; no valence where too few viewers stand behind it."""
     entries = data.exposures
-    if chosen.stop - chosen.start < min_viewers:
-        return [None] * 4
     readings = entries.emotion_readings[chosen]
     read: Bools = readings > 0
     valence = entries.sums[chosen, _VALENCE][read] / readings[read]

@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from flask import Response, render_template, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException
 
 from monitor.web.problems import API_PREFIX, ProblemError
 from monitor.web.security import LARGEST_UPLOAD
@@ -43,6 +43,9 @@ def answer(problem: ProblemError) -> Response:
     """A problem as the asker wants it: a problem document for the interface and for scripts, else a page."""
     if _asked_by_program():
         body, kind = json.dumps(problem.document(), ensure_ascii=False), "application/problem+json"
+    elif isinstance(request.routing_exception, BadRequest):
+        # The request names no host that a page's links could lead to.
+        body, kind = problem.detail, "text/plain; charset=utf-8"
     else:
         body, kind = render_template("problem.html", problem=problem), "text/html; charset=utf-8"
     return Response(body, problem.status, content_type=kind, headers=problem.headers())

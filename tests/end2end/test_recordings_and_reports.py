@@ -9,6 +9,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from datetime import datetime
 
 import pytest
 from PIL import Image
@@ -176,3 +177,18 @@ def test_environment_names_the_database(program, demo_video, make_playlist):
     assert os.environ.get("AD_MONITOR_DB") is None
     program.run("replay", str(demo_video), "--playlist", str(make_playlist([2])), "--duration", "2")
     assert program.database.exists()
+
+
+def test_outside_the_hours_nobody_is_measured(program, demo_video, make_playlist):
+    playlist = make_playlist([2, 2])
+    # The recording's own clock says when it was: a stretch that leaves out that minute, and one that has it.
+    for hours, expected in (("{past}", 0), ("00:00-24:00", 1)):
+        probe = program.json("replay", str(demo_video), "--playlist", str(playlist), "--duration", "2")
+        began = datetime.fromisoformat(probe["session"]["started_at"].replace("Z", "+00:00")).astimezone()
+        hour = (began.hour + 12) % 24
+        stretch = hours.format(past=f"{hour:02}:00-{hour:02}:30")
+        arguments = ["--playlist", str(playlist), "--duration", "2", "--measure-hours", stretch]
+        document = program.json("replay", str(demo_video), *arguments)
+        assert document["session"]["viewers"] == expected
+        assert [gap["cause"] for gap in document["gaps"]] == ([] if expected else ["hours"])
+    assert "expected text like" in program.complaint("run", "--headless", "--measure-hours", "8-20", status=2)

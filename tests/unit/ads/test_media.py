@@ -373,3 +373,37 @@ def test_sound_starts_where_it_is_asked_to(make_clip, start_s):
     samples = heard(path, start_s)
     loud = np.flatnonzero(np.abs(samples[:, 0].astype(int)) > 4000)[0] / 48_000
     assert start_s + loud == pytest.approx(1.2, abs=0.03)
+
+
+def test_rare_formats_are_not_looked_for(tmp_path):
+    # EPS is a program that another one would execute; a list of files could name any file of the machine.
+    (tmp_path / "ad.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n")
+    (tmp_path / "ad.mp4").write_text("ffconcat version 1.0\nfile other.mp4\n")
+    (tmp_path / "ad.ts").write_text("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nother.mp4\n#EXT-X-ENDLIST\n")
+    for name in ("ad.png", "ad.mp4", "ad.ts"):
+        with pytest.raises(MediaError, match="cannot be decoded"):
+            probe(tmp_path / name)
+
+
+def test_a_list_of_other_files_is_not_followed(make_clip):
+    clip = make_clip("other.mp4", frames=10)
+    listed = clip.with_name("list.mp4")
+    listed.write_text("ffconcat version 1.0\nfile other.mp4\n")
+    with pytest.raises(MediaError, match="cannot be decoded as a clip"):
+        probe(listed)
+
+
+@pytest.mark.parametrize("ending", ["gif", "png", "webp"])
+def test_an_animation_without_end_is_refused(make_animation, monkeypatch, ending):
+    path = make_animation(f"long.{ending}", list(range(20, 140, 10)), [40] * 12)
+    assert probe(path).kind == "animation"
+    monkeypatch.setattr("ads.media.MOST_ANIMATION_FRAMES", 11)
+    with pytest.raises(MediaError, match="an animation of more than 11 pictures; make a video of it"):
+        probe(path)
+
+
+def test_a_clip_that_claims_to_last_for_years_is_refused(make_clip, monkeypatch):
+    path = make_clip("clip.mp4", frames=50)
+    monkeypatch.setattr("ads.media.LONGEST_S", 1.5)
+    with pytest.raises(MediaError, match=r"claims to last 0 hours; expected at most 0, so cut it"):
+        probe(path)

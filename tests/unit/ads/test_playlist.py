@@ -136,18 +136,20 @@ def test_folder_plays_all_media_in_natural_order(tmp_path, make_image, make_clip
         ("ads: [{file: a.png, duration_s: 1}, {file: sub/a.png}]", "Ads 1 and 2 .* same id 'a'"),
         ("ads: [{file: ../a.png, duration_s: 1}]", "invalid 'file': expected a path below the playlist's folder"),
         ("ads: [{file: /etc/a.png, duration_s: 1}]", "invalid 'file': .*not absolute, got '/etc/a.png'"),
-        ("ads: [{file: a.png, duration_s: 0}]", "invalid 'duration_s': expected a number of seconds above 0, got 0"),
+        ("ads: [{file: a.png, duration_s: 0}]", "invalid 'duration_s': expected a number of seconds above 0, .*, got 0"),
         ("ads: [{file: a.png, duration_s: .inf}]", "invalid 'duration_s'"),
         ("ads: [{file: a.png, duration_s: soon}]", "invalid 'duration_s': .*got 'soon'"),
         ("ads: [{file: a.png, duration_s: true}]", "invalid 'duration_s': .*got True"),
         ("ads: [{id: 12, file: a.png, duration_s: 1}]", "invalid 'id': expected text .*in quotes.*got 12"),
-        ("ads: [{file: a.png, duration_s: 1, weight: -1}]", "invalid 'weight': expected a number above 0, got -1"),
+        ("ads: [{file: a.png, duration_s: 1, weight: -1}]", "invalid 'weight': expected a number above 0, .*, got -1"),
         ("ads: [{file: a.png, moods: [happi]}]", r"invalid 'moods': .*got \['happi'\]; did you mean 'happy'\?"),
         ("ads: [{file: a.png, duration_s: 1, days: [monday]}]", r"invalid 'days': .*; did you mean 'mon'\?"),
         ("ads: [{file: a.png, duration_s: 1, days: mon}]", "invalid 'days': expected a list of days"),
         ("ads: [{file: a.png, duration_s: 1, hours: morning}]", 'invalid \'hours\': expected text like "08:00-12:00", got'),
         ("ads: [{file: a.png, duration_s: 1, hours: '08:70-12:00'}]", "invalid 'hours': expected two different times"),
         ("ads: [{file: a.png, duration_s: 1, hours: '08:00-08:00'}]", "invalid 'hours': expected two different times"),
+        ("ads: [{file: a.png, duration_s: 86401}]", "invalid 'duration_s': .* of at most a day \\(86400\\), got 86401"),
+        ("ads: [{file: a.png, duration_s: 1, weight: 1.0e+300}]", "invalid 'weight': .* of at most 1000000, got 1e\\+300"),
         ("ads: [{file: a.png, duration_s: 1, max_per_hour: 0}]", "invalid 'max_per_hour': expected a whole number"),
         ("ads: [{file: a.png, duration_s: 1, max_per_hour: 1.5}]", "invalid 'max_per_hour'"),
         ("ads: [{file: a.png, duration_s: 1, priority: 10}]", "invalid 'priority': expected .* from 0 to 9, got 10"),
@@ -217,3 +219,58 @@ def test_the_clocks_of_the_venue(write, make_image):
     assert here.local(noon).utcoffset() == noon.astimezone().utcoffset()
     with pytest.raises(PlaylistError, match="expected one with a time zone"):
         here.local(noon.replace(tzinfo=None))
+
+
+def test_a_link_that_leads_out_of_the_folder_is_left_out(tmp_path, write, make_image):
+    make_image("inside/a.png")
+    make_image("private.png").rename(tmp_path.parent / f"{tmp_path.name}-private.png")
+    outside = tmp_path.parent / f"{tmp_path.name}-private.png"
+    (tmp_path / "inside" / "out.png").symlink_to(outside)
+    (tmp_path / "inside" / "round.png").symlink_to(tmp_path / "inside" / "round.png")
+    (tmp_path / "near.png").symlink_to(tmp_path / "inside" / "a.png")
+    files = ["inside/a.png", "near.png", "inside/out.png", "inside/round.png"]
+    entries = ", ".join(f"{{id: '{number}', file: {file}, duration_s: 1}}" for number, file in enumerate(files))
+    playlist = load_playlist(write(f"ads: [{entries}]"))
+    assert [ad.ad_id for ad in playlist.ads] == ["0", "1"]
+    assert "outside the playlist's folder; copy the file there" in playlist.skipped[0].reason
+    assert [ad.ad_id for ad in playlist.skipped] == ["2", "3"]
+
+
+@pytest.mark.parametrize("file", ["http://example.org/a.mp4", "file:/etc/passwd.png", "concat:a.png|b.png"])
+def test_an_address_is_no_file(write, make_image, file):
+    make_image("a.png")
+    playlist = load_playlist(
+        write(f"ads: [{{file: a.png, duration_s: 1}}, {{file: '{file}', id: odd, duration_s: 1}}]")
+    )
+    assert [ad.ad_id for ad in playlist.skipped] == ["odd"]
+
+
+@pytest.mark.parametrize("name", ["pipe.mp4", "pipe.png", "zero.png"])
+def test_what_never_ends_is_left_out_at_once(tmp_path, write, make_image, name):
+    make_image("a.png")
+    if name.startswith("pipe"):
+        os.mkfifo(tmp_path / name)
+    else:
+        (tmp_path / name).symlink_to("/dev/zero")
+    playlist = load_playlist(write(f"ads: [{{file: a.png, duration_s: 1}}, {{file: {name}, duration_s: 1}}]"))
+    assert "is not a file" in playlist.skipped[0].reason
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "large", "deep", "bomb"])
+def test_a_playlist_that_would_exhaust_its_reader_is_refused(tmp_path, kind):
+    path = tmp_path / "playlist.yaml"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "large":
+        path.write_text("# " + "x" * (2 << 20))
+    elif kind == "deep":
+        path.write_text("ads: " + "[" * 5000)
+    else:
+        levels = "\n".join(f"  - &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]" for n in range(1, 12))
+        path.write_text(f"ads:\n  - &l0 [1]\n{levels}\n")
+    with pytest.raises(
+        PlaylistError, match=r"pipe or a device|larger than 1 MiB|levels deep|holds more than 100000 values"
+    ):
+        load_playlist(path)

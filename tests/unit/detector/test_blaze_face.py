@@ -13,7 +13,7 @@ import pytest
 from detector import blaze_face
 from detector.blaze_face import INPUT_PX, BlazeFace
 from detector.errors import ModelLoadError
-from detector.face_detector import _without_tensorflow
+from detector.face_detector import _without_needless
 from detector.video_source import Recording
 
 
@@ -39,7 +39,7 @@ def squares() -> list[np.ndarray]:
 
 @pytest.fixture(scope="module")
 def graph() -> Iterator[Any]:
-    with _without_tensorflow():
+    with _without_needless():
         from mediapipe.python.solutions.face_detection import FaceDetection
     with FaceDetection(min_detection_confidence=0.5, model_selection=0) as solution:
         yield solution

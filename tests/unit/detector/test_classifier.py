@@ -214,7 +214,7 @@ def test_a_missing_twin_is_made_once_and_kept_in_the_cache(
     with caplog.at_level(logging.INFO, logger="detector.classifier"):
         first = load_classifier(model, "cpu")
     assert "Converting tiny.keras for this machine" in caplog.text
-    [kept] = (platformdirs.user_cache_path("ad-monitor") / "twins").iterdir()
+    [kept] = (platformdirs.user_cache_path("ad-monitor") / "twins").glob("*.tflite")
     assert kept.name == f"{sha256_of(model)}.tflite"
     second = load_classifier(model, "cpu")
     assert conversions == [SIDE]
@@ -222,6 +222,21 @@ def test_a_missing_twin_is_made_once_and_kept_in_the_cache(
     np.testing.assert_array_equal(first.logits(faces), second.logits(faces))
     np.testing.assert_allclose(first.logits(faces), load_classifier(model, "gpu").logits(faces), atol=1e-2, rtol=1e-4)
     assert list(tmp_path.glob("*.tflite")) == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"cut off", None])
+def test_a_kept_twin_that_is_not_whole_is_made_again(tmp_path: Path, conversions: list[int], damage) -> None:
+    model = write_model(tmp_path)
+    load_classifier(model, "cpu")
+    [kept] = (platformdirs.user_cache_path("ad-monitor") / "twins").glob("*.tflite")
+    whole = kept.read_bytes()
+    if damage is None:
+        kept.with_suffix(".sha256").unlink()
+    else:
+        kept.write_bytes(damage)
+    load_classifier(model, "cpu")
+    assert conversions == [SIDE, SIDE]
+    assert kept.read_bytes() == whole
 
 
 def test_the_conversion_says_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -275,6 +275,16 @@ def test_a_gap_before_the_first_frame_starts_when_it_is_noticed(analysed: Analys
     assert room.writer.of(GapStarted) == [GapStarted(NOON + timedelta(seconds=3), "sensor_died", "signal 9")]
 
 
+def test_a_gap_starts_where_its_fault_began_when_that_is_known(analysed: Analysed) -> None:
+    room = Room()
+    for second in range(2, 6):
+        room.recorder.record(analysed(second * S, ()))
+    room.recorder.gap("camera_black", "The picture is black.", 5 * S, 3 * S)
+    assert room.writer.of(GapStarted) == [
+        GapStarted(NOON + timedelta(seconds=3), "camera_black", "The picture is black.")
+    ]
+
+
 def test_a_frame_without_anybody_ends_a_gap_too(analysed: Analysed) -> None:
     room = Room()
     room.recorder.gap("sensor_died", "", 0)
@@ -358,3 +368,40 @@ def test_plays_and_readings_from_two_threads(analysed: Analysed) -> None:
             gaps -= 1
     assert len(started) == plays
     assert room.recorder.frames == len(moments)
+
+
+def test_outside_the_hours_there_is_a_gap_and_nothing_else(analysed: Analysed) -> None:
+    room = Room()
+    closed = range(2 * S, 4 * S)
+    recorder = Recorder(
+        room.writer,  # type: ignore[arg-type]
+        room.log,
+        SessionClock(NOON, 0),
+        may_measure=lambda at_ns: at_ns not in closed,
+    )
+    measured = [recorder.record(analysed(at * 500 * MS)) for at in range(2, 10)]
+    assert measured == [True, True, False, False, False, False, True, True]
+    assert [record.at for record in room.readings()] == [NOON + timedelta(seconds=s) for s in (1, 1.5, 4, 4.5)]
+    [started], [ended] = room.writer.of(GapStarted), room.writer.of(GapEnded)
+    assert (started.cause, started.at) == ("hours", NOON + timedelta(seconds=2))
+    assert (ended.cause, ended.at) == ("hours", NOON + timedelta(seconds=4))
+    assert recorder.frames == 4
+
+
+def test_a_camera_that_comes_back_outside_the_hours_changes_the_cause_of_the_gap(analysed: Analysed) -> None:
+    room = Room()
+    recorder = Recorder(
+        room.writer,  # type: ignore[arg-type]
+        room.log,
+        SessionClock(NOON, 0),
+        may_measure=lambda at_ns: at_ns < 2 * S,
+    )
+    recorder.record(analysed(1 * S))
+    recorder.gap("camera_lost", "unplugged", 1 * S)
+    recorder.record(analysed(3 * S))
+    recorder.record(analysed(4 * S))
+    assert [(gap.cause, gap.at) for gap in room.writer.of(GapStarted)] == [
+        ("camera_lost", NOON + timedelta(seconds=1)),
+        ("hours", NOON + timedelta(seconds=3)),
+    ]
+    assert [gap.cause for gap in room.writer.of(GapEnded)] == ["camera_lost"]

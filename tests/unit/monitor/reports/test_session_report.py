@@ -517,6 +517,24 @@ def test_thin_seconds_are_withheld(small):
     assert entry["figures"] == ["timeline"]
 
 
+def test_sums_do_not_give_away_what_an_ad_withholds(maker):
+    made = maker(length=20.0)
+    for ad, start, viewers in (("tea", 1.0, range(1, 7)), ("rum", 5.0, (7,)), ("oat", 9.0, (8,))):
+        play = made.play(made.ad(ad, 3.0), start, 3.0)
+        for viewer in viewers:
+            for step in range(8):
+                made.reading(play, viewer, start + step / 4, step / 4, HAPPY)
+    report = build_report(made.data(), min_viewers=5)
+    assert [ad["watchers"] for ad in report["ads"]] == [6, None, None]
+    # All eight of the session less the six of the tea would be the two of the others.
+    assert report["session"]["watchers"] is None
+    assert report["session"]["attention_s"] is None
+    assert report["session"]["viewers"] == 8
+    assert "give away" in report["withheld"][0]["why"]
+    # From two viewers on, what is left over is about enough of them.
+    assert build_report(made.data(), min_viewers=2)["session"]["watchers"] == 8
+
+
 def test_min_viewers_must_be_sensible(small):
     with pytest.raises(ReportError, match="expected 1 or more, received 0"):
         build_report(small.data(), min_viewers=0)

@@ -205,3 +205,21 @@ def test_unknown_table(table, made):
         tables.UnknownTableError, match="expected one of seconds, timeline, ads, plays, gaps, received 'x'"
     ):
         table("x", made)
+
+
+@pytest.mark.parametrize(
+    ("viewers", "hidden"),
+    [
+        ([7, 6], set()),
+        ([7, 2], {0, 1}),  # alone, the second would be what the first leaves of the ad
+        ([7, 6, 2], {1, 2}),
+        ([7, 3, 2], {1, 2}),  # five together
+        ([7, 4, 3, 2], {1, 2, 3}),
+        ([2, 0], {0}),
+        ([0, 0], set()),
+    ],
+)
+def test_plays_that_others_would_give_away_are_withheld_too(viewers, hidden):
+    assert tables._hidden_plays([1] * len(viewers), viewers, 5) == hidden
+    # Another ad's plays neither help nor harm.
+    assert tables._hidden_plays([1] * len(viewers) + [2], [*viewers, 9], 5) == hidden

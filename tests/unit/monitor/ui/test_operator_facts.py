@@ -99,6 +99,12 @@ def test_old_figures_are_not_shown_while_nothing_is_measured(player, make_view, 
     assert "Frame rate" not in found["Measuring"]
 
 
+def test_the_panel_says_why_nothing_is_measured(player):
+    health = SensorHealth("blind", "The picture is black.", cause="camera_black")
+    [sensor] = rows(player, view=LiveView(health))["Measuring"]["Sensor"]
+    assert (sensor.text, sensor.tone) == ("too dark: The picture is black.", "warning")
+
+
 def test_before_the_first_view(player):
     assert words(rows(player), "Measuring", "Sensor") == ["camera starting"]
 

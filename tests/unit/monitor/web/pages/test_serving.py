@@ -11,6 +11,7 @@ import threading
 import time
 
 import pytest
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from monitor.errors import SetupError
 from monitor.web.services import EXTENSION
@@ -158,3 +159,13 @@ def test_a_taken_port_is_named():
 def test_an_address_of_another_machine_is_refused(host):
     with pytest.raises(SetupError, match=r"not a name or address of this machine|cannot be offered"):
         listen(host, 0)
+
+
+@pytest.mark.parametrize("host", ["a" * 300, "kiosk..example"])
+def test_a_host_that_is_no_name_is_refused_in_plain_words(client, host):
+    # Past the client's library, which would not send it. No link can be made from such a host, so no page either.
+    environ = EnvironBuilder(headers={"Accept": "text/html"}).get_environ() | {"HTTP_HOST": host}
+    body, status, headers = run_wsgi_app(client.application, environ)
+    assert status.startswith("421")
+    assert headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert b"does not go by that name" in b"".join(body)
