@@ -559,8 +559,12 @@ class SessionSink:
         if isinstance(error, DatabaseError):
             problem = DatabaseWriteError(str(error))
         else:
-            passing = _is_passing(error)
-            advice = "check the disk and that no other program holds it" if passing else "look for the cause in the log"
+            if not _is_passing(error):
+                advice = "look for the cause in the log"
+            elif sqlite_path(self._engine) is None:
+                advice = "check the server and the way to it"
+            else:
+                advice = "check the disk and that no other program holds it"
             problem = DatabaseWriteError(
                 f"Session {self.session_id} could not be written to the database {self._engine.url.database} "
                 f"({describe(error)}); {advice}."
