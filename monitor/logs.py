@@ -161,7 +161,12 @@ def logging_to(path: Path | None) -> Iterator[LogFile | None]:
             handler.setLevel(level)
 
 
+def log_files(path: Path) -> list[Path]:
+    """The files of a log that there are: the one that is written, and the old ones beside it."""
+    files = (path, *(path.with_name(f"{path.name}.{number}") for number in range(1, OLD_FILES + 1)))
+    return [file for file in files if file.exists()]
+
+
 def log_size(path: Path) -> int:
     """Bytes that a log takes on disk with its old files; 0 where there is none."""
-    files = (path, *(path.with_name(f"{path.name}.{number}") for number in range(1, OLD_FILES + 1)))
-    return sum(file.stat().st_size for file in files if file.exists())
+    return sum(file.stat().st_size for file in log_files(path))

@@ -104,7 +104,7 @@ def backup(target: Path | None, database: str | None, keep: int | None, as_json:
 @click.option(
     "--everything",
     is_flag=True,
-    help="Delete all data of this program: database, backups beside it, what waits to be written, saved choices.",
+    help="Delete all data of this program: database, backups beside it, what waits to be written, saved choices, logs.",
 )
 @click.option("--spool", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help="As given to `run`.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -271,12 +271,15 @@ def _files(url: str, spool: Path | None) -> list[StoredFile]:
 
 
 def _choices() -> list[StoredFile]:
-    """What the operator has chosen in the window."""
+    """What the operator has chosen in the window, and the logs in their usual place."""
     from db.stored import StoredFile
     from monitor.camera_choice import choice_file
+    from monitor.logs import RUN_LOG, SUPERVISOR_LOG, default_log, log_files
 
     file = choice_file()
-    return [StoredFile(file, "which camera was chosen", file.stat().st_size)] if file.is_file() else []
+    found = [StoredFile(file, "which camera was chosen", file.stat().st_size)] if file.is_file() else []
+    logs = (one for name in (RUN_LOG, SUPERVISOR_LOG) for one in log_files(default_log(name)))
+    return [*found, *(StoredFile(log, "a log of the program", log.stat().st_size) for log in logs)]
 
 
 def _file(named: str | None, otherwise: str) -> Path:

@@ -431,7 +431,9 @@ def _report_after_failure(settings: RecordingSettings, min_viewers: int) -> Iter
 def _after_session(session_id: int, settings: RecordingSettings, min_viewers: int, as_json: bool) -> None:
     """Write and print what was asked for at the end of a session."""
     database, report_path, playlist = settings.database, settings.report, settings.playlist
-    click.echo(f"Session {session_id} is in {database}", err=True)
+    from monitor.logs import without_passwords
+
+    click.echo(f"Session {session_id} is in {without_passwords(database)}", err=True)
     if report_path is None and not as_json:
         click.echo(f"See it with `{PROGRAM} report {session_id}`.", err=True)
         return

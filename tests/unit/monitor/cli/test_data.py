@@ -16,6 +16,7 @@ from db.schema import Base
 from db.spool import SpoolPlace
 from db.writer import SessionWriter
 from monitor.cli.main import cli
+from monitor.logs import default_log
 from tests.unit.db.making import Make
 
 
@@ -128,6 +129,11 @@ def test_purge_everything(run, database, tmp_path, monkeypatch):
     choices = Path(os.environ["XDG_CONFIG_HOME"]) / "ad-monitor" / "camera.json"
     choices.parent.mkdir(parents=True)
     choices.write_text("{}")
+    log = default_log()
+    log.parent.mkdir(parents=True)
+    logs = [log, log.with_name(f"{log.name}.1")]
+    for file in logs:
+        file.write_text("a line")
     done(run("backup"))
     elsewhere = tmp_path / "usb" / "copy.db"
     done(run("backup", elsewhere))
@@ -139,11 +145,19 @@ def test_purge_everything(run, database, tmp_path, monkeypatch):
     assert database.exists()
 
     result = done(run("purge", "--everything", answer="y\n"))
-    for name in ("kiosk.db", "kiosk-backup-", "camera.json", "the database", "a backup", "which camera was chosen"):
+    for name in (
+        "kiosk.db",
+        "kiosk-backup-",
+        "camera.json",
+        "the database",
+        "a backup",
+        "which camera was chosen",
+        "a log of",
+    ):
         assert name in result.stdout
     assert "elsewhere are not known here" in result.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["letter.txt", "usb"]
-    assert not choices.exists()
+    assert not any(file.exists() for file in (choices, *logs))
     assert "There is nothing of this program" in run("purge", "--everything", "--yes").stderr
 
 
