@@ -14,7 +14,7 @@ SYSTEM_PACKAGES := libgl1 libegl1 libglib2.0-0 libdbus-1-3 libfontconfig1 libxkb
 	libxcb-image0 libxcb-keysyms1 libxcb-render-util0 libxcb-xinerama0 libxcb-shape0 libpulse-mainloop-glib0 \
 	libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core
 
-.PHONY: run test test-slow lint bench samples audit fuzz clean
+.PHONY: run test test-slow soak lint bench samples audit fuzz clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.run
@@ -26,6 +26,14 @@ test: lint
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow --timeout 900
+
+# An hour of the kiosk, then a hundred kills; for days: make soak MINUTES=4320
+MINUTES ?= 60
+KILLS ?= 100
+SOAK ?= /var/tmp/ad-monitor-soak
+soak: $(VENV)/.dev
+	$(BIN)/python tests/soak/hours.py --minutes $(MINUTES) --folder $(SOAK)/hours
+	$(BIN)/python tests/soak/kills.py --kills $(KILLS) --folder $(SOAK)/kills
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

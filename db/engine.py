@@ -1,14 +1,17 @@
 """Opening a database: find or create it, check that it is ours, bring its schema up to date.
 
 SQLite files are looked at through a read-only connection first, so that a file that is something else, or of a newer
-program, is refused untouched.
+program, is refused untouched. `make_engine` and `make_ready` are the two halves of `open_database`, for whoever has to
+go on while a database cannot be used yet.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
+import re
 import sqlite3
 import time
 from contextlib import closing, contextmanager
@@ -20,7 +23,14 @@ from urllib.parse import quote
 from sqlalchemy import create_engine, event, exc, inspect
 from sqlalchemy.engine import URL, make_url
 
-from db.errors import DatabaseError, DatabaseOpenError, SchemaVersionError
+from db.errors import (
+    DatabaseDamagedError,
+    DatabaseError,
+    DatabaseOpenError,
+    DatabaseUnavailableError,
+    SchemaVersionError,
+)
+from db.faults import BUSY_WORDS, DAMAGE_WORDS, describe, is_damage, is_environment, says
 from db.migrations import HEAD, REVISIONS
 
 if TYPE_CHECKING:
@@ -48,8 +58,38 @@ _VERSION_TABLE = "alembic_version"
 _OUR_TABLES = frozenset({"sessions", "readings"})
 """Tables by which a database of a newer program is told from somebody else's."""
 
-_BUSY_WORDS = ("locked", "busy")
-"""How SQLite's messages say that another connection holds the lock; Python 3.10 shows no error code."""
+_OUR_MARKS = re.compile(
+    rb"ck_readings_position_ms|ck_plays_outcome|ck_sessions_lost|ix_readings_session_id_at|ck_ads_kind"
+)
+"""Names that stand in the schema of every database of ours, in several of its pages."""
+
+_LONGEST_MARK = 32
+
+_APPLICATION_ID = slice(68, 72), b"adMo"
+"""Where the first page of an SQLite file says which program it belongs to, and what ours says (since schema 0005)."""
+
+_PART_BYTES = 1 << 20
+
+_PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
+"""What a file system says when it is full, broken, or has made itself read-only."""
+
+_CONNECT_OPTIONS: dict[str, Any] = {
+    # A server that does not answer is given up soon: records wait meanwhile, and it is asked again.
+    "connect_timeout": 3,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "application_name": "ad-monitor",
+    "options": f"-c lock_timeout={BUSY_TIMEOUT_MS} -c timezone=UTC",
+}
+"""Of libpq; what the address itself says takes precedence."""
+
+_MIGRATION_LOCK = 0x61646D6F6E
+"""Advisory lock of a server under which one process at a time looks at the schema and changes it."""
+
+_WRONG_ADDRESS_WORDS = ("authentication failed", "does not exist", "pg_hba.conf", "invalid", "permission denied")
+"""How a server, or libpq, says that waiting will not help."""
 
 
 def open_database(url: str, *, read_only: bool = False) -> Engine:
@@ -65,10 +105,39 @@ def open_database(url: str, *, read_only: bool = False) -> Engine:
         DatabaseOpenError: It is missing, cannot be created, read or written, or is not one of this program.
         SchemaVersionError: Its schema is newer than this program, or older and `read_only` was asked for.
     """
+    engine = make_engine(url, read_only=read_only)
+    try:
+        make_ready(engine, read_only=read_only)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def make_engine(url: str, *, read_only: bool = False) -> Engine:
+    """An engine that has not looked at its database yet; see `open_database`.
+
+    Raises:
+        DatabaseOpenError: The address cannot be understood, or its driver is missing.
+    """
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
-        return _open_sqlite(_sqlite_path(parsed), read_only=read_only)
-    return _open_server(parsed, read_only=read_only)
+        return _sqlite_engine(_sqlite_path(parsed), read_only=read_only)
+    return _server_engine(parsed)
+
+
+def make_ready(engine: Engine, *, read_only: bool = False) -> None:
+    """Look at the database of an engine, create it and bring it up to date; harmless when repeated.
+
+    Raises:
+        DatabaseUnavailableError: It cannot be used now, but perhaps later.
+        DatabaseOpenError, SchemaVersionError: See `open_database`.
+    """
+    path = sqlite_path(engine)
+    if path is None:
+        _make_server_ready(engine, read_only=read_only)
+    else:
+        _make_file_ready(engine, path, read_only=read_only)
 
 
 @contextmanager
@@ -76,6 +145,25 @@ def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that takes SQLite's write lock at its start: one that found it taken half-way could not go on."""
     with engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection, connection.begin():
         yield connection
+
+
+@contextmanager
+def asking(engine: Engine) -> Iterator[Connection]:
+    """A connection for whoever can do without the answer.
+
+    Raises:
+        DatabaseUnavailableError: The database cannot be read now, or has not been made ready yet.
+    """
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except exc.DBAPIError as error:
+        unmade = says(str(error.orig), "no such table", "does not exist")
+        if not (unmade or is_environment(error) or is_damage(error)):
+            raise
+        raise DatabaseUnavailableError(
+            f"The database {engine.url.database} cannot be read now ({describe(error)})."
+        ) from error
 
 
 @contextmanager
@@ -94,23 +182,10 @@ def sqlite_path(engine: Engine) -> Path | None:
     return Path(engine.url.database)
 
 
-def is_environment(error: BaseException) -> bool:
-    """Whether the world failed (lock held, disk full, server away) and not the program: trying again may help then."""
-    if not isinstance(error, exc.OperationalError):
-        return False
-    if isinstance(error.orig, sqlite3.Error):
-        return _says(str(error.orig), *_BUSY_WORDS, "full", "disk I/O", "readonly", "unable to open")
-    return True
-
-
 def _dump_json(value: object) -> str:
     """JSON that people can read; half a surrogate pair, from a file name that is no Unicode, becomes an escape."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _says(text: str, *words: str) -> bool:
-    return any(word in text for word in words)
 
 
 def _parse(url: str) -> URL:
@@ -119,11 +194,13 @@ def _parse(url: str) -> URL:
     if "://" not in url:
         return URL.create("sqlite", database=url)
     try:
-        return make_url(url)
+        parsed = make_url(url)
     except (exc.ArgumentError, ValueError) as error:
         raise DatabaseOpenError(
             f"Invalid database URL: expected a path, sqlite:///PATH or postgresql+psycopg://…, received {url!r}."
         ) from error
+    # As psql writes it; SQLAlchemy would look for a driver that is not ours.
+    return parsed.set(drivername="postgresql+psycopg") if parsed.drivername in {"postgresql", "postgres"} else parsed
 
 
 def _sqlite_path(url: URL) -> Path:
@@ -136,7 +213,7 @@ def _sqlite_path(url: URL) -> Path:
     return Path(os.path.abspath(Path(database).expanduser()))  # noqa: PTH100 (resolve() would follow links)
 
 
-def _open_sqlite(path: Path, *, read_only: bool) -> Engine:
+def _make_file_ready(engine: Engine, path: Path, *, read_only: bool) -> None:
     _prepare_place(path, read_only=read_only)
     revision = _retry_while_locked(path, partial(_inspect_file, path))
     if read_only and revision != HEAD:
@@ -146,13 +223,7 @@ def _open_sqlite(path: Path, *, read_only: bool) -> Engine:
             f"The database {path} has the older schema {revision}, expected {HEAD}; "
             "open it once for writing (start a run) to bring it up to date."
         )
-    engine = _sqlite_engine(path, read_only=read_only)
-    try:
-        _retry_while_locked(path, partial(_make_ready, engine, path, read_only=read_only))
-    except BaseException:
-        engine.dispose()
-        raise
-    return engine
+    _retry_while_locked(path, partial(_bring_up_to_date, engine, path, read_only=read_only))
 
 
 def _prepare_place(path: Path, *, read_only: bool) -> None:
@@ -169,15 +240,18 @@ def _prepare_place(path: Path, *, read_only: bool) -> None:
             raise DatabaseOpenError(f"There is no database {path}; record a session first, or check the path.")
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DatabaseOpenError(
+        kind = DatabaseUnavailableError if error.errno in _PASSING else DatabaseOpenError
+        raise kind(
             f"The folder of the database {path} cannot be used ({error.strerror}); choose another path."
         ) from error
     if read_only:
         return
+    # A file system turns read-only by itself when its disk fails; a permission is somebody's decision.
+    kind = DatabaseUnavailableError if os.statvfs(path.parent).f_flag & os.ST_RDONLY else DatabaseOpenError
     if exists and not os.access(path, os.W_OK):
-        raise DatabaseOpenError(f"The database {path} is read-only; make it writable or choose another path.")
+        raise kind(f"The database {path} is read-only; make it writable or choose another path.")
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise DatabaseOpenError(
+        raise kind(
             f"The folder {path.parent} of the database is not writable; change its permissions or choose another path."
         )
 
@@ -200,6 +274,8 @@ def _inspect_file(path: Path) -> str | None:
             f"The database {path} cannot be read ({error.strerror}); choose another path."
         ) from error
     if magic != _SQLITE_MAGIC:
+        if once_ours(path):
+            raise _damaged(path, "its first bytes are not those of a database")
         raise DatabaseOpenError(f"The file {path} is not an SQLite database; choose another path.")
     # Reading in write-ahead mode makes files beside the database, and a reader that may not write leaves them there.
     # Where no write is under way, it is read as a file that does not change; if one began meanwhile, once more.
@@ -208,6 +284,49 @@ def _inspect_file(path: Path) -> str | None:
     if quiet and not _is_quiet(path):
         tables, versions = _read_versions(path, "mode=ro")
     return _judge(str(path), tables, versions)
+
+
+def once_ours(path: Path) -> bool:
+    """Whether a file that cannot be read as a database was one of this program.
+
+    It is marked as ours, or still holds our schema somewhere, or begins with nothing but zeros, which is what some file
+    systems leave after a power cut.
+    """
+    try:
+        with path.open("rb") as file:
+            part = file.read(_PART_BYTES)
+            place, mark = _APPLICATION_ID
+            if not part.strip(b"\0") or part[place] == mark:
+                return True
+            # The whole file: the schema of a large one that was migrated may be anywhere in it.
+            before = b""
+            while part:
+                if _OUR_MARKS.search(before + part):
+                    return True
+                before, part = part[-_LONGEST_MARK:], file.read(_PART_BYTES)
+    except OSError:
+        return False
+    return False
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file is a database of this program, of any version, healthy or not."""
+    try:
+        _inspect_file(path)
+    except (SchemaVersionError, DatabaseDamagedError):
+        return True
+    except DatabaseOpenError:
+        return False
+    except sqlite3.Error:
+        return once_ours(path)
+    return True
+
+
+def _damaged(path: Path, text: str) -> DatabaseDamagedError:
+    return DatabaseDamagedError(
+        f"The database {path} is damaged ({text}); restore a backup, or save what can be read with "
+        f"`sqlite3 {path} .recover | sqlite3 rescued.db` (a run sets the file aside and begins a new one)."
+    )
 
 
 def _is_quiet(path: Path) -> bool:
@@ -275,8 +394,10 @@ def _sqlite_engine(path: Path, *, read_only: bool) -> Engine:
         # Python's module begins transactions too late (not before SELECT or CREATE TABLE), so we begin them ourselves.
         connection.isolation_level = None
         pragmas = [f"busy_timeout = {BUSY_TIMEOUT_MS}", "foreign_keys = ON"]
-        # In write-ahead mode NORMAL survives a killed program whole, and spares a disk flush per commit.
-        pragmas += ["query_only = ON"] if read_only else ["journal_mode = WAL", "synchronous = NORMAL"]
+        # In write-ahead mode NORMAL would survive a killed program, but a power cut takes all commits since the last
+        # checkpoint. FULL flushes at every commit: some milliseconds, twice a second.
+        durable = ["journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"]
+        pragmas += ["query_only = ON"] if read_only else durable
         cursor = connection.cursor()
         try:
             for pragma in pragmas:
@@ -292,7 +413,7 @@ def _sqlite_engine(path: Path, *, read_only: bool) -> Engine:
     return engine
 
 
-def _make_ready(engine: Engine, path: Path, *, read_only: bool) -> None:
+def _bring_up_to_date(engine: Engine, path: Path, *, read_only: bool) -> None:
     """Prove that the database can be used, and migrate it when it is not up to date."""
     if read_only:
         with engine.connect() as connection:
@@ -340,39 +461,59 @@ def _retry_while_locked(path: Path, action: Callable[[], Any]) -> Any:
         except (sqlite3.Error, exc.DBAPIError) as error:
             text = str(error.orig) if isinstance(error, exc.DBAPIError) else str(error)
             # Several processes that switch a new file to write-ahead mode at once are refused without any waiting.
-            if not _says(text, *_BUSY_WORDS) or time.monotonic() > deadline:
+            if not says(text, *BUSY_WORDS) or time.monotonic() > deadline:
                 raise _open_error(path, text) from error
         time.sleep(OPEN_RETRY_PAUSE_S)
 
 
 def _open_error(path: Path, text: str) -> DatabaseError:
-    if _says(text, *_BUSY_WORDS):
-        return DatabaseOpenError(f"The database {path} is in use by another program; close that program and try again.")
-    if _says(text, "not a database", "malformed"):
+    if says(text, *BUSY_WORDS):
+        return DatabaseUnavailableError(
+            f"The database {path} is in use by another program; close that program and try again."
+        )
+    if says(text, *DAMAGE_WORDS):
+        if once_ours(path):
+            return _damaged(path, text)
         return DatabaseOpenError(
             f"The file {path} is not a healthy SQLite database ({text}); restore a copy or choose another path."
         )
-    if _says(text, "readonly", "unable to open"):
+    if says(text, "readonly", "unable to open"):
         return DatabaseOpenError(
             f"The database {path} cannot be opened or written ({text}); "
             "check the permissions of the file and its folder, or choose another path."
         )
     if "full" in text:
-        return DatabaseOpenError(f"The disk of the database {path} is full; free some space or choose another path.")
-    return DatabaseOpenError(f"The database {path} cannot be opened ({text}); choose another path.")
+        return DatabaseUnavailableError(
+            f"The disk of the database {path} is full; free some space or choose another path."
+        )
+    kind = DatabaseUnavailableError if "disk I/O" in text else DatabaseOpenError
+    return kind(f"The database {path} cannot be opened ({text}); choose another path.")
 
 
-def _open_server(url: URL, *, read_only: bool) -> Engine:
-    name = url.render_as_string(hide_password=True)
+def _server_engine(url: URL) -> Engine:
+    options = {}
+    if url.get_backend_name() == "postgresql":
+        options = {key: value for key, value in _CONNECT_OPTIONS.items() if key not in url.query}
     try:
-        engine = create_engine(url, json_serializer=_dump_json, pool_pre_ping=True)
+        return create_engine(url, json_serializer=_dump_json, pool_pre_ping=True, connect_args=options)
     except (exc.ArgumentError, ImportError) as error:
         raise DatabaseOpenError(
-            f"The database {name} needs a driver that is not installed ({error}); install it or use a file."
+            f"The database {_shown(url)} needs a driver that is not installed ({error}); install it "
+            "(`pip install ad-reaction-monitor[postgresql]` for PostgreSQL) or use a file."
         ) from error
+
+
+def _make_server_ready(engine: Engine, *, read_only: bool) -> None:
+    name = _shown(engine.url)
     try:
         with engine.begin() as connection:
+            if engine.dialect.name == "postgresql" and not read_only:
+                # Whoever comes second waits for the first to create or migrate, and then finds nothing left to do.
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{OPEN_RETRY_S:g}s'")
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
             revision = _current_revision(connection, name)
+            if revision is None and read_only:
+                raise DatabaseOpenError(f"The database {name} holds no sessions yet; record one first.")
             if revision != HEAD and read_only:
                 raise SchemaVersionError(
                     f"The database {name} has the schema {revision}, expected {HEAD}; open it once for writing."
@@ -380,11 +521,12 @@ def _open_server(url: URL, *, read_only: bool) -> Engine:
             if revision != HEAD:
                 _migrate(connection, revision)
     except exc.DBAPIError as error:
-        engine.dispose()
-        raise DatabaseOpenError(
-            f"The database {name} cannot be opened ({error.orig}); check the address and the account."
+        hopeless = says(str(error.orig), *_WRONG_ADDRESS_WORDS) or not isinstance(error, exc.OperationalError)
+        kind = DatabaseOpenError if hopeless else DatabaseUnavailableError
+        raise kind(
+            f"The database {name} cannot be opened ({describe(error)}); check the address and the account."
         ) from error
-    except BaseException:
-        engine.dispose()
-        raise
-    return engine
+
+
+def _shown(url: URL) -> str:
+    return url.render_as_string(hide_password=True)

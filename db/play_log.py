@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from db.engine import asking
 from db.schema import Ad, Play, Session
 
 if TYPE_CHECKING:
@@ -95,8 +96,11 @@ def logged_plays(
         site: Only this site; `None` for all.
         replays: Also the plays of replays, whose ads nobody need have seen.
         newest: Only so many, the newest ones; `None` for all.
+
+    Raises:
+        DatabaseUnavailableError: The database cannot be read now.
     """
-    with engine.connect() as connection:
+    with asking(engine) as connection:
         settings = _settings(connection, site, replays=replays)
         query = (
             select(

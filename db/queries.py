@@ -377,7 +377,7 @@ def read_arrays(connection: Connection, name: Any, *which: ColumnElement[bool]) 
         .order_by(Reading.at, Viewer.number, Reading.id)
     )
     chunks: dict[str, list[NDArray[Any]]] = {key: [] for key in columns}
-    for rows in connection.execution_options(yield_per=READ_ROWS).execute(query).partitions():
+    for rows in connection.execute(query, execution_options={"yield_per": READ_ROWS}).partitions():
         for (key, (_, kind)), values in zip(columns.items(), zip(*rows, strict=True), strict=True):
             chunks[key].append(microseconds(values) if key == "at_us" else np.array(values, dtype=kind))
     arrays = {key: np.concatenate(parts) if parts else np.empty(0, columns[key][1]) for key, parts in chunks.items()}

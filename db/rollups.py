@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 PLAYS_AT_A_TIME = 200
 """Plays that are rolled up together: few enough for one short transaction beside a kiosk that writes."""
 
+PLAYS_IN_PASSING = 10
+"""Plays that are rolled up by whoever has other work to do: some tenths of a second, also in a crowd."""
+
 TIME_AT_A_TIME_US = 600 * 10**6
 """Plays that began within ten minutes are rolled up together: some tens of thousands of readings in a crowd."""
 
@@ -274,7 +277,8 @@ def store_roll_ups(
     done = 0
     while True:
         with writing(engine) as connection:
-            plays = next(iter(_pending(connection, which, limit=PLAYS_AT_A_TIME)), [])
+            limit = PLAYS_IN_PASSING if once else PLAYS_AT_A_TIME
+            plays = next(iter(_pending(connection, which, limit=limit)), [])
             if not plays:
                 return done
             ids = [play.id for play in plays]
@@ -377,7 +381,7 @@ def _stored(
         .order_by(*table.__table__.primary_key)
     )
     parts: list[_Arrays] = []
-    for rows in connection.execution_options(yield_per=READ_ROWS).execute(query).partitions():
+    for rows in connection.execute(query, execution_options={"yield_per": READ_ROWS}).partitions():
         columns = list(zip(*rows, strict=True))
         values: dict[str, Any] = {
             name: np.array(column, _kind(name)) for name, column in zip(names, columns, strict=False)

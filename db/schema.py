@@ -24,6 +24,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -76,14 +77,16 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class SafeText(TypeDecorator[str]):
-    """A text in UTF-8; what a file name has that is no Unicode becomes an escape, rather than an error."""
+    """A text in UTF-8; what no database can hold (half a surrogate pair of a file name, a zero) becomes an escape."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Escape what UTF-8 cannot hold."""
-        return None if value is None else value.encode("utf-8", "backslashreplace").decode("utf-8")
+        """Escape what UTF-8, or a column of PostgreSQL, cannot hold."""
+        if value is None:
+            return None
+        return value.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
 
 
 class Base(DeclarativeBase):
@@ -144,6 +147,7 @@ class Session(Base):
     dropped: Mapped[int | None] = mapped_column(BigInteger)
     fps: Mapped[float | None]
     lost: Mapped[int | None]
+    last_record: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
 
 
 class Ad(Base):
@@ -281,7 +285,21 @@ class ReadingCount(Base):
     readings: Mapped[int] = mapped_column(BigInteger)
 
 
-class Exposure(Base):
+class _Sums:
+    """Sums over the readings with an emotion, behind all other columns; in the order of `SUM_COLUMNS`."""
+
+    sum_angry: Mapped[float] = mapped_column(sort_order=1)
+    sum_disgust: Mapped[float] = mapped_column(sort_order=1)
+    sum_fear: Mapped[float] = mapped_column(sort_order=1)
+    sum_happy: Mapped[float] = mapped_column(sort_order=1)
+    sum_sad: Mapped[float] = mapped_column(sort_order=1)
+    sum_surprise: Mapped[float] = mapped_column(sort_order=1)
+    sum_neutral: Mapped[float] = mapped_column(sort_order=1)
+    sum_valence: Mapped[float] = mapped_column(sort_order=1)
+    sum_expressiveness: Mapped[float] = mapped_column(sort_order=1)
+
+
+class Exposure(_Sums, Base):
     """What one viewer did during one play, added up from the readings once the play is over."""
 
     __tablename__ = "exposures"
@@ -302,18 +320,9 @@ class Exposure(Base):
     baseline: Mapped[float | None]
     end_readings: Mapped[int]
     end_happy: Mapped[float]
-    sum_angry: Mapped[float]
-    sum_disgust: Mapped[float]
-    sum_fear: Mapped[float]
-    sum_happy: Mapped[float]
-    sum_sad: Mapped[float]
-    sum_surprise: Mapped[float]
-    sum_neutral: Mapped[float]
-    sum_valence: Mapped[float]
-    sum_expressiveness: Mapped[float]
 
 
-class ExposureSecond(Base):
+class ExposureSecond(_Sums, Base):
     """The same by the second of the ad; the curves of a report are made of these."""
 
     __tablename__ = "exposure_seconds"
@@ -328,15 +337,6 @@ class ExposureSecond(Base):
     readings: Mapped[int]
     attentive: Mapped[int]
     emotion_readings: Mapped[int]
-    sum_angry: Mapped[float]
-    sum_disgust: Mapped[float]
-    sum_fear: Mapped[float]
-    sum_happy: Mapped[float]
-    sum_sad: Mapped[float]
-    sum_surprise: Mapped[float]
-    sum_neutral: Mapped[float]
-    sum_valence: Mapped[float]
-    sum_expressiveness: Mapped[float]
 
 
 class Gap(Base):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from sqlalchemy import Table
+    from sqlalchemy import Select, Table
     from sqlalchemy.engine import Connection
     from sqlalchemy.orm import InstrumentedAttribute
 
@@ -77,10 +77,20 @@ class _PlayRow:
     ended: bool = False
 
 
-def begin_session(connection: Connection, session: SessionRecord) -> int:
-    """Insert the row of a session (and of its model where it is new); returns the id of the session."""
+def begin_session(connection: Connection, session: SessionRecord, last_record: int = 0) -> int:
+    """Insert the row of a session (and of its model where it is new).
+
+    Args:
+        connection: In a transaction.
+        session: Its start.
+        last_record: Number of its last record that need not be written any more.
+
+    Returns:
+        The id of the session.
+    """
     result = connection.execute(
         insert(Session).values(
+            last_record=last_record,
             kind=session.kind,
             site=session.site,
             source=session.source,
@@ -93,6 +103,53 @@ def begin_session(connection: Connection, session: SessionRecord) -> int:
     return _new_id(result)
 
 
+def find_session(connection: Connection, session: SessionRecord) -> int | None:
+    """The id of a session that was begun before, in this database or in one of which it is a copy."""
+    return connection.scalar(
+        select(func.max(Session.id)).where(
+            Session.started_at == session.started_at,
+            Session.kind == session.kind,
+            Session.site == session.site,
+            Session.source == session.source,
+        )
+    )
+
+
+def claim_session(connection: Connection, session_id: int) -> int | None:
+    """Hold a session for this transaction: another one that is just being committed is waited for.
+
+    Returns:
+        Number of the last record that the database holds; `None` when the session is no longer there.
+    """
+    return connection.scalar(
+        select(Session.last_record)
+        .where(Session.id == session_id)
+        .with_for_update(key_share=True)  # of a server; SQLite locks the whole database
+    )
+
+
+def note_progress(connection: Connection, session_id: int, last_record: int, lost: int) -> None:
+    """Keep how far a session has been written, and how many of its records are known to be lost."""
+    connection.execute(update(Session).where(Session.id == session_id).values(last_record=last_record, lost=lost))
+
+
+def reopen_session(connection: Connection, session_id: int) -> None:
+    """Take back that a session was closed as interrupted, with its plays and gaps, if it was: it goes on."""
+    ended_at = connection.scalar(
+        select(Session.ended_at).where(Session.id == session_id, Session.end_reason == INTERRUPTED)
+    )
+    if ended_at is None:
+        return
+    connection.execute(
+        update(Play)
+        .where(Play.session_id == session_id, Play.outcome == INTERRUPTED)
+        .values(ended_at=None, outcome=None, rolled_up=False)
+    )
+    connection.execute(update(Gap).where(Gap.session_id == session_id, Gap.ended_at == ended_at).values(ended_at=None))
+    connection.execute(update(Session).where(Session.id == session_id).values(ended_at=None, end_reason=None))
+    logger.warning("Session %d had been closed as interrupted, and goes on.", session_id)
+
+
 def end_session(connection: Connection, session_id: int, ended: SessionEnded, outcome: str, lost: int | None) -> None:
     """Close a session that is still open, with the plays and gaps that are.
 
@@ -101,7 +158,7 @@ def end_session(connection: Connection, session_id: int, ended: SessionEnded, ou
         session_id: Which one.
         ended: When and why.
         outcome: How plays that are still open end.
-        lost: Records that were not stored; `None` when not known.
+        lost: Records that were not stored; `None` leaves what is noted already.
     """
     for table, more in ((Play, {"outcome": outcome}), (Gap, {})):
         connection.execute(
@@ -118,7 +175,7 @@ def end_session(connection: Connection, session_id: int, ended: SessionEnded, ou
             frames=None if ended.frames is None else int(ended.frames),
             dropped=None if ended.dropped is None else int(ended.dropped),
             fps=None if ended.fps is None else float(ended.fps),
-            lost=lost,
+            **({} if lost is None else {"lost": lost}),
         )
     )
 
@@ -408,7 +465,7 @@ def _count(connection: Connection, readings: Iterable[dict[str, Any]]) -> None:
         )
         for row in readings
     )
-    statement = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(_COUNTS)
+    statement = _upsert(connection, _COUNTS)
     statement = statement.on_conflict_do_update(
         index_elements=list(_COUNTS.primary_key.columns),
         set_={"readings": _COUNTS.c.readings + statement.excluded.readings},
@@ -423,26 +480,38 @@ def _count(connection: Connection, readings: Iterable[dict[str, Any]]) -> None:
 
 
 def _model_id(connection: Connection, model: ModelRecord) -> int:
-    found = connection.scalar(select(Model.id).where(Model.sha256 == model.sha256))
-    if found is not None:
-        return found
-    result = connection.execute(insert(Model).values(name=model.name, sha256=model.sha256, card=dict(model.card)))
-    return _new_id(result)
+    values = {"name": model.name, "sha256": model.sha256, "card": dict(model.card)}
+    return _known_id(connection, Model, select(Model.id).where(Model.sha256 == model.sha256), values)
 
 
 def _ad_row_id(connection: Connection, ad: AdRecord) -> int:
     """The row of a version of an ad. What only labels it follows the latest playlist; what was measured does not."""
     labels = {"name": ad.name, "file": ad.file, "brand_at_s": [float(moment) for moment in ad.brand_at_s]}
-    found = connection.scalar(
-        select(Ad.id).where(Ad.ad_id == ad.ad_id, Ad.sha256 == ad.sha256, Ad.duration_ms == int(ad.duration_ms))
-    )
-    if found is not None:
-        connection.execute(update(Ad).where(Ad.id == found).values(**labels))
-        return found
-    result = connection.execute(
-        insert(Ad).values(ad_id=ad.ad_id, sha256=ad.sha256, kind=ad.kind, duration_ms=int(ad.duration_ms), **labels)
-    )
-    return _new_id(result)
+    key = {"ad_id": ad.ad_id, "sha256": ad.sha256, "duration_ms": int(ad.duration_ms)}
+    query = select(Ad.id).where(Ad.ad_id == ad.ad_id, Ad.sha256 == ad.sha256, Ad.duration_ms == int(ad.duration_ms))
+    row_id = _known_id(connection, Ad, query, key | labels | {"kind": ad.kind})
+    connection.execute(update(Ad).where(Ad.id == row_id).values(**labels))
+    return row_id
+
+
+def _known_id(
+    connection: Connection, table: type[Model | Ad], query: Select[tuple[int]], values: dict[str, Any]
+) -> int:
+    """The row that a query finds, inserted where it finds none; on a server another session may insert it meanwhile."""
+    found = connection.scalar(query)
+    if found is None:
+        connection.execute(
+            _upsert(connection, cast("Table", table.__table__)).on_conflict_do_nothing().values(**values)
+        )
+        found = connection.scalar(query)
+    if found is None:
+        raise LookupError(f"A row of {table.__tablename__} that was just inserted cannot be found.")
+    return found
+
+
+def _upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that can be told what to do about a row that is there already."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def _new_id(result: Any) -> int:

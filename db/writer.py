@@ -1,69 +1,81 @@
-"""The one write thread of a session, and the clean-up after a program that was killed.
+"""The one write thread of a session.
 
-Records wait in a bounded queue; the thread `db-writer` writes all that wait in one transaction, at most
-`commit_interval_s` after the first of them came. What goes wrong is sorted three ways:
+Records wait in a bounded queue; the thread `db-writer` takes all that wait at most `commit_interval_s` after the first of
+them came, and hands them to the session's sink (`db.sink`), which writes them in one transaction, or keeps them where they
+can wait. What goes wrong is sorted three ways:
 
 * A record that contradicts an earlier one (a reading of a play that was never started) is left out, counted and logged.
-* The world failed (database locked, disk full): the batch is kept and tried again, with growing pauses, until it works
-  or the writer is closed; meanwhile the queue fills, and what no longer fits is counted as lost.
-* Anything else is a mistake of the program: the writer keeps the error, counts everything from then on as lost, and
-  raises the error when it is closed.
+* The world failed (database locked, disk full, server away, file damaged): the records are kept and tried again, with
+  growing pauses, until it works or the writer is closed; they wait in memory, then on disk, and what has room in neither
+  is counted as lost.
+* Anything else is a mistake of the program: the records that make it are lost and counted, the others are written, and the
+  error is raised when the writer is closed.
 
 The number of lost records ends up in the row of the session.
 
 Between two batches the thread also rolls up plays that are over (`db.rollups`): those of this session, and what earlier ones
-left. When that fails, nothing is lost: it is tried again, and a report can do without.
+left; and deletes what is older than it may become (`db.retention`). When that fails, nothing is lost: it is tried again.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, get_args
 
-from sqlalchemy import exc
-
-from db.engine import BUSY_TIMEOUT_MS, is_environment, writing
+from db.engine import BUSY_TIMEOUT_MS
 from db.errors import DatabaseWriteError, WriterClosedError
+from db.faults import describe
 from db.records import Record, SessionEnded
-from db.rollups import store_roll_ups
-from db.session_lock import SessionLock
-from db.session_store import SessionStore, begin_session, end_session, interrupt_session, open_sessions
+from db.retention import purge_some
+from db.rollups import PLAYS_IN_PASSING, store_roll_ups
+from db.sink import SessionSink
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from sqlalchemy.engine import Engine
 
     from db.records import SessionRecord
     from db.rollups import RollUp
+    from db.spool import SpoolPlace
 
 logger = logging.getLogger(__name__)
 
 QUEUE_SIZE = 10_000
-"""Several minutes of a busy kiosk, and about 10 MB."""
+"""More than a minute of a crowd, and about 10 MB."""
 
 MAX_COMMIT_INTERVAL_S = 1.0
 
 FULL_WAIT_S = {"run": 0.1, "replay": 60.0}
 """How long `submit` waits for room. A kiosk must not stand still; a replay has time, and must lose nothing."""
 
-LOG_INTERVAL_S = 60.0
-"""Repeated trouble of one sort is logged once in this time."""
-
-RETRY_FIRST_S = 0.05
-RETRY_LONGEST_S = 2.0
 START_TIMEOUT_S = 10.0
-"""How long a new session waits for a database that somebody else is writing."""
+"""How long a new session waits for a database that somebody else is writing, where it cannot do without."""
+
+START_PATIENCE_S = 2.0
+"""The same where it can begin later: the show does not wait."""
 
 ROLL_UP_INTERVAL_S = 5.0
 """How often plays are rolled up; a few at a time, so that records do not wait for it."""
 
+ROLL_UP_PAUSE_S = 1.0
+"""The same while there are more of them to catch up with."""
+
 LATE_READINGS = timedelta(seconds=3)
 """So long after its end a play may still get readings, because a frame takes a while from the camera to here."""
+
+PURGE_INTERVAL_S = 24 * 3600.0
+PURGE_AFTER_S = 60.0
+"""What is too old is deleted once a day, the first time a minute after the start."""
+
+PURGE_PAUSE_S = 1.0
+"""Between two parts of it, so that other programs on the database get their turn as well."""
 
 _RECORD_TYPES = get_args(Record)
 
@@ -71,18 +83,19 @@ _RECORD_TYPES = get_args(Record)
 class SessionWriter:
     """Writes one session; use it as a context manager, or call `close`.
 
-    The row of the session is committed when the constructor returns. All methods may be called from any thread.
+    The row of the session is committed when the constructor returns, unless there is a place for a spool and the database
+    cannot be used: then the session is begun once it can. All methods may be called from any thread.
 
     Args:
         engine: From `open_database`, not read-only; stays the caller's.
         session: The start of the session.
-        queue_size: Records that may wait, at least 1.
+        queue_size: Records that may wait in memory, at least 1.
         commit_interval_s: Longest wait of a record before it is written, above 0 and at most 1.
         full_wait_s: How long `submit` waits while the queue is full; default 0.1 for a run and 60 for a replay.
         roll_up: Adds up the readings of plays that are over; without it that is left to others.
-
-    Attributes:
-        session_id: Row id of the session.
+        spool: Where records wait on disk while the database cannot be written; `None` for nowhere.
+        prepare: Makes a database ready that could not be used when it was opened, see `db.recovery`; called until it works.
+        keep: How old readings may become before they are deleted, once they are rolled up; `None` keeps them.
 
     Raises:
         DatabaseWriteError: The session could not be written.
@@ -94,8 +107,6 @@ class SessionWriter:
             writer.close(SessionEnded(later, "finished", frames=900))
     """
 
-    session_id: int
-
     def __init__(
         self,
         engine: Engine,
@@ -105,6 +116,9 @@ class SessionWriter:
         commit_interval_s: float = 0.5,
         full_wait_s: float | None = None,
         roll_up: RollUp | None = None,
+        spool: SpoolPlace | None = None,
+        prepare: Callable[[], None] | None = None,
+        keep: timedelta | None = None,
     ) -> None:
         if queue_size < 1:
             raise ValueError(f"Invalid queue_size: expected at least 1, received {queue_size}.")
@@ -130,21 +144,27 @@ class SessionWriter:
         self._flush_up_to = 0
         self._lost = 0
         self._closed = False
-        self._give_up_at = 0.0
+        self._give_up_at = math.inf
         self._ended: SessionEnded | None = None
         self._error: DatabaseWriteError | None = None
-        self._failed = False
-        self._gave_up = False
-        self._last_logged: dict[str, float] = {}
+        self._died = False
         self._roll_up = roll_up
-        self._rolled_up_at = 0.0
+        self._roll_up_at = 0.0
+        self._keep = keep
+        self._purge_at = time.monotonic() + PURGE_AFTER_S
 
         self._closing = threading.Lock()
         self._finished = False
-        self.session_id, self._lock = _begin(engine, session)
-        self._store = SessionStore(self.session_id, session.started_at)
+        self._sink = SessionSink(engine, session, place=spool, prepare=prepare)
+        self._sink.begin(START_TIMEOUT_S if spool is None else START_PATIENCE_S)
+        self._error = self._sink.problem
         self._thread = threading.Thread(target=self._run, name="db-writer", daemon=True)
         self._thread.start()
+
+    @property
+    def session_id(self) -> int:
+        """Row id of the session; 0 until the database can be reached, and another one after the database was replaced."""
+        return self._sink.session_id
 
     @property
     def error(self) -> DatabaseWriteError | None:
@@ -156,13 +176,19 @@ class SessionWriter:
     def lost(self) -> int:
         """Records that were not and will not be stored."""
         with self._wake:
-            return self._lost
+            return self._lost + self._sink.lost
+
+    @property
+    def waiting(self) -> int:
+        """Records that wait to be written, in memory or on disk."""
+        with self._wake:
+            return len(self._pending) + self._sink.in_memory + self._sink.in_spool
 
     def submit(self, record: Record) -> bool:
         """Hand over a record; it is written after those submitted before it.
 
         Returns:
-            False when it was lost, because the queue stayed full or the writer has failed.
+            False when it was lost, because there was no room for it.
 
         Raises:
             WriterClosedError: The writer has been closed.
@@ -176,8 +202,9 @@ class SessionWriter:
                 self._wake.notify()
                 self._progress.wait_for(lambda: self._closed or self._has_room(), self._full_wait_s)
                 self._check_open()
-            if self._failed or not self._has_room():
-                self._lose(1)
+            if self._died or not self._has_room():
+                self._lost += 1
+                self._sink.log("full", "Session %d: a record found no room and is lost.", self.session_id)
                 return False
             if not self._pending:
                 self._pending_since = time.monotonic()
@@ -194,14 +221,14 @@ class SessionWriter:
             timeout: Longest wait in seconds.
 
         Returns:
-            Whether it is; False after the timeout, and when the writer has failed.
+            Whether it is, or had to be left out; False after the timeout, and when something is wrong.
         """
         with self._wake:
             target = self._submitted
             self._flush_up_to = max(self._flush_up_to, target)
             self._wake.notify()
             reached = self._progress.wait_for(lambda: self._handled >= target, timeout)
-            return reached and not self._failed
+            return reached and self._error is None
 
     def close(self, ended: SessionEnded | None = None, timeout: float = 10.0) -> None:
         """Write what waits, end the session with the plays and gaps still open (as "stopped"), and end the thread.
@@ -213,7 +240,8 @@ class SessionWriter:
             timeout: Longest wait in seconds.
 
         Raises:
-            DatabaseWriteError: Records could not be written, or not in time.
+            DatabaseWriteError: Records could not be written, or not in time; those that wait on disk are written by the
+                next start.
         """
         with self._closing:
             if self._finished:
@@ -233,8 +261,6 @@ class SessionWriter:
                     "the records that still wait may be lost; check the disk of the database."
                 )
             self._finished = True
-            if self._lock is not None:
-                self._lock.release()
             if self._error is not None:
                 raise self._error
 
@@ -247,7 +273,7 @@ class SessionWriter:
         if kind is None:
             self.close()
         else:
-            self.close(SessionEnded(self._store.last_moment, "failed"))
+            self.close(SessionEnded(self._sink.last_moment, "failed"))
 
     @property
     def _early_size(self) -> int:
@@ -255,7 +281,7 @@ class SessionWriter:
         return max(1, self._queue_size // 2)
 
     def _has_room(self) -> bool:
-        return len(self._pending) < self._queue_size
+        return len(self._pending) + self._sink.in_memory < self._queue_size
 
     def _check_open(self) -> None:
         if self._closed:
@@ -266,221 +292,119 @@ class SessionWriter:
     def _run(self) -> None:
         try:
             while (batch := self._next_batch()) is not None:
-                self._write(batch)
-                self._roll_up_some()
-            self._end()
-            self._roll_up_rest()
-        except Exception as error:  # noqa: BLE001 (top of the thread)
-            self._fail(error, 0)
+                self._sink.lost_before = self._lost
+                self._sink.offer(batch)
+                self._report()
+                if self._sink.begun and not self._sink.waits:
+                    self._roll_up_some()
+                    self._purge_some()
+            self._finish()
+        except Exception as error:
+            logger.exception("The writer of session %d failed.", self.session_id)
+            self._sink.release(remove=False)
+            with self._wake:
+                self._died = True
+                self._error = DatabaseWriteError(
+                    f"The writer of session {self.session_id} failed ({type(error).__name__}: {error}); look for the "
+                    "cause in the log."
+                )
+                self._error.__cause__ = error
+                self._lost += len(self._pending)
+                self._pending.clear()
+                self._handled = self._submitted
+                self._progress.notify_all()
 
     def _next_batch(self) -> list[Record] | None:
-        """Wait for records, and then until they are due; `None` after the last."""
+        """Wait until something is to be done: records are due, or a new attempt is; `None` after the last."""
         with self._wake:
-            self._wake.wait_for(lambda: self._pending or self._closed)
-            self._wake.wait_for(self._is_due, max(0.0, self._pending_since + self._interval_s - time.monotonic()))
-            if not self._pending:
+            while not self._closed and (pause := self._due_at() - time.monotonic()) > 0:
+                self._wake.wait(min(pause, threading.TIMEOUT_MAX))
+            if self._closed and not self._pending:
                 return None
             batch = list(self._pending)
             self._pending.clear()
             self._progress.notify_all()
             return batch
 
-    def _is_due(self) -> bool:
-        return self._closed or self._flush_up_to > self._handled or len(self._pending) >= self._early_size
+    def _due_at(self) -> float:
+        """When something is to be done next, `time.monotonic`."""
+        retry_at = self._sink.retry_at if self._sink.waits or not self._sink.begun else math.inf
+        if not self._pending:
+            return retry_at
+        at_once = self._flush_up_to > self._submitted - len(self._pending) or len(self._pending) >= self._early_size
+        return min(retry_at, 0.0 if at_once else self._pending_since + self._interval_s)
 
-    def _write(self, batch: list[Record]) -> None:
-        """Write a batch in one transaction, however many attempts that takes."""
-        if self._failed or self._gave_up:
-            self._handle(len(batch), lost=len(batch))
-            return
-        pause = RETRY_FIRST_S
-        while True:
-            try:
-                with writing(self._engine) as connection:
-                    rejected = self._store.apply(connection, batch)
-                break
-            except Exception as error:  # noqa: BLE001 (top of the thread: a bug must not leave the submitters waiting)
-                self._store.forget()
-                if not is_environment(error):
-                    self._fail(error, len(batch))
-                    return
-                if not self._wait_to_retry(error, pause):
-                    self._gave_up = True
-                    self._handle(len(batch), lost=len(batch))
-                    return
-            pause = min(2 * pause, RETRY_LONGEST_S)
-        self._store.settle()
+    def _report(self) -> None:
+        """Tell the others how it goes."""
         with self._wake:
-            self._error = None
-        for sentence in rejected:
-            self._log("rejected", "Session %d: a record was left out: %s", self.session_id, sentence)
-        self._handle(len(batch), lost=len(rejected))
+            self._handled = self._sink.handled
+            self._error = self._sink.problem or self._sink.mistake
+            self._progress.notify_all()
 
-    def _end(self) -> None:
-        if self._gave_up:
-            return  # The next start closes the session as interrupted.
-        ended = self._ended or SessionEnded(self._store.last_moment, "stopped")
-        pause = RETRY_FIRST_S
+    def _finish(self) -> None:
+        """End the session, or leave it to the next start when the time for closing is over."""
         while True:
-            try:
-                with writing(self._engine) as connection:
-                    end_session(connection, self.session_id, ended, "stopped", self.lost)
+            self._sink.lost_before = self._lost
+            if self._sink.end(self._ended):
                 break
-            except exc.OperationalError as error:
-                if not is_environment(error) or not self._wait_to_retry(error, pause):
-                    raise
-            pause = min(2 * pause, RETRY_LONGEST_S)
-        if not self._failed:
-            with self._wake:
-                self._error = None
+            self._report()
+            pause = min(self._sink.retry_at, self._give_up_at) - time.monotonic() if self._sink.problem else 0.0
+            if time.monotonic() >= self._give_up_at:
+                self._sink.leave(self._ended)
+                self._report()
+                self._say_what_is_left()
+                return
+            time.sleep(max(0.0, pause))
+        self._report()
+        if self._roll_up is not None:
+            self._rolled_up(session_id=self.session_id)
+
+    def _say_what_is_left(self) -> None:
+        path = self._sink.spool_path
+        if path is None:
+            return
+        with self._wake:
+            self._error = DatabaseWriteError(
+                f"Session {self.session_id} could not be finished in the database {self._engine.url.database}; "
+                f"{self._sink.in_spool} records wait in {path} and are written by the next start."
+            )
+            self._error.__cause__ = self._sink.problem
 
     def _roll_up_some(self) -> None:
         """Roll up a few plays, now and then."""
-        now = time.monotonic()
-        if now - self._rolled_up_at < ROLL_UP_INTERVAL_S or self._failed or self._gave_up:
+        if self._roll_up is None or time.monotonic() < self._roll_up_at:
             return
-        self._rolled_up_at = now
-        self._rolled_up(ended_before=self._store.last_moment - LATE_READINGS, once=True)
+        more = self._rolled_up(ended_before=self._sink.last_moment - LATE_READINGS, once=True)
+        self._roll_up_at = time.monotonic() + (ROLL_UP_PAUSE_S if more else ROLL_UP_INTERVAL_S)
 
-    def _roll_up_rest(self) -> None:
-        """Roll up all of this session, which has just ended."""
-        if not self._failed and not self._gave_up:
-            self._rolled_up(session_id=self.session_id)
-
-    def _rolled_up(self, **which: Any) -> None:
+    def _rolled_up(self, **which: Any) -> bool:
+        """Roll plays up; whether there may be more of them."""
         if self._roll_up is None:
-            return
+            return False
         try:
-            store_roll_ups(self._engine, self._roll_up, **which)
+            return store_roll_ups(self._engine, self._roll_up, **which) == PLAYS_IN_PASSING
         except Exception as error:
-            if is_environment(error):
-                self._log("roll-up", "%s Reports are slower until it works.", self._problem(error))
-                return
+            if self._sink.note_failure(error):
+                text = "Plays could not be rolled up (%s); reports are slower until it works."
+                self._sink.log("roll-up", text, describe(error))
+                return False
             # A mistake of the program; the records do not depend on it.
             self._roll_up = None
             logger.exception("Plays cannot be rolled up; reports on session %d are slower.", self.session_id)
+            return False
 
-    def _wait_to_retry(self, error: BaseException, pause: float) -> bool:
-        """Keep the error in sight and wait; False when the time for closing is over."""
-        problem = self._problem(error)
-        self._log("retry", "%s Trying again.", problem)
-        with self._wake:
-            self._error = problem
-            if self._closed:
-                pause = min(pause, self._give_up_at - time.monotonic())
-                if pause <= 0:
-                    return False
-                # Closed already: nothing can shorten the pause any more.
-                self._wake.wait_for(lambda: False, pause)
-            else:
-                self._wake.wait_for(lambda: self._closed, pause)
-            return True
-
-    def _problem(self, error: BaseException) -> DatabaseWriteError:
-        text = str(error.orig) if isinstance(error, exc.DBAPIError) else f"{type(error).__name__}: {error}"
-        name = self._engine.url.database
-        advice = (
-            "check the disk and that no other program holds it"
-            if isinstance(error, exc.OperationalError)
-            else ("look for the cause in the log")
-        )
-        problem = DatabaseWriteError(
-            f"Session {self.session_id} could not be written to the database {name} ({text}); {advice}."
-        )
-        problem.__cause__ = error
-        return problem
-
-    def _fail(self, error: BaseException, count: int) -> None:
-        """Give up for good: keep the error, and count all that waits and comes as lost."""
-        logger.error("The writer of session %d failed.", self.session_id, exc_info=error)
-        with self._wake:
-            self._failed = True
-            self._error = self._problem(error)
-        self._handle(count, lost=count)
-
-    def _handle(self, count: int, *, lost: int) -> None:
-        with self._wake:
-            self._handled += count
-            if lost:
-                self._lose(lost)
-            self._progress.notify_all()
-
-    def _lose(self, count: int) -> None:
-        """Count lost records; the guard is held."""
-        self._lost += count
-        self._log("lost", "Session %d has lost %d records so far.", self.session_id, self._lost)
-
-    def _log(self, subject: str, text: str, *values: object) -> None:
-        now = time.monotonic()
-        if now - self._last_logged.get(subject, -LOG_INTERVAL_S) >= LOG_INTERVAL_S:
-            self._last_logged[subject] = now
-            logger.warning(text, *values)
-
-
-def close_interrupted_sessions(engine: Engine) -> list[int]:
-    """Close sessions that a killed program left open; call it before the first `SessionWriter`.
-
-    Such a session ends at its last known moment (the latest time of its plays, readings and gaps) with the reason
-    "interrupted", and so do its open plays and gaps. A session that a live process is writing is left alone (see
-    `db.session_lock`); on a server all sessions are, because their writers may live on other machines.
-
-    Returns:
-        Ids of the sessions that were closed.
-
-    Raises:
-        DatabaseWriteError: The database cannot be written.
-    """
-    if not SessionLock.supported(engine):
-        return []
-    with engine.connect() as connection:
-        candidates = open_sessions(connection)
-    closed = []
-    for session_id in candidates:
-        lock = SessionLock.acquire(engine, session_id)
-        if lock is None:
-            continue
+    def _purge_some(self) -> None:
+        """Delete a part of what is too old, once a day, until nothing is."""
+        if self._keep is None or time.monotonic() < self._purge_at:
+            return
         try:
-            with writing(engine) as connection:
-                if interrupt_session(connection, session_id):
-                    closed.append(session_id)
-        except exc.DBAPIError as error:
-            raise DatabaseWriteError(
-                f"The interrupted session {session_id} in the database {engine.url.database} could not be closed "
-                f"({error.orig}); check the disk and that no other program holds it."
-            ) from error
-        finally:
-            lock.release()
-    if closed:
-        logger.warning("Closed sessions that had been interrupted: %s.", ", ".join(map(str, closed)))
-    return closed
-
-
-def _begin(engine: Engine, session: SessionRecord) -> tuple[int, SessionLock | None]:
-    """Commit the row of a new session; it is locked before anybody else can see it."""
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while True:
-        lock = None
-        try:
-            with writing(engine) as connection:
-                session_id = begin_session(connection, session)
-                if SessionLock.supported(engine):
-                    lock = SessionLock.acquire(engine, session_id)
-                    if lock is None:
-                        raise DatabaseWriteError(
-                            f"Session {session_id} in the database {engine.url.database} is being written by another "
-                            "process although it has just been made; look for a second program on this database."
-                        )
-            return session_id, lock
-        except exc.DBAPIError as error:
-            if lock is not None:
-                lock.release()
-            if not is_environment(error) or time.monotonic() > deadline:
-                raise DatabaseWriteError(
-                    f"A session could not be started in the database {engine.url.database} ({error.orig}); "
-                    "check the disk and that no other program holds it."
-                ) from error
-        except BaseException:
-            if lock is not None:
-                lock.release()
-            raise
-        time.sleep(RETRY_FIRST_S)
+            # The wall clock: what is too old is so also after months without a start.
+            deleted = purge_some(self._engine, datetime.now(timezone.utc) - self._keep)
+        except Exception as error:
+            if not self._sink.note_failure(error):
+                self._keep = None
+                logger.exception("Old readings cannot be deleted; `ad-monitor purge` deletes them.")
+                return
+            self._sink.log("purge", "Old readings could not be deleted (%s); it is tried again.", describe(error))
+            deleted = 1
+        self._purge_at = time.monotonic() + (PURGE_PAUSE_S if deleted else PURGE_INTERVAL_S)

@@ -112,6 +112,8 @@ class KerasClassifier:
         expected = (1, len(card.labels))
         try:
             received = self.logits(np.zeros((1, card.input_side_px, card.input_side_px), dtype=np.uint8)).shape
+            # Another number of faces makes TensorFlow compile once more, for all numbers; rather now than with viewers.
+            self.logits(np.zeros((2, card.input_side_px, card.input_side_px), dtype=np.uint8))
         except (ValueError, TypeError) as error:
             reason = str(error).splitlines()[0]
             raise ModelLoadError(f"{model} does not take the faces that its card describes ({reason}).") from error

@@ -6,17 +6,24 @@ stamps it with its own presentation time, so that nothing measured on it depends
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import re
+import struct
+import sys
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import av
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from detector.errors import SourceLostError, SourceOpenError
 from detector.types import Frame
@@ -25,18 +32,38 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from av.container import InputContainer
+
 logger = logging.getLogger(__name__)
 
 DEMO_VIDEO = Path(__file__).parent / "demo" / "viewer.mp4"
 
 STREAM_OPEN_TIMEOUT_MS = 6000
 STREAM_READ_TIMEOUT_MS = 2500
-"""A stream that stalls is noticed within three seconds."""
+"""A stream that stalls is given up, and opened anew, after this time."""
+
+STREAM_OPTIONS = {"rtsp_transport": "tcp", "fpsprobesize": "3"}
+"""For FFmpeg: no pictures with holes where packets are lost, and no second spent on finding out the rate."""
+
+LONGEST_WAIT_FOR_KEY_S = 12.0
+"""Data that gives no picture for so long never will: cameras that save bits send a key picture every ten seconds."""
+
+ALMOST = 0.9
+"""Share of a timeout after which a failure is put down to it."""
 
 CUT_OFF_TOLERANCE_S = 1.0
 """A recording may end this much before the length in its header: containers round, sound may outlast the picture."""
 
 DEFAULT_FRAME_RATE = 30.0
+
+DEVICES = Path("/dev")
+STABLE_NAMES = (DEVICES / "v4l" / "by-id", DEVICES / "v4l" / "by-path")
+"""Where Linux keeps names of cameras that stay when their indices change: by maker and serial number, and by socket."""
+
+_REQUEST_BUFFERS = 0xC0145608
+"""VIDIOC_REQBUFS of Linux's videodev2.h: asks for the right to stream, which only one program can have."""
+_BUFFERS = struct.Struct("<IIIIB3x")
+_VIDEO_CAPTURE, _MEMORY_MAPPED = 1, 1
 
 SourceKind = Literal["camera", "file", "stream", "demo"]
 
@@ -47,7 +74,8 @@ class SourceSpec:
 
     Attributes:
         kind: Camera, file, stream or the demo viewer.
-        target: Index of the camera, path of the file, or address of the stream; empty for the demo viewer.
+        target: Index of the camera or path of its device, path of the file, or address of the stream; empty for the demo
+            viewer.
     """
 
     kind: SourceKind
@@ -58,12 +86,13 @@ class SourceSpec:
         """Read what a person typed.
 
         Args:
-            text: A camera's index, `demo`, an address (http, https, rtsp, rtmp, udp, tcp), or a file's path.
+            text: A camera's index or device (`/dev/video2`, `/dev/v4l/by-id/...`), `demo`, an address (http, https, rtsp,
+                rtmp, udp, tcp), or a file's path.
 
         Raises:
             SourceOpenError: It is none of these.
         """
-        if text.isdecimal():
+        if text.isdecimal() or text.startswith(("/dev/video", "/dev/v4l/")):
             return cls("camera", text)
         if text == "demo":
             return cls("demo")
@@ -73,7 +102,7 @@ class SourceSpec:
         if scheme[1].lower() in {"http", "https", "rtsp", "rtsps", "rtmp", "udp", "tcp"}:
             return cls("stream", text)
         raise SourceOpenError(
-            f"Unknown kind of source {text!r}: expected a camera index, a video file, "
+            f"Unknown kind of source {text!r}: expected a camera index or device, a video file, "
             "an http or rtsp address, or 'demo'."
         )
 
@@ -231,8 +260,6 @@ def _stated_length_s(path: Path) -> float | None:
 
     MP4 has both, and its count includes frames that were trimmed away without encoding anew; the length does not.
     """
-    import av  # noqa: PLC0415 (hardly ever needed here)
-
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
@@ -297,11 +324,11 @@ class PacedRecording(VideoSource):
         self._recording.close()
 
 
-class LiveCapture(VideoSource):
-    """A camera or a network stream: frames are stamped when they arrive.
+class CameraCapture(VideoSource):
+    """A camera: frames are stamped when they arrive.
 
     Args:
-        spec: Camera or stream.
+        spec: The camera.
         clock: Nanoseconds of the monotonic clock. Defaults to the system's.
 
     Raises:
@@ -313,26 +340,22 @@ class LiveCapture(VideoSource):
     def __init__(self, spec: SourceSpec, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self._spec = spec
         self._clock = clock
-        if spec.kind == "camera":
-            self._capture = _quiet_capture(int(spec.target), cv2.CAP_ANY)
-            # One buffered frame: the newest is wanted, not the oldest.
-            self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        else:
-            limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, STREAM_OPEN_TIMEOUT_MS]
-            limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, STREAM_READ_TIMEOUT_MS]
-            self._capture = _quiet_capture(spec.target, cv2.CAP_FFMPEG, limits)
+        # Looked up at every opening: a camera that was plugged in again may have got another index.
+        self._capture = _quiet_capture(camera_index(spec.target), cv2.CAP_ANY)
+        # One buffered frame: the newest is wanted, not the oldest.
+        self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         self._sequence = 0
         self._newest_ns = 0
         if not _shows_video(self._capture) or not self._capture.grab():
             self._capture.release()
-            raise SourceOpenError(_why_not(spec))
+            raise _why_no_camera(spec)
         self.frame_rate = _stated_rate(self._capture)
 
     def read(self) -> Frame | None:
         """The next frame.
 
         Raises:
-            SourceLostError: No picture came: unplugged, stalled, or the stream ended.
+            SourceLostError: No picture came, mostly because the camera was unplugged.
         """
         grabbed = self._capture.grab()
         # Stamped before decoding, which takes its own time.
@@ -346,28 +369,183 @@ class LiveCapture(VideoSource):
         return frame
 
     def close(self) -> None:
-        """Release the camera or the connection; harmless when repeated."""
+        """Release the camera; harmless when repeated."""
         self._capture.release()
 
 
-def _why_not(spec: SourceSpec) -> str:
-    if spec.kind == "stream":
-        return (
-            f"The stream {spec.shown} cannot be opened: expected a server that answers within "
-            f"{STREAM_OPEN_TIMEOUT_MS / 1000:.0f} s with a video; check the address and that the server runs."
+class StreamCapture(VideoSource):
+    """A network stream: frames are stamped when their data arrives, and may change their size at any time.
+
+    Read with PyAV, because OpenCV goes on cutting pictures to the first one's size, and does not say why a stream ended.
+
+    Args:
+        spec: The stream.
+        clock: Nanoseconds of the monotonic clock. Defaults to the system's.
+
+    Raises:
+        SourceOpenError: It cannot be opened or gives no picture.
+    """
+
+    live = True
+
+    def __init__(self, spec: SourceSpec, clock: Callable[[], int] = time.monotonic_ns) -> None:
+        self._spec = spec
+        self._clock = clock
+        self._sequence = 0
+        self._newest_ns = 0
+        self._waiting: deque[Frame] = deque()
+        self._container: InputContainer | None = None
+        try:
+            limits_s = (STREAM_OPEN_TIMEOUT_MS / 1000, STREAM_READ_TIMEOUT_MS / 1000)
+            container = self._container = av.open(spec.target, timeout=limits_s, options=STREAM_OPTIONS)
+            stream = container.streams.video[0]
+            if stream.codec_context.name == "ansi":
+                # FFmpeg plays a text file as a film of its letters.
+                raise _why_no_stream(spec, stalled=False)
+            # Threads that work at one picture each would hold several of them back.
+            stream.codec_context.thread_type = "SLICE"
+            self._packets = container.demux(stream)
+            self._reformatter = VideoReformatter()
+            self._decode()
+        except (av.FFmpegError, SourceLostError, IndexError) as error:
+            self.close()
+            stalled = isinstance(error, av.ExitError | TimeoutError) or getattr(error, "cause", "") == "stream_stalled"
+            raise _why_no_stream(spec, stalled=stalled) from error
+        except SourceOpenError:
+            self.close()
+            raise
+        rate = float(stream.average_rate or stream.guessed_rate or 0)
+        self.frame_rate = rate if 1.0 <= rate <= 1000.0 else DEFAULT_FRAME_RATE
+
+    def read(self) -> Frame | None:
+        """The next frame.
+
+        Raises:
+            SourceLostError: No picture came: the stream ended, or stalls.
+        """
+        if not self._waiting:
+            self._decode()
+        return self._waiting.popleft()
+
+    def _decode(self) -> None:
+        """Take in data until there is a frame.
+
+        Raises:
+            SourceLostError: There is none.
+        """
+        began_s = time.monotonic()
+        while not self._waiting:
+            asked_s = time.monotonic()
+            try:
+                packet = next(self._packets)
+                # FFmpeg ends a read that timed out with what it held back: pictures of seconds ago, and then nothing more.
+                if _timed_out(asked_s, STREAM_READ_TIMEOUT_MS) or asked_s - began_s > LONGEST_WAIT_FOR_KEY_S:
+                    raise self._stalled()
+                # Stamped before decoding, which takes its own time.
+                arrived_ns = self._clock()
+                pictures = packet.decode()
+            except av.InvalidDataError:
+                # What came over the network in pieces; the next picture may be whole.
+                continue
+            except (av.ExitError, TimeoutError) as error:
+                raise self._stalled() from error
+            except (av.FFmpegError, StopIteration) as error:
+                raise SourceLostError(f"The {self._spec} gives no more pictures: expected a running source.") from error
+            for picture in pictures:
+                self._newest_ns = max(arrived_ns, self._newest_ns + 1)
+                image = self._reformatter.reformat(picture, format="bgr24").to_ndarray()
+                self._waiting.append(Frame(np.asarray(image, dtype=np.uint8), self._newest_ns, self._sequence))
+                self._sequence += 1
+
+    def _stalled(self) -> SourceLostError:
+        return SourceLostError(
+            f"The {self._spec} stalls: expected pictures all the time, received none for "
+            f"{STREAM_READ_TIMEOUT_MS / 1000:.1f} s or longer.",
+            "stream_stalled",
+        )
+
+    def close(self) -> None:
+        """End the connection; harmless when repeated."""
+        if self._container is not None:
+            self._container.close()
+
+
+def _timed_out(began_s: float, limit_ms: float) -> bool:
+    return time.monotonic() - began_s >= ALMOST * limit_ms / 1000
+
+
+def _why_no_stream(spec: SourceSpec, *, stalled: bool) -> SourceOpenError:
+    return SourceOpenError(
+        f"The stream {spec.shown} cannot be opened: expected a server that answers within "
+        f"{STREAM_OPEN_TIMEOUT_MS / 1000:.0f} s with a video; check the address and that the server runs.",
+        "stream_stalled" if stalled else "camera_lost",
+    )
+
+
+def _why_no_camera(spec: SourceSpec) -> SourceOpenError:
+    if _in_use(DEVICES / f"video{camera_index(spec.target)}"):
+        return SourceOpenError(
+            f"Camera {spec.target} is in use by another program: expected it to be free; close that program.",
+            "camera_busy",
         )
     found = cameras()
     have = f"cameras found: {', '.join(map(str, found))}" if found else "no camera was found on this machine"
-    return (
+    return SourceOpenError(
         f"Camera {spec.target} cannot be opened ({have}): plug it in, close programs that use it, choose another "
         "with --source, or try the built-in viewer with --source demo."
     )
 
 
+def _in_use(device: Path) -> bool:
+    """Whether another program has a camera's pictures; false where that cannot be told."""
+    if not sys.platform.startswith("linux"):
+        return False
+    import fcntl  # noqa: PLC0415 (there is none elsewhere)
+
+    try:
+        number = os.open(device, os.O_RDWR | os.O_NONBLOCK)
+        try:
+            # Given back when the device is closed.
+            fcntl.ioctl(number, _REQUEST_BUFFERS, bytearray(_BUFFERS.pack(1, _VIDEO_CAPTURE, _MEMORY_MAPPED, 0, 0)))
+        finally:
+            os.close(number)
+    except OSError as error:
+        return error.errno == errno.EBUSY
+    return False
+
+
 def cameras() -> list[int]:
     """Indices of the cameras that the system lists (Linux: /dev/video*), without opening them."""
-    numbers = (re.fullmatch(r"video(\d+)", device.name) for device in Path("/dev").glob("video*"))
+    numbers = (re.fullmatch(r"video(\d+)", device.name) for device in DEVICES.glob("video*"))
     return sorted(int(number[1]) for number in numbers if number)
+
+
+def camera_index(target: str) -> int:
+    """The index that a camera has now.
+
+    Args:
+        target: Its index, or the path of its device; a stable name (`/dev/v4l/by-id/...`) is followed to where it leads.
+
+    Raises:
+        SourceOpenError: The name leads to no camera.
+    """
+    if target.isdecimal():
+        return int(target)
+    number = re.fullmatch(r"video(\d+)", Path(target).resolve().name)
+    if number is None:
+        known = ", ".join(str(link) for folder in STABLE_NAMES for link in sorted(folder.glob("*"))) or "none"
+        raise SourceOpenError(
+            f"Camera {target} is not there: expected the name of a camera that is plugged in (known: {known}); "
+            "plug it in or choose another with --source."
+        )
+    return int(number[1])
+
+
+def stable_names(index: int) -> list[str]:
+    """Paths of a camera that stay when its index changes, by its maker and number first; empty where there is none."""
+    device = DEVICES / f"video{index}"
+    links = (link for folder in STABLE_NAMES for link in sorted(folder.glob("*")))
+    return [str(link) for link in links if link.resolve() == device.resolve()]
 
 
 def open_source(spec: SourceSpec, *, lossless: bool = False) -> VideoSource:
@@ -384,7 +562,7 @@ def open_source(spec: SourceSpec, *, lossless: bool = False) -> VideoSource:
     if spec.kind in {"camera", "stream"}:
         if lossless:
             raise SourceOpenError(f"The {spec} is live and cannot be replayed: expected a video file.")
-        return LiveCapture(spec)
+        return CameraCapture(spec) if spec.kind == "camera" else StreamCapture(spec)
     path = DEMO_VIDEO if spec.kind == "demo" else Path(spec.target)
     if lossless:
         return Recording(path)

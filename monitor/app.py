@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import signal
-import sys
 import threading
 import time
-from datetime import datetime, timezone
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,39 +18,41 @@ from ads.player import AdPlayer
 from ads.playlist import load_playlist
 from ads.sample import sample_playlist
 from ads.watch import PlaylistWatcher
-from db.engine import open_database
 from db.errors import DatabaseError
 from db.records import ModelRecord, SessionEnded, SessionRecord
-from db.writer import SessionWriter, close_interrupted_sessions
+from db.recovery import open_to_record
+from db.writer import SessionWriter
 from detector.model_card import find_model, read_card, require_emotions
 from detector.video_source import SourceSpec, cameras
-from monitor.camera_choice import list_cameras, save_choice, saved_choice
-from monitor.config import ReplaySettings
-from monitor.database_place import sqlite_file
+from monitor.camera_choice import lasting_source, list_cameras, save_choice, saved_choice
+from monitor.config import ReplaySettings, RunSettings
+from monitor.database_place import spool_folder, sqlite_file
+from monitor.error_guard import FLOOD, ErrorGuard
 from monitor.errors import SessionFailedError, SetupError
 from monitor.pipeline.clock import SessionClock
 from monitor.pipeline.feedback import Feedback, recent_starts, remembering_policy
 from monitor.pipeline.hours import MeasuringHours
-from monitor.pipeline.live import LiveView, SensorHealth
+from monitor.pipeline.live import UNMEASURED, LiveView, SensorHealth, fault_state
 from monitor.pipeline.messages import Ended, FrameRead, HealthReport, SourceLost
+from monitor.pipeline.no_sensor import NoSensor
 from monitor.pipeline.recorder import Recorder
 from monitor.pipeline.sensor import SensorDied, SupervisedSensor
 from monitor.pipeline.sensor_process import SensorSettings
 from monitor.reports.roll_up import roll_up
+from monitor.supervision.heartbeat import Heartbeat, Phase
 from monitor.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-    from types import TracebackType
 
     from PyQt5.QtGui import QScreen
-    from sqlalchemy import Engine
 
     from ads.player import SoundOutput
     from ads.playlist import Playlist
-    from monitor.config import RecordingSettings, RunSettings
-    from monitor.pipeline.messages import Message
+    from db.recovery import Opened
+    from monitor.config import RecordingSettings
+    from monitor.pipeline.messages import Failed, Message
     from monitor.ui.bridge import LiveBridge
     from monitor.ui.notice_screen import NoticeScreen
     from monitor.ui.operator_facts import SessionFacts
@@ -63,11 +65,18 @@ SENSOR_START_LIMIT_S = 60.0
 DEATHS_ALLOWED = 3
 """A sensor that dies so often before it was ever ready will not work; whoever starts the kiosk is told."""
 PREVIEW_WIDTH_PX = 480
+FIRST_RETRY_S, LONGEST_RETRY_S = 10.0, 60.0
+"""Pauses between two attempts to open a camera that was not there at the start; each costs some seconds of computing."""
 HEADLESS_TICK_S = 0.02
 HEADLESS_VIEWPORT = (320, 180)
 CHECK_MS = 200
-UNMEASURED = ("reconnecting", "restarting", "unavailable")
-"""States of the sensor in which nothing is measured."""
+HOPELESS = ("ModelLoadError", "ZonesError")
+"""Failures of the sensor that waiting does not mend."""
+
+NO_SOURCE = "none"
+"""What a session without a camera has as its source."""
+
+TOO_MANY_ERRORS = f"more than {FLOOD} unexpected errors within a minute, see the log"
 
 
 def load_ads(playlist: Path | None) -> Playlist:
@@ -91,32 +100,66 @@ def model_record(model: Path) -> ModelRecord:
     return ModelRecord(card.name, card.sha256, card.model_dump(mode="json"))
 
 
-def ready_database(url: str) -> Engine:
-    """Open the database, migrate it, and close sessions that a crash left open.
+def ready_database(settings: RecordingSettings) -> Opened:
+    """Open the database, migrate it, and finish what a crash left; a kiosk goes on also where it cannot be used now.
 
     Raises:
         DatabaseError: It cannot be used.
     """
-    engine = open_database(url)
-    close_interrupted_sessions(engine)
-    return engine
+    if isinstance(settings, RunSettings):
+        return open_to_record(settings.database, spool_folder(settings.database, settings.spool))
+    return open_to_record(settings.database, spool=False)
 
 
 def begin_session(
-    engine: Engine, settings: RecordingSettings, *, source: str, model: Path, clock: SessionClock, playlist: Playlist
+    database: Opened,
+    settings: RecordingSettings,
+    *,
+    source: str,
+    model: Path | None,
+    clock: SessionClock,
+    playlist: Playlist,
 ) -> SessionWriter:
-    """Write the start of a session, with the ads that had to be left out, and start its writer."""
+    """Write the start of a session, with what had to be left out or set aside, and start its writer."""
     skipped = [{"ad_id": ad.ad_id, "file": ad.path.name, "reason": ad.reason} for ad in playlist.skipped]
+    aside = {} if database.set_aside is None else {"damaged_database": database.set_aside.name}
+    days = settings.retention_days if isinstance(settings, RunSettings) else 0
     record = SessionRecord(
         kind="replay" if isinstance(settings, ReplaySettings) else "run",
         site=settings.site,
         source=source,
         started_at=clock.utc,
         program_version=VERSION,
-        settings=settings.logged() | {"skipped_ads": skipped},
-        model=model_record(model),
+        settings=settings.logged() | {"skipped_ads": skipped} | aside,
+        model=None if model is None else model_record(model),
     )
-    return SessionWriter(engine, record, roll_up=roll_up)
+    return SessionWriter(
+        database.engine,
+        record,
+        roll_up=roll_up,
+        spool=database.place,
+        prepare=database.prepare,
+        keep=timedelta(days=days) if days else None,
+    )
+
+
+@dataclass(slots=True)
+class LateSource:
+    """A camera or stream that was not there at the start.
+
+    Attributes:
+        due_s: When it is tried again, monotonic clock.
+        tried: Whether that is under way.
+    """
+
+    due_s: float = 0.0
+    tried: bool = False
+    _pause_s: float = FIRST_RETRY_S
+
+    def failed(self, now_s: float) -> None:
+        """It is still not there: wait longer than before."""
+        self.due_s, self.tried = now_s + self._pause_s, False
+        self._pause_s = min(2 * self._pause_s, LONGEST_RETRY_S)
 
 
 class Kiosk:
@@ -129,7 +172,7 @@ class Kiosk:
 
     Attributes:
         player: Asked for pictures by whoever shows them; available after `start`.
-        session_id: Available after `start`.
+        session_id: Available after `start`; 0 until the database can be reached.
 
     Raises:
         SetupError: The source or the model cannot be used.
@@ -146,8 +189,9 @@ class Kiosk:
         self._publish = publish
         self._sound = sound
         self._playlist = load_ads(settings.playlist)
-        self._engine = ready_database(settings.database)
-        self._source = settings.source or (str(found[0]) if (found := cameras()) else "demo")
+        self._database = ready_database(settings)
+        self._engine = self._database.engine
+        self._source = self._first_source()
         self._log = PlaybackLog()
         self._lock = threading.Lock()
         self._recorder: Recorder | None = None
@@ -162,17 +206,26 @@ class Kiosk:
         self._clock = SessionClock.now()
         self._stopped = False
         self._ended: Ended | None = None
+        self._late: LateSource | None = None
         # Told once, so that a promotion in between cannot put another model on the session than the sensor uses.
-        self._model = find_model(settings.model)
+        self._model = find_model(settings.model) if settings.no_camera is None else None
         self._sensor = self._new_sensor()
         self.player: AdPlayer
-        self.session_id = 0
 
-    def _new_sensor(self) -> SupervisedSensor:
+    def _first_source(self) -> str:
+        if self._settings.no_camera is not None:
+            return NO_SOURCE
+        nothing_there = "0" if self._settings.patient else "demo"
+        return self._settings.source or (str(found[0]) if (found := cameras()) else nothing_there)
+
+    def _new_sensor(self) -> SupervisedSensor | NoSensor:
         settings = self._settings
+        if settings.no_camera is not None:
+            return NoSensor(settings.no_camera, self._on_message)
         return SupervisedSensor(
             SensorSettings(
-                source=self._source,
+                # The session keeps what was typed; the sensor finds the same camera again under another index.
+                source=lasting_source(self._source),
                 model=str(self._model),
                 device=settings.device,
                 preview_width_px=0 if settings.headless else PREVIEW_WIDTH_PX,
@@ -181,6 +234,21 @@ class Kiosk:
             self._on_message,
             self._on_died,
         )
+
+    @property
+    def session_id(self) -> int:
+        """Row id of the session; another one after a damaged database was replaced."""
+        return 0 if self._writer is None else self._writer.session_id
+
+    @property
+    def database_problem(self) -> str | None:
+        """What is wrong with the recording, in one sentence; `None` while all is well."""
+        writer = self._writer
+        if writer is None or (writer.error is None and not writer.lost):
+            return None
+        lost = f"{writer.lost} records are lost." if writer.lost else ""
+        waits = f"{writer.waiting} records wait: {writer.error}" if writer.error is not None else ""
+        return " ".join(part for part in (lost, waits) if part)
 
     @property
     def ended(self) -> str | None:
@@ -223,6 +291,9 @@ class Kiosk:
                     "--debug to see why."
                 )
             return False
+        if failure is not None and self._may_come_later(failure):
+            self._miss(failure)
+            failure = None
         if failure is not None and self._settings.source is None and self._source != "demo":
             logger.warning("%s The demo viewer takes its place", failure.message)
             self._sensor.stop()
@@ -241,10 +312,39 @@ class Kiosk:
             raise
         return True
 
+    def _may_come_later(self, failure: Failed) -> bool:
+        """Whether a camera or stream that could not be opened is worth waiting for."""
+        live = SourceSpec.parse(self._source).kind in {"camera", "stream"}
+        return self._settings.patient and live and failure.kind not in HOPELESS
+
+    def _miss(self, failure: Failed) -> None:
+        """Go on without the sensor, which has ended, and try again later."""
+        late = self._late = self._late or LateSource()
+        late.failed(time.monotonic())
+        logger.warning("%s The ads are shown without it, and it is tried again", failure.message)
+        self._show(LiveView(SensorHealth("unavailable", failure.message)))
+
+    def _try_late_source(self) -> None:
+        """Start the sensor anew when that is due, and see what became of it."""
+        late = self._late
+        if late is None:
+            return
+        if late.tried and self._sensor.wait_settled(0):
+            failure = self._sensor.failure
+            if failure is None:
+                self._late = None
+            else:
+                self._miss(failure)
+        elif not late.tried and time.monotonic() >= late.due_s:
+            late.tried = True
+            self._source = self._first_source()
+            self._sensor = self._new_sensor()
+            self._sensor.start()
+
     @property
     def source(self) -> str:
         """What the sensor reads, as the session keeps it."""
-        return SourceSpec.parse(self._source).stored
+        return NO_SOURCE if self._settings.no_camera is not None else SourceSpec.parse(self._source).stored
 
     @property
     def began_ns(self) -> int:
@@ -272,15 +372,16 @@ class Kiosk:
             recorder, health = self._recorder, self._view.health
         if recorder is not None and (not self._sensor.worked or health.state in UNMEASURED):
             # What happened before there was a session would otherwise go unrecorded.
-            recorder.gap("sensor_starting", health.detail or "the sensor is not ready yet", self._clock.ns)
+            cause = health.cause or "sensor_starting" if self._settings.no_camera is None else "no_camera"
+            recorder.gap(cause, health.detail or "the sensor is not ready yet", self._clock.ns)
 
     def _begin(self) -> None:
         settings = self._settings
         clock = self._clock = SessionClock.now()
         writer = begin_session(
-            self._engine,
+            self._database,
             settings,
-            source=SourceSpec.parse(self._source).stored,
+            source=self.source,
             model=self._model,
             clock=clock,
             playlist=self._playlist,
@@ -294,7 +395,6 @@ class Kiosk:
             # By the clock on the wall, also after it was corrected: that is the one that staff go by.
             lambda _at_ns: hours.hold(self._playlist.local(datetime.now(timezone.utc))),
         )
-        self.session_id = writer.session_id
         self._writer = writer
         policy = remembering_policy(settings.policy, settings.guard_rails, self._engine, settings.site, clock.utc)
         feedback = self._feedback = Feedback(policy, self._log, writer, recorder)
@@ -318,7 +418,10 @@ class Kiosk:
         self.player.start()
 
     def tick(self) -> None:
-        """Take over the playlist if it has changed; to be called a few times a second by the thread that drives the show."""
+        """Take over the playlist if it has changed, and look for a camera that was not there; to be called a few times a
+        second by the thread that drives the show.
+        """
+        self._try_late_source()
         watcher = self._watcher
         if watcher is not None and (changed := watcher.poll(time.monotonic_ns())) is not None:
             self._playlist = changed
@@ -375,7 +478,7 @@ class Kiosk:
         finally:
             self._engine.dispose()
         if troubles:
-            raise SessionFailedError(f"Session {self.session_id}: {'; '.join(troubles)}.", self.session_id)
+            raise SessionFailedError(f"Session {self.session_id}: {'; '.join(troubles)}.", self.session_id or None)
 
     def _on_message(self, message: Message) -> None:
         with self._lock:
@@ -397,8 +500,11 @@ class Kiosk:
             self._show(LiveView(message.health, self._view.frame, self._view.preview))
         elif isinstance(message, SourceLost):
             if recorder is not None:
-                recorder.gap("camera_lost", message.detail, message.at_ns)
-            self._show(LiveView(SensorHealth("reconnecting", message.detail), None, None))
+                recorder.gap(message.cause, message.detail, message.at_ns, message.since_ns)
+            if message.cause != "format_changed":
+                health = SensorHealth(fault_state(message.cause), message.detail, cause=message.cause)
+                self._show(LiveView(health, None, None))
+            logger.warning("%s", message.detail)
         elif isinstance(message, Ended):
             self._ended = message
             self._show(LiveView(SensorHealth("ended"), self._view.frame, self._view.preview))
@@ -409,19 +515,23 @@ class Kiosk:
         with self._lock:
             recorder = self._recorder
         if recorder is not None:
-            recorder.gap("sensor_died", death.detail, death.at_ns)
+            recorder.gap(death.cause, death.detail, death.at_ns)
         elif not self._sensor.worked:
             self._early_deaths += 1
             self._last_death = death.detail
-        self._show(LiveView(SensorHealth("restarting", death.detail), None, None))
+        self._show(LiveView(SensorHealth("restarting", death.detail, cause=death.cause), None, None))
 
     def _show(self, view: LiveView) -> None:
         self._view = view
         self._publish(view)
 
 
-def run_headless(settings: RunSettings) -> int | None:
+def run_headless(settings: RunSettings, heartbeat: Heartbeat | None = None) -> int | None:
     """Run the kiosk without a window until it ends or is told to.
+
+    Args:
+        settings: Of the run.
+        heartbeat: Tells the supervisor that all is well.
 
     Returns:
         The session's id; `None` when it was told to stop before the session began.
@@ -429,6 +539,7 @@ def run_headless(settings: RunSettings) -> int | None:
     Raises:
         SetupError, SessionFailedError: See `Kiosk`.
     """
+    heartbeat = heartbeat or Heartbeat()
     stop = threading.Event()
     reason = ["finished"]
 
@@ -436,29 +547,38 @@ def run_headless(settings: RunSettings) -> int | None:
         reason[0] = f"stopped by {signal.Signals(number).name}"
         stop.set()
 
+    def go_on() -> bool:
+        heartbeat.beat(Phase.STARTING)
+        return not stop.is_set()
+
     former = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        kiosk = Kiosk(_with_saved_camera(settings), lambda _view: None)
-        if not kiosk.start(lambda: not stop.is_set()):
-            return None
-        kiosk.measure()
-        try:
-            while not stop.wait(HEADLESS_TICK_S):
-                kiosk.tick()
-                kiosk.player.advance()
-                if kiosk.player.finished:
-                    reason[0] = "all loops are done"
-                    break
-                if kiosk.ended is not None:
-                    reason[0] = kiosk.ended
-                    break
-        except BaseException as error:
-            reason[0] = "failed"
+        with ErrorGuard() as guard:
+            kiosk = Kiosk(_with_saved_camera(settings), lambda _view: None)
+            if not kiosk.start(go_on):
+                return None
+            kiosk.measure()
+            try:
+                while not stop.wait(HEADLESS_TICK_S):
+                    heartbeat.beat(Phase.SHOWING)
+                    kiosk.tick()
+                    kiosk.player.advance()
+                    if kiosk.player.finished:
+                        reason[0] = "all loops are done"
+                        break
+                    if kiosk.ended is not None:
+                        reason[0] = kiosk.ended
+                        break
+                    if guard.flooded:
+                        raise SessionFailedError(f"The session ended: {TOO_MANY_ERRORS}.", kiosk.session_id)
+            except BaseException as error:
+                reason[0] = "failed"
+                kiosk.stop(reason[0])
+                if isinstance(error, AdsError):
+                    raise SessionFailedError(f"The ads stopped: {error}", kiosk.session_id) from error
+                raise
+            heartbeat.beat(Phase.CLOSING)
             kiosk.stop(reason[0])
-            if isinstance(error, AdsError):
-                raise SessionFailedError(f"The ads stopped: {error}", kiosk.session_id) from error
-            raise
-        kiosk.stop(reason[0])
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
@@ -467,20 +587,18 @@ def run_headless(settings: RunSettings) -> int | None:
 
 def _with_saved_camera(settings: RunSettings) -> RunSettings:
     """The settings with the camera that the operator has chosen before, unless another source is named."""
-    kept = None if settings.source is not None else saved_choice(list_cameras())
-    return settings if kept is None else settings.model_copy(update={"source": str(kept.index)})
+    named = settings.source is not None or settings.no_camera is not None
+    kept = None if named else saved_choice(list_cameras())
+    return settings if kept is None else settings.model_copy(update={"source": kept.source})
 
 
-def _log_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    logger.error("Unexpected error in the window", exc_info=(kind, error, trace))
-
-
-def run_window(settings: RunSettings, *, offscreen: bool = False) -> int | None:
+def run_window(settings: RunSettings, *, offscreen: bool = False, heartbeat: Heartbeat | None = None) -> int | None:
     """Run the kiosk with its window until it ends or is told to.
 
     Args:
         settings: Of the run.
         offscreen: Draw into memory, for a machine without a screen.
+        heartbeat: Tells the supervisor that all is well.
 
     Returns:
         The session's id; `None` when it was told to stop before the session began.
@@ -490,18 +608,19 @@ def run_window(settings: RunSettings, *, offscreen: bool = False) -> int | None:
     """
     from monitor.ui.application import create_application  # noqa: PLC0415 (only where there is a window)
     from monitor.ui.bridge import LiveBridge  # noqa: PLC0415
+    from monitor.ui.pulse import Pulse  # noqa: PLC0415
     from monitor.ui.screens import find_screen  # noqa: PLC0415
     from monitor.ui.shutdown import Quitter, SignalHandler  # noqa: PLC0415
     from monitor.ui.sound import QtSound  # noqa: PLC0415
 
-    # Without a hook of ours, PyQt ends the process at the first exception in a slot.
-    sys.excepthook = _log_exception
     application = create_application(offscreen=offscreen)
     screen = find_screen(settings.screen)
     bridge = LiveBridge()
     quitter = Quitter()
     failures: list[str] = []
-    with SignalHandler(lambda name: quitter.quit(f"stopped by {name}")):
+    pulse = Pulse(heartbeat or Heartbeat())
+    quitter.quitting.connect(pulse.stop)
+    with ErrorGuard() as guard, SignalHandler(lambda name: quitter.quit(f"stopped by {name}")):
         chosen = _with_saved_camera(settings) if offscreen else _with_chosen_camera(settings, screen, quitter)
         if chosen is None:
             return None
@@ -520,15 +639,18 @@ def run_window(settings: RunSettings, *, offscreen: bool = False) -> int | None:
             quitter.add("the kiosk", lambda: kiosk.stop(quitter.reason or "stopped"))
             quitter.add("the sound", sound.close)
             quitter.add("the bridge", bridge.close)
-            window = _open_window(kiosk, bridge, settings, screen, quitter)
+            window = _open_window(kiosk, bridge, settings, screen, quitter, guard)
             window.failed.connect(failures.append)
             window.failed.connect(lambda: quitter.quit("failed"))
+            pulse.watch(window.ad_view)
         finally:
             if first is not None:
                 first.dismiss()
         application.exec_()
     if failures:
         raise SessionFailedError(f"The ads stopped: {failures[0]}", kiosk.session_id)
+    if guard.flooded:
+        raise SessionFailedError(f"The session ended: {TOO_MANY_ERRORS}.", kiosk.session_id)
     for name, error in quitter.errors:
         if isinstance(error, SessionFailedError):
             raise error
@@ -536,8 +658,13 @@ def run_window(settings: RunSettings, *, offscreen: bool = False) -> int | None:
     return kiosk.session_id
 
 
-def _open_window(
-    kiosk: Kiosk, bridge: LiveBridge, settings: RunSettings, screen: QScreen | None, quitter: Quitter
+def _open_window(  # noqa: PLR0917 (the parts of one session, handed over once)
+    kiosk: Kiosk,
+    bridge: LiveBridge,
+    settings: RunSettings,
+    screen: QScreen | None,
+    quitter: Quitter,
+    guard: ErrorGuard,
 ) -> KioskWindow:
     """Open the window of a session that has begun; the caller keeps it until the application's loop has ended."""
     from PyQt5.QtCore import QTimer  # noqa: PLC0415 (only where there is a window)
@@ -559,12 +686,15 @@ def _open_window(
         fullscreen=settings.fullscreen,
         screen=screen,
         overlay=settings.overlay,
-        session=_session_facts(kiosk, settings),
+        session=_session_facts(kiosk, settings, guard),
         saver=lambda: saver.method,
     )
     quitter.add("the window", window.close)
 
     def check() -> None:
+        if guard.flooded:
+            quitter.quit("failed")
+            return
         kiosk.tick()
         if kiosk.ended is not None:
             quitter.quit(kiosk.ended)
@@ -583,7 +713,7 @@ def _open_window(
     return window
 
 
-def _session_facts(kiosk: Kiosk, settings: RunSettings) -> SessionFacts:
+def _session_facts(kiosk: Kiosk, settings: RunSettings, guard: ErrorGuard) -> SessionFacts:
     """What the operator panel says about a session that has begun."""
     from monitor.ui.operator_facts import SessionFacts  # noqa: PLC0415
 
@@ -597,7 +727,9 @@ def _session_facts(kiosk: Kiosk, settings: RunSettings) -> SessionFacts:
         version=VERSION,
         began_ns=kiosk.began_ns,
         playlist_problem=lambda: kiosk.playlist_problem,
+        database_problem=lambda: kiosk.database_problem,
         left_out=lambda: [(ad.ad_id, ad.reason) for ad in kiosk.playlist.skipped],
+        errors=lambda: guard.count,
     )
 
 
@@ -606,7 +738,7 @@ def _with_chosen_camera(settings: RunSettings, screen: QScreen | None, quitter: 
 
     It is asked when there are several cameras and none of them was chosen before; what a person chooses is kept.
     """
-    if settings.source is not None:
+    if settings.source is not None or settings.no_camera is not None:
         return settings
     there = list_cameras()
     kept = saved_choice(there)
@@ -625,7 +757,7 @@ def _with_chosen_camera(settings: RunSettings, screen: QScreen | None, quitter: 
         kept = picker.chosen
         if kept is not None and picker.by_hand:
             save_choice(kept)
-    return settings if kept is None else settings.model_copy(update={"source": str(kept.index)})
+    return settings if kept is None else settings.model_copy(update={"source": kept.source})
 
 
 def _notice_alone(settings: RunSettings, screen: QScreen | None, quitter: Quitter) -> NoticeScreen:

@@ -7,14 +7,15 @@ import logging
 import os
 import struct
 import sys
+from collections import Counter
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import platformdirs
 
-from detector.video_source import cameras
+from detector.video_source import cameras, stable_names
 from monitor.database_place import APPLICATION
 
 if TYPE_CHECKING:
@@ -40,17 +41,44 @@ class Camera:
         index: As `--source` takes it; it may change when cameras are plugged in in another order.
         name: The maker's name; empty where it is not known.
         place: Where it is plugged in, such as `usb-0000:00:14.0-3`; empty where it is not known.
+        path: Of its device, by a name that stays when the index changes; empty where the system offers none.
     """
 
     index: int
     name: str = ""
     place: str = ""
+    path: str = ""
+
+    @property
+    def source(self) -> str:
+        """The camera as `--source` takes it: by the name that stays, where there is one."""
+        return self.path or str(self.index)
 
 
 def list_cameras() -> tuple[Camera, ...]:
     """The cameras that give pictures, in the order of their indices; a device that cannot be asked counts as one."""
-    asked = [(index, _ask(index)) for index in cameras()]
-    return tuple(camera for _, camera in asked if camera is not None)
+    asked = [camera for camera in map(_ask, cameras()) if camera is not None]
+    names = Counter(camera.name for camera in asked)
+    return tuple(replace(camera, path=_stable_path(camera.index, twin=names[camera.name] > 1)) for camera in asked)
+
+
+def lasting_source(source: str) -> str:
+    """A source that leads to the same camera after it was plugged in again, or the machine was started again.
+
+    Args:
+        source: As typed by the user; what is no index of a camera, or has no lasting name, is returned as it is.
+    """
+    if not source.isdecimal():
+        return source
+    return next((camera.source for camera in list_cameras() if camera.index == int(source)), source)
+
+
+def _stable_path(index: int, *, twin: bool) -> str:
+    """The lasting name of a camera; of two of the same kind that by the socket, because makers repeat their numbers."""
+    names = stable_names(index)
+    if not names:
+        return ""
+    return names[-1] if twin else names[0]
 
 
 def _ask(index: int) -> Camera | None:
@@ -118,8 +146,8 @@ def save_choice(camera: Camera, file: Path | None = None) -> bool:
 def saved_choice(there: Sequence[Camera], file: Path | None = None) -> Camera | None:
     """The camera that was chosen before, if it is there.
 
-    Indices change from start to start, so a camera is known again by its name and its place, else by its name where only
-    one has it. Only a camera without a name is known by its index.
+    Indices change from start to start, so a camera is known again by its lasting path, else by its name and its place, else
+    by its name where only one has it. Only a camera without a name is known by its index.
 
     Args:
         there: The cameras of now.
@@ -131,6 +159,8 @@ def saved_choice(there: Sequence[Camera], file: Path | None = None) -> Camera | 
     rules: list[Callable[[Camera], bool]] = [lambda one: one.index == kept.index and not one.name]
     if kept.name:
         rules = [lambda one: (one.name, one.place) == (kept.name, kept.place), lambda one: one.name == kept.name]
+    if kept.path:
+        rules.insert(0, lambda one: (one.path, one.name) == (kept.path, kept.name))
     for rule in rules:
         found = [camera for camera in there if rule(camera)]
         if len(found) == 1:
@@ -146,8 +176,9 @@ def _read(file: Path) -> Camera | None:
     with suppress(FileNotFoundError):
         try:
             document = json.loads(file.read_text("utf-8"))
-            camera = Camera(int(document["index"]), str(document["name"]), str(document["place"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            path = str(document.get("path", ""))
+            camera = Camera(int(document["index"]), str(document["name"]), str(document["place"]), path)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, FileNotFoundError):
                 raise
             logger.warning("The choice of the camera in %s cannot be read (%s) and is ignored", file, error)

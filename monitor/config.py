@@ -14,6 +14,8 @@ from detector.classifier import Device
 from monitor.database_place import default_database
 
 DEFAULT_SITE = "default"
+RETENTION_DAYS = 90
+"""How long single readings are kept when nobody says otherwise."""
 
 NoticeMode = Literal["bar", "required"]
 """There is no mode without a notice: the people who are measured have to be told."""
@@ -67,7 +69,9 @@ class RecordingSettings(_Settings):
 
     def logged(self) -> dict[str, object]:
         """The settings as they are kept with the session: no paths, and nothing that is stored elsewhere."""
-        return self.model_dump(mode="json", exclude={"database", "report", "playlist", "site", "source", "video"})
+        return self.model_dump(
+            mode="json", exclude={"database", "report", "playlist", "site", "source", "video", "spool"}
+        )
 
 
 class RunSettings(RecordingSettings):
@@ -87,6 +91,11 @@ class RunSettings(RecordingSettings):
         notice_seconds: How long it is shown alone.
         notice_languages: Of the notice; empty for the window's language.
         notice_url: Where these people read more; empty leaves that out.
+        retention_days: Single readings are deleted when they are so old, reports stay as they are; 0 keeps them.
+        spool: Folder in which records wait while the database cannot be written; `None` for beside the database.
+        no_camera: Why no camera is opened and nothing is measured, in one sentence; `None` to measure.
+        patient: Show the ads also while the camera or stream cannot be opened yet, and try again until it can; the demo
+            viewer never takes its place.
     """
 
     source: str | None = None
@@ -101,6 +110,10 @@ class RunSettings(RecordingSettings):
     notice_seconds: float = Field(5.0, gt=0, le=120)
     notice_languages: tuple[str, ...] = ()
     notice_url: str = ""
+    retention_days: int = Field(RETENTION_DAYS, ge=0, le=36_500)
+    spool: Path | None = None
+    no_camera: str | None = None
+    patient: bool = False
 
 
 class ReplaySettings(RecordingSettings):

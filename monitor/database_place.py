@@ -21,3 +21,18 @@ def sqlite_file(database: str) -> Path | None:
     """The file of an SQLite database that is named by its path or URL; `None` for a database server."""
     path = database.removeprefix("sqlite:///")
     return None if "://" in path else Path(path)
+
+
+def spool_folder(database: str, named: Path | None) -> Path | None:
+    """Where records wait while the database cannot be written.
+
+    Args:
+        database: URL or path of the database.
+        named: What the operator says.
+
+    Returns:
+        `None` for beside the database; for a server a folder in the user's data folder.
+    """
+    if named is not None or sqlite_file(database) is not None:
+        return named
+    return Path(platformdirs.user_data_dir(APPLICATION)) / "spool"

@@ -23,6 +23,7 @@ from detector.errors import DetectorError
 from detector.face_detector import MediaPipeFaceDetector
 from detector.video_source import SourceSpec, cameras, open_source
 from monitor.database_place import sqlite_file
+from monitor.logs import default_log, log_size
 from monitor.ui.qt_environment import screen_available
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def examine(*, source: str | None, database: str, model: str | None) -> list[Fin
         lambda: _model(model),
         lambda: _database(database),
         lambda: _disk(database),
+        _log,
         _ads,
     ]
     return [finding for check in checks for finding in check()]
@@ -193,10 +195,26 @@ def _database(url: str) -> Iterator[Finding]:
     yield Finding("database", "ok", url)
 
 
+def _log() -> Iterator[Finding]:
+    path = default_log()
+    folder = nearest_folder(path)
+    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        yield Finding("log", "warn", f"{path} cannot be written", "The kiosk runs without a log; name one with --log.")
+    elif path.exists():
+        yield Finding("log", "ok", f"{path}, {log_size(path) / 1e6:.1f} MB with its old files")
+    else:
+        yield Finding("log", "ok", f"{path} will be made by the first run")
+
+
 def _database_folder(url: str) -> Path:
     """The nearest folder above an SQLite file that exists; the user's own for a database server."""
     file = sqlite_file(url)
-    folder = Path.home() if file is None else file.absolute().parent
+    return Path.home() if file is None else nearest_folder(file)
+
+
+def nearest_folder(file: Path) -> Path:
+    """The nearest folder above a file that exists."""
+    folder = file.absolute().parent
     while not folder.exists():
         folder = folder.parent
     return folder

@@ -63,7 +63,7 @@ def replay(settings: ReplaySettings, progress: Callable[[int, int], None] = lamb
     """
     playlist = load_ads(settings.playlist)
     model = find_model(settings.model)
-    engine = ready_database(settings.database)
+    database = ready_database(settings)
     sensor = SensorProcess(
         SensorSettings(
             source=str(settings.video.absolute()),
@@ -77,7 +77,7 @@ def replay(settings: ReplaySettings, progress: Callable[[int, int], None] = lamb
         ready = _first_message(sensor)
         clock = SessionClock(recorded_at(settings.video), 0)
         writer = begin_session(
-            engine, settings, source=settings.video.name, model=model, clock=clock, playlist=playlist
+            database, settings, source=settings.video.name, model=model, clock=clock, playlist=playlist
         )
         end_ns = 0
         trouble = "the sensor died"
@@ -121,7 +121,7 @@ def replay(settings: ReplaySettings, progress: Callable[[int, int], None] = lamb
             )
     finally:
         sensor.close()
-        engine.dispose()
+        database.engine.dispose()
     if writer.lost:
         raise SessionFailedError(
             f"Session {writer.session_id}: {writer.lost} records could not be written ({writer.error}); free the "

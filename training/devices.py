@@ -12,12 +12,11 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from training.errors import TrainingError
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
     from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
@@ -127,6 +126,7 @@ def predict(network: keras.Model, faces: NDArray[np.float32], batch_size: int = 
         What `keras.Model.predict` gives: arrays of n rows.
     """
     import keras  # noqa: PLC0415 (after `backend_environment`)
+    import numpy as np  # noqa: PLC0415 (whoever only asks for help, or supervises, needs none)
 
     devices = replicas()
     missing = -len(faces) % devices

@@ -6,7 +6,7 @@ from __future__ import annotations
 def is_callers_mistake(error: Exception) -> bool:
     """Whether the command line, or a file that it names, is wrong."""
     from ads.errors import AdsError
-    from db.errors import DatabaseOpenError, NoSuchSessionError, SchemaVersionError
+    from db.errors import BackupTargetError, DatabaseOpenError, NoSuchSessionError, SchemaVersionError
     from detector.errors import ModelLoadError, SourceOpenError, ZonesError
     from monitor.errors import SetupError
     from monitor.reports.errors import EmptyScopeError, ReportWriteError
@@ -17,6 +17,7 @@ def is_callers_mistake(error: Exception) -> bool:
         return True
     wrong = (
         AdsError,
+        BackupTargetError,
         DatabaseOpenError,
         NoSuchSessionError,
         SchemaVersionError,

@@ -13,8 +13,10 @@ import click
 
 from monitor.cli.ads import playlist
 from monitor.cli.compare import compare
+from monitor.cli.data import backup, purge, stored
 from monitor.cli.effect import lift, proof, simulate
 from monitor.cli.errors import is_callers_mistake, is_known, one_sentence
+from monitor.cli.install import install
 from monitor.cli.offline import evaluate, models, train
 from monitor.cli.options import DONE, FAILED, PROGRAM, WRONG, debug_option, set_up_logging
 from monitor.cli.serve import serve
@@ -51,7 +53,11 @@ for _command in (
     simulate,
     lift,
     proof,
+    backup,
+    purge,
+    stored,
     serve,
+    install,
 ):
     cli.add_command(_command)
 

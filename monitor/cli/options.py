@@ -245,6 +245,26 @@ session_options = together(
 )
 
 
+recording_options = together(
+    click.option(
+        "--retention",
+        "retention_days",
+        type=click.IntRange(0, 36_500),
+        default=90,
+        show_default=True,
+        metavar="DAYS",
+        help="Delete single readings when they are so old, reports stay as they are; 0 keeps them.",
+    ),
+    click.option(
+        "--spool",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="FOLDER",
+        help="Where records wait while the database cannot be written, best on another disk. [default: beside the "
+        "database]",
+    ),
+)
+
+
 def analysis_settings(options: dict[str, Any]) -> Any:
     """The settings that `perception_options` make; takes these options out of the others."""
     from detector.analysis import AnalysisSettings

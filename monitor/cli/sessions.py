@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,11 +27,13 @@ from monitor.cli.options import (
     min_viewers_option,
     moment,
     print_json,
+    recording_options,
     session_options,
     since_option,
     site_option,
     until_option,
 )
+from monitor.cli.supervised import KeepsArguments, arguments_of, log_option, log_path, supervise, supervision_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +44,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-@click.command(epilog="Example: ad-monitor run --source 0 --playlist summer.yaml --site 'Shop 12' --fullscreen")
+@click.command(
+    cls=KeepsArguments, epilog="Example: ad-monitor run --source 0 --playlist summer.yaml --site 'Shop 12' --fullscreen"
+)
 @click.option("--source", help="Camera index, video file, http or rtsp address, or demo. [default: the camera chosen "
               "before, else the first one, else demo]")  # fmt: skip
 @click.option(
@@ -49,7 +54,10 @@ logger = logging.getLogger(__name__)
     default=None,
     help="Ask which camera to use, or never ask. [default: ask once, when there are several]",
 )
+@click.option("--no-camera", is_flag=True, help="Only show the ads: open no camera and measure nothing.")
+@click.option("--no-camera-because", metavar="TEXT", hidden=True, help="The same, with the reason for the session.")
 @session_options
+@recording_options
 @click.option("--fullscreen", is_flag=True, help="Begin in full screen.")
 @click.option(
     "--screen", type=click.IntRange(1), metavar="N", help="On which screen, from 1 on; a number too high lists them."
@@ -84,12 +92,23 @@ logger = logging.getLogger(__name__)
     help="Of the notice; several with commas between them. [default: --language]",
 )
 @click.option("--notice-url", default="", help="Where these people can read more; shown as text and as a QR code.")
+@supervision_options
+@log_option
+@click.pass_context
 def run(
+    context: click.Context,
+    /,
     as_json: bool,
     min_viewers: int,
     no_overlay: bool,
     language: str | None,
     notice_languages: tuple[tuple[str, ...], ...],
+    no_camera: bool,
+    no_camera_because: str | None,
+    supervised: bool,
+    stuck_after: float,
+    restart_limit: int,
+    log: str | None,
     **options: Any,
 ) -> None:
     """Run the kiosk: play the ads, watch the viewers, log their reactions.
@@ -97,8 +116,15 @@ def run(
     A video file as the source is played in real time like a camera, and the run ends with it. Keys in the window: F full
     screen, N next ad, Space pause, O overlay, F1 operator panel, H help, Q quit.
     """
+    from monitor.supervision.heartbeat import Heartbeat, Phase
+
+    heartbeat = Heartbeat.from_environment()
+    if supervised and not heartbeat.supervised:
+        sys.exit(supervise(arguments_of(context), stuck_after, restart_limit, log))
+
     from monitor.app import run_headless, run_window
     from monitor.config import RunSettings
+    from monitor.logs import logging_to
     from monitor.pipeline.memory import forbid_memory_images
     from monitor.ui.qt_environment import screen_available
     from monitor.ui.texts import default_language
@@ -113,11 +139,17 @@ def run(
             param_hint="--notice required",
         )
     source = options["source"]
+    # The reason comes from the supervisor, which adds it to whatever the kiosk was started with.
+    if source is not None and no_camera:
+        raise click.BadParameter(
+            f"expected either this or --source, received both; leave one out ({source}).", param_hint="--no-camera"
+        )
     if options["picker"] and source is not None:
         raise click.BadParameter(
             f"expected either this or --source, received both; leave one out ({source}).", param_hint="--picker"
         )
-    people = source is None or source.isdecimal() or "://" in source
+    reason = no_camera_because or ("started with --no-camera" if no_camera else None)
+    people = reason is None and (source is None or source.isdecimal() or "://" in source)
     if people and (options["headless"] or not has_screen):
         click.echo("No notice is seen here: tell the people in front of the camera in another way.", err=True)
     unbounded = options["loops"] is None and options["duration_s"] is None
@@ -128,14 +160,25 @@ def run(
     options["guard_rails"] = guard_rails(options)
     options["language"] = language or default_language()
     notice = tuple(dict.fromkeys(code for codes in notice_languages for code in codes))
-    settings = RunSettings(overlay=not no_overlay, notice_languages=notice, **options)
-    _announce(settings.database, settings.report)
-    with _report_after_failure(settings, min_viewers):
-        session_id = run_headless(settings) if settings.headless else run_window(settings, offscreen=not has_screen)
-    if session_id is None:
-        click.echo("Stopped before the session began.", err=True)
-        return
-    _after_session(session_id, settings, min_viewers, as_json)
+    settings = RunSettings(
+        overlay=not no_overlay,
+        notice_languages=notice,
+        no_camera=reason,
+        patient=heartbeat.supervised,
+        **options,
+    )
+    with logging_to(log_path(log)), _noted():
+        _announce(settings.database, settings.report)
+        with _report_after_failure(settings, min_viewers):
+            if settings.headless:
+                session_id = run_headless(settings, heartbeat)
+            else:
+                session_id = run_window(settings, offscreen=not has_screen, heartbeat=heartbeat)
+        heartbeat.beat(Phase.REPORTING)
+        if session_id is None:
+            click.echo("Stopped before the session began.", err=True)
+            return
+        _after_session(session_id, settings, min_viewers, as_json)
 
 
 @click.command(epilog="Example: ad-monitor replay visitors.mp4 --playlist summer.yaml --report reactions.html")
@@ -193,8 +236,7 @@ def sessions(database: str | None, as_json: bool) -> None:
 
 
 @click.command(
-    epilog="Examples: ad-monitor report 3 --format html,pdf -o reactions.html; ad-monitor report --all --site 'Shop 12' "
-    "--since 2026-03-01"
+    epilog="Example: ad-monitor report 3 --format html,pdf -o reactions.html, or ad-monitor report --all --site 'Shop 12'"
 )
 @click.argument("session", type=click.IntRange(1), required=False)
 @click.option("--all", "everything", is_flag=True, help="One report on all sessions instead, or on those of --site, "
@@ -361,6 +403,16 @@ def _announce(database: str, report_path: Path | None) -> None:
         if not folder.is_dir() or not os.access(folder, os.W_OK):
             raise click.BadParameter(f"{folder} cannot be written: expected a folder that can.", param_hint="--report")
     logger.info("Database: %s", database)
+
+
+@contextmanager
+def _noted() -> Iterator[None]:
+    """Keep in the log how a run that failed ended; whoever reads the terminal is told elsewhere."""
+    try:
+        yield
+    except Exception as error:
+        logger.info("The run failed: %s", error, exc_info=error)
+        raise
 
 
 @contextmanager

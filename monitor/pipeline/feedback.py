@@ -5,6 +5,7 @@ The audience goes into the next choice, and what a play was worth goes to the po
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from datetime import timedelta
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ads.audience import Reward
 from ads.policies import ADAPTIVE_NAMES, make_policy
+from db.errors import DatabaseError
 from db.play_log import logged_plays
 from db.records import PlayRewarded
 from monitor.pipeline.audience import AudienceMeter, RewardMeter
@@ -24,9 +26,12 @@ if TYPE_CHECKING:
     from ads.audience import Audience
     from ads.playback import Play, PlaybackListener, PlaybackLog, PlayEnd
     from ads.policies import Policy, PolicySettings
+    from db.play_log import LoggedPlay
     from db.writer import SessionWriter
     from detector.types import AnalysedFrame
     from monitor.pipeline.clock import SessionClock
+
+logger = logging.getLogger(__name__)
 
 MEMORY = timedelta(days=90)
 """How far back a policy remembers: tastes change with the season."""
@@ -111,7 +116,8 @@ def remembering_policy(name: str, settings: PolicySettings, engine: Engine, site
     if name not in ADAPTIVE_NAMES:
         # Nothing to remember, and three months of plays are not read in vain.
         return make_policy(name, settings)
-    plays = [play for play in logged_plays(engine, now - MEMORY, site, newest=REMEMBERED) if play.policy == name]
+    logged = _logged(engine, now - MEMORY, site, newest=REMEMBERED)
+    plays = [play for play in logged if play.policy == name]
     policy = make_policy(name, settings, after=plays[-1].context if plays else None)
     for play in plays:
         if play.reward is not None and play.viewer_s is not None and play.context:
@@ -132,6 +138,15 @@ def recent_starts(engine: Engine, site: str, clock: SessionClock, now: datetime)
         By the ads' ids, instants on the session's clock.
     """
     starts: dict[str, list[int]] = {}
-    for play in logged_plays(engine, now - CAPPED, site):
+    for play in _logged(engine, now - CAPPED, site):
         starts.setdefault(play.ad_id, []).append(clock.ns - round((clock.utc - play.started_at).total_seconds() * 1e9))
     return starts
+
+
+def _logged(engine: Engine, since: datetime, site: str, newest: int | None = None) -> list[LoggedPlay]:
+    """The logged plays; none where the database cannot be read now, because the show begins all the same."""
+    try:
+        return logged_plays(engine, since, site, newest=newest)
+    except DatabaseError as error:
+        logger.warning("The show begins without what was shown before: %s", error)
+        return []

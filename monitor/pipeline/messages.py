@@ -19,6 +19,8 @@ from monitor.pipeline.live import SensorHealth
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from detector.errors import SourceFault
+
 _HEADER = struct.Struct("<II")
 _LARGEST_DOCUMENT = 16 << 20
 _LARGEST_PREVIEW = 64 << 20
@@ -66,10 +68,19 @@ class HealthReport:
 
 @dataclass(frozen=True, slots=True)
 class SourceLost:
-    """The source stopped giving pictures; it is being reopened."""
+    """The source stopped giving pictures that can be measured.
+
+    Attributes:
+        at_ns: When that was noticed.
+        detail: One sentence for a person.
+        cause: Its stable name, one of `detector.errors.SourceFault`.
+        since_ns: Since when, where that is known better than by the last frame before.
+    """
 
     at_ns: int
     detail: str
+    cause: SourceFault = "camera_lost"
+    since_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

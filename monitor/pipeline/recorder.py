@@ -117,17 +117,19 @@ class Recorder:
             self._forget(frame.captured_ns)
             return True
 
-    def gap(self, cause: str, detail: str, noticed_ns: int) -> None:
-        """Record that nothing can be measured any more; it lasts until the next frame.
+    def gap(self, cause: str, detail: str, noticed_ns: int, since_ns: int | None = None) -> None:
+        """Record that nothing can be measured any more; it lasts until the next frame, and keeps its first cause.
 
         Args:
             cause: Short name, such as `camera_lost`.
             detail: One sentence for a person.
-            noticed_ns: When that was noticed; the gap starts with the last frame before, where there was one.
+            noticed_ns: When that was noticed.
+            since_ns: Since when; by default the gap starts with the last frame before it was noticed, where there was one.
         """
         with self._lock:
             if self._gap is None:
-                self._begin_gap(cause, detail, noticed_ns if self._newest_ns is None else self._newest_ns)
+                started_ns = next(moment for moment in (since_ns, self._newest_ns, noticed_ns) if moment is not None)
+                self._begin_gap(cause, detail, started_ns)
 
     def _begin_gap(self, cause: str, detail: str, started_ns: int) -> None:
         self._gap = cause

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from monitor.pipeline.live import SensorHealth
 from monitor.pipeline.messages import (
@@ -25,6 +25,7 @@ from monitor.pipeline.messages import (
     Ready,
     read_message,
 )
+from monitor.pipeline.silence import TICK_S, SilenceWatch, activity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,12 +33,6 @@ if TYPE_CHECKING:
     from monitor.pipeline.sensor_process import SensorSettings
 
 logger = logging.getLogger(__name__)
-
-SILENCE_LIMIT_S = 5.0
-"""A sensor that said nothing for so long is stuck and counts as dead; it reports twice a second."""
-
-STARTUP_LIMIT_S = 60.0
-"""Loading native libraries and models from a slow disk may take this long."""
 
 RESTARTS_ALLOWED = 5
 RESTART_WINDOW_S = 60.0
@@ -48,21 +43,26 @@ KEPT_STDERR_LINES = 20
 CHATTER = re.compile(r"[IWE]\d{4} |INFO:|WARNING:")
 """How lines of native libraries' own logs begin."""
 
+CAMERA_READ_TIMEOUT_S = "3"
+"""After this time without a picture OpenCV gives up waiting for a camera, so that it is opened anew."""
+
 KILLED_LIMIT_S = 5.0
 """A killed process is gone at once; only a busy machine takes longer to tell."""
 
 
 @dataclass(frozen=True, slots=True)
 class SensorDied:
-    """The sensor's process ended unasked.
+    """The sensor's process ended unasked, or was ended because it was stuck.
 
     Attributes:
         at_ns: When that was noticed.
-        detail: Exit status or signal, and its last words.
+        detail: Exit status or signal, and its last words; or how long it was silent.
+        cause: Stable name of the gap that it makes.
     """
 
     at_ns: int
     detail: str
+    cause: Literal["sensor_died", "sensor_stuck"] = "sensor_died"
 
 
 class SensorProcess:
@@ -70,6 +70,11 @@ class SensorProcess:
 
     Args:
         settings: What it is to do.
+
+    Attributes:
+        waiting_since_s: When the reader began to wait for the next message, monotonic clock; `None` while it does not.
+        talking: Whether the process has begun to talk, and has more to say.
+        stuck: Whether it was ended because it was stuck.
     """
 
     def __init__(self, settings: SensorSettings) -> None:
@@ -79,6 +84,7 @@ class SensorProcess:
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH", "")]))
         environment.setdefault("GLOG_minloglevel", "2")
         environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        environment.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", CAMERA_READ_TIMEOUT_S)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "monitor.pipeline.sensor_process"],
             stdin=subprocess.PIPE,
@@ -89,8 +95,10 @@ class SensorProcess:
         self._last_words: deque[str] = deque(maxlen=KEPT_STDERR_LINES)
         self._stderr_thread = threading.Thread(target=self._read_stderr, name="sensor-stderr", daemon=True)
         self._stderr_thread.start()
-        self.heard_s = time.monotonic()
-        self.ready = False
+        self.waiting_since_s: float | None = None
+        self.talking = False
+        self.stuck = False
+        self._silence = SilenceWatch()
         self._ending: str | None = None
         self._write(settings.model_dump_json().encode() + b"\n")
 
@@ -107,10 +115,29 @@ class SensorProcess:
         """
         if self._process.stdout is None or self._process.stdout.closed:
             return None
-        message = read_message(self._process.stdout)
-        self.heard_s = time.monotonic()
-        self.ready = self.ready or isinstance(message, Ready)
+        self.waiting_since_s = time.monotonic()
+        try:
+            message = read_message(self._process.stdout)
+        finally:
+            self.waiting_since_s = None
+        # After its last message it may take its time to end.
+        self.talking = message is not None and not isinstance(message, Ended | Failed)
         return message
+
+    def check(self) -> bool:
+        """Notice that the process is stuck, and end it; to be called every `TICK_S`. Whether it has just become stuck."""
+        now_s = time.monotonic()
+        stuck = self._silence.is_stuck(self.waiting_since_s, now_s, activity(self.pid), started=self.talking)
+        if not stuck or self.stuck:
+            return False
+        self.stuck = True
+        self.kill()
+        return True
+
+    @property
+    def silent_s(self) -> float:
+        """How long it has said nothing, as far as it counts."""
+        return self._silence.silent_s
 
     def request_stop(self) -> None:
         """Ask the process to end, by closing its input; harmless when repeated."""
@@ -187,7 +214,8 @@ class SupervisedSensor:
     Args:
         settings: What it is to do.
         on_message: Called for every message, in the `sensor` thread.
-        on_died: Called in the same thread when the process ended unasked, before it is started again.
+        on_died: Called when the process ended unasked, in the same thread, or when it is stuck, in `sensor-watch`; before it
+            is started again.
 
     Attributes:
         failure: Why the sensor cannot work at all (wrong source or model); it is not started again then, unless it
@@ -272,8 +300,10 @@ class SupervisedSensor:
 
     def _run_once(self) -> bool:
         """Start the process and listen until its end; whether no other is wanted."""
-        # Viewers of the new process are new viewers: their numbers go on from the last one.
-        process = SensorProcess(self._settings.model_copy(update={"first_viewer": self._highest_viewer + 1}))
+        # Viewers of the new process are new viewers: their numbers go on from the last one. A source that had worked is
+        # waited for by the new process, so that its return is noticed at once.
+        changed = {"first_viewer": self._highest_viewer + 1, "patient": self._worked}
+        process = SensorProcess(self._settings.model_copy(update=changed))
         with self._lock:
             self._process = process
         if self._stop.is_set():
@@ -282,7 +312,8 @@ class SupervisedSensor:
         finished = False
         try:
             while (message := process.read()) is not None:
-                finished = self._handle(message) or finished
+                if not process.stuck:
+                    finished = self._handle(message) or finished
         except ProtocolError as error:
             logger.warning("%s", error)
             process.kill()
@@ -293,7 +324,8 @@ class SupervisedSensor:
         if finished or self._stop.is_set() or self.failure is not None:
             return True
         logger.warning("The sensor %s and is started again", how)
-        self._on_died(SensorDied(time.monotonic_ns(), f"the sensor {how}"))
+        if not process.stuck:
+            self._on_died(SensorDied(time.monotonic_ns(), f"the sensor {how}"))
         return False
 
     def _handle(self, message: Message) -> bool:
@@ -304,7 +336,7 @@ class SupervisedSensor:
             return True
         if isinstance(message, Failed):
             logger.warning("The sensor cannot work at present: %s", message.message)
-            self._on_message(HealthReport(SensorHealth("reconnecting", message.message)))
+            self._on_message(HealthReport(SensorHealth("restarting", message.message)))
             return False
         if isinstance(message, Ready):
             self._worked = True
@@ -328,12 +360,10 @@ class SupervisedSensor:
         return float(min(FIRST_RESTART_S * 2 ** (len(self._starts) - 1), LONGEST_RESTART_S))
 
     def _watch_silence(self) -> None:
-        while not self._stop.wait(1.0) and self._thread.is_alive():
+        while not self._stop.wait(TICK_S) and self._thread.is_alive():
             with self._lock:
                 process = self._process
-            if process is None:
-                continue
-            limit = SILENCE_LIMIT_S if process.ready else STARTUP_LIMIT_S
-            if time.monotonic() - process.heard_s > limit:
-                logger.warning("The sensor has been silent for %.0f s and is killed", limit)
-                process.kill()
+            if process is not None and process.check():
+                detail = f"the sensor was stuck: it said nothing for {process.silent_s:.1f} s"
+                logger.warning("%s; it is killed", detail.capitalize())
+                self._on_died(SensorDied(time.monotonic_ns(), detail, "sensor_stuck"))

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,10 +21,11 @@ from detector.analysis import AnalysisSettings, FaceAnalyser, mediapipe_analyser
 from detector.classifier import Device, load_classifier
 from detector.errors import DetectorError
 from detector.pacing import hold_threads
+from detector.picture_watch import PictureWatch
 from detector.video_source import SourceSpec
 from monitor.pipeline.capture import Capture
 from monitor.pipeline.links import LatestSlot, LosslessLink
-from monitor.pipeline.live import SensorHealth
+from monitor.pipeline.live import SensorHealth, fault_state
 from monitor.pipeline.memory import forbid_memory_images
 from monitor.pipeline.messages import (
     Ended,
@@ -40,10 +42,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from detector.errors import SourceError
     from detector.types import AnalysedFrame, Frame
+    from monitor.pipeline.live import SensorState
 
 HEARTBEAT_S = 0.5
-"""Seconds between two health reports; also the longest wait for a frame."""
+"""Seconds between two health reports, also while the source is away."""
+
+CHECK_S = 0.1
+"""The longest wait for a frame, after which the silence of the source is looked at."""
 
 NICENESS = 10
 STATISTICS_NS = 1_000_000_000
@@ -61,6 +68,7 @@ class SensorSettings(BaseModel):
         preview_width_px: Width of the previews that go to the window; 0 sends none.
         preview_every_ms: Least time between two previews.
         first_viewer: Number of the first viewer; a sensor that is started again goes on counting.
+        patient: Whether a live source that cannot be opened is waited for, because it has worked before.
         analysis: How faces become readings.
     """
 
@@ -73,6 +81,7 @@ class SensorSettings(BaseModel):
     preview_width_px: int = Field(0, ge=0, le=1920)
     preview_every_ms: int = Field(66, ge=1)
     first_viewer: int = Field(1, ge=1)
+    patient: bool = False
     analysis: AnalysisSettings = Field(default_factory=AnalysisSettings)
 
 
@@ -89,15 +98,27 @@ class Statistics:
         self._recent.append((now_ns, (now_ns - captured_ns) / 1e6))
 
     def health(
-        self, now_ns: int, *, lost: bool, detail: str, dropped: int, live: bool, effort: float = 1.0
+        self, now_ns: int, *, fault: SourceLost | None, dropped: int, live: bool, effort: float = 1.0
     ) -> SensorHealth:
-        """Summarise the last second."""
+        """Summarise the last second.
+
+        Args:
+            now_ns: Now.
+            fault: Why nothing is measured; `None` while it is.
+            dropped: Frames that were replaced before they were analysed.
+            live: Whether latencies mean anything.
+            effort: See `SensorHealth`.
+        """
         while self._recent and now_ns - self._recent[0][0] > STATISTICS_NS:
             self._recent.popleft()
         latencies = sorted(latency for _, latency in self._recent)
+        state: SensorState = "running" if self.frames else "starting"
+        if fault is not None:
+            state = fault_state(fault.cause)
         return SensorHealth(
-            state="reconnecting" if lost else "running" if self.frames else "starting",
-            detail=detail,
+            state=state,
+            detail="" if fault is None else fault.detail,
+            cause="" if fault is None else fault.cause,
             frames=self.frames,
             dropped=dropped,
             fps=float(len(latencies)),
@@ -120,7 +141,11 @@ class SensorLoop:
         self._out = out
         self._stop = stop
         self._losses: deque[SourceLost] = deque()
-        self._lost: SourceLost | None = None
+        self._fault: SourceLost | None = None
+        self._size: tuple[int, int] | None = None
+        self._watch = PictureWatch()
+        self._statistics = Statistics()
+        self._heartbeat_due_s = 0.0
         self._preview_due_ns = 0
         self._newest_ns = 0
         self._frames = 0
@@ -138,11 +163,15 @@ class SensorLoop:
             self._send(Failed(type(error).__name__, str(error)))
             return EXIT_FAILED
         link: LatestSlot[Frame] | LosslessLink[Frame] = LosslessLink() if settings.lossless else LatestSlot()
-        capture = Capture(spec, lossless=settings.lossless, link=link, on_lost=self._on_lost)
+        capture = Capture(spec, lossless=settings.lossless, link=link, on_lost=self._on_lost, patient=settings.patient)
         capture.start()
         try:
-            while not capture.opened.wait(HEARTBEAT_S) and not self._stop.is_set():
-                self._send(HealthReport(SensorHealth("starting", f"opening the {spec}")))
+            opening = f"opening the {spec}"
+            self._send(HealthReport(SensorHealth("starting", opening)))
+            while not capture.opened.wait(CHECK_S) and not self._stop.is_set():
+                capture.check()
+                self._tell_losses(None)
+                self._report_health(link, detail=opening)
             if capture.error is not None and capture.frame_rate == 0.0:
                 self._send(Failed(type(capture.error).__name__, str(capture.error)))
                 return EXIT_FAILED
@@ -157,7 +186,7 @@ class SensorLoop:
                     startup_s=round(startup_s, 3),
                 )
             )
-            self._analyse(link, analyser)
+            self._analyse(capture, link, analyser)
             if capture.error is not None and not isinstance(capture.error, DetectorError):
                 # A defect, not the end of the source: the process dies of it, and the kiosk starts another.
                 raise capture.error
@@ -169,35 +198,70 @@ class SensorLoop:
             analyser.close()
         return 0
 
-    def _analyse(self, link: LatestSlot[Frame] | LosslessLink[Frame], analyser: FaceAnalyser) -> None:
-        statistics = Statistics()
-        heartbeat_due_s = 0.0
+    def _analyse(self, capture: Capture, link: LatestSlot[Frame] | LosslessLink[Frame], analyser: FaceAnalyser) -> None:
         while not self._stop.is_set():
-            frame = link.take(HEARTBEAT_S)
+            frame = link.take(CHECK_S)
             if frame is None and link.closed:
                 return
+            capture.check()
             self._tell_losses(frame)
-            if frame is not None:
+            if frame is not None and self._can_be_measured(frame, capture):
                 analysed = analyser.analyse(frame)
                 self._newest_ns = frame.captured_ns
                 self._send(FrameRead(analysed, self._preview(frame, analysed)))
-                statistics.add(frame.captured_ns, time.monotonic_ns())
+                self._statistics.add(frame.captured_ns, time.monotonic_ns())
                 self._frames += 1
-            if time.monotonic() >= heartbeat_due_s:
-                heartbeat_due_s = time.monotonic() + HEARTBEAT_S
-                lost = self._lost
-                self._send(
-                    HealthReport(
-                        statistics.health(
-                            time.monotonic_ns(),
-                            lost=lost is not None,
-                            detail=lost.detail if lost is not None else "",
-                            dropped=link.dropped,
-                            live=not self._settings.lossless,
-                            effort=analyser.governor.share,
-                        )
-                    )
+            self._report_health(link, analyser.governor.share)
+
+    def _report_health(
+        self, link: LatestSlot[Frame] | LosslessLink[Frame], effort: float = 1.0, detail: str = ""
+    ) -> None:
+        """Send a heartbeat if one is due; the detail is for a sensor that only starts."""
+        if time.monotonic() < self._heartbeat_due_s:
+            return
+        self._heartbeat_due_s = time.monotonic() + HEARTBEAT_S
+        health = self._statistics.health(
+            time.monotonic_ns(),
+            fault=self._fault,
+            dropped=link.dropped,
+            live=not self._settings.lossless,
+            effort=effort,
+        )
+        if health.state == "starting":
+            health = replace(health, detail=detail)
+        self._send(HealthReport(health))
+
+    def _can_be_measured(self, frame: Frame, capture: Capture) -> bool:
+        """Whether a frame shows anything new; tells what is wrong with it otherwise."""
+        if not capture.live:
+            # A recording is what it is.
+            return True
+        wrong = self._watch.observe(frame)
+        if wrong is not None:
+            if self._fault is None or self._fault.cause != wrong.cause:
+                self._tell(SourceLost(frame.captured_ns, wrong.detail, wrong.cause, wrong.since_ns))
+            if wrong.cause == "camera_frozen":
+                capture.reopen()
+            return False
+        if self._watch.repeated:
+            return False
+        if self._fault is not None and frame.captured_ns > self._fault.at_ns:
+            self._fault = None
+        capture.recovered()
+        self._notice_format(frame)
+        return True
+
+    def _notice_format(self, frame: Frame) -> None:
+        """Tell when the pictures have another size than before; faces are kept in fractions of it, so that all goes on."""
+        height, width = frame.image.shape[:2]
+        before, self._size = self._size, (width, height)
+        if before not in (None, self._size):
+            was, now = (f"{size[0]} x {size[1]}" for size in (before, self._size) if size is not None)
+            self._send(
+                SourceLost(
+                    frame.captured_ns, f"The size of the pictures changed from {was} to {now}.", "format_changed"
                 )
+            )
 
     def _preview(self, frame: Frame, analysed: AnalysedFrame) -> NDArray[np.uint8] | None:
         width = self._settings.preview_width_px
@@ -211,16 +275,17 @@ class SensorLoop:
         small = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
         return cv2.cvtColor(small, cv2.COLOR_BGR2RGB, dst=small)  # type: ignore[return-value]
 
-    def _on_lost(self, detail: str) -> None:
-        self._losses.append(SourceLost(time.monotonic_ns(), detail))
+    def _on_lost(self, error: SourceError) -> None:
+        self._losses.append(SourceLost(time.monotonic_ns(), str(error), error.cause))
 
     def _tell_losses(self, frame: Frame | None) -> None:
         """Tell of losses in their place: after the last frame before, which may have waited, and before the next."""
         while self._losses and (frame is None or frame.captured_ns > self._losses[0].at_ns):
-            self._lost = self._losses.popleft()
-            self._send(self._lost)
-        if frame is not None and self._lost is not None and frame.captured_ns > self._lost.at_ns:
-            self._lost = None
+            self._tell(self._losses.popleft())
+
+    def _tell(self, fault: SourceLost) -> None:
+        self._fault = fault
+        self._send(fault)
 
     def _send(self, message: Message) -> None:
         try:

@@ -30,7 +30,9 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from monitor.reports.metrics import Floats
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 CONFIDENCE = 0.95
 DRAWS = 2000

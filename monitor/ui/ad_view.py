@@ -10,7 +10,7 @@ from PyQt5.QtWidgets import QWidget
 
 from monitor.ui import style
 from monitor.ui.geometry import Rect, fit_centred
-from monitor.ui.painting import CENTRE, draw_text
+from monitor.ui.painting import CENTRE, draw_text, painter_on
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,9 +51,11 @@ class AdView(QWidget):
     Signals:
         painted: The `Picture` that was given last was painted for the first time, in the present call; one that is
             replaced before its turn is never announced.
+        drawn: Whatever there is to see was painted, be it new or not.
     """
 
     painted = pyqtSignal(object)
+    drawn = pyqtSignal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -128,18 +130,18 @@ class AdView(QWidget):
         painter.drawImage(place, image, QRectF(image.rect()))
 
     def paintEvent(self, _event: QPaintEvent | None) -> None:
-        painter = QPainter(self)
         blend = None if self._picture is None else self._picture.blend
-        if self._images:
-            self._draw(painter, self._images[0][1])
-        else:
-            painter.fillRect(self.rect(), BACKGROUND)
-        if blend is not None:
-            painter.setOpacity(blend.opacity)
-            self._draw(painter, self._images[1][1])
-        if self._message:
-            draw_text(painter, QRectF(self.rect()), self._message, 22 * self._scale, style.TEXT_SOFT, align=CENTRE)
-        painter.end()
+        with painter_on(self) as painter:
+            if self._images:
+                self._draw(painter, self._images[0][1])
+            else:
+                painter.fillRect(self.rect(), BACKGROUND)
+            if blend is not None:
+                painter.setOpacity(blend.opacity)
+                self._draw(painter, self._images[1][1])
+            if self._message:
+                draw_text(painter, QRectF(self.rect()), self._message, 22 * self._scale, style.TEXT_SOFT, align=CENTRE)
+        self.drawn.emit()
         if self._unseen is not None:
             picture, self._unseen = self._unseen, None
             self.painted.emit(picture)

@@ -14,7 +14,7 @@ from PyQt5.QtWidgets import QWidget
 from monitor.ui import style
 from monitor.ui.application import APPLICATION_NAME
 from monitor.ui.notice import draw_camera, draw_code, more_html
-from monitor.ui.painting import CENTRE, draw_text, text_font
+from monitor.ui.painting import CENTRE, draw_text, painter_on, text_font
 from monitor.ui.qr_code import qr_dots
 from monitor.ui.screens import fill_screen
 
@@ -119,7 +119,11 @@ class NoticeScreen(QWidget):
             self.update()
 
     def paintEvent(self, _event: QPaintEvent | None) -> None:
-        painter = QPainter(self)
+        with painter_on(self) as painter:
+            self._draw(painter)
+        self._painted = True
+
+    def _draw(self, painter: QPainter) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
         painter.fillRect(self.rect(), style.INK)
@@ -149,8 +153,6 @@ class NoticeScreen(QWidget):
         last = QRectF(pad, height - line - 0.5 * pad, width - 2 * pad, line)
         size = min(28 * scale, line)
         draw_text(painter, last, self.last_line, size, style.TEXT_SOFT, align=CENTRE)
-        painter.end()
-        self._painted = True
 
     def _fitting_document(self, width: float, height: float, scale: float) -> QTextDocument:
         """The text as large as the room allows, and never larger than is comfortable."""

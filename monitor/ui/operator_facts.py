@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from monitor.ui.texts import number_text
+from monitor.pipeline.live import SensorHealth
+from monitor.ui.texts import number_text, state_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,7 @@ TONES: Mapping[str, Tone] = {
     "starting": "plain",
     "running": "good",
     "reconnecting": "warning",
+    "blind": "warning",
     "restarting": "warning",
     "unavailable": "fault",
     "ended": "plain",
@@ -116,7 +118,9 @@ class SessionFacts:
         version: Of the program.
         began_ns: Start of the session, monotonic clock.
         playlist_problem: Asked for the sentence why a changed playlist was refused; `None` while it was not.
+        database_problem: Asked for the sentence what is wrong with the recording; `None` while all is well.
         left_out: Asked for the ads of the playlist that cannot be played: their ids and why.
+        errors: Asked how many errors of the program itself were survived.
     """
 
     session_id: int
@@ -127,7 +131,9 @@ class SessionFacts:
     version: str
     began_ns: int
     playlist_problem: Callable[[], str | None] = lambda: None
+    database_problem: Callable[[], str | None] = lambda: None
     left_out: Callable[[], Sequence[tuple[str, str]]] = lambda: ()
+    errors: Callable[[], int] = lambda: 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,17 +195,17 @@ def sections(
 
 
 def _measuring(texts: Mapping[str, str], view: LiveView | None, notice: NoticeState) -> tuple[Row, ...]:
-    health = None if view is None else view.health
-    state = "starting" if health is None else health.state
-    text = texts[f"state_{state}"]
-    if health is not None and health.detail and state != "running":
+    health = SensorHealth("starting") if view is None else view.health
+    state = health.state
+    text = state_text(texts, health)
+    if health.detail and state != "running":
         text = f"{text}: {health.detail}"
     rows = [Row(texts["panel_sensor"], text, TONES[state])]
     if notice == "waiting":
         rows.append(Row("", texts["panel_waits_for_notice"], "warning"))
     elif notice == "hidden":
         rows.append(Row("", texts["panel_paused_by_notice"], "warning"))
-    if view is None or health is None or state != "running":
+    if view is None or state != "running":
         return (*rows, Row(texts["panel_faces"], texts["viewers_unknown"]))
     rate = texts["panel_rate_value"].format(fps=number_text(texts, health.fps))
     rows.append(Row(texts["panel_rate"], rate))
@@ -291,6 +297,9 @@ def _system(texts: Mapping[str, str], session: SessionFacts | None, saver: Metho
         Row(texts["panel_source"], session.source),
         Row(texts["panel_database"], without_password(session.database)),
     ]
+    problem = session.database_problem()
+    if problem:
+        rows.append(Row("", problem, "warning"))
     if session.database_folder is not None:
         free_gb = _free_gb(session.database_folder)
         if free_gb is None:
@@ -298,6 +307,9 @@ def _system(texts: Mapping[str, str], session: SessionFacts | None, saver: Metho
         else:
             free = texts["panel_disk_value"].format(free=number_text(texts, free_gb))
             rows.append(Row(texts["panel_disk"], free, "fault" if free_gb < LEAST_FREE_GB else "plain"))
+    errors = session.errors()
+    if errors:
+        rows.append(Row(texts["panel_errors"], texts["panel_errors_value"].format(count=errors), "fault"))
     return (*rows, held, Row(texts["panel_version"], session.version))
 
 

@@ -14,6 +14,7 @@ from monitor.ui.focus import most_prominent
 from monitor.ui.painting import PaintedWidget
 from monitor.ui.preview import Preview
 from monitor.ui.status_line import StatusLine
+from monitor.ui.texts import state_text
 from monitor.ui.valence_curve import ValenceCurve
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Overlay(PaintedWidget):
             return
         self._previewed = view
         aspect = self.preview.aspect
-        message = "" if view.health.state == "running" else self._texts[f"state_{view.health.state}"]
+        message = "" if view.health.state == "running" else state_text(self._texts, view.health)
         self.preview.show_frame(view.preview, _readings(view), message)
         if self.preview.aspect != aspect:
             self.arrange(self._room, self.scale)

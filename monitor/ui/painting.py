@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QPointF, QRectF, QSize, Qt
@@ -10,7 +11,9 @@ from PyQt5.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QP
 from PyQt5.QtWidgets import QApplication, QWidget
 
 if TYPE_CHECKING:
-    from PyQt5.QtGui import QPaintEvent
+    from collections.abc import Iterator
+
+    from PyQt5.QtGui import QPaintDevice, QPaintEvent
 
 LEFT = int(Qt.AlignmentFlag.AlignLeft) | int(Qt.AlignmentFlag.AlignVCenter)
 RIGHT = int(Qt.AlignmentFlag.AlignRight) | int(Qt.AlignmentFlag.AlignVCenter)
@@ -21,6 +24,16 @@ NO_VALUE = "\N{EN DASH}"
 """Stands where a figure is not known; 0 would be a claim."""
 
 SMALLEST_TEXT_PX = 8
+
+
+@contextmanager
+def painter_on(device: QPaintDevice) -> Iterator[QPainter]:
+    """A painter that ends also when drawing fails: one that goes on keeps the device from ever being painted again."""
+    painter = QPainter(device)
+    try:
+        yield painter
+    finally:
+        painter.end()
 
 
 def text_font(size: float, *, bold: bool = False) -> QFont:
@@ -121,16 +134,14 @@ class PaintedWidget(QWidget):
             kept = QPixmap(wanted)
             kept.setDevicePixelRatio(ratio)
             kept.fill(Qt.GlobalColor.transparent)
-            painter = QPainter(kept)
-            for hint in (
-                QPainter.RenderHint.Antialiasing,
-                QPainter.RenderHint.TextAntialiasing,
-                QPainter.RenderHint.SmoothPixmapTransform,
-            ):
-                painter.setRenderHint(hint)
-            self.draw(painter, QRectF(0, 0, self.width(), self.height()))
-            painter.end()
+            with painter_on(kept) as painter:
+                for hint in (
+                    QPainter.RenderHint.Antialiasing,
+                    QPainter.RenderHint.TextAntialiasing,
+                    QPainter.RenderHint.SmoothPixmapTransform,
+                ):
+                    painter.setRenderHint(hint)
+                self.draw(painter, QRectF(0, 0, self.width(), self.height()))
             self._kept = kept
-        painter = QPainter(self)
-        painter.drawPixmap(0, 0, self._kept)
-        painter.end()
+        with painter_on(self) as painter:
+            painter.drawPixmap(0, 0, self._kept)

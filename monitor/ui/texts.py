@@ -21,6 +21,8 @@ from monitor.errors import SetupError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from monitor.pipeline.live import SensorHealth
+
 FOLDER = Path(__file__).parent / "languages"
 DEFAULT_LANGUAGE = "en"
 LOCALE_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
@@ -100,6 +102,16 @@ def withheld_text(texts: Mapping[str, str], reason: str) -> str:
         reason: One of `detector.types.WITHHELD_REASONS`.
     """
     return texts[f"withheld_{reason.replace(' ', '_')}"]
+
+
+def state_text(texts: Mapping[str, str], health: SensorHealth) -> str:
+    """What the sensor is doing, in the words of a language; why nothing is measured, where there are words for that.
+
+    Args:
+        texts: Of that language.
+        health: How the sensor is doing.
+    """
+    return texts.get(f"fault_{health.cause}", texts[f"state_{health.state}"])
 
 
 def number_text(texts: Mapping[str, str], value: float, digits: int = 1) -> str:

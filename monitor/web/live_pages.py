@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, redirect, render_template, url_for
 
-from db.engine import is_environment
 from db.errors import NoSuchSessionError
+from db.faults import is_environment
 from db.live import live_state, open_session_ids
 from detector.emotions import EMOTIONS
 from monitor.reports.session_report import utc_text

@@ -95,6 +95,7 @@ def test_a_file_that_goes_and_a_playlist_that_is_half_written(program, wait_for)
     assert {outcome for _, outcome, _ in program.rows(shown)} <= {"finished", "stopped", "failed"}
 
 
+@pytest.mark.slow
 def test_ads_adapt_and_the_log_says_why(program):
     folder = program.folder
     for name in ("calm", "glad"):

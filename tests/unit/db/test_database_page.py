@@ -13,6 +13,8 @@ from db.migrations import HEAD, REVISIONS
 from db.records import WITHHELD_REASONS, ViewerFlagged
 from db.schema import Base
 
+pytestmark = pytest.mark.sqlite  # the page shows how to look into a file
+
 PAGE = (Path(db.__file__).parent.parent / "docs" / "database.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^### `(\w+)`[^\n]*\n(.*?)(?=^##)", PAGE, flags=re.MULTILINE | re.DOTALL))
 

@@ -50,13 +50,20 @@ def test_new_database_with_its_folder(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.sqlite
 def test_pragmas(engine):
     with engine.connect() as connection:
         values = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
-            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "secure_delete")
         }
-    assert values == {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": 2000}
+    assert values == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "busy_timeout": 2000,
+        "secure_delete": 1,
+    }
 
 
 def test_url_and_relative_path_name_the_same_file(tmp_path, monkeypatch):
@@ -262,7 +269,11 @@ def test_many_processes_create_one_database(path):
 
 
 def test_foreign_keys_bind(engine):
-    with engine.connect() as connection, pytest.raises(exc.IntegrityError, match="FOREIGN KEY"), connection.begin():
+    with (
+        engine.connect() as connection,
+        pytest.raises(exc.IntegrityError, match=r"(?i)foreign key"),
+        connection.begin(),
+    ):
         connection.exec_driver_sql(
             "INSERT INTO gaps (session_id, started_at, cause, detail) VALUES (99, '2026-01-01 00:00:00', 'dark', '')"
         )

@@ -17,8 +17,9 @@ from db.engine import open_database
 from db.errors import DatabaseWriteError
 from db.queries import load_session
 from db.records import GapStarted
-from db.session_lock import SessionLock
-from db.writer import SessionWriter, close_interrupted_sessions
+from db.recovery import close_interrupted_sessions
+from db.session_lock import acquire
+from db.writer import SessionWriter
 
 ROOT = Path(db.__file__).parent.parent
 
@@ -81,7 +82,7 @@ def test_killed_process_leaves_a_whole_database(path):
         last = data.info.started_at.timestamp() + (len(data.readings) - 1) / 1000
         assert data.info.ended_at.timestamp() == pytest.approx(last, abs=1e-6)
         assert data.info.end_reason == "interrupted"
-        assert (data.info.frames, data.info.lost) == (None, None)
+        assert (data.info.frames, data.info.lost) == (None, 0)
         assert [(play.outcome, play.ended_at) for play in data.plays] == [("interrupted", data.info.ended_at)]
         assert [gap.ended_at for gap in data.gaps] == [data.info.ended_at]
         assert list(path.parent.glob("*.lock")) == []
@@ -136,17 +137,17 @@ def test_clean_up_of_a_locked_database(engine, make, path):
 
 
 def test_lock(engine, path):
-    lock = SessionLock.acquire(engine, 7)
+    lock = acquire(engine, 7)
     assert lock is not None
-    assert SessionLock.acquire(engine, 7) is None
-    other = SessionLock.acquire(engine, 8)
+    assert acquire(engine, 7) is None
+    other = acquire(engine, 8)
     assert other is not None
     assert {file.name for file in path.parent.glob("*.lock")} == {
         f"kiosk.db-session-{number}.lock" for number in (7, 8)
     }
     for each in (lock, lock, other):
         each.release()
-    again = SessionLock.acquire(engine, 7)
+    again = acquire(engine, 7)
     assert again is not None
     again.release()
     assert list(path.parent.glob("*.lock")) == []

@@ -73,6 +73,7 @@ def test_autogenerate_would_find_a_difference(engine):
         connection.get_transaction().rollback()
 
 
+@pytest.mark.sqlite
 def test_migrated_schema_equals_created_schema(engine, tmp_path):
     created = create_engine(f"sqlite:///{tmp_path / 'created.db'}")
     try:
@@ -159,13 +160,14 @@ def test_upgrade_keeps_every_row(path, old, engine, make):
     assert new["plays"] == [row | NEW_IN_PLAYS for row in old["plays"]]
     assert new["readings"] == [row | {"withheld": None} for row in old["readings"]]
     assert new["viewers"] == [row | {"static": 0} for row in old["viewers"]]
+    assert new["sessions"] == [row | {"last_record": 0} for row in old["sessions"]]
     assert new["reading_counts"] == [
         {"viewer_id": 11, "on_ad": 0, "sort": "certain", "readings": 1},
         {"viewer_id": 11, "on_ad": 1, "sort": "uncertain", "readings": 1},
         {"viewer_id": 12, "on_ad": 0, "sort": "certain", "readings": 1},
     ]
     assert new["exposures"] == new["exposure_seconds"] == []
-    changed = {"readings", "viewers", "plays", *ROLL_UPS}
+    changed = {"readings", "viewers", "plays", "sessions", *ROLL_UPS}
     assert {table: rows for table, rows in new.items() if table not in changed} == {
         table: rows for table, rows in old.items() if table not in changed
     }
@@ -265,6 +267,9 @@ def test_downgrade_by_one_keeps_every_play_and_reading(path, config, make):
     after = contents(path)
     (play,) = before["plays"]
     assert after["plays"] == [{name: value for name, value in play.items() if name not in NEW_IN_PLAYS}]
+    (session,) = before["sessions"]
+    assert session.pop("last_record") == 5
+    assert after["sessions"] == [session]
     changed = {"plays", *ROLL_UPS}
     assert {table: rows for table, rows in after.items() if table != "plays"} == {
         table: rows for table, rows in before.items() if table not in changed

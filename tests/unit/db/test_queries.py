@@ -44,7 +44,7 @@ def us(moment):
 def test_empty_database(engine):
     assert list_sessions(engine) == []
     assert latest_session_id(engine) is None
-    with pytest.raises(NoSuchSessionError, match=r"There is no session 1 in .*kiosk.db; there is none yet"):
+    with pytest.raises(NoSuchSessionError, match=r"There is no session 1 in .*; there is none yet"):
         load_session(engine, 1)
 
 
@@ -165,12 +165,12 @@ def test_load_without_readings(engine, make):
     assert data.readings.probabilities.shape == (0, 7)
 
 
-def test_load_while_it_is_written(engine, make):
+def test_load_while_it_is_written(engine, url, make):
     with SessionWriter(engine, make.session()) as writer:
         for record in make.stream()[:30]:
             writer.submit(record)
         writer.flush()
-        reader = open_database(engine.url.database, read_only=True)
+        reader = open_database(url, read_only=True)
         data = load_session(reader, writer.session_id)
         reader.dispose()
     assert len(data.readings) == 27

@@ -200,7 +200,7 @@ def test_a_failing_disk_leaves_the_roll_up_for_later(engine, make, rows, caplog)
         event.remove(engine, "before_cursor_execute", full)
     assert rolled_up(rows) == [0, 0, 0]
     assert rows("SELECT end_reason FROM sessions") == [("finished",)]
-    assert "Reports are slower until it works" in caplog.text
+    assert "reports are slower until it works" in caplog.text
     assert store_roll_ups(engine, roll_up) == 3
 
 

@@ -96,12 +96,16 @@ class StreamServer:
         address: Of the picture stream.
         pause: Set to keep the connection but send nothing any more.
         stop: Set to end the picture stream.
+        spoil: Set to send pictures that cannot be decoded.
+        size: Width and height of the pictures.
     """
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.pause = threading.Event()
         self.stop = threading.Event()
+        self.spoil = threading.Event()
+        self.size = CLIP_SIZE
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -141,8 +145,10 @@ class StreamServer:
             while not self.stop.wait(0.02):
                 if self.pause.is_set():
                     continue
-                picture = np.full((CLIP_SIZE[1], CLIP_SIZE[0], 3), grey_of(number), dtype=np.uint8)
+                picture = np.full((self.size[1], self.size[0], 3), grey_of(number), dtype=np.uint8)
                 coded = cv2.imencode(".jpg", picture)[1].tobytes()
+                if self.spoil.is_set():
+                    coded = coded[:20]
                 head = f"--next\r\nContent-Type: image/jpeg\r\nContent-Length: {len(coded)}\r\n\r\n"
                 handler.wfile.write(head.encode() + coded + b"\r\n")
                 number += 1

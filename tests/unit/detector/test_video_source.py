@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import threading
 import time
@@ -18,13 +19,16 @@ from detector.errors import DetectorError, SourceError, SourceLostError, SourceO
 from detector.types import Frame
 from detector.video_source import (
     DEMO_VIDEO,
-    LiveCapture,
+    CameraCapture,
     PacedRecording,
     Recording,
     SourceSpec,
+    StreamCapture,
     VideoSource,
+    camera_index,
     cameras,
     open_source,
+    stable_names,
 )
 
 Clip = Callable[..., Path]
@@ -53,6 +57,8 @@ def collect(source: VideoSource, into: list[Frame]) -> None:
     [
         ("0", SourceSpec("camera", "0")),
         ("12", SourceSpec("camera", "12")),
+        ("/dev/video2", SourceSpec("camera", "/dev/video2")),
+        ("/dev/v4l/by-id/usb-Maker_C920-index0", SourceSpec("camera", "/dev/v4l/by-id/usb-Maker_C920-index0")),
         ("demo", SourceSpec("demo")),
         ("clip.mp4", SourceSpec("file", "clip.mp4")),
         ("/a folder/clip.mp4", SourceSpec("file", "/a folder/clip.mp4")),
@@ -71,7 +77,9 @@ def test_what_a_person_types(text: str, expected: SourceSpec) -> None:
 
 @pytest.mark.parametrize("text", ["ftp://host/clip.mp4", "file:///clip.mp4", "gopher://x"])
 def test_an_unknown_kind_of_address_is_refused(text: str) -> None:
-    with pytest.raises(SourceOpenError, match=rf"Unknown kind of source '{text}': expected a camera index.*'demo'\."):
+    with pytest.raises(
+        SourceOpenError, match=rf"Unknown kind of source '{text}': expected a camera index or device.*'demo'\."
+    ):
         SourceSpec.parse(text)
 
 
@@ -89,7 +97,7 @@ def any_source(request: pytest.FixtureRequest, make_clip: Clip) -> Iterator[Vide
         source = PacedRecording(make_clip("clip.mp4"), loop=request.param == "looped")
     else:
         server = request.getfixturevalue("stream_server")
-        source = LiveCapture(SourceSpec("stream", server.serve(make_clip("clip.ts"))))
+        source = StreamCapture(SourceSpec("stream", server.serve(make_clip("clip.ts"))))
     yield source
     source.close()
 
@@ -116,8 +124,7 @@ def test_contract_of_the_end(any_source: VideoSource, request: pytest.FixtureReq
         assert len(list(itertools.islice(iter(any_source.read, None), 30))) == 30
         return
     frames = until_lost(any_source) if kind == "live" else read_all(any_source)
-    # A live source takes one frame to see whether there is a picture at all.
-    assert len(frames) == (24 if kind == "live" else 25)
+    assert len(frames) == 25
     if kind == "live":
         until_lost(any_source)
     else:
@@ -316,7 +323,7 @@ def test_a_live_stream_is_stamped_when_a_frame_arrives(
     stream_server: Any, grey_frames: Callable[[np.ndarray], int]
 ) -> None:
     before_ns = time.monotonic_ns()
-    with LiveCapture(SourceSpec("stream", stream_server.address)) as source:
+    with StreamCapture(SourceSpec("stream", stream_server.address)) as source:
         frames = [source.read() for _ in range(10)]
     assert all(frame is not None for frame in frames)
     stamps = [frame.captured_ns for frame in frames if frame is not None]
@@ -329,23 +336,26 @@ def test_a_live_stream_is_stamped_when_a_frame_arrives(
 
 def test_stamps_of_a_live_stream_rise_even_if_the_clock_stands(make_clip: Clip, stream_server: Any) -> None:
     spec = SourceSpec("stream", stream_server.serve(make_clip("clip.ts")))
-    with LiveCapture(spec, clock=lambda: 1000) as source:
-        assert [frame.captured_ns for frame in until_lost(source)] == list(range(1000, 1024))
+    with StreamCapture(spec, clock=lambda: 1000) as source:
+        assert [frame.captured_ns for frame in until_lost(source)] == list(range(1000, 1025))
 
 
 def test_a_stream_that_stalls_is_lost(stream_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "STREAM_READ_TIMEOUT_MS", 400)
-    with LiveCapture(SourceSpec("stream", stream_server.address)) as source:
+    with StreamCapture(SourceSpec("stream", stream_server.address)) as source:
         assert source.read() is not None
         stream_server.pause.set()
         start = time.monotonic()
-        with pytest.raises(SourceLostError, match=r"The stream http://127.* gives no more pictures"):
+        with pytest.raises(
+            SourceLostError, match=r"The stream http://127.* stalls: .* received none for 0\.4 s"
+        ) as caught:
             read_all(source)
+        assert caught.value.cause == "stream_stalled"
         assert time.monotonic() - start < 20
 
 
 def test_a_stream_that_ends_is_lost(stream_server: Any) -> None:
-    with LiveCapture(SourceSpec("stream", stream_server.address)) as source:
+    with StreamCapture(SourceSpec("stream", stream_server.address)) as source:
         assert source.read() is not None
         stream_server.stop.set()
         until_lost(source)
@@ -356,24 +366,162 @@ def test_an_address_that_is_not_there_or_no_video(stream_server: Any, tmp_path: 
     text.write_text("this is a shopping list\n" * 100)
     for address in (stream_server.address.replace("pictures", "nothing"), stream_server.serve(text)):
         with pytest.raises(SourceOpenError, match=rf"The stream {address} cannot be opened: .*check the address"):
-            LiveCapture(SourceSpec("stream", address))
+            StreamCapture(SourceSpec("stream", address))
 
 
 def test_a_camera_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = SourceSpec("camera", "97")
     monkeypatch.setattr(module, "cameras", list)
     with pytest.raises(SourceOpenError, match=r"Camera 97 cannot be opened \(no camera was found.*--source demo\."):
-        LiveCapture(spec)
+        CameraCapture(spec)
     monkeypatch.setattr(module, "cameras", lambda: [0, 2])
-    with pytest.raises(SourceOpenError, match=r"\(cameras found: 0, 2\)"):
-        LiveCapture(spec)
+    with pytest.raises(SourceOpenError, match=r"\(cameras found: 0, 2\)") as caught:
+        CameraCapture(spec)
+    assert caught.value.cause == "camera_lost"
 
 
 def test_cameras_are_listed_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("video10", "video2", "video", "videoX", "audio0"):
         (tmp_path / name).touch()
-    monkeypatch.setattr(module, "Path", lambda _folder: tmp_path)
+    monkeypatch.setattr(module, "DEVICES", tmp_path)
     assert cameras() == [2, 10]
+
+
+@pytest.fixture
+def devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in the place of /dev: two cameras of one kind, the second without a name by its maker's number."""
+    for folder in ("by-id", "by-path"):
+        (tmp_path / "v4l" / folder).mkdir(parents=True)
+    for index in (0, 2):
+        (tmp_path / f"video{index}").touch()
+    (tmp_path / "v4l/by-id/usb-Maker_C920_17-index0").symlink_to("../../video2")
+    (tmp_path / "v4l/by-path/pci-usb-3-index0").symlink_to("../../video2")
+    (tmp_path / "v4l/by-path/pci-usb-4-index0").symlink_to("../../video0")
+    monkeypatch.setattr(module, "DEVICES", tmp_path)
+    monkeypatch.setattr(module, "STABLE_NAMES", (tmp_path / "v4l" / "by-id", tmp_path / "v4l" / "by-path"))
+    return tmp_path
+
+
+def test_a_camera_has_names_that_stay(devices: Path) -> None:
+    assert [Path(name).name for name in stable_names(2)] == ["usb-Maker_C920_17-index0", "pci-usb-3-index0"]
+    assert [Path(name).name for name in stable_names(0)] == ["pci-usb-4-index0"]
+    assert stable_names(7) == []
+
+
+def test_a_name_leads_to_the_index_of_now(devices: Path) -> None:
+    link = devices / "v4l/by-id/usb-Maker_C920_17-index0"
+    assert camera_index(str(link)) == 2
+    assert (camera_index("5"), camera_index(str(devices / "video2"))) == (5, 2)
+    link.unlink()
+    link.symlink_to("../../video0")
+    assert camera_index(str(link)) == 0
+    link.unlink()
+    with pytest.raises(SourceOpenError, match=r"17-index0 is not there: .*known: .*pci-usb-3-index0") as caught:
+        camera_index(str(link))
+    assert caught.value.cause == "camera_lost"
+
+
+class ScriptedCamera:
+    """An OpenCV capture that gives pictures while its script says so, and was asked for one index."""
+
+    opens = True
+    index: Any = None
+
+    def __init__(self, target: Any, *_: Any) -> None:
+        type(self).index = target
+        self.left = 3
+        self.released = False
+
+    def isOpened(self) -> bool:
+        return self.opens
+
+    def set(self, *_: Any) -> bool:
+        return True
+
+    def get(self, name: int) -> float:
+        return 12.5 if name == cv2.CAP_PROP_FPS else 0.0
+
+    def grab(self) -> bool:
+        self.left -= 1
+        return self.left >= 0
+
+    def retrieve(self) -> tuple[bool, np.ndarray]:
+        return True, np.zeros((4, 6, 3), np.uint8)
+
+    def release(self) -> None:
+        self.released = True
+
+
+def test_a_camera_is_opened_by_its_name_wherever_it_is_now(devices: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_quiet_capture", ScriptedCamera)
+    name = str(devices / "v4l/by-id/usb-Maker_C920_17-index0")
+    with open_source(SourceSpec("camera", name)) as source:
+        assert isinstance(source, CameraCapture)
+        assert (ScriptedCamera.index, source.frame_rate) == (2, 12.5)
+        frames = until_lost(source)
+    assert [frame.sequence for frame in frames] == [0, 1]
+
+
+def test_a_camera_that_another_program_uses_is_busy(devices: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fcntl
+
+    def answer(_number: int, request: int, buffers: bytearray) -> int:
+        assert (request, len(buffers)) == (0xC0145608, 20)
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    monkeypatch.setattr(module, "_quiet_capture", ScriptedCamera)
+    monkeypatch.setattr(ScriptedCamera, "opens", False)
+    monkeypatch.setattr(fcntl, "ioctl", answer)
+    with pytest.raises(SourceOpenError, match=r"Camera 2 is in use by another program") as caught:
+        CameraCapture(SourceSpec("camera", "2"))
+    assert caught.value.cause == "camera_busy"
+
+
+def test_a_device_that_is_no_camera_is_not_busy(devices: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_quiet_capture", ScriptedCamera)
+    monkeypatch.setattr(ScriptedCamera, "opens", False)
+    with pytest.raises(SourceOpenError, match=r"\(cameras found: 0, 2\)") as caught:
+        CameraCapture(SourceSpec("camera", "2"))
+    assert caught.value.cause == "camera_lost"
+
+
+def test_a_stream_may_change_the_size_of_its_pictures(stream_server: Any) -> None:
+    with StreamCapture(SourceSpec("stream", stream_server.address)) as source:
+        first = source.read()
+        stream_server.size = (128, 72)
+        larger = next(frame for frame in iter(source.read, None) if frame.image.shape != (64, 96, 3))
+    assert first is not None
+    assert first.image.shape == (64, 96, 3)
+    assert larger.image.shape == (72, 128, 3)
+    assert np.ptp(larger.image) <= 6, "the whole picture, and nothing else"
+
+
+def test_a_stream_that_breaks_off_within_a_picture_goes_on_with_the_next(stream_server: Any) -> None:
+    with StreamCapture(SourceSpec("stream", stream_server.address)) as source:
+        assert source.read() is not None
+        stream_server.spoil.set()
+        time.sleep(0.1)
+        stream_server.spoil.clear()
+        assert source.read() is not None
+        assert source.read() is not None
+
+
+def test_data_that_never_gives_a_picture_is_given_up(stream_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with StreamCapture(SourceSpec("stream", stream_server.address)) as source:
+        assert source.read() is not None
+        monkeypatch.setattr(module, "LONGEST_WAIT_FOR_KEY_S", 0.3)
+        stream_server.spoil.set()
+        with pytest.raises(SourceLostError, match="stalls") as caught:
+            read_all(source)
+        assert caught.value.cause == "stream_stalled"
+
+
+def test_a_server_that_does_not_answer_stalls(stream_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STREAM_OPEN_TIMEOUT_MS", 400)
+    stream_server.pause.set()
+    with pytest.raises(SourceOpenError, match="cannot be opened") as caught:
+        StreamCapture(SourceSpec("stream", stream_server.address))
+    assert caught.value.cause == "stream_stalled"
 
 
 def test_open_source_picks_the_kind(make_clip: Clip, stream_server: Any) -> None:
@@ -386,7 +534,7 @@ def test_open_source_picks_the_kind(make_clip: Clip, stream_server: Any) -> None
         assert isinstance(source, Recording)
         assert source.frame_rate == pytest.approx(25)
     with open_source(SourceSpec("stream", stream_server.address)) as source:
-        assert isinstance(source, LiveCapture)
+        assert isinstance(source, StreamCapture)
 
 
 def test_the_demo_viewer_starts_again_at_its_end(make_clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,15 @@ import struct
 import pytest
 
 from monitor import camera_choice
-from monitor.camera_choice import Camera, choice_file, list_cameras, parse_capability, save_choice, saved_choice
+from monitor.camera_choice import (
+    Camera,
+    choice_file,
+    lasting_source,
+    list_cameras,
+    parse_capability,
+    save_choice,
+    saved_choice,
+)
 
 FRONT = Camera(0, "Integrated Camera", "usb-0000:00:14.0-6")
 SHOP = Camera(2, "HD Pro Webcam C920", "usb-0000:00:14.0-3")
@@ -42,6 +50,55 @@ def test_a_name_of_the_full_length_and_one_in_another_encoding():
 def test_a_device_that_cannot_be_asked_counts_as_a_camera(monkeypatch):
     monkeypatch.setattr(camera_choice, "cameras", lambda: [987])
     assert list_cameras() == (Camera(987),)
+    assert lasting_source("987") == "987"
+
+
+@pytest.fixture
+def plugged(monkeypatch):
+    """Plugs cameras in: index -> name of the maker, and names that the system offers for it."""
+
+    def plug(found):
+        monkeypatch.setattr(camera_choice, "cameras", lambda: sorted(found))
+        monkeypatch.setattr(camera_choice, "_ask", lambda index: Camera(index, found[index][0]))
+        monkeypatch.setattr(camera_choice, "stable_names", lambda index: found[index][1])
+
+    return plug
+
+
+def test_a_camera_has_the_name_that_stays(plugged):
+    plugged({0: ("Front", ["by-id/front", "by-path/6"]), 2: ("Shop", []), 4: ("Card", ["by-path/pci"])})
+    assert [camera.path for camera in list_cameras()] == ["by-id/front", "", "by-path/pci"]
+    assert [camera.source for camera in list_cameras()] == ["by-id/front", "2", "by-path/pci"]
+
+
+def test_two_of_a_kind_are_named_by_their_sockets(plugged):
+    plugged({0: ("C920", ["by-id/c920", "by-path/3"]), 2: ("C920", ["by-path/4"])})
+    assert [camera.path for camera in list_cameras()] == ["by-path/3", "by-path/4"]
+
+
+def test_an_index_becomes_the_name_that_stays(plugged):
+    plugged({0: ("Front", ["by-id/front"]), 2: ("Shop", [])})
+    assert lasting_source("0") == "by-id/front"
+    assert lasting_source("2") == "2"
+    for other in ("7", "demo", "/dev/video0", "http://host/x", "clip.mp4"):
+        assert lasting_source(other) == other
+
+
+def test_what_was_chosen_is_known_again_by_its_lasting_name_first():
+    first, second = Camera(0, "C920", "usb-3", "by-path/3"), Camera(2, "C920", "usb-4", "by-path/4")
+    save_choice(second)
+    # After a restart the indices have changed places, and the driver says less than before.
+    now = [Camera(0, "C920", "", "by-path/4"), Camera(2, "C920", "", "by-path/3")]
+    assert saved_choice(now) == now[0]
+    save_choice(first)
+    assert saved_choice(now) == now[1]
+    assert saved_choice([Camera(0, "Capture card", "pci", "by-path/3")]) is None
+
+
+def test_a_choice_of_before_there_were_lasting_names_is_still_known(tmp_path):
+    file = tmp_path / "camera.json"
+    file.write_text('{"index": 2, "name": "HD Pro Webcam C920", "place": "usb-0000:00:14.0-3"}')
+    assert saved_choice([FRONT, Camera(5, SHOP.name, SHOP.place, "by-id/c920")], file).index == 5
 
 
 def test_what_was_chosen_is_known_again():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -16,8 +17,11 @@ from monitor import app, camera_choice
 from monitor.app import Kiosk
 from monitor.camera_choice import Camera, save_choice
 from monitor.config import RunSettings
+from monitor.error_guard import ErrorGuard
+from monitor.errors import SetupError
 from monitor.pipeline.live import SensorHealth
-from monitor.pipeline.messages import FrameRead, HealthReport, SourceLost
+from monitor.pipeline.messages import Failed, FrameRead, HealthReport, SourceLost
+from monitor.pipeline.sensor import SensorDied
 from monitor.ui import qt_environment
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -106,6 +110,49 @@ def test_nothing_is_recorded_before_it_is_allowed_and_while_it_is_paused(kiosk, 
     assert started < ended
 
 
+def test_every_fault_is_a_gap_with_its_cause_and_is_shown(kiosk, tmp_path):
+    kiosk.measure()
+    send = kiosk._sensor.on_message
+    for cause, state in (
+        ("camera_lost", "reconnecting"),
+        ("stream_stalled", "reconnecting"),
+        ("camera_black", "blind"),
+    ):
+        send(frame(1))
+        send(SourceLost(time.monotonic_ns(), "as it is", cause))
+        assert (kiosk._view.health.state, kiosk._view.health.cause) == (state, cause)
+        assert kiosk._view.frame is None
+    send(frame(2))
+    send(SourceLost(time.monotonic_ns(), "larger", "format_changed"))
+    assert kiosk._view.health.cause == "camera_black", "what goes on at once is not shown"
+    send(frame(3))
+    for cause in ("sensor_died", "sensor_stuck"):
+        kiosk._sensor.on_died(SensorDied(time.monotonic_ns(), "signal 9", cause))
+        assert (kiosk._view.health.state, kiosk._view.health.cause) == ("restarting", cause)
+        send(frame(4))
+    kiosk.stop("finished")
+    found = rows(tmp_path, "SELECT cause, ended_at IS NOT NULL FROM gaps ORDER BY id")
+    causes = ["camera_lost", "stream_stalled", "camera_black", "format_changed", "sensor_died", "sensor_stuck"]
+    assert found == [(cause, 1) for cause in causes]
+
+
+def test_a_session_that_begins_with_a_fault_knows_its_cause(kiosk, tmp_path):
+    kiosk._sensor.on_message(HealthReport(SensorHealth("blind", "The picture is black.", cause="camera_black")))
+    kiosk.measure()
+    kiosk.stop("finished")
+    assert rows(tmp_path, "SELECT cause, detail FROM gaps") == [("camera_black", "The picture is black.")]
+
+
+def test_the_sensor_gets_the_name_that_stays_and_the_session_what_was_typed(monkeypatch, make_settings, tmp_path):
+    monkeypatch.setattr(app, "SupervisedSensor", FakeSensor)
+    monkeypatch.setattr(app, "lasting_source", {"0": "/dev/v4l/by-id/front"}.get)
+    made = Kiosk(make_settings(source="0"), lambda _view: None)
+    assert made.start(lambda: True)
+    assert made._sensor.settings.source == "/dev/v4l/by-id/front"
+    made.stop("finished")
+    assert rows(tmp_path, "SELECT source FROM sessions") == [("camera 0",)]
+
+
 def test_a_session_that_ends_while_it_is_paused_ends_with_the_gap(kiosk, tmp_path):
     kiosk.measure()
     kiosk._sensor.on_message(frame(1))
@@ -125,10 +172,101 @@ def test_a_start_that_is_not_wanted_opens_no_camera(monkeypatch, make_settings, 
 
 
 def test_what_the_operator_panel_says_about_the_session(kiosk, make_settings, tmp_path):
-    facts = app._session_facts(kiosk, make_settings(source="demo", site="Shop 12"))
+    guard = ErrorGuard()
+    facts = app._session_facts(kiosk, make_settings(source="demo", site="Shop 12"), guard)
+    assert facts.errors() == 0
+    guard.count = 3
+    assert facts.errors() == 3
     assert (facts.session_id, facts.site, facts.source) == (1, "Shop 12", "demo")
     assert facts.database_folder == tmp_path
     assert facts.began_ns <= time.monotonic_ns()
+
+
+# --- without a camera ------------------------------------------------------------------------------------------------
+
+
+def test_a_session_without_a_camera_says_why(make_settings, tmp_path):
+    views = []
+    made = Kiosk(make_settings(no_camera="the kiosk died 5 times", model="no such model"), views.append)
+    assert made.start(lambda: True)
+    made.measure()
+    assert made.source == "none"
+    assert (views[-1].health.state, views[-1].health.detail) == ("unavailable", "the kiosk died 5 times")
+    made.tick()
+    made.stop("finished")
+    assert rows(tmp_path, "SELECT source, model_id, end_reason FROM sessions") == [("none", None, "finished")]
+    assert rows(tmp_path, "SELECT cause, detail FROM gaps") == [("no_camera", "the kiosk died 5 times")]
+    [(settings,)] = rows(tmp_path, "SELECT settings FROM sessions")
+    assert "the kiosk died 5 times" in settings
+
+
+class MissingCamera(FakeSensor):
+    """Cannot be opened twice, and then it can."""
+
+    made: ClassVar[list] = []
+    worked = False
+
+    def __init__(self, settings, on_message, on_died):
+        super().__init__(settings, on_message, on_died)
+        self.made.append(self)
+        self.failure = Failed("SourceOpenError", "Camera 0 cannot be opened.") if len(self.made) < 3 else None
+
+
+def test_a_camera_that_comes_later_is_waited_for(monkeypatch, make_settings, tmp_path):
+    monkeypatch.setattr(app, "SupervisedSensor", MissingCamera)
+    monkeypatch.setattr(app, "cameras", list)
+    monkeypatch.setattr(MissingCamera, "made", [])
+    views = []
+    made = Kiosk(make_settings(patient=True), views.append)
+    made._late = app.LateSource(_pause_s=0.01)
+    assert made.start(lambda: True)
+    # The demo viewer never takes the place of a camera that is only late.
+    assert made.source == "camera 0"
+    made.measure()
+    assert (views[-1].health.state, views[-1].health.detail) == ("unavailable", "Camera 0 cannot be opened.")
+    deadline = time.monotonic() + 5
+    while len(MissingCamera.made) < 3 and time.monotonic() < deadline:
+        made.tick()
+    made.tick()
+    assert len(MissingCamera.made) == 3
+    time.sleep(0.05)
+    made.tick()
+    assert len(MissingCamera.made) == 3, "a camera that works is opened again"
+    made._sensor.on_message(frame(1))
+    made.stop("finished")
+    assert made._sensor.stopped
+    [(cause, detail, ended)] = rows(
+        tmp_path, "SELECT cause, detail, ended_at < (SELECT ended_at FROM sessions) FROM gaps"
+    )
+    assert (cause, detail, ended) == ("sensor_starting", "Camera 0 cannot be opened.", 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("SourceOpenError", {"source": "0"}),
+        ("SourceOpenError", {"source": "missing.mp4", "patient": True}),
+        ("ModelLoadError", {"source": "0", "patient": True}),
+    ],
+)
+def test_what_waiting_does_not_mend_is_an_error(monkeypatch, make_settings, kind, more):
+    class Failing(FakeSensor):
+        failure = Failed(kind, "It cannot be used.")
+
+    monkeypatch.setattr(app, "SupervisedSensor", Failing)
+    made = Kiosk(make_settings(**more), lambda _view: None)
+    with pytest.raises(SetupError, match="cannot be used"):
+        made.start(lambda: True)
+    assert made._sensor.stopped
+
+
+def test_the_pauses_between_attempts_grow():
+    late = app.LateSource()
+    due = []
+    for _ in range(5):
+        late.failed(100.0)
+        due.append(late.due_s - 100.0)
+    assert due == [10, 20, 40, 60, 60]
 
 
 # --- which camera ----------------------------------------------------------------------------------------------------
@@ -214,6 +352,14 @@ def test_who_wants_to_choose_again_may(picked, choose, monkeypatch):
     assert picked.asked == [((FRONT, SHOP), FRONT, "Kamera wählen")]
     monkeypatch.setattr(app, "list_cameras", lambda: (SHOP,))
     assert choose() == "2"
+
+
+def test_a_choice_is_used_by_its_lasting_name(picked, choose, make_settings, monkeypatch):
+    lasting = Camera(2, "Shop", "usb-2", "/dev/v4l/by-id/shop")
+    monkeypatch.setattr(app, "list_cameras", lambda: (FRONT, lasting))
+    picked.chosen = lasting
+    assert choose() == "/dev/v4l/by-id/shop"
+    assert app._with_saved_camera(make_settings()).source == "/dev/v4l/by-id/shop"
 
 
 def test_a_camera_that_is_gone_is_asked_for_again(picked, choose):

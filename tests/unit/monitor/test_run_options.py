@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 from click.testing import CliRunner
 
 from monitor.cli.sessions import run
+from monitor.errors import SetupError
 from monitor.ui import qt_environment
 
 
@@ -11,8 +14,10 @@ from monitor.ui import qt_environment
 def started(monkeypatch):
     """The settings with which a session would have been started."""
     settings = []
-    monkeypatch.setattr("monitor.app.run_window", lambda given, *, offscreen: settings.append((given, offscreen)))
-    monkeypatch.setattr("monitor.app.run_headless", lambda given: settings.append((given, None)))
+    monkeypatch.setattr(
+        "monitor.app.run_window", lambda given, *, offscreen, heartbeat: settings.append((given, offscreen))
+    )
+    monkeypatch.setattr("monitor.app.run_headless", lambda given, heartbeat: settings.append((given, None)))
     monkeypatch.setattr("monitor.pipeline.memory.forbid_memory_images", lambda: None)
     monkeypatch.setattr(qt_environment, "screen_available", lambda: True)
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
@@ -109,3 +114,64 @@ def test_screen_and_picker(started):
     done = start("--picker", "--source", "demo")
     assert done.exit_code == 2
     assert "either this or --source" in done.output
+
+
+def test_without_a_camera_the_reason_is_kept(started):
+    settings = settings_of(started, "--no-camera")
+    assert settings.no_camera == "started with --no-camera"
+    assert settings.logged()["no_camera"] == "started with --no-camera"
+    # The supervisor adds it to whatever the kiosk was started with.
+    assert settings_of(started, "--source", "0", "--no-camera-because", "it died").no_camera == "it died"
+    assert settings_of(started).no_camera is None
+    done = start("--no-camera", "--source", "0")
+    assert done.exit_code == 2
+    assert "either this or --source" in done.output
+
+
+def test_nobody_is_reminded_of_a_notice_where_nothing_is_measured(started):
+    assert "tell the people" not in start("--headless", "--no-camera").output
+
+
+def test_only_under_a_supervisor_it_waits_for_a_camera(started, monkeypatch):
+    assert not settings_of(started).patient
+    reader, writer = os.pipe()
+    monkeypatch.setenv("AD_MONITOR_HEARTBEAT_FD", str(writer))
+    # The command was started by a supervisor, so it starts none itself.
+    assert settings_of(started, "--supervised").patient
+    assert "AD_MONITOR_HEARTBEAT_FD" not in os.environ
+    assert os.read(reader, 10) == b"r"
+    os.close(reader)
+
+
+def test_supervised_the_same_arguments_are_started_in_a_process_below(monkeypatch):
+    made = []
+
+    class Supervisor:
+        def __init__(self, command, ads_only, *, limits, restarts):
+            made.append((command, ads_only, limits.showing_s, restarts.limit))
+
+        def run(self):
+            return 7
+
+    monkeypatch.setattr("monitor.supervision.supervisor.Supervisor", Supervisor)
+    done = start("--supervised", "--source", "demo", "--stuck-after", "20", "--restart-limit", "3", "--log", "none")
+    assert done.exit_code == 7
+    [(command, ads_only, stuck_after_s, limit)] = made
+    given = ["--supervised", "--source", "demo", "--stuck-after", "20", "--restart-limit", "3", "--log", "none"]
+    assert command[1:] == ["-m", "monitor", "run", *given]
+    assert (ads_only, stuck_after_s, limit) == (["--no-camera-because"], 20, 3)
+
+
+def test_how_a_run_failed_is_kept_in_the_log_and_nothing_else_is(started, monkeypatch, tmp_path):
+    def fail(settings, heartbeat):
+        raise SetupError("rtsp://shop:secret@camera cannot be opened.")
+
+    monkeypatch.setattr("monitor.app.run_headless", fail)
+    done = start("--headless", "--source", "demo", "--log", str(tmp_path / "kept.log"))
+    assert isinstance(done.exception, SetupError)
+    kept = (tmp_path / "kept.log").read_text()
+    assert "The run failed: rtsp://shop:***@camera cannot be opened." in kept
+    assert "Traceback" in kept
+    assert "secret" not in kept
+    assert settings_of(started, "--log", "none").source is None
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".log"] == ["kept.log"]

@@ -49,6 +49,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_plan_leaves_a_model_that_others_can_use(
     fer2013: tuple[Path, Path], tiny: None, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

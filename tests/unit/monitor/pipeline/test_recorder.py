@@ -275,6 +275,16 @@ def test_a_gap_before_the_first_frame_starts_when_it_is_noticed(analysed: Analys
     assert room.writer.of(GapStarted) == [GapStarted(NOON + timedelta(seconds=3), "sensor_died", "signal 9")]
 
 
+def test_a_gap_starts_where_its_fault_began_when_that_is_known(analysed: Analysed) -> None:
+    room = Room()
+    for second in range(2, 6):
+        room.recorder.record(analysed(second * S, ()))
+    room.recorder.gap("camera_black", "The picture is black.", 5 * S, 3 * S)
+    assert room.writer.of(GapStarted) == [
+        GapStarted(NOON + timedelta(seconds=3), "camera_black", "The picture is black.")
+    ]
+
+
 def test_a_frame_without_anybody_ends_a_gap_too(analysed: Analysed) -> None:
     room = Room()
     room.recorder.gap("sensor_died", "", 0)

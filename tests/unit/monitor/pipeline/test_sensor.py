@@ -15,6 +15,7 @@ import pytest
 
 from detector.types import AnalysedFrame
 from monitor.pipeline import sensor as module
+from monitor.pipeline import silence
 from monitor.pipeline.live import SensorHealth
 from monitor.pipeline.messages import Ended, Failed, FrameRead, HealthReport, Ready
 from monitor.pipeline.sensor import SensorDied, SensorProcess, SupervisedSensor
@@ -155,25 +156,92 @@ def test_viewers_out_of_sight_are_not_numbered_again(child: Any, watched: Any) -
     assert one.died()[0].detail == "the sensor ended with status 0"
 
 
-@pytest.mark.parametrize(("talks", "limit"), [("ready()", "SILENCE_LIMIT_S"), ("pass", "STARTUP_LIMIT_S")])
-def test_a_sensor_that_falls_silent_is_killed(
-    child: Any, watched: Any, monkeypatch: pytest.MonkeyPatch, talks: str, limit: str
+@pytest.mark.parametrize(
+    ("talks", "then", "limit"),
+    [
+        ("ready()", "time.sleep(600)", "SILENCE_LIMIT_S"),
+        ("ready()", "os.kill(os.getpid(), signal.SIGSTOP)", "SILENCE_LIMIT_S"),
+        ("ready()", "while True: pass", "SILENCE_LIMIT_S"),
+        ("pass", "time.sleep(600)", "STARTUP_LIMIT_S"),
+    ],
+)
+def test_a_sensor_that_is_stuck_counts_as_dead_and_is_replaced(
+    child: Any, watched: Any, monkeypatch: pytest.MonkeyPatch, talks: str, then: str, limit: str
 ) -> None:
-    monkeypatch.setattr(module, limit, 0.3)
-    child(f"{talks}; time.sleep(600)")
+    monkeypatch.setattr(silence, limit, 0.6)
+    # On a busy machine even a circle has to wait for its turns.
+    monkeypatch.setattr(silence, "STARVED_LIMIT_S", 2.0)
+    child(f"{talks}\n{then}")
+    one = watched()
+    one.sensor.start()
+    one.wait_for(lambda items: kinds(items).count("SensorDied") == 2)
+    [death, _] = one.died()
+    assert death.cause == "sensor_stuck"
+    assert death.detail.startswith("the sensor was stuck: it said nothing for ")
+    states = [report.health.state for report in one.told.of(HealthReport)]
+    assert states[0] == "restarting"
+
+
+def test_a_stuck_sensor_is_noticed_within_three_seconds(child: Any, watched: Any) -> None:
+    child("ready(); show(first, at=time.monotonic_ns())\ntime.sleep(600)")
     one = watched()
     one.sensor.start()
     one.wait_for(lambda items: "SensorDied" in kinds(items))
-    assert one.died()[0].detail == "the sensor was ended by signal 9"
+    [read, *_] = one.told.of(FrameRead)
+    assert (one.died()[0].at_ns - read.frame.captured_ns) / 1e9 < 2 * 3.0, "twice the time, for a busy machine"
+
+
+def test_a_sensor_that_takes_long_to_end_after_its_last_message_is_not_stuck(
+    child: Any, watched: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silence, "SILENCE_LIMIT_S", 0.3)
+    child("ready(); show(1); say(Ended(40, 1)); time.sleep(1.5)")
+    one = watched(source="clip.mp4")
+    one.sensor.start()
+    one.sensor._thread.join(PATIENCE_S)
+    assert kinds(one.told.items) == ["Ready", "FrameRead", "Ended"]
+
+
+def test_a_kiosk_that_does_not_listen_does_not_blame_the_sensor(
+    child: Any, collector: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silence, "SILENCE_LIMIT_S", 1.0)
+    child(
+        "ready()\nfor _ in range(600):\n    say(HealthReport(SensorHealth('running'))); time.sleep(0.1)\nuntil_told()"
+    )
+    told = collector()
+
+    def listen(message: Any) -> None:
+        if isinstance(message, Ready):
+            time.sleep(3.0)
+        told(message)
+
+    sensor = SupervisedSensor(SensorSettings(source="demo"), listen, told)
+    sensor.start()
+    told.wait_for(lambda items: kinds(items).count("HealthReport") >= 40)
+    assert sensor.stop(0.3)
+    assert told.of(SensorDied) == []
 
 
 def test_a_sensor_that_talks_is_left_alone(child: Any, watched: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SILENCE_LIMIT_S", 30.0)
+    monkeypatch.setattr(silence, "SILENCE_LIMIT_S", 30.0)
     child("ready()\nfor _ in range(15):\n    say(HealthReport(SensorHealth('running'))); time.sleep(0.1)\nuntil_told()")
     one = watched()
     one.sensor.start()
     one.wait_for(lambda items: kinds(items).count("HealthReport") == 15)
     assert one.died() == []
+
+
+def test_only_a_sensor_that_had_worked_is_told_to_wait_for_its_source(child: Any, watched: Any) -> None:
+    child(
+        "print(settings['patient'], file=sys.stderr, flush=True)\n"
+        "if not settings['patient']: ready(); show(first); sys.exit(1)\n"
+        "ready(); show(first); until_told()"
+    )
+    one = watched()
+    one.sensor.start()
+    one.wait_for(lambda items: kinds(items).count("FrameRead") == 2)
+    assert [death.detail for death in one.died()] == ["the sensor ended with status 1: False"]
 
 
 @pytest.mark.parametrize(
@@ -194,7 +262,7 @@ def test_a_sensor_that_had_worked_is_tried_again_when_it_cannot(child: Any, watc
     child(
         f"turn = len(os.listdir({str(tmp_path)!r}))\n"
         f"open(f'{tmp_path}/turn{{turn}}', 'w').close()\n"
-        "if turn == 2: say(Failed('SourceOpenError', 'The camera is away.')); sys.exit(3)\n"
+        "if turn == 2: say(Failed('ModelLoadError', 'The model is damaged.')); sys.exit(3)\n"
         "ready(); show(first)\n"
         "if turn > 2: until_told()"
     )
@@ -203,7 +271,7 @@ def test_a_sensor_that_had_worked_is_tried_again_when_it_cannot(child: Any, watc
     one.wait_for(lambda items: kinds(items).count("Ready") == 2)
     assert one.sensor.failure is None
     reports = [report.health for report in one.told.of(HealthReport)]
-    assert SensorHealth("reconnecting", "The camera is away.") in reports
+    assert SensorHealth("restarting", "The model is damaged.") in reports
     assert len(one.died()) == 2
 
 
@@ -313,7 +381,7 @@ def test_a_process_that_ignores_its_end_is_killed(child: Any, caplog: pytest.Log
     child("ready()\nwhile True: say(HealthReport(SensorHealth('running'))); time.sleep(0.05)")
     process = SensorProcess(SensorSettings(source="demo"))
     assert isinstance(process.read(), Ready)
-    assert process.ready
+    assert process.talking
     assert process.close(0.2) == "was ended by signal 9"
     assert gone(process.pid)
     assert "was killed" in caplog.text

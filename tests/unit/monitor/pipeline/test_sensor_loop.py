@@ -14,9 +14,13 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from detector.errors import ModelLoadError, SourceLostError, SourceOpenError
+from detector.errors import ModelLoadError, SourceError, SourceLostError, SourceOpenError
+from detector.picture_watch import STANDS_NS
 from detector.types import AnalysedFrame, Frame
 from monitor.pipeline import sensor_process as module
+from monitor.pipeline.capture import CaptureHungError
+from monitor.pipeline.links import LosslessLink
+from monitor.pipeline.live import SensorHealth
 from monitor.pipeline.messages import Ended, Failed, FrameRead, HealthReport, Message, Ready, SourceLost, read_message
 from monitor.pipeline.sensor_process import EXIT_FAILED, SensorLoop, SensorSettings, Statistics
 
@@ -84,7 +88,7 @@ class Sensor:
     def _run(self) -> None:
         try:
             self.status.append(SensorLoop(self.settings, self.wire, self.stop).run(time.monotonic()))  # type: ignore[arg-type]
-        except RuntimeError as error:
+        except (RuntimeError, CaptureHungError) as error:
             self.status.append(error)
 
     def finish(self) -> list[Message]:
@@ -99,6 +103,7 @@ def sensor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Sensor]]:
     monkeypatch.setattr(module, "load_classifier", lambda _model, _device: SimpleNamespace(runtime="scripted"))
     monkeypatch.setattr("monitor.pipeline.capture.FIRST_RETRY_S", 0.01)
     monkeypatch.setattr(module, "HEARTBEAT_S", 0.05)
+    monkeypatch.setattr(module, "CHECK_S", 0.05)
     made: list[Sensor] = []
 
     def make(**settings: Any) -> Sensor:
@@ -123,13 +128,14 @@ def test_a_recording_from_ready_to_end(sensor: Any, scripted: Any, picture: Pict
     one = sensor(source="clip.mp4", lossless=True)
     messages = one.finish()
     assert one.status == [0]
-    ready = messages[0]
+    first, ready = messages[:2]
+    assert first == HealthReport(SensorHealth("starting", "opening the clip.mp4"))
     assert isinstance(ready, Ready)
     assert (ready.source, ready.frame_rate, ready.live, ready.runtime) == ("clip.mp4", 20.0, False, "scripted")
     assert ready.startup_s >= 0
     assert [read.frame.sequence for read in of(messages, FrameRead)] == list(range(20))
     assert messages[-1] == Ended(19 * 50_000_000 + 50_000_000, 20, "")
-    health = of(messages, HealthReport)[0].health
+    health = of(messages, HealthReport)[1].health
     assert (health.latency_ms, health.effort) == (0.0, 0.66)
 
 
@@ -229,8 +235,8 @@ def test_a_loss_is_told_after_the_last_frame_before_it_and_before_the_next(
     busy, lost, caught_up = threading.Event(), threading.Event(), threading.Event()
     report = SensorLoop._on_lost
 
-    def on_lost(loop: SensorLoop, detail: str) -> None:
-        report(loop, detail)
+    def on_lost(loop: SensorLoop, error: SourceError) -> None:
+        report(loop, error)
         lost.set()
 
     class SlowAnalyser(FakeAnalyser):
@@ -296,15 +302,161 @@ def test_a_preview_is_never_enlarged_and_absent_when_not_asked_for(
 
 def test_statistics_of_the_last_second() -> None:
     statistics, ms = Statistics(), 1_000_000
-    assert statistics.health(0, lost=False, detail="", dropped=0, live=True).state == "starting"
+    assert statistics.health(0, fault=None, dropped=0, live=True).state == "starting"
     for frame in range(50):  # two seconds at 25 frames a second, 30 ms from capture to reading
         statistics.add(frame * 40 * ms, (frame * 40 + 30) * ms)
-    health = statistics.health((49 * 40 + 30) * ms, lost=False, detail="", dropped=7, live=True)
+    health = statistics.health((49 * 40 + 30) * ms, fault=None, dropped=7, live=True)
     assert (health.state, health.frames, health.dropped) == ("running", 50, 7)
     assert health.fps == pytest.approx(25, abs=1)
     assert health.latency_ms == pytest.approx(30)
-    later = statistics.health(10_000 * ms, lost=True, detail="away", dropped=7, live=True)
+    later = statistics.health(10_000 * ms, fault=SourceLost(1, "away"), dropped=7, live=True)
     assert (later.state, later.detail, later.fps, later.latency_ms) == ("reconnecting", "away", 0.0, 0.0)
+    assert later.cause == "camera_lost"
+    dark = statistics.health(10_000 * ms, fault=SourceLost(1, "dark", "camera_black"), dropped=7, live=True)
+    assert (dark.state, dark.cause) == ("blind", "camera_black")
+
+
+# --- pictures that show nothing --------------------------------------------------------------------------------------
+
+MS = 1_000_000
+RANDOM = np.random.default_rng(3)
+
+
+def scene(number: int, size: tuple[int, int] = (90, 160)) -> Frame:
+    """One of a camera's pictures, ten a second; no two are alike."""
+    return Frame(RANDOM.integers(0, 256, (*size, 3), np.uint8), (1 + number) * 100 * MS, number)
+
+
+def plain(number: int, level: int) -> Frame:
+    picture = np.full((90, 160, 3), level, np.uint8)
+    picture[number % 90, 0] += 1
+    return Frame(picture, (1 + number) * 100 * MS, number)
+
+
+Watch = Callable[..., list[Message]]
+
+
+@pytest.fixture
+def watch(sensor: Any, scripted: Any, monkeypatch: pytest.MonkeyPatch) -> Watch:
+    """What a sensor says that gets every one of some frames, however slow the machine is."""
+    monkeypatch.setattr(module, "LatestSlot", LosslessLink)
+
+    def run(frames: list[Frame], source: str = "0") -> list[Message]:
+        scripted([*frames, None])
+        return sensor(source=source).finish()
+
+    return run
+
+
+def analysed(messages: list[Message]) -> list[int]:
+    return [read.frame.sequence for read in of(messages, FrameRead)]
+
+
+def test_a_frozen_picture_is_no_reading_from_its_first_repetition_on(watch: Watch) -> None:
+    still = scene(10).image
+    frozen = [Frame(still, (1 + n) * 100 * MS, n) for n in range(10, 50)]
+    messages = watch([*map(scene, range(10)), *frozen, *map(scene, range(50, 70))])
+    [lost] = of(messages, SourceLost)
+    assert (lost.cause, lost.since_ns) == ("camera_frozen", 1100 * MS)
+    assert lost.at_ns == pytest.approx(1100 * MS + STANDS_NS, abs=100 * MS)
+    seen = analysed(messages)
+    assert seen[:11] == list(range(11)), "the first showing is a measurement"
+    assert 50 <= seen[11] <= 54
+    assert seen[-1] == 69
+
+
+@pytest.mark.parametrize(("level", "cause"), [(2, "camera_black"), (120, "camera_covered")])
+def test_a_picture_that_shows_nothing_is_a_gap_from_where_it_began(watch: Watch, level: int, cause: str) -> None:
+    messages = watch([*map(scene, range(10)), *(plain(n, level) for n in range(10, 60)), *map(scene, range(60, 80))])
+    [lost] = of(messages, SourceLost)
+    assert (lost.cause, lost.since_ns) == (cause, 1100 * MS)
+    told = messages.index(lost)
+    after = [m.frame.sequence for m in messages[told:] if isinstance(m, FrameRead)]
+    assert 60 <= after[0] <= 64
+    assert after[-1] == 79
+
+
+def test_health_names_what_is_wrong_with_the_picture(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HEARTBEAT_S", 0.0)
+    messages = watch([*map(scene, range(5)), *(plain(n, 2) for n in range(5, 40)), *map(scene, range(40, 50))])
+    healths = [report.health for report in of(messages, HealthReport)]
+    dark = [health for health in healths if health.state == "blind"]
+    assert {health.cause for health in dark} == {"camera_black"}
+    assert all("The picture is black" in health.detail for health in dark)
+    assert (healths[-1].state, healths[-1].cause, healths[-1].detail) == ("running", "", "")
+
+
+@pytest.mark.parametrize("source", ["clip.mp4", "demo"])
+def test_a_recording_is_taken_as_it_is(watch: Watch, source: str) -> None:
+    messages = watch([plain(0, 2)] * 40, source)
+    assert of(messages, SourceLost) == []
+    assert len(analysed(messages)) == 40
+
+
+def test_a_frozen_source_is_reopened(sensor: Any, scripted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LatestSlot", LosslessLink)
+    monkeypatch.setattr("monitor.pipeline.capture.FIRST_REOPENING_S", 0.05)
+    monkeypatch.setattr("monitor.pipeline.capture.LONGEST_REOPENING_S", 0.05)
+    still = scene(0).image
+    frames = [Frame(still, (1 + n) * 100 * MS, n) for n in range(3000)]
+    opener = scripted([*frames, "block"], [scene(4000), None])
+    messages = sensor().finish()
+    assert len(opener.opened) == 2
+    assert opener.opened[0].closed == 1
+    assert [lost.cause for lost in of(messages, SourceLost)] == ["camera_frozen"]
+    assert of(messages, Ended)
+
+
+def test_another_size_is_told_and_measured_at_once(watch: Watch) -> None:
+    messages = watch([scene(0), scene(1), scene(2, (180, 320)), scene(3, (180, 320)), scene(4)])
+    told = [
+        message.frame.sequence if isinstance(message, FrameRead) else (message.cause, message.detail)
+        for message in messages
+        if isinstance(message, FrameRead | SourceLost)
+    ]
+    assert told == [
+        0,
+        1,
+        ("format_changed", "The size of the pictures changed from 160 x 90 to 320 x 180."),
+        2,
+        3,
+        ("format_changed", "The size of the pictures changed from 320 x 180 to 160 x 90."),
+        4,
+    ]
+    assert {report.health.state for report in of(messages, HealthReport)} <= {"starting", "running"}
+
+
+def test_a_source_that_is_waited_for_is_reported_as_away(sensor: Any, scripted: Any) -> None:
+    opener = scripted(*[SourceOpenError("Camera 0 is in use.", "camera_busy")] * 300)
+    one = sensor(patient=True)
+    one.wire.wait_for(lambda messages: [m for m in of(messages, HealthReport) if m.health.state == "reconnecting"])
+    messages = one.wire.messages()
+    assert [lost.cause for lost in of(messages, SourceLost)] == ["camera_busy"]
+    assert of(messages, Ready) == of(messages, Failed) == []
+    opener.scripts[:] = [[scene(0), "block"]]
+    one.wire.wait_for(lambda messages: of(messages, Ready) and of(messages, FrameRead))
+
+
+def test_a_read_that_does_not_return_is_told_while_it_waits(
+    sensor: Any, scripted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.pipeline.capture.STALL_S", 0.2)
+    scripted([scene(0), "block"])
+    one = sensor(source="http://127.0.0.1:9/x")
+    one.wire.wait_for(lambda messages: of(messages, SourceLost))
+    [lost] = of(one.wire.messages(), SourceLost)
+    assert lost.cause == "stream_stalled"
+    one.wire.wait_for(lambda messages: of(messages, HealthReport)[-1].health.cause == "stream_stalled")
+
+
+def test_a_driver_that_hangs_ends_the_process(sensor: Any, scripted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.pipeline.capture.HUNG_S", 0.2)
+    scripted([scene(0), "block"])
+    one = sensor()
+    messages = one.finish()
+    [hung] = one.status
+    assert isinstance(hung, CaptureHungError)
+    assert of(messages, Ended) == []
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,12 @@ def test_old_figures_are_not_shown_while_nothing_is_measured(player, make_view, 
     assert "Frame rate" not in found["Measuring"]
 
 
+def test_the_panel_says_why_nothing_is_measured(player):
+    health = SensorHealth("blind", "The picture is black.", cause="camera_black")
+    [sensor] = rows(player, view=LiveView(health))["Measuring"]["Sensor"]
+    assert (sensor.text, sensor.tone) == ("too dark: The picture is black.", "warning")
+
+
 def test_before_the_first_view(player):
     assert words(rows(player), "Measuring", "Sensor") == ["camera starting"]
 
@@ -174,6 +180,12 @@ def test_a_playlist_that_was_refused(player, session):
     [row] = rows(player, session=refused)["Ads"]["Playlist"]
     assert row.text == "The old one goes on. It has the unknown key 'duration'."
     assert row.tone == "warning"
+
+
+def test_records_that_wait(player, session):
+    told = replace(session, database_problem=lambda: "7 records wait: the disk is full.")
+    _, row = rows(player, session=told)["System"]["Database"]
+    assert (row.text, row.tone) == ("7 records wait: the disk is full.", "warning")
 
 
 def test_the_system(player, session, tmp_path):

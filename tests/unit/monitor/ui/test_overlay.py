@@ -91,6 +91,20 @@ def test_nobody_in_view_is_not_the_same_as_nothing_measured(overlay, make_readin
     assert overlay.preview.message == "camera lost, trying again"
 
 
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [("camera_frozen", "frozen picture"), ("camera_black", "too dark"), ("camera_busy", "camera in use elsewhere")],
+)
+def test_why_nothing_is_measured_is_said(overlay, cause, words):
+    from monitor.pipeline.live import LiveView, SensorHealth
+
+    show(overlay, LiveView(SensorHealth("blind", "More about it.", cause=cause)))
+    assert overlay.status.text == words
+    assert overlay.preview.message == words
+    assert overlay.bars.title == "Not measured"
+    assert differs(on_black(overlay.status), style.WARNING.name(), 30).any()
+
+
 def test_a_state_that_needs_care_has_another_colour(overlay, make_view):
     colours = []
     for state in ("running", "reconnecting", "unavailable"):

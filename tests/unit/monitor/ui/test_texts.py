@@ -6,8 +6,9 @@ from typing import get_args
 import pytest
 
 from detector.emotions import EMOTIONS
+from detector.errors import SourceFault
 from detector.types import WITHHELD_REASONS
-from monitor.pipeline.live import SensorState
+from monitor.pipeline.live import SensorHealth, SensorState
 from monitor.ui import texts as texts_module
 from monitor.ui.screen_saver import Method
 from monitor.ui.texts import (
@@ -18,6 +19,7 @@ from monitor.ui.texts import (
     known_language,
     languages,
     number_text,
+    state_text,
     texts_for,
     withheld_text,
 )
@@ -43,6 +45,17 @@ def test_every_emotion_state_and_method_has_a_word(language):
 
 
 @pytest.mark.parametrize("language", languages())
+def test_every_fault_that_lasts_has_words_of_its_own_that_fit(language):
+    texts = texts_for(language)
+    causes = [cause for cause in get_args(SourceFault) if cause != "format_changed"]
+    words = [state_text(texts, SensorHealth("blind", cause=cause)) for cause in causes]
+    assert len(set(words)) == len(causes)
+    assert all(0 < len(word) <= 26 for word in words)
+    assert state_text(texts, SensorHealth("restarting", cause="sensor_stuck")) == texts["state_restarting"]
+    assert state_text(texts, SensorHealth("running")) == texts["state_running"]
+
+
+@pytest.mark.parametrize("language", languages())
 def test_every_reason_has_a_short_text_of_its_own(language):
     texts = texts_for(language)
     words = [withheld_text(texts, reason) for reason in WITHHELD_REASONS]
@@ -57,7 +70,7 @@ def test_a_reason_in_both_languages():
 
 def test_every_text_is_used_somewhere():
     code = "\n".join(path.read_text("utf-8") for path in FOLDER.parent.glob("*.py"))
-    families = ("emotion_", "state_", "withheld_", "help_", "key_", "panel_saver_", "picker_")
+    families = ("emotion_", "state_", "fault_", "withheld_", "help_", "key_", "panel_saver_", "picker_")
     unused = [key for key in ENGLISH if not re.search(rf"[\"']{key}[\"']", code) and not key.startswith(families)]
     assert unused == []
 

@@ -241,6 +241,10 @@ def test_a_name_that_leads_nowhere(failure: Exception | None) -> None:
 
 
 def test_the_system_knows_this_machine() -> None:
+    try:
+        socket.getaddrinfo("localhost", 80)
+    except socket.gaierror:
+        pytest.skip("this system does not know the name localhost")
     assert set(system_addresses("localhost", 80)) <= {"127.0.0.1", "::1"}
     assert refusal("http://this-machine.example/", lambda _host, port: system_addresses("localhost", port)).code == (
         "address_not_public"

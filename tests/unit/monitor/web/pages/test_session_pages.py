@@ -98,7 +98,7 @@ def test_a_format_that_cannot_be_made_is_explained(client, database, monkeypatch
 def test_a_report_without_a_policy_is_not_served(monkeypatch):
     from monitor.web.reports import report_page
 
-    monkeypatch.setattr("monitor.reports.html.render_html", lambda _document: "<html></html>")
+    monkeypatch.setattr("monitor.reports.html.render_html", lambda _document, _films: "<html></html>")
     with pytest.raises(ValueError, match="no policy"):
         report_page({"ads": []}, "")
 

@@ -1,0 +1,55 @@
+"""What a failure says: the world is at fault for now, the file is damaged, or the program made a mistake."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlalchemy import exc
+
+BUSY_WORDS = ("locked", "busy")
+"""How SQLite's messages say that another connection holds the lock; Python 3.10 shows no error code."""
+
+WORLD_WORDS = (*BUSY_WORDS, "full", "disk I/O", "readonly", "unable to open", "locking protocol")
+
+DAMAGE_WORDS = ("malformed", "not a database")
+
+_REFUSED_FOR_NOW = frozenset({"25006", "25P02", "25P03", "25P04", "55P03"})
+"""PostgreSQL: read-only transaction (a stand-by takes over), transaction aborted or timed out, lock not to be had."""
+
+
+def says(text: str, *words: str) -> bool:
+    """Whether a message has any of these words."""
+    return any(word in text for word in words)
+
+
+def is_environment(error: BaseException) -> bool:
+    """Whether the world failed (lock held, disk full, server away) and not the program: trying again may help then."""
+    if not isinstance(error, exc.DBAPIError):
+        # The pool found no connection in time, which is how a server that hangs looks.
+        return isinstance(error, exc.TimeoutError)
+    if isinstance(error.orig, sqlite3.Error):
+        return isinstance(error, exc.OperationalError) and says(str(error.orig), *WORLD_WORDS)
+    return (
+        isinstance(error, exc.OperationalError)
+        or error.connection_invalidated
+        or getattr(error.orig, "sqlstate", None) in _REFUSED_FOR_NOW
+    )
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether an SQLite file says that its content cannot be right."""
+    orig = error.orig if isinstance(error, exc.DBAPIError) else error
+    return isinstance(orig, sqlite3.DatabaseError) and says(str(orig), *DAMAGE_WORDS)
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether another connection holds the lock of an SQLite file, which is otherwise in order."""
+    orig = error.orig if isinstance(error, exc.DBAPIError) else error
+    return isinstance(orig, sqlite3.Error) and says(str(orig), *BUSY_WORDS)
+
+
+def describe(error: BaseException) -> str:
+    """What went wrong, in the words of whoever noticed, on one line."""
+    if isinstance(error, exc.DBAPIError):
+        return " ".join(str(error.orig).split())
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

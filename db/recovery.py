@@ -1,0 +1,211 @@
+"""The start after a bad end: a damaged database, sessions of a killed program, records that still wait on disk."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import exc
+
+from db import session_lock
+from db.damage import set_aside
+from db.engine import make_engine, make_ready, sqlite_path, writing
+from db.errors import (
+    DatabaseDamagedError,
+    DatabaseError,
+    DatabaseOpenError,
+    DatabaseUnavailableError,
+    DatabaseWriteError,
+)
+from db.faults import describe, is_damage
+from db.session_store import find_session, interrupt_session, open_sessions
+from db.sink import SessionSink
+from db.spool import Spool, SpoolPlace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sqlalchemy.engine import Engine
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A database to record into.
+
+    Attributes:
+        engine: The caller disposes of it.
+        place: Where records wait while it cannot be written; `None` for nowhere.
+        prepare: What is left to do before the first write, because the database could not be used; `None` for nothing.
+        set_aside: The new name of a damaged file whose place it took; `None` where there was none.
+    """
+
+    engine: Engine
+    place: SpoolPlace | None
+    prepare: Callable[[], None] | None = None
+    set_aside: Path | None = None
+
+
+def open_to_record(url: str, spool_folder: Path | None = None, *, spool: bool = True) -> Opened:
+    """Open a database to record into, and finish what earlier sessions left: nothing that can be helped stops the show.
+
+    A damaged file is set aside, and a new one takes its place. A database that cannot be used now is opened later.
+
+    Args:
+        url: See `db.engine.open_database`.
+        spool_folder: Where records wait while the database cannot be written; default: beside it.
+        spool: Whether they may wait on disk at all; without it a database that cannot be used now is an error.
+
+    Raises:
+        DatabaseOpenError, SchemaVersionError: It will not do later either, see `open_database`.
+        DatabaseUnavailableError: It cannot be used now, and there is no place for a spool.
+    """
+    engine = make_engine(url)
+    try:
+        place = SpoolPlace.of(engine, spool_folder) if spool else None
+        try:
+            aside = _ready(engine, place)
+        except (DatabaseUnavailableError, DatabaseWriteError) as error:
+            if place is None:
+                raise
+            logger.warning("%s The session begins without it; its records wait in %s.", error, place.folder)
+
+            def prepare() -> None:
+                _ready(engine, place)
+
+            return Opened(engine, place, prepare)
+    except BaseException:
+        engine.dispose()
+        raise
+    return Opened(engine, place, None, aside)
+
+
+def _ready(engine: Engine, place: SpoolPlace | None) -> Path | None:
+    """Have a database that can be written; gives the new name of the damaged one that was in its place."""
+    try:
+        _recover(engine, place)
+    except DatabaseDamagedError:
+        path = sqlite_path(engine)
+        if path is None:
+            raise
+        engine.dispose()
+        try:
+            aside = set_aside(path)
+        except OSError as error:
+            raise DatabaseUnavailableError(
+                f"The damaged database {path} cannot be set aside ({error.strerror}); rename it, or choose another path."
+            ) from error
+        _recover(engine, place)
+        return aside
+    return None
+
+
+def _recover(engine: Engine, place: SpoolPlace | None) -> None:
+    try:
+        make_ready(engine)
+        if place is not None:
+            take_up_spools(engine, place)
+        close_interrupted_sessions(engine)
+    except DatabaseOpenError:
+        raise
+    except (DatabaseError, exc.DBAPIError) as error:
+        # Damage that opening did not find, but whoever read on.
+        if is_damage(error) or is_damage(error.__cause__ or error):
+            raise DatabaseDamagedError(str(error)) from error
+        if isinstance(error, DatabaseError):
+            raise
+        raise DatabaseWriteError(f"The database {engine.url.database} cannot be used ({describe(error)}).") from error
+
+
+def take_up_spools(engine: Engine, place: SpoolPlace) -> list[int]:
+    """Write the records that dead programs have left on disk, and end their sessions.
+
+    Returns:
+        Ids of these sessions.
+
+    Raises:
+        DatabaseWriteError: The database cannot be written; what is left stays where it is.
+    """
+    done = []
+    for path in place.found():
+        try:
+            spool = Spool.adopt(path)
+        except (OSError, ValueError) as error:
+            logger.warning("The spool %s cannot be read (%s); it stays where it is.", path, error)
+            continue
+        if spool is None:
+            continue
+        if spool.session is None:
+            spool.close(remove=True)
+            continue
+        session_id = _take_up(engine, spool)
+        if session_id is not None:
+            done.append(session_id)
+    return done
+
+
+def _take_up(engine: Engine, spool: Spool) -> int | None:
+    """Write a spool; gives the id of its session, unless a live program has it."""
+    session, ended, waiting = spool.session, spool.ended, spool.waiting
+    lock = None
+    try:
+        with engine.connect() as connection:
+            session_id = None if session is None else find_session(connection, session)
+        if session_id is not None and session_lock.supported(engine):
+            lock = session_lock.acquire(engine, session_id)
+            if lock is None:
+                spool.close(remove=False)
+                return None
+        sink = SessionSink.take_up(engine, spool, session_id, lock)
+    except BaseException:
+        spool.close(remove=False)
+        if lock is not None:
+            lock.release()
+        raise
+    while not sink.end(ended, interrupted=ended is None):
+        if sink.problem is not None:
+            sink.release(remove=False)
+            raise sink.problem
+    logger.warning("%d records of session %d that had waited on disk were taken up.", waiting, sink.session_id)
+    return sink.session_id
+
+
+def close_interrupted_sessions(engine: Engine) -> list[int]:
+    """Close sessions that a killed program left open; call it before the first `SessionWriter`.
+
+    Such a session ends at its last known moment (the latest time of its plays, readings and gaps) with the reason
+    "interrupted", and so do its open plays and gaps. A session that a live process is writing is left alone (see
+    `db.session_lock`); where there are no locks all sessions are.
+
+    Returns:
+        Ids of the sessions that were closed.
+
+    Raises:
+        DatabaseWriteError: The database cannot be written.
+    """
+    if not session_lock.supported(engine):
+        return []
+    with engine.connect() as connection:
+        candidates = open_sessions(connection)
+    closed = []
+    for session_id in candidates:
+        lock = session_lock.acquire(engine, session_id)
+        if lock is None:
+            continue
+        try:
+            with writing(engine) as connection:
+                if interrupt_session(connection, session_id):
+                    closed.append(session_id)
+        except exc.DBAPIError as error:
+            raise DatabaseWriteError(
+                f"The interrupted session {session_id} in the database {engine.url.database} could not be closed "
+                f"({describe(error)}); check the disk and that no other program holds it."
+            ) from error
+        finally:
+            lock.release()
+    if closed:
+        logger.warning("Closed sessions that had been interrupted: %s.", ", ".join(map(str, closed)))
+    return closed

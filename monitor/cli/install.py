@@ -1,0 +1,172 @@
+"""The command that has the kiosk started with the machine."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from monitor.cli.options import PROGRAM, debug_option
+from monitor.cli.sessions import run
+from monitor.cli.supervised import log_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from monitor.service.plan import Plan
+
+
+class Variable(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions only
+    """A variable of the environment, written NAME=VALUE."""
+
+    name = "variable"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Its name and its value."""
+        name, separator, text = str(value).partition("=")
+        if not separator or not name.isidentifier() or not name.isascii():
+            self.fail(f"expected NAME=VALUE, received {value!r}.", param, ctx)
+        return name, text
+
+
+@click.command(
+    epilog="Examples: ad-monitor install --start -- --source 0 --playlist summer.yaml --fullscreen; without a desktop: "
+    "ad-monitor install --environment QT_QPA_PLATFORM=eglfs -- --fullscreen"
+)
+@click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[-- OPTIONS OF RUN...]")
+@click.option("--autostart", is_flag=True, help="Write a file that desktops start at login, instead of a systemd unit.")
+@click.option(
+    "--system",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Write a unit of the machine into this folder, such as /etc/systemd/system, instead of one of yours.",
+)
+@click.option("--run-as", metavar="USER", help="With --system: whose rights it has. [default: you]")
+@click.option(
+    "--environment", "variables", type=Variable(), multiple=True, metavar="NAME=VALUE", help="Set for the kiosk."
+)
+@click.option("--start", is_flag=True, help="Also start it now, and with every login or boot from now on.")
+@click.option("--dry-run", is_flag=True, help="Print the file and write nothing.")
+@click.option("--uninstall", is_flag=True, help="Remove what was written, and stop it from being started.")
+@debug_option
+def install(
+    options: tuple[str, ...],
+    autostart: bool,
+    system: Path | None,
+    run_as: str | None,
+    variables: tuple[tuple[str, str], ...],
+    start: bool,
+    dry_run: bool,
+    uninstall: bool,
+) -> None:
+    """Have the kiosk started with the machine, and kept running.
+
+    Writes a systemd unit of your own that starts `run --supervised` with your desktop session, watched by a watchdog.
+    Options of `run` follow after --; they are checked first. Relative paths among them begin in this folder.
+    """
+    if not sys.platform.startswith("linux"):
+        raise click.UsageError(
+            "This works on Linux only; elsewhere have the system start `ad-monitor run --supervised`."
+        )
+    if autostart and system is not None:
+        raise click.UsageError("Expected --autostart or --system, received both; leave one out.")
+    if run_as is not None and system is None:
+        raise click.UsageError("--run-as needs --system: a unit of your own runs as you.")
+    if start and (autostart or system is not None):
+        raise click.UsageError("--start is for a unit of your own: leave out --autostart and --system.")
+    if uninstall:
+        if options or start:
+            raise click.UsageError("--uninstall takes no options of `run`, and nothing to start.")
+        _uninstall(system, dry_run=dry_run)
+        return
+    plan = _plan(options, dict(variables))
+    path, text = _file(plan, autostart=autostart, system=system, run_as=run_as)
+    if dry_run:
+        click.echo(text, nl=False)
+        return
+    from monitor.service.place import make_folders, user_unit_path, write
+
+    write(path, text)
+    if path == user_unit_path():
+        make_folders(plan.writable_folders(own_places=True))
+    click.echo(f"Written: {path}")
+    if autostart:
+        click.echo("It starts at the next login to the desktop. Have the system log in by itself for a kiosk.")
+    elif system is not None:
+        click.echo(f"Start it with: systemctl daemon-reload && systemctl enable --now {path.name}")
+    else:
+        _say_how_it_starts(plan, path.name, start=start)
+
+
+def _plan(options: tuple[str, ...], environment: Mapping[str, str]) -> Plan:
+    """What to start; the options are parsed as `run` will parse them."""
+    from monitor.service.plan import Plan
+
+    context = run.make_context(f"{PROGRAM} run", list(options))
+    values = context.params
+    log, report = log_path(values["log"]) if values["log"] else None, values["report"]
+    return Plan(
+        options=options,
+        folder=Path.cwd(),
+        environment=environment,
+        headless=values["headless"],
+        database=values["database"],
+        written=[file for file in (log, report) if file is not None],
+    )
+
+
+def _file(plan: Plan, *, autostart: bool, system: Path | None, run_as: str | None) -> tuple[Path, str]:
+    from monitor.service.desktop_entry import autostart_entry
+    from monitor.service.place import autostart_path, user_unit_path
+    from monitor.service.systemd_unit import UNIT_NAME, system_unit, user_unit
+
+    if autostart:
+        return autostart_path(), autostart_entry(plan)
+    if system is not None:
+        return system / UNIT_NAME, system_unit(plan, run_as or os.environ.get("SUDO_USER") or getpass.getuser())
+    return user_unit_path(), user_unit(plan)
+
+
+def _say_how_it_starts(plan: Plan, name: str, *, start: bool) -> None:
+    from monitor.service.place import systemctl
+
+    by_hand = f"systemctl --user daemon-reload && systemctl --user enable --now {name}"
+    trouble = None
+    if start:
+        trouble = systemctl("daemon-reload") or systemctl("enable", "--now", name)
+    if not start:
+        click.echo(f"Start it, now and from now on, with: {by_hand}")
+    elif trouble is None:
+        click.echo(f"Started. See how it is doing with: systemctl --user status {name}")
+    else:
+        click.echo(f"It could not be started here: {trouble}. Where systemd runs, start it with: {by_hand}")
+    if plan.needs_desktop:
+        click.echo("It starts with your desktop session. Have the system log you in by itself for a kiosk.")
+    else:
+        click.echo(f"To start it at boot, before anybody logs in: loginctl enable-linger {getpass.getuser()}")
+
+
+def _uninstall(system: Path | None, *, dry_run: bool) -> None:
+    from monitor.service.place import autostart_path, remove, systemctl, user_unit_path
+    from monitor.service.systemd_unit import UNIT_NAME
+
+    paths = [user_unit_path(), autostart_path()] if system is None else [system / UNIT_NAME]
+    there = [path for path in paths if path.exists()]
+    if not there:
+        click.echo(f"Nothing to remove: there is no {' and no '.join(str(path) for path in paths)}.")
+        return
+    for path in there:
+        if dry_run:
+            click.echo(f"Would remove: {path}")
+            continue
+        if path == user_unit_path():
+            # Before it is gone: what starts it is a link to it. Without a running systemd there is nothing to stop.
+            systemctl("disable", "--now", UNIT_NAME)
+        remove(path)
+        click.echo(f"Removed: {path}")
+        if system is not None:
+            click.echo(f"Stop it with: systemctl disable --now {UNIT_NAME}; systemctl daemon-reload")

@@ -1,0 +1,1 @@
+"""Starting with the machine: files that systemd and desktops read."""

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from monitor.cli.install import install
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return tmp_path / "config"
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What systemd was asked for, and its answers."""
+    state = {"asked": [], "trouble": None}
+
+    def systemctl(*arguments):
+        state["asked"].append(arguments)
+        return state["trouble"]
+
+    monkeypatch.setattr("monitor.service.place.systemctl", systemctl)
+    return state
+
+
+def start(*arguments):
+    return CliRunner().invoke(install, [*arguments])
+
+
+def test_a_unit_is_written_and_said_how_to_start_it(config, asked):
+    done = start("--", "--source", "0", "--fullscreen")
+    assert done.exit_code == 0, done.output
+    unit = config / "systemd" / "user" / "ad-monitor.service"
+    assert f"Written: {unit}" in done.output
+    assert "run --supervised --source 0 --fullscreen" in unit.read_text()
+    assert f"WorkingDirectory={Path.cwd()}" in unit.read_text()
+    assert "systemctl --user enable --now ad-monitor.service" in done.output
+    assert "enable-linger" not in done.output
+    assert asked["asked"] == []
+    assert (Path(os.environ["XDG_DATA_HOME"]) / "ad-monitor").is_dir()
+
+
+def test_start_starts_it(config, asked):
+    done = start("--start", "--", "--headless")
+    assert done.exit_code == 0
+    assert asked["asked"] == [("daemon-reload",), ("enable", "--now", "ad-monitor.service")]
+    assert "Started." in done.output
+    assert "loginctl enable-linger" in done.output
+
+
+def test_where_there_is_no_systemd_that_is_said_and_the_file_is_there(config, asked):
+    asked["trouble"] = "there is no systemd on this machine"
+    done = start("--start")
+    assert done.exit_code == 0
+    assert "could not be started here: there is no systemd on this machine" in done.output
+    assert (config / "systemd" / "user" / "ad-monitor.service").exists()
+
+
+def test_a_dry_run_writes_nothing(config, asked):
+    done = start("--dry-run", "--start", "--", "--db", "sub/shop.db")
+    assert done.exit_code == 0
+    assert done.output.startswith("# Written by")
+    assert f"ReadWritePaths=-{Path.cwd() / 'sub'}" in done.output
+    assert not config.exists()
+    assert asked["asked"] == []
+
+
+def test_an_autostart_file(config, asked):
+    done = start("--autostart", "--environment", "LANG=de_DE.UTF-8", "--", "--fullscreen")
+    assert done.exit_code == 0
+    entry = (config / "autostart" / "ad-monitor.desktop").read_text()
+    assert "Exec=env LANG=de_DE.UTF-8 " in entry
+    assert not (config / "systemd").exists()
+
+
+def test_a_unit_of_the_machine(config, tmp_path, asked):
+    done = start("--system", str(tmp_path / "system"), "--run-as", "kiosk", "--", "--source", "0")
+    assert done.exit_code == 0
+    assert "User=kiosk" in (tmp_path / "system" / "ad-monitor.service").read_text()
+    assert "systemctl daemon-reload && systemctl enable --now ad-monitor.service" in done.output
+    assert not config.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--", "--sauce", "0"), "No such option"),
+        (("--", "--loops", "none"), "not a valid integer"),
+        (("--", "--zones", "missing.yaml"), "does not exist"),
+        (("--", "stray"), "unexpected extra argument"),
+        (("--autostart", "--system", "x"), "leave one out"),
+        (("--run-as", "me"), "needs --system"),
+        (("--start", "--autostart"), "--start is for"),
+        (("--uninstall", "--", "--headless"), "takes no options"),
+        (("--environment", "QT"), "expected NAME=VALUE"),
+    ],
+)
+def test_what_is_wrong_is_refused_before_anything_is_written(config, asked, arguments, sentence):
+    done = start(*arguments)
+    assert done.exit_code == 2
+    assert sentence in done.output
+    assert not config.exists()
+
+
+def test_uninstall_removes_what_was_written(config, tmp_path, asked):
+    start("--", "--source", "0")
+    start("--autostart")
+    done = start("--uninstall", "--dry-run")
+    assert done.output.count("Would remove") == 2
+    done = start("--uninstall")
+    assert done.output.count("Removed") == 2
+    assert asked["asked"] == [("disable", "--now", "ad-monitor.service")]
+    assert not [path for path in config.rglob("*") if path.is_file()]
+    done = start("--uninstall")
+    assert done.exit_code == 0
+    assert "Nothing to remove" in done.output
+    start("--system", str(tmp_path / "system"))
+    done = start("--uninstall", "--system", str(tmp_path / "system"))
+    assert "Removed" in done.output
+    assert list((tmp_path / "system").iterdir()) == []
