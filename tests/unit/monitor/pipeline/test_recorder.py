@@ -383,8 +383,8 @@ def test_outside_the_hours_there_is_a_gap_and_nothing_else(analysed: Analysed) -
     assert measured == [True, True, False, False, False, False, True, True]
     assert [record.at for record in room.readings()] == [NOON + timedelta(seconds=s) for s in (1, 1.5, 4, 4.5)]
     [started], [ended] = room.writer.of(GapStarted), room.writer.of(GapEnded)
-    assert (started.cause, started.at) == ("hours", NOON + timedelta(seconds=2))
-    assert (ended.cause, ended.at) == ("hours", NOON + timedelta(seconds=4))
+    assert (started.cause, started.started_at) == ("hours", NOON + timedelta(seconds=2))
+    assert (ended.cause, ended.ended_at) == ("hours", NOON + timedelta(seconds=4))
     assert recorder.frames == 4
 
 
@@ -400,7 +400,7 @@ def test_a_camera_that_comes_back_outside_the_hours_changes_the_cause_of_the_gap
     recorder.gap("camera_lost", "unplugged", 1 * S)
     recorder.record(analysed(3 * S))
     recorder.record(analysed(4 * S))
-    assert [(gap.cause, gap.at) for gap in room.writer.of(GapStarted)] == [
+    assert [(gap.cause, gap.started_at) for gap in room.writer.of(GapStarted)] == [
         ("camera_lost", NOON + timedelta(seconds=1)),
         ("hours", NOON + timedelta(seconds=3)),
     ]
