@@ -47,8 +47,11 @@ logger = logging.getLogger(__name__)
 @click.command(
     cls=KeepsArguments, epilog="Example: ad-monitor run --source 0 --playlist summer.yaml --site 'Shop 12' --fullscreen"
 )
-@click.option("--source", help="Camera index or lasting name (/dev/v4l/by-id/…), video file, http or rtsp address, or demo. [default: the camera chosen "
-              "before, else the first one, else demo]")  # fmt: skip
+@click.option(
+    "--source",
+    help="Camera index or lasting name (/dev/v4l/by-id/…), video file, http or rtsp address, or demo. [default: the camera "
+    "chosen before, else the first one, else demo]",
+)
 @click.option(
     "--picker/--no-picker",
     default=None,
