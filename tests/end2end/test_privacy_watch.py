@@ -301,9 +301,9 @@ def test_a_replay_writes_nothing_of_a_face(watched, demo_video, watermark, tmp_p
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("mode", ["window", "headless", "supervised"])
 def test_the_kiosk_writes_nothing_of_a_face(watched, make_playlist, demo_video, watermark, tmp_path, mode):
-    video = film(tmp_path / "viewer.mkv", demo_video, watermark, 12)
+    video = film(tmp_path / "viewer.mkv", demo_video, watermark, 24)
     playlist = make_playlist([3.0, 3.0])
-    arguments = ["--source", str(video), "--playlist", str(playlist), "--report", "report.html", "--duration", "8"]
+    arguments = ["--source", str(video), "--playlist", str(playlist), "--report", "report.html", "--duration", "18"]
     watched.run("run", *arguments, *([] if mode == "window" else [f"--{mode}"]))
     forms = marks(watermark)
     assert_nothing_leaves(watched, forms)
