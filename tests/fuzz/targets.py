@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,7 +23,7 @@ from detector.types import AnalysedFrame, Box, FaceReading, HeadPose
 from detector.zones import Zones, read_zones
 from monitor.pipeline.live import SensorHealth
 from monitor.pipeline.messages import Ended, FrameRead, HealthReport, ProtocolError, Ready, read_message, write_message
-from tests.fuzz.web import web
+from tests.fuzz.web import only_errors, web
 from training.datasets.fer2013 import read_fer2013
 from training.errors import DatasetError
 
@@ -98,8 +97,7 @@ def _folder() -> Iterator[Path]:
 @contextmanager
 def playlist() -> Iterator[Function]:
     """Playlists: YAML, as `load_playlist` reads it, beside one picture and one broken clip."""
-    logging.getLogger("ads").setLevel(logging.ERROR)
-    with _folder() as folder:
+    with only_errors("ads"), _folder() as folder:
         Image.new("RGB", (8, 8)).save(folder / "ok.png")
         (folder / "other.mp4").write_bytes(b"no clip")
         path = folder / "playlist.yaml"

@@ -150,10 +150,22 @@ def _body(choose: Bytes, kind: str, picture: bytes) -> dict[str, Any]:
 
 
 @contextmanager
+def only_errors(name: str) -> Iterator[None]:
+    """A logger that keeps to errors for a while: warnings about rubbish are no news here."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+@contextmanager
 def web() -> Iterator[Callable[[bytes], None]]:
     """Every route of the web page, with a classifier that finds nobody and networks that may not be asked."""
     alarm = _Alarm()
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
+    with only_errors("monitor"), tempfile.TemporaryDirectory(prefix="fuzz-") as name:
         database = Path(name) / "monitor.db"
         _write_session(database)
         plain, locked = (
@@ -164,7 +176,6 @@ def web() -> Iterator[Callable[[bytes], None]]:
         picture = _picture()
         reports = [0]
         logging.getLogger().addHandler(alarm)
-        logging.getLogger("monitor").setLevel(logging.ERROR)
 
         def run(content: bytes) -> None:
             choose = Bytes(content)
