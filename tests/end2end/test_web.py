@@ -14,6 +14,7 @@ __all__ = ["photo", "serve"]
 TOKEN = "a-token-of-enough-length"  # noqa: S105 (for this test only)
 
 
+@pytest.mark.timeout(300)
 def test_pictures_sessions_and_a_clean_end(program, serve, photo):
     served = serve("--min-viewers", "1")
     assert f"There is no database {program.database} yet" in served.text

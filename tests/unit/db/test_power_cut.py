@@ -164,6 +164,7 @@ def test_a_log_whose_end_is_torn(moments):
                 assert len(stored) > len(all_readings) - 600, "the last commits, of half a second at most"
 
 
+@pytest.mark.slow
 def test_no_record_waits_longer_than_a_second_for_the_disk(path, make):
     """What is a second old is in the log on the disk, flushed; the spool is flushed as often."""
     engine = open_database(str(path))
