@@ -7,6 +7,8 @@ import re
 import signal
 import socket
 
+import pytest
+
 from .serving import photo, serve
 
 __all__ = ["photo", "serve"]
