@@ -239,7 +239,7 @@ def _digest_below(folder: Path, path: Path) -> str:
     """The SHA-256 of a media file in a folder; raises a `MediaError` if it is none, or not in there."""
     require_media_file(path)
     _require_below(folder, path)
-    return _sha256(path)
+    return sha256_of(path)
 
 
 def _require_below(folder: Path, path: Path) -> None:
@@ -521,7 +521,8 @@ def _readable(stem: str) -> str:
     return re.sub(r"[\s_]+", " ", stem).strip() or stem
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a media file, 64 hexadecimal digits; raises a `MediaError` where it cannot be read."""
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:

@@ -228,8 +228,9 @@ def read_log(engine: Engine, scope: Scope, roll_up: RollUp, *, seconds: bool = T
     with snapshot(engine) as connection:
         exposures = [_stored(connection, Exposure, ExposureArrays, scope)]
         by_second = [_stored(connection, ExposureSecond, SecondArrays, scope)] if seconds else []
-        static = set(connection.scalars(select(Viewer.id).where(Viewer.static)))
-        for plays in _pending(connection, scope.plays()):
+        pending = _pending(connection, scope.plays())
+        static = set(connection.scalars(select(Viewer.id).where(Viewer.static))) if pending else set()
+        for plays in pending:
             more, more_seconds = roll_up(plays, _readings(connection, plays))
             exposures.append(_without(more, static))
             if seconds:

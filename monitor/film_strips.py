@@ -7,7 +7,6 @@ shown: pictures of another version of an ad would tell a wrong story.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import ads.sample
 from ads.errors import AdsError
 from ads.film_strip import film_strip, stills_at
+from ads.playlist import sha256_of
 from monitor.reports.films import Film, StillPicture
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _film(ad: dict[str, Any], folders: Sequence[Path]) -> Film:
     name = Path(ad["file"]).name
     try:
         candidates = list(_named(ad["file"], folders))
-        found = next((path for path in candidates if _sha256(path) == ad["sha256"]), None)
+        found = next((path for path in candidates if sha256_of(path) == ad["sha256"]), None)
         if found is None and candidates:
             return Film(missing=f"The file {name} has changed since this ad was shown, so there are no pictures of it.")
         if found is None:
@@ -80,11 +80,3 @@ def _pictures(ad: dict[str, Any], path: Path) -> Film:
 
 def _plain(still: Still) -> StillPicture:
     return StillPicture(still.second, still.jpeg, still.width, still.height)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -13,6 +13,7 @@ from monitor.cli.options import (
     database_option,
     database_url,
     debug_option,
+    existing_database,
     json_option,
     print_json,
 )
@@ -62,7 +63,7 @@ def backup(target: Path | None, database: str | None, keep: int | None, as_json:
     source = _file(
         database, "Copy it with `pg_dump` instead, which PostgreSQL brings along and can be used while the kiosk runs."
     )
-    _existing(str(source))
+    existing_database(str(source))
     folder = target if target is not None and (target.is_dir() or not target.suffix) else None
     if target is None:
         folder = source.parent
@@ -139,7 +140,7 @@ def purge(
     from monitor.terminal import progress_bar
 
     before = datetime.now(timezone.utc) - timedelta(days=days)
-    engine = open_database(_existing(database_url(database)))
+    engine = open_database(existing_database(database_url(database)))
     try:
         found = purgeable(engine, before, site)
         if not dry_run:
@@ -175,7 +176,7 @@ def stored(database: str | None, spool: Path | None, as_json: bool) -> None:
     from db.engine import open_database
     from db.stored import NEVER, WORDS, contents
 
-    url = _existing(database_url(database))
+    url = existing_database(database_url(database))
     engine = open_database(url, read_only=True)
     try:
         tables = contents(engine)
@@ -293,20 +294,6 @@ def _file(named: str | None, otherwise: str) -> Path:
     if path is None:
         raise click.UsageError(f"The database {_shown(url)} is on a server: {otherwise}")
     return path
-
-
-def _existing(url: str) -> str:
-    """Refuse to make an empty database only to look into it."""
-    from db.errors import DatabaseOpenError
-    from monitor.database_place import sqlite_file
-
-    path = sqlite_file(url)
-    if path is not None and not path.exists():
-        raise DatabaseOpenError(
-            f"There is no database {path}: expected one that `{PROGRAM} run` or `{PROGRAM} replay` has written; "
-            "name it with --db."
-        )
-    return url
 
 
 def _purged_document(found: Purged, before: datetime, site: str | None, *, dry_run: bool) -> dict[str, Any]:

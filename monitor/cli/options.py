@@ -344,3 +344,17 @@ def database_url(named: str | None) -> str:
     from monitor.database_place import default_database
 
     return named or default_database()
+
+
+def existing_database(url: str) -> str:
+    """Refuse to make an empty database only to look into it; returns what it was given."""
+    from db.errors import DatabaseOpenError
+    from monitor.database_place import sqlite_file
+
+    path = sqlite_file(url)
+    if path is not None and not path.exists():
+        raise DatabaseOpenError(
+            f"There is no database {path}: expected one that `{PROGRAM} run` or `{PROGRAM} replay` has written; "
+            "name it with --db."
+        )
+    return url

@@ -21,6 +21,7 @@ from monitor.cli.options import (
     database_option,
     database_url,
     debug_option,
+    existing_database,
     guard_rails,
     json_option,
     media_option,
@@ -36,7 +37,7 @@ from monitor.cli.options import (
 from monitor.cli.supervised import KeepsArguments, arguments_of, log_option, log_path, supervise, supervision_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from monitor.config import RecordingSettings
@@ -224,7 +225,7 @@ def sessions(database: str | None, as_json: bool) -> None:
     from monitor.reports.session_report import session_document
     from monitor.terminal import print_sessions
 
-    engine = open_database(_existing(database_url(database)), read_only=True)
+    engine = open_database(existing_database(database_url(database)), read_only=True)
     try:
         found = list_sessions(engine)
         activity = {} if as_json else viewers_over_time(engine, found)
@@ -304,15 +305,18 @@ def report(
     if session is not None and (everything or since or until or site):
         raise click.UsageError("A report is on one session or on many: leave out its number, or --all and the like.")
     several = everything or bool(since or until or site)
-    scope = _scope(_existing(database_url(database)), session, several, since, until, site)
-    document, data = _report(database_url(database), scope, min_viewers)
-    pictures = _Pictures(document, folders or (Path(),))
+    document, data = _report(
+        existing_database(database_url(database)),
+        min_viewers,
+        session,
+        {"site": site, "since": moment(since), "until": moment(until)} if several else None,
+    )
+    films = _pictures(document, wanted, folders or (Path(),))
     name = "report" if several else f"session-{document['session']['id']}"
     for form in wanted:
         to_print = str(output) == "-" or (output is None and len(wanted) == 1 and form in {"json", "csv"})
         if to_print and form not in TEXT_FORMATS:
             raise click.BadParameter(f"{form} is not a text: expected a file, received -.", param_hint="-o")
-        films = pictures.films() if form in {"html", "pdf"} else None
         if to_print:
             content = report_bytes(document, form, table=table, data=data, films=films)
             click.echo(content.decode(), nl=False)
@@ -328,67 +332,43 @@ def report(
         print_report(document)
 
 
-class _Pictures:
-    """Pictures of the ads, made once and only if a format shows them."""
+def _pictures(document: dict[str, Any], formats: Sequence[str], folders: tuple[Path, ...]) -> Any:
+    """Pictures of the ads; None where no format shows them."""
+    if not {"html", "pdf"} & set(formats):
+        return None
+    from monitor.film_strips import film_strips
 
-    def __init__(self, document: dict[str, Any], folders: tuple[Path, ...]) -> None:
-        self._document = document
-        self._folders = folders
-        self._films: Any = None
-
-    def films(self) -> Any:
-        from monitor.film_strips import film_strips
-
-        if self._films is None:
-            self._films = film_strips(self._document, self._folders)
-        return self._films
+    return film_strips(document, folders)
 
 
-def _scope(
-    database: str, session: int | None, several: bool, since: datetime | None, until: datetime | None, site: str | None
-) -> Any:
-    """What a report is on; a session that is named, or the latest one, must exist."""
+def _report(
+    database: str, min_viewers: int, session: int | None = None, several: dict[str, Any] | None = None
+) -> tuple[dict[str, Any], Any]:
+    """The report on one session, by default the latest one, or on several, and the data that it was made of.
+
+    Args:
+        database: Its URL.
+        min_viewers: Figures about fewer viewers are withheld.
+        session: Which one; it must exist.
+        several: Which sessions instead, as `db.rollups.Scope` takes it.
+    """
     from db.engine import open_database
     from db.errors import NoSuchSessionError
     from db.queries import latest_session_id, require_session
     from db.rollups import Scope
-
-    if several:
-        return Scope(site=site, since=moment(since), until=moment(until))
-    engine = open_database(database, read_only=True)
-    try:
-        chosen = session or latest_session_id(engine)
-        if chosen is None:
-            raise NoSuchSessionError(f"{database} holds no session: start one with `{PROGRAM} run`.")
-        require_session(engine, chosen)
-        return Scope(session_ids=(chosen,))
-    finally:
-        engine.dispose()
-
-
-def _report(database: str, scope: Any, min_viewers: int) -> tuple[dict[str, Any], Any]:
-    from db.engine import open_database
     from monitor.reports.report import make_report
 
     engine = open_database(database, read_only=True)
     try:
-        return make_report(engine, scope, min_viewers=min_viewers)
+        if several is not None:
+            return make_report(engine, Scope(**several), min_viewers=min_viewers)
+        chosen = session or latest_session_id(engine)
+        if chosen is None:
+            raise NoSuchSessionError(f"{database} holds no session: start one with `{PROGRAM} run`.")
+        require_session(engine, chosen)
+        return make_report(engine, Scope(session_ids=(chosen,)), min_viewers=min_viewers)
     finally:
         engine.dispose()
-
-
-def _existing(database: str) -> str:
-    """Refuse to make an empty database only to read from it."""
-    from db.errors import DatabaseOpenError
-    from monitor.database_place import sqlite_file
-
-    path = sqlite_file(database)
-    if path is not None and not path.exists():
-        raise DatabaseOpenError(
-            f"There is no database {path}: expected one that `{PROGRAM} run` or `{PROGRAM} replay` has written; "
-            "name it with --db."
-        )
-    return database
 
 
 def _announce(database: str, report_path: Path | None) -> None:
@@ -440,16 +420,15 @@ def _after_session(session_id: int, settings: RecordingSettings, min_viewers: in
     if report_path is None and not as_json:
         click.echo(f"See it with `{PROGRAM} report {session_id}`.", err=True)
         return
-    from db.rollups import Scope
     from monitor.errors import SessionFailedError
     from monitor.reports.errors import ReportWriteError
     from monitor.reports.export import to_json, write_report
 
-    document, data = _report(database, Scope(session_ids=(session_id,)), min_viewers)
+    document, data = _report(database, min_viewers, session_id)
     if report_path is not None:
         folder = Path() if playlist is None else playlist if playlist.is_dir() else playlist.parent
         form = report_path.suffix.lstrip(".")
-        films = _Pictures(document, (folder,)).films() if form in {"html", "pdf"} else None
+        films = _pictures(document, [form], (folder,))
         try:
             written = write_report(document, form, report_path, data=data, films=films)
         except ReportWriteError as error:

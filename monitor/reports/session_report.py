@@ -22,7 +22,7 @@ from monitor.reports import metrics
 from monitor.reports.comparison import compare_ads
 from monitor.reports.errors import ReportError
 from monitor.reports.gaps import covered_us, microseconds
-from monitor.reports.norms import LEAST_VIEWERS, Norms, norms_of, score, score_parts
+from monitor.reports.norms import Norms, norms_of, score, score_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -112,7 +112,7 @@ def build_report(
     for entry, _ in ads:
         entry["score_parts"] = score_parts(entry)
         entry["score"] = score(entry["score_parts"])
-        entry["norms"] = norms_of(entry, library or Norms((), LEAST_VIEWERS), site=summary["site"])
+        entry["norms"] = norms_of(entry, library or Norms(()), site=summary["site"])
     compared = compare_ads(data, min_viewers=min_viewers) if len({ad.ad_id for ad in data.ads}) <= MOST_COMPARED else []
     return {
         "report": {

@@ -1,9 +1,11 @@
-"""A stream of readings as a crowd gives them, for tests that take the database away."""
+"""What tests that take the database away share: a stream of readings as a crowd gives them, a lock, and patience."""
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,22 @@ if TYPE_CHECKING:
 PLAY_S = 8
 VIEWERS = 12
 """At ten readings a second each: 120 readings a second."""
+
+
+@contextmanager
+def locked(path):
+    """Another program is writing."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+def wait_until(condition, seconds=10.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 @dataclass

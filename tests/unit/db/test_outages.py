@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 import time
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import exc
@@ -18,6 +17,7 @@ from db.recovery import open_to_record, take_up_spools
 from db.session_store import interrupt_session
 from db.spool import SpoolPlace, _line
 from db.writer import SessionWriter
+from tests.unit.db.feeding import locked, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -40,22 +40,6 @@ def short_wait(engine):
     """The engine of the test does not wait long for a lock either."""
     engine.dispose()
     return engine
-
-
-@contextmanager
-def locked(path):
-    """Another program is writing."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.execute("ROLLBACK")
-
-
-def wait_until(condition, seconds=10.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def submit_all(session, records):

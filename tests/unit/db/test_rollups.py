@@ -186,18 +186,16 @@ def test_a_mistake_in_the_roll_up_costs_no_record(engine, make, rows, caplog):
 
 
 def test_a_failing_disk_leaves_the_roll_up_for_later(engine, make, rows, caplog):
+    @event.listens_for(engine, "before_cursor_execute")
+    def full(_connection, _cursor, statement, *_more):
+        if "exposures" in statement:
+            raise exc.OperationalError(statement, {}, sqlite3.OperationalError("database or disk is full"))
+
     with SessionWriter(engine, make.session(), roll_up=roll_up) as session:
         for record in make.stream():
             session.submit(record)
-        session.flush()
-
-        @event.listens_for(engine, "before_cursor_execute")
-        def full(_connection, _cursor, statement, *_more):
-            if "exposures" in statement:
-                raise exc.OperationalError(statement, {}, sqlite3.OperationalError("database or disk is full"))
-
         session.close(make.end())
-        event.remove(engine, "before_cursor_execute", full)
+    event.remove(engine, "before_cursor_execute", full)
     assert rolled_up(rows) == [0, 0, 0]
     assert rows("SELECT end_reason FROM sessions") == [("finished",)]
     assert "reports are slower until it works" in caplog.text

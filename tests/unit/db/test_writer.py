@@ -6,7 +6,7 @@ import logging
 import sqlite3
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -19,24 +19,9 @@ from db.records import GapEnded, GapStarted, ModelRecord, PlayEnded, SessionEnde
 from db.schema import WITHHELD_COLUMNS
 from db.session_store import SessionStore
 from db.writer import SessionWriter
+from tests.unit.db.feeding import locked, wait_until
 
 TABLES = ("models", "sessions", "ads", "plays", "viewers", "readings", "gaps")
-
-
-@contextmanager
-def locked(path):
-    """Another program is writing."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.execute("ROLLBACK")
-
-
-def wait_until(condition, seconds=10.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def dump(path):
