@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from detector.types import Box, FaceDetection, TrackedFace
 
@@ -108,6 +107,10 @@ class FaceTracker:
             )
         if max_distance <= 0:
             raise ValueError(f"Invalid max_distance: expected a number above 0, received {max_distance}.")
+        # The window's process takes settings from here and never tracks; SciPy would slow down its start.
+        from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 (half a second)
+
+        self._cheapest_pairs = linear_sum_assignment
         self._buffer_ns = int(lost_track_buffer_s * 1e9)
         self._minimum_frames = minimum_consecutive_frames
         self._max_distance = max_distance
@@ -193,7 +196,7 @@ class FaceTracker:
             expected = track.predicted(captured_ns)
             for column, detection in enumerate(detections):
                 cost[row, column] = self._cost(expected, detection.box)
-        rows, columns = linear_sum_assignment(cost)
+        rows, columns = self._cheapest_pairs(cost)
         return [
             (int(row), int(column))
             for row, column in zip(rows, columns, strict=True)

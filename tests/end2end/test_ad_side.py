@@ -65,6 +65,7 @@ def test_bad_files_are_left_out_with_their_reason_and_the_show_goes_on(program):
     assert program.rows(finished)[0][0] >= 3
 
 
+@pytest.mark.slow
 def test_a_file_that_goes_and_a_playlist_that_is_half_written(program, wait_for):
     folder = program.folder
     for name in ("a", "b", "c"):

@@ -10,6 +10,7 @@ import pytest
 WRONG, FAILED = 2, 1
 
 
+@pytest.mark.slow
 def test_a_camera_that_is_not_there(program):
     sentence = program.complaint("run", "--headless", "--source", "97", status=WRONG)
     assert "Camera 97 cannot be opened" in sentence
@@ -23,16 +24,20 @@ def test_a_stream_that_does_not_answer(program):
     assert "http://127.0.0.1:9/none.ts cannot be opened" in sentence
 
 
+@pytest.mark.slow
 def test_a_video_that_is_missing(program):
     assert "missing.mp4 is missing" in program.complaint("replay", "missing.mp4", status=WRONG)
 
 
-@pytest.mark.parametrize("content", [b"", b"this is no video"], ids=["empty", "text"])
+@pytest.mark.parametrize(
+    "content", [pytest.param(b"", marks=pytest.mark.slow, id="empty"), pytest.param(b"this is no video", id="text")]
+)
 def test_a_video_that_is_none(program, content):
     (program.folder / "broken.mp4").write_bytes(content)
     assert "holds no picture that can be decoded" in program.complaint("replay", "broken.mp4", status=WRONG)
 
 
+@pytest.mark.slow
 def test_a_video_that_is_cut_off_keeps_what_was_measured(program, demo_video):
     whole = demo_video.read_bytes()
     (program.folder / "cut.mp4").write_bytes(whole[: len(whole) // 2])
@@ -53,6 +58,7 @@ def test_a_playlist_with_an_unknown_key(program, make_playlist):
     assert "duration_s" in sentence
 
 
+@pytest.mark.slow
 def test_zones_with_a_mistake(program, demo_video):
     (program.folder / "zones.yaml").write_text("zones:\n  - kind: ignored\n    box: [0, 0, 0.3, 1]\n")
     sentence = program.complaint("replay", str(demo_video), "--zones", "zones.yaml", status=WRONG)
@@ -60,14 +66,17 @@ def test_zones_with_a_mistake(program, demo_video):
     assert "did you mean 'ignore'?" in sentence
 
 
+@pytest.mark.slow
 def test_a_camera_angle_out_of_range(program, demo_video):
     assert "--camera-angle" in program.complaint("replay", str(demo_video), "--camera-angle", "5", status=WRONG)
 
 
+@pytest.mark.slow
 def test_a_playlist_that_is_missing(program):
     assert "none.yaml" in program.complaint("run", "--source", "demo", "--playlist", "none.yaml", status=WRONG)
 
 
+@pytest.mark.slow
 def test_a_broken_ad_is_skipped_and_the_show_goes_on(program, make_playlist):
     playlist = make_playlist([1.5, 1.5])
     (program.folder / "ad1.png").write_bytes(b"not a picture")
@@ -88,7 +97,14 @@ def test_no_playable_ad_at_all(program, make_playlist):
     assert "playlist.yaml" in sentence
 
 
-@pytest.mark.parametrize("place", ["/proc/none/monitor.db", "file.txt/monitor.db", "."])
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param("/proc/none/monitor.db", marks=pytest.mark.slow),
+        "file.txt/monitor.db",
+        pytest.param(".", marks=pytest.mark.slow),
+    ],
+)
 def test_a_database_that_cannot_be_written(program, place):
     (program.folder / "file.txt").write_text("a file, not a folder")
     program.complaint("run", "--headless", "--source", "demo", "--db", place, status=WRONG)
@@ -101,6 +117,7 @@ def test_a_file_that_is_no_database_is_left_alone(program):
     assert text.read_text() == "my notes" * 1000
 
 
+@pytest.mark.slow
 def test_a_database_of_a_newer_schema(program, demo_video, make_playlist):
     program.run("replay", str(demo_video), "--playlist", str(make_playlist([1])), "--duration", "1")
     connection = sqlite3.connect(program.database)
@@ -128,6 +145,7 @@ def test_a_picture_that_is_none(program):
     assert "no picture none.jpg" in program.complaint("classify", "none.jpg", status=WRONG)
 
 
+@pytest.mark.slow
 def test_unknown_options_and_sessions(program, demo_video, make_playlist):
     assert "--sauce" in program.complaint("run", "--sauce", "0", status=WRONG)
     assert "expected" in program.complaint("run", "--report", "report.docx", status=WRONG)

@@ -210,6 +210,7 @@ def test_every_fault_is_a_gap_with_its_cause_and_the_ads_go_on(program, make_pla
     assert all(later[0] == earlier[1] for earlier, later in pairwise(plays)), "an ad did not follow on the one before"
 
 
+@pytest.mark.slow
 def test_a_stuck_sensor_is_noticed_and_replaced(program, make_playlist):
     process = program.start("run", "--headless", "--source", "demo", "--playlist", str(make_playlist([1.0])))
     see = Observer(program.database)

@@ -6,6 +6,8 @@ import signal
 import sqlite3
 from contextlib import closing
 
+import pytest
+
 RUN = ("run", "--headless", "--source", "demo")
 
 
@@ -28,6 +30,7 @@ def test_a_damaged_database_is_set_aside_and_the_show_goes_on(program):
     assert readings(program) > 0
 
 
+@pytest.mark.slow
 def test_a_locked_database_does_not_keep_the_show_from_beginning(program, wait_for):
     program.run(*RUN, "--duration", "2")
     with closing(sqlite3.connect(program.database, isolation_level=None)) as other:
@@ -45,6 +48,7 @@ def test_a_locked_database_does_not_keep_the_show_from_beginning(program, wait_f
     assert list(program.folder.glob("*.spool")) == []
 
 
+@pytest.mark.slow
 def test_backup_and_purge_beside_a_running_kiosk(program, wait_for):
     kiosk = program.start(*RUN)
     wait_for(lambda: readings(program) > 20, what="readings")

@@ -25,6 +25,9 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+MODES = [pytest.param([], id="window"), pytest.param(["--headless"], id="headless", marks=pytest.mark.slow)]
+
+
 def assert_closed(program: Any, reason: str) -> None:
     [(ended_at, end_reason)] = program.rows("SELECT ended_at, end_reason FROM sessions")
     assert ended_at is not None
@@ -34,7 +37,7 @@ def assert_closed(program: Any, reason: str) -> None:
     assert program.rows("PRAGMA integrity_check") == [("ok",)]
 
 
-@pytest.mark.parametrize("mode", [[], ["--headless"]], ids=["window", "headless"])
+@pytest.mark.parametrize("mode", MODES)
 def test_one_loop_with_the_demo_viewer(program, make_playlist, mode):
     playlist = make_playlist([2.5, 3.0])
     done = program.run(
@@ -55,7 +58,7 @@ def test_one_loop_with_the_demo_viewer(program, make_playlist, mode):
     assert program.rows(wrong) == [(0,)]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_signal_closes_the_session_and_leaves_no_process(program, wait_for, number):
     process = program.start("run", "--source", "demo", "--duration", "100")
     wait_for(lambda: program.rows("SELECT 1 FROM readings LIMIT 1"), what="a reading")
@@ -92,6 +95,7 @@ def test_the_show_goes_on_when_the_sensor_is_killed(program, make_playlist, wait
     assert outcomes[:-1] == [("finished",)] * (len(outcomes) - 1)
 
 
+@pytest.mark.slow
 def test_the_sensor_does_not_outlive_a_killed_kiosk(program, wait_for):
     process = program.start("run", "--headless", "--source", "demo")
     wait_for(lambda: program.rows("SELECT 1 FROM readings LIMIT 1"), what="a reading")
@@ -104,8 +108,8 @@ def test_the_sensor_does_not_outlive_a_killed_kiosk(program, wait_for):
     assert program.rows("SELECT end_reason FROM sessions WHERE id = 1") == [("interrupted",)]
 
 
-@pytest.mark.parametrize("mode", [[], ["--headless"]], ids=["window", "headless"])
-@pytest.mark.parametrize("pause_s", [0.8, 1.6])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("pause_s", [pytest.param(0.8, marks=pytest.mark.slow), 1.6])
 def test_a_signal_while_the_sensor_starts_is_obeyed(program, mode, pause_s):
     process = program.start("run", *mode, "--source", "demo", "--duration", "60")
     time.sleep(pause_s)  # somewhere within the start, wherever this machine is by then
@@ -135,6 +139,7 @@ def test_a_replay_that_is_asked_to_end_closes_its_session(program, demo_video, w
     assert_closed(program, "stopped")
 
 
+@pytest.mark.slow
 def test_a_recording_that_is_cut_off_ends_the_run_as_failed(program, demo_video):
     whole = demo_video.read_bytes()
     (program.folder / "cut.mp4").write_bytes(whole[: len(whole) // 8])

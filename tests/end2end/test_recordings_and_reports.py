@@ -173,12 +173,14 @@ def test_nobody_is_seen_where_nobody_is(program, media_folder, make_playlist):
     assert document["ads"][0]["mean_valence"] is None
 
 
+@pytest.mark.slow
 def test_environment_names_the_database(program, demo_video, make_playlist):
     assert os.environ.get("AD_MONITOR_DB") is None
     program.run("replay", str(demo_video), "--playlist", str(make_playlist([2])), "--duration", "2")
     assert program.database.exists()
 
 
+@pytest.mark.slow
 def test_outside_the_hours_nobody_is_measured(program, demo_video, make_playlist):
     playlist = make_playlist([2, 2])
     # The recording's own clock says when it was: a stretch that leaves out that minute, and one that has it.

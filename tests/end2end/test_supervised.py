@@ -85,6 +85,7 @@ def assert_whole(program):
     assert program.rows("PRAGMA integrity_check") == [("ok",)]
 
 
+@pytest.mark.slow
 def test_a_window_that_is_killed_or_frozen_comes_back_and_at_last_without_a_camera(
     kiosk, program, make_playlist, wait_for
 ):
@@ -114,6 +115,7 @@ def test_a_window_that_is_killed_or_frozen_comes_back_and_at_last_without_a_came
     assert "Closed sessions that had been interrupted" in run.log.read_text()
 
 
+@pytest.mark.slow
 def test_a_run_that_ends_by_itself_is_not_started_again(program, make_playlist):
     playlist = str(make_playlist([1.0]))
     done = program.run(

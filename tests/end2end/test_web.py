@@ -62,6 +62,7 @@ def test_the_token_can_come_from_the_environment(program, serve):
     assert served.ask("GET", "/api/v1/health", headers=known)[0] == 200
 
 
+@pytest.mark.slow
 def test_what_cannot_be_served_is_said_in_one_sentence(program):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

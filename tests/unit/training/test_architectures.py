@@ -28,6 +28,9 @@ SMALL: dict[str, dict[str, Any]] = {
 """The same layers at a size that tests can afford."""
 
 
+ONE_QUICK = ["compact", *(pytest.param(name, marks=pytest.mark.slow) for name in ARCHITECTURES if name != "compact")]
+
+
 def small(name: str, **options: Any) -> keras.Model:
     keras.utils.set_random_seed(1)
     return find_architecture(name).build(HEADS, **(SMALL[name] | options))
@@ -91,7 +94,7 @@ def test_every_head_is_a_dense_layer_on_shared_features(name: str) -> None:
     assert not any(isinstance(layer, keras.Model | layers.Lambda) for layer in network.layers)
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", ONE_QUICK)
 def test_a_few_steps_lower_the_loss(name: str, faces: Callable[..., np.ndarray]) -> None:
     network = small(name, dropout=0.0)
     pictures = grey(faces, 8, network.input_shape[1])
@@ -102,7 +105,7 @@ def test_a_few_steps_lower_the_loss(name: str, faces: Callable[..., np.ndarray])
     assert losses[-1] < losses[0]
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", ONE_QUICK)
 def test_a_file_brings_the_same_numbers_back(name: str, tmp_path: Path, faces: Callable[..., np.ndarray]) -> None:
     network = small(name)
     network.save(tmp_path / "kept.keras")

@@ -274,6 +274,7 @@ def no_conversion(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TwinClassifier", Same)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_conversion")
 def test_own_classes_without_votes(tmp_path: Path, faces: Callable[..., np.ndarray]) -> None:
     classes = ("bored", "keen", "neutral")
@@ -301,6 +302,7 @@ def test_own_classes_without_votes(tmp_path: Path, faces: Callable[..., np.ndarr
     assert "conditions.png" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_conversion")
 def test_two_of_the_seven_and_a_twin_that_disagrees(
     tmp_path: Path, dataset: Callable[..., FaceDataset], caplog: pytest.LogCaptureFixture

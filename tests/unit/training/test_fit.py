@@ -132,6 +132,7 @@ def striped(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return shown, labels
 
 
+@pytest.mark.slow
 def test_training_learns_what_is_plain(tmp_path: Path, faces: Faces) -> None:
     settings = TrainingSettings(
         stages=(Stage(16, 5),),
@@ -150,6 +151,7 @@ def test_training_learns_what_is_plain(tmp_path: Path, faces: Faces) -> None:
         assert max(row["val_original_accuracy"] for row in history) >= 0.8
 
 
+@pytest.mark.slow
 def test_a_run_with_a_time_limit_ends_in_time(tmp_path: Path, faces: Faces) -> None:
     settings = replace(TINY, stages=(Stage(16, 1), Stage(24, 1)), minutes=12 / 60)
     started = time.monotonic()
@@ -160,6 +162,7 @@ def test_a_run_with_a_time_limit_ends_in_time(tmp_path: Path, faces: Faces) -> N
     assert state(tmp_path)["spent_s"] >= 12
 
 
+@pytest.mark.slow
 def test_a_run_ends_early_without_progress(tmp_path: Path, faces: Faces, monkeypatch: pytest.MonkeyPatch) -> None:
     losses = iter([1.0, 0.9, 0.95, 0.91, 0.8])
     monkeypatch.setattr(
