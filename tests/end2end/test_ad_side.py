@@ -34,6 +34,7 @@ def write_playlist(path: Path, entries: list[str], head: str = "") -> None:
     path.write_text(f"{head}ads:\n" + "".join(f"  - {{{entry}}}\n" for entry in entries), encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_bad_files_are_left_out_with_their_reason_and_the_show_goes_on(program):
     folder = program.folder
     whole = clip(folder / "whole.mp4")

@@ -171,6 +171,7 @@ class Observer:
         return noticed_s, resumed_s
 
 
+@pytest.mark.slow
 def test_every_fault_is_a_gap_with_its_cause_and_the_ads_go_on(program, make_playlist, make_camera):
     camera = make_camera("pictures")
     playlist = make_playlist([1.0, 1.0])

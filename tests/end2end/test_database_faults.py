@@ -16,6 +16,7 @@ def readings(program):
     return found[0][0] if found else 0
 
 
+@pytest.mark.slow
 def test_a_damaged_database_is_set_aside_and_the_show_goes_on(program):
     program.run(*RUN, "--loops", "1", "--duration", "3")
     whole = program.database.read_bytes()

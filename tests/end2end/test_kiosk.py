@@ -120,6 +120,7 @@ def test_a_signal_while_the_sensor_starts_is_obeyed(program, mode, pause_s):
     assert program.rows("SELECT count(*) FROM sessions WHERE ended_at IS NULL") in ([], [(0,)])
 
 
+@pytest.mark.slow
 def test_a_sensor_that_dies_at_every_start_is_an_error(program):
     (program.folder / "ai_edge_litert").mkdir()
     (program.folder / "ai_edge_litert" / "__init__.py").write_text("import os; os.kill(os.getpid(), 11)")
@@ -129,6 +130,7 @@ def test_a_sensor_that_dies_at_every_start_is_an_error(program):
     assert program.rows("SELECT count(*) FROM sessions") == [(0,)]
 
 
+@pytest.mark.slow
 def test_a_replay_that_is_asked_to_end_closes_its_session(program, demo_video, wait_for):
     process = program.start("replay", str(demo_video))
     wait_for(lambda: program.rows("SELECT 1 FROM readings LIMIT 1"), what="a reading")

@@ -326,6 +326,7 @@ def test_the_kiosk_with_its_demo_viewer_asks_nobody(watched, make_playlist, wate
     assert_only_numbers_are_kept(watched.folder / "monitor.db")
 
 
+@pytest.mark.slow
 def test_a_crash_leaves_no_picture_of_the_memory(program, wait_for):
     process = program.start("run", "--headless", "--source", "demo", "--duration", "60")
     wait_for(lambda: program.rows("SELECT 1 FROM readings LIMIT 1"), what="a reading")

@@ -24,11 +24,11 @@ def dump(database) -> list[str]:
 
 
 def test_two_replays_give_identical_rows(program, demo_video, make_playlist, tmp_path):
-    playlist = make_playlist([4, 3, 5])
+    playlist = make_playlist([2, 1.5, 3])
     for name in ("first.db", "second.db"):
-        program.run("replay", str(demo_video), "--playlist", str(playlist), "--duration", "12", "--db", name)
+        program.run("replay", str(demo_video), "--playlist", str(playlist), "--duration", "6.5", "--db", name)
     first, second = dump(tmp_path / "first.db"), dump(tmp_path / "second.db")
-    assert sum('INSERT INTO "readings"' in line or "INSERT INTO readings" in line for line in first) > 100
+    assert sum('INSERT INTO "readings"' in line or "INSERT INTO readings" in line for line in first) > 50
     assert first == second
 
 
@@ -111,6 +111,7 @@ def test_classify_names_the_faces_of_a_folder(program, tmp_path):
     assert "happy" in done.stdout
 
 
+@pytest.mark.slow
 def test_bench_prints_the_contract(program):
     figures = program.json("bench", "demo")
     assert {
@@ -121,6 +122,7 @@ def test_bench_prints_the_contract(program):
     assert figures["latency_ms"]["p50"] <= figures["latency_ms"]["p95"]
 
 
+@pytest.mark.slow
 def test_doctor_examines_a_source(program):
     document = program.json("doctor", "--source", "demo")
     by_name = {check["name"]: check for check in document["checks"]}

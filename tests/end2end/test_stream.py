@@ -72,7 +72,6 @@ def camera(transport_stream):
     serving.join(5)
 
 
-@pytest.mark.slow
 def test_a_lost_stream_is_a_gap_and_comes_back(program, make_playlist, camera, wait_for):
     playlist = make_playlist([2.0, 2.0])
     address = f"http://127.0.0.1:{camera.server_port}/live.ts"

@@ -98,6 +98,7 @@ def test_a_finished_run_is_not_trained_again(finished_run: Any, faces: Faces, mo
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_off_ends_as_if_it_had_not_been(
     tmp_path: Path, faces: Faces, monkeypatch: pytest.MonkeyPatch
 ) -> None:

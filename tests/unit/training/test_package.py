@@ -32,6 +32,7 @@ def test_the_package_switches_on_fast_convolutions_and_imports_nothing_heavy() -
     subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=60)
 
 
+@pytest.mark.slow
 def test_the_training_loop_does_not_import_tensorflow_itself() -> None:
     """Under another backend nothing of TensorFlow is loaded."""
     script = (

@@ -202,6 +202,7 @@ def test_a_sensor_that_takes_long_to_end_after_its_last_message_is_not_stuck(
     assert kinds(one.told.items) == ["Ready", "FrameRead", "Ended"]
 
 
+@pytest.mark.slow
 def test_a_kiosk_that_does_not_listen_does_not_blame_the_sensor(
     child: Any, collector: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
