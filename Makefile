@@ -25,7 +25,7 @@ run: $(VENV)/.run
 	$(BIN)/ad-monitor run --report $(REPORT)
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow --timeout 900

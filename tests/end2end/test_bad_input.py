@@ -29,9 +29,8 @@ def test_a_video_that_is_missing(program):
     assert "missing.mp4 is missing" in program.complaint("replay", "missing.mp4", status=WRONG)
 
 
-@pytest.mark.parametrize(
-    "content", [pytest.param(b"", marks=pytest.mark.slow, id="empty"), pytest.param(b"this is no video", id="text")]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("content", [b"", b"this is no video"], ids=["empty", "text"])
 def test_a_video_that_is_none(program, content):
     (program.folder / "broken.mp4").write_bytes(content)
     assert "holds no picture that can be decoded" in program.complaint("replay", "broken.mp4", status=WRONG)
@@ -130,6 +129,7 @@ def test_a_database_of_a_newer_schema(program, demo_video, make_playlist):
     assert program.database.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_model_that_is_none(program):
     (program.folder / "mine.keras").write_text("not a model")
     sentence = program.complaint("run", "--headless", "--source", "demo", "--model", "mine.keras", status=WRONG)

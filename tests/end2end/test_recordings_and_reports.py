@@ -23,6 +23,7 @@ def dump(database) -> list[str]:
         connection.close()
 
 
+@pytest.mark.slow
 def test_two_replays_give_identical_rows(program, demo_video, make_playlist, tmp_path):
     playlist = make_playlist([2, 1.5, 3])
     for name in ("first.db", "second.db"):
@@ -58,12 +59,13 @@ def test_replay_sessions_and_report_agree(program, demo_video, make_playlist):
     assert len(table) == 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "viewers", "read"),
     [
         ("ignore", 0, False),
-        pytest.param("count", 1, False, marks=pytest.mark.slow),
-        pytest.param("measure", 1, True, marks=pytest.mark.slow),
+        ("count", 1, False),
+        ("measure", 1, True),
     ],
 )
 def test_a_zone_decides_what_is_measured(program, demo_video, make_playlist, kind, viewers, read):

@@ -54,6 +54,7 @@ def test_beyond_this_machine_a_token_is_made(serve):
     assert served.end(signal.SIGINT) == 0
 
 
+@pytest.mark.slow
 def test_the_token_can_come_from_the_environment(program, serve):
     program.environment["AD_MONITOR_TOKEN"] = TOKEN
     served = serve()

@@ -128,6 +128,7 @@ def moments(path, tmp_path, make):
     return found
 
 
+@pytest.mark.slow
 def test_a_log_whose_end_is_torn(moments):
     """Whatever a power cut has made of what was not flushed yet, the file opens and holds all before."""
     chance = random.Random(3)  # noqa: S311 (only where to tear)

@@ -173,6 +173,7 @@ def test_alexnet_at_its_published_size() -> None:
     assert [network.get_layer(f"dense{number}").units for number in (6, 7)] == [4096, 4096]
 
 
+@pytest.mark.slow
 def test_vgg16_with_weights_learns_nothing_but_its_classifier(published: keras.Model, tmp_path: Path) -> None:
     published.save_weights(tmp_path / "features.weights.h5")
     network = small("vgg16", weights=tmp_path / "features.weights.h5")
@@ -221,6 +222,7 @@ def check_features(network: keras.Model, published: keras.Model) -> None:
             np.testing.assert_array_equal(np.asarray(kept), np.asarray(weight))
 
 
+@pytest.mark.slow
 def test_vgg16_from_a_file_of_keras_3(published: keras.Model, tmp_path: Path) -> None:
     file = tmp_path / "features.weights.h5"
     published.save_weights(file)
@@ -284,6 +286,7 @@ def test_without_a_network_it_is_said_what_to_do(
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.slow
 def test_weights_that_are_not_there_or_of_something_else(tmp_path: Path) -> None:
     with pytest.raises(
         TrainingError, match=r"There are no weights at .*gone\.h5: expected a file such as vgg16_weights"

@@ -25,6 +25,8 @@ from training.evaluation import evaluate
 from training.export import NetworkClassifier, export, serving_network
 from training.heads import Head
 
+pytestmark = pytest.mark.slow  # whatever makes, trains or converts whole networks
+
 SIDE = 48
 NO_ROWS = np.zeros((0, 0), np.float32), np.zeros(0, np.bool_)
 VOTES, ORIGINAL = Head("votes", VOTE_LABELS, *NO_ROWS), Head("original", EMOTIONS, *NO_ROWS)
@@ -274,7 +276,6 @@ def no_conversion(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TwinClassifier", Same)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("no_conversion")
 def test_own_classes_without_votes(tmp_path: Path, faces: Callable[..., np.ndarray]) -> None:
     classes = ("bored", "keen", "neutral")
@@ -302,7 +303,6 @@ def test_own_classes_without_votes(tmp_path: Path, faces: Callable[..., np.ndarr
     assert "conditions.png" not in text
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("no_conversion")
 def test_two_of_the_seven_and_a_twin_that_disagrees(
     tmp_path: Path, dataset: Callable[..., FaceDataset], caplog: pytest.LogCaptureFixture
@@ -362,7 +362,6 @@ def test_another_backend_converts_in_a_process_of_its_own(
     assert backend == "tensorflow"
 
 
-@pytest.mark.slow
 def test_that_process_makes_the_same_twin(exported: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, validation = exported
     monkeypatch.setattr(module.keras.config, "backend", lambda: "jax")

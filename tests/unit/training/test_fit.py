@@ -178,6 +178,7 @@ def test_a_run_ends_early_without_progress(tmp_path: Path, faces: Faces, monkeyp
     assert len(again) == 4, "an ended run stays ended"
 
 
+@pytest.mark.slow
 def test_who_watches_is_told_every_step(tmp_path: Path, faces: Faces) -> None:
     told: list[tuple[float, bool]] = []
     settings = replace(TINY, stages=(Stage(16, 2),))
@@ -205,6 +206,7 @@ def test_a_network_of_one_size_refuses_another(tmp_path: Path, faces: Faces) -> 
         fit(fixed, rows(faces(16, 1)), rows(faces(7, 2)), tmp_path, TINY)
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges_says_so(tmp_path: Path, faces: Faces) -> None:
     settings = replace(TINY, peak_learning_rate=1e30)
     diverged = pytest.raises(TrainingDivergedError, match=r"diverged in epoch 1 .*lower --learning-rate")

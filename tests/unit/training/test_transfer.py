@@ -16,6 +16,8 @@ from training.errors import TrainingError
 from training.heads import Head
 from training.transfer import Transfer, start_from
 
+pytestmark = pytest.mark.slow  # whatever makes, trains or converts whole networks
+
 NARROW = (8, 8, 16)
 
 

@@ -409,6 +409,7 @@ def test_a_process_that_is_gone_before_it_has_its_settings(child: Any, tmp_path:
 # From here on the sensor itself.
 
 
+@pytest.mark.slow
 def test_the_sensor_sees_the_demo_viewer_survives_a_kill_and_stops(watched: Any) -> None:
     one = watched(preview_width_px=160, preview_every_ms=1)
     one.sensor.start()

@@ -429,6 +429,7 @@ def simulated(rng: np.random.Generator, viewers: int, truth_valence: float) -> R
     )
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_truth_as_often_as_it_says():
     rng = np.random.default_rng(1)
     true_valence, covered, by_frames = 0.1, 0, 0
