@@ -627,7 +627,8 @@ def run_window(settings: RunSettings, *, offscreen: bool = False, heartbeat: Hea
         settings = chosen
         sound = QtSound(volume=settings.volume)
         kiosk = Kiosk(settings, bridge.publish, sound)
-        first = _notice_alone(settings, screen, quitter) if settings.notice == "required" else None
+        wanted = settings.notice == "required" and settings.no_camera is None
+        first = _notice_alone(settings, screen, quitter) if wanted else None
 
         def go_on() -> bool:
             application.processEvents()
@@ -683,6 +684,7 @@ def _open_window(  # noqa: PLR0917 (the parts of one session, handed over once)
         notice_languages=settings.notice_languages or None,
         notice_url=settings.notice_url,
         notice_required=settings.notice == "required",
+        measures=settings.no_camera is None,
         fullscreen=settings.fullscreen,
         screen=screen,
         overlay=settings.overlay,

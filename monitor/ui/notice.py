@@ -36,6 +36,7 @@ class Notice(PaintedWidget):
         texts: Of each language, first one first.
         url: Where more is to be read; empty leaves that sentence out.
         parent: The Qt owner.
+        measures: Whether there is a camera; without one the notice says so, and nothing else.
 
     Signals:
         painted: The notice is on the screen for the first time; emitted once, after it was drawn.
@@ -43,11 +44,20 @@ class Notice(PaintedWidget):
 
     painted = pyqtSignal()
 
-    def __init__(self, texts: Sequence[Mapping[str, str]], url: str = "", parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        texts: Sequence[Mapping[str, str]],
+        url: str = "",
+        parent: QWidget | None = None,
+        *,
+        measures: bool = True,
+    ) -> None:
         super().__init__(parent)
         self._texts = tuple(texts)
-        self._url = url
-        self._code = qr_dots(url)
+        self._measures_people = measures
+        self._sentence = "notice" if measures else "notice_no_camera"
+        self._url = url if measures else ""
+        self._code = qr_dots(self._url)
         self._was_painted = False
         self._announcement = QTimer(self)
         self._announcement.setSingleShot(True)
@@ -59,7 +69,7 @@ class Notice(PaintedWidget):
     def text(self) -> str:
         """The whole notice, one line for each language."""
         return "\n".join(
-            " ".join(part for part in (texts["notice"], self._more(texts)) if part) for texts in self._texts
+            " ".join(part for part in (texts[self._sentence], self._more(texts)) if part) for texts in self._texts
         )
 
     @property
@@ -88,11 +98,12 @@ class Notice(PaintedWidget):
         document = self._document(text_width)
         used = document.idealWidth()
         height = document.size().height()
-        icon = self._icon_width
+        icon = self._icon_width if self._measures_people else 0.0
         gap = 0.4 * icon
         code = CODE_SIDE * self.scale if self._code is not None else 0.0
         left = max(margin, (rect.width() - used - icon - gap - code) / 2)
-        draw_camera(painter, QRectF(left, rect.center().y() - icon * 0.36, icon, icon * 0.72))
+        if self._measures_people:
+            draw_camera(painter, QRectF(left, rect.center().y() - icon * 0.36, icon, icon * 0.72))
         painter.save()
         painter.translate(left + icon + gap, (rect.height() - height) / 2)
         document.drawContents(painter)
@@ -117,7 +128,7 @@ class Notice(PaintedWidget):
     def _document(self, width: float) -> QTextDocument:
         lines = []
         for texts in self._texts:
-            line = html.escape(texts["notice"])
+            line = html.escape(texts[self._sentence])
             if self._url:
                 line += " " + more_html(texts, self._url)
             lines.append(line)

@@ -48,7 +48,7 @@ class Overlay(PaintedWidget):
 
     In a landscape window they form a column at the right side, in a portrait window a band at the top; neither covers the
     middle of the ad. Text keeps the size at which it is read from 3 m (see `monitor.ui.style`): where there is too little
-    room, first the curve goes and then the preview.
+    room, first the curve goes and then the preview. While only ads are shown, the heading says so and the rest is away.
 
     Views may arrive faster than anybody can look: only the newest is drawn, at most 25 times a second, while every one of
     them counts for the curve, also while the overlay is hidden.
@@ -77,6 +77,7 @@ class Overlay(PaintedWidget):
         self._previewed: LiveView | None = None
         self._counted: LiveView | None = None
         self._prominent: int | None = None
+        self._ads_only = False
         self._ticks = 0
         self._timer = QTimer(self)
         self._timer.setInterval(REFRESH_MS)
@@ -102,7 +103,9 @@ class Overlay(PaintedWidget):
         aspect = self.preview.aspect
         message = "" if view.health.state == "running" else state_text(self._texts, view.health)
         self.preview.show_frame(view.preview, _readings(view), message)
-        if self.preview.aspect != aspect:
+        ads_only = view.health.state == "unavailable"
+        if self.preview.aspect != aspect or self._ads_only != ads_only:
+            self._ads_only = ads_only
             self.arrange(self._room, self.scale)
 
     def _refresh_figures(self) -> None:
@@ -128,7 +131,9 @@ class Overlay(PaintedWidget):
         self.set_scale(scale)
         for part in (self.status, self.preview, self.bars, self.curve):
             part.set_scale(scale)
-        if room.height() > room.width():
+        if self._ads_only:
+            self._arrange_heading(room, scale)
+        elif room.height() > room.width():
             self._arrange_band(room, scale)
         else:
             self._arrange_column(room, scale)
@@ -137,6 +142,15 @@ class Overlay(PaintedWidget):
     def stop(self) -> None:
         """Draws no further; called when the window closes."""
         self._timer.stop()
+
+    def _arrange_heading(self, room: QRect, scale: float) -> None:
+        for part in (self.preview, self.bars, self.curve):
+            part.hide()
+        width = min(style.OVERLAY_WIDTH * scale, room.width())
+        inner = width - 2 * PADDING * scale
+        self.status.setGeometry(_rounded(PADDING * scale, TOP_PADDING * scale, inner, LINE_HEIGHT * scale))
+        height = (TOP_PADDING + LINE_HEIGHT + BOTTOM_PADDING) * scale
+        self.setGeometry(_rounded(room.right() + 1 - width, room.y(), width, height))
 
     def _arrange_column(self, room: QRect, scale: float) -> None:
         width = min(style.OVERLAY_WIDTH * scale, room.width())
@@ -181,7 +195,7 @@ class Overlay(PaintedWidget):
         middle = self.bars.natural_height()
         curve_height = self.curve.least_height()
         preview_height = middle - gap - curve_height
-        for part in (self.preview, self.curve):
+        for part in (self.preview, self.bars, self.curve):
             part.show()
         self.status.setGeometry(_rounded(pad, TOP_PADDING * scale, width - 2 * pad, line))
         self.preview.setGeometry(_rounded(pad, top, half, preview_height))

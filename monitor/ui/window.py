@@ -67,6 +67,7 @@ class KioskWindow(QWidget):
         notice_languages: Of the notice; the window's language by default.
         notice_url: Where people read more about the measurement; empty leaves that sentence out.
         notice_required: Whether nothing is measured while the notice is not on the screen; for the operator panel.
+        measures: Whether there is a camera; without one the notice says that nobody is measured.
         fullscreen: Begin in full screen.
         screen: Where to begin; the system's choice by default.
         overlay: Begin with the overlay shown.
@@ -101,6 +102,7 @@ class KioskWindow(QWidget):
         notice_languages: Sequence[str] | None = None,
         notice_url: str = "",
         notice_required: bool = False,
+        measures: bool = True,
         fullscreen: bool = False,
         screen: QScreen | None = None,
         overlay: bool = True,
@@ -133,7 +135,7 @@ class KioskWindow(QWidget):
         self.overlay = Overlay(self._texts, self, clock=clock)
         self.overlay.setVisible(overlay)
         notice_texts = [texts_for(code) for code in (notice_languages or (language,))]
-        self.notice = Notice(notice_texts, notice_url, self)
+        self.notice = Notice(notice_texts, notice_url, self, measures=measures)
         self.notice.painted.connect(self._on_watch_notice)
         self.paused_badge = PausedBadge(self._texts, self)
         self.operator_panel = OperatorPanel(self._texts, self._panel_sections, self)

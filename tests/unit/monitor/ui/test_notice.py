@@ -32,6 +32,15 @@ def test_without_an_address_that_sentence_is_left_out(qtbot):
     assert notice.text.endswith("Es wird kein Bild gespeichert.")
 
 
+def test_without_a_camera_it_says_so_and_nothing_else(qtbot):
+    notice = Notice([texts_for("en"), texts_for("de")], "example.org/privacy", measures=False)
+    qtbot.addWidget(notice)
+    off = "The camera here is off. Nobody is measured."
+    assert notice.text == f"{off}\nDie Kamera hier ist aus. Niemand wird gemessen."
+    notice.resize(1280, notice.natural_height(1280))
+    assert lit(notice).sum() > 500
+
+
 def test_two_languages_stand_below_each_other(qtbot):
     notice = Notice([texts_for("en"), texts_for("de")])
     qtbot.addWidget(notice)

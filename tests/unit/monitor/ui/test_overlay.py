@@ -125,6 +125,20 @@ def test_a_view_without_frame_and_preview_is_drawn(overlay, make_view, make_read
     assert overlay.preview.labels == ("1  happy 70 %",)
 
 
+@pytest.mark.parametrize("room", [(1248, 654), (688, 1180)])
+def test_while_only_ads_are_shown_it_is_a_line_and_covers_little_of_them(overlay, make_view, make_reading, room):
+    overlay.arrange(QRect(16, 16, *room), style.scale_for(*room))
+    whole = overlay.geometry()
+    show(overlay, make_view(state="unavailable"))
+    assert overlay.status.text == "ads only, not measuring"
+    assert overlay.height() < whole.height() / 5
+    assert overlay.rect().contains(overlay.status.geometry())
+    assert all(part.isHidden() for part in (overlay.preview, overlay.bars, overlay.curve))
+    show(overlay, make_view(make_reading()))
+    assert overlay.geometry() == whole
+    assert not any(part.isHidden() for part in (overlay.preview, overlay.bars, overlay.curve))
+
+
 @pytest.mark.parametrize("room", [(1248, 654), (1888, 1000), (688, 1180), (400, 200), (300, 220)])
 @pytest.mark.parametrize("shape", [(90, 160), (120, 160), (160, 90)])
 def test_all_parts_stay_inside_and_apart(overlay, make_view, room, shape):
