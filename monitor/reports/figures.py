@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 from monitor.reports.metrics import EMOTIONS
+from monitor.reports.page_numbers import signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -237,7 +238,7 @@ def _draw_valence(canvas: _Canvas, ad: dict[str, Any], top: float, height: float
     for number in range(math.ceil(low_end / step), math.floor(high_end / step) + 1):
         tick = number * step
         canvas.rule(y(tick), *(("z", MUTED) if tick == 0 else ()))
-        canvas.tick(y(tick), _signed(tick))
+        canvas.tick(y(tick), signed(tick))
     xs = [canvas.x(middle) for middle in middles(ad)]
     band: list[list[tuple[float, float, float]]] = [[]]
     for x, second in zip(xs, seconds, strict=True):
@@ -274,7 +275,7 @@ def _draw_valence(canvas: _Canvas, ad: dict[str, Any], top: float, height: float
         shift = -12.0 if above else 12 + layout.text * 0.8
         place = min(max(place + shift, top + 2), top + height + layout.text)
         name = "peak" if above else "low"
-        canvas.text(at, place, f"{name} {_signed(moment['value'])}", css="v", anchor=anchor, bold=True)
+        canvas.text(at, place, f"{name} {signed(moment['value'])}", css="v", anchor=anchor, bold=True)
 
 
 def _draw_emotions(canvas: _Canvas, ad: dict[str, Any], top: float, height: float) -> None:
@@ -389,10 +390,6 @@ def _spread(values: list[float], gap: float) -> list[float]:
         places[i] = min(places[i], ceiling)
         ceiling = places[i] - gap
     return places
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}").replace("+0.00", "0")
 
 
 # --- small figures ----------------------------------------------------------------------------------------------------
