@@ -13,7 +13,6 @@ from ads.policies import make_policy
 from ads.schedule import VirtualShow
 from db.records import SessionEnded
 from detector.model_card import find_model
-from monitor.app import begin_session, load_ads, ready_database
 from monitor.errors import SessionFailedError, SetupError
 from monitor.pipeline.clock import SessionClock
 from monitor.pipeline.feedback import Feedback
@@ -22,6 +21,7 @@ from monitor.pipeline.messages import Ended, Failed, FrameRead, Message, Protoco
 from monitor.pipeline.recorder import Recorder
 from monitor.pipeline.sensor import SensorProcess
 from monitor.pipeline.sensor_process import SensorSettings
+from monitor.session_start import begin_session, load_ads, ready_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,11 +14,12 @@ from PIL import Image
 
 from detector.types import AnalysedFrame
 from monitor import app, camera_choice
-from monitor.app import Kiosk
+from monitor import kiosk as kiosk_module
 from monitor.camera_choice import Camera, save_choice
 from monitor.config import RunSettings
 from monitor.error_guard import ErrorGuard
 from monitor.errors import SetupError
+from monitor.kiosk import Kiosk
 from monitor.pipeline.live import SensorHealth
 from monitor.pipeline.messages import Failed, FrameRead, HealthReport, SourceLost
 from monitor.pipeline.sensor import SensorDied
@@ -70,7 +71,7 @@ def make_settings(tmp_path):
 
 @pytest.fixture
 def kiosk(monkeypatch, make_settings):
-    monkeypatch.setattr(app, "SupervisedSensor", FakeSensor)
+    monkeypatch.setattr(kiosk_module, "SupervisedSensor", FakeSensor)
     made = Kiosk(make_settings(source="demo"), lambda _view: None)
     assert made.start(lambda: True)
     yield made
@@ -144,8 +145,8 @@ def test_a_session_that_begins_with_a_fault_knows_its_cause(kiosk, tmp_path):
 
 
 def test_the_sensor_gets_the_name_that_stays_and_the_session_what_was_typed(monkeypatch, make_settings, tmp_path):
-    monkeypatch.setattr(app, "SupervisedSensor", FakeSensor)
-    monkeypatch.setattr(app, "lasting_source", {"0": "/dev/v4l/by-id/front"}.get)
+    monkeypatch.setattr(kiosk_module, "SupervisedSensor", FakeSensor)
+    monkeypatch.setattr(kiosk_module, "lasting_source", {"0": "/dev/v4l/by-id/front"}.get)
     made = Kiosk(make_settings(source="0"), lambda _view: None)
     assert made.start(lambda: True)
     assert made._sensor.settings.source == "/dev/v4l/by-id/front"
@@ -164,7 +165,7 @@ def test_a_session_that_ends_while_it_is_paused_ends_with_the_gap(kiosk, tmp_pat
 
 
 def test_a_start_that_is_not_wanted_opens_no_camera(monkeypatch, make_settings, tmp_path):
-    monkeypatch.setattr(app, "SupervisedSensor", FakeSensor)
+    monkeypatch.setattr(kiosk_module, "SupervisedSensor", FakeSensor)
     made = Kiosk(make_settings(source="demo"), lambda _view: None)
     assert not made.start(lambda: False)
     assert not made._sensor.started
@@ -213,12 +214,12 @@ class MissingCamera(FakeSensor):
 
 
 def test_a_camera_that_comes_later_is_waited_for(monkeypatch, make_settings, tmp_path):
-    monkeypatch.setattr(app, "SupervisedSensor", MissingCamera)
-    monkeypatch.setattr(app, "cameras", list)
+    monkeypatch.setattr(kiosk_module, "SupervisedSensor", MissingCamera)
+    monkeypatch.setattr(kiosk_module, "cameras", list)
     monkeypatch.setattr(MissingCamera, "made", [])
     views = []
     made = Kiosk(make_settings(patient=True), views.append)
-    made._late = app.LateSource(_pause_s=0.01)
+    made._late = kiosk_module.LateSource(_pause_s=0.01)
     assert made.start(lambda: True)
     # The demo viewer never takes the place of a camera that is only late.
     assert made.source == "camera 0"
@@ -253,7 +254,7 @@ def test_what_waiting_does_not_mend_is_an_error(monkeypatch, make_settings, kind
     class Failing(FakeSensor):
         failure = Failed(kind, "It cannot be used.")
 
-    monkeypatch.setattr(app, "SupervisedSensor", Failing)
+    monkeypatch.setattr(kiosk_module, "SupervisedSensor", Failing)
     made = Kiosk(make_settings(**more), lambda _view: None)
     with pytest.raises(SetupError, match="cannot be used"):
         made.start(lambda: True)
@@ -261,7 +262,7 @@ def test_what_waiting_does_not_mend_is_an_error(monkeypatch, make_settings, kind
 
 
 def test_the_pauses_between_attempts_grow():
-    late = app.LateSource()
+    late = kiosk_module.LateSource()
     due = []
     for _ in range(5):
         late.failed(100.0)
