@@ -29,8 +29,10 @@ NOTICED_WITHIN_S = 3.0
 RESUMED_WITHIN_S = 5.0
 SLACK = 2.0
 """For the quick tests, which share the machine with others."""
-LONGEST_PAUSE_MS = 1000.0
-"""Of the ads, which change their picture every 40 ms; a machine that runs tests beside them is busy."""
+CONTROL_S = 60.0
+"""How long the ads are watched while nothing is wrong, to know how evenly this machine paints them."""
+LONGEST_PAUSE_MS = 200.0
+"""Between two painted pictures, which change every 40 ms; where the machine itself pauses longer, one and a half of that."""
 
 HERE = Path(__file__).parent
 LOST, STALLED = "camera_lost", "stream_stalled"
@@ -237,6 +239,11 @@ def write_clip(path, shift):
         out.mux(stream.encode())
 
 
+def pauses_between(painted_ns, begin_ns, end_ns):
+    within = [at for at in painted_ns if begin_ns <= at <= end_ns]
+    return [(later - earlier) / 1e6 for earlier, later in pairwise(within)]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("kind", "faults"), [("pictures", 20), ("transport", 20), ("ffmpeg", 10)])
@@ -256,6 +263,8 @@ def test_fifty_faults_of_the_stream_server(tmp_path, make_camera, record_propert
     try:
         see = Observer(database)
         see.seconds_until(see.readings, 60, "the first reading")
+        control_ns = time.monotonic_ns()
+        time.sleep(CONTROL_S)
         began_ns = time.monotonic_ns()
 
         def restart():
@@ -281,16 +290,22 @@ def test_fifty_faults_of_the_stream_server(tmp_path, make_camera, record_propert
     assert kiosk.returncode == 0
     assert failed == 0
     noticed, resumed = zip(*measured, strict=True)
-    at_ns = [at for at, _, _ in json.loads(paints_file.read_text()) if began_ns <= at <= ended_ns]
-    pauses_ms = [(later - earlier) / 1e6 for earlier, later in pairwise(at_ns)]
+    painted_ns = [at for at, _, _ in json.loads(paints_file.read_text())]
+    usual_ms, pauses_ms = (
+        pauses_between(painted_ns, control_ns, began_ns),
+        pauses_between(painted_ns, began_ns, ended_ns),
+    )
     figures = {
         "noticed_s": (statistics.median(noticed), max(noticed)),
         "resumed_s": (statistics.median(resumed), max(resumed)),
         "longest_pause_ms": max(pauses_ms),
+        "longest_pause_without_faults_ms": max(usual_ms),
+        "long_pauses_a_minute": 60e3 * sum(pause > 100 for pause in pauses_ms) / sum(pauses_ms),
+        "long_pauses_a_minute_without_faults": 60e3 * sum(pause > 100 for pause in usual_ms) / sum(usual_ms),
         "faults": len(measured),
     }
     record_property("figures", figures)
     sys.stdout.write(f"{kind}: {figures}\n")
     assert max(noticed) < NOTICED_WITHIN_S
     assert max(resumed) < RESUMED_WITHIN_S
-    assert max(pauses_ms) < LONGEST_PAUSE_MS
+    assert max(pauses_ms) < max(LONGEST_PAUSE_MS, 1.5 * max(usual_ms))
