@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ads.errors import MediaError, PlaylistError
 from ads.media import KNOWN_ENDINGS, LONGEST_S, MediaInfo, MediaKind, probe, require_media_file
-from yamlfiles import YamlProblemError, read_yaml
+from yamlfiles import YamlFileError, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -397,17 +397,9 @@ def parse_hours(value: str | list[str] | None) -> tuple[Hours, ...]:
 
 def _read_yaml(path: Path) -> tuple[_Top, list[_Entry]]:
     try:
-        document = read_yaml(path)
-    except FileNotFoundError:
-        raise PlaylistError(f"There is no playlist at {path}; expected a YAML file or a folder of media.") from None
-    except UnicodeDecodeError:
-        raise PlaylistError(f"The playlist {path} is not text in UTF-8; expected a YAML file or a folder.") from None
-    except YamlProblemError as error:
-        raise PlaylistError(f"The playlist {path} is not valid YAML: {error}; correct it there.") from None
-    except OSError as error:
-        raise PlaylistError(
-            f"The playlist {path} cannot be read ({error.strerror}); check the file and its rights."
-        ) from error
+        document = read_yaml(path, "playlist", "a YAML file or a folder of media")
+    except YamlFileError as error:
+        raise PlaylistError(str(error)) from None
     top, ads = _check_document(path, document)
     return top, [_check_entry(path, index, raw) for index, raw in enumerate(ads)]
 

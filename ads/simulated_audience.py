@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ads.audience import GROUP_SIZES
 from ads.errors import AdsError
 from ads.playlist import MOODS, Ad
-from yamlfiles import YamlProblemError, read_yaml
+from yamlfiles import YamlFileError, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -262,17 +262,9 @@ def read_audience(path: Path) -> SimulatedAudience:
         AdsError: The file cannot be read, or breaks the format.
     """
     try:
-        document = read_yaml(path)
-    except FileNotFoundError:
-        raise AdsError(f"There is no description of an audience at {path}; expected a YAML file.") from None
-    except UnicodeDecodeError:
-        raise AdsError(f"The audience {path} is not text in UTF-8; expected a YAML file.") from None
-    except YamlProblemError as error:
-        raise AdsError(f"The audience {path} is not valid YAML: {error}; correct it there.") from None
-    except OSError as error:
-        raise AdsError(
-            f"The audience {path} cannot be read ({error.strerror}); check the file and its rights."
-        ) from error
+        document = read_yaml(path, "description of an audience")
+    except YamlFileError as error:
+        raise AdsError(str(error)) from None
     if not isinstance(document, dict):
         raise AdsError(f"The audience {path} has the wrong form: expected keys such as 'parts' and 'ads'.")
     try:

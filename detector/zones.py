@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from detector.errors import ZonesError
-from yamlfiles import YamlProblemError, read_yaml
+from yamlfiles import YamlFileError, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -185,17 +185,9 @@ def read_zones(path: Path) -> tuple[Zone, ...]:
 
 def _document(path: Path) -> object:
     try:
-        return read_yaml(path)
-    except FileNotFoundError:
-        raise ZonesError(f"There is no zones file at {path}; expected a YAML file with the key 'zones'.") from None
-    except UnicodeDecodeError:
-        raise ZonesError(f"The zones file {path} is not text in UTF-8; expected a YAML file.") from None
-    except YamlProblemError as error:
-        raise ZonesError(f"The zones file {path} is not valid YAML: {error}; correct it there.") from None
-    except OSError as error:
-        raise ZonesError(
-            f"The zones file {path} cannot be read ({error.strerror}); check the file and its rights."
-        ) from error
+        return read_yaml(path, "zones file", "a YAML file with the key 'zones'")
+    except YamlFileError as error:
+        raise ZonesError(str(error)) from None
 
 
 def _entries(path: Path, document: object) -> list[object]:

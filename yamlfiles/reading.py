@@ -30,22 +30,37 @@ _CONSTRUCTION_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionE
 
 
 class YamlProblemError(ValueError):
-    """A file is no YAML that is read here; the text says why, and where, without naming the file."""
+    """A text is no YAML that is read here; the message says why, and where, without naming the file."""
 
 
-def read_yaml(path: Path) -> object:
+class YamlFileError(ValueError):
+    """A file cannot be read as YAML; the message is a sentence for a person, which names the file and what to do."""
+
+
+def read_yaml(path: Path, what: str, expected: str = "a YAML file") -> object:
     """Read a file as plain values: mappings, lists, texts, numbers, truth values, dates, nothing.
 
     Args:
         path: A regular file, UTF-8 with or without a byte order mark, of at most `LARGEST_BYTES`.
+        what: What the file is to its user, such as `playlist`.
+        expected: What should have been there.
 
     Raises:
-        OSError: It is not there, no regular file, or cannot be read.
-        UnicodeDecodeError: It is no text in UTF-8.
-        YamlProblemError: It is too large, no YAML, holds a key twice, or repeats itself beyond `MOST_VALUES`.
+        YamlFileError: It is not there, no regular file, cannot be read, is no text in UTF-8, too large, no YAML, holds a
+            key twice, or repeats itself beyond `MOST_VALUES`.
     """
-    content = _bounded(path)
-    return parse_yaml(content.decode("utf-8-sig"))
+    try:
+        return parse_yaml(_bounded(path).decode("utf-8-sig"))
+    except FileNotFoundError:
+        raise YamlFileError(f"There is no {what} at {path}; expected {expected}.") from None
+    except UnicodeDecodeError:
+        raise YamlFileError(f"The {what} {path} is not text in UTF-8; expected {expected}.") from None
+    except YamlProblemError as error:
+        raise YamlFileError(f"The {what} {path} is not valid YAML: {error}; correct it there.") from None
+    except OSError as error:
+        raise YamlFileError(
+            f"The {what} {path} cannot be read ({error.strerror}); check the file and its rights."
+        ) from error
 
 
 def parse_yaml(text: str) -> object:

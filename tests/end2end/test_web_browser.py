@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import base64
 import shutil
-import threading
 import time
 from datetime import datetime, timedelta, timezone
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
 from db.engine import open_database
 from db.records import AdRecord, PlayEnded, PlayStarted, ReadingRecord, SessionEnded, SessionRecord
 from db.writer import SessionWriter
+from tests.http_pictures import served
 
 from .serving import photo, serve
 
@@ -83,25 +82,8 @@ def visit(browser):
 @pytest.fixture
 def picture_server(photo):
     """Serves the photo at `/face.jpg`, and something else elsewhere."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            content = photo if self.path == "/face.jpg" else b"<html>no picture</html>"
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join(5)
+    with served(lambda path: photo if path == "/face.jpg" else b"<html>no picture</html>") as address:
+        yield address
 
 
 def reading(at, viewer, play, position_ms, valence=0.55):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yamlfiles.reading import DEEPEST, LARGEST_BYTES, YamlProblemError, parse_yaml, read_yaml
+from yamlfiles.reading import DEEPEST, LARGEST_BYTES, YamlFileError, YamlProblemError, parse_yaml, read_yaml
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(alphabet="abc xyz", max_size=8),
@@ -69,14 +69,22 @@ def test_a_document_that_repeats_itself_is_refused_before_it_is_written_out():
 def test_only_files_of_a_sensible_size_are_read(tmp_path):
     path = tmp_path / "file.yaml"
     path.write_bytes(b"a: 1".ljust(LARGEST_BYTES, b" "))
-    assert read_yaml(path) == {"a": 1}
+    assert read_yaml(path, "list") == {"a": 1}
     path.write_bytes(b"a: 1".ljust(LARGEST_BYTES + 1, b" "))
-    with pytest.raises(YamlProblemError, match="larger than 1 MiB"):
-        read_yaml(path)
-    with pytest.raises(IsADirectoryError):
-        read_yaml(tmp_path)
-    with pytest.raises(FileNotFoundError):
-        read_yaml(tmp_path / "none.yaml")
+    with pytest.raises(
+        YamlFileError, match=r"^The list .*file\.yaml is not valid YAML: it is larger than 1 MiB; correct"
+    ):
+        read_yaml(path, "list")
+
+
+def test_what_cannot_be_read_is_said_in_a_sentence(tmp_path):
+    with pytest.raises(YamlFileError, match=r"^The list \S+ cannot be read \(Is a directory\); check the file"):
+        read_yaml(tmp_path, "list")
+    with pytest.raises(YamlFileError, match=r"^There is no list at \S*none\.yaml; expected a YAML file with a key\.$"):
+        read_yaml(tmp_path / "none.yaml", "list", "a YAML file with a key")
+    (tmp_path / "latin.yaml").write_bytes(b"name: caf\xe9")
+    with pytest.raises(YamlFileError, match=r"^The list \S+ is not text in UTF-8; expected a YAML file\.$"):
+        read_yaml(tmp_path / "latin.yaml", "list")
 
 
 @pytest.mark.parametrize("device", ["pipe", "/dev/zero", "/dev/null"])
@@ -86,5 +94,5 @@ def test_a_pipe_or_a_device_is_refused_without_waiting(tmp_path, device):
         os.mkfifo(path)
     else:
         path.symlink_to(device)
-    with pytest.raises(OSError, match="a pipe or a device, not a file"):
-        read_yaml(path)
+    with pytest.raises(YamlFileError, match="a pipe or a device, not a file"):
+        read_yaml(path, "list")

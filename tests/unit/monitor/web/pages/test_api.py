@@ -10,6 +10,7 @@ from openapi_spec_validator import validate
 
 from monitor.web.openapi import CALLS
 from monitor.web.problems import TITLES
+from tests.http_pictures import served
 
 from .conftest import face, picture, worker_of, write_session
 
@@ -70,27 +71,8 @@ def test_pictures_can_be_sent_in_three_ways(make_app, checked, web_picture):
 @pytest.fixture
 def web_picture():
     """The address of a picture on a server of this machine."""
-    import threading
-    from http.server import BaseHTTPRequestHandler, HTTPServer
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            content = picture()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/faces.png"
-    server.shutdown()
-    server.server_close()
-    thread.join(5)
+    with served(lambda _path: picture()) as address:
+        yield f"{address}/faces.png"
 
 
 @pytest.mark.parametrize(
