@@ -114,7 +114,14 @@ def card_text(card: ModelCard, figures: Iterable[str] = ()) -> str:
     lines += _conditions(card.conditions)
     shown = list(figures)
     if shown:
-        lines += ["", "## Figures", "", "The run left beside this card:", "", *(f"- `{name}`" for name in shown)]
+        lines += [
+            "",
+            "## Figures",
+            "",
+            "The training run left in its own folder:",
+            "",
+            *(f"- `{name}`" for name in shown),
+        ]
     lines += ["", "## Limits", "", *(f"- {limit}" for limit in card.limits)]
     if card.licences:
         lines += ["", "## Rights to the data", "", *(f"- {licence}" for licence in card.licences)]

@@ -214,6 +214,9 @@ def _measuring(texts: Mapping[str, str], view: LiveView | None, notice: NoticeSt
         rows.append(Row(texts["panel_latency"], latency))
     total = health.frames + health.dropped
     rows.append(Row(texts["panel_dropped"], texts["panel_dropped_value"].format(dropped=health.dropped, frames=total)))
+    if health.effort < 1:
+        share = texts["panel_effort_value"].format(percent=round(100 * health.effort))
+        rows.append(Row(texts["panel_effort"], share, "warning"))
     rows.append(Row(texts["panel_faces"], _faces(texts, view)))
     return tuple(rows)
 

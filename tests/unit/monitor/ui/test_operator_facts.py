@@ -79,6 +79,13 @@ def test_how_the_sensor_is_doing(player, make_view, make_reading):
     assert {row.tone for label in found["Measuring"].values() for row in label} == {"good", "plain"}
 
 
+def test_a_machine_that_is_too_slow_is_named(player, make_view):
+    view = make_view()
+    [row] = rows(player, view=LiveView(SensorHealth("running", effort=0.4), view.frame))["Measuring"]["Machine"]
+    assert (row.text, row.tone) == ("too slow: 40 % of the search for new faces", "warning")
+    assert "Machine" not in rows(player, view=view)["Measuring"]
+
+
 def test_a_delay_that_is_not_known_is_left_out(player, make_view):
     view = make_view()
     health = SensorHealth("running", "", 0, 0, 0.0)
