@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ads.audience import Audience, Reward
+from ads.playback import KEPT_NS
 from detector.emotions import EMOTIONS
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ class RewardMeter:
 
     Args:
         log: What was on screen when.
-        rated: Called once for each play that anybody saw, soon after its end, from the thread that brought the last frame.
+        rated: Called once for each play that anybody saw, soon after its end, from the thread that brought the last frame;
+            where no frames come, long after its end, from the thread of the show.
     """
 
     def __init__(self, log: PlaybackLog, rated: Callable[[Play, Reward], None]) -> None:
@@ -109,6 +111,9 @@ class RewardMeter:
             account = self._accounts.get(end.number)
             if account is not None:
                 account.ended_ns = end.ended_ns
+            # No frame of theirs can come any more: without a camera they would gather for months.
+            over = self._take_over(end.ended_ns - KEPT_NS)
+        self._rate(over)
 
     def record(self, frame: AnalysedFrame) -> None:
         """Credit a frame to the play that was on screen when it was captured, and rate the plays that are over."""

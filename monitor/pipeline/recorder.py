@@ -56,7 +56,7 @@ class Recorder:
         self._rate = readings_per_second
         self._may_measure = may_measure
         self._lock = threading.Lock()
-        self._known_ads: set[tuple[str, str]] = set()
+        self._known_ads: dict[str, AdRecord] = {}
         self._newest_slot: dict[int, int] = {}
         self._flagged: set[int] = set()
         self._newest_ns: int | None = None
@@ -64,12 +64,12 @@ class Recorder:
         self.frames = 0
 
     def play_started(self, play: Play) -> None:
-        """Record the start of a play, and its ad when that is new."""
+        """Record the start of a play, and its ad when it is new or no longer what it was at its last play."""
         with self._lock:
-            key = (play.ad.ad_id, play.ad.sha256)
-            if key not in self._known_ads:
-                self._known_ads.add(key)
-                self._writer.submit(ad_record(play.ad))
+            ad = ad_record(play.ad)
+            # One that found no room is sent again with the next play: without it no play of the ad could be written.
+            if self._known_ads.get(ad.ad_id) != ad and self._writer.submit(ad):
+                self._known_ads[ad.ad_id] = ad
             self._writer.submit(
                 PlayStarted(
                     play.number,

@@ -287,14 +287,15 @@ class SupervisedSensor:
     def _run(self) -> None:
         try:
             while not self._stop.is_set():
-                ended = self._run_once()
-                if ended or self.failure is not None:
-                    return
-                self._stop.wait(self._pause_before_restart())
-        except Exception:
-            # The top of the thread: without it the kiosk would show a sensor that seems to start for ever.
-            logger.exception("The sensor's thread failed")
-            self._on_message(HealthReport(SensorHealth("unavailable", "internal error, see the log")))
+                try:
+                    if self._run_once() or self.failure is not None:
+                        return
+                    pause_s = self._pause_before_restart()
+                except Exception:
+                    # Also a process that cannot be started for lack of memory: it passes, and measuring goes on then.
+                    logger.exception("The sensor's thread failed and goes on")
+                    pause_s = self._pause_after_error()
+                self._stop.wait(pause_s)
         finally:
             self._settled.set()
 
@@ -303,12 +304,12 @@ class SupervisedSensor:
         # Viewers of the new process are new viewers: their numbers go on from the last one. A source that had worked is
         # waited for by the new process, so that its return is noticed at once.
         changed = {"first_viewer": self._highest_viewer + 1, "patient": self._worked}
+        self._starts.append(time.monotonic())
         process = SensorProcess(self._settings.model_copy(update=changed))
         with self._lock:
             self._process = process
         if self._stop.is_set():
             process.request_stop()
-        self._starts.append(time.monotonic())
         finished = False
         try:
             while (message := process.read()) is not None:
@@ -358,6 +359,14 @@ class SupervisedSensor:
             return UNAVAILABLE_RETRY_S
         self._on_message(HealthReport(SensorHealth("restarting", "the sensor is being started again")))
         return float(min(FIRST_RESTART_S * 2 ** (len(self._starts) - 1), LONGEST_RESTART_S))
+
+    def _pause_after_error(self) -> float:
+        try:
+            self._on_died(SensorDied(time.monotonic_ns(), "internal error, see the log"))
+            return self._pause_before_restart()
+        except Exception:
+            logger.exception("What the sensor says is not listened to")
+            return UNAVAILABLE_RETRY_S
 
     def _watch_silence(self) -> None:
         while not self._stop.wait(TICK_S) and self._thread.is_alive():

@@ -106,6 +106,18 @@ def test_a_reward_is_attention_times_valence_over_the_time_in_view(reading: Read
     assert reward.value == pytest.approx((1.9 * 0.8 - 0.9 * 0.5) / (2 * 1.9))
 
 
+def test_without_frames_no_play_is_kept_for_long(reading: Reading) -> None:
+    show = Show()
+    for number in range(1, 500):
+        show.start(number, number * 10 * S)
+        if number == 1:
+            show.meter.record(frame(10 * S, valued(reading(1), 0.8)))
+            show.meter.record(frame(10 * S + 100 * MS, valued(reading(1), 0.8)))
+        show.end(number, (number + 1) * 10 * S)
+    assert len(show.meter._accounts) < 100
+    assert [number for number, _ in show.rated] == [1]
+
+
 def test_what_was_not_read_does_not_count(reading: Reading) -> None:
     show = Show()
     show.start(1, 0)

@@ -313,6 +313,26 @@ def test_an_ad_is_recorded_once_before_its_first_play() -> None:
     ]
 
 
+def test_an_ad_that_changes_and_changes_back_is_recorded_each_time() -> None:
+    room = Room()
+    versions = [an_ad(), an_ad(sha="b" * 64), an_ad(), an_ad(duration_s=9.0), an_ad(duration_s=9.0)]
+    for number, ad in enumerate(versions):
+        room.play(number * S, ad)
+        room.end((number + 1) * S)
+    found = [(one.sha256[0], one.duration_ms) for one in room.writer.of(AdRecord)]
+    assert found == [("a", 6000), ("b", 6000), ("a", 6000), ("a", 9000)]
+
+
+def test_an_ad_that_found_no_room_is_recorded_with_its_next_play() -> None:
+    room = Room()
+    room.writer.full = True
+    room.play(1 * S)
+    room.end(2 * S)
+    room.writer.full = False
+    room.play(2 * S)
+    assert [type(record) for record in room.writer.records[-2:]] == [AdRecord, PlayStarted]
+
+
 def test_plays_are_recorded_as_they_were() -> None:
     room = Room()
     room.play(1 * S)

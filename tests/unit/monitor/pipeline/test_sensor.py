@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -359,23 +360,69 @@ def test_stopping_what_was_never_started() -> None:
 
 
 @pytest.mark.logs_errors
-def test_a_listener_that_fails_is_logged_and_leaves_no_process(
+def test_a_listener_that_fails_once_is_logged_and_the_sensor_is_started_again(
     child: Any, collector: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     child("ready(); until_told()")
     told = collector()
+    failed = []
 
     def listen(message: Any) -> None:
-        if isinstance(message, Ready):
+        if isinstance(message, Ready) and not failed:
+            failed.append(message)
             raise RuntimeError("a bug in the kiosk")
         told(message)
 
     sensor = SupervisedSensor(SensorSettings(source="demo"), listen, listen)
     sensor.start()
-    told.wait_for(lambda items: [i for i in items if i.health.state == "unavailable"])
-    assert sensor.pid is None
+    told.wait_for(lambda items: [i for i in items if isinstance(i, Ready)])
+    assert kinds(told.items) == ["SensorDied", "HealthReport", "Ready"]
+    assert told.of(SensorDied)[0].detail == "internal error, see the log"
     assert sensor.stop(PATIENCE_S)
+    assert sensor.pid is None
     assert "The sensor's thread failed" in caplog.text
+
+
+@pytest.mark.logs_errors
+def test_a_listener_that_always_fails_does_not_end_the_thread(
+    child: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child("ready(); until_told()")
+    monkeypatch.setattr("monitor.pipeline.sensor.UNAVAILABLE_RETRY_S", 0.05)
+    calls: list[Any] = []
+
+    def listen(message: Any) -> None:
+        calls.append(message)
+        raise RuntimeError("a bug in the kiosk")
+
+    sensor = SupervisedSensor(SensorSettings(source="demo"), listen, listen)
+    sensor.start()
+    deadline = time.monotonic() + PATIENCE_S
+    while sum(isinstance(call, Ready) for call in calls) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert sum(isinstance(call, Ready) for call in calls) >= 2
+    assert sensor.stop(PATIENCE_S)
+    assert "is not listened to" in caplog.text
+
+
+@pytest.mark.logs_errors
+def test_a_process_that_cannot_be_started_for_a_while(
+    child: Any, watched: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child("ready(); until_told()")
+    start, refused = subprocess.Popen, []
+
+    def popen(*given: Any, **more: Any) -> Any:
+        if len(refused) < 2:
+            refused.append(given)
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return start(*given, **more)
+
+    monkeypatch.setattr("monitor.pipeline.sensor.subprocess.Popen", popen)
+    one = watched()
+    one.sensor.start()
+    one.wait_for(lambda items: [item for item in items if isinstance(item, Ready)])
+    assert [death.cause for death in one.died()] == ["sensor_died"] * 2
 
 
 def test_a_process_that_ignores_its_end_is_killed(child: Any, caplog: pytest.LogCaptureFixture) -> None:
