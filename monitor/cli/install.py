@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,6 +98,13 @@ def install(
     if autostart:
         click.echo("It starts at the next login to the desktop. Have the system log in by itself for a kiosk.")
     elif system is not None:
+        missing = [folder for folder in plan.writable_folders(own_places=False) if not folder.is_dir()]
+        if missing:
+            # The unit opens only those that are there when it starts; they belong to its user, not to whoever installs.
+            names = " ".join(shlex.quote(str(folder)) for folder in missing)
+            click.echo(
+                f"First make what it is to write to, on the disk that it belongs to: install -d -o {_user(run_as)} {names}"
+            )
         click.echo(f"Start it with: systemctl daemon-reload && systemctl enable --now {path.name}")
     else:
         _say_how_it_starts(plan, path.name, start=start)
@@ -116,6 +124,7 @@ def _plan(options: tuple[str, ...], environment: Mapping[str, str]) -> Plan:
         headless=values["headless"],
         database=values["database"],
         written=[file for file in (log, report) if file is not None],
+        spool=values["spool"],
     )
 
 
@@ -127,8 +136,13 @@ def _file(plan: Plan, *, autostart: bool, system: Path | None, run_as: str | Non
     if autostart:
         return autostart_path(), autostart_entry(plan)
     if system is not None:
-        return system / UNIT_NAME, system_unit(plan, run_as or os.environ.get("SUDO_USER") or getpass.getuser())
+        return system / UNIT_NAME, system_unit(plan, _user(run_as))
     return user_unit_path(), user_unit(plan)
+
+
+def _user(run_as: str | None) -> str:
+    """Whose rights a unit of the machine has."""
+    return run_as or os.environ.get("SUDO_USER") or getpass.getuser()
 
 
 def _say_how_it_starts(plan: Plan, name: str, *, start: bool) -> None:

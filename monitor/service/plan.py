@@ -32,6 +32,7 @@ class Plan:
         headless: Whether there is no window.
         database: URL or path, as it was named; `None` for the default one.
         written: Other files that the options name to be written: a report, a log.
+        spool: The folder in which records wait, as it was named; `None` for the default one.
     """
 
     options: Sequence[str]
@@ -40,6 +41,7 @@ class Plan:
     headless: bool = False
     database: str | None = None
     written: Sequence[Path] = ()
+    spool: Path | None = None
 
     @property
     def command(self) -> list[str]:
@@ -72,6 +74,7 @@ class Plan:
         database = sqlite_file(self.database or (default_database() if own_places else "sqlite://server"))
         named = [*self.written, *([] if database is None else [database])]
         folders += [(self.folder / file).parent for file in named]
+        folders += [] if self.spool is None else [self.folder / self.spool]
         return sorted(set(folders))
 
 

@@ -86,6 +86,21 @@ def test_a_unit_of_the_machine(config, tmp_path, asked):
     assert not config.exists()
 
 
+def test_the_folder_in_which_records_wait_may_be_written(config, tmp_path, asked):
+    spool, unit = tmp_path / "usb disk" / "spool", config / "systemd" / "user" / "ad-monitor.service"
+    options = ("--", "--spool", str(spool), "--db", str(tmp_path / "kiosk.db"))
+    system = ("--system", str(tmp_path / "system"), "--run-as", "kiosk")
+    done = start(*system, *options)
+    assert f"install -d -o kiosk '{spool}'\n" in done.output
+    assert not spool.exists(), "it would be root's"
+    done = start(*options)
+    assert done.exit_code == 0, done.output
+    for file in (unit, tmp_path / "system" / "ad-monitor.service"):
+        assert f'ReadWritePaths="-{spool}"' in file.read_text()
+    assert spool.is_dir()
+    assert "First make" not in start(*system, *options).output
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -62,12 +62,14 @@ def test_what_the_kiosk_writes_may_be_written(plan, tmp_path):
         folder=tmp_path,
         database="data/shop.db",
         written=[Path("reports/latest.html"), Path("/logs/run.log")],
+        spool=Path("waiting"),
     )
     own = [f"-{os.environ[name]}" for name in ("XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")]
     found = values(user_unit(more))["Service"]["ReadWritePaths"]
     for folder in own:
         assert any(path.startswith(folder) for path in found), folder
-    assert {f"-{tmp_path}/data", f"-{tmp_path}/reports", "-/logs"} <= set(found)
+    assert {f"-{tmp_path}/data", f"-{tmp_path}/reports", "-/logs", f"-{tmp_path}/waiting"} <= set(found)
+    assert f"-{tmp_path}/waiting" in values(system_unit(more, "kiosk"))["Service"]["ReadWritePaths"]
     assert not any("server" in path for path in values(system_unit(plan, "kiosk"))["Service"].get("ReadWritePaths", []))
 
 
