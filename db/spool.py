@@ -154,9 +154,16 @@ class Spool:
                 break
             except FileExistsError:
                 number += 1
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        spool = cls(path, descriptor, place.limit_bytes, place.reserve_bytes)
-        spool._take_room()
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            spool = cls(path, descriptor, place.limit_bytes, place.reserve_bytes)
+            spool._take_room()
+        except BaseException:
+            # It is tried again for as long as the database is away, each time under another name.
+            with suppress(OSError):
+                path.unlink()
+            os.close(descriptor)
+            raise
         return spool
 
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -150,6 +151,20 @@ def test_a_disk_that_fails_adds_nothing(spool, make, monkeypatch):
     assert spool.waiting == 2
     assert spool.append(make.session(), [], numbered(make, 3, 4)) == 0
     assert spool.read(10) == numbered(make, 1, 4)
+
+
+@pytest.mark.parametrize("failing", ["flock", "posix_fallocate"])
+def test_a_spool_that_cannot_be_made_leaves_nothing(place, make, monkeypatch, failing):
+    def fails(*_):
+        raise ValueError("out of order")
+
+    monkeypatch.setattr(module.fcntl if failing == "flock" else os, failing, fails)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        with pytest.raises(ValueError, match="out of order"):
+            Spool.create(place, make.session())
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert list(place.folder.iterdir()) == []
 
 
 def test_two_sessions_of_one_moment(place, make):
