@@ -38,7 +38,8 @@ class ErrorGuard:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # A finaliser may run, and fail, in the very thread that is noting an error.
+        self._lock = threading.RLock()
         self._recent: deque[float] = deque(maxlen=FLOOD + 1)
         self._logged: dict[tuple[str, ...], tuple[float, int]] = {}
         self.count = 0

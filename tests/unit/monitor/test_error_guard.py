@@ -47,6 +47,20 @@ def test_a_kind_is_logged_once_a_minute_with_its_traceback_and_counted_always(cl
     assert caplog.records[-1].getMessage().endswith("(4 more of this kind since the last time it was logged)")
 
 
+def test_a_finaliser_may_fail_while_an_error_is_noted():
+    guard = ErrorGuard()
+
+    def collect():
+        with guard._lock:
+            guard.note(raised(), "a finaliser")
+
+    thread = threading.Thread(target=collect, daemon=True)
+    thread.start()
+    thread.join(1.0)
+    assert not thread.is_alive(), "it waits for itself"
+    assert guard.count == 1
+
+
 def test_a_flood_is_noticed_and_a_trickle_is_none(clock):
     guard = ErrorGuard()
     for _ in range(10 * FLOOD):
