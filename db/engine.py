@@ -17,6 +17,7 @@ import time
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -31,6 +32,7 @@ from db.errors import (
     SchemaVersionError,
 )
 from db.faults import BUSY_WORDS, DAMAGE_WORDS, describe, is_damage, is_environment, says
+from db.files import SIDE_FILES
 from db.migrations import HEAD, REVISIONS
 
 if TYPE_CHECKING:
@@ -240,14 +242,13 @@ def _prepare_place(path: Path, *, read_only: bool) -> None:
             raise DatabaseOpenError(f"There is no database {path}; record a session first, or check the path.")
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        kind = DatabaseUnavailableError if error.errno in _PASSING else DatabaseOpenError
-        raise kind(
+        raise _kind(passes=error.errno in _PASSING)(
             f"The folder of the database {path} cannot be used ({error.strerror}); choose another path."
         ) from error
     if read_only:
         return
     # A file system turns read-only by itself when its disk fails; a permission is somebody's decision.
-    kind = DatabaseUnavailableError if os.statvfs(path.parent).f_flag & os.ST_RDONLY else DatabaseOpenError
+    kind = _kind(passes=_is_read_only(path.parent))
     if exists and not os.access(path, os.W_OK):
         raise kind(f"The database {path} is read-only; make it writable or choose another path.")
     if not os.access(path.parent, os.W_OK | os.X_OK):
@@ -260,6 +261,7 @@ def _inspect_file(path: Path) -> str | None:
     """The schema revision of a file, without writing to it; `None` when it is missing or still empty.
 
     Raises:
+        DatabaseUnavailableError: The disk fails, for now.
         DatabaseOpenError: It is not a database, or not one of ours.
         SchemaVersionError: It is ours and newer than this program.
         sqlite3.Error: It cannot be read.
@@ -270,7 +272,7 @@ def _inspect_file(path: Path) -> str | None:
         with path.open("rb") as file:
             magic = file.read(len(_SQLITE_MAGIC))
     except OSError as error:
-        raise DatabaseOpenError(
+        raise _kind(passes=error.errno in _PASSING)(
             f"The database {path} cannot be read ({error.strerror}); choose another path."
         ) from error
     if magic != _SQLITE_MAGIC:
@@ -478,7 +480,7 @@ def _open_error(path: Path, text: str) -> DatabaseError:
             f"The file {path} is not a healthy SQLite database ({text}); restore a copy or choose another path."
         )
     if says(text, "readonly", "unable to open"):
-        return DatabaseOpenError(
+        return _kind(passes=_fails_for_now(path))(
             f"The database {path} cannot be opened or written ({text}); "
             "check the permissions of the file and its folder, or choose another path."
         )
@@ -486,8 +488,35 @@ def _open_error(path: Path, text: str) -> DatabaseError:
         return DatabaseUnavailableError(
             f"The disk of the database {path} is full; free some space or choose another path."
         )
-    kind = DatabaseUnavailableError if "disk I/O" in text else DatabaseOpenError
-    return kind(f"The database {path} cannot be opened ({text}); choose another path.")
+    return _kind(passes="disk I/O" in text)(f"The database {path} cannot be opened ({text}); choose another path.")
+
+
+def _kind(*, passes: bool) -> type[DatabaseOpenError]:
+    return DatabaseUnavailableError if passes else DatabaseOpenError
+
+
+def _is_read_only(folder: Path) -> bool:
+    """Whether the file system of a folder is, or is too broken to say."""
+    try:
+        return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    except OSError as error:
+        return error.errno in _PASSING
+
+
+def _fails_for_now(path: Path) -> bool:
+    """Whether it is the disk that keeps SQLite, which does not say why, from opening a file; asked of the file system."""
+    if _is_read_only(path.parent):
+        return True
+    try:
+        for suffix in ("", *SIDE_FILES):
+            file = path.with_name(path.name + suffix)
+            if file.exists():
+                with file.open("rb") as opened:
+                    opened.read(1)
+        with TemporaryFile(dir=path.parent):
+            return False
+    except OSError as error:
+        return error.errno in _PASSING
 
 
 def _server_engine(url: URL) -> Engine:

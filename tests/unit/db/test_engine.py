@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import subprocess
@@ -15,7 +16,7 @@ from sqlalchemy import exc
 
 import db
 from db.engine import open_database, sqlite_path
-from db.errors import DatabaseError, DatabaseOpenError, SchemaVersionError
+from db.errors import DatabaseError, DatabaseOpenError, DatabaseUnavailableError, SchemaVersionError
 from db.migrations import HEAD
 
 TABLES = {
@@ -176,6 +177,55 @@ def test_read_only_file_and_folder(path, engine, monkeypatch):
         open_database(str(path))
     monkeypatch.setattr(os, "access", lambda name, mode: Path(name) != path.parent)
     with pytest.raises(DatabaseOpenError, match=r"folder .* is not writable"):
+        open_database(str(path))
+
+
+@pytest.mark.parametrize(
+    ("number", "passes"), [(errno.EIO, True), (errno.EROFS, True), (errno.ENOSPC, True), (errno.EACCES, False)]
+)
+def test_a_disk_that_fails_may_be_better_later_and_a_permission_may_not(path, engine, monkeypatch, number, passes):
+    engine.dispose()
+    whole = Path.open
+
+    def fails(self, *arguments, **options):
+        if self == path:
+            raise OSError(number, os.strerror(number))
+        return whole(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", fails)
+    with pytest.raises(DatabaseOpenError, match="cannot be read") as caught:
+        open_database(str(path))
+    assert isinstance(caught.value, DatabaseUnavailableError) is passes
+
+
+@pytest.mark.parametrize(("number", "passes"), [(None, False), (errno.ENOSPC, True), (errno.EACCES, False)])
+def test_a_file_that_sqlite_cannot_open_is_asked_again_why(path, engine, monkeypatch, number, passes):
+    """SQLite says the same whether there is no room for the name of a file beside the database, or no right to make it."""
+    engine.dispose()
+
+    def cannot(*_):
+        raise sqlite3.OperationalError("unable to open database file")
+
+    def fails(**_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("db.engine._read_versions", cannot)
+    if number is not None:
+        monkeypatch.setattr("db.engine.TemporaryFile", fails)
+    with pytest.raises(DatabaseOpenError, match="cannot be opened or written") as caught:
+        open_database(str(path))
+    assert isinstance(caught.value, DatabaseUnavailableError) is passes
+
+
+def test_a_disk_that_does_not_even_say_how_it_is(path, engine, monkeypatch):
+    engine.dispose()
+
+    def fails(_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "access", lambda name, mode: Path(name) != path)
+    monkeypatch.setattr(os, "statvfs", fails)
+    with pytest.raises(DatabaseUnavailableError, match="is read-only"):
         open_database(str(path))
 
 
