@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, cast
 
@@ -17,7 +18,7 @@ from db.faults import describe, is_damage
 from db.files import SIDE_FILES, sync_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 PAGES_AT_A_TIME = 1000
@@ -25,12 +26,15 @@ PAGES_AT_A_TIME = 1000
 
 PROBLEMS_SHOWN = 3
 
+UNFINISHED = ".part"
+"""Ends the name of a copy that is not whole yet."""
+
 
 def back_up(database: Path, target: Path, progress: Callable[[int, int], None] = lambda done, total: None) -> int:
     """Copy a database as it is at one moment; whoever is writing it is not held up.
 
     The copy is made under another name, looked through, and only then takes its name: a backup that was there before is
-    there until the new one is whole.
+    there until the new one is whole. What a backup has left that was killed is deleted first.
 
     Args:
         database: The file to copy.
@@ -45,14 +49,15 @@ def back_up(database: Path, target: Path, progress: Callable[[int, int], None] =
         BackupError: It could not be made, or the database is damaged.
     """
     _check_target(database, target)
-    unfinished = target.with_name(f".{target.name}.part")
+    unfinished = target.with_name(f".{target.name}{UNFINISHED}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _remove(unfinished)
-        _copy(database, unfinished, progress)
-        _look_through(unfinished, database)
-        _sync_file(unfinished)
-        unfinished.replace(target)
+        with _being_made(database, target.parent):
+            _remove(unfinished)
+            _copy(database, unfinished, progress)
+            _look_through(unfinished, database)
+            _sync_file(unfinished)
+            unfinished.replace(target)
         sync_folder(target.parent)
         return target.stat().st_size
     except (sqlite3.Error, exc.DBAPIError) as error:
@@ -79,6 +84,20 @@ def made_backups(database: Path, folder: Path) -> list[Path]:
     begin = f"{database.stem}-backup-"
     names = [path for path in folder.iterdir() if path.name.startswith(begin) and path.suffix == database.suffix]
     return sorted(path for path in names if _is_stamp(path.stem.removeprefix(begin)))
+
+
+def unfinished_backups(database: Path, folder: Path) -> list[Path]:
+    """What is in a folder of backups that `made_name` has named and that are being made, or never were to the end."""
+    if not folder.is_dir():
+        return []
+    ends = tuple(f"{database.suffix}{UNFINISHED}{suffix}" for suffix in ("", *SIDE_FILES))
+    begin = f".{database.stem}-backup-"
+    found = []
+    for path in folder.iterdir():
+        end = next((end for end in ends if path.name.endswith(end)), None)
+        if end is not None and path.name.startswith(begin) and _is_stamp(path.name[len(begin) : -len(end)]):
+            found.append(path)
+    return sorted(found)
 
 
 def delete_oldest(database: Path, folder: Path, keep: int) -> list[Path]:
@@ -117,6 +136,26 @@ def _check_target(database: Path, target: Path) -> None:
         )
     if not target.is_file() or not is_ours(target):
         raise BackupTargetError(f"The file {target} is no backup of such a database and stays; choose another name.")
+
+
+@contextmanager
+def _being_made(database: Path, folder: Path) -> Iterator[None]:
+    """Delete what killed backups have left in a folder, and keep others from doing so meanwhile.
+
+    The folder itself is locked, because SQLite has locks of its own on the copy. The kernel drops the lock with the process.
+    A file system without locks keeps what is left: it may be what another backup is making.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for path in unfinished_backups(database, folder):
+                path.unlink(missing_ok=True)
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _copy(database: Path, target: Path, progress: Callable[[int, int], None]) -> None:

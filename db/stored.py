@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import exc, func, inspect, select
 
 from db import session_lock
-from db.backup import made_backups
+from db.backup import made_backups, unfinished_backups
 from db.engine import is_ours, snapshot, sqlite_path, writing
 from db.errors import PurgeError
 from db.faults import describe
@@ -198,6 +198,7 @@ def files_of(database: Path, place: SpoolPlace | None) -> list[StoredFile]:
                 named.append((path, "a damaged database that was set aside"))
     named += [(path, "records that wait to be written") for path in ([] if place is None else place.found())]
     named += [(path, "a backup") for path in made_backups(database, folder)]
+    named += [(path, "a backup that is not whole") for path in unfinished_backups(database, folder)]
     return [StoredFile(path, what, path.stat().st_size) for path, what in named if path.is_file()]
 
 
@@ -217,6 +218,8 @@ def delete_files(database: Path | None, files: Sequence[StoredFile]) -> None:
     for file in files:
         if file.path.suffix in {".lock", ".spool"} and _is_locked(file.path):
             raise PurgeError(f"A session is being written ({file.path.name} is locked); stop the kiosk and try again.")
+    if database is not None and unfinished_backups(database, database.parent) and _is_locked(database.parent):
+        raise PurgeError(f"A backup is being made in {database.parent}; wait for its end and try again.")
     try:
         for file in files:
             file.path.unlink(missing_ok=True)

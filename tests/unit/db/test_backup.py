@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import time
 from contextlib import closing
@@ -10,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from db import backup
-from db.backup import back_up, delete_oldest, made_backups, made_name
+from db.backup import back_up, delete_oldest, made_backups, made_name, unfinished_backups
 from db.engine import open_database
 from db.errors import BackupError
 from db.queries import load_session
@@ -91,6 +92,44 @@ def test_a_row_that_belongs_to_nothing_is_damage(path, engine, make, tmp_path):
         connection.commit()
     with pytest.raises(BackupError, match="a row of readings belongs to none of plays"):
         back_up(path, tmp_path / "copy.db")
+
+
+def test_what_a_killed_backup_has_left_is_deleted_by_the_next(path, engine, tmp_path):
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    left = [folder / f".kiosk-backup-20260301T0930Z.db.part{suffix}" for suffix in ("", "-journal")]
+    strangers = [folder / name for name in (".kiosk-backup-mine.db.part", ".shop-backup-20260301T0930Z.db.part")]
+    for file in (*left, *strangers):
+        file.touch()
+    assert unfinished_backups(path, folder) == left
+    back_up(path, folder / "copy.db")
+    assert set(folder.iterdir()) == {*strangers, folder / "copy.db"}
+    assert unfinished_backups(path, tmp_path / "nowhere") == []
+
+
+def test_what_another_backup_is_making_stays(path, engine, make, tmp_path):
+    make.write(engine)
+    first, second = (made_name(path, tmp_path, NOW + timedelta(days=day)) for day in range(2))
+
+    def another(done, total):
+        if not second.exists():
+            back_up(path, second)
+            assert len(unfinished_backups(path, tmp_path)) == 1
+
+    back_up(path, first, another)
+    assert readings_in(first) == readings_in(second) == 93
+    assert unfinished_backups(path, tmp_path) == []
+
+
+def test_a_backup_needs_no_locks_of_its_file_system(path, engine, tmp_path, monkeypatch):
+    def fails(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    left = tmp_path / ".kiosk-backup-20260301T0930Z.db.part"
+    left.touch()
+    monkeypatch.setattr(backup.fcntl, "flock", fails)
+    back_up(path, tmp_path / "copy.db")
+    assert left.exists(), "nobody knows whether another backup is making it"
 
 
 def test_no_other_file_is_overwritten(path, engine, tmp_path):

@@ -44,7 +44,8 @@ def test_every_file_and_no_other(path, make):
     place = SpoolPlace.of(engine, None)
     spool = Spool.create(place, make.session())
     spool.close(remove=False)
-    for name in ("kiosk.corrupt-20260301T0930Z.db", "kiosk.corrupt-20260301T0930Z.db-wal", "kiosk.db-session-9.lock"):
+    aside, part = "kiosk.corrupt-20260301T0930Z.db", ".kiosk-backup-20260301T0930Z.db.part"
+    for name in (aside, f"{aside}-wal", "kiosk.db-session-9.lock", part, f"{part}-journal"):
         path.with_name(name).touch()
     strangers = [path.with_name(name) for name in ("kiosk.txt", "letter.db", "kiosk2.db", "kiosk.db.spool.txt")]
     for stranger in strangers:
@@ -68,6 +69,19 @@ def test_not_while_a_session_is_written(path, engine, make):
         assert set(path.parent.iterdir()) == before
         session.submit(make.ad())
         assert session.flush()
+
+
+def test_not_while_a_backup_is_made(path, engine, make):
+    make.write(engine)
+    target = made_name(path, path.parent)
+
+    def purge(done, total):
+        with pytest.raises(PurgeError, match="A backup is being made"):
+            delete_files(path, files_of(path, None))
+
+    back_up(path, target, purge)
+    assert path.exists()
+    assert target.exists()
 
 
 def test_nothing_of_another_program(path, tmp_path):
