@@ -83,7 +83,9 @@ _CONNECT_OPTIONS: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
     "application_name": "ad-monitor",
-    "options": f"-c lock_timeout={BUSY_TIMEOUT_MS} -c timezone=UTC",
+    # The last three are the server's own: a kiosk that loses its power would keep its locks for two hours.
+    "options": f"-c lock_timeout={BUSY_TIMEOUT_MS} -c timezone=UTC "
+    "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3",
 }
 """Of libpq; what the address itself says takes precedence."""
 

@@ -157,6 +157,12 @@ def _take_up(engine: Engine, spool: Spool) -> int | None:
         if session_id is not None and session_lock.supported(engine):
             lock = session_lock.acquire(engine, session_id)
             if lock is None:
+                logger.warning(
+                    "The spool %s stays: session %d is locked by another program, or by one that lost its power and that "
+                    "the server still takes for alive; the next start tries again.",
+                    spool.path,
+                    session_id,
+                )
                 spool.close(remove=False)
                 return None
         sink = SessionSink.take_up(engine, spool, session_id, lock)

@@ -19,7 +19,7 @@ from db.recovery import close_interrupted_sessions, open_to_record, take_up_spoo
 from db.rollups import store_roll_ups
 from db.schema import Base
 from db.session_lock import acquire
-from db.spool import SpoolPlace
+from db.spool import Spool, SpoolPlace
 from db.writer import SessionWriter
 from monitor.reports.roll_up import roll_up
 from tests import postgres_server
@@ -141,6 +141,35 @@ def test_what_waits_is_written_by_the_next_start(own_server, make, tmp_path):
     assert (len(data.readings), data.info.end_reason, data.info.frames) == (93, "finished", 600)
     assert take_up_spools(again.engine, again.place) == []
     again.engine.dispose()
+
+
+def test_a_spool_whose_session_the_server_holds_for_a_dead_kiosk_is_named(engine, make, tmp_path, caplog):
+    place = SpoolPlace.of(engine, tmp_path)
+    with SessionWriter(engine, make.session()) as session:
+        number = session.session_id
+    spool = Spool.create(place, make.session())
+    spool.append(make.session(), [], [(1, make.stream()[0])])
+    spool.close(remove=False)
+    lock = acquire(engine, number)
+    assert take_up_spools(engine, place) == []
+    assert f"{spool.path} stays: session {number} is locked" in caplog.text
+    assert spool.path.exists()
+    lock.release()
+    assert take_up_spools(engine, place) == [number]
+    assert not spool.path.exists()
+
+
+def test_the_server_notices_soon_that_a_kiosk_has_lost_its_power(engine):
+    asked = ("idle", "interval", "count")
+    with engine.connect() as connection:
+        given = {
+            name: connection.exec_driver_sql(
+                f"SELECT reset_val FROM pg_settings WHERE name = 'tcp_keepalives_{name}'"
+            ).scalar_one()
+            for name in asked
+        }
+    # A socket of the machine itself has none, and reads 0.
+    assert given == {"idle": "30", "interval": "10", "count": "3"}
 
 
 def test_a_lock_ends_with_its_connection_and_is_taken_again(engine, server_url, make):
