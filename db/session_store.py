@@ -128,6 +128,11 @@ def claim_session(connection: Connection, session_id: int) -> int | None:
     )
 
 
+def noted_losses(connection: Connection, session_id: int) -> int:
+    """How many records of a session are known to be lost, as `note_progress` has kept it."""
+    return connection.scalar(select(Session.lost).where(Session.id == session_id)) or 0
+
+
 def note_progress(connection: Connection, session_id: int, last_record: int, lost: int) -> None:
     """Keep how far a session has been written, and how many of its records are known to be lost."""
     connection.execute(update(Session).where(Session.id == session_id).values(last_record=last_record, lost=lost))
@@ -185,8 +190,14 @@ def open_sessions(connection: Connection) -> list[int]:
     return list(connection.scalars(select(Session.id).where(Session.ended_at.is_(None)).order_by(Session.id)))
 
 
-def interrupt_session(connection: Connection, session_id: int) -> bool:
-    """Close a session that nobody writes any more at its last known moment; False when it has an end already."""
+def interrupt_session(connection: Connection, session_id: int, lost: int | None = None) -> bool:
+    """Close a session that nobody writes any more at its last known moment; False when it has an end already.
+
+    Args:
+        connection: In a transaction.
+        session_id: Which one.
+        lost: Records that were not stored; `None` leaves what is noted already.
+    """
     is_open = connection.scalar(select(Session.id).where(Session.id == session_id, Session.ended_at.is_(None)))
     if is_open is None:
         return False
@@ -196,7 +207,7 @@ def interrupt_session(connection: Connection, session_id: int) -> bool:
         for column in (Play.started_at, Play.ended_at, Reading.at, Gap.started_at, Gap.ended_at)
     ]
     last = max(moment for moment in moments if moment is not None)
-    end_session(connection, session_id, SessionEnded(last, INTERRUPTED), INTERRUPTED, None)
+    end_session(connection, session_id, SessionEnded(last, INTERRUPTED), INTERRUPTED, lost)
     return True
 
 

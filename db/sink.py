@@ -31,6 +31,7 @@ from db.session_store import (
     end_session,
     interrupt_session,
     note_progress,
+    noted_losses,
     reopen_session,
 )
 from db.spool import Spool
@@ -143,7 +144,7 @@ class SessionSink:
         if spool.session is None:
             raise ValueError(f"Invalid spool: expected one with a session, received the empty {spool.path}.")
         sink = cls(engine, spool.session)
-        sink._spool, sink._adopted = spool, True
+        sink._spool, sink._adopted, sink.lost = spool, True, spool.lost
         for record in spool.known:
             sink._known.note(record)
         if session_id is not None:
@@ -262,10 +263,10 @@ class SessionSink:
         try:
             with self._claimed() as (connection, _):
                 if interrupted:
-                    interrupt_session(connection, self.session_id)
+                    interrupt_session(connection, self.session_id, self._all_lost)
                 else:
                     how = ended or SessionEnded(self.last_moment, "stopped")
-                    end_session(connection, self.session_id, how, "stopped", self.lost + self.lost_before)
+                    end_session(connection, self.session_id, how, "stopped", self._all_lost)
         except Exception as error:
             if not _is_passing(error):
                 raise
@@ -281,7 +282,7 @@ class SessionSink:
         if self._spool is not None and not self._waiting:
             try:
                 how = ended or SessionEnded(self.last_moment, "stopped")
-                self._spool.append_end(self._session, self._known.records(), how)
+                self._spool.append_end(self._session, self._known.records(), how, self._all_lost)
             except OSError as error:
                 self.log("spool", "The spool %s cannot be written (%s).", self._spool.path, error.strerror)
         self.note_lost(len(self._waiting))
@@ -304,8 +305,7 @@ class SessionSink:
         """Count records that will not be stored."""
         if count:
             self.lost += count
-            lost = self.lost + self.lost_before
-            self.log("lost", "Session %d has lost %d records so far.", self.session_id, lost)
+            self.log("lost", "Session %d has lost %d records so far.", self.session_id, self._all_lost)
 
     def note_failure(self, error: Exception) -> bool:
         """Take notice of what failed for somebody who works on the same database; a damaged one is replaced.
@@ -381,6 +381,8 @@ class SessionSink:
         with self._claimed() as (connection, last_record):
             ads = [record for record in self._known.records() if isinstance(record, AdRecord)]
             self._store.apply(connection, ads)
+            # Two counts of the same losses: whichever was kept later is the larger.
+            self.lost = max(self.lost, noted_losses(connection, session_id))
         self._store.settle()
         self._committed = self._taken = self.handled = last_record
 
@@ -474,8 +476,7 @@ class SessionSink:
             # Ads are told once more: the ids of their rows are needed also where the database has them already.
             known = [record for n, record in part if n <= last_record and isinstance(record, AdRecord)]
             rejected = self._store.apply(connection, [*known, *fresh])
-            lost = self.lost + self.lost_before + len(rejected)
-            note_progress(connection, self.session_id, max(number, last_record), lost)
+            note_progress(connection, self.session_id, max(number, last_record), self._all_lost + len(rejected))
         self._store.settle()
         self._committed = number
         for _, record in part:
@@ -505,7 +506,7 @@ class SessionSink:
             return
         begins = self._spool.empty
         try:
-            lost = self._spool.append(self._session, self._known.records(), self._waiting)
+            lost = self._spool.append(self._session, self._known.records(), self._waiting, self._all_lost)
         except OSError as error:
             self.log("spool", "The spool %s cannot be written (%s).", self._spool.path, error.strerror)
             return
@@ -526,6 +527,11 @@ class SessionSink:
         logger.info("The records of session %d that waited are in the database.", self.session_id)
 
     # --- what is known about how it goes ------------------------------------------------------------------------------
+
+    @property
+    def _all_lost(self) -> int:
+        """Records of the session that will not be stored, whoever lost them."""
+        return self.lost + self.lost_before
 
     def _note_handled(self) -> None:
         if self._spooled:

@@ -4,7 +4,8 @@ A spool belongs to one session. It is one file, which only grows until all of it
 
     ab12cd34 {"session": {...}, "known": [...]}     the session, and what a new database would have to be told first
     5f00aa91 [1041, {"type": "ReadingRecord", ...}]  one line for each record, with its number in the session
-    90cd1e44 {"end": {...}}                          how the session ended, if it came to that
+    77c20b1e [1099, {"type": "PlayEnded", ...}, 57]  where some were lost before: how many by then
+    90cd1e44 {"end": {...}, "lost": 57}              how the session ended, if it came to that
 
 Each line begins with its CRC-32, so that what a power cut has torn is told from what is whole, and is left out. The number
 of the last record that a database holds is kept in that database (`sessions.last_record`), in the transaction that wrote
@@ -117,6 +118,7 @@ class Spool:
         session: What the records in it belong to; `None` while it is empty.
         known: What a database that does not know the session has to be told before the records.
         ended: How the session ended, if that is in it.
+        lost: Records of the session that were lost, as far as that is in it.
         waiting: Records in it.
         torn: Records in it that could not be read, and are lost.
     """
@@ -126,6 +128,7 @@ class Spool:
         self.session: SessionRecord | None = None
         self.known: tuple[Record, ...] = ()
         self.ended: SessionEnded | None = None
+        self.lost = 0
         self.waiting = 0
         self.torn = 0
         self._descriptor = descriptor
@@ -196,13 +199,16 @@ class Spool:
         """How much is written in it; what is only reserved does not count."""
         return self._end
 
-    def append(self, session: SessionRecord, known: Sequence[Record], records: Collection[Numbered]) -> int:
+    def append(
+        self, session: SessionRecord, known: Sequence[Record], records: Collection[Numbered], lost: int = 0
+    ) -> int:
         """Add records; they are on the disk when this returns.
 
         Args:
             session: What the records belong to; written at the beginning of an empty spool, as is the next.
             known: What a database that does not know the session has to be told before.
             records: With their numbers, rising.
+            lost: How many records of the session were lost before them.
 
         Returns:
             How many of them had no room and are lost: readings first.
@@ -213,29 +219,34 @@ class Spool:
         lines = [] if self._end else [_head(session, known)]
         none = len(lines)
         size = self._end + sum(map(len, lines))
+        told = self.lost
         for number, record in records:
-            line = _line(b"[%d,%b]" % (number, encode(record)))
+            line = _line(b"[%d,%b%b]" % (number, encode(record), b"" if lost == told else b",%d" % lost))
             limit = self._limit if isinstance(record, ReadingRecord) else self._limit * (1 + STRUCTURE_SHARE)
             if size + len(line) <= limit:
                 lines.append(line)
                 size += len(line)
+                told = lost
+            else:
+                lost += 1
         added = len(lines) - none
         if added:
             self._write(lines)
             if none:
                 self.session, self.known, self._start = session, tuple(known), len(lines[0])
             self.waiting += added
+            self.lost = told
         return len(records) - added
 
-    def append_end(self, session: SessionRecord, known: Sequence[Record], ended: SessionEnded) -> None:
-        """Add how the session ended; it is on the disk when this returns.
+    def append_end(self, session: SessionRecord, known: Sequence[Record], ended: SessionEnded, lost: int = 0) -> None:
+        """Add how the session ended, and how many of its records were lost; it is on the disk when this returns.
 
         Raises:
             OSError: The disk fails.
         """
         head = [] if self._end else [_head(session, known)]
-        self._write([*head, _line(b'{"end":%b}' % encode(ended))])
-        self.ended = ended
+        self._write([*head, _line(b'{"end":%b,"lost":%d}' % (encode(ended), lost))])
+        self.ended, self.lost = ended, lost
 
     def read(self, count: int) -> list[Numbered]:
         """The first records that wait, at most so many; none when nothing that can be read is left.
@@ -282,7 +293,7 @@ class Spool:
     def clear(self) -> None:
         """Empty the spool: what was in it is in the database, or lost."""
         self.session, self.known, self.ended = None, (), None
-        self.waiting = self._start = self._end = self._torn_up_to = 0
+        self.lost = self.waiting = self._start = self._end = self._torn_up_to = 0
         self._read_up_to.clear()
         try:
             # Not only for the room: what is deleted from the database one day must not live on here.
@@ -335,8 +346,10 @@ class Spool:
             self._end = end
             if isinstance(document, list):
                 self.waiting += 1
+                self.lost = max(self.lost, *document[2:], 0)
             elif "end" in document:
                 self.ended = cast("SessionEnded", decode(document["end"]))
+                self.lost = max(self.lost, document.get("lost", 0))
             else:
                 self.session = cast("SessionRecord", decode(document["session"]))
                 self.known = tuple(cast("Record", decode(known)) for known in document["known"])

@@ -15,7 +15,7 @@ from db.queries import load_session
 from db.records import GapStarted
 from db.recovery import open_to_record, take_up_spools
 from db.session_store import interrupt_session
-from db.spool import SpoolPlace, _line
+from db.spool import Spool, SpoolPlace, _line
 from db.writer import SessionWriter
 from tests.unit.db.feeding import locked, wait_until
 
@@ -289,6 +289,41 @@ def test_a_spool_that_cannot_be_written_leaves_records_in_memory(path, short_wai
     assert session.lost == 103 - 50
     assert rows("SELECT lost, last_record FROM sessions") == [(53, 50)]
     assert "No spool can be made" in caplog.text
+
+
+def test_what_a_full_spool_has_lost_is_known_to_the_next_start(path, short_wait, make, tmp_path, rows):
+    small = SpoolPlace(tmp_path / "spool", "kiosk.db", limit_bytes=20_000, reserve_bytes=0)
+    session = SessionWriter(short_wait, make.session(), spool=small, commit_interval_s=0.01)
+    with locked(path):
+        submit_all(session, make.stream())
+        with pytest.raises(DatabaseWriteError, match="wait in"):
+            session.close(make.end(), timeout=2.5)
+    assert session.lost > 10
+    assert take_up_spools(short_wait, small) == [1]
+    assert rows("SELECT end_reason, lost, (SELECT count(*) FROM readings) FROM sessions") == [
+        ("finished", session.lost, 93 - session.lost)
+    ]
+
+
+@pytest.mark.parametrize(("in_database", "ended"), [(7, False), (7, True), (2, False), (None, False)])
+def test_losses_of_a_dead_program_stay_counted(engine, make, rows, place, in_database, ended):
+    """Its count in the database and the one in its spool are of one session: the later one, not their sum."""
+    if in_database is not None:
+        make.write(engine)
+        with engine.begin() as connection:
+            connection.exec_driver_sql(
+                f"UPDATE sessions SET ended_at = NULL, end_reason = NULL, frames = NULL, lost = {in_database}"
+            )
+    spool = Spool.create(place, make.session())
+    spool.append(make.session(), [make.ad()], [(110, make.play(9)), (111, make.reading(30.0, 1, 9))], 5)
+    if ended:
+        spool.append_end(make.session(), [], make.end(), 9)
+    spool.close(remove=False)
+    assert take_up_spools(engine, place) == [1]
+    lost = 9 if ended else max(5, in_database or 0)
+    assert rows("SELECT lost, end_reason, last_record FROM sessions") == [
+        (lost, "finished" if ended else "interrupted", 111)
+    ]
 
 
 def test_another_kiosks_spool_is_left_alone(path, short_wait, make, place):

@@ -78,6 +78,20 @@ def test_an_end_without_records(place, spool, make):
     found.close(remove=True)
 
 
+def test_what_was_lost_stands_with_the_next_record(spool, make):
+    spool.append(make.session(), [], numbered(make, 1, 2))
+    spool.append(make.session(), [], numbered(make, 5, 6), 2)
+    assert 0 < spool.append(make.session(), [], numbered(make, 7, 1000), 2) < 994
+    assert spool.append(make.session(), [], [(1001, make.play_end())], 700) == 0
+    spool.close(remove=False)
+    found = adopted(spool.path)
+    assert found.lost == 700
+    assert found.read(2) == numbered(make, 1, 2)
+    found.append_end(make.session(), [], make.end(), 703)
+    found.close(remove=False)
+    assert adopted(spool.path).lost == 703
+
+
 def test_every_place_at_which_a_power_cut_can_tear_it(spool, make):
     spool.append(make.session(), [], numbered(make, 1, 3))
     whole = os.pread(spool._descriptor, spool.size_bytes, 0)
