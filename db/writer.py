@@ -53,7 +53,10 @@ QUEUE_SIZE = 10_000
 MAX_COMMIT_INTERVAL_S = 1.0
 
 FULL_WAIT_S = {"run": 0.1, "replay": 60.0}
-"""How long `submit` waits for room. A kiosk must not stand still; a replay has time, and must lose nothing."""
+"""How long `submit` waits for room. A kiosk must not stand still; a replay has time, and must lose nothing.
+
+While nothing can be written, a kiosk does not wait at all: each record would, one after the other.
+"""
 
 START_TIMEOUT_S = 10.0
 """How long a new session waits for a database that somebody else is writing, where it cannot do without."""
@@ -91,7 +94,8 @@ class SessionWriter:
         session: The start of the session.
         queue_size: Records that may wait in memory, at least 1.
         commit_interval_s: Longest wait of a record before it is written, above 0 and at most 1.
-        full_wait_s: How long `submit` waits while the queue is full; default 0.1 for a run and 60 for a replay.
+        full_wait_s: How long `submit` waits while the queue is full; default 0.1 for a run and 60 for a replay. A run
+            does not wait while nothing can be written.
         roll_up: Adds up the readings of plays that are over; without it that is left to others.
         spool: Where records wait on disk while the database cannot be written; `None` for nowhere.
         prepare: Makes a database ready that could not be used when it was opened, see `db.recovery`; called until it works.
@@ -130,6 +134,7 @@ class SessionWriter:
         self._engine = engine
         self._queue_size = queue_size
         self._interval_s = commit_interval_s
+        self._live = session.kind == "run"
         self._full_wait_s = FULL_WAIT_S[session.kind] if full_wait_s is None else full_wait_s
 
         guard = threading.Lock()
@@ -200,7 +205,7 @@ class SessionWriter:
             self._check_open()
             if not self._has_room():
                 self._wake.notify()
-                self._progress.wait_for(lambda: self._closed or self._has_room(), self._full_wait_s)
+                self._progress.wait_for(self._need_not_wait, self._full_wait_s)
                 self._check_open()
             if self._died or not self._has_room():
                 self._lost += 1
@@ -282,6 +287,10 @@ class SessionWriter:
 
     def _has_room(self) -> bool:
         return len(self._pending) + self._sink.in_memory < self._queue_size
+
+    def _need_not_wait(self) -> bool:
+        """Whether there is room in the queue, or none to be expected soon enough."""
+        return self._closed or self._has_room() or (self._live and self._sink.problem is not None)
 
     def _check_open(self) -> None:
         if self._closed:

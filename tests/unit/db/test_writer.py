@@ -369,6 +369,39 @@ def test_full_queue_counts_and_logs_once(engine, make, path, rows, caplog):
     assert caplog.text.count("found no room") == 1
 
 
+def test_a_show_does_not_wait_for_room_while_nothing_can_be_written(engine, make, path):
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout = 20")
+    with SessionWriter(engine, make.session(), queue_size=5, commit_interval_s=0.01) as writer:
+        with locked(path):
+            writer.submit(make.ad())
+            wait_until(lambda: writer.error is not None)
+            started = time.monotonic()
+            accepted = [writer.submit(make.reading(step, play=None)) for step in range(20)]
+            assert time.monotonic() - started < 0.1
+        assert writer.flush()
+        assert writer.lost == accepted.count(False) >= 10
+        assert writer.submit(make.reading(21.0, play=None))
+
+
+def test_a_replay_waits_for_room_also_while_nothing_can_be_written(engine, make, path):
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout = 20")
+    with SessionWriter(engine, make.session(kind="replay"), queue_size=5, commit_interval_s=0.01) as writer:
+        with locked(path):
+            for number in range(5):
+                writer.submit(make.ad(f"ad-{number}"))
+            wait_until(lambda: writer.error is not None)
+            accepted = []
+            thread = threading.Thread(target=lambda: accepted.append(writer.submit(make.ad("late"))))
+            thread.start()
+            thread.join(0.3)
+            assert thread.is_alive()
+        thread.join(10)
+        assert accepted == [True]
+    assert writer.lost == 0
+
+
 def test_close_while_locked_gives_up_in_time(engine, make, path):
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA busy_timeout = 20")
