@@ -48,7 +48,7 @@ BUSY_TIMEOUT_MS = 2000
 """How long SQLite itself waits for another writer; several times the longest commit, well below the close limit."""
 
 OPEN_RETRY_S = 10.0
-"""How long opening waits for a database that another process is creating or migrating."""
+"""How long opening waits for a database that another process is creating or migrating, unless told otherwise."""
 
 OPEN_RETRY_PAUSE_S = 0.05
 
@@ -130,18 +130,25 @@ def make_engine(url: str, *, read_only: bool = False) -> Engine:
     return _server_engine(parsed)
 
 
-def make_ready(engine: Engine, *, read_only: bool = False) -> None:
+def make_ready(engine: Engine, *, read_only: bool = False, patience_s: float | None = None) -> None:
     """Look at the database of an engine, create it and bring it up to date; harmless when repeated.
+
+    Args:
+        engine: From `make_engine`.
+        read_only: See `open_database`.
+        patience_s: How long to try again while another process holds it; default: `OPEN_RETRY_S`. Each attempt may itself
+            wait as long as `BUSY_TIMEOUT_MS`.
 
     Raises:
         DatabaseUnavailableError: It cannot be used now, but perhaps later.
         DatabaseOpenError, SchemaVersionError: See `open_database`.
     """
+    patience_s = OPEN_RETRY_S if patience_s is None else patience_s
     path = sqlite_path(engine)
     if path is None:
-        _make_server_ready(engine, read_only=read_only)
+        _make_server_ready(engine, read_only=read_only, patience_s=patience_s)
     else:
-        _make_file_ready(engine, path, read_only=read_only)
+        _make_file_ready(engine, path, read_only=read_only, patience_s=patience_s)
 
 
 @contextmanager
@@ -217,9 +224,9 @@ def _sqlite_path(url: URL) -> Path:
     return Path(os.path.abspath(Path(database).expanduser()))  # noqa: PTH100 (resolve() would follow links)
 
 
-def _make_file_ready(engine: Engine, path: Path, *, read_only: bool) -> None:
+def _make_file_ready(engine: Engine, path: Path, *, read_only: bool, patience_s: float) -> None:
     _prepare_place(path, read_only=read_only)
-    revision = _retry_while_locked(path, partial(_inspect_file, path))
+    revision = _retry_while_locked(path, partial(_inspect_file, path), patience_s)
     if read_only and revision != HEAD:
         if revision is None:
             raise DatabaseOpenError(f"The database {path} holds no sessions yet; record one first.")
@@ -227,7 +234,7 @@ def _make_file_ready(engine: Engine, path: Path, *, read_only: bool) -> None:
             f"The database {path} has the older schema {revision}, expected {HEAD}; "
             "open it once for writing (start a run) to bring it up to date."
         )
-    _retry_while_locked(path, partial(_bring_up_to_date, engine, path, read_only=read_only))
+    _retry_while_locked(path, partial(_bring_up_to_date, engine, path, read_only=read_only), patience_s)
 
 
 def _prepare_place(path: Path, *, read_only: bool) -> None:
@@ -456,9 +463,9 @@ def _migrate(connection: Connection, revision: str | None) -> None:
         logger.info("Migrated the database from schema %s to %s.", revision, HEAD)
 
 
-def _retry_while_locked(path: Path, action: Callable[[], Any]) -> Any:
+def _retry_while_locked(path: Path, action: Callable[[], Any], patience_s: float) -> Any:
     """Run an action on a database file, and again while another process holds it; name other failures in our words."""
-    deadline = time.monotonic() + OPEN_RETRY_S
+    deadline = time.monotonic() + patience_s
     while True:
         try:
             return action()
@@ -534,13 +541,14 @@ def _server_engine(url: URL) -> Engine:
         ) from error
 
 
-def _make_server_ready(engine: Engine, *, read_only: bool) -> None:
+def _make_server_ready(engine: Engine, *, read_only: bool, patience_s: float) -> None:
     name = _shown(engine.url)
     try:
         with engine.begin() as connection:
             if engine.dialect.name == "postgresql" and not read_only:
                 # Whoever comes second waits for the first to create or migrate, and then finds nothing left to do.
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{OPEN_RETRY_S:g}s'")
+                wait_ms = max(BUSY_TIMEOUT_MS, round(1000 * patience_s))
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{wait_ms}ms'")
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
             revision = _current_revision(connection, name)
             if revision is None and read_only:

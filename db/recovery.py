@@ -24,12 +24,16 @@ from db.sink import SessionSink
 from db.spool import Spool, SpoolPlace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Generator
     from pathlib import Path
 
     from sqlalchemy.engine import Engine
 
 logger = logging.getLogger(__name__)
+
+
+OPEN_PATIENCE_S = 2.0
+"""How long opening waits for a locked database where records can wait on disk: the show does not wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class Opened:
 
     engine: Engine
     place: SpoolPlace | None
-    prepare: Callable[[], None] | None = None
+    prepare: Preparation | None = None
     set_aside: Path | None = None
 
 
@@ -66,58 +70,105 @@ def open_to_record(url: str, spool_folder: Path | None = None, *, spool: bool = 
     engine = make_engine(url)
     try:
         place = SpoolPlace.of(engine, spool_folder) if spool else None
+        preparation = Preparation(engine, place, None if place is None else OPEN_PATIENCE_S)
         try:
-            aside = _ready(engine, place)
+            while not preparation.go_on():
+                pass
         except (DatabaseUnavailableError, DatabaseWriteError) as error:
             if place is None:
                 raise
             logger.warning("%s The session begins without it; its records wait in %s.", error, place.folder)
-
-            def prepare() -> None:
-                _ready(engine, place)
-
-            return Opened(engine, place, prepare)
+            # From now on a writer asks, again and again, with records that wait behind it.
+            return Opened(engine, place, Preparation(engine, place, 0.0))
     except BaseException:
         engine.dispose()
         raise
-    return Opened(engine, place, None, aside)
+    return Opened(engine, place, None, preparation.set_aside)
 
 
-def _ready(engine: Engine, place: SpoolPlace | None) -> Path | None:
-    """Have a database that can be written; gives the new name of the damaged one that was in its place."""
-    try:
-        _recover(engine, place)
-    except DatabaseDamagedError:
-        path = sqlite_path(engine)
-        if path is None:
-            raise
-        engine.dispose()
+class Preparation:
+    """What has to be done before a session can be written: open the database, and finish what earlier sessions left.
+
+    It is done a part at a time, because a long spool takes minutes, and the caller has new records to look after.
+
+    Args:
+        engine: From `make_engine`.
+        place: Where earlier sessions may have left spools; `None` for nowhere.
+        patience_s: See `make_ready`.
+
+    Attributes:
+        set_aside: The new name of the damaged file that was in the database's place; `None` where there was none.
+    """
+
+    def __init__(self, engine: Engine, place: SpoolPlace | None, patience_s: float | None) -> None:
+        self.set_aside: Path | None = None
+        self._engine = engine
+        self._place = place
+        self._patience_s = patience_s
+        self._parts: Generator[None, None, None] | None = None
+
+    def go_on(self) -> bool:
+        """Do the next part; after an error everything begins anew.
+
+        Returns:
+            Whether all is done.
+
+        Raises:
+            DatabaseError: The database cannot be used.
+        """
+        if self._parts is None:
+            self._parts = self._all_parts()
         try:
-            aside = set_aside(path)
-        except OSError as error:
-            raise DatabaseUnavailableError(
-                f"The damaged database {path} cannot be set aside ({error.strerror}); rename it, or choose another path."
-            ) from error
-        _recover(engine, place)
-        return aside
-    return None
-
-
-def _recover(engine: Engine, place: SpoolPlace | None) -> None:
-    try:
-        make_ready(engine)
-        if place is not None:
-            take_up_spools(engine, place)
-        close_interrupted_sessions(engine)
-    except DatabaseOpenError:
-        raise
-    except (DatabaseError, exc.DBAPIError) as error:
-        # Damage that opening did not find, but whoever read on.
-        if is_damage(error) or is_damage(error.__cause__ or error):
-            raise DatabaseDamagedError(str(error)) from error
-        if isinstance(error, DatabaseError):
+            next(self._parts)
+        except StopIteration:
+            return True
+        except BaseException:
+            self._parts = None
             raise
-        raise DatabaseWriteError(f"The database {engine.url.database} cannot be used ({describe(error)}).") from error
+        return False
+
+    def close(self) -> None:
+        """Let go of what was begun; a second call does nothing."""
+        if self._parts is not None:
+            self._parts.close()
+            self._parts = None
+
+    def _all_parts(self) -> Generator[None, None, None]:
+        try:
+            yield from self._recover()
+        except DatabaseDamagedError:
+            path = sqlite_path(self._engine)
+            if path is None:
+                raise
+            self._engine.dispose()
+            try:
+                self.set_aside = set_aside(path)
+            except OSError as error:
+                raise DatabaseUnavailableError(
+                    f"The damaged database {path} cannot be set aside ({error.strerror}); rename it, or choose another "
+                    "path."
+                ) from error
+            yield from self._recover()
+
+    def _recover(self) -> Generator[None, None, None]:
+        engine = self._engine
+        try:
+            make_ready(engine, patience_s=self._patience_s)
+            if self._place is not None:
+                for _ in _taking_up_spools(engine, self._place):
+                    yield
+            close_interrupted_sessions(engine)
+        except DatabaseOpenError:
+            raise
+        except (DatabaseError, exc.DBAPIError) as error:
+            # Damage that opening did not find, but whoever read on.
+            if is_damage(error) or is_damage(error.__cause__ or error):
+                raise DatabaseDamagedError(str(error)) from error
+            if isinstance(error, DatabaseError):
+                raise
+            raise DatabaseWriteError(
+                f"The database {engine.url.database} cannot be used ({describe(error)})."
+            ) from error
 
 
 def take_up_spools(engine: Engine, place: SpoolPlace) -> list[int]:
@@ -129,7 +180,11 @@ def take_up_spools(engine: Engine, place: SpoolPlace) -> list[int]:
     Raises:
         DatabaseWriteError: The database cannot be written; what is left stays where it is.
     """
-    done = []
+    return [session_id for session_id in _taking_up_spools(engine, place) if session_id is not None]
+
+
+def _taking_up_spools(engine: Engine, place: SpoolPlace) -> Generator[int | None, None, None]:
+    """As `take_up_spools`, a part at a time: `None` after each but the last of a session, then its id."""
     for path in place.found():
         try:
             spool = Spool.adopt(path)
@@ -141,14 +196,11 @@ def take_up_spools(engine: Engine, place: SpoolPlace) -> list[int]:
         if spool.session is None:
             spool.close(remove=True)
             continue
-        session_id = _take_up(engine, spool)
-        if session_id is not None:
-            done.append(session_id)
-    return done
+        yield from _taking_up(engine, spool)
 
 
-def _take_up(engine: Engine, spool: Spool) -> int | None:
-    """Write a spool; gives the id of its session, unless a live program has it."""
+def _taking_up(engine: Engine, spool: Spool) -> Generator[int | None, None, None]:
+    """Write a spool, unless a live program has its session."""
     session, ended, waiting = spool.session, spool.ended, spool.waiting
     lock = None
     try:
@@ -164,7 +216,7 @@ def _take_up(engine: Engine, spool: Spool) -> int | None:
                     session_id,
                 )
                 spool.close(remove=False)
-                return None
+                return
         sink = SessionSink.take_up(engine, spool, session_id, lock)
     except BaseException:
         spool.close(remove=False)
@@ -175,8 +227,13 @@ def _take_up(engine: Engine, spool: Spool) -> int | None:
         if sink.problem is not None:
             sink.release(remove=False)
             raise sink.problem
+        try:
+            yield None
+        except GeneratorExit:
+            sink.release(remove=False)
+            raise
     logger.warning("%d records of session %d that had waited on disk were taken up.", waiting, sink.session_id)
-    return sink.session_id
+    yield sink.session_id
 
 
 def close_interrupted_sessions(engine: Engine) -> list[int]:

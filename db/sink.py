@@ -16,7 +16,7 @@ import time
 from collections import deque
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from db import session_lock
 from db.damage import identity, set_aside
@@ -37,7 +37,7 @@ from db.session_store import (
 from db.spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -76,6 +76,16 @@ class SessionGoneError(DatabaseError):
     """The database does not hold the session any more; it is begun again."""
 
 
+class Preparation(Protocol):
+    """What has to be done before a database can be written that could not be opened yet; see `db.recovery`."""
+
+    def go_on(self) -> bool:
+        """Do a part of it; whether all is done."""
+
+    def close(self) -> None:
+        """Let go of what was begun."""
+
+
 class SessionSink:
     """Takes the records of one session; all calls come from one thread, attributes may be read from any.
 
@@ -83,7 +93,7 @@ class SessionSink:
         engine: From `db.engine`; stays the caller's.
         session: The start of the session.
         place: Where a spool may be; `None` for nowhere.
-        prepare: Called before anything is written to a database that could not be opened yet, until it does not raise.
+        prepare: What to do before anything is written, a part at each attempt, while new records go to the spool.
 
     Attributes:
         session_id: Row id; 0 until the database can be reached, and another one after the database was replaced.
@@ -101,7 +111,7 @@ class SessionSink:
         session: SessionRecord,
         *,
         place: SpoolPlace | None = None,
-        prepare: Callable[[], None] | None = None,
+        prepare: Preparation | None = None,
     ) -> None:
         self.session_id = 0
         self.handled = 0
@@ -184,6 +194,8 @@ class SessionSink:
     def begin(self, patience_s: float) -> None:
         """Begin the session in the database, and have a spool ready.
 
+        A database that could not be used when it was opened is left to the first attempt, where there is a spool.
+
         Args:
             patience_s: How long to wait for a database that cannot be written.
 
@@ -191,9 +203,13 @@ class SessionSink:
             DatabaseWriteError: It cannot be begun; where there is a spool it is begun later instead.
         """
         self._open_spool()
+        if self._prepare is not None and self._spool is not None:
+            return
         deadline = time.monotonic() + patience_s
         while True:
             try:
+                while not self._prepared():
+                    pass
                 self._begin()
             except Exception as error:
                 self._store.forget()
@@ -217,7 +233,7 @@ class SessionSink:
         """Take records over, and write all that waits where that can be done now."""
         self._waiting.extend(enumerate(records, self._taken + 1))
         self._taken += len(records)
-        if self._spooled:
+        if self._spooled or self._prepare is not None:
             # They are newer than what is there; and on the disk before a slow database takes its time.
             self._to_spool()
         if self.problem is None or time.monotonic() >= self.retry_at:
@@ -234,6 +250,8 @@ class SessionSink:
             Whether nothing waits any more.
         """
         try:
+            if not self._prepared():
+                return False
             self._begin()
             self._drain()
         except Exception as error:
@@ -296,6 +314,8 @@ class SessionSink:
         Args:
             remove: Whether nothing in the spool is needed any more.
         """
+        if self._prepare is not None:
+            self._prepare.close()
         if self._spool is not None:
             self._spool.close(remove=remove)
         if self._lock is not None:
@@ -327,12 +347,15 @@ class SessionSink:
 
     # --- the session in its database ----------------------------------------------------------------------------------
 
-    def _begin(self) -> None:
-        """Have the session in the database, and the database in its place."""
-        if self._prepare is not None:
-            self._prepare()
+    def _prepared(self) -> bool:
+        """Do a part of what comes before the first write; whether nothing of it is left."""
+        if self._prepare is not None and self._prepare.go_on():
             self._prepare = None
             self._file = self._identity()
+        return self._prepare is None
+
+    def _begin(self) -> None:
+        """Have the session in the database, and the database in its place."""
         if not self.begun:
             self._insert(self._known.records())
         elif self._file != self._identity():
@@ -341,7 +364,7 @@ class SessionSink:
     def _begin_again(self, why: str, where: str) -> None:
         """Go on with the session in another database, or after its row was deleted."""
         self._engine.dispose()
-        make_ready(self._engine)
+        make_ready(self._engine, patience_s=0.0)
         if self._lock is not None:
             self._lock.release()
             self._lock = None

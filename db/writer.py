@@ -36,13 +36,13 @@ from db.rollups import PLAYS_IN_PASSING, store_roll_ups
 from db.sink import SessionSink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
     from sqlalchemy.engine import Engine
 
     from db.records import SessionRecord
     from db.rollups import RollUp
+    from db.sink import Preparation
     from db.spool import SpoolPlace
 
 logger = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class SessionWriter:
             does not wait while nothing can be written.
         roll_up: Adds up the readings of plays that are over; without it that is left to others.
         spool: Where records wait on disk while the database cannot be written; `None` for nowhere.
-        prepare: Makes a database ready that could not be used when it was opened, see `db.recovery`; called until it works.
+        prepare: Makes a database ready that could not be used when it was opened, see `db.recovery`; done by the thread.
         keep: How old readings may become before they are deleted, once they are rolled up; `None` keeps them.
 
     Raises:
@@ -121,7 +121,7 @@ class SessionWriter:
         full_wait_s: float | None = None,
         roll_up: RollUp | None = None,
         spool: SpoolPlace | None = None,
-        prepare: Callable[[], None] | None = None,
+        prepare: Preparation | None = None,
         keep: timedelta | None = None,
     ) -> None:
         if queue_size < 1:

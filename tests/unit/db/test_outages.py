@@ -13,7 +13,7 @@ from db import sink, writer
 from db.errors import DatabaseUnavailableError, DatabaseWriteError
 from db.queries import load_session
 from db.records import GapStarted
-from db.recovery import open_to_record, take_up_spools
+from db.recovery import Preparation, open_to_record, take_up_spools
 from db.session_store import interrupt_session
 from db.spool import Spool, SpoolPlace, _line
 from db.writer import SessionWriter
@@ -28,6 +28,7 @@ def impatient(monkeypatch):
     monkeypatch.setattr(writer, "START_PATIENCE_S", 0.1)
     monkeypatch.setattr("db.engine.BUSY_TIMEOUT_MS", 20)
     monkeypatch.setattr("db.engine.OPEN_RETRY_S", 0.1)
+    monkeypatch.setattr("db.recovery.OPEN_PATIENCE_S", 0.1)
 
 
 @pytest.fixture
@@ -160,6 +161,63 @@ def test_a_crash_half_way_through_taking_up(path, short_wait, make, place, rows,
     assert rows("SELECT count(*), count(DISTINCT at || viewer_id) FROM readings") == [(93, 93)]
 
 
+def leave_spool(place, make, minute):
+    """What a program leaves that was killed while its database was away."""
+    session = make.session(started_at=make.at(60 * minute))
+    spool = Spool.create(place, session)
+    spool.append(session, [], list(enumerate(make.stream(), 1)))
+    spool.close(remove=False)
+
+
+def test_old_spools_are_taken_up_a_part_at_a_time(engine, make, place, rows, monkeypatch):
+    """So that new records do not wait in memory for as long as that takes."""
+    monkeypatch.setattr(sink, "CHUNK", 40)
+    monkeypatch.setattr(sink, "SLICE_S", -1.0)
+    for minute in (1, 2):
+        leave_spool(place, make, minute)
+    preparation = Preparation(engine, place, 0.0)
+    assert not preparation.go_on()
+    assert not preparation.go_on()
+    assert rows("SELECT last_record FROM sessions") == [(80,)]
+    preparation.close()
+    preparation.close()
+    assert len(place.found()) == 2
+    parts = 1
+    while not preparation.go_on():
+        parts += 1
+    assert parts >= 6
+    assert rows("SELECT last_record, end_reason FROM sessions") == [(103, "interrupted")] * 2
+    assert rows("SELECT count(*) FROM readings") == [(186,)]
+    assert place.found() == []
+
+
+def test_new_records_go_to_the_disk_between_the_parts(path, short_wait, make, rows, monkeypatch):
+    monkeypatch.setattr(sink, "CHUNK", 5)
+    monkeypatch.setattr(sink, "SLICE_S", -1.0)
+    leave_spool(SpoolPlace.of(short_wait, None), make, 1)
+    with locked(path):
+        opened = open_to_record(str(path))
+        session = SessionWriter(
+            opened.engine, make.session(), spool=opened.place, prepare=opened.prepare, commit_interval_s=0.001
+        )
+        whole, seen = Preparation.go_on, []
+
+        def go_on(self):
+            session.submit(make.reading(len(seen) / 10, 1, None))
+            time.sleep(0.002)
+            seen.append(session.waiting - session._sink.in_spool)
+            return whole(self)
+
+        monkeypatch.setattr(Preparation, "go_on", go_on)
+    wait_until(lambda: session.session_id)
+    assert session.flush()
+    session.close(make.end())
+    opened.engine.dispose()
+    assert len(seen) > 20
+    assert max(seen) <= 2, "in memory is only what came since the last part"
+    assert rows("SELECT count(*) FROM readings") == [(93 + len(seen),)]
+
+
 def test_a_commit_of_which_nobody_knows_whether_it_happened(engine, make, rows, monkeypatch):
     """The server goes away with the answer: the transaction is there, and is not written once more."""
     whole = sink.writing
@@ -237,9 +295,53 @@ def test_a_database_that_cannot_be_opened_is_opened_later(path, short_wait, make
     assert rows("SELECT session_id, count(*) FROM readings GROUP BY session_id") == [(1, 93), (2, 93)]
 
 
-def test_without_a_spool_a_locked_database_is_an_error(path, engine):
+def test_without_a_spool_a_locked_database_is_waited_for_and_then_an_error(path, engine, monkeypatch):
+    monkeypatch.setattr("db.engine.OPEN_RETRY_S", 0.4)
+    began = time.monotonic()
     with locked(path), pytest.raises(DatabaseUnavailableError, match="in use by another program"):
         open_to_record(str(path), spool=False)
+    assert time.monotonic() - began > 0.4
+
+
+def test_a_show_does_not_wait_long_for_a_locked_database(path, short_wait, make, rows, monkeypatch):
+    monkeypatch.setattr("db.engine.OPEN_RETRY_S", 1.5)
+    with locked(path):
+        began = time.monotonic()
+        opened = open_to_record(str(path))
+        session = SessionWriter(opened.engine, make.session(), spool=opened.place, prepare=opened.prepare)
+        assert time.monotonic() - began < 1.2
+        submit_all(session, make.stream())
+        wait_until(lambda: session._sink.in_spool == 103)
+        assert "in use by another program" in str(session.error)
+    began = time.monotonic()
+    assert session.flush()
+    assert time.monotonic() - began < 1.2, "a short attempt was under way, and not a long one"
+    session.close(make.end())
+    opened.engine.dispose()
+    assert rows("SELECT count(*) FROM readings") == [(93,)]
+
+
+def test_records_are_on_disk_before_a_database_that_could_not_be_opened_is_asked(
+    path, short_wait, make, place, monkeypatch
+):
+    monkeypatch.setattr(sink, "SPOOL_AFTER_S", 60.0)
+    asked = []
+
+    def unavailable(*_args, **_more):
+        asked.append((session._sink.in_memory, session._sink.in_spool) if session else (0, 0))
+        raise DatabaseUnavailableError("The server is away.")
+
+    session = None
+    monkeypatch.setattr("db.recovery.make_ready", unavailable)
+    opened = open_to_record(str(path))
+    session = SessionWriter(opened.engine, make.session(), spool=place, prepare=opened.prepare, commit_interval_s=0.01)
+    submit_all(session, make.stream())
+    wait_until(lambda: (0, 103) in asked)
+    assert all(in_memory == 0 for in_memory, _ in asked)
+    monkeypatch.undo()
+    assert session.flush()
+    session.close(make.end())
+    opened.engine.dispose()
 
 
 def test_a_session_that_never_reached_its_database(path, short_wait, make, place, rows):
