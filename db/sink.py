@@ -294,15 +294,27 @@ class SessionSink:
         self.release(remove=True)
         return True
 
+    def keep(self, ended: SessionEnded | None) -> bool:
+        """Have on disk what waits, with the end of the session; it is tried on nevertheless.
+
+        Returns:
+            Whether the next start could write all of it.
+        """
+        self._to_spool()
+        if self._spool is None or self._waiting:
+            return False
+        how = ended or SessionEnded(self.last_moment, "stopped")
+        try:
+            if self._spool.ended != how:
+                self._spool.append_end(self._session, self._known.records(), how, self._all_lost)
+        except OSError as error:
+            self.log("spool", "The spool %s cannot be written (%s).", self._spool.path, error.strerror)
+            return False
+        return True
+
     def leave(self, ended: SessionEnded | None) -> None:
         """Give up for now: what waits stays in the spool, with the end of the session, for the next start to write."""
-        self._to_spool()
-        if self._spool is not None and not self._waiting:
-            try:
-                how = ended or SessionEnded(self.last_moment, "stopped")
-                self._spool.append_end(self._session, self._known.records(), how, self._all_lost)
-            except OSError as error:
-                self.log("spool", "The spool %s cannot be written (%s).", self._spool.path, error.strerror)
+        self.keep(ended)
         self.note_lost(len(self._waiting))
         self._waiting.clear()
         self._note_handled()

@@ -27,7 +27,6 @@ from collections import deque
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, get_args
 
-from db.engine import BUSY_TIMEOUT_MS
 from db.errors import DatabaseWriteError, WriterClosedError
 from db.faults import describe
 from db.records import Record, SessionEnded
@@ -56,6 +55,12 @@ FULL_WAIT_S = {"run": 0.1, "replay": 60.0}
 """How long `submit` waits for room. A kiosk must not stand still; a replay has time, and must lose nothing.
 
 While nothing can be written, a kiosk does not wait at all: each record would, one after the other.
+"""
+
+LAST_ATTEMPT_S = 4.0
+"""So long before the limit of `close` the last attempt begins at the latest.
+
+It may itself wait for a lock (two seconds) or a server (three).
 """
 
 START_TIMEOUT_S = 10.0
@@ -150,6 +155,7 @@ class SessionWriter:
         self._lost = 0
         self._closed = False
         self._give_up_at = math.inf
+        self._kept = False
         self._ended: SessionEnded | None = None
         self._error: DatabaseWriteError | None = None
         self._died = False
@@ -255,15 +261,14 @@ class SessionWriter:
                 if not self._closed:
                     self._closed = True
                     self._ended = ended
-                # The last attempt may itself wait for a lock, and must end within the limit.
-                self._give_up_at = time.monotonic() + max(0.0, timeout - BUSY_TIMEOUT_MS / 1000)
+                self._give_up_at = time.monotonic() + max(0.0, timeout - LAST_ATTEMPT_S)
                 self._wake.notify_all()
                 self._progress.notify_all()
             self._thread.join(timeout)
             if self._thread.is_alive():
                 raise DatabaseWriteError(
                     f"The thread db-writer of session {self.session_id} did not end within {timeout:g} s; "
-                    "the records that still wait may be lost; check the disk of the database."
+                    f"{self._what_becomes_of_the_rest()}."
                 )
             self._finished = True
             if self._error is not None:
@@ -352,21 +357,34 @@ class SessionWriter:
 
     def _finish(self) -> None:
         """End the session, or leave it to the next start when the time for closing is over."""
+        tried = False
         while True:
             self._sink.lost_before = self._lost
-            if self._sink.end(self._ended):
-                break
-            self._report()
-            pause = min(self._sink.retry_at, self._give_up_at) - time.monotonic() if self._sink.problem else 0.0
-            if time.monotonic() >= self._give_up_at:
+            if self._sink.problem is not None:
+                # On the disk first: an attempt may take longer than whoever closes has time.
+                self._kept = self._sink.keep(self._ended)
+                tried = True
+            if tried and time.monotonic() >= self._give_up_at:
                 self._sink.leave(self._ended)
                 self._report()
                 self._say_what_is_left()
                 return
-            time.sleep(max(0.0, pause))
+            if self._sink.end(self._ended):
+                break
+            tried = True
+            self._report()
+            if self._sink.problem is not None:
+                time.sleep(max(0.0, min(self._sink.retry_at, self._give_up_at) - time.monotonic()))
         self._report()
         if self._roll_up is not None:
             self._rolled_up(session_id=self.session_id)
+
+    def _what_becomes_of_the_rest(self) -> str:
+        """Of the records that wait while the thread is still busy."""
+        path = self._sink.spool_path
+        if path is None or not self._kept:
+            return "the records that still wait may be lost; check the disk of the database"
+        return f"{self._sink.in_spool} records wait in {path} and are written by the next start"
 
     def _say_what_is_left(self) -> None:
         path = self._sink.spool_path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 from contextlib import contextmanager
 
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import exc
 
 from db import sink, writer
+from db.engine import open_database
 from db.errors import DatabaseUnavailableError, DatabaseWriteError
 from db.queries import load_session
 from db.records import GapStarted
@@ -94,6 +96,66 @@ def test_what_waits_at_the_end_is_written_by_the_next_start(path, short_wait, ma
     assert (len(data.readings), len(data.plays), data.gaps[0].ended_at) == (93, 3, make.at(19.5))
     assert list(place.folder.iterdir()) == []
     assert "73 records of session 1" in caplog.text
+
+
+def test_closing_ends_in_time_with_everything_on_disk(path, make, place, monkeypatch):
+    """Each attempt waits for the lock, and the last one must not begin when the time is almost over."""
+    monkeypatch.setattr("db.engine.BUSY_TIMEOUT_MS", 200)
+    monkeypatch.setattr(writer, "LAST_ATTEMPT_S", 0.4)
+    monkeypatch.setattr(sink, "RETRY_FIRST_S", 10.0)
+    monkeypatch.setattr(sink, "RETRY_LONGEST_S", 10.0)
+    engine = open_database(str(path))
+    session = SessionWriter(engine, make.session(), spool=place, commit_interval_s=0.01)
+    with locked(path):
+        submit_all(session, make.stream())
+        wait_until(lambda: session.error is not None)
+        began = time.monotonic()
+        whole, begun = sink.SessionSink.attempt, []
+
+        def attempt(self):
+            begun.append(time.monotonic() - began)
+            return whole(self)
+
+        monkeypatch.setattr(sink.SessionSink, "attempt", attempt)
+        with pytest.raises(
+            DatabaseWriteError, match=r"103 records wait in .*\.spool and are written by the next start"
+        ):
+            session.close(make.end(), timeout=1.0)
+        assert time.monotonic() - began < 1.0
+        assert len(begun) == 1, "there was time for one"
+        assert begun[0] < 0.6
+    assert not session._thread.is_alive()
+    assert take_up_spools(engine, place) == [1]
+    assert load_session(engine, 1).info.end_reason == "finished"
+    engine.dispose()
+
+
+def test_an_attempt_that_hangs_at_the_end_finds_everything_on_disk(path, short_wait, make, place, monkeypatch):
+    monkeypatch.setattr(writer, "LAST_ATTEMPT_S", 0.0)
+    session = SessionWriter(short_wait, make.session(), spool=place, commit_interval_s=0.01)
+    goes_on = threading.Event()
+    whole = sink.SessionSink.end
+
+    def end(self, ended):
+        goes_on.wait(10)
+        return whole(self, ended)
+
+    with locked(path):
+        submit_all(session, make.stream())
+        wait_until(lambda: session.error is not None)
+        monkeypatch.setattr(sink.SessionSink, "end", end)
+        try:
+            with pytest.raises(
+                DatabaseWriteError, match=r"within 0.3 s; 103 records wait in .*\.spool and are written"
+            ):
+                session.close(make.end(), timeout=0.3)
+            (file,) = place.found()
+            assert b'{"end":' in file.read_bytes()
+        finally:
+            goes_on.set()
+    session.close()
+    assert load_session(short_wait, 1).info.end_reason == "finished"
+    assert place.found() == []
 
 
 def test_a_start_takes_up_what_waits_beside_the_database(path, short_wait, make):
