@@ -58,7 +58,7 @@ def test_train_stop_go_on_measure_and_promote(offline, wait_for):
     state = offline.folder / "runs" / "first" / "state.json"
     wait_for(state.exists, 180)
     running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=60)
+    _, said = running.communicate(timeout=180)
     assert running.returncode == 1
     assert "280 rows read, 1 left out" in said
     assert "The same command goes on after the last whole epoch" in said
