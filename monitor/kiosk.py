@@ -395,11 +395,9 @@ class Kiosk:
             raise SessionFailedError(f"Session {self.session_id}: {'; '.join(troubles)}.", self.session_id or None)
 
     def _on_message(self, message: Message) -> None:
-        with self._lock:
-            recorder = self._recorder
         if isinstance(message, FrameRead):
             with self._lock:
-                # Looked at again under the lock: no frame is recorded once `pause_measuring` has returned.
+                # Recorded under the lock: no frame is once `pause_measuring` has returned.
                 if self._recorder is not None:
                     if not self._recorder.record(message.frame):
                         # Outside the hours of measuring nobody is shown in the overlay either.
@@ -413,6 +411,8 @@ class Kiosk:
             self._dropped = message.health.dropped
             self._show(LiveView(message.health, self._view.frame, self._view.preview))
         elif isinstance(message, SourceLost):
+            with self._lock:
+                recorder = self._recorder
             if recorder is not None:
                 recorder.gap(message.cause, message.detail, message.at_ns, message.since_ns)
             if message.cause != "format_changed":

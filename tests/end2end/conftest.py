@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
+
+from .live_database import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,15 +57,7 @@ class Program:
 
     def rows(self, query: str) -> list[tuple]:
         """Read the database, which another process may be writing; nothing while it is not there yet."""
-        if not self.database.exists():
-            return []
-        connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)
-        try:
-            return connection.execute(query).fetchall()
-        except sqlite3.OperationalError:
-            return []
-        finally:
-            connection.close()
+        return rows_of(self.database, query)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command that goes on until it is stopped."""

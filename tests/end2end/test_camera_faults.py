@@ -11,7 +11,6 @@ import random
 import shutil
 import signal
 import socket
-import sqlite3
 import statistics
 import subprocess
 import sys
@@ -24,6 +23,8 @@ import av
 import cv2
 import numpy as np
 import pytest
+
+from .live_database import rows_of
 
 NOTICED_WITHIN_S = 3.0
 RESUMED_WITHIN_S = 5.0
@@ -135,15 +136,7 @@ class Observer:
         self._database = database
 
     def rows(self, query):
-        if not self._database.exists():
-            return []
-        connection = sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)
-        try:
-            return connection.execute(query).fetchall()
-        except sqlite3.OperationalError:
-            return []
-        finally:
-            connection.close()
+        return rows_of(self._database, query)
 
     def seconds_until(self, question, limit_s, what):
         began = time.monotonic()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import signal
-import sqlite3
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -78,15 +77,7 @@ def test_a_lost_stream_is_a_gap_and_comes_back(program, make_playlist, camera, w
     process = program.start("run", "--headless", "--source", address, "--playlist", str(playlist))
 
     def one(query):
-        if not program.database.exists():
-            return None
-        connection = sqlite3.connect(f"file:{program.database}?mode=ro", uri=True)
-        try:
-            return connection.execute(query).fetchone()
-        except sqlite3.OperationalError:
-            return None
-        finally:
-            connection.close()
+        return next(iter(program.rows(query)), None)
 
     wait_for(lambda: one("SELECT 1 FROM readings LIMIT 1"), what="a reading")
     camera.away.set()
