@@ -50,8 +50,8 @@ bench: $(VENV)/.dev
 
 # The bundled ads and the demo viewer, made anew by the project's own scripts.
 samples: $(VENV)/.dev
-	$(BIN)/python -m ads.sample.make_samples
-	$(BIN)/python -m detector.demo.make_viewer
+	$(BIN)/python -m tools.sample_ads.make_samples
+	$(BIN)/python -m tools.make_viewer
 
 # Published holes in the installed libraries (asks the advisory database over the network), their licences, our own code.
 audit: $(VENV)/.dev

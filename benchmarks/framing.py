@@ -21,13 +21,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from detector.blaze_face import INPUT_PX, BlazeFace
-from detector.classifier import classify, crop_geometry, load_classifier
-from detector.emotions import EMOTIONS
-from detector.face_detector import MediaPipeFaceDetector, Pyramid
-from detector.head_pose import head_pose
-from detector.preprocessing import CropGeometry, face_crops
-from detector.tiling import Tile
+from detector.emotion.classifier import classify, crop_geometry, load_classifier
+from detector.emotion.labels import EMOTIONS
+from detector.emotion.preprocessing import CropGeometry, face_crops
+from detector.faces.blaze_face import INPUT_PX, BlazeFace
+from detector.faces.detector import MediaPipeFaceDetector, Pyramid
+from detector.faces.head_pose import head_pose
+from detector.faces.tiles import Tile
 from detector.types import Box, FaceDetection
 from training.datasets import NO_LABEL, majority, read_dataset
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from detector.classifier import EmotionClassifier
+    from detector.emotion.classifier import EmotionClassifier
     from training.datasets import FaceDataset
 
 FACE_PX = 240

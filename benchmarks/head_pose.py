@@ -13,7 +13,7 @@ known faces. Angles are relative to the ray from the camera to the head.
     python -m benchmarks.head_pose --faces FOLDER --fit
 
 The faces are by default those of the demo viewer. `--faces` takes others: pictures of one face each, turned by less than
-15 degrees. `--fit` also prints the points of the model in `detector.head_pose` that suit these heads best.
+15 degrees. `--fit` also prints the points of the model in `detector.faces.head_pose` that suit these heads best.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from rich.table import Table
 from scipy.optimize import least_squares
 from scipy.spatial import Delaunay
 
-from detector.face_detector import MediaPipeFaceDetector
-from detector.head_pose import _HEAD_CM, DEFAULT_VIEW_ANGLE_DEG, FACE_BOX_M, _solved, head_poses
+from detector.faces.detector import MediaPipeFaceDetector
+from detector.faces.head_pose import _HEAD_CM, DEFAULT_VIEW_ANGLE_DEG, FACE_BOX_M, _solved, head_poses
+from detector.sources.video_source import DEMO_VIDEO, Recording
 from detector.types import Box, Frame
-from detector.video_source import DEMO_VIDEO, Recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -33,8 +33,8 @@ from rich.table import Table
 
 from benchmarks.tracking import WARM_UP_FRAMES, build_analyser
 from detector.errors import DetectorError
+from detector.sources.video_source import DEMO_VIDEO, SourceSpec, open_source
 from detector.types import Frame
-from detector.video_source import DEMO_VIDEO, SourceSpec, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

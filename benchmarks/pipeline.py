@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.table import Table
 
 from detector.analysis import FaceAnalyser
-from detector.classifier import KerasClassifier, TwinClassifier, load_network
-from detector.face_detector import MediaPipeFaceDetector
-from detector.model_card import find_model, read_card
+from detector.emotion.classifier import KerasClassifier, TwinClassifier, load_network
+from detector.emotion.model_card import find_model, read_card
+from detector.faces.detector import MediaPipeFaceDetector
+from detector.sources.video_source import DEMO_VIDEO, Recording
 from detector.types import Frame
-from detector.video_source import DEMO_VIDEO, Recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -45,17 +45,17 @@ from rich.console import Console
 from rich.table import Table
 
 from ads.errors import AdsError
-from ads.media import probe, video_frames
-from ads.playback import PlaybackLog
-from ads.player import AdPlayer
-from ads.playlist import Ad, load_playlist
+from ads.media.decode import probe, video_frames
+from ads.player.player import AdPlayer
+from ads.playlists.playlist import Ad, load_playlist
 from ads.policies import make_policy
+from ads.show.playback import PlaybackLog
+from detector.emotion.model_card import find_model
 from detector.errors import DetectorError
-from detector.model_card import find_model
-from monitor.pipeline.live import LiveView, SensorHealth
-from monitor.pipeline.messages import FrameRead, HealthReport
-from monitor.pipeline.sensor import SupervisedSensor
-from monitor.pipeline.sensor_process import SensorSettings
+from monitor.sensor.client import SupervisedSensor
+from monitor.sensor.live import LiveView, SensorHealth
+from monitor.sensor.messages import FrameRead, HealthReport
+from monitor.sensor.process import SensorSettings
 from monitor.ui.application import create_application
 from monitor.ui.bridge import LiveBridge
 from monitor.ui.sound import BYTES_PER_SECOND, RATE_HZ, AudioSink, QtSound, open_default_sink
@@ -64,9 +64,9 @@ from monitor.ui.window import KioskWindow
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ads.playback import Play, PlayEnd
-    from ads.player import Picture
-    from monitor.pipeline.messages import Message
+    from ads.player.player import Picture
+    from ads.show.playback import Play, PlayEnd
+    from monitor.sensor.messages import Message
 
 SIZE = (1920, 1080)
 RATE = 30

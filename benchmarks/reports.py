@@ -22,11 +22,11 @@ from pathlib import Path
 import numpy as np
 
 from db.engine import open_database
-from db.records import SessionEnded, SessionRecord
-from db.rollups import store_roll_ups
+from db.read.rollups import store_roll_ups
 from db.schema import EMOTION_COLUMNS
-from db.session_store import begin_session, end_session
-from monitor.reports.roll_up import roll_up
+from db.write.records import SessionEnded, SessionRecord
+from db.write.store import begin_session, end_session
+from monitor.analytics.roll_up import roll_up
 
 FIRST_DAY = datetime(2026, 3, 1, 8, 0, tzinfo=timezone.utc)
 OPEN_S = 12 * 3600

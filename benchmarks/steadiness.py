@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from detector.analysis import AnalysisSettings, mediapipe_analyser
-from detector.classifier import load_classifier
-from detector.video_source import Recording
+from detector.emotion.classifier import load_classifier
+from detector.sources.video_source import Recording
 
 Series = dict[int, list[tuple[int, tuple[float, ...]]]]
 """Of each viewer: when, and the probabilities."""

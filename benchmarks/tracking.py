@@ -35,11 +35,11 @@ from rich.console import Console
 from rich.table import Table
 
 from detector.analysis import AnalysisSettings, FaceAnalyser
-from detector.classifier import load_classifier
+from detector.emotion.classifier import load_classifier
 from detector.errors import DetectorError
-from detector.face_detector import MediaPipeFaceDetector
+from detector.faces.detector import MediaPipeFaceDetector
+from detector.sources.video_source import SourceSpec, open_source
 from detector.types import Frame
-from detector.video_source import SourceSpec, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

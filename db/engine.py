@@ -24,6 +24,7 @@ from urllib.parse import quote
 from sqlalchemy import create_engine, event, exc, inspect
 from sqlalchemy.engine import URL, make_url
 
+from db.error_classes import BUSY_WORDS, DAMAGE_WORDS, describe, is_damage, is_environment, says
 from db.errors import (
     DatabaseDamagedError,
     DatabaseError,
@@ -31,9 +32,8 @@ from db.errors import (
     DatabaseUnavailableError,
     SchemaVersionError,
 )
-from db.faults import BUSY_WORDS, DAMAGE_WORDS, describe, is_damage, is_environment, says
-from db.files import SIDE_FILES
 from db.migrations import HEAD, REVISIONS
+from db.paths import SIDE_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

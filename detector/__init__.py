@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from detector.analysis import FaceAnalyser
-    from detector.classifier import classify, load_classifier
-    from detector.emotions import EMOTIONS
-    from detector.model_card import ModelCard, read_card
-    from detector.pictures import PictureClassifier, PictureFace, find_faces
+    from detector.emotion.classifier import classify, load_classifier
+    from detector.emotion.labels import EMOTIONS
+    from detector.emotion.model_card import ModelCard, read_card
+    from detector.image_analysis import PictureClassifier, PictureFace, find_faces
 
 _HOME = {
-    "EMOTIONS": "emotions",
+    "EMOTIONS": "emotion.labels",
     "FaceAnalyser": "analysis",
-    "ModelCard": "model_card",
-    "PictureClassifier": "pictures",
-    "PictureFace": "pictures",
-    "classify": "classifier",
-    "find_faces": "pictures",
-    "load_classifier": "classifier",
-    "read_card": "model_card",
+    "ModelCard": "emotion.model_card",
+    "PictureClassifier": "image_analysis",
+    "PictureFace": "image_analysis",
+    "classify": "emotion.classifier",
+    "find_faces": "image_analysis",
+    "load_classifier": "emotion.classifier",
+    "read_card": "emotion.model_card",
 }
 __all__ = [
     "EMOTIONS",

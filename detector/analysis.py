@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from detector.classifier import classify, crop_geometry
-from detector.emotions import expressiveness, valence
-from detector.face_detector import DetectionSettings, MediaPipeFaceDetector
-from detector.head_pose import (
+from detector.emotion.classifier import classify, crop_geometry
+from detector.emotion.labels import expressiveness, valence
+from detector.emotion.model_card import require_emotions
+from detector.emotion.pacing import EMOTIONS_PER_SECOND, LoadGovernor, Turns
+from detector.emotion.preprocessing import face_crops
+from detector.emotion.smoothing import DELAY_S, ExponentialSmoother
+from detector.faces.detector import DetectionSettings, MediaPipeFaceDetector
+from detector.faces.head_pose import (
     HYSTERESIS_DEG,
     MAX_PITCH_DEG,
     MAX_YAW_DEG,
@@ -22,15 +26,11 @@ from detector.head_pose import (
     head_poses,
     screen_pose,
 )
-from detector.model_card import require_emotions
-from detector.pacing import EMOTIONS_PER_SECOND, LoadGovernor, Turns
-from detector.preprocessing import face_crops
-from detector.quality import QualityGate, QualitySettings
-from detector.smoothing import DELAY_S, ExponentialSmoother
-from detector.static_faces import STATIC_AFTER_S, StaticFace
-from detector.tracker import FaceTracker
+from detector.faces.quality import QualityGate, QualitySettings
+from detector.faces.static_faces import STATIC_AFTER_S, StaticFace
+from detector.faces.tracker import FaceTracker
+from detector.faces.zones import Zone, Zones
 from detector.types import AnalysedFrame, FaceReading
-from detector.zones import Zone, Zones
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from detector.classifier import EmotionClassifier
-    from detector.face_detector import FaceDetector
+    from detector.emotion.classifier import EmotionClassifier
+    from detector.faces.detector import FaceDetector
     from detector.types import Frame, HeadPose, TrackedFace
 
 STAGES = ("detect", "track", "crop", "classify", "read")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from detector.emotions import EMOTIONS
+from detector.emotion.labels import EMOTIONS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from monitor.database_place import APPLICATION
+from monitor.settings.paths import APPLICATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ OLD_FILES = 4
 
 NO_LOG = "none"
 FORMAT = "%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"
-SENSOR_LOGGER = "monitor.pipeline.sensor"
+SENSOR_LOGGER = "monitor.sensor.client"
 """Passes on what the sensor's process says, as debug messages; they belong into the file, and not on the terminal."""
 
 QUIET = ("alembic", "PIL", "matplotlib", "fontTools", "weasyprint")

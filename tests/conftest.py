@@ -96,6 +96,6 @@ def media_folder() -> Path:
 @pytest.fixture(scope="session")
 def demo_video() -> Path:
     """The bundled demo viewer: one face throughout, 25 frames a second."""
-    from detector.video_source import DEMO_VIDEO
+    from detector.sources.video_source import DEMO_VIDEO
 
     return DEMO_VIDEO

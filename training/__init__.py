@@ -15,14 +15,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from training.devices import backend_environment
+from training.fit.devices import backend_environment
 
 if TYPE_CHECKING:
-    from training.comparison import compare
     from training.datasets import FaceDataset, read_dataset
-    from training.evaluation import evaluate
-    from training.fit import TrainingSettings
-    from training.promotion import promote
+    from training.evaluation.comparison import compare
+    from training.evaluation.evaluate import evaluate
+    from training.fit.trainer import TrainingSettings
+    from training.release.promotion import promote
     from training.run import TrainingPlan, train
 
 backend_environment()  # Keras' backend reads it when it is first imported, from wherever that is
@@ -30,10 +30,10 @@ backend_environment()  # Keras' backend reads it when it is first imported, from
 _HOME = {
     "FaceDataset": "datasets",
     "TrainingPlan": "run",
-    "TrainingSettings": "fit",
-    "compare": "comparison",
-    "evaluate": "evaluation",
-    "promote": "promotion",
+    "TrainingSettings": "fit.trainer",
+    "compare": "evaluation.comparison",
+    "evaluate": "evaluation.evaluate",
+    "promote": "release.promotion",
     "read_dataset": "datasets",
     "train": "run",
 }

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from detector.classifier import load_classifier
-from detector.model_card import find_model
-from training import export as exporting
+from detector.emotion.classifier import load_classifier
+from detector.emotion.model_card import find_model
 from training.architectures import NO_WEIGHTS, find_architecture
-from training.callbacks import Watch
 from training.datasets import FaceDataset, read_dataset, without_twins
-from training.devices import prepare
+from training.datasets.labels import label_set, select_rows
 from training.errors import DatasetError, TrainingError
-from training.fit import Rows, TrainingSettings, fit
-from training.labels import label_set, select_rows
-from training.teachers import teacher_targets
-from training.transfer import start_from
+from training.fit.callbacks import Watch
+from training.fit.devices import prepare
+from training.fit.distillation import teacher_targets
+from training.fit.trainer import Rows, TrainingSettings, fit
+from training.fit.transfer import start_from
+from training.release import export as exporting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
-    from detector.classifier import EmotionClassifier
+    from detector.emotion.classifier import EmotionClassifier
     from training.architectures import Architecture
-    from training.devices import MixedPrecision
-    from training.heads import Head
-    from training.labels import Targets
-    from training.schedule import RunProgress
+    from training.datasets.heads import Head
+    from training.datasets.labels import Targets
+    from training.fit.devices import MixedPrecision
+    from training.fit.schedule import RunProgress
 
     Tell = Callable[[RunProgress, dict[str, Any]], None]
 
@@ -136,7 +136,7 @@ def train(
 def read_faces(plan: TrainingPlan, side_px: int, seed: int) -> FaceDataset:
     """Read the data of a plan and say what was read and what was left out."""
     if plan.find_faces:
-        from training.face_finder import FaceFinder  # noqa: PLC0415 (MediaPipe)
+        from training.datasets.face_finder import FaceFinder  # noqa: PLC0415 (MediaPipe)
 
         with FaceFinder(side_px) as finder:
             faces = read_dataset(plan.data, plan.votes, side_px=side_px, seed=seed, face_finder=finder)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ads.audience import Audience, Reward
-    from ads.playlist import Ad
+    from ads.playlists.playlist import Ad
+    from ads.policies.audience import Audience, Reward
 
 
 @dataclass(frozen=True, slots=True)

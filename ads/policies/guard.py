@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ads.playlist import Ad
+    from ads.playlists.playlist import Ad
 
 SHORTEST_BLOCK = 20
 """Least number of choices within which the hold-out gets exactly its share."""

@@ -13,8 +13,8 @@ from ads.policies.taste import TasteModel, features, part_of_day
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ads.audience import Reward
-    from ads.playlist import Ad
+    from ads.playlists.playlist import Ad
+    from ads.policies.audience import Reward
     from ads.policies.base import PolicySettings
 
 DRAWS = 256

@@ -12,8 +12,8 @@ from ads.policies.guard import GuardedPolicy, Preference
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ads.audience import Reward
-    from ads.playlist import Ad
+    from ads.playlists.playlist import Ad
+    from ads.policies.audience import Reward
 
 MOOD_WORDS = {
     "angry": "an angry",

@@ -9,8 +9,8 @@ from ads.policies.base import Choice, Situation, certain, require_candidates
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ads.audience import Reward
-    from ads.playlist import Ad
+    from ads.playlists.playlist import Ad
+    from ads.policies.audience import Reward
 
 
 class SequentialPolicy:

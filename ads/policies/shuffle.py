@@ -11,8 +11,8 @@ from ads.policies.base import Choice, PolicySettings, Situation, describe, requi
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ads.audience import Reward
-    from ads.playlist import Ad
+    from ads.playlists.playlist import Ad
+    from ads.policies.audience import Reward
 
 
 class ShufflePolicy:

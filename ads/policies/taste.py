@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ads.audience import GROUP_SIZES
-from ads.playlist import MOODS
+from ads.playlists.playlist import MOODS
+from ads.policies.audience import GROUP_SIZES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from ads.audience import Reward
+    from ads.policies.audience import Reward
 
 PARTS_OF_DAY = ("night", "morning", "afternoon", "evening")
 """Six hours each, from midnight on."""

@@ -12,8 +12,8 @@ from monitor.cli.options import POLICIES, debug_option, json_option, print_json
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ads.forecast import Forecast
-    from ads.playlist import Ad, Playlist
+    from ads.playlists.playlist import Ad, Playlist
+    from ads.show.forecast import Forecast
 
 LONGEST_HOURS = 7 * 24
 PIPE_WIDTH = 160
@@ -59,10 +59,10 @@ def check(file: Path, hours: float, at: datetime | None, policy_name: str, seed:
     from datetime import datetime, timezone
     from zoneinfo import ZoneInfo
 
-    from ads.forecast import forecast
-    from ads.media_check import check_apart
-    from ads.playlist import load_playlist
+    from ads.media.check import check_apart
+    from ads.playlists.playlist import load_playlist
     from ads.policies import PolicySettings, make_policy
+    from ads.show.forecast import forecast
 
     checked = load_playlist(file, check_apart)
     if at is None:

@@ -25,12 +25,12 @@ from monitor.cli.options import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from monitor.reports.report_data import ReportData
+    from monitor.analytics.report_data import ReportData
 
 MEASURES = ("valence", "attention", "happy", "surprise", "expressiveness", "dwell")
 SEGMENTS = ("site", "hour", "weekday", "source")
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-"""As `monitor.reports.comparison` names them; importing that only to show the help would be slow."""
+"""As `monitor.analytics.comparison` names them; importing that only to show the help would be slow."""
 
 HOURS_PER_DAY = 24
 
@@ -113,10 +113,10 @@ def compare(
     Compares the ads named, or all of the database, in pairs; people count, not readings. Where the data cannot tell yet, it
     says about how many more viewers are needed.
     """
-    from monitor.reports.comparison import MEASURES as measures  # noqa: N811
-    from monitor.reports.comparison import compare_ads
-    from monitor.reports.errors import ReportError
-    from monitor.terminal import print_comparisons
+    from monitor.analytics.comparison import MEASURES as measures  # noqa: N811
+    from monitor.analytics.comparison import compare_ads
+    from monitor.analytics.errors import ReportError
+    from monitor.reports.terminal import print_comparisons
 
     if relevant is not None and not math.isfinite(relevant):
         raise click.BadParameter(f"expected a number above 0, received {relevant}.", param_hint="--relevant")
@@ -159,8 +159,8 @@ def compare(
 
 def _load(database: str, site: str | None, since: datetime | None, until: datetime | None) -> ReportData:
     from db.engine import open_database
-    from db.rollups import Scope
-    from monitor.reports.report_data import load_report_data
+    from db.read.rollups import Scope
+    from monitor.analytics.report_data import load_report_data
 
     engine = open_database(database, read_only=True)
     try:

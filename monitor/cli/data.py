@@ -21,8 +21,8 @@ from monitor.cli.options import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from db.retention import Purged
-    from db.stored import StoredFile, TableContents
+    from db.upkeep.inventory import StoredFile, TableContents
+    from db.upkeep.retention import Purged
 
 LONGEST_DAYS = 36_500
 
@@ -57,8 +57,8 @@ def backup(target: Path | None, database: str | None, keep: int | None, as_json:
     In a folder (by default that of the database) the copy is named after the time, NAME-backup-20260301T0930Z.db. A backup
     that has the name already is replaced, once the new one is whole; other files are never.
     """
-    from db.backup import back_up, delete_oldest, made_name
-    from monitor.terminal import progress_bar
+    from db.upkeep.backup import back_up, delete_oldest, made_name
+    from monitor.reports.terminal import progress_bar
 
     source = _file(
         database, "Copy it with `pg_dump` instead, which PostgreSQL brings along and can be used while the kiosk runs."
@@ -133,11 +133,11 @@ def purge(
     from datetime import datetime, timedelta, timezone
 
     from db.engine import open_database
-    from db.retention import purge as delete_readings
-    from db.retention import purgeable, reusable_bytes
-    from db.retention import shrink as give_back
-    from monitor.reports.roll_up import roll_up
-    from monitor.terminal import progress_bar
+    from db.upkeep.retention import purge as delete_readings
+    from db.upkeep.retention import purgeable, reusable_bytes
+    from db.upkeep.retention import shrink as give_back
+    from monitor.analytics.roll_up import roll_up
+    from monitor.reports.terminal import progress_bar
 
     before = datetime.now(timezone.utc) - timedelta(days=days)
     engine = open_database(existing_database(database_url(database)))
@@ -174,7 +174,7 @@ def stored(database: str | None, spool: Path | None, as_json: bool) -> None:
     For whoever asks: counts, times, and the meaning of every column; never a single value of anybody.
     """
     from db.engine import open_database
-    from db.stored import NEVER, WORDS, contents
+    from db.upkeep.inventory import NEVER, WORDS, contents
 
     url = existing_database(database_url(database))
     engine = open_database(url, read_only=True)
@@ -211,8 +211,8 @@ def stored(database: str | None, spool: Path | None, as_json: bool) -> None:
 
 
 def _purge_everything(url: str, spool: Path | None, *, dry_run: bool, yes: bool, as_json: bool) -> None:
-    from db.stored import delete_files
-    from monitor.database_place import sqlite_file
+    from db.upkeep.inventory import delete_files
+    from monitor.settings.paths import sqlite_file
 
     file = sqlite_file(url)
     files = _files(url, spool)
@@ -245,7 +245,7 @@ def _purge_everything(url: str, spool: Path | None, *, dry_run: bool, yes: bool,
 
 def _drop_tables(url: str) -> None:
     from db.engine import make_engine
-    from db.stored import delete_tables
+    from db.upkeep.inventory import delete_tables
 
     engine = make_engine(url)
     try:
@@ -257,9 +257,9 @@ def _drop_tables(url: str) -> None:
 def _files(url: str, spool: Path | None) -> list[StoredFile]:
     """The files of a database, and what waits to be written to it."""
     from db.engine import make_engine, sqlite_path
-    from db.spool import SpoolPlace
-    from db.stored import StoredFile, files_of
-    from monitor.database_place import spool_folder
+    from db.upkeep.inventory import StoredFile, files_of
+    from db.write.spool import SpoolPlace
+    from monitor.settings.paths import spool_folder
 
     engine = make_engine(url)
     path = sqlite_path(engine)
@@ -273,9 +273,9 @@ def _files(url: str, spool: Path | None) -> list[StoredFile]:
 
 def _choices() -> list[StoredFile]:
     """What the operator has chosen in the window, and the logs in their usual place."""
-    from db.stored import StoredFile
-    from monitor.camera_choice import choice_file
+    from db.upkeep.inventory import StoredFile
     from monitor.logs import RUN_LOG, SUPERVISOR_LOG, default_log, log_files
+    from monitor.sensor.camera_choice import choice_file
 
     file = choice_file()
     found = [StoredFile(file, "which camera was chosen", file.stat().st_size)] if file.is_file() else []
@@ -308,7 +308,7 @@ def _purged_document(found: Purged, before: datetime, site: str | None, *, dry_r
 
 
 def _table_document(table: TableContents) -> dict[str, Any]:
-    from db.stored import WORDS
+    from db.upkeep.inventory import WORDS
 
     sentence, columns = WORDS[table.name]
     return {

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from ads.playlist import Ad, Playlist
+    from ads.playlists.playlist import Ad, Playlist
     from ads.policies import PolicySettings
-    from ads.simulate import SimulatedPlay
-    from ads.simulated_audience import SimulatedAudience
-    from db.play_log import LoggedPlay
-    from monitor.reports.off_policy import PolicyValue, Target
-    from monitor.reports.proof_of_play import Price
+    from ads.simulation.audience import SimulatedAudience
+    from ads.simulation.simulator import SimulatedPlay
+    from db.read.plays import LoggedPlay
+    from monitor.analytics.off_policy import PolicyValue, Target
+    from monitor.analytics.proof_of_play import Price
 
 AS_IT_RAN = "as it ran"
 ALWAYS = "always:"
@@ -90,9 +90,9 @@ def simulate(
     FILE what the audience likes is drawn anew for every run.
     """
     from ads.policies import PolicySettings
-    from ads.simulated_audience import default_audience, read_audience
-    from monitor.reports.regret import FORMATS, write_regret
-    from monitor.terminal import print_regret, progress_bar
+    from ads.simulation.audience import default_audience, read_audience
+    from monitor.analytics.regret import FORMATS, write_regret
+    from monitor.reports.terminal import print_regret, progress_bar
 
     if output is not None and output.suffix.lstrip(".").lower() not in FORMATS:
         raise click.BadParameter(
@@ -147,9 +147,9 @@ def lift(
     brought, estimated from the same log.
     """
     from db.engine import open_database
-    from db.play_log import logged_plays
-    from monitor.reports.lift import lift as measure
-    from monitor.terminal import print_lift
+    from db.read.plays import logged_plays
+    from monitor.analytics.lift import lift as measure
+    from monitor.reports.terminal import print_lift
 
     engine = open_database(database_url(database), read_only=True)
     try:
@@ -203,9 +203,9 @@ def proof(
 ) -> None:
     """Proof of play: verified plays, watchers, attentive seconds, and what a thousand of those cost."""
     from db.engine import open_database
+    from monitor.analytics.proof_of_play import GROUPS, proof_of_play, to_csv
     from monitor.reports.export import write_text
-    from monitor.reports.proof_of_play import GROUPS, proof_of_play, to_csv
-    from monitor.terminal import print_proof
+    from monitor.reports.terminal import print_proof
 
     rows = [name.strip() for name in by.split(",")]
     if set(rows) - set(GROUPS) or len(set(rows)) < len(rows):
@@ -242,7 +242,7 @@ def proof(
 
 
 def _playlist(path: Path) -> Playlist:
-    from ads.playlist import load_playlist
+    from ads.playlists.playlist import load_playlist
 
     return load_playlist(path)
 
@@ -258,7 +258,7 @@ def _simulated(
     drawn: bool,
 ) -> list[SimulatedPlay]:
     from ads.policies import make_policy
-    from ads.simulate import simulate as run_simulation
+    from ads.simulation.simulator import simulate as run_simulation
 
     if ads is None:
         ads = [liked.ad() for liked in audience.ads]
@@ -270,7 +270,7 @@ def _simulated(
 def _curves(logs: Mapping[str, Sequence[Sequence[SimulatedPlay]]]) -> dict[str, Any]:
     import numpy as np
 
-    from ads.simulate import regret_curve
+    from ads.simulation.simulator import regret_curve
 
     return {name: np.array([regret_curve(log) for log in runs]) for name, runs in logs.items()}
 
@@ -281,7 +281,7 @@ def _regret_document(
     """The regret of each policy, and how its guard rails were kept."""
     import numpy as np
 
-    from monitor.reports.logged_plays import known
+    from monitor.analytics.logged_plays import known
 
     curves = _curves(logs)
     compared = float(curves[against][:, -1].mean())
@@ -324,8 +324,8 @@ def _regret_document(
 
 
 def _judged(plays: Sequence[LoggedPlay], names: Sequence[str], playlist: Playlist | None) -> list[PolicyValue]:
-    from monitor.reports.errors import ReportError
-    from monitor.reports.off_policy import judge
+    from monitor.analytics.errors import ReportError
+    from monitor.analytics.off_policy import judge
 
     targets: dict[str, Target | None] = {AS_IT_RAN: lambda context: context["candidates"]}
     targets.update({name: _target(name, plays, playlist) for name in names})
@@ -336,7 +336,7 @@ def _judged(plays: Sequence[LoggedPlay], names: Sequence[str], playlist: Playlis
 
 
 def _target(name: str, plays: Sequence[LoggedPlay], playlist: Playlist | None) -> Target | None:
-    from monitor.reports.off_policy import always, by_mood, uniform, weighted
+    from monitor.analytics.off_policy import always, by_mood, uniform, weighted
 
     if name == "learned":
         return None
@@ -363,8 +363,8 @@ def _target(name: str, plays: Sequence[LoggedPlay], playlist: Playlist | None) -
 
 def _prices(typed: Sequence[str], playlist: Playlist | None) -> tuple[dict[str, Price], Price | None]:
     """Prices by ad, and that of every other ad; one that was typed replaces the playlist's."""
-    from monitor.reports.errors import ReportError
-    from monitor.reports.proof_of_play import Price
+    from monitor.analytics.errors import ReportError
+    from monitor.analytics.proof_of_play import Price
 
     prices = {
         ad.ad_id: Price(ad.price_per_thousand_s, "thousand_s")

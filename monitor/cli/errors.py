@@ -8,8 +8,8 @@ def is_callers_mistake(error: Exception) -> bool:
     from ads.errors import AdsError
     from db.errors import BackupTargetError, DatabaseOpenError, NoSuchSessionError, SchemaVersionError
     from detector.errors import ModelLoadError, SourceOpenError, ZonesError
+    from monitor.analytics.errors import EmptyScopeError, ReportWriteError
     from monitor.errors import SetupError
-    from monitor.reports.errors import EmptyScopeError, ReportWriteError
     from training.errors import TrainingError
 
     # Told by name: importing pydantic only to ask would be slow.

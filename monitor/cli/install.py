@@ -18,7 +18,7 @@ from monitor.cli.supervised import log_path
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from monitor.service.plan import Plan
+    from monitor.kiosk.service.plan import Plan
 
 
 class Variable(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions only
@@ -89,7 +89,7 @@ def install(
     if dry_run:
         click.echo(text, nl=False)
         return
-    from monitor.service.place import make_folders, user_unit_path, write
+    from monitor.kiosk.service.place import make_folders, user_unit_path, write
 
     write(path, text)
     if path == user_unit_path():
@@ -112,7 +112,7 @@ def install(
 
 def _plan(options: tuple[str, ...], environment: Mapping[str, str]) -> Plan:
     """What to start; the options are parsed as `run` will parse them."""
-    from monitor.service.plan import Plan
+    from monitor.kiosk.service.plan import Plan
 
     context = run.make_context(f"{PROGRAM} run", list(options))
     values = context.params
@@ -129,9 +129,9 @@ def _plan(options: tuple[str, ...], environment: Mapping[str, str]) -> Plan:
 
 
 def _file(plan: Plan, *, autostart: bool, system: Path | None, run_as: str | None) -> tuple[Path, str]:
-    from monitor.service.desktop_entry import autostart_entry
-    from monitor.service.place import autostart_path, user_unit_path
-    from monitor.service.systemd_unit import UNIT_NAME, system_unit, user_unit
+    from monitor.kiosk.service.desktop_entry import autostart_entry
+    from monitor.kiosk.service.place import autostart_path, user_unit_path
+    from monitor.kiosk.service.systemd_unit import UNIT_NAME, system_unit, user_unit
 
     if autostart:
         return autostart_path(), autostart_entry(plan)
@@ -146,7 +146,7 @@ def _user(run_as: str | None) -> str:
 
 
 def _say_how_it_starts(plan: Plan, name: str, *, start: bool) -> None:
-    from monitor.service.place import systemctl
+    from monitor.kiosk.service.place import systemctl
 
     by_hand = f"systemctl --user daemon-reload && systemctl --user enable --now {name}"
     trouble = None
@@ -165,8 +165,8 @@ def _say_how_it_starts(plan: Plan, name: str, *, start: bool) -> None:
 
 
 def _uninstall(system: Path | None, *, dry_run: bool) -> None:
-    from monitor.service.place import autostart_path, remove, systemctl, user_unit_path
-    from monitor.service.systemd_unit import UNIT_NAME
+    from monitor.kiosk.service.place import autostart_path, remove, systemctl, user_unit_path
+    from monitor.kiosk.service.systemd_unit import UNIT_NAME
 
     paths = [user_unit_path(), autostart_path()] if system is None else [system / UNIT_NAME]
     there = [path for path in paths if path.exists()]

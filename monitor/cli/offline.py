@@ -22,9 +22,9 @@ from monitor.cli.options import (
 from training.architectures import ARCHITECTURES
 
 if TYPE_CHECKING:
-    from training.augmentation import Augmentation
     from training.datasets import FaceDataset
-    from training.fit import TrainingSettings
+    from training.fit.augmentation import Augmentation
+    from training.fit.trainer import TrainingSettings
 
 AGAINST = ("original", "majority", "plurality", "happy-sad")
 TARGETS = ("votes+original", "votes", "majority", "original")
@@ -118,7 +118,7 @@ def train(
     """
     silence_native_libraries()
     logging.getLogger("training").setLevel(logging.INFO)
-    from monitor.terminal import training_bar
+    from monitor.reports.terminal import training_bar
     from training.architectures import find_architecture
     from training.run import TrainingPlan
     from training.run import train as run_training
@@ -139,7 +139,7 @@ def train(
 
 def _settings(recipe: TrainingSettings, options: dict[str, Any]) -> TrainingSettings:
     """The recipe with what the command line says otherwise."""
-    from training.schedule import Stage, parse_stages
+    from training.fit.schedule import Stage, parse_stages
 
     changes = {
         key: options[name]
@@ -165,7 +165,7 @@ def _settings(recipe: TrainingSettings, options: dict[str, Any]) -> TrainingSett
 
 
 def _augmentation(full: Augmentation, wanted: str, mixup: float | None) -> Augmentation:
-    from training.augmentation import NO_AUGMENTATION
+    from training.fit.augmentation import NO_AUGMENTATION
 
     chosen = {"full": full, "gentle": full.gentler(), "none": NO_AUGMENTATION}[wanted]
     return chosen if mixup is None else replace(chosen, mixup=mixup)
@@ -181,10 +181,10 @@ def _augmentation(full: Augmentation, wanted: str, mixup: float | None) -> Augme
 def evaluate(model: str | None, device: str, flip: bool, conditions: bool, as_json: bool, **judging: Any) -> None:
     """Measure a model on a dataset."""
     silence_native_libraries()
-    from detector.classifier import load_classifier
-    from monitor.terminal import print_conditions, print_evaluation
-    from training.conditions import by_condition
-    from training.evaluation import evaluate as measure
+    from detector.emotion.classifier import load_classifier
+    from monitor.reports.terminal import print_conditions, print_evaluation
+    from training.evaluation.evaluate import evaluate as measure
+    from training.evaluation.robustness import by_condition
 
     classifier = load_classifier(model, device)  # type: ignore[arg-type]
     faces, against, labels = _judging(classifier.card.input_side_px, **judging)
@@ -210,7 +210,7 @@ def _judging(
 ) -> tuple[FaceDataset, str, tuple[str, ...] | None]:
     """The rows, the truth and the labels to judge by."""
     from training.datasets import SPLIT_SEED, read_dataset
-    from training.labels import label_set
+    from training.datasets.labels import label_set
 
     faces = read_dataset(data, votes, side_px=side_px, seed=SPLIT_SEED if seed is None else seed)
     for sentence in faces.reading.sentences():
@@ -231,9 +231,9 @@ def models() -> None:
 @debug_option
 def list_models(as_json: bool) -> None:
     """List the shipped and the promoted models; the one in use is marked."""
-    from detector.model_card import read_card
-    from detector.model_store import available
-    from monitor.terminal import print_models
+    from detector.emotion.model_card import read_card
+    from detector.emotion.model_store import available
+    from monitor.reports.terminal import print_models
 
     entries = []
     for stored in available():
@@ -260,8 +260,8 @@ def list_models(as_json: bool) -> None:
 @debug_option
 def show(model: str | None, as_json: bool) -> None:
     """Show the card of a model, by default of the one in use."""
-    from detector.model_card import find_model, read_card
-    from monitor.terminal import print_markdown
+    from detector.emotion.model_card import find_model, read_card
+    from monitor.reports.terminal import print_markdown
 
     path = find_model(model)
     card = read_card(path)
@@ -280,9 +280,9 @@ def show(model: str | None, as_json: bool) -> None:
 def compare(first: str, second: str, as_json: bool, **judging: Any) -> None:
     """Compare two models on the same faces, with a paired test."""
     silence_native_libraries()
-    from detector.classifier import load_classifier
-    from monitor.terminal import print_comparison
-    from training.comparison import compare as measure
+    from detector.emotion.classifier import load_classifier
+    from monitor.reports.terminal import print_comparison
+    from training.evaluation.comparison import compare as measure
 
     one, other = load_classifier(first, "cpu"), load_classifier(second, "cpu")
     faces, against, labels = _judging(one.card.input_side_px, **judging)
@@ -308,8 +308,8 @@ def promote(model: str, tolerance: float, force: bool, as_json: bool, **judging:
     silence_native_libraries()
     from dataclasses import asdict
 
-    from detector.model_card import find_model, read_card
-    from training.promotion import promote as put_in_use
+    from detector.emotion.model_card import find_model, read_card
+    from training.release.promotion import promote as put_in_use
 
     path = find_model(model)
     if judging["labels"]:
@@ -337,7 +337,7 @@ def rollback(as_json: bool) -> None:
     """Put the model that was in use before back in use."""
     from dataclasses import asdict
 
-    from detector.model_store import roll_back
+    from detector.emotion.model_store import roll_back
 
     entry = roll_back()
     if as_json:

@@ -61,7 +61,7 @@ class Languages(Language):
 
 def _hours(_context: click.Context, _parameter: click.Parameter, typed: tuple[str, ...]) -> tuple[str, ...]:
     if typed:
-        from ads.playlist import parse_hours
+        from ads.playlists.playlist import parse_hours
 
         try:
             parse_hours(list(typed))
@@ -268,7 +268,7 @@ recording_options = together(
 def analysis_settings(options: dict[str, Any]) -> Any:
     """The settings that `perception_options` make; takes these options out of the others."""
     from detector.analysis import AnalysisSettings
-    from detector.zones import read_zones
+    from monitor.settings.zones_file import read_zones
 
     def given(*names: str) -> dict[str, Any]:
         taken = {name: options.pop(name) for name in names}
@@ -341,7 +341,7 @@ def silence_native_libraries() -> None:
 
 def database_url(named: str | None) -> str:
     """The database that was named, else the default one."""
-    from monitor.database_place import default_database
+    from monitor.settings.paths import default_database
 
     return named or default_database()
 
@@ -349,7 +349,7 @@ def database_url(named: str | None) -> str:
 def existing_database(url: str) -> str:
     """Refuse to make an empty database only to look into it; returns what it was given."""
     from db.errors import DatabaseOpenError
-    from monitor.database_place import sqlite_file
+    from monitor.settings.paths import sqlite_file
 
     path = sqlite_file(url)
     if path is not None and not path.exists():

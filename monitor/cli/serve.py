@@ -103,7 +103,7 @@ def serve(
     silence_native_libraries()
     import signal
 
-    from detector.model_card import find_model, read_card
+    from detector.emotion.model_card import find_model, read_card
     from monitor.web.app import close_app, create_app
     from monitor.web.security import access_token, is_local
     from monitor.web.services import EXTENSION
@@ -147,7 +147,7 @@ def serve(
 def _look_at_database(url: str) -> None:
     """Refuse a database that is none; one that is not there yet may come later."""
     from db.engine import open_database
-    from monitor.database_place import sqlite_file
+    from monitor.settings.paths import sqlite_file
 
     path = sqlite_file(url)
     if path is not None and not path.exists():

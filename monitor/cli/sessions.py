@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from monitor.config import RecordingSettings
+    from monitor.settings.models import RecordingSettings
 
 logger = logging.getLogger(__name__)
 
@@ -120,16 +120,16 @@ def run(
     A video file as the source is played in real time like a camera, and the run ends with it. Keys in the window: F full
     screen, N next ad, Space pause, O overlay, F1 operator panel, H help, Q quit.
     """
-    from monitor.supervision.heartbeat import Heartbeat, Phase
+    from monitor.kiosk.supervision.heartbeat import Heartbeat, Phase
 
     heartbeat = Heartbeat.from_environment()
     if supervised and not heartbeat.supervised:
         sys.exit(supervise(arguments_of(context), stuck_after, restart_limit, log))
 
-    from monitor.app import run_headless, run_window
-    from monitor.config import RunSettings
+    from monitor.kiosk.app import run_headless, run_window
     from monitor.logs import logging_to
-    from monitor.pipeline.memory import forbid_memory_images
+    from monitor.sensor.core_dumps import forbid_memory_images
+    from monitor.settings.models import RunSettings
     from monitor.ui.qt_environment import screen_available
     from monitor.ui.texts import default_language
 
@@ -196,10 +196,10 @@ def replay(video: Path, as_json: bool, min_viewers: int, **options: Any) -> None
     """
     import signal
 
-    from monitor.config import ReplaySettings
-    from monitor.pipeline.memory import forbid_memory_images
-    from monitor.replay import replay as replay_recording
-    from monitor.terminal import progress_bar
+    from monitor.reports.terminal import progress_bar
+    from monitor.sensor.core_dumps import forbid_memory_images
+    from monitor.session.replay import replay as replay_recording
+    from monitor.settings.models import ReplaySettings
 
     options["database"] = database_url(options["database"])
     options["analysis"] = analysis_settings(options)
@@ -221,9 +221,9 @@ def replay(video: Path, as_json: bool, min_viewers: int, **options: Any) -> None
 def sessions(database: str | None, as_json: bool) -> None:
     """List the sessions of a database, with when each was busy."""
     from db.engine import open_database
-    from db.queries import list_sessions, viewers_over_time
+    from db.read.sessions import list_sessions, viewers_over_time
     from monitor.reports.session_report import session_document
-    from monitor.terminal import print_sessions
+    from monitor.reports.terminal import print_sessions
 
     engine = open_database(existing_database(database_url(database)), read_only=True)
     try:
@@ -327,7 +327,7 @@ def report(
         written = write_report(document, form, target, table=table, data=data, films=films)
         click.echo(f"Report: {written}", err=True)
     if output is None and "html" in wanted:
-        from monitor.terminal import print_report
+        from monitor.reports.terminal import print_report
 
         print_report(document)
 
@@ -336,7 +336,7 @@ def _pictures(document: dict[str, Any], formats: Sequence[str], folders: tuple[P
     """Pictures of the ads; None where no format shows them."""
     if not {"html", "pdf"} & set(formats):
         return None
-    from monitor.film_strips import film_strips
+    from monitor.reports.thumbnails import film_strips
 
     return film_strips(document, folders)
 
@@ -350,12 +350,12 @@ def _report(
         database: Its URL.
         min_viewers: Figures about fewer viewers are withheld.
         session: Which one; it must exist.
-        several: Which sessions instead, as `db.rollups.Scope` takes it.
+        several: Which sessions instead, as `db.read.rollups.Scope` takes it.
     """
     from db.engine import open_database
     from db.errors import NoSuchSessionError
-    from db.queries import latest_session_id, require_session
-    from db.rollups import Scope
+    from db.read.rollups import Scope
+    from db.read.sessions import latest_session_id, require_session
     from monitor.reports.report import make_report
 
     engine = open_database(database, read_only=True)
@@ -420,8 +420,8 @@ def _after_session(session_id: int, settings: RecordingSettings, min_viewers: in
     if report_path is None and not as_json:
         click.echo(f"See it with `{PROGRAM} report {session_id}`.", err=True)
         return
+    from monitor.analytics.errors import ReportWriteError
     from monitor.errors import SessionFailedError
-    from monitor.reports.errors import ReportWriteError
     from monitor.reports.export import to_json, write_report
 
     document, data = _report(database, min_viewers, session_id)

@@ -70,10 +70,10 @@ def log_path(named: str | None) -> Path | None:
 
 
 def supervise(arguments: Sequence[str], stuck_after_s: float, restart_limit: int, log: str | None) -> int:
-    """Keep `run` running with these arguments; returns the exit status, see `monitor.supervision.supervisor`."""
+    """Keep `run` running with these arguments; returns the exit status, see `monitor.kiosk.supervision.supervisor`."""
+    from monitor.kiosk.supervision.restarts import Restarts
+    from monitor.kiosk.supervision.supervisor import Limits, Supervisor, kiosk_command
     from monitor.logs import SUPERVISOR_LOG, logging_to
-    from monitor.supervision.restarts import Restarts
-    from monitor.supervision.supervisor import Limits, Supervisor, kiosk_command
 
     kept = log_path(log)
     with logging_to(None if kept is None else kept.with_name(SUPERVISOR_LOG)):

@@ -33,9 +33,9 @@ def classify(images: tuple[str, ...], model: str | None, device: str, as_json: b
     30 MiB and 50 million pixels, and 10 seconds to fetch; environment proxies are not used.
     """
     silence_native_libraries()
-    from monitor.classify import classify_pictures, expand
     from monitor.errors import SetupError
-    from monitor.terminal import print_faces, progress_bar
+    from monitor.reports.terminal import print_faces, progress_bar
+    from monitor.web.classify import classify_pictures, expand
 
     names = expand(images)
     found = []
@@ -61,8 +61,8 @@ def classify(images: tuple[str, ...], model: str | None, device: str, as_json: b
 def bench(video: str, model: str | None, device: str, as_json: bool, **options: Any) -> None:
     """Measure speed and cost on a video (default: the demo viewer), decoding left out."""
     silence_native_libraries()
-    from monitor.bench import bench as measure
-    from monitor.terminal import print_bench, progress_bar
+    from monitor.reports.terminal import print_bench, progress_bar
+    from monitor.session.bench import bench as measure
 
     analysis = analysis_settings(options)
     with progress_bar("Measuring", "frames") as progress:
@@ -82,8 +82,8 @@ def bench(video: str, model: str | None, device: str, as_json: bool, **options: 
 def doctor(source: str | None, database: str | None, model: str | None, as_json: bool) -> None:
     """Check camera, light, codecs, sound, GPU, disk, database and model, and say what to do."""
     silence_native_libraries()
-    from monitor.doctor import examine
-    from monitor.terminal import print_findings
+    from monitor.kiosk.doctor import examine
+    from monitor.reports.terminal import print_findings
 
     findings = examine(source=source, database=database_url(database), model=model)
     if as_json:

@@ -8,14 +8,14 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monitor.reports.errors import ReportError, ReportWriteError, UnknownFormatError
+from monitor.analytics.errors import ReportError, ReportWriteError, UnknownFormatError
 from monitor.reports.tables import DEFAULT_TABLE, table_of, to_csv, to_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from monitor.analytics.report_data import ReportData
     from monitor.reports.films import Film
-    from monitor.reports.report_data import ReportData
 
 FORMATS = ("html", "json", "csv", "parquet", "pdf")
 TEXT_FORMATS = ("html", "json", "csv")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
-from monitor.reports.metrics import EMOTIONS
+from monitor.analytics.metrics import EMOTIONS
 from monitor.reports.page_numbers import signed
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monitor.reports import metrics, page_numbers, page_words
+from monitor.analytics import metrics
+from monitor.reports import page_numbers, page_words
 from monitor.reports.figures import (
     COLOURS,
     DASHES,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import ImageFile
 
-from monitor.reports.errors import ReportError
+from monitor.analytics.errors import ReportError
 from monitor.reports.page_words import place
 
 if TYPE_CHECKING:

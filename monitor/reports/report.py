@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from db.library import ad_totals
-from monitor.reports.metrics import WATCHER_ATTENTION_S
-from monitor.reports.norms import build_norms
-from monitor.reports.report_data import load_report_data
+from db.read.ads import ad_totals
+from monitor.analytics.metrics import WATCHER_ATTENTION_S
+from monitor.analytics.norms import build_norms
+from monitor.analytics.report_data import load_report_data
 from monitor.reports.session_report import build_report
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
-    from db.rollups import Scope
-    from monitor.reports.report_data import ReportData
+    from db.read.rollups import Scope
+    from monitor.analytics.report_data import ReportData
 
 
 def make_report(engine: Engine, scope: Scope, *, min_viewers: int = 1) -> tuple[dict[str, Any], ReportData]:

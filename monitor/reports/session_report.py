@@ -16,21 +16,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from db.records import WITHHELD_REASONS
-from db.rollups import ExposureArrays, SecondArrays
-from monitor.reports import metrics
-from monitor.reports.comparison import compare_ads
-from monitor.reports.errors import ReportError
-from monitor.reports.gaps import covered_us, microseconds
-from monitor.reports.norms import Norms, norms_of, score, score_parts
+from db.read.rollups import ExposureArrays, SecondArrays
+from db.write.records import WITHHELD_REASONS
+from monitor.analytics import metrics
+from monitor.analytics.comparison import compare_ads
+from monitor.analytics.errors import ReportError
+from monitor.analytics.gaps import covered_us, microseconds
+from monitor.analytics.norms import Norms, norms_of, score, score_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from db.queries import AdInfo, GapInfo, PlayInfo, SessionInfo
-    from monitor.reports.metrics import Audience, Floats, Moment, Reaction, Timeline
-    from monitor.reports.report_data import ReportData, Scope
+    from db.read.sessions import AdInfo, GapInfo, PlayInfo, SessionInfo
+    from monitor.analytics.metrics import Audience, Floats, Moment, Reaction, Timeline
+    from monitor.analytics.report_data import ReportData, Scope
 
 REPORT_VERSION = 1
 """Rises when a key of the document changes its meaning or goes away."""

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from monitor.reports.errors import ReportError
-from monitor.reports.gaps import covered_us, microseconds
-from monitor.reports.metrics import EMOTIONS, WATCHER_ATTENTION_S
+from monitor.analytics.errors import ReportError
+from monitor.analytics.gaps import covered_us, microseconds
+from monitor.analytics.metrics import EMOTIONS, WATCHER_ATTENTION_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from db.queries import AdInfo, PlayInfo, SessionInfo
-    from monitor.reports.metrics import Bools, Floats, Ints
-    from monitor.reports.report_data import ReportData
+    from db.read.sessions import AdInfo, PlayInfo, SessionInfo
+    from monitor.analytics.metrics import Bools, Floats, Ints
+    from monitor.analytics.report_data import ReportData
 
 Kind = Literal["text", "whole", "number", "moment"]
 """Of a column: text, an integer, a float, or a moment in UTC."""

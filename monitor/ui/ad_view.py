@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PyQt5.QtGui import QPaintEvent
 
-    from ads.player import Picture
+    from ads.player.player import Picture
 
 BACKGROUND = QColor(0, 0, 0)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PyQt5.QtCore import QObject, Qt, pyqtSignal, pyqtSlot
 
 if TYPE_CHECKING:
-    from monitor.pipeline.live import LiveView
+    from monitor.sensor.live import LiveView
 
 
 class LiveBridge(QObject):

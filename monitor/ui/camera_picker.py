@@ -13,16 +13,16 @@ from PyQt5.QtWidgets import QDialog, QHBoxLayout, QLabel, QListWidget, QPushButt
 from monitor.ui import style
 from monitor.ui.application import APPLICATION_NAME
 from monitor.ui.camera_watch import CameraView, CameraWatch, open_camera
+from monitor.ui.overlay.preview import Preview
 from monitor.ui.painting import text_font
-from monitor.ui.preview import Preview
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from PyQt5.QtGui import QCloseEvent, QShowEvent
 
-    from detector.video_source import VideoSource
-    from monitor.camera_choice import Camera
+    from detector.sources.video_source import VideoSource
+    from monitor.sensor.camera_choice import Camera
 
 UNATTENDED_AFTER_S = 60.0
 """Without a key for so long nobody is there to choose: a kiosk that starts by itself must not wait for ever."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import cv2
 
 from detector.errors import DetectorError
-from detector.video_source import SourceSpec, open_source
+from detector.sources.video_source import SourceSpec, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from detector.sources.video_source import VideoSource
     from detector.types import Frame
-    from detector.video_source import VideoSource
-    from monitor.camera_choice import Camera
+    from monitor.sensor.camera_choice import Camera
 
 logger = logging.getLogger(__name__)
 

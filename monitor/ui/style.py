@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from PyQt5.QtGui import QColor
 
-from detector.emotions import EMOTIONS
+from detector.emotion.labels import EMOTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,7 +21,7 @@ from monitor.errors import SetupError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from monitor.pipeline.live import SensorHealth
+    from monitor.sensor.live import SensorHealth
 
 FOLDER = Path(__file__).parent / "languages"
 DEFAULT_LANGUAGE = "en"

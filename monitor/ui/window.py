@@ -14,10 +14,10 @@ from ads.errors import AdsError
 from monitor.ui.ad_view import AdView
 from monitor.ui.application import APPLICATION_NAME
 from monitor.ui.cards import HelpCard, PausedBadge
-from monitor.ui.notice import Notice
-from monitor.ui.operator_facts import sections
-from monitor.ui.operator_panel import OperatorPanel
-from monitor.ui.overlay import Overlay
+from monitor.ui.notice.notice import Notice
+from monitor.ui.operator.facts import sections
+from monitor.ui.operator.panel import OperatorPanel
+from monitor.ui.overlay.overlay import Overlay
 from monitor.ui.screens import fill_screen, fills_screen, put_on_screen
 from monitor.ui.style import MARGIN, scale_for
 from monitor.ui.texts import DEFAULT_LANGUAGE, texts_for
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
     from PyQt5.QtGui import QCloseEvent, QKeyEvent, QResizeEvent, QScreen
 
-    from ads.player import AdPlayer
-    from monitor.pipeline.live import LiveView
+    from ads.player.player import AdPlayer
+    from monitor.sensor.live import LiveView
     from monitor.ui.bridge import LiveBridge
-    from monitor.ui.operator_facts import NoticeState, Section, SessionFacts
+    from monitor.ui.operator.facts import NoticeState, Section, SessionFacts
     from monitor.ui.screen_saver import Method
 
 logger = logging.getLogger(__name__)

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, jsonify, request
 
-from monitor.classify import face_document
 from monitor.reports.session_report import session_document
 from monitor.version import VERSION
 from monitor.web.asking import picture_of_call
+from monitor.web.classify import face_document
 from monitor.web.openapi import description
+from monitor.web.pages.sessions import asked_page, page_of_sessions
 from monitor.web.problems import API_PREFIX, ProblemError
 from monitor.web.reports import comparison_document, session_report_document
 from monitor.web.schemas import Classified, Compared, Face, Health, Picture, Report, SessionEntry, Sessions
 from monitor.web.services import services
-from monitor.web.session_pages import asked_page, page_of_sessions
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -13,10 +13,14 @@ from markupsafe import Markup, escape
 
 from monitor.reports import page_numbers as shown
 from monitor.version import VERSION
-from monitor.web import api, api_page, classify_pages, live_pages, session_pages
+from monitor.web import api
 from monitor.web.asking import MemoryRequest
 from monitor.web.classifying import PictureWorker, load_looker
 from monitor.web.errors import answer_errors
+from monitor.web.pages import api as api_page
+from monitor.web.pages import classify as classify_pages
+from monitor.web.pages import live as live_pages
+from monitor.web.pages import sessions as session_pages
 from monitor.web.security import LARGEST_UPLOAD, SecuritySettings, install_security
 from monitor.web.services import EXTENSION, Services
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from detector.classifier import Device
-    from detector.pictures import PictureFace
+    from detector.emotion.classifier import Device
+    from detector.image_analysis import PictureFace
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ END_S = 10.0
 
 
 class Looker(Protocol):
-    """Finds and names the faces of one picture after the other, see `detector.pictures.PictureClassifier`."""
+    """Finds and names the faces of one picture after the other, see `detector.image_analysis.PictureClassifier`."""
 
     def faces_and_crops(self, image: NDArray[np.uint8]) -> tuple[list[PictureFace], NDArray[np.uint8]]:
         """The faces of a `(height, width, 3)` BGR picture, and the `(n, side, side)` grey levels the network saw."""
@@ -69,8 +69,8 @@ class _Job:
 
 def load_looker(model: str | None, device: Device) -> Looker:
     """The real thing; slow, and only to be called on the thread that will use it."""
-    from detector.classifier import load_classifier  # noqa: PLC0415 (slow to import)
-    from detector.pictures import PictureClassifier  # noqa: PLC0415
+    from detector.emotion.classifier import load_classifier  # noqa: PLC0415 (slow to import)
+    from detector.image_analysis import PictureClassifier  # noqa: PLC0415
 
     return PictureClassifier(load_classifier(model, device))
 

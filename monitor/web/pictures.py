@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
-from detector.decoding import FORMAT_NAMES, decode_picture
-from detector.emotions import EMOTIONS
+from detector.emotion.labels import EMOTIONS
 from detector.errors import PictureDecodeError
-from monitor.web.fetch import FetchError, fetch_picture
-from monitor.web.fetch_target import PUBLIC, AddressPolicy
+from detector.sources.image_decoder import FORMAT_NAMES, decode_picture
+from monitor.web.fetch.fetch import FetchError, fetch_picture
+from monitor.web.fetch.target import PUBLIC, AddressPolicy
 from monitor.web.problems import TITLES, ProblemError
 
 if TYPE_CHECKING:

@@ -6,15 +6,15 @@ import html
 import re
 from typing import TYPE_CHECKING, Any
 
-from db.catalogue import known_ads, session_ids_with
 from db.errors import NoSuchSessionError
-from db.queries import require_session
-from db.rollups import Scope
-from monitor.film_strips import film_strips
-from monitor.reports.comparison import MEASURES, compare_ads
+from db.read.catalogue import known_ads, session_ids_with
+from db.read.rollups import Scope
+from db.read.sessions import require_session
+from monitor.analytics.comparison import MEASURES, compare_ads
+from monitor.analytics.report_data import load_report_data
 from monitor.reports.export import report_bytes
 from monitor.reports.report import make_report
-from monitor.reports.report_data import load_report_data
+from monitor.reports.thumbnails import film_strips
 from monitor.web.problems import ProblemError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
-    from monitor.reports.report_data import ReportData
+    from monitor.analytics.report_data import ReportData
 
 MOST_COMPARED = 8
 """Ads at once; every pair of them is tested, and the more tests, the less each can say."""

@@ -9,7 +9,7 @@ from flask import current_app
 
 from db.engine import open_database
 from db.errors import DatabaseError
-from monitor.database_place import sqlite_file
+from monitor.settings.paths import sqlite_file
 from monitor.web.problems import ProblemError
 
 if TYPE_CHECKING:

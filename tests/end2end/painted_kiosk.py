@@ -12,8 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-from monitor import app
-from monitor.config import RunSettings
+from monitor.kiosk import app
+from monitor.settings.models import RunSettings
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ import pytest
 @pytest.fixture(scope="module")
 def photo():
     """A frame of the demo viewer as a JPEG."""
-    from detector.video_source import DEMO_VIDEO
+    from detector.sources.video_source import DEMO_VIDEO
 
     with av.open(str(DEMO_VIDEO)) as container:
         frame = next(container.decode(video=0)).to_ndarray(format="bgr24")

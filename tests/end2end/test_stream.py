@@ -16,7 +16,7 @@ CHUNKS_PER_S = 20
 @pytest.fixture(scope="module")
 def transport_stream():
     """The demo viewer as an MPEG transport stream: its bytes and its length in seconds."""
-    from detector.video_source import DEMO_VIDEO
+    from detector.sources.video_source import DEMO_VIDEO
 
     out = io.BytesIO()
     with av.open(str(DEMO_VIDEO)) as source, av.open(out, "w", format="mpegts") as target:

@@ -27,7 +27,7 @@ def test_pictures_sessions_and_a_clean_end(program, serve, photo):
     picture.write_bytes(photo)
     assert image["faces"] == program.json("classify", str(picture))["images"][0]["faces"]
 
-    from detector.video_source import DEMO_VIDEO
+    from detector.sources.video_source import DEMO_VIDEO
 
     program.run("replay", str(DEMO_VIDEO), "--site", "Foyer", "--duration", "4")
     sessions = json.loads(served.ask("GET", "/api/v1/sessions")[1])["sessions"]

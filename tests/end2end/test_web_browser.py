@@ -10,9 +10,9 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from db.engine import open_database
-from db.records import AdRecord, PlayEnded, PlayStarted, ReadingRecord, SessionEnded, SessionRecord
-from db.writer import SessionWriter
-from tests.http_pictures import served
+from db.write.records import AdRecord, PlayEnded, PlayStarted, ReadingRecord, SessionEnded, SessionRecord
+from db.write.writer import SessionWriter
+from tests.helpers.http_pictures import served
 
 from .serving import photo, serve
 

@@ -80,7 +80,9 @@ def _blind(name: str, minutes: float, seed: int) -> int:
 def _guided(name: str, minutes: float, seed: int) -> int:
     import atheris
 
-    with atheris.instrument_imports(include=["ads", "detector", "monitor", "training", "yamlfiles", "yaml"]):
+    with atheris.instrument_imports(
+        include=["ads", "detector", "monitor", "training", "ads.playlists.yaml_file", "yaml"]
+    ):
         from tests.fuzz.targets import SEEDS, TARGETS, WORDS
 
     corpus = FOLDER / name / "corpus"

@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from ads.errors import AdsError, PlaylistError
-from ads.playlist import load_playlist
-from ads.simulated_audience import read_audience
+from ads.playlists.playlist import load_playlist
+from ads.simulation.audience import read_audience
+from detector.emotion.model_card import read_card
 from detector.errors import ModelLoadError, ZonesError
-from detector.model_card import read_card
+from detector.faces.zones import Zones
 from detector.types import AnalysedFrame, Box, FaceReading, HeadPose
-from detector.zones import Zones, read_zones
-from monitor.pipeline.live import SensorHealth
-from monitor.pipeline.messages import Ended, FrameRead, HealthReport, ProtocolError, Ready, read_message, write_message
+from monitor.sensor.live import SensorHealth
+from monitor.sensor.messages import Ended, FrameRead, HealthReport, ProtocolError, Ready, read_message, write_message
+from monitor.settings.zones_file import read_zones
 from tests.fuzz.web import only_errors, web
 from training.datasets.fer2013 import read_fer2013
 from training.errors import DatasetError

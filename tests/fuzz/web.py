@@ -17,8 +17,8 @@ from PIL import Image
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from db.engine import open_database
-from db.records import AdRecord, PlayEnded, PlayStarted, SessionEnded, SessionRecord
-from db.writer import SessionWriter
+from db.write.records import AdRecord, PlayEnded, PlayStarted, SessionEnded, SessionRecord
+from db.write.writer import SessionWriter
 from monitor.web.app import close_app, create_app
 from monitor.web.settings import WebSettings
 

@@ -33,7 +33,7 @@ import yaml
 from PIL import Image
 
 from ads.sample import sample_playlist
-from detector.video_source import DEMO_VIDEO
+from detector.sources.video_source import DEMO_VIDEO
 
 FRAMES_PER_S = 25
 SAMPLE_S = 10.0

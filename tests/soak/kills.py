@@ -29,7 +29,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from detector.video_source import DEMO_VIDEO
+from detector.sources.video_source import DEMO_VIDEO
 
 RETURN_LIMIT_S = 150.0
 """Until readings are written again; most of it is the pause after the sensor has died too often within a minute."""

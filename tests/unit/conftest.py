@@ -8,14 +8,14 @@ import pytest
 
 from db.engine import open_database
 from db.schema import Base
-from tests import postgres_server
+from tests.helpers import postgres_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy.engine import Engine
 
-    from tests.postgres_server import PostgresServer
+    from tests.helpers.postgres_server import PostgresServer
 
 
 @pytest.fixture(scope="session")

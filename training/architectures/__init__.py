@@ -21,7 +21,7 @@ from training.errors import TrainingError
 if TYPE_CHECKING:
     import keras
 
-    from training.fit import TrainingSettings
+    from training.fit.trainer import TrainingSettings
 
 NO_WEIGHTS = "none"
 """In place of pretrained weights: start at random."""

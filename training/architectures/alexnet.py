@@ -14,9 +14,9 @@ import keras
 from keras import layers
 
 from training.architectures import require_side
-from training.augmentation import Augmentation
-from training.fit import TrainingSettings
-from training.schedule import Stage
+from training.fit.augmentation import Augmentation
+from training.fit.schedule import Stage
+from training.fit.trainer import TrainingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

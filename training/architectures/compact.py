@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import keras
 from keras import layers
 
-from training.fit import TrainingSettings
-from training.schedule import Stage
+from training.fit.schedule import Stage
+from training.fit.trainer import TrainingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

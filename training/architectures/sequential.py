@@ -10,9 +10,9 @@ import keras
 from keras import layers
 
 from training.architectures import require_side
-from training.augmentation import Augmentation
-from training.fit import TrainingSettings
-from training.schedule import Stage
+from training.fit.augmentation import Augmentation
+from training.fit.schedule import Stage
+from training.fit.trainer import TrainingSettings
 
 INPUT_SIDE_PX = 48
 CHANNELS = 1

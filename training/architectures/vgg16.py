@@ -22,10 +22,10 @@ import numpy as np
 from keras import layers
 
 from training.architectures import require_side
-from training.augmentation import Augmentation
 from training.errors import TrainingError
-from training.fit import TrainingSettings
-from training.schedule import Stage
+from training.fit.augmentation import Augmentation
+from training.fit.schedule import Stage
+from training.fit.trainer import TrainingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from detector.emotions import EMOTIONS
+from detector.emotion.labels import EMOTIONS
 from training.datasets.report import ReadingReport
 from training.datasets.roles import ROLES, role_of
 from training.errors import DatasetError

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from detector.emotions import EMOTIONS
+from detector.emotion.labels import EMOTIONS
 from training.datasets.faces import FaceDataset
 from training.datasets.report import ReadingLog
 from training.datasets.votes import VOTE_LABELS

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from detector.emotions import EMOTIONS
+from detector.emotion.labels import EMOTIONS
 from training.datasets.faces import FaceDataset
 from training.datasets.report import ReadingLog
 from training.datasets.roles import ROLES, TRAINING, VALIDATION, role_of

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from detector.emotions import EMOTIONS
+from detector.emotion.labels import EMOTIONS
 from training.datasets.faces import NO_LABEL
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ads.playlist import Ad
+from ads.playlists.playlist import Ad
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

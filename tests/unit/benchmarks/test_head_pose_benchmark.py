@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from benchmarks import head_pose as module
 from benchmarks.head_pose import Head, Pose, Trial
-from detector import head_pose as product
+from detector.faces import head_pose as product
 from detector.types import Box, FaceDetection, Frame
 
 POSES = module.grid(20)

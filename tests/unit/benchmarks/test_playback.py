@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from ads.media import probe
-from ads.playlist import Ad
+from ads.media.decode import probe
+from ads.playlists.playlist import Ad
 from benchmarks import playback
 from benchmarks.playback import Ear, PacedSink, Paint, Shown
 from monitor.ui.sound import BYTES_PER_SECOND, RATE_HZ

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.steadiness import Series, changes_per_minute, delay_s
-from detector.smoothing import ExponentialSmoother
+from detector.emotion.smoothing import ExponentialSmoother
 
 FRAME_NS = 20_000_000
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from db.engine import _dump_json, open_database
-from tests.unit.db.making import Make
+from tests.helpers.making import Make
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

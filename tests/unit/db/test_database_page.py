@@ -10,8 +10,8 @@ import pytest
 import db
 from db.engine import open_database
 from db.migrations import HEAD, REVISIONS
-from db.records import WITHHELD_REASONS, ViewerFlagged
 from db.schema import Base
+from db.write.records import WITHHELD_REASONS, ViewerFlagged
 
 pytestmark = pytest.mark.sqlite  # the page shows how to look into a file
 

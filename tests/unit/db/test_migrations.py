@@ -21,8 +21,8 @@ from sqlalchemy import create_engine
 from db.engine import BEGIN_OPTION, _sqlite_engine, open_database
 from db.errors import SchemaVersionError
 from db.migrations import HEAD, REVISIONS
-from db.records import PlayRewarded, PlayStarted, ViewerFlagged
 from db.schema import Base
+from db.write.records import PlayRewarded, PlayStarted, ViewerFlagged
 
 
 @pytest.fixture

@@ -10,20 +10,20 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from db import sink, writer
 from db.engine import make_engine, open_database
 from db.errors import DatabaseError, DatabaseOpenError, DatabaseUnavailableError
 from db.migrations import HEAD
-from db.queries import list_sessions, load_session
-from db.recovery import close_interrupted_sessions, open_to_record, take_up_spools
-from db.rollups import store_roll_ups
+from db.read.rollups import store_roll_ups
+from db.read.sessions import list_sessions, load_session
 from db.schema import Base
-from db.session_lock import acquire
-from db.spool import Spool, SpoolPlace
-from db.writer import SessionWriter
-from monitor.reports.roll_up import roll_up
-from tests import postgres_server
-from tests.unit.db.feeding import Feeder, stored
+from db.write import sink, writer
+from db.write.lock import acquire
+from db.write.recovery import close_interrupted_sessions, open_to_record, take_up_spools
+from db.write.spool import Spool, SpoolPlace
+from db.write.writer import SessionWriter
+from monitor.analytics.roll_up import roll_up
+from tests.helpers import postgres_server
+from tests.helpers.feeding import Feeder, stored
 
 psycopg = pytest.importorskip("psycopg", reason="needs psycopg: install the extra postgresql")
 

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from detector.analysis import FORGET_AFTER_NS, STAGES, AnalysisSettings, FaceAnalyser, mediapipe_analyser
-from detector.classifier import load_classifier
-from detector.emotions import EMOTIONS
+from detector.emotion.classifier import load_classifier
+from detector.emotion.labels import EMOTIONS
+from detector.emotion.model_card import ModelCard
+from detector.emotion.smoothing import DELAY_S
 from detector.errors import ModelLoadError
-from detector.head_pose import CameraMount
-from detector.model_card import ModelCard
-from detector.smoothing import DELAY_S
-from detector.tracker import FaceTracker
+from detector.faces.head_pose import CameraMount
+from detector.faces.tracker import FaceTracker
+from detector.faces.zones import Zone
+from detector.sources.video_source import Recording
 from detector.types import AnalysedFrame, Box, FaceDetection, Frame
-from detector.video_source import Recording
-from detector.zones import Zone
 
 Face = Callable[..., FaceDetection]
 HAPPY, SAD, NEUTRAL = (EMOTIONS.index(name) for name in ("happy", "sad", "neutral"))
@@ -340,7 +340,7 @@ def analysed(video: Path, until_s: float) -> list[AnalysedFrame]:
 
 @pytest.fixture(scope="module")
 def demo_run() -> list[AnalysedFrame]:
-    from detector.video_source import DEMO_VIDEO
+    from detector.sources.video_source import DEMO_VIDEO
 
     return analysed(DEMO_VIDEO, 16)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.emotions import EMOTIONS
+from detector.emotion.labels import EMOTIONS
 from detector.types import Box, FaceDetection, FaceReading, Frame, HeadPose
 
 places = st.floats(-1, 2)

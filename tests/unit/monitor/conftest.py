@@ -8,9 +8,11 @@ from datetime import datetime, timedelta, timezone
 import numpy as np
 import pytest
 
-from db.queries import AdInfo, PlayInfo, SessionInfo
-from db.rollups import ExposureArrays, SecondArrays
-from monitor.reports.report_data import ReportData
+from db.read.rollups import ExposureArrays, SecondArrays
+from db.read.sessions import AdInfo, PlayInfo, SessionInfo
+from monitor.analytics.report_data import ReportData
+from tests.helpers.recorded_sessions import any_session, maker, play_of  # noqa: F401
+from tests.helpers.sensing import analysed, collector, picture, reading, scripted, short_clip  # noqa: F401
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=timezone.utc)  # a Monday
 HAPPY, SURPRISE, NEUTRAL, VALENCE, EXPRESSIVENESS = 3, 5, 6, 7, 8

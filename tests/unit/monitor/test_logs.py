@@ -48,7 +48,7 @@ def test_messages_of_the_program_and_of_the_sensor_are_kept_and_the_terminal_sta
             logger.info("information")
             logger.debug("too much detail")
             logger.warning("a warning")
-            logging.getLogger("monitor.pipeline.sensor").debug("sensor: its last words")
+            logging.getLogger("monitor.sensor.client").debug("sensor: its last words")
             logging.getLogger("alembic.runtime").info("chatter")
     finally:
         root.removeHandler(terminal)
@@ -63,7 +63,7 @@ def test_messages_of_the_program_and_of_the_sensor_are_kept_and_the_terminal_sta
     assert "information" not in shown
     assert "last words" not in shown
     assert root.level == before
-    assert logging.getLogger("monitor.pipeline.sensor").level == logging.NOTSET
+    assert logging.getLogger("monitor.sensor.client").level == logging.NOTSET
     logger.warning("after the end")
     assert path.read_text() == kept
 

@@ -16,7 +16,7 @@ from keras import layers
 
 from training.architectures import ARCHITECTURES, compact, find_architecture, vgg16
 from training.errors import TrainingError
-from training.fit import TrainingSettings
+from training.fit.trainer import TrainingSettings
 
 HEADS = {"votes": 8, "original": 7}
 SMALL: dict[str, dict[str, Any]] = {

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import training
-from detector.video_source import DEMO_VIDEO
-from training.face_finder import FaceFinder
+from detector.sources.video_source import DEMO_VIDEO
+from training.datasets.face_finder import FaceFinder
 
 
 def test_every_public_name_exists_and_no_other() -> None:
@@ -36,7 +36,7 @@ def test_the_package_switches_on_fast_convolutions_and_imports_nothing_heavy() -
 def test_the_training_loop_does_not_import_tensorflow_itself() -> None:
     """Under another backend nothing of TensorFlow is loaded."""
     script = (
-        "import sys, training.fit, training.architectures.compact; "
+        "import sys, training.fit.trainer, training.architectures.compact; "
         "assert not [name for name in sys.modules if name.split('.')[0] == 'tensorflow']"
     )
     subprocess.run([sys.executable, "-c", script], env=os.environ | {"KERAS_BACKEND": "jax"}, check=True, timeout=100)

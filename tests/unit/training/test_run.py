@@ -11,18 +11,18 @@ import keras
 import numpy as np
 import pytest
 
-from detector.classifier import load_classifier
-from detector.emotions import EMOTIONS
-from detector.model_card import ModelCard, read_card
+from detector.emotion.classifier import load_classifier
+from detector.emotion.labels import EMOTIONS
+from detector.emotion.model_card import ModelCard, read_card
 from training import run
 from training.architectures import compact
-from training.augmentation import NO_AUGMENTATION
 from training.datasets import VOTE_LABELS
+from training.datasets.heads import Head, one_hot
 from training.errors import DatasetError, TrainingError
-from training.fit import TrainingSettings
-from training.heads import Head, one_hot
+from training.fit.augmentation import NO_AUGMENTATION
+from training.fit.schedule import Stage
+from training.fit.trainer import TrainingSettings
 from training.run import TrainingPlan, split, train
-from training.schedule import Stage
 
 Faces = Callable[..., np.ndarray]
 SHORT = TrainingSettings(stages=(Stage(48, 1),), batch_size=16, peak_learning_rate=0.02, augmentation=NO_AUGMENTATION)

@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from db.engine import open_database
+from monitor.analytics import comparison, report_data
 from monitor.cli.compare import MEASURES, SEGMENTS, WEEKDAYS, Hours, Weekdays
 from monitor.cli.main import cli
-from monitor.reports import comparison, report_data
-from monitor.terminal.charts import BLOCKS
+from monitor.reports.terminal.charts import BLOCKS
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from click.testing import CliRunner
 
 from db.engine import open_database
 from db.errors import BackupTargetError, DatabaseDamagedError, DatabaseOpenError, PurgeError
-from db.records import SessionEnded
 from db.schema import Base
-from db.spool import SpoolPlace
-from db.writer import SessionWriter
+from db.write.records import SessionEnded
+from db.write.spool import SpoolPlace
+from db.write.writer import SessionWriter
 from monitor.cli.main import cli
 from monitor.logs import default_log
-from tests.unit.db.making import Make
+from tests.helpers.making import Make
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 from ads.policies import PolicySettings, make_policy
-from ads.simulate import simulate
-from ads.simulated_audience import default_audience
+from ads.simulation.audience import default_audience
+from ads.simulation.simulator import simulate
 from db.engine import open_database
-from db.records import AdRecord, PlayEnded, PlayRewarded, PlayStarted, SessionRecord
-from db.writer import SessionWriter
+from db.write.records import AdRecord, PlayEnded, PlayRewarded, PlayStarted, SessionRecord
+from db.write.writer import SessionWriter
 from monitor.cli.main import cli
 
 PLAYLIST = """

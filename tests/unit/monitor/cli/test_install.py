@@ -24,7 +24,7 @@ def asked(monkeypatch):
         state["asked"].append(arguments)
         return state["trouble"]
 
-    monkeypatch.setattr("monitor.service.place.systemctl", systemctl)
+    monkeypatch.setattr("monitor.kiosk.service.place.systemctl", systemctl)
     return state
 
 

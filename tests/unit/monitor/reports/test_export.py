@@ -11,8 +11,8 @@ import sys
 
 import pytest
 
+from monitor.analytics.errors import ReportError, ReportWriteError, UnknownFormatError
 from monitor.reports import export, tables
-from monitor.reports.errors import ReportError, ReportWriteError, UnknownFormatError
 from monitor.reports.session_report import build_report
 
 PLAIN = ("html", "json", "csv", "parquet")

@@ -7,9 +7,9 @@ import shutil
 
 import pytest
 
-from monitor.film_strips import SAMPLES, film_strips
 from monitor.reports import html
 from monitor.reports.session_report import build_report
+from monitor.reports.thumbnails import SAMPLES, film_strips
 
 pytestmark = pytest.mark.slow
 

@@ -10,8 +10,8 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from monitor.reports.errors import ReportError
-from monitor.reports.metrics import EMOTIONS
+from monitor.analytics.errors import ReportError
+from monitor.analytics.metrics import EMOTIONS
 from monitor.reports.session_report import build_report, utc_text
 
 SESSION_KEYS = {"id", "site", "source", "started_at", "ended_at", "model", "frames", "fps", "viewers"}

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
+from monitor.analytics.metrics import EMOTIONS
 from monitor.reports import tables
-from monitor.reports.metrics import EMOTIONS
 from monitor.reports.session_report import build_report
 
 HAPPY = (0.1, 0.0, 0.0, 0.6, 0.0, 0.0, 0.3)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from detector.emotions import EMOTIONS, expressiveness, valence
+from detector.emotion.labels import EMOTIONS, expressiveness, valence
 from detector.types import AnalysedFrame, Box, FaceReading, HeadPose
-from monitor.pipeline.live import LiveView, SensorHealth
+from monitor.sensor.live import LiveView, SensorHealth
 from monitor.ui import qt_environment
 
 if TYPE_CHECKING:

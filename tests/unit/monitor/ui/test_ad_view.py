@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PyQt5.QtGui import QColor
 
-from ads.player import Blend, Picture
+from ads.player.player import Blend, Picture
 from monitor.ui.ad_view import AdView, image_from_rgb
 
 
@@ -199,7 +199,7 @@ import sys
 import numpy as np
 from monitor.ui.application import create_application
 application = create_application(offscreen=True)
-from ads.player import Picture
+from ads.player.player import Picture
 from monitor.ui.ad_view import AdView
 from PyQt5.QtGui import QColor
 view = AdView()

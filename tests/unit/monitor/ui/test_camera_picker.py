@@ -10,9 +10,9 @@ from PyQt5.QtGui import QColor, QKeyEvent
 from PyQt5.QtWidgets import QDialog
 
 from detector.errors import SourceLostError, SourceOpenError
+from detector.sources.video_source import PacedRecording, VideoSource
 from detector.types import Frame
-from detector.video_source import PacedRecording, VideoSource
-from monitor.camera_choice import Camera
+from monitor.sensor.camera_choice import Camera
 from monitor.ui.camera_picker import LONGEST_SEARCH_S, CameraPicker
 from monitor.ui.camera_watch import PREVIEW_WIDTH_PX, CameraWatch
 from monitor.ui.texts import texts_for

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 from PyQt5.QtWidgets import QWidget
 
-from monitor.supervision.heartbeat import Phase
+from monitor.kiosk.pulse import Pulse
+from monitor.kiosk.supervision.heartbeat import Phase
 from monitor.ui import pulse as module
 from monitor.ui.ad_view import AdView
-from monitor.ui.pulse import Pulse
 
 
 class Listener:

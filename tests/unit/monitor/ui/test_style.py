@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from PyQt5.QtGui import QColor, QFontMetricsF
 
-from detector.emotions import EMOTIONS
-from monitor.ui import bars, cards, notice, preview, status_line, style, valence_curve
-from monitor.ui.operator_panel import TONE_COLOURS
+from detector.emotion.labels import EMOTIONS
+from monitor.ui import cards, style
+from monitor.ui.notice import notice
+from monitor.ui.operator.panel import TONE_COLOURS
+from monitor.ui.overlay.overlay import bars, preview, status_line, valence_curve
 from monitor.ui.painting import text_font
 from monitor.ui.style import EMOTION_COLOURS
 

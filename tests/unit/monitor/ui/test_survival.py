@@ -14,7 +14,7 @@ from monitor.ui.application import create_application
 application = create_application(offscreen=True)
 from PyQt5.QtCore import QObject, QTimer, pyqtSignal
 from PyQt5.QtWidgets import QWidget
-from monitor.error_guard import ErrorGuard
+from monitor.kiosk.error_guard import ErrorGuard
 from monitor.ui.ad_view import AdView
 from monitor.ui.painting import PaintedWidget
 

@@ -5,10 +5,10 @@ from typing import get_args
 
 import pytest
 
-from detector.emotions import EMOTIONS
+from detector.emotion.labels import EMOTIONS
 from detector.errors import SourceFault
 from detector.types import WITHHELD_REASONS
-from monitor.pipeline.live import SensorHealth, SensorState
+from monitor.sensor.live import SensorHealth, SensorState
 from monitor.ui import texts as texts_module
 from monitor.ui.screen_saver import Method
 from monitor.ui.texts import (

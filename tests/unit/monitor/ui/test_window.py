@@ -11,7 +11,7 @@ from PyQt5.QtGui import QColor
 
 from ads.errors import AdsError, MediaError
 from monitor.ui.bridge import LiveBridge
-from monitor.ui.operator_facts import SessionFacts
+from monitor.ui.operator.facts import SessionFacts
 from monitor.ui.texts import LanguageError
 from monitor.ui.window import KioskWindow
 

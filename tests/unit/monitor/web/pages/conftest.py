@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from db.engine import open_database
-from db.records import AdRecord, GapStarted, PlayEnded, PlayStarted, ReadingRecord, SessionEnded, SessionRecord
-from db.writer import SessionWriter
-from detector.emotions import EMOTIONS
-from detector.pictures import PictureFace
+from db.write.records import AdRecord, GapStarted, PlayEnded, PlayStarted, ReadingRecord, SessionEnded, SessionRecord
+from db.write.writer import SessionWriter
+from detector.emotion.labels import EMOTIONS
+from detector.image_analysis import PictureFace
 from monitor.web.app import close_app, create_app
 from monitor.web.services import EXTENSION
 from monitor.web.settings import WebSettings

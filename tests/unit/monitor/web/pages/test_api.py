@@ -10,7 +10,7 @@ from openapi_spec_validator import validate
 
 from monitor.web.openapi import CALLS
 from monitor.web.problems import TITLES
-from tests.http_pictures import served
+from tests.helpers.http_pictures import served
 
 from .conftest import face, picture, worker_of, write_session
 
@@ -121,7 +121,7 @@ def test_without_the_token_and_too_often(make_app):
 
 
 def test_sessions_and_reports(database, client, checked, monkeypatch):
-    monkeypatch.setattr("monitor.web.session_pages.PAGE_SIZE", 3)
+    monkeypatch.setattr("monitor.web.pages.sessions.PAGE_SIZE", 3)
     first = write_session(database, "Foyer")
     for number in range(3):
         write_session(database, f"Hall {number}", viewers=1)

@@ -72,7 +72,7 @@ def test_no_face(make_app):
 
 
 def test_labels_of_another_model(make_app):
-    from detector.pictures import PictureFace
+    from detector.image_analysis import PictureFace
 
     other = PictureFace((0, 0, 10, 10), "yes", 0.8, {"yes": 0.8, "no": 0.2}, uncertain=False)
     page = upload(make_app([other]).test_client(), picture()).text

@@ -1,0 +1,1 @@
+"""Probe, decode and check media files."""

@@ -1,0 +1,1 @@
+"""Play ads in real time."""

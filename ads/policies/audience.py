@@ -1,0 +1,61 @@
+"""Who stands before the screen, as far as the choice of an ad may depend on it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ads.errors import AdsError
+from ads.playlists.playlist import MOODS
+
+GROUP_SIZES = ("nobody", "one", "few", "many")
+"""Names of the group sizes that a choice tells apart: 0, 1, 2 or 3, and 4 or more viewers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """The viewers of the last few seconds, as numbers.
+
+    Attributes:
+        viewers: How many are in view; pictures of faces are left out.
+        attentive: How many of them look at the screen.
+        mood: The emotion that is strongest on average among those whose emotion could be read, one of `MOODS`; None where
+            none could.
+    """
+
+    viewers: int
+    attentive: int = 0
+    mood: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.attentive <= self.viewers:
+            raise AdsError(
+                f"Invalid audience: expected 0 <= attentive <= viewers, received {self.attentive} of {self.viewers}."
+            )
+        if self.mood is not None and self.mood not in MOODS:
+            raise AdsError(f"Invalid mood: expected one of {', '.join(MOODS)}, received {self.mood!r}.")
+
+    @property
+    def group_size(self) -> str:
+        """One of `GROUP_SIZES`."""
+        return GROUP_SIZES[0 if self.viewers == 0 else 1 if self.viewers == 1 else 2 if self.viewers <= 3 else 3]
+
+
+@dataclass(frozen=True, slots=True)
+class Reward:
+    """What a play was worth to a policy that learns.
+
+    Attributes:
+        value: Between -1 and 1; see docs/metrics.md.
+        viewer_s: Seconds of viewers in view that stand behind it, above 0.
+    """
+
+    value: float
+    viewer_s: float
+
+    def __post_init__(self) -> None:
+        if not (-1 <= self.value <= 1 and self.viewer_s > 0 and math.isfinite(self.viewer_s)):
+            raise AdsError(
+                "Invalid reward: expected a value from -1 to 1 and viewer seconds above 0, "
+                f"received {self.value} and {self.viewer_s}."
+            )

@@ -1,0 +1,1 @@
+"""What may play, what is planned and what was shown."""

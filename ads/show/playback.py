@@ -1,0 +1,298 @@
+"""What was on the screen, and at which position, at any instant: the record that joins faces to ads.
+
+The player writes the log, the analysis reads it with the *capture* time of a frame. Listeners are told the same
+instants, so what ends up in a database and what the log answers never differ.
+"""
+
+from __future__ import annotations
+
+import bisect
+import threading
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from ads.errors import AdsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ads.playlists.playlist import Ad
+
+KEPT_NS = 600 * 1_000_000_000
+"""How long an ended play can still be looked up: far longer than any frame waits for its analysis."""
+
+ENDLESS_NS = (1 << 63) - 1
+"""The end of what has no end of its own, such as a still picture."""
+
+Outcome = Literal["finished", "skipped", "failed", "stopped"]
+"""How a play can end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """One showing of one ad, from the moment it began.
+
+    Attributes:
+        number: Counts the plays of a show from 1.
+        ad: What is shown.
+        started_ns: When its first picture was handed out, monotonic clock; with a cross-fade, when the larger part of what
+            is seen became its own.
+        reason: Why the policy chose it, in words.
+        probability: The probability with which the policy chose it, above 0 and at most 1.
+        held_out: Whether it was chosen without regard to the audience, to compare with.
+        context: What the choice looked at; see `ads.policies.base.Choice`.
+    """
+
+    number: int
+    ad: Ad
+    started_ns: int
+    reason: str
+    probability: float
+    held_out: bool = False
+    context: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PlayEnd:
+    """How a play ended.
+
+    Attributes:
+        number: The number of the play.
+        ended_ns: The first instant at which it was no longer shown, monotonic clock.
+        outcome: "finished", "skipped", "failed" or "stopped".
+        shown_ms: How long it played, pauses not counted; with a cross-fade, while the larger part was its own.
+        error: What went wrong, for a failed play only.
+    """
+
+    number: int
+    ended_ns: int
+    outcome: Outcome
+    shown_ms: float
+    error: str | None = None
+
+
+class PlaybackListener(Protocol):
+    """Is told about every play, in order, by the thread that drives the show."""
+
+    def play_started(self, play: Play) -> None:
+        """A play began."""
+
+    def play_ended(self, end: PlayEnd) -> None:
+        """The play that began last ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackPosition:
+    """What was shown at an instant.
+
+    Attributes:
+        play_number: The play on the screen.
+        position_ms: The position in its ad, in milliseconds from 0; never outside the time for which the picture on the
+            screen stands.
+        running: Whether it was playing; not while it was paused.
+    """
+
+    play_number: int
+    position_ms: float
+    running: bool = True
+
+
+@dataclass(slots=True)
+class _Segment:
+    """From `at_ns` on, the position is `position_ns`, rising with the clock if `running`, from `first_ns` to `last_ns`."""
+
+    at_ns: int
+    position_ns: int
+    running: bool
+    first_ns: int = 0
+    last_ns: int = ENDLESS_NS
+    unseen: bool = False
+
+    def position_at(self, t_ns: int) -> int:
+        rising_ns = self.position_ns + (t_ns - self.at_ns if self.running else 0)
+        return min(max(rising_ns, self.first_ns), self.last_ns)
+
+
+@dataclass(slots=True)
+class _LoggedPlay:
+    number: int
+    started_ns: int
+    ended_ns: int | None = None
+    segments: list[_Segment] = field(default_factory=list)
+
+
+class PlaybackLog:
+    """Which play was on the screen at an instant, and at which position of its ad.
+
+    Any thread may call any method. A play covers the half-open interval from its start to its end, so an instant
+    belongs to one play at most. Plays, and pauses within a play, that ended more than ten minutes before the newest
+    entry are forgotten.
+
+    The position rises with the clock. Where pictures are entered as well (`show`, `painted`), it is held within the time
+    for which the picture on the screen stands: while a screen is late, a reading is credited to what was seen and not to
+    what should have been seen.
+
+    Example:
+        >>> log = PlaybackLog()
+        >>> log.start(1, at_ns=0)
+        >>> log.pause(at_ns=2_000_000)
+        >>> log.at(5_000_000)
+        PlaybackPosition(play_number=1, position_ms=2.0)
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._plays: list[_LoggedPlay] = []
+        self._newest_ns: int | None = None
+
+    def start(self, play_number: int, at_ns: int, position_ns: int = 0) -> None:
+        """Records that a play began.
+
+        Args:
+            play_number: Its number.
+            at_ns: The first instant that belongs to it.
+            position_ns: Where in its ad it began; above 0 for one that was faded in before.
+
+        Raises:
+            AdsError: Another play is still open, or the instant lies before the newest entry.
+        """
+        with self._lock:
+            if self._plays and self._plays[-1].ended_ns is None:
+                raise AdsError(
+                    f"Play {play_number} cannot start while play {self._plays[-1].number} is open; end that first."
+                )
+            self._note(at_ns)
+            play = _LoggedPlay(play_number, at_ns)
+            play.segments.append(_Segment(at_ns, position_ns, running=True))
+            self._plays.append(play)
+            self._trim(at_ns)
+
+    def show(self, at_ns: int, position_ns: int, first_ns: int, until_ns: int) -> None:
+        """Records that another picture of the open play was handed out, to be seen at once.
+
+        Args:
+            at_ns: The first instant that belongs to it.
+            position_ns: Where in the ad the show is at that instant; also for a jump to another place.
+            first_ns: The first position for which the picture stands.
+            until_ns: The first position for which it no longer stands, above `first_ns`.
+
+        Raises:
+            AdsError: No play is open, or the instant lies before the newest entry.
+        """
+        with self._lock:
+            play = self._open_play()
+            self._note(at_ns)
+            running = play.segments[-1].running
+            shown = _Segment(at_ns, position_ns, running, first_ns, until_ns - 1, unseen=True)
+            if play.segments[-1].at_ns == at_ns:
+                play.segments[-1] = shown
+            else:
+                play.segments.append(shown)
+                self._trim(at_ns)
+
+    def painted(self, at_ns: int) -> None:
+        """Records that the picture that was entered last came on the screen only now; the one before was seen until then.
+
+        Nothing changes if that is known already, or if the play was paused or ended since.
+
+        Args:
+            at_ns: The instant.
+
+        Raises:
+            AdsError: The instant lies before the newest entry.
+        """
+        with self._lock:
+            self._note(at_ns)
+            if not self._plays or self._plays[-1].ended_ns is not None:
+                return
+            newest = self._plays[-1].segments[-1]
+            if newest.unseen:
+                newest.position_ns += at_ns - newest.at_ns if newest.running else 0
+                newest.at_ns = at_ns
+                newest.unseen = False
+
+    def pause(self, at_ns: int) -> None:
+        """Records that the open play stands still from this instant on; nothing changes if it already does.
+
+        Raises:
+            AdsError: No play is open, or the instant lies before the newest entry.
+        """
+        self._set_running(at_ns, running=False)
+
+    def resume(self, at_ns: int) -> None:
+        """Records that the open play goes on from this instant on; nothing changes if it already does.
+
+        Raises:
+            AdsError: No play is open, or the instant lies before the newest entry.
+        """
+        self._set_running(at_ns, running=True)
+
+    def end(self, at_ns: int) -> None:
+        """Records the end of the open play.
+
+        Args:
+            at_ns: The first instant that no longer belongs to it.
+
+        Raises:
+            AdsError: No play is open, or the instant lies before the newest entry.
+        """
+        with self._lock:
+            play = self._open_play()
+            self._note(at_ns)
+            play.ended_ns = at_ns
+            self._trim(at_ns)
+
+    def at(self, t_ns: int) -> PlaybackPosition | None:
+        """What was on the screen at an instant.
+
+        Args:
+            t_ns: The instant, on the clock of the entries. It may lie after the newest entry: an open play is taken to
+                go on as it does now.
+
+        Returns:
+            The play and the position in its ad, or None if nothing was shown then or it is too long ago.
+        """
+        with self._lock:
+            index = bisect.bisect_right(self._plays, t_ns, key=attrgetter("started_ns")) - 1
+            if index < 0:
+                return None
+            play = self._plays[index]
+            if play.ended_ns is not None and t_ns >= play.ended_ns:
+                return None
+            # Until its first picture was painted, a play is where that picture is.
+            at = max(0, bisect.bisect_right(play.segments, t_ns, key=attrgetter("at_ns")) - 1)
+            segment = play.segments[at]
+            return PlaybackPosition(play.number, segment.position_at(t_ns) / 1e6, segment.running)
+
+    def _set_running(self, at_ns: int, *, running: bool) -> None:
+        with self._lock:
+            play = self._open_play()
+            self._note(at_ns)
+            last = play.segments[-1]
+            if last.running != running:
+                play.segments.append(_Segment(at_ns, last.position_at(at_ns), running, last.first_ns, last.last_ns))
+                self._trim(at_ns)
+
+    def _open_play(self) -> _LoggedPlay:
+        if not self._plays or self._plays[-1].ended_ns is not None:
+            raise AdsError("No play is open; start one before it is paused, resumed or ended.")
+        return self._plays[-1]
+
+    def _note(self, at_ns: int) -> None:
+        if self._newest_ns is not None and at_ns < self._newest_ns:
+            raise AdsError(
+                f"Entries of a playback log must not go back in time: got {at_ns} ns after {self._newest_ns} ns."
+            )
+        self._newest_ns = at_ns
+
+    def _trim(self, now_ns: int) -> None:
+        """Forgets what nobody can ask for any more, also within one play that somebody pauses for weeks."""
+        horizon = now_ns - KEPT_NS
+        while self._plays and (ended := self._plays[0].ended_ns) is not None and ended < horizon:
+            del self._plays[0]
+        if self._plays:
+            oldest = self._plays[0]
+            while len(oldest.segments) > 1 and oldest.segments[1].at_ns < horizon:
+                del oldest.segments[0]
+                oldest.started_ns = oldest.segments[0].at_ns

@@ -1,0 +1,395 @@
+"""When an ad may play, which one is next, and a show that runs on a recording's clock."""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import timedelta, timezone
+from typing import TYPE_CHECKING
+
+from ads.errors import AdsError
+from ads.playlists.playlist import DAYS
+from ads.policies.base import Situation
+from ads.show.playback import Outcome, Play, PlaybackListener, PlaybackLog, PlayEnd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from datetime import datetime
+    from typing import TypeAlias
+
+    from ads.playlists.playlist import Ad
+    from ads.policies.audience import Audience
+    from ads.policies.base import Choice, Policy
+
+    LocalClock: TypeAlias = Callable[[int], datetime | None]
+
+MINUTE_NS = 60 * 1_000_000_000
+HOUR_NS = 60 * MINUTE_NS
+
+
+def may_play(ad: Ad, local: datetime) -> bool:
+    """Whether an ad's days and hours allow it at a moment.
+
+    What counts is what the clocks of the venue show: hours that they skip in spring are skipped, hours that they show
+    twice in autumn count twice. Hours that reach past midnight belong to the day on which they begin: `[fri]` with
+    "22:00-02:00" covers the first two hours of Saturday.
+
+    Args:
+        ad: The ad.
+        local: Local wall-clock time of the venue.
+    """
+    minute = local.hour * 60 + local.minute
+    today = DAYS[local.weekday()]
+    yesterday = DAYS[(local.weekday() - 1) % 7]
+    if not ad.hours:
+        return not ad.days or today in ad.days
+    for start, end in ad.hours:
+        if start < end:
+            begun = today if start <= minute < end else None
+        elif minute >= start:
+            begun = today
+        else:
+            begun = yesterday if minute < end else None
+        if begun is not None and (not ad.days or begun in ad.days):
+            return True
+    return False
+
+
+class Rotation:
+    """Knows which ads may start now, asks the policy for one of them, and counts rounds.
+
+    Candidates are the ads whose days, hours and limit per hour allow it. If any of them is a takeover, only takeovers
+    are left; of what is left, only the ads of the highest priority.
+
+    A round is over after as many plays as there are candidates; with the sequential policy that is once through the
+    playlist. Not safe for several threads.
+
+    Args:
+        ads: The playlist, at least one ad.
+        policy: Chooses among the candidates.
+        loops: How many rounds the show lasts, at least 1; None for ever.
+    """
+
+    def __init__(self, ads: Sequence[Ad], policy: Policy, loops: int | None) -> None:
+        if loops is not None and loops < 1:
+            raise AdsError(f"The number of loops must be at least 1, or None for ever, got {loops}.")
+        self._policy = policy
+        self._loops = loops
+        self._rounds = 0
+        self._plays_in_round = 0
+        # Of all ads, also those without a limit and those of earlier playlists: a limit may come with the next playlist.
+        self._starts: dict[str, deque[int]] = {}
+        self.replace(ads)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all rounds are done, so that no ad follows."""
+        return self._loops is not None and self._rounds >= self._loops
+
+    def replace(self, ads: Sequence[Ad]) -> None:
+        """Goes on with another playlist. Starts, rounds and what the policy remembers are kept.
+
+        Args:
+            ads: The playlist, at least one ad.
+        """
+        if not ads:
+            raise AdsError("A show needs at least one ad, got none; check the playlist.")
+        self._ads = tuple(ads)
+        self._takeovers = tuple(ad for ad in ads if ad.takeover)
+
+    def seed(self, starts: Mapping[str, Iterable[int]]) -> None:
+        """Takes in the starts of an earlier run, so that limits per hour hold over a restart.
+
+        Args:
+            starts: By the ads' ids, the instants of the starts of at least the last hour, on the clock of `started`; on a
+                clock that began later they are negative.
+        """
+        for ad_id, instants in starts.items():
+            self._starts[ad_id] = deque(sorted([*self._starts.get(ad_id, ()), *instants]))
+
+    def allows(self, ad: Ad, now_ns: int, local: datetime | None) -> bool:
+        """Whether an ad's own days, hours and limit per hour allow it to start now.
+
+        Args:
+            ad: One of the playlist.
+            now_ns: Now, on the clock of `started`.
+            local: Local wall-clock time; None if it is not known, which leaves days and hours out of account.
+        """
+        if local is not None and not may_play(ad, local):
+            return False
+        return ad.max_per_hour is None or self._starts_in_hour(ad, now_ns) < ad.max_per_hour
+
+    def candidates(self, now_ns: int, local: datetime | None, without: Collection[str] = ()) -> list[Ad]:
+        """The ads that may start now, in the order of the playlist.
+
+        Args:
+            now_ns: Now, on the clock of `started`.
+            local: Local wall-clock time, or None if it is not known.
+            without: Ids of ads to leave out, such as those that have just failed.
+        """
+        return _foremost(ad for ad in self._ads if ad.ad_id not in without and self.allows(ad, now_ns, local))
+
+    def interrupts(self, current: Ad, now_ns: int, local: datetime | None, without: Collection[str] = ()) -> bool:
+        """Whether the ad on the screen has to give way now to a takeover.
+
+        One takeover does not end another, and none begins after the last round.
+
+        Args:
+            current: What is on the screen.
+            now_ns: Now, on the clock of `started`.
+            local: Local wall-clock time, or None if it is not known.
+            without: Ids of ads to leave out, such as those that have just failed.
+        """
+        if self.complete or current.takeover:
+            return False
+        return any(ad.ad_id not in without and self.allows(ad, now_ns, local) for ad in self._takeovers)
+
+    def choose(
+        self,
+        now_ns: int,
+        local: datetime | None,
+        without: Collection[str] = (),
+        audience: Audience | None = None,
+    ) -> Choice | None:
+        """Chooses the next ad and counts it as a play of the round.
+
+        Args:
+            now_ns: Now, on the clock of `started`.
+            local: Local wall-clock time, or None if it is not known.
+            without: Ids of ads to leave out.
+            audience: Who stands before the screen; None where nothing is measured.
+
+        Returns:
+            The choice, or None if the rounds are done or no ad may play now.
+        """
+        if self.complete:
+            return None
+        candidates = self.candidates(now_ns, local, without)
+        if not candidates:
+            return None
+        choice = self._policy.choose(candidates, Situation(now_ns, local, audience))
+        self._plays_in_round += 1
+        # Those left out count as well: an ad that failed has had its turn.
+        in_round = max(len(candidates), len(self.candidates(now_ns, local)) if without else 0)
+        if self._plays_in_round >= in_round:
+            self._rounds += 1
+            self._plays_in_round = 0
+        return choice
+
+    def started(self, ad: Ad, at_ns: int) -> None:
+        """Counts a start against the ad's limit per hour.
+
+        Args:
+            ad: What started.
+            at_ns: When, not before the starts counted so far.
+        """
+        starts = self._starts.setdefault(ad.ad_id, deque())
+        starts.append(at_ns)
+        while starts[0] <= at_ns - HOUR_NS:
+            starts.popleft()
+
+    def next_change_ns(self, after_ns: int, until_ns: int, local_at: LocalClock) -> int | None:
+        """The next instant at which an ad may be allowed that was not.
+
+        Days and hours change with full minutes of the local time, a limit per hour is free again an hour after a start.
+
+        Args:
+            after_ns: Instants after this one count, on the clock of `started`.
+            until_ns: Instants up to this one count.
+            local_at: The local wall-clock time at an instant, or None if it is not known.
+
+        Returns:
+            When to look again; None if nothing can change until then.
+        """
+        return self._next_change_ns(self._ads, after_ns, until_ns, local_at)
+
+    def next_takeover_ns(self, current: Ad, after_ns: int, until_ns: int, local_at: LocalClock) -> int | None:
+        """The first instant at which the ad on the screen has to give way to a takeover.
+
+        Args:
+            current: What is on the screen.
+            after_ns: Instants after this one count, on the clock of `started`.
+            until_ns: Instants up to this one count.
+            local_at: The local wall-clock time at an instant, or None if it is not known.
+
+        Returns:
+            That instant, or None if there is none until then.
+        """
+        if current.takeover or not self._takeovers:
+            return None
+        change_ns = self._next_change_ns(self._takeovers, after_ns, until_ns, local_at)
+        while change_ns is not None and not self.interrupts(current, change_ns, local_at(change_ns)):
+            change_ns = self._next_change_ns(self._takeovers, change_ns, until_ns, local_at)
+        return change_ns
+
+    def _next_change_ns(self, ads: Sequence[Ad], after_ns: int, until_ns: int, local_at: LocalClock) -> int | None:
+        limited = (ad for ad in ads if ad.max_per_hour is not None)
+        instants = [at_ns + HOUR_NS for ad in limited for at_ns in self._starts.get(ad.ad_id, ())]
+        if any(ad.days or ad.hours for ad in ads) and (local := local_at(after_ns)) is not None:
+            into_minute_ns = (local.second * 1_000_000 + local.microsecond) * 1000 + after_ns % 1000
+            instants.append(after_ns + MINUTE_NS - into_minute_ns)
+        return min((at_ns for at_ns in instants if after_ns < at_ns <= until_ns), default=None)
+
+    def _starts_in_hour(self, ad: Ad, now_ns: int) -> int:
+        return sum(at_ns > now_ns - HOUR_NS for at_ns in self._starts.get(ad.ad_id, ()))
+
+
+def _foremost(allowed: Iterable[Ad]) -> list[Ad]:
+    """Of the ads whose own rules allow them, those that are not kept away by others."""
+    ads = list(allowed)
+    takeovers = [ad for ad in ads if ad.takeover]
+    rivals = takeovers or ads
+    highest = max((ad.priority for ad in rivals), default=0)
+    return [ad for ad in rivals if ad.priority == highest]
+
+
+class VirtualShow:
+    """The show that would have run beside a recording, on the recording's own clock; no media is decoded.
+
+    Plays begin and end at their exact scheduled times, whatever the times at which `advance` is called, so two replays of
+    a recording give the same plays: they follow each other without a gap, a takeover cuts off what is on at its instant,
+    and after a time in which nothing may play the show goes on as soon as something may.
+
+    Args:
+        ads: The playlist, at least one ad.
+        policy: Chooses the next ad.
+        log: Receives what was shown when.
+        listener: Is told of every play.
+        loops: Rounds through the playlist, at least 1; None for as long as the recording lasts.
+        wall_start: Local wall-clock time, with its zone, at which the recording's clock read 0; days and hours count only
+            where it is known.
+        audience: Who stands before the screen at an instant, or None where that is not measured.
+        wash_out_s: Seconds after each play in which nothing is shown, at least 0. A takeover that cuts a play off begins at
+            once.
+
+    Raises:
+        AdsError: There is no ad, fewer than one loop, a wall-clock time without a zone, or a wash-out below 0.
+
+    Example:
+        >>> show = VirtualShow(playlist.ads, SequentialPolicy(), log, listener)
+        >>> for frame in recording:
+        ...     show.advance(frame.captured_ns)
+        >>> show.stop(last_ns)
+    """
+
+    def __init__(
+        self,
+        ads: Sequence[Ad],
+        policy: Policy,
+        log: PlaybackLog,
+        listener: PlaybackListener,
+        *,
+        loops: int | None = None,
+        wall_start: datetime | None = None,
+        audience: Callable[[int], Audience | None] | None = None,
+        wash_out_s: float = 0.0,
+    ) -> None:
+        if wall_start is not None and wall_start.tzinfo is None:
+            raise AdsError(f"Invalid start of the show: expected a time with its zone, received {wall_start}.")
+        if not wash_out_s >= 0:
+            raise AdsError(f"Invalid wash-out: expected seconds of at least 0, received {wash_out_s}.")
+        self._rotation = Rotation(ads, policy, loops)
+        self._log = log
+        self._listener = listener
+        self._wall_start = wall_start
+        self._audience = audience
+        self._wash_out_ns = round(wash_out_s * 1e9)
+        self._current: Play | None = None
+        # Up to when it is settled what is on, and from when on another play may begin; None before the first call.
+        self._settled_ns: int | None = None
+        self._plays = 0
+        self._finished = False
+        self._stopped = False
+
+    @property
+    def current(self) -> Play | None:
+        """The play that is on now, None between plays."""
+        return self._current
+
+    @property
+    def finished(self) -> bool:
+        """Whether all loops are done and the last play has ended."""
+        return self._finished
+
+    def advance(self, now_ns: int) -> None:
+        """Ends and starts every play that is due.
+
+        Args:
+            now_ns: The present instant on the recording's clock, not before that of the last call. The first call
+                starts the first play.
+        """
+        if self._stopped:
+            return
+        settled_ns = now_ns if self._settled_ns is None else self._settled_ns
+        while settled_ns <= now_ns:
+            play = self._current
+            if play is not None:
+                until_ns = min(self._due_ns(play), now_ns)
+                cut_ns = self._rotation.next_takeover_ns(play.ad, settled_ns, until_ns, self._local_at)
+                if cut_ns is not None and cut_ns < self._due_ns(play):
+                    self._end(cut_ns, "skipped")
+                    settled_ns = cut_ns
+                elif until_ns == self._due_ns(play):
+                    self._end(until_ns, "finished")
+                    settled_ns = until_ns + self._wash_out_ns
+                else:
+                    settled_ns = until_ns
+                    break
+            elif not self._begin(settled_ns):
+                change_ns = self._rotation.next_change_ns(settled_ns, now_ns, self._local_at)
+                if self._finished or change_ns is None:
+                    settled_ns = max(settled_ns, now_ns)
+                    break
+                settled_ns = change_ns
+        self._settled_ns = settled_ns
+
+    def stop(self, now_ns: int) -> None:
+        """Ends the show; a play that is still on ends now with the outcome "stopped". Safe to call again.
+
+        Args:
+            now_ns: The first instant after the recording.
+        """
+        if self._stopped:
+            return
+        if self._settled_ns is not None:
+            # One nanosecond early: a play that would begin at the very end was never seen.
+            self.advance(now_ns - 1)
+        if self._current is not None:
+            at_ns = min(now_ns, self._due_ns(self._current))
+            over = at_ns == self._due_ns(self._current)
+            self._end(at_ns, "finished" if over else "stopped")
+            self._finished = over and self._rotation.complete
+        self._stopped = True
+
+    @staticmethod
+    def _due_ns(play: Play) -> int:
+        return play.started_ns + play.ad.duration_ns
+
+    def _local_at(self, at_ns: int) -> datetime | None:
+        if self._wall_start is None:
+            return None
+        # By way of UTC: a sum within one zone would miss the hours at which clocks are put forward and back.
+        at = self._wall_start.astimezone(timezone.utc) + timedelta(microseconds=at_ns // 1000)
+        return at.astimezone(self._wall_start.tzinfo)
+
+    def _begin(self, at_ns: int) -> bool:
+        audience = None if self._audience is None else self._audience(at_ns)
+        choice = self._rotation.choose(at_ns, self._local_at(at_ns), audience=audience)
+        if choice is None:
+            self._finished = self._rotation.complete
+            return False
+        self._plays += 1
+        self._current = Play(
+            self._plays, choice.ad, at_ns, choice.reason, choice.probability, choice.held_out, choice.context
+        )
+        self._rotation.started(choice.ad, at_ns)
+        self._listener.play_started(self._current)
+        self._log.start(self._plays, at_ns)
+        return True
+
+    def _end(self, at_ns: int, outcome: Outcome) -> None:
+        play = self._current
+        if play is None:
+            return
+        self._current = None
+        self._log.end(at_ns)
+        self._listener.play_ended(PlayEnd(play.number, at_ns, outcome, (at_ns - play.started_ns) / 1e6))

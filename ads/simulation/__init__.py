@@ -1,0 +1,1 @@
+"""Run a policy against a simulated audience."""

@@ -1,0 +1,1 @@
+"""Read sessions, plays, ads and roll-ups as plain values."""

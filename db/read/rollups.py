@@ -1,0 +1,444 @@
+"""Readings added up by play, viewer and second: how they are stored, and the read side of every report.
+
+How readings are added up is the business of whoever computes measures, so this module is handed a function for it
+(`RollUp`). It is called once for each play that is over; what it gives is stored, and reports read that. Plays that nobody
+has rolled up yet, such as the one that is on, are rolled up while a report is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import numpy as np
+from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy.orm import aliased
+
+from db.engine import snapshot, writing
+from db.read.sessions import (
+    READ_ROWS,
+    AdInfo,
+    GapInfo,
+    PlayInfo,
+    ReadingArrays,
+    SessionInfo,
+    ad_infos,
+    gap_infos,
+    play_infos,
+    read_arrays,
+    session_infos,
+)
+from db.schema import SUM_COLUMNS, Ad, Exposure, ExposureSecond, Play, Reading, ReadingCount, Session, Viewer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.engine import Connection, Engine
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+PLAYS_AT_A_TIME = 200
+"""Plays that are rolled up together: few enough for one short transaction beside a kiosk that writes."""
+
+PLAYS_IN_PASSING = 10
+"""Plays that are rolled up by whoever has other work to do: some tenths of a second, also in a crowd."""
+
+TIME_AT_A_TIME_US = 600 * 10**6
+"""Plays that began within ten minutes are rolled up together: some tens of thousands of readings in a crowd."""
+
+_FLOATS = frozenset({"dwell_s", "attention_s", "longest_attention_s", "baseline", "end_happy"})
+_LONG_AGO = -(1 << 62)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExposureArrays:
+    """One entry for each viewer and play in which the viewer was in view, sorted by play and viewer; `e` of them.
+
+    Attributes:
+        play_id: `(e,)` int64, `PlayInfo.id`.
+        viewer_id: `(e,)` int64, row id of the viewer, unique over all sessions.
+        readings: `(e,)` int64.
+        emotion_readings: `(e,)` int64, those with an emotion.
+        uncertain: `(e,)` int64, those of them that were uncertain.
+        dwell_s: `(e,)` float64, time in view.
+        attention_s: `(e,)` float64, time attentive, at most `dwell_s`.
+        longest_attention_s: `(e,)` float64, the longest attention without interruption.
+        baseline: `(e,)` float64, the viewer's valence before the ad can have worked; NaN where it is not known.
+        end_readings: `(e,)` int64, readings with an emotion in the ad's last second.
+        end_happy: `(e,)` float64, sum of p(happy) over these.
+        sums: `(e, 9)` float64, over the readings with an emotion: the seven probabilities, valence, expressiveness.
+    """
+
+    play_id: Ints
+    viewer_id: Ints
+    readings: Ints
+    emotion_readings: Ints
+    uncertain: Ints
+    dwell_s: Floats
+    attention_s: Floats
+    longest_attention_s: Floats
+    baseline: Floats
+    end_readings: Ints
+    end_happy: Floats
+    sums: Floats
+
+    def __len__(self) -> int:
+        return int(self.play_id.size)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SecondArrays:
+    """One entry for each viewer, play and second of the ad, in the same order; `s` of them.
+
+    Attributes:
+        play_id, viewer_id: `(s,)` int64, as in `ExposureArrays`.
+        second: `(s,)` int64, the second `[k, k + 1)` of the ad.
+        readings, attentive, emotion_readings: `(s,)` int64, counts.
+        sums: `(s, 9)` float64, as in `ExposureArrays`.
+    """
+
+    play_id: Ints
+    viewer_id: Ints
+    second: Ints
+    readings: Ints
+    attentive: Ints
+    emotion_readings: Ints
+    sums: Floats
+
+    def __len__(self) -> int:
+        return int(self.play_id.size)
+
+
+_Arrays = TypeVar("_Arrays", bound=ExposureArrays | SecondArrays)
+
+
+@dataclass(frozen=True, slots=True)
+class RolledPlay:
+    """A play as far as its roll-up depends on it.
+
+    Attributes:
+        id: Row id.
+        session_id: Of its session.
+        previous_us: When the play before it began, microseconds since 1970 UTC as all times here; a time before all readings
+            for the first one of its session.
+        started_us: When it began.
+        ended_us: When it ended; `None` while it is on.
+        duration_ms: Length of its ad.
+    """
+
+    id: int
+    session_id: int
+    previous_us: int
+    started_us: int
+    ended_us: int | None
+    duration_ms: int
+
+
+RollUp: TypeAlias = Callable[[Sequence[RolledPlay], ReadingArrays], tuple[ExposureArrays, SecondArrays]]
+"""Adds readings up.
+
+It gets plays of one session in the order of their numbers, and their readings together with those between ads that came
+before any of them; `ReadingArrays.viewer` holds row ids here, and static faces are still among them.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which sessions, and which of their plays, a report is about.
+
+    Attributes:
+        session_ids: Only these; `None` for all.
+        site: Only this site; `None` for all.
+        since: Only plays that began then or later; aware, `None` for all.
+        until: Only plays that began before; aware, `None` for all.
+        replays: Whether replays count too.
+    """
+
+    session_ids: tuple[int, ...] | None = None
+    site: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    replays: bool = True
+
+    def sessions(self) -> list[ColumnElement[bool]]:
+        """Conditions on sessions."""
+        found: list[ColumnElement[bool]] = []
+        if self.session_ids is not None:
+            found.append(Session.id.in_(self.session_ids))
+        if self.site is not None:
+            found.append(Session.site == self.site)
+        if not self.replays:
+            found.append(Session.kind == "run")
+        if self.since is not None or self.until is not None:
+            found.append(Session.id.in_(select(Play.session_id).where(*self._times(Play.started_at))))
+        return found
+
+    def plays(self) -> list[ColumnElement[bool]]:
+        """Conditions on plays, joined with their sessions."""
+        return [*self.sessions(), *self._times(Play.started_at)]
+
+    def _times(self, column: Any) -> list[ColumnElement[bool]]:
+        return [
+            *(() if self.since is None else (column >= self.since,)),
+            *(() if self.until is None else (column < self.until,)),
+        ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Log:
+    """Everything that a report needs, as it was at one moment.
+
+    Attributes:
+        sessions: In the order of their ids.
+        ads: Versions of ads with at least one play in scope, in the order of their first play.
+        plays: In the order of sessions and numbers.
+        gaps: In the order of their starts.
+        exposures: Of these plays; static faces are left out, as in the next two.
+        seconds: Of these plays; empty where they were not asked for.
+        counts: Readings by session, whether an ad was on, and sort: "certain", "uncertain", or why the emotion is
+            withheld. Of whole sessions, also where `Scope.since` or `until` leaves out some of their plays.
+        last_seen: When somebody was last in view, by session; of those that still run.
+    """
+
+    sessions: tuple[SessionInfo, ...]
+    ads: tuple[AdInfo, ...]
+    plays: tuple[PlayInfo, ...]
+    gaps: tuple[GapInfo, ...]
+    exposures: ExposureArrays
+    seconds: SecondArrays
+    counts: dict[tuple[int, bool, str], int] = field(default_factory=dict)
+    last_seen: dict[int, datetime] = field(default_factory=dict)
+
+
+def read_log(engine: Engine, scope: Scope, roll_up: RollUp, *, seconds: bool = True) -> Log:
+    """Read what a report needs, without reading the readings of any play that has been rolled up.
+
+    Args:
+        engine: From `open_database`.
+        scope: Which sessions and plays.
+        roll_up: Adds up the readings of plays that have not been rolled up yet; nothing is written.
+        seconds: Whether the entries by the second are needed.
+    """
+    with snapshot(engine) as connection:
+        exposures = [_stored(connection, Exposure, ExposureArrays, scope)]
+        by_second = [_stored(connection, ExposureSecond, SecondArrays, scope)] if seconds else []
+        pending = _pending(connection, scope.plays())
+        static = set(connection.scalars(select(Viewer.id).where(Viewer.static))) if pending else set()
+        for plays in pending:
+            more, more_seconds = roll_up(plays, _readings(connection, plays))
+            exposures.append(_without(more, static))
+            if seconds:
+                by_second.append(_without(more_seconds, static))
+        return Log(
+            sessions=tuple(session_infos(connection, *scope.sessions())),
+            ads=tuple(ad_infos(connection, *scope.plays())),
+            plays=tuple(play_infos(connection, *scope.plays())),
+            gaps=tuple(gap_infos(connection, *scope.sessions())),
+            exposures=_joined(ExposureArrays, exposures),
+            seconds=_joined(SecondArrays, by_second),
+            counts=_counts(connection, scope),
+            last_seen=_last_seen(connection, scope),
+        )
+
+
+def store_roll_ups(
+    engine: Engine,
+    roll_up: RollUp,
+    *,
+    session_id: int | None = None,
+    ended_before: datetime | None = None,
+    once: bool = False,
+) -> int:
+    """Roll up the plays that are over and have not been rolled up yet.
+
+    Each few plays are one transaction, which holds the write lock from its first read on: no reading can slip in between.
+
+    Args:
+        engine: From `open_database`, not read-only.
+        roll_up: Adds readings up.
+        session_id: Only this session; `None` for all.
+        ended_before: Only plays that ended before; aware, `None` for all that ended. A reading can come a moment after the
+            end of the play on which it was captured; its play is then rolled up once more.
+        once: Only a few plays, for whoever has other work to do.
+
+    Returns:
+        How many plays were rolled up.
+    """
+    which: list[ColumnElement[bool]] = [Play.ended_at.is_not(None)]
+    if session_id is not None:
+        which.append(Play.session_id == session_id)
+    if ended_before is not None:
+        which.append(Play.ended_at < ended_before)
+    done = 0
+    while True:
+        with writing(engine) as connection:
+            limit = PLAYS_IN_PASSING if once else PLAYS_AT_A_TIME
+            plays = next(iter(_pending(connection, which, limit=limit)), [])
+            if not plays:
+                return done
+            ids = [play.id for play in plays]
+            # On a server the write lock is on rows: a late reading of these plays waits, and marks its play anew.
+            connection.execute(select(Play.id).where(Play.id.in_(ids)).with_for_update())
+            _store(connection, ids, *roll_up(plays, _readings(connection, plays)))
+        done += len(plays)
+        if once:
+            return done
+
+
+def _store(connection: Connection, plays: list[int], exposures: ExposureArrays, seconds: SecondArrays) -> None:
+    for table, arrays in ((Exposure, exposures), (ExposureSecond, seconds)):
+        connection.execute(delete(table).where(table.play_id.in_(plays)))
+        rows = _rows(arrays)
+        if rows:
+            connection.execute(insert(table), rows)
+    connection.execute(update(Play).where(Play.id.in_(plays)).values(rolled_up=True))
+
+
+def _rows(arrays: ExposureArrays | SecondArrays) -> list[dict[str, Any]]:
+    columns = {name: getattr(arrays, name).tolist() for name in _names(type(arrays))}
+    columns |= {name: arrays.sums[:, place].tolist() for place, name in enumerate(SUM_COLUMNS)}
+    if "baseline" in columns:
+        columns["baseline"] = [None if value != value else value for value in columns["baseline"]]  # noqa: PLR0124 (NaN)
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+# --- plays that have not been rolled up -------------------------------------------------------------------------------
+
+
+def _pending(
+    connection: Connection, which: Sequence[ColumnElement[bool]], limit: int | None = None
+) -> list[list[RolledPlay]]:
+    """Plays that have not been rolled up, a few of one session at a time; at most `limit` of them."""
+    before = aliased(Play)
+    # By number, for which there is an index: within a session numbers rise with time.
+    previous = (
+        select(before.started_at)
+        .where(before.session_id == Play.session_id, before.number < Play.number)
+        .order_by(before.number.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    query = (
+        select(Play.session_id, Play.id, previous, Play.started_at, Play.ended_at, Ad.duration_ms)
+        .join(Ad, Ad.id == Play.ad_version_id)
+        .join(Session, Session.id == Play.session_id)
+        .where(Play.rolled_up.is_(False), *which)
+        .order_by(Play.id)  # In a session ids rise with the numbers, and this order needs no sorting.
+        .limit(limit)
+    )
+    found: list[list[RolledPlay]] = []
+    last_session = None
+    for session_id, play_id, previous_at, started_at, ended_at, duration_ms in connection.execute(query):
+        play = RolledPlay(
+            id=play_id,
+            session_id=session_id,
+            previous_us=_LONG_AGO if previous_at is None else _us(previous_at),
+            started_us=_us(started_at),
+            ended_us=None if ended_at is None else _us(ended_at),
+            duration_ms=duration_ms,
+        )
+        fits = (
+            session_id == last_session
+            and len(found[-1]) < PLAYS_AT_A_TIME
+            and play.started_us - found[-1][0].started_us < TIME_AT_A_TIME_US
+        )
+        if fits:
+            found[-1].append(play)
+        else:
+            found.append([play])
+        last_session = session_id
+    return found
+
+
+def _readings(connection: Connection, plays: Sequence[RolledPlay]) -> ReadingArrays:
+    """The readings of plays, and those between ads before any of them."""
+    first, last = plays[0], plays[-1]
+    between = [Reading.play_id.is_(None), Reading.session_id == first.session_id, Reading.at < _moment(last.started_us)]
+    if first.previous_us > _LONG_AGO:
+        between.append(Reading.at >= _moment(first.previous_us))
+    return read_arrays(connection, Viewer.id, or_(Reading.play_id.in_([play.id for play in plays]), and_(*between)))
+
+
+# --- roll-ups that are stored -----------------------------------------------------------------------------------------
+
+
+def _stored(
+    connection: Connection, table: type[Exposure | ExposureSecond], arrays: type[_Arrays], scope: Scope
+) -> _Arrays:
+    """The stored entries of plays in scope, in the order of plays and viewers; static faces are left out."""
+    names: list[str] = _names(arrays)
+    query = (
+        select(*(getattr(table, name) for name in (*names, *SUM_COLUMNS)))
+        .join(Play, Play.id == table.play_id)
+        .join(Session, Session.id == Play.session_id)
+        .join(Viewer, Viewer.id == table.viewer_id)
+        .where(Play.rolled_up, Viewer.static.is_(False), *scope.plays())
+        .order_by(*table.__table__.primary_key)
+    )
+    parts: list[_Arrays] = []
+    for rows in connection.execute(query, execution_options={"yield_per": READ_ROWS}).partitions():
+        columns = list(zip(*rows, strict=True))
+        values: dict[str, Any] = {
+            name: np.array(column, _kind(name)) for name, column in zip(names, columns, strict=False)
+        }
+        parts.append(arrays(**values, sums=np.array(columns[len(names) :], np.float64).T))
+    return _joined(arrays, parts)
+
+
+def _joined(arrays: type[_Arrays], parts: Sequence[_Arrays]) -> _Arrays:
+    """All entries, sorted by play and viewer, and by second where there are seconds."""
+    none: dict[str, Any] = {column: np.empty(0, _kind(column)) for column in _names(arrays)}
+    none["sums"] = np.empty((0, len(SUM_COLUMNS)))
+    values = {
+        column: np.concatenate([empty, *(getattr(part, column) for part in parts)]) for column, empty in none.items()
+    }
+    order = np.lexsort([values[key] for key in ("second", "viewer_id", "play_id") if key in values])
+    return arrays(**{column: value[order] for column, value in values.items()})
+
+
+def _last_seen(connection: Connection, scope: Scope) -> dict[int, datetime]:
+    query = (
+        select(Viewer.session_id, func.max(Viewer.last_seen_at))
+        .join(Session, Session.id == Viewer.session_id)
+        .where(Session.ended_at.is_(None), *scope.sessions())
+        .group_by(Viewer.session_id)
+    )
+    return {session_id: moment for session_id, moment in connection.execute(query)}  # noqa: C416 (rows, not pairs)
+
+
+def _names(arrays: type[Any]) -> list[str]:
+    return [f.name for f in fields(arrays) if f.name != "sums"]
+
+
+def _without(part: _Arrays, viewers: set[int]) -> _Arrays:
+    kept = ~np.isin(part.viewer_id, np.fromiter(viewers, dtype=np.int64, count=len(viewers)))
+    return type(part)(**{f.name: getattr(part, f.name)[kept] for f in fields(part)})
+
+
+def _counts(connection: Connection, scope: Scope) -> dict[tuple[int, bool, str], int]:
+    query = (
+        select(Viewer.session_id, ReadingCount.on_ad, ReadingCount.sort, func.sum(ReadingCount.readings))
+        .join(Viewer, Viewer.id == ReadingCount.viewer_id)
+        .join(Session, Session.id == Viewer.session_id)
+        .where(Viewer.static.is_(False), *scope.sessions())
+        .group_by(Viewer.session_id, ReadingCount.on_ad, ReadingCount.sort)
+    )
+    return {(session_id, on_ad, sort): int(count) for session_id, on_ad, sort, count in connection.execute(query)}
+
+
+def _kind(name: str) -> type:
+    return np.float64 if name in _FLOATS else np.int64
+
+
+def _us(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def _moment(us: int) -> datetime:
+    return _EPOCH + us * _MICROSECOND

@@ -1,0 +1,400 @@
+"""The read side: plain values and NumPy arrays; no row and no session of SQLAlchemy leaves this module."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlalchemy import BigInteger, Integer, String, case, cast, func, select, type_coerce
+
+from db.engine import snapshot
+from db.errors import NoSuchSessionError
+from db.schema import EMOTION_COLUMNS, Ad, Gap, Model, Play, Reading, ReadingCount, Session, Viewer
+from db.write.records import WITHHELD_REASONS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.engine import Connection, Engine
+
+READ_ROWS = 10_000
+"""Readings that are turned into arrays at a time; few enough that their Python objects stay small beside the arrays."""
+
+_REASON_PLACES = {reason: place for place, reason in enumerate(WITHHELD_REASONS)}
+_MICROSECOND = np.timedelta64(1, "us")
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """One session. Figures that are not known (yet) are `None`.
+
+    Attributes:
+        id: Row id; stable.
+        kind: "run" or "replay".
+        site: Name of the place.
+        source: What was watched.
+        started_at: UTC, aware, as all times here.
+        ended_at: `None` while it runs.
+        end_reason: Why it ended; "interrupted" when the program was killed.
+        model_name: Name of the model, if known.
+        model_sha256: Checksum of the model file, if known.
+        program_version: Version of the program that wrote it.
+        settings: Settings in force.
+        frames: Frames analysed.
+        dropped: Frames not analysed.
+        fps: Frames analysed per second.
+        viewers: Number of anonymous tracks, static faces left out.
+        readings: Number of readings, those of static faces left out.
+        plays: Number of plays.
+        lost: Records that could not be stored; more than 0 means that the session is incomplete.
+        static_faces: Number of tracks that turned out to be posters or still pictures.
+    """
+
+    id: int
+    kind: str
+    site: str
+    source: str
+    started_at: datetime
+    ended_at: datetime | None
+    end_reason: str | None
+    model_name: str | None
+    model_sha256: str | None
+    program_version: str
+    settings: dict[str, Any]
+    frames: int | None
+    dropped: int | None
+    fps: float | None
+    viewers: int
+    readings: int
+    plays: int
+    lost: int | None = None
+    static_faces: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AdInfo:
+    """One version of an ad that the session played; see `records.AdRecord`."""
+
+    ad_row_id: int
+    ad_id: str
+    name: str
+    file: str
+    kind: str
+    duration_ms: int
+    brand_at_s: tuple[float, ...]
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlayInfo:
+    """One showing of one ad; see `records.PlayStarted` and `records.PlayEnded`. `id` is what readings refer to."""
+
+    id: int
+    number: int
+    ad_row_id: int
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None
+    shown_ms: float | None
+    reason: str
+    probability: float | None
+    error: str | None
+    session_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class GapInfo:
+    """A stretch of a session in which nothing could be measured."""
+
+    started_at: datetime
+    ended_at: datetime | None
+    cause: str
+    detail: str
+    session_id: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadingArrays:
+    """The n readings of a session, one array per column, ordered by time and viewer; static faces are left out.
+
+    Attributes:
+        play_id: `(n,)` int64, `PlayInfo.id`; -1 where no ad was on.
+        viewer: `(n,)` int64, number of the track.
+        at_us: `(n,)` int64, microseconds since 1970-01-01 UTC.
+        position_ms: `(n,)` float64, position in the ad; NaN where no ad was on.
+        probabilities: `(n, 7)` float64: angry, disgust, fear, happy, sad, surprise, neutral; NaN, as the next two, where
+            the emotion is withheld.
+        valence: `(n,)` float64, -1 to 1.
+        expressiveness: `(n,)` float64, 0 to 1.
+        uncertain: `(n,)` bool.
+        attentive: `(n,)` bool.
+        withheld: `(n,)` int8, why the emotion is withheld, as a place in `records.WITHHELD_REASONS`; -1 where it is not.
+    """
+
+    play_id: NDArray[np.int64]
+    viewer: NDArray[np.int64]
+    at_us: NDArray[np.int64]
+    position_ms: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
+    valence: NDArray[np.float64]
+    expressiveness: NDArray[np.float64]
+    uncertain: NDArray[np.bool_]
+    attentive: NDArray[np.bool_]
+    withheld: NDArray[np.int8]
+
+    def __len__(self) -> int:
+        return len(self.at_us)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SessionData:
+    """Everything that a report on one session needs.
+
+    Attributes:
+        info: The session.
+        ads: Ads with at least one play, in the order of their first play.
+        plays: In the order of their numbers.
+        readings: All readings but those of static faces.
+        gaps: In the order of their starts.
+    """
+
+    info: SessionInfo
+    ads: tuple[AdInfo, ...]
+    plays: tuple[PlayInfo, ...]
+    readings: ReadingArrays
+    gaps: tuple[GapInfo, ...]
+
+
+def list_sessions(engine: Engine) -> list[SessionInfo]:
+    """All sessions, the latest recorded one first."""
+    with engine.connect() as connection:
+        return session_infos(connection)[::-1]
+
+
+def viewers_over_time(engine: Engine, sessions: Sequence[SessionInfo], parts: int = 24) -> dict[int, list[int]]:
+    """How many different viewers were in view in each part of a session, for a small drawing of when it was busy.
+
+    Args:
+        engine: From `open_database`.
+        sessions: Which ones; one that still runs lasts until somebody was last in view.
+        parts: Equal parts of a session's length.
+
+    Returns:
+        By the id of the session `parts` counts; static faces are left out.
+    """
+    query = (
+        select(Viewer.session_id, type_coerce(Viewer.first_seen_at, String), type_coerce(Viewer.last_seen_at, String))
+        .where(Viewer.static.is_(False), Viewer.session_id.in_([session.id for session in sessions]))
+        .order_by(Viewer.session_id)
+    )
+    with engine.connect() as connection:
+        rows = connection.execute(query).all()
+    found = {session.id: [0] * parts for session in sessions}
+    if not rows:
+        return found
+    ids, first, last = zip(*rows, strict=True)
+    owner, first_us, last_us = np.array(ids), microseconds(first), microseconds(last)
+    for session in sessions:
+        mine = owner == session.id
+        if not mine.any():
+            continue
+        start = (session.started_at - _EPOCH) // timedelta(microseconds=1)
+        end = (
+            last_us[mine].max()
+            if session.ended_at is None
+            else (session.ended_at - _EPOCH) // timedelta(microseconds=1)
+        )
+        edges = np.linspace(start, max(int(end), start + 1), parts + 1)
+        came = np.searchsorted(np.sort(first_us[mine]), edges[1:], side="left")
+        went = np.searchsorted(np.sort(last_us[mine]), edges[:-1], side="left")
+        # Whoever was there at the very end still belongs to the last part.
+        came[-1] = mine.sum()
+        found[session.id] = (came - went).tolist()
+    return found
+
+
+def latest_session_id(engine: Engine) -> int | None:
+    """Id of the session that was recorded last; `None` when there is none."""
+    with engine.connect() as connection:
+        return connection.scalar(select(func.max(Session.id)))
+
+
+def require_session(engine: Engine, session_id: int) -> None:
+    """Raise NoSuchSessionError, in words for people, when there is no session with this id."""
+    with engine.connect() as connection:
+        known = list(connection.scalars(select(Session.id).order_by(Session.id.desc())))
+    if session_id not in known:
+        latest = f"the latest is {known[0]}" if known else "there is none yet"
+        raise NoSuchSessionError(
+            f"There is no session {session_id} in {engine.url.database}; {latest}, "
+            "and `ad-monitor sessions` lists them."
+        )
+
+
+def load_session(engine: Engine, session_id: int) -> SessionData:
+    """Load one session with every reading, as it is at one moment; it may still be running.
+
+    For whoever calculates from single readings. Reports read roll-ups instead, see `db.read.rollups`.
+
+    Raises:
+        NoSuchSessionError: The database has no session with this id.
+    """
+    require_session(engine, session_id)
+    with snapshot(engine) as connection:
+        (info,) = session_infos(connection, Session.id == session_id)
+        of_session = Play.session_id == session_id
+        return SessionData(
+            info=info,
+            ads=tuple(ad_infos(connection, of_session)),
+            plays=tuple(play_infos(connection, of_session)),
+            readings=read_arrays(connection, Viewer.number, Reading.session_id == session_id, Viewer.static.is_(False)),
+            gaps=tuple(gap_infos(connection, Gap.session_id == session_id)),
+        )
+
+
+def session_infos(connection: Connection, *which: ColumnElement[bool]) -> list[SessionInfo]:
+    """Sessions that meet conditions on `Session`, in the order of their ids."""
+    plays, tracks, static = (
+        select(func.count()).where(table.session_id == Session.id, *more).correlate(Session).scalar_subquery()
+        for table, more in ((Play, ()), (Viewer, (Viewer.static.is_(False),)), (Viewer, (Viewer.static,)))
+    )
+    readings = (
+        select(cast(func.coalesce(func.sum(ReadingCount.readings), 0), BigInteger))
+        .join(Viewer, Viewer.id == ReadingCount.viewer_id)
+        .where(Viewer.session_id == Session.id, Viewer.static.is_(False))
+        .correlate(Session)
+        .scalar_subquery()
+    )
+    query = (
+        select(
+            Session.id,
+            Session.kind,
+            Session.site,
+            Session.source,
+            Session.started_at,
+            Session.ended_at,
+            Session.end_reason,
+            Model.name,
+            Model.sha256,
+            Session.program_version,
+            Session.settings,
+            Session.frames,
+            Session.dropped,
+            Session.fps,
+            tracks,
+            readings,
+            plays,
+            Session.lost,
+            static,
+        )
+        .outerjoin(Model, Model.id == Session.model_id)
+        .where(*which)
+        .order_by(Session.id)
+    )
+    return [SessionInfo(*row) for row in connection.execute(query)]
+
+
+def ad_infos(connection: Connection, *which: ColumnElement[bool]) -> list[AdInfo]:
+    """Versions of ads with plays that meet conditions on `Play` and `Session`, in the order of their first such play."""
+    query = (
+        select(Ad.id, Ad.ad_id, Ad.name, Ad.file, Ad.kind, Ad.duration_ms, Ad.brand_at_s, Ad.sha256)
+        .join(Play, Play.ad_version_id == Ad.id)
+        .join(Session, Session.id == Play.session_id)
+        .where(*which)
+        .group_by(Ad.id)
+        .order_by(func.min(Play.id))
+    )
+    return [
+        AdInfo(row.id, row.ad_id, row.name, row.file, row.kind, row.duration_ms, tuple(row.brand_at_s), row.sha256)
+        for row in connection.execute(query)
+    ]
+
+
+def play_infos(connection: Connection, *which: ColumnElement[bool]) -> list[PlayInfo]:
+    """Plays that meet conditions on `Play` and `Session`, in the order of sessions and numbers."""
+    query = (
+        select(
+            Play.id,
+            Play.number,
+            Play.ad_version_id,
+            Play.started_at,
+            Play.ended_at,
+            Play.outcome,
+            Play.shown_ms,
+            Play.reason,
+            Play.probability,
+            Play.error,
+            Play.session_id,
+        )
+        .join(Session, Session.id == Play.session_id)
+        .where(*which)
+        .order_by(Play.session_id, Play.number)
+    )
+    return [PlayInfo(*row) for row in connection.execute(query)]
+
+
+def gap_infos(connection: Connection, *which: ColumnElement[bool]) -> list[GapInfo]:
+    """Gaps that meet conditions on `Gap` and `Session`, in the order of their starts."""
+    query = (
+        select(Gap.started_at, Gap.ended_at, Gap.cause, Gap.detail, Gap.session_id)
+        .join(Session, Session.id == Gap.session_id)
+        .where(*which)
+        .order_by(Gap.started_at, Gap.id)
+    )
+    return [GapInfo(*row) for row in connection.execute(query)]
+
+
+def read_arrays(connection: Connection, name: Any, *which: ColumnElement[bool]) -> ReadingArrays:
+    """Readings that meet conditions on `Reading` and `Viewer`, ordered by time and viewer.
+
+    Args:
+        connection: To read on.
+        name: What goes into `ReadingArrays.viewer`: `Viewer.number`, or `Viewer.id` where it must be unique over sessions.
+        which: The conditions.
+    """
+    # Coerced to types that SQLAlchemy hands through as they come: NumPy converts whole columns at a time.
+    columns: dict[str, tuple[Any, type]] = {
+        "play_id": (func.coalesce(Reading.play_id, -1), np.int64),
+        "viewer": (name, np.int64),
+        "at_us": (type_coerce(Reading.at, String), np.int64),
+        "position_ms": (Reading.position_ms, np.float64),  # NumPy makes NaN of None.
+        "valence": (Reading.valence, np.float64),
+        "expressiveness": (Reading.expressiveness, np.float64),
+        "uncertain": (type_coerce(Reading.uncertain, Integer), np.bool_),
+        "attentive": (type_coerce(Reading.attentive, Integer), np.bool_),
+        "withheld": (case(_REASON_PLACES, value=Reading.withheld, else_=-1), np.int8),
+        **{column: (getattr(Reading, column), np.float64) for column in EMOTION_COLUMNS},
+    }
+    query = (
+        select(*(column for column, _ in columns.values()))
+        .join(Viewer, Viewer.id == Reading.viewer_id)
+        .where(*which)
+        .order_by(Reading.at, Viewer.number, Reading.id)
+    )
+    chunks: dict[str, list[NDArray[Any]]] = {key: [] for key in columns}
+    for rows in connection.execute(query, execution_options={"yield_per": READ_ROWS}).partitions():
+        for (key, (_, kind)), values in zip(columns.items(), zip(*rows, strict=True), strict=True):
+            chunks[key].append(microseconds(values) if key == "at_us" else np.array(values, dtype=kind))
+    arrays = {key: np.concatenate(parts) if parts else np.empty(0, columns[key][1]) for key, parts in chunks.items()}
+    probabilities = np.column_stack([arrays.pop(column) for column in EMOTION_COLUMNS])
+    return ReadingArrays(**arrays, probabilities=probabilities)
+
+
+def microseconds(moments: Sequence[str | datetime]) -> NDArray[np.int64]:
+    """Microseconds since 1970-01-01 UTC.
+
+    Args:
+        moments: At least one: SQLite's texts, or the aware datetimes that other drivers give.
+
+    Returns:
+        One int64 for each.
+    """
+    if isinstance(moments[0], str):
+        return np.array(moments, dtype="datetime64[us]").astype(np.int64)
+    times = np.array([moment - _EPOCH for moment in moments], dtype="timedelta64[us]")  # type: ignore[operator]
+    return (times // _MICROSECOND).astype(np.int64)

@@ -1,0 +1,1 @@
+"""Retention, backups, quarantine of damaged files, and the inventory of stored data."""

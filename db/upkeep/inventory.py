@@ -1,0 +1,266 @@
+"""What a database holds about people, counted and in plain words; and the end of all of it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import exc, func, inspect, select
+
+from db.engine import is_ours, snapshot, sqlite_path, writing
+from db.error_classes import describe
+from db.errors import PurgeError
+from db.paths import SIDE_FILES
+from db.schema import Ad, Base, Exposure, ExposureSecond, Gap, Model, Play, Reading, ReadingCount, Session, Viewer
+from db.upkeep.backup import made_backups, unfinished_backups
+from db.write import lock as session_lock
+from db.write.store import open_sessions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from sqlalchemy.engine import Engine
+
+    from db.write.spool import SpoolPlace
+
+WORDS: dict[str, tuple[str, dict[str, str]]] = {
+    "sessions": (
+        "One row for each run of the kiosk: where and when it ran, and with which settings.",
+        {
+            "id": "number of the session",
+            "kind": "run or replay",
+            "site": "name of the place",
+            "source": "which camera, file or address was watched",
+            "started_at, ended_at": "when it began and ended",
+            "end_reason": "why it ended",
+            "model_id": "which model read the faces",
+            "program_version": "version of the program",
+            "settings": "the settings in force",
+            "frames, dropped, fps": "how many pictures were looked at; none of them is kept",
+            "lost, last_record": "how many records are missing, and how many are there",
+        },
+    ),
+    "models": (
+        "One row for each model that read faces; nothing about people.",
+        {"id": "number of the model", "name, sha256, card": "its name, its file's checksum, its description"},
+    ),
+    "ads": (
+        "One row for each ad; nothing about people.",
+        {
+            "id, ad_id, name": "number and names of the ad",
+            "file, sha256, kind, duration_ms, brand_at_s": "its file, and how long it is",
+        },
+    ),
+    "plays": (
+        "One row for each showing of an ad; about the group in front of the screen, never about one person.",
+        {
+            "id, session_id, ad_version_id, number": "which showing of which ad in which session",
+            "started_at, ended_at, shown_ms, outcome, error": "when it was shown, and how that ended",
+            "reason, probability, held_out": "why this ad was chosen",
+            "context": "the mood (one word) and the size (one word) of the group when the ad was chosen, and the hour",
+            "reward, reward_viewer_s": "how the group as a whole received it",
+            "rolled_up": "whether the sums below have been made",
+        },
+    ),
+    "viewers": (
+        "One row for each stay in view. Somebody who leaves and comes back is a new number; nothing tells who it was.",
+        {
+            "id, session_id, number": "a number that means nothing outside this database",
+            "first_seen_at, last_seen_at": "when the face came into view and left it",
+            "static": "whether it was a poster or a still picture, and no person",
+        },
+    ),
+    "readings": (
+        "One row for each face and moment, at most ten a second. Deleted after the retention time.",
+        {
+            "id, session_id, viewer_id, play_id": "which stay in view, and which ad was on the screen",
+            "at, position_ms": "when, and how far into the ad",
+            "p_angry, p_disgust, p_fear, p_happy, p_sad, p_surprise, p_neutral": "how likely each expression is",
+            "valence, expressiveness": "how pleased and how marked the expression looked",
+            "uncertain, quality, withheld": "how well the face could be read, or why it was not",
+            "yaw, pitch, roll, attentive": "where the head was turned, and whether that was at the screen",
+            "box_x, box_y, box_w, box_h": "where in the picture the face was, and how large; not the picture",
+        },
+    ),
+    "reading_counts": (
+        "How many readings each stay in view had.",
+        {"viewer_id, on_ad, sort": "which stay, and which sort of readings", "readings": "how many"},
+    ),
+    "exposures": (
+        "Sums of the readings of one stay in view during one showing; reports are made of these, and they stay.",
+        {
+            "play_id, viewer_id": "which showing, and which stay in view",
+            "readings, emotion_readings, uncertain": "how many readings were added up",
+            "dwell_s, attention_s, longest_attention_s": "for how long somebody stayed and looked",
+            "baseline": "how pleased they looked before the ad",
+            "end_readings, end_happy": "how happy they looked at its end",
+            "sum_angry, sum_disgust, sum_fear, sum_happy, sum_sad, sum_surprise, sum_neutral, sum_valence, "
+            "sum_expressiveness": "the readings' expressions, added up",
+        },
+    ),
+    "exposure_seconds": (
+        "The same for each second of the ad, for the curves of the reports.",
+        {
+            "play_id, viewer_id, second": "which showing, which stay in view, which second",
+            "readings, attentive, emotion_readings": "how many readings were added up",
+            "sum_angry, sum_disgust, sum_fear, sum_happy, sum_sad, sum_surprise, sum_neutral, sum_valence, "
+            "sum_expressiveness": "the readings' expressions, added up",
+        },
+    ),
+    "gaps": (
+        "One row for each stretch in which nothing could be measured; nothing about people.",
+        {
+            "id, session_id": "in which session",
+            "started_at, ended_at": "from when to when",
+            "cause, detail": "why",
+        },
+    ),
+}
+"""By table: what it is, and its columns in plain words. A test compares this with the schema."""
+
+NEVER = (
+    "No picture, film or sound of anybody.",
+    "No face recognition: no template, no embedding, nothing that tells one person from another.",
+    "No name, age, gender, origin or address.",
+    "No link between two stays in view, within a session or between sessions.",
+)
+"""What is in no table."""
+
+_TABLES = (Session, Model, Ad, Play, Viewer, Reading, ReadingCount, Exposure, ExposureSecond, Gap)
+_MOMENTS = {
+    "sessions": Session.started_at,
+    "plays": Play.started_at,
+    "viewers": Viewer.first_seen_at,
+    "readings": Reading.at,
+    "gaps": Gap.started_at,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TableContents:
+    """How much of one sort is stored.
+
+    Attributes:
+        name: Of the table.
+        rows: How many.
+        oldest: UTC; `None` where there are no rows, or these have no time, as for the next.
+        newest: UTC.
+    """
+
+    name: str
+    rows: int
+    oldest: datetime | None
+    newest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file that belongs to a database.
+
+    Attributes:
+        path: Where it is.
+        what: What it is, in words.
+        size_bytes: Its size.
+    """
+
+    path: Path
+    what: str
+    size_bytes: int
+
+
+def contents(engine: Engine) -> list[TableContents]:
+    """How much is stored in each table, as it is at one moment."""
+    found = []
+    with snapshot(engine) as connection:
+        for table in _TABLES:
+            name = table.__tablename__
+            moment = _MOMENTS.get(name)
+            columns = [] if moment is None else [func.min(moment), func.max(moment)]
+            row = connection.execute(select(func.count(), *columns).select_from(table)).one()
+            found.append(TableContents(name, row[0], *(row[1:] or (None, None))))
+    return found
+
+
+def files_of(database: Path, place: SpoolPlace | None) -> list[StoredFile]:
+    """Every file that belongs to a database, as far as its name tells."""
+    folder, name = database.parent, database.name
+    named: list[tuple[Path, str]] = [(database, "the database")]
+    named += [(database.with_name(name + suffix), "what SQLite keeps beside it") for suffix in SIDE_FILES]
+    if folder.is_dir():
+        for path in sorted(folder.iterdir()):
+            if path.name.startswith(f"{name}-session-") and path.suffix == ".lock":
+                named.append((path, "the lock of a session"))
+            elif path.name.startswith(f"{database.stem}.corrupt-"):
+                named.append((path, "a damaged database that was set aside"))
+    named += [(path, "records that wait to be written") for path in ([] if place is None else place.found())]
+    named += [(path, "a backup") for path in made_backups(database, folder)]
+    named += [(path, "a backup that is not whole") for path in unfinished_backups(database, folder)]
+    return [StoredFile(path, what, path.stat().st_size) for path, what in named if path.is_file()]
+
+
+def delete_files(database: Path | None, files: Sequence[StoredFile]) -> None:
+    """Delete the files of a database that nobody is using.
+
+    Args:
+        database: The file that the others belong to, which need not be there any more; `None` for a server.
+        files: From `files_of`.
+
+    Raises:
+        PurgeError: The database is not one of this program, a live program has one of the files, or one cannot be
+            deleted; those before it are deleted.
+    """
+    if database is not None and database.exists() and not is_ours(database):
+        raise PurgeError(f"The file {database} is not a database of this program, and stays; choose another path.")
+    for file in files:
+        if file.path.suffix in {".lock", ".spool"} and _is_locked(file.path):
+            raise PurgeError(f"A session is being written ({file.path.name} is locked); stop the kiosk and try again.")
+    if database is not None and unfinished_backups(database, database.parent) and _is_locked(database.parent):
+        raise PurgeError(f"A backup is being made in {database.parent}; wait for its end and try again.")
+    try:
+        for file in files:
+            file.path.unlink(missing_ok=True)
+    except OSError as error:
+        raise PurgeError(f"A file cannot be deleted ({error}); delete it by hand.") from error
+
+
+def delete_tables(engine: Engine) -> None:
+    """Delete all that is ours from a database on a server, the tables included.
+
+    Raises:
+        PurgeError: A session is being written, or the server refuses.
+    """
+    if sqlite_path(engine) is not None:
+        raise ValueError("Invalid database: expected one on a server, received a file.")
+    try:
+        with engine.connect() as connection:
+            running = open_sessions(connection) if inspect(connection).has_table(Session.__tablename__) else []
+        for session_id in running if session_lock.supported(engine) else ():
+            lock = session_lock.acquire(engine, session_id)
+            if lock is None:
+                raise PurgeError(f"Session {session_id} is being written; stop the kiosk and try again.")
+            lock.release()
+        with writing(engine) as connection:
+            Base.metadata.drop_all(connection)
+            connection.exec_driver_sql("DROP TABLE IF EXISTS alembic_version")
+    except exc.DBAPIError as error:
+        raise PurgeError(
+            f"The data in {engine.url.database} cannot be deleted ({describe(error)}); check the address and the account."
+        ) from error
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -1,0 +1,69 @@
+"""A database file that can no longer be read: it is set aside under another name, never overwritten and never deleted."""
+
+from __future__ import annotations
+
+import logging
+import os
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from db.paths import SIDE_FILES, sync_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+Identity = tuple[int, int]
+"""Device and inode of a file: another file of the same name has another one."""
+
+
+def identity(path: Path) -> Identity | None:
+    """Which file has this name now; `None` when none has."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def set_aside(path: Path, now: datetime | None = None) -> Path:
+    """Rename a damaged database together with what belongs to it, such as its write-ahead log.
+
+    Args:
+        path: The file, `kiosk.db`.
+        now: Aware; default: now.
+
+    Returns:
+        Its new name, `kiosk.corrupt-20260301T0930Z.db`; no file of that name was there before.
+
+    Raises:
+        OSError: It cannot be renamed.
+    """
+    stamp = (now or datetime.now(timezone.utc)).astimezone(timezone.utc).strftime("%Y%m%dT%H%MZ")
+    aside = _free_name(path, f"{path.stem}.corrupt-{stamp}")
+    # The log first: without its database SQLite would take it for rubbish and delete it, not the other way round.
+    for suffix in (*SIDE_FILES, ""):
+        old = path.with_name(path.name + suffix)
+        if old.exists():
+            old.rename(aside.with_name(aside.name + suffix))
+    sync_folder(path.parent)
+    logger.warning(
+        "The database %s is damaged and was set aside as %s; what can be read of it is saved with "
+        "`sqlite3 %s .recover | sqlite3 rescued.db`.",
+        path,
+        aside.name,
+        aside.name,
+    )
+    return aside
+
+
+def _free_name(path: Path, stem: str) -> Path:
+    """A name that neither the database nor any of its side files has taken."""
+    number = 1
+    while True:
+        name = stem if number == 1 else f"{stem}-{number}"
+        found = path.with_name(name + path.suffix)
+        if not any(os.path.lexists(f"{found}{suffix}") for suffix in ("", *SIDE_FILES)):
+            return found
+        number += 1

@@ -1,0 +1,214 @@
+"""What is deleted with time: single readings, once they are rolled up. What reports read stays, so no report changes.
+
+A reading goes when it is old enough, its play is over and rolled up, and no play that may be rolled up again needs it for
+its baseline. Each part is one short transaction, so that a kiosk that is writing is not held up.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, exists, func, or_, select
+
+from db.engine import sqlite_path, writing
+from db.error_classes import describe, is_busy
+from db.errors import PurgeError
+from db.read.rollups import store_roll_ups
+from db.schema import Play, Reading, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.engine import Connection, Engine
+
+    from db.read.rollups import RollUp
+
+logger = logging.getLogger(__name__)
+
+PART = 2000
+"""Readings that are deleted in one transaction: some hundredths of a second."""
+
+PAUSE_S = 0.02
+"""Between two parts; long enough for a kiosk that waits for the lock."""
+
+OPEN_SESSION_KEEPS = timedelta(days=1)
+"""A session that is being written keeps the readings of its last day, however short the time that was asked for: some may
+still be on their way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What a purge has deleted, or would delete.
+
+    Attributes:
+        readings: How many.
+        oldest: Time of the first of them, UTC; `None` where there are none, as for the next.
+        newest: Time of the last.
+    """
+
+    readings: int
+    oldest: datetime | None = None
+    newest: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """A session, and the time before which its readings may go."""
+
+    session_id: int
+    until: datetime
+
+    def readings(self) -> list[ColumnElement[bool]]:
+        return [Reading.session_id == self.session_id, Reading.at < self.until]
+
+
+def purge_some(engine: Engine, before: datetime, site: str | None = None) -> int:
+    """Delete a part of the readings that are old enough, in one transaction.
+
+    Args:
+        engine: From `open_database`, not read-only.
+        before: Only readings from before; aware.
+        site: Only of this site; `None` for all.
+
+    Returns:
+        How many were deleted; 0 when none is left. What is not rolled up yet does not count.
+    """
+    with engine.connect() as connection:
+        found = next((share for share in _shares(connection, before, site) if _holds(connection, share)), None)
+    if found is None:
+        return 0
+    part = select(Reading.id).where(*found.readings()).limit(PART)
+    with writing(engine) as connection:
+        return connection.execute(delete(Reading).where(Reading.id.in_(part))).rowcount
+
+
+def purge(
+    engine: Engine,
+    before: datetime,
+    roll_up: RollUp,
+    site: str | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Purged:
+    """Roll up what is over, and delete the readings that are old enough.
+
+    Args:
+        engine: From `open_database`, not read-only.
+        before: Only readings from before; aware.
+        roll_up: Adds readings up.
+        site: Only of this site; `None` for all.
+        progress: Called with how many are deleted, and how many it will be.
+    """
+    store_roll_ups(engine, roll_up)
+    planned = purgeable(engine, before, site)
+    done = 0
+    while deleted := purge_some(engine, before, site):
+        done += deleted
+        progress(done, max(done, planned.readings))
+        time.sleep(PAUSE_S)
+    _clear_log(engine)
+    return Purged(done, planned.oldest, planned.newest)
+
+
+def purgeable(engine: Engine, before: datetime, site: str | None = None) -> Purged:
+    """What `purge` would delete; plays that are over count as rolled up, for it rolls them up first."""
+    total, oldest, newest = 0, None, None
+    with engine.connect() as connection:
+        for share in _shares(connection, before, site, rolled_up=False):
+            count, first, last = connection.execute(
+                select(func.count(), func.min(Reading.at), func.max(Reading.at)).where(*share.readings())
+            ).one()
+            if count:
+                total += count
+                oldest = first if oldest is None else min(oldest, first)
+                newest = last if newest is None else max(newest, last)
+    return Purged(total, oldest, newest)
+
+
+def shrink(engine: Engine) -> None:
+    """Give the room of what was deleted back to the disk; needs as much room again while it runs.
+
+    A kiosk that is writing waits meanwhile; nothing of it is lost.
+
+    Raises:
+        PurgeError: Another program is writing.
+    """
+    with engine.connect() as connection:
+        raw = connection.connection.driver_connection
+        if raw is None or sqlite_path(engine) is None:
+            # A server does that by itself.
+            return
+        try:
+            raw.execute("VACUUM")
+            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except Exception as error:
+            if not is_busy(error):
+                raise
+            raise PurgeError(
+                f"The database {engine.url.database} cannot be made smaller now ({describe(error)}); try again when no "
+                "other program is writing."
+            ) from error
+
+
+def reusable_bytes(engine: Engine) -> int:
+    """Room in the file that nothing takes up and new readings will; 0 on a server."""
+    if sqlite_path(engine) is None:
+        return 0
+    with engine.connect() as connection:
+        pages, size = (
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("freelist_count", "page_size")
+        )
+    return int(pages or 0) * int(size or 0)
+
+
+def _shares(connection: Connection, before: datetime, site: str | None, *, rolled_up: bool = True) -> Iterator[_Share]:
+    """The sessions that have old readings, each with the time before which they may go."""
+    old = exists().where(Reading.session_id == Session.id, Reading.at < before)
+    query = select(Session.id, Session.kind, Session.ended_at).where(old).order_by(Session.id)
+    if site is not None:
+        query = query.where(Session.site == site)
+    for session_id, kind, ended_at in connection.execute(query).all():
+        until = before
+        if ended_at is None:
+            if kind == "replay":
+                # Its times are those of the recording, and say nothing about what is still on its way.
+                continue
+            until = min(before, datetime.now(timezone.utc) - OPEN_SESSION_KEEPS)
+        limit = _limit(connection, session_id, until, rolled_up=rolled_up)
+        if limit is not None:
+            yield _Share(session_id, limit)
+
+
+def _limit(connection: Connection, session_id: int, before: datetime, *, rolled_up: bool) -> datetime | None:
+    """The time before which the readings of a session may go; `None` where none may."""
+    kept = [Play.ended_at.is_(None), Play.ended_at >= before]
+    if rolled_up:
+        kept.append(Play.rolled_up.is_(False))
+    first_kept = connection.scalar(select(func.min(Play.number)).where(Play.session_id == session_id, or_(*kept)))
+    if first_kept is None:
+        return before
+    # The readings since the play before it began are those that it takes its baselines from.
+    previous = connection.scalar(
+        select(Play.started_at)
+        .where(Play.session_id == session_id, Play.number < first_kept)
+        .order_by(Play.number.desc())
+        .limit(1)
+    )
+    return None if previous is None else min(before, previous)
+
+
+def _holds(connection: Connection, share: _Share) -> bool:
+    return bool(connection.scalar(select(exists().where(*share.readings()))))
+
+
+def _clear_log(engine: Engine) -> None:
+    """Empty the write-ahead log, in which the pages of before may still stand; as far as nobody reads from it."""
+    if sqlite_path(engine) is not None:
+        with engine.connect() as connection:
+            raw = connection.connection.driver_connection
+            if raw is not None:
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")

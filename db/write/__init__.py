@@ -1,0 +1,1 @@
+"""Durable writes: records, the outbox on disk and the one write thread."""

@@ -1,0 +1,538 @@
+"""Turns the records of one session into rows, on a connection that the caller has begun a transaction on."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import bindparam, case, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from db.schema import EMOTION_COLUMNS, Ad, Gap, Model, Play, Reading, ReadingCount, Session, Viewer
+from db.write.records import (
+    INTERRUPTED,
+    AdRecord,
+    GapEnded,
+    GapStarted,
+    ModelRecord,
+    PlayEnded,
+    PlayRewarded,
+    PlayStarted,
+    ReadingRecord,
+    Record,
+    SessionEnded,
+    SessionRecord,
+    ViewerFlagged,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from sqlalchemy import Select, Table
+    from sqlalchemy.engine import Connection
+    from sqlalchemy.orm import InstrumentedAttribute
+
+logger = logging.getLogger(__name__)
+
+CACHE_SIZE = 4096
+"""Viewers and plays whose row ids are kept in memory; beyond that the oldest are looked up again when needed.
+
+A session can last weeks and see hundreds of thousands of viewers, each for some seconds.
+"""
+
+_READINGS = cast("Table", Reading.__table__)
+_VIEWERS = cast("Table", Viewer.__table__)
+_COUNTS = cast("Table", ReadingCount.__table__)
+_UPDATE_VIEWER = (
+    update(_VIEWERS)
+    .where(_VIEWERS.c.id == bindparam("row_id"))
+    .values(first_seen_at=bindparam("first"), last_seen_at=bindparam("last"))
+)
+
+
+_NO_EMOTION = (None,) * len(EMOTION_COLUMNS)
+
+
+@dataclass(slots=True)
+class _ViewerRow:
+    row_id: int
+    first: datetime
+    last: datetime
+
+    def saw(self, at: datetime) -> bool:
+        """Take up a moment at which the viewer was seen; whether that changed the row."""
+        if self.first <= at <= self.last:
+            return False
+        self.first, self.last = min(self.first, at), max(self.last, at)
+        return True
+
+
+@dataclass(slots=True)
+class _PlayRow:
+    row_id: int
+    started_at: datetime
+    ended: bool = False
+
+
+def begin_session(connection: Connection, session: SessionRecord, last_record: int = 0) -> int:
+    """Insert the row of a session (and of its model where it is new).
+
+    Args:
+        connection: In a transaction.
+        session: Its start.
+        last_record: Number of its last record that need not be written any more.
+
+    Returns:
+        The id of the session.
+    """
+    result = connection.execute(
+        insert(Session).values(
+            last_record=last_record,
+            kind=session.kind,
+            site=session.site,
+            source=session.source,
+            started_at=session.started_at,
+            program_version=session.program_version,
+            settings=dict(session.settings),
+            model_id=None if session.model is None else _model_id(connection, session.model),
+        )
+    )
+    return _new_id(result)
+
+
+def find_session(connection: Connection, session: SessionRecord) -> int | None:
+    """The id of a session that was begun before, in this database or in one of which it is a copy."""
+    return connection.scalar(
+        select(func.max(Session.id)).where(
+            Session.started_at == session.started_at,
+            Session.kind == session.kind,
+            Session.site == session.site,
+            Session.source == session.source,
+        )
+    )
+
+
+def claim_session(connection: Connection, session_id: int) -> int | None:
+    """Hold a session for this transaction: another one that is just being committed is waited for.
+
+    Returns:
+        Number of the last record that the database holds; `None` when the session is no longer there.
+    """
+    return connection.scalar(
+        select(Session.last_record)
+        .where(Session.id == session_id)
+        .with_for_update(key_share=True)  # of a server; SQLite locks the whole database
+    )
+
+
+def noted_losses(connection: Connection, session_id: int) -> int:
+    """How many records of a session are known to be lost, as `note_progress` has kept it."""
+    return connection.scalar(select(Session.lost).where(Session.id == session_id)) or 0
+
+
+def note_progress(connection: Connection, session_id: int, last_record: int, lost: int) -> None:
+    """Keep how far a session has been written, and how many of its records are known to be lost."""
+    connection.execute(update(Session).where(Session.id == session_id).values(last_record=last_record, lost=lost))
+
+
+def reopen_session(connection: Connection, session_id: int) -> None:
+    """Take back that a session was closed as interrupted, with its plays and gaps, if it was: it goes on."""
+    ended_at = connection.scalar(
+        select(Session.ended_at).where(Session.id == session_id, Session.end_reason == INTERRUPTED)
+    )
+    if ended_at is None:
+        return
+    connection.execute(
+        update(Play)
+        .where(Play.session_id == session_id, Play.outcome == INTERRUPTED)
+        .values(ended_at=None, outcome=None, rolled_up=False)
+    )
+    connection.execute(update(Gap).where(Gap.session_id == session_id, Gap.ended_at == ended_at).values(ended_at=None))
+    connection.execute(update(Session).where(Session.id == session_id).values(ended_at=None, end_reason=None))
+    logger.warning("Session %d had been closed as interrupted, and goes on.", session_id)
+
+
+def end_session(connection: Connection, session_id: int, ended: SessionEnded, outcome: str, lost: int | None) -> None:
+    """Close a session that is still open, with the plays and gaps that are.
+
+    Args:
+        connection: In a transaction.
+        session_id: Which one.
+        ended: When and why.
+        outcome: How plays that are still open end.
+        lost: Records that were not stored; `None` leaves what is noted already.
+    """
+    for table, more in ((Play, {"outcome": outcome}), (Gap, {})):
+        connection.execute(
+            update(table)
+            .where(table.session_id == session_id, table.ended_at.is_(None))
+            .values(ended_at=_not_before(table.started_at, ended.ended_at), **more)
+        )
+    connection.execute(
+        update(Session)
+        .where(Session.id == session_id, Session.ended_at.is_(None))
+        .values(
+            ended_at=_not_before(Session.started_at, ended.ended_at),
+            end_reason=ended.end_reason,
+            frames=None if ended.frames is None else int(ended.frames),
+            dropped=None if ended.dropped is None else int(ended.dropped),
+            fps=None if ended.fps is None else float(ended.fps),
+            **({} if lost is None else {"lost": lost}),
+        )
+    )
+
+
+def open_sessions(connection: Connection) -> list[int]:
+    """Ids of the sessions without an end."""
+    return list(connection.scalars(select(Session.id).where(Session.ended_at.is_(None)).order_by(Session.id)))
+
+
+def interrupt_session(connection: Connection, session_id: int, lost: int | None = None) -> bool:
+    """Close a session that nobody writes any more at its last known moment; False when it has an end already.
+
+    Args:
+        connection: In a transaction.
+        session_id: Which one.
+        lost: Records that were not stored; `None` leaves what is noted already.
+    """
+    is_open = connection.scalar(select(Session.id).where(Session.id == session_id, Session.ended_at.is_(None)))
+    if is_open is None:
+        return False
+    moments = [connection.scalar(select(Session.started_at).where(Session.id == session_id))]
+    moments += [
+        connection.scalar(select(func.max(column)).where(column.class_.session_id == session_id))
+        for column in (Play.started_at, Play.ended_at, Reading.at, Gap.started_at, Gap.ended_at)
+    ]
+    last = max(moment for moment in moments if moment is not None)
+    end_session(connection, session_id, SessionEnded(last, INTERRUPTED), INTERRUPTED, lost)
+    return True
+
+
+class SessionStore:
+    """Maps the numbers that records use to row ids, and writes batches of records.
+
+    After `apply` call `settle` when the transaction was committed and `forget` when it was rolled back, because row ids
+    that were given out inside it are void then.
+
+    Attributes:
+        last_moment: Latest time that any record named.
+    """
+
+    def __init__(self, session_id: int, started_at: datetime) -> None:
+        self._session_id = session_id
+        self._ads: dict[str, int] = {}
+        self._new_ads: dict[str, int] = {}
+        self._viewers: dict[int, _ViewerRow] = {}
+        self._plays: dict[int, _PlayRow] = {}
+        self.last_moment = started_at
+
+    def apply(self, connection: Connection, records: Iterable[Record]) -> list[str]:
+        """Write records in their order.
+
+        Returns:
+            One sentence for each record that contradicts what came before it and was left out.
+        """
+        rejected: list[str] = []
+        readings: list[dict[str, Any]] = []
+        touched: dict[int, _ViewerRow] = {}
+        late: set[int] = set()
+        for record in records:
+            try:
+                if isinstance(record, ReadingRecord):
+                    readings.append(self._reading(connection, record, touched, late))
+                else:
+                    self._write(connection, record)
+            except ValueError as error:  # noqa: PERF203 (one bad record must not cost the others)
+                rejected.append(str(error))
+        if readings:
+            connection.execute(insert(_READINGS), readings)
+            _count(connection, readings)
+        if late:
+            # They may have been rolled up without these readings.
+            connection.execute(update(Play).where(Play.id.in_(late)).values(rolled_up=False))
+        if touched:
+            connection.execute(
+                _UPDATE_VIEWER,
+                [{"row_id": row.row_id, "first": row.first, "last": row.last} for row in touched.values()],
+            )
+        return rejected
+
+    def settle(self) -> None:
+        """The transaction was committed."""
+        self._ads.update(self._new_ads)
+        self._new_ads.clear()
+        for cache in (self._viewers, self._plays):
+            while len(cache) > CACHE_SIZE:
+                del cache[next(iter(cache))]
+
+    def forget(self) -> None:
+        """The transaction was rolled back."""
+        self._new_ads.clear()
+        self._viewers.clear()
+        self._plays.clear()
+
+    def _write(self, connection: Connection, record: Record) -> None:
+        if isinstance(record, PlayStarted):
+            self._start_play(connection, record)
+        elif isinstance(record, PlayEnded):
+            self._end_play(connection, record)
+        elif isinstance(record, PlayRewarded):
+            self._reward_play(connection, record)
+        elif isinstance(record, AdRecord):
+            self._new_ads[record.ad_id] = _ad_row_id(connection, record)
+        elif isinstance(record, ViewerFlagged):
+            self._flag(connection, record)
+        elif isinstance(record, GapStarted):
+            self._start_gap(connection, record)
+        elif isinstance(record, GapEnded):
+            self._end_gap(connection, record)
+        elif isinstance(record, ModelRecord):
+            connection.execute(
+                update(Session).where(Session.id == self._session_id).values(model_id=_model_id(connection, record))
+            )
+
+    def _reading(
+        self, connection: Connection, record: ReadingRecord, touched: dict[int, _ViewerRow], late: set[int]
+    ) -> dict[str, Any]:
+        play_id = None
+        if record.play_number is not None:
+            play = self._play(connection, int(record.play_number))
+            play_id = play.row_id
+            if play.ended:
+                late.add(play_id)
+        viewer = self._viewer(connection, int(record.viewer_number), record.at)
+        if viewer.saw(record.at):
+            touched[viewer.row_id] = viewer
+        self._note(record.at)
+        left, top, width, height = record.box
+        # Through float() and bool(), because SQLite knows no NumPy scalars.
+        return {
+            "session_id": self._session_id,
+            "viewer_id": viewer.row_id,
+            "play_id": play_id,
+            "at": record.at,
+            "position_ms": _float(record.position_ms),
+            **{name: _float(p) for name, p in zip(EMOTION_COLUMNS, record.probabilities or _NO_EMOTION, strict=True)},
+            "valence": _float(record.valence),
+            "expressiveness": _float(record.expressiveness),
+            "uncertain": bool(record.uncertain),
+            "yaw": _float(record.yaw),
+            "pitch": _float(record.pitch),
+            "roll": _float(record.roll),
+            "attentive": bool(record.attentive),
+            "quality": float(record.quality),
+            "box_x": float(left),
+            "box_y": float(top),
+            "box_w": float(width),
+            "box_h": float(height),
+            "withheld": record.withheld,
+        }
+
+    def _flag(self, connection: Connection, record: ViewerFlagged) -> None:
+        viewer = self._viewer(connection, int(record.viewer_number), record.at)
+        viewer.saw(record.at)
+        connection.execute(
+            update(Viewer)
+            .where(Viewer.id == viewer.row_id)
+            .values(static=True, first_seen_at=viewer.first, last_seen_at=viewer.last)
+        )
+        self._note(record.at)
+
+    def _viewer(self, connection: Connection, number: int, at: datetime) -> _ViewerRow:
+        row = self._viewers.get(number)
+        if row is not None:
+            return row
+        found = connection.execute(
+            select(Viewer.id, Viewer.first_seen_at, Viewer.last_seen_at).where(
+                Viewer.session_id == self._session_id, Viewer.number == number
+            )
+        ).one_or_none()
+        if found is not None:
+            row = _ViewerRow(*found)
+        else:
+            result = connection.execute(
+                insert(Viewer).values(session_id=self._session_id, number=number, first_seen_at=at, last_seen_at=at)
+            )
+            row = _ViewerRow(_new_id(result), at, at)
+        self._viewers[number] = row
+        return row
+
+    def _play(self, connection: Connection, number: int) -> _PlayRow:
+        row = self._plays.get(number)
+        if row is not None:
+            return row
+        found = connection.execute(
+            select(Play.id, Play.started_at, Play.ended_at).where(
+                Play.session_id == self._session_id, Play.number == number
+            )
+        ).one_or_none()
+        if found is None:
+            raise ValueError(f"Invalid play number: expected a play that was started before, received {number}.")
+        row = self._plays[number] = _PlayRow(found.id, found.started_at, found.ended_at is not None)
+        return row
+
+    def _start_play(self, connection: Connection, record: PlayStarted) -> None:
+        ad_row_id = self._new_ads.get(record.ad_id, self._ads.get(record.ad_id))
+        if ad_row_id is None:
+            raise ValueError(f"Invalid ad id: expected an ad that was submitted before, received {record.ad_id!r}.")
+        number = int(record.number)
+        taken = connection.scalar(select(Play.id).where(Play.session_id == self._session_id, Play.number == number))
+        if taken is not None:
+            raise ValueError(f"Invalid play number: expected one that was not used before, received {number}.")
+        result = connection.execute(
+            insert(Play).values(
+                session_id=self._session_id,
+                ad_version_id=ad_row_id,
+                number=number,
+                started_at=record.started_at,
+                reason=record.reason,
+                probability=_float(record.probability),
+                held_out=bool(record.held_out),
+                context=dict(record.context) or None,
+            )
+        )
+        self._plays[number] = _PlayRow(_new_id(result), record.started_at)
+        self._note(record.started_at)
+
+    def _end_play(self, connection: Connection, record: PlayEnded) -> None:
+        play = self._play(connection, int(record.number))
+        if record.ended_at < play.started_at:
+            raise ValueError(
+                f"Invalid end of play {record.number}: expected {play.started_at} or later, received {record.ended_at}."
+            )
+        result = connection.execute(
+            update(Play)
+            .where(Play.id == play.row_id, Play.ended_at.is_(None))
+            .values(
+                ended_at=record.ended_at,
+                outcome=record.outcome,
+                shown_ms=_float(record.shown_ms),
+                error=record.error,
+            )
+        )
+        if result.rowcount == 0:
+            raise ValueError(f"Invalid end of play {record.number}: expected one end, received a second.")
+        play.ended = True
+        self._note(record.ended_at)
+
+    def _reward_play(self, connection: Connection, record: PlayRewarded) -> None:
+        play = self._play(connection, int(record.number))
+        result = connection.execute(
+            update(Play)
+            .where(Play.id == play.row_id, Play.reward.is_(None))
+            .values(reward=float(record.value), reward_viewer_s=float(record.viewer_s))
+        )
+        if result.rowcount == 0:
+            raise ValueError(f"Invalid reward of play {record.number}: expected one reward, received a second.")
+
+    def _open_gap(self, connection: Connection, cause: str) -> tuple[int, datetime] | None:
+        row = connection.execute(
+            select(Gap.id, Gap.started_at).where(
+                Gap.session_id == self._session_id, Gap.cause == cause, Gap.ended_at.is_(None)
+            )
+        ).one_or_none()
+        return None if row is None else (row.id, row.started_at)
+
+    def _start_gap(self, connection: Connection, record: GapStarted) -> None:
+        self._note(record.started_at)
+        if self._open_gap(connection, record.cause) is not None:
+            logger.debug("The gap %r is open already.", record.cause)
+            return
+        connection.execute(
+            insert(Gap).values(
+                session_id=self._session_id,
+                started_at=record.started_at,
+                cause=record.cause,
+                detail=record.detail,
+            )
+        )
+
+    def _end_gap(self, connection: Connection, record: GapEnded) -> None:
+        gap = self._open_gap(connection, record.cause)
+        if gap is None:
+            raise ValueError(f"Invalid end of a gap: expected an open gap, received the cause {record.cause!r}.")
+        row_id, started_at = gap
+        if record.ended_at < started_at:
+            raise ValueError(
+                f"Invalid end of the gap {record.cause!r}: expected {started_at} or later, received {record.ended_at}."
+            )
+        connection.execute(update(Gap).where(Gap.id == row_id).values(ended_at=record.ended_at))
+        self._note(record.ended_at)
+
+    def _note(self, moment: datetime) -> None:
+        self.last_moment = max(self.last_moment, moment)
+
+
+def _count(connection: Connection, readings: Iterable[dict[str, Any]]) -> None:
+    """Add new readings to the counts of their viewers."""
+    counts = Counter(
+        (
+            row["viewer_id"],
+            row["play_id"] is not None,
+            row["withheld"] or ("uncertain" if row["uncertain"] else "certain"),
+        )
+        for row in readings
+    )
+    statement = _upsert(connection, _COUNTS)
+    statement = statement.on_conflict_do_update(
+        index_elements=list(_COUNTS.primary_key.columns),
+        set_={"readings": _COUNTS.c.readings + statement.excluded.readings},
+    )
+    connection.execute(
+        statement,
+        [
+            {"viewer_id": viewer_id, "on_ad": on_ad, "sort": sort, "readings": number}
+            for (viewer_id, on_ad, sort), number in counts.items()
+        ],
+    )
+
+
+def _model_id(connection: Connection, model: ModelRecord) -> int:
+    values = {"name": model.name, "sha256": model.sha256, "card": dict(model.card)}
+    return _known_id(connection, Model, select(Model.id).where(Model.sha256 == model.sha256), values)
+
+
+def _ad_row_id(connection: Connection, ad: AdRecord) -> int:
+    """The row of a version of an ad. What only labels it follows the latest playlist; what was measured does not."""
+    labels = {"name": ad.name, "file": ad.file, "brand_at_s": [float(moment) for moment in ad.brand_at_s]}
+    key = {"ad_id": ad.ad_id, "sha256": ad.sha256, "duration_ms": int(ad.duration_ms)}
+    query = select(Ad.id).where(Ad.ad_id == ad.ad_id, Ad.sha256 == ad.sha256, Ad.duration_ms == int(ad.duration_ms))
+    row_id = _known_id(connection, Ad, query, key | labels | {"kind": ad.kind})
+    connection.execute(update(Ad).where(Ad.id == row_id).values(**labels))
+    return row_id
+
+
+def _known_id(
+    connection: Connection, table: type[Model | Ad], query: Select[tuple[int]], values: dict[str, Any]
+) -> int:
+    """The row that a query finds, inserted where it finds none; on a server another session may insert it meanwhile."""
+    found = connection.scalar(query)
+    if found is None:
+        connection.execute(
+            _upsert(connection, cast("Table", table.__table__)).on_conflict_do_nothing().values(**values)
+        )
+        found = connection.scalar(query)
+    if found is None:
+        raise LookupError(f"A row of {table.__tablename__} that was just inserted cannot be found.")
+    return found
+
+
+def _upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that can be told what to do about a row that is there already."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def _new_id(result: Any) -> int:
+    return int(result.inserted_primary_key[0])
+
+
+def _float(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _not_before(column: InstrumentedAttribute[datetime], moment: datetime) -> Any:
+    """`moment`, or the start where a wall clock that was set back has put the start after it."""
+    return case((column > moment, column), else_=bindparam(None, moment, column.type))

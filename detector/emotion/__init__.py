@@ -1,0 +1,1 @@
+"""From a face crop to calibrated emotion probabilities: labels, network, model cards and models."""

@@ -1,0 +1,163 @@
+"""Which tiles to look at in a frame: where something changed first, everything else in turn.
+
+A full sweep at every frame would cost a hundred times what a frame allows. New faces come with movement, so a few tiles
+with fresh movement outside the known faces are looked at in each frame, and one tile in turn keeps the rest fresh. When
+the whole scene changes, and at the start, a burst of looks takes in everything within a few frames.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from detector.faces.tiles import Tile
+    from detector.types import Box
+
+MAP_WIDTH = 160
+"""Width of the reduced picture in which movement is looked for: one cell is eight pixels of a 1280 px picture."""
+
+CHANGED_LEVELS = 8.0
+"""Change of a cell's grey level between two frames that is movement: averaging over a cell leaves less than 3 of a camera's
+noise."""
+
+SCENE_CHANGE_SHARE = 0.5
+"""Share of the picture that changes at once when the scene does: a cut, the light, a camera that was turned."""
+
+LEAST_CHANGE = 0.01
+"""Share of a tile that must have changed for it to be worth a look."""
+
+FLAT_LEVELS = 2.0
+"""A tile whose grey levels deviate less than this holds no face."""
+
+RESTING_TURN = 4
+"""Every so many looks, the tile that has waited longest has its turn even if something moves elsewhere."""
+
+KNOWN_MARGIN = 0.35
+"""Movement this far around a known face, in its sides, is that person's own."""
+
+
+class Sweep:
+    """Chooses the tiles of each frame; frames in the order of their time.
+
+    Args:
+        tiles: The ladder.
+        width: Of the picture in pixels.
+        height: Of the picture in pixels.
+    """
+
+    def __init__(self, tiles: Sequence[Tile], width: int, height: int) -> None:
+        self._tiles = tuple(tiles)
+        map_width = min(MAP_WIDTH, width)
+        self._size = (map_width, max(1, round(height * map_width / width)))
+        scale = np.array([self._size[0] / width, self._size[1] / height])
+        corners = np.array(
+            [[tile.x, tile.y, tile.x + tile.side, tile.y + tile.side] for tile in tiles], dtype=np.float64
+        )
+        low = np.floor(corners[:, :2] * scale).astype(np.int64)
+        high = np.ceil(corners[:, 2:] * scale).astype(np.int64)
+        self._low = np.clip(low, 0, np.array(self._size) - 1)
+        self._high = np.clip(np.maximum(high, self._low + 1), 1, self._size)
+        self._area = (self._high - self._low).prod(axis=1)
+        self._level = np.array([tile.level for tile in tiles])
+        self._before: NDArray[np.int16] | None = None
+        self._changed = np.zeros(len(tiles))
+        self._waiting = np.zeros(len(tiles), dtype=np.int64)
+        self._unseen = np.ones(len(tiles), dtype=bool)
+        self._turn = 0
+        self._looks = 0
+
+    @property
+    def catching_up(self) -> bool:
+        """Whether tiles are left that were not looked at since the scene changed."""
+        return bool(self._unseen.any())
+
+    def notice(self, image: NDArray[np.uint8], known: Sequence[Box]) -> None:
+        """Take in what changed since the frame before.
+
+        Args:
+            image: `(height, width, 3)` BGR, at the picture's size or reduced.
+            known: Faces that are looked for anyway, in fractions of the picture.
+        """
+        small = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
+        small = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
+        levels = small.astype(np.int16)
+        self._waiting += 1
+        if self._before is not None:
+            difference = levels - self._before
+            # Light that flickers, or a camera that adapts to it, changes all of the picture alike.
+            difference -= np.int16(np.median(difference))
+            moved = (np.abs(difference) > CHANGED_LEVELS).astype(np.uint8)
+            # A picture that never rests is caught up with once, not begun anew with every frame.
+            if moved.mean() > SCENE_CHANGE_SHARE and not self.catching_up:
+                self._unseen[:] = True
+            for box in known:
+                self._blank(moved, box)
+            self._changed += self._sums(moved)
+        self._before = levels
+        if self.catching_up:
+            self._leave_flat_tiles(small)
+
+    def choose(self, most: int) -> list[Tile]:
+        """Tiles to look at now; they count as seen.
+
+        While catching up, the next ones that were not seen yet. Then where something moved, and in turn, one at most, what
+        has waited longest.
+
+        Args:
+            most: Most looks.
+        """
+        chosen: list[int] = np.flatnonzero(self._unseen)[:most].tolist()
+        for number in chosen:
+            self._seen(number)
+        rested = bool(chosen)
+        while len(chosen) < most and not rested:
+            self._looks += 1
+            moved = None if self._looks % RESTING_TURN == 0 else self._most_changed()
+            rested = moved is None
+            number = int(np.argmax(self._waiting)) if moved is None else moved
+            chosen.append(number)
+            self._seen(number)
+        return [self._tiles[number] for number in chosen]
+
+    def _blank(self, cells: NDArray[np.uint8], box: Box) -> None:
+        """Set the cells of a face and of what is just around it to 0."""
+        width, height = self._size
+        left, right = (box.x - KNOWN_MARGIN * box.width) * width, (box.x + (1 + KNOWN_MARGIN) * box.width) * width
+        top, bottom = (box.y - KNOWN_MARGIN * box.height) * height, (box.y + (1 + KNOWN_MARGIN) * box.height) * height
+        cells[max(0, int(top)) : max(0, int(bottom) + 1), max(0, int(left)) : max(0, int(right) + 1)] = 0
+
+    def _most_changed(self) -> int | None:
+        """The tile with the densest movement on the next level that has one: near and far are served in turn."""
+        density = self._changed / self._area
+        worth = density > LEAST_CHANGE
+        if not worth.any():
+            return None
+        levels = np.unique(self._level[worth])
+        later = levels[levels > self._turn]
+        self._turn = int(later[0]) if len(later) else int(levels[0])
+        return int(np.argmax(np.where(worth & (self._level == self._turn), density, -1.0)))
+
+    def _seen(self, number: int) -> None:
+        self._changed[number] = 0.0
+        self._waiting[number] = 0
+        self._unseen[number] = False
+
+    def _leave_flat_tiles(self, small: NDArray[np.generic]) -> None:
+        values = small.astype(np.float64)
+        mean = self._sums(values) / self._area
+        variance = self._sums(values * values) / self._area - mean * mean
+        self._unseen &= variance > FLAT_LEVELS * FLAT_LEVELS
+
+    def _sums(self, cells: NDArray[np.generic]) -> NDArray[np.float64]:
+        """Sum of the cells in each tile, by the summed-area table (Crow, 1984)."""
+        table = np.zeros((cells.shape[0] + 1, cells.shape[1] + 1))
+        table[1:, 1:] = cells.cumsum(axis=0, dtype=np.float64).cumsum(axis=1)
+        (x0, y0), (x1, y1) = self._low.T, self._high.T
+        return np.asarray(table[y1, x1] - table[y0, x1] - table[y1, x0] + table[y0, x0])

@@ -1,0 +1,206 @@
+"""Parts of the picture that are measured, only counted, or left out, and the YAML file that names them.
+
+A face belongs to the zone in which the centre of its box lies. Later zones override earlier ones where they overlap, so
+that a general rule comes first and its exceptions follow.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations, pairwise
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
+
+import cv2
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from detector.types import Box
+
+ZoneKind = Literal["measure", "count", "ignore"]
+"""What happens to the faces of a zone: their emotions are read, they only count as viewers, or they are left out."""
+
+KINDS: tuple[ZoneKind, ...] = get_args(ZoneKind)
+
+LEAST_AREA = 1e-4
+"""Smallest zone, as a share of the picture: a square of 13 x 7 pixels in 1280 x 720, smaller than any face that is read."""
+
+MOST_POINTS = 100
+"""Most corners of a polygon: whoever draws one by hand needs a tenth of them."""
+
+_ROUNDING = 1e-9
+_SUBPIXEL_BITS = 8
+
+Point = tuple[float, float]
+_Fraction = Annotated[float, Field(strict=True, ge=0, le=1)]
+
+
+class Zone(BaseModel):
+    """One part of the picture and what happens to the faces in it; has either `points` or a `box`.
+
+    Attributes:
+        kind: "measure", "count" (presence and attention, no emotions) or "ignore".
+        points: Corners of a polygon in order, x and y in fractions of the picture; the last is joined to the first.
+        box: Left, top, width and height in fractions of the picture.
+        name: For people.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: ZoneKind
+    points: tuple[tuple[_Fraction, _Fraction], ...] | None = Field(None, min_length=3, max_length=MOST_POINTS)
+    box: tuple[_Fraction, _Fraction, _Fraction, _Fraction] | None = None
+    name: str | None = Field(None, min_length=1, max_length=80)
+
+    @model_validator(mode="after")
+    def _is_a_part_of_the_picture(self) -> Zone:
+        if (self.points is None) == (self.box is None):
+            found = "neither" if self.box is None else "both"
+            raise ValueError(f"needs either 'points' or a 'box', got {found}")
+        if self.box is not None:
+            x, y, width, height = self.box
+            if x + width > 1 + _ROUNDING or y + height > 1 + _ROUNDING:
+                raise ValueError(
+                    "has a 'box' that reaches beyond the picture: expected left, top, width and height with left + width "
+                    f"and top + height of at most 1, got {list(self.box)}"
+                )
+            if width * height < LEAST_AREA:
+                raise ValueError(f"has a 'box' without area: expected at least {LEAST_AREA:g}, got {list(self.box)}")
+        if self.points is not None:
+            _refuse_crossings(self.points)
+            if _area(self.points) < LEAST_AREA:
+                raise ValueError(
+                    f"has 'points' that enclose no area: expected a polygon of at least {LEAST_AREA:g} of the picture"
+                )
+        return self
+
+    @property
+    def corners(self) -> tuple[Point, ...]:
+        """The corners in order, of a box too."""
+        if self.points is not None:
+            return self.points
+        assert self.box is not None  # noqa: S101 (one of the two is there, see the validator)
+        x, y, width, height = self.box
+        return (x, y), (x + width, y), (x + width, y + height), (x, y + height)
+
+    def holds(self, x: float, y: float) -> bool:
+        """Whether a point, in fractions of the picture, lies in the zone or on its border."""
+        if self.box is not None:
+            left, top, width, height = self.box
+            return left <= x <= left + width and top <= y <= top + height
+        inside = False
+        for (x0, y0), (x1, y1) in _edges(self.corners):
+            across = (x1 - x0) * (y - y0) - (y1 - y0) * (x - x0)
+            if across == 0 and min(x0, x1) <= x <= max(x0, x1) and min(y0, y1) <= y <= max(y0, y1):
+                return True
+            # The ray to the left crosses every edge that spans this height and lies to the left of the point.
+            if (y0 > y) != (y1 > y) and (across > 0) == (y1 < y0):
+                inside = not inside
+        return inside
+
+
+class Zones:
+    """The zones of a picture.
+
+    With a zone of the kind "measure", what lies outside all zones is left out; else it is measured.
+
+    Args:
+        zones: Later ones override earlier ones. Defaults to none: everything is measured.
+    """
+
+    def __init__(self, zones: Sequence[Zone] = ()) -> None:
+        self._zones = tuple(zones)
+        self._outside: ZoneKind = "ignore" if any(zone.kind == "measure" for zone in zones) else "measure"
+
+    def kind_at(self, point: Point) -> ZoneKind:
+        """What happens at a point.
+
+        Args:
+            point: x and y in fractions of the picture; beyond the picture, its nearest point counts.
+        """
+        x, y = (min(max(value, 0.0), 1.0) for value in point)
+        for zone in reversed(self._zones):
+            if zone.holds(x, y):
+                return zone.kind
+        return self._outside
+
+    def kind_of(self, box: Box) -> ZoneKind:
+        """What happens to a face, by the centre of its box."""
+        return self.kind_at(box.centre) if self._zones else self._outside
+
+    def mask(self, width: int, height: int) -> NDArray[np.bool_]:
+        """Where faces are to be looked for.
+
+        Args:
+            width: Of the mask in pixels, at least 1.
+            height: Of the mask in pixels, at least 1.
+
+        Returns:
+            `(height, width)`, false where the picture is left out; a pixel on a border may fall to either side.
+
+        Raises:
+            ValueError: A side is below 1.
+        """
+        if width < 1 or height < 1:
+            raise ValueError(f"Invalid mask: expected sides of at least 1 pixel, received {width} x {height}.")
+        kept = np.full((height, width), self._outside != "ignore", dtype=np.uint8)
+        for zone in self._zones:
+            # From fractions to OpenCV's pixels, whose centres have whole numbers.
+            corners = np.rint((np.array(zone.corners) * (width, height) - 0.5) * 2**_SUBPIXEL_BITS).astype(np.int32)
+            cv2.fillPoly(kept, [corners], (int(zone.kind != "ignore"),), shift=_SUBPIXEL_BITS)
+        return kept.astype(np.bool_)
+
+
+def _edges(corners: Sequence[Point]) -> list[tuple[Point, Point]]:
+    return [*pairwise(corners), (corners[-1], corners[0])]
+
+
+def _area(corners: Sequence[Point]) -> float:
+    return abs(sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in _edges(corners))) / 2
+
+
+def _refuse_crossings(points: Sequence[Point]) -> None:
+    if len(set(points)) < len(points):
+        twice = next(point for point in points if points.count(point) > 1)
+        raise ValueError(
+            f"has the corner {list(twice)} twice in its 'points': expected each once (the last is joined to the first)"
+        )
+    edges = _edges(points)
+    for (i, first), (j, second) in combinations(enumerate(edges), 2):
+        neighbours = j - i in (1, len(edges) - 1)
+        if _fold_back(first, second) if neighbours else _meet(first, second):
+            raise ValueError(
+                f"has 'points' whose sides {i + 1} and {j + 1} cross or touch: expected the corners in the order in which "
+                "one walks around the zone"
+            )
+
+
+def _turn(a: Point, b: Point, c: Point) -> float:
+    """Above 0 if a, b, c turn one way, below 0 for the other, 0 on one line."""
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+
+
+def _meet(first: tuple[Point, Point], second: tuple[Point, Point]) -> bool:
+    (a, b), (c, d) = first, second
+    turns = _turn(a, b, c), _turn(a, b, d), _turn(c, d, a), _turn(c, d, b)
+    if turns[0] * turns[1] < 0 and turns[2] * turns[3] < 0:
+        return True
+    on_line = zip(turns, (c, d, a, b), (first, first, second, second), strict=True)
+    return any(turn == 0 and _within(point, edge) for turn, point, edge in on_line)
+
+
+def _within(point: Point, edge: tuple[Point, Point]) -> bool:
+    (x0, y0), (x1, y1) = edge
+    return min(x0, x1) <= point[0] <= max(x0, x1) and min(y0, y1) <= point[1] <= max(y0, y1)
+
+
+def _fold_back(first: tuple[Point, Point], second: tuple[Point, Point]) -> bool:
+    """Whether two sides that share a corner lie on each other."""
+    [shared] = set(first) & set(second)
+    a = first[0] if first[1] == shared else first[1]
+    b = second[0] if second[1] == shared else second[1]
+    forward = (a[0] - shared[0]) * (b[0] - shared[0]) + (a[1] - shared[1]) * (b[1] - shared[1])
+    return _turn(shared, a, b) == 0 and forward > 0

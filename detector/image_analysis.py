@@ -1,0 +1,142 @@
+"""Single pictures: where the faces are and what they express. No tracking, no smoothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from detector.emotion.classifier import classify, crop_geometry
+from detector.emotion.preprocessing import face_crops
+from detector.errors import SourceOpenError
+from detector.faces.detector import MediaPipeFaceDetector
+from detector.faces.head_pose import head_pose
+from detector.sources.image_decoder import FORMAT_NAMES, decode_picture
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+    from detector.emotion.classifier import EmotionClassifier
+    from detector.emotion.preprocessing import CropGeometry
+    from detector.types import Box
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFace:
+    """A face in a picture.
+
+    Attributes:
+        box: Left, top, width and height in pixels; may reach over the border.
+        label: Most probable label.
+        confidence: Its calibrated probability, 0 to 1.
+        probabilities: By label, 0 to 1; they sum to 1.
+        uncertain: Whether the confidence is below the model card's threshold.
+    """
+
+    box: tuple[int, int, int, int]
+    label: str
+    confidence: float
+    probabilities: dict[str, float]
+    uncertain: bool
+
+
+class FaceCutter:
+    """Finds the faces of one picture after the other and cuts them out as the camera's pipeline does; for one thread.
+
+    Args:
+        geometry: Framing of the crops.
+    """
+
+    def __init__(self, geometry: CropGeometry) -> None:
+        self._geometry = geometry
+        self._detector = MediaPipeFaceDetector()
+
+    def cut(self, image: NDArray[np.uint8]) -> tuple[list[Box], NDArray[np.uint8]]:
+        """Boxes from left to right and their `(n, side, side)` crops, of a `(height, width, 3)` BGR picture."""
+        height, width = image.shape[:2]
+        found = sorted(self._detector.detect_still(image), key=lambda face: face.box.x)
+        boxes = [face.box for face in found]
+        rolls = [head_pose(face.keypoints, width, height).roll for face in found]
+        return boxes, face_crops(image, boxes, self._geometry, rolls)
+
+    def close(self) -> None:
+        """Free the detector; harmless when repeated."""
+        self._detector.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class PictureClassifier(FaceCutter):
+    """Finds and classifies the faces of one picture after the other; used by one thread.
+
+    Args:
+        classifier: Names what the faces express.
+    """
+
+    def __init__(self, classifier: EmotionClassifier) -> None:
+        super().__init__(crop_geometry(classifier.card))
+        self._classifier = classifier
+
+    def faces(self, image: NDArray[np.uint8]) -> list[PictureFace]:
+        """The faces of a `(height, width, 3)` BGR picture, from left to right."""
+        return self.faces_and_crops(image)[0]
+
+    def faces_and_crops(self, image: NDArray[np.uint8]) -> tuple[list[PictureFace], NDArray[np.uint8]]:
+        """The faces as `faces` gives them, and what the network saw of each: `(n, side, side)` grey levels."""
+        height, width = image.shape[:2]
+        boxes, crops = self.cut(image)
+        card = self._classifier.card
+        scores = classify(self._classifier, crops)
+        faces = [
+            PictureFace(
+                box=(
+                    round(box.x * width),
+                    round(box.y * height),
+                    round(box.width * width),
+                    round(box.height * height),
+                ),
+                label=card.labels[int(row.argmax())],
+                confidence=float(row.max()),
+                probabilities=dict(zip(card.labels, row.tolist(), strict=True)),
+                uncertain=bool(row.max() < card.uncertain_below),
+            )
+            for box, row in zip(boxes, scores, strict=True)
+        ]
+        return faces, crops
+
+
+def find_faces(picture: str | Path | NDArray[np.uint8], classifier: EmotionClassifier) -> list[PictureFace]:
+    """The faces of one picture and what they express.
+
+    Args:
+        picture: An image file, or `(height, width, 3)` BGR, uint8.
+        classifier: See `load_classifier`.
+
+    Returns:
+        The faces from left to right.
+
+    Raises:
+        SourceOpenError: The file is not a picture, or one that `detector.sources.image_decoder.decode_picture` refuses.
+    """
+    image = picture if isinstance(picture, np.ndarray) else _read(Path(picture))
+    with PictureClassifier(classifier) as pictures:
+        return pictures.faces(np.asarray(image, dtype=np.uint8))
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SourceOpenError(f"{path} is not a picture: expected a {FORMAT_NAMES} file that exists.") from error
+    return decode_picture(content, name=str(path))

@@ -1,0 +1,241 @@
+"""Does adapting to the audience pay: the plays that were chosen for the audience, against those of the hold-out.
+
+The hold-out is an experiment: of the choices that could look at the audience a fixed share, drawn by lot, does not. So the
+two kinds of plays met the same audiences, and what differs between their rewards comes from the choice.
+
+Within each hour of a session the mean rewards are subtracted, and the differences are averaged with the weights
+`n_a n_h / (n_a + n_h)`, which give the most precise mean of differences of equal spread. Plays are thus only compared with
+plays of the same place and time, and sessions with different shares of hold-out may be put together.
+
+Source: stratified randomised experiments (Imbens and Rubin, "Causal Inference", 2015, chapter 9).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from monitor.analytics.logged_plays import CONFIDENCE, UNKNOWN, Interval, hours_of, known
+from monitor.analytics.resampling import expanded_level
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from db.read.plays import LoggedPlay
+    from monitor.analytics.metrics import Floats, Ints
+
+MIN_PLAYS = 30
+"""Of each kind, in hours that have both. With fewer an interval is too wide to decide anything, and often too short."""
+
+MIN_HOURS = 8
+"""Hours with both kinds. The bootstrap draws hours, and knows little of their spread from fewer."""
+
+DRAWS = 2000
+PERMUTATIONS = 2000
+_CELLS_PER_CHUNK = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Lift:
+    """What adaptation brought. Figures that are not known, or withheld, are NaN.
+
+    Attributes:
+        adaptive_plays, held_out_plays: Plays with a reward, in hours that have both kinds.
+        left_out_plays: Plays with a reward in hours that have only one kind.
+        adaptive_measured, held_out_measured: Share of all plays of each kind that have a reward. If the two are far apart,
+            adaptation changes who is in view, and the rewards alone do not tell the whole effect.
+        hours: Hours that have both kinds.
+        adaptive, held_out: Mean rewards, weighted as the difference is.
+        difference: Adaptive minus held out, with its 95 % interval.
+        p_value: Of a difference at least as large by chance, if the choice made none to any play.
+        withheld: Why the figures are withheld, and what is needed; None where they are not.
+    """
+
+    adaptive_plays: int
+    held_out_plays: int
+    left_out_plays: int
+    adaptive_measured: float
+    held_out_measured: float
+    hours: int
+    adaptive: float = math.nan
+    held_out: float = math.nan
+    difference: Interval = UNKNOWN
+    p_value: float = math.nan
+    withheld: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        """As it goes into JSON."""
+        return {
+            "adaptive_plays": self.adaptive_plays,
+            "held_out_plays": self.held_out_plays,
+            "left_out_plays": self.left_out_plays,
+            "adaptive_measured": known(self.adaptive_measured),
+            "held_out_measured": known(self.held_out_measured),
+            "hours": self.hours,
+            "adaptive": known(self.adaptive),
+            "held_out": known(self.held_out),
+            "difference": self.difference.document(),
+            "p_value": known(self.p_value),
+            "withheld": self.withheld,
+        }
+
+    def sentence(self) -> str:
+        """What the figures say, in words."""
+        if self.withheld is not None:
+            return self.withheld
+        found = self.difference
+        if found.low > 0:
+            verdict = "Adapting to the audience pays"
+        elif found.high < 0:
+            verdict = "Adapting to the audience does harm"
+        else:
+            verdict = "It is not certain that adapting to the audience changes anything"
+        return (
+            f"{verdict}: {found.value:+.3f} reward a play ({CONFIDENCE:.0%} interval {found.low:+.3f} to {found.high:+.3f}, "
+            f"p = {self.p_value:.2g}), from {self.adaptive:+.3f} against {self.held_out:+.3f} of the hold-out."
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Arms:
+    """Rewards in hours with both kinds, sorted by hour. Lengths: `n` plays, `b` hours."""
+
+    reward: Floats
+    held_out: Floats
+    hour: Ints
+    starts: Ints
+    plays: Floats
+    held: Floats
+
+    @property
+    def weights(self) -> Floats:
+        return (self.plays - self.held) * self.held / self.plays
+
+    def means(self, rewards: Floats, marked: Floats) -> tuple[Floats, Floats]:
+        """Mean rewards by hour of the adaptive and of the held-out plays, `(..., b)` each.
+
+        Args:
+            rewards: Shape `(..., n)`.
+            marked: Shape `(n,)`, 1 for the held-out ones.
+        """
+        held = np.add.reduceat(rewards * marked, self.starts, axis=-1)
+        whole = np.add.reduceat(rewards, self.starts, axis=-1)
+        return (whole - held) / (self.plays - self.held), held / self.held
+
+
+def could_adapt(play: LoggedPlay) -> bool:
+    """Whether the choice took part in the draw for the hold-out: the least audience was there and could be seen."""
+    return play.context.get("holdout") is not None
+
+
+def lift(plays: Sequence[LoggedPlay], *, draws: int = DRAWS, permutations: int = PERMUTATIONS, seed: int = 0) -> Lift:
+    """Measures what adaptation brought.
+
+    The interval is a bootstrap that draws hours, expanded for few of them as in `metrics.bootstrap_mean_interval`. The
+    p-value is that of a permutation test: which plays were held out is drawn anew within each hour.
+
+    Args:
+        plays: From `db.read.plays.logged_plays`; those that could not adapt, and those without a reward, are left out.
+        draws: Of the bootstrap.
+        permutations: Of the test.
+        seed: The same plays and the same seed give the same figures.
+    """
+    chosen = [play for play in plays if could_adapt(play)]
+    rewarded = [play for play in chosen if play.reward is not None]
+    arms = _arms(rewarded)
+    held = int(arms.held.sum())
+    found = Lift(
+        adaptive_plays=arms.reward.size - held,
+        held_out_plays=held,
+        left_out_plays=len(rewarded) - arms.reward.size,
+        adaptive_measured=_measured(chosen, held_out=False),
+        held_out_measured=_measured(chosen, held_out=True),
+        hours=arms.plays.size,
+    )
+    lacking = _lacking(found, bool(chosen))
+    if lacking is not None:
+        return replace(found, withheld=lacking)
+    weights = arms.weights
+    adaptive, held_out = arms.means(arms.reward, arms.held_out)
+    value = float(weights @ (adaptive - held_out) / weights.sum())
+    rng = np.random.default_rng(seed)
+    low, high = _bootstrap(adaptive - held_out, weights, draws, rng)
+    return replace(
+        found,
+        adaptive=float(weights @ adaptive / weights.sum()),
+        held_out=float(weights @ held_out / weights.sum()),
+        difference=Interval(value, low, high),
+        p_value=_permutation_p(arms, value, permutations, rng),
+    )
+
+
+def _arms(plays: Sequence[LoggedPlay]) -> _Arms:
+    hours = hours_of(plays)
+    held = np.array([play.held_out for play in plays], dtype=np.float64)
+    rewards = np.array([play.reward for play in plays], dtype=np.float64)
+    count = np.bincount(hours)
+    held_count = np.bincount(hours, weights=held).astype(np.float64)
+    both = (held_count > 0) & (held_count < count)
+    order = np.argsort(hours, kind="stable")
+    order = order[both[hours[order]]] if len(plays) else order
+    kept = hours[order]
+    starts = np.flatnonzero(np.diff(kept, prepend=-1))
+    return _Arms(
+        reward=rewards[order],
+        held_out=held[order],
+        hour=kept,
+        starts=starts,
+        plays=count[both].astype(np.float64),
+        held=held_count[both],
+    )
+
+
+def _measured(plays: Sequence[LoggedPlay], *, held_out: bool) -> float:
+    of_kind = [play.reward is not None for play in plays if play.held_out is held_out]
+    return sum(of_kind) / len(of_kind) if of_kind else math.nan
+
+
+def _lacking(found: Lift, any_chosen: bool) -> str | None:
+    """What is missing for figures, as a sentence."""
+    if not any_chosen:
+        return (
+            "Withheld: no play was chosen by an adaptive policy with a hold-out; run the kiosk with --policy mood or "
+            "--policy learn."
+        )
+    needs = []
+    for kind, count in (("adaptive", found.adaptive_plays), ("held-out", found.held_out_plays)):
+        if count < MIN_PLAYS:
+            needs.append(f"{MIN_PLAYS - count} more {kind} plays with a reward ({count} of {MIN_PLAYS})")
+    if found.hours < MIN_HOURS:
+        needs.append(f"{MIN_HOURS - found.hours} more hours with plays of both kinds ({found.hours} of {MIN_HOURS})")
+    return f"Withheld: too little was measured; needed are {', '.join(needs)}." if needs else None
+
+
+def _bootstrap(differences: Floats, weights: Floats, draws: int, rng: np.random.Generator) -> tuple[float, float]:
+    n = differences.size
+    times = rng.multinomial(n, np.full(n, 1 / n), size=draws).astype(np.float64)
+    values = (times @ (weights * differences)) / (times @ weights)
+    level = expanded_level(n - 1, math.sqrt(n / (n - 1)))
+    low, high = np.quantile(values, [level, 1 - level])
+    return float(low), float(high)
+
+
+def _permutation_p(arms: _Arms, value: float, permutations: int, rng: np.random.Generator) -> float:
+    """Share of the draws of the hold-out, the one that was made among them, that differ at least as much."""
+    weights = arms.weights
+    # In each hour the first places are the held-out ones; the rewards are shuffled within the hour.
+    place = np.arange(arms.reward.size) - np.repeat(arms.starts, arms.plays.astype(np.int64))
+    marked = (place < np.repeat(arms.held, arms.plays.astype(np.int64))).astype(np.float64)
+    step = max(1, _CELLS_PER_CHUNK // arms.reward.size)
+    as_large = 1
+    for start in range(0, permutations, step):
+        rows = min(step, permutations - start)
+        order = np.argsort(arms.hour + rng.random((rows, arms.reward.size)), axis=1)
+        adaptive, held_out = arms.means(arms.reward[order], marked)
+        drawn = (adaptive - held_out) @ weights / weights.sum()
+        # Equal sums in another order may differ in their last bits.
+        as_large += int((np.abs(drawn) >= abs(value) - 1e-12).sum())
+    return as_large / (permutations + 1)

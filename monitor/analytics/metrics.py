@@ -1,0 +1,755 @@
+"""The measures: pure functions from arrays of readings to figures, each with its formula and its source.
+
+Two ideas run through all of them. A *reading* is an instant, so it is given a **span**, the time for which it
+stands, and dwell and attention are sums of spans. And the unit of every mean, median and interval is the **viewer**,
+not the reading: somebody who stays for a minute is one opinion, not six hundred. So readings are first averaged
+within each viewer, and only then over viewers; intervals come from drawing viewers anew.
+
+Readings are first added up by play, viewer and second of the ad (`roll_up`), which is stored, so that a report on a month
+need not read every reading again. All measures over an ad are computed from these sums.
+
+A reading whose emotion is withheld (its face was too small, too dark, …) counts for presence, dwell and attention like any
+other; its probabilities, valence and expressiveness are NaN and count nowhere.
+
+Inside this module a figure that is not known is NaN, a thing that is not known is None. Times are microseconds (`…_us`)
+or seconds (`…_s`); positions are milliseconds since the ad's start, as stored.
+
+Sources named in the docstrings: *Quividi*, glossary of audience measures (opportunities to see, watchers,
+conversion, dwell and attention time, attraction ratio); *iMotions*, facial expression analysis guide (one-second
+epochs, per-viewer values, counts over a threshold); *Realeyes*, metric definitions (attraction: peak surprise in the
+first 8 s; impact: mean of peak and end happiness); *Efron and Tibshirani 1993*, An Introduction to the Bootstrap,
+chapter 13 (percentile interval); *Hesterberg 2015*, What Teachers Should Know About the Bootstrap (expanded
+percentile interval).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from monitor.analytics.resampling import draw_counts, expanded_level
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from db.read.rollups import ExposureArrays, SecondArrays
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+    Bools = NDArray[np.bool_]
+
+EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+"""The order of the probabilities on every emotion axis, as the database stores them."""
+
+MAX_READING_SPAN_S = 0.5
+"""A reading stands for at most this long; a longer silence means that nobody knows, not that nothing changed."""
+
+WATCHER_ATTENTION_S = 0.5
+"""Uninterrupted attention that makes a viewer a watcher."""
+
+HELD_SHARE = 0.5
+"""Attention for at least this share of an ad's length means that it held the viewer."""
+
+LONE_READING_S = 0.1
+"""Span of a reading without any other of its viewer in its play: ten readings a second are the rule."""
+
+ATTRACTION_WINDOW_S = 8
+"""Attraction looks for surprise in the ad's first eight seconds."""
+
+BASELINE_WINDOW_MS = 1000.0
+"""The first second of an ad: too early for a reaction, so it shows the face that the viewer came with."""
+
+SHARE_THRESHOLD = 0.5
+"""A viewer counts as showing an emotion in a second when its mean probability is above this."""
+
+SLIVER_S = 0.1
+"""A last second shorter than this (a video of 8.04 s) is no second of its own."""
+
+OVERRUN_S = 0.5
+"""A screen changes a little late; positions up to this far beyond the ad's length belong to its last second."""
+
+MIN_SECONDS_FOR_MOMENTS = 3
+"""Peak, trough and rise are looked for in curves of at least so many known seconds."""
+
+BOOTSTRAP_DRAWS = 2000
+CONFIDENCE = 0.95
+
+_MAX_SPAN_US = MAX_READING_SPAN_S * 1e6
+VALENCE, EXPRESSIVENESS = len(EMOTIONS), len(EMOTIONS) + 1
+"""Places of these sums behind those of the probabilities."""
+
+_HAPPY = EMOTIONS.index("happy")
+_SURPRISE = EMOTIONS.index("surprise")
+
+
+# --- readings ---------------------------------------------------------------------------------------------------------
+
+
+def sort_readings(play: Ints, viewer: Ints, at_us: Ints) -> NDArray[np.intp]:
+    """Returns the indices that put readings into the order all functions here expect: by play, viewer, time."""
+    return np.asarray(np.lexsort((at_us, viewer, play)), dtype=np.intp)
+
+
+def group_starts(*keys: Ints) -> Bools:
+    """Returns a mask `(n,)`, true at the first reading of each run of equal keys; the keys, `(n,)` each, are sorted."""
+    size = keys[0].size
+    starts = np.zeros(size, dtype=np.bool_)
+    if size:
+        starts[0] = True
+        for key in keys:
+            starts[1:] |= key[1:] != key[:-1]
+    return starts
+
+
+def grouped_median(groups: Ints, values: Floats) -> tuple[Ints, Floats]:
+    """Medians within groups, without a loop over them.
+
+    Args:
+        groups: Shape `(n,)`, any order.
+        values: Shape `(n,)`, no NaN.
+
+    Returns:
+        The distinct groups in rising order, and the median of each.
+    """
+    if not groups.size:
+        return np.empty(0, dtype=np.int64), np.empty(0)
+    order = np.lexsort((values, groups))
+    groups, values = groups[order], values[order]
+    first = np.flatnonzero(group_starts(groups))
+    counts = np.diff(np.append(first, groups.size))
+    return groups[first], (values[first + (counts - 1) // 2] + values[first + counts // 2]) / 2
+
+
+def reading_spans_us(play: Ints, viewer: Ints, at_us: Ints, play_end_us: Ints) -> Floats:
+    """The time for which each reading stands, in microseconds.
+
+    `span_i = min(t_{i+1} - t_i, 0.5 s)`, where `t_{i+1}` is the same viewer's next reading in the same play. The
+    last one stands for the median of that viewer's intervals in that play, at most 0.5 s, a lone one for 0.1 s. No
+    span reaches beyond the end of its play.
+
+    Source: our definition. Sums of spans neither depend on the frame rate nor grow across holes in the data.
+
+    Args:
+        play, viewer, at_us: Shape `(n,)`, sorted by play, viewer, time.
+        play_end_us: Shape `(n,)`, the end of each reading's play; the largest int64 where it has none.
+
+    Returns:
+        Shape `(n,)`, each 0 to 500,000. Multiples of half a microsecond, so that sums are exact.
+    """
+    size = at_us.size
+    spans = np.full(size, LONE_READING_S * 1e6)
+    if not size:
+        return spans
+    starts = group_starts(play, viewer)
+    group = np.cumsum(starts) - 1
+    followed = np.append(~starts[1:], False)
+    interval = np.diff(at_us, append=at_us[-1]).astype(np.float64)
+    spans[followed] = interval[followed]
+    groups, medians = grouped_median(group[followed], interval[followed])
+    last = np.flatnonzero(~followed)  # one per group, in the order of the groups
+    spans[last[groups]] = medians
+    spans = np.minimum(spans, _MAX_SPAN_US)
+    # In integers, because the end of an unfinished play is the largest one there is.
+    left = np.clip(play_end_us - at_us, 0, int(_MAX_SPAN_US)).astype(np.float64)
+    return np.asarray(np.minimum(spans, left))
+
+
+def valence_baselines(
+    play: Ints,
+    viewer: Ints,
+    position_ms: Floats,
+    valence: Floats,
+    *,
+    between_play: Ints,
+    between_viewer: Ints,
+    between_valence: Floats,
+) -> Floats:
+    """The valence that a viewer came with: `median(v of the same viewer before the ad can have worked)`.
+
+    The baseline of a viewer for one play is the median over the readings of the play's first second together with the
+    viewer's readings in the time between ads just before that play, where there are any. A viewer who came later
+    and was not seen before has no baseline. Readings without a valence (NaN) count for none. Baseline-corrected valence
+    is valence minus this.
+
+    Source: the usual correction for resting faces ("always sad when neutral"); the first second as in iMotions'
+    baseline.
+
+    Args:
+        play, viewer, position_ms, valence: Shape `(n,)`, the readings during plays, any order.
+        between_play: Shape `(m,)`, for each reading between ads the play that follows it.
+        between_viewer, between_valence: Shape `(m,)`.
+
+    Returns:
+        Shape `(n,)`, -1 to 1, the same for all readings of a viewer in a play; NaN without a baseline.
+    """
+    size = valence.size
+    if not size:
+        return np.empty(0)
+    all_play, all_viewer = np.concatenate([play, between_play]), np.concatenate([viewer, between_viewer])
+    _, play_index = np.unique(all_play, return_inverse=True)
+    viewers, viewer_index = np.unique(all_viewer, return_inverse=True)
+    group = (play_index * viewers.size + viewer_index).astype(np.int64)
+    with np.errstate(invalid="ignore"):
+        early = (position_ms >= 0) & (position_ms < BASELINE_WINDOW_MS)
+    everything = np.concatenate([valence, between_valence])
+    in_baseline = np.concatenate([early, np.ones(between_valence.size, dtype=np.bool_)]) & np.isfinite(everything)
+    known, medians = grouped_median(group[in_baseline], everything[in_baseline])
+    if not known.size:
+        return np.full(size, np.nan)
+    place = np.minimum(np.searchsorted(known, group[:size]), known.size - 1)
+    return np.where(known[place] == group[:size], medians[place], np.nan)
+
+
+def longest_runs_us(starts: Bools, at_us: Ints, span_us: Floats, attentive: Bools) -> Floats:
+    """The longest attention without interruption of each viewer in each play, in microseconds.
+
+    Spans of consecutive attentive readings are summed. A reading that is not attentive interrupts, and so do more than
+    0.5 s without a reading.
+
+    Args:
+        starts: Shape `(n,)`, true at the first reading of each viewer and play.
+        at_us, span_us, attentive: Shape `(n,)`, sorted by play, viewer, time.
+
+    Returns:
+        One for each true entry of `starts`.
+    """
+    breaks = starts | ~attentive
+    breaks[1:] |= ~attentive[:-1] | (np.diff(at_us) > _MAX_SPAN_US)
+    run = np.cumsum(breaks) - 1
+    run_us = np.bincount(run, weights=np.where(attentive, span_us, 0.0))
+    return np.asarray(np.maximum.reduceat(run_us[run], np.flatnonzero(starts)))
+
+
+# --- audience ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """How many people saw an ad, and for how long.
+
+    Attributes:
+        opportunities: Opportunities to see: different viewers in view in any of the plays (Quividi).
+        exposures: Pairs of viewer and play; more than `opportunities` when somebody saw the ad more than once.
+        watchers: Different viewers who were attentive for at least 0.5 s without interruption in at least one play.
+        held: Different viewers who in one play watched and were attentive for at least half of the ad's length.
+        conversion: `watchers / opportunities` (Quividi); NaN without viewers.
+        dwell_s: Time in view, summed over all exposures.
+        attention_s: Attentive seconds, summed over all exposures; never more than `dwell_s`.
+        mean_dwell_s: Mean over viewers of each viewer's mean dwell per exposure; NaN without viewers. Per exposure,
+            so that it compares with the length of the ad.
+        attraction_ratio: `attention_s / dwell_s` (Quividi); NaN when the dwell is 0.
+    """
+
+    opportunities: int
+    exposures: int
+    watchers: int
+    held: int
+    conversion: float
+    dwell_s: float
+    attention_s: float
+    mean_dwell_s: float
+    attraction_ratio: float
+
+
+def audience(entries: ExposureArrays, duration_s: Floats | float = math.nan) -> Audience:
+    """Counts viewers, watchers, dwell and attention over the exposures of one ad (or of a whole session).
+
+    Args:
+        entries: The exposures.
+        duration_s: The ad's length, or that of each exposure's ad, shape `(e,)`; without it nobody counts as held.
+    """
+    viewers, index = np.unique(entries.viewer_id, return_inverse=True)
+    count = int(viewers.size)
+    watched = entries.longest_attention_s >= WATCHER_ATTENTION_S
+    held = watched & (entries.attention_s >= HELD_SHARE * np.asarray(duration_s))
+    watchers = int(np.unique(entries.viewer_id[watched]).size)
+    # Exactly rounded sums: the figures then cannot depend on the order in which plays were stored.
+    dwell, attention = math.fsum(entries.dwell_s), math.fsum(entries.attention_s)
+    mean_dwell = math.nan
+    if count:
+        per_viewer = np.bincount(index, weights=entries.dwell_s) / np.bincount(index)
+        mean_dwell = float(per_viewer.mean())
+    return Audience(
+        opportunities=count,
+        exposures=len(entries),
+        watchers=watchers,
+        held=int(np.unique(entries.viewer_id[held]).size),
+        conversion=watchers / count if count else math.nan,
+        dwell_s=dwell,
+        attention_s=attention,
+        mean_dwell_s=mean_dwell,
+        attraction_ratio=attention / dwell if dwell > 0 else math.nan,
+    )
+
+
+# --- by the second ----------------------------------------------------------------------------------------------------
+
+
+def count_bins(duration_s: float) -> int:
+    """How many seconds an ad has: its length rounded up, a closing sliver of less than 0.1 s left out; at least 1."""
+    return max(1, math.ceil(round(duration_s - SLIVER_S, 6)))
+
+
+def position_bins(position_ms: Floats, duration_s: float) -> Ints:
+    """Puts positions into the seconds `[k, k+1)` of the ad: `k = floor(position / 1 s)`.
+
+    The last second also takes a closing sliver of less than 0.1 s and what is up to 0.5 s late, because a screen
+    changes a frame after the ad's length is over. Positions further out (a file that is longer than it says) get
+    seconds of their own. Unknown and negative positions get -1.
+
+    Source: one-second epochs (iMotions).
+
+    Args:
+        position_ms: Shape `(n,)`, milliseconds, NaN where unknown.
+        duration_s: The ad's length in seconds.
+
+    Returns:
+        Shape `(n,)`, the second of each reading.
+    """
+    length = count_bins(duration_s)
+    known = np.isfinite(position_ms) & (position_ms >= 0)
+    bins = np.full(position_ms.size, -1, dtype=np.int64)
+    bins[known] = np.floor(position_ms[known] / 1000.0).astype(np.int64)
+    late = known & (bins >= length) & (np.where(known, position_ms, 0.0) < (duration_s + OVERRUN_S) * 1000.0)
+    bins[late] = length - 1
+    return bins
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """What each viewer did in each second of one ad, repeated plays together; `c` pairs of viewer and second with readings.
+
+    Attributes:
+        viewer: Shape `(c,)`, place of the viewer among those of the ad, from 0.
+        second: Shape `(c,)`, from 0.
+        readings, attentive, emotion_readings: Shape `(c,)`, counts.
+        sums: Shape `(c, 9)`, over the readings with an emotion: the probabilities, valence, expressiveness.
+        corrected_readings: Shape `(c,)`, readings with an emotion of viewers who have a baseline.
+        corrected: Shape `(c,)`, the sum of baseline-corrected valence over these.
+        seconds: Length of the ad's curve.
+    """
+
+    viewer: Ints
+    second: Ints
+    readings: Ints
+    attentive: Ints
+    emotion_readings: Ints
+    sums: Floats
+    corrected_readings: Ints
+    corrected: Floats
+    seconds: int
+
+
+def viewer_seconds(seconds: SecondArrays, exposures: ExposureArrays, duration_s: float) -> Cells:
+    """Adds the entries of one ad up by viewer and second.
+
+    Args:
+        seconds, exposures: Those of the ad, each sorted by play and viewer.
+        duration_s: The ad's length.
+    """
+    length = max(count_bins(duration_s), int(seconds.second.max(initial=-1)) + 1)
+    viewer = np.unique(seconds.viewer_id, return_inverse=True)[1]
+    cell, index = np.unique(viewer * length + seconds.second, return_inverse=True)
+
+    def added(values: Ints | Floats) -> Floats:
+        return np.bincount(index, weights=values, minlength=cell.size).astype(np.float64)
+
+    # Every second is part of an exposure, and exposures are sorted.
+    known_pairs = _pair(exposures.play_id, exposures.viewer_id, exposures)
+    baseline = exposures.baseline[np.searchsorted(known_pairs, _pair(seconds.play_id, seconds.viewer_id, exposures))]
+    known = np.isfinite(baseline)
+    valence = seconds.sums[:, VALENCE]
+    return Cells(
+        viewer=(cell // length).astype(np.int64),
+        second=(cell % length).astype(np.int64),
+        readings=added(seconds.readings).astype(np.int64),
+        attentive=added(seconds.attentive).astype(np.int64),
+        emotion_readings=added(seconds.emotion_readings).astype(np.int64),
+        sums=np.column_stack([added(column) for column in seconds.sums.T]),
+        corrected_readings=added(np.where(known, seconds.emotion_readings, 0)).astype(np.int64),
+        corrected=added(np.where(known, valence - seconds.emotion_readings * baseline, 0.0)),
+        seconds=length,
+    )
+
+
+def _pair(play: Ints, viewer: Ints, exposures: ExposureArrays) -> Ints:
+    """One number for each pair of play and viewer, which sorts as the pairs do."""
+    base = int(exposures.viewer_id.max(initial=0)) + 1
+    return np.asarray(np.searchsorted(np.unique(exposures.play_id), play) * base + viewer, dtype=np.int64)
+
+
+def mean_by_second(values: Floats, second: Ints, seconds: int) -> Floats:
+    """Mean over viewers in each second, shape `(seconds,)`, of `(c,)` values; NaN where there is nobody."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.bincount(second, values, seconds) / np.bincount(second, minlength=seconds))
+
+
+def median_by_second(values: Floats, second: Ints, seconds: int) -> Floats:
+    """Median over viewers in each second, shape `(seconds,)`, of `(c,)` values; NaN where there is nobody."""
+    out = np.full(seconds, np.nan)
+    known, medians = grouped_median(second, values)
+    out[known] = medians
+    return out
+
+
+def bootstrap_mean_interval(
+    viewer: Ints,
+    second: Ints,
+    values: Floats,
+    seconds: int,
+    *,
+    seed: int | Sequence[int],
+    draws: int = BOOTSTRAP_DRAWS,
+    confidence: float = CONFIDENCE,
+) -> tuple[Floats, Floats]:
+    """Bootstrap interval of the mean over viewers, drawing **viewers**, not readings, with replacement.
+
+    Each draw takes as many viewers as there are, each with all own seconds, so what one viewer did in neighbouring seconds
+    stays together, and averages those present in each second. The limits are the `a` and `1 - a` quantiles of the draws.
+    With few viewers the plain percentile interval (`a = 2.5 %`) is too narrow; so `a = Phi(-sqrt(n / (n - 1)) * t)`,
+    with `t` the 97.5 % quantile of Student's distribution with `n - 1` degrees of freedom and `n` the viewers in
+    that second. For many viewers `a` is 2.5 %.
+
+    Source: percentile bootstrap (Efron and Tibshirani 1993), expanded for small samples (Hesterberg 2015).
+
+    Args:
+        viewer, second, values: Shape `(c,)`: whose value, of which second, and the value, no NaN; each pair once.
+        seconds: Number of seconds `k`.
+        seed: Seeds the draws: the same data give the same interval, to the last bit.
+        draws: How many times the viewers are drawn.
+        confidence: 0 to 1.
+
+    Returns:
+        Lower and upper limits, shape `(k,)` each. NaN with fewer than two viewers: one viewer says nothing about the
+        spread.
+    """
+    from scipy.sparse import csr_array  # noqa: PLC0415 - slow to import
+
+    low, high = np.full(seconds, np.nan), np.full(seconds, np.nan)
+    n = np.bincount(second, minlength=seconds)
+    if not (n >= 2).any():
+        return low, high
+    names, row = np.unique(viewer, return_inverse=True)
+    viewers = names.size
+    # One row per second: a viewer is seen in few of them, so most cells are empty.
+    summed = csr_array((values, (second, row)), shape=(seconds, viewers))
+    counted = csr_array((np.ones(values.size), (second, row)), shape=(seconds, viewers))
+    rng = np.random.default_rng(seed)
+    pieces = []
+    for times in draw_counts(viewers, draws, rng):
+        with np.errstate(invalid="ignore", divide="ignore"):
+            pieces.append((summed @ times.T) / (counted @ times.T))
+    means = np.concatenate(pieces, axis=1)
+    for k in np.flatnonzero(n >= 2):
+        level = expanded_level(float(n[k] - 1), math.sqrt(n[k] / (n[k] - 1)), confidence)
+        # A draw may miss everybody who was there in this second; it has no mean to count.
+        low[k], high[k] = np.quantile(means[k][np.isfinite(means[k])], [level, 1 - level])
+    return low, high
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Timeline:
+    """The curves of one ad, second by second. Arrays of length `k`, or `(k, 7)` for the emotions; NaN where nothing
+    is known.
+
+    Attributes:
+        n: Viewers with a reading in this second.
+        emotion_viewers: Those of them with a reading that has an emotion; every curve but `attention` rests on them alone.
+        valence: Mean over viewers of each viewer's mean in the second.
+        valence_low, valence_high: Its 95 % interval, from `bootstrap_mean_interval`.
+        valence_median: Median over viewers of each viewer's mean (iMotions).
+        valence_corrected: Mean over viewers of each viewer's mean baseline-corrected valence, over those with a
+            baseline.
+        expressiveness: Mean over viewers.
+        attention: Attention rate: mean over viewers of the share of the viewer's readings that were attentive.
+        probabilities: Mean over viewers of each viewer's mean; the seven add up to 1.
+        probabilities_median: Median over viewers; need not add up to 1.
+        share_over_half: Share of viewers whose mean probability is above 0.5 (iMotions: count over a threshold).
+    """
+
+    n: Ints
+    emotion_viewers: Ints
+    valence: Floats
+    valence_low: Floats
+    valence_high: Floats
+    valence_median: Floats
+    valence_corrected: Floats
+    expressiveness: Floats
+    attention: Floats
+    probabilities: Floats
+    probabilities_median: Floats
+    share_over_half: Floats
+
+    def masked(self, min_viewers: int) -> Timeline:
+        """Returns the curves with the seconds that rest on fewer than `min_viewers` viewers set to unknown.
+
+        For the attention rate the viewers in view count, for all other curves those with an emotion; both counts stay.
+        """
+
+        def hide(values: Floats, *, viewers: Ints = self.emotion_viewers) -> Floats:
+            out = values.copy()
+            out[viewers < min_viewers] = np.nan
+            return out
+
+        return Timeline(
+            self.n,
+            self.emotion_viewers,
+            hide(self.valence),
+            hide(self.valence_low),
+            hide(self.valence_high),
+            hide(self.valence_median),
+            hide(self.valence_corrected),
+            hide(self.expressiveness),
+            hide(self.attention, viewers=self.n),
+            hide(self.probabilities),
+            hide(self.probabilities_median),
+            hide(self.share_over_half),
+        )
+
+
+def timeline(cells: Cells, *, seed: int | Sequence[int]) -> Timeline:
+    """Computes the curves of one ad; see `Timeline` for the formulas.
+
+    Args:
+        cells: From `viewer_seconds`.
+        seed: Seeds the bootstrap.
+    """
+    k = cells.seconds
+    read, based = cells.emotion_readings > 0, cells.corrected_readings > 0
+    second = cells.second[read]
+    means = cells.sums[read] / cells.emotion_readings[read][:, None]
+    emotions, valence = means[:, : len(EMOTIONS)], means[:, VALENCE]
+    low, high = bootstrap_mean_interval(cells.viewer[read], second, valence, k, seed=seed)
+
+    def by_emotion(values: Floats, take: Callable[[Floats, Ints, int], Floats] = mean_by_second) -> Floats:
+        return np.column_stack([take(column, second, k) for column in values.T])
+
+    return Timeline(
+        n=np.bincount(cells.second, minlength=k),
+        emotion_viewers=np.bincount(second, minlength=k),
+        valence=mean_by_second(valence, second, k),
+        valence_low=low,
+        valence_high=high,
+        valence_median=median_by_second(valence, second, k),
+        valence_corrected=mean_by_second(
+            cells.corrected[based] / cells.corrected_readings[based], cells.second[based], k
+        ),
+        expressiveness=mean_by_second(means[:, EXPRESSIVENESS], second, k),
+        attention=mean_by_second(cells.attentive / cells.readings, cells.second, k),
+        probabilities=by_emotion(emotions),
+        probabilities_median=by_emotion(emotions, median_by_second),
+        share_over_half=by_emotion((emotions > SHARE_THRESHOLD).astype(np.float64)),
+    )
+
+
+# --- key moments ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A second of the ad worth looking at.
+
+    Attributes:
+        kind: `peak`, `trough`, `steepest_rise`, `attention_drop`, `attraction` or `impact`.
+        second: The second `[k, k+1)` of the ad.
+        value: The figure there, in the unit of its kind.
+    """
+
+    kind: str
+    second: int
+    value: float
+
+
+def valence_moments(valence: Floats) -> list[Moment]:
+    """Peak, trough and steepest rise of a valence curve; the earliest second wins a tie.
+
+    The steepest rise is the largest `valence[k] - valence[k-1]` over neighbouring known seconds, named after the
+    later one; it is left out when the curve never rises. Nothing is returned for fewer than three known seconds or a
+    flat curve.
+
+    Source: our definition.
+
+    Args:
+        valence: Shape `(k,)`, NaN where unknown.
+    """
+    known = np.flatnonzero(np.isfinite(valence))
+    if known.size < MIN_SECONDS_FOR_MOMENTS:
+        return []
+    top, bottom = int(known[valence[known].argmax()]), int(known[valence[known].argmin()])
+    if not valence[top] > valence[bottom]:
+        return []
+    found = [Moment("peak", top, float(valence[top])), Moment("trough", bottom, float(valence[bottom]))]
+    rise = _steepest("steepest_rise", valence)
+    return found if rise is None else [*found, rise]
+
+
+def attention_drop(attention: Floats) -> Moment | None:
+    """Where viewers turned away: the largest `attention[k-1] - attention[k]`, named after the later second.
+
+    None when the rate never falls, and for fewer than three known seconds; the earliest second wins a tie.
+
+    Source: our definition.
+
+    Args:
+        attention: Shape `(k,)`, attention rate, NaN where unknown.
+    """
+    if np.isfinite(attention).sum() < MIN_SECONDS_FOR_MOMENTS:
+        return None
+    return _steepest("attention_drop", -attention)
+
+
+def _steepest(kind: str, curve: Floats) -> Moment | None:
+    """The largest rise between neighbouring known seconds, at the later one; None when there is none."""
+    rises = np.diff(curve)
+    rises = np.where(np.isfinite(rises), rises, -np.inf)
+    if not rises.size or rises.max() <= 0:
+        return None
+    place = int(rises.argmax())
+    return Moment(kind, place + 1, float(rises[place]))
+
+
+def attraction_moment(probabilities: Floats) -> Moment | None:
+    """The peak of mean surprise in the ad's first eight seconds; None when nothing is known there.
+
+    Source: Realeyes (attraction).
+
+    Args:
+        probabilities: Shape `(k, 7)`, mean over viewers per second.
+    """
+    surprise = probabilities[:ATTRACTION_WINDOW_S, _SURPRISE]
+    known = np.flatnonzero(np.isfinite(surprise))
+    if not known.size:
+        return None
+    second = int(known[surprise[known].argmax()])
+    return Moment("attraction", second, float(surprise[second]))
+
+
+def last_second_happiness(entries: ExposureArrays) -> tuple[float, int]:
+    """Mean over viewers of each viewer's mean p(happy) in the ad's last second, `[length - 1 s, end]`.
+
+    A window of its own rather than the last `[k, k+1)`, which of a video of 8.2 s would be a fifth of a second.
+
+    Returns:
+        The mean (NaN without viewers) and the number of viewers, both over readings with an emotion.
+    """
+    means = viewer_means(entries.viewer_id, entries.end_happy[:, None], entries.end_readings)
+    return (float(means.mean()) if means.size else math.nan), int(means.shape[0])
+
+
+def impact(probabilities: Floats, last_second: float) -> Moment | None:
+    """Impact: `(peak of mean happiness + mean happiness in the last second) / 2`, at the second of the peak.
+
+    Source: Realeyes (impact).
+
+    Args:
+        probabilities: Shape `(k, 7)`, mean over viewers per second.
+        last_second: From `last_second_happiness`; NaN when nobody saw the end, and then there is no impact.
+    """
+    happy = probabilities[:, _HAPPY]
+    known = np.flatnonzero(np.isfinite(happy))
+    if not known.size or not math.isfinite(last_second):
+        return None
+    second = int(known[happy[known].argmax()])
+    return Moment("impact", second, (float(happy[second]) + last_second) / 2)
+
+
+# --- over the whole ad ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reaction:
+    """How viewers reacted over the whole ad, from the readings with an emotion. NaN or None where nothing is known.
+
+    Attributes:
+        emotion_viewers: Different viewers with at least one reading that has an emotion.
+        mean_probabilities: Shape `(7,)`: mean over viewers of each viewer's mean over all readings; adds up to 1.
+        dominant_emotion: The largest of those.
+        mean_valence: Mean over viewers of each viewer's mean valence.
+        mean_valence_low, mean_valence_high: Its 95 % bootstrap interval over viewers.
+        mean_valence_corrected: The same of baseline-corrected valence, over viewers with a baseline.
+        expressiveness: Mean over viewers of each viewer's mean `1 - p(neutral)`.
+        uncertain_share: Share of the readings with an emotion that were uncertain.
+        peak_valence: The highest value of the valence curve.
+        attraction, impact: The moments of these names.
+        moments: All key moments: of the valence curve, then attention drop, attraction and impact.
+        timeline: The curves, seconds with too few viewers masked.
+    """
+
+    emotion_viewers: int
+    mean_probabilities: Floats
+    dominant_emotion: str | None
+    mean_valence: float
+    mean_valence_low: float
+    mean_valence_high: float
+    mean_valence_corrected: float
+    expressiveness: float
+    uncertain_share: float
+    peak_valence: float
+    attraction: Moment | None
+    impact: Moment | None
+    moments: tuple[Moment, ...]
+    timeline: Timeline
+
+
+def viewer_means(viewer: Ints, sums: Floats, counts: Ints) -> Floats:
+    """Each viewer's mean over all own readings, shape `(v, m)`, viewers in rising order; those without any are left out.
+
+    Args:
+        viewer, counts: Shape `(e,)`, whose sums, and over how many readings.
+        sums: Shape `(e, m)`.
+    """
+    some = counts > 0
+    names, index = np.unique(viewer[some], return_inverse=True)
+    number = np.bincount(index, counts[some], names.size)
+    return np.column_stack([np.bincount(index, column[some], names.size) / number for column in sums.T])
+
+
+def reaction(
+    entries: ExposureArrays, seconds: SecondArrays, duration_s: float, *, seed: Sequence[int], min_viewers: int = 1
+) -> Reaction:
+    """Computes all reactions to one ad; see `Reaction` for the formulas.
+
+    Args:
+        entries, seconds: Those of the ad, repeated plays together.
+        duration_s: The ad's length in seconds.
+        seed: Seeds the bootstrap; the curve and the mean of the ad draw from different streams.
+        min_viewers: A second with fewer viewers is masked, and no moment is read from it.
+    """
+    means = viewer_means(entries.viewer_id, entries.sums, entries.emotion_readings)
+    viewers = means.shape[0]
+    overall = means.mean(axis=0) if viewers else np.full(means.shape[1], np.nan)
+    probabilities = overall[: len(EMOTIONS)]
+    low, high = bootstrap_mean_interval(
+        np.arange(viewers), np.zeros(viewers, dtype=np.int64), means[:, VALENCE], 1, seed=[*seed, 1]
+    )
+    known = np.isfinite(entries.baseline)
+    shifted = entries.sums[known, VALENCE] - entries.emotion_readings[known] * entries.baseline[known]
+    corrected = viewer_means(entries.viewer_id[known], shifted[:, None], entries.emotion_readings[known])
+    curves = timeline(viewer_seconds(seconds, entries, duration_s), seed=[*seed, 0]).masked(min_viewers)
+    last_second, last_viewers = last_second_happiness(entries)
+    attraction = attraction_moment(curves.probabilities)
+    impact_moment = impact(curves.probabilities, last_second if last_viewers >= min_viewers else math.nan)
+    others = (attention_drop(curves.attention), attraction, impact_moment)
+    peaks = curves.valence[np.isfinite(curves.valence)]
+    read = int(entries.emotion_readings.sum())
+    return Reaction(
+        emotion_viewers=viewers,
+        mean_probabilities=probabilities,
+        dominant_emotion=EMOTIONS[int(probabilities.argmax())] if viewers else None,
+        mean_valence=float(overall[VALENCE]),
+        mean_valence_low=float(low[0]),
+        mean_valence_high=float(high[0]),
+        mean_valence_corrected=float(corrected.mean()) if corrected.size else math.nan,
+        expressiveness=float(overall[EXPRESSIVENESS]),
+        uncertain_share=int(entries.uncertain.sum()) / read if read else math.nan,
+        peak_valence=float(peaks.max()) if peaks.size else math.nan,
+        attraction=attraction,
+        impact=impact_moment,
+        moments=(*valence_moments(curves.valence), *(moment for moment in others if moment is not None)),
+        timeline=curves,
+    )

@@ -1,0 +1,292 @@
+"""How an ad stands among the other ads of the database: percentiles, and one score.
+
+The library holds, for every version of an ad, the figures over all its plays, once for each site and once over all sites.
+They come from roll-ups, so that a library of months is built in a moment. An ad is compared with ads of its length at
+its site where there are enough, else more widely, and never with itself.
+
+The **score** is one figure from 0 to 100 for a first look at a list of ads. Its weights (`PARTS`) are our choice and rest on
+no study of sales; it predicts no sales, two ads with equal scores may work in quite different ways, and a difference of a
+few points means nothing. What tells two ads apart is `monitor.analytics.comparison`.
+
+Source of the percentile: mid-rank percentile, *Crawford, Garthwaite and Slick 2009*, On percentile norms in
+neuropsychology: proposed reporting standards and methods for quantifying the uncertainty over the percentile ranks of test
+scores (definition `(below + ties / 2) / n`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from db.read.ads import AdTotals
+
+LEAST_ADS = 10
+"""A percentile among fewer other ads would move by ten points and more with each of them."""
+
+LEAST_VIEWERS = 20
+"""Ads that fewer people saw are left out: their figures say more about these people than about the ad."""
+
+LENGTHS = ((7, "up to 7 s"), (15, "8 to 15 s"), (30, "16 to 30 s"), (60, "31 to 60 s"), (math.inf, "over 60 s"))
+"""Length classes: the longest length in whole seconds, and the words."""
+
+FIGURES = ("attraction_ratio", "conversion", "mean_valence", "expressiveness", "dwell_share", "score")
+"""What an ad is compared by."""
+
+_EMOTION_FIGURES = {"mean_valence", "expressiveness", "score"}
+"""Those that rest on the viewers whose emotion could be read."""
+
+
+# --- the score --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the score.
+
+    Attributes:
+        name: As it is called in `score_parts`.
+        weight: 0 to 1; all together 1.
+        figure: The figure that it is made from, as named in an entry of a report.
+        scaled: Brings the figure to 0 to 1.
+    """
+
+    name: str
+    weight: float
+    figure: str
+    scaled: Callable[[float], float]
+
+
+def _as_it_is(share: float) -> float:
+    return share
+
+
+PARTS = (
+    Part("attraction_ratio", 0.35, "attraction_ratio", _as_it_is),
+    Part("conversion", 0.20, "conversion", _as_it_is),
+    Part("valence", 0.25, "mean_valence", lambda valence: (1 + valence) / 2),
+    Part("expressiveness", 0.10, "expressiveness", _as_it_is),
+    Part("dwell_share", 0.10, "dwell_share", lambda share: min(share, 1.0)),
+)
+"""The weights of the score: our choice. Attention counts most, because an ad that nobody looks at can do nothing; next,
+whether people liked what they saw; then how much it moved them at all and how long they stayed."""
+
+
+def dwell_share(figures: Mapping[str, Any]) -> float | None:
+    """Mean dwell / length of the ad, 0 or more; None where one of them is not known.
+
+    Args:
+        figures: With `mean_dwell_s` and `duration_s`, as an entry of a report has them.
+    """
+    dwell, length = figures["mean_dwell_s"], figures["duration_s"]
+    return None if dwell is None or not length else dwell / length
+
+
+def score_parts(figures: Mapping[str, Any]) -> dict[str, float | None]:
+    """The parts of the score.
+
+    Args:
+        figures: An entry of `ads` of a report, or a mapping with its keys `attraction_ratio`, `conversion`, `mean_valence`,
+            `expressiveness`, `mean_dwell_s` and `duration_s`; None where a figure is not known.
+
+    Returns:
+        Each part, 0 to 1, in the order of `PARTS`; None where it is not known.
+    """
+    given = {**figures, "dwell_share": dwell_share(figures)}
+    return {part.name: None if given[part.figure] is None else part.scaled(given[part.figure]) for part in PARTS}
+
+
+def score(parts: Mapping[str, float | None]) -> float | None:
+    """The score: `100 * sum over the parts of weight * part`.
+
+    Args:
+        parts: From `score_parts`.
+
+    Returns:
+        0 to 100; None when any part is not known, for a score without it would not compare with others.
+    """
+    values = [parts[part.name] for part in PARTS]
+    if any(value is None for value in values):
+        return None
+    return 100 * math.fsum(part.weight * value for part, value in zip(PARTS, values, strict=True) if value is not None)
+
+
+# --- the library ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryAd:
+    """One version of an ad at one site, or over all sites.
+
+    Attributes:
+        ad_id, sha256: Which ad; neither is ever compared with its own.
+        length: Its length class, one of `LENGTHS`, in words.
+        site: Name of the site; None over all of them.
+        viewers: Different viewers in view.
+        emotion_viewers: Those of them whose emotion could be read.
+        figures: By the names in `FIGURES`; None where not known.
+    """
+
+    ad_id: str
+    sha256: str
+    length: str
+    site: str | None
+    viewers: int
+    emotion_viewers: int
+    figures: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Norms:
+    """The library of ads.
+
+    Attributes:
+        ads: One entry for each version of an ad and site where it was seen, and one over all sites.
+        min_viewers: How many viewers have to stand behind the figures of an ad.
+    """
+
+    ads: tuple[LibraryAd, ...]
+    min_viewers: int = LEAST_VIEWERS
+
+    def others(self, figure: str, *, ad_id: str, sha256: str, length: str | None, site: str | None) -> list[float]:
+        """A figure of all other ads that were seen by enough viewers.
+
+        Args:
+            figure: One of `FIGURES`.
+            ad_id, sha256: The ad itself, which is left out.
+            length: Only this length class; None: all.
+            site: Only at this site; None: the figures over all sites.
+        """
+        found = (
+            ad.figures[figure]
+            for ad in self.ads
+            if ad.site == site
+            and (length is None or ad.length == length)
+            and ad.ad_id != ad_id
+            and not (sha256 and ad.sha256 == sha256)
+            and (ad.emotion_viewers if figure in _EMOTION_FIGURES else ad.viewers) >= self.min_viewers
+        )
+        return [value for value in found if value is not None]
+
+
+def length_class(duration_s: float) -> str:
+    """The length class of an ad, in words; its length is rounded to whole seconds.
+
+    Args:
+        duration_s: Above 0.
+    """
+    return next(words for longest, words in LENGTHS if round(duration_s) <= longest)
+
+
+def build_norms(totals: Iterable[AdTotals], *, min_viewers: int = 1) -> Norms:
+    """Builds the library from what each site saw of each ad.
+
+    Args:
+        totals: From `db.read.ads.ad_totals`.
+        min_viewers: As in the report; at least `LEAST_VIEWERS` are asked for in any case.
+    """
+    versions: dict[tuple[str, str, int], list[AdTotals]] = {}
+    for at_site in totals:
+        versions.setdefault((at_site.ad_id, at_site.sha256, at_site.duration_ms), []).append(at_site)
+    ads: list[LibraryAd] = []
+    for at_sites in versions.values():
+        ads.append(_library_ad(at_sites, None))
+        ads += [_library_ad([at_site], at_site.site) for at_site in at_sites]
+    return Norms(tuple(ads), max(min_viewers, LEAST_VIEWERS))
+
+
+def _library_ad(parts: Sequence[AdTotals], site: str | None) -> LibraryAd:
+    """One version of an ad over some sites; a viewer is at one site only, so that everything adds up."""
+    ad = parts[0]
+    viewers, read = sum(part.viewers for part in parts), sum(part.emotion_viewers for part in parts)
+    duration_s = ad.duration_ms / 1000
+
+    def total(name: str) -> float:
+        return math.fsum(getattr(part, name) for part in parts)
+
+    # As `metrics.audience` and `metrics.reaction` define them.
+    plain: dict[str, float | None] = {
+        "attraction_ratio": total("attention_s") / total("dwell_s") if total("dwell_s") > 0 else None,
+        "conversion": sum(part.watchers for part in parts) / viewers,
+        "mean_valence": total("valence") / read if read else None,
+        "expressiveness": total("expressiveness") / read if read else None,
+        "mean_dwell_s": total("mean_dwell_s") / viewers,
+        "duration_s": duration_s,
+    }
+    found = {**plain, "dwell_share": dwell_share(plain), "score": score(score_parts(plain))}
+    figures = {name: found[name] for name in FIGURES}
+    return LibraryAd(ad.ad_id, ad.sha256, length_class(duration_s), site, viewers, read, figures)
+
+
+# --- an ad among them -------------------------------------------------------------------------------------------------
+
+
+def percentile(value: float, others: Iterable[float]) -> float:
+    """The mid-rank percentile: `100 * (share of the others below + half the share that is equal)`.
+
+    Source: Crawford, Garthwaite and Slick 2009.
+
+    Args:
+        value: The ad's figure.
+        others: Those of the others, at least one.
+
+    Returns:
+        0 to 100.
+    """
+    library = np.fromiter(others, dtype=np.float64)
+    return 100 * float((library < value).mean() + (library == value).mean() / 2)
+
+
+def norms_of(entry: Mapping[str, Any], library: Norms, *, site: str | None = None) -> list[dict[str, Any]]:
+    """How an ad stands in each figure.
+
+    It is compared with ads of its length class at its site; where fewer than `LEAST_ADS` of them were seen by enough
+    viewers, with those of its length class at all sites; where these are too few as well, with all ads. If even these are
+    too few there is a plain mean and no percentile; nor has an ad a percentile that too few viewers saw itself.
+
+    Args:
+        entry: An entry of `ads` of a report: `ad_id`, `sha256`, `duration_s`, `opportunities`, `emotion_viewers`, and the
+            figures that `score_parts` takes; None where not known, or withheld.
+        library: The other ads; the ad itself may be among them.
+        site: The site that the entry is about; None when it is about several.
+
+    Returns:
+        For each of `FIGURES` the keys `figure`, `value`, `percentile`, `library_mean`, `library_size` and `against`, which
+        says in words what it was compared with.
+    """
+    values = {**entry, "dwell_share": dwell_share(entry), "score": score(score_parts(entry))}
+    return [_norm(entry, figure, values[figure], library, site) for figure in FIGURES]
+
+
+def _norm(
+    entry: Mapping[str, Any], figure: str, value: float | None, library: Norms, site: str | None
+) -> dict[str, Any]:
+    length = length_class(entry["duration_s"])
+    steps: list[tuple[str | None, str | None]] = [(length, site)] if site is not None else []
+    steps += [(length, None), (None, None)]
+    for of_length, at_site in steps:
+        others = library.others(figure, ad_id=entry["ad_id"], sha256=entry["sha256"], length=of_length, site=at_site)
+        if len(others) >= LEAST_ADS:
+            break
+    viewers = entry["emotion_viewers" if figure in _EMOTION_FIGURES else "opportunities"] or 0
+    compared = value is not None and len(others) >= LEAST_ADS and viewers >= library.min_viewers
+    return {
+        "figure": figure,
+        "value": value,
+        "percentile": percentile(value, others) if compared and value is not None else None,
+        "library_mean": math.fsum(others) / len(others) if others else None,
+        "library_size": len(others),
+        "against": _words(len(others), of_length, at_site),
+    }
+
+
+def _words(count: int, length: str | None, site: str | None) -> str:
+    if not count:
+        return "no other ads yet"
+    ads = "1 ad" if count == 1 else f"{count} ads"
+    return f"{ads} of {length or 'any length'} at {'all sites' if site is None else site}"

@@ -1,0 +1,274 @@
+"""Proof of play: what ran where and when, how many watched it, for how long, and what that cost.
+
+A play is **verified** when it ran to its end on a screen: it finished, it was shown for longer than 0 s, and its session
+had a window (a replay has none, nor has a run without one). Skipped, failed and cut-short plays are counted apart, and
+nobody pays for them: watchers and attentive seconds are those of verified plays. Both are defined as in reports
+(`metrics`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, fields
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from db.read.plays import shown_plays
+from db.read.rollups import ExposureArrays, Scope, read_log
+from monitor.analytics import metrics
+from monitor.analytics.errors import ReportError
+from monitor.analytics.gaps import covered_us, microseconds
+from monitor.analytics.roll_up import roll_up
+from monitor.reports.tables import csv_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime, tzinfo
+
+    from sqlalchemy.engine import Engine
+
+    from db.read.plays import ShownPlay
+    from db.read.sessions import GapInfo
+
+GROUPS = ("ad", "hour", "day", "site")
+"""What rows can be made by."""
+
+COUNTS = ("plays", "verified", "not_shown", "skipped", "failed", "cut_short")
+FIGURES = (
+    *COUNTS,
+    "shown_s",
+    "measured_s",
+    "opportunities",
+    "watchers",
+    "attentive_s",
+    "cost",
+    "cost_per_thousand_attentive_s",
+)
+"""The figures of a row; `docs/metrics.md` explains them."""
+
+_COLUMNS = {"ad": ("ad_id", "ad_name"), "hour": ("hour",), "day": ("day",), "site": ("site",)}
+_DECIMALS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What is paid for an ad, in any currency.
+
+    Attributes:
+        amount: At least 0.
+        per: "play": for each verified play; "thousand_s": for a thousand attentive seconds.
+    """
+
+    amount: float
+    per: Literal["play", "thousand_s"]
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.amount) and self.amount >= 0):
+            raise ReportError(f"Invalid price: expected a number of at least 0, received {self.amount}.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """Who was there during the verified plays.
+
+    Attributes:
+        exposures: Of all plays, sorted by play.
+        measured_s: For each verified play, by its id, for how long faces could be measured.
+    """
+
+    exposures: ExposureArrays
+    measured_s: dict[int, float]
+
+    def of(self, plays: Iterable[ShownPlay]) -> ExposureArrays:
+        """The exposures of some plays."""
+        ids = np.array([play.id for play in plays], dtype=np.int64)
+        firsts, ends = (np.searchsorted(self.exposures.play_id, ids, side) for side in ("left", "right"))
+        stretches = [np.arange(first, end) for first, end in zip(firsts.tolist(), ends.tolist(), strict=True)]
+        chosen = np.concatenate([np.empty(0, dtype=np.int64), *stretches])
+        return ExposureArrays(**{f.name: getattr(self.exposures, f.name)[chosen] for f in fields(ExposureArrays)})
+
+
+def proof_of_play(
+    engine: Engine,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    site: str | None = None,
+    by: Sequence[str] = ("ad", "hour", "site"),
+    zone: tzinfo | None = None,
+    prices: Mapping[str, Price] | None = None,
+    other_price: Price | None = None,
+    min_viewers: int = 1,
+    replays: bool = False,
+) -> dict[str, Any]:
+    """Counts verified plays, watchers and attentive seconds.
+
+    Args:
+        engine: From `open_database`.
+        since: Plays that began then or later; aware. None for all, as for the next two.
+        until: Plays that began before; aware.
+        site: Only this site.
+        by: What rows are made by, in order, out of `GROUPS`.
+        zone: Of hours and days; None for the machine's.
+        prices: By ad id.
+        other_price: Of all ads that `prices` does not name; None where they have none.
+        min_viewers: What rests on fewer viewers is withheld.
+        replays: Count replays too, as if their ads had been on a screen: for recordings of a place where they were.
+
+    Returns:
+        `{"by", "since", "until", "site", "min_viewers", "rows", "total", "withheld"}`, ready for JSON.
+
+    Raises:
+        ReportError: `by` names something else, or nothing, or something twice; or `min_viewers` is less than 1.
+    """
+    if not by or set(by) - set(GROUPS) or len(set(by)) < len(by):
+        raise ReportError(f"Invalid rows: expected some of {', '.join(GROUPS)}, received {', '.join(by) or 'none'}.")
+    if min_viewers < 1:
+        raise ReportError(f"Invalid min_viewers: expected 1 or more, received {min_viewers}.")
+    plays = shown_plays(engine, since, until, site, replays=replays)
+    scope = Scope(site=site, since=since, until=until, replays=replays)
+    seen = _seen(engine, scope, [play for play in plays if _verified(play, replays=replays)])
+    names = {play.ad_id: play.name for play in plays}
+    agreed = {**({} if other_price is None else dict.fromkeys(names, other_price)), **(prices or {})}
+    by_row: dict[tuple[str, ...], list[ShownPlay]] = {}
+    for play in plays:
+        by_row.setdefault(tuple(_value(play, group, zone) for group in by), []).append(play)
+    rows, withheld = [], []
+    for values in sorted(by_row):
+        called = dict(zip(by, values, strict=True))
+        label = {column: value for group, value in called.items() for column in _COLUMNS[group][:1]}
+        if "ad" in called:
+            label["ad_name"] = names[called["ad"]]
+        figures, few = _figures(by_row[values], seen, agreed, min_viewers, replays=replays)
+        rows.append({**label, **figures})
+        if few is not None:
+            withheld.append({**label, **few})
+    total, few = _figures(plays, seen, agreed, min_viewers, replays=replays)
+    hidden = [
+        play for values, row in zip(sorted(by_row), rows, strict=True) if _is_hidden(row) for play in by_row[values]
+    ]
+    people = metrics.audience(seen.of(hidden)).opportunities
+    if few is None and 0 < people < min_viewers:
+        few = _hide(total, "without the other rows it would give away those that are withheld")
+    return {
+        "by": list(by),
+        "since": None if since is None else since.isoformat(),
+        "until": None if until is None else until.isoformat(),
+        "site": site,
+        "min_viewers": min_viewers,
+        "rows": rows,
+        "total": total,
+        "withheld": withheld if few is None else [*withheld, {"total": True, **few}],
+    }
+
+
+def to_csv(document: dict[str, Any]) -> str:
+    """The rows for a spreadsheet: one line each, a point in numbers, what is not known empty; no total.
+
+    Text that a spreadsheet would take for a formula is marked with an apostrophe.
+    """
+    names = [column for group in document["by"] for column in _COLUMNS[group]]
+    rows = (
+        [*(row[name] for name in names), *(_rounded(row[figure]) for figure in FIGURES)] for row in document["rows"]
+    )
+    # Without a byte order mark some spreadsheets take the text for another alphabet.
+    return "\N{ZERO WIDTH NO-BREAK SPACE}" + csv_text([*names, *FIGURES], rows)
+
+
+def _verified(play: ShownPlay, *, replays: bool) -> bool:
+    return play.outcome == "finished" and bool(play.shown_ms) and (play.screen or replays)
+
+
+def _value(play: ShownPlay, group: str, zone: tzinfo | None) -> str:
+    if group == "ad":
+        return play.ad_id
+    if group == "site":
+        return play.site
+    local = play.started_at.astimezone(zone)
+    return local.strftime("%Y-%m-%d %H:00" if group == "hour" else "%Y-%m-%d")
+
+
+def _seen(engine: Engine, scope: Scope, plays: Sequence[ShownPlay]) -> _Seen:
+    log = read_log(engine, scope, roll_up, seconds=False)
+    gaps: dict[int, list[GapInfo]] = {}
+    for gap in log.gaps:
+        gaps.setdefault(gap.session_id, []).append(gap)
+    measured_s: dict[int, float] = {}
+    for session, some in groupby(plays, key=lambda play: play.session):
+        mine = list(some)
+        starts, ends = (
+            np.array([microseconds(moment) for moment in moments]) for moments in zip(*map(_stretch, mine), strict=True)
+        )
+        measured = (ends - starts - covered_us(gaps.get(session, []), starts, ends)) / 1e6
+        measured_s.update(zip((play.id for play in mine), measured.tolist(), strict=True))
+    return _Seen(log.exposures, measured_s)
+
+
+def _stretch(play: ShownPlay) -> tuple[datetime, datetime]:
+    return play.started_at, play.ended_at or play.started_at
+
+
+def _figures(
+    plays: Sequence[ShownPlay], seen: _Seen, prices: Mapping[str, Price], min_viewers: int, *, replays: bool
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The figures of some plays, and what had to be withheld of them."""
+    verified = [play for play in plays if _verified(play, replays=replays)]
+    outcomes = Counter(play.outcome for play in plays)
+    people = metrics.audience(seen.of(verified))
+    measured_s = math.fsum(seen.measured_s[play.id] for play in verified)
+    # Nobody was seen is one thing, nobody could be seen another.
+    known = people.opportunities > 0 or measured_s > 0 or not verified
+    priced = {play.ad_id for play in plays} <= prices.keys()
+    by_play = priced and all(prices[play.ad_id].per == "play" for play in verified)
+    figures: dict[str, Any] = {
+        "plays": len(plays),
+        "verified": len(verified),
+        "not_shown": outcomes["finished"] - len(verified),
+        "skipped": outcomes["skipped"],
+        "failed": outcomes["failed"],
+        "cut_short": outcomes["stopped"] + outcomes["interrupted"],
+        "shown_s": math.fsum((play.shown_ms or 0.0) / 1000 for play in verified),
+        "measured_s": measured_s,
+        "opportunities": people.opportunities if known else None,
+        "watchers": people.watchers if known else None,
+        "attentive_s": people.attention_s if known else None,
+        "cost": _cost(verified, seen, prices) if priced and (known or by_play) else None,
+        "cost_per_thousand_attentive_s": None,
+    }
+    if figures["cost"] is not None and people.attention_s > 0:
+        figures["cost_per_thousand_attentive_s"] = 1000 * figures["cost"] / people.attention_s
+    if 0 < people.opportunities < min_viewers:
+        viewers = "1 viewer was" if people.opportunities == 1 else f"{people.opportunities} viewers were"
+        return figures, _hide(figures, f"{viewers} in view, {min_viewers} are needed")
+    return figures, None
+
+
+def _cost(plays: Sequence[ShownPlay], seen: _Seen, prices: Mapping[str, Price]) -> float:
+    """What verified plays cost."""
+    costs = []
+    for ad_id in sorted({play.ad_id for play in plays}):
+        mine = [play for play in plays if play.ad_id == ad_id]
+        units = len(mine) if prices[ad_id].per == "play" else math.fsum(seen.of(mine).attention_s) / 1000
+        costs.append(prices[ad_id].amount * units)
+    return math.fsum(costs)
+
+
+def _hide(figures: dict[str, Any], why: str) -> dict[str, Any]:
+    """Takes out what rests on too few viewers; returns what is said about it.
+
+    The cost goes as well: it may be the attentive seconds times a price that everybody knows.
+    """
+    hidden = ("watchers", "attentive_s", "cost", "cost_per_thousand_attentive_s")
+    figures |= dict.fromkeys(hidden)
+    return {"figures": list(hidden), "why": why}
+
+
+def _is_hidden(row: dict[str, Any]) -> bool:
+    return row["watchers"] is None and bool(row["opportunities"])
+
+
+def _rounded(value: float | None) -> float | None:
+    return round(value, _DECIMALS) if isinstance(value, float) else value

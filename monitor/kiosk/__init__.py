@@ -1,0 +1,1 @@
+"""The kiosk application: composition, supervision and service files."""

@@ -1,0 +1,296 @@
+"""The composition root: runs the kiosk with its window, or without one, until it ends or is told to."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+from ads.errors import AdsError
+from monitor.errors import SessionFailedError
+from monitor.kiosk.error_guard import FLOOD, ErrorGuard
+from monitor.kiosk.supervision.heartbeat import Heartbeat, Phase
+from monitor.sensor.camera_choice import list_cameras, save_choice, saved_choice
+from monitor.session.runtime import Kiosk
+from monitor.settings.paths import sqlite_file
+from monitor.version import VERSION
+
+if TYPE_CHECKING:
+    from PyQt5.QtGui import QScreen
+
+    from monitor.settings.models import RunSettings
+    from monitor.ui.bridge import LiveBridge
+    from monitor.ui.notice.notice_screen import NoticeScreen
+    from monitor.ui.operator.facts import SessionFacts
+    from monitor.ui.shutdown import Quitter
+    from monitor.ui.window import KioskWindow
+
+HEADLESS_TICK_S = 0.02
+CHECK_MS = 200
+
+TOO_MANY_ERRORS = f"more than {FLOOD} unexpected errors within a minute, see the log"
+
+
+def run_headless(settings: RunSettings, heartbeat: Heartbeat | None = None) -> int | None:
+    """Run the kiosk without a window until it ends or is told to.
+
+    Args:
+        settings: Of the run.
+        heartbeat: Tells the supervisor that all is well.
+
+    Returns:
+        The session's id; `None` when it was told to stop before the session began.
+
+    Raises:
+        SetupError, SessionFailedError: See `Kiosk`.
+    """
+    heartbeat = heartbeat or Heartbeat()
+    stop = threading.Event()
+    reason = ["finished"]
+
+    def on_signal(number: int, _frame: object) -> None:
+        reason[0] = f"stopped by {signal.Signals(number).name}"
+        stop.set()
+
+    def go_on() -> bool:
+        heartbeat.beat(Phase.STARTING)
+        return not stop.is_set()
+
+    former = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with ErrorGuard() as guard:
+            kiosk = Kiosk(_with_saved_camera(settings), lambda _view: None)
+            if not kiosk.start(go_on):
+                return None
+            kiosk.measure()
+            try:
+                while not stop.wait(HEADLESS_TICK_S):
+                    heartbeat.beat(Phase.SHOWING)
+                    kiosk.tick()
+                    kiosk.player.advance()
+                    if kiosk.player.finished:
+                        reason[0] = "all loops are done"
+                        break
+                    if kiosk.ended is not None:
+                        reason[0] = kiosk.ended
+                        break
+                    if guard.flooded:
+                        raise SessionFailedError(f"The session ended: {TOO_MANY_ERRORS}.", kiosk.session_id)
+            except BaseException as error:
+                reason[0] = "failed"
+                kiosk.stop(reason[0])
+                if isinstance(error, AdsError):
+                    raise SessionFailedError(f"The ads stopped: {error}", kiosk.session_id) from error
+                raise
+            heartbeat.beat(Phase.CLOSING)
+            kiosk.stop(reason[0])
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+    return kiosk.session_id
+
+
+def _with_saved_camera(settings: RunSettings) -> RunSettings:
+    """The settings with the camera that the operator has chosen before, unless another source is named."""
+    named = settings.source is not None or settings.no_camera is not None
+    kept = None if named else saved_choice(list_cameras())
+    return settings if kept is None else settings.model_copy(update={"source": kept.source})
+
+
+def run_window(settings: RunSettings, *, offscreen: bool = False, heartbeat: Heartbeat | None = None) -> int | None:
+    """Run the kiosk with its window until it ends or is told to.
+
+    Args:
+        settings: Of the run.
+        offscreen: Draw into memory, for a machine without a screen.
+        heartbeat: Tells the supervisor that all is well.
+
+    Returns:
+        The session's id; `None` when it was told to stop before the session began.
+
+    Raises:
+        SetupError, SessionFailedError: See `Kiosk`.
+    """
+    from monitor.kiosk.pulse import Pulse  # noqa: PLC0415
+    from monitor.ui.application import create_application  # noqa: PLC0415 (only where there is a window)
+    from monitor.ui.bridge import LiveBridge  # noqa: PLC0415
+    from monitor.ui.screens import find_screen  # noqa: PLC0415
+    from monitor.ui.shutdown import Quitter, SignalHandler  # noqa: PLC0415
+    from monitor.ui.sound import QtSound  # noqa: PLC0415
+
+    application = create_application(offscreen=offscreen)
+    screen = find_screen(settings.screen)
+    bridge = LiveBridge()
+    quitter = Quitter()
+    failures: list[str] = []
+    pulse = Pulse(heartbeat or Heartbeat())
+    quitter.quitting.connect(pulse.stop)
+    with ErrorGuard() as guard, SignalHandler(lambda name: quitter.quit(f"stopped by {name}")):
+        chosen = _with_saved_camera(settings) if offscreen else _with_chosen_camera(settings, screen, quitter)
+        if chosen is None:
+            return None
+        settings = chosen
+        sound = QtSound(volume=settings.volume)
+        kiosk = Kiosk(settings, bridge.publish, sound)
+        wanted = settings.notice == "required" and settings.no_camera is None
+        first = _notice_alone(settings, screen, quitter) if wanted else None
+
+        def go_on() -> bool:
+            application.processEvents()
+            return not quitter.entered
+
+        try:
+            if not kiosk.start(go_on):
+                return None
+            quitter.add("the kiosk", lambda: kiosk.stop(quitter.reason or "stopped"))
+            quitter.add("the sound", sound.close)
+            quitter.add("the bridge", bridge.close)
+            window = _open_window(kiosk, bridge, settings, screen, quitter, guard)
+            window.failed.connect(failures.append)
+            window.failed.connect(lambda: quitter.quit("failed"))
+            pulse.watch(window.ad_view)
+        finally:
+            if first is not None:
+                first.dismiss()
+        application.exec_()
+    if failures:
+        raise SessionFailedError(f"The ads stopped: {failures[0]}", kiosk.session_id)
+    if guard.flooded:
+        raise SessionFailedError(f"The session ended: {TOO_MANY_ERRORS}.", kiosk.session_id)
+    for name, error in quitter.errors:
+        if isinstance(error, SessionFailedError):
+            raise error
+        raise SessionFailedError(f"Closing {name} failed: {error}", kiosk.session_id) from error
+    return kiosk.session_id
+
+
+def _open_window(  # noqa: PLR0917 (the parts of one session, handed over once)
+    kiosk: Kiosk,
+    bridge: LiveBridge,
+    settings: RunSettings,
+    screen: QScreen | None,
+    quitter: Quitter,
+    guard: ErrorGuard,
+) -> KioskWindow:
+    """Open the window of a session that has begun; the caller keeps it until the application's loop has ended."""
+    from PyQt5.QtCore import QTimer  # noqa: PLC0415 (only where there is a window)
+
+    from monitor.ui.application import APPLICATION_NAME  # noqa: PLC0415
+    from monitor.ui.screen_saver import ScreenSaverHold  # noqa: PLC0415
+    from monitor.ui.window import KioskWindow  # noqa: PLC0415
+
+    saver = ScreenSaverHold(APPLICATION_NAME)
+    saver.hold()
+    quitter.add("the screen saver's hold", saver.release)
+    window = KioskWindow(
+        kiosk.player,
+        bridge,
+        language=settings.language,
+        notice_languages=settings.notice_languages or None,
+        notice_url=settings.notice_url,
+        notice_required=settings.notice == "required",
+        measures=settings.no_camera is None,
+        fullscreen=settings.fullscreen,
+        screen=screen,
+        overlay=settings.overlay,
+        session=_session_facts(kiosk, settings, guard),
+        saver=lambda: saver.method,
+    )
+    quitter.add("the window", window.close)
+
+    def check() -> None:
+        if guard.flooded:
+            quitter.quit("failed")
+            return
+        kiosk.tick()
+        if kiosk.ended is not None:
+            quitter.quit(kiosk.ended)
+
+    # Nothing is recorded before the notice was painted.
+    window.notice_shown.connect(kiosk.measure)
+    if settings.notice == "required":
+        window.notice_hidden.connect(lambda: kiosk.pause_measuring("notice", "the notice was not on the screen"))
+    window.quit_requested.connect(lambda: quitter.quit("the window was closed"))
+    window.finished.connect(lambda: quitter.quit("all loops are done"))
+    checks = QTimer(window)
+    checks.timeout.connect(check)
+    checks.start(CHECK_MS)
+    quitter.add("the checks", checks.stop)
+    window.begin()
+    return window
+
+
+def _session_facts(kiosk: Kiosk, settings: RunSettings, guard: ErrorGuard) -> SessionFacts:
+    """What the operator panel says about a session that has begun."""
+    from monitor.ui.operator.facts import SessionFacts  # noqa: PLC0415
+
+    file = sqlite_file(settings.database)
+    return SessionFacts(
+        session_id=kiosk.session_id,
+        site=settings.site,
+        source=kiosk.source,
+        database=settings.database,
+        database_folder=None if file is None else file.absolute().parent,
+        version=VERSION,
+        began_ns=kiosk.began_ns,
+        playlist_problem=lambda: kiosk.playlist_problem,
+        database_problem=lambda: kiosk.database_problem,
+        left_out=lambda: [(ad.ad_id, ad.reason) for ad in kiosk.playlist.skipped],
+        errors=lambda: guard.count,
+    )
+
+
+def _with_chosen_camera(settings: RunSettings, screen: QScreen | None, quitter: Quitter) -> RunSettings | None:
+    """The settings with the camera to use, asked for where that is not clear; `None` if the operator gives up.
+
+    It is asked when there are several cameras and none of them was chosen before; what a person chooses is kept.
+    """
+    if settings.source is not None or settings.no_camera is not None:
+        return settings
+    there = list_cameras()
+    kept = saved_choice(there)
+    unclear = kept is None and len(there) > 1 if settings.picker is None else settings.picker
+    if unclear and there:
+        from monitor.ui.camera_picker import CameraPicker  # noqa: PLC0415
+        from monitor.ui.screens import put_on_screen, scale_of  # noqa: PLC0415
+        from monitor.ui.texts import texts_for  # noqa: PLC0415
+
+        picker = CameraPicker(there, texts_for(settings.language), scale=scale_of(screen), first=kept)
+        quitter.quitting.connect(picker.reject)
+        put_on_screen(picker, screen)
+        picker.exec_()
+        if picker.cancelled or quitter.entered:
+            return None
+        kept = picker.chosen
+        if kept is not None and picker.by_hand:
+            save_choice(kept)
+    return settings if kept is None else settings.model_copy(update={"source": kept.source})
+
+
+def _notice_alone(settings: RunSettings, screen: QScreen | None, quitter: Quitter) -> NoticeScreen:
+    """Show the notice alone until it was on the screen for the time that is required, or the program is told to end.
+
+    Returns:
+        The window with the notice, which stays until the ads are there.
+    """
+    from PyQt5.QtCore import QEventLoop  # noqa: PLC0415 (only where there is a window)
+
+    from monitor.ui.notice.notice_screen import NoticeScreen  # noqa: PLC0415
+    from monitor.ui.screens import put_on_screen  # noqa: PLC0415
+    from monitor.ui.texts import texts_for  # noqa: PLC0415
+
+    languages = settings.notice_languages or (settings.language,)
+    notice = NoticeScreen(
+        [texts_for(code) for code in languages],
+        settings.notice_url,
+        settings.notice_seconds,
+        texts_for(settings.language),
+    )
+    loop = QEventLoop()
+    notice.shown.connect(loop.quit)
+    notice.quit_requested.connect(lambda: quitter.quit("the window was closed"))
+    quitter.quitting.connect(loop.quit)
+    put_on_screen(notice, screen)
+    notice.begin(fullscreen=settings.fullscreen)
+    loop.exec_()
+    return notice

@@ -1,0 +1,56 @@
+"""The text of an autostart file, which desktops read at login (Desktop Entry Specification 1.5)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from monitor.errors import SetupError
+from monitor.kiosk.service.plan import DESCRIPTION
+
+if TYPE_CHECKING:
+    from monitor.kiosk.service.plan import Plan
+
+ENTRY_NAME = "ad-monitor.desktop"
+PLAIN = re.compile(r"[A-Za-z0-9_@+=:,./-]+")
+RESERVED = re.compile(r'(["`$\\])')
+
+
+def autostart_entry(plan: Plan) -> str:
+    """A file for the folder `autostart` of a user's settings."""
+    command = plan.command
+    if plan.environment:
+        command = ["env", *(f"{name}={value}" for name, value in plan.environment.items()), *command]
+    lines = [
+        "[Desktop Entry]",
+        "Type=Application",
+        f"Name={DESCRIPTION}",
+        "Comment=Shows the ads and measures how they are received",
+        f"Exec={' '.join(quoted(argument) for argument in command)}",
+        f"Path={_value(str(plan.folder))}",
+        "Terminal=false",
+        "X-GNOME-Autostart-enabled=true",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def quoted(argument: str) -> str:
+    """An argument as it stands in `Exec=`.
+
+    Raises:
+        SetupError: It holds a line break or another sign that cannot be written.
+    """
+    if any(not character.isprintable() for character in argument):
+        raise SetupError(
+            f"Invalid option {argument!r}: expected printable characters, because it is written into one line of a file."
+        )
+    escaped = argument.replace("%", "%%")
+    if PLAIN.fullmatch(argument):
+        return escaped
+    # Quoting comes first and the rules for any value second, so that a backslash before a quote stands doubled.
+    inner = RESERVED.sub(r"\\\1", escaped)
+    return _value(f'"{inner}"')
+
+
+def _value(text: str) -> str:
+    return text.replace("\\", "\\\\")

@@ -1,0 +1,84 @@
+"""What is to be started with the machine, independent of who starts it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+from monitor.logs import default_log
+from monitor.settings.paths import APPLICATION, default_database, sqlite_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+DESCRIPTION = "Ad-reaction monitor"
+
+WITHOUT_DESKTOP = ("eglfs", "linuxfb", "vkkhrdisplay", "vnc", "offscreen", "minimal")
+"""Qt platforms that need no desktop session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A kiosk that is to be started with the machine.
+
+    Attributes:
+        options: Of `ad-monitor run`, checked before.
+        folder: Where relative paths among the options begin, absolute.
+        environment: What is set in addition, such as `QT_QPA_PLATFORM`.
+        headless: Whether there is no window.
+        database: URL or path, as it was named; `None` for the default one.
+        written: Other files that the options name to be written: a report, a log.
+        spool: The folder in which records wait, as it was named; `None` for the default one.
+    """
+
+    options: Sequence[str]
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    headless: bool = False
+    database: str | None = None
+    written: Sequence[Path] = ()
+    spool: Path | None = None
+
+    @property
+    def command(self) -> list[str]:
+        """What starts the kiosk under its supervisor."""
+        options = list(self.options)
+        supervised = options if "--supervised" in options else ["--supervised", *options]
+        return [*program_command(), "run", *supervised]
+
+    @property
+    def needs_desktop(self) -> bool:
+        """Whether a desktop session has to be there first."""
+        platform = self.environment.get("QT_QPA_PLATFORM", "").split(":")[0]
+        return not self.headless and platform not in WITHOUT_DESKTOP
+
+    def writable_folders(self, *, own_places: bool) -> list[Path]:
+        """Folders that the kiosk writes to.
+
+        Args:
+            own_places: Whether the user's data, state, settings and cache are among them.
+        """
+        folders = []
+        if own_places:
+            folders += [
+                Path(platformdirs.user_data_dir(APPLICATION)),
+                Path(platformdirs.user_config_dir(APPLICATION)),
+                default_log().parent,
+                # Shared by Qt, fontconfig and the drivers of the graphics card.
+                Path(platformdirs.user_cache_dir()),
+            ]
+        database = sqlite_file(self.database or (default_database() if own_places else "sqlite://server"))
+        named = [*self.written, *([] if database is None else [database])]
+        folders += [(self.folder / file).parent for file in named]
+        folders += [] if self.spool is None else [self.folder / self.spool]
+        return sorted(set(folders))
+
+
+def program_command() -> list[str]:
+    """What starts this program, as it is installed here."""
+    script = Path(sys.executable).parent / "ad-monitor"
+    return [str(script)] if script.is_file() else [sys.executable, "-m", "monitor"]

@@ -1,0 +1,322 @@
+"""Keeps the kiosk running: starts it, listens to its heart, kills it when it is stuck, and starts it again.
+
+The supervisor is a small process that loads neither Qt nor NumPy nor a driver, so that what crashes the window leaves it
+alone. The window is its child, in a session of its own: Ctrl+C in a terminal reaches the supervisor alone, which passes it
+on once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from monitor.kiosk.supervision.heartbeat import VARIABLE, Phase
+from monitor.kiosk.supervision.notify import ServiceNotifier
+from monitor.kiosk.supervision.restarts import Restarts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+logger = logging.getLogger(__name__)
+
+DONE, FAILED, WRONG = 0, 1, 2
+HANDLED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+TRACE_SIGNAL = signal.SIGUSR2
+"""Makes a kiosk write where each of its threads is into its log."""
+
+TICK_S = 0.25
+TRACE_S = 0.4
+"""How long a stuck kiosk has to write where it is stuck."""
+
+KILLED_LIMIT_S = 10.0
+"""A killed process is gone at once, unless the system itself holds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """For how many seconds the kiosk may give no sign of life, by what it is doing.
+
+    Attributes:
+        starting_s: A large library of ads is read, a database is brought up to date.
+        showing_s: The show is made of steps of milliseconds.
+        closing_s: Also the time from being asked to end until the report begins.
+        reporting_s: A report on a long session takes its time.
+    """
+
+    starting_s: float = 300.0
+    showing_s: float = 10.0
+    closing_s: float = 60.0
+    reporting_s: float = 900.0
+
+    def of(self, phase: Phase) -> float:
+        """The limit of a phase."""
+        return {
+            Phase.STARTING: self.starting_s,
+            Phase.SHOWING: self.showing_s,
+            Phase.CLOSING: self.closing_s,
+            Phase.REPORTING: self.reporting_s,
+        }[phase]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How one run of the kiosk ended.
+
+    Attributes:
+        status: Exit status; negative for a signal.
+        stuck: Whether it was killed because it gave no sign of life.
+        showed: Whether it had come to the show.
+        renewed: Whether the supervisor ended it to try measuring again.
+    """
+
+    status: int
+    stuck: bool = False
+    showed: bool = False
+    renewed: bool = False
+
+    @property
+    def words(self) -> str:
+        """Such as `was ended by SIGSEGV`."""
+        if self.stuck:
+            return "was stuck and was killed"
+        if self.status >= 0:
+            return f"ended with status {self.status}"
+        try:
+            return f"was ended by {signal.Signals(-self.status).name}"
+        except ValueError:
+            return f"was ended by signal {-self.status}"
+
+
+class Supervisor:
+    """Runs a kiosk and keeps it running.
+
+    Args:
+        command: Starts the kiosk.
+        ads_only: What is added to the command once measuring is given up; the reason follows as one more argument.
+        limits: Of silence.
+        restarts: When it is started again.
+        notifier: Tells the service manager.
+
+    Example:
+        sys.exit(Supervisor(["ad-monitor", "run"], ["--no-camera-because"]).run())
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        ads_only: Sequence[str],
+        *,
+        limits: Limits | None = None,
+        restarts: Restarts | None = None,
+        notifier: ServiceNotifier | None = None,
+    ) -> None:
+        self._command = list(command)
+        self._ads_only = list(ads_only)
+        self._limits = limits or Limits()
+        self._restarts = restarts or Restarts()
+        self._notifier = notifier or ServiceNotifier()
+        self._received: list[int] = []
+        self._asked: int | None = None
+        self._asked_at_s = 0.0
+        self._reason = ""
+        self._awake, self._wake = socket.socketpair()
+
+    def run(self) -> int:
+        """Keep the kiosk running until it ends by itself or is told to end; to be called once, in the main thread.
+
+        Returns:
+            The exit status: 0 when the kiosk ended as it was asked to, by its options, its operator or a signal; 2 when it
+            refused its command line or a file before the show had ever begun; else that of a kiosk that was asked to end.
+        """
+        for end in (self._awake, self._wake):
+            end.setblocking(False)
+        former = {number: signal.signal(number, self._on_signal) for number in HANDLED_SIGNALS}
+        former[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        former_fd = signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
+        try:
+            return self._keep_running()
+        finally:
+            signal.set_wakeup_fd(former_fd)
+            for number, handler in former.items():
+                signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+            self._awake.close()
+            self._wake.close()
+            self._notifier.close()
+
+    def _keep_running(self) -> int:
+        showed = False
+        while True:
+            ending = self._run_once()
+            showed = showed or ending.showed
+            if self._asked is not None:
+                return _status_when_asked(ending, self._asked)
+            if ending.renewed:
+                continue
+            if ending.status == DONE and not ending.stuck:
+                return DONE
+            if ending.status == WRONG and not showed:
+                # Nothing that time will mend, and somebody has just typed it.
+                return WRONG
+            gave_up_before = self._restarts.ads_only
+            pause_s = self._restarts.died(time.monotonic())
+            if self._restarts.ads_only and not gave_up_before:
+                self._reason = (
+                    f"The kiosk died {self._restarts.limit} times within {self._restarts.window_s / 60:g} minutes; at last "
+                    f"it {ending.words}"
+                )
+                self._say(f"{self._reason}: only the ads are shown from now on")
+            else:
+                self._say(f"The kiosk {ending.words} and is started again in {pause_s:g} s")
+            self._pause(pause_s)
+            if self._asked is not None:
+                return DONE
+
+    def _run_once(self) -> Ending:
+        """Start the kiosk and watch it until its end."""
+        command = self._command + ([*self._ads_only, self._reason] if self._restarts.ads_only else [])
+        reader, writer = os.pipe()
+        os.set_blocking(reader, False)
+        try:
+            process = subprocess.Popen(
+                command, env=_environment(writer), pass_fds=(writer,), start_new_session=True, stdin=subprocess.DEVNULL
+            )
+        except OSError as error:
+            # Such as no memory: also a death, which passes.
+            logger.error("The kiosk cannot be started: %s", error)
+            os.close(reader)
+            return Ending(FAILED)
+        finally:
+            os.close(writer)
+        logger.info("The kiosk is process %d", process.pid)
+        try:
+            return self._watch(process, reader)
+        finally:
+            os.close(reader)
+            _kill(process)
+
+    def _watch(self, process: subprocess.Popen[bytes], reader: int) -> Ending:
+        phase, heard_s = Phase.STARTING, time.monotonic()
+        showed = renewed = False
+        while True:
+            self._sleep(TICK_S, reader)
+            now_s = time.monotonic()
+            # First what it has said: it may be the supervisor that slept.
+            for said in _read(reader):
+                phase, heard_s = said, now_s
+            if phase is Phase.SHOWING and not showed:
+                showed = True
+                self._notifier.ready()
+                self._notifier.status(f"Only the ads: {self._reason}" if self._restarts.ads_only else "The show runs")
+            status = process.poll()
+            if status is not None:
+                return Ending(status, showed=showed, renewed=renewed and status == DONE)
+            self._forward(process)
+            if self._asked is not None and phase is not Phase.REPORTING:
+                heard_s, limit_s = self._asked_at_s, self._limits.closing_s
+            else:
+                limit_s = self._limits.of(phase)
+            if now_s - heard_s > limit_s:
+                logger.warning(
+                    "The kiosk gave no sign of life for %.0f s (%s): it is killed", limit_s, phase.name.lower()
+                )
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, TRACE_SIGNAL)
+                time.sleep(TRACE_S)
+                _kill(process)
+                return Ending(process.returncode or -signal.SIGKILL, stuck=True, showed=showed)
+            self._notifier.alive()
+            if not renewed and showed and self._restarts.measuring_due(now_s):
+                self._say("Measuring is tried again")
+                self._restarts.measure_again()
+                renewed = True
+                process.send_signal(signal.SIGTERM)
+
+    def _forward(self, process: subprocess.Popen[bytes]) -> None:
+        while self._received:
+            number = self._received.pop(0)
+            if self._asked is None:
+                self._asked, self._asked_at_s = number, time.monotonic()
+                logger.info("Asked to end by %s", signal.Signals(number).name)
+                self._notifier.stopping()
+            # The end of a terminal is no more than a wish to end.
+            process.send_signal(signal.SIGTERM if number == signal.SIGHUP else number)
+
+    def _pause(self, pause_s: float) -> None:
+        until_s = time.monotonic() + pause_s
+        while time.monotonic() < until_s and not self._received:
+            self._sleep(min(TICK_S, until_s - time.monotonic()))
+            # All goes as planned, so the watchdog has no reason to bite.
+            self._notifier.alive()
+        if self._received:
+            self._asked = self._received.pop(0)
+
+    def _sleep(self, longest_s: float, reader: int | None = None) -> None:
+        """Sleep until a signal or a beat comes."""
+        waited_for = [self._awake.fileno()] + ([] if reader is None else [reader])
+        ready, _, _ = select.select(waited_for, [], [], max(0.0, longest_s))
+        if self._awake.fileno() in ready:
+            with contextlib.suppress(BlockingIOError):
+                self._awake.recv(4096)
+        if reader in ready:
+            # The kiosk beats once a second; but a pipe without a writer is always ready, until its end is noticed.
+            time.sleep(0.01)
+
+    def _say(self, sentence: str) -> None:
+        logger.warning("%s", sentence)
+        self._notifier.status(sentence)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._received.append(number)
+
+
+def kiosk_command(arguments: Sequence[str]) -> list[str]:
+    """What starts this same program with other arguments."""
+    return [sys.executable, "-m", "monitor", *arguments]
+
+
+def _environment(writer: int) -> dict[str, str]:
+    environment = os.environ | {VARIABLE: str(writer)}
+    # The child imports the same packages, also when they are not installed but lie in the working folder.
+    root = str(Path(__file__).resolve().parents[3])
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH", "")]))
+    return environment
+
+
+def _read(reader: int) -> list[Phase]:
+    try:
+        said = os.read(reader, 1 << 16)
+    except BlockingIOError:
+        return []
+    known = {phase.value: phase for phase in Phase}
+    return [known[byte] for byte in (bytes([code]) for code in said) if byte in known]
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End the kiosk and whatever it started; harmless when they have ended."""
+    # The kiosk leads a group of its own, so no other process is hit; an empty group is no error.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    try:
+        process.wait(KILLED_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        logger.error("The kiosk (process %d) cannot be killed: the system holds it, perhaps in a driver", process.pid)
+
+
+def _status_when_asked(ending: Ending, asked: int) -> int:
+    if ending.stuck:
+        return FAILED
+    if ending.status < 0:
+        # Before its handlers are in place a process simply ends by the signal.
+        return DONE if -ending.status in {asked, signal.SIGTERM} else 128 - ending.status
+    return ending.status

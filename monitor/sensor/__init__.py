@@ -1,0 +1,1 @@
+"""The sensor's process and the kiosk's side of it."""

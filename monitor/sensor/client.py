@@ -1,0 +1,378 @@
+"""The kiosk's side of the sensor: start it, listen to it, and start it again when it dies."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from monitor.sensor.hang_detector import TICK_S, SilenceWatch, activity
+from monitor.sensor.live import SensorHealth
+from monitor.sensor.messages import (
+    Ended,
+    Failed,
+    FrameRead,
+    HealthReport,
+    Message,
+    ProtocolError,
+    Ready,
+    read_message,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from monitor.sensor.process import SensorSettings
+
+logger = logging.getLogger(__name__)
+
+RESTARTS_ALLOWED = 5
+RESTART_WINDOW_S = 60.0
+FIRST_RESTART_S = 0.2
+LONGEST_RESTART_S = 5.0
+UNAVAILABLE_RETRY_S = 60.0
+KEPT_STDERR_LINES = 20
+CHATTER = re.compile(r"[IWE]\d{4} |INFO:|WARNING:")
+"""How lines of native libraries' own logs begin."""
+
+CAMERA_READ_TIMEOUT_S = "3"
+"""After this time without a picture OpenCV gives up waiting for a camera, so that it is opened anew."""
+
+KILLED_LIMIT_S = 5.0
+"""A killed process is gone at once; only a busy machine takes longer to tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class SensorDied:
+    """The sensor's process ended unasked, or was ended because it was stuck.
+
+    Attributes:
+        at_ns: When that was noticed.
+        detail: Exit status or signal, and its last words; or how long it was silent.
+        cause: Stable name of the gap that it makes.
+    """
+
+    at_ns: int
+    detail: str
+    cause: Literal["sensor_died", "sensor_stuck"] = "sensor_died"
+
+
+class SensorProcess:
+    """One run of the sensor's process.
+
+    Args:
+        settings: What it is to do.
+
+    Attributes:
+        waiting_since_s: When the reader began to wait for the next message, monotonic clock; `None` while it does not.
+        talking: Whether the process has begun to talk, and has more to say.
+        stuck: Whether it was ended because it was stuck.
+    """
+
+    def __init__(self, settings: SensorSettings) -> None:
+        environment = dict(os.environ)
+        # The child imports the same packages, also when they are not installed but lie in the working folder.
+        root = str(Path(__file__).resolve().parents[2])
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH", "")]))
+        environment.setdefault("GLOG_minloglevel", "2")
+        environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        environment.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", CAMERA_READ_TIMEOUT_S)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "monitor.sensor.process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+        )
+        self._last_words: deque[str] = deque(maxlen=KEPT_STDERR_LINES)
+        self._stderr_thread = threading.Thread(target=self._read_stderr, name="sensor-stderr", daemon=True)
+        self._stderr_thread.start()
+        self.waiting_since_s: float | None = None
+        self.talking = False
+        self.stuck = False
+        self._silence = SilenceWatch()
+        self._ending: str | None = None
+        self._write(settings.model_dump_json().encode() + b"\n")
+
+    @property
+    def pid(self) -> int:
+        """Process id of the sensor."""
+        return self._process.pid
+
+    def read(self) -> Message | None:
+        """The next message; `None` when the process has ended.
+
+        Raises:
+            ProtocolError: The process died within a message.
+        """
+        if self._process.stdout is None or self._process.stdout.closed:
+            return None
+        self.waiting_since_s = time.monotonic()
+        try:
+            message = read_message(self._process.stdout)
+        finally:
+            self.waiting_since_s = None
+        # After its last message it may take its time to end.
+        self.talking = message is not None and not isinstance(message, Ended | Failed)
+        return message
+
+    def check(self) -> bool:
+        """Notice that the process is stuck, and end it; to be called every `TICK_S`. Whether it has just become stuck."""
+        now_s = time.monotonic()
+        stuck = self._silence.is_stuck(self.waiting_since_s, now_s, activity(self.pid), started=self.talking)
+        if not stuck or self.stuck:
+            return False
+        self.stuck = True
+        self.kill()
+        return True
+
+    @property
+    def silent_s(self) -> float:
+        """How long it has said nothing, as far as it counts."""
+        return self._silence.silent_s
+
+    def request_stop(self) -> None:
+        """Ask the process to end, by closing its input; harmless when repeated."""
+        if self._process.stdin is not None and not self._process.stdin.closed:
+            try:
+                self._process.stdin.close()
+            except OSError:
+                logger.debug("The sensor was gone before it was asked to stop")
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self._process.kill()
+
+    def close(self, timeout_s: float = 8.0) -> str:
+        """Wait for the end of the process, killing it when it takes too long; harmless when repeated.
+
+        Returns:
+            How it ended, in words.
+        """
+        if self._ending is not None:
+            return self._ending
+        self.request_stop()
+        try:
+            # What it still says is drained, so that it cannot wait for a reader.
+            status = self._drained(timeout_s)
+        except subprocess.TimeoutExpired:
+            logger.warning("The sensor did not stop within %.0f s and was killed", timeout_s)
+            self._process.kill()
+            status = self._drained(timeout_s)
+        self._stderr_thread.join(2.0)
+        for pipe in (self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()
+        how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
+        # What native libraries chatter explains nothing.
+        said = [line for line in self._last_words if line.strip() and not CHATTER.match(line)]
+        self._ending = f"{how}: {said[-1]}" if said and status != 0 else how
+        return self._ending
+
+    def _drained(self, timeout_s: float) -> int:
+        deadline = time.monotonic() + timeout_s
+        drain = threading.Thread(target=self._discard_output, name="sensor-drain", daemon=True)
+        drain.start()
+        status = self._process.wait(max(0.1, deadline - time.monotonic()))
+        drain.join(2.0)
+        return status
+
+    def _discard_output(self) -> None:
+        stdout = self._process.stdout
+        while stdout is not None and stdout.read1(1 << 16):  # type: ignore[attr-defined]
+            pass
+
+    def _read_stderr(self) -> None:
+        if self._process.stderr is None:
+            return
+        for line in self._process.stderr:
+            text = line.decode(errors="replace").rstrip()
+            self._last_words.append(text)
+            logger.debug("sensor: %s", text)
+
+    def _write(self, data: bytes) -> None:
+        if self._process.stdin is None:
+            return
+        try:
+            self._process.stdin.write(data)
+            self._process.stdin.flush()
+        except OSError:
+            logger.debug("The sensor died before it had its settings")
+
+
+class SupervisedSensor:
+    """A live sensor that is kept running.
+
+    Args:
+        settings: What it is to do.
+        on_message: Called for every message, in the `sensor` thread.
+        on_died: Called when the process ended unasked, in the same thread, or when it is stuck, in `sensor-watch`; before it
+            is started again.
+
+    Attributes:
+        failure: Why the sensor cannot work at all (wrong source or model); it is not started again then, unless it
+            had worked before.
+    """
+
+    def __init__(
+        self,
+        settings: SensorSettings,
+        on_message: Callable[[Message], None],
+        on_died: Callable[[SensorDied], None],
+    ) -> None:
+        self._settings = settings
+        self._on_message = on_message
+        self._on_died = on_died
+        self._stop = threading.Event()
+        self._settled = threading.Event()
+        self._lock = threading.Lock()
+        self._process: SensorProcess | None = None
+        self._worked = False
+        self._highest_viewer = settings.first_viewer - 1
+        self._starts: deque[float] = deque()
+        self._thread = threading.Thread(target=self._run, name="sensor", daemon=True)
+        self._watch = threading.Thread(target=self._watch_silence, name="sensor-watch", daemon=True)
+        self.failure: Failed | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the running sensor, `None` between two."""
+        with self._lock:
+            return self._process.pid if self._process is not None else None
+
+    @property
+    def worked(self) -> bool:
+        """Whether the sensor was ever ready."""
+        return self._worked
+
+    def start(self) -> None:
+        """Start the sensor; returns at once."""
+        self._thread.start()
+        self._watch.start()
+
+    def wait_settled(self, timeout_s: float) -> bool:
+        """Wait until the sensor is ready or has failed; whether it did in time."""
+        return self._settled.wait(timeout_s)
+
+    def stop(self, timeout_s: float = 10.0) -> bool:
+        """Stop the sensor and wait for its end; whether it has ended. Harmless when repeated.
+
+        Args:
+            timeout_s: How long the process may take to end by itself; after that it is killed.
+        """
+        self._stop.set()
+        with self._lock:
+            if self._process is not None:
+                self._process.request_stop()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+        with self._lock:
+            stuck = self._process
+        if stuck is not None:
+            logger.warning("The sensor did not stop within %.0f s and is killed", timeout_s)
+            stuck.kill()
+            self._thread.join(KILLED_LIMIT_S)
+        if self._watch.is_alive():
+            self._watch.join(KILLED_LIMIT_S)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                try:
+                    if self._run_once() or self.failure is not None:
+                        return
+                    pause_s = self._pause_before_restart()
+                except Exception:
+                    # Also a process that cannot be started for lack of memory: it passes, and measuring goes on then.
+                    logger.exception("The sensor's thread failed and goes on")
+                    pause_s = self._pause_after_error()
+                self._stop.wait(pause_s)
+        finally:
+            self._settled.set()
+
+    def _run_once(self) -> bool:
+        """Start the process and listen until its end; whether no other is wanted."""
+        # Viewers of the new process are new viewers: their numbers go on from the last one. A source that had worked is
+        # waited for by the new process, so that its return is noticed at once.
+        changed = {"first_viewer": self._highest_viewer + 1, "patient": self._worked}
+        self._starts.append(time.monotonic())
+        process = SensorProcess(self._settings.model_copy(update=changed))
+        with self._lock:
+            self._process = process
+        if self._stop.is_set():
+            process.request_stop()
+        finished = False
+        try:
+            while (message := process.read()) is not None:
+                if not process.stuck:
+                    finished = self._handle(message) or finished
+        except ProtocolError as error:
+            logger.warning("%s", error)
+            process.kill()
+        finally:
+            with self._lock:
+                self._process = None
+            how = process.close()
+        if finished or self._stop.is_set() or self.failure is not None:
+            return True
+        logger.warning("The sensor %s and is started again", how)
+        if not process.stuck:
+            self._on_died(SensorDied(time.monotonic_ns(), f"the sensor {how}"))
+        return False
+
+    def _handle(self, message: Message) -> bool:
+        """Pass a message on; whether it was the last one."""
+        if isinstance(message, Failed) and not self._worked:
+            self.failure = message
+            self._settled.set()
+            return True
+        if isinstance(message, Failed):
+            logger.warning("The sensor cannot work at present: %s", message.message)
+            self._on_message(HealthReport(SensorHealth("restarting", message.message)))
+            return False
+        if isinstance(message, Ready):
+            self._worked = True
+            self._settled.set()
+        if isinstance(message, FrameRead) and message.frame.readings:
+            # Sorted by viewer, so the last one has the highest number.
+            self._highest_viewer = max(self._highest_viewer, message.frame.readings[-1].viewer)
+        self._on_message(message)
+        return isinstance(message, Ended)
+
+    def _pause_before_restart(self) -> float:
+        now = time.monotonic()
+        while self._starts and now - self._starts[0] > RESTART_WINDOW_S:
+            self._starts.popleft()
+        if len(self._starts) > RESTARTS_ALLOWED:
+            self._on_message(
+                HealthReport(SensorHealth("unavailable", f"the sensor died {len(self._starts)} times in a minute"))
+            )
+            return UNAVAILABLE_RETRY_S
+        self._on_message(HealthReport(SensorHealth("restarting", "the sensor is being started again")))
+        return float(min(FIRST_RESTART_S * 2 ** (len(self._starts) - 1), LONGEST_RESTART_S))
+
+    def _pause_after_error(self) -> float:
+        try:
+            self._on_died(SensorDied(time.monotonic_ns(), "internal error, see the log"))
+            return self._pause_before_restart()
+        except Exception:
+            logger.exception("What the sensor says is not listened to")
+            return UNAVAILABLE_RETRY_S
+
+    def _watch_silence(self) -> None:
+        while not self._stop.wait(TICK_S) and self._thread.is_alive():
+            with self._lock:
+                process = self._process
+            if process is not None and process.check():
+                detail = f"the sensor was stuck: it said nothing for {process.silent_s:.1f} s"
+                logger.warning("%s; it is killed", detail.capitalize())
+                self._on_died(SensorDied(time.monotonic_ns(), detail, "sensor_stuck"))

@@ -1,0 +1,219 @@
+"""What the sensor's process tells the kiosk, and how it crosses the pipe.
+
+A message is a length-prefixed JSON document, followed by the bytes of the preview where there is one. No pickle:
+nothing that arrives is ever executed. The preview goes through a pipe from memory to memory, never to the disk.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import asdict, dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from detector.types import AnalysedFrame, Box, FaceReading, HeadPose
+from monitor.sensor.live import SensorHealth
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from detector.errors import SourceFault
+
+_HEADER = struct.Struct("<II")
+_LARGEST_DOCUMENT = 16 << 20
+_LARGEST_PREVIEW = 64 << 20
+
+
+class ProtocolError(Exception):
+    """What came through the pipe is not a message: the sensor died in the middle of one, or wrote something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The model is loaded and the source is open.
+
+    Attributes:
+        source: The source in words.
+        frame_rate: Frames per second that it states.
+        frames: Frames that a recording states, 0 where that is not known.
+        live: Whether frames may be dropped.
+        runtime: What classifies.
+        startup_s: Seconds from the start of the process.
+    """
+
+    source: str
+    frame_rate: float
+    frames: int
+    live: bool
+    runtime: str
+    startup_s: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameRead:
+    """One analysed frame, with a reduced picture where one was asked for."""
+
+    frame: AnalysedFrame
+    preview: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReport:
+    """How the sensor is doing; also its heartbeat."""
+
+    health: SensorHealth
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLost:
+    """The source stopped giving pictures that can be measured.
+
+    Attributes:
+        at_ns: When that was noticed.
+        detail: One sentence for a person.
+        cause: Its stable name, one of `detector.errors.SourceFault`.
+        since_ns: Since when, where that is known better than by the last frame before.
+    """
+
+    at_ns: int
+    detail: str
+    cause: SourceFault = "camera_lost"
+    since_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The recording is over.
+
+    Attributes:
+        at_ns: End of the last frame.
+        frames: Frames analysed.
+        error: Why it ended early; empty when it was read to its end.
+    """
+
+    at_ns: int
+    frames: int
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The sensor cannot work at all.
+
+    Attributes:
+        kind: Name of the error's class.
+        message: One sentence for a person.
+    """
+
+    kind: str
+    message: str
+
+
+Message = Ready | FrameRead | HealthReport | SourceLost | Ended | Failed
+
+_PLAIN = {kind.__name__: kind for kind in (Ready, SourceLost, Ended, Failed)}
+
+
+def write_message(stream: IO[bytes], message: Message) -> None:
+    """Send a message.
+
+    Raises:
+        OSError: The other side is gone.
+    """
+    preview = b""
+    document: dict[str, Any] = {"type": type(message).__name__}
+    if isinstance(message, FrameRead):
+        frame = message.frame
+        document |= {
+            "sequence": frame.sequence,
+            "captured_ns": frame.captured_ns,
+            "size": (frame.width, frame.height),
+            "readings": [_reading_values(reading) for reading in frame.readings],
+        }
+        if message.preview is not None:
+            document["preview"] = message.preview.shape
+            preview = message.preview.tobytes()
+    elif isinstance(message, HealthReport):
+        document |= asdict(message.health)
+    else:
+        document |= asdict(message)
+    text = json.dumps(document, separators=(",", ":")).encode()
+    stream.write(_HEADER.pack(len(text), len(preview)) + text + preview)
+    stream.flush()
+
+
+def read_message(stream: IO[bytes]) -> Message | None:
+    """Receive a message; `None` when the other side closed the pipe.
+
+    Raises:
+        ProtocolError: The pipe broke within a message or holds something else.
+    """
+    header = stream.read(_HEADER.size)
+    if not header:
+        return None
+    if len(header) < _HEADER.size:
+        raise ProtocolError("The sensor's message is cut off in its header.")
+    text_size, preview_size = _HEADER.unpack(header)
+    if text_size > _LARGEST_DOCUMENT or preview_size > _LARGEST_PREVIEW:
+        raise ProtocolError(f"The sensor's message claims {text_size} and {preview_size} bytes: expected fewer.")
+    text, preview = stream.read(text_size), stream.read(preview_size)
+    if len(text) < text_size or len(preview) < preview_size:
+        raise ProtocolError("The sensor's message is cut off.")
+    try:
+        document = json.loads(text)
+        if not isinstance(document, dict):
+            raise TypeError(f"expected an object, received {type(document).__name__}")
+        return _parsed(document, preview)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ProtocolError(f"The sensor's message cannot be read: {error}.") from error
+
+
+def _parsed(document: dict[str, Any], preview: bytes) -> Message:
+    kind = document.pop("type")
+    if kind == FrameRead.__name__:
+        width, height = document["size"]
+        captured_ns = document["captured_ns"]
+        readings = tuple(_reading(values, captured_ns) for values in document["readings"])
+        picture = None
+        if "preview" in document:
+            picture = np.frombuffer(preview, dtype=np.uint8).reshape(document["preview"])
+        return FrameRead(AnalysedFrame(document["sequence"], captured_ns, width, height, readings), picture)
+    if kind == HealthReport.__name__:
+        return HealthReport(SensorHealth(**document))
+    return _PLAIN[kind](**document)
+
+
+def _reading_values(reading: FaceReading) -> list[Any]:
+    return [
+        reading.viewer,
+        reading.box,
+        reading.probabilities,
+        reading.valence,
+        reading.expressiveness,
+        reading.uncertain,
+        reading.pose,
+        reading.attentive,
+        reading.quality,
+        reading.withheld,
+        reading.static,
+    ]
+
+
+def _reading(values: list[Any], captured_ns: int) -> FaceReading:
+    viewer, box, probabilities, valence, expressiveness, uncertain, pose, attentive, quality, withheld, static = values
+    return FaceReading(
+        viewer=viewer,
+        captured_ns=captured_ns,
+        box=Box(*box),
+        probabilities=None if probabilities is None else tuple(probabilities),
+        valence=valence,
+        expressiveness=expressiveness,
+        uncertain=uncertain,
+        pose=HeadPose(*pose),
+        attentive=attentive,
+        quality=quality,
+        withheld=withheld,
+        static=static,
+    )

@@ -1,0 +1,327 @@
+"""The sensor: a process of its own that turns a source into readings.
+
+Native code that crashes in here takes no window down. The kiosk starts it with its settings as one JSON line on
+standard input; it answers with messages on standard output until its input is closed, and never outlives the kiosk.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING, BinaryIO
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from detector.analysis import AnalysisSettings, FaceAnalyser, mediapipe_analyser
+from detector.emotion.classifier import Device, load_classifier
+from detector.emotion.pacing import hold_threads
+from detector.errors import DetectorError
+from detector.sources.freeze_detector import PictureWatch
+from detector.sources.video_source import SourceSpec
+from monitor.sensor.capture import Capture
+from monitor.sensor.core_dumps import forbid_memory_images
+from monitor.sensor.links import LatestSlot, LosslessLink
+from monitor.sensor.live import SensorHealth, fault_state
+from monitor.sensor.messages import (
+    Ended,
+    Failed,
+    FrameRead,
+    HealthReport,
+    Message,
+    Ready,
+    SourceLost,
+    write_message,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from detector.errors import SourceError
+    from detector.types import AnalysedFrame, Frame
+    from monitor.sensor.live import SensorState
+
+HEARTBEAT_S = 0.5
+"""Seconds between two health reports, also while the source is away."""
+
+CHECK_S = 0.1
+"""The longest wait for a frame, after which the silence of the source is looked at."""
+
+NICENESS = 10
+STATISTICS_NS = 1_000_000_000
+EXIT_FAILED = 3
+
+
+class SensorSettings(BaseModel):
+    """What the sensor is to do.
+
+    Attributes:
+        source: As typed by the user, see `SourceSpec.parse`.
+        lossless: Read a recording frame by frame instead of in real time.
+        model: Name of a shipped model or path of a `.keras` file; `None` for the default.
+        device: Which runtime classifies.
+        preview_width_px: Width of the previews that go to the window; 0 sends none.
+        preview_every_ms: Least time between two previews.
+        first_viewer: Number of the first viewer; a sensor that is started again goes on counting.
+        patient: Whether a live source that cannot be opened is waited for, because it has worked before.
+        analysis: How faces become readings.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    lossless: bool = False
+    model: str | None = None
+    device: Device = "auto"
+    preview_width_px: int = Field(0, ge=0, le=1920)
+    preview_every_ms: int = Field(66, ge=1)
+    first_viewer: int = Field(1, ge=1)
+    patient: bool = False
+    analysis: AnalysisSettings = Field(default_factory=AnalysisSettings)
+
+
+class Statistics:
+    """Rate and latency over the last second."""
+
+    def __init__(self) -> None:
+        self._recent: deque[tuple[int, float]] = deque()
+        self.frames = 0
+
+    def add(self, captured_ns: int, now_ns: int) -> None:
+        """Count a frame that was just analysed."""
+        self.frames += 1
+        self._recent.append((now_ns, (now_ns - captured_ns) / 1e6))
+
+    def health(
+        self, now_ns: int, *, fault: SourceLost | None, dropped: int, live: bool, effort: float = 1.0
+    ) -> SensorHealth:
+        """Summarise the last second.
+
+        Args:
+            now_ns: Now.
+            fault: Why nothing is measured; `None` while it is.
+            dropped: Frames that were replaced before they were analysed.
+            live: Whether latencies mean anything.
+            effort: See `SensorHealth`.
+        """
+        while self._recent and now_ns - self._recent[0][0] > STATISTICS_NS:
+            self._recent.popleft()
+        latencies = sorted(latency for _, latency in self._recent)
+        state: SensorState = "running" if self.frames else "starting"
+        if fault is not None:
+            state = fault_state(fault.cause)
+        return SensorHealth(
+            state=state,
+            detail="" if fault is None else fault.detail,
+            cause="" if fault is None else fault.cause,
+            frames=self.frames,
+            dropped=dropped,
+            fps=float(len(latencies)),
+            latency_ms=latencies[len(latencies) // 2] if latencies and live else 0.0,
+            effort=effort,
+        )
+
+
+class SensorLoop:
+    """Reads, analyses and reports until the source ends or the kiosk says stop.
+
+    Args:
+        settings: What to do.
+        out: Where messages go.
+        stop: Set when the kiosk is done.
+    """
+
+    def __init__(self, settings: SensorSettings, out: BinaryIO, stop: threading.Event) -> None:
+        self._settings = settings
+        self._out = out
+        self._stop = stop
+        self._losses: deque[SourceLost] = deque()
+        self._fault: SourceLost | None = None
+        self._size: tuple[int, int] | None = None
+        self._watch = PictureWatch()
+        self._statistics = Statistics()
+        self._heartbeat_due_s = 0.0
+        self._preview_due_ns = 0
+        self._newest_ns = 0
+        self._frames = 0
+
+    def run(self, started_s: float) -> int:
+        """Do the work; returns the exit status."""
+        settings = self._settings
+        try:
+            spec = SourceSpec.parse(settings.source)
+            classifier = load_classifier(settings.model, settings.device)
+            analyser = mediapipe_analyser(
+                classifier, settings.analysis, first_viewer=settings.first_viewer, live=not settings.lossless
+            )
+        except DetectorError as error:
+            self._send(Failed(type(error).__name__, str(error)))
+            return EXIT_FAILED
+        link: LatestSlot[Frame] | LosslessLink[Frame] = LosslessLink() if settings.lossless else LatestSlot()
+        capture = Capture(spec, lossless=settings.lossless, link=link, on_lost=self._on_lost, patient=settings.patient)
+        capture.start()
+        try:
+            opening = f"opening the {spec}"
+            self._send(HealthReport(SensorHealth("starting", opening)))
+            while not capture.opened.wait(CHECK_S) and not self._stop.is_set():
+                capture.check()
+                self._tell_losses(None)
+                self._report_health(link, detail=opening)
+            if capture.error is not None and capture.frame_rate == 0.0:
+                self._send(Failed(type(capture.error).__name__, str(capture.error)))
+                return EXIT_FAILED
+            startup_s = time.monotonic() - started_s
+            self._send(
+                Ready(
+                    source=str(spec),
+                    frame_rate=capture.frame_rate,
+                    frames=capture.frame_count,
+                    live=not settings.lossless,
+                    runtime=classifier.runtime,
+                    startup_s=round(startup_s, 3),
+                )
+            )
+            self._analyse(capture, link, analyser)
+            if capture.error is not None and not isinstance(capture.error, DetectorError):
+                # A defect, not the end of the source: the process dies of it, and the kiosk starts another.
+                raise capture.error
+            if not self._stop.is_set():
+                frame_ns = round(1e9 / (capture.frame_rate or 30.0))
+                self._send(Ended(self._newest_ns + frame_ns, self._frames, str(capture.error or "")))
+        finally:
+            capture.stop()
+            analyser.close()
+        return 0
+
+    def _analyse(self, capture: Capture, link: LatestSlot[Frame] | LosslessLink[Frame], analyser: FaceAnalyser) -> None:
+        while not self._stop.is_set():
+            frame = link.take(CHECK_S)
+            if frame is None and link.closed:
+                return
+            capture.check()
+            self._tell_losses(frame)
+            if frame is not None and self._can_be_measured(frame, capture):
+                analysed = analyser.analyse(frame)
+                self._newest_ns = frame.captured_ns
+                self._send(FrameRead(analysed, self._preview(frame, analysed)))
+                self._statistics.add(frame.captured_ns, time.monotonic_ns())
+                self._frames += 1
+            self._report_health(link, analyser.governor.share)
+
+    def _report_health(
+        self, link: LatestSlot[Frame] | LosslessLink[Frame], effort: float = 1.0, detail: str = ""
+    ) -> None:
+        """Send a heartbeat if one is due; the detail is for a sensor that only starts."""
+        if time.monotonic() < self._heartbeat_due_s:
+            return
+        self._heartbeat_due_s = time.monotonic() + HEARTBEAT_S
+        health = self._statistics.health(
+            time.monotonic_ns(),
+            fault=self._fault,
+            dropped=link.dropped,
+            live=not self._settings.lossless,
+            effort=effort,
+        )
+        if health.state == "starting":
+            health = replace(health, detail=detail)
+        self._send(HealthReport(health))
+
+    def _can_be_measured(self, frame: Frame, capture: Capture) -> bool:
+        """Whether a frame shows anything new; tells what is wrong with it otherwise."""
+        if not capture.live:
+            # A recording is what it is.
+            return True
+        wrong = self._watch.observe(frame)
+        if wrong is not None:
+            if self._fault is None or self._fault.cause != wrong.cause:
+                self._tell(SourceLost(frame.captured_ns, wrong.detail, wrong.cause, wrong.since_ns))
+            if wrong.cause == "camera_frozen":
+                capture.reopen()
+            return False
+        if self._watch.repeated:
+            return False
+        if self._fault is not None and frame.captured_ns > self._fault.at_ns:
+            self._fault = None
+        capture.recovered()
+        self._notice_format(frame)
+        return True
+
+    def _notice_format(self, frame: Frame) -> None:
+        """Tell when the pictures have another size than before; faces are kept in fractions of it, so that all goes on."""
+        height, width = frame.image.shape[:2]
+        before, self._size = self._size, (width, height)
+        if before not in (None, self._size):
+            was, now = (f"{size[0]} x {size[1]}" for size in (before, self._size) if size is not None)
+            self._send(
+                SourceLost(
+                    frame.captured_ns, f"The size of the pictures changed from {was} to {now}.", "format_changed"
+                )
+            )
+
+    def _preview(self, frame: Frame, analysed: AnalysedFrame) -> NDArray[np.uint8] | None:
+        width = self._settings.preview_width_px
+        if width == 0 or frame.captured_ns < self._preview_due_ns:
+            return None
+        self._preview_due_ns = frame.captured_ns + self._settings.preview_every_ms * 1_000_000
+        import cv2  # noqa: PLC0415 (already loaded by the detector)
+
+        width = min(width, analysed.width)
+        size = (width, max(1, round(analysed.height * width / analysed.width)))
+        small = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
+        return cv2.cvtColor(small, cv2.COLOR_BGR2RGB, dst=small)  # type: ignore[return-value]
+
+    def _on_lost(self, error: SourceError) -> None:
+        self._losses.append(SourceLost(time.monotonic_ns(), str(error), error.cause))
+
+    def _tell_losses(self, frame: Frame | None) -> None:
+        """Tell of losses in their place: after the last frame before, which may have waited, and before the next."""
+        while self._losses and (frame is None or frame.captured_ns > self._losses[0].at_ns):
+            self._tell(self._losses.popleft())
+
+    def _tell(self, fault: SourceLost) -> None:
+        self._fault = fault
+        self._send(fault)
+
+    def _send(self, message: Message) -> None:
+        try:
+            write_message(self._out, message)
+        except OSError:
+            # The kiosk is gone, and with it everybody who could be told.
+            self._stop.set()
+
+
+def _stop_at_end_of_input(stop: threading.Event) -> None:
+    # Not through `sys.stdin`: a thread that still waits in there when the recording is over makes Python abort.
+    while os.read(0, 1):
+        pass
+    stop.set()
+    # A source or a native library that hangs must not keep an orphan alive.
+    time.sleep(6)
+    os._exit(EXIT_FAILED)
+
+
+def main() -> int:
+    """Run the sensor as a process; see the module's description."""
+    started_s = time.monotonic()
+    # The window and its sound come first: a frame that is analysed later harms nobody, one that is shown late is seen.
+    os.nice(NICENESS)
+    forbid_memory_images()
+    # Ctrl+C in a terminal reaches the whole group; the kiosk decides when the sensor stops.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Messages keep the real standard output; whatever a native library prints goes to standard error.
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    settings = SensorSettings.model_validate_json(sys.stdin.buffer.readline())
+    hold_threads()
+    stop = threading.Event()
+    threading.Thread(target=_stop_at_end_of_input, args=(stop,), name="parent-watch", daemon=True).start()
+    return SensorLoop(settings, out, stop).run(started_s)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

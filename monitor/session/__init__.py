@@ -1,0 +1,1 @@
+"""One run: clock, recorder, feedback and the runtime around them."""

@@ -1,0 +1,201 @@
+"""Joins the two sides: every reading gets the play that was on screen when its frame was captured."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from db.write.records import AdRecord, GapEnded, GapStarted, PlayEnded, PlayStarted, ReadingRecord, ViewerFlagged
+from monitor.session.hours import OUTSIDE_HOURS, OUTSIDE_HOURS_DETAIL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ads.playlists.playlist import Ad
+    from ads.show.playback import Play, PlaybackLog, PlaybackPosition, PlayEnd
+    from db.write.writer import SessionWriter
+    from detector.types import AnalysedFrame, FaceReading
+    from monitor.session.clock import SessionClock
+
+READINGS_PER_SECOND = 10.0
+"""Readings logged a second and viewer: expressions change no faster, and a month of them still fits a small disk."""
+
+MOST_SLOTS = 256
+"""Viewers remembered before those who left are forgotten; more than ever stand before a screen."""
+
+
+class Recorder:
+    """Writes plays, readings and gaps of one session; its methods may be called from any thread.
+
+    Implements `ads.show.playback.PlaybackListener`.
+
+    Args:
+        writer: Where records go; stays the caller's.
+        log: What was on screen when.
+        clock: Gives the time of day of a moment.
+        readings_per_second: Readings logged a second and viewer, above 0. Defaults to 10.
+        may_measure: Whether people may be measured at a moment of the monotonic clock. Defaults to always.
+
+    Attributes:
+        frames: Frames recorded so far.
+    """
+
+    def __init__(
+        self,
+        writer: SessionWriter,
+        log: PlaybackLog,
+        clock: SessionClock,
+        readings_per_second: float = READINGS_PER_SECOND,
+        may_measure: Callable[[int], bool] = lambda _at_ns: True,
+    ) -> None:
+        if readings_per_second <= 0:
+            raise ValueError(f"Invalid readings_per_second: expected above 0, received {readings_per_second}.")
+        self._writer = writer
+        self._log = log
+        self._clock = clock
+        self._rate = readings_per_second
+        self._may_measure = may_measure
+        self._lock = threading.Lock()
+        self._known_ads: dict[str, AdRecord] = {}
+        self._newest_slot: dict[int, int] = {}
+        self._flagged: set[int] = set()
+        self._newest_ns: int | None = None
+        self._gap: str | None = None
+        self.frames = 0
+
+    def play_started(self, play: Play) -> None:
+        """Record the start of a play, and its ad when it is new or no longer what it was at its last play."""
+        with self._lock:
+            ad = ad_record(play.ad)
+            # One that found no room is sent again with the next play: without it no play of the ad could be written.
+            if self._known_ads.get(ad.ad_id) != ad and self._writer.submit(ad):
+                self._known_ads[ad.ad_id] = ad
+            self._writer.submit(
+                PlayStarted(
+                    play.number,
+                    play.ad.ad_id,
+                    self._clock.at(play.started_ns),
+                    play.reason,
+                    play.probability,
+                    play.held_out,
+                    play.context,
+                )
+            )
+
+    def play_ended(self, end: PlayEnd) -> None:
+        """Record the end of a play."""
+        self._writer.submit(PlayEnded(end.number, self._clock.at(end.ended_ns), end.outcome, end.shown_ms, end.error))
+
+    def record(self, frame: AnalysedFrame) -> bool:
+        """Record the readings of a frame; an open gap ends with it.
+
+        Of a static face only the flag is recorded, once: its readings would fill the disk, and no measure counts them.
+
+        Returns:
+            Whether the frame was measured. Outside the hours of measuring it is not: nothing of it is recorded but that
+            there is a gap, and the caller is to forget it.
+        """
+        with self._lock:
+            if not self._may_measure(frame.captured_ns):
+                self._leave_hours(frame.captured_ns)
+                return False
+            self.frames += 1
+            self._newest_ns = frame.captured_ns
+            if self._gap is not None:
+                self._writer.submit(GapEnded(self._clock.at(frame.captured_ns), self._gap))
+                self._gap = None
+            self._flag([reading.viewer for reading in frame.readings if reading.static], frame.captured_ns)
+            due = [reading for reading in frame.readings if not reading.static and self._is_due(reading)]
+            if not due:
+                return True
+            position = self._log.at(frame.captured_ns)
+            if position is not None and not position.running:
+                # A paused ad is on the screen, but it is not being shown: what people do then is no reaction to it.
+                position = None
+            for reading in due:
+                self._writer.submit(self._reading_record(reading, position))
+            self._forget(frame.captured_ns)
+            return True
+
+    def gap(self, cause: str, detail: str, noticed_ns: int, since_ns: int | None = None) -> None:
+        """Record that nothing can be measured any more; it lasts until the next frame, and keeps its first cause.
+
+        Args:
+            cause: Short name, such as `camera_lost`.
+            detail: One sentence for a person.
+            noticed_ns: When that was noticed.
+            since_ns: Since when; by default the gap starts with the last frame before it was noticed, where there was one.
+        """
+        with self._lock:
+            if self._gap is None:
+                started_ns = next(moment for moment in (since_ns, self._newest_ns, noticed_ns) if moment is not None)
+                self._begin_gap(cause, detail, started_ns)
+
+    def _begin_gap(self, cause: str, detail: str, started_ns: int) -> None:
+        self._gap = cause
+        self._writer.submit(GapStarted(self._clock.at(started_ns), cause, detail))
+
+    def _leave_hours(self, captured_ns: int) -> None:
+        if self._gap == OUTSIDE_HOURS:
+            return
+        if self._gap is not None:
+            # What was missing is there again; that it is not measured now has another cause.
+            self._writer.submit(GapEnded(self._clock.at(captured_ns), self._gap))
+        self._begin_gap(OUTSIDE_HOURS, OUTSIDE_HOURS_DETAIL, captured_ns)
+
+    def _flag(self, static: list[int], captured_ns: int) -> None:
+        for viewer in static:
+            if viewer not in self._flagged and self._writer.submit(ViewerFlagged(self._clock.at(captured_ns), viewer)):
+                self._flagged.add(viewer)
+        if len(self._flagged) > MOST_SLOTS:
+            # One that comes back is flagged again, which changes nothing.
+            self._flagged.intersection_update(static)
+
+    def _forget(self, now_ns: int) -> None:
+        """Keep the slots of the viewers of the last minute only: a kiosk runs for weeks."""
+        if len(self._newest_slot) > MOST_SLOTS:
+            oldest = self._slot(now_ns - 60_000_000_000)
+            self._newest_slot = {viewer: slot for viewer, slot in self._newest_slot.items() if slot >= oldest}
+
+    def _slot(self, captured_ns: int) -> int:
+        return int(captured_ns * self._rate // 1_000_000_000)
+
+    def _is_due(self, reading: FaceReading) -> bool:
+        # Fixed slots of the clock rather than "long enough ago": the same frames give the same rows every time.
+        slot = self._slot(reading.captured_ns)
+        if self._newest_slot.get(reading.viewer) == slot:
+            return False
+        self._newest_slot[reading.viewer] = slot
+        return True
+
+    def _reading_record(self, reading: FaceReading, position: PlaybackPosition | None) -> ReadingRecord:
+        return ReadingRecord(
+            at=self._clock.at(reading.captured_ns),
+            viewer_number=reading.viewer,
+            play_number=position.play_number if position else None,
+            position_ms=position.position_ms if position else None,
+            probabilities=reading.probabilities,
+            valence=reading.valence,
+            expressiveness=reading.expressiveness,
+            uncertain=reading.uncertain,
+            yaw=reading.pose.yaw,
+            pitch=reading.pose.pitch,
+            roll=reading.pose.roll,
+            attentive=reading.attentive,
+            quality=reading.quality,
+            box=(reading.box.x, reading.box.y, reading.box.width, reading.box.height),
+            withheld=reading.withheld,
+        )
+
+
+def ad_record(ad: Ad) -> AdRecord:
+    """An ad of the playlist as the database knows it."""
+    return AdRecord(
+        ad_id=ad.ad_id,
+        name=ad.name,
+        file=ad.path.name,
+        sha256=ad.sha256,
+        kind=ad.kind,
+        duration_ms=max(1, round(ad.duration_s * 1000)),
+        brand_at_s=tuple(ad.brand_at_s),
+    )

@@ -1,0 +1,1 @@
+"""Every setting: default, bounds and help."""

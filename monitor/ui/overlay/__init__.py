@@ -1,0 +1,1 @@
+"""The live readings over the ad."""

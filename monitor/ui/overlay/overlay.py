@@ -1,0 +1,235 @@
+"""The live measurements, on a translucent panel over the ad."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from PyQt5.QtCore import QRect, QRectF, QTimer, pyqtSlot
+from PyQt5.QtGui import QPainter, QPen
+
+from monitor.ui import style
+from monitor.ui.overlay.bars import ProbabilityBars
+from monitor.ui.overlay.focus import most_prominent
+from monitor.ui.overlay.preview import Preview
+from monitor.ui.overlay.status_line import StatusLine
+from monitor.ui.overlay.valence_curve import ValenceCurve
+from monitor.ui.painting import PaintedWidget
+from monitor.ui.texts import state_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from PyQt5.QtGui import QHideEvent, QShowEvent
+    from PyQt5.QtWidgets import QWidget
+
+    from detector.types import FaceReading
+    from monitor.sensor.live import LiveView
+
+REFRESH_MS = 40
+"""How often the preview is drawn at most: 25 times a second looks alive, and leaves the cores to the ads."""
+FIGURES_EVERY = 3
+"""How many of these steps pass until bars, curve and figures are drawn; nobody reads faster."""
+
+PADDING = 16.0
+TOP_PADDING = 12.0
+BOTTOM_PADDING = 14.0
+GAP = 10.0
+LINE_HEIGHT = 32.0
+"""Of the heading."""
+HIGHEST_PREVIEW = 0.3
+"""Share of the room's height that the preview takes at most, for cameras that stand upright."""
+LEAST_PREVIEW = 84.0
+"""Height below which a face in the preview is no longer recognised as one."""
+
+
+class Overlay(PaintedWidget):
+    """Heading, camera preview, bars of the most prominent viewer, and curve.
+
+    In a landscape window they form a column at the right side, in a portrait window a band at the top; neither covers the
+    middle of the ad. Text keeps the size at which it is read from 3 m (see `monitor.ui.style`): where there is too little
+    room, first the curve goes and then the preview. While only ads are shown, the heading says so and the rest is away.
+
+    Views may arrive faster than anybody can look: only the newest is drawn, at most 25 times a second, while every one of
+    them counts for the curve, also while the overlay is hidden.
+
+    Args:
+        texts: Of the window's language.
+        parent: The Qt owner.
+        clock: The clock of the frames' capture times, in nanoseconds.
+    """
+
+    def __init__(
+        self,
+        texts: Mapping[str, str],
+        parent: QWidget | None = None,
+        *,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        super().__init__(parent)
+        self._texts = texts
+        self.status = StatusLine(texts, self)
+        self.preview = Preview(texts, self)
+        self.bars = ProbabilityBars(texts, self)
+        self.curve = ValenceCurve(texts, self, clock=clock)
+        self._room = QRect()
+        self._view: LiveView | None = None
+        self._previewed: LiveView | None = None
+        self._counted: LiveView | None = None
+        self._prominent: int | None = None
+        self._ads_only = False
+        self._ticks = 0
+        self._timer = QTimer(self)
+        self._timer.setInterval(REFRESH_MS)
+        self._timer.timeout.connect(self._on_tick)
+        self.preview.show_frame(None, message=texts["state_starting"])
+
+    def show_view(self, view: LiveView) -> None:
+        """Takes up a view; it is drawn at the next `refresh_view()`, which the overlay does by itself while visible."""
+        if view.frame is not None and view.health.state == "running":
+            self.curve.add(view.frame)
+        self._view = view
+
+    def refresh_view(self) -> None:
+        """Draws the newest view, if it was not drawn yet."""
+        self._refresh_preview()
+        self._refresh_figures()
+
+    def _refresh_preview(self) -> None:
+        view = self._view
+        if view is None or view is self._previewed:
+            return
+        self._previewed = view
+        aspect = self.preview.aspect
+        message = "" if view.health.state == "running" else state_text(self._texts, view.health)
+        self.preview.show_frame(view.preview, _readings(view), message)
+        ads_only = view.health.state == "unavailable"
+        if self.preview.aspect != aspect or self._ads_only != ads_only:
+            self._ads_only = ads_only
+            self.arrange(self._room, self.scale)
+
+    def _refresh_figures(self) -> None:
+        view = self._view
+        if view is None or view is self._counted:
+            return
+        self._counted = view
+        running = view.health.state == "running"
+        readings = _readings(view)
+        prominent = most_prominent(readings, self._prominent)
+        self._prominent = None if prominent is None else prominent.viewer
+        self.bars.show_reading(prominent, measured=running)
+        self.status.show_view(view)
+
+    def arrange(self, room: QRect, scale: float) -> None:
+        """Takes a place within the window.
+
+        Args:
+            room: The part of the window that may be covered.
+            scale: How large everything is drawn.
+        """
+        self._room = room
+        self.set_scale(scale)
+        for part in (self.status, self.preview, self.bars, self.curve):
+            part.set_scale(scale)
+        if self._ads_only:
+            self._arrange_heading(room, scale)
+        elif room.height() > room.width():
+            self._arrange_band(room, scale)
+        else:
+            self._arrange_column(room, scale)
+        self.refresh()
+
+    def stop(self) -> None:
+        """Draws no further; called when the window closes."""
+        self._timer.stop()
+
+    def _arrange_heading(self, room: QRect, scale: float) -> None:
+        for part in (self.preview, self.bars, self.curve):
+            part.hide()
+        width = min(style.OVERLAY_WIDTH * scale, room.width())
+        inner = width - 2 * PADDING * scale
+        self.status.setGeometry(_rounded(PADDING * scale, TOP_PADDING * scale, inner, LINE_HEIGHT * scale))
+        height = (TOP_PADDING + LINE_HEIGHT + BOTTOM_PADDING) * scale
+        self.setGeometry(_rounded(room.right() + 1 - width, room.y(), width, height))
+
+    def _arrange_column(self, room: QRect, scale: float) -> None:
+        width = min(style.OVERLAY_WIDTH * scale, room.width())
+        inner = width - 2 * PADDING * scale
+        gap = GAP * scale
+        bars = self.bars.natural_height()
+        fixed = (LINE_HEIGHT + TOP_PADDING + BOTTOM_PADDING) * scale + bars + gap
+        left = room.height() - fixed
+        preview = min(inner / self.preview.aspect, HIGHEST_PREVIEW * room.height())
+        curve = self.curve.natural_height()
+        if preview + curve + 2 * gap > left:
+            # In a low window, or under a notice of many lines, fewer parts rather than smaller text.
+            curve = max(self.curve.least_height(), left - preview - 2 * gap)
+            preview = min(preview, left - curve - 2 * gap)
+            if preview < LEAST_PREVIEW * scale:
+                preview = min(inner / self.preview.aspect, left - gap)
+                curve = 0.0
+            if preview < LEAST_PREVIEW * scale:
+                preview = 0.0
+                bars += min(0.0, left)
+        heights = (
+            (self.status, LINE_HEIGHT * scale),
+            (self.preview, preview),
+            (self.bars, max(bars, 0.1 * room.height())),
+            (self.curve, curve),
+        )
+        y = TOP_PADDING * scale
+        for part, height in heights:
+            part.setVisible(height > 0)
+            if height > 0:
+                part.setGeometry(_rounded(PADDING * scale, y, inner, height))
+                y += height + gap
+        height = y - gap + BOTTOM_PADDING * scale
+        self.setGeometry(_rounded(room.right() + 1 - width, room.y(), width, height))
+
+    def _arrange_band(self, room: QRect, scale: float) -> None:
+        pad, gap = PADDING * scale, GAP * scale
+        width = float(room.width())
+        half = (width - 2 * pad - 1.5 * gap) / 2
+        line = LINE_HEIGHT * scale
+        top = TOP_PADDING * scale + line + gap
+        middle = self.bars.natural_height()
+        curve_height = self.curve.least_height()
+        preview_height = middle - gap - curve_height
+        for part in (self.preview, self.bars, self.curve):
+            part.show()
+        self.status.setGeometry(_rounded(pad, TOP_PADDING * scale, width - 2 * pad, line))
+        self.preview.setGeometry(_rounded(pad, top, half, preview_height))
+        self.curve.setGeometry(_rounded(pad, top + preview_height + gap, half, curve_height))
+        self.bars.setGeometry(_rounded(pad + half + 1.5 * gap, top, half, middle))
+        self.setGeometry(_rounded(room.x(), room.y(), width, top + middle + BOTTOM_PADDING * scale))
+
+    @pyqtSlot()
+    def _on_tick(self) -> None:
+        self._refresh_preview()
+        self._ticks += 1
+        if self._ticks % FIGURES_EVERY == 0:
+            self._refresh_figures()
+            self.curve.refresh()
+
+    def draw(self, painter: QPainter, rect: QRectF) -> None:
+        radius = 16 * self.scale
+        painter.setPen(QPen(style.PANEL_EDGE, 1))
+        painter.setBrush(style.PANEL)
+        painter.drawRoundedRect(rect.adjusted(0.5, 0.5, -0.5, -0.5), radius, radius)
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        self._timer.start()
+        super().showEvent(event)
+
+    def hideEvent(self, event: QHideEvent | None) -> None:
+        self._timer.stop()
+        super().hideEvent(event)
+
+
+def _readings(view: LiveView) -> tuple[FaceReading, ...]:
+    """The readings to show: none while nothing is measured, because those in the view are old then."""
+    return view.frame.readings if view.frame is not None and view.health.state == "running" else ()
+
+
+def _rounded(x: float, y: float, width: float, height: float) -> QRect:
+    return QRect(round(x), round(y), round(width), round(height))

@@ -1,0 +1,127 @@
+"""Faces and their emotions in pictures: files, folders, and addresses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from detector.emotion.classifier import load_classifier
+from detector.errors import PictureDecodeError
+from detector.image_analysis import PictureClassifier
+from detector.sources.image_decoder import decode_picture
+from monitor.errors import PictureError, SetupError
+from monitor.web.fetch.fetch import OWN_NETWORK, FetchError, FetchLimits, fetch_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from detector.emotion.classifier import Device
+    from detector.image_analysis import PictureFace
+
+PICTURE_ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
+LARGEST_FILE = FetchLimits().content_bytes
+
+
+def expand(names: Iterable[str]) -> list[str]:
+    """Replace folders by the pictures in them, sorted by name; files and addresses stay.
+
+    Raises:
+        SetupError: A name is neither a file, a folder with pictures, nor an address.
+    """
+    found: list[str] = []
+    for name in names:
+        path = Path(name)
+        if _is_address(name) or path.is_file():
+            found.append(name)
+        elif path.is_dir():
+            inside = sorted(
+                str(file) for file in path.iterdir() if file.suffix.lower() in PICTURE_ENDINGS and file.is_file()
+            )
+            if not inside:
+                raise SetupError(
+                    f"The folder {name} holds no picture: expected {', '.join(sorted(PICTURE_ENDINGS))} files."
+                )
+            found += inside
+        else:
+            raise SetupError(f"There is no picture {name}: expected a file, a folder, or an http or https address.")
+    return found
+
+
+def read_picture(name: str) -> NDArray[np.uint8]:
+    """Read a picture from a file or an address into memory.
+
+    An address may lie in the own network and name any port, because whoever types the command is in that network
+    already; all other rules and limits of `fetch_picture` hold.
+
+    Args:
+        name: Path or http(s) address.
+
+    Returns:
+        `(height, width, 3)` BGR, uint8.
+
+    Raises:
+        PictureError: It cannot be read, is too large, or is not a picture.
+    """
+    try:
+        content = fetch_picture(name, policy=OWN_NETWORK) if _is_address(name) else _read(Path(name))
+        return decode_picture(content, name=name)
+    except FetchError as error:
+        raise PictureError(f"{name} cannot be fetched: {error}") from error
+    except PictureDecodeError as error:
+        raise PictureError(str(error)) from error
+
+
+def classify_pictures(
+    names: Iterable[str], model: str | None = None, device: Device = "auto"
+) -> Iterable[dict[str, Any]]:
+    """Classify the faces of pictures, one after the other.
+
+    Args:
+        names: Files and addresses, see `expand`.
+        model: Name of a shipped or own model, or path of a `.keras` file; it may give any labels. Defaults to the model in
+            use.
+        device: Which runtime classifies. Defaults to `auto`.
+
+    Yields:
+        For each picture `{"image", "faces": [{"box": [x, y, w, h], "label", "confidence", "probabilities",
+        "uncertain"}]}` with the box in pixels and the faces from left to right; a picture that could not be read has
+        no faces and an `"error"`.
+
+    Raises:
+        ModelLoadError: There is no such model.
+    """
+    with PictureClassifier(load_classifier(model, device)) as pictures:
+        for name in names:
+            try:
+                image = read_picture(name)
+            except PictureError as error:
+                yield {"image": name, "faces": [], "error": str(error)}
+                continue
+            yield {"image": name, "faces": [face_document(face) for face in pictures.faces(image)]}
+
+
+def face_document(face: PictureFace) -> dict[str, Any]:
+    """A face as `classify --json` prints it."""
+    return {
+        "box": list(face.box),
+        "label": face.label,
+        "confidence": round(face.confidence, 6),
+        "probabilities": {label: round(p, 6) for label, p in face.probabilities.items()},
+        "uncertain": face.uncertain,
+    }
+
+
+def _is_address(name: str) -> bool:
+    return name.lower().startswith(("http:", "https:"))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise PictureError(f"{path} has {path.stat().st_size >> 20} MiB: expected at most {LARGEST_FILE >> 20}.")
+        return path.read_bytes()
+    except OSError as error:
+        raise PictureError(f"{path} cannot be read: {error.strerror}.") from error

@@ -1,0 +1,282 @@
+"""Where an address that a stranger typed leads, and whether a program may go there.
+
+The text is taken apart once, by strict rules; what comes out is what the request is made of, so that there is no second
+reading that could differ. A name is looked up once, every address it leads to is checked, and the connection goes to a
+checked address and not to the name. A name that answers differently the second time (DNS rebinding) gains nothing by it.
+
+Sources of the address ranges: the IANA special-purpose registries for IPv4 and IPv6 (RFC 6890 and its successors).
+"""
+
+from __future__ import annotations
+
+import queue
+import re
+import socket
+import threading
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import quote, urlsplit
+
+import idna
+
+from monitor.web.fetch.errors import (
+    AddressNotPublicError,
+    PortError,
+    SchemeError,
+    UnreachableError,
+    UrlError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from monitor.web.fetch.limits import Deadline
+
+    Resolver: TypeAlias = Callable[[str, int], Iterable[str]]
+    """From host and port to addresses; may block, and raises OSError where there are none."""
+
+Address: TypeAlias = "IPv4Address | IPv6Address"
+
+LONGEST_URL = 4096
+LOOKUP_THREAD = "picture-lookup"
+MOST_LOOKUPS = 16
+"""At a time. A name server that never answers holds a thread for as long as the system waits for it."""
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\]")
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_PATH_CHARACTERS = "%/:@!$&'()*+,;=~-._"
+_LOOKUP_SLOTS = threading.BoundedSemaphore(MOST_LOOKUPS)
+
+_NAT64 = IPv6Network("64:ff9b::/96")
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+_SPECIAL = tuple(
+    ip_network(network)
+    for network in (
+        "0.0.0.0/8",  # this network
+        "10.0.0.0/8",
+        "100.64.0.0/10",  # shared by the customers of a provider
+        "127.0.0.0/8",
+        "168.63.129.16/32",  # public by number; inside Azure the host's own service
+        "169.254.0.0/16",  # link-local, and the metadata services of clouds
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",  # documentation
+        "192.88.99.0/24",  # 6to4 relays
+        "192.168.0.0/16",
+        "198.18.0.0/15",  # measurements
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",  # multicast
+        "240.0.0.0/4",
+        "2001::/23",  # Teredo and other protocols
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4: any IPv4 address in disguise
+        "3fff::/20",  # documentation
+    )
+)
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address belongs to a host of the public internet, whoever asks.
+
+    IPv6 counts only within `2000::/3`, so that local, mapped, compatible, site-local and future forms are out; of those
+    that carry an IPv4 address, NAT64's is read, because networks without IPv4 reach every site through it.
+    """
+    if isinstance(address, IPv6Address):
+        if address in _NAT64:
+            address = IPv4Address(int(address) & 0xFFFFFFFF)
+        elif address.scope_id is not None or address not in _GLOBAL_UNICAST:
+            return False
+    return address.is_global and not any(address in network for network in _SPECIAL)
+
+
+@dataclass(frozen=True, slots=True)
+class AddressPolicy:
+    """Where pictures may be fetched from: public addresses, and what is added here.
+
+    Attributes:
+        allowed_networks: Also allowed, such as `192.168.0.0/16`.
+        allowed_ports: None for any.
+    """
+
+    allowed_networks: tuple[str | IPv4Network | IPv6Network, ...] = ()
+    allowed_ports: tuple[int, ...] | None = (80, 443)
+
+    def allows(self, address: Address) -> bool:
+        """Whether a connection to the address may be made. An IPv4 address in IPv6 form counts as the IPv4 address."""
+        plain = (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
+        return is_public(plain) or any(plain in ip_network(network) for network in self.allowed_networks)
+
+
+PUBLIC = AddressPolicy()
+"""For what strangers type."""
+
+OWN_NETWORK = AddressPolicy(allowed_networks=("0.0.0.0/0", "::/0"), allowed_ports=None)
+"""For the person at the machine, who can reach the own network anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An address taken apart.
+
+    Attributes:
+        scheme: `http` or `https`.
+        host: Lower-case ASCII name without a trailing dot, or an IP address without brackets.
+        port: 1 to 65535.
+        path: Path and query, percent-encoded.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def host_header(self) -> str:
+        """Host, and port where it is not the scheme's own, as in the Host header."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The address put together again."""
+        return f"{self.scheme}://{self.host_header}{self.path}"
+
+
+def parse_url(url: str) -> Target:
+    """Take an address apart.
+
+    Args:
+        url: As typed, or as a redirect named it. Blanks around it are left out.
+
+    Raises:
+        SchemeError: It is no http or https address.
+        UrlError: Anything else is wrong with it. Spellings that one program reads as a name and another as a number
+            (`127.1`, `0x7f000001`, `2130706433`, `%31`, a backslash) are refused, whatever they would lead to.
+    """
+    url = url.strip()
+    if len(url) > LONGEST_URL:
+        raise UrlError(f"The address has {len(url)} characters: expected at most {LONGEST_URL}.")
+    if _FORBIDDEN.search(url):
+        raise UrlError("The address holds a control character or a backslash: expected neither.")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise UrlError(
+            "The address is not spelt right: expected a form like https://example.org/picture.jpg."
+        ) from error
+    if parts.scheme not in _DEFAULT_PORTS:
+        named = f"begins with {parts.scheme[:20]}:" if parts.scheme else "does not say how to fetch it"
+        raise SchemeError(f"The address {named}: expected one that begins with http:// or https://.")
+    if "@" in parts.netloc:
+        raise UrlError("The address holds a user name or a password: expected one without.")
+    if port == 0:
+        raise UrlError("The address names port 0: expected 1 to 65535.")
+    path = quote(parts.path or "/", safe=_PATH_CHARACTERS)
+    query = f"?{quote(parts.query, safe=_PATH_CHARACTERS + '?')}" if parts.query else ""
+    host = str(_literal(parts.hostname or "", 6)) if "[" in parts.netloc else _host(parts.hostname or "")
+    return Target(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme], path + query)
+
+
+def _host(host: str) -> str:
+    try:
+        # The mapping of UTS 46, which browsers use: full-width digits and dots become plain ones, capitals small.
+        name = host.lower() if host.isascii() else idna.encode(host, uts46=True).decode("ascii")
+    except UnicodeError as error:  # of which idna's errors are a kind
+        raise UrlError(
+            "The host's name is not an allowed international name: expected one like example.org."
+        ) from error
+    name = name.removesuffix(".")
+    labels = name.split(".")
+    if _NUMBER.fullmatch(labels[-1]):
+        return str(_literal(name, 4))
+    if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise UrlError("The host's name is missing or not spelt right: expected one like example.org.")
+    return name
+
+
+def _literal(host: str, version: int) -> Address:
+    address: Address | None
+    try:
+        address = ip_address(host)
+    except ValueError:
+        address = None
+    if address is None or address.version != version or "%" in host:
+        raise UrlError(
+            "The host is a number in an unusual form: expected a name, four numbers from 0 to 255 with dots between them, "
+            "or an IPv6 address in brackets."
+        )
+    return address
+
+
+def system_addresses(host: str, port: int) -> list[str]:
+    """The addresses that the system's resolver knows, best first; blocks."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in found]
+
+
+def checked_addresses(
+    target: Target, policy: AddressPolicy, deadline: Deadline, resolve: Resolver = system_addresses
+) -> list[Address]:
+    """Look a host up, once, and check every address it leads to.
+
+    Args:
+        target: Where to go.
+        policy: Which addresses and ports are allowed.
+        deadline: When the answer has to be there.
+        resolve: How names are looked up.
+
+    Returns:
+        At least one address, without repetition, all allowed.
+
+    Raises:
+        PortError: The port is not allowed.
+        AddressNotPublicError: One of the addresses is not allowed. It says so and no more: what lies behind a private
+            name is nobody's business.
+        UnreachableError: There is no such host.
+        TooSlowError: The look-up took too long.
+    """
+    if policy.allowed_ports is not None and target.port not in policy.allowed_ports:
+        expected = " or ".join(map(str, policy.allowed_ports))
+        raise PortError(f"The address names port {target.port}: expected {expected}.")
+    try:
+        addresses = [ip_address(target.host)]
+    except ValueError:
+        # Resolvers disagree about the names below localhost; browsers do not.
+        if target.host.split(".")[-1] == "localhost" and not policy.allows(IPv4Address("127.0.0.1")):
+            addresses = [IPv4Address("127.0.0.1")]
+        else:
+            addresses = _look_up(target, deadline, resolve)
+    if not all(policy.allows(address) for address in addresses):
+        raise AddressNotPublicError(
+            f"{target.host} leads to an address that is not public: expected a picture on the public internet."
+        )
+    return addresses
+
+
+def _look_up(target: Target, deadline: Deadline, resolve: Resolver) -> list[Address]:
+    # The system's look-up cannot be interrupted, hence a thread that may outlive the wait, and a bound on their number.
+    answers: queue.SimpleQueue[list[Address] | Exception] = queue.SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            answers.put([ip_address(address) for address in dict.fromkeys(resolve(target.host, target.port))])
+        except (OSError, ValueError) as error:
+            answers.put(error)
+        finally:
+            _LOOKUP_SLOTS.release()
+
+    if not _LOOKUP_SLOTS.acquire(timeout=deadline.left()):
+        raise deadline.over()
+    threading.Thread(target=look_up, name=LOOKUP_THREAD, daemon=True).start()
+    try:
+        answer = answers.get(timeout=deadline.left())
+    except queue.Empty:
+        raise deadline.over() from None
+    if isinstance(answer, Exception) or not answer:
+        raise UnreachableError(f"There is no host {target.host}: expected the name of a web server.")
+    return answer

@@ -1,0 +1,142 @@
+"""The sessions of the database: a list, the report of each in all formats, and ads side by side."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, Response, render_template, request
+
+from db.read.catalogue import find_sessions, known_ads
+from monitor.analytics.comparison import MEASURES
+from monitor.web.problems import ProblemError
+from monitor.web.reports import (
+    DOWNLOADS,
+    comparison_document,
+    report_file,
+    report_page,
+    session_report_document,
+)
+from monitor.web.services import services
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+    from db.read.catalogue import KnownAd, SessionPage
+
+PAGE_SIZE = 25
+
+blueprint = Blueprint("sessions", __name__)
+
+
+def page_of_sessions(engine: Engine, site: str, page: int) -> tuple[SessionPage, int]:
+    """One page of sessions, and how many pages there are, at least 1.
+
+    Raises:
+        ProblemError: There is no such page.
+    """
+    found = find_sessions(engine, site, limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE) if page >= 1 else None
+    pages = max(1, ceil(found.total / PAGE_SIZE)) if found else 1
+    if found is None or page > pages:
+        raise ProblemError(404, "not_found", f"There is no page {page}: expected 1 to {pages}.")
+    return found, pages
+
+
+def asked_page() -> int:
+    """The page that is asked for, 1 where none is.
+
+    Raises:
+        ProblemError: It is no number.
+    """
+    text = request.args.get("page", "1")
+    if not text.isdecimal() or len(text) > 9:
+        raise ProblemError(400, "bad_request", f"Invalid page: expected a number from 1, received {text[:20]!r}.")
+    return int(text)
+
+
+@blueprint.get("/sessions")
+def listing() -> str:
+    """The sessions, a page at a time."""
+    site = request.args.get("site", "").strip()
+    try:
+        found, pages = page_of_sessions(services().database(), site, asked_page())
+    except ProblemError as problem:
+        if problem.code != "no_database":
+            raise
+        return render_template("sessions.html", found=None, problem=problem, site=site, page=1, pages=1)
+    return render_template("sessions.html", found=found, problem=None, site=site, page=asked_page(), pages=pages)
+
+
+@blueprint.get("/sessions/<int:session_id>")
+def report(session_id: int) -> Response:
+    """The report of a session, below a bar with the way back and the downloads."""
+    here = services()
+    document = session_report_document(here.database(), session_id, here.settings.min_viewers)
+    bar = render_template(
+        "report_bar.html",
+        session_id=session_id,
+        running=document["session"]["ended_at"] is None,
+        formats=DOWNLOADS,
+    )
+    page, policy = report_page(document, bar, here.settings.folders)
+    return Response(page, headers={"Content-Security-Policy": policy})
+
+
+@blueprint.get("/sessions/<int:session_id>/report.<ending>")
+def download(session_id: int, ending: str) -> Response:
+    """The report of a session as a file."""
+    if ending not in DOWNLOADS:
+        raise ProblemError(404, "not_found", f"There is no report.{ending}: expected one of {', '.join(DOWNLOADS)}.")
+    here = services()
+    return Response(
+        report_file(here.database(), session_id, ending, here.settings.min_viewers, here.settings.folders),
+        content_type=DOWNLOADS[ending],
+        headers={"Content-Disposition": f'attachment; filename="session-{session_id}.{ending}"'},
+    )
+
+
+@blueprint.get("/compare")
+def compare() -> Response:
+    """Ads to choose from, and those that were chosen side by side."""
+    chosen = list(dict.fromkeys(request.args.getlist("ad")))
+    measure = request.args.get("measure", "valence")
+    ads: list[KnownAd] = []
+    document, problem = None, None
+    try:
+        engine = services().database()
+        ads = known_ads(engine)
+        if chosen:
+            document = comparison_document(engine, chosen, measure, services().settings.min_viewers)
+    except ProblemError as error:
+        problem = error
+    page = render_template(
+        "compare.html",
+        ads=ads,
+        chosen=chosen,
+        measure=measure,
+        measures={name: how.words for name, how in MEASURES.items()},
+        rows=[] if document is None else interval_rows(document["comparisons"]),
+        problem=problem,
+    )
+    return Response(page, 200 if problem is None or problem.code == "no_database" else problem.status)
+
+
+def interval_rows(comparisons: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Comparisons with the places of their intervals on one axis, in per cent; 0 is in the middle.
+
+    Returns:
+        Each comparison with `plot`, its `low`, `value` and `high`, and the `reach` of the axis; `plot` is None where
+        nothing is known.
+    """
+    limits = [c["difference"][key] for c in comparisons for key in ("low", "value", "high")]
+    reach = max((abs(limit) for limit in limits if limit is not None), default=0.0) or 1.0
+    return [
+        {
+            **comparison,
+            "reach": reach,
+            "plot": None
+            if comparison["difference"]["low"] is None
+            else {key: round(50 + 46 * comparison["difference"][key] / reach, 2) for key in ("low", "value", "high")},
+        }
+        for comparison in comparisons
+    ]

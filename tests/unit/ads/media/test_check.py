@@ -1,0 +1,140 @@
+"""Files are looked into apart: what breaks the process there harms nobody here, and is remembered."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+
+import pytest
+
+import ads.media.check
+from ads.errors import MediaError
+from ads.media.check import CACHE_NAME, check_apart
+from ads.media.decode import MediaInfo, probe
+from ads.playlists.playlist import load_playlist
+
+
+def digested(*paths):
+    return [(path, hashlib.sha256(path.read_bytes()).hexdigest()) for path in paths]
+
+
+@pytest.fixture
+def hostile(tmp_path, monkeypatch):
+    """Makes files that do to the process that opens them what they say: found by a module that it imports first."""
+
+    def make(name: str, deed: str):
+        path = tmp_path / name
+        path.write_bytes(deed.encode())
+        return path
+
+    trap = tmp_path / "trap"
+    trap.mkdir()
+    (trap / "sitecustomize.py").write_text(
+        "import sys\n"
+        "if 'ads.media.check' in sys.orig_argv:\n"
+        "    import PIL.Image\n"
+        "    opened = PIL.Image.open\n"
+        "    def trapped(path, **kind):\n"
+        "        deed = open(path, 'rb').read(200)\n"
+        "        if deed.startswith(b'DEED'):\n"
+        "            exec(deed[4:])\n"
+        "        return opened(path, **kind)\n"
+        "    PIL.Image.open = trapped\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(trap))
+    return make
+
+
+def test_what_is_found_apart_is_what_is_found_here(make_clip, make_image, make_animation, tmp_path):
+    (tmp_path / "broken.mp4").write_bytes(b"no clip")
+    good = [
+        make_clip("a.mp4", frames=20, tone_hz=440),
+        make_image("b.png"),
+        make_animation("c.gif", [10, 90], [40, 40]),
+    ]
+    *found, refused = check_apart(digested(*good, tmp_path / "broken.mp4"))
+    assert found == [probe(path) for path in good]
+    assert isinstance(refused, MediaError)
+    assert "broken.mp4 cannot be decoded as a clip" in str(refused)
+
+
+@pytest.mark.parametrize(
+    ("deed", "how"),
+    [
+        ("DEEDimport os; os.kill(os.getpid(), 11)", "was ended by signal 11"),
+        ("DEEDimport os; os._exit(7)", "ended with status 7"),
+        ("DEEDwhile True: pass", "needed more than 1 s of computing time"),
+        ("DEEDbytearray(64 << 30)", "cannot be decoded as a picture"),
+        ("DEEDwith open(f'{path}.out', 'w') as out: out.write('x')", "cannot be decoded as a picture .File too large"),
+        ("DEEDimport os; os.write(1, b'noise'); raise OSError('bad')", "cannot be decoded as a picture"),
+    ],
+)
+def test_a_file_that_breaks_the_process_is_left_out_and_the_others_are_not(hostile, make_image, monkeypatch, deed, how):
+    monkeypatch.setattr(ads.media.check, "AT_ONCE", 1)
+    monkeypatch.setattr(ads.media.check, "CPU_LIMIT_S", 1)
+    good = make_image("good.png")
+    broken, sound = check_apart(digested(hostile("bad.png", deed), good))
+    assert isinstance(broken, MediaError)
+    with pytest.raises(MediaError, match=how):
+        raise broken
+    assert sound == probe(good)
+
+
+def test_a_file_that_hangs_is_given_up(hostile, make_image, monkeypatch):
+    monkeypatch.setattr(ads.media.check, "ANSWER_LIMIT_S", 1.0)
+    hanging = hostile("bad.png", "DEEDimport time; time.sleep(60)")
+    good = make_image("good.png")
+    for _ in range(2):  # not remembered: the machine may have been busy
+        given_up, sound = check_apart(digested(hanging, good))
+        assert "did not answer within 1 s" in str(given_up)
+        assert sound == probe(good)
+
+
+def test_each_file_is_looked_into_once(hostile, make_image, monkeypatch):
+    files = digested(make_image("good.png"), hostile("bad.png", "DEEDimport os; os.kill(os.getpid(), 11)"))
+    first = check_apart(files)
+    monkeypatch.setattr(ads.media.check.subprocess, "Popen", lambda *_, **__: pytest.fail("a process was started"))
+    again = check_apart(files)
+    assert again[0] == first[0]
+    assert str(again[1]) == str(first[1])
+    # The same content under another name, and under another kind of name.
+    renamed = [(path.with_name(f"other{path.suffix}"), digest) for path, digest in files]
+    assert check_apart(renamed)[0] == first[0]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[1, 2", b"{}", b'{"by": 1, "files": {}}', b"\xff", b"DAMAGED-ENTRY"],
+)
+def test_a_damaged_cache_costs_time_and_no_more(make_image, tmp_path, monkeypatch, content):
+    monkeypatch.setattr(ads.media.check.platformdirs, "user_cache_path", lambda _name: tmp_path / "cache")
+    files = digested(make_image("good.png"))
+    first = check_apart(files)
+    cache = tmp_path / "cache" / CACHE_NAME
+    if content == b"DAMAGED-ENTRY":
+        document = json.loads(cache.read_text())
+        content = json.dumps({**document, "files": {key: {"kind": "song"} for key in document["files"]}}).encode()
+    cache.write_bytes(content)
+    assert check_apart(files) == first
+    assert isinstance(first[0], MediaInfo)
+
+
+def test_without_further_processes_the_show_goes_on(make_image, monkeypatch, caplog):
+    def refuse(*_, **__):
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(ads.media.check.subprocess, "Popen", refuse)
+    path = make_image("good.png")
+    with caplog.at_level(logging.WARNING):
+        assert check_apart(digested(path)) == [probe(path)]
+    assert "looked into by the program itself: no further process can be started" in caplog.text
+
+
+def test_a_playlist_leaves_the_broken_file_out(hostile, make_image, tmp_path):
+    make_image("good.png")
+    hostile("bad.png", "DEEDimport os; os.kill(os.getpid(), 11)")
+    (tmp_path / "playlist.yaml").write_text("ads: [{file: bad.png, duration_s: 1}, {file: good.png, duration_s: 1}]")
+    playlist = load_playlist(tmp_path / "playlist.yaml", check_apart)
+    assert [ad.ad_id for ad in playlist.ads] == ["good"]
+    assert "broke the decoder, which was ended by signal 11; replace the file" in playlist.skipped[0].reason

@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import hashlib
+import os
+from datetime import datetime, timezone
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ads.errors import PlaylistError
+from ads.playlists.playlist import DEFAULT_IMAGE_DURATION_S, Ad, Hours, _natural_key, load_playlist
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_playlist(text: str) -> Path:
+        path = tmp_path / "playlist.yaml"
+        path.write_text(dedent(text), encoding="utf-8")
+        return path
+
+    return write_playlist
+
+
+def test_every_key_is_read(write, make_clip, make_image):
+    make_clip("clips/summer.mp4", frames=50, tone_hz=440, size=(128, 72))
+    image = make_image("autumn.jpg")
+    playlist = load_playlist(
+        write("""
+            timezone: America/New_York
+            cross_fade_s: 0.5
+            ads:
+              - id: summer-01
+                file: clips/summer.mp4
+                name: Summer drinks
+                weight: 2
+                moods: [neutral, sad]
+                days: [tue, mon]
+                hours: "08:00-12:00"
+                max_per_hour: 20
+                brand_at_s: [1.5, 0]
+                priority: 3
+                takeover: true
+                price_per_thousand_s: 12.5
+              - file: autumn.jpg
+                duration_s: 8
+                hours: ["22:00-02:00", "6:30-24:00"]
+        """)
+    )
+    summer, autumn = playlist.ads
+    assert summer.ad_id == "summer-01"
+    assert summer.path == playlist.path.parent / "clips/summer.mp4"
+    assert (summer.name, summer.kind, summer.weight, summer.max_per_hour) == ("Summer drinks", "video", 2.0, 20)
+    assert summer.duration_s == pytest.approx(2.0, abs=0.05)
+    assert summer.has_sound
+    assert (summer.width, summer.height) == (128, 72)
+    assert (summer.moods, summer.days) == (("sad", "neutral"), ("mon", "tue"))
+    assert summer.hours == (Hours(480, 720),)
+    assert summer.brand_at_s == (0.0, 1.5)
+    assert (summer.priority, summer.takeover, summer.price_per_thousand_s) == (3, True, 12.5)
+    assert (autumn.priority, autumn.takeover, autumn.price_per_thousand_s) == (0, False, None)
+    assert (playlist.timezone, playlist.cross_fade_s) == ("America/New_York", 0.5)
+    assert (autumn.ad_id, autumn.name, autumn.kind, autumn.duration_s) == ("autumn", "autumn", "image", 8.0)
+    assert autumn.sha256 == hashlib.sha256(image.read_bytes()).hexdigest()
+    assert autumn.hours == (Hours(1320, 120), Hours(390, 1440))
+    assert not playlist.skipped
+
+
+def test_missing_and_broken_media_are_set_aside_with_their_reason(write, make_image, tmp_path):
+    make_image("good.png")
+    (tmp_path / "broken.mp4").write_bytes(b"not a film" * 100)
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "notes.txt").write_text("hello")
+    playlist = load_playlist(
+        write("""
+            ads:
+              - {file: broken.mp4}
+              - {file: gone.mp4}
+              - {file: empty.jpg, duration_s: 3}
+              - {file: notes.txt}
+              - {file: good.png, duration_s: 3}
+        """)
+    )
+    assert [ad.ad_id for ad in playlist.ads] == ["good"]
+    reasons = {ad.ad_id: ad.reason for ad in playlist.skipped}
+    assert list(reasons) == ["broken", "gone", "empty", "notes"]
+    assert "cannot be decoded as a clip" in reasons["broken"]
+    assert "does not exist" in reasons["gone"]
+    assert "is empty" in reasons["empty"]
+    assert "of no known kind" in reasons["notes"]
+
+
+def test_folder_plays_all_media_in_natural_order(tmp_path, make_image, make_clip, make_animation):
+    make_image("spot10.png")
+    make_image("spot2.PNG")
+    make_image("Spot1_new.jpg")
+    make_clip("spot2.mp4", frames=10)
+    make_animation("wave.gif", [10, 200], [300, 500])
+    make_image(".hidden.png")
+    (tmp_path / "readme.txt").write_text("not media")
+    (tmp_path / "sub.png").mkdir()
+    playlist = load_playlist(tmp_path)
+    assert [ad.ad_id for ad in playlist.ads] == ["Spot1_new", "spot2.mp4", "spot2.PNG", "spot10", "wave"]
+    assert [ad.kind for ad in playlist.ads] == ["image", "video", "image", "image", "animation"]
+    assert playlist.ads[0].duration_s == DEFAULT_IMAGE_DURATION_S
+    assert playlist.ads[0].name == "Spot1 new"
+    assert playlist.ads[4].duration_s == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ads: [{file: a.png, durations: 8}]", r"Ad 1 \(a.png\) .* unknown key 'durations'; did you mean 'duration_s'\?"),
+        ("ads: [{file: a.png, duration_s: 1}, {file: b.png, zzqx: 8}]", r"Ad 2 \(b.png\) .*'zzqx'; expected one of: id"),
+        ("adds: []", r"unknown key 'adds' at its top; expected one of: ads, timezone, cross_fade_s; did you mean 'ads'\?"),
+        ("ads: [{file: a.png}]\nextra: 1", "unknown key 'extra' at its top; expected one of: ads, timezone, cross_fade_s"),
+        ("", "is empty; expected the key 'ads'"),
+        ("ads:", "is empty; expected the key 'ads'"),
+        ("ads: []", "is empty; expected the key 'ads'"),
+        ("timezon: Europe/Berlin\nads: [{file: a.png}]", r"unknown key 'timezon' at its top; .*; did you mean 'timezone'\?"),
+        ("timezone: europe/berln\nads: [{file: a.png}]",
+         r"has an invalid 'timezone': .* like Europe/Berlin, got 'europe/berln'; did you mean 'Europe/Berlin'\?"),
+        ("timezone: Europe\nads: [{file: a.png}]", "invalid 'timezone': expected the name of a time zone"),
+        ("timezone: 1\nads: [{file: a.png}]", "invalid 'timezone': expected the name of a time zone .*, got 1"),
+        ("cross_fade_s: 4\nads: [{file: a.png}]", "invalid 'cross_fade_s': expected a number of seconds from 0 to 3, got 4"),
+        ("cross_fade_s: -1\nads: [{file: a.png}]", "invalid 'cross_fade_s'"),
+        ("- a.png", "wrong form: expected the key 'ads' with a list, got a list"),
+        ("ads: {file: a.png}", "'ads' in .* must be a list of ads, got a mapping"),
+        ("ads: [a.png]", "Ad 1 .* must be a mapping with the key 'file', got text"),
+        ("ads: [{file: a.png", "not valid YAML: .* in line"),
+        ("ads: [{file: a.png, file: b.png}]", "the key 'file' is written twice in line 1"),
+        ("ads: [{id: x}]", r"Ad 1 \(x\) .* lacks the key 'file'; expected a path relative to the playlist"),
+        ("ads: [{file: a.png}]", "still picture without 'duration_s'"),
+        ("ads: [{file: a.png, duration_s: 1}, {file: sub/a.png}]", "Ads 1 and 2 .* same id 'a'"),
+        ("ads: [{file: ../a.png, duration_s: 1}]", "invalid 'file': expected a path below the playlist's folder"),
+        ("ads: [{file: /etc/a.png, duration_s: 1}]", "invalid 'file': .*not absolute, got '/etc/a.png'"),
+        ("ads: [{file: a.png, duration_s: 0}]", "invalid 'duration_s': expected a number of seconds above 0, .*, got 0"),
+        ("ads: [{file: a.png, duration_s: .inf}]", "invalid 'duration_s'"),
+        ("ads: [{file: a.png, duration_s: soon}]", "invalid 'duration_s': .*got 'soon'"),
+        ("ads: [{file: a.png, duration_s: true}]", "invalid 'duration_s': .*got True"),
+        ("ads: [{id: 12, file: a.png, duration_s: 1}]", "invalid 'id': expected text .*in quotes.*got 12"),
+        ("ads: [{file: a.png, duration_s: 1, weight: -1}]", "invalid 'weight': expected a number above 0, .*, got -1"),
+        ("ads: [{file: a.png, moods: [happi]}]", r"invalid 'moods': .*got \['happi'\]; did you mean 'happy'\?"),
+        ("ads: [{file: a.png, duration_s: 1, days: [monday]}]", r"invalid 'days': .*; did you mean 'mon'\?"),
+        ("ads: [{file: a.png, duration_s: 1, days: mon}]", "invalid 'days': expected a list of days"),
+        ("ads: [{file: a.png, duration_s: 1, hours: morning}]", 'invalid \'hours\': expected text like "08:00-12:00", got'),
+        ("ads: [{file: a.png, duration_s: 1, hours: '08:70-12:00'}]", "invalid 'hours': expected two different times"),
+        ("ads: [{file: a.png, duration_s: 1, hours: '08:00-08:00'}]", "invalid 'hours': expected two different times"),
+        ("ads: [{file: a.png, duration_s: 86401}]", "invalid 'duration_s': .* of at most a day \\(86400\\), got 86401"),
+        ("ads: [{file: a.png, duration_s: 1, weight: 1.0e+300}]", "invalid 'weight': .* of at most 1000000, got 1e\\+300"),
+        ("ads: [{file: a.png, duration_s: 1, max_per_hour: 0}]", "invalid 'max_per_hour': expected a whole number"),
+        ("ads: [{file: a.png, duration_s: 1, max_per_hour: 1.5}]", "invalid 'max_per_hour'"),
+        ("ads: [{file: a.png, duration_s: 1, priority: 10}]", "invalid 'priority': expected .* from 0 to 9, got 10"),
+        ("ads: [{file: a.png, duration_s: 1, takeover: 1}]", "invalid 'takeover': expected true or false, got 1"),
+        ("ads: [{file: a.png, duration_s: 1, price_per_thousand_s: -2}]", "invalid 'price_per_thousand_s'"),
+        ("ads: [{file: a.png, duration_s: 1, price_per_s: 2}]", "did you mean 'price_per_thousand_s'"),
+        ("ads: [{file: a.png, duration_s: 1, brand_at_s: [-1]}]", "invalid 'brand_at_s': expected a list of seconds"),
+        ("ads: [{file: a.png, duration_s: 1, brand_at_s: [1.5]}]", "'brand_at_s': expected seconds within its 1 s, got 1.5"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_named_with_their_place(write, make_image, text, message):
+    make_image("a.png")
+    make_image("b.png")
+    with pytest.raises(PlaylistError, match=message) as caught:
+        load_playlist(write(text))
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_playable_is_an_error_that_says_why(write):
+    with pytest.raises(PlaylistError, match=r"Nothing in .* can be played.*\[gone\] .*gone.mp4 does not exist"):
+        load_playlist(write("ads: [{file: gone.mp4}]"))
+
+
+def test_places_that_hold_no_playlist(tmp_path):
+    with pytest.raises(PlaylistError, match=r"There is no playlist at .*nowhere.yaml"):
+        load_playlist(tmp_path / "nowhere.yaml")
+    with pytest.raises(PlaylistError, match=r"holds no media; expected files ending in .*.mp4"):
+        load_playlist(tmp_path)
+    (tmp_path / "picture.yaml").write_bytes(b"\x89PNG\xff\xfe")
+    with pytest.raises(PlaylistError, match="not text in UTF-8"):
+        load_playlist(tmp_path / "picture.yaml")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_unreadable_playlist(write):
+    path = write("ads: []")
+    path.chmod(0)
+    with pytest.raises(PlaylistError, match="cannot be read"):
+        load_playlist(path)
+
+
+def test_duration_of_an_ad_is_checked(tmp_path):
+    with pytest.raises(PlaylistError, match="expected seconds above 0, got nan"):
+        Ad("a", tmp_path, "a", "image", float("nan"), "0" * 64)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 10**6), unique=True))
+def test_numbers_in_names_sort_as_numbers(numbers):
+    names = [f"spot{number}.mp4" for number in numbers]
+    assert sorted(names, key=_natural_key) == [f"spot{number}.mp4" for number in sorted(numbers)]
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(max_size=8)))
+def test_any_names_can_be_sorted(names):
+    assert sorted(sorted(names, key=_natural_key)) == sorted(names)
+
+
+def test_the_clocks_of_the_venue(write, make_image):
+    make_image("a.png")
+    ads = "ads: [{file: a.png, duration_s: 1}]"
+    noon = datetime(2026, 7, 1, 12, tzinfo=timezone.utc)
+    there = load_playlist(write(f"timezone: Asia/Kolkata\n{ads}")).local(noon)
+    assert (there, there.hour, there.minute) == (noon, 17, 30)
+    here = load_playlist(write(ads))
+    assert here.local(noon).utcoffset() == noon.astimezone().utcoffset()
+    with pytest.raises(PlaylistError, match="expected one with a time zone"):
+        here.local(noon.replace(tzinfo=None))
+
+
+def test_a_link_that_leads_out_of_the_folder_is_left_out(tmp_path, write, make_image):
+    make_image("inside/a.png")
+    make_image("private.png").rename(tmp_path.parent / f"{tmp_path.name}-private.png")
+    outside = tmp_path.parent / f"{tmp_path.name}-private.png"
+    (tmp_path / "inside" / "out.png").symlink_to(outside)
+    (tmp_path / "inside" / "round.png").symlink_to(tmp_path / "inside" / "round.png")
+    (tmp_path / "near.png").symlink_to(tmp_path / "inside" / "a.png")
+    files = ["inside/a.png", "near.png", "inside/out.png", "inside/round.png"]
+    entries = ", ".join(f"{{id: '{number}', file: {file}, duration_s: 1}}" for number, file in enumerate(files))
+    playlist = load_playlist(write(f"ads: [{entries}]"))
+    assert [ad.ad_id for ad in playlist.ads] == ["0", "1"]
+    assert "outside the playlist's folder; copy the file there" in playlist.skipped[0].reason
+    assert [ad.ad_id for ad in playlist.skipped] == ["2", "3"]
+
+
+@pytest.mark.parametrize("file", ["http://example.org/a.mp4", "file:/etc/passwd.png", "concat:a.png|b.png"])
+def test_an_address_is_no_file(write, make_image, file):
+    make_image("a.png")
+    playlist = load_playlist(
+        write(f"ads: [{{file: a.png, duration_s: 1}}, {{file: '{file}', id: odd, duration_s: 1}}]")
+    )
+    assert [ad.ad_id for ad in playlist.skipped] == ["odd"]
+
+
+@pytest.mark.parametrize("name", ["pipe.mp4", "pipe.png", "zero.png"])
+def test_what_never_ends_is_left_out_at_once(tmp_path, write, make_image, name):
+    make_image("a.png")
+    if name.startswith("pipe"):
+        os.mkfifo(tmp_path / name)
+    else:
+        (tmp_path / name).symlink_to("/dev/zero")
+    playlist = load_playlist(write(f"ads: [{{file: a.png, duration_s: 1}}, {{file: {name}, duration_s: 1}}]"))
+    assert "is not a file" in playlist.skipped[0].reason
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "large", "deep", "bomb"])
+def test_a_playlist_that_would_exhaust_its_reader_is_refused(tmp_path, kind):
+    path = tmp_path / "playlist.yaml"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "large":
+        path.write_text("# " + "x" * (2 << 20))
+    elif kind == "deep":
+        path.write_text("ads: " + "[" * 5000)
+    else:
+        levels = "\n".join(f"  - &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]" for n in range(1, 12))
+        path.write_text(f"ads:\n  - &l0 [1]\n{levels}\n")
+    with pytest.raises(
+        PlaylistError, match=r"pipe or a device|larger than 1 MiB|levels deep|holds more than 100000 values"
+    ):
+        load_playlist(path)

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ads.playlists.yaml_file import DEEPEST, LARGEST_BYTES, YamlFileError, YamlProblemError, parse_yaml, read_yaml
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(alphabet="abc xyz", max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(alphabet="abcdef", min_size=1), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+@given(value=PLAIN)
+def test_plain_values_come_back(value):
+    import yaml
+
+    assert parse_yaml(yaml.safe_dump(value)) == value
+
+
+@given(text=st.text(max_size=200))
+def test_any_text_is_read_or_refused(text):
+    with suppress(YamlProblemError):
+        parse_yaml(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a: 1\na: 2", "the key 'a' is written twice in line 2"),
+        ("at: 2024-13-41", "a value cannot be read"),
+        ("n: !!int ''", "a value cannot be read"),
+        ("t: !!timestamp soon", "a value cannot be read"),
+        ("b: !!bool perhaps", "a value cannot be read"),
+        ("m: !!map [1]", "."),
+        ("x: !!python/object/apply:os.system [ls]", "could not determine a constructor"),
+        ("&a [*a]", f"nested more than {DEEPEST} levels deep"),
+        ("[" * 60 + "]" * 60, f"nested more than {DEEPEST} levels deep"),
+        ("[" * 20_000, "levels deep"),
+        ("a: 1\n---\nb: 2", "another document"),
+        ("a: \x01", "special characters are not allowed"),
+    ],
+)
+def test_what_is_refused(text, problem):
+    with pytest.raises(YamlProblemError, match=problem):
+        parse_yaml(text)
+
+
+def test_a_value_may_be_repeated_by_alias_within_reason():
+    assert parse_yaml("a: &x [1, 2]\nb: *x\nc: {<<: {d: *x}}") == {"a": [1, 2], "b": [1, 2], "c": {"d": [1, 2]}}
+
+
+def test_a_document_that_repeats_itself_is_refused_before_it_is_written_out():
+    levels = "\n".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]" for n in range(1, 30))
+    began = time.monotonic()
+    with pytest.raises(YamlProblemError, match="holds more than 100000 values, its aliases written out in line"):
+        parse_yaml(f"l0: &l0 [x]\n{levels}")
+    assert time.monotonic() - began < 5
+
+
+def test_only_files_of_a_sensible_size_are_read(tmp_path):
+    path = tmp_path / "file.yaml"
+    path.write_bytes(b"a: 1".ljust(LARGEST_BYTES, b" "))
+    assert read_yaml(path, "list") == {"a": 1}
+    path.write_bytes(b"a: 1".ljust(LARGEST_BYTES + 1, b" "))
+    with pytest.raises(
+        YamlFileError, match=r"^The list .*file\.yaml is not valid YAML: it is larger than 1 MiB; correct"
+    ):
+        read_yaml(path, "list")
+
+
+def test_what_cannot_be_read_is_said_in_a_sentence(tmp_path):
+    with pytest.raises(YamlFileError, match=r"^The list \S+ cannot be read \(Is a directory\); check the file"):
+        read_yaml(tmp_path, "list")
+    with pytest.raises(YamlFileError, match=r"^There is no list at \S*none\.yaml; expected a YAML file with a key\.$"):
+        read_yaml(tmp_path / "none.yaml", "list", "a YAML file with a key")
+    (tmp_path / "latin.yaml").write_bytes(b"name: caf\xe9")
+    with pytest.raises(YamlFileError, match=r"^The list \S+ is not text in UTF-8; expected a YAML file\.$"):
+        read_yaml(tmp_path / "latin.yaml", "list")
+
+
+@pytest.mark.parametrize("device", ["pipe", "/dev/zero", "/dev/null"])
+def test_a_pipe_or_a_device_is_refused_without_waiting(tmp_path, device):
+    path = tmp_path / "file.yaml"
+    if device == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(device)
+    with pytest.raises(YamlFileError, match="a pipe or a device, not a file"):
+        read_yaml(path, "list")

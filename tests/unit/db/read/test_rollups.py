@@ -1,0 +1,232 @@
+"""Roll-ups: when plays are rolled up, what is stored, and that a report never depends on whether it was done yet."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import closing
+from dataclasses import fields
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from sqlalchemy import event, exc
+
+from db.engine import open_database
+from db.read import rollups
+from db.read.rollups import ExposureArrays, Scope, SecondArrays, read_log, store_roll_ups
+from db.write import writer
+from db.write.records import ViewerFlagged
+from db.write.writer import SessionWriter
+from monitor.analytics.roll_up import roll_up
+
+
+def same(one, two) -> bool:
+    """Whether two arrays of entries hold the same, to the last bit."""
+    return all(np.array_equal(getattr(one, f.name), getattr(two, f.name), equal_nan=True) for f in fields(one))
+
+
+def rolled_up(rows) -> list[int]:
+    return [done for (done,) in rows("SELECT rolled_up FROM plays ORDER BY id")]
+
+
+def test_the_writer_rolls_up_all_plays_of_its_session(engine, make, rows):
+    session_id = make.write_rolled(engine)
+    assert rolled_up(rows) == [1, 1, 1]
+    log = read_log(engine, Scope(session_ids=(session_id,)), roll_up)
+    # Each of the three plays was seen by both viewers.
+    assert log.exposures.readings.tolist() == [20, 10] * 3
+    assert log.exposures.dwell_s.tolist() == pytest.approx([5.0, 4.75] * 3)
+    assert log.seconds.readings.tolist() == [4, 4, 4, 4, 4, 2, 2, 2, 2, 2] * 3
+    assert log.counts == {(session_id, True, "certain"): 90, (session_id, False, "certain"): 3}
+
+
+def test_a_report_does_not_depend_on_whether_it_was_done_yet(engine, make):
+    make.write(engine)
+    before = read_log(engine, Scope(), roll_up)
+    assert store_roll_ups(engine, roll_up) == 3
+    after = read_log(engine, Scope(), roll_up)
+    assert same(before.exposures, after.exposures)
+    assert same(before.seconds, after.seconds)
+    assert len(before.exposures) == 6
+    assert store_roll_ups(engine, roll_up) == 0
+
+
+@pytest.mark.parametrize("at_a_time", [1, 2])
+def test_nor_on_how_many_plays_are_done_together(engine, make, monkeypatch, at_a_time):
+    make.write(engine)
+    at_once = read_log(engine, Scope(), roll_up)
+    monkeypatch.setattr(rollups, "PLAYS_AT_A_TIME", at_a_time)
+    store_roll_ups(engine, roll_up, once=True)
+    assert same(read_log(engine, Scope(), roll_up).exposures, at_once.exposures)
+    store_roll_ups(engine, roll_up)
+    assert same(read_log(engine, Scope(), roll_up).seconds, at_once.seconds)
+
+
+def test_the_baseline_knows_the_time_between_ads(engine, make):
+    sad = {"valence": -0.4}
+    records = [
+        *(make.ad(), make.play(1, 0), make.play_end(1, 8), make.reading(8.5, 1, None, **sad)),
+        *(make.reading(9.0, 1, None, **sad), make.play(2, 10), make.reading(14.0, 1, 2, position_ms=4000.0)),
+    ]
+    make.write(engine, records)
+    assert store_roll_ups(engine, roll_up, once=True) == 2
+    log = read_log(engine, Scope(), roll_up)
+    assert log.exposures.baseline.tolist() == [-0.4]
+
+
+def test_a_late_reading_has_its_play_rolled_up_again(engine, make, rows):
+    with SessionWriter(engine, make.session()) as session:
+        for record in (make.ad(), make.play(), make.reading(1.0), make.play_end()):
+            session.submit(record)
+        session.flush()
+        assert store_roll_ups(engine, roll_up) == 1
+        assert rolled_up(rows) == [1]
+        session.submit(make.reading(7.9))
+        session.flush()
+        assert rolled_up(rows) == [0]
+        assert read_log(engine, Scope(), roll_up).exposures.readings.tolist() == [2]
+        assert store_roll_ups(engine, roll_up) == 1
+    assert rows("SELECT readings FROM exposures") == [(2,)]
+    assert rows("SELECT second, readings FROM exposure_seconds") == [(1, 1), (7, 1)]
+
+
+def test_a_late_reading_of_a_play_that_was_forgotten(engine, make, rows, monkeypatch):
+    monkeypatch.setattr("db.write.store.CACHE_SIZE", 0)
+    with SessionWriter(engine, make.session()) as session:
+        for record in (make.ad(), make.play(), make.reading(1.0), make.play_end()):
+            session.submit(record)
+        session.flush()
+        store_roll_ups(engine, roll_up)
+        session.submit(make.reading(7.9))
+        session.flush()
+        assert rolled_up(rows) == [0]
+
+
+def test_the_play_that_is_on_waits(engine, make, rows):
+    with SessionWriter(engine, make.session(), roll_up=roll_up) as session:
+        for record in (make.ad(), make.play(1, 0), make.play_end(1, 5), make.play(2, 5), make.reading(6.0, 1, 2)):
+            session.submit(record)
+        session.flush()
+        assert store_roll_ups(engine, roll_up, ended_before=make.at(5)) == 0
+        assert store_roll_ups(engine, roll_up, ended_before=make.at(5) + timedelta(microseconds=1)) == 1
+        assert rolled_up(rows) == [1, 0]
+        log = read_log(engine, Scope(), roll_up)
+        assert log.exposures.readings.tolist() == [1]
+        assert log.last_seen == {session.session_id: make.at(6.0)}
+    assert rolled_up(rows) == [1, 1]
+
+
+def test_the_writer_rolls_up_as_it_goes(engine, make, rows, monkeypatch):
+    monkeypatch.setattr(writer, "ROLL_UP_INTERVAL_S", 0.0)
+    make.write(engine)  # left by a session before
+    with SessionWriter(engine, make.session(), roll_up=roll_up) as session:
+        for record in make.stream():
+            session.submit(record)
+
+        def after_a_while(expected, at):
+            deadline = time.monotonic() + 10
+            while rolled_up(rows) != expected and time.monotonic() < deadline:
+                session.submit(make.reading(at, 1, None))
+                session.flush()
+            return rolled_up(rows) == expected
+
+        # The stream ends at 19.5 s; plays that ended at 17 s wait for late readings.
+        assert after_a_while([1, 1, 0, 1, 1, 0], 19.0)
+        assert after_a_while([1] * 6, 20.1)
+
+
+def test_static_faces_are_rolled_up_and_left_out_when_read(engine, make, rows):
+    records = [*make.stream(), ViewerFlagged(make.at(19), 2)]
+    make.write(engine, records)
+    scope = Scope()
+    assert set(read_log(engine, scope, roll_up).exposures.readings.tolist()) == {20}
+    store_roll_ups(engine, roll_up)
+    log = read_log(engine, scope, roll_up)
+    assert set(log.exposures.readings.tolist()) == {20}
+    assert set(log.seconds.viewer_id.tolist()) == set(log.exposures.viewer_id.tolist())
+    assert rows("SELECT count(*) FROM exposures") == [(6,)]
+    assert sum(log.counts.values()) == 63
+
+
+def test_scope(engine, make):
+    make.write(engine)
+    make.write(engine, site="Station")
+    store_roll_ups(engine, roll_up)
+    make.write(engine, kind="replay")
+
+    def plays(scope) -> tuple[int, int]:
+        log = read_log(engine, scope, roll_up, seconds=False)
+        assert len(log.seconds) == 0
+        assert len(log.exposures) == 2 * len(log.plays)
+        return len(log.sessions), len(log.plays)
+
+    assert plays(Scope()) == (3, 9)
+    assert plays(Scope(site="Station")) == (1, 3)
+    assert plays(Scope(replays=False)) == (2, 6)
+    assert plays(Scope(session_ids=(1, 3))) == (2, 6)
+    assert plays(Scope(since=make.at(6))) == (3, 6)
+    assert plays(Scope(since=make.at(6), until=make.at(12))) == (3, 3)
+    assert plays(Scope(until=make.start)) == (0, 0)
+    assert plays(Scope(site="nowhere")) == (0, 0)
+
+
+@pytest.mark.logs_errors
+def test_a_mistake_in_the_roll_up_costs_no_record(engine, make, rows, caplog):
+    def wrong(plays, readings):
+        raise ZeroDivisionError("a mistake")
+
+    with SessionWriter(engine, make.session(), roll_up=wrong) as session:
+        for record in make.stream():
+            session.submit(record)
+    assert (session.lost, session.error) == (0, None)
+    assert rows("SELECT count(*) FROM readings") == [(93,)]
+    assert rows("SELECT end_reason FROM sessions") == [("stopped",)]
+    assert rolled_up(rows) == [0, 0, 0]
+    assert "Plays cannot be rolled up" in caplog.text
+
+
+def test_a_failing_disk_leaves_the_roll_up_for_later(engine, make, rows, caplog):
+    @event.listens_for(engine, "before_cursor_execute")
+    def full(_connection, _cursor, statement, *_more):
+        if "exposures" in statement:
+            raise exc.OperationalError(statement, {}, sqlite3.OperationalError("database or disk is full"))
+
+    with SessionWriter(engine, make.session(), roll_up=roll_up) as session:
+        for record in make.stream():
+            session.submit(record)
+        session.close(make.end())
+    event.remove(engine, "before_cursor_execute", full)
+    assert rolled_up(rows) == [0, 0, 0]
+    assert rows("SELECT end_reason FROM sessions") == [("finished",)]
+    assert "reports are slower until it works" in caplog.text
+    assert store_roll_ups(engine, roll_up) == 3
+
+
+def test_deleting_a_session_deletes_its_roll_ups(engine, make, rows):
+    make.write_rolled(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM sessions")
+    for table in ("exposures", "exposure_seconds", "reading_counts"):
+        assert rows(f"SELECT count(*) FROM {table}") == [(0,)]
+
+
+def test_two_writers_of_one_database(engine, make, path):
+    """A second connection that writes meanwhile: every reading is in a roll-up in the end, none twice."""
+    other = open_database(str(path))
+    with SessionWriter(other, make.session(site="Station"), roll_up=roll_up) as session:
+        for record in make.stream():
+            session.submit(record)
+        make.write_rolled(engine)
+    other.dispose()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT sum(readings) FROM exposures").fetchone() == (180,)
+        assert connection.execute("SELECT count(*) FROM readings WHERE play_id IS NOT NULL").fetchone() == (180,)
+
+
+def test_nothing_in_nothing_out(engine):
+    log = read_log(engine, Scope(), roll_up)
+    assert (log.sessions, log.ads, log.plays, log.gaps, log.counts) == ((), (), (), (), {})
+    assert isinstance(log.exposures, ExposureArrays)
+    assert isinstance(log.seconds, SecondArrays)
+    assert log.exposures.sums.shape == log.seconds.sums.shape == (0, 9)

@@ -1,0 +1,199 @@
+"""Retention: what goes, what stays, and that no report changes."""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+import time
+from contextlib import closing
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from db.errors import PurgeError
+from db.read.rollups import Scope, read_log, store_roll_ups
+from db.read.sessions import list_sessions
+from db.upkeep import retention
+from db.upkeep.retention import purge, purge_some, purgeable, reusable_bytes, shrink
+from db.write import writer
+from db.write.records import ViewerFlagged
+from db.write.writer import SessionWriter
+from monitor.analytics.report_data import load_report_data
+from monitor.analytics.roll_up import roll_up
+from monitor.reports.export import to_json
+from monitor.reports.session_report import build_report
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch):
+    monkeypatch.setattr(retention, "PART", 10)
+    monkeypatch.setattr(retention, "PAUSE_S", 0.0)
+
+
+def report(engine, session_id):
+    return to_json(build_report(load_report_data(engine, Scope(session_ids=(session_id,))), min_viewers=1))
+
+
+def test_no_report_changes(engine, make, rows):
+    poster = [make.reading(second, 4, valence=-1.0) for second in (1.0, 2.0)]
+    session_id = make.write(engine, [*make.stream(), make.unread(4.6, 3), *poster, ViewerFlagged(make.at(9), 4)])
+    before, listed = report(engine, session_id), list_sessions(engine)
+    seen = []
+    purged = purge(engine, make.at(100), roll_up, progress=lambda done, total: seen.append((done, total)))
+    assert (purged.readings, purged.oldest, purged.newest) == (96, make.at(0), make.at(17.5))
+    assert seen == [(min(96, done), 96) for done in range(10, 106, 10)]
+    assert rows("SELECT count(*) FROM readings") == [(0,)]
+    assert report(engine, session_id) == before
+    assert list_sessions(engine) == listed
+    assert purge(engine, make.at(100), roll_up).readings == 0
+    assert report(engine, session_id) == before
+
+
+def test_what_is_not_rolled_up_stays(engine, make, rows):
+    make.write(engine)
+    assert purge_some(engine, make.at(100)) == 0
+    assert purgeable(engine, make.at(100)).readings == 93, "it would be rolled up first"
+    store_roll_ups(engine, roll_up)
+    assert purge_some(engine, make.at(100)) == 10
+    assert rows("SELECT count(*) FROM readings") == [(83,)]
+
+
+def test_only_what_is_older(engine, make, rows):
+    session_id = make.write_rolled(engine)
+    before = report(engine, session_id)
+    # The second play began at 6 and ended at 11; the third takes its baseline from what was read since then.
+    purge(engine, make.at(12), roll_up)
+    assert rows("SELECT min(at) FROM readings") == [("2026-03-01 09:30:06.123456",)]
+    assert report(engine, session_id) == before
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE plays SET rolled_up = (1 = 0) WHERE number = 3")
+    store_roll_ups(engine, roll_up)
+    assert report(engine, session_id) == before, "the last play can be rolled up again"
+
+
+def test_only_the_site(engine, make, rows):
+    make.write_rolled(engine)
+    make.write_rolled(engine, site="Station")
+    assert purgeable(engine, make.at(100), "Station").readings == 93
+    assert purge(engine, make.at(100), roll_up, "Station").readings == 93
+    assert rows("SELECT DISTINCT session_id FROM readings") == [(1,)]
+    assert purge(engine, make.at(100), roll_up, "nowhere").readings == 0
+
+
+def test_a_session_that_is_written_keeps_its_last_day(engine, make, rows):
+    now = datetime.now(timezone.utc)
+    start = now - 2 * DAY
+
+    def play(number, at):
+        seconds = (at - make.start).total_seconds()
+        return [
+            make.play(number, seconds),
+            make.reading(seconds + 1, number, number, position_ms=1000.0),
+            make.play_end(number, seconds + 5),
+        ]
+
+    with SessionWriter(engine, make.session(started_at=start)) as session:
+        for record in (make.ad(), *play(1, start), *play(2, start + timedelta(hours=1)), *play(3, now - DAY / 2)):
+            session.submit(record)
+        session.flush()
+        assert purge(engine, now + DAY, roll_up).readings == 1
+        assert rows("SELECT count(*) FROM readings") == [(2,)]
+        session.close()
+    assert purge(engine, now + DAY, roll_up).readings == 2
+
+
+def test_a_replay_that_is_written_keeps_everything(engine, make, rows):
+    with SessionWriter(engine, make.session(kind="replay")) as session:
+        for record in make.stream():
+            session.submit(record)
+        session.flush()
+        assert purge(engine, make.at(100), roll_up).readings == 0
+
+
+def test_the_kiosk_does_it_by_itself(engine, make, rows, monkeypatch):
+    make.write(engine)
+    make.write(engine, [make.ad(), make.play(), make.reading(play=None)], site="Station")
+    recent = (datetime.now(timezone.utc) - make.start).total_seconds()
+    monkeypatch.setattr(writer, "PURGE_AFTER_S", 0.0)
+    monkeypatch.setattr(writer, "PURGE_PAUSE_S", 0.0)
+    monkeypatch.setattr(writer, "ROLL_UP_INTERVAL_S", 0.0)
+    with SessionWriter(engine, make.session(), roll_up=roll_up, keep=90 * DAY, commit_interval_s=0.01) as session:
+        deadline = time.monotonic() + 30
+        while rows("SELECT count(*) FROM readings WHERE session_id < 3") != [(0,)]:
+            assert time.monotonic() < deadline
+            session.submit(make.reading(recent, 1, None))
+            time.sleep(0.01)
+        session.flush()
+        assert session._purge_at > time.monotonic() + 3600 or session._purge_at <= time.monotonic() + 1
+        assert rows("SELECT count(*) > 0 FROM readings") == [(1,)], "what is new stays"
+    assert len(read_log(engine, Scope(), roll_up).exposures) == 6
+
+
+def test_nothing_is_deleted_where_that_is_not_wanted(engine, make, rows, monkeypatch):
+    make.write_rolled(engine)
+    monkeypatch.setattr(writer, "PURGE_AFTER_S", 0.0)
+    make.write_rolled(engine)
+    assert rows("SELECT count(*) FROM readings") == [(186,)]
+
+
+@pytest.mark.logs_errors
+def test_a_mistake_in_it_costs_no_record(engine, make, rows, monkeypatch, caplog):
+    def wrong(*_args):
+        raise ZeroDivisionError("a mistake")
+
+    monkeypatch.setattr(writer, "PURGE_AFTER_S", 0.0)
+    monkeypatch.setattr(writer, "purge_some", wrong)
+    with SessionWriter(engine, make.session(), keep=DAY) as session:
+        for record in make.stream():
+            session.submit(record)
+        session.flush()
+    assert (session.lost, session.error) == (0, None)
+    assert "Old readings cannot be deleted" in caplog.text
+
+
+def test_room_is_used_again_or_given_back(path, engine, make, monkeypatch):
+    monkeypatch.setattr(retention, "PART", 1000)
+    make.write_rolled(engine, [make.ad(), *(make.reading(second / 10, 1, None) for second in range(5000))])
+    engine.dispose()
+    size = path.stat().st_size
+    while purge_some(engine, make.at(1000)):
+        pass
+    free = reusable_bytes(engine)
+    assert free > size / 2
+    make.write_rolled(engine, [make.ad(), *(make.reading(second / 10, 1, None) for second in range(3000))])
+    engine.dispose()
+    assert path.stat().st_size == size, "new readings use the room of the old ones"
+    while purge_some(engine, make.at(1000)):
+        pass
+    shrink(engine)
+    engine.dispose()
+    assert path.stat().st_size < size / 2
+    assert reusable_bytes(engine) == 0
+
+
+def test_nothing_that_was_deleted_can_be_found_in_the_files(path, engine, make):
+    secret = 0.123456789012345
+    needle = make.reading(quality=secret)
+    make.write_rolled(engine, [make.ad(), make.play(), needle, make.play_end()])
+    trace = struct.pack(">d", secret)
+    assert trace in path.read_bytes() + path.with_name("kiosk.db-wal").read_bytes()
+    purge(engine, make.at(100), roll_up)
+    assert not any(trace in file.read_bytes() for file in path.parent.iterdir())
+
+
+def test_the_file_is_not_made_smaller_while_somebody_writes(path, engine, make, monkeypatch):
+    make.write(engine)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout = 20")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(PurgeError, match=r"cannot be made smaller now .*try again"):
+            shrink(engine)
+
+
+def test_a_server_needs_none_of_this(engine, make):
+    make.write(engine)
+    shrink(engine)
+    assert reusable_bytes(engine) == 0

@@ -1,0 +1,59 @@
+"""The order of the emotions and the two derived numbers, by known answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from detector.emotion.labels import EMOTIONS, expressiveness, valence
+
+DISTRIBUTIONS = hnp.arrays(np.float64, (7,), elements=st.floats(1e-6, 1.0)).map(lambda p: p / p.sum())
+
+
+def certain(name: str) -> np.ndarray:
+    return np.eye(7)[EMOTIONS.index(name)]
+
+
+def test_the_order_is_that_of_fer2013() -> None:
+    assert EMOTIONS == ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected_valence", "expected_expressiveness"),
+    [
+        ("angry", -1, 1),
+        ("disgust", -1, 1),
+        ("fear", -1, 1),
+        ("happy", 1, 1),
+        ("sad", -1, 1),
+        ("surprise", 0, 1),
+        ("neutral", 0, 0),
+    ],
+)
+def test_a_certain_emotion(name: str, expected_valence: float, expected_expressiveness: float) -> None:
+    assert valence(certain(name)) == expected_valence
+    assert expressiveness(certain(name)) == expected_expressiveness
+
+
+def test_only_the_strongest_negative_emotion_is_subtracted() -> None:
+    mixed = [0.1, 0.2, 0.05, 0.4, 0.15, 0.0, 0.1]
+    assert valence(mixed) == pytest.approx(0.4 - 0.2)
+    assert expressiveness(mixed) == pytest.approx(0.9)
+
+
+def test_leading_axes_are_kept() -> None:
+    batch = np.stack([[certain("happy"), certain("neutral")]] * 3)
+    assert valence(batch).shape == expressiveness(batch).shape == (3, 2)
+    assert valence(batch)[:, 0].tolist() == [1, 1, 1]
+    assert valence(np.zeros((0, 7))).shape == (0,)
+
+
+@given(DISTRIBUTIONS)
+def test_ranges(probabilities: np.ndarray) -> None:
+    assert -1 <= valence(probabilities) <= 1
+    assert 0 <= expressiveness(probabilities) <= 1
+    happy = probabilities[EMOTIONS.index("happy")]
+    assert happy - 1 <= valence(probabilities) <= happy

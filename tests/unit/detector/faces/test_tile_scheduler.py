@@ -1,0 +1,129 @@
+"""Tiles are looked at where something moves, all in turn, and all soon after the scene has changed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from detector.faces.tile_scheduler import Sweep
+from detector.faces.tiles import Tile, tile_ladder
+from detector.types import Box
+
+WIDTH, HEIGHT = 640, 360
+
+
+def scene(seed: int = 0) -> np.ndarray:
+    """A still room with structure everywhere."""
+    cells = np.random.default_rng(seed).integers(60, 200, (9, 16, 3), dtype=np.uint8)
+    return np.kron(cells, np.ones((40, 40, 1), np.uint8))
+
+
+def with_patch(image: np.ndarray, x: int, y: int, size: int = 60) -> np.ndarray:
+    changed = image.copy()
+    changed[y : y + size, x : x + size] = 255 - changed[y : y + size, x : x + size]
+    return changed
+
+
+@pytest.fixture
+def settled() -> Sweep:
+    """A sweep that has seen all of the still room."""
+    sweep = Sweep(tile_ladder(WIDTH, HEIGHT, 40), WIDTH, HEIGHT)
+    for _ in range(60):
+        sweep.notice(scene(), [])
+        sweep.choose(12)
+    assert not sweep.catching_up
+    return sweep
+
+
+def holds(tile: Tile, x: int, y: int, size: int = 60) -> bool:
+    return tile.x < x + size and tile.y < y + size and tile.x + tile.side > x and tile.y + tile.side > y
+
+
+def test_at_the_start_everything_is_looked_at_once_the_largest_tiles_first() -> None:
+    tiles = tile_ladder(WIDTH, HEIGHT, 40)
+    sweep = Sweep(tiles, WIDTH, HEIGHT)
+    seen: list[Tile] = []
+    while sweep.catching_up:
+        sweep.notice(scene(), [])
+        if not sweep.catching_up:
+            break
+        looked = sweep.choose(12)
+        assert 1 <= len(looked) <= 12
+        seen += looked
+    assert seen == list(tiles)
+
+
+def test_a_blank_picture_needs_no_looks_to_catch_up() -> None:
+    sweep = Sweep(tile_ladder(WIDTH, HEIGHT, 40), WIDTH, HEIGHT)
+    sweep.notice(np.full((HEIGHT, WIDTH, 3), 90, np.uint8), [])
+    assert not sweep.catching_up
+
+
+def test_in_a_still_room_one_tile_after_the_other_gets_its_turn(settled: Sweep) -> None:
+    tiles = tile_ladder(WIDTH, HEIGHT, 40)
+    seen: list[Tile] = []
+    for _ in tiles:
+        settled.notice(scene(), [])
+        looked = settled.choose(2)
+        assert len(looked) == 1
+        seen += looked
+    assert set(seen) == set(tiles)
+
+
+def test_movement_is_looked_at_at_once_and_at_every_scale(settled: Sweep) -> None:
+    seen: list[Tile] = []
+    for step in range(6):
+        settled.notice(with_patch(scene(), 400 + step % 2, 200), [])
+        looked = settled.choose(2)
+        seen += looked
+        if step == 1:  # the first look may have been the turn of what rests
+            assert any(holds(tile, 400, 200) for tile in seen)
+    # In the whole picture it is too little to be worth a look.
+    assert {tile.level for tile in seen} >= {tile.level for tile in tile_ladder(WIDTH, HEIGHT, 40)} - {0}
+
+
+def test_what_rests_has_its_turn_while_something_moves(settled: Sweep) -> None:
+    looks: list[Tile] = []
+    for step in range(40):
+        settled.notice(with_patch(scene(), 400 + step % 2, 200), [])
+        looks += settled.choose(1)
+    aside = [tile for tile in looks if not holds(tile, 400, 200)]
+    assert len(aside) in range(8, 13)
+    assert len(set(aside)) == len(aside)
+
+
+def test_noise_of_a_camera_is_no_movement(settled: Sweep) -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(10):
+        noise = rng.normal(0, 6, (HEIGHT, WIDTH, 3))
+        settled.notice(np.clip(scene() + noise, 0, 255).astype(np.uint8), [])
+        assert len(settled.choose(2)) == 1
+
+
+def test_flickering_light_is_no_movement(settled: Sweep) -> None:
+    for step in range(10):
+        settled.notice(scene() + np.uint8(20 * (step % 2)), [])
+        assert not settled.catching_up
+        assert len(settled.choose(2)) == 1
+
+
+def test_a_scene_that_never_rests_is_still_seen_as_a_whole() -> None:
+    tiles = tile_ladder(WIDTH, HEIGHT, 40)
+    sweep = Sweep(tiles, WIDTH, HEIGHT)
+    seen: set[Tile] = set()
+    for step in range(2 * len(tiles) // 12 + 2):
+        sweep.notice(scene(step), [])
+        seen |= set(sweep.choose(12))
+    assert seen == set(tiles)
+
+
+def test_a_known_face_that_moves_asks_for_no_look(settled: Sweep) -> None:
+    face = Box(400 / WIDTH, 200 / HEIGHT, 60 / WIDTH, 60 / HEIGHT)
+    settled.notice(with_patch(scene(), 400, 200), [face])
+    assert len(settled.choose(2)) == 1
+
+
+def test_another_scene_is_looked_at_as_a_whole_again(settled: Sweep) -> None:
+    settled.notice(255 - scene(), [])
+    assert settled.catching_up
+    assert len(settled.choose(12)) == 12

@@ -1,0 +1,77 @@
+"""Faces of single pictures, through the public names of the package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import detector
+from detector import EMOTIONS, PictureClassifier, find_faces, load_classifier
+from detector.errors import SourceOpenError
+from detector.sources.video_source import DEMO_VIDEO
+
+
+@pytest.fixture(scope="module")
+def portrait() -> np.ndarray:
+    """The demo viewer, smiling."""
+    video = cv2.VideoCapture(str(DEMO_VIDEO))
+    video.set(cv2.CAP_PROP_POS_MSEC, 8000)
+    read, image = video.read()
+    video.release()
+    assert read
+    return image
+
+
+@pytest.fixture(scope="module")
+def pictures() -> Iterator[PictureClassifier]:
+    with PictureClassifier(load_classifier(device="cpu")) as made:
+        yield made
+
+
+def test_a_face_its_place_and_its_expression(pictures: PictureClassifier, portrait: np.ndarray) -> None:
+    [face] = pictures.faces(portrait)
+    assert (face.label, face.uncertain) == ("happy", False)
+    assert tuple(face.probabilities) == EMOTIONS
+    assert sum(face.probabilities.values()) == pytest.approx(1)
+    assert face.confidence == max(face.probabilities.values())
+    left, top, width, height = face.box
+    assert 0 <= left < left + width <= portrait.shape[1]
+    assert 0 <= top < top + height <= portrait.shape[0]
+
+
+def test_two_faces_come_from_left_to_right(pictures: PictureClassifier, portrait: np.ndarray) -> None:
+    both = np.hstack([portrait, portrait[:, ::-1]])
+    first, second = pictures.faces(both)
+    assert first.box[0] < portrait.shape[1] <= second.box[0]
+    assert {first.label, second.label} == {"happy"}
+
+
+def test_a_leaning_face_reads_as_the_upright_one(pictures: PictureClassifier, portrait: np.ndarray) -> None:
+    [upright] = pictures.faces(portrait)
+    left, top, width, height = upright.box
+    turn = cv2.getRotationMatrix2D((left + width / 2, top + height / 2), 25, 1.0)
+    leaning = cv2.warpAffine(portrait, turn, portrait.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
+    [found] = pictures.faces(leaning)
+    assert found.label == "happy"
+    assert found.confidence == pytest.approx(upright.confidence, abs=0.25)
+
+
+def test_a_file_is_read_and_what_is_no_picture_is_refused(portrait: np.ndarray, tmp_path: Path) -> None:
+    classifier = load_classifier(device="cpu")
+    path = tmp_path / "portrait.png"
+    cv2.imwrite(str(path), portrait)
+    assert [face.label for face in find_faces(path, classifier)] == ["happy"]
+    assert find_faces(np.full((200, 200, 3), 90, np.uint8), classifier) == []
+    with pytest.raises(SourceOpenError, match=r"missing\.png is not a picture: expected a JPEG"):
+        find_faces(tmp_path / "missing.png", classifier)
+
+
+def test_every_public_name_exists_and_no_other() -> None:
+    for name in detector.__all__:
+        assert getattr(detector, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'embeddings'"):
+        detector.embeddings  # noqa: B018 (the access is the test)

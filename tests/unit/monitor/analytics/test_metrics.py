@@ -1,0 +1,338 @@
+"""The formulas, each against numbers calculated by hand, and the laws that hold for all data."""
+
+from __future__ import annotations
+
+import math
+import statistics
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from db.read.rollups import RolledPlay
+from db.read.sessions import ReadingArrays
+from detector.emotion.labels import EMOTIONS
+from monitor.analytics import metrics
+from monitor.analytics.roll_up import roll_up
+
+FAR = np.iinfo(np.int64).max
+
+
+def ints(*values: int) -> np.ndarray:
+    return np.array(values, dtype=np.int64)
+
+
+def spans(play, viewer, at_us, *, end=FAR) -> list[float]:
+    at_us = ints(*at_us)
+    return metrics.reading_spans_us(ints(*play), ints(*viewer), at_us, np.full(at_us.size, end)).tolist()
+
+
+def test_emotions_are_those_of_the_detector_and_of_the_database():
+    from db.schema import EMOTION_COLUMNS
+
+    assert metrics.EMOTIONS == EMOTIONS
+    assert tuple(f"p_{emotion}" for emotion in metrics.EMOTIONS) == EMOTION_COLUMNS
+
+
+class TestSpans:
+    def test_a_reading_stands_until_the_next_and_the_last_for_the_median(self):
+        # Intervals 100, 200 and 300 ms: the last reading stands for 200 ms.
+        assert spans([1] * 4, [1] * 4, [0, 100_000, 300_000, 600_000]) == [100_000, 200_000, 300_000, 200_000]
+
+    def test_even_number_of_intervals_has_the_mean_of_the_middle_two(self):
+        assert spans([1] * 3, [1] * 3, [0, 100_000, 200_001]) == [100_000, 100_001, 100_000.5]
+
+    def test_half_a_second_at_most(self):
+        assert spans([1] * 3, [1] * 3, [0, 3_000_000, 3_100_000]) == [500_000, 100_000, 500_000]
+
+    def test_lone_reading_stands_for_a_tenth_of_a_second(self):
+        assert spans([1, 2], [1, 1], [0, 10_000]) == [100_000, 100_000]
+
+    def test_no_span_reaches_beyond_the_play(self):
+        assert spans([1] * 3, [1] * 3, [0, 100_000, 200_000], end=230_000) == [100_000, 100_000, 30_000]
+
+    def test_reading_after_the_end_of_its_play_stands_for_nothing(self):
+        assert spans([1] * 2, [1] * 2, [100_000, 300_000], end=200_000) == [100_000, 0]
+
+    def test_plays_and_viewers_do_not_mix(self):
+        assert spans([1, 1, 1, 2], [1, 1, 2, 1], [0, 50_000, 60_000, 70_000]) == [50_000, 50_000, 100_000, 100_000]
+
+    def test_nothing_in_nothing_out(self):
+        assert spans([], [], []) == []
+
+
+def rolled(rows, *, end=None, duration_s=8.0):
+    """Roll-ups of `(play, viewer, at_us, attentive)`, all plays from 0 on; positions are times."""
+    n = len(rows)
+    play, viewer, at_us, attentive = (np.array([row[k] for row in rows], dtype=np.int64) for k in range(4))
+    plays = [RolledPlay(int(number), 1, -1, 0, end, round(duration_s * 1000)) for number in np.unique(play)]
+    none = np.full(n, np.nan)
+    readings = ReadingArrays(
+        play_id=play,
+        viewer=viewer,
+        at_us=at_us,
+        position_ms=at_us / 1000.0,
+        probabilities=np.full((n, 7), np.nan),
+        valence=none,
+        expressiveness=none,
+        uncertain=np.ones(n, dtype=bool),
+        attentive=attentive.astype(bool),
+        withheld=np.zeros(n, dtype=np.int8),
+    )
+    return roll_up(plays, readings)
+
+
+def exposures(attentive, at_us, *, end=None):
+    found, _ = rolled([(1, 1, at, look) for at, look in zip(at_us, attentive, strict=True)], end=end)
+    return found
+
+
+def watchers(found) -> int:
+    return metrics.audience(found).watchers
+
+
+class TestExposures:
+    def test_dwell_and_attention(self):
+        found = exposures([1, 1, 0, 1], [0, 200_000, 400_000, 600_000])
+        assert found.dwell_s.tolist() == [0.8]
+        assert found.attention_s.tolist() == [0.6]
+        assert found.longest_attention_s.tolist() == [0.4]
+        assert watchers(found) == 0
+
+    def test_exactly_half_a_second_makes_a_watcher(self):
+        # Ten times 0.05 s, which as a sum of floats in seconds would fall short of 0.5.
+        found = exposures([1] * 10, range(0, 500_000, 50_000))
+        assert found.longest_attention_s.tolist() == [0.5]
+        assert watchers(found) == 1
+
+    def test_one_microsecond_less_does_not(self):
+        found = exposures([1] * 10, range(0, 500_000, 50_000), end=499_999)
+        assert watchers(found) == 0
+
+    def test_looking_away_interrupts(self):
+        found = exposures([1, 1, 1, 0, 1, 1, 1], range(0, 700_000, 100_000))
+        assert found.longest_attention_s.tolist() == [0.3]
+
+    def test_a_hole_without_readings_interrupts(self):
+        found = exposures([1, 1, 1], [0, 100_000, 900_000])
+        # 0.1 + 0.5 (at most) before the hole; the median of 0.1 and 0.8 after it.
+        assert found.longest_attention_s.tolist() == [0.6]
+        assert found.dwell_s.tolist() == pytest.approx([1.05])
+
+    def test_audience_counts_viewers_not_plays(self):
+        tenth = 100_000
+        rows = [(1, 5, k * tenth, k < 4 or k > 5) for k in range(40)] + [(1, 6, k * tenth, k < 2) for k in range(10)]
+        found, _ = rolled([*rows, *((2, 5, k * tenth, k < 5) for k in range(20))])
+        people = metrics.audience(found, 7.0)
+        assert (people.opportunities, people.exposures, people.watchers, people.held) == (2, 3, 1, 1)
+        assert people.conversion == 0.5
+        assert people.dwell_s == 7.0
+        assert people.attention_s == pytest.approx(3.8 + 0.2 + 0.5)
+        assert people.attraction_ratio == pytest.approx(4.5 / 7)
+        assert people.mean_dwell_s == 2.0  # (mean of 4 and 2, and 1) / 2
+        assert metrics.audience(found, 8.0).held == 0  # less than half of eight seconds in one showing
+
+    def test_nobody(self):
+        found = metrics.audience(exposures([], []))
+        assert (found.opportunities, found.watchers) == (0, 0)
+        assert math.isnan(found.conversion)
+        assert math.isnan(found.mean_dwell_s)
+        assert math.isnan(found.attraction_ratio)
+
+
+@st.composite
+def viewings(draw):
+    rows = draw(
+        st.lists(
+            st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(0, 5_000_000), st.booleans()),
+            min_size=1,
+            max_size=60,
+            unique_by=lambda row: row[:3],
+        )
+    )
+    return rows, draw(st.integers(0, 6_000_000))
+
+
+@settings(max_examples=150, deadline=None)
+@given(viewings(), st.randoms(use_true_random=False))
+def test_attention_never_exceeds_dwell_and_order_does_not_matter(case, random):
+    rows, end = case
+
+    found, _ = rolled(rows, end=end)
+    assert (found.dwell_s >= 0).all()
+    assert (found.dwell_s <= 0.5 * found.readings).all()
+    assert (found.attention_s <= found.dwell_s).all()
+    assert (found.longest_attention_s <= found.attention_s).all()
+    people = metrics.audience(found)
+    assert people.attention_s <= people.dwell_s
+    assert people.watchers <= people.opportunities <= people.exposures
+    shuffled = list(rows)
+    random.shuffle(shuffled)
+    again, _ = rolled(shuffled, end=end)
+    assert again.dwell_s.tolist() == found.dwell_s.tolist()
+    assert again.longest_attention_s.tolist() == found.longest_attention_s.tolist()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 4), st.floats(-1, 1)), max_size=40))
+def test_grouped_median_is_the_median_of_each_group(rows):
+    groups, values = np.array([r[0] for r in rows], dtype=np.int64), np.array([r[1] for r in rows])
+    found, medians = metrics.grouped_median(groups, values)
+    assert found.tolist() == sorted({r[0] for r in rows})
+    for group, median in zip(found, medians, strict=True):
+        assert median == pytest.approx(statistics.median(v for g, v in rows if g == group), abs=1e-15)
+
+
+class TestBins:
+    @pytest.mark.parametrize(
+        ("duration_s", "expected"), [(8.0, 8), (8.04, 8), (8.1, 8), (8.2, 9), (0.3, 1), (0.05, 1), (60.0, 60)]
+    )
+    def test_count(self, duration_s, expected):
+        assert metrics.count_bins(duration_s) == expected
+
+    def test_half_open_seconds(self):
+        assert metrics.position_bins(np.array([0.0, 999.999, 1000.0, 3999.0]), 4.0).tolist() == [0, 0, 1, 3]
+
+    def test_late_frames_belong_to_the_last_second(self):
+        assert metrics.position_bins(np.array([4000.0, 4016.0, 4499.0]), 4.0).tolist() == [3, 3, 3]
+
+    def test_far_beyond_the_length_gets_its_own_second(self):
+        assert metrics.position_bins(np.array([4500.0, 6200.0]), 4.0).tolist() == [4, 6]
+
+    def test_unknown_positions_are_left_out(self):
+        assert metrics.position_bins(np.array([np.nan, -5.0, np.inf]), 2.0).tolist() == [-1, -1, -1]
+
+    def test_viewer_means_do_not_weigh_by_readings(self):
+        sums = np.array([[0.3], [0.6], [1.0], [0.0]])
+        assert metrics.viewer_means(ints(1, 1, 2, 3), sums, ints(1, 2, 1, 0))[:, 0].tolist() == pytest.approx(
+            [0.3, 1.0]
+        )
+
+    def test_curves_know_who_was_there_in_which_second(self):
+        second = ints(0, 0, 2)
+        assert metrics.mean_by_second(np.array([0.3, 1.0, 0.5]), second, 3).tolist() == pytest.approx(
+            [0.65, math.nan, 0.5], nan_ok=True
+        )
+        assert metrics.median_by_second(np.array([0.3, 1.0, 0.5]), second, 3).tolist() == pytest.approx(
+            [0.65, math.nan, 0.5], nan_ok=True
+        )
+
+
+class TestBaseline:
+    def corrected(self, **changes):
+        given = {
+            "play": ints(1, 1, 1, 1),
+            "viewer": ints(1, 1, 1, 2),
+            "position_ms": np.array([0.0, 999.0, 2000.0, 2000.0]),
+            "valence": np.array([-0.2, 0.0, 0.5, 0.5]),
+            "between_play": ints(),
+            "between_viewer": ints(),
+            "between_valence": np.empty(0),
+        }
+        given |= changes
+        return given["valence"] - metrics.valence_baselines(**given)
+
+    def test_median_of_the_first_second(self):
+        found = self.corrected()
+        assert found[:3].tolist() == pytest.approx([-0.1, 0.1, 0.6])
+        assert np.isnan(found[3])  # came later: no baseline
+
+    def test_time_between_ads_counts_too(self):
+        found = self.corrected(
+            between_play=ints(1, 1, 2), between_viewer=ints(1, 2, 1), between_valence=np.array([0.1, -0.3, 0.9])
+        )
+        # Viewer 1: median of -0.2, 0.0 and 0.1; viewer 2: only -0.3; the reading before play 2 is not for play 1.
+        assert found.tolist() == pytest.approx([-0.2, 0.0, 0.5, 0.8])
+
+    def test_withheld_valence_is_in_no_baseline_and_stays_unknown(self):
+        found = self.corrected(
+            valence=np.array([np.nan, 0.0, np.nan, 0.5]),
+            between_play=ints(1, 1),
+            between_viewer=ints(1, 2),
+            between_valence=np.array([0.4, np.nan]),
+        )
+        # Viewer 1: median of 0.0 and 0.4; viewer 2 has no valence before.
+        assert found[1] == pytest.approx(-0.2)
+        assert np.isnan(found[[0, 2, 3]]).all()
+
+    def test_no_baseline_at_all(self):
+        assert np.isnan(self.corrected(position_ms=np.full(4, np.nan))).all()
+
+
+def interval(values, **options):
+    """Limits for a table of viewers and seconds, NaN where a viewer was not there."""
+    values = np.asarray(values, dtype=np.float64)
+    viewer, second = np.nonzero(np.isfinite(values))
+    return metrics.bootstrap_mean_interval(viewer, second, values[viewer, second], values.shape[1], **options)
+
+
+class TestBootstrap:
+    def test_same_seed_same_interval(self):
+        values = np.random.default_rng(0).random((20, 3))
+        assert np.array_equal(interval(values, seed=5), interval(values, seed=5))
+        assert not np.array_equal(interval(values, seed=5), interval(values, seed=6))
+
+    def test_one_viewer_gives_no_interval(self):
+        low, high = interval([[0.1, 0.3], [np.nan, 0.5], [np.nan, 0.4]], seed=1)
+        assert np.isnan([low[0], high[0]]).all()
+        assert 0.3 <= low[1] <= 0.4 <= high[1] <= 0.5
+
+    def test_two_viewers_give_their_range(self):
+        low, high = interval([[0.2], [0.6]], seed=1)
+        assert (low[0], high[0]) == pytest.approx((0.2, 0.6))
+
+    def test_viewers_who_agree_give_no_width(self):
+        low, high = interval(np.full((6, 1), 0.25), seed=1)
+        assert (low[0], high[0]) == pytest.approx((0.25, 0.25))
+
+    def test_many_viewers_agree_with_theory(self):
+        values = np.random.default_rng(2).normal(0.1, 0.3, size=(400, 1))
+        low, high = interval(values, seed=1)
+        error = values.std(ddof=1) / 20
+        assert low[0] == pytest.approx(values.mean() - 1.96 * error, abs=0.15 * error)
+        assert high[0] == pytest.approx(values.mean() + 1.96 * error, abs=0.15 * error)
+
+    def test_nobody(self):
+        low, high = interval(np.empty((0, 2)), seed=1)
+        assert np.isnan([*low, *high]).all()
+
+
+class TestMoments:
+    def test_peak_trough_and_rise(self):
+        found = metrics.valence_moments(np.array([0.0, -0.1, 0.3, 0.4, 0.2]))
+        assert [(m.kind, m.second) for m in found] == [("peak", 3), ("trough", 1), ("steepest_rise", 2)]
+        assert [m.value for m in found] == pytest.approx([0.4, -0.1, 0.4])
+
+    def test_a_rise_needs_neighbouring_seconds(self):
+        found = metrics.valence_moments(np.array([0.0, np.nan, 0.9, 0.8, 0.85]))
+        assert [(m.kind, m.second) for m in found] == [("peak", 2), ("trough", 0), ("steepest_rise", 4)]
+
+    def test_falling_curve_has_no_rise(self):
+        assert [m.kind for m in metrics.valence_moments(np.array([0.3, 0.2, 0.1]))] == ["peak", "trough"]
+
+    @pytest.mark.parametrize("curve", [[0.1, 0.2], [np.nan] * 5, [0.2, 0.2, 0.2], [0.1, np.nan, 0.3, np.nan]])
+    def test_too_little_to_say(self, curve):
+        assert metrics.valence_moments(np.array(curve)) == []
+
+    def test_attention_drop_is_the_largest_fall(self):
+        found = metrics.attention_drop(np.array([1.0, 0.9, np.nan, 0.5, 0.1, 0.2]))
+        assert (found.kind, found.second, found.value) == ("attention_drop", 4, pytest.approx(0.4))
+
+    @pytest.mark.parametrize("curve", [[0.9, 0.1], [0.1, 0.2, 0.3], [0.9, np.nan, 0.1, np.nan, 0.0], [np.nan] * 4])
+    def test_no_attention_drop(self, curve):
+        assert metrics.attention_drop(np.array(curve)) is None
+
+    def test_attraction_looks_at_eight_seconds(self):
+        curve = np.zeros((10, 7))
+        curve[:, EMOTIONS.index("surprise")] = [0, 0.1, np.nan, 0.3, 0, 0, 0, 0.2, 0.9, 0.9]
+        found = metrics.attraction_moment(curve)
+        assert (found.second, found.value) == (3, 0.3)
+        assert metrics.attraction_moment(np.full((3, 7), np.nan)) is None
+
+    def test_impact_is_the_mean_of_peak_and_end(self):
+        curve = np.zeros((3, 7))
+        curve[:, EMOTIONS.index("happy")] = [0.2, 0.8, 0.4]
+        found = metrics.impact(curve, 0.4)
+        assert (found.second, found.value) == (1, pytest.approx(0.6))
+        assert metrics.impact(curve, math.nan) is None

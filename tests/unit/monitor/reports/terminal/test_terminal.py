@@ -1,0 +1,258 @@
+"""Sessions, reports and comparisons as they are printed, in terminals of several kinds."""
+
+from __future__ import annotations
+
+import io
+from copy import deepcopy
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from monitor.analytics.comparison import compare_ads
+from monitor.reports.terminal import comparisons, print_comparisons, print_report, print_sessions, report, sessions
+from monitor.reports.terminal.charts import BLOCKS
+
+MOMENTS = [
+    {"kind": "peak", "second": 3, "value": 0.4},
+    {"kind": "attention_drop", "second": 5, "value": 0.25},
+]
+NORMS = [
+    {"figure": "mean_valence", "value": 0.2, "percentile": 90.0, "library_mean": 0.1, "library_size": 24, "against": "x"},
+    {
+        "figure": "score",
+        "value": 63.4,
+        "percentile": 71.0,
+        "library_mean": 55.0,
+        "library_size": 24,
+        "against": "24 ads of 8 to 15 s at Hall",
+    },
+]  # fmt: skip
+
+
+def second(number, valence, attention):
+    return {"second": number, "valence": valence, "attention": attention}
+
+
+def ad_entry(**more):
+    known = {
+        "ad_id": "summer-01",
+        "version": None,
+        "name": "Summer [drinks]",
+        "duration_s": 8.0,
+        "plays": 4,
+        "opportunities": 12,
+        "watchers": 9,
+        "held": 5,
+        "attraction_ratio": 0.45,
+        "mean_valence": 0.21,
+        "mean_valence_low": 0.08,
+        "mean_valence_high": 0.34,
+        "score": 63.4,
+        "norms": NORMS,
+        "moments": MOMENTS,
+        "timeline": [second(k, v, a) for k, (v, a) in enumerate([(-0.2, 1.0), (None, None), (0.1, 0.5), (0.4, 0.0)])],
+    }
+    return known | more
+
+
+@pytest.fixture
+def document():
+    return {
+        "report": {
+            "version": 1,
+            "min_viewers": 1,
+            "scope": {"sessions": 1, "site": None, "since": None, "until": None},
+        },
+        "session": {
+            "id": 3,
+            "site": "Hall",
+            "started_at": "2026-03-01T09:00:00.000000Z",
+            "ended_at": "2026-03-01T09:10:00.000000Z",
+            "plays": 12,
+            "viewers": 1,
+            "readings": 12345,
+            "watchers": None,
+            "attraction_ratio": 0.4,
+        },
+        "ads": [ad_entry()],
+        "comparisons": [],
+        "gaps": [],
+        "withheld": [],
+    }
+
+
+@pytest.fixture
+def printed(monkeypatch):
+    """Prints into a terminal of a kind, and gives its lines."""
+
+    def run(function, *arguments, width=80, encoding="utf-8"):
+        raw = io.BytesIO()
+        stream = io.TextIOWrapper(raw, encoding=encoding)
+        for module in (sessions, report, comparisons):
+            monkeypatch.setattr(module, "wide_console", lambda: Console(file=stream, width=width))
+        function(*arguments)
+        stream.flush()
+        return [line.rstrip() for line in raw.getvalue().decode(encoding).splitlines()]
+
+    return run
+
+
+@pytest.fixture
+def found(exposures):
+    """Comparisons of three ads, one of them with too few viewers."""
+    for ad_id, values in (("one", [0.5, 0.6] * 9), ("two", [-0.2, 0.1] * 9), ("three", [0.1])):
+        play = exposures.play(exposures.ad(ad_id))
+        for viewer, value in enumerate(values):
+            exposures.saw(play, play * 100 + viewer, value)
+    return [comparison.document() for comparison in compare_ads(exposures.data())]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+@pytest.mark.parametrize("width", [80, 160])
+def test_a_report_fits_into_any_terminal(printed, document, found, width, encoding):
+    document["comparisons"] = found
+    document["gaps"] = [gap(k) for k in range(20)]
+    document["withheld"] = [
+        {"ad_id": None, "figures": ["session.watchers"], "why": "1 viewer was in view, 5 are needed"}
+    ]
+    document["ads"].append(ad_entry(name="Größe", timeline=[second(k, k / 90, 0.5) for k in range(90)]))
+    lines = printed(print_report, document, width=width, encoding=encoding)
+    assert max(map(len, lines)) <= width
+
+
+def gap(number, seconds=10):
+    start = f"2026-03-01T09:{number:02d}:00.000000Z"
+    return {
+        "start": start,
+        "end": f"2026-03-01T09:{number:02d}:{seconds:02d}.000000Z",
+        "cause": "camera lost",
+        "detail": None,
+    }
+
+
+def test_the_block_of_an_ad(printed, document):
+    text = printed(print_report, document)
+    assert text[0].startswith("Session 3, Hall, 2026-03-01 ")
+    assert text[1] == "12 plays, 1 viewer, attraction ratio 40%, 12,345 readings"
+    assert text[3:] == [
+        "Summer [drinks] (summer-01)",
+        "shown                4 plays of 8 s",
+        "seen by              12 viewers, 9 watchers, 5 held",
+        "attention            45% of the time in view",
+        "valence              +0.21 (+0.08 to +0.34)  -1             │├─●┤         +1",
+        "score                63 of 100; percentile 71 among 24 ads of 8 to 15 s at Hall",
+        "valence by second    ▁·▄▇ -0.2 to 0.5",
+        "attention by second  █·▅▁ 0 to 1",
+        "moments              peak +0.40 at 3 s, attention falls +0.25 at 5 s",
+    ]
+
+
+def test_what_is_not_known_is_a_dash(printed, document):
+    unknown = ("opportunities", "watchers", "held", "attraction_ratio", "mean_valence", "mean_valence_low", "score")
+    document["ads"] = [
+        ad_entry(**dict.fromkeys(unknown), moments=[], timeline=[second(0, None, None)], version=2),
+        ad_entry(mean_valence_low=None, norms=[]),
+    ]
+    text = printed(print_report, document)
+    dash = BLOCKS.none
+    assert "Summer [drinks] (summer-01, version 2)" in text
+    assert f"seen by              {dash} viewers, {dash} watchers, {dash} held" in text
+    assert f"attention            {dash} of the time in view" in text
+    for line in ("valence", "score", "moments"):
+        assert f"{line:<21}{dash}" in text
+    assert "valence by second    · -0.2 to 0.5" in text
+    assert "valence              +0.21" in text
+    assert "score                63 of 100" in text
+
+
+def test_a_score_without_a_percentile_has_a_mean(printed, document):
+    norms = deepcopy(NORMS)
+    norms[1] |= {"percentile": None, "library_mean": 55.4, "against": "3 ads of any length at all sites"}
+    document["ads"] = [ad_entry(norms=norms)]
+    text = "\n".join(printed(print_report, document))
+    assert "63 of 100; mean of 3 ads of any length at all sites: 55" in text
+
+
+def test_the_head_of_several_sessions(printed, document):
+    document["report"]["scope"] |= {"sessions": 4, "site": None}
+    document["session"] |= {"id": None, "site": None, "ended_at": None, "watchers": 7}
+    text = printed(print_report, document)
+    assert text[0].startswith("4 sessions, all sites, 2026-03-01")
+    assert " to " not in text[0]
+    assert "7 watchers" in text[1]
+
+
+def test_the_longest_gaps_are_listed_and_the_rest_counted(printed, document):
+    document["gaps"] = [gap(k, seconds=k + 1) for k in range(12)]
+    document["gaps"][0] |= {"end": None, "detail": "no picture"}
+    text = printed(print_report, document)
+    place = text.index("Not measured (12 gaps, the 8 longest)")
+    listed = text[place + 1 :]
+    assert len(listed) == 8
+    assert listed[0].split()[-5:] == ["lasts", "camera", "lost:", "no", "picture"]
+    assert [line.split()[2] for line in listed[1:]] == [f"{k}.0" for k in range(6, 13)]
+
+
+def test_what_is_withheld_is_said(printed, document):
+    document["report"]["min_viewers"] = 5
+    document["withheld"] = [
+        {"ad_id": None, "figures": ["session.watchers"], "why": "1 viewer was in view, 5 are needed"},
+        {"ad_id": "summer-01", "figures": ["timeline"], "seconds": [4, 5], "why": "few were in view"},
+    ]
+    text = printed(print_report, document)
+    assert text[-3:] == [
+        "Withheld (fewer than 5 viewers)",
+        "session: 1 viewer was in view, 5 are needed",
+        "summer-01 (2 seconds): few were in view",
+    ]
+
+
+def test_comparisons_are_drawn_on_one_scale(printed, found):
+    head, line, *sentences = printed(print_comparisons, found)
+    assert head.split()[:3] == ["ads", "viewers", "valence"]
+    assert line.startswith(f"One {BLOCKS.dash} Two   18, 18    +0.60")
+    assert line.endswith("better")
+    assert line.index("│") == head.index(" 0 ") + 1
+    text = " ".join(" ".join(sentences).split())
+    assert "One is better than Two in valence." in text
+    assert text.count("withheld") == 2
+
+
+def test_comparisons_by_segment(printed, exposures):
+    for ad_id, value in (("one", 0.1), ("two", 0.3)):
+        play = exposures.play(exposures.ad(ad_id))
+        for viewer in range(4):
+            exposures.saw(play, play * 100 + viewer, value)
+    documents = [comparison.document() for comparison in compare_ads(exposures.data(), by="weekday")]
+    head, line, *_ = printed(print_comparisons, documents)
+    assert head.split()[:2] == ["weekday", "ads"]
+    assert line.split()[:2] == ["mon", "One"]
+    assert line.endswith("worse")
+
+
+def test_without_blocks_the_same_is_said_in_ascii(printed, document, found):
+    document["comparisons"] = found
+    text = "\n".join(printed(print_report, document, encoding="ascii"))
+    assert "valence by second    _ -* -0.2 to 0.5" in text
+    assert "|[-o]" in text
+    assert "One - Two" in text
+
+
+def test_sessions_with_their_activity(printed, exposures):
+    exposures.session("Attic [2]", "rtsp://door")
+    first, second_session = exposures.sessions
+    listed = [replace(second_session, ended_at=None, viewers=9), replace(first, readings=1234)]
+    plain = printed(print_sessions, listed, width=120)
+    assert [line.split()[0] for line in plain] == ["id", "2", "1"]
+    assert "running" in plain[1]
+    assert "Attic [2]" in plain[1]
+    assert "12:00:00" in plain[2]
+    assert plain[2].endswith("1,234")
+    drawn = printed(print_sessions, listed, {1: [0, 1, 2, 4], 2: [0, 0, 0, 0]}, width=120)
+    assert drawn[0].endswith("viewers over time")
+    assert drawn[1].endswith("▁▁▁▁")
+    assert drawn[2].endswith("▁▃▅█")
+    assert printed(print_sessions, listed, {}, width=120)[1].endswith("0")
+    narrow = printed(print_sessions, listed, {1: [1] * 24, 2: [1] * 24}, width=80)
+    assert max(map(len, narrow)) <= 80

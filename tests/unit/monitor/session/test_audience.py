@@ -1,0 +1,175 @@
+"""The audience now, and what plays were worth, from readings made by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ads.playlists.playlist import Ad
+from ads.policies.audience import Audience, Reward
+from ads.show.playback import Play, PlaybackLog, PlayEnd
+from detector.types import AnalysedFrame, FaceReading
+from monitor.session.audience import AudienceMeter, RewardMeter
+
+MS = 1_000_000
+S = 1_000 * MS
+Reading = Callable[..., FaceReading]
+
+
+def frame(captured_ns: int, *readings: FaceReading) -> AnalysedFrame:
+    return AnalysedFrame(0, captured_ns, 640, 480, readings)
+
+
+def test_nothing_measured_is_no_audience(reading: Reading) -> None:
+    meter = AudienceMeter()
+    assert meter.present(0) is None
+    meter.record(frame(0, reading()))
+    assert meter.present(1 * S) == Audience(1, 1, "neutral")
+    assert meter.present(1 * S + 1) is None
+
+
+def test_an_empty_room_is_an_audience_of_nobody() -> None:
+    meter = AudienceMeter()
+    meter.record(frame(0))
+    assert meter.present(0) == Audience(0, 0, None)
+
+
+def test_every_viewer_counts_once_for_the_mood(reading: Reading) -> None:
+    meter = AudienceMeter()
+    for n in range(20):
+        seen = [reading(1, emotion="happy")]
+        if n >= 18:
+            # Two who came just now outweigh the one who was there all the time.
+            seen += [reading(2, emotion="sad"), reading(3, emotion="sad")]
+        meter.record(frame(n * 100 * MS, *seen))
+    assert meter.present(1_900 * MS) == Audience(3, 3, "sad")
+
+
+def test_who_has_left_counts_no_more(reading: Reading) -> None:
+    meter = AudienceMeter()
+    meter.record(frame(0, reading(1, emotion="sad"), reading(2, emotion="happy")))
+    meter.record(frame(1_100 * MS, reading(2, emotion="happy")))
+    assert meter.present(1_100 * MS) == Audience(1, 1, "happy")
+
+
+def test_pictures_do_not_count_and_withheld_emotions_give_no_mood(reading: Reading) -> None:
+    meter = AudienceMeter()
+    meter.record(frame(0, reading(1, static=True, emotion="happy"), reading(2, withheld="too dark")))
+    assert meter.present(0) == Audience(1, 1, None)
+
+
+def test_the_past_is_forgotten(reading: Reading) -> None:
+    meter = AudienceMeter()
+    for n in range(1000):
+        meter.record(frame(n * 100 * MS, reading(emotion="sad" if n < 960 else "happy")))
+    assert len(meter._frames) == 31
+    assert meter.present(99_900 * MS) == Audience(1, 1, "happy")
+
+
+class Show:
+    """Two plays of two seconds with a pause of none, and their ratings."""
+
+    def __init__(self) -> None:
+        self.log = PlaybackLog()
+        self.rated: list[tuple[int, Reward]] = []
+        self.meter = RewardMeter(self.log, lambda play, reward: self.rated.append((play.number, reward)))
+        self.ad = Ad("a", Path("a.png"), "A", "image", 2.0, "0" * 64)
+
+    def start(self, number: int, at_ns: int) -> None:
+        self.meter.play_started(Play(number, self.ad, at_ns, "next", 1.0))
+        self.log.start(number, at_ns)
+
+    def end(self, number: int, at_ns: int) -> None:
+        self.log.end(at_ns)
+        self.meter.play_ended(PlayEnd(number, at_ns, "finished", 2000.0))
+
+
+def valued(one: FaceReading, valence: float, *, attentive: bool = True) -> FaceReading:
+    return replace(one, valence=valence, attentive=attentive)
+
+
+def test_a_reward_is_attention_times_valence_over_the_time_in_view(reading: Reading) -> None:
+    show = Show()
+    show.start(1, 0)
+    for n in range(20):
+        show.meter.record(frame(n * 100 * MS, valued(reading(1), 0.8), valued(reading(2), -0.5, attentive=n < 10)))
+    show.end(1, 2 * S)
+    assert show.rated == []
+    show.start(2, 2 * S)
+    show.meter.record(frame(2 * S, valued(reading(1), 0.8)))
+    [(number, reward)] = show.rated
+    assert number == 1
+    assert reward.viewer_s == pytest.approx(2 * 1.9)
+    assert reward.value == pytest.approx((1.9 * 0.8 - 0.9 * 0.5) / (2 * 1.9))
+
+
+def test_without_frames_no_play_is_kept_for_long(reading: Reading) -> None:
+    show = Show()
+    for number in range(1, 500):
+        show.start(number, number * 10 * S)
+        if number == 1:
+            show.meter.record(frame(10 * S, valued(reading(1), 0.8)))
+            show.meter.record(frame(10 * S + 100 * MS, valued(reading(1), 0.8)))
+        show.end(number, (number + 1) * 10 * S)
+    assert len(show.meter._accounts) < 100
+    assert [number for number, _ in show.rated] == [1]
+
+
+def test_what_was_not_read_does_not_count(reading: Reading) -> None:
+    show = Show()
+    show.start(1, 0)
+    for n in range(20):
+        seen = reading(1, withheld="too blurred") if n >= 10 else valued(reading(1), 0.6)
+        show.meter.record(frame(n * 100 * MS, seen, reading(2, static=True)))
+    show.end(1, 2 * S)
+    show.meter.flush()
+    [(_, reward)] = show.rated
+    assert (reward.value, reward.viewer_s) == pytest.approx((0.6, 0.9))
+
+
+def test_a_play_that_nobody_saw_has_no_reward() -> None:
+    show = Show()
+    show.start(1, 0)
+    show.meter.record(frame(1 * S))
+    show.end(1, 2 * S)
+    show.meter.record(frame(3 * S))
+    show.meter.flush()
+    assert show.rated == []
+
+
+def test_time_without_frames_is_not_credited(reading: Reading) -> None:
+    show = Show()
+    show.start(1, 0)
+    show.meter.record(frame(0, valued(reading(1), 1.0)))
+    show.meter.record(frame(1_900 * MS, valued(reading(1), 1.0)))
+    show.end(1, 2 * S)
+    show.meter.flush()
+    assert show.rated[0][1].viewer_s == pytest.approx(0.5)
+
+
+def test_frames_that_come_after_the_end_still_count_for_their_play(reading: Reading) -> None:
+    show = Show()
+    show.start(1, 0)
+    show.end(1, 2 * S)
+    show.start(2, 2 * S)
+    for n in range(15, 25):
+        show.meter.record(frame(n * 100 * MS, valued(reading(1), 0.5 if n < 20 else -0.5)))
+    show.end(2, 4 * S)
+    show.meter.flush()
+    assert [(number, reward.value) for number, reward in show.rated] == [(1, 0.5), (2, -0.5)]
+
+
+def test_a_flush_rates_each_play_once(reading: Reading) -> None:
+    show = Show()
+    show.start(1, 0)
+    for n in range(5):
+        show.meter.record(frame(n * 100 * MS, valued(reading(1), 0.5)))
+    show.meter.flush()
+    assert show.rated == []  # it has not ended
+    show.end(1, 2 * S)
+    show.meter.flush()
+    show.meter.flush()
+    assert len(show.rated) == 1

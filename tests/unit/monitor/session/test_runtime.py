@@ -1,0 +1,411 @@
+"""When a session records what the sensor sees, and which camera it looks through; with a sensor that a test drives."""
+
+from __future__ import annotations
+
+import os
+import time
+from types import SimpleNamespace
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import sqlalchemy
+from PIL import Image
+
+from detector.types import AnalysedFrame
+from monitor.errors import SetupError
+from monitor.kiosk.error_guard import ErrorGuard
+from monitor.sensor import camera_choice
+from monitor.sensor.camera_choice import Camera, save_choice
+from monitor.sensor.client import SensorDied
+from monitor.sensor.live import SensorHealth
+from monitor.sensor.messages import Failed, FrameRead, HealthReport, SourceLost
+from monitor.session import runtime as kiosk_module
+from monitor.session.runtime import Kiosk, app
+from monitor.settings.models import RunSettings
+from monitor.ui import qt_environment
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+NOT_NAMED, GIVEN_UP = None, "the choice was given up"
+FRONT, SHOP = Camera(0, "Front", "usb-1"), Camera(2, "Shop", "usb-2")
+
+
+@pytest.fixture(scope="session")
+def qapp():
+    qt_environment.prepare(offscreen=True)
+    from monitor.ui.application import create_application
+
+    return create_application(offscreen=True)
+
+
+class FakeSensor:
+    failure = None
+    worked = True
+    started = stopped = False
+
+    def __init__(self, settings, on_message, on_died):
+        self.settings, self.on_message, self.on_died = settings, on_message, on_died
+
+    def start(self):
+        self.started = True
+
+    def wait_settled(self, _timeout_s):
+        return True
+
+    def stop(self):
+        self.stopped = True
+        return True
+
+
+@pytest.fixture
+def make_settings(tmp_path):
+    Image.fromarray(np.full((36, 64, 3), 90, np.uint8)).save(tmp_path / "ad.png")
+    (tmp_path / "list.yaml").write_text("ads:\n  - file: ad.png\n    duration_s: 2\n")
+
+    def build(**more):
+        return RunSettings(playlist=tmp_path / "list.yaml", database=str(tmp_path / "monitor.db"), **more)
+
+    return build
+
+
+@pytest.fixture
+def kiosk(monkeypatch, make_settings):
+    monkeypatch.setattr(kiosk_module, "SupervisedSensor", FakeSensor)
+    made = Kiosk(make_settings(source="demo"), lambda _view: None)
+    assert made.start(lambda: True)
+    yield made
+    made.stop("finished")
+
+
+def frame(number):
+    return FrameRead(AnalysedFrame(number, time.monotonic_ns(), 640, 360, ()))
+
+
+def rows(tmp_path, query):
+    engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path / 'monitor.db'}")
+    with engine.connect() as connection:
+        found = connection.execute(sqlalchemy.text(query)).all()
+    engine.dispose()
+    return [tuple(row) for row in found]
+
+
+def test_nothing_is_recorded_before_it_is_allowed_and_while_it_is_paused(kiosk, tmp_path):
+    send = kiosk._sensor.on_message
+    send(HealthReport(SensorHealth("running")))
+    send(frame(1))
+    kiosk.measure()
+    kiosk.measure()
+    send(frame(2))
+    send(frame(3))
+    kiosk.pause_measuring("notice", "the notice was not on the screen")
+    kiosk.pause_measuring("notice", "the notice was not on the screen")
+    send(frame(4))
+    send(SourceLost(time.monotonic_ns(), "unplugged"))
+    kiosk.measure()
+    send(frame(5))
+    kiosk.stop("finished")
+    assert rows(tmp_path, "SELECT frames FROM sessions") == [(3,)]
+    [(cause, detail, started, ended)] = rows(tmp_path, "SELECT cause, detail, started_at, ended_at FROM gaps")
+    assert (cause, detail) == ("notice", "the notice was not on the screen")
+    assert started < ended
+
+
+def test_every_fault_is_a_gap_with_its_cause_and_is_shown(kiosk, tmp_path):
+    kiosk.measure()
+    send = kiosk._sensor.on_message
+    for cause, state in (
+        ("camera_lost", "reconnecting"),
+        ("stream_stalled", "reconnecting"),
+        ("camera_black", "blind"),
+    ):
+        send(frame(1))
+        send(SourceLost(time.monotonic_ns(), "as it is", cause))
+        assert (kiosk._view.health.state, kiosk._view.health.cause) == (state, cause)
+        assert kiosk._view.frame is None
+    send(frame(2))
+    send(SourceLost(time.monotonic_ns(), "larger", "format_changed"))
+    assert kiosk._view.health.cause == "camera_black", "what goes on at once is not shown"
+    send(frame(3))
+    for cause in ("sensor_died", "sensor_stuck"):
+        kiosk._sensor.on_died(SensorDied(time.monotonic_ns(), "signal 9", cause))
+        assert (kiosk._view.health.state, kiosk._view.health.cause) == ("restarting", cause)
+        send(frame(4))
+    kiosk.stop("finished")
+    found = rows(tmp_path, "SELECT cause, ended_at IS NOT NULL FROM gaps ORDER BY id")
+    causes = ["camera_lost", "stream_stalled", "camera_black", "format_changed", "sensor_died", "sensor_stuck"]
+    assert found == [(cause, 1) for cause in causes]
+
+
+def test_a_session_that_begins_with_a_fault_knows_its_cause(kiosk, tmp_path):
+    kiosk._sensor.on_message(HealthReport(SensorHealth("blind", "The picture is black.", cause="camera_black")))
+    kiosk.measure()
+    kiosk.stop("finished")
+    assert rows(tmp_path, "SELECT cause, detail FROM gaps") == [("camera_black", "The picture is black.")]
+
+
+def test_the_sensor_gets_the_name_that_stays_and_the_session_what_was_typed(monkeypatch, make_settings, tmp_path):
+    monkeypatch.setattr(kiosk_module, "SupervisedSensor", FakeSensor)
+    monkeypatch.setattr(kiosk_module, "lasting_source", {"0": "/dev/v4l/by-id/front"}.get)
+    made = Kiosk(make_settings(source="0"), lambda _view: None)
+    assert made.start(lambda: True)
+    assert made._sensor.settings.source == "/dev/v4l/by-id/front"
+    made.stop("finished")
+    assert rows(tmp_path, "SELECT source FROM sessions") == [("camera 0",)]
+
+
+def test_a_session_that_ends_while_it_is_paused_ends_with_the_gap(kiosk, tmp_path):
+    kiosk.measure()
+    kiosk._sensor.on_message(frame(1))
+    kiosk.pause_measuring("notice", "the notice was not on the screen")
+    kiosk._sensor.on_message(frame(2))
+    kiosk.stop("finished")
+    assert rows(tmp_path, "SELECT frames FROM sessions") == [(1,)]
+    assert rows(tmp_path, "SELECT count(*), count(ended_at) FROM gaps") == [(1, 1)]
+
+
+def test_a_start_that_is_not_wanted_opens_no_camera(monkeypatch, make_settings, tmp_path):
+    monkeypatch.setattr(kiosk_module, "SupervisedSensor", FakeSensor)
+    made = Kiosk(make_settings(source="demo"), lambda _view: None)
+    assert not made.start(lambda: False)
+    assert not made._sensor.started
+    assert rows(tmp_path, "SELECT count(*) FROM sessions") == [(0,)]
+
+
+def test_what_the_operator_panel_says_about_the_session(kiosk, make_settings, tmp_path):
+    guard = ErrorGuard()
+    facts = app._session_facts(kiosk, make_settings(source="demo", site="Shop 12"), guard)
+    assert facts.errors() == 0
+    guard.count = 3
+    assert facts.errors() == 3
+    assert (facts.session_id, facts.site, facts.source) == (1, "Shop 12", "demo")
+    assert facts.database_folder == tmp_path
+    assert facts.began_ns <= time.monotonic_ns()
+
+
+# --- without a camera ------------------------------------------------------------------------------------------------
+
+
+def test_a_session_without_a_camera_says_why(make_settings, tmp_path):
+    views = []
+    made = Kiosk(make_settings(no_camera="the kiosk died 5 times", model="no such model"), views.append)
+    assert made.start(lambda: True)
+    made.measure()
+    assert made.source == "none"
+    assert (views[-1].health.state, views[-1].health.detail) == ("unavailable", "the kiosk died 5 times")
+    made.tick()
+    made.stop("finished")
+    assert rows(tmp_path, "SELECT source, model_id, end_reason FROM sessions") == [("none", None, "finished")]
+    assert rows(tmp_path, "SELECT cause, detail FROM gaps") == [("no_camera", "the kiosk died 5 times")]
+    [(settings,)] = rows(tmp_path, "SELECT settings FROM sessions")
+    assert "the kiosk died 5 times" in settings
+
+
+class MissingCamera(FakeSensor):
+    """Cannot be opened twice, and then it can."""
+
+    made: ClassVar[list] = []
+    worked = False
+
+    def __init__(self, settings, on_message, on_died):
+        super().__init__(settings, on_message, on_died)
+        self.made.append(self)
+        self.failure = Failed("SourceOpenError", "Camera 0 cannot be opened.") if len(self.made) < 3 else None
+
+
+def test_a_camera_that_comes_later_is_waited_for(monkeypatch, make_settings, tmp_path):
+    monkeypatch.setattr(kiosk_module, "SupervisedSensor", MissingCamera)
+    monkeypatch.setattr(kiosk_module, "cameras", list)
+    monkeypatch.setattr(MissingCamera, "made", [])
+    views = []
+    made = Kiosk(make_settings(patient=True), views.append)
+    made._late = kiosk_module.LateSource(_pause_s=0.01)
+    assert made.start(lambda: True)
+    # The demo viewer never takes the place of a camera that is only late.
+    assert made.source == "camera 0"
+    made.measure()
+    assert (views[-1].health.state, views[-1].health.detail) == ("unavailable", "Camera 0 cannot be opened.")
+    deadline = time.monotonic() + 5
+    while len(MissingCamera.made) < 3 and time.monotonic() < deadline:
+        made.tick()
+    made.tick()
+    assert len(MissingCamera.made) == 3
+    time.sleep(0.05)
+    made.tick()
+    assert len(MissingCamera.made) == 3, "a camera that works is opened again"
+    made._sensor.on_message(frame(1))
+    made.stop("finished")
+    assert made._sensor.stopped
+    [(cause, detail, ended)] = rows(
+        tmp_path, "SELECT cause, detail, ended_at < (SELECT ended_at FROM sessions) FROM gaps"
+    )
+    assert (cause, detail, ended) == ("sensor_starting", "Camera 0 cannot be opened.", 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("SourceOpenError", {"source": "0"}),
+        ("SourceOpenError", {"source": "missing.mp4", "patient": True}),
+        ("ModelLoadError", {"source": "0", "patient": True}),
+    ],
+)
+def test_what_waiting_does_not_mend_is_an_error(monkeypatch, make_settings, kind, more):
+    class Failing(FakeSensor):
+        failure = Failed(kind, "It cannot be used.")
+
+    monkeypatch.setattr(kiosk_module, "SupervisedSensor", Failing)
+    made = Kiosk(make_settings(**more), lambda _view: None)
+    with pytest.raises(SetupError, match="cannot be used"):
+        made.start(lambda: True)
+    assert made._sensor.stopped
+
+
+def test_the_pauses_between_attempts_grow():
+    late = kiosk_module.LateSource()
+    due = []
+    for _ in range(5):
+        late.failed(100.0)
+        due.append(late.due_s - 100.0)
+    assert due == [10, 20, 40, 60, 60]
+
+
+# --- which camera ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def picked(monkeypatch, qapp):
+    """A dialog that chooses what a test wants at once; `picked.asked` tells whether it was opened."""
+    from PyQt5.QtCore import QObject
+
+    state = SimpleNamespace(asked=[], chosen=SHOP, by_hand=True, cancelled=False)
+
+    class Dialog(QObject):
+        def __init__(self, there, texts, *, scale, first):
+            super().__init__()
+            state.asked.append((there, first, texts["picker_title"]))
+            self.chosen, self.by_hand, self.cancelled = state.chosen, state.by_hand, state.cancelled
+
+        def exec_(self):
+            return 1
+
+        def reject(self):
+            self.cancelled = True
+
+    monkeypatch.setattr("monitor.ui.camera_picker.CameraPicker", Dialog)
+    monkeypatch.setattr("monitor.ui.screens.put_on_screen", lambda window, screen: None)
+    monkeypatch.setattr(app, "list_cameras", lambda: (FRONT, SHOP))
+    return state
+
+
+@pytest.fixture
+def choose(make_settings, qapp):
+    from monitor.ui.shutdown import Quitter
+
+    def build(**more):
+        chosen = app._with_chosen_camera(make_settings(**more), None, Quitter())
+        return GIVEN_UP if chosen is None else chosen.source
+
+    return build
+
+
+def test_it_is_asked_once_and_the_choice_is_kept(picked, choose, make_settings):
+    assert choose() == "2"
+    assert picked.asked == [((FRONT, SHOP), None, "Choose the camera")]
+    assert choose() == "2"
+    assert len(picked.asked) == 1
+    # The same camera serves a kiosk without a window.
+    assert app._with_saved_camera(make_settings()).source == "2"
+    assert app._with_saved_camera(make_settings(source="demo")).source == "demo"
+
+
+def test_what_nobody_chose_is_used_and_not_kept(picked, choose):
+    picked.by_hand = False
+    assert choose() == "2"
+    assert choose() == "2"
+    assert len(picked.asked) == 2
+    picked.chosen = None
+    # Nobody was there and no camera gave a picture: the show begins as it would have without the question.
+    assert choose() is NOT_NAMED
+    assert not camera_choice.choice_file().exists()
+
+
+def test_who_gives_up_starts_nothing(picked, choose):
+    picked.cancelled, picked.chosen = True, None
+    assert choose() is GIVEN_UP
+    assert not camera_choice.choice_file().exists()
+
+
+def test_a_named_source_a_single_camera_and_a_wish_ask_nothing(picked, choose, monkeypatch):
+    assert choose(source="demo") == "demo"
+    assert choose(picker=False) is NOT_NAMED
+    monkeypatch.setattr(app, "list_cameras", lambda: (FRONT,))
+    assert choose() is NOT_NAMED
+    monkeypatch.setattr(app, "list_cameras", tuple)
+    assert choose(picker=True) is NOT_NAMED
+    assert picked.asked == []
+
+
+def test_who_wants_to_choose_again_may(picked, choose, monkeypatch):
+    save_choice(FRONT)
+    assert choose() == "0"
+    assert choose(picker=True, language="de") == "2"
+    assert picked.asked == [((FRONT, SHOP), FRONT, "Kamera wählen")]
+    monkeypatch.setattr(app, "list_cameras", lambda: (SHOP,))
+    assert choose() == "2"
+
+
+def test_a_choice_is_used_by_its_lasting_name(picked, choose, make_settings, monkeypatch):
+    lasting = Camera(2, "Shop", "usb-2", "/dev/v4l/by-id/shop")
+    monkeypatch.setattr(app, "list_cameras", lambda: (FRONT, lasting))
+    picked.chosen = lasting
+    assert choose() == "/dev/v4l/by-id/shop"
+    assert app._with_saved_camera(make_settings()).source == "/dev/v4l/by-id/shop"
+
+
+def test_a_camera_that_is_gone_is_asked_for_again(picked, choose):
+    save_choice(Camera(7, "Gone", "usb-9"))
+    assert choose() == "2"
+    assert len(picked.asked) == 1
+
+
+# --- the notice before the camera ------------------------------------------------------------------------------------
+
+
+def test_the_required_notice_stays_until_it_was_shown_and_the_camera_has_started(make_settings, qapp):
+    from monitor.ui.shutdown import Quitter
+
+    settings = make_settings(notice="required", notice_seconds=0.4, notice_languages=("de", "en"), language="de")
+    began = time.monotonic()
+    notice = app._notice_alone(settings, None, Quitter())
+    assert time.monotonic() - began >= 0.4
+    assert notice.isVisible()
+    assert notice.last_line == "Die Kamera startet …"
+    notice.dismiss()
+    assert not notice.isVisible()
+
+
+@pytest.mark.parametrize("how", ["signal", "key"])
+def test_who_quits_while_the_notice_is_shown_does_not_wait_for_it(make_settings, qapp, how):
+    from PyQt5.QtCore import QTimer
+    from PyQt5.QtWidgets import QApplication
+
+    from monitor.ui.notice.notice_screen import NoticeScreen
+    from monitor.ui.shutdown import Quitter
+
+    quitter = Quitter()
+
+    def quit_now():
+        if how == "signal":
+            quitter.quit("stopped by SIGTERM")
+        else:
+            windows = QApplication.topLevelWidgets()
+            [shown] = [one for one in windows if isinstance(one, NoticeScreen) and one.isVisible()]
+            shown.close()
+
+    QTimer.singleShot(200, quit_now)
+    notice = app._notice_alone(make_settings(notice="required", notice_seconds=60), None, quitter)
+    assert quitter.entered
+    notice.dismiss()
+    # Quitting leaves the application's loop as soon as there is one; without one, the loops of later tests would end.
+    assert qapp.exec_() == 0

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import pytest
+from PyQt5.QtCore import Qt
+from PyQt5.QtGui import QColor
+
+from monitor.ui.notice.notice_screen import NoticeScreen
+from monitor.ui.texts import texts_for
+
+SECOND_NS = 1_000_000_000
+
+
+@pytest.fixture
+def clock():
+    return [0]
+
+
+@pytest.fixture
+def make_screen(qtbot, clock):
+    def build(languages=("en",), url="example.org/privacy", seconds=5.0, language="en"):
+        screen = NoticeScreen(
+            [texts_for(code) for code in languages], url, seconds, texts_for(language), clock=lambda: clock[0]
+        )
+        qtbot.addWidget(screen)
+        screen.told = []
+        screen.shown.connect(lambda: screen.told.append("shown"))
+        screen.quit_requested.connect(lambda: screen.told.append("quit"))
+        return screen
+
+    return build
+
+
+def pass_time(qtbot, clock, seconds):
+    for _ in range(round(seconds * 4)):
+        clock[0] += SECOND_NS // 4
+        qtbot.wait(110)  # the window looks at the clock ten times a second
+
+
+def test_it_is_shown_when_it_was_on_the_screen_long_enough(make_screen, qtbot, clock):
+    screen = make_screen(seconds=1.0)
+    screen.begin(fullscreen=False)
+    qtbot.waitExposed(screen)
+    qtbot.wait(150)
+    assert screen.last_line == "Measuring begins in 1 s"
+    pass_time(qtbot, clock, 0.75)
+    assert screen.told == []
+    pass_time(qtbot, clock, 0.5)
+    assert screen.told == ["shown"]
+    assert screen.last_line == "The camera starts …"
+    pass_time(qtbot, clock, 0.5)
+    screen.dismiss()
+    assert screen.told == ["shown"]
+    assert not screen.isVisible()
+
+
+def test_time_in_which_nobody_sees_it_does_not_count(make_screen, qtbot, clock):
+    screen = make_screen(seconds=1.0)
+    pass_time(qtbot, clock, 2)
+    assert screen.told == []
+    screen.begin(fullscreen=False)
+    qtbot.waitExposed(screen)
+    qtbot.wait(150)
+    pass_time(qtbot, clock, 0.5)
+    screen.hide()
+    pass_time(qtbot, clock, 2)
+    assert screen.told == []
+    screen.show()
+    qtbot.waitExposed(screen)
+    qtbot.wait(150)
+    pass_time(qtbot, clock, 0.25)
+    assert screen.told == []
+    pass_time(qtbot, clock, 0.75)
+    assert screen.told == ["shown"]
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_Q, Qt.Key.Key_Escape])
+def test_a_key_asks_for_the_end_once(make_screen, qtbot, key):
+    screen = make_screen()
+    screen.begin(fullscreen=False)
+    qtbot.keyClick(screen, Qt.Key.Key_X)
+    assert screen.isVisible()
+    qtbot.keyClick(screen, key)
+    screen.close()
+    screen.dismiss()
+    assert screen.told == ["quit"]
+    assert not screen.isVisible()
+
+
+def test_in_full_screen_the_cursor_is_hidden(make_screen):
+    screen = make_screen()
+    screen.begin(fullscreen=True)
+    assert screen.isFullScreen()
+    assert screen.cursor().shape() == Qt.CursorShape.BlankCursor
+
+
+def test_all_languages_are_told_to_those_who_hear_the_screen(make_screen):
+    screen = make_screen(("de", "en"), language="de")
+    assert screen.last_line == "Die Messung beginnt in 5 s"
+    assert [line[:14] for line in screen.accessibleName().splitlines()] == ["Hier misst ein", "A camera here "]
+
+
+@pytest.mark.parametrize("size", [(1920, 1080), (1280, 720), (720, 1280), (640, 480), (320, 240), (2560, 1080)])
+@pytest.mark.parametrize("languages", [("en",), ("de", "en")])
+@pytest.mark.parametrize("url", ["", "https://example.org/a-rather-long-path/to/privacy"])
+def test_text_code_and_last_line_stay_apart_in_every_shape(make_screen, monkeypatch, size, languages, url):
+    from PyQt5.QtCore import QRectF
+
+    from monitor.ui.notice import notice_screen
+
+    places = {}
+
+    def recorded(name, real):
+        def draw(painter, place, *rest, **more):
+            places[name] = QRectF(place)
+            real(painter, place, *rest, **more)
+
+        return draw
+
+    for name in ("draw_camera", "draw_code", "draw_text"):
+        monkeypatch.setattr(notice_screen, name, recorded(name, getattr(notice_screen, name)))
+    screen = make_screen(languages, url)
+    documents = []
+    fitting = screen._fitting_document
+
+    def kept(width, height, scale):
+        documents.append((fitting(width, height, scale), width))
+        return documents[-1][0]
+
+    monkeypatch.setattr(screen, "_fitting_document", kept)
+    screen.resize(*size)
+    image = screen.grab().toImage()
+    document, width = documents[-1]
+    camera = places["draw_camera"]
+    text = QRectF(camera.center().x() - width / 2, camera.bottom(), width, document.size().height())
+    everything = [camera, text, places["draw_text"], *([places["draw_code"]] if url else [])]
+    for index, place in enumerate(everything):
+        assert QRectF(screen.rect()).adjusted(-1, -1, 1, 1).contains(place), (index, place)
+        for other in everything[index + 1 :]:
+            assert place.intersected(other).height() < 0.25 * camera.height(), (place, other)
+    assert QColor(image.pixel(1, 1)).name() == "#0b0e14"

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from monitor.ui.notice.qr_code import MOST_DOTS, QUIET_DOTS, qr_dots
+
+
+def read(dots):
+    """What two readers make of a code; one of them is another program than the one that drew it."""
+    picture = np.kron(np.where(dots, 0, 255).astype(np.uint8), np.ones((6, 6), np.uint8))
+    picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
+    found, _ = cv2.wechat_qrcode.WeChatQRCode().detectAndDecode(picture)
+    text, _, _ = cv2.QRCodeDetector().detectAndDecode(picture)
+    return {*found, text} - {""}
+
+
+@pytest.mark.parametrize(
+    ("address", "text"),
+    [
+        ("example.org/privacy", "https://example.org/privacy"),
+        (" https://example.org/a?b=c&d=%C3%A4#part ", "https://example.org/a?b=c&d=%C3%A4#part"),
+        ("http://müller.example/größe", "http://müller.example/größe"),
+        ("mailto:shop@example.org", "mailto:shop@example.org"),
+        ("HTTPS://EXAMPLE.ORG", "HTTPS://EXAMPLE.ORG"),
+        ("12345", "https://12345"),
+    ],
+)
+def test_readers_find_the_address_and_telephones_the_scheme(address, text):
+    assert read(qr_dots(address)) == {text}
+
+
+@pytest.mark.parametrize("length", range(1, 100, 7))
+def test_addresses_of_every_length_that_fits(length):
+    address = "https://e.org/" + "aB3-_/%d" * 13
+    assert read(qr_dots(address[:length] or "e")) != set()
+    dots = qr_dots(address[: 14 + length])
+    assert read(dots) == {address[: 14 + length]}
+    assert dots.shape[0] <= MOST_DOTS + 2 * QUIET_DOTS
+
+
+def test_the_bright_edge_is_wide_enough():
+    dots = qr_dots("example.org")
+    edge = np.ones_like(dots)
+    edge[QUIET_DOTS:-QUIET_DOTS, QUIET_DOTS:-QUIET_DOTS] = False
+    assert not dots[edge].any()
+    assert dots[QUIET_DOTS, QUIET_DOTS : QUIET_DOTS + 7].all()
+    assert dots.shape[0] == dots.shape[1]
+
+
+@pytest.mark.parametrize("address", ["", "   ", "https://example.org/" + "a" * 115, "x" * 10_000])
+def test_no_code_for_what_no_telephone_would_read(address):
+    assert qr_dots(address) is None

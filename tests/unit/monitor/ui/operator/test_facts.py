@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from monitor.sensor.live import LiveView, SensorHealth
+from monitor.ui.operator.facts import (
+    LEAST_FREE_GB,
+    SHOWN_PROBLEMS,
+    SessionFacts,
+    minutes,
+    sections,
+    uptime,
+    without_password,
+)
+from monitor.ui.texts import texts_for
+
+ENGLISH, GERMAN = texts_for("en"), texts_for("de")
+HOUR_NS = 3_600_000_000_000
+
+
+def ad(name="Summer drinks", duration_s=8.0):
+    return SimpleNamespace(ad_id="summer-01", name=name, duration_s=duration_s)
+
+
+def play(reason="next in the playlist", probability=1.0):
+    return SimpleNamespace(ad=ad(), reason=reason, probability=probability)
+
+
+def choice(reason="made for a sad audience", probability=0.35, held_out=False):
+    return SimpleNamespace(ad=ad("Winter tea"), reason=reason, probability=probability, held_out=held_out)
+
+
+def failure(number=1):
+    at = datetime(2026, 3, 1, 9, 14, number, tzinfo=timezone.utc)
+    return SimpleNamespace(at=at, ad_id=f"ad{number}", sentence=f"Sentence {number}.")
+
+
+@pytest.fixture
+def session(tmp_path):
+    return SessionFacts(12, "Shop 12", "camera 0", str(tmp_path / "monitor.db"), tmp_path, "0.1.0", 0)
+
+
+def rows(player, *, texts=ENGLISH, view=None, notice="shown", session=None, saver="desktop", now_ns=HOUR_NS):
+    """All rows under their labels; a row without a label belongs to the one above."""
+    found = {}
+    for section in sections(texts, view=view, notice=notice, show=player, session=session, saver=saver, now_ns=now_ns):
+        label = ""
+        for row in section.rows:
+            label = row.label or label
+            found.setdefault(section.title, {}).setdefault(label, []).append(row)
+    return found
+
+
+def words(found, section, label):
+    return [row.text for row in found[section][label]]
+
+
+@pytest.fixture
+def player(player):
+    player.current = None
+    return player
+
+
+def test_how_the_sensor_is_doing(player, make_view, make_reading):
+    view = make_view(
+        make_reading(1), make_reading(2, attentive=False, withheld="too dark"), make_reading(3, static=True)
+    )
+    found = rows(player, view=view)
+    assert words(found, "Measuring", "Sensor") == ["measuring"]
+    assert words(found, "Measuring", "Frame rate") == ["29.6 frames/s"]
+    assert words(found, "Measuring", "Delay") == ["20 ms from picture to reading"]
+    assert words(found, "Measuring", "Left out") == ["3 of 103 frames"]
+    assert words(found, "Measuring", "Faces now") == ["2 viewers · 1 looking · 1 without an emotion · 1 on posters"]
+    assert {row.tone for label in found["Measuring"].values() for row in label} == {"good", "plain"}
+
+
+def test_a_machine_that_is_too_slow_is_named(player, make_view):
+    view = make_view()
+    [row] = rows(player, view=LiveView(SensorHealth("running", effort=0.4), view.frame))["Measuring"]["Machine"]
+    assert (row.text, row.tone) == ("too slow: 40 % of the search for new faces", "warning")
+    assert "Machine" not in rows(player, view=view)["Measuring"]
+
+
+def test_a_delay_that_is_not_known_is_left_out(player, make_view):
+    view = make_view()
+    health = SensorHealth("running", "", 0, 0, 0.0)
+    found = rows(player, view=LiveView(health, view.frame))
+    assert "Delay" not in found["Measuring"]
+    assert words(found, "Measuring", "Faces now") == ["nobody in view"]
+
+
+@pytest.mark.parametrize(
+    ("state", "tone"), [("reconnecting", "warning"), ("restarting", "warning"), ("unavailable", "fault")]
+)
+def test_old_figures_are_not_shown_while_nothing_is_measured(player, make_view, make_reading, state, tone):
+    found = rows(player, view=make_view(make_reading(), state=state, detail="Camera 0 was unplugged."))
+    [sensor] = found["Measuring"]["Sensor"]
+    assert sensor.text == f"{ENGLISH[f'state_{state}']}: Camera 0 was unplugged."
+    assert sensor.tone == tone
+    assert words(found, "Measuring", "Faces now") == ["not measured"]
+    assert "Frame rate" not in found["Measuring"]
+
+
+def test_the_panel_says_why_nothing_is_measured(player):
+    health = SensorHealth("blind", "The picture is black.", cause="camera_black")
+    [sensor] = rows(player, view=LiveView(health))["Measuring"]["Sensor"]
+    assert (sensor.text, sensor.tone) == ("too dark: The picture is black.", "warning")
+
+
+def test_before_the_first_view(player):
+    assert words(rows(player), "Measuring", "Sensor") == ["camera starting"]
+
+
+@pytest.mark.parametrize(
+    ("notice", "said"),
+    [
+        ("shown", []),
+        ("waiting", ["waits until the notice is on the screen"]),
+        ("hidden", ["paused: the notice is not on the screen"]),
+    ],
+)
+def test_that_measuring_waits_for_the_notice(player, make_view, notice, said):
+    assert words(rows(player, view=make_view(), notice=notice), "Measuring", "Sensor")[1:] == said
+
+
+def test_what_plays_and_what_follows_and_why(player):
+    player.current, player.position_ms, player.next_choice = play(), 3_400.0, choice()
+    found = rows(player)
+    assert words(found, "Ads", "Now") == ["Summer drinks", "0:03 of 0:08"]
+    assert found["Ads"]["Now"][0].share == pytest.approx(3.4 / 8)
+    assert words(found, "Ads", "Next") == ["Winter tea"]
+    assert words(found, "Ads", "Why") == ["next in the playlist", "made for a sad audience (chance 35 %)"]
+    player.next_choice = choice("drawn by chance", 0.0125, held_out=True)
+    assert words(rows(player), "Ads", "Why")[1] == (
+        "drawn by chance (chance 1.2 %, for comparison: the audience is ignored)"
+    )
+
+
+def test_nothing_plays_and_nothing_is_chosen(player):
+    found = rows(player)
+    assert words(found, "Ads", "Now") == ["nothing"]
+    assert words(found, "Ads", "Next") == ["not chosen yet"]
+    assert "Why" not in found["Ads"]
+
+
+def test_a_paused_show_and_a_position_beyond_the_end(player):
+    player.current, player.position_ms, player.paused = play(), 9_999.0, True
+    now = rows(player)["Ads"]["Now"]
+    assert [row.text for row in now] == ["Summer drinks", "0:08 of 0:08 · paused"]
+    assert now[0].share == 1.0
+    assert now[1].tone == "warning"
+
+
+def test_late_pictures_are_counted_where_there_are_any(player):
+    assert "Late" not in rows(player)["Ads"]
+    player.dropped_frames = 7
+    assert words(rows(player), "Ads", "Late") == ["7 pictures of ads were not ready in time"]
+
+
+def test_the_last_problems_come_newest_first(player):
+    assert words(rows(player), "Last problems", "") == ["none"]
+    player.failures = tuple(failure(number) for number in range(1, 8))
+    found = rows(player)["Last problems"]
+    assert list(found) == ["09:14:07", "09:14:06", "09:14:05", "09:14:04"]
+    assert len(found) == SHOWN_PROBLEMS
+    [newest] = found["09:14:07"]
+    assert newest.text == "ad7: Sentence 7."
+    assert newest.tone == "warning"
+
+
+def test_ads_that_were_left_out_follow_what_failed(player, session):
+    told = replace(session, left_out=lambda: [("giant", "giant.png claims too much.")])
+    assert rows(player, session=told)["Last problems"]["left out"][0].text == "giant: giant.png claims too much."
+    assert "fehlt" in rows(player, session=told, texts=GERMAN)["Letzte Störungen"]
+
+
+def test_a_playlist_that_was_refused(player, session):
+    assert "Playlist" not in rows(player, session=session)["Ads"]
+    refused = SessionFacts(
+        1, "s", "c", "d", None, "v", 0, playlist_problem=lambda: "It has the unknown key 'duration'."
+    )
+    [row] = rows(player, session=refused)["Ads"]["Playlist"]
+    assert row.text == "The old one goes on. It has the unknown key 'duration'."
+    assert row.tone == "warning"
+
+
+def test_records_that_wait(player, session):
+    told = replace(session, database_problem=lambda: "7 records wait: the disk is full.")
+    _, row = rows(player, session=told)["System"]["Database"]
+    assert (row.text, row.tone) == ("7 records wait: the disk is full.", "warning")
+
+
+def test_the_system(player, session, tmp_path):
+    found = rows(player, session=session, now_ns=25 * HOUR_NS)
+    assert words(found, "System", "Session") == ["12 at Shop 12"]
+    assert words(found, "System", "Running for") == ["1 d 1:00:00"]
+    assert words(found, "System", "Camera") == ["camera 0"]
+    assert words(found, "System", "Database") == [str(tmp_path / "monitor.db")]
+    assert words(found, "System", "Free disk")[0].endswith(" GB")
+    assert words(found, "System", "Version") == ["0.1.0"]
+
+
+def test_a_full_disk_and_one_that_is_gone(player, session, monkeypatch):
+    usage = SimpleNamespace(free=0.9 * LEAST_FREE_GB * 1e9)
+    monkeypatch.setattr("monitor.ui.operator.facts.shutil.disk_usage", lambda _folder: usage)
+    [row] = rows(player, session=session)["System"]["Free disk"]
+    assert (row.text, row.tone) == ("1.8 GB", "fault")
+    usage.free = 1.1 * LEAST_FREE_GB * 1e9
+    assert rows(player, session=session, texts=GERMAN)["System"]["Freier Platz"][0].text == "2,2 GB"
+    monkeypatch.undo()
+    gone = SessionFacts(1, "s", "c", "d", Path("/nowhere/at/all"), "v", 0)
+    [row] = rows(player, session=gone)["System"]["Free disk"]
+    assert (row.text, row.tone) == ("not known", "warning")
+
+
+def test_a_database_server_has_no_disk_here(player):
+    server = SessionFacts(1, "s", "c", "postgresql://monitor:secret@host/ads", None, "v", 0)
+    found = rows(player, session=server)["System"]
+    assert "Free disk" not in found
+    assert found["Database"][0].text == "postgresql://monitor:***@host/ads"
+
+
+def test_a_screen_saver_that_may_come_is_a_warning(player):
+    assert [row.tone for row in rows(player, saver="none")["System"]["Screen saver"]] == ["warning"]
+    assert [row.tone for row in rows(player, saver="x11")["System"]["Screen saver"]] == ["plain"]
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("monitor.db", "monitor.db"),
+        ("sqlite:////var/lib/monitor.db", "sqlite:////var/lib/monitor.db"),
+        ("postgresql+psycopg://a:b:c@host:5432/d", "postgresql+psycopg://a:***@host:5432/d"),
+        ("postgresql://a@host/d", "postgresql://a@host/d"),
+    ],
+)
+def test_passwords_are_not_shown(address, shown):
+    assert without_password(address) == shown
+
+
+def test_lengths_of_time():
+    assert [minutes(ms) for ms in (0, 999, 61_000, 3_600_000)] == ["0:00", "0:00", "1:01", "60:00"]
+    assert uptime(ENGLISH, -3) == "0:00:00"
+    assert uptime(ENGLISH, 86_399.9) == "23:59:59"
+    assert uptime(GERMAN, 200_000) == "2 T 7:33:20"

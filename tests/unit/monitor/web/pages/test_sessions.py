@@ -1,0 +1,141 @@
+"""The list of sessions, their reports and downloads, and ads side by side."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from monitor.web.pages.sessions import interval_rows
+
+from .conftest import START, write_session
+
+
+def test_without_a_database_the_pages_say_how_to_make_one(client, database):
+    for path in ("/sessions", "/compare", "/live"):
+        answer = client.get(path)
+        assert answer.status_code == 200
+        assert "There is no database yet" in answer.text
+        assert "ad-monitor run --source demo" in answer.text
+        assert database in answer.text
+    assert client.get("/sessions/1").status_code == 503
+    write_session(database, "Foyer")
+    assert "Foyer" in client.get("/sessions").text
+
+
+def test_a_file_that_is_no_database_is_named(client, database):
+    from pathlib import Path
+
+    Path(database).write_text("something else")
+    assert "is not an SQLite database" in client.get("/sessions").text
+
+
+def test_the_list(client, database, running, monkeypatch):
+    monkeypatch.setattr("monitor.web.pages.sessions.PAGE_SIZE", 4)
+    for number in range(4):
+        write_session(database, f"Site <{number}>", START + timedelta(days=number), viewers=1)
+    first, second = client.get("/sessions").text, client.get("/sessions?page=2").text
+    assert "5 sessions, the latest first" in first
+    assert "Page 1 of 2" in first
+    assert f'href="/sessions/{running.id}/live"' in second
+    assert 'href="/sessions?page=2"' in first
+    assert 'href="/sessions?page=1"' in second
+    assert "Site &lt;3&gt;" in first
+    assert "4 March 2026" in first
+    assert first.count("20.0 s") == 4
+    found = client.get("/sessions?site=%3C3%3E").text
+    assert found.count("Site &lt;") == 1
+    assert 'value="&lt;3&gt;"' in found
+    assert "No session was recorded at a site like" in client.get("/sessions?site=nowhere").text
+    assert client.get("/sessions?page=9").status_code == 404
+    assert client.get("/sessions?page=x").status_code == 400
+
+
+def test_a_report_with_the_way_back_and_downloads(client, database, running):
+    session = write_session(database, "Foyer <1>")
+    answer = client.get(f"/sessions/{session}")
+    assert "Foyer &lt;1&gt;" in answer.text
+    assert '<a href="/sessions">← All sessions</a>' in answer.text
+    assert answer.text.index('class="skip"') < answer.text.index('class="web-bar"') < answer.text.index("<h1>")
+    for ending in ("json", "csv", "parquet", "pdf"):
+        assert f'href="/sessions/{session}/report.{ending}"' in answer.text
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'sha256-" in policy
+    assert "style-src 'self' 'sha256-" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http-equiv" not in answer.text
+    assert f'href="/sessions/{running.id}/live"' in client.get(f"/sessions/{running.id}").text
+    assert client.get("/sessions/99").status_code == 404
+
+
+def test_downloads(client, database):
+    session = write_session(database, "Foyer")
+    answer = client.get(f"/sessions/{session}/report.json")
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="session-{session}.json"'
+    assert json.loads(answer.data)["session"]["site"] == "Foyer"
+    table = client.get(f"/sessions/{session}/report.csv")
+    assert table.mimetype == "text/csv"
+    assert len(table.text.splitlines()) == 1 + 2 * 4
+    assert client.get(f"/sessions/{session}/report.exe").status_code == 404
+    assert client.get("/sessions/99/report.json").status_code == 404
+
+
+def test_a_format_that_cannot_be_made_is_explained(client, database, monkeypatch):
+    from monitor.reports.pdf import PdfUnavailableError
+
+    def fail(*_args, **_more):
+        raise PdfUnavailableError("PDFs need a library.")
+
+    monkeypatch.setattr("monitor.web.reports.report_bytes", fail)
+    answer = client.get(f"/sessions/{write_session(database, 'Foyer')}/report.pdf")
+    assert answer.status_code == 503
+    assert "PDFs need a library." in answer.text
+
+
+def test_a_report_without_a_policy_is_not_served(monkeypatch):
+    from monitor.web.reports import report_page
+
+    monkeypatch.setattr("monitor.reports.html.render_html", lambda _document, _films: "<html></html>")
+    with pytest.raises(ValueError, match="no policy"):
+        report_page({"ads": []}, "")
+
+
+def test_compare(client, database):
+    assert "No ad was shown yet" not in client.get("/compare").text
+    write_session(database, "Foyer")
+    empty = client.get("/compare").text
+    assert empty.count('type="checkbox"') == 2
+    assert "checked" not in empty
+    page = client.get("/compare?ad=summer&ad=winter").text
+    assert "The summer ad is better than The winter ad in valence" in page
+    assert page.count(" checked>") == 2
+    assert 'class="range"' in page
+    limits = [float(part.split("%")[0]) for part in page.split('class="range"')[1].split('="')[1:3]]
+    assert 50 < limits[0] < limits[1] <= 96
+    withheld = client.get("/compare?ad=summer&ad=winter&measure=attention")
+    assert withheld.status_code == 200
+    wrong = client.get("/compare?ad=summer&ad=nothing")
+    assert wrong.status_code == 404
+    assert "No play of nothing" in wrong.text
+    assert wrong.text.count('type="checkbox"') == 2
+
+
+def test_too_few_viewers_are_withheld(client, database):
+    write_session(database, "Foyer", viewers=2)
+    page = client.get("/compare?ad=summer&ad=winter").text
+    assert "withheld" in page
+    assert 'class="range"' not in page
+
+
+def test_intervals_share_one_axis():
+    def pair(low, value, high):
+        return {"difference": {"low": low, "value": value, "high": high}}
+
+    rows = interval_rows([pair(-0.5, 0.0, 0.25), pair(None, None, None), pair(0.1, 0.2, 0.3)])
+    assert {row["reach"] for row in rows} == {0.5}
+    assert rows[0]["plot"] == {"low": 4.0, "value": 50.0, "high": 73.0}
+    assert rows[1]["plot"] is None
+    assert interval_rows([pair(0.0, 0.0, 0.0)])[0]["plot"] == {"low": 50.0, "value": 50.0, "high": 50.0}

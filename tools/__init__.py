@@ -1,0 +1,1 @@
+"""Scripts that draw the bundled sample ads and the demo viewer."""

@@ -1,0 +1,1 @@
+"""Draw and score the bundled sample ads."""

@@ -1,0 +1,31 @@
+"""Photographs to faces, cut out exactly as the camera's pipeline does it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from detector.emotion.preprocessing import CropGeometry
+from detector.image_analysis import FaceCutter
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class FaceFinder(FaceCutter):
+    """Finds the largest face of a photograph.
+
+    Args:
+        side_px: Side of the crops.
+    """
+
+    def __init__(self, side_px: int) -> None:
+        super().__init__(CropGeometry(side_px))
+
+    def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+        """The largest face of a `(height, width, 3)` BGR picture, `(side_px, side_px)` grey, or `None` if there is none."""
+        boxes, crops = self.cut(image)
+        if not boxes:
+            return None
+        return np.asarray(crops[int(np.argmax([box.width * box.height for box in boxes]))])

@@ -1,0 +1,168 @@
+"""Which labels a network learns, and from whom: the original labels, the votes, or both."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from detector.emotion.labels import EMOTIONS
+from training.datasets import NO_LABEL, VOTE_LABELS, majority, soft_labels
+from training.datasets.heads import Head, one_hot
+from training.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from training.datasets import FaceDataset
+
+Targets = Literal["votes", "majority", "original", "votes+original"]
+LABEL_SETS = {
+    "seven": EMOTIONS,
+    "happy-sad": ("happy", "sad"),
+    "marketing": ("disgust", "happy", "surprise", "neutral"),
+}
+"""The label sets that have a name."""
+SECOND_HEAD_WEIGHT = 0.6
+"""Of the original labels' loss beside that of the votes: they are noisier."""
+
+
+def label_set(text: str, available: Sequence[str] = EMOTIONS) -> tuple[str, ...]:
+    """The labels that a text names.
+
+    Args:
+        text: `seven`, `happy-sad`, `marketing` (happy, surprise, disgust, neutral), or names with commas between them,
+            in either case.
+        available: The labels that there are. Defaults to the seven emotions.
+
+    Returns:
+        The labels: emotions in the order of `EMOTIONS`, sets with other names as they were given.
+
+    Raises:
+        DatasetError: A label is unknown or named twice, or there are fewer than two.
+    """
+    wanted = text.strip().lower()
+    given = LABEL_SETS.get(wanted) or [name.strip() for name in text.split(",") if name.strip()]
+    by_lower = {name.lower(): name for name in available}
+    for name in given:
+        if name.lower() not in by_lower:
+            near = get_close_matches(name.lower(), [*by_lower, *(() if wanted in LABEL_SETS else LABEL_SETS)], 1)
+            raise DatasetError(
+                f"Unknown label {name!r}: expected {', '.join(LABEL_SETS)}, or a list of {', '.join(available)}"
+                + (f". Did you mean {by_lower.get(near[0], near[0])}?" if near else ".")
+            )
+    labels = [by_lower[name.lower()] for name in given]
+    twice = sorted({name for name in labels if labels.count(name) > 1})
+    if twice:
+        raise DatasetError(f"Invalid labels {text!r}: expected each label once, received {', '.join(twice)} twice.")
+    if len(labels) < 2:
+        raise DatasetError(
+            f"Invalid labels {text!r}: expected at least two labels, received {len(labels)}; name them with commas "
+            "between them, such as happy,sad."
+        )
+    if set(labels) <= set(EMOTIONS):
+        labels.sort(key=EMOTIONS.index)
+    return tuple(labels)
+
+
+def select_rows(
+    faces: FaceDataset, labels: tuple[str, ...], targets: Targets, *, complete: bool = True
+) -> tuple[NDArray[np.uint8], tuple[Head, ...]]:
+    """The rows that say something about the labels, and what they say.
+
+    Args:
+        faces: Rows of one split.
+        labels: What is to be told apart.
+        targets: `votes`: distributions of the FER+ votes, over all eight of `VOTE_LABELS` if the labels are the seven
+            emotions, else over the labels only, of rows whose strongest vote is among them. `majority`: the FER+
+            majority. `original`: the published label. `votes+original`: both, on a head each.
+        complete: Whether every label must have a row. `False` for rows that only judge.
+
+    Returns:
+        The pictures `(n, h, h)` and one head of `n` rows for each kind of target, the main one first. Rows that no head
+        can use are left out.
+
+    Raises:
+        DatasetError: The votes are missing, a label is unknown to the data, or has no row.
+    """
+    if targets not in get_args(Targets):
+        raise DatasetError(f"Invalid targets: expected one of {', '.join(get_args(Targets))}, received {targets!r}.")
+    heads = []
+    if targets in {"votes", "votes+original"}:
+        heads.append(_votes_head(_needed_votes(faces, targets, labels), labels))
+    if targets == "majority":
+        heads.append(_majority_head(_needed_votes(faces, targets, labels), labels))
+    if targets in {"original", "votes+original"}:
+        heads.append(_original_head(faces, labels, SECOND_HEAD_WEIGHT if heads else 1.0))
+    if complete:
+        for head in heads:
+            _check_complete(head, labels)
+    known = np.any([head.known for head in heads], axis=0)
+    if not known.any():
+        raise DatasetError(
+            f"No row says anything about {', '.join(labels)}: expected pictures with these labels, received "
+            f"{len(faces)} without; choose other labels or another split."
+        )
+    return faces.images[known], tuple(head.subset(known) for head in heads)
+
+
+def _needed_votes(faces: FaceDataset, targets: str, labels: tuple[str, ...]) -> NDArray[np.float64]:
+    if faces.votes is None:
+        raise DatasetError(
+            f"The targets {targets!r} need FER+'s votes: name its fer2013new.csv with --votes, or learn from the "
+            "original labels."
+        )
+    unknown = [name for name in labels if name not in VOTE_LABELS]
+    if unknown:
+        raise DatasetError(
+            f"FER+ has no votes for {', '.join(unknown)}: expected labels among {', '.join(VOTE_LABELS)}; learn from "
+            "the original labels."
+        )
+    return faces.votes
+
+
+def _votes_head(votes: NDArray[np.float64], labels: tuple[str, ...]) -> Head:
+    soft, usable = soft_labels(votes)
+    if labels == EMOTIONS:
+        return Head("votes", VOTE_LABELS, soft.astype(np.float32), usable)
+    columns = [VOTE_LABELS.index(name) for name in labels]
+    usable &= np.isin(soft.argmax(axis=1), columns)
+    part = soft[:, columns]
+    part[~usable] = 1.0
+    return Head("votes", labels, (part / part.sum(axis=1, keepdims=True)).astype(np.float32), usable)
+
+
+def _majority_head(votes: NDArray[np.float64], labels: tuple[str, ...]) -> Head:
+    return _one_hot_head("majority", majority(votes), VOTE_LABELS, labels, 1.0)
+
+
+def _original_head(faces: FaceDataset, labels: tuple[str, ...], loss_weight: float) -> Head:
+    unknown = [name for name in labels if name not in faces.classes]
+    if unknown:
+        raise DatasetError(
+            f"The dataset has no label {', '.join(unknown)}: expected labels among {', '.join(faces.classes)}."
+        )
+    return _one_hot_head("original", faces.original, faces.classes, labels, loss_weight)
+
+
+def _one_hot_head(
+    name: str, found: NDArray[np.int64], classes: tuple[str, ...], labels: tuple[str, ...], loss_weight: float
+) -> Head:
+    # One place more than classes: NO_LABEL is -1, the last one.
+    place = np.full(len(classes) + 1, NO_LABEL, dtype=np.int64)
+    place[[classes.index(label) for label in labels]] = np.arange(len(labels))
+    chosen = place[found]
+    return Head(name, labels, one_hot(chosen, len(labels)), chosen != NO_LABEL, loss_weight)
+
+
+def _check_complete(head: Head, labels: tuple[str, ...]) -> None:
+    held = set(head.classes[head.known].tolist())
+    empty = [label for label in labels if head.labels.index(label) not in held]
+    if empty:
+        raise DatasetError(
+            f"No row is labelled {', '.join(empty)} by the {head.name} labels: expected at least one row of every "
+            "label; leave the label out with --labels, or add pictures of it."
+        )

@@ -1,0 +1,213 @@
+"""The pictures of a run: curves, confusion, reliability, classes, conditions.
+
+Drawn through matplotlib's object-oriented interface, never through pyplot, so that no global figure or backend is left
+behind. Colours are Okabe and Ito's, which colour-blind people can tell apart.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from training.evaluation.calibration import ReliabilityBins
+
+BLUE, ORANGE, GREEN, INK, MUTED, GRID = "#0072B2", "#D55E00", "#009E73", "#14213d", "#5b6478", "#e3e6ec"
+DPI = 120
+ANNOTATED_CLASSES = 12
+"""With more classes, numbers in the cells of a confusion matrix cannot be read any more."""
+
+
+def draw_curves(history: Sequence[Mapping[str, Any]], path: Path, *, head: str | None = None) -> None:
+    """Loss and accuracy by epoch, for training and validation, with the changes of picture size marked.
+
+    Args:
+        history: One entry an epoch, as `training.fit.trainer.fit` returns it; at least one.
+        path: The PNG to write.
+        head: Name of the main output; where a run has several, its own loss and accuracy are drawn. Defaults to the
+            only one.
+    """
+    figure = _figure(10, 4.2)
+    epochs = [entry["epoch"] for entry in history]
+    for axes, figure_name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        training = [_of_head(entry, figure_name, head) for entry in history]
+        validation = [entry.get(f"val_{figure_name}", np.nan) for entry in history]
+        marker = "o" if len(epochs) < 3 else None
+        axes.plot(epochs, training, color=ORANGE, label="training (varied pictures)", marker=marker)
+        axes.plot(epochs, validation, color=BLUE, label="validation (plain pictures)", marker=marker)
+        best = int(np.nanargmin([entry.get("val_loss", np.nan) for entry in history]))
+        axes.plot(epochs[best], validation[best], "o", color=BLUE, markersize=7, label=f"best epoch: {epochs[best]}")
+        _mark_stages(axes, history)
+        axes.set(xlabel="epoch", title=figure_name)
+        axes.grid(color=GRID)
+        axes.legend(frameon=False, fontsize=8)
+    _save(figure, path)
+
+
+def draw_confusion(confusion: Sequence[Sequence[int]], labels: Sequence[str], path: Path, *, title: str) -> None:
+    """A confusion matrix: shares of each row in colour, shares and counts in the cells.
+
+    Args:
+        confusion: `(n, n)` counts; rows are the truth, columns the predictions.
+        labels: Names of the classes.
+        path: The PNG to write.
+        title: What was measured against what.
+    """
+    counts = np.asarray(confusion, dtype=np.int64)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = max(4.5, 0.8 * len(labels) + 1.6)
+    figure = _figure(side + 0.6, side)
+    axes = figure.subplots()
+    picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(picture, ax=axes, fraction=0.046, pad=0.04, label="share of the row")
+    axes.set_xticks(range(len(labels)), labels, rotation=40, ha="right")
+    axes.set_yticks(
+        range(len(labels)), [f"{name} ({rows:,})" for name, rows in zip(labels, counts.sum(axis=1), strict=True)]
+    )
+    axes.set(xlabel="predicted", ylabel="true (rows)", title=title)
+    if len(labels) <= ANNOTATED_CLASSES:
+        for (row, column), share in np.ndenumerate(shares):
+            colour = "white" if share > 0.55 else INK
+            text = f"{share:.0%}\n{counts[row, column]:,}"
+            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
+    _save(figure, path)
+
+
+def draw_reliability(before: ReliabilityBins, after: ReliabilityBins, path: Path, *, title: str) -> None:
+    """Accuracy against confidence before and after the temperature, over the share of rows in each bin.
+
+    Args:
+        before: Of the probabilities at temperature 1.
+        after: Of the calibrated probabilities.
+        path: The PNG to write.
+        title: What was measured against what.
+    """
+    figure = _figure(5.6, 6.4)
+    upper, lower = figure.subplots(2, 1, height_ratios=[3, 1], sharex=True)
+    upper.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle="--", label="as sure as right")
+    width = 1 / len(after.counts)
+    starts = np.arange(len(after.counts)) * width
+    for bins, colour, name, shift in ((before, ORANGE, "before", 0.0), (after, BLUE, "after", 0.5)):
+        filled = bins.counts > 0
+        upper.plot(
+            bins.confidence[filled],
+            bins.rightness[filled],
+            "o-",
+            color=colour,
+            markersize=4,
+            label=f"{name}: ECE {bins.error:.3f}",
+        )
+        share = bins.counts / max(int(bins.counts.sum()), 1)
+        lower.bar(starts + shift * width, share, 0.46 * width, align="edge", color=colour, label=name)
+    upper.set(ylabel="accuracy, or share of the votes", xlim=(0, 1), ylim=(0, 1), title=title)
+    upper.legend(frameon=False, fontsize=9, loc="upper left")
+    lower.set(xlabel="confidence", ylabel="share of rows")
+    for axes in (upper, lower):
+        axes.grid(color=GRID)
+        axes.set_axisbelow(True)
+    _save(figure, path)
+
+
+def draw_per_class(per_class: Mapping[str, Mapping[str, float]], path: Path, *, title: str) -> None:
+    """Precision, recall and F1 of each class.
+
+    Args:
+        per_class: By label, `precision`, `recall`, `f1` and `support`, as `evaluate` gives them.
+        path: The PNG to write.
+        title: What was measured against what.
+    """
+    figure = _figure(max(5.0, 1.15 * len(per_class) + 1.5), 3.8)
+    axes = figure.subplots()
+    places = np.arange(len(per_class))
+    for index, (name, colour) in enumerate((("precision", BLUE), ("recall", ORANGE), ("f1", GREEN))):
+        heights = [scores[name] for scores in per_class.values()]
+        bars = axes.bar(places + (index - 1) * 0.27, heights, 0.25, color=colour, label="F1" if name == "f1" else name)
+        axes.bar_label(bars, [f"{100 * height:.0f}" for height in heights], fontsize=7, padding=1)
+    axes.set_xticks(places, [f"{label}\n{int(scores['support']):,}" for label, scores in per_class.items()])
+    axes.set(ylim=(0, 1.18), ylabel="share", title=title)
+    axes.legend(frameon=False, ncols=3, fontsize=8, loc="upper right")
+    axes.grid(color=GRID, axis="y")
+    axes.set_axisbelow(True)
+    _save(figure, path)
+
+
+def draw_conditions(
+    conditions: Mapping[str, Sequence[Mapping[str, float]]], path: Path, *, names: Mapping[str, str]
+) -> None:
+    """Accuracy by condition, one panel each.
+
+    Args:
+        conditions: As `training.evaluation.robustness.by_condition` gives them.
+        path: The PNG to write.
+        names: What to call each condition on its axis.
+    """
+    columns = min(3, len(conditions))
+    rows = -(-len(conditions) // columns)
+    figure = _figure(3.6 * columns, 2.9 * rows)
+    panels = np.atleast_1d(figure.subplots(rows, columns, sharey=True)).ravel()
+    for axes, (condition, measured) in zip(panels, conditions.items(), strict=False):
+        places = np.arange(len(measured))
+        accuracies = [entry["accuracy"] for entry in measured]
+        axes.plot(places, accuracies, "o-", color=BLUE)
+        for place, accuracy in zip(places, accuracies, strict=True):
+            axes.annotate(
+                f"{accuracy:.0%}", (place, accuracy), (0, 6), textcoords="offset points", ha="center", fontsize=8
+            )
+        axes.set_xticks(places, [f"{entry['value']:g}" for entry in measured])
+        axes.set(xlabel=names.get(condition, condition), ylim=(0, 1.08))
+        axes.margins(x=0.12)
+        axes.grid(color=GRID)
+    for axes in panels[len(conditions) :]:
+        axes.set_visible(False)
+    for axes in panels[::columns]:
+        axes.set_ylabel("accuracy")
+    _save(figure, path)
+
+
+def _of_head(entry: Mapping[str, Any], figure_name: str, head: str | None) -> float:
+    """The training figure of the main output; Keras leaves its name out where it is the only one."""
+    named = entry.get(f"{head}_{figure_name}")
+    return float(entry.get(figure_name, np.nan) if named is None else named)
+
+
+def _mark_stages(axes: Axes, history: Sequence[Mapping[str, Any]]) -> None:
+    sides = [entry.get("side_px") for entry in history]
+    if len(set(sides)) < 2:
+        return
+    for index, (side, entry) in enumerate(zip(sides, history, strict=True)):
+        if index > 0 and side == sides[index - 1]:
+            continue
+        place = entry["epoch"] - 0.5
+        if index > 0:
+            axes.axvline(place, color=MUTED, linewidth=0.8, linestyle=":")
+        axes.annotate(
+            f"{side} px",
+            (place, 0),
+            (3, 4),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            fontsize=8,
+            color=MUTED,
+        )
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 (slow, and only needed for a picture)
+    from matplotlib.figure import Figure as MatplotlibFigure  # noqa: PLC0415
+
+    figure = MatplotlibFigure(figsize=(width, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _save(figure: Figure, path: Path) -> None:
+    # Without the version in the file, the same data give the same bytes.
+    figure.savefig(path, format="png", metadata={"Software": None})
+    figure.clear()

@@ -1,0 +1,177 @@
+"""How a model fares where cameras are poor: small faces, blur, little light, compression, noise, a tilted head.
+
+Every picture of a dataset is made worse in one way at a time and goes through the product's own crop and resize, so that
+the figures say what the kiosk would read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from detector.emotion.preprocessing import CropGeometry, face_crops
+from detector.types import Box
+from training.evaluation.evaluate import judge, predict, restricted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from detector.emotion.classifier import EmotionClassifier
+    from training.datasets import FaceDataset
+    from training.evaluation.evaluate import Against
+
+    Worsen = Callable[[NDArray[np.uint8], float, np.random.Generator], NDArray[np.uint8]]
+
+NAMES = {
+    "face_side_px": "side of the face's crop in pixels",
+    "blur_px": "blur: sigma in pixels, at 48 px",
+    "low_light_gain": "light: share that is left",
+    "jpeg_quality": "JPEG quality",
+    "noise_sd": "noise: deviation in grey levels",
+    "roll_deg": "roll of the head in degrees",
+}
+"""The conditions, in words."""
+
+VALUES: dict[str, tuple[float, ...]] = {
+    "face_side_px": (24, 36, 48, 96),
+    "blur_px": (0, 0.5, 1, 1.5, 2, 3),
+    "low_light_gain": (1, 0.5, 0.25, 0.1),
+    "jpeg_quality": (80, 40, 20),
+    "noise_sd": (0, 5, 10, 20),
+    "roll_deg": (0, 10, 20, 30),
+}
+"""What is measured of each; a value that changes nothing is the plain picture."""
+
+PASSES = sum(len(values) for values in VALUES.values())
+REFERENCE_SIDE_PX = 48
+SENSOR_NOISE_SD = 2.0
+"""Grey levels of noise that a webcam adds to a dark picture, whatever its brightness."""
+SEED = 20261121
+WHOLE = Box(0.0, 0.0, 1.0, 1.0)
+
+
+def resized(image: NDArray[np.uint8], side_px: float, _rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The face as a crop of so many pixels."""
+    side = round(side_px)
+    how = cv2.INTER_AREA if side <= image.shape[0] else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (side, side), interpolation=how), dtype=np.uint8)
+
+
+def blurred(image: NDArray[np.uint8], sigma_px: float, _rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Out of focus: a Gaussian whose sigma is meant for a face of 48 pixels and grows with larger ones."""
+    if sigma_px == 0:
+        return image
+    sigma = sigma_px * image.shape[0] / REFERENCE_SIDE_PX
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE), dtype=np.uint8)
+
+
+def darkened(image: NDArray[np.uint8], gain: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """With a share of the light: few grey levels are left, and the sensor's noise stays."""
+    if gain == 1:
+        return image
+    return _rounded(image * gain + rng.normal(0, SENSOR_NOISE_SD, image.shape))
+
+
+def compressed(image: NDArray[np.uint8], quality: float, _rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Packed as JPEG and unpacked again."""
+    packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, round(quality)])[1]
+    return np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
+
+
+def noisy(image: NDArray[np.uint8], deviation: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """With Gaussian noise of a standard deviation in grey levels."""
+    return image if deviation == 0 else _rounded(image + rng.normal(0, deviation, image.shape))
+
+
+def rolled(image: NDArray[np.uint8], angle_deg: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The head tilted to a side, which one is drawn; what lies outside the picture is filled with its border."""
+    if angle_deg == 0:
+        return image
+    side = image.shape[0]
+    angle = angle_deg if rng.random() < 0.5 else -angle_deg
+    turn = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), angle, 1.0)
+    turned = cv2.warpAffine(image, turn, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(turned, dtype=np.uint8)
+
+
+WORSEN: dict[str, Worsen] = {
+    "face_side_px": resized,
+    "blur_px": blurred,
+    "low_light_gain": darkened,
+    "jpeg_quality": compressed,
+    "noise_sd": noisy,
+    "roll_deg": rolled,
+}
+
+
+def by_condition(
+    classifier: EmotionClassifier,
+    faces: FaceDataset,
+    against: Against = "majority",
+    labels: Sequence[str] | None = None,
+    *,
+    limit: int | None = None,
+) -> dict[str, list[dict[str, Any]]]:
+    """Accuracy under each condition.
+
+    Args:
+        classifier: What to measure.
+        faces: Rows to measure on.
+        against: Which labels are the truth. Defaults to the FER+ majority.
+        labels: See `training.evaluation.evaluate.evaluate`.
+        limit: Most rows to measure on, drawn by a fixed seed. Defaults to all.
+
+    Returns:
+        By condition (see `NAMES`), an entry for each value: `{"value", "n", "accuracy"}`. The same faces and seed give
+        the same figures.
+
+    Raises:
+        DatasetError: See `training.evaluation.evaluate.judge`.
+    """
+    known = classifier.card.labels
+    judged = judge(faces, against, labels, known)
+    chosen = np.arange(len(judged))
+    if limit is not None and limit < len(judged):
+        chosen = np.sort(np.random.default_rng(SEED).choice(len(judged), limit, replace=False))
+    images, truth = faces.images[judged.rows[chosen]], judged.truth[chosen]
+
+    def accuracy(crops: NDArray[np.uint8]) -> float:
+        scores = restricted(predict(classifier, crops), known, judged.labels)
+        return float((scores.argmax(axis=1) == truth).mean())
+
+    geometry = CropGeometry(classifier.card.input_side_px, scale=1.0, raise_by=0.0)
+    plain: float | None = None
+    found: dict[str, list[dict[str, Any]]] = {}
+    for condition, values in VALUES.items():
+        found[condition] = []
+        for value in values:
+            unchanged = _changes_nothing(condition, value, images)
+            if unchanged and plain is not None:
+                reached = plain
+            else:
+                reached = accuracy(_seen(images, WORSEN[condition], value, geometry))
+            plain = reached if unchanged else plain
+            found[condition].append({"value": value, "n": len(truth), "accuracy": reached})
+    return found
+
+
+def _seen(images: NDArray[np.uint8], worsen: Worsen, value: float, geometry: CropGeometry) -> NDArray[np.uint8]:
+    """What the network would see of each picture."""
+    rng = np.random.default_rng(SEED)
+    crops = np.empty((len(images), geometry.side_px, geometry.side_px), dtype=np.uint8)
+    for crop, image in zip(crops, images, strict=True):
+        crop[:] = face_crops(worsen(image, value, rng), [WHOLE], geometry)[0]
+    return crops
+
+
+def _changes_nothing(condition: str, value: float, images: NDArray[np.uint8]) -> bool:
+    neutral = {"face_side_px": images.shape[1], "blur_px": 0, "low_light_gain": 1, "noise_sd": 0, "roll_deg": 0}
+    return neutral.get(condition) == value
+
+
+def _rounded(values: NDArray[np.float64]) -> NDArray[np.uint8]:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)

@@ -1,0 +1,211 @@
+"""Random views of a face, as a webcam might have seen it.
+
+One affine warp a picture does rotation, scale, shift, flip and the change of size in a single interpolation; the camera's
+faults (few pixels, motion, compression), a hidden part, light and noise follow. Everything draws from the generator it is
+given, so that a seed repeats a run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from detector.emotion.preprocessing import fitted
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LONGEST_MOTION_PX = 7
+WORST_JPEG_QUALITY = 25
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far a view may stray from the picture.
+
+    Attributes:
+        rotation_deg: Largest rotation either way.
+        scale: Largest relative change of size either way.
+        shift: Largest shift either way, as a share of the side.
+        flip: Whether left and right may be exchanged.
+        contrast: Largest relative change of contrast either way.
+        gamma: Largest exponent of the tone curve; its inverse is the smallest.
+        noise: Largest standard deviation of the added noise, in grey levels.
+        low_light_share: Share of the pictures taken in the dark: little range left, and noise on it.
+        blur_share: Share of the pictures that lose resolution, as a face far from the camera does.
+        smallest_side_px: Side to which such a picture is reduced at most.
+        motion_share: Share of the pictures blurred along a line.
+        jpeg_share: Share of the pictures compressed and unpacked again.
+        erase_share: Share of the pictures of which a rectangle is hidden.
+        mixup: Parameter of the Beta distribution that blends pairs of pictures and their labels (Zhang et al., 2018);
+            0 blends none.
+    """
+
+    rotation_deg: float = 18.0
+    scale: float = 0.15
+    shift: float = 0.11
+    flip: bool = True
+    contrast: float = 0.25
+    gamma: float = 1.5
+    noise: float = 6.0
+    low_light_share: float = 0.04
+    blur_share: float = 0.18
+    smallest_side_px: int = 16
+    motion_share: float = 0.05
+    jpeg_share: float = 0.08
+    erase_share: float = 0.15
+    mixup: float = 0.0
+
+    def gentler(self) -> Augmentation:
+        """The same kinds of change at half the strength, for the last epochs of a run."""
+        return replace(
+            self,
+            rotation_deg=self.rotation_deg / 2,
+            scale=self.scale / 2,
+            shift=self.shift / 2,
+            contrast=self.contrast / 2,
+            gamma=1 + (self.gamma - 1) / 2,
+            noise=self.noise / 2,
+            low_light_share=self.low_light_share / 2,
+            blur_share=self.blur_share / 2,
+            motion_share=self.motion_share / 2,
+            jpeg_share=self.jpeg_share / 2,
+            erase_share=0.0,
+            mixup=0.0,
+        )
+
+
+NO_AUGMENTATION = Augmentation(0, 0, 0, False, 0, 1, 0, 0, 0, 48, 0, 0, 0, 0)
+
+
+def augment(
+    images: NDArray[np.uint8], side_px: int, settings: Augmentation, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """One random view of each picture.
+
+    Args:
+        images: `(n, h, h)` grey levels.
+        side_px: Side of the views.
+        settings: How far they may stray; its `mixup` is not applied here, since it needs the labels.
+        rng: Source of the randomness.
+
+    Returns:
+        `(n, side_px, side_px, 1)` grey levels, 0 to 255.
+    """
+    views = np.empty((len(images), side_px, side_px), dtype=np.float32)
+    for view, image in zip(views, images, strict=True):
+        cv2.warpAffine(
+            image.astype(np.float32),
+            _random_affine(image.shape[0], side_px, settings, rng),
+            (side_px, side_px),
+            dst=view,
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        blur, motion, jpeg, erase = rng.random(4)
+        if blur < settings.blur_share:
+            _reduce_resolution(view, settings, rng)
+        if motion < settings.motion_share:
+            _move(view, rng)
+        if jpeg < settings.jpeg_share:
+            _compress(view, rng)
+        if erase < settings.erase_share:
+            _erase(view, rng)
+    _change_light(views, settings, rng)
+    return views[..., None]
+
+
+def mixup(
+    faces: NDArray[np.float32], targets: list[NDArray[np.float32]], alpha: float, rng: np.random.Generator
+) -> None:
+    """Blend every picture with another one of the batch, and the labels alike, in place.
+
+    Args:
+        faces: `(n, h, h, 1)` grey levels.
+        targets: Arrays of `(n, ...)` that are blended with the same weights.
+        alpha: Parameter of the Beta distribution of the weights, above 0.
+        rng: Source of the randomness.
+    """
+    share = rng.beta(alpha, alpha, size=len(faces)).astype(np.float32)
+    share = np.maximum(share, 1 - share)
+    partner = rng.permutation(len(faces))
+    for values in (faces, *targets):
+        weight = share.reshape(-1, *([1] * (values.ndim - 1)))
+        values[:] = weight * values + (1 - weight) * values[partner]
+
+
+def plain(images: NDArray[np.uint8], side_px: int) -> NDArray[np.float32]:
+    """The pictures as the network sees them when nothing is varied: `(n, side_px, side_px, 1)`, 0 to 255."""
+    return fitted(images, side_px).astype(np.float32)[..., None]
+
+
+def reduced(image: NDArray[np.float32], side_px: int) -> NDArray[np.float32]:
+    """The picture as if it had been taken with fewer pixels: made small, then enlarged again."""
+    side = image.shape[0]
+    small = cv2.resize(image, (side_px, side_px), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+
+
+def _random_affine(side: int, side_px: int, settings: Augmentation, rng: np.random.Generator) -> NDArray[np.float64]:
+    angle = np.deg2rad(rng.uniform(-settings.rotation_deg, settings.rotation_deg))
+    zoom = (side_px / side) * (1 + rng.uniform(-settings.scale, settings.scale))
+    mirror = -1.0 if settings.flip and rng.random() < 0.5 else 1.0
+    cos, sin = zoom * np.cos(angle), zoom * np.sin(angle)
+    linear = np.array([[cos * mirror, -sin], [sin * mirror, cos]])
+    centre, new_centre = (side - 1) / 2, (side_px - 1) / 2
+    shift = rng.uniform(-settings.shift, settings.shift, size=2) * side_px
+    offset = new_centre + shift - linear @ np.array([centre, centre])
+    return np.hstack([linear, offset[:, None]])
+
+
+def _reduce_resolution(view: NDArray[np.float32], settings: Augmentation, rng: np.random.Generator) -> None:
+    side = view.shape[0]
+    view[:] = reduced(view, int(rng.integers(min(settings.smallest_side_px, side - 1), side)))
+
+
+def _move(view: NDArray[np.float32], rng: np.random.Generator) -> None:
+    length = int(rng.integers(3, LONGEST_MOTION_PX + 1))
+    angle = rng.uniform(0, np.pi)
+    middle = (LONGEST_MOTION_PX - 1) / 2
+    kernel = np.zeros((LONGEST_MOTION_PX, LONGEST_MOTION_PX), dtype=np.float32)
+    along = np.linspace(-(length - 1) / 2, (length - 1) / 2, 4 * length)
+    rows, columns = np.rint(middle + along * np.sin(angle)), np.rint(middle + along * np.cos(angle))
+    kernel[rows.astype(int), columns.astype(int)] = 1
+    view[:] = cv2.filter2D(view, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE)
+
+
+def _compress(view: NDArray[np.float32], rng: np.random.Generator) -> None:
+    grey = np.clip(np.rint(view), 0, 255).astype(np.uint8)
+    quality = int(rng.integers(WORST_JPEG_QUALITY, 80))
+    packed = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    view[:] = cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE)
+
+
+def _erase(view: NDArray[np.float32], rng: np.random.Generator) -> None:
+    side = view.shape[0]
+    height, width = rng.integers(side // 8, side // 2, size=2)
+    top, left = rng.integers(0, side - height), rng.integers(0, side - width)
+    view[top : top + height, left : left + width] = rng.uniform(0, 255)
+
+
+def _change_light(views: NDArray[np.float32], settings: Augmentation, rng: np.random.Generator) -> None:
+    n, side = len(views), views.shape[1]
+    np.clip(views, 0, 255, out=views)
+    gamma = np.exp(rng.uniform(-1, 1, size=(n, 1, 1)) * np.log(settings.gamma)).astype(np.float32)
+    views /= 255
+    np.power(views, gamma, out=views)
+    views *= 255
+    gain = rng.uniform(1 - settings.contrast, 1 + settings.contrast, size=n)
+    dark = rng.random(n) < settings.low_light_share
+    gain[dark] *= rng.uniform(0.1, 0.4, size=int(dark.sum()))
+    views *= gain.astype(np.float32)[:, None, None]
+    # A lamp at one side: a ramp across the face in a random direction.
+    ramp = np.linspace(-1, 1, side, dtype=np.float32)
+    strength = (gain * rng.normal(0, 60 * settings.contrast, size=(2, n))).astype(np.float32)[..., None, None]
+    views += strength[0] * ramp[None, None, :] + strength[1] * ramp[None, :, None]
+    deviation = rng.uniform(0, settings.noise, size=(n, 1, 1)).astype(np.float32)
+    views += deviation * rng.standard_normal(views.shape, dtype=np.float32)
+    np.clip(views, 0, 255, out=views)

@@ -1,0 +1,117 @@
+"""The batches of an epoch: drawn with the classes balanced, varied, blended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from training.fit import augmentation as views
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from training.datasets.heads import Head
+    from training.fit.augmentation import Augmentation
+
+
+def draw_shares(classes: NDArray[np.int64], balance: float) -> NDArray[np.float64]:
+    """How often each row is drawn.
+
+    Args:
+        classes: `(n,)` class of each row.
+        balance: 0 draws every row alike, 1 every class alike; in between, a class of m rows is drawn in proportion to
+            `m ** (1 - balance)`.
+
+    Returns:
+        `(n,)` probabilities that sum to 1.
+    """
+    counts = np.bincount(classes)
+    weights = np.asarray(counts[classes], dtype=np.float64) ** -balance
+    return np.asarray(weights / weights.sum())
+
+
+def _shares(head: Head, balance: float) -> NDArray[np.float64]:
+    """Shares by the classes of a head; rows that say nothing to it are drawn as often as the others on average."""
+    shares = np.full(len(head), 1 / len(head))
+    if head.known.any():
+        shares[head.known] = draw_shares(head.classes[head.known], balance) * head.known.mean()
+    return shares
+
+
+def draw_rows(shares: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """As many rows as there are, each as often as its share says to the nearest whole number, shuffled.
+
+    Systematic resampling (Kitagawa, 1996): with equal shares every row comes exactly once.
+    """
+    n = len(shares)
+    # A hair under 1, so that rounding in the sum never makes the last point fall behind the last row.
+    points = (np.arange(n) + rng.random()) / n * (1 - 1e-12)
+    edges = np.cumsum(shares)
+    return rng.permutation(np.searchsorted(edges / edges[-1], points, side="right"))
+
+
+class FaceBatches(keras.utils.PyDataset):
+    """Batches of varied faces with the targets and weights of every head, drawn anew each epoch."""
+
+    def __init__(
+        self,
+        images: NDArray[np.uint8],
+        heads: Sequence[Head],
+        *,
+        side_px: int,
+        batch_size: int,
+        balance: float,
+        seed: int,
+        epoch: int,
+        strength: Callable[[int], Augmentation],
+        replicas: int = 1,
+    ) -> None:
+        """Prepare the batches.
+
+        Args:
+            images: `(n, h, h)` grey levels.
+            heads: What is learnt, each of `n` rows; the first decides how the classes are balanced.
+            side_px: Side of the varied pictures.
+            batch_size: Pictures a batch; the last one of an epoch may be smaller.
+            balance: See `draw_shares`.
+            seed: Of every draw; with the epoch's number it repeats an epoch.
+            epoch: Number of the first epoch.
+            strength: How far pictures are varied at a step, counted from the start of the run. Batches are made ahead of
+                their step, so it must not depend on when it is asked.
+            replicas: Devices that share a batch; with several, only whole batches are given.
+        """
+        super().__init__(workers=1, use_multiprocessing=False, max_queue_size=4)
+        self._images = images
+        self._targets = {head.name: head.targets for head in heads}
+        self._weights = {head.name: head.known.astype(np.float32) for head in heads}
+        self._shares = _shares(heads[0], balance)
+        self._side_px, self._batch_size, self._seed = side_px, batch_size, seed
+        self._epoch = epoch
+        self._strength = strength
+        self._batches = len(images) // batch_size if replicas > 1 else -(-len(images) // batch_size)
+        self._order = self._drawn()
+
+    def _drawn(self) -> NDArray[np.int64]:
+        return draw_rows(self._shares, np.random.default_rng([self._seed, self._epoch]))
+
+    def __len__(self) -> int:
+        return self._batches
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], dict[str, Any], dict[str, Any]]:
+        rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
+        rng = np.random.default_rng([self._seed, self._epoch, index])
+        strength = self._strength(self._epoch * len(self) + index)
+        faces = views.augment(self._images[rows], self._side_px, strength, rng)
+        targets = {name: values[rows] for name, values in self._targets.items()}
+        weights = {name: values[rows] for name, values in self._weights.items()}
+        if strength.mixup > 0:
+            views.mixup(faces, [*targets.values(), *weights.values()], strength.mixup, rng)
+        return faces, targets, weights
+
+    def on_epoch_end(self) -> None:
+        self._epoch += 1
+        self._order = self._drawn()

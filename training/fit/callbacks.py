@@ -1,0 +1,201 @@
+"""What happens around the steps of a run: rate, averaged weights, validation, checkpoints, the bar that people watch."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from training.errors import TrainingDivergedError
+from training.fit.devices import predict
+from training.fit.schedule import learning_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from training.datasets.heads import Head
+    from training.fit.schedule import RunProgress
+
+logger = logging.getLogger(__name__)
+
+STATE = "state.json"
+LIVE, AVERAGE, BEST = "live.weights.h5", "average.npz", "best.npz"
+"""The first holds the optimizer's state too; the others only weights, in the order of `Model.get_weights`."""
+AVERAGED_EVERY = 4
+"""Every fourth step is enough for an average over hundreds, and costs a quarter."""
+
+
+class Pace(keras.callbacks.Callback):
+    """Sets the learning rate before every step, counts the step, and ends the stage when its time is over."""
+
+    def __init__(self, progress: RunProgress, peak: float, warmup_share: float) -> None:
+        super().__init__()
+        self._progress, self._peak, self._warmup_share = progress, peak, warmup_share
+        self._stage = progress.stage
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.model.optimizer.learning_rate = learning_rate(self._progress.share, self._peak, self._warmup_share)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._progress.step()
+        if self._progress.timed and self._progress.finished:
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self._progress.finished or self._progress.stage != self._stage:
+            self.model.stop_training = True
+
+
+class WeightAverage(keras.callbacks.Callback):
+    """Keeps an exponential moving average of the weights.
+
+    The average starts short and lengthens, so that the first weights do not dominate the early epochs
+    (decay `min(momentum, (1 + step) / (10 + step))`).
+    """
+
+    def __init__(self, momentum: float, progress: RunProgress) -> None:
+        super().__init__()
+        self._momentum = momentum
+        self._progress = progress
+        self.average: list[NDArray[np.float32]] = []
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if not self.average:
+            self.average = [np.array(weight) for weight in self.model.get_weights()]
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        step = self._progress.steps
+        if step % AVERAGED_EVERY:
+            return
+        decay = min(self._momentum, (1 + step) / (10 + step)) ** AVERAGED_EVERY
+        for index, weight in enumerate(self.model.get_weights()):
+            self.average[index] += (1 - decay) * (weight - self.average[index])
+
+
+def write_weights(path: Path, weights: Sequence[NDArray[np.float32]]) -> None:
+    """Write what `Model.get_weights` gives."""
+    np.savez(path, **{str(index): weight for index, weight in enumerate(weights)})
+
+
+def read_weights(path: Path) -> list[NDArray[np.float32]]:
+    """Read what `write_weights` wrote, for `Model.set_weights`."""
+    with np.load(path, allow_pickle=False) as kept:
+        return [kept[str(index)] for index in range(len(kept.files))]
+
+
+def validation_scores(logits: dict[str, NDArray[np.float32]], heads: list[Head]) -> dict[str, float]:
+    """Loss and accuracy of every head on rows it was not trained on.
+
+    Args:
+        logits: By head, `(n, classes)`.
+        heads: The same rows' targets. The accuracy is against the strongest class.
+
+    Returns:
+        `val_loss` and `val_accuracy` of the first head, and `val_HEAD_loss`, `val_HEAD_accuracy` of each.
+    """
+    scores: dict[str, float] = {}
+    for head in reversed(heads):
+        values = logits[head.name][head.known].astype(np.float64)
+        values -= values.max(axis=1, keepdims=True)
+        likelihood = values - np.log(np.exp(values).sum(axis=1, keepdims=True))
+        loss = float(-(head.targets[head.known] * likelihood).sum(axis=1).mean())
+        accuracy = float((values.argmax(axis=1) == head.classes[head.known]).mean())
+        scores |= {f"val_{head.name}_loss": loss, f"val_{head.name}_accuracy": accuracy}
+        scores |= {"val_loss": loss, "val_accuracy": accuracy}
+    return scores
+
+
+class Watch(keras.callbacks.Callback):
+    """Tells somebody, after every step, how far the run has come."""
+
+    def __init__(self, progress: RunProgress, tell: Callable[[RunProgress, dict[str, Any]], None]) -> None:
+        super().__init__()
+        self._progress, self._tell = progress, tell
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._tell(self._progress, logs or {})
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._tell(self._progress, logs or {})
+
+
+class Keeper(keras.callbacks.Callback):
+    """After every epoch: validates the averaged weights, keeps the best, and saves what a resume needs."""
+
+    def __init__(
+        self,
+        folder: Path,
+        progress: RunProgress,
+        average: WeightAverage,
+        validation: tuple[NDArray[np.float32], list[Head]],
+        history: list[dict[str, Any]],
+        *,
+        patience: int | None,
+    ) -> None:
+        super().__init__()
+        self._folder, self._progress, self._average = folder, progress, average
+        self._faces, self._heads = validation
+        self._history = history
+        self._patience = patience
+        self.stopped = False
+        """Whether the run ended early."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        logs = {} if logs is None else logs
+        if not math.isfinite(logs.get("loss", 0.0)):
+            raise TrainingDivergedError(
+                f"The training diverged in epoch {epoch + 1} (loss {logs['loss']}): lower --learning-rate and start anew "
+                "in another folder."
+            )
+        live = self.model.get_weights()
+        self.model.save_weights(self._folder / LIVE)
+        self.model.set_weights(self._average.average)
+        scores = validation_scores(predict(self.model, self._faces), self._heads)
+        best = min((past["val_loss"] for past in self._history), default=math.inf)
+        if scores["val_loss"] <= best:
+            write_weights(self._folder / BEST, self._average.average)
+        write_weights(self._folder / AVERAGE, self._average.average)
+        self.model.set_weights(live)
+        logs |= scores  # the callbacks after this one see them too
+        self._history.append(
+            {"epoch": epoch + 1, "side_px": int(self._faces.shape[1]), "spent_s": round(self._progress.spent_s, 1)}
+            | {name: round(float(value), 6) for name, value in logs.items()}
+        )
+        self.stopped = self._out_of_patience()
+        self._save_state()
+        logger.info(
+            "Epoch %d at %d px: loss %.3f, validation loss %.3f, validation accuracy %.1f %%",
+            epoch + 1,
+            self._faces.shape[1],
+            logs.get("loss", math.nan),
+            scores["val_loss"],
+            100 * scores["val_accuracy"],
+        )
+        if self.stopped:
+            logger.info("No better validation loss for %d epochs: the run ends early", self._patience)
+            self.model.stop_training = True
+
+    def _out_of_patience(self) -> bool:
+        if self._patience is None:
+            return False
+        losses = [past["val_loss"] for past in self._history]
+        return len(losses) - 1 - int(np.argmin(losses)) >= self._patience
+
+    def _save_state(self) -> None:
+        state = {
+            "epochs_done": len(self._history),
+            "spent_s": self._progress.spent_s,
+            "stopped_early": self.stopped,
+            "history": self._history,
+        }
+        # In one step: a run that is cut off here must find the old state or the new one.
+        part = self._folder / f"{STATE}.part"
+        part.write_text(json.dumps(state, indent=1), encoding="utf-8")
+        part.replace(self._folder / STATE)

@@ -1,0 +1,233 @@
+"""One training run: rows in, the best checkpoint and its history out.
+
+Plain Keras 3 and NumPy, so that any Keras backend will do. Concerns are callbacks; the loop is `keras.Model.fit`.
+A run keeps its state in its folder and goes on where it was cut off.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from training.datasets.splits import SPLIT_SEED
+from training.errors import TrainingError
+from training.fit import augmentation as views
+from training.fit.batches import FaceBatches
+from training.fit.callbacks import AVERAGE, BEST, LIVE, STATE, Keeper, Pace, WeightAverage, read_weights
+from training.fit.devices import replicas
+from training.fit.schedule import RunProgress, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from training.datasets.heads import Head
+
+logger = logging.getLogger(__name__)
+
+SETTINGS = "settings.json"
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Everything a run depends on besides the data and the network.
+
+    Attributes:
+        stages: Sizes and epochs, in order; small pictures first save time and cost no accuracy.
+        minutes: Time that the run may take; its stages then share this time. `None` runs the epochs of the stages.
+        batch_size: Pictures a step.
+        optimizer: `sgd` (Nesterov momentum 0.9) or `adam`.
+        peak_learning_rate: Highest rate of the schedule.
+        warmup_share: Share of the run in which the rate rises.
+        balance: How far the classes are balanced in the draw, 0 (not at all) to 1 (fully).
+        ema_momentum: Of the moving average of the weights, per step.
+        gentle_share: Share of the run, at its end, with augmentation at half strength.
+        patience: Epochs without a better validation loss after which the run ends early; `None` never.
+        label_smoothing: Share of every target that is spread over all classes.
+        seed: Of every random choice.
+        augmentation: How the pictures are varied.
+    """
+
+    stages: tuple[Stage, ...] = (Stage(32, 12), Stage(48, 18))
+    minutes: float | None = None
+    batch_size: int = 128
+    optimizer: str = "sgd"
+    peak_learning_rate: float = 0.12
+    warmup_share: float = 0.06
+    balance: float = 0.35
+    ema_momentum: float = 0.998
+    gentle_share: float = 0.15
+    patience: int | None = None
+    label_smoothing: float = 0.0
+    seed: int = SPLIT_SEED
+    augmentation: views.Augmentation = field(default_factory=views.Augmentation)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Pictures and what is to be learnt of them.
+
+    Attributes:
+        images: `(n, h, h)` grey levels, uint8.
+        heads: The first is the one that matters; each has `n` rows.
+    """
+
+    images: NDArray[np.uint8]
+    heads: tuple[Head, ...]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def fit(
+    build: Callable[[int], keras.Model],
+    training: Rows,
+    validation: Rows,
+    folder: Path,
+    settings: TrainingSettings,
+    *,
+    callbacks: Sequence[Callable[[RunProgress], keras.callbacks.Callback]] = (),
+) -> tuple[keras.Model, list[dict[str, Any]]]:
+    """Train, or go on with, the run whose state lies in a folder.
+
+    Args:
+        build: Makes the network, with one output of logits for each head, for a picture size.
+        training: Rows to learn from.
+        validation: Rows that pick the best epoch.
+        folder: Where checkpoints and history are kept. Created if missing.
+        settings: Of the run; the same when it is resumed.
+        callbacks: Makers of further callbacks, such as a progress bar.
+
+    Returns:
+        The network with the averaged weights of the best epoch, at the size of the last stage, and the history: one
+        entry an epoch.
+
+    Raises:
+        TrainingDivergedError: The training diverged.
+        TrainingError: The settings do not fit the rows or the network.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(settings.seed)
+    state = read_state(folder)
+    history: list[dict[str, Any]] = state["history"]
+    (folder / SETTINGS).write_text(json.dumps(asdict(settings), indent=1), encoding="utf-8")
+    devices = replicas()
+    if settings.batch_size % devices:
+        raise TrainingError(
+            f"A batch of {settings.batch_size} cannot be shared by {devices} devices: expected a multiple of {devices}."
+        )
+    steps = len(training) // settings.batch_size if devices > 1 else -(-len(training) // settings.batch_size)
+    if steps == 0:
+        raise TrainingError(
+            f"Too few faces to train on: expected at least {settings.batch_size}, received {len(training)}."
+        )
+    progress = RunProgress(
+        settings.stages,
+        steps,
+        limit_s=None if settings.minutes is None else settings.minutes * 60,
+        epochs_done=len(history),
+        spent_s=state["spent_s"],
+    )
+    averaging = WeightAverage(settings.ema_momentum, progress)
+    model = build(settings.stages[-1].side_px)
+    stopped = bool(state["stopped_early"])
+    resumed = bool(history)
+    while not progress.finished and not stopped:
+        stage = progress.stage
+        model = _at_size(build, stage.side_px, model)
+        _compile(model, training.heads, settings)
+        if resumed:
+            averaging.average = _restore(model, folder)
+            resumed = False
+        batches = FaceBatches(
+            training.images,
+            training.heads,
+            side_px=stage.side_px,
+            batch_size=settings.batch_size,
+            balance=settings.balance,
+            seed=settings.seed,
+            epoch=len(history),
+            strength=lambda step: _strength(settings, progress.share_at(step)),
+            replicas=devices,
+        )
+        faces = views.plain(validation.images, stage.side_px)
+        keeper = Keeper(
+            folder, progress, averaging, (faces, list(validation.heads)), history, patience=settings.patience
+        )
+        pace = Pace(progress, settings.peak_learning_rate, settings.warmup_share)
+        others = [make(progress) for make in callbacks]
+        # Without an end of its own: the pace ends the stage.
+        model.fit(
+            batches,
+            initial_epoch=len(history),
+            epochs=1_000_000,
+            shuffle=False,  # the batches are drawn in random order already, and repeatably
+            verbose=0,
+            callbacks=[pace, averaging, keeper, *others],
+        )
+        stopped = keeper.stopped
+    model = _at_size(build, settings.stages[-1].side_px, model)
+    model.set_weights(read_weights(folder / BEST))
+    return model, history
+
+
+def _at_size(build: Callable[[int], keras.Model], side_px: int, model: keras.Model) -> keras.Model:
+    """The same weights in a network for pictures of another size."""
+    if model.input_shape[1] == side_px:
+        return model
+    resized = build(side_px)
+    try:
+        resized.set_weights(model.get_weights())
+    except ValueError as error:
+        raise TrainingError(
+            f"The architecture {model.name} takes one picture size only: expected stages of one size, received "
+            f"{model.input_shape[1]} and {side_px} pixels."
+        ) from error
+    return resized
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """What an earlier part of the run left in its folder; the state of a fresh run if there is none."""
+    state = folder / STATE
+    if not state.exists():
+        return {"epochs_done": 0, "spent_s": 0.0, "stopped_early": False, "history": []}
+    kept: dict[str, Any] = json.loads(state.read_text(encoding="utf-8"))
+    logger.info("Going on after epoch %d", kept["epochs_done"])
+    return kept
+
+
+def _restore(model: keras.Model, folder: Path) -> list[NDArray[np.float32]]:
+    """Weights and optimizer of the last epoch into the model; returns the averaged weights."""
+    # The file holds the optimizer's state too; it is only read into one that has its variables.
+    model.optimizer.build(model.trainable_variables)
+    model.load_weights(folder / LIVE)
+    return read_weights(folder / AVERAGE)
+
+
+def _strength(settings: TrainingSettings, share: float) -> views.Augmentation:
+    return settings.augmentation.gentler() if share >= 1 - settings.gentle_share else settings.augmentation
+
+
+def _compile(model: keras.Model, heads: Sequence[Head], settings: TrainingSettings) -> None:
+    rate = settings.peak_learning_rate
+    if settings.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
+    elif settings.optimizer == "adam":
+        optimizer = keras.optimizers.Adam(rate)
+    else:
+        raise TrainingError(f"Unknown optimizer {settings.optimizer!r}: expected sgd or adam.")
+    loss = keras.losses.CategoricalCrossentropy
+    model.compile(
+        optimizer=optimizer,
+        loss={head.name: loss(from_logits=True, label_smoothing=settings.label_smoothing) for head in heads},
+        loss_weights={head.name: head.loss_weight for head in heads},
+        weighted_metrics={head.name: [keras.metrics.CategoricalAccuracy(name="accuracy")] for head in heads},
+        jit_compile=False,
+    )

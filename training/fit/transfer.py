@@ -1,0 +1,138 @@
+"""Fine-tuning: a fresh network starts from the weights of a trained one of the same architecture."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from detector.emotion.classifier import load_network
+from detector.emotion.model_card import read_card
+from detector.errors import ModelLoadError
+from training.errors import TrainingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from training.datasets.heads import Head
+
+logger = logging.getLogger(__name__)
+
+ENOUGH = 0.5
+"""Share of the layers that must match; with fewer it is another network, and the start would be no better than chance."""
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What a network got from another one.
+
+    Attributes:
+        copied: Names of the layers that start from the trained weights.
+        left: Names of the layers that start fresh.
+        labels: Classes of the main head that start from the trained output; its other classes start fresh.
+    """
+
+    copied: tuple[str, ...]
+    left: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        fresh = f"; fresh: {', '.join(self.left)}" if self.left else ""
+        return f"{len(self.copied)} layers start from trained weights{fresh}"
+
+
+def start_from(network: keras.Model, model: Path, head: Head | None = None) -> Transfer:
+    """Copy the weights of a trained model into a fresh network, in place.
+
+    Layers are matched by name and by the shapes of their weights. A served model has one output of its own; its classes
+    go to the classes of the same name of `head`, so that other label sets start from what is known of theirs.
+
+    Args:
+        network: Built by one of the architectures.
+        model: A `.keras` file with its card beside it.
+        head: The main head of the network. Defaults to none: all outputs start fresh.
+
+    Returns:
+        What was copied and what was not.
+
+    Raises:
+        TrainingError: The model cannot be read, or is of another architecture.
+    """
+    try:
+        card = read_card(model)
+        trained = load_network(model)
+    except ModelLoadError as error:
+        raise TrainingError(f"Fine-tuning cannot start: {error}") from error
+    made_as = card.training.get("architecture")
+    if made_as is not None and made_as != network.name:
+        raise TrainingError(
+            f"Fine-tuning cannot start: {card.name} is a network of the architecture {made_as}, this run trains "
+            f"{network.name}; choose --architecture {made_as}."
+        )
+    known = {layer.name: layer for layer in _weighted(trained)}
+    outputs = set(network.output_names)
+    matching: list[tuple[Any, Any]] = []
+    left: list[str] = []
+    for layer in _weighted(network):
+        if layer.name in outputs:
+            continue
+        source = known.get(layer.name)
+        if source is not None and _shapes(source) == _shapes(layer):
+            matching.append((source, layer))
+        else:
+            left.append(layer.name)
+    if len(matching) < ENOUGH * (len(matching) + len(left)):
+        raise TrainingError(
+            f"Fine-tuning cannot start: only {len(matching)} of {len(matching) + len(left)} layers of {network.name} have a "
+            f"namesake of the same shape in {model.name}; expected a model of this architecture trained by this version, "
+            "at the same picture size where its dense layers depend on it."
+        )
+    for source, layer in matching:
+        layer.set_weights(source.get_weights())
+    copied = [layer.name for _, layer in matching]
+    labels: tuple[str, ...] = ()
+    if head is not None:
+        output = known.get(trained.output_names[0]) if len(trained.output_names) == 1 else None
+        labels = _copy_classes(output, card.labels, network.get_layer(head.name), head.labels)
+    for name in network.output_names:
+        (copied if head is not None and name == head.name and labels else left).append(name)
+    transfer = Transfer(tuple(copied), tuple(left), labels)
+    logger.info("Starting from %s: %s", card.name, transfer)
+    return transfer
+
+
+def _copy_classes(
+    source: Any, source_labels: tuple[str, ...], target: Any, target_labels: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The columns of the shared classes, from one output into another; returns their names."""
+    shared = tuple(label for label in target_labels if label in source_labels)
+    if source is None or not isinstance(source, keras.layers.Dense) or not shared:
+        return ()
+    kernel, bias = source.get_weights()
+    new_kernel, new_bias = target.get_weights()
+    if kernel.shape != (new_kernel.shape[0], len(source_labels)):
+        return ()
+    there = [target_labels.index(label) for label in shared]
+    here = [source_labels.index(label) for label in shared]
+    # A fresh class should neither win nor lose against the trained ones from the start.
+    new_bias = np.full_like(new_bias, bias[here].mean())
+    new_kernel[:, there], new_bias[there] = kernel[:, here], bias[here]
+    target.set_weights([new_kernel, new_bias])
+    return shared
+
+
+def _weighted(model: Any) -> Iterator[Any]:
+    """The layers with weights, those of models inside the model too."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _weighted(layer)
+        elif layer.weights:
+            yield layer
+
+
+def _shapes(layer: Any) -> list[tuple[int, ...]]:
+    return [tuple(weight.shape) for weight in layer.weights]

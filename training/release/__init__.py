@@ -1,0 +1,1 @@
+"""Export, document and promote a trained model."""

@@ -1,0 +1,196 @@
+"""The gate before the kiosk: a model is put in use only if it is not worse than the one there, and the log says why."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from detector.emotion.classifier import KerasClassifier, classify, load_classifier
+from detector.emotion.model_card import find_model, read_card, require_emotions
+from detector.emotion.model_store import MODELS_FOLDER, Promotion, install, record, timestamp
+from detector.emotion.preprocessing import fitted
+from detector.errors import ModelLoadError
+from training.errors import PromotionRefusedError
+from training.evaluation.comparison import compare
+from training.evaluation.evaluate import judge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from detector.emotion.classifier import EmotionClassifier
+    from training.datasets import FaceDataset
+    from training.evaluation.comparison import Comparison
+    from training.evaluation.evaluate import Against
+
+logger = logging.getLogger(__name__)
+
+TOLERANCE = 0.001
+"""Accuracy that a model may lose: three faces in three thousand are nothing."""
+F1_TOLERANCE = 0.01
+"""Macro F1 that it may lose; rare emotions make it jump."""
+TWIN_TOLERANCE = 1e-3
+TWIN_ROWS = 64
+LARGEST_BYTES = 10_000_000
+SLOWEST = 2.0
+"""Times the current model's time for one face on one core."""
+TIMED_ROUNDS = 30
+TIMED_FACES = 5
+
+
+def promote(
+    candidate: Path,
+    faces: FaceDataset,
+    against: Against = "majority",
+    *,
+    dataset: str = "",
+    tolerance: float = TOLERANCE,
+    force: bool = False,
+    now: datetime | None = None,
+) -> Promotion:
+    """Put a model in use, unless something speaks against it.
+
+    Args:
+        candidate: The `.keras` file; it is copied into the store.
+        faces: Rows that neither model was trained on.
+        against: Which labels are the truth. Defaults to the FER+ majority.
+        dataset: Name of these rows, for the log.
+        tolerance: Accuracy that may be lost, 0 to 1. Defaults to 0.001.
+        force: Whether to put it in use whatever speaks against it; the log keeps that. A model with other labels than
+            the seven emotions is refused all the same: the kiosk could not run with it.
+        now: The time, with its zone. Defaults to the clock.
+
+    Returns:
+        The new entry of the log.
+
+    Raises:
+        PromotionRefusedError: Something speaks against it; the message says what, and by how much.
+        ModelLoadError: The candidate is not a model.
+        ModelStoreError: The store has another model of this name, or cannot be written.
+        DatasetError: The rows have no such labels.
+    """
+    card = read_card(candidate)
+    try:
+        require_emotions(card)
+    except ModelLoadError as error:
+        raise PromotionRefusedError(f"{error} It can be used by its path, but not be promoted.") from error
+    current = find_model(None)
+    if read_card(current).sha256 == card.sha256:
+        raise PromotionRefusedError(f"{card.name} is the model in use already: expected another one.")
+    judge(faces, against)  # says what is wrong with the data before seconds are spent on the models
+    first, second = load_classifier(current, "cpu"), load_classifier(candidate, "cpu")
+    comparison = compare(first, second, faces, against)
+    twin_difference = _twin_difference(candidate, second, faces.images[:TWIN_ROWS])
+    times_ms = face_times_ms((first, second), faces.images[:TIMED_FACES])
+    largest = _largest_file(candidate)
+    reasons = (
+        *_worse(comparison, tolerance),
+        *_unfit(card.name, twin_difference, largest, times_ms),
+    )
+    figures: dict[str, Any] = {
+        "dataset": dataset,
+        "rows": comparison.n,
+        "against": against,
+        "comparison": comparison.document(),
+        "twin_difference": twin_difference,
+        "largest_file_bytes": largest,
+        "current_ms": round(times_ms[0], 3),
+        "candidate_ms": round(times_ms[1], 3),
+    }
+    refused = bool(reasons) and not force
+    path = candidate if refused else install(candidate)
+    entry = Promotion(
+        time=timestamp(now),
+        event="refused" if refused else "promoted",
+        model=card.name if refused else path.stem,
+        origin="shipped" if path.parent == MODELS_FOLDER else "own",
+        sha256=card.sha256,
+        replaced=current.stem,
+        forced=bool(reasons) and force,
+        reasons=reasons,
+        figures=figures,
+    )
+    record(entry)
+    if refused:
+        raise PromotionRefusedError(f"{card.name} was not promoted: {' '.join(reasons)} (--force promotes it anyway.)")
+    if reasons:
+        logger.warning("%s was promoted by force although: %s", card.name, " ".join(reasons))
+    return entry
+
+
+def _worse(comparison: Comparison, tolerance: float) -> list[str]:
+    """How the second model is worse than the first, in sentences."""
+    first, second = comparison.first, comparison.second
+    reasons = []
+    # A hair of room, so that a loss of exactly the tolerance passes in spite of rounding.
+    if first.accuracy - second.accuracy > tolerance + 1e-12:
+        reasons.append(
+            f"Its accuracy is {100 * (first.accuracy - second.accuracy):.2f} points lower than that of {first.model} "
+            f"({second.accuracy:.2%} against {first.accuracy:.2%} on {comparison.n:,} faces, p = {comparison.p_value:.3g}); "
+            f"at most {100 * tolerance:g} may be lost."
+        )
+    if first.macro_f1 - second.macro_f1 > F1_TOLERANCE + 1e-12:
+        reasons.append(
+            f"Its macro F1 is {100 * (first.macro_f1 - second.macro_f1):.2f} points lower than that of {first.model} "
+            f"({100 * second.macro_f1:.2f} against {100 * first.macro_f1:.2f}); at most {100 * F1_TOLERANCE:g} may be lost."
+        )
+    return reasons
+
+
+def _unfit(name: str, twin_difference: float, largest: int, times_ms: Sequence[float]) -> list[str]:
+    """Why a model cannot serve, however good it is, in sentences."""
+    reasons = []
+    if twin_difference > TWIN_TOLERANCE:
+        reasons.append(
+            f"Its CPU twin differs from the network by {twin_difference:.4f} in a probability; at most {TWIN_TOLERANCE:g} "
+            f"is allowed: delete {name}.tflite and export it again."
+        )
+    if largest > LARGEST_BYTES:
+        reasons.append(f"It needs {largest / 1e6:.1f} MB; at most {LARGEST_BYTES / 1e6:g} MB are allowed.")
+    if times_ms[1] > SLOWEST * times_ms[0]:
+        reasons.append(
+            f"It takes {times_ms[1]:.2f} ms a face on one core, {times_ms[1] / times_ms[0]:.1f} times the current model's "
+            f"{times_ms[0]:.2f} ms; at most {SLOWEST:g} times are allowed."
+        )
+    return reasons
+
+
+def _largest_file(model: Path) -> int:
+    files = (model, model.with_suffix(".tflite"))
+    return max(file.stat().st_size for file in files if file.is_file())
+
+
+def _twin_difference(model: Path, twin: EmotionClassifier, images: NDArray[np.uint8]) -> float:
+    """The largest difference in a probability between a network and its twin."""
+    crops = fitted(images, twin.card.input_side_px)
+    network = KerasClassifier(model, twin.card)
+    difference = np.abs(classify(network, crops) - classify(twin, crops)).max()
+    return float(np.nan_to_num(difference, nan=1.0))  # what is no number agrees with nothing
+
+
+def face_times_ms(classifiers: Sequence[EmotionClassifier], images: NDArray[np.uint8]) -> list[float]:
+    """Milliseconds that each classifier takes for one face.
+
+    They take turns, so that whatever else the machine does meanwhile slows all of them alike; the median over the turns
+    leaves out single hiccups.
+
+    Args:
+        classifiers: What to time.
+        images: `(n, h, h)` faces, one call each.
+    """
+    crops = [fitted(images, classifier.card.input_side_px) for classifier in classifiers]
+    rounds = np.zeros((TIMED_ROUNDS, len(classifiers)))
+    for number in range(-1, TIMED_ROUNDS):  # one more, to warm up
+        for index, classifier in enumerate(classifiers):
+            start = time.perf_counter()
+            for crop in crops[index]:
+                classifier.logits(crop[None])
+            if number >= 0:
+                rounds[number, index] = (time.perf_counter() - start) / len(images)
+    return [float(value) * 1000 for value in np.median(rounds, axis=0)]
