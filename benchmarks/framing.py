@@ -40,7 +40,11 @@ if TYPE_CHECKING:
     from training.datasets import FaceDataset
 
 FACE_PX = 240
-FILLS = {"replicate": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT, "grey": cv2.BORDER_CONSTANT}
+FILLS = {
+    "replicate": cv2.BORDER_REPLICATE,
+    "reflect": cv2.BORDER_REFLECT,
+    "grey": cv2.BORDER_CONSTANT,
+}
 PADDINGS = (0.0, 0.15, 0.3, 0.5, 1.0)
 """Width of the canvas on each side of the face, in sides of the face."""
 BOX_CANVAS, PIXEL_CANVAS = ("grey", 0.5), ("replicate", 0.5)
@@ -78,12 +82,16 @@ def labelled(faces: FaceDataset, count: int, seed: int) -> Labelled:
     """A random choice of the validation rows whose FER+ majority is one of the seven emotions."""
     assert faces.votes is not None, "the vote file is needed"
     labels = majority(faces.votes)
-    rows = np.flatnonzero((labels != NO_LABEL) & (labels < len(EMOTIONS)) & (faces.usage == "PublicTest"))
+    rows = np.flatnonzero(
+        (labels != NO_LABEL) & (labels < len(EMOTIONS)) & (faces.usage == "PublicTest")
+    )
     rows = np.sort(np.random.default_rng(seed).permutation(rows)[:count])
     return Labelled(faces.images[rows], labels[rows], faces.original[rows])
 
 
-def canvas(face: NDArray[np.uint8], fill: str, padding: float, roll_deg: float = 0.0) -> NDArray[np.uint8]:
+def canvas(
+    face: NDArray[np.uint8], fill: str, padding: float, roll_deg: float = 0.0
+) -> NDArray[np.uint8]:
     """What a camera might see: a face in the middle of a BGR picture, leaning clockwise by an angle."""
     zoom = FACE_PX / face.shape[0]
     side = round(FACE_PX * (1 + 2 * padding))
@@ -104,7 +112,11 @@ def canvas(face: NDArray[np.uint8], fill: str, padding: float, roll_deg: float =
 def centred(found: Sequence[FaceDetection], padding: float) -> FaceDetection | None:
     """The most confident detection whose centre lies near that of the canvas; others are reflections and streaks."""
     near = 0.3 / (1 + 2 * padding)
-    faces = [face for face in found if max(abs(face.box.centre[0] - 0.5), abs(face.box.centre[1] - 0.5)) < near]
+    faces = [
+        face
+        for face in found
+        if max(abs(face.box.centre[0] - 0.5), abs(face.box.centre[1] - 0.5)) < near
+    ]
     return max(faces, key=lambda face: face.confidence, default=None)
 
 
@@ -154,7 +166,9 @@ def verdicts(classifier: EmotionClassifier, crops: NDArray[np.uint8]) -> NDArray
 def accuracy(classifier: EmotionClassifier, crops: NDArray[np.uint8], faces: Labelled) -> str:
     """Percent right against the FER+ majority and against the original labels."""
     said = verdicts(classifier, crops)
-    return f"{100 * (said == faces.majority).mean():.1f} / {100 * (said == faces.original).mean():.1f}"
+    return (
+        f"{100 * (said == faces.majority).mean():.1f} / {100 * (said == faces.original).mean():.1f}"
+    )
 
 
 def median_spread(values: Sequence[float] | NDArray[np.float64]) -> str:
@@ -196,7 +210,17 @@ def table(title: str, columns: Sequence[str], rows: Iterator[list[str]]) -> Tabl
 
 def geometry_tables(faces: Labelled) -> Iterator[Table]:
     """What the face model finds on which canvas, and where its box lies."""
-    columns = ("", "found", "crop / box", "raise", "to the right", "eye line, °", "eyes' height", "eyes apart", "sure")
+    columns = (
+        "",
+        "found",
+        "crop / box",
+        "raise",
+        "to the right",
+        "eye line, °",
+        "eyes' height",
+        "eyes apart",
+        "sure",
+    )
 
     def rows(find: Callable[[NDArray[np.uint8]], list[FaceDetection]]) -> Iterator[list[str]]:
         for fill in FILLS:
@@ -240,7 +264,8 @@ def gap_table(classifier: EmotionClassifier, faces: Labelled) -> Table:
             kept, found, pictures = found_only(faces, detections(faces, find))
             plain = np.stack([cv2.resize(face, (own.side_px, own.side_px)) for face in kept.images])
             right = [
-                verdicts(classifier, crops) == kept.majority for crops in (plain, cut(pictures, found, own, roll_of))
+                verdicts(classifier, crops) == kept.majority
+                for crops in (plain, cut(pictures, found, own, roll_of))
             ]
             yield [
                 name,
@@ -251,7 +276,13 @@ def gap_table(classifier: EmotionClassifier, faces: Labelled) -> Table:
             ]
 
     title = f"Accuracy, % (FER+ majority / original), scale {own.scale}, raise {own.raise_by}"
-    columns = ("found by", "faces", "dataset's crop", "camera's crop", "right in one only (majority)")
+    columns = (
+        "found by",
+        "faces",
+        "dataset's crop",
+        "camera's crop",
+        "right in one only (majority)",
+    )
     return table(title, columns, rows())
 
 
@@ -265,7 +296,10 @@ def framing_table(classifier: EmotionClassifier, faces: Labelled) -> Table:
             framings = [CropGeometry(own.side_px, scale, raised) for raised in RAISES]
             yield [
                 f"{scale:.2f}",
-                *(accuracy(classifier, cut(pictures, found, framing, lambda _: 0.0), kept) for framing in framings),
+                *(
+                    accuracy(classifier, cut(pictures, found, framing, lambda _: 0.0), kept)
+                    for framing in framings
+                ),
             ]
 
     title = f"Accuracy, % (FER+ majority / original), by scale (down) and raise (across), {len(kept)} faces"
@@ -287,22 +321,34 @@ def roll_table(classifier: EmotionClassifier, faces: Labelled, sheet: Path | Non
             squares = {
                 "upright": cut(pictures, found, own, lambda _: 0.0),
                 "eye line": cut(pictures, found, own, eye_line),
-            } | {free: cut(pictures, found, replace(own, free_roll_deg=free), roll_of) for free in FREE_ROLLS_DEG}
+            } | {
+                free: cut(pictures, found, replace(own, free_roll_deg=free), roll_of)
+                for free in FREE_ROLLS_DEG
+            }
             tiles.extend((squares["upright"], squares[own.free_roll_deg]))
             yield [
                 str(roll),
                 f"{len(kept) / len(faces):.3f}",
                 *(
                     median_spread(
-                        [measure(now) - measure(first) - roll for first, now in zip(before, found, strict=True)]
+                        [
+                            measure(now) - measure(first) - roll
+                            for first, now in zip(before, found, strict=True)
+                        ]
                     )
                     for measure in (roll_of, eye_line)
                 ),
-                *(accuracy(classifier, squares[name], kept) for name in ("upright", *FREE_ROLLS_DEG, "eye line")),
+                *(
+                    accuracy(classifier, squares[name], kept)
+                    for name in ("upright", *FREE_ROLLS_DEG, "eye line")
+                ),
             ]
 
     columns = ("roll, °", "found", "error of the pose, °", "of the eye line, °", "upright")
-    leans = (*(f"free {free:g}°" for free in FREE_ROLLS_DEG), f"free {own.free_roll_deg:g}°, eye line")
+    leans = (
+        *(f"free {free:g}°" for free in FREE_ROLLS_DEG),
+        f"free {own.free_roll_deg:g}°, eye line",
+    )
     title = f"Accuracy, % (FER+ majority / original), by roll, {len(faces)} faces"
     made = table(title, (*columns, *leans), rows())
     if sheet is not None:
@@ -329,19 +375,27 @@ def cost_table() -> Table:
             upright, leaning = spent(box_px, None), spent(box_px, [30.0])
             yield [f"{box_px} px", f"{upright:.0f}", f"{leaning:.0f}", f"{leaning / upright:.2f}"]
 
-    return table("Cost of a crop, µs, by side of the box", ("", "upright", "leaning 30°", "ratio"), rows())
+    return table(
+        "Cost of a crop, µs, by side of the box", ("", "upright", "leaning 30°", "ratio"), rows()
+    )
 
 
 def main() -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description="Compare the camera's framing of faces with FER2013's.")
+    parser = argparse.ArgumentParser(
+        description="Compare the camera's framing of faces with FER2013's."
+    )
     parser.add_argument("--data", type=Path, required=True, help="fer2013.csv, plain or packed")
-    parser.add_argument("--votes", type=Path, required=True, help="fer2013new.csv with the FER+ votes")
+    parser.add_argument(
+        "--votes", type=Path, required=True, help="fer2013new.csv with the FER+ votes"
+    )
     parser.add_argument("--model", help="name or .keras file; default: the shipped one")
     parser.add_argument("--faces", type=int, default=700)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
-        "--sheet", type=Path, help="picture to write: the dataset's crops, then by roll upright, leaning"
+        "--sheet",
+        type=Path,
+        help="picture to write: the dataset's crops, then by roll upright, leaning",
     )
     options = parser.parse_args()
     faces = labelled(read_dataset(options.data, options.votes), options.faces, options.seed)

@@ -35,7 +35,13 @@ from scipy.optimize import least_squares
 from scipy.spatial import Delaunay
 
 from detector.faces.detector import MediaPipeFaceDetector
-from detector.faces.head_pose import _HEAD_CM, DEFAULT_VIEW_ANGLE_DEG, FACE_BOX_M, _solved, head_poses
+from detector.faces.head_pose import (
+    _HEAD_CM,
+    DEFAULT_VIEW_ANGLE_DEG,
+    FACE_BOX_M,
+    _solved,
+    head_poses,
+)
 from detector.sources.video_source import DEMO_VIDEO, Recording
 from detector.types import Box, Frame
 
@@ -90,8 +96,50 @@ TEMPLES = (234, 454)
 RIGHT_EYE, LEFT_EYE = (33, 133), (263, 362)
 MIDDLE = (33, 263, 61, 291)
 SKIN = (50, 280, 205, 425, 9, 151)
-RIGHT_SIDE = (33, 133, 61, 234, 127, 58, 172, 105, 107, 129, 50, 205, 54, 67, 93, 132, 136, 150, 21, 103)
-LEFT_SIDE = (263, 362, 291, 454, 356, 288, 397, 334, 336, 358, 280, 425, 284, 297, 323, 361, 365, 379, 251, 332)
+RIGHT_SIDE = (
+    33,
+    133,
+    61,
+    234,
+    127,
+    58,
+    172,
+    105,
+    107,
+    129,
+    50,
+    205,
+    54,
+    67,
+    93,
+    132,
+    136,
+    150,
+    21,
+    103,
+)
+LEFT_SIDE = (
+    263,
+    362,
+    291,
+    454,
+    356,
+    288,
+    397,
+    334,
+    336,
+    358,
+    280,
+    425,
+    284,
+    297,
+    323,
+    361,
+    365,
+    379,
+    251,
+    332,
+)
 LEAN_DEG = 3.0
 
 EYES_APART_CM = 6.3
@@ -114,7 +162,18 @@ class Pose(NamedTuple):
 
 SHEET_POSES = tuple(
     Pose(*pose)
-    for pose in ((-40, 0), (-20, 0), (0, 0), (20, 0), (40, 0), (0, -40), (0, -20), (0, 20), (0, 40), (30, 30))
+    for pose in (
+        (-40, 0),
+        (-20, 0),
+        (0, 0),
+        (20, 0),
+        (40, 0),
+        (0, -40),
+        (0, -20),
+        (0, 20),
+        (0, 40),
+        (30, 30),
+    )
 )
 
 
@@ -172,7 +231,9 @@ def landmarks(pictures: Iterable[NDArray[np.uint8]]) -> list[NDArray[np.float64]
             faces = mesh.process(np.ascontiguousarray(picture[..., ::-1])).multi_face_landmarks
             points = None
             if faces:
-                points = np.array([(p.x * width, p.y * height, p.z * width) for p in faces[0].landmark])
+                points = np.array(
+                    [(p.x * width, p.y * height, p.z * width) for p in faces[0].landmark]
+                )
             found.append(points)
     return found
 
@@ -211,7 +272,9 @@ def triangulated(face: NDArray[np.float64], rings: Sequence[float]) -> NDArray[n
     return triangles
 
 
-def shrunk(picture: NDArray[np.uint8], points: NDArray[np.float64], scale: float) -> tuple[Any, NDArray[np.float64]]:
+def shrunk(
+    picture: NDArray[np.uint8], points: NDArray[np.float64], scale: float
+) -> tuple[Any, NDArray[np.float64]]:
     """A picture no finer than the renderings, and its landmarks in it."""
     share = min(1.0, TEXTURE_PX_PER_CM * scale)
     if share < 1:
@@ -241,8 +304,12 @@ def ellipsoid(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
     """Vertices, their light from above and in front (0 to 1), and triangles."""
     rows, columns = 10, 16
-    down, around = np.meshgrid(np.linspace(0.02, np.pi - 0.02, rows), np.arange(columns) * 2 * np.pi / columns)
-    unit = np.stack([np.sin(down) * np.sin(around), np.cos(down), np.sin(down) * np.cos(around)], axis=2)
+    down, around = np.meshgrid(
+        np.linspace(0.02, np.pi - 0.02, rows), np.arange(columns) * 2 * np.pi / columns
+    )
+    unit = np.stack(
+        [np.sin(down) * np.sin(around), np.cos(down), np.sin(down) * np.cos(around)], axis=2
+    )
     unit = unit.transpose(1, 0, 2).reshape(-1, 3)
     normals = unit / radii
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
@@ -250,7 +317,11 @@ def ellipsoid(
     for row, column in product(range(rows - 1), range(columns)):
         here, beside = row * columns + column, row * columns + (column + 1) % columns
         triangles += [(here, here + columns, beside), (beside, here + columns, beside + columns)]
-    return unit * radii + centre, np.clip(0.6 + normals @ (0, 0.14, 0.376), 0.1, 1.0), np.array(triangles)
+    return (
+        unit * radii + centre,
+        np.clip(0.6 + normals @ (0, 0.14, 0.376), 0.1, 1.0),
+        np.array(triangles),
+    )
 
 
 def skull(picture: NDArray[np.uint8], points: NDArray[np.float64], depth: float) -> Head:
@@ -282,7 +353,10 @@ def skull(picture: NDArray[np.uint8], points: NDArray[np.float64], depth: float)
         ((0.0, face[TOP, 1] - 9.0, back - 5.5), (half + 0.1, 11.5, 10.0), True),
         ((0.0, -14.0, back - 3.5), (6.0, 9.0, 6.0), False),
         ((0.0, -4.0, back - 1.5), (half - 0.4, 6.0, 4.5), False),
-        *(((side * (half + 0.45), level + 0.3, back - 1.6), (0.55, 3.1, 1.6), False) for side in (-1, 1)),
+        *(
+            ((side * (half + 0.45), level + 0.3, back - 1.6), (0.55, 3.1, 1.6), False)
+            for side in (-1, 1)
+        ),
     ]
     count = len(face)
     for centre, radii, hairy in parts:
@@ -306,7 +380,9 @@ GEOMETRIES: dict[str, tuple[Callable[..., Head], float]] = {
 }
 
 
-def painted(head: Head, places: NDArray[np.float64], far: NDArray[np.float64], side_px: int, grey: int) -> Any:
+def painted(
+    head: Head, places: NDArray[np.float64], far: NDArray[np.float64], side_px: int, grey: int
+) -> Any:
     """A head's triangles in a square picture, the furthest first.
 
     Args:
@@ -335,7 +411,12 @@ def painted(head: Head, places: NDArray[np.float64], far: NDArray[np.float64], s
     looked_up[y, x] = sources
     background = (grey, grey, grey)
     return cv2.remap(
-        head.texture, looked_up, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=background
+        head.texture,
+        looked_up,
+        None,
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=background,
     )
 
 
@@ -367,9 +448,14 @@ def scene(head: Head, pose: Pose, size_px: float, random: np.random.Generator) -
     grey = int(random.integers(40, 220))
     depth = BOX_CM * FOCAL_PX / size_px
     x, y = (at - (WIDTH_PX / 2, HEIGHT_PX / 2)) * (1, -1) / FOCAL_PX
-    to_camera = Pose(math.degrees(math.atan2(-x, 1)), math.degrees(math.atan2(-y, math.hypot(x, 1))))
+    to_camera = Pose(
+        math.degrees(math.atan2(-x, 1)), math.degrees(math.atan2(-y, math.hypot(x, 1)))
+    )
     placed = head.vertices @ (rotation(to_camera) @ rotation(pose)).T + np.array([x, y, -1]) * depth
-    places = FOCAL_PX * np.stack([placed[:, 0], -placed[:, 1]], axis=1) / -placed[:, 2:] + (WIDTH_PX / 2, HEIGHT_PX / 2)
+    places = FOCAL_PX * np.stack([placed[:, 0], -placed[:, 1]], axis=1) / -placed[:, 2:] + (
+        WIDTH_PX / 2,
+        HEIGHT_PX / 2,
+    )
 
     side = round(size_px * STAGE_BOXES)
     corner = np.round(at - side / 2).astype(int)
@@ -383,7 +469,9 @@ def scene(head: Head, pose: Pose, size_px: float, random: np.random.Generator) -
     image = np.full((HEIGHT_PX, WIDTH_PX, 3), grey, dtype=np.uint8)
     left, top = np.maximum(corner, 0)
     right, bottom = np.minimum(corner + side, (WIDTH_PX, HEIGHT_PX))
-    image[top:bottom, left:right] = stage[top - corner[1] : bottom - corner[1], left - corner[0] : right - corner[0]]
+    image[top:bottom, left:right] = stage[
+        top - corner[1] : bottom - corner[1], left - corner[0] : right - corner[0]
+    ]
 
     middle = places[list(MIDDLE)].mean(axis=0)
     box_px = size_px * random.uniform(0.95, 1.05)
@@ -438,7 +526,10 @@ def grid(step_deg: int, reach_deg: int = REACH_DEG, seed: int = 0) -> list[Pose]
     """Every pair of yaw and pitch, the heads leaning to a side as people do."""
     angles = range(-reach_deg, reach_deg + 1, step_deg)
     rolls = np.random.default_rng(seed).normal(0, ROLL_DEG, len(angles) ** 2)
-    return [Pose(yaw, pitch, roll) for (yaw, pitch), roll in zip(product(angles, angles), rolls.tolist(), strict=True)]
+    return [
+        Pose(yaw, pitch, roll)
+        for (yaw, pitch), roll in zip(product(angles, angles), rolls.tolist(), strict=True)
+    ]
 
 
 def errors_of(made: Sequence[Trial]) -> NDArray[np.float64]:
@@ -462,7 +553,9 @@ def figures(made: Sequence[Trial]) -> dict[str, Any]:
 
 def turn_of(pose: Pose) -> float:
     """The angle in degrees between where a head points and the camera."""
-    return math.degrees(math.acos(math.cos(math.radians(pose.yaw)) * math.cos(math.radians(pose.pitch))))
+    return math.degrees(
+        math.acos(math.cos(math.radians(pose.yaw)) * math.cos(math.radians(pose.pitch)))
+    )
 
 
 def grouped(made: Sequence[Trial], key: Callable[[Trial], Any]) -> dict[Any, list[Trial]]:
@@ -479,7 +572,10 @@ def report(made: Sequence[Trial]) -> dict[str, dict[str, dict[str, Any]]]:
     sizes = sorted(grouped(made, lambda trial: trial.size_px).items())
     yaws = sorted(grouped(made, lambda trial: trial.truth.yaw).items())
     pitches = sorted(grouped(made, lambda trial: trial.truth.pitch).items())
-    turns = {f"up to {most:.0f}°": [trial for trial in made if turn_of(trial.truth) <= most] for most in TURNS_DEG}
+    turns = {
+        f"up to {most:.0f}°": [trial for trial in made if turn_of(trial.truth) <= most]
+        for most in TURNS_DEG
+    }
     return {
         "geometry": {name: figures(group) for name, group in kinds.items()},
         "size": {f"{size} px": figures(group) for size, group in sizes},
@@ -494,7 +590,9 @@ def fitted(made: Sequence[Trial]) -> NDArray[np.float64]:
 
     Symmetrical, with the eyes where the present ones are: the solution depends neither on the place nor on the size.
     """
-    found = [trial for trial in made if trial.points is not None and turn_of(trial.truth) <= FIT_TURN_DEG]
+    found = [
+        trial for trial in made if trial.points is not None and turn_of(trial.truth) <= FIT_TURN_DEG
+    ]
     points = np.array([trial.points for trial in found])[:, : len(_HEAD_CM)] * (1, -1)
     truth = np.array([trial.truth for trial in found])
 
@@ -518,11 +616,21 @@ def pictures_of(folder: Path | None) -> list[tuple[str, NDArray[np.uint8]]]:
     if folder is None:
         with Recording(DEMO_VIDEO) as source:
             frames = [source.read() for _ in range(max(DEMO_FRAMES) + 1)]
-        return [(f"frame {number}", frame.image) for number in DEMO_FRAMES if (frame := frames[number]) is not None]
-    read = [(path.name, cv2.imread(str(path))) for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES]
+        return [
+            (f"frame {number}", frame.image)
+            for number in DEMO_FRAMES
+            if (frame := frames[number]) is not None
+        ]
+    read = [
+        (path.name, cv2.imread(str(path)))
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in SUFFIXES
+    ]
     pictures = [(name, picture) for name, picture in read if picture is not None]
     if not pictures:
-        raise SystemExit(f"{folder} holds no picture: expected at least one of {', '.join(SUFFIXES)}.")
+        raise SystemExit(
+            f"{folder} holds no picture: expected at least one of {', '.join(SUFFIXES)}."
+        )
     return pictures
 
 
@@ -537,7 +645,9 @@ def faces_of(folder: Path | None = None) -> list[tuple[NDArray[np.uint8], NDArra
     """
     named = pictures_of(folder)
     faces = []
-    for (name, picture), points in zip(named, landmarks([picture for _, picture in named]), strict=True):
+    for (name, picture), points in zip(
+        named, landmarks([picture for _, picture in named]), strict=True
+    ):
         if points is None:
             print(f"{name}: no face found, left out", file=sys.stderr)
         else:
@@ -557,7 +667,9 @@ def sheet_of(faces: Sequence[tuple[NDArray[np.uint8], NDArray[np.float64]]]) -> 
             tiles = []
             for pose in SHEET_POSES:
                 shown = scene(head, pose, 120, random)
-                points = points_found(detector, shown, 120, len(rows) * len(SHEET_POSES) + len(tiles))
+                points = points_found(
+                    detector, shown, 120, len(rows) * len(SHEET_POSES) + len(tiles)
+                )
                 for x, y in () if points is None else np.round(points).astype(int).tolist():
                     cv2.circle(shown.image, (x, y), 2, (0, 255, 0), -1)
                 tiles.append(cv2.getRectSubPix(shown.image, (side, side), shown.middle.tolist()))
@@ -569,7 +681,9 @@ def tables(document: dict[str, dict[str, dict[str, Any]]]) -> list[Table]:
     """The report for people."""
     made = []
     for title, rows in document.items():
-        table = Table(title=f"Degrees off by {title}: mean amount (mean)", title_justify="left", box=None)
+        table = Table(
+            title=f"Degrees off by {title}: mean amount (mean)", title_justify="left", box=None
+        )
         for name in ("", "heads", "found", *ANGLES):
             table.add_column(name, justify="right" if name else "left", no_wrap=True)
         for name, values in rows.items():
@@ -586,13 +700,24 @@ def cell(amount: float | None, mean: float | None) -> str:
 
 def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description="Measure head poses against rendered heads of known pose.")
-    parser.add_argument("--faces", type=Path, metavar="FOLDER", help="pictures of one face each; default: demo viewer")
+    parser = argparse.ArgumentParser(
+        description="Measure head poses against rendered heads of known pose."
+    )
+    parser.add_argument(
+        "--faces",
+        type=Path,
+        metavar="FOLDER",
+        help="pictures of one face each; default: demo viewer",
+    )
     parser.add_argument("--step", type=int, default=STEP_DEG, help="degrees between the poses")
-    parser.add_argument("--sizes", default=",".join(map(str, SIZES_PX)), help="sides of the face boxes, in pixels")
+    parser.add_argument(
+        "--sizes", default=",".join(map(str, SIZES_PX)), help="sides of the face boxes, in pixels"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="only draw some heads")
-    parser.add_argument("--fit", action="store_true", help="also print the points that suit these heads best")
+    parser.add_argument(
+        "--fit", action="store_true", help="also print the points that suit these heads best"
+    )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     if not 1 <= options.step <= REACH_DEG:
@@ -601,7 +726,9 @@ def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error(f"argument --faces: expected a folder, received {options.faces}")
     parts = options.sizes.split(",")
     if not all(part.isdecimal() and LEAST_PX <= int(part) <= MOST_PX for part in parts):
-        parser.error(f"argument --sizes: expected numbers from {LEAST_PX} to {MOST_PX}, received {options.sizes!r}")
+        parser.error(
+            f"argument --sizes: expected numbers from {LEAST_PX} to {MOST_PX}, received {options.sizes!r}"
+        )
     options.sizes = tuple(map(int, parts))
     return options
 
@@ -617,7 +744,9 @@ def main() -> None:
     document: dict[str, Any] = report(made)
     points = fitted(made).round(2).tolist() if options.fit else None
     if options.json:
-        print(json.dumps(document if points is None else {**document, "points_cm": points}, indent=1))
+        print(
+            json.dumps(document if points is None else {**document, "points_cm": points}, indent=1)
+        )
         return
     console = Console()
     for table in tables(document):

@@ -51,7 +51,9 @@ BETWEEN_ROUNDS_NS = 10_000_000_000
 """Time that passes for the pipeline between two rounds, so that it has forgotten all viewers."""
 
 OURS = "this project, whole pipeline"
-GET_FER = 'pip install --target FOLDER --no-deps fer "setuptools<82", then run with PYTHONPATH=FOLDER'
+GET_FER = (
+    'pip install --target FOLDER --no-deps fer "setuptools<82", then run with PYTHONPATH=FOLDER'
+)
 
 
 @dataclass
@@ -109,8 +111,12 @@ def row_of(rounds: Sequence[Round], first: Sequence[Round]) -> Row:
         cpu_ms=statistics.median(1000 * one.cpu_s / len(one.wall_s) for one in rounds),
         faces=statistics.fmean(faces),
         share_with_face=statistics.fmean(found > 0 for found in faces),
-        ratio=statistics.median(theirs.fps / ours.fps for theirs, ours in zip(rounds, first, strict=True)),
-        cpu_ratio=statistics.median(theirs.cpu_s / ours.cpu_s for theirs, ours in zip(rounds, first, strict=True)),
+        ratio=statistics.median(
+            theirs.fps / ours.fps for theirs, ours in zip(rounds, first, strict=True)
+        ),
+        cpu_ratio=statistics.median(
+            theirs.cpu_s / ours.cpu_s for theirs, ours in zip(rounds, first, strict=True)
+        ),
     )
 
 
@@ -132,7 +138,9 @@ def later(frames: Sequence[Frame], turn: int) -> list[Frame]:
     return [Frame(frame.image, frame.captured_ns + offset, frame.sequence) for frame in frames]
 
 
-def compare(contestants: dict[str, Contestant], frames: Sequence[Frame], rounds: int) -> dict[str, list[Round]]:
+def compare(
+    contestants: dict[str, Contestant], frames: Sequence[Frame], rounds: int
+) -> dict[str, list[Round]]:
     """Let all contestants run in turn; another one begins each round, so that a busy moment hits all of them."""
     names = list(contestants)
     for contestant in contestants.values():
@@ -160,12 +168,16 @@ def mediapipe(stack: ExitStack) -> dict[str, Contestant]:
 
     def alone(solution: Any, results: str) -> Contestant:
         stack.callback(solution.close)
-        return lambda frame: len(getattr(solution.process(cv2.cvtColor(frame.image, cv2.COLOR_BGR2RGB)), results) or ())
+        return lambda frame: len(
+            getattr(solution.process(cv2.cvtColor(frame.image, cv2.COLOR_BGR2RGB)), results) or ()
+        )
 
     return {
         "MediaPipe short range, alone": alone(MediaPipe(model_selection=0), "detections"),
         "MediaPipe full range, alone": alone(MediaPipe(model_selection=1), "detections"),
-        f"MediaPipe face mesh ({MESH_FACES}), alone": alone(FaceMesh(max_num_faces=MESH_FACES), "multi_face_landmarks"),
+        f"MediaPipe face mesh ({MESH_FACES}), alone": alone(
+            FaceMesh(max_num_faces=MESH_FACES), "multi_face_landmarks"
+        ),
     }
 
 
@@ -247,7 +259,17 @@ def table(document: dict[str, Any]) -> Table:
         title_justify="left",
         box=None,
     )
-    for column in ("", "frames/s", "p50, ms", "p95, ms", "CPU, ms", "faces", "with a face", "speed ratio", "CPU ratio"):
+    for column in (
+        "",
+        "frames/s",
+        "p50, ms",
+        "p95, ms",
+        "CPU, ms",
+        "faces",
+        "with a face",
+        "speed ratio",
+        "CPU ratio",
+    ):
         made.add_column(column, justify="right" if column else "left")
     for name, row in document["rows"].items():
         made.add_row(*cells(name, row))
@@ -256,7 +278,9 @@ def table(document: dict[str, Any]) -> Table:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description="Compare the pipeline with other programs on the same frames.")
+    parser = argparse.ArgumentParser(
+        description="Compare the pipeline with other programs on the same frames."
+    )
     parser.add_argument("video", nargs="?", default=str(DEMO_VIDEO))
     parser.add_argument("--frames", type=int, default=FRAMES, help="kept in memory, decoded")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
@@ -265,18 +289,27 @@ def main() -> None:
     options = parser.parse_args()
     for name in ("frames", "rounds"):
         if getattr(options, name) < 1:
-            parser.error(f"argument --{name}: expected at least 1, received {getattr(options, name)}")
+            parser.error(
+                f"argument --{name}: expected at least 1, received {getattr(options, name)}"
+            )
     try:
         document = measure(options.video, options.frames, options.rounds, options.model)
     except DetectorError as error:
         raise SystemExit(str(error)) from error
     if options.json:
-        print(json.dumps(document | {"rows": {name: vars(row) for name, row in document["rows"].items()}}, indent=1))
+        print(
+            json.dumps(
+                document | {"rows": {name: vars(row) for name, row in document["rows"].items()}},
+                indent=1,
+            )
+        )
         return
     console = Console()
     console.print(table(document))
     for name, reason in document["missing"].items():
-        console.print(f"{name}: not measured, {reason}", markup=False, highlight=False, soft_wrap=True)
+        console.print(
+            f"{name}: not measured, {reason}", markup=False, highlight=False, soft_wrap=True
+        )
 
 
 if __name__ == "__main__":

@@ -74,7 +74,9 @@ def compare_pipeline(frames: list[Frame]) -> dict[str, float]:
             for frame in frames:
                 analyser.analyse(later(frame))
 
-        return median_ms({"face detection alone": detect_only, "whole pipeline": whole}, ROUNDS, len(frames))
+        return median_ms(
+            {"face detection alone": detect_only, "whole pipeline": whole}, ROUNDS, len(frames)
+        )
 
 
 def compare_runtimes(faces: int) -> dict[str, float]:
@@ -82,7 +84,10 @@ def compare_runtimes(faces: int) -> dict[str, float]:
     model = find_model()
     card = read_card(model)
     crops = np.random.default_rng(0).integers(0, 256, (faces, 48, 48), dtype=np.uint8)
-    twin, compiled = TwinClassifier(model.with_suffix(".tflite"), card), KerasClassifier(model, card)
+    twin, compiled = (
+        TwinClassifier(model.with_suffix(".tflite"), card),
+        KerasClassifier(model, card),
+    )
     network = load_network(model)
     batch = crops[..., None].astype(np.float32)
 

@@ -159,7 +159,9 @@ class Account(PlaybackLog):
     def shown(self) -> list[Shown]:
         """All plays in order."""
         return [
-            Shown(number, self._ads[number], origin_ns, began_ns, *self._ends.get(number, (None, "")))
+            Shown(
+                number, self._ads[number], origin_ns, began_ns, *self._ends.get(number, (None, ""))
+            )
             for number, (began_ns, origin_ns) in sorted(self._starts.items())
         ]
 
@@ -177,12 +179,22 @@ class Witness(QObject):
     def _on_painted(self, picture: Picture) -> None:
         now_ns = time.monotonic_ns()
         self.paints.append(
-            Paint(now_ns, picture.play_number, picture.position_ms, float(picture.rgb[::60, ::60].mean()))
+            Paint(
+                now_ns,
+                picture.play_number,
+                picture.position_ms,
+                float(picture.rgb[::60, ::60].mean()),
+            )
         )
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802 (Qt's name)
         # Before the first picture, the window says that it is loading.
-        if event is not None and event.type() == QEvent.Type.Paint and self.paints and not self._view.has_picture:
+        if (
+            event is not None
+            and event.type() == QEvent.Type.Paint
+            and self.paints
+            and not self._view.has_picture
+        ):
             self.paints.append(Paint(time.monotonic_ns(), 0, 0.0, 0.0))
         return super().eventFilter(watched, event)
 
@@ -404,17 +416,25 @@ def change_lateness(plays: Sequence[Shown], seen: dict[int, dict[float, Paint]])
         paints = list(seen[after.number].values())
         if before.outcome != "finished" or not paints:
             continue
-        due_ns = after.origin_ns if after.origin_ns != after.began_ns else before.origin_ns + before.ad.duration_ns
+        due_ns = (
+            after.origin_ns
+            if after.origin_ns != after.began_ns
+            else before.origin_ns + before.ad.duration_ns
+        )
         # What was faded in belongs to its play from the middle of the fade on; a still picture was there before.
         begun_ms = (after.began_ns - after.origin_ns) / 1e6
         first = (paints[0].at_ns - due_ns) / 1e6 - max(paints[0].position_ms, begun_ms)
-        rest = [late_ms(paint, after) for paint in paints[1:] if paint.position_ms <= NEAR_CHANGE_MS]
+        rest = [
+            late_ms(paint, after) for paint in paints[1:] if paint.position_ms <= NEAR_CHANGE_MS
+        ]
         found.append(max([first, *rest]))
     return found
 
 
 def longest_standstill(
-    plays: Sequence[Shown], seen: dict[int, dict[float, Paint]], frames_ms: dict[str, Sequence[float]]
+    plays: Sequence[Shown],
+    seen: dict[int, dict[float, Paint]],
+    frames_ms: dict[str, Sequence[float]],
 ) -> float | None:
     """The longest time between two pictures of a clip, beyond what lies between their positions, in milliseconds."""
     found = []
@@ -467,13 +487,26 @@ def make_media(folder: Path, size: tuple[int, int] = SIZE, clip_s: int = CLIP_S)
 
     at = np.arange(clip_s * RATE_HZ) / RATE_HZ
     tone = 0.2 * np.sin(2 * np.pi * 440 * at)
-    beeps = np.where((at >= FIRST_FLASH_S) & ((at - FIRST_FLASH_S) % 1 < BEEP_S), np.sin(2 * np.pi * 1000 * at), 0.0)
+    beeps = np.where(
+        (at >= FIRST_FLASH_S) & ((at - FIRST_FLASH_S) % 1 < BEEP_S),
+        np.sin(2 * np.pi * 1000 * at),
+        0.0,
+    )
     # Each clip is told by its tone, which is below what counts as a beep.
-    _write_clip(folder / "1-moving.mp4", [moving(index) for index in range(RATE)], clip_s, 0.4 * tone)
-    _write_clip(folder / f"{FLASH_NAME}.mp4", [flashing(index) for index in range(clip_s * RATE)], clip_s, 0.7 * beeps)
+    _write_clip(
+        folder / "1-moving.mp4", [moving(index) for index in range(RATE)], clip_s, 0.4 * tone
+    )
+    _write_clip(
+        folder / f"{FLASH_NAME}.mp4",
+        [flashing(index) for index in range(clip_s * RATE)],
+        clip_s,
+        0.7 * beeps,
+    )
     large = Image.fromarray(texture).resize((2 * width, 2 * height), Image.Resampling.NEAREST)
     large.save(folder / "2-large.jpg", quality=90)
-    Image.fromarray(np.ascontiguousarray(texture[:, : height * 9 // 16])).save(folder / "g-portrait.png")
+    Image.fromarray(np.ascontiguousarray(texture[:, : height * 9 // 16])).save(
+        folder / "g-portrait.png"
+    )
 
 
 def _write_clip(path: Path, pictures: Sequence[np.ndarray], seconds: int, wave: np.ndarray) -> None:
@@ -557,7 +590,9 @@ def ear_of(run: Run) -> Ear:
         return Ear(PacedSink())
     sink = open_default_sink(0.0)
     if sink is None:
-        raise SystemExit("No sound device was found; leave --sound out to use one that is only timed.")
+        raise SystemExit(
+            "No sound device was found; leave --sound out to use one that is only timed."
+        )
     return Ear(sink)
 
 
@@ -576,12 +611,16 @@ def measure(run: Run) -> dict[str, Any]:
         if run.sensor is not None:
             scratch = stack.enter_context(tempfile.TemporaryDirectory())
             video = looped(run.sensor, run.seconds + 10, Path(scratch))
-            settings = SensorSettings(source=str(video), model=str(find_model(None)), preview_width_px=480)
+            settings = SensorSettings(
+                source=str(video), model=str(find_model(None)), preview_width_px=480
+            )
             sensor = SupervisedSensor(settings, watch.hear, lambda _: None)
             stack.callback(sensor.stop)
             sensor.start()
             if not sensor.wait_settled(SENSOR_START_S) or sensor.failure is not None:
-                raise SystemExit(f"The sensor did not start: {sensor.failure or 'it took too long'}")
+                raise SystemExit(
+                    f"The sensor did not start: {sensor.failure or 'it took too long'}"
+                )
         sound = stack.enter_context(QtSound(open_sink=lambda _: ear))
         player = stack.enter_context(
             AdPlayer(
@@ -626,7 +665,9 @@ def measure(run: Run) -> dict[str, Any]:
         "sound_device": "the system's" if run.device else "timed",
         "flashes": len(flashes),
         "beeps": len(ear.beeps_ns),
-        "sound_after_picture_ms": {f"p{share}": percentile(offsets, share) for share in (0, 50, 100)},
+        "sound_after_picture_ms": {
+            f"p{share}": percentile(offsets, share) for share in (0, 50, 100)
+        },
         "sound_apart_ms": max((abs(offset) for offset in offsets), default=None),
         "sensor_fps": statistics.median(watch.rates) if watch.rates else None,
     }
@@ -649,9 +690,18 @@ def table(document: dict[str, Any]) -> Table:
         ("black pictures", f"{document['black']} of {document['paints']}"),
         ("latest picture at a change of ads, ms", _figure(document["late_at_changes_ms"])),
         ("the same, median of the changes, ms", _figure(document["late_at_changes_p50_ms"])),
-        (f"video frames painted within {IN_TIME_MS:.0f} ms", _figure(document["in_time"], 100, " %")),
-        ("video frames never painted", f"{document['video_frames_dropped']} of {document['video_frames_due']}"),
-        ("lateness p50, p95, p99, most, ms", ", ".join(_figure(late[name]) for name in ("p50", "p95", "p99", "p100"))),
+        (
+            f"video frames painted within {IN_TIME_MS:.0f} ms",
+            _figure(document["in_time"], 100, " %"),
+        ),
+        (
+            "video frames never painted",
+            f"{document['video_frames_dropped']} of {document['video_frames_due']}",
+        ),
+        (
+            "lateness p50, p95, p99, most, ms",
+            ", ".join(_figure(late[name]) for name in ("p50", "p95", "p99", "p100")),
+        ),
         ("longest standstill in a clip, ms", _figure(document["longest_standstill_ms"])),
         ("flashes, beeps", f"{document['flashes']}, {document['beeps']}"),
         (
@@ -674,7 +724,9 @@ def _size(text: str) -> tuple[int, int]:
     try:
         width, height = (int(part) for part in text.split("x"))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a size like 1280x720, received {text!r}") from None
+        raise argparse.ArgumentTypeError(
+            f"expected a size like 1280x720, received {text!r}"
+        ) from None
     return width, height
 
 
@@ -682,7 +734,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="Measure what the window paints, and when.")
     parser.add_argument("--minutes", type=float, default=1.0)
-    parser.add_argument("--media", type=Path, help="folder with clips and pictures; made on the spot by default")
+    parser.add_argument(
+        "--media", type=Path, help="folder with clips and pictures; made on the spot by default"
+    )
     parser.add_argument("--sensor", type=Path, help="video that the sensor analyses meanwhile")
     parser.add_argument("--size", type=_size, default=(1280, 720), help="of the window")
     parser.add_argument("--cross-fade", type=float, default=0.0, help="seconds")
@@ -692,7 +746,9 @@ def main() -> None:
     if not options.minutes > 0:
         parser.error(f"argument --minutes: expected more than 0, received {options.minutes:g}")
     # Without a hook of ours, PyQt ends the process at the first exception in a slot.
-    sys.excepthook = lambda *error: logging.getLogger(__name__).error("Unexpected error", exc_info=error)
+    sys.excepthook = lambda *error: logging.getLogger(__name__).error(
+        "Unexpected error", exc_info=error
+    )
     try:
         with tempfile.TemporaryDirectory() as scratch:
             folder = options.media

@@ -50,13 +50,27 @@ def make(path: Path, readings: int, days: int) -> None:
         for day in range(days):
             start = FIRST_DAY + timedelta(days=day)
             session = begin_session(connection, SessionRecord("run", "Foyer", "0", start, "0.1.0"))
-            end_session(connection, session, SessionEnded(start + timedelta(seconds=OPEN_S), "finished"), "stopped", 0)
+            end_session(
+                connection,
+                session,
+                SessionEnded(start + timedelta(seconds=OPEN_S), "finished"),
+                "stopped",
+                0,
+            )
             sessions.append((session, start))
     engine.dispose()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         for number, length in enumerate(LENGTHS_S, 1):
-            row = (number, f"ad-{number}", f"Ad {number}", f"ad-{number}.mp4", f"{number:064x}", "video", length * 1000)
+            row = (
+                number,
+                f"ad-{number}",
+                f"Ad {number}",
+                f"ad-{number}.mp4",
+                f"{number:064x}",
+                "video",
+                length * 1000,
+            )
             connection.execute("INSERT INTO ads VALUES (?, ?, ?, ?, ?, ?, ?, '[]')", row)
         for place, (session, start) in enumerate(sessions):
             _make_day(connection, session, start, readings // days, rng)
@@ -70,7 +84,11 @@ def make(path: Path, readings: int, days: int) -> None:
 
 
 def _make_day(
-    connection: sqlite3.Connection, session: int, start: datetime, readings: int, rng: np.random.Generator
+    connection: sqlite3.Connection,
+    session: int,
+    start: datetime,
+    readings: int,
+    rng: np.random.Generator,
 ) -> None:
     ads = np.resize(np.arange(len(LENGTHS_S)), OPEN_S // min(LENGTHS_S))
     starts = np.concatenate([[0], np.cumsum(np.array(LENGTHS_S)[ads])])
@@ -98,7 +116,8 @@ def _make_day(
         rows.append(np.full(stay, viewer))
         seen = (_text(start, int(times[0])), _text(start, int(times[-1])))
         connection.execute(
-            "INSERT INTO viewers VALUES (?, ?, ?, ?, ?, 0)", (viewer, session, viewer - first_viewer, *seen)
+            "INSERT INTO viewers VALUES (?, ?, ?, ?, ?, 0)",
+            (viewer, session, viewer - first_viewer, *seen),
         )
         viewer += 1
     times, viewers = np.concatenate(at_us), np.concatenate(rows)
@@ -109,7 +128,12 @@ def _make_day(
     p = 0.7 * taste[viewers - first_viewer] + 0.3 * rng.dirichlet(np.full(7, 0.5), times.size)
     valence = p[:, 3] - p[:, [0, 1, 2, 4]].max(axis=1)
     columns = (
-        *(viewers, first_play + play, [_text(start, us) for us in times.tolist()], times / 1e3 - starts[play] * 1e3),
+        *(
+            viewers,
+            first_play + play,
+            [_text(start, us) for us in times.tolist()],
+            times / 1e3 - starts[play] * 1e3,
+        ),
         *p.T,
         *(valence, 1 - p[:, 6], p.max(axis=1) < 0.4, *rng.normal(0, 10, (3, times.size))),
         *(rng.random(times.size) < 0.6, rng.random(times.size), *rng.random((4, times.size))),
@@ -139,7 +163,9 @@ def timed(*arguments: str) -> dict[str, float]:
         "try: main(sys.argv[1:])\n"
         "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
+    )
     spent = time.perf_counter() - begin
     return {
         "seconds": round(spent, 2),
@@ -150,7 +176,9 @@ def timed(*arguments: str) -> dict[str, float]:
 
 def main() -> None:
     """Make the database where it is missing, roll it up, time the reports."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("database", type=Path)
     parser.add_argument("--readings", type=int, default=10_000_000)
     parser.add_argument("--days", type=int, default=30)
@@ -160,7 +188,10 @@ def main() -> None:
     engine = open_database(str(options.database))
     begin = time.perf_counter()
     plays = store_roll_ups(engine, roll_up)
-    figures: dict[str, object] = {"rolled_up_plays": plays, "roll_up_s": round(time.perf_counter() - begin, 1)}
+    figures: dict[str, object] = {
+        "rolled_up_plays": plays,
+        "roll_up_s": round(time.perf_counter() - begin, 1),
+    }
     engine.dispose()
     with closing(sqlite3.connect(options.database)) as connection:
         for table in ("readings", "viewers", "plays", "exposures", "exposure_seconds"):

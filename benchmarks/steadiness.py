@@ -28,7 +28,9 @@ LONGEST_DELAY_S = 1.0
 def series_of(video: Path, smoothing_delay_s: float | None) -> Series:
     """The probabilities of every viewer of a video at every frame; smoothed as usual where no delay is given."""
     settings = (
-        AnalysisSettings() if smoothing_delay_s is None else AnalysisSettings(smoothing_delay_s=smoothing_delay_s)
+        AnalysisSettings()
+        if smoothing_delay_s is None
+        else AnalysisSettings(smoothing_delay_s=smoothing_delay_s)
     )
     analyser = mediapipe_analyser(load_classifier(device="cpu"), settings)
     series: Series = defaultdict(list)
@@ -59,7 +61,9 @@ def delay_s(raw: Series, smooth: Series) -> float:
         at = np.array([when for when, _ in raw[viewer]]) / 1e9
         later = np.array([when for when, _ in smooth[viewer]]) / 1e9
         # The first seconds are left out: the smoothed series starts with the raw one.
-        later_rows = np.array([row for _, row in smooth[viewer]])[later > later[0] + LONGEST_DELAY_S]
+        later_rows = np.array([row for _, row in smooth[viewer]])[
+            later > later[0] + LONGEST_DELAY_S
+        ]
         later = later[later > later[0] + LONGEST_DELAY_S]
         raw_rows = np.array([row for _, row in raw[viewer]])
         for place, shift in enumerate(shifts):
@@ -82,7 +86,9 @@ def measure(video: Path) -> dict[str, float | str]:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("videos", type=Path, nargs="+")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -90,7 +96,13 @@ def main() -> None:
     if arguments.json:
         print(json.dumps(rows, indent=2))
         return
-    table = Table("video", "raw, changes a minute", "smoothed", "delay in s", title="Label changes of one viewer")
+    table = Table(
+        "video",
+        "raw, changes a minute",
+        "smoothed",
+        "delay in s",
+        title="Label changes of one viewer",
+    )
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
     Console().print(table)

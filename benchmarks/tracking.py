@@ -140,7 +140,9 @@ class Stage:
         height, width = image.shape[:2]
         if self.scale != 1.0:
             shrunk = self._shrunk(width, height)
-            image = np.asarray(cv2.resize(image, shrunk, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+            image = np.asarray(
+                cv2.resize(image, shrunk, interpolation=cv2.INTER_AREA), dtype=np.uint8
+            )
         if self.size is None:
             return image
         height, width = image.shape[:2]
@@ -171,11 +173,17 @@ class Stage:
         width, height = self.size
         if self.background == "grey":
             return np.full((height, width, 3), GREY, dtype=np.uint8)
-        coarse = np.random.default_rng(0).integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), dtype=np.uint8)
-        return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+        coarse = np.random.default_rng(0).integers(
+            0, 256, (height // 8 + 1, width // 8 + 1, 3), dtype=np.uint8
+        )
+        return np.asarray(
+            cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), dtype=np.uint8
+        )
 
 
-def build_analyser(model: str | None = None, smoothing_delay_s: float | None = None) -> FaceAnalyser:
+def build_analyser(
+    model: str | None = None, smoothing_delay_s: float | None = None
+) -> FaceAnalyser:
     """The whole pipeline as the product builds it, on the processor.
 
     Args:
@@ -183,7 +191,9 @@ def build_analyser(model: str | None = None, smoothing_delay_s: float | None = N
         smoothing_delay_s: Delay of the smoothed probabilities; 0 gives the raw ones. Defaults to the product's.
     """
     settings = (
-        AnalysisSettings() if smoothing_delay_s is None else AnalysisSettings(smoothing_delay_s=smoothing_delay_s)
+        AnalysisSettings()
+        if smoothing_delay_s is None
+        else AnalysisSettings(smoothing_delay_s=smoothing_delay_s)
     )
     return FaceAnalyser(MediaPipeFaceDetector(), load_classifier(model, "cpu"), settings)
 
@@ -196,7 +206,12 @@ def people_of(truth: Path) -> list[Person]:
     """
     try:
         return [
-            Person(int(face["id"]), float(face["enter"]), float(face["leave"]), (float(face["x"]), float(face["y"])))
+            Person(
+                int(face["id"]),
+                float(face["enter"]),
+                float(face["leave"]),
+                (float(face["x"]), float(face["y"])),
+            )
             for face in json.loads(truth.read_text(encoding="utf-8"))
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -206,7 +221,9 @@ def people_of(truth: Path) -> list[Person]:
         ) from error
 
 
-def distances(people: Sequence[Person], sightings: Sequence[Sighting], reach_px: float) -> NDArray[np.float64]:
+def distances(
+    people: Sequence[Person], sightings: Sequence[Sighting], reach_px: float
+) -> NDArray[np.float64]:
     """How far each sighting is from each person.
 
     Returns:
@@ -283,9 +300,13 @@ def scores(
         demanded += len(present)
         counted += len(seen)
         events.update(
-            [person.name for person in present], [one.viewer for one in seen], distances(present, seen, reach_px)
+            [person.name for person in present],
+            [one.viewer for one in seen],
+            distances(present, seen, reach_px),
         )
-    found = library.metrics.create().compute(events, metrics=list(MEASURES.values()), return_dataframe=False)
+    found = library.metrics.create().compute(
+        events, metrics=list(MEASURES.values()), return_dataframe=False
+    )
     # The library calls a ratio of nothing to nothing 0.
     undefined = set()
     if not demanded:
@@ -294,7 +315,10 @@ def scores(
         undefined.add("precision")
     if not demanded and not counted:
         undefined.add("idf1")
-    measures = {name: None if name in undefined else _plain(found[theirs]) for name, theirs in MEASURES.items()}
+    measures = {
+        name: None if name in undefined else _plain(found[theirs])
+        for name, theirs in MEASURES.items()
+    }
     return measures | {
         "faces_per_frame": counted / max(1, len(shots)),
         "true_faces_per_frame": demanded / max(1, len(shots)),
@@ -361,7 +385,9 @@ def label_changes(shots: Sequence[Shot]) -> float | None:
             if seen.label is not None:
                 labels[seen.viewer].append((shot.time_s, seen.label))
     minutes = sum(told[-1][0] - told[0][0] for told in labels.values()) / 60
-    changes = sum(now[1] != then[1] for told in labels.values() for then, now in itertools.pairwise(told))
+    changes = sum(
+        now[1] != then[1] for told in labels.values() for then, now in itertools.pairwise(told)
+    )
     return changes / minutes if minutes > 0 else None
 
 
@@ -381,13 +407,17 @@ def watch(video: str, analyser: FaceAnalyser, stage: Stage, frames: int | None =
             run.analysis_s += time.perf_counter() - start
             audience = [reading for reading in analysed.readings if not reading.static]
             run.static += len(analysed.readings) - len(audience)
-            run.withheld.update(reading.withheld for reading in audience if reading.withheld is not None)
+            run.withheld.update(
+                reading.withheld for reading in audience if reading.withheld is not None
+            )
             centres = [reading.box.centre for reading in audience]
             run.shots.append(
                 Shot(
                     frame.captured_ns / 1e9,
                     tuple(
-                        Sighting(reading.viewer, x * analysed.width, y * analysed.height, reading.label)
+                        Sighting(
+                            reading.viewer, x * analysed.width, y * analysed.height, reading.label
+                        )
                         for reading, (x, y) in zip(audience, centres, strict=True)
                     ),
                 )
@@ -395,7 +425,9 @@ def watch(video: str, analyser: FaceAnalyser, stage: Stage, frames: int | None =
     return run
 
 
-def report(run: Run, raw: Run | None, people: Sequence[Person], reach_px: float, grace_s: float) -> dict[str, Any]:
+def report(
+    run: Run, raw: Run | None, people: Sequence[Person], reach_px: float, grace_s: float
+) -> dict[str, Any]:
     """Everything that was measured, for JSON."""
     count = len(run.shots)
     found = presences(run.shots, people, reach_px)
@@ -462,31 +494,51 @@ def canvas_size(text: str) -> tuple[int, int]:
     """
     parts = text.lower().split("x")
     if len(parts) != 2 or not all(part.isdecimal() and int(part) for part in parts):
-        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT such as 1280x720, received {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"expected WIDTHxHEIGHT such as 1280x720, received {text!r}"
+        )
     return int(parts[0]), int(parts[1])
 
 
 def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description="Measure the pipeline against videos of known truth.")
+    parser = argparse.ArgumentParser(
+        description="Measure the pipeline against videos of known truth."
+    )
     parser.add_argument("video")
     parser.add_argument("truth", type=Path, nargs="?", help="JSON list of id, x, y, enter, leave")
-    parser.add_argument("--enters", type=float, metavar="S", help="one viewer, from the first frame at or after S")
-    parser.add_argument("--leaves", type=float, metavar="S", help="one viewer, in no frame at or after S")
+    parser.add_argument(
+        "--enters", type=float, metavar="S", help="one viewer, from the first frame at or after S"
+    )
+    parser.add_argument(
+        "--leaves", type=float, metavar="S", help="one viewer, in no frame at or after S"
+    )
     parser.add_argument("--nobody", action="store_true", help="no viewer at all")
-    parser.add_argument("--scale", type=float, default=1.0, help="show the video smaller: share of its size")
-    parser.add_argument("--canvas", type=canvas_size, metavar="WxH", help="paste it in the middle of a picture")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="show the video smaller: share of its size"
+    )
+    parser.add_argument(
+        "--canvas", type=canvas_size, metavar="WxH", help="paste it in the middle of a picture"
+    )
     parser.add_argument("--background", choices=("grey", "noise"), default="grey")
-    parser.add_argument("--face-px", type=float, default=FACE_PX, help="side of the faces in the video")
-    parser.add_argument("--grace", type=float, default=0.0, metavar="S", help="forgiven around entering and leaving")
-    parser.add_argument("--raw", action="store_true", help="a second pass for the labels without smoothing")
+    parser.add_argument(
+        "--face-px", type=float, default=FACE_PX, help="side of the faces in the video"
+    )
+    parser.add_argument(
+        "--grace", type=float, default=0.0, metavar="S", help="forgiven around entering and leaving"
+    )
+    parser.add_argument(
+        "--raw", action="store_true", help="a second pass for the labels without smoothing"
+    )
     parser.add_argument("--frames", type=int, help="only the first ones")
     parser.add_argument("--model", help="name or .keras file; default: the shipped one")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     one_viewer = options.enters is not None or options.leaves is not None
     if (options.truth is not None) + one_viewer + options.nobody != 1:
-        parser.error("expected the truth in one way: TRUTH.json, or --enters and --leaves, or --nobody")
+        parser.error(
+            "expected the truth in one way: TRUTH.json, or --enters and --leaves, or --nobody"
+        )
     if not 0 < options.scale <= 1:
         parser.error(f"argument --scale: expected a number above 0 to 1, received {options.scale}")
     try:
@@ -502,7 +554,9 @@ def truth_of(options: argparse.Namespace) -> list[Person]:
         return []
     if options.truth is not None:
         return people_of(options.truth)
-    return [Person(0, options.enters or 0.0, math.inf if options.leaves is None else options.leaves)]
+    return [
+        Person(0, options.enters or 0.0, math.inf if options.leaves is None else options.leaves)
+    ]
 
 
 def on_stage(people: Sequence[Person], stage: Stage, width: int, height: int) -> list[Person]:
@@ -510,7 +564,9 @@ def on_stage(people: Sequence[Person], stage: Stage, width: int, height: int) ->
     return [
         person
         if person.place is None
-        else Person(person.name, person.enters_s, person.leaves_s, stage.moved(person.place, width, height))
+        else Person(
+            person.name, person.enters_s, person.leaves_s, stage.moved(person.place, width, height)
+        )
         for person in people
     ]
 

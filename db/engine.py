@@ -92,7 +92,13 @@ _CONNECT_OPTIONS: dict[str, Any] = {
 _MIGRATION_LOCK = 0x61646D6F6E
 """Advisory lock of a server under which one process at a time looks at the schema and changes it."""
 
-_WRONG_ADDRESS_WORDS = ("authentication failed", "does not exist", "pg_hba.conf", "invalid", "permission denied")
+_WRONG_ADDRESS_WORDS = (
+    "authentication failed",
+    "does not exist",
+    "pg_hba.conf",
+    "invalid",
+    "permission denied",
+)
 """How a server, or libpq, says that waiting will not help."""
 
 
@@ -154,7 +160,10 @@ def make_ready(engine: Engine, *, read_only: bool = False, patience_s: float | N
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that takes SQLite's write lock at its start: one that found it taken half-way could not go on."""
-    with engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection, connection.begin():
+    with (
+        engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection,
+        connection.begin(),
+    ):
         yield connection
 
 
@@ -201,7 +210,9 @@ def _dump_json(value: object) -> str:
 
 def _parse(url: str) -> URL:
     if not url:
-        raise DatabaseOpenError("Invalid database: expected a path or a database URL, received an empty text.")
+        raise DatabaseOpenError(
+            "Invalid database: expected a path or a database URL, received an empty text."
+        )
     if "://" not in url:
         return URL.create("sqlite", database=url)
     try:
@@ -211,7 +222,11 @@ def _parse(url: str) -> URL:
             f"Invalid database URL: expected a path, sqlite:///PATH or postgresql+psycopg://…, received {url!r}."
         ) from error
     # As psql writes it; SQLAlchemy would look for a driver that is not ours.
-    return parsed.set(drivername="postgresql+psycopg") if parsed.drivername in {"postgresql", "postgres"} else parsed
+    return (
+        parsed.set(drivername="postgresql+psycopg")
+        if parsed.drivername in {"postgresql", "postgres"}
+        else parsed
+    )
 
 
 def _sqlite_path(url: URL) -> Path:
@@ -234,7 +249,9 @@ def _make_file_ready(engine: Engine, path: Path, *, read_only: bool, patience_s:
             f"The database {path} has the older schema {revision}, expected {HEAD}; "
             "open it once for writing (start a run) to bring it up to date."
         )
-    _retry_while_locked(path, partial(_bring_up_to_date, engine, path, read_only=read_only), patience_s)
+    _retry_while_locked(
+        path, partial(_bring_up_to_date, engine, path, read_only=read_only), patience_s
+    )
 
 
 def _prepare_place(path: Path, *, read_only: bool) -> None:
@@ -246,9 +263,13 @@ def _prepare_place(path: Path, *, read_only: bool) -> None:
             )
         exists = path.exists()
         if exists and not path.is_file():
-            raise DatabaseOpenError(f"The database {path} is not a regular file; give the path of one.")
+            raise DatabaseOpenError(
+                f"The database {path} is not a regular file; give the path of one."
+            )
         if not exists and read_only:
-            raise DatabaseOpenError(f"There is no database {path}; record a session first, or check the path.")
+            raise DatabaseOpenError(
+                f"There is no database {path}; record a session first, or check the path."
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _kind(passes=error.errno in _PASSING)(
@@ -385,7 +406,10 @@ def _judge(name: str, tables: set[str], versions: Sequence[str]) -> str | None:
 def _connect_uri(path: Path, how: str) -> sqlite3.Connection:
     # The pool lends a connection to one thread at a time, so the check of the module is not needed.
     return sqlite3.connect(
-        f"file:{quote(str(path))}?{how}", uri=True, check_same_thread=False, timeout=BUSY_TIMEOUT_MS / 1000
+        f"file:{quote(str(path))}?{how}",
+        uri=True,
+        check_same_thread=False,
+        timeout=BUSY_TIMEOUT_MS / 1000,
     )
 
 
@@ -398,7 +422,9 @@ def _sqlite_engine(path: Path, *, read_only: bool) -> Engine:
         frozen = not os.access(path.parent, os.W_OK) and _is_quiet(path)
         return _connect_uri(path, "mode=ro&immutable=1" if frozen else "mode=rw")
 
-    engine = create_engine(URL.create("sqlite", database=str(path)), creator=connect, json_serializer=_dump_json)
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)), creator=connect, json_serializer=_dump_json
+    )
 
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
@@ -430,7 +456,10 @@ def _bring_up_to_date(engine: Engine, path: Path, *, read_only: bool) -> None:
         with engine.connect() as connection:
             connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
         return
-    with engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection, connection.begin():
+    with (
+        engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection,
+        connection.begin(),
+    ):
         # Looked up again under the write lock: another process may have migrated it since.
         revision = _current_revision(connection, str(path))
         if revision != HEAD:
@@ -497,7 +526,9 @@ def _open_error(path: Path, text: str) -> DatabaseError:
         return DatabaseUnavailableError(
             f"The disk of the database {path} is full; free some space or choose another path."
         )
-    return _kind(passes="disk I/O" in text)(f"The database {path} cannot be opened ({text}); choose another path.")
+    return _kind(passes="disk I/O" in text)(
+        f"The database {path} cannot be opened ({text}); choose another path."
+    )
 
 
 def _kind(*, passes: bool) -> type[DatabaseOpenError]:
@@ -533,7 +564,9 @@ def _server_engine(url: URL) -> Engine:
     if url.get_backend_name() == "postgresql":
         options = {key: value for key, value in _CONNECT_OPTIONS.items() if key not in url.query}
     try:
-        return create_engine(url, json_serializer=_dump_json, pool_pre_ping=True, connect_args=options)
+        return create_engine(
+            url, json_serializer=_dump_json, pool_pre_ping=True, connect_args=options
+        )
     except (exc.ArgumentError, ImportError) as error:
         raise DatabaseOpenError(
             f"The database {_shown(url)} needs a driver that is not installed ({error}); install it "
@@ -552,7 +585,9 @@ def _make_server_ready(engine: Engine, *, read_only: bool, patience_s: float) ->
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
             revision = _current_revision(connection, name)
             if revision is None and read_only:
-                raise DatabaseOpenError(f"The database {name} holds no sessions yet; record one first.")
+                raise DatabaseOpenError(
+                    f"The database {name} holds no sessions yet; record one first."
+                )
             if revision != HEAD and read_only:
                 raise SchemaVersionError(
                     f"The database {name} has the schema {revision}, expected {HEAD}; open it once for writing."
@@ -560,7 +595,9 @@ def _make_server_ready(engine: Engine, *, read_only: bool, patience_s: float) ->
             if revision != HEAD:
                 _migrate(connection, revision)
     except exc.DBAPIError as error:
-        hopeless = says(str(error.orig), *_WRONG_ADDRESS_WORDS) or not isinstance(error, exc.OperationalError)
+        hopeless = says(str(error.orig), *_WRONG_ADDRESS_WORDS) or not isinstance(
+            error, exc.OperationalError
+        )
         kind = DatabaseOpenError if hopeless else DatabaseUnavailableError
         raise kind(
             f"The database {name} cannot be opened ({describe(error)}); check the address and the account."

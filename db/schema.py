@@ -66,14 +66,20 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         if value.utcoffset() is None:
-            raise ValueError(f"Invalid time: expected a datetime with a time zone, received {value!r}.")
+            raise ValueError(
+                f"Invalid time: expected a datetime with a time zone, received {value!r}."
+            )
         return value.astimezone(timezone.utc)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Give back an aware datetime in UTC."""
         if value is None:
             return None
-        return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value.astimezone(timezone.utc)
+        return (
+            value.replace(tzinfo=timezone.utc)
+            if value.tzinfo is None
+            else value.astimezone(timezone.utc)
+        )
 
 
 class SafeText(TypeDecorator[str]):
@@ -177,7 +183,9 @@ class Play(Base):
     __table_args__ = (
         UniqueConstraint("session_id", "number"),
         CheckConstraint("ended_at >= started_at", name="ended_at"),
-        CheckConstraint("outcome IN ('finished', 'skipped', 'failed', 'stopped', 'interrupted')", name="outcome"),
+        CheckConstraint(
+            "outcome IN ('finished', 'skipped', 'failed', 'stopped', 'interrupted')", name="outcome"
+        ),
         CheckConstraint("(ended_at IS NULL) = (outcome IS NULL)", name="ended"),
         _share("probability"),
         Index(None, "ad_version_id"),
@@ -237,7 +245,10 @@ class Reading(Base):
         _share("quality"),
         CheckConstraint("(play_id IS NULL) = (position_ms IS NULL)", name="position_ms"),
         CheckConstraint(
-            " AND ".join(f"({column} IS NULL) = (withheld IS NOT NULL)" for column in WITHHELD_COLUMNS), name="withheld"
+            " AND ".join(
+                f"({column} IS NULL) = (withheld IS NOT NULL)" for column in WITHHELD_COLUMNS
+            ),
+            name="withheld",
         ),
         Index(None, "session_id", "at"),
         # Without these two, deleting a session would look through all readings once per viewer and per play.
@@ -246,7 +257,9 @@ class Reading(Base):
     )
 
     # A busy shared server can count past 31 bits; SQLite numbers rows itself only in an INTEGER column.
-    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
+    id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer(), "sqlite"), primary_key=True
+    )
     session_id: Mapped[int] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"))
     viewer_id: Mapped[int] = mapped_column(ForeignKey("viewers.id", ondelete="CASCADE"))
     play_id: Mapped[int | None] = mapped_column(ForeignKey("plays.id", ondelete="CASCADE"))
@@ -279,7 +292,9 @@ class ReadingCount(Base):
 
     __tablename__ = "reading_counts"
 
-    viewer_id: Mapped[int] = mapped_column(ForeignKey("viewers.id", ondelete="CASCADE"), primary_key=True)
+    viewer_id: Mapped[int] = mapped_column(
+        ForeignKey("viewers.id", ondelete="CASCADE"), primary_key=True
+    )
     on_ad: Mapped[bool] = mapped_column(primary_key=True)
     sort: Mapped[str] = mapped_column(String(16), primary_key=True)
     readings: Mapped[int] = mapped_column(BigInteger)
@@ -304,13 +319,21 @@ class Exposure(_Sums, Base):
 
     __tablename__ = "exposures"
     __table_args__ = (
-        CheckConstraint("attention_s <= dwell_s AND longest_attention_s <= attention_s", name="attention_s"),
-        CheckConstraint("uncertain <= emotion_readings AND emotion_readings <= readings", name="readings"),
+        CheckConstraint(
+            "attention_s <= dwell_s AND longest_attention_s <= attention_s", name="attention_s"
+        ),
+        CheckConstraint(
+            "uncertain <= emotion_readings AND emotion_readings <= readings", name="readings"
+        ),
         Index(None, "viewer_id"),
     )
 
-    play_id: Mapped[int] = mapped_column(ForeignKey("plays.id", ondelete="CASCADE"), primary_key=True)
-    viewer_id: Mapped[int] = mapped_column(ForeignKey("viewers.id", ondelete="CASCADE"), primary_key=True)
+    play_id: Mapped[int] = mapped_column(
+        ForeignKey("plays.id", ondelete="CASCADE"), primary_key=True
+    )
+    viewer_id: Mapped[int] = mapped_column(
+        ForeignKey("viewers.id", ondelete="CASCADE"), primary_key=True
+    )
     readings: Mapped[int]
     emotion_readings: Mapped[int]
     uncertain: Mapped[int]
@@ -331,8 +354,12 @@ class ExposureSecond(_Sums, Base):
         Index(None, "viewer_id"),
     )
 
-    play_id: Mapped[int] = mapped_column(ForeignKey("plays.id", ondelete="CASCADE"), primary_key=True)
-    viewer_id: Mapped[int] = mapped_column(ForeignKey("viewers.id", ondelete="CASCADE"), primary_key=True)
+    play_id: Mapped[int] = mapped_column(
+        ForeignKey("plays.id", ondelete="CASCADE"), primary_key=True
+    )
+    viewer_id: Mapped[int] = mapped_column(
+        ForeignKey("viewers.id", ondelete="CASCADE"), primary_key=True
+    )
     second: Mapped[int] = mapped_column(primary_key=True)
     readings: Mapped[int]
     attentive: Mapped[int]

@@ -173,7 +173,9 @@ class FaceAnalyser:
         now_ns = frame.captured_ns
         height, width = frame.image.shape[:2]
         with self.times.measure("detect"):
-            found = self._detector.detect(frame, self._tracker.expected(now_ns), self.governor.share)
+            found = self._detector.detect(
+                frame, self._tracker.expected(now_ns), self.governor.share
+            )
         with self.times.measure("track"):
             wanted = [face for face in found if self._zones.kind_of(face.box) != "ignore"]
             faces = self._tracker.update(wanted, now_ns, partial(self._detector.confirm, frame))
@@ -184,7 +186,9 @@ class FaceAnalyser:
             for index, (face, viewer) in enumerate(zip(faces, viewers, strict=True))
             if self._takes_turn(face.viewer, viewer, now_ns)
         ]
-        self._read_closely(frame, [faces[i] for i in due], [viewers[i] for i in due], [poses[i] for i in due])
+        self._read_closely(
+            frame, [faces[i] for i in due], [viewers[i] for i in due], [poses[i] for i in due]
+        )
         with self.times.measure("read"):
             seen = [
                 screen_pose(pose, face.detection.box, width, height, self._settings.camera)
@@ -224,7 +228,11 @@ class FaceAnalyser:
         return True
 
     def _read_closely(
-        self, frame: Frame, faces: Sequence[TrackedFace], viewers: Sequence[_Viewer], poses: Sequence[HeadPose]
+        self,
+        frame: Frame,
+        faces: Sequence[TrackedFace],
+        viewers: Sequence[_Viewer],
+        poses: Sequence[HeadPose],
     ) -> None:
         """Crop, judge and classify the faces whose turn it is, all of a frame at once."""
         if not faces:
@@ -237,7 +245,9 @@ class FaceAnalyser:
             readable = []
             for index, (viewer, verdict) in enumerate(zip(viewers, verdicts, strict=True)):
                 viewer.quality = verdict.quality
-                viewer.withheld = COUNT_ONLY if self._zones.kind_of(boxes[index]) == "count" else verdict.reason
+                viewer.withheld = (
+                    COUNT_ONLY if self._zones.kind_of(boxes[index]) == "count" else verdict.reason
+                )
                 viewer.static = viewer.watcher.update(boxes[index], crops[index], frame.captured_ns)
                 # What is taken for a picture needs no further verdicts.
                 if viewer.withheld is None and (viewer.emotion is None or not viewer.static):
@@ -250,7 +260,9 @@ class FaceAnalyser:
             viewer = viewers[index]
             viewer.emotion = viewer.smoother.update(probabilities, frame.captured_ns)
 
-    def _reading(self, face: TrackedFace, viewer: _Viewer, pose: HeadPose, now_ns: int) -> FaceReading:
+    def _reading(
+        self, face: TrackedFace, viewer: _Viewer, pose: HeadPose, now_ns: int
+    ) -> FaceReading:
         withheld = viewer.withheld
         smooth = viewer.emotion if withheld is None else None
         return FaceReading(
@@ -269,7 +281,11 @@ class FaceAnalyser:
         )
 
     def _forget(self, now_ns: int) -> None:
-        gone = [number for number, viewer in self._viewers.items() if now_ns - viewer.seen_ns > FORGET_AFTER_NS]
+        gone = [
+            number
+            for number, viewer in self._viewers.items()
+            if now_ns - viewer.seen_ns > FORGET_AFTER_NS
+        ]
         for number in gone:
             del self._viewers[number]
 
@@ -294,4 +310,6 @@ def mediapipe_analyser(
     """
     settings = settings or AnalysisSettings()
     detector = MediaPipeFaceDetector(settings.detection, settings.camera.view_angle_deg)
-    return FaceAnalyser(detector, classifier, settings, FaceTracker(first_number=first_viewer), live=live)
+    return FaceAnalyser(
+        detector, classifier, settings, FaceTracker(first_number=first_viewer), live=live
+    )

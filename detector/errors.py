@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Literal
 
 SourceFault = Literal[
-    "camera_lost", "camera_busy", "stream_stalled", "camera_frozen", "camera_black", "camera_covered", "format_changed"
+    "camera_lost",
+    "camera_busy",
+    "stream_stalled",
+    "camera_frozen",
+    "camera_black",
+    "camera_covered",
+    "format_changed",
 ]
 """Why a live source gives nothing that can be measured; stable names, kept as causes of gaps.
 

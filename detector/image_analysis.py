@@ -72,7 +72,10 @@ class FaceCutter:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -92,7 +95,9 @@ class PictureClassifier(FaceCutter):
         """The faces of a `(height, width, 3)` BGR picture, from left to right."""
         return self.faces_and_crops(image)[0]
 
-    def faces_and_crops(self, image: NDArray[np.uint8]) -> tuple[list[PictureFace], NDArray[np.uint8]]:
+    def faces_and_crops(
+        self, image: NDArray[np.uint8]
+    ) -> tuple[list[PictureFace], NDArray[np.uint8]]:
         """The faces as `faces` gives them, and what the network saw of each: `(n, side, side)` grey levels."""
         height, width = image.shape[:2]
         boxes, crops = self.cut(image)
@@ -116,7 +121,9 @@ class PictureClassifier(FaceCutter):
         return faces, crops
 
 
-def find_faces(picture: str | Path | NDArray[np.uint8], classifier: EmotionClassifier) -> list[PictureFace]:
+def find_faces(
+    picture: str | Path | NDArray[np.uint8], classifier: EmotionClassifier
+) -> list[PictureFace]:
     """The faces of one picture and what they express.
 
     Args:
@@ -138,5 +145,7 @@ def _read(path: Path) -> NDArray[np.uint8]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise SourceOpenError(f"{path} is not a picture: expected a {FORMAT_NAMES} file that exists.") from error
+        raise SourceOpenError(
+            f"{path} is not a picture: expected a {FORMAT_NAMES} file that exists."
+        ) from error
     return decode_picture(content, name=str(path))

@@ -166,7 +166,9 @@ class FaceReading:
             raise ValueError(
                 f"Invalid withheld: expected one of {', '.join(WITHHELD_REASONS)}, received {self.withheld!r}."
             )
-        missing = [value is None for value in (self.probabilities, self.valence, self.expressiveness)]
+        missing = [
+            value is None for value in (self.probabilities, self.valence, self.expressiveness)
+        ]
         if any(missing) != (self.withheld is not None) or any(missing) != all(missing):
             raise ValueError(
                 "Invalid reading: expected probabilities, valence and expressiveness, or a reason why all are withheld."

@@ -70,10 +70,18 @@ class LogFile(RotatingFileHandler):
         OSError: The file cannot be opened.
     """
 
-    def __init__(self, path: Path, most_bytes: int = MOST_BYTES, old_files: int = OLD_FILES) -> None:
+    def __init__(
+        self, path: Path, most_bytes: int = MOST_BYTES, old_files: int = OLD_FILES
+    ) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.left_out = 0
-        super().__init__(path, maxBytes=most_bytes, backupCount=old_files, encoding="utf-8", errors="backslashreplace")
+        super().__init__(
+            path,
+            maxBytes=most_bytes,
+            backupCount=old_files,
+            encoding="utf-8",
+            errors="backslashreplace",
+        )
         self.setFormatter(_Formatter(FORMAT))
         self._traced = False
 
@@ -104,7 +112,9 @@ class LogFile(RotatingFileHandler):
             self.stream = None
         if self.left_out == 1:
             # To the terminal or the journal alone: here it would fail again.
-            sys.stderr.write(f"WARNING: The log {self.baseFilename} cannot be written ({sys.exc_info()[1]})\n")
+            sys.stderr.write(
+                f"WARNING: The log {self.baseFilename} cannot be written ({sys.exc_info()[1]})\n"
+            )
 
     def close(self) -> None:
         """Close the file; harmless when repeated."""
@@ -135,11 +145,16 @@ def logging_to(path: Path | None) -> Iterator[LogFile | None]:
     try:
         file = LogFile(path)
     except OSError as error:
-        logger.warning("The log cannot be kept in %s (%s); name another place with --log", path, error)
+        logger.warning(
+            "The log cannot be kept in %s (%s); name another place with --log", path, error
+        )
         yield None
         return
     root = logging.getLogger()
-    levels = {one: one.level for one in (root, *(logging.getLogger(name) for name in (SENSOR_LOGGER, *QUIET)))}
+    levels = {
+        one: one.level
+        for one in (root, *(logging.getLogger(name) for name in (SENSOR_LOGGER, *QUIET)))
+    }
     shown = {handler: handler.level for handler in root.handlers}
     for handler in shown:
         # What was not shown on the terminal is not shown there now.

@@ -24,7 +24,15 @@ os.environ.setdefault("GLOG_minloglevel", "2")
 os.environ["AD_MONITOR_MODELS"] = str(Path(__file__).parent / "no-promoted-models")
 
 LEAK_WAIT_S = 3.0
-LONG_LIVED_THREADS = ("pymp", "ThreadPoolExecutor", "asyncio", "pytest_timeout", "QThread", "Dummy", "tqdm_monitor")
+LONG_LIVED_THREADS = (
+    "pymp",
+    "ThreadPoolExecutor",
+    "asyncio",
+    "pytest_timeout",
+    "QThread",
+    "Dummy",
+    "tqdm_monitor",
+)
 """Threads of libraries that live as long as the process."""
 
 DATA_VARIABLE = "AD_MONITOR_TEST_DATA"
@@ -32,7 +40,9 @@ MEDIA_VARIABLE = "AD_MONITOR_TEST_MEDIA"
 
 
 def _own_threads() -> set[threading.Thread]:
-    return {thread for thread in threading.enumerate() if not thread.name.startswith(LONG_LIVED_THREADS)}
+    return {
+        thread for thread in threading.enumerate() if not thread.name.startswith(LONG_LIVED_THREADS)
+    }
 
 
 def pytest_collection_finish() -> None:
@@ -56,12 +66,18 @@ def no_leaked_threads() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def no_logged_errors(caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest) -> Iterator[None]:
+def no_logged_errors(
+    caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
+) -> Iterator[None]:
     """Fail a test in which something logged an error, unless it is marked `logs_errors`."""
     yield
     if request.node.get_closest_marker("logs_errors"):
         return
-    errors = [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
+    errors = [
+        record.getMessage()
+        for record in caplog.get_records("call")
+        if record.levelno >= logging.ERROR
+    ]
     assert not errors, f"errors were logged: {errors}"
 
 

@@ -42,7 +42,28 @@ CHIN = (152, 148, 377)
 CHEEKS = (50, 280)
 FIXED = (10, 67, 297, 127, 356, 234, 454, 168, 6, 4, 1, 2, 129, 358, 132, 361)
 FOLDS = ((129, 203, 206, 216, 212), (358, 423, 426, 436, 432))
-LIP_RING = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
+LIP_RING = (
+    78,
+    191,
+    80,
+    81,
+    82,
+    13,
+    312,
+    311,
+    310,
+    415,
+    308,
+    324,
+    318,
+    402,
+    317,
+    14,
+    87,
+    178,
+    88,
+    95,
+)
 
 
 @dataclass(frozen=True)
@@ -68,11 +89,15 @@ class Expression:
     def mixed(self, other: Expression, share: float) -> Expression:
         """This expression with a share of another, 0 to 1."""
         mine, theirs = vars(self), vars(other)
-        return Expression(**{name: (1 - share) * mine[name] + share * theirs[name] for name in mine})
+        return Expression(
+            **{name: (1 - share) * mine[name] + share * theirs[name] for name in mine}
+        )
 
 
 HAPPY = Expression(corners_up=0.01, corners_out=0.005)
-NEUTRAL = Expression(corners_up=-0.086, corners_out=-0.043, mouth_open=-1.0, outer_brows_up=-0.018, eyes_open=0.001)
+NEUTRAL = Expression(
+    corners_up=-0.086, corners_out=-0.043, mouth_open=-1.0, outer_brows_up=-0.018, eyes_open=0.001
+)
 SAD = Expression(
     corners_up=-0.149,
     corners_out=-0.055,
@@ -82,7 +107,12 @@ SAD = Expression(
     eyes_open=-0.011,
 )
 SURPRISE = Expression(
-    corners_up=-0.04, corners_out=-0.105, mouth_open=0.135, inner_brows_up=0.048, outer_brows_up=0.046, eyes_open=0.022
+    corners_up=-0.04,
+    corners_out=-0.105,
+    mouth_open=0.135,
+    inner_brows_up=0.048,
+    outer_brows_up=0.046,
+    eyes_open=0.022,
 )
 
 SCRIPT = ((NEUTRAL, 5.0), (HAPPY, 6.0), (SURPRISE, 5.0), (NEUTRAL, 4.0), (SAD, 6.0), (NEUTRAL, 2.0))
@@ -157,7 +187,9 @@ def moved(points: NDArray[Any], expression: Expression) -> dict[int, NDArray[Any
     return to
 
 
-def with_expression(picture: NDArray[Any], points: NDArray[Any], expression: Expression) -> NDArray[Any]:
+def with_expression(
+    picture: NDArray[Any], points: NDArray[Any], expression: Expression
+) -> NDArray[Any]:
     """Bend the portrait into an expression."""
     picture = _smooth_folds(picture, points, -expression.mouth_open)
     to = moved(points, expression)
@@ -169,17 +201,23 @@ def with_expression(picture: NDArray[Any], points: NDArray[Any], expression: Exp
     xs, ys = np.arange(0, WIDTH + GRID_PX, GRID_PX), np.arange(0, HEIGHT + GRID_PX, GRID_PX)
     grid = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2).astype(np.float64)
     offsets = spline(grid).reshape(len(ys), len(xs), 2).astype(np.float32)
-    columns, rows = np.meshgrid(np.arange(WIDTH, dtype=np.float32), np.arange(HEIGHT, dtype=np.float32))
+    columns, rows = np.meshgrid(
+        np.arange(WIDTH, dtype=np.float32), np.arange(HEIGHT, dtype=np.float32)
+    )
     fine = cv2.remap(offsets, columns / GRID_PX, rows / GRID_PX, cv2.INTER_LINEAR)
     bent = cv2.remap(picture, columns + fine[..., 0], rows + fine[..., 1], cv2.INTER_CUBIC)
     if expression.mouth_open > 0:
         bent = _dark_mouth(bent, points, expression)
     elif expression.mouth_open < 0:
-        bent = _lip_line(bent, np.array([to[index] for index in UPPER_INNER]), -expression.mouth_open)
+        bent = _lip_line(
+            bent, np.array([to[index] for index in UPPER_INNER]), -expression.mouth_open
+        )
     return np.asarray(bent, dtype=np.uint8)
 
 
-def _dark_mouth(picture: NDArray[Any], points: NDArray[Any], expression: Expression) -> NDArray[Any]:
+def _dark_mouth(
+    picture: NDArray[Any], points: NDArray[Any], expression: Expression
+) -> NDArray[Any]:
     """Hide stretched teeth behind the shadow of an open mouth."""
     face = points[152, 1] - points[10, 1]
     ring = points[list(LIP_RING)].copy()
@@ -203,8 +241,12 @@ def _smooth_folds(picture: NDArray[Any], points: NDArray[Any], closed: float) ->
     face = points[152, 1] - points[10, 1]
     mask = np.zeros(picture.shape[:2], dtype=np.float32)
     for fold in FOLDS:
-        cv2.polylines(mask, [np.round(points[list(fold)]).astype(np.int32)], False, (1.0,), round(face * 0.1))
-    mask = cv2.GaussianBlur(mask, (0, 0), face * 0.02)[..., None] * min(1.0, max(0.0, closed)) * 0.85
+        cv2.polylines(
+            mask, [np.round(points[list(fold)]).astype(np.int32)], False, (1.0,), round(face * 0.1)
+        )
+    mask = (
+        cv2.GaussianBlur(mask, (0, 0), face * 0.02)[..., None] * min(1.0, max(0.0, closed)) * 0.85
+    )
     skin = cv2.GaussianBlur(picture, (0, 0), face * 0.045)
     return np.asarray(picture * (1 - mask) + skin * mask, dtype=np.uint8)
 
@@ -244,7 +286,9 @@ def frames() -> list[NDArray[Any]]:
     for number in range(round(length_s * FRAME_RATE)):
         phase = 2 * np.pi * number / (length_s * FRAME_RATE)
         bent = with_expression(picture, points, expression_at(number / FRAME_RATE))
-        sway = cv2.getRotationMatrix2D((WIDTH / 2, HEIGHT), 1.6 * np.sin(5 * phase), 1.04 + 0.01 * np.sin(3 * phase))
+        sway = cv2.getRotationMatrix2D(
+            (WIDTH / 2, HEIGHT), 1.6 * np.sin(5 * phase), 1.04 + 0.01 * np.sin(3 * phase)
+        )
         sway[:, 2] = sway[:, 2] + (6 * np.sin(4 * phase), 3 * np.sin(7 * phase))
         made.append(cv2.warpAffine(bent, sway, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE))
     return made
@@ -256,7 +300,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=DEMO_VIDEO)
     out: Path = parser.parse_args().out
     with av.open(str(out), "w", options={"movflags": "faststart"}) as container:
-        stream = container.add_stream("libx264", rate=FRAME_RATE, options={"crf": "24", "preset": "slow"})
+        stream = container.add_stream(
+            "libx264", rate=FRAME_RATE, options={"crf": "24", "preset": "slow"}
+        )
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         stream.time_base = Fraction(1, FRAME_RATE)
         stream.codec_context.thread_count = 1  # the same bytes on every machine

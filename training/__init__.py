@@ -37,7 +37,16 @@ _HOME = {
     "read_dataset": "datasets",
     "train": "run",
 }
-__all__ = ["FaceDataset", "TrainingPlan", "TrainingSettings", "compare", "evaluate", "promote", "read_dataset", "train"]
+__all__ = [
+    "FaceDataset",
+    "TrainingPlan",
+    "TrainingSettings",
+    "compare",
+    "evaluate",
+    "promote",
+    "read_dataset",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

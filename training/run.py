@@ -130,7 +130,9 @@ def train(
         callbacks=_callbacks(out, tensorboard=tensorboard, tell=tell),
     )
     facts = _facts(plan, settings, counts | {"used": len(images)}, faces, device)
-    return exporting.export(network, heads, out, name, validation, facts, labels=labels, history=history, h5=h5)
+    return exporting.export(
+        network, heads, out, name, validation, facts, labels=labels, history=history, h5=h5
+    )
 
 
 def read_faces(plan: TrainingPlan, side_px: int, seed: int) -> FaceDataset:
@@ -139,7 +141,9 @@ def read_faces(plan: TrainingPlan, side_px: int, seed: int) -> FaceDataset:
         from training.datasets.face_finder import FaceFinder  # noqa: PLC0415 (MediaPipe)
 
         with FaceFinder(side_px) as finder:
-            faces = read_dataset(plan.data, plan.votes, side_px=side_px, seed=seed, face_finder=finder)
+            faces = read_dataset(
+                plan.data, plan.votes, side_px=side_px, seed=seed, face_finder=finder
+            )
     else:
         faces = read_dataset(plan.data, plan.votes, side_px=side_px, seed=seed)
     for sentence in faces.reading.sentences():
@@ -147,7 +151,9 @@ def read_faces(plan: TrainingPlan, side_px: int, seed: int) -> FaceDataset:
     return faces
 
 
-def split(faces: FaceDataset, limit: int | None, seed: int) -> tuple[FaceDataset, FaceDataset, dict[str, int]]:
+def split(
+    faces: FaceDataset, limit: int | None, seed: int
+) -> tuple[FaceDataset, FaceDataset, dict[str, int]]:
     """The rows to train on and the rows to validate with.
 
     Rows of the training split whose near-twins stand in another split are left out.
@@ -171,7 +177,9 @@ def split(faces: FaceDataset, limit: int | None, seed: int) -> tuple[FaceDataset
     counts = {"training": len(training), "validation": len(validation), "twins_left_out": twins}
     if limit is not None and limit < len(kept):
         if limit < len(faces.classes):
-            raise DatasetError(f"A limit of {limit} rows is too low for {len(faces.classes)} classes: give more.")
+            raise DatasetError(
+                f"A limit of {limit} rows is too low for {len(faces.classes)} classes: give more."
+            )
         chosen = _in_proportion(kept.original, limit, seed)
         kept = kept.subset(chosen)
     return kept, validation, counts
@@ -184,9 +192,13 @@ def _in_proportion(labels: NDArray[np.int64], count: int, seed: int) -> NDArray[
     return np.sort(by_class[np.linspace(0, len(labels) - 1, count).round().astype(np.int64)])
 
 
-def _refuse_another_plan(plan: TrainingPlan, settings: TrainingSettings, out: Path) -> dict[str, Any]:
+def _refuse_another_plan(
+    plan: TrainingPlan, settings: TrainingSettings, out: Path
+) -> dict[str, Any]:
     """The plan as it is kept with a run; refuses to go on with a run that was started with another one."""
-    wanted: dict[str, Any] = json.loads(json.dumps({"plan": asdict(plan), "settings": asdict(settings)}, default=str))
+    wanted: dict[str, Any] = json.loads(
+        json.dumps({"plan": asdict(plan), "settings": asdict(settings)}, default=str)
+    )
     path = out / PLAN
     kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else wanted
     for part in ("plan", "settings"):
@@ -199,13 +211,17 @@ def _refuse_another_plan(plan: TrainingPlan, settings: TrainingSettings, out: Pa
     return wanted
 
 
-def _builder(plan: TrainingPlan, architecture: Architecture, heads: Sequence[Head]) -> Callable[[int], keras.Model]:
+def _builder(
+    plan: TrainingPlan, architecture: Architecture, heads: Sequence[Head]
+) -> Callable[[int], keras.Model]:
     sizes = {head.name: len(head.labels) for head in heads}
     options: dict[str, Any] = {}
     if architecture.pretrained:
         options["weights"] = None if plan.weights == NO_WEIGHTS else plan.weights or "imagenet"
     elif plan.weights is not None:
-        raise TrainingError(f"The architecture {architecture.name} has no pretrained part: leave --weights out.")
+        raise TrainingError(
+            f"The architecture {architecture.name} has no pretrained part: leave --weights out."
+        )
 
     def build(side_px: int) -> keras.Model:
         network = architecture.build(sizes, side_px=side_px, **options)
@@ -216,7 +232,9 @@ def _builder(plan: TrainingPlan, architecture: Architecture, heads: Sequence[Hea
     return build
 
 
-def taught(heads: Sequence[Head], images: NDArray[np.uint8], teachers: Sequence[EmotionClassifier]) -> tuple[Head, ...]:
+def taught(
+    heads: Sequence[Head], images: NDArray[np.uint8], teachers: Sequence[EmotionClassifier]
+) -> tuple[Head, ...]:
     """The heads with their teachers' verdicts mixed into the targets.
 
     A teacher that was calibrated to the original labels teaches the head for these, where there is one beside the main
@@ -231,14 +249,22 @@ def taught(heads: Sequence[Head], images: NDArray[np.uint8], teachers: Sequence[
         The heads; one that is taught says something of every row.
     """
     if teachers:
-        logger.info("Asking %s for their verdicts", ", ".join(teacher.card.name for teacher in teachers))
+        logger.info(
+            "Asking %s for their verdicts", ", ".join(teacher.card.name for teacher in teachers)
+        )
     names = [head.name for head in heads]
     by_head: dict[str, list[EmotionClassifier]] = {name: [] for name in names}
     for teacher in teachers:
         follows_original = teacher.card.calibration.get("fitted_to") == exporting.FITTED_TO_ORIGINAL
-        by_head[exporting.ORIGINAL if follows_original and exporting.ORIGINAL in names else names[0]].append(teacher)
+        by_head[
+            exporting.ORIGINAL if follows_original and exporting.ORIGINAL in names else names[0]
+        ].append(teacher)
     return tuple(
-        replace(head, targets=teacher_targets(found, images, head), known=np.ones(len(head), dtype=np.bool_))
+        replace(
+            head,
+            targets=teacher_targets(found, images, head),
+            known=np.ones(len(head), dtype=np.bool_),
+        )
         if (found := by_head[head.name])
         else head
         for head in heads
@@ -259,7 +285,11 @@ def _callbacks(
 
 
 def _facts(
-    plan: TrainingPlan, settings: TrainingSettings, counts: dict[str, int], faces: FaceDataset, device: object
+    plan: TrainingPlan,
+    settings: TrainingSettings,
+    counts: dict[str, int],
+    faces: FaceDataset,
+    device: object,
 ) -> dict[str, Any]:
     """What the card says of the run."""
     return {

@@ -150,7 +150,9 @@ class _Checker:
             raise CheckerUnavailableError(f"no further process can be started ({error})") from error
         if self._line(START_LIMIT_S) != b"ready":
             self.close()
-            raise CheckerUnavailableError(f"the process {self._ending(START_LIMIT_S)} before it began")
+            raise CheckerUnavailableError(
+                f"the process {self._ending(START_LIMIT_S)} before it began"
+            )
 
     def ask(self, path: Path) -> MediaInfo | MediaError:
         """What a file holds; a `_BrokenFileError` if the process cannot be used any more."""
@@ -160,12 +162,20 @@ class _Checker:
         line = self._line(ANSWER_LIMIT_S)
         if line is None:
             self.close()
-            return _BrokenFileError(f"{path} {_BROKE}, which {self._ending(ANSWER_LIMIT_S)}; replace the file.")
+            return _BrokenFileError(
+                f"{path} {_BROKE}, which {self._ending(ANSWER_LIMIT_S)}; replace the file."
+            )
         try:
             answer = json.loads(line)
-            return MediaError(answer["refused"]) if "refused" in answer else _INFO.validate_python(answer)
+            return (
+                MediaError(answer["refused"])
+                if "refused" in answer
+                else _INFO.validate_python(answer)
+            )
         except (ValueError, KeyError, TypeError):
-            return _BrokenFileError(f"{path} {_BROKE}, which answered with nonsense; replace the file.")
+            return _BrokenFileError(
+                f"{path} {_BROKE}, which answered with nonsense; replace the file."
+            )
 
     def close(self) -> None:
         """End the process; harmless when repeated."""
@@ -246,7 +256,9 @@ class _Cache:
         kept = dict(list(self._known.items())[-MOST_KEPT:])
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", dir=self._file.parent, delete=False, encoding="utf-8") as file:
+            with tempfile.NamedTemporaryFile(
+                "w", dir=self._file.parent, delete=False, encoding="utf-8"
+            ) as file:
                 json.dump({"by": _decoders(), "files": kept}, file)
             Path(file.name).replace(self._file)
         except OSError as error:
@@ -280,7 +292,9 @@ def _allow_computing(limit_s: int) -> None:
     """A further stretch of computing time, for the next file."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(used.ru_utime + used.ru_stime) + limit_s, hard))
+    resource.setrlimit(
+        resource.RLIMIT_CPU, (math.ceil(used.ru_utime + used.ru_stime) + limit_s, hard)
+    )
 
 
 def _tried(path: Path) -> MediaInfo:

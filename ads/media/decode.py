@@ -38,8 +38,12 @@ MediaKind = Literal["image", "animation", "video"]
 Size = tuple[int, int]
 """Width and height in pixels."""
 
-PICTURE_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".apng", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
-VIDEO_ENDINGS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv", ".ogv"})
+PICTURE_ENDINGS = frozenset(
+    {".jpg", ".jpeg", ".png", ".apng", ".gif", ".webp", ".bmp", ".tif", ".tiff"}
+)
+VIDEO_ENDINGS = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv", ".ogv"}
+)
 KNOWN_ENDINGS = PICTURE_ENDINGS | VIDEO_ENDINGS
 """The endings of file names that can be played, in lower case."""
 
@@ -267,7 +271,9 @@ def animation_frames(
                 is_last = not loop and index == count - 1
                 if is_last or position_ms * 1e6 > start_ns:
                     until_ns = ENDLESS_NS if is_last else round(position_ms * 1e6)
-                    yield MediaFrame(round(began_ms * 1e6), _fitted_array(picture, viewport()), until_ns)
+                    yield MediaFrame(
+                        round(began_ms * 1e6), _fitted_array(picture, viewport()), until_ns
+                    )
             if not loop:
                 return
 
@@ -301,7 +307,9 @@ def video_frames(
                     held = (min(held[0], start_ns), held[1])
                 if in_time or emitted_ns is None or held[0] - emitted_ns >= LEAST_RATE_NS:
                     emitted_ns = held[0]
-                    yield MediaFrame(held[0], _converted(held[1], stream, viewport()), position_ns, left_out)
+                    yield MediaFrame(
+                        held[0], _converted(held[1], stream, viewport()), position_ns, left_out
+                    )
                     left_out = 0
                 else:
                     left_out += 1
@@ -314,7 +322,9 @@ def video_frames(
         raise MediaError(f"{path} holds no picture that can be decoded; replace the file.")
     reached_s = held[0] / 1e9 + frame_s
     if stated_s is not None and reached_s < stated_s - SHORT_BY_S:
-        raise MediaError(f"{path} breaks off at {reached_s:.1f} s of {stated_s:.1f} s; replace the file.")
+        raise MediaError(
+            f"{path} breaks off at {reached_s:.1f} s of {stated_s:.1f} s; replace the file."
+        )
 
 
 def sound_blocks(path: Path, start_s: float = 0.0) -> Iterator[tuple[float, NDArray[np.int16]]]:
@@ -360,7 +370,9 @@ def _require_file(path: Path) -> None:
         if path.stat().st_size == 0:
             raise MediaError(f"{path} is empty; copy the file again.")
     except OSError as error:
-        raise MediaError(f"{path} cannot be read ({error.strerror}); check the file and its rights.") from error
+        raise MediaError(
+            f"{path} cannot be read ({error.strerror}); check the file and its rights."
+        ) from error
 
 
 def _short(error: BaseException) -> str:
@@ -394,7 +406,9 @@ def _open_picture(path: Path) -> Iterator[Image.Image]:
     except FileNotFoundError as error:
         raise MediaError(f"{path} does not exist; expected a media file there.") from error
     except _PICTURE_ERRORS as error:
-        raise MediaError(f"{path} cannot be decoded as a picture ({_short(error)}); replace the file.") from error
+        raise MediaError(
+            f"{path} cannot be decoded as a picture ({_short(error)}); replace the file."
+        ) from error
 
 
 def _probe_picture(path: Path) -> MediaInfo:
@@ -414,7 +428,10 @@ def _probe_picture(path: Path) -> MediaInfo:
             total_ms += _frame_ms(picture)
             frames_there += 1
         return MediaInfo(
-            "animation", *picture.size, duration_s=total_ms / 1000, frames_per_second=frames_there * 1000 / total_ms
+            "animation",
+            *picture.size,
+            duration_s=total_ms / 1000,
+            frames_per_second=frames_there * 1000 / total_ms,
         )
 
 
@@ -462,7 +479,9 @@ def _open_clip(path: Path) -> Iterator[InputContainer]:
         with av.open(str(path.absolute()), options=_LOCAL_ONLY) as container:
             yield container
     except _CLIP_ERRORS as error:
-        raise MediaError(f"{path} cannot be decoded as a clip ({_short(error)}); replace the file.") from error
+        raise MediaError(
+            f"{path} cannot be decoded as a clip ({_short(error)}); replace the file."
+        ) from error
 
 
 def _video_stream(path: Path, container: InputContainer) -> VideoStream:
@@ -514,7 +533,9 @@ def _timed_frames(
             zero_s = _start_s(stream, at_s) if zero_s is None else zero_s
             position_ns = round((at_s - zero_s) * 1_000_000_000)
             if is_first and start_ns > 0:
-                entered = _decoded_from(path, container, stream, zero_s, Fraction(start_ns, 1_000_000_000))
+                entered = _decoded_from(
+                    path, container, stream, zero_s, Fraction(start_ns, 1_000_000_000)
+                )
                 if entered is not None:
                     is_first, decoded = False, entered
                     continue
@@ -526,7 +547,11 @@ def _timed_frames(
 
 
 def _decoded_from(
-    path: Path, container: InputContainer, stream: VideoStream, zero_s: Fraction, position_s: Fraction
+    path: Path,
+    container: InputContainer,
+    stream: VideoStream,
+    zero_s: Fraction,
+    position_s: Fraction,
 ) -> Iterator[VideoFrame] | None:
     """The frames from one at or before a position on; None where the file can only be read from its start."""
     if not _INDEXED_FORMATS & set(container.format.name.split(",")) or stream.time_base is None:
@@ -540,7 +565,11 @@ def _decoded_from(
             return None
         decoded = _decoded(path, container, stream)
         first = next(decoded, None)
-        if first is not None and first.pts is not None and first.pts * stream.time_base <= zero_s + position_s:
+        if (
+            first is not None
+            and first.pts is not None
+            and first.pts * stream.time_base <= zero_s + position_s
+        ):
             return chain([first], decoded)
     return None
 
@@ -596,7 +625,11 @@ def _starts_late(container: InputContainer, stream: VideoStream) -> bool:
 
 def _length_s(path: Path, container: InputContainer, stream: VideoStream) -> float:
     """The length of the whole clip: of its longest track as stated, else to the last packet of its picture."""
-    if container.duration is not None and container.duration > 0 and not _starts_late(container, stream):
+    if (
+        container.duration is not None
+        and container.duration > 0
+        and not _starts_late(container, stream)
+    ):
         return container.duration / av.time_base
     stated_s = _stated_length_s(container, stream)
     if stated_s is not None and stated_s > 0:
@@ -641,7 +674,9 @@ def _converted(frame: VideoFrame, stream: VideoStream, viewport: Size) -> NDArra
         width, height = height, width
     # Files that do not say which matrix they use follow the size: standard definition or high definition.
     untagged_hd = frame.colorspace == _COLORSPACE_UNSPECIFIED and frame.height >= _HD_HEIGHT
-    scaled = frame.reformat(width, height, "rgb24", src_colorspace="ITU709" if untagged_hd else None)
+    scaled = frame.reformat(
+        width, height, "rgb24", src_colorspace="ITU709" if untagged_hd else None
+    )
     rgb = scaled.to_ndarray()
     return np.ascontiguousarray(np.rot90(rgb, turns) if turns else rgb, dtype=np.uint8)
 
@@ -664,9 +699,15 @@ def _resampled(
     resampler = av.AudioResampler(format="s16", layout="stereo", rate=SAMPLE_RATE_HZ)
     at: int | None = None
     for frame in container.decode(stream):
-        stated = None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base) - zero_s
+        stated = (
+            None
+            if frame.pts is None or frame.time_base is None
+            else float(frame.pts * frame.time_base) - zero_s
+        )
         # The resampler keeps a few samples back, so counting is more exact than the stamps; those tell of real gaps.
-        if stated is not None and (at is None or abs(stated * SAMPLE_RATE_HZ - at) > SAMPLE_RATE_HZ / 20):
+        if stated is not None and (
+            at is None or abs(stated * SAMPLE_RATE_HZ - at) > SAMPLE_RATE_HZ / 20
+        ):
             at = round(stated * SAMPLE_RATE_HZ)
         at = 0 if at is None else at
         for block in resampler.resample(frame):

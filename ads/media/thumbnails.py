@@ -81,7 +81,9 @@ def film_strip(
         AdsError: A length, a height or a count is not above 0.
         MediaError: The file is missing, too large, or no picture of it can be decoded.
     """
-    return stills_at(path, kind, strip_positions(duration_s, every_s, 1 if kind == "image" else most), height_px)
+    return stills_at(
+        path, kind, strip_positions(duration_s, every_s, 1 if kind == "image" else most), height_px
+    )
 
 
 def strip_positions(duration_s: float, every_s: float, most: int) -> list[float]:
@@ -106,7 +108,9 @@ def strip_positions(duration_s: float, every_s: float, most: int) -> list[float]
     return [(k + 0.5) * duration_s / count for k in range(count)]
 
 
-def stills_at(path: Path, kind: MediaKind, seconds: Sequence[float], height_px: int = STRIP_HEIGHT_PX) -> list[Still]:
+def stills_at(
+    path: Path, kind: MediaKind, seconds: Sequence[float], height_px: int = STRIP_HEIGHT_PX
+) -> list[Still]:
     """The pictures that are on the screen at some positions of an ad.
 
     Args:
@@ -127,7 +131,9 @@ def stills_at(path: Path, kind: MediaKind, seconds: Sequence[float], height_px: 
         raise AdsError(f"Invalid height_px: expected a number above 0, received {height_px}.")
     wanted = sorted(set(seconds))
     if wanted and not (wanted[0] >= 0 and math.isfinite(wanted[-1])):
-        raise AdsError(f"Invalid position: expected seconds of at least 0, received {wanted[0]} to {wanted[-1]}.")
+        raise AdsError(
+            f"Invalid position: expected seconds of at least 0, received {wanted[0]} to {wanted[-1]}."
+        )
     if not wanted:
         return []
     found: list[Still] = []

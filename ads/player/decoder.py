@@ -145,7 +145,9 @@ class Deck:
         if self._exhausted:
             return False
         held = len(self._waiting)
-        return held < 2 or (held < FRAMES_AHEAD and (held + 1) * self._waiting[0].rgb.nbytes <= BYTES_AHEAD)
+        return held < 2 or (
+            held < FRAMES_AHEAD and (held + 1) * self._waiting[0].rgb.nbytes <= BYTES_AHEAD
+        )
 
     def outdate(self) -> None:
         """Asks for what can be made again in another size: all that does not move, or has not begun."""
@@ -298,7 +300,12 @@ class FrameDecoder:
     def _open(self, deck: Deck) -> Iterator[MediaFrame]:
         ad = deck.ad
         return frames(
-            ad.path, ad.kind, self._current_viewport, loop=True, wanted_ns=deck.wanted_ns, start_ns=deck.start_ns
+            ad.path,
+            ad.kind,
+            self._current_viewport,
+            loop=True,
+            wanted_ns=deck.wanted_ns,
+            start_ns=deck.start_ns,
         )
 
 

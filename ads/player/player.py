@@ -269,7 +269,9 @@ class AdPlayer:
         audience: Callable[[int], Audience | None] | None = None,
     ) -> None:
         if not 0 <= cross_fade_s <= LONGEST_CROSS_FADE_S:
-            raise AdsError(f"The cross-fade must last 0 to {LONGEST_CROSS_FADE_S:.0f} seconds, got {cross_fade_s}.")
+            raise AdsError(
+                f"The cross-fade must last 0 to {LONGEST_CROSS_FADE_S:.0f} seconds, got {cross_fade_s}."
+            )
         if not 0 <= wash_out_s < math.inf:
             raise AdsError(f"The wash-out must last 0 seconds or more, got {wash_out_s}.")
         self._rotation = Rotation(ads, policy, loops)
@@ -389,7 +391,9 @@ class AdPlayer:
             if self._failure is not None:
                 raise self._failure
             if self._decoder.crash is not None:
-                raise AdsError("The decoding of ads broke down; see the log for where.") from self._decoder.crash
+                raise AdsError(
+                    "The decoding of ads broke down; see the log for where."
+                ) from self._decoder.crash
             now_ns = self._clock()
             if self._current is None:
                 self._handed = None if self._paused else self._go_on(now_ns, None)
@@ -414,7 +418,11 @@ class AdPlayer:
             picture: What `advance` returned; an older one than the newest changes nothing.
         """
         with self._control:
-            if picture is self._handed and self._current is not None and picture.play_number == self._current.number:
+            if (
+                picture is self._handed
+                and self._current is not None
+                and picture.play_number == self._current.number
+            ):
                 self._log.painted(self._clock())
 
     def pause(self) -> None:
@@ -461,7 +469,9 @@ class AdPlayer:
                 return
             latest_ns = max(0, self._item.ad.duration_ns - 1_000_000)
             self._drop_seek()
-            self._seeking = self._decoder.load(self._item.ad, min(max(0, round(position_ms * 1e6)), latest_ns))
+            self._seeking = self._decoder.load(
+                self._item.ad, min(max(0, round(position_ms * 1e6)), latest_ns)
+            )
 
     def replace(self, ads: Sequence[Ad]) -> None:
         """Goes on with another playlist. The ad on the screen is shown to its end; limits per hour go on counting.
@@ -527,7 +537,9 @@ class AdPlayer:
 
     def _left_ns(self, now_ns: int) -> int:
         """Until the present ad reaches its end."""
-        return 0 if self._item is None else self._item.ad.duration_ns - self._item.position_at(now_ns)
+        return (
+            0 if self._item is None else self._item.ad.duration_ns - self._item.position_at(now_ns)
+        )
 
     def _set_running(self, now_ns: int, *, running: bool) -> None:
         for item in (self._item, self._next, self._leaving):
@@ -542,11 +554,19 @@ class AdPlayer:
             return "skipped", None
         if self._item is None or self._paused:
             return None
-        is_faded = self._next is not None and self._next.course is not None and self._next.opacity_at(now_ns) >= 0.5
+        is_faded = (
+            self._next is not None
+            and self._next.course is not None
+            and self._next.opacity_at(now_ns) >= 0.5
+        )
         if is_faded or self._left_ns(now_ns) <= 0:
             return "finished", None
         error = self._item.deck.error
-        if error is None and now_ns - self._item.waiting_ns >= PATIENCE_NS and self._item.deck.starved:
+        if (
+            error is None
+            and now_ns - self._item.waiting_ns >= PATIENCE_NS
+            and self._item.deck.starved
+        ):
             error = HangingMediaError(
                 f"{self._item.ad.path} gave no further picture for {PATIENCE_NS / 1e9:.0f} s; "
                 "check the disk, or replace the file."
@@ -569,12 +589,19 @@ class AdPlayer:
 
     # --- from one ad to the next ---
 
-    def _go_on(self, now_ns: int, ending: tuple[Outcome, MediaError | None] | None) -> Picture | None:
+    def _go_on(
+        self, now_ns: int, ending: tuple[Outcome, MediaError | None] | None
+    ) -> Picture | None:
         """Moves on to the next ad as soon as it is ready, and ends the present play then (or if none follows)."""
         if ending is not None and ending[1] is not None and self._item is not None:
             self._note_failure(self._item.ad, ending[1])
         self._prepare(now_ns)
-        cut_off = ending is not None and ending[0] == "skipped" and self._next is not None and self._next.ad.takeover
+        cut_off = (
+            ending is not None
+            and ending[0] == "skipped"
+            and self._next is not None
+            and self._next.ad.takeover
+        )
         if ending is not None and self._wash_out_ns and self._next is not None and not cut_off:
             self._end(now_ns, *ending)
             self._rest_until_ns = now_ns + self._wash_out_ns
@@ -613,7 +640,9 @@ class AdPlayer:
                 logger.warning("Ad %s cannot be played: %s", self._next.ad.ad_id, error)
                 self._note_failure(self._next.ad, error)
                 self._stillborn.append((self._next.choice, error))
-            elif self._next.course is not None or self._rotation.allows(self._next.ad, now_ns, local):
+            elif self._next.course is not None or self._rotation.allows(
+                self._next.ad, now_ns, local
+            ):
                 return
             # Its hours have ended since it was chosen, or it failed.
             self._drop_next()
@@ -632,7 +661,12 @@ class AdPlayer:
     def _fade_in(self, now_ns: int) -> None:
         """Lets the next ad run beside the present one, if it is time for that and it is ready."""
         item, following = self._item, self._next
-        if not self._cross_fade_ns or item is None or following is None or following.course is not None:
+        if (
+            not self._cross_fade_ns
+            or item is None
+            or following is None
+            or following.course is not None
+        ):
             return
         left_ns = self._left_ns(now_ns)
         fade_ns = min(self._cross_fade_ns, item.ad.duration_ns // 2, following.ad.duration_ns // 2)
@@ -701,7 +735,9 @@ class AdPlayer:
         self._log.end(now_ns)
         if error is None:
             # A good play ends a row of failures; those that were to follow it begin the next.
-            self._failed_ids = {choice.ad.ad_id for choice, why in self._stillborn if _is_final(why)}
+            self._failed_ids = {
+                choice.ad.ad_id for choice, why in self._stillborn if _is_final(why)
+            }
         else:
             logger.warning("Ad %s broke off: %s", play.ad.ad_id, error)
         self._listener.play_ended(
@@ -793,7 +829,12 @@ class AdPlayer:
         if item is None or deck is None:
             return
         if deck.error is not None:
-            logger.warning("Ad %s cannot be shown from %.1f s on: %s", item.ad.ad_id, deck.start_ns / 1e9, deck.error)
+            logger.warning(
+                "Ad %s cannot be shown from %.1f s on: %s",
+                item.ad.ad_id,
+                deck.start_ns / 1e9,
+                deck.error,
+            )
             self._drop_seek()
         if not deck.ready:
             return
@@ -875,7 +916,15 @@ class _PlaySound:
 
 
 def _play(number: int, choice: Choice, started_ns: int) -> Play:
-    return Play(number, choice.ad, started_ns, choice.reason, choice.probability, choice.held_out, choice.context)
+    return Play(
+        number,
+        choice.ad,
+        started_ns,
+        choice.reason,
+        choice.probability,
+        choice.held_out,
+        choice.context,
+    )
 
 
 def _is_final(error: MediaError) -> bool:
@@ -889,4 +938,6 @@ def _local_now() -> datetime:
 
 def _sane(viewport: tuple[int, int]) -> Size:
     """A window that is being built may report no size at all."""
-    return min(max(viewport[0], 16), LARGEST_VIEWPORT[0]), min(max(viewport[1], 16), LARGEST_VIEWPORT[1])
+    return min(max(viewport[0], 16), LARGEST_VIEWPORT[0]), min(
+        max(viewport[1], 16), LARGEST_VIEWPORT[1]
+    )

@@ -23,7 +23,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ads.errors import MediaError, PlaylistError
-from ads.media.decode import KNOWN_ENDINGS, LONGEST_S, MediaInfo, MediaKind, probe, require_media_file
+from ads.media.decode import (
+    KNOWN_ENDINGS,
+    LONGEST_S,
+    MediaInfo,
+    MediaKind,
+    probe,
+    require_media_file,
+)
 from ads.playlists.yaml_file import YamlFileError, read_yaml
 
 if TYPE_CHECKING:
@@ -204,7 +211,9 @@ def load_playlist(path: Path, check: MediaCheck = check_here) -> Playlist:
     ads: list[Ad] = []
     skipped: list[SkippedAd] = []
     media = [folder / entry.file for entry in entries]
-    for entry, media_path, (info, digest) in zip(entries, media, _looked_into(folder, media, check), strict=True):
+    for entry, media_path, (info, digest) in zip(
+        entries, media, _looked_into(folder, media, check), strict=True
+    ):
         ad_id = entry.id or Path(entry.file).stem
         if isinstance(info, MediaError):
             logger.warning("Ad %s is left out: %s", ad_id, info)
@@ -220,12 +229,20 @@ def load_playlist(path: Path, check: MediaCheck = check_here) -> Playlist:
     return Playlist(path, tuple(ads), tuple(skipped), top.timezone, top.cross_fade_s)
 
 
-def _looked_into(folder: Path, media: list[Path], check: MediaCheck) -> list[tuple[MediaInfo | MediaError, str]]:
+def _looked_into(
+    folder: Path, media: list[Path], check: MediaCheck
+) -> list[tuple[MediaInfo | MediaError, str]]:
     """What each file holds, or why it cannot be played, and its SHA-256."""
     digests = [_or_error(partial(_digest_below, folder), path) for path in media]
-    there = [(path, digest) for path, digest in zip(media, digests, strict=True) if isinstance(digest, str)]
+    there = [
+        (path, digest)
+        for path, digest in zip(media, digests, strict=True)
+        if isinstance(digest, str)
+    ]
     found = iter(check(there))
-    return [(next(found), digest) if isinstance(digest, str) else (digest, "") for digest in digests]
+    return [
+        (next(found), digest) if isinstance(digest, str) else (digest, "") for digest in digests
+    ]
 
 
 def _or_error(look: Callable[[Path], T], path: Path) -> T | MediaError:
@@ -251,7 +268,9 @@ def _require_below(folder: Path, path: Path) -> None:
                 f"{path} is a link to {target}, outside the playlist's folder; copy the file there instead."
             )
     except (OSError, RuntimeError) as error:
-        raise MediaError(f"{path} cannot be followed to its file ({error}); copy the file there.") from error
+        raise MediaError(
+            f"{path} cannot be followed to its file ({error}); copy the file there."
+        ) from error
 
 
 def _refuse_duplicates(path: Path, entries: list[_Entry]) -> None:
@@ -308,7 +327,9 @@ class _Entry(BaseModel):
     days: list[str] = Field(default_factory=list)
     hours: str | list[str] | None = None
     max_per_hour: int | None = Field(default=None, ge=1)
-    brand_at_s: list[Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=list)
+    brand_at_s: list[Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
+        default_factory=list
+    )
     priority: int = Field(default=0, ge=0, le=HIGHEST_PRIORITY)
     takeover: bool = False
     price_per_thousand_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
@@ -318,7 +339,9 @@ class _Entry(BaseModel):
     def _stays_in_the_folder(cls, value: str) -> str:
         path = PurePosixPath(value)
         if path.is_absolute() or ".." in path.parts or path.name in ("", ".") or "\0" in value:
-            raise ValueError("expected a path below the playlist's folder, without '..' and not absolute")
+            raise ValueError(
+                "expected a path below the playlist's folder, without '..' and not absolute"
+            )
         return value
 
     @field_validator("moods")
@@ -389,8 +412,16 @@ def parse_hours(value: str | list[str] | None) -> tuple[Hours, ...]:
             raise ValueError('expected text like "08:00-12:00"')
         start_hour, start_minute, end_hour, end_minute = map(int, match.groups())
         start, end = start_hour * 60 + start_minute, end_hour * 60 + end_minute
-        if start_minute > 59 or end_minute > 59 or start >= MINUTES_PER_DAY or end > MINUTES_PER_DAY or start == end:
-            raise ValueError('expected two different times of the day, from 00:00 to 24:00, like "08:00-12:00"')
+        if (
+            start_minute > 59
+            or end_minute > 59
+            or start >= MINUTES_PER_DAY
+            or end > MINUTES_PER_DAY
+            or start == end
+        ):
+            raise ValueError(
+                'expected two different times of the day, from 00:00 to 24:00, like "08:00-12:00"'
+            )
         stretches.append(Hours(start, end))
     return tuple(stretches)
 
@@ -424,16 +455,27 @@ def _check_document(path: Path, document: object) -> tuple[_Top, list[object]]:
     if ads is None or ads == []:
         raise PlaylistError(empty)
     if not isinstance(ads, list):
-        raise PlaylistError(f"'ads' in the playlist {path} must be a list of ads, got {_described(ads)}.")
+        raise PlaylistError(
+            f"'ads' in the playlist {path} must be a list of ads, got {_described(ads)}."
+        )
     try:
         top = _Top.model_validate({key: value for key, value in document.items() if key != "ads"})
     except ValidationError as error:
-        raise PlaylistError(f"The playlist {path} {_first_problem(error.errors()[0], _EXPECTED_AT_TOP)}") from None
+        raise PlaylistError(
+            f"The playlist {path} {_first_problem(error.errors()[0], _EXPECTED_AT_TOP)}"
+        ) from None
     return top, ads
 
 
 def _described(value: object) -> str:
-    kinds = {dict: "a mapping", list: "a list", str: "text", bool: "yes or no", int: "a number", float: "a number"}
+    kinds = {
+        dict: "a mapping",
+        list: "a list",
+        str: "text",
+        bool: "yes or no",
+        int: "a number",
+        float: "a number",
+    }
     return "nothing" if value is None else kinds.get(type(value), type(value).__name__)
 
 
@@ -462,7 +504,9 @@ def _first_problem(problem: ErrorDetails, expectations: dict[str, str]) -> str:
     key = str(problem["loc"][0])
     if problem["type"] == "missing":
         return f"lacks the key {key!r}; {expectations[key]}."
-    expected = str(problem["ctx"]["error"]) if problem["type"] == "value_error" else expectations[key]
+    expected = (
+        str(problem["ctx"]["error"]) if problem["type"] == "value_error" else expectations[key]
+    )
     received = f", got {problem['input']!r}"
     if expected.endswith("?"):
         # The hint closes the sentence, so what was received goes before it.
@@ -477,7 +521,10 @@ def media_in(folder: Path) -> list[Path]:
     Raises:
         OSError: The folder cannot be read.
     """
-    return sorted((file for file in folder.iterdir() if _is_media(file)), key=lambda file: _natural_key(file.name))
+    return sorted(
+        (file for file in folder.iterdir() if _is_media(file)),
+        key=lambda file: _natural_key(file.name),
+    )
 
 
 def _read_folder(folder: Path) -> list[_Entry]:
@@ -494,7 +541,11 @@ def _read_folder(folder: Path) -> list[_Entry]:
     stems = Counter(file.stem for file in files)
     return [
         # Two files of one stem are told apart by their endings.
-        _Entry(id=file.stem if stems[file.stem] == 1 else file.name, file=file.name, name=_readable(file.stem))
+        _Entry(
+            id=file.stem if stems[file.stem] == 1 else file.name,
+            file=file.name,
+            name=_readable(file.stem),
+        )
         for file in files
     ]
 
@@ -506,7 +557,9 @@ def _is_media(file: Path) -> bool:
 def _natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
     """Sorts `spot2` before `spot10`."""
     parts = re.split(r"(\d+)", name.casefold())
-    return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts if part], name
+    return [
+        (1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts if part
+    ], name
 
 
 def _readable(stem: str) -> str:
@@ -521,7 +574,9 @@ def sha256_of(path: Path) -> str:
             while block := file.read(_HASH_BLOCK_BYTES):
                 digest.update(block)
     except OSError as error:
-        raise MediaError(f"{path} cannot be read ({error.strerror}); check the file and its rights.") from error
+        raise MediaError(
+            f"{path} cannot be read ({error.strerror}); check the file and its rights."
+        ) from error
     return digest.hexdigest()
 
 
@@ -531,7 +586,9 @@ def _shown_s(path: Path, ad_id: str, entry: _Entry, info: MediaInfo) -> float:
     where = f"Ad {ad_id!r} in the playlist {path}"
     if duration_s is None:
         if not path.is_dir():
-            raise PlaylistError(f"{where} is a still picture without 'duration_s'; say how many seconds to show it.")
+            raise PlaylistError(
+                f"{where} is a still picture without 'duration_s'; say how many seconds to show it."
+            )
         duration_s = DEFAULT_IMAGE_DURATION_S
     late = [second for second in entry.brand_at_s if second > duration_s]
     if late:
@@ -541,7 +598,9 @@ def _shown_s(path: Path, ad_id: str, entry: _Entry, info: MediaInfo) -> float:
     return duration_s
 
 
-def _make_ad(entry: _Entry, media_path: Path, info: MediaInfo, *, duration_s: float, digest: str) -> Ad:
+def _make_ad(
+    entry: _Entry, media_path: Path, info: MediaInfo, *, duration_s: float, digest: str
+) -> Ad:
     stem = Path(entry.file).stem
     return Ad(
         ad_id=entry.id or stem,

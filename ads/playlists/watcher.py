@@ -53,7 +53,9 @@ class PlaylistWatcher:
         >>> watcher.close()
     """
 
-    def __init__(self, playlist: Playlist, *, load: Callable[[Path], Playlist] = load_playlist) -> None:
+    def __init__(
+        self, playlist: Playlist, *, load: Callable[[Path], Playlist] = load_playlist
+    ) -> None:
         self._load = load
         # All but the thread itself belongs to the thread while there is one, and to the caller otherwise.
         self._playlist = playlist
@@ -89,7 +91,9 @@ class PlaylistWatcher:
             return found
         if self._next_look_ns is None or now_ns >= self._next_look_ns:
             if self._next_look_ns is not None:
-                self._thread = threading.Thread(target=self._look, name="playlist-watch", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._look, name="playlist-watch", daemon=True
+                )
                 self._thread.start()
             self._next_look_ns = now_ns + round(LOOK_EVERY_S * 1e9)
         return None
@@ -120,7 +124,8 @@ class PlaylistWatcher:
         except Exception as error:
             logger.exception("The playlist could not be read")
             self._refuse(
-                stamp, f"The playlist {self._playlist.path} could not be read ({error}); see the log for where."
+                stamp,
+                f"The playlist {self._playlist.path} could not be read ({error}); see the log for where.",
             )
             return
         loaded = _stamp(playlist)

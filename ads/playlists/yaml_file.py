@@ -26,7 +26,14 @@ DEEPEST = 50
 """Levels of a document; what people write has four."""
 
 # What PyYAML's constructors raise beside its own errors, such as on `2024-13-41` or `!!int ""`.
-_CONSTRUCTION_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_CONSTRUCTION_ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 class YamlProblemError(ValueError):
@@ -54,9 +61,13 @@ def read_yaml(path: Path, what: str, expected: str = "a YAML file") -> object:
     except FileNotFoundError:
         raise YamlFileError(f"There is no {what} at {path}; expected {expected}.") from None
     except UnicodeDecodeError:
-        raise YamlFileError(f"The {what} {path} is not text in UTF-8; expected {expected}.") from None
+        raise YamlFileError(
+            f"The {what} {path} is not text in UTF-8; expected {expected}."
+        ) from None
     except YamlProblemError as error:
-        raise YamlFileError(f"The {what} {path} is not valid YAML: {error}; correct it there.") from None
+        raise YamlFileError(
+            f"The {what} {path} is not valid YAML: {error}; correct it there."
+        ) from None
     except OSError as error:
         raise YamlFileError(
             f"The {what} {path} cannot be read ({error.strerror}); check the file and its rights."
@@ -123,7 +134,8 @@ class _StrictLoader(yaml.SafeLoader):
             if isinstance(key_node, yaml.ScalarNode):
                 if key_node.value in seen:
                     raise yaml.MarkedYAMLError(
-                        problem=f"the key {key_node.value!r} is written twice", problem_mark=key_node.start_mark
+                        problem=f"the key {key_node.value!r} is written twice",
+                        problem_mark=key_node.start_mark,
                     )
                 seen.add(key_node.value)
         return super().construct_mapping(node, deep=deep)
@@ -157,7 +169,9 @@ def _refuse_bomb(root: yaml.Node) -> None:
 
 
 def _too_deep(mark: Any) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=f"it is nested more than {DEEPEST} levels deep", problem_mark=mark)
+    return yaml.MarkedYAMLError(
+        problem=f"it is nested more than {DEEPEST} levels deep", problem_mark=mark
+    )
 
 
 def _described(error: yaml.YAMLError) -> str:

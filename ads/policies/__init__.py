@@ -46,7 +46,9 @@ ADAPTIVE_NAMES = ("mood", "learn")
 """Those that look at the audience, within guard rails."""
 
 
-def make_policy(name: str, settings: PolicySettings | None = None, *, after: Mapping[str, Any] | None = None) -> Policy:
+def make_policy(
+    name: str, settings: PolicySettings | None = None, *, after: Mapping[str, Any] | None = None
+) -> Policy:
     """Makes a policy from its name.
 
     Args:
@@ -63,5 +65,7 @@ def make_policy(name: str, settings: PolicySettings | None = None, *, after: Map
     if make is None:
         near = difflib.get_close_matches(name, POLICY_NAMES, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else "."
-        raise AdsError(f"There is no policy {name!r}; expected one of: {', '.join(POLICY_NAMES)}{hint}")
+        raise AdsError(
+            f"There is no policy {name!r}; expected one of: {', '.join(POLICY_NAMES)}{hint}"
+        )
     return make(settings or PolicySettings(), after)

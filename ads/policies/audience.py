@@ -33,12 +33,16 @@ class Audience:
                 f"Invalid audience: expected 0 <= attentive <= viewers, received {self.attentive} of {self.viewers}."
             )
         if self.mood is not None and self.mood not in MOODS:
-            raise AdsError(f"Invalid mood: expected one of {', '.join(MOODS)}, received {self.mood!r}.")
+            raise AdsError(
+                f"Invalid mood: expected one of {', '.join(MOODS)}, received {self.mood!r}."
+            )
 
     @property
     def group_size(self) -> str:
         """One of `GROUP_SIZES`."""
-        return GROUP_SIZES[0 if self.viewers == 0 else 1 if self.viewers == 1 else 2 if self.viewers <= 3 else 3]
+        return GROUP_SIZES[
+            0 if self.viewers == 0 else 1 if self.viewers == 1 else 2 if self.viewers <= 3 else 3
+        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,9 @@ class Choice:
 
     def __post_init__(self) -> None:
         if not 0 < self.probability <= 1:
-            raise AdsError(f"The probability of a choice must be above 0 and at most 1, got {self.probability}.")
+            raise AdsError(
+                f"The probability of a choice must be above 0 and at most 1, got {self.probability}."
+            )
 
 
 class Policy(Protocol):
@@ -154,4 +156,6 @@ def by_weight(candidates: Sequence[Ad]) -> NDArray[np.float64]:
 def draw(generator: np.random.Generator, probabilities: NDArray[np.float64]) -> int:
     """Draws an index with the given probabilities, `(n,)`, which add up to 1."""
     steps = np.cumsum(probabilities)
-    return min(int(np.searchsorted(steps, generator.random() * steps[-1], side="right")), len(steps) - 1)
+    return min(
+        int(np.searchsorted(steps, generator.random() * steps[-1], side="right")), len(steps) - 1
+    )

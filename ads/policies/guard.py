@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ads.errors import AdsError
-from ads.policies.base import Choice, PolicySettings, Situation, by_weight, describe, draw, require_candidates
+from ads.policies.base import (
+    Choice,
+    PolicySettings,
+    Situation,
+    by_weight,
+    describe,
+    draw,
+    require_candidates,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -152,7 +160,9 @@ class GuardedPolicy(ABC):
         context["candidates"] = chances
         if len(allowed) == 1:
             reason = "the only ad that may play now"
-        return Choice(allowed[chosen], reason, min(1.0, float(probabilities[chosen])), held_out, context)
+        return Choice(
+            allowed[chosen], reason, min(1.0, float(probabilities[chosen])), held_out, context
+        )
 
     @abstractmethod
     def _prefer(
@@ -164,7 +174,9 @@ class GuardedPolicy(ABC):
         floor = self._settings.floor
         return (1 - floor) * probabilities + floor / len(probabilities)
 
-    def _mixed(self, generator: np.random.Generator, preference: Preference) -> tuple[int, NDArray[np.float64], str]:
+    def _mixed(
+        self, generator: np.random.Generator, preference: Preference
+    ) -> tuple[int, NDArray[np.float64], str]:
         """Draws from a preference and the floor beneath it: the place, all probabilities, and the reason."""
         probabilities = preference.probabilities
         if generator.random() < self._settings.floor:

@@ -71,6 +71,10 @@ class LearningPolicy(GuardedPolicy):
 
 def _audience_words(context: Mapping[str, Any]) -> str:
     mood = context["mood"]
-    words = f"{MOOD_WORDS[mood]} audience of {GROUP_WORDS[context['group']]}" if mood else GROUP_WORDS[context["group"]]
+    words = (
+        f"{MOOD_WORDS[mood]} audience of {GROUP_WORDS[context['group']]}"
+        if mood
+        else GROUP_WORDS[context["group"]]
+    )
     part = part_of_day(context["hour"])
     return words if part is None else f"{words} ({part})"

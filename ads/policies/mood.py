@@ -41,7 +41,9 @@ class MoodPolicy(GuardedPolicy):
         self, candidates: Sequence[Ad], context: Mapping[str, Any], generator: np.random.Generator
     ) -> Preference:
         mood = context["mood"]
-        audience = f"{MOOD_WORDS[mood]} audience" if mood else "an audience whose mood could not be read"
+        audience = (
+            f"{MOOD_WORDS[mood]} audience" if mood else "an audience whose mood could not be read"
+        )
         fitting = [mood in ad.moods for ad in candidates]
         reason = f"made for {audience}"
         if not any(fitting):

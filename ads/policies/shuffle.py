@@ -40,13 +40,19 @@ class ShufflePolicy:
             open_ads = [ad for ad in candidates if ad.ad_id != self._last] or list(candidates)
             reason = "drawn to begin a new round"
         if len(open_ads) == 1:
-            reason = "the only one left in this round" if len(candidates) > 1 else "the only ad that may play now"
+            reason = (
+                "the only one left in this round"
+                if len(candidates) > 1
+                else "the only ad that may play now"
+            )
         chosen = open_ads[int(self._generator.integers(len(open_ads)))]
         self._shown.add(chosen.ad_id)
         self._last = chosen.ad_id
         probability = 1 / len(open_ads)
         chances = {ad.ad_id: probability if ad in open_ads else 0.0 for ad in candidates}
-        return Choice(chosen, reason, probability, context={**describe(situation), "candidates": chances})
+        return Choice(
+            chosen, reason, probability, context={**describe(situation), "candidates": chances}
+        )
 
     def learn(self, ad_id: str, context: Mapping[str, Any], reward: Reward) -> None:
         """Does nothing: the order is left to chance. See `Policy.learn`."""

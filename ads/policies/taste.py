@@ -22,12 +22,19 @@ PARTS_OF_DAY = ("night", "morning", "afternoon", "evening")
 
 FEATURES = 1 + len(MOODS) + len(GROUP_SIZES) + len(PARTS_OF_DAY)
 
-_LEVELS = ((1, 0.5, 0.15), (len(MOODS), 0.4, 0.2), (len(GROUP_SIZES), 0.2, 0.05), (len(PARTS_OF_DAY), 0.2, 0.05))
+_LEVELS = (
+    (1, 0.5, 0.15),
+    (len(MOODS), 0.4, 0.2),
+    (len(GROUP_SIZES), 0.2, 0.05),
+    (len(PARTS_OF_DAY), 0.2, 0.05),
+)
 """Of the intercept, the moods, the group sizes and the parts of the day: how many features, and the standard deviations
 that are believed beforehand of what all ads have in common and of what sets one apart. Rewards are from -1 to 1; that
 tastes differ by mood is the idea, by group and hour only a possibility."""
 
-_COMMON_SD, _OWN_SD = (np.concatenate([np.full(level[0], level[which]) for level in _LEVELS]) for which in (1, 2))
+_COMMON_SD, _OWN_SD = (
+    np.concatenate([np.full(level[0], level[which]) for level in _LEVELS]) for which in (1, 2)
+)
 
 NOISE_SD = 0.3
 """Standard deviation of a long look's reward about its mean, before anything is known."""
@@ -61,7 +68,11 @@ def features(context: Mapping[str, Any]) -> NDArray[np.float64]:
     first = 1
     hour = context.get("hour")
     part = part_of_day(hour) if isinstance(hour, int) and 0 <= hour < 24 else None
-    for levels, level in ((MOODS, context.get("mood")), (GROUP_SIZES, context.get("group")), (PARTS_OF_DAY, part)):
+    for levels, level in (
+        (MOODS, context.get("mood")),
+        (GROUP_SIZES, context.get("group")),
+        (PARTS_OF_DAY, part),
+    ):
         if level in levels:
             values[first + levels.index(level)] = 1.0
         first += len(levels)
@@ -128,7 +139,11 @@ class TasteModel:
     def mean(self, ad_id: str, x: NDArray[np.float64]) -> float:
         """The mean reward that is believed for an ad in a context, `(FEATURES,)`; also for an ad never shown."""
         self._settle()
-        return float(x @ self._mean_theta(self._index[ad_id])) if ad_id in self._index else float(x @ self._common_mean)
+        return (
+            float(x @ self._mean_theta(self._index[ad_id]))
+            if ad_id in self._index
+            else float(x @ self._common_mean)
+        )
 
     def sample(
         self,
@@ -152,25 +167,36 @@ class TasteModel:
             `(draws, ads)`.
         """
         self._settle()
-        common = self._common_mean + spread * generator.standard_normal((draws, FEATURES)) @ self._common_root.T
+        common = (
+            self._common_mean
+            + spread * generator.standard_normal((draws, FEATURES)) @ self._common_root.T
+        )
         # Of an ad never shown: its covariance is the prior's, and its mean is beta.
         loading = np.tile(x / self._own_precision, (len(ad_ids), 1))
         offset = np.zeros(len(ad_ids))
-        known = [(place, self._index[ad_id]) for place, ad_id in enumerate(ad_ids) if ad_id in self._index]
+        known = [
+            (place, self._index[ad_id])
+            for place, ad_id in enumerate(ad_ids)
+            if ad_id in self._index
+        ]
         if known:
             places, rows = map(list, zip(*known, strict=True))
             loading[places] = self._covariance[rows] @ x
             offset[places] = self._offset[rows] @ x
         own_sd = spread * np.sqrt(loading @ x)
         means = offset + common @ (loading * self._own_precision).T
-        return np.asarray(means + own_sd * generator.standard_normal((draws, len(ad_ids))), np.float64)
+        return np.asarray(
+            means + own_sd * generator.standard_normal((draws, len(ad_ids))), np.float64
+        )
 
     def _place(self, ad_id: str) -> int:
         if ad_id not in self._index:
             self._index[ad_id] = len(self._index)
             self._xx = np.concatenate([self._xx, np.zeros((1, FEATURES, FEATURES))])
             self._xy = np.concatenate([self._xy, np.zeros((1, FEATURES))])
-            self._covariance = np.concatenate([self._covariance, np.diag(1 / self._own_precision)[None]])
+            self._covariance = np.concatenate(
+                [self._covariance, np.diag(1 / self._own_precision)[None]]
+            )
             self._offset = np.concatenate([self._offset, np.zeros((1, FEATURES))])
         return self._index[ad_id]
 
@@ -192,7 +218,8 @@ class TasteModel:
 
     def _mean_theta(self, ads: int | slice) -> NDArray[np.float64]:
         return np.asarray(
-            self._offset[ads] + self._covariance[ads] @ (self._own_precision * self._common_mean), np.float64
+            self._offset[ads] + self._covariance[ads] @ (self._own_precision * self._common_mean),
+            np.float64,
         )
 
     def _estimated_noise(self) -> float:

@@ -32,7 +32,9 @@ class WeightedPolicy:
         total = sum(ad.weight for ad in candidates)
         chosen = max(candidates, key=lambda ad: self._due_s(ad, ad.weight / total))
         for ad in candidates:
-            self._owed_s[ad.ad_id] = self._owed_s.get(ad.ad_id, 0.0) + chosen.duration_s * ad.weight / total
+            self._owed_s[ad.ad_id] = (
+                self._owed_s.get(ad.ad_id, 0.0) + chosen.duration_s * ad.weight / total
+            )
         self._owed_s[chosen.ad_id] -= chosen.duration_s
         reason = "the only ad that may play now"
         if len(candidates) > 1:

@@ -102,11 +102,15 @@ def forecast(
         ['Summer drinks', 'Autumn tea']
     """
     if not 0 < hours <= LONGEST_HOURS:
-        raise AdsError(f"Invalid forecast: expected hours above 0 and at most {LONGEST_HOURS:g}, received {hours}.")
+        raise AdsError(
+            f"Invalid forecast: expected hours above 0 and at most {LONGEST_HOURS:g}, received {hours}."
+        )
     begin = playlist.local(at)
     end_ns = round(hours * 3600e9)
     notes = _Notes()
-    show = VirtualShow(playlist.ads, policy, PlaybackLog(), notes, wall_start=begin, wash_out_s=wash_out_s)
+    show = VirtualShow(
+        playlist.ads, policy, PlaybackLog(), notes, wall_start=begin, wash_out_s=wash_out_s
+    )
     show.advance(0)
     show.stop(end_ns)
 
@@ -125,7 +129,13 @@ def forecast(
         share, due = tally.count(play, shown.shown_ms / 1000)
         plays.append(
             PlannedPlay(
-                clock(play.started_ns), play.ad, shown.shown_ms / 1000, play.reason, play.probability, share, due
+                clock(play.started_ns),
+                play.ad,
+                shown.shown_ms / 1000,
+                play.reason,
+                play.probability,
+                share,
+                due,
             )
         )
     if free_ns + round(wash_out_s * 1e9) < end_ns:
@@ -167,7 +177,9 @@ class _Tally:
         self._plays[play.ad.ad_id] += 1
         self._shown_s[play.ad.ad_id] += shown_s
         self._total_s += shown_s
-        return self._shown_s[play.ad.ad_id] / self._total_s, self._due_s[play.ad.ad_id] / self._total_s
+        return self._shown_s[play.ad.ad_id] / self._total_s, self._due_s[
+            play.ad.ad_id
+        ] / self._total_s
 
     def shares(self) -> tuple[VoiceShare, ...]:
         total_s = self._total_s or 1.0

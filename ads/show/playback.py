@@ -271,7 +271,9 @@ class PlaybackLog:
             self._note(at_ns)
             last = play.segments[-1]
             if last.running != running:
-                play.segments.append(_Segment(at_ns, last.position_at(at_ns), running, last.first_ns, last.last_ns))
+                play.segments.append(
+                    _Segment(at_ns, last.position_at(at_ns), running, last.first_ns, last.last_ns)
+                )
                 self._trim(at_ns)
 
     def _open_play(self) -> _LoggedPlay:

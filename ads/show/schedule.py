@@ -71,7 +71,9 @@ class Rotation:
 
     def __init__(self, ads: Sequence[Ad], policy: Policy, loops: int | None) -> None:
         if loops is not None and loops < 1:
-            raise AdsError(f"The number of loops must be at least 1, or None for ever, got {loops}.")
+            raise AdsError(
+                f"The number of loops must be at least 1, or None for ever, got {loops}."
+            )
         self._policy = policy
         self._loops = loops
         self._rounds = 0
@@ -118,7 +120,9 @@ class Rotation:
             return False
         return ad.max_per_hour is None or self._starts_in_hour(ad, now_ns) < ad.max_per_hour
 
-    def candidates(self, now_ns: int, local: datetime | None, without: Collection[str] = ()) -> list[Ad]:
+    def candidates(
+        self, now_ns: int, local: datetime | None, without: Collection[str] = ()
+    ) -> list[Ad]:
         """The ads that may start now, in the order of the playlist.
 
         Args:
@@ -126,9 +130,13 @@ class Rotation:
             local: Local wall-clock time, or None if it is not known.
             without: Ids of ads to leave out, such as those that have just failed.
         """
-        return _foremost(ad for ad in self._ads if ad.ad_id not in without and self.allows(ad, now_ns, local))
+        return _foremost(
+            ad for ad in self._ads if ad.ad_id not in without and self.allows(ad, now_ns, local)
+        )
 
-    def interrupts(self, current: Ad, now_ns: int, local: datetime | None, without: Collection[str] = ()) -> bool:
+    def interrupts(
+        self, current: Ad, now_ns: int, local: datetime | None, without: Collection[str] = ()
+    ) -> bool:
         """Whether the ad on the screen has to give way now to a takeover.
 
         One takeover does not end another, and none begins after the last round.
@@ -141,7 +149,9 @@ class Rotation:
         """
         if self.complete or current.takeover:
             return False
-        return any(ad.ad_id not in without and self.allows(ad, now_ns, local) for ad in self._takeovers)
+        return any(
+            ad.ad_id not in without and self.allows(ad, now_ns, local) for ad in self._takeovers
+        )
 
     def choose(
         self,
@@ -202,7 +212,9 @@ class Rotation:
         """
         return self._next_change_ns(self._ads, after_ns, until_ns, local_at)
 
-    def next_takeover_ns(self, current: Ad, after_ns: int, until_ns: int, local_at: LocalClock) -> int | None:
+    def next_takeover_ns(
+        self, current: Ad, after_ns: int, until_ns: int, local_at: LocalClock
+    ) -> int | None:
         """The first instant at which the ad on the screen has to give way to a takeover.
 
         Args:
@@ -217,11 +229,15 @@ class Rotation:
         if current.takeover or not self._takeovers:
             return None
         change_ns = self._next_change_ns(self._takeovers, after_ns, until_ns, local_at)
-        while change_ns is not None and not self.interrupts(current, change_ns, local_at(change_ns)):
+        while change_ns is not None and not self.interrupts(
+            current, change_ns, local_at(change_ns)
+        ):
             change_ns = self._next_change_ns(self._takeovers, change_ns, until_ns, local_at)
         return change_ns
 
-    def _next_change_ns(self, ads: Sequence[Ad], after_ns: int, until_ns: int, local_at: LocalClock) -> int | None:
+    def _next_change_ns(
+        self, ads: Sequence[Ad], after_ns: int, until_ns: int, local_at: LocalClock
+    ) -> int | None:
         limited = (ad for ad in ads if ad.max_per_hour is not None)
         instants = [at_ns + HOUR_NS for ad in limited for at_ns in self._starts.get(ad.ad_id, ())]
         if any(ad.days or ad.hours for ad in ads) and (local := local_at(after_ns)) is not None:
@@ -284,9 +300,13 @@ class VirtualShow:
         wash_out_s: float = 0.0,
     ) -> None:
         if wall_start is not None and wall_start.tzinfo is None:
-            raise AdsError(f"Invalid start of the show: expected a time with its zone, received {wall_start}.")
+            raise AdsError(
+                f"Invalid start of the show: expected a time with its zone, received {wall_start}."
+            )
         if not wash_out_s >= 0:
-            raise AdsError(f"Invalid wash-out: expected seconds of at least 0, received {wash_out_s}.")
+            raise AdsError(
+                f"Invalid wash-out: expected seconds of at least 0, received {wash_out_s}."
+            )
         self._rotation = Rotation(ads, policy, loops)
         self._log = log
         self._listener = listener
@@ -324,7 +344,9 @@ class VirtualShow:
             play = self._current
             if play is not None:
                 until_ns = min(self._due_ns(play), now_ns)
-                cut_ns = self._rotation.next_takeover_ns(play.ad, settled_ns, until_ns, self._local_at)
+                cut_ns = self._rotation.next_takeover_ns(
+                    play.ad, settled_ns, until_ns, self._local_at
+                )
                 if cut_ns is not None and cut_ns < self._due_ns(play):
                     self._end(cut_ns, "skipped")
                     settled_ns = cut_ns
@@ -379,7 +401,13 @@ class VirtualShow:
             return False
         self._plays += 1
         self._current = Play(
-            self._plays, choice.ad, at_ns, choice.reason, choice.probability, choice.held_out, choice.context
+            self._plays,
+            choice.ad,
+            at_ns,
+            choice.reason,
+            choice.probability,
+            choice.held_out,
+            choice.context,
         )
         self._rotation.started(choice.ad, at_ns)
         self._listener.play_started(self._current)
@@ -392,4 +420,6 @@ class VirtualShow:
             return
         self._current = None
         self._log.end(at_ns)
-        self._listener.play_ended(PlayEnd(play.number, at_ns, outcome, (at_ns - play.started_ns) / 1e6))
+        self._listener.play_ended(
+            PlayEnd(play.number, at_ns, outcome, (at_ns - play.started_ns) / 1e6)
+        )

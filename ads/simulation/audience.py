@@ -110,7 +110,9 @@ class LikedAd(_Described):
         _known_words(value, (*MOODS, OTHER))
         lacking = [mood for mood in MOODS if mood not in value]
         if lacking and OTHER not in value:
-            raise ValueError(f"expected a number for each mood, or one for '{OTHER}'; {', '.join(lacking)} are missing")
+            raise ValueError(
+                f"expected a number for each mood, or one for '{OTHER}'; {', '.join(lacking)} are missing"
+            )
         return value
 
     @field_validator("moods")
@@ -218,7 +220,15 @@ class SimulatedAudience(_Described):
                 mood: float(np.clip(value + (MADE_FOR if mood in ad.moods else 0.0), -1, 1))
                 for mood, value in zip(MOODS, values, strict=True)
             }
-            drawn.append(LikedAd(id=ad.ad_id, taste=taste, duration_s=ad.duration_s, weight=ad.weight, moods=ad.moods))
+            drawn.append(
+                LikedAd(
+                    id=ad.ad_id,
+                    taste=taste,
+                    duration_s=ad.duration_s,
+                    weight=ad.weight,
+                    moods=ad.moods,
+                )
+            )
         return self.model_copy(update={"ads": tuple(drawn)})
 
 
@@ -244,9 +254,17 @@ def default_audience() -> SimulatedAudience:
         ),
         ads=(
             LikedAd(id="comfort", taste={"sad": 0.45, "angry": 0.2, "other": 0.05}, moods=("sad",)),
-            LikedAd(id="joke", taste={"happy": 0.5, "surprise": 0.4, "neutral": 0.1, "other": -0.3}, moods=("happy",)),
+            LikedAd(
+                id="joke",
+                taste={"happy": 0.5, "surprise": 0.4, "neutral": 0.1, "other": -0.3},
+                moods=("happy",),
+            ),
             LikedAd(id="offer", taste={"neutral": 0.4, "other": 0.1}, moods=("neutral",)),
-            LikedAd(id="calm", taste={"angry": 0.35, "fear": 0.3, "sad": 0.15, "other": 0.1}, moods=("angry", "fear")),
+            LikedAd(
+                id="calm",
+                taste={"angry": 0.35, "fear": 0.3, "sad": 0.15, "other": 0.1},
+                moods=("angry", "fear"),
+            ),
             LikedAd(id="brand", taste={"other": 0.15}),
         ),
     )
@@ -266,7 +284,9 @@ def read_audience(path: Path) -> SimulatedAudience:
     except YamlFileError as error:
         raise AdsError(str(error)) from None
     if not isinstance(document, dict):
-        raise AdsError(f"The audience {path} has the wrong form: expected keys such as 'parts' and 'ads'.")
+        raise AdsError(
+            f"The audience {path} has the wrong form: expected keys such as 'parts' and 'ads'."
+        )
     try:
         found = SimulatedAudience.model_validate(document)
     except ValidationError as error:
@@ -276,7 +296,9 @@ def read_audience(path: Path) -> SimulatedAudience:
             f"The audience {path} is wrong at {place}: {_plain(first['msg'])}; received {first['input']!r}."
         ) from None
     if not found.ads:
-        raise AdsError(f"The audience {path} says nothing about any ad; expected a list under 'ads'.")
+        raise AdsError(
+            f"The audience {path} says nothing about any ad; expected a list under 'ads'."
+        )
     return found
 
 

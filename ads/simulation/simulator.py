@@ -135,7 +135,9 @@ def simulate(
                 viewers=group.size,
                 reward=None if reward is None else reward.value,
                 viewer_s=None if reward is None else reward.viewer_s,
-                expected={ad_id: audience.expected(ad_id, group.seen.mood, part) for ad_id in candidates},
+                expected={
+                    ad_id: audience.expected(ad_id, group.seen.mood, part) for ad_id in candidates
+                },
             )
         )
         if reward is not None:
@@ -187,7 +189,9 @@ class _Street:
         if not group.size:
             return None
         rng = np.random.default_rng([self._seed, _REACTION, number])
-        liking = next(liked for liked in self._audience.ads if liked.id == ad.ad_id).liking(group.mood)
+        liking = next(liked for liked in self._audience.ads if liked.id == ad.ad_id).liking(
+            group.mood
+        )
         dwell_s = ad.duration_s * rng.uniform(SHORTEST_LOOK, 1.0, group.size)
         attention = _beta(rng, self._audience.attention, ATTENTION_SPREAD, group.size)
         # A valence from -1 to 1 whose mean is exactly the taste, and whose deviation is the noise where that is 0.
@@ -200,7 +204,9 @@ class _Street:
         return words[int(self._rng.choice(len(words), p=list(shares.values())))]
 
 
-def _beta(rng: np.random.Generator, mean: float, concentration: float, size: int) -> NDArray[np.float64]:
+def _beta(
+    rng: np.random.Generator, mean: float, concentration: float, size: int
+) -> NDArray[np.float64]:
     if mean in (0.0, 1.0):
         return np.full(size, mean)
     return np.asarray(rng.beta(mean * concentration, (1 - mean) * concentration, size), np.float64)

@@ -68,8 +68,12 @@ def ad_totals(engine: Engine, watcher_s: float) -> list[AdTotals]:
             (func.sum(Exposure.dwell_s) / func.count()).label("mean_dwell_s"),
             func.max(Exposure.longest_attention_s).label("longest_s"),
             case((readings > 0, 1), else_=0).label("read"),
-            case((readings > 0, func.sum(Exposure.sum_valence) / readings), else_=0.0).label("valence"),
-            case((readings > 0, func.sum(Exposure.sum_expressiveness) / readings), else_=0.0).label("expressiveness"),
+            case((readings > 0, func.sum(Exposure.sum_valence) / readings), else_=0.0).label(
+                "valence"
+            ),
+            case((readings > 0, func.sum(Exposure.sum_expressiveness) / readings), else_=0.0).label(
+                "expressiveness"
+            ),
         )
         .join(Play, Play.id == Exposure.play_id)
         .join(Viewer, Viewer.id == Exposure.viewer_id)

@@ -49,7 +49,9 @@ class KnownAd:
     last_shown_at: datetime
 
 
-def find_sessions(engine: Engine, site: str = "", *, limit: int = 25, offset: int = 0) -> SessionPage:
+def find_sessions(
+    engine: Engine, site: str = "", *, limit: int = 25, offset: int = 0
+) -> SessionPage:
     """List one page of sessions; only those on it are counted through.
 
     Args:

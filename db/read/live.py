@@ -109,7 +109,12 @@ class LiveState:
 
 
 def live_state(
-    engine: Engine, session_id: int, seconds: int = 30, *, min_viewers: int = 1, now: datetime | None = None
+    engine: Engine,
+    session_id: int,
+    seconds: int = 30,
+    *,
+    min_viewers: int = 1,
+    now: datetime | None = None,
 ) -> LiveState:
     """Sum up the last seconds of one session; static faces are left out.
 
@@ -130,7 +135,9 @@ def live_state(
         raise ValueError(f"Invalid min_viewers: expected 1 or more, received {min_viewers}.")
     with engine.connect() as connection:
         row = connection.execute(
-            select(Session.kind, Session.site, Session.started_at, Session.ended_at).where(Session.id == session_id)
+            select(Session.kind, Session.site, Session.started_at, Session.ended_at).where(
+                Session.id == session_id
+            )
         ).one_or_none()
         if row is None:
             raise NoSuchSessionError(f"There is no session {session_id} in {engine.url.database}.")
@@ -151,7 +158,9 @@ def live_state(
             attentive=int(seen.attentive) if seen.viewers >= min_viewers else None,
             recent_viewers=mood.viewers,
             emotion_viewers=mood.emotion_viewers,
-            probabilities=tuple(float(getattr(mood, name)) for name in EMOTION_COLUMNS) if enough else None,
+            probabilities=tuple(float(getattr(mood, name)) for name in EMOTION_COLUMNS)
+            if enough
+            else None,
             valence=float(mood.valence) if enough else None,
             curve=_curve(connection, session_id, at, seconds, min_viewers),
             ad=_ad(connection, session_id),
@@ -163,7 +172,9 @@ def open_session_ids(engine: Engine) -> list[int]:
     """Ids of the sessions without an end, the latest first."""
     with engine.connect() as connection:
         return list(
-            connection.scalars(select(Session.id).where(Session.ended_at.is_(None)).order_by(Session.id.desc()))
+            connection.scalars(
+                select(Session.id).where(Session.ended_at.is_(None)).order_by(Session.id.desc())
+            )
         )
 
 
@@ -222,9 +233,10 @@ def _mood(connection: Connection, session_id: int, at: datetime, seconds: int) -
 def _curve(
     connection: Connection, session_id: int, at: datetime, seconds: int, min_viewers: int
 ) -> tuple[LiveSecond, ...]:
-    age = case(*((Reading.at > at - timedelta(seconds=age), age) for age in range(1, seconds)), else_=seconds).label(
-        "age"
-    )
+    age = case(
+        *((Reading.at > at - timedelta(seconds=age), age) for age in range(1, seconds)),
+        else_=seconds,
+    ).label("age")
     within = (
         select(age, func.avg(Reading.valence).label("valence"))
         .join(Viewer, Viewer.id == Reading.viewer_id)
@@ -233,10 +245,14 @@ def _curve(
         .subquery()
     )
     query: Select[Any] = (
-        select(within.c.age, *_over_viewers(within)).group_by(within.c.age).order_by(within.c.age.desc())
+        select(within.c.age, *_over_viewers(within))
+        .group_by(within.c.age)
+        .order_by(within.c.age.desc())
     )
     return tuple(
-        LiveSecond(row.age, row.viewers, float(row.valence) if row.emotion_viewers >= min_viewers else None)
+        LiveSecond(
+            row.age, row.viewers, float(row.valence) if row.emotion_viewers >= min_viewers else None
+        )
         for row in connection.execute(query)
     )
 
@@ -258,7 +274,9 @@ def _ad(connection: Connection, session_id: int) -> LiveAd | None:
         .order_by(Play.number.desc())
         .limit(1)
     ).one_or_none()
-    return None if row is None else LiveAd(row.ad_id, row.name, row.started_at, row.duration_ms / 1000)
+    return (
+        None if row is None else LiveAd(row.ad_id, row.name, row.started_at, row.duration_ms / 1000)
+    )
 
 
 def _open_gaps(connection: Connection, session_id: int) -> tuple[LiveGap, ...]:

@@ -185,13 +185,16 @@ def shown_plays(
                 ended_at=row.ended_at,
                 outcome=row.outcome,
                 shown_ms=row.shown_ms,
-                screen=row.kind == "run" and not settings.get(row.session_id, {}).get("headless", False),
+                screen=row.kind == "run"
+                and not settings.get(row.session_id, {}).get("headless", False),
             )
             for row in connection.execute(query)
         ]
 
 
-def _settings(connection: Connection, site: str | None, *, replays: bool) -> dict[int, dict[str, Any]]:
+def _settings(
+    connection: Connection, site: str | None, *, replays: bool
+) -> dict[int, dict[str, Any]]:
     """The settings of sessions by their ids; read apart from the plays, which are many for each."""
     query = select(Session.id, Session.settings).where(*_which(None, None, site, replays=replays))
     return {row.id: row.settings for row in connection.execute(query)}

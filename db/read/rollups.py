@@ -30,7 +30,17 @@ from db.read.sessions import (
     read_arrays,
     session_infos,
 )
-from db.schema import SUM_COLUMNS, Ad, Exposure, ExposureSecond, Play, Reading, ReadingCount, Session, Viewer
+from db.schema import (
+    SUM_COLUMNS,
+    Ad,
+    Exposure,
+    ExposureSecond,
+    Play,
+    Reading,
+    ReadingCount,
+    Session,
+    Viewer,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -140,7 +150,9 @@ class RolledPlay:
     duration_ms: int
 
 
-RollUp: TypeAlias = Callable[[Sequence[RolledPlay], ReadingArrays], tuple[ExposureArrays, SecondArrays]]
+RollUp: TypeAlias = Callable[
+    [Sequence[RolledPlay], ReadingArrays], tuple[ExposureArrays, SecondArrays]
+]
 """Adds readings up.
 
 It gets plays of one session in the order of their numbers, and their readings together with those between ads that came
@@ -176,7 +188,9 @@ class Scope:
         if not self.replays:
             found.append(Session.kind == "run")
         if self.since is not None or self.until is not None:
-            found.append(Session.id.in_(select(Play.session_id).where(*self._times(Play.started_at))))
+            found.append(
+                Session.id.in_(select(Play.session_id).where(*self._times(Play.started_at)))
+            )
         return found
 
     def plays(self) -> list[ColumnElement[bool]]:
@@ -229,7 +243,9 @@ def read_log(engine: Engine, scope: Scope, roll_up: RollUp, *, seconds: bool = T
         exposures = [_stored(connection, Exposure, ExposureArrays, scope)]
         by_second = [_stored(connection, ExposureSecond, SecondArrays, scope)] if seconds else []
         pending = _pending(connection, scope.plays())
-        static = set(connection.scalars(select(Viewer.id).where(Viewer.static))) if pending else set()
+        static = (
+            set(connection.scalars(select(Viewer.id).where(Viewer.static))) if pending else set()
+        )
         for plays in pending:
             more, more_seconds = roll_up(plays, _readings(connection, plays))
             exposures.append(_without(more, static))
@@ -291,7 +307,9 @@ def store_roll_ups(
             return done
 
 
-def _store(connection: Connection, plays: list[int], exposures: ExposureArrays, seconds: SecondArrays) -> None:
+def _store(
+    connection: Connection, plays: list[int], exposures: ExposureArrays, seconds: SecondArrays
+) -> None:
     for table, arrays in ((Exposure, exposures), (ExposureSecond, seconds)):
         connection.execute(delete(table).where(table.play_id.in_(plays)))
         rows = _rows(arrays)
@@ -329,12 +347,16 @@ def _pending(
         .join(Ad, Ad.id == Play.ad_version_id)
         .join(Session, Session.id == Play.session_id)
         .where(Play.rolled_up.is_(False), *which)
-        .order_by(Play.id)  # In a session ids rise with the numbers, and this order needs no sorting.
+        .order_by(
+            Play.id
+        )  # In a session ids rise with the numbers, and this order needs no sorting.
         .limit(limit)
     )
     found: list[list[RolledPlay]] = []
     last_session = None
-    for session_id, play_id, previous_at, started_at, ended_at, duration_ms in connection.execute(query):
+    for session_id, play_id, previous_at, started_at, ended_at, duration_ms in connection.execute(
+        query
+    ):
         play = RolledPlay(
             id=play_id,
             session_id=session_id,
@@ -359,17 +381,26 @@ def _pending(
 def _readings(connection: Connection, plays: Sequence[RolledPlay]) -> ReadingArrays:
     """The readings of plays, and those between ads before any of them."""
     first, last = plays[0], plays[-1]
-    between = [Reading.play_id.is_(None), Reading.session_id == first.session_id, Reading.at < _moment(last.started_us)]
+    between = [
+        Reading.play_id.is_(None),
+        Reading.session_id == first.session_id,
+        Reading.at < _moment(last.started_us),
+    ]
     if first.previous_us > _LONG_AGO:
         between.append(Reading.at >= _moment(first.previous_us))
-    return read_arrays(connection, Viewer.id, or_(Reading.play_id.in_([play.id for play in plays]), and_(*between)))
+    return read_arrays(
+        connection, Viewer.id, or_(Reading.play_id.in_([play.id for play in plays]), and_(*between))
+    )
 
 
 # --- roll-ups that are stored -----------------------------------------------------------------------------------------
 
 
 def _stored(
-    connection: Connection, table: type[Exposure | ExposureSecond], arrays: type[_Arrays], scope: Scope
+    connection: Connection,
+    table: type[Exposure | ExposureSecond],
+    arrays: type[_Arrays],
+    scope: Scope,
 ) -> _Arrays:
     """The stored entries of plays in scope, in the order of plays and viewers; static faces are left out."""
     names: list[str] = _names(arrays)
@@ -385,7 +416,8 @@ def _stored(
     for rows in connection.execute(query, execution_options={"yield_per": READ_ROWS}).partitions():
         columns = list(zip(*rows, strict=True))
         values: dict[str, Any] = {
-            name: np.array(column, _kind(name)) for name, column in zip(names, columns, strict=False)
+            name: np.array(column, _kind(name))
+            for name, column in zip(names, columns, strict=False)
         }
         parts.append(arrays(**values, sums=np.array(columns[len(names) :], np.float64).T))
     return _joined(arrays, parts)
@@ -396,7 +428,8 @@ def _joined(arrays: type[_Arrays], parts: Sequence[_Arrays]) -> _Arrays:
     none: dict[str, Any] = {column: np.empty(0, _kind(column)) for column in _names(arrays)}
     none["sums"] = np.empty((0, len(SUM_COLUMNS)))
     values = {
-        column: np.concatenate([empty, *(getattr(part, column) for part in parts)]) for column, empty in none.items()
+        column: np.concatenate([empty, *(getattr(part, column) for part in parts)])
+        for column, empty in none.items()
     }
     order = np.lexsort([values[key] for key in ("second", "viewer_id", "play_id") if key in values])
     return arrays(**{column: value[order] for column, value in values.items()})
@@ -423,13 +456,21 @@ def _without(part: _Arrays, viewers: set[int]) -> _Arrays:
 
 def _counts(connection: Connection, scope: Scope) -> dict[tuple[int, bool, str], int]:
     query = (
-        select(Viewer.session_id, ReadingCount.on_ad, ReadingCount.sort, func.sum(ReadingCount.readings))
+        select(
+            Viewer.session_id,
+            ReadingCount.on_ad,
+            ReadingCount.sort,
+            func.sum(ReadingCount.readings),
+        )
         .join(Viewer, Viewer.id == ReadingCount.viewer_id)
         .join(Session, Session.id == Viewer.session_id)
         .where(Viewer.static.is_(False), *scope.sessions())
         .group_by(Viewer.session_id, ReadingCount.on_ad, ReadingCount.sort)
     )
-    return {(session_id, on_ad, sort): int(count) for session_id, on_ad, sort, count in connection.execute(query)}
+    return {
+        (session_id, on_ad, sort): int(count)
+        for session_id, on_ad, sort, count in connection.execute(query)
+    }
 
 
 def _kind(name: str) -> type:

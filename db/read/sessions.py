@@ -176,7 +176,9 @@ def list_sessions(engine: Engine) -> list[SessionInfo]:
         return session_infos(connection)[::-1]
 
 
-def viewers_over_time(engine: Engine, sessions: Sequence[SessionInfo], parts: int = 24) -> dict[int, list[int]]:
+def viewers_over_time(
+    engine: Engine, sessions: Sequence[SessionInfo], parts: int = 24
+) -> dict[int, list[int]]:
     """How many different viewers were in view in each part of a session, for a small drawing of when it was busy.
 
     Args:
@@ -188,8 +190,14 @@ def viewers_over_time(engine: Engine, sessions: Sequence[SessionInfo], parts: in
         By the id of the session `parts` counts; static faces are left out.
     """
     query = (
-        select(Viewer.session_id, type_coerce(Viewer.first_seen_at, String), type_coerce(Viewer.last_seen_at, String))
-        .where(Viewer.static.is_(False), Viewer.session_id.in_([session.id for session in sessions]))
+        select(
+            Viewer.session_id,
+            type_coerce(Viewer.first_seen_at, String),
+            type_coerce(Viewer.last_seen_at, String),
+        )
+        .where(
+            Viewer.static.is_(False), Viewer.session_id.in_([session.id for session in sessions])
+        )
         .order_by(Viewer.session_id)
     )
     with engine.connect() as connection:
@@ -252,7 +260,12 @@ def load_session(engine: Engine, session_id: int) -> SessionData:
             info=info,
             ads=tuple(ad_infos(connection, of_session)),
             plays=tuple(play_infos(connection, of_session)),
-            readings=read_arrays(connection, Viewer.number, Reading.session_id == session_id, Viewer.static.is_(False)),
+            readings=read_arrays(
+                connection,
+                Viewer.number,
+                Reading.session_id == session_id,
+                Viewer.static.is_(False),
+            ),
             gaps=tuple(gap_infos(connection, Gap.session_id == session_id)),
         )
 
@@ -260,8 +273,15 @@ def load_session(engine: Engine, session_id: int) -> SessionData:
 def session_infos(connection: Connection, *which: ColumnElement[bool]) -> list[SessionInfo]:
     """Sessions that meet conditions on `Session`, in the order of their ids."""
     plays, tracks, static = (
-        select(func.count()).where(table.session_id == Session.id, *more).correlate(Session).scalar_subquery()
-        for table, more in ((Play, ()), (Viewer, (Viewer.static.is_(False),)), (Viewer, (Viewer.static,)))
+        select(func.count())
+        .where(table.session_id == Session.id, *more)
+        .correlate(Session)
+        .scalar_subquery()
+        for table, more in (
+            (Play, ()),
+            (Viewer, (Viewer.static.is_(False),)),
+            (Viewer, (Viewer.static,)),
+        )
     )
     readings = (
         select(cast(func.coalesce(func.sum(ReadingCount.readings), 0), BigInteger))
@@ -310,7 +330,16 @@ def ad_infos(connection: Connection, *which: ColumnElement[bool]) -> list[AdInfo
         .order_by(func.min(Play.id))
     )
     return [
-        AdInfo(row.id, row.ad_id, row.name, row.file, row.kind, row.duration_ms, tuple(row.brand_at_s), row.sha256)
+        AdInfo(
+            row.id,
+            row.ad_id,
+            row.name,
+            row.file,
+            row.kind,
+            row.duration_ms,
+            tuple(row.brand_at_s),
+            row.sha256,
+        )
         for row in connection.execute(query)
     ]
 
@@ -379,8 +408,13 @@ def read_arrays(connection: Connection, name: Any, *which: ColumnElement[bool]) 
     chunks: dict[str, list[NDArray[Any]]] = {key: [] for key in columns}
     for rows in connection.execute(query, execution_options={"yield_per": READ_ROWS}).partitions():
         for (key, (_, kind)), values in zip(columns.items(), zip(*rows, strict=True), strict=True):
-            chunks[key].append(microseconds(values) if key == "at_us" else np.array(values, dtype=kind))
-    arrays = {key: np.concatenate(parts) if parts else np.empty(0, columns[key][1]) for key, parts in chunks.items()}
+            chunks[key].append(
+                microseconds(values) if key == "at_us" else np.array(values, dtype=kind)
+            )
+    arrays = {
+        key: np.concatenate(parts) if parts else np.empty(0, columns[key][1])
+        for key, parts in chunks.items()
+    }
     probabilities = np.column_stack([arrays.pop(column) for column in EMOTION_COLUMNS])
     return ReadingArrays(**arrays, probabilities=probabilities)
 

@@ -30,7 +30,9 @@ UNFINISHED = ".part"
 """Ends the name of a copy that is not whole yet."""
 
 
-def back_up(database: Path, target: Path, progress: Callable[[int, int], None] = lambda done, total: None) -> int:
+def back_up(
+    database: Path, target: Path, progress: Callable[[int, int], None] = lambda done, total: None
+) -> int:
     """Copy a database as it is at one moment; whoever is writing it is not held up.
 
     The copy is made under another name, looked through, and only then takes its name: a backup that was there before is
@@ -82,7 +84,11 @@ def made_backups(database: Path, folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     begin = f"{database.stem}-backup-"
-    names = [path for path in folder.iterdir() if path.name.startswith(begin) and path.suffix == database.suffix]
+    names = [
+        path
+        for path in folder.iterdir()
+        if path.name.startswith(begin) and path.suffix == database.suffix
+    ]
     return sorted(path for path in names if _is_stamp(path.stem.removeprefix(begin)))
 
 
@@ -95,7 +101,11 @@ def unfinished_backups(database: Path, folder: Path) -> list[Path]:
     found = []
     for path in folder.iterdir():
         end = next((end for end in ends if path.name.endswith(end)), None)
-        if end is not None and path.name.startswith(begin) and _is_stamp(path.name[len(begin) : -len(end)]):
+        if (
+            end is not None
+            and path.name.startswith(begin)
+            and _is_stamp(path.name[len(begin) : -len(end)])
+        ):
             found.append(path)
     return sorted(found)
 
@@ -115,13 +125,17 @@ def delete_oldest(database: Path, folder: Path, keep: int) -> list[Path]:
         BackupError: One of them cannot be deleted.
     """
     if keep < 1:
-        raise ValueError(f"Invalid number of backups to keep: expected at least 1, received {keep}.")
+        raise ValueError(
+            f"Invalid number of backups to keep: expected at least 1, received {keep}."
+        )
     surplus = made_backups(database, folder)[:-keep]
     try:
         for path in surplus:
             path.unlink()
     except OSError as error:
-        raise BackupError(f"An old backup cannot be deleted ({error}); delete it by hand.") from error
+        raise BackupError(
+            f"An old backup cannot be deleted ({error}); delete it by hand."
+        ) from error
     return surplus
 
 
@@ -135,7 +149,9 @@ def _check_target(database: Path, target: Path) -> None:
             f"The backup {target} would take the place of the database itself; choose another name."
         )
     if not target.is_file() or not is_ours(target):
-        raise BackupTargetError(f"The file {target} is no backup of such a database and stays; choose another name.")
+        raise BackupTargetError(
+            f"The file {target} is no backup of such a database and stays; choose another name."
+        )
 
 
 @contextmanager
@@ -165,7 +181,10 @@ def _copy(database: Path, target: Path, progress: Callable[[int, int], None]) ->
     # Opened as every reader does, so that no files are left beside a database that nobody is writing.
     engine = make_engine(str(database), read_only=True)
     try:
-        with engine.connect() as connection, closing(sqlite3.connect(target, isolation_level=None)) as copy:
+        with (
+            engine.connect() as connection,
+            closing(sqlite3.connect(target, isolation_level=None)) as copy,
+        ):
             # Within a transaction all steps see the same moment; outside, a kiosk that writes twice a second would have
             # them begin again and again.
             connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
@@ -191,7 +210,9 @@ def _failed(database: Path, target: Path, error: Exception) -> BackupError:
     text = describe(error)
     if is_damage(error):
         return _damaged(database, text)
-    return BackupError(f"The backup {target} cannot be made ({text}); check the disk and the permissions.")
+    return BackupError(
+        f"The backup {target} cannot be made ({text}); check the disk and the permissions."
+    )
 
 
 def _damaged(database: Path, text: str) -> BackupError:

@@ -13,7 +13,19 @@ from db.engine import is_ours, snapshot, sqlite_path, writing
 from db.error_classes import describe
 from db.errors import PurgeError
 from db.paths import SIDE_FILES
-from db.schema import Ad, Base, Exposure, ExposureSecond, Gap, Model, Play, Reading, ReadingCount, Session, Viewer
+from db.schema import (
+    Ad,
+    Base,
+    Exposure,
+    ExposureSecond,
+    Gap,
+    Model,
+    Play,
+    Reading,
+    ReadingCount,
+    Session,
+    Viewer,
+)
 from db.upkeep.backup import made_backups, unfinished_backups
 from db.write import lock as session_lock
 from db.write.store import open_sessions
@@ -46,7 +58,10 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "models": (
         "One row for each model that read faces; nothing about people.",
-        {"id": "number of the model", "name, sha256, card": "its name, its file's checksum, its description"},
+        {
+            "id": "number of the model",
+            "name, sha256, card": "its name, its file's checksum, its description",
+        },
     ),
     "ads": (
         "One row for each ad; nothing about people.",
@@ -88,7 +103,10 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "reading_counts": (
         "How many readings each stay in view had.",
-        {"viewer_id, on_ad, sort": "which stay, and which sort of readings", "readings": "how many"},
+        {
+            "viewer_id, on_ad, sort": "which stay, and which sort of readings",
+            "readings": "how many",
+        },
     ),
     "exposures": (
         "Sums of the readings of one stay in view during one showing; reports are made of these, and they stay.",
@@ -189,14 +207,19 @@ def files_of(database: Path, place: SpoolPlace | None) -> list[StoredFile]:
     """Every file that belongs to a database, as far as its name tells."""
     folder, name = database.parent, database.name
     named: list[tuple[Path, str]] = [(database, "the database")]
-    named += [(database.with_name(name + suffix), "what SQLite keeps beside it") for suffix in SIDE_FILES]
+    named += [
+        (database.with_name(name + suffix), "what SQLite keeps beside it") for suffix in SIDE_FILES
+    ]
     if folder.is_dir():
         for path in sorted(folder.iterdir()):
             if path.name.startswith(f"{name}-session-") and path.suffix == ".lock":
                 named.append((path, "the lock of a session"))
             elif path.name.startswith(f"{database.stem}.corrupt-"):
                 named.append((path, "a damaged database that was set aside"))
-    named += [(path, "records that wait to be written") for path in ([] if place is None else place.found())]
+    named += [
+        (path, "records that wait to be written")
+        for path in ([] if place is None else place.found())
+    ]
     named += [(path, "a backup") for path in made_backups(database, folder)]
     named += [(path, "a backup that is not whole") for path in unfinished_backups(database, folder)]
     return [StoredFile(path, what, path.stat().st_size) for path, what in named if path.is_file()]
@@ -214,12 +237,22 @@ def delete_files(database: Path | None, files: Sequence[StoredFile]) -> None:
             deleted; those before it are deleted.
     """
     if database is not None and database.exists() and not is_ours(database):
-        raise PurgeError(f"The file {database} is not a database of this program, and stays; choose another path.")
+        raise PurgeError(
+            f"The file {database} is not a database of this program, and stays; choose another path."
+        )
     for file in files:
         if file.path.suffix in {".lock", ".spool"} and _is_locked(file.path):
-            raise PurgeError(f"A session is being written ({file.path.name} is locked); stop the kiosk and try again.")
-    if database is not None and unfinished_backups(database, database.parent) and _is_locked(database.parent):
-        raise PurgeError(f"A backup is being made in {database.parent}; wait for its end and try again.")
+            raise PurgeError(
+                f"A session is being written ({file.path.name} is locked); stop the kiosk and try again."
+            )
+    if (
+        database is not None
+        and unfinished_backups(database, database.parent)
+        and _is_locked(database.parent)
+    ):
+        raise PurgeError(
+            f"A backup is being made in {database.parent}; wait for its end and try again."
+        )
     try:
         for file in files:
             file.path.unlink(missing_ok=True)
@@ -237,11 +270,17 @@ def delete_tables(engine: Engine) -> None:
         raise ValueError("Invalid database: expected one on a server, received a file.")
     try:
         with engine.connect() as connection:
-            running = open_sessions(connection) if inspect(connection).has_table(Session.__tablename__) else []
+            running = (
+                open_sessions(connection)
+                if inspect(connection).has_table(Session.__tablename__)
+                else []
+            )
         for session_id in running if session_lock.supported(engine) else ():
             lock = session_lock.acquire(engine, session_id)
             if lock is None:
-                raise PurgeError(f"Session {session_id} is being written; stop the kiosk and try again.")
+                raise PurgeError(
+                    f"Session {session_id} is being written; stop the kiosk and try again."
+                )
             lock.release()
         with writing(engine) as connection:
             Base.metadata.drop_all(connection)

@@ -79,7 +79,10 @@ def purge_some(engine: Engine, before: datetime, site: str | None = None) -> int
         How many were deleted; 0 when none is left. What is not rolled up yet does not count.
     """
     with engine.connect() as connection:
-        found = next((share for share in _shares(connection, before, site) if _holds(connection, share)), None)
+        found = next(
+            (share for share in _shares(connection, before, site) if _holds(connection, share)),
+            None,
+        )
     if found is None:
         return 0
     part = select(Reading.id).where(*found.readings()).limit(PART)
@@ -120,7 +123,9 @@ def purgeable(engine: Engine, before: datetime, site: str | None = None) -> Purg
     with engine.connect() as connection:
         for share in _shares(connection, before, site, rolled_up=False):
             count, first, last = connection.execute(
-                select(func.count(), func.min(Reading.at), func.max(Reading.at)).where(*share.readings())
+                select(func.count(), func.min(Reading.at), func.max(Reading.at)).where(
+                    *share.readings()
+                )
             ).one()
             if count:
                 total += count
@@ -160,12 +165,15 @@ def reusable_bytes(engine: Engine) -> int:
         return 0
     with engine.connect() as connection:
         pages, size = (
-            connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("freelist_count", "page_size")
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("freelist_count", "page_size")
         )
     return int(pages or 0) * int(size or 0)
 
 
-def _shares(connection: Connection, before: datetime, site: str | None, *, rolled_up: bool = True) -> Iterator[_Share]:
+def _shares(
+    connection: Connection, before: datetime, site: str | None, *, rolled_up: bool = True
+) -> Iterator[_Share]:
     """The sessions that have old readings, each with the time before which they may go."""
     old = exists().where(Reading.session_id == Session.id, Reading.at < before)
     query = select(Session.id, Session.kind, Session.ended_at).where(old).order_by(Session.id)
@@ -183,12 +191,16 @@ def _shares(connection: Connection, before: datetime, site: str | None, *, rolle
             yield _Share(session_id, limit)
 
 
-def _limit(connection: Connection, session_id: int, before: datetime, *, rolled_up: bool) -> datetime | None:
+def _limit(
+    connection: Connection, session_id: int, before: datetime, *, rolled_up: bool
+) -> datetime | None:
     """The time before which the readings of a session may go; `None` where none may."""
     kept = [Play.ended_at.is_(None), Play.ended_at >= before]
     if rolled_up:
         kept.append(Play.rolled_up.is_(False))
-    first_kept = connection.scalar(select(func.min(Play.number)).where(Play.session_id == session_id, or_(*kept)))
+    first_kept = connection.scalar(
+        select(func.min(Play.number)).where(Play.session_id == session_id, or_(*kept))
+    )
     if first_kept is None:
         return before
     # The readings since the play before it began are those that it takes its baselines from.

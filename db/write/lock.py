@@ -57,7 +57,9 @@ def acquire(engine: Engine, session_id: int) -> SessionLock | None:
         return FileLock.acquire(path, session_id)
     if engine.dialect.name == "postgresql":
         return ServerLock.acquire(engine, session_id)
-    raise DatabaseWriteError(f"Invalid lock: expected SQLite or PostgreSQL, received {engine.dialect.name}.")
+    raise DatabaseWriteError(
+        f"Invalid lock: expected SQLite or PostgreSQL, received {engine.dialect.name}."
+    )
 
 
 class FileLock:

@@ -14,14 +14,22 @@ Stored: TypeAlias = Record | SessionRecord | SessionEnded
 
 _TYPES: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Stored)}
 # The annotations are texts here; a field is told by how its text begins.
-_TIMES = {name: {f.name for f in fields(kind) if str(f.type).startswith("datetime")} for name, kind in _TYPES.items()}
-_TUPLES = {name: {f.name for f in fields(kind) if str(f.type).startswith("tuple")} for name, kind in _TYPES.items()}
+_TIMES = {
+    name: {f.name for f in fields(kind) if str(f.type).startswith("datetime")}
+    for name, kind in _TYPES.items()
+}
+_TUPLES = {
+    name: {f.name for f in fields(kind) if str(f.type).startswith("tuple")}
+    for name, kind in _TYPES.items()
+}
 _NAMES = {name: tuple(f.name for f in fields(kind)) for name, kind in _TYPES.items()}
 
 
 def encode(record: Stored) -> bytes:
     """One line of ASCII, a JSON object, without an end of line; `decode` gives an equal record back."""
-    return json.dumps(_document(record), separators=(",", ":"), allow_nan=False, default=_plain).encode("ascii")
+    return json.dumps(
+        _document(record), separators=(",", ":"), allow_nan=False, default=_plain
+    ).encode("ascii")
 
 
 def decode(document: Any) -> Stored:

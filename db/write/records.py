@@ -187,7 +187,9 @@ class PlayRewarded:
         _check_range("reward", self.value, -1.0, 1.0)
         _check_range("viewer seconds", self.viewer_s, 0.0, math.inf)
         if self.viewer_s <= 0:
-            raise ValueError(f"Invalid viewer seconds: expected a number above 0, received {self.viewer_s!r}.")
+            raise ValueError(
+                f"Invalid viewer seconds: expected a number above 0, received {self.viewer_s!r}."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +259,9 @@ class ReadingRecord:
         """The emotion is there as a whole, or a reason why it is not."""
         if self.withheld is not None:
             _check_word("reason why the emotion is withheld", self.withheld, WITHHELD_REASONS)
-        missing = [value is None for value in (self.probabilities, self.valence, self.expressiveness)]
+        missing = [
+            value is None for value in (self.probabilities, self.valence, self.expressiveness)
+        ]
         if any(missing) != (self.withheld is not None) or any(missing) != all(missing):
             raise ValueError(
                 "Invalid reading: expected probabilities, valence and expressiveness, or a reason why all are withheld, "
@@ -386,7 +390,11 @@ def _check_word(what: str, value: str, words: tuple[str, ...]) -> None:
 
 
 def _check_sha256(what: str, value: str) -> None:
-    if not isinstance(value, str) or len(value) != _SHA256_LENGTH or not set(value) <= set("0123456789abcdef"):
+    if (
+        not isinstance(value, str)
+        or len(value) != _SHA256_LENGTH
+        or not set(value) <= set("0123456789abcdef")
+    ):
         raise ValueError(
             f"Invalid {what}: expected {_SHA256_LENGTH} lower-case hexadecimal digits, received {value!r}."
         )
@@ -394,23 +402,31 @@ def _check_sha256(what: str, value: str) -> None:
 
 def _check_time(what: str, value: datetime) -> None:
     if not isinstance(value, datetime) or value.utcoffset() is None:
-        raise ValueError(f"Invalid {what}: expected a datetime with a time zone, received {value!r}.")
+        raise ValueError(
+            f"Invalid {what}: expected a datetime with a time zone, received {value!r}."
+        )
 
 
 def _check_int(what: str, value: int, low: int) -> None:
     # NumPy integers are welcome, floats and booleans are not.
     if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
-        raise ValueError(f"Invalid {what}: expected a whole number from {low} up, received {value!r}.")
+        raise ValueError(
+            f"Invalid {what}: expected a whole number from {low} up, received {value!r}."
+        )
 
 
 def _check_range(what: str, value: float, low: float, high: float) -> None:
     # Written so that NaN fails too: SQLite would store it as NULL.
     if not (math.isfinite(value) and low - ROUNDING <= value <= high + ROUNDING):
-        raise ValueError(f"Invalid {what}: expected a number from {low:g} to {high:g}, received {value!r}.")
+        raise ValueError(
+            f"Invalid {what}: expected a number from {low:g} to {high:g}, received {value!r}."
+        )
 
 
 def _check_json(what: str, value: object) -> None:
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"Invalid {what}: expected values that JSON knows, received {value!r} ({error}).") from error
+        raise ValueError(
+            f"Invalid {what}: expected values that JSON knows, received {value!r} ({error})."
+        ) from error

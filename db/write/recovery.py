@@ -77,7 +77,9 @@ def open_to_record(url: str, spool_folder: Path | None = None, *, spool: bool = 
         except (DatabaseUnavailableError, DatabaseWriteError) as error:
             if place is None:
                 raise
-            logger.warning("%s The session begins without it; its records wait in %s.", error, place.folder)
+            logger.warning(
+                "%s The session begins without it; its records wait in %s.", error, place.folder
+            )
             # From now on a writer asks, again and again, with records that wait behind it.
             return Opened(engine, place, Preparation(engine, place, 0.0))
     except BaseException:
@@ -232,7 +234,9 @@ def _taking_up(engine: Engine, spool: Spool) -> Generator[int | None, None, None
         except GeneratorExit:
             sink.release(remove=False)
             raise
-    logger.warning("%d records of session %d that had waited on disk were taken up.", waiting, sink.session_id)
+    logger.warning(
+        "%d records of session %d that had waited on disk were taken up.", waiting, sink.session_id
+    )
     yield sink.session_id
 
 
@@ -270,5 +274,7 @@ def close_interrupted_sessions(engine: Engine) -> list[int]:
         finally:
             lock.release()
     if closed:
-        logger.warning("Closed sessions that had been interrupted: %s.", ", ".join(map(str, closed)))
+        logger.warning(
+            "Closed sessions that had been interrupted: %s.", ", ".join(map(str, closed))
+        )
     return closed

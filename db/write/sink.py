@@ -23,7 +23,15 @@ from db.error_classes import describe, is_busy, is_damage, is_environment
 from db.errors import DatabaseDamagedError, DatabaseError, DatabaseWriteError
 from db.upkeep.quarantine import identity, set_aside
 from db.write import lock as session_lock
-from db.write.records import AdRecord, GapEnded, GapStarted, ModelRecord, PlayEnded, PlayStarted, SessionEnded
+from db.write.records import (
+    AdRecord,
+    GapEnded,
+    GapStarted,
+    ModelRecord,
+    PlayEnded,
+    PlayStarted,
+    SessionEnded,
+)
 from db.write.spool import Spool
 from db.write.store import (
     SessionStore,
@@ -139,7 +147,9 @@ class SessionSink:
         self._last_logged: dict[str, float] = {}
 
     @classmethod
-    def take_up(cls, engine: Engine, spool: Spool, session_id: int | None, lock: SessionLock | None) -> SessionSink:
+    def take_up(
+        cls, engine: Engine, spool: Spool, session_id: int | None, lock: SessionLock | None
+    ) -> SessionSink:
         """Go on with a spool that a dead program has left.
 
         Args:
@@ -152,7 +162,9 @@ class SessionSink:
             sqlalchemy.exc.DBAPIError: The database cannot be used.
         """
         if spool.session is None:
-            raise ValueError(f"Invalid spool: expected one with a session, received the empty {spool.path}.")
+            raise ValueError(
+                f"Invalid spool: expected one with a session, received the empty {spool.path}."
+            )
         sink = cls(engine, spool.session)
         sink._spool, sink._adopted, sink.lost = spool, True, spool.lost
         for record in spool.known:
@@ -238,7 +250,10 @@ class SessionSink:
             self._to_spool()
         if self.problem is None or time.monotonic() >= self.retry_at:
             self.attempt()
-        long_enough = time.monotonic() - self._trouble_since > SPOOL_AFTER_S or len(self._waiting) > SPOOL_AFTER_RECORDS
+        long_enough = (
+            time.monotonic() - self._trouble_since > SPOOL_AFTER_S
+            or len(self._waiting) > SPOOL_AFTER_RECORDS
+        )
         if self.problem is not None and long_enough:
             self._to_spool()
         self._note_handled()
@@ -308,7 +323,9 @@ class SessionSink:
             if self._spool.ended != how:
                 self._spool.append_end(self._session, self._known.records(), how, self._all_lost)
         except OSError as error:
-            self.log("spool", "The spool %s cannot be written (%s).", self._spool.path, error.strerror)
+            self.log(
+                "spool", "The spool %s cannot be written (%s).", self._spool.path, error.strerror
+            )
             return False
         return True
 
@@ -337,7 +354,9 @@ class SessionSink:
         """Count records that will not be stored."""
         if count:
             self.lost += count
-            self.log("lost", "Session %d has lost %d records so far.", self.session_id, self._all_lost)
+            self.log(
+                "lost", "Session %d has lost %d records so far.", self.session_id, self._all_lost
+            )
 
     def note_failure(self, error: Exception) -> bool:
         """Take notice of what failed for somebody who works on the same database; a damaged one is replaced.
@@ -371,7 +390,9 @@ class SessionSink:
         if not self.begun:
             self._insert(self._known.records())
         elif self._file != self._identity():
-            self._begin_again("its file was deleted or replaced", "what was recorded before went with it")
+            self._begin_again(
+                "its file was deleted or replaced", "what was recorded before went with it"
+            )
 
     def _begin_again(self, why: str, where: str) -> None:
         """Go on with the session in another database, or after its row was deleted."""
@@ -382,10 +403,15 @@ class SessionSink:
             self._lock = None
         former, start = self.session_id, self._session.started_at
         detail = f"The session was begun again in the database, because {why}; {where}."
-        gap = (GapStarted(start, REPLACED, detail), GapEnded(max(start, self.last_moment), REPLACED))
+        gap = (
+            GapStarted(start, REPLACED, detail),
+            GapEnded(max(start, self.last_moment), REPLACED),
+        )
         self._insert([*gap, *self._known.records()])
         self._file = self._identity()
-        logger.warning("Session %d goes on as session %d, because %s; %s.", former, self.session_id, why, where)
+        logger.warning(
+            "Session %d goes on as session %d, because %s; %s.", former, self.session_id, why, where
+        )
 
     def _insert(self, records: Sequence[Record]) -> None:
         """Commit the row of the session and what else has to be known; it is locked before anybody else can see it."""
@@ -436,12 +462,17 @@ class SessionSink:
         with writing(self._engine) as connection:
             last_record = claim_session(connection, self.session_id)
             if last_record is None:
-                raise SessionGoneError(f"The database does not hold session {self.session_id} any more.")
+                raise SessionGoneError(
+                    f"The database does not hold session {self.session_id} any more."
+                )
             yield connection, last_record
 
     def _repair(self, error: Exception) -> None:
         """Do what can be done about a failure, before the next attempt."""
-        damaged, self._damaged = self._damaged, is_damage(error) or isinstance(error, DatabaseDamagedError)
+        damaged, self._damaged = (
+            self._damaged,
+            is_damage(error) or isinstance(error, DatabaseDamagedError),
+        )
         path = sqlite_path(self._engine)
         try:
             if isinstance(error, SessionGoneError):
@@ -453,7 +484,9 @@ class SessionSink:
             elif self._damaged and path is not None and self._file == self._identity():
                 self._engine.dispose()
                 aside = set_aside(path)
-                self._begin_again("the database was damaged", f"what was recorded before is in {aside.name}")
+                self._begin_again(
+                    "the database was damaged", f"what was recorded before is in {aside.name}"
+                )
                 self.retry_at = 0.0
             elif path is not None and not is_busy(error) and "full" not in describe(error):
                 # After an I/O error, or when the disk came back, only a new connection is sure to work.
@@ -509,9 +542,16 @@ class SessionSink:
             if fresh:
                 reopen_session(connection, self.session_id)
             # Ads are told once more: the ids of their rows are needed also where the database has them already.
-            known = [record for n, record in part if n <= last_record and isinstance(record, AdRecord)]
+            known = [
+                record for n, record in part if n <= last_record and isinstance(record, AdRecord)
+            ]
             rejected = self._store.apply(connection, [*known, *fresh])
-            note_progress(connection, self.session_id, max(number, last_record), self._all_lost + len(rejected))
+            note_progress(
+                connection,
+                self.session_id,
+                max(number, last_record),
+                self._all_lost + len(rejected),
+            )
         self._store.settle()
         self._committed = number
         for _, record in part:
@@ -532,7 +572,9 @@ class SessionSink:
         try:
             self._spool = Spool.create(self._place, self._session)
         except OSError as error:
-            self.log("spool", "No spool can be made in %s (%s).", self._place.folder, error.strerror)
+            self.log(
+                "spool", "No spool can be made in %s (%s).", self._place.folder, error.strerror
+            )
 
     def _to_spool(self) -> None:
         """Move what waits in memory to the disk; where that fails it stays in memory."""
@@ -541,9 +583,13 @@ class SessionSink:
             return
         begins = self._spool.empty
         try:
-            lost = self._spool.append(self._session, self._known.records(), self._waiting, self._all_lost)
+            lost = self._spool.append(
+                self._session, self._known.records(), self._waiting, self._all_lost
+            )
         except OSError as error:
-            self.log("spool", "The spool %s cannot be written (%s).", self._spool.path, error.strerror)
+            self.log(
+                "spool", "The spool %s cannot be written (%s).", self._spool.path, error.strerror
+            )
             return
         if begins and self._spooled:
             logger.warning("Records of session %d wait in %s.", self.session_id, self._spool.path)
@@ -593,7 +639,9 @@ class SessionSink:
         now = time.monotonic()
         if now - self._last_logged.get("mistake", -LOG_INTERVAL_S) >= LOG_INTERVAL_S:
             self._last_logged["mistake"] = now
-            logger.error("A record of session %d cannot be written.", self.session_id, exc_info=error)
+            logger.error(
+                "A record of session %d cannot be written.", self.session_id, exc_info=error
+            )
         self.note_lost(1)
 
     def _as_problem(self, error: BaseException) -> DatabaseWriteError:

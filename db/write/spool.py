@@ -75,7 +75,9 @@ class SpoolPlace:
     reserve_bytes: int = RESERVE_BYTES
 
     @classmethod
-    def of(cls, engine: Engine, folder: Path | None, limit_bytes: int = LIMIT_BYTES) -> SpoolPlace | None:
+    def of(
+        cls, engine: Engine, folder: Path | None, limit_bytes: int = LIMIT_BYTES
+    ) -> SpoolPlace | None:
         """The place for a database.
 
         Args:
@@ -88,7 +90,11 @@ class SpoolPlace:
         """
         path = sqlite_path(engine)
         if folder is None:
-            return None if path is None else cls(path.parent, path.name, limit_bytes, min(RESERVE_BYTES, limit_bytes))
+            return (
+                None
+                if path is None
+                else cls(path.parent, path.name, limit_bytes, min(RESERVE_BYTES, limit_bytes))
+            )
         # Databases of the same name may share a folder.
         address = engine.url.render_as_string(hide_password=True)
         name = f"{path.name if path else engine.url.database}-{hashlib.sha256(address.encode()).hexdigest()[:8]}"
@@ -200,7 +206,11 @@ class Spool:
         return self._end
 
     def append(
-        self, session: SessionRecord, known: Sequence[Record], records: Collection[Numbered], lost: int = 0
+        self,
+        session: SessionRecord,
+        known: Sequence[Record],
+        records: Collection[Numbered],
+        lost: int = 0,
     ) -> int:
         """Add records; they are on the disk when this returns.
 
@@ -221,8 +231,14 @@ class Spool:
         size = self._end + sum(map(len, lines))
         told = self.lost
         for number, record in records:
-            line = _line(b"[%d,%b%b]" % (number, encode(record), b"" if lost == told else b",%d" % lost))
-            limit = self._limit if isinstance(record, ReadingRecord) else self._limit * (1 + STRUCTURE_SHARE)
+            line = _line(
+                b"[%d,%b%b]" % (number, encode(record), b"" if lost == told else b",%d" % lost)
+            )
+            limit = (
+                self._limit
+                if isinstance(record, ReadingRecord)
+                else self._limit * (1 + STRUCTURE_SHARE)
+            )
             if size + len(line) <= limit:
                 lines.append(line)
                 size += len(line)
@@ -238,7 +254,9 @@ class Spool:
             self.lost = told
         return len(records) - added
 
-    def append_end(self, session: SessionRecord, known: Sequence[Record], ended: SessionEnded, lost: int = 0) -> None:
+    def append_end(
+        self, session: SessionRecord, known: Sequence[Record], ended: SessionEnded, lost: int = 0
+    ) -> None:
         """Add how the session ended, and how many of its records were lost; it is on the disk when this returns.
 
         Raises:

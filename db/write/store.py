@@ -135,7 +135,9 @@ def noted_losses(connection: Connection, session_id: int) -> int:
 
 def note_progress(connection: Connection, session_id: int, last_record: int, lost: int) -> None:
     """Keep how far a session has been written, and how many of its records are known to be lost."""
-    connection.execute(update(Session).where(Session.id == session_id).values(last_record=last_record, lost=lost))
+    connection.execute(
+        update(Session).where(Session.id == session_id).values(last_record=last_record, lost=lost)
+    )
 
 
 def reopen_session(connection: Connection, session_id: int) -> None:
@@ -150,12 +152,20 @@ def reopen_session(connection: Connection, session_id: int) -> None:
         .where(Play.session_id == session_id, Play.outcome == INTERRUPTED)
         .values(ended_at=None, outcome=None, rolled_up=False)
     )
-    connection.execute(update(Gap).where(Gap.session_id == session_id, Gap.ended_at == ended_at).values(ended_at=None))
-    connection.execute(update(Session).where(Session.id == session_id).values(ended_at=None, end_reason=None))
+    connection.execute(
+        update(Gap)
+        .where(Gap.session_id == session_id, Gap.ended_at == ended_at)
+        .values(ended_at=None)
+    )
+    connection.execute(
+        update(Session).where(Session.id == session_id).values(ended_at=None, end_reason=None)
+    )
     logger.warning("Session %d had been closed as interrupted, and goes on.", session_id)
 
 
-def end_session(connection: Connection, session_id: int, ended: SessionEnded, outcome: str, lost: int | None) -> None:
+def end_session(
+    connection: Connection, session_id: int, ended: SessionEnded, outcome: str, lost: int | None
+) -> None:
     """Close a session that is still open, with the plays and gaps that are.
 
     Args:
@@ -187,7 +197,11 @@ def end_session(connection: Connection, session_id: int, ended: SessionEnded, ou
 
 def open_sessions(connection: Connection) -> list[int]:
     """Ids of the sessions without an end."""
-    return list(connection.scalars(select(Session.id).where(Session.ended_at.is_(None)).order_by(Session.id)))
+    return list(
+        connection.scalars(
+            select(Session.id).where(Session.ended_at.is_(None)).order_by(Session.id)
+        )
+    )
 
 
 def interrupt_session(connection: Connection, session_id: int, lost: int | None = None) -> bool:
@@ -198,7 +212,9 @@ def interrupt_session(connection: Connection, session_id: int, lost: int | None 
         session_id: Which one.
         lost: Records that were not stored; `None` leaves what is noted already.
     """
-    is_open = connection.scalar(select(Session.id).where(Session.id == session_id, Session.ended_at.is_(None)))
+    is_open = connection.scalar(
+        select(Session.id).where(Session.id == session_id, Session.ended_at.is_(None))
+    )
     if is_open is None:
         return False
     moments = [connection.scalar(select(Session.started_at).where(Session.id == session_id))]
@@ -256,7 +272,10 @@ class SessionStore:
         if touched:
             connection.execute(
                 _UPDATE_VIEWER,
-                [{"row_id": row.row_id, "first": row.first, "last": row.last} for row in touched.values()],
+                [
+                    {"row_id": row.row_id, "first": row.first, "last": row.last}
+                    for row in touched.values()
+                ],
             )
         return rejected
 
@@ -291,11 +310,17 @@ class SessionStore:
             self._end_gap(connection, record)
         elif isinstance(record, ModelRecord):
             connection.execute(
-                update(Session).where(Session.id == self._session_id).values(model_id=_model_id(connection, record))
+                update(Session)
+                .where(Session.id == self._session_id)
+                .values(model_id=_model_id(connection, record))
             )
 
     def _reading(
-        self, connection: Connection, record: ReadingRecord, touched: dict[int, _ViewerRow], late: set[int]
+        self,
+        connection: Connection,
+        record: ReadingRecord,
+        touched: dict[int, _ViewerRow],
+        late: set[int],
     ) -> dict[str, Any]:
         play_id = None
         if record.play_number is not None:
@@ -315,7 +340,12 @@ class SessionStore:
             "play_id": play_id,
             "at": record.at,
             "position_ms": _float(record.position_ms),
-            **{name: _float(p) for name, p in zip(EMOTION_COLUMNS, record.probabilities or _NO_EMOTION, strict=True)},
+            **{
+                name: _float(p)
+                for name, p in zip(
+                    EMOTION_COLUMNS, record.probabilities or _NO_EMOTION, strict=True
+                )
+            },
             "valence": _float(record.valence),
             "expressiveness": _float(record.expressiveness),
             "uncertain": bool(record.uncertain),
@@ -354,7 +384,9 @@ class SessionStore:
             row = _ViewerRow(*found)
         else:
             result = connection.execute(
-                insert(Viewer).values(session_id=self._session_id, number=number, first_seen_at=at, last_seen_at=at)
+                insert(Viewer).values(
+                    session_id=self._session_id, number=number, first_seen_at=at, last_seen_at=at
+                )
             )
             row = _ViewerRow(_new_id(result), at, at)
         self._viewers[number] = row
@@ -370,18 +402,26 @@ class SessionStore:
             )
         ).one_or_none()
         if found is None:
-            raise ValueError(f"Invalid play number: expected a play that was started before, received {number}.")
+            raise ValueError(
+                f"Invalid play number: expected a play that was started before, received {number}."
+            )
         row = self._plays[number] = _PlayRow(found.id, found.started_at, found.ended_at is not None)
         return row
 
     def _start_play(self, connection: Connection, record: PlayStarted) -> None:
         ad_row_id = self._new_ads.get(record.ad_id, self._ads.get(record.ad_id))
         if ad_row_id is None:
-            raise ValueError(f"Invalid ad id: expected an ad that was submitted before, received {record.ad_id!r}.")
+            raise ValueError(
+                f"Invalid ad id: expected an ad that was submitted before, received {record.ad_id!r}."
+            )
         number = int(record.number)
-        taken = connection.scalar(select(Play.id).where(Play.session_id == self._session_id, Play.number == number))
+        taken = connection.scalar(
+            select(Play.id).where(Play.session_id == self._session_id, Play.number == number)
+        )
         if taken is not None:
-            raise ValueError(f"Invalid play number: expected one that was not used before, received {number}.")
+            raise ValueError(
+                f"Invalid play number: expected one that was not used before, received {number}."
+            )
         result = connection.execute(
             insert(Play).values(
                 session_id=self._session_id,
@@ -414,7 +454,9 @@ class SessionStore:
             )
         )
         if result.rowcount == 0:
-            raise ValueError(f"Invalid end of play {record.number}: expected one end, received a second.")
+            raise ValueError(
+                f"Invalid end of play {record.number}: expected one end, received a second."
+            )
         play.ended = True
         self._note(record.ended_at)
 
@@ -426,7 +468,9 @@ class SessionStore:
             .values(reward=float(record.value), reward_viewer_s=float(record.viewer_s))
         )
         if result.rowcount == 0:
-            raise ValueError(f"Invalid reward of play {record.number}: expected one reward, received a second.")
+            raise ValueError(
+                f"Invalid reward of play {record.number}: expected one reward, received a second."
+            )
 
     def _open_gap(self, connection: Connection, cause: str) -> tuple[int, datetime] | None:
         row = connection.execute(
@@ -453,7 +497,9 @@ class SessionStore:
     def _end_gap(self, connection: Connection, record: GapEnded) -> None:
         gap = self._open_gap(connection, record.cause)
         if gap is None:
-            raise ValueError(f"Invalid end of a gap: expected an open gap, received the cause {record.cause!r}.")
+            raise ValueError(
+                f"Invalid end of a gap: expected an open gap, received the cause {record.cause!r}."
+            )
         row_id, started_at = gap
         if record.ended_at < started_at:
             raise ValueError(
@@ -492,27 +538,40 @@ def _count(connection: Connection, readings: Iterable[dict[str, Any]]) -> None:
 
 def _model_id(connection: Connection, model: ModelRecord) -> int:
     values = {"name": model.name, "sha256": model.sha256, "card": dict(model.card)}
-    return _known_id(connection, Model, select(Model.id).where(Model.sha256 == model.sha256), values)
+    return _known_id(
+        connection, Model, select(Model.id).where(Model.sha256 == model.sha256), values
+    )
 
 
 def _ad_row_id(connection: Connection, ad: AdRecord) -> int:
     """The row of a version of an ad. What only labels it follows the latest playlist; what was measured does not."""
-    labels = {"name": ad.name, "file": ad.file, "brand_at_s": [float(moment) for moment in ad.brand_at_s]}
+    labels = {
+        "name": ad.name,
+        "file": ad.file,
+        "brand_at_s": [float(moment) for moment in ad.brand_at_s],
+    }
     key = {"ad_id": ad.ad_id, "sha256": ad.sha256, "duration_ms": int(ad.duration_ms)}
-    query = select(Ad.id).where(Ad.ad_id == ad.ad_id, Ad.sha256 == ad.sha256, Ad.duration_ms == int(ad.duration_ms))
+    query = select(Ad.id).where(
+        Ad.ad_id == ad.ad_id, Ad.sha256 == ad.sha256, Ad.duration_ms == int(ad.duration_ms)
+    )
     row_id = _known_id(connection, Ad, query, key | labels | {"kind": ad.kind})
     connection.execute(update(Ad).where(Ad.id == row_id).values(**labels))
     return row_id
 
 
 def _known_id(
-    connection: Connection, table: type[Model | Ad], query: Select[tuple[int]], values: dict[str, Any]
+    connection: Connection,
+    table: type[Model | Ad],
+    query: Select[tuple[int]],
+    values: dict[str, Any],
 ) -> int:
     """The row that a query finds, inserted where it finds none; on a server another session may insert it meanwhile."""
     found = connection.scalar(query)
     if found is None:
         connection.execute(
-            _upsert(connection, cast("Table", table.__table__)).on_conflict_do_nothing().values(**values)
+            _upsert(connection, cast("Table", table.__table__))
+            .on_conflict_do_nothing()
+            .values(**values)
         )
         found = connection.scalar(query)
     if found is None:
@@ -522,7 +581,11 @@ def _known_id(
 
 def _upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """An INSERT that can be told what to do about a row that is there already."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    return (
+        postgresql.insert(table)
+        if connection.dialect.name == "postgresql"
+        else sqlite.insert(table)
+    )
 
 
 def _new_id(result: Any) -> int:

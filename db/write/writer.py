@@ -206,7 +206,9 @@ class SessionWriter:
             TypeError: Not a record.
         """
         if not isinstance(record, _RECORD_TYPES):
-            raise TypeError(f"Invalid record: expected one of db.write.records, received {type(record).__name__}.")
+            raise TypeError(
+                f"Invalid record: expected one of db.write.records, received {type(record).__name__}."
+            )
         with self._wake:
             self._check_open()
             if not self._has_room():
@@ -215,7 +217,9 @@ class SessionWriter:
                 self._check_open()
             if self._died or not self._has_room():
                 self._lost += 1
-                self._sink.log("full", "Session %d: a record found no room and is lost.", self.session_id)
+                self._sink.log(
+                    "full", "Session %d: a record found no room and is lost.", self.session_id
+                )
                 return False
             if not self._pending:
                 self._pending_since = time.monotonic()
@@ -278,7 +282,10 @@ class SessionWriter:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         if kind is None:
             self.close()
@@ -345,7 +352,10 @@ class SessionWriter:
         retry_at = self._sink.retry_at if self._sink.waits or not self._sink.begun else math.inf
         if not self._pending:
             return retry_at
-        at_once = self._flush_up_to > self._submitted - len(self._pending) or len(self._pending) >= self._early_size
+        at_once = (
+            self._flush_up_to > self._submitted - len(self._pending)
+            or len(self._pending) >= self._early_size
+        )
         return min(retry_at, 0.0 if at_once else self._pending_since + self._interval_s)
 
     def _report(self) -> None:
@@ -417,7 +427,9 @@ class SessionWriter:
                 return False
             # A mistake of the program; the records do not depend on it.
             self._roll_up = None
-            logger.exception("Plays cannot be rolled up; reports on session %d are slower.", self.session_id)
+            logger.exception(
+                "Plays cannot be rolled up; reports on session %d are slower.", self.session_id
+            )
             return False
 
     def _purge_some(self) -> None:
@@ -432,6 +444,10 @@ class SessionWriter:
                 self._keep = None
                 logger.exception("Old readings cannot be deleted; `ad-monitor purge` deletes them.")
                 return
-            self._sink.log("purge", "Old readings could not be deleted (%s); it is tried again.", describe(error))
+            self._sink.log(
+                "purge",
+                "Old readings could not be deleted (%s); it is tried again.",
+                describe(error),
+            )
             deleted = 1
         self._purge_at = time.monotonic() + (PURGE_PAUSE_S if deleted else PURGE_INTERVAL_S)

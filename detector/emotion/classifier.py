@@ -111,14 +111,20 @@ class KerasClassifier:
         self.runtime = f"Keras on {'GPU' if gpus else 'CPU'}"
         expected = (1, len(card.labels))
         try:
-            received = self.logits(np.zeros((1, card.input_side_px, card.input_side_px), dtype=np.uint8)).shape
+            received = self.logits(
+                np.zeros((1, card.input_side_px, card.input_side_px), dtype=np.uint8)
+            ).shape
             # Another number of faces makes TensorFlow compile once more, for all numbers; rather now than with viewers.
             self.logits(np.zeros((2, card.input_side_px, card.input_side_px), dtype=np.uint8))
         except (ValueError, TypeError) as error:
             reason = str(error).splitlines()[0]
-            raise ModelLoadError(f"{model} does not take the faces that its card describes ({reason}).") from error
+            raise ModelLoadError(
+                f"{model} does not take the faces that its card describes ({reason})."
+            ) from error
         if received != expected:
-            raise ModelLoadError(f"{model} has other outputs than its card says: expected {expected}, got {received}.")
+            raise ModelLoadError(
+                f"{model} has other outputs than its card says: expected {expected}, got {received}."
+            )
 
     def logits(self, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
         """See `EmotionClassifier.logits`."""
@@ -179,7 +185,10 @@ class _FixedBatch:
         from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 (native library)
 
         self._interpreter: Any = Interpreter(model_content=content, num_threads=TWIN_THREADS)
-        [taken], [given] = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        [taken], [given] = (
+            self._interpreter.get_input_details(),
+            self._interpreter.get_output_details(),
+        )
         self._input, self._output = taken["index"], given["index"]
         shape = (size, card.input_side_px, card.input_side_px, 1)
         self._interpreter.resize_tensor_input(self._input, shape)
@@ -187,7 +196,9 @@ class _FixedBatch:
         self._batch = np.zeros(shape, dtype=np.float32)
         produced = tuple(self._interpreter.get_output_details()[0]["shape"])
         if produced != (size, len(card.labels)):
-            raise ValueError(f"expected an output of shape {(size, len(card.labels))}, received {produced}")
+            raise ValueError(
+                f"expected an output of shape {(size, len(card.labels))}, received {produced}"
+            )
 
     def run(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         self._batch[..., 0] = crops
@@ -209,7 +220,9 @@ def load_network(model: Path) -> Any:
         return keras.saving.load_model(model, compile=False, safe_mode=True)
     except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ModelLoadError(f"{model} is not a Keras model: expected a .keras file ({reason}).") from error
+        raise ModelLoadError(
+            f"{model} is not a Keras model: expected a .keras file ({reason})."
+        ) from error
 
 
 def convert_twin(network: Any, side_px: int) -> bytes:
@@ -303,7 +316,9 @@ def gpu_available() -> bool:
     return bool(tf.config.list_physical_devices("GPU"))
 
 
-def load_classifier(name_or_path: str | Path | None = None, device: Device = "auto") -> EmotionClassifier:
+def load_classifier(
+    name_or_path: str | Path | None = None, device: Device = "auto"
+) -> EmotionClassifier:
     """Load a model with the runtime that suits the machine.
 
     Args:

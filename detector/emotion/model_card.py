@@ -117,7 +117,9 @@ def _usable(model: Path) -> Path:
     try:
         require_emotions(read_card(model))
     except ModelLoadError as error:
-        logger.warning("The shipped %s is used instead of the promoted model: %s", DEFAULT_MODEL, error)
+        logger.warning(
+            "The shipped %s is used instead of the promoted model: %s", DEFAULT_MODEL, error
+        )
         return shipped_default()
     return model
 
@@ -143,7 +145,9 @@ def read_card(model: Path) -> ModelCard:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the document"
-        raise ModelLoadError(f"The model card {path} is not valid: {where}: {first['msg']}.") from error
+        raise ModelLoadError(
+            f"The model card {path} is not valid: {where}: {first['msg']}."
+        ) from error
     received = sha256_of(model)
     if received != card.sha256:
         raise ModelLoadError(

@@ -231,7 +231,9 @@ def promotions() -> list[Promotion]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        logger.warning("The log of promotions %s cannot be read (%s); the shipped model is used", log, error)
+        logger.warning(
+            "The log of promotions %s cannot be read (%s); the shipped model is used", log, error
+        )
         return []
     found = []
     for number, line in enumerate(lines, start=1):
@@ -240,7 +242,9 @@ def promotions() -> list[Promotion]:
         try:
             found.append(_parsed(line))
         except (ValueError, TypeError) as error:
-            logger.warning("Line %d of %s is passed over, it is no promotion: %s", number, log, error)
+            logger.warning(
+                "Line %d of %s is passed over, it is no promotion: %s", number, log, error
+            )
     return found
 
 
@@ -283,7 +287,9 @@ def roll_back(now: datetime | None = None) -> Promotion:
 
 def timestamp(now: datetime | None = None) -> str:
     """A time as the log keeps it: UTC, ISO 8601, to the second."""
-    return (now or datetime.now(timezone.utc)).astimezone(timezone.utc).isoformat(timespec="seconds")
+    return (
+        (now or datetime.now(timezone.utc)).astimezone(timezone.utc).isoformat(timespec="seconds")
+    )
 
 
 def _standing(log: list[Promotion]) -> list[Promotion]:
@@ -301,9 +307,14 @@ def _parsed(line: bytes) -> Promotion:
     values = json.loads(line)
     if not isinstance(values, dict):
         raise TypeError(f"expected an object, received {type(values).__name__}")
-    known = {name: values[name] for name in (part.name for part in fields(Promotion)) if name in values}
+    known = {
+        name: values[name] for name in (part.name for part in fields(Promotion)) if name in values
+    }
     entry = Promotion(**(known | {"reasons": tuple(known.get("reasons", ()))}))
-    if entry.event not in {"promoted", "rolled back", "refused"} or entry.origin not in {"shipped", "own"}:
+    if entry.event not in {"promoted", "rolled back", "refused"} or entry.origin not in {
+        "shipped",
+        "own",
+    }:
         raise ValueError(f"unknown event {entry.event!r} or origin {entry.origin!r}")
     if not isinstance(entry.model, str) or Path(entry.model).name != entry.model:
         raise ValueError(f"{entry.model!r} is no name of a model")
@@ -334,7 +345,9 @@ def _checked(model: Path) -> str:
 
 def _copy(source: Path, target: Path) -> None:
     """Copy in one step: the target is the old file or the whole new one, never a part."""
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
+    with tempfile.NamedTemporaryFile(
+        dir=target.parent, prefix=f".{target.name}.", delete=False
+    ) as file:
         part = Path(file.name)
         try:
             with source.open("rb") as opened:

@@ -54,7 +54,9 @@ class Turns:
 
     def __init__(self, per_second: float = EMOTIONS_PER_SECOND) -> None:
         if per_second <= 0:
-            raise ValueError(f"Invalid per_second: expected a number above 0, received {per_second}.")
+            raise ValueError(
+                f"Invalid per_second: expected a number above 0, received {per_second}."
+            )
         self._per_second = per_second
 
     def slot(self, viewer: int, captured_ns: int, share: float = 1.0) -> int:

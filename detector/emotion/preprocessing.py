@@ -69,7 +69,9 @@ def face_crops(
         ValueError: There are more or fewer rolls than boxes.
     """
     if rolls is not None and len(rolls) != len(boxes):
-        raise ValueError(f"Invalid rolls: expected one for each of the {len(boxes)} boxes, received {len(rolls)}.")
+        raise ValueError(
+            f"Invalid rolls: expected one for each of the {len(boxes)} boxes, received {len(rolls)}."
+        )
     height, width = image.shape[:2]
     side_px = geometry.side_px
     crops = np.empty((len(boxes), side_px, side_px), dtype=np.uint8)
@@ -79,8 +81,13 @@ def face_crops(
         turn = 0.0 if rolls is None else _beyond(rolls[index], geometry.free_roll_deg)
         if turn:
             lift = geometry.raise_by * box_side
-            centre = x + lift * math.sin(math.radians(turn)), y - lift * math.cos(math.radians(turn))
-            crop[:] = _turned_square(image, centre, max(2.0, box_side * geometry.scale), turn, side_px)
+            centre = (
+                x + lift * math.sin(math.radians(turn)),
+                y - lift * math.cos(math.radians(turn)),
+            )
+            crop[:] = _turned_square(
+                image, centre, max(2.0, box_side * geometry.scale), turn, side_px
+            )
             continue
         side = max(2, round(box_side * geometry.scale))
         left = round(x - side / 2)
@@ -110,21 +117,34 @@ def _beyond(roll: float, free: float) -> float:
 def _grey_square(image: NDArray[np.uint8], left: int, top: int, side: int) -> NDArray[np.uint8]:
     grey, x0, y0 = _grey_part(image, left, top, left + side, top + side)
     y1, x1 = y0 + grey.shape[0], x0 + grey.shape[1]
-    margins = (max(0, y0 - top), max(0, top + side - y1), max(0, x0 - left), max(0, left + side - x1))
+    margins = (
+        max(0, y0 - top),
+        max(0, top + side - y1),
+        max(0, x0 - left),
+        max(0, left + side - x1),
+    )
     if any(margins):
         grey = np.asarray(cv2.copyMakeBorder(grey, *margins, cv2.BORDER_REPLICATE), dtype=np.uint8)
     return grey
 
 
 def _turned_square(
-    image: NDArray[np.uint8], centre: tuple[float, float], side: float, turn_deg: float, side_px: int
+    image: NDArray[np.uint8],
+    centre: tuple[float, float],
+    side: float,
+    turn_deg: float,
+    side_px: int,
 ) -> NDArray[np.uint8]:
     """The square around a point, leaning clockwise by an angle, scaled to `side_px`."""
     x, y = centre
     cos, sin = math.cos(math.radians(turn_deg)), math.sin(math.radians(turn_deg))
     reach = side * (abs(cos) + abs(sin)) / 2 + 1
     grey, x0, y0 = _grey_part(
-        image, math.floor(x - reach), math.floor(y - reach), math.ceil(x + reach), math.ceil(y + reach)
+        image,
+        math.floor(x - reach),
+        math.floor(y - reach),
+        math.ceil(x + reach),
+        math.ceil(y + reach),
     )
     height, width = grey.shape
     # Turned at twice the crop's resolution: nothing is skipped, and nothing is smoothed that the crop could show.

@@ -60,14 +60,22 @@ class BlazeFace:
         from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 (native library)
 
         self._min_confidence = min_confidence
-        self._interpreter: Any = Interpreter(model_content=_model_file().read_bytes(), num_threads=1)
+        self._interpreter: Any = Interpreter(
+            model_content=_model_file().read_bytes(), num_threads=1
+        )
         self._interpreter.allocate_tensors()
         [taken] = self._interpreter.get_input_details()
-        outputs = {tuple(given["shape"][1:]): given["index"] for given in self._interpreter.get_output_details()}
+        outputs = {
+            tuple(given["shape"][1:]): given["index"]
+            for given in self._interpreter.get_output_details()
+        }
         self._anchors = _anchors()
         values = _BOX_VALUES + 2 * len(KEYPOINTS)
         try:
-            self._values, self._scores = outputs[len(self._anchors), values], outputs[len(self._anchors), 1]
+            self._values, self._scores = (
+                outputs[len(self._anchors), values],
+                outputs[len(self._anchors), 1],
+            )
         except KeyError:
             raise ModelLoadError(
                 f"MediaPipe's face model has outputs of shapes {list(outputs)}; expected {len(self._anchors)} x {values} "
@@ -87,7 +95,9 @@ class BlazeFace:
         self._interpreter.set_tensor(self._input, self._batch)
         self._interpreter.invoke()
         logits = self._interpreter.get_tensor(self._scores)[0, :, 0]
-        scores = 1 / (1 + np.exp(-np.clip(logits, -_LARGEST_LOGIT, _LARGEST_LOGIT).astype(np.float64)))
+        scores = 1 / (
+            1 + np.exp(-np.clip(logits, -_LARGEST_LOGIT, _LARGEST_LOGIT).astype(np.float64))
+        )
         kept = np.flatnonzero(scores >= self._min_confidence)
         if len(kept) == 0:
             return []

@@ -110,7 +110,9 @@ class DetectionSettings(BaseModel):
 class FaceDetector(Protocol):
     """Finds the faces of a frame; used by one thread, frames in the order of their time."""
 
-    def detect(self, frame: Frame, known: Sequence[Box] = (), effort: float = 1.0) -> list[FaceDetection]:
+    def detect(
+        self, frame: Frame, known: Sequence[Box] = (), effort: float = 1.0
+    ) -> list[FaceDetection]:
         """The faces of a frame, each once, the most confident first.
 
         Args:
@@ -169,7 +171,9 @@ class MediaPipeFaceDetector:
     """
 
     def __init__(
-        self, settings: DetectionSettings | None = None, view_angle_deg: float = DEFAULT_VIEW_ANGLE_DEG
+        self,
+        settings: DetectionSettings | None = None,
+        view_angle_deg: float = DEFAULT_VIEW_ANGLE_DEG,
     ) -> None:
         self._settings = settings or DetectionSettings()
         self._view_angle_deg = view_angle_deg
@@ -185,11 +189,16 @@ class MediaPipeFaceDetector:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
-    def detect(self, frame: Frame, known: Sequence[Box] = (), effort: float = 1.0) -> list[FaceDetection]:
+    def detect(
+        self, frame: Frame, known: Sequence[Box] = (), effort: float = 1.0
+    ) -> list[FaceDetection]:
         """The faces of a frame, each once, the most confident first; see `FaceDetector.detect`."""
         pyramid = Pyramid(frame.image)
         height, width = frame.image.shape[:2]
@@ -246,7 +255,11 @@ class MediaPipeFaceDetector:
         step = 1 if len(known) <= SINGLE_LOOKS else GRID * GRID
         for start in range(0, len(known), step):
             regions = [pyramid.around(box, REGION) for box in known[start : start + step]]
-            found += self._find_in(pyramid, regions[0]) if step == 1 else self._find_in_regions(pyramid, regions)
+            found += (
+                self._find_in(pyramid, regions[0])
+                if step == 1
+                else self._find_in_regions(pyramid, regions)
+            )
         missed = [box for box in known if not any(_at_its_place(face.box, box) for face in found)]
         for box in missed[:SECOND_LOOKS]:
             found += self._find_in(pyramid, pyramid.around(box, SECOND_LOOK))
@@ -267,14 +280,22 @@ class MediaPipeFaceDetector:
         mosaic = np.zeros((INPUT_PX, INPUT_PX, 3), dtype=np.uint8)
         for number, region in enumerate(regions):
             row, column = divmod(number, GRID)
-            mosaic[row * cell : (row + 1) * cell, column * cell : (column + 1) * cell] = pyramid.cut(region, cell)
+            mosaic[row * cell : (row + 1) * cell, column * cell : (column + 1) * cell] = (
+                pyramid.cut(region, cell)
+            )
         found = []
         for box, confidence, points in self._look(mosaic):
             column, row = (int(centre * GRID) for centre in box.centre)
             number = row * GRID + column
             if 0 <= column < GRID and 0 <= row < GRID and number < len(regions):
-                within = Box(box.x * GRID - column, box.y * GRID - row, box.width * GRID, box.height * GRID)
-                found.append(pyramid.located(regions[number], within, points * GRID - (column, row), confidence))
+                within = Box(
+                    box.x * GRID - column, box.y * GRID - row, box.width * GRID, box.height * GRID
+                )
+                found.append(
+                    pyramid.located(
+                        regions[number], within, points * GRID - (column, row), confidence
+                    )
+                )
         return found
 
     def _look(self, square: NDArray[np.uint8]) -> list[FoundFace]:
@@ -298,7 +319,9 @@ class Pyramid:
         while len(self._levels) <= level:
             above = self._levels[-1]
             size = (max(1, above.shape[1] // 2), max(1, above.shape[0] // 2))
-            self._levels.append(np.asarray(cv2.resize(above, size, interpolation=cv2.INTER_AREA), dtype=np.uint8))
+            self._levels.append(
+                np.asarray(cv2.resize(above, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+            )
         return self._levels[level]
 
     def at_least(self, width: int) -> NDArray[np.uint8]:
@@ -326,15 +349,27 @@ class Pyramid:
         if inside.size == 0:
             return square
         # Where the part inside the picture lies in the square.
-        left, right = ((max(0, x0) - x0) * side_px / (x1 - x0), (min(x1, width) - x0) * side_px / (x1 - x0))
-        top, bottom = ((max(0, y0) - y0) * side_px / (y1 - y0), (min(y1, height) - y0) * side_px / (y1 - y0))
+        left, right = (
+            (max(0, x0) - x0) * side_px / (x1 - x0),
+            (min(x1, width) - x0) * side_px / (x1 - x0),
+        )
+        top, bottom = (
+            (max(0, y0) - y0) * side_px / (y1 - y0),
+            (min(y1, height) - y0) * side_px / (y1 - y0),
+        )
         left, top = round(left), round(top)
         size = (max(1, round(right) - left), max(1, round(bottom) - top))
-        small = cv2.cvtColor(cv2.resize(inside, size, interpolation=cv2.INTER_LINEAR), cv2.COLOR_BGR2RGB)
-        square[top : top + size[1], left : left + size[0]] = small[: side_px - top, : side_px - left]
+        small = cv2.cvtColor(
+            cv2.resize(inside, size, interpolation=cv2.INTER_LINEAR), cv2.COLOR_BGR2RGB
+        )
+        square[top : top + size[1], left : left + size[0]] = small[
+            : side_px - top, : side_px - left
+        ]
         return square
 
-    def located(self, tile: Tile, box: Box, points: NDArray[np.float64], confidence: float) -> FaceDetection:
+    def located(
+        self, tile: Tile, box: Box, points: NDArray[np.float64], confidence: float
+    ) -> FaceDetection:
         """A face of a tile, in fractions of the picture."""
         across, down = tile.side / self.width, tile.side / self.height
         left, top = tile.x / self.width, tile.y / self.height
@@ -366,7 +401,9 @@ def merge(faces: Sequence[FaceDetection], overlap: float = MERGE_OVERLAP) -> lis
     """
     kept: list[FaceDetection] = []
     for face in sorted(faces, key=lambda face: -face.confidence):
-        if not any(face.box.overlap(other.box) > overlap or nested(face.box, other.box) for other in kept):
+        if not any(
+            face.box.overlap(other.box) > overlap or nested(face.box, other.box) for other in kept
+        ):
             kept.append(face)
     return kept
 
@@ -383,6 +420,6 @@ def nested(one: Box, other: Box) -> bool:
 
 def _at_its_place(found: Box, expected: Box) -> bool:
     (x, y), (expected_x, expected_y) = found.centre, expected.centre
-    return abs(x - expected_x) < STRAYS * max(expected.width, 1e-6) and abs(y - expected_y) < STRAYS * max(
-        expected.height, 1e-6
-    )
+    return abs(x - expected_x) < STRAYS * max(expected.width, 1e-6) and abs(
+        y - expected_y
+    ) < STRAYS * max(expected.height, 1e-6)

@@ -81,8 +81,13 @@ def head_poses(
     Returns:
         Yaw, pitch and roll of each head, in degrees, seen from the camera.
     """
-    points = np.reshape(np.asarray(keypoints, dtype=np.float64), (-1, len(KEYPOINTS), 2)) * (width_px, -height_px)
-    return [HeadPose(*angles) for angles in _solved(points[:, : len(_HEAD_CM)], _FROM_POINTS).tolist()]
+    points = np.reshape(np.asarray(keypoints, dtype=np.float64), (-1, len(KEYPOINTS), 2)) * (
+        width_px,
+        -height_px,
+    )
+    return [
+        HeadPose(*angles) for angles in _solved(points[:, : len(_HEAD_CM)], _FROM_POINTS).tolist()
+    ]
 
 
 def head_pose(keypoints: NDArray[np.float64], width_px: int, height_px: int) -> HeadPose:
@@ -106,11 +111,17 @@ def _solved(points: NDArray[np.float64], from_points: NDArray[np.float64]) -> ND
     left, _, right = np.linalg.svd(from_points @ points, full_matrices=False)
     (across_x, across_y), (up_x, up_y), (across_z, up_z) = np.transpose(left @ right, (1, 2, 0))
     front_z = across_x * up_y - across_y * up_x
-    radians = [np.arctan2(across_z, front_z), np.arcsin(np.clip(up_z, -1.0, 1.0)), np.arctan2(-across_y, up_y)]
+    radians = [
+        np.arctan2(across_z, front_z),
+        np.arcsin(np.clip(up_z, -1.0, 1.0)),
+        np.arctan2(-across_y, up_y),
+    ]
     return np.asarray(np.degrees(np.stack(radians, axis=1)))
 
 
-def face_position_cm(box: Box, width_px: int, height_px: int, view_angle_deg: float) -> NDArray[np.float64]:
+def face_position_cm(
+    box: Box, width_px: int, height_px: int, view_angle_deg: float
+) -> NDArray[np.float64]:
     """Where a face is, from the place and the size of its box, under the pinhole model.
 
     Args:
@@ -130,7 +141,9 @@ def face_position_cm(box: Box, width_px: int, height_px: int, view_angle_deg: fl
     return ray * (100 * FACE_BOX_M / side_px)
 
 
-def screen_pose(pose: HeadPose, box: Box, width_px: int, height_px: int, mount: CameraMount) -> HeadPose:
+def screen_pose(
+    pose: HeadPose, box: Box, width_px: int, height_px: int, mount: CameraMount
+) -> HeadPose:
     """Turn a pose seen from the camera into one seen from the screen's centre.
 
     Zero, zero, zero is then a head that points from its place to the screen's centre. The place follows from the face's box
@@ -148,7 +161,9 @@ def screen_pose(pose: HeadPose, box: Box, width_px: int, height_px: int, mount: 
     face = face_position_cm(box, width_px, height_px, mount.view_angle_deg)
     tilt = math.radians(mount.tilt_deg)
     # A viewer's right is the picture's left; a camera that looks down has the screen below it and nearer to the viewers.
-    screen = np.array([mount.right_cm, -mount.above_cm * math.cos(tilt), -mount.above_cm * math.sin(tilt)])
+    screen = np.array(
+        [mount.right_cm, -mount.above_cm * math.cos(tilt), -mount.above_cm * math.sin(tilt)]
+    )
     seen = _rotation(*pose)
     return _angles(_facing(screen - face).T @ _facing(-face) @ seen)
 
@@ -165,7 +180,9 @@ def _rotation(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
 def _facing(direction: NDArray[np.float64]) -> NDArray[np.float64]:
     """The rotation of an upright head that points in a direction."""
     x, y, z = direction
-    return _rotation(math.degrees(math.atan2(x, z)), math.degrees(math.atan2(y, math.hypot(x, z))), 0.0)
+    return _rotation(
+        math.degrees(math.atan2(x, z)), math.degrees(math.atan2(y, math.hypot(x, z))), 0.0
+    )
 
 
 def _angles(rotation: NDArray[np.float64]) -> HeadPose:
@@ -223,7 +240,9 @@ class Attention:
             captured_ns: When its frame was captured, not before the last one's.
         """
         slack = self._hysteresis if self._attentive else 0.0
-        looks = abs(pose.yaw) <= self._max_yaw + slack and abs(pose.pitch) <= self._max_pitch + slack
+        looks = (
+            abs(pose.yaw) <= self._max_yaw + slack and abs(pose.pitch) <= self._max_pitch + slack
+        )
         if self._attentive is None:
             self._attentive = looks
         if looks == self._attentive:

@@ -162,11 +162,15 @@ class QualityGate:
         first = failed.argmax(axis=0)
         return [
             Verdict(float(quality), CHECKS[check] if fails else None)
-            for quality, check, fails in zip(scores.min(axis=0), first, failed.any(axis=0), strict=True)
+            for quality, check, fails in zip(
+                scores.min(axis=0), first, failed.any(axis=0), strict=True
+            )
         ]
 
 
-def sharpness_and_contrast(crops: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def sharpness_and_contrast(
+    crops: NDArray[np.uint8],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """How sharp faces are and how much light and shade they have, in the middle of their crops.
 
     Sharpness is a mean spatial frequency: the root of the mean square of the second derivative over that of the first,
@@ -182,7 +186,9 @@ def sharpness_and_contrast(crops: NDArray[np.uint8]) -> tuple[NDArray[np.float64
     """
     count = len(crops)
     stack = fitted(crops, _SIDE_PX).reshape(count * _SIDE_PX, _SIDE_PX).astype(np.float32)
-    smooth = cv2.GaussianBlur(stack, (_KERNEL_PX, _KERNEL_PX), _SMOOTHING_PX).reshape(count, _SIDE_PX, _SIDE_PX)
+    smooth = cv2.GaussianBlur(stack, (_KERNEL_PX, _KERNEL_PX), _SMOOTHING_PX).reshape(
+        count, _SIDE_PX, _SIDE_PX
+    )
     part = smooth[:, _MARGIN_PX - 1 : 1 - _MARGIN_PX, _MARGIN_PX - 1 : 1 - _MARGIN_PX]
     middle = part[:, 1:-1, 1:-1]
     right, left = part[:, 1:-1, 2:], part[:, 1:-1, :-2]
@@ -202,11 +208,15 @@ def _power(values: NDArray[np.float32]) -> NDArray[np.float32]:
 def _inside(start: NDArray[np.float64], length: NDArray[np.float64]) -> NDArray[np.float64]:
     """Share of each stretch that lies between 0 and 1."""
     within = np.maximum(np.minimum(start + length, 1.0) - np.maximum(start, 0.0), 0.0)
-    shares: NDArray[np.float64] = np.minimum(within / np.maximum(length, np.finfo(np.float64).tiny), 1.0)
+    shares: NDArray[np.float64] = np.minimum(
+        within / np.maximum(length, np.finfo(np.float64).tiny), 1.0
+    )
     return shares
 
 
-def _score(values: NDArray[np.float64], worst: float, limit: float, best: float) -> NDArray[np.float64]:
+def _score(
+    values: NDArray[np.float64], worst: float, limit: float, best: float
+) -> NDArray[np.float64]:
     """0 up to `worst`, 0.5 at the limit, 1 from `best`."""
     return np.interp(values, (worst, limit, best), (0.0, PASSES, 1.0))
 

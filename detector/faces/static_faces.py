@@ -59,7 +59,9 @@ class StaticFace:
 
     def __init__(self, after_s: float = STATIC_AFTER_S) -> None:
         if not 0 < after_s < math.inf:
-            raise ValueError(f"Invalid after_s: expected a number of seconds above 0, received {after_s}.")
+            raise ValueError(
+                f"Invalid after_s: expected a number of seconds above 0, received {after_s}."
+            )
         self._after_s = after_s
         self._cost_s = min(COST_S, after_s / 6)
         self._seen_ns: int | None = None
@@ -139,7 +141,9 @@ def _place(anchor: Box, box: Box) -> tuple[float, float, float]:
     return right, lower / box.height, anchor.width / box.width
 
 
-def _thumbnail(crop: NDArray[np.uint8], right: float, down: float, size: float) -> NDArray[np.uint8]:
+def _thumbnail(
+    crop: NDArray[np.uint8], right: float, down: float, size: float
+) -> NDArray[np.uint8]:
     """The middle of the anchor's crop, cut out of another crop."""
     side_px, fine_px = crop.shape[0], 2 * _SIDE_PX
     step = size * _SHARE * side_px / fine_px
@@ -147,15 +151,23 @@ def _thumbnail(crop: NDArray[np.uint8], right: float, down: float, size: float) 
     box_px = side_px / FER_GEOMETRY.scale
     matrix = np.array([[step, 0, first + right * box_px], [0, step, first + down * box_px]])
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    fine = cv2.warpAffine(crop, matrix, (fine_px, fine_px), flags=how, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(cv2.resize(fine, (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    fine = cv2.warpAffine(
+        crop, matrix, (fine_px, fine_px), flags=how, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(
+        cv2.resize(fine, (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_AREA), dtype=np.uint8
+    )
 
 
-def _difference(known: NDArray[np.float64], look: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+def _difference(
+    known: NDArray[np.float64], look: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
     """How far a face has moved right, down and closer, in sides of its box, and its largest other change."""
     down, across = _SLOPE @ known, known @ _SLOPE.T
     grows, leans = _ACROSS * across + _DOWN * down, _ACROSS * down - _DOWN * across
-    parts = np.concatenate([known, _FLAT, _ACROSS, _DOWN, across, down, grows, leans]).reshape(8, -1)
+    parts = np.concatenate([known, _FLAT, _ACROSS, _DOWN, across, down, grows, leans]).reshape(
+        8, -1
+    )
     shares = np.linalg.solve(parts @ parts.T + _STEADYING * np.eye(8), parts @ look.ravel())
     rest = (look.ravel() - shares @ parts).reshape(look.shape)
     # Four neighbours together, because noise and the errors of resampling are single.

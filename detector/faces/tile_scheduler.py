@@ -58,7 +58,8 @@ class Sweep:
         self._size = (map_width, max(1, round(height * map_width / width)))
         scale = np.array([self._size[0] / width, self._size[1] / height])
         corners = np.array(
-            [[tile.x, tile.y, tile.x + tile.side, tile.y + tile.side] for tile in tiles], dtype=np.float64
+            [[tile.x, tile.y, tile.x + tile.side, tile.y + tile.side] for tile in tiles],
+            dtype=np.float64,
         )
         low = np.floor(corners[:, :2] * scale).astype(np.int64)
         high = np.ceil(corners[:, 2:] * scale).astype(np.int64)
@@ -129,9 +130,17 @@ class Sweep:
     def _blank(self, cells: NDArray[np.uint8], box: Box) -> None:
         """Set the cells of a face and of what is just around it to 0."""
         width, height = self._size
-        left, right = (box.x - KNOWN_MARGIN * box.width) * width, (box.x + (1 + KNOWN_MARGIN) * box.width) * width
-        top, bottom = (box.y - KNOWN_MARGIN * box.height) * height, (box.y + (1 + KNOWN_MARGIN) * box.height) * height
-        cells[max(0, int(top)) : max(0, int(bottom) + 1), max(0, int(left)) : max(0, int(right) + 1)] = 0
+        left, right = (
+            (box.x - KNOWN_MARGIN * box.width) * width,
+            (box.x + (1 + KNOWN_MARGIN) * box.width) * width,
+        )
+        top, bottom = (
+            (box.y - KNOWN_MARGIN * box.height) * height,
+            (box.y + (1 + KNOWN_MARGIN) * box.height) * height,
+        )
+        cells[
+            max(0, int(top)) : max(0, int(bottom) + 1), max(0, int(left)) : max(0, int(right) + 1)
+        ] = 0
 
     def _most_changed(self) -> int | None:
         """The tile with the densest movement on the next level that has one: near and far are served in turn."""

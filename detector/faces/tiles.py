@@ -59,7 +59,9 @@ def tile_ladder(width: int, height: int, smallest_face_px: float) -> tuple[Tile,
     longest = max(width, height)
     tiles = [Tile((width - longest) // 2, (height - longest) // 2, longest, 0)]
     for level, side in enumerate(_sides(longest, smallest_face_px / LEAST_SHARE), start=1):
-        tiles += [Tile(x, y, side, level) for y in _starts(height, side) for x in _starts(width, side)]
+        tiles += [
+            Tile(x, y, side, level) for y in _starts(height, side) for x in _starts(width, side)
+        ]
     return tuple(tiles)
 
 

@@ -100,13 +100,17 @@ class FaceTracker:
         first_number: int = 1,
     ) -> None:
         if lost_track_buffer_s < 0:
-            raise ValueError(f"Invalid lost_track_buffer_s: expected at least 0, received {lost_track_buffer_s}.")
+            raise ValueError(
+                f"Invalid lost_track_buffer_s: expected at least 0, received {lost_track_buffer_s}."
+            )
         if minimum_consecutive_frames < 1:
             raise ValueError(
                 f"Invalid minimum_consecutive_frames: expected at least 1, received {minimum_consecutive_frames}."
             )
         if max_distance <= 0:
-            raise ValueError(f"Invalid max_distance: expected a number above 0, received {max_distance}.")
+            raise ValueError(
+                f"Invalid max_distance: expected a number above 0, received {max_distance}."
+            )
         # The window's process takes settings from here and never tracks; SciPy would slow down its start.
         from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 (half a second)
 
@@ -141,7 +145,11 @@ class FaceTracker:
         Returns:
             The faces that belong to a viewer, by viewer number.
         """
-        self._tracks = [track for track in self._tracks if captured_ns - track.seen_ns <= self._patience_ns(track)]
+        self._tracks = [
+            track
+            for track in self._tracks
+            if captured_ns - track.seen_ns <= self._patience_ns(track)
+        ]
         tracked = []
         unmatched = set(range(len(detections)))
         missed = set(range(len(self._tracks)))
@@ -173,7 +181,11 @@ class FaceTracker:
         return 2 * LONGEST_CONFIRM_NS if track.doubtful else self._buffer_ns
 
     def _admit(
-        self, track: _Track, detection: FaceDetection, now_ns: int, confirm: Callable[[FaceDetection], bool]
+        self,
+        track: _Track,
+        detection: FaceDetection,
+        now_ns: int,
+        confirm: Callable[[FaceDetection], bool],
     ) -> None:
         """Give a face that is there for long enough, and is one, its number."""
         if track.number is not None or track.hits < self._minimum_frames:
@@ -188,7 +200,9 @@ class FaceTracker:
         self._viewers += 1
         track.number = self._viewers
 
-    def _assign(self, detections: Sequence[FaceDetection], captured_ns: int) -> list[tuple[int, int]]:
+    def _assign(
+        self, detections: Sequence[FaceDetection], captured_ns: int
+    ) -> list[tuple[int, int]]:
         if not self._tracks or not detections:
             return []
         cost = np.empty((len(self._tracks), len(detections)))

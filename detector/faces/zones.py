@@ -51,7 +51,9 @@ class Zone(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: ZoneKind
-    points: tuple[tuple[_Fraction, _Fraction], ...] | None = Field(None, min_length=3, max_length=MOST_POINTS)
+    points: tuple[tuple[_Fraction, _Fraction], ...] | None = Field(
+        None, min_length=3, max_length=MOST_POINTS
+    )
     box: tuple[_Fraction, _Fraction, _Fraction, _Fraction] | None = None
     name: str | None = Field(None, min_length=1, max_length=80)
 
@@ -68,7 +70,9 @@ class Zone(BaseModel):
                     f"and top + height of at most 1, got {list(self.box)}"
                 )
             if width * height < LEAST_AREA:
-                raise ValueError(f"has a 'box' without area: expected at least {LEAST_AREA:g}, got {list(self.box)}")
+                raise ValueError(
+                    f"has a 'box' without area: expected at least {LEAST_AREA:g}, got {list(self.box)}"
+                )
         if self.points is not None:
             _refuse_crossings(self.points)
             if _area(self.points) < LEAST_AREA:
@@ -113,7 +117,9 @@ class Zones:
 
     def __init__(self, zones: Sequence[Zone] = ()) -> None:
         self._zones = tuple(zones)
-        self._outside: ZoneKind = "ignore" if any(zone.kind == "measure" for zone in zones) else "measure"
+        self._outside: ZoneKind = (
+            "ignore" if any(zone.kind == "measure" for zone in zones) else "measure"
+        )
 
     def kind_at(self, point: Point) -> ZoneKind:
         """What happens at a point.
@@ -145,11 +151,15 @@ class Zones:
             ValueError: A side is below 1.
         """
         if width < 1 or height < 1:
-            raise ValueError(f"Invalid mask: expected sides of at least 1 pixel, received {width} x {height}.")
+            raise ValueError(
+                f"Invalid mask: expected sides of at least 1 pixel, received {width} x {height}."
+            )
         kept = np.full((height, width), self._outside != "ignore", dtype=np.uint8)
         for zone in self._zones:
             # From fractions to OpenCV's pixels, whose centres have whole numbers.
-            corners = np.rint((np.array(zone.corners) * (width, height) - 0.5) * 2**_SUBPIXEL_BITS).astype(np.int32)
+            corners = np.rint(
+                (np.array(zone.corners) * (width, height) - 0.5) * 2**_SUBPIXEL_BITS
+            ).astype(np.int32)
             cv2.fillPoly(kept, [corners], (int(zone.kind != "ignore"),), shift=_SUBPIXEL_BITS)
         return kept.astype(np.bool_)
 

@@ -100,7 +100,9 @@ class _Lasting:
             if self.since_ns is None:
                 self.since_ns, self._looks = since_ns, 0
             self._looks += 1
-            self.active = self.active or (self._looks >= LEAST_LOOKS and now_ns - self.since_ns >= self._lasts_ns)
+            self.active = self.active or (
+                self._looks >= LEAST_LOOKS and now_ns - self.since_ns >= self._lasts_ns
+            )
             return
         if self._otherwise_ns is None:
             self._otherwise_ns = now_ns
@@ -142,7 +144,9 @@ class PictureWatch:
         return self._fault()
 
     def _fault(self) -> PictureFault | None:
-        for condition, (cause, words) in zip((self._black, self._covered, self._frozen), _WORDS.items(), strict=True):
+        for condition, (cause, words) in zip(
+            (self._black, self._covered, self._frozen), _WORDS.items(), strict=True
+        ):
             if condition.active and condition.since_ns is not None:
                 return PictureFault(cause, condition.since_ns, words)
         return None
@@ -153,7 +157,9 @@ def _same(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
         return False
     # A few rows tell two pictures apart at hardly any cost; all of them are compared only where these agree.
     step = max(1, one.shape[0] // _COMPARED_ROWS)
-    return bool(np.array_equal(one[::step], other[::step])) and cv2.norm(one, other, cv2.NORM_INF) == 0
+    return (
+        bool(np.array_equal(one[::step], other[::step])) and cv2.norm(one, other, cv2.NORM_INF) == 0
+    )
 
 
 def _dark_and_plain(image: NDArray[np.uint8]) -> tuple[bool, bool]:

@@ -51,7 +51,9 @@ class PictureLimits:
     jpeg_scans: int = 100
 
 
-def decode_picture(content: bytes, limits: PictureLimits | None = None, name: str = "The picture") -> NDArray[np.uint8]:
+def decode_picture(
+    content: bytes, limits: PictureLimits | None = None, name: str = "The picture"
+) -> NDArray[np.uint8]:
     """Decode a picture; of several frames the first.
 
     It comes in colour, because faces are found in colour; the faces that are cut out of it become grey, as the network
@@ -74,14 +76,17 @@ def decode_picture(content: bytes, limits: PictureLimits | None = None, name: st
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels(name, limits) from error
     except Exception as error:  # a decoder may fail in any way on hostile bytes
-        raise PictureDecodeError(f"{name} is not a picture: expected {FORMAT_NAMES}.", "not_a_picture") from error
+        raise PictureDecodeError(
+            f"{name} is not a picture: expected {FORMAT_NAMES}.", "not_a_picture"
+        ) from error
     with image:
         if image.width * image.height > limits.pixels:
             raise _too_many_pixels(name, limits)
         # Within a scan every 0xff is followed by 0x00 or a restart mark, so that each match is a scan or metadata.
         if image.format in {"JPEG", "MPO"} and content.count(_JPEG_SCAN) > limits.jpeg_scans:
             raise PictureDecodeError(
-                f"{name} has too many scans: expected at most {limits.jpeg_scans}.", "too_many_scans"
+                f"{name} has too many scans: expected at most {limits.jpeg_scans}.",
+                "too_many_scans",
             )
         try:
             return _pixels(image)
@@ -105,7 +110,9 @@ def _pixels(image: Image.Image) -> NDArray[np.uint8]:
         upright = image
     if turn is not None:
         upright = upright.transpose(turn)
-    return np.asarray(cv2.cvtColor(np.asarray(upright.convert("RGB")), cv2.COLOR_RGB2BGR), dtype=np.uint8)
+    return np.asarray(
+        cv2.cvtColor(np.asarray(upright.convert("RGB")), cv2.COLOR_RGB2BGR), dtype=np.uint8
+    )
 
 
 def _orientation(image: Image.Image) -> int:
@@ -117,5 +124,6 @@ def _orientation(image: Image.Image) -> int:
 
 def _too_many_pixels(name: str, limits: PictureLimits) -> PictureDecodeError:
     return PictureDecodeError(
-        f"{name} has too many pixels: expected at most {limits.pixels / 1e6:g} million.", "too_many_pixels"
+        f"{name} has too many pixels: expected at most {limits.pixels / 1e6:g} million.",
+        "too_many_pixels",
     )

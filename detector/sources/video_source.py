@@ -109,7 +109,11 @@ class SourceSpec:
     @property
     def shown(self) -> str:
         """The target without what others need not know: a password in an address."""
-        return re.sub(r"(?<=://)[^/@]*@", "***@", self.target) if self.kind == "stream" else self.target
+        return (
+            re.sub(r"(?<=://)[^/@]*@", "***@", self.target)
+            if self.kind == "stream"
+            else self.target
+        )
 
     @property
     def stored(self) -> str:
@@ -137,7 +141,10 @@ class VideoSource(ABC):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -157,7 +164,9 @@ class VideoSource(ABC):
         """Release the source; harmless when repeated."""
 
 
-def _quiet_capture(target: str | int, backend: int, parameters: list[int] | None = None) -> cv2.VideoCapture:
+def _quiet_capture(
+    target: str | int, backend: int, parameters: list[int] | None = None
+) -> cv2.VideoCapture:
     # OpenCV and its FFmpeg print to the terminal what we say ourselves, in better words.
     cv2.setLogLevel(0)
     return cv2.VideoCapture(target, backend, parameters or [])
@@ -165,7 +174,9 @@ def _quiet_capture(target: str | int, backend: int, parameters: list[int] | None
 
 def _shows_video(capture: cv2.VideoCapture) -> bool:
     # FFmpeg plays a text file as a film of its letters.
-    return capture.isOpened() and int(capture.get(cv2.CAP_PROP_FOURCC)) != cv2.VideoWriter.fourcc(*"ansi")
+    return capture.isOpened() and int(capture.get(cv2.CAP_PROP_FOURCC)) != cv2.VideoWriter.fourcc(
+        *"ansi"
+    )
 
 
 def _stated_rate(capture: cv2.VideoCapture) -> float:
@@ -362,7 +373,9 @@ class CameraCapture(VideoSource):
         captured_ns = max(self._clock(), self._newest_ns + 1)
         read, image = self._capture.retrieve() if grabbed else (False, None)
         if not read or image is None:
-            raise SourceLostError(f"The {self._spec} gives no more pictures: expected a running source.")
+            raise SourceLostError(
+                f"The {self._spec} gives no more pictures: expected a running source."
+            )
         self._newest_ns = captured_ns
         frame = Frame(np.asarray(image, dtype=np.uint8), captured_ns, self._sequence)
         self._sequence += 1
@@ -397,7 +410,9 @@ class StreamCapture(VideoSource):
         self._container: InputContainer | None = None
         try:
             limits_s = (STREAM_OPEN_TIMEOUT_MS / 1000, STREAM_READ_TIMEOUT_MS / 1000)
-            container = self._container = av.open(spec.target, timeout=limits_s, options=STREAM_OPTIONS)
+            container = self._container = av.open(
+                spec.target, timeout=limits_s, options=STREAM_OPTIONS
+            )
             stream = container.streams.video[0]
             if stream.codec_context.name == "ansi":
                 # FFmpeg plays a text file as a film of its letters.
@@ -409,7 +424,10 @@ class StreamCapture(VideoSource):
             self._decode()
         except (av.FFmpegError, SourceLostError, IndexError) as error:
             self.close()
-            stalled = isinstance(error, av.ExitError | TimeoutError) or getattr(error, "cause", "") == "stream_stalled"
+            stalled = (
+                isinstance(error, av.ExitError | TimeoutError)
+                or getattr(error, "cause", "") == "stream_stalled"
+            )
             raise _why_no_stream(spec, stalled=stalled) from error
         except SourceOpenError:
             self.close()
@@ -439,7 +457,10 @@ class StreamCapture(VideoSource):
             try:
                 packet = next(self._packets)
                 # FFmpeg ends a read that timed out with what it held back: pictures of seconds ago, and then nothing more.
-                if _timed_out(asked_s, STREAM_READ_TIMEOUT_MS) or asked_s - began_s > LONGEST_WAIT_FOR_KEY_S:
+                if (
+                    _timed_out(asked_s, STREAM_READ_TIMEOUT_MS)
+                    or asked_s - began_s > LONGEST_WAIT_FOR_KEY_S
+                ):
                     raise self._stalled()
                 # Stamped before decoding, which takes its own time.
                 arrived_ns = self._clock()
@@ -450,11 +471,15 @@ class StreamCapture(VideoSource):
             except (av.ExitError, TimeoutError) as error:
                 raise self._stalled() from error
             except (av.FFmpegError, StopIteration) as error:
-                raise SourceLostError(f"The {self._spec} gives no more pictures: expected a running source.") from error
+                raise SourceLostError(
+                    f"The {self._spec} gives no more pictures: expected a running source."
+                ) from error
             for picture in pictures:
                 self._newest_ns = max(arrived_ns, self._newest_ns + 1)
                 image = self._reformatter.reformat(picture, format="bgr24").to_ndarray()
-                self._waiting.append(Frame(np.asarray(image, dtype=np.uint8), self._newest_ns, self._sequence))
+                self._waiting.append(
+                    Frame(np.asarray(image, dtype=np.uint8), self._newest_ns, self._sequence)
+                )
                 self._sequence += 1
 
     def _stalled(self) -> SourceLostError:
@@ -489,7 +514,11 @@ def _why_no_camera(spec: SourceSpec) -> SourceOpenError:
             "camera_busy",
         )
     found = cameras()
-    have = f"cameras found: {', '.join(map(str, found))}" if found else "no camera was found on this machine"
+    have = (
+        f"cameras found: {', '.join(map(str, found))}"
+        if found
+        else "no camera was found on this machine"
+    )
     return SourceOpenError(
         f"Camera {spec.target} cannot be opened ({have}): plug it in, close programs that use it, choose another "
         "with --source, or try the built-in viewer with --source demo."
@@ -506,7 +535,11 @@ def _in_use(device: Path) -> bool:
         number = os.open(device, os.O_RDWR | os.O_NONBLOCK)
         try:
             # Given back when the device is closed.
-            fcntl.ioctl(number, _REQUEST_BUFFERS, bytearray(_BUFFERS.pack(1, _VIDEO_CAPTURE, _MEMORY_MAPPED, 0, 0)))
+            fcntl.ioctl(
+                number,
+                _REQUEST_BUFFERS,
+                bytearray(_BUFFERS.pack(1, _VIDEO_CAPTURE, _MEMORY_MAPPED, 0, 0)),
+            )
         finally:
             os.close(number)
     except OSError as error:
@@ -533,7 +566,10 @@ def camera_index(target: str) -> int:
         return int(target)
     number = re.fullmatch(r"video(\d+)", Path(target).resolve().name)
     if number is None:
-        known = ", ".join(str(link) for folder in STABLE_NAMES for link in sorted(folder.glob("*"))) or "none"
+        known = (
+            ", ".join(str(link) for folder in STABLE_NAMES for link in sorted(folder.glob("*")))
+            or "none"
+        )
         raise SourceOpenError(
             f"Camera {target} is not there: expected the name of a camera that is plugged in (known: {known}); "
             "plug it in or choose another with --source."
@@ -561,7 +597,9 @@ def open_source(spec: SourceSpec, *, lossless: bool = False) -> VideoSource:
     """
     if spec.kind in {"camera", "stream"}:
         if lossless:
-            raise SourceOpenError(f"The {spec} is live and cannot be replayed: expected a video file.")
+            raise SourceOpenError(
+                f"The {spec} is live and cannot be replayed: expected a video file."
+            )
         return CameraCapture(spec) if spec.kind == "camera" else StreamCapture(spec)
     path = DEMO_VIDEO if spec.kind == "demo" else Path(spec.target)
     if lossless:

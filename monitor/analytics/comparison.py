@@ -205,7 +205,9 @@ class Comparison:
         """What the figures say, in words."""
         where = f"{self.place}: " if self.place else ""
         if self.withheld is not None:
-            return f"{where}{self.first_name} against {self.second_name}: withheld, {self.withheld}."
+            return (
+                f"{where}{self.first_name} against {self.second_name}: withheld, {self.withheld}."
+            )
         measure, found = MEASURES[self.measure], self.difference
         figures = (
             f"{measure.figure(self.first_mean)} against {measure.figure(self.second_mean)}, difference "
@@ -238,7 +240,9 @@ class Comparison:
             )
         small = max(abs(self.equal_low), abs(self.equal_high)) < self.relevant
         but = f", but by less than the {relevant} that matter" if small else ""
-        return f"{self.first_name} is {self.verdict} than {self.second_name} in {measure.words}{but}."
+        return (
+            f"{self.first_name} is {self.verdict} than {self.second_name} in {measure.words}{but}."
+        )
 
 
 def _rounded(count: int) -> int:
@@ -342,7 +346,9 @@ def compare_ads(
             if lacking is not None:
                 cases.append(replace(entry, withheld=lacking))
                 continue
-            share = plays.common_share(first, second, segment, of_ad[first].viewers, of_ad[second].viewers)
+            share = plays.common_share(
+                first, second, segment, of_ad[first].viewers, of_ad[second].viewers
+            )
             cases.append(_case(replace(entry, common_share=share), of_ad[first], of_ad[second]))
     return _tested(cases, draws)
 
@@ -352,7 +358,9 @@ def _chosen(ads: Sequence[str] | None, known_ads: Sequence[str]) -> list[str]:
         return list(known_ads)
     _refuse_unknown("ad", ads, known_ads)
     if len(set(ads)) < max(2, len(ads)):
-        raise ReportError(f"Expected two or more different ads to compare, received {', '.join(ads) or 'none'}.")
+        raise ReportError(
+            f"Expected two or more different ads to compare, received {', '.join(ads) or 'none'}."
+        )
     return list(ads)
 
 
@@ -361,13 +369,19 @@ def _refuse_unknown(what: str, named: Collection[str], there: Sequence[str]) -> 
         if name in there:
             continue
         near = difflib.get_close_matches(name, there, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(there) or 'none'}."
+        hint = (
+            f"did you mean {near[0]!r}?"
+            if near
+            else f"expected one of {', '.join(there) or 'none'}."
+        )
         raise ReportError(f"There is no {what} {name!r} in these sessions; {hint}")
 
 
 def _check(measure: str, by: str | None, min_viewers: int, relevant: float | None) -> None:
     if measure not in MEASURES:
-        raise ReportError(f"Invalid measure: expected one of {', '.join(MEASURES)}, received {measure!r}.")
+        raise ReportError(
+            f"Invalid measure: expected one of {', '.join(MEASURES)}, received {measure!r}."
+        )
     if by is not None and by not in SEGMENTS:
         raise ReportError(f"Invalid by: expected one of {', '.join(SEGMENTS)}, received {by!r}.")
     if min_viewers < 1:
@@ -380,10 +394,15 @@ def _lacking(entry: Comparison, min_viewers: int) -> str | None:
     least = max(LEAST_VIEWERS, min_viewers)
     few = [
         f"{count} of {name}"
-        for name, count in ((entry.first_name, entry.first_viewers), (entry.second_name, entry.second_viewers))
+        for name, count in (
+            (entry.first_name, entry.first_viewers),
+            (entry.second_name, entry.second_viewers),
+        )
         if count < least
     ]
-    return f"{least} viewers of each ad are needed, and there are {' and '.join(few)}" if few else None
+    return (
+        f"{least} viewers of each ad are needed, and there are {' and '.join(few)}" if few else None
+    )
 
 
 # --- the plays --------------------------------------------------------------------------------------------------------
@@ -506,7 +525,9 @@ def _rows(exposures: ExposureArrays, play_ids: Sequence[int]) -> tuple[Ints, Int
 
 
 def _taken(exposures: ExposureArrays, rows: Ints) -> ExposureArrays:
-    return type(exposures)(**{name: getattr(exposures, name)[rows] for name in type(exposures).__slots__})
+    return type(exposures)(
+        **{name: getattr(exposures, name)[rows] for name in type(exposures).__slots__}
+    )
 
 
 # --- all pairs together -----------------------------------------------------------------------------------------------
@@ -529,10 +550,15 @@ def _tested(cases: Sequence[_Case | Comparison], draws: int) -> list[Comparison]
     open_cases = [case for case in cases if isinstance(case, _Case)]
     tests = len(open_cases)
     permutations = min(MOST_PERMUTATIONS, max(PERMUTATIONS, PERMUTATIONS_PER_TEST * tests))
-    raw = [permutation_p(case.values, seed=[case.seed, 1], permutations=permutations) for case in open_cases]
+    raw = [
+        permutation_p(case.values, seed=[case.seed, 1], permutations=permutations)
+        for case in open_cases
+    ]
     adjusted = iter(zip(raw, holm(raw), strict=True))
     return [
-        _filled(case, *next(adjusted), tests, draws) if isinstance(case, _Case) else replace(case, tests=tests)
+        _filled(case, *next(adjusted), tests, draws)
+        if isinstance(case, _Case)
+        else replace(case, tests=tests)
         for case in cases
     ]
 
@@ -540,7 +566,9 @@ def _tested(cases: Sequence[_Case | Comparison], draws: int) -> list[Comparison]
 def _filled(case: _Case, p_value: float, p_adjusted: float, tests: int, draws: int) -> Comparison:
     found, asked = case.found, case.asked
     confidences = (CONFIDENCE, EQUAL_CONFIDENCE)
-    limits = difference_intervals(case.values, seed=[case.seed, 0], confidences=confidences, draws=draws)
+    limits = difference_intervals(
+        case.values, seed=[case.seed, 0], confidences=confidences, draws=draws
+    )
     value, means = found.value, (found.first_mean, found.second_mean)
     if case.swapped:
         value, means, limits = -value, (means[1], means[0]), [(-high, -low) for low, high in limits]
@@ -569,6 +597,8 @@ def _filled(case: _Case, p_value: float, p_adjusted: float, tests: int, draws: i
 def _needed(found: Difference, relevant: float, tests: int) -> int:
     """How many more viewers of each ad would decide it, most likely; at least 1, for it is not decided."""
     difference = max(abs(found.value), relevant)
-    lacking = (viewers_lacking(found, difference, power=power, level=LEVEL / tests) for power in POWERS)
+    lacking = (
+        viewers_lacking(found, difference, power=power, level=LEVEL / tests) for power in POWERS
+    )
     too_few = LEAST_VIEWERS_FOR_SAME - min(found.first_viewers, found.second_viewers)
     return max(1, too_few, next((count for count in lacking if count > 0), 1))

@@ -46,4 +46,6 @@ def covered_us(gaps: Iterable[GapInfo], starts: Ints, ends: Ints) -> Floats:
     lengths = np.diff(edges)
     lengths[1::2] = 0
     before = np.concatenate([[0], np.cumsum(lengths)]).astype(np.float64)
-    return np.asarray(np.interp(ends, edges, before) - np.interp(starts, edges, before), dtype=np.float64)
+    return np.asarray(
+        np.interp(ends, edges, before) - np.interp(starts, edges, before), dtype=np.float64
+    )

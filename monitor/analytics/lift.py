@@ -131,7 +131,13 @@ def could_adapt(play: LoggedPlay) -> bool:
     return play.context.get("holdout") is not None
 
 
-def lift(plays: Sequence[LoggedPlay], *, draws: int = DRAWS, permutations: int = PERMUTATIONS, seed: int = 0) -> Lift:
+def lift(
+    plays: Sequence[LoggedPlay],
+    *,
+    draws: int = DRAWS,
+    permutations: int = PERMUTATIONS,
+    seed: int = 0,
+) -> Lift:
     """Measures what adaptation brought.
 
     The interval is a bootstrap that draws hours, expanded for few of them as in `metrics.bootstrap_mean_interval`. The
@@ -208,13 +214,19 @@ def _lacking(found: Lift, any_chosen: bool) -> str | None:
     needs = []
     for kind, count in (("adaptive", found.adaptive_plays), ("held-out", found.held_out_plays)):
         if count < MIN_PLAYS:
-            needs.append(f"{MIN_PLAYS - count} more {kind} plays with a reward ({count} of {MIN_PLAYS})")
+            needs.append(
+                f"{MIN_PLAYS - count} more {kind} plays with a reward ({count} of {MIN_PLAYS})"
+            )
     if found.hours < MIN_HOURS:
-        needs.append(f"{MIN_HOURS - found.hours} more hours with plays of both kinds ({found.hours} of {MIN_HOURS})")
+        needs.append(
+            f"{MIN_HOURS - found.hours} more hours with plays of both kinds ({found.hours} of {MIN_HOURS})"
+        )
     return f"Withheld: too little was measured; needed are {', '.join(needs)}." if needs else None
 
 
-def _bootstrap(differences: Floats, weights: Floats, draws: int, rng: np.random.Generator) -> tuple[float, float]:
+def _bootstrap(
+    differences: Floats, weights: Floats, draws: int, rng: np.random.Generator
+) -> tuple[float, float]:
     n = differences.size
     times = rng.multinomial(n, np.full(n, 1 / n), size=draws).astype(np.float64)
     values = (times @ (weights * differences)) / (times @ weights)

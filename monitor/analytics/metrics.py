@@ -190,14 +190,19 @@ def valence_baselines(
     size = valence.size
     if not size:
         return np.empty(0)
-    all_play, all_viewer = np.concatenate([play, between_play]), np.concatenate([viewer, between_viewer])
+    all_play, all_viewer = (
+        np.concatenate([play, between_play]),
+        np.concatenate([viewer, between_viewer]),
+    )
     _, play_index = np.unique(all_play, return_inverse=True)
     viewers, viewer_index = np.unique(all_viewer, return_inverse=True)
     group = (play_index * viewers.size + viewer_index).astype(np.int64)
     with np.errstate(invalid="ignore"):
         early = (position_ms >= 0) & (position_ms < BASELINE_WINDOW_MS)
     everything = np.concatenate([valence, between_valence])
-    in_baseline = np.concatenate([early, np.ones(between_valence.size, dtype=np.bool_)]) & np.isfinite(everything)
+    in_baseline = np.concatenate(
+        [early, np.ones(between_valence.size, dtype=np.bool_)]
+    ) & np.isfinite(everything)
     known, medians = grouped_median(group[in_baseline], everything[in_baseline])
     if not known.size:
         return np.full(size, np.nan)
@@ -315,7 +320,11 @@ def position_bins(position_ms: Floats, duration_s: float) -> Ints:
     known = np.isfinite(position_ms) & (position_ms >= 0)
     bins = np.full(position_ms.size, -1, dtype=np.int64)
     bins[known] = np.floor(position_ms[known] / 1000.0).astype(np.int64)
-    late = known & (bins >= length) & (np.where(known, position_ms, 0.0) < (duration_s + OVERRUN_S) * 1000.0)
+    late = (
+        known
+        & (bins >= length)
+        & (np.where(known, position_ms, 0.0) < (duration_s + OVERRUN_S) * 1000.0)
+    )
     bins[late] = length - 1
     return bins
 
@@ -361,7 +370,9 @@ def viewer_seconds(seconds: SecondArrays, exposures: ExposureArrays, duration_s:
 
     # Every second is part of an exposure, and exposures are sorted.
     known_pairs = _pair(exposures.play_id, exposures.viewer_id, exposures)
-    baseline = exposures.baseline[np.searchsorted(known_pairs, _pair(seconds.play_id, seconds.viewer_id, exposures))]
+    baseline = exposures.baseline[
+        np.searchsorted(known_pairs, _pair(seconds.play_id, seconds.viewer_id, exposures))
+    ]
     known = np.isfinite(baseline)
     valence = seconds.sums[:, VALENCE]
     return Cells(
@@ -380,13 +391,17 @@ def viewer_seconds(seconds: SecondArrays, exposures: ExposureArrays, duration_s:
 def _pair(play: Ints, viewer: Ints, exposures: ExposureArrays) -> Ints:
     """One number for each pair of play and viewer, which sorts as the pairs do."""
     base = int(exposures.viewer_id.max(initial=0)) + 1
-    return np.asarray(np.searchsorted(np.unique(exposures.play_id), play) * base + viewer, dtype=np.int64)
+    return np.asarray(
+        np.searchsorted(np.unique(exposures.play_id), play) * base + viewer, dtype=np.int64
+    )
 
 
 def mean_by_second(values: Floats, second: Ints, seconds: int) -> Floats:
     """Mean over viewers in each second, shape `(seconds,)`, of `(c,)` values; NaN where there is nobody."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.bincount(second, values, seconds) / np.bincount(second, minlength=seconds))
+        return np.asarray(
+            np.bincount(second, values, seconds) / np.bincount(second, minlength=seconds)
+        )
 
 
 def median_by_second(values: Floats, second: Ints, seconds: int) -> Floats:
@@ -526,7 +541,9 @@ def timeline(cells: Cells, *, seed: int | Sequence[int]) -> Timeline:
     emotions, valence = means[:, : len(EMOTIONS)], means[:, VALENCE]
     low, high = bootstrap_mean_interval(cells.viewer[read], second, valence, k, seed=seed)
 
-    def by_emotion(values: Floats, take: Callable[[Floats, Ints, int], Floats] = mean_by_second) -> Floats:
+    def by_emotion(
+        values: Floats, take: Callable[[Floats, Ints, int], Floats] = mean_by_second
+    ) -> Floats:
         return np.column_stack([take(column, second, k) for column in values.T])
 
     return Timeline(
@@ -583,7 +600,10 @@ def valence_moments(valence: Floats) -> list[Moment]:
     top, bottom = int(known[valence[known].argmax()]), int(known[valence[known].argmin()])
     if not valence[top] > valence[bottom]:
         return []
-    found = [Moment("peak", top, float(valence[top])), Moment("trough", bottom, float(valence[bottom]))]
+    found = [
+        Moment("peak", top, float(valence[top])),
+        Moment("trough", bottom, float(valence[bottom])),
+    ]
     rise = _steepest("steepest_rise", valence)
     return found if rise is None else [*found, rise]
 
@@ -706,11 +726,18 @@ def viewer_means(viewer: Ints, sums: Floats, counts: Ints) -> Floats:
     some = counts > 0
     names, index = np.unique(viewer[some], return_inverse=True)
     number = np.bincount(index, counts[some], names.size)
-    return np.column_stack([np.bincount(index, column[some], names.size) / number for column in sums.T])
+    return np.column_stack(
+        [np.bincount(index, column[some], names.size) / number for column in sums.T]
+    )
 
 
 def reaction(
-    entries: ExposureArrays, seconds: SecondArrays, duration_s: float, *, seed: Sequence[int], min_viewers: int = 1
+    entries: ExposureArrays,
+    seconds: SecondArrays,
+    duration_s: float,
+    *,
+    seed: Sequence[int],
+    min_viewers: int = 1,
 ) -> Reaction:
     """Computes all reactions to one ad; see `Reaction` for the formulas.
 
@@ -728,12 +755,20 @@ def reaction(
         np.arange(viewers), np.zeros(viewers, dtype=np.int64), means[:, VALENCE], 1, seed=[*seed, 1]
     )
     known = np.isfinite(entries.baseline)
-    shifted = entries.sums[known, VALENCE] - entries.emotion_readings[known] * entries.baseline[known]
-    corrected = viewer_means(entries.viewer_id[known], shifted[:, None], entries.emotion_readings[known])
-    curves = timeline(viewer_seconds(seconds, entries, duration_s), seed=[*seed, 0]).masked(min_viewers)
+    shifted = (
+        entries.sums[known, VALENCE] - entries.emotion_readings[known] * entries.baseline[known]
+    )
+    corrected = viewer_means(
+        entries.viewer_id[known], shifted[:, None], entries.emotion_readings[known]
+    )
+    curves = timeline(viewer_seconds(seconds, entries, duration_s), seed=[*seed, 0]).masked(
+        min_viewers
+    )
     last_second, last_viewers = last_second_happiness(entries)
     attraction = attraction_moment(curves.probabilities)
-    impact_moment = impact(curves.probabilities, last_second if last_viewers >= min_viewers else math.nan)
+    impact_moment = impact(
+        curves.probabilities, last_second if last_viewers >= min_viewers else math.nan
+    )
     others = (attention_drop(curves.attention), attraction, impact_moment)
     peaks = curves.valence[np.isfinite(curves.valence)]
     read = int(entries.emotion_readings.sum())
@@ -750,6 +785,9 @@ def reaction(
         peak_valence=float(peaks.max()) if peaks.size else math.nan,
         attraction=attraction,
         impact=impact_moment,
-        moments=(*valence_moments(curves.valence), *(moment for moment in others if moment is not None)),
+        moments=(
+            *valence_moments(curves.valence),
+            *(moment for moment in others if moment is not None),
+        ),
         timeline=curves,
     )

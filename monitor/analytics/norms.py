@@ -32,10 +32,23 @@ LEAST_ADS = 10
 LEAST_VIEWERS = 20
 """Ads that fewer people saw are left out: their figures say more about these people than about the ad."""
 
-LENGTHS = ((7, "up to 7 s"), (15, "8 to 15 s"), (30, "16 to 30 s"), (60, "31 to 60 s"), (math.inf, "over 60 s"))
+LENGTHS = (
+    (7, "up to 7 s"),
+    (15, "8 to 15 s"),
+    (30, "16 to 30 s"),
+    (60, "31 to 60 s"),
+    (math.inf, "over 60 s"),
+)
 """Length classes: the longest length in whole seconds, and the words."""
 
-FIGURES = ("attraction_ratio", "conversion", "mean_valence", "expressiveness", "dwell_share", "score")
+FIGURES = (
+    "attraction_ratio",
+    "conversion",
+    "mean_valence",
+    "expressiveness",
+    "dwell_share",
+    "score",
+)
 """What an ad is compared by."""
 
 _EMOTION_FIGURES = {"mean_valence", "expressiveness", "score"}
@@ -98,7 +111,10 @@ def score_parts(figures: Mapping[str, Any]) -> dict[str, float | None]:
         Each part, 0 to 1, in the order of `PARTS`; None where it is not known.
     """
     given = {**figures, "dwell_share": dwell_share(figures)}
-    return {part.name: None if given[part.figure] is None else part.scaled(given[part.figure]) for part in PARTS}
+    return {
+        part.name: None if given[part.figure] is None else part.scaled(given[part.figure])
+        for part in PARTS
+    }
 
 
 def score(parts: Mapping[str, float | None]) -> float | None:
@@ -113,7 +129,9 @@ def score(parts: Mapping[str, float | None]) -> float | None:
     values = [parts[part.name] for part in PARTS]
     if any(value is None for value in values):
         return None
-    return 100 * math.fsum(part.weight * value for part, value in zip(PARTS, values, strict=True) if value is not None)
+    return 100 * math.fsum(
+        part.weight * value for part, value in zip(PARTS, values, strict=True) if value is not None
+    )
 
 
 # --- the library ------------------------------------------------------------------------------------------------------
@@ -153,7 +171,9 @@ class Norms:
     ads: tuple[LibraryAd, ...]
     min_viewers: int = LEAST_VIEWERS
 
-    def others(self, figure: str, *, ad_id: str, sha256: str, length: str | None, site: str | None) -> list[float]:
+    def others(
+        self, figure: str, *, ad_id: str, sha256: str, length: str | None, site: str | None
+    ) -> list[float]:
         """A figure of all other ads that were seen by enough viewers.
 
         Args:
@@ -169,7 +189,8 @@ class Norms:
             and (length is None or ad.length == length)
             and ad.ad_id != ad_id
             and not (sha256 and ad.sha256 == sha256)
-            and (ad.emotion_viewers if figure in _EMOTION_FIGURES else ad.viewers) >= self.min_viewers
+            and (ad.emotion_viewers if figure in _EMOTION_FIGURES else ad.viewers)
+            >= self.min_viewers
         )
         return [value for value in found if value is not None]
 
@@ -192,7 +213,9 @@ def build_norms(totals: Iterable[AdTotals], *, min_viewers: int = 1) -> Norms:
     """
     versions: dict[tuple[str, str, int], list[AdTotals]] = {}
     for at_site in totals:
-        versions.setdefault((at_site.ad_id, at_site.sha256, at_site.duration_ms), []).append(at_site)
+        versions.setdefault((at_site.ad_id, at_site.sha256, at_site.duration_ms), []).append(
+            at_site
+        )
     ads: list[LibraryAd] = []
     for at_sites in versions.values():
         ads.append(_library_ad(at_sites, None))
@@ -211,7 +234,9 @@ def _library_ad(parts: Sequence[AdTotals], site: str | None) -> LibraryAd:
 
     # As `metrics.audience` and `metrics.reaction` define them.
     plain: dict[str, float | None] = {
-        "attraction_ratio": total("attention_s") / total("dwell_s") if total("dwell_s") > 0 else None,
+        "attraction_ratio": total("attention_s") / total("dwell_s")
+        if total("dwell_s") > 0
+        else None,
         "conversion": sum(part.watchers for part in parts) / viewers,
         "mean_valence": total("valence") / read if read else None,
         "expressiveness": total("expressiveness") / read if read else None,
@@ -242,7 +267,9 @@ def percentile(value: float, others: Iterable[float]) -> float:
     return 100 * float((library < value).mean() + (library == value).mean() / 2)
 
 
-def norms_of(entry: Mapping[str, Any], library: Norms, *, site: str | None = None) -> list[dict[str, Any]]:
+def norms_of(
+    entry: Mapping[str, Any], library: Norms, *, site: str | None = None
+) -> list[dict[str, Any]]:
     """How an ad stands in each figure.
 
     It is compared with ads of its length class at its site; where fewer than `LEAST_ADS` of them were seen by enough
@@ -270,7 +297,9 @@ def _norm(
     steps: list[tuple[str | None, str | None]] = [(length, site)] if site is not None else []
     steps += [(length, None), (None, None)]
     for of_length, at_site in steps:
-        others = library.others(figure, ad_id=entry["ad_id"], sha256=entry["sha256"], length=of_length, site=at_site)
+        others = library.others(
+            figure, ad_id=entry["ad_id"], sha256=entry["sha256"], length=of_length, site=at_site
+        )
         if len(others) >= LEAST_ADS:
             break
     viewers = entry["emotion_viewers" if figure in _EMOTION_FIGURES else "opportunities"] or 0

@@ -147,7 +147,11 @@ def by_mood(moods: Mapping[str, Sequence[str]], rates: Mapping[str, float]) -> T
 
 
 def judge(
-    plays: Sequence[LoggedPlay], targets: Mapping[str, Target | None], *, max_weight: float = MAX_WEIGHT, seed: int = 0
+    plays: Sequence[LoggedPlay],
+    targets: Mapping[str, Target | None],
+    *,
+    max_weight: float = MAX_WEIGHT,
+    seed: int = 0,
 ) -> list[PolicyValue]:
     """Estimates what policies would have been worth.
 
@@ -167,7 +171,9 @@ def judge(
     usable = [
         play
         for play in plays
-        if play.reward is not None and play.probability and play.ad_id in play.context.get("candidates", ())
+        if play.reward is not None
+        and play.probability
+        and play.ad_id in play.context.get("candidates", ())
     ]
     if len(usable) < MIN_PLAYS:
         why = (
@@ -179,7 +185,11 @@ def judge(
     predicted = log.predicted()
     return [
         _judge(
-            name, log, predicted, log.greedy(predicted) if target is None else log.of_target(name, target), max_weight
+            name,
+            log,
+            predicted,
+            log.greedy(predicted) if target is None else log.of_target(name, target),
+            max_weight,
         )
         for name, target in targets.items()
     ]
@@ -224,7 +234,11 @@ class _Log:
         count = int(hours.max()) + 1
         rng = np.random.default_rng(seed)
         # Whole hours, so that no fold explains rewards by those of the same people; plays where there are too few hours.
-        fold = (rng.permutation(count) % FOLDS)[hours] if count >= FOLDS else rng.permutation(len(plays)) % FOLDS
+        fold = (
+            (rng.permutation(count) % FOLDS)[hours]
+            if count >= FOLDS
+            else rng.permutation(len(plays)) % FOLDS
+        )
         rewards = np.array([play.reward for play in plays], dtype=np.float64)
         return cls(contexts, ad_ids, logged, shown, rewards, _features(contexts), hours, fold)
 
@@ -241,7 +255,9 @@ class _Log:
                     )
                 found[row, column[ad_id]] = probability
         if not np.allclose(found.sum(axis=1), 1.0, atol=1e-6):
-            raise ReportError(f"Invalid policy {name!r}: expected probabilities that add up to 1 in every context.")
+            raise ReportError(
+                f"Invalid policy {name!r}: expected probabilities that add up to 1 in every context."
+            )
         return found
 
     def predicted(self) -> Floats:
@@ -250,7 +266,11 @@ class _Log:
         for fold in range(FOLDS):
             rest, mine = self.fold != fold, self.fold == fold
             values[mine] = _fit(
-                self.features[rest], self.shown[rest], self.reward[rest], self.features[mine], self.logged
+                self.features[rest],
+                self.shown[rest],
+                self.reward[rest],
+                self.features[mine],
+                self.logged,
             )
         return values
 
@@ -299,7 +319,9 @@ def _ridge(features: Floats, values: Floats, penalty: float) -> Floats:
     return np.asarray(np.linalg.solve(gram, features.T @ values))
 
 
-def _judge(name: str, log: _Log, predicted: Floats, target: Floats, max_weight: float) -> PolicyValue:
+def _judge(
+    name: str, log: _Log, predicted: Floats, target: Floats, max_weight: float
+) -> PolicyValue:
     rows = np.arange(log.shown.size)
     possible: Bools = log.logged > 0
     supported = float((target * possible).sum() / target.sum())
@@ -324,8 +346,12 @@ def _judge(name: str, log: _Log, predicted: Floats, target: Floats, max_weight: 
     weighted_reward = weights * log.reward
     ratio = float(weighted_reward.sum()) / total
     # The ratio's influence on itself, by its derivative (linearisation).
-    snips = clustered_interval(ratio + (weighted_reward - ratio * weights) * rows.size / total, log.hours)
-    corrected = (target * predicted).sum(axis=1) + weights * (log.reward - predicted[rows, log.shown])
+    snips = clustered_interval(
+        ratio + (weighted_reward - ratio * weights) * rows.size / total, log.hours
+    )
+    corrected = (target * predicted).sum(axis=1) + weights * (
+        log.reward - predicted[rows, log.shown]
+    )
     return PolicyValue(
         name,
         rows.size,
@@ -342,7 +368,9 @@ def _evenly(candidates: Mapping[str, float]) -> Mapping[str, float]:
     return dict.fromkeys(candidates, 1 / len(candidates))
 
 
-def _by_rate(candidates: Mapping[str, float] | Sequence[str], rates: Mapping[str, float]) -> Mapping[str, float]:
+def _by_rate(
+    candidates: Mapping[str, float] | Sequence[str], rates: Mapping[str, float]
+) -> Mapping[str, float]:
     lacking = [ad_id for ad_id in candidates if ad_id not in rates]
     if lacking:
         raise ReportError(

@@ -67,7 +67,9 @@ class Price:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.amount) and self.amount >= 0):
-            raise ReportError(f"Invalid price: expected a number of at least 0, received {self.amount}.")
+            raise ReportError(
+                f"Invalid price: expected a number of at least 0, received {self.amount}."
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,10 +87,16 @@ class _Seen:
     def of(self, plays: Iterable[ShownPlay]) -> ExposureArrays:
         """The exposures of some plays."""
         ids = np.array([play.id for play in plays], dtype=np.int64)
-        firsts, ends = (np.searchsorted(self.exposures.play_id, ids, side) for side in ("left", "right"))
-        stretches = [np.arange(first, end) for first, end in zip(firsts.tolist(), ends.tolist(), strict=True)]
+        firsts, ends = (
+            np.searchsorted(self.exposures.play_id, ids, side) for side in ("left", "right")
+        )
+        stretches = [
+            np.arange(first, end) for first, end in zip(firsts.tolist(), ends.tolist(), strict=True)
+        ]
         chosen = np.concatenate([np.empty(0, dtype=np.int64), *stretches])
-        return ExposureArrays(**{f.name: getattr(self.exposures, f.name)[chosen] for f in fields(ExposureArrays)})
+        return ExposureArrays(
+            **{f.name: getattr(self.exposures, f.name)[chosen] for f in fields(ExposureArrays)}
+        )
 
 
 def proof_of_play(
@@ -125,14 +133,19 @@ def proof_of_play(
         ReportError: `by` names something else, or nothing, or something twice; or `min_viewers` is less than 1.
     """
     if not by or set(by) - set(GROUPS) or len(set(by)) < len(by):
-        raise ReportError(f"Invalid rows: expected some of {', '.join(GROUPS)}, received {', '.join(by) or 'none'}.")
+        raise ReportError(
+            f"Invalid rows: expected some of {', '.join(GROUPS)}, received {', '.join(by) or 'none'}."
+        )
     if min_viewers < 1:
         raise ReportError(f"Invalid min_viewers: expected 1 or more, received {min_viewers}.")
     plays = shown_plays(engine, since, until, site, replays=replays)
     scope = Scope(site=site, since=since, until=until, replays=replays)
     seen = _seen(engine, scope, [play for play in plays if _verified(play, replays=replays)])
     names = {play.ad_id: play.name for play in plays}
-    agreed = {**({} if other_price is None else dict.fromkeys(names, other_price)), **(prices or {})}
+    agreed = {
+        **({} if other_price is None else dict.fromkeys(names, other_price)),
+        **(prices or {}),
+    }
     by_row: dict[tuple[str, ...], list[ShownPlay]] = {}
     for play in plays:
         by_row.setdefault(tuple(_value(play, group, zone) for group in by), []).append(play)
@@ -148,7 +161,10 @@ def proof_of_play(
             withheld.append({**label, **few})
     total, few = _figures(plays, seen, agreed, min_viewers, replays=replays)
     hidden = [
-        play for values, row in zip(sorted(by_row), rows, strict=True) if _is_hidden(row) for play in by_row[values]
+        play
+        for values, row in zip(sorted(by_row), rows, strict=True)
+        if _is_hidden(row)
+        for play in by_row[values]
     ]
     people = metrics.audience(seen.of(hidden)).opportunities
     if few is None and 0 < people < min_viewers:
@@ -172,7 +188,8 @@ def to_csv(document: dict[str, Any]) -> str:
     """
     names = [column for group in document["by"] for column in _COLUMNS[group]]
     rows = (
-        [*(row[name] for name in names), *(_rounded(row[figure]) for figure in FIGURES)] for row in document["rows"]
+        [*(row[name] for name in names), *(_rounded(row[figure]) for figure in FIGURES)]
+        for row in document["rows"]
     )
     # Without a byte order mark some spreadsheets take the text for another alphabet.
     return "\N{ZERO WIDTH NO-BREAK SPACE}" + csv_text([*names, *FIGURES], rows)
@@ -200,7 +217,8 @@ def _seen(engine: Engine, scope: Scope, plays: Sequence[ShownPlay]) -> _Seen:
     for session, some in groupby(plays, key=lambda play: play.session):
         mine = list(some)
         starts, ends = (
-            np.array([microseconds(moment) for moment in moments]) for moments in zip(*map(_stretch, mine), strict=True)
+            np.array([microseconds(moment) for moment in moments])
+            for moments in zip(*map(_stretch, mine), strict=True)
         )
         measured = (ends - starts - covered_us(gaps.get(session, []), starts, ends)) / 1e6
         measured_s.update(zip((play.id for play in mine), measured.tolist(), strict=True))
@@ -212,7 +230,12 @@ def _stretch(play: ShownPlay) -> tuple[datetime, datetime]:
 
 
 def _figures(
-    plays: Sequence[ShownPlay], seen: _Seen, prices: Mapping[str, Price], min_viewers: int, *, replays: bool
+    plays: Sequence[ShownPlay],
+    seen: _Seen,
+    prices: Mapping[str, Price],
+    min_viewers: int,
+    *,
+    replays: bool,
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """The figures of some plays, and what had to be withheld of them."""
     verified = [play for play in plays if _verified(play, replays=replays)]
@@ -241,7 +264,9 @@ def _figures(
     if figures["cost"] is not None and people.attention_s > 0:
         figures["cost_per_thousand_attentive_s"] = 1000 * figures["cost"] / people.attention_s
     if 0 < people.opportunities < min_viewers:
-        viewers = "1 viewer was" if people.opportunities == 1 else f"{people.opportunities} viewers were"
+        viewers = (
+            "1 viewer was" if people.opportunities == 1 else f"{people.opportunities} viewers were"
+        )
         return figures, _hide(figures, f"{viewers} in view, {min_viewers} are needed")
     return figures, None
 
@@ -251,7 +276,11 @@ def _cost(plays: Sequence[ShownPlay], seen: _Seen, prices: Mapping[str, Price]) 
     costs = []
     for ad_id in sorted({play.ad_id for play in plays}):
         mine = [play for play in plays if play.ad_id == ad_id]
-        units = len(mine) if prices[ad_id].per == "play" else math.fsum(seen.of(mine).attention_s) / 1000
+        units = (
+            len(mine)
+            if prices[ad_id].per == "play"
+            else math.fsum(seen.of(mine).attention_s) / 1000
+        )
         costs.append(prices[ad_id].amount * units)
     return math.fsum(costs)
 

@@ -92,7 +92,9 @@ def _drawn(curves: Mapping[str, Floats], ending: str) -> bytes:
         figure.subplots_adjust(left=0.08, right=0.86, top=0.92, bottom=0.11)
         _draw(axes, curves)
         drawn = io.BytesIO()
-        figure.savefig(drawn, format=ending, metadata={"Date": None} if ending == "svg" else {"Software": None})
+        figure.savefig(
+            drawn, format=ending, metadata={"Date": None} if ending == "svg" else {"Software": None}
+        )
     return drawn.getvalue()
 
 
@@ -102,7 +104,9 @@ def _draw(axes: Axes, curves: Mapping[str, Floats]) -> None:
     for (name, curve), colour, dashes in zip(curves.items(), COLOURS, DASHES, strict=False):
         plays = range(1, curve.shape[1] + 1)
         mean = curve.mean(axis=0)
-        axes.fill_between(plays, curve.min(axis=0), curve.max(axis=0), color=colour, alpha=0.16, linewidth=0)
+        axes.fill_between(
+            plays, curve.min(axis=0), curve.max(axis=0), color=colour, alpha=0.16, linewidth=0
+        )
         axes.plot(plays, mean, color=colour, linestyle=dashes, linewidth=2.2)
         ends.append((float(mean[-1]), name, colour))
     place = -1.0

@@ -90,7 +90,11 @@ def draw_counts(viewers: int, draws: int, rng: np.random.Generator) -> Iterator[
     for start in range(0, draws, step):
         rows = min(step, draws - start)
         drawn = rng.integers(0, viewers, size=(rows, viewers)) + np.arange(rows)[:, None] * viewers
-        yield np.bincount(drawn.ravel(), minlength=rows * viewers).reshape(rows, viewers).astype(np.float64)
+        yield (
+            np.bincount(drawn.ravel(), minlength=rows * viewers)
+            .reshape(rows, viewers)
+            .astype(np.float64)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +169,11 @@ def _degrees(n: Floats, variances: Floats, common: int) -> float:
 
 
 def difference_intervals(
-    values: Floats, *, seed: int | Sequence[int], confidences: Sequence[float] = (CONFIDENCE,), draws: int = DRAWS
+    values: Floats,
+    *,
+    seed: int | Sequence[int],
+    confidences: Sequence[float] = (CONFIDENCE,),
+    draws: int = DRAWS,
 ) -> list[tuple[float, float]]:
     """Bootstrap intervals of the difference of two means: viewers of either ad are drawn, with all that they have.
 
@@ -186,7 +194,10 @@ def difference_intervals(
     found = difference_of_means(values)
     seen = np.isfinite(values)
     if values.shape[0] > MANY_VIEWERS:
-        reach = [float(stdtrit(found.degrees, (1 + confidence) / 2)) * found.error for confidence in confidences]
+        reach = [
+            float(stdtrit(found.degrees, (1 + confidence) / 2)) * found.error
+            for confidence in confidences
+        ]
         return [(found.value - each, found.value + each) for each in reach]
     # Sums and counts of both ads in one product.
     columns = np.hstack([np.where(seen, values, 0.0), seen.astype(np.float64)])
@@ -199,7 +210,9 @@ def difference_intervals(
     drawn = np.concatenate(pieces)
     # A draw may miss everybody who saw one of the ads; it has no difference to count.
     drawn = drawn[np.isfinite(drawn)]
-    levels = [expanded_level(found.degrees, found.inflation, confidence) for confidence in confidences]
+    levels = [
+        expanded_level(found.degrees, found.inflation, confidence) for confidence in confidences
+    ]
     limits = [np.quantile(drawn, [level, 1 - level]) for level in levels]
     return [(float(low), float(high)) for low, high in limits]
 
@@ -251,20 +264,35 @@ class _Labelled:
         mean_second = (float(self.alone.sum()) - sum_first + both_second) / n[1]
         squares = float((self.alone**2).sum())
         first = squares_first + squares_of_both[0] + moved_squares - n[0] * mean_first**2
-        second = squares - squares_first + squares_of_both[1] - moved_squares - n[1] * mean_second**2
+        second = (
+            squares - squares_first + squares_of_both[1] - moved_squares - n[1] * mean_second**2
+        )
         products = float((self.both[:, 0] * self.both[:, 1]).sum())
-        shared = products - mean_first * both_second - mean_second * both_first + m * mean_first * mean_second
+        shared = (
+            products
+            - mean_first * both_second
+            - mean_second * both_first
+            + m * mean_first * mean_second
+        )
         places = n * (n - 1)
-        variance = first / places[0] + second / places[1] - 2 * shared / math.sqrt(places[0] * places[1])
+        variance = (
+            first / places[0] + second / places[1] - 2 * shared / math.sqrt(places[0] * places[1])
+        )
         noise = _NOISE * (squares + float(squares_of_both.sum())) / float(n[0] * n[1])
         variance = np.where(variance > noise, variance, 0.0)
         distance = np.abs(mean_first - mean_second)
         with np.errstate(divide="ignore"):
             # Without any spread a difference is infinitely many errors wide.
-            return np.asarray(np.divide(distance, np.sqrt(variance), out=np.zeros_like(distance), where=distance > 0))
+            return np.asarray(
+                np.divide(
+                    distance, np.sqrt(variance), out=np.zeros_like(distance), where=distance > 0
+                )
+            )
 
 
-def permutation_p(values: Floats, *, seed: int | Sequence[int], permutations: int = PERMUTATIONS) -> float:
+def permutation_p(
+    values: Floats, *, seed: int | Sequence[int], permutations: int = PERMUTATIONS
+) -> float:
     """Probability of a difference at least as large, in standard errors, if it made no difference which ad was seen.
 
     The ads are exchanged between viewers of one ad only, and within viewers of both. If the ads work alike on everybody the
@@ -290,9 +318,14 @@ def permutation_p(values: Floats, *, seed: int | Sequence[int], permutations: in
         found = difference_of_means(values)
         if not found.error > 0:
             return 1 / (permutations + 1)
-        return max(float(2 * stdtr(found.degrees, -abs(found.value) / found.error)), float(np.finfo(np.float64).tiny))
+        return max(
+            float(2 * stdtr(found.degrees, -abs(found.value) / found.error)),
+            float(np.finfo(np.float64).tiny),
+        )
     viewers = _Labelled.of(values)
-    real = float(viewers.statistics(viewers.alone[None, :], np.zeros((1, viewers.both.shape[0])))[0])
+    real = float(
+        viewers.statistics(viewers.alone[None, :], np.zeros((1, viewers.both.shape[0])))[0]
+    )
     # Equal sums in another order may differ in their last bits.
     least = real - 1e-9 * max(1.0, real) if math.isfinite(real) else real
     rng = np.random.default_rng(seed)
@@ -328,7 +361,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     raw = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(raw, kind="stable")
     adjusted = np.empty_like(raw)
-    adjusted[order] = np.minimum(np.maximum.accumulate(raw[order] * np.arange(raw.size, 0, -1)), 1.0)
+    adjusted[order] = np.minimum(
+        np.maximum.accumulate(raw[order] * np.arange(raw.size, 0, -1)), 1.0
+    )
     return [float(p) for p in adjusted]
 
 

@@ -44,7 +44,9 @@ class _During:
     uncertain: Bools
 
 
-def roll_up(plays: Sequence[RolledPlay], readings: ReadingArrays) -> tuple[ExposureArrays, SecondArrays]:
+def roll_up(
+    plays: Sequence[RolledPlay], readings: ReadingArrays
+) -> tuple[ExposureArrays, SecondArrays]:
     """Adds up the readings of some plays of one session; see `db.read.rollups.RollUp`.
 
     Args:
@@ -64,7 +66,9 @@ def roll_up(plays: Sequence[RolledPlay], readings: ReadingArrays) -> tuple[Expos
 def _during(plays: Sequence[RolledPlay], readings: ReadingArrays) -> _During:
     ids = np.array([play.id for play in plays], dtype=np.int64)
     mine = np.flatnonzero(np.isin(readings.play_id, ids))
-    mine = mine[metrics.sort_readings(readings.play_id[mine], readings.viewer[mine], readings.at_us[mine])]
+    mine = mine[
+        metrics.sort_readings(readings.play_id[mine], readings.viewer[mine], readings.at_us[mine])
+    ]
     by_id = np.argsort(ids)
     play, valence = readings.play_id[mine], readings.valence[mine]
     read = np.isfinite(valence)
@@ -109,7 +113,9 @@ def _baselines(plays: Sequence[RolledPlay], readings: ReadingArrays, during: _Du
 def _by_play(
     plays: Sequence[RolledPlay], during: _During, baseline: Floats, starts: Bools, group: Ints
 ) -> ExposureArrays:
-    ends = np.array([_NO_END if play.ended_us is None else play.ended_us for play in plays], dtype=np.int64)
+    ends = np.array(
+        [_NO_END if play.ended_us is None else play.ended_us for play in plays], dtype=np.int64
+    )
     span_us = metrics.reading_spans_us(during.play, during.viewer, during.at_us, ends[during.which])
     last_second = np.array([max(0.0, play.duration_ms - 1000.0) for play in plays])
     with np.errstate(invalid="ignore"):
@@ -124,7 +130,8 @@ def _by_play(
         uncertain=_count(group[during.read & during.uncertain], size),
         dwell_s=_add(group, span_us, size) / 1e6,
         attention_s=_add(group, np.where(during.attentive, span_us, 0.0), size) / 1e6,
-        longest_attention_s=metrics.longest_runs_us(starts, during.at_us, span_us, during.attentive) / 1e6,
+        longest_attention_s=metrics.longest_runs_us(starts, during.at_us, span_us, during.attentive)
+        / 1e6,
         baseline=baseline[first],
         end_readings=_count(group[late], size),
         end_happy=_add(group[late], during.values[late, _HAPPY], size),
@@ -142,7 +149,9 @@ def _seconds(plays: Sequence[RolledPlay], during: _During) -> Ints:
     return second
 
 
-def _by_second(exposures: ExposureArrays, during: _During, group: Ints, second: Ints) -> SecondArrays:
+def _by_second(
+    exposures: ExposureArrays, during: _During, group: Ints, second: Ints
+) -> SecondArrays:
     length = int(second.max(initial=0)) + 1
     inside = second >= 0
     cell, index = np.unique(group[inside] * length + second[inside], return_inverse=True)

@@ -24,7 +24,9 @@ def playlist() -> None:
     """Look at a playlist without showing it."""
 
 
-@playlist.command(epilog="Example: ad-monitor playlist check summer.yaml --at '2026-12-24 08:00' --policy weighted")
+@playlist.command(
+    epilog="Example: ad-monitor playlist check summer.yaml --at '2026-12-24 08:00' --policy weighted"
+)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--hours",
@@ -35,7 +37,9 @@ def playlist() -> None:
 )
 @click.option(
     "--at",
-    type=click.DateTime(["%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]),
+    type=click.DateTime(
+        ["%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+    ),
     metavar="'YYYY-MM-DD HH:MM'",
     help="When it begins, in the playlist's time zone. [default: now]",
 )
@@ -47,10 +51,14 @@ def playlist() -> None:
     show_default=True,
     help="How the next ad is chosen.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the policy's draws.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the policy's draws."
+)
 @json_option
 @debug_option
-def check(file: Path, hours: float, at: datetime | None, policy_name: str, seed: int, as_json: bool) -> None:
+def check(
+    file: Path, hours: float, at: datetime | None, policy_name: str, seed: int, as_json: bool
+) -> None:
     """Check a playlist, a YAML file or a folder, and print what the coming hour shows.
 
     The status is 2 if the playlist is wrong. Media that cannot be played are listed with the reason; the show goes on
@@ -103,7 +111,10 @@ def _document(playlist: Playlist, coming: Forecast, policy: str) -> dict[str, An
             }
             for ad in playlist.ads
         ],
-        "skipped": [{"ad_id": ad.ad_id, "file": ad.path.name, "reason": ad.reason} for ad in playlist.skipped],
+        "skipped": [
+            {"ad_id": ad.ad_id, "file": ad.path.name, "reason": ad.reason}
+            for ad in playlist.skipped
+        ],
         "policy": policy,
         "begin": coming.begin.isoformat(),
         "end": coming.end.isoformat(),
@@ -119,7 +130,9 @@ def _document(playlist: Playlist, coming: Forecast, policy: str) -> dict[str, An
             }
             for play in coming.plays
         ],
-        "idle": [{"begin": begin.isoformat(), "end": end.isoformat()} for begin, end in coming.idle],
+        "idle": [
+            {"begin": begin.isoformat(), "end": end.isoformat()} for begin, end in coming.idle
+        ],
         "shares": [
             {
                 "ad_id": voice.ad.ad_id,
@@ -156,14 +169,32 @@ def _print_tables(playlist: Playlist, coming: Forecast) -> None:
     )
     ads = table("ad", "name", "kind", "seconds", "weight", "rules", right=("seconds", "weight"))
     for ad in playlist.ads:
-        ads.add_row(escape(ad.ad_id), escape(ad.name), ad.kind, f"{ad.duration_s:g}", f"{ad.weight:g}", _rules_text(ad))
+        ads.add_row(
+            escape(ad.ad_id),
+            escape(ad.name),
+            ad.kind,
+            f"{ad.duration_s:g}",
+            f"{ad.weight:g}",
+            _rules_text(ad),
+        )
     console.print(ads)
     for skipped in playlist.skipped:
-        console.print(f"[bold red]✗[/] {escape(skipped.ad_id)} is left out: {escape(skipped.reason)}", highlight=False)
+        console.print(
+            f"[bold red]✗[/] {escape(skipped.ad_id)} is left out: {escape(skipped.reason)}",
+            highlight=False,
+        )
 
-    console.print(f"\n[bold]{coming.begin:%A %Y-%m-%d %H:%M} to {_end_text(coming)}[/bold]", highlight=False)
+    console.print(
+        f"\n[bold]{coming.begin:%A %Y-%m-%d %H:%M} to {_end_text(coming)}[/bold]", highlight=False
+    )
     plays = table(
-        "time", "ad", "seconds", "share so far", "by weight", "why", right=("seconds", "share so far", "by weight")
+        "time",
+        "ad",
+        "seconds",
+        "share so far",
+        "by weight",
+        "why",
+        right=("seconds", "share so far", "by weight"),
     )
     rows = [
         (
@@ -180,7 +211,17 @@ def _print_tables(playlist: Playlist, coming: Forecast) -> None:
         for play in coming.plays
     ]
     rows += [
-        (begin, (f"{begin:%H:%M:%S}", "", "", "", "", f"[yellow]nothing may play until {end:%H:%M:%S}[/yellow]"))
+        (
+            begin,
+            (
+                f"{begin:%H:%M:%S}",
+                "",
+                "",
+                "",
+                "",
+                f"[yellow]nothing may play until {end:%H:%M:%S}[/yellow]",
+            ),
+        )
         for begin, end in coming.idle
     ]
     for _, cells in sorted(rows, key=lambda row: row[0]):
@@ -188,10 +229,21 @@ def _print_tables(playlist: Playlist, coming: Forecast) -> None:
     console.print(plays)
 
     console.print("\n[bold]Share of voice[/bold]", highlight=False)
-    shares = table("ad", "plays", "seconds", "share", "by weight", right=("plays", "seconds", "share", "by weight"))
+    shares = table(
+        "ad",
+        "plays",
+        "seconds",
+        "share",
+        "by weight",
+        right=("plays", "seconds", "share", "by weight"),
+    )
     for voice in coming.shares:
         shares.add_row(
-            escape(voice.ad.ad_id), str(voice.plays), f"{voice.shown_s:.0f}", f"{voice.share:.1%}", f"{voice.due:.1%}"
+            escape(voice.ad.ad_id),
+            str(voice.plays),
+            f"{voice.shown_s:.0f}",
+            f"{voice.share:.1%}",
+            f"{voice.due:.1%}",
         )
     console.print(shares)
 

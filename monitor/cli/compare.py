@@ -49,9 +49,14 @@ class Hours(click.ParamType):  # type: ignore[type-arg]  # generic in newer vers
             last = int(match[2] or first + 1) if match else 0
             if first >= HOURS_PER_DAY or last > HOURS_PER_DAY or first == last:
                 self.fail(
-                    f"expected hours of day such as 9-12 (from 9:00 up to 12:00), received {value!r}.", param, ctx
+                    f"expected hours of day such as 9-12 (from 9:00 up to 12:00), received {value!r}.",
+                    param,
+                    ctx,
                 )
-            found.update(hour % HOURS_PER_DAY for hour in range(first, last if last > first else last + HOURS_PER_DAY))
+            found.update(
+                hour % HOURS_PER_DAY
+                for hour in range(first, last if last > first else last + HOURS_PER_DAY)
+            )
         return frozenset(found)
 
 
@@ -69,17 +74,41 @@ class Weekdays(click.ParamType):  # type: ignore[type-arg]
         return frozenset(found)
 
 
-@click.command(epilog="Example: ad-monitor compare summer-01 winter-02 --since 2026-03-01 --hour 9-12")
+@click.command(
+    epilog="Example: ad-monitor compare summer-01 winter-02 --since 2026-03-01 --hour 9-12"
+)
 @click.argument("ads", metavar="[AD]...", nargs=-1)
 @database_option
 @since_option
 @until_option
 @site_option
-@click.option("--source", "sources", multiple=True, help="Only sessions with this source. May be repeated.")
-@click.option("--hour", "hours", type=Hours(), metavar="HOURS", help="Only plays of these hours of day, such as 9-12.")
-@click.option("--weekday", "weekdays", type=Weekdays(), metavar="DAYS", help="Only plays of these days: mon,tue,…")
-@click.option("--by", type=click.Choice(SEGMENTS), help="Compare within each of these, where both ads ran.")
-@click.option("--measure", type=click.Choice(MEASURES), default=MEASURES[0], show_default=True, help="What counts.")
+@click.option(
+    "--source", "sources", multiple=True, help="Only sessions with this source. May be repeated."
+)
+@click.option(
+    "--hour",
+    "hours",
+    type=Hours(),
+    metavar="HOURS",
+    help="Only plays of these hours of day, such as 9-12.",
+)
+@click.option(
+    "--weekday",
+    "weekdays",
+    type=Weekdays(),
+    metavar="DAYS",
+    help="Only plays of these days: mon,tue,…",
+)
+@click.option(
+    "--by", type=click.Choice(SEGMENTS), help="Compare within each of these, where both ads ran."
+)
+@click.option(
+    "--measure",
+    type=click.Choice(MEASURES),
+    default=MEASURES[0],
+    show_default=True,
+    help="What counts.",
+)
 @click.option(
     "--relevant",
     type=click.FloatRange(0, min_open=True),
@@ -88,7 +117,9 @@ class Weekdays(click.ParamType):  # type: ignore[type-arg]
 )
 @min_viewers_option
 @click.option(
-    "--timezone", metavar="NAME", help="Of hours, days and dates, such as Europe/Berlin. [default: the machine's]"
+    "--timezone",
+    metavar="NAME",
+    help="Of hours, days and dates, such as Europe/Berlin. [default: the machine's]",
 )
 @json_option
 @debug_option
@@ -119,7 +150,9 @@ def compare(
     from monitor.reports.terminal import print_comparisons
 
     if relevant is not None and not math.isfinite(relevant):
-        raise click.BadParameter(f"expected a number above 0, received {relevant}.", param_hint="--relevant")
+        raise click.BadParameter(
+            f"expected a number above 0, received {relevant}.", param_hint="--relevant"
+        )
     zone = time_zone(timezone)
     data = _load(database_url(database), site, moment(since, zone), moment(until, zone))
     try:
@@ -141,7 +174,8 @@ def compare(
     if not found:
         listed = ", ".join(dict.fromkeys(ad.ad_id for ad in data.ads)) or "none"
         click.echo(
-            f"Nothing to compare: expected two ads that ran, with plays that count here; ads: {listed}.", err=True
+            f"Nothing to compare: expected two ads that ran, with plays that count here; ads: {listed}.",
+            err=True,
         )
     if as_json:
         print_json(
@@ -157,7 +191,9 @@ def compare(
         print_comparisons(documents)
 
 
-def _load(database: str, site: str | None, since: datetime | None, until: datetime | None) -> ReportData:
+def _load(
+    database: str, site: str | None, since: datetime | None, until: datetime | None
+) -> ReportData:
     from db.engine import open_database
     from db.read.rollups import Scope
     from monitor.analytics.report_data import load_report_data

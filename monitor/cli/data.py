@@ -61,7 +61,8 @@ def backup(target: Path | None, database: str | None, keep: int | None, as_json:
     from monitor.reports.terminal import progress_bar
 
     source = _file(
-        database, "Copy it with `pg_dump` instead, which PostgreSQL brings along and can be used while the kiosk runs."
+        database,
+        "Copy it with `pg_dump` instead, which PostgreSQL brings along and can be used while the kiosk runs.",
     )
     existing_database(str(source))
     folder = target if target is not None and (target.is_dir() or not target.suffix) else None
@@ -71,7 +72,11 @@ def backup(target: Path | None, database: str | None, keep: int | None, as_json:
         raise click.BadParameter(
             f"expected a folder to keep several backups in, received {target}.", param_hint="--keep"
         )
-    copy = target if target is not None and folder is None else made_name(source, folder or source.parent)
+    copy = (
+        target
+        if target is not None and folder is None
+        else made_name(source, folder or source.parent)
+    )
     with progress_bar("Copying", "pages") as progress:
         size = back_up(source, copy, progress)
     deleted = delete_oldest(source, copy.parent, keep) if keep is not None else []
@@ -100,14 +105,21 @@ def backup(target: Path | None, database: str | None, keep: int | None, as_json:
 @click.option("--site", help="Only of this site. [default: all]")
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
 @click.option(
-    "--shrink", is_flag=True, help="Make the file smaller afterwards; new readings would use the room again anyway."
+    "--shrink",
+    is_flag=True,
+    help="Make the file smaller afterwards; new readings would use the room again anyway.",
 )
 @click.option(
     "--everything",
     is_flag=True,
     help="Delete all data of this program: database, backups beside it, what waits to be written, saved choices, logs.",
 )
-@click.option("--spool", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help="As given to `run`.")
+@click.option(
+    "--spool",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="As given to `run`.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 @debug_option
@@ -152,11 +164,15 @@ def purge(
     finally:
         engine.dispose()
     if as_json:
-        print_json(_purged_document(found, before, site, dry_run=dry_run) | {"reusable_bytes": reusable})
+        print_json(
+            _purged_document(found, before, site, dry_run=dry_run) | {"reusable_bytes": reusable}
+        )
         return
     verb = "would be deleted" if dry_run else "deleted"
     span = f" ({_day(found.oldest)} to {_day(found.newest)})" if found.readings else ""
-    click.echo(f"{found.readings} readings from before {_day(before)} {verb}{span}; reports stay as they are.")
+    click.echo(
+        f"{found.readings} readings from before {_day(before)} {verb}{span}; reports stay as they are."
+    )
     if reusable and not dry_run:
         click.echo(
             f"{_size(reusable)} of the file are free, and new readings use them; --shrink makes the file smaller."
@@ -165,7 +181,12 @@ def purge(
 
 @click.command(epilog="Example: ad-monitor stored --json")
 @database_option
-@click.option("--spool", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help="As given to `run`.")
+@click.option(
+    "--spool",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="As given to `run`.",
+)
 @json_option
 @debug_option
 def stored(database: str | None, spool: Path | None, as_json: bool) -> None:
@@ -207,10 +228,14 @@ def stored(database: str | None, spool: Path | None, as_json: bool) -> None:
     click.echo("\nNot stored anywhere")
     for sentence in NEVER:
         click.echo(f"  {sentence}")
-    click.echo(f"\n`{PROGRAM} purge` deletes what is old, `{PROGRAM} purge --everything` deletes all of it.")
+    click.echo(
+        f"\n`{PROGRAM} purge` deletes what is old, `{PROGRAM} purge --everything` deletes all of it."
+    )
 
 
-def _purge_everything(url: str, spool: Path | None, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+def _purge_everything(
+    url: str, spool: Path | None, *, dry_run: bool, yes: bool, as_json: bool
+) -> None:
     from db.upkeep.inventory import delete_files
     from monitor.settings.paths import sqlite_file
 
@@ -219,7 +244,9 @@ def _purge_everything(url: str, spool: Path | None, *, dry_run: bool, yes: bool,
     choices = _choices()
     tables = file is None
     if not files and not choices and not tables:
-        raise click.UsageError(f"There is nothing of this program at {_shown(url)}: name the database with --db.")
+        raise click.UsageError(
+            f"There is nothing of this program at {_shown(url)}: name the database with --db."
+        )
     if not as_json:
         click.echo("This would delete:" if dry_run else "This deletes:")
         if tables:
@@ -240,7 +267,9 @@ def _purge_everything(url: str, spool: Path | None, *, dry_run: bool, yes: bool,
         deleted = [_file_document(one) for one in (*files, *choices)]
         print_json({"deleted": deleted, "tables": tables, "dry_run": dry_run})
     elif not dry_run:
-        click.echo("Deleted. Backups and reports that were put elsewhere are not known here, and are yours to delete.")
+        click.echo(
+            "Deleted. Backups and reports that were put elsewhere are not known here, and are yours to delete."
+        )
 
 
 def _drop_tables(url: str) -> None:
@@ -268,7 +297,9 @@ def _files(url: str, spool: Path | None) -> list[StoredFile]:
     if path is not None:
         return files_of(path, place)
     waiting = [] if place is None else place.found()
-    return [StoredFile(file, "records that wait to be written", file.stat().st_size) for file in waiting]
+    return [
+        StoredFile(file, "records that wait to be written", file.stat().st_size) for file in waiting
+    ]
 
 
 def _choices() -> list[StoredFile]:
@@ -278,7 +309,9 @@ def _choices() -> list[StoredFile]:
     from monitor.sensor.camera_choice import choice_file
 
     file = choice_file()
-    found = [StoredFile(file, "which camera was chosen", file.stat().st_size)] if file.is_file() else []
+    found = (
+        [StoredFile(file, "which camera was chosen", file.stat().st_size)] if file.is_file() else []
+    )
     logs = (one for name in (RUN_LOG, SUPERVISOR_LOG) for one in log_files(default_log(name)))
     return [*found, *(StoredFile(log, "a log of the program", log.stat().st_size) for log in logs)]
 
@@ -296,7 +329,9 @@ def _file(named: str | None, otherwise: str) -> Path:
     return path
 
 
-def _purged_document(found: Purged, before: datetime, site: str | None, *, dry_run: bool) -> dict[str, Any]:
+def _purged_document(
+    found: Purged, before: datetime, site: str | None, *, dry_run: bool
+) -> dict[str, Any]:
     return {
         "readings": found.readings,
         "oldest": _time(found.oldest),

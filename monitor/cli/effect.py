@@ -46,7 +46,9 @@ log_options = together(
     since_option,
     site_option,
     click.option(
-        "--replays", is_flag=True, help="Also replays: of recordings that were made while these ads really ran."
+        "--replays",
+        is_flag=True,
+        help="Also replays: of recordings that were made while these ads really ran.",
     ),
 )
 
@@ -55,19 +57,50 @@ log_options = together(
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--playlist", type=click.Path(path_type=Path), help="Ads, with their days, hours and caps. [default: those of "
               "FILE]")  # fmt: skip
-@click.option("--policy", type=click.Choice(POLICIES), default="learn", show_default=True, help="What is tried.")
 @click.option(
-    "--against", type=click.Choice(POLICIES), default="shuffle", show_default=True, help="What it is compared with."
+    "--policy",
+    type=click.Choice(POLICIES),
+    default="learn",
+    show_default=True,
+    help="What is tried.",
 )
-@click.option("--plays", type=click.IntRange(1), default=2000, show_default=True, help="In each run.")
-@click.option("--runs", type=click.IntRange(1), default=10, show_default=True, help="Each with another audience.")
 @click.option(
-    "--holdout", type=click.FloatRange(0, 1), help="Share of choices that ignore the audience. [default: 0.1]"
+    "--against",
+    type=click.Choice(POLICIES),
+    default="shuffle",
+    show_default=True,
+    help="What it is compared with.",
 )
-@click.option("--floor", type=click.FloatRange(0, 1), help="Share of choices spread evenly. [default: 0.05]")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the audiences and the draws.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Draw the curves: .html, .svg or .png."
+    "--plays", type=click.IntRange(1), default=2000, show_default=True, help="In each run."
+)
+@click.option(
+    "--runs",
+    type=click.IntRange(1),
+    default=10,
+    show_default=True,
+    help="Each with another audience.",
+)
+@click.option(
+    "--holdout",
+    type=click.FloatRange(0, 1),
+    help="Share of choices that ignore the audience. [default: 0.1]",
+)
+@click.option(
+    "--floor", type=click.FloatRange(0, 1), help="Share of choices spread evenly. [default: 0.05]"
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Of the audiences and the draws.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Draw the curves: .html, .svg or .png.",
 )
 @json_option
 @debug_option
@@ -96,18 +129,23 @@ def simulate(
 
     if output is not None and output.suffix.lstrip(".").lower() not in FORMATS:
         raise click.BadParameter(
-            f"expected a file that ends in {', '.join(FORMATS)}, received {output}.", param_hint="-o"
+            f"expected a file that ends in {', '.join(FORMATS)}, received {output}.",
+            param_hint="-o",
         )
     audience = default_audience() if file is None else read_audience(file)
     ads = None if playlist is None else _playlist(playlist).ads
-    guards = {key: value for key, value in (("holdout", holdout), ("floor", floor)) if value is not None}
+    guards = {
+        key: value for key, value in (("holdout", holdout), ("floor", floor)) if value is not None
+    }
     names = list(dict.fromkeys((policy, against)))
     logs: dict[str, list[list[SimulatedPlay]]] = {name: [] for name in names}
     with progress_bar("Simulating", "runs") as progress:
         for run in range(runs):
             for name in names:
                 settings = PolicySettings(seed=seed + run, **guards)
-                logs[name].append(_simulated(name, settings, audience, ads, plays, seed + run, drawn=file is None))
+                logs[name].append(
+                    _simulated(name, settings, audience, ads, plays, seed + run, drawn=file is None)
+                )
             progress(run + 1, runs)
     document = _regret_document(logs, against, plays, seed)
     if output is not None:
@@ -122,7 +160,11 @@ def simulate(
     epilog="Example: ad-monitor lift --since 2026-03-01 --policy-to-judge learned --policy-to-judge always:summer-01"
 )
 @log_options
-@click.option("--playlist", type=click.Path(path_type=Path), help="For the weights and moods of the policies to judge.")
+@click.option(
+    "--playlist",
+    type=click.Path(path_type=Path),
+    help="For the weights and moods of the policies to judge.",
+)
 @click.option(
     "--policy-to-judge",
     "judged",
@@ -157,7 +199,9 @@ def lift(
     finally:
         engine.dispose()
     found = measure(plays)
-    values = _judged(plays, judged, None if playlist is None else _playlist(playlist)) if judged else []
+    values = (
+        _judged(plays, judged, None if playlist is None else _playlist(playlist)) if judged else []
+    )
     if as_json:
         print_json({"lift": found.document(), "policies": [value.document() for value in values]})
     else:
@@ -170,11 +214,19 @@ def lift(
 @log_options
 @until_option
 @click.option(
-    "--by", default="ad,hour,site", show_default=True, metavar="NAMES", help="Rows: some of ad, hour, day, site."
+    "--by",
+    default="ad,hour,site",
+    show_default=True,
+    metavar="NAMES",
+    help="Rows: some of ad, hour, day, site.",
 )
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), help="Write the rows "
               "to this file; - prints them.")  # fmt: skip
-@click.option("--playlist", type=click.Path(path_type=Path), help="For price_per_thousand_s and the time zone.")
+@click.option(
+    "--playlist",
+    type=click.Path(path_type=Path),
+    help="For price_per_thousand_s and the time zone.",
+)
 @click.option(
     "--price",
     "prices",
@@ -295,13 +347,18 @@ def _regret_document(
         policies.append(
             {
                 "policy": name,
-                "regret": {"mean": mean, "low": float(curve[:, -1].min()), "high": float(curve[:, -1].max())},
+                "regret": {
+                    "mean": mean,
+                    "low": float(curve[:, -1].min()),
+                    "high": float(curve[:, -1].max()),
+                },
                 "ratio": known(mean / compared) if compared else None,
                 "mean_reward": float(np.mean(rewards)) if rewards else None,
                 "plays_with_viewers": len(rewards),
                 "held_out": {"plays": sum(play.held_out for play in trials), "of": len(trials)},
                 "least_probability": min(
-                    (chance for play in trials for chance in play.context["candidates"].values()), default=None
+                    (chance for play in trials for chance in play.context["candidates"].values()),
+                    default=None,
                 ),
                 "curve": [
                     {
@@ -323,7 +380,9 @@ def _regret_document(
     }
 
 
-def _judged(plays: Sequence[LoggedPlay], names: Sequence[str], playlist: Playlist | None) -> list[PolicyValue]:
+def _judged(
+    plays: Sequence[LoggedPlay], names: Sequence[str], playlist: Playlist | None
+) -> list[PolicyValue]:
     from monitor.analytics.errors import ReportError
     from monitor.analytics.off_policy import judge
 
@@ -353,15 +412,22 @@ def _target(name: str, plays: Sequence[LoggedPlay], playlist: Playlist | None) -
         return always(ad_id)
     if name not in READY:
         raise click.BadParameter(
-            f"expected {', '.join(READY)} or {ALWAYS}AD, received {name!r}.", param_hint="--policy-to-judge"
+            f"expected {', '.join(READY)} or {ALWAYS}AD, received {name!r}.",
+            param_hint="--policy-to-judge",
         )
     if playlist is None:
         raise click.UsageError(f"To judge the policy {name}, name the playlist with --playlist.")
     rates = {ad.ad_id: ad.weight / ad.duration_s for ad in playlist.ads}
-    return weighted(rates) if name == "weighted" else by_mood({ad.ad_id: ad.moods for ad in playlist.ads}, rates)
+    return (
+        weighted(rates)
+        if name == "weighted"
+        else by_mood({ad.ad_id: ad.moods for ad in playlist.ads}, rates)
+    )
 
 
-def _prices(typed: Sequence[str], playlist: Playlist | None) -> tuple[dict[str, Price], Price | None]:
+def _prices(
+    typed: Sequence[str], playlist: Playlist | None
+) -> tuple[dict[str, Price], Price | None]:
     """Prices by ad, and that of every other ad; one that was typed replaces the playlist's."""
     from monitor.analytics.errors import ReportError
     from monitor.analytics.proof_of_play import Price
@@ -378,7 +444,8 @@ def _prices(typed: Sequence[str], playlist: Playlist | None) -> tuple[dict[str, 
             price = Price(float(amount), "play")
         except (ValueError, ReportError):
             raise click.BadParameter(
-                f"expected AD=AMOUNT or AMOUNT, with an amount of at least 0, received {text!r}.", param_hint="--price"
+                f"expected AD=AMOUNT or AMOUNT, with an amount of at least 0, received {text!r}.",
+                param_hint="--price",
             ) from None
         if ad_id:
             prices[ad_id] = price

@@ -6,7 +6,12 @@ from __future__ import annotations
 def is_callers_mistake(error: Exception) -> bool:
     """Whether the command line, or a file that it names, is wrong."""
     from ads.errors import AdsError
-    from db.errors import BackupTargetError, DatabaseOpenError, NoSuchSessionError, SchemaVersionError
+    from db.errors import (
+        BackupTargetError,
+        DatabaseOpenError,
+        NoSuchSessionError,
+        SchemaVersionError,
+    )
     from detector.errors import ModelLoadError, SourceOpenError, ZonesError
     from monitor.analytics.errors import EmptyScopeError, ReportWriteError
     from monitor.errors import SetupError
@@ -48,5 +53,11 @@ def is_known(error: Exception) -> bool:
     from monitor.errors import MonitorError
     from training.errors import PromotionRefusedError, TrainingDivergedError
 
-    known = (MonitorError, DatabaseError, DetectorError, PromotionRefusedError, TrainingDivergedError)
+    known = (
+        MonitorError,
+        DatabaseError,
+        DetectorError,
+        PromotionRefusedError,
+        TrainingDivergedError,
+    )
     return isinstance(error, known)

@@ -26,7 +26,9 @@ class Variable(click.ParamType):  # type: ignore[type-arg]  # generic in newer v
 
     name = "variable"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
         """Its name and its value."""
         name, separator, text = str(value).partition("=")
         if not separator or not name.isidentifier() or not name.isascii():
@@ -39,7 +41,11 @@ class Variable(click.ParamType):  # type: ignore[type-arg]  # generic in newer v
     "ad-monitor install --environment QT_QPA_PLATFORM=eglfs -- --fullscreen"
 )
 @click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[-- OPTIONS OF RUN...]")
-@click.option("--autostart", is_flag=True, help="Write a file that desktops start at login, instead of a systemd unit.")
+@click.option(
+    "--autostart",
+    is_flag=True,
+    help="Write a file that desktops start at login, instead of a systemd unit.",
+)
 @click.option(
     "--system",
     type=click.Path(path_type=Path, file_okay=False),
@@ -48,11 +54,20 @@ class Variable(click.ParamType):  # type: ignore[type-arg]  # generic in newer v
 )
 @click.option("--run-as", metavar="USER", help="With --system: whose rights it has. [default: you]")
 @click.option(
-    "--environment", "variables", type=Variable(), multiple=True, metavar="NAME=VALUE", help="Set for the kiosk."
+    "--environment",
+    "variables",
+    type=Variable(),
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Set for the kiosk.",
 )
-@click.option("--start", is_flag=True, help="Also start it now, and with every login or boot from now on.")
+@click.option(
+    "--start", is_flag=True, help="Also start it now, and with every login or boot from now on."
+)
 @click.option("--dry-run", is_flag=True, help="Print the file and write nothing.")
-@click.option("--uninstall", is_flag=True, help="Remove what was written, and stop it from being started.")
+@click.option(
+    "--uninstall", is_flag=True, help="Remove what was written, and stop it from being started."
+)
 @debug_option
 def install(
     options: tuple[str, ...],
@@ -78,7 +93,9 @@ def install(
     if run_as is not None and system is None:
         raise click.UsageError("--run-as needs --system: a unit of your own runs as you.")
     if start and (autostart or system is not None):
-        raise click.UsageError("--start is for a unit of your own: leave out --autostart and --system.")
+        raise click.UsageError(
+            "--start is for a unit of your own: leave out --autostart and --system."
+        )
     if uninstall:
         if options or start:
             raise click.UsageError("--uninstall takes no options of `run`, and nothing to start.")
@@ -96,9 +113,13 @@ def install(
         make_folders(plan.writable_folders(own_places=True))
     click.echo(f"Written: {path}")
     if autostart:
-        click.echo("It starts at the next login to the desktop. Have the system log in by itself for a kiosk.")
+        click.echo(
+            "It starts at the next login to the desktop. Have the system log in by itself for a kiosk."
+        )
     elif system is not None:
-        missing = [folder for folder in plan.writable_folders(own_places=False) if not folder.is_dir()]
+        missing = [
+            folder for folder in plan.writable_folders(own_places=False) if not folder.is_dir()
+        ]
         if missing:
             # The unit opens only those that are there when it starts; they belong to its user, not to whoever installs.
             names = " ".join(shlex.quote(str(folder)) for folder in missing)
@@ -128,7 +149,9 @@ def _plan(options: tuple[str, ...], environment: Mapping[str, str]) -> Plan:
     )
 
 
-def _file(plan: Plan, *, autostart: bool, system: Path | None, run_as: str | None) -> tuple[Path, str]:
+def _file(
+    plan: Plan, *, autostart: bool, system: Path | None, run_as: str | None
+) -> tuple[Path, str]:
     from monitor.kiosk.service.desktop_entry import autostart_entry
     from monitor.kiosk.service.place import autostart_path, user_unit_path
     from monitor.kiosk.service.systemd_unit import UNIT_NAME, system_unit, user_unit
@@ -157,11 +180,17 @@ def _say_how_it_starts(plan: Plan, name: str, *, start: bool) -> None:
     elif trouble is None:
         click.echo(f"Started. See how it is doing with: systemctl --user status {name}")
     else:
-        click.echo(f"It could not be started here: {trouble}. Where systemd runs, start it with: {by_hand}")
+        click.echo(
+            f"It could not be started here: {trouble}. Where systemd runs, start it with: {by_hand}"
+        )
     if plan.needs_desktop:
-        click.echo("It starts with your desktop session. Have the system log you in by itself for a kiosk.")
+        click.echo(
+            "It starts with your desktop session. Have the system log you in by itself for a kiosk."
+        )
     else:
-        click.echo(f"To start it at boot, before anybody logs in: loginctl enable-linger {getpass.getuser()}")
+        click.echo(
+            f"To start it at boot, before anybody logs in: loginctl enable-linger {getpass.getuser()}"
+        )
 
 
 def _uninstall(system: Path | None, *, dry_run: bool) -> None:
@@ -171,7 +200,9 @@ def _uninstall(system: Path | None, *, dry_run: bool) -> None:
     paths = [user_unit_path(), autostart_path()] if system is None else [system / UNIT_NAME]
     there = [path for path in paths if path.exists()]
     if not there:
-        click.echo(f"Nothing to remove: there is no {' and no '.join(str(path) for path in paths)}.")
+        click.echo(
+            f"Nothing to remove: there is no {' and no '.join(str(path) for path in paths)}."
+        )
         return
     for path in there:
         if dry_run:
@@ -183,4 +214,6 @@ def _uninstall(system: Path | None, *, dry_run: bool) -> None:
         remove(path)
         click.echo(f"Removed: {path}")
         if system is not None:
-            click.echo(f"Stop it with: systemctl disable --now {UNIT_NAME}; systemctl daemon-reload")
+            click.echo(
+                f"Stop it with: systemctl disable --now {UNIT_NAME}; systemctl daemon-reload"
+            )

@@ -38,7 +38,9 @@ data_option = click.option(
     required=True,
     help="FER2013's fer2013.csv (plain, .xz, .gz, .bz2 or .zip), or a folder split/class/picture or class/picture.",
 )
-votes_option = click.option("--votes", type=click.Path(path_type=Path), help="FER+'s fer2013new.csv, beside the CSV.")
+votes_option = click.option(
+    "--votes", type=click.Path(path_type=Path), help="FER+'s fer2013new.csv, beside the CSV."
+)
 judging_options = together(
     data_option,
     votes_option,
@@ -53,7 +55,10 @@ judging_options = together(
         type=click.Choice(AGAINST),
         help="Which labels are the truth. [default: majority where there are votes, else original]",
     ),
-    click.option("--labels", help="seven, happy-sad, marketing, or names with commas between them. [default: all]"),
+    click.option(
+        "--labels",
+        help="seven, happy-sad, marketing, or names with commas between them. [default: all]",
+    ),
     click.option(
         "--seed",
         type=click.IntRange(0),
@@ -68,36 +73,71 @@ judging_options = together(
 @data_option
 @votes_option
 @click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="Folder of the run; goes on with what is in it."
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder of the run; goes on with what is in it.",
 )
 @click.option("--name", help="Name of the model. [default: the folder's]")
-@click.option("--architecture", type=click.Choice(list(ARCHITECTURES)), default="compact", show_default=True)
-@click.option("--labels", help="seven, happy-sad, marketing, or names with commas between them. [default: all classes]")
+@click.option(
+    "--architecture", type=click.Choice(list(ARCHITECTURES)), default="compact", show_default=True
+)
+@click.option(
+    "--labels",
+    help="seven, happy-sad, marketing, or names with commas between them. [default: all classes]",
+)
 @click.option("--targets", type=click.Choice(TARGETS), help="What is learnt of a face. [default: votes+original where "
               "there are votes, else original]")  # fmt: skip
-@click.option("--start", metavar="NAME|FILE", help="Fine-tune this model instead of starting fresh.")
 @click.option(
-    "--teacher", "teachers", metavar="NAME|FILE", multiple=True, help="Distil from this model; may be repeated."
+    "--start", metavar="NAME|FILE", help="Fine-tune this model instead of starting fresh."
+)
+@click.option(
+    "--teacher",
+    "teachers",
+    metavar="NAME|FILE",
+    multiple=True,
+    help="Distil from this model; may be repeated.",
 )
 @click.option("--weights", metavar="imagenet|none|FILE", help="Pretrained, frozen part of vgg16; none trains all of it. "
               "[default: imagenet]")  # fmt: skip
-@click.option("--find-faces", is_flag=True, help="The pictures are photographs: cut the faces out first.")
+@click.option(
+    "--find-faces", is_flag=True, help="The pictures are photographs: cut the faces out first."
+)
 @click.option("--limit", type=click.IntRange(1), help="Train on so many faces at most.")
 @click.option(
-    "--epochs", type=click.IntRange(1), help="At the size of the recipe's last stage. [default: the recipe's]"
+    "--epochs",
+    type=click.IntRange(1),
+    help="At the size of the recipe's last stage. [default: the recipe's]",
 )
-@click.option("--stages", help="Picture side and epochs of each stage, such as 32:12,48:18. [default: the recipe's]")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Fit the whole schedule into this time.")
+@click.option(
+    "--stages",
+    help="Picture side and epochs of each stage, such as 32:12,48:18. [default: the recipe's]",
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    help="Fit the whole schedule into this time.",
+)
 @click.option("--batch-size", type=click.IntRange(1), help="[default: the recipe's]")
-@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="Peak. [default: the recipe's]")
+@click.option(
+    "--learning-rate", type=click.FloatRange(0, min_open=True), help="Peak. [default: the recipe's]"
+)
 @click.option("--balance", type=click.FloatRange(0, 1), help="Of the classes: 0 as they come, 1 all alike. [default: the "
               "recipe's]")  # fmt: skip
 @click.option("--augmentation", type=click.Choice(AUGMENTATIONS), default="full", show_default=True)
-@click.option("--mixup", type=click.FloatRange(0), help="Blend pairs of faces; 0.2 is usual. [default: the recipe's]")
+@click.option(
+    "--mixup",
+    type=click.FloatRange(0),
+    help="Blend pairs of faces; 0.2 is usual. [default: the recipe's]",
+)
 @click.option("--patience", type=click.IntRange(0), help="Stop after so many epochs without a better validation loss; 0 "
               "never. [default: the recipe's]")  # fmt: skip
-@click.option("--mixed-precision", type=click.Choice(["auto", "on", "off"]), default="auto", show_default=True)
-@click.option("--seed", type=click.IntRange(0), help="Of every random choice. [default: the recipe's]")
+@click.option(
+    "--mixed-precision", type=click.Choice(["auto", "on", "off"]), default="auto", show_default=True
+)
+@click.option(
+    "--seed", type=click.IntRange(0), help="Of every random choice. [default: the recipe's]"
+)
 @click.option("--h5", is_flag=True, help="Also write the older HDF5 form.")
 @click.option("--tensorboard", is_flag=True, help="Also write logs for TensorBoard.")
 @debug_option
@@ -125,14 +165,24 @@ def train(
 
     settings = _settings(find_architecture(architecture).recipe(options["weights"]), options)
     kept = ("labels", "targets", "start", "weights", "limit", "find_faces", "mixed_precision")
-    plan = TrainingPlan(data, votes, architecture, teachers=teachers, **{key: options[key] for key in kept})
+    plan = TrainingPlan(
+        data, votes, architecture, teachers=teachers, **{key: options[key] for key in kept}
+    )
     try:
         with training_bar() as tell:
             model = run_training(
-                plan, out, name=name or out.resolve().name, settings=settings, h5=h5, tensorboard=tensorboard, tell=tell
+                plan,
+                out,
+                name=name or out.resolve().name,
+                settings=settings,
+                h5=h5,
+                tensorboard=tensorboard,
+                tell=tell,
             )
     except KeyboardInterrupt:
-        click.echo(f"Stopped. The same command goes on after the last whole epoch in {out}.", err=True)
+        click.echo(
+            f"Stopped. The same command goes on after the last whole epoch in {out}.", err=True
+        )
         raise SystemExit(FAILED) from None
     click.echo(f"Model: {model}\nIts card, with all scores: {model.with_suffix('.md')}", err=True)
 
@@ -160,7 +210,9 @@ def _settings(recipe: TrainingSettings, options: dict[str, Any]) -> TrainingSett
         changes["stages"] = (Stage(recipe.stages[-1].side_px, options["epochs"]),)
     if options["patience"] is not None:
         changes["patience"] = options["patience"] or None
-    changes["augmentation"] = _augmentation(recipe.augmentation, options["augmentation"], options["mixup"])
+    changes["augmentation"] = _augmentation(
+        recipe.augmentation, options["augmentation"], options["mixup"]
+    )
     return replace(recipe, **changes)
 
 
@@ -171,14 +223,22 @@ def _augmentation(full: Augmentation, wanted: str, mixup: float | None) -> Augme
     return chosen if mixup is None else replace(chosen, mixup=mixup)
 
 
-@click.command(epilog="Example: ad-monitor evaluate --data fer2013.csv --votes fer2013new.csv --against majority")
+@click.command(
+    epilog="Example: ad-monitor evaluate --data fer2013.csv --votes fer2013new.csv --against majority"
+)
 @judging_options
 @click.option("--flip", is_flag=True, help="Average with the mirrored face; twice the work.")
-@click.option("--conditions", is_flag=True, help="Also by face size, blur, light, noise, compression and roll.")
+@click.option(
+    "--conditions",
+    is_flag=True,
+    help="Also by face size, blur, light, noise, compression and roll.",
+)
 @model_options
 @json_option
 @debug_option
-def evaluate(model: str | None, device: str, flip: bool, conditions: bool, as_json: bool, **judging: Any) -> None:
+def evaluate(
+    model: str | None, device: str, flip: bool, conditions: bool, as_json: bool, **judging: Any
+) -> None:
     """Measure a model on a dataset."""
     silence_native_libraries()
     from detector.emotion.classifier import load_classifier
@@ -271,7 +331,9 @@ def show(model: str | None, as_json: bool) -> None:
         print_markdown(path.with_suffix(".md").read_text(encoding="utf-8"))
 
 
-@models.command(epilog="Example: ad-monitor models compare compact-3 runs/first/first.keras --data fer2013.csv")
+@models.command(
+    epilog="Example: ad-monitor models compare compact-3 runs/first/first.keras --data fer2013.csv"
+)
 @click.argument("first", metavar="NAME|FILE")
 @click.argument("second", metavar="NAME|FILE")
 @judging_options

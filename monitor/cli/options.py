@@ -56,10 +56,14 @@ class Languages(Language):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Their codes, in the order in which they were named."""
-        return tuple(super(Languages, self).convert(one, param, ctx) for one in str(value).split(","))
+        return tuple(
+            super(Languages, self).convert(one, param, ctx) for one in str(value).split(",")
+        )
 
 
-def _hours(_context: click.Context, _parameter: click.Parameter, typed: tuple[str, ...]) -> tuple[str, ...]:
+def _hours(
+    _context: click.Context, _parameter: click.Parameter, typed: tuple[str, ...]
+) -> tuple[str, ...]:
     if typed:
         from ads.playlists.playlist import parse_hours
 
@@ -88,7 +92,9 @@ debug_option = click.option(
     callback=_set_debug,
     help="Show tracebacks and everything the parts log.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."
+)
 database_option = click.option(
     "--db",
     "database",
@@ -97,8 +103,17 @@ database_option = click.option(
     "data folder]",
 )
 model_options = together(
-    click.option("--model", metavar="NAME|FILE", help="A model's name or .keras file. [default: the one in use]"),
-    click.option("--device", type=click.Choice(DEVICES), default="auto", help="What classifies. [default: auto]"),
+    click.option(
+        "--model",
+        metavar="NAME|FILE",
+        help="A model's name or .keras file. [default: the one in use]",
+    ),
+    click.option(
+        "--device",
+        type=click.Choice(DEVICES),
+        default="auto",
+        help="What classifies. [default: auto]",
+    ),
 )
 perception_options = together(
     click.option(
@@ -161,10 +176,16 @@ min_viewers_option = click.option(
 )
 MOMENTS = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"]
 since_option = click.option(
-    "--since", type=click.DateTime(MOMENTS), metavar="DATE", help="Leave out what began before (local time)."
+    "--since",
+    type=click.DateTime(MOMENTS),
+    metavar="DATE",
+    help="Leave out what began before (local time).",
 )
 until_option = click.option(
-    "--until", type=click.DateTime(MOMENTS), metavar="DATE", help="Leave out what began then or later."
+    "--until",
+    type=click.DateTime(MOMENTS),
+    metavar="DATE",
+    help="Leave out what began then or later.",
 )
 site_option = click.option("--site", help="Only this site. [default: all]")
 
@@ -198,7 +219,13 @@ policy_options = together(
         metavar="N",
         help="mood and learn look at the audience from so many viewers on. [default: 1]",
     ),
-    click.option("--block", "blocked", multiple=True, metavar="AD", help="Ad that mood and learn leave out; repeat."),
+    click.option(
+        "--block",
+        "blocked",
+        multiple=True,
+        metavar="AD",
+        help="Ad that mood and learn leave out; repeat.",
+    ),
     click.option(
         "--wash-out",
         "wash_out_s",
@@ -214,12 +241,21 @@ session_options = together(
         help="Ads: a YAML file, or a folder of pictures and videos. [default: the bundled samples]",
     ),
     database_option,
-    click.option("--site", default="default", show_default=True, help="Name of the place, for reports."),
+    click.option(
+        "--site", default="default", show_default=True, help="Name of the place, for reports."
+    ),
     policy_options,
     model_options,
     perception_options,
-    click.option("--loops", type=click.IntRange(1), help="Stop after so many rounds through the playlist."),
-    click.option("--duration", "duration_s", type=click.FloatRange(0, min_open=True), help="Stop after S seconds."),
+    click.option(
+        "--loops", type=click.IntRange(1), help="Stop after so many rounds through the playlist."
+    ),
+    click.option(
+        "--duration",
+        "duration_s",
+        type=click.FloatRange(0, min_open=True),
+        help="Stop after S seconds.",
+    ),
     click.option(
         "--readings-per-second",
         type=click.FloatRange(0, 100, min_open=True),
@@ -288,8 +324,13 @@ def guard_rails(options: dict[str, Any]) -> Any:
     """The settings that `policy_options` make; takes these options out of the others, but for the policy's name."""
     from ads.policies import PolicySettings
 
-    taken = {name: options.pop(name) for name in ("seed", "holdout", "floor", "min_audience", "blocked", "wash_out_s")}
-    return PolicySettings.model_validate({name: value for name, value in taken.items() if value is not None})
+    taken = {
+        name: options.pop(name)
+        for name in ("seed", "holdout", "floor", "min_audience", "blocked", "wash_out_s")
+    }
+    return PolicySettings.model_validate(
+        {name: value for name, value in taken.items() if value is not None}
+    )
 
 
 def time_zone(name: str | None) -> Any:
@@ -300,7 +341,8 @@ def time_zone(name: str | None) -> Any:
         return None if name is None else ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
         raise click.BadParameter(
-            f"expected the name of a time zone such as Europe/Berlin, received {name!r}.", param_hint="--timezone"
+            f"expected the name of a time zone such as Europe/Berlin, received {name!r}.",
+            param_hint="--timezone",
         ) from None
 
 
@@ -321,7 +363,9 @@ def set_up_logging() -> None:
     # Native libraries read these when they load; their chatter is not for users.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("GLOG_minloglevel", "2")
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s: %(message)s", force=True)
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.WARNING, format="%(levelname)s: %(message)s", force=True
+    )
 
 
 def silence_native_libraries() -> None:
@@ -335,7 +379,9 @@ def silence_native_libraries() -> None:
     kept = os.dup(2)
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 (a device, not a file)
         os.dup2(nowhere.fileno(), 2)
-    sys.stderr = os.fdopen(kept, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
+    sys.stderr = os.fdopen(
+        kept, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace"
+    )
     set_up_logging()
 
 

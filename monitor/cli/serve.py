@@ -21,13 +21,17 @@ TOKEN_VARIABLE = "AD_MONITOR_TOKEN"  # noqa: S105 (the variable's name)
 EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104 (compared with, not listened at)
 
 
-def _networks(_context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+def _networks(
+    _context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
     from ipaddress import ip_network
 
     try:
         return tuple(str(ip_network(value, strict=False)) for value in values)
     except ValueError as error:
-        raise click.BadParameter(f"{error}; expected a network such as 192.168.1.0/24.", param=parameter) from error
+        raise click.BadParameter(
+            f"{error}; expected a network such as 192.168.1.0/24.", param=parameter
+        ) from error
 
 
 @click.command(epilog="Example: ad-monitor serve --db monitor.db --open")
@@ -77,7 +81,9 @@ def _networks(_context: click.Context, parameter: click.Parameter, values: tuple
     metavar="NAME",
     help="Name under which visitors ask for the page, such as that of a proxy; addresses always work. Repeat for more.",
 )
-@click.option("--https", is_flag=True, help="The page is reached through https only, by a proxy in front.")
+@click.option(
+    "--https", is_flag=True, help="The page is reached through https only, by a proxy in front."
+)
 @click.option(
     "--trusted-proxy",
     metavar="IP",

@@ -34,7 +34,14 @@ from monitor.cli.options import (
     site_option,
     until_option,
 )
-from monitor.cli.supervised import KeepsArguments, arguments_of, log_option, log_path, supervise, supervision_options
+from monitor.cli.supervised import (
+    KeepsArguments,
+    arguments_of,
+    log_option,
+    log_path,
+    supervise,
+    supervision_options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,7 +53,8 @@ logger = logging.getLogger(__name__)
 
 
 @click.command(
-    cls=KeepsArguments, epilog="Example: ad-monitor run --source 0 --playlist summer.yaml --site 'Shop 12' --fullscreen"
+    cls=KeepsArguments,
+    epilog="Example: ad-monitor run --source 0 --playlist summer.yaml --site 'Shop 12' --fullscreen",
 )
 @click.option(
     "--source",
@@ -58,19 +66,39 @@ logger = logging.getLogger(__name__)
     default=None,
     help="Ask which camera to use, or never ask. [default: ask once, when there are several]",
 )
-@click.option("--no-camera", is_flag=True, help="Only show the ads: open no camera and measure nothing.")
-@click.option("--no-camera-because", metavar="TEXT", hidden=True, help="The same, with the reason for the session.")
+@click.option(
+    "--no-camera", is_flag=True, help="Only show the ads: open no camera and measure nothing."
+)
+@click.option(
+    "--no-camera-because",
+    metavar="TEXT",
+    hidden=True,
+    help="The same, with the reason for the session.",
+)
 @session_options
 @recording_options
 @click.option("--fullscreen", is_flag=True, help="Begin in full screen.")
 @click.option(
-    "--screen", type=click.IntRange(1), metavar="N", help="On which screen, from 1 on; a number too high lists them."
+    "--screen",
+    type=click.IntRange(1),
+    metavar="N",
+    help="On which screen, from 1 on; a number too high lists them.",
 )
 @click.option(
-    "--headless", is_flag=True, help="Do the same work without a window, and so without a notice on the screen."
+    "--headless",
+    is_flag=True,
+    help="Do the same work without a window, and so without a notice on the screen.",
 )
-@click.option("--no-overlay", is_flag=True, help="Begin without the live readings (key O shows them).")
-@click.option("--volume", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="Of the ads' sound.")
+@click.option(
+    "--no-overlay", is_flag=True, help="Begin without the live readings (key O shows them)."
+)
+@click.option(
+    "--volume",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    show_default=True,
+    help="Of the ads' sound.",
+)
 @click.option("--language", type=Language(), help="Of the window. [default: the system's, else en]")
 @click.option(
     "--notice",
@@ -95,7 +123,11 @@ logger = logging.getLogger(__name__)
     multiple=True,
     help="Of the notice; several with commas between them. [default: --language]",
 )
-@click.option("--notice-url", default="", help="Where these people can read more; shown as text and as a QR code.")
+@click.option(
+    "--notice-url",
+    default="",
+    help="Where these people can read more; shown as text and as a QR code.",
+)
 @supervision_options
 @log_option
 @click.pass_context
@@ -146,19 +178,27 @@ def run(
     # The reason comes from the supervisor, which adds it to whatever the kiosk was started with.
     if source is not None and no_camera:
         raise click.BadParameter(
-            f"expected either this or --source, received both; leave one out ({source}).", param_hint="--no-camera"
+            f"expected either this or --source, received both; leave one out ({source}).",
+            param_hint="--no-camera",
         )
     if options["picker"] and source is not None:
         raise click.BadParameter(
-            f"expected either this or --source, received both; leave one out ({source}).", param_hint="--picker"
+            f"expected either this or --source, received both; leave one out ({source}).",
+            param_hint="--picker",
         )
     reason = no_camera_because or ("started with --no-camera" if no_camera else None)
     people = reason is None and (source is None or source.isdecimal() or "://" in source)
     if people and (options["headless"] or not has_screen):
-        click.echo("No notice is seen here: tell the people in front of the camera in another way.", err=True)
+        click.echo(
+            "No notice is seen here: tell the people in front of the camera in another way.",
+            err=True,
+        )
     unbounded = options["loops"] is None and options["duration_s"] is None
     if not has_screen and not options["headless"] and unbounded:
-        click.echo("There is no screen here: the window is drawn into memory and shows each ad once.", err=True)
+        click.echo(
+            "There is no screen here: the window is drawn into memory and shows each ad once.",
+            err=True,
+        )
         options["loops"] = 1
     options["analysis"] = analysis_settings(options)
     options["guard_rails"] = guard_rails(options)
@@ -185,7 +225,9 @@ def run(
         _after_session(session_id, settings, min_viewers, as_json)
 
 
-@click.command(epilog="Example: ad-monitor replay visitors.mp4 --playlist summer.yaml --report reactions.html")
+@click.command(
+    epilog="Example: ad-monitor replay visitors.mp4 --playlist summer.yaml --report reactions.html"
+)
 @click.argument("video", type=click.Path(path_type=Path))
 @session_options
 def replay(video: Path, as_json: bool, min_viewers: int, **options: Any) -> None:
@@ -209,7 +251,10 @@ def replay(video: Path, as_json: bool, min_viewers: int, **options: Any) -> None
     forbid_memory_images()
     # Asked to end, it closes the session like after Ctrl+C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with _report_after_failure(settings, min_viewers), progress_bar("Replaying", "frames") as progress:
+    with (
+        _report_after_failure(settings, min_viewers),
+        progress_bar("Replaying", "frames") as progress,
+    ):
         session_id = replay_recording(settings, progress)
     _after_session(session_id, settings, min_viewers, as_json)
 
@@ -234,7 +279,9 @@ def sessions(database: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"sessions": [session_document(session) for session in found]})
     elif not found:
-        click.echo(f"No session yet in {database_url(database)}: start one with `{PROGRAM} run`.", err=True)
+        click.echo(
+            f"No session yet in {database_url(database)}: start one with `{PROGRAM} run`.", err=True
+        )
     else:
         print_sessions(found, activity)
 
@@ -301,9 +348,13 @@ def report(
         raise click.BadParameter("only one format can be printed.", param_hint="-o")
     unknown = [name for name in wanted if name not in REPORT_FORMATS]
     if unknown or not wanted:
-        raise click.BadParameter(f"expected {', '.join(REPORT_FORMATS)}, received {formats!r}.", param_hint="--format")
+        raise click.BadParameter(
+            f"expected {', '.join(REPORT_FORMATS)}, received {formats!r}.", param_hint="--format"
+        )
     if session is not None and (everything or since or until or site):
-        raise click.UsageError("A report is on one session or on many: leave out its number, or --all and the like.")
+        raise click.UsageError(
+            "A report is on one session or on many: leave out its number, or --all and the like."
+        )
     several = everything or bool(since or until or site)
     document, data = _report(
         existing_database(database_url(database)),
@@ -314,9 +365,13 @@ def report(
     films = _pictures(document, wanted, folders or (Path(),))
     name = "report" if several else f"session-{document['session']['id']}"
     for form in wanted:
-        to_print = str(output) == "-" or (output is None and len(wanted) == 1 and form in {"json", "csv"})
+        to_print = str(output) == "-" or (
+            output is None and len(wanted) == 1 and form in {"json", "csv"}
+        )
         if to_print and form not in TEXT_FORMATS:
-            raise click.BadParameter(f"{form} is not a text: expected a file, received -.", param_hint="-o")
+            raise click.BadParameter(
+                f"{form} is not a text: expected a file, received -.", param_hint="-o"
+            )
         if to_print:
             content = report_bytes(document, form, table=table, data=data, films=films)
             click.echo(content.decode(), nl=False)
@@ -342,7 +397,10 @@ def _pictures(document: dict[str, Any], formats: Sequence[str], folders: tuple[P
 
 
 def _report(
-    database: str, min_viewers: int, session: int | None = None, several: dict[str, Any] | None = None
+    database: str,
+    min_viewers: int,
+    session: int | None = None,
+    several: dict[str, Any] | None = None,
 ) -> tuple[dict[str, Any], Any]:
     """The report on one session, by default the latest one, or on several, and the data that it was made of.
 
@@ -364,7 +422,9 @@ def _report(
             return make_report(engine, Scope(**several), min_viewers=min_viewers)
         chosen = session or latest_session_id(engine)
         if chosen is None:
-            raise NoSuchSessionError(f"{database} holds no session: start one with `{PROGRAM} run`.")
+            raise NoSuchSessionError(
+                f"{database} holds no session: start one with `{PROGRAM} run`."
+            )
         require_session(engine, chosen)
         return make_report(engine, Scope(session_ids=(chosen,)), min_viewers=min_viewers)
     finally:
@@ -384,7 +444,9 @@ def _announce(database: str, report_path: Path | None) -> None:
         while not folder.exists():
             folder = folder.parent
         if not folder.is_dir() or not os.access(folder, os.W_OK):
-            raise click.BadParameter(f"{folder} cannot be written: expected a folder that can.", param_hint="--report")
+            raise click.BadParameter(
+                f"{folder} cannot be written: expected a folder that can.", param_hint="--report"
+            )
     logger.info("Database: %s", database)
 
 
@@ -411,7 +473,9 @@ def _report_after_failure(settings: RecordingSettings, min_viewers: int) -> Iter
         raise
 
 
-def _after_session(session_id: int, settings: RecordingSettings, min_viewers: int, as_json: bool) -> None:
+def _after_session(
+    session_id: int, settings: RecordingSettings, min_viewers: int, as_json: bool
+) -> None:
     """Write and print what was asked for at the end of a session."""
     database, report_path, playlist = settings.database, settings.report, settings.playlist
     from monitor.logs import without_passwords
@@ -432,7 +496,9 @@ def _after_session(session_id: int, settings: RecordingSettings, min_viewers: in
         try:
             written = write_report(document, form, report_path, data=data, films=films)
         except ReportWriteError as error:
-            raise SessionFailedError(f"Session {session_id} is stored, but: {error}", session_id) from error
+            raise SessionFailedError(
+                f"Session {session_id} is stored, but: {error}", session_id
+            ) from error
         click.echo(f"Report: {written}", err=True)
     if as_json:
         click.echo(to_json(document), nl=False)

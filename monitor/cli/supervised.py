@@ -69,7 +69,9 @@ def log_path(named: str | None) -> Path | None:
     return default_log() if named is None else Path(named)
 
 
-def supervise(arguments: Sequence[str], stuck_after_s: float, restart_limit: int, log: str | None) -> int:
+def supervise(
+    arguments: Sequence[str], stuck_after_s: float, restart_limit: int, log: str | None
+) -> int:
     """Keep `run` running with these arguments; returns the exit status, see `monitor.kiosk.supervision.supervisor`."""
     from monitor.kiosk.supervision.restarts import Restarts
     from monitor.kiosk.supervision.supervisor import Limits, Supervisor, kiosk_command

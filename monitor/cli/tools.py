@@ -76,7 +76,9 @@ def bench(video: str, model: str | None, device: str, as_json: bool, **options: 
 @click.command(epilog="Example: ad-monitor doctor --source 0")
 @click.option("--source", help="Also try this camera, file or address.")
 @database_option
-@click.option("--model", metavar="NAME|FILE", help="A model's name or .keras file. [default: the one in use]")
+@click.option(
+    "--model", metavar="NAME|FILE", help="A model's name or .keras file. [default: the one in use]"
+)
 @json_option
 @debug_option
 def doctor(source: str | None, database: str | None, model: str | None, as_json: bool) -> None:

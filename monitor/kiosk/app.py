@@ -56,7 +56,9 @@ def run_headless(settings: RunSettings, heartbeat: Heartbeat | None = None) -> i
         heartbeat.beat(Phase.STARTING)
         return not stop.is_set()
 
-    former = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    former = {
+        number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         with ErrorGuard() as guard:
             kiosk = Kiosk(_with_saved_camera(settings), lambda _view: None)
@@ -75,12 +77,16 @@ def run_headless(settings: RunSettings, heartbeat: Heartbeat | None = None) -> i
                         reason[0] = kiosk.ended
                         break
                     if guard.flooded:
-                        raise SessionFailedError(f"The session ended: {TOO_MANY_ERRORS}.", kiosk.session_id)
+                        raise SessionFailedError(
+                            f"The session ended: {TOO_MANY_ERRORS}.", kiosk.session_id
+                        )
             except BaseException as error:
                 reason[0] = "failed"
                 kiosk.stop(reason[0])
                 if isinstance(error, AdsError):
-                    raise SessionFailedError(f"The ads stopped: {error}", kiosk.session_id) from error
+                    raise SessionFailedError(
+                        f"The ads stopped: {error}", kiosk.session_id
+                    ) from error
                 raise
             heartbeat.beat(Phase.CLOSING)
             kiosk.stop(reason[0])
@@ -97,7 +103,9 @@ def _with_saved_camera(settings: RunSettings) -> RunSettings:
     return settings if kept is None else settings.model_copy(update={"source": kept.source})
 
 
-def run_window(settings: RunSettings, *, offscreen: bool = False, heartbeat: Heartbeat | None = None) -> int | None:
+def run_window(
+    settings: RunSettings, *, offscreen: bool = False, heartbeat: Heartbeat | None = None
+) -> int | None:
     """Run the kiosk with its window until it ends or is told to.
 
     Args:
@@ -126,7 +134,11 @@ def run_window(settings: RunSettings, *, offscreen: bool = False, heartbeat: Hea
     pulse = Pulse(heartbeat or Heartbeat())
     quitter.quitting.connect(pulse.stop)
     with ErrorGuard() as guard, SignalHandler(lambda name: quitter.quit(f"stopped by {name}")):
-        chosen = _with_saved_camera(settings) if offscreen else _with_chosen_camera(settings, screen, quitter)
+        chosen = (
+            _with_saved_camera(settings)
+            if offscreen
+            else _with_chosen_camera(settings, screen, quitter)
+        )
         if chosen is None:
             return None
         settings = chosen
@@ -209,7 +221,9 @@ def _open_window(  # noqa: PLR0917 (the parts of one session, handed over once)
     # Nothing is recorded before the notice was painted.
     window.notice_shown.connect(kiosk.measure)
     if settings.notice == "required":
-        window.notice_hidden.connect(lambda: kiosk.pause_measuring("notice", "the notice was not on the screen"))
+        window.notice_hidden.connect(
+            lambda: kiosk.pause_measuring("notice", "the notice was not on the screen")
+        )
     window.quit_requested.connect(lambda: quitter.quit("the window was closed"))
     window.finished.connect(lambda: quitter.quit("all loops are done"))
     checks = QTimer(window)
@@ -240,7 +254,9 @@ def _session_facts(kiosk: Kiosk, settings: RunSettings, guard: ErrorGuard) -> Se
     )
 
 
-def _with_chosen_camera(settings: RunSettings, screen: QScreen | None, quitter: Quitter) -> RunSettings | None:
+def _with_chosen_camera(
+    settings: RunSettings, screen: QScreen | None, quitter: Quitter
+) -> RunSettings | None:
     """The settings with the camera to use, asked for where that is not clear; `None` if the operator gives up.
 
     It is asked when there are several cameras and none of them was chosen before; what a person chooses is kept.
@@ -255,7 +271,9 @@ def _with_chosen_camera(settings: RunSettings, screen: QScreen | None, quitter: 
         from monitor.ui.screens import put_on_screen, scale_of  # noqa: PLC0415
         from monitor.ui.texts import texts_for  # noqa: PLC0415
 
-        picker = CameraPicker(there, texts_for(settings.language), scale=scale_of(screen), first=kept)
+        picker = CameraPicker(
+            there, texts_for(settings.language), scale=scale_of(screen), first=kept
+        )
         quitter.quitting.connect(picker.reject)
         put_on_screen(picker, screen)
         picker.exec_()

@@ -99,10 +99,16 @@ def _camera(source: str | None) -> Iterator[Finding]:
     except DetectorError as error:
         yield Finding("camera", "fail", str(error), "Check the source and run the doctor again.")
         return
-    yield Finding("camera", "ok", f"{wanted} gives pictures at {rate:.0f} frames a second; {faces} face(s) in view")
+    yield Finding(
+        "camera",
+        "ok",
+        f"{wanted} gives pictures at {rate:.0f} frames a second; {faces} face(s) in view",
+    )
     if brightness < DARK_BELOW:
         advice = "Put a lamp in front of the viewers or open the camera's exposure."
-        yield Finding("light", "warn", f"the picture is dark (mean {brightness:.0f} of 255)", advice)
+        yield Finding(
+            "light", "warn", f"the picture is dark (mean {brightness:.0f} of 255)", advice
+        )
     else:
         yield Finding("light", "ok", f"mean brightness {brightness:.0f} of 255")
 
@@ -125,7 +131,12 @@ def _screen() -> Iterator[Finding]:
     if screen_available():
         yield Finding("screen", "ok", "a display is there")
     else:
-        yield Finding("screen", "warn", "no display", "The window is drawn into memory; log in to a desktop to see it.")
+        yield Finding(
+            "screen",
+            "warn",
+            "no display",
+            "The window is drawn into memory; log in to a desktop to see it.",
+        )
 
 
 def _codecs() -> Iterator[Finding]:
@@ -149,7 +160,9 @@ def _sound() -> Iterator[Finding]:
         return
     device = QAudioDeviceInfo.defaultOutputDevice()
     if device.isNull():
-        yield Finding("sound", "warn", "no sound output", "Ads play without sound; connect a loudspeaker.")
+        yield Finding(
+            "sound", "warn", "no sound output", "Ads play without sound; connect a loudspeaker."
+        )
     else:
         yield Finding("sound", "ok", device.deviceName())
 
@@ -172,9 +185,13 @@ def _model(model: str | None) -> Iterator[Finding]:
             classifier.logits(crops)
         spent_ms = (time.perf_counter() - start) / 20 * 1000
     except DetectorError as error:
-        yield Finding("model", "fail", str(error), "Restore the model's files or choose another with --model.")
+        yield Finding(
+            "model", "fail", str(error), "Restore the model's files or choose another with --model."
+        )
         return
-    yield Finding("model", "ok", f"{classifier.card.name}, {classifier.runtime}, {spent_ms:.1f} ms a face")
+    yield Finding(
+        "model", "ok", f"{classifier.card.name}, {classifier.runtime}, {spent_ms:.1f} ms a face"
+    )
 
 
 def _database(url: str) -> Iterator[Finding]:
@@ -183,7 +200,12 @@ def _database(url: str) -> Iterator[Finding]:
         if os.access(folder, os.W_OK):
             yield Finding("database", "ok", f"{url} will be made by the first run")
         else:
-            yield Finding("database", "fail", f"{folder} cannot be written", "Name another database with --db.")
+            yield Finding(
+                "database",
+                "fail",
+                f"{folder} cannot be written",
+                "Name another database with --db.",
+            )
         return
     try:
         # Looked at only: a doctor changes nothing.
@@ -199,7 +221,12 @@ def _log() -> Iterator[Finding]:
     path = default_log()
     folder = nearest_folder(path)
     if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        yield Finding("log", "warn", f"{path} cannot be written", "The kiosk runs without a log; name one with --log.")
+        yield Finding(
+            "log",
+            "warn",
+            f"{path} cannot be written",
+            "The kiosk runs without a log; name one with --log.",
+        )
     elif path.exists():
         yield Finding("log", "ok", f"{path}, {log_size(path) / 1e6:.1f} MB with its old files")
     else:
@@ -224,7 +251,12 @@ def _disk(url: str) -> Iterator[Finding]:
     folder = _database_folder(url)
     free_gb = shutil.disk_usage(folder).free / 1e9
     if free_gb < LEAST_FREE_GB:
-        yield Finding("disk", "warn", f"{free_gb:.1f} GB free at {folder}", "Free some space or move the database.")
+        yield Finding(
+            "disk",
+            "warn",
+            f"{free_gb:.1f} GB free at {folder}",
+            "Free some space or move the database.",
+        )
     else:
         yield Finding("disk", "ok", f"{free_gb:.0f} GB free at {folder}")
 
@@ -235,6 +267,11 @@ def _ads() -> Iterator[Finding]:
         for ad in playlist.ads:
             probe(ad.path)
     except AdsError as error:
-        yield Finding("ads", "fail", f"the bundled ads cannot be played: {error}", "Install the program again.")
+        yield Finding(
+            "ads",
+            "fail",
+            f"the bundled ads cannot be played: {error}",
+            "Install the program again.",
+        )
         return
     yield Finding("ads", "ok", f"the {len(playlist.ads)} bundled ads can be played")

@@ -52,7 +52,10 @@ class ErrorGuard:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         sys.excepthook, threading.excepthook, sys.unraisablehook = self._former
 
@@ -60,7 +63,9 @@ class ErrorGuard:
     def flooded(self) -> bool:
         """Whether so many errors came within a minute that a fresh start is better."""
         with self._lock:
-            return len(self._recent) > FLOOD and self._recent[-1] - self._recent[0] <= FLOOD_WINDOW_S
+            return (
+                len(self._recent) > FLOOD and self._recent[-1] - self._recent[0] <= FLOOD_WINDOW_S
+            )
 
     def note(self, error: BaseException, where: str) -> None:
         """Count an error, and log it unless one of its kind was logged a moment ago.
@@ -80,10 +85,14 @@ class ErrorGuard:
                 self._logged.clear()
             self._logged[kind] = (now_s, 0) if due else (logged_s, silent + 1)
         if due:
-            again = f" ({silent} more of this kind since the last time it was logged)" if silent else ""
+            again = (
+                f" ({silent} more of this kind since the last time it was logged)" if silent else ""
+            )
             logger.error("Unexpected error in %s%s", where, again, exc_info=error)
 
-    def _on_error(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    def _on_error(
+        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
         if issubclass(kind, KeyboardInterrupt):
             sys.__excepthook__(kind, error, trace)
             return
@@ -105,7 +114,11 @@ def _place(trace: TracebackType | None) -> tuple[str, ...]:
     innermost = None
     while trace is not None:
         innermost, trace = trace, trace.tb_next
-    return () if innermost is None else (innermost.tb_frame.f_code.co_filename, str(innermost.tb_lineno))
+    return (
+        ()
+        if innermost is None
+        else (innermost.tb_frame.f_code.co_filename, str(innermost.tb_lineno))
+    )
 
 
 def _let_go(trace: TracebackType | None) -> None:

@@ -71,7 +71,11 @@ def report_bytes(
                 f"A table needs the data that the report was made of: expected it for {format}, received none."
             )
         rows = table_of(table, document, data)
-        return to_csv(rows).encode() if format == "csv" else to_parquet(rows, document["report"]["version"])
+        return (
+            to_csv(rows).encode()
+            if format == "csv"
+            else to_parquet(rows, document["report"]["version"])
+        )
     if format == "html":
         from monitor.reports.html import render_html  # noqa: PLC0415 - slow to import
 
@@ -80,7 +84,9 @@ def report_bytes(
         from monitor.reports.pdf import render_pdf  # noqa: PLC0415 - slow to import
 
         return render_pdf(document, films)
-    raise UnknownFormatError(f"Unknown report format: expected one of {', '.join(FORMATS)}, received {format!r}.")
+    raise UnknownFormatError(
+        f"Unknown report format: expected one of {', '.join(FORMATS)}, received {format!r}."
+    )
 
 
 def to_json(document: dict[str, Any]) -> str:

@@ -145,7 +145,8 @@ def ad_figure(ad: dict[str, Any], layout: Layout, *, reach: tuple[float, float])
         'visibility="hidden"/>'
     )
     return canvas.svg(
-        bottom + _AXIS_HEIGHT + foot, f'data-left="{layout.left}" data-plot="{layout.plot}" data-end="{_n(canvas.end)}"'
+        bottom + _AXIS_HEIGHT + foot,
+        f'data-left="{layout.left}" data-plot="{layout.plot}" data-end="{_n(canvas.end)}"',
     )
 
 
@@ -164,7 +165,14 @@ class _Canvas:
         return self.layout.left + self.layout.plot * second / self.end
 
     def text(
-        self, x: float, y: float, words: str, *, css: str = "m", anchor: str = "start", bold: bool = False
+        self,
+        x: float,
+        y: float,
+        words: str,
+        *,
+        css: str = "m",
+        anchor: str = "start",
+        bold: bool = False,
     ) -> None:
         fill = {"m": MUTED, "t": INK, "v": ACCENT}[css]
         weight = ' font-weight="700"' if bold else ""
@@ -181,7 +189,9 @@ class _Canvas:
 
     def rule(self, y: float, css: str = "g", colour: str = GRID) -> None:
         left, right = self.layout.left, self.layout.left + self.layout.plot
-        self.add(f'<line class="{css}" x1="{left}" x2="{right}" y1="{_n(y)}" y2="{_n(y)}" stroke="{colour}"/>')
+        self.add(
+            f'<line class="{css}" x1="{left}" x2="{right}" y1="{_n(y)}" y2="{_n(y)}" stroke="{colour}"/>'
+        )
 
     def tick(self, y: float, words: str) -> None:
         self.text(self.layout.left - 8, y + self.layout.text * 0.35, words, anchor="end")
@@ -224,7 +234,9 @@ def _dots(runs: list[list[tuple[float, float]]], radius: float, css: str, colour
     )
 
 
-def _draw_valence(canvas: _Canvas, ad: dict[str, Any], top: float, height: float, reach: tuple[float, float]) -> None:
+def _draw_valence(
+    canvas: _Canvas, ad: dict[str, Any], top: float, height: float, reach: tuple[float, float]
+) -> None:
     layout, seconds = canvas.layout, ad["timeline"]
     low_end, high_end = reach
     scale = height / (high_end - low_end)
@@ -233,7 +245,9 @@ def _draw_valence(canvas: _Canvas, ad: dict[str, Any], top: float, height: float
         return top + (high_end - value) * scale
 
     wide = layout is not NARROW
-    canvas.title(top, "Valence", "mean over viewers, with its 95% interval" if wide else "mean, 95% interval")
+    canvas.title(
+        top, "Valence", "mean over viewers, with its 95% interval" if wide else "mean, 95% interval"
+    )
     step = 0.25 if high_end - low_end <= 1.25 else 0.5
     for number in range(math.ceil(low_end / step), math.floor(high_end / step) + 1):
         tick = number * step
@@ -252,13 +266,22 @@ def _draw_valence(canvas: _Canvas, ad: dict[str, Any], top: float, height: float
             run[:] = [(x - 3, low, high), (x + 3, low, high)]
         if run:
             edge = [(x, high) for x, _, high in run] + [(x, low) for x, low, _ in reversed(run)]
-            canvas.add(f'<path class="band" d="{_line([edge])}Z" fill="{ACCENT}" fill-opacity=".16"/>')
+            canvas.add(
+                f'<path class="band" d="{_line([edge])}Z" fill="{ACCENT}" fill-opacity=".16"/>'
+            )
     places = [None if second["valence"] is None else y(second["valence"]) for second in seconds]
     runs = _runs(zip(xs, places, strict=True))
     canvas.add(
         f'<path class="v" d="{_line(runs)}" fill="none" stroke="{ACCENT}" stroke-width="2.4" stroke-linejoin="round"/>'
     )
-    canvas.add(_dots(runs if len(seconds) <= MOST_DOTS else [run for run in runs if len(run) == 1], 3.2, "vd", ACCENT))
+    canvas.add(
+        _dots(
+            runs if len(seconds) <= MOST_DOTS else [run for run in runs if len(run) == 1],
+            3.2,
+            "vd",
+            ACCENT,
+        )
+    )
     for moment in ad["moments"]:
         if moment["kind"] not in {"peak", "trough"}:
             continue
@@ -275,7 +298,9 @@ def _draw_valence(canvas: _Canvas, ad: dict[str, Any], top: float, height: float
         shift = -12.0 if above else 12 + layout.text * 0.8
         place = min(max(place + shift, top + 2), top + height + layout.text)
         name = "peak" if above else "low"
-        canvas.text(at, place, f"{name} {signed(moment['value'])}", css="v", anchor=anchor, bold=True)
+        canvas.text(
+            at, place, f"{name} {signed(moment['value'])}", css="v", anchor=anchor, bold=True
+        )
 
 
 def _draw_emotions(canvas: _Canvas, ad: dict[str, Any], top: float, height: float) -> None:
@@ -284,15 +309,23 @@ def _draw_emotions(canvas: _Canvas, ad: dict[str, Any], top: float, height: floa
     def y(share: float) -> float:
         return top + (1 - share) * height
 
-    canvas.title(top, "Emotions", "mean probability over viewers" if layout is not NARROW else "mean probability")
+    canvas.title(
+        top,
+        "Emotions",
+        "mean probability over viewers" if layout is not NARROW else "mean probability",
+    )
     for share in (0, 0.25, 0.5, 0.75, 1):
         canvas.rule(y(share))
         canvas.tick(y(share), f"{share:.0%}")
     xs = [canvas.x(middle) for middle in middles(ad)]
     ends: list[tuple[float, str, float, float]] = []
     for emotion in EMOTIONS:
-        shares = [None if s["probabilities"] is None else s["probabilities"][emotion] for s in seconds]
-        runs = _runs((x, None if share is None else y(share)) for x, share in zip(xs, shares, strict=True))
+        shares = [
+            None if s["probabilities"] is None else s["probabilities"][emotion] for s in seconds
+        ]
+        runs = _runs(
+            (x, None if share is None else y(share)) for x, share in zip(xs, shares, strict=True)
+        )
         if not runs:
             continue
         known = [share for share in shares if share is not None]
@@ -326,7 +359,9 @@ def _draw_attention(canvas: _Canvas, ad: dict[str, Any], top: float, height: flo
     canvas.title(
         top,
         "Attention",
-        "share of viewers turned to the screen" if canvas.layout is not NARROW else "turned to the screen",
+        "share of viewers turned to the screen"
+        if canvas.layout is not NARROW
+        else "turned to the screen",
     )
     for share in (0, 0.5, 1):
         canvas.rule(y(share))
@@ -336,13 +371,17 @@ def _draw_attention(canvas: _Canvas, ad: dict[str, Any], top: float, height: flo
         start = float(second["second"])
         place = None if second["attention"] is None else y(second["attention"])
         points += [(canvas.x(start), place), (canvas.x(min(start + 1, canvas.end)), place)]
-    canvas.add(f'<path class="a" d="{_line(_runs(points))}" fill="none" stroke="{INK}" stroke-width="2.2"/>')
+    canvas.add(
+        f'<path class="a" d="{_line(_runs(points))}" fill="none" stroke="{INK}" stroke-width="2.2"/>'
+    )
 
 
 def _draw_viewers(canvas: _Canvas, ad: dict[str, Any], top: float, height: float) -> None:
     counts = [second["n"] for second in ad["timeline"]]
     most = max([*counts, 1])
-    canvas.title(top, "Viewers", "in view in each second" if canvas.layout is not NARROW else "in view")
+    canvas.title(
+        top, "Viewers", "in view in each second" if canvas.layout is not NARROW else "in view"
+    )
     for second in ad["timeline"]:
         left = canvas.x(float(second["second"]))
         right = canvas.x(min(float(second["second"]) + 1, canvas.end))
@@ -401,7 +440,11 @@ def funnel_figure(funnel: dict[str, Any]) -> str:
     Args:
         funnel: `funnel` of an entry of `ads`; a count that is not known is left out.
     """
-    steps = [("in view", funnel["opportunities"]), ("watched", funnel["watchers"]), ("held", funnel["held"])]
+    steps = [
+        ("in view", funnel["opportunities"]),
+        ("watched", funnel["watchers"]),
+        ("held", funnel["held"]),
+    ]
     most = max([count for _, count in steps if count], default=1)
     parts = []
     for row, (name, count) in enumerate(steps):
@@ -431,7 +474,9 @@ def interval_figure(mean: float, low: float | None, high: float | None, reach: f
             f'<line class="range" x1="{_n(100 + scale * low)}" x2="{_n(100 + scale * high)}" y1="11" y2="11" '
             f'stroke="{ACCENT}" stroke-width="6" stroke-linecap="round" stroke-opacity=".34"/>'
         )
-    parts.append(f'<circle class="vd" cx="{_n(100 + scale * mean)}" cy="11" r="5" fill="{ACCENT}"/>')
+    parts.append(
+        f'<circle class="vd" cx="{_n(100 + scale * mean)}" cy="11" r="5" fill="{ACCENT}"/>'
+    )
     return _small("interval", 200, 22, parts)
 
 
@@ -469,7 +514,9 @@ def gap_figure(stretches: Iterable[tuple[float, float]]) -> str:
     Args:
         stretches: Start and end of each gap as shares of the whole time, 0 to 1.
     """
-    parts = [f'<rect class="measured" x="0" y="4" width="1000" height="20" rx="3" fill="{ACCENT}" fill-opacity=".3"/>']
+    parts = [
+        f'<rect class="measured" x="0" y="4" width="1000" height="20" rx="3" fill="{ACCENT}" fill-opacity=".3"/>'
+    ]
     for start, end in stretches:
         parts.append(
             f'<rect class="gap" x="{_n(1000 * start)}" y="0" width="{_n(max(1000 * (end - start), 2))}" height="28" '
@@ -478,7 +525,9 @@ def gap_figure(stretches: Iterable[tuple[float, float]]) -> str:
     return _small("gaps", 1000, 28, parts, stretch=True)
 
 
-def _small(name: str, width: int, height: int, parts: Iterable[str], *, stretch: bool = False) -> str:
+def _small(
+    name: str, width: int, height: int, parts: Iterable[str], *, stretch: bool = False
+) -> str:
     shape = ' preserveAspectRatio="none"' if stretch else ""
     return (
         f'<svg class="{name}" viewBox="0 0 {width} {height}" width="{width}" height="{height}"{shape} font-size="13" '

@@ -115,10 +115,21 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         name: getattr(page_numbers, name)
-        for name in ("signed", "decimal", "percent", "duration", "day", "clock", "whole", "spans", "points")
+        for name in (
+            "signed",
+            "decimal",
+            "percent",
+            "duration",
+            "day",
+            "clock",
+            "whole",
+            "spans",
+            "points",
+        )
     }
     environment.filters |= {
-        name: getattr(page_words, name) for name in ("figure_value", "figure_label", "moment_value", "title")
+        name: getattr(page_words, name)
+        for name in ("figure_value", "figure_label", "moment_value", "title")
     }
     environment.globals["counted"] = page_numbers.counted
     environment.globals["share_figure"] = lambda share: _raw(share_figure(share))
@@ -132,7 +143,9 @@ def _asset(name: str) -> str:
 
 def _source(text: str) -> str:
     """Names a style or a script by its content, as a policy for content does."""
-    return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii") + "'"
+    return (
+        "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii") + "'"
+    )
 
 
 def _raw(text: str) -> Any:
@@ -143,7 +156,12 @@ def _raw(text: str) -> Any:
 
 
 def _card(
-    number: int, document: dict[str, Any], film: Film | None, *, reach: tuple[float, float], axis: float
+    number: int,
+    document: dict[str, Any],
+    film: Film | None,
+    *,
+    reach: tuple[float, float],
+    axis: float,
 ) -> dict[str, Any]:
     """Everything that the page says about one ad, counted from 1."""
     ad = document["ads"][number - 1]
@@ -159,7 +177,11 @@ def _card(
         "poster": film.strip[len(film.strip) // 2] if film is not None and film.strip else None,
         "interval": _interval(ad, _MEAN_KEYS, axis),
         "funnel": _raw(funnel_figure(ad["funnel"])) if ad["opportunities"] else None,
-        "withheld": [{"seconds": [], **entry} for entry in document["withheld"] if page_words.is_about(entry, ad)],
+        "withheld": [
+            {"seconds": [], **entry}
+            for entry in document["withheld"]
+            if page_words.is_about(entry, ad)
+        ],
         "no_mean": page_words.why_no_mean(ad, document["withheld"]),
         "scenes": _scenes(ad, film),
     }
@@ -169,10 +191,17 @@ def _scenes(ad: dict[str, Any], film: Film | None) -> list[dict[str, Any]]:
     """The key moments by second: what happened in it, with the ad's picture."""
     by_second: dict[int, list[dict[str, Any]]] = {}
     for moment in ad["moments"]:
-        named = {"name": page_words.MOMENT_NAMES[moment["kind"]], "note": page_words.MOMENT_NOTES[moment["kind"]]}
+        named = {
+            "name": page_words.MOMENT_NAMES[moment["kind"]],
+            "note": page_words.MOMENT_NOTES[moment["kind"]],
+        }
         by_second.setdefault(moment["second"], []).append(moment | named)
     return [
-        {"second": second, "moments": by_second[second], "still": None if film is None else film.moments.get(second)}
+        {
+            "second": second,
+            "moments": by_second[second],
+            "still": None if film is None else film.moments.get(second),
+        }
         for second in sorted(by_second)
     ]
 
@@ -210,6 +239,8 @@ def _gap_figure(document: dict[str, Any]) -> Any:
     for gap in document["gaps"]:
         first = page_numbers.moment_of(gap["start"]) or start
         last = page_numbers.moment_of(gap["end"]) or end
-        inside = [min(max((moment - start).total_seconds() / whole, 0.0), 1.0) for moment in (first, last)]
+        inside = [
+            min(max((moment - start).total_seconds() / whole, 0.0), 1.0) for moment in (first, last)
+        ]
         stretches.append((inside[0], max(inside)))
     return _raw(gap_figure(stretches))

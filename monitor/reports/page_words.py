@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from monitor.reports.page_numbers import counted, decimal, duration, listed, moment_of, percent, points, signed
+from monitor.reports.page_numbers import (
+    counted,
+    decimal,
+    duration,
+    listed,
+    moment_of,
+    percent,
+    points,
+    signed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,7 +48,15 @@ FIGURE_NAMES = {
 }
 """What withheld figures are called on the page."""
 
-_SHARES = {"attraction_ratio", "conversion", "expressiveness", "impact", "attraction", "uncertain_share", "held"}
+_SHARES = {
+    "attraction_ratio",
+    "conversion",
+    "expressiveness",
+    "impact",
+    "attraction",
+    "uncertain_share",
+    "held",
+}
 
 
 def title(ad: dict[str, Any]) -> str:
@@ -107,11 +124,19 @@ def findings(document: dict[str, Any]) -> list[str]:
     session, ads = document["session"], document["ads"]
     if not ads:
         return [
-            "No ad was shown in this session." if document["report"]["scope"]["sessions"] == 1 else "No ad was shown."
+            "No ad was shown in this session."
+            if document["report"]["scope"]["sessions"] == 1
+            else "No ad was shown."
         ]
     if not session["viewers"]:
         return ["Ads were shown, but no viewer was seen, so there is no reaction to report."]
-    return [_reach(document), *_best(document), *_held(ads), *_strongest(ads), *_missing(document["quality"])]
+    return [
+        _reach(document),
+        *_best(document),
+        *_held(ads),
+        *_strongest(ads),
+        *_missing(document["quality"]),
+    ]
 
 
 def _reach(document: dict[str, Any]) -> str:
@@ -127,7 +152,9 @@ def _reach(document: dict[str, Any]) -> str:
 def _best(document: dict[str, Any]) -> list[str]:
     ads = document["ads"]
     rated = sorted(
-        (ad for ad in ads if ad["mean_valence"] is not None), key=lambda ad: ad["mean_valence"], reverse=True
+        (ad for ad in ads if ad["mean_valence"] is not None),
+        key=lambda ad: ad["mean_valence"],
+        reverse=True,
     )
     if not rated:
         if any(ad["opportunities"] for ad in ads):
@@ -140,15 +167,24 @@ def _best(document: dict[str, Any]) -> list[str]:
     if best["mean_valence_low"] is None:
         said.append(text + "; a single viewer gives no interval.")
     else:
-        said.append(text + f", 95% interval {signed(best['mean_valence_low'])} to {signed(best['mean_valence_high'])}.")
+        said.append(
+            text
+            + f", 95% interval {signed(best['mean_valence_low'])} to {signed(best['mean_valence_high'])}."
+        )
     if len(rated) == 1:
         return said
     if any(ad["mean_valence_low"] is None for ad in rated):
         said.append("There are too few viewers to say whether the ads differ.")
     elif rivals := [ad for ad in rated[1:] if _overlap(best, ad)]:
         names = listed([quoted(ad) for ad in rivals])
-        whose = f"The interval of {names} overlaps" if len(rivals) == 1 else f"The intervals of {names} overlap"
-        said.append(f"{whose} with it, so the first place is not settled; more viewers would narrow it.")
+        whose = (
+            f"The interval of {names} overlaps"
+            if len(rivals) == 1
+            else f"The intervals of {names} overlap"
+        )
+        said.append(
+            f"{whose} with it, so the first place is not settled; more viewers would narrow it."
+        )
     else:
         said.append("No other ad's interval reaches into it.")
     return said
@@ -168,7 +204,10 @@ def _held(ads: list[dict[str, Any]]) -> list[str]:
 
 def _strongest(ads: list[dict[str, Any]]) -> list[str]:
     peaks = [
-        (moment["value"], moment["second"], ad) for ad in ads for moment in ad["moments"] if moment["kind"] == "peak"
+        (moment["value"], moment["second"], ad)
+        for ad in ads
+        for moment in ad["moments"]
+        if moment["kind"] == "peak"
     ]
     falls = [
         (moment["value"], moment["second"], ad)
@@ -179,11 +218,15 @@ def _strongest(ads: list[dict[str, Any]]) -> list[str]:
     said = []
     if peaks:
         value, second, ad = max(peaks, key=lambda peak: peak[0])
-        said.append(f"The most positive second was second {second} of {quoted(ad)} (mean valence {signed(value)}).")
+        said.append(
+            f"The most positive second was second {second} of {quoted(ad)} (mean valence {signed(value)})."
+        )
     if falls:
         value, second, ad = max(falls, key=lambda fall: fall[0])
         if value >= 0.1:
-            said.append(f"Attention fell most in second {second} of {quoted(ad)}, by {points(value)}.")
+            said.append(
+                f"Attention fell most in second {second} of {quoted(ad)}, by {points(value)}."
+            )
     return said
 
 
@@ -191,7 +234,9 @@ def _missing(quality: dict[str, Any]) -> list[str]:
     share = quality["measured_share"]
     if share is None or share > 0.95:
         return []
-    return [f"Nothing could be measured for {duration(quality['gap_s'])}, {percent(1 - share)} of the time."]
+    return [
+        f"Nothing could be measured for {duration(quality['gap_s'])}, {percent(1 - share)} of the time."
+    ]
 
 
 def quoted(ad: dict[str, Any]) -> str:
@@ -202,7 +247,8 @@ def quoted(ad: dict[str, Any]) -> str:
 def _overlap(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether two intervals share a value."""
     return bool(
-        one["mean_valence_low"] <= other["mean_valence_high"] and other["mean_valence_low"] <= one["mean_valence_high"]
+        one["mean_valence_low"] <= other["mean_valence_high"]
+        and other["mean_valence_low"] <= one["mean_valence_high"]
     )
 
 
@@ -228,7 +274,11 @@ def moment_value(moment: dict[str, Any]) -> str:
     """How much a key moment is, in its own unit."""
     if moment["kind"] == "attention_drop":
         return points(-moment["value"])
-    return percent(moment["value"]) if moment["kind"] in {"attraction", "impact"} else signed(moment["value"])
+    return (
+        percent(moment["value"])
+        if moment["kind"] in {"attraction", "impact"}
+        else signed(moment["value"])
+    )
 
 
 def figure_value(value: float | None, figure: str) -> str:
@@ -258,7 +308,10 @@ def unread(shares: dict[str, float] | None) -> dict[str, Any]:
     if shares is None:
         return {"share": None, "reasons": []}
     found = [{"name": reason, "share": share} for reason, share in shares.items() if share > 0]
-    return {"share": sum(shares.values()), "reasons": sorted(found, key=lambda reason: -reason["share"])}
+    return {
+        "share": sum(shares.values()),
+        "reasons": sorted(found, key=lambda reason: -reason["share"]),
+    }
 
 
 def gap_seconds(gap: dict[str, Any]) -> float | None:

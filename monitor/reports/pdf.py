@@ -59,8 +59,12 @@ def _laid_out(document: dict[str, Any], films: Mapping[int, Film] | None) -> Any
     weasyprint = _weasyprint()
     # The page holds everything itself, so nothing else is fetched.
     only_inside = weasyprint.urls.URLFetcher(allowed_protocols={"data"})
-    page = weasyprint.HTML(string=render_html(document, films), url_fetcher=only_inside, media_type="print")
-    return page.render(stylesheets=[weasyprint.CSS(string=_running_lines(place(document)))], pdf_tags=True)
+    page = weasyprint.HTML(
+        string=render_html(document, films), url_fetcher=only_inside, media_type="print"
+    )
+    return page.render(
+        stylesheets=[weasyprint.CSS(string=_running_lines(place(document)))], pdf_tags=True
+    )
 
 
 def _weasyprint() -> Any:

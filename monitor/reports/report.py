@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from monitor.analytics.report_data import ReportData
 
 
-def make_report(engine: Engine, scope: Scope, *, min_viewers: int = 1) -> tuple[dict[str, Any], ReportData]:
+def make_report(
+    engine: Engine, scope: Scope, *, min_viewers: int = 1
+) -> tuple[dict[str, Any], ReportData]:
     """Makes the report on some sessions.
 
     Args:

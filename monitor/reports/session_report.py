@@ -82,7 +82,11 @@ _Arrays = TypeVar("_Arrays", bound=ExposureArrays | SecondArrays)
 
 
 def build_report(
-    data: ReportData, *, min_viewers: int = 1, scope: Scope | None = None, library: Norms | None = None
+    data: ReportData,
+    *,
+    min_viewers: int = 1,
+    scope: Scope | None = None,
+    library: Norms | None = None,
 ) -> dict[str, Any]:
     """Computes the report of one or several sessions.
 
@@ -107,13 +111,19 @@ def build_report(
     log = _Log.of(data)
     entries = _entries(data.ads)
     ads = [_ad_entry(log, rows, version, min_viewers) for rows, version in entries]
-    hidden = {rows[0].ad_row_id for (rows, _), (ad, _) in zip(entries, ads, strict=True) if _is_hidden(ad)}
+    hidden = {
+        rows[0].ad_row_id for (rows, _), (ad, _) in zip(entries, ads, strict=True) if _is_hidden(ad)
+    }
     summary, withheld = _session_entry(log, min_viewers, hidden)
     for entry, _ in ads:
         entry["score_parts"] = score_parts(entry)
         entry["score"] = score(entry["score_parts"])
         entry["norms"] = norms_of(entry, library or Norms(()), site=summary["site"])
-    compared = compare_ads(data, min_viewers=min_viewers) if len({ad.ad_id for ad in data.ads}) <= MOST_COMPARED else []
+    compared = (
+        compare_ads(data, min_viewers=min_viewers)
+        if len({ad.ad_id for ad in data.ads}) <= MOST_COMPARED
+        else []
+    )
     return {
         "report": {
             "version": REPORT_VERSION,
@@ -158,7 +168,10 @@ def utc_text(moment: datetime | None) -> str | None:
     """Writes a moment as ISO 8601 in UTC with microseconds and `Z`; None stays None."""
     if moment is None:
         return None
-    return moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return (
+        moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="microseconds")
+        + "Z"
+    )
 
 
 # --- input ------------------------------------------------------------------------------------------------------------
@@ -195,7 +208,10 @@ class _Log:
             mine = plays[info.id]
             ended = log.ended_us[info.id] = _last_moment(info, mine, data.last_seen.get(info.id))
             starts = np.array([microseconds(play.started_at) for play in mine], dtype=np.int64)
-            ends = np.array([ended if p.ended_at is None else microseconds(p.ended_at) for p in mine], dtype=np.int64)
+            ends = np.array(
+                [ended if p.ended_at is None else microseconds(p.ended_at) for p in mine],
+                dtype=np.int64,
+            )
             on_us = np.maximum(ends - starts, 0)
             measured = on_us - covered_us(gaps[info.id], starts, starts + on_us)
             log.measured_us.update(zip((play.id for play in mine), measured.tolist(), strict=True))
@@ -210,14 +226,20 @@ class _Log:
 def _last_moment(info: SessionInfo, plays: Iterable[PlayInfo], last_seen: datetime | None) -> int:
     if info.ended_at is not None:
         return microseconds(info.ended_at)
-    moments = [info.started_at, last_seen or info.started_at, *(play.ended_at or play.started_at for play in plays)]
+    moments = [
+        info.started_at,
+        last_seen or info.started_at,
+        *(play.ended_at or play.started_at for play in plays),
+    ]
     return max(map(microseconds, moments))
 
 
 def of_plays(arrays: _Arrays, plays: Iterable[PlayInfo]) -> _Arrays:
     """Returns the entries of some plays, still sorted."""
     chosen = np.isin(arrays.play_id, np.array([play.id for play in plays], dtype=np.int64))
-    return type(arrays)(**{name: getattr(arrays, name)[chosen] for name in arrays.__dataclass_fields__})
+    return type(arrays)(
+        **{name: getattr(arrays, name)[chosen] for name in arrays.__dataclass_fields__}
+    )
 
 
 # --- one ad -----------------------------------------------------------------------------------------------------------
@@ -233,7 +255,10 @@ def _entries(ads: Iterable[AdInfo]) -> list[tuple[list[AdInfo], int | None]]:
         if len(versions) == 1:
             found.append((versions, None))
         else:
-            found += [([ad], number) for number, ad in enumerate(sorted(versions, key=lambda ad: ad.ad_row_id), 1)]
+            found += [
+                ([ad], number)
+                for number, ad in enumerate(sorted(versions, key=lambda ad: ad.ad_row_id), 1)
+            ]
     return found
 
 
@@ -247,7 +272,11 @@ def _ad_entry(
     exposures = of_plays(log.data.exposures, plays)
     people = metrics.audience(exposures, duration_s)
     reaction = metrics.reaction(
-        exposures, of_plays(log.data.seconds, plays), duration_s, seed=_seed(ad.ad_id), min_viewers=min_viewers
+        exposures,
+        of_plays(log.data.seconds, plays),
+        duration_s,
+        seed=_seed(ad.ad_id),
+        min_viewers=min_viewers,
     )
     # Nobody was seen is one thing, nobody could be seen another.
     measured = people.opportunities > 0 or math.fsum(log.measured_us[play.id] for play in plays) > 0
@@ -262,7 +291,9 @@ def _ad_entry(
         "brand_at_s": [float(second) for second in ad.brand_at_s],
         "plays": len(plays),
         "outcomes": dict(sorted(Counter(play.outcome or "open" for play in plays).items())),
-        "shown_s": _number(math.fsum(log.shown_s[play.id] for play in plays) if plays else math.nan),
+        "shown_s": _number(
+            math.fsum(log.shown_s[play.id] for play in plays) if plays else math.nan
+        ),
         "readings": int(exposures.readings.sum()),
         "opportunities": people.opportunities if measured else None,
         "emotion_viewers": reaction.emotion_viewers if measured else None,
@@ -275,14 +306,22 @@ def _ad_entry(
     return entry, withheld
 
 
-def _withhold(entry: dict[str, Any], people: Audience, reaction: Reaction, min_viewers: int) -> list[dict[str, Any]]:
+def _withhold(
+    entry: dict[str, Any], people: Audience, reaction: Reaction, min_viewers: int
+) -> list[dict[str, Any]]:
     """Takes out of an entry what rests on too few viewers; returns what is said about it."""
     withheld: list[dict[str, Any]] = []
     name = {key: entry[key] for key in ("ad_id", "version") if entry[key] is not None}
     if 0 < people.opportunities < min_viewers:
         figures = (*AUDIENCE_FIGURES, *REACTION_FIGURES)
         entry |= {key: [] if key == "moments" else None for key in figures}
-        withheld.append({**name, "figures": [*figures, "timeline"], "why": _why(people.opportunities, min_viewers)})
+        withheld.append(
+            {
+                **name,
+                "figures": [*figures, "timeline"],
+                "why": _why(people.opportunities, min_viewers),
+            }
+        )
         return withheld
     few = 0 < reaction.emotion_viewers < min_viewers
     if few:
@@ -291,7 +330,9 @@ def _withhold(entry: dict[str, Any], people: Audience, reaction: Reaction, min_v
         withheld.append({**name, "figures": [*REACTION_FIGURES, *EMOTION_CURVES], "why": why})
     # Without any emotion a figure is not known rather than withheld.
     enough = reaction.emotion_viewers >= min_viewers
-    lost = [key for key in ("peak_valence", "attraction", "impact") if enough and entry[key] is None]
+    lost = [
+        key for key in ("peak_valence", "attraction", "impact") if enough and entry[key] is None
+    ]
     curves = reaction.timeline
     thin = (curves.n > 0) & (curves.n < min_viewers)
     if thin.any():
@@ -302,7 +343,9 @@ def _withhold(entry: dict[str, Any], people: Audience, reaction: Reaction, min_v
     if thin.any() and not few:
         why = f"in these seconds the emotion of fewer than {min_viewers} viewers could be read"
         seconds = np.flatnonzero(thin).tolist()
-        withheld.append({**name, "figures": [*EMOTION_CURVES, *lost], "seconds": seconds, "why": why})
+        withheld.append(
+            {**name, "figures": [*EMOTION_CURVES, *lost], "seconds": seconds, "why": why}
+        )
     return withheld
 
 
@@ -312,7 +355,9 @@ def _seed(ad_id: str) -> list[int]:
 
 
 def _why(viewers: int, min_viewers: int) -> str:
-    return f"{_viewers(viewers)} {'was' if viewers == 1 else 'were'} in view, {min_viewers} are needed"
+    return (
+        f"{_viewers(viewers)} {'was' if viewers == 1 else 'were'} in view, {min_viewers} are needed"
+    )
 
 
 def _viewers(count: int) -> str:
@@ -387,7 +432,9 @@ def _by_emotion(values: Floats) -> dict[str, float | None] | None:
     """Returns a figure per emotion; None as a whole when nothing is known."""
     if not np.isfinite(values).any():
         return None
-    return {emotion: _number(value) for emotion, value in zip(metrics.EMOTIONS, values, strict=True)}
+    return {
+        emotion: _number(value) for emotion, value in zip(metrics.EMOTIONS, values, strict=True)
+    }
 
 
 # --- sessions, gaps and quality ---------------------------------------------------------------------------------------
@@ -408,7 +455,9 @@ def _is_hidden(entry: dict[str, Any]) -> bool:
     return bool(entry["opportunities"]) and entry["watchers"] is None
 
 
-def _session_entry(log: _Log, min_viewers: int, hidden: set[int]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _session_entry(
+    log: _Log, min_viewers: int, hidden: set[int]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """What is said of all sessions together: sums, and what they have in common; None where they differ.
 
     Args:
@@ -419,10 +468,20 @@ def _session_entry(log: _Log, min_viewers: int, hidden: set[int]) -> tuple[dict[
     sessions = log.data.sessions
     people = metrics.audience(log.data.exposures)
     known = people.opportunities > 0
-    ended = None if any(info.ended_at is None for info in sessions) else max(i.ended_at for i in sessions if i.ended_at)
-    lengths = [(i.ended_at - i.started_at).total_seconds() for i in sessions if i.ended_at is not None]
+    ended = (
+        None
+        if any(info.ended_at is None for info in sessions)
+        else max(i.ended_at for i in sessions if i.ended_at)
+    )
+    lengths = [
+        (i.ended_at - i.started_at).total_seconds() for i in sessions if i.ended_at is not None
+    ]
     common = {name: _common([getattr(info, name) for info in sessions]) for name in _ONE_OR_NONE}
-    skipped = {(ad["ad_id"], ad["reason"]): ad for info in sessions for ad in info.settings.get("skipped_ads", ())}
+    skipped = {
+        (ad["ad_id"], ad["reason"]): ad
+        for info in sessions
+        for ad in info.settings.get("skipped_ads", ())
+    }
     entry: dict[str, Any] = {
         "id": sessions[0].id if len(sessions) == 1 else None,
         "kind": common["kind"],
@@ -458,7 +517,9 @@ def _session_entry(log: _Log, min_viewers: int, hidden: set[int]) -> tuple[dict[
     else:
         return entry, []
     entry |= dict.fromkeys(SESSION_FIGURES)
-    return entry, [{"ad_id": None, "figures": [f"session.{key}" for key in SESSION_FIGURES], "why": why}]
+    return entry, [
+        {"ad_id": None, "figures": [f"session.{key}" for key in SESSION_FIGURES], "why": why}
+    ]
 
 
 def _common(values: Sequence[Any]) -> Any:
@@ -476,7 +537,10 @@ def _quality(log: _Log) -> dict[str, Any]:
     sessions = log.data.sessions
     length = sum(log.ended_us[info.id] - microseconds(info.started_at) for info in sessions)
     missing = math.fsum(log.gap_us.values())
-    frames, dropped = _total(info.frames for info in sessions), _total(info.dropped for info in sessions)
+    frames, dropped = (
+        _total(info.frames for info in sessions),
+        _total(info.dropped for info in sessions),
+    )
     captured = None if frames is None or dropped is None else frames + dropped
     sorts: Counter[str] = Counter()
     between = 0
@@ -489,7 +553,9 @@ def _quality(log: _Log) -> dict[str, Any]:
         "measured_share": (length - missing) / length if length > 0 else None,
         "dropped_share": dropped / captured if captured and dropped is not None else None,
         "uncertain_share": sorts["uncertain"] / read if read else None,
-        "withheld_readings": {reason: sorts[reason] / readings for reason in WITHHELD_REASONS} if readings else None,
+        "withheld_readings": {reason: sorts[reason] / readings for reason in WITHHELD_REASONS}
+        if readings
+        else None,
         "readings_between_ads": between,
         "lost_records": _total(info.lost for info in sessions),
     }

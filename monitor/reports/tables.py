@@ -32,7 +32,12 @@ Kind = Literal["text", "whole", "number", "moment"]
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet takes a text that begins so for a formula."""
 
-_AD: dict[str, Kind] = {"session_id": "whole", "ad_id": "text", "ad_version": "whole", "ad_name": "text"}
+_AD: dict[str, Kind] = {
+    "session_id": "whole",
+    "ad_id": "text",
+    "ad_version": "whole",
+    "ad_name": "text",
+}
 _PLAYED: dict[str, Kind] = {
     "session_id": "whole",
     "site": "text",
@@ -100,7 +105,13 @@ COLUMNS: dict[str, dict[str, Kind]] = {
         "attention_s": "number",
         "mean_valence": "number",
     },
-    "gaps": {"session_id": "whole", "start": "moment", "end": "moment", "cause": "text", "detail": "text"},
+    "gaps": {
+        "session_id": "whole",
+        "start": "moment",
+        "end": "moment",
+        "cause": "text",
+        "detail": "text",
+    },
 }
 """The columns of each table, in order. `ads` has one more for each figure of the norms, `percentile_FIGURE`."""
 
@@ -145,7 +156,9 @@ def table_of(name: str, document: dict[str, Any], data: ReportData) -> Table:
         UnknownTableError: There is no such table.
     """
     if name not in COLUMNS:
-        raise UnknownTableError(f"Unknown table: expected one of {', '.join(TABLES)}, received {name!r}.")
+        raise UnknownTableError(
+            f"Unknown table: expected one of {', '.join(TABLES)}, received {name!r}."
+        )
     if name == "ads":
         return _ads(document)
     makers: dict[str, Callable[[], Iterable[list[Any]]]] = {
@@ -186,7 +199,10 @@ def _field(value: Any) -> Any:
     if isinstance(value, str):
         return plain(value)
     if isinstance(value, datetime):
-        return value.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+        return (
+            value.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="microseconds")
+            + "Z"
+        )
     return value
 
 
@@ -206,13 +222,18 @@ def to_parquet(table: Table, report_version: int) -> bytes:
         "moment": pyarrow.timestamp("us", tz="UTC"),
     }
     metadata = {"ad_monitor.report_version": str(report_version), "ad_monitor.table": table.name}
-    schema = pyarrow.schema([(name, kinds[kind]) for name, kind in table.columns.items()], metadata=metadata)
+    schema = pyarrow.schema(
+        [(name, kinds[kind]) for name, kind in table.columns.items()], metadata=metadata
+    )
     out = io.BytesIO()
     rows = iter(table.rows())
     with parquet.ParquetWriter(out, schema, compression="zstd") as writer:
         while chunk := list(islice(rows, ROWS_PER_GROUP)):
             columns = zip(*chunk, strict=True)
-            arrays = [pyarrow.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+            arrays = [
+                pyarrow.array(column, field.type)
+                for column, field in zip(columns, schema, strict=True)
+            ]
             writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
     return out.getvalue()
 
@@ -225,7 +246,11 @@ def _named(document: dict[str, Any], ad: dict[str, Any]) -> list[Any]:
 
 
 def _emotions(probabilities: dict[str, float | None] | None) -> list[float | None]:
-    return [None] * len(EMOTIONS) if probabilities is None else [probabilities[emotion] for emotion in EMOTIONS]
+    return (
+        [None] * len(EMOTIONS)
+        if probabilities is None
+        else [probabilities[emotion] for emotion in EMOTIONS]
+    )
 
 
 def _timeline_rows(document: dict[str, Any]) -> list[list[Any]]:
@@ -244,7 +269,11 @@ def _ads(document: dict[str, Any]) -> Table:
     rows = []
     for ad in document["ads"]:
         percentiles = {norm["figure"]: norm["percentile"] for norm in ad["norms"]}
-        row = [*_named(document, ad), *(ad[key] for key in keys), *_emotions(ad["mean_probabilities"])]
+        row = [
+            *_named(document, ad),
+            *(ad[key] for key in keys),
+            *_emotions(ad["mean_probabilities"]),
+        ]
         rows.append([*row, *(percentiles.get(figure) for figure in figures)])
     more: dict[str, Kind] = {f"percentile_{figure}": "number" for figure in figures}
     return Table("ads", columns | more, lambda: rows)
@@ -261,7 +290,14 @@ def _played(data: ReportData) -> Callable[[PlayInfo], list[Any]]:
 
     def named(play: PlayInfo) -> list[Any]:
         ad = ads[play.ad_row_id]
-        return [play.session_id, sites[play.session_id], ad.ad_id, versions[ad.ad_row_id], ad.name, play.number]
+        return [
+            play.session_id,
+            sites[play.session_id],
+            ad.ad_id,
+            versions[ad.ad_row_id],
+            ad.name,
+            play.number,
+        ]
 
     return named
 
@@ -300,18 +336,33 @@ def _second_rows(data: ReportData, min_viewers: int) -> Iterator[list[Any]]:
     with np.errstate(invalid="ignore"):
         own = seconds.sums[order] / seconds.emotion_readings[order][:, None]
     means = np.column_stack(
-        [_group_means(group[has_emotion], own[has_emotion, k], emotion_viewers) for k in range(own.shape[1])]
+        [
+            _group_means(group[has_emotion], own[has_emotion, k], emotion_viewers)
+            for k in range(own.shape[1])
+        ]
     )
     means[emotion_viewers < min_viewers] = np.nan
     attention[n < min_viewers] = np.nan
-    figures = np.column_stack([means[:, _VALENCE], means[:, _EXPRESSIVENESS], attention, means[:, : len(EMOTIONS)]])
+    figures = np.column_stack(
+        [means[:, _VALENCE], means[:, _EXPRESSIVENESS], attention, means[:, : len(EMOTIONS)]]
+    )
     known = np.isfinite(figures)
     named, of_play = _played(data), place[order][first].tolist()
     counts = zip(of_play, second[first].tolist(), n.tolist(), emotion_viewers.tolist(), strict=True)
     for k, (index, at, viewers, with_emotion) in enumerate(counts):
         play = data.plays[index]
-        values = [value if is_known else None for value, is_known in zip(figures[k].tolist(), known[k], strict=True)]
-        yield [*named(play), play.started_at + timedelta(seconds=at), at, viewers, with_emotion, *values]
+        values = [
+            value if is_known else None
+            for value, is_known in zip(figures[k].tolist(), known[k], strict=True)
+        ]
+        yield [
+            *named(play),
+            play.started_at + timedelta(seconds=at),
+            at,
+            viewers,
+            with_emotion,
+            *values,
+        ]
 
 
 def _group_means(group: Ints, values: Floats, counts: Ints) -> Floats:
@@ -325,11 +376,25 @@ def _play_rows(data: ReportData, min_viewers: int) -> list[list[Any]]:
     """One row per play, with its audience."""
     named, entries = _played(data), data.exposures
     measured = _measured(data)
-    places = [slice(*np.searchsorted(entries.play_id, [play.id, play.id + 1]).tolist()) for play in data.plays]
-    hidden = _hidden_plays([play.ad_row_id for play in data.plays], [p.stop - p.start for p in places], min_viewers)
+    places = [
+        slice(*np.searchsorted(entries.play_id, [play.id, play.id + 1]).tolist())
+        for play in data.plays
+    ]
+    hidden = _hidden_plays(
+        [play.ad_row_id for play in data.plays], [p.stop - p.start for p in places], min_viewers
+    )
     rows = []
-    for index, (play, is_measured, place) in enumerate(zip(data.plays, measured, places, strict=True)):
-        row = [*named(play), play.started_at, play.ended_at, play.outcome, play.reason, play.probability]
+    for index, (play, is_measured, place) in enumerate(
+        zip(data.plays, measured, places, strict=True)
+    ):
+        row = [
+            *named(play),
+            play.started_at,
+            play.ended_at,
+            play.outcome,
+            play.reason,
+            play.probability,
+        ]
         row.append(None if play.shown_ms is None else play.shown_ms / 1000)
         viewers = place.stop - place.start
         # Nobody was seen is one thing, nobody could be seen another.
@@ -355,7 +420,9 @@ def _hidden_plays(ads: Sequence[int], viewers: Sequence[int], min_viewers: int) 
     """
     hidden: set[int] = set()
     for ad in set(ads):
-        seen = sorted((count, place) for place, count in enumerate(viewers) if ads[place] == ad and count > 0)
+        seen = sorted(
+            (count, place) for place, count in enumerate(viewers) if ads[place] == ad and count > 0
+        )
         together = 0
         for count, place in seen:
             if count >= min_viewers and not 0 < together < min_viewers:
@@ -388,7 +455,10 @@ def _measured(data: ReportData) -> Sequence[bool]:
         starts = np.array([microseconds(play.started_at) for play in plays], dtype=np.int64)
         stops = np.array([_end_us(play, info, ends[info.id]) for play in plays], dtype=np.int64)
         covered = covered_us([gap for gap in data.gaps if gap.session_id == info.id], starts, stops)
-        found |= {play.id: bool(left > 0) for play, left in zip(plays, stops - starts - covered, strict=True)}
+        found |= {
+            play.id: bool(left > 0)
+            for play, left in zip(plays, stops - starts - covered, strict=True)
+        }
     return [found[play.id] for play in data.plays]
 
 
@@ -400,4 +470,7 @@ def _end_us(play: PlayInfo, info: SessionInfo, session_end: datetime | None) -> 
 
 
 def _gap_rows(data: ReportData) -> list[list[Any]]:
-    return [[gap.session_id, gap.started_at, gap.ended_at, gap.cause, gap.detail or None] for gap in data.gaps]
+    return [
+        [gap.session_id, gap.started_at, gap.ended_at, gap.cause, gap.detail or None]
+        for gap in data.gaps
+    ]

@@ -51,13 +51,19 @@ def _film(ad: dict[str, Any], folders: Sequence[Path]) -> Film:
         candidates = list(_named(ad["file"], folders))
         found = next((path for path in candidates if sha256_of(path) == ad["sha256"]), None)
         if found is None and candidates:
-            return Film(missing=f"The file {name} has changed since this ad was shown, so there are no pictures of it.")
+            return Film(
+                missing=f"The file {name} has changed since this ad was shown, so there are no pictures of it."
+            )
         if found is None:
-            return Film(missing=f"The file {name} was not found, so there are no pictures of this ad.")
+            return Film(
+                missing=f"The file {name} was not found, so there are no pictures of this ad."
+            )
         return _pictures(ad, found)
     except (AdsError, OSError) as error:
         logger.info("No pictures of %s: %s", name, error)
-        return Film(missing=f"The file {name} could not be read, so there are no pictures of this ad.")
+        return Film(
+            missing=f"The file {name} could not be read, so there are no pictures of this ad."
+        )
 
 
 def _named(file: str, folders: Iterable[Path]) -> Iterator[Path]:
@@ -73,9 +79,13 @@ def _pictures(ad: dict[str, Any], path: Path) -> Film:
     strip = film_strip(path, length_s, kind, height_px=STRIP_HEIGHT_PX)
     seconds = sorted({moment["second"] for moment in ad["moments"]})
     # From the middle of the second, of the last one from the middle of what the ad has of it.
-    middles = {(second + min(second + 1.0, max(length_s, second + 0.1))) / 2: second for second in seconds}
+    middles = {
+        (second + min(second + 1.0, max(length_s, second + 0.1))) / 2: second for second in seconds
+    }
     stills = stills_at(path, kind, list(middles), MOMENT_HEIGHT_PX)
-    return Film(tuple(map(_plain, strip)), {middles[still.second]: _plain(still) for still in stills})
+    return Film(
+        tuple(map(_plain, strip)), {middles[still.second]: _plain(still) for still in stills}
+    )
 
 
 def _plain(still: Still) -> StillPicture:

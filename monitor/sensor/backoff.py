@@ -20,9 +20,13 @@ class Backoff:
         ValueError: The limits are not in this order.
     """
 
-    def __init__(self, first_s: float, longest_s: float, draws: random.Random | None = None) -> None:
+    def __init__(
+        self, first_s: float, longest_s: float, draws: random.Random | None = None
+    ) -> None:
         if not 0 < first_s <= longest_s:
-            raise ValueError(f"Invalid pauses: expected 0 < first_s <= longest_s, received {first_s} and {longest_s}.")
+            raise ValueError(
+                f"Invalid pauses: expected 0 < first_s <= longest_s, received {first_s} and {longest_s}."
+            )
         self._first_s = self._next_s = first_s
         self._longest_s = longest_s
         self._draws = draws or random.Random()  # noqa: S311 (no secret)

@@ -59,7 +59,10 @@ def list_cameras() -> tuple[Camera, ...]:
     """The cameras that give pictures, in the order of their indices; a device that cannot be asked counts as one."""
     asked = [camera for camera in map(_ask, cameras()) if camera is not None]
     names = Counter(camera.name for camera in asked)
-    return tuple(replace(camera, path=_stable_path(camera.index, twin=names[camera.name] > 1)) for camera in asked)
+    return tuple(
+        replace(camera, path=_stable_path(camera.index, twin=names[camera.name] > 1))
+        for camera in asked
+    )
 
 
 def lasting_source(source: str) -> str:
@@ -112,7 +115,9 @@ def parse_capability(index: int, answer: bytes) -> Camera | None:
     _, card, place, _, of_all, of_this = _CAPABILITY.unpack(answer)
     if not (of_this if of_all & _HAS_DEVICE_CAPS else of_all) & _VIDEO_CAPTURE:
         return None
-    name, bus = (text.split(b"\0", 1)[0].decode("utf-8", "replace").strip() for text in (card, place))
+    name, bus = (
+        text.split(b"\0", 1)[0].decode("utf-8", "replace").strip() for text in (card, place)
+    )
     return Camera(index, name, bus)
 
 
@@ -138,7 +143,10 @@ def save_choice(camera: Camera, file: Path | None = None) -> bool:
         unfinished.write_text(json.dumps(asdict(camera), ensure_ascii=False), "utf-8")
         unfinished.replace(file)
     except OSError as error:
-        logger.warning("The choice of the camera cannot be kept (%s): it is asked for again at the next start", error)
+        logger.warning(
+            "The choice of the camera cannot be kept (%s): it is asked for again at the next start",
+            error,
+        )
         return False
     return True
 
@@ -158,7 +166,10 @@ def saved_choice(there: Sequence[Camera], file: Path | None = None) -> Camera | 
         return None
     rules: list[Callable[[Camera], bool]] = [lambda one: one.index == kept.index and not one.name]
     if kept.name:
-        rules = [lambda one: (one.name, one.place) == (kept.name, kept.place), lambda one: one.name == kept.name]
+        rules = [
+            lambda one: (one.name, one.place) == (kept.name, kept.place),
+            lambda one: one.name == kept.name,
+        ]
     if kept.path:
         rules.insert(0, lambda one: (one.path, one.name) == (kept.path, kept.name))
     for rule in rules:
@@ -177,11 +188,15 @@ def _read(file: Path) -> Camera | None:
         try:
             document = json.loads(file.read_text("utf-8"))
             path = str(document.get("path", ""))
-            camera = Camera(int(document["index"]), str(document["name"]), str(document["place"]), path)
+            camera = Camera(
+                int(document["index"]), str(document["name"]), str(document["place"]), path
+            )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, FileNotFoundError):
                 raise
-            logger.warning("The choice of the camera in %s cannot be read (%s) and is ignored", file, error)
+            logger.warning(
+                "The choice of the camera in %s cannot be read (%s) and is ignored", file, error
+            )
         else:
             return camera
     return None

@@ -117,10 +117,14 @@ class Capture:
             return
         silent_s = time.monotonic() - since_s
         if silent_s >= HUNG_S:
-            raise CaptureHungError(f"The {self._spec} hangs: a call into its driver did not return for {HUNG_S:.0f} s.")
+            raise CaptureHungError(
+                f"The {self._spec} hangs: a call into its driver did not return for {HUNG_S:.0f} s."
+            )
         if reading and silent_s >= STALL_S:
             cause: SourceFault = "stream_stalled" if self._spec.kind == "stream" else "camera_lost"
-            self._lose(SourceLostError(f"The {self._spec} gave no picture for {STALL_S:.1f} s.", cause))
+            self._lose(
+                SourceLostError(f"The {self._spec} gave no picture for {STALL_S:.1f} s.", cause)
+            )
 
     def reopen(self) -> None:
         """Ask for an open source to be closed and opened again, which helps some cameras whose picture stands still.

@@ -81,7 +81,9 @@ class SensorProcess:
         environment = dict(os.environ)
         # The child imports the same packages, also when they are not installed but lie in the working folder.
         root = str(Path(__file__).resolve().parents[2])
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH", "")]))
+        environment["PYTHONPATH"] = os.pathsep.join(
+            filter(None, [root, environment.get("PYTHONPATH", "")])
+        )
         environment.setdefault("GLOG_minloglevel", "2")
         environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         environment.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", CAMERA_READ_TIMEOUT_S)
@@ -93,7 +95,9 @@ class SensorProcess:
             env=environment,
         )
         self._last_words: deque[str] = deque(maxlen=KEPT_STDERR_LINES)
-        self._stderr_thread = threading.Thread(target=self._read_stderr, name="sensor-stderr", daemon=True)
+        self._stderr_thread = threading.Thread(
+            target=self._read_stderr, name="sensor-stderr", daemon=True
+        )
         self._stderr_thread.start()
         self.waiting_since_s: float | None = None
         self.talking = False
@@ -127,7 +131,9 @@ class SensorProcess:
     def check(self) -> bool:
         """Notice that the process is stuck, and end it; to be called every `TICK_S`. Whether it has just become stuck."""
         now_s = time.monotonic()
-        stuck = self._silence.is_stuck(self.waiting_since_s, now_s, activity(self.pid), started=self.talking)
+        stuck = self._silence.is_stuck(
+            self.waiting_since_s, now_s, activity(self.pid), started=self.talking
+        )
         if not stuck or self.stuck:
             return False
         self.stuck = True
@@ -354,10 +360,16 @@ class SupervisedSensor:
             self._starts.popleft()
         if len(self._starts) > RESTARTS_ALLOWED:
             self._on_message(
-                HealthReport(SensorHealth("unavailable", f"the sensor died {len(self._starts)} times in a minute"))
+                HealthReport(
+                    SensorHealth(
+                        "unavailable", f"the sensor died {len(self._starts)} times in a minute"
+                    )
+                )
             )
             return UNAVAILABLE_RETRY_S
-        self._on_message(HealthReport(SensorHealth("restarting", "the sensor is being started again")))
+        self._on_message(
+            HealthReport(SensorHealth("restarting", "the sensor is being started again"))
+        )
         return float(min(FIRST_RESTART_S * 2 ** (len(self._starts) - 1), LONGEST_RESTART_S))
 
     def _pause_after_error(self) -> float:

@@ -76,7 +76,9 @@ class SilenceWatch:
         self._before: Activity | None = None
         self.silent_s = 0.0
 
-    def is_stuck(self, waiting_since_s: float | None, now_s: float, doing: Activity | None, *, started: bool) -> bool:
+    def is_stuck(
+        self, waiting_since_s: float | None, now_s: float, doing: Activity | None, *, started: bool
+    ) -> bool:
         """Whether the process counts as dead; to be asked every `TICK_S`.
 
         Args:

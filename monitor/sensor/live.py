@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from detector.errors import SourceFault
     from detector.types import AnalysedFrame
 
-SensorState = Literal["starting", "running", "reconnecting", "blind", "restarting", "unavailable", "ended"]
+SensorState = Literal[
+    "starting", "running", "reconnecting", "blind", "restarting", "unavailable", "ended"
+]
 
 UNMEASURED: tuple[SensorState, ...] = ("reconnecting", "blind", "restarting", "unavailable")
 """States in which nothing is measured although it should be."""

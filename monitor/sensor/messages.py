@@ -157,7 +157,9 @@ def read_message(stream: IO[bytes]) -> Message | None:
         raise ProtocolError("The sensor's message is cut off in its header.")
     text_size, preview_size = _HEADER.unpack(header)
     if text_size > _LARGEST_DOCUMENT or preview_size > _LARGEST_PREVIEW:
-        raise ProtocolError(f"The sensor's message claims {text_size} and {preview_size} bytes: expected fewer.")
+        raise ProtocolError(
+            f"The sensor's message claims {text_size} and {preview_size} bytes: expected fewer."
+        )
     text, preview = stream.read(text_size), stream.read(preview_size)
     if len(text) < text_size or len(preview) < preview_size:
         raise ProtocolError("The sensor's message is cut off.")
@@ -179,7 +181,9 @@ def _parsed(document: dict[str, Any], preview: bytes) -> Message:
         picture = None
         if "preview" in document:
             picture = np.frombuffer(preview, dtype=np.uint8).reshape(document["preview"])
-        return FrameRead(AnalysedFrame(document["sequence"], captured_ns, width, height, readings), picture)
+        return FrameRead(
+            AnalysedFrame(document["sequence"], captured_ns, width, height, readings), picture
+        )
     if kind == HealthReport.__name__:
         return HealthReport(SensorHealth(**document))
     return _PLAIN[kind](**document)
@@ -202,7 +206,19 @@ def _reading_values(reading: FaceReading) -> list[Any]:
 
 
 def _reading(values: list[Any], captured_ns: int) -> FaceReading:
-    viewer, box, probabilities, valence, expressiveness, uncertain, pose, attentive, quality, withheld, static = values
+    (
+        viewer,
+        box,
+        probabilities,
+        valence,
+        expressiveness,
+        uncertain,
+        pose,
+        attentive,
+        quality,
+        withheld,
+        static,
+    ) = values
     return FaceReading(
         viewer=viewer,
         captured_ns=captured_ns,

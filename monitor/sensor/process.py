@@ -98,7 +98,13 @@ class Statistics:
         self._recent.append((now_ns, (now_ns - captured_ns) / 1e6))
 
     def health(
-        self, now_ns: int, *, fault: SourceLost | None, dropped: int, live: bool, effort: float = 1.0
+        self,
+        now_ns: int,
+        *,
+        fault: SourceLost | None,
+        dropped: int,
+        live: bool,
+        effort: float = 1.0,
     ) -> SensorHealth:
         """Summarise the last second.
 
@@ -157,13 +163,24 @@ class SensorLoop:
             spec = SourceSpec.parse(settings.source)
             classifier = load_classifier(settings.model, settings.device)
             analyser = mediapipe_analyser(
-                classifier, settings.analysis, first_viewer=settings.first_viewer, live=not settings.lossless
+                classifier,
+                settings.analysis,
+                first_viewer=settings.first_viewer,
+                live=not settings.lossless,
             )
         except DetectorError as error:
             self._send(Failed(type(error).__name__, str(error)))
             return EXIT_FAILED
-        link: LatestSlot[Frame] | LosslessLink[Frame] = LosslessLink() if settings.lossless else LatestSlot()
-        capture = Capture(spec, lossless=settings.lossless, link=link, on_lost=self._on_lost, patient=settings.patient)
+        link: LatestSlot[Frame] | LosslessLink[Frame] = (
+            LosslessLink() if settings.lossless else LatestSlot()
+        )
+        capture = Capture(
+            spec,
+            lossless=settings.lossless,
+            link=link,
+            on_lost=self._on_lost,
+            patient=settings.patient,
+        )
         capture.start()
         try:
             opening = f"opening the {spec}"
@@ -192,13 +209,20 @@ class SensorLoop:
                 raise capture.error
             if not self._stop.is_set():
                 frame_ns = round(1e9 / (capture.frame_rate or 30.0))
-                self._send(Ended(self._newest_ns + frame_ns, self._frames, str(capture.error or "")))
+                self._send(
+                    Ended(self._newest_ns + frame_ns, self._frames, str(capture.error or ""))
+                )
         finally:
             capture.stop()
             analyser.close()
         return 0
 
-    def _analyse(self, capture: Capture, link: LatestSlot[Frame] | LosslessLink[Frame], analyser: FaceAnalyser) -> None:
+    def _analyse(
+        self,
+        capture: Capture,
+        link: LatestSlot[Frame] | LosslessLink[Frame],
+        analyser: FaceAnalyser,
+    ) -> None:
         while not self._stop.is_set():
             frame = link.take(CHECK_S)
             if frame is None and link.closed:
@@ -256,10 +280,14 @@ class SensorLoop:
         height, width = frame.image.shape[:2]
         before, self._size = self._size, (width, height)
         if before not in (None, self._size):
-            was, now = (f"{size[0]} x {size[1]}" for size in (before, self._size) if size is not None)
+            was, now = (
+                f"{size[0]} x {size[1]}" for size in (before, self._size) if size is not None
+            )
             self._send(
                 SourceLost(
-                    frame.captured_ns, f"The size of the pictures changed from {was} to {now}.", "format_changed"
+                    frame.captured_ns,
+                    f"The size of the pictures changed from {was} to {now}.",
+                    "format_changed",
                 )
             )
 
@@ -319,7 +347,9 @@ def main() -> int:
     settings = SensorSettings.model_validate_json(sys.stdin.buffer.readline())
     hold_threads()
     stop = threading.Event()
-    threading.Thread(target=_stop_at_end_of_input, args=(stop,), name="parent-watch", daemon=True).start()
+    threading.Thread(
+        target=_stop_at_end_of_input, args=(stop,), name="parent-watch", daemon=True
+    ).start()
     return SensorLoop(settings, out, stop).run(started_s)
 
 

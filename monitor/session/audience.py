@@ -52,7 +52,9 @@ class AudienceMeter:
             now_ns: Now, on the clock of the frames.
         """
         with self._lock:
-            frames = [frame for frame in self._frames if now_ns - frame.captured_ns <= MOOD_WINDOW_NS]
+            frames = [
+                frame for frame in self._frames if now_ns - frame.captured_ns <= MOOD_WINDOW_NS
+            ]
         if not frames or now_ns - frames[-1].captured_ns > PRESENT_NS:
             return None
         attentive: dict[int, bool] = {}
@@ -120,18 +122,26 @@ class RewardMeter:
         now_ns = frame.captured_ns
         position = self._log.at(now_ns)
         with self._lock:
-            account = self._accounts.get(position.play_number) if position is not None and position.running else None
+            account = (
+                self._accounts.get(position.play_number)
+                if position is not None and position.running
+                else None
+            )
             seen: dict[int, tuple[int, int]] = {}
             for reading in frame.readings:
                 if reading.static or account is None:
                     continue
                 number, last_ns = self._last.get(reading.viewer, (0, now_ns))
                 seen[reading.viewer] = (account.play.number, now_ns)
-                step_ns = min(now_ns - last_ns, LONGEST_STEP_NS) if number == account.play.number else 0
+                step_ns = (
+                    min(now_ns - last_ns, LONGEST_STEP_NS) if number == account.play.number else 0
+                )
                 if reading.valence is not None:
                     account.seen += step_ns
                     account.worth += step_ns * reading.valence * reading.attentive
-            recent = {viewer: at for viewer, at in self._last.items() if now_ns - at[1] <= LONGEST_STEP_NS}
+            recent = {
+                viewer: at for viewer, at in self._last.items() if now_ns - at[1] <= LONGEST_STEP_NS
+            }
             self._last = recent | seen
             over = self._take_over(now_ns)
         self._rate(over)

@@ -55,7 +55,9 @@ class Feedback:
         then: Is told of every play as well.
     """
 
-    def __init__(self, policy: Policy, log: PlaybackLog, writer: SessionWriter, then: PlaybackListener) -> None:
+    def __init__(
+        self, policy: Policy, log: PlaybackLog, writer: SessionWriter, then: PlaybackListener
+    ) -> None:
         self._policy = policy
         self._writer = writer
         self._then = then
@@ -103,7 +105,9 @@ class Feedback:
             self._unlearned.append((play, reward))
 
 
-def remembering_policy(name: str, settings: PolicySettings, engine: Engine, site: str, now: datetime) -> Policy:
+def remembering_policy(
+    name: str, settings: PolicySettings, engine: Engine, site: str, now: datetime
+) -> Policy:
     """A policy that goes on where it stopped: it learns again from the logged plays of its site, and keeps its hold-out.
 
     Args:
@@ -125,7 +129,9 @@ def remembering_policy(name: str, settings: PolicySettings, engine: Engine, site
     return policy
 
 
-def recent_starts(engine: Engine, site: str, clock: SessionClock, now: datetime) -> dict[str, list[int]]:
+def recent_starts(
+    engine: Engine, site: str, clock: SessionClock, now: datetime
+) -> dict[str, list[int]]:
     """When ads started in the last hour, so that limits per hour hold over a restart.
 
     Args:
@@ -139,11 +145,15 @@ def recent_starts(engine: Engine, site: str, clock: SessionClock, now: datetime)
     """
     starts: dict[str, list[int]] = {}
     for play in _logged(engine, now - CAPPED, site):
-        starts.setdefault(play.ad_id, []).append(clock.ns - round((clock.utc - play.started_at).total_seconds() * 1e9))
+        starts.setdefault(play.ad_id, []).append(
+            clock.ns - round((clock.utc - play.started_at).total_seconds() * 1e9)
+        )
     return starts
 
 
-def _logged(engine: Engine, since: datetime, site: str, newest: int | None = None) -> list[LoggedPlay]:
+def _logged(
+    engine: Engine, since: datetime, site: str, newest: int | None = None
+) -> list[LoggedPlay]:
     """The logged plays; none where the database cannot be read now, because the show begins all the same."""
     try:
         return logged_plays(engine, since, site, newest=newest)

@@ -33,5 +33,6 @@ class MeasuringHours:
         """Whether people are measured at a moment, as the clocks of the venue show it."""
         minute = local.hour * 60 + local.minute
         return not self._stretches or any(
-            start <= minute < end if start < end else minute >= start or minute < end for start, end in self._stretches
+            start <= minute < end if start < end else minute >= start or minute < end
+            for start, end in self._stretches
         )

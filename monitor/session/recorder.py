@@ -5,7 +5,15 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from db.write.records import AdRecord, GapEnded, GapStarted, PlayEnded, PlayStarted, ReadingRecord, ViewerFlagged
+from db.write.records import (
+    AdRecord,
+    GapEnded,
+    GapStarted,
+    PlayEnded,
+    PlayStarted,
+    ReadingRecord,
+    ViewerFlagged,
+)
 from monitor.session.hours import OUTSIDE_HOURS, OUTSIDE_HOURS_DETAIL
 
 if TYPE_CHECKING:
@@ -49,7 +57,9 @@ class Recorder:
         may_measure: Callable[[int], bool] = lambda _at_ns: True,
     ) -> None:
         if readings_per_second <= 0:
-            raise ValueError(f"Invalid readings_per_second: expected above 0, received {readings_per_second}.")
+            raise ValueError(
+                f"Invalid readings_per_second: expected above 0, received {readings_per_second}."
+            )
         self._writer = writer
         self._log = log
         self._clock = clock
@@ -84,7 +94,11 @@ class Recorder:
 
     def play_ended(self, end: PlayEnd) -> None:
         """Record the end of a play."""
-        self._writer.submit(PlayEnded(end.number, self._clock.at(end.ended_ns), end.outcome, end.shown_ms, end.error))
+        self._writer.submit(
+            PlayEnded(
+                end.number, self._clock.at(end.ended_ns), end.outcome, end.shown_ms, end.error
+            )
+        )
 
     def record(self, frame: AnalysedFrame) -> bool:
         """Record the readings of a frame; an open gap ends with it.
@@ -104,8 +118,14 @@ class Recorder:
             if self._gap is not None:
                 self._writer.submit(GapEnded(self._clock.at(frame.captured_ns), self._gap))
                 self._gap = None
-            self._flag([reading.viewer for reading in frame.readings if reading.static], frame.captured_ns)
-            due = [reading for reading in frame.readings if not reading.static and self._is_due(reading)]
+            self._flag(
+                [reading.viewer for reading in frame.readings if reading.static], frame.captured_ns
+            )
+            due = [
+                reading
+                for reading in frame.readings
+                if not reading.static and self._is_due(reading)
+            ]
             if not due:
                 return True
             position = self._log.at(frame.captured_ns)
@@ -128,7 +148,11 @@ class Recorder:
         """
         with self._lock:
             if self._gap is None:
-                started_ns = next(moment for moment in (since_ns, self._newest_ns, noticed_ns) if moment is not None)
+                started_ns = next(
+                    moment
+                    for moment in (since_ns, self._newest_ns, noticed_ns)
+                    if moment is not None
+                )
                 self._begin_gap(cause, detail, started_ns)
 
     def _begin_gap(self, cause: str, detail: str, started_ns: int) -> None:
@@ -145,7 +169,9 @@ class Recorder:
 
     def _flag(self, static: list[int], captured_ns: int) -> None:
         for viewer in static:
-            if viewer not in self._flagged and self._writer.submit(ViewerFlagged(self._clock.at(captured_ns), viewer)):
+            if viewer not in self._flagged and self._writer.submit(
+                ViewerFlagged(self._clock.at(captured_ns), viewer)
+            ):
                 self._flagged.add(viewer)
         if len(self._flagged) > MOST_SLOTS:
             # One that comes back is flagged again, which changes nothing.
@@ -155,7 +181,9 @@ class Recorder:
         """Keep the slots of the viewers of the last minute only: a kiosk runs for weeks."""
         if len(self._newest_slot) > MOST_SLOTS:
             oldest = self._slot(now_ns - 60_000_000_000)
-            self._newest_slot = {viewer: slot for viewer, slot in self._newest_slot.items() if slot >= oldest}
+            self._newest_slot = {
+                viewer: slot for viewer, slot in self._newest_slot.items() if slot >= oldest
+            }
 
     def _slot(self, captured_ns: int) -> int:
         return int(captured_ns * self._rate // 1_000_000_000)
@@ -168,7 +196,9 @@ class Recorder:
         self._newest_slot[reading.viewer] = slot
         return True
 
-    def _reading_record(self, reading: FaceReading, position: PlaybackPosition | None) -> ReadingRecord:
+    def _reading_record(
+        self, reading: FaceReading, position: PlaybackPosition | None
+    ) -> ReadingRecord:
         return ReadingRecord(
             at=self._clock.at(reading.captured_ns),
             viewer_number=reading.viewer,

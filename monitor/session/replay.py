@@ -50,7 +50,9 @@ def recorded_at(video: Path) -> datetime:
     return made.astimezone(timezone.utc)
 
 
-def replay(settings: ReplaySettings, progress: Callable[[int, int], None] = lambda done, of: None) -> int:
+def replay(
+    settings: ReplaySettings, progress: Callable[[int, int], None] = lambda done, of: None
+) -> int:
     """Replay a recording; returns the session's id.
 
     Args:
@@ -77,12 +79,19 @@ def replay(settings: ReplaySettings, progress: Callable[[int, int], None] = lamb
         ready = _first_message(sensor)
         clock = SessionClock(recorded_at(settings.video), 0)
         writer = begin_session(
-            database, settings, source=settings.video.name, model=model, clock=clock, playlist=playlist
+            database,
+            settings,
+            source=settings.video.name,
+            model=model,
+            clock=clock,
+            playlist=playlist,
         )
         end_ns = 0
         trouble = "the sensor died"
         log = PlaybackLog()
-        recorder = Recorder(writer, log, clock, settings.readings_per_second, _hours(settings, playlist, clock))
+        recorder = Recorder(
+            writer, log, clock, settings.readings_per_second, _hours(settings, playlist, clock)
+        )
         show, feedback = _show(settings, playlist, log, writer, recorder)
         limit_ns = None if settings.duration_s is None else round(settings.duration_s * 1e9)
         reason = "failed"
@@ -129,19 +138,26 @@ def replay(settings: ReplaySettings, progress: Callable[[int, int], None] = lamb
         )
     if trouble:
         raise SessionFailedError(
-            f"Session {writer.session_id} holds {recorder.frames} frames and then ends: {trouble}", writer.session_id
+            f"Session {writer.session_id} holds {recorder.frames} frames and then ends: {trouble}",
+            writer.session_id,
         )
     return writer.session_id
 
 
-def _hours(settings: ReplaySettings, playlist: Playlist, clock: SessionClock) -> Callable[[int], bool]:
+def _hours(
+    settings: ReplaySettings, playlist: Playlist, clock: SessionClock
+) -> Callable[[int], bool]:
     """Whether people are measured at a moment, by the recording's own clock."""
     hours = MeasuringHours(settings.measure_hours)
     return lambda at_ns: hours.hold(playlist.local(clock.at(at_ns)))
 
 
 def _show(
-    settings: ReplaySettings, playlist: Playlist, log: PlaybackLog, writer: SessionWriter, recorder: Recorder
+    settings: ReplaySettings,
+    playlist: Playlist,
+    log: PlaybackLog,
+    writer: SessionWriter,
+    recorder: Recorder,
 ) -> tuple[VirtualShow, Feedback]:
     """The show beside the recording; its policy begins anew, so that two replays give the same rows."""
     policy = make_policy(settings.policy, settings.guard_rails)
@@ -168,4 +184,6 @@ def _first_message(sensor: SensorProcess) -> Ready:
                 raise SetupError(message.message)
     except ProtocolError:
         logger.debug("The sensor died within its first message", exc_info=True)
-    raise SessionFailedError(f"The sensor {sensor.close()} before it was ready; run with --debug to see more.")
+    raise SessionFailedError(
+        f"The sensor {sensor.close()} before it was ready; run with --debug to see more."
+    )

@@ -258,7 +258,11 @@ class Kiosk:
     @property
     def source(self) -> str:
         """What the sensor reads, as the session keeps it."""
-        return NO_SOURCE if self._settings.no_camera is not None else SourceSpec.parse(self._source).stored
+        return (
+            NO_SOURCE
+            if self._settings.no_camera is not None
+            else SourceSpec.parse(self._source).stored
+        )
 
     @property
     def began_ns(self) -> int:
@@ -286,7 +290,11 @@ class Kiosk:
             recorder, health = self._recorder, self._view.health
         if recorder is not None and (not self._sensor.worked or health.state in UNMEASURED):
             # What happened before there was a session would otherwise go unrecorded.
-            cause = health.cause or "sensor_starting" if self._settings.no_camera is None else "no_camera"
+            cause = (
+                health.cause or "sensor_starting"
+                if self._settings.no_camera is None
+                else "no_camera"
+            )
             recorder.gap(cause, health.detail or "the sensor is not ready yet", self._clock.ns)
 
     def _begin(self) -> None:
@@ -310,7 +318,9 @@ class Kiosk:
             lambda _at_ns: hours.hold(self._playlist.local(datetime.now(timezone.utc))),
         )
         self._writer = writer
-        policy = remembering_policy(settings.policy, settings.guard_rails, self._engine, settings.site, clock.utc)
+        policy = remembering_policy(
+            settings.policy, settings.guard_rails, self._engine, settings.site, clock.utc
+        )
         feedback = self._feedback = Feedback(policy, self._log, writer, recorder)
         playlist = self._playlist
         self.player = AdPlayer(
@@ -392,7 +402,9 @@ class Kiosk:
         finally:
             self._engine.dispose()
         if troubles:
-            raise SessionFailedError(f"Session {self.session_id}: {'; '.join(troubles)}.", self.session_id or None)
+            raise SessionFailedError(
+                f"Session {self.session_id}: {'; '.join(troubles)}.", self.session_id or None
+            )
 
     def _on_message(self, message: Message) -> None:
         if isinstance(message, FrameRead):
@@ -416,7 +428,9 @@ class Kiosk:
             if recorder is not None:
                 recorder.gap(message.cause, message.detail, message.at_ns, message.since_ns)
             if message.cause != "format_changed":
-                health = SensorHealth(fault_state(message.cause), message.detail, cause=message.cause)
+                health = SensorHealth(
+                    fault_state(message.cause), message.detail, cause=message.cause
+                )
                 self._show(LiveView(health, None, None))
             logger.warning("%s", message.detail)
         elif isinstance(message, Ended):
@@ -433,7 +447,9 @@ class Kiosk:
         elif not self._sensor.worked:
             self._early_deaths += 1
             self._last_death = death.detail
-        self._show(LiveView(SensorHealth("restarting", death.detail, cause=death.cause), None, None))
+        self._show(
+            LiveView(SensorHealth("restarting", death.detail, cause=death.cause), None, None)
+        )
 
     def _show(self, view: LiveView) -> None:
         self._view = view

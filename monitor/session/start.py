@@ -33,7 +33,11 @@ def load_ads(playlist: Path | None) -> Playlist:
         PlaylistError: It is wrong, or holds no playable ad.
     """
     # The bundled ads came with the program; whoever could change them could change that as well.
-    return load_playlist(sample_playlist()) if playlist is None else load_playlist(playlist, check_apart)
+    return (
+        load_playlist(sample_playlist())
+        if playlist is None
+        else load_playlist(playlist, check_apart)
+    )
 
 
 def model_record(model: Path) -> ModelRecord:
@@ -68,7 +72,9 @@ def begin_session(
     playlist: Playlist,
 ) -> SessionWriter:
     """Write the start of a session, with what had to be left out or set aside, and start its writer."""
-    skipped = [{"ad_id": ad.ad_id, "file": ad.path.name, "reason": ad.reason} for ad in playlist.skipped]
+    skipped = [
+        {"ad_id": ad.ad_id, "file": ad.path.name, "reason": ad.reason} for ad in playlist.skipped
+    ]
     aside = {} if database.set_aside is None else {"damaged_database": database.set_aside.name}
     days = settings.retention_days if isinstance(settings, RunSettings) else 0
     record = SessionRecord(

@@ -70,7 +70,8 @@ class RecordingSettings(_Settings):
     def logged(self) -> dict[str, object]:
         """The settings as they are kept with the session: no paths, and nothing that is stored elsewhere."""
         return self.model_dump(
-            mode="json", exclude={"database", "report", "playlist", "site", "source", "video", "spool"}
+            mode="json",
+            exclude={"database", "report", "playlist", "site", "source", "video", "spool"},
         )
 
 

@@ -33,7 +33,10 @@ def read_zones(path: Path) -> tuple[Zone, ...]:
     Raises:
         ZonesError: The file cannot be read, breaks the format, or leaves nothing of the picture.
     """
-    zones = tuple(_checked(path, number, raw) for number, raw in enumerate(_entries(path, _document(path)), start=1))
+    zones = tuple(
+        _checked(path, number, raw)
+        for number, raw in enumerate(_entries(path, _document(path)), start=1)
+    )
     if not Zones(zones).mask(160, 90).any():
         raise ZonesError(
             f"The zones of {path} leave nothing of the picture to measure or count; make the ignored zones smaller."
@@ -114,5 +117,12 @@ def _nearest(word: str, known: Iterable[str]) -> str:
 
 
 def _described(value: object) -> str:
-    kinds = {dict: "a mapping", list: "a list", str: "text", bool: "yes or no", int: "a number", float: "a number"}
+    kinds = {
+        dict: "a mapping",
+        list: "a list",
+        str: "text",
+        bool: "yes or no",
+        int: "a number",
+        float: "a number",
+    }
     return "nothing" if value is None else kinds.get(type(value), type(value).__name__)

@@ -34,7 +34,12 @@ def image_from_rgb(rgb: NDArray[np.uint8]) -> QImage:
     Raises:
         ValueError: The array has another shape or type.
     """
-    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype.name != "uint8" or not rgb.flags.c_contiguous:
+    if (
+        rgb.ndim != 3
+        or rgb.shape[2] != 3
+        or rgb.dtype.name != "uint8"
+        or not rgb.flags.c_contiguous
+    ):
         raise ValueError(
             "Invalid picture: expected a C-contiguous uint8 array of shape (height, width, 3), "
             f"received {rgb.dtype} of shape {rgb.shape}."
@@ -125,7 +130,10 @@ class AdView(QWidget):
             ):
                 painter.fillRect(bar, BACKGROUND)
         ratio = self.devicePixelRatioF()
-        exact = (round(place.width() * ratio), round(place.height() * ratio)) == (image.width(), image.height())
+        exact = (round(place.width() * ratio), round(place.height() * ratio)) == (
+            image.width(),
+            image.height(),
+        )
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not exact)
         painter.drawImage(place, image, QRectF(image.rect()))
 
@@ -140,7 +148,14 @@ class AdView(QWidget):
                 painter.setOpacity(blend.opacity)
                 self._draw(painter, self._images[1][1])
             if self._message:
-                draw_text(painter, QRectF(self.rect()), self._message, 22 * self._scale, style.TEXT_SOFT, align=CENTRE)
+                draw_text(
+                    painter,
+                    QRectF(self.rect()),
+                    self._message,
+                    22 * self._scale,
+                    style.TEXT_SOFT,
+                    align=CENTRE,
+                )
         self.drawn.emit()
         if self._unseen is not None:
             picture, self._unseen = self._unseen, None

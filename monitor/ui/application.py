@@ -18,7 +18,9 @@ logger = logging.getLogger(__name__)
 APPLICATION_NAME = "Ad Reaction Monitor"
 
 
-def create_application(argv: Sequence[str] = ("ad-monitor",), *, offscreen: bool = False) -> QApplication:
+def create_application(
+    argv: Sequence[str] = ("ad-monitor",), *, offscreen: bool = False
+) -> QApplication:
     """Makes the application with its font, or gives back the one that exists.
 
     Args:

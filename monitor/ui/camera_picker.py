@@ -77,7 +77,9 @@ class CameraPicker(QDialog):
     ) -> None:
         super().__init__()
         if not cameras:
-            raise ValueError("Invalid cameras: expected at least one, received none; ask only where there is a choice.")
+            raise ValueError(
+                "Invalid cameras: expected at least one, received none; ask only where there is a choice."
+            )
         self._cameras = tuple(cameras)
         self._texts = texts
         self._clock = clock
@@ -120,7 +122,10 @@ class CameraPicker(QDialog):
         return self._cameras[max(0, self.list.currentRow())]
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        if event is not None and event.type() in (QEvent.Type.KeyPress, QEvent.Type.MouseButtonPress):
+        if event is not None and event.type() in (
+            QEvent.Type.KeyPress,
+            QEvent.Type.MouseButtonPress,
+        ):
             # Somebody is there after all.
             self._deadline_s = None
             self._unattended = False
@@ -147,7 +152,9 @@ class CameraPicker(QDialog):
 
     def _build(self, scale: float) -> None:
         texts = self._texts
-        title, explanation, hint = (QLabel(texts[f"picker_{name}"], self) for name in ("title", "explanation", "hint"))
+        title, explanation, hint = (
+            QLabel(texts[f"picker_{name}"], self) for name in ("title", "explanation", "hint")
+        )
         title.setFont(text_font(26 * scale, bold=True))
         for label in (explanation, hint, self.countdown):
             label.setFont(text_font(style.PANEL_TEXT * scale))
@@ -202,10 +209,17 @@ class CameraPicker(QDialog):
     def _on_view(self) -> None:
         with self._lock:
             view, self._newest = self._newest, None
-        if view is None or view.camera is not self.selected or self.chosen is not None or self.cancelled:
+        if (
+            view is None
+            or view.camera is not self.selected
+            or self.chosen is not None
+            or self.cancelled
+        ):
             return
         self.use.setEnabled(view.picture is not None)
-        self.preview.show_frame(view.picture, (), "" if view.picture is not None else self._texts["picker_no_picture"])
+        self.preview.show_frame(
+            view.picture, (), "" if view.picture is not None else self._texts["picker_no_picture"]
+        )
         if view.picture is None:
             self._failed.add(self.list.currentRow())
         if self._unattended:
@@ -229,7 +243,9 @@ class CameraPicker(QDialog):
         if self._deadline_s is None:
             return
         left_s = self._deadline_s - self._clock()
-        self.countdown.setText(self._texts["picker_countdown"].format(seconds=max(0, math.ceil(left_s))))
+        self.countdown.setText(
+            self._texts["picker_countdown"].format(seconds=max(0, math.ceil(left_s)))
+        )
         if left_s <= -LONGEST_SEARCH_S:
             # A driver hangs. The show must begin, with a camera or without.
             self.reject()

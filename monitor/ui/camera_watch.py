@@ -65,7 +65,9 @@ class CameraWatch:
     """
 
     def __init__(
-        self, publish: Callable[[CameraView], None], open_source: Callable[[Camera], VideoSource] = open_camera
+        self,
+        publish: Callable[[CameraView], None],
+        open_source: Callable[[Camera], VideoSource] = open_camera,
     ) -> None:
         self._publish = publish
         self._open = open_source

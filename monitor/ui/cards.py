@@ -36,7 +36,9 @@ class HelpCard(PaintedWidget):
     @property
     def rows(self) -> tuple[tuple[str, str], ...]:
         """Key and what it does."""
-        return tuple((self._texts[f"key_{topic}"], self._texts[f"help_{topic}"]) for topic in HELP_TOPICS)
+        return tuple(
+            (self._texts[f"key_{topic}"], self._texts[f"help_{topic}"]) for topic in HELP_TOPICS
+        )
 
     @pyqtSlot()
     def toggle(self) -> None:
@@ -76,12 +78,17 @@ class HelpCard(PaintedWidget):
             painter.setBrush(style.TRACK)
             painter.drawRoundedRect(cap, 6 * scale, 6 * scale)
             draw_text(painter, cap, key, 15 * scale, style.TEXT, align=CENTRE, bold=True)
-            where = QRectF(pad + keys + 18 * scale, y, rect.width() - 2 * pad - keys - 18 * scale, 34 * scale)
+            where = QRectF(
+                pad + keys + 18 * scale, y, rect.width() - 2 * pad - keys - 18 * scale, 34 * scale
+            )
             draw_text(painter, where, word, 16 * scale, style.TEXT, align=LEFT)
             y += 36 * scale
 
     def _keys_width(self) -> float:
-        return max(text_width(key, 15 * self.scale, bold=True) for key, _ in self.rows) + 24 * self.scale
+        return (
+            max(text_width(key, 15 * self.scale, bold=True) for key, _ in self.rows)
+            + 24 * self.scale
+        )
 
 
 class PausedBadge(PaintedWidget):
@@ -95,7 +102,10 @@ class PausedBadge(PaintedWidget):
     def natural_size(self) -> QSize:
         """The size that the text needs."""
         return QSize(
-            round(text_width(self._text, style.SMALLEST_TEXT * self.scale, bold=True) + 66 * self.scale),
+            round(
+                text_width(self._text, style.SMALLEST_TEXT * self.scale, bold=True)
+                + 66 * self.scale
+            ),
             round(48 * self.scale),
         )
 
@@ -103,10 +113,22 @@ class PausedBadge(PaintedWidget):
         scale = self.scale
         painter.setPen(QPen(style.PANEL_EDGE, 1))
         painter.setBrush(style.PANEL)
-        painter.drawRoundedRect(rect.adjusted(0.5, 0.5, -0.5, -0.5), rect.height() / 2, rect.height() / 2)
+        painter.drawRoundedRect(
+            rect.adjusted(0.5, 0.5, -0.5, -0.5), rect.height() / 2, rect.height() / 2
+        )
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(style.TEXT)
         for x in (20, 28):
-            painter.drawRoundedRect(QRectF(x * scale, rect.center().y() - 8 * scale, 5 * scale, 16 * scale), 1, 1)
+            painter.drawRoundedRect(
+                QRectF(x * scale, rect.center().y() - 8 * scale, 5 * scale, 16 * scale), 1, 1
+            )
         words = rect.adjusted(42 * scale, 0, 0, 0)
-        draw_text(painter, words, self._text, style.SMALLEST_TEXT * scale, style.TEXT, align=LEFT, bold=True)
+        draw_text(
+            painter,
+            words,
+            self._text,
+            style.SMALLEST_TEXT * scale,
+            style.TEXT,
+            align=LEFT,
+            bold=True,
+        )

@@ -26,7 +26,12 @@ class Rect(NamedTuple):
 
     def meets(self, other: Rect) -> bool:
         """Whether the two share any area."""
-        return self.x < other.right and other.x < self.right and self.y < other.bottom and other.y < self.bottom
+        return (
+            self.x < other.right
+            and other.x < self.right
+            and self.y < other.bottom
+            and other.y < self.bottom
+        )
 
 
 def fit_centred(width: float, height: float, into: Rect) -> Rect:
@@ -44,7 +49,10 @@ def fit_centred(width: float, height: float, into: Rect) -> Rect:
     scale = max(0.0, min(into.width / width, into.height / height))
     shown_width, shown_height = width * scale, height * scale
     return Rect(
-        into.x + (into.width - shown_width) / 2, into.y + (into.height - shown_height) / 2, shown_width, shown_height
+        into.x + (into.width - shown_width) / 2,
+        into.y + (into.height - shown_height) / 2,
+        shown_width,
+        shown_height,
     )
 
 
@@ -53,7 +61,9 @@ def mirrored(x: float, width: float) -> float:
     return 1.0 - x - width
 
 
-def place_label(width: float, height: float, box: Rect, bounds: Rect, taken: Sequence[Rect]) -> Rect | None:
+def place_label(
+    width: float, height: float, box: Rect, bounds: Rect, taken: Sequence[Rect]
+) -> Rect | None:
     """Finds room for the label of a box: above it, below it, or inside at its top, in its middle where it can.
 
     Args:

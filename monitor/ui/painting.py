@@ -76,8 +76,12 @@ def draw_eye(painter: QPainter, rect: QRectF, colour: QColor) -> None:
     """Draws an open eye that fills a rectangle."""
     middle = rect.center()
     lens = QPainterPath(QPointF(rect.left(), middle.y()))
-    lens.quadTo(QPointF(middle.x(), rect.top() - rect.height() * 0.25), QPointF(rect.right(), middle.y()))
-    lens.quadTo(QPointF(middle.x(), rect.bottom() + rect.height() * 0.25), QPointF(rect.left(), middle.y()))
+    lens.quadTo(
+        QPointF(middle.x(), rect.top() - rect.height() * 0.25), QPointF(rect.right(), middle.y())
+    )
+    lens.quadTo(
+        QPointF(middle.x(), rect.bottom() + rect.height() * 0.25), QPointF(rect.left(), middle.y())
+    )
     hole = QPainterPath()
     hole.addEllipse(middle, rect.height() * 0.34, rect.height() * 0.34)
     pupil = QPainterPath()

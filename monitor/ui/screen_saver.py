@@ -94,7 +94,9 @@ class ScreenSaverHold(QObject):
                 self._on_tick()
                 self._timer.start()
             else:
-                logger.warning("The screen saver cannot be held off here: switch it off in the system's settings")
+                logger.warning(
+                    "The screen saver cannot be held off here: switch it off in the system's settings"
+                )
         return self.method
 
     def release(self) -> None:

@@ -28,7 +28,9 @@ def find_screen(number: int | None) -> QScreen | None:
     screens = QGuiApplication.screens()
     if 1 <= number <= len(screens):
         return screens[number - 1]
-    there = "; ".join(f"{place} is {describe(screen)}" for place, screen in enumerate(screens, start=1))
+    there = "; ".join(
+        f"{place} is {describe(screen)}" for place, screen in enumerate(screens, start=1)
+    )
     expected = "1" if len(screens) == 1 else f"1 to {len(screens)}"
     raise SetupError(
         f"There is no screen {number}: expected {expected} ({there or 'no screen is connected'}); choose one with --screen."

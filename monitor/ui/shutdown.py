@@ -125,13 +125,18 @@ class SignalHandler(QObject):
             self._timer = QTimer(self)
             self._timer.timeout.connect(self._on_awake)
             self._timer.start(IDLE_CHECK_MS)
-        self._former_handlers = {number: signal.signal(number, self._handle) for number in HANDLED_SIGNALS}
+        self._former_handlers = {
+            number: signal.signal(number, self._handle) for number in HANDLED_SIGNALS
+        }
 
     def __enter__(self) -> SignalHandler:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
 

@@ -150,7 +150,10 @@ class QtSound(QObject):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -217,7 +220,9 @@ class QtSound(QObject):
         if self._zero_s is not None:
             self._zero_s += paused_s
         if self._cued is not None:
-            self._cued = _Cue(self._cued.path, self._cued.begins_s + paused_s, self._cued.zero_s + paused_s)
+            self._cued = _Cue(
+                self._cued.path, self._cued.begins_s + paused_s, self._cued.zero_s + paused_s
+            )
         if self._sink is not None and self._timing is not None:
             self._timing.shift(paused_s)
             self._sink.resume()
@@ -315,7 +320,9 @@ class QtSound(QObject):
         data = self._read(self._feeders[0], self._zero_s, heard_s, before)
         if cue is not None and before < frames:
             zero_s = None if cue.path is None else cue.zero_s
-            data += self._read(self._feeders[1], zero_s, heard_s + before / RATE_HZ, frames - before)
+            data += self._read(
+                self._feeders[1], zero_s, heard_s + before / RATE_HZ, frames - before
+            )
         return data
 
     @staticmethod
@@ -416,7 +423,9 @@ class _Feeder(threading.Thread):
             ahead = first_frame - self._first_frame
             if self._size and ahead > JITTER_FRAMES:
                 self._take(ahead * FRAME_BYTES)
-            silent = min(wanted, -ahead * FRAME_BYTES) if self._size and -ahead > JITTER_FRAMES else 0
+            silent = (
+                min(wanted, -ahead * FRAME_BYTES) if self._size and -ahead > JITTER_FRAMES else 0
+            )
             data = bytes(silent) + self._take(wanted - silent)
             self._changed.notify_all()
         return data.ljust(wanted, b"\0")
@@ -456,7 +465,11 @@ class _Feeder(threading.Thread):
                 data = samples.tobytes()
                 with self._changed:
                     self._changed.wait_for(
-                        lambda: self._size < AHEAD_S * BYTES_PER_SECOND or self._request != request or self._closed
+                        lambda: (
+                            self._size < AHEAD_S * BYTES_PER_SECOND
+                            or self._request != request
+                            or self._closed
+                        )
                     )
                     if self._request != request or self._closed:
                         return
@@ -513,7 +526,10 @@ def open_default_sink(volume: float) -> AudioSink | None:
         QtMultimedia.QAudioDeviceInfo.defaultOutputDevice(),
         *QtMultimedia.QAudioDeviceInfo.availableDevices(QtMultimedia.QAudio.Mode.AudioOutput),
     ]
-    device = next((device for device in devices if not device.isNull() and device.isFormatSupported(wanted)), None)
+    device = next(
+        (device for device in devices if not device.isNull() and device.isFormatSupported(wanted)),
+        None,
+    )
     if device is None:
         return None
     output = QtMultimedia.QAudioOutput(device, wanted)

@@ -85,7 +85,13 @@ def scale_for(width: float, height: float) -> float:
 
     A portrait window is measured by its width, so that lines of text keep their room.
     """
-    return max(0.5, min(height / REFERENCE_HEIGHT, width / (REFERENCE_HEIGHT if height > width else _WIDTH_FOR_COLUMN)))
+    return max(
+        0.5,
+        min(
+            height / REFERENCE_HEIGHT,
+            width / (REFERENCE_HEIGHT if height > width else _WIDTH_FOR_COLUMN),
+        ),
+    )
 
 
 def colour_of_index(index: int) -> QColor:

@@ -66,7 +66,9 @@ def default_language(environ: Mapping[str, str] | None = None, folder: Path = FO
         folder: Where the files of the languages are.
     """
     environ = os.environ if environ is None else environ
-    wanted = next((environ[name] for name in LOCALE_VARIABLES if environ.get(name)), DEFAULT_LANGUAGE)
+    wanted = next(
+        (environ[name] for name in LOCALE_VARIABLES if environ.get(name)), DEFAULT_LANGUAGE
+    )
     try:
         return known_language(wanted, folder)
     except LanguageError:
@@ -143,13 +145,21 @@ def _read(path: Path) -> dict[str, str]:
             f"The texts in {path} cannot be read: expected UTF-8 and YAML, received {_on_one_line(error)}."
         ) from error
     if not isinstance(root, yaml.MappingNode):
-        raise LanguageError(f"The texts in {path} are wrong: expected lines `key: text` as in en.yaml.")
+        raise LanguageError(
+            f"The texts in {path} are wrong: expected lines `key: text` as in en.yaml."
+        )
     texts: dict[str, str] = {}
     for key, value in root.value:
         # The scalars as they were written: an unquoted `on` or `5` is a text like any other.
         where = f"{path}, line {key.start_mark.line + 1}"
-        if not isinstance(key, yaml.ScalarNode) or not isinstance(value, yaml.ScalarNode) or not value.value.strip():
-            raise LanguageError(f"{where}: expected `key: text`, received something else or an empty text; fill it in.")
+        if (
+            not isinstance(key, yaml.ScalarNode)
+            or not isinstance(value, yaml.ScalarNode)
+            or not value.value.strip()
+        ):
+            raise LanguageError(
+                f"{where}: expected `key: text`, received something else or an empty text; fill it in."
+            )
         if key.value in texts:
             raise LanguageError(
                 f"{where}: expected each key once, received {key.value!r} again; delete one of the two."
@@ -157,7 +167,9 @@ def _read(path: Path) -> dict[str, str]:
         try:
             fields(value.value)
         except ValueError as error:
-            raise LanguageError(f"{where}: the braces of {key.value!r} are wrong: {error}; correct them.") from error
+            raise LanguageError(
+                f"{where}: the braces of {key.value!r} are wrong: {error}; correct them."
+            ) from error
         texts[key.value] = value.value
     return texts
 

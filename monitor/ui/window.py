@@ -221,7 +221,9 @@ class KioskWindow(QWidget):
                 self._ticker.stop()
         if picture is not None:
             self.ad_view.show_picture(picture)
-        elif self._player.current is None and self.ad_view.has_picture and not self._player.finished:
+        elif (
+            self._player.current is None and self.ad_view.has_picture and not self._player.finished
+        ):
             # Its play has ended: an ad that stays on the screen would be seen without being counted.
             self.ad_view.show_message("" if self._player.resting else self._texts["idle"])
         self._show_state_of_player()
@@ -245,7 +247,12 @@ class KioskWindow(QWidget):
     @pyqtSlot()
     def _on_watch_notice(self) -> None:
         handle = self.windowHandle()
-        exposed = handle is not None and handle.isExposed() and self.isVisible() and not self.isMinimized()
+        exposed = (
+            handle is not None
+            and handle.isExposed()
+            and self.isVisible()
+            and not self.isMinimized()
+        )
         shown = exposed and self.notice.was_painted and not self._closed
         if shown and self._notice != "shown":
             self._notice = "shown"
@@ -275,7 +282,9 @@ class KioskWindow(QWidget):
             self._player.set_viewport(*viewport)
 
     def _fits_on_screen(self) -> bool:
-        screen = self._screen or QGuiApplication.screenAt(self.pos()) or QGuiApplication.primaryScreen()
+        screen = (
+            self._screen or QGuiApplication.screenAt(self.pos()) or QGuiApplication.primaryScreen()
+        )
         if screen is None or QGuiApplication.platformName() == "offscreen":
             return True
         room = screen.availableGeometry()
@@ -310,7 +319,9 @@ class KioskWindow(QWidget):
         self.paused_badge.set_scale(scale)
         badge = self.paused_badge.natural_size()
         # The corner that neither the column of measurements nor the band takes.
-        self.paused_badge.setGeometry(QRect(QPoint(margin, room.bottom() + 1 - badge.height()), badge))
+        self.paused_badge.setGeometry(
+            QRect(QPoint(margin, room.bottom() + 1 - badge.height()), badge)
+        )
         self.operator_panel.set_scale(scale)
         panel = QRect(QPoint(0, 0), self.operator_panel.natural_size(room.size()))
         panel.moveCenter(room.center())
@@ -345,7 +356,9 @@ class KioskWindow(QWidget):
             self.help_card.toggle()
         elif key == Qt.Key.Key_F1:
             self.operator_panel.toggle()
-        elif key == Qt.Key.Key_Escape and (self.operator_panel.isVisible() or self.help_card.isVisible()):
+        elif key == Qt.Key.Key_Escape and (
+            self.operator_panel.isVisible() or self.help_card.isVisible()
+        ):
             self.operator_panel.hide()
             self.help_card.stop()
         elif key == Qt.Key.Key_Escape and self._fullscreen_by_key and fills_screen(self):

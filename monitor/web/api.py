@@ -14,7 +14,16 @@ from monitor.web.openapi import description
 from monitor.web.pages.sessions import asked_page, page_of_sessions
 from monitor.web.problems import API_PREFIX, ProblemError
 from monitor.web.reports import comparison_document, session_report_document
-from monitor.web.schemas import Classified, Compared, Face, Health, Picture, Report, SessionEntry, Sessions
+from monitor.web.schemas import (
+    Classified,
+    Compared,
+    Face,
+    Health,
+    Picture,
+    Report,
+    SessionEntry,
+    Sessions,
+)
 from monitor.web.services import services
 
 if TYPE_CHECKING:
@@ -35,7 +44,9 @@ def classify() -> Response:
 def sessions() -> Response:
     """One page of sessions, the latest first."""
     page = asked_page()
-    found, pages = page_of_sessions(services().database(), request.args.get("site", "").strip(), page)
+    found, pages = page_of_sessions(
+        services().database(), request.args.get("site", "").strip(), page
+    )
     entries = [SessionEntry.model_validate(session_document(session)) for session in found.sessions]
     return _answer(Sessions(sessions=entries, total=found.total, page=page, pages=pages))
 
@@ -92,7 +103,9 @@ def openapi() -> Response:
 @blueprint.route("/<path:rest>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
 def nothing(rest: str) -> Response:
     """Anything else below the prefix."""
-    raise ProblemError(404, "not_found", f"There is no {API_PREFIX}{rest[:100]}: the page /api lists the calls.")
+    raise ProblemError(
+        404, "not_found", f"There is no {API_PREFIX}{rest[:100]}: the page /api lists the calls."
+    )
 
 
 def _answer(document: BaseModel) -> Response:

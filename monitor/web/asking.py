@@ -76,7 +76,9 @@ def picture_of_call() -> tuple[str, NDArray[np.uint8], Seen]:
     if kind == "multipart/form-data":
         file = request.files.get("image")
         if file is None:
-            raise ProblemError(400, "no_picture", "The form has no picture: expected a file in the field `image`.")
+            raise ProblemError(
+                400, "no_picture", "The form has no picture: expected a file in the field `image`."
+            )
         return picture_in(*uploaded(file))
     if kind.startswith("image/"):
         return picture_in(request.get_data(), "picture")

@@ -38,7 +38,9 @@ def expand(names: Iterable[str]) -> list[str]:
             found.append(name)
         elif path.is_dir():
             inside = sorted(
-                str(file) for file in path.iterdir() if file.suffix.lower() in PICTURE_ENDINGS and file.is_file()
+                str(file)
+                for file in path.iterdir()
+                if file.suffix.lower() in PICTURE_ENDINGS and file.is_file()
             )
             if not inside:
                 raise SetupError(
@@ -46,7 +48,9 @@ def expand(names: Iterable[str]) -> list[str]:
                 )
             found += inside
         else:
-            raise SetupError(f"There is no picture {name}: expected a file, a folder, or an http or https address.")
+            raise SetupError(
+                f"There is no picture {name}: expected a file, a folder, or an http or https address."
+            )
     return found
 
 
@@ -66,7 +70,9 @@ def read_picture(name: str) -> NDArray[np.uint8]:
         PictureError: It cannot be read, is too large, or is not a picture.
     """
     try:
-        content = fetch_picture(name, policy=OWN_NETWORK) if _is_address(name) else _read(Path(name))
+        content = (
+            fetch_picture(name, policy=OWN_NETWORK) if _is_address(name) else _read(Path(name))
+        )
         return decode_picture(content, name=name)
     except FetchError as error:
         raise PictureError(f"{name} cannot be fetched: {error}") from error
@@ -121,7 +127,9 @@ def _is_address(name: str) -> bool:
 def _read(path: Path) -> bytes:
     try:
         if path.stat().st_size > LARGEST_FILE:
-            raise PictureError(f"{path} has {path.stat().st_size >> 20} MiB: expected at most {LARGEST_FILE >> 20}.")
+            raise PictureError(
+                f"{path} has {path.stat().st_size >> 20} MiB: expected at most {LARGEST_FILE >> 20}."
+            )
         return path.read_bytes()
     except OSError as error:
         raise PictureError(f"{path} cannot be read: {error.strerror}.") from error

@@ -39,7 +39,9 @@ END_S = 10.0
 class Looker(Protocol):
     """Finds and names the faces of one picture after the other, see `detector.image_analysis.PictureClassifier`."""
 
-    def faces_and_crops(self, image: NDArray[np.uint8]) -> tuple[list[PictureFace], NDArray[np.uint8]]:
+    def faces_and_crops(
+        self, image: NDArray[np.uint8]
+    ) -> tuple[list[PictureFace], NDArray[np.uint8]]:
         """The faces of a `(height, width, 3)` BGR picture, and the `(n, side, side)` grey levels the network saw."""
         ...
 
@@ -85,7 +87,11 @@ class PictureWorker:
     """
 
     def __init__(
-        self, make: Callable[[], Looker], *, waiting: int = WAITING_PICTURES, limit_s: float = LIMIT_S
+        self,
+        make: Callable[[], Looker],
+        *,
+        waiting: int = WAITING_PICTURES,
+        limit_s: float = LIMIT_S,
     ) -> None:
         self._make = make
         self._limit_s = limit_s
@@ -192,9 +198,16 @@ class PictureWorker:
 
 def _unusable(reason: str) -> ProblemError:
     return ProblemError(
-        503, "model_unusable", f"The network cannot be loaded, so no picture can be classified: {reason}"
+        503,
+        "model_unusable",
+        f"The network cannot be loaded, so no picture can be classified: {reason}",
     )
 
 
 def _closing() -> ProblemError:
-    return ProblemError(503, "closing", "The server is being stopped. Try again when it runs again.", retry_after_s=10)
+    return ProblemError(
+        503,
+        "closing",
+        "The server is being stopped. Try again when it runs again.",
+        retry_after_s=10,
+    )

@@ -24,11 +24,20 @@ DETAILS = {
     403: ("forbidden", "This request is not allowed."),
     404: ("not_found", "There is no page at this address. Check it, or start from the menu."),
     405: ("wrong_method", "This address does not take such a request."),
-    413: ("too_large", f"More than {LARGEST_UPLOAD >> 20} MiB were sent. Use a smaller file or a smaller picture."),
+    413: (
+        "too_large",
+        f"More than {LARGEST_UPLOAD >> 20} MiB were sent. Use a smaller file or a smaller picture.",
+    ),
     421: ("forbidden", "This server does not go by that name."),
     415: ("unknown_media", "This kind of content cannot be read."),
-    429: ("too_many_requests", "Too many requests came from your address. Wait a minute, then try again."),
-    500: ("internal", "The page could not be made. It is written in the server's log; trying again may help."),
+    429: (
+        "too_many_requests",
+        "Too many requests came from your address. Wait a minute, then try again.",
+    ),
+    500: (
+        "internal",
+        "The page could not be made. It is written in the server's log; trying again may help.",
+    ),
 }
 
 
@@ -54,7 +63,9 @@ def answer(problem: ProblemError) -> Response:
 def as_problem(error: HTTPException) -> ProblemError:
     """What HTTP says went wrong, as a problem; in the error's own words where it has some."""
     status = error.code or 500
-    code, detail = DETAILS.get(status, ("bad_request" if status < 500 else "internal", str(error.description)))
+    code, detail = DETAILS.get(
+        status, ("bad_request" if status < 500 else "internal", str(error.description))
+    )
     own = error.description != type(error).description and status < 500
     return ProblemError(status, code, str(error.description) if own else detail)
 
@@ -78,5 +89,6 @@ def _answer_unforeseen(error: Exception) -> Response:
 def _asked_by_program() -> bool:
     wanted = request.accept_mimetypes
     return request.path.startswith(API_PREFIX) or (
-        not wanted.accept_html and bool({"text/event-stream", "application/problem+json"} & set(wanted.values()))
+        not wanted.accept_html
+        and bool({"text/event-stream", "application/problem+json"} & set(wanted.values()))
     )

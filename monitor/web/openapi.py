@@ -76,7 +76,9 @@ class Call:
     examples: tuple[str, ...] = ()
 
 
-SESSION = Parameter("session_id", "path", "Id of the session.", {"type": "integer", "minimum": 1}, required=True)
+SESSION = Parameter(
+    "session_id", "path", "Id of the session.", {"type": "integer", "minimum": 1}, required=True
+)
 NO_DATABASE = {503: "There is no database."}
 
 CALLS = (
@@ -112,7 +114,12 @@ CALLS = (
         {400: "The page is no number.", 404: "There is no such page."} | NO_DATABASE,
         (
             Parameter("site", "query", "Part of the site's name, in any case.", {"type": "string"}),
-            Parameter("page", "query", "Which page, from 1.", {"type": "integer", "minimum": 1, "default": 1}),
+            Parameter(
+                "page",
+                "query",
+                "Which page, from 1.",
+                {"type": "integer", "minimum": 1, "default": 1},
+            ),
         ),
         examples=(f"curl '$SERVER{API_PREFIX}sessions?site=foyer'",),
     ),
@@ -146,7 +153,11 @@ CALLS = (
         "Compare ads",
         "Every pair of the ads that are named: how much one is better, and how sure that is.",
         Compared,
-        {400: "Fewer than two ads were named, or the measure is unknown.", 404: "There is no such ad."} | NO_DATABASE,
+        {
+            400: "Fewer than two ads were named, or the measure is unknown.",
+            404: "There is no such ad.",
+        }
+        | NO_DATABASE,
         (
             Parameter(
                 "ad",
@@ -198,7 +209,9 @@ def description() -> dict[str, Any]:
     """The whole description, as it goes into JSON."""
     models: list[type[BaseModel]] = [PictureAddress, ProblemDocument]
     models += [call.answer for call in CALLS if call.answer is not None]
-    _, schemas = models_json_schema([(model, "serialization") for model in models], ref_template=SCHEMAS + "{model}")
+    _, schemas = models_json_schema(
+        [(model, "serialization") for model in models], ref_template=SCHEMAS + "{model}"
+    )
     paths: dict[str, dict[str, Any]] = {}
     for call in CALLS:
         paths.setdefault(call.path, {})[call.method] = _operation(call)
@@ -214,7 +227,11 @@ def description() -> dict[str, Any]:
         "components": {
             "schemas": schemas["$defs"],
             "securitySchemes": {
-                "token": {"type": "http", "scheme": "bearer", "description": "Only where the server was given a token."}
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "Only where the server was given a token.",
+                }
             },
         },
         "security": [{"token": []}, {}],
@@ -222,15 +239,25 @@ def description() -> dict[str, Any]:
 
 
 def _operation(call: Call) -> dict[str, Any]:
-    answer: dict[str, Any] = {"type": "object"} if call.answer is None else {"$ref": SCHEMAS + call.answer.__name__}
-    responses: dict[str, Any] = {"200": {"description": call.summary + ".", "content": {call.kind: {"schema": answer}}}}
+    answer: dict[str, Any] = (
+        {"type": "object"} if call.answer is None else {"$ref": SCHEMAS + call.answer.__name__}
+    )
+    responses: dict[str, Any] = {
+        "200": {"description": call.summary + ".", "content": {call.kind: {"schema": answer}}}
+    }
     for status, why in sorted((call.problems | EVERYWHERE).items()):
         problem = {"schema": {"$ref": SCHEMAS + ProblemDocument.__name__}}
-        responses[str(status)] = {"description": why, "content": {"application/problem+json": problem}}
+        responses[str(status)] = {
+            "description": why,
+            "content": {"application/problem+json": problem},
+        }
     if call.name == "events":
         responses["204"] = {"description": "The session is over."}
     if call.name == "health":
-        responses["503"] = {"description": "The classifier is broken.", "content": {call.kind: {"schema": answer}}}
+        responses["503"] = {
+            "description": "The classifier is broken.",
+            "content": {call.kind: {"schema": answer}},
+        }
     operation: dict[str, Any] = {
         "operationId": call.name,
         "summary": call.summary,
@@ -239,7 +266,13 @@ def _operation(call: Call) -> dict[str, Any]:
     }
     if call.parameters:
         operation["parameters"] = [
-            {"name": p.name, "in": p.place, "description": p.about, "required": p.required, "schema": p.schema}
+            {
+                "name": p.name,
+                "in": p.place,
+                "description": p.about,
+                "required": p.required,
+                "schema": p.schema,
+            }
             for p in call.parameters
         ]
     if call.method == "post":
@@ -249,7 +282,11 @@ def _operation(call: Call) -> dict[str, Any]:
             "content": {
                 "application/json": {"schema": {"$ref": SCHEMAS + PictureAddress.__name__}},
                 "multipart/form-data": {
-                    "schema": {"type": "object", "required": ["image"], "properties": {"image": binary}}
+                    "schema": {
+                        "type": "object",
+                        "required": ["image"],
+                        "properties": {"image": binary},
+                    }
                 },
                 "image/*": {"schema": binary},
             },

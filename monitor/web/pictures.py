@@ -100,7 +100,9 @@ def fetch(url: str, networks: tuple[str, ...]) -> bytes:
         return fetch_picture(url, policy=policy)
     except FetchError as error:
         code = f"fetch_{error.code}"
-        raise ProblemError(FETCH_STATUS.get(error.code, 422), code, str(error), title=TITLES["fetch"]) from error
+        raise ProblemError(
+            FETCH_STATUS.get(error.code, 422), code, str(error), title=TITLES["fetch"]
+        ) from error
 
 
 def decode(content: bytes) -> NDArray[np.uint8]:
@@ -110,7 +112,9 @@ def decode(content: bytes) -> NDArray[np.uint8]:
         ProblemError: It is empty, too large, or no picture.
     """
     if not content:
-        raise ProblemError(400, "no_picture", f"No picture was sent: expected the bytes of a {FORMAT_NAMES} file.")
+        raise ProblemError(
+            400, "no_picture", f"No picture was sent: expected the bytes of a {FORMAT_NAMES} file."
+        )
     try:
         return decode_picture(content)
     except PictureDecodeError as error:
@@ -144,7 +148,9 @@ def show(name: str, image: NDArray[np.uint8], seen: Seen) -> ShownPicture:
     )
 
 
-def _shown_face(number: int, face: Any, crop: NDArray[np.uint8], width: int, height: int) -> ShownFace:
+def _shown_face(
+    number: int, face: Any, crop: NDArray[np.uint8], width: int, height: int
+) -> ShownFace:
     left, top, box_width, box_height = face.box
     x0, y0 = max(0, left), max(0, top)
     x1, y1 = min(width, left + box_width), min(height, top + box_height)
@@ -154,7 +160,8 @@ def _shown_face(number: int, face: Any, crop: NDArray[np.uint8], width: int, hei
         confidence=face.confidence,
         uncertain=face.uncertain,
         bars=tuple(
-            (label, share, colour_name(label, place)) for place, (label, share) in enumerate(face.probabilities.items())
+            (label, share, colour_name(label, place))
+            for place, (label, share) in enumerate(face.probabilities.items())
         ),
         left=round(100 * x0 / width, 3),
         top=round(100 * y0 / height, 3),
@@ -170,7 +177,9 @@ def colour_name(label: str, place: int) -> str:
 
 
 def _data_address(image: NDArray[Any], ending: str, kind: str) -> str:
-    done, content = cv2.imencode(ending, image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if ending == ".jpg" else [])
+    done, content = cv2.imencode(
+        ending, image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if ending == ".jpg" else []
+    )
     if not done:
         raise ValueError(f"Invalid picture: {image.shape} pixels cannot be written as {kind}.")
     return f"data:{kind};base64,{base64.b64encode(content.tobytes()).decode('ascii')}"

@@ -46,7 +46,13 @@ class ProblemError(Exception):
     """
 
     def __init__(
-        self, status: int, code: str, detail: str, *, retry_after_s: int | None = None, title: str | None = None
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        retry_after_s: int | None = None,
+        title: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status

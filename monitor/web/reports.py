@@ -51,7 +51,9 @@ def session_report_document(engine: Engine, session_id: int, min_viewers: int) -
     return _report(engine, session_id, min_viewers)[0]
 
 
-def report_page(document: dict[str, Any], bar: str, folders: Iterable[Path] = ()) -> tuple[str, str]:
+def report_page(
+    document: dict[str, Any], bar: str, folders: Iterable[Path] = ()
+) -> tuple[str, str]:
     """A report as one page, with a bar above it.
 
     Args:
@@ -68,8 +70,14 @@ def report_page(document: dict[str, Any], bar: str, folders: Iterable[Path] = ()
     page = render_html(document, film_strips(document, folders))
     found = _POLICY.search(page)
     if found is None:
-        raise ValueError("The report's page has no policy for its content: expected one in its head.")
-    policy = html.unescape(found[1]).replace("style-src ", "style-src 'self' ").replace("img-src ", "img-src 'self' ")
+        raise ValueError(
+            "The report's page has no policy for its content: expected one in its head."
+        )
+    policy = (
+        html.unescape(found[1])
+        .replace("style-src ", "style-src 'self' ")
+        .replace("img-src ", "img-src 'self' ")
+    )
     page = page.replace(found[0], "", 1).replace(HEADER, bar + HEADER, 1)
     return page, f"{policy}; frame-ancestors 'none'"
 
@@ -104,7 +112,9 @@ def _report(engine: Engine, session_id: int, min_viewers: int) -> tuple[dict[str
     return make_report(engine, Scope(session_ids=(session_id,)), min_viewers=min_viewers)
 
 
-def comparison_document(engine: Engine, ads: list[str], measure: str, min_viewers: int) -> dict[str, Any]:
+def comparison_document(
+    engine: Engine, ads: list[str], measure: str, min_viewers: int
+) -> dict[str, Any]:
     """Ads compared pair by pair, over all sessions that showed any of them.
 
     Args:
@@ -121,19 +131,36 @@ def comparison_document(engine: Engine, ads: list[str], measure: str, min_viewer
     """
     if len(ads) < 2:
         raise ProblemError(
-            400, "not_comparable", f"Name two or more different ads; received {', '.join(ads) or 'none'}."
+            400,
+            "not_comparable",
+            f"Name two or more different ads; received {', '.join(ads) or 'none'}.",
         )
     if len(ads) > MOST_COMPARED:
-        raise ProblemError(400, "not_comparable", f"Name at most {MOST_COMPARED} ads; received {len(ads)}.")
+        raise ProblemError(
+            400, "not_comparable", f"Name at most {MOST_COMPARED} ads; received {len(ads)}."
+        )
     if measure not in MEASURES:
         raise ProblemError(
-            400, "not_comparable", f"Invalid measure: expected one of {', '.join(MEASURES)}, received {measure!r}."
+            400,
+            "not_comparable",
+            f"Invalid measure: expected one of {', '.join(MEASURES)}, received {measure!r}.",
         )
     shown = {ad.ad_id for ad in known_ads(engine)}
     if unknown := [ad for ad in ads if ad not in shown]:
         raise ProblemError(
-            404, "no_ad", f"No play of {', '.join(unknown)} is in this database; the page Compare lists all ads."
+            404,
+            "no_ad",
+            f"No play of {', '.join(unknown)} is in this database; the page Compare lists all ads.",
         )
     scope = Scope(session_ids=tuple(session_ids_with(engine, ads)))
-    found = compare_ads(load_report_data(engine, scope, seconds=False), ads, measure=measure, min_viewers=min_viewers)
-    return {"ads": ads, "measure": measure, "comparisons": [comparison.document() for comparison in found]}
+    found = compare_ads(
+        load_report_data(engine, scope, seconds=False),
+        ads,
+        measure=measure,
+        min_viewers=min_viewers,
+    )
+    return {
+        "ads": ads,
+        "measure": measure,
+        "comparisons": [comparison.document() for comparison in found],
+    }

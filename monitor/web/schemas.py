@@ -9,7 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 Share = Annotated[float, Field(ge=0, le=1)]
 Valence = Annotated[float, Field(ge=-1, le=1)]
 Moment = Annotated[
-    str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-03-01T09:30:00.123456Z"], description="UTC.")
+    str,
+    Field(
+        json_schema_extra={"format": "date-time"},
+        examples=["2026-03-01T09:30:00.123456Z"],
+        description="UTC.",
+    ),
 ]
 
 
@@ -23,7 +28,10 @@ class PictureAddress(Document):
     """Where a picture is to be fetched from."""
 
     url: str = Field(
-        min_length=1, max_length=4096, description="http or https.", examples=["https://example.org/faces.jpg"]
+        min_length=1,
+        max_length=4096,
+        description="http or https.",
+        examples=["https://example.org/faces.jpg"],
     )
 
 

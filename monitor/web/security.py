@@ -133,7 +133,9 @@ def install_security(app: Flask, settings: SecuritySettings) -> None:
         app.config["MAX_CONTENT_LENGTH"] = LARGEST_UPLOAD
     gate = _Gate(app, settings)
     app.after_request(_add_headers)
-    app.context_processor(lambda: {"login_needed": settings.token is not None, "logged_in": gate.logged_in()})
+    app.context_processor(
+        lambda: {"login_needed": settings.token is not None, "logged_in": gate.logged_in()}
+    )
     app.add_url_rule("/login", "login", gate.login, methods=["GET", "POST"])
     app.add_url_rule("/logout", "logout", gate.logout, methods=["POST"])
 
@@ -196,26 +198,36 @@ class _Gate:
         except ValueError:
             name = ""
         if name not in self._hosts and not _is_address(name):
-            raise MisdirectedRequest("This server does not go by that name: use one that it was told to answer to.")
+            raise MisdirectedRequest(
+                "This server does not go by that name: use one that it was told to answer to."
+            )
 
     def _check_visitor(self) -> AnyResponse | None:
         authorization = request.authorization
         if authorization is not None and authorization.type == "bearer" and self._token is not None:
             if self._is_right(authorization.token or ""):
                 return None  # a browser adds no such header by itself, so that its origin does not matter
-            raise _unauthorized("The token is wrong: expected the one that was shown when the server was started.")
+            raise _unauthorized(
+                "The token is wrong: expected the one that was shown when the server was started."
+            )
         if self._from_elsewhere():
-            raise Forbidden("The request came from another page: expected one that this server made.")
+            raise Forbidden(
+                "The request came from another page: expected one that this server made."
+            )
         if self._token is None or request.endpoint in _OPEN_ENDPOINTS or self.logged_in():
             return None
         if request.method == "GET" and request.accept_mimetypes.best == "text/html":
             return redirect(url_for("login", next=request.full_path.rstrip("?")), 303)
-        raise _unauthorized("Nobody is logged in: expected the token that was shown when the server was started.")
+        raise _unauthorized(
+            "Nobody is logged in: expected the token that was shown when the server was started."
+        )
 
     def _is_right(self, given: str) -> bool:
         visitor = get_remote_address()
         if not self._counts.test(WRONG_TOKENS, "token", visitor):
-            raise TooManyRequests("Too many wrong tokens came from this address: wait a minute.", retry_after=60)
+            raise TooManyRequests(
+                "Too many wrong tokens came from this address: wait a minute.", retry_after=60
+            )
         if self._token is not None and hmac.compare_digest(given.encode(), self._token):
             return True
         self._counts.hit(WRONG_TOKENS, "token", visitor)
@@ -230,14 +242,18 @@ class _Gate:
         if safe:
             return False
         origin = request.headers.get("Origin")
-        if origin is None:  # a program; one that has a login cookie is a browser, and those name the origin
+        if (
+            origin is None
+        ):  # a program; one that has a login cookie is a browser, and those name the origin
             return self.logged_in()
         scheme, _, host = origin.partition("://")
         return scheme not in self._origins or host.lower() != request.host.lower()
 
 
 def _unauthorized(sentence: str) -> Unauthorized:
-    return Unauthorized(sentence, www_authenticate=WWWAuthenticate("bearer", {"realm": "ad-monitor"}))
+    return Unauthorized(
+        sentence, www_authenticate=WWWAuthenticate("bearer", {"realm": "ad-monitor"})
+    )
 
 
 def _is_address(name: str) -> bool:

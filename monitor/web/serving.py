@@ -45,7 +45,9 @@ def listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except OSError as error:
-        raise SetupError(f"Invalid --host: {host!r} is not a name or address of this machine ({error}).") from error
+        raise SetupError(
+            f"Invalid --host: {host!r} is not a name or address of this machine ({error})."
+        ) from error
     listening = socket.socket(family, kind, protocol)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -58,8 +60,12 @@ def listen(host: str, port: int) -> socket.socket:
                 f"Port {port} of {host} is taken by another program: end that one, or choose another with --port."
             ) from error
         if error.errno == errno.EACCES:
-            raise SetupError(f"Port {port} is reserved for the system: choose one from 1024 on with --port.") from error
-        raise SetupError(f"The page cannot be offered at {host}, port {port}: {error.strerror}.") from error
+            raise SetupError(
+                f"Port {port} is reserved for the system: choose one from 1024 on with --port."
+            ) from error
+        raise SetupError(
+            f"The page cannot be offered at {host}, port {port}: {error.strerror}."
+        ) from error
     return listening
 
 

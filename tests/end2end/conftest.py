@@ -36,7 +36,9 @@ class Program:
         self.environment = {**os.environ, "HOME": str(folder), "AD_MONITOR_DB": str(self.database)}
         self.started: list[subprocess.Popen[str]] = []
 
-    def run(self, *arguments: str, status: int = 0, limit_s: float = LIMIT_S) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, status: int = 0, limit_s: float = LIMIT_S
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end and check its exit status."""
         done = subprocess.run(
             [*PROGRAM, *arguments],
@@ -95,7 +97,9 @@ def program(tmp_path: Path) -> Iterator[Program]:
 def wait_for() -> Callable[..., Any]:
     """Wait until a question has a true answer; returns the answer."""
 
-    def wait(question: Callable[[], Any], limit_s: float = 40.0, what: str = "what was waited for") -> Any:
+    def wait(
+        question: Callable[[], Any], limit_s: float = 40.0, what: str = "what was waited for"
+    ) -> Any:
         deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
             answer = question()

@@ -24,12 +24,16 @@ def main() -> None:
     def open_and_watch(*parts):
         window = open_window(*parts)
         window.ad_view.painted.connect(
-            lambda picture: paints.append((time.monotonic_ns(), picture.play_number, picture.position_ms))
+            lambda picture: paints.append(
+                (time.monotonic_ns(), picture.play_number, picture.position_ms)
+            )
         )
         return window
 
     app._open_window = open_and_watch
-    app.run_window(RunSettings(source=source, playlist=Path(playlist), database=database), offscreen=True)
+    app.run_window(
+        RunSettings(source=source, playlist=Path(playlist), database=database), offscreen=True
+    )
     Path(out).write_text(json.dumps(paints))
 
 

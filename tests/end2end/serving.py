@@ -28,7 +28,9 @@ class Served:
     def __init__(self, process, wait_for) -> None:
         self.process = process
         self.lines: list[str] = []
-        self._reader = threading.Thread(target=lambda: self.lines.extend(iter(process.stderr.readline, "")))
+        self._reader = threading.Thread(
+            target=lambda: self.lines.extend(iter(process.stderr.readline, ""))
+        )
         self._reader.start()
         wait_for(lambda: "(Ctrl+C ends it)" in self.text, what="the address")
         self.port = int(re.search(r"http://[^/]*:(\d+)/", self.text)[1])

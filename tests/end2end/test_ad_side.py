@@ -31,7 +31,9 @@ def clip(path: Path, frames: int = 50) -> bytes:
 
 
 def write_playlist(path: Path, entries: list[str], head: str = "") -> None:
-    path.write_text(f"{head}ads:\n" + "".join(f"  - {{{entry}}}\n" for entry in entries), encoding="utf-8")
+    path.write_text(
+        f"{head}ads:\n" + "".join(f"  - {{{entry}}}\n" for entry in entries), encoding="utf-8"
+    )
 
 
 @pytest.mark.slow
@@ -53,16 +55,20 @@ def test_bad_files_are_left_out_with_their_reason_and_the_show_goes_on(program):
             "file: text.jpg, duration_s: 1",
         ],
     )
-    program.run("run", "--headless", "--source", "demo", "--playlist", "list.yaml", "--duration", "6")
+    program.run(
+        "run", "--headless", "--source", "demo", "--playlist", "list.yaml", "--duration", "6"
+    )
     [(settings,)] = program.rows("SELECT settings FROM sessions")
     reasons = {ad["ad_id"]: ad["reason"] for ad in json.loads(settings)["skipped_ads"]}
-    failed = dict(program.rows("SELECT ad_id, error FROM plays JOIN ads ON ads.id = ad_version_id WHERE error > ''"))
+    failed = dict(
+        program.rows(
+            "SELECT ad_id, error FROM plays JOIN ads ON ads.id = ad_version_id WHERE error > ''"
+        )
+    )
     assert {*reasons, *failed} == {"cut", "empty", "giant", "text"}
     assert "is empty" in reasons["empty"]
     assert "more than 80 million pixels" in reasons["giant"]
-    finished = (
-        "SELECT count(*) FROM plays JOIN ads ON ads.id = ad_version_id WHERE ad_id = 'good' AND outcome = 'finished'"
-    )
+    finished = "SELECT count(*) FROM plays JOIN ads ON ads.id = ad_version_id WHERE ad_id = 'good' AND outcome = 'finished'"
     assert program.rows(finished)[0][0] >= 3
 
 
@@ -75,7 +81,9 @@ def test_a_file_that_goes_and_a_playlist_that_is_half_written(program, wait_for)
     both = ["file: a.png, duration_s: 1", "file: b.png, duration_s: 1"]
     write_playlist(playlist, both)
     process = program.start("run", "--headless", "--source", "demo", "--playlist", "list.yaml")
-    shown = "SELECT ad_id, outcome, error FROM plays JOIN ads ON ads.id = ad_version_id ORDER BY number"
+    shown = (
+        "SELECT ad_id, outcome, error FROM plays JOIN ads ON ads.id = ad_version_id ORDER BY number"
+    )
     wait_for(lambda: len(program.rows(shown)) > 2, what="the first plays")
 
     whole = playlist.read_text(encoding="utf-8")
@@ -104,7 +112,10 @@ def test_ads_adapt_and_the_log_says_why(program):
         picture(folder / f"{name}.png")
     write_playlist(
         folder / "list.yaml",
-        ["file: calm.png, duration_s: 4, moods: [neutral, sad]", "file: glad.png, duration_s: 4, moods: [happy]"],
+        [
+            "file: calm.png, duration_s: 4, moods: [neutral, sad]",
+            "file: glad.png, duration_s: 4, moods: [happy]",
+        ],
     )
     adapt = (
         "run",
@@ -120,10 +131,14 @@ def test_ads_adapt_and_the_log_says_why(program):
     )
     program.run(*adapt, "--duration", "18")
     program.run(*adapt, "--duration", "10")
-    plays = program.rows("SELECT session_id, reason, probability, held_out, context, reward FROM plays")
+    plays = program.rows(
+        "SELECT session_id, reason, probability, held_out, context, reward FROM plays"
+    )
     assert len(plays) >= 5
     contexts = [json.loads(context) for _, _, _, _, context, _ in plays]
-    assert [context["choice"] for context in contexts] == list(range(len(plays))), "the second run goes on counting"
+    assert [context["choice"] for context in contexts] == list(range(len(plays))), (
+        "the second run goes on counting"
+    )
     for (_, reason, probability, held_out, _, _), context in zip(plays, contexts, strict=True):
         assert reason
         assert 0 < probability <= 1
@@ -145,10 +160,23 @@ def test_two_replays_with_an_adaptive_policy_are_identical(program, demo_video, 
     playlist = make_playlist([2, 2, 2])
     dumps = []
     for name in ("first.db", "second.db"):
-        options = ("--playlist", str(playlist), "--policy", "learn", "--duration", "12", "--db", name)
+        options = (
+            "--playlist",
+            str(playlist),
+            "--policy",
+            "learn",
+            "--duration",
+            "12",
+            "--db",
+            name,
+        )
         program.run("replay", str(demo_video), *options)
         connection = sqlite3.connect(program.folder / name)
-        dumps.append(connection.execute("SELECT number, reason, probability, context, reward FROM plays").fetchall())
+        dumps.append(
+            connection.execute(
+                "SELECT number, reason, probability, context, reward FROM plays"
+            ).fetchall()
+        )
         connection.close()
     assert dumps[0] == dumps[1]
     assert len(dumps[0]) == 6
@@ -156,7 +184,9 @@ def test_two_replays_with_an_adaptive_policy_are_identical(program, demo_video, 
 
 
 def test_the_coming_hour_and_a_trial_of_a_policy(program, make_playlist):
-    checked = program.json("playlist", "check", str(make_playlist([10, 20])), "--at", "2026-12-24 08:00")
+    checked = program.json(
+        "playlist", "check", str(make_playlist([10, 20])), "--at", "2026-12-24 08:00"
+    )
     assert [ad["ad_id"] for ad in checked["ads"]] == ["ad1", "ad2"]
     assert len(checked["plays"]) == 240
     tried = program.json("simulate", "--plays", "300", "--runs", "2")

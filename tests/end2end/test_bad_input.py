@@ -16,11 +16,15 @@ def test_a_camera_that_is_not_there(program):
     assert "Camera 97 cannot be opened" in sentence
     assert "--source demo" in sentence
     # No session was begun that would have nothing in it.
-    assert sqlite3.connect(program.database).execute("SELECT count(*) FROM sessions").fetchone() == (0,)
+    assert sqlite3.connect(program.database).execute(
+        "SELECT count(*) FROM sessions"
+    ).fetchone() == (0,)
 
 
 def test_a_stream_that_does_not_answer(program):
-    sentence = program.complaint("run", "--headless", "--source", "http://127.0.0.1:9/none.ts", status=WRONG)
+    sentence = program.complaint(
+        "run", "--headless", "--source", "http://127.0.0.1:9/none.ts", status=WRONG
+    )
     assert "http://127.0.0.1:9/none.ts cannot be opened" in sentence
 
 
@@ -33,7 +37,9 @@ def test_a_video_that_is_missing(program):
 @pytest.mark.parametrize("content", [b"", b"this is no video"], ids=["empty", "text"])
 def test_a_video_that_is_none(program, content):
     (program.folder / "broken.mp4").write_bytes(content)
-    assert "holds no picture that can be decoded" in program.complaint("replay", "broken.mp4", status=WRONG)
+    assert "holds no picture that can be decoded" in program.complaint(
+        "replay", "broken.mp4", status=WRONG
+    )
 
 
 @pytest.mark.slow
@@ -52,14 +58,18 @@ def test_a_video_that_is_cut_off_keeps_what_was_measured(program, demo_video):
 def test_a_playlist_with_an_unknown_key(program, make_playlist):
     playlist = make_playlist([2, 2])
     playlist.write_text(playlist.read_text().replace("duration_s: 2", "duration: 2", 1))
-    sentence = program.complaint("run", "--headless", "--source", "demo", "--playlist", str(playlist), status=WRONG)
+    sentence = program.complaint(
+        "run", "--headless", "--source", "demo", "--playlist", str(playlist), status=WRONG
+    )
     assert "duration" in sentence
     assert "duration_s" in sentence
 
 
 @pytest.mark.slow
 def test_zones_with_a_mistake(program, demo_video):
-    (program.folder / "zones.yaml").write_text("zones:\n  - kind: ignored\n    box: [0, 0, 0.3, 1]\n")
+    (program.folder / "zones.yaml").write_text(
+        "zones:\n  - kind: ignored\n    box: [0, 0, 0.3, 1]\n"
+    )
     sentence = program.complaint("replay", str(demo_video), "--zones", "zones.yaml", status=WRONG)
     assert "Zone 1 in the zones file zones.yaml has an invalid 'kind'" in sentence
     assert "did you mean 'ignore'?" in sentence
@@ -67,19 +77,25 @@ def test_zones_with_a_mistake(program, demo_video):
 
 @pytest.mark.slow
 def test_a_camera_angle_out_of_range(program, demo_video):
-    assert "--camera-angle" in program.complaint("replay", str(demo_video), "--camera-angle", "5", status=WRONG)
+    assert "--camera-angle" in program.complaint(
+        "replay", str(demo_video), "--camera-angle", "5", status=WRONG
+    )
 
 
 @pytest.mark.slow
 def test_a_playlist_that_is_missing(program):
-    assert "none.yaml" in program.complaint("run", "--source", "demo", "--playlist", "none.yaml", status=WRONG)
+    assert "none.yaml" in program.complaint(
+        "run", "--source", "demo", "--playlist", "none.yaml", status=WRONG
+    )
 
 
 @pytest.mark.slow
 def test_a_broken_ad_is_skipped_and_the_show_goes_on(program, make_playlist):
     playlist = make_playlist([1.5, 1.5])
     (program.folder / "ad1.png").write_bytes(b"not a picture")
-    done = program.run("run", "--headless", "--source", "demo", "--playlist", str(playlist), "--loops", "1")
+    done = program.run(
+        "run", "--headless", "--source", "demo", "--playlist", str(playlist), "--loops", "1"
+    )
     assert "ad1" in done.stderr
     [(outcome, ad_id)] = sqlite3.connect(program.database).execute(
         "SELECT outcome, ad_id FROM plays JOIN ads ON ads.id = ad_version_id"
@@ -92,7 +108,9 @@ def test_a_broken_ad_is_skipped_and_the_show_goes_on(program, make_playlist):
 def test_no_playable_ad_at_all(program, make_playlist):
     playlist = make_playlist([1.5])
     (program.folder / "ad1.png").unlink()
-    sentence = program.complaint("run", "--headless", "--source", "demo", "--playlist", str(playlist), status=WRONG)
+    sentence = program.complaint(
+        "run", "--headless", "--source", "demo", "--playlist", str(playlist), status=WRONG
+    )
     assert "playlist.yaml" in sentence
 
 
@@ -132,9 +150,13 @@ def test_a_database_of_a_newer_schema(program, demo_video, make_playlist):
 @pytest.mark.slow
 def test_a_model_that_is_none(program):
     (program.folder / "mine.keras").write_text("not a model")
-    sentence = program.complaint("run", "--headless", "--source", "demo", "--model", "mine.keras", status=WRONG)
+    sentence = program.complaint(
+        "run", "--headless", "--source", "demo", "--model", "mine.keras", status=WRONG
+    )
     assert "mine.keras" in sentence
-    assert "no model" in program.complaint("classify", str(Path(__file__)), "--model", "other", status=WRONG)
+    assert "no model" in program.complaint(
+        "classify", str(Path(__file__)), "--model", "other", status=WRONG
+    )
 
 
 def test_a_picture_that_is_none(program):

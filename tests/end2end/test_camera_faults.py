@@ -58,7 +58,10 @@ def film(tmp_path_factory):
     from detector.sources.video_source import DEMO_VIDEO, Recording
 
     folder = tmp_path_factory.mktemp("film")
-    with av.open(str(DEMO_VIDEO)) as source, av.open(str(folder / "live.ts"), "w", format="mpegts") as target:
+    with (
+        av.open(str(DEMO_VIDEO)) as source,
+        av.open(str(folder / "live.ts"), "w", format="mpegts") as target,
+    ):
         video = source.streams.video[0]
         copy = target.add_stream_from_template(video)
         for packet in source.demux(video):
@@ -73,7 +76,10 @@ def film(tmp_path_factory):
     write_pictures(folder / "viewer", viewer)
     write_pictures(folder / "small", [cv2.resize(picture, (480, 270)) for picture in viewer])
     for name, level in (("black", 4), ("covered", 90)):
-        write_pictures(folder / name, [(level + noise.normal(0, 2, (480, 640, 3))).astype(np.uint8) for _ in range(10)])
+        write_pictures(
+            folder / name,
+            [(level + noise.normal(0, 2, (480, 640, 3))).astype(np.uint8) for _ in range(10)],
+        )
     return folder
 
 
@@ -96,8 +102,15 @@ class Camera:
             once = f"ffmpeg -loglevel quiet -nostdin {film} -listen 1 {self.address}"
             command = ["sh", "-c", f"while :; do {once}; done"]
         else:
-            command = [sys.executable, str(HERE / "stream_server.py"), str(self._folder), str(self._port)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+            command = [
+                sys.executable,
+                str(HERE / "stream_server.py"),
+                str(self._folder),
+                str(self._port),
+            ]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
         if self._kind != "ffmpeg":
             assert self.process.stdout.readline() == "listening\n"
 
@@ -156,12 +169,16 @@ class Observer:
         """Causes a fault and end it; returns after how many seconds it was recorded, and readings were written again."""
         known = len(self.gaps())
         begin()
-        noticed_s = self.seconds_until(lambda: len(self.gaps()) > known, 15, f"a gap with the cause {cause}")
+        noticed_s = self.seconds_until(
+            lambda: len(self.gaps()) > known, 15, f"a gap with the cause {cause}"
+        )
         assert self.gaps()[-1][0] == cause, f"after {noticed_s:.1f} s: {self.gaps()}"
         time.sleep(hold_s)
         before = self.readings()
         end()
-        resumed_s = self.seconds_until(lambda: self.readings() > before, 30, f"a reading after {cause}")
+        resumed_s = self.seconds_until(
+            lambda: self.readings() > before, 30, f"a reading after {cause}"
+        )
         self.seconds_until(lambda: self.gaps()[-1][1] is not None, 5, "the end of the gap")
         assert len(self.gaps()) == known + 1
         return noticed_s, resumed_s
@@ -171,7 +188,9 @@ class Observer:
 def test_every_fault_is_a_gap_with_its_cause_and_the_ads_go_on(program, make_playlist, make_camera):
     camera = make_camera("pictures")
     playlist = make_playlist([1.0, 1.0])
-    process = program.start("run", "--headless", "--source", camera.address, "--playlist", str(playlist))
+    process = program.start(
+        "run", "--headless", "--source", camera.address, "--playlist", str(playlist)
+    )
     see = Observer(program.database)
     see.seconds_until(see.readings, 60, "the first reading")
     faults = [
@@ -179,7 +198,11 @@ def test_every_fault_is_a_gap_with_its_cause_and_the_ads_go_on(program, make_pla
         (STALLED, lambda: camera.signal(signal.SIGSTOP), lambda: camera.signal(signal.SIGCONT)),
         *[
             (cause, lambda what=what: camera.show(what), lambda: camera.show("viewer"))
-            for cause, what in (("camera_frozen", "still"), ("camera_black", "black"), ("camera_covered", "covered"))
+            for cause, what in (
+                ("camera_frozen", "still"),
+                ("camera_black", "black"),
+                ("camera_covered", "covered"),
+            )
         ],
     ]
     for cause, begin, end in faults:
@@ -188,7 +211,11 @@ def test_every_fault_is_a_gap_with_its_cause_and_the_ads_go_on(program, make_pla
         assert resumed_s < SLACK * RESUMED_WITHIN_S, cause
     # Another size is told, and nothing stops.
     camera.show("small")
-    see.seconds_until(lambda: see.gaps()[-1][0] == "format_changed" and see.gaps()[-1][1], 20, "a change of format")
+    see.seconds_until(
+        lambda: see.gaps()[-1][0] == "format_changed" and see.gaps()[-1][1],
+        20,
+        "a change of format",
+    )
     before = see.readings()
     see.seconds_until(lambda: see.readings() > before, 20, "a reading after a change of format")
     process.send_signal(signal.SIGTERM)
@@ -204,16 +231,22 @@ def test_every_fault_is_a_gap_with_its_cause_and_the_ads_go_on(program, make_pla
     ) == [(0,)]
     plays = see.rows("SELECT started_at, ended_at FROM plays ORDER BY number")
     assert len(plays) > 10
-    assert all(later[0] == earlier[1] for earlier, later in pairwise(plays)), "an ad did not follow on the one before"
+    assert all(later[0] == earlier[1] for earlier, later in pairwise(plays)), (
+        "an ad did not follow on the one before"
+    )
 
 
 @pytest.mark.slow
 def test_a_stuck_sensor_is_noticed_and_replaced(program, make_playlist):
-    process = program.start("run", "--headless", "--source", "demo", "--playlist", str(make_playlist([1.0])))
+    process = program.start(
+        "run", "--headless", "--source", "demo", "--playlist", str(make_playlist([1.0]))
+    )
     see = Observer(program.database)
     see.seconds_until(see.readings, 60, "the first reading")
     [sensor] = [
-        int(pid) for task in Path(f"/proc/{process.pid}/task").glob("*/children") for pid in task.read_text().split()
+        int(pid)
+        for task in Path(f"/proc/{process.pid}/task").glob("*/children")
+        for pid in task.read_text().split()
     ]
     noticed_s, _ = see.fault("sensor_stuck", lambda: os.kill(sensor, signal.SIGSTOP), lambda: None)
     assert noticed_s < SLACK * NOTICED_WITHIN_S
@@ -251,7 +284,14 @@ def test_fifty_faults_of_the_stream_server(tmp_path, make_camera, record_propert
     camera = make_camera(kind)
     database, paints_file = tmp_path / "monitor.db", tmp_path / "paints.json"
     kiosk = subprocess.Popen(
-        [sys.executable, str(HERE / "painted_kiosk.py"), camera.address, tmp_path / "list.yaml", database, paints_file],
+        [
+            sys.executable,
+            str(HERE / "painted_kiosk.py"),
+            camera.address,
+            tmp_path / "list.yaml",
+            database,
+            paints_file,
+        ],
         env={**os.environ, "HOME": str(tmp_path), "PYTHONPATH": str(HERE.parents[1])},
     )
     try:
@@ -295,7 +335,9 @@ def test_fifty_faults_of_the_stream_server(tmp_path, make_camera, record_propert
         "longest_pause_ms": max(pauses_ms),
         "longest_pause_without_faults_ms": max(usual_ms),
         "long_pauses_a_minute": 60e3 * sum(pause > 100 for pause in pauses_ms) / sum(pauses_ms),
-        "long_pauses_a_minute_without_faults": 60e3 * sum(pause > 100 for pause in usual_ms) / sum(usual_ms),
+        "long_pauses_a_minute_without_faults": 60e3
+        * sum(pause > 100 for pause in usual_ms)
+        / sum(usual_ms),
         "faults": len(measured),
     }
     record_property("figures", figures)

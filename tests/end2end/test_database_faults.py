@@ -27,7 +27,9 @@ def test_a_damaged_database_is_set_aside_and_the_show_goes_on(program):
     (aside,) = program.folder.glob("monitor.corrupt-*.db")
     assert aside.name in done.stderr
     assert aside.read_bytes() == b"\0" * 4096 + whole[4096:]
-    assert program.rows("SELECT json_extract(settings, '$.damaged_database') FROM sessions") == [(aside.name,)]
+    assert program.rows("SELECT json_extract(settings, '$.damaged_database') FROM sessions") == [
+        (aside.name,)
+    ]
     assert readings(program) > 0
 
 
@@ -38,14 +40,19 @@ def test_a_locked_database_does_not_keep_the_show_from_beginning(program, wait_f
         other.execute("BEGIN IMMEDIATE")
         kiosk = program.start(*RUN)
         wait_for(lambda: list(program.folder.glob("*.spool")), what="the spool")
-        wait_for(lambda: b"ReadingRecord" in next(program.folder.glob("*.spool")).read_bytes(), what="readings on disk")
+        wait_for(
+            lambda: b"ReadingRecord" in next(program.folder.glob("*.spool")).read_bytes(),
+            what="readings on disk",
+        )
         other.execute("ROLLBACK")
     before = readings(program)
     wait_for(lambda: readings(program) > before, what="the readings in the database")
     kiosk.send_signal(signal.SIGTERM)
     _, errors = kiosk.communicate(timeout=60)
     assert kiosk.returncode == 0, errors
-    assert program.rows("SELECT end_reason, lost FROM sessions WHERE id = 2") == [("stopped by SIGTERM", 0)]
+    assert program.rows("SELECT end_reason, lost FROM sessions WHERE id = 2") == [
+        ("stopped by SIGTERM", 0)
+    ]
     assert list(program.folder.glob("*.spool")) == []
 
 
@@ -56,8 +63,12 @@ def test_backup_and_purge_beside_a_running_kiosk(program, wait_for):
     copy = program.json("backup", str(program.folder / "copies"))
     with closing(sqlite3.connect(copy["backup"])) as connection:
         assert connection.execute("SELECT count(*) FROM readings").fetchone()[0] > 20
-    assert program.json("purge", "--older-than", "0")["readings"] == 0, "a session that runs keeps its last day"
-    assert "stop the kiosk" in program.complaint("purge", "--everything", "--yes", "--json", status=1)
+    assert program.json("purge", "--older-than", "0")["readings"] == 0, (
+        "a session that runs keeps its last day"
+    )
+    assert "stop the kiosk" in program.complaint(
+        "purge", "--everything", "--yes", "--json", status=1
+    )
     kiosk.send_signal(signal.SIGTERM)
     kiosk.communicate(timeout=60)
     kept = readings(program)

@@ -25,7 +25,10 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-MODES = [pytest.param([], id="window"), pytest.param(["--headless"], id="headless", marks=pytest.mark.slow)]
+MODES = [
+    pytest.param([], id="window"),
+    pytest.param(["--headless"], id="headless", marks=pytest.mark.slow),
+]
 
 
 def assert_closed(program: Any, reason: str) -> None:
@@ -41,7 +44,16 @@ def assert_closed(program: Any, reason: str) -> None:
 def test_one_loop_with_the_demo_viewer(program, make_playlist, mode):
     playlist = make_playlist([2.5, 3.0])
     done = program.run(
-        "run", *mode, "--source", "demo", "--playlist", str(playlist), "--loops", "1", "--report", "reaction.html"
+        "run",
+        *mode,
+        "--source",
+        "demo",
+        "--playlist",
+        str(playlist),
+        "--loops",
+        "1",
+        "--report",
+        "reaction.html",
     )
     assert re.search(r"^Report: .*reaction\.html$", done.stderr, re.MULTILINE)
     page = (program.folder / "reaction.html").read_text()
@@ -58,7 +70,9 @@ def test_one_loop_with_the_demo_viewer(program, make_playlist, mode):
     assert program.rows(wrong) == [(0,)]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_a_signal_closes_the_session_and_leaves_no_process(program, wait_for, number):
     process = program.start("run", "--source", "demo", "--duration", "100")
     wait_for(lambda: program.rows("SELECT 1 FROM readings LIMIT 1"), what="a reading")
@@ -77,13 +91,18 @@ def test_the_show_goes_on_when_the_sensor_is_killed(program, make_playlist, wait
     [sensor] = children(process.pid)
     os.kill(sensor, signal.SIGKILL)
     [(started, ended, cause)] = wait_for(
-        lambda: program.rows("SELECT started_at, ended_at, cause FROM gaps WHERE ended_at IS NOT NULL"),
+        lambda: program.rows(
+            "SELECT started_at, ended_at, cause FROM gaps WHERE ended_at IS NOT NULL"
+        ),
         what="the end of the gap",
     )
     assert cause == "sensor_died"
     since = program.rows(f"SELECT julianday('{ended}') - julianday('{started}')")[0][0] * 86400
     assert since < 10
-    wait_for(lambda: program.rows(f"SELECT 1 FROM readings WHERE at > '{ended}' LIMIT 1"), what="new readings")
+    wait_for(
+        lambda: program.rows(f"SELECT 1 FROM readings WHERE at > '{ended}' LIMIT 1"),
+        what="new readings",
+    )
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=20)
     assert process.returncode == 0
@@ -123,7 +142,9 @@ def test_a_signal_while_the_sensor_starts_is_obeyed(program, mode, pause_s):
 @pytest.mark.slow
 def test_a_sensor_that_dies_at_every_start_is_an_error(program):
     (program.folder / "ai_edge_litert").mkdir()
-    (program.folder / "ai_edge_litert" / "__init__.py").write_text("import os; os.kill(os.getpid(), 11)")
+    (program.folder / "ai_edge_litert" / "__init__.py").write_text(
+        "import os; os.kill(os.getpid(), 11)"
+    )
     program.environment["PYTHONPATH"] = str(program.folder)
     sentence = program.complaint("run", "--headless", "--source", "demo", status=1)
     assert "died 3 times" in sentence
@@ -145,7 +166,9 @@ def test_a_replay_that_is_asked_to_end_closes_its_session(program, demo_video, w
 def test_a_recording_that_is_cut_off_ends_the_run_as_failed(program, demo_video):
     whole = demo_video.read_bytes()
     (program.folder / "cut.mp4").write_bytes(whole[: len(whole) // 8])
-    sentence = program.complaint("run", "--headless", "--source", "cut.mp4", "--report", "cut.json", status=1)
+    sentence = program.complaint(
+        "run", "--headless", "--source", "cut.mp4", "--report", "cut.json", status=1
+    )
     assert "cut off" in sentence
     assert_closed(program, "failed")
     assert (program.folder / "cut.json").exists()

@@ -10,7 +10,18 @@ import numpy as np
 import pytest
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-COLUMNS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
+COLUMNS = (
+    "neutral",
+    "happiness",
+    "surprise",
+    "sadness",
+    "anger",
+    "disgust",
+    "fear",
+    "contempt",
+    "unknown",
+    "NF",
+)
 VOTED = {"angry": "anger", "happy": "happiness", "sad": "sadness", "surprise": "surprise"}
 
 
@@ -27,7 +38,10 @@ def dataset(tmp_path_factory):
     """FER2013 in small: 210 rows to train on and 70 to validate with, a broken one among them, and votes."""
     folder = tmp_path_factory.mktemp("data")
     random = np.random.default_rng(1)
-    with (folder / "fer2013.csv").open("w", newline="") as data, (folder / "votes.csv").open("w", newline="") as votes:
+    with (
+        (folder / "fer2013.csv").open("w", newline="") as data,
+        (folder / "votes.csv").open("w", newline="") as votes,
+    ):
         rows, tally = csv.writer(data), csv.writer(votes)
         rows.writerow(("emotion", "pixels", "Usage"))
         tally.writerow(("Usage", "Image name", *COLUMNS))
@@ -36,7 +50,9 @@ def dataset(tmp_path_factory):
             pixels = " ".join(map(str, drawn_face(emotion, random).ravel()))
             rows.writerow((emotion, pixels if number != 3 else "1 2 3", usage))
             name = VOTED.get(EMOTIONS[emotion], EMOTIONS[emotion])
-            tally.writerow((usage, f"fer{number:07}.png", *(10 if column == name else 0 for column in COLUMNS)))
+            tally.writerow(
+                (usage, f"fer{number:07}.png", *(10 if column == name else 0 for column in COLUMNS))
+            )
     return folder
 
 
@@ -68,7 +84,14 @@ def test_train_stop_go_on_measure_and_promote(offline, wait_for):
     finished = offline.run(*command, limit_s=300)
     assert "Epoch 1 " not in finished.stderr
     folder = offline.folder / "runs" / "first"
-    for name in ("first.keras", "first.tflite", "first.md", "first-original.keras", "curves.png", "confusion.png"):
+    for name in (
+        "first.keras",
+        "first.tflite",
+        "first.md",
+        "first-original.keras",
+        "curves.png",
+        "confusion.png",
+    ):
         assert (folder / name).stat().st_size > 1000, name
     card = json.loads((folder / "first.json").read_text())
     assert card["labels"] == list(EMOTIONS)
@@ -78,7 +101,9 @@ def test_train_stop_go_on_measure_and_promote(offline, wait_for):
     figures = offline.json("evaluate", "--model", model, *offline.data, "--against", "majority")
     assert (figures["n"], figures["labels"]) == (70, list(EMOTIONS))
     assert figures["accuracy"] > 0.6
-    pair = offline.json("evaluate", "--model", model, *offline.data, "--against", "happy-sad", "--flip")
+    pair = offline.json(
+        "evaluate", "--model", model, *offline.data, "--against", "happy-sad", "--flip"
+    )
     assert (pair["n"], pair["labels"]) == (20, ["happy", "sad"])
 
     # On these drawn faces it is far better than the shipped model.
@@ -97,7 +122,12 @@ def test_train_stop_go_on_measure_and_promote(offline, wait_for):
     assert offline.json("models", "rollback")["model"] == "first"
     assert offline.json("models", "show")["name"] == "first"
     log = (offline.folder / "models" / "promotions.jsonl").read_text().splitlines()
-    assert [json.loads(line)["event"] for line in log] == ["promoted", "refused", "promoted", "rolled back"]
+    assert [json.loads(line)["event"] for line in log] == [
+        "promoted",
+        "refused",
+        "promoted",
+        "rolled back",
+    ]
 
 
 @pytest.mark.slow

@@ -100,10 +100,33 @@ class Watched:
         traces = self.folder.parent / f"{self.folder.name}-traces"
         traces.mkdir()
         assert STRACE is not None
-        command = [STRACE, "-ff", "--seccomp-bpf", "-yy", "-xx", "-s", str(SHOWN_BYTES), "-o", str(traces / "trace")]
-        command += ["-e", f"trace={WRITES},{OTHERS}", "-e", "signal=none", sys.executable, *arguments]
+        command = [
+            STRACE,
+            "-ff",
+            "--seccomp-bpf",
+            "-yy",
+            "-xx",
+            "-s",
+            str(SHOWN_BYTES),
+            "-o",
+            str(traces / "trace"),
+        ]
+        command += [
+            "-e",
+            f"trace={WRITES},{OTHERS}",
+            "-e",
+            "signal=none",
+            sys.executable,
+            *arguments,
+        ]
         done = subprocess.run(
-            command, capture_output=True, text=True, env=self._environment, cwd=self.folder, timeout=400, check=False
+            command,
+            capture_output=True,
+            text=True,
+            env=self._environment,
+            cwd=self.folder,
+            timeout=400,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         for trace in traces.iterdir():
@@ -120,8 +143,12 @@ class Watched:
         """Paths, also of files that were deleted again."""
         found = set()
         for call in self.calls:
-            if call.name in {"open", "openat", "openat2", "creat"} and not re.search(r"= -1 E\w+", call.text):
-                if call.name != "creat" and not re.search(r"O_(WRONLY|RDWR|CREAT|TMPFILE)", call.text):
+            if call.name in {"open", "openat", "openat2", "creat"} and not re.search(
+                r"= -1 E\w+", call.text
+            ):
+                if call.name != "creat" and not re.search(
+                    r"O_(WRONLY|RDWR|CREAT|TMPFILE)", call.text
+                ):
                     continue
                 path = call.content.decode()
                 folder = re.match(r"AT_FDCWD<([^>]*)>|\d+<([^>]*)>", call.text)
@@ -139,14 +166,18 @@ def _parsed(line: str) -> Call | None:
     content = b"".join(bytes.fromhex(text.replace("\\x", "")) for text in strings)
     text = re.sub(r'"(\\x[0-9a-f]{2})*"(\.\.\.)?', '""', found[2])
     # The names of open files are in hexadecimal digits too.
-    return Call(found[1], re.sub(r"\\x([0-9a-f]{2})", lambda digits: chr(int(digits[1], 16)), text), content)
+    return Call(
+        found[1], re.sub(r"\\x([0-9a-f]{2})", lambda digits: chr(int(digits[1], 16)), text), content
+    )
 
 
 @pytest.fixture
 def watched(program) -> Watched:
     if STRACE is None:
         pytest.skip("needs strace: install the package of that name")
-    tried = subprocess.run([STRACE, "-f", "--seccomp-bpf", "-o", "/dev/null", "true"], capture_output=True, check=False)
+    tried = subprocess.run(
+        [STRACE, "-f", "--seccomp-bpf", "-o", "/dev/null", "true"], capture_output=True, check=False
+    )
     if tried.returncode:
         pytest.skip(f"strace may not watch processes here: {tried.stderr.decode().strip()}")
     folder = program.folder / "work"
@@ -170,7 +201,9 @@ def film(path: Path, demo_video: Path, watermark: NDArray[np.uint8], seconds: fl
                 break
             picture = cv2.resize(frame.to_ndarray(format="bgr24"), (WIDTH, HEIGHT))
             picture[:BAND] = watermark
-            made.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "bgr24").reformat(format="rgb24")))
+            made.mux(
+                stream.encode(av.VideoFrame.from_ndarray(picture, "bgr24").reformat(format="rgb24"))
+            )
         made.mux(stream.encode(None))
     return path
 
@@ -204,7 +237,14 @@ def assert_nothing_leaves(watched: Watched, forms: dict[str, list[bytes]]) -> No
     unknown = {path for path in watched.opened_for_writing() if not kinds.fullmatch(path)}
     assert not unknown, f"files of no known kind were written: {sorted(unknown)}"
     names = {call.name for call in watched.calls}
-    assert not names & {"memfd_create", "memfd_secret", "shmget", "io_uring_setup", "process_vm_writev", "sendfile"}
+    assert not names & {
+        "memfd_create",
+        "memfd_secret",
+        "shmget",
+        "io_uring_setup",
+        "process_vm_writev",
+        "sendfile",
+    }
     # Shared memory that another process could open has a name; what the database shares with itself is known.
     shared = {
         re.sub(r".*\d+<([^>]*)>.*", r"\1", call.text)
@@ -216,12 +256,16 @@ def assert_nothing_leaves(watched: Watched, forms: dict[str, list[bytes]]) -> No
     }
     assert {Path(path).name for path in shared} <= {"monitor.db-shm"}
     asked = [call.text for call in watched.calls if call.name == "connect"]
-    assert not [text for text in asked if "AF_INET" in text], "a connection to the network was opened"
+    assert not [text for text in asked if "AF_INET" in text], (
+        "a connection to the network was opened"
+    )
     for where, content in watched.written():
         if where.startswith("pipe:"):
             continue  # from memory to memory, without a name that anybody else could open
         assert not found_in(content, forms), f"the watermark was written to {where}"
-        assert not content.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n", b"RIFF")), f"a picture was written to {where}"
+        assert not content.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n", b"RIFF")), (
+            f"a picture was written to {where}"
+        )
     for path in watched.folder.rglob("*"):
         if path.is_file() and path.suffix not in {".mkv", ".png"}:
             assert not found_in(path.read_bytes(), forms), f"the watermark is in {path}"
@@ -229,23 +273,38 @@ def assert_nothing_leaves(watched: Watched, forms: dict[str, list[bytes]]) -> No
 
 def assert_only_numbers_are_kept(database: Path) -> None:
     connection = sqlite3.connect(database)
-    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    tables = [
+        name
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    ]
     assert "readings" in tables
     [(readings,)] = connection.execute("SELECT count(*) FROM readings").fetchall()
     assert readings > 5, "nobody was measured, so nothing is proven"
     for table in tables:
         for _, column, *_ in connection.execute(f"PRAGMA table_info({table})").fetchall():
             kinds = f"SELECT count(*) FROM {table} WHERE typeof({column}) = 'blob'"
-            assert connection.execute(kinds).fetchone() == (0,), f"{table}.{column} holds binary values"
+            assert connection.execute(kinds).fetchone() == (0,), (
+                f"{table}.{column} holds binary values"
+            )
             if table in {"readings", "viewers", "gaps"}:
-                longest = f"SELECT max(length({column})) FROM {table} WHERE typeof({column}) = 'text'"
-                assert (connection.execute(longest).fetchone()[0] or 0) <= 200, f"{table}.{column} holds long texts"
+                longest = (
+                    f"SELECT max(length({column})) FROM {table} WHERE typeof({column}) = 'text'"
+                )
+                assert (connection.execute(longest).fetchone()[0] or 0) <= 200, (
+                    f"{table}.{column} holds long texts"
+                )
     connection.close()
 
 
 def pipes_with(watched: Watched, forms: dict[str, list[bytes]]) -> set[str]:
     """The forms in which the watermark went through pipes."""
-    return set().union(*(found_in(content, forms) for where, content in watched.written() if where.startswith("pipe:")))
+    return set().union(
+        *(
+            found_in(content, forms)
+            for where, content in watched.written()
+            if where.startswith("pipe:")
+        )
+    )
 
 
 def test_the_watch_sees_what_is_written(watched, demo_video, watermark, tmp_path):
@@ -300,10 +359,21 @@ def test_a_replay_writes_nothing_of_a_face(watched, demo_video, watermark, tmp_p
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("mode", ["window", "headless", "supervised"])
-def test_the_kiosk_writes_nothing_of_a_face(watched, make_playlist, demo_video, watermark, tmp_path, mode):
+def test_the_kiosk_writes_nothing_of_a_face(
+    watched, make_playlist, demo_video, watermark, tmp_path, mode
+):
     video = film(tmp_path / "viewer.mkv", demo_video, watermark, 24)
     playlist = make_playlist([3.0, 3.0])
-    arguments = ["--source", str(video), "--playlist", str(playlist), "--report", "report.html", "--duration", "18"]
+    arguments = [
+        "--source",
+        str(video),
+        "--playlist",
+        str(playlist),
+        "--report",
+        "report.html",
+        "--duration",
+        "18",
+    ]
     watched.run("run", *arguments, *([] if mode == "window" else [f"--{mode}"]))
     forms = marks(watermark)
     assert_nothing_leaves(watched, forms)

@@ -27,22 +27,44 @@ def dump(database) -> list[str]:
 def test_two_replays_give_identical_rows(program, demo_video, make_playlist, tmp_path):
     playlist = make_playlist([2, 1.5, 3])
     for name in ("first.db", "second.db"):
-        program.run("replay", str(demo_video), "--playlist", str(playlist), "--duration", "6.5", "--db", name)
+        program.run(
+            "replay",
+            str(demo_video),
+            "--playlist",
+            str(playlist),
+            "--duration",
+            "6.5",
+            "--db",
+            name,
+        )
     first, second = dump(tmp_path / "first.db"), dump(tmp_path / "second.db")
-    assert sum('INSERT INTO "readings"' in line or "INSERT INTO readings" in line for line in first) > 50
+    assert (
+        sum('INSERT INTO "readings"' in line or "INSERT INTO readings" in line for line in first)
+        > 50
+    )
     assert first == second
 
 
 def test_replay_sessions_and_report_agree(program, demo_video, make_playlist):
     playlist = make_playlist([6, 6])
     document = program.json(
-        "replay", str(demo_video), "--playlist", str(playlist), "--duration", "12", "--site", "Shop 12"
+        "replay",
+        str(demo_video),
+        "--playlist",
+        str(playlist),
+        "--duration",
+        "12",
+        "--site",
+        "Shop 12",
     )
     assert [ad["ad_id"] for ad in document["ads"]] == ["ad1", "ad2"]
     assert [ad["shown_s"] for ad in document["ads"]] == pytest.approx([6, 6])
     # The demo viewer begins to smile after five seconds.
     assert document["ads"][1]["dominant_emotion"] == "happy"
-    assert document["ads"][1]["mean_probabilities"]["happy"] > document["ads"][0]["mean_probabilities"]["happy"]
+    assert (
+        document["ads"][1]["mean_probabilities"]["happy"]
+        > document["ads"][0]["mean_probabilities"]["happy"]
+    )
     assert document["session"]["frames"] == 300
     assert document["gaps"] == []
 
@@ -75,7 +97,14 @@ def test_a_zone_decides_what_is_measured(program, demo_video, make_playlist, kin
         "  - kind: measure\n    name: a corner\n    box: [0, 0, 0.02, 0.02]\n"
     )
     document = program.json(
-        "replay", str(demo_video), "--playlist", str(make_playlist([4])), "--duration", "4", "--zones", str(zones)
+        "replay",
+        str(demo_video),
+        "--playlist",
+        str(make_playlist([4])),
+        "--duration",
+        "4",
+        "--zones",
+        str(zones),
     )
     assert document["session"]["viewers"] == viewers
     [ad] = document["ads"]
@@ -84,10 +113,14 @@ def test_a_zone_decides_what_is_measured(program, demo_video, make_playlist, kin
 
 
 @pytest.mark.slow
-def test_the_place_of_the_camera_decides_who_looks_at_the_screen(program, demo_video, make_playlist):
+def test_the_place_of_the_camera_decides_who_looks_at_the_screen(
+    program, demo_video, make_playlist
+):
     replay = ("replay", str(demo_video), "--playlist", str(make_playlist([4])), "--duration", "4")
     [ad] = program.json(*replay)["ads"]
-    [aside] = program.json(*replay, "--db", "aside.db", "--camera-right", "150", "--camera-angle", "60")["ads"]
+    [aside] = program.json(
+        *replay, "--db", "aside.db", "--camera-right", "150", "--camera-angle", "60"
+    )["ads"]
     assert ad["attraction_ratio"] > 0.9
     assert aside["attraction_ratio"] < 0.1
 
@@ -130,7 +163,9 @@ def test_doctor_examines_a_source(program):
     by_name = {check["name"]: check for check in document["checks"]}
     assert by_name["camera"]["state"] == "ok"
     assert "1 face" in by_name["camera"]["found"]
-    assert by_name["model"]["state"] == by_name["ads"]["state"] == by_name["database"]["state"] == "ok"
+    assert (
+        by_name["model"]["state"] == by_name["ads"]["state"] == by_name["database"]["state"] == "ok"
+    )
 
 
 def test_help_loads_nothing_heavy(program):
@@ -149,7 +184,11 @@ def test_help_loads_nothing_heavy(program):
     }
     code = f"import sys, monitor.cli.main; print(*sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run(
-        [sys.executable, "-c", code], env=program.environment, check=True, capture_output=True, text=True
+        [sys.executable, "-c", code],
+        env=program.environment,
+        check=True,
+        capture_output=True,
+        text=True,
     )
     assert done.stdout.split() == []
 
@@ -163,7 +202,9 @@ def test_every_command_shows_an_example(program, command):
 
 def test_the_reactions_of_a_known_viewer(program, media_folder, make_playlist):
     playlist = make_playlist([6, 8, 8, 8, 6, 4])
-    document = program.json("replay", str(media_folder / "viewer_reactions.mp4"), "--playlist", str(playlist))
+    document = program.json(
+        "replay", str(media_folder / "viewer_reactions.mp4"), "--playlist", str(playlist)
+    )
     truth = ["neutral", "happy", "surprise", "sad", "angry", "neutral"]
     found = [ad["dominant_emotion"] for ad in document["ads"]]
     assert sum(one == other for one, other in zip(found, truth, strict=True)) >= 5, found
@@ -171,7 +212,9 @@ def test_the_reactions_of_a_known_viewer(program, media_folder, make_playlist):
 
 def test_nobody_is_seen_where_nobody_is(program, media_folder, make_playlist):
     playlist = make_playlist([4])
-    document = program.json("replay", str(media_folder / "no_face.mp4"), "--playlist", str(playlist))
+    document = program.json(
+        "replay", str(media_folder / "no_face.mp4"), "--playlist", str(playlist)
+    )
     assert document["session"]["viewers"] == 0
     assert document["ads"][0]["opportunities"] == 0
     assert document["ads"][0]["mean_valence"] is None
@@ -189,12 +232,18 @@ def test_outside_the_hours_nobody_is_measured(program, demo_video, make_playlist
     playlist = make_playlist([2, 2])
     # The recording's own clock says when it was: a stretch that leaves out that minute, and one that has it.
     for hours, expected in (("{past}", 0), ("00:00-24:00", 1)):
-        probe = program.json("replay", str(demo_video), "--playlist", str(playlist), "--duration", "2")
-        began = datetime.fromisoformat(probe["session"]["started_at"].replace("Z", "+00:00")).astimezone()
+        probe = program.json(
+            "replay", str(demo_video), "--playlist", str(playlist), "--duration", "2"
+        )
+        began = datetime.fromisoformat(
+            probe["session"]["started_at"].replace("Z", "+00:00")
+        ).astimezone()
         hour = (began.hour + 12) % 24
         stretch = hours.format(past=f"{hour:02}:00-{hour:02}:30")
         arguments = ["--playlist", str(playlist), "--duration", "2", "--measure-hours", stretch]
         document = program.json("replay", str(demo_video), *arguments)
         assert document["session"]["viewers"] == expected
         assert [gap["cause"] for gap in document["gaps"]] == ([] if expected else ["hours"])
-    assert "expected text like" in program.complaint("run", "--headless", "--measure-hours", "8-20", status=2)
+    assert "expected text like" in program.complaint(
+        "run", "--headless", "--measure-hours", "8-20", status=2
+    )

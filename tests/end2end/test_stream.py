@@ -86,8 +86,13 @@ def test_a_lost_stream_is_a_gap_and_comes_back(program, make_playlist, camera, w
     assert cause == "camera_lost"
     assert "no more pictures" in detail
     camera.away.clear()
-    (ended,) = wait_for(lambda: one("SELECT ended_at FROM gaps WHERE ended_at IS NOT NULL"), what="the gap's end")
-    wait_for(lambda: one(f"SELECT 1 FROM readings WHERE at >= '{ended}' LIMIT 1"), what="readings after the gap")
+    (ended,) = wait_for(
+        lambda: one("SELECT ended_at FROM gaps WHERE ended_at IS NOT NULL"), what="the gap's end"
+    )
+    wait_for(
+        lambda: one(f"SELECT 1 FROM readings WHERE at >= '{ended}' LIMIT 1"),
+        what="readings after the gap",
+    )
     process.send_signal(signal.SIGTERM)
     _, complaints = process.communicate(timeout=20)
     assert process.returncode == 0, complaints

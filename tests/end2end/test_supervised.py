@@ -51,7 +51,9 @@ class Kiosk:
         return self.program.rows("SELECT id, source, end_reason FROM sessions ORDER BY id")
 
     def readings(self, session):
-        return self.program.rows(f"SELECT count(*) FROM readings WHERE session_id = {session}")[0][0]
+        return self.program.rows(f"SELECT count(*) FROM readings WHERE session_id = {session}")[0][
+            0
+        ]
 
     def end(self):
         assert self.window is not None
@@ -91,18 +93,37 @@ def test_a_window_that_is_killed_or_frozen_comes_back_and_at_last_without_a_came
 ):
     playlist = str(make_playlist([1.0, 1.5]))
     run = kiosk(
-        "--source", "demo", "--playlist", playlist, "--duration", "900", "--stuck-after", "5", "--restart-limit", "2"
+        "--source",
+        "demo",
+        "--playlist",
+        playlist,
+        "--duration",
+        "900",
+        "--stuck-after",
+        "5",
+        "--restart-limit",
+        "2",
     )
     for session, number in ((1, signal.SIGKILL), (2, signal.SIGSTOP)):
-        wait_for(lambda session=session: run.sessions()[session - 1 :] and run.readings(session) > 3, what="readings")
+        wait_for(
+            lambda session=session: run.sessions()[session - 1 :] and run.readings(session) > 3,
+            what="readings",
+        )
         kept = run.readings(session)
         os.kill(run.window, number)
-        wait_for(lambda session=session: len(run.sessions()) > session, what="the next session", limit_s=60)
+        wait_for(
+            lambda session=session: len(run.sessions()) > session,
+            what="the next session",
+            limit_s=60,
+        )
         assert run.readings(session) >= kept
         # The start after it has closed it.
         assert run.sessions()[session - 1] == (session, "demo", "interrupted")
     # The third one only shows the ads, and says why.
-    wait_for(lambda: program.rows("SELECT 1 FROM plays WHERE session_id = 3 AND number > 2"), what="plays")
+    wait_for(
+        lambda: program.rows("SELECT 1 FROM plays WHERE session_id = 3 AND number > 2"),
+        what="plays",
+    )
     assert run.sessions()[2] == (3, "none", None)
     [(cause, detail)] = program.rows("SELECT cause, detail FROM gaps WHERE session_id = 3")
     assert (cause, detail[:31]) == ("no_camera", "The kiosk died 2 times within 1")
@@ -119,7 +140,17 @@ def test_a_window_that_is_killed_or_frozen_comes_back_and_at_last_without_a_came
 def test_a_run_that_ends_by_itself_is_not_started_again(program, make_playlist):
     playlist = str(make_playlist([1.0]))
     done = program.run(
-        *("run", "--supervised", "--headless", "--source", "demo", "--playlist", playlist, "--loops", "1"),
+        *(
+            "run",
+            "--supervised",
+            "--headless",
+            "--source",
+            "demo",
+            "--playlist",
+            playlist,
+            "--loops",
+            "1",
+        ),
         *("--log", "run.log", "--json"),
     )
     assert json.loads(done.stdout)["session"]["id"] == 1
@@ -129,11 +160,15 @@ def test_a_run_that_ends_by_itself_is_not_started_again(program, make_playlist):
 
 
 def test_what_is_wrong_with_the_command_line_is_told_once(program):
-    assert "missing.yaml" in program.complaint("run", "--supervised", "--playlist", "missing.yaml", status=2)
+    assert "missing.yaml" in program.complaint(
+        "run", "--supervised", "--playlist", "missing.yaml", status=2
+    )
     assert program.rows("SELECT 1 FROM sessions") == []
 
 
-def test_the_ads_wait_neither_for_a_camera_nor_for_a_supervisor(kiosk, program, make_playlist, wait_for):
+def test_the_ads_wait_neither_for_a_camera_nor_for_a_supervisor(
+    kiosk, program, make_playlist, wait_for
+):
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{nobody.getsockname()[1]}/live"
@@ -143,7 +178,9 @@ def test_the_ads_wait_neither_for_a_camera_nor_for_a_supervisor(kiosk, program, 
     run.process.kill()
     run.process.wait()
     [(number,)] = program.rows("SELECT max(number) FROM plays")
-    wait_for(lambda: program.rows(f"SELECT 1 FROM plays WHERE number > {number + 3}"), what="more plays")
+    wait_for(
+        lambda: program.rows(f"SELECT 1 FROM plays WHERE number > {number + 3}"), what="more plays"
+    )
     os.kill(window, signal.SIGTERM)
     wait_for(lambda: not is_alive(window), what="the end of the kiosk")
     [(cause, detail)] = program.rows("SELECT cause, detail FROM gaps")

@@ -48,7 +48,9 @@ def test_beyond_this_machine_a_token_is_made(serve):
     assert len(token) >= 24
     status, answer = served.ask("GET", "/api/v1/health")
     assert (status, json.loads(answer)["code"]) == (401, "login_needed")
-    assert served.ask("GET", "/api/v1/health", headers={"Authorization": f"Bearer {token}"})[0] == 200
+    assert (
+        served.ask("GET", "/api/v1/health", headers={"Authorization": f"Bearer {token}"})[0] == 200
+    )
     assert served.ask("GET", "/", headers={"Accept": "text/html"})[0] == 303
     assert served.ask("GET", "/", headers={"Host": "evil.example"})[0] == 421
     assert served.end(signal.SIGINT) == 0
@@ -67,9 +69,15 @@ def test_the_token_can_come_from_the_environment(program, serve):
 def test_what_cannot_be_served_is_said_in_one_sentence(program):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert f"Port {port} of 127.0.0.1 is taken" in program.complaint("serve", "--port", str(port), status=2)
+        assert f"Port {port} of 127.0.0.1 is taken" in program.complaint(
+            "serve", "--port", str(port), status=2
+        )
     assert "expected at least 16" in program.complaint("serve", "--token", "short", status=2)
-    assert "expected a network such as" in program.complaint("serve", "--allow-network", "my-lan", status=2)
-    assert "There is no model 'nothing'" in program.complaint("serve", "--model", "nothing", status=2)
+    assert "expected a network such as" in program.complaint(
+        "serve", "--allow-network", "my-lan", status=2
+    )
+    assert "There is no model 'nothing'" in program.complaint(
+        "serve", "--model", "nothing", status=2
+    )
     program.database.write_text("no database")
     assert "is not an SQLite database" in program.run("serve", status=2).stderr

@@ -10,7 +10,14 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from db.engine import open_database
-from db.write.records import AdRecord, PlayEnded, PlayStarted, ReadingRecord, SessionEnded, SessionRecord
+from db.write.records import (
+    AdRecord,
+    PlayEnded,
+    PlayStarted,
+    ReadingRecord,
+    SessionEnded,
+    SessionRecord,
+)
 from db.write.writer import SessionWriter
 from tests.helpers.http_pictures import served
 
@@ -24,7 +31,9 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="needs the browser Chromium"),
     # Of the event loop that the browser's driver leaves to the collector.
-    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings(
+        "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+    ),
 ]
 
 PROBABILITIES = (0.05, 0.05, 0.05, 0.6, 0.05, 0.1, 0.1)
@@ -48,11 +57,18 @@ class Visit:
         self.elsewhere: list[str] = []
         self.context = browser.new_context(**options)
         self.tab = self.context.new_page()
-        self.tab.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        self.tab.on(
+            "console",
+            lambda message: self.errors.append(message.text) if message.type == "error" else None,
+        )
         self.tab.on("pageerror", lambda error: self.errors.append(str(error)))
         self.tab.on(
             "request",
-            lambda request: None if request.url.startswith((home, "data:")) else self.elsewhere.append(request.url),
+            lambda request: (
+                None
+                if request.url.startswith((home, "data:"))
+                else self.elsewhere.append(request.url)
+            ),
         )
 
     def go(self, path: str):
@@ -82,7 +98,9 @@ def visit(browser):
 @pytest.fixture
 def picture_server(photo):
     """Serves the photo at `/face.jpg`, and something else elsewhere."""
-    with served(lambda path: photo if path == "/face.jpg" else b"<html>no picture</html>") as address:
+    with served(
+        lambda path: photo if path == "/face.jpg" else b"<html>no picture</html>"
+    ) as address:
         yield address
 
 
@@ -116,9 +134,15 @@ def write_past_session(database: str) -> None:
             for step in range(16):
                 for viewer in range(8):
                     at = began + timedelta(seconds=step / 4)
-                    writer.submit(reading(at, 10 * number + viewer, number, step * 250.0, valence + 0.01 * viewer))
+                    writer.submit(
+                        reading(
+                            at, 10 * number + viewer, number, step * 250.0, valence + 0.01 * viewer
+                        )
+                    )
             writer.submit(PlayEnded(number, began + timedelta(seconds=4), "finished", 4000.0))
-        writer.close(SessionEnded(start + timedelta(seconds=20), "finished", frames=600, dropped=0, fps=30.0))
+        writer.close(
+            SessionEnded(start + timedelta(seconds=20), "finished", frames=600, dropped=0, fps=30.0)
+        )
     engine.dispose()
 
 
@@ -138,7 +162,9 @@ PASTE = """([text]) => {
 }"""
 
 
-def test_a_picture_by_address_by_file_by_drop_and_by_paste(serve, visit, picture_server, photo, tmp_path):
+def test_a_picture_by_address_by_file_by_drop_and_by_paste(
+    serve, visit, picture_server, photo, tmp_path
+):
     seen = visit(serve("--allow-network", "127.0.0.0/8"))
     tab = seen.go("/")
     tab.fill("#url", f"{picture_server}/face.jpg")
@@ -147,7 +173,9 @@ def test_a_picture_by_address_by_file_by_drop_and_by_paste(serve, visit, picture
     assert tab.inner_text("h1") == "One face found"
     assert tab.locator(".face .bars li").count() == 7
     # The page's own policy lets the pictures in it be shown.
-    assert tab.evaluate("[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
+    assert tab.evaluate(
+        "[...document.images].every((image) => image.complete && image.naturalWidth > 0)"
+    )
     frame, box = tab.locator(".frame img").bounding_box(), tab.locator(".boxes .box").bounding_box()
     assert frame["x"] < box["x"] < frame["x"] + frame["width"]
 
@@ -263,24 +291,37 @@ def test_sessions_reports_and_comparison(program, serve, visit):
     seen.check()
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")])
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
+)
 def test_pages_are_accessible_and_fit(program, serve, visit, photo, tmp_path, width, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe")
     write_past_session(str(program.database))
     # The checker brings its own script, which the page's policy would rightly refuse.
-    seen = visit(serve(), viewport={"width": width, "height": 860}, color_scheme=scheme, bypass_csp=True)
+    seen = visit(
+        serve(), viewport={"width": width, "height": 860}, color_scheme=scheme, bypass_csp=True
+    )
     file = tmp_path / "face.jpg"
     file.write_bytes(photo)
 
     def check(tab) -> None:
         found = axe.Axe().run(tab).response["violations"]
         bad = [
-            (entry["id"], entry["nodes"][0]["target"]) for entry in found if entry["impact"] in {"serious", "critical"}
+            (entry["id"], entry["nodes"][0]["target"])
+            for entry in found
+            if entry["impact"] in {"serious", "critical"}
         ]
         assert bad == [], tab.url
         assert tab.evaluate("document.documentElement.scrollWidth") <= width, tab.url
 
-    for path in ("/", "/sessions", "/sessions/1", "/sessions/1/live", "/compare?ad=summer&ad=winter", "/api"):
+    for path in (
+        "/",
+        "/sessions",
+        "/sessions/1",
+        "/sessions/1/live",
+        "/compare?ad=summer&ad=winter",
+        "/api",
+    ):
         check(seen.go(path))
     tab = seen.go("/")
     tab.set_input_files("#image", str(file))

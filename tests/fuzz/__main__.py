@@ -90,7 +90,9 @@ def _guided(name: str, minutes: float, seed: int) -> int:
     for seeded in SEEDS[name]:
         (corpus / hashlib.sha256(seeded).hexdigest()[:16]).write_bytes(seeded)
     words = FOLDER / name / "words"
-    words.write_text("".join('"' + "".join(f"\\x{byte:02x}" for byte in word) + '"\n' for word in WORDS[name]))
+    words.write_text(
+        "".join('"' + "".join(f"\\x{byte:02x}" for byte in word) + '"\n' for word in WORDS[name])
+    )
     options = [
         f"-max_total_time={round(minutes * 60)}",
         f"-max_len={LARGEST_INPUT}",
@@ -112,11 +114,15 @@ def main() -> int:
     # As in the program's own processes; TensorFlow's chatter would hide the findings.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("GLOG_minloglevel", "2")
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.fuzz", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("name", help="playlist, zones, audience, dataset, web, messages or card")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--blind", action="store_true", help="without coverage, also where atheris is installed")
+    parser.add_argument(
+        "--blind", action="store_true", help="without coverage, also where atheris is installed"
+    )
     parser.add_argument("--again", type=Path, help="run one input that was kept, and nothing else")
     given = parser.parse_args()
     (FOLDER / given.name).mkdir(parents=True, exist_ok=True)

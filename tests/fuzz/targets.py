@@ -22,7 +22,15 @@ from detector.errors import ModelLoadError, ZonesError
 from detector.faces.zones import Zones
 from detector.types import AnalysedFrame, Box, FaceReading, HeadPose
 from monitor.sensor.live import SensorHealth
-from monitor.sensor.messages import Ended, FrameRead, HealthReport, ProtocolError, Ready, read_message, write_message
+from monitor.sensor.messages import (
+    Ended,
+    FrameRead,
+    HealthReport,
+    ProtocolError,
+    Ready,
+    read_message,
+    write_message,
+)
 from monitor.settings.zones_file import read_zones
 from tests.fuzz.web import only_errors, web
 from training.datasets.fer2013 import read_fer2013
@@ -191,7 +199,16 @@ def _sent() -> bytes:
     """One message of each kind."""
     share = 1 / 7
     reading = FaceReading(
-        1, 5, Box(0.1, 0.2, 0.3, 0.4), (share,) * 7, 0.1, 0.9, False, HeadPose(1.0, 2.0, 3.0), True, 0.8
+        1,
+        5,
+        Box(0.1, 0.2, 0.3, 0.4),
+        (share,) * 7,
+        0.1,
+        0.9,
+        False,
+        HeadPose(1.0, 2.0, 3.0),
+        True,
+        0.8,
     )
     stream = io.BytesIO()
     for message in (
@@ -205,8 +222,19 @@ def _sent() -> bytes:
 
 
 def _card() -> bytes:
-    known: dict[str, Any] = {"name": "m", "labels": ["a", "b"], "input_side_px": 48, "crop_scale": 1.2}
-    known |= {"crop_raise": 0.1, "temperature": 1.0, "uncertain_below": 0.4, "sha256": "00", "limits": ["none"]}
+    known: dict[str, Any] = {
+        "name": "m",
+        "labels": ["a", "b"],
+        "input_side_px": 48,
+        "crop_scale": 1.2,
+    }
+    known |= {
+        "crop_raise": 0.1,
+        "temperature": 1.0,
+        "uncertain_below": 0.4,
+        "sha256": "00",
+        "limits": ["none"],
+    }
     return json.dumps(known).encode()
 
 
@@ -224,7 +252,11 @@ SEEDS: dict[str, list[bytes]] = {
     "playlist": [PLAYLIST, b"ads: [{file: ok.png, duration_s: 3}]"],
     "zones": [ZONES],
     "audience": [AUDIENCE],
-    "dataset": [b"\0" + FACES, b"\0" + FACES + BETWEEN_FILES + VOTES, b'\0emotion,pixels,Usage\n"3","1 2",Training\n'],
+    "dataset": [
+        b"\0" + FACES,
+        b"\0" + FACES + BETWEEN_FILES + VOTES,
+        b'\0emotion,pixels,Usage\n"3","1 2",Training\n',
+    ],
     "web": [bytes([step]) + bytes(range(step, step + 60)) for step in range(0, 180, 6)],
     "messages": [_sent()],
     "card": [_card()],
@@ -232,14 +264,38 @@ SEEDS: dict[str, list[bytes]] = {
 
 WORDS: dict[str, list[bytes]] = {
     "playlist": [
-        *(b"timezone cross_fade_s ads id file name duration_s weight moods days hours max_per_hour brand_at_s".split()),
-        *(b"priority takeover price_per_thousand_s ok.png other.mp4 .. 1e400 .inf .nan 24:00 2024-13-41".split()),
-        *(b"!!int !!float !!timestamp !!binary !!set !!omap !!python/name:os.system *first &first <<: - ? |".split()),
+        *(
+            b"timezone cross_fade_s ads id file name duration_s weight moods days hours max_per_hour brand_at_s".split()
+        ),
+        *(
+            b"priority takeover price_per_thousand_s ok.png other.mp4 .. 1e400 .inf .nan 24:00 2024-13-41".split()
+        ),
+        *(
+            b"!!int !!float !!timestamp !!binary !!set !!omap !!python/name:os.system *first &first <<: - ? |".split()
+        ),
     ],
     "zones": b"zones kind ignore count measure points box name [[ ]] 0.5 1e-9 -1 .nan !!float & * <<:".split(),
     "audience": b"parts hours moods groups ads id taste other nobody one few many 08:00-12:00 zone start".split(),
-    "dataset": [b"emotion", b"pixels", b"Usage", b"Training", b"PrivateTest", b"NF", b"unknown", b'"', BETWEEN_FILES],
-    "web": [b"../", b"%2e%2e", b"http://", b"127.0.0.1", b"application/json", b"multipart/form-data", b"\r\n\r\n"],
+    "dataset": [
+        b"emotion",
+        b"pixels",
+        b"Usage",
+        b"Training",
+        b"PrivateTest",
+        b"NF",
+        b"unknown",
+        b'"',
+        BETWEEN_FILES,
+    ],
+    "web": [
+        b"../",
+        b"%2e%2e",
+        b"http://",
+        b"127.0.0.1",
+        b"application/json",
+        b"multipart/form-data",
+        b"\r\n\r\n",
+    ],
     "messages": b'"type" "readings" "size" "preview" "sequence" "captured_ns" [ ] { } null 1e999 -1'.split(),
     "card": b'"labels" "temperature" 1e999 null [ ] { } "sha256"'.split(),
 }

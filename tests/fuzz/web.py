@@ -26,10 +26,46 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 METHODS = ("GET", "GET", "POST", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW")
-KINDS = ("application/json", "multipart/form-data", "application/x-www-form-urlencoded", "text/plain", "image/png", "")
-HEADERS = ("Host", "Cookie", "Authorization", "Accept", "Range", "If-None-Match", "Origin", "Sec-Fetch-Site", "Referer")
-HEADERS += ("X-CSRF-Token", "Accept-Encoding", "Accept-Language", "If-Modified-Since", "Last-Event-ID", "Forwarded")
-FIELDS = ("url", "image", "file", "token", "ad", "measure", "page", "seconds", "format", "csrf_token", "next")
+KINDS = (
+    "application/json",
+    "multipart/form-data",
+    "application/x-www-form-urlencoded",
+    "text/plain",
+    "image/png",
+    "",
+)
+HEADERS = (
+    "Host",
+    "Cookie",
+    "Authorization",
+    "Accept",
+    "Range",
+    "If-None-Match",
+    "Origin",
+    "Sec-Fetch-Site",
+    "Referer",
+)
+HEADERS += (
+    "X-CSRF-Token",
+    "Accept-Encoding",
+    "Accept-Language",
+    "If-Modified-Since",
+    "Last-Event-ID",
+    "Forwarded",
+)
+FIELDS = (
+    "url",
+    "image",
+    "file",
+    "token",
+    "ad",
+    "measure",
+    "page",
+    "seconds",
+    "format",
+    "csrf_token",
+    "next",
+)
 VALUES = (
     "1",
     "summer",
@@ -108,7 +144,9 @@ def _write_session(database: Path) -> None:
             writer.submit(AdRecord(ad, f"The {ad} ad", f"{ad}.mp4", "ab" * 32, "video", 4000))
             writer.submit(PlayStarted(number, ad, began, "next", 1.0))
             writer.submit(PlayEnded(number, began + timedelta(seconds=4), "finished", 4000.0))
-        writer.close(SessionEnded(start + timedelta(seconds=20), "finished", frames=600, dropped=0, fps=30.0))
+        writer.close(
+            SessionEnded(start + timedelta(seconds=20), "finished", frames=600, dropped=0, fps=30.0)
+        )
     engine.dispose()
 
 
@@ -142,7 +180,10 @@ def _body(choose: Bytes, kind: str, picture: bytes) -> dict[str, Any]:
     if shape == 0:
         return {"data": choose.rest(), "content_type": kind}
     if shape == 1:
-        return {"data": json.dumps({name: value, choose.text(): [value, choose.number()]}), "content_type": kind}
+        return {
+            "data": json.dumps({name: value, choose.text(): [value, choose.number()]}),
+            "content_type": kind,
+        }
     if shape == 2:
         content = picture if choose.number() % 2 else choose.rest()
         return {"data": {name: (io.BytesIO(content), value or "a.png"), "token": value}}
@@ -169,7 +210,9 @@ def web() -> Iterator[Callable[[bytes], None]]:
         database = Path(name) / "monitor.db"
         _write_session(database)
         plain, locked = (
-            create_app(WebSettings(str(database), token=token, rate_limit="1000000 per second"), _NoFaces)
+            create_app(
+                WebSettings(str(database), token=token, rate_limit="1000000 per second"), _NoFaces
+            )
             for token in (None, "let-me-in")
         )
         rules = sorted({rule.rule for rule in plain.url_map.iter_rules()})
@@ -185,11 +228,18 @@ def web() -> Iterator[Callable[[bytes], None]]:
                 reports[0] += 1
                 if reports[0] > REPORTS_AT_MOST:
                     return
-            query = "&".join(f"{choose.one_of(FIELDS)}={quote(choose.text())}" for _ in range(choose.number() % 3))
+            query = "&".join(
+                f"{choose.one_of(FIELDS)}={quote(choose.text())}"
+                for _ in range(choose.number() % 3)
+            )
             kind = choose.one_of(KINDS)
             heads = {choose.one_of(HEADERS): choose.text() for _ in range(choose.number() % 4)}
             if choose.number() % 2:
-                heads |= {"Host": "localhost", "Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
+                heads |= {
+                    "Host": "localhost",
+                    "Origin": "http://localhost",
+                    "Sec-Fetch-Site": "same-origin",
+                }
             if choose.number() % 2:
                 heads["Authorization"] = "Bearer let-me-in"
             body = _body(choose, kind, picture) if method not in {"GET", "HEAD"} else {}
@@ -197,12 +247,16 @@ def web() -> Iterator[Callable[[bytes], None]]:
             # Put in as a server would, not by a client's library, which would refuse what is odd.
             path, _, more = path.partition("?")
             environ |= {"PATH_INFO": unquote(path, "latin-1"), "QUERY_STRING": f"{more}{query}"}
-            environ |= {f"HTTP_{head.upper().replace('-', '_')}": value for head, value in heads.items()}
+            environ |= {
+                f"HTTP_{head.upper().replace('-', '_')}": value for head, value in heads.items()
+            }
             ended = "events" not in path
             answer, status, _ = run_wsgi_app(app, environ, buffered=ended)
             try:
                 code = int(status.split()[0])
-                assert code < 500 or code in KNOWN_FAILURES, f"{method} {path!r} was answered with {status}"
+                assert code < 500 or code in KNOWN_FAILURES, (
+                    f"{method} {path!r} was answered with {status}"
+                )
                 assert not alarm.heard, alarm.heard
             finally:
                 alarm.heard.clear()

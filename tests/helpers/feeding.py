@@ -66,7 +66,10 @@ class Feeder:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._stop.set()
         if self._thread is not None:
@@ -84,7 +87,9 @@ class Feeder:
                 self.writer.submit(self.make.play(self.plays, second))
             for viewer in range(1, VIEWERS + 1):
                 began = time.monotonic()
-                reading = self.make.reading(second, viewer, self.plays, position_ms=second * 1000 % (1000 * PLAY_S))
+                reading = self.make.reading(
+                    second, viewer, self.plays, position_ms=second * 1000 % (1000 * PLAY_S)
+                )
                 taken = self.writer.submit(reading)
                 self.longest_submit_s = max(self.longest_submit_s, time.monotonic() - began)
                 self.submitted += taken

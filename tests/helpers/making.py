@@ -65,10 +65,20 @@ class Make:
     def play(self, number: int = 1, seconds: float = 0.0, ad_id: str = "summer") -> PlayStarted:
         return PlayStarted(number, ad_id, self.at(seconds), "next in the list", 1.0)
 
-    def play_end(self, number: int = 1, seconds: float = 8.0, outcome: str = "finished") -> PlayEnded:
-        return PlayEnded(number, self.at(seconds), outcome, 8000.0, "broken file" if outcome == "failed" else None)
+    def play_end(
+        self, number: int = 1, seconds: float = 8.0, outcome: str = "finished"
+    ) -> PlayEnded:
+        return PlayEnded(
+            number,
+            self.at(seconds),
+            outcome,
+            8000.0,
+            "broken file" if outcome == "failed" else None,
+        )
 
-    def reading(self, seconds: float = 1.0, viewer: int = 1, play: int | None = 1, **changes: Any) -> ReadingRecord:
+    def reading(
+        self, seconds: float = 1.0, viewer: int = 1, play: int | None = 1, **changes: Any
+    ) -> ReadingRecord:
         values: dict[str, Any] = {
             "at": self.at(seconds),
             "viewer_number": viewer,
@@ -87,9 +97,16 @@ class Make:
         }
         return ReadingRecord(**(values | changes))
 
-    def unread(self, seconds: float = 1.0, viewer: int = 1, play: int | None = 1, **changes: Any) -> ReadingRecord:
+    def unread(
+        self, seconds: float = 1.0, viewer: int = 1, play: int | None = 1, **changes: Any
+    ) -> ReadingRecord:
         """A reading whose emotion is withheld."""
-        none: dict[str, Any] = {"probabilities": None, "valence": None, "expressiveness": None, "uncertain": True}
+        none: dict[str, Any] = {
+            "probabilities": None,
+            "valence": None,
+            "expressiveness": None,
+            "uncertain": True,
+        }
         return self.reading(seconds, viewer, play, **(none | {"withheld": "too small"} | changes))
 
     def stream(self) -> list[Any]:
@@ -103,9 +120,14 @@ class Make:
                 for step in range(20)
                 for viewer in ((1, 2) if step % 2 else (1,))
             ]
-            records.append(self.play_end(number, start + 5.0, "failed" if number == 2 else "finished"))
+            records.append(
+                self.play_end(number, start + 5.0, "failed" if number == 2 else "finished")
+            )
             records.append(self.reading(start + 5.5, 1, None))
-        records += [GapStarted(self.at(18), "camera lost", "unplugged"), GapEnded(self.at(19.5), "camera lost")]
+        records += [
+            GapStarted(self.at(18), "camera lost", "unplugged"),
+            GapEnded(self.at(19.5), "camera lost"),
+        ]
         return records
 
     def end(self, seconds: float = 20.0) -> SessionEnded:
@@ -116,7 +138,11 @@ class Make:
         return self.write(engine, records, roll_up, **changes)
 
     def write(
-        self, engine: Engine, records: list[Any] | None = None, roll_up: RollUp | None = None, **changes: Any
+        self,
+        engine: Engine,
+        records: list[Any] | None = None,
+        roll_up: RollUp | None = None,
+        **changes: Any,
     ) -> int:
         """Write a whole session; returns its id."""
         with SessionWriter(engine, self.session(**changes), roll_up=roll_up) as writer:

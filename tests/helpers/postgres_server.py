@@ -22,10 +22,17 @@ USERS = "postgres", "nobody"
 
 def binaries() -> Path | None:
     """The folder with `initdb` and `postgres`; `None` where there is no server installed."""
-    found = [Path(place) for pattern in PLACES for place in sorted(Path("/").glob(pattern[1:]), reverse=True)]
+    found = [
+        Path(place)
+        for pattern in PLACES
+        for place in sorted(Path("/").glob(pattern[1:]), reverse=True)
+    ]
     if on_path := shutil.which("initdb"):
         found.append(Path(on_path).resolve().parent)
-    return next((place for place in found if (place / "initdb").exists() and (place / "postgres").exists()), None)
+    return next(
+        (place for place in found if (place / "initdb").exists() and (place / "postgres").exists()),
+        None,
+    )
 
 
 class PostgresServer:
@@ -44,7 +51,9 @@ class PostgresServer:
     def start(self) -> None:
         """Start it and wait until it answers."""
         log = self.folder / "log"
-        self._run("pg_ctl", "-D", str(self.folder / "data"), "-l", str(log), "-w", "-t", "60", "start")
+        self._run(
+            "pg_ctl", "-D", str(self.folder / "data"), "-l", str(log), "-w", "-t", "60", "start"
+        )
 
     def stop(self, mode: str = "fast") -> None:
         """Stop it; `immediate` is as if it had crashed."""
@@ -83,7 +92,9 @@ class PostgresServer:
             check=False,
             timeout=120,
         )
-        assert result.returncode == 0, f"{program} failed: {(self.folder / 'log').read_text()[-2000:]}"
+        assert result.returncode == 0, (
+            f"{program} failed: {(self.folder / 'log').read_text()[-2000:]}"
+        )
 
 
 @contextmanager
@@ -101,9 +112,22 @@ def running(programs: Path) -> Iterator[PostgresServer]:
         (folder / "log").touch()
         if user is not None:
             shutil.chown(folder / "log", user)
-        server._run("initdb", "-D", str(folder / "data"), "-U", "kiosk", "-A", "trust", "-E", "UTF8", "--no-sync")
+        server._run(
+            "initdb",
+            "-D",
+            str(folder / "data"),
+            "-U",
+            "kiosk",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-sync",
+        )
         with (folder / "data" / "postgresql.conf").open("a") as config:
-            config.write(f"listen_addresses = ''\nunix_socket_directories = '{folder}'\nfsync = off\n")
+            config.write(
+                f"listen_addresses = ''\nunix_socket_directories = '{folder}'\nfsync = off\n"
+            )
         server.start()
         try:
             yield server

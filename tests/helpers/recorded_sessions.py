@@ -39,20 +39,36 @@ class SessionMaker:
     gaps: list[GapInfo] = field(default_factory=list)
     static_faces: int = 0
 
-    def ad(self, ad_id: str, duration_s: float = 4.0, *, name: str = "", brand=(), row: int | None = None) -> int:
+    def ad(
+        self,
+        ad_id: str,
+        duration_s: float = 4.0,
+        *,
+        name: str = "",
+        brand=(),
+        row: int | None = None,
+    ) -> int:
         row = row or len(self.ads) + 1
         length = round(duration_s * 1000)
         label = name or ad_id.title()
-        self.ads.append(AdInfo(row, ad_id, label, f"{ad_id}.mp4", "video", length, tuple(brand), f"{row:064x}"))
+        self.ads.append(
+            AdInfo(row, ad_id, label, f"{ad_id}.mp4", "video", length, tuple(brand), f"{row:064x}")
+        )
         return row
 
-    def play(self, ad_row: int, start: float, seconds: float | None, outcome: str = "finished") -> int:
+    def play(
+        self, ad_row: int, start: float, seconds: float | None, outcome: str = "finished"
+    ) -> int:
         """Adds a play; None seconds leave it open. Returns its id, which is not its number."""
         number = len(self.plays) + 1
         ended = None if seconds is None else at(start + seconds)
         shown = None if seconds is None else seconds * 1000.0
         how = None if seconds is None else outcome
-        self.plays.append(PlayInfo(100 + number, number, ad_row, at(start), ended, how, shown, "next", 1.0, None, 7))
+        self.plays.append(
+            PlayInfo(
+                100 + number, number, ad_row, at(start), ended, how, shown, "next", 1.0, None, 7
+            )
+        )
         return 100 + number
 
     def reading(
@@ -72,7 +88,9 @@ class SessionMaker:
         p, uncertain = (tuple(p), uncertain) if withheld is None else (WITHHELD, True)
         self.rows.append((play, viewer, time, position_s * 1000.0, p, attentive, uncertain, reason))
 
-    def gap(self, start: float, end: float | None, cause: str = "camera lost", detail: str = "") -> None:
+    def gap(
+        self, start: float, end: float | None, cause: str = "camera lost", detail: str = ""
+    ) -> None:
         self.gaps.append(GapInfo(at(start), None if end is None else at(end), cause, detail, 7))
 
     def data(self, *, shuffle: np.random.Generator | None = None) -> ReportData:
@@ -94,11 +112,17 @@ class SessionMaker:
         exposures, seconds = roll_up(plays, read.readings)
         counts: dict[tuple[int, bool, str], int] = {}
         for play, _, _, _, _, _, uncertain, reason in self.rows:
-            sort = WITHHELD_REASONS[reason] if reason >= 0 else "uncertain" if uncertain else "certain"
+            sort = (
+                WITHHELD_REASONS[reason] if reason >= 0 else "uncertain" if uncertain else "certain"
+            )
             key = (7, play >= 0, sort)
             counts[key] = counts.get(key, 0) + 1
-        last_seen = {7: at(max(row[2] for row in self.rows))} if self.length is None and self.rows else {}
-        return ReportData((read.info,), read.ads, read.plays, read.gaps, exposures, seconds, counts, last_seen)
+        last_seen = (
+            {7: at(max(row[2] for row in self.rows))} if self.length is None and self.rows else {}
+        )
+        return ReportData(
+            (read.info,), read.ads, read.plays, read.gaps, exposures, seconds, counts, last_seen
+        )
 
     def read(self, *, shuffle: np.random.Generator | None = None) -> SessionData:
         """The session with every reading."""
@@ -109,7 +133,9 @@ class SessionMaker:
         readings = ReadingArrays(
             play_id=np.array([row[0] for row in rows], dtype=np.int64),
             viewer=np.array([row[1] for row in rows], dtype=np.int64),
-            at_us=np.array([(at(row[2]) - EPOCH) // timedelta(microseconds=1) for row in rows], dtype=np.int64),
+            at_us=np.array(
+                [(at(row[2]) - EPOCH) // timedelta(microseconds=1) for row in rows], dtype=np.int64
+            ),
             position_ms=np.array([row[3] for row in rows], dtype=np.float64),
             probabilities=p,
             valence=p[:, 3] - p[:, [0, 1, 2, 4]].max(axis=1, initial=0.0),
@@ -147,7 +173,9 @@ def maker() -> type[SessionMaker]:
     return SessionMaker
 
 
-def random_session(seed: int, *, viewers: int = 9, plays: int = 5, withheld: float = 0.0) -> SessionMaker:
+def random_session(
+    seed: int, *, viewers: int = 9, plays: int = 5, withheld: float = 0.0
+) -> SessionMaker:
     """A session with odd intervals, holes, late positions, readings between ads and an ad that nobody saw.
 
     A share of `withheld` of the readings has no emotion, and neither has any reading of the last viewer then.
@@ -168,7 +196,10 @@ def random_session(seed: int, *, viewers: int = 9, plays: int = 5, withheld: flo
                 p = rng.dirichlet(np.full(7, 0.4))
                 inside = time >= start
                 position = time - start if inside and rng.random() > 0.03 else np.nan
-                flags: dict = {"attentive": bool(rng.random() < 0.6), "uncertain": bool(rng.random() < 0.2)}
+                flags: dict = {
+                    "attentive": bool(rng.random() < 0.6),
+                    "uncertain": bool(rng.random() < 0.2),
+                }
                 if withheld and (viewer == viewers or rng.random() < withheld):
                     flags["withheld"] = str(rng.choice(WITHHELD_REASONS))
                 made.reading(play if inside else -1, viewer, round(time, 6), position, p, **flags)

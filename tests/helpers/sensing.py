@@ -149,7 +149,9 @@ class Collector:
     def wait_for(self, condition: Callable[[list[Any]], Any], timeout_s: float = PATIENCE_S) -> Any:
         """Wait until a condition on the items holds; returns its value."""
         with self._changed:
-            assert self._changed.wait_for(lambda: condition(self.items), timeout_s), f"still waiting; has {self.items}"
+            assert self._changed.wait_for(lambda: condition(self.items), timeout_s), (
+                f"still waiting; has {self.items}"
+            )
             return condition(self.items)
 
     def of(self, kind: type) -> list[Any]:

@@ -156,7 +156,9 @@ def judge(samples: list[dict[str, float]], minutes: float) -> dict[str, object]:
     first, last = after[:part], after[-part:]
 
     def medians(name: str) -> tuple[float, float]:
-        return statistics.median(row[name] for row in first), statistics.median(row[name] for row in last)
+        return statistics.median(row[name] for row in first), statistics.median(
+            row[name] for row in last
+        )
 
     figures: dict[str, object] = {"minutes": samples[-1]["minute"], "samples": len(samples)}
     for name in ("memory_mb", "files", "threads", "lag_s", "processes"):
@@ -168,7 +170,8 @@ def judge(samples: list[dict[str, float]], minutes: float) -> dict[str, object]:
     figures["kept"] = {
         "memory": after_mb / before_mb - 1 <= MOST_GROWTH,
         "files": medians("files")[1] <= medians("files")[0],
-        "threads": medians("threads")[1] <= medians("threads")[0] + 1,  # a sound or a decoder may be between two ads
+        "threads": medians("threads")[1]
+        <= medians("threads")[0] + 1,  # a sound or a decoder may be between two ads
         "lag": medians("lag_s")[1] <= medians("lag_s")[0] + 0.5,
     }
     return figures
@@ -176,7 +179,9 @@ def judge(samples: list[dict[str, float]], minutes: float) -> dict[str, object]:
 
 def main() -> None:
     """Run, sample, judge."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--video", type=Path, default=DEMO_VIDEO)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--folder", type=Path, required=True)
@@ -185,8 +190,22 @@ def main() -> None:
     database = options.folder / "soak.db"
     stream = Stream(options.video)
     threading.Thread(target=stream.serve_forever, daemon=True).start()
-    command = [sys.executable, "-m", "monitor", "run", "--source", stream.address, "--db", str(database)]
-    command += ["--playlist", str(make_playlist(options.folder)), "--duration", str(options.minutes * 60)]
+    command = [
+        sys.executable,
+        "-m",
+        "monitor",
+        "run",
+        "--source",
+        stream.address,
+        "--db",
+        str(database),
+    ]
+    command += [
+        "--playlist",
+        str(make_playlist(options.folder)),
+        "--duration",
+        str(options.minutes * 60),
+    ]
     environment = os.environ | {"QT_QPA_PLATFORM": os.environ.get("QT_QPA_PLATFORM", "offscreen")}
     samples: list[dict[str, float]] = []
     with (
@@ -212,7 +231,9 @@ def main() -> None:
                 kiosk.wait(30)
             stream.shutdown()
     if not samples:
-        sys.exit(f"The kiosk ended at once with status {kiosk.returncode}; see {options.folder / 'kiosk.log'}.")
+        sys.exit(
+            f"The kiosk ended at once with status {kiosk.returncode}; see {options.folder / 'kiosk.log'}."
+        )
     figures = judge(samples, options.minutes) | {"status": kiosk.returncode}
     sys.stdout.write(json.dumps(figures, indent=2) + "\n")
     sys.exit(0 if kiosk.returncode == 0 and all(figures["kept"].values()) else 1)

@@ -75,8 +75,19 @@ class StreamHandler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "video/mp2t")
         self.end_headers()
-        command = ["ffmpeg", "-loglevel", "error", "-re", "-stream_loop", "-1", "-i", str(DEMO_VIDEO)]
-        coder = subprocess.Popen([*command, "-c", "copy", "-f", "mpegts", "-"], stdout=subprocess.PIPE)
+        command = [
+            "ffmpeg",
+            "-loglevel",
+            "error",
+            "-re",
+            "-stream_loop",
+            "-1",
+            "-i",
+            str(DEMO_VIDEO),
+        ]
+        coder = subprocess.Popen(
+            [*command, "-c", "copy", "-f", "mpegts", "-"], stdout=subprocess.PIPE
+        )
         try:
             while content := coder.stdout.read1(1 << 16):
                 self.wfile.write(content)
@@ -102,7 +113,9 @@ class Database:
         """The rows; none while the database is not there yet."""
         if not self._path.exists():
             return []
-        with closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=20)) as connection:
+        with closing(
+            sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=20)
+        ) as connection:
             try:
                 return connection.execute(query, values).fetchall()
             except sqlite3.OperationalError:
@@ -124,7 +137,9 @@ def children(pid: int) -> list[int]:
     """Process ids of the children of a process."""
     with suppress(OSError):
         return [
-            int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()
+            int(child)
+            for task in Path(f"/proc/{pid}/task").glob("*/children")
+            for child in task.read_text().split()
         ]
     return []
 
@@ -147,7 +162,9 @@ def wait_until(question, limit_s: float) -> float | None:
 
 def write_playlist(folder: Path) -> Path:
     for number in (1, 2, 3):
-        Image.new("RGB", (640, 360), (70 * number, 90, 255 - 70 * number)).save(folder / f"ad{number}.png")
+        Image.new("RGB", (640, 360), (70 * number, 90, 255 - 70 * number)).save(
+            folder / f"ad{number}.png"
+        )
     playlist = folder / "playlist.yaml"
     entries = [f"  - file: ad{number}.png\n    duration_s: {number + 1}\n" for number in (1, 2, 3)]
     playlist.write_text("ads:\n" + "".join(entries))
@@ -163,8 +180,22 @@ class Murderer:
         self.figures = Figures()
         self._snapshots: list[Snapshot] = []
         self._returns: list[float] = []
-        options = ["--source", stream, "--playlist", str(write_playlist(folder)), "--db", str(folder / "monitor.db")]
-        kept = ["--duration", "1000000", "--log", str(folder / "run.log"), "--restart-limit", str(NO_RESTART_LIMIT)]
+        options = [
+            "--source",
+            stream,
+            "--playlist",
+            str(write_playlist(folder)),
+            "--db",
+            str(folder / "monitor.db"),
+        ]
+        kept = [
+            "--duration",
+            "1000000",
+            "--log",
+            str(folder / "run.log"),
+            "--restart-limit",
+            str(NO_RESTART_LIMIT),
+        ]
         self._said = (folder / "said.txt").open("w")
         self.supervisor = subprocess.Popen(
             [sys.executable, "-m", "monitor", "run", "--supervised", *options, *kept],
@@ -179,7 +210,11 @@ class Murderer:
 
     def sensor(self) -> int | None:
         window = self.window()
-        return next((child for child in children(window) if is_sensor(child)), None) if window else None
+        return (
+            next((child for child in children(window) if is_sensor(child)), None)
+            if window
+            else None
+        )
 
     def kill_once(self) -> None:
         """One kill, and the return of the show."""
@@ -224,15 +259,27 @@ class Murderer:
         if (status := self.supervisor.wait(90)) != 0:
             figures.problems.append(f"the supervisor ended with status {status}")
         self._said.close()
-        figures.problems += [f"process {pid} is left" for pid in left if Path(f"/proc/{pid}").exists()]
+        figures.problems += [
+            f"process {pid} is left" for pid in left if Path(f"/proc/{pid}").exists()
+        ]
         lost = [one for one in self._snapshots if database.snapshot(one.newest) != one]
         if lost:
-            figures.problems.append(f"readings committed before {len(lost)} kills are lost or changed")
+            figures.problems.append(
+                f"readings committed before {len(lost)} kills are lost or changed"
+            )
         figures.problems += [
             f"{what}: {found}"
             for what, query, expected in (
-                ("sessions that are open", "SELECT count(*) FROM sessions WHERE ended_at IS NULL", [(0,)]),
-                ("plays that are open", "SELECT count(*) FROM plays WHERE ended_at IS NULL", [(0,)]),
+                (
+                    "sessions that are open",
+                    "SELECT count(*) FROM sessions WHERE ended_at IS NULL",
+                    [(0,)],
+                ),
+                (
+                    "plays that are open",
+                    "SELECT count(*) FROM plays WHERE ended_at IS NULL",
+                    [(0,)],
+                ),
                 ("gaps that are open", "SELECT count(*) FROM gaps WHERE ended_at IS NULL", [(0,)]),
                 ("broken foreign keys", "PRAGMA foreign_key_check", []),
                 ("the integrity check", "PRAGMA integrity_check", [("ok",)]),
@@ -240,7 +287,9 @@ class Murderer:
             if (found := database.rows(query)) != expected
         ]
         figures.sessions = database.rows("SELECT count(*) FROM sessions")[0][0]
-        figures.interrupted = database.rows("SELECT count(*) FROM sessions WHERE end_reason = 'interrupted'")[0][0]
+        figures.interrupted = database.rows(
+            "SELECT count(*) FROM sessions WHERE end_reason = 'interrupted'"
+        )[0][0]
         figures.readings = database.rows("SELECT count(*) FROM readings")[0][0]
         if self._returns:
             figures.return_s_median = round(sorted(self._returns)[len(self._returns) // 2], 1)
@@ -262,7 +311,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--folder", type=Path, help="Where to leave the database and the logs. Default: nowhere.")
+    parser.add_argument(
+        "--folder", type=Path, help="Where to leave the database and the logs. Default: nowhere."
+    )
     arguments = parser.parse_args()
     if shutil.which("ffmpeg") is None:
         sys.stderr.write(
@@ -283,7 +334,9 @@ def main() -> int:
         while murderer.figures.kills < arguments.kills:
             murderer.kill_once()
             if murderer.supervisor.poll() is not None:
-                sys.stderr.write(f"The supervisor ended with status {murderer.supervisor.returncode}.\n")
+                sys.stderr.write(
+                    f"The supervisor ended with status {murderer.supervisor.returncode}.\n"
+                )
                 return 1
             sys.stderr.write(f"\r{murderer.figures.kills} kills")
         figures = murderer.finish()

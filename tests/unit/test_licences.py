@@ -28,7 +28,11 @@ def licence(distribution: metadata.Distribution) -> str:
     """What a package says about its licence, the short forms only."""
     about = distribution.metadata
     named = [about.get("License-Expression") or ""]
-    named += [value.split(" :: ")[-1] for value in about.get_all("Classifier") or [] if value.startswith("License ::")]
+    named += [
+        value.split(" :: ")[-1]
+        for value in about.get_all("Classifier") or []
+        if value.startswith("License ::")
+    ]
     named.append((about.get("License") or "").strip().split("\n")[0][:80])
     return "; ".join(filter(None, named))
 
@@ -37,13 +41,19 @@ def needed() -> dict[str, metadata.Distribution]:
     """The distributions that the program needs, and those that they need in turn, on this machine."""
     setup = ConfigParser()
     setup.read(SETUP)
-    waiting = [Requirement(line) for line in setup["options"]["install_requires"].split("\n") if line.strip()]
+    waiting = [
+        Requirement(line)
+        for line in setup["options"]["install_requires"].split("\n")
+        if line.strip()
+    ]
     waiting = [one for one in waiting if not one.name.startswith("#")]
     found: dict[str, metadata.Distribution] = {}
     while waiting:
         requirement = waiting.pop()
         name = re.sub(r"[-_.]+", "-", requirement.name).lower()
-        if name in found or (requirement.marker is not None and not requirement.marker.evaluate({"extra": ""})):
+        if name in found or (
+            requirement.marker is not None and not requirement.marker.evaluate({"extra": ""})
+        ):
             continue
         found[name] = metadata.distribution(requirement.name)
         waiting += [Requirement(line) for line in found[name].requires or ()]

@@ -11,7 +11,17 @@ ROOT = Path(__file__).parents[2]
 ROOMS = ("ads", "benchmarks", "db", "detector", "monitor", "training", "ads.playlists.yaml_file")
 FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 
-FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "imp", "telnetlib"}
+FORBIDDEN_MODULES = {
+    "pickle",
+    "cPickle",
+    "dill",
+    "cloudpickle",
+    "joblib",
+    "marshal",
+    "shelve",
+    "imp",
+    "telnetlib",
+}
 FORBIDDEN_CALLS = {
     "eval": "executes text",
     "exec": "executes text",
@@ -61,7 +71,9 @@ def offences(source: str) -> list[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found += [
-                f"{node.lineno}: imports {name.name}" for name in node.names if _root(name.name) in FORBIDDEN_MODULES
+                f"{node.lineno}: imports {name.name}"
+                for name in node.names
+                if _root(name.name) in FORBIDDEN_MODULES
             ]
         elif isinstance(node, ast.ImportFrom) and _root(node.module or "") in FORBIDDEN_MODULES:
             found.append(f"{node.lineno}: imports from {node.module}")
@@ -76,9 +88,15 @@ def _root(module: str) -> str:
 
 def _in_call(call: ast.Call) -> list[str]:
     name = dotted(call.func)
-    given = {word.arg: word.value.value for word in call.keywords if isinstance(word.value, ast.Constant)}
+    given = {
+        word.arg: word.value.value for word in call.keywords if isinstance(word.value, ast.Constant)
+    }
     found = [f"{name} {why}" for wrong, why in FORBIDDEN_CALLS.items() if name == wrong]
-    found += [f"{name}({key}={value})" for key, value in FORBIDDEN_ARGUMENTS.items() if given.get(key, ...) is value]
+    found += [
+        f"{name}({key}={value})"
+        for key, value in FORBIDDEN_ARGUMENTS.items()
+        if given.get(key, ...) is value
+    ]
     root, _, last = name.partition(".")[0], ".", name.rpartition(".")[2]
     if last in NEEDED and root in {NEEDED[last][0], "numpy", "tf"}:
         _, key, value = NEEDED[last]
@@ -117,5 +135,9 @@ def test_what_is_right_is_no_offence():
 
 def test_no_module_of_the_project_offends():
     assert len(FILES) > 150
-    found = {str(path.relative_to(ROOT)): wrong for path in FILES if (wrong := offences(path.read_text("utf-8")))}
+    found = {
+        str(path.relative_to(ROOT)): wrong
+        for path in FILES
+        if (wrong := offences(path.read_text("utf-8")))
+    }
     assert found == {}

@@ -72,14 +72,21 @@ class Board:
         """Fills the board from top to bottom with colours at places from 0 to 1."""
         places = [place for place, _ in stops]
         down = np.linspace(0, 1, self._image.height)
-        column = np.stack([np.interp(down, places, [c[channel] for _, c in stops]) for channel in range(3)], axis=1)
+        column = np.stack(
+            [np.interp(down, places, [c[channel] for _, c in stops]) for channel in range(3)],
+            axis=1,
+        )
         strip = Image.fromarray(np.round(column).astype(np.uint8)[:, None, :])
         self._image.paste(strip.resize(self._image.size))
 
     def glow(self, centre: Point, radius: float, tint: Colour, strength: float) -> None:
         """A soft light that fades to nothing at `radius`."""
         side = max(2, round(2 * radius * FINENESS))
-        mask = _round_light(round(side / 16) * 16).resize((side, side)).point([round(v * strength) for v in range(256)])
+        mask = (
+            _round_light(round(side / 16) * 16)
+            .resize((side, side))
+            .point([round(v * strength) for v in range(256)])
+        )
         corner = (round((centre[0] - radius) * FINENESS), round((centre[1] - radius) * FINENESS))
         self._image.paste(Image.new("RGB", (side, side), tint), corner, mask)
 
@@ -94,21 +101,33 @@ class Board:
         """A filled shape."""
         self._draw.polygon(_fine(points), fill=(*fill, round(255 * opacity)))
 
-    def line(self, points: Sequence[Point], fill: Colour, width: float, opacity: float = 1.0) -> None:
+    def line(
+        self, points: Sequence[Point], fill: Colour, width: float, opacity: float = 1.0
+    ) -> None:
         """A line with round bends."""
         self._draw.line(
-            _fine(points), fill=(*fill, round(255 * opacity)), width=max(1, round(width * FINENESS)), joint="curve"
+            _fine(points),
+            fill=(*fill, round(255 * opacity)),
+            width=max(1, round(width * FINENESS)),
+            joint="curve",
         )
 
     def circle(self, centre: Point, radius: float, fill: Colour, opacity: float = 1.0) -> None:
         """A filled circle."""
         self.ellipse(centre, radius, radius, fill, opacity)
 
-    def ellipse(self, centre: Point, across: float, down: float, fill: Colour, opacity: float = 1.0) -> None:
+    def ellipse(
+        self, centre: Point, across: float, down: float, fill: Colour, opacity: float = 1.0
+    ) -> None:
         """A filled ellipse with its half axes."""
         x, y = centre[0] * FINENESS, centre[1] * FINENESS
         if across > 0 and down > 0:
-            box = (x - across * FINENESS, y - down * FINENESS, x + across * FINENESS, y + down * FINENESS)
+            box = (
+                x - across * FINENESS,
+                y - down * FINENESS,
+                x + across * FINENESS,
+                y + down * FINENESS,
+            )
             self._draw.ellipse(box, fill=(*fill, round(255 * opacity)))
 
     def text(
@@ -142,14 +161,19 @@ class Board:
             return 0.0
         font = _font(round(size * FINENESS))
         stroke = round(size * FINENESS * 0.022) if bold else 0
-        advance = [font.getlength(letter) + (spacing + 2 * stroke / FINENESS) * FINENESS for letter in words]
+        advance = [
+            font.getlength(letter) + (spacing + 2 * stroke / FINENESS) * FINENESS
+            for letter in words
+        ]
         width = sum(advance) - spacing * FINENESS
         x = at[0] * FINENESS - {"l": 0.0, "m": width / 2, "r": width}[anchor[0]]
         # Letters meet on one sheet first, so that a faint text has no darker overlaps.
         sheet = Image.new("L", self._image.size)
         pen = ImageDraw.Draw(sheet)
         for letter, step in zip(words, advance, strict=True):
-            pen.text((x, at[1] * FINENESS), letter, font=font, fill=255, anchor="ls", stroke_width=stroke)
+            pen.text(
+                (x, at[1] * FINENESS), letter, font=font, fill=255, anchor="ls", stroke_width=stroke
+            )
             x += step
         box = sheet.getbbox()
         if box is not None:
@@ -161,9 +185,14 @@ class Board:
         """Writes a line of text that runs upwards, as on the back of a book."""
         font = _font(round(size * FINENESS))
         sheet = Image.new("L", (round(font.getlength(words)) + 8, round(size * FINENESS * 1.3)))
-        ImageDraw.Draw(sheet).text((4, sheet.height / 2), words, font=font, fill=255, anchor="lm", stroke_width=1)
+        ImageDraw.Draw(sheet).text(
+            (4, sheet.height / 2), words, font=font, fill=255, anchor="lm", stroke_width=1
+        )
         mask = sheet.transpose(Image.Transpose.ROTATE_90)
-        corner = (round(centre[0] * FINENESS - mask.width / 2), round(centre[1] * FINENESS - mask.height / 2))
+        corner = (
+            round(centre[0] * FINENESS - mask.width / 2),
+            round(centre[1] * FINENESS - mask.height / 2),
+        )
         self._image.paste(Image.new("RGB", mask.size, fill), corner, mask)
 
 
@@ -171,7 +200,9 @@ def turned(points: Sequence[Point], centre: Point, degrees: float) -> list[Point
     """Points turned clockwise about a centre."""
     sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
     moved = [(x - centre[0], y - centre[1]) for x, y in points]
-    return [(centre[0] + x * cosine - y * sine, centre[1] + x * sine + y * cosine) for x, y in moved]
+    return [
+        (centre[0] + x * cosine - y * sine, centre[1] + x * sine + y * cosine) for x, y in moved
+    ]
 
 
 def rounded(left: float, top: float, width: float, height: float, radius: float) -> list[Point]:
@@ -188,7 +219,10 @@ def rounded(left: float, top: float, width: float, height: float, radius: float)
 def arc(centre: Point, radius: float, first: float, last: float, steps: int = 16) -> list[Point]:
     """Points on a circle between two angles in degrees, clockwise from the right."""
     angles = [math.radians(first + (last - first) * step / steps) for step in range(steps + 1)]
-    return [(centre[0] + radius * math.cos(angle), centre[1] + radius * math.sin(angle)) for angle in angles]
+    return [
+        (centre[0] + radius * math.cos(angle), centre[1] + radius * math.sin(angle))
+        for angle in angles
+    ]
 
 
 def curve(points: Sequence[Point], steps: int = 12) -> list[Point]:
@@ -199,12 +233,16 @@ def curve(points: Sequence[Point], steps: int = 12) -> list[Point]:
         p0, p1, p2, p3 = (points[(index + shift) % count] for shift in (-1, 0, 1, 2))
         for step in range(steps):
             u = step / steps
-            outline.append((_spline(u, p0[0], p1[0], p2[0], p3[0]), _spline(u, p0[1], p1[1], p2[1], p3[1])))
+            outline.append(
+                (_spline(u, p0[0], p1[0], p2[0], p3[0]), _spline(u, p0[1], p1[1], p2[1], p3[1]))
+            )
     return outline
 
 
 def _spline(u: float, a: float, b: float, c: float, d: float) -> float:
-    return 0.5 * (2 * b + (c - a) * u + (2 * a - 5 * b + 4 * c - d) * u * u + (3 * b - a - 3 * c + d) * u**3)
+    return 0.5 * (
+        2 * b + (c - a) * u + (2 * a - 5 * b + 4 * c - d) * u * u + (3 * b - a - 3 * c + d) * u**3
+    )
 
 
 def _fine(points: Sequence[Point]) -> list[Point]:

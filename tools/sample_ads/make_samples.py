@@ -67,10 +67,16 @@ def make_samples(folder: Path) -> None:
         folder: Where to; made if it does not exist.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _write_clip(folder / "solina.mp4", scenes.drink, scenes.DRINK_S, music.summer_tune(scenes.DRINK_S))
-    _write_clip(folder / "nordlys.mp4", scenes.flight, scenes.FLIGHT_S, music.dawn_tune(scenes.FLIGHT_S))
+    _write_clip(
+        folder / "solina.mp4", scenes.drink, scenes.DRINK_S, music.summer_tune(scenes.DRINK_S)
+    )
+    _write_clip(
+        folder / "nordlys.mp4", scenes.flight, scenes.FLIGHT_S, music.dawn_tune(scenes.FLIGHT_S)
+    )
     scenes.coffee().save(folder / "brume.jpg", quality=86, optimize=True, progressive=True)
-    scenes.books().quantize(200, dither=Image.Dither.NONE).save(folder / "second-chapter.png", optimize=True)
+    scenes.books().quantize(200, dither=Image.Dither.NONE).save(
+        folder / "second-chapter.png", optimize=True
+    )
     _write_animation(folder / "fleur.gif")
     (folder / "playlist.yaml").write_text(_PLAYLIST, encoding="utf-8")
     for path in sorted(folder.iterdir()):
@@ -78,7 +84,9 @@ def make_samples(folder: Path) -> None:
             logger.info("%s: %d kB", path.name, path.stat().st_size // 1000)
 
 
-def _write_clip(path: Path, draw: Callable[[float], Image.Image], length_s: float, sound: NDArray[np.int16]) -> None:
+def _write_clip(
+    path: Path, draw: Callable[[float], Image.Image], length_s: float, sound: NDArray[np.int16]
+) -> None:
     width, height = scenes.CLIP_SIZE
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
         video = container.add_stream("libx264", rate=FRAMES_PER_SECOND)
@@ -93,7 +101,9 @@ def _write_clip(path: Path, draw: Callable[[float], Image.Image], length_s: floa
         for index in range(round(length_s * FRAMES_PER_SECOND)):
             picture = np.asarray(draw(index / FRAMES_PER_SECOND))
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+            frame = frame.reformat(
+                format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
+            )
             frame.pts, frame.time_base = index, Fraction(1, FRAMES_PER_SECOND)
             container.mux(video.encode(frame))
         container.mux(video.encode())
@@ -107,16 +117,26 @@ def _write_animation(path: Path) -> None:
     first, *others = [scenes.flowers(index) for index in range(scenes.FLOWERS_FRAMES)]
     # One palette for all frames: what stands still stays the same to the byte, and costs nothing.
     palette = first.quantize(64)
-    first, *others = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in (first, *others)]
+    first, *others = [
+        frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in (first, *others)
+    ]
     first.save(
-        path, save_all=True, append_images=others, duration=scenes.FLOWERS_FRAME_MS, loop=0, optimize=True, disposal=1
+        path,
+        save_all=True,
+        append_images=others,
+        duration=scenes.FLOWERS_FRAME_MS,
+        loop=0,
+        optimize=True,
+        disposal=1,
     )
 
 
 def main() -> None:
     """Reads the command line and makes the samples."""
     parser = argparse.ArgumentParser(description="Draws and scores the sample ads.")
-    parser.add_argument("--out", type=Path, default=sample_playlist().parent, help="folder to write to")
+    parser.add_argument(
+        "--out", type=Path, default=sample_playlist().parent, help="folder to write to"
+    )
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     make_samples(parser.parse_args().out)
 

@@ -21,7 +21,9 @@ def pluck(semitone: int, length_s: float, brightness: float = 0.5) -> NDArray[np
     wave = np.zeros_like(time_s)
     for harmonic in range(1, 7):
         fading = np.exp(-time_s * (2.2 + 1.8 * harmonic))
-        wave += brightness ** (harmonic - 1) * fading * np.sin(2 * np.pi * base_hz * harmonic * time_s)
+        wave += (
+            brightness ** (harmonic - 1) * fading * np.sin(2 * np.pi * base_hz * harmonic * time_s)
+        )
     plucked: NDArray[np.float64] = wave * np.minimum(1, time_s / 0.004)
     return plucked
 
@@ -32,13 +34,17 @@ def pad(semitones: Sequence[int], length_s: float) -> NDArray[np.float64]:
     wave = np.zeros_like(time_s)
     for semitone in semitones:
         for detuned in (-0.06, 0.0, 0.06):
-            wave += np.sin(2 * np.pi * 220 * 2 ** ((semitone + detuned) / 12) * time_s + 3 * detuned)
+            wave += np.sin(
+                2 * np.pi * 220 * 2 ** ((semitone + detuned) / 12) * time_s + 3 * detuned
+            )
     swell = np.sin(np.pi * np.clip(time_s / length_s, 0, 1)) ** 0.6
     chord: NDArray[np.float64] = wave * swell / (3 * len(semitones))
     return chord
 
 
-def mixed(length_s: float, parts: Sequence[tuple[float, float, float, NDArray[np.float64]]]) -> NDArray[np.int16]:
+def mixed(
+    length_s: float, parts: Sequence[tuple[float, float, float, NDArray[np.float64]]]
+) -> NDArray[np.int16]:
     """Lays sounds over each other.
 
     Args:

@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.sample_ads.drawing import WHITE, Board, Colour, Point, arc, colour, curve, mix, ramp, rounded, spring, turned
+from tools.sample_ads.drawing import (
+    WHITE,
+    Board,
+    Colour,
+    Point,
+    arc,
+    colour,
+    curve,
+    mix,
+    ramp,
+    rounded,
+    spring,
+    turned,
+)
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -27,7 +40,14 @@ DRINK_BRAND_S = 4.2
 def drink(t: float) -> Image.Image:
     """The drink spot at `t` seconds."""
     board = Board(*CLIP_SIZE)
-    board.sky([(0, colour("ff6f61")), (0.45, colour("ff9a62")), (0.8, colour("ffc773")), (1, colour("ffe0a3"))])
+    board.sky(
+        [
+            (0, colour("ff6f61")),
+            (0.45, colour("ff9a62")),
+            (0.8, colour("ffc773")),
+            (1, colour("ffe0a3")),
+        ]
+    )
     sun = (905.0, 330 - 50 * ramp(t, 0, 4))
     for ray in range(14):
         middle = ray * 360 / 14 + 4 * t
@@ -51,7 +71,9 @@ def _sea(board: Board, t: float) -> None:
         crest = [
             (
                 float(x),
-                level + height * math.sin((x + speed * t) * 2 * math.pi / length) + 3 * math.sin(x / 37 + 2 * t),
+                level
+                + height * math.sin((x + speed * t) * 2 * math.pi / length)
+                + 3 * math.sin(x / 37 + 2 * t),
             )
             for x in range(0, 1281, 8)
         ]
@@ -98,7 +120,12 @@ def _glass(board: Board, t: float) -> None:
     _drops(board)
     slice_size = 74 * spring(t, 2.1, 0.55)
     if slice_size > 2:
-        _orange_slice(board, (x + _glass_half(_GLASS_TOP) + 2, _GLASS_TOP + 6), slice_size, 18 + 5 * math.sin(1.4 * t))
+        _orange_slice(
+            board,
+            (x + _glass_half(_GLASS_TOP) + 2, _GLASS_TOP + 6),
+            slice_size,
+            18 + 5 * math.sin(1.4 * t),
+        )
 
 
 def _straw(board: Board, t: float) -> None:
@@ -110,7 +137,10 @@ def _straw(board: Board, t: float) -> None:
     pieces = 18
     for piece in range(0, pieces, 2):
         ends = [
-            (lower[0] + (upper[0] - lower[0]) * part / pieces, lower[1] + (upper[1] - lower[1]) * part / pieces)
+            (
+                lower[0] + (upper[0] - lower[0]) * part / pieces,
+                lower[1] + (upper[1] - lower[1]) * part / pieces,
+            )
             for part in (piece, piece + 1)
         ]
         board.line(ends, colour("e8384f"), 20)
@@ -137,14 +167,24 @@ def _liquid(board: Board, t: float, surface: float) -> None:
         rise = (start + speed * t) % 1.0
         y = _GLASS_BOTTOM - rise * depth
         sway = 5 * math.sin(9 * rise + 20 * start)
-        board.circle((_GLASS_X + place * (_glass_half(y) - 14) + sway, y), size, WHITE, 0.5 * min(1, 6 * (1 - rise)))
+        board.circle(
+            (_GLASS_X + place * (_glass_half(y) - 14) + sway, y),
+            size,
+            WHITE,
+            0.5 * min(1, 6 * (1 - rise)),
+        )
 
 
 @cache
 def _bubbles() -> list[tuple[float, float, float, float]]:
     rng = np.random.default_rng(5)
     return [
-        (float(rng.random()), float(rng.uniform(0.22, 0.5)), float(rng.uniform(-1, 1)), float(rng.uniform(1.8, 5)))
+        (
+            float(rng.random()),
+            float(rng.uniform(0.22, 0.5)),
+            float(rng.uniform(-1, 1)),
+            float(rng.uniform(1.8, 5)),
+        )
         for _ in range(60)
     ]
 
@@ -180,7 +220,9 @@ def _orange_slice(board: Board, centre: Point, radius: float, tilt: float) -> No
         first = tilt + piece * 40 + 3.5
         tip = arc(centre, radius * 0.09, first + 16.5, first + 16.5, 1)[0]
         board.polygon([tip, *arc(centre, radius * 0.83, first, first + 33, 8)], colour("ff9a3d"))
-        board.polygon([tip, *arc(centre, radius * 0.6, first + 8, first + 25, 6)], colour("ffb566"), 0.8)
+        board.polygon(
+            [tip, *arc(centre, radius * 0.6, first + 8, first + 25, 6)], colour("ffb566"), 0.8
+        )
 
 
 def _drink_words(board: Board, t: float) -> None:
@@ -188,7 +230,12 @@ def _drink_words(board: Board, t: float) -> None:
     for words, start, line in (("Summer,", 0.5, 318), ("poured.", 1.2, 438)):
         shown = ramp(t, start, 0.6)
         board.text(
-            (96 - 70 * (1 - shown) - 60 * (1 - leaving), line), words, 124, WHITE, opacity=shown * leaving, bold=True
+            (96 - 70 * (1 - shown) - 60 * (1 - leaving), line),
+            words,
+            124,
+            WHITE,
+            opacity=shown * leaving,
+            bold=True,
         )
     shown = ramp(t, 2.2, 0.6)
     board.text((102, 506), "Blood orange soda, cold as it gets", 33, WHITE, opacity=shown * leaving)
@@ -204,11 +251,17 @@ def _drink_words(board: Board, t: float) -> None:
         ends = [arc(mark, reach, angle, angle, 1)[0] for reach in (34, 46)]
         board.line(ends, colour("ff8a2b"), 7, shown)
     board.circle(mark, 26, colour("e8384f"), shown)
-    board.text((left + 146, top + 101), "solina", 84, colour("d81e4a"), opacity=shown, bold=True, spacing=2)
+    board.text(
+        (left + 146, top + 101), "solina", 84, colour("d81e4a"), opacity=shown, bold=True, spacing=2
+    )
     claim = ramp(t, DRINK_BRAND_S + 0.5, 0.5)
     board.text((100, 470), "The taste of six in the evening.", 37, WHITE, opacity=claim, bold=True)
     board.text(
-        (100, 520), "No added sugar. In the cooler to your left.", 28, WHITE, opacity=ramp(t, DRINK_BRAND_S + 1, 0.5)
+        (100, 520),
+        "No added sugar. In the cooler to your left.",
+        28,
+        WHITE,
+        opacity=ramp(t, DRINK_BRAND_S + 1, 0.5),
     )
 
 
@@ -266,16 +319,24 @@ def _stars() -> list[tuple[float, float, float, float]]:
 @cache
 def _waves(seed: int) -> list[tuple[float, float, float]]:
     rng = np.random.default_rng(seed)
-    return [(float(rng.uniform(0.6, 1)) / step**1.15, step / 520, float(rng.uniform(0, 6.28))) for step in range(1, 14)]
+    return [
+        (float(rng.uniform(0.6, 1)) / step**1.15, step / 520, float(rng.uniform(0, 6.28)))
+        for step in range(1, 14)
+    ]
 
 
-def _ridge(board: Board, shape: tuple[float, float, int], shift: float, tint: Colour, day: float) -> None:
+def _ridge(
+    board: Board, shape: tuple[float, float, int], shift: float, tint: Colour, day: float
+) -> None:
     level, height, seed = shape
     crest = []
     for x in range(0, 1284, 4):
         # Folding the waves makes pointed summits of them.
         at = (x + shift) * 2 * math.pi
-        up = sum(share * (1 - 2 * abs(math.sin(at * rate / 2 + phase))) for share, rate, phase in _waves(seed))
+        up = sum(
+            share * (1 - 2 * abs(math.sin(at * rate / 2 + phase)))
+            for share, rate, phase in _waves(seed)
+        )
         crest.append((float(x), level - height * up * 0.62))
     board.polygon([(0, 720), *crest, (1280, 720)], tint)
     mist = [(x, y + 46) for x, y in crest]
@@ -285,11 +346,27 @@ def _ridge(board: Board, shape: tuple[float, float, int], shift: float, tint: Co
 
 
 def _clouds(board: Board, t: float, day: float) -> None:
-    for x, y, size, speed in ((160, 300, 1.0, 16), (560, 215, 0.75, 11), (1080, 275, 1.15, 19), (1420, 180, 0.8, 13)):
+    for x, y, size, speed in (
+        (160, 300, 1.0, 16),
+        (560, 215, 0.75, 11),
+        (1080, 275, 1.15, 19),
+        (1420, 180, 0.8, 13),
+    ):
         left = x - speed * t
-        for dx, dy, across, down in ((0, 0, 120, 16), (-46, -10, 52, 17), (22, -17, 64, 22), (78, -6, 46, 14)):
+        for dx, dy, across, down in (
+            (0, 0, 120, 16),
+            (-46, -10, 52, 17),
+            (22, -17, 64, 22),
+            (78, -6, 46, 14),
+        ):
             centre = (left + dx * size, y + dy * size)
-            board.ellipse(centre, across * size, down * size, mix(colour("6a5a9c"), WHITE, day), 0.16 + 0.2 * day)
+            board.ellipse(
+                centre,
+                across * size,
+                down * size,
+                mix(colour("6a5a9c"), WHITE, day),
+                0.16 + 0.2 * day,
+            )
 
 
 def _plane(board: Board, t: float) -> None:
@@ -303,7 +380,19 @@ def _plane(board: Board, t: float) -> None:
         trail.append((-160 + 1560 * before - 40, 330 - 235 * math.sin(before * 2.1) + 12))
     for back in range(29):
         board.line(trail[back : back + 2], WHITE, 5 * (1 - back / 30), 0.5 * (1 - back / 30))
-    body = curve([(88, 0), (70, -9), (30, -13), (-60, -12), (-98, -5), (-96, 4), (-40, 12), (40, 12), (74, 8)])
+    body = curve(
+        [
+            (88, 0),
+            (70, -9),
+            (30, -13),
+            (-60, -12),
+            (-98, -5),
+            (-96, 4),
+            (-40, 12),
+            (40, 12),
+            (74, 8),
+        ]
+    )
     parts = (
         ([(-62, -10), (-96, -52), (-112, -52), (-98, -6)], colour("ff6b57")),
         ([(18, -8), (-44, -56), (-58, -56), (-22, -8)], colour("c7d3e6")),
@@ -315,7 +404,9 @@ def _plane(board: Board, t: float) -> None:
     )
     size = 0.95
     for outline, tint in parts:
-        board.polygon(turned([(x + dx * size, y + dy * size) for dx, dy in outline], (x, y), tilt), tint)
+        board.polygon(
+            turned([(x + dx * size, y + dy * size) for dx, dy in outline], (x, y), tilt), tint
+        )
     for window in range(9):
         spot = turned([(x + (44 - 11 * window) * size, y - 5 * size)], (x, y), tilt)[0]
         board.circle(spot, 2.4, colour("5b77a8"))
@@ -325,7 +416,14 @@ def _flight_words(board: Board, t: float) -> None:
     first = ramp(t, 0.4, 0.6) * (1 - ramp(t, 2.2, 0.5))
     board.text((92, 330), "Friday: desk.", 104, WHITE, opacity=first, bold=True)
     second = ramp(t, 2.6, 0.7) * (1 - ramp(t, FLIGHT_BRAND_S - 0.4, 0.4))
-    board.text((92 + 24 * (1 - ramp(t, 2.6, 1.2)), 330), "Saturday: here.", 104, WHITE, opacity=second, bold=True)
+    board.text(
+        (92 + 24 * (1 - ramp(t, 2.6, 1.2)), 330),
+        "Saturday: here.",
+        104,
+        WHITE,
+        opacity=second,
+        bold=True,
+    )
     shown = ramp(t, FLIGHT_BRAND_S, 0.4)
     if shown <= 0:
         return
@@ -354,7 +452,9 @@ def coffee() -> Image.Image:
     board.sky([(0, colour("f3e3d0")), (1, colour("e2c6a8"))])
     for beam in range(4):
         left = -300 + beam * 620
-        board.polygon([(left, 0), (left + 260, 0), (left - 260, 1080), (left - 520, 1080)], WHITE, 0.16)
+        board.polygon(
+            [(left, 0), (left + 260, 0), (left - 260, 1080), (left - 520, 1080)], WHITE, 0.16
+        )
     centre = (620.0, 560.0)
     board.shadow(arc((centre[0] + 26, centre[1] + 34), 432, 0, 360, 60), 34, 0.42)
     board.circle(centre, 430, colour("f9f5ee"))
@@ -364,14 +464,18 @@ def coffee() -> Image.Image:
     handle = turned(rounded(centre[0] + 240, centre[1] - 38, 190, 76, 36), centre, -32)
     board.shadow([(x + 14, y + 18) for x, y in handle], 14, 0.3)
     board.polygon(handle, colour("fffdf9"))
-    board.polygon(turned(rounded(centre[0] + 300, centre[1] - 16, 96, 32, 16), centre, -32), colour("d9ccba"))
+    board.polygon(
+        turned(rounded(centre[0] + 300, centre[1] - 16, 96, 32, 16), centre, -32), colour("d9ccba")
+    )
     board.shadow(arc((centre[0] + 16, centre[1] + 22), 284, 0, 360, 60), 20, 0.4)
     board.circle(centre, 284, colour("fffdf9"))
     board.circle(centre, 262, colour("d8c7b0"))
     steps = 46
     for step in range(steps):
         tint = mix(colour("6b3f1f"), colour("b97a42"), (step / steps) ** 1.4)
-        board.circle(centre, 254 - 1.2 * step if step < 12 else 254 - 1.2 * 12 - 2.4 * (step - 12), tint)
+        board.circle(
+            centre, 254 - 1.2 * step if step < 12 else 254 - 1.2 * 12 - 2.4 * (step - 12), tint
+        )
     _latte_art(board, centre)
     _spoon(board, centre)
     for x, y, tilt in (
@@ -395,7 +499,13 @@ def coffee() -> Image.Image:
 
 def _latte_art(board: Board, centre: Point) -> None:
     milk, shade = colour("fbeedb"), colour("a86a37")
-    for size, drop, tint in ((9.6, 0, milk), (7.9, 4, shade), (6.7, 2, milk), (5.0, 6, shade), (3.9, 4, milk)):
+    for size, drop, tint in (
+        (9.6, 0, milk),
+        (7.9, 4, shade),
+        (6.7, 2, milk),
+        (5.0, 6, shade),
+        (3.9, 4, milk),
+    ):
         outline = []
         for step in range(120):
             a = math.radians(step * 3)
@@ -406,10 +516,18 @@ def _latte_art(board: Board, centre: Point) -> None:
 
 
 def _spoon(board: Board, centre: Point) -> None:
-    bowl = [(centre[0] - 338 + 34 * math.cos(a), centre[1] + 56 * math.sin(a)) for a in np.linspace(0, 2 * math.pi, 48)]
+    bowl = [
+        (centre[0] - 338 + 34 * math.cos(a), centre[1] + 56 * math.sin(a))
+        for a in np.linspace(0, 2 * math.pi, 48)
+    ]
     stem = [
         (x, centre[1] + y)
-        for x, y in ((centre[0] - 347, 40), (centre[0] - 329, 40), (centre[0] - 326, 330), (centre[0] - 350, 330))
+        for x, y in (
+            (centre[0] - 347, 40),
+            (centre[0] - 329, 40),
+            (centre[0] - 326, 330),
+            (centre[0] - 350, 330),
+        )
     ]
     for part in (bowl, stem):
         board.shadow(turned([(x + 10, y + 14) for x, y in part], centre, 24), 10, 0.3)
@@ -420,12 +538,19 @@ def _spoon(board: Board, centre: Point) -> None:
 
 
 def _bean(board: Board, centre: Point, tilt: float) -> None:
-    outline = [(centre[0] + 40 * math.cos(a), centre[1] + 27 * math.sin(a)) for a in np.linspace(0, 2 * math.pi, 40)]
+    outline = [
+        (centre[0] + 40 * math.cos(a), centre[1] + 27 * math.sin(a))
+        for a in np.linspace(0, 2 * math.pi, 40)
+    ]
     seam = [(centre[0] + x, centre[1] + 7 * math.sin(x / 12)) for x in range(-37, 38, 3)]
     board.shadow(turned([(x + 6, y + 9) for x, y in outline], centre, tilt), 7, 0.4)
     board.polygon(turned(outline, centre, tilt), colour("5a3218"))
     board.polygon(
-        turned([(x * 0.8 + centre[0] * 0.2 - 2, y * 0.8 + centre[1] * 0.2 - 3) for x, y in outline], centre, tilt),
+        turned(
+            [(x * 0.8 + centre[0] * 0.2 - 2, y * 0.8 + centre[1] * 0.2 - 3) for x, y in outline],
+            centre,
+            tilt,
+        ),
         colour("6e4122"),
     )
     board.line(turned(seam, centre, tilt), colour("331a0b"), 5)
@@ -456,13 +581,28 @@ def books() -> Image.Image:
 
 def _lamp(board: Board) -> None:
     board.line([(1640, 0), (1640, 150)], colour("0d211e"), 6)
-    board.polygon([(1640 - 46, 150), (1640 + 46, 150), (1640 + 120, 262), (1640 - 120, 262)], colour("e8b04a"))
-    board.polygon([(1640 - 46, 150), (1640 - 6, 150), (1640 - 40, 262), (1640 - 120, 262)], colour("f3c873"))
+    board.polygon(
+        [(1640 - 46, 150), (1640 + 46, 150), (1640 + 120, 262), (1640 - 120, 262)], colour("e8b04a")
+    )
+    board.polygon(
+        [(1640 - 46, 150), (1640 - 6, 150), (1640 - 40, 262), (1640 - 120, 262)], colour("f3c873")
+    )
     board.ellipse((1640, 262), 120, 15, colour("fff1c9"))
     board.polygon([(1520, 266), (1760, 266), (1920, 934), (1300, 934)], colour("fff1c9"), 0.07)
 
 
-_COVERS = ("d9534f", "e8b04a", "4b8fa8", "f0e4cc", "7a5c99", "6fa36b", "e07b4f", "2f5d8a", "c94f7c", "b8a07a")
+_COVERS = (
+    "d9534f",
+    "e8b04a",
+    "4b8fa8",
+    "f0e4cc",
+    "7a5c99",
+    "6fa36b",
+    "e07b4f",
+    "2f5d8a",
+    "c94f7c",
+    "b8a07a",
+)
 _TITLES = (
     "THE LONG TIDE",
     "Salt & Cedar",
@@ -491,7 +631,9 @@ def _shelf(board: Board) -> None:
         x += width + 4
 
 
-def _book(board: Board, place: tuple[float, float, float], tint: Colour, title: str, lean: float) -> None:
+def _book(
+    board: Board, place: tuple[float, float, float], tint: Colour, title: str, lean: float
+) -> None:
     left, width, height = place
     foot = (left, 934.0)
     spine = rounded(left, 934 - height, width, height, 5)
@@ -504,7 +646,12 @@ def _book(board: Board, place: tuple[float, float, float], tint: Colour, title: 
         (left + width - 9, 934),
     ]
     board.polygon(turned(edge, foot, lean), (0, 0, 0), 0.14)
-    shine = [(left + 5, 934 - height + 4), (left + 11, 934 - height + 4), (left + 11, 932), (left + 5, 932)]
+    shine = [
+        (left + 5, 934 - height + 4),
+        (left + 11, 934 - height + 4),
+        (left + 11, 932),
+        (left + 5, 932),
+    ]
     board.polygon(turned(shine, foot, lean), WHITE, 0.22)
     for y in (934 - height + 26, 934 - height + 34, 934 - 40):
         band = [(left, y), (left + width, y), (left + width, y + 4), (left, y + 4)]
@@ -521,12 +668,23 @@ def _book(board: Board, place: tuple[float, float, float], tint: Colour, title: 
 def _cat(board: Board) -> None:
     fur, dark = colour("e6a15c"), colour("c57f3d")
     body = curve(
-        [(1400, 934), (1392, 860), (1430, 790), (1520, 762), (1640, 772), (1722, 826), (1742, 900), (1730, 934)]
+        [
+            (1400, 934),
+            (1392, 860),
+            (1430, 790),
+            (1520, 762),
+            (1640, 772),
+            (1722, 826),
+            (1742, 900),
+            (1730, 934),
+        ]
     )
     board.shadow([(x + 4, y + 8) for x, y in body], 12, 0.3)
     for step in range(61):
         angle = math.radians(118 - 250 * step / 60)
-        board.circle((1750 + 58 * math.cos(angle), 866 + 52 * math.sin(angle)), 16 - 3 * step / 60, fur)
+        board.circle(
+            (1750 + 58 * math.cos(angle), 866 + 52 * math.sin(angle)), 16 - 3 * step / 60, fur
+        )
     board.polygon(body, fur)
     for x in (1560, 1610, 1660):
         board.line([(x, 768), (x + 14, 808), (x + 12, 846)], dark, 11, 0.8)
@@ -539,7 +697,11 @@ def _cat(board: Board) -> None:
         ]
         board.polygon(ear, fur)
         board.polygon(
-            [(x * 0.6 + (head[0] + side * 46) * 0.4, y * 0.6 + (head[1] - 58) * 0.4) for x, y in ear], colour("f3c7a0")
+            [
+                (x * 0.6 + (head[0] + side * 46) * 0.4, y * 0.6 + (head[1] - 58) * 0.4)
+                for x, y in ear
+            ],
+            colour("f3c7a0"),
         )
     board.ellipse(head, 84, 72, fur)
     for x in (-18, 0, 18):
@@ -550,12 +712,18 @@ def _cat(board: Board) -> None:
         board.line(arc((eye[0], eye[1] - 8), 15, 20, 160, 12), colour("4a2d17"), 6)
         for whisker in (-6, 6):
             board.line(
-                [(head[0] + side * 40, head[1] + 28 + whisker / 2), (head[0] + side * 104, head[1] + 22 + 2 * whisker)],
+                [
+                    (head[0] + side * 40, head[1] + 28 + whisker / 2),
+                    (head[0] + side * 104, head[1] + 22 + 2 * whisker),
+                ],
                 WHITE,
                 2,
                 0.8,
             )
-    board.polygon([(head[0] - 9, head[1] + 18), (head[0] + 9, head[1] + 18), (head[0], head[1] + 28)], colour("c9655a"))
+    board.polygon(
+        [(head[0] - 9, head[1] + 18), (head[0] + 9, head[1] + 18), (head[0], head[1] + 28)],
+        colour("c9655a"),
+    )
     board.line([(head[0], head[1] + 28), (head[0] - 12, head[1] + 38)], colour("4a2d17"), 4)
     board.line([(head[0], head[1] + 28), (head[0] + 12, head[1] + 38)], colour("4a2d17"), 4)
     for x in (1424, 1496):
@@ -582,7 +750,11 @@ def flowers(frame: int) -> Image.Image:
     )
     for x, y, _, _, _, _, phase in plants:
         sway = 5 * math.sin(turn + phase)
-        board.line([(484, 366), ((x + 484) / 2 + sway / 2, (y + 366) / 2 + 14), (x + sway, y)], colour("3f7d58"), 6)
+        board.line(
+            [(484, 366), ((x + 484) / 2 + sway / 2, (y + 366) / 2 + 14), (x + sway, y)],
+            colour("3f7d58"),
+            6,
+        )
     for x, y, tilt, size in (
         (446, 286, -40, 54),
         (530, 290, 35, 56),
@@ -594,26 +766,42 @@ def flowers(frame: int) -> Image.Image:
     for x, y, size, petals, tint, heart, phase in plants:
         centre = (x + 5 * math.sin(turn + phase), float(y))
         beat = math.sin(turn + phase)
-        _flower(board, centre, size * (1 + 0.06 * beat), petals=petals, tints=(tint, heart), tilt=10 * beat)
+        _flower(
+            board,
+            centre,
+            size * (1 + 0.06 * beat),
+            petals=petals,
+            tints=(tint, heart),
+            tilt=10 * beat,
+        )
     ink = colour("2f4a3c")
     board.text((40, 142), "Say it", 58, ink, bold=True)
     board.text((40, 206), "in bloom.", 58, colour("d9506a"), bold=True)
     board.text((42, 246), "Fresh every day at eight", 20, ink)
     board.polygon(rounded(40, 276, 196, 40, 20), ink)
-    board.text((138, 303), "FLEUR & FERN", 19, colour("fdf1e7"), bold=True, anchor="ms", spacing=1.5)
+    board.text(
+        (138, 303), "FLEUR & FERN", 19, colour("fdf1e7"), bold=True, anchor="ms", spacing=1.5
+    )
     return board.picture()
 
 
 def _leaf(board: Board, root: Point, length: float, tilt: float) -> None:
     x, y = root
     shape = curve(
-        [(x, y), (x - length * 0.24, y - length * 0.5), (x, y - length), (x + length * 0.24, y - length * 0.5)]
+        [
+            (x, y),
+            (x - length * 0.24, y - length * 0.5),
+            (x, y - length),
+            (x + length * 0.24, y - length * 0.5),
+        ]
     )
     board.polygon(turned(shape, root, tilt), colour("57a773"))
     board.line(turned([root, (root[0], root[1] - length * 0.85)], root, tilt), colour("3f7d58"), 2)
 
 
-def _flower(board: Board, centre: Point, size: float, *, petals: int, tints: tuple[str, str], tilt: float) -> None:
+def _flower(
+    board: Board, centre: Point, size: float, *, petals: int, tints: tuple[str, str], tilt: float
+) -> None:
     petal, heart = colour(tints[0]), colour(tints[1])
     deep = colour("d8cfc4") if petal == WHITE else colour("a0303f")
     for ring, (reach, share) in enumerate(((1.0, 0.0), (0.66, 0.5))):

@@ -54,10 +54,14 @@ class Architecture:
                 the architecture's own choice.
         """
         from_scratch = self.pretrained and weights == NO_WEIGHTS
-        settings: TrainingSettings = self._module().RECIPE_FROM_SCRATCH if from_scratch else self._module().RECIPE
+        settings: TrainingSettings = (
+            self._module().RECIPE_FROM_SCRATCH if from_scratch else self._module().RECIPE
+        )
         return settings
 
-    def build(self, heads: dict[str, int], *, side_px: int | None = None, **options: Any) -> keras.Model:
+    def build(
+        self, heads: dict[str, int], *, side_px: int | None = None, **options: Any
+    ) -> keras.Model:
         """Build the network.
 
         Args:
@@ -68,7 +72,9 @@ class Architecture:
         Raises:
             TrainingError: The input is too small for the network, or its pretrained weights cannot be had.
         """
-        return self._module().build(heads, side_px=self.input_side_px if side_px is None else side_px, **options)
+        return self._module().build(
+            heads, side_px=self.input_side_px if side_px is None else side_px, **options
+        )
 
     def _module(self) -> Any:
         return importlib.import_module(f"{__name__}.{self.name}")
@@ -78,9 +84,16 @@ ARCHITECTURES = {
     architecture.name: architecture
     for architecture in (
         Architecture("compact", "A small residual network for one core, the shipped default."),
-        Architecture("sequential", "A plain stack of convolution, normalisation, pooling and dropout, quick to train."),
+        Architecture(
+            "sequential",
+            "A plain stack of convolution, normalisation, pooling and dropout, quick to train.",
+        ),
         Architecture("alexnet", "AlexNet at its published widths on 227 px pictures; large."),
-        Architecture("vgg16", "VGG16 features, frozen, under a small classifier (transfer learning).", pretrained=True),
+        Architecture(
+            "vgg16",
+            "VGG16 features, frozen, under a small classifier (transfer learning).",
+            pretrained=True,
+        ),
     )
 }
 
@@ -95,7 +108,9 @@ def find_architecture(name: str) -> Architecture:
         return ARCHITECTURES[name]
     near = difflib.get_close_matches(name.lower(), ARCHITECTURES, n=1)
     hint = f"; did you mean {near[0]}?" if near else "."
-    raise TrainingError(f"Unknown architecture {name!r}: expected one of {', '.join(ARCHITECTURES)}{hint}")
+    raise TrainingError(
+        f"Unknown architecture {name!r}: expected one of {', '.join(ARCHITECTURES)}{hint}"
+    )
 
 
 def require_side(name: str, side_px: int, smallest_px: int) -> None:

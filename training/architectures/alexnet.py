@@ -63,7 +63,9 @@ def build(
     require_side("alexnet", side_px, SMALLEST_SIDE_PX)
     first, second, third, fourth, fifth = widths
     inputs = keras.Input((side_px, side_px, CHANNELS), name="face")
-    x = layers.LayerNormalization(axis=[1, 2, 3], center=False, scale=False, epsilon=1.0, name="standardise")(inputs)
+    x = layers.LayerNormalization(
+        axis=[1, 2, 3], center=False, scale=False, epsilon=1.0, name="standardise"
+    )(inputs)
     x = _conv(x, first, 11, "conv1", stride=4, padding="valid")
     x = layers.MaxPooling2D(3, strides=2, name="pool1")(x)
     x = _conv(x, second, 5, "conv2")
@@ -75,16 +77,33 @@ def build(
     x = layers.Flatten(name="flatten")(x)
     for number in (6, 7):
         x = layers.Dropout(dropout, name=f"dropout{number}")(x)
-        x = layers.Dense(units, activation="relu", kernel_initializer="he_normal", name=f"dense{number}")(x)
-    outputs = {name: layers.Dense(classes, name=name, dtype="float32")(x) for name, classes in heads.items()}
+        x = layers.Dense(
+            units, activation="relu", kernel_initializer="he_normal", name=f"dense{number}"
+        )(x)
+    outputs = {
+        name: layers.Dense(classes, name=name, dtype="float32")(x)
+        for name, classes in heads.items()
+    }
     return keras.Model(inputs, outputs, name="alexnet")
 
 
 def _conv(
-    x: keras.KerasTensor, width: int, kernel: int, name: str, *, stride: int = 1, padding: str = "same"
+    x: keras.KerasTensor,
+    width: int,
+    kernel: int,
+    name: str,
+    *,
+    stride: int = 1,
+    padding: str = "same",
 ) -> keras.KerasTensor:
     x = layers.Conv2D(
-        width, kernel, strides=stride, padding=padding, use_bias=False, kernel_initializer="he_normal", name=name
+        width,
+        kernel,
+        strides=stride,
+        padding=padding,
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name=name,
     )(x)
     x = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
     return layers.ReLU(name=f"{name}_relu")(x)

@@ -26,11 +26,16 @@ STEM_WIDTH = 24
 SQUEEZE = 8
 WEIGHT_DECAY = 5e-4
 RECIPE = TrainingSettings(
-    stages=(Stage(32, 18), Stage(40, 16), Stage(48, 22)), batch_size=128, optimizer="sgd", peak_learning_rate=0.12
+    stages=(Stage(32, 18), Stage(40, 16), Stage(48, 22)),
+    batch_size=128,
+    optimizer="sgd",
+    peak_learning_rate=0.12,
 )
 
 
-def _conv(x: keras.KerasTensor, width: int, name: str, *, stride: int = 1, kernel: int = 3) -> keras.KerasTensor:
+def _conv(
+    x: keras.KerasTensor, width: int, name: str, *, stride: int = 1, kernel: int = 3
+) -> keras.KerasTensor:
     x = layers.Conv2D(
         width,
         kernel,
@@ -87,12 +92,17 @@ def build(
     """
     inputs = keras.Input((side_px, side_px, CHANNELS), name="face")
     # Zero mean and unit deviation per picture; the axes are spelled out so that the graph stays static.
-    x = layers.LayerNormalization(axis=[1, 2, 3], center=False, scale=False, epsilon=1.0, name="standardise")(inputs)
+    x = layers.LayerNormalization(
+        axis=[1, 2, 3], center=False, scale=False, epsilon=1.0, name="standardise"
+    )(inputs)
     x = layers.ReLU(name="stem_relu")(_conv(x, STEM_WIDTH, "stem"))
     for stage, (width, count) in enumerate(zip(widths, blocks, strict=True), start=1):
         for block in range(1, count + 1):
             x = _residual_block(x, width, 2 if block == 1 else 1, f"stage{stage}_block{block}")
     x = layers.GlobalAveragePooling2D(name="features")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
-    outputs = {name: layers.Dense(classes, name=name, dtype="float32")(x) for name, classes in heads.items()}
+    outputs = {
+        name: layers.Dense(classes, name=name, dtype="float32")(x)
+        for name, classes in heads.items()
+    }
     return keras.Model(inputs, outputs, name="compact")

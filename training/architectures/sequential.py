@@ -30,7 +30,11 @@ RECIPE = TrainingSettings(
 
 
 def build(
-    heads: dict[str, int], *, side_px: int = INPUT_SIDE_PX, dropout: float = 0.25, units: int = UNITS
+    heads: dict[str, int],
+    *,
+    side_px: int = INPUT_SIDE_PX,
+    dropout: float = 0.25,
+    units: int = UNITS,
 ) -> keras.Model:
     """Build the network.
 
@@ -49,11 +53,15 @@ def build(
     """
     require_side("sequential", side_px, 2 ** len(BLOCKS))
     inputs = keras.Input((side_px, side_px, CHANNELS), name="face")
-    x = layers.LayerNormalization(axis=[1, 2, 3], center=False, scale=False, epsilon=1.0, name="standardise")(inputs)
+    x = layers.LayerNormalization(
+        axis=[1, 2, 3], center=False, scale=False, epsilon=1.0, name="standardise"
+    )(inputs)
     for block, widths in enumerate(BLOCKS, start=1):
         for number, width in enumerate(widths, start=1):
             name = f"block{block}_conv{number}"
-            x = layers.Conv2D(width, 3, padding="same", use_bias=False, kernel_initializer="he_normal", name=name)(x)
+            x = layers.Conv2D(
+                width, 3, padding="same", use_bias=False, kernel_initializer="he_normal", name=name
+            )(x)
             x = layers.BatchNormalization(momentum=0.95, name=f"{name}_norm")(x)
             x = layers.ReLU(name=f"{name}_relu")(x)
         x = layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
@@ -63,5 +71,8 @@ def build(
     x = layers.BatchNormalization(momentum=0.95, name="dense_norm")(x)
     x = layers.ReLU(name="dense_relu")(x)
     x = layers.Dropout(2 * dropout, name="dropout")(x)
-    outputs = {name: layers.Dense(classes, name=name, dtype="float32")(x) for name, classes in heads.items()}
+    outputs = {
+        name: layers.Dense(classes, name=name, dtype="float32")(x)
+        for name, classes in heads.items()
+    }
     return keras.Model(inputs, outputs, name="sequential")

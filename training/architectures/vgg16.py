@@ -93,7 +93,9 @@ def build(
     inputs = keras.Input((side_px, side_px, CHANNELS), name="face")
     # In full precision: half of it would round the grey levels.
     x = layers.Concatenate(name="grey_three_times", dtype="float32")([inputs] * 3)
-    x = layers.Rescaling(1.0, [-mean for mean in MEAN_BGR], name="mean_subtracted", dtype="float32")(x)
+    x = layers.Rescaling(
+        1.0, [-mean for mean in MEAN_BGR], name="mean_subtracted", dtype="float32"
+    )(x)
     # Given a tensor of this network, the layers become its own instead of a model inside a model.
     features = keras.applications.VGG16(include_top=False, weights=None, input_tensor=x)
     if file is not None:
@@ -108,7 +110,10 @@ def build(
     x = layers.Dense(units, activation="relu", name="dense")(x)
     x = layers.BatchNormalization(momentum=0.95, name="dense_norm")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
-    outputs = {name: layers.Dense(classes, name=name, dtype="float32")(x) for name, classes in heads.items()}
+    outputs = {
+        name: layers.Dense(classes, name=name, dtype="float32")(x)
+        for name, classes in heads.items()
+    }
     return keras.Model(inputs, outputs, name="vgg16")
 
 
@@ -116,7 +121,9 @@ def _imagenet_file() -> Path:
     """Keras' own weights, from its cache or from its server."""
     try:
         with _patience(FETCH_TIMEOUT_S), contextlib.redirect_stdout(sys.stderr):
-            file = keras.utils.get_file(WEIGHTS_FILE, WEIGHTS_URL, cache_subdir="models", file_hash=WEIGHTS_MD5)
+            file = keras.utils.get_file(
+                WEIGHTS_FILE, WEIGHTS_URL, cache_subdir="models", file_hash=WEIGHTS_MD5
+            )
     except Exception as error:  # Keras raises a plain one
         # Its message is the address, a number and, last, the cause.
         reason = (str(error).splitlines() or [type(error).__name__])[0].split(" -- ")[-1]
@@ -145,7 +152,9 @@ def _load(features: keras.Model, file: Path) -> None:
         TrainingError: The file is missing or is not such a file.
     """
     if not file.is_file():
-        raise TrainingError(f"There are no weights at {file}: expected a file such as {WEIGHTS_FILE}.")
+        raise TrainingError(
+            f"There are no weights at {file}: expected a file such as {WEIGHTS_FILE}."
+        )
     # Keras matches the layers by their order, so the network is the very one that the file was made of.
     plain = keras.applications.VGG16(include_top=False, weights=None)
     fresh = {layer.name: layer.get_weights() for layer in plain.layers if layer.weights}

@@ -47,7 +47,9 @@ class FaceDataset:
         }
         if len(set(rows.values())) > 1:
             found = ", ".join(f"{name} {count}" for name, count in rows.items())
-            raise ValueError(f"Invalid FaceDataset: expected as many rows of each kind, received {found}.")
+            raise ValueError(
+                f"Invalid FaceDataset: expected as many rows of each kind, received {found}."
+            )
 
     def __len__(self) -> int:
         return len(self.images)
@@ -55,13 +57,17 @@ class FaceDataset:
     @property
     def present(self) -> tuple[str, ...]:
         """The classes that have a row, in order."""
-        return tuple(name for index, name in enumerate(self.classes) if (self.original == index).any())
+        return tuple(
+            name for index, name in enumerate(self.classes) if (self.original == index).any()
+        )
 
     @property
     def roles(self) -> dict[str, int]:
         """Rows of each role that the splits play: training, validation, test; roles without a row are left out."""
         counts = self.splits()
-        summed = {role: sum(n for name, n in counts.items() if role_of(name) == role) for role in ROLES}
+        summed = {
+            role: sum(n for name, n in counts.items() if role_of(name) == role) for role in ROLES
+        }
         return {role: count for role, count in summed.items() if count}
 
     def splits(self) -> dict[str, int]:
@@ -69,7 +75,9 @@ class FaceDataset:
         names, counts = np.unique(self.usage, return_counts=True)
         found = dict(zip(names.tolist(), counts.tolist(), strict=True))
         order = [*ROLES, None]
-        return dict(sorted(found.items(), key=lambda item: (order.index(role_of(item[0])), item[0])))
+        return dict(
+            sorted(found.items(), key=lambda item: (order.index(role_of(item[0])), item[0]))
+        )
 
     def subset(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> FaceDataset:
         """The rows a mask or an index names."""

@@ -53,7 +53,15 @@ _FERPLUS_NAMES = {
 }
 _NOT_AN_EMOTION = ("unknown", "NF")
 _VOTE_COLUMNS = tuple(_FERPLUS_NAMES[label] for label in VOTE_LABELS) + _NOT_AN_EMOTION
-_UNREADABLE = (OSError, EOFError, NotImplementedError, RuntimeError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    lzma.LZMAError,
+    zlib.error,
+    zipfile.BadZipFile,
+)
 
 
 class _BrokenRowError(Exception):
@@ -95,10 +103,14 @@ def read_fer2013(path: Path, votes_path: Path | None = None) -> FaceDataset:
         votes = _read_votes(votes_path, usage, sound.keys(), log)
         sound = {row: face for row, face in sound.items() if not np.isnan(votes[row, 0])}
     if not sound:
-        raise DatasetError(f"{path} has no row that can be used. {' '.join(log.report(0).sentences())}")
+        raise DatasetError(
+            f"{path} has no row that can be used. {' '.join(log.report(0).sentences())}"
+        )
     index = list(sound)
     return FaceDataset(
-        images=np.stack([face for face, _ in sound.values()]).reshape(-1, FACE_SIDE_PX, FACE_SIDE_PX),
+        images=np.stack([face for face, _ in sound.values()]).reshape(
+            -1, FACE_SIDE_PX, FACE_SIDE_PX
+        ),
         original=np.array([label for _, label in sound.values()], dtype=np.int64),
         votes=None if votes is None else votes[index],
         usage=np.array([usage[row] for row in index]),
@@ -109,7 +121,9 @@ def read_fer2013(path: Path, votes_path: Path | None = None) -> FaceDataset:
 def _face(fields: list[str] | None) -> tuple[NDArray[np.uint8], int]:
     """Pixels and label of one row."""
     if fields is None:
-        raise _BrokenRowError("fewer fields than the header names", "expected emotion, pixels and Usage")
+        raise _BrokenRowError(
+            "fewer fields than the header names", "expected emotion, pixels and Usage"
+        )
     emotion, pixels, usage = fields
     try:
         label = int(emotion)
@@ -121,11 +135,13 @@ def _face(fields: list[str] | None) -> tuple[NDArray[np.uint8], int]:
     if not 0 <= label < len(EMOTIONS):
         last = len(EMOTIONS) - 1
         raise _BrokenRowError(
-            f"an emotion outside 0 to {last}", f"expected an emotion from 0 to {last}, received {label}"
+            f"an emotion outside 0 to {last}",
+            f"expected an emotion from 0 to {last}, received {label}",
         )
     if usage.strip() not in SPLITS:
         raise _BrokenRowError(
-            "an unknown Usage", f"expected {', '.join(SPLITS)} as Usage, received {_shortened(usage)!r}"
+            "an unknown Usage",
+            f"expected {', '.join(SPLITS)} as Usage, received {_shortened(usage)!r}",
         )
     return _parsed_pixels(pixels), label
 
@@ -146,7 +162,9 @@ def _parsed_pixels(text: str) -> NDArray[np.uint8]:
     else:
         values = np.zeros(0)
     if values.size != _PIXELS:
-        raise _BrokenRowError("a wrong number of pixels", f"expected {_PIXELS} pixels, received {values.size}")
+        raise _BrokenRowError(
+            "a wrong number of pixels", f"expected {_PIXELS} pixels, received {values.size}"
+        )
     if not 0 <= values.min() <= values.max() <= 255:
         raise _BrokenRowError(
             "pixels outside 0 to 255",
@@ -160,7 +178,9 @@ def _first_odd(content: bytes) -> str:
     return _shortened(odd.decode("ascii"))
 
 
-def _read_votes(path: Path, usage: list[str | None], sound: Collection[int], log: ReadingLog) -> NDArray[np.float64]:
+def _read_votes(
+    path: Path, usage: list[str | None], sound: Collection[int], log: ReadingLog
+) -> NDArray[np.float64]:
     """Votes of the sound rows of the dataset; NaN for the other rows, and where the votes are broken."""
     columns = (*_VOTE_COLUMNS, "Usage")
     rows = list(_rows(path, columns, "the FER+ vote file", "vote file"))
@@ -168,7 +188,10 @@ def _read_votes(path: Path, usage: list[str | None], sound: Collection[int], log
     differ = [
         number
         for number, (mine, other) in enumerate(zip(usage, rows, strict=False), 1)
-        if mine is not None and other is not None and other[-1].strip() in SPLITS and other[-1].strip() != mine
+        if mine is not None
+        and other is not None
+        and other[-1].strip() in SPLITS
+        and other[-1].strip() != mine
     ]
     if len(rows) != len(usage) or differ:
         where = f" whose split first differs in row {differ[0]}" if differ else ""
@@ -187,16 +210,23 @@ def _read_votes(path: Path, usage: list[str | None], sound: Collection[int], log
 def _counted_votes(fields: list[str] | None, where: str, log: ReadingLog) -> list[float] | None:
     """The votes of one row; `None`, and an entry in the log, if they cannot be used."""
     if fields is None:
-        log.skip("fewer votes than the header names", f"{where}: expected {len(_VOTE_COLUMNS)} numbers of votes")
+        log.skip(
+            "fewer votes than the header names",
+            f"{where}: expected {len(_VOTE_COLUMNS)} numbers of votes",
+        )
         return None
     if fields[-1].strip() not in SPLITS:
         expected = f"expected {', '.join(SPLITS)} as Usage, received {_shortened(fields[-1])!r}"
         log.skip("an unknown Usage beside the votes", f"{where}: {expected}")
         return None
     values = [_number(field) for field in fields[:-1]]
-    wrong = [field for field, value in zip(fields, values, strict=False) if not 0 <= value < math.inf]
+    wrong = [
+        field for field, value in zip(fields, values, strict=False) if not 0 <= value < math.inf
+    ]
     if wrong:
-        received = f"{where}: expected numbers of votes from 0 up, received {_shortened(wrong[0])!r}"
+        received = (
+            f"{where}: expected numbers of votes from 0 up, received {_shortened(wrong[0])!r}"
+        )
         log.skip("votes that are not numbers from 0 up", received)
         return None
     return values
@@ -215,9 +245,13 @@ def _rows(path: Path, columns: tuple[str, ...], form: str, what: str) -> Iterato
     try:
         with _open_binary(path) as file:
             lines = _lines(file)
-            header = [name.strip() for name in _fields(next(lines, b"").removeprefix(b"\xef\xbb\xbf"))]
+            header = [
+                name.strip() for name in _fields(next(lines, b"").removeprefix(b"\xef\xbb\xbf"))
+            ]
             if header == [""]:
-                raise DatasetError(f"{path} is empty: expected {form} with the columns {', '.join(columns)}.")
+                raise DatasetError(
+                    f"{path} is empty: expected {form} with the columns {', '.join(columns)}."
+                )
             missing = sorted(set(columns) - set(header))
             if missing:
                 raise DatasetError(

@@ -30,7 +30,18 @@ if TYPE_CHECKING:
 
     FaceFinder = Callable[[NDArray[np.uint8]], NDArray[np.uint8] | None]
 
-PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
+PICTURE_ENDINGS = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".bmp",
+    ".gif",
+    ".webp",
+    ".tif",
+    ".tiff",
+    ".pgm",
+    ".ppm",
+)
 MAX_FILE_BYTES = 64 << 20
 MAX_PIXELS = 50_000_000
 """More than any camera's picture of a face: a picture that claims more would fill the memory."""
@@ -87,7 +98,11 @@ def emotion_of(name: str) -> str | None:
 
 
 def read_folders(
-    folder: Path, *, side_px: int = 48, seed: int = SPLIT_SEED, face_finder: FaceFinder | None = None
+    folder: Path,
+    *,
+    side_px: int = 48,
+    seed: int = SPLIT_SEED,
+    face_finder: FaceFinder | None = None,
 ) -> FaceDataset:
     """Read a folder of pictures.
 
@@ -111,12 +126,16 @@ def read_folders(
     """
     low, high = SIDES_PX
     if not low <= side_px <= high:
-        raise DatasetError(f"Invalid side of pictures: expected {low} to {high} pixels, received {side_px}.")
+        raise DatasetError(
+            f"Invalid side of pictures: expected {low} to {high} pixels, received {side_px}."
+        )
     log = ReadingLog("file")
     folders = _class_folders(folder, log)
     names = {part.label for part in folders}
     classes = (*(EMOTIONS if names & set(EMOTIONS) else ()), *sorted(names - set(EMOTIONS)))
-    folders.sort(key=lambda part: (_split_order(part.split), classes.index(part.label), part.path.name))
+    folders.sort(
+        key=lambda part: (_split_order(part.split), classes.index(part.label), part.path.name)
+    )
     images: list[NDArray[np.uint8]] = []
     labels: list[int] = []
     usage: list[str] = []
@@ -132,13 +151,19 @@ def read_folders(
             usage += [part.split] * len(found)
             if not found:
                 usable = " that can be used" if files else ""
-                log.note(f"The class folder {part.path.relative_to(folder)} holds no picture{usable}.")
+                log.note(
+                    f"The class folder {part.path.relative_to(folder)} holds no picture{usable}."
+                )
     if not images:
         report = log.report(0)
-        raise DatasetError(f"{folder} holds no picture that can be used. {' '.join(report.sentences())}")
+        raise DatasetError(
+            f"{folder} holds no picture that can be used. {' '.join(report.sentences())}"
+        )
     original = np.array(labels, dtype=np.int64)
     splits = _with_all_roles(np.array(usage, dtype=object), original, seed, log)
-    return FaceDataset(np.stack(images), original, None, splits.astype(np.str_), classes, log.report(len(images)))
+    return FaceDataset(
+        np.stack(images), original, None, splits.astype(np.str_), classes, log.report(len(images))
+    )
 
 
 def _with_all_roles(
@@ -146,7 +171,9 @@ def _with_all_roles(
 ) -> NDArray[np.object_]:
     """Deal rows that have no split, or a training split that comes without validation."""
     if usage[0] == "":
-        log.note(f"The folder has no splits: its classes were dealt {_in_percent(SHARES)} by the seed {seed}.")
+        log.note(
+            f"The folder has no splits: its classes were dealt {_in_percent(SHARES)} by the seed {seed}."
+        )
         return np.array(ROLES, dtype=object)[stratified_split(labels, SHARES, seed)]
     roles = [role_of(split) for split in usage]
     training = np.array([role == TRAINING for role in roles])
@@ -168,14 +195,27 @@ def _in_percent(shares: Sequence[float]) -> str:
 def _class_folders(folder: Path, log: ReadingLog) -> list[_ClassFolder]:
     """The class folders of all splits; their split is empty where there are no splits."""
     below = [part for part in _entries(folder) if part.is_dir()]
-    splits = [part for part in below if role_of(part.name) and any(inner.is_dir() for inner in _entries(part))]
+    splits = [
+        part
+        for part in below
+        if role_of(part.name) and any(inner.is_dir() for inner in _entries(part))
+    ]
     if splits:
         for other in sorted(set(below) - set(splits)):
-            log.note(f"The folder {other.name} was left out: it is no split that holds class folders.")
-        found = [_named(part, split.name, log) for split in splits for part in _entries(split) if part.is_dir()]
+            log.note(
+                f"The folder {other.name} was left out: it is no split that holds class folders."
+            )
+        found = [
+            _named(part, split.name, log)
+            for split in splits
+            for part in _entries(split)
+            if part.is_dir()
+        ]
         labels = {part.label for part in found}
         for split in splits:
-            for label in sorted(labels - {part.label for part in found if part.split == split.name}):
+            for label in sorted(
+                labels - {part.label for part in found if part.split == split.name}
+            ):
                 log.note(f"The split {split.name} has no class folder for {label}.")
     else:
         found = [_named(part, "", log) for part in below]
@@ -183,7 +223,11 @@ def _class_folders(folder: Path, log: ReadingLog) -> list[_ClassFolder]:
         table = any(part.name.lower().startswith("fer2013.csv") for part in _entries(folder))
         raise DatasetError(
             f"{folder} has no class folders: expected split/class/picture or class/picture"
-            + (", or the path of the fer2013.csv in it." if table else "; name the folder above the class folders.")
+            + (
+                ", or the path of the fer2013.csv in it."
+                if table
+                else "; name the folder above the class folders."
+            )
         )
     return found
 
@@ -205,7 +249,9 @@ def _entries(folder: Path) -> list[Path]:
     try:
         return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     except OSError as error:
-        raise DatasetError(f"Cannot read the folder {folder}: {error.strerror}. Check its path and rights.") from error
+        raise DatasetError(
+            f"Cannot read the folder {folder}: {error.strerror}. Check its path and rights."
+        ) from error
 
 
 def _face_or_none(
@@ -222,10 +268,13 @@ def _face_or_none(
 def _face(file: Path, side_px: int, face_finder: FaceFinder | None) -> NDArray[np.uint8]:
     """The square grey picture of a file."""
     if not file.is_file():
-        raise _UnusablePictureError("folders or special files among the pictures", "expected a picture file")
+        raise _UnusablePictureError(
+            "folders or special files among the pictures", "expected a picture file"
+        )
     if file.suffix.lower() not in PICTURE_ENDINGS:
         raise _UnusablePictureError(
-            "files that are no pictures", f"expected one of {' '.join(PICTURE_ENDINGS)}, received {file.suffix!r}"
+            "files that are no pictures",
+            f"expected one of {' '.join(PICTURE_ENDINGS)}, received {file.suffix!r}",
         )
     picture = _decoded(file, colour=face_finder is not None)
     if face_finder is not None:
@@ -244,7 +293,8 @@ def _decoded(file: Path, *, colour: bool) -> NDArray[np.uint8]:
             raise _UnusablePictureError("empty files", "expected a picture, received 0 bytes")
         if size > MAX_FILE_BYTES:
             raise _UnusablePictureError(
-                "files that are too large", f"expected at most {MAX_FILE_BYTES:,} bytes, received {size:,}"
+                "files that are too large",
+                f"expected at most {MAX_FILE_BYTES:,} bytes, received {size:,}",
             )
         with Image.open(file) as image:
             width, height = image.size
@@ -262,7 +312,8 @@ def _decoded(file: Path, *, colour: bool) -> NDArray[np.uint8]:
             return _levels(image, colour=colour)
     except (*_DAMAGED, MemoryError) as error:
         raise _UnusablePictureError(
-            "damaged or truncated pictures", f"expected a whole picture ({str(error)[:120] or type(error).__name__})"
+            "damaged or truncated pictures",
+            f"expected a whole picture ({str(error)[:120] or type(error).__name__})",
         ) from error
 
 

@@ -39,7 +39,9 @@ class Head:
 
     def subset(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Head:
         """The rows a mask or an index names."""
-        return Head(self.name, self.labels, self.targets[chosen], self.known[chosen], self.loss_weight)
+        return Head(
+            self.name, self.labels, self.targets[chosen], self.known[chosen], self.loss_weight
+        )
 
 
 def one_hot(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:

@@ -49,7 +49,9 @@ def label_set(text: str, available: Sequence[str] = EMOTIONS) -> tuple[str, ...]
     by_lower = {name.lower(): name for name in available}
     for name in given:
         if name.lower() not in by_lower:
-            near = get_close_matches(name.lower(), [*by_lower, *(() if wanted in LABEL_SETS else LABEL_SETS)], 1)
+            near = get_close_matches(
+                name.lower(), [*by_lower, *(() if wanted in LABEL_SETS else LABEL_SETS)], 1
+            )
             raise DatasetError(
                 f"Unknown label {name!r}: expected {', '.join(LABEL_SETS)}, or a list of {', '.join(available)}"
                 + (f". Did you mean {by_lower.get(near[0], near[0])}?" if near else ".")
@@ -57,7 +59,9 @@ def label_set(text: str, available: Sequence[str] = EMOTIONS) -> tuple[str, ...]
     labels = [by_lower[name.lower()] for name in given]
     twice = sorted({name for name in labels if labels.count(name) > 1})
     if twice:
-        raise DatasetError(f"Invalid labels {text!r}: expected each label once, received {', '.join(twice)} twice.")
+        raise DatasetError(
+            f"Invalid labels {text!r}: expected each label once, received {', '.join(twice)} twice."
+        )
     if len(labels) < 2:
         raise DatasetError(
             f"Invalid labels {text!r}: expected at least two labels, received {len(labels)}; name them with commas "
@@ -89,7 +93,9 @@ def select_rows(
         DatasetError: The votes are missing, a label is unknown to the data, or has no row.
     """
     if targets not in get_args(Targets):
-        raise DatasetError(f"Invalid targets: expected one of {', '.join(get_args(Targets))}, received {targets!r}.")
+        raise DatasetError(
+            f"Invalid targets: expected one of {', '.join(get_args(Targets))}, received {targets!r}."
+        )
     heads = []
     if targets in {"votes", "votes+original"}:
         heads.append(_votes_head(_needed_votes(faces, targets, labels), labels))
@@ -132,7 +138,9 @@ def _votes_head(votes: NDArray[np.float64], labels: tuple[str, ...]) -> Head:
     usable &= np.isin(soft.argmax(axis=1), columns)
     part = soft[:, columns]
     part[~usable] = 1.0
-    return Head("votes", labels, (part / part.sum(axis=1, keepdims=True)).astype(np.float32), usable)
+    return Head(
+        "votes", labels, (part / part.sum(axis=1, keepdims=True)).astype(np.float32), usable
+    )
 
 
 def _majority_head(votes: NDArray[np.float64], labels: tuple[str, ...]) -> Head:
@@ -149,7 +157,11 @@ def _original_head(faces: FaceDataset, labels: tuple[str, ...], loss_weight: flo
 
 
 def _one_hot_head(
-    name: str, found: NDArray[np.int64], classes: tuple[str, ...], labels: tuple[str, ...], loss_weight: float
+    name: str,
+    found: NDArray[np.int64],
+    classes: tuple[str, ...],
+    labels: tuple[str, ...],
+    loss_weight: float,
 ) -> Head:
     # One place more than classes: NO_LABEL is -1, the last one.
     place = np.full(len(classes) + 1, NO_LABEL, dtype=np.int64)

@@ -48,7 +48,9 @@ class ReadingReport:
         lines = [f"{self._counted(self.read)} read, {self.skipped_count:,} left out."]
         for reason, skipped in self.skipped.items():
             were = "was" if skipped.count == 1 else "were"
-            lines.append(f"{self._counted(skipped.count)} {were} left out: {reason}. The first is {skipped.first}.")
+            lines.append(
+                f"{self._counted(skipped.count)} {were} left out: {reason}. The first is {skipped.first}."
+            )
         return lines + list(self.notes)
 
     def _counted(self, count: int) -> str:
@@ -76,7 +78,9 @@ class ReadingLog:
             where: Which one, what was expected there and what was found; kept of the first.
         """
         known = self._skipped.get(reason)
-        self._skipped[reason] = Skipped(1, where) if known is None else Skipped(known.count + 1, known.first)
+        self._skipped[reason] = (
+            Skipped(1, where) if known is None else Skipped(known.count + 1, known.first)
+        )
 
     def note(self, sentence: str) -> None:
         """Keep a sentence about the dataset as a whole, once."""

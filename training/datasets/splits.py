@@ -23,7 +23,9 @@ TWIN_SIDE_PX = 48
 """Larger pictures are made this small before they are compared: twins differ in detail, and time grows with size."""
 
 
-def stratified_split(labels: NDArray[np.int64], shares: Sequence[float], seed: int) -> NDArray[np.int64]:
+def stratified_split(
+    labels: NDArray[np.int64], shares: Sequence[float], seed: int
+) -> NDArray[np.int64]:
     """Deal the rows of every class into parts, by chance.
 
     Args:
@@ -39,7 +41,9 @@ def stratified_split(labels: NDArray[np.int64], shares: Sequence[float], seed: i
         ValueError: The shares are not above 0, or do not sum to 1.
     """
     if min(shares, default=0) <= 0 or abs(sum(shares) - 1) > 1e-6:
-        raise ValueError(f"Invalid shares: expected parts above 0 that sum to 1, received {tuple(shares)}.")
+        raise ValueError(
+            f"Invalid shares: expected parts above 0 that sum to 1, received {tuple(shares)}."
+        )
     rng = np.random.default_rng(seed)
     parts = np.zeros(len(labels), dtype=np.int64)
     for label in np.unique(labels):
@@ -77,7 +81,9 @@ def near_twins(
     for start in range(0, len(images), step):
         part = images[start : start + step]
         for view in (part, part[:, :, ::-1]):
-            found[start : start + step] |= (_standardised(view) @ reference.T).max(axis=1) > correlation
+            found[start : start + step] |= (_standardised(view) @ reference.T).max(
+                axis=1
+            ) > correlation
     return found
 
 

@@ -64,7 +64,9 @@ def reliability_bins(
     )
 
 
-def calibration_error(confidence: NDArray[np.float64], rightness: NDArray[np.float64], bins: int = ECE_BINS) -> float:
+def calibration_error(
+    confidence: NDArray[np.float64], rightness: NDArray[np.float64], bins: int = ECE_BINS
+) -> float:
     """Expected calibration error, see `ReliabilityBins.error` and, for the arguments, `reliability_bins`.
 
     Returns:
@@ -95,7 +97,9 @@ def fit_temperature(logits: NDArray[np.float64], targets: NDArray[np.float64]) -
         return float(-(wanted * np.log(np.maximum(predicted, 1e-12))).sum(axis=1).mean())
 
     low, high = np.log(TEMPERATURES)
-    found = minimize_scalar(cross_entropy, bounds=(low, high), method="bounded", options={"xatol": 1e-5})
+    found = minimize_scalar(
+        cross_entropy, bounds=(low, high), method="bounded", options={"xatol": 1e-5}
+    )
     return float(np.exp(found.x))
 
 
@@ -116,4 +120,8 @@ def uncertain_threshold(confidence: NDArray[np.float64], correct: NDArray[np.boo
     order = np.argsort(confidence, kind="stable")
     around = np.convolve(correct[order], np.full(window, 1 / window), mode="valid")
     mostly_wrong = np.flatnonzero(around < 0.5)
-    return round(float(confidence[order][mostly_wrong[-1] + window // 2]), 2) if len(mostly_wrong) else 0.0
+    return (
+        round(float(confidence[order][mostly_wrong[-1] + window // 2]), 2)
+        if len(mostly_wrong)
+        else 0.0
+    )

@@ -108,7 +108,9 @@ def compare(
     for classifier in (first, second):
         found = restricted(predict(classifier, images), classifier.card.labels, judged.labels)
         figures = document(judged, found)
-        scores.append(Scores(classifier.card.name, figures["accuracy"], figures["macro_f1"], figures["ece"]))
+        scores.append(
+            Scores(classifier.card.name, figures["accuracy"], figures["macro_f1"], figures["ece"])
+        )
         right.append(found.argmax(axis=1) == judged.truth)
     both_right = int((right[0] & right[1]).sum())
     only_first = int((right[0] & ~right[1]).sum())
@@ -139,7 +141,11 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 
 def paired_interval(
-    both_right: int, only_first: int, only_second: int, both_wrong: int, confidence: float = CONFIDENCE
+    both_right: int,
+    only_first: int,
+    only_second: int,
+    both_wrong: int,
+    confidence: float = CONFIDENCE,
 ) -> tuple[float, float]:
     """Interval of the difference of two paired shares, second minus first (Newcombe, 1998, method 10).
 

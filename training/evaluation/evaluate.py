@@ -65,7 +65,9 @@ def vote_shares(votes: NDArray[np.float64], predicted: NDArray[np.int64]) -> NDA
     return np.asarray(votes[np.arange(len(votes)), predicted] / np.maximum(votes.sum(axis=1), 1.0))
 
 
-def confusion_matrix(truth: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+def confusion_matrix(
+    truth: NDArray[np.int64], predicted: NDArray[np.int64], classes: int
+) -> NDArray[np.int64]:
     """`(classes, classes)` counts; rows are the truth, columns the predictions."""
     return np.bincount(truth * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
@@ -101,13 +103,17 @@ def judge(
     """
     offered, found = _truth(faces, against)
     chosen = _labels(offered, labels, known, against)
-    place = np.full(len(offered) + 1, NO_LABEL, dtype=np.int64)  # one more, for rows without a label
+    place = np.full(
+        len(offered) + 1, NO_LABEL, dtype=np.int64
+    )  # one more, for rows without a label
     for index, label in enumerate(chosen):
         place[offered.index(label)] = index
     truth = place[found]
     rows = np.flatnonzero(truth != NO_LABEL)
     if len(rows) == 0:
-        raise DatasetError(f"No row of the dataset has a label against {against} among {', '.join(chosen)}.")
+        raise DatasetError(
+            f"No row of the dataset has a label against {against} among {', '.join(chosen)}."
+        )
     votes = None
     if faces.votes is not None and set(chosen) <= set(VOTE_LABELS):
         votes = faces.votes[rows][:, [VOTE_LABELS.index(label) for label in chosen]]
@@ -129,9 +135,13 @@ def _truth(faces: FaceDataset, against: Against) -> tuple[tuple[str, ...], NDArr
             found[faces.original == faces.classes.index(label)] = index
         return HAPPY_SAD, found
     if against not in {"majority", "plurality"}:
-        raise DatasetError(f"Cannot measure against {against!r}: expected original, majority, plurality or happy-sad.")
+        raise DatasetError(
+            f"Cannot measure against {against!r}: expected original, majority, plurality or happy-sad."
+        )
     if faces.votes is None:
-        raise DatasetError(f"Measuring against the FER+ {against} needs the vote file: name it with --votes.")
+        raise DatasetError(
+            f"Measuring against the FER+ {against} needs the vote file: name it with --votes."
+        )
     found = majority(faces.votes) if against == "majority" else plurality(faces.votes)
     return EMOTIONS, np.where(found < len(EMOTIONS), found, NO_LABEL)
 
@@ -154,11 +164,15 @@ def _labels(
                 f"{holder} does not know {', '.join(unknown)}: expected some of {', '.join(names or ())}."
             )
     if len(set(asked)) != len(asked) or len(asked) < 2:
-        raise DatasetError(f"Measuring needs at least two different labels, received {', '.join(asked) or 'none'}.")
+        raise DatasetError(
+            f"Measuring needs at least two different labels, received {', '.join(asked) or 'none'}."
+        )
     return tuple(asked)
 
 
-def predict(classifier: EmotionClassifier, images: NDArray[np.uint8], *, flip: bool = False) -> NDArray[np.float64]:
+def predict(
+    classifier: EmotionClassifier, images: NDArray[np.uint8], *, flip: bool = False
+) -> NDArray[np.float64]:
     """Calibrated probabilities of any number of faces.
 
     Args:
@@ -180,7 +194,9 @@ def predict(classifier: EmotionClassifier, images: NDArray[np.uint8], *, flip: b
     return found
 
 
-def restricted(scores: NDArray[np.float64], known: Sequence[str], labels: Sequence[str]) -> NDArray[np.float64]:
+def restricted(
+    scores: NDArray[np.float64], known: Sequence[str], labels: Sequence[str]
+) -> NDArray[np.float64]:
     """Probabilities of some labels, given that it is one of them.
 
     Args:

@@ -19,13 +19,22 @@ if TYPE_CHECKING:
 
     from training.evaluation.calibration import ReliabilityBins
 
-BLUE, ORANGE, GREEN, INK, MUTED, GRID = "#0072B2", "#D55E00", "#009E73", "#14213d", "#5b6478", "#e3e6ec"
+BLUE, ORANGE, GREEN, INK, MUTED, GRID = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#14213d",
+    "#5b6478",
+    "#e3e6ec",
+)
 DPI = 120
 ANNOTATED_CLASSES = 12
 """With more classes, numbers in the cells of a confusion matrix cannot be read any more."""
 
 
-def draw_curves(history: Sequence[Mapping[str, Any]], path: Path, *, head: str | None = None) -> None:
+def draw_curves(
+    history: Sequence[Mapping[str, Any]], path: Path, *, head: str | None = None
+) -> None:
     """Loss and accuracy by epoch, for training and validation, with the changes of picture size marked.
 
     Args:
@@ -41,9 +50,18 @@ def draw_curves(history: Sequence[Mapping[str, Any]], path: Path, *, head: str |
         validation = [entry.get(f"val_{figure_name}", np.nan) for entry in history]
         marker = "o" if len(epochs) < 3 else None
         axes.plot(epochs, training, color=ORANGE, label="training (varied pictures)", marker=marker)
-        axes.plot(epochs, validation, color=BLUE, label="validation (plain pictures)", marker=marker)
+        axes.plot(
+            epochs, validation, color=BLUE, label="validation (plain pictures)", marker=marker
+        )
         best = int(np.nanargmin([entry.get("val_loss", np.nan) for entry in history]))
-        axes.plot(epochs[best], validation[best], "o", color=BLUE, markersize=7, label=f"best epoch: {epochs[best]}")
+        axes.plot(
+            epochs[best],
+            validation[best],
+            "o",
+            color=BLUE,
+            markersize=7,
+            label=f"best epoch: {epochs[best]}",
+        )
         _mark_stages(axes, history)
         axes.set(xlabel="epoch", title=figure_name)
         axes.grid(color=GRID)
@@ -51,7 +69,9 @@ def draw_curves(history: Sequence[Mapping[str, Any]], path: Path, *, head: str |
     _save(figure, path)
 
 
-def draw_confusion(confusion: Sequence[Sequence[int]], labels: Sequence[str], path: Path, *, title: str) -> None:
+def draw_confusion(
+    confusion: Sequence[Sequence[int]], labels: Sequence[str], path: Path, *, title: str
+) -> None:
     """A confusion matrix: shares of each row in colour, shares and counts in the cells.
 
     Args:
@@ -69,7 +89,8 @@ def draw_confusion(confusion: Sequence[Sequence[int]], labels: Sequence[str], pa
     figure.colorbar(picture, ax=axes, fraction=0.046, pad=0.04, label="share of the row")
     axes.set_xticks(range(len(labels)), labels, rotation=40, ha="right")
     axes.set_yticks(
-        range(len(labels)), [f"{name} ({rows:,})" for name, rows in zip(labels, counts.sum(axis=1), strict=True)]
+        range(len(labels)),
+        [f"{name} ({rows:,})" for name, rows in zip(labels, counts.sum(axis=1), strict=True)],
     )
     axes.set(xlabel="predicted", ylabel="true (rows)", title=title)
     if len(labels) <= ANNOTATED_CLASSES:
@@ -80,7 +101,9 @@ def draw_confusion(confusion: Sequence[Sequence[int]], labels: Sequence[str], pa
     _save(figure, path)
 
 
-def draw_reliability(before: ReliabilityBins, after: ReliabilityBins, path: Path, *, title: str) -> None:
+def draw_reliability(
+    before: ReliabilityBins, after: ReliabilityBins, path: Path, *, title: str
+) -> None:
     """Accuracy against confidence before and after the temperature, over the share of rows in each bin.
 
     Args:
@@ -105,7 +128,9 @@ def draw_reliability(before: ReliabilityBins, after: ReliabilityBins, path: Path
             label=f"{name}: ECE {bins.error:.3f}",
         )
         share = bins.counts / max(int(bins.counts.sum()), 1)
-        lower.bar(starts + shift * width, share, 0.46 * width, align="edge", color=colour, label=name)
+        lower.bar(
+            starts + shift * width, share, 0.46 * width, align="edge", color=colour, label=name
+        )
     upper.set(ylabel="accuracy, or share of the votes", xlim=(0, 1), ylim=(0, 1), title=title)
     upper.legend(frameon=False, fontsize=9, loc="upper left")
     lower.set(xlabel="confidence", ylabel="share of rows")
@@ -126,11 +151,21 @@ def draw_per_class(per_class: Mapping[str, Mapping[str, float]], path: Path, *, 
     figure = _figure(max(5.0, 1.15 * len(per_class) + 1.5), 3.8)
     axes = figure.subplots()
     places = np.arange(len(per_class))
-    for index, (name, colour) in enumerate((("precision", BLUE), ("recall", ORANGE), ("f1", GREEN))):
+    for index, (name, colour) in enumerate(
+        (("precision", BLUE), ("recall", ORANGE), ("f1", GREEN))
+    ):
         heights = [scores[name] for scores in per_class.values()]
-        bars = axes.bar(places + (index - 1) * 0.27, heights, 0.25, color=colour, label="F1" if name == "f1" else name)
+        bars = axes.bar(
+            places + (index - 1) * 0.27,
+            heights,
+            0.25,
+            color=colour,
+            label="F1" if name == "f1" else name,
+        )
         axes.bar_label(bars, [f"{100 * height:.0f}" for height in heights], fontsize=7, padding=1)
-    axes.set_xticks(places, [f"{label}\n{int(scores['support']):,}" for label, scores in per_class.items()])
+    axes.set_xticks(
+        places, [f"{label}\n{int(scores['support']):,}" for label, scores in per_class.items()]
+    )
     axes.set(ylim=(0, 1.18), ylabel="share", title=title)
     axes.legend(frameon=False, ncols=3, fontsize=8, loc="upper right")
     axes.grid(color=GRID, axis="y")
@@ -158,7 +193,12 @@ def draw_conditions(
         axes.plot(places, accuracies, "o-", color=BLUE)
         for place, accuracy in zip(places, accuracies, strict=True):
             axes.annotate(
-                f"{accuracy:.0%}", (place, accuracy), (0, 6), textcoords="offset points", ha="center", fontsize=8
+                f"{accuracy:.0%}",
+                (place, accuracy),
+                (0, 6),
+                textcoords="offset points",
+                ha="center",
+                fontsize=8,
             )
         axes.set_xticks(places, [f"{entry['value']:g}" for entry in measured])
         axes.set(xlabel=names.get(condition, condition), ylim=(0, 1.08))

@@ -54,19 +54,25 @@ SEED = 20261121
 WHOLE = Box(0.0, 0.0, 1.0, 1.0)
 
 
-def resized(image: NDArray[np.uint8], side_px: float, _rng: np.random.Generator) -> NDArray[np.uint8]:
+def resized(
+    image: NDArray[np.uint8], side_px: float, _rng: np.random.Generator
+) -> NDArray[np.uint8]:
     """The face as a crop of so many pixels."""
     side = round(side_px)
     how = cv2.INTER_AREA if side <= image.shape[0] else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, (side, side), interpolation=how), dtype=np.uint8)
 
 
-def blurred(image: NDArray[np.uint8], sigma_px: float, _rng: np.random.Generator) -> NDArray[np.uint8]:
+def blurred(
+    image: NDArray[np.uint8], sigma_px: float, _rng: np.random.Generator
+) -> NDArray[np.uint8]:
     """Out of focus: a Gaussian whose sigma is meant for a face of 48 pixels and grows with larger ones."""
     if sigma_px == 0:
         return image
     sigma = sigma_px * image.shape[0] / REFERENCE_SIDE_PX
-    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE), dtype=np.uint8)
+    return np.asarray(
+        cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE), dtype=np.uint8
+    )
 
 
 def darkened(image: NDArray[np.uint8], gain: float, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -76,25 +82,33 @@ def darkened(image: NDArray[np.uint8], gain: float, rng: np.random.Generator) ->
     return _rounded(image * gain + rng.normal(0, SENSOR_NOISE_SD, image.shape))
 
 
-def compressed(image: NDArray[np.uint8], quality: float, _rng: np.random.Generator) -> NDArray[np.uint8]:
+def compressed(
+    image: NDArray[np.uint8], quality: float, _rng: np.random.Generator
+) -> NDArray[np.uint8]:
     """Packed as JPEG and unpacked again."""
     packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, round(quality)])[1]
     return np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
 
 
-def noisy(image: NDArray[np.uint8], deviation: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+def noisy(
+    image: NDArray[np.uint8], deviation: float, rng: np.random.Generator
+) -> NDArray[np.uint8]:
     """With Gaussian noise of a standard deviation in grey levels."""
     return image if deviation == 0 else _rounded(image + rng.normal(0, deviation, image.shape))
 
 
-def rolled(image: NDArray[np.uint8], angle_deg: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+def rolled(
+    image: NDArray[np.uint8], angle_deg: float, rng: np.random.Generator
+) -> NDArray[np.uint8]:
     """The head tilted to a side, which one is drawn; what lies outside the picture is filled with its border."""
     if angle_deg == 0:
         return image
     side = image.shape[0]
     angle = angle_deg if rng.random() < 0.5 else -angle_deg
     turn = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), angle, 1.0)
-    turned = cv2.warpAffine(image, turn, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    turned = cv2.warpAffine(
+        image, turn, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
     return np.asarray(turned, dtype=np.uint8)
 
 
@@ -159,7 +173,9 @@ def by_condition(
     return found
 
 
-def _seen(images: NDArray[np.uint8], worsen: Worsen, value: float, geometry: CropGeometry) -> NDArray[np.uint8]:
+def _seen(
+    images: NDArray[np.uint8], worsen: Worsen, value: float, geometry: CropGeometry
+) -> NDArray[np.uint8]:
     """What the network would see of each picture."""
     rng = np.random.default_rng(SEED)
     crops = np.empty((len(images), geometry.side_px, geometry.side_px), dtype=np.uint8)
@@ -169,7 +185,13 @@ def _seen(images: NDArray[np.uint8], worsen: Worsen, value: float, geometry: Cro
 
 
 def _changes_nothing(condition: str, value: float, images: NDArray[np.uint8]) -> bool:
-    neutral = {"face_side_px": images.shape[1], "blur_px": 0, "low_light_gain": 1, "noise_sd": 0, "roll_deg": 0}
+    neutral = {
+        "face_side_px": images.shape[1],
+        "blur_px": 0,
+        "low_light_gain": 1,
+        "noise_sd": 0,
+        "roll_deg": 0,
+    }
     return neutral.get(condition) == value
 
 

@@ -119,7 +119,10 @@ def augment(
 
 
 def mixup(
-    faces: NDArray[np.float32], targets: list[NDArray[np.float32]], alpha: float, rng: np.random.Generator
+    faces: NDArray[np.float32],
+    targets: list[NDArray[np.float32]],
+    alpha: float,
+    rng: np.random.Generator,
 ) -> None:
     """Blend every picture with another one of the batch, and the labels alike, in place.
 
@@ -146,10 +149,14 @@ def reduced(image: NDArray[np.float32], side_px: int) -> NDArray[np.float32]:
     """The picture as if it had been taken with fewer pixels: made small, then enlarged again."""
     side = image.shape[0]
     small = cv2.resize(image, (side_px, side_px), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+    return np.asarray(
+        cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR), dtype=np.float32
+    )
 
 
-def _random_affine(side: int, side_px: int, settings: Augmentation, rng: np.random.Generator) -> NDArray[np.float64]:
+def _random_affine(
+    side: int, side_px: int, settings: Augmentation, rng: np.random.Generator
+) -> NDArray[np.float64]:
     angle = np.deg2rad(rng.uniform(-settings.rotation_deg, settings.rotation_deg))
     zoom = (side_px / side) * (1 + rng.uniform(-settings.scale, settings.scale))
     mirror = -1.0 if settings.flip and rng.random() < 0.5 else 1.0
@@ -161,7 +168,9 @@ def _random_affine(side: int, side_px: int, settings: Augmentation, rng: np.rand
     return np.hstack([linear, offset[:, None]])
 
 
-def _reduce_resolution(view: NDArray[np.float32], settings: Augmentation, rng: np.random.Generator) -> None:
+def _reduce_resolution(
+    view: NDArray[np.float32], settings: Augmentation, rng: np.random.Generator
+) -> None:
     side = view.shape[0]
     view[:] = reduced(view, int(rng.integers(min(settings.smallest_side_px, side - 1), side)))
 
@@ -191,7 +200,9 @@ def _erase(view: NDArray[np.float32], rng: np.random.Generator) -> None:
     view[top : top + height, left : left + width] = rng.uniform(0, 255)
 
 
-def _change_light(views: NDArray[np.float32], settings: Augmentation, rng: np.random.Generator) -> None:
+def _change_light(
+    views: NDArray[np.float32], settings: Augmentation, rng: np.random.Generator
+) -> None:
     n, side = len(views), views.shape[1]
     np.clip(views, 0, 255, out=views)
     gamma = np.exp(rng.uniform(-1, 1, size=(n, 1, 1)) * np.log(settings.gamma)).astype(np.float32)
@@ -204,7 +215,9 @@ def _change_light(views: NDArray[np.float32], settings: Augmentation, rng: np.ra
     views *= gain.astype(np.float32)[:, None, None]
     # A lamp at one side: a ramp across the face in a random direction.
     ramp = np.linspace(-1, 1, side, dtype=np.float32)
-    strength = (gain * rng.normal(0, 60 * settings.contrast, size=(2, n))).astype(np.float32)[..., None, None]
+    strength = (gain * rng.normal(0, 60 * settings.contrast, size=(2, n))).astype(np.float32)[
+        ..., None, None
+    ]
     views += strength[0] * ramp[None, None, :] + strength[1] * ramp[None, :, None]
     deviation = rng.uniform(0, settings.noise, size=(n, 1, 1)).astype(np.float32)
     views += deviation * rng.standard_normal(views.shape, dtype=np.float32)

@@ -41,7 +41,9 @@ class Pace(keras.callbacks.Callback):
         self._stage = progress.stage
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self.model.optimizer.learning_rate = learning_rate(self._progress.share, self._peak, self._warmup_share)
+        self.model.optimizer.learning_rate = learning_rate(
+            self._progress.share, self._peak, self._warmup_share
+        )
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._progress.step()
@@ -90,7 +92,9 @@ def read_weights(path: Path) -> list[NDArray[np.float32]]:
         return [kept[str(index)] for index in range(len(kept.files))]
 
 
-def validation_scores(logits: dict[str, NDArray[np.float32]], heads: list[Head]) -> dict[str, float]:
+def validation_scores(
+    logits: dict[str, NDArray[np.float32]], heads: list[Head]
+) -> dict[str, float]:
     """Loss and accuracy of every head on rows it was not trained on.
 
     Args:
@@ -115,7 +119,9 @@ def validation_scores(logits: dict[str, NDArray[np.float32]], heads: list[Head])
 class Watch(keras.callbacks.Callback):
     """Tells somebody, after every step, how far the run has come."""
 
-    def __init__(self, progress: RunProgress, tell: Callable[[RunProgress, dict[str, Any]], None]) -> None:
+    def __init__(
+        self, progress: RunProgress, tell: Callable[[RunProgress, dict[str, Any]], None]
+    ) -> None:
         super().__init__()
         self._progress, self._tell = progress, tell
 
@@ -165,7 +171,11 @@ class Keeper(keras.callbacks.Callback):
         self.model.set_weights(live)
         logs |= scores  # the callbacks after this one see them too
         self._history.append(
-            {"epoch": epoch + 1, "side_px": int(self._faces.shape[1]), "spent_s": round(self._progress.spent_s, 1)}
+            {
+                "epoch": epoch + 1,
+                "side_px": int(self._faces.shape[1]),
+                "spent_s": round(self._progress.spent_s, 1),
+            }
             | {name: round(float(value), 6) for name, value in logs.items()}
         )
         self.stopped = self._out_of_patience()
@@ -179,7 +189,9 @@ class Keeper(keras.callbacks.Callback):
             100 * scores["val_accuracy"],
         )
         if self.stopped:
-            logger.info("No better validation loss for %d epochs: the run ends early", self._patience)
+            logger.info(
+                "No better validation loss for %d epochs: the run ends early", self._patience
+            )
             self.model.stop_training = True
 
     def _out_of_patience(self) -> bool:

@@ -89,7 +89,9 @@ def prepare(mixed_precision: MixedPrecision = "auto") -> DeviceReport:
         TrainingError: `mixed_precision` is none of the three.
     """
     if mixed_precision not in ("auto", "on", "off"):
-        raise TrainingError(f"Invalid mixed precision {mixed_precision!r}: expected auto, on or off.")
+        raise TrainingError(
+            f"Invalid mixed precision {mixed_precision!r}: expected auto, on or off."
+        )
     import keras  # noqa: PLC0415 (after `backend_environment`)
 
     backend = keras.config.backend()
@@ -168,7 +170,9 @@ def _compute_capability() -> float | None:
         return None
     command = [tool, "--query-gpu=compute_cap", "--format=csv,noheader"]
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=QUERY_TIMEOUT_S, check=True).stdout
+        answer = subprocess.run(
+            command, capture_output=True, text=True, timeout=QUERY_TIMEOUT_S, check=True
+        ).stdout
         return min(float(line) for line in answer.split())
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         logger.info("The GPU's compute capability is unknown: %s", error)

@@ -55,13 +55,19 @@ def teacher_targets(
     if not 0 <= share <= 1:
         raise TrainingError(f"Invalid share of the teachers: expected 0 to 1, received {share}.")
     if temperature <= 0:
-        raise TrainingError(f"Invalid temperature of the teachers: expected a number above 0, received {temperature}.")
+        raise TrainingError(
+            f"Invalid temperature of the teachers: expected a number above 0, received {temperature}."
+        )
     if len(images) != len(head):
-        raise TrainingError(f"Expected a picture for each of the {len(head)} rows of {head.name}, got {len(images)}.")
+        raise TrainingError(
+            f"Expected a picture for each of the {len(head)} rows of {head.name}, got {len(images)}."
+        )
     own = np.where(head.known[:, None], head.targets, 0).astype(np.float64)
     taught = np.zeros_like(own)
     for model in models:
-        taught += _lesson(model, images, head.labels, own, temperature=temperature, flip=flip) / len(models)
+        taught += _lesson(
+            model, images, head.labels, own, temperature=temperature, flip=flip
+        ) / len(models)
     mixed = share * taught + (1 - share) * own
     mixed[~head.known] = taught[~head.known]
     return mixed.astype(np.float32)
@@ -96,6 +102,8 @@ def _lesson(
     return lesson
 
 
-def _said(model: EmotionClassifier, images: NDArray[np.uint8], temperature: float) -> NDArray[np.float64]:
+def _said(
+    model: EmotionClassifier, images: NDArray[np.uint8], temperature: float
+) -> NDArray[np.float64]:
     crops = fitted(np.ascontiguousarray(images), model.card.input_side_px)
     return probabilities(model.logits(crops), model.card.temperature * temperature)

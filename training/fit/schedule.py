@@ -36,9 +36,13 @@ def parse_stages(text: str) -> tuple[Stage, ...]:
         pairs = [part.split(":") for part in text.split(",")]
         stages = tuple(Stage(int(side), int(epochs)) for side, epochs in pairs)
     except ValueError as error:
-        raise TrainingError(f"Invalid stages {text!r}: expected side:epochs pairs such as 32:12,48:18.") from error
+        raise TrainingError(
+            f"Invalid stages {text!r}: expected side:epochs pairs such as 32:12,48:18."
+        ) from error
     if any(stage.side_px < 16 or stage.epochs < 1 for stage in stages):
-        raise TrainingError(f"Invalid stages {text!r}: expected sides from 16 pixels up and at least one epoch each.")
+        raise TrainingError(
+            f"Invalid stages {text!r}: expected sides from 16 pixels up and at least one epoch each."
+        )
     return stages
 
 

@@ -17,7 +17,16 @@ from training.datasets.splits import SPLIT_SEED
 from training.errors import TrainingError
 from training.fit import augmentation as views
 from training.fit.batches import FaceBatches
-from training.fit.callbacks import AVERAGE, BEST, LIVE, STATE, Keeper, Pace, WeightAverage, read_weights
+from training.fit.callbacks import (
+    AVERAGE,
+    BEST,
+    LIVE,
+    STATE,
+    Keeper,
+    Pace,
+    WeightAverage,
+    read_weights,
+)
 from training.fit.devices import replicas
 from training.fit.schedule import RunProgress, Stage
 
@@ -123,7 +132,11 @@ def fit(
         raise TrainingError(
             f"A batch of {settings.batch_size} cannot be shared by {devices} devices: expected a multiple of {devices}."
         )
-    steps = len(training) // settings.batch_size if devices > 1 else -(-len(training) // settings.batch_size)
+    steps = (
+        len(training) // settings.batch_size
+        if devices > 1
+        else -(-len(training) // settings.batch_size)
+    )
     if steps == 0:
         raise TrainingError(
             f"Too few faces to train on: expected at least {settings.batch_size}, received {len(training)}."
@@ -159,7 +172,12 @@ def fit(
         )
         faces = views.plain(validation.images, stage.side_px)
         keeper = Keeper(
-            folder, progress, averaging, (faces, list(validation.heads)), history, patience=settings.patience
+            folder,
+            progress,
+            averaging,
+            (faces, list(validation.heads)),
+            history,
+            patience=settings.patience,
         )
         pace = Pace(progress, settings.peak_learning_rate, settings.warmup_share)
         others = [make(progress) for make in callbacks]
@@ -212,7 +230,11 @@ def _restore(model: keras.Model, folder: Path) -> list[NDArray[np.float32]]:
 
 
 def _strength(settings: TrainingSettings, share: float) -> views.Augmentation:
-    return settings.augmentation.gentler() if share >= 1 - settings.gentle_share else settings.augmentation
+    return (
+        settings.augmentation.gentler()
+        if share >= 1 - settings.gentle_share
+        else settings.augmentation
+    )
 
 
 def _compile(model: keras.Model, heads: Sequence[Head], settings: TrainingSettings) -> None:
@@ -226,8 +248,13 @@ def _compile(model: keras.Model, heads: Sequence[Head], settings: TrainingSettin
     loss = keras.losses.CategoricalCrossentropy
     model.compile(
         optimizer=optimizer,
-        loss={head.name: loss(from_logits=True, label_smoothing=settings.label_smoothing) for head in heads},
+        loss={
+            head.name: loss(from_logits=True, label_smoothing=settings.label_smoothing)
+            for head in heads
+        },
         loss_weights={head.name: head.loss_weight for head in heads},
-        weighted_metrics={head.name: [keras.metrics.CategoricalAccuracy(name="accuracy")] for head in heads},
+        weighted_metrics={
+            head.name: [keras.metrics.CategoricalAccuracy(name="accuracy")] for head in heads
+        },
         jit_compile=False,
     )

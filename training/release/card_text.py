@@ -57,7 +57,11 @@ def limits(faces: FaceDataset, per_class: Mapping[str, Mapping[str, float]]) -> 
         ((scores["recall"], label) for label, scores in per_class.items() if scores["support"] > 0),
     )
     named = [f"{label} ({recall:.0%})" for recall, label in weak[:3] if recall < WEAK_RECALL]
-    found = [f"Found worst, by the share of their faces that are found: {', '.join(named)}."] if named else []
+    found = (
+        [f"Found worst, by the share of their faces that are found: {', '.join(named)}."]
+        if named
+        else []
+    )
     absent = [label for label, scores in per_class.items() if scores["support"] == 0]
     if absent:
         found.append(f"Not measured, for want of rows: {', '.join(absent)}.")
@@ -71,7 +75,11 @@ def licences(faces: FaceDataset) -> tuple[str, ...]:
 
 def is_fer2013(faces: FaceDataset) -> bool:
     """Whether rows are of the published FER2013 table, told by its splits."""
-    return faces.classes == EMOTIONS and set(faces.splits()) <= {"Training", "PublicTest", "PrivateTest"}
+    return faces.classes == EMOTIONS and set(faces.splits()) <= {
+        "Training",
+        "PublicTest",
+        "PrivateTest",
+    }
 
 
 def card_text(card: ModelCard, figures: Iterable[str] = ()) -> str:
@@ -126,8 +134,12 @@ def card_text(card: ModelCard, figures: Iterable[str] = ()) -> str:
     if card.licences:
         lines += ["", "## Rights to the data", "", *(f"- {licence}" for licence in card.licences)]
     lines += _data(card)
-    settings = {key: value for key, value in training.items() if key not in {"data", "reading", "rows"}}
-    return "\n".join([*lines, "", "## Training", "", "```json", json.dumps(settings, indent=1), "```", ""])
+    settings = {
+        key: value for key, value in training.items() if key not in {"data", "reading", "rows"}
+    }
+    return "\n".join(
+        [*lines, "", "## Training", "", "```json", json.dumps(settings, indent=1), "```", ""]
+    )
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], right: int) -> list[str]:
@@ -141,7 +153,13 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], right: int) -> li
 
 def _scores(card: ModelCard) -> list[str]:
     rows = [
-        (name, f"{score['n']:,}", f"{score['accuracy']:.1%}", f"{score['macro_f1']:.3f}", f"{score['ece']:.3f}")
+        (
+            name,
+            f"{score['n']:,}",
+            f"{score['accuracy']:.1%}",
+            f"{score['macro_f1']:.3f}",
+            f"{score['ece']:.3f}",
+        )
         for name, score in card.scores.items()
     ]
     return [
@@ -163,10 +181,19 @@ def _classes(card: ModelCard) -> list[str]:
     if not per_class:
         return []
     rows = [
-        (label, f"{found['support']:,}", *(f"{found[key]:.3f}" for key in ("precision", "recall", "f1")))
+        (
+            label,
+            f"{found['support']:,}",
+            *(f"{found[key]:.3f}" for key in ("precision", "recall", "f1")),
+        )
         for label, found in per_class.items()
     ]
-    return ["", f"By label ({name}):", "", *_table(("label", "rows", "precision", "recall", "F1"), rows, right=4)]
+    return [
+        "",
+        f"By label ({name}):",
+        "",
+        *_table(("label", "rows", "precision", "recall", "F1"), rows, right=4),
+    ]
 
 
 def _calibration(calibration: Mapping[str, Any]) -> list[str]:
@@ -187,7 +214,12 @@ def _conditions(conditions: Mapping[str, Sequence[Mapping[str, float]]]) -> list
     for condition, measured in conditions.items():
         values = ", ".join(f"{entry['value']:g}: {entry['accuracy']:.1%}" for entry in measured)
         rows.append((NAMES.get(condition, condition), f"{measured[0]['n']:,}", values))
-    return ["", "## Accuracy by condition", "", *_table(("condition", "rows", "accuracy by value"), rows, right=0)]
+    return [
+        "",
+        "## Accuracy by condition",
+        "",
+        *_table(("condition", "rows", "accuracy by value"), rows, right=0),
+    ]
 
 
 def _data(card: ModelCard) -> list[str]:
@@ -195,7 +227,9 @@ def _data(card: ModelCard) -> list[str]:
     counts: dict[str, int] = card.training.get("rows") or {}
     if counts:
         lines.append(
-            "Rows: " + ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items()) + "."
+            "Rows: "
+            + ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items())
+            + "."
         )
     lines += card.training.get("reading") or []
     return ["", "## Data", "", *(f"- {line}" for line in lines)] if lines else []

@@ -144,18 +144,26 @@ def export(  # noqa: PLR0917 (a model is written from its network, heads, place,
     """
     labels = tuple(labels)
     served = [head for head in heads if head is heads[0] or head.name == ORIGINAL]
-    parts = [_Part(head, labels, validation, against if head is heads[0] else None) for head in served]
+    parts = [
+        _Part(head, labels, validation, against if head is heads[0] else None) for head in served
+    ]
     folder.mkdir(parents=True, exist_ok=True)
     drawn: list[str] = []
     if history:
-        figures.draw_curves(history, folder / "curves.png", head=heads[0].name if len(heads) > 1 else None)
+        figures.draw_curves(
+            history, folder / "curves.png", head=heads[0].name if len(heads) > 1 else None
+        )
         drawn.append("curves.png")
     scores: dict[str, Any] = {}
     models = []
     for index, part in enumerate(parts):
         suffix = "" if index == 0 else f"-{part.head.name}"
-        writer = _Writer(folder, f"{name}{suffix}", suffix, validation, facts, measure_conditions=conditions)
-        model, found = writer.write(serving_network(trained, part.head, labels), part, drawn, twin=index == 0, h5=h5)
+        writer = _Writer(
+            folder, f"{name}{suffix}", suffix, validation, facts, measure_conditions=conditions
+        )
+        model, found = writer.write(
+            serving_network(trained, part.head, labels), part, drawn, twin=index == 0, h5=h5
+        )
         models.append(model)
         scores[model.stem] = found
     _write_json(folder / SCORES, {"models": scores, "history": list(history)})
@@ -165,7 +173,9 @@ def export(  # noqa: PLR0917 (a model is written from its network, heads, place,
 class _Part:
     """One served head and the rows that judge it; made before anything is written, so that errors come early."""
 
-    def __init__(self, head: Head, labels: tuple[str, ...], validation: FaceDataset, against: Against | None) -> None:
+    def __init__(
+        self, head: Head, labels: tuple[str, ...], validation: FaceDataset, against: Against | None
+    ) -> None:
         self.head, self.labels = head, labels
         voted = validation.votes is not None and head.name != ORIGINAL
         self.against: Against = against or ("majority" if voted else "original")
@@ -242,18 +252,27 @@ class _Writer:
             "calibration": card.calibration
             | {"temperature": card.temperature, "uncertain_below": card.uncertain_below},
             "reliability": {
-                when: {key: values.tolist() for key, values in vars(of).items()} for when, of in bins.items()
+                when: {key: values.tolist() for key, values in vars(of).items()}
+                for when, of in bins.items()
             },
         }
         difference = None
         if twin:
-            content, difference = self._twin(network, model, card, crops[:TWIN_ROWS], logits[:TWIN_ROWS])
+            content, difference = self._twin(
+                network, model, card, crops[:TWIN_ROWS], logits[:TWIN_ROWS]
+            )
             card = card.model_copy(update={"twin_sha256": content})
             found["twin_difference"] = difference
         if self._measure_conditions:
-            most = max(FEWEST_CONDITION_ROWS, int(CONDITIONS_S / PASSES / max(seconds_per_face, 1e-9)))
+            most = max(
+                FEWEST_CONDITION_ROWS, int(CONDITIONS_S / PASSES / max(seconds_per_face, 1e-9))
+            )
             measured = by_condition(
-                NetworkClassifier(network, card), self._validation, part.against, part.labels, limit=most
+                NetworkClassifier(network, card),
+                self._validation,
+                part.against,
+                part.labels,
+                limit=most,
             )
             card = card.model_copy(update={"conditions": _rounded(measured)})
             found["conditions"] = measured
@@ -262,7 +281,9 @@ class _Writer:
             update={
                 "training": self._training(network, difference),
                 "scores": {against: _short(score) for against, score in scores.items()},
-                "limits": tuple(self._facts.get("limits", limits(self._validation, main["per_class"]))),
+                "limits": tuple(
+                    self._facts.get("limits", limits(self._validation, main["per_class"]))
+                ),
                 "licences": tuple(self._facts.get("licences", licences(self._validation))),
             }
         )
@@ -289,10 +310,16 @@ class _Writer:
             "ece_before": round(bins["before"].error, 4),
             "ece_after": round(bins["after"].error, 4),
         }
-        changes = {"temperature": temperature, "uncertain_below": threshold, "calibration": calibration}
+        changes = {
+            "temperature": temperature,
+            "uncertain_below": threshold,
+            "calibration": calibration,
+        }
         return card.model_copy(update=changes), bins
 
-    def _scores(self, card: ModelCard, part: _Part, logits: NDArray[np.float64]) -> dict[str, dict[str, Any]]:
+    def _scores(
+        self, card: ModelCard, part: _Part, logits: NDArray[np.float64]
+    ) -> dict[str, dict[str, Any]]:
         """The document of `evaluate` against every kind of label that there is, the main one first."""
         every: tuple[Against, ...] = ("majority", "plurality", "original", "happy-sad")
         found = {}
@@ -303,7 +330,9 @@ class _Writer:
             except DatasetError:
                 continue  # the data or the model has no such labels
             scores = probabilities(logits[judged.rows], card.temperature)
-            found[f"{self._split}, {against}"] = document(judged, restricted(scores, part.labels, judged.labels))
+            found[f"{self._split}, {against}"] = document(
+                judged, restricted(scores, part.labels, judged.labels)
+            )
         return found
 
     def _twin(
@@ -331,18 +360,31 @@ class _Writer:
 
     def _draw(self, card: ModelCard, main: dict[str, Any], bins: dict[str, Any]) -> list[str]:
         where = f"{self._name} on {self._split}, against {main['against']}"
-        names = {kind: f"{kind}{self._suffix}.png" for kind in ("confusion", "reliability", "per_class", "conditions")}
-        figures.draw_confusion(main["confusion"], main["labels"], self._folder / names["confusion"], title=where)
-        figures.draw_reliability(bins["before"], bins["after"], self._folder / names["reliability"], title=where)
+        names = {
+            kind: f"{kind}{self._suffix}.png"
+            for kind in ("confusion", "reliability", "per_class", "conditions")
+        }
+        figures.draw_confusion(
+            main["confusion"], main["labels"], self._folder / names["confusion"], title=where
+        )
+        figures.draw_reliability(
+            bins["before"], bins["after"], self._folder / names["reliability"], title=where
+        )
         figures.draw_per_class(main["per_class"], self._folder / names["per_class"], title=where)
         if card.conditions:
-            figures.draw_conditions(card.conditions, self._folder / names["conditions"], names=NAMES)
+            figures.draw_conditions(
+                card.conditions, self._folder / names["conditions"], names=NAMES
+            )
         else:
             del names["conditions"]
         return list(names.values())
 
     def _training(self, network: keras.Model, twin_difference: float | None) -> dict[str, Any]:
-        told = {key: value for key, value in self._facts.items() if key not in {"framing", "limits", "licences"}}
+        told = {
+            key: value
+            for key, value in self._facts.items()
+            if key not in {"framing", "limits", "licences"}
+        }
         return {
             "architecture": network.name,
             "parameters": int(network.count_params()),
@@ -350,7 +392,9 @@ class _Writer:
             "finished_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "versions": _versions(),
             "calibrated_on": f"{self._split}, {len(self._validation)} rows",
-        } | ({} if twin_difference is None else {"twin_difference": float(f"{twin_difference:.2g}")})
+        } | (
+            {} if twin_difference is None else {"twin_difference": float(f"{twin_difference:.2g}")}
+        )
 
 
 def write_h5(network: keras.Model, path: Path) -> None:
@@ -374,7 +418,11 @@ def write_h5(network: keras.Model, path: Path) -> None:
 
 def _for_h5(layer: keras.layers.Layer) -> keras.layers.Layer:
     config = layer.get_config()
-    if isinstance(layer, keras.layers.LayerNormalization) and layer.axis == [1, 2, 3] and not layer.weights:
+    if (
+        isinstance(layer, keras.layers.LayerNormalization)
+        and layer.axis == [1, 2, 3]
+        and not layer.weights
+    ):
         # Keras forgets lists of axes when it reads HDF5; a normalisation in one group is the same.
         kept = {key: config[key] for key in ("name", "dtype", "epsilon")}
         return keras.layers.GroupNormalization(1, center=False, scale=False, **kept)
@@ -385,10 +433,14 @@ def _in_float32(network: keras.Model) -> keras.Model:
     """The same network without half precision, which a CPU has no use for and the twin cannot hold."""
     if all(layer.compute_dtype == "float32" for layer in network.layers):
         return network
-    return _with_layers(network, lambda layer: type(layer).from_config(layer.get_config() | {"dtype": "float32"}))
+    return _with_layers(
+        network, lambda layer: type(layer).from_config(layer.get_config() | {"dtype": "float32"})
+    )
 
 
-def _with_layers(network: keras.Model, make: Callable[[keras.layers.Layer], keras.layers.Layer]) -> keras.Model:
+def _with_layers(
+    network: keras.Model, make: Callable[[keras.layers.Layer], keras.layers.Layer]
+) -> keras.Model:
     """The same weights in layers made anew from those of a network."""
     clone = keras.models.clone_model(network, clone_function=make)
     clone.set_weights(network.get_weights())
@@ -402,13 +454,16 @@ def _convert(network: keras.Model, model: Path, twin: Path, side_px: int) -> Non
     # The converter reads what TensorFlow traced; a network of another backend is loaded anew in a process of its own.
     done = subprocess.run(
         [sys.executable, "-c", _CONVERT, str(model), str(twin), str(side_px)],
-        env=os.environ | {"KERAS_BACKEND": "tensorflow", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env=os.environ
+        | {"KERAS_BACKEND": "tensorflow", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode != 0:
-        reason = next(iter(reversed(done.stderr.strip().splitlines())), f"exit status {done.returncode}")
+        reason = next(
+            iter(reversed(done.stderr.strip().splitlines())), f"exit status {done.returncode}"
+        )
         raise TrainingError(
             f"{model.name} was written, but its CPU twin cannot be made ({reason}): expected TensorFlow in this "
             "environment beside Keras' own backend."
@@ -459,9 +514,14 @@ def _rounded(conditions: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str,
 def _short(figures_found: Mapping[str, Any]) -> dict[str, Any]:
     """The figures that a card carries: rounded, and without the confusion matrix."""
     kept = {key: figures_found[key] for key in ("n", "accuracy", "macro_f1", "ece")}
-    rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in kept.items()}
+    rounded = {
+        key: round(value, 4) if isinstance(value, float) else value for key, value in kept.items()
+    }
     classes = {
-        label: {key: round(value, 3) if isinstance(value, float) else value for key, value in scores.items()}
+        label: {
+            key: round(value, 3) if isinstance(value, float) else value
+            for key, value in scores.items()
+        }
         for label, scores in figures_found["per_class"].items()
     }
     return rounded | {"per_class": classes}

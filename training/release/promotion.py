@@ -79,10 +79,14 @@ def promote(
     try:
         require_emotions(card)
     except ModelLoadError as error:
-        raise PromotionRefusedError(f"{error} It can be used by its path, but not be promoted.") from error
+        raise PromotionRefusedError(
+            f"{error} It can be used by its path, but not be promoted."
+        ) from error
     current = find_model(None)
     if read_card(current).sha256 == card.sha256:
-        raise PromotionRefusedError(f"{card.name} is the model in use already: expected another one.")
+        raise PromotionRefusedError(
+            f"{card.name} is the model in use already: expected another one."
+        )
     judge(faces, against)  # says what is wrong with the data before seconds are spent on the models
     first, second = load_classifier(current, "cpu"), load_classifier(candidate, "cpu")
     comparison = compare(first, second, faces, against)
@@ -118,7 +122,9 @@ def promote(
     )
     record(entry)
     if refused:
-        raise PromotionRefusedError(f"{card.name} was not promoted: {' '.join(reasons)} (--force promotes it anyway.)")
+        raise PromotionRefusedError(
+            f"{card.name} was not promoted: {' '.join(reasons)} (--force promotes it anyway.)"
+        )
     if reasons:
         logger.warning("%s was promoted by force although: %s", card.name, " ".join(reasons))
     return entry
@@ -152,7 +158,9 @@ def _unfit(name: str, twin_difference: float, largest: int, times_ms: Sequence[f
             f"is allowed: delete {name}.tflite and export it again."
         )
     if largest > LARGEST_BYTES:
-        reasons.append(f"It needs {largest / 1e6:.1f} MB; at most {LARGEST_BYTES / 1e6:g} MB are allowed.")
+        reasons.append(
+            f"It needs {largest / 1e6:.1f} MB; at most {LARGEST_BYTES / 1e6:g} MB are allowed."
+        )
     if times_ms[1] > SLOWEST * times_ms[0]:
         reasons.append(
             f"It takes {times_ms[1]:.2f} ms a face on one core, {times_ms[1] / times_ms[0]:.1f} times the current model's "
@@ -174,7 +182,9 @@ def _twin_difference(model: Path, twin: EmotionClassifier, images: NDArray[np.ui
     return float(np.nan_to_num(difference, nan=1.0))  # what is no number agrees with nothing
 
 
-def face_times_ms(classifiers: Sequence[EmotionClassifier], images: NDArray[np.uint8]) -> list[float]:
+def face_times_ms(
+    classifiers: Sequence[EmotionClassifier], images: NDArray[np.uint8]
+) -> list[float]:
     """Milliseconds that each classifier takes for one face.
 
     They take turns, so that whatever else the machine does meanwhile slows all of them alike; the median over the turns

@@ -44,7 +44,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
         sa.CheckConstraint("kind IN ('run', 'replay')", name=op.f("ck_sessions_kind")),
         sa.CheckConstraint("ended_at >= started_at", name=op.f("ck_sessions_ended_at")),
-        sa.CheckConstraint("(ended_at IS NULL) = (end_reason IS NULL)", name=op.f("ck_sessions_end_reason")),
+        sa.CheckConstraint(
+            "(ended_at IS NULL) = (end_reason IS NULL)", name=op.f("ck_sessions_end_reason")
+        ),
         sa.CheckConstraint("frames >= 0", name=op.f("ck_sessions_frames")),
         sa.CheckConstraint("dropped >= 0", name=op.f("ck_sessions_dropped")),
         sa.CheckConstraint("lost >= 0", name=op.f("ck_sessions_lost")),
@@ -61,7 +63,9 @@ def upgrade() -> None:
         sa.Column("duration_ms", sa.Integer(), nullable=False),
         sa.Column("brand_at_s", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ads")),
-        sa.UniqueConstraint("ad_id", "sha256", "duration_ms", name=op.f("uq_ads_ad_id_sha256_duration_ms")),
+        sa.UniqueConstraint(
+            "ad_id", "sha256", "duration_ms", name=op.f("uq_ads_ad_id_sha256_duration_ms")
+        ),
         sa.CheckConstraint("kind IN ('image', 'animation', 'video')", name=op.f("ck_ads_kind")),
         sa.CheckConstraint("duration_ms > 0", name=op.f("ck_ads_duration_ms")),
     )
@@ -82,11 +86,16 @@ def upgrade() -> None:
         sa.UniqueConstraint("session_id", "number", name=op.f("uq_plays_session_id_number")),
         sa.CheckConstraint("ended_at >= started_at", name=op.f("ck_plays_ended_at")),
         sa.CheckConstraint(
-            "outcome IN ('finished', 'skipped', 'failed', 'stopped', 'interrupted')", name=op.f("ck_plays_outcome")
+            "outcome IN ('finished', 'skipped', 'failed', 'stopped', 'interrupted')",
+            name=op.f("ck_plays_outcome"),
         ),
         sa.CheckConstraint("(ended_at IS NULL) = (outcome IS NULL)", name=op.f("ck_plays_ended")),
-        sa.CheckConstraint("probability BETWEEN -0.000001 AND 1.000001", name=op.f("ck_plays_probability")),
-        sa.ForeignKeyConstraint(["session_id"], ["sessions.id"], name=op.f("fk_plays_session_id"), ondelete="CASCADE"),
+        sa.CheckConstraint(
+            "probability BETWEEN -0.000001 AND 1.000001", name=op.f("ck_plays_probability")
+        ),
+        sa.ForeignKeyConstraint(
+            ["session_id"], ["sessions.id"], name=op.f("fk_plays_session_id"), ondelete="CASCADE"
+        ),
         sa.ForeignKeyConstraint(["ad_version_id"], ["ads.id"], name=op.f("fk_plays_ad_version_id")),
     )
     op.create_index(op.f("ix_plays_ad_version_id"), "plays", ["ad_version_id"])
@@ -132,22 +141,46 @@ def upgrade() -> None:
         sa.Column("box_w", sa.Double(), nullable=False),
         sa.Column("box_h", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_readings")),
-        sa.CheckConstraint("p_angry BETWEEN -0.000001 AND 1.000001", name=op.f("ck_readings_p_angry")),
-        sa.CheckConstraint("p_disgust BETWEEN -0.000001 AND 1.000001", name=op.f("ck_readings_p_disgust")),
-        sa.CheckConstraint("p_fear BETWEEN -0.000001 AND 1.000001", name=op.f("ck_readings_p_fear")),
-        sa.CheckConstraint("p_happy BETWEEN -0.000001 AND 1.000001", name=op.f("ck_readings_p_happy")),
+        sa.CheckConstraint(
+            "p_angry BETWEEN -0.000001 AND 1.000001", name=op.f("ck_readings_p_angry")
+        ),
+        sa.CheckConstraint(
+            "p_disgust BETWEEN -0.000001 AND 1.000001", name=op.f("ck_readings_p_disgust")
+        ),
+        sa.CheckConstraint(
+            "p_fear BETWEEN -0.000001 AND 1.000001", name=op.f("ck_readings_p_fear")
+        ),
+        sa.CheckConstraint(
+            "p_happy BETWEEN -0.000001 AND 1.000001", name=op.f("ck_readings_p_happy")
+        ),
         sa.CheckConstraint("p_sad BETWEEN -0.000001 AND 1.000001", name=op.f("ck_readings_p_sad")),
-        sa.CheckConstraint("p_surprise BETWEEN -0.000001 AND 1.000001", name=op.f("ck_readings_p_surprise")),
-        sa.CheckConstraint("p_neutral BETWEEN -0.000001 AND 1.000001", name=op.f("ck_readings_p_neutral")),
-        sa.CheckConstraint("valence BETWEEN -1.000001 AND 1.000001", name=op.f("ck_readings_valence")),
-        sa.CheckConstraint("expressiveness BETWEEN -0.000001 AND 1.000001", name=op.f("ck_readings_expressiveness")),
-        sa.CheckConstraint("quality BETWEEN -0.000001 AND 1.000001", name=op.f("ck_readings_quality")),
-        sa.CheckConstraint("(play_id IS NULL) = (position_ms IS NULL)", name=op.f("ck_readings_position_ms")),
+        sa.CheckConstraint(
+            "p_surprise BETWEEN -0.000001 AND 1.000001", name=op.f("ck_readings_p_surprise")
+        ),
+        sa.CheckConstraint(
+            "p_neutral BETWEEN -0.000001 AND 1.000001", name=op.f("ck_readings_p_neutral")
+        ),
+        sa.CheckConstraint(
+            "valence BETWEEN -1.000001 AND 1.000001", name=op.f("ck_readings_valence")
+        ),
+        sa.CheckConstraint(
+            "expressiveness BETWEEN -0.000001 AND 1.000001", name=op.f("ck_readings_expressiveness")
+        ),
+        sa.CheckConstraint(
+            "quality BETWEEN -0.000001 AND 1.000001", name=op.f("ck_readings_quality")
+        ),
+        sa.CheckConstraint(
+            "(play_id IS NULL) = (position_ms IS NULL)", name=op.f("ck_readings_position_ms")
+        ),
         sa.ForeignKeyConstraint(
             ["session_id"], ["sessions.id"], name=op.f("fk_readings_session_id"), ondelete="CASCADE"
         ),
-        sa.ForeignKeyConstraint(["viewer_id"], ["viewers.id"], name=op.f("fk_readings_viewer_id"), ondelete="CASCADE"),
-        sa.ForeignKeyConstraint(["play_id"], ["plays.id"], name=op.f("fk_readings_play_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["viewer_id"], ["viewers.id"], name=op.f("fk_readings_viewer_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["play_id"], ["plays.id"], name=op.f("fk_readings_play_id"), ondelete="CASCADE"
+        ),
     )
     op.create_index(op.f("ix_readings_session_id_at"), "readings", ["session_id", "at"])
     op.create_index(op.f("ix_readings_viewer_id"), "readings", ["viewer_id"])
@@ -162,7 +195,9 @@ def upgrade() -> None:
         sa.Column("detail", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_gaps")),
         sa.CheckConstraint("ended_at >= started_at", name=op.f("ck_gaps_ended_at")),
-        sa.ForeignKeyConstraint(["session_id"], ["sessions.id"], name=op.f("fk_gaps_session_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["session_id"], ["sessions.id"], name=op.f("fk_gaps_session_id"), ondelete="CASCADE"
+        ),
     )
     op.create_index(op.f("ix_gaps_session_id"), "gaps", ["session_id"])
 

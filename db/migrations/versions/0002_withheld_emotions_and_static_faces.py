@@ -28,7 +28,9 @@ _WITHHELD = " AND ".join(f"({column} IS NULL) = (withheld IS NOT NULL)" for colu
 def upgrade() -> None:
     """Allow readings without an emotion, and mark pictures; all rows stay as they are."""
     # Not in a batch: SQLite would drop the old table, and with it every reading of every viewer.
-    op.add_column("viewers", sa.Column("static", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.add_column(
+        "viewers", sa.Column("static", sa.Boolean(), server_default=sa.false(), nullable=False)
+    )
     table = _table(*_columns(nullable=False))
     with op.batch_alter_table("readings", copy_from=table, table_args=_kept()) as batch:
         for column in _EMOTION:
@@ -63,7 +65,9 @@ def downgrade() -> None:
 
 
 def _table(*items: SchemaItem) -> sa.Table:
-    return sa.Table("readings", sa.MetaData(), *items, sa.PrimaryKeyConstraint("id", name=op.f("pk_readings")))
+    return sa.Table(
+        "readings", sa.MetaData(), *items, sa.PrimaryKeyConstraint("id", name=op.f("pk_readings"))
+    )
 
 
 def _columns(*, nullable: bool) -> list[sa.Column[Any]]:
@@ -106,10 +110,14 @@ def _check(name: str, condition: str) -> sa.CheckConstraint:
 
 def _foreign_key(column: str, table: str) -> sa.ForeignKeyConstraint:
     target = sa.Table(table, sa.MetaData(), sa.Column("id", sa.Integer()))
-    return sa.ForeignKeyConstraint([column], [target.c.id], name=op.f(f"fk_readings_{column}"), ondelete="CASCADE")
+    return sa.ForeignKeyConstraint(
+        [column], [target.c.id], name=op.f(f"fk_readings_{column}"), ondelete="CASCADE"
+    )
 
 
 def _index() -> None:
     """Index the table that SQLite has made anew; elsewhere the indexes are still there."""
     for columns in (["session_id", "at"], ["viewer_id"], ["play_id"]):
-        op.create_index(op.f(f"ix_readings_{'_'.join(columns)}"), "readings", columns, if_not_exists=True)
+        op.create_index(
+            op.f(f"ix_readings_{'_'.join(columns)}"), "readings", columns, if_not_exists=True
+        )

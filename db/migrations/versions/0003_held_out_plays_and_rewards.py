@@ -24,7 +24,9 @@ def upgrade() -> None:
     """Add the four columns; all rows stay as they are."""
     # Not in a batch: SQLite would drop the old table, and with it every reading of every play. So the checks belong to
     # the columns, which SQLite can add and drop together with them.
-    op.add_column("plays", sa.Column("held_out", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.add_column(
+        "plays", sa.Column("held_out", sa.Boolean(), server_default=sa.false(), nullable=False)
+    )
     op.add_column("plays", sa.Column("context", sa.JSON(none_as_null=True), nullable=True))
     for column, condition in _CHECKS.items():
         check = sa.CheckConstraint(condition, name=op.f(f"ck_plays_{column}"))

@@ -15,12 +15,24 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-_SUMS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral", "valence", "expressiveness")
+_SUMS = (
+    "angry",
+    "disgust",
+    "fear",
+    "happy",
+    "sad",
+    "surprise",
+    "neutral",
+    "valence",
+    "expressiveness",
+)
 
 
 def upgrade() -> None:
     """Add the tables and count the readings there are; plays are rolled up by the program, a few at a time."""
-    op.add_column("plays", sa.Column("rolled_up", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.add_column(
+        "plays", sa.Column("rolled_up", sa.Boolean(), server_default=sa.false(), nullable=False)
+    )
     op.create_index(op.f("ix_plays_rolled_up"), "plays", ["rolled_up"])
     op.create_table(
         "reading_counts",
@@ -34,18 +46,26 @@ def upgrade() -> None:
         "exposures",
         _owner("exposures", "play"),
         _owner("exposures", "viewer"),
-        *(sa.Column(name, sa.Integer(), nullable=False) for name in ("readings", "emotion_readings", "uncertain")),
-        *(sa.Column(name, sa.Double(), nullable=False) for name in ("dwell_s", "attention_s", "longest_attention_s")),
+        *(
+            sa.Column(name, sa.Integer(), nullable=False)
+            for name in ("readings", "emotion_readings", "uncertain")
+        ),
+        *(
+            sa.Column(name, sa.Double(), nullable=False)
+            for name in ("dwell_s", "attention_s", "longest_attention_s")
+        ),
         sa.Column("baseline", sa.Double(), nullable=True),
         sa.Column("end_readings", sa.Integer(), nullable=False),
         sa.Column("end_happy", sa.Double(), nullable=False),
         *_sums(),
         sa.PrimaryKeyConstraint("play_id", "viewer_id", name=op.f("pk_exposures")),
         sa.CheckConstraint(
-            "attention_s <= dwell_s AND longest_attention_s <= attention_s", name=op.f("ck_exposures_attention_s")
+            "attention_s <= dwell_s AND longest_attention_s <= attention_s",
+            name=op.f("ck_exposures_attention_s"),
         ),
         sa.CheckConstraint(
-            "uncertain <= emotion_readings AND emotion_readings <= readings", name=op.f("ck_exposures_readings")
+            "uncertain <= emotion_readings AND emotion_readings <= readings",
+            name=op.f("ck_exposures_readings"),
         ),
     )
     op.create_table(
@@ -59,7 +79,8 @@ def upgrade() -> None:
         *_sums(),
         sa.PrimaryKeyConstraint("play_id", "viewer_id", "second", name=op.f("pk_exposure_seconds")),
         sa.CheckConstraint(
-            "attentive <= readings AND emotion_readings <= readings", name=op.f("ck_exposure_seconds_readings")
+            "attentive <= readings AND emotion_readings <= readings",
+            name=op.f("ck_exposure_seconds_readings"),
         ),
     )
     for table in ("exposures", "exposure_seconds"):

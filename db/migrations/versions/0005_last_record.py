@@ -18,7 +18,10 @@ depends_on = None
 def upgrade() -> None:
     """Add the column; sessions of before have nothing that waits."""
     _mark(0x61644D6F)
-    op.add_column("sessions", sa.Column("last_record", sa.BigInteger(), server_default=sa.text("0"), nullable=False))
+    op.add_column(
+        "sessions",
+        sa.Column("last_record", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+    )
 
 
 def downgrade() -> None:

@@ -20,7 +20,11 @@ def autostart_entry(plan: Plan) -> str:
     """A file for the folder `autostart` of a user's settings."""
     command = plan.command
     if plan.environment:
-        command = ["env", *(f"{name}={value}" for name, value in plan.environment.items()), *command]
+        command = [
+            "env",
+            *(f"{name}={value}" for name, value in plan.environment.items()),
+            *command,
+        ]
     lines = [
         "[Desktop Entry]",
         "Type=Application",

@@ -45,7 +45,9 @@ def write(path: Path, text: str) -> None:
         Path(name).chmod(0o644)
         Path(name).replace(path)
     except OSError as error:
-        raise SetupError(f"{path} cannot be written ({error.strerror}): expected a folder that can.") from error
+        raise SetupError(
+            f"{path} cannot be written ({error.strerror}): expected a folder that can."
+        ) from error
 
 
 def make_folders(folders: Iterable[Path]) -> None:

@@ -71,7 +71,9 @@ class Plan:
                 # Shared by Qt, fontconfig and the drivers of the graphics card.
                 Path(platformdirs.user_cache_dir()),
             ]
-        database = sqlite_file(self.database or (default_database() if own_places else "sqlite://server"))
+        database = sqlite_file(
+            self.database or (default_database() if own_places else "sqlite://server")
+        )
         named = [*self.written, *([] if database is None else [database])]
         folders += [(self.folder / file).parent for file in named]
         folders += [] if self.spool is None else [self.folder / self.spool]

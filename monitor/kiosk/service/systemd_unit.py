@@ -58,7 +58,9 @@ def user_unit(plan: Plan) -> str:
     """A unit of one user, started with their desktop session, or with the machine where no desktop is needed."""
     target = "graphical-session.target" if plan.needs_desktop else "default.target"
     order = [f"After={target}", f"PartOf={target}"] if plan.needs_desktop else []
-    writable = [f"ReadWritePaths={_path(folder, '-')}" for folder in plan.writable_folders(own_places=True)]
+    writable = [
+        f"ReadWritePaths={_path(folder, '-')}" for folder in plan.writable_folders(own_places=True)
+    ]
     return _unit(plan, order, writable, target)
 
 
@@ -69,7 +71,12 @@ def system_unit(plan: Plan, user: str) -> str:
         plan: What to start.
         user: Whose rights it has.
     """
-    places = {"XDG_DATA_HOME": "%S", "XDG_STATE_HOME": "%S", "XDG_CONFIG_HOME": "%S", "XDG_CACHE_HOME": "%C/ad-monitor"}
+    places = {
+        "XDG_DATA_HOME": "%S",
+        "XDG_STATE_HOME": "%S",
+        "XDG_CONFIG_HOME": "%S",
+        "XDG_CACHE_HOME": "%C/ad-monitor",
+    }
     groups = [name for name in DEVICE_GROUPS if _exists(name)]
     service = [
         f"User={_plain_word(user, 'user')}",
@@ -77,10 +84,16 @@ def system_unit(plan: Plan, user: str) -> str:
         "StateDirectory=ad-monitor",
         "CacheDirectory=ad-monitor",
         *(f"Environment={name}={value}" for name, value in places.items()),
-        *(f"ReadWritePaths={_path(folder, '-')}" for folder in plan.writable_folders(own_places=False)),
+        *(
+            f"ReadWritePaths={_path(folder, '-')}"
+            for folder in plan.writable_folders(own_places=False)
+        ),
     ]
     target = "graphical.target" if plan.needs_desktop else "multi-user.target"
-    order = ["Wants=network-online.target", "After=network-online.target systemd-user-sessions.service"]
+    order = [
+        "Wants=network-online.target",
+        "After=network-online.target systemd-user-sessions.service",
+    ]
     return _unit(plan, order, service, target)
 
 
@@ -135,7 +148,10 @@ def quoted(argument: str) -> str:
 
 def _environment(environment: Mapping[str, str]) -> list[str]:
     # Here a dollar sign has no meaning of its own, and doubling it would change the value.
-    return [f"Environment={quoted(f'{name}={value}').replace('$$', '$')}" for name, value in environment.items()]
+    return [
+        f"Environment={quoted(f'{name}={value}').replace('$$', '$')}"
+        for name, value in environment.items()
+    ]
 
 
 def _path(path: object, prefix: str = "") -> str:

@@ -65,7 +65,10 @@ class Heartbeat:
             os.set_inheritable(descriptor, False)
             os.set_blocking(descriptor, False)
         except OSError as error:
-            logger.warning("The supervisor cannot be told that all is well (%s); the show goes on without it", error)
+            logger.warning(
+                "The supervisor cannot be told that all is well (%s); the show goes on without it",
+                error,
+            )
             return cls()
         return cls(descriptor)
 
@@ -79,7 +82,11 @@ class Heartbeat:
         now_s = time.monotonic()
         if self._descriptor is None:
             return
-        if self._last is not None and self._last[0] is phase and now_s - self._last[1] < LEAST_PAUSE_S:
+        if (
+            self._last is not None
+            and self._last[0] is phase
+            and now_s - self._last[1] < LEAST_PAUSE_S
+        ):
             return
         self._last = phase, now_s
         try:

@@ -41,7 +41,11 @@ class Restarts:
             self._deaths.popleft()
         self._deaths.append(now_s)
         if len(self._deaths) < self.limit:
-            return float(min(self.first_s * 2.0 ** min(len(self._deaths) - 1, MOST_DOUBLINGS), self.longest_s))
+            return float(
+                min(
+                    self.first_s * 2.0 ** min(len(self._deaths) - 1, MOST_DOUBLINGS), self.longest_s
+                )
+            )
         if self.ads_only:
             # No more than the limit is needed to know that it is reached.
             self._deaths.popleft()

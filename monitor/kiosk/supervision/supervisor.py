@@ -184,12 +184,18 @@ class Supervisor:
 
     def _run_once(self) -> Ending:
         """Start the kiosk and watch it until its end."""
-        command = self._command + ([*self._ads_only, self._reason] if self._restarts.ads_only else [])
+        command = self._command + (
+            [*self._ads_only, self._reason] if self._restarts.ads_only else []
+        )
         reader, writer = os.pipe()
         os.set_blocking(reader, False)
         try:
             process = subprocess.Popen(
-                command, env=_environment(writer), pass_fds=(writer,), start_new_session=True, stdin=subprocess.DEVNULL
+                command,
+                env=_environment(writer),
+                pass_fds=(writer,),
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
             )
         except OSError as error:
             # Such as no memory: also a death, which passes.
@@ -217,7 +223,9 @@ class Supervisor:
             if phase is Phase.SHOWING and not showed:
                 showed = True
                 self._notifier.ready()
-                self._notifier.status(f"Only the ads: {self._reason}" if self._restarts.ads_only else "The show runs")
+                self._notifier.status(
+                    f"Only the ads: {self._reason}" if self._restarts.ads_only else "The show runs"
+                )
             status = process.poll()
             if status is not None:
                 return Ending(status, showed=showed, renewed=renewed and status == DONE)
@@ -228,7 +236,9 @@ class Supervisor:
                 limit_s = self._limits.of(phase)
             if now_s - heard_s > limit_s:
                 logger.warning(
-                    "The kiosk gave no sign of life for %.0f s (%s): it is killed", limit_s, phase.name.lower()
+                    "The kiosk gave no sign of life for %.0f s (%s): it is killed",
+                    limit_s,
+                    phase.name.lower(),
                 )
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process.pid, TRACE_SIGNAL)
@@ -289,7 +299,9 @@ def _environment(writer: int) -> dict[str, str]:
     environment = os.environ | {VARIABLE: str(writer)}
     # The child imports the same packages, also when they are not installed but lie in the working folder.
     root = str(Path(__file__).resolve().parents[3])
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH", "")]))
+    environment["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [root, environment.get("PYTHONPATH", "")])
+    )
     return environment
 
 
@@ -310,7 +322,10 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     try:
         process.wait(KILLED_LIMIT_S)
     except subprocess.TimeoutExpired:
-        logger.error("The kiosk (process %d) cannot be killed: the system holds it, perhaps in a driver", process.pid)
+        logger.error(
+            "The kiosk (process %d) cannot be killed: the system holds it, perhaps in a driver",
+            process.pid,
+        )
 
 
 def _status_when_asked(ending: Ending, asked: int) -> int:

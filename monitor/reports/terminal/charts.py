@@ -41,7 +41,9 @@ PLAIN = Signs("_.:-=+*#", " ", "-", "-", "|", ".", "-", "+", "[", "]", "o")
 """For terminals that know ASCII alone."""
 
 
-def sparkline(values: Sequence[float | None], low: float, high: float, signs: Signs = BLOCKS) -> str:
+def sparkline(
+    values: Sequence[float | None], low: float, high: float, signs: Signs = BLOCKS
+) -> str:
     """A curve in one line, one character for each value.
 
     Args:
@@ -71,7 +73,10 @@ def squeezed(values: Sequence[float | None], width: int) -> list[float | None]:
     if len(values) <= width:
         return list(values)
     places = [round(place * len(values) / width) for place in range(width + 1)]
-    pieces = ([value for value in values[start:end] if value is not None] for start, end in pairwise(places))
+    pieces = (
+        [value for value in values[start:end] if value is not None]
+        for start, end in pairwise(places)
+    )
     return [sum(piece) / len(piece) if piece else None for piece in pieces]
 
 

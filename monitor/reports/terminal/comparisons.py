@@ -21,7 +21,9 @@ BAR_WIDTHS = (25, 45)
 VERDICTS = {"better": "green", "worse": "red", "same": "cyan", "not_yet": "yellow"}
 
 
-def print_comparisons(comparisons: Sequence[dict[str, Any]], console: Console | None = None) -> None:
+def print_comparisons(
+    comparisons: Sequence[dict[str, Any]], console: Console | None = None
+) -> None:
     """A table of comparisons with their intervals drawn on one scale, and below it a sentence about each.
 
     Args:
@@ -33,13 +35,19 @@ def print_comparisons(comparisons: Sequence[dict[str, Any]], console: Console | 
     if compared:
         console.print(_table(compared, console))
     for found in comparisons:
-        console.print(shown(console, found["sentence"]), highlight=False, style="dim" if found["withheld"] else None)
+        console.print(
+            shown(console, found["sentence"]),
+            highlight=False,
+            style="dim" if found["withheld"] else None,
+        )
 
 
 def _table(comparisons: Sequence[dict[str, Any]], console: Console) -> Table:
     signs, width = signs_of(console), BAR_WIDTHS[console.width >= NARROW]
     relevant = comparisons[0]["relevant"]
-    intervals = [tuple(found["difference"][key] for key in ("low", "value", "high")) for found in comparisons]
+    intervals = [
+        tuple(found["difference"][key] for key in ("low", "value", "high")) for found in comparisons
+    ]
     reach = max(relevant, *(abs(limit) for interval in intervals for limit in interval))
     by = comparisons[0]["by"]
     table = Table(box=None, header_style="bold", pad_edge=False)

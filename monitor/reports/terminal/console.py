@@ -47,8 +47,15 @@ def progress_bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
         A function to call with what is done and what there is in all (0: not known).
     """
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit))
-    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+    )
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
+    ) as progress:
         task = progress.add_task(what, total=None)
 
         def update(done: int, of: int) -> None:
@@ -65,7 +72,11 @@ def training_bar() -> Iterator[Callable[[RunProgress, dict[str, Any]], None]]:
         A function to call after every step with the progress of the run and the figures of the epoch so far.
     """
     console = Console(stderr=True)
-    columns = (TextColumn("Training"), BarColumn(), TextColumn("{task.percentage:.0f} %  {task.fields[figures]}"))
+    columns = (
+        TextColumn("Training"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %  {task.fields[figures]}"),
+    )
     if not console.is_terminal:
         yield lambda _progress, _figures: None
         return

@@ -72,7 +72,9 @@ def _print_summary(document: dict[str, Any], console: Console) -> None:
     console.print(", ".join(text for text in figures if text), highlight=False)
 
 
-def _print_ad(entry: dict[str, Any], scale: tuple[float, float], signs: Signs, console: Console) -> None:
+def _print_ad(
+    entry: dict[str, Any], scale: tuple[float, float], signs: Signs, console: Console
+) -> None:
     version = "" if entry["version"] is None else f", version {entry['version']}"
     title = f"{entry['name']} ({entry['ad_id']}{version})"
     console.print(f"[bold]{shown(console, title)}[/bold]", highlight=False)
@@ -88,7 +90,10 @@ def _print_ad(entry: dict[str, Any], scale: tuple[float, float], signs: Signs, c
     table.add_row("valence", _valence(entry, signs, console))
     table.add_row("score", shown(console, _score(entry, signs)))
     timeline = entry["timeline"]
-    for words, key, low, high in (("valence", "valence", *scale), ("attention", "attention", 0.0, 1.0)):
+    for words, key, low, high in (
+        ("valence", "valence", *scale),
+        ("attention", "attention", 0.0, 1.0),
+    ):
         curve = squeezed([second[key] for second in timeline], CURVE_WIDTH)
         line = sparkline(curve, low, high, signs)
         table.add_row(f"{words} by second", f"{shown(console, line)} {low:g} to {high:g}")
@@ -101,7 +106,9 @@ def _print_ad(entry: dict[str, Any], scale: tuple[float, float], signs: Signs, c
 
 
 def _valence(entry: dict[str, Any], signs: Signs, console: Console) -> str:
-    value, low, high = (entry[key] for key in ("mean_valence", "mean_valence_low", "mean_valence_high"))
+    value, low, high = (
+        entry[key] for key in ("mean_valence", "mean_valence_low", "mean_valence_high")
+    )
     if value is None:
         return signs.none
     if low is None or high is None:
@@ -124,7 +131,12 @@ def _score(entry: dict[str, Any], signs: Signs) -> str:
 
 def _valence_scale(ads: Sequence[dict[str, Any]]) -> tuple[float, float]:
     """One scale for the curves of all ads, so that they can be compared; steps of a tenth."""
-    values = [second["valence"] for ad in ads for second in ad["timeline"] if second["valence"] is not None]
+    values = [
+        second["valence"]
+        for ad in ads
+        for second in ad["timeline"]
+        if second["valence"] is not None
+    ]
     if not values:
         return -1.0, 1.0
     low, high = round(min(values) - 0.05, 1), round(max(values) + 0.05, 1)
@@ -136,17 +148,25 @@ def _print_gaps(gaps: Sequence[dict[str, Any]], console: Console) -> None:
     spans = [(gap, _span(gap)) for gap in gaps]
     longest = sorted(spans, key=lambda entry: entry[1] or float("inf"), reverse=True)[:MOST_GAPS]
     more = f", the {MOST_GAPS} longest" if len(gaps) > MOST_GAPS else ""
-    console.print(f"\n[bold]Not measured[/bold] ({_count(len(gaps), 'gap')}{more})", highlight=False)
+    console.print(
+        f"\n[bold]Not measured[/bold] ({_count(len(gaps), 'gap')}{more})", highlight=False
+    )
     table = Table(box=None, show_header=False, pad_edge=False)
     for gap, length in sorted(longest, key=lambda entry: entry[0]["start"]):
         cause = gap["cause"] if gap["detail"] is None else f"{gap['cause']}: {gap['detail']}"
-        table.add_row(_local(gap["start"]), "lasts" if length is None else f"{length:.1f} s", shown(console, cause))
+        table.add_row(
+            _local(gap["start"]),
+            "lasts" if length is None else f"{length:.1f} s",
+            shown(console, cause),
+        )
     console.print(table, highlight=False)
 
 
 def _print_withheld(document: dict[str, Any], console: Console) -> None:
     least = document["report"]["min_viewers"]
-    console.print(f"\n[bold]Withheld[/bold] (fewer than {_count(least, 'viewer')})", highlight=False)
+    console.print(
+        f"\n[bold]Withheld[/bold] (fewer than {_count(least, 'viewer')})", highlight=False
+    )
     for entry in document["withheld"]:
         about = entry["ad_id"] or "session"
         where = f" ({_count(len(entry['seconds']), 'second')})" if "seconds" in entry else ""

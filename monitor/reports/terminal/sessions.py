@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from db.read.sessions import SessionInfo
 
 
-def print_sessions(sessions: Sequence[SessionInfo], activity: Mapping[int, Sequence[int]] | None = None) -> None:
+def print_sessions(
+    sessions: Sequence[SessionInfo], activity: Mapping[int, Sequence[int]] | None = None
+) -> None:
     """A table of sessions, times in the local zone.
 
     Args:
@@ -36,7 +38,11 @@ def print_sessions(sessions: Sequence[SessionInfo], activity: Mapping[int, Seque
     if activity is not None:
         table.add_column("viewers over time", no_wrap=True)
     for session in sessions:
-        length = "running" if session.ended_at is None else _length(session.ended_at - session.started_at)
+        length = (
+            "running"
+            if session.ended_at is None
+            else _length(session.ended_at - session.started_at)
+        )
         row = [
             str(session.id),
             session.started_at.astimezone().strftime("%Y-%m-%d %H:%M"),

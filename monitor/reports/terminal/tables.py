@@ -28,14 +28,22 @@ def print_faces(images: Sequence[dict[str, Any]]) -> None:
     """A table of the faces of each picture, with a bar of the confidence."""
     console = wide_console()
     for image in images:
-        found = f"not read: {image['error']}" if "error" in image else f"{len(image['faces'])} face(s)"
+        found = (
+            f"not read: {image['error']}" if "error" in image else f"{len(image['faces'])} face(s)"
+        )
         console.print(f"[bold]{escape(image['image'])}[/bold]: {escape(found)}", highlight=False)
         table = Table(box=None, show_header=False, pad_edge=True)
         for face in image["faces"]:
             bar = "█" * round(20 * face["confidence"])
             doubt = "uncertain" if face["uncertain"] else ""
             x, y, width, height = face["box"]
-            table.add_row(face["label"], f"{face['confidence']:.0%}", bar, f"{width}×{height} at {x},{y}", doubt)
+            table.add_row(
+                face["label"],
+                f"{face['confidence']:.0%}",
+                bar,
+                f"{width}×{height} at {x},{y}",
+                doubt,
+            )
         if image["faces"]:
             console.print(table)
 
@@ -118,7 +126,12 @@ def print_comparison(found: Comparison) -> None:
     for column in ("", "accuracy", "macro F1", "ECE"):
         table.add_column(column, justify="left" if column == "" else "right")
     for scores in (found.first, found.second):
-        table.add_row(escape(scores.model), f"{scores.accuracy:.2%}", f"{scores.macro_f1:.3f}", f"{scores.ece:.3f}")
+        table.add_row(
+            escape(scores.model),
+            f"{scores.accuracy:.2%}",
+            f"{scores.macro_f1:.3f}",
+            f"{scores.ece:.3f}",
+        )
     console.print(table)
     console.print(escape(found.sentence()), highlight=False)
 
@@ -129,7 +142,8 @@ def print_findings(findings: Sequence[Finding]) -> None:
     for finding in findings:
         mark = STATE_MARKS[finding.state]
         console.print(
-            f"[{STATE_STYLES[finding.state]}]{mark}[/] {finding.name:<10} {escape(finding.found)}", highlight=False
+            f"[{STATE_STYLES[finding.state]}]{mark}[/] {finding.name:<10} {escape(finding.found)}",
+            highlight=False,
         )
         if finding.advice:
             console.print(f"  {'':<10} → {escape(finding.advice)}", highlight=False)
@@ -145,7 +159,14 @@ def print_regret(document: dict[str, Any]) -> None:
     )
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("policy")
-    for column in ("regret", "range", f"to {document['against']}", "mean reward", "held out", "least probability"):
+    for column in (
+        "regret",
+        "range",
+        f"to {document['against']}",
+        "mean reward",
+        "held out",
+        "least probability",
+    ):
         table.add_column(column, justify="right")
     for found in document["policies"]:
         regret, held = found["regret"], found["held_out"]
@@ -164,11 +185,14 @@ def print_regret(document: dict[str, Any]) -> None:
 def print_lift(found: Lift, values: Sequence[PolicyValue]) -> None:
     """What adaptation brought, and what other policies would have."""
     console = wide_console()
-    console.print(found.sentence(), highlight=False, style=None if found.withheld is None else "yellow")
-    plays = (
-        f"{found.adaptive_plays} adaptive and {found.held_out_plays} held-out plays with a reward, {found.hours} hours"
+    console.print(
+        found.sentence(), highlight=False, style=None if found.withheld is None else "yellow"
     )
-    console.print(f"{plays} with both kinds; {found.left_out_plays} plays in other hours left out", highlight=False)
+    plays = f"{found.adaptive_plays} adaptive and {found.held_out_plays} held-out plays with a reward, {found.hours} hours"
+    console.print(
+        f"{plays} with both kinds; {found.left_out_plays} plays in other hours left out",
+        highlight=False,
+    )
     if not values:
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -182,7 +206,9 @@ def print_lift(found: Lift, values: Sequence[PolicyValue]) -> None:
     console.print(table)
     for value in values:
         if value.withheld is not None:
-            console.print(f"{escape(value.policy)}: {value.withheld}", highlight=False, style="yellow")
+            console.print(
+                f"{escape(value.policy)}: {value.withheld}", highlight=False, style="yellow"
+            )
 
 
 def _interval(estimate: Interval) -> str:
@@ -217,7 +243,9 @@ def print_proof(document: dict[str, Any]) -> None:
     for title in figures.values():
         table.add_column(title, justify="right")
     for row in document["rows"]:
-        table.add_row(*(escape(row[name]) for name in names), *(_figure(row[key], key) for key in figures))
+        table.add_row(
+            *(escape(row[name]) for name in names), *(_figure(row[key], key) for key in figures)
+        )
     total = ("total", *[""] * (len(names) - 1))
     table.add_row(*total, *(_figure(document["total"][key], key) for key in figures), style="bold")
     console.print(table)

@@ -69,7 +69,8 @@ class Notice(PaintedWidget):
     def text(self) -> str:
         """The whole notice, one line for each language."""
         return "\n".join(
-            " ".join(part for part in (texts[self._sentence], self._more(texts)) if part) for texts in self._texts
+            " ".join(part for part in (texts[self._sentence], self._more(texts)) if part)
+            for texts in self._texts
         )
 
     @property
@@ -123,7 +124,11 @@ class Notice(PaintedWidget):
         """Margin at the sides, width of the text, and distance above and below it."""
         margin = style.MARGIN * self.scale
         code = CODE_SIDE * self.scale + margin if self._code is not None else 0.0
-        return margin, max(80.0, width - 2 * margin - 1.4 * self._icon_width - code), PADDING * self.scale
+        return (
+            margin,
+            max(80.0, width - 2 * margin - 1.4 * self._icon_width - code),
+            PADDING * self.scale,
+        )
 
     def _document(self, width: float) -> QTextDocument:
         lines = []
@@ -147,7 +152,9 @@ def more_html(texts: Mapping[str, str], url: str) -> str:
     """The sentence with the address, as rich text."""
     # A word joiner after each slash keeps the address on one line where it fits there.
     address = html.escape(url).replace("/", "/\N{WORD JOINER}")
-    return html.escape(texts["notice_more"]).format(url=f'<b style="color:{style.GOOD.name()}">{address}</b>')
+    return html.escape(texts["notice_more"]).format(
+        url=f'<b style="color:{style.GOOD.name()}">{address}</b>'
+    )
 
 
 def draw_code(painter: QPainter, place: QRectF, dots: NDArray[np.bool_]) -> None:
@@ -179,7 +186,12 @@ def draw_camera(painter: QPainter, rect: QRectF) -> None:
     """Draws a camera that fills a rectangle."""
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(style.GOOD)
-    bump = QRectF(rect.center().x() - rect.width() * 0.17, rect.top() - rect.height() * 0.16, rect.width() * 0.34, 4)
+    bump = QRectF(
+        rect.center().x() - rect.width() * 0.17,
+        rect.top() - rect.height() * 0.16,
+        rect.width() * 0.34,
+        4,
+    )
     bump.setBottom(rect.top() + rect.height() * 0.2)
     painter.drawRoundedRect(bump, 2, 2)
     painter.drawRoundedRect(rect, rect.height() * 0.2, rect.height() * 0.2)

@@ -83,7 +83,9 @@ class NoticeScreen(QWidget):
     def last_line(self) -> str:
         """How long it takes until measuring begins, or that it is about to."""
         if self._left_ns > 0:
-            return self._window_texts["notice_begins"].format(seconds=math.ceil(self._left_ns / 1e9))
+            return self._window_texts["notice_begins"].format(
+                seconds=math.ceil(self._left_ns / 1e9)
+            )
         return self._window_texts["notice_camera"]
 
     def begin(self, *, fullscreen: bool) -> None:
@@ -140,16 +142,38 @@ class NoticeScreen(QWidget):
         room_height = height - 2 * pad - icon - gap - line - (below + gap if below else 0.0)
         document = self._fitting_document(room_width, room_height, scale)
         text_height = document.size().height()
-        top = max(pad, (height - line - pad - icon - 0.4 * icon - text_height - (below + gap if below else 0.0)) / 2)
-        draw_camera(painter, QRectF(pad + (room_width - icon) / 2, top + 0.14 * icon, icon, icon * 0.72))
+        top = max(
+            pad,
+            (
+                height
+                - line
+                - pad
+                - icon
+                - 0.4 * icon
+                - text_height
+                - (below + gap if below else 0.0)
+            )
+            / 2,
+        )
+        draw_camera(
+            painter, QRectF(pad + (room_width - icon) / 2, top + 0.14 * icon, icon, icon * 0.72)
+        )
         painter.save()
         painter.translate(pad, top + 1.4 * icon)
         document.drawContents(painter)
         painter.restore()
         if self._code is not None and upright:
-            draw_code(painter, QRectF((width - code) / 2, top + 1.4 * icon + text_height + gap, code, code), self._code)
+            draw_code(
+                painter,
+                QRectF((width - code) / 2, top + 1.4 * icon + text_height + gap, code, code),
+                self._code,
+            )
         elif self._code is not None:
-            draw_code(painter, QRectF(width - pad - code, (height - line - code) / 2, code, code), self._code)
+            draw_code(
+                painter,
+                QRectF(width - pad - code, (height - line - code) / 2, code, code),
+                self._code,
+            )
         last = QRectF(pad, height - line - 0.5 * pad, width - 2 * pad, line)
         size = min(28 * scale, line)
         draw_text(painter, last, self.last_line, size, style.TEXT_SOFT, align=CENTRE)

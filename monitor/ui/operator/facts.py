@@ -194,7 +194,9 @@ def sections(
     )
 
 
-def _measuring(texts: Mapping[str, str], view: LiveView | None, notice: NoticeState) -> tuple[Row, ...]:
+def _measuring(
+    texts: Mapping[str, str], view: LiveView | None, notice: NoticeState
+) -> tuple[Row, ...]:
     health = SensorHealth("starting") if view is None else view.health
     state = health.state
     text = state_text(texts, health)
@@ -213,7 +215,12 @@ def _measuring(texts: Mapping[str, str], view: LiveView | None, notice: NoticeSt
         latency = texts["panel_latency_value"].format(latency=round(health.latency_ms))
         rows.append(Row(texts["panel_latency"], latency))
     total = health.frames + health.dropped
-    rows.append(Row(texts["panel_dropped"], texts["panel_dropped_value"].format(dropped=health.dropped, frames=total)))
+    rows.append(
+        Row(
+            texts["panel_dropped"],
+            texts["panel_dropped_value"].format(dropped=health.dropped, frames=total),
+        )
+    )
     if health.effort < 1:
         share = texts["panel_effort_value"].format(percent=round(100 * health.effort))
         rows.append(Row(texts["panel_effort"], share, "warning"))
@@ -224,7 +231,11 @@ def _measuring(texts: Mapping[str, str], view: LiveView | None, notice: NoticeSt
 def _faces(texts: Mapping[str, str], view: LiveView) -> str:
     readings = () if view.frame is None else view.frame.readings
     viewers = [reading for reading in readings if not reading.static]
-    parts = [texts[{0: "viewers_0", 1: "viewers_1"}.get(len(viewers), "viewers_n")].format(count=len(viewers))]
+    parts = [
+        texts[{0: "viewers_0", 1: "viewers_1"}.get(len(viewers), "viewers_n")].format(
+            count=len(viewers)
+        )
+    ]
     if viewers:
         parts.append(texts["attentive"].format(count=sum(reading.attentive for reading in viewers)))
     withheld = sum(reading.withheld is not None for reading in viewers)
@@ -244,12 +255,16 @@ def _ads(texts: Mapping[str, str], show: Show, session: SessionFacts | None) -> 
     else:
         duration_ms = play.ad.duration_s * 1000
         position_ms = min(max(show.position_ms, 0.0), duration_ms)
-        words = texts["panel_position"].format(position=minutes(position_ms), duration=minutes(duration_ms))
+        words = texts["panel_position"].format(
+            position=minutes(position_ms), duration=minutes(duration_ms)
+        )
         if show.paused:
             words = f"{words} · {texts['panel_paused']}"
         rows.append(Row(texts["panel_now"], play.ad.name, share=position_ms / duration_ms))
         rows.append(Row("", words, "warning" if show.paused else "plain"))
-        rows.append(Row(texts["panel_why"], _reason(texts, play.reason, play.probability, held_out=False)))
+        rows.append(
+            Row(texts["panel_why"], _reason(texts, play.reason, play.probability, held_out=False))
+        )
     choice = show.next_choice
     if choice is None:
         rows.append(Row(texts["panel_next"], texts["panel_next_open"]))
@@ -258,10 +273,18 @@ def _ads(texts: Mapping[str, str], show: Show, session: SessionFacts | None) -> 
         reason = _reason(texts, choice.reason, choice.probability, held_out=choice.held_out)
         rows.append(Row(texts["panel_why"], reason))
     if show.dropped_frames:
-        rows.append(Row(texts["panel_late"], texts["panel_late_value"].format(count=show.dropped_frames)))
+        rows.append(
+            Row(texts["panel_late"], texts["panel_late_value"].format(count=show.dropped_frames))
+        )
     problem = None if session is None else session.playlist_problem()
     if problem:
-        rows.append(Row(texts["panel_playlist"], texts["panel_playlist_kept"].format(problem=problem), "warning"))
+        rows.append(
+            Row(
+                texts["panel_playlist"],
+                texts["panel_playlist_kept"].format(problem=problem),
+                "warning",
+            )
+        )
     return tuple(rows)
 
 
@@ -269,16 +292,23 @@ def _reason(texts: Mapping[str, str], reason: str, probability: float, *, held_o
     if probability >= 1 and not held_out:
         return reason
     percent = number_text(texts, 100 * probability, 0 if probability >= 0.1 else 1)
-    return texts["panel_held_out" if held_out else "panel_probability"].format(reason=reason, percent=percent)
+    return texts["panel_held_out" if held_out else "panel_probability"].format(
+        reason=reason, percent=percent
+    )
 
 
-def _problems(texts: Mapping[str, str], show: Show, session: SessionFacts | None) -> tuple[Row, ...]:
+def _problems(
+    texts: Mapping[str, str], show: Show, session: SessionFacts | None
+) -> tuple[Row, ...]:
     """What failed, the newest first, and then what was left out from the start."""
     problems = [
-        (failure.at.strftime("%H:%M:%S"), failure.ad_id, failure.sentence) for failure in reversed(show.failures)
+        (failure.at.strftime("%H:%M:%S"), failure.ad_id, failure.sentence)
+        for failure in reversed(show.failures)
     ]
     if session is not None:
-        problems += [(texts["panel_left_out"], ad_id, reason) for ad_id, reason in session.left_out()]
+        problems += [
+            (texts["panel_left_out"], ad_id, reason) for ad_id, reason in session.left_out()
+        ]
     if not problems:
         return (Row("", texts["panel_no_problem"], "good"),)
     return tuple(
@@ -287,8 +317,14 @@ def _problems(texts: Mapping[str, str], show: Show, session: SessionFacts | None
     )
 
 
-def _system(texts: Mapping[str, str], session: SessionFacts | None, saver: Method, now_ns: int) -> tuple[Row, ...]:
-    held = Row(texts["panel_saver"], texts[f"panel_saver_{saver}"], "warning" if saver == "none" else "plain")
+def _system(
+    texts: Mapping[str, str], session: SessionFacts | None, saver: Method, now_ns: int
+) -> tuple[Row, ...]:
+    held = Row(
+        texts["panel_saver"],
+        texts[f"panel_saver_{saver}"],
+        "warning" if saver == "none" else "plain",
+    )
     if session is None:
         return (held,)
     rows = [
@@ -309,10 +345,14 @@ def _system(texts: Mapping[str, str], session: SessionFacts | None, saver: Metho
             rows.append(Row(texts["panel_disk"], texts["panel_disk_unknown"], "warning"))
         else:
             free = texts["panel_disk_value"].format(free=number_text(texts, free_gb))
-            rows.append(Row(texts["panel_disk"], free, "fault" if free_gb < LEAST_FREE_GB else "plain"))
+            rows.append(
+                Row(texts["panel_disk"], free, "fault" if free_gb < LEAST_FREE_GB else "plain")
+            )
     errors = session.errors()
     if errors:
-        rows.append(Row(texts["panel_errors"], texts["panel_errors_value"].format(count=errors), "fault"))
+        rows.append(
+            Row(texts["panel_errors"], texts["panel_errors_value"].format(count=errors), "fault")
+        )
     return (*rows, held, Row(texts["panel_version"], session.version))
 
 

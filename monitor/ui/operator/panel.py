@@ -70,7 +70,10 @@ class OperatorPanel(PaintedWidget):
     """
 
     def __init__(
-        self, texts: Mapping[str, str], ask: Callable[[], Sequence[Section]], parent: QWidget | None = None
+        self,
+        texts: Mapping[str, str],
+        ask: Callable[[], Sequence[Section]],
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._texts = texts
@@ -147,7 +150,10 @@ class OperatorPanel(PaintedWidget):
         hint = QRectF(pad, rect.height() - 0.5 * pad, rect.width() - 2 * pad, 0)
         hint.setTop(hint.bottom() - len(lines) * LINE * scale)
         painter.setPen(QPen(style.LINE, 1))
-        painter.drawLine(QPointF(pad, hint.top() - 0.3 * pad), QPointF(rect.width() - pad, hint.top() - 0.3 * pad))
+        painter.drawLine(
+            QPointF(pad, hint.top() - 0.3 * pad),
+            QPointF(rect.width() - pad, hint.top() - 0.3 * pad),
+        )
         for number, line in enumerate(lines):
             where = QRectF(hint.x(), hint.y() + number * LINE * scale, hint.width(), LINE * scale)
             draw_text(painter, where, line, style.PANEL_TEXT * scale, style.TEXT_SOFT)
@@ -157,7 +163,11 @@ class OperatorPanel(PaintedWidget):
             half = (body.width() - 1.5 * pad) / 2
             middle = (len(self._sections) + 1) // 2
             right = QRectF(body.right() - half, body.top(), half, body.height())
-            self._draw_column(painter, QRectF(body.left(), body.top(), half, body.height()), self._sections[:middle])
+            self._draw_column(
+                painter,
+                QRectF(body.left(), body.top(), half, body.height()),
+                self._sections[:middle],
+            )
             self._draw_column(painter, right, self._sections[middle:])
         else:
             self._draw_column(painter, body, self._sections)
@@ -188,13 +198,19 @@ class OperatorPanel(PaintedWidget):
                 y += self._draw_row(painter, QRectF(column.left(), y, column.width(), line), placed)
             y += GAP_LINES * line
 
-    def _fitted(self, sections: Sequence[Section], column: QRectF) -> list[tuple[Section, list[_Placed]]]:
+    def _fitted(
+        self, sections: Sequence[Section], column: QRectF
+    ) -> list[tuple[Section, list[_Placed]]]:
         """The rows of each section, long texts cut to as few lines as the column asks for."""
         fitted: list[tuple[Section, list[_Placed]]] = []
         for most in range(MOST_LINES, 0, -1):
-            fitted = [(section, self._placed(section, column.width(), most)) for section in sections]
+            fitted = [
+                (section, self._placed(section, column.width(), most)) for section in sections
+            ]
             lines = len(fitted) * TITLE_LINES + (len(fitted) - 1) * GAP_LINES
-            height = lines * LINE * self.scale + sum(self._height(row) for _, rows in fitted for row in rows)
+            height = lines * LINE * self.scale + sum(
+                self._height(row) for _, rows in fitted for row in rows
+            )
             if height <= column.height():
                 break
         return fitted
@@ -208,25 +224,41 @@ class OperatorPanel(PaintedWidget):
         scale = self.scale
         size = style.PANEL_TEXT * scale
         label, colour = LABEL_WIDTH * scale, TONE_COLOURS[placed.row.tone]
-        draw_text(painter, QRectF(first.x(), first.y(), label, first.height()), placed.row.label, size, style.TEXT_SOFT)
+        draw_text(
+            painter,
+            QRectF(first.x(), first.y(), label, first.height()),
+            placed.row.label,
+            size,
+            style.TEXT_SOFT,
+        )
         height = 0.0
         for text in placed.lines:
-            where = QRectF(first.x() + label, first.y() + height, first.width() - label, first.height())
+            where = QRectF(
+                first.x() + label, first.y() + height, first.width() - label, first.height()
+            )
             draw_text(painter, where, text, size, colour, align=LEFT)
             height += first.height()
         if placed.row.share is not None:
-            track = QRectF(first.x() + label, first.y() + height, first.width() - label, BAR_HEIGHT * scale)
+            track = QRectF(
+                first.x() + label, first.y() + height, first.width() - label, BAR_HEIGHT * scale
+            )
             painter.setPen(Qt.PenStyle.NoPen)
-            for colour, width in ((style.TRACK, track.width()), (style.GOOD, track.width() * placed.row.share)):
+            for colour, width in (
+                (style.TRACK, track.width()),
+                (style.GOOD, track.width() * placed.row.share),
+            ):
                 painter.setBrush(colour)
-                painter.drawRoundedRect(QRectF(track.x(), track.y(), width, track.height()), 3 * scale, 3 * scale)
+                painter.drawRoundedRect(
+                    QRectF(track.x(), track.y(), width, track.height()), 3 * scale, 3 * scale
+                )
         return self._height(placed)
 
     def _placed(self, section: Section, width: float, most: int) -> list[_Placed]:
         room = width - LABEL_WIDTH * self.scale
         size = style.PANEL_TEXT * self.scale
         return [
-            _Placed(row, broken_into_lines(f"{SIGNS[row.tone]}{row.text}", size, room, most)) for row in section.rows
+            _Placed(row, broken_into_lines(f"{SIGNS[row.tone]}{row.text}", size, room, most))
+            for row in section.rows
         ]
 
     def showEvent(self, event: QShowEvent | None) -> None:
@@ -264,7 +296,9 @@ def broken_into_lines(text: str, size: float, width: float, most: int) -> tuple[
         if len(lines) == most - 1:
             # All that is left; what does not fit is elided.
             rest = units[2 * start :].decode("utf-16-le")
-            lines.append(QFontMetricsF(font).elidedText(rest, Qt.TextElideMode.ElideRight, width + 0.5))
+            lines.append(
+                QFontMetricsF(font).elidedText(rest, Qt.TextElideMode.ElideRight, width + 0.5)
+            )
             break
         lines.append(units[2 * start : 2 * end].decode("utf-16-le").rstrip())
     layout.endLayout()

@@ -8,7 +8,15 @@ from PyQt5.QtCore import QRectF, Qt
 
 from detector.emotion.labels import EMOTIONS
 from monitor.ui import style
-from monitor.ui.painting import LEFT, NO_VALUE, RIGHT, PaintedWidget, draw_eye, draw_text, text_width
+from monitor.ui.painting import (
+    LEFT,
+    NO_VALUE,
+    RIGHT,
+    PaintedWidget,
+    draw_eye,
+    draw_text,
+    text_width,
+)
 from monitor.ui.texts import withheld_text
 
 if TYPE_CHECKING:
@@ -63,7 +71,10 @@ class ProbabilityBars(PaintedWidget):
     def rows(self) -> tuple[tuple[str, float], ...]:
         """Name in the window's language and probability of each emotion; 0 without a viewer or an emotion."""
         values = self._probabilities or (0.0,) * len(EMOTIONS)
-        return tuple((self._texts[f"emotion_{name}"], value) for name, value in zip(EMOTIONS, values, strict=True))
+        return tuple(
+            (self._texts[f"emotion_{name}"], value)
+            for name, value in zip(EMOTIONS, values, strict=True)
+        )
 
     @property
     def _probabilities(self) -> tuple[float, ...] | None:
@@ -72,7 +83,9 @@ class ProbabilityBars(PaintedWidget):
     @property
     def _unsure(self) -> bool:
         """Whether there is an emotion that is not sure."""
-        return self._reading is not None and self._reading.withheld is None and self._reading.uncertain
+        return (
+            self._reading is not None and self._reading.withheld is None and self._reading.uncertain
+        )
 
     def natural_height(self) -> float:
         """The height at which the rows are neither crowded nor lost."""
@@ -96,14 +109,24 @@ class ProbabilityBars(PaintedWidget):
         row_height = (rect.height() - title_height) / len(rows)
         size = min(style.SMALLEST_TEXT * scale, row_height * 0.82)
         name_width = max(text_width(name, size, bold=True) for name, _ in rows) + 10 * scale
-        percent_width = text_width(self._texts["percent"].format(percent=100), size, bold=True) + 4 * scale
+        percent_width = (
+            text_width(self._texts["percent"].format(percent=100), size, bold=True) + 4 * scale
+        )
         known = self._probabilities is not None
         highest = max(range(len(rows)), key=lambda index: rows[index][1])
         for index, (name, value) in enumerate(rows):
             row = QRectF(0, title_height + index * row_height, rect.width(), row_height)
             first = known and index == highest
             colour = style.TEXT if first else style.TEXT_SOFT
-            draw_text(painter, QRectF(0, row.y(), name_width, row_height), name, size, colour, align=LEFT, bold=first)
+            draw_text(
+                painter,
+                QRectF(0, row.y(), name_width, row_height),
+                name,
+                size,
+                colour,
+                align=LEFT,
+                bold=first,
+            )
             thickness = min(16 * scale, row_height * 0.5)
             track = QRectF(
                 name_width,
@@ -122,7 +145,9 @@ class ProbabilityBars(PaintedWidget):
                 painter.setBrush(style.colour_of_index(index))
                 painter.drawRoundedRect(track, thickness / 2, thickness / 2)
                 painter.restore()
-            percent = self._texts["percent"].format(percent=round(100 * value)) if known else NO_VALUE
+            percent = (
+                self._texts["percent"].format(percent=round(100 * value)) if known else NO_VALUE
+            )
             where = QRectF(rect.width() - percent_width, row.y(), percent_width, row_height)
             draw_text(painter, where, percent, size, colour, align=RIGHT, bold=first)
 

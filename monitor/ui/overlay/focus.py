@@ -13,7 +13,9 @@ LEAD = 1.3
 """How many times larger another face has to be to take over, so that two people side by side do not alternate."""
 
 
-def most_prominent(readings: Sequence[FaceReading], former: int | None = None) -> FaceReading | None:
+def most_prominent(
+    readings: Sequence[FaceReading], former: int | None = None
+) -> FaceReading | None:
     """The largest face that looks at the screen; the largest one if nobody does.
 
     A viewer whose emotion is withheld has nothing to show and comes after all others. A static face is no viewer.

@@ -148,7 +148,9 @@ class Overlay(PaintedWidget):
             part.hide()
         width = min(style.OVERLAY_WIDTH * scale, room.width())
         inner = width - 2 * PADDING * scale
-        self.status.setGeometry(_rounded(PADDING * scale, TOP_PADDING * scale, inner, LINE_HEIGHT * scale))
+        self.status.setGeometry(
+            _rounded(PADDING * scale, TOP_PADDING * scale, inner, LINE_HEIGHT * scale)
+        )
         height = (TOP_PADDING + LINE_HEIGHT + BOTTOM_PADDING) * scale
         self.setGeometry(_rounded(room.right() + 1 - width, room.y(), width, height))
 

@@ -10,7 +10,15 @@ from PyQt5.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
 from monitor.ui import style
 from monitor.ui.ad_view import image_from_rgb
 from monitor.ui.geometry import Rect, fit_centred, mirrored, place_label
-from monitor.ui.painting import CENTRE, LEFT, PaintedWidget, draw_eye, draw_text, text_font, text_width
+from monitor.ui.painting import (
+    CENTRE,
+    LEFT,
+    PaintedWidget,
+    draw_eye,
+    draw_text,
+    text_font,
+    text_width,
+)
 from monitor.ui.texts import withheld_text
 
 if TYPE_CHECKING:
@@ -76,7 +84,10 @@ class Preview(PaintedWidget):
         return self._message
 
     def show_frame(
-        self, picture: NDArray[np.uint8] | None, readings: Sequence[FaceReading] = (), message: str = ""
+        self,
+        picture: NDArray[np.uint8] | None,
+        readings: Sequence[FaceReading] = (),
+        message: str = "",
     ) -> None:
         """Shows a frame.
 
@@ -104,7 +115,9 @@ class Preview(PaintedWidget):
             painter.setFont(text_font(style.SMALLEST_TEXT * self.scale, bold=True))
             painter.setPen(style.TEXT)
             painter.drawText(
-                rect.adjusted(radius, 0, -radius, 0), CENTRE | int(Qt.TextFlag.TextWordWrap), self._message
+                rect.adjusted(radius, 0, -radius, 0),
+                CENTRE | int(Qt.TextFlag.TextWordWrap),
+                self._message,
             )
         else:
             self._draw_faces(painter, place)
@@ -148,7 +161,12 @@ class Preview(PaintedWidget):
         painter.setOpacity(1.0)
 
     def _find_label(
-        self, box: Rect, reading: FaceReading, bounds: Rect, taken: Sequence[Rect], others: Sequence[Rect]
+        self,
+        box: Rect,
+        reading: FaceReading,
+        bounds: Rect,
+        taken: Sequence[Rect],
+        others: Sequence[Rect],
     ) -> tuple[str, Rect] | None:
         # In a crowd a long label would hide the next face, so there only the number is left, then nothing.
         choices = [(label_text(reading, self._texts), [*taken, *others])]
@@ -170,7 +188,9 @@ class Preview(PaintedWidget):
         if eye:
             height = size * 0.75
             draw_eye(
-                painter, QRectF(place.x + pad, place.y + (place.height - height) / 2, size * 1.25, height), style.INK
+                painter,
+                QRectF(place.x + pad, place.y + (place.height - height) / 2, size * 1.25, height),
+                style.INK,
             )
         words = QRectF(place.x + pad + eye, place.y, place.width - 2 * pad - eye, place.height)
         colour = style.UNREAD if reading.static else style.INK
@@ -181,8 +201,16 @@ class Preview(PaintedWidget):
         return 6 * self.scale
 
     def _eye_room(self, reading: FaceReading) -> float:
-        return (style.SMALLEST_TEXT * 1.25 + 5) * self.scale if reading.attentive and not reading.static else 0.0
+        return (
+            (style.SMALLEST_TEXT * 1.25 + 5) * self.scale
+            if reading.attentive and not reading.static
+            else 0.0
+        )
 
 
 def _colour(reading: FaceReading) -> QColor:
-    return style.UNREAD if reading.label is None or reading.static else style.emotion_colour(reading.label)
+    return (
+        style.UNREAD
+        if reading.label is None or reading.static
+        else style.emotion_colour(reading.label)
+    )

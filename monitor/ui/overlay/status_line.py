@@ -71,4 +71,6 @@ class StatusLine(PaintedWidget):
         painter.drawEllipse(QPointF(radius + 1, rect.center().y()), radius, radius)
         words = rect.adjusted(2 * radius + DOT_GAP * scale, 0, 0, 0)
         calm = self._health.state in ("running", "starting", "ended")
-        draw_text(painter, words, self.text, style.SMALLEST_TEXT * scale, style.TEXT if calm else colour)
+        draw_text(
+            painter, words, self.text, style.SMALLEST_TEXT * scale, style.TEXT if calm else colour
+        )

@@ -43,7 +43,9 @@ class ValenceHistory:
 
         A frame that is not newer than the last is left out.
         """
-        known = [one.valence for one in frame.readings if one.valence is not None and not one.static]
+        known = [
+            one.valence for one in frame.readings if one.valence is not None and not one.static
+        ]
         value = sum(known) / len(known) if known else math.nan
         if self._points:
             last_ns, last = self._points[-1]
@@ -172,7 +174,9 @@ class ValenceCurve(PaintedWidget):
             x = plot.left() + plot.width() * third / 3
             painter.drawLine(QPointF(x, plot.top()), QPointF(x, plot.bottom()))
         painter.setPen(QPen(style.LINE, 1))
-        painter.drawLine(QPointF(plot.left(), plot.center().y()), QPointF(plot.right(), plot.center().y()))
+        painter.drawLine(
+            QPointF(plot.left(), plot.center().y()), QPointF(plot.right(), plot.center().y())
+        )
 
     def _draw_segment(self, painter: QPainter, plot: QRectF, points: list[QPointF]) -> None:
         zero = plot.center().y()
@@ -186,7 +190,11 @@ class ValenceCurve(PaintedWidget):
             area.closeSubpath()
             shade = QLinearGradient(0, plot.top(), 0, plot.bottom())
             pleasant, unpleasant = QColor(style.GOOD), QColor(style.WARNING)
-            for place, colour, alpha in ((0, pleasant, 220), (0.5, pleasant, 70), (0.501, unpleasant, 70)):
+            for place, colour, alpha in (
+                (0, pleasant, 220),
+                (0.5, pleasant, 70),
+                (0.501, unpleasant, 70),
+            ):
                 colour.setAlpha(alpha)
                 shade.setColorAt(place, colour)
             unpleasant.setAlpha(220)
@@ -207,11 +215,15 @@ class ValenceCurve(PaintedWidget):
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(style.TEXT)
             painter.drawEllipse(
-                QPointF(plot.right() - 3.5 * self.scale, points[-1].y()), 3.5 * self.scale, 3.5 * self.scale
+                QPointF(plot.right() - 3.5 * self.scale, points[-1].y()),
+                3.5 * self.scale,
+                3.5 * self.scale,
             )
 
     def _draw_signs(self, painter: QPainter, plot: QRectF, size: float) -> None:
         # Signs and not words, which would lie on the curve when they are large enough to be read from afar.
         height = min(size * 1.1, plot.height() / 2)
         for sign, top in (("+", plot.top()), (MINUS, plot.bottom() - height)):
-            draw_text(painter, QRectF(0, top, plot.left(), height), sign, size, style.TEXT_SOFT, bold=True)
+            draw_text(
+                painter, QRectF(0, top, plot.left(), height), sign, size, style.TEXT_SOFT, bold=True
+            )

@@ -90,7 +90,9 @@ def fetch_picture(
         if all(is_public(address) for address in addresses):
             policy = replace(policy, allowed_networks=())
         target = _following(target, answer)
-    raise RedirectError(f"The address was redirected more than {limits.redirects} times: expected the picture itself.")
+    raise RedirectError(
+        f"The address was redirected more than {limits.redirects} times: expected the picture itself."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,9 @@ def _following(target: Target, redirect: _Redirect) -> Target:
     try:
         url = urljoin(target.url, redirect.location)
     except ValueError as error:
-        raise RedirectError(f"{target.host} redirects to no address: expected the picture itself.") from error
+        raise RedirectError(
+            f"{target.host} redirects to no address: expected the picture itself."
+        ) from error
     following = parse_url(url)
     if target.scheme == "https" and following.scheme == "http":
         raise RedirectError(
@@ -112,7 +116,11 @@ def _following(target: Target, redirect: _Redirect) -> Target:
 
 
 def _get(
-    target: Target, addresses: list[Address], limits: FetchLimits, deadline: Deadline, tls: ssl.SSLContext
+    target: Target,
+    addresses: list[Address],
+    limits: FetchLimits,
+    deadline: Deadline,
+    tls: ssl.SSLContext,
 ) -> bytes | _Redirect:
     budget = _Budget(deadline, limits.header_bytes)
     url = httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
@@ -135,12 +143,16 @@ def _get(
     except httpcore.NetworkError as error:
         raise _network_error(target, error) from error
     except httpcore.ProtocolError as error:
-        raise AnswerError(f"{target.host} did not send a complete HTTP answer: expected a picture.") from error
+        raise AnswerError(
+            f"{target.host} did not send a complete HTTP answer: expected a picture."
+        ) from error
 
 
 def _check_header(target: Target, response: httpcore.Response, limits: FetchLimits) -> None:
     if response.status != 200:
-        raise NotFoundError(f"{target.host} answered with status {response.status}: expected 200 and a picture.")
+        raise NotFoundError(
+            f"{target.host} answered with status {response.status}: expected 200 and a picture."
+        )
     if _field(response, b"content-encoding").lower() not in {b"", b"identity"}:
         raise AnswerError(f"{target.host} sent packed content: expected the picture as it is.")
     length = _field(response, b"content-length")  # h11 has seen to it that this is a number
@@ -163,7 +175,9 @@ def _body(response: httpcore.Response, limits: FetchLimits) -> bytes:
 
 
 def _too_large(limits: FetchLimits) -> FetchError:
-    return TooLargeError(f"The picture has more bytes than allowed: expected at most {_size(limits.content_bytes)}.")
+    return TooLargeError(
+        f"The picture has more bytes than allowed: expected at most {_size(limits.content_bytes)}."
+    )
 
 
 def _size(count: int) -> str:
@@ -177,8 +191,12 @@ def _network_error(target: Target, error: httpcore.NetworkError) -> FetchError:
             f"The certificate of {target.host} does not prove its name ({cause.verify_message}): expected a valid one."
         )
     if isinstance(cause, ssl.SSLError):
-        return CertificateError(f"No encrypted connection to {target.host} could be made: expected TLS 1.2 or newer.")
-    return UnreachableError(f"{target.host} cannot be reached or broke off: check the address, or try again later.")
+        return CertificateError(
+            f"No encrypted connection to {target.host} could be made: expected TLS 1.2 or newer."
+        )
+    return UnreachableError(
+        f"{target.host} cannot be reached or broke off: check the address, or try again later."
+    )
 
 
 @lru_cache(maxsize=1)
@@ -222,7 +240,9 @@ class _Pinned(httpcore.NetworkBackend):
             # An address that swallows packets must not use up the time of the next one.
             share = self._budget.deadline.left() / (len(self._addresses) - number)
             try:
-                stream = self._sockets.connect_tcp(str(address), port, share, local_address, socket_options)
+                stream = self._sockets.connect_tcp(
+                    str(address), port, share, local_address, socket_options
+                )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
             else:
@@ -242,7 +262,9 @@ class _BudgetedStream(httpcore.NetworkStream):
         if left is None:
             return self._stream.read(max_bytes, self._budget.deadline.left())
         if left == 0:
-            raise TooLargeError("The header of the answer has more bytes than allowed: expected a picture.")
+            raise TooLargeError(
+                "The header of the answer has more bytes than allowed: expected a picture."
+            )
         content = self._stream.read(min(max_bytes, left), self._budget.deadline.left())
         self._budget.header_left = left - len(content)
         return content
@@ -260,7 +282,9 @@ class _BudgetedStream(httpcore.NetworkStream):
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
         left = self._budget.deadline.left()
-        return _BudgetedStream(self._stream.start_tls(ssl_context, server_hostname, left), self._budget)
+        return _BudgetedStream(
+            self._stream.start_tls(ssl_context, server_hostname, left), self._budget
+        )
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)

@@ -49,4 +49,6 @@ class Deadline:
 
     def over(self) -> TooSlowError:
         """The error to raise when the time is over."""
-        return TooSlowError(f"The picture did not arrive in time: expected it within {self._seconds:g} s.")
+        return TooSlowError(
+            f"The picture did not arrive in time: expected it within {self._seconds:g} s."
+        )

@@ -108,7 +108,9 @@ class AddressPolicy:
     def allows(self, address: Address) -> bool:
         """Whether a connection to the address may be made. An IPv4 address in IPv6 form counts as the IPv4 address."""
         plain = (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
-        return is_public(plain) or any(plain in ip_network(network) for network in self.allowed_networks)
+        return is_public(plain) or any(
+            plain in ip_network(network) for network in self.allowed_networks
+        )
 
 
 PUBLIC = AddressPolicy()
@@ -170,15 +172,23 @@ def parse_url(url: str) -> Target:
             "The address is not spelt right: expected a form like https://example.org/picture.jpg."
         ) from error
     if parts.scheme not in _DEFAULT_PORTS:
-        named = f"begins with {parts.scheme[:20]}:" if parts.scheme else "does not say how to fetch it"
-        raise SchemeError(f"The address {named}: expected one that begins with http:// or https://.")
+        named = (
+            f"begins with {parts.scheme[:20]}:" if parts.scheme else "does not say how to fetch it"
+        )
+        raise SchemeError(
+            f"The address {named}: expected one that begins with http:// or https://."
+        )
     if "@" in parts.netloc:
         raise UrlError("The address holds a user name or a password: expected one without.")
     if port == 0:
         raise UrlError("The address names port 0: expected 1 to 65535.")
     path = quote(parts.path or "/", safe=_PATH_CHARACTERS)
     query = f"?{quote(parts.query, safe=_PATH_CHARACTERS + '?')}" if parts.query else ""
-    host = str(_literal(parts.hostname or "", 6)) if "[" in parts.netloc else _host(parts.hostname or "")
+    host = (
+        str(_literal(parts.hostname or "", 6))
+        if "[" in parts.netloc
+        else _host(parts.hostname or "")
+    )
     return Target(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme], path + query)
 
 
@@ -195,7 +205,9 @@ def _host(host: str) -> str:
     if _NUMBER.fullmatch(labels[-1]):
         return str(_literal(name, 4))
     if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise UrlError("The host's name is missing or not spelt right: expected one like example.org.")
+        raise UrlError(
+            "The host's name is missing or not spelt right: expected one like example.org."
+        )
     return name
 
 
@@ -247,7 +259,9 @@ def checked_addresses(
         addresses = [ip_address(target.host)]
     except ValueError:
         # Resolvers disagree about the names below localhost; browsers do not.
-        if target.host.split(".")[-1] == "localhost" and not policy.allows(IPv4Address("127.0.0.1")):
+        if target.host.split(".")[-1] == "localhost" and not policy.allows(
+            IPv4Address("127.0.0.1")
+        ):
             addresses = [IPv4Address("127.0.0.1")]
         else:
             addresses = _look_up(target, deadline, resolve)
@@ -264,7 +278,12 @@ def _look_up(target: Target, deadline: Deadline, resolve: Resolver) -> list[Addr
 
     def look_up() -> None:
         try:
-            answers.put([ip_address(address) for address in dict.fromkeys(resolve(target.host, target.port))])
+            answers.put(
+                [
+                    ip_address(address)
+                    for address in dict.fromkeys(resolve(target.host, target.port))
+                ]
+            )
         except (OSError, ValueError) as error:
             answers.put(error)
         finally:
@@ -278,5 +297,7 @@ def _look_up(target: Target, deadline: Deadline, resolve: Resolver) -> list[Addr
     except queue.Empty:
         raise deadline.over() from None
     if isinstance(answer, Exception) or not answer:
-        raise UnreachableError(f"There is no host {target.host}: expected the name of a web server.")
+        raise UnreachableError(
+            f"There is no host {target.host}: expected the name of a web server."
+        )
     return answer

@@ -28,8 +28,12 @@ def classify() -> Response:
         elif url:
             found = picture_at(url)
         else:
-            raise ProblemError(400, "no_picture", "Give the address of a picture, or choose a file.")
+            raise ProblemError(
+                400, "no_picture", "Give the address of a picture, or choose a file."
+            )
     except ProblemError as problem:
         page = render_template("classify.html", picture=None, problem=problem, url=url)
         return make_response(page, problem.status, problem.headers())
-    return make_response(render_template("classify.html", picture=show(*found), problem=None, url=url))
+    return make_response(
+        render_template("classify.html", picture=show(*found), problem=None, url=url)
+    )

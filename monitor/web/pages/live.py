@@ -42,7 +42,9 @@ def latest() -> str | AnyResponse:
     if len(running) == 1:
         return redirect(url_for("live.page", session_id=running[0]))
     return render_template(
-        "live_choice.html", sessions=[live_document(services(), number) for number in running], problem=problem
+        "live_choice.html",
+        sessions=[live_document(services(), number) for number in running],
+        problem=problem,
     )
 
 
@@ -79,7 +81,9 @@ def live_document(here: Services, session_id: int) -> Live:
     try:
         state = live_state(here.database(), session_id, WINDOW_S, min_viewers=least)
     except NoSuchSessionError as error:
-        raise ProblemError(404, "no_session", f"{error} The page of sessions lists those there are.") from error
+        raise ProblemError(
+            404, "no_session", f"{error} The page of sessions lists those there are."
+        ) from error
     ad = state.ad
     return Live(
         session_id=state.session_id,
@@ -100,7 +104,9 @@ def live_document(here: Services, session_id: int) -> Live:
             LiveSecond(
                 age_s=second.age_s,
                 viewers=second.viewers,
-                valence=None if second.valence is None else round(max(-1.0, min(1.0, second.valence)), 4),
+                valence=None
+                if second.valence is None
+                else round(max(-1.0, min(1.0, second.valence)), 4),
             )
             for second in state.curve
         ],
@@ -113,7 +119,10 @@ def live_document(here: Services, session_id: int) -> Live:
             duration_s=ad.duration_s,
             position_s=min(ad.duration_s, _seconds(state.at - ad.started_at)),
         ),
-        gaps=[LiveGap(started_at=_text(gap.started_at), cause=gap.cause, detail=gap.detail) for gap in state.gaps],
+        gaps=[
+            LiveGap(started_at=_text(gap.started_at), cause=gap.cause, detail=gap.detail)
+            for gap in state.gaps
+        ],
     )
 
 

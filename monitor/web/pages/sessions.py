@@ -35,7 +35,11 @@ def page_of_sessions(engine: Engine, site: str, page: int) -> tuple[SessionPage,
     Raises:
         ProblemError: There is no such page.
     """
-    found = find_sessions(engine, site, limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE) if page >= 1 else None
+    found = (
+        find_sessions(engine, site, limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE)
+        if page >= 1
+        else None
+    )
     pages = max(1, ceil(found.total / PAGE_SIZE)) if found else 1
     if found is None or page > pages:
         raise ProblemError(404, "not_found", f"There is no page {page}: expected 1 to {pages}.")
@@ -50,7 +54,9 @@ def asked_page() -> int:
     """
     text = request.args.get("page", "1")
     if not text.isdecimal() or len(text) > 9:
-        raise ProblemError(400, "bad_request", f"Invalid page: expected a number from 1, received {text[:20]!r}.")
+        raise ProblemError(
+            400, "bad_request", f"Invalid page: expected a number from 1, received {text[:20]!r}."
+        )
     return int(text)
 
 
@@ -63,8 +69,12 @@ def listing() -> str:
     except ProblemError as problem:
         if problem.code != "no_database":
             raise
-        return render_template("sessions.html", found=None, problem=problem, site=site, page=1, pages=1)
-    return render_template("sessions.html", found=found, problem=None, site=site, page=asked_page(), pages=pages)
+        return render_template(
+            "sessions.html", found=None, problem=problem, site=site, page=1, pages=1
+        )
+    return render_template(
+        "sessions.html", found=found, problem=None, site=site, page=asked_page(), pages=pages
+    )
 
 
 @blueprint.get("/sessions/<int:session_id>")
@@ -86,10 +96,16 @@ def report(session_id: int) -> Response:
 def download(session_id: int, ending: str) -> Response:
     """The report of a session as a file."""
     if ending not in DOWNLOADS:
-        raise ProblemError(404, "not_found", f"There is no report.{ending}: expected one of {', '.join(DOWNLOADS)}.")
+        raise ProblemError(
+            404,
+            "not_found",
+            f"There is no report.{ending}: expected one of {', '.join(DOWNLOADS)}.",
+        )
     here = services()
     return Response(
-        report_file(here.database(), session_id, ending, here.settings.min_viewers, here.settings.folders),
+        report_file(
+            here.database(), session_id, ending, here.settings.min_viewers, here.settings.folders
+        ),
         content_type=DOWNLOADS[ending],
         headers={"Content-Disposition": f'attachment; filename="session-{session_id}.{ending}"'},
     )
@@ -118,7 +134,9 @@ def compare() -> Response:
         rows=[] if document is None else interval_rows(document["comparisons"]),
         problem=problem,
     )
-    return Response(page, 200 if problem is None or problem.code == "no_database" else problem.status)
+    return Response(
+        page, 200 if problem is None or problem.code == "no_database" else problem.status
+    )
 
 
 def interval_rows(comparisons: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -136,7 +154,10 @@ def interval_rows(comparisons: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "reach": reach,
             "plot": None
             if comparison["difference"]["low"] is None
-            else {key: round(50 + 46 * comparison["difference"][key] / reach, 2) for key in ("low", "value", "high")},
+            else {
+                key: round(50 + 46 * comparison["difference"][key] / reach, 2)
+                for key in ("low", "value", "high")
+            },
         }
         for comparison in comparisons
     ]

@@ -22,8 +22,19 @@ TIME_BASE = Fraction(1, 1000)
 
 ENCODER_OPTIONS = {
     "libx264": {"crf": "8", "preset": "ultrafast", "threads": "1", "g": "10"},
-    "libx265": {"crf": "8", "preset": "ultrafast", "x265-params": "keyint=10:pools=1:log-level=none"},
-    "libvpx-vp9": {"crf": "8", "b": "0", "deadline": "realtime", "cpu-used": "8", "g": "10", "threads": "1"},
+    "libx265": {
+        "crf": "8",
+        "preset": "ultrafast",
+        "x265-params": "keyint=10:pools=1:log-level=none",
+    },
+    "libvpx-vp9": {
+        "crf": "8",
+        "b": "0",
+        "deadline": "realtime",
+        "cpu-used": "8",
+        "g": "10",
+        "threads": "1",
+    },
     "libsvtav1": {"crf": "10", "preset": "12", "g": "10", "svtav1-params": "lp=1"},
     "libaom-av1": {"crf": "10", "cpu-used": "8", "g": "10", "threads": "1"},
 }
@@ -90,7 +101,9 @@ def make_clip(tmp_path: Path) -> ClipMaker:
             if audio is not None:
                 seconds = (times[-1] + 40) / 1000
                 at = np.arange(round(seconds * 48_000)) / 48_000
-                wave = np.where(at * 1000 >= silent_ms, 0.5 * np.sin(2 * np.pi * (tone_hz or 0) * at), 0.0)
+                wave = np.where(
+                    at * 1000 >= silent_ms, 0.5 * np.sin(2 * np.pi * (tone_hz or 0) * at), 0.0
+                )
                 samples = np.repeat(np.round(wave * 32767).astype(np.int16), 2).reshape(1, -1)
                 block = av.AudioFrame.from_ndarray(samples, format="s16", layout="stereo")
                 block.sample_rate, block.pts, block.time_base = 48_000, 0, Fraction(1, 48_000)
@@ -105,7 +118,9 @@ def make_clip(tmp_path: Path) -> ClipMaker:
 def make_image(tmp_path: Path):
     """Writes a picture of one colour."""
 
-    def make(name: str, colour: tuple[int, int, int] = (200, 30, 60), size: tuple[int, int] = (96, 64)) -> Path:
+    def make(
+        name: str, colour: tuple[int, int, int] = (200, 30, 60), size: tuple[int, int] = (96, 64)
+    ) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", size, colour).save(path)
@@ -123,7 +138,12 @@ def make_animation(tmp_path: Path):
         pictures = [Image.new("RGB", (48, 32), (grey, grey, grey)) for grey in greys]
         options = {"lossless": True} if path.suffix == ".webp" else {}
         pictures[0].save(
-            path, save_all=True, append_images=pictures[1:], duration=list(durations_ms), loop=0, **options
+            path,
+            save_all=True,
+            append_images=pictures[1:],
+            duration=list(durations_ms),
+            loop=0,
+            **options,
         )
         return path
 
@@ -144,7 +164,10 @@ def make_giant(tmp_path: Path):
             b"IDAT" + pixels,
             b"IEND",
         )
-        packed = [struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk in chunks]
+        packed = [
+            struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+            for chunk in chunks
+        ]
         path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(packed))
         return path
 

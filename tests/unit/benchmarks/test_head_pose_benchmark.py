@@ -25,13 +25,20 @@ POSES = module.grid(20)
 def projected(pose: Pose, head: np.ndarray = product._HEAD_CM, scale: float = 10.0) -> np.ndarray:
     """Where a head's points appear from far away, in pixels, with ears anywhere."""
     x, y, _ = (head @ module.rotation(pose).T).T
-    return np.vstack([np.stack([640 + scale * x, 360 - scale * y], axis=1), [(500, 300), (700, 310)]])
+    return np.vstack(
+        [np.stack([640 + scale * x, 360 - scale * y], axis=1), [(500, 300), (700, 310)]]
+    )
 
 
 def planted(head: np.ndarray = product._HEAD_CM, off: tuple[float, float] = (0, 0)) -> list[Trial]:
     """Every pose found; the heads really turned a little further than the truth says."""
     return [
-        Trial("skull", 60, pose, projected(Pose(pose.yaw + off[0], pose.pitch + off[1], pose.roll), head))
+        Trial(
+            "skull",
+            60,
+            pose,
+            projected(Pose(pose.yaw + off[0], pose.pitch + off[1], pose.roll), head),
+        )
         for pose in POSES
     ]
 
@@ -65,7 +72,12 @@ class TestErrors:
 
     def test_nothing_found_has_no_figures(self) -> None:
         found = module.figures([Trial("skull", 60, Pose(0, 0), None)])
-        assert (found["heads"], found["found"], found["yaw_mae"], found["pitch_bias"]) == (1, 0, None, None)
+        assert (found["heads"], found["found"], found["yaw_mae"], found["pitch_bias"]) == (
+            1,
+            0,
+            None,
+            None,
+        )
 
     def test_the_report_groups_by_geometry_size_and_pose(self) -> None:
         made = [
@@ -86,9 +98,12 @@ class TestErrors:
         assert json.loads(json.dumps(document)) == document
 
     @pytest.mark.parametrize(
-        ("pose", "turn"), [((0, 0), 0), ((-40, 0), 40), ((0, 30), 30), ((45, 45), 60), ((90, 20), 90)]
+        ("pose", "turn"),
+        [((0, 0), 0), ((-40, 0), 40), ((0, 30), 30), ((45, 45), 60), ((90, 20), 90)],
     )
-    def test_the_angle_between_head_and_camera(self, pose: tuple[float, float], turn: float) -> None:
+    def test_the_angle_between_head_and_camera(
+        self, pose: tuple[float, float], turn: float
+    ) -> None:
         assert module.turn_of(Pose(*pose)) == pytest.approx(turn)
         front = module.rotation(Pose(*pose, 12))[:, 2]
         assert front[2] == pytest.approx(math.cos(math.radians(turn)))
@@ -109,7 +124,11 @@ class TestHeads:
     ) -> None:
         """A symmetrical cloud whose line from chin to forehead leans by the average head's angle."""
         face = mesh()
-        seen = face @ module.rotation(Pose(yaw, pitch, roll)).T * zoom * (1, -1, -1) + (300, 200, 50)
+        seen = face @ module.rotation(Pose(yaw, pitch, roll)).T * zoom * (1, -1, -1) + (
+            300,
+            200,
+            50,
+        )
         turned, scale = module.upright(seen)
         assert scale == pytest.approx(1 / zoom)
         assert turned == pytest.approx(face, abs=1e-6)
@@ -136,7 +155,10 @@ def mesh() -> np.ndarray:
     random = np.random.default_rng(4)
     face = random.uniform((-6.5, -8, 0), (6.5, 7, 0), (468, 3))
     outline = np.linspace(0, 2 * np.pi, len(module.OVAL), endpoint=False)
-    face[list(module.OVAL), 0], face[list(module.OVAL), 1] = 7 * np.sin(outline), 8 * np.cos(outline)
+    face[list(module.OVAL), 0], face[list(module.OVAL), 1] = (
+        7 * np.sin(outline),
+        8 * np.cos(outline),
+    )
     face[list(module.LEFT_SIDE)] = face[list(module.RIGHT_SIDE)] * (-1, 1, 1)
     face[list(module.RIGHT_EYE)] = [(-4.6, 2.5, 0), (-1.7, 2.5, 0)]
     face[list(module.LEFT_EYE)] = [(4.6, 2.5, 0), (1.7, 2.5, 0)]
@@ -156,7 +178,13 @@ def ball(colours: dict[str, tuple[int, int, int]]) -> Head:
     names = list(colours)
     for number, name in enumerate(names):
         texture[:, number * 10 : number * 10 + 10] = colours[name]
-    axes = {"front": (0, 0, 1), "left": (1, 0, 0), "right": (-1, 0, 0), "top": (0, 1, 0), "below": (0, -1, 0)}
+    axes = {
+        "front": (0, 0, 1),
+        "left": (1, 0, 0),
+        "right": (-1, 0, 0),
+        "top": (0, 1, 0),
+        "below": (0, -1, 0),
+    }
     side = np.argmax(surface @ np.array([axes[name] for name in names]).T, axis=1)
     vertices = np.vstack([surface, np.zeros((468 - len(surface), 3))])
     pixels = np.zeros((468, 2))
@@ -185,7 +213,9 @@ class TestScene:
         ],
     )
     @pytest.mark.parametrize("seed", [0, 1, 2])
-    def test_the_camera_sees_the_side_that_is_turned_to_it(self, pose: Pose, shown: str, seed: int) -> None:
+    def test_the_camera_sees_the_side_that_is_turned_to_it(
+        self, pose: Pose, shown: str, seed: int
+    ) -> None:
         found = module.scene(ball(COLOURS), pose, 100, np.random.default_rng(seed))
         x, y = np.round(found.middle).astype(int)
         assert found.image.shape == (module.HEIGHT_PX, module.WIDTH_PX, 3)
@@ -200,10 +230,15 @@ class TestScene:
             assert np.ptp(columns) + 1 == pytest.approx(expected, rel=0.15)
             box = found.expected
             assert box.width * module.WIDTH_PX == pytest.approx(size_px, rel=0.06)
-            assert box.centre[0] * module.WIDTH_PX == pytest.approx(found.middle[0], abs=0.06 * size_px)
+            assert box.centre[0] * module.WIDTH_PX == pytest.approx(
+                found.middle[0], abs=0.06 * size_px
+            )
 
     def test_the_same_seed_gives_the_same_picture(self) -> None:
-        first, second = (module.scene(ball(COLOURS), Pose(20, 10), 60, np.random.default_rng(7)) for _ in range(2))
+        first, second = (
+            module.scene(ball(COLOURS), Pose(20, 10), 60, np.random.default_rng(7))
+            for _ in range(2)
+        )
         assert (first.image == second.image).all()
         assert first.expected == second.expected
 
@@ -216,7 +251,9 @@ class Finder:
 
     def detect(self, frame: Frame, known: list[Box]) -> list[FaceDetection]:
         return [
-            FaceDetection(known[0], 0.9, np.full((6, 2), middle) / (module.WIDTH_PX, module.HEIGHT_PX))
+            FaceDetection(
+                known[0], 0.9, np.full((6, 2), middle) / (module.WIDTH_PX, module.HEIGHT_PX)
+            )
             for middle in self.middles
         ]
 
@@ -224,19 +261,35 @@ class Finder:
 def test_only_a_face_at_the_heads_place_is_the_head() -> None:
     shown = module.scene(ball(COLOURS), Pose(0, 0), 100, np.random.default_rng(0))
     here, there = shown.middle + (20, 0), shown.middle + (60, 0)
-    assert module.points_found(Finder(there, here), shown, 100, 0) == pytest.approx(np.full((6, 2), here))
+    assert module.points_found(Finder(there, here), shown, 100, 0) == pytest.approx(
+        np.full((6, 2), here)
+    )
     assert module.points_found(Finder(there), shown, 100, 0) is None
 
 
 class TestOptions:
     def test_defaults(self) -> None:
         options = module.options_of([])
-        assert (options.step, options.sizes, options.faces, options.fit) == (10, (36, 60, 120), None, False)
+        assert (options.step, options.sizes, options.faces, options.fit) == (
+            10,
+            (36, 60, 120),
+            None,
+            False,
+        )
 
     @pytest.mark.parametrize(
-        "arguments", [["--step", "0"], ["--step", "41"], ["--sizes", "36,x"], ["--sizes", "5"], ["--faces", "missing"]]
+        "arguments",
+        [
+            ["--step", "0"],
+            ["--step", "41"],
+            ["--sizes", "36,x"],
+            ["--sizes", "5"],
+            ["--faces", "missing"],
+        ],
     )
-    def test_others_are_refused(self, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    def test_others_are_refused(
+        self, arguments: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
         with pytest.raises(SystemExit):
             module.options_of(arguments)
         assert f"argument {arguments[0]}: expected" in capsys.readouterr().err
@@ -250,7 +303,9 @@ class TestOptions:
             cv2.imwrite(str(tmp_path / name), np.full((4, 4, 3), level, dtype=np.uint8))
         (tmp_path / "c.png").write_bytes(b"no picture")
         (tmp_path / "notes.txt").write_text("x")
-        assert [(name, int(picture[0, 0, 0])) for name, picture in module.pictures_of(tmp_path)] == [
+        assert [
+            (name, int(picture[0, 0, 0])) for name, picture in module.pictures_of(tmp_path)
+        ] == [
             ("a.png", 10),
             ("b.png", 20),
         ]
@@ -285,4 +340,6 @@ def test_poses_of_rendered_heads_are_within_five_degrees() -> None:
     assert max(usual["yaw_mae"], usual["pitch_mae"], usual["roll_mae"]) <= 5
     assert max(abs(usual["yaw_bias"]), abs(usual["pitch_bias"]), abs(usual["roll_bias"])) <= 4
     assert whole_grid["yaw_mae"] <= 5
-    assert whole_grid["pitch_mae"] <= 6  # heads turned by 40 degrees both ways at once: beyond what the points tell
+    assert (
+        whole_grid["pitch_mae"] <= 6
+    )  # heads turned by 40 degrees both ways at once: beyond what the points tell

@@ -19,12 +19,23 @@ from detector.types import Frame
 
 
 def frames(count: int) -> list[Frame]:
-    return [Frame(np.zeros((4, 4, 3), dtype=np.uint8), index * 40_000_000, index) for index in range(count)]
+    return [
+        Frame(np.zeros((4, 4, 3), dtype=np.uint8), index * 40_000_000, index)
+        for index in range(count)
+    ]
 
 
 def test_a_row_has_medians_over_rounds_and_percentiles_over_frames() -> None:
-    ours = [Round([0.1, 0.1], 0.4, [1, 0]), Round([0.2, 0.2], 0.8, [1, 0]), Round([0.4, 0.4], 0.1, [1, 0])]
-    theirs = [Round([0.2, 0.2], 0.2, [2, 0]), Round([0.1, 0.1], 0.2, [2, 2]), Round([0.1, 0.1], 0.2, [0, 0])]
+    ours = [
+        Round([0.1, 0.1], 0.4, [1, 0]),
+        Round([0.2, 0.2], 0.8, [1, 0]),
+        Round([0.4, 0.4], 0.1, [1, 0]),
+    ]
+    theirs = [
+        Round([0.2, 0.2], 0.2, [2, 0]),
+        Round([0.1, 0.1], 0.2, [2, 2]),
+        Round([0.1, 0.1], 0.2, [0, 0]),
+    ]
     row = peers.row_of(theirs, ours)
     assert row.fps == pytest.approx(10.0)
     assert row.p50_ms == pytest.approx(100.0)
@@ -89,7 +100,10 @@ def test_what_is_missing_says_how_to_get_it_and_the_rest_is_measured(
     monkeypatch.setattr(peers, "mediapipe", lambda stack: {"bare": lambda frame: 0})
     document = peers.measure(str(demo_video), 4, 2)
     assert (document["video"], document["frames"], document["rounds"]) == (demo_video.name, 4, 2)
-    assert {name: row.faces for name, row in document["rows"].items()} == {peers.OURS: 1.0, "bare": 0.0}
+    assert {name: row.faces for name, row in document["rows"].items()} == {
+        peers.OURS: 1.0,
+        "bare": 0.0,
+    }
     [(name, reason)] = document["missing"].items()
     assert name == "fer, Haar cascade"
     assert "pip install --target FOLDER --no-deps fer" in reason
@@ -99,7 +113,9 @@ def test_fer_counts_its_faces_and_leaves_our_log_alone(monkeypatch: pytest.Monke
     def detector(*, mtcnn: bool) -> SimpleNamespace:
         assert not mtcnn
         logging.getLogger().setLevel(logging.CRITICAL + 1)
-        return SimpleNamespace(detect_emotions=lambda image: [{"box": (0, 0, 1, 1)}] * image.shape[0])
+        return SimpleNamespace(
+            detect_emotions=lambda image: [{"box": (0, 0, 1, 1)}] * image.shape[0]
+        )
 
     monkeypatch.setitem(sys.modules, "fer", SimpleNamespace())
     monkeypatch.setitem(sys.modules, "fer.fer", SimpleNamespace(FER=detector))
@@ -118,9 +134,28 @@ def test_mediapipe_alone_finds_the_demo_viewer(demo_video: Path) -> None:
 
 def test_the_table_shows_each_row(capsys: pytest.CaptureFixture[str]) -> None:
     row = Row(10.0, 90.0, 120.5, 55.25, 1.5, 0.75, 2.0, 0.5)
-    assert peers.cells("x", row) == ["x", "10.0", "90.00", "120.50", "55.25", "1.50", "75.0 %", "2.00", "0.50"]
+    assert peers.cells("x", row) == [
+        "x",
+        "10.0",
+        "90.00",
+        "120.50",
+        "55.25",
+        "1.50",
+        "75.0 %",
+        "2.00",
+        "0.50",
+    ]
     Console(width=160).print(
-        peers.table({"video": "v.mp4", "frames": 3, "rounds": 2, "cpus": 2, "rows": {"x": row}, "missing": {}})
+        peers.table(
+            {
+                "video": "v.mp4",
+                "frames": 3,
+                "rounds": 2,
+                "cpus": 2,
+                "rows": {"x": row},
+                "missing": {},
+            }
+        )
     )
     shown = capsys.readouterr().out
     assert "v.mp4: 3 frames, 2 rounds, 2 CPUs, decoding left out" in shown
@@ -148,7 +183,9 @@ def test_json_holds_the_rows(
     monkeypatch.setitem(sys.modules, "fer", None)
     monkeypatch.setattr(peers, "pipeline", lambda stack, model: lambda frame: 1)
     monkeypatch.setattr(peers, "mediapipe", lambda stack: {})
-    monkeypatch.setattr(sys, "argv", ["peers", str(demo_video), "--frames", "2", "--rounds", "1", "--json"])
+    monkeypatch.setattr(
+        sys, "argv", ["peers", str(demo_video), "--frames", "2", "--rounds", "1", "--json"]
+    )
     peers.main()
     document = json.loads(capsys.readouterr().out)
     assert document["rows"][peers.OURS]["faces"] == 1.0

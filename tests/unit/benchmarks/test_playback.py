@@ -43,13 +43,17 @@ def paint(at_ms: float, play: int, position_ms: float, level: float = 120.0) -> 
 FRAMES = [0.0, 250.0, 500.0, 750.0]
 
 
-def figures(paints: Sequence[Paint], plays: Sequence[Shown], until_ms: float = 10_000) -> dict[str, Any]:
+def figures(
+    paints: Sequence[Paint], plays: Sequence[Shown], until_ms: float = 10_000
+) -> dict[str, Any]:
     return playback.summarise(paints, plays, {"clip": FRAMES}, round(until_ms * MS))
 
 
 def test_frames_are_in_time_late_or_never_painted() -> None:
     plays = [shown(1, "clip", 100, 1100), shown(2, "still", 1100, None, kind="image")]
-    found = figures([paint(105, 1, 0), paint(380, 1, 250), paint(611, 1, 500), paint(1112, 2, 0)], plays)
+    found = figures(
+        [paint(105, 1, 0), paint(380, 1, 250), paint(611, 1, 500), paint(1112, 2, 0)], plays
+    )
     assert (found["video_frames_due"], found["video_frames_dropped"]) == (4, 1)
     assert found["in_time"] == pytest.approx(0.5)
     assert found["late_ms"]["p100"] == pytest.approx(30)
@@ -67,7 +71,11 @@ def test_what_was_due_after_the_run_or_the_play_does_not_count() -> None:
 
 
 def test_a_repainted_picture_counts_once_and_with_its_first_time() -> None:
-    found = figures([paint(1, 1, 0), paint(90, 1, 0), paint(252, 1, 250)], [shown(1, "clip", 0, None)], until_ms=400)
+    found = figures(
+        [paint(1, 1, 0), paint(90, 1, 0), paint(252, 1, 250)],
+        [shown(1, "clip", 0, None)],
+        until_ms=400,
+    )
     assert found["in_time"] == 1.0
     assert found["late_ms"]["p100"] == pytest.approx(2)
 
@@ -89,7 +97,9 @@ def test_a_change_is_as_late_as_the_latest_picture_of_its_first_second() -> None
 def test_what_is_faded_in_is_not_late_for_the_half_that_was_not_its_own() -> None:
     still = Shown(2, ad("still", "image"), 500 * MS, 1000 * MS)
     plays = [shown(1, "clip", 0, 1000), still]
-    assert figures([paint(1, 1, 0), paint(1009, 2, 0)], plays)["late_at_changes_ms"] == pytest.approx(9)
+    assert figures([paint(1, 1, 0), paint(1009, 2, 0)], plays)[
+        "late_at_changes_ms"
+    ] == pytest.approx(9)
 
 
 def test_of_nothing_there_are_no_figures() -> None:

@@ -19,7 +19,9 @@ def waves(viewers: int, frames: int, period_s: float) -> Series:
         rows = []
         for n in range(frames):
             level = (
-                0.5 + 0.4 * np.sin(2 * np.pi * (n * FRAME_NS / 1e9 / period_s + 0.1 * viewer)) + noise.normal(0, 0.05)
+                0.5
+                + 0.4 * np.sin(2 * np.pi * (n * FRAME_NS / 1e9 / period_s + 0.1 * viewer))
+                + noise.normal(0, 0.05)
             )
             rows.append((n * FRAME_NS, (level, 1 - level)))
         series[viewer] = rows

@@ -37,12 +37,27 @@ PAIR = [ALONE, Person(1, 0.0, 10.0, RIGHT)]
 class TestTruth:
     def test_a_person_is_there_from_the_first_moment_to_just_before_the_last(self) -> None:
         person = Person(0, 1.0, 2.0)
-        assert [person.in_view(time_s) for time_s in (0.99, 1.0, 1.99, 2.0)] == [False, True, True, False]
+        assert [person.in_view(time_s) for time_s in (0.99, 1.0, 1.99, 2.0)] == [
+            False,
+            True,
+            True,
+            False,
+        ]
 
     def test_a_margin_narrows_the_stay_and_a_negative_one_widens_it(self) -> None:
         person = Person(0, 1.0, 2.0)
-        assert [person.in_view(time_s, 0.25) for time_s in (1.2, 1.25, 1.74, 1.75)] == [False, True, True, False]
-        assert [person.in_view(time_s, -0.25) for time_s in (0.74, 0.75, 2.24, 2.25)] == [False, True, True, False]
+        assert [person.in_view(time_s, 0.25) for time_s in (1.2, 1.25, 1.74, 1.75)] == [
+            False,
+            True,
+            True,
+            False,
+        ]
+        assert [person.in_view(time_s, -0.25) for time_s in (0.74, 0.75, 2.24, 2.25)] == [
+            False,
+            True,
+            True,
+            False,
+        ]
 
     def test_without_times_it_is_there_for_good(self) -> None:
         assert Person(0).in_view(0.0)
@@ -50,14 +65,18 @@ class TestTruth:
 
     def test_a_file_is_read(self, tmp_path: Path) -> None:
         path = tmp_path / "truth.json"
-        path.write_text(json.dumps([{"id": 3, "emotion": "sad", "x": 1, "y": 2.5, "enter": 0.5, "leave": 4}]))
+        path.write_text(
+            json.dumps([{"id": 3, "emotion": "sad", "x": 1, "y": 2.5, "enter": 0.5, "leave": 4}])
+        )
         assert tracking.people_of(path) == [Person(3, 0.5, 4.0, (1.0, 2.5))]
 
     @pytest.mark.parametrize("content", ['[{"id": 3, "x": 1}]', "{", "[1]", '[{"id": "a"}]'])
     def test_another_file_is_refused(self, tmp_path: Path, content: str) -> None:
         path = tmp_path / "truth.json"
         path.write_text(content)
-        with pytest.raises(ValueError, match=r"truth\.json holds no truth: expected a JSON list of objects with id"):
+        with pytest.raises(
+            ValueError, match=r"truth\.json holds no truth: expected a JSON list of objects with id"
+        ):
             tracking.people_of(path)
 
 
@@ -70,7 +89,9 @@ class TestMatching:
         assert np.isnan(found[0, 1])
 
     def test_a_person_without_a_place_is_anywhere(self) -> None:
-        assert tracking.distances([Person(0)], [seen(1, (0, 0)), seen(2, (999, 999))], REACH).tolist() == [[0.0, 0.0]]
+        assert tracking.distances(
+            [Person(0)], [seen(1, (0, 0)), seen(2, (999, 999))], REACH
+        ).tolist() == [[0.0, 0.0]]
 
     def test_neither_people_nor_sightings(self) -> None:
         assert tracking.distances([], [seen(1)], REACH).shape == (0, 1)
@@ -85,12 +106,18 @@ class TestMatching:
     def test_within_the_grace_a_person_is_neither_demanded_nor_false(self, time_s: float) -> None:
         person = Person(0, 1.0, 2.0, LEFT)
         stray = seen(2, (1000.0, 700.0))
-        assert tracking.judged(Shot(time_s, (seen(1), stray)), [person], REACH, 0.2) == ([], [stray])
+        assert tracking.judged(Shot(time_s, (seen(1), stray)), [person], REACH, 0.2) == (
+            [],
+            [stray],
+        )
 
     @pytest.mark.parametrize(("time_s", "demanded"), [(0.7, 0), (1.5, 1), (2.3, 0)])
     def test_beyond_the_grace_it_counts(self, time_s: float, demanded: int) -> None:
         person = Person(0, 1.0, 2.0, LEFT)
-        assert tracking.judged(Shot(time_s, (seen(1),)), [person], REACH, 0.2) == ([person][:demanded], [seen(1)])
+        assert tracking.judged(Shot(time_s, (seen(1),)), [person], REACH, 0.2) == (
+            [person][:demanded],
+            [seen(1)],
+        )
 
     def test_the_nearer_of_two_people_decides(self) -> None:
         going, staying = Person(0, 0.0, 1.0, (100.0, 100.0)), Person(1, 0.0, 9.0, (200.0, 100.0))
@@ -106,7 +133,9 @@ class TestMeasures:
     def library(self) -> None:
         pytest.importorskip("motmetrics")
 
-    def measured(self, shots: list[Shot], people: Sequence[Person] = (ALONE,), grace_s: float = 0.0) -> dict[str, Any]:
+    def measured(
+        self, shots: list[Shot], people: Sequence[Person] = (ALONE,), grace_s: float = 0.0
+    ) -> dict[str, Any]:
         return tracking.scores(shots, people, REACH, grace_s)
 
     def test_all_right(self) -> None:
@@ -131,7 +160,9 @@ class TestMeasures:
         assert found["idf1"] == pytest.approx(2 * 6 / (10 + 10))
 
     def test_two_who_swap_their_numbers(self) -> None:
-        found = self.measured(film(*[[seen(1), seen(2, RIGHT)]] * 5, *[[seen(2), seen(1, RIGHT)]] * 5), PAIR)
+        found = self.measured(
+            film(*[[seen(1), seen(2, RIGHT)]] * 5, *[[seen(2), seen(1, RIGHT)]] * 5), PAIR
+        )
         assert found["id_switches"] == 2
         assert found["mota"] == pytest.approx(1 - 2 / 20)
         assert found["idf1"] == pytest.approx(0.5)
@@ -139,7 +170,12 @@ class TestMeasures:
     def test_a_gap(self) -> None:
         found = self.measured(film(*[[seen(1)]] * 4, [], [], *[[seen(1)]] * 4))
         assert (found["recall"], found["precision"]) == (0.8, 1.0)
-        assert (found["missed"], found["false"], found["fragmentations"], found["id_switches"]) == (2, 0, 1, 0)
+        assert (found["missed"], found["false"], found["fragmentations"], found["id_switches"]) == (
+            2,
+            0,
+            1,
+            0,
+        )
         assert found["idf1"] == pytest.approx(2 * 8 / (10 + 8))
 
     def test_false_readings(self) -> None:
@@ -174,13 +210,30 @@ class TestMeasures:
 
     def test_nobody_found(self) -> None:
         found = self.measured(film([], []))
-        assert (found["recall"], found["precision"], found["mota"], found["idf1"]) == (0.0, None, 0.0, 0.0)
+        assert (found["recall"], found["precision"], found["mota"], found["idf1"]) == (
+            0.0,
+            None,
+            0.0,
+            0.0,
+        )
 
     def test_a_report_is_json_and_a_table(self, capsys: pytest.CaptureFixture[str]) -> None:
-        run = Run(film(*[[seen(1)]] * 4, [seen(1, label="sad")], [seen(1)]), analysis_s=0.5, decoding_s=0.1, static=2)
-        document = tracking.report(run, None, [Person(0, 0.0, 9.0, LEFT), Person(1, 0.2, 9.0, RIGHT)], REACH, 0.0)
+        run = Run(
+            film(*[[seen(1)]] * 4, [seen(1, label="sad")], [seen(1)]),
+            analysis_s=0.5,
+            decoding_s=0.1,
+            static=2,
+        )
+        document = tracking.report(
+            run, None, [Person(0, 0.0, 9.0, LEFT), Person(1, 0.2, 9.0, RIGHT)], REACH, 0.0
+        )
         assert json.loads(json.dumps(document)) == document
-        assert (document["frames"], document["fps"], document["people"], document["viewers"]) == (6, 12.0, 2, 1)
+        assert (document["frames"], document["fps"], document["people"], document["viewers"]) == (
+            6,
+            12.0,
+            2,
+            1,
+        )
         assert document["fps_with_decoding"] == pytest.approx(10.0)
         assert document["recall"] == pytest.approx(6 / 10)
         assert document["label_changes_per_minute"] == pytest.approx(2 / (0.5 / 60))
@@ -221,7 +274,9 @@ class TestPresence:
         assert right.start_error_s == pytest.approx(-0.2)
 
     def test_nobody_is_there_for_a_person_who_was_missed(self) -> None:
-        assert tracking.presences(film([], []), [ALONE], REACH) == [tracking.Presence(0, 0, None, None)]
+        assert tracking.presences(film([], []), [ALONE], REACH) == [
+            tracking.Presence(0, 0, None, None)
+        ]
 
     def test_who_comes_after_the_last_frame_is_left_out(self) -> None:
         assert tracking.presences(film([], []), [Person(0, 5.0, 9.0, LEFT)], REACH) == []
@@ -280,7 +335,9 @@ class TestStage:
             Stage(1.0, (79, 40)).shown(self.picture)
 
     def test_people_move_with_the_picture_and_keep_their_times(self) -> None:
-        moved = tracking.on_stage([Person(0, 1.0, 2.0, (80.0, 40.0)), Person(1)], Stage(0.5, (100, 60)), 80, 40)
+        moved = tracking.on_stage(
+            [Person(0, 1.0, 2.0, (80.0, 40.0)), Person(1)], Stage(0.5, (100, 60)), 80, 40
+        )
         assert moved == [Person(0, 1.0, 2.0, (70.0, 40.0)), Person(1)]
 
 
@@ -288,13 +345,19 @@ class TestCommandLine:
     def test_a_truth_file(self, tmp_path: Path) -> None:
         path = tmp_path / "truth.json"
         path.write_text("[]")
-        options = tracking.options_of(["v.mp4", str(path), "--scale", "0.25", "--canvas", "1280x720"])
+        options = tracking.options_of(
+            ["v.mp4", str(path), "--scale", "0.25", "--canvas", "1280x720"]
+        )
         assert (options.people, options.scale, options.canvas) == ([], 0.25, (1280, 720))
 
     def test_one_viewer(self) -> None:
-        assert tracking.options_of(["v.mp4", "--enters", "3.9"]).people == [Person(0, 3.9, math.inf)]
+        assert tracking.options_of(["v.mp4", "--enters", "3.9"]).people == [
+            Person(0, 3.9, math.inf)
+        ]
         assert tracking.options_of(["v.mp4", "--leaves", "2.4"]).people == [Person(0, 0.0, 2.4)]
-        assert tracking.options_of(["v.mp4", "--enters", "0", "--leaves", "1"]).people == [Person(0, 0.0, 1.0)]
+        assert tracking.options_of(["v.mp4", "--enters", "0", "--leaves", "1"]).people == [
+            Person(0, 0.0, 1.0)
+        ]
 
     def test_nobody(self) -> None:
         assert tracking.options_of(["v.mp4", "--nobody"]).people == []
@@ -307,7 +370,10 @@ class TestCommandLine:
             (["truth.json", "--nobody"], "expected the truth in one way"),
             (["missing.json"], "holds no truth"),
             (["--nobody", "--scale", "0"], "expected a number above 0 to 1, received 0.0"),
-            (["--nobody", "--canvas", "1280"], "expected WIDTHxHEIGHT such as 1280x720, received '1280'"),
+            (
+                ["--nobody", "--canvas", "1280"],
+                "expected WIDTHxHEIGHT such as 1280x720, received '1280'",
+            ),
         ],
     )
     def test_anything_else_is_refused(
@@ -339,7 +405,9 @@ class Scripted:
             ),
         )
 
-    def reading(self, viewer: int, frame: Frame, probabilities: tuple[float, ...] | None, **more: Any) -> FaceReading:
+    def reading(
+        self, viewer: int, frame: Frame, probabilities: tuple[float, ...] | None, **more: Any
+    ) -> FaceReading:
         known = probabilities is not None
         return FaceReading(
             viewer=viewer,

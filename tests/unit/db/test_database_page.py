@@ -16,7 +16,9 @@ from db.write.records import WITHHELD_REASONS, ViewerFlagged
 pytestmark = pytest.mark.sqlite  # the page shows how to look into a file
 
 PAGE = (Path(db.__file__).parent.parent / "docs" / "database.md").read_text(encoding="utf-8")
-SECTIONS = dict(re.findall(r"^### `(\w+)`[^\n]*\n(.*?)(?=^##)", PAGE, flags=re.MULTILINE | re.DOTALL))
+SECTIONS = dict(
+    re.findall(r"^### `(\w+)`[^\n]*\n(.*?)(?=^##)", PAGE, flags=re.MULTILINE | re.DOTALL)
+)
 
 
 def blocks(language):
@@ -44,9 +46,13 @@ def test_every_reason_and_every_schema_is_explained():
 
 def test_diagram_has_the_tables():
     (diagram,) = blocks("mermaid")
-    assert set(re.findall(r"^ +(\w+) +\{ integer \w+ PK", diagram, flags=re.MULTILINE)) == set(Base.metadata.tables)
+    assert set(re.findall(r"^ +(\w+) +\{ integer \w+ PK", diagram, flags=re.MULTILINE)) == set(
+        Base.metadata.tables
+    )
     for name, table in Base.metadata.tables.items():
-        body = re.search(rf"^ +{name} +\{{(.*?)\}}", diagram, flags=re.MULTILINE | re.DOTALL).group(1)
+        body = re.search(rf"^ +{name} +\{{(.*?)\}}", diagram, flags=re.MULTILINE | re.DOTALL).group(
+            1
+        )
         for key in table.foreign_keys:
             assert re.search(rf"integer {key.parent.name} (PK, )?FK", body)
 

@@ -43,7 +43,9 @@ def test_new_database_with_its_folder(tmp_path):
     try:
         assert sqlite_path(engine) == path
         with engine.connect() as connection:
-            names = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars()
+            names = connection.exec_driver_sql(
+                "SELECT name FROM sqlite_master WHERE type = 'table'"
+            ).scalars()
             assert set(names) == TABLES | {"alembic_version"}
     finally:
         engine.dispose()
@@ -56,7 +58,13 @@ def test_pragmas(engine):
     with engine.connect() as connection:
         values = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
-            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "secure_delete")
+            for name in (
+                "journal_mode",
+                "synchronous",
+                "foreign_keys",
+                "busy_timeout",
+                "secure_delete",
+            )
         }
     assert values == {
         "journal_mode": "wal",
@@ -111,7 +119,9 @@ def test_read_only_refuses_writes(path, engine, make):
 
 
 def test_read_only_does_not_create(tmp_path):
-    with pytest.raises(DatabaseOpenError, match=r"There is no database .*none\.db; record a session first"):
+    with pytest.raises(
+        DatabaseOpenError, match=r"There is no database .*none\.db; record a session first"
+    ):
         open_database(str(tmp_path / "none.db"), read_only=True)
     (tmp_path / "empty.db").touch()
     with pytest.raises(DatabaseOpenError, match="holds no sessions yet"):
@@ -181,9 +191,12 @@ def test_read_only_file_and_folder(path, engine, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("number", "passes"), [(errno.EIO, True), (errno.EROFS, True), (errno.ENOSPC, True), (errno.EACCES, False)]
+    ("number", "passes"),
+    [(errno.EIO, True), (errno.EROFS, True), (errno.ENOSPC, True), (errno.EACCES, False)],
 )
-def test_a_disk_that_fails_may_be_better_later_and_a_permission_may_not(path, engine, monkeypatch, number, passes):
+def test_a_disk_that_fails_may_be_better_later_and_a_permission_may_not(
+    path, engine, monkeypatch, number, passes
+):
     engine.dispose()
     whole = Path.open
 
@@ -198,8 +211,12 @@ def test_a_disk_that_fails_may_be_better_later_and_a_permission_may_not(path, en
     assert isinstance(caught.value, DatabaseUnavailableError) is passes
 
 
-@pytest.mark.parametrize(("number", "passes"), [(None, False), (errno.ENOSPC, True), (errno.EACCES, False)])
-def test_a_file_that_sqlite_cannot_open_is_asked_again_why(path, engine, monkeypatch, number, passes):
+@pytest.mark.parametrize(
+    ("number", "passes"), [(None, False), (errno.ENOSPC, True), (errno.EACCES, False)]
+)
+def test_a_file_that_sqlite_cannot_open_is_asked_again_why(
+    path, engine, monkeypatch, number, passes
+):
     """SQLite says the same whether there is no room for the name of a file beside the database, or no right to make it."""
     engine.dispose()
 
@@ -273,7 +290,9 @@ def test_newer_schema_is_refused_untouched(path, engine, make, read_only):
     make.write(engine)
     engine.dispose()
     before = foreign(path, "UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(SchemaVersionError, match=f"has the schema 9999, .* up to {HEAD}; update the program"):
+    with pytest.raises(
+        SchemaVersionError, match=f"has the schema 9999, .* up to {HEAD}; update the program"
+    ):
         open_database(str(path), read_only=read_only)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]

@@ -32,7 +32,9 @@ def config():
     return config
 
 
-STATEMENTS = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'"
+STATEMENTS = (
+    "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'"
+)
 
 
 def schema(connection):
@@ -110,7 +112,10 @@ def test_down_and_up_again(engine, config, path, make):
 def old(path, config):
     """A database of the first schema with two sessions in it, written as plain SQL; gives its rows."""
     engine = _sqlite_engine(path, read_only=False)
-    with engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection, connection.begin():
+    with (
+        engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection,
+        connection.begin(),
+    ):
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
     engine.dispose()
@@ -143,7 +148,10 @@ def contents(path):
     """All rows of all tables that there are, by their names of columns."""
     with closing(sqlite3.connect(path)) as connection:
         connection.row_factory = sqlite3.Row
-        there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        there = {
+            name
+            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
         return {
             table: [dict(row) for row in connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2")]
             for table in Base.metadata.tables
@@ -152,7 +160,13 @@ def contents(path):
 
 
 ROLL_UPS = {"reading_counts", "exposures", "exposure_seconds"}
-NEW_IN_PLAYS = {"held_out": 0, "context": None, "reward": None, "reward_viewer_s": None, "rolled_up": 0}
+NEW_IN_PLAYS = {
+    "held_out": 0,
+    "context": None,
+    "reward": None,
+    "reward_viewer_s": None,
+    "rolled_up": 0,
+}
 
 
 def test_upgrade_keeps_every_row(path, old, engine, make):
@@ -183,9 +197,15 @@ def test_upgrade_keeps_every_row(path, old, engine, make):
 
 def test_downgrade_deletes_only_what_the_first_schema_cannot_hold(path, old, config, make):
     engine = open_database(str(path))
-    make.write(engine, [make.ad(), make.play(), make.unread(), make.reading(), ViewerFlagged(make.at(5), 1)])
+    make.write(
+        engine,
+        [make.ad(), make.play(), make.unread(), make.reading(), ViewerFlagged(make.at(5), 1)],
+    )
     before = contents(path)
-    with engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection, connection.begin():
+    with (
+        engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection,
+        connection.begin(),
+    ):
         config.attributes["connection"] = connection
         command.downgrade(config, "0001")
     engine.dispose()
@@ -194,7 +214,10 @@ def test_downgrade_deletes_only_what_the_first_schema_cannot_hold(path, old, con
     assert after["readings"] == kept
     assert len(kept) == len(old["readings"]) + 1
     assert [set(row) for row in after["viewers"]] == [set(old["viewers"][0])] * 3
-    with closing(sqlite3.connect(path)) as connection, pytest.raises(sqlite3.IntegrityError, match="NOT NULL"):
+    with (
+        closing(sqlite3.connect(path)) as connection,
+        pytest.raises(sqlite3.IntegrityError, match="NOT NULL"),
+    ):
         connection.execute("UPDATE readings SET p_happy = NULL")
 
 
@@ -202,7 +225,10 @@ def test_up_and_down_again_gives_the_first_schema(path, old, config):
     with closing(sqlite3.connect(path)) as connection:
         first = schema_of(connection)
     engine = open_database(str(path))
-    with engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection, connection.begin():
+    with (
+        engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection,
+        connection.begin(),
+    ):
         config.attributes["connection"] = connection
         command.downgrade(config, "0001")
     engine.dispose()
@@ -214,7 +240,8 @@ def test_up_and_down_again_gives_the_first_schema(path, old, config):
 def postgresql_statements(script, direction):
     text = io.StringIO()
     context = MigrationContext.configure(
-        dialect_name="postgresql", opts={"as_sql": True, "output_buffer": text, "target_metadata": Base.metadata}
+        dialect_name="postgresql",
+        opts={"as_sql": True, "output_buffer": text, "target_metadata": Base.metadata},
     )
     with Operations.context(context):
         getattr(import_module(f"db.migrations.versions.{script}"), direction)()
@@ -233,7 +260,10 @@ def test_postgresql_gets_the_columns_of_plays_with_their_checks():
         "",
     ]
     assert postgresql_statements("0003_held_out_plays_and_rewards", "downgrade") == [
-        *(f"ALTER TABLE plays DROP COLUMN {name}" for name in ("reward_viewer_s", "reward", "context", "held_out")),
+        *(
+            f"ALTER TABLE plays DROP COLUMN {name}"
+            for name in ("reward_viewer_s", "reward", "context", "held_out")
+        ),
         "",
     ]
 
@@ -241,7 +271,11 @@ def test_postgresql_gets_the_columns_of_plays_with_their_checks():
 @pytest.mark.parametrize("direction", ["upgrade", "downgrade"])
 def test_postgresql_alters_the_table_in_its_place(direction):
     statements = postgresql_statements("0002_withheld_emotions_and_static_faces", direction)
-    assert not [statement for statement in statements if statement.startswith(("DROP TABLE", "CREATE TABLE", "INSERT"))]
+    assert not [
+        statement
+        for statement in statements
+        if statement.startswith(("DROP TABLE", "CREATE TABLE", "INSERT"))
+    ]
     null = "DROP NOT NULL" if direction == "upgrade" else "SET NOT NULL"
     assert sum(statement.endswith(null) for statement in statements) == 9
     check = " ".join(statement for statement in statements if "ck_readings_withheld" in statement)
@@ -257,16 +291,26 @@ def test_postgresql_alters_the_table_in_its_place(direction):
 def test_downgrade_by_one_keeps_every_play_and_reading(path, config, make):
     engine = open_database(str(path))
     chosen = PlayStarted(1, "summer", make.start, "likes it", 0.25, True, {"mood": "sad"})
-    make.write(engine, [make.ad(), chosen, make.reading(), make.play_end(), PlayRewarded(1, -0.5, 3.0)])
+    make.write(
+        engine, [make.ad(), chosen, make.reading(), make.play_end(), PlayRewarded(1, -0.5, 3.0)]
+    )
     before = contents(path)
-    assert before["plays"][0].items() >= {"held_out": 1, "context": '{"mood": "sad"}', "reward": -0.5}.items()
-    with engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection, connection.begin():
+    assert (
+        before["plays"][0].items()
+        >= {"held_out": 1, "context": '{"mood": "sad"}', "reward": -0.5}.items()
+    )
+    with (
+        engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection,
+        connection.begin(),
+    ):
         config.attributes["connection"] = connection
         command.downgrade(config, "0002")
     engine.dispose()
     after = contents(path)
     (play,) = before["plays"]
-    assert after["plays"] == [{name: value for name, value in play.items() if name not in NEW_IN_PLAYS}]
+    assert after["plays"] == [
+        {name: value for name, value in play.items() if name not in NEW_IN_PLAYS}
+    ]
     (session,) = before["sessions"]
     assert session.pop("last_record") == 5
     assert after["sessions"] == [session]
@@ -288,7 +332,10 @@ def test_downgrade_by_one_keeps_every_play_and_reading(path, config, make):
 )
 def test_a_reward_is_checked_by_the_database_too(path, old, engine, change, check):
     assert old["plays"]
-    with closing(sqlite3.connect(path)) as connection, pytest.raises(sqlite3.IntegrityError, match=f"{check}$"):
+    with (
+        closing(sqlite3.connect(path)) as connection,
+        pytest.raises(sqlite3.IntegrityError, match=f"{check}$"),
+    ):
         connection.execute(f"UPDATE plays SET {change}")
 
 
@@ -312,7 +359,9 @@ def test_read_only_names_an_older_schema(path, engine, monkeypatch):
     engine.dispose()
     monkeypatch.setattr("db.engine.REVISIONS", (*REVISIONS, "0099"))
     monkeypatch.setattr("db.engine.HEAD", "0099")
-    with pytest.raises(SchemaVersionError, match=f"older schema {HEAD}, expected 0099; open it once for writing"):
+    with pytest.raises(
+        SchemaVersionError, match=f"older schema {HEAD}, expected 0099; open it once for writing"
+    ):
         open_database(str(path), read_only=True)
 
 

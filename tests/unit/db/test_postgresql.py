@@ -74,7 +74,10 @@ def cut_connections(engine):
 def test_a_server_that_stops_for_a_while(own_server, make, tmp_path):
     engine = open_database(own_server.url(own_server.new_database()))
     place = SpoolPlace.of(engine, tmp_path / "spool")
-    with SessionWriter(engine, make.session(), spool=place) as session, Feeder(session, make) as feeder:
+    with (
+        SessionWriter(engine, make.session(), spool=place) as session,
+        Feeder(session, make) as feeder,
+    ):
         time.sleep(1)
         for mode in ("immediate", "fast"):
             own_server.stop(mode)
@@ -91,7 +94,9 @@ def test_a_server_that_stops_for_a_while(own_server, make, tmp_path):
 def test_connections_that_are_cut_again_and_again(engine, make, tmp_path):
     place = SpoolPlace.of(engine, tmp_path / "spool")
     cut = 0
-    with SessionWriter(engine, make.session(), spool=place, commit_interval_s=0.02, roll_up=roll_up) as session:
+    with SessionWriter(
+        engine, make.session(), spool=place, commit_interval_s=0.02, roll_up=roll_up
+    ) as session:
         with Feeder(session, make) as feeder:
             for _ in range(15):
                 time.sleep(0.1)
@@ -109,7 +114,9 @@ def test_a_server_that_is_not_there_yet(own_server, make, tmp_path, caplog):
         open_to_record(url, tmp_path, spool=False)
     opened = open_to_record(url, tmp_path / "spool")
     assert opened.prepare is not None
-    session = SessionWriter(opened.engine, make.session(), spool=opened.place, prepare=opened.prepare)
+    session = SessionWriter(
+        opened.engine, make.session(), spool=opened.place, prepare=opened.prepare
+    )
     for record in make.stream():
         assert session.submit(record)
     wait_until(lambda: session._sink.in_spool == 103)
@@ -143,7 +150,9 @@ def test_what_waits_is_written_by_the_next_start(own_server, make, tmp_path):
     again.engine.dispose()
 
 
-def test_a_spool_whose_session_the_server_holds_for_a_dead_kiosk_is_named(engine, make, tmp_path, caplog):
+def test_a_spool_whose_session_the_server_holds_for_a_dead_kiosk_is_named(
+    engine, make, tmp_path, caplog
+):
     place = SpoolPlace.of(engine, tmp_path)
     with SessionWriter(engine, make.session()) as session:
         number = session.session_id
@@ -222,7 +231,9 @@ def test_many_kiosks_on_one_server(engine, server_url, make):
     def kiosk(number):
         own = open_database(server_url)
         try:
-            session = SessionWriter(own, make.session(site=f"Site {number}"), commit_interval_s=0.01, roll_up=roll_up)
+            session = SessionWriter(
+                own, make.session(site=f"Site {number}"), commit_interval_s=0.01, roll_up=roll_up
+            )
             for record in make.stream():
                 session.submit(record)
                 time.sleep(0.001)
@@ -264,7 +275,9 @@ def test_many_processes_create_one_database(postgres):
     assert failures == []
     engine = open_database(url, read_only=True)
     with engine.connect() as connection:
-        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars().all() == [HEAD]
+        assert connection.exec_driver_sql(
+            "SELECT version_num FROM alembic_version"
+        ).scalars().all() == [HEAD]
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
     engine.dispose()
 

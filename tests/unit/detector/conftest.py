@@ -64,7 +64,9 @@ def make_clip(tmp_path: Path) -> Callable[..., Path]:
                 stream.codec_context.time_base = Fraction(1, 1000)
             for index, time_ms in enumerate(times):
                 picture = np.full((CLIP_SIZE[1], CLIP_SIZE[0], 3), grey_of(index), dtype=np.uint8)
-                if noise:  # so that the file is large enough to be cut in the middle of its pictures
+                if (
+                    noise
+                ):  # so that the file is large enough to be cut in the middle of its pictures
                     picture += random.integers(0, 25, picture.shape, dtype=np.uint8)
                 frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
                 if times_ms is not None:
@@ -127,7 +129,9 @@ class StreamServer:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = False
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="stream-server")
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.02,), name="stream-server"
+        )
         self._thread.start()
         self.address = f"http://127.0.0.1:{self._server.server_port}/pictures"
 
@@ -178,7 +182,12 @@ def face() -> Callable[..., FaceDetection]:
     """A face by its centre and size; it looks into the camera unless its points are given."""
 
     def make(
-        x: float = 0.5, y: float = 0.5, size: float = 0.2, *, confidence: float = 0.9, points: np.ndarray = FRONTAL
+        x: float = 0.5,
+        y: float = 0.5,
+        size: float = 0.2,
+        *,
+        confidence: float = 0.9,
+        points: np.ndarray = FRONTAL,
     ) -> FaceDetection:
         box = Box(x - size / 2, y - size / 2, size, size)
         return FaceDetection(box, confidence, np.array([box.x, box.y]) + points * size)

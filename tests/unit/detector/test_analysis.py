@@ -9,7 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detector.analysis import FORGET_AFTER_NS, STAGES, AnalysisSettings, FaceAnalyser, mediapipe_analyser
+from detector.analysis import (
+    FORGET_AFTER_NS,
+    STAGES,
+    AnalysisSettings,
+    FaceAnalyser,
+    mediapipe_analyser,
+)
 from detector.emotion.classifier import load_classifier
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_card import ModelCard
@@ -36,7 +42,9 @@ class ScriptedDetector:
         self.takes_s = 0.0
         self.closed = 0
 
-    def detect(self, _frame: Frame, known: Sequence[Box] = (), effort: float = 1.0) -> list[FaceDetection]:
+    def detect(
+        self, _frame: Frame, known: Sequence[Box] = (), effort: float = 1.0
+    ) -> list[FaceDetection]:
         self.known.append(list(known))
         self.efforts.append(effort)
         time.sleep(self.takes_s)
@@ -84,16 +92,29 @@ class Stage:
     """An analyser of scripted parts that sees a viewer from the first frame on."""
 
     def __init__(
-        self, settings: AnalysisSettings | None = None, frames: int = 1, *, live: bool = False, **classifier: float
+        self,
+        settings: AnalysisSettings | None = None,
+        frames: int = 1,
+        *,
+        live: bool = False,
+        **classifier: float,
     ) -> None:
         self.detector, self.classifier = ScriptedDetector(), BrightnessClassifier(**classifier)
         self.analyser = FaceAnalyser(
-            self.detector, self.classifier, settings, FaceTracker(minimum_consecutive_frames=frames), live=live
+            self.detector,
+            self.classifier,
+            settings,
+            FaceTracker(minimum_consecutive_frames=frames),
+            live=live,
         )
         self.now_ns, self.sequence = 0, 0
 
     def show(
-        self, *faces: FaceDetection, level: int = 200, after_ns: int = 100_000_000, textured: bool = True
+        self,
+        *faces: FaceDetection,
+        level: int = 200,
+        after_ns: int = 100_000_000,
+        textured: bool = True,
     ) -> AnalysedFrame:
         self.detector.faces = list(faces)
         self.now_ns += after_ns
@@ -108,10 +129,17 @@ RAW = AnalysisSettings(smoothing_delay_s=0)
 def test_a_reading_holds_what_was_measured(face: Face) -> None:
     shown = face(0.3, confidence=0.8)
     analysed = Stage(RAW).show(shown)
-    assert (analysed.sequence, analysed.captured_ns, analysed.width, analysed.height) == (1, 100_000_000, 160, 90)
+    assert (analysed.sequence, analysed.captured_ns, analysed.width, analysed.height) == (
+        1,
+        100_000_000,
+        160,
+        90,
+    )
     [reading] = analysed.readings
     assert (reading.viewer, reading.captured_ns, reading.box) == (1, 100_000_000, shown.box)
-    assert 0.5 <= reading.quality <= 0.625  # of a box of 25 px, where 20 px are the limit and 40 px cost nothing
+    assert (
+        0.5 <= reading.quality <= 0.625
+    )  # of a box of 25 px, where 20 px are the limit and 40 px cost nothing
     assert (reading.withheld, reading.static) == (None, False)
     expected = [14 / 20 if name == "happy" else 1 / 20 for name in EMOTIONS]
     assert reading.probabilities == pytest.approx(expected)
@@ -119,7 +147,10 @@ def test_a_reading_holds_what_was_measured(face: Face) -> None:
     assert reading.expressiveness == pytest.approx(19 / 20)
     assert reading.label == "happy"
     assert reading.attentive
-    assert all(isinstance(value, float) for value in (*reading.probabilities, reading.valence, reading.expressiveness))
+    assert all(
+        isinstance(value, float)
+        for value in (*reading.probabilities, reading.valence, reading.expressiveness)
+    )
 
 
 def test_nobody_in_view_gives_a_frame_without_readings() -> None:
@@ -131,7 +162,9 @@ def test_nobody_in_view_gives_a_frame_without_readings() -> None:
 def test_a_model_of_other_labels_is_refused() -> None:
     classifier = BrightnessClassifier()
     classifier.card = classifier.card.model_copy(update={"labels": ("happy", "sad")})
-    with pytest.raises(ModelLoadError, match="brightness gives happy, sad; the kiosk expects angry, disgust"):
+    with pytest.raises(
+        ModelLoadError, match="brightness gives happy, sad; the kiosk expects angry, disgust"
+    ):
         FaceAnalyser(ScriptedDetector(), classifier)
 
 
@@ -168,7 +201,10 @@ def test_the_detector_is_told_where_faces_are_expected(face: Face) -> None:
 def test_viewers_take_turns_in_being_classified(face: Face) -> None:
     stage = Stage(AnalysisSettings(emotions_per_second=5))
     for _ in range(40):
-        assert all(reading.probabilities for reading in stage.show(face(0.2), face(0.8), after_ns=25_000_000).readings)
+        assert all(
+            reading.probabilities
+            for reading in stage.show(face(0.2), face(0.8), after_ns=25_000_000).readings
+        )
     batches = [shape[0] for shape in stage.classifier.batches if shape[0]]
     assert batches[0] == 2
     assert set(batches[1:]) == {1}  # one second at five turns a second each, never both at once
@@ -240,7 +276,9 @@ def test_probabilities_are_calibrated_by_the_card(face: Face) -> None:
 
 
 @pytest.mark.parametrize(("threshold", "uncertain"), [(0.69, False), (0.71, True)])
-def test_a_reading_is_uncertain_below_the_cards_threshold(face: Face, threshold: float, uncertain: bool) -> None:
+def test_a_reading_is_uncertain_below_the_cards_threshold(
+    face: Face, threshold: float, uncertain: bool
+) -> None:
     [reading] = Stage(RAW, uncertain_below=threshold).show(face()).readings
     assert reading.uncertain is uncertain
 
@@ -251,7 +289,9 @@ def test_probabilities_follow_a_change_with_the_stated_delay(face: Face) -> None
     [reading] = stage.show(face(), level=200, after_ns=round(DELAY_S * 1e9)).readings
     assert reading.probabilities[HAPPY] == pytest.approx(1 / 20 + 13 / 20 * (1 - np.exp(-1)))
     assert sum(reading.probabilities) == pytest.approx(1)
-    assert reading.valence == pytest.approx(reading.probabilities[HAPPY] - reading.probabilities[SAD])
+    assert reading.valence == pytest.approx(
+        reading.probabilities[HAPPY] - reading.probabilities[SAD]
+    )
 
 
 def test_every_viewer_is_smoothed_apart(face: Face) -> None:
@@ -264,8 +304,13 @@ def test_every_viewer_is_smoothed_apart(face: Face) -> None:
 
 
 def test_attention_follows_the_head_with_its_settings(face: Face) -> None:
-    turned = np.array([[0.45, 0.4], [0.7, 0.4], [0.75, 0.58], [0.65, 0.72], [0.2, 0.47], [0.7, 0.47]])
-    narrow, wide = Stage(AnalysisSettings(max_yaw_deg=10, hysteresis_deg=0)), Stage(AnalysisSettings(max_yaw_deg=80))
+    turned = np.array(
+        [[0.45, 0.4], [0.7, 0.4], [0.75, 0.58], [0.65, 0.72], [0.2, 0.47], [0.7, 0.47]]
+    )
+    narrow, wide = (
+        Stage(AnalysisSettings(max_yaw_deg=10, hysteresis_deg=0)),
+        Stage(AnalysisSettings(max_yaw_deg=80)),
+    )
     for stage, attentive in ((narrow, False), (wide, True)):
         [reading] = stage.show(face(points=turned)).readings
         assert reading.pose.yaw > 15
@@ -310,7 +355,9 @@ def test_time_is_accounted_for_by_stage(face: Face) -> None:
     assert times.frames == 3
     assert tuple(times.seconds) == STAGES
     assert all(spent > 0 for spent in times.seconds.values())
-    assert sum(times.milliseconds().values()) == pytest.approx(1000 * sum(times.seconds.values()) / 3)
+    assert sum(times.milliseconds().values()) == pytest.approx(
+        1000 * sum(times.seconds.values()) / 3
+    )
 
 
 def test_closing_closes_the_detector() -> None:
@@ -320,7 +367,14 @@ def test_closing_closes_the_detector() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"max_yaw_deg": 0}, {"max_pitch_deg": 91}, {"hysteresis_deg": -1}, {"smoothing_delay_s": 6}, {"blur": 1}]
+    "wrong",
+    [
+        {"max_yaw_deg": 0},
+        {"max_pitch_deg": 91},
+        {"hysteresis_deg": -1},
+        {"smoothing_delay_s": 6},
+        {"blur": 1},
+    ],
 )
 def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     [name] = wrong
@@ -345,7 +399,9 @@ def demo_run() -> list[AnalysedFrame]:
     return analysed(DEMO_VIDEO, 16)
 
 
-def mean_probability(frames: Sequence[AnalysedFrame], emotion: int, start_s: float, end_s: float) -> float:
+def mean_probability(
+    frames: Sequence[AnalysedFrame], emotion: int, start_s: float, end_s: float
+) -> float:
     return float(
         np.mean(
             [
@@ -367,13 +423,17 @@ def test_the_demo_viewer_is_one_viewer_throughout(demo_run: list[AnalysedFrame])
 
 
 def test_the_demo_viewers_smile_is_seen(demo_run: list[AnalysedFrame]) -> None:
-    before, smile, after = (mean_probability(demo_run, HAPPY, *span) for span in ((1, 4.5), (6.2, 10.8), (12, 15.5)))
+    before, smile, after = (
+        mean_probability(demo_run, HAPPY, *span) for span in ((1, 4.5), (6.2, 10.8), (12, 15.5))
+    )
     assert smile > 0.5
     assert smile > before + 0.1
     assert smile > after + 0.1
 
 
-def test_the_demo_viewer_is_read_the_same_every_time(demo_run: list[AnalysedFrame], demo_video: Path) -> None:
+def test_the_demo_viewer_is_read_the_same_every_time(
+    demo_run: list[AnalysedFrame], demo_video: Path
+) -> None:
     again = analysed(demo_video, 5)
     assert again == demo_run[: len(again)]
     assert len(again) == 125

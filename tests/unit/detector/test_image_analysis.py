@@ -32,7 +32,9 @@ def pictures() -> Iterator[PictureClassifier]:
         yield made
 
 
-def test_a_face_its_place_and_its_expression(pictures: PictureClassifier, portrait: np.ndarray) -> None:
+def test_a_face_its_place_and_its_expression(
+    pictures: PictureClassifier, portrait: np.ndarray
+) -> None:
     [face] = pictures.faces(portrait)
     assert (face.label, face.uncertain) == ("happy", False)
     assert tuple(face.probabilities) == EMOTIONS
@@ -43,14 +45,18 @@ def test_a_face_its_place_and_its_expression(pictures: PictureClassifier, portra
     assert 0 <= top < top + height <= portrait.shape[0]
 
 
-def test_two_faces_come_from_left_to_right(pictures: PictureClassifier, portrait: np.ndarray) -> None:
+def test_two_faces_come_from_left_to_right(
+    pictures: PictureClassifier, portrait: np.ndarray
+) -> None:
     both = np.hstack([portrait, portrait[:, ::-1]])
     first, second = pictures.faces(both)
     assert first.box[0] < portrait.shape[1] <= second.box[0]
     assert {first.label, second.label} == {"happy"}
 
 
-def test_a_leaning_face_reads_as_the_upright_one(pictures: PictureClassifier, portrait: np.ndarray) -> None:
+def test_a_leaning_face_reads_as_the_upright_one(
+    pictures: PictureClassifier, portrait: np.ndarray
+) -> None:
     [upright] = pictures.faces(portrait)
     left, top, width, height = upright.box
     turn = cv2.getRotationMatrix2D((left + width / 2, top + height / 2), 25, 1.0)
@@ -60,7 +66,9 @@ def test_a_leaning_face_reads_as_the_upright_one(pictures: PictureClassifier, po
     assert found.confidence == pytest.approx(upright.confidence, abs=0.25)
 
 
-def test_a_file_is_read_and_what_is_no_picture_is_refused(portrait: np.ndarray, tmp_path: Path) -> None:
+def test_a_file_is_read_and_what_is_no_picture_is_refused(
+    portrait: np.ndarray, tmp_path: Path
+) -> None:
     classifier = load_classifier(device="cpu")
     path = tmp_path / "portrait.png"
     cv2.imwrite(str(path), portrait)

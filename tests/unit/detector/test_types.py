@@ -19,7 +19,9 @@ boxes = st.builds(Box, places, places, sides, sides)
 
 
 def reading(probabilities: tuple[float, ...]) -> FaceReading:
-    return FaceReading(1, 0, Box(0, 0, 1, 1), probabilities, 0.0, 0.0, False, HeadPose(0, 0, 0), True, 1.0)
+    return FaceReading(
+        1, 0, Box(0, 0, 1, 1), probabilities, 0.0, 0.0, False, HeadPose(0, 0, 0), True, 1.0
+    )
 
 
 @pytest.mark.parametrize(
@@ -32,19 +34,24 @@ def reading(probabilities: tuple[float, ...]) -> FaceReading:
 )
 def test_a_frame_is_a_colour_picture(image: np.ndarray, received: str) -> None:
     with pytest.raises(
-        ValueError, match=r"Invalid frame: expected a uint8 image of shape \(height.*received " + received
+        ValueError,
+        match=r"Invalid frame: expected a uint8 image of shape \(height.*received " + received,
     ):
         Frame(image, 0, 0)
 
 
 def test_a_face_has_six_points() -> None:
-    with pytest.raises(ValueError, match=r"Invalid keypoints: expected shape \(6, 2\), received \(5, 2\)\."):
+    with pytest.raises(
+        ValueError, match=r"Invalid keypoints: expected shape \(6, 2\), received \(5, 2\)\."
+    ):
         FaceDetection(Box(0, 0, 1, 1), 1.0, np.zeros((5, 2)))
 
 
 @pytest.mark.parametrize("count", [0, 6, 8])
 def test_a_reading_has_seven_probabilities(count: int) -> None:
-    with pytest.raises(ValueError, match=f"Invalid probabilities: expected 7 numbers, received {count}."):
+    with pytest.raises(
+        ValueError, match=f"Invalid probabilities: expected 7 numbers, received {count}."
+    ):
         reading((0.1,) * count)
 
 

@@ -55,7 +55,18 @@ class ExposureMaker:
     def ad(self, ad_id: str, duration_s: float = 10.0, *, name: str = "", sha256: str = "") -> int:
         row = len(self.ads) + 1
         length, checksum = round(duration_s * 1000), sha256 or f"{row:064x}"
-        self.ads.append(AdInfo(row, ad_id, name or ad_id.title(), f"{ad_id}.mp4", "video", length, (), sha256=checksum))
+        self.ads.append(
+            AdInfo(
+                row,
+                ad_id,
+                name or ad_id.title(),
+                f"{ad_id}.mp4",
+                "video",
+                length,
+                (),
+                sha256=checksum,
+            )
+        )
         return row
 
     def play(self, ad_row: int, *, session: int = 1, hours: float = 0.0) -> int:
@@ -64,7 +75,19 @@ class ExposureMaker:
         start = START + timedelta(hours=hours)
         end = start + timedelta(seconds=10)
         self.plays.append(
-            PlayInfo(500 + number, number, ad_row, start, end, "finished", 1e4, "next", 1.0, None, session_id=session)
+            PlayInfo(
+                500 + number,
+                number,
+                ad_row,
+                start,
+                end,
+                "finished",
+                1e4,
+                "next",
+                1.0,
+                None,
+                session_id=session,
+            )
         )
         return 500 + number
 
@@ -117,7 +140,9 @@ class ExposureMaker:
         )
         none = np.empty(0, dtype=np.int64)
         seconds = SecondArrays(none, none, none, none, none, none, np.empty((0, 9)))
-        return ReportData(tuple(self.sessions), tuple(self.ads), tuple(self.plays), (), exposures, seconds)
+        return ReportData(
+            tuple(self.sessions), tuple(self.ads), tuple(self.plays), (), exposures, seconds
+        )
 
 
 @pytest.fixture

@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from monitor.logs import MOST_BYTES, OLD_FILES, LogFile, default_log, log_size, logging_to, without_passwords
+from monitor.logs import (
+    MOST_BYTES,
+    OLD_FILES,
+    LogFile,
+    default_log,
+    log_size,
+    logging_to,
+    without_passwords,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 logger = logging.getLogger("tests.logs")
@@ -27,7 +35,12 @@ def test_it_is_rotated_and_bounded_on_disk(path):
     for _ in range(1000):
         file.handle(record)
     file.close()
-    assert sorted(one.name for one in path.parent.iterdir()) == ["run.log", "run.log.1", "run.log.2", "run.log.3"]
+    assert sorted(one.name for one in path.parent.iterdir()) == [
+        "run.log",
+        "run.log.1",
+        "run.log.2",
+        "run.log.3",
+    ]
     assert log_size(path) <= 4 * 10_000
     assert log_size(path) > 3 * 9_000
     assert (OLD_FILES + 1) * MOST_BYTES == 10_000_000
@@ -38,7 +51,9 @@ def test_it_lies_in_the_state_folder():
     assert log_size(default_log()) == 0
 
 
-def test_messages_of_the_program_and_of_the_sensor_are_kept_and_the_terminal_stays_quiet(path, capsys):
+def test_messages_of_the_program_and_of_the_sensor_are_kept_and_the_terminal_stays_quiet(
+    path, capsys
+):
     root = logging.getLogger()
     before = root.level
     terminal = logging.StreamHandler(sys.stderr)
@@ -71,8 +86,14 @@ def test_messages_of_the_program_and_of_the_sensor_are_kept_and_the_terminal_sta
 @pytest.mark.parametrize(
     ("text", "kept"),
     [
-        ("Stream rtsp://shop:secret@10.0.0.7/1 is lost", "Stream rtsp://shop:***@10.0.0.7/1 is lost"),
-        ("postgresql+psycopg://u:secret@host/db, http://a:b@c/", "postgresql+psycopg://u:***@host/db, http://a:***@c/"),
+        (
+            "Stream rtsp://shop:secret@10.0.0.7/1 is lost",
+            "Stream rtsp://shop:***@10.0.0.7/1 is lost",
+        ),
+        (
+            "postgresql+psycopg://u:secret@host/db, http://a:b@c/",
+            "postgresql+psycopg://u:***@host/db, http://a:***@c/",
+        ),
         ("http://host:8080/@me 12:30", "http://host:8080/@me 12:30"),
     ],
 )

@@ -29,7 +29,8 @@ def test_samples_are_a_small_varied_playlist(ads):
 
 
 @pytest.mark.parametrize(
-    ("name", "draw", "index"), [("solina.mp4", scenes.drink, 60), ("nordlys.mp4", scenes.flight, 30)]
+    ("name", "draw", "index"),
+    [("solina.mp4", scenes.drink, 60), ("nordlys.mp4", scenes.flight, 30)],
 )
 def test_clips_are_what_the_script_draws(ads, name, draw, index):
     frame = next(islice(frames(ads[name].path, "video", lambda: scenes.CLIP_SIZE), index, None))

@@ -35,7 +35,9 @@ def random_faces(count: int, seed: int = 0) -> np.ndarray:
     steps = np.linspace(0, 7, 48)
     low = np.clip(steps.astype(int), 0, 6)
     part = steps - low
-    rows = coarse[:, low, :] * (1 - part)[None, :, None] + coarse[:, low + 1, :] * part[None, :, None]
+    rows = (
+        coarse[:, low, :] * (1 - part)[None, :, None] + coarse[:, low + 1, :] * part[None, :, None]
+    )
     both = rows[:, :, low] * (1 - part) + rows[:, :, low + 1] * part
     return np.clip(both, 0, 255).astype(np.uint8)
 
@@ -49,14 +51,18 @@ def faces() -> Callable[..., np.ndarray]:
 def dataset() -> Callable[..., FaceDataset]:
     """Random faces with votes: most taggers see one emotion, the original label is the same."""
 
-    def make(count: int, seed: int = 0, usage: str = "Training", *, voted: bool = True) -> FaceDataset:
+    def make(
+        count: int, seed: int = 0, usage: str = "Training", *, voted: bool = True
+    ) -> FaceDataset:
         random = np.random.default_rng(seed)
         labels = np.arange(count) % 7
         votes = np.zeros((count, 10))
         votes[np.arange(count), labels] = random.integers(6, 9, count)
         other = (labels + random.integers(1, 7, count)) % 7
         votes[np.arange(count), other] = 10 - votes[np.arange(count), labels]
-        return FaceDataset(random_faces(count, seed), labels, votes if voted else None, np.array([usage] * count))
+        return FaceDataset(
+            random_faces(count, seed), labels, votes if voted else None, np.array([usage] * count)
+        )
 
     return make
 
@@ -65,13 +71,17 @@ def dataset() -> Callable[..., FaceDataset]:
 def write_fer(tmp_path: Path) -> Callable[..., Path]:
     """Writes rows `(emotion, picture, usage)` in FER2013's Kaggle form."""
 
-    def write(rows: Sequence[tuple[object, np.ndarray | str, str]], name: str = "fer2013.csv") -> Path:
+    def write(
+        rows: Sequence[tuple[object, np.ndarray | str, str]], name: str = "fer2013.csv"
+    ) -> Path:
         path = tmp_path / name
         with path.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(("emotion", "pixels", "Usage"))
             for emotion, picture, usage in rows:
-                text = picture if isinstance(picture, str) else " ".join(map(str, np.ravel(picture)))
+                text = (
+                    picture if isinstance(picture, str) else " ".join(map(str, np.ravel(picture)))
+                )
                 writer.writerow((emotion, text, usage))
         return path
 

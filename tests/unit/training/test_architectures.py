@@ -28,7 +28,10 @@ SMALL: dict[str, dict[str, Any]] = {
 """The same layers at a size that tests can afford."""
 
 
-ONE_QUICK = ["compact", *(pytest.param(name, marks=pytest.mark.slow) for name in ARCHITECTURES if name != "compact")]
+ONE_QUICK = [
+    "compact",
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ARCHITECTURES if name != "compact"),
+]
 
 
 def small(name: str, **options: Any) -> keras.Model:
@@ -53,7 +56,9 @@ def outputs_of(network: keras.Model, pictures: np.ndarray) -> dict[str, np.ndarr
 def test_the_four_are_known_by_name() -> None:
     assert list(ARCHITECTURES) == ["compact", "sequential", "alexnet", "vgg16"]
     assert find_architecture("alexnet") is ARCHITECTURES["alexnet"]
-    assert [name for name, architecture in ARCHITECTURES.items() if architecture.pretrained] == ["vgg16"]
+    assert [name for name, architecture in ARCHITECTURES.items() if architecture.pretrained] == [
+        "vgg16"
+    ]
     assert {name: each.input_side_px for name, each in ARCHITECTURES.items()} == {
         "compact": 48,
         "sequential": 48,
@@ -63,10 +68,13 @@ def test_the_four_are_known_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("AlexNet", "; did you mean alexnet\\?"), ("vgg", "; did you mean vgg16\\?"), ("mlp", r"\.$")]
+    ("name", "hint"),
+    [("AlexNet", "; did you mean alexnet\\?"), ("vgg", "; did you mean vgg16\\?"), ("mlp", r"\.$")],
 )
 def test_an_unknown_name_is_answered_with_the_known_ones(name: str, hint: str) -> None:
-    expected = f"Unknown architecture '{name}': expected one of compact, sequential, alexnet, vgg16{hint}"
+    expected = (
+        f"Unknown architecture '{name}': expected one of compact, sequential, alexnet, vgg16{hint}"
+    )
     with pytest.raises(TrainingError, match=expected):
         find_architecture(name)
 
@@ -85,10 +93,13 @@ def test_every_head_is_a_dense_layer_on_shared_features(name: str) -> None:
     assert network.name == name
     assert sorted(network.output_names) == sorted(HEADS)
     heads = [network.get_layer(head) for head in HEADS]
-    assert all(isinstance(head, layers.Dense) and head.dtype_policy.name == "float32" for head in heads)
+    assert all(
+        isinstance(head, layers.Dense) and head.dtype_policy.name == "float32" for head in heads
+    )
     assert heads[0].input is heads[1].input
     shapes = {
-        head: values.shape for head, values in outputs_of(network, np.zeros((2, *network.input_shape[1:]))).items()
+        head: values.shape
+        for head, values in outputs_of(network, np.zeros((2, *network.input_shape[1:]))).items()
     }
     assert shapes == {"votes": (2, 8), "original": (2, 7)}
     assert not any(isinstance(layer, keras.Model | layers.Lambda) for layer in network.layers)
@@ -98,15 +109,22 @@ def test_every_head_is_a_dense_layer_on_shared_features(name: str) -> None:
 def test_a_few_steps_lower_the_loss(name: str, faces: Callable[..., np.ndarray]) -> None:
     network = small(name, dropout=0.0)
     pictures = grey(faces, 8, network.input_shape[1])
-    targets = {head: np.eye(classes, dtype=np.float32)[np.arange(8) % classes] for head, classes in HEADS.items()}
+    targets = {
+        head: np.eye(classes, dtype=np.float32)[np.arange(8) % classes]
+        for head, classes in HEADS.items()
+    }
     loss = {head: keras.losses.CategoricalCrossentropy(from_logits=True) for head in HEADS}
-    network.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss, jit_compile=False, run_eagerly=True)
+    network.compile(
+        optimizer=keras.optimizers.Adam(1e-3), loss=loss, jit_compile=False, run_eagerly=True
+    )
     losses = [float(network.train_on_batch(pictures, targets)[0]) for _ in range(6)]
     assert losses[-1] < losses[0]
 
 
 @pytest.mark.parametrize("name", ONE_QUICK)
-def test_a_file_brings_the_same_numbers_back(name: str, tmp_path: Path, faces: Callable[..., np.ndarray]) -> None:
+def test_a_file_brings_the_same_numbers_back(
+    name: str, tmp_path: Path, faces: Callable[..., np.ndarray]
+) -> None:
     network = small(name)
     network.save(tmp_path / "kept.keras")
     again = keras.saving.load_model(tmp_path / "kept.keras", safe_mode=True)
@@ -120,15 +138,15 @@ def test_a_file_brings_the_same_numbers_back(name: str, tmp_path: Path, faces: C
 @pytest.mark.parametrize(("name", "smallest"), [("sequential", 8), ("alexnet", 67), ("vgg16", 32)])
 def test_a_picture_too_small_for_the_poolings_is_refused(name: str, smallest: int) -> None:
     small(name, side_px=smallest)
-    expected = (
-        f"The architecture {name} cannot take pictures of {smallest - 1} px: expected a side of {smallest} px or more"
-    )
+    expected = f"The architecture {name} cannot take pictures of {smallest - 1} px: expected a side of {smallest} px or more"
     with pytest.raises(TrainingError, match=expected):
         small(name, side_px=smallest - 1)
 
 
 @pytest.mark.parametrize("name", ["compact", "sequential", "alexnet"])
-def test_brightness_and_contrast_of_the_picture_do_not_matter(name: str, faces: Callable[..., np.ndarray]) -> None:
+def test_brightness_and_contrast_of_the_picture_do_not_matter(
+    name: str, faces: Callable[..., np.ndarray]
+) -> None:
     network = small(name)
     pictures = grey(faces, 2, network.input_shape[1])
     darker = outputs_of(network, 40 + pictures / 2)
@@ -138,7 +156,10 @@ def test_brightness_and_contrast_of_the_picture_do_not_matter(name: str, faces: 
 
 def test_compact_takes_any_size_with_the_same_weights() -> None:
     shapes = [
-        [tuple(weight.shape) for weight in compact.build(HEADS, side_px=side, widths=(8, 8, 8)).weights]
+        [
+            tuple(weight.shape)
+            for weight in compact.build(HEADS, side_px=side, widths=(8, 8, 8)).weights
+        ]
         for side in (32, 48)
     ]
     assert shapes[0] == shapes[1]
@@ -146,7 +167,9 @@ def test_compact_takes_any_size_with_the_same_weights() -> None:
 
 def test_sequential_is_one_line_of_the_named_layers() -> None:
     network = small("sequential")
-    assert {"Conv2D", "BatchNormalization", "MaxPooling2D", "Dropout", "Flatten", "Dense"} <= set(kinds(network))
+    assert {"Conv2D", "BatchNormalization", "MaxPooling2D", "Dropout", "Flatten", "Dense"} <= set(
+        kinds(network)
+    )
     line, heads = network.layers[1:-2], network.layers[-2:]
     for before, after in pairwise([*line, heads[0]]):
         assert after.input is before.output
@@ -159,7 +182,11 @@ def test_alexnet_has_five_convolutions_and_three_dense_layers() -> None:
     assert kinds(network).count("Dense") == 3
     assert kinds(network).count("Dropout") == 2
     assert kinds(network).count("BatchNormalization") == 5
-    rectified = [layer for layer in network.layers if getattr(layer, "activation", None) is keras.activations.relu]
+    rectified = [
+        layer
+        for layer in network.layers
+        if getattr(layer, "activation", None) is keras.activations.relu
+    ]
     assert kinds(network).count("ReLU") + len(rectified) == 7
 
 
@@ -174,7 +201,9 @@ def test_alexnet_at_its_published_size() -> None:
 
 
 @pytest.mark.slow
-def test_vgg16_with_weights_learns_nothing_but_its_classifier(published: keras.Model, tmp_path: Path) -> None:
+def test_vgg16_with_weights_learns_nothing_but_its_classifier(
+    published: keras.Model, tmp_path: Path
+) -> None:
     published.save_weights(tmp_path / "features.weights.h5")
     network = small("vgg16", weights=tmp_path / "features.weights.h5")
     assert kinds(network).count("Conv2D") == 13
@@ -217,7 +246,9 @@ def published() -> keras.Model:
 def check_features(network: keras.Model, published: keras.Model) -> None:
     for layer in published.layers:
         for kept, weight in (
-            zip(network.get_layer(layer.name).weights, layer.weights, strict=True) if layer.weights else ()
+            zip(network.get_layer(layer.name).weights, layer.weights, strict=True)
+            if layer.weights
+            else ()
         ):
             np.testing.assert_array_equal(np.asarray(kept), np.asarray(weight))
 
@@ -273,7 +304,9 @@ def test_without_a_network_it_is_said_what_to_do(
 ) -> None:
     def get_file(_name: str, origin: str, **_options: Any) -> str:
         print(f"Downloading data from {origin}")  # noqa: T201 (as Keras does)
-        raise Exception(f"URL fetch failure on {origin}: None -- [Errno -2] Name or service not known")
+        raise Exception(
+            f"URL fetch failure on {origin}: None -- [Errno -2] Name or service not known"
+        )
 
     monkeypatch.setattr(keras.utils, "get_file", get_file)
     with pytest.raises(TrainingError) as caught:
@@ -289,17 +322,21 @@ def test_without_a_network_it_is_said_what_to_do(
 @pytest.mark.slow
 def test_weights_that_are_not_there_or_of_something_else(tmp_path: Path) -> None:
     with pytest.raises(
-        TrainingError, match=r"There are no weights at .*gone\.h5: expected a file such as vgg16_weights"
+        TrainingError,
+        match=r"There are no weights at .*gone\.h5: expected a file such as vgg16_weights",
     ):
         small("vgg16", weights=tmp_path / "gone.h5")
     (tmp_path / "text.h5").write_text("not weights")
     with pytest.raises(
-        TrainingError, match=r"text\.h5 does not hold the convolutions of VGG16: expected vgg16_weights"
+        TrainingError,
+        match=r"text\.h5 does not hold the convolutions of VGG16: expected vgg16_weights",
     ):
         small("vgg16", weights=tmp_path / "text.h5")
     write_notop(small("sequential"), tmp_path / "other.h5")
     with pytest.raises(TrainingError, match=r"other\.h5 does not hold the convolutions of VGG16"):
         small("vgg16", weights=tmp_path / "other.h5")
     small("sequential").save_weights(tmp_path / "other.weights.h5")
-    with pytest.raises(TrainingError, match=r"other\.weights\.h5 does not hold the convolutions of VGG16"):
+    with pytest.raises(
+        TrainingError, match=r"other\.weights\.h5 does not hold the convolutions of VGG16"
+    ):
         small("vgg16", weights=tmp_path / "other.weights.h5")

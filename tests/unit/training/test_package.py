@@ -39,7 +39,12 @@ def test_the_training_loop_does_not_import_tensorflow_itself() -> None:
         "import sys, training.fit.trainer, training.architectures.compact; "
         "assert not [name for name in sys.modules if name.split('.')[0] == 'tensorflow']"
     )
-    subprocess.run([sys.executable, "-c", script], env=os.environ | {"KERAS_BACKEND": "jax"}, check=True, timeout=100)
+    subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"KERAS_BACKEND": "jax"},
+        check=True,
+        timeout=100,
+    )
 
 
 def test_a_photograph_becomes_the_face_that_the_camera_would_cut_out() -> None:

@@ -25,11 +25,15 @@ from training.fit.trainer import TrainingSettings
 from training.run import TrainingPlan, split, train
 
 Faces = Callable[..., np.ndarray]
-SHORT = TrainingSettings(stages=(Stage(48, 1),), batch_size=16, peak_learning_rate=0.02, augmentation=NO_AUGMENTATION)
+SHORT = TrainingSettings(
+    stages=(Stage(48, 1),), batch_size=16, peak_learning_rate=0.02, augmentation=NO_AUGMENTATION
+)
 
 
 @pytest.fixture
-def fer2013(faces: Faces, write_fer: Callable[..., Path], write_votes: Callable[..., Path]) -> tuple[Path, Path]:
+def fer2013(
+    faces: Faces, write_fer: Callable[..., Path], write_votes: Callable[..., Path]
+) -> tuple[Path, Path]:
     """Happy and sad faces with votes: 40 to train on, 12 to validate, one of them also among the training rows."""
     images = faces(52, 3)
     images[5] = images[45]
@@ -45,7 +49,9 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """The compact network with few channels: the real one takes longer to prepare than to train here."""
     monkeypatch.setattr(
         "training.architectures.Architecture.build",
-        lambda _self, heads, *, side_px: compact.build(heads, side_px=side_px, widths=(8, 16, 24), blocks=(1, 1, 1)),
+        lambda _self, heads, *, side_px: compact.build(
+            heads, side_px=side_px, widths=(8, 16, 24), blocks=(1, 1, 1)
+        ),
     )
 
 
@@ -58,14 +64,23 @@ def test_a_plan_leaves_a_model_that_others_can_use(
     shares: list[float] = []
     with caplog.at_level("INFO", logger="training"):
         model = train(
-            plan, tmp_path / "run", name="mood", settings=SHORT, tell=lambda progress, _: shares.append(progress.share)
+            plan,
+            tmp_path / "run",
+            name="mood",
+            settings=SHORT,
+            tell=lambda progress, _: shares.append(progress.share),
         )
     assert "52 rows read" in caplog.text
     assert "1 training faces also stand in another split and are left out" in caplog.text
     assert shares[-1] == 1
     card = read_card(model)
     assert (card.name, card.labels) == ("mood", ("happy", "sad"))
-    assert card.training["rows"] == {"training": 40, "validation": 12, "twins_left_out": 1, "used": 39}
+    assert card.training["rows"] == {
+        "training": 40,
+        "validation": 12,
+        "twins_left_out": 1,
+        "used": 39,
+    }
     assert card.training["settings"]["seed"] == SHORT.seed
     assert str(tmp_path) not in json.dumps(card.model_dump(mode="json")), "no path of this machine"
     faces = run.read_faces(plan, 48, SHORT.seed)
@@ -74,7 +89,14 @@ def test_a_plan_leaves_a_model_that_others_can_use(
     np.testing.assert_allclose(
         network.predict(faces.images[:4, ..., None].astype("float32"), verbose=0), logits, atol=1e-4
     )
-    for name in ("mood.tflite", "mood.md", "curves.png", "confusion.png", "reliability.png", "scores.json"):
+    for name in (
+        "mood.tflite",
+        "mood.md",
+        "curves.png",
+        "confusion.png",
+        "reliability.png",
+        "scores.json",
+    ):
         assert (tmp_path / "run" / name).stat().st_size > 100, name
 
 
@@ -85,9 +107,13 @@ def test_the_same_plan_goes_on_and_another_one_is_refused(
     data, votes = fer2013
     plan = TrainingPlan(data, votes, labels="happy-sad", targets="majority")
     train(plan, tmp_path / "run", settings=SHORT)
-    monkeypatch.setattr(keras.Model, "fit", lambda *_args, **_options: pytest.fail("it was trained again"))
+    monkeypatch.setattr(
+        keras.Model, "fit", lambda *_args, **_options: pytest.fail("it was trained again")
+    )
     train(plan, tmp_path / "run", settings=SHORT)
-    with pytest.raises(TrainingError, match="other settings: targets was 'majority', now it is 'original'"):
+    with pytest.raises(
+        TrainingError, match="other settings: targets was 'majority', now it is 'original'"
+    ):
         train(replace(plan, targets="original"), tmp_path / "run", settings=SHORT)
     with pytest.raises(TrainingError, match="other settings: seed was 20261121, now it is 1"):
         train(plan, tmp_path / "run", settings=replace(SHORT, seed=1))
@@ -109,9 +135,15 @@ def test_a_limit_keeps_the_classes_in_proportion(dataset: Callable[..., object])
         split(both, 3, seed=3)
 
 
-def test_weights_are_only_for_networks_that_have_pretrained_ones(fer2013: tuple[Path, Path], tmp_path: Path) -> None:
+def test_weights_are_only_for_networks_that_have_pretrained_ones(
+    fer2013: tuple[Path, Path], tmp_path: Path
+) -> None:
     with pytest.raises(TrainingError, match="compact has no pretrained part: leave --weights out"):
-        train(TrainingPlan(*fer2013, labels="happy-sad", weights="imagenet"), tmp_path / "run", settings=SHORT)
+        train(
+            TrainingPlan(*fer2013, labels="happy-sad", weights="imagenet"),
+            tmp_path / "run",
+            settings=SHORT,
+        )
 
 
 class Teacher:
@@ -141,10 +173,15 @@ def test_each_teacher_teaches_the_head_whose_labels_it_follows(faces: Faces) -> 
     known = np.array([True, True, False])
     votes = Head("votes", VOTE_LABELS, one_hot(np.array([3, 4, -1]), 8), known)
     original = Head("original", EMOTIONS, one_hot(np.array([0, 1, 2]), 7), np.ones(3, bool), 0.6)
-    by_votes, by_labels = Teacher("surprise", "the distribution of the votes"), Teacher("fear", "the original labels")
+    by_votes, by_labels = (
+        Teacher("surprise", "the distribution of the votes"),
+        Teacher("fear", "the original labels"),
+    )
     first, second = run.taught((votes, original), faces(3), [by_votes, by_labels])
     assert first.known.all(), "a teacher has something to say of every row"
-    np.testing.assert_allclose(first.targets[:, EMOTIONS.index("surprise")], [0.7, 0.7, 1], atol=1e-6)
+    np.testing.assert_allclose(
+        first.targets[:, EMOTIONS.index("surprise")], [0.7, 0.7, 1], atol=1e-6
+    )
     assert first.targets[0, 3] == pytest.approx(0.3)
     assert second.targets[:, EMOTIONS.index("fear")] == pytest.approx([0.7, 0.7, 1])
     assert second.loss_weight == 0.6

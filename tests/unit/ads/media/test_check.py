@@ -66,11 +66,19 @@ def test_what_is_found_apart_is_what_is_found_here(make_clip, make_image, make_a
         ("DEEDimport os; os._exit(7)", "ended with status 7"),
         ("DEEDwhile True: pass", "needed more than 1 s of computing time"),
         ("DEEDbytearray(64 << 30)", "cannot be decoded as a picture"),
-        ("DEEDwith open(f'{path}.out', 'w') as out: out.write('x')", "cannot be decoded as a picture .File too large"),
-        ("DEEDimport os; os.write(1, b'noise'); raise OSError('bad')", "cannot be decoded as a picture"),
+        (
+            "DEEDwith open(f'{path}.out', 'w') as out: out.write('x')",
+            "cannot be decoded as a picture .File too large",
+        ),
+        (
+            "DEEDimport os; os.write(1, b'noise'); raise OSError('bad')",
+            "cannot be decoded as a picture",
+        ),
     ],
 )
-def test_a_file_that_breaks_the_process_is_left_out_and_the_others_are_not(hostile, make_image, monkeypatch, deed, how):
+def test_a_file_that_breaks_the_process_is_left_out_and_the_others_are_not(
+    hostile, make_image, monkeypatch, deed, how
+):
     monkeypatch.setattr(ads.media.check, "AT_ONCE", 1)
     monkeypatch.setattr(ads.media.check, "CPU_LIMIT_S", 1)
     good = make_image("good.png")
@@ -92,9 +100,13 @@ def test_a_file_that_hangs_is_given_up(hostile, make_image, monkeypatch):
 
 
 def test_each_file_is_looked_into_once(hostile, make_image, monkeypatch):
-    files = digested(make_image("good.png"), hostile("bad.png", "DEEDimport os; os.kill(os.getpid(), 11)"))
+    files = digested(
+        make_image("good.png"), hostile("bad.png", "DEEDimport os; os.kill(os.getpid(), 11)")
+    )
     first = check_apart(files)
-    monkeypatch.setattr(ads.media.check.subprocess, "Popen", lambda *_, **__: pytest.fail("a process was started"))
+    monkeypatch.setattr(
+        ads.media.check.subprocess, "Popen", lambda *_, **__: pytest.fail("a process was started")
+    )
     again = check_apart(files)
     assert again[0] == first[0]
     assert str(again[1]) == str(first[1])
@@ -108,13 +120,17 @@ def test_each_file_is_looked_into_once(hostile, make_image, monkeypatch):
     [b"", b"[1, 2", b"{}", b'{"by": 1, "files": {}}', b"\xff", b"DAMAGED-ENTRY"],
 )
 def test_a_damaged_cache_costs_time_and_no_more(make_image, tmp_path, monkeypatch, content):
-    monkeypatch.setattr(ads.media.check.platformdirs, "user_cache_path", lambda _name: tmp_path / "cache")
+    monkeypatch.setattr(
+        ads.media.check.platformdirs, "user_cache_path", lambda _name: tmp_path / "cache"
+    )
     files = digested(make_image("good.png"))
     first = check_apart(files)
     cache = tmp_path / "cache" / CACHE_NAME
     if content == b"DAMAGED-ENTRY":
         document = json.loads(cache.read_text())
-        content = json.dumps({**document, "files": {key: {"kind": "song"} for key in document["files"]}}).encode()
+        content = json.dumps(
+            {**document, "files": {key: {"kind": "song"} for key in document["files"]}}
+        ).encode()
     cache.write_bytes(content)
     assert check_apart(files) == first
     assert isinstance(first[0], MediaInfo)
@@ -134,7 +150,12 @@ def test_without_further_processes_the_show_goes_on(make_image, monkeypatch, cap
 def test_a_playlist_leaves_the_broken_file_out(hostile, make_image, tmp_path):
     make_image("good.png")
     hostile("bad.png", "DEEDimport os; os.kill(os.getpid(), 11)")
-    (tmp_path / "playlist.yaml").write_text("ads: [{file: bad.png, duration_s: 1}, {file: good.png, duration_s: 1}]")
+    (tmp_path / "playlist.yaml").write_text(
+        "ads: [{file: bad.png, duration_s: 1}, {file: good.png, duration_s: 1}]"
+    )
     playlist = load_playlist(tmp_path / "playlist.yaml", check_apart)
     assert [ad.ad_id for ad in playlist.ads] == ["good"]
-    assert "broke the decoder, which was ended by signal 11; replace the file" in playlist.skipped[0].reason
+    assert (
+        "broke the decoder, which was ended by signal 11; replace the file"
+        in playlist.skipped[0].reason
+    )

@@ -13,7 +13,16 @@ from PIL import Image
 
 from ads.errors import MediaError
 from ads.media import decode as media
-from ads.media.decode import ENDLESS_NS, animation_frames, fit, frames, image_frames, probe, sound_blocks, video_frames
+from ads.media.decode import (
+    ENDLESS_NS,
+    animation_frames,
+    fit,
+    frames,
+    image_frames,
+    probe,
+    sound_blocks,
+    video_frames,
+)
 
 
 def at(width: int, height: int):
@@ -46,7 +55,13 @@ def test_fit_fills_the_viewport_one_way_and_keeps_the_shape(width, height, view_
 def test_still_pictures(make_image, ending):
     path = make_image(f"red.{ending}", (200, 30, 60), (90, 60))
     info = probe(path)
-    assert (info.kind, info.width, info.height, info.duration_s, info.has_sound) == ("image", 90, 60, None, False)
+    assert (info.kind, info.width, info.height, info.duration_s, info.has_sound) == (
+        "image",
+        90,
+        60,
+        None,
+        False,
+    )
     (frame,) = image_frames(path, at(180, 180))
     assert frame.position_ns == 0
     assert frame.rgb.shape == (120, 180, 3)
@@ -106,14 +121,18 @@ def test_every_frame_of_a_clip_comes_with_its_time(make_clip, grey, name):
     assert info.frames_per_second == pytest.approx(25, rel=0.05)
     shown = list(video_frames(path, at(96, 64)))
     assert positions_ms(shown) == pytest.approx([40 * index for index in range(25)], abs=1)
-    assert [level(frame) for frame in shown] == pytest.approx([grey(index) for index in range(25)], abs=2)
+    assert [level(frame) for frame in shown] == pytest.approx(
+        [grey(index) for index in range(25)], abs=2
+    )
 
 
 def test_uneven_frame_times_are_kept(make_clip, grey):
     times = [0, 40, 400, 420, 1000, 1500]
     shown = list(video_frames(make_clip("uneven.mp4", times_ms=times), at(96, 64)))
     assert positions_ms(shown) == pytest.approx(times, abs=1)
-    assert [level(frame) for frame in shown] == pytest.approx([grey(index) for index in range(6)], abs=2)
+    assert [level(frame) for frame in shown] == pytest.approx(
+        [grey(index) for index in range(6)], abs=2
+    )
 
 
 @pytest.mark.parametrize("name", ["late.mkv", "late.mp4"])
@@ -121,7 +140,9 @@ def test_uneven_frame_times_are_kept(make_clip, grey):
 def test_a_clip_that_does_not_start_at_zero_is_shifted(make_clip, name, count):
     path = make_clip(name, times_ms=[5000 + 40 * index for index in range(count)])
     assert probe(path).duration_s == pytest.approx(0.04 * count, abs=0.05)
-    assert positions_ms(video_frames(path, at(96, 64))) == pytest.approx([40 * index for index in range(count)])
+    assert positions_ms(video_frames(path, at(96, 64))) == pytest.approx(
+        [40 * index for index in range(count)]
+    )
 
 
 @pytest.mark.parametrize("viewport", [(101, 1000), (1000, 33), (96, 64), (640, 427)])
@@ -153,7 +174,12 @@ def test_late_frames_are_left_out_but_the_one_to_show_is_not(make_clip, grey):
     # Less than a tenth of a second late counts as in time.
     assert positions_ms(source) == [0, *(40.0 * index for index in range(10, 50))]
     uneven = make_clip("uneven.mp4", times_ms=[0, 40, 80, 400, 440])
-    assert positions_ms(video_frames(uneven, at(96, 64), wanted_ns=lambda: 350_000_000)) == [0, 80, 400, 440]
+    assert positions_ms(video_frames(uneven, at(96, 64), wanted_ns=lambda: 350_000_000)) == [
+        0,
+        80,
+        400,
+        440,
+    ]
 
 
 def test_a_decoder_that_cannot_keep_up_still_shows_something(make_clip):
@@ -170,10 +196,14 @@ def test_a_truncated_clip_plays_as_far_as_it_goes(make_clip, grey):
     path.write_bytes(content[: len(content) * 6 // 10])
     source = video_frames(path, at(96, 64))
     shown = list(islice(source, 40))
-    with pytest.raises(MediaError, match=r"cut.mp4 breaks off at \d\.\d s of 4.0 s; replace the file"):
+    with pytest.raises(
+        MediaError, match=r"cut.mp4 breaks off at \d\.\d s of 4.0 s; replace the file"
+    ):
         shown.extend(source)
     assert 40 < len(shown) < 75
-    assert [level(frame) for frame in shown[:40]] == pytest.approx([grey(index) for index in range(40)], abs=2)
+    assert [level(frame) for frame in shown[:40]] == pytest.approx(
+        [grey(index) for index in range(40)], abs=2
+    )
 
 
 def test_a_damaged_stretch_is_passed_over(make_clip):
@@ -188,7 +218,9 @@ def test_a_damaged_stretch_is_passed_over(make_clip):
 
 
 @pytest.mark.parametrize("name", ["x.mp4", "x.jpg", "x.gif", "x.webm", "x.png"])
-@pytest.mark.parametrize("content", [b"", b"hello world" * 50, b"\x89PNG\r\n\x1a\n" + b"\0" * 40, b"GIF89a\1\0\1\0"])
+@pytest.mark.parametrize(
+    "content", [b"", b"hello world" * 50, b"\x89PNG\r\n\x1a\n" + b"\0" * 40, b"GIF89a\1\0\1\0"]
+)
 def test_files_that_are_no_media_are_refused(tmp_path, name, content):
     path = tmp_path / name
     path.write_bytes(content)
@@ -230,7 +262,10 @@ def test_wrong_places(tmp_path):
 
 def test_frames_picks_the_reader(make_image, make_animation, make_clip):
     assert len(list(frames(make_image("a.png"), "image", at(96, 64)))) == 1
-    assert len(list(frames(make_animation("b.gif", [0, 200], [100, 100]), "animation", at(48, 32)))) == 2
+    assert (
+        len(list(frames(make_animation("b.gif", [0, 200], [100, 100]), "animation", at(48, 32))))
+        == 2
+    )
     assert len(list(frames(make_clip("c.mp4", frames=3), "video", at(96, 64)))) == 3
 
 
@@ -254,21 +289,31 @@ def test_every_codec_gives_every_frame_at_its_time(make_clip, grey, codec, encod
     assert probe(path).frames_per_second == pytest.approx(25, rel=0.05)
     shown = list(video_frames(path, at(96, 64)))
     assert positions_ms(shown) == pytest.approx([40 * index for index in range(30)], abs=1)
-    assert [level(frame) for frame in shown] == pytest.approx([grey(index) for index in range(30)], abs=3)
-    assert [frame.until_ns for frame in shown] == [frame.position_ns for frame in shown[1:]] + [ENDLESS_NS]
+    assert [level(frame) for frame in shown] == pytest.approx(
+        [grey(index) for index in range(30)], abs=3
+    )
+    assert [frame.until_ns for frame in shown] == [frame.position_ns for frame in shown[1:]] + [
+        ENDLESS_NS
+    ]
     for start_ms, frame in ((0, 0), (39, 0), (401, 10), (799, 19), (5000, 29)):
         first = next(video_frames(path, at(96, 64), start_ns=start_ms * 1_000_000))
         assert first.position_ns / 1e6 == pytest.approx(40 * frame, abs=1)
         assert level(first) == pytest.approx(grey(frame), abs=3)
 
 
-@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.mov", "clip.avi", "clip.ts", "clip.mpg"])
+@pytest.mark.parametrize(
+    "name", ["clip.mp4", "clip.mkv", "clip.mov", "clip.avi", "clip.ts", "clip.mpg"]
+)
 @pytest.mark.parametrize("start_ms", [0, 10, 400, 1234, 1990])
 def test_a_clip_is_entered_at_the_frame_that_is_seen_there(make_clip, grey, name, start_ms):
-    shown = list(video_frames(make_clip(name, frames=50), at(96, 64), start_ns=start_ms * 1_000_000))
+    shown = list(
+        video_frames(make_clip(name, frames=50), at(96, 64), start_ns=start_ms * 1_000_000)
+    )
     first = start_ms // 40
     assert positions_ms(shown) == pytest.approx([40 * index for index in range(first, 50)], abs=1)
-    assert [level(frame) for frame in shown] == pytest.approx([grey(index) for index in range(first, 50)], abs=2)
+    assert [level(frame) for frame in shown] == pytest.approx(
+        [grey(index) for index in range(first, 50)], abs=2
+    )
 
 
 def test_a_clip_that_cannot_be_entered_is_read_from_its_start(make_clip, grey, monkeypatch):
@@ -284,7 +329,9 @@ def test_an_animation_is_entered_in_any_of_its_rounds(make_animation):
     def first(start_ms: int, *, loop: bool):
         return next(animation_frames(path, at(48, 32), loop=loop, start_ns=start_ms * 1_000_000))
 
-    assert [first(ms, loop=True).position_ns // 1_000_000 for ms in (0, 199, 200, 269, 270, 805)] == [
+    assert [
+        first(ms, loop=True).position_ns // 1_000_000 for ms in (0, 199, 200, 269, 270, 805)
+    ] == [
         *(0, 0, 200, 200, 270, 800),
     ]
     assert level(first(805, loop=True)) == pytest.approx(120, abs=2)
@@ -304,7 +351,9 @@ def test_a_clip_without_key_frames_holds_no_picture(make_clip, without_key_frame
     path = without_key_frames(make_clip("whole.mkv", frames=60), "no-key.mkv")
     assert path.stat().st_size > 1000
     for read in (probe, lambda path: list(video_frames(path, at(96, 64)))):
-        with pytest.raises(MediaError, match="holds no picture that can be decoded; replace the file"):
+        with pytest.raises(
+            MediaError, match="holds no picture that can be decoded; replace the file"
+        ):
             read(path)
 
 
@@ -364,7 +413,10 @@ def test_sound_has_the_right_pitch_and_length(make_clip):
     assert len(samples) / 48_000 == pytest.approx(2.0, abs=0.05)
     spectrum = np.abs(np.fft.rfft(samples[:48_000, 0]))
     assert np.argmax(spectrum) == pytest.approx(1000, abs=2)
-    assert np.array_equal(samples[:, 0], samples[:, 1]) or np.abs(np.diff(samples.astype(int), axis=1)).max() < 600
+    assert (
+        np.array_equal(samples[:, 0], samples[:, 1])
+        or np.abs(np.diff(samples.astype(int), axis=1)).max() < 600
+    )
 
 
 @pytest.mark.parametrize("start_s", [0.0, 0.4, 1.013])
@@ -377,9 +429,13 @@ def test_sound_starts_where_it_is_asked_to(make_clip, start_s):
 
 def test_rare_formats_are_not_looked_for(tmp_path):
     # EPS is a program that another one would execute; a list of files could name any file of the machine.
-    (tmp_path / "ad.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n")
+    (tmp_path / "ad.png").write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
+    )
     (tmp_path / "ad.mp4").write_text("ffconcat version 1.0\nfile other.mp4\n")
-    (tmp_path / "ad.ts").write_text("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nother.mp4\n#EXT-X-ENDLIST\n")
+    (tmp_path / "ad.ts").write_text(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nother.mp4\n#EXT-X-ENDLIST\n"
+    )
     for name in ("ad.png", "ad.mp4", "ad.ts"):
         with pytest.raises(MediaError, match="cannot be decoded"):
             probe(tmp_path / name)
@@ -398,7 +454,9 @@ def test_an_animation_without_end_is_refused(make_animation, monkeypatch, ending
     path = make_animation(f"long.{ending}", list(range(20, 140, 10)), [40] * 12)
     assert probe(path).kind == "animation"
     monkeypatch.setattr("ads.media.decode.MOST_ANIMATION_FRAMES", 11)
-    with pytest.raises(MediaError, match="an animation of more than 11 pictures; make a video of it"):
+    with pytest.raises(
+        MediaError, match="an animation of more than 11 pictures; make a video of it"
+    ):
         probe(path)
 
 

@@ -67,7 +67,9 @@ def test_positions_are_the_middles_of_equal_stretches_that_fill_the_ad(duration_
     assert step >= every_s * 2 / 3 - 1e-9 or len(found) == 1
 
 
-@pytest.mark.parametrize(("duration_s", "every_s", "most"), [(0, 1, 1), (1, 0, 1), (1, 1, 0), (float("nan"), 1, 1)])
+@pytest.mark.parametrize(
+    ("duration_s", "every_s", "most"), [(0, 1, 1), (1, 0, 1), (1, 1, 0), (float("nan"), 1, 1)]
+)
 def test_lengths_that_make_no_sense(duration_s, every_s, most):
     with pytest.raises(AdsError, match="expected a number above 0"):
         strip_positions(duration_s, every_s, most)

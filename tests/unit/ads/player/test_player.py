@@ -13,7 +13,15 @@ import pytest
 from ads.errors import AdsError, MediaError
 from ads.media import decode as media
 from ads.player.decoder import THREAD_NAME
-from ads.player.player import FIRST_PATIENCE_NS, KEPT_FAILURES, PATIENCE_NS, RETRY_NS, AdPlayer, Picture, decoder
+from ads.player.player import (
+    FIRST_PATIENCE_NS,
+    KEPT_FAILURES,
+    PATIENCE_NS,
+    RETRY_NS,
+    AdPlayer,
+    Picture,
+    decoder,
+)
 from ads.playlists.playlist import Hours
 from ads.policies import SequentialPolicy
 from ads.policies.audience import Audience
@@ -45,7 +53,9 @@ class Notes:
 
     @property
     def outcomes(self) -> list[tuple[str, str]]:
-        return [(play.ad.ad_id, end.outcome) for play, end in zip(self.plays, self.ends, strict=False)]
+        return [
+            (play.ad.ad_id, end.outcome) for play, end in zip(self.plays, self.ends, strict=False)
+        ]
 
 
 class Sound:
@@ -170,7 +180,10 @@ def test_ads_follow_each_other_without_a_gap(make_image, make_clip, make_animati
 
 
 def test_positions_are_exact_through_pause_resume_and_skip(make_clip, make_ad):
-    ads = [make_ad(make_clip(f"{name}.mp4", frames=100, tone_hz=300), "video", 4.0, has_sound=True) for name in "ab"]
+    ads = [
+        make_ad(make_clip(f"{name}.mp4", frames=100, tone_hz=300), "video", 4.0, has_sound=True)
+        for name in "ab"
+    ]
     with Stage(ads) as stage:
         player, log = stage.player, stage.log
         stage.after(0)
@@ -203,7 +216,10 @@ def test_positions_are_exact_through_pause_resume_and_skip(make_clip, make_ad):
 
 
 def test_skipping_in_a_pause_shows_the_next_ad_standing_still(make_clip, make_ad):
-    ads = [make_ad(make_clip(f"{name}.mp4", frames=50, tone_hz=300), "video", 2.0, has_sound=True) for name in "ab"]
+    ads = [
+        make_ad(make_clip(f"{name}.mp4", frames=50, tone_hz=300), "video", 2.0, has_sound=True)
+        for name in "ab"
+    ]
     with Stage(ads) as stage:
         stage.after(0)
         stage.after(200)
@@ -306,7 +322,10 @@ def test_when_all_ads_fail_the_show_stops_with_an_error(make_ad, tmp_path):
 
 
 def test_media_that_come_back_are_played_again(make_image, make_ad, tmp_path):
-    good, gone = make_ad(make_image("a.png"), "image", 1.0), make_ad(tmp_path / "b.png", "image", 1.0)
+    good, gone = (
+        make_ad(make_image("a.png"), "image", 1.0),
+        make_ad(tmp_path / "b.png", "image", 1.0),
+    )
     with Stage([good, gone]) as stage:
         stage.until(lambda: len(stage.notes.ends) >= 3)
         make_image("b.png")
@@ -331,7 +350,11 @@ def test_hours_and_limits_let_the_show_wait_and_go_on(make_image, make_ad):
         # The next one is chosen at once for so short an ad; its hours end before it starts.
         wall[0] = wall[0].replace(hour=12, minute=0)
         stage.until(lambda: len(stage.notes.ends) == 3)
-        assert stage.notes.outcomes == [("morning", "finished"), ("noon", "finished"), ("noon", "finished")]
+        assert stage.notes.outcomes == [
+            ("morning", "finished"),
+            ("noon", "finished"),
+            ("noon", "finished"),
+        ]
         stage.after(1000)
         assert stage.player.current is None
         stage.clock.now += 3600 * 1000 * MS
@@ -342,7 +365,9 @@ def test_hours_and_limits_let_the_show_wait_and_go_on(make_image, make_ad):
 def test_failures_are_forgiven_while_others_wait_for_their_hours(make_image, make_ad, tmp_path):
     wall = datetime(2026, 11, 20, 7, 59, tzinfo=timezone.utc)
     later = make_ad(make_image("later.png"), "image", 1.0, hours=(Hours(480, 720),))
-    with Stage([later, make_ad(tmp_path / "b.png", "image", 1.0)], wall_clock=lambda: wall) as stage:
+    with Stage(
+        [later, make_ad(tmp_path / "b.png", "image", 1.0)], wall_clock=lambda: wall
+    ) as stage:
         stage.until(lambda: len(stage.notes.ends) == 1)
         make_image("b.png")
         for _ in range(5):
@@ -373,7 +398,9 @@ def test_a_new_viewport_applies_to_what_is_shown(make_image, make_clip, make_ad)
 
 
 def test_stop_ends_everything_and_may_be_called_again(make_clip, make_ad):
-    stage = Stage([make_ad(make_clip("a.mp4", frames=50, tone_hz=300), "video", 2.0, has_sound=True)])
+    stage = Stage(
+        [make_ad(make_clip("a.mp4", frames=50, tone_hz=300), "video", 2.0, has_sound=True)]
+    )
     with stage:
         stage.after(0)
         stage.after(700)
@@ -403,7 +430,9 @@ def test_stopping_at_any_moment_leaves_no_thread(make_clip, make_ad, rounds):
 
 
 def test_waiting_frames_are_bounded(make_clip, make_ad):
-    with Stage([make_ad(make_clip("a.mp4", frames=200), "video", 8.0)], viewport=(3840, 2160)) as stage:
+    with Stage(
+        [make_ad(make_clip("a.mp4", frames=200), "video", 8.0)], viewport=(3840, 2160)
+    ) as stage:
         held = stage.player._next.deck._waiting
         assert 2 <= len(held) <= 3
         assert sum(frame.rgb.nbytes for frame in held) <= 80 << 20
@@ -426,7 +455,9 @@ def test_nonsense_is_refused(make_image, make_ad):
     with pytest.raises(AdsError, match="at least one ad"):
         AdPlayer([], SequentialPolicy(), PlaybackLog(), Notes())
     with pytest.raises(AdsError, match="at least 1"):
-        AdPlayer([make_ad(make_image("a.png"))], SequentialPolicy(), PlaybackLog(), Notes(), loops=0)
+        AdPlayer(
+            [make_ad(make_image("a.png"))], SequentialPolicy(), PlaybackLog(), Notes(), loops=0
+        )
 
 
 # --- position ---
@@ -533,7 +564,9 @@ def test_a_jump_that_cannot_be_made_changes_nothing(make_clip, make_ad, caplog):
     assert "cannot be shown from 3.0 s on" in caplog.text
 
 
-def test_while_frames_are_missing_the_position_is_that_of_the_screen(make_clip, make_ad, monkeypatch):
+def test_while_frames_are_missing_the_position_is_that_of_the_screen(
+    make_clip, make_ad, monkeypatch
+):
     gate = threading.Event()
     real = decoder.frames
 
@@ -548,7 +581,11 @@ def test_while_frames_are_missing_the_position_is_that_of_the_screen(make_clip, 
         player = stage.player
         player.advance()
         deadline = 200
-        while player._item.deck._exhausted is False and len(player._item.deck._waiting) < 9 and deadline:
+        while (
+            player._item.deck._exhausted is False
+            and len(player._item.deck._waiting) < 9
+            and deadline
+        ):
             deadline -= 1
             threading.Event().wait(0.01)
         shown = player.advance()
@@ -609,10 +646,15 @@ def test_a_cross_fade_blends_both_and_changes_plays_in_its_middle(make_clip, mak
             position = stage.log.at(stage.clock.now)
             if picture is not None and position is not None and picture.play_number in (1, 3):
                 assert 0 <= position.position_ms - picture.position_ms < 40.1
-        rows = [(play.ad.ad_id, end.outcome) for play, end in zip(stage.notes.plays, stage.notes.ends, strict=True)]
+        rows = [
+            (play.ad.ad_id, end.outcome)
+            for play, end in zip(stage.notes.plays, stage.notes.ends, strict=True)
+        ]
     assert rows == [("a", "finished"), ("b", "finished")] * 2
     # The first goes in for 2.5 s, those between for 2 s, the last is shown to its end.
-    assert [end.shown_ms for end in stage.notes.ends] == pytest.approx([2500, 2000, 2000, 2500], abs=45)
+    assert [end.shown_ms for end in stage.notes.ends] == pytest.approx(
+        [2500, 2000, 2000, 2500], abs=45
+    )
     starts = [play.started_ns for play in stage.notes.plays]
     assert starts[1:] == [end.ended_ns for end in stage.notes.ends[:-1]]
     for play in stage.notes.plays[1:]:
@@ -622,7 +664,11 @@ def test_a_cross_fade_blends_both_and_changes_plays_in_its_middle(make_clip, mak
     assert rising == sorted(rising)
     assert len(rising) > 15
     assert all(level_of(picture.blend.rgb) == pytest.approx(250, abs=2) for picture in blends[1])
-    falling = [picture.blend.opacity for picture in blends[2] if picture.position_ms < 1 and picture.blend.opacity]
+    falling = [
+        picture.blend.opacity
+        for picture in blends[2]
+        if picture.position_ms < 1 and picture.blend.opacity
+    ]
     assert falling[:10] == sorted(falling[:10], reverse=True)
     # The sound changes with the play.
     assert stage.sound.calls[0] == ("a.mp4", 0.0)
@@ -636,7 +682,10 @@ def level_of(rgb: np.ndarray) -> float:
 
 
 def test_the_clip_that_fades_out_goes_on_moving(make_clip, make_image, make_ad):
-    ads = [make_ad(make_clip("a.mp4", frames=100), "video", 4.0), make_ad(make_image("b.png"), "image", 3.0)]
+    ads = [
+        make_ad(make_clip("a.mp4", frames=100), "video", 4.0),
+        make_ad(make_image("b.png"), "image", 3.0),
+    ]
     with Stage(ads, cross_fade_s=1.0) as stage:
         stage.until(lambda: stage.player.current and stage.player.current.number == 2, step_ms=40)
         levels = set()
@@ -659,7 +708,10 @@ def test_pausing_skipping_and_jumping_in_a_fade(make_image, make_ad):
     ads = [make_ad(make_image(f"{name}.png"), "image", 4.0) for name in "ab"]
 
     def in_fade(stage):
-        stage.until(lambda: stage.player._next is not None and stage.player._next.course is not None, step_ms=50)
+        stage.until(
+            lambda: stage.player._next is not None and stage.player._next.course is not None,
+            step_ms=50,
+        )
         return stage.after(200).blend.opacity
 
     with Stage(ads, cross_fade_s=1.0) as stage:
@@ -742,10 +794,17 @@ def test_the_show_goes_on_past_every_kind_of_broken_file(
     outcomes = stage.notes.outcomes
     assert [outcome for name, outcome in outcomes if name == "good"] == ["finished"] * 3
     # The file that goes while it plays plays on; its next turn fails.
-    assert [outcome for name, outcome in outcomes if name == "deleted"] == ["finished", "failed", "failed"]
+    assert [outcome for name, outcome in outcomes if name == "deleted"] == [
+        "finished",
+        "failed",
+        "failed",
+    ]
     for name in ("corrupt", "empty", "giant", "no-key"):
         assert [outcome for ad, outcome in outcomes if ad == name] == ["failed"] * 3
-    errors = {play.ad.ad_id: end.error for play, end in zip(stage.notes.plays, stage.notes.ends, strict=True)}
+    errors = {
+        play.ad.ad_id: end.error
+        for play, end in zip(stage.notes.plays, stage.notes.ends, strict=True)
+    }
     for name, words in (
         ("corrupt", "cannot be decoded as a clip"),
         ("empty", "is empty; copy the file again"),
@@ -754,7 +813,9 @@ def test_the_show_goes_on_past_every_kind_of_broken_file(
         ("deleted", "does not exist; expected a media file there"),
     ):
         assert words in errors[name]
-        assert [failure.sentence for failure in failures if failure.ad_id == name][-1] == errors[name]
+        assert [failure.sentence for failure in failures if failure.ad_id == name][-1] == errors[
+            name
+        ]
     assert len(failures) == 3 * 4 + 2
     assert all(failure.at.tzinfo is not None for failure in failures)
     # 20,000 x 20,000 would be 1,200 MB in colour and 400 MB in grey.
@@ -762,13 +823,18 @@ def test_the_show_goes_on_past_every_kind_of_broken_file(
 
 
 def test_only_the_newest_failures_are_kept(make_image, make_ad, tmp_path):
-    ads = [make_ad(make_image("good.png"), "image", 0.2), make_ad(tmp_path / "gone.png", "image", 1.0)]
+    ads = [
+        make_ad(make_image("good.png"), "image", 0.2),
+        make_ad(tmp_path / "gone.png", "image", 1.0),
+    ]
     with Stage(ads, loops=KEPT_FAILURES + 5) as stage:
         stage.until(lambda: stage.player.finished)
         assert len(stage.player.failures) == KEPT_FAILURES
 
 
-def test_a_file_that_hangs_holds_up_neither_the_clip_before_nor_the_show(make_clip, make_ad, monkeypatch):
+def test_a_file_that_hangs_holds_up_neither_the_clip_before_nor_the_show(
+    make_clip, make_ad, monkeypatch
+):
     released = threading.Event()
     real = decoder.frames
 
@@ -789,8 +855,14 @@ def test_a_file_that_hangs_holds_up_neither_the_clip_before_nor_the_show(make_cl
                 picture = stage.player.advance()
                 if picture is not None:
                     shown.append((picture.play_number, picture.position_ms))
-                awaited = [item.deck for item in (stage.player._item, stage.player._next) if item is not None]
-                if stage.player.current and not any(deck.starved for deck in awaited if deck.ad.ad_id != "b"):
+                awaited = [
+                    item.deck
+                    for item in (stage.player._item, stage.player._next)
+                    if item is not None
+                ]
+                if stage.player.current and not any(
+                    deck.starved for deck in awaited if deck.ad.ad_id != "b"
+                ):
                     break
                 threading.Event().wait(0.005)
             if len(stage.notes.ends) == 3:
@@ -862,7 +934,10 @@ def test_a_clip_that_stops_giving_pictures_gives_way(make_clip, make_image, make
             yield frame
 
     monkeypatch.setattr(decoder, "frames", stalling)
-    ads = [make_ad(make_clip("a.mp4", frames=500), "video", 20.0), make_ad(make_image("b.png"), "image", 2.0)]
+    ads = [
+        make_ad(make_clip("a.mp4", frames=500), "video", 20.0),
+        make_ad(make_image("b.png"), "image", 2.0),
+    ]
     stage = Stage(ads)
     with stage.player:
         for _ in range(5000):
@@ -871,7 +946,9 @@ def test_a_clip_that_stops_giving_pictures_gives_way(make_clip, make_image, make
                 break
             # Time passes once all that does come is there.
             following = stage.player._next
-            is_waiting = stage.player.current is None or (following is not None and not following.deck.ready)
+            is_waiting = stage.player.current is None or (
+                following is not None and not following.deck.ready
+            )
             stage.clock.now += 0 if is_waiting else 40 * MS
             threading.Event().wait(0.002)
         released.set()
@@ -891,7 +968,10 @@ def test_the_next_choice_is_known_before_its_turn(make_image, make_ad):
         stage.after(3000)
         assert stage.player.next_choice is None
         stage.after(4000)
-        assert (stage.player.next_choice.ad.ad_id, stage.player.next_choice.reason) == ("b", "next in the playlist")
+        assert (stage.player.next_choice.ad.ad_id, stage.player.next_choice.reason) == (
+            "b",
+            "next in the playlist",
+        )
 
 
 def test_the_choice_gets_the_audience_and_the_play_its_context(make_image, make_ad):
@@ -980,7 +1060,10 @@ def test_another_playlist_takes_over_at_the_next_change(make_image, make_ad):
 
 
 def test_starts_of_an_earlier_run_count(make_image, make_ad):
-    ads = [make_ad(make_image("a.png"), "image", 1.0, max_per_hour=2), make_ad(make_image("b.png"), "image", 1.0)]
+    ads = [
+        make_ad(make_image("a.png"), "image", 1.0, max_per_hour=2),
+        make_ad(make_image("b.png"), "image", 1.0),
+    ]
     stage = Stage(ads)
     stage.player.seed({"a": [stage.clock.now - 60_000 * MS]})
     with stage:
@@ -989,7 +1072,10 @@ def test_starts_of_an_earlier_run_count(make_image, make_ad):
 
 
 def test_a_portrait_clip_keeps_its_shape(make_clip, make_ad):
-    with Stage([make_ad(make_clip("tall.mp4", frames=10, size=(36, 64)), "video", 0.4)], viewport=(320, 180)) as stage:
+    with Stage(
+        [make_ad(make_clip("tall.mp4", frames=10, size=(36, 64)), "video", 0.4)],
+        viewport=(320, 180),
+    ) as stage:
         assert stage.after(0).rgb.shape == (180, 101, 3)
         stage.player.set_viewport(180, 320)
         stage.until(lambda: stage.player._item.frame.rgb.shape == (320, 180, 3))

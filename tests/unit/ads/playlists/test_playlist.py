@@ -52,7 +52,12 @@ def test_every_key_is_read(write, make_clip, make_image):
     summer, autumn = playlist.ads
     assert summer.ad_id == "summer-01"
     assert summer.path == playlist.path.parent / "clips/summer.mp4"
-    assert (summer.name, summer.kind, summer.weight, summer.max_per_hour) == ("Summer drinks", "video", 2.0, 20)
+    assert (summer.name, summer.kind, summer.weight, summer.max_per_hour) == (
+        "Summer drinks",
+        "video",
+        2.0,
+        20,
+    )
     assert summer.duration_s == pytest.approx(2.0, abs=0.05)
     assert summer.has_sound
     assert (summer.width, summer.height) == (128, 72)
@@ -62,7 +67,12 @@ def test_every_key_is_read(write, make_clip, make_image):
     assert (summer.priority, summer.takeover, summer.price_per_thousand_s) == (3, True, 12.5)
     assert (autumn.priority, autumn.takeover, autumn.price_per_thousand_s) == (0, False, None)
     assert (playlist.timezone, playlist.cross_fade_s) == ("America/New_York", 0.5)
-    assert (autumn.ad_id, autumn.name, autumn.kind, autumn.duration_s) == ("autumn", "autumn", "image", 8.0)
+    assert (autumn.ad_id, autumn.name, autumn.kind, autumn.duration_s) == (
+        "autumn",
+        "autumn",
+        "image",
+        8.0,
+    )
     assert autumn.sha256 == hashlib.sha256(image.read_bytes()).hexdigest()
     assert autumn.hours == (Hours(1320, 120), Hours(390, 1440))
     assert not playlist.skipped
@@ -102,7 +112,13 @@ def test_folder_plays_all_media_in_natural_order(tmp_path, make_image, make_clip
     (tmp_path / "readme.txt").write_text("not media")
     (tmp_path / "sub.png").mkdir()
     playlist = load_playlist(tmp_path)
-    assert [ad.ad_id for ad in playlist.ads] == ["Spot1_new", "spot2.mp4", "spot2.PNG", "spot10", "wave"]
+    assert [ad.ad_id for ad in playlist.ads] == [
+        "Spot1_new",
+        "spot2.mp4",
+        "spot2.PNG",
+        "spot10",
+        "wave",
+    ]
     assert [ad.kind for ad in playlist.ads] == ["image", "video", "image", "image", "animation"]
     assert playlist.ads[0].duration_s == DEFAULT_IMAGE_DURATION_S
     assert playlist.ads[0].name == "Spot1 new"
@@ -169,7 +185,9 @@ def test_mistakes_are_named_with_their_place(write, make_image, text, message):
 
 
 def test_nothing_playable_is_an_error_that_says_why(write):
-    with pytest.raises(PlaylistError, match=r"Nothing in .* can be played.*\[gone\] .*gone.mp4 does not exist"):
+    with pytest.raises(
+        PlaylistError, match=r"Nothing in .* can be played.*\[gone\] .*gone.mp4 does not exist"
+    ):
         load_playlist(write("ads: [{file: gone.mp4}]"))
 
 
@@ -229,14 +247,18 @@ def test_a_link_that_leads_out_of_the_folder_is_left_out(tmp_path, write, make_i
     (tmp_path / "inside" / "round.png").symlink_to(tmp_path / "inside" / "round.png")
     (tmp_path / "near.png").symlink_to(tmp_path / "inside" / "a.png")
     files = ["inside/a.png", "near.png", "inside/out.png", "inside/round.png"]
-    entries = ", ".join(f"{{id: '{number}', file: {file}, duration_s: 1}}" for number, file in enumerate(files))
+    entries = ", ".join(
+        f"{{id: '{number}', file: {file}, duration_s: 1}}" for number, file in enumerate(files)
+    )
     playlist = load_playlist(write(f"ads: [{entries}]"))
     assert [ad.ad_id for ad in playlist.ads] == ["0", "1"]
     assert "outside the playlist's folder; copy the file there" in playlist.skipped[0].reason
     assert [ad.ad_id for ad in playlist.skipped] == ["2", "3"]
 
 
-@pytest.mark.parametrize("file", ["http://example.org/a.mp4", "file:/etc/passwd.png", "concat:a.png|b.png"])
+@pytest.mark.parametrize(
+    "file", ["http://example.org/a.mp4", "file:/etc/passwd.png", "concat:a.png|b.png"]
+)
 def test_an_address_is_no_file(write, make_image, file):
     make_image("a.png")
     playlist = load_playlist(
@@ -252,7 +274,9 @@ def test_what_never_ends_is_left_out_at_once(tmp_path, write, make_image, name):
         os.mkfifo(tmp_path / name)
     else:
         (tmp_path / name).symlink_to("/dev/zero")
-    playlist = load_playlist(write(f"ads: [{{file: a.png, duration_s: 1}}, {{file: {name}, duration_s: 1}}]"))
+    playlist = load_playlist(
+        write(f"ads: [{{file: a.png, duration_s: 1}}, {{file: {name}, duration_s: 1}}]")
+    )
     assert "is not a file" in playlist.skipped[0].reason
 
 
@@ -271,6 +295,7 @@ def test_a_playlist_that_would_exhaust_its_reader_is_refused(tmp_path, kind):
         levels = "\n".join(f"  - &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]" for n in range(1, 12))
         path.write_text(f"ads:\n  - &l0 [1]\n{levels}\n")
     with pytest.raises(
-        PlaylistError, match=r"pipe or a device|larger than 1 MiB|levels deep|holds more than 100000 values"
+        PlaylistError,
+        match=r"pipe or a device|larger than 1 MiB|levels deep|holds more than 100000 values",
     ):
         load_playlist(path)

@@ -69,7 +69,10 @@ def ids(playlists: list[Playlist]) -> list[list[str]]:
 
 def test_a_new_playlist_is_brought_once(looker, folder):
     assert looker.look(3) == []
-    save(folder, "timezone: Asia/Tokyo\nads: [{file: a.png, duration_s: 3}, {file: b.png, duration_s: 4}]")
+    save(
+        folder,
+        "timezone: Asia/Tokyo\nads: [{file: a.png, duration_s: 3}, {file: b.png, duration_s: 4}]",
+    )
     found = looker.settle()
     assert ids(found) == [["a", "b"]]
     assert found[0].timezone == "Asia/Tokyo"

@@ -8,12 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ads.playlists.yaml_file import DEEPEST, LARGEST_BYTES, YamlFileError, YamlProblemError, parse_yaml, read_yaml
+from ads.playlists.yaml_file import (
+    DEEPEST,
+    LARGEST_BYTES,
+    YamlFileError,
+    YamlProblemError,
+    parse_yaml,
+    read_yaml,
+)
 
 PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(alphabet="abc xyz", max_size=8),
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**9), 10**9)
+    | st.text(alphabet="abc xyz", max_size=8),
     lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.text(alphabet="abcdef", min_size=1), inner, max_size=4)
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(alphabet="abcdef", min_size=1), inner, max_size=4)
     ),
     max_leaves=20,
 )
@@ -55,13 +66,19 @@ def test_what_is_refused(text, problem):
 
 
 def test_a_value_may_be_repeated_by_alias_within_reason():
-    assert parse_yaml("a: &x [1, 2]\nb: *x\nc: {<<: {d: *x}}") == {"a": [1, 2], "b": [1, 2], "c": {"d": [1, 2]}}
+    assert parse_yaml("a: &x [1, 2]\nb: *x\nc: {<<: {d: *x}}") == {
+        "a": [1, 2],
+        "b": [1, 2],
+        "c": {"d": [1, 2]},
+    }
 
 
 def test_a_document_that_repeats_itself_is_refused_before_it_is_written_out():
     levels = "\n".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]" for n in range(1, 30))
     began = time.monotonic()
-    with pytest.raises(YamlProblemError, match="holds more than 100000 values, its aliases written out in line"):
+    with pytest.raises(
+        YamlProblemError, match="holds more than 100000 values, its aliases written out in line"
+    ):
         parse_yaml(f"l0: &l0 [x]\n{levels}")
     assert time.monotonic() - began < 5
 
@@ -72,18 +89,26 @@ def test_only_files_of_a_sensible_size_are_read(tmp_path):
     assert read_yaml(path, "list") == {"a": 1}
     path.write_bytes(b"a: 1".ljust(LARGEST_BYTES + 1, b" "))
     with pytest.raises(
-        YamlFileError, match=r"^The list .*file\.yaml is not valid YAML: it is larger than 1 MiB; correct"
+        YamlFileError,
+        match=r"^The list .*file\.yaml is not valid YAML: it is larger than 1 MiB; correct",
     ):
         read_yaml(path, "list")
 
 
 def test_what_cannot_be_read_is_said_in_a_sentence(tmp_path):
-    with pytest.raises(YamlFileError, match=r"^The list \S+ cannot be read \(Is a directory\); check the file"):
+    with pytest.raises(
+        YamlFileError, match=r"^The list \S+ cannot be read \(Is a directory\); check the file"
+    ):
         read_yaml(tmp_path, "list")
-    with pytest.raises(YamlFileError, match=r"^There is no list at \S*none\.yaml; expected a YAML file with a key\.$"):
+    with pytest.raises(
+        YamlFileError,
+        match=r"^There is no list at \S*none\.yaml; expected a YAML file with a key\.$",
+    ):
         read_yaml(tmp_path / "none.yaml", "list", "a YAML file with a key")
     (tmp_path / "latin.yaml").write_bytes(b"name: caf\xe9")
-    with pytest.raises(YamlFileError, match=r"^The list \S+ is not text in UTF-8; expected a YAML file\.$"):
+    with pytest.raises(
+        YamlFileError, match=r"^The list \S+ is not text in UTF-8; expected a YAML file\.$"
+    ):
         read_yaml(tmp_path / "latin.yaml", "list")
 
 

@@ -22,7 +22,12 @@ def ad(name: str, duration_s: float = 8.0, **more: object) -> Ad:
     return Ad(name, Path(f"/media/{name}.jpg"), name, "image", duration_s, "0" * 64, **more)  # type: ignore[arg-type]
 
 
-ADS = [ad("cheer", moods=("sad", "angry")), ad("joy", moods=("happy",)), ad("any"), ad("other", weight=3.0)]
+ADS = [
+    ad("cheer", moods=("sad", "angry")),
+    ad("joy", moods=("happy",)),
+    ad("any"),
+    ad("other", weight=3.0),
+]
 
 
 def before(mood: str | None, viewers: int = 2) -> Situation:
@@ -63,7 +68,9 @@ def test_hold_out_and_floor_are_kept_exactly(name):
     for _ in range(400):
         choice = policy.choose(ADS, before("sad"))
         assert min(choice.context["candidates"].values()) >= 0.2 / 4 - 1e-12
-        policy.learn(choice.ad.ad_id, choice.context, Reward(0.9 if choice.ad.ad_id == "joy" else -0.5, 30))
+        policy.learn(
+            choice.ad.ad_id, choice.context, Reward(0.9 if choice.ad.ad_id == "joy" else -0.5, 30)
+        )
         held_out.append(choice.held_out)
     assert [sum(held_out[first : first + 20]) for first in range(0, 400, 20)] == [3] * 20
 
@@ -80,7 +87,11 @@ def test_a_held_out_choice_ignores_the_audience(name):
 @pytest.mark.parametrize("name", ADAPTIVE_NAMES)
 @pytest.mark.parametrize(
     ("audience", "words"),
-    [(None, "not measured"), (Audience(0), "fewer than 3"), (Audience(2, 1, "sad"), "fewer than 3")],
+    [
+        (None, "not measured"),
+        (Audience(0), "fewer than 3"),
+        (Audience(2, 1, "sad"), "fewer than 3"),
+    ],
 )
 def test_too_small_an_audience_is_not_looked_at(name, audience, words):
     policy = make_policy(name, PolicySettings(seed=1, min_audience=3, floor=0.0))
@@ -96,7 +107,9 @@ def test_too_small_an_audience_is_not_looked_at(name, audience, words):
 @pytest.mark.parametrize("name", ADAPTIVE_NAMES)
 def test_blocked_ads_are_left_out_while_another_may_play(name):
     policy = make_policy(name, PolicySettings(seed=1, holdout=0.5, blocked=("cheer", "any")))
-    choices = [policy.choose(ADS, before(mood)) for mood in ("sad", None, "happy") for _ in range(40)]
+    choices = [
+        policy.choose(ADS, before(mood)) for mood in ("sad", None, "happy") for _ in range(40)
+    ]
     choices += [policy.choose(ADS, Situation(0)) for _ in range(40)]
     assert {choice.ad.ad_id for choice in choices} == {"joy", "other"}
     assert all(choice.context["candidates"]["cheer"] == 0 for choice in choices)
@@ -113,7 +126,9 @@ def test_the_stated_probability_is_the_true_one(name):
     count = 1500
     for _ in range(count):
         choice = policy.choose(ADS, before("sad"))
-        policy.learn(choice.ad.ad_id, choice.context, Reward(0.2 if choice.ad.ad_id == "any" else 0.0, 20))
+        policy.learn(
+            choice.ad.ad_id, choice.context, Reward(0.2 if choice.ad.ad_id == "any" else 0.0, 20)
+        )
         totals[choice.ad.ad_id] += 1 / choice.probability
         for ad_id, probability in choice.context["candidates"].items():
             spread[ad_id] += 1 / probability - 1
@@ -125,7 +140,9 @@ def test_the_stated_probability_is_the_true_one(name):
 def test_a_restart_changes_nothing(name):
     settings = PolicySettings(seed=5, holdout=0.2)
     situations = [
-        Situation(0, NOON, None if number % 7 == 0 else Audience(1 + number % 4, 0, MOODS[number % 7]))
+        Situation(
+            0, NOON, None if number % 7 == 0 else Audience(1 + number % 4, 0, MOODS[number % 7])
+        )
         for number in range(90)
     ]
 
@@ -154,7 +171,11 @@ def test_a_restart_changes_nothing(name):
         ("sad", {"cheer"}, "made for a sad audience"),
         ("happy", {"joy"}, "made for a happy audience"),
         ("fear", {"any", "other"}, "made for any mood; shown to an anxious audience"),
-        (None, {"any", "other"}, "made for any mood; shown to an audience whose mood could not be read"),
+        (
+            None,
+            {"any", "other"},
+            "made for any mood; shown to an audience whose mood could not be read",
+        ),
     ],
 )
 def test_mood_shows_what_is_made_for_the_mood(mood, shown, reason):
@@ -197,7 +218,8 @@ def test_learning_finds_what_suits_each_mood():
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("holdout", 1.1), ("floor", -0.1), ("min_audience", 0), ("wash_out_s", -1), ("flor", 0.1)]
+    ("key", "value"),
+    [("holdout", 1.1), ("floor", -0.1), ("min_audience", 0), ("wash_out_s", -1), ("flor", 0.1)],
 )
 def test_settings_out_of_their_range_are_refused(key, value):
     with pytest.raises(ValueError, match=key):

@@ -11,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ads.errors import AdsError
-from ads.policies import ADAPTIVE_NAMES, POLICY_NAMES, Choice, PolicySettings, SequentialPolicy, Situation, make_policy
+from ads.policies import (
+    ADAPTIVE_NAMES,
+    POLICY_NAMES,
+    Choice,
+    PolicySettings,
+    SequentialPolicy,
+    Situation,
+    make_policy,
+)
 from ads.policies.audience import Audience, Reward
 from ads.policies.base import by_weight, draw
 
@@ -38,7 +46,10 @@ def test_sequence_goes_round_and_round(ads):
 def test_an_ad_that_comes_back_takes_its_old_place(ads):
     policy = SequentialPolicy()
     a, b, c, *_ = ads
-    chosen = [letters(policy, candidates, 1) for candidates in ([a, b, c], [a, c], [a, c], [a, b, c], [a, b, c])]
+    chosen = [
+        letters(policy, candidates, 1)
+        for candidates in ([a, b, c], [a, c], [a, c], [a, b, c], [a, b, c])
+    ]
     assert chosen == ["a", "c", "a", "b", "c"]
 
 
@@ -128,7 +139,9 @@ def test_draws_by_weight_give_screen_time_by_weight(make_ad):
     long_ad = make_ad(Path("long.jpg"), duration_s=30.0, weight=1.0)
     short_ad = make_ad(Path("short.jpg"), duration_s=10.0, weight=2.0)
     probabilities = by_weight([long_ad, short_ad])
-    assert probabilities * [30, 10] == pytest.approx(np.array([1, 2]) * (probabilities * [30, 10]).sum() / 3)
+    assert probabilities * [30, 10] == pytest.approx(
+        np.array([1, 2]) * (probabilities * [30, 10]).sum() / 3
+    )
     generator = np.random.default_rng(5)
     drawn = [draw(generator, probabilities) for _ in range(4000)]
     assert np.mean(drawn) == pytest.approx(probabilities[1], abs=0.03)
@@ -136,7 +149,9 @@ def test_draws_by_weight_give_screen_time_by_weight(make_ad):
 
 
 @pytest.mark.parametrize("name", POLICY_NAMES)
-@pytest.mark.parametrize("situation", [SOMEBODY, NOBODY, Situation(5, NOON), Situation(5, None, Audience(0))])
+@pytest.mark.parametrize(
+    "situation", [SOMEBODY, NOBODY, Situation(5, NOON), Situation(5, None, Audience(0))]
+)
 def test_every_choice_says_what_it_looked_at(ads, name, situation):
     policy = make_policy(name, PolicySettings(seed=3))
     for _ in range(30):
@@ -160,7 +175,9 @@ def test_the_same_seed_gives_the_same_choices(ads, name):
         moods = ["sad", "happy", None]
         told = []
         for number in range(60):
-            choice = policy.choose(ads, Situation(number, NOON, Audience(1 + number % 5, 0, moods[number % 3])))
+            choice = policy.choose(
+                ads, Situation(number, NOON, Audience(1 + number % 5, 0, moods[number % 3]))
+            )
             policy.learn(choice.ad.ad_id, choice.context, Reward(0.1 * (number % 7), 8))
             told.append((choice.ad.ad_id, choice.reason, choice.probability, choice.held_out))
         return told
@@ -171,7 +188,8 @@ def test_the_same_seed_gives_the_same_choices(ads, name):
 
 def test_unknown_policy_names_the_known_ones():
     with pytest.raises(
-        AdsError, match=r"no policy 'sequental'; expected one of: sequential, .*; did you mean 'sequential'\?"
+        AdsError,
+        match=r"no policy 'sequental'; expected one of: sequential, .*; did you mean 'sequential'\?",
     ):
         make_policy("sequental")
     assert set(ADAPTIVE_NAMES) < set(POLICY_NAMES)

@@ -65,7 +65,9 @@ def test_it_is_the_posterior_of_the_whole_regression():
     for place in range(ads):
         reads[place, FEATURES * (1 + place) : FEATURES * (2 + place)] = x
     ids = [f"ad-{place}" for place in range(ads)]
-    assert [model.mean(ad_id, x) for ad_id in [*ids, "new"]] == pytest.approx(reads @ covariance @ told, abs=1e-9)
+    assert [model.mean(ad_id, x) for ad_id in [*ids, "new"]] == pytest.approx(
+        reads @ covariance @ told, abs=1e-9
+    )
 
     drawn = model.sample([*ids, "new"], x, 40_000, np.random.default_rng(1))
     spread = reads @ covariance @ reads.T
@@ -92,7 +94,9 @@ def test_noise_and_means_are_found():
     generator = np.random.default_rng(3)
     for ad_id, x, _ in random_plays(3000, 2):
         truth = 0.3 * x[4] - 0.2 * x[5] + (0.25 if ad_id == "ad-0" else -0.1)
-        model.update(ad_id, x, Reward(float(np.clip(truth + generator.normal(0, 0.12), -1, 1)), 1e6))
+        model.update(
+            ad_id, x, Reward(float(np.clip(truth + generator.normal(0, 0.12), -1, 1)), 1e6)
+        )
     assert model.noise_sd == pytest.approx(0.12, abs=0.02)
     assert model.mean("ad-0", features({"mood": "happy"})) == pytest.approx(0.55, abs=0.1)
     assert model.mean("ad-1", features(CONTEXT)) == pytest.approx(-0.3, abs=0.05)

@@ -18,7 +18,9 @@ def ad(name: str, duration_s: float, **more: object) -> Ad:
     return Ad(name, Path(f"/media/{name}.jpg"), name, "image", duration_s, "0" * 64, **more)  # type: ignore[arg-type]
 
 
-def coming(*ads: Ad, at: datetime = MORNING, zone: str | None = "UTC", hours: float = 1.0, **more: float):
+def coming(
+    *ads: Ad, at: datetime = MORNING, zone: str | None = "UTC", hours: float = 1.0, **more: float
+):
     playlist = Playlist(Path("/media/p.yaml"), ads, timezone=zone)
     return forecast(playlist, make_policy("sequential"), at, hours, **more)
 
@@ -28,7 +30,9 @@ def test_plays_come_with_their_times_reasons_and_shares():
     assert [(f"{play.at:%H:%M:%S}", play.ad.ad_id, play.shown_s) for play in found.plays] == [
         ("07:59:50", "a", 20), ("08:00:10", "b", 10), ("08:00:20", "a", 20), ("08:00:40", "b", 10),
     ]  # fmt: skip
-    assert {(play.reason, play.probability) for play in found.plays} == {("next in the playlist", 1.0)}
+    assert {(play.reason, play.probability) for play in found.plays} == {
+        ("next in the playlist", 1.0)
+    }
     assert [play.share for play in found.plays] == pytest.approx([1, 1 / 3, 4 / 5, 1 / 3])
     assert [play.due for play in found.plays] == [0.25, 0.75, 0.25, 0.75]
     assert [(voice.ad.ad_id, voice.plays, voice.shown_s, voice.due) for voice in found.shares] == [
@@ -39,12 +43,18 @@ def test_plays_come_with_their_times_reasons_and_shares():
 
 def test_what_is_due_follows_who_may_play():
     """`b` shares only the time in which it may play."""
-    found = coming(ad("a", 30.0), ad("b", 30.0, hours=(Hours(510, 540),)), at=MORNING.replace(second=0, minute=0))
+    found = coming(
+        ad("a", 30.0),
+        ad("b", 30.0, hours=(Hours(510, 540),)),
+        at=MORNING.replace(second=0, minute=0),
+    )
     before = [play.ad.ad_id for play in found.plays if play.at.hour == 7 and play.at.minute < 30]
     assert set(before) == {"a"}
     assert found.shares[1].shown_s == 0
     found = coming(
-        ad("a", 30.0), ad("b", 30.0, hours=(Hours(510, 540),)), at=MORNING.replace(second=0, minute=0, hour=8)
+        ad("a", 30.0),
+        ad("b", 30.0, hours=(Hours(510, 540),)),
+        at=MORNING.replace(second=0, minute=0, hour=8),
     )
     assert [voice.due for voice in found.shares] == [0.75, 0.25]
     assert [voice.share for voice in found.shares] == pytest.approx([0.75, 0.25], abs=0.01)
@@ -72,7 +82,11 @@ def test_times_are_those_of_the_venue():
     at = datetime(2026, 10, 25, 0, 30, tzinfo=timezone.utc)
     found = coming(ad("a", 1800.0), at=at, zone="Europe/Berlin", hours=1.5)
     # The night in which the hour from 2 to 3 comes twice.
-    assert [f"{play.at:%H:%M %Z}" for play in found.plays] == ["02:30 CEST", "02:00 CET", "02:30 CET"]
+    assert [f"{play.at:%H:%M %Z}" for play in found.plays] == [
+        "02:30 CEST",
+        "02:00 CET",
+        "02:30 CET",
+    ]
     assert found.begin.tzinfo == ZoneInfo("Europe/Berlin")
     assert found.end == datetime(2026, 10, 25, 2, tzinfo=timezone.utc)
 

@@ -22,15 +22,20 @@ class Reference:
         for number, (start, end) in self.on.items():
             if start <= t_ns and (end is None or t_ns < end):
                 ran = sum(
-                    max(0, (t_ns if stop is None else min(t_ns, stop)) - begin) for begin, stop in self.ran[number]
+                    max(0, (t_ns if stop is None else min(t_ns, stop)) - begin)
+                    for begin, stop in self.ran[number]
                 )
-                runs = any(begin <= t_ns and (stop is None or t_ns < stop) for begin, stop in self.ran[number])
+                runs = any(
+                    begin <= t_ns and (stop is None or t_ns < stop)
+                    for begin, stop in self.ran[number]
+                )
                 return PlaybackPosition(number, ran / 1e6, runs)
         return None
 
 
 steps = st.lists(
-    st.tuples(st.sampled_from(["start", "pause", "resume", "end"]), st.integers(0, 5_000_000_000)), max_size=40
+    st.tuples(st.sampled_from(["start", "pause", "resume", "end"]), st.integers(0, 5_000_000_000)),
+    max_size=40,
 )
 
 
@@ -151,7 +156,10 @@ def test_readers_in_other_threads_see_whole_entries():
             for t in (500, 1500, 2500):
                 position = log.at(t)
                 # Play n starts at 1000 n, and is found as if it went on until its end is entered.
-                if position is not None and position.position_ms != (t - 1000 * position.play_number) / 1e6:
+                if (
+                    position is not None
+                    and position.position_ms != (t - 1000 * position.play_number) / 1e6
+                ):
                     wrong.append(position)
 
     reader = threading.Thread(target=read)
@@ -224,7 +232,9 @@ def test_pictures_need_an_open_play_and_do_not_pile_up():
         log.show(0, 0, 0, 1)
     log.start(1, 0)
     for frame in range(60_000):
-        log.show(40_000_000 * frame, 40_000_000 * frame, 40_000_000 * frame, 40_000_000 * (frame + 1))
+        log.show(
+            40_000_000 * frame, 40_000_000 * frame, 40_000_000 * frame, 40_000_000 * (frame + 1)
+        )
     assert len(log._plays[0].segments) < KEPT_NS // 40_000_000 + 10
     assert log.at(40_000_000 * 59_000 + 7_000_000).position_ms == 40.0 * 59_000 + 7
     assert log.at(0) is None

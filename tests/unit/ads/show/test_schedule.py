@@ -36,7 +36,9 @@ class Notes:
 
     def table(self) -> list[tuple[object, ...]]:
         ends = {end.number: (end.ended_ns, end.outcome, end.shown_ms) for end in self.ends}
-        return [(play.number, play.ad.ad_id, play.started_ns, *ends[play.number]) for play in self.plays]
+        return [
+            (play.number, play.ad.ad_id, play.started_ns, *ends[play.number]) for play in self.plays
+        ]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,11 @@ def test_rounds_go_on_over_a_reload():
 
 
 def test_only_the_highest_priority_that_may_play_is_shown():
-    ads = [ad("low"), ad("high", priority=5, max_per_hour=1), ad("high too", priority=5, hours=(Hours(480, 720),))]
+    ads = [
+        ad("low"),
+        ad("high", priority=5, max_per_hour=1),
+        ad("high too", priority=5, hours=(Hours(480, 720),)),
+    ]
     rotation = Rotation(ads, SequentialPolicy(), None)
     nine, one = FRIDAY.replace(hour=9), FRIDAY.replace(hour=13)
     assert drive(rotation, range(3), nine) == ["high", "high too", "high too"]
@@ -146,7 +152,9 @@ def test_the_policy_is_told_the_situation():
     seen = Audience(2, 1, "sad")
     Rotation([ad("a")], policy, None).choose(7, FRIDAY, audience=seen)
     assert policy.asked == Situation(7, FRIDAY, seen)
-    show = VirtualShow([ad("a")], policy, PlaybackLog(), Notes(), wall_start=FRIDAY, audience=lambda at_ns: seen)
+    show = VirtualShow(
+        [ad("a")], policy, PlaybackLog(), Notes(), wall_start=FRIDAY, audience=lambda at_ns: seen
+    )
     show.advance(1_500_000_000)
     assert policy.asked == Situation(1_500_000_000, FRIDAY + timedelta(seconds=1.5), seen)
 
@@ -158,7 +166,9 @@ def test_rotation_refuses_nonsense():
         Rotation([ad("a")], SequentialPolicy(), 0)
 
 
-def run(ads: list[Ad], instants: list[int], stop_ns: int, **more: object) -> tuple[Notes, VirtualShow, PlaybackLog]:
+def run(
+    ads: list[Ad], instants: list[int], stop_ns: int, **more: object
+) -> tuple[Notes, VirtualShow, PlaybackLog]:
     notes, log = Notes(), PlaybackLog()
     show = VirtualShow(ads, SequentialPolicy(), log, notes, **more)  # type: ignore[arg-type]
     for instant in instants:
@@ -168,7 +178,9 @@ def run(ads: list[Ad], instants: list[int], stop_ns: int, **more: object) -> tup
 
 
 def test_plays_follow_each_other_at_their_exact_times():
-    notes, show, log = run([ad("a", 1.5), ad("b", 0.7)], [0, 33_366_667, 5 * SECOND_NS], 5 * SECOND_NS)
+    notes, show, log = run(
+        [ad("a", 1.5), ad("b", 0.7)], [0, 33_366_667, 5 * SECOND_NS], 5 * SECOND_NS
+    )
     assert notes.table() == [
         (1, "a", 0, 1_500_000_000, "finished", 1500.0),
         (2, "b", 1_500_000_000, 2_200_000_000, "finished", 700.0),
@@ -195,7 +207,9 @@ def test_plays_do_not_depend_on_how_often_the_show_is_advanced(waits):
 
 def test_a_show_with_loops_finishes():
     notes, show, _ = run([ad("a"), ad("b")], [0, 10 * SECOND_NS], 20 * SECOND_NS, loops=2)
-    assert [row[1:2] + row[4:5] for row in notes.table()] == [(name, "finished") for name in ("a", "b", "a", "b")]
+    assert [row[1:2] + row[4:5] for row in notes.table()] == [
+        (name, "finished") for name in ("a", "b", "a", "b")
+    ]
     assert show.finished
     assert notes.ends[-1].ended_ns == 4 * SECOND_NS
 
@@ -210,7 +224,14 @@ def test_hours_count_where_the_wall_clock_is_known():
     ads = [ad("day", hours=(Hours(480, 720),)), ad("always")]
     start = FRIDAY.replace(hour=11, minute=59, second=58)
     notes, *_ = run(ads, [0, 3 * SECOND_NS], 6 * SECOND_NS, wall_start=start)
-    assert [play.ad.ad_id for play in notes.plays] == ["day", "always", "always", "always", "always", "always"]
+    assert [play.ad.ad_id for play in notes.plays] == [
+        "day",
+        "always",
+        "always",
+        "always",
+        "always",
+        "always",
+    ]
     notes, *_ = run(ads, [0], 4 * SECOND_NS)
     assert [play.ad.ad_id for play in notes.plays] == ["day", "always", "day", "always"]
 
@@ -218,7 +239,10 @@ def test_hours_count_where_the_wall_clock_is_known():
 def test_show_waits_while_nothing_may_play():
     start = FRIDAY.replace(hour=7, minute=59, second=58)
     notes, show, log = run(
-        [ad("day", hours=(Hours(480, 720),))], [0, SECOND_NS, 3 * SECOND_NS], 4 * SECOND_NS, wall_start=start
+        [ad("day", hours=(Hours(480, 720),))],
+        [0, SECOND_NS, 3 * SECOND_NS],
+        4 * SECOND_NS,
+        wall_start=start,
     )
     # It begins with the hour, not with the call that finds it begun.
     assert [play.started_ns for play in notes.plays] == [2 * SECOND_NS, 3 * SECOND_NS]
@@ -262,7 +286,9 @@ def test_a_takeover_cuts_off_what_is_on_at_its_instant():
     fine = sorted({*range(0, 30 * SECOND_NS, 333_333_333), 30 * SECOND_NS})
     for instants in ([0, 30 * SECOND_NS], fine):
         notes, *_ = run(ads, instants, 30 * SECOND_NS, wall_start=start)
-        assert [(row[1], row[2] / SECOND_NS, row[3] / SECOND_NS, row[4]) for row in notes.table()] == [
+        assert [
+            (row[1], row[2] / SECOND_NS, row[3] / SECOND_NS, row[4]) for row in notes.table()
+        ] == [
             ("a", 0, 5, "skipped"),
             ("lunch", 5, 9, "finished"),
             ("lunch", 9, 13, "finished"),
@@ -289,7 +315,9 @@ def test_no_takeover_cuts_off_the_last_play_of_the_last_round():
 
 
 def test_nothing_is_shown_while_a_play_washes_out():
-    notes, _, log = run([ad("a", 2.0), ad("b", 1.0)], [0, 12 * SECOND_NS], 12 * SECOND_NS, wash_out_s=2.5)
+    notes, _, log = run(
+        [ad("a", 2.0), ad("b", 1.0)], [0, 12 * SECOND_NS], 12 * SECOND_NS, wash_out_s=2.5
+    )
     assert [(row[1], row[2] / 1e9, row[3] / 1e9) for row in notes.table()] == [
         ("a", 0, 2), ("b", 4.5, 5.5), ("a", 8, 10),
     ]  # fmt: skip
@@ -316,11 +344,22 @@ BERLIN = ZoneInfo("Europe/Berlin")
 )
 def test_hours_are_those_of_the_clocks_when_these_are_put_forward_or_back(day, hours, minutes):
     day_name = DAYS[day.weekday()]
-    notes, *_ = run([ad("a", 60.0, days=(day_name,), hours=(hours,))], [0, 30 * HOUR_NS], 30 * HOUR_NS, wall_start=day)
+    notes, *_ = run(
+        [ad("a", 60.0, days=(day_name,), hours=(hours,))],
+        [0, 30 * HOUR_NS],
+        30 * HOUR_NS,
+        wall_start=day,
+    )
     assert len(notes.plays) == minutes
     assert sum(end.shown_ms for end in notes.ends) == minutes * 60_000
 
 
 def test_a_show_needs_the_zone_of_its_start():
     with pytest.raises(AdsError, match="with its zone, received 2026-11-20 08:00:00"):
-        VirtualShow([ad("a")], SequentialPolicy(), PlaybackLog(), Notes(), wall_start=datetime(2026, 11, 20, 8))  # noqa: DTZ001
+        VirtualShow(
+            [ad("a")],
+            SequentialPolicy(),
+            PlaybackLog(),
+            Notes(),
+            wall_start=datetime(2026, 11, 20, 8),
+        )  # noqa: DTZ001

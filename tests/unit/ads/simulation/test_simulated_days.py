@@ -22,7 +22,9 @@ MONDAY = datetime(2026, 11, 16, tzinfo=timezone.utc)
 DAY_NS = 24 * HOUR_NS
 
 minute = st.integers(0, 95).map(lambda quarter: 15 * quarter)
-stretch = st.tuples(minute, minute).filter(lambda pair: pair[0] != pair[1]).map(lambda pair: Hours(*pair))
+stretch = (
+    st.tuples(minute, minute).filter(lambda pair: pair[0] != pair[1]).map(lambda pair: Hours(*pair))
+)
 day_long = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -40,7 +42,11 @@ def playlists(draw, takeovers: bool = True):
             moods=draw(st.sampled_from([(), ("sad",), ("happy", "neutral")])),
             days=draw(st.sampled_from([(), (), ("mon", "wed"), ("tue",)])),
             hours=tuple(
-                draw(st.sampled_from([0, 0, 1, 2]).flatmap(lambda n: st.lists(stretch, min_size=n, max_size=n)))
+                draw(
+                    st.sampled_from([0, 0, 1, 2]).flatmap(
+                        lambda n: st.lists(stretch, min_size=n, max_size=n)
+                    )
+                )
             ),
             max_per_hour=draw(st.sampled_from([None, None, 1, 3, 10])),
             priority=draw(st.sampled_from([0, 0, 0, 2, 9])) if takeovers else 0,
@@ -75,7 +81,8 @@ class Rules:
             ad
             for ad in self.ads
             if now in self.minutes[ad.ad_id]
-            and sum(at_ns - HOUR_NS < start <= at_ns for start in self.starts[ad.ad_id]) < (ad.max_per_hour or 1e9)
+            and sum(at_ns - HOUR_NS < start <= at_ns for start in self.starts[ad.ad_id])
+            < (ad.max_per_hour or 1e9)
         ]
 
     def instants(self, first_ns: int, last_ns: int) -> list[int]:
@@ -103,7 +110,11 @@ def test_no_cap_no_hour_no_priority_is_ever_broken(ads, name, seed, weekday):
 
     def audience(at_ns: int) -> Audience | None:
         viewers = int(generator.integers(-1, 5))
-        return None if viewers < 0 else Audience(viewers, 0, MOODS[generator.integers(7)] if viewers else None)
+        return (
+            None
+            if viewers < 0
+            else Audience(viewers, 0, MOODS[generator.integers(7)] if viewers else None)
+        )
 
     notes = Notes()
     begin_ns = weekday * DAY_NS
@@ -123,7 +134,9 @@ def test_no_cap_no_hour_no_priority_is_ever_broken(ads, name, seed, weekday):
     for play, end in notes.plays:
         if play.started_ns > free_ns:
             assert not rules.allowed(free_ns)
-            assert not any(rules.allowed(at_ns) for at_ns in rules.instants(free_ns, play.started_ns))
+            assert not any(
+                rules.allowed(at_ns) for at_ns in rules.instants(free_ns, play.started_ns)
+            )
         allowed = rules.allowed(play.started_ns)
         assert play.ad in allowed
         rank = max((ad.takeover, ad.priority) for ad in allowed)
@@ -138,10 +151,14 @@ def test_no_cap_no_hour_no_priority_is_ever_broken(ads, name, seed, weekday):
     for ad in ads:
         starts = rules.starts[ad.ad_id]
         limit = ad.max_per_hour or len(starts) + 1
-        assert all(later - first >= HOUR_NS for first, later in zip(starts, starts[limit:], strict=False))
+        assert all(
+            later - first >= HOUR_NS for first, later in zip(starts, starts[limit:], strict=False)
+        )
     # The screen is dark only while nothing may play.
     if free_ns < begin_ns + DAY_NS:
-        assert not any(rules.allowed(at_ns) for at_ns in [free_ns, *rules.instants(free_ns, begin_ns + DAY_NS)])
+        assert not any(
+            rules.allowed(at_ns) for at_ns in [free_ns, *rules.instants(free_ns, begin_ns + DAY_NS)]
+        )
 
 
 @day_long
@@ -164,8 +181,17 @@ def test_shares_of_a_day_are_those_of_the_weights(ads, weekday):
 def test_shares_of_an_hour_are_those_of_the_weights():
     ads = [
         Ad(name, Path(f"/media/{name}.jpg"), name, "image", seconds, "0" * 64, weight=weight)
-        for name, seconds, weight in (("a", 8.0, 4.0), ("b", 15.0, 2.0), ("c", 6.0, 1.0), ("d", 10.0, 1.0))
+        for name, seconds, weight in (
+            ("a", 8.0, 4.0),
+            ("b", 15.0, 2.0),
+            ("c", 6.0, 1.0),
+            ("d", 10.0, 1.0),
+        )
     ]
-    coming = forecast(Playlist(Path("/media/p.yaml"), tuple(ads)), make_policy("weighted"), MONDAY, 1)
+    coming = forecast(
+        Playlist(Path("/media/p.yaml"), tuple(ads)), make_policy("weighted"), MONDAY, 1
+    )
     # An hour holds 240 of the longest play: one of them is 0.4 %.
-    assert [voice.share for voice in coming.shares] == pytest.approx([0.5, 0.25, 0.125, 0.125], abs=0.005)
+    assert [voice.share for voice in coming.shares] == pytest.approx(
+        [0.5, 0.25, 0.125, 0.125], abs=0.005
+    )

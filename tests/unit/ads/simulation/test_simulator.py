@@ -13,7 +13,13 @@ from ads.errors import AdsError
 from ads.playlists.playlist import MOODS, Hours
 from ads.policies import Choice, PolicySettings, make_policy
 from ads.policies.audience import Reward
-from ads.simulation.audience import DayPart, LikedAd, SimulatedAudience, default_audience, read_audience
+from ads.simulation.audience import (
+    DayPart,
+    LikedAd,
+    SimulatedAudience,
+    default_audience,
+    read_audience,
+)
 from ads.simulation.simulator import regret_curve, simulate
 
 ALL_DAY = DayPart(hours="00:00-24:00", moods={"happy": 3, "sad": 1}, groups={"one": 1, "few": 1})
@@ -45,7 +51,9 @@ class Fixed:
     def choose(self, candidates, situation):
         chosen = self.rule(candidates, situation)
         chances = {ad.ad_id: float(ad is chosen) for ad in candidates}
-        return Choice(chosen, "by rule", 1.0, context={"mood": situation.audience.mood, "candidates": chances})
+        return Choice(
+            chosen, "by rule", 1.0, context={"mood": situation.audience.mood, "candidates": chances}
+        )
 
     def learn(self, ad_id, context, reward):
         self.learnt.append((ad_id, context, reward))
@@ -65,18 +73,26 @@ def test_expected_reward_is_attention_times_taste():
     described = audience()
     assert described.expected("joke", "happy", ALL_DAY) == pytest.approx(0.5 * 0.6)
     assert described.expected("joke", "sad", ALL_DAY) == pytest.approx(0.5 * -0.4)
-    assert described.expected("joke", None, ALL_DAY) == pytest.approx(0.5 * (0.75 * 0.6 + 0.25 * -0.4))
+    assert described.expected("joke", None, ALL_DAY) == pytest.approx(
+        0.5 * (0.75 * 0.6 + 0.25 * -0.4)
+    )
 
 
 def test_rewards_have_the_expected_means():
-    log = simulate(make_policy("shuffle"), ads_of(audience()), audience(mood_known=1.0, stays=0.0), 4000, 3)
+    log = simulate(
+        make_policy("shuffle"), ads_of(audience()), audience(mood_known=1.0, stays=0.0), 4000, 3
+    )
     for ad_id in ("joke", "hug"):
         for mood in ("happy", "sad"):
             plays = [play for play in log if play.ad_id == ad_id and play.context["mood"] == mood]
             rewards = np.array([play.reward for play in plays])
             assert len(rewards) > 300
-            assert plays[0].expected[ad_id] == pytest.approx(audience().expected(ad_id, mood, ALL_DAY))
-            assert abs(rewards.mean() - plays[0].expected[ad_id]) < 4 * rewards.std() / np.sqrt(len(rewards))
+            assert plays[0].expected[ad_id] == pytest.approx(
+                audience().expected(ad_id, mood, ALL_DAY)
+            )
+            assert abs(rewards.mean() - plays[0].expected[ad_id]) < 4 * rewards.std() / np.sqrt(
+                len(rewards)
+            )
     shares = [play.context["mood"] == "happy" for play in log]
     assert np.mean(shares) == pytest.approx(0.75, abs=0.03)
 
@@ -88,7 +104,9 @@ def test_the_best_choices_have_no_regret_and_the_others_what_they_lost():
     log = simulate(Fixed(first), ads_of(described), described, 300, 1)
     assert {play.context["mood"] for play in log} == {"happy", "sad", None}
     for play in log:
-        assert play.regret == pytest.approx(0.5 * (0.5 + 0.4) if play.context["mood"] == "sad" else 0.0)
+        assert play.regret == pytest.approx(
+            0.5 * (0.5 + 0.4) if play.context["mood"] == "sad" else 0.0
+        )
     curve = regret_curve(log)
     assert curve.shape == (300,)
     assert (np.diff(curve) >= 0).all()
@@ -114,8 +132,14 @@ def test_a_play_that_nobody_sees_has_neither_reward_nor_regret():
 def test_every_policy_meets_the_same_audience_and_the_same_seed_gives_the_same():
     described = default_audience()
     ads = ads_of(described)
-    logs = [simulate(make_policy(name), ads, described, 150, 5) for name in ("learn", "shuffle", "learn")]
-    met = [[(play.local, play.viewers, play.context["mood"], play.context["group"]) for play in log] for log in logs]
+    logs = [
+        simulate(make_policy(name), ads, described, 150, 5)
+        for name in ("learn", "shuffle", "learn")
+    ]
+    met = [
+        [(play.local, play.viewers, play.context["mood"], play.context["group"]) for play in log]
+        for log in logs
+    ]
     assert met[0] == met[1]
     assert logs[0] == logs[2]
     assert [play.ad_id for play in logs[0]] != [play.ad_id for play in logs[1]]
@@ -142,7 +166,9 @@ def test_the_screen_is_off_outside_the_parts_of_the_day():
 
 def test_groups_may_stay():
     def changes(stays):
-        log = simulate(Fixed(first), ads_of(audience()), audience(stays=stays, mood_known=1.0), 400, 2)
+        log = simulate(
+            Fixed(first), ads_of(audience()), audience(stays=stays, mood_known=1.0), 400, 2
+        )
         seen = [(play.viewers, play.expected["joke"]) for play in log]
         return sum(one != two for one, two in itertools.pairwise(seen))
 
@@ -155,7 +181,9 @@ def test_hours_and_caps_of_ads_are_kept():
     joke, hug = ads_of(described)
     ads = [replace(joke, max_per_hour=3), replace(hug, hours=(Hours(60, 180),))]
     log = simulate(make_policy("shuffle"), ads, described, 400, 1)
-    by_ad = {ad_id: [play.local for play in log if play.ad_id == ad_id] for ad_id in ("joke", "hug")}
+    by_ad = {
+        ad_id: [play.local for play in log if play.ad_id == ad_id] for ad_id in ("joke", "hug")
+    }
     assert {local.hour for local in by_ad["hug"]} == {1, 2}
     for one, later in zip(by_ad["joke"], by_ad["joke"][3:], strict=False):
         assert later - one >= timedelta(hours=1)
@@ -170,7 +198,9 @@ def test_what_cannot_be_simulated():
         simulate(Fixed(first), [joke, replace(hug, ad_id="song")], described, 5, 1)
     part = DayPart(hours="08:00-09:00", moods={"sad": 1}, groups={"one": 1})
     with pytest.raises(AdsError, match="No ad of the playlist may play within a week"):
-        simulate(Fixed(first), [replace(joke, hours=(Hours(0, 60),))], audience(parts=(part,)), 5, 1)
+        simulate(
+            Fixed(first), [replace(joke, hours=(Hours(0, 60),))], audience(parts=(part,)), 5, 1
+        )
     with pytest.raises(AdsError, match="expected at least 1, received 0"):
         simulate(Fixed(first), [joke], described, 0, 1)
 
@@ -180,7 +210,10 @@ def test_drawn_tastes_follow_the_seed_and_the_moods_that_ads_are_made_for():
     drawn = [audience().with_drawn_tastes(ads, seed) for seed in range(200)]
     assert drawn[3] == audience().with_drawn_tastes(ads, 3)
     assert drawn[3].ads != drawn[4].ads
-    made, other = (np.mean([liked.liking(mood) for each in drawn for liked in each.ads]) for mood in ("sad", "happy"))
+    made, other = (
+        np.mean([liked.liking(mood) for each in drawn for liked in each.ads])
+        for mood in ("sad", "happy")
+    )
     assert made - other == pytest.approx(0.2, abs=0.05)
     assert drawn[0].knowing(ads) is drawn[0]
 
@@ -192,7 +225,9 @@ def share_of_shuffle(plays, seeds):
     totals, kept = {"learn": 0.0, "shuffle": 0.0}, []
     for seed in seeds:
         for name in totals:
-            log = simulate(make_policy(name, PolicySettings(seed=seed)), ads, described, plays, seed)
+            log = simulate(
+                make_policy(name, PolicySettings(seed=seed)), ads, described, plays, seed
+            )
             totals[name] += regret_curve(log)[-1]
             if name == "learn":
                 kept.append(log)
@@ -202,7 +237,9 @@ def share_of_shuffle(plays, seeds):
 def assert_guard_rails(log):
     """Exactly a tenth of each 20 choices with an audience is held out, and no probability falls below the floor's."""
     trials = [play for play in log if play.context["holdout"] is not None]
-    assert [play.viewers > 0 for play in log] == [play.context["holdout"] is not None for play in log]
+    assert [play.viewers > 0 for play in log] == [
+        play.context["holdout"] is not None for play in log
+    ]
     for start in range(0, len(trials) - 19, 20):
         assert sum(play.held_out for play in trials[start : start + 20]) == 2
     for play in log:

@@ -47,7 +47,12 @@ def test_a_mean_is_taken_within_each_viewer_first(engine, make, written):
     assert state.probabilities[3] == pytest.approx(0.4)
     assert sum(state.probabilities) == pytest.approx(1)
     assert state.valence == pytest.approx(((0.7 - 0.05) + (0.1 - 0.15)) / 2)
-    assert (state.viewers, state.attentive, state.recent_viewers, state.emotion_viewers) == (2, 2, 2, 2)
+    assert (state.viewers, state.attentive, state.recent_viewers, state.emotion_viewers) == (
+        2,
+        2,
+        2,
+        2,
+    )
 
 
 def test_now_is_each_viewers_latest_reading(engine, make, written):
@@ -80,7 +85,10 @@ def test_the_curve_has_a_point_for_each_second_in_which_somebody_was_there(engin
 def test_static_faces_other_sessions_and_old_readings_are_left_out(engine, make, written):
     make.write(engine, [make.ad(), make.play(1), happy(make, 19.9, 1, 0.9, 1)])
     session = written(
-        happy(make, 19.9, 1, 0.5), happy(make, 19.9, 2, 0.9), ViewerFlagged(make.at(19.95), 2), happy(make, 5, 3, 0.9)
+        happy(make, 19.9, 1, 0.5),
+        happy(make, 19.9, 2, 0.9),
+        ViewerFlagged(make.at(19.95), 2),
+        happy(make, 5, 3, 0.9),
     )
     state = live_state(engine, session, 10, now=make.at(20))
     assert (state.viewers, state.recent_viewers) == (1, 1)
@@ -88,7 +96,9 @@ def test_static_faces_other_sessions_and_old_readings_are_left_out(engine, make,
 
 
 def test_too_few_viewers_are_counted_and_nothing_else(engine, make, written):
-    session = written(*(happy(make, 19.9, viewer, 0.5) for viewer in (1, 2)), make.unread(19.9, 3, None))
+    session = written(
+        *(happy(make, 19.9, viewer, 0.5) for viewer in (1, 2)), make.unread(19.9, 3, None)
+    )
     hidden = live_state(engine, session, min_viewers=3, now=make.at(20))
     assert (hidden.viewers, hidden.attentive, hidden.emotion_viewers) == (3, 3, 2)
     assert hidden.probabilities is hidden.valence is None
@@ -98,12 +108,16 @@ def test_too_few_viewers_are_counted_and_nothing_else(engine, make, written):
 
 
 def test_ad_gaps_and_signs_of_life(engine, make, written):
-    session = written(make.ad(), make.play(1, 0), make.play_end(1, 8), make.ad("winter", duration_ms=5000))
+    session = written(
+        make.ad(), make.play(1, 0), make.play_end(1, 8), make.ad("winter", duration_ms=5000)
+    )
     state = live_state(engine, session, now=make.at(300))
     assert state.ad is None
     assert state.last_sign_at == make.at(8)
     written(
-        make.play(2, 9, "winter"), GapStarted(make.at(10), "too dark", "lamp"), GapStarted(make.at(11), "camera lost")
+        make.play(2, 9, "winter"),
+        GapStarted(make.at(10), "too dark", "lamp"),
+        GapStarted(make.at(11), "camera lost"),
     )
     written(GapEnded(make.at(12), "camera lost"))
     state = live_state(engine, session, now=make.at(300))
@@ -113,7 +127,9 @@ def test_ad_gaps_and_signs_of_life(engine, make, written):
         make.at(9),
         5.0,
     )
-    assert [(gap.cause, gap.detail, gap.started_at) for gap in state.gaps] == [("too dark", "lamp", make.at(10))]
+    assert [(gap.cause, gap.detail, gap.started_at) for gap in state.gaps] == [
+        ("too dark", "lamp", make.at(10))
+    ]
     assert (state.viewers, state.curve, state.probabilities, state.attentive) == (0, (), None, None)
     assert state.ended_at is None
     assert open_session_ids(engine) == [session]
@@ -124,14 +140,18 @@ def test_ad_gaps_and_signs_of_life(engine, make, written):
 
 def test_a_replay_has_its_own_now(engine, make):
     session = make.write(
-        engine, [make.ad(), make.play(1), happy(make, 4, 1, 0.5, 1), make.play_end(1, 8)], kind="replay"
+        engine,
+        [make.ad(), make.play(1), happy(make, 4, 1, 0.5, 1), make.play_end(1, 8)],
+        kind="replay",
     )
     state = live_state(engine, session)
     assert state.at == make.at(20)
     assert state.recent_viewers == 1
 
 
-@pytest.mark.parametrize(("options", "words"), [({"seconds": 0}, "1 to 120"), ({"min_viewers": 0}, "1 or more")])
+@pytest.mark.parametrize(
+    ("options", "words"), [({"seconds": 0}, "1 to 120"), ({"min_viewers": 0}, "1 or more")]
+)
 def test_bad_requests(engine, written, options, words):
     with pytest.raises(ValueError, match=words):
         live_state(engine, written(), **options)

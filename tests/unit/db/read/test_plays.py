@@ -61,7 +61,10 @@ def test_since_site_and_replays(engine, make):
     ("record", "words"),
     [
         (PlayRewarded(7, 0.5, 1.0), "expected a play that was started before, received 7"),
-        (PlayRewarded(1, 0.5, 1.0), "Invalid reward of play 1: expected one reward, received a second"),
+        (
+            PlayRewarded(1, 0.5, 1.0),
+            "Invalid reward of play 1: expected one reward, received a second",
+        ),
     ],
 )
 def test_a_reward_that_contradicts_is_left_out(engine, make, caplog, record, words):
@@ -76,7 +79,12 @@ def test_a_reward_that_contradicts_is_left_out(engine, make, caplog, record, wor
 
 
 def test_shown_plays(engine, make):
-    started = [make.ad(), make.play(1, 0), PlayEnded(1, make.at(8), "finished", 7990.0), make.play(2, 8)]
+    started = [
+        make.ad(),
+        make.play(1, 0),
+        PlayEnded(1, make.at(8), "finished", 7990.0),
+        make.play(2, 8),
+    ]
     with SessionWriter(engine, make.session(settings={"headless": False})) as writer:
         for record in started:
             writer.submit(record)
@@ -84,13 +92,22 @@ def test_shown_plays(engine, make):
         one, two = shown_plays(engine)
         writer.close()
     assert (one.session, one.site, one.ad_id, one.name) == (1, "Foyer", "summer", "Summer")
-    assert (one.started_at, one.ended_at, one.outcome, one.shown_ms) == (make.start, make.at(8), "finished", 7990.0)
+    assert (one.started_at, one.ended_at, one.outcome, one.shown_ms) == (
+        make.start,
+        make.at(8),
+        "finished",
+        7990.0,
+    )
     assert one.screen
     assert (two.ended_at, two.outcome, two.shown_ms) == (None, None, None)
 
 
 def test_shown_plays_of_a_time_and_of_sessions_without_a_screen(engine, make):
-    make.write(engine, [make.ad(), make.play(1, 0), make.play(2, 8), make.play(3, 16)], settings={"headless": True})
+    make.write(
+        engine,
+        [make.ad(), make.play(1, 0), make.play(2, 8), make.play(3, 16)],
+        settings={"headless": True},
+    )
     make.write(engine, [make.ad(), make.play()], kind="replay", settings={})
     assert [(play.session, play.screen) for play in shown_plays(engine, replays=True)] == [
         *[(1, False)] * 3,
@@ -98,4 +115,7 @@ def test_shown_plays_of_a_time_and_of_sessions_without_a_screen(engine, make):
     ]
     between = shown_plays(engine, make.at(8), make.at(16), "Foyer")
     assert [play.started_at for play in between] == [make.at(8)]
-    assert shown_plays(engine, until=make.start + timedelta(microseconds=1))[0].started_at == make.start
+    assert (
+        shown_plays(engine, until=make.start + timedelta(microseconds=1))[0].started_at
+        == make.start
+    )

@@ -23,7 +23,10 @@ from monitor.analytics.roll_up import roll_up
 
 def same(one, two) -> bool:
     """Whether two arrays of entries hold the same, to the last bit."""
-    return all(np.array_equal(getattr(one, f.name), getattr(two, f.name), equal_nan=True) for f in fields(one))
+    return all(
+        np.array_equal(getattr(one, f.name), getattr(two, f.name), equal_nan=True)
+        for f in fields(one)
+    )
 
 
 def rolled_up(rows) -> list[int]:
@@ -67,7 +70,11 @@ def test_the_baseline_knows_the_time_between_ads(engine, make):
     sad = {"valence": -0.4}
     records = [
         *(make.ad(), make.play(1, 0), make.play_end(1, 8), make.reading(8.5, 1, None, **sad)),
-        *(make.reading(9.0, 1, None, **sad), make.play(2, 10), make.reading(14.0, 1, 2, position_ms=4000.0)),
+        *(
+            make.reading(9.0, 1, None, **sad),
+            make.play(2, 10),
+            make.reading(14.0, 1, 2, position_ms=4000.0),
+        ),
     ]
     make.write(engine, records)
     assert store_roll_ups(engine, roll_up, once=True) == 2
@@ -105,11 +112,20 @@ def test_a_late_reading_of_a_play_that_was_forgotten(engine, make, rows, monkeyp
 
 def test_the_play_that_is_on_waits(engine, make, rows):
     with SessionWriter(engine, make.session(), roll_up=roll_up) as session:
-        for record in (make.ad(), make.play(1, 0), make.play_end(1, 5), make.play(2, 5), make.reading(6.0, 1, 2)):
+        for record in (
+            make.ad(),
+            make.play(1, 0),
+            make.play_end(1, 5),
+            make.play(2, 5),
+            make.reading(6.0, 1, 2),
+        ):
             session.submit(record)
         session.flush()
         assert store_roll_ups(engine, roll_up, ended_before=make.at(5)) == 0
-        assert store_roll_ups(engine, roll_up, ended_before=make.at(5) + timedelta(microseconds=1)) == 1
+        assert (
+            store_roll_ups(engine, roll_up, ended_before=make.at(5) + timedelta(microseconds=1))
+            == 1
+        )
         assert rolled_up(rows) == [1, 0]
         log = read_log(engine, Scope(), roll_up)
         assert log.exposures.readings.tolist() == [1]
@@ -190,7 +206,9 @@ def test_a_failing_disk_leaves_the_roll_up_for_later(engine, make, rows, caplog)
     @event.listens_for(engine, "before_cursor_execute")
     def full(_connection, _cursor, statement, *_more):
         if "exposures" in statement:
-            raise exc.OperationalError(statement, {}, sqlite3.OperationalError("database or disk is full"))
+            raise exc.OperationalError(
+                statement, {}, sqlite3.OperationalError("database or disk is full")
+            )
 
     with SessionWriter(engine, make.session(), roll_up=roll_up) as session:
         for record in make.stream():
@@ -221,7 +239,9 @@ def test_two_writers_of_one_database(engine, make, path):
     other.dispose()
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT sum(readings) FROM exposures").fetchone() == (180,)
-        assert connection.execute("SELECT count(*) FROM readings WHERE play_id IS NOT NULL").fetchone() == (180,)
+        assert connection.execute(
+            "SELECT count(*) FROM readings WHERE play_id IS NOT NULL"
+        ).fetchone() == (180,)
 
 
 def test_nothing_in_nothing_out(engine):

@@ -53,15 +53,31 @@ def test_list(engine, make):
     with SessionWriter(engine, make.session(kind="replay", model=None, settings={})) as writer:
         two, one = list_sessions(engine)
         writer.close()
-    assert (one.id, one.kind, one.site, one.source, one.started_at, one.ended_at, one.end_reason) == (
-        (1, "run", "Foyer", "0", make.start, make.at(20), "finished")
+    assert (
+        one.id,
+        one.kind,
+        one.site,
+        one.source,
+        one.started_at,
+        one.ended_at,
+        one.end_reason,
+    ) == ((1, "run", "Foyer", "0", make.start, make.at(20), "finished"))
+    assert (one.model_name, one.model_sha256, one.program_version) == (
+        "emotions",
+        "cd" * 32,
+        "0.1.0",
     )
-    assert (one.model_name, one.model_sha256, one.program_version) == ("emotions", "cd" * 32, "0.1.0")
     assert one.settings == {"policy": "sequential", "site": "Foyer"}
     assert (one.frames, one.dropped, one.fps, one.viewers, one.readings, one.plays, one.lost) == (
         (600, 3, 29.97, 2, 93, 3, 0)
     )
-    assert (two.id, two.ended_at, two.end_reason, two.model_name, two.settings) == (2, None, None, None, {})
+    assert (two.id, two.ended_at, two.end_reason, two.model_name, two.settings) == (
+        2,
+        None,
+        None,
+        None,
+        {},
+    )
     assert (two.frames, two.dropped, two.fps, two.viewers, two.readings, two.plays, two.lost) == (
         (None, None, None, 0, 0, 0, None)
     )
@@ -73,7 +89,9 @@ def test_list(engine, make):
 @pytest.mark.parametrize("rows_at_a_time", [7, 10_000])
 def test_load(engine, make, monkeypatch, rows_at_a_time):
     monkeypatch.setattr("db.read.sessions.READ_ROWS", rows_at_a_time)
-    make.write(engine, [make.ad("other"), make.play(1, 0, "other")])  # another session, to be left alone
+    make.write(
+        engine, [make.ad("other"), make.play(1, 0, "other")]
+    )  # another session, to be left alone
     session_id = make.write(engine)
     data = load_session(engine, session_id)
 
@@ -100,7 +118,9 @@ def test_load(engine, make, monkeypatch, rows_at_a_time):
         "broken file",
         session_id,
     )
-    assert data.gaps == (GapInfo(make.at(18), make.at(19.5), "camera lost", "unplugged", session_id),)
+    assert data.gaps == (
+        GapInfo(make.at(18), make.at(19.5), "camera lost", "unplugged", session_id),
+    )
 
     readings = data.readings
     assert len(readings) == 93
@@ -109,14 +129,20 @@ def test_load(engine, make, monkeypatch, rows_at_a_time):
     assert readings.at_us[0] == us(make.start)
     numbers = {play.id: play.number for play in data.plays} | {-1: None}
     expected = sorted(
-        (record for record in make.stream() if isinstance(record, ReadingRecord)), key=lambda r: (r.at, r.viewer_number)
+        (record for record in make.stream() if isinstance(record, ReadingRecord)),
+        key=lambda r: (r.at, r.viewer_number),
     )
-    assert [numbers[play_id] for play_id in readings.play_id.tolist()] == [record.play_number for record in expected]
+    assert [numbers[play_id] for play_id in readings.play_id.tolist()] == [
+        record.play_number for record in expected
+    ]
     assert readings.probabilities.shape == (93, 7)
     assert readings.probabilities.tolist() == [list(record.probabilities) for record in expected]
     assert np.isnan(readings.position_ms).sum() == 3
     assert (np.isnan(readings.position_ms) == (readings.play_id == -1)).all()
-    assert {name: getattr(readings, name).dtype.str for name in ("play_id", "viewer", "at_us", "position_ms")} == {
+    assert {
+        name: getattr(readings, name).dtype.str
+        for name in ("play_id", "viewer", "at_us", "position_ms")
+    } == {
         "play_id": "<i8",
         "viewer": "<i8",
         "at_us": "<i8",
@@ -129,9 +155,12 @@ def test_load(engine, make, monkeypatch, rows_at_a_time):
 @pytest.mark.parametrize("rows_at_a_time", [2, 10_000])
 def test_load_readings_without_an_emotion(engine, make, monkeypatch, rows_at_a_time):
     monkeypatch.setattr("db.read.sessions.READ_ROWS", rows_at_a_time)
-    unread = [make.unread(2.0 + place, withheld=reason) for place, reason in enumerate(WITHHELD_REASONS)]
+    unread = [
+        make.unread(2.0 + place, withheld=reason) for place, reason in enumerate(WITHHELD_REASONS)
+    ]
     readings = load_session(
-        engine, make.write(engine, [make.ad(), make.play(), make.reading(1.0), *unread, make.reading(9.0)])
+        engine,
+        make.write(engine, [make.ad(), make.play(), make.reading(1.0), *unread, make.reading(9.0)]),
     ).readings
     assert readings.withheld.tolist() == [-1, *range(len(WITHHELD_REASONS)), -1]
     assert readings.withheld.dtype == np.int8
@@ -143,10 +172,14 @@ def test_load_readings_without_an_emotion(engine, make, monkeypatch, rows_at_a_t
 
 
 def test_static_faces_are_left_out(engine, make):
-    make.write(engine, [make.ad(), make.play(), *(make.reading(1.0, viewer) for viewer in (1, 2, 3))])
+    make.write(
+        engine, [make.ad(), make.play(), *(make.reading(1.0, viewer) for viewer in (1, 2, 3))]
+    )
     records = [make.reading(second, viewer) for second in (1.0, 2.0) for viewer in (1, 2)]
     flags = [ViewerFlagged(make.at(3), 2), ViewerFlagged(make.at(3), 4)]
-    data = load_session(engine, make.write(engine, [make.ad(), make.play(), *records, make.unread(2.5, 3), *flags]))
+    data = load_session(
+        engine, make.write(engine, [make.ad(), make.play(), *records, make.unread(2.5, 3), *flags])
+    )
     assert data.readings.viewer.tolist() == [1, 1, 3]
     assert (data.info.viewers, data.info.static_faces, data.info.readings) == (2, 2, 3)
     assert data.info == list_sessions(engine)[0]
@@ -155,8 +188,15 @@ def test_static_faces_are_left_out(engine, make):
 
 
 def test_session_of_nothing_but_a_poster(engine, make):
-    data = load_session(engine, make.write(engine, [make.reading(1.0, 1, None), ViewerFlagged(make.at(3), 1)]))
-    assert (len(data.readings), data.info.viewers, data.info.static_faces, data.info.readings) == (0, 0, 1, 0)
+    data = load_session(
+        engine, make.write(engine, [make.reading(1.0, 1, None), ViewerFlagged(make.at(3), 1)])
+    )
+    assert (len(data.readings), data.info.viewers, data.info.static_faces, data.info.readings) == (
+        0,
+        0,
+        1,
+        0,
+    )
 
 
 def test_load_without_readings(engine, make):
@@ -180,10 +220,14 @@ def test_load_while_it_is_written(engine, url, make):
 def test_times_from_another_driver():
     moments = (datetime(2026, 3, 1, 9, 30, 0, 1, tzinfo=timezone.utc), EPOCH)
     texts = ("2026-03-01 09:30:00.000001", "1970-01-01 00:00:00.000000")
-    assert microseconds(moments).tolist() == microseconds(texts).tolist() == [1_772_357_400_000_001, 0]
+    assert (
+        microseconds(moments).tolist() == microseconds(texts).tolist() == [1_772_357_400_000_001, 0]
+    )
 
 
-ZONES = st.builds(lambda minutes: timezone(timedelta(minutes=minutes)), st.integers(-14 * 60, 14 * 60))
+ZONES = st.builds(
+    lambda minutes: timezone(timedelta(minutes=minutes)), st.integers(-14 * 60, 14 * 60)
+)
 TIMES = st.datetimes(datetime(1971, 1, 1), datetime(2261, 1, 1), timezones=ZONES)  # noqa: DTZ001
 SHARES = st.floats(0, 1)
 ANGLES = st.none() | st.floats(-180, 180)
@@ -224,17 +268,25 @@ def shared_engine(tmp_path_factory):
 TEXTS = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), min_size=1)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(
     records=st.lists(readings(), max_size=12),
     name=TEXTS,
     started=TIMES,
     length=st.timedeltas(timedelta(0), timedelta(days=60)),
     brand=st.lists(st.floats(0, 1e6), max_size=3),
-    values=st.dictionaries(st.text(max_size=5), st.floats(allow_nan=False, allow_infinity=False) | TEXTS, max_size=3),
+    values=st.dictionaries(
+        st.text(max_size=5), st.floats(allow_nan=False, allow_infinity=False) | TEXTS, max_size=3
+    ),
 )
 def test_round_trip_is_exact(shared_engine, records, name, started, length, brand, values):
-    with SessionWriter(shared_engine, SessionRecord("replay", name, name, started, name, values)) as writer:
+    with SessionWriter(
+        shared_engine, SessionRecord("replay", name, name, started, name, values)
+    ) as writer:
         writer.submit(AdRecord(name, name, name, "ab" * 32, "image", 1, tuple(brand)))
         for number in range(3):
             writer.submit(PlayStarted(number, name, started, name, 0.1))
@@ -251,17 +303,22 @@ def test_round_trip_is_exact(shared_engine, records, name, started, length, bran
             (writer.session_id,),
         ).all()
         seen = connection.exec_driver_sql(
-            "SELECT number, first_seen_at, last_seen_at FROM viewers WHERE session_id = ?", (writer.session_id,)
+            "SELECT number, first_seen_at, last_seen_at FROM viewers WHERE session_id = ?",
+            (writer.session_id,),
         ).all()
 
     assert (data.info.site, data.info.settings) == (name, values)
     assert (data.info.started_at, data.info.ended_at) == (started, started + length)
     assert data.ads[0].brand_at_s == tuple(brand)
-    assert [(play.number, play.started_at, play.ended_at, play.shown_ms, play.error) for play in data.plays] == [
-        (number, started, started + length, 0.1, name) for number in range(3)
-    ]
+    assert [
+        (play.number, play.started_at, play.ended_at, play.shown_ms, play.error)
+        for play in data.plays
+    ] == [(number, started, started + length, 0.1, name) for number in range(3)]
 
-    order = sorted(range(len(records)), key=lambda index: (records[index].at, records[index].viewer_number, index))
+    order = sorted(
+        range(len(records)),
+        key=lambda index: (records[index].at, records[index].viewer_number, index),
+    )
     got = data.readings
     for row, index in enumerate(order):
         record = records[index]
@@ -276,16 +333,25 @@ def test_round_trip_is_exact(shared_engine, records, name, started, length, bran
         if record.withheld is None:
             assert got.withheld[row] == -1
             assert tuple(got.probabilities[row]) == record.probabilities
-            assert (got.valence[row], got.expressiveness[row]) == (record.valence, record.expressiveness)
+            assert (got.valence[row], got.expressiveness[row]) == (
+                record.valence,
+                record.expressiveness,
+            )
         else:
             assert WITHHELD_REASONS[got.withheld[row]] == record.withheld
-            assert np.isnan([*got.probabilities[row], got.valence[row], got.expressiveness[row]]).all()
+            assert np.isnan(
+                [*got.probabilities[row], got.valence[row], got.expressiveness[row]]
+            ).all()
         assert (got.uncertain[row], got.attentive[row]) == (record.uncertain, record.attentive)
     assert [tuple(row) for row in rest] == [
         (record.yaw, record.pitch, record.roll, record.quality, *record.box) for record in records
     ]
     for number, first, last in seen:
-        moments = [record.at.astimezone(timezone.utc) for record in records if record.viewer_number == number]
+        moments = [
+            record.at.astimezone(timezone.utc)
+            for record in records
+            if record.viewer_number == number
+        ]
         assert (first, last) == tuple(
             moment.strftime("%Y-%m-%d %H:%M:%S.%f") for moment in (min(moments), max(moments))
         )

@@ -30,7 +30,10 @@ def test_a_copy_is_one_whole_file(path, engine, make, tmp_path):
     make.write(engine)
     target = tmp_path / "new folder" / "copy.db"
     pages = []
-    assert back_up(path, target, lambda done, total: pages.append((done, total))) == target.stat().st_size
+    assert (
+        back_up(path, target, lambda done, total: pages.append((done, total)))
+        == target.stat().st_size
+    )
     assert pages[-1][0] == pages[-1][1] > 0
     assert list(target.parent.iterdir()) == [target]
     copy = open_database(str(target))
@@ -54,7 +57,10 @@ def test_a_kiosk_goes_on_writing_meanwhile(path, engine, make, tmp_path, monkeyp
         with closing(sqlite3.connect(path)) as connection:
             return connection.execute("SELECT count(*) FROM readings").fetchone()[0]
 
-    with SessionWriter(engine, make.session(), commit_interval_s=0.02) as writer, Feeder(writer, make, 50) as feeder:
+    with (
+        SessionWriter(engine, make.session(), commit_interval_s=0.02) as writer,
+        Feeder(writer, make, 50) as feeder,
+    ):
         while not commits:
             if readings_in_database() > 1000:
                 before = readings_in_database()
@@ -78,7 +84,9 @@ def test_a_backup_is_replaced_only_by_a_whole_one(path, engine, make, tmp_path):
     for place in range(8 * 4096, len(content), 4096):
         content[place : place + 200] = b"\xee" * 200
     path.write_bytes(content)
-    with pytest.raises(BackupError, match=r"is damaged .*no backup was made of it; keep the last one.*\.recover"):
+    with pytest.raises(
+        BackupError, match=r"is damaged .*no backup was made of it; keep the last one.*\.recover"
+    ):
         back_up(path, target)
     assert readings_in(target) == 2 * 93
     assert sorted(file.name for file in tmp_path.iterdir()) == ["copy.db", "kiosk.db"]
@@ -98,7 +106,10 @@ def test_what_a_killed_backup_has_left_is_deleted_by_the_next(path, engine, tmp_
     folder = tmp_path / "backups"
     folder.mkdir()
     left = [folder / f".kiosk-backup-20260301T0930Z.db.part{suffix}" for suffix in ("", "-journal")]
-    strangers = [folder / name for name in (".kiosk-backup-mine.db.part", ".shop-backup-20260301T0930Z.db.part")]
+    strangers = [
+        folder / name
+        for name in (".kiosk-backup-mine.db.part", ".shop-backup-20260301T0930Z.db.part")
+    ]
     for file in (*left, *strangers):
         file.touch()
     assert unfinished_backups(path, folder) == left
@@ -155,13 +166,20 @@ def test_names_and_how_many_are_kept(path, engine, tmp_path):
     assert made_backups(path, folder) == []
     for day in range(5):
         back_up(path, made_name(path, folder, NOW + timedelta(days=day)))
-    strangers = [folder / name for name in ("kiosk-backup-mine.db", "shop-backup-20200101T0000Z.db", "kiosk.db")]
+    strangers = [
+        folder / name
+        for name in ("kiosk-backup-mine.db", "shop-backup-20200101T0000Z.db", "kiosk.db")
+    ]
     for stranger in strangers:
         stranger.touch()
     assert [file.name for file in made_backups(path, folder)] == [
         f"kiosk-backup-2026030{day}T0930Z.db" for day in range(1, 6)
     ]
-    assert [file.name[13:21] for file in delete_oldest(path, folder, 2)] == ["20260301", "20260302", "20260303"]
+    assert [file.name[13:21] for file in delete_oldest(path, folder, 2)] == [
+        "20260301",
+        "20260302",
+        "20260303",
+    ]
     assert delete_oldest(path, folder, 2) == []
     assert len(made_backups(path, folder)) == 2
     assert all(stranger.exists() for stranger in strangers)

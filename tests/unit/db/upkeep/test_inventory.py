@@ -18,7 +18,9 @@ def test_every_table_and_column_has_its_words():
     assert set(WORDS) == set(Base.metadata.tables)
     for name, (sentence, columns) in WORDS.items():
         named = [column for names in columns for column in names.split(", ")]
-        assert sorted(named) == sorted(column.name for column in Base.metadata.tables[name].columns), name
+        assert sorted(named) == sorted(
+            column.name for column in Base.metadata.tables[name].columns
+        ), name
         assert sentence.endswith(".")
         assert all(words and not words.endswith(".") for words in columns.values())
     assert all(sentence.startswith("No ") for sentence in NEVER)
@@ -47,12 +49,19 @@ def test_every_file_and_no_other(path, make):
     aside, part = "kiosk.corrupt-20260301T0930Z.db", ".kiosk-backup-20260301T0930Z.db.part"
     for name in (aside, f"{aside}-wal", "kiosk.db-session-9.lock", part, f"{part}-journal"):
         path.with_name(name).touch()
-    strangers = [path.with_name(name) for name in ("kiosk.txt", "letter.db", "kiosk2.db", "kiosk.db.spool.txt")]
+    strangers = [
+        path.with_name(name)
+        for name in ("kiosk.txt", "letter.db", "kiosk2.db", "kiosk.db.spool.txt")
+    ]
     for stranger in strangers:
         stranger.touch()
     files = files_of(path, place)
     assert {file.path for file in files} == set(path.parent.iterdir()) - set(strangers)
-    assert {file.what for file in files} >= {"the database", "a backup", "records that wait to be written"}
+    assert {file.what for file in files} >= {
+        "the database",
+        "a backup",
+        "records that wait to be written",
+    }
     assert all(file.size_bytes == file.path.stat().st_size for file in files)
     engine.dispose()
     delete_files(path, files_of(path, place))
@@ -109,7 +118,9 @@ def test_all_tables_of_a_server(server_url, make):
             session.close(make.end())
         delete_tables(engine)
         with engine.connect() as connection:
-            left = connection.exec_driver_sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+            left = connection.exec_driver_sql(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+            )
             assert left.scalars().all() == ["somebody_elses"]
         delete_tables(engine)
     finally:

@@ -67,7 +67,9 @@ def healthy(path, make):
 
 
 @pytest.mark.parametrize("harm", DAMAGES)
-def test_a_run_sets_a_damaged_database_aside_and_begins_a_new_one(path, healthy, make, caplog, harm):
+def test_a_run_sets_a_damaged_database_aside_and_begins_a_new_one(
+    path, healthy, make, caplog, harm
+):
     path.write_bytes(harm(healthy))
     opened = open_to_record(str(path))
     assert opened.set_aside is not None
@@ -82,7 +84,9 @@ def test_a_run_sets_a_damaged_database_aside_and_begins_a_new_one(path, healthy,
 @pytest.mark.parametrize("harm", DAMAGES)
 def test_a_reader_names_the_damage_and_changes_nothing(path, healthy, harm):
     path.write_bytes(harm(healthy))
-    with pytest.raises(DatabaseDamagedError, match=r"is damaged .*restore a backup, .* \.recover .* rescued\.db"):
+    with pytest.raises(
+        DatabaseDamagedError, match=r"is damaged .*restore a backup, .* \.recover .* rescued\.db"
+    ):
         open_database(str(path), read_only=True)
     assert path.read_bytes() == harm(healthy)
     assert list(path.parent.iterdir()) == [path]
@@ -108,7 +112,9 @@ def test_damage_that_shows_only_while_sessions_are_closed(path, healthy, make):
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE sessions SET ended_at = NULL, end_reason = NULL")
         connection.commit()
-        page = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'plays'").fetchone()[0]
+        page = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'plays'"
+        ).fetchone()[0]
     content = path.read_bytes()
     path.write_bytes(content[: (page - 1) * 4096] + b"\xee" * 4096 + content[page * 4096 :])
     opened = open_to_record(str(path))
@@ -137,7 +143,9 @@ def test_what_cannot_be_set_aside_waits(path, healthy, monkeypatch):
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(recovery, "set_aside", refuses)
-    with pytest.raises(DatabaseUnavailableError, match=r"cannot be set aside .Read-only file system.; rename it"):
+    with pytest.raises(
+        DatabaseUnavailableError, match=r"cannot be set aside .Read-only file system.; rename it"
+    ):
         open_to_record(str(path), spool=False)
     assert path.read_bytes() == zeroed_start(healthy)
 
@@ -147,9 +155,19 @@ def session(path, make):
     """A session that is being written."""
     engine = open_database(str(path))
     with SessionWriter(
-        engine, make.session(), roll_up=roll_up, spool=SpoolPlace.of(engine, None), commit_interval_s=0.01
+        engine,
+        make.session(),
+        roll_up=roll_up,
+        spool=SpoolPlace.of(engine, None),
+        commit_interval_s=0.01,
     ) as session:
-        for record in (make.ad(), make.play(), GapStarted(make.at(0.5), "dark"), make.reading(1.0), make.reading(2.0)):
+        for record in (
+            make.ad(),
+            make.play(),
+            GapStarted(make.at(0.5), "dark"),
+            make.reading(1.0),
+            make.reading(2.0),
+        ):
             session.submit(record)
         assert session.flush()
         yield session
@@ -178,7 +196,11 @@ def check_goes_on(path, session, make, before):
         ("dark", make.at(0.5), make.at(20)),
     ]
     assert before in data.gaps[0].detail
-    assert (data.info.started_at, data.info.end_reason, data.info.frames) == (make.start, "finished", 600)
+    assert (data.info.started_at, data.info.end_reason, data.info.frames) == (
+        make.start,
+        "finished",
+        600,
+    )
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []

@@ -33,15 +33,21 @@ def small_parts(monkeypatch):
 
 
 def report(engine, session_id):
-    return to_json(build_report(load_report_data(engine, Scope(session_ids=(session_id,))), min_viewers=1))
+    return to_json(
+        build_report(load_report_data(engine, Scope(session_ids=(session_id,))), min_viewers=1)
+    )
 
 
 def test_no_report_changes(engine, make, rows):
     poster = [make.reading(second, 4, valence=-1.0) for second in (1.0, 2.0)]
-    session_id = make.write(engine, [*make.stream(), make.unread(4.6, 3), *poster, ViewerFlagged(make.at(9), 4)])
+    session_id = make.write(
+        engine, [*make.stream(), make.unread(4.6, 3), *poster, ViewerFlagged(make.at(9), 4)]
+    )
     before, listed = report(engine, session_id), list_sessions(engine)
     seen = []
-    purged = purge(engine, make.at(100), roll_up, progress=lambda done, total: seen.append((done, total)))
+    purged = purge(
+        engine, make.at(100), roll_up, progress=lambda done, total: seen.append((done, total))
+    )
     assert (purged.readings, purged.oldest, purged.newest) == (96, make.at(0), make.at(17.5))
     assert seen == [(min(96, done), 96) for done in range(10, 106, 10)]
     assert rows("SELECT count(*) FROM readings") == [(0,)]
@@ -95,7 +101,12 @@ def test_a_session_that_is_written_keeps_its_last_day(engine, make, rows):
         ]
 
     with SessionWriter(engine, make.session(started_at=start)) as session:
-        for record in (make.ad(), *play(1, start), *play(2, start + timedelta(hours=1)), *play(3, now - DAY / 2)):
+        for record in (
+            make.ad(),
+            *play(1, start),
+            *play(2, start + timedelta(hours=1)),
+            *play(3, now - DAY / 2),
+        ):
             session.submit(record)
         session.flush()
         assert purge(engine, now + DAY, roll_up).readings == 1
@@ -119,14 +130,18 @@ def test_the_kiosk_does_it_by_itself(engine, make, rows, monkeypatch):
     monkeypatch.setattr(writer, "PURGE_AFTER_S", 0.0)
     monkeypatch.setattr(writer, "PURGE_PAUSE_S", 0.0)
     monkeypatch.setattr(writer, "ROLL_UP_INTERVAL_S", 0.0)
-    with SessionWriter(engine, make.session(), roll_up=roll_up, keep=90 * DAY, commit_interval_s=0.01) as session:
+    with SessionWriter(
+        engine, make.session(), roll_up=roll_up, keep=90 * DAY, commit_interval_s=0.01
+    ) as session:
         deadline = time.monotonic() + 30
         while rows("SELECT count(*) FROM readings WHERE session_id < 3") != [(0,)]:
             assert time.monotonic() < deadline
             session.submit(make.reading(recent, 1, None))
             time.sleep(0.01)
         session.flush()
-        assert session._purge_at > time.monotonic() + 3600 or session._purge_at <= time.monotonic() + 1
+        assert (
+            session._purge_at > time.monotonic() + 3600 or session._purge_at <= time.monotonic() + 1
+        )
         assert rows("SELECT count(*) > 0 FROM readings") == [(1,)], "what is new stays"
     assert len(read_log(engine, Scope(), roll_up).exposures) == 6
 
@@ -155,14 +170,18 @@ def test_a_mistake_in_it_costs_no_record(engine, make, rows, monkeypatch, caplog
 
 def test_room_is_used_again_or_given_back(path, engine, make, monkeypatch):
     monkeypatch.setattr(retention, "PART", 1000)
-    make.write_rolled(engine, [make.ad(), *(make.reading(second / 10, 1, None) for second in range(5000))])
+    make.write_rolled(
+        engine, [make.ad(), *(make.reading(second / 10, 1, None) for second in range(5000))]
+    )
     engine.dispose()
     size = path.stat().st_size
     while purge_some(engine, make.at(1000)):
         pass
     free = reusable_bytes(engine)
     assert free > size / 2
-    make.write_rolled(engine, [make.ad(), *(make.reading(second / 10, 1, None) for second in range(3000))])
+    make.write_rolled(
+        engine, [make.ad(), *(make.reading(second / 10, 1, None) for second in range(3000))]
+    )
     engine.dispose()
     assert path.stat().st_size == size, "new readings use the room of the old ones"
     while purge_some(engine, make.at(1000)):

@@ -49,7 +49,10 @@ for step in itertools.count():
 def writing_process(path):
     """Another process that writes readings; gives it once it has committed some."""
     process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", PROGRAM, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-W", "error", "-c", PROGRAM, str(path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         for _ in range(3):
@@ -83,7 +86,9 @@ def test_killed_process_leaves_a_whole_database(path):
         assert data.info.ended_at.timestamp() == pytest.approx(last, abs=1e-6)
         assert data.info.end_reason == "interrupted"
         assert (data.info.frames, data.info.lost) == (None, 0)
-        assert [(play.outcome, play.ended_at) for play in data.plays] == [("interrupted", data.info.ended_at)]
+        assert [(play.outcome, play.ended_at) for play in data.plays] == [
+            ("interrupted", data.info.ended_at)
+        ]
         assert [gap.ended_at for gap in data.gaps] == [data.info.ended_at]
         assert list(path.parent.glob("*.lock")) == []
     finally:
@@ -109,8 +114,12 @@ def test_last_known_moment(engine, make, path):
     def interrupted(records):
         session_id = make.write(engine, records)
         with closing(sqlite3.connect(path)) as connection:
-            connection.execute("UPDATE sessions SET ended_at = NULL, end_reason = NULL WHERE id = ?", (session_id,))
-            connection.execute("UPDATE plays SET ended_at = NULL, outcome = NULL WHERE outcome = 'stopped'")
+            connection.execute(
+                "UPDATE sessions SET ended_at = NULL, end_reason = NULL WHERE id = ?", (session_id,)
+            )
+            connection.execute(
+                "UPDATE plays SET ended_at = NULL, outcome = NULL WHERE outcome = 'stopped'"
+            )
             connection.execute("UPDATE gaps SET ended_at = NULL")
             connection.commit()
         assert close_interrupted_sessions(engine) == [session_id]
@@ -119,7 +128,9 @@ def test_last_known_moment(engine, make, path):
     assert interrupted([]) == make.start
     assert interrupted([make.ad(), make.play(1, 2.0)]) == make.at(2)
     assert interrupted([make.ad(), make.play(1, 2.0), make.play_end(1, 7.0)]) == make.at(7)
-    assert interrupted([make.ad(), make.play(1, 2.0), make.reading(4.0), make.reading(3.0)]) == make.at(4)
+    assert interrupted(
+        [make.ad(), make.play(1, 2.0), make.reading(4.0), make.reading(3.0)]
+    ) == make.at(4)
     assert interrupted([GapStarted(make.at(9), "dark")]) == make.at(9)
 
 
@@ -130,7 +141,9 @@ def test_clean_up_of_a_locked_database(engine, make, path):
         with engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA busy_timeout = 20")
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(DatabaseWriteError, match=r"interrupted session 1 .* could not be closed"):
+        with pytest.raises(
+            DatabaseWriteError, match=r"interrupted session 1 .* could not be closed"
+        ):
             close_interrupted_sessions(engine)
         other.execute("ROLLBACK")
     assert close_interrupted_sessions(engine) == [1]
@@ -162,5 +175,8 @@ def test_lock_file_that_cannot_be_made(engine, make, path, rows):
 
 def test_constraints_stop_a_half_closed_session(engine, make):
     make.write(engine)
-    with engine.connect() as connection, pytest.raises(exc.IntegrityError, match="ck_sessions_end_reason"):
+    with (
+        engine.connect() as connection,
+        pytest.raises(exc.IntegrityError, match="ck_sessions_end_reason"),
+    ):
         connection.exec_driver_sql("UPDATE sessions SET ended_at = NULL")

@@ -31,7 +31,9 @@ def small_disk(folder, size):
         pytest.skip("needs root: a file system of its own has to be mounted")
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)],
+        capture_output=True,
+        check=False,
     )
     if mounted.returncode:
         pytest.skip(f"needs to mount a file system: {mounted.stderr.decode().strip()}")
@@ -59,12 +61,17 @@ def check(engine, feeder, writer):
     assert stored(engine) == (feeder.submitted, feeder.submitted, feeder.plays)
 
 
-@pytest.mark.parametrize("elsewhere", [False, True], ids=["spool beside the database", "spool on another disk"])
+@pytest.mark.parametrize(
+    "elsewhere", [False, True], ids=["spool beside the database", "spool on another disk"]
+)
 def test_full_disk(tmp_path, make, elsewhere):
     with small_disk(tmp_path / "disk", 48 << 20) as disk:
         engine = open_database(str(disk / "kiosk.db"))
         place = SpoolPlace.of(engine, tmp_path / "spool" if elsewhere else None)
-        with SessionWriter(engine, make.session(), spool=place) as writer, Feeder(writer, make) as feeder:
+        with (
+            SessionWriter(engine, make.session(), spool=place) as writer,
+            Feeder(writer, make) as feeder,
+        ):
             time.sleep(2)
             ballast = fill(disk)
             time.sleep(OUTAGE_S)
@@ -84,7 +91,10 @@ def test_full_disk(tmp_path, make, elsewhere):
 def test_database_locked_by_another_program(path, make):
     engine = open_database(str(path))
     place = SpoolPlace.of(engine, None)
-    with SessionWriter(engine, make.session(), spool=place) as writer, Feeder(writer, make) as feeder:
+    with (
+        SessionWriter(engine, make.session(), spool=place) as writer,
+        Feeder(writer, make) as feeder,
+    ):
         time.sleep(2)
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
@@ -105,7 +115,10 @@ def test_postgresql_stopped(tmp_path, make):
     with postgres_server.running(programs) as server:
         engine = open_database(server.url(server.new_database()))
         place = SpoolPlace.of(engine, tmp_path / "spool")
-        with SessionWriter(engine, make.session(), spool=place) as writer, Feeder(writer, make) as feeder:
+        with (
+            SessionWriter(engine, make.session(), spool=place) as writer,
+            Feeder(writer, make) as feeder,
+        ):
             time.sleep(2)
             server.stop("immediate")
             time.sleep(OUTAGE_S)

@@ -50,7 +50,9 @@ def submit_all(session, records):
         assert session.submit(record)
 
 
-def test_records_wait_on_disk_and_are_written_in_their_order(path, short_wait, make, rows, place, caplog):
+def test_records_wait_on_disk_and_are_written_in_their_order(
+    path, short_wait, make, rows, place, caplog
+):
     with SessionWriter(short_wait, make.session(), spool=place, commit_interval_s=0.01) as session:
         submit_all(session, make.stream()[:30])
         assert session.flush()
@@ -68,9 +70,9 @@ def test_records_wait_on_disk_and_are_written_in_their_order(path, short_wait, m
         assert (session.waiting, session.error, session.lost) == (0, None, 0)
         session.close(make.end())
     assert rows("SELECT count(*), count(DISTINCT at || viewer_id) FROM readings") == [(93, 93)]
-    assert rows("SELECT count(*) FROM (SELECT at < lag(at) OVER (ORDER BY id) AS back FROM readings) WHERE back") == [
-        (0,)
-    ]
+    assert rows(
+        "SELECT count(*) FROM (SELECT at < lag(at) OVER (ORDER BY id) AS back FROM readings) WHERE back"
+    ) == [(0,)]
     assert rows("SELECT lost, last_record FROM sessions") == [(0, 103)]
     assert list(place.folder.iterdir()) == []
     assert "wait in" in caplog.text
@@ -82,7 +84,10 @@ def test_what_waits_at_the_end_is_written_by_the_next_start(path, short_wait, ma
     session.flush()
     with locked(path):
         submit_all(session, make.stream()[30:])
-        with pytest.raises(DatabaseWriteError, match=r"73 records wait in .*\.spool and are written by the next start"):
+        with pytest.raises(
+            DatabaseWriteError,
+            match=r"73 records wait in .*\.spool and are written by the next start",
+        ):
             session.close(make.end(), timeout=2.5)
     assert session.lost == 0
 
@@ -118,7 +123,8 @@ def test_closing_ends_in_time_with_everything_on_disk(path, make, place, monkeyp
 
         monkeypatch.setattr(sink.SessionSink, "attempt", attempt)
         with pytest.raises(
-            DatabaseWriteError, match=r"103 records wait in .*\.spool and are written by the next start"
+            DatabaseWriteError,
+            match=r"103 records wait in .*\.spool and are written by the next start",
         ):
             session.close(make.end(), timeout=1.0)
         assert time.monotonic() - began < 1.0
@@ -130,7 +136,9 @@ def test_closing_ends_in_time_with_everything_on_disk(path, make, place, monkeyp
     engine.dispose()
 
 
-def test_an_attempt_that_hangs_at_the_end_finds_everything_on_disk(path, short_wait, make, place, monkeypatch):
+def test_an_attempt_that_hangs_at_the_end_finds_everything_on_disk(
+    path, short_wait, make, place, monkeypatch
+):
     monkeypatch.setattr(writer, "LAST_ATTEMPT_S", 0.0)
     session = SessionWriter(short_wait, make.session(), spool=place, commit_interval_s=0.01)
     goes_on = threading.Event()
@@ -146,7 +154,8 @@ def test_an_attempt_that_hangs_at_the_end_finds_everything_on_disk(path, short_w
         monkeypatch.setattr(sink.SessionSink, "end", end)
         try:
             with pytest.raises(
-                DatabaseWriteError, match=r"within 0.3 s; 103 records wait in .*\.spool and are written"
+                DatabaseWriteError,
+                match=r"within 0.3 s; 103 records wait in .*\.spool and are written",
             ):
                 session.close(make.end(), timeout=0.3)
             (file,) = place.found()
@@ -172,7 +181,9 @@ def test_a_start_takes_up_what_waits_beside_the_database(path, short_wait, make)
     assert [file.name for file in path.parent.iterdir()] == ["kiosk.db"]
 
 
-def test_a_crash_after_the_commit_and_before_the_spool_knows_it(path, short_wait, make, place, rows):
+def test_a_crash_after_the_commit_and_before_the_spool_knows_it(
+    path, short_wait, make, place, rows
+):
     """The spool comes back as it was before it was emptied, twice: nothing is written again."""
     with SessionWriter(short_wait, make.session(), spool=place) as session:
         with locked(path):
@@ -187,7 +198,9 @@ def test_a_crash_after_the_commit_and_before_the_spool_knows_it(path, short_wait
         shutil.copy(kept, file)
         assert take_up_spools(short_wait, place) == [1]
         assert rows("SELECT count(*) FROM readings") == [(94,)]
-        assert rows("SELECT end_reason, frames, lost, last_record FROM sessions") == [("finished", 600, 0, 104)]
+        assert rows("SELECT end_reason, frames, lost, last_record FROM sessions") == [
+            ("finished", 600, 0, 104)
+        ]
         assert rows("SELECT count(*) FROM plays WHERE outcome = 'interrupted'") == [(0,)]
 
 
@@ -260,7 +273,11 @@ def test_new_records_go_to_the_disk_between_the_parts(path, short_wait, make, ro
     with locked(path):
         opened = open_to_record(str(path))
         session = SessionWriter(
-            opened.engine, make.session(), spool=opened.place, prepare=opened.prepare, commit_interval_s=0.001
+            opened.engine,
+            make.session(),
+            spool=opened.place,
+            prepare=opened.prepare,
+            commit_interval_s=0.001,
         )
         whole, seen = Preparation.go_on, []
 
@@ -310,7 +327,9 @@ def test_a_commit_of_which_nobody_knows_whether_it_happened(engine, make, rows, 
 
 def test_a_session_that_was_taken_for_dead_goes_on(engine, make, rows, caplog):
     with SessionWriter(engine, make.session()) as session:
-        submit_all(session, [make.ad(), make.play(), make.reading(2.0), GapStarted(make.at(3), "dark")])
+        submit_all(
+            session, [make.ad(), make.play(), make.reading(2.0), GapStarted(make.at(3), "dark")]
+        )
         session.flush()
         with engine.begin() as connection:
             assert interrupt_session(connection, session.session_id)
@@ -320,7 +339,9 @@ def test_a_session_that_was_taken_for_dead_goes_on(engine, make, rows, caplog):
         assert rows("SELECT end_reason FROM sessions") == [(None,)]
         session.close(make.end())
     assert session.lost == 0
-    assert rows("SELECT outcome, ended_at FROM plays") == [("finished", "2026-03-01 09:30:08.123456")]
+    assert rows("SELECT outcome, ended_at FROM plays") == [
+        ("finished", "2026-03-01 09:30:08.123456")
+    ]
     assert rows("SELECT ended_at FROM gaps") == [("2026-03-01 09:30:20.123456",)]
     assert rows("SELECT end_reason FROM sessions") == [("finished",)]
     assert "goes on" in caplog.text
@@ -347,17 +368,24 @@ def test_a_database_that_cannot_be_opened_is_opened_later(path, short_wait, make
         opened = open_to_record(str(path))
         assert opened.prepare is not None
         assert "The session begins without it" in caplog.text
-        session = SessionWriter(opened.engine, make.session(), spool=opened.place, prepare=opened.prepare)
+        session = SessionWriter(
+            opened.engine, make.session(), spool=opened.place, prepare=opened.prepare
+        )
         submit_all(session, make.stream())
     assert session.flush()
     assert session.session_id == 2
     assert rows("SELECT end_reason FROM sessions ORDER BY id") == [("interrupted",), (None,)]
     session.close(make.end())
     opened.engine.dispose()
-    assert rows("SELECT session_id, count(*) FROM readings GROUP BY session_id") == [(1, 93), (2, 93)]
+    assert rows("SELECT session_id, count(*) FROM readings GROUP BY session_id") == [
+        (1, 93),
+        (2, 93),
+    ]
 
 
-def test_without_a_spool_a_locked_database_is_waited_for_and_then_an_error(path, engine, monkeypatch):
+def test_without_a_spool_a_locked_database_is_waited_for_and_then_an_error(
+    path, engine, monkeypatch
+):
     monkeypatch.setattr("db.engine.OPEN_RETRY_S", 0.4)
     began = time.monotonic()
     with locked(path), pytest.raises(DatabaseUnavailableError, match="in use by another program"):
@@ -370,7 +398,9 @@ def test_a_show_does_not_wait_long_for_a_locked_database(path, short_wait, make,
     with locked(path):
         began = time.monotonic()
         opened = open_to_record(str(path))
-        session = SessionWriter(opened.engine, make.session(), spool=opened.place, prepare=opened.prepare)
+        session = SessionWriter(
+            opened.engine, make.session(), spool=opened.place, prepare=opened.prepare
+        )
         assert time.monotonic() - began < 1.2
         submit_all(session, make.stream())
         wait_until(lambda: session._sink.in_spool == 103)
@@ -396,7 +426,9 @@ def test_records_are_on_disk_before_a_database_that_could_not_be_opened_is_asked
     session = None
     monkeypatch.setattr("db.write.recovery.make_ready", unavailable)
     opened = open_to_record(str(path))
-    session = SessionWriter(opened.engine, make.session(), spool=place, prepare=opened.prepare, commit_interval_s=0.01)
+    session = SessionWriter(
+        opened.engine, make.session(), spool=place, prepare=opened.prepare, commit_interval_s=0.01
+    )
     submit_all(session, make.stream())
     wait_until(lambda: (0, 103) in asked)
     assert all(in_memory == 0 for in_memory, _ in asked)
@@ -418,7 +450,9 @@ def test_a_session_that_never_reached_its_database(path, short_wait, make, place
     assert rows("SELECT end_reason, frames FROM sessions") == [("finished", 600)]
 
 
-def test_a_full_spool_loses_readings_and_counts_them(path, short_wait, make, tmp_path, rows, caplog):
+def test_a_full_spool_loses_readings_and_counts_them(
+    path, short_wait, make, tmp_path, rows, caplog
+):
     small = SpoolPlace(tmp_path / "spool", "kiosk.db", limit_bytes=20_000, reserve_bytes=0)
     with SessionWriter(short_wait, make.session(), spool=small, commit_interval_s=0.01) as session:
         with locked(path):
@@ -432,17 +466,26 @@ def test_a_full_spool_loses_readings_and_counts_them(path, short_wait, make, tmp
         session.close(make.end())
     assert 10 < lost < 90
     assert rows("SELECT count(*) FROM readings") == [(93 - lost,)]
-    assert rows("SELECT count(*) FROM plays WHERE outcome <> 'stopped'") == [(3,)], "what gives them a meaning is kept"
+    assert rows("SELECT count(*) FROM plays WHERE outcome <> 'stopped'") == [(3,)], (
+        "what gives them a meaning is kept"
+    )
     assert rows("SELECT lost FROM sessions") == [(lost,)]
     assert "has lost" in caplog.text
 
 
-def test_a_spool_that_cannot_be_written_leaves_records_in_memory(path, short_wait, make, tmp_path, rows, caplog):
+def test_a_spool_that_cannot_be_written_leaves_records_in_memory(
+    path, short_wait, make, tmp_path, rows, caplog
+):
     blocked = tmp_path / "file"
     blocked.touch()
     nowhere = SpoolPlace(blocked / "spool", "kiosk.db")
     with SessionWriter(
-        short_wait, make.session(), spool=nowhere, queue_size=50, full_wait_s=0.0, commit_interval_s=0.01
+        short_wait,
+        make.session(),
+        spool=nowhere,
+        queue_size=50,
+        full_wait_s=0.0,
+        commit_interval_s=0.01,
     ) as session:
         with locked(path):
             taken = sum(session.submit(record) for record in make.stream())
@@ -455,7 +498,9 @@ def test_a_spool_that_cannot_be_written_leaves_records_in_memory(path, short_wai
     assert "No spool can be made" in caplog.text
 
 
-def test_what_a_full_spool_has_lost_is_known_to_the_next_start(path, short_wait, make, tmp_path, rows):
+def test_what_a_full_spool_has_lost_is_known_to_the_next_start(
+    path, short_wait, make, tmp_path, rows
+):
     small = SpoolPlace(tmp_path / "spool", "kiosk.db", limit_bytes=20_000, reserve_bytes=0)
     session = SessionWriter(short_wait, make.session(), spool=small, commit_interval_s=0.01)
     with locked(path):
@@ -469,7 +514,9 @@ def test_what_a_full_spool_has_lost_is_known_to_the_next_start(path, short_wait,
     ]
 
 
-@pytest.mark.parametrize(("in_database", "ended"), [(7, False), (7, True), (2, False), (None, False)])
+@pytest.mark.parametrize(
+    ("in_database", "ended"), [(7, False), (7, True), (2, False), (None, False)]
+)
 def test_losses_of_a_dead_program_stay_counted(engine, make, rows, place, in_database, ended):
     """Its count in the database and the one in its spool are of one session: the later one, not their sum."""
     if in_database is not None:
@@ -479,7 +526,9 @@ def test_losses_of_a_dead_program_stay_counted(engine, make, rows, place, in_dat
                 f"UPDATE sessions SET ended_at = NULL, end_reason = NULL, frames = NULL, lost = {in_database}"
             )
     spool = Spool.create(place, make.session())
-    spool.append(make.session(), [make.ad()], [(110, make.play(9)), (111, make.reading(30.0, 1, 9))], 5)
+    spool.append(
+        make.session(), [make.ad()], [(110, make.play(9)), (111, make.reading(30.0, 1, 9))], 5
+    )
     if ended:
         spool.append_end(make.session(), [], make.end(), 9)
     spool.close(remove=False)

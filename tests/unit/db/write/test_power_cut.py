@@ -58,7 +58,9 @@ def check(path):
             "SELECT session_id, viewer_id, at FROM readings GROUP BY 1, 2, 3 HAVING count(*) > 1"
         )
         assert doubled.fetchall() == []
-        return dict(connection.execute("SELECT session_id, count(*) FROM readings GROUP BY session_id"))
+        return dict(
+            connection.execute("SELECT session_id, count(*) FROM readings GROUP BY session_id")
+        )
 
 
 def readings_in(path):
@@ -71,7 +73,10 @@ def kill_at_random(path, times, chance):
     promised = []
     for _ in range(times):
         process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", PROGRAM, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-W", "error", "-c", PROGRAM, str(path)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         try:
             line = process.stdout.readline()
@@ -114,7 +119,10 @@ def moments(path, tmp_path, make):
         # A copy of two files is of one moment only while one of them does not change.
         connection.exec_driver_sql("PRAGMA wal_autocheckpoint = 0")
     found = []
-    with SessionWriter(engine, make.session(), commit_interval_s=0.02) as session, Feeder(session, make, 100):
+    with (
+        SessionWriter(engine, make.session(), commit_interval_s=0.02) as session,
+        Feeder(session, make, 100),
+    ):
         for number in range(4):
             time.sleep(0.1)
             with closing(sqlite3.connect(path)) as reader:
@@ -162,7 +170,9 @@ def test_a_log_whose_end_is_torn(moments):
             if name == "noise at the end":
                 assert len(stored) == len(all_readings)
             elif "end" in name or name == "cut off":
-                assert len(stored) > len(all_readings) - 600, "the last commits, of half a second at most"
+                assert len(stored) > len(all_readings) - 600, (
+                    "the last commits, of half a second at most"
+                )
 
 
 @pytest.mark.slow

@@ -32,7 +32,15 @@ def test_every_kind_of_record(make):
         make.session(model=None, settings={"skipped_ads": [{"ad_id": "ä"}]}),
         ModelRecord("emotions", "ef" * 32, {"labels": ["angry"]}),
         make.ad(),
-        PlayStarted(1, "summer", make.start, "next", 0.25, True, {"mood": "sad", "candidates": {"summer": 0.25}}),
+        PlayStarted(
+            1,
+            "summer",
+            make.start,
+            "next",
+            0.25,
+            True,
+            {"mood": "sad", "candidates": {"summer": 0.25}},
+        ),
         make.play_end(outcome="failed"),
         PlayEnded(2, make.at(3), "skipped"),
         PlayRewarded(1, -0.5, 3.0),
@@ -52,12 +60,14 @@ def test_every_kind_of_record(make):
 
 def test_numbers_of_numpy_and_names_that_are_no_unicode(make):
     name = b"caf\xe9.mp4".decode("utf-8", "surrogateescape")
-    reading = make.reading(viewer_number=np.int64(7), roll=np.float32(0.25), uncertain=np.bool_(True))
+    reading = make.reading(
+        viewer_number=np.int64(7), roll=np.float32(0.25), uncertain=np.bool_(True)
+    )
     assert again(reading) == make.reading(viewer_number=7, roll=0.25, uncertain=True)
     assert again(make.ad(name)) == make.ad(name)
-    assert again(PlayStarted(1, "x", make.start, "next", context=MappingProxyType({"mood": "sad"}))).context == {
-        "mood": "sad"
-    }
+    assert again(
+        PlayStarted(1, "x", make.start, "next", context=MappingProxyType({"mood": "sad"}))
+    ).context == {"mood": "sad"}
 
 
 def test_a_record_of_an_older_program_lacks_the_newest_fields(make):
@@ -75,7 +85,12 @@ def test_a_record_of_an_older_program_lacks_the_newest_fields(make):
         {"type": "GapEnded"},
         {"type": "GapEnded", "ended_at": 7, "cause": "dark"},
         {"type": "GapEnded", "ended_at": "2026-03-01T09:30:00", "cause": "dark"},
-        {"type": "GapEnded", "ended_at": "2026-03-01T09:30:00+00:00", "cause": "dark", "surprise": 1},
+        {
+            "type": "GapEnded",
+            "ended_at": "2026-03-01T09:30:00+00:00",
+            "cause": "dark",
+            "surprise": 1,
+        },
         [],
         None,
     ],

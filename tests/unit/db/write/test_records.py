@@ -39,7 +39,10 @@ NO_EMOTION = {"probabilities": None, "valence": None, "expressiveness": None}
         ({"position_ms": None}, "expected a play and a position, or neither"),
         ({"position_ms": -1.0}, "position in ms"),
         ({"probabilities": (0.5, 0.5)}, "expected 7 numbers, received 2"),
-        ({"probabilities": (math.nan, *[0.1] * 6)}, "probability: expected a number from 0 to 1, received nan"),
+        (
+            {"probabilities": (math.nan, *[0.1] * 6)},
+            "probability: expected a number from 0 to 1, received nan",
+        ),
         ({"probabilities": (1.001, *[0.0] * 6)}, "probability"),
         ({"valence": -1.1}, "valence: expected a number from -1 to 1"),
         ({"expressiveness": 1.1}, "expressiveness"),
@@ -49,10 +52,16 @@ NO_EMOTION = {"probabilities": None, "valence": None, "expressiveness": None}
             {"withheld": "too small"},
             "expected probabilities, valence and expressiveness, or a reason why all are withheld",
         ),
-        ({"probabilities": None}, "or a reason why all are withheld, received None, 0.55, 0.9 and None"),
+        (
+            {"probabilities": None},
+            "or a reason why all are withheld, received None, 0.55, 0.9 and None",
+        ),
         ({"valence": None, "withheld": "too small"}, "or a reason why all are withheld"),
         (NO_EMOTION, "or a reason why all are withheld, received None, None, None and None"),
-        (NO_EMOTION | {"withheld": "too far"}, "emotion is withheld: expected one of too small, .*received 'too far'"),
+        (
+            NO_EMOTION | {"withheld": "too far"},
+            "emotion is withheld: expected one of too small, .*received 'too far'",
+        ),
         ({"box": (0.1, 0.1, 0.2)}, "expected 4 numbers, received 3"),
         ({"box": (0.1, 0.1, -0.2, 0.2)}, "width of the face box"),
     ],
@@ -63,16 +72,27 @@ def test_bad_reading(make, changes, words):
 
 
 def test_rounding_and_numpy_scalars_are_welcome(make):
-    make.reading(valence=1 + 2e-16, viewer_number=np.int64(3), quality=np.float32(0.5), attentive=np.bool_(True))
+    make.reading(
+        valence=1 + 2e-16,
+        viewer_number=np.int64(3),
+        quality=np.float32(0.5),
+        attentive=np.bool_(True),
+    )
     make.reading(box=(-0.2, -0.1, 1.3, 1.2))
 
 
 @pytest.mark.parametrize(
     ("build", "words"),
     [
-        (lambda make: make.session(kind="test"), "session kind: expected one of run, replay, received 'test'"),
+        (
+            lambda make: make.session(kind="test"),
+            "session kind: expected one of run, replay, received 'test'",
+        ),
         (lambda make: make.session(started_at=NAIVE), "session start"),
-        (lambda make: make.session(settings={"path": object()}), "session settings: expected values that JSON knows"),
+        (
+            lambda make: make.session(settings={"path": object()}),
+            "session settings: expected values that JSON knows",
+        ),
         (lambda make: make.session(settings={"x": math.nan}), "session settings"),
         (lambda make: make.ad(ad_id=""), "ad id: expected a text that is not empty"),
         (lambda make: make.ad(kind="poster"), "ad kind"),
@@ -88,15 +108,27 @@ def test_rounding_and_numpy_scalars_are_welcome(make):
         ),
         (lambda make: PlayStarted(1, "a", make.start, "", context={"x": math.nan}), "play context"),
         (lambda _: PlayRewarded(-1, 0.5, 1.0), "play number"),
-        (lambda _: PlayRewarded(1, 1.5, 1.0), "reward: expected a number from -1 to 1, received 1.5"),
+        (
+            lambda _: PlayRewarded(1, 1.5, 1.0),
+            "reward: expected a number from -1 to 1, received 1.5",
+        ),
         (lambda _: PlayRewarded(1, math.nan, 1.0), "reward"),
-        (lambda _: PlayRewarded(1, 0.5, 0.0), "viewer seconds: expected a number above 0, received 0.0"),
+        (
+            lambda _: PlayRewarded(1, 0.5, 0.0),
+            "viewer seconds: expected a number above 0, received 0.0",
+        ),
         (lambda _: PlayRewarded(1, 0.5, math.inf), "viewer seconds"),
         (lambda make: PlayEnded(1, make.start, "interrupted"), "play outcome"),
         (lambda make: PlayEnded(1, make.start, "finished", -1.0), "shown time"),
         (lambda make: GapStarted(make.start, ""), "gap cause"),
-        (lambda _: ViewerFlagged(NAIVE, 1), "moment of the flag: expected a datetime with a time zone"),
-        (lambda make: ViewerFlagged(make.start, -1), "viewer number: expected a whole number from 0 up, received -1"),
+        (
+            lambda _: ViewerFlagged(NAIVE, 1),
+            "moment of the flag: expected a datetime with a time zone",
+        ),
+        (
+            lambda make: ViewerFlagged(make.start, -1),
+            "viewer number: expected a whole number from 0 up, received -1",
+        ),
         (lambda _: ModelRecord("m", "12"), "model checksum"),
         (lambda make: SessionEnded(make.start, ""), "end reason"),
         (lambda make: SessionEnded(make.start, "stopped", frames=-1), "frames"),

@@ -62,7 +62,11 @@ def test_a_dead_programs_spool_is_adopted_whole(place, spool, make):
     spool.append_end(make.session(), [], make.end())
     spool.close(remove=False)
     found = adopted(spool.path)
-    assert (found.session, found.known, found.ended) == (make.session(), (make.ad(), make.play()), make.end())
+    assert (found.session, found.known, found.ended) == (
+        make.session(),
+        (make.ad(), make.play()),
+        make.end(),
+    )
     assert found.waiting == 3
     assert found.read(10) == numbered(make, 1, 3)
     found.close(remove=True)

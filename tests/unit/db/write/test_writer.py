@@ -16,7 +16,14 @@ from db.engine import open_database
 from db.errors import DatabaseWriteError, WriterClosedError
 from db.read.sessions import load_session
 from db.schema import WITHHELD_COLUMNS
-from db.write.records import GapEnded, GapStarted, ModelRecord, PlayEnded, SessionEnded, ViewerFlagged
+from db.write.records import (
+    GapEnded,
+    GapStarted,
+    ModelRecord,
+    PlayEnded,
+    SessionEnded,
+    ViewerFlagged,
+)
 from db.write.store import SessionStore
 from db.write.writer import SessionWriter
 from tests.helpers.feeding import locked, wait_until
@@ -32,16 +39,29 @@ def dump(path):
 def test_whole_session(engine, make, rows):
     session_id = make.write(engine)
 
-    assert rows("SELECT * FROM models") == [(1, "emotions", "cd" * 32, '{"labels": ["angry"], "threshold": 0.5}')]
+    assert rows("SELECT * FROM models") == [
+        (1, "emotions", "cd" * 32, '{"labels": ["angry"], "threshold": 0.5}')
+    ]
     assert rows("SELECT * FROM sessions") == [
-        (session_id, "run", "Foyer", "0", "2026-03-01 09:30:00.123456", "2026-03-01 09:30:20.123456", "finished", 1)
+        (
+            session_id,
+            "run",
+            "Foyer",
+            "0",
+            "2026-03-01 09:30:00.123456",
+            "2026-03-01 09:30:20.123456",
+            "finished",
+            1,
+        )
         + ("0.1.0", '{"policy": "sequential", "site": "Foyer"}', 600, 3, 29.97, 0, 103)
     ]
     assert rows("SELECT ad_id, name, file, sha256, kind, duration_ms, brand_at_s FROM ads") == [
         ("summer", "Summer", "summer.mp4", make.sha, "video", 8000, "[5.5]"),
         ("winter", "Winter", "winter.mp4", make.sha, "image", 8000, "[]"),
     ]
-    assert rows("SELECT number, ad_version_id, outcome, shown_ms, reason, probability, error FROM plays") == [
+    assert rows(
+        "SELECT number, ad_version_id, outcome, shown_ms, reason, probability, error FROM plays"
+    ) == [
         (1, 1, "finished", 8000.0, "next in the list", 1.0, None),
         (2, 2, "failed", 8000.0, "next in the list", 1.0, "broken file"),
         (3, 1, "finished", 8000.0, "next in the list", 1.0, None),
@@ -64,19 +84,43 @@ def test_whole_session(engine, make, rows):
 
 
 def test_every_column_of_a_reading(engine, make, rows):
-    record = make.reading(2.5, 7, 1, roll=np.float32(0.25), uncertain=np.bool_(True), viewer_number=np.int64(7))
+    record = make.reading(
+        2.5, 7, 1, roll=np.float32(0.25), uncertain=np.bool_(True), viewer_number=np.int64(7)
+    )
     make.write(engine, [make.ad(), make.play(), record])
     assert rows(
         "SELECT position_ms, p_angry, p_disgust, p_fear, p_happy, p_sad, p_surprise, p_neutral, valence, "
         "expressiveness, uncertain, yaw, pitch, roll, attentive, quality, box_x, box_y, box_w, box_h FROM readings"
-    ) == [(2500.0, *record.probabilities, 0.55, 0.9, 1, -3.5, 2.0, 0.25, 1, 0.97, -0.01, 0.2, 0.1, 0.15)]
+    ) == [
+        (
+            2500.0,
+            *record.probabilities,
+            0.55,
+            0.9,
+            1,
+            -3.5,
+            2.0,
+            0.25,
+            1,
+            0.97,
+            -0.01,
+            0.2,
+            0.1,
+            0.15,
+        )
+    ]
     assert rows("SELECT number FROM viewers") == [(7,)]
 
 
 def test_reading_without_an_emotion(engine, make, rows):
-    make.write(engine, [make.ad(), make.play(), make.unread(2.5, withheld="turned away"), make.reading(3.0)])
+    make.write(
+        engine,
+        [make.ad(), make.play(), make.unread(2.5, withheld="turned away"), make.reading(3.0)],
+    )
     figures = ", ".join(WITHHELD_COLUMNS)
-    assert rows(f"SELECT {figures}, withheld, uncertain, attentive, yaw, quality FROM readings ORDER BY id") == [
+    assert rows(
+        f"SELECT {figures}, withheld, uncertain, attentive, yaw, quality FROM readings ORDER BY id"
+    ) == [
         (*[None] * 9, "turned away", 1, 1, -3.5, 0.97),
         (*make.reading().probabilities, 0.55, 0.9, None, 0, 1, -3.5, 0.97),
     ]
@@ -85,15 +129,26 @@ def test_reading_without_an_emotion(engine, make, rows):
 @pytest.mark.parametrize("column", WITHHELD_COLUMNS)
 def test_database_refuses_half_an_emotion(engine, make, column):
     make.write(engine, [make.ad(), make.play(), make.unread(1.0), make.reading(2.0)])
-    for change in (f"{column} = NULL WHERE withheld IS NULL", f"{column} = 0.1 WHERE withheld IS NOT NULL"):
-        with engine.connect() as connection, pytest.raises(exc.IntegrityError, match="ck_readings_withheld"):
+    for change in (
+        f"{column} = NULL WHERE withheld IS NULL",
+        f"{column} = 0.1 WHERE withheld IS NOT NULL",
+    ):
+        with (
+            engine.connect() as connection,
+            pytest.raises(exc.IntegrityError, match="ck_readings_withheld"),
+        ):
             connection.exec_driver_sql(f"UPDATE readings SET {change}")
 
 
-@pytest.mark.parametrize("change", ["NULL WHERE withheld IS NOT NULL", "'too dark' WHERE withheld IS NULL"])
+@pytest.mark.parametrize(
+    "change", ["NULL WHERE withheld IS NOT NULL", "'too dark' WHERE withheld IS NULL"]
+)
 def test_database_refuses_a_reason_that_does_not_fit(engine, make, change):
     make.write(engine, [make.ad(), make.play(), make.unread(1.0), make.reading(2.0)])
-    with engine.connect() as connection, pytest.raises(exc.IntegrityError, match="ck_readings_withheld"):
+    with (
+        engine.connect() as connection,
+        pytest.raises(exc.IntegrityError, match="ck_readings_withheld"),
+    ):
         connection.exec_driver_sql(f"UPDATE readings SET withheld = {change}")
 
 
@@ -102,9 +157,17 @@ def test_static_faces_are_marked(engine, make, rows):
         return ViewerFlagged(make.at(seconds), viewer)
 
     # Number 2 has no reading at all; number 1 is flagged twice, and between its own readings.
-    records = [make.reading(1.0, 1), make.reading(1.5, 3), flag(5.0, np.int64(1)), flag(6.0, 2), make.reading(2.0, 1)]
+    records = [
+        make.reading(1.0, 1),
+        make.reading(1.5, 3),
+        flag(5.0, np.int64(1)),
+        flag(6.0, 2),
+        make.reading(2.0, 1),
+    ]
     make.write(engine, [make.ad(), make.play(), *records, flag(4.0, 1)])
-    assert rows("SELECT number, static, first_seen_at, last_seen_at FROM viewers ORDER BY number") == [
+    assert rows(
+        "SELECT number, static, first_seen_at, last_seen_at FROM viewers ORDER BY number"
+    ) == [
         (1, 1, "2026-03-01 09:30:01.123456", "2026-03-01 09:30:05.123456"),
         (2, 1, "2026-03-01 09:30:06.123456", "2026-03-01 09:30:06.123456"),
         (3, 0, "2026-03-01 09:30:01.623456", "2026-03-01 09:30:01.623456"),
@@ -121,12 +184,16 @@ def test_a_flag_finds_a_viewer_that_was_forgotten(engine, make, rows, monkeypatc
         writer.submit(ViewerFlagged(make.at(9), 1))
     assert writer.lost == 0
     assert rows("SELECT number, static FROM viewers ORDER BY number") == [(1, 1), (2, 0)]
-    assert rows("SELECT ended_at FROM sessions") == [("2026-03-01 09:30:09.123456",)], "the last moment is the flag's"
+    assert rows("SELECT ended_at FROM sessions") == [("2026-03-01 09:30:09.123456",)], (
+        "the last moment is the flag's"
+    )
 
 
 def test_session_row_is_there_at_once(engine, make, rows):
     with SessionWriter(engine, make.session(model=None)) as writer:
-        assert rows("SELECT id, ended_at, model_id, frames FROM sessions") == [(writer.session_id, None, None, None)]
+        assert rows("SELECT id, ended_at, model_id, frames FROM sessions") == [
+            (writer.session_id, None, None, None)
+        ]
         writer.submit(ModelRecord("late", "ef" * 32))
         assert writer.flush()
         assert rows("SELECT name FROM sessions JOIN models ON models.id = model_id") == [("late",)]
@@ -156,7 +223,9 @@ def test_batches_share_a_commit(engine, make, rows):
 def test_order_of_submission_is_kept(engine, make, rows):
     seconds = [3.0, 1.0, 2.0, 0.5]
     make.write(engine, [make.ad(), make.play(), *(make.reading(second) for second in seconds)])
-    assert rows("SELECT position_ms FROM readings ORDER BY id") == [(second * 1000,) for second in seconds]
+    assert rows("SELECT position_ms FROM readings ORDER BY id") == [
+        (second * 1000,) for second in seconds
+    ]
     assert rows("SELECT first_seen_at, last_seen_at FROM viewers") == [
         ("2026-03-01 09:30:00.623456", "2026-03-01 09:30:03.123456")
     ]
@@ -167,7 +236,9 @@ def test_two_equal_streams_give_equal_databases(tmp_path, make):
     # Other batch sizes must not show either.
     for name, interval, size in (("a", 0.5, 10_000), ("b", 0.001, 2)):
         engine = open_database(str(tmp_path / f"{name}.db"))
-        with SessionWriter(engine, make.session(kind="replay"), commit_interval_s=interval, queue_size=size) as writer:
+        with SessionWriter(
+            engine, make.session(kind="replay"), commit_interval_s=interval, queue_size=size
+        ) as writer:
             for record in make.stream():
                 writer.submit(record)
                 if name == "b":
@@ -182,7 +253,10 @@ def test_two_equal_streams_give_equal_databases(tmp_path, make):
 def test_ad_versions(engine, make, rows):
     make.write(engine, [make.ad(), make.play(1)])
     make.write(engine, [make.ad(name="Renamed", brand_at_s=(1, 2.5)), make.play(1)])
-    make.write(engine, [make.ad(duration_ms=4000), make.play(1), make.ad(sha256="00" * 32), make.play(2, 9)])
+    make.write(
+        engine,
+        [make.ad(duration_ms=4000), make.play(1), make.ad(sha256="00" * 32), make.play(2, 9)],
+    )
     assert rows("SELECT id, name, duration_ms, substr(sha256, 1, 2), brand_at_s FROM ads") == [
         (1, "Renamed", 8000, "ab", "[1.0, 2.5]"),
         (2, "Summer", 4000, "ab", "[5.5]"),
@@ -208,16 +282,31 @@ def test_deleting_a_session_takes_everything_of_it(engine, make, rows):
         (lambda make: make.reading(play=9), "a play that was started before, received 9"),
         (lambda make: make.play_end(9), "a play that was started before, received 9"),
         (lambda make: make.play(1, 9), "one that was not used before, received 1"),
-        (lambda make: make.play(9, 9, "autumn"), "an ad that was submitted before, received 'autumn'"),
-        (lambda make: make.play_end(1, -1.0), "Invalid end of play 1: expected 2026-03-01 09:30:00"),
+        (
+            lambda make: make.play(9, 9, "autumn"),
+            "an ad that was submitted before, received 'autumn'",
+        ),
+        (
+            lambda make: make.play_end(1, -1.0),
+            "Invalid end of play 1: expected 2026-03-01 09:30:00",
+        ),
         (lambda make: make.play_end(2), "expected one end, received a second"),
-        (lambda make: GapEnded(make.at(3), "dark"), "expected an open gap, received the cause 'dark'"),
+        (
+            lambda make: GapEnded(make.at(3), "dark"),
+            "expected an open gap, received the cause 'dark'",
+        ),
         (lambda make: GapEnded(make.at(-3), "paused"), "Invalid end of the gap 'paused'"),
     ],
 )
 def test_contradiction_is_left_out_counted_and_logged(engine, make, rows, caplog, build, words):
     with SessionWriter(engine, make.session()) as writer:
-        for record in (make.ad(), make.play(1), make.play(2, 1), make.play_end(2), GapStarted(make.at(0), "paused")):
+        for record in (
+            make.ad(),
+            make.play(1),
+            make.play(2, 1),
+            make.play_end(2),
+            GapStarted(make.at(0), "paused"),
+        ):
             writer.submit(record)
         writer.submit(build(make))
         writer.submit(make.reading(4.0))
@@ -233,7 +322,9 @@ def test_contradiction_is_left_out_counted_and_logged(engine, make, rows, caplog
 
 def test_repeated_gap_start_changes_nothing(engine, make, rows):
     gap = GapStarted(make.at(1), "dark", "first")
-    make.write(engine, [gap, GapStarted(make.at(2), "dark", "second"), GapEnded(make.at(3), "dark"), gap])
+    make.write(
+        engine, [gap, GapStarted(make.at(2), "dark", "second"), GapEnded(make.at(3), "dark"), gap]
+    )
     assert rows("SELECT started_at, ended_at, detail FROM gaps") == [
         ("2026-03-01 09:30:01.123456", "2026-03-01 09:30:03.123456", "first"),
         ("2026-03-01 09:30:01.123456", "2026-03-01 09:30:20.123456", "first"),
@@ -241,7 +332,13 @@ def test_repeated_gap_start_changes_nothing(engine, make, rows):
 
 
 def test_close_ends_what_is_open(engine, make, rows):
-    records = [make.ad(), make.play(1), make.reading(30.0), make.play(2, 25.0), GapStarted(make.at(3), "dark")]
+    records = [
+        make.ad(),
+        make.play(1),
+        make.reading(30.0),
+        make.play(2, 25.0),
+        GapStarted(make.at(3), "dark"),
+    ]
     make.write(engine, records)
     # Play 2 started after the end that the caller gave: it ends where it started rather than before.
     assert rows("SELECT number, ended_at, outcome, shown_ms FROM plays") == [
@@ -275,7 +372,9 @@ def test_close_twice_and_submit_after(engine, make, path):
     writer.close(make.end(30))
     assert not thread.is_alive()
     assert not lock.exists()
-    with pytest.raises(WriterClosedError, match="session 1 is closed; submit records before closing"):
+    with pytest.raises(
+        WriterClosedError, match="session 1 is closed; submit records before closing"
+    ):
         writer.submit(make.ad())
     assert writer.flush(0.1)
     assert load_session(engine, 1).info.ended_at == make.at(20)
@@ -288,7 +387,9 @@ def test_not_a_record(engine, make):
                 writer.submit(wrong)
 
 
-@pytest.mark.parametrize("values", [{"queue_size": 0}, {"commit_interval_s": 0.0}, {"commit_interval_s": 1.1}])
+@pytest.mark.parametrize(
+    "values", [{"queue_size": 0}, {"commit_interval_s": 0.0}, {"commit_interval_s": 1.1}]
+)
 def test_bad_settings(engine, make, rows, values):
     with pytest.raises(ValueError, match=next(iter(values))):
         SessionWriter(engine, make.session(), **values)
@@ -330,7 +431,9 @@ def test_cache_of_row_ids_is_bounded(engine, make, rows, monkeypatch):
         writer.submit(make.reading(20.0, 0, 0))
         writer.submit(make.play_end(0, 21.0))
     assert writer.lost == 0
-    assert rows("SELECT count(*), max(last_seen_at) FROM viewers") == [(10, "2026-03-01 09:30:20.123456")]
+    assert rows("SELECT count(*), max(last_seen_at) FROM viewers") == [
+        (10, "2026-03-01 09:30:20.123456")
+    ]
     assert rows("SELECT outcome FROM plays WHERE number = 0") == [("finished",)]
 
 
@@ -357,7 +460,9 @@ def test_locked_database_costs_no_record(engine, make, path, rows, monkeypatch, 
 
 
 def test_full_queue_counts_and_logs_once(engine, make, path, rows, caplog):
-    with SessionWriter(engine, make.session(), queue_size=5, full_wait_s=0.01, commit_interval_s=0.01) as writer:
+    with SessionWriter(
+        engine, make.session(), queue_size=5, full_wait_s=0.01, commit_interval_s=0.01
+    ) as writer:
         with locked(path):
             accepted = [writer.submit(make.ad(f"ad-{number}")) for number in range(20)]
             lost = accepted.count(False)
@@ -387,13 +492,17 @@ def test_a_show_does_not_wait_for_room_while_nothing_can_be_written(engine, make
 def test_a_replay_waits_for_room_also_while_nothing_can_be_written(engine, make, path):
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA busy_timeout = 20")
-    with SessionWriter(engine, make.session(kind="replay"), queue_size=5, commit_interval_s=0.01) as writer:
+    with SessionWriter(
+        engine, make.session(kind="replay"), queue_size=5, commit_interval_s=0.01
+    ) as writer:
         with locked(path):
             for number in range(5):
                 writer.submit(make.ad(f"ad-{number}"))
             wait_until(lambda: writer.error is not None)
             accepted = []
-            thread = threading.Thread(target=lambda: accepted.append(writer.submit(make.ad("late"))))
+            thread = threading.Thread(
+                target=lambda: accepted.append(writer.submit(make.ad("late")))
+            )
             thread.start()
             thread.join(0.3)
             assert thread.is_alive()
@@ -409,7 +518,9 @@ def test_close_while_locked_gives_up_in_time(engine, make, path):
     with locked(path):
         writer.submit(make.ad())
         started = time.monotonic()
-        with pytest.raises(DatabaseWriteError, match=r"kiosk.db \(database is locked\); check the disk"):
+        with pytest.raises(
+            DatabaseWriteError, match=r"kiosk.db \(database is locked\); check the disk"
+        ):
             writer.close(timeout=2.5)
         assert time.monotonic() - started < 2.5
     assert writer.lost == 1
@@ -459,10 +570,14 @@ def test_a_bug_costs_only_the_records_that_make_it(engine, make, rows, monkeypat
     with pytest.raises(DatabaseWriteError, match="a bug"):
         writer.close(make.end())
     assert writer.lost == 1
-    assert rows("SELECT number FROM viewers ORDER BY number") == [(number,) for number in range(20) if number != 13]
+    assert rows("SELECT number FROM viewers ORDER BY number") == [
+        (number,) for number in range(20) if number != 13
+    ]
     assert rows("SELECT count(*) FROM readings") == [(20,)]
     assert rows("SELECT end_reason, lost, last_record FROM sessions") == [("finished", 1, 23)]
-    assert [record for record in caplog.records if record.levelno == logging.ERROR and record.exc_info]
+    assert [
+        record for record in caplog.records if record.levelno == logging.ERROR and record.exc_info
+    ]
 
 
 def test_a_session_that_is_deleted_goes_on_as_another(engine, make, rows):
@@ -475,8 +590,12 @@ def test_a_session_that_is_deleted_goes_on_as_another(engine, make, rows):
     writer.submit(make.reading(3.0))
     writer.close(make.end())
     assert writer.lost == 0
-    assert rows("SELECT id, end_reason, last_record FROM sessions") == [(writer.session_id, "finished", 5)]
-    assert rows("SELECT position_ms, number FROM readings JOIN plays ON plays.id = play_id") == [(3000.0, 1)]
+    assert rows("SELECT id, end_reason, last_record FROM sessions") == [
+        (writer.session_id, "finished", 5)
+    ]
+    assert rows("SELECT position_ms, number FROM readings JOIN plays ON plays.id = play_id") == [
+        (3000.0, 1)
+    ]
     assert rows("SELECT cause, started_at, ended_at FROM gaps ORDER BY id") == [
         ("database_replaced", "2026-03-01 09:30:00.123456", "2026-03-01 09:30:02.123456"),
         ("dark", "2026-03-01 09:30:02.123456", "2026-03-01 09:30:20.123456"),
@@ -488,7 +607,10 @@ def test_new_session_needs_a_writable_database(path, engine, make, monkeypatch):
     monkeypatch.setattr("db.write.writer.START_TIMEOUT_S", 0.0)
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA busy_timeout = 20")
-    with locked(path), pytest.raises(DatabaseWriteError, match=r"could not be started .*database is locked"):
+    with (
+        locked(path),
+        pytest.raises(DatabaseWriteError, match=r"could not be started .*database is locked"),
+    ):
         SessionWriter(engine, make.session())
     reader = open_database(str(path), read_only=True)
     with pytest.raises(DatabaseWriteError, match="readonly"):
@@ -499,18 +621,26 @@ def test_new_session_needs_a_writable_database(path, engine, make, monkeypatch):
 
 
 def test_two_writers_at_once(engine, make, rows):
-    with SessionWriter(engine, make.session()) as one, SessionWriter(engine, make.session(kind="replay")) as two:
+    with (
+        SessionWriter(engine, make.session()) as one,
+        SessionWriter(engine, make.session(kind="replay")) as two,
+    ):
         for record in make.stream():
             one.submit(record)
             two.submit(record)
         two.close(make.end())
         one.close(SessionEnded(make.at(25), "stopped"))
-    assert rows("SELECT session_id, count(*) FROM readings GROUP BY 1 ORDER BY 1") == [(1, 93), (2, 93)]
+    assert rows("SELECT session_id, count(*) FROM readings GROUP BY 1 ORDER BY 1") == [
+        (1, 93),
+        (2, 93),
+    ]
     assert rows("SELECT count(*) FROM ads") == [(2,)]
 
 
 def test_play_that_fails_keeps_its_error(engine, make, rows):
-    make.write(engine, [make.ad(), make.play(), PlayEnded(1, make.at(1), "failed", None, "cut off")])
+    make.write(
+        engine, [make.ad(), make.play(), PlayEnded(1, make.at(1), "failed", None, "cut off")]
+    )
     assert rows("SELECT outcome, shown_ms, error FROM plays") == [("failed", None, "cut off")]
 
 

@@ -67,7 +67,9 @@ def test_the_runtimes_agree_whatever_the_number_of_faces(
         by_twin, by_network = twin.logits(crops[:count]), network.logits(crops[:count])
         assert by_twin.shape == by_network.shape == (count, 7)
         np.testing.assert_allclose(by_twin, by_network, atol=2e-3, rtol=1e-3)
-        np.testing.assert_allclose(classify(twin, crops[:count]), classify(network, crops[:count]), atol=1e-3)
+        np.testing.assert_allclose(
+            classify(twin, crops[:count]), classify(network, crops[:count]), atol=1e-3
+        )
 
 
 @pytest.mark.parametrize("runtime", ["twin", "network"])
@@ -75,7 +77,9 @@ def test_a_face_is_read_the_same_alone_and_in_company(
     runtime: str, crops: np.ndarray, request: pytest.FixtureRequest
 ) -> None:
     classifier: EmotionClassifier = request.getfixturevalue(runtime)
-    alone = np.concatenate([classifier.logits(crops[index : index + 1]) for index in range(len(crops))])
+    alone = np.concatenate(
+        [classifier.logits(crops[index : index + 1]) for index in range(len(crops))]
+    )
     np.testing.assert_allclose(classifier.logits(crops), alone, atol=1e-3, rtol=1e-3)
 
 
@@ -94,7 +98,9 @@ def test_the_card_gives_framing_and_temperature(twin: TwinClassifier, crops: np.
     geometry = crop_geometry(twin.card)
     assert (geometry.side_px, geometry.scale) == (twin.card.input_side_px, twin.card.crop_scale)
     assert geometry.raise_by == twin.card.crop_raise
-    np.testing.assert_allclose(classify(twin, crops), probabilities(twin.logits(crops), twin.card.temperature))
+    np.testing.assert_allclose(
+        classify(twin, crops), probabilities(twin.logits(crops), twin.card.temperature)
+    )
 
 
 def test_probabilities_by_known_answer() -> None:
@@ -109,20 +115,32 @@ LOGITS = hnp.arrays(np.float64, (3, 7), elements=st.floats(-1e3, 1e3))
 
 
 @given(LOGITS, st.floats(0.05, 20), st.floats(-100, 100))
-def test_probabilities_keep_sum_order_and_shift(logits: np.ndarray, temperature: float, shift: float) -> None:
+def test_probabilities_keep_sum_order_and_shift(
+    logits: np.ndarray, temperature: float, shift: float
+) -> None:
     scores = probabilities(logits, temperature)
     np.testing.assert_allclose(scores.sum(axis=1), 1)
-    assert (np.take_along_axis(scores, logits.argmax(axis=1)[:, None], axis=1)[:, 0] == scores.max(axis=1)).all()
+    assert (
+        np.take_along_axis(scores, logits.argmax(axis=1)[:, None], axis=1)[:, 0]
+        == scores.max(axis=1)
+    ).all()
     np.testing.assert_allclose(probabilities(logits + shift, temperature), scores, atol=1e-9)
 
 
 @given(LOGITS)
 def test_a_higher_temperature_is_less_sure(logits: np.ndarray) -> None:
-    assert (probabilities(logits, 2.0).max(axis=1) <= probabilities(logits, 1.0).max(axis=1) + 1e-12).all()
+    assert (
+        probabilities(logits, 2.0).max(axis=1) <= probabilities(logits, 1.0).max(axis=1) + 1e-12
+    ).all()
 
 
 def write_model(
-    folder: Path, content: bytes | None = None, *, outputs: int = 7, side: int = SIDE, twin_sha256: str = ""
+    folder: Path,
+    content: bytes | None = None,
+    *,
+    outputs: int = 7,
+    side: int = SIDE,
+    twin_sha256: str = "",
 ) -> Path:
     """A model with a valid card and no twin: any bytes, or a network of one layer."""
     model = folder / "tiny.keras"
@@ -150,10 +168,14 @@ def write_model(
 
 
 @pytest.mark.parametrize("device", ["cpu", "gpu"])
-@pytest.mark.parametrize("content", [b"this is a shopping list\n", b"", b"PK\x03\x04 and then nothing"])
+@pytest.mark.parametrize(
+    "content", [b"this is a shopping list\n", b"", b"PK\x03\x04 and then nothing"]
+)
 def test_a_file_that_is_no_model_is_refused(tmp_path: Path, content: bytes, device: Any) -> None:
     model = write_model(tmp_path, content)
-    with pytest.raises(ModelLoadError, match=r"tiny\.keras is not a Keras model: expected a \.keras file"):
+    with pytest.raises(
+        ModelLoadError, match=r"tiny\.keras is not a Keras model: expected a \.keras file"
+    ):
         load_classifier(model, device)
 
 
@@ -220,12 +242,16 @@ def test_a_missing_twin_is_made_once_and_kept_in_the_cache(
     assert conversions == [SIDE]
     faces = np.random.default_rng(0).integers(0, 256, (3, SIDE, SIDE), dtype=np.uint8)
     np.testing.assert_array_equal(first.logits(faces), second.logits(faces))
-    np.testing.assert_allclose(first.logits(faces), load_classifier(model, "gpu").logits(faces), atol=1e-2, rtol=1e-4)
+    np.testing.assert_allclose(
+        first.logits(faces), load_classifier(model, "gpu").logits(faces), atol=1e-2, rtol=1e-4
+    )
     assert list(tmp_path.glob("*.tflite")) == []
 
 
 @pytest.mark.parametrize("damage", [b"", b"cut off", None])
-def test_a_kept_twin_that_is_not_whole_is_made_again(tmp_path: Path, conversions: list[int], damage) -> None:
+def test_a_kept_twin_that_is_not_whole_is_made_again(
+    tmp_path: Path, conversions: list[int], damage
+) -> None:
     model = write_model(tmp_path)
     load_classifier(model, "cpu")
     [kept] = (platformdirs.user_cache_path("ad-monitor") / "twins").glob("*.tflite")
@@ -252,19 +278,25 @@ def test_a_network_that_only_takes_one_face_at_a_time_gets_one(tmp_path: Path) -
     """`Flatten` keeps the batch size that it was converted with."""
     model = write_model(tmp_path)
     faces = np.random.default_rng(0).integers(0, 256, (13, SIDE, SIDE), dtype=np.uint8)
-    by_twin, by_network = (load_classifier(model, device).logits(faces) for device in ("cpu", "gpu"))
+    by_twin, by_network = (
+        load_classifier(model, device).logits(faces) for device in ("cpu", "gpu")
+    )
     np.testing.assert_allclose(by_twin, by_network, atol=1e-2, rtol=1e-4)
 
 
 @pytest.mark.parametrize("twin_sha256", ["", "0" * 64])
-def test_a_twin_of_another_model_is_not_used(tmp_path: Path, conversions: list[int], twin_sha256: str) -> None:
+def test_a_twin_of_another_model_is_not_used(
+    tmp_path: Path, conversions: list[int], twin_sha256: str
+) -> None:
     model = write_model(tmp_path, twin_sha256=twin_sha256)
     model.with_suffix(".tflite").write_bytes(find_model().with_suffix(".tflite").read_bytes())
     assert load_classifier(model, "cpu").logits(np.zeros((1, SIDE, SIDE), np.uint8)).shape == (1, 7)
     assert conversions == [SIDE]
 
 
-def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = write_model(tmp_path, b"any")
     (tmp_path / "taken").write_text("a file where a folder should be")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "taken"))
@@ -289,10 +321,19 @@ def recorded_choice(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize(
     ("device", "gpu", "expected"),
-    [("auto", True, "keras"), ("auto", False, "twin"), ("cpu", True, "twin"), ("gpu", False, "keras")],
+    [
+        ("auto", True, "keras"),
+        ("auto", False, "twin"),
+        ("cpu", True, "twin"),
+        ("gpu", False, "keras"),
+    ],
 )
 def test_the_runtime_follows_the_machine(
-    device: Any, gpu: bool, expected: str, recorded_choice: list[str], monkeypatch: pytest.MonkeyPatch
+    device: Any,
+    gpu: bool,
+    expected: str,
+    recorded_choice: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "gpu_available", lambda: gpu)
     load_classifier(device=device)
@@ -313,7 +354,14 @@ def test_the_shipped_model_means_the_same_under_jax(tmp_path: Path) -> None:
     )
     model = find_model(DEFAULT_MODEL)
     subprocess.run(
-        [sys.executable, "-c", script, str(model), str(tmp_path / "crops.npy"), str(tmp_path / "logits.npy")],
+        [
+            sys.executable,
+            "-c",
+            script,
+            str(model),
+            str(tmp_path / "crops.npy"),
+            str(tmp_path / "logits.npy"),
+        ],
         env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
         check=True,
         capture_output=True,
@@ -321,5 +369,7 @@ def test_the_shipped_model_means_the_same_under_jax(tmp_path: Path) -> None:
     )
     classifier = load_classifier(model, "cpu")
     expected = classify(classifier, crops)
-    received = probabilities(np.load(tmp_path / "logits.npy").astype(float), classifier.card.temperature)
+    received = probabilities(
+        np.load(tmp_path / "logits.npy").astype(float), classifier.card.temperature
+    )
     np.testing.assert_allclose(received, expected, atol=1e-4)

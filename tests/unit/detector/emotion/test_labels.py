@@ -10,7 +10,9 @@ from hypothesis.extra import numpy as hnp
 
 from detector.emotion.labels import EMOTIONS, expressiveness, valence
 
-DISTRIBUTIONS = hnp.arrays(np.float64, (7,), elements=st.floats(1e-6, 1.0)).map(lambda p: p / p.sum())
+DISTRIBUTIONS = hnp.arrays(np.float64, (7,), elements=st.floats(1e-6, 1.0)).map(
+    lambda p: p / p.sum()
+)
 
 
 def certain(name: str) -> np.ndarray:
@@ -33,7 +35,9 @@ def test_the_order_is_that_of_fer2013() -> None:
         ("neutral", 0, 0),
     ],
 )
-def test_a_certain_emotion(name: str, expected_valence: float, expected_expressiveness: float) -> None:
+def test_a_certain_emotion(
+    name: str, expected_valence: float, expected_expressiveness: float
+) -> None:
     assert valence(certain(name)) == expected_valence
     assert expressiveness(certain(name)) == expected_expressiveness
 

@@ -60,7 +60,12 @@ def test_shipped_models_fit_their_cards_and_are_small(path: Path) -> None:
 
 
 def test_the_default_model_is_shipped() -> None:
-    assert find_model() == find_model(None) == find_model(DEFAULT_MODEL) == MODELS_FOLDER / f"{DEFAULT_MODEL}.keras"
+    assert (
+        find_model()
+        == find_model(None)
+        == find_model(DEFAULT_MODEL)
+        == MODELS_FOLDER / f"{DEFAULT_MODEL}.keras"
+    )
     assert find_model() in SHIPPED
     assert read_card(find_model()).twin_sha256
 
@@ -72,7 +77,9 @@ def test_a_model_can_be_named_by_its_path(model: Path) -> None:
 
 
 def test_an_unknown_model_is_named_with_those_that_exist() -> None:
-    with pytest.raises(ModelLoadError, match=rf"no model 'sphinx': expected a \.keras file or .*{DEFAULT_MODEL}"):
+    with pytest.raises(
+        ModelLoadError, match=rf"no model 'sphinx': expected a \.keras file or .*{DEFAULT_MODEL}"
+    ):
         find_model("sphinx")
 
 
@@ -118,8 +125,12 @@ def test_a_card_that_is_no_document(model: Path, text: str) -> None:
         read_card(model)
 
 
-@pytest.mark.parametrize("labels", [EMOTIONS[::-1], EMOTIONS[:-1], (*EMOTIONS, "contempt"), ("bored", "keen")])
-def test_other_labels_can_be_read_but_do_not_serve_the_kiosk(model: Path, labels: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "labels", [EMOTIONS[::-1], EMOTIONS[:-1], (*EMOTIONS, "contempt"), ("bored", "keen")]
+)
+def test_other_labels_can_be_read_but_do_not_serve_the_kiosk(
+    model: Path, labels: tuple[str, ...]
+) -> None:
     write_card(model, labels=labels)
     card = read_card(model)
     assert card.labels == labels
@@ -151,7 +162,8 @@ def test_labels_that_are_none(model: Path, labels: tuple[str, ...], message: str
 def test_a_model_that_was_changed_is_refused(model: Path) -> None:
     model.write_bytes(CONTENT + b".")
     with pytest.raises(
-        ModelLoadError, match=r"not the one its card describes: expected SHA-256 \w{12}…, received \w{12}"
+        ModelLoadError,
+        match=r"not the one its card describes: expected SHA-256 \w{12}…, received \w{12}",
     ):
         read_card(model)
 
@@ -164,4 +176,7 @@ def test_cards_are_frozen_and_errors_share_a_base() -> None:
 
 def test_a_checksum_by_known_answer(tmp_path: Path) -> None:
     (tmp_path / "abc").write_bytes(b"abc")
-    assert sha256_of(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert (
+        sha256_of(tmp_path / "abc")
+        == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )

@@ -44,7 +44,9 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def make_model(folder: Path, name: str, content: bytes = b"", *, labels: tuple[str, ...] = EMOTIONS) -> Path:
+def make_model(
+    folder: Path, name: str, content: bytes = b"", *, labels: tuple[str, ...] = EMOTIONS
+) -> Path:
     """A model with a valid card, as far as the store looks."""
     folder.mkdir(parents=True, exist_ok=True)
     model = folder / f"{name}.keras"
@@ -93,10 +95,19 @@ def test_the_store_is_where_the_variable_says_or_among_the_users_data(
 
 
 def test_without_a_store_the_shipped_default_is_in_use(store: Path) -> None:
-    assert current_model() == find_model() == shipped_default() == MODELS_FOLDER / f"{DEFAULT_MODEL}.keras"
+    assert (
+        current_model()
+        == find_model()
+        == shipped_default()
+        == MODELS_FOLDER / f"{DEFAULT_MODEL}.keras"
+    )
     assert promotions() == []
     [default] = [model for model in available() if model.current]
-    assert (default.name, default.origin, default.path) == (DEFAULT_MODEL, "shipped", shipped_default())
+    assert (default.name, default.origin, default.path) == (
+        DEFAULT_MODEL,
+        "shipped",
+        shipped_default(),
+    )
     assert not store.exists()
 
 
@@ -104,12 +115,21 @@ def test_a_model_is_installed_with_all_its_files(tmp_path: Path, store: Path) ->
     model = make_model(tmp_path / "run", "mine")
     installed = install(model)
     assert installed == store / "mine.keras" == find_stored("mine") == find_model("mine")
-    assert sorted(file.name for file in store.iterdir()) == ["mine.json", "mine.keras", "mine.md", "mine.tflite"]
+    assert sorted(file.name for file in store.iterdir()) == [
+        "mine.json",
+        "mine.keras",
+        "mine.md",
+        "mine.tflite",
+    ]
     for file in store.iterdir():
         assert file.read_bytes() == (tmp_path / "run" / file.name).read_bytes()
         assert file.stat().st_mode & 0o777 == 0o644
     assert install(model) == install(installed) == installed
-    assert [(found.name, found.origin, found.current) for found in available()][-1] == ("mine", "own", False)
+    assert [(found.name, found.origin, found.current) for found in available()][-1] == (
+        "mine",
+        "own",
+        False,
+    )
 
 
 def test_a_model_without_twin_and_text_is_installed_too(tmp_path: Path, store: Path) -> None:
@@ -129,7 +149,9 @@ def test_a_shipped_model_stays_where_it_is(store: Path) -> None:
 def test_a_taken_name_is_refused(tmp_path: Path, name: str) -> None:
     if name == "mine":
         install(make_model(tmp_path / "first", name))
-    with pytest.raises(ModelStoreError, match=rf"another model named {name} already .*under another --name"):
+    with pytest.raises(
+        ModelStoreError, match=rf"another model named {name} already .*under another --name"
+    ):
         install(make_model(tmp_path / "second", name, b"other content"))
 
 
@@ -139,7 +161,9 @@ def test_a_model_that_does_not_belong_to_its_card_is_refused(tmp_path: Path, sto
     with pytest.raises(ModelLoadError, match="not the one its card describes"):
         install(model)
     model.with_suffix(".json").write_text("{}")
-    with pytest.raises(ModelLoadError, match=r"expected the file and its card mine\.json beside it"):
+    with pytest.raises(
+        ModelLoadError, match=r"expected the file and its card mine\.json beside it"
+    ):
         install(model)
     with pytest.raises(ModelLoadError, match="cannot be taken"):
         install(tmp_path / "nowhere.keras")
@@ -149,14 +173,18 @@ def test_a_model_that_does_not_belong_to_its_card_is_refused(tmp_path: Path, sto
 def test_a_store_that_cannot_be_written_is_named(tmp_path: Path, store: Path) -> None:
     model = make_model(tmp_path / "run", "mine")
     store.write_text("a file where a folder should be")
-    with pytest.raises(ModelStoreError, match="make that folder writable, or name another one in AD_MONITOR_MODELS"):
+    with pytest.raises(
+        ModelStoreError, match="make that folder writable, or name another one in AD_MONITOR_MODELS"
+    ):
         install(model)
     with pytest.raises(ModelStoreError, match=r"The log of promotions .* cannot be written"):
         record(promoted("mine", model))
     assert issubclass(ModelStoreError, DetectorError)
 
 
-def test_a_failed_copy_leaves_nothing_behind(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_copy_leaves_nothing_behind(
+    tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = make_model(tmp_path / "run", "mine")
 
     def full(*_arguments: object) -> None:
@@ -173,21 +201,32 @@ def test_promotions_and_the_way_back(tmp_path: Path, store: Path) -> None:
     assert current_model() == find_model() == second
     assert [model.name for model in available() if model.current] == ["second"]
     back = roll_back(NOW)
-    assert (back.event, back.model, back.origin, back.replaced) == ("rolled back", "first", "own", "second")
+    assert (back.event, back.model, back.origin, back.replaced) == (
+        "rolled back",
+        "first",
+        "own",
+        "second",
+    )
     assert (back.time, back.sha256) == ("2026-11-21T12:00:00+00:00", sha256_of(first))
     assert current_model() == first
     assert (roll_back().model, current_model()) == (DEFAULT_MODEL, shipped_default())
-    with pytest.raises(ModelStoreError, match=f"nothing to roll back: the shipped {DEFAULT_MODEL} is in use"):
+    with pytest.raises(
+        ModelStoreError, match=f"nothing to roll back: the shipped {DEFAULT_MODEL} is in use"
+    ):
         roll_back()
     record(promoted("second", second))
     assert current_model() == second
-    assert [entry.event for entry in promotions()] == ["promoted"] * 2 + ["rolled back"] * 2 + ["promoted"]
+    assert [entry.event for entry in promotions()] == ["promoted"] * 2 + ["rolled back"] * 2 + [
+        "promoted"
+    ]
     assert len((store / LOG).read_text().splitlines()) == 5
 
 
 def test_a_refusal_is_logged_and_changes_nothing(tmp_path: Path) -> None:
     first = use(tmp_path, "first")
-    entry = promoted("worse", event="refused", reasons=("It is worse.",), figures={"rows": 3}, replaced="first")
+    entry = promoted(
+        "worse", event="refused", reasons=("It is worse.",), figures={"rows": 3}, replaced="first"
+    )
     record(entry)
     assert promotions()[-1] == entry
     assert current_model() == first
@@ -197,7 +236,9 @@ def test_a_refusal_is_logged_and_changes_nothing(tmp_path: Path) -> None:
 def test_a_way_back_to_a_model_that_is_gone_is_refused(tmp_path: Path) -> None:
     first, second = use(tmp_path, "first"), use(tmp_path, "second")
     first.unlink()
-    with pytest.raises(ModelStoreError, match=r"The model before second is gone: expected .*first\.keras"):
+    with pytest.raises(
+        ModelStoreError, match=r"The model before second is gone: expected .*first\.keras"
+    ):
         roll_back()
     assert current_model() == second
 
@@ -253,7 +294,10 @@ def test_a_broken_line_is_passed_over(
 
 def test_what_a_later_version_adds_to_the_log_is_left_alone(tmp_path: Path, store: Path) -> None:
     model = use(tmp_path, "mine")
-    entry = json.loads((store / LOG).read_text()) | {"approved_by": "somebody", "time": "2030-01-01T00:00:00+00:00"}
+    entry = json.loads((store / LOG).read_text()) | {
+        "approved_by": "somebody",
+        "time": "2030-01-01T00:00:00+00:00",
+    }
     (store / LOG).write_text(json.dumps(entry) + "\n\n")
     assert current_model() == model
     assert promotions()[0].time == "2030-01-01T00:00:00+00:00"
@@ -270,7 +314,9 @@ def test_an_unknown_model_is_named_with_the_own_ones(tmp_path: Path) -> None:
         find_model("sphinx")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None
+)
 @given(st.lists(st.sampled_from(["promote", "refuse", "back"]), max_size=12))
 def test_the_log_is_a_pile(tmp_path: Path, store: Path, steps: list[str]) -> None:
     (store / LOG).unlink(missing_ok=True)

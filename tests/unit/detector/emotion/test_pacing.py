@@ -13,7 +13,9 @@ FRAME_NS = 33_333_333
 
 
 def turns_taken(turns: Turns, viewer: int, seconds: float, share: float = 1.0) -> int:
-    slots = [turns.slot(viewer, n * FRAME_NS, share) for n in range(round(seconds * 1e9 / FRAME_NS))]
+    slots = [
+        turns.slot(viewer, n * FRAME_NS, share) for n in range(round(seconds * 1e9 / FRAME_NS))
+    ]
     assert slots == sorted(slots)
     return len(set(slots))
 
@@ -32,7 +34,10 @@ def test_more_turns_than_frames_means_every_frame() -> None:
 def test_the_viewers_of_a_frame_do_not_all_have_their_turn_at_once(viewers: int) -> None:
     turns = Turns(15)
     due = [
-        sum(turns.slot(v, n * FRAME_NS) != turns.slot(v, (n - 1) * FRAME_NS) for v in range(1, viewers + 1))
+        sum(
+            turns.slot(v, n * FRAME_NS) != turns.slot(v, (n - 1) * FRAME_NS)
+            for v in range(1, viewers + 1)
+        )
         for n in range(1, 60)
     ]
     assert max(due) <= viewers / 2 + 2
@@ -40,7 +45,9 @@ def test_the_viewers_of_a_frame_do_not_all_have_their_turn_at_once(viewers: int)
 
 @pytest.mark.parametrize("rate", [0, -1.0])
 def test_an_impossible_rate_is_refused(rate: float) -> None:
-    with pytest.raises(ValueError, match=f"Invalid per_second: expected a number above 0, received {rate}"):
+    with pytest.raises(
+        ValueError, match=f"Invalid per_second: expected a number above 0, received {rate}"
+    ):
         Turns(rate)
 
 

@@ -65,7 +65,12 @@ def test_beyond_the_border_the_outermost_pixels_go_on() -> None:
 
 @pytest.mark.parametrize(
     ("left", "top", "level"),
-    [(-90, -70, GREY[0, 0]), (250, -70, GREY[0, -1]), (-90, 200, GREY[-1, 0]), (250, 200, GREY[-1, -1])],
+    [
+        (-90, -70, GREY[0, 0]),
+        (250, -70, GREY[0, -1]),
+        (-90, 200, GREY[-1, 0]),
+        (250, 200, GREY[-1, -1]),
+    ],
 )
 def test_a_box_wholly_outside_sees_the_nearest_corner(left: float, top: float, level: int) -> None:
     [crop] = face_crops(GREY, [box_px(left, top, 40, 40)], exact(48))
@@ -80,10 +85,15 @@ def test_colour_and_grey_give_the_same() -> None:
 
 def test_colours_weigh_as_the_eye_sees_them() -> None:
     weights = [
-        face_crops(np.full((60, 60, 3), np.eye(3)[channel] * 200, dtype=np.uint8), [Box(0.2, 0.2, 0.5, 0.5)]).mean()
+        face_crops(
+            np.full((60, 60, 3), np.eye(3)[channel] * 200, dtype=np.uint8),
+            [Box(0.2, 0.2, 0.5, 0.5)],
+        ).mean()
         for channel in range(3)
     ]
-    assert weights == pytest.approx([0.114 * 200, 0.587 * 200, 0.299 * 200], abs=1)  # blue, green, red
+    assert weights == pytest.approx(
+        [0.114 * 200, 0.587 * 200, 0.299 * 200], abs=1
+    )  # blue, green, red
 
 
 def test_the_default_framing_is_that_of_fer2013() -> None:
@@ -103,7 +113,9 @@ def portrait(roll_deg: float = 0.0, *, side: int = 400, spread: float = 1.0) -> 
         (down * np.cos(roll) - across * np.sin(roll)) / spread,
     )
     return np.rint(
-        128 + 60 * np.sin(x / 17) * np.cos(y / 23) + 50 * np.exp(-((x - 30) ** 2 + (y + 20) ** 2) / 900)
+        128
+        + 60 * np.sin(x / 17) * np.cos(y / 23)
+        + 50 * np.exp(-((x - 30) ** 2 + (y + 20) ** 2) / 900)
     ).astype(np.uint8)
 
 
@@ -124,7 +136,9 @@ def test_the_square_leans_with_the_head(box_side: float, roll: float) -> None:
 
 def test_an_upright_head_is_cut_as_without_rolls() -> None:
     boxes = [box_px(-10, 30, 60, 60), box_px(80, 40, 50, 50)]
-    np.testing.assert_array_equal(face_crops(GREY, boxes, HELD, [0.0, -0.0]), face_crops(GREY, boxes, HELD))
+    np.testing.assert_array_equal(
+        face_crops(GREY, boxes, HELD, [0.0, -0.0]), face_crops(GREY, boxes, HELD)
+    )
 
 
 @pytest.mark.parametrize("roll", [-10.0, -4.0, 10.0])
@@ -138,7 +152,8 @@ def test_the_square_takes_what_exceeds_the_free_roll(roll: float) -> None:
     picture, box = portrait(), Box(0.35, 0.35, 0.3, 0.3)
     free = CropGeometry(48, 1.2, 0.2, free_roll_deg=10.0)
     np.testing.assert_array_equal(
-        face_crops(picture, [box], free, [roll]), face_crops(picture, [box], HELD, [np.copysign(15.0, roll)])
+        face_crops(picture, [box], free, [roll]),
+        face_crops(picture, [box], HELD, [np.copysign(15.0, roll)]),
     )
 
 
@@ -151,7 +166,9 @@ def test_a_head_that_leans_over_slowly_never_makes_the_square_jump(box_side: flo
 
 
 def test_a_leaning_square_goes_on_beyond_the_border_too() -> None:
-    [crop] = face_crops(np.full((60, 80), 77, dtype=np.uint8), [Box(-0.3, -0.2, 0.5, 0.6)], HELD, [30.0])
+    [crop] = face_crops(
+        np.full((60, 80), 77, dtype=np.uint8), [Box(-0.3, -0.2, 0.5, 0.6)], HELD, [30.0]
+    )
     assert (crop == 77).all()
 
 

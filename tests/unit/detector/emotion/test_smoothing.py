@@ -13,7 +13,9 @@ from hypothesis.extra import numpy as hnp
 from detector.emotion.smoothing import DELAY_S, ExponentialSmoother
 
 NEUTRAL, HAPPY = np.eye(7)[6], np.eye(7)[3]
-DISTRIBUTIONS = hnp.arrays(np.float64, (7,), elements=st.floats(1e-6, 1.0)).map(lambda p: p / p.sum())
+DISTRIBUTIONS = hnp.arrays(np.float64, (7,), elements=st.floats(1e-6, 1.0)).map(
+    lambda p: p / p.sum()
+)
 
 
 def happiness_after(seconds: float, rate: float, delay_s: float) -> float:
@@ -27,7 +29,9 @@ def happiness_after(seconds: float, rate: float, delay_s: float) -> float:
 
 @pytest.mark.parametrize("delay_s", [0.05, DELAY_S, 1.0])
 def test_a_step_is_followed_to_63_percent_after_the_delay(delay_s: float) -> None:
-    assert happiness_after(delay_s, 40 / delay_s, delay_s) == pytest.approx(1 - 1 / math.e, abs=1e-6)
+    assert happiness_after(delay_s, 40 / delay_s, delay_s) == pytest.approx(
+        1 - 1 / math.e, abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("rate", [5, 10, 30, 120])
@@ -70,7 +74,10 @@ def test_a_negative_delay_is_refused() -> None:
         ExponentialSmoother(-0.1)
 
 
-@given(st.lists(st.tuples(DISTRIBUTIONS, st.integers(0, 10**10)), min_size=1, max_size=20), st.floats(0, 5))
+@given(
+    st.lists(st.tuples(DISTRIBUTIONS, st.integers(0, 10**10)), min_size=1, max_size=20),
+    st.floats(0, 5),
+)
 def test_what_comes_out_is_a_distribution_between_what_went_in(
     steps: list[tuple[np.ndarray, int]], delay_s: float
 ) -> None:

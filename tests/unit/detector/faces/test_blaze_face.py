@@ -29,12 +29,24 @@ def squares() -> list[np.ndarray]:
                 side = frame.image.shape[0]
                 left = (frame.image.shape[1] - side) // 2
                 pictures.append(cv2.cvtColor(frame.image[:, left : left + side], cv2.COLOR_BGR2RGB))
-    found = [cv2.resize(picture, (INPUT_PX, INPUT_PX), interpolation=cv2.INTER_AREA) for picture in pictures]
-    half = [cv2.resize(picture, (INPUT_PX // 2, INPUT_PX // 2), interpolation=cv2.INTER_AREA) for picture in found]
+    found = [
+        cv2.resize(picture, (INPUT_PX, INPUT_PX), interpolation=cv2.INTER_AREA)
+        for picture in pictures
+    ]
+    half = [
+        cv2.resize(picture, (INPUT_PX // 2, INPUT_PX // 2), interpolation=cv2.INTER_AREA)
+        for picture in found
+    ]
     four = np.vstack([np.hstack([half[0], half[1]]), np.hstack([half[2], half[0][:, ::-1]])])
     turn = cv2.getRotationMatrix2D((INPUT_PX / 2, INPUT_PX / 2), 25, 1)
     noise = np.random.default_rng(0).integers(0, 256, (INPUT_PX, INPUT_PX, 3), dtype=np.uint8)
-    return [*found, four, cv2.warpAffine(found[0], turn, (INPUT_PX, INPUT_PX)), noise, np.zeros_like(noise)]
+    return [
+        *found,
+        four,
+        cv2.warpAffine(found[0], turn, (INPUT_PX, INPUT_PX)),
+        noise,
+        np.zeros_like(noise),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +68,9 @@ def test_the_faces_are_those_of_mediapipes_graph(squares: list[np.ndarray], grap
         for ours, theirs in zip(found, expected, strict=True):
             area = theirs.location_data.relative_bounding_box
             assert ours.confidence == pytest.approx(theirs.score[0], abs=2e-3)
-            assert ours.box == pytest.approx((area.xmin, area.ymin, area.width, area.height), abs=2e-3)
+            assert ours.box == pytest.approx(
+                (area.xmin, area.ymin, area.width, area.height), abs=2e-3
+            )
             points = [(point.x, point.y) for point in theirs.location_data.relative_keypoints]
             assert ours.points == pytest.approx(np.array(points), abs=2e-3)
     assert min(counts[:3]) >= 1
@@ -72,7 +86,9 @@ def test_less_confident_faces_are_left_out(squares: list[np.ndarray]) -> None:
 
 def test_a_model_that_is_missing_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blaze_face, "find_spec", lambda _name: None)
-    with pytest.raises(ModelLoadError, match=r"face model is missing.*Install the version of mediapipe"):
+    with pytest.raises(
+        ModelLoadError, match=r"face model is missing.*Install the version of mediapipe"
+    ):
         BlazeFace()
 
 

@@ -13,7 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from detector.faces.detector import MERGE_OVERLAP, DetectionSettings, MediaPipeFaceDetector, Pyramid, merge, nested
+from detector.faces.detector import (
+    MERGE_OVERLAP,
+    DetectionSettings,
+    MediaPipeFaceDetector,
+    Pyramid,
+    merge,
+    nested,
+)
 from detector.faces.tiles import Tile
 from detector.faces.tracker import FaceTracker
 from detector.sources.video_source import Recording
@@ -22,7 +29,9 @@ from detector.types import Box, FaceDetection, Frame
 Face = Callable[..., FaceDetection]
 
 faces = st.builds(
-    lambda x, y, size, confidence: FaceDetection(Box(x, y, size, size), confidence, np.zeros((6, 2))),
+    lambda x, y, size, confidence: FaceDetection(
+        Box(x, y, size, size), confidence, np.zeros((6, 2))
+    ),
     st.floats(0, 1),
     st.floats(0, 1),
     st.floats(0.05, 0.5),
@@ -31,7 +40,11 @@ faces = st.builds(
 
 
 def test_the_most_confident_of_two_views_of_a_face_stays(face: Face) -> None:
-    sure, unsure, elsewhere = face(0.3, confidence=0.9), face(0.31, confidence=0.6), face(0.8, confidence=0.7)
+    sure, unsure, elsewhere = (
+        face(0.3, confidence=0.9),
+        face(0.31, confidence=0.6),
+        face(0.8, confidence=0.7),
+    )
     assert merge([unsure, elsewhere, sure]) == [sure, elsewhere]
 
 
@@ -45,9 +58,13 @@ def test_nobody_stays_nobody() -> None:
 
 
 @given(st.lists(faces, max_size=8))
-def test_what_is_kept_is_apart_and_what_is_left_out_has_a_better_twin(found: list[FaceDetection]) -> None:
+def test_what_is_kept_is_apart_and_what_is_left_out_has_a_better_twin(
+    found: list[FaceDetection],
+) -> None:
     kept = merge(found)
-    assert [face.confidence for face in kept] == sorted((face.confidence for face in kept), reverse=True)
+    assert [face.confidence for face in kept] == sorted(
+        (face.confidence for face in kept), reverse=True
+    )
     for number, face in enumerate(kept):
         assert all(face.box.overlap(other.box) <= MERGE_OVERLAP for other in kept[:number])
     for face in found:
@@ -75,8 +92,16 @@ def test_an_impossible_confidence_is_refused(confidence: float) -> None:
         DetectionSettings(min_confidence=confidence)
 
 
-@given(st.integers(20, 700), st.integers(20, 700), st.integers(4, 900), st.integers(-400, 600), st.integers(-400, 600))
-def test_a_tile_of_a_pyramid_shows_its_part_of_the_picture(width: int, height: int, side: int, x: int, y: int) -> None:
+@given(
+    st.integers(20, 700),
+    st.integers(20, 700),
+    st.integers(4, 900),
+    st.integers(-400, 600),
+    st.integers(-400, 600),
+)
+def test_a_tile_of_a_pyramid_shows_its_part_of_the_picture(
+    width: int, height: int, side: int, x: int, y: int
+) -> None:
     """Each pixel's colour tells its place, so that a cut shows where it is from."""
     across = np.linspace(20, 250, width)
     down = np.linspace(20, 250, height)
@@ -93,8 +118,12 @@ def test_a_tile_of_a_pyramid_shows_its_part_of_the_picture(width: int, height: i
         red, green, blue = cut[int(share * 64), int(share * 64)].astype(float)
         # The pyramid's halves drop odd edges, and a cell of the cut is side / 64 pixels wide.
         slack = 4 + 2 * side / 64
-        assert red == pytest.approx(np.interp(pixel_x, np.arange(width), across), abs=230 / width * slack + 2)
-        assert green == pytest.approx(np.interp(pixel_y, np.arange(height), down), abs=230 / height * slack + 2)
+        assert red == pytest.approx(
+            np.interp(pixel_x, np.arange(width), across), abs=230 / width * slack + 2
+        )
+        assert green == pytest.approx(
+            np.interp(pixel_y, np.arange(height), down), abs=230 / height * slack + 2
+        )
         assert blue == 0
 
 
@@ -113,7 +142,9 @@ def first_frame(video: Path) -> np.ndarray:
         return frame.image
 
 
-def on_canvas(picture: np.ndarray, places: list[tuple[int, int]], width: int = 1280, height: int = 720) -> np.ndarray:
+def on_canvas(
+    picture: np.ndarray, places: list[tuple[int, int]], width: int = 1280, height: int = 720
+) -> np.ndarray:
     """Copies of a picture on a grey canvas, by their left upper corners."""
     canvas = np.full((height, width, 3), 120, np.uint8)
     for x, y in places:
@@ -130,7 +161,9 @@ def head(demo_video: Path) -> np.ndarray:
         [found] = detector.detect_still(image)
     x, y = found.box.centre[0] * width, found.box.centre[1] * height
     half = round(found.box.width * width)
-    return image[max(0, round(y) - half) : round(y) + half, max(0, round(x) - half) : round(x) + half]
+    return image[
+        max(0, round(y) - half) : round(y) + half, max(0, round(x) - half) : round(x) + half
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +211,9 @@ def test_in_a_video_they_are_found_within_a_second_and_then_cost_little(
         assert detector.looks - looks == 10 * 3
 
 
-def test_larger_faces_only_when_asked_for(far_heads: tuple[np.ndarray, list[tuple[float, float]]]) -> None:
+def test_larger_faces_only_when_asked_for(
+    far_heads: tuple[np.ndarray, list[tuple[float, float]]],
+) -> None:
     with MediaPipeFaceDetector(DetectionSettings(smallest_face_px=200)) as detector:
         assert detector.detect_still(far_heads[0]) == []
 
@@ -218,7 +253,9 @@ def test_the_demo_viewers_face_is_found_where_it_is(demo_video: Path) -> None:
         # The person's right eye is at the left of the picture; eyes above nose above mouth.
         assert right_ear[0] < right_eye[0] < nose[0] < left_eye[0] < left_ear[0]
         assert max(right_eye[1], left_eye[1]) < nose[1] < mouth[1]
-        inside = (found.keypoints >= found.box[:2]) & (found.keypoints <= np.add(found.box[:2], found.box[2:]))
+        inside = (found.keypoints >= found.box[:2]) & (
+            found.keypoints <= np.add(found.box[:2], found.box[2:])
+        )
         assert inside[2:4].all()
         empty = Frame(np.full_like(frame.image, 128), frame.captured_ns + 10**9, 1)
         assert detector.detect(empty) == []

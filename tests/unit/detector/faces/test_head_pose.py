@@ -12,12 +12,20 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from detector.faces import head_pose as module
-from detector.faces.head_pose import Attention, CameraMount, face_position_cm, head_pose, head_poses, screen_pose
+from detector.faces.head_pose import (
+    Attention,
+    CameraMount,
+    face_position_cm,
+    head_pose,
+    head_poses,
+    screen_pose,
+)
 from detector.types import Box, HeadPose
 
 WIDTH, HEIGHT = 1280, 720
 POSES = [
-    (yaw, pitch, roll) for yaw, pitch, roll in itertools.product((-45, -20, 0, 20, 45), (-25, 0, 25), (-20, 0, 20))
+    (yaw, pitch, roll)
+    for yaw, pitch, roll in itertools.product((-45, -20, 0, 20, 45), (-25, 0, 25), (-20, 0, 20))
 ]
 
 
@@ -31,7 +39,9 @@ def rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
 
 
 def seen(
-    pose: tuple[float, float, float], distance_cm: float | None = None, at: tuple[float, float] = (640, 360)
+    pose: tuple[float, float, float],
+    distance_cm: float | None = None,
+    at: tuple[float, float] = (640, 360),
 ) -> np.ndarray:
     """Where the points of a head appear, as fractions of the frame; without a distance from infinitely far away.
 
@@ -52,14 +62,30 @@ def test_a_head_seen_from_far_away_is_solved_exactly(pose: tuple[float, float, f
 
 
 @settings(deadline=None)
-@given(st.floats(-80, 80), st.floats(-70, 70), st.floats(-80, 80), st.floats(0, WIDTH), st.floats(0, HEIGHT))
-def test_the_place_in_the_picture_does_not_matter(yaw: float, pitch: float, roll: float, x: float, y: float) -> None:
-    assert head_pose(seen((yaw, pitch, roll), at=(x, y)), WIDTH, HEIGHT) == pytest.approx((yaw, pitch, roll), abs=1e-5)
+@given(
+    st.floats(-80, 80),
+    st.floats(-70, 70),
+    st.floats(-80, 80),
+    st.floats(0, WIDTH),
+    st.floats(0, HEIGHT),
+)
+def test_the_place_in_the_picture_does_not_matter(
+    yaw: float, pitch: float, roll: float, x: float, y: float
+) -> None:
+    assert head_pose(seen((yaw, pitch, roll), at=(x, y)), WIDTH, HEIGHT) == pytest.approx(
+        (yaw, pitch, roll), abs=1e-5
+    )
 
 
-@pytest.mark.parametrize(("distance_cm", "mean_deg", "worst_deg"), [(100, 2.0, 3.3), (200, 1.0, 1.7), (500, 0.4, 0.7)])
-def test_a_near_head_is_solved_with_a_small_error(distance_cm: float, mean_deg: float, worst_deg: float) -> None:
-    errors = np.abs([np.subtract(head_pose(seen(pose, distance_cm), WIDTH, HEIGHT), pose) for pose in POSES])
+@pytest.mark.parametrize(
+    ("distance_cm", "mean_deg", "worst_deg"), [(100, 2.0, 3.3), (200, 1.0, 1.7), (500, 0.4, 0.7)]
+)
+def test_a_near_head_is_solved_with_a_small_error(
+    distance_cm: float, mean_deg: float, worst_deg: float
+) -> None:
+    errors = np.abs(
+        [np.subtract(head_pose(seen(pose, distance_cm), WIDTH, HEIGHT), pose) for pose in POSES]
+    )
     assert errors.mean(axis=0).max() < mean_deg
     assert errors.max() < worst_deg
 
@@ -68,7 +94,10 @@ def test_noisy_points_move_the_pose_little() -> None:
     random = np.random.default_rng(1)
     noisy = [seen(pose) + random.normal(0, 1.5, (6, 2)) / (WIDTH, HEIGHT) for pose in POSES]
     errors = np.abs(
-        [np.subtract(head_pose(points, WIDTH, HEIGHT), pose) for points, pose in zip(noisy, POSES, strict=True)]
+        [
+            np.subtract(head_pose(points, WIDTH, HEIGHT), pose)
+            for points, pose in zip(noisy, POSES, strict=True)
+        ]
     )
     assert errors.mean() < 2
 
@@ -124,7 +153,10 @@ def test_points_that_coincide_give_numbers_nevertheless() -> None:
 
 
 def test_heads_solved_together_get_the_same_poses_as_alone() -> None:
-    points = [seen(pose) + np.random.default_rng(3).normal(0, 3, (6, 2)) / (WIDTH, HEIGHT) for pose in POSES]
+    points = [
+        seen(pose) + np.random.default_rng(3).normal(0, 3, (6, 2)) / (WIDTH, HEIGHT)
+        for pose in POSES
+    ]
     together = head_poses(points, WIDTH, HEIGHT)
     assert len(together) == len(POSES)
     for pose, alone in zip(together, points, strict=True):
@@ -155,7 +187,9 @@ def test_angles_are_the_inverse_of_a_rotation(pose: tuple[float, float, float]) 
     ],
 )
 def test_where_a_turned_head_points(
-    pose: tuple[float, float, float], front: tuple[float, float, float], up: tuple[float, float, float]
+    pose: tuple[float, float, float],
+    front: tuple[float, float, float],
+    up: tuple[float, float, float],
 ) -> None:
     turned = module._rotation(*pose)
     assert turned[:, 2] == pytest.approx(front, abs=1e-12)
@@ -181,7 +215,9 @@ places = st.tuples(st.floats(-300, 300), st.floats(-100, 100), st.floats(-600, -
 @settings(deadline=None)
 @given(places)
 def test_the_place_of_a_face_follows_from_its_box(place: np.ndarray) -> None:
-    assert face_position_cm(box_at(place), WIDTH, HEIGHT, VIEW_DEG) == pytest.approx(place, abs=1e-6)
+    assert face_position_cm(box_at(place), WIDTH, HEIGHT, VIEW_DEG) == pytest.approx(
+        place, abs=1e-6
+    )
 
 
 def test_a_wider_angle_of_view_puts_a_face_nearer() -> None:
@@ -212,7 +248,8 @@ class Hall:
         self.camera = np.array([-mount.right_cm, mount.above_cm, 0.0])
         # Columns: the picture's right, its up, and out of the scene; a camera that looks down has its back up.
         self.axes = np.array(
-            [[1, 0, 0], [0, math.cos(tilt), math.sin(tilt)], [0, -math.sin(tilt), math.cos(tilt)]], dtype=float
+            [[1, 0, 0], [0, math.cos(tilt), math.sin(tilt)], [0, -math.sin(tilt), math.cos(tilt)]],
+            dtype=float,
         )
 
     def read(self, place: np.ndarray, head: np.ndarray) -> HeadPose:
@@ -221,7 +258,9 @@ class Hall:
         turned = toward(-from_camera).T @ self.axes.T @ head
         (_, _, x), (right, up, y), (_, _, z) = turned
         as_seen = HeadPose(
-            math.degrees(math.atan2(x, z)), math.degrees(math.asin(y)), math.degrees(math.atan2(-right, up))
+            math.degrees(math.atan2(x, z)),
+            math.degrees(math.asin(y)),
+            math.degrees(math.atan2(-right, up)),
         )
         return screen_pose(as_seen, box_at(from_camera), WIDTH, HEIGHT, self.mount)
 
@@ -290,12 +329,16 @@ def test_a_tilted_camera_sees_the_viewer_higher_in_the_picture() -> None:
     tilt = math.degrees(math.atan(50 / 150))
     mount = CameraMount(above_cm=50, view_angle_deg=VIEW_DEG, tilt_deg=tilt)
     middle = box_at(np.array([0, 0, -math.hypot(50, 150)]))
-    assert screen_pose(INTO_THE_CAMERA, middle, WIDTH, HEIGHT, mount) == pytest.approx((0, tilt, 0), abs=1e-6)
+    assert screen_pose(INTO_THE_CAMERA, middle, WIDTH, HEIGHT, mount) == pytest.approx(
+        (0, tilt, 0), abs=1e-6
+    )
 
 
 def test_the_further_away_the_less_the_cameras_place_matters() -> None:
     pitches = [
-        screen_pose(INTO_THE_CAMERA, box_at(np.array([0, -30, -distance])), WIDTH, HEIGHT, ABOVE).pitch
+        screen_pose(
+            INTO_THE_CAMERA, box_at(np.array([0, -30, -distance])), WIDTH, HEIGHT, ABOVE
+        ).pitch
         for distance in (60, 150, 400)
     ]
     assert pitches == sorted(pitches, reverse=True)
@@ -312,16 +355,28 @@ def test_a_camera_at_the_screens_centre_changes_nothing(
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"above_cm": 600}, {"right_cm": math.nan}, {"view_angle_deg": 180}, {"tilt_deg": 90}, {"below_cm": 1}]
+    "wrong",
+    [
+        {"above_cm": 600},
+        {"right_cm": math.nan},
+        {"view_angle_deg": 180},
+        {"tilt_deg": 90},
+        {"below_cm": 1},
+    ],
 )
 def test_an_impossible_mount_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         CameraMount(**wrong)
 
 
-def film(attention: Attention, yaws: list[float], fps: float = 15.0, pitch: float = 0.0) -> list[bool]:
+def film(
+    attention: Attention, yaws: list[float], fps: float = 15.0, pitch: float = 0.0
+) -> list[bool]:
     """The verdicts on poses at a frame rate."""
-    return [attention.update(HeadPose(yaw, pitch, 0), round(index * 1e9 / fps)) for index, yaw in enumerate(yaws)]
+    return [
+        attention.update(HeadPose(yaw, pitch, 0), round(index * 1e9 / fps))
+        for index, yaw in enumerate(yaws)
+    ]
 
 
 def test_attention_with_hysteresis() -> None:
@@ -329,7 +384,9 @@ def test_attention_with_hysteresis() -> None:
     assert film(Attention(30, 20, 5, 0), yaws) == [1, 1, 1, 1, 0, 0, 0, 1, 1]
     attention = Attention(30, 20, 5, 0)
     pitches = [0, 19, -24, -26, -21, -20]
-    verdicts = [attention.update(HeadPose(0, pitch, 90), time_ns) for time_ns, pitch in enumerate(pitches)]
+    verdicts = [
+        attention.update(HeadPose(0, pitch, 90), time_ns) for time_ns, pitch in enumerate(pitches)
+    ]
     assert verdicts == [1, 1, 1, 0, 0, 1]
 
 
@@ -350,7 +407,9 @@ AWAY, AT_THE_SCREEN = 60.0, 0.0
 @pytest.mark.parametrize(("usual", "odd"), [(AT_THE_SCREEN, AWAY), (AWAY, AT_THE_SCREEN)])
 @settings(deadline=None)
 @given(gaps=st.lists(st.integers(1, 6), min_size=1, max_size=8))
-def test_single_bad_frames_change_nothing(fps: int, usual: float, odd: float, gaps: list[int]) -> None:
+def test_single_bad_frames_change_nothing(
+    fps: int, usual: float, odd: float, gaps: list[int]
+) -> None:
     yaws = [usual]
     for gap in gaps:
         yaws += [odd] + [usual] * gap
@@ -387,7 +446,14 @@ def test_a_trembling_head_at_the_limit_does_not_flicker() -> None:
 
 
 @pytest.mark.parametrize(
-    "limits", [(0, 20, 5, 0.2), (30, 0, 5, 0.2), (30, 20, -1, 0.2), (30, 20, 5, -0.1), (math.nan, 20, 5, 0.2)]
+    "limits",
+    [
+        (0, 20, 5, 0.2),
+        (30, 0, 5, 0.2),
+        (30, 20, -1, 0.2),
+        (30, 20, 5, -0.1),
+        (math.nan, 20, 5, 0.2),
+    ],
 )
 def test_limits_out_of_range_are_refused(limits: tuple[float, float, float, float]) -> None:
     with pytest.raises(ValueError, match=r"Invalid attention limits: expected .*received"):

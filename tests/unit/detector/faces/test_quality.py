@@ -40,7 +40,10 @@ def drawn(scale: int = 8) -> np.ndarray:
     picture = np.full((SIDE_PX * scale, SIDE_PX * scale), 120, dtype=np.uint8)
 
     def ellipse(x: float, y: float, width: float, height: float, grey: int) -> None:
-        centre, axes = (round(x * scale), round(y * scale)), (round(width * scale / 2), round(height * scale / 2))
+        centre, axes = (
+            (round(x * scale), round(y * scale)),
+            (round(width * scale / 2), round(height * scale / 2)),
+        )
         cv2.ellipse(picture, centre, axes, 0, 0, 360, (grey,), -1, cv2.LINE_AA)
 
     ellipse(24, 24, 40, 50, 185)
@@ -51,7 +54,9 @@ def drawn(scale: int = 8) -> np.ndarray:
         ellipse(x, 21, 4, 4, 50)
     ellipse(24, 30, 7, 3, 140)
     ellipse(24, 38, 16, 3, 90)
-    return np.asarray(cv2.resize(picture, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return np.asarray(
+        cv2.resize(picture, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA), dtype=np.uint8
+    )
 
 
 FACE = drawn()
@@ -83,7 +88,9 @@ def verdict(
     pose: HeadPose = AHEAD,
     settings: QualitySettings | None = None,
 ) -> Verdict:
-    [only] = QualityGate(settings).judge(face[None], [box or box_px(500, 200, 120)], WIDTH, HEIGHT, [pose])
+    [only] = QualityGate(settings).judge(
+        face[None], [box or box_px(500, 200, 120)], WIDTH, HEIGHT, [pose]
+    )
     return only
 
 
@@ -96,7 +103,8 @@ def test_every_check_is_a_reason_that_a_reading_knows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("side_px", "reason"), [(SMALLEST_PX, None), (SMALLEST_PX - 0.1, "too small"), (5, "too small"), (300, None)]
+    ("side_px", "reason"),
+    [(SMALLEST_PX, None), (SMALLEST_PX - 0.1, "too small"), (5, "too small"), (300, None)],
 )
 def test_size(side_px: float, reason: str | None) -> None:
     assert verdict(box=box_px(100, 100, side_px)).reason == reason
@@ -146,7 +154,9 @@ def test_direction(sign: int, yaw: float, pitch: float, roll: float, reason: str
     assert verdict(pose=HeadPose(sign * yaw, sign * pitch, sign * roll)).reason == reason
 
 
-@pytest.mark.parametrize(("share", "reason"), [(1.0, None), (0.25, None), (0.02, "too dark"), (0.0, "too dark")])
+@pytest.mark.parametrize(
+    ("share", "reason"), [(1.0, None), (0.25, None), (0.02, "too dark"), (0.0, "too dark")]
+)
 def test_light(share: float, reason: str | None) -> None:
     assert verdict(darkened(share)).reason == reason
 
@@ -157,11 +167,16 @@ def test_a_crop_without_light_and_shade_is_too_dark(grey: int) -> None:
 
 
 def test_less_light_never_reads_better() -> None:
-    contrasts = [sharpness_and_contrast(darkened(share)[None])[1][0] for share in (1, 0.5, 0.25, 0.1, 0.05, 0.02)]
+    contrasts = [
+        sharpness_and_contrast(darkened(share)[None])[1][0]
+        for share in (1, 0.5, 0.25, 0.1, 0.05, 0.02)
+    ]
     assert all(more > less for more, less in itertools.pairwise(contrasts))
 
 
-@pytest.mark.parametrize(("sigma_px", "reason"), [(0, None), (1, None), (3.5, "too blurred"), (6, "too blurred")])
+@pytest.mark.parametrize(
+    ("sigma_px", "reason"), [(0, None), (1, None), (3.5, "too blurred"), (6, "too blurred")]
+)
 def test_sharpness(sigma_px: float, reason: str | None) -> None:
     assert verdict(blurred(sigma_px)).reason == reason
 
@@ -173,13 +188,17 @@ def test_a_movement_while_exposed_blurs_in_either_direction(across: bool) -> Non
 
 
 def test_more_blur_is_never_sharper() -> None:
-    sharpness = sharpness_and_contrast(np.stack([blurred(sigma) for sigma in (0, *np.arange(0.5, 6.1, 0.25))]))[0]
+    sharpness = sharpness_and_contrast(
+        np.stack([blurred(sigma) for sigma in (0, *np.arange(0.5, 6.1, 0.25))])
+    )[0]
     assert all(more > less for more, less in itertools.pairwise(sharpness))
 
 
 @given(seed=st.integers(0, 2**32 - 1), first=st.floats(0.3, 5), further=st.floats(1, 4))
 @settings(max_examples=40, deadline=None)
-def test_more_blur_is_never_sharper_for_any_texture(seed: int, first: float, further: float) -> None:
+def test_more_blur_is_never_sharper_for_any_texture(
+    seed: int, first: float, further: float
+) -> None:
     random = np.random.default_rng(seed)
     texture = cv2.resize(random.integers(0, 256, (24, 24), dtype=np.uint8), (SIDE_PX, SIDE_PX))
     once = blurred(first, np.asarray(texture))
@@ -204,7 +223,9 @@ def test_a_face_is_judged_alone_whoever_stands_beside() -> None:
     neighbours = np.full_like(FACE, 255)
     alone = sharpness_and_contrast(FACE[None])
     together = sharpness_and_contrast(np.stack([neighbours, FACE, np.zeros_like(FACE)]))
-    assert [values[1] for values in together] == pytest.approx([values[0] for values in alone], rel=1e-5)
+    assert [values[1] for values in together] == pytest.approx(
+        [values[0] for values in alone], rel=1e-5
+    )
 
 
 def test_crops_of_another_size_are_judged_alike() -> None:
@@ -245,7 +266,12 @@ def test_quality_is_that_of_the_worst_check() -> None:
     small = verdict(box=box_px(500, 200, 1.2 * SMALLEST_PX)).quality
     assert turned == pytest.approx(0.75)
     assert small == pytest.approx(0.6)
-    assert verdict(pose=HeadPose(0.75 * MAX_YAW_DEG, 0, 0), box=box_px(500, 200, 1.2 * SMALLEST_PX)).quality == small
+    assert (
+        verdict(
+            pose=HeadPose(0.75 * MAX_YAW_DEG, 0, 0), box=box_px(500, 200, 1.2 * SMALLEST_PX)
+        ).quality
+        == small
+    )
 
 
 @given(
@@ -272,7 +298,9 @@ def test_whatever_comes_quality_is_in_bounds_and_low_exactly_with_a_reason(
         "blurred": blurred(1 + seed / 200),
         "dark": darkened(seed / 5000),
     }
-    crops = np.array([kinds[kind] for kind, _, _ in faces], dtype=np.uint8).reshape(-1, SIDE_PX, SIDE_PX)
+    crops = np.array([kinds[kind] for kind, _, _ in faces], dtype=np.uint8).reshape(
+        -1, SIDE_PX, SIDE_PX
+    )
     boxes, poses = [Box(*box) for _, box, _ in faces], [HeadPose(*pose) for _, _, pose in faces]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -290,7 +318,9 @@ def test_whatever_comes_quality_is_in_bounds_and_low_exactly_with_a_reason(
 
 
 def test_no_faces_no_verdicts() -> None:
-    assert QualityGate().judge(np.empty((0, SIDE_PX, SIDE_PX), np.uint8), [], WIDTH, HEIGHT, []) == []
+    assert (
+        QualityGate().judge(np.empty((0, SIDE_PX, SIDE_PX), np.uint8), [], WIDTH, HEIGHT, []) == []
+    )
 
 
 @pytest.mark.parametrize(("crops", "boxes", "poses"), [(2, 1, 1), (1, 2, 1), (1, 1, 0), (0, 1, 1)])
@@ -301,16 +331,30 @@ def test_lengths_that_differ_are_refused(crops: int, boxes: int, poses: int) -> 
         rf"{poses} poses\.",
     ):
         QualityGate().judge(
-            np.repeat(FACE[None], crops, axis=0), [box_px(0, 0, 50)] * boxes, WIDTH, HEIGHT, [AHEAD] * poses
+            np.repeat(FACE[None], crops, axis=0),
+            [box_px(0, 0, 50)] * boxes,
+            WIDTH,
+            HEIGHT,
+            [AHEAD] * poses,
         )
 
 
 def test_the_limits_can_be_set() -> None:
     lenient = QualitySettings(
-        smallest_px=8, least_sharpness=0.01, least_contrast=0.01, max_yaw_deg=90, max_pitch_deg=90, max_cut_off=0.9
+        smallest_px=8,
+        least_sharpness=0.01,
+        least_contrast=0.01,
+        max_yaw_deg=90,
+        max_pitch_deg=90,
+        max_cut_off=0.9,
     )
-    assert [reason for reason in CHECKS if verdict(**FAULTS[reason], settings=lenient).reason] == ["too dark"]  # type: ignore[arg-type]
-    assert verdict(box=box_px(500, 200, 120), settings=QualitySettings(smallest_px=121)).reason == "too small"
+    assert [reason for reason in CHECKS if verdict(**FAULTS[reason], settings=lenient).reason] == [
+        "too dark"
+    ]  # type: ignore[arg-type]
+    assert (
+        verdict(box=box_px(500, 200, 120), settings=QualitySettings(smallest_px=121)).reason
+        == "too small"
+    )
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,9 @@ def drawn(scene: Scene, side: float) -> np.ndarray:
             ellipse(eye, -0.12, 0.09, 0.09, 40)
     ellipse(0, 0.08, 0.16, 0.1, 150)
     ellipse(0, 0.3, 0.36, scene.mouth, 90)
-    return np.asarray(cv2.resize(picture, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return np.asarray(
+        cv2.resize(picture, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), dtype=np.uint8
+    )
 
 
 class Camera:
@@ -69,7 +71,11 @@ class Camera:
     """
 
     def __init__(
-        self, after_s: float = STATIC_AFTER_S, side: float = 90, noise: float = 3, lean_deg: float = 0
+        self,
+        after_s: float = STATIC_AFTER_S,
+        side: float = 90,
+        noise: float = 3,
+        lean_deg: float = 0,
     ) -> None:
         self.watch = StaticFace(after_s)
         self.now_s = 0.0
@@ -99,7 +105,10 @@ class Camera:
         for _ in range(round(seconds * per_second)):
             now = scene(self.now_s) if scene else Scene()
             if now not in self._drawings:
-                self._drawings = {**dict(list(self._drawings.items())[-8:]), now: drawn(now, self._side)}
+                self._drawings = {
+                    **dict(list(self._drawings.items())[-8:]),
+                    now: drawn(now, self._side),
+                }
             picture = self._drawings[now] * (light(self.now_s) if light else 1.0)
             y, x = self._random.integers(0, 64, 2)
             picture = picture + self._grain[y : y + HEIGHT, x : x + WIDTH]
@@ -109,7 +118,9 @@ class Camera:
             top = HEIGHT / 2 + down * self._side - side / 2
             box = Box(left / WIDTH, top / HEIGHT, side / WIDTH, side / HEIGHT)
             rolls = [self._lean_deg + self._random.normal(0, 1.2) if self._lean_deg else 0.0]
-            [crop] = face_crops(np.clip(np.rint(picture), 0, 255).astype(np.uint8), [box], rolls=rolls)
+            [crop] = face_crops(
+                np.clip(np.rint(picture), 0, 255).astype(np.uint8), [box], rolls=rolls
+            )
             yield self.now_s, self.watch.update(box, crop, round(self.now_s * 1e9))
             self.now_s += 1 / per_second
 
@@ -161,7 +172,9 @@ def test_what_a_codec_leaves_of_a_picture_does_not_count() -> None:
     known = []
     for number in range(12 * PER_SECOND):
         picture = drawn(Scene(), 90) + random.normal(0, 4, (HEIGHT, WIDTH))
-        coded = cv2.imencode(".jpg", np.clip(picture, 0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 40])[1]
+        coded = cv2.imencode(
+            ".jpg", np.clip(picture, 0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 40]
+        )[1]
         side = 90 * np.exp(random.normal(0, TREMBLING[2]))
         box = Box(0.5 - side / 2 / WIDTH, 0.5 - side / 2 / HEIGHT, side / WIDTH, side / HEIGHT)
         [crop] = face_crops(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE), [box])
@@ -230,7 +243,9 @@ def test_a_single_fault_of_the_detector_does_not_end_it() -> None:
 
 @pytest.mark.parametrize("sides_per_s", [0.1, 0.5, 1.5])
 def test_whoever_walks_through_the_picture_is_no_picture(sides_per_s: float) -> None:
-    seen = Camera(after_s=1.5, side=40).sees(3 / sides_per_s, lambda at: Scene(right=round(sides_per_s * at - 1.5, 2)))
+    seen = Camera(after_s=1.5, side=40).sees(
+        3 / sides_per_s, lambda at: Scene(right=round(sides_per_s * at - 1.5, 2))
+    )
     assert always(seen, expected=False)
 
 
@@ -263,7 +278,10 @@ def test_a_step_back_in_time_begins_anew() -> None:
 def test_a_movement_costs_a_sixth_of_a_short_time() -> None:
     # One wide mouth in five seconds: for a minute that is life, and within six seconds too.
     assert COST_S == STATIC_AFTER_S / 6
-    assert always(Camera(after_s=6).sees(30, lambda at: Scene(mouth=0.25 if at % 3 < 0.6 else 0.06)), expected=False)
+    assert always(
+        Camera(after_s=6).sees(30, lambda at: Scene(mouth=0.25 if at % 3 < 0.6 else 0.06)),
+        expected=False,
+    )
 
 
 def test_the_demo_viewer_is_a_viewer_and_one_picture_of_it_is_none(demo_video: Path) -> None:
@@ -276,7 +294,10 @@ def test_the_demo_viewer_is_a_viewer_and_one_picture_of_it_is_none(demo_video: P
                 [crop] = face_crops(frame.image, [box])
                 still = crop if still is None else still
                 said.append(
-                    (living.update(box, crop, frame.captured_ns), hung_up.update(box, still, frame.captured_ns))
+                    (
+                        living.update(box, crop, frame.captured_ns),
+                        hung_up.update(box, still, frame.captured_ns),
+                    )
                 )
     assert not any(living for living, _ in said)
     assert said[-1][1]
@@ -286,7 +307,9 @@ def test_what_is_kept_of_a_face_is_small_and_does_not_grow() -> None:
     camera = Camera(noise=0)
 
     def kept() -> int:
-        return sum(value.nbytes for value in vars(camera.watch).values() if isinstance(value, np.ndarray))
+        return sum(
+            value.nbytes for value in vars(camera.watch).values() if isinstance(value, np.ndarray)
+        )
 
     list(camera.sees(2))
     early = kept()
@@ -295,7 +318,10 @@ def test_what_is_kept_of_a_face_is_small_and_does_not_grow() -> None:
     assert early < 5000
     assert len(vars(camera.watch)) < 20
     # No picture larger than a thumbnail.
-    assert max(value.size for value in vars(camera.watch).values() if isinstance(value, np.ndarray)) <= 16 * 16
+    assert (
+        max(value.size for value in vars(camera.watch).values() if isinstance(value, np.ndarray))
+        <= 16 * 16
+    )
 
 
 def test_crops_of_another_size_are_watched_alike() -> None:
@@ -317,5 +343,7 @@ def test_a_crop_without_contrast_gives_an_answer() -> None:
 
 @pytest.mark.parametrize("after_s", [0, -1, float("nan"), float("inf")])
 def test_a_time_that_is_none_is_refused(after_s: float) -> None:
-    with pytest.raises(ValueError, match=r"Invalid after_s: expected a number of seconds above 0, received"):
+    with pytest.raises(
+        ValueError, match=r"Invalid after_s: expected a number of seconds above 0, received"
+    ):
         StaticFace(after_s)

@@ -36,7 +36,12 @@ def settled() -> Sweep:
 
 
 def holds(tile: Tile, x: int, y: int, size: int = 60) -> bool:
-    return tile.x < x + size and tile.y < y + size and tile.x + tile.side > x and tile.y + tile.side > y
+    return (
+        tile.x < x + size
+        and tile.y < y + size
+        and tile.x + tile.side > x
+        and tile.y + tile.side > y
+    )
 
 
 def test_at_the_start_everything_is_looked_at_once_the_largest_tiles_first() -> None:
@@ -79,7 +84,9 @@ def test_movement_is_looked_at_at_once_and_at_every_scale(settled: Sweep) -> Non
         if step == 1:  # the first look may have been the turn of what rests
             assert any(holds(tile, 400, 200) for tile in seen)
     # In the whole picture it is too little to be worth a look.
-    assert {tile.level for tile in seen} >= {tile.level for tile in tile_ladder(WIDTH, HEIGHT, 40)} - {0}
+    assert {tile.level for tile in seen} >= {
+        tile.level for tile in tile_ladder(WIDTH, HEIGHT, 40)
+    } - {0}
 
 
 def test_what_rests_has_its_turn_while_something_moves(settled: Sweep) -> None:

@@ -46,7 +46,10 @@ def test_every_face_is_large_enough_in_a_tile_that_holds_it(
     shares = [
         face / tile.side
         for tile in tile_ladder(width, height, smallest)
-        if tile.x <= x and tile.y <= y and x + face <= tile.x + tile.side and y + face <= tile.y + tile.side
+        if tile.x <= x
+        and tile.y <= y
+        and x + face <= tile.x + tile.side
+        and y + face <= tile.y + tile.side
     ]
     # The smallest side that surely holds it is at most one step above the face's size by the share that tiles overlap.
     assert max(shares) >= (1 - STRIDE) / LADDER - 0.02
@@ -65,5 +68,7 @@ def test_a_picture_as_small_as_a_face_is_one_tile() -> None:
 
 @pytest.mark.parametrize("sizes", [(0, 10, 20), (10, 0, 20), (10, 10, 0)])
 def test_impossible_sizes_are_refused(sizes: tuple[int, int, float]) -> None:
-    with pytest.raises(ValueError, match="Invalid sizes: expected a picture and a face larger than 0"):
+    with pytest.raises(
+        ValueError, match="Invalid sizes: expected a picture and a face larger than 0"
+    ):
         tile_ladder(*sizes)

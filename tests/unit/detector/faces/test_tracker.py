@@ -113,7 +113,9 @@ def test_small_jitter_changes_no_number(face: Face) -> None:
     scene, random = Scene(), np.random.default_rng(3)
     for _ in range(100):
         shift = random.normal(0, 0.01, (2, 2))
-        found = scene.show(face(0.35 + shift[0, 0], 0.5 + shift[0, 1]), face(0.6 + shift[1, 0], 0.5 + shift[1, 1]))
+        found = scene.show(
+            face(0.35 + shift[0, 0], 0.5 + shift[0, 1]), face(0.6 + shift[1, 0], 0.5 + shift[1, 1])
+        )
     assert found[1].box.centre[0] < found[2].box.centre[0]
     assert list(found) == [1, 2]
 
@@ -150,7 +152,9 @@ def test_size_does_not_matter(face: Face) -> None:
     """The same walk, seen from far away."""
     scene = Scene()
     for step in range(60):
-        found = scene.show(face(0.3 + 0.0004 * step, size=0.02), face(0.33 + 0.0004 * step, size=0.02))
+        found = scene.show(
+            face(0.3 + 0.0004 * step, size=0.02), face(0.33 + 0.0004 * step, size=0.02)
+        )
     assert list(found) == [1, 2]
 
 
@@ -214,8 +218,14 @@ def test_a_face_without_extent_harms_nobody(face: Face) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"lost_track_buffer_s": -0.1}, r"Invalid lost_track_buffer_s: expected at least 0, received -0\.1\."),
-        ({"minimum_consecutive_frames": 0}, r"Invalid minimum_consecutive_frames: expected at least 1, received 0\."),
+        (
+            {"lost_track_buffer_s": -0.1},
+            r"Invalid lost_track_buffer_s: expected at least 0, received -0\.1\.",
+        ),
+        (
+            {"minimum_consecutive_frames": 0},
+            r"Invalid minimum_consecutive_frames: expected at least 1, received 0\.",
+        ),
         ({"max_distance": 0}, r"Invalid max_distance: expected a number above 0, received 0\."),
     ],
 )
@@ -225,14 +235,19 @@ def test_settings_out_of_range_are_refused(settings: dict[str, float], message: 
 
 
 boxes = st.builds(
-    lambda x, y, size: Box(x, y, size, size), st.floats(-0.2, 1), st.floats(-0.2, 1), st.floats(0.01, 0.6)
+    lambda x, y, size: Box(x, y, size, size),
+    st.floats(-0.2, 1),
+    st.floats(-0.2, 1),
+    st.floats(0.01, 0.6),
 )
 scenes = st.lists(st.tuples(st.lists(boxes, max_size=5), st.integers(1, 1_200)), max_size=40)
 
 
 @settings(deadline=None)
 @given(scenes, st.integers(1, 4))
-def test_in_any_scene_numbers_are_unique_and_only_grow(scene: Sequence[tuple[list[Box], int]], frames: int) -> None:
+def test_in_any_scene_numbers_are_unique_and_only_grow(
+    scene: Sequence[tuple[list[Box], int]], frames: int
+) -> None:
     tracker = FaceTracker(minimum_consecutive_frames=frames)
     now_ns, highest = 0, 0
     last_seen_ns: dict[int, int] = {}

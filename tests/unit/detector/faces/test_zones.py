@@ -35,7 +35,9 @@ def write(tmp_path: Path) -> Write:
     return write_zones
 
 
-def star(centre: tuple[float, float], radii: list[float], turn: float) -> tuple[tuple[float, float], ...]:
+def star(
+    centre: tuple[float, float], radii: list[float], turn: float
+) -> tuple[tuple[float, float], ...]:
     """Corners around a centre at the given distances, evenly spread: never crosses itself."""
     angles = [turn + 2 * math.pi * number / len(radii) for number in range(len(radii))]
     return tuple(
@@ -46,7 +48,9 @@ def star(centre: tuple[float, float], radii: list[float], turn: float) -> tuple[
 
 kinds = st.sampled_from(KINDS)
 box_zones = st.builds(
-    lambda kind, x, y, width, height: Zone(kind=kind, box=(x, y, width * (1 - x), height * (1 - y))),
+    lambda kind, x, y, width, height: Zone(
+        kind=kind, box=(x, y, width * (1 - x), height * (1 - y))
+    ),
     kinds,
     st.floats(0, 0.9),
     st.floats(0, 0.9),
@@ -79,8 +83,18 @@ def test_outside_of_exceptions_is_measured(kind: str) -> None:
 
 
 def test_with_a_zone_to_measure_the_rest_is_left_out() -> None:
-    zones = Zones([Zone(kind="measure", box=(0.2, 0.2, 0.3, 0.3)), Zone(kind="count", box=(0.6, 0.2, 0.3, 0.3))])
-    assert [zones.kind_at((x, 0.3)) for x in (0.1, 0.3, 0.55, 0.7)] == ["ignore", "measure", "ignore", "count"]
+    zones = Zones(
+        [
+            Zone(kind="measure", box=(0.2, 0.2, 0.3, 0.3)),
+            Zone(kind="count", box=(0.6, 0.2, 0.3, 0.3)),
+        ]
+    )
+    assert [zones.kind_at((x, 0.3)) for x in (0.1, 0.3, 0.55, 0.7)] == [
+        "ignore",
+        "measure",
+        "ignore",
+        "count",
+    ]
 
 
 def test_a_face_belongs_where_its_centre_lies() -> None:
@@ -90,7 +104,12 @@ def test_a_face_belongs_where_its_centre_lies() -> None:
 
 
 def test_beyond_the_picture_the_nearest_point_counts() -> None:
-    zones = Zones([Zone(kind="ignore", box=(0.0, 0.0, 0.2, 1.0)), Zone(kind="count", box=(0.7, 0.0, 0.3, 1.0))])
+    zones = Zones(
+        [
+            Zone(kind="ignore", box=(0.0, 0.0, 0.2, 1.0)),
+            Zone(kind="count", box=(0.7, 0.0, 0.3, 1.0)),
+        ]
+    )
     assert zones.kind_of(Box(-0.3, 0.95, 0.2, 0.3)) == "ignore"
     assert zones.kind_at((1.4, -0.2)) == "count"
 
@@ -112,14 +131,18 @@ def test_beyond_the_picture_the_nearest_point_counts() -> None:
         ((0.1, 0.75), False),
     ],
 )
-def test_a_polygon_holds_what_it_encloses_and_its_border(point: tuple[float, float], inside: bool) -> None:
+def test_a_polygon_holds_what_it_encloses_and_its_border(
+    point: tuple[float, float], inside: bool
+) -> None:
     for points in (ARROW, ARROW[::-1], ARROW[2:] + ARROW[:2]):
         assert Zone(kind="count", points=points).holds(*point) is inside
 
 
 @settings(deadline=None)
 @given(any_zones, box_zones, fractions, fractions)
-def test_the_last_zone_decides_inside_its_box(zones: list[Zone], last: Zone, across: float, down: float) -> None:
+def test_the_last_zone_decides_inside_its_box(
+    zones: list[Zone], last: Zone, across: float, down: float
+) -> None:
     assert last.box is not None
     x, y, width, height = last.box
     point = (min(x + across * width, x + width), min(y + down * height, y + height))
@@ -128,7 +151,9 @@ def test_the_last_zone_decides_inside_its_box(zones: list[Zone], last: Zone, acr
 
 @settings(deadline=None)
 @given(any_zones, box_zones | polygon_zones, fractions, fractions)
-def test_outside_the_last_zone_the_others_decide(zones: list[Zone], last: Zone, x: float, y: float) -> None:
+def test_outside_the_last_zone_the_others_decide(
+    zones: list[Zone], last: Zone, x: float, y: float
+) -> None:
     assume(not last.holds(x, y))
     assume(last.kind != "measure" or any(zone.kind == "measure" for zone in zones))
     assert Zones([*zones, last]).kind_at((x, y)) == Zones(zones).kind_at((x, y))
@@ -136,7 +161,12 @@ def test_outside_the_last_zone_the_others_decide(zones: list[Zone], last: Zone, 
 
 @settings(deadline=None)
 @given(
-    fractions, fractions, st.lists(st.floats(0.05, 0.3), min_size=3, max_size=9), st.floats(0, 7), fractions, fractions
+    fractions,
+    fractions,
+    st.lists(st.floats(0.05, 0.3), min_size=3, max_size=9),
+    st.floats(0, 7),
+    fractions,
+    fractions,
 )
 def test_a_star_holds_what_lies_nearer_to_its_centre_than_its_border(
     x: float, y: float, radii: list[float], turn: float, along: float, depth: float
@@ -164,7 +194,10 @@ def test_the_mask_agrees_away_from_the_borders(zones: list[Zone], width: int, he
     assert mask.dtype == np.bool_
     kept = np.array(
         [
-            [asked.kind_at(((x + 0.5) / width, (y + 0.5) / height)) != "ignore" for x in range(width)]
+            [
+                asked.kind_at(((x + 0.5) / width, (y + 0.5) / height)) != "ignore"
+                for x in range(width)
+            ]
             for y in range(height)
         ]
     )
@@ -196,7 +229,9 @@ def test_counted_parts_are_looked_at() -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(0, 5), (5, 0), (-1, 5)])
 def test_a_mask_needs_a_size(width: int, height: int) -> None:
-    with pytest.raises(ValueError, match=rf"expected sides of at least 1 pixel, received {width} x {height}"):
+    with pytest.raises(
+        ValueError, match=rf"expected sides of at least 1 pixel, received {width} x {height}"
+    ):
         Zones().mask(width, height)
 
 
@@ -239,43 +274,97 @@ def test_a_file_is_read(write: Write) -> None:
         ("zones: []", "is empty"),
         ("{}", "is empty"),
         ("- kind: count", "wrong form: expected the key 'zones' with a list, got a list"),
-        ("zone: []", r"unknown key 'zone' at its top; expected only 'zones'; did you mean 'zones'\?"),
-        ("zones: [{kind: count, box: [0, 0, 1, 1]}]\nx: 1", "unknown key 'x' at its top; expected only 'zones'"),
+        (
+            "zone: []",
+            r"unknown key 'zone' at its top; expected only 'zones'; did you mean 'zones'\?",
+        ),
+        (
+            "zones: [{kind: count, box: [0, 0, 1, 1]}]\nx: 1",
+            "unknown key 'x' at its top; expected only 'zones'",
+        ),
         ("zones: {kind: count}", "'zones' in .* must be a list of zones, got a mapping"),
         ("zones: [count]", "Zone 1 in .* must be a mapping with the key 'kind', got text"),
         ("zones: [{kind: count", "not valid YAML: .* in line"),
         ("zones: [{kind: count, kind: ignore}]", "the key 'kind' is written twice in line 1"),
-        ("zones: [{box: [0, 0, 1, 1]}]", "Zone 1 in .* lacks the key 'kind'; expected one of measure, count, ignore"),
+        (
+            "zones: [{box: [0, 0, 1, 1]}]",
+            "Zone 1 in .* lacks the key 'kind'; expected one of measure, count, ignore",
+        ),
         (
             "zones: [{kind: count, box: [0, 0, 1, 1]}, {kind: count, name: till, pionts: []}]",
             r"Zone 2 \(till\) in .*zones.yaml has the unknown key 'pionts'; did you mean 'points'\?",
         ),
-        ("zones: [{kind: count, colour: red}]", "unknown key 'colour'; expected one of: kind, points, box, name"),
-        ("zones: [{kind: ignored, box: [0, 0, 1, 1]}]", r"invalid 'kind': .*, got 'ignored'; did you mean 'ignore'\?"),
-        ("zones: [{kind: 7, box: [0, 0, 1, 1]}]", "invalid 'kind': expected one of measure, count, ignore, got 7"),
+        (
+            "zones: [{kind: count, colour: red}]",
+            "unknown key 'colour'; expected one of: kind, points, box, name",
+        ),
+        (
+            "zones: [{kind: ignored, box: [0, 0, 1, 1]}]",
+            r"invalid 'kind': .*, got 'ignored'; did you mean 'ignore'\?",
+        ),
+        (
+            "zones: [{kind: 7, box: [0, 0, 1, 1]}]",
+            "invalid 'kind': expected one of measure, count, ignore, got 7",
+        ),
         ("zones: [{kind: count}]", "Zone 1 .* needs either 'points' or a 'box', got neither"),
         (
             "zones: [{kind: count, box: [0, 0, 1, 1], points: [[0, 0], [1, 0], [1, 1]]}]",
             "needs either 'points' or a 'box', got both",
         ),
-        ("zones: [{kind: count, box: [0, 0, 1]}]", r"invalid 'box': expected \[left, top, .*, got \[0, 0, 1\]"),
-        ("zones: [{kind: count, box: [0, 0, 640, 480]}]", "invalid 'box': .* in fractions of the picture from 0 to 1"),
+        (
+            "zones: [{kind: count, box: [0, 0, 1]}]",
+            r"invalid 'box': expected \[left, top, .*, got \[0, 0, 1\]",
+        ),
+        (
+            "zones: [{kind: count, box: [0, 0, 640, 480]}]",
+            "invalid 'box': .* in fractions of the picture from 0 to 1",
+        ),
         ("zones: [{kind: count, box: [0, -0.1, 1, 1]}]", "invalid 'box': .*-0.1"),
         ("zones: [{kind: count, box: [0, .nan, 1, 1]}]", "invalid 'box'"),
         ("zones: [{kind: count, box: [0, '0', 1, 1]}]", "invalid 'box'"),
         ("zones: [{kind: count, box: [0, yes, 1, 1]}]", "invalid 'box'"),
-        ("zones: [{kind: count, box: [0.6, 0, 0.5, 1]}]", "'box' that reaches beyond the picture: .* at most 1, got"),
+        (
+            "zones: [{kind: count, box: [0.6, 0, 0.5, 1]}]",
+            "'box' that reaches beyond the picture: .* at most 1, got",
+        ),
         ("zones: [{kind: count, box: [0, 0.6, 1, 0.5]}]", "'box' that reaches beyond the picture"),
-        ("zones: [{kind: count, box: [0, 0, 1, 0]}]", "'box' without area: expected at least 0.0001"),
-        ("zones: [{kind: count, points: [[0, 0], [1, 1]]}]", "invalid 'points': expected a list of 3 to 100 corners"),
-        ("zones: [{kind: count, points: [[0, 0], [1, 0], [1]]}]", r"invalid 'points': .* corners \[x, y\]"),
-        ("zones: [{kind: count, points: [[0, 0], [1, 0], [1, 2]]}]", "invalid 'points': .* from 0 to 1, got"),
-        ("zones: [{kind: count, points: [[0, 0], [1, 0], [1, 1], [0, 0]]}]", r"corner \[0.0, 0.0\] twice"),
-        ("zones: [{kind: count, points: [[0, 0], [1, 1], [1, 0], [0, 1]]}]", "sides 1 and 3 cross or touch"),
+        (
+            "zones: [{kind: count, box: [0, 0, 1, 0]}]",
+            "'box' without area: expected at least 0.0001",
+        ),
+        (
+            "zones: [{kind: count, points: [[0, 0], [1, 1]]}]",
+            "invalid 'points': expected a list of 3 to 100 corners",
+        ),
+        (
+            "zones: [{kind: count, points: [[0, 0], [1, 0], [1]]}]",
+            r"invalid 'points': .* corners \[x, y\]",
+        ),
+        (
+            "zones: [{kind: count, points: [[0, 0], [1, 0], [1, 2]]}]",
+            "invalid 'points': .* from 0 to 1, got",
+        ),
+        (
+            "zones: [{kind: count, points: [[0, 0], [1, 0], [1, 1], [0, 0]]}]",
+            r"corner \[0.0, 0.0\] twice",
+        ),
+        (
+            "zones: [{kind: count, points: [[0, 0], [1, 1], [1, 0], [0, 1]]}]",
+            "sides 1 and 3 cross or touch",
+        ),
         ("zones: [{kind: count, points: [[0, 0], [1, 0], [0.5, 0]]}]", "cross or touch|no area"),
-        ("zones: [{kind: count, points: [[0, 0], [1, 0], [0.5, 0.0001]]}]", "'points' that enclose no area"),
-        ("zones: [{kind: count, name: '', box: [0, 0, 1, 1]}]", "invalid 'name': expected text of 1 to 80"),
-        ("zones: [{kind: count, name: 7, box: [0, 0, 1, 1]}]", r"Zone 1 \(7\) .* invalid 'name': .* got 7"),
+        (
+            "zones: [{kind: count, points: [[0, 0], [1, 0], [0.5, 0.0001]]}]",
+            "'points' that enclose no area",
+        ),
+        (
+            "zones: [{kind: count, name: '', box: [0, 0, 1, 1]}]",
+            "invalid 'name': expected text of 1 to 80",
+        ),
+        (
+            "zones: [{kind: count, name: 7, box: [0, 0, 1, 1]}]",
+            r"Zone 1 \(7\) .* invalid 'name': .* got 7",
+        ),
         ("zones: [{kind: ignore, box: [0, 0, 1, 1]}]", "leave nothing of the picture"),
     ],
 )
@@ -298,7 +387,9 @@ def test_a_zone_that_overrides_an_ignored_picture_is_enough(write: Write) -> Non
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(ZonesError, match=r"There is no zones file at .*gone.yaml; expected a YAML file"):
+    with pytest.raises(
+        ZonesError, match=r"There is no zones file at .*gone.yaml; expected a YAML file"
+    ):
         read_zones(tmp_path / "gone.yaml")
     with pytest.raises(ZonesError, match=r"cannot be read \(.*\); check the file and its rights"):
         read_zones(tmp_path)
@@ -314,7 +405,14 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         ((0.1, 0.1), (0.9, 0.1), (0.5, 0.1), (0.5, 0.9)),  # folds back on itself
         ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.5, 0.1)),  # a corner touches a side
         ((0.1, 0.1), (0.9, 0.9), (0.9, 0.1), (0.1, 0.9)),  # crosses itself
-        ((0.1, 0.1), (0.9, 0.1), (0.9, 0.5), (0.3, 0.1), (0.2, 0.1), (0.1, 0.9)),  # runs along a side
+        (
+            (0.1, 0.1),
+            (0.9, 0.1),
+            (0.9, 0.5),
+            (0.3, 0.1),
+            (0.2, 0.1),
+            (0.1, 0.9),
+        ),  # runs along a side
     ],
 )
 def test_polygons_that_meet_themselves_are_refused(points: tuple[tuple[float, float], ...]) -> None:

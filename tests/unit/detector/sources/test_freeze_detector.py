@@ -14,7 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from detector.sources.freeze_detector import OVER_NS, SHOWS_NOTHING_NS, STANDS_NS, PictureFault, PictureWatch
+from detector.sources.freeze_detector import (
+    OVER_NS,
+    SHOWS_NOTHING_NS,
+    STANDS_NS,
+    PictureFault,
+    PictureWatch,
+)
 from detector.sources.video_source import DEMO_VIDEO, Recording
 from detector.types import Frame
 
@@ -22,7 +28,9 @@ Image = NDArray[np.uint8]
 STEP_NS = 40_000_000
 HEIGHT, WIDTH = 120, 160
 RANDOM = np.random.default_rng(7)
-SCENE = cv2.resize(RANDOM.integers(0, 256, (9, 16, 3), np.uint8), (WIDTH, HEIGHT), interpolation=cv2.INTER_NEAREST)
+SCENE = cv2.resize(
+    RANDOM.integers(0, 256, (9, 16, 3), np.uint8), (WIDTH, HEIGHT), interpolation=cv2.INTER_NEAREST
+)
 
 
 def noisy(base: Any, noise: float = 2.0) -> Image:
@@ -44,7 +52,9 @@ class Feed:
             found.append(self.watch.observe(Frame(picture, self.now_ns, 0)))
         return found
 
-    def first(self, pictures: Sequence[Image], step_ns: int = STEP_NS) -> tuple[float, PictureFault] | None:
+    def first(
+        self, pictures: Sequence[Image], step_ns: int = STEP_NS
+    ) -> tuple[float, PictureFault] | None:
         """The first fault that is told, and how long after the first of these pictures."""
         for number, fault in enumerate(self.show(pictures, step_ns)):
             if fault is not None:
@@ -167,7 +177,9 @@ def shaded(kind: str) -> NDArray[np.float64]:
         return (40 + 120 * x / WIDTH)[..., None]
     if kind == "vignette":
         return (150 - 200 * ((x / WIDTH - 0.5) ** 2 + (y / HEIGHT - 0.5) ** 2))[..., None]
-    soft = cv2.GaussianBlur(np.random.default_rng(1).normal(0, 100, (HEIGHT, WIDTH)), (0, 0), HEIGHT / 4)
+    soft = cv2.GaussianBlur(
+        np.random.default_rng(1).normal(0, 100, (HEIGHT, WIDTH)), (0, 0), HEIGHT / 4
+    )
     return (80 + 15 * soft / soft.std())[..., None]
 
 
@@ -230,7 +242,9 @@ def test_another_size_is_another_picture(feed: Feed) -> None:
 def test_pictures_of_every_size_can_be_watched(size: tuple[int, int]) -> None:
     watch = PictureWatch()
     for number in range(40):
-        watch.observe(Frame(RANDOM.integers(0, 256, (*size, 3), np.uint8), number * 100_000_000, number))
+        watch.observe(
+            Frame(RANDOM.integers(0, 256, (*size, 3), np.uint8), number * 100_000_000, number)
+        )
 
 
 def test_the_demo_viewer_has_no_fault() -> None:
@@ -251,7 +265,9 @@ def test_recorded_people_have_no_fault(media_folder: Path) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("snbc"), st.integers(1, 30)), min_size=1, max_size=12))
-def test_a_fault_is_told_exactly_while_its_condition_lasts(stretches: list[tuple[str, int]]) -> None:
+def test_a_fault_is_told_exactly_while_its_condition_lasts(
+    stretches: list[tuple[str, int]],
+) -> None:
     """Against the definition itself: held for two seconds without a break, not held for a third of one."""
     step_ns = 100_000_000
     made = {"s": SCENE, "n": SCENE, "b": np.zeros_like(SCENE), "c": np.full_like(SCENE, 120)}
@@ -267,7 +283,9 @@ def test_a_fault_is_told_exactly_while_its_condition_lasts(stretches: list[tuple
                 picture[0, 0, 0] ^= flip
                 picture[-1, -1, 2] ^= 1 - flip
             fault = watch.observe(Frame(picture, now_ns, 0))
-            seen.append((watch.repeated, kind == "b", kind == "c", None if fault is None else fault.cause))
+            seen.append(
+                (watch.repeated, kind == "b", kind == "c", None if fault is None else fault.cause)
+            )
     for index, cause in enumerate(("camera_frozen", "camera_black", "camera_covered")):
         run = quiet = 0
         active = False
@@ -275,7 +293,9 @@ def test_a_fault_is_told_exactly_while_its_condition_lasts(stretches: list[tuple
             run, quiet = (run + 1, 0) if row[index] else (run, quiet + 1)
             # A repeated picture stood from the one before on; the others from the first look on.
             lasted_ns = step_ns * (run if index == 0 else run - 1)
-            active = active or (row[index] and run >= 3 and lasted_ns >= (SHOWS_NOTHING_NS if index else STANDS_NS))
+            active = active or (
+                row[index] and run >= 3 and lasted_ns >= (SHOWS_NOTHING_NS if index else STANDS_NS)
+            )
             if not row[index] and (not active or step_ns * (quiet - 1) >= OVER_NS):
                 run, active = 0, False
             if row[3] == cause:

@@ -46,7 +46,13 @@ def corners(image: np.ndarray) -> list[tuple[int, ...]]:
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "GIF", "WEBP", "JPEG"])
 def test_every_format_comes_as_blue_green_red(kind: str) -> None:
-    settings = {"lossless": True} if kind == "WEBP" else {"quality": 100, "subsampling": 0} if kind == "JPEG" else {}
+    settings = (
+        {"lossless": True}
+        if kind == "WEBP"
+        else {"quality": 100, "subsampling": 0}
+        if kind == "JPEG"
+        else {}
+    )
     image = decode_picture(written(left_red_right_blue(), kind, **settings))
     assert (image.shape, image.dtype) == ((20, 40, 3), np.uint8)
     assert image.flags.c_contiguous
@@ -75,7 +81,13 @@ def test_the_same_pixels_as_opencv(kind: str) -> None:
     ],
 )
 def test_every_kind_of_pixel(mode: str, kind: str, expected: tuple[int, int, int]) -> None:
-    first = {"L": 100, "1": 1, "LA": (100, 0), "RGBA": (10, 20, 30, 128), "CMYK": (245, 235, 225, 0)}.get(mode, 1)
+    first = {
+        "L": 100,
+        "1": 1,
+        "LA": (100, 0),
+        "RGBA": (10, 20, 30, 128),
+        "CMYK": (245, 235, 225, 0),
+    }.get(mode, 1)
     image = Image.new(mode, (8, 8), first)
     settings: dict[str, object] = {"lossless": True} if kind == "WEBP" else {}
     if mode == "P":
@@ -112,7 +124,9 @@ def test_values_that_are_no_brightness_are_refused() -> None:
     ],
 )
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_a_picture_is_turned_upright(kind: str, orientation: int, expected: tuple[object, ...]) -> None:
+def test_a_picture_is_turned_upright(
+    kind: str, orientation: int, expected: tuple[object, ...]
+) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     content = written(left_red_right_blue(), kind, exif=exif)
@@ -121,7 +135,12 @@ def test_a_picture_is_turned_upright(kind: str, orientation: int, expected: tupl
     for found, wanted in zip(corners(image), expected, strict=True):
         assert wanted is None or found == wanted
     if kind == "JPEG":
-        assert np.abs(image.astype(int) - cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)).max() <= 2
+        assert (
+            np.abs(
+                image.astype(int) - cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+            ).max()
+            <= 2
+        )
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning")
@@ -134,7 +153,9 @@ def test_damaged_metadata_do_not_spoil_a_picture() -> None:
 def test_of_several_frames_the_first(kind: str) -> None:
     frames = [Image.new("RGB", (30, 20), colour) for colour in ("red", "lime", "blue")]
     settings: dict[str, object] = {"lossless": True} if kind == "WEBP" else {}
-    image = decode_picture(written(frames[0], kind, save_all=True, append_images=frames[1:], **settings))
+    image = decode_picture(
+        written(frames[0], kind, save_all=True, append_images=frames[1:], **settings)
+    )
     assert tuple(image[10, 10]) == RED
 
 
@@ -145,7 +166,12 @@ def png(width: int, height: int, *chunks: tuple[bytes, bytes]) -> bytes:
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     parts = [b"\x89PNG\r\n\x1a\n"]
     for name, content in [(b"IHDR", head), *chunks, (b"IEND", b"")]:
-        parts.append(struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content)))
+        parts.append(
+            struct.pack(">I", len(content))
+            + name
+            + content
+            + struct.pack(">I", zlib.crc32(name + content))
+        )
     return b"".join(parts)
 
 
@@ -201,7 +227,9 @@ def refusal(content: bytes, **settings: object) -> PictureDecodeError:
 BOMBS: dict[str, Callable[[], bytes]] = {
     "png": lambda: png(50_000, 50_000, (b"IDAT", zlib.compress(bytes(100_000)))),
     "png, just more than allowed": lambda: png(10_000, 5001, (b"IDAT", zlib.compress(bytes(100)))),
-    "png, where Pillow would only warn": lambda: png(10_000, 10_000, (b"IDAT", zlib.compress(bytes(100)))),
+    "png, where Pillow would only warn": lambda: png(
+        10_000, 10_000, (b"IDAT", zlib.compress(bytes(100)))
+    ),
     "png, as wide as can be": lambda: png(0x7FFFFFFF, 1, (b"IDAT", b"")),
     "gif": lambda: gif(65_535, 65_535),
     "tiff": lambda: tiff(50_000, 50_000),
@@ -225,7 +253,9 @@ def test_a_picture_that_claims_to_be_huge_is_refused_before_it_is_decoded(name: 
 def test_the_most_pixels_that_are_allowed() -> None:
     content = written(left_red_right_blue(40, 20), "PNG")
     assert decode_picture(content, PictureLimits(pixels=800)).shape == (20, 40, 3)
-    assert str(refusal(content, limits=PictureLimits(pixels=799))).endswith("expected at most 0.000799 million.")
+    assert str(refusal(content, limits=PictureLimits(pixels=799))).endswith(
+        "expected at most 0.000799 million."
+    )
 
 
 def profile_bomb() -> bytes:
@@ -237,7 +267,9 @@ def text_bomb() -> bytes:
 
 
 @pytest.mark.parametrize(("name", "content"), [(b"iCCP", profile_bomb), (b"zTXt", text_bomb)])
-def test_packed_metadata_are_not_unpacked_without_bound(name: bytes, content: Callable[[], bytes]) -> None:
+def test_packed_metadata_are_not_unpacked_without_bound(
+    name: bytes, content: Callable[[], bytes]
+) -> None:
     packed = content()
     pixels = (b"IDAT", zlib.compress((b"\x00" + bytes(12)) * 4))
     assert refusal(png(4, 4, (name, packed), pixels)).code in {"not_a_picture", "damaged"}
@@ -288,7 +320,9 @@ def test_a_picture_that_breaks_off_is_refused(kind: str) -> None:
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @given(st.data())
-def test_whatever_bytes_come_it_is_a_picture_within_the_limits_or_a_known_error(data: st.DataObject) -> None:
+def test_whatever_bytes_come_it_is_a_picture_within_the_limits_or_a_known_error(
+    data: st.DataObject,
+) -> None:
     kind = data.draw(st.sampled_from(["JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF"]))
     content = bytearray(written(left_red_right_blue(), kind))
     for _ in range(data.draw(st.integers(1, 6))):

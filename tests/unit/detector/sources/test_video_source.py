@@ -58,7 +58,10 @@ def collect(source: VideoSource, into: list[Frame]) -> None:
         ("0", SourceSpec("camera", "0")),
         ("12", SourceSpec("camera", "12")),
         ("/dev/video2", SourceSpec("camera", "/dev/video2")),
-        ("/dev/v4l/by-id/usb-Maker_C920-index0", SourceSpec("camera", "/dev/v4l/by-id/usb-Maker_C920-index0")),
+        (
+            "/dev/v4l/by-id/usb-Maker_C920-index0",
+            SourceSpec("camera", "/dev/v4l/by-id/usb-Maker_C920-index0"),
+        ),
         ("demo", SourceSpec("demo")),
         ("clip.mp4", SourceSpec("file", "clip.mp4")),
         ("/a folder/clip.mp4", SourceSpec("file", "/a folder/clip.mp4")),
@@ -78,7 +81,8 @@ def test_what_a_person_types(text: str, expected: SourceSpec) -> None:
 @pytest.mark.parametrize("text", ["ftp://host/clip.mp4", "file:///clip.mp4", "gopher://x"])
 def test_an_unknown_kind_of_address_is_refused(text: str) -> None:
     with pytest.raises(
-        SourceOpenError, match=rf"Unknown kind of source '{text}': expected a camera index or device.*'demo'\."
+        SourceOpenError,
+        match=rf"Unknown kind of source '{text}': expected a camera index or device.*'demo'\.",
     ):
         SourceSpec.parse(text)
 
@@ -102,7 +106,9 @@ def any_source(request: pytest.FixtureRequest, make_clip: Clip) -> Iterator[Vide
     source.close()
 
 
-def test_contract_of_every_source(any_source: VideoSource, grey_frames: Callable[[np.ndarray], int]) -> None:
+def test_contract_of_every_source(
+    any_source: VideoSource, grey_frames: Callable[[np.ndarray], int]
+) -> None:
     assert any_source.frame_rate == pytest.approx(25)
     frames = list(itertools.islice(iter(any_source.read, None), 20))
     assert [frame.sequence for frame in frames] == list(range(20))
@@ -133,12 +139,19 @@ def test_contract_of_the_end(any_source: VideoSource, request: pytest.FixtureReq
 
 def test_a_recording_stamps_frames_with_their_own_time(make_clip: Clip) -> None:
     with Recording(make_clip("clip.mp4", frames=30)) as source:
-        assert [frame.captured_ns for frame in read_all(source)] == [40_000_000 * index for index in range(30)]
+        assert [frame.captured_ns for frame in read_all(source)] == [
+            40_000_000 * index for index in range(30)
+        ]
 
 
 @pytest.mark.parametrize(
     ("name", "codec"),
-    [("clip.mp4", "libx264"), ("clip.mkv", "libx264"), ("clip.webm", "libvpx"), ("clip.ts", "libx264")],
+    [
+        ("clip.mp4", "libx264"),
+        ("clip.mkv", "libx264"),
+        ("clip.webm", "libvpx"),
+        ("clip.ts", "libx264"),
+    ],
 )
 def test_a_recording_of_varying_rate(
     make_clip: Clip, name: str, codec: str, grey_frames: Callable[[np.ndarray], int]
@@ -152,9 +165,12 @@ def test_a_recording_of_varying_rate(
 
 
 @pytest.mark.parametrize(
-    ("name", "container", "codec"), [("clip.h264", "h264", "libx264"), ("clip.mjpeg", "mjpeg", "mjpeg")]
+    ("name", "container", "codec"),
+    [("clip.h264", "h264", "libx264"), ("clip.mjpeg", "mjpeg", "mjpeg")],
 )
-def test_pictures_without_times_come_at_their_rate(make_clip: Clip, name: str, container: str, codec: str) -> None:
+def test_pictures_without_times_come_at_their_rate(
+    make_clip: Clip, name: str, container: str, codec: str
+) -> None:
     with Recording(make_clip(name, codec=codec, container=container)) as source:
         stamps = [frame.captured_ns / 1e6 for frame in read_all(source)]
         assert source.frame_count == 0
@@ -182,7 +198,9 @@ class StutteringCapture:
         pass
 
 
-def test_stamps_rise_even_where_the_files_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stamps_rise_even_where_the_files_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "clip.mp4").touch()
     stamps_ms = [500, 540, 540, 540, 560, 550, 700]
     monkeypatch.setattr(module, "_quiet_capture", lambda *_: StutteringCapture(stamps_ms))
@@ -198,7 +216,12 @@ def test_a_recording_is_the_same_every_time(make_clip: Clip) -> None:
     runs = []
     for _ in range(2):
         with Recording(clip) as source:
-            runs.append([(frame.captured_ns, frame.sequence, frame.image.tobytes()) for frame in read_all(source)])
+            runs.append(
+                [
+                    (frame.captured_ns, frame.sequence, frame.image.tobytes())
+                    for frame in read_all(source)
+                ]
+            )
     assert runs[0] == runs[1]
 
 
@@ -215,24 +238,31 @@ def test_a_frame_is_not_changed_by_the_next_one(make_clip: Clip) -> None:
 def test_a_recording_that_is_cut_off_gives_what_it_has_and_says_so(
     make_clip: Clip, cut: Callable[[Path, float], Path], name: str
 ) -> None:
-    clip = make_clip(name, frames=250, noise=True, codec="mpeg4" if name.endswith("avi") else "libx264")
+    clip = make_clip(
+        name, frames=250, noise=True, codec="mpeg4" if name.endswith("avi") else "libx264"
+    )
     with Recording(cut(clip, 0.6)) as source:
         frames = until_lost(source)
         assert 50 < len(frames) < 220
         assert [frame.sequence for frame in frames] == list(range(len(frames)))
         with pytest.raises(
-            SourceLostError, match=rf"cut-{name} is cut off: expected 250 frames, received {len(frames)};"
+            SourceLostError,
+            match=rf"cut-{name} is cut off: expected 250 frames, received {len(frames)};",
         ):
             source.read()
 
 
-def test_a_paced_recording_that_is_cut_off_says_so_too(make_clip: Clip, cut: Callable[[Path, float], Path]) -> None:
+def test_a_paced_recording_that_is_cut_off_says_so_too(
+    make_clip: Clip, cut: Callable[[Path, float], Path]
+) -> None:
     clip = cut(make_clip("long.mp4", frames=100, noise=True), 0.3)
     with PacedRecording(clip) as source:
         assert len(until_lost(source)) >= 1
 
 
-def test_a_short_loss_at_the_end_is_no_cut(make_clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_short_loss_at_the_end_is_no_cut(
+    make_clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Recording(make_clip("clip.mp4")) as source:
         monkeypatch.setattr(source, "frame_count", 25 + 24)
         assert len(read_all(source)) == 25
@@ -241,16 +271,26 @@ def test_a_short_loss_at_the_end_is_no_cut(make_clip: Clip, monkeypatch: pytest.
 @pytest.mark.parametrize("open_it", [Recording, PacedRecording])
 @pytest.mark.parametrize(
     ("content", "size"),
-    [(b"", 0), (b"this is a shopping list\n", 24), (b"\x00\x00\x00\x18ftypmp42" + b"\x00" * 500, 512)],
+    [
+        (b"", 0),
+        (b"this is a shopping list\n", 24),
+        (b"\x00\x00\x00\x18ftypmp42" + b"\x00" * 500, 512),
+    ],
 )
-def test_what_is_no_video_cannot_be_opened(tmp_path: Path, open_it: Any, content: bytes, size: int) -> None:
+def test_what_is_no_video_cannot_be_opened(
+    tmp_path: Path, open_it: Any, content: bytes, size: int
+) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(content)
-    with pytest.raises(SourceOpenError, match=rf"clip\.mp4 holds no picture .*received {size} bytes .*again\.$"):
+    with pytest.raises(
+        SourceOpenError, match=rf"clip\.mp4 holds no picture .*received {size} bytes .*again\.$"
+    ):
         open_it(path)
 
 
-def test_a_header_without_pictures_cannot_be_opened(make_clip: Clip, cut: Callable[[Path, float], Path]) -> None:
+def test_a_header_without_pictures_cannot_be_opened(
+    make_clip: Clip, cut: Callable[[Path, float], Path]
+) -> None:
     clip = cut(make_clip("clip.mkv", frames=100, noise=True), 0.02)
     with pytest.raises(SourceOpenError, match="holds no picture that can be decoded"):
         Recording(clip)
@@ -293,11 +333,15 @@ def test_a_late_reader_gets_frames_at_once_with_the_times_they_were_due(make_cli
         assert time.monotonic() - start < 5
 
 
-def test_a_looped_recording_goes_on_without_a_jump(make_clip: Clip, grey_frames: Callable[[np.ndarray], int]) -> None:
+def test_a_looped_recording_goes_on_without_a_jump(
+    make_clip: Clip, grey_frames: Callable[[np.ndarray], int]
+) -> None:
     with PacedRecording(make_clip("clip.mp4", frames=5), loop=True) as source:
         frames = list(itertools.islice(iter(source.read, None), 12))
     assert [grey_frames(frame.image) for frame in frames] == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1]
-    assert [round((frame.captured_ns - frames[0].captured_ns) / 1e6) for frame in frames] == [40 * i for i in range(12)]
+    assert [round((frame.captured_ns - frames[0].captured_ns) / 1e6) for frame in frames] == [
+        40 * i for i in range(12)
+    ]
 
 
 def test_a_waiting_read_can_be_interrupted(make_clip: Clip) -> None:
@@ -334,7 +378,9 @@ def test_a_live_stream_is_stamped_when_a_frame_arrives(
     assert numbers == list(range(numbers[0], numbers[0] + 10))
 
 
-def test_stamps_of_a_live_stream_rise_even_if_the_clock_stands(make_clip: Clip, stream_server: Any) -> None:
+def test_stamps_of_a_live_stream_rise_even_if_the_clock_stands(
+    make_clip: Clip, stream_server: Any
+) -> None:
     spec = SourceSpec("stream", stream_server.serve(make_clip("clip.ts")))
     with StreamCapture(spec, clock=lambda: 1000) as source:
         assert [frame.captured_ns for frame in until_lost(source)] == list(range(1000, 1025))
@@ -364,15 +410,22 @@ def test_a_stream_that_ends_is_lost(stream_server: Any) -> None:
 def test_an_address_that_is_not_there_or_no_video(stream_server: Any, tmp_path: Path) -> None:
     text = tmp_path / "list.txt"
     text.write_text("this is a shopping list\n" * 100)
-    for address in (stream_server.address.replace("pictures", "nothing"), stream_server.serve(text)):
-        with pytest.raises(SourceOpenError, match=rf"The stream {address} cannot be opened: .*check the address"):
+    for address in (
+        stream_server.address.replace("pictures", "nothing"),
+        stream_server.serve(text),
+    ):
+        with pytest.raises(
+            SourceOpenError, match=rf"The stream {address} cannot be opened: .*check the address"
+        ):
             StreamCapture(SourceSpec("stream", address))
 
 
 def test_a_camera_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = SourceSpec("camera", "97")
     monkeypatch.setattr(module, "cameras", list)
-    with pytest.raises(SourceOpenError, match=r"Camera 97 cannot be opened \(no camera was found.*--source demo\."):
+    with pytest.raises(
+        SourceOpenError, match=r"Camera 97 cannot be opened \(no camera was found.*--source demo\."
+    ):
         CameraCapture(spec)
     monkeypatch.setattr(module, "cameras", lambda: [0, 2])
     with pytest.raises(SourceOpenError, match=r"\(cameras found: 0, 2\)") as caught:
@@ -398,12 +451,17 @@ def devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "v4l/by-path/pci-usb-3-index0").symlink_to("../../video2")
     (tmp_path / "v4l/by-path/pci-usb-4-index0").symlink_to("../../video0")
     monkeypatch.setattr(module, "DEVICES", tmp_path)
-    monkeypatch.setattr(module, "STABLE_NAMES", (tmp_path / "v4l" / "by-id", tmp_path / "v4l" / "by-path"))
+    monkeypatch.setattr(
+        module, "STABLE_NAMES", (tmp_path / "v4l" / "by-id", tmp_path / "v4l" / "by-path")
+    )
     return tmp_path
 
 
 def test_a_camera_has_names_that_stay(devices: Path) -> None:
-    assert [Path(name).name for name in stable_names(2)] == ["usb-Maker_C920_17-index0", "pci-usb-3-index0"]
+    assert [Path(name).name for name in stable_names(2)] == [
+        "usb-Maker_C920_17-index0",
+        "pci-usb-3-index0",
+    ]
     assert [Path(name).name for name in stable_names(0)] == ["pci-usb-4-index0"]
     assert stable_names(7) == []
 
@@ -416,7 +474,9 @@ def test_a_name_leads_to_the_index_of_now(devices: Path) -> None:
     link.symlink_to("../../video0")
     assert camera_index(str(link)) == 0
     link.unlink()
-    with pytest.raises(SourceOpenError, match=r"17-index0 is not there: .*known: .*pci-usb-3-index0") as caught:
+    with pytest.raises(
+        SourceOpenError, match=r"17-index0 is not there: .*known: .*pci-usb-3-index0"
+    ) as caught:
         camera_index(str(link))
     assert caught.value.cause == "camera_lost"
 
@@ -452,7 +512,9 @@ class ScriptedCamera:
         self.released = True
 
 
-def test_a_camera_is_opened_by_its_name_wherever_it_is_now(devices: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_camera_is_opened_by_its_name_wherever_it_is_now(
+    devices: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "_quiet_capture", ScriptedCamera)
     name = str(devices / "v4l/by-id/usb-Maker_C920_17-index0")
     with open_source(SourceSpec("camera", name)) as source:
@@ -462,7 +524,9 @@ def test_a_camera_is_opened_by_its_name_wherever_it_is_now(devices: Path, monkey
     assert [frame.sequence for frame in frames] == [0, 1]
 
 
-def test_a_camera_that_another_program_uses_is_busy(devices: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_camera_that_another_program_uses_is_busy(
+    devices: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import fcntl
 
     def answer(_number: int, request: int, buffers: bytearray) -> int:
@@ -477,7 +541,9 @@ def test_a_camera_that_another_program_uses_is_busy(devices: Path, monkeypatch: 
     assert caught.value.cause == "camera_busy"
 
 
-def test_a_device_that_is_no_camera_is_not_busy(devices: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_that_is_no_camera_is_not_busy(
+    devices: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "_quiet_capture", ScriptedCamera)
     monkeypatch.setattr(ScriptedCamera, "opens", False)
     with pytest.raises(SourceOpenError, match=r"\(cameras found: 0, 2\)") as caught:
@@ -489,14 +555,18 @@ def test_a_stream_may_change_the_size_of_its_pictures(stream_server: Any) -> Non
     with StreamCapture(SourceSpec("stream", stream_server.address)) as source:
         first = source.read()
         stream_server.size = (128, 72)
-        larger = next(frame for frame in iter(source.read, None) if frame.image.shape != (64, 96, 3))
+        larger = next(
+            frame for frame in iter(source.read, None) if frame.image.shape != (64, 96, 3)
+        )
     assert first is not None
     assert first.image.shape == (64, 96, 3)
     assert larger.image.shape == (72, 128, 3)
     assert np.ptp(larger.image) <= 6, "the whole picture, and nothing else"
 
 
-def test_a_stream_that_breaks_off_within_a_picture_goes_on_with_the_next(stream_server: Any) -> None:
+def test_a_stream_that_breaks_off_within_a_picture_goes_on_with_the_next(
+    stream_server: Any,
+) -> None:
     with StreamCapture(SourceSpec("stream", stream_server.address)) as source:
         assert source.read() is not None
         stream_server.spoil.set()
@@ -506,7 +576,9 @@ def test_a_stream_that_breaks_off_within_a_picture_goes_on_with_the_next(stream_
         assert source.read() is not None
 
 
-def test_data_that_never_gives_a_picture_is_given_up(stream_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_that_never_gives_a_picture_is_given_up(
+    stream_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with StreamCapture(SourceSpec("stream", stream_server.address)) as source:
         assert source.read() is not None
         monkeypatch.setattr(module, "LONGEST_WAIT_FOR_KEY_S", 0.3)
@@ -516,7 +588,9 @@ def test_data_that_never_gives_a_picture_is_given_up(stream_server: Any, monkeyp
         assert caught.value.cause == "stream_stalled"
 
 
-def test_a_server_that_does_not_answer_stalls(stream_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_does_not_answer_stalls(
+    stream_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "STREAM_OPEN_TIMEOUT_MS", 400)
     stream_server.pause.set()
     with pytest.raises(SourceOpenError, match="cannot be opened") as caught:
@@ -537,7 +611,9 @@ def test_open_source_picks_the_kind(make_clip: Clip, stream_server: Any) -> None
         assert isinstance(source, StreamCapture)
 
 
-def test_the_demo_viewer_starts_again_at_its_end(make_clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_viewer_starts_again_at_its_end(
+    make_clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert DEMO_VIDEO.is_file()
     monkeypatch.setattr(module, "DEMO_VIDEO", make_clip("clip.mp4", frames=3))
     with open_source(SourceSpec("demo")) as source:
@@ -546,7 +622,9 @@ def test_the_demo_viewer_starts_again_at_its_end(make_clip: Clip, monkeypatch: p
 
 @pytest.mark.parametrize("text", ["0", "http://127.0.0.1:9/x"])
 def test_a_live_source_cannot_be_replayed(text: str) -> None:
-    with pytest.raises(SourceOpenError, match=r"is live and cannot be replayed: expected a video file\."):
+    with pytest.raises(
+        SourceOpenError, match=r"is live and cannot be replayed: expected a video file\."
+    ):
         open_source(SourceSpec.parse(text), lossless=True)
 
 
@@ -563,7 +641,8 @@ def test_a_password_in_an_address_is_neither_shown_nor_stored() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "stored"), [("0", "camera 0"), ("demo", "demo"), ("folder/visitors.mp4", "visitors.mp4")]
+    ("text", "stored"),
+    [("0", "camera 0"), ("demo", "demo"), ("folder/visitors.mp4", "visitors.mp4")],
 )
 def test_what_a_session_keeps_of_its_source(text: str, stored: str) -> None:
     assert SourceSpec.parse(text).stored == stored

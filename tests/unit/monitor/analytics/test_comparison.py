@@ -27,8 +27,14 @@ UTC = timezone.utc
 def two_ads(exposures):
     """Two ads with a play each, hour by hour in turn."""
     rows = exposures.ad("solina"), exposures.ad("nordlys")
-    plays = [exposures.play(row, hours=hour + 0.3 * place) for hour in range(3) for place, row in enumerate(rows)]
-    return SimpleNamespace(made=exposures, rows=rows, plays=plays, solina=plays[0::2], nordlys=plays[1::2])
+    plays = [
+        exposures.play(row, hours=hour + 0.3 * place)
+        for hour in range(3)
+        for place, row in enumerate(rows)
+    ]
+    return SimpleNamespace(
+        made=exposures, rows=rows, plays=plays, solina=plays[0::2], nordlys=plays[1::2]
+    )
 
 
 def filled(two_ads, first, second, **more):
@@ -50,8 +56,28 @@ def normal(seed, mean, spread, viewers):
 def test_measures_by_hand(two_ads):
     made, solina, nordlys = two_ads.made, two_ads.solina, two_ads.nordlys
     # One viewer sees the first ad twice: 30 readings of 0.4 and 10 of 0.
-    made.saw(solina[0], 1, 0.4, readings=30, dwell_s=6, attention_s=3, happy=0.5, surprise=0.1, expressiveness=0.8)
-    made.saw(solina[1], 1, 0.0, readings=10, dwell_s=2, attention_s=2, happy=0.1, surprise=0.3, expressiveness=0.2)
+    made.saw(
+        solina[0],
+        1,
+        0.4,
+        readings=30,
+        dwell_s=6,
+        attention_s=3,
+        happy=0.5,
+        surprise=0.1,
+        expressiveness=0.8,
+    )
+    made.saw(
+        solina[1],
+        1,
+        0.0,
+        readings=10,
+        dwell_s=2,
+        attention_s=2,
+        happy=0.1,
+        surprise=0.3,
+        expressiveness=0.2,
+    )
     made.saw(solina[0], 2, -0.1, dwell_s=5, attention_s=0)
     made.saw(nordlys[0], 3, 0.0, dwell_s=4, attention_s=1)
     made.saw(nordlys[0], 4, None, dwell_s=1, attention_s=1)
@@ -70,7 +96,10 @@ def test_measures_by_hand(two_ads):
         assert (found.first_mean, found.second_mean) == pytest.approx(means), measure
         assert found.difference.value == pytest.approx(means[0] - means[1])
         # The viewer whose emotion could not be read counts where none is needed.
-        assert (found.first_viewers, found.second_viewers) == (2, 3 if measure in {"attention", "dwell"} else 2)
+        assert (found.first_viewers, found.second_viewers) == (
+            2,
+            3 if measure in {"attention", "dwell"} else 2,
+        )
 
 
 def test_all_versions_of_an_ad_are_one(two_ads):
@@ -104,7 +133,9 @@ def test_a_clear_difference(two_ads):
     interval = welch.confidence_interval()
     assert found.verdict == "better"
     assert found.difference.value == pytest.approx(found.first_mean - found.second_mean)
-    assert (found.difference.low, found.difference.high) == pytest.approx((interval.low, interval.high), abs=0.01)
+    assert (found.difference.low, found.difference.high) == pytest.approx(
+        (interval.low, interval.high), abs=0.01
+    )
     assert found.p_value < 0.005
     assert (found.needed_viewers, found.withheld, found.tests) == (None, None, 1)
     assert found.sentence().startswith("Solina is better than Nordlys in valence. Valence: +0.")
@@ -118,7 +149,9 @@ def test_the_other_way_round_it_is_the_mirror_image(two_ads):
     (other,) = compare_ads(made.data(), ["nordlys", "solina"])
     assert other.verdict == "worse"
     assert other.sentence().startswith("Nordlys is worse than Solina in valence.")
-    assert other.difference == Interval(-one.difference.value, -one.difference.high, -one.difference.low)
+    assert other.difference == Interval(
+        -one.difference.value, -one.difference.high, -one.difference.low
+    )
     assert (other.equal_low, other.equal_high) == (-one.equal_high, -one.equal_low)
     assert (other.p_value, other.p_adjusted) == (one.p_value, one.p_adjusted)
     assert (other.first_mean, other.second_viewers) == (one.second_mean, one.first_viewers)
@@ -144,7 +177,10 @@ def test_a_certain_difference_may_not_matter(two_ads):
     made = filled(two_ads, normal(1, 0.05, 0.05, 90), normal(2, 0.0, 0.05, 90))
     (found,) = compare_ads(made.data())
     assert found.verdict == "better"
-    assert "Solina is better than Nordlys in valence, but by less than the 0.10 that matter." in found.sentence()
+    assert (
+        "Solina is better than Nordlys in valence, but by less than the 0.10 that matter."
+        in found.sentence()
+    )
 
 
 def test_not_yet_says_how_many_viewers_are_lacking(two_ads):
@@ -154,10 +190,14 @@ def test_not_yet_says_how_many_viewers_are_lacking(two_ads):
     z = stats.norm.ppf(0.975) + stats.norm.ppf(0.8)
     target = max(0.1, abs(found.difference.value))
     error = math.sqrt(
-        first.var(ddof=1) / (20 + found.needed_viewers) + second.var(ddof=1) / (30 + found.needed_viewers)
+        first.var(ddof=1) / (20 + found.needed_viewers)
+        + second.var(ddof=1) / (30 + found.needed_viewers)
     )
     assert z * error == pytest.approx(target, rel=0.01)
-    assert f"about {found.needed_viewers // 10 + 1}0 more viewers of each ad are needed." in found.sentence()
+    assert (
+        f"about {found.needed_viewers // 10 + 1}0 more viewers of each ad are needed."
+        in found.sentence()
+    )
 
 
 def test_enough_for_four_out_of_five_asks_for_more_power(two_ads):
@@ -178,7 +218,15 @@ def test_fewer_viewers_than_asked_for_are_withheld(two_ads):
     assert found.sentence() == f"Solina against Nordlys: withheld, {found.withheld}."
     document = found.document()
     assert document["difference"] == {"value": None, "low": None, "high": None}
-    figures = ("first_mean", "second_mean", "equal_low", "p_value", "p_adjusted", "verdict", "common_share")
+    figures = (
+        "first_mean",
+        "second_mean",
+        "equal_low",
+        "p_value",
+        "p_adjusted",
+        "verdict",
+        "common_share",
+    )
     assert {document[key] for key in figures} == {None}
     assert (document["first_viewers"], document["second_viewers"]) == (3, 8)
     (shown,) = compare_ads(made.data(), min_viewers=3)
@@ -188,7 +236,10 @@ def test_fewer_viewers_than_asked_for_are_withheld(two_ads):
 def test_one_viewer_is_too_few(two_ads):
     (found,) = compare_ads(filled(two_ads, [0.5], [])
                            .data())  # fmt: skip
-    assert found.withheld == "2 viewers of each ad are needed, and there are 1 of Solina and 0 of Nordlys"
+    assert (
+        found.withheld
+        == "2 viewers of each ad are needed, and there are 1 of Solina and 0 of Nordlys"
+    )
 
 
 def test_documents_are_json(two_ads):
@@ -202,7 +253,9 @@ def test_documents_are_json(two_ads):
 def test_every_key_is_documented():
     text = (Path(__file__).parents[4] / "docs" / "metrics.md").read_text(encoding="utf-8")
     section = text.partition("## Comparing ads")[2].partition("\n## ")[0]
-    missing = [key for key in (*Comparison.__slots__, *MEASURES, "sentence") if f"`{key}`" not in section]
+    missing = [
+        key for key in (*Comparison.__slots__, *MEASURES, "sentence") if f"`{key}`" not in section
+    ]
     assert missing == []
 
 
@@ -229,8 +282,15 @@ def test_all_pairs_are_corrected_together(many_ads):
     assert {c.tests for c in found} == {10}
     assert (adjusted >= raw).all()
     assert adjusted.min() == pytest.approx(10 * raw.min())
-    better = {(c.first[-1], c.second[-1]): c.verdict for c in found if c.verdict in {"better", "worse"}}
-    assert better == {("0", "3"): "worse", ("1", "3"): "worse", ("2", "3"): "worse", ("3", "4"): "better"}
+    better = {
+        (c.first[-1], c.second[-1]): c.verdict for c in found if c.verdict in {"better", "worse"}
+    }
+    assert better == {
+        ("0", "3"): "worse",
+        ("1", "3"): "worse",
+        ("2", "3"): "worse",
+        ("3", "4"): "better",
+    }
     assert "after correction for 10 comparisons" in found[0].sentence()
     (alone,) = compare_ads(many_ads.data(), ["ad-0", "ad-3"])
     assert alone.p_adjusted == alone.p_value
@@ -298,7 +358,12 @@ def test_the_share_of_viewers_from_hours_in_which_both_ran(exposures):
     one, two = exposures.ad("one"), exposures.ad("two")
     together = [exposures.play(one), exposures.play(two, hours=0.5)]
     apart = [exposures.play(one, hours=3), exposures.play(two, hours=5)]
-    for play, first, last in [(together[0], 1, 3), (together[1], 3, 5), (apart[0], 4, 14), (apart[1], 20, 28)]:
+    for play, first, last in [
+        (together[0], 1, 3),
+        (together[1], 3, 5),
+        (apart[0], 4, 14),
+        (apart[1], 20, 28),
+    ]:
         for viewer in range(first, last):
             exposures.saw(play, viewer, 0.1)
     (found,) = compare_ads(exposures.data(), zone=UTC)
@@ -326,9 +391,21 @@ def test_hours_are_those_of_a_session(exposures):
 @pytest.mark.parametrize(
     ("ads", "options", "words"),
     [
-        (["solina", "nordlis"], {}, "There is no ad 'nordlis' in these sessions; did you mean 'nordlys'?"),
-        (["solina", "xxxxx"], {}, "There is no ad 'xxxxx' in these sessions; expected one of solina, nordlys."),
-        (None, {"sources": ["rtsp"]}, "There is no source 'rtsp' in these sessions; expected one of 0."),
+        (
+            ["solina", "nordlis"],
+            {},
+            "There is no ad 'nordlis' in these sessions; did you mean 'nordlys'?",
+        ),
+        (
+            ["solina", "xxxxx"],
+            {},
+            "There is no ad 'xxxxx' in these sessions; expected one of solina, nordlys.",
+        ),
+        (
+            None,
+            {"sources": ["rtsp"]},
+            "There is no source 'rtsp' in these sessions; expected one of 0.",
+        ),
         (["solina"], {}, "Expected two or more different ads to compare, received solina."),
         (["solina", "nordlys", "solina"], {}, "Expected two or more different ads"),
         ([], {}, "received none."),
@@ -376,7 +453,10 @@ def test_order_and_direction_do_not_matter(make_exposures, first, second, seed):
     assert compare_ads(made.data(order=order), ["one", "two"], draws=100) == [found]
     (mirrored,) = compare_ads(made.data(), ["two", "one"], draws=100)
     assert mirrored.difference.value == -found.difference.value
-    assert (mirrored.difference.low, mirrored.difference.high) == (-found.difference.high, -found.difference.low)
+    assert (mirrored.difference.low, mirrored.difference.high) == (
+        -found.difference.high,
+        -found.difference.low,
+    )
     assert mirrored.p_value == found.p_value
     assert 0 < found.p_value <= found.p_adjusted <= 1
     assert found.difference.low <= found.equal_low <= found.equal_high <= found.difference.high
@@ -411,7 +491,10 @@ def audience(two_ads):
 
     def make(seed, alone, both=0, spread=(0.3, 0.3), *, effect=0.0, mood=0.0, flicker=0.3):
         rng = np.random.default_rng(seed)
-        of_first, of_second = np.arange(alone[0] + both), np.arange(alone[0], alone[0] + both + alone[1])
+        of_first, of_second = (
+            np.arange(alone[0] + both),
+            np.arange(alone[0], alone[0] + both + alone[1]),
+        )
         moods = rng.normal(0, mood, alone[0] + both + alone[1])
         viewer = np.concatenate([of_first, of_second])
         ad = np.repeat([0, 1], [of_first.size, of_second.size])
@@ -453,7 +536,10 @@ EQUAL_ADS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("case", EQUAL_ADS)
 def test_equal_ads_are_told_apart_in_one_of_twenty_at_most(audience, case):
-    found = [compare_ads(audience([len(case), run], **EQUAL_ADS[case]), draws=1000)[0] for run in range(2000)]
+    found = [
+        compare_ads(audience([len(case), run], **EQUAL_ADS[case]), draws=1000)[0]
+        for run in range(2000)
+    ]
     wrong = np.mean([c.verdict in {"better", "worse"} for c in found])
     covered = np.mean([c.difference.low <= 0 <= c.difference.high for c in found])
     assert 0.02 <= wrong <= 0.06
@@ -462,7 +548,9 @@ def test_equal_ads_are_told_apart_in_one_of_twenty_at_most(audience, case):
 
 @pytest.mark.slow
 def test_a_true_difference_is_found(audience):
-    found = [compare_ads(audience([2, run], (40, 40), effect=0.2), draws=1000)[0] for run in range(500)]
+    found = [
+        compare_ads(audience([2, run], (40, 40), effect=0.2), draws=1000)[0] for run in range(500)
+    ]
     better = np.mean([c.verdict == "better" for c in found])
     covered = np.mean([c.difference.low <= 0.2 <= c.difference.high for c in found])
     assert better >= 0.8
@@ -473,7 +561,10 @@ def test_a_true_difference_is_found(audience):
 @pytest.mark.slow
 def test_the_viewers_that_it_asks_for_are_enough(audience):
     """As many more viewers as a first look asks for find a difference as large as what matters in four of five runs."""
-    first = [compare_ads(audience([3, run], (30, 30), effect=0.2), draws=50, relevant=0.2)[0] for run in range(200)]
+    first = [
+        compare_ads(audience([3, run], (30, 30), effect=0.2), draws=50, relevant=0.2)[0]
+        for run in range(200)
+    ]
     undecided = [c for c in first if c.verdict == "not_yet" and abs(c.difference.value) <= 0.2]
     needed = round(float(np.median([c.needed_viewers for c in undecided])))
     more = (30 + needed, 30 + needed)
@@ -493,7 +584,9 @@ def test_readings_as_the_unit_would_call_winners_without_any(audience):
         rng = np.random.default_rng([6, run])
         value = shown.sums[:, 7] / shown.readings
         ads = [
-            np.concatenate([rng.normal(value[place], 0.3, shown.readings[place]) for place in places])
+            np.concatenate(
+                [rng.normal(value[place], 0.3, shown.readings[place]) for place in places]
+            )
             for places in (range(20), range(20, 40))
         ]
         by_reading += stats.ttest_ind(*ads, equal_var=False).pvalue < 0.05

@@ -47,7 +47,10 @@ def test_every_key_is_documented(any_session):
 @pytest.mark.parametrize("table", TABLES)
 def test_the_columns_of_the_tables_are_documented(table):
     text = re.sub(r"\s+", " ", DOCS.read_text(encoding="utf-8"))
-    named = [f"p_{EMOTIONS[0]} … p_{EMOTIONS[-1]}" if name == f"p_{EMOTIONS[0]}" else name for name in COLUMNS[table]]
+    named = [
+        f"p_{EMOTIONS[0]} … p_{EMOTIONS[-1]}" if name == f"p_{EMOTIONS[0]}" else name
+        for name in COLUMNS[table]
+    ]
     shown = [name for name in named if not name.startswith("p_") or "…" in name]
     assert f"| `{table}` |" in text
     assert f"`{', '.join(shown)}`" in text

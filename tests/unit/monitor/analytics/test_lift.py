@@ -58,13 +58,19 @@ def test_differences_within_hours_are_averaged(day):
     assert found.difference.low == pytest.approx(0.1)
     assert found.difference.high == pytest.approx(0.1)
     assert found.adaptive - found.held_out == pytest.approx(0.1)
-    assert (found.adaptive_plays, found.held_out_plays, found.hours) == (8 * 15 + 8 * 18, 8 * 5 + 8 * 2, 16)
+    assert (found.adaptive_plays, found.held_out_plays, found.hours) == (
+        8 * 15 + 8 * 18,
+        8 * 5 + 8 * 2,
+        16,
+    )
     # By hand: the weights are 15 * 5 / 20 and 18 * 2 / 20 in every hour.
     weights = np.repeat([15 * 5 / 20, 18 * 2 / 20], 8)
     levels = np.array([0.05 * hour for hour in range(8)] + [0.4 + 0.05 * hour for hour in range(8)])
     assert found.held_out == pytest.approx(weights @ levels / weights.sum())
     assert found.p_value == pytest.approx(1 / 2001)
-    assert found.sentence().startswith("Adapting to the audience pays: +0.100 reward a play (95% interval +0.100 to")
+    assert found.sentence().startswith(
+        "Adapting to the audience pays: +0.100 reward a play (95% interval +0.100 to"
+    )
 
 
 def test_only_plays_that_could_adapt_and_have_a_reward_count(day, play_of):
@@ -76,7 +82,11 @@ def test_only_plays_that_could_adapt_and_have_a_reward_count(day, play_of):
         play_of(40, 0, "tea", context=TOOK_PART, reward=-1.0, viewer_s=1.0),
     ]
     found, clean = lift([*plays, *noise]), lift(plays)
-    assert (found.difference, found.p_value, found.adaptive) == (clean.difference, clean.p_value, clean.adaptive)
+    assert (found.difference, found.p_value, found.adaptive) == (
+        clean.difference,
+        clean.p_value,
+        clean.adaptive,
+    )
     assert (found.left_out_plays, clean.left_out_plays) == (1, 0)
     assert found.held_out_measured == pytest.approx(40 / 41)
     assert found.adaptive_measured == 1.0
@@ -84,11 +94,18 @@ def test_only_plays_that_could_adapt_and_have_a_reward_count(day, play_of):
 
 def test_the_order_of_the_plays_does_not_matter(day):
     plays = day(9, 15, 4, lambda _h, out, rng: rng.normal(0.0 if out else 0.1, 0.3))
-    assert lift(plays[::-1], permutations=50).difference.value == pytest.approx(lift(plays).difference.value)
+    assert lift(plays[::-1], permutations=50).difference.value == pytest.approx(
+        lift(plays).difference.value
+    )
 
 
 def test_an_hour_belongs_to_its_session(play_of):
-    plays = [play_of(0, 0, "a"), play_of(0, 359, "a"), play_of(1, 0, "a"), replace(play_of(0, 5, "a"), session=2)]
+    plays = [
+        play_of(0, 0, "a"),
+        play_of(0, 359, "a"),
+        play_of(1, 0, "a"),
+        replace(play_of(0, 5, "a"), session=2),
+    ]
     assert hours_of(plays).tolist() == [0, 0, 1, 2]
     shifted = replace(plays[0], started_at=plays[0].started_at + timedelta(minutes=59, seconds=59))
     assert hours_of([shifted, plays[0]]).tolist() == [0, 0]
@@ -116,7 +133,11 @@ def test_too_little_is_withheld_and_says_how_much_is_needed(day, hours, per_hour
     assert math.isnan(found.difference.value)
     document = found.document()
     assert json.loads(json.dumps(document, allow_nan=False)) == document
-    assert (document["difference"]["value"], document["p_value"], document["adaptive"]) == (None, None, None)
+    assert (document["difference"]["value"], document["p_value"], document["adaptive"]) == (
+        None,
+        None,
+        None,
+    )
     assert document["held_out_plays"] == (hours * held if 0 < held < per_hour else 0)
 
 
@@ -130,18 +151,26 @@ def shared(seed, effect, spread):
     """Rewards with what all plays of an hour have in common, also in how they take to adaptation."""
     rng = np.random.default_rng([1, seed])
     level, own = rng.normal(0, 0.2, 12), rng.normal(effect, spread, 12)
-    return lambda hour, held_out, noise: noise.normal(level[hour] + (0.0 if held_out else own[hour]), 0.25)
+    return lambda hour, held_out, noise: noise.normal(
+        level[hour] + (0.0 if held_out else own[hour]), 0.25
+    )
 
 
 def test_intervals_cover_and_the_test_keeps_its_level(day):
     covered = rejected = harmed = 0
     for seed in range(100):
-        found = lift(day(12, 24, 4, shared(seed, 0.1, 0.15), seed), draws=400, permutations=1, seed=seed)
+        found = lift(
+            day(12, 24, 4, shared(seed, 0.1, 0.15), seed), draws=400, permutations=1, seed=seed
+        )
         covered += found.difference.low <= 0.1 <= found.difference.high
-        nothing = lift(day(12, 24, 4, shared(seed, 0.0, 0.0), seed), draws=2, permutations=199, seed=seed)
+        nothing = lift(
+            day(12, 24, 4, shared(seed, 0.0, 0.0), seed), draws=2, permutations=199, seed=seed
+        )
         rejected += nothing.p_value <= 0.05
         if seed < 20:
-            harm = lift(day(12, 24, 4, shared(seed, -0.3, 0.1), seed), draws=200, permutations=1, seed=seed)
+            harm = lift(
+                day(12, 24, 4, shared(seed, -0.3, 0.1), seed), draws=200, permutations=1, seed=seed
+            )
             harmed += harm.sentence().startswith("Adapting to the audience does harm")
     assert 89 <= covered <= 99
     assert 1 <= rejected <= 11
@@ -150,7 +179,9 @@ def test_intervals_cover_and_the_test_keeps_its_level(day):
 
 def test_nothing_certain(day):
     found = lift(day(12, 24, 4, lambda _h, _o, rng: rng.normal(0, 0.3)))
-    assert found.sentence().startswith("It is not certain that adapting to the audience changes anything")
+    assert found.sentence().startswith(
+        "It is not certain that adapting to the audience changes anything"
+    )
 
 
 def test_clustered_interval_by_hand():

@@ -25,7 +25,9 @@ def ints(*values: int) -> np.ndarray:
 
 def spans(play, viewer, at_us, *, end=FAR) -> list[float]:
     at_us = ints(*at_us)
-    return metrics.reading_spans_us(ints(*play), ints(*viewer), at_us, np.full(at_us.size, end)).tolist()
+    return metrics.reading_spans_us(
+        ints(*play), ints(*viewer), at_us, np.full(at_us.size, end)
+    ).tolist()
 
 
 def test_emotions_are_those_of_the_detector_and_of_the_database():
@@ -38,7 +40,12 @@ def test_emotions_are_those_of_the_detector_and_of_the_database():
 class TestSpans:
     def test_a_reading_stands_until_the_next_and_the_last_for_the_median(self):
         # Intervals 100, 200 and 300 ms: the last reading stands for 200 ms.
-        assert spans([1] * 4, [1] * 4, [0, 100_000, 300_000, 600_000]) == [100_000, 200_000, 300_000, 200_000]
+        assert spans([1] * 4, [1] * 4, [0, 100_000, 300_000, 600_000]) == [
+            100_000,
+            200_000,
+            300_000,
+            200_000,
+        ]
 
     def test_even_number_of_intervals_has_the_mean_of_the_middle_two(self):
         assert spans([1] * 3, [1] * 3, [0, 100_000, 200_001]) == [100_000, 100_001, 100_000.5]
@@ -50,13 +57,22 @@ class TestSpans:
         assert spans([1, 2], [1, 1], [0, 10_000]) == [100_000, 100_000]
 
     def test_no_span_reaches_beyond_the_play(self):
-        assert spans([1] * 3, [1] * 3, [0, 100_000, 200_000], end=230_000) == [100_000, 100_000, 30_000]
+        assert spans([1] * 3, [1] * 3, [0, 100_000, 200_000], end=230_000) == [
+            100_000,
+            100_000,
+            30_000,
+        ]
 
     def test_reading_after_the_end_of_its_play_stands_for_nothing(self):
         assert spans([1] * 2, [1] * 2, [100_000, 300_000], end=200_000) == [100_000, 0]
 
     def test_plays_and_viewers_do_not_mix(self):
-        assert spans([1, 1, 1, 2], [1, 1, 2, 1], [0, 50_000, 60_000, 70_000]) == [50_000, 50_000, 100_000, 100_000]
+        assert spans([1, 1, 1, 2], [1, 1, 2, 1], [0, 50_000, 60_000, 70_000]) == [
+            50_000,
+            50_000,
+            100_000,
+            100_000,
+        ]
 
     def test_nothing_in_nothing_out(self):
         assert spans([], [], []) == []
@@ -65,8 +81,13 @@ class TestSpans:
 def rolled(rows, *, end=None, duration_s=8.0):
     """Roll-ups of `(play, viewer, at_us, attentive)`, all plays from 0 on; positions are times."""
     n = len(rows)
-    play, viewer, at_us, attentive = (np.array([row[k] for row in rows], dtype=np.int64) for k in range(4))
-    plays = [RolledPlay(int(number), 1, -1, 0, end, round(duration_s * 1000)) for number in np.unique(play)]
+    play, viewer, at_us, attentive = (
+        np.array([row[k] for row in rows], dtype=np.int64) for k in range(4)
+    )
+    plays = [
+        RolledPlay(int(number), 1, -1, 0, end, round(duration_s * 1000))
+        for number in np.unique(play)
+    ]
     none = np.full(n, np.nan)
     readings = ReadingArrays(
         play_id=play,
@@ -84,7 +105,9 @@ def rolled(rows, *, end=None, duration_s=8.0):
 
 
 def exposures(attentive, at_us, *, end=None):
-    found, _ = rolled([(1, 1, at, look) for at, look in zip(at_us, attentive, strict=True)], end=end)
+    found, _ = rolled(
+        [(1, 1, at, look) for at, look in zip(at_us, attentive, strict=True)], end=end
+    )
     return found
 
 
@@ -122,16 +145,25 @@ class TestExposures:
 
     def test_audience_counts_viewers_not_plays(self):
         tenth = 100_000
-        rows = [(1, 5, k * tenth, k < 4 or k > 5) for k in range(40)] + [(1, 6, k * tenth, k < 2) for k in range(10)]
+        rows = [(1, 5, k * tenth, k < 4 or k > 5) for k in range(40)] + [
+            (1, 6, k * tenth, k < 2) for k in range(10)
+        ]
         found, _ = rolled([*rows, *((2, 5, k * tenth, k < 5) for k in range(20))])
         people = metrics.audience(found, 7.0)
-        assert (people.opportunities, people.exposures, people.watchers, people.held) == (2, 3, 1, 1)
+        assert (people.opportunities, people.exposures, people.watchers, people.held) == (
+            2,
+            3,
+            1,
+            1,
+        )
         assert people.conversion == 0.5
         assert people.dwell_s == 7.0
         assert people.attention_s == pytest.approx(3.8 + 0.2 + 0.5)
         assert people.attraction_ratio == pytest.approx(4.5 / 7)
         assert people.mean_dwell_s == 2.0  # (mean of 4 and 2, and 1) / 2
-        assert metrics.audience(found, 8.0).held == 0  # less than half of eight seconds in one showing
+        assert (
+            metrics.audience(found, 8.0).held == 0
+        )  # less than half of eight seconds in one showing
 
     def test_nobody(self):
         found = metrics.audience(exposures([], []))
@@ -145,7 +177,9 @@ class TestExposures:
 def viewings(draw):
     rows = draw(
         st.lists(
-            st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(0, 5_000_000), st.booleans()),
+            st.tuples(
+                st.integers(1, 3), st.integers(1, 4), st.integers(0, 5_000_000), st.booleans()
+            ),
             min_size=1,
             max_size=60,
             unique_by=lambda row: row[:3],
@@ -181,18 +215,26 @@ def test_grouped_median_is_the_median_of_each_group(rows):
     found, medians = metrics.grouped_median(groups, values)
     assert found.tolist() == sorted({r[0] for r in rows})
     for group, median in zip(found, medians, strict=True):
-        assert median == pytest.approx(statistics.median(v for g, v in rows if g == group), abs=1e-15)
+        assert median == pytest.approx(
+            statistics.median(v for g, v in rows if g == group), abs=1e-15
+        )
 
 
 class TestBins:
     @pytest.mark.parametrize(
-        ("duration_s", "expected"), [(8.0, 8), (8.04, 8), (8.1, 8), (8.2, 9), (0.3, 1), (0.05, 1), (60.0, 60)]
+        ("duration_s", "expected"),
+        [(8.0, 8), (8.04, 8), (8.1, 8), (8.2, 9), (0.3, 1), (0.05, 1), (60.0, 60)],
     )
     def test_count(self, duration_s, expected):
         assert metrics.count_bins(duration_s) == expected
 
     def test_half_open_seconds(self):
-        assert metrics.position_bins(np.array([0.0, 999.999, 1000.0, 3999.0]), 4.0).tolist() == [0, 0, 1, 3]
+        assert metrics.position_bins(np.array([0.0, 999.999, 1000.0, 3999.0]), 4.0).tolist() == [
+            0,
+            0,
+            1,
+            3,
+        ]
 
     def test_late_frames_belong_to_the_last_second(self):
         assert metrics.position_bins(np.array([4000.0, 4016.0, 4499.0]), 4.0).tolist() == [3, 3, 3]
@@ -205,18 +247,18 @@ class TestBins:
 
     def test_viewer_means_do_not_weigh_by_readings(self):
         sums = np.array([[0.3], [0.6], [1.0], [0.0]])
-        assert metrics.viewer_means(ints(1, 1, 2, 3), sums, ints(1, 2, 1, 0))[:, 0].tolist() == pytest.approx(
-            [0.3, 1.0]
-        )
+        assert metrics.viewer_means(ints(1, 1, 2, 3), sums, ints(1, 2, 1, 0))[
+            :, 0
+        ].tolist() == pytest.approx([0.3, 1.0])
 
     def test_curves_know_who_was_there_in_which_second(self):
         second = ints(0, 0, 2)
-        assert metrics.mean_by_second(np.array([0.3, 1.0, 0.5]), second, 3).tolist() == pytest.approx(
-            [0.65, math.nan, 0.5], nan_ok=True
-        )
-        assert metrics.median_by_second(np.array([0.3, 1.0, 0.5]), second, 3).tolist() == pytest.approx(
-            [0.65, math.nan, 0.5], nan_ok=True
-        )
+        assert metrics.mean_by_second(
+            np.array([0.3, 1.0, 0.5]), second, 3
+        ).tolist() == pytest.approx([0.65, math.nan, 0.5], nan_ok=True)
+        assert metrics.median_by_second(
+            np.array([0.3, 1.0, 0.5]), second, 3
+        ).tolist() == pytest.approx([0.65, math.nan, 0.5], nan_ok=True)
 
 
 class TestBaseline:
@@ -240,7 +282,9 @@ class TestBaseline:
 
     def test_time_between_ads_counts_too(self):
         found = self.corrected(
-            between_play=ints(1, 1, 2), between_viewer=ints(1, 2, 1), between_valence=np.array([0.1, -0.3, 0.9])
+            between_play=ints(1, 1, 2),
+            between_viewer=ints(1, 2, 1),
+            between_valence=np.array([0.1, -0.3, 0.9]),
         )
         # Viewer 1: median of -0.2, 0.0 and 0.1; viewer 2: only -0.3; the reading before play 2 is not for play 1.
         assert found.tolist() == pytest.approx([-0.2, 0.0, 0.5, 0.8])
@@ -264,7 +308,9 @@ def interval(values, **options):
     """Limits for a table of viewers and seconds, NaN where a viewer was not there."""
     values = np.asarray(values, dtype=np.float64)
     viewer, second = np.nonzero(np.isfinite(values))
-    return metrics.bootstrap_mean_interval(viewer, second, values[viewer, second], values.shape[1], **options)
+    return metrics.bootstrap_mean_interval(
+        viewer, second, values[viewer, second], values.shape[1], **options
+    )
 
 
 class TestBootstrap:
@@ -301,17 +347,30 @@ class TestBootstrap:
 class TestMoments:
     def test_peak_trough_and_rise(self):
         found = metrics.valence_moments(np.array([0.0, -0.1, 0.3, 0.4, 0.2]))
-        assert [(m.kind, m.second) for m in found] == [("peak", 3), ("trough", 1), ("steepest_rise", 2)]
+        assert [(m.kind, m.second) for m in found] == [
+            ("peak", 3),
+            ("trough", 1),
+            ("steepest_rise", 2),
+        ]
         assert [m.value for m in found] == pytest.approx([0.4, -0.1, 0.4])
 
     def test_a_rise_needs_neighbouring_seconds(self):
         found = metrics.valence_moments(np.array([0.0, np.nan, 0.9, 0.8, 0.85]))
-        assert [(m.kind, m.second) for m in found] == [("peak", 2), ("trough", 0), ("steepest_rise", 4)]
+        assert [(m.kind, m.second) for m in found] == [
+            ("peak", 2),
+            ("trough", 0),
+            ("steepest_rise", 4),
+        ]
 
     def test_falling_curve_has_no_rise(self):
-        assert [m.kind for m in metrics.valence_moments(np.array([0.3, 0.2, 0.1]))] == ["peak", "trough"]
+        assert [m.kind for m in metrics.valence_moments(np.array([0.3, 0.2, 0.1]))] == [
+            "peak",
+            "trough",
+        ]
 
-    @pytest.mark.parametrize("curve", [[0.1, 0.2], [np.nan] * 5, [0.2, 0.2, 0.2], [0.1, np.nan, 0.3, np.nan]])
+    @pytest.mark.parametrize(
+        "curve", [[0.1, 0.2], [np.nan] * 5, [0.2, 0.2, 0.2], [0.1, np.nan, 0.3, np.nan]]
+    )
     def test_too_little_to_say(self, curve):
         assert metrics.valence_moments(np.array(curve)) == []
 
@@ -319,7 +378,9 @@ class TestMoments:
         found = metrics.attention_drop(np.array([1.0, 0.9, np.nan, 0.5, 0.1, 0.2]))
         assert (found.kind, found.second, found.value) == ("attention_drop", 4, pytest.approx(0.4))
 
-    @pytest.mark.parametrize("curve", [[0.9, 0.1], [0.1, 0.2, 0.3], [0.9, np.nan, 0.1, np.nan, 0.0], [np.nan] * 4])
+    @pytest.mark.parametrize(
+        "curve", [[0.9, 0.1], [0.1, 0.2, 0.3], [0.9, np.nan, 0.1, np.nan, 0.0], [np.nan] * 4]
+    )
     def test_no_attention_drop(self, curve):
         assert metrics.attention_drop(np.array(curve)) is None
 

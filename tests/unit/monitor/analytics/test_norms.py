@@ -42,7 +42,13 @@ ENTRY = {
 
 def library_ad(number, value, *, length="8 to 15 s", site="Hall", viewers=30, **more):
     figures = dict.fromkeys(FIGURES, value)
-    known = {"ad_id": f"ad-{number}", "sha256": f"{number:02x}", "length": length, "site": site, "figures": figures}
+    known = {
+        "ad_id": f"ad-{number}",
+        "sha256": f"{number:02x}",
+        "length": length,
+        "site": site,
+        "figures": figures,
+    }
     return LibraryAd(**(known | {"viewers": viewers, "emotion_viewers": viewers} | more))
 
 
@@ -75,10 +81,14 @@ def test_the_score_by_hand():
 
 def test_the_weights_add_up_to_one_and_the_ends_are_reached():
     assert sum(part.weight for part in PARTS) == pytest.approx(1.0)
-    worst = ENTRY | dict.fromkeys(("attraction_ratio", "conversion", "expressiveness", "mean_dwell_s"), 0.0)
+    worst = ENTRY | dict.fromkeys(
+        ("attraction_ratio", "conversion", "expressiveness", "mean_dwell_s"), 0.0
+    )
     best = ENTRY | dict.fromkeys(("attraction_ratio", "conversion", "expressiveness"), 1.0)
     assert score(score_parts(worst | {"mean_valence": -1.0})) == 0.0
-    assert score(score_parts(best | {"mean_valence": 1.0, "mean_dwell_s": 10.4})) == pytest.approx(100.0)
+    assert score(score_parts(best | {"mean_valence": 1.0, "mean_dwell_s": 10.4})) == pytest.approx(
+        100.0
+    )
 
 
 def test_the_weights_are_published():
@@ -87,7 +97,9 @@ def test_the_weights_are_published():
         assert f"| `{part.name}` | {part.weight:.2f} |" in text
 
 
-@pytest.mark.parametrize("key", ["attraction_ratio", "conversion", "mean_valence", "expressiveness", "mean_dwell_s"])
+@pytest.mark.parametrize(
+    "key", ["attraction_ratio", "conversion", "mean_valence", "expressiveness", "mean_dwell_s"]
+)
 def test_without_one_part_there_is_no_score(key):
     parts = score_parts(ENTRY | {key: None})
     assert list(parts.values()).count(None) == 1
@@ -107,7 +119,9 @@ def test_more_of_a_part_never_lowers_the_score(values, place, more):
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=30), st.integers(0, 9))
 def test_the_percentile_is_scipys_mean_rank_one(others, value):
-    assert percentile(value, others) == pytest.approx(stats.percentileofscore(others, value, kind="mean"))
+    assert percentile(value, others) == pytest.approx(
+        stats.percentileofscore(others, value, kind="mean")
+    )
 
 
 def test_ten_ads_of_the_length_at_the_site_come_first():
@@ -162,7 +176,10 @@ def test_what_rests_on_emotions_needs_viewers_with_one():
     ads = library((12, {"emotion_viewers": 3}))
     assert norm(ENTRY, ads)["percentile"] is not None
     for figure in ("mean_valence", "expressiveness", "score"):
-        assert (norm(ENTRY, ads, figure)["percentile"], norm(ENTRY, ads, figure)["library_size"]) == (None, 0)
+        assert (
+            norm(ENTRY, ads, figure)["percentile"],
+            norm(ENTRY, ads, figure)["library_size"],
+        ) == (None, 0)
 
 
 def test_few_viewers_give_no_percentile():
@@ -213,8 +230,15 @@ def at(site: str, viewers: int, **changes) -> AdTotals:
 def test_sites_add_up_by_viewers():
     library = build_norms([at("Attic", 30), at("Hall", 10, valence=-4.0, dwell_s=100.0)])
     whole, attic, hall = library.ads
-    assert [(ad.site, ad.viewers) for ad in library.ads] == [(None, 40), ("Attic", 30), ("Hall", 10)]
-    assert (attic.figures["mean_valence"], hall.figures["mean_valence"]) == (pytest.approx(0.2), -0.4)
+    assert [(ad.site, ad.viewers) for ad in library.ads] == [
+        (None, 40),
+        ("Attic", 30),
+        ("Hall", 10),
+    ]
+    assert (attic.figures["mean_valence"], hall.figures["mean_valence"]) == (
+        pytest.approx(0.2),
+        -0.4,
+    )
     assert whole.figures["mean_valence"] == pytest.approx((6.0 - 4.0) / 40)
     assert whole.figures["attraction_ratio"] == pytest.approx(80 / 250)
     assert whole.figures["conversion"] == 0.5
@@ -223,8 +247,15 @@ def test_sites_add_up_by_viewers():
 
 
 def test_an_ad_whose_viewers_could_not_be_read():
-    (whole, _) = build_norms([at("Attic", 30, emotion_viewers=0, valence=0.0, expressiveness=0.0)]).ads
-    assert whole.figures["mean_valence"] is whole.figures["expressiveness"] is whole.figures["score"] is None
+    (whole, _) = build_norms(
+        [at("Attic", 30, emotion_viewers=0, valence=0.0, expressiveness=0.0)]
+    ).ads
+    assert (
+        whole.figures["mean_valence"]
+        is whole.figures["expressiveness"]
+        is whole.figures["score"]
+        is None
+    )
     assert whole.figures["conversion"] == 0.5
 
 

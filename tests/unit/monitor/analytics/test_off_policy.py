@@ -17,7 +17,10 @@ MOODS = ("happy", "sad", "neutral")
 WORTH = np.array([[0.5, -0.2, 0.1], [-0.1, 0.4, 0.1], [0.0, 0.1, 0.3]])
 """Mean reward by mood and ad."""
 
-CHANCES = [{ad: 0.8 if place == (mood + 1) % 3 else 0.1 for place, ad in enumerate(ADS)} for mood in range(3)]
+CHANCES = [
+    {ad: 0.8 if place == (mood + 1) % 3 else 0.1 for place, ad in enumerate(ADS)}
+    for mood in range(3)
+]
 """Of each ad, by mood."""
 
 
@@ -30,14 +33,23 @@ def bandit(play_of):
         moods = rng.integers(3, size=(hours, per_hour))
         # The preferred ad in eight of ten plays, else one of the others.
         ads = (moods + 1 + rng.choice(3, size=moods.shape, p=[0.8, 0.1, 0.1])) % 3
-        rewards = WORTH[moods, ads] + rng.normal(0, level_sd, (hours, 1)) + rng.normal(0, 0.2, moods.shape)
+        rewards = (
+            WORTH[moods, ads]
+            + rng.normal(0, level_sd, (hours, 1))
+            + rng.normal(0, 0.2, moods.shape)
+        )
         return [
             play_of(
                 hour,
                 place,
                 ADS[ad],
                 probability=CHANCES[mood][ADS[ad]],
-                context={"mood": MOODS[mood], "group": "one", "hour": (9 + hour) % 24, "candidates": CHANCES[mood]},
+                context={
+                    "mood": MOODS[mood],
+                    "group": "one",
+                    "hour": (9 + hour) % 24,
+                    "candidates": CHANCES[mood],
+                },
                 reward=min(1.0, max(-1.0, reward)),
                 viewer_s=9.0,
             )
@@ -67,11 +79,17 @@ TRUTH = {
 
 def test_targets():
     context = {"mood": "sad", "candidates": {"tea": 0.5, "milk": 0.3, "cola": 0.2}}
-    assert TARGETS["uniform"](context) == pytest.approx({"tea": 1 / 3, "milk": 1 / 3, "cola": 1 / 3})
+    assert TARGETS["uniform"](context) == pytest.approx(
+        {"tea": 1 / 3, "milk": 1 / 3, "cola": 1 / 3}
+    )
     assert TARGETS["weighted"](context) == {"tea": 0.25, "milk": 0.5, "cola": 0.25}
     assert TARGETS["mood"](context) == {"cola": 1.0}
     assert TARGETS["mood"](context | {"mood": None}) == {"milk": 1.0}
-    assert by_mood({ad: ["happy"] for ad in ADS}, RATES)(context) == {"tea": 0.25, "milk": 0.5, "cola": 0.25}
+    assert by_mood({ad: ["happy"] for ad in ADS}, RATES)(context) == {
+        "tea": 0.25,
+        "milk": 0.5,
+        "cola": 0.25,
+    }
     assert TARGETS["always:cola"](context) == {"cola": 1.0}
     assert always("gone")(context) == TARGETS["uniform"](context)
     with pytest.raises(ReportError, match="The playlist lacks milk, which the log names"):
@@ -89,7 +107,10 @@ def test_by_hand(bandit):
     assert (found.plays, found.supported, found.clipped, found.withheld) == (400, 1.0, 0, None)
     for estimate in (found.ips, found.snips, found.doubly_robust):
         assert estimate.low < estimate.value < estimate.high
-    assert json.loads(json.dumps(found.document(), allow_nan=False))["doubly_robust"]["low"] == found.doubly_robust.low
+    assert (
+        json.loads(json.dumps(found.document(), allow_nan=False))["doubly_robust"]["low"]
+        == found.doubly_robust.low
+    )
 
 
 def test_the_policy_that_ran_is_worth_what_it_brought(bandit):
@@ -103,12 +124,17 @@ def test_the_policy_that_ran_is_worth_what_it_brought(bandit):
 
 
 def test_a_model_that_explains_everything_leaves_nothing_to_chance(bandit):
-    plays = [replace(play, reward={"tea": 0.25, "cola": -0.5, "milk": 0.0}[play.ad_id]) for play in bandit(3, 60, 40)]
+    plays = [
+        replace(play, reward={"tea": 0.25, "cola": -0.5, "milk": 0.0}[play.ad_id])
+        for play in bandit(3, 60, 40)
+    ]
     (found,) = judge(plays, {"always:cola": always("cola")})
     assert found.snips.value == pytest.approx(-0.5)
     assert found.snips.high - found.snips.low == pytest.approx(0.0, abs=1e-9)
     assert found.doubly_robust.value == pytest.approx(-0.5, abs=0.005)
-    assert found.doubly_robust.high - found.doubly_robust.low < 0.1 * (found.ips.high - found.ips.low)
+    assert found.doubly_robust.high - found.doubly_robust.low < 0.1 * (
+        found.ips.high - found.ips.low
+    )
 
 
 def test_intervals_cover_the_truth(bandit):
@@ -118,7 +144,9 @@ def test_intervals_cover_the_truth(bandit):
     for seed in range(100):
         for found in judge(bandit(seed), TARGETS, seed=seed):
             estimates = (found.ips, found.snips, found.doubly_robust)
-            covered[found.policy] += [one.low <= TRUTH[found.policy] <= one.high for one in estimates]
+            covered[found.policy] += [
+                one.low <= TRUTH[found.policy] <= one.high for one in estimates
+            ]
             errors[found.policy] += [(one.value - TRUTH[found.policy]) / 100 for one in estimates]
             widths += [one.high - one.low for one in estimates]
     for name in TARGETS:
@@ -144,7 +172,10 @@ def _covers(plays, seed):
 
 
 def test_the_learnt_policy_is_near_the_best(bandit):
-    values = [judge(bandit(seed, 30), {"learned": None}, seed=seed)[0].doubly_robust.value for seed in range(10)]
+    values = [
+        judge(bandit(seed, 30), {"learned": None}, seed=seed)[0].doubly_robust.value
+        for seed in range(10)
+    ]
     assert np.mean(values) == pytest.approx(TRUTH["mood"], abs=0.02)
 
 
@@ -153,7 +184,10 @@ def test_what_is_learnt_is_judged_on_other_plays(bandit):
     rng = np.random.default_rng(0)
     values = []
     for seed in range(20):
-        plays = [replace(play, reward=float(np.clip(rng.normal(0, 0.4), -1, 1))) for play in bandit(seed, 25, 10)]
+        plays = [
+            replace(play, reward=float(np.clip(rng.normal(0, 0.4), -1, 1)))
+            for play in bandit(seed, 25, 10)
+        ]
         values.append(judge(plays, {"learned": None}, seed=seed)[0].doubly_robust.value)
     assert abs(np.mean(values)) < 3 * np.std(values) / math.sqrt(20)
 
@@ -180,7 +214,8 @@ def test_what_the_log_could_not_show_is_withheld(bandit):
     found, learned = judge(plays, {"uniform": uniform(), "learned": None})
     assert found.supported == pytest.approx(1 / 3)
     assert (
-        "could not have shown 67% of what this one would; let one run that leaves every ad a chance" in found.withheld
+        "could not have shown 67% of what this one would; let one run that leaves every ad a chance"
+        in found.withheld
     )
     assert found.document()["ips"] == {"value": None, "low": None, "high": None}
     assert (learned.withheld, learned.supported) == (None, 1.0)
@@ -219,7 +254,10 @@ def test_one_hour_gives_an_estimate_without_an_interval(bandit):
     ("target", "words"),
     [
         (lambda _: {"tea": 0.5}, "Invalid policy 'mine': expected probabilities that add up to 1"),
-        (lambda _: {"beer": 1.0}, "expected probabilities of tea, cola, milk, received 1.0 for 'beer'"),
+        (
+            lambda _: {"beer": 1.0},
+            "expected probabilities of tea, cola, milk, received 1.0 for 'beer'",
+        ),
         (lambda _: {"tea": -0.5, "cola": 1.5}, "received -0.5 for 'tea'"),
         (lambda _: {"tea": math.nan}, "received nan for 'tea'"),
     ],
@@ -243,7 +281,9 @@ def test_doubly_robust_covers_the_truth_on_logs_of_a_policy_that_learns(play_of)
     targets = {"uniform": uniform(), "mood": by_mood({ad.ad_id: ad.moods for ad in ads}, rates)}
     found, truths = [], {name: [] for name in targets}
     for seed in range(100):
-        log = simulate(make_policy("learn", PolicySettings(seed=seed)), ads, described, 600, 1000 + seed)
+        log = simulate(
+            make_policy("learn", PolicySettings(seed=seed)), ads, described, 600, 1000 + seed
+        )
         plays = [
             replace(play_of(0, 0, play.ad_id), started_at=play.local, probability=play.probability, context=play.context,
                     reward=play.reward, viewer_s=play.viewer_s)

@@ -103,9 +103,12 @@ def valence(p) -> float:
 def write(engine, rows, plays, *, site="Foyer", **options) -> int:
     """Writes the planted session as a kiosk does: in the order of time, the end of a play before its last reading."""
     session = SessionRecord("run", site, "0", START, "0.1.0")
-    events = [(start, PlayStarted(number, ad, moment(start), "next")) for number, ad, start, _ in plays]
+    events = [
+        (start, PlayStarted(number, ad, moment(start), "next")) for number, ad, start, _ in plays
+    ]
     events += [
-        (end, PlayEnded(number, moment(end), "finished", 1000 * (end - start))) for number, _, start, end in plays
+        (end, PlayEnded(number, moment(end), "finished", 1000 * (end - start)))
+        for number, _, start, end in plays
     ]
     events += [
         (
@@ -132,7 +135,11 @@ def write(engine, rows, plays, *, site="Foyer", **options) -> int:
     ]
     with SessionWriter(engine, session, **options) as writer:
         for number, (ad, length) in enumerate(LENGTHS.items()):
-            writer.submit(AdRecord(ad, ad.title(), f"{ad}.mp4", f"{number:064x}", "video", round(length * 1000)))
+            writer.submit(
+                AdRecord(
+                    ad, ad.title(), f"{ad}.mp4", f"{number:064x}", "video", round(length * 1000)
+                )
+            )
         for _, record in sorted(events, key=lambda event: event[0]):
             writer.submit(record)
         writer.submit(ViewerFlagged(moment(rows[-1].time), POSTER))
@@ -155,9 +162,13 @@ def presence(rows, plays, ad, mine):
             times = [row.time for row in seen]
             gaps = np.diff(times)
             spans = [*np.minimum(gaps, 0.5), min(0.5, float(np.median(gaps))) if len(gaps) else 0.1]
-            spans = [max(0.0, min(span, end - time)) for span, time in zip(spans, times, strict=True)]
+            spans = [
+                max(0.0, min(span, end - time)) for span, time in zip(spans, times, strict=True)
+            ]
             dwell[viewer, number] = sum(spans)
-            looked[viewer, number] = sum(s for s, row in zip(spans, seen, strict=True) if row.attentive)
+            looked[viewer, number] = sum(
+                s for s, row in zip(spans, seen, strict=True) if row.attentive
+            )
             longest = run = 0.0
             for k, row in enumerate(seen):
                 hole = k > 0 and times[k] - times[k - 1] > 0.5 + 1e-9
@@ -171,7 +182,10 @@ def presence(rows, plays, ad, mine):
             early += [
                 valence(row.p)
                 for row in rows
-                if row.viewer == viewer and row.p and row.play is None and before <= row.time < start
+                if row.viewer == viewer
+                and row.p
+                and row.play is None
+                and before <= row.time < start
             ]
             if early:
                 baseline[viewer, number] = float(np.median(early))
@@ -204,10 +218,18 @@ def curves(mine, baseline, length):
                 "valence_median": np.median(values) if values else None,
                 "valence_corrected": np.mean(shift) if shift else None,
                 "expressiveness": np.mean(1 - means[:, 6]) if values else None,
-                "attention": np.mean([np.mean([r.attentive for r in own[v]]) for v in there]) if there else None,
-                "probabilities": dict(zip(EMOTIONS, means.mean(axis=0), strict=True)) if values else None,
-                "probabilities_median": dict(zip(EMOTIONS, np.median(means, axis=0), strict=True)) if values else None,
-                "share_over_half": dict(zip(EMOTIONS, (means > 0.5).mean(axis=0), strict=True)) if values else None,
+                "attention": np.mean([np.mean([r.attentive for r in own[v]]) for v in there])
+                if there
+                else None,
+                "probabilities": dict(zip(EMOTIONS, means.mean(axis=0), strict=True))
+                if values
+                else None,
+                "probabilities_median": dict(zip(EMOTIONS, np.median(means, axis=0), strict=True))
+                if values
+                else None,
+                "share_over_half": dict(zip(EMOTIONS, (means > 0.5).mean(axis=0), strict=True))
+                if values
+                else None,
             }
         )
     return timeline
@@ -215,18 +237,25 @@ def curves(mine, baseline, length):
 
 def truth(rows, plays, ad) -> dict:
     """Every figure of an ad, from the planted readings alone; shares no code with the report."""
-    mine = [row for row in rows if row.viewer != POSTER and any(p[0] == row.play and p[1] == ad for p in plays)]
+    mine = [
+        row
+        for row in rows
+        if row.viewer != POSTER and any(p[0] == row.play and p[1] == ad for p in plays)
+    ]
     people = sorted({row.viewer for row in mine})
     dwell, looked, watched, held, baseline = presence(rows, plays, ad, mine)
     read = {v: [row for row in mine if row.viewer == v and row.p] for v in people}
     read = {v: own for v, own in read.items() if own}
     corrected = {
-        v: [valence(r.p) - baseline[v, r.play] for r in own if (v, r.play) in baseline] for v, own in read.items()
+        v: [valence(r.p) - baseline[v, r.play] for r in own if (v, r.play) in baseline]
+        for v, own in read.items()
     }
     corrected = {v: values for v, values in corrected.items() if values}
     p = np.mean([np.mean([row.p for row in own], axis=0) for own in read.values()], axis=0)
     timeline = curves(mine, baseline, LENGTHS[ad])
-    late = {v: [row.p[3] for row in own if row.position >= LENGTHS[ad] - 1] for v, own in read.items()}
+    late = {
+        v: [row.p[3] for row in own if row.position >= LENGTHS[ad] - 1] for v, own in read.items()
+    }
     end_happy = np.mean([np.mean(values) for values in late.values() if values])
     happy = [second["probabilities"]["happy"] for second in timeline]
     surprise = [second["probabilities"]["surprise"] for second in timeline[:8]]
@@ -241,16 +270,22 @@ def truth(rows, plays, ad) -> dict:
         "conversion": len(watched) / len(people),
         "exposures": len(dwell),
         "dwell_s": sum(dwell.values()),
-        "mean_dwell_s": np.mean([np.mean([t for (w, _), t in dwell.items() if w == v]) for v in people]),
+        "mean_dwell_s": np.mean(
+            [np.mean([t for (w, _), t in dwell.items() if w == v]) for v in people]
+        ),
         "attention_s": sum(looked.values()),
         "attraction_ratio": sum(looked.values()) / sum(dwell.values()),
         "readings": len(mine),
         "emotion_viewers": len(read),
         "mean_probabilities": dict(zip(EMOTIONS, p, strict=True)),
         "dominant_emotion": EMOTIONS[int(np.argmax(p))],
-        "mean_valence": np.mean([np.mean([valence(row.p) for row in own]) for own in read.values()]),
+        "mean_valence": np.mean(
+            [np.mean([valence(row.p) for row in own]) for own in read.values()]
+        ),
         "mean_valence_corrected": np.mean([np.mean(values) for values in corrected.values()]),
-        "expressiveness": np.mean([np.mean([1 - row.p[6] for row in own]) for own in read.values()]),
+        "expressiveness": np.mean(
+            [np.mean([1 - row.p[6] for row in own]) for own in read.values()]
+        ),
         "uncertain_share": np.mean([row.uncertain for own in read.values() for row in own]),
         "peak_valence": max(curve),
         "attraction": attraction,
@@ -273,7 +308,10 @@ def close_to(found, expected, where: str) -> int:
         return sum(close_to(found[key], value, f"{where}.{key}") for key, value in expected.items())
     if isinstance(expected, list):
         assert len(found) == len(expected), where
-        return sum(close_to(f, e, f"{where}[{k}]") for k, (f, e) in enumerate(zip(found, expected, strict=True)))
+        return sum(
+            close_to(f, e, f"{where}[{k}]")
+            for k, (f, e) in enumerate(zip(found, expected, strict=True))
+        )
     if expected is None or isinstance(expected, str):
         assert found == expected, where
         return 1
@@ -305,7 +343,9 @@ def test_every_figure_equals_an_independent_calculation(engine, seed, stored):
     assert report["session"]["static_faces"] == 1
     quality = report["quality"]
     read = [row for row in people if row.p]
-    assert quality["uncertain_share"] == pytest.approx(np.mean([row.uncertain for row in read]), abs=1e-9)
+    assert quality["uncertain_share"] == pytest.approx(
+        np.mean([row.uncertain for row in read]), abs=1e-9
+    )
     assert quality["readings_between_ads"] == sum(row.play is None for row in people)
     for reason in WITHHELD_REASONS:
         share = sum(row.reason == reason for row in people) / len(people)
@@ -352,15 +392,23 @@ def test_a_report_on_two_sessions_takes_their_viewers_for_different_people(engin
 def test_the_library_has_the_figures_of_reports(engine):
     for seed, site in ((4, "Foyer"), (5, "Foyer"), (6, "Attic")):
         write(engine, *plant(seed), site=site, roll_up=roll_up)
-    library = {(ad.ad_id, ad.site): ad for ad in build_norms(ad_totals(engine, metrics.WATCHER_ATTENTION_S)).ads}
+    library = {
+        (ad.ad_id, ad.site): ad
+        for ad in build_norms(ad_totals(engine, metrics.WATCHER_ATTENTION_S)).ads
+    }
     assert library.keys() == {(ad, site) for ad in LENGTHS for site in (None, "Attic", "Foyer")}
     for (ad_id, site), ad in library.items():
         report = build_report(load_report_data(engine, Scope(site=site)))
         (entry,) = [entry for entry in report["ads"] if entry["ad_id"] == ad_id]
-        assert (ad.viewers, ad.emotion_viewers) == (entry["opportunities"], entry["emotion_viewers"])
+        assert (ad.viewers, ad.emotion_viewers) == (
+            entry["opportunities"],
+            entry["emotion_viewers"],
+        )
         for figure in ("attraction_ratio", "conversion", "mean_valence", "expressiveness", "score"):
             assert ad.figures[figure] == pytest.approx(entry[figure], abs=1e-9), figure
-        assert ad.figures["dwell_share"] == pytest.approx(entry["mean_dwell_s"] / LENGTHS[ad_id], abs=1e-9)
+        assert ad.figures["dwell_share"] == pytest.approx(
+            entry["mean_dwell_s"] / LENGTHS[ad_id], abs=1e-9
+        )
 
 
 def test_the_report_made_for_people_knows_the_library(engine):
@@ -393,7 +441,10 @@ def test_the_planted_session_has_what_is_hard(engine):
     read = load_session(engine, 1).readings
     assert (read.play_id < 0).sum() > 20
     assert (read.withheld >= 0).sum() > 50
-    assert any((np.diff(read.at_us[read.viewer == viewer]) > 500_000).any() for viewer in np.unique(read.viewer))
+    assert any(
+        (np.diff(read.at_us[read.viewer == viewer]) > 500_000).any()
+        for viewer in np.unique(read.viewer)
+    )
 
 
 # --- what the interval promises ---

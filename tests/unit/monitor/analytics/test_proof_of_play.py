@@ -53,7 +53,10 @@ def write(engine, records, **changes):
         "program_version": "1",
         "settings": {"headless": False},
     }
-    ads = [AdRecord(ad_id, ad_id.title(), ad_id, "ab" * 32, "image", 10_000) for ad_id in ("tea", "cola")]
+    ads = [
+        AdRecord(ad_id, ad_id.title(), ad_id, "ab" * 32, "image", 10_000)
+        for ad_id in ("tea", "cola")
+    ]
     with SessionWriter(engine, SessionRecord(**(values | changes))) as writer:
         for record in (*ads, *records):
             assert writer.submit(record)
@@ -126,7 +129,12 @@ def test_by_ad_hour_and_site(week):
         ("tea", "Tea", "2026-03-01 10:00", "Station"),
         ("tea", "Tea", "2026-03-01 11:00", "Foyer"),
     ]
-    assert rows_of(found, *COUNTS) == [(2, 1, 0, 0, 1, 0), (2, 1, 0, 1, 0, 0), (1, 1, 0, 0, 0, 0), (3, 1, 1, 0, 0, 1)]
+    assert rows_of(found, *COUNTS) == [
+        (2, 1, 0, 0, 1, 0),
+        (2, 1, 0, 1, 0, 0),
+        (1, 1, 0, 0, 0, 0),
+        (3, 1, 1, 0, 0, 1),
+    ]
     assert rows_of(found, "opportunities", "watchers") == [(1, 1), (2, 1), (1, 1), (2, 2)]
     assert [row["attentive_s"] for row in found["rows"]] == pytest.approx([4.0, 3.0, 6.0, 3.0])
     assert rows_of(found, "shown_s", "measured_s", "cost") == [(10.0, 10.0, None)] * 4
@@ -152,7 +160,10 @@ def test_other_rows(week):
     ]
     late = proof_of_play(week, since=at(600), until=at(620), site="Foyer")
     assert (late["total"]["plays"], late["total"]["verified"]) == (1, 1)
-    assert (late["since"], late["until"]) == ("2026-03-01T10:00:00+00:00", "2026-03-01T10:00:20+00:00")
+    assert (late["since"], late["until"]) == (
+        "2026-03-01T10:00:00+00:00",
+        "2026-03-01T10:00:20+00:00",
+    )
     nothing = proof_of_play(week, site="nowhere")
     assert (nothing["rows"], nothing["total"]["plays"], nothing["total"]["watchers"]) == ([], 0, 0)
 
@@ -166,13 +177,24 @@ def test_the_definitions_are_those_of_reports(engine):
             start = float(rng.uniform(0, 6))
             attentive = bool(rng.random() < 0.5)
             seconds = float(rng.choice([0.3, 0.6, 3.0]))
-            records += look(number, int(viewer), 10 * number + start, seconds, attentive=attentive, position=start)
+            records += look(
+                number,
+                int(viewer),
+                10 * number + start,
+                seconds,
+                attentive=attentive,
+                position=start,
+            )
     write(engine, records)
     report = build_report(load_report_data(engine, Scope(session_ids=(1,))))
     rows = {row["ad_id"]: row for row in proof_of_play(engine, by=("ad",))["rows"]}
     for ad in report["ads"]:
         row = rows[ad["ad_id"]]
-        for mine, theirs in (("opportunities", "opportunities"), ("watchers", "watchers"), ("shown_s", "shown_s")):
+        for mine, theirs in (
+            ("opportunities", "opportunities"),
+            ("watchers", "watchers"),
+            ("shown_s", "shown_s"),
+        ):
             assert row[mine] == ad[theirs]
         assert row["attentive_s"] == pytest.approx(ad["attention_s"], abs=1e-9)
     assert len(rows) == 2
@@ -191,7 +213,9 @@ def test_costs(week):
     partly = proof_of_play(week, by=("ad",), prices={"tea": Price(0.5, "play")})
     assert [row["cost"] for row in partly["rows"]] == [None, 1.5]
     assert partly["total"]["cost"] is None
-    everything = proof_of_play(week, by=("ad",), prices={"tea": Price(0.0, "play")}, other_price=Price(2.0, "play"))
+    everything = proof_of_play(
+        week, by=("ad",), prices={"tea": Price(0.0, "play")}, other_price=Price(2.0, "play")
+    )
     assert [row["cost"] for row in everything["rows"]] == [2.0, 0.0]
     for amount in (-1.0, float("nan"), float("inf")):
         with pytest.raises(ReportError, match="Invalid price: expected a number of at least 0"):
@@ -199,13 +223,27 @@ def test_costs(week):
 
 
 def test_nobody_seen_and_nobody_to_be_seen(engine):
-    gaps = [GapStarted(at(20), "camera lost"), GapStarted(at(22), "too dark"), GapEnded(at(40), "too dark")]
+    gaps = [
+        GapStarted(at(20), "camera lost"),
+        GapStarted(at(22), "too dark"),
+        GapEnded(at(40), "too dark"),
+    ]
     gaps += [GapEnded(at(35), "camera lost"), GapStarted(at(47.5), "camera lost")]
     write(engine, [*play(1, 0), *play(2, 20, "cola"), *play(3, 40), *gaps])
     cola, tea = proof_of_play(engine, by=("ad",), other_price=Price(3.0, "play"))["rows"]
-    assert (tea["watchers"], tea["opportunities"], tea["attentive_s"], tea["measured_s"]) == (0, 0, 0.0, 17.5)
+    assert (tea["watchers"], tea["opportunities"], tea["attentive_s"], tea["measured_s"]) == (
+        0,
+        0,
+        0.0,
+        17.5,
+    )
     assert (tea["cost"], tea["cost_per_thousand_attentive_s"]) == (6.0, None)
-    assert (cola["watchers"], cola["opportunities"], cola["attentive_s"], cola["measured_s"]) == (None, None, None, 0.0)
+    assert (cola["watchers"], cola["opportunities"], cola["attentive_s"], cola["measured_s"]) == (
+        None,
+        None,
+        None,
+        0.0,
+    )
     assert cola["cost"] == 3.0
     cola, tea = proof_of_play(engine, by=("ad",), other_price=Price(3.0, "thousand_s"))["rows"]
     assert (cola["cost"], tea["cost"]) == (None, 0.0)
@@ -215,7 +253,13 @@ def test_only_what_was_on_a_screen_is_verified(engine):
     write(engine, [*play(1, 0), *look(1, 1, 1, 3.0)], settings={"headless": True})
     write(engine, [*play(1, 0, "cola"), *look(1, 1, 1, 3.0)], kind="replay", settings={})
     (tea,) = proof_of_play(engine, by=("ad",), other_price=Price(1.0, "play"))["rows"]
-    assert (tea["plays"], tea["verified"], tea["not_shown"], tea["watchers"], tea["cost"]) == (1, 0, 1, 0, 0.0)
+    assert (tea["plays"], tea["verified"], tea["not_shown"], tea["watchers"], tea["cost"]) == (
+        1,
+        0,
+        1,
+        0,
+        0.0,
+    )
     found = proof_of_play(engine, by=("ad",), replays=True)
     assert rows_of(found, "ad_id", "verified", "watchers") == [("cola", 1, 1), ("tea", 1, 1)]
 
@@ -228,7 +272,9 @@ def test_few_viewers_are_withheld(week):
         ("tea", "Foyer", 2, pytest.approx(6.0), 1.0, 2),
         ("tea", "Station", None, None, None, 1),
     ]
-    assert [(entry.get("ad_id"), entry.get("site"), entry["why"]) for entry in found["withheld"]] == [
+    assert [
+        (entry.get("ad_id"), entry.get("site"), entry["why"]) for entry in found["withheld"]
+    ] == [
         ("cola", "Foyer", "1 viewer was in view, 2 are needed"),
         ("tea", "Station", "1 viewer was in view, 2 are needed"),
     ]

@@ -47,7 +47,9 @@ def test_no_regret_at_all(tmp_path):
 
 
 def test_what_cannot_be_written(tmp_path):
-    with pytest.raises(UnknownFormatError, match=r"ends in .png, .svg, .html, received .*curves.txt"):
+    with pytest.raises(
+        UnknownFormatError, match=r"ends in .png, .svg, .html, received .*curves.txt"
+    ):
         write_regret(CURVES, tmp_path / "curves.txt")
     (tmp_path / "file").write_text("x")
     with pytest.raises(ReportWriteError, match="Cannot write the report"):

@@ -75,7 +75,12 @@ def test_the_p_value_is_that_of_scipys_permutation_test(groups):
         return np.abs(stats.ttest_ind(x, y, equal_var=False, axis=axis).statistic)
 
     known = stats.permutation_test(
-        groups, welch, alternative="greater", n_resamples=20_000, vectorized=True, rng=np.random.default_rng(0)
+        groups,
+        welch,
+        alternative="greater",
+        n_resamples=20_000,
+        vectorized=True,
+        rng=np.random.default_rng(0),
     )
     found = permutation_p(apart(*groups), seed=1, permutations=20_000)
     # Two draws of 20,000: three standard errors of their difference.
@@ -84,7 +89,9 @@ def test_the_p_value_is_that_of_scipys_permutation_test(groups):
 
 
 def test_the_p_value_of_pairs_counts_all_swaps():
-    pairs = np.column_stack([[0.5, 0.4, 0.7, 0.3, 0.6, 0.2, 0.5], [0.1, 0.3, 0.2, 0.1, 0.1, 0.1, 0.2]])
+    pairs = np.column_stack(
+        [[0.5, 0.4, 0.7, 0.3, 0.6, 0.2, 0.5], [0.1, 0.3, 0.2, 0.1, 0.1, 0.1, 0.2]]
+    )
     # Every viewer prefers the first ad, so of the 2^7 ways to swap only two differ as much.
     found = permutation_p(pairs, seed=1, permutations=20_000)
     assert found == pytest.approx(2 / 2**7, rel=0.15)
@@ -111,7 +118,9 @@ def test_values_without_spread_that_differ():
     values = apart([1.0] * 10, [0.0] * 10)
     assert permutation_p(values, seed=1) == pytest.approx(1 / 2001)
     assert difference_intervals(values, seed=1) == [(1.0, 1.0)]
-    assert permutation_p(apart([1.0] * MANY_VIEWERS, [0.0] * MANY_VIEWERS), seed=1) == pytest.approx(1 / 2001)
+    assert permutation_p(
+        apart([1.0] * MANY_VIEWERS, [0.0] * MANY_VIEWERS), seed=1
+    ) == pytest.approx(1 / 2001)
 
 
 def test_many_viewers_are_where_both_ways_agree():
@@ -134,7 +143,9 @@ def test_intervals_are_close_to_welchs_and_nested(groups):
     welch = stats.ttest_ind(*groups, equal_var=False)
     for found, confidence in ((wide, 0.95), (narrow, 0.9)):
         interval = welch.confidence_interval(confidence)
-        assert found == pytest.approx((interval.low, interval.high), abs=0.06 * (interval.high - interval.low))
+        assert found == pytest.approx(
+            (interval.low, interval.high), abs=0.06 * (interval.high - interval.low)
+        )
     assert wide[0] < narrow[0] < narrow[1] < wide[1]
 
 

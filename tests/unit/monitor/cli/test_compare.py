@@ -24,7 +24,9 @@ def asked(exposures, monkeypatch):
     for place, (ad_id, mean) in enumerate([("solina", 0.4), ("nordlys", 0.0), ("brume", 0.02)]):
         for session, hours in ((1, 0), (1, 24), (2, 3)):
             play = exposures.play(
-                exposures.ad(ad_id) if session == 1 and not hours else place + 1, session=session, hours=hours
+                exposures.ad(ad_id) if session == 1 and not hours else place + 1,
+                session=session,
+                hours=hours,
             )
             for viewer, value in enumerate(rng.normal(mean, 0.3, 25)):
                 exposures.saw(play, play * 100 + viewer, value, dwell_s=6 + value)
@@ -72,7 +74,9 @@ def test_all_ads_of_the_database_are_compared(run):
 
 
 def test_json_holds_the_documents(run):
-    result = run("solina", "nordlys", "--json", "--by", "site", "--min-viewers", 5, "--relevant", 0.2)
+    result = run(
+        "solina", "nordlys", "--json", "--by", "site", "--min-viewers", 5, "--relevant", 0.2
+    )
     assert result.exit_code == 0, result.output
     document = json.loads(result.stdout)
     assert {key: value for key, value in document.items() if key != "comparisons"} == {
@@ -114,7 +118,16 @@ def test_filters(run, options, viewers):
 
 
 def test_the_database_is_asked_for_the_site_and_the_time(run, asked):
-    run("--site", "Hall", "--since", "2026-03-01", "--until", "2026-04-01 06:30", "--timezone", "Europe/Berlin")
+    run(
+        "--site",
+        "Hall",
+        "--since",
+        "2026-03-01",
+        "--until",
+        "2026-04-01 06:30",
+        "--timezone",
+        "Europe/Berlin",
+    )
     (scope,) = asked
     assert scope.site == "Hall"
     assert scope.since == datetime(2026, 3, 1, tzinfo=timezone(timedelta(hours=1)))
@@ -125,7 +138,10 @@ def test_the_database_is_asked_for_the_site_and_the_time(run, asked):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("solina", "nordlis"), "There is no ad 'nordlis' in these sessions; did you mean 'nordlys'?"),
+        (
+            ("solina", "nordlis"),
+            "There is no ad 'nordlis' in these sessions; did you mean 'nordlys'?",
+        ),
         (("solina",), "Expected two or more different ads to compare, received solina."),
         (("--source", "rtsp://dor"), "did you mean 'rtsp://door'?"),
         (("--hour", "9-25"), "expected hours of day such as 9-12"),

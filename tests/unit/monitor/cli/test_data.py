@@ -38,7 +38,9 @@ def database(tmp_path, make):
 @pytest.fixture
 def run(database):
     def invoke(command, *arguments, answer=None):
-        return CliRunner().invoke(cli, [command, "--db", str(database), *map(str, arguments)], input=answer)
+        return CliRunner().invoke(
+            cli, [command, "--db", str(database), *map(str, arguments)], input=answer
+        )
 
     return invoke
 
@@ -78,7 +80,10 @@ def test_backup_beside_the_database_and_under_a_name(run, database, tmp_path):
     assert len(list(tmp_path.glob("kiosk-backup-*.db"))) == 1
     done(run("backup", tmp_path / "mine.db"))
     assert readings_in(tmp_path / "mine.db") == 93
-    assert "a folder to keep several backups in" in run("backup", tmp_path / "mine.db", "--keep", 3).stderr
+    assert (
+        "a folder to keep several backups in"
+        in run("backup", tmp_path / "mine.db", "--keep", 3).stderr
+    )
 
 
 def test_backup_refuses(run, database, tmp_path):
@@ -219,4 +224,7 @@ def test_a_damaged_database_is_named_with_what_to_do(run, database):
 
 @pytest.mark.parametrize("command", ["backup", "purge", "stored"])
 def test_help_has_an_example(command):
-    assert f"ad-monitor {command}" in done(CliRunner().invoke(cli, [command, "--help"])).stdout.split("Example")[1]
+    assert (
+        f"ad-monitor {command}"
+        in done(CliRunner().invoke(cli, [command, "--help"])).stdout.split("Example")[1]
+    )

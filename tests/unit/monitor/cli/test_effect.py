@@ -30,18 +30,36 @@ def kiosk(tmp_path_factory):
     path = tmp_path_factory.mktemp("kiosk") / "kiosk.db"
     described = default_audience()
     log = simulate(
-        make_policy("learn", PolicySettings(holdout=0.3)), [a.ad() for a in described.ads], described, 1300, 1
+        make_policy("learn", PolicySettings(holdout=0.3)),
+        [a.ad() for a in described.ads],
+        described,
+        1300,
+        1,
     )
     engine = open_database(str(path))
-    session = SessionRecord("run", "Foyer", "0", log[0].local, "1", {"policy": "learn", "headless": False})
+    session = SessionRecord(
+        "run", "Foyer", "0", log[0].local, "1", {"policy": "learn", "headless": False}
+    )
     with SessionWriter(engine, session, full_wait_s=60.0) as writer:
         for liked in described.ads:
-            writer.submit(AdRecord(liked.id, liked.id.title(), liked.id, "ab" * 32, "image", 30_000))
+            writer.submit(
+                AdRecord(liked.id, liked.id.title(), liked.id, "ab" * 32, "image", 30_000)
+            )
         for number, play in enumerate(log):
             writer.submit(
-                PlayStarted(number, play.ad_id, play.local, "", play.probability, play.held_out, play.context)
+                PlayStarted(
+                    number,
+                    play.ad_id,
+                    play.local,
+                    "",
+                    play.probability,
+                    play.held_out,
+                    play.context,
+                )
             )
-            writer.submit(PlayEnded(number, play.local + timedelta(seconds=30), "finished", 30_000.0))
+            writer.submit(
+                PlayEnded(number, play.local + timedelta(seconds=30), "finished", 30_000.0)
+            )
             if play.reward is not None:
                 writer.submit(PlayRewarded(number, play.reward, play.viewer_s))
         writer.close(timeout=60.0)
@@ -81,7 +99,11 @@ def test_simulate_prints_regret_and_draws_it(tmp_path):
     result = run("simulate", "--plays", 150, "--runs", 2, "--policy", "mood", "-o", out)
     assert result.exit_code == 0, result.output
     assert "2 runs of 150 plays" in result.stdout
-    assert [line.split()[0] for line in result.stdout.splitlines()[1:]] == ["policy", "mood", "shuffle"]
+    assert [line.split()[0] for line in result.stdout.splitlines()[1:]] == [
+        "policy",
+        "mood",
+        "shuffle",
+    ]
     assert "100%" in result.stdout
     assert f"Curves: {out}" in result.stderr
     assert out.read_text(encoding="utf-8").startswith("<!doctype html>")
@@ -95,7 +117,9 @@ def test_simulate_json(tmp_path):
         "  - {id: b, taste: {sad: 0.5, other: 0}, moods: [sad]}\n",
         encoding="utf-8",
     )
-    document = run_json("simulate", people, "--policy", "mood", "--plays", 100, "--runs", 3, "--holdout", 0.2)
+    document = run_json(
+        "simulate", people, "--policy", "mood", "--plays", 100, "--runs", 3, "--holdout", 0.2
+    )
     assert (document["plays"], document["runs"], document["against"]) == (100, 3, "shuffle")
     mood, shuffle = document["policies"]
     assert mood["held_out"] == {"plays": 60, "of": 300}
@@ -106,14 +130,25 @@ def test_simulate_json(tmp_path):
     assert [point["play"] for point in mood["curve"]] == list(range(1, 101))
     assert mood["curve"][-1]["mean"] == mood["regret"]["mean"]
     assert mood["least_probability"] == pytest.approx(0.025)
-    assert (shuffle["ratio"], shuffle["held_out"], shuffle["least_probability"]) == (1.0, {"plays": 0, "of": 0}, None)
-    assert run_json("simulate", people, "--policy", "mood", "--plays", 100, "--runs", 3, "--holdout", 0.2) == document
+    assert (shuffle["ratio"], shuffle["held_out"], shuffle["least_probability"]) == (
+        1.0,
+        {"plays": 0, "of": 0},
+        None,
+    )
+    assert (
+        run_json(
+            "simulate", people, "--policy", "mood", "--plays", 100, "--runs", 3, "--holdout", 0.2
+        )
+        == document
+    )
     alone = run_json("simulate", people, "--policy", "shuffle", "--plays", 1, "--runs", 1)
     assert [entry["policy"] for entry in alone["policies"]] == ["shuffle"]
 
 
 def test_simulate_a_playlist(playlist, tmp_path):
-    document = run_json("simulate", "--playlist", playlist, "--policy", "weighted", "--plays", 60, "--runs", 2)
+    document = run_json(
+        "simulate", "--playlist", playlist, "--policy", "weighted", "--plays", 60, "--runs", 2
+    )
     assert document["policies"][0]["regret"]["mean"] > 0
     people = tmp_path / "people.yaml"
     people.write_text(
@@ -148,15 +183,28 @@ def test_lift_judges_other_policies(kiosk, playlist):
     assert worth["uniform"]["high"] < worth["learned"]["low"]
     assert worth["mood"]["value"] > worth["as it ran"]["value"] > worth["uniform"]["value"]
     table = run("lift", "--db", kiosk, *options[:2], *options[-2:]).stdout
-    assert [line.split("  ")[0] for line in table.splitlines()[-3:]] == ["as it ran", "uniform", "always:joke"]
+    assert [line.split("  ")[0] for line in table.splitlines()[-3:]] == [
+        "as it ran",
+        "uniform",
+        "always:joke",
+    ]
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--policy-to-judge", "best"], "expected uniform, weighted, mood, learned or always:AD, received 'best'"),
-        (["--policy-to-judge", "always:tea"], "names no ad 'tea'; expected one of brand, calm, comfort, joke, offer"),
-        (["--policy-to-judge", "mood"], "To judge the policy mood, name the playlist with --playlist"),
+        (
+            ["--policy-to-judge", "best"],
+            "expected uniform, weighted, mood, learned or always:AD, received 'best'",
+        ),
+        (
+            ["--policy-to-judge", "always:tea"],
+            "names no ad 'tea'; expected one of brand, calm, comfort, joke, offer",
+        ),
+        (
+            ["--policy-to-judge", "mood"],
+            "To judge the policy mood, name the playlist with --playlist",
+        ),
         (["--since", "yesterday"], "'yesterday' does not match"),
     ],
 )
@@ -171,7 +219,9 @@ def test_a_playlist_of_other_ads_cannot_be_judged(kiosk, tmp_path, playlist):
     lines = playlist.read_text(encoding="utf-8").splitlines()
     other.write_text("\n".join(line for line in lines if "joke" not in line), encoding="utf-8")
     for liked in default_audience().ads:
-        (tmp_path / f"{liked.id}.png").write_bytes((playlist.parent / f"{liked.id}.png").read_bytes())
+        (tmp_path / f"{liked.id}.png").write_bytes(
+            (playlist.parent / f"{liked.id}.png").read_bytes()
+        )
     result = run("lift", "--db", kiosk, "--playlist", other, "--policy-to-judge", "weighted")
     assert result.exit_code == 2
     assert "The playlist lacks joke, which the log names" in result.stderr
@@ -180,7 +230,9 @@ def test_a_playlist_of_other_ads_cannot_be_judged(kiosk, tmp_path, playlist):
 def test_proof(kiosk, playlist, tmp_path):
     out = tmp_path / "march.csv"
     options = ("proof", "--db", kiosk, "--timezone", "UTC")
-    document = run_json(*options, "--by", "ad, day", "--playlist", playlist, "--price", "0.1", "--csv", out)
+    document = run_json(
+        *options, "--by", "ad, day", "--playlist", playlist, "--price", "0.1", "--csv", out
+    )
     rows = {row["ad_id"]: row for row in document["rows"]}
     assert document["by"] == ["ad", "day"]
     assert sum(row["verified"] for row in rows.values()) == document["total"]["verified"] == 1300
@@ -190,10 +242,25 @@ def test_proof(kiosk, playlist, tmp_path):
     text = out.read_text(encoding="utf-8-sig")
     assert [row["ad_id"] for row in csv.DictReader(io.StringIO(text))] == list(rows)
     printed = run(*options, "--by", "site", "--csv", "-")
-    assert printed.stdout.splitlines()[1].startswith("Foyer,1300,1300,0,0,0,0,39000.0,39000.0,0,0,0.0,,")
+    assert printed.stdout.splitlines()[1].startswith(
+        "Foyer,1300,1300,0,0,0,0,39000.0,39000.0,0,0,0.0,,"
+    )
     table = run(*options, "--by", "site").stdout
-    assert table.splitlines()[-1].split() == ["total", "1,300", "1,300", "0", "0", "0", "0", "0", "0", "0.0"]
-    some = run_json(*options, "--since", "2026-03-02 08:00", "--until", "2026-03-02 09:00", "--by", "hour")
+    assert table.splitlines()[-1].split() == [
+        "total",
+        "1,300",
+        "1,300",
+        "0",
+        "0",
+        "0",
+        "0",
+        "0",
+        "0",
+        "0.0",
+    ]
+    some = run_json(
+        *options, "--since", "2026-03-02 08:00", "--until", "2026-03-02 09:00", "--by", "hour"
+    )
     assert [row["hour"] for row in some["rows"]] == ["2026-03-02 08:00"]
     assert some["total"]["plays"] == 120
 
@@ -201,14 +268,20 @@ def test_proof(kiosk, playlist, tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--by", "ad,minute"], "expected some of ad, hour, day, site, each once, received 'ad,minute'"),
+        (
+            ["--by", "ad,minute"],
+            "expected some of ad, hour, day, site, each once, received 'ad,minute'",
+        ),
         (["--by", ""], "expected some of ad, hour, day, site"),
         (
             ["--price", "joke=cheap"],
             "expected AD=AMOUNT or AMOUNT, with an amount of at least 0, received 'joke=cheap'",
         ),
         (["--price", "-1"], "received '-1'"),
-        (["--timezone", "Mars/Base"], "expected the name of a time zone such as Europe/Berlin, received 'Mars/Base'"),
+        (
+            ["--timezone", "Mars/Base"],
+            "expected the name of a time zone such as Europe/Berlin, received 'Mars/Base'",
+        ),
     ],
 )
 def test_proof_wrongly_asked(kiosk, options, words):

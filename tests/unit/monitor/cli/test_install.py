@@ -87,7 +87,10 @@ def test_a_unit_of_the_machine(config, tmp_path, asked):
 
 
 def test_the_folder_in_which_records_wait_may_be_written(config, tmp_path, asked):
-    spool, unit = tmp_path / "usb disk" / "spool", config / "systemd" / "user" / "ad-monitor.service"
+    spool, unit = (
+        tmp_path / "usb disk" / "spool",
+        config / "systemd" / "user" / "ad-monitor.service",
+    )
     options = ("--", "--spool", str(spool), "--db", str(tmp_path / "kiosk.db"))
     system = ("--system", str(tmp_path / "system"), "--run-as", "kiosk")
     done = start(*system, *options)

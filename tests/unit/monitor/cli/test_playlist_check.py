@@ -42,7 +42,9 @@ ads:
 
 
 def test_the_coming_hour_is_printed(run, playlist):
-    status, out, _ = run(str(playlist), "--at", "2026-12-24 13:59", "--hours", "0.05", "--policy", "weighted")
+    status, out, _ = run(
+        str(playlist), "--at", "2026-12-24 13:59", "--hours", "0.05", "--policy", "weighted"
+    )
     assert status == 0
     assert "2 ads can be played (Europe/Berlin, cross-fade 0 s)" in out
     assert "thu; 14:00-18:00; at most 30 an hour; for sad" in out
@@ -59,19 +61,30 @@ def test_the_coming_hour_is_printed(run, playlist):
 
 
 def test_json_is_one_document(run, playlist):
-    status, out, _ = run(str(playlist), "--at", "2026-12-24T18:00", "--policy", "sequential", "--json")
+    status, out, _ = run(
+        str(playlist), "--at", "2026-12-24T18:00", "--policy", "sequential", "--json"
+    )
     assert status == 0
     document = json.loads(out)
     assert [ad["ad_id"] for ad in document["ads"]] == ["tea", "cake"]
     assert document["ads"][1]["hours"] == ["14:00-18:00"]
     assert document["skipped"][0]["ad_id"] == "lost"
-    assert (document["begin"], document["end"]) == ("2026-12-24T18:00:00+01:00", "2026-12-24T19:00:00+01:00")
+    assert (document["begin"], document["end"]) == (
+        "2026-12-24T18:00:00+01:00",
+        "2026-12-24T19:00:00+01:00",
+    )
     assert len(document["plays"]) == 180
     assert document["plays"][1] == {
         "at": "2026-12-24T18:00:20+01:00", "ad_id": "tea", "shown_s": 20.0, "reason": "next in the playlist",
         "probability": 1.0, "share": 1.0, "due": 1.0,
     }  # fmt: skip
-    assert document["shares"][1] == {"ad_id": "cake", "plays": 0, "shown_s": 0.0, "share": 0.0, "due": 0.0}
+    assert document["shares"][1] == {
+        "ad_id": "cake",
+        "plays": 0,
+        "shown_s": 0.0,
+        "share": 0.0,
+        "due": 0.0,
+    }
     assert document["idle"] == []
 
 

@@ -15,9 +15,12 @@ def started(monkeypatch):
     """The settings with which a session would have been started."""
     settings = []
     monkeypatch.setattr(
-        "monitor.kiosk.app.run_window", lambda given, *, offscreen, heartbeat: settings.append((given, offscreen))
+        "monitor.kiosk.app.run_window",
+        lambda given, *, offscreen, heartbeat: settings.append((given, offscreen)),
     )
-    monkeypatch.setattr("monitor.kiosk.app.run_headless", lambda given, heartbeat: settings.append((given, None)))
+    monkeypatch.setattr(
+        "monitor.kiosk.app.run_headless", lambda given, heartbeat: settings.append((given, None))
+    )
     monkeypatch.setattr("monitor.sensor.core_dumps.forbid_memory_images", lambda: None)
     monkeypatch.setattr(qt_environment, "screen_available", lambda: True)
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
@@ -66,8 +69,14 @@ def test_notice_languages_with_commas_or_one_by_one(started):
 
 
 def test_a_required_notice(started):
-    settings = settings_of(started, "--notice", "required", "--notice-seconds", "8", "--notice-url", "example.org")
-    assert (settings.notice, settings.notice_seconds, settings.notice_url) == ("required", 8.0, "example.org")
+    settings = settings_of(
+        started, "--notice", "required", "--notice-seconds", "8", "--notice-url", "example.org"
+    )
+    assert (settings.notice, settings.notice_seconds, settings.notice_url) == (
+        "required",
+        8.0,
+        "example.org",
+    )
     assert settings.logged()["notice"] == "required"
 
 
@@ -121,7 +130,10 @@ def test_without_a_camera_the_reason_is_kept(started):
     assert settings.no_camera == "started with --no-camera"
     assert settings.logged()["no_camera"] == "started with --no-camera"
     # The supervisor adds it to whatever the kiosk was started with.
-    assert settings_of(started, "--source", "0", "--no-camera-because", "it died").no_camera == "it died"
+    assert (
+        settings_of(started, "--source", "0", "--no-camera-because", "it died").no_camera
+        == "it died"
+    )
     assert settings_of(started).no_camera is None
     done = start("--no-camera", "--source", "0")
     assert done.exit_code == 2
@@ -154,10 +166,30 @@ def test_supervised_the_same_arguments_are_started_in_a_process_below(monkeypatc
             return 7
 
     monkeypatch.setattr("monitor.kiosk.supervision.supervisor.Supervisor", Supervisor)
-    done = start("--supervised", "--source", "demo", "--stuck-after", "20", "--restart-limit", "3", "--log", "none")
+    done = start(
+        "--supervised",
+        "--source",
+        "demo",
+        "--stuck-after",
+        "20",
+        "--restart-limit",
+        "3",
+        "--log",
+        "none",
+    )
     assert done.exit_code == 7
     [(command, ads_only, stuck_after_s, limit)] = made
-    given = ["--supervised", "--source", "demo", "--stuck-after", "20", "--restart-limit", "3", "--log", "none"]
+    given = [
+        "--supervised",
+        "--source",
+        "demo",
+        "--stuck-after",
+        "20",
+        "--restart-limit",
+        "3",
+        "--log",
+        "none",
+    ]
     assert command[1:] == ["-m", "monitor", "run", *given]
     assert (ads_only, stuck_after_s, limit) == (["--no-camera-because"], 20, 3)
 

@@ -8,7 +8,10 @@ from monitor.logs import default_log
 
 def test_it_says_where_the_log_is_and_how_large():
     [finding] = _log()
-    assert (finding.state, finding.found) == ("ok", f"{default_log()} will be made by the first run")
+    assert (finding.state, finding.found) == (
+        "ok",
+        f"{default_log()} will be made by the first run",
+    )
     default_log().parent.mkdir(parents=True)
     default_log().write_bytes(1_500_000 * b"x")
     default_log().with_name("run.log.1").write_bytes(2_000_000 * b"x")

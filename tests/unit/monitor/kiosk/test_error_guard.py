@@ -44,7 +44,11 @@ def test_a_kind_is_logged_once_a_minute_with_its_traceback_and_counted_always(cl
     assert "in raised_elsewhere\n" in caplog.text
     clock[0] += 60
     guard.note(raised(), "the window")
-    assert caplog.records[-1].getMessage().endswith("(4 more of this kind since the last time it was logged)")
+    assert (
+        caplog.records[-1]
+        .getMessage()
+        .endswith("(4 more of this kind since the last time it was logged)")
+    )
 
 
 def test_a_finaliser_may_fail_while_an_error_is_noted():
@@ -140,7 +144,11 @@ def test_what_failed_calls_held_is_released(caplog):
             paint()
         except ValueError as error:
             # As the interpreter does before it calls the hook.
-            sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
+            sys.last_type, sys.last_value, sys.last_traceback = (
+                type(error),
+                error,
+                error.__traceback__,
+            )
             sys.excepthook(type(error), error, error.__traceback__)
             assert released == [True]
     assert guard.count == 1

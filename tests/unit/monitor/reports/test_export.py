@@ -33,7 +33,8 @@ def test_two_reports_of_the_same_data_are_the_same_bytes(maker, tmp_path, kind):
     for k in range(40):
         made.reading(play, k % 4, k * 0.07, k * 0.07, (0.1, 0, 0, k / 50, 0, 0, 0.9 - k / 50))
     written = [
-        export.write_report(build_report(made.data()), kind, tmp_path / name, data=made.data()) for name in ("a", "b")
+        export.write_report(build_report(made.data()), kind, tmp_path / name, data=made.data())
+        for name in ("a", "b")
     ]
     assert written[0].read_bytes() == written[1].read_bytes()
     assert written[0].stat().st_size > 400
@@ -83,21 +84,29 @@ def test_csv_of_emotions_that_are_withheld_has_empty_cells(maker):
     for table in ("seconds", "timeline", "ads"):
         text = export.report_bytes(document, "csv", table=table, data=made.data()).decode()
         for row in csv.DictReader(io.StringIO(text)):
-            emotional = [key for key in row if "valence" in key or key.startswith("p_") or key == "expressiveness"]
+            emotional = [
+                key
+                for key in row
+                if "valence" in key or key.startswith("p_") or key == "expressiveness"
+            ]
             assert len(emotional) >= 8
             assert {row[key] for key in emotional} == {""}
             assert float(row.get("attention") or row["attraction_ratio"]) == 1.0
 
 
 def test_unknown_format(report, tmp_path):
-    with pytest.raises(UnknownFormatError, match="expected one of html, json, csv, parquet, pdf, received 'docx'"):
+    with pytest.raises(
+        UnknownFormatError, match="expected one of html, json, csv, parquet, pdf, received 'docx'"
+    ):
         export.write_report(report[0], "docx", tmp_path / "r")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_file_that_cannot_be_written(report, tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(ReportWriteError, match=r"Cannot write the report to .*choose another file with -o"):
+    with pytest.raises(
+        ReportWriteError, match=r"Cannot write the report to .*choose another file with -o"
+    ):
         export.write_report(report[0], "json", tmp_path / "file" / "r.json")
     (tmp_path / "folder").mkdir()
     with pytest.raises(ReportError):

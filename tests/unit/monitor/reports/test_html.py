@@ -113,7 +113,9 @@ def session(maker):
             for step in range(20):
                 w = step / 20 * (0.7 + viewer / 20)
                 mixed = [w * a + (1 - w) * b for a, b in zip(p, (0, 0, 0, 0, 0, 0, 1), strict=True)]
-                made.reading(play, viewer, number * 8.0 + step / 4, step / 4, mixed, attentive=step % 5 > 0)
+                made.reading(
+                    play, viewer, number * 8.0 + step / 4, step / 4, mixed, attentive=step % 5 > 0
+                )
     made.gap(6.0, 7.5, "camera_lost", "cable <pulled>")
     return made
 
@@ -123,19 +125,38 @@ def document(session, document_of) -> dict:
     document = document_of(session)
     document["comparisons"] = [PAIR]
     norms = [
-        {"figure": "mean_valence", "value": 0.12, "percentile": 80.0, "library_mean": 0.1, "library_size": 24}
+        {
+            "figure": "mean_valence",
+            "value": 0.12,
+            "percentile": 80.0,
+            "library_mean": 0.1,
+            "library_size": 24,
+        }
         | {"against": "24 ads of 4 to 15 s at <Shop>"},
-        {"figure": "attraction_ratio", "value": 0.4, "percentile": None, "library_mean": None, "library_size": 2}
+        {
+            "figure": "attraction_ratio",
+            "value": 0.4,
+            "percentile": None,
+            "library_mean": None,
+            "library_size": 2,
+        }
         | {"against": "2 ads"},
     ]
-    document["ads"][0] |= {"score": 61.0, "score_parts": {"valence": 0.6, "dwell_share": None}, "norms": norms}
+    document["ads"][0] |= {
+        "score": 61.0,
+        "score_parts": {"valence": 0.6, "dwell_share": None},
+        "norms": norms,
+    }
     return document
 
 
 @pytest.fixture(scope="module")
 def films() -> dict[int, Film]:
     stills = tuple(StillPicture(k + 0.5, bytes([k]), 20, 10) for k in range(5))
-    return {0: Film(stills, {0: stills[0]}), 1: Film(missing="The file rain.mp4 was not found <here>.")}
+    return {
+        0: Film(stills, {0: stills[0]}),
+        1: Film(missing="The file rain.mp4 was not found <here>."),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -150,11 +171,15 @@ def test_page_is_well_formed_and_needs_nothing_from_outside(rendered):
     assert all(link.startswith(("#", "data:image/jpeg;base64,")) for link in page.links)
     assert not re.search(r"url\(|@import|https?://", text)
     assert len(page.ids) == len(set(page.ids))
-    assert {link[1:] for link in page.links if link.startswith("#")} | set(page.named) <= set(page.ids)
+    assert {link[1:] for link in page.links if link.startswith("#")} | set(page.named) <= set(
+        page.ids
+    )
 
 
 def test_policy_names_the_style_and_the_script_by_their_content(rendered):
-    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', rendered)[1].replace("&#39;", "'")
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', rendered)[
+        1
+    ].replace("&#39;", "'")
     rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
     assert rules["default-src"] == "'none'"
     assert rules["img-src"] == "data:"
@@ -168,7 +193,9 @@ def test_headings_are_in_order(rendered):
     _, page = read(rendered)
     assert page.headings[0] == 1
     assert page.headings.count(1) == 1
-    assert all(after - before <= 1 for before, after in zip(page.headings, page.headings[1:], strict=False))
+    assert all(
+        after - before <= 1 for before, after in zip(page.headings, page.headings[1:], strict=False)
+    )
 
 
 def test_the_same_report_gives_the_same_page(document, films, rendered):
@@ -228,7 +255,9 @@ def test_each_ad_has_a_described_figure_and_a_table(rendered):
     assert len(described) == 2
     assert described[0].startswith(f"Curves of {NAME} over 5 seconds: mean valence starts at +0.0")
     assert "the strongest emotion over the ad is neutral" in described[1]
-    assert text.count("data-curves") == text.count('<table class="data">') + 1  # and once in the script
+    assert (
+        text.count("data-curves") == text.count('<table class="data">') + 1
+    )  # and once in the script
     assert page.tags.count("details") == 2
     assert page.text.count("camera lost") == 1
 
@@ -244,7 +273,8 @@ def test_curves_are_drawn_from_the_same_numbers_every_time(session):
         assert drawn[0] == drawn[1]
         assert f'viewBox="0 0 {layout.width} ' in drawn[0]
         assert all(
-            name in drawn[0] for name in (">happy<", ">neutral<", ">brand<", ">peak +", "5 s<", 'class="cursor"')
+            name in drawn[0]
+            for name in (">happy<", ">neutral<", ">brand<", ">peak +", "5 s<", 'class="cursor"')
         )
         assert ' id="' not in drawn[0]
         assert "nan" not in drawn[0]
@@ -261,7 +291,9 @@ def test_points_of_the_curves_stand_where_their_second_is(session):
 
 def test_a_hole_in_the_curve_stays_a_hole(session):
     ad = json.loads(json.dumps(build_report(session.data())["ads"][0]))
-    ad["timeline"][2] |= dict.fromkeys(("valence", "valence_low", "valence_high", "probabilities", "attention"))
+    ad["timeline"][2] |= dict.fromkeys(
+        ("valence", "valence_low", "valence_high", "probabilities", "attention")
+    )
     ad["moments"] = [{"kind": "peak", "second": 2, "value": 0.1}]
     drawn = ad_figure(ad, WIDE, reach=(-1.0, 1.0))
     assert re.search(r'<path class="v" d="([^"]+)"', drawn)[1].count("M") == 2
@@ -296,15 +328,24 @@ def test_valence_axis(values, expected):
 
 
 def test_clear_winner_and_unsettled_order_are_told_apart(session, maker):
-    assert page_words.findings(build_report(session.data()))[2] == "No other ad's interval reaches into it."
+    assert (
+        page_words.findings(build_report(session.data()))[2]
+        == "No other ad's interval reaches into it."
+    )
     made = maker()
     for number in range(2):
         play = made.play(made.ad(f"ad-{number}", 2.0), number * 5.0, 2.0)
         for viewer in range(1, 4):
-            made.reading(play, viewer, number * 5.0 + 0.5, 0.5, HAPPY if viewer + number > 2 else SAD)
+            made.reading(
+                play, viewer, number * 5.0 + 0.5, 0.5, HAPPY if viewer + number > 2 else SAD
+            )
     said = page_words.findings(build_report(made.data()))
-    assert said[1].startswith("“Ad-1” was met with the most positive faces: mean valence +0.30, 95% interval −")
-    assert said[2].startswith("The interval of “Ad-0” overlaps with it, so the first place is not settled")
+    assert said[1].startswith(
+        "“Ad-1” was met with the most positive faces: mean valence +0.30, 95% interval −"
+    )
+    assert said[2].startswith(
+        "The interval of “Ad-0” overlaps with it, so the first place is not settled"
+    )
 
 
 def test_one_viewer_claims_nothing(render, maker):
@@ -366,17 +407,26 @@ def test_emotions_that_could_not_be_read_are_stated(render, maker):
     made.static_faces = 3
     play = made.play(made.ad("tea", 2.0), 0.0, 2.0)
     for step in range(8):
-        made.reading(play, 1, step / 4, step / 4, withheld="too dark" if step < 2 else "turned away")
+        made.reading(
+            play, 1, step / 4, step / 4, withheld="too dark" if step < 2 else "turned away"
+        )
     text, page = render(made)
     assert "no face well enough to read an emotion from it while an ad was on." in page.text
     assert "While this ad was on no face could be read well enough for an emotion" in page.text
     assert "no emotion could be read" in page.text
-    assert "Why readings have no emotion, as shares of all readings: turned away 75.0%, too dark 25.0%." in page.text
+    assert (
+        "Why readings have no emotion, as shares of all readings: turned away 75.0%, too dark 25.0%."
+        in page.text
+    )
     assert "Readings without emotion100.0%" in page.text
     assert "Static faces3" in page.text
     assert not re.search(r"\bnan\b", text, flags=re.IGNORECASE)
     # What is known is still drawn and listed.
-    assert [label for label in page.labels if label.startswith("Curve of Tea over 2 seconds: only attention")]
+    assert [
+        label
+        for label in page.labels
+        if label.startswith("Curve of Tea over 2 seconds: only attention")
+    ]
     assert page.tags.count("details") == 1
 
 
@@ -393,9 +443,19 @@ def test_too_few_read_viewers_are_stated(render, maker):
     play = made.play(made.ad("tea", 4.0), 0.0, 4.0)
     for viewer in (1, 2):
         for second in range(4):
-            made.reading(play, viewer, second + 0.5, second + 0.5, HAPPY, withheld="cut off" if viewer == 1 else None)
+            made.reading(
+                play,
+                viewer,
+                second + 0.5,
+                second + 0.5,
+                HAPPY,
+                withheld="cut off" if viewer == 1 else None,
+            )
     _, page = render(made, min_viewers=2)
-    assert "Tea: all measures of emotion; the emotion of 1 viewer could be read, 2 are needed." in page.text
+    assert (
+        "Tea: all measures of emotion; the emotion of 1 viewer could be read, 2 are needed."
+        in page.text
+    )
     made.reading(play, 1, 0.6, 0.6, HAPPY)
     _, page = render(made, min_viewers=2)
     assert (
@@ -416,7 +476,9 @@ def test_too_few_read_viewers_are_stated(render, maker):
 def test_why_there_is_no_mean(ad, expected):
     ad |= {"ad_id": "tea", "version": None}
     other = {"ad_id": "milk", "figures": ["mean_valence"]}
-    assert page_words.why_no_mean(ad, [other, {"ad_id": "tea", "figures": ["timeline"]}]) == expected
+    assert (
+        page_words.why_no_mean(ad, [other, {"ad_id": "tea", "figures": ["timeline"]}]) == expected
+    )
     if ad["mean_valence"] is None:
         assert page_words.why_no_mean(ad, [other | {"ad_id": "tea"}]) == "withheld: too few viewers"
 
@@ -438,7 +500,9 @@ def test_thin_seconds_are_stated(render, maker):
             if viewer == 1 or second == 4:
                 made.reading(play, viewer, second + 0.5, second + 0.5, HAPPY)
     _, page = render(made, min_viewers=2)
-    assert "Tea, seconds 0–3: curves; in these seconds fewer than 2 viewers were in view." in page.text
+    assert (
+        "Tea, seconds 0–3: curves; in these seconds fewer than 2 viewers were in view." in page.text
+    )
 
 
 def test_many_gaps_over_several_days_are_folded_and_dated(render, maker):

@@ -13,7 +13,9 @@ from monitor.reports.thumbnails import SAMPLES, film_strips
 
 pytestmark = pytest.mark.slow
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 800}
 HAPPY = (0.05, 0.0, 0.0, 0.8, 0.05, 0.0, 0.1)
 SAD = (0.1, 0.0, 0.0, 0.0, 0.6, 0.0, 0.3)
@@ -40,11 +42,19 @@ def address(maker, tmp_path_factory) -> str:
             for step in range(8 * 4):
                 w = step / 32 * (0.7 + viewer / 20)
                 mixed = [w * a + (1 - w) * b for a, b in zip(p, (0, 0, 0, 0, 0, 0, 1), strict=True)]
-                made.reading(play, viewer, number * 10 + step / 4, step / 4, mixed, attentive=step % 5 > 0)
+                made.reading(
+                    play, viewer, number * 10 + step / 4, step / 4, mixed, attentive=step % 5 > 0
+                )
     made.play(made.ad("unseen", 4.0), 30.0, 4.0)
     made.gap(40.0, 50.0, "camera_lost", "no picture")
     document = build_report(made.data())
-    norm = {"figure": "mean_valence", "value": 0.1, "percentile": 70.0, "library_mean": 0.0, "library_size": 24}
+    norm = {
+        "figure": "mean_valence",
+        "value": 0.1,
+        "percentile": 70.0,
+        "library_mean": 0.0,
+        "library_size": 24,
+    }
     for ad, file in zip(document["ads"], ("solina.mp4", "brume.jpg"), strict=False):
         ad |= {
             "file": file,
@@ -54,9 +64,15 @@ def address(maker, tmp_path_factory) -> str:
         }
         ad["norms"] = [norm | {"against": "24 ads of 4 to 15 s"}]
         ad["sha256"] = hashlib.sha256((SAMPLES / file).read_bytes()).hexdigest()
-    pair = {"first_name": "Solina", "second_name": "Rain", "difference": {"value": 0.3, "low": 0.1, "high": 0.5}}
+    pair = {
+        "first_name": "Solina",
+        "second_name": "Rain",
+        "difference": {"value": 0.3, "low": 0.1, "high": 0.5},
+    }
     document["comparisons"] = [pair | {"sentence": "Solina is better than Rain."}]
-    document["withheld"].append({"ad_id": "ad-1", "figures": ["timeline"], "seconds": [3], "why": "too few"})
+    document["withheld"].append(
+        {"ad_id": "ad-1", "figures": ["timeline"], "seconds": [3], "why": "too few"}
+    )
     path = tmp_path_factory.mktemp("page") / "report.html"
     path.write_text(html.render_html(document, film_strips(document)), encoding="utf-8")
     return path.as_uri()
@@ -93,7 +109,9 @@ def test_accessible_and_as_wide_as_the_screen(open_page, viewport, scheme):
         details.click()
     found = axe.Axe().run(page).response["violations"]
     assert [
-        (v["id"], [node["target"] for node in v["nodes"]]) for v in found if v["impact"] in {"serious", "critical"}
+        (v["id"], [node["target"] for node in v["nodes"]])
+        for v in found
+        if v["impact"] in {"serious", "critical"}
     ] == []
     assert page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
 

@@ -48,11 +48,16 @@ def test_five_ads_are_made_in_time_and_the_same_every_time(document):
 @pytest.mark.usefixtures("weasyprint")
 def test_pages_are_a4_and_each_ad_has_its_own(document):
     pages = pdf._laid_out(document, None).pages
-    assert {(round(page.width * 25.4 / 96), round(page.height * 25.4 / 96)) for page in pages} == {(210, 297)}
+    assert {(round(page.width * 25.4 / 96), round(page.height * 25.4 / 96)) for page in pages} == {
+        (210, 297)
+    }
     # The summary, the ads, quality and method.
     assert 1 + 5 + 1 <= len(pages) <= 1 + 5 + 3
     anchors = [set(page.anchors) for page in pages]
-    firsts = [next(n for n, found in enumerate(anchors) if f"ad-{number}" in found) for number in range(1, 6)]
+    firsts = [
+        next(n for n, found in enumerate(anchors) if f"ad-{number}" in found)
+        for number in range(1, 6)
+    ]
     assert firsts == sorted(set(firsts))
 
 
@@ -72,7 +77,8 @@ def test_nothing_is_fetched(document, weasyprint, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "error", [ImportError("No module named 'weasyprint'"), OSError("cannot load library 'libpango'")]
+    "error",
+    [ImportError("No module named 'weasyprint'"), OSError("cannot load library 'libpango'")],
 )
 def test_without_the_libraries_it_says_what_to_install(document, monkeypatch, error):
     real = builtins.__import__
@@ -85,7 +91,8 @@ def test_without_the_libraries_it_says_what_to_install(document, monkeypatch, er
     monkeypatch.delitem(sys.modules, "weasyprint", raising=False)
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(
-        pdf.PdfUnavailableError, match=r"apt install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
+        pdf.PdfUnavailableError,
+        match=r"apt install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0",
     ):
         pdf.render_pdf(document)
 

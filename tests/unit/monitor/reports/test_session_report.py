@@ -14,7 +14,17 @@ from monitor.analytics.errors import ReportError
 from monitor.analytics.metrics import EMOTIONS
 from monitor.reports.session_report import build_report, utc_text
 
-SESSION_KEYS = {"id", "site", "source", "started_at", "ended_at", "model", "frames", "fps", "viewers"}
+SESSION_KEYS = {
+    "id",
+    "site",
+    "source",
+    "started_at",
+    "ended_at",
+    "model",
+    "frames",
+    "fps",
+    "viewers",
+}
 AD_KEYS = {
     "ad_id",
     "name",
@@ -32,7 +42,15 @@ AD_KEYS = {
     "timeline",
     "moments",
 }
-TIMELINE_KEYS = {"second", "n", "valence", "valence_low", "valence_high", "attention", "probabilities"}
+TIMELINE_KEYS = {
+    "second",
+    "n",
+    "valence",
+    "valence_low",
+    "valence_high",
+    "attention",
+    "probabilities",
+}
 HAPPY = (0.05, 0.0, 0.0, 0.8, 0.05, 0.0, 0.1)
 SAD = (0.1, 0.0, 0.0, 0.0, 0.6, 0.0, 0.3)
 SURPRISED = (0.0, 0.0, 0.1, 0.1, 0.0, 0.7, 0.1)
@@ -86,7 +104,9 @@ def test_known_answers(small):
     assert (last["valence_low"], last["valence_high"]) == pytest.approx((-0.6, 0.75))
     assert last["valence_corrected"] == pytest.approx(1.35)
     assert last["attention"] == 0.5
-    assert last["share_over_half"] == pytest.approx(dict.fromkeys(EMOTIONS, 0.0) | {"happy": 0.5, "sad": 0.5})
+    assert last["share_over_half"] == pytest.approx(
+        dict.fromkeys(EMOTIONS, 0.0) | {"happy": 0.5, "sad": 0.5}
+    )
     assert ad["peak_valence"] == pytest.approx(0.075)
     assert ad["attraction"] == {"kind": "attraction", "second": 1, "value": pytest.approx(0.7)}
     assert ad["impact"] == pytest.approx((0.4 + 0.4) / 2)
@@ -117,7 +137,12 @@ def test_session_keys_and_times(small):
     assert session.keys() >= SESSION_KEYS
     assert session["started_at"] == "2026-03-01T09:00:00.000000Z"
     assert session["ended_at"] == "2026-03-01T09:00:10.000000Z"
-    assert (session["id"], session["viewers"], session["model"], session["frames"]) == (7, 2, "test-model", 600)
+    assert (session["id"], session["viewers"], session["model"], session["frames"]) == (
+        7,
+        2,
+        "test-model",
+        600,
+    )
     assert utc_text(None) is None
 
 
@@ -138,7 +163,9 @@ def second_opinion(data, ad):
     plays = {p.id: p for p in data.plays if p.ad_row_id == ad.ad_row_id}
     r = data.readings
     start_us = round(data.info.started_at.timestamp()) * 1_000_000
-    mine = sorted((i for i in range(len(r)) if int(r.play_id[i]) in plays), key=lambda i: int(r.at_us[i]))
+    mine = sorted(
+        (i for i in range(len(r)) if int(r.play_id[i]) in plays), key=lambda i: int(r.at_us[i])
+    )
     groups = defaultdict(list)
     for i in mine:
         groups[int(r.viewer[i]), int(r.play_id[i])].append(i)
@@ -174,7 +201,8 @@ def second_opinion(data, ad):
             inside = [
                 i
                 for i in own[v]
-                if not math.isnan(r.position_ms[i]) and min(int(r.position_ms[i] // 1000), seconds - 1) == k
+                if not math.isnan(r.position_ms[i])
+                and min(int(r.position_ms[i] // 1000), seconds - 1) == k
             ]
             if inside:
                 looks.append(np.mean(r.attentive[inside]))
@@ -196,10 +224,18 @@ def second_opinion(data, ad):
         "attraction_ratio": attention / dwell,
         "conversion": len(watchers) / len(viewers),
         "mean_dwell_s": statistics.mean(statistics.mean(per_viewer[v]) for v in viewers),
-        "mean_valence": statistics.mean(float(np.mean(r.valence[known])) for known in read.values()),
-        "expressiveness": statistics.mean(float(np.mean(r.expressiveness[known])) for known in read.values()),
-        "uncertain_share": float(np.mean(r.uncertain[[i for known in read.values() for i in known]])),
-        "mean_probabilities": np.mean([np.mean(r.probabilities[known], axis=0) for known in read.values()], axis=0),
+        "mean_valence": statistics.mean(
+            float(np.mean(r.valence[known])) for known in read.values()
+        ),
+        "expressiveness": statistics.mean(
+            float(np.mean(r.expressiveness[known])) for known in read.values()
+        ),
+        "uncertain_share": float(
+            np.mean(r.uncertain[[i for known in read.values() for i in known]])
+        ),
+        "mean_probabilities": np.mean(
+            [np.mean(r.probabilities[known], axis=0) for known in read.values()], axis=0
+        ),
     }, curve
 
 
@@ -212,16 +248,22 @@ def test_equals_an_independent_calculation(any_session):
             continue
         figures, curve = second_opinion(data, ad)
         probabilities = figures.pop("mean_probabilities")
-        assert list(entry["mean_probabilities"].values()) == pytest.approx(probabilities.tolist(), abs=1e-9)
+        assert list(entry["mean_probabilities"].values()) == pytest.approx(
+            probabilities.tolist(), abs=1e-9
+        )
         assert entry["dominant_emotion"] == EMOTIONS[int(np.argmax(probabilities))]
         for key, value in figures.items():
             assert entry[key] == pytest.approx(value, abs=1e-9), key
         assert len(entry["timeline"]) == len(curve)
         for second, (rows, looks) in zip(entry["timeline"], curve, strict=True):
             assert (second["n"], second["emotion_viewers"]) == (len(looks), len(rows))
-            assert second["attention"] == (pytest.approx(np.mean(looks), abs=1e-9) if looks else None)
+            assert second["attention"] == (
+                pytest.approx(np.mean(looks), abs=1e-9) if looks else None
+            )
             if not len(rows):
-                assert second["valence"] is second["probabilities"] is second["expressiveness"] is None
+                assert (
+                    second["valence"] is second["probabilities"] is second["expressiveness"] is None
+                )
                 continue
             assert second["valence"] == pytest.approx(rows[:, 0].mean(), abs=1e-9)
             assert second["valence_median"] == pytest.approx(np.median(rows[:, 0]), abs=1e-9)
@@ -229,8 +271,12 @@ def test_equals_an_independent_calculation(any_session):
             for j, emotion in enumerate(EMOTIONS):
                 column = rows[:, 2 + j]
                 assert second["probabilities"][emotion] == pytest.approx(column.mean(), abs=1e-9)
-                assert second["probabilities_median"][emotion] == pytest.approx(np.median(column), abs=1e-9)
-                assert second["share_over_half"][emotion] == pytest.approx((column > 0.5).mean(), abs=1e-9)
+                assert second["probabilities_median"][emotion] == pytest.approx(
+                    np.median(column), abs=1e-9
+                )
+                assert second["share_over_half"][emotion] == pytest.approx(
+                    (column > 0.5).mean(), abs=1e-9
+                )
             compared += 1
         values = [rows[:, 0].mean() for rows, _ in curve if len(rows)]
         assert entry["peak_valence"] == pytest.approx(max(values), abs=1e-9)
@@ -288,23 +334,41 @@ def half_read(maker):
 def test_withheld_readings_count_for_presence_and_attention_only(half_read):
     report = build_report(half_read.data())
     (ad,) = report["ads"]
-    assert (ad["opportunities"], ad["emotion_viewers"], ad["watchers"], ad["readings"]) == (3, 2, 2, 32)
+    assert (ad["opportunities"], ad["emotion_viewers"], ad["watchers"], ad["readings"]) == (
+        3,
+        2,
+        2,
+        32,
+    )
     assert ad["dwell_s"] == pytest.approx(3 + 3 + 2)
     assert ad["attention_s"] == pytest.approx(6)
     assert ad["mean_valence"] == pytest.approx((0.75 - 0.6) / 2)
-    assert ad["mean_valence_corrected"] == pytest.approx(0.0), "viewer 3 came too late, viewer 2 has no baseline"
+    assert ad["mean_valence_corrected"] == pytest.approx(0.0), (
+        "viewer 3 came too late, viewer 2 has no baseline"
+    )
     assert ad["uncertain_share"] == pytest.approx(8 / 12)
-    assert list(ad["mean_probabilities"].values()) == pytest.approx(((np.array(HAPPY) + np.array(SAD)) / 2).tolist())
+    assert list(ad["mean_probabilities"].values()) == pytest.approx(
+        ((np.array(HAPPY) + np.array(SAD)) / 2).tolist()
+    )
     assert [(s["n"], s["emotion_viewers"], s["valence"]) for s in ad["timeline"]] == [
         (2, 1, pytest.approx(0.75)),
         (3, 1, pytest.approx(-0.6)),
         (3, 1, pytest.approx(-0.6)),
     ]
     assert [s["attention"] for s in ad["timeline"]] == pytest.approx([1, 2 / 3, 2 / 3])
-    assert ad["impact"] == pytest.approx((0.8 + 0.0) / 2), "of those who can be read only viewer 3 saw the end"
+    assert ad["impact"] == pytest.approx((0.8 + 0.0) / 2), (
+        "of those who can be read only viewer 3 saw the end"
+    )
     assert report["quality"]["uncertain_share"] == pytest.approx(8 / 12)
     assert report["quality"]["withheld_readings"] == pytest.approx(
-        {"too small": 12 / 32, "too blurred": 0, "too dark": 0, "turned away": 8 / 32, "cut off": 0, "count only": 0}
+        {
+            "too small": 12 / 32,
+            "too blurred": 0,
+            "too dark": 0,
+            "turned away": 8 / 32,
+            "cut off": 0,
+            "count only": 0,
+        }
     )
     assert report["withheld"] == []
 
@@ -315,7 +379,14 @@ def test_second_with_viewers_and_without_any_emotion(half_read):
     first, second, _ = ad["timeline"]
     assert (first["n"], first["valence"], first["valence_low"]) == (2, pytest.approx(0.75), None)
     assert (second["n"], second["emotion_viewers"], second["attention"]) == (2, 0, 1.0)
-    emotional = ("valence", "valence_median", "valence_corrected", "expressiveness", "probabilities", "share_over_half")
+    emotional = (
+        "valence",
+        "valence_median",
+        "valence_corrected",
+        "expressiveness",
+        "probabilities",
+        "share_over_half",
+    )
     assert {key: second[key] for key in emotional} == dict.fromkeys(emotional)
     assert ad["impact"] is None, "nobody who saw the end can be read"
     assert ad["peak_valence"] == pytest.approx(0.75)
@@ -328,8 +399,20 @@ def test_ad_of_which_no_emotion_is_known(maker):
         made.reading(play, 1, step / 4, step / 4, withheld="count only")
     report = build_report(made.data())
     (ad,) = report["ads"]
-    assert (ad["opportunities"], ad["watchers"], ad["emotion_viewers"], ad["dwell_s"]) == (1, 1, 0, 2.0)
-    unknown = ("mean_valence", "mean_probabilities", "dominant_emotion", "expressiveness", "uncertain_share", "impact")
+    assert (ad["opportunities"], ad["watchers"], ad["emotion_viewers"], ad["dwell_s"]) == (
+        1,
+        1,
+        0,
+        2.0,
+    )
+    unknown = (
+        "mean_valence",
+        "mean_probabilities",
+        "dominant_emotion",
+        "expressiveness",
+        "uncertain_share",
+        "impact",
+    )
     assert {key: ad[key] for key in unknown} == dict.fromkeys(unknown)
     assert ad["moments"] == []
     assert report["withheld"] == [], "not known is not withheld"
@@ -354,7 +437,11 @@ def test_too_few_viewers_with_an_emotion_are_withheld(half_read):
     assert (ad["opportunities"], ad["watchers"], ad["dwell_s"]) == (3, 2, pytest.approx(8))
     assert ad["mean_valence"] is ad["dominant_emotion"] is ad["uncertain_share"] is None
     assert [second["valence"] for second in ad["timeline"]] == [None] * 3
-    assert [second["attention"] for second in ad["timeline"]] == [None, pytest.approx(2 / 3), pytest.approx(2 / 3)]
+    assert [second["attention"] for second in ad["timeline"]] == [
+        None,
+        pytest.approx(2 / 3),
+        pytest.approx(2 / 3),
+    ]
     about_emotion, about_second = report["withheld"]
     assert about_emotion["why"] == "the emotion of 2 viewers could be read, 3 are needed"
     assert "mean_valence" in about_emotion["figures"]
@@ -408,7 +495,10 @@ def test_versions_of_an_ad_are_apart_only_when_there_are_several(maker):
     made = maker()
     made.play(made.ad("tea", 2.0, row=4), 0.0, 2.0)
     made.play(made.ad("milk", 2.0, row=1), 3.0, 2.0)
-    assert [(a["ad_id"], a["version"]) for a in build_report(made.data())["ads"]] == [("tea", None), ("milk", None)]
+    assert [(a["ad_id"], a["version"]) for a in build_report(made.data())["ads"]] == [
+        ("tea", None),
+        ("milk", None),
+    ]
     made.play(made.ad("tea", 2.5, row=2), 6.0, 2.5)
     report = build_report(made.data())
     assert [(a["ad_id"], a["version"], a["duration_s"]) for a in report["ads"]] == [
@@ -424,8 +514,22 @@ def test_versions_of_an_ad_are_apart_only_when_there_are_several(maker):
 def test_ad_that_nobody_saw(any_session):
     entry = build_report(any_session.data())["ads"][-1]
     assert entry["ad_id"] == "unseen"
-    assert (entry["plays"], entry["shown_s"], entry["opportunities"], entry["watchers"]) == (1, 4.0, 0, 0)
-    unknown = AD_KEYS - {"ad_id", "name", "plays", "shown_s", "opportunities", "watchers", "timeline", "moments"}
+    assert (entry["plays"], entry["shown_s"], entry["opportunities"], entry["watchers"]) == (
+        1,
+        4.0,
+        0,
+        0,
+    )
+    unknown = AD_KEYS - {
+        "ad_id",
+        "name",
+        "plays",
+        "shown_s",
+        "opportunities",
+        "watchers",
+        "timeline",
+        "moments",
+    }
     assert {key: entry[key] for key in unknown} == dict.fromkeys(unknown)
     assert entry["moments"] == []
     assert len(entry["timeline"]) == 4
@@ -495,7 +599,14 @@ def test_too_few_viewers_are_withheld(small):
     report = build_report(small.data(), min_viewers=3)
     (ad,) = report["ads"]
     assert ad["opportunities"] == 2
-    for key in ("watchers", "attention_s", "attraction_ratio", "dominant_emotion", "mean_valence", "peak_valence"):
+    for key in (
+        "watchers",
+        "attention_s",
+        "attraction_ratio",
+        "dominant_emotion",
+        "mean_valence",
+        "peak_valence",
+    ):
         assert ad[key] is None
     assert ad["moments"] == []
     assert all(second["valence"] is None for second in ad["timeline"])

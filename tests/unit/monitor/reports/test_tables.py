@@ -70,7 +70,10 @@ def test_seconds_are_means_over_the_viewers_of_a_play(rows_of, made):
         "valence": pytest.approx((0.5 - 0.5) / 2),
         "expressiveness": pytest.approx((0.7 + 0.5) / 2),
         "attention": pytest.approx((0.5 + 1.0) / 2),
-        **{f"p_{e}": pytest.approx((a + b) / 2) for e, a, b in zip(EMOTIONS, HAPPY, SAD, strict=True)},
+        **{
+            f"p_{e}": pytest.approx((a + b) / 2)
+            for e, a, b in zip(EMOTIONS, HAPPY, SAD, strict=True)
+        },
     }
     assert rows[1]["at"] == start + timedelta(seconds=1)
     assert rows[2]["n"] == 1
@@ -104,7 +107,9 @@ def test_plays_with_too_few_viewers_are_masked(rows_of, made):
     assert [row["opportunities"] for row in rows[:2]] == [2, 1]
     # The first too: the ad's own figures less those of the first play would be those of one viewer.
     for row in rows[:2]:
-        assert {row[key] for key in ("watchers", "dwell_s", "attention_s", "mean_valence")} == {None}
+        assert {row[key] for key in ("watchers", "dwell_s", "attention_s", "mean_valence")} == {
+            None
+        }
     # Both were in view, and the emotion of one of them is known.
     made.reading(made.plays[1].id, 3, 12.1, 2.1, HAPPY)
     rows = rows_of("plays", made, min_viewers=2)
@@ -160,7 +165,10 @@ def test_seconds_agree_with_the_curves_where_each_viewer_saw_one_play(rows_of, a
         for row in rows:
             if row["ad_id"] == ad["ad_id"]:
                 second = ad["timeline"][row["second"]]
-                assert (row["n"], row["emotion_viewers"]) == (second["n"], second["emotion_viewers"])
+                assert (row["n"], row["emotion_viewers"]) == (
+                    second["n"],
+                    second["emotion_viewers"],
+                )
                 assert row["valence"] == pytest.approx(second["valence"])
                 assert row["attention"] == pytest.approx(second["attention"])
 
@@ -187,9 +195,19 @@ def test_parquet_has_types_and_the_same_values(table, made, name):
     content = tables.to_parquet(found, 1)
     assert content == tables.to_parquet(found, 1)
     read = parquet.read_table(io.BytesIO(content))
-    assert read.schema.metadata == {b"ad_monitor.report_version": b"1", b"ad_monitor.table": name.encode()}
-    types = {"text": "string", "whole": "int64", "number": "double", "moment": "timestamp[us, tz=UTC]"}
-    assert {field.name: str(field.type) for field in read.schema} == {n: types[k] for n, k in found.columns.items()}
+    assert read.schema.metadata == {
+        b"ad_monitor.report_version": b"1",
+        b"ad_monitor.table": name.encode(),
+    }
+    types = {
+        "text": "string",
+        "whole": "int64",
+        "number": "double",
+        "moment": "timestamp[us, tz=UTC]",
+    }
+    assert {field.name: str(field.type) for field in read.schema} == {
+        n: types[k] for n, k in found.columns.items()
+    }
     assert [list(row.values()) for row in read.to_pylist()] == list(found.rows())
 
 
@@ -199,12 +217,15 @@ def test_tables_of_nothing_have_their_columns(table, maker, name):
     found = table(name, maker())
     assert list(found.rows()) == []
     assert tables.to_csv(found) == ",".join(found.columns) + "\n"
-    assert parquet.read_table(io.BytesIO(tables.to_parquet(found, 1))).column_names == list(found.columns)
+    assert parquet.read_table(io.BytesIO(tables.to_parquet(found, 1))).column_names == list(
+        found.columns
+    )
 
 
 def test_unknown_table(table, made):
     with pytest.raises(
-        tables.UnknownTableError, match="expected one of seconds, timeline, ads, plays, gaps, received 'x'"
+        tables.UnknownTableError,
+        match="expected one of seconds, timeline, ads, plays, gaps, received 'x'",
     ):
         table("x", made)
 

@@ -14,7 +14,13 @@ def entry(file: str, kind: str, duration_s: float, digest: str | None = None, mo
     if digest is None:
         digest = hashlib.sha256((SAMPLES / file).read_bytes()).hexdigest()
     found = [{"kind": "peak", "second": second, "value": 0.1} for second in moments]
-    return {"file": file, "kind": kind, "duration_s": duration_s, "sha256": digest, "moments": found}
+    return {
+        "file": file,
+        "kind": kind,
+        "duration_s": duration_s,
+        "sha256": digest,
+        "moments": found,
+    }
 
 
 def test_each_ad_gets_its_strip_and_its_moments():
@@ -39,7 +45,9 @@ def test_the_folder_that_is_named_comes_first_and_a_path_in_the_document_is_not_
     shutil.copy(SAMPLES / "brume.jpg", tmp_path / "mine.jpg")
     digest = hashlib.sha256((tmp_path / "mine.jpg").read_bytes()).hexdigest()
     for name in ("mine.jpg", "../../etc/mine.jpg", "/etc/mine.jpg"):
-        (film,) = film_strips({"ads": [entry(name, "image", 6.0, digest)]}, [tmp_path / "none", tmp_path]).values()
+        (film,) = film_strips(
+            {"ads": [entry(name, "image", 6.0, digest)]}, [tmp_path / "none", tmp_path]
+        ).values()
         assert len(film.strip) == 1
 
 
@@ -60,4 +68,6 @@ def test_a_file_that_cannot_be_decoded_says_so(tmp_path):
     (tmp_path / "bad.mp4").write_bytes(b"no clip")
     digest = hashlib.sha256(b"no clip").hexdigest()
     (film,) = film_strips({"ads": [entry("bad.mp4", "video", 6.0, digest)]}, [tmp_path]).values()
-    assert film.missing == "The file bad.mp4 could not be read, so there are no pictures of this ad."
+    assert (
+        film.missing == "The file bad.mp4 could not be read, so there are no pictures of this ad."
+    )

@@ -16,7 +16,10 @@ def test_pauses_double_up_to_the_limit_and_begin_anew() -> None:
     full = [0.5, 1.0, 2.0, 2.0, 2.0]
     for _ in range(2):
         pauses = [backoff.pause_s() for _ in full]
-        assert all((1 - JITTER) * limit <= pause <= limit for pause, limit in zip(pauses, full, strict=True))
+        assert all(
+            (1 - JITTER) * limit <= pause <= limit
+            for pause, limit in zip(pauses, full, strict=True)
+        )
         backoff.reset()
 
 

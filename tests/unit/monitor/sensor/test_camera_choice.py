@@ -25,7 +25,9 @@ CAPTURE, PLANAR, OUTPUT, METADATA, DEVICE_CAPS = 0x1, 0x1000, 0x2, 0x00800000, 0
 
 def capability(of_all, of_this=0, card=b"HD Pro Webcam C920", bus=b"usb-0000:00:14.0-3"):
     """What a driver answers, as in Linux's videodev2.h."""
-    return struct.pack("<16s32s32sIII3I", b"uvcvideo", card, bus, 0x060500, of_all, of_this, 0, 0, 0)
+    return struct.pack(
+        "<16s32s32sIII3I", b"uvcvideo", card, bus, 0x060500, of_all, of_this, 0, 0, 0
+    )
 
 
 def test_a_driver_tells_name_and_place():
@@ -36,7 +38,12 @@ def test_a_driver_tells_name_and_place():
 
 @pytest.mark.parametrize(
     ("of_all", "of_this"),
-    [(CAPTURE | METADATA | DEVICE_CAPS, METADATA), (OUTPUT, 0), (CAPTURE | DEVICE_CAPS, OUTPUT), (0, CAPTURE)],
+    [
+        (CAPTURE | METADATA | DEVICE_CAPS, METADATA),
+        (OUTPUT, 0),
+        (CAPTURE | DEVICE_CAPS, OUTPUT),
+        (0, CAPTURE),
+    ],
 )
 def test_what_gives_no_pictures_is_no_camera(of_all, of_this):
     assert parse_capability(3, capability(of_all, of_this)) is None
@@ -44,7 +51,10 @@ def test_what_gives_no_pictures_is_no_camera(of_all, of_this):
 
 def test_a_name_of_the_full_length_and_one_in_another_encoding():
     assert parse_capability(0, capability(CAPTURE, card=b"x" * 32)).name == "x" * 32
-    assert parse_capability(0, capability(CAPTURE, card=b"cam\xff\0rest")).name == "cam\N{REPLACEMENT CHARACTER}"
+    assert (
+        parse_capability(0, capability(CAPTURE, card=b"cam\xff\0rest")).name
+        == "cam\N{REPLACEMENT CHARACTER}"
+    )
 
 
 def test_a_device_that_cannot_be_asked_counts_as_a_camera(monkeypatch):
@@ -66,7 +76,9 @@ def plugged(monkeypatch):
 
 
 def test_a_camera_has_the_name_that_stays(plugged):
-    plugged({0: ("Front", ["by-id/front", "by-path/6"]), 2: ("Shop", []), 4: ("Card", ["by-path/pci"])})
+    plugged(
+        {0: ("Front", ["by-id/front", "by-path/6"]), 2: ("Shop", []), 4: ("Card", ["by-path/pci"])}
+    )
     assert [camera.path for camera in list_cameras()] == ["by-id/front", "", "by-path/pci"]
     assert [camera.source for camera in list_cameras()] == ["by-id/front", "2", "by-path/pci"]
 
@@ -141,7 +153,9 @@ def test_only_a_camera_without_a_name_is_known_by_its_index():
     assert saved_choice([Camera(0), SHOP]) is None
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"index": "x", "name": "", "place": ""}', '{"name": "a"}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"index": "x", "name": "", "place": ""}', '{"name": "a"}']
+)
 def test_a_file_that_cannot_be_read_is_ignored(tmp_path, caplog, content):
     file = tmp_path / "camera.json"
     file.write_text(content)

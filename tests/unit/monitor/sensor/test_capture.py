@@ -52,7 +52,13 @@ def start() -> Iterator[Start]:
         on_lost: Callable[[SourceError], None] = lambda _: None,
         patient: bool = False,
     ) -> Capture:
-        capture = Capture(spec, lossless=lossless, link=link or LosslessLink(100), on_lost=on_lost, patient=patient)
+        capture = Capture(
+            spec,
+            lossless=lossless,
+            link=link or LosslessLink(100),
+            on_lost=on_lost,
+            patient=patient,
+        )
         capture._stop = NoPause()
         started.append(capture)
         capture.start()
@@ -75,7 +81,9 @@ def finished(capture: Capture) -> None:
     assert not capture._thread.is_alive()
 
 
-def test_a_recording_is_read_once_to_its_end(scripted: Any, start: Start, picture: Callable[..., Frame]) -> None:
+def test_a_recording_is_read_once_to_its_end(
+    scripted: Any, start: Start, picture: Callable[..., Frame]
+) -> None:
     opener = scripted([picture(1, 0), picture(2, 1), picture(3, 2), None])
     capture = start(FILE, lossless=True)
     assert taken(capture) == [0, 1, 2]
@@ -105,7 +113,9 @@ def test_a_recording_that_is_cut_off_ends_with_its_reason(
 
 
 @pytest.mark.parametrize("spec", [CAMERA, STREAM, FILE])
-def test_what_cannot_be_opened_at_first_is_an_error(scripted: Any, start: Start, spec: SourceSpec) -> None:
+def test_what_cannot_be_opened_at_first_is_an_error(
+    scripted: Any, start: Start, spec: SourceSpec
+) -> None:
     opener = scripted(CLOSED)
     losses: list[SourceError] = []
     capture = start(spec, on_lost=losses.append)
@@ -122,7 +132,13 @@ def test_a_lost_camera_is_reopened_and_reported_once(
     scripted: Any, start: Start, picture: Callable[..., Frame]
 ) -> None:
     opener = scripted(
-        [picture(1, 0), LOST], CLOSED, CLOSED, CLOSED, [picture(2, 1), LOST], CLOSED, [picture(3, 2), "block"]
+        [picture(1, 0), LOST],
+        CLOSED,
+        CLOSED,
+        CLOSED,
+        [picture(2, 1), LOST],
+        CLOSED,
+        [picture(3, 2), "block"],
     )
     losses: list[SourceError] = []
     capture = start(on_lost=losses.append)
@@ -147,7 +163,13 @@ def test_a_camera_that_opens_but_gives_nothing_is_one_loss(
 def test_pauses_grow_while_the_camera_is_away_and_start_anew_when_it_was_back(
     scripted: Any, start: Start, picture: Callable[..., Frame]
 ) -> None:
-    scripted([picture(1, 0), LOST], *[CLOSED] * 6, [picture(2, 1), LOST], CLOSED, [picture(3, 2), "block"])
+    scripted(
+        [picture(1, 0), LOST],
+        *[CLOSED] * 6,
+        [picture(2, 1), LOST],
+        CLOSED,
+        [picture(3, 2), "block"],
+    )
     capture = start()
     for _ in range(3):
         assert capture._link.take(PATIENCE_S) is not None
@@ -155,7 +177,10 @@ def test_pauses_grow_while_the_camera_is_away_and_start_anew_when_it_was_back(
     assert isinstance(capture._stop, NoPause)
     pauses = capture._stop.pauses
     assert len(pauses) == 9
-    assert all(0.8 * full <= pause <= full for pause, full in zip(pauses, doubled + doubled[:2], strict=True))
+    assert all(
+        0.8 * full <= pause <= full
+        for pause, full in zip(pauses, doubled + doubled[:2], strict=True)
+    )
     assert LONGEST_RETRY_S in doubled
 
 
@@ -216,7 +241,9 @@ def test_a_read_that_waits_is_a_loss_although_it_does_not_return(
     assert len(losses) == 1
 
 
-def test_a_recording_may_take_its_time(scripted: Any, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recording_may_take_its_time(
+    scripted: Any, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "STALL_S", 0.0)
     monkeypatch.setattr(module, "HUNG_S", 0.0)
     opener = scripted(["block"])
@@ -245,8 +272,14 @@ def test_a_source_whose_picture_stands_still_is_reopened_with_growing_pauses(
 ) -> None:
     now = [100.0]
     asked = threading.Semaphore(0)
-    script = [step for n in range(1, 4) for step in (lambda: asked.acquire(timeout=PATIENCE_S), picture(n, n))]
-    opener = scripted([picture(0, 0), *script[:2], "block"], [*script[2:4], "block"], [*script[4:], "block"])
+    script = [
+        step
+        for n in range(1, 4)
+        for step in (lambda: asked.acquire(timeout=PATIENCE_S), picture(n, n))
+    ]
+    opener = scripted(
+        [picture(0, 0), *script[:2], "block"], [*script[2:4], "block"], [*script[4:], "block"]
+    )
     capture = start()
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
     assert capture._link.take(PATIENCE_S) is not None
@@ -271,7 +304,9 @@ def test_a_source_whose_picture_stands_still_is_reopened_with_growing_pauses(
     asked.release()
 
 
-def test_a_live_source_is_newest_wins(scripted: Any, start: Start, picture: Callable[..., Frame]) -> None:
+def test_a_live_source_is_newest_wins(
+    scripted: Any, start: Start, picture: Callable[..., Frame]
+) -> None:
     opener = scripted([picture(n, n) for n in range(50)])
     slot: LatestSlot[Frame] = LatestSlot()
     capture = start(link=slot)

@@ -83,7 +83,9 @@ class Watched:
         return self.told.of(SensorDied)
 
     def viewers(self) -> list[int]:
-        return [reading.viewer for read in self.told.of(FrameRead) for reading in read.frame.readings]
+        return [
+            reading.viewer for read in self.told.of(FrameRead) for reading in read.frame.readings
+        ]
 
 
 def gone(pid: int) -> bool:
@@ -111,7 +113,9 @@ def watched(collector: Callable[[], Any]) -> Iterator[Callable[..., Watched]]:
         assert one.sensor.stop(), "stopping twice is harmless"
         assert one.sensor.pid is None
         assert all(gone(pid) for pid in one.pids)
-    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("sensor")] == []
+    assert [
+        thread.name for thread in threading.enumerate() if thread.name.startswith("sensor")
+    ] == []
 
 
 def kinds(items: list[Any]) -> list[str]:
@@ -140,7 +144,9 @@ def test_a_sensor_that_dies_is_started_again_and_goes_on_counting(child: Any, wa
     one.sensor.start()
     one.wait_for(lambda items: kinds(items).count("FrameRead") == 3)
     assert one.viewers() == [1, 2, 3, 4, 5, 6]
-    assert [death.detail for death in one.died()] == ["the sensor was ended by signal 9: it hurts"] * 2
+    assert [death.detail for death in one.died()] == [
+        "the sensor was ended by signal 9: it hurts"
+    ] * 2
     assert all(0 < death.at_ns <= time.monotonic_ns() for death in one.died())
     states = [report.health.state for report in one.told.of(HealthReport)]
     assert states == ["restarting", "restarting"]
@@ -189,7 +195,9 @@ def test_a_stuck_sensor_is_noticed_within_three_seconds(child: Any, watched: Any
     one.sensor.start()
     one.wait_for(lambda items: "SensorDied" in kinds(items))
     [read, *_] = one.told.of(FrameRead)
-    assert (one.died()[0].at_ns - read.frame.captured_ns) / 1e9 < 2 * 3.0, "twice the time, for a busy machine"
+    assert (one.died()[0].at_ns - read.frame.captured_ns) / 1e9 < 2 * 3.0, (
+        "twice the time, for a busy machine"
+    )
 
 
 def test_a_sensor_that_takes_long_to_end_after_its_last_message_is_not_stuck(
@@ -225,16 +233,22 @@ def test_a_kiosk_that_does_not_listen_does_not_blame_the_sensor(
     assert told.of(SensorDied) == []
 
 
-def test_a_sensor_that_talks_is_left_alone(child: Any, watched: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sensor_that_talks_is_left_alone(
+    child: Any, watched: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(silence, "SILENCE_LIMIT_S", 30.0)
-    child("ready()\nfor _ in range(15):\n    say(HealthReport(SensorHealth('running'))); time.sleep(0.1)\nuntil_told()")
+    child(
+        "ready()\nfor _ in range(15):\n    say(HealthReport(SensorHealth('running'))); time.sleep(0.1)\nuntil_told()"
+    )
     one = watched()
     one.sensor.start()
     one.wait_for(lambda items: kinds(items).count("HealthReport") == 15)
     assert one.died() == []
 
 
-def test_only_a_sensor_that_had_worked_is_told_to_wait_for_its_source(child: Any, watched: Any) -> None:
+def test_only_a_sensor_that_had_worked_is_told_to_wait_for_its_source(
+    child: Any, watched: Any
+) -> None:
     child(
         "print(settings['patient'], file=sys.stderr, flush=True)\n"
         "if not settings['patient']: ready(); show(first); sys.exit(1)\n"
@@ -247,9 +261,12 @@ def test_only_a_sensor_that_had_worked_is_told_to_wait_for_its_source(child: Any
 
 
 @pytest.mark.parametrize(
-    ("kind", "message"), [("SourceOpenError", "Camera 7 cannot be opened."), ("ModelLoadError", "There is no model.")]
+    ("kind", "message"),
+    [("SourceOpenError", "Camera 7 cannot be opened."), ("ModelLoadError", "There is no model.")],
 )
-def test_a_sensor_that_cannot_work_is_not_started_again(child: Any, watched: Any, kind: str, message: str) -> None:
+def test_a_sensor_that_cannot_work_is_not_started_again(
+    child: Any, watched: Any, kind: str, message: str
+) -> None:
     child(f"say(Failed({kind!r}, {message!r})); sys.exit(3)")
     one = watched()
     one.sensor.start()
@@ -260,7 +277,9 @@ def test_a_sensor_that_cannot_work_is_not_started_again(child: Any, watched: Any
     assert one.sensor.pid is None
 
 
-def test_a_sensor_that_had_worked_is_tried_again_when_it_cannot(child: Any, watched: Any, tmp_path: Path) -> None:
+def test_a_sensor_that_had_worked_is_tried_again_when_it_cannot(
+    child: Any, watched: Any, tmp_path: Path
+) -> None:
     child(
         f"turn = len(os.listdir({str(tmp_path)!r}))\n"
         f"open(f'{tmp_path}/turn{{turn}}', 'w').close()\n"
@@ -285,7 +304,11 @@ def test_restarting_is_given_up_for_a_while_after_too_many_deaths(
     child("sys.exit(1)")
     one = watched()
     one.sensor.start()
-    one.wait_for(lambda items: [i for i in items if isinstance(i, HealthReport) and i.health.state == "unavailable"])
+    one.wait_for(
+        lambda items: [
+            i for i in items if isinstance(i, HealthReport) and i.health.state == "unavailable"
+        ]
+    )
     assert len(one.died()) == 3
     assert one.told.items[-1].health.detail == "the sensor died 3 times in a minute"
     assert one.sensor._thread.is_alive(), "it tries again after a while"
@@ -425,7 +448,9 @@ def test_a_process_that_cannot_be_started_for_a_while(
     assert [death.cause for death in one.died()] == ["sensor_died"] * 2
 
 
-def test_a_process_that_ignores_its_end_is_killed(child: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_process_that_ignores_its_end_is_killed(
+    child: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     child("ready()\nwhile True: say(HealthReport(SensorHealth('running'))); time.sleep(0.05)")
     process = SensorProcess(SensorSettings(source="demo"))
     assert isinstance(process.read(), Ready)
@@ -438,7 +463,9 @@ def test_a_process_that_ignores_its_end_is_killed(child: Any, caplog: pytest.Log
 
 
 def test_the_last_words_of_a_process_are_kept(child: Any) -> None:
-    child("print('first', file=sys.stderr); print('cannot open the box', file=sys.stderr); sys.exit(5)")
+    child(
+        "print('first', file=sys.stderr); print('cannot open the box', file=sys.stderr); sys.exit(5)"
+    )
     process = SensorProcess(SensorSettings(source="demo"))
     assert process.read() is None
     assert process.close(PATIENCE_S) == "ended with status 5: cannot open the box"
@@ -482,7 +509,9 @@ def test_the_sensor_sees_the_demo_viewer_survives_a_kill_and_stops(watched: Any)
     assert one.died()[0].detail.startswith("the sensor was ended by signal 9")
     one.wait_for(
         lambda items: [
-            i for i in items if isinstance(i, FrameRead) and i.frame.readings and i.frame.captured_ns > died_ns
+            i
+            for i in items
+            if isinstance(i, FrameRead) and i.frame.readings and i.frame.captured_ns > died_ns
         ]
     )
     assert set(one.viewers()) == {1, 2}
@@ -495,7 +524,9 @@ def test_the_sensor_sees_the_demo_viewer_survives_a_kill_and_stops(watched: Any)
     assert all(gone(pid) for pid in one.pids)
 
 
-def test_the_sensor_says_in_one_sentence_what_is_wrong_with_its_source(watched: Any, tmp_path: Path) -> None:
+def test_the_sensor_says_in_one_sentence_what_is_wrong_with_its_source(
+    watched: Any, tmp_path: Path
+) -> None:
     one = watched(source=str(tmp_path / "missing.mp4"))
     one.sensor.start()
     assert one.sensor.wait_settled(PATIENCE_S)
@@ -503,7 +534,10 @@ def test_the_sensor_says_in_one_sentence_what_is_wrong_with_its_source(watched: 
     failure = one.sensor.failure
     assert failure is not None
     assert failure.kind == "SourceOpenError"
-    assert failure.message == f"The video {tmp_path / 'missing.mp4'} is missing: expected a file; check the path."
+    assert (
+        failure.message
+        == f"The video {tmp_path / 'missing.mp4'} is missing: expected a file; check the path."
+    )
     assert one.died() == []
 
 

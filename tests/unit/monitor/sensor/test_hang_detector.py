@@ -41,7 +41,11 @@ def stuck_after_s(doing: Callable[[float], Activity | None], *, started: bool = 
 
 
 def test_one_that_was_stopped_is_stuck() -> None:
-    assert SILENCE_LIMIT_S <= stuck_after_s(lambda _: Activity("TTT", 5.0)) <= SILENCE_LIMIT_S + 2 * TICK_S
+    assert (
+        SILENCE_LIMIT_S
+        <= stuck_after_s(lambda _: Activity("TTT", 5.0))
+        <= SILENCE_LIMIT_S + 2 * TICK_S
+    )
 
 
 def test_one_that_sleeps_is_stuck() -> None:
@@ -78,7 +82,9 @@ def test_a_message_begins_the_silence_anew() -> None:
 
 def test_a_reader_that_does_not_listen_hears_no_silence() -> None:
     watch = SilenceWatch()
-    assert not any(watch.is_stuck(None, tick * TICK_S, Activity("S", 0.0), started=True) for tick in range(200))
+    assert not any(
+        watch.is_stuck(None, tick * TICK_S, Activity("S", 0.0), started=True) for tick in range(200)
+    )
     assert watch.silent_s == 0.0
 
 
@@ -125,7 +131,9 @@ def test_what_processes_do(run: Callable[[str], int]) -> None:
     assert not asleep.wants_to_work
     before = activity(circles)
     assert before is not None
-    until(lambda: (now := activity(circles)) is not None and now.computed_s > before.computed_s + 0.1)
+    until(
+        lambda: (now := activity(circles)) is not None and now.computed_s > before.computed_s + 0.1
+    )
     os.kill(circles, signal.SIGSTOP)
     until(lambda: (now := activity(circles)) is not None and now.states == "T")
     stopped = activity(circles)
@@ -145,7 +153,9 @@ def test_a_process_that_is_gone_does_nothing() -> None:
     assert activity(done.pid) is None
 
 
-@pytest.mark.parametrize("stat", ["", "1 (a) b", "nonsense", "1 (x) R 1 2 3 4 5 6 7 8 9 10 eleven 12 13"])
+@pytest.mark.parametrize(
+    "stat", ["", "1 (a) b", "nonsense", "1 (x) R 1 2 3 4 5 6 7 8 9 10 eleven 12 13"]
+)
 def test_a_report_of_the_system_that_cannot_be_read_tells_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stat: str
 ) -> None:
@@ -157,6 +167,8 @@ def test_a_report_of_the_system_that_cannot_be_read_tells_nothing(
 
 def test_a_name_with_brackets_and_spaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "7/task/7").mkdir(parents=True)
-    (tmp_path / "7/task/7/stat").write_text("7 (a) b) R) D 1 7 7 0 -1 4194304 1 2 3 4 150 50 0 0 30 10 1 0 99")
+    (tmp_path / "7/task/7/stat").write_text(
+        "7 (a) b) R) D 1 7 7 0 -1 4194304 1 2 3 4 150 50 0 0 30 10 1 0 99"
+    )
     monkeypatch.setattr(module, "PROC", tmp_path)
     assert activity(7) == Activity("D", 2.0)

@@ -157,5 +157,7 @@ def test_taking_from_an_empty_link_ends_after_the_limit(make: Callable[[], Any])
 
 @pytest.mark.parametrize("capacity", [0, -1])
 def test_a_link_without_room_is_refused(capacity: int) -> None:
-    with pytest.raises(ValueError, match=f"Invalid capacity: expected at least 1, received {capacity}."):
+    with pytest.raises(
+        ValueError, match=f"Invalid capacity: expected at least 1, received {capacity}."
+    ):
         LosslessLink(capacity)

@@ -81,7 +81,10 @@ def sent(*messages: Message) -> io.BytesIO:
 
 def frame_of(captured_ns: int, found: list[FaceReading]) -> AnalysedFrame:
     stamped = tuple(
-        FaceReading(**{name: getattr(one, name) for name in FaceReading.__slots__} | {"captured_ns": captured_ns})
+        FaceReading(
+            **{name: getattr(one, name) for name in FaceReading.__slots__}
+            | {"captured_ns": captured_ns}
+        )
         for one in found
     )
     return AnalysedFrame(7, captured_ns, 640, 480, stamped)
@@ -105,7 +108,10 @@ def test_frames_arrive_to_the_last_digit(
     received = read_message(stream)
     assert isinstance(received, FrameRead)
     assert received.frame == frame
-    assert all(isinstance(one.box, Box) and isinstance(one.pose, HeadPose) for one in received.frame.readings)
+    assert all(
+        isinstance(one.box, Box) and isinstance(one.pose, HeadPose)
+        for one in received.frame.readings
+    )
     if preview is None:
         assert received.preview is None
     else:
@@ -114,7 +120,9 @@ def test_frames_arrive_to_the_last_digit(
     assert read_message(stream) == SourceLost(1, "next")
 
 
-def test_a_part_of_a_larger_picture_can_be_a_preview(analysed: Callable[..., AnalysedFrame]) -> None:
+def test_a_part_of_a_larger_picture_can_be_a_preview(
+    analysed: Callable[..., AnalysedFrame],
+) -> None:
     large = np.arange(20 * 30 * 3, dtype=np.uint32).astype(np.uint8).reshape(20, 30, 3)
     part = large[2:9, 4:20, ::-1]
     received = read_message(sent(FrameRead(analysed(1), part)))
@@ -170,7 +178,9 @@ def test_what_is_no_message_is_refused(text: bytes) -> None:
         read_message(packed(text))
 
 
-def test_a_reading_with_the_wrong_number_of_probabilities_is_refused(analysed: Callable[..., AnalysedFrame]) -> None:
+def test_a_reading_with_the_wrong_number_of_probabilities_is_refused(
+    analysed: Callable[..., AnalysedFrame],
+) -> None:
     whole = sent(FrameRead(analysed(5))).getvalue()
     document = json.loads(whole[8:])
     document["readings"][0][2].append(0.5)

@@ -21,7 +21,16 @@ from monitor.sensor import process as module
 from monitor.sensor.capture import CaptureHungError
 from monitor.sensor.links import LosslessLink
 from monitor.sensor.live import SensorHealth
-from monitor.sensor.messages import Ended, Failed, FrameRead, HealthReport, Message, Ready, SourceLost, read_message
+from monitor.sensor.messages import (
+    Ended,
+    Failed,
+    FrameRead,
+    HealthReport,
+    Message,
+    Ready,
+    SourceLost,
+    read_message,
+)
 from monitor.sensor.process import EXIT_FAILED, SensorLoop, SensorSettings, Statistics
 
 PATIENCE_S = 60.0
@@ -68,7 +77,9 @@ class Wire(io.RawIOBase):
 
     def wait_for(self, condition: Callable[[list[Message]], Any]) -> None:
         with self._changed:
-            assert self._changed.wait_for(lambda: condition(self.messages()), PATIENCE_S), self.messages()
+            assert self._changed.wait_for(lambda: condition(self.messages()), PATIENCE_S), (
+                self.messages()
+            )
 
 
 @dataclass
@@ -87,7 +98,9 @@ class Sensor:
 
     def _run(self) -> None:
         try:
-            self.status.append(SensorLoop(self.settings, self.wire, self.stop).run(time.monotonic()))  # type: ignore[arg-type]
+            self.status.append(
+                SensorLoop(self.settings, self.wire, self.stop).run(time.monotonic())
+            )  # type: ignore[arg-type]
         except (RuntimeError, CaptureHungError) as error:
             self.status.append(error)
 
@@ -100,7 +113,9 @@ class Sensor:
 @pytest.fixture
 def sensor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Sensor]]:
     monkeypatch.setattr(module, "mediapipe_analyser", FakeAnalyser)
-    monkeypatch.setattr(module, "load_classifier", lambda _model, _device: SimpleNamespace(runtime="scripted"))
+    monkeypatch.setattr(
+        module, "load_classifier", lambda _model, _device: SimpleNamespace(runtime="scripted")
+    )
     monkeypatch.setattr("monitor.sensor.capture.FIRST_RETRY_S", 0.01)
     monkeypatch.setattr(module, "HEARTBEAT_S", 0.05)
     monkeypatch.setattr(module, "CHECK_S", 0.05)
@@ -131,7 +146,12 @@ def test_a_recording_from_ready_to_end(sensor: Any, scripted: Any, picture: Pict
     first, ready = messages[:2]
     assert first == HealthReport(SensorHealth("starting", "opening the clip.mp4"))
     assert isinstance(ready, Ready)
-    assert (ready.source, ready.frame_rate, ready.live, ready.runtime) == ("clip.mp4", 20.0, False, "scripted")
+    assert (ready.source, ready.frame_rate, ready.live, ready.runtime) == (
+        "clip.mp4",
+        20.0,
+        False,
+        "scripted",
+    )
     assert ready.startup_s >= 0
     assert [read.frame.sequence for read in of(messages, FrameRead)] == list(range(20))
     assert messages[-1] == Ended(19 * 50_000_000 + 50_000_000, 20, "")
@@ -139,7 +159,9 @@ def test_a_recording_from_ready_to_end(sensor: Any, scripted: Any, picture: Pict
     assert (health.latency_ms, health.effort) == (0.0, 0.66)
 
 
-def test_a_recording_that_is_cut_off_ends_with_its_reason(sensor: Any, scripted: Any, picture: Picture) -> None:
+def test_a_recording_that_is_cut_off_ends_with_its_reason(
+    sensor: Any, scripted: Any, picture: Picture
+) -> None:
     scripted([picture(0, 0), picture(50_000_000, 1), SourceLostError("clip.mp4 is cut off")])
     messages = sensor(source="clip.mp4", lossless=True).finish()
     assert messages[-1] == Ended(100_000_000, 2, "clip.mp4 is cut off")
@@ -153,7 +175,9 @@ def test_a_source_that_cannot_be_opened(sensor: Any, scripted: Any) -> None:
     assert one.status == [EXIT_FAILED]
 
 
-def test_a_model_that_cannot_be_loaded(sensor: Any, scripted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_cannot_be_loaded(
+    sensor: Any, scripted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opener = scripted()
 
     def fail(model: str, _device: str) -> None:
@@ -174,7 +198,9 @@ def test_an_address_of_an_unknown_kind(sensor: Any, scripted: Any) -> None:
 
 
 @pytest.mark.logs_errors
-def test_a_defect_in_the_capture_is_a_death_and_not_an_end(sensor: Any, scripted: Any, picture: Picture) -> None:
+def test_a_defect_in_the_capture_is_a_death_and_not_an_end(
+    sensor: Any, scripted: Any, picture: Picture
+) -> None:
     defect = RuntimeError("a bug")
     scripted([picture(0, 0), defect])
     one = sensor()
@@ -203,7 +229,9 @@ def test_a_kiosk_that_is_gone_ends_the_loop(sensor: Any, scripted: Any, picture:
     assert one.status == [0]
 
 
-def test_a_live_sensor_that_sees_nothing_yet_gives_signs_of_life(sensor: Any, scripted: Any) -> None:
+def test_a_live_sensor_that_sees_nothing_yet_gives_signs_of_life(
+    sensor: Any, scripted: Any
+) -> None:
     scripted(["block"])
     one = sensor()
     one.wire.wait_for(lambda messages: len(of(messages, HealthReport)) >= 2)
@@ -211,7 +239,9 @@ def test_a_live_sensor_that_sees_nothing_yet_gives_signs_of_life(sensor: Any, sc
     assert {health.state for health in healths} == {"starting"}
 
 
-def test_a_source_that_is_slow_to_open_is_reported_as_starting(sensor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_source_that_is_slow_to_open_is_reported_as_starting(
+    sensor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opening = threading.Event()
 
     def slow(*_arguments: Any, **_options: Any) -> None:
@@ -223,7 +253,9 @@ def test_a_source_that_is_slow_to_open_is_reported_as_starting(sensor: Any, monk
     one.wire.wait_for(lambda messages: len(messages) >= 2)
     opening.set()
     messages = one.finish()
-    assert [report.health.state for report in of(messages, HealthReport)] == ["starting"] * (len(messages) - 1)
+    assert [report.health.state for report in of(messages, HealthReport)] == ["starting"] * (
+        len(messages) - 1
+    )
     assert "opening the stream http" in of(messages, HealthReport)[0].health.detail
     assert messages[-1] == Failed("SourceOpenError", "It took long and came to nothing.")
 
@@ -265,11 +297,15 @@ def test_a_loss_is_told_after_the_last_frame_before_it_and_before_the_next(
     assert told == [0, 1, str(LOST), 2]
 
 
-def test_health_says_that_the_source_is_away_until_it_is_back(sensor: Any, scripted: Any, picture: Picture) -> None:
+def test_health_says_that_the_source_is_away_until_it_is_back(
+    sensor: Any, scripted: Any, picture: Picture
+) -> None:
     far_ns = time.monotonic_ns() + 3600 * 1_000_000_000
     opener = scripted([picture(1, 0), LOST], *[SourceOpenError("still away")] * 200)
     one = sensor()
-    one.wire.wait_for(lambda messages: [m for m in of(messages, HealthReport) if m.health.state == "reconnecting"])
+    one.wire.wait_for(
+        lambda messages: [m for m in of(messages, HealthReport) if m.health.state == "reconnecting"]
+    )
     assert [m.health.detail for m in of(one.wire.messages(), HealthReport)][-1] == str(LOST)
     assert len(of(one.wire.messages(), SourceLost)) == 1
     opener.scripts[:] = [[picture(far_ns, 1), "block"]]
@@ -282,9 +318,16 @@ def test_previews_are_small_rarer_than_frames_and_in_rgb(sensor: Any, scripted: 
     blue = np.zeros((48, 64, 3), np.uint8)
     blue[..., 0] = 200
     scripted([Frame(blue, n * 20_000_000, n) for n in range(10)] + [None])
-    messages = sensor(source="clip.mp4", lossless=True, preview_width_px=32, preview_every_ms=60).finish()
+    messages = sensor(
+        source="clip.mp4", lossless=True, preview_width_px=32, preview_every_ms=60
+    ).finish()
     previews = [read.preview for read in of(messages, FrameRead)]
-    assert [number for number, preview in enumerate(previews) if preview is not None] == [0, 3, 6, 9]
+    assert [number for number, preview in enumerate(previews) if preview is not None] == [
+        0,
+        3,
+        6,
+        9,
+    ]
     assert all(preview.shape == (24, 32, 3) for preview in previews if preview is not None)
     assert previews[0][0, 0].tolist() == [0, 0, 200]
     assert blue[0, 0].tolist() == [200, 0, 0], "the frame itself must not change"
@@ -310,9 +353,16 @@ def test_statistics_of_the_last_second() -> None:
     assert health.fps == pytest.approx(25, abs=1)
     assert health.latency_ms == pytest.approx(30)
     later = statistics.health(10_000 * ms, fault=SourceLost(1, "away"), dropped=7, live=True)
-    assert (later.state, later.detail, later.fps, later.latency_ms) == ("reconnecting", "away", 0.0, 0.0)
+    assert (later.state, later.detail, later.fps, later.latency_ms) == (
+        "reconnecting",
+        "away",
+        0.0,
+        0.0,
+    )
     assert later.cause == "camera_lost"
-    dark = statistics.health(10_000 * ms, fault=SourceLost(1, "dark", "camera_black"), dropped=7, live=True)
+    dark = statistics.health(
+        10_000 * ms, fault=SourceLost(1, "dark", "camera_black"), dropped=7, live=True
+    )
     assert (dark.state, dark.cause) == ("blind", "camera_black")
 
 
@@ -366,8 +416,16 @@ def test_a_frozen_picture_is_no_reading_from_its_first_repetition_on(watch: Watc
 
 
 @pytest.mark.parametrize(("level", "cause"), [(2, "camera_black"), (120, "camera_covered")])
-def test_a_picture_that_shows_nothing_is_a_gap_from_where_it_began(watch: Watch, level: int, cause: str) -> None:
-    messages = watch([*map(scene, range(10)), *(plain(n, level) for n in range(10, 60)), *map(scene, range(60, 80))])
+def test_a_picture_that_shows_nothing_is_a_gap_from_where_it_began(
+    watch: Watch, level: int, cause: str
+) -> None:
+    messages = watch(
+        [
+            *map(scene, range(10)),
+            *(plain(n, level) for n in range(10, 60)),
+            *map(scene, range(60, 80)),
+        ]
+    )
     [lost] = of(messages, SourceLost)
     assert (lost.cause, lost.since_ns) == (cause, 1100 * MS)
     told = messages.index(lost)
@@ -376,9 +434,13 @@ def test_a_picture_that_shows_nothing_is_a_gap_from_where_it_began(watch: Watch,
     assert after[-1] == 79
 
 
-def test_health_names_what_is_wrong_with_the_picture(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_health_names_what_is_wrong_with_the_picture(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "HEARTBEAT_S", 0.0)
-    messages = watch([*map(scene, range(5)), *(plain(n, 2) for n in range(5, 40)), *map(scene, range(40, 50))])
+    messages = watch(
+        [*map(scene, range(5)), *(plain(n, 2) for n in range(5, 40)), *map(scene, range(40, 50))]
+    )
     healths = [report.health for report in of(messages, HealthReport)]
     dark = [health for health in healths if health.state == "blind"]
     assert {health.cause for health in dark} == {"camera_black"}
@@ -393,7 +455,9 @@ def test_a_recording_is_taken_as_it_is(watch: Watch, source: str) -> None:
     assert len(analysed(messages)) == 40
 
 
-def test_a_frozen_source_is_reopened(sensor: Any, scripted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_frozen_source_is_reopened(
+    sensor: Any, scripted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "LatestSlot", LosslessLink)
     monkeypatch.setattr("monitor.sensor.capture.FIRST_REOPENING_S", 0.05)
     monkeypatch.setattr("monitor.sensor.capture.LONGEST_REOPENING_S", 0.05)
@@ -410,7 +474,9 @@ def test_a_frozen_source_is_reopened(sensor: Any, scripted: Any, monkeypatch: py
 def test_another_size_is_told_and_measured_at_once(watch: Watch) -> None:
     messages = watch([scene(0), scene(1), scene(2, (180, 320)), scene(3, (180, 320)), scene(4)])
     told = [
-        message.frame.sequence if isinstance(message, FrameRead) else (message.cause, message.detail)
+        message.frame.sequence
+        if isinstance(message, FrameRead)
+        else (message.cause, message.detail)
         for message in messages
         if isinstance(message, FrameRead | SourceLost)
     ]
@@ -429,7 +495,9 @@ def test_another_size_is_told_and_measured_at_once(watch: Watch) -> None:
 def test_a_source_that_is_waited_for_is_reported_as_away(sensor: Any, scripted: Any) -> None:
     opener = scripted(*[SourceOpenError("Camera 0 is in use.", "camera_busy")] * 300)
     one = sensor(patient=True)
-    one.wire.wait_for(lambda messages: [m for m in of(messages, HealthReport) if m.health.state == "reconnecting"])
+    one.wire.wait_for(
+        lambda messages: [m for m in of(messages, HealthReport) if m.health.state == "reconnecting"]
+    )
     messages = one.wire.messages()
     assert [lost.cause for lost in of(messages, SourceLost)] == ["camera_busy"]
     assert of(messages, Ready) == of(messages, Failed) == []
@@ -446,10 +514,14 @@ def test_a_read_that_does_not_return_is_told_while_it_waits(
     one.wire.wait_for(lambda messages: of(messages, SourceLost))
     [lost] = of(one.wire.messages(), SourceLost)
     assert lost.cause == "stream_stalled"
-    one.wire.wait_for(lambda messages: of(messages, HealthReport)[-1].health.cause == "stream_stalled")
+    one.wire.wait_for(
+        lambda messages: of(messages, HealthReport)[-1].health.cause == "stream_stalled"
+    )
 
 
-def test_a_driver_that_hangs_ends_the_process(sensor: Any, scripted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_that_hangs_ends_the_process(
+    sensor: Any, scripted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("monitor.sensor.capture.HUNG_S", 0.2)
     scripted([scene(0), "block"])
     one = sensor()
@@ -474,7 +546,9 @@ def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
 
 
 def test_settings_cross_the_pipe_unchanged() -> None:
-    settings = SensorSettings(source="http://host/ä", lossless=True, preview_width_px=480, first_viewer=12)
+    settings = SensorSettings(
+        source="http://host/ä", lossless=True, preview_width_px=480, first_viewer=12
+    )
     line = settings.model_dump_json()
     assert "\n" not in line
     assert SensorSettings.model_validate_json(line) == settings

@@ -57,7 +57,9 @@ def test_who_has_left_counts_no_more(reading: Reading) -> None:
 
 def test_pictures_do_not_count_and_withheld_emotions_give_no_mood(reading: Reading) -> None:
     meter = AudienceMeter()
-    meter.record(frame(0, reading(1, static=True, emotion="happy"), reading(2, withheld="too dark")))
+    meter.record(
+        frame(0, reading(1, static=True, emotion="happy"), reading(2, withheld="too dark"))
+    )
     assert meter.present(0) == Audience(1, 1, None)
 
 
@@ -75,7 +77,9 @@ class Show:
     def __init__(self) -> None:
         self.log = PlaybackLog()
         self.rated: list[tuple[int, Reward]] = []
-        self.meter = RewardMeter(self.log, lambda play, reward: self.rated.append((play.number, reward)))
+        self.meter = RewardMeter(
+            self.log, lambda play, reward: self.rated.append((play.number, reward))
+        )
         self.ad = Ad("a", Path("a.png"), "A", "image", 2.0, "0" * 64)
 
     def start(self, number: int, at_ns: int) -> None:
@@ -95,7 +99,9 @@ def test_a_reward_is_attention_times_valence_over_the_time_in_view(reading: Read
     show = Show()
     show.start(1, 0)
     for n in range(20):
-        show.meter.record(frame(n * 100 * MS, valued(reading(1), 0.8), valued(reading(2), -0.5, attentive=n < 10)))
+        show.meter.record(
+            frame(n * 100 * MS, valued(reading(1), 0.8), valued(reading(2), -0.5, attentive=n < 10))
+        )
     show.end(1, 2 * S)
     assert show.rated == []
     show.start(2, 2 * S)

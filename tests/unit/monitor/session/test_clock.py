@@ -35,7 +35,9 @@ def test_now_ties_the_two_clocks_of_this_moment() -> None:
 
 
 @given(st.integers(0, 2**62), st.integers(-(10**15), 10**15), st.integers(-(10**15), 10**15))
-def test_order_and_distances_are_kept_to_the_microsecond(tie_ns: int, one_ns: int, other_ns: int) -> None:
+def test_order_and_distances_are_kept_to_the_microsecond(
+    tie_ns: int, one_ns: int, other_ns: int
+) -> None:
     clock = SessionClock(NOON, tie_ns)
     one, other = clock.at(tie_ns + one_ns), clock.at(tie_ns + other_ns)
     assert (one <= other) == (one_ns <= other_ns) or one == other

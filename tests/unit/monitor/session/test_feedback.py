@@ -27,7 +27,8 @@ from monitor.session.recorder import Recorder
 S = 1_000_000_000
 NOW = datetime(2026, 6, 1, 12, tzinfo=timezone.utc)
 ADS = tuple(
-    Ad(name, Path(f"{name}.png"), name, "image", 2.0, digit * 64) for name, digit in (("first", "1"), ("second", "2"))
+    Ad(name, Path(f"{name}.png"), name, "image", 2.0, digit * 64)
+    for name, digit in (("first", "1"), ("second", "2"))
 )
 
 
@@ -52,16 +53,24 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     opened.dispose()
 
 
-def writer(engine: Engine, policy: str = "learn", site: str = "Foyer", started: datetime = NOW) -> SessionWriter:
+def writer(
+    engine: Engine, policy: str = "learn", site: str = "Foyer", started: datetime = NOW
+) -> SessionWriter:
     model = ModelRecord("m", "0" * 64, {})
-    return SessionWriter(engine, SessionRecord("run", site, "demo", started, "1", {"policy": policy}, model))
+    return SessionWriter(
+        engine, SessionRecord("run", site, "demo", started, "1", {"policy": policy}, model)
+    )
 
 
 def play(number: int, ad: Ad, at_ns: int, context: Mapping[str, Any] | None = None) -> Play:
-    return Play(number, ad, at_ns, "next", 0.5, context={"mood": "sad"} if context is None else context)
+    return Play(
+        number, ad, at_ns, "next", 0.5, context={"mood": "sad"} if context is None else context
+    )
 
 
-def test_a_play_is_rated_learnt_and_logged(engine: Engine, reading: Callable[..., FaceReading]) -> None:
+def test_a_play_is_rated_learnt_and_logged(
+    engine: Engine, reading: Callable[..., FaceReading]
+) -> None:
     policy, log = ListeningPolicy(), PlaybackLog()
     with writer(engine) as session:
         feedback = Feedback(policy, log, session, Recorder(session, log, SessionClock(NOW, 0)))
@@ -86,10 +95,14 @@ def test_a_play_is_rated_learnt_and_logged(engine: Engine, reading: Callable[...
     assert logged.context == {"mood": "sad"}
 
 
-def test_at_the_end_the_last_play_is_rated_too(engine: Engine, reading: Callable[..., FaceReading]) -> None:
+def test_at_the_end_the_last_play_is_rated_too(
+    engine: Engine, reading: Callable[..., FaceReading]
+) -> None:
     log = PlaybackLog()
     with writer(engine) as session:
-        feedback = Feedback(ListeningPolicy(), log, session, Recorder(session, log, SessionClock(NOW, 0)))
+        feedback = Feedback(
+            ListeningPolicy(), log, session, Recorder(session, log, SessionClock(NOW, 0))
+        )
         feedback.play_started(play(1, ADS[0], 0))
         log.start(1, 0)
         for n in range(5):
@@ -100,7 +113,9 @@ def test_at_the_end_the_last_play_is_rated_too(engine: Engine, reading: Callable
     assert logged_plays(engine)[0].viewer_s == pytest.approx(0.4)
 
 
-def logged_run(engine: Engine, policy: str, plays: int, started: datetime, site: str = "Foyer") -> None:
+def logged_run(
+    engine: Engine, policy: str, plays: int, started: datetime, site: str = "Foyer"
+) -> None:
     """A run that follows a policy and gives the first ad a good reward and the second a bad one."""
     chooser = remembering_policy(policy, PolicySettings(), engine, site, started)
     with writer(engine, policy, site, started) as session:
@@ -108,9 +123,15 @@ def logged_run(engine: Engine, policy: str, plays: int, started: datetime, site:
         feedback = Feedback(chooser, log, session, Recorder(session, log, SessionClock(started, 0)))
         for number in range(1, plays + 1):
             choice = chooser.choose(ADS, Situation(number * S, started, Audience(1, 1, "happy")))
-            feedback.play_started(replace(play(number, choice.ad, number * S), context=choice.context))
-            session.submit(PlayEnded(number, started + timedelta(seconds=number + 1), "finished", 1000.0, None))
-            feedback._rated(replace(play(number, choice.ad, 0), context=choice.context), worth(choice.ad))
+            feedback.play_started(
+                replace(play(number, choice.ad, number * S), context=choice.context)
+            )
+            session.submit(
+                PlayEnded(number, started + timedelta(seconds=number + 1), "finished", 1000.0, None)
+            )
+            feedback._rated(
+                replace(play(number, choice.ad, 0), context=choice.context), worth(choice.ad)
+            )
             feedback.audience(number * S)
 
 
@@ -143,7 +164,9 @@ def test_other_sites_policies_and_times_are_not_remembered(engine: Engine) -> No
         ("mood", "Foyer", NOW),
         ("learn", "Foyer", NOW + timedelta(days=91)),
     ):
-        assert remembering_policy(name, *ask, site, now).choose(ADS, situation).context["choice"] == 0
+        assert (
+            remembering_policy(name, *ask, site, now).choose(ADS, situation).context["choice"] == 0
+        )
 
 
 def test_starts_of_the_last_hour_are_on_the_new_sessions_clock(engine: Engine) -> None:

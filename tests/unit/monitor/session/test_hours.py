@@ -26,7 +26,9 @@ from monitor.settings.models import RunSettings
     ],
 )
 def test_hours_by_the_clock_of_the_venue(texts, time, measured):
-    assert MeasuringHours(texts).hold(datetime.fromisoformat(f"2026-03-01T{time}+01:00")) is measured
+    assert (
+        MeasuringHours(texts).hold(datetime.fromisoformat(f"2026-03-01T{time}+01:00")) is measured
+    )
 
 
 @pytest.mark.parametrize("text", ["8-20", "25:00-26:00", "08:00-08:00", ""])

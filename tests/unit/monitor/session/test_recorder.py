@@ -16,7 +16,15 @@ from hypothesis import strategies as st
 
 from ads.playlists.playlist import Ad
 from ads.show.playback import Play, PlaybackLog, PlayEnd
-from db.write.records import AdRecord, GapEnded, GapStarted, PlayEnded, PlayStarted, ReadingRecord, ViewerFlagged
+from db.write.records import (
+    AdRecord,
+    GapEnded,
+    GapStarted,
+    PlayEnded,
+    PlayStarted,
+    ReadingRecord,
+    ViewerFlagged,
+)
 from detector.types import AnalysedFrame, FaceReading
 from monitor.session import recorder as module
 from monitor.session.clock import SessionClock
@@ -84,7 +92,9 @@ class Room:
 Analysed = Callable[..., AnalysedFrame]
 
 
-def test_a_reading_goes_to_the_play_of_its_capture_time_however_late_it_comes(analysed: Analysed) -> None:
+def test_a_reading_goes_to_the_play_of_its_capture_time_however_late_it_comes(
+    analysed: Analysed,
+) -> None:
     room = Room()
     first = room.play(1 * S)
     room.end(3 * S)
@@ -137,7 +147,12 @@ def test_a_reading_without_an_emotion_says_why(reading: Callable[..., FaceReadin
     room.recorder.record(frame_of(1 * S, reading(7, 1 * S, withheld="turned away")))
     [record] = room.readings()
     assert (record.probabilities, record.valence, record.expressiveness) == (None, None, None)
-    assert (record.withheld, record.uncertain, record.attentive, record.yaw) == ("turned away", True, True, 1.0)
+    assert (record.withheld, record.uncertain, record.attentive, record.yaw) == (
+        "turned away",
+        True,
+        True,
+        1.0,
+    )
     assert (record.play_number, record.position_ms) == (1, 1000.0)
 
 
@@ -145,7 +160,9 @@ def frame_of(captured_ns: int, *readings: FaceReading) -> AnalysedFrame:
     return AnalysedFrame(0, captured_ns, 640, 480, readings)
 
 
-def test_of_a_static_face_only_the_flag_is_recorded_and_once(reading: Callable[..., FaceReading]) -> None:
+def test_of_a_static_face_only_the_flag_is_recorded_and_once(
+    reading: Callable[..., FaceReading],
+) -> None:
     room = Room()
     for step in range(50):
         now_ns = step * 100 * MS
@@ -156,7 +173,9 @@ def test_of_a_static_face_only_the_flag_is_recorded_and_once(reading: Callable[.
     assert room.recorder.frames == 50
 
 
-def test_a_face_that_is_static_from_the_start_is_flagged_and_ends_a_gap(reading: Callable[..., FaceReading]) -> None:
+def test_a_face_that_is_static_from_the_start_is_flagged_and_ends_a_gap(
+    reading: Callable[..., FaceReading],
+) -> None:
     room = Room()
     room.recorder.gap("sensor_died", "", 0)
     room.recorder.record(frame_of(1 * S, reading(3, 1 * S, static=True)))
@@ -175,7 +194,11 @@ def test_static_faces_that_left_are_forgotten(reading: Callable[..., FaceReading
     room = Room()
     for viewer in range(1, 3 * module.MOST_SLOTS):
         now_ns = viewer * S
-        room.recorder.record(frame_of(now_ns, reading(viewer, now_ns, static=True), reading(9999, now_ns, static=True)))
+        room.recorder.record(
+            frame_of(
+                now_ns, reading(viewer, now_ns, static=True), reading(9999, now_ns, static=True)
+            )
+        )
     assert len(room.recorder._flagged) <= module.MOST_SLOTS + 2
     assert [one.viewer_number for one in room.writer.of(ViewerFlagged)].count(9999) == 1
 
@@ -188,7 +211,11 @@ def test_while_the_ad_is_paused_readings_belong_to_no_play(analysed: Analysed) -
     room.recorder.record(analysed(1500 * MS))
     room.log.resume(2 * S)
     room.recorder.record(analysed(2500 * MS))
-    assert [(one.play_number, one.position_ms) for one in room.readings()] == [(1, 500.0), (None, None), (1, 1500.0)]
+    assert [(one.play_number, one.position_ms) for one in room.readings()] == [
+        (1, 500.0),
+        (None, None),
+        (1, 1500.0),
+    ]
 
 
 def test_a_viewer_is_logged_once_in_each_slot_of_the_clock(analysed: Analysed) -> None:
@@ -198,7 +225,9 @@ def test_a_viewer_is_logged_once_in_each_slot_of_the_clock(analysed: Analysed) -
     by_viewer = Counter(one.viewer_number for one in room.readings())
     assert by_viewer == {1: 100, 2: 100}
     slots = [
-        int((one.at - NOON) / timedelta(milliseconds=100) + 1e-6) for one in room.readings() if one.viewer_number == 1
+        int((one.at - NOON) / timedelta(milliseconds=100) + 1e-6)
+        for one in room.readings()
+        if one.viewer_number == 1
     ]
     assert slots == list(range(100))
     assert room.recorder.frames == 250
@@ -232,7 +261,16 @@ def test_no_slot_is_logged_twice_and_none_is_left_out(pauses: list[int], rate: f
     for pause in pauses:
         now_ns += pause
         reading = FaceReading(
-            1, now_ns, Box(0, 0, 1, 1), (1 / 7,) * len(EMOTIONS), 0.0, 0.0, False, HeadPose(0, 0, 0), True, 1.0
+            1,
+            now_ns,
+            Box(0, 0, 1, 1),
+            (1 / 7,) * len(EMOTIONS),
+            0.0,
+            0.0,
+            False,
+            HeadPose(0, 0, 0),
+            True,
+            1.0,
         )
         room.recorder.record(AnalysedFrame(0, now_ns, 1, 1, (reading,)))
         slots.add(int(now_ns * rate // 1_000_000_000))
@@ -249,7 +287,9 @@ def test_viewers_who_left_are_forgotten(analysed: Analysed) -> None:
 
 @pytest.mark.parametrize("rate", [0, -1])
 def test_a_rate_of_nothing_is_refused(rate: float) -> None:
-    with pytest.raises(ValueError, match=f"Invalid readings_per_second: expected above 0, received {rate}."):
+    with pytest.raises(
+        ValueError, match=f"Invalid readings_per_second: expected above 0, received {rate}."
+    ):
         Room(rate)
 
 
@@ -262,7 +302,9 @@ def test_a_gap_lasts_from_the_last_frame_to_the_next(analysed: Analysed) -> None
     room.recorder.record(analysed(10 * S))
     gaps = [one for one in room.writer.records if isinstance(one, GapStarted | GapEnded)]
     assert gaps == [
-        GapStarted(NOON + timedelta(seconds=2), "camera_lost", "The camera 0 gives no more pictures."),
+        GapStarted(
+            NOON + timedelta(seconds=2), "camera_lost", "The camera 0 gives no more pictures."
+        ),
         GapEnded(NOON + timedelta(seconds=9), "camera_lost"),
     ]
     ended = room.writer.records.index(gaps[1])
@@ -272,7 +314,9 @@ def test_a_gap_lasts_from_the_last_frame_to_the_next(analysed: Analysed) -> None
 def test_a_gap_before_the_first_frame_starts_when_it_is_noticed(analysed: Analysed) -> None:
     room = Room()
     room.recorder.gap("sensor_died", "signal 9", 3 * S)
-    assert room.writer.of(GapStarted) == [GapStarted(NOON + timedelta(seconds=3), "sensor_died", "signal 9")]
+    assert room.writer.of(GapStarted) == [
+        GapStarted(NOON + timedelta(seconds=3), "sensor_died", "signal 9")
+    ]
 
 
 def test_a_gap_starts_where_its_fault_began_when_that_is_known(analysed: Analysed) -> None:
@@ -337,7 +381,9 @@ def test_plays_are_recorded_as_they_were() -> None:
     room = Room()
     room.play(1 * S)
     room.end(2 * S, "failed", "the file broke off")
-    assert room.writer.of(PlayStarted) == [PlayStarted(1, "cola", NOON + timedelta(seconds=1), "next in turn", 1.0)]
+    assert room.writer.of(PlayStarted) == [
+        PlayStarted(1, "cola", NOON + timedelta(seconds=1), "next in turn", 1.0)
+    ]
     assert room.writer.of(PlayEnded) == [
         PlayEnded(1, NOON + timedelta(seconds=2), "failed", 1234.5, "the file broke off")
     ]
@@ -345,7 +391,12 @@ def test_plays_are_recorded_as_they_were() -> None:
 
 def test_an_ad_as_the_database_knows_it() -> None:
     record = ad_record(an_ad(brand_at_s=(1.5, 4.0), duration_s=0.0001))
-    assert (record.file, record.kind, record.duration_ms, record.brand_at_s) == ("cola.mp4", "video", 1, (1.5, 4.0))
+    assert (record.file, record.kind, record.duration_ms, record.brand_at_s) == (
+        "cola.mp4",
+        "video",
+        1,
+        (1.5, 4.0),
+    )
     assert ad_record(an_ad()).duration_ms == 6000
     assert "private" not in repr(record)
 
@@ -401,14 +452,18 @@ def test_outside_the_hours_there_is_a_gap_and_nothing_else(analysed: Analysed) -
     )
     measured = [recorder.record(analysed(at * 500 * MS)) for at in range(2, 10)]
     assert measured == [True, True, False, False, False, False, True, True]
-    assert [record.at for record in room.readings()] == [NOON + timedelta(seconds=s) for s in (1, 1.5, 4, 4.5)]
+    assert [record.at for record in room.readings()] == [
+        NOON + timedelta(seconds=s) for s in (1, 1.5, 4, 4.5)
+    ]
     [started], [ended] = room.writer.of(GapStarted), room.writer.of(GapEnded)
     assert (started.cause, started.started_at) == ("hours", NOON + timedelta(seconds=2))
     assert (ended.cause, ended.ended_at) == ("hours", NOON + timedelta(seconds=4))
     assert recorder.frames == 4
 
 
-def test_a_camera_that_comes_back_outside_the_hours_changes_the_cause_of_the_gap(analysed: Analysed) -> None:
+def test_a_camera_that_comes_back_outside_the_hours_changes_the_cause_of_the_gap(
+    analysed: Analysed,
+) -> None:
     room = Room()
     recorder = Recorder(
         room.writer,  # type: ignore[arg-type]

@@ -64,7 +64,9 @@ def make_settings(tmp_path):
     (tmp_path / "list.yaml").write_text("ads:\n  - file: ad.png\n    duration_s: 2\n")
 
     def build(**more):
-        return RunSettings(playlist=tmp_path / "list.yaml", database=str(tmp_path / "monitor.db"), **more)
+        return RunSettings(
+            playlist=tmp_path / "list.yaml", database=str(tmp_path / "monitor.db"), **more
+        )
 
     return build
 
@@ -106,7 +108,9 @@ def test_nothing_is_recorded_before_it_is_allowed_and_while_it_is_paused(kiosk, 
     send(frame(5))
     kiosk.stop("finished")
     assert rows(tmp_path, "SELECT frames FROM sessions") == [(3,)]
-    [(cause, detail, started, ended)] = rows(tmp_path, "SELECT cause, detail, started_at, ended_at FROM gaps")
+    [(cause, detail, started, ended)] = rows(
+        tmp_path, "SELECT cause, detail, started_at, ended_at FROM gaps"
+    )
     assert (cause, detail) == ("notice", "the notice was not on the screen")
     assert started < ended
 
@@ -133,18 +137,31 @@ def test_every_fault_is_a_gap_with_its_cause_and_is_shown(kiosk, tmp_path):
         send(frame(4))
     kiosk.stop("finished")
     found = rows(tmp_path, "SELECT cause, ended_at IS NOT NULL FROM gaps ORDER BY id")
-    causes = ["camera_lost", "stream_stalled", "camera_black", "format_changed", "sensor_died", "sensor_stuck"]
+    causes = [
+        "camera_lost",
+        "stream_stalled",
+        "camera_black",
+        "format_changed",
+        "sensor_died",
+        "sensor_stuck",
+    ]
     assert found == [(cause, 1) for cause in causes]
 
 
 def test_a_session_that_begins_with_a_fault_knows_its_cause(kiosk, tmp_path):
-    kiosk._sensor.on_message(HealthReport(SensorHealth("blind", "The picture is black.", cause="camera_black")))
+    kiosk._sensor.on_message(
+        HealthReport(SensorHealth("blind", "The picture is black.", cause="camera_black"))
+    )
     kiosk.measure()
     kiosk.stop("finished")
-    assert rows(tmp_path, "SELECT cause, detail FROM gaps") == [("camera_black", "The picture is black.")]
+    assert rows(tmp_path, "SELECT cause, detail FROM gaps") == [
+        ("camera_black", "The picture is black.")
+    ]
 
 
-def test_the_sensor_gets_the_name_that_stays_and_the_session_what_was_typed(monkeypatch, make_settings, tmp_path):
+def test_the_sensor_gets_the_name_that_stays_and_the_session_what_was_typed(
+    monkeypatch, make_settings, tmp_path
+):
     monkeypatch.setattr(kiosk_module, "SupervisedSensor", FakeSensor)
     monkeypatch.setattr(kiosk_module, "lasting_source", {"0": "/dev/v4l/by-id/front"}.get)
     made = Kiosk(make_settings(source="0"), lambda _view: None)
@@ -188,15 +205,24 @@ def test_what_the_operator_panel_says_about_the_session(kiosk, make_settings, tm
 
 def test_a_session_without_a_camera_says_why(make_settings, tmp_path):
     views = []
-    made = Kiosk(make_settings(no_camera="the kiosk died 5 times", model="no such model"), views.append)
+    made = Kiosk(
+        make_settings(no_camera="the kiosk died 5 times", model="no such model"), views.append
+    )
     assert made.start(lambda: True)
     made.measure()
     assert made.source == "none"
-    assert (views[-1].health.state, views[-1].health.detail) == ("unavailable", "the kiosk died 5 times")
+    assert (views[-1].health.state, views[-1].health.detail) == (
+        "unavailable",
+        "the kiosk died 5 times",
+    )
     made.tick()
     made.stop("finished")
-    assert rows(tmp_path, "SELECT source, model_id, end_reason FROM sessions") == [("none", None, "finished")]
-    assert rows(tmp_path, "SELECT cause, detail FROM gaps") == [("no_camera", "the kiosk died 5 times")]
+    assert rows(tmp_path, "SELECT source, model_id, end_reason FROM sessions") == [
+        ("none", None, "finished")
+    ]
+    assert rows(tmp_path, "SELECT cause, detail FROM gaps") == [
+        ("no_camera", "the kiosk died 5 times")
+    ]
     [(settings,)] = rows(tmp_path, "SELECT settings FROM sessions")
     assert "the kiosk died 5 times" in settings
 
@@ -210,7 +236,9 @@ class MissingCamera(FakeSensor):
     def __init__(self, settings, on_message, on_died):
         super().__init__(settings, on_message, on_died)
         self.made.append(self)
-        self.failure = Failed("SourceOpenError", "Camera 0 cannot be opened.") if len(self.made) < 3 else None
+        self.failure = (
+            Failed("SourceOpenError", "Camera 0 cannot be opened.") if len(self.made) < 3 else None
+        )
 
 
 def test_a_camera_that_comes_later_is_waited_for(monkeypatch, make_settings, tmp_path):
@@ -224,7 +252,10 @@ def test_a_camera_that_comes_later_is_waited_for(monkeypatch, make_settings, tmp
     # The demo viewer never takes the place of a camera that is only late.
     assert made.source == "camera 0"
     made.measure()
-    assert (views[-1].health.state, views[-1].health.detail) == ("unavailable", "Camera 0 cannot be opened.")
+    assert (views[-1].health.state, views[-1].health.detail) == (
+        "unavailable",
+        "Camera 0 cannot be opened.",
+    )
     deadline = time.monotonic() + 5
     while len(MissingCamera.made) < 3 and time.monotonic() < deadline:
         made.tick()
@@ -372,10 +403,14 @@ def test_a_camera_that_is_gone_is_asked_for_again(picked, choose):
 # --- the notice before the camera ------------------------------------------------------------------------------------
 
 
-def test_the_required_notice_stays_until_it_was_shown_and_the_camera_has_started(make_settings, qapp):
+def test_the_required_notice_stays_until_it_was_shown_and_the_camera_has_started(
+    make_settings, qapp
+):
     from monitor.ui.shutdown import Quitter
 
-    settings = make_settings(notice="required", notice_seconds=0.4, notice_languages=("de", "en"), language="de")
+    settings = make_settings(
+        notice="required", notice_seconds=0.4, notice_languages=("de", "en"), language="de"
+    )
     began = time.monotonic()
     notice = app._notice_alone(settings, None, Quitter())
     assert time.monotonic() - began >= 0.4

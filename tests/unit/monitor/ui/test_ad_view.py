@@ -58,7 +58,9 @@ def test_a_tall_picture_has_black_at_its_sides(view, make_picture):
     assert colour(image, 200, 297) == (10, 200, 40)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
+)
 @given(
     picture=st.tuples(st.integers(8, 200), st.integers(8, 200)),
     widget=st.tuples(st.integers(50, 400), st.integers(50, 400)),
@@ -113,7 +115,9 @@ def test_another_kind_of_array_is_refused(rgb):
 def test_a_message_is_written_on_black_and_gives_way_to_a_picture(view, make_picture):
     view.show_message("Nothing yet")
     image = view.grab().toImage()
-    lit = sum(QColor(image.pixel(x, y)).lightness() > 100 for x in range(400) for y in range(130, 170))
+    lit = sum(
+        QColor(image.pixel(x, y)).lightness() > 100 for x in range(400) for y in range(130, 170)
+    )
     assert lit > 50
     assert colour(image, 5, 5) == (0, 0, 0)
     assert not view.has_picture
@@ -219,7 +223,9 @@ print(ratio, image.width(), image.height(), sorted(levels))
 @pytest.mark.parametrize("ratio", ["1", "1.5", "2"])
 def test_a_portrait_picture_is_as_sharp_as_the_screen_at_any_pixel_ratio(ratio, monkeypatch):
     monkeypatch.setenv("QT_SCALE_FACTOR", ratio)
-    done = subprocess.run([sys.executable, "-c", SHARP], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", SHARP], capture_output=True, text=True, timeout=60, check=True
+    )
     factor = float(ratio)
     assert done.stdout.split(maxsplit=3) == [
         str(factor),

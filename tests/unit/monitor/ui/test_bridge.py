@@ -91,6 +91,9 @@ def test_two_threads_and_a_busy_reader_lose_nothing_but_old_views(bridge, qtbot,
     thread.start()
     qtbot.waitUntil(done.is_set, timeout=10000)
     thread.join(5)
-    qtbot.waitUntil(lambda: bool(taken) and taken[-1] is not None and taken[-1].frame.captured_ns == 1999, timeout=2000)
+    qtbot.waitUntil(
+        lambda: bool(taken) and taken[-1] is not None and taken[-1].frame.captured_ns == 1999,
+        timeout=2000,
+    )
     times = [view.frame.captured_ns for view in taken if view is not None]
     assert times == sorted(set(times))

@@ -167,7 +167,9 @@ def test_the_buttons_are_reached_by_tab_and_the_focus_is_seen(make_picker, qtbot
 def test_a_camera_without_a_picture_cannot_be_used(make_picker, qtbot):
     picker = make_picker(first=BROKEN)
     assert picker.selected is BROKEN
-    qtbot.waitUntil(lambda: picker.preview.message == "This camera gives no picture.", timeout=10_000)
+    qtbot.waitUntil(
+        lambda: picker.preview.message == "This camera gives no picture.", timeout=10_000
+    )
     assert not picker.use.isEnabled()
     qtbot.keyClick(picker.list, Qt.Key.Key_Return)
     assert picker.isVisible()
@@ -199,13 +201,17 @@ def test_without_a_key_the_selected_camera_is_taken_and_that_is_no_choice(make_p
 
 def test_without_a_key_cameras_are_tried_until_one_gives_a_picture(make_picker, qtbot, now):
     picker = make_picker((BROKEN, Camera(5), BLUE))
-    qtbot.waitUntil(lambda: picker.preview.message == "This camera gives no picture.", timeout=10_000)
+    qtbot.waitUntil(
+        lambda: picker.preview.message == "This camera gives no picture.", timeout=10_000
+    )
     now[0] = 61.0
     qtbot.waitUntil(lambda: not picker.isVisible(), timeout=10_000)
     assert (picker.chosen, picker.by_hand, picker.cancelled) == (BLUE, False, False)
 
 
-def test_without_a_key_and_a_picture_the_show_begins_without_a_choice(make_picker, qtbot, now, cameras):
+def test_without_a_key_and_a_picture_the_show_begins_without_a_choice(
+    make_picker, qtbot, now, cameras
+):
     picker = make_picker((BROKEN, Camera(5)))
     now[0] = 61.0
     qtbot.waitUntil(lambda: not picker.isVisible(), timeout=10_000)
@@ -249,7 +255,9 @@ def test_a_held_key_runs_through_the_list_and_the_last_camera_wins(make_picker, 
     many = tuple(Camera(number, "x") for number in range(20)) + (BLUE,)
     picker = make_picker(many)
     for _ in range(30):
-        held = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_Down, Qt.KeyboardModifier.NoModifier, "", True)
+        held = QKeyEvent(
+            QEvent.Type.KeyPress, Qt.Key.Key_Down, Qt.KeyboardModifier.NoModifier, "", True
+        )
         picker.list.keyPressEvent(held)
     qtbot.waitUntil(lambda: picker.use.isEnabled() and shows(picker, BLUE), timeout=10_000)
     assert picker.selected is BLUE
@@ -290,7 +298,10 @@ def test_a_real_video_source_is_shown_reduced_and_released(qtbot, demo_video):
     watch.watch(GREEN)
     qtbot.waitUntil(lambda: len(seen) >= 4, timeout=10_000)
     assert all(view.camera is GREEN for view in seen)
-    assert all(view.picture.shape[1] <= PREVIEW_WIDTH_PX and view.picture.dtype == np.uint8 for view in seen)
+    assert all(
+        view.picture.shape[1] <= PREVIEW_WIDTH_PX and view.picture.dtype == np.uint8
+        for view in seen
+    )
     assert not np.array_equal(seen[0].picture, seen[-1].picture)
     assert watch.close()
     assert watch.close()

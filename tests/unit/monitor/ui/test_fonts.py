@@ -16,7 +16,9 @@ def test_the_family_is_one_that_is_there(qapp):
 
 def test_a_machine_without_fonts_gets_one_that_draws_text(tmp_path):
     config = tmp_path / "fonts.conf"
-    config.write_text('<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig></fontconfig>')
+    config.write_text(
+        '<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig></fontconfig>'
+    )
     program = """
 from monitor.ui.application import create_application
 application = create_application(offscreen=True)
@@ -33,7 +35,12 @@ print(application.font().family(), lit > 20, sep=";")
 """
     environ = dict(os.environ, FONTCONFIG_FILE=str(config), XDG_CACHE_HOME=str(tmp_path))
     done = subprocess.run(
-        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "DejaVu Sans;True"

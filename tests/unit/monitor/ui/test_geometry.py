@@ -55,7 +55,8 @@ def test_a_label_prefers_the_room_above_then_below_then_inside():
 
 
 @pytest.mark.parametrize(
-    ("size", "scale"), [((1280, 720), 1.0), ((1920, 1080), 1.5), ((720, 1280), 1.0), ((3840, 2160), 3.0)]
+    ("size", "scale"),
+    [((1280, 720), 1.0), ((1920, 1080), 1.5), ((720, 1280), 1.0), ((3840, 2160), 3.0)],
 )
 def test_scale(size, scale):
     assert scale_for(*size) == scale

@@ -63,7 +63,12 @@ print(application.platformName())
 """
     environ = {name: value for name, value in os.environ.items() if not name.startswith("QT_")}
     done = subprocess.run(
-        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "offscreen"

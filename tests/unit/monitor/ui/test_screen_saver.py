@@ -63,7 +63,9 @@ def test_the_desktop_is_asked_and_told_when_it_is_over(hold, desktop, nudges, pa
     desktop.answers = {(path, "Inhibit"): 4_000_000_001}
     assert hold.hold() == "desktop"
     assert hold.hold() == "desktop"
-    asked = [(one, "Inhibit", "Ad Reaction Monitor", REASON) for one in PATHS[: PATHS.index(path) + 1]]
+    asked = [
+        (one, "Inhibit", "Ad Reaction Monitor", REASON) for one in PATHS[: PATHS.index(path) + 1]
+    ]
     assert desktop.calls == asked
     hold.release()
     hold.release()
@@ -72,7 +74,9 @@ def test_the_desktop_is_asked_and_told_when_it_is_over(hold, desktop, nudges, pa
     assert nudges == []
 
 
-def test_without_a_desktop_the_x_server_is_told_again_and_again(hold, desktop, nudges, qtbot, monkeypatch):
+def test_without_a_desktop_the_x_server_is_told_again_and_again(
+    hold, desktop, nudges, qtbot, monkeypatch
+):
     monkeypatch.setattr(screen_saver, "NUDGE_MS", 20)
     hold = ScreenSaverHold("Ad Reaction Monitor")
     assert hold.hold() == "x11"
@@ -92,7 +96,9 @@ def test_where_nothing_can_be_done_it_is_said(hold, desktop, nudges, monkeypatch
     assert "switch it off in the system's settings" in caplog.text
 
 
-def test_in_memory_there_is_nothing_to_hold_and_nothing_to_complain_about(hold, desktop, monkeypatch, caplog):
+def test_in_memory_there_is_nothing_to_hold_and_nothing_to_complain_about(
+    hold, desktop, monkeypatch, caplog
+):
     monkeypatch.setattr(QGuiApplication, "platformName", lambda: "offscreen")
     assert hold.hold() == "none"
     assert desktop.calls == []
@@ -161,9 +167,15 @@ print(service.communicate(timeout=20)[0], end="")
 def test_a_desktop_on_a_real_bus():
     command = ["dbus-run-session", "--", sys.executable, "-c", textwrap.dedent(CLIENT), SERVICE]
     environ = dict(os.environ, QT_QPA_PLATFORM="offscreen")
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=90, check=False)
+    done = subprocess.run(
+        command, env=environ, capture_output=True, text=True, timeout=90, check=False
+    )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["desktop", "inhibit Ad Reaction Monitor Ads are shown", "uninhibit 4000000001"]
+    assert done.stdout.splitlines() == [
+        "desktop",
+        "inhibit Ad Reaction Monitor Ads are shown",
+        "uninhibit 4000000001",
+    ]
 
 
 X11_PROGRAM = """
@@ -203,7 +215,10 @@ def _library(name):
     return True
 
 
-@pytest.mark.skipif(shutil.which("xvfb-run") is None or not _library("libXss.so.1"), reason="needs xvfb-run and libXss")
+@pytest.mark.skipif(
+    shutil.which("xvfb-run") is None or not _library("libXss.so.1"),
+    reason="needs xvfb-run and libXss",
+)
 def test_a_real_x_server_believes_that_somebody_is_there():
     command = ["xvfb-run", "-a", sys.executable, "-c", X11_PROGRAM]
     done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)

@@ -8,7 +8,14 @@ from PyQt5.QtGui import QGuiApplication
 from PyQt5.QtWidgets import QWidget
 
 from monitor.errors import SetupError
-from monitor.ui.screens import describe, fill_screen, fills_screen, find_screen, put_on_screen, scale_of
+from monitor.ui.screens import (
+    describe,
+    fill_screen,
+    fills_screen,
+    find_screen,
+    put_on_screen,
+    scale_of,
+)
 
 
 class FakeScreen:

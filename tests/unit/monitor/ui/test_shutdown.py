@@ -20,7 +20,9 @@ posix_only = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def exits(monkeypatch):
     """What the application is told to end with; the application of the tests itself goes on."""
     statuses: list[int] = []
-    monkeypatch.setattr("monitor.ui.shutdown.QCoreApplication.exit", lambda status=0: statuses.append(status))
+    monkeypatch.setattr(
+        "monitor.ui.shutdown.QCoreApplication.exit", lambda status=0: statuses.append(status)
+    )
     return statuses
 
 
@@ -161,7 +163,9 @@ status = application.exec_()
 print(quitter.reason, flush=True)
 sys.exit(status)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("\n")[:2] == ["closing work", "SIGTERM"]
 
@@ -181,6 +185,8 @@ for after in (0.1, 0.5):
 application.exec_()
 """
     began = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 128 + signal.SIGINT, done.stderr
     assert time.monotonic() - began < 20

@@ -108,7 +108,9 @@ def test_without_a_device_it_says_so_once_and_has_no_thread(make_sound, caplog):
         output.pause()
         output.resume()
         output.stop()
-    assert [record.getMessage() for record in caplog.records] == ["No sound output was found: ads play without sound."]
+    assert [record.getMessage() for record in caplog.records] == [
+        "No sound output was found: ads play without sound."
+    ]
     assert asked == [1.0]
     assert not output.available
     assert threading.active_count() == before
@@ -145,7 +147,9 @@ def test_the_device_gets_as_much_as_it_has_room_for(make_sound, qtbot, sink, clo
         clock[0] += 0.1
         sink.plays(0.1)
         before = len(sink.data)
-        qtbot.waitUntil(lambda before=before: len(sink.data) == before + BUFFER_BYTES // 2, timeout=2000)
+        qtbot.waitUntil(
+            lambda before=before: len(sink.data) == before + BUFFER_BYTES // 2, timeout=2000
+        )
     assert np.array_equal(numbers(sink), np.arange(len(sink.samples)))
 
 
@@ -164,7 +168,9 @@ def test_sound_that_is_ready_late_joins_the_picture_where_it_is(make_sound, qtbo
     assert abs(numbers(sink)[0] - 1.5 * RATE_HZ) <= 2
 
 
-def test_after_a_stall_of_the_window_sound_and_picture_are_together_again(make_sound, qtbot, sink, clock):
+def test_after_a_stall_of_the_window_sound_and_picture_are_together_again(
+    make_sound, qtbot, sink, clock
+):
     output = make_sound()
     output.play(CLIP, 0.0)
     qtbot.waitUntil(lambda: len(sink.data) == BUFFER_BYTES, timeout=2000)
@@ -226,7 +232,9 @@ def test_what_is_decoded_ahead_is_bounded_and_the_file_is_released(make_sound, q
     assert released.wait(2)
 
 
-def test_a_file_whose_sound_cannot_be_decoded_leaves_the_next_one_alone(make_sound, qtbot, sink, caplog):
+def test_a_file_whose_sound_cannot_be_decoded_leaves_the_next_one_alone(
+    make_sound, qtbot, sink, caplog
+):
     caplog.set_level(logging.INFO)
 
     def decode(path, position_s):
@@ -288,7 +296,9 @@ def play_on(qtbot, sink, clock, seconds):
         clock[0] += 0.05
         sink.plays(0.05)
         before = len(sink.data)
-        qtbot.waitUntil(lambda before=before: len(sink.data) >= before + round(0.05 * RATE_HZ) * 4, timeout=2000)
+        qtbot.waitUntil(
+            lambda before=before: len(sink.data) >= before + round(0.05 * RATE_HZ) * 4, timeout=2000
+        )
 
 
 def named(path, position_s):
@@ -339,13 +349,17 @@ def test_an_announced_silence_keeps_the_device_going(make_sound, qtbot, sink, cl
     assert sink.events == ["start", "reset"]
 
 
-def test_out_of_silence_the_device_is_running_before_the_clip_begins(make_sound, qtbot, sink, clock):
+def test_out_of_silence_the_device_is_running_before_the_clip_begins(
+    make_sound, qtbot, sink, clock
+):
     output = make_sound()
     output.cue(None, 0.0, 0.1)
     assert sink.events == []
     output.cue(CLIP, 0.0, 0.5)
     assert sink.events == ["start"]
-    qtbot.waitUntil(lambda: output._feeders[1].has_data() and len(sink.data) == BUFFER_BYTES, timeout=2000)
+    qtbot.waitUntil(
+        lambda: output._feeders[1].has_data() and len(sink.data) == BUFFER_BYTES, timeout=2000
+    )
     play_on(qtbot, sink, clock, 0.5)
     output.play(CLIP, 0.0)
     begin = round(0.5 * RATE_HZ)
@@ -368,7 +382,9 @@ def test_another_sound_than_the_announced_one_comes_at_once(make_sound, qtbot, s
     assert -written_numbers(sink, before)[10] == 10
 
 
-def test_a_clip_that_comes_a_little_late_is_brought_together_with_its_picture(make_sound, qtbot, sink, clock):
+def test_a_clip_that_comes_a_little_late_is_brought_together_with_its_picture(
+    make_sound, qtbot, sink, clock
+):
     output = make_sound()
     output.play(CLIP, 0.0)
     qtbot.waitUntil(lambda: len(sink.data) == BUFFER_BYTES, timeout=2000)

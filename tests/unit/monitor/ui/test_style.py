@@ -22,13 +22,25 @@ LEAST_CONTRAST = 4.5  # WCAG 2.1, level AA
 DEFICIENCIES = {
     "none": np.eye(3),
     "protan": np.array(
-        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+        [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ]
     ),
     "deutan": np.array(
-        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+        [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ]
     ),
     "tritan": np.array(
-        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
+        [
+            [1.255528, -0.076749, -0.178779],
+            [-0.078411, 0.930809, 0.147602],
+            [0.004733, 0.691367, 0.303900],
+        ]
     ),
 }
 
@@ -51,22 +63,25 @@ def over(panel, below):
     """What is seen where a translucent panel lies over a colour."""
     alpha = panel.alphaF()
     mixed = [
-        round(alpha * a + (1 - alpha) * b) for a, b in zip(panel.getRgb()[:3], QColor(below).getRgb()[:3], strict=True)
+        round(alpha * a + (1 - alpha) * b)
+        for a, b in zip(panel.getRgb()[:3], QColor(below).getRgb()[:3], strict=True)
     ]
     return QColor(*mixed)
 
 
 def lab(light):
     """CIE 1976 L*a*b* of linear sRGB, D65."""
-    xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]) @ np.clip(
-        light, 0, 1
-    )
+    xyz = np.array(
+        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    ) @ np.clip(light, 0, 1)
     ratio = xyz / np.array([0.9505, 1.0, 1.089])
     f = np.where(ratio > 216 / 24389, np.cbrt(ratio), (24389 / 27 * ratio + 16) / 116)
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
-@pytest.mark.parametrize("ad", ["#FFFFFF", "#000000", "#808080", "#FF0000", "#00FF00", "#0000FF", "#FFFF00"])
+@pytest.mark.parametrize(
+    "ad", ["#FFFFFF", "#000000", "#808080", "#FF0000", "#00FF00", "#0000FF", "#FFFF00"]
+)
 def test_every_text_can_be_read_on_its_panel_over_any_ad(ad):
     on_panel = (style.TEXT, style.TEXT_SOFT, style.UNREAD, *status_line.STATE_COLOURS.values())
     texts = [(colour, over(style.PANEL, ad)) for colour in on_panel]
@@ -122,7 +137,8 @@ def test_the_panel_is_read_at_arms_length_on_a_screen_of_16_inches(qapp):
 
 
 @pytest.mark.parametrize(
-    "size", [(1280, 720), (1920, 1080), (3840, 2160), (1280, 800), (1024, 768), (720, 1280), (1080, 1920)]
+    "size",
+    [(1280, 720), (1920, 1080), (3840, 2160), (1280, 800), (1024, 768), (720, 1280), (1080, 1920)],
 )
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_nothing_that_is_read_from_afar_is_written_smaller(
@@ -142,7 +158,9 @@ def test_nothing_that_is_read_from_afar_is_written_smaller(
 
     for module in (bars, preview, status_line, valence_curve, cards):
         monkeypatch.setattr(module, "draw_text", recorded(module.draw_text))
-    window = KioskWindow(player, LiveBridge(), language=language, notice_languages=["de", "en"], notice_url="e.org/p")
+    window = KioskWindow(
+        player, LiveBridge(), language=language, notice_languages=["de", "en"], notice_url="e.org/p"
+    )
     qtbot.addWidget(window)
     window.resize(*size)
     window.overlay.show_view(make_view(make_reading(12), preview=np.zeros((90, 160, 3), np.uint8)))
@@ -151,14 +169,19 @@ def test_nothing_that_is_read_from_afar_is_written_smaller(
     window.paused_badge.show()
     window.grab()
     drawn = [text for _, text in sizes]
-    assert {window.overlay.status.text, window.overlay.bars.title, window.overlay.curve.value_text} <= set(drawn)
+    assert {
+        window.overlay.status.text,
+        window.overlay.bars.title,
+        window.overlay.curve.value_text,
+    } <= set(drawn)
     assert any(text in ("12", *window.overlay.preview.labels) for text in drawn)
     scale = style.scale_for(*size)
     assert min(sizes)[0] >= style.SMALLEST_TEXT * scale - 1e-9
 
 
 @pytest.mark.parametrize(
-    "size", [(1280, 720), (1920, 1080), (1280, 800), (1024, 768), (720, 1280), (1080, 1920), (2560, 1080)]
+    "size",
+    [(1280, 720), (1920, 1080), (1280, 800), (1024, 768), (720, 1280), (1080, 1920), (2560, 1080)],
 )
 @pytest.mark.parametrize("notices", [["en"], ["de", "en"]])
 def test_the_middle_of_the_ad_stays_free(qtbot, player, make_view, size, notices):
@@ -167,7 +190,9 @@ def test_the_middle_of_the_ad_stays_free(qtbot, player, make_view, size, notices
     from monitor.ui.bridge import LiveBridge
     from monitor.ui.window import KioskWindow
 
-    window = KioskWindow(player, LiveBridge(), notice_languages=notices, notice_url="example.org/privacy")
+    window = KioskWindow(
+        player, LiveBridge(), notice_languages=notices, notice_url="example.org/privacy"
+    )
     qtbot.addWidget(window)
     window.resize(*size)
     for shape in ((90, 160), (160, 90)):
@@ -175,6 +200,8 @@ def test_the_middle_of_the_ad_stays_free(qtbot, player, make_view, size, notices
         window.overlay.refresh_view()
         width, height = size
         side = (1 - style.MIDDLE_SHARE) / 2
-        middle = QRectF(side * width, side * height, style.MIDDLE_SHARE * width, style.MIDDLE_SHARE * height)
+        middle = QRectF(
+            side * width, side * height, style.MIDDLE_SHARE * width, style.MIDDLE_SHARE * height
+        )
         for part in (window.overlay, window.notice, window.paused_badge):
             assert not QRectF(part.geometry()).intersects(middle), part

@@ -100,7 +100,11 @@ def run(what, end=END):
     [
         (IN_A_SLOT, "ZeroDivisionError", "assert reached == [0, 1], reached"),
         (IN_A_TIMER, "RuntimeError: the second tick", "assert len(ticks) > 5, ticks"),
-        (IN_A_PAINT_EVENT, "RuntimeError: the first painting", "assert card.painted >= 2 and card._kept is not None"),
+        (
+            IN_A_PAINT_EVENT,
+            "RuntimeError: the first painting",
+            "assert card.painted >= 2 and card._kept is not None",
+        ),
         (IN_THE_ADS, "RuntimeError: the picture", "assert not view.paintingActive()"),
         (IN_A_THREAD, "RuntimeError: the work", "assert not thread.is_alive()"),
     ],
@@ -126,7 +130,11 @@ def test_a_flood_is_told_apart():
 
 def test_without_the_guard_it_would_have_died():
     done = subprocess.run(
-        [sys.executable, "-c", BEGIN + IN_A_SLOT + "QTimer.singleShot(400, application.quit)\napplication.exec_()"],
+        [
+            sys.executable,
+            "-c",
+            BEGIN + IN_A_SLOT + "QTimer.singleShot(400, application.quit)\napplication.exec_()",
+        ],
         capture_output=True,
         text=True,
         timeout=60,

@@ -51,7 +51,10 @@ def test_every_fault_that_lasts_has_words_of_its_own_that_fit(language):
     words = [state_text(texts, SensorHealth("blind", cause=cause)) for cause in causes]
     assert len(set(words)) == len(causes)
     assert all(0 < len(word) <= 26 for word in words)
-    assert state_text(texts, SensorHealth("restarting", cause="sensor_stuck")) == texts["state_restarting"]
+    assert (
+        state_text(texts, SensorHealth("restarting", cause="sensor_stuck"))
+        == texts["state_restarting"]
+    )
     assert state_text(texts, SensorHealth("running")) == texts["state_running"]
 
 
@@ -70,8 +73,21 @@ def test_a_reason_in_both_languages():
 
 def test_every_text_is_used_somewhere():
     code = "\n".join(path.read_text("utf-8") for path in FOLDER.parent.glob("*.py"))
-    families = ("emotion_", "state_", "fault_", "withheld_", "help_", "key_", "panel_saver_", "picker_")
-    unused = [key for key in ENGLISH if not re.search(rf"[\"']{key}[\"']", code) and not key.startswith(families)]
+    families = (
+        "emotion_",
+        "state_",
+        "fault_",
+        "withheld_",
+        "help_",
+        "key_",
+        "panel_saver_",
+        "picker_",
+    )
+    unused = [
+        key
+        for key in ENGLISH
+        if not re.search(rf"[\"']{key}[\"']", code) and not key.startswith(families)
+    ]
     assert unused == []
 
 
@@ -139,7 +155,10 @@ def test_words_that_yaml_takes_for_other_things_stay_texts(folder):
     [
         ('switch: "allumé"\n', "received no hello; add"),
         ('hello: "Bonjour {name}"\nswitch: "a"\ncheese: "b"\n', "received the unknown cheese"),
-        ('hello: "Bonjour"\nswitch: "a"\n', r"text hello in .*fr.yaml is wrong: expected .*\(\{name\}\)"),
+        (
+            'hello: "Bonjour"\nswitch: "a"\n',
+            r"text hello in .*fr.yaml is wrong: expected .*\(\{name\}\)",
+        ),
         ('hello: "Bonjour {nom}"\nswitch: "a"\n', "text hello"),
         ('hello: "Bonjour {name}"\nswitch: "{x}"\n', r"text switch .*\(none\)"),
         ('hello: "Bonjour {name"\nswitch: "a"\n', "line 1: the braces of 'hello' are wrong"),

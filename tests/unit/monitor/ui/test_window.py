@@ -40,7 +40,9 @@ def press(qtbot, window, key):
 
 
 def middle(window):
-    return QColor(window.ad_view.grab().toImage().pixel(window.width() // 2, window.height() // 2)).getRgb()[:3]
+    return QColor(
+        window.ad_view.grab().toImage().pixel(window.width() // 2, window.height() // 2)
+    ).getRgb()[:3]
 
 
 def test_pictures_of_the_player_reach_the_screen(make_window, qtbot, player, make_picture):
@@ -65,7 +67,9 @@ def test_the_window_covers_the_whole_area_with_the_ad_and_begins_with_the_notice
     assert not window.overlay.geometry().intersects(window.notice.geometry())
 
 
-def test_the_player_learns_the_size_in_pixels_first_at_once_then_when_it_rests(make_window, qtbot, player):
+def test_the_player_learns_the_size_in_pixels_first_at_once_then_when_it_rests(
+    make_window, qtbot, player
+):
     window = make_window()
     assert player.calls == [(1280, 720)]
     for width in (700, 800, 900):
@@ -76,7 +80,9 @@ def test_the_player_learns_the_size_in_pixels_first_at_once_then_when_it_rests(m
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (720, 1280), (1920, 1080), (320, 240)])
-def test_every_shape_of_window_keeps_notice_and_overlay_apart(make_window, bridge, make_view, make_reading, size):
+def test_every_shape_of_window_keeps_notice_and_overlay_apart(
+    make_window, bridge, make_view, make_reading, size
+):
     window = make_window()
     window.resize(*size)
     window.overlay.show_view(make_view(make_reading(), preview=np.zeros((90, 160, 3), np.uint8)))
@@ -298,7 +304,9 @@ def test_no_key_hides_the_notice(make_window, qtbot, player):
         (True, True, "paused: the notice is not on the screen"),
     ],
 )
-def test_the_panel_says_why_nothing_is_measured(make_window, qtbot, player, required, minimised, said):
+def test_the_panel_says_why_nothing_is_measured(
+    make_window, qtbot, player, required, minimised, said
+):
     player.current = None
     window = make_window(notice_required=required)
     with qtbot.waitSignal(window.notice_shown, timeout=2000):
@@ -310,7 +318,9 @@ def test_the_panel_says_why_nothing_is_measured(make_window, qtbot, player, requ
     assert [row.text for row in measuring.rows if row.label == ""] == ([said] if said else [])
 
 
-def test_black_and_no_words_between_two_ads_with_a_wash_out(make_window, qtbot, player, make_picture):
+def test_black_and_no_words_between_two_ads_with_a_wash_out(
+    make_window, qtbot, player, make_picture
+):
     window = make_window()
     player.pictures.append(make_picture((10, 200, 30)))
     qtbot.waitUntil(lambda: window.ad_view.has_picture, timeout=2000)
@@ -435,7 +445,12 @@ window.close()
 """
     environ = dict(os.environ, QT_SCALE_FACTOR="2")
     done = subprocess.run(
-        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "2.0 (1280, 720) (1280, 720) [255, 0, 255, 0, 255, 0, 255, 0]"

@@ -23,7 +23,10 @@ def png(width: int = 30, height: int = 20) -> bytes:
 def test_a_picture_of_the_own_network_on_any_port(server) -> None:
     content = png()
     server.answers["/old"] = lambda: [b"HTTP/1.1 302 Found\r\nLocation: /new\r\n\r\n"]
-    server.answers["/new"] = lambda: [b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n", content]
+    server.answers["/new"] = lambda: [
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n",
+        content,
+    ]
     image = read_picture(server.url("/old"))
     assert image.shape == (20, 30, 3)
     assert np.array_equal(image[0, 0], (0, 0, 255))
@@ -35,10 +38,16 @@ def test_a_picture_of_the_own_network_on_any_port(server) -> None:
         (b"200 OK", b"<html>", "is not a picture: expected JPEG, PNG, BMP, WebP, TIFF or GIF."),
         (b"200 OK", gzip.compress(png()), "is not a picture: expected JPEG"),
         (b"200 OK", png()[:60], "is damaged or of a rare kind: expected a whole"),
-        (b"404 Not Found", png(), "cannot be fetched: 127.0.0.1 answered with status 404: expected 200 and a picture."),
+        (
+            b"404 Not Found",
+            png(),
+            "cannot be fetched: 127.0.0.1 answered with status 404: expected 200 and a picture.",
+        ),
     ],
 )
-def test_what_went_wrong_is_said_with_the_address(server, status: bytes, body: bytes, sentence: str) -> None:
+def test_what_went_wrong_is_said_with_the_address(
+    server, status: bytes, body: bytes, sentence: str
+) -> None:
     server.answers["/a.png"] = lambda: [b"HTTP/1.1 " + status + b"\r\n\r\n", body]
     with pytest.raises(PictureError) as caught:
         read_picture(server.url("/a.png"))
@@ -46,7 +55,8 @@ def test_what_went_wrong_is_said_with_the_address(server, status: bytes, body: b
 
 
 @pytest.mark.parametrize(
-    "address", ["http://[::1", "HTTP://a b/", "https:", "http://user:word@127.0.0.1/", "http://0x7f.1/"]
+    "address",
+    ["http://[::1", "HTTP://a b/", "https:", "http://user:word@127.0.0.1/", "http://0x7f.1/"],
 )
 def test_an_address_that_is_spelt_wrong_gets_a_sentence(address: str) -> None:
     assert expand([address]) == [address]
@@ -54,14 +64,20 @@ def test_an_address_that_is_spelt_wrong_gets_a_sentence(address: str) -> None:
         read_picture(address)
 
 
-@pytest.mark.parametrize("name", ["file:///etc/hostname", "ftp://example.org/a.png", "data:image/png;base64,AAAA"])
+@pytest.mark.parametrize(
+    "name", ["file:///etc/hostname", "ftp://example.org/a.png", "data:image/png;base64,AAAA"]
+)
 def test_other_schemes_are_no_addresses(name: str) -> None:
     with pytest.raises(SetupError, match="expected a file, a folder, or an http or https address"):
         expand([name])
 
 
 def test_files_have_the_same_limits(tmp_path: Path) -> None:
-    large, broken, missing = tmp_path / "large.png", tmp_path / "broken.png", tmp_path / "missing.png"
+    large, broken, missing = (
+        tmp_path / "large.png",
+        tmp_path / "broken.png",
+        tmp_path / "missing.png",
+    )
     with large.open("wb") as sparse:
         sparse.truncate(LARGEST_FILE + 1)
     broken.write_bytes(png()[:60])

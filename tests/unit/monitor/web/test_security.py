@@ -29,7 +29,9 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 BASE = "<title>{% block title %}{% endblock %}</title>{% block head %}{% endblock %}{% block main %}{% endblock %}"
 
 
-def client(token: str | None = TOKEN, *, hosts: tuple[str, ...] = HOSTS, **settings: object) -> FlaskClient:
+def client(
+    token: str | None = TOKEN, *, hosts: tuple[str, ...] = HOSTS, **settings: object
+) -> FlaskClient:
     app = Flask("monitor.web")
     app.jinja_env.loader = ChoiceLoader([DictLoader({"base.html": BASE}), app.jinja_env.loader])  # type: ignore[list-item]
     app.testing = True
@@ -44,14 +46,18 @@ def client(token: str | None = TOKEN, *, hosts: tuple[str, ...] = HOSTS, **setti
 
     @app.get("/report")
     def report() -> Response:
-        return Response("report", headers={"Content-Security-Policy": "sandbox", "Cache-Control": "max-age=9"})
+        return Response(
+            "report", headers={"Content-Security-Policy": "sandbox", "Cache-Control": "max-age=9"}
+        )
 
     install_security(app, SecuritySettings(token, hosts, **settings))  # type: ignore[arg-type]
     return app.test_client()
 
 
 def log_in(browser: FlaskClient, token: str = TOKEN, **form: str) -> Response:
-    return browser.post("/login", data={"token": token, **form}, headers={"Origin": "http://localhost"})
+    return browser.post(
+        "/login", data={"token": token, **form}, headers={"Origin": "http://localhost"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -131,7 +137,12 @@ def test_a_foreign_page_may_link_here_but_not_load_anything() -> None:
     browser = client(None)
     link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
     assert browser.get("/", headers=link).status_code == 200
-    assert browser.get("/", headers={"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"}).status_code == 200
+    assert (
+        browser.get(
+            "/", headers={"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"}
+        ).status_code
+        == 200
+    )
     for mode in ("no-cors", "cors"):
         refused = browser.get("/", headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": mode})
         assert refused.status_code == 403
@@ -174,7 +185,10 @@ def test_a_name_that_was_made_to_lead_here_is_not_answered(host: str, allowed: b
 def test_a_program_sends_the_token() -> None:
     program = client()
     assert program.post("/call", headers=BEARER).text == "called"
-    assert program.post("/call", headers={**BEARER, "Origin": "https://other.example"}).text == "called"
+    assert (
+        program.post("/call", headers={**BEARER, "Origin": "https://other.example"}).text
+        == "called"
+    )
     assert program.get("/", headers=BEARER).text == "needed True, in False"
     assert "Set-Cookie" not in program.get("/", headers=BEARER).headers
 
@@ -197,7 +211,10 @@ def test_without_the_token_nothing_is_told(authorization: str | None) -> None:
 def test_a_person_logs_in_and_comes_to_where_they_wanted() -> None:
     browser = client()
     sent_away = browser.get("/report?a=1&b=2", headers=BROWSER)
-    assert (sent_away.status_code, sent_away.headers["Location"]) == (303, "/login?next=/report?a%3D1%26b%3D2")
+    assert (sent_away.status_code, sent_away.headers["Location"]) == (
+        303,
+        "/login?next=/report?a%3D1%26b%3D2",
+    )
     form = browser.get(sent_away.headers["Location"]).text
     assert '<input type="hidden" name="next" value="/report?a=1&amp;b=2">' in form
     assert 'role="alert"' not in form
@@ -206,7 +223,10 @@ def test_a_person_logs_in_and_comes_to_where_they_wanted() -> None:
     assert browser.get("/report").text == "report"
     assert browser.get("/").text == "needed True, in True"
     assert browser.get("/login").headers["Location"] == "/"
-    assert browser.post("/logout", headers={"Origin": "http://localhost"}).headers["Location"] == "/login"
+    assert (
+        browser.post("/logout", headers={"Origin": "http://localhost"}).headers["Location"]
+        == "/login"
+    )
     assert browser.get("/", headers=BROWSER).status_code == 303
 
 
@@ -231,7 +251,10 @@ def test_the_cookie_is_for_this_page_only_and_cannot_be_made() -> None:
 def test_over_https_the_cookie_stays_there() -> None:
     browser = client(secure_cookies=True)
     login = browser.post(
-        "/login", data={"token": TOKEN}, headers={"Origin": "https://localhost"}, base_url="https://localhost"
+        "/login",
+        data={"token": TOKEN},
+        headers={"Origin": "https://localhost"},
+        base_url="https://localhost",
     )
     [cookie] = login.headers.getlist("Set-Cookie")
     assert cookie.startswith("__Host-ad_monitor=")
@@ -245,10 +268,20 @@ def test_the_cookie_alone_lets_no_foreign_page_do_anything() -> None:
     log_in(browser)
     assert browser.post("/call", headers={"Origin": "http://localhost"}).text == "called"
     assert browser.post("/call", headers={"Sec-Fetch-Site": "same-origin"}).text == "called"
-    for headers in ({}, {"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
+    for headers in (
+        {},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ):
         assert browser.post("/call", headers=headers).status_code == 403
         assert browser.post("/logout", headers=headers).status_code == 403
-    assert browser.post("/login", data={"token": TOKEN}, headers={"Origin": "https://evil.example"}).status_code == 403
+    assert (
+        browser.post(
+            "/login", data={"token": TOKEN}, headers={"Origin": "https://evil.example"}
+        ).status_code
+        == 403
+    )
 
 
 @pytest.mark.parametrize(
@@ -277,7 +310,9 @@ def test_wrong_tokens_are_told_and_then_made_to_wait() -> None:
 
 def test_wrong_tokens_of_programs_count_too() -> None:
     program = client(rate_limit="1000 per minute")
-    found = [program.get("/", headers={"Authorization": f"Bearer {n}"}).status_code for n in range(12)]
+    found = [
+        program.get("/", headers={"Authorization": f"Bearer {n}"}).status_code for n in range(12)
+    ]
     assert found == [401] * WRONG_TOKENS.amount + [429] * 2
 
 
@@ -287,7 +322,9 @@ def test_what_is_sent_is_limited_and_what_is_looked_at_is_not() -> None:
     answers = [program.post("/call") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
-    other = program.post("/call", environ_base={"REMOTE_ADDR": "10.0.0.9"}, headers={"X-Forwarded-For": "127.0.0.1"})
+    other = program.post(
+        "/call", environ_base={"REMOTE_ADDR": "10.0.0.9"}, headers={"X-Forwarded-For": "127.0.0.1"}
+    )
     assert other.status_code == 200
     assert program.post("/call", headers={"X-Forwarded-For": "10.0.0.8"}).status_code == 429
 
@@ -305,7 +342,9 @@ def test_every_answer_tells_browsers_to_be_strict() -> None:
         browser.get("/", headers={"Host": "evil.example"}),
     ]
     for headers in (answer.headers for answer in answers):
-        policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
+        policy = dict(
+            part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";")
+        )
         assert policy["default-src"] == "'none'"
         assert policy["script-src"] == policy["style-src"] == "'self'"
         assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
@@ -313,7 +352,11 @@ def test_every_answer_tells_browsers_to_be_strict() -> None:
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["X-Frame-Options"] == "DENY"
         assert headers["Referrer-Policy"] == "same-origin"
-        assert headers["Cross-Origin-Opener-Policy"] == headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert (
+            headers["Cross-Origin-Opener-Policy"]
+            == headers["Cross-Origin-Resource-Policy"]
+            == "same-origin"
+        )
         assert headers["Cache-Control"] == "no-store"
         assert "camera=()" in headers["Permissions-Policy"]
         assert "Access-Control-Allow-Origin" not in headers

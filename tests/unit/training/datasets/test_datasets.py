@@ -42,7 +42,9 @@ def packed(path: Path, ending: str) -> Path:
             archive.writestr("readme.txt", "from the archive")
             archive.writestr("fer2013/fer2013.csv", content)
     else:
-        target.write_bytes({".xz": lzma.compress, ".gz": gzip.compress, ".bz2": bz2.compress}[ending](content))
+        target.write_bytes(
+            {".xz": lzma.compress, ".gz": gzip.compress, ".bz2": bz2.compress}[ending](content)
+        )
     path.unlink()
     return target
 
@@ -62,7 +64,9 @@ def test_fer2013_plain_and_packed(write_fer: Any, faces: Faces, ending: str) -> 
 
 def test_splits_and_subsets(write_fer: Any, write_votes: Any, faces: Faces) -> None:
     rows = rows_of(faces(8))
-    votes = write_votes([(usage, {"happiness": number}) for number, (_, _, usage) in enumerate(rows)])
+    votes = write_votes(
+        [(usage, {"happiness": number}) for number, (_, _, usage) in enumerate(rows)]
+    )
     found = read_fer2013(write_fer(rows), votes)
     public = found.split("PublicTest")
     assert public.original.tolist() == [2, 6]
@@ -70,7 +74,8 @@ def test_splits_and_subsets(write_fer: Any, write_votes: Any, faces: Faces) -> N
     assert public.votes[:, VOTE_LABELS.index("happy")].tolist() == [2, 6]
     assert found.subset(np.array([7, 0])).original.tolist() == [0, 0]
     with pytest.raises(
-        DatasetError, match=r"'Test': expected one of Training \(4 rows\), .*role among training, .*, test\."
+        DatasetError,
+        match=r"'Test': expected one of Training \(4 rows\), .*role among training, .*, test\.",
     ):
         found.split("Test")
     assert found.split("validation").original.tolist() == [2, 6]
@@ -90,7 +95,9 @@ def test_votes_are_put_in_our_order(write_fer: Any, write_votes: Any, faces: Fac
         "unknown": 9,
         "NF": 10,
     }
-    found = read_fer2013(write_fer([(0, faces(1)[0], "Training")]), write_votes([("Training", named)]))
+    found = read_fer2013(
+        write_fer([(0, faces(1)[0], "Training")]), write_votes([("Training", named)])
+    )
     assert [*VOTE_LABELS] == [*EMOTIONS, "contempt"]
     assert found.votes is not None
     assert found.votes.tolist() == [[5, 6, 7, 2, 4, 3, 1, 8, 9, 10]]
@@ -106,22 +113,39 @@ def test_votes_are_put_in_our_order(write_fer: Any, write_votes: Any, faces: Fac
         ((0, "1.5 " * 2304, "Training"), "row 1: expected whole numbers as emotion and pixels"),
         ((0, "- " * 2304, "Training"), "row 1: expected whole numbers as emotion and pixels"),
         ((0, "9" * 400 + " 1" * 2303, "Training"), "row 1: expected "),
-        ((0, "9" * 30 + " 1" * 2303, "Training"), r"row 1: expected pixels from 0 to 255, received 1 to 9"),
+        (
+            (0, "9" * 30 + " 1" * 2303, "Training"),
+            r"row 1: expected pixels from 0 to 255, received 1 to 9",
+        ),
         (("", "1 " * 2304, "Training"), "row 1: expected whole numbers as emotion and pixels"),
-        ((0, "1 " * 2304, "Test"), "row 1: expected Training, PublicTest, PrivateTest as Usage, received 'Test'"),
-        ((0, "1 " * 2304, ""), "row 1: expected Training, PublicTest, PrivateTest as Usage, received ''"),
+        (
+            (0, "1 " * 2304, "Test"),
+            "row 1: expected Training, PublicTest, PrivateTest as Usage, received 'Test'",
+        ),
+        (
+            (0, "1 " * 2304, ""),
+            "row 1: expected Training, PublicTest, PrivateTest as Usage, received ''",
+        ),
         ((0, "a " * 2304, "Training"), "row 1: expected whole numbers as emotion and pixels"),
         (("happy", "1 " * 2304, "Training"), "row 1: expected whole numbers as emotion and pixels"),
         ((7, "1 " * 2304, "Training"), r"row 1: expected an emotion from 0 to 6, received 7\."),
         ((-1, "1 " * 2304, "Training"), r"row 1: expected an emotion from 0 to 6, received -1\."),
-        ((0, "256 " + "1 " * 2303, "Training"), r"row 1: expected pixels from 0 to 255, received 1 to 256\."),
-        ((0, "-1 " + "1 " * 2303, "Training"), r"row 1: expected pixels from 0 to 255, received -1 to 1\."),
+        (
+            (0, "256 " + "1 " * 2303, "Training"),
+            r"row 1: expected pixels from 0 to 255, received 1 to 256\.",
+        ),
+        (
+            (0, "-1 " + "1 " * 2303, "Training"),
+            r"row 1: expected pixels from 0 to 255, received -1 to 1\.",
+        ),
     ],
 )
 def test_a_wrong_row_is_left_out_and_named(
     write_fer: Any, faces: Faces, row: tuple[object, str, str], message: str
 ) -> None:
-    with pytest.raises(DatasetError, match=rf"has no row that can be used\. .*1 row was left out: .*{message}"):
+    with pytest.raises(
+        DatasetError, match=rf"has no row that can be used\. .*1 row was left out: .*{message}"
+    ):
         read_fer2013(write_fer([row]))
     first, second = faces(2)
     found = read_fer2013(write_fer([(3, first, "Training"), row, row, (6, second, "PublicTest")]))
@@ -140,7 +164,8 @@ def test_wrong_columns_are_named(tmp_path: Path) -> None:
     path = tmp_path / "fer2013.csv"
     path.write_text("label,pixels\n0,1 2 3\n")
     with pytest.raises(
-        DatasetError, match=r"lacks the column\(s\) Usage, emotion of FER2013's Kaggle form: expected .*received label"
+        DatasetError,
+        match=r"lacks the column\(s\) Usage, emotion of FER2013's Kaggle form: expected .*received label",
     ):
         read_fer2013(path)
 
@@ -148,7 +173,9 @@ def test_wrong_columns_are_named(tmp_path: Path) -> None:
 def test_an_empty_file_and_one_without_rows(tmp_path: Path) -> None:
     path = tmp_path / "fer2013.csv"
     path.write_text("")
-    with pytest.raises(DatasetError, match=r"is empty: expected FER2013's .* columns emotion, pixels, Usage\."):
+    with pytest.raises(
+        DatasetError, match=r"is empty: expected FER2013's .* columns emotion, pixels, Usage\."
+    ):
         read_fer2013(path)
     path.write_text("emotion,pixels,Usage\n")
     with pytest.raises(DatasetError, match="has a header but no rows"):
@@ -157,7 +184,9 @@ def test_an_empty_file_and_one_without_rows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ending", [".xz", ".gz", ".bz2", ".zip"])
 @pytest.mark.parametrize("damage", ["cut", "replaced", "scratched"])
-def test_a_broken_archive_is_refused(write_fer: Any, faces: Faces, ending: str, damage: str) -> None:
+def test_a_broken_archive_is_refused(
+    write_fer: Any, faces: Faces, ending: str, damage: str
+) -> None:
     path = packed(write_fer(rows_of(faces(8))), ending)
     content = path.read_bytes()
     middle = len(content) // 2
@@ -173,7 +202,9 @@ def test_a_broken_archive_is_refused(write_fer: Any, faces: Faces, ending: str, 
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"Cannot read the dataset .*nowhere\.csv: .*No such file"):
+    with pytest.raises(
+        DatasetError, match=r"Cannot read the dataset .*nowhere\.csv: .*No such file"
+    ):
         read_fer2013(tmp_path / "nowhere.csv")
 
 
@@ -188,7 +219,9 @@ def test_an_archive_with_two_tables_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a.csv", "")
         archive.writestr("b.csv", "")
-    with pytest.raises(DatasetError, match=r"must hold exactly one \.csv file, but holds 2: unpack"):
+    with pytest.raises(
+        DatasetError, match=r"must hold exactly one \.csv file, but holds 2: unpack"
+    ):
         read_fer2013(path)
 
 
@@ -197,15 +230,21 @@ def test_votes_of_other_rows_are_refused(write_fer: Any, write_votes: Any, faces
     usages = ["Training", "Training", "PublicTest", "PrivateTest"]
     for wrong in (usages[:3], usages[::-1], [*usages, "Training"]):
         votes = write_votes([(usage, {"fear": 5}) for usage in wrong])
-        with pytest.raises(DatasetError, match=rf"does not belong .*expected 4 rows .*received {len(wrong)}"):
+        with pytest.raises(
+            DatasetError, match=rf"does not belong .*expected 4 rows .*received {len(wrong)}"
+        ):
             read_fer2013(fer, votes)
 
 
-def test_a_wrong_vote_file_is_refused(write_fer: Any, write_votes: Any, faces: Faces, tmp_path: Path) -> None:
+def test_a_wrong_vote_file_is_refused(
+    write_fer: Any, write_votes: Any, faces: Faces, tmp_path: Path
+) -> None:
     fer = write_fer([(0, faces(1)[0], "Training")])
     with pytest.raises(DatasetError, match="Cannot read the vote file"):
         read_fer2013(fer, tmp_path / "nowhere.csv")
-    with pytest.raises(DatasetError, match=r"lacks the column\(s\) NF, anger,.* of the FER\+ vote file"):
+    with pytest.raises(
+        DatasetError, match=r"lacks the column\(s\) NF, anger,.* of the FER\+ vote file"
+    ):
         read_fer2013(fer, fer)
     without_usage = tmp_path / "votes.csv"
     text = write_votes([("Training", {"fear": 10})]).read_text()
@@ -214,12 +253,18 @@ def test_a_wrong_vote_file_is_refused(write_fer: Any, write_votes: Any, faces: F
         read_fer2013(fer, without_usage)
 
 
-def test_broken_votes_take_their_row_with_them(write_fer: Any, write_votes: Any, faces: Faces) -> None:
+def test_broken_votes_take_their_row_with_them(
+    write_fer: Any, write_votes: Any, faces: Faces
+) -> None:
     pictures = faces(8)
-    rows: list[tuple[object, object, str]] = [(number % 7, face, "Training") for number, face in enumerate(pictures)]
+    rows: list[tuple[object, object, str]] = [
+        (number % 7, face, "Training") for number, face in enumerate(pictures)
+    ]
     rows[1] = (1, "1 2 3", "Training")
     rows[2] = (2, pictures[2], "nowhere")
-    votes: list[tuple[str, dict[str, object]]] = [("Training", {"fear": number}) for number in range(8)]
+    votes: list[tuple[str, dict[str, object]]] = [
+        ("Training", {"fear": number}) for number in range(8)
+    ]
     votes[1] = ("Training", {"fear": "broken in both files"})
     votes[4] = ("Training", {"fear": "many"})
     votes[5] = ("Training", {"sadness": -1, "fear": "inf"})
@@ -246,9 +291,13 @@ def test_broken_votes_take_their_row_with_them(write_fer: Any, write_votes: Any,
 def test_votes_that_are_cut_off_are_counted(write_fer: Any, write_votes: Any, faces: Faces) -> None:
     votes = write_votes([("Training", {"fear": 5})] * 3)
     votes.write_text(votes.read_text().removesuffix(",0,0\n") + "\n")
-    found = read_fer2013(write_fer([(number, face, "Training") for number, face in enumerate(faces(3))]), votes)
+    found = read_fer2013(
+        write_fer([(number, face, "Training") for number, face in enumerate(faces(3))]), votes
+    )
     assert found.original.tolist() == [0, 1]
-    assert found.reading.skipped["fewer votes than the header names"].first.startswith("row 3 of fer2013new.csv")
+    assert found.reading.skipped["fewer votes than the header names"].first.startswith(
+        "row 3 of fer2013new.csv"
+    )
 
 
 def test_a_table_in_another_dress(write_fer: Any, faces: Faces, tmp_path: Path) -> None:
@@ -256,7 +305,12 @@ def test_a_table_in_another_dress(write_fer: Any, faces: Faces, tmp_path: Path) 
     [face] = faces(1)
     path = tmp_path / "icml.csv"
     pixels = " ".join(map(str, face.ravel()))
-    lines = ["emotion, Usage, pixels", f'"3","PublicTest","{pixels}"', f"4, Training , {pixels} ", ""]
+    lines = [
+        "emotion, Usage, pixels",
+        f'"3","PublicTest","{pixels}"',
+        f"4, Training , {pixels} ",
+        "",
+    ]
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
     found = read_fer2013(path)
     assert found.original.tolist() == [3, 4]
@@ -290,13 +344,17 @@ def test_one_door_for_files(write_fer: Any, write_votes: Any, faces: Faces, tmp_
     found = read_dataset(fer, write_votes([("Training", {"fear": 10})]))
     assert found.votes is not None
     np.testing.assert_array_equal(found.images, faces(1))
-    with pytest.raises(DatasetError, match=r"There is no dataset .*nowhere: expected FER2013's fer2013\.csv"):
+    with pytest.raises(
+        DatasetError, match=r"There is no dataset .*nowhere: expected FER2013's fer2013\.csv"
+    ):
         read_dataset(tmp_path / "nowhere")
     (tmp_path / "other.csv").write_text("emotion,pixels\n")
     with pytest.raises(DatasetError, match=r"lacks the column\(s\) Usage"):
         read_dataset(tmp_path / "other.csv")
     (tmp_path / "faces.npz").write_bytes(b"PK")
-    with pytest.raises(DatasetError, match=r"Cannot tell what dataset .*faces\.npz is: expected .* \.csv, \.xz"):
+    with pytest.raises(
+        DatasetError, match=r"Cannot tell what dataset .*faces\.npz is: expected .* \.csv, \.xz"
+    ):
         read_dataset(tmp_path / "faces.npz")
     with pytest.raises(DatasetError, match="leave --votes out, or name"):
         read_dataset(tmp_path, fer)

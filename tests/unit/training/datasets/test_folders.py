@@ -54,18 +54,38 @@ def test_split_folders_are_read_in_order(write_pictures: Any, faces: Faces) -> N
     )
 
 
-def test_validation_is_drawn_from_training_where_there_is_none(write_pictures: Any, faces: Faces) -> None:
+def test_validation_is_drawn_from_training_where_there_is_none(
+    write_pictures: Any, faces: Faces
+) -> None:
     pictures = iter(faces(60))
-    named = {f"Train/{name}/{number:02}.png": next(pictures) for name in ("happy", "sad") for number in range(25)}
-    named |= {f"Test/{name}/{number:02}.png": next(pictures) for name in ("happy", "sad") for number in range(5)}
+    named = {
+        f"Train/{name}/{number:02}.png": next(pictures)
+        for name in ("happy", "sad")
+        for number in range(25)
+    }
+    named |= {
+        f"Test/{name}/{number:02}.png": next(pictures)
+        for name in ("happy", "sad")
+        for number in range(5)
+    }
     folder = write_pictures(named)
     found = read_folders(folder)
     assert found.splits() == {"Train": 42, "validation": 8, "Test": 10}
     assert found.roles == {"training": 42, "validation": 8, "test": 10}
     # As many of each class.
-    assert np.bincount(found.split("validation").original, minlength=7).tolist() == [0, 0, 0, 4, 4, 0, 0]
+    assert np.bincount(found.split("validation").original, minlength=7).tolist() == [
+        0,
+        0,
+        0,
+        4,
+        4,
+        0,
+        0,
+    ]
     [note] = found.reading.notes
-    assert note.startswith("The folder has no split for validation: 8 of the 50 training pictures were drawn")
+    assert note.startswith(
+        "The folder has no split for validation: 8 of the 50 training pictures were drawn"
+    )
     np.testing.assert_array_equal(read_folders(folder).usage, found.usage)
     assert (read_folders(folder, seed=1).usage != found.usage).any()
 
@@ -80,7 +100,11 @@ def test_a_folder_with_a_test_only_stays_a_test(write_pictures: Any, faces: Face
 def test_a_flat_folder_is_dealt_by_the_seed(write_pictures: Any, faces: Faces) -> None:
     pictures = iter(faces(100))
     folder = write_pictures(
-        {f"{name}/{number:02}.png": next(pictures) for name in ("happy", "sad") for number in range(50)}
+        {
+            f"{name}/{number:02}.png": next(pictures)
+            for name in ("happy", "sad")
+            for number in range(50)
+        }
     )
     found = read_folders(folder)
     assert found.splits() == {"training": 72, "validation": 14, "test": 14}
@@ -115,10 +139,17 @@ def test_class_folders_by_their_common_names(name: str, emotion: str | None) -> 
 def test_own_classes_stay_beside_the_emotions(write_pictures: Any, faces: Faces) -> None:
     pictures = faces(4)
     names = ("contempt", "Bored", "Happiness", "joy")
-    folder = write_pictures({f"{name}/a.png": face for name, face in zip(names, pictures, strict=True)})
+    folder = write_pictures(
+        {f"{name}/a.png": face for name, face in zip(names, pictures, strict=True)}
+    )
     found = read_folders(folder)
     assert found.classes == (*EMOTIONS, "Bored", "contempt")
-    assert [found.classes[label] for label in found.original] == ["happy", "happy", "Bored", "contempt"]
+    assert [found.classes[label] for label in found.original] == [
+        "happy",
+        "happy",
+        "Bored",
+        "contempt",
+    ]
     assert found.reading.notes[:2] == (
         "The class folder Happiness was read as happy.",
         "The class folder joy was read as happy.",
@@ -139,7 +170,9 @@ def truncated(path: Path, share: float = 0.6) -> None:
 
 @pytest.mark.parametrize("ending", [".png", ".jpg", ".webp", ".tif", ".bmp", ".pgm"])
 @pytest.mark.parametrize("share", [0.002, 0.3, 0.9])
-def test_a_truncated_picture_is_left_out(write_pictures: Any, faces: Faces, ending: str, share: float) -> None:
+def test_a_truncated_picture_is_left_out(
+    write_pictures: Any, faces: Faces, ending: str, share: float
+) -> None:
     first, second = faces(2)
     folder = write_pictures({f"test/happy/a{ending}": first, "test/happy/b.png": second})
     truncated(folder / f"test/happy/a{ending}", share)
@@ -155,7 +188,12 @@ def png_that_claims(width: int, height: int) -> bytes:
     """A PNG of a few bytes whose header promises a picture of this size."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        return (
+            struct.pack(">I", len(content))
+            + kind
+            + content
+            + struct.pack(">I", zlib.crc32(kind + content))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return (
@@ -166,10 +204,16 @@ def png_that_claims(width: int, height: int) -> bytes:
     )
 
 
-def test_what_cannot_be_used_is_counted_by_reason(write_pictures: Any, faces: Faces, tmp_path: Path) -> None:
+def test_what_cannot_be_used_is_counted_by_reason(
+    write_pictures: Any, faces: Faces, tmp_path: Path
+) -> None:
     pictures = faces(3)
     folder = write_pictures(
-        {"train/sad/a.png": pictures[0], "train/happy/a.png": pictures[1], "valid/sad/a.png": pictures[2]}
+        {
+            "train/sad/a.png": pictures[0],
+            "train/happy/a.png": pictures[1],
+            "valid/sad/a.png": pictures[2],
+        }
     )
     sad = folder / "train/sad"
     (sad / "b.png").write_bytes(b"")
@@ -206,7 +250,8 @@ def test_what_cannot_be_used_is_counted_by_reason(write_pictures: Any, faces: Fa
     lines = found.reading.sentences()
     assert lines[0] == "3 files read, 8 left out."
     assert (
-        "1 file was left out: empty files. The first is train/sad/b.png: expected a picture, received 0 bytes." in lines
+        "1 file was left out: empty files. The first is train/sad/b.png: expected a picture, received 0 bytes."
+        in lines
     )
 
 
@@ -221,7 +266,9 @@ def test_a_file_that_is_too_large_is_not_opened(
     assert found.reading.skipped["files that are too large"].count == 1
 
 
-@pytest.mark.parametrize("layout", ["empty", "classes without pictures", "pictures only", "a table", "broken pictures"])
+@pytest.mark.parametrize(
+    "layout", ["empty", "classes without pictures", "pictures only", "a table", "broken pictures"]
+)
 def test_a_folder_without_a_usable_picture_is_refused(tmp_path: Path, layout: str) -> None:
     expected = {
         "empty": "has no class folders: expected split/class/picture or class/picture; name the folder above",
@@ -303,7 +350,9 @@ def test_a_face_finder_cuts_photographs(write_pictures: Any, faces: Faces) -> No
     photo = np.zeros((120, 160, 3), np.uint8)
     photo[30:78, 50:98] = face[:, :, None]
     photo[0, 0] = (255, 0, 0)
-    folder = write_pictures({"test/happy/a.png": photo, "test/happy/b.png": other, "test/sad/c.png": photo})
+    folder = write_pictures(
+        {"test/happy/a.png": photo, "test/happy/b.png": other, "test/sad/c.png": photo}
+    )
     seen = []
 
     def finder(image: np.ndarray) -> np.ndarray | None:

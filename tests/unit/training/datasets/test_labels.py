@@ -40,7 +40,10 @@ def test_own_labels_stay_as_they_were_given() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("hapy,sad", r"Unknown label 'hapy': expected seven, .*surprise, neutral\. Did you mean happy\?"),
+        (
+            "hapy,sad",
+            r"Unknown label 'hapy': expected seven, .*surprise, neutral\. Did you mean happy\?",
+        ),
         ("sevn", r"Unknown label 'sevn': .*Did you mean seven\?"),
         ("happy,xyz", r"Unknown label 'xyz': expected .*neutral\.$"),
         ("happy,seven", r"Unknown label 'seven'"),
@@ -56,7 +59,10 @@ def test_wrong_label_sets_are_refused(text: str, message: str) -> None:
 
 
 def test_a_named_set_that_the_data_do_not_have() -> None:
-    with pytest.raises(DatasetError, match=r"Unknown label 'happy': expected seven, .*, or a list of closed, open\.$"):
+    with pytest.raises(
+        DatasetError,
+        match=r"Unknown label 'happy': expected seven, .*, or a list of closed, open\.$",
+    ):
         label_set("happy-sad", ("closed", "open"))
 
 
@@ -82,7 +88,9 @@ def few(faces: Any) -> FaceDataset:
         {"unknown": 8, "sad": 2},
         {"neutral": 6, "happy": 3, "sad": 1},
     )
-    original = [EMOTIONS.index(name) for name in ("happy", "sad", "sad", "happy", "neutral", "neutral")]
+    original = [
+        EMOTIONS.index(name) for name in ("happy", "sad", "sad", "happy", "neutral", "neutral")
+    ]
     return FaceDataset(faces(6), np.array(original), votes, np.array(["Training"] * 6))
 
 
@@ -110,7 +118,9 @@ def test_votes_for_some_labels_are_restricted_to_them(few: FaceDataset) -> None:
     assert head.labels == ("happy", "sad")
     np.testing.assert_allclose(head.targets, [[1, 0], [1, 0], [0, 1]])
     _, [three] = select_rows(few, ("happy", "sad", "neutral"), "votes")
-    np.testing.assert_allclose(three.targets, [[1, 0, 0], [0.5, 0, 0.5], [0, 1, 0], [1 / 3, 0, 2 / 3]], atol=1e-6)
+    np.testing.assert_allclose(
+        three.targets, [[1, 0, 0], [0.5, 0, 0.5], [0, 1, 0], [1 / 3, 0, 2 / 3]], atol=1e-6
+    )
 
 
 def test_majority_of_some_labels(few: FaceDataset) -> None:
@@ -149,43 +159,58 @@ def test_rows_without_an_original_label_are_left_out(few: FaceDataset) -> None:
 
 
 def test_own_classes_are_learnt_from_their_folders(faces: Any) -> None:
-    found = FaceDataset(faces(3), np.array([1, 0, 1]), None, np.array(["train"] * 3), ("closed", "open"))
+    found = FaceDataset(
+        faces(3), np.array([1, 0, 1]), None, np.array(["train"] * 3), ("closed", "open")
+    )
     _, [head] = select_rows(found, ("open", "closed"), "original")
     assert head.classes.tolist() == [0, 1, 0]
-    with pytest.raises(DatasetError, match=r"The dataset has no label happy: expected labels among closed, open\."):
+    with pytest.raises(
+        DatasetError, match=r"The dataset has no label happy: expected labels among closed, open\."
+    ):
         select_rows(found, ("open", "happy"), "original")
 
 
 def test_a_label_without_a_row_is_named(few: FaceDataset) -> None:
     for targets, by in (("votes", "votes"), ("majority", "majority"), ("original", "original")):
-        with pytest.raises(DatasetError, match=f"No row is labelled disgust, fear by the {by} .*--labels"):
+        with pytest.raises(
+            DatasetError, match=f"No row is labelled disgust, fear by the {by} .*--labels"
+        ):
             select_rows(few, ("disgust", "fear", "happy", "sad"), targets)  # type: ignore[arg-type]
     _, [head] = select_rows(few, ("disgust", "happy"), "original", complete=False)
     assert head.classes.tolist() == [1, 1]
-    with pytest.raises(DatasetError, match=r"No row says anything about angry, disgust: .*received 6 without"):
+    with pytest.raises(
+        DatasetError, match=r"No row says anything about angry, disgust: .*received 6 without"
+    ):
         select_rows(few, ("angry", "disgust"), "original", complete=False)
 
 
 def test_votes_that_are_not_there_are_asked_for(dataset: Any) -> None:
     for targets in ("votes", "majority", "votes+original"):
-        with pytest.raises(DatasetError, match=r"need FER\+'s votes: name its fer2013new\.csv with --votes"):
+        with pytest.raises(
+            DatasetError, match=r"need FER\+'s votes: name its fer2013new\.csv with --votes"
+        ):
             select_rows(dataset(14, voted=False), EMOTIONS, targets)
     images, _ = select_rows(dataset(14, voted=False), EMOTIONS, "original")
     assert len(images) == 14
 
 
 def test_labels_without_votes_and_unknown_targets_are_refused(dataset: Any) -> None:
-    with pytest.raises(DatasetError, match=r"FER\+ has no votes for bored: expected labels among angry"):
+    with pytest.raises(
+        DatasetError, match=r"FER\+ has no votes for bored: expected labels among angry"
+    ):
         select_rows(dataset(14), ("bored", "happy"), "votes")
     with pytest.raises(
-        DatasetError, match=r"expected one of votes, majority, original, votes\+original, received 'soft'"
+        DatasetError,
+        match=r"expected one of votes, majority, original, votes\+original, received 'soft'",
     ):
         select_rows(dataset(14), EMOTIONS, "soft")
 
 
 @pytest.mark.parametrize("labels", LABEL_SETS.values(), ids=LABEL_SETS)
 @pytest.mark.parametrize("targets", ["votes", "majority", "original", "votes+original"])
-def test_every_combination_gives_sound_heads(dataset: Any, labels: tuple[str, ...], targets: Any) -> None:
+def test_every_combination_gives_sound_heads(
+    dataset: Any, labels: tuple[str, ...], targets: Any
+) -> None:
     images, heads = select_rows(dataset(70), labels, targets)
     assert {len(head) for head in heads} == {len(images)}
     for head in heads:

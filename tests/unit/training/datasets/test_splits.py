@@ -12,7 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from training.datasets import SHARES, FaceDataset, near_twins, role_of, stratified_split, without_twins
+from training.datasets import (
+    SHARES,
+    FaceDataset,
+    near_twins,
+    role_of,
+    stratified_split,
+    without_twins,
+)
 
 Faces = Callable[..., np.ndarray]
 
@@ -36,7 +43,9 @@ def test_twins_are_found_although_they_were_changed_a_little(faces: Faces) -> No
 
 def test_twins_are_told_from_neighbours_by_the_threshold(faces: Faces) -> None:
     [face] = faces(1)
-    noisy = np.clip(face + np.random.default_rng(0).normal(0, 25, face.shape), 0, 255).astype(np.uint8)
+    noisy = np.clip(face + np.random.default_rng(0).normal(0, 25, face.shape), 0, 255).astype(
+        np.uint8
+    )
     together = float(np.corrcoef(face.ravel(), noisy.ravel())[0, 1])
     assert near_twins(noisy[None], face[None], together - 0.01).tolist() == [True]
     assert near_twins(noisy[None], face[None], together + 0.01).tolist() == [False]
@@ -57,13 +66,19 @@ def test_twins_of_nothing(faces: Faces) -> None:
 
 
 def test_twins_of_larger_pictures_are_found(faces: Faces) -> None:
-    large = np.stack([cv2.resize(face, (96, 96), interpolation=cv2.INTER_CUBIC) for face in faces(4)])
+    large = np.stack(
+        [cv2.resize(face, (96, 96), interpolation=cv2.INTER_CUBIC) for face in faces(4)]
+    )
     assert near_twins(faces(3), large).tolist() == [True] * 3
     assert near_twins(large, large[:1]).tolist() == [True, False, False, False]
 
 
 def test_training_loses_its_twins_only(dataset: Any) -> None:
-    training, validation, test = dataset(12), dataset(3, seed=1, usage="PublicTest"), dataset(2, seed=2)
+    training, validation, test = (
+        dataset(12),
+        dataset(3, seed=1, usage="PublicTest"),
+        dataset(2, seed=2),
+    )
     training.images[4] = validation.images[2]
     training.images[7] = test.images[0][:, ::-1]
     kept, count = without_twins(training, [validation, test])
@@ -100,12 +115,19 @@ def test_splits_are_listed_in_the_order_of_their_roles(faces: Faces) -> None:
     assert found.roles == {"training": 2, "validation": 1, "test": 1}
     assert found.present == ("angry", "disgust", "happy")
     assert found.split("validation").original.tolist() == [0]
-    assert found.split("train").original.tolist() == found.split("training").original.tolist() == [3, 0]
+    assert (
+        found.split("train").original.tolist()
+        == found.split("training").original.tolist()
+        == [3, 0]
+    )
     assert found.split("other").original.tolist() == [1]
 
 
 def test_rows_of_different_number_are_refused(faces: Faces) -> None:
-    with pytest.raises(ValueError, match="as many rows of each kind, received images 3, original 2, votes 3, usage 3"):
+    with pytest.raises(
+        ValueError,
+        match="as many rows of each kind, received images 3, original 2, votes 3, usage 3",
+    ):
         FaceDataset(faces(3), np.array([0, 1]), None, np.array(["Training"] * 3))
 
 

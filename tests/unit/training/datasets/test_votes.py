@@ -39,7 +39,9 @@ def votes(**named: int) -> list[float]:
         (votes(happy=4, unknown=3, not_a_face=3), None),
     ],
 )
-def test_majority_by_the_rule_of_the_ferplus_authors(row: list[float], expected: str | None) -> None:
+def test_majority_by_the_rule_of_the_ferplus_authors(
+    row: list[float], expected: str | None
+) -> None:
     [label] = majority(np.array([row]))
     assert label == (NO_LABEL if expected is None else VOTE_LABELS.index(expected))
 
@@ -73,14 +75,18 @@ def test_soft_labels_are_the_votes_without_the_single_ones() -> None:
     )
     soft, usable = soft_labels(rows)
     assert usable.tolist() == [True, True, False, False, False]
-    happy, neutral, contempt = (VOTE_LABELS.index(name) for name in ("happy", "neutral", "contempt"))
+    happy, neutral, contempt = (
+        VOTE_LABELS.index(name) for name in ("happy", "neutral", "contempt")
+    )
     assert soft[0, [happy, neutral]] == pytest.approx([6 / 9, 3 / 9])
     assert soft[1, [happy, contempt]] == pytest.approx([4 / 7, 3 / 7])
     assert soft[0].sum() == pytest.approx(1)
     assert (soft[2:] == 1 / 8).all()
 
 
-vote_tables = hnp.arrays(np.float64, st.tuples(st.integers(1, 20), st.just(10)), elements=st.integers(0, 10).map(float))
+vote_tables = hnp.arrays(
+    np.float64, st.tuples(st.integers(1, 20), st.just(10)), elements=st.integers(0, 10).map(float)
+)
 
 
 @settings(deadline=None)

@@ -38,8 +38,12 @@ def test_perfect_calibration_has_no_error() -> None:
         ([0.6, 0.6], [0.6, 0.6], 0.0),
     ],
 )
-def test_calibration_error_by_hand(confidence: list[float], correct: list[float], expected: float) -> None:
-    assert calibration_error(np.array(confidence), np.array(correct, dtype=float)) == pytest.approx(expected)
+def test_calibration_error_by_hand(
+    confidence: list[float], correct: list[float], expected: float
+) -> None:
+    assert calibration_error(np.array(confidence), np.array(correct, dtype=float)) == pytest.approx(
+        expected
+    )
 
 
 def test_the_number_of_bins_counts() -> None:
@@ -50,7 +54,9 @@ def test_the_number_of_bins_counts() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=50))
-def test_calibration_error_is_a_share_and_bins_hold_every_row(rows: list[tuple[float, float]]) -> None:
+def test_calibration_error_is_a_share_and_bins_hold_every_row(
+    rows: list[tuple[float, float]],
+) -> None:
     confidence, correct = np.array(rows).T
     assert 0 <= calibration_error(confidence, correct) <= 1 + 1e-12
     bins = reliability_bins(confidence, correct)
@@ -60,7 +66,9 @@ def test_calibration_error_is_a_share_and_bins_hold_every_row(rows: list[tuple[f
 
 
 def test_bins_by_hand() -> None:
-    bins = reliability_bins(np.array([0.0, 0.3, 0.5, 0.5, 1.0]), np.array([0.0, 1.0, 1.0, 0.0, 1.0]), bins=2)
+    bins = reliability_bins(
+        np.array([0.0, 0.3, 0.5, 0.5, 1.0]), np.array([0.0, 1.0, 1.0, 0.0, 1.0]), bins=2
+    )
     assert bins.counts.tolist() == [2, 3]
     assert bins.confidence.tolist() == pytest.approx([0.15, 2 / 3])
     assert bins.rightness.tolist() == pytest.approx([0.5, 2 / 3])
@@ -79,12 +87,16 @@ def test_the_temperature_fits_labels_too() -> None:
     rng = np.random.default_rng(1)
     distribution = rng.dirichlet(np.ones(4), 20_000)
     drawn = (distribution.cumsum(axis=1) > rng.random((len(distribution), 1))).argmax(axis=1)
-    assert fit_temperature(2 * np.log(distribution + 1e-12), np.eye(4)[drawn]) == pytest.approx(2, rel=0.05)
+    assert fit_temperature(2 * np.log(distribution + 1e-12), np.eye(4)[drawn]) == pytest.approx(
+        2, rel=0.05
+    )
 
 
 def test_rows_without_a_vote_do_not_count() -> None:
     distribution = np.random.default_rng(0).dirichlet(np.ones(7), 100)
-    logits = np.concatenate([2 * np.log(distribution + 1e-12), np.eye(7)[np.zeros(20, dtype=int)] * 50])
+    logits = np.concatenate(
+        [2 * np.log(distribution + 1e-12), np.eye(7)[np.zeros(20, dtype=int)] * 50]
+    )
     targets = np.concatenate([distribution, np.zeros((20, 7))])
     assert fit_temperature(logits, targets) == pytest.approx(2, rel=0.01)
     assert fit_temperature(logits[100:], targets[100:]) == 1.0
@@ -103,7 +115,9 @@ def test_the_threshold_is_where_wrong_outweighs_right() -> None:
     # All are wrong up to 0.4 and right from there on, so a window around 0.4 holds as many of each.
     assert uncertain_threshold(confidence, correct) == pytest.approx(0.4, abs=0.01)
     shuffled = np.random.default_rng(0).permutation(801)
-    assert uncertain_threshold(confidence[shuffled], correct[shuffled]) == pytest.approx(0.4, abs=0.01)
+    assert uncertain_threshold(confidence[shuffled], correct[shuffled]) == pytest.approx(
+        0.4, abs=0.01
+    )
 
 
 def test_without_doubt_there_is_no_threshold() -> None:

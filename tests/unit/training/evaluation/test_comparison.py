@@ -47,7 +47,14 @@ def numbered(truth: list[int]) -> FaceDataset:
 
 @pytest.mark.parametrize(
     ("only_first", "only_second", "expected"),
-    [(0, 0, 1.0), (0, 1, 1.0), (5, 5, 1.0), (0, 10, 2 / 2**10), (10, 0, 2 / 2**10), (1, 9, 2 * 11 / 2**10)],
+    [
+        (0, 0, 1.0),
+        (0, 1, 1.0),
+        (5, 5, 1.0),
+        (0, 10, 2 / 2**10),
+        (10, 0, 2 / 2**10),
+        (1, 9, 2 * 11 / 2**10),
+    ],
 )
 def test_mcnemar_by_hand(only_first: int, only_second: int, expected: float) -> None:
     assert mcnemar(only_first, only_second) == pytest.approx(expected)
@@ -84,7 +91,13 @@ def test_two_models_on_the_same_rows() -> None:
     first = Scripted("first", [0, 1, 2, 3, 4, 0, 0, 0, 0, 0])
     second = Scripted("second", [0, 1, 2, 3, 0, 5, 6, 3, 3, 0])
     found = compare(first, second, numbered(truth), "original")
-    assert (found.n, found.both_right, found.only_first, found.only_second, found.both_wrong) == (10, 4, 1, 4, 1)
+    assert (found.n, found.both_right, found.only_first, found.only_second, found.both_wrong) == (
+        10,
+        4,
+        1,
+        4,
+        1,
+    )
     assert (found.first.accuracy, found.second.accuracy) == (0.5, 0.8)
     assert found.difference == pytest.approx(0.3)
     assert found.p_value == pytest.approx(mcnemar(1, 4))
@@ -92,7 +105,9 @@ def test_two_models_on_the_same_rows() -> None:
     assert (found.first.model, found.second.model, found.labels) == ("first", "second", EMOTIONS)
     assert found.second.macro_f1 > found.first.macro_f1
     assert json.loads(json.dumps(found.document(), allow_nan=False))["first"]["accuracy"] == 0.5
-    assert found.sentence().startswith("second is right on 30.0 points more of the faces than first (95 % interval -")
+    assert found.sentence().startswith(
+        "second is right on 30.0 points more of the faces than first (95 % interval -"
+    )
     assert "may well be chance; 10 faces, against original" in found.sentence()
     other = compare(second, first, numbered(truth), "original")
     assert "first is right on 30.0 points less of the faces than second" in other.sentence()
@@ -113,12 +128,16 @@ def test_models_are_compared_on_the_labels_they_share() -> None:
     found = compare(seven, pair, numbered([3, 3, 4, 6]), "original")
     assert (found.labels, found.n) == (("happy", "sad"), 3)
     assert (found.first.accuracy, found.second.accuracy) == (1.0, pytest.approx(2 / 3))
-    with pytest.raises(DatasetError, match="at least two labels that the model and the dataset share"):
+    with pytest.raises(
+        DatasetError, match="at least two labels that the model and the dataset share"
+    ):
         compare(seven, Scripted("own", [0], ("bored", "keen")), numbered([3]), "original")
 
 
 def test_a_sure_difference_is_called_one(dataset: Callable[..., FaceDataset]) -> None:
     truth = [3] * 40
-    found = compare(Scripted("bad", [0] * 40), Scripted("good", [3] * 40), numbered(truth), "original")
+    found = compare(
+        Scripted("bad", [0] * 40), Scripted("good", [3] * 40), numbered(truth), "original"
+    )
     assert "hardly chance" in found.sentence()
     assert found.low > 0.8

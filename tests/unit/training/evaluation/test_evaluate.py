@@ -62,7 +62,9 @@ class KeyedClassifier:
 
     runtime = "keyed"
 
-    def __init__(self, sure: float = 0.9, unsure: float = 0.4, labels: tuple[str, ...] = EMOTIONS) -> None:
+    def __init__(
+        self, sure: float = 0.9, unsure: float = 0.4, labels: tuple[str, ...] = EMOTIONS
+    ) -> None:
         self.card = ModelCard(
             name="keyed",
             labels=labels,
@@ -96,7 +98,9 @@ def keyed(rows: list[dict[str, Any]]) -> FaceDataset:
             table[number, (*VOTE_LABELS, "unknown", "nf").index(name)] = count
     original = np.array([EMOTIONS.index(row["original"]) for row in rows])
     voted = any("votes" in row for row in rows)
-    return FaceDataset(images, original, table if voted else None, np.array(["PublicTest"] * len(rows)))
+    return FaceDataset(
+        images, original, table if voted else None, np.array(["PublicTest"] * len(rows))
+    )
 
 
 FACES = keyed(
@@ -130,8 +134,21 @@ def test_which_rows_count(against: Any, rows: list[int], truth: list[str]) -> No
 
 def test_the_document_against_the_majority() -> None:
     document = evaluate(KeyedClassifier(), FACES, "majority")
-    assert list(document) == ["n", "against", "labels", "accuracy", "macro_f1", "ece", "per_class", "confusion"]
-    assert (document["n"], document["against"], document["labels"]) == (3, "majority", list(EMOTIONS))
+    assert list(document) == [
+        "n",
+        "against",
+        "labels",
+        "accuracy",
+        "macro_f1",
+        "ece",
+        "per_class",
+        "confusion",
+    ]
+    assert (document["n"], document["against"], document["labels"]) == (
+        3,
+        "majority",
+        list(EMOTIONS),
+    )
     assert document["accuracy"] == pytest.approx(2 / 3)
     # Happy: precision 1, recall 1/2. Neutral: precision 1/2, recall 1.
     assert document["macro_f1"] == pytest.approx((2 / 3 + 2 / 3) / 7)
@@ -141,13 +158,20 @@ def test_the_document_against_the_majority() -> None:
     assert document["confusion"][HAPPY][NEUTRAL] == 1
     assert document["confusion"][NEUTRAL][NEUTRAL] == 1
     assert np.sum(document["confusion"]) == 3
-    assert document["per_class"]["happy"] == pytest.approx({"precision": 1, "recall": 0.5, "f1": 2 / 3, "support": 2})
+    assert document["per_class"]["happy"] == pytest.approx(
+        {"precision": 1, "recall": 0.5, "f1": 2 / 3, "support": 2}
+    )
     assert document["per_class"]["fear"] == {"precision": 0, "recall": 0, "f1": 0, "support": 0}
     assert json.loads(json.dumps(document, allow_nan=False)) == document
 
 
 def test_against_the_original_labels_without_votes() -> None:
-    faces = keyed([{"original": "happy", "says": "happy"}, {"original": "sad", "says": "happy", "unsure": True}])
+    faces = keyed(
+        [
+            {"original": "happy", "says": "happy"},
+            {"original": "sad", "says": "happy", "unsure": True},
+        ]
+    )
     document = evaluate(KeyedClassifier(), faces, "original")
     assert document["accuracy"] == 0.5
     assert document["ece"] == pytest.approx((0.1 + 0.4) / 2)
@@ -170,7 +194,9 @@ def test_happy_or_sad_is_asked_of_these_two_only() -> None:
     assert document["accuracy"] == pytest.approx(3 / 4)
     sure, unsure = 0.7 / (0.7 + 0.05), 0.4 / (0.4 + 0.1)
     # 14/15 and 0.8 and 0.5, each in a bin of its own: right 1 of 2, 1 of 1, 1 of 1.
-    assert document["ece"] == pytest.approx((abs(2 * sure - 1) + abs(unsure - 1) + abs(0.5 - 1)) / 4)
+    assert document["ece"] == pytest.approx(
+        (abs(2 * sure - 1) + abs(unsure - 1) + abs(0.5 - 1)) / 4
+    )
 
 
 def test_large_datasets_go_in_batches() -> None:
@@ -191,7 +217,9 @@ def test_without_votes_there_is_no_vote_label(against: Any) -> None:
 def test_a_dataset_without_any_such_row_is_refused() -> None:
     faces = keyed([{"original": "fear", "votes": {"unknown": 10}, "says": "fear"}])
     for against in ("majority", "plurality", "happy-sad"):
-        with pytest.raises(DatasetError, match=f"No row of the dataset has a label against {against}"):
+        with pytest.raises(
+            DatasetError, match=f"No row of the dataset has a label against {against}"
+        ):
             evaluate(KeyedClassifier(), faces, against)  # type: ignore[arg-type]
 
 
@@ -207,7 +235,11 @@ def test_the_temperature_of_the_card_is_used(dataset: Callable[..., FaceDataset]
 def test_some_labels_only() -> None:
     labels = ("happy", "neutral", "sad")
     document = evaluate(KeyedClassifier(sure=0.7), FACES, "plurality", labels=labels)
-    assert (document["n"], document["labels"], document["against"]) == (4, list(labels), "plurality")
+    assert (document["n"], document["labels"], document["against"]) == (
+        4,
+        list(labels),
+        "plurality",
+    )
     assert document["confusion"] == [[1, 1, 0], [0, 1, 0], [0, 0, 1]]
     # 0.7 of 0.7 + 2 * 0.05; votes among the three for what was said: 10/10, 2/10, 6/10, 5/10.
     assert document["ece"] == pytest.approx(abs(0.7 / 0.8 - 2.3 / 4))
@@ -215,7 +247,9 @@ def test_some_labels_only() -> None:
 
 def test_a_model_of_two_labels_is_judged_by_these() -> None:
     classifier = KeyedClassifier(labels=("sad", "happy"))
-    faces = keyed([{"original": "happy", "says": "disgust"}, {"original": "sad", "says": "angry"}] * 3)
+    faces = keyed(
+        [{"original": "happy", "says": "disgust"}, {"original": "sad", "says": "angry"}] * 3
+    )
     document = evaluate(classifier, faces, "original")
     # What it says first is `sad` to it, `angry` to the seven; what it says second is `happy`.
     assert (document["n"], document["labels"], document["accuracy"]) == (6, ["happy", "sad"], 1.0)
@@ -225,7 +259,13 @@ def test_a_model_of_two_labels_is_judged_by_these() -> None:
 def test_classes_of_ones_own() -> None:
     images = np.zeros((4, 48, 48), np.uint8)
     images[2:, 0, 0] = 2
-    faces = FaceDataset(images, np.array([2, NO_LABEL, 0, 0]), None, np.array(["test"] * 4), ("bored", "happy", "keen"))
+    faces = FaceDataset(
+        images,
+        np.array([2, NO_LABEL, 0, 0]),
+        None,
+        np.array(["test"] * 4),
+        ("bored", "happy", "keen"),
+    )
     classifier = KeyedClassifier(labels=("keen", "bored", "asleep"))
     document = evaluate(classifier, faces, "original")
     assert (document["labels"], document["n"], document["accuracy"]) == (["bored", "keen"], 3, 1.0)
@@ -242,11 +282,26 @@ def test_classes_of_ones_own() -> None:
             None,
             r"Against original, the dataset does not know bored: expected some of angry",
         ),
-        ("majority", ("happy", "sad"), ("happy", "fear"), "The model does not know sad: expected some of happy, fear"),
+        (
+            "majority",
+            ("happy", "sad"),
+            ("happy", "fear"),
+            "The model does not know sad: expected some of happy, fear",
+        ),
         ("original", ("happy",), None, "at least two different labels, received happy"),
-        ("original", ("happy", "happy"), None, "at least two different labels, received happy, happy"),
+        (
+            "original",
+            ("happy", "happy"),
+            None,
+            "at least two different labels, received happy, happy",
+        ),
         ("original", (), None, "received none"),
-        ("original", None, ("happy", "bored"), "the model knows happy, bored, against original there are angry"),
+        (
+            "original",
+            None,
+            ("happy", "bored"),
+            "the model knows happy, bored, against original there are angry",
+        ),
         ("original", ("fear", "disgust"), None, None),
         (
             "majority",
@@ -257,7 +312,9 @@ def test_classes_of_ones_own() -> None:
         ("minority", None, None, "Cannot measure against 'minority': expected original, majority"),
     ],
 )
-def test_labels_that_cannot_be_judged(against: Any, labels: Any, known: Any, message: str | None) -> None:
+def test_labels_that_cannot_be_judged(
+    against: Any, labels: Any, known: Any, message: str | None
+) -> None:
     if message is None:
         assert len(judge(FACES, against, labels, known)) == 1
         return
@@ -269,7 +326,9 @@ def test_pictures_are_resized_to_what_the_model_takes(faces: Callable[..., np.nd
     pictures = faces(3)
     assert fitted(pictures, 48) is pictures
     assert fitted(pictures, 24).shape == (3, 24, 24)
-    np.testing.assert_array_equal(fitted(np.full((2, 48, 48), 77, np.uint8), 227), np.full((2, 227, 227), 77))
+    np.testing.assert_array_equal(
+        fitted(np.full((2, 48, 48), 77, np.uint8), 227), np.full((2, 227, 227), 77)
+    )
     # Shrinking by a half takes the mean of four.
     quarters = pictures.reshape(3, 24, 2, 24, 2).mean(axis=(2, 4))
     np.testing.assert_allclose(fitted(pictures, 24), quarters, atol=0.5)
@@ -297,7 +356,10 @@ def test_the_mirror_image_counts_half() -> None:
     assert evaluate(LeftEye(), both, "original", flip=True)["ece"] == pytest.approx(0.5, abs=1e-4)
 
 
-@given(st.lists(st.lists(st.floats(0, 1), min_size=7, max_size=7), min_size=1, max_size=5), st.permutations(range(7)))
+@given(
+    st.lists(st.lists(st.floats(0, 1), min_size=7, max_size=7), min_size=1, max_size=5),
+    st.permutations(range(7)),
+)
 def test_restricted_probabilities_sum_to_one(rows: list[list[float]], order: list[int]) -> None:
     scores = np.array(rows)
     labels = [EMOTIONS[index] for index in order[:3]]

@@ -75,9 +75,14 @@ def test_noise_has_its_deviation(rng: np.random.Generator) -> None:
     assert noisy(np.full((9, 9), 255, np.uint8), 20, rng).dtype == np.uint8
 
 
-def test_compression_hurts_more_at_low_quality(faces: Callable[..., np.ndarray], rng: np.random.Generator) -> None:
+def test_compression_hurts_more_at_low_quality(
+    faces: Callable[..., np.ndarray], rng: np.random.Generator
+) -> None:
     picture = noisy(faces(1)[0], 15, rng)
-    errors = [np.abs(compressed(picture, quality, rng).astype(int) - picture).mean() for quality in (95, 40, 10)]
+    errors = [
+        np.abs(compressed(picture, quality, rng).astype(int) - picture).mean()
+        for quality in (95, 40, 10)
+    ]
     assert errors == sorted(errors)
     assert errors[0] > 0
 
@@ -127,7 +132,9 @@ def shades(count: int, side: int = 48) -> FaceDataset:
 def test_accuracy_by_condition() -> None:
     classifier = Brightness()
     found = by_condition(classifier, shades(10), "original")
-    assert {name: tuple(entry["value"] for entry in entries) for name, entries in found.items()} == VALUES
+    assert {
+        name: tuple(entry["value"] for entry in entries) for name, entries in found.items()
+    } == VALUES
     assert all(entry["n"] == 10 for entries in found.values() for entry in entries)
     for name, entries in found.items():
         accuracies = [entry["accuracy"] for entry in entries]

@@ -15,7 +15,9 @@ Faces = Callable[..., np.ndarray]
 NOTHING = NO_AUGMENTATION
 
 
-def views(faces: np.ndarray, settings: Augmentation = Augmentation(), side_px: int = 48, seed: int = 0) -> np.ndarray:  # noqa: B008
+def views(
+    faces: np.ndarray, settings: Augmentation = Augmentation(), side_px: int = 48, seed: int = 0
+) -> np.ndarray:  # noqa: B008
     return augment(faces, side_px, settings, np.random.default_rng(seed))
 
 
@@ -85,7 +87,10 @@ def test_the_geometry_keeps_its_limits(settings: Augmentation, limit: float) -> 
     found = views(spot, settings)[..., 0]
     weight = found / found.sum(axis=(1, 2), keepdims=True)
     places = np.stack(
-        [(weight.sum(axis=2) * np.arange(48)).sum(axis=1), (weight.sum(axis=1) * np.arange(48)).sum(axis=1)]
+        [
+            (weight.sum(axis=2) * np.arange(48)).sum(axis=1),
+            (weight.sum(axis=1) * np.arange(48)).sum(axis=1),
+        ]
     )
     away = np.abs(places - 23.5)
     assert away.max() <= limit + 0.1
@@ -96,8 +101,12 @@ def test_the_geometry_keeps_its_limits(settings: Augmentation, limit: float) -> 
 def test_rotation_and_scale_reach_their_limits_and_no_further(faces: Faces) -> None:
     [picture] = faces(1)
     turned = [cv2.getRotationMatrix2D((23.5, 23.5), angle, 1.0) for angle in np.arange(-20, 21, 1)]
-    references = np.stack([cv2.warpAffine(picture, turn, (48, 48)) for turn in turned]).astype(float)[:, 12:36, 12:36]
-    found = views(np.repeat(picture[None], 200, axis=0), replace(NOTHING, rotation_deg=15))[:, 12:36, 12:36, 0]
+    references = np.stack([cv2.warpAffine(picture, turn, (48, 48)) for turn in turned]).astype(
+        float
+    )[:, 12:36, 12:36]
+    found = views(np.repeat(picture[None], 200, axis=0), replace(NOTHING, rotation_deg=15))[
+        :, 12:36, 12:36, 0
+    ]
     angles = [int(np.abs(references - view).mean(axis=(1, 2)).argmin()) - 20 for view in found]
     assert 12 <= max(angles) <= 16
     assert -16 <= min(angles) <= -12
@@ -106,7 +115,9 @@ def test_rotation_and_scale_reach_their_limits_and_no_further(faces: Faces) -> N
 def test_light_changes_but_the_face_stays(faces: Faces) -> None:
     pictures = faces(50)
     found = views(pictures, replace(NOTHING, contrast=0.3, gamma=1.5, noise=10))[..., 0]
-    together = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(found, pictures, strict=True)]
+    together = [
+        np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(found, pictures, strict=True)
+    ]
     assert np.median(together) > 0.9
     assert np.std(found.mean(axis=(1, 2)) - pictures.mean(axis=(1, 2))) > 5
 
@@ -120,7 +131,9 @@ def test_noise_is_no_stronger_than_asked() -> None:
 
 def test_a_share_of_the_views_is_blurred() -> None:
     checks = np.tile(np.indices((48, 48)).sum(axis=0) % 2 * 255, (400, 1, 1)).astype(np.uint8)
-    contrast = views(checks, replace(NOTHING, blur_share=0.25, smallest_side_px=20)).std(axis=(1, 2, 3))
+    contrast = views(checks, replace(NOTHING, blur_share=0.25, smallest_side_px=20)).std(
+        axis=(1, 2, 3)
+    )
     blurred = contrast < 100
     assert 0.15 < blurred.mean() < 0.35
 
@@ -153,7 +166,10 @@ def test_a_share_of_the_views_is_compressed(faces: Faces) -> None:
 
 def test_a_share_of_the_views_is_taken_in_the_dark(faces: Faces) -> None:
     pictures = np.repeat(faces(1), 300, axis=0)
-    brightness = views(pictures, replace(NOTHING, low_light_share=0.3)).mean(axis=(1, 2, 3)) / pictures[0].mean()
+    brightness = (
+        views(pictures, replace(NOTHING, low_light_share=0.3)).mean(axis=(1, 2, 3))
+        / pictures[0].mean()
+    )
     dark = brightness < 0.9
     assert 0.2 < dark.mean() < 0.4
     assert 0.08 < brightness[dark].min() <= brightness[dark].max() < 0.42
@@ -170,7 +186,16 @@ def test_reduced_pictures_keep_their_side_and_lose_their_detail() -> None:
 def test_gentler_is_half_as_strong() -> None:
     full = Augmentation(mixup=0.2)
     gentle = full.gentler()
-    for name in ("rotation_deg", "scale", "shift", "contrast", "noise", "blur_share", "motion_share", "jpeg_share"):
+    for name in (
+        "rotation_deg",
+        "scale",
+        "shift",
+        "contrast",
+        "noise",
+        "blur_share",
+        "motion_share",
+        "jpeg_share",
+    ):
         assert getattr(gentle, name) == getattr(full, name) / 2
     assert (gentle.gamma, gentle.erase_share, gentle.mixup, gentle.flip) == (1.25, 0, 0, True)
     assert full.gentler().gentler().gamma == 1.125

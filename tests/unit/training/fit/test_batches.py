@@ -46,7 +46,9 @@ def test_shares_sum_to_one_and_favour_the_rare(labels: list[int], balance: float
     of_class = {label: shares[classes == label].sum() for label in set(labels)}
     for one, share in of_class.items():
         for other, other_share in of_class.items():
-            assert share / other_share == pytest.approx((counts[one] / counts[other]) ** (1 - balance))
+            assert share / other_share == pytest.approx(
+                (counts[one] / counts[other]) ** (1 - balance)
+            )
 
 
 @given(st.lists(st.floats(0.01, 5), min_size=1, max_size=60), st.integers(0, 1000))
@@ -76,7 +78,9 @@ def test_an_unbalanced_epoch_holds_every_row_once_and_the_last_batch_is_short(fa
 
 def test_a_row_that_says_nothing_to_a_head_weighs_nothing_there(faces: Faces) -> None:
     known = np.array([0, 1, -1, 2, -1, 1, 0, 2])
-    epoch = batches(faces(8), [head(known, name="votes"), head(np.arange(8) % 2, 2, name="original")])
+    epoch = batches(
+        faces(8), [head(known, name="votes"), head(np.arange(8) % 2, 2, name="original")]
+    )
     _, targets, weights = epoch[0]
     assert set(targets) == set(weights) == {"votes", "original"}
     assert weights["votes"].tolist() == (known[epoch._order] >= 0).astype(float).tolist()
@@ -85,7 +89,10 @@ def test_a_row_that_says_nothing_to_a_head_weighs_nothing_there(faces: Faces) ->
 
 def test_rare_classes_are_drawn_more_often(faces: Faces) -> None:
     labels = np.array([0] * 90 + [1] * 10)
-    drawn = [(labels[batches(faces(100), [head(labels, 2)], balance=b)._order] == 1).mean() for b in (0.0, 0.5, 1.0)]
+    drawn = [
+        (labels[batches(faces(100), [head(labels, 2)], balance=b)._order] == 1).mean()
+        for b in (0.0, 0.5, 1.0)
+    ]
     assert drawn[0] == pytest.approx(0.1)
     assert drawn[1] == pytest.approx(0.25, abs=0.01)
     assert drawn[2] == pytest.approx(0.5, abs=0.01)
@@ -95,7 +102,9 @@ def test_batches_repeat_by_seed_and_differ_by_epoch(faces: Faces) -> None:
     images, heads = faces(24), [head(np.arange(24) % 3)]
 
     def first(seed: int, epoch: int) -> bytes:
-        return batches(images, heads, seed=seed, epoch=epoch, strength=lambda _: Augmentation())[0][0].tobytes()
+        return batches(images, heads, seed=seed, epoch=epoch, strength=lambda _: Augmentation())[0][
+            0
+        ].tobytes()
 
     assert first(1, 0) == first(1, 0)
     assert len({first(1, 0), first(1, 1), first(2, 0)}) == 3
@@ -135,11 +144,15 @@ def test_mixup_blends_pictures_labels_and_weights_alike(faces: Faces) -> None:
     partner = rng.permutation(6)
     for values, original in zip((pictures, targets, weights), before, strict=True):
         shape = share.reshape(-1, *([1] * (values.ndim - 1)))
-        np.testing.assert_allclose(values, shape * original + (1 - shape) * original[partner], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(
+            values, shape * original + (1 - shape) * original[partner], rtol=1e-4, atol=1e-4
+        )
 
 
 def test_batches_are_blended_when_asked(faces: Faces) -> None:
     heads = [head(np.arange(16) % 3)]
-    blended = batches(faces(16), heads, strength=lambda _: replace(NO_AUGMENTATION, mixup=0.4))[0][1]["emotions"]
+    blended = batches(faces(16), heads, strength=lambda _: replace(NO_AUGMENTATION, mixup=0.4))[0][
+        1
+    ]["emotions"]
     assert ((blended > 0) & (blended < 1)).any()
     assert heads[0].targets.max() == 1, "the rows themselves stay as they are"

@@ -33,7 +33,9 @@ def pretend(
     """Another machine; returns the list that receives what is distributed."""
     distributed: list[object] = []
     monkeypatch.setattr(keras.distribution, "list_devices", lambda: visible)
-    monkeypatch.setattr(keras.distribution, "DataParallel", lambda devices, auto_shard_dataset: tuple(devices))
+    monkeypatch.setattr(
+        keras.distribution, "DataParallel", lambda devices, auto_shard_dataset: tuple(devices)
+    )
     monkeypatch.setattr(keras.distribution, "set_distribution", distributed.append)
     monkeypatch.setattr(keras.config, "backend", lambda: backend)
     monkeypatch.setattr(devices, "_compute_capability", lambda: capability)
@@ -74,7 +76,11 @@ def test_the_environment_is_set_and_the_users_left_alone(monkeypatch: pytest.Mon
     ],
 )
 def test_precision_by_machine_and_wish(
-    monkeypatch: pytest.MonkeyPatch, visible: list[str], capability: float | None, wish: str, policy: str
+    monkeypatch: pytest.MonkeyPatch,
+    visible: list[str],
+    capability: float | None,
+    wish: str,
+    policy: str,
 ) -> None:
     pretend(monkeypatch, visible, capability)
     report = prepare(wish)  # type: ignore[arg-type]
@@ -95,7 +101,9 @@ def test_networks_built_afterwards_compute_in_half_precision_and_answer_in_full(
     assert np.asarray(network(np.zeros((1, 16, 16, 1)))["emotions"]).dtype == np.float32
 
 
-def test_several_devices_share_a_batch_where_the_backend_can(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_devices_share_a_batch_where_the_backend_can(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     distributed = pretend(monkeypatch, ["gpu:0", "gpu:1"], 9.0, "jax")
     assert prepare().text == "JAX on 2 devices in parallel (gpu:0, gpu:1), mixed_bfloat16"
     assert distributed == [("gpu:0", "gpu:1")]
@@ -105,7 +113,9 @@ def test_where_it_cannot_the_report_says_so(monkeypatch: pytest.MonkeyPatch) -> 
     distributed = pretend(monkeypatch, ["gpu:0", "gpu:1"], 9.0)
     report = prepare("off")
     assert (report.parallel, distributed) == (False, [])
-    expected = "TensorFlow on gpu:0, one of 2: only KERAS_BACKEND=jax shares a batch among all, float32"
+    expected = (
+        "TensorFlow on gpu:0, one of 2: only KERAS_BACKEND=jax shares a batch among all, float32"
+    )
     assert report.text == expected
 
 
@@ -117,12 +127,16 @@ def test_a_backend_that_cannot_tell_is_left_to_itself(monkeypatch: pytest.Monkey
 
 def test_this_machine() -> None:
     report = prepare("off")
-    assert report == DeviceReport(keras.config.backend(), report.accelerators, report.parallel, "float32")
+    assert report == DeviceReport(
+        keras.config.backend(), report.accelerators, report.parallel, "float32"
+    )
     assert report.text.endswith(", float32")
 
 
 def test_other_wishes_are_refused() -> None:
-    with pytest.raises(TrainingError, match="Invalid mixed precision 'half': expected auto, on or off"):
+    with pytest.raises(
+        TrainingError, match="Invalid mixed precision 'half': expected auto, on or off"
+    ):
         prepare("half")  # type: ignore[arg-type]
 
 
@@ -159,7 +173,9 @@ class Doubler:
 
 
 @pytest.mark.parametrize(("shares", "count"), [(1, 5), (2, 5), (3, 5), (4, 8), (4, 1)])
-def test_any_number_of_faces_on_any_number_of_devices(monkeypatch: pytest.MonkeyPatch, shares: int, count: int) -> None:
+def test_any_number_of_faces_on_any_number_of_devices(
+    monkeypatch: pytest.MonkeyPatch, shares: int, count: int
+) -> None:
     monkeypatch.setattr(devices, "replicas", lambda: shares)
     faces = np.random.default_rng(0).random((count, 4, 4, 1)).astype(np.float32)
     outputs = predict(Doubler(shares), faces, batch_size=6)

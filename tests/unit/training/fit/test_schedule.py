@@ -21,7 +21,12 @@ class Clock:
 
 def test_by_epochs() -> None:
     progress = RunProgress(STAGES, 10)
-    assert (progress.epochs, progress.share, progress.finished, progress.timed) == (5, 0, False, False)
+    assert (progress.epochs, progress.share, progress.finished, progress.timed) == (
+        5,
+        0,
+        False,
+        False,
+    )
     sides = []
     for _ in range(50):
         sides.append(progress.stage.side_px)
@@ -68,7 +73,12 @@ def test_the_time_left() -> None:
     assert timed.left_s == pytest.approx(40)
 
 
-@given(share=st.floats(0, 1), other=st.floats(0, 1), warmup=st.floats(0.01, 0.5), peak=st.floats(1e-5, 1))
+@given(
+    share=st.floats(0, 1),
+    other=st.floats(0, 1),
+    warmup=st.floats(0.01, 0.5),
+    peak=st.floats(1e-5, 1),
+)
 def test_the_rate_rises_then_falls_and_stays_within_its_peak(
     share: float, other: float, warmup: float, peak: float
 ) -> None:

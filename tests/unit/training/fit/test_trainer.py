@@ -23,19 +23,25 @@ from training.fit.schedule import RunProgress, Stage
 from training.fit.trainer import Rows, TrainingSettings, fit
 
 Faces = Callable[..., np.ndarray]
-TINY = TrainingSettings(stages=(Stage(16, 1), Stage(24, 1)), batch_size=16, peak_learning_rate=0.02, seed=5)
+TINY = TrainingSettings(
+    stages=(Stage(16, 1), Stage(24, 1)), batch_size=16, peak_learning_rate=0.02, seed=5
+)
 LABELS = ("angry", "happy", "sad")
 
 
 def few_layers(side_px: int) -> keras.Model:
     """Two heads on two small layers; like the real network it takes any size and keeps a moving average."""
     inputs = keras.Input((side_px, side_px, 1))
-    x = keras.layers.LayerNormalization(axis=[1, 2, 3], center=False, scale=False, epsilon=1.0)(inputs)
+    x = keras.layers.LayerNormalization(axis=[1, 2, 3], center=False, scale=False, epsilon=1.0)(
+        inputs
+    )
     # Cells that tell upper from lower half, whatever the size.
     x = keras.layers.AveragePooling2D((side_px // 4, side_px))(x)
     x = keras.layers.BatchNormalization(momentum=0.5)(keras.layers.Conv2D(8, (4, 1))(x))
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU()(x))
-    return keras.Model(inputs, {name: keras.layers.Dense(3, name=name)(x) for name in ("votes", "original")})
+    return keras.Model(
+        inputs, {name: keras.layers.Dense(3, name=name)(x) for name in ("votes", "original")}
+    )
 
 
 def rows(images: np.ndarray, labels: np.ndarray | None = None) -> Rows:
@@ -49,7 +55,9 @@ def rows(images: np.ndarray, labels: np.ndarray | None = None) -> Rows:
 
 
 @pytest.fixture(scope="module")
-def finished_run(tmp_path_factory: pytest.TempPathFactory, faces: Faces) -> tuple[Path, keras.Model, Rows]:
+def finished_run(
+    tmp_path_factory: pytest.TempPathFactory, faces: Faces
+) -> tuple[Path, keras.Model, Rows]:
     folder = tmp_path_factory.mktemp("run") / "new"
     validation = rows(faces(21, 2))
     model, _ = fit(few_layers, rows(faces(60, 1)), validation, folder, TINY)
@@ -87,10 +95,14 @@ def test_the_model_has_the_best_epochs_weights_at_the_last_size(finished_run: An
         assert scores["val_loss"] == pytest.approx(best["val_loss"], abs=1e-5)
 
 
-def test_a_finished_run_is_not_trained_again(finished_run: Any, faces: Faces, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_run_is_not_trained_again(
+    finished_run: Any, faces: Faces, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, model, validation = finished_run
     before = state(folder)
-    monkeypatch.setattr(keras.Model, "fit", lambda *_args, **_options: pytest.fail("it was trained again"))
+    monkeypatch.setattr(
+        keras.Model, "fit", lambda *_args, **_options: pytest.fail("it was trained again")
+    )
     again, history = fit(few_layers, rows(faces(60, 1)), validation, folder, TINY)
     assert state(folder) == before
     assert history == before["history"]
@@ -119,7 +131,9 @@ def test_a_run_that_was_cut_off_ends_as_if_it_had_not_been(
             assert state(tmp_path / "cut")["epochs_done"] == done
     cut, history = fit(few_layers, training, validation, tmp_path / "cut", settings)
     assert [row["epoch"] for row in history] == [1, 2, 3, 4]
-    assert [row["val_loss"] for row in history] == pytest.approx([row["val_loss"] for row in whole_history], rel=1e-3)
+    assert [row["val_loss"] for row in history] == pytest.approx(
+        [row["val_loss"] for row in whole_history], rel=1e-3
+    )
     for one, other in zip(whole.get_weights(), cut.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
 
@@ -164,10 +178,13 @@ def test_a_run_with_a_time_limit_ends_in_time(tmp_path: Path, faces: Faces) -> N
 
 
 @pytest.mark.slow
-def test_a_run_ends_early_without_progress(tmp_path: Path, faces: Faces, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_ends_early_without_progress(
+    tmp_path: Path, faces: Faces, monkeypatch: pytest.MonkeyPatch
+) -> None:
     losses = iter([1.0, 0.9, 0.95, 0.91, 0.8])
     monkeypatch.setattr(
-        "training.fit.callbacks.validation_scores", lambda *_: {"val_loss": next(losses), "val_accuracy": 0.5}
+        "training.fit.callbacks.validation_scores",
+        lambda *_: {"val_loss": next(losses), "val_accuracy": 0.5},
     )
     settings = replace(TINY, stages=(Stage(16, 50),), patience=2)
     training, validation = rows(faces(16, 1)), rows(faces(7, 2))
@@ -188,7 +205,11 @@ def test_who_watches_is_told_every_step(tmp_path: Path, faces: Faces) -> None:
         rows(faces(7, 2)),
         tmp_path,
         settings,
-        callbacks=[lambda progress: Watch(progress, lambda p, logs: told.append((p.share, "val_loss" in logs)))],
+        callbacks=[
+            lambda progress: Watch(
+                progress, lambda p, logs: told.append((p.share, "val_loss" in logs))
+            )
+        ],
     )
     assert [share for share, _ in told] == [0.25, 0.5, 0.5, 0.75, 1.0, 1.0]
     assert [validated for _, validated in told] == [False, False, True] * 2
@@ -199,24 +220,36 @@ def test_a_network_of_one_size_refuses_another(tmp_path: Path, faces: Faces) -> 
         inputs = keras.Input((side_px, side_px, 1))
         x = keras.layers.Flatten()(inputs)
         return keras.Model(
-            inputs, {name: keras.layers.Dense(3, name=name)(x) for name in ("votes", "original")}, name="fixed"
+            inputs,
+            {name: keras.layers.Dense(3, name=name)(x) for name in ("votes", "original")},
+            name="fixed",
         )
 
-    with pytest.raises(TrainingError, match=r"fixed takes one picture size only: .* received 24 and 16 pixels"):
+    with pytest.raises(
+        TrainingError, match=r"fixed takes one picture size only: .* received 24 and 16 pixels"
+    ):
         fit(fixed, rows(faces(16, 1)), rows(faces(7, 2)), tmp_path, TINY)
 
 
 @pytest.mark.slow
 def test_a_run_that_diverges_says_so(tmp_path: Path, faces: Faces) -> None:
     settings = replace(TINY, peak_learning_rate=1e30)
-    diverged = pytest.raises(TrainingDivergedError, match=r"diverged in epoch 1 .*lower --learning-rate")
+    diverged = pytest.raises(
+        TrainingDivergedError, match=r"diverged in epoch 1 .*lower --learning-rate"
+    )
     with diverged, np.errstate(all="ignore"):
         fit(few_layers, rows(faces(32, 1)), rows(faces(7, 2)), tmp_path, settings)
 
 
 def test_unknown_optimizers_are_refused(tmp_path: Path, faces: Faces) -> None:
     with pytest.raises(TrainingError, match="expected sgd or adam"):
-        fit(few_layers, rows(faces(16, 1)), rows(faces(7, 2)), tmp_path, replace(TINY, optimizer="lion"))
+        fit(
+            few_layers,
+            rows(faces(16, 1)),
+            rows(faces(7, 2)),
+            tmp_path,
+            replace(TINY, optimizer="lion"),
+        )
 
 
 def test_scores_leave_out_rows_that_say_nothing() -> None:
@@ -247,6 +280,8 @@ def test_the_average_follows_the_weights_with_a_memory_that_lengthens() -> None:
             average.on_train_batch_end(step)
         return average.average[0]
 
-    assert follow(RunProgress((Stage(16, 1),), 10), 4) == pytest.approx(np.full(3, 1 - (5 / 14) ** 4))
+    assert follow(RunProgress((Stage(16, 1),), 10), 4) == pytest.approx(
+        np.full(3, 1 - (5 / 14) ** 4)
+    )
     late = RunProgress((Stage(16, 2000),), 10, epochs_done=1000)
     assert follow(late, 40) == pytest.approx(np.full(3, 1 - 0.9**40), rel=1e-5)

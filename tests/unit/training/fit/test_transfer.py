@@ -23,7 +23,9 @@ NARROW = (8, 8, 16)
 
 def head(name: str, labels: Sequence[str]) -> Head:
     classes = len(labels)
-    return Head(name, tuple(labels), np.full((1, classes), 1 / classes, np.float32), np.ones(1, bool))
+    return Head(
+        name, tuple(labels), np.full((1, classes), 1 / classes, np.float32), np.ones(1, bool)
+    )
 
 
 def fresh(heads: dict[str, int], seed: int = 9, widths: tuple[int, ...] = NARROW) -> keras.Model:
@@ -61,11 +63,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, keras.Model]
 
 
 def same(one: keras.Model, other: keras.Model, layer: str) -> bool:
-    pairs = zip(one.get_layer(layer).get_weights(), other.get_layer(layer).get_weights(), strict=True)
+    pairs = zip(
+        one.get_layer(layer).get_weights(), other.get_layer(layer).get_weights(), strict=True
+    )
     return all(np.array_equal(first, second) for first, second in pairs)
 
 
-def test_the_network_gives_the_same_numbers(served: tuple[Path, keras.Model], faces: Callable[..., np.ndarray]) -> None:
+def test_the_network_gives_the_same_numbers(
+    served: tuple[Path, keras.Model], faces: Callable[..., np.ndarray]
+) -> None:
     path, trained = served
     network = fresh({"mine": 7})
     transfer = start_from(network, path, head("mine", EMOTIONS))
@@ -73,7 +79,9 @@ def test_the_network_gives_the_same_numbers(served: tuple[Path, keras.Model], fa
     assert {"stem", "stem_norm", "stage3_block2_second", "mine"} <= set(transfer.copied)
     assert transfer.labels == EMOTIONS
     pictures = faces(3)[:, :24, :24, None].astype(np.float32)
-    np.testing.assert_allclose(np.asarray(network(pictures)["mine"]), np.asarray(trained(pictures)), atol=1e-5)
+    np.testing.assert_allclose(
+        np.asarray(network(pictures)["mine"]), np.asarray(trained(pictures)), atol=1e-5
+    )
     assert str(transfer) == f"{len(transfer.copied)} layers start from trained weights"
 
 
@@ -88,7 +96,9 @@ def test_without_the_labels_the_outputs_start_fresh(served: tuple[Path, keras.Mo
     assert str(transfer).endswith("; fresh: emotions")
 
 
-@pytest.mark.parametrize("labels", [("happy", "sad"), (*EMOTIONS, "contempt"), ("bored", "happy", "neutral")])
+@pytest.mark.parametrize(
+    "labels", [("happy", "sad"), (*EMOTIONS, "contempt"), ("bored", "happy", "neutral")]
+)
 def test_shared_classes_start_from_what_is_known_of_them(
     served: tuple[Path, keras.Model], labels: tuple[str, ...]
 ) -> None:
@@ -115,7 +125,9 @@ def test_labels_that_the_model_does_not_know_start_fresh(served: tuple[Path, ker
     assert (transfer.left, transfer.labels) == (("mine",), ())
 
 
-def test_a_model_inside_a_model_is_looked_into(served: tuple[Path, keras.Model], tmp_path: Path) -> None:
+def test_a_model_inside_a_model_is_looked_into(
+    served: tuple[Path, keras.Model], tmp_path: Path
+) -> None:
     _, trained = served
     inputs = keras.Input((24, 24, 1))
     path = tmp_path / "nested.keras"
@@ -128,18 +140,19 @@ def test_a_model_inside_a_model_is_looked_into(served: tuple[Path, keras.Model],
 
 def test_another_architecture_is_refused_by_its_card(served: tuple[Path, keras.Model]) -> None:
     network = sequential.build({"mine": 7}, side_px=24, units=8)
-    expected = (
-        "own-1 is a network of the architecture compact, this run trains sequential; choose --architecture compact"
-    )
+    expected = "own-1 is a network of the architecture compact, this run trains sequential; choose --architecture compact"
     with pytest.raises(TrainingError, match=expected):
         start_from(network, served[0])
 
 
-def test_a_network_of_other_widths_is_refused_and_left_as_it_was(served: tuple[Path, keras.Model]) -> None:
+def test_a_network_of_other_widths_is_refused_and_left_as_it_was(
+    served: tuple[Path, keras.Model],
+) -> None:
     network = fresh({"mine": 7}, widths=(9, 10, 17))
     before = network.get_weights()
     with pytest.raises(
-        TrainingError, match=r"only [1-9]\d* of \d+ layers of compact have a namesake of the same shape"
+        TrainingError,
+        match=r"only [1-9]\d* of \d+ layers of compact have a namesake of the same shape",
     ):
         start_from(network, served[0])
     for one, other in zip(network.get_weights(), before, strict=True):
@@ -161,5 +174,6 @@ def test_a_model_without_a_card_or_with_a_wrong_one_is_refused(
 
 def test_a_transfer_says_what_is_fresh() -> None:
     assert (
-        str(Transfer(("stem",), ("votes", "original"))) == "1 layers start from trained weights; fresh: votes, original"
+        str(Transfer(("stem",), ("votes", "original")))
+        == "1 layers start from trained weights; fresh: votes, original"
     )

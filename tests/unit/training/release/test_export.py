@@ -55,8 +55,12 @@ def tiny(heads: dict[str, int], *, seed: int = 3, side_px: int = SIDE) -> keras.
     """Every kind of layer that the compact network starts and ends with, and little between."""
     keras.utils.set_random_seed(seed)
     inputs = keras.Input((side_px, side_px, 1))
-    x = keras.layers.LayerNormalization(axis=[1, 2, 3], center=False, scale=False, epsilon=1.0)(inputs)
-    x = keras.layers.Conv2D(6, 5, strides=3, activation="relu", kernel_regularizer=keras.regularizers.L2(1e-4))(x)
+    x = keras.layers.LayerNormalization(axis=[1, 2, 3], center=False, scale=False, epsilon=1.0)(
+        inputs
+    )
+    x = keras.layers.Conv2D(
+        6, 5, strides=3, activation="relu", kernel_regularizer=keras.regularizers.L2(1e-4)
+    )(x)
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.BatchNormalization()(x))
     x = keras.layers.Dropout(0.2)(x)
     # Fresh networks say almost the same of every face; sharper outputs leave something to compare and to calibrate.
@@ -75,12 +79,22 @@ def trained() -> keras.Model:
 
 @pytest.fixture(scope="module")
 def exported(
-    tmp_path_factory: pytest.TempPathFactory, trained: keras.Model, dataset: Callable[..., FaceDataset]
+    tmp_path_factory: pytest.TempPathFactory,
+    trained: keras.Model,
+    dataset: Callable[..., FaceDataset],
 ) -> tuple[Path, FaceDataset]:
     validation = dataset(70, 4, "PublicTest")
     folder = tmp_path_factory.mktemp("exported") / "made" / "on the way"
     model = export(
-        trained, (VOTES, ORIGINAL), folder, "tiny", validation, FACTS, labels=EMOTIONS, history=HISTORY, h5=True
+        trained,
+        (VOTES, ORIGINAL),
+        folder,
+        "tiny",
+        validation,
+        FACTS,
+        labels=EMOTIONS,
+        history=HISTORY,
+        h5=True,
     )
     return model, validation
 
@@ -93,10 +107,16 @@ def test_the_serving_network_is_the_votes_head_without_contempt(
     votes = np.asarray(trained(pictures)["votes"])
     np.testing.assert_allclose(np.asarray(network(pictures)), votes[:, :7], atol=1e-4)
     assert VOTE_LABELS[:7] == EMOTIONS
-    assert (network.name, network.output_names, network.output_shape) == ("tiny-net", ["emotions"], (None, 7))
+    assert (network.name, network.output_names, network.output_shape) == (
+        "tiny-net",
+        ["emotions"],
+        (None, 7),
+    )
 
 
-def test_some_labels_in_another_order(trained: keras.Model, faces: Callable[..., np.ndarray]) -> None:
+def test_some_labels_in_another_order(
+    trained: keras.Model, faces: Callable[..., np.ndarray]
+) -> None:
     pictures = plain(faces(9), SIDE)
     network = serving_network(trained, ORIGINAL, ("sad", "happy"))
     original = np.asarray(trained(pictures)["original"])
@@ -155,11 +175,15 @@ def test_the_card_tells_where_the_model_came_from(exported: Any) -> None:
     assert card.training["twin_difference"] < 1e-3
     assert card.training["calibrated_on"] == "PublicTest, 70 rows"
     assert {"keras", "tensorflow", "numpy", "python", "backend"} <= set(card.training["versions"])
-    assert list(card.scores) == [f"PublicTest, {name}" for name in ("majority", "plurality", "original", "happy-sad")]
+    assert list(card.scores) == [
+        f"PublicTest, {name}" for name in ("majority", "plurality", "original", "happy-sad")
+    ]
     for score in card.scores.values():
         assert 0 < score["n"] <= len(validation)
         assert 0 <= score["accuracy"] <= 1
-    assert {name: tuple(entry["value"] for entry in of) for name, of in card.conditions.items()} == VALUES
+    assert {
+        name: tuple(entry["value"] for entry in of) for name, of in card.conditions.items()
+    } == VALUES
     assert card.licences == FER2013_LICENCES
     assert "ICML 2013" in " ".join(card.licences)
     json.dumps(card.model_dump(mode="json"), allow_nan=False)
@@ -195,7 +219,9 @@ def test_each_head_is_calibrated_to_what_it_learnt(exported: Any) -> None:
         assert card.calibration["ece_after"] < card.calibration["ece_before"]
         assert card.temperature > 1  # the outputs were sharpened
     without = evaluate(
-        load_classifier(model.with_name("tiny-original.keras"), "gpu"), replace(validation, votes=None), "original"
+        load_classifier(model.with_name("tiny-original.keras"), "gpu"),
+        replace(validation, votes=None),
+        "original",
     )
     assert without["ece"] == pytest.approx(second.calibration["ece_after"], abs=1e-4)
     with_votes = evaluate(load_classifier(model, "gpu"), validation, "majority")
@@ -226,7 +252,9 @@ def test_the_card_can_be_read_by_people(exported: Any) -> None:
 def test_shipped_cards_of_an_earlier_form_can_still_be_shown(exported: Any) -> None:
     model, _ = exported
     card = read_card(model)
-    old = card.model_copy(update={"calibration": {}, "conditions": {}, "licences": (), "framing": "", "scores": {}})
+    old = card.model_copy(
+        update={"calibration": {}, "conditions": {}, "licences": (), "framing": "", "scores": {}}
+    )
     bare = card_text(old.model_copy(update={"training": {}}))
     assert "Accuracy by condition" not in bare
     assert "## Limits" in bare
@@ -236,7 +264,9 @@ def test_the_exported_model_runs_and_agrees_in_both_runtimes(exported: Any) -> N
     model, validation = exported
     by_twin, by_network = (load_classifier(model, device) for device in ("cpu", "gpu"))
     pictures = validation.images[:11]
-    np.testing.assert_allclose(classify(by_twin, pictures), classify(by_network, pictures), atol=1e-3)
+    np.testing.assert_allclose(
+        classify(by_twin, pictures), classify(by_network, pictures), atol=1e-3
+    )
 
 
 def test_the_older_form_gives_the_same_numbers(exported: Any) -> None:
@@ -244,7 +274,9 @@ def test_the_older_form_gives_the_same_numbers(exported: Any) -> None:
     older = keras.models.load_model(model.with_suffix(".h5"), compile=False)
     pictures = plain(validation.images[:5], SIDE)
     expected = np.asarray(load_network(model)(pictures))
-    np.testing.assert_allclose(np.asarray(older(pictures)), expected, atol=1e-4 * np.abs(expected).max())
+    np.testing.assert_allclose(
+        np.asarray(older(pictures)), expected, atol=1e-4 * np.abs(expected).max()
+    )
     assert np.ptp(expected, axis=0).max() > 0.1
 
 
@@ -253,7 +285,9 @@ def test_a_network_that_does_not_survive_the_older_form_is_refused(tmp_path: Pat
     # Keras forgets the two axes when it reads the file.
     x = keras.layers.LayerNormalization(axis=[1, 2], center=False, scale=False)(inputs)
     network = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(x)), name="odd")
-    with pytest.raises(module.TrainingError, match="network odd has layers that do not survive the HDF5 form"):
+    with pytest.raises(
+        module.TrainingError, match="network odd has layers that do not survive the HDF5 form"
+    ):
         module.write_h5(network, tmp_path / "odd.h5")
     assert not (tmp_path / "odd.h5").exists()
 
@@ -279,7 +313,9 @@ def no_conversion(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("no_conversion")
 def test_own_classes_without_votes(tmp_path: Path, faces: Callable[..., np.ndarray]) -> None:
     classes = ("bored", "keen", "neutral")
-    validation = FaceDataset(faces(30), np.arange(30) % 3, None, np.array(["validation"] * 30), classes)
+    validation = FaceDataset(
+        faces(30), np.arange(30) % 3, None, np.array(["validation"] * 30), classes
+    )
     head = Head("original", classes, *NO_ROWS)
     model = export(
         tiny({"original": 3}, side_px=32),
@@ -311,9 +347,20 @@ def test_two_of_the_seven_and_a_twin_that_disagrees(
     head = Head("votes", pair, *NO_ROWS)
     validation = replace(dataset(70, 4), usage=np.array(["validation"] * 70))
     with caplog.at_level(logging.WARNING, logger="training.release.export"):
-        model = export(tiny({"votes": 2}), [head], tmp_path, "pair", validation, {}, labels=pair, conditions=False)
+        model = export(
+            tiny({"votes": 2}),
+            [head],
+            tmp_path,
+            "pair",
+            validation,
+            {},
+            labels=pair,
+            conditions=False,
+        )
     card = read_card(model)
-    assert list(card.scores) == [f"validation, {name}" for name in ("majority", "plurality", "original", "happy-sad")]
+    assert list(card.scores) == [
+        f"validation, {name}" for name in ("majority", "plurality", "original", "happy-sad")
+    ]
     assert card.scores["validation, happy-sad"]["n"] == 20
     assert card.licences == OTHER_LICENCES
     assert "The twin pair.tflite differs from its network by 0." in caplog.text
@@ -325,7 +372,16 @@ def test_rows_that_say_nothing_are_refused_before_anything_is_written(
 ) -> None:
     without = dataset(14, 4, voted=False)
     with pytest.raises(DatasetError, match="needs the vote file"):
-        export(trained, [VOTES], tmp_path / "out", "tiny", without, {}, labels=EMOTIONS, against="majority")
+        export(
+            trained,
+            [VOTES],
+            tmp_path / "out",
+            "tiny",
+            without,
+            {},
+            labels=EMOTIONS,
+            against="majority",
+        )
     with pytest.raises(DatasetError, match="does not know bored"):
         export(trained, [VOTES], tmp_path / "out", "tiny", without, {}, labels=("bored", "happy"))
     assert not (tmp_path / "out").exists()
@@ -350,19 +406,29 @@ def test_another_backend_converts_in_a_process_of_its_own(
     def run(command: list[str], **options: Any) -> Any:
         called.append((command, options["env"]["KERAS_BACKEND"]))
         return type(
-            "Done", (), {"returncode": 1, "stderr": "Traceback\nModuleNotFoundError: No module named 'tensorflow'"}
+            "Done",
+            (),
+            {
+                "returncode": 1,
+                "stderr": "Traceback\nModuleNotFoundError: No module named 'tensorflow'",
+            },
         )
 
     monkeypatch.setattr(module.keras.config, "backend", lambda: "jax")
     monkeypatch.setattr(module.subprocess, "run", run)
-    with pytest.raises(module.TrainingError, match=r"CPU twin cannot be made \(ModuleNotFoundError: No module named"):
+    with pytest.raises(
+        module.TrainingError,
+        match=r"CPU twin cannot be made \(ModuleNotFoundError: No module named",
+    ):
         module._convert(None, model, tmp_path / "twin.tflite", 48)
     [(command, backend)] = called
     assert command[-3:] == [str(model), str(tmp_path / "twin.tflite"), "48"]
     assert backend == "tensorflow"
 
 
-def test_that_process_makes_the_same_twin(exported: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_that_process_makes_the_same_twin(
+    exported: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model, validation = exported
     monkeypatch.setattr(module.keras.config, "backend", lambda: "jax")
     module._convert(None, model, tmp_path / "twin.tflite", SIDE)

@@ -100,26 +100,47 @@ def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]
 
     monkeypatch.setattr(module, "load_classifier", load)
     monkeypatch.setattr(
-        module, "KerasClassifier", lambda model, card: Keyed(card, right[model.stem], off.get(model.stem, 0.0))
+        module,
+        "KerasClassifier",
+        lambda model, card: Keyed(card, right[model.stem], off.get(model.stem, 0.0)),
     )
-    monkeypatch.setattr(module, "face_times_ms", lambda pair, _images: [times[one.card.name] for one in pair])
+    monkeypatch.setattr(
+        module, "face_times_ms", lambda pair, _images: [times[one.card.name] for one in pair]
+    )
     return make
 
 
-def test_a_better_model_is_promoted_and_logged(gate: Callable[..., Path], numbered: FaceDataset) -> None:
-    entry = promote(gate("better", 170), numbered, "original", dataset="fer2013.csv, PublicTest", now=NOW)
+def test_a_better_model_is_promoted_and_logged(
+    gate: Callable[..., Path], numbered: FaceDataset
+) -> None:
+    entry = promote(
+        gate("better", 170), numbered, "original", dataset="fer2013.csv, PublicTest", now=NOW
+    )
     assert find_model() == module.find_model("better")
     assert promotions() == [entry]
-    assert (entry.event, entry.model, entry.origin, entry.replaced) == ("promoted", "better", "own", DEFAULT_MODEL)
+    assert (entry.event, entry.model, entry.origin, entry.replaced) == (
+        "promoted",
+        "better",
+        "own",
+        DEFAULT_MODEL,
+    )
     assert (entry.time, entry.forced, entry.reasons) == ("2026-11-21T12:00:00+00:00", False, ())
     figures = entry.figures
-    assert (figures["dataset"], figures["rows"], figures["against"]) == ("fer2013.csv, PublicTest", ROWS, "original")
+    assert (figures["dataset"], figures["rows"], figures["against"]) == (
+        "fer2013.csv, PublicTest",
+        ROWS,
+        "original",
+    )
     first = figures["comparison"]["first"]
     assert (first["model"], first["accuracy"]) == (DEFAULT_MODEL, 0.75)
     assert {"macro_f1", "ece"} <= set(first)
     assert figures["comparison"]["second"]["accuracy"] == 0.85
     assert figures["comparison"]["p_value"] == pytest.approx(2 / 2**20)
-    assert (figures["current_ms"], figures["candidate_ms"], figures["twin_difference"]) == (1.0, 1.5, 0.0)
+    assert (figures["current_ms"], figures["candidate_ms"], figures["twin_difference"]) == (
+        1.0,
+        1.5,
+        0.0,
+    )
     # The next one is measured against the model now in use.
     with pytest.raises(PromotionRefusedError, match=r"5\.00 points lower than that of better"):
         promote(gate("between", 160), numbered, "original", now=NOW)
@@ -127,7 +148,9 @@ def test_a_better_model_is_promoted_and_logged(gate: Callable[..., Path], number
     assert promote(gate("between", 160), numbered, "original").model == "between"
 
 
-def test_a_worse_model_is_refused_and_told_by_how_much(gate: Callable[..., Path], numbered: FaceDataset) -> None:
+def test_a_worse_model_is_refused_and_told_by_how_much(
+    gate: Callable[..., Path], numbered: FaceDataset
+) -> None:
     with pytest.raises(
         PromotionRefusedError,
         match=(
@@ -144,10 +167,16 @@ def test_a_worse_model_is_refused_and_told_by_how_much(gate: Callable[..., Path]
 
 
 @pytest.mark.parametrize(
-    ("correct", "tolerance", "passes"), [(150, 0.001, True), (149, 0.001, False), (149, 0.005, True)]
+    ("correct", "tolerance", "passes"),
+    [(150, 0.001, True), (149, 0.001, False), (149, 0.005, True)],
 )
 def test_the_tolerance(
-    gate: Callable[..., Path], numbered: FaceDataset, correct: int, tolerance: float, *, passes: bool
+    gate: Callable[..., Path],
+    numbered: FaceDataset,
+    correct: int,
+    tolerance: float,
+    *,
+    passes: bool,
 ) -> None:
     model = gate("other", correct)
     if passes:
@@ -171,10 +200,16 @@ def test_force_promotes_and_is_logged(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"twin_off": 1.0}, r"CPU twin differs from the network by 0\.0\d+ in a probability; at most 0\.001"),
+        (
+            {"twin_off": 1.0},
+            r"CPU twin differs from the network by 0\.0\d+ in a probability; at most 0\.001",
+        ),
         ({"twin_off": float("nan")}, r"CPU twin differs from the network by 1\.0000"),
         ({"size": 10_000_001}, r"needs 10\.0 MB; at most 10 MB"),
-        ({"ms": 2.01}, r"takes 2\.01 ms a face on one core, 2\.0 times the current model's 1\.00 ms; at most 2 times"),
+        (
+            {"ms": 2.01},
+            r"takes 2\.01 ms a face on one core, 2\.0 times the current model's 1\.00 ms; at most 2 times",
+        ),
     ],
 )
 def test_a_model_that_cannot_serve_is_refused(
@@ -186,13 +221,19 @@ def test_a_model_that_cannot_serve_is_refused(
     assert json.loads((store_folder() / LOG).read_text())["event"] == "refused"
 
 
-def test_other_labels_are_refused_even_by_force(gate: Callable[..., Path], numbered: FaceDataset) -> None:
-    with pytest.raises(PromotionRefusedError, match=r"pair gives happy, sad; the kiosk expects .*not be promoted"):
+def test_other_labels_are_refused_even_by_force(
+    gate: Callable[..., Path], numbered: FaceDataset
+) -> None:
+    with pytest.raises(
+        PromotionRefusedError, match=r"pair gives happy, sad; the kiosk expects .*not be promoted"
+    ):
         promote(gate("pair", 200, labels=("happy", "sad")), numbered, "original", force=True)
     assert promotions() == []
 
 
-def test_the_model_in_use_is_not_promoted_again(gate: Callable[..., Path], numbered: FaceDataset) -> None:
+def test_the_model_in_use_is_not_promoted_again(
+    gate: Callable[..., Path], numbered: FaceDataset
+) -> None:
     with pytest.raises(PromotionRefusedError, match=f"{DEFAULT_MODEL} is the model in use already"):
         promote(shipped_default(), numbered, "original")
     model = gate("better", 170)
@@ -203,7 +244,9 @@ def test_the_model_in_use_is_not_promoted_again(gate: Callable[..., Path], numbe
     assert (back.origin, find_model()) == ("shipped", shipped_default())
 
 
-def test_what_cannot_be_measured_is_an_error(gate: Callable[..., Path], numbered: FaceDataset, tmp_path: Path) -> None:
+def test_what_cannot_be_measured_is_an_error(
+    gate: Callable[..., Path], numbered: FaceDataset, tmp_path: Path
+) -> None:
     with pytest.raises(DatasetError, match="needs the vote file"):
         promote(gate("other", 170), numbered)
     with pytest.raises(ModelLoadError, match="has no card"):

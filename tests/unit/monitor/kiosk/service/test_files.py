@@ -45,15 +45,23 @@ def test_a_unit_that_keeps_the_kiosk_running(plan, tmp_path):
     found = values(text)
     service = found["Service"]
     assert found["Unit"]["StartLimitIntervalSec"] == ["0"]
-    assert (service["Type"], service["NotifyAccess"], service["Restart"]) == (["notify"], ["main"], ["always"])
+    assert (service["Type"], service["NotifyAccess"], service["Restart"]) == (
+        ["notify"],
+        ["main"],
+        ["always"],
+    )
     assert int(service["WatchdogSec"][0]) > 30
-    assert service["ExecStart"] == [" ".join([*program_command(), "run --supervised --source 0 --fullscreen"])]
+    assert service["ExecStart"] == [
+        " ".join([*program_command(), "run --supervised --source 0 --fullscreen"])
+    ]
     assert service["WorkingDirectory"] == [str(tmp_path)]
     for key in ("NoNewPrivileges", "PrivateTmp"):
         assert service[key] == ["yes"]
     assert service["ProtectSystem"] == ["strict"]
     # What would take camera, graphics card or the classifier's compiler away.
-    assert not {"PrivateDevices", "DevicePolicy", "MemoryDenyWriteExecute", "ProtectClock"} & set(service)
+    assert not {"PrivateDevices", "DevicePolicy", "MemoryDenyWriteExecute", "ProtectClock"} & set(
+        service
+    )
 
 
 def test_what_the_kiosk_writes_may_be_written(plan, tmp_path):
@@ -64,13 +72,21 @@ def test_what_the_kiosk_writes_may_be_written(plan, tmp_path):
         written=[Path("reports/latest.html"), Path("/logs/run.log")],
         spool=Path("waiting"),
     )
-    own = [f"-{os.environ[name]}" for name in ("XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")]
+    own = [
+        f"-{os.environ[name]}"
+        for name in ("XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
+    ]
     found = values(user_unit(more))["Service"]["ReadWritePaths"]
     for folder in own:
         assert any(path.startswith(folder) for path in found), folder
-    assert {f"-{tmp_path}/data", f"-{tmp_path}/reports", "-/logs", f"-{tmp_path}/waiting"} <= set(found)
+    assert {f"-{tmp_path}/data", f"-{tmp_path}/reports", "-/logs", f"-{tmp_path}/waiting"} <= set(
+        found
+    )
     assert f"-{tmp_path}/waiting" in values(system_unit(more, "kiosk"))["Service"]["ReadWritePaths"]
-    assert not any("server" in path for path in values(system_unit(plan, "kiosk"))["Service"].get("ReadWritePaths", []))
+    assert not any(
+        "server" in path
+        for path in values(system_unit(plan, "kiosk"))["Service"].get("ReadWritePaths", [])
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,18 +119,25 @@ def test_a_unit_of_the_machine_keeps_its_data_in_the_machines_folders(plan):
 
 
 def test_supervised_is_said_once(tmp_path):
-    assert Plan(options=["--supervised", "--headless"], folder=tmp_path).command.count("--supervised") == 1
+    assert (
+        Plan(options=["--supervised", "--headless"], folder=tmp_path).command.count("--supervised")
+        == 1
+    )
 
 
 def test_odd_options_survive_the_quoting(tmp_path):
     plan = Plan(options=ODD, folder=tmp_path, environment={"NAME": 'a $b "c" 5%'})
     service = values(user_unit(plan))["Service"]
     [line] = service["ExecStart"]
-    assert line.endswith(r'run --supervised --site "Shop $$5 \"100%%\" \\ höher" --zones "a b.yaml"')
+    assert line.endswith(
+        r'run --supervised --site "Shop $$5 \"100%%\" \\ höher" --zones "a b.yaml"'
+    )
     assert service["Environment"] == [r'"NAME=a $b \"c\" 5%%"']
     [line] = [line for line in autostart_entry(plan).splitlines() if line.startswith("Exec=")]
     assert line.startswith(r'Exec=env "NAME=a \\$b \\"c\\" 5%%" ')
-    assert line.endswith(r'run --supervised --site "Shop \\$5 \\"100%%\\" \\\\ höher" --zones "a b.yaml"')
+    assert line.endswith(
+        r'run --supervised --site "Shop \\$5 \\"100%%\\" \\\\ höher" --zones "a b.yaml"'
+    )
 
 
 @pytest.mark.parametrize("quoted", [systemd_unit.quoted, desktop_entry.quoted])

@@ -20,12 +20,18 @@ def manager(request, tmp_path):
     else:
         address = "@" + tmp_path.name + "-notify"
         listener.bind("\0" + address[1:])
-    yield listener, {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "60000000", "WATCHDOG_PID": "1", "HOME": "x"}
+    yield (
+        listener,
+        {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "60000000", "WATCHDOG_PID": "1", "HOME": "x"},
+    )
     listener.close()
 
 
 def heard(listener):
-    return [listener.recv(4096).decode() for _ in iter(lambda: select.select([listener], [], [], 0)[0], [])]
+    return [
+        listener.recv(4096).decode()
+        for _ in iter(lambda: select.select([listener], [], [], 0)[0], [])
+    ]
 
 
 def test_what_systemd_is_told(manager, monkeypatch):

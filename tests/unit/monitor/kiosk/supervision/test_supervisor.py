@@ -89,7 +89,9 @@ class Supervised:
     @property
     def starts(self) -> list[tuple[int, str]]:
         lines = self.log.read_text().splitlines() if self.log.exists() else []
-        return [(int(pid), arguments) for pid, _, arguments in (line.partition(" ") for line in lines)]
+        return [
+            (int(pid), arguments) for pid, _, arguments in (line.partition(" ") for line in lines)
+        ]
 
     def wait_for_starts(self, count: int, limit_s: float = 20.0) -> None:
         deadline = time.monotonic() + limit_s
@@ -115,16 +117,18 @@ def supervised(tmp_path):
         os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize(("what", "status"), [("sys.exit(0)", DONE), ("show(0.1)", DONE), ("sys.exit(2)", WRONG)])
-def test_who_ends_as_asked_or_refuses_its_command_line_is_not_started_again(supervised, what, status):
+@pytest.mark.parametrize(
+    ("what", "status"), [("sys.exit(0)", DONE), ("show(0.1)", DONE), ("sys.exit(2)", WRONG)]
+)
+def test_who_ends_as_asked_or_refuses_its_command_line_is_not_started_again(
+    supervised, what, status
+):
     assert supervised.run(what)[0] == status
     assert len(supervised.starts) == 1
 
 
 def test_who_fails_or_dies_is_started_again(supervised):
-    what = (
-        "show(0.1) if starts == 4 else sys.exit(1) if starts == 1 else os.kill(os.getpid(), 11 if starts == 2 else 9)"
-    )
+    what = "show(0.1) if starts == 4 else sys.exit(1) if starts == 1 else os.kill(os.getpid(), 11 if starts == 2 else 9)"
     status, said = supervised.run(what)
     assert status == DONE
     assert len(supervised.starts) == 4
@@ -139,14 +143,21 @@ def test_once_the_show_ran_a_wrong_file_is_no_reason_to_give_up(supervised):
 
 def test_too_many_deaths_end_the_measuring_and_not_the_show(supervised):
     process = supervised.start(
-        "show() if '--ads-only' in sys.argv else sys.exit(1)", "Limits()", "Restarts(3, first_s=0.05)"
+        "show() if '--ads-only' in sys.argv else sys.exit(1)",
+        "Limits()",
+        "Restarts(3, first_s=0.05)",
     )
     supervised.wait_for_starts(4)
     process.terminate()
     _, said = process.communicate(timeout=20)
     assert process.returncode == DONE
     reason = "The kiosk died 3 times within 10 minutes; at last it ended with status 1"
-    assert [arguments for _, arguments in supervised.starts] == ["[]", "[]", "[]", f"['--ads-only', '{reason}']"]
+    assert [arguments for _, arguments in supervised.starts] == [
+        "[]",
+        "[]",
+        "[]",
+        f"['--ads-only', '{reason}']",
+    ]
     assert f"{reason}: only the ads are shown from now on" in said
 
 
@@ -191,7 +202,9 @@ def test_who_lives_is_left_alone(supervised):
 
 def test_a_stuck_kiosk_takes_its_children_with_it(supervised):
     child = "import subprocess; c = subprocess.Popen(['sleep', '60']); log.open('a').write(f'{c.pid} child\\n'); "
-    status, _ = supervised.run(f"starts == 1 or sys.exit(0); {child} time.sleep(60)", "Limits(1.5, 60, 60, 60)")
+    status, _ = supervised.run(
+        f"starts == 1 or sys.exit(0); {child} time.sleep(60)", "Limits(1.5, 60, 60, 60)"
+    )
     assert status == DONE
     assert len(supervised.starts) == 3
     assert supervised.left == []
@@ -236,9 +249,7 @@ def test_a_report_may_take_longer_than_closing(supervised):
 
 
 def test_the_second_signal_reaches_the_kiosk_too(supervised):
-    what = (
-        "signal.signal(15, lambda *_: stop and os._exit(143) or stop.append(1)); [time.sleep(0.05) for _ in range(900)]"
-    )
+    what = "signal.signal(15, lambda *_: stop and os._exit(143) or stop.append(1)); [time.sleep(0.05) for _ in range(900)]"
     process = supervised.start(what)
     supervised.wait_for_starts(1)
     process.terminate()
@@ -260,7 +271,13 @@ def test_a_signal_during_a_pause_ends_it(supervised):
 
 def test_a_program_that_is_not_there_is_tried_again(supervised):
     process = subprocess.Popen(
-        [*BARE, SUPERVISOR, "Limits()", "Restarts(first_s=0.05)", str(supervised.log.parent / "none")],
+        [
+            *BARE,
+            SUPERVISOR,
+            "Limits()",
+            "Restarts(first_s=0.05)",
+            str(supervised.log.parent / "none"),
+        ],
         stderr=subprocess.PIPE,
         text=True,
         env=supervised.environment,
@@ -278,7 +295,10 @@ def test_systemd_hears_of_the_show_and_its_watchdog_is_fed(supervised, tmp_path)
         manager.bind(str(tmp_path / "notify"))
         supervised.environment["NOTIFY_SOCKET"] = str(tmp_path / "notify")
         supervised.run("assert 'NOTIFY_SOCKET' not in os.environ; show(2.5)")
-        heard = [manager.recv(4096).decode() for _ in iter(lambda: select.select([manager], [], [], 0)[0], [])]
+        heard = [
+            manager.recv(4096).decode()
+            for _ in iter(lambda: select.select([manager], [], [], 0)[0], [])
+        ]
     assert heard.count("READY=1") == 1
     assert heard.index("STATUS=The show runs") > heard.index("READY=1")
     assert heard.count("WATCHDOG=1") >= 2
@@ -289,7 +309,9 @@ def test_the_supervisor_is_light(supervised):
     process = supervised.start("show()")
     supervised.wait_for_starts(1)
     mapped = Path(f"/proc/{process.pid}/maps").read_text()
-    assert not [name for name in ("numpy", "Qt5", "cv2", "tensorflow", "sqlalchemy") if name in mapped]
+    assert not [
+        name for name in ("numpy", "Qt5", "cv2", "tensorflow", "sqlalchemy") if name in mapped
+    ]
     process.terminate()
     process.communicate(timeout=20)
 

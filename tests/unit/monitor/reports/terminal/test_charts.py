@@ -45,7 +45,9 @@ def test_squeezed_keeps_within_the_width_and_the_values(values, width):
     found = squeezed(values, width)
     assert len(found) == min(width, len(values))
     known = [value for value in values if value is not None]
-    assert all(min(known) - 1e-9 <= value <= max(known) + 1e-9 for value in found if value is not None)
+    assert all(
+        min(known) - 1e-9 <= value <= max(known) + 1e-9 for value in found if value is not None
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,14 @@ import pytest
 from rich.console import Console
 
 from monitor.analytics.comparison import compare_ads
-from monitor.reports.terminal import comparisons, print_comparisons, print_report, print_sessions, report, sessions
+from monitor.reports.terminal import (
+    comparisons,
+    print_comparisons,
+    print_report,
+    print_sessions,
+    report,
+    sessions,
+)
 from monitor.reports.terminal.charts import BLOCKS
 
 MOMENTS = [
@@ -51,7 +58,10 @@ def ad_entry(**more):
         "score": 63.4,
         "norms": NORMS,
         "moments": MOMENTS,
-        "timeline": [second(k, v, a) for k, (v, a) in enumerate([(-0.2, 1.0), (None, None), (0.1, 0.5), (0.4, 0.0)])],
+        "timeline": [
+            second(k, v, a)
+            for k, (v, a) in enumerate([(-0.2, 1.0), (None, None), (0.1, 0.5), (0.4, 0.0)])
+        ],
     }
     return known | more
 
@@ -114,9 +124,15 @@ def test_a_report_fits_into_any_terminal(printed, document, found, width, encodi
     document["comparisons"] = found
     document["gaps"] = [gap(k) for k in range(20)]
     document["withheld"] = [
-        {"ad_id": None, "figures": ["session.watchers"], "why": "1 viewer was in view, 5 are needed"}
+        {
+            "ad_id": None,
+            "figures": ["session.watchers"],
+            "why": "1 viewer was in view, 5 are needed",
+        }
     ]
-    document["ads"].append(ad_entry(name="Größe", timeline=[second(k, k / 90, 0.5) for k in range(90)]))
+    document["ads"].append(
+        ad_entry(name="Größe", timeline=[second(k, k / 90, 0.5) for k in range(90)])
+    )
     lines = printed(print_report, document, width=width, encoding=encoding)
     assert max(map(len, lines)) <= width
 
@@ -149,7 +165,15 @@ def test_the_block_of_an_ad(printed, document):
 
 
 def test_what_is_not_known_is_a_dash(printed, document):
-    unknown = ("opportunities", "watchers", "held", "attraction_ratio", "mean_valence", "mean_valence_low", "score")
+    unknown = (
+        "opportunities",
+        "watchers",
+        "held",
+        "attraction_ratio",
+        "mean_valence",
+        "mean_valence_low",
+        "score",
+    )
     document["ads"] = [
         ad_entry(**dict.fromkeys(unknown), moments=[], timeline=[second(0, None, None)], version=2),
         ad_entry(mean_valence_low=None, norms=[]),
@@ -168,7 +192,11 @@ def test_what_is_not_known_is_a_dash(printed, document):
 
 def test_a_score_without_a_percentile_has_a_mean(printed, document):
     norms = deepcopy(NORMS)
-    norms[1] |= {"percentile": None, "library_mean": 55.4, "against": "3 ads of any length at all sites"}
+    norms[1] |= {
+        "percentile": None,
+        "library_mean": 55.4,
+        "against": "3 ads of any length at all sites",
+    }
     document["ads"] = [ad_entry(norms=norms)]
     text = "\n".join(printed(print_report, document))
     assert "63 of 100; mean of 3 ads of any length at all sites: 55" in text
@@ -197,8 +225,17 @@ def test_the_longest_gaps_are_listed_and_the_rest_counted(printed, document):
 def test_what_is_withheld_is_said(printed, document):
     document["report"]["min_viewers"] = 5
     document["withheld"] = [
-        {"ad_id": None, "figures": ["session.watchers"], "why": "1 viewer was in view, 5 are needed"},
-        {"ad_id": "summer-01", "figures": ["timeline"], "seconds": [4, 5], "why": "few were in view"},
+        {
+            "ad_id": None,
+            "figures": ["session.watchers"],
+            "why": "1 viewer was in view, 5 are needed",
+        },
+        {
+            "ad_id": "summer-01",
+            "figures": ["timeline"],
+            "seconds": [4, 5],
+            "why": "few were in view",
+        },
     ]
     text = printed(print_report, document)
     assert text[-3:] == [
@@ -224,7 +261,9 @@ def test_comparisons_by_segment(printed, exposures):
         play = exposures.play(exposures.ad(ad_id))
         for viewer in range(4):
             exposures.saw(play, play * 100 + viewer, value)
-    documents = [comparison.document() for comparison in compare_ads(exposures.data(), by="weekday")]
+    documents = [
+        comparison.document() for comparison in compare_ads(exposures.data(), by="weekday")
+    ]
     head, line, *_ = printed(print_comparisons, documents)
     assert head.split()[:2] == ["weekday", "ads"]
     assert line.split()[:2] == ["mon", "One"]

@@ -87,7 +87,9 @@ def test_the_address_is_there_as_a_code_too_which_a_telephone_reads(qtbot):
     image = notice.grab().toImage().convertToFormat(QImage.Format.Format_RGB888)
     buffer = np.array(image.constBits().asarray(image.bytesPerLine() * image.height()), np.uint8)
     pixels = buffer.reshape(image.height(), image.bytesPerLine())[:, : 3 * image.width()]
-    text, _, _ = cv2.QRCodeDetector().detectAndDecode(np.ascontiguousarray(pixels.reshape(image.height(), -1, 3)))
+    text, _, _ = cv2.QRCodeDetector().detectAndDecode(
+        np.ascontiguousarray(pixels.reshape(image.height(), -1, 3))
+    )
     assert text == "https://example.org/privacy"
 
 

@@ -19,7 +19,11 @@ def clock():
 def make_screen(qtbot, clock):
     def build(languages=("en",), url="example.org/privacy", seconds=5.0, language="en"):
         screen = NoticeScreen(
-            [texts_for(code) for code in languages], url, seconds, texts_for(language), clock=lambda: clock[0]
+            [texts_for(code) for code in languages],
+            url,
+            seconds,
+            texts_for(language),
+            clock=lambda: clock[0],
         )
         qtbot.addWidget(screen)
         screen.told = []
@@ -96,13 +100,20 @@ def test_in_full_screen_the_cursor_is_hidden(make_screen):
 def test_all_languages_are_told_to_those_who_hear_the_screen(make_screen):
     screen = make_screen(("de", "en"), language="de")
     assert screen.last_line == "Die Messung beginnt in 5 s"
-    assert [line[:14] for line in screen.accessibleName().splitlines()] == ["Hier misst ein", "A camera here "]
+    assert [line[:14] for line in screen.accessibleName().splitlines()] == [
+        "Hier misst ein",
+        "A camera here ",
+    ]
 
 
-@pytest.mark.parametrize("size", [(1920, 1080), (1280, 720), (720, 1280), (640, 480), (320, 240), (2560, 1080)])
+@pytest.mark.parametrize(
+    "size", [(1920, 1080), (1280, 720), (720, 1280), (640, 480), (320, 240), (2560, 1080)]
+)
 @pytest.mark.parametrize("languages", [("en",), ("de", "en")])
 @pytest.mark.parametrize("url", ["", "https://example.org/a-rather-long-path/to/privacy"])
-def test_text_code_and_last_line_stay_apart_in_every_shape(make_screen, monkeypatch, size, languages, url):
+def test_text_code_and_last_line_stay_apart_in_every_shape(
+    make_screen, monkeypatch, size, languages, url
+):
     from PyQt5.QtCore import QRectF
 
     from monitor.ui.notice import notice_screen

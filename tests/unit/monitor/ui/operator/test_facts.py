@@ -32,7 +32,9 @@ def play(reason="next in the playlist", probability=1.0):
 
 
 def choice(reason="made for a sad audience", probability=0.35, held_out=False):
-    return SimpleNamespace(ad=ad("Winter tea"), reason=reason, probability=probability, held_out=held_out)
+    return SimpleNamespace(
+        ad=ad("Winter tea"), reason=reason, probability=probability, held_out=held_out
+    )
 
 
 def failure(number=1):
@@ -42,13 +44,26 @@ def failure(number=1):
 
 @pytest.fixture
 def session(tmp_path):
-    return SessionFacts(12, "Shop 12", "camera 0", str(tmp_path / "monitor.db"), tmp_path, "0.1.0", 0)
+    return SessionFacts(
+        12, "Shop 12", "camera 0", str(tmp_path / "monitor.db"), tmp_path, "0.1.0", 0
+    )
 
 
-def rows(player, *, texts=ENGLISH, view=None, notice="shown", session=None, saver="desktop", now_ns=HOUR_NS):
+def rows(
+    player,
+    *,
+    texts=ENGLISH,
+    view=None,
+    notice="shown",
+    session=None,
+    saver="desktop",
+    now_ns=HOUR_NS,
+):
     """All rows under their labels; a row without a label belongs to the one above."""
     found = {}
-    for section in sections(texts, view=view, notice=notice, show=player, session=session, saver=saver, now_ns=now_ns):
+    for section in sections(
+        texts, view=view, notice=notice, show=player, session=session, saver=saver, now_ns=now_ns
+    ):
         label = ""
         for row in section.rows:
             label = row.label or label
@@ -68,20 +83,26 @@ def player(player):
 
 def test_how_the_sensor_is_doing(player, make_view, make_reading):
     view = make_view(
-        make_reading(1), make_reading(2, attentive=False, withheld="too dark"), make_reading(3, static=True)
+        make_reading(1),
+        make_reading(2, attentive=False, withheld="too dark"),
+        make_reading(3, static=True),
     )
     found = rows(player, view=view)
     assert words(found, "Measuring", "Sensor") == ["measuring"]
     assert words(found, "Measuring", "Frame rate") == ["29.6 frames/s"]
     assert words(found, "Measuring", "Delay") == ["20 ms from picture to reading"]
     assert words(found, "Measuring", "Left out") == ["3 of 103 frames"]
-    assert words(found, "Measuring", "Faces now") == ["2 viewers · 1 looking · 1 without an emotion · 1 on posters"]
+    assert words(found, "Measuring", "Faces now") == [
+        "2 viewers · 1 looking · 1 without an emotion · 1 on posters"
+    ]
     assert {row.tone for label in found["Measuring"].values() for row in label} == {"good", "plain"}
 
 
 def test_a_machine_that_is_too_slow_is_named(player, make_view):
     view = make_view()
-    [row] = rows(player, view=LiveView(SensorHealth("running", effort=0.4), view.frame))["Measuring"]["Machine"]
+    [row] = rows(player, view=LiveView(SensorHealth("running", effort=0.4), view.frame))[
+        "Measuring"
+    ]["Machine"]
     assert (row.text, row.tone) == ("too slow: 40 % of the search for new faces", "warning")
     assert "Machine" not in rows(player, view=view)["Measuring"]
 
@@ -95,10 +116,15 @@ def test_a_delay_that_is_not_known_is_left_out(player, make_view):
 
 
 @pytest.mark.parametrize(
-    ("state", "tone"), [("reconnecting", "warning"), ("restarting", "warning"), ("unavailable", "fault")]
+    ("state", "tone"),
+    [("reconnecting", "warning"), ("restarting", "warning"), ("unavailable", "fault")],
 )
-def test_old_figures_are_not_shown_while_nothing_is_measured(player, make_view, make_reading, state, tone):
-    found = rows(player, view=make_view(make_reading(), state=state, detail="Camera 0 was unplugged."))
+def test_old_figures_are_not_shown_while_nothing_is_measured(
+    player, make_view, make_reading, state, tone
+):
+    found = rows(
+        player, view=make_view(make_reading(), state=state, detail="Camera 0 was unplugged.")
+    )
     [sensor] = found["Measuring"]["Sensor"]
     assert sensor.text == f"{ENGLISH[f'state_{state}']}: Camera 0 was unplugged."
     assert sensor.tone == tone
@@ -134,7 +160,10 @@ def test_what_plays_and_what_follows_and_why(player):
     assert words(found, "Ads", "Now") == ["Summer drinks", "0:03 of 0:08"]
     assert found["Ads"]["Now"][0].share == pytest.approx(3.4 / 8)
     assert words(found, "Ads", "Next") == ["Winter tea"]
-    assert words(found, "Ads", "Why") == ["next in the playlist", "made for a sad audience (chance 35 %)"]
+    assert words(found, "Ads", "Why") == [
+        "next in the playlist",
+        "made for a sad audience (chance 35 %)",
+    ]
     player.next_choice = choice("drawn by chance", 0.0125, held_out=True)
     assert words(rows(player), "Ads", "Why")[1] == (
         "drawn by chance (chance 1.2 %, for comparison: the audience is ignored)"
@@ -175,14 +204,24 @@ def test_the_last_problems_come_newest_first(player):
 
 def test_ads_that_were_left_out_follow_what_failed(player, session):
     told = replace(session, left_out=lambda: [("giant", "giant.png claims too much.")])
-    assert rows(player, session=told)["Last problems"]["left out"][0].text == "giant: giant.png claims too much."
+    assert (
+        rows(player, session=told)["Last problems"]["left out"][0].text
+        == "giant: giant.png claims too much."
+    )
     assert "fehlt" in rows(player, session=told, texts=GERMAN)["Letzte Störungen"]
 
 
 def test_a_playlist_that_was_refused(player, session):
     assert "Playlist" not in rows(player, session=session)["Ads"]
     refused = SessionFacts(
-        1, "s", "c", "d", None, "v", 0, playlist_problem=lambda: "It has the unknown key 'duration'."
+        1,
+        "s",
+        "c",
+        "d",
+        None,
+        "v",
+        0,
+        playlist_problem=lambda: "It has the unknown key 'duration'.",
     )
     [row] = rows(player, session=refused)["Ads"]["Playlist"]
     assert row.text == "The old one goes on. It has the unknown key 'duration'."

@@ -11,7 +11,10 @@ from monitor.ui.painting import text_font, text_width
 from monitor.ui.style import PANEL_TEXT, scale_for
 from monitor.ui.texts import languages, texts_for
 
-LONG = "The picture /srv/ads/summer.png has 20,000 x 20,000 pixels: expected fewer; make it smaller. " * 4
+LONG = (
+    "The picture /srv/ads/summer.png has 20,000 x 20,000 pixels: expected fewer; make it smaller. "
+    * 4
+)
 
 
 def everything(text="text"):
@@ -148,7 +151,8 @@ def test_with_less_room_long_texts_are_cut_before_rows_are(qtbot, monkeypatch, h
     monkeypatch.setattr(operator_panel, "draw_text", recorded)
     problems = tuple(Row(f"09:14:0{number}", LONG, "warning") for number in range(4))
     panel = OperatorPanel(
-        texts_for("en"), lambda: [Section("Ads", (Row("Now", "ad", share=0.5),)), Section("Last", problems)]
+        texts_for("en"),
+        lambda: [Section("Ads", (Row("Now", "ad", share=0.5),)), Section("Last", problems)],
     )
     qtbot.addWidget(panel)
     panel.resize(700, height)
@@ -207,7 +211,12 @@ def test_what_is_urgent_has_a_sign_and_not_only_a_colour(make_panel, monkeypatch
     panel.toggle()
     panel.grab()
     number = panel.sections[0].rows[0].text.split()[1]
-    expected = {f"text {number} plain", f"text {number} good", f"! text {number} warning", f"!! text {number} fault"}
+    expected = {
+        f"text {number} plain",
+        f"text {number} good",
+        f"! text {number} warning",
+        f"!! text {number} fault",
+    }
     assert expected <= set(drawn)
 
 
@@ -215,7 +224,9 @@ def test_what_is_urgent_has_a_sign_and_not_only_a_colour(make_panel, monkeypatch
 
 
 @pytest.mark.parametrize("width", [60, 200, 500])
-@pytest.mark.parametrize("text", [LONG, "one", "x" * 400, "Größe \N{SMILING FACE WITH OPEN MOUTH} " * 30, ""])
+@pytest.mark.parametrize(
+    "text", [LONG, "one", "x" * 400, "Größe \N{SMILING FACE WITH OPEN MOUTH} " * 30, ""]
+)
 def test_lines_fit_and_lose_nothing_but_the_end(qapp, text, width):
     lines = broken_into_lines(text, 17, width, 3)
     assert 1 <= len(lines) <= 3

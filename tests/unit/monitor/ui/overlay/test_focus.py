@@ -37,7 +37,9 @@ def test_a_former_one_who_looks_away_gives_way(make_reading):
 
 def test_one_whose_emotion_is_withheld_is_chosen_only_if_nobody_else_is_there(make_reading):
     hidden = make_reading(1, box=Box(0, 0, 0.5, 0.5), withheld="too dark")
-    hidden_and_away = make_reading(2, box=Box(0, 0, 0.6, 0.6), withheld="turned away", attentive=False)
+    hidden_and_away = make_reading(
+        2, box=Box(0, 0, 0.6, 0.6), withheld="turned away", attentive=False
+    )
     away = make_reading(3, box=Box(0, 0, 0.05, 0.05), attentive=False)
     assert most_prominent([hidden, hidden_and_away, away], former=1) is away
     assert most_prominent([hidden_and_away, hidden]) is hidden

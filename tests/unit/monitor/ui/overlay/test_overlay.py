@@ -48,7 +48,9 @@ def differs(image, colour, tolerance=60):
     """Pixels of an image that have a colour, as a boolean array."""
     image = image.convertToFormat(image.Format.Format_RGB32)
     buffer = image.constBits().asarray(image.width() * image.height() * 4)
-    pixels = np.array(buffer, np.uint8).reshape(image.height(), image.width(), 4)[..., 2::-1].astype(int)
+    pixels = (
+        np.array(buffer, np.uint8).reshape(image.height(), image.width(), 4)[..., 2::-1].astype(int)
+    )
     wanted = QColor(colour).getRgb()[:3]
     return np.abs(pixels - wanted).sum(axis=2) < tolerance
 
@@ -68,7 +70,9 @@ def on_black(widget):
 
 def test_two_viewers(overlay, make_reading, make_view):
     first = make_reading(3, "happy", 0.87, box=Box(0.5, 0.2, 0.3, 0.5))
-    second = make_reading(12, "fear", 0.41, box=Box(0.1, 0.2, 0.1, 0.2), attentive=False, uncertain=True)
+    second = make_reading(
+        12, "fear", 0.41, box=Box(0.1, 0.2, 0.1, 0.2), attentive=False, uncertain=True
+    )
     show(overlay, make_view(first, second, preview=np.zeros((90, 160, 3), np.uint8)))
     assert overlay.status.text == "2 viewers · 1 looking"
     assert overlay.preview.labels == ("3  happy 87 %", "12  fear? 41 %")
@@ -93,7 +97,11 @@ def test_nobody_in_view_is_not_the_same_as_nothing_measured(overlay, make_readin
 
 @pytest.mark.parametrize(
     ("cause", "words"),
-    [("camera_frozen", "frozen picture"), ("camera_black", "too dark"), ("camera_busy", "camera in use elsewhere")],
+    [
+        ("camera_frozen", "frozen picture"),
+        ("camera_black", "too dark"),
+        ("camera_busy", "camera in use elsewhere"),
+    ],
 )
 def test_why_nothing_is_measured_is_said(overlay, cause, words):
     from monitor.sensor.live import LiveView, SensorHealth
@@ -110,7 +118,9 @@ def test_a_state_that_needs_care_has_another_colour(overlay, make_view):
     for state in ("running", "reconnecting", "unavailable"):
         show(overlay, make_view(state=state))
         image = on_black(overlay.status)
-        colours.append([differs(image, c.name(), 30).any() for c in (style.GOOD, style.WARNING, style.FAULT)])
+        colours.append(
+            [differs(image, c.name(), 30).any() for c in (style.GOOD, style.WARNING, style.FAULT)]
+        )
     assert colours == [[True, False, False], [False, True, False], [False, False, True]]
 
 
@@ -126,7 +136,9 @@ def test_a_view_without_frame_and_preview_is_drawn(overlay, make_view, make_read
 
 
 @pytest.mark.parametrize("room", [(1248, 654), (688, 1180)])
-def test_while_only_ads_are_shown_it_is_a_line_and_covers_little_of_them(overlay, make_view, make_reading, room):
+def test_while_only_ads_are_shown_it_is_a_line_and_covers_little_of_them(
+    overlay, make_view, make_reading, room
+):
     overlay.arrange(QRect(16, 16, *room), style.scale_for(*room))
     whole = overlay.geometry()
     show(overlay, make_view(state="unavailable"))
@@ -178,7 +190,9 @@ def test_with_less_room_parts_go_and_the_text_keeps_its_size(overlay, make_readi
     assert not overlay.curve.isHidden()
 
 
-def test_visible_it_draws_the_newest_view_by_itself_and_hidden_it_rests(overlay, qtbot, make_reading, make_view):
+def test_visible_it_draws_the_newest_view_by_itself_and_hidden_it_rests(
+    overlay, qtbot, make_reading, make_view
+):
     timer = overlay.findChild(QTimer)
     assert not timer.isActive()
     overlay.show()
@@ -208,7 +222,10 @@ def test_other_words_in_german(qtbot, make_reading, make_view):
 
 
 def test_a_viewer_without_an_emotion_counts_and_says_why(overlay, make_reading, make_view):
-    show(overlay, make_view(make_reading(4, withheld="too small"), preview=np.zeros((90, 160, 3), np.uint8)))
+    show(
+        overlay,
+        make_view(make_reading(4, withheld="too small"), preview=np.zeros((90, 160, 3), np.uint8)),
+    )
     assert overlay.status.text == "1 viewer · 1 looking"
     assert overlay.preview.labels == ("4  too small",)
     assert overlay.bars.title == "4: too small"
@@ -277,7 +294,10 @@ def test_faces_beyond_the_edge_and_a_crowd_are_drawn(qtbot, make_reading):
     preview = Preview(ENGLISH)
     qtbot.addWidget(preview)
     preview.resize(300, 170)
-    readings = [make_reading(n, box=Box(-0.2 + n * 0.07, -0.1 + (n % 4) * 0.3, 0.3, 0.4)) for n in range(1, 20)]
+    readings = [
+        make_reading(n, box=Box(-0.2 + n * 0.07, -0.1 + (n % 4) * 0.3, 0.3, 0.4))
+        for n in range(1, 20)
+    ]
     preview.show_frame(np.zeros((90, 160, 3), np.uint8), readings)
     assert differs(preview.grab().toImage(), EMOTION_COLOURS["happy"]).any()
     assert len(preview.labels) == 19
@@ -290,7 +310,8 @@ def test_faces_without_an_emotion_are_grey_and_pictures_are_dimmed(qtbot, make_r
 
     def drawn(**kind):
         preview.show_frame(
-            np.zeros((180, 320, 3), np.uint8), [make_reading(1, "happy", box=Box(0.3, 0.3, 0.4, 0.5), **kind)]
+            np.zeros((180, 320, 3), np.uint8),
+            [make_reading(1, "happy", box=Box(0.3, 0.3, 0.4, 0.5), **kind)],
         )
         image = preview.grab().toImage()
         assert differs(image, EMOTION_COLOURS["happy"]).any() == (not kind)
@@ -370,14 +391,18 @@ def test_the_eye_of_empty_bars_says_who_looks(overlay, make_reading):
     seen = []
     for attentive in (True, False):
         overlay.bars.show_reading(make_reading(withheld="cut off", attentive=attentive))
-        seen.append(differs(overlay.bars.grab().toImage(), style.GOOD.name())[: round(TITLE_HEIGHT)].any())
+        seen.append(
+            differs(overlay.bars.grab().toImage(), style.GOOD.name())[: round(TITLE_HEIGHT)].any()
+        )
     assert seen == [True, False]
 
 
 def test_empty_bars_have_no_colour(overlay, make_reading):
     overlay.bars.show_reading(make_reading(withheld="cut off"))
     image = overlay.bars.grab().toImage()
-    assert not any(differs(image, EMOTION_COLOURS[name], 20).any() for name in ("happy", "angry", "disgust"))
+    assert not any(
+        differs(image, EMOTION_COLOURS[name], 20).any() for name in ("happy", "angry", "disgust")
+    )
 
 
 # --- valence curve ---------------------------------------------------------------------------------------------------
@@ -389,7 +414,14 @@ def frame_at(at_s, *readings):
 
 def test_the_curve_is_the_mean_over_viewers(make_reading):
     history = ValenceHistory()
-    history.add(frame_at(1, make_reading(1, "happy", 1.0), make_reading(2, "sad", 1.0), make_reading(3, "happy", 1.0)))
+    history.add(
+        frame_at(
+            1,
+            make_reading(1, "happy", 1.0),
+            make_reading(2, "sad", 1.0),
+            make_reading(3, "happy", 1.0),
+        )
+    )
     assert list(history.segments(2 * SECOND_NS)) == [[(-1.0, pytest.approx(1 / 3))]]
 
 
@@ -397,7 +429,11 @@ def test_the_curve_leaves_out_who_has_no_emotion(make_reading):
     history = ValenceHistory()
     happy, sad = make_reading(1, "happy", 1.0), make_reading(2, "sad", 1.0)
     hidden, poster = make_reading(3, withheld="too small"), make_reading(4, "sad", 1.0, static=True)
-    for at_s, readings in ((1.0, (happy, sad, hidden, poster)), (1.2, (happy, hidden)), (1.4, (hidden, poster))):
+    for at_s, readings in (
+        (1.0, (happy, sad, hidden, poster)),
+        (1.2, (happy, hidden)),
+        (1.4, (hidden, poster)),
+    ):
         history.add(frame_at(at_s, *readings))
     assert [value for run in history.segments(2 * SECOND_NS) for _, value in run] == [0.0, 1.0]
     assert math.isnan(history.newest[1])
@@ -432,7 +468,18 @@ def test_points_are_in_order_in_bounds_and_not_too_many(steps):
 
     history = ValenceHistory()
     at_ns = 0
-    face = FaceReading(1, 0, Box(0, 0, 1, 1), (1.0, 0, 0, 0, 0, 0, 0), -1.0, 1.0, False, HeadPose(0, 0, 0), True, 1.0)
+    face = FaceReading(
+        1,
+        0,
+        Box(0, 0, 1, 1),
+        (1.0, 0, 0, 0, 0, 0, 0),
+        -1.0,
+        1.0,
+        False,
+        HeadPose(0, 0, 0),
+        True,
+        1.0,
+    )
     for step_s, viewers in steps:
         at_ns += round(step_s * SECOND_NS)
         history.add(AnalysedFrame(0, at_ns, 1, 1, (face,) * viewers))
@@ -441,7 +488,9 @@ def test_points_are_in_order_in_bounds_and_not_too_many(steps):
     assert times == sorted(times)
     assert all(-WINDOW_S <= seconds <= 0 for seconds in times)
     assert all(run and all(value == -1.0 for _, value in run) for run in runs)
-    assert all(after - before <= GAP_S + 1e-9 for run in runs for (before, _), (after, _) in pairwise(run))
+    assert all(
+        after - before <= GAP_S + 1e-9 for run in runs for (before, _), (after, _) in pairwise(run)
+    )
 
 
 def test_the_curve_moves_on_when_nothing_arrives(qtbot, clock, make_reading):

@@ -12,7 +12,14 @@ from typing import Any
 import httpcore
 import pytest
 
-from monitor.web.fetch.fetch import OWN_NETWORK, PUBLIC, AddressPolicy, FetchError, FetchLimits, fetch_picture
+from monitor.web.fetch.fetch import (
+    OWN_NETWORK,
+    PUBLIC,
+    AddressPolicy,
+    FetchError,
+    FetchLimits,
+    fetch_picture,
+)
 
 HERE = AddressPolicy(allowed_networks=("127.0.0.1/32",), allowed_ports=None)
 SMALL = FetchLimits(seconds=0.4, content_bytes=100_000, header_bytes=4096)
@@ -22,7 +29,9 @@ PATIENCE_S = 1.5
 CONTENT = bytes(range(256)) * 8
 
 
-def answer(*headers: str, status: str = "200 OK", body: bytes = CONTENT) -> Callable[[], Iterable[bytes]]:
+def answer(
+    *headers: str, status: str = "200 OK", body: bytes = CONTENT
+) -> Callable[[], Iterable[bytes]]:
     head = "".join(f"{line}\r\n" for line in (f"HTTP/1.1 {status}", *headers, ""))
     return lambda: [head.encode("latin-1"), body]
 
@@ -81,7 +90,10 @@ def test_proxies_of_the_environment_are_not_used(server, monkeypatch: pytest.Mon
 def test_this_machine_is_refused_without_the_setting(server) -> None:
     for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]"):
         assert refusal(server.url("/", host), policy=PUBLIC).code == "port"
-        assert refusal(server.url("/", host), policy=AddressPolicy((), None)).code == "address_not_public"
+        assert (
+            refusal(server.url("/", host), policy=AddressPolicy((), None)).code
+            == "address_not_public"
+        )
     assert not server.requests
 
 
@@ -133,14 +145,19 @@ def test_each_redirect_is_checked_from_the_start(server, location: str, code: st
 
 def test_a_redirect_to_another_port_is_checked(server) -> None:
     server.answers["/"] = redirect("http://127.0.0.1:22/")
-    assert refusal(server.url("/"), policy=AddressPolicy(("127.0.0.1/32",), (server.port,))).code == "port"
+    assert (
+        refusal(server.url("/"), policy=AddressPolicy(("127.0.0.1/32",), (server.port,))).code
+        == "port"
+    )
 
 
 def test_redirects_come_to_an_end(server) -> None:
     server.answers["/loop"] = redirect("/loop")
     error = refusal(server.url("/loop"))
     assert error.code == "redirects"
-    assert str(error) == "The address was redirected more than 5 times: expected the picture itself."
+    assert (
+        str(error) == "The address was redirected more than 5 times: expected the picture itself."
+    )
     assert len(server.requests) == 6
     for step in range(5):
         server.answers[f"/{step}"] = redirect(f"/{step + 1}")
@@ -155,7 +172,9 @@ class Internet:
         self.answers: dict[str, list[bytes]] = {}
         self.connected: list[str] = []
 
-    def connect_tcp(self, _backend: object, host: str, *_: Any, **__: Any) -> httpcore.NetworkStream:
+    def connect_tcp(
+        self, _backend: object, host: str, *_: Any, **__: Any
+    ) -> httpcore.NetworkStream:
         self.connected.append(host)
         if host not in self.answers:
             raise httpcore.ConnectError(f"no host {host}")
@@ -173,7 +192,9 @@ def internet(monkeypatch: pytest.MonkeyPatch) -> Iterator[Internet]:
     return made
 
 
-def test_a_name_that_turns_to_this_machine_after_the_check_is_still_asked_at_the_checked_address(internet) -> None:
+def test_a_name_that_turns_to_this_machine_after_the_check_is_still_asked_at_the_checked_address(
+    internet,
+) -> None:
     answers = iter([["93.184.216.34"], ["127.0.0.1"]])
     internet.answers["93.184.216.34"] = list(answer()())
     resolved = []
@@ -190,7 +211,9 @@ def test_a_name_that_turns_to_this_machine_for_a_redirect_is_refused(internet) -
     answers = iter([["93.184.216.34"], ["127.0.0.1"]])
     internet.answers["93.184.216.34"] = list(redirect("/again")())
     internet.answers["127.0.0.1"] = list(answer()())
-    error = refusal("http://rebinding.example/", policy=PUBLIC, resolve=lambda _host, _port: next(answers))
+    error = refusal(
+        "http://rebinding.example/", policy=PUBLIC, resolve=lambda _host, _port: next(answers)
+    )
     assert error.code == "address_not_public"
     assert internet.connected == ["93.184.216.34"]
 
@@ -204,10 +227,16 @@ def test_a_public_server_sends_nobody_into_the_own_network(internet) -> None:
 
 def test_an_address_that_does_not_answer_is_followed_by_the_next(internet) -> None:
     internet.answers["8.8.4.4"] = list(answer()())
-    assert fetch_picture("http://two.example/", resolve=lambda _host, _port: ["8.8.8.8", "8.8.4.4"]) == CONTENT
+    assert (
+        fetch_picture("http://two.example/", resolve=lambda _host, _port: ["8.8.8.8", "8.8.4.4"])
+        == CONTENT
+    )
     assert internet.connected == ["8.8.8.8", "8.8.4.4"]
     many = [f"8.8.8.{last}" for last in range(1, 100)]
-    assert refusal("http://many.example/", policy=PUBLIC, resolve=lambda _host, _port: many).code == "unreachable"
+    assert (
+        refusal("http://many.example/", policy=PUBLIC, resolve=lambda _host, _port: many).code
+        == "unreachable"
+    )
     assert len(internet.connected) == 2 + 4
 
 
@@ -223,9 +252,17 @@ def test_an_address_that_does_not_answer_is_followed_by_the_next(internet) -> No
         (answer(status="206 Partial Content"), "not_found", "status 206"),
         (answer(status="302 Found"), "not_found", "status 302"),
         (answer(status="304 Not Modified", body=b""), "not_found", "status 304"),
-        (answer("Content-Encoding: gzip", body=gzip.compress(bytes(10_000_000))), "answer", "sent packed content"),
+        (
+            answer("Content-Encoding: gzip", body=gzip.compress(bytes(10_000_000))),
+            "answer",
+            "sent packed content",
+        ),
         (answer("Content-Encoding: br"), "answer", "sent packed content"),
-        (answer("Content-Encoding: identity", "Content-Encoding: gzip"), "answer", "sent packed content"),
+        (
+            answer("Content-Encoding: identity", "Content-Encoding: gzip"),
+            "answer",
+            "sent packed content",
+        ),
         (answer("Transfer-Encoding: gzip, chunked"), "answer", "complete HTTP answer"),
         (answer("Content-Length: 9999"), "answer", "complete HTTP answer"),
         (answer("Content-Length: 5", "Content-Length: 6"), "answer", "complete HTTP answer"),
@@ -359,7 +396,9 @@ def test_the_connection_goes_to_the_checked_address_and_the_certificate_is_check
         ("127.0.0.1", True, "IP address mismatch"),
     ],
 )
-def test_a_certificate_that_proves_nothing(tls_server, certificate, host: str, trusted: bool, reason: str) -> None:
+def test_a_certificate_that_proves_nothing(
+    tls_server, certificate, host: str, trusted: bool, reason: str
+) -> None:
     settings = {"tls": trusting(certificate)} if trusted else {}
     error = refusal(tls_server.url("/", host), **settings, **HERE_BY_NAME)
     assert error.code == "certificate"
@@ -369,7 +408,9 @@ def test_a_certificate_that_proves_nothing(tls_server, certificate, host: str, t
 
 def test_a_redirect_never_leaves_encryption(tls_server, server, certificate) -> None:
     tls_server.answers["/"] = redirect(server.url("/"))
-    error = refusal(tls_server.url("/", "pictures.example"), tls=trusting(certificate), **HERE_BY_NAME)
+    error = refusal(
+        tls_server.url("/", "pictures.example"), tls=trusting(certificate), **HERE_BY_NAME
+    )
     assert error.code == "redirects"
     assert "from https to http" in str(error)
     assert not server.requests

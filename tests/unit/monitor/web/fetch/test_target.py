@@ -11,7 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.web.fetch.errors import AddressNotPublicError, FetchError, TooSlowError, UnreachableError
+from monitor.web.fetch.errors import (
+    AddressNotPublicError,
+    FetchError,
+    TooSlowError,
+    UnreachableError,
+)
 from monitor.web.fetch.limits import Deadline
 from monitor.web.fetch.target import (
     LONGEST_URL,
@@ -38,7 +43,9 @@ def no_lookup(host: str, port: int) -> Iterable[str]:
     raise AssertionError(f"{host}:{port} was looked up")
 
 
-def addresses(url: str, resolve: object = no_lookup, policy: AddressPolicy = PUBLIC) -> list[object]:
+def addresses(
+    url: str, resolve: object = no_lookup, policy: AddressPolicy = PUBLIC
+) -> list[object]:
     return list(checked_addresses(parse_url(url), policy, Deadline(5), resolve))  # type: ignore[arg-type]
 
 
@@ -186,14 +193,22 @@ def test_what_is_no_plain_web_address_is_refused_without_a_look_up(url: str, cod
         ("https://example.org:80/a", "https://example.org:80/a", "example.org:80"),
         ("http://bücher.example/ä ö.jpg?q=ü&r=%20#part", None, "xn--bcher-kva.example"),
         ("http://my_shop.example/?a/b?c", "http://my_shop.example/?a/b?c", "my_shop.example"),
-        ("http://[2606:2800:220:1::1]:443/", "http://[2606:2800:220:1::1]:443/", "[2606:2800:220:1::1]:443"),
+        (
+            "http://[2606:2800:220:1::1]:443/",
+            "http://[2606:2800:220:1::1]:443/",
+            "[2606:2800:220:1::1]:443",
+        ),
         ("http://93.184.216.34/", "http://93.184.216.34/", "93.184.216.34"),
     ],
 )
-def test_a_web_address_is_taken_apart_as_a_browser_does(url: str, together: str | None, header: str) -> None:
+def test_a_web_address_is_taken_apart_as_a_browser_does(
+    url: str, together: str | None, header: str
+) -> None:
     target = parse_url(url)
     assert target.host_header == header
-    assert target.url == (together or "http://xn--bcher-kva.example/%C3%A4%20%C3%B6.jpg?q=%C3%BC&r=%20")
+    assert target.url == (
+        together or "http://xn--bcher-kva.example/%C3%A4%20%C3%B6.jpg?q=%C3%BC&r=%20"
+    )
     assert parse_url(target.url) == target
 
 
@@ -213,7 +228,9 @@ def test_a_web_address_is_taken_apart_as_a_browser_does(url: str, together: str 
 def test_a_name_is_refused_if_one_of_its_addresses_is_not_public(answer: list[str]) -> None:
     error = refusal("http://intranet.example/", lambda _host, _port: answer)
     assert error.code == "address_not_public"
-    assert not any(address in str(error) for address in answer), "what a private name leads to is not told"
+    assert not any(address in str(error) for address in answer), (
+        "what a private name leads to is not told"
+    )
 
 
 def test_a_name_is_looked_up_once_and_its_addresses_come_without_repetition() -> None:
@@ -229,7 +246,9 @@ def test_a_name_is_looked_up_once_and_its_addresses_come_without_repetition() ->
     assert asked == [("pictures.example", 443)]
 
 
-@pytest.mark.parametrize("failure", [socket.gaierror(-2, "unknown"), UnicodeError("label too long"), None])
+@pytest.mark.parametrize(
+    "failure", [socket.gaierror(-2, "unknown"), UnicodeError("label too long"), None]
+)
 def test_a_name_that_leads_nowhere(failure: Exception | None) -> None:
     def resolve(host: str, port: int) -> list[str]:
         if failure is not None:
@@ -246,14 +265,21 @@ def test_the_system_knows_this_machine() -> None:
     except socket.gaierror:
         pytest.skip("this system does not know the name localhost")
     assert set(system_addresses("localhost", 80)) <= {"127.0.0.1", "::1"}
-    assert refusal("http://this-machine.example/", lambda _host, port: system_addresses("localhost", port)).code == (
-        "address_not_public"
-    )
+    assert refusal(
+        "http://this-machine.example/", lambda _host, port: system_addresses("localhost", port)
+    ).code == ("address_not_public")
 
 
 def test_what_is_allowed_besides_public_addresses() -> None:
-    policy = AddressPolicy(allowed_networks=("192.168.7.0/24", ip_network("fd00::/64")), allowed_ports=(80, 8080))
-    for url in ("http://192.168.7.9:8080/", "http://[fd00::5]/", "http://[::ffff:192.168.7.9]/", "http://8.8.8.8/"):
+    policy = AddressPolicy(
+        allowed_networks=("192.168.7.0/24", ip_network("fd00::/64")), allowed_ports=(80, 8080)
+    )
+    for url in (
+        "http://192.168.7.9:8080/",
+        "http://[fd00::5]/",
+        "http://[::ffff:192.168.7.9]/",
+        "http://8.8.8.8/",
+    ):
         assert len(addresses(url, policy=policy)) == 1
     assert refusal("http://192.168.8.9/", policy=policy).code == "address_not_public"
     assert refusal("http://localhost/", policy=policy).code == "address_not_public"
@@ -263,9 +289,16 @@ def test_what_is_allowed_besides_public_addresses() -> None:
 
 
 def test_the_person_at_the_machine_may_reach_the_own_network() -> None:
-    for url in ("http://127.0.0.1:8000/", "http://[fe80::1]/", "http://10.1.2.3:9/", "http://8.8.8.8:8080/"):
+    for url in (
+        "http://127.0.0.1:8000/",
+        "http://[fe80::1]/",
+        "http://10.1.2.3:9/",
+        "http://8.8.8.8:8080/",
+    ):
         assert len(addresses(url, policy=OWN_NETWORK)) == 1
-    found = addresses("http://localhost:8000/", lambda _host, _port: ["::1", "127.0.0.1"], OWN_NETWORK)
+    found = addresses(
+        "http://localhost:8000/", lambda _host, _port: ["::1", "127.0.0.1"], OWN_NETWORK
+    )
     assert list(map(str, found)) == ["::1", "127.0.0.1"]
 
 
@@ -283,7 +316,9 @@ def test_a_look_up_that_hangs_ends_with_the_time_and_never_takes_more_than_its_t
     target = parse_url("http://slow.example/")
     try:
         for _ in range(MOST_LOOKUPS + 1):
-            with pytest.raises(TooSlowError, match=r"did not arrive in time: expected it within 0\.02 s"):
+            with pytest.raises(
+                TooSlowError, match=r"did not arrive in time: expected it within 0\.02 s"
+            ):
                 checked_addresses(target, PUBLIC, Deadline(0.02), hang)
         assert len(lookups()) == MOST_LOOKUPS
         assert all(thread.daemon for thread in lookups())

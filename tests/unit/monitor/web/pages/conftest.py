@@ -12,7 +12,15 @@ import numpy as np
 import pytest
 
 from db.engine import open_database
-from db.write.records import AdRecord, GapStarted, PlayEnded, PlayStarted, ReadingRecord, SessionEnded, SessionRecord
+from db.write.records import (
+    AdRecord,
+    GapStarted,
+    PlayEnded,
+    PlayStarted,
+    ReadingRecord,
+    SessionEnded,
+    SessionRecord,
+)
 from db.write.writer import SessionWriter
 from detector.emotion.labels import EMOTIONS
 from detector.image_analysis import PictureFace
@@ -30,7 +38,9 @@ if TYPE_CHECKING:
 START = datetime(2026, 3, 1, 9, 30, tzinfo=timezone.utc)
 
 
-def face(label: str = "happy", share: float = 0.76, box=(10, 20, 30, 40), uncertain: bool = False) -> PictureFace:
+def face(
+    label: str = "happy", share: float = 0.76, box=(10, 20, 30, 40), uncertain: bool = False
+) -> PictureFace:
     rest = (1 - share) / 6
     shares = {name: share if name == label else rest for name in EMOTIONS}
     return PictureFace(box, label, share, shares, uncertain)
@@ -67,7 +77,9 @@ def embedded(page: str) -> list[tuple[str, np.ndarray]]:
     ]
 
 
-def reading(at: datetime, viewer: int, happy: float = 0.7, play: int | None = 1, **changes: Any) -> ReadingRecord:
+def reading(
+    at: datetime, viewer: int, happy: float = 0.7, play: int | None = 1, **changes: Any
+) -> ReadingRecord:
     rest = (1 - happy) / 6
     values: dict[str, Any] = {
         "at": at,
@@ -88,7 +100,9 @@ def reading(at: datetime, viewer: int, happy: float = 0.7, play: int | None = 1,
     return ReadingRecord(**(values | changes))
 
 
-def write_session(database: str, site: str, start: datetime = START, viewers: int = 6, happy=(0.8, 0.3)) -> int:
+def write_session(
+    database: str, site: str, start: datetime = START, viewers: int = 6, happy=(0.8, 0.3)
+) -> int:
     """A session that is over, with two ads that were shown once each to the same number of viewers."""
     engine = open_database(database)
     with SessionWriter(engine, SessionRecord("run", site, "0", start, "0.1.0")) as writer:
@@ -100,9 +114,19 @@ def write_session(database: str, site: str, start: datetime = START, viewers: in
                 for viewer in range(viewers):
                     at = began + timedelta(seconds=step / 4)
                     spread = 0.01 * viewer
-                    writer.submit(reading(at, 100 * number + viewer, mood + spread, number, position_ms=step * 250.0))
+                    writer.submit(
+                        reading(
+                            at,
+                            100 * number + viewer,
+                            mood + spread,
+                            number,
+                            position_ms=step * 250.0,
+                        )
+                    )
             writer.submit(PlayEnded(number, began + timedelta(seconds=4), "finished", 4000.0))
-        writer.close(SessionEnded(start + timedelta(seconds=20), "finished", frames=600, dropped=0, fps=30.0))
+        writer.close(
+            SessionEnded(start + timedelta(seconds=20), "finished", frames=600, dropped=0, fps=30.0)
+        )
     engine.dispose()
     return writer.session_id
 
@@ -114,7 +138,9 @@ class Running:
         self._engine = open_database(database)
         now = datetime.now(timezone.utc)
         self.writer = SessionWriter(self._engine, SessionRecord("run", site, "0", now, "0.1.0"))
-        self.writer.submit(AdRecord("summer", "Summer <drinks>", "summer.mp4", "ab" * 32, "video", 8000))
+        self.writer.submit(
+            AdRecord("summer", "Summer <drinks>", "summer.mp4", "ab" * 32, "video", 8000)
+        )
         self.writer.submit(PlayStarted(1, "summer", now, "next", 1.0))
         self.id = self.writer.session_id
 

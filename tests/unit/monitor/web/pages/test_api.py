@@ -25,7 +25,9 @@ def checked(client):
 
     def check(answer, name: str, method: str = "get"):
         path = next(call.path for call in CALLS if call.name == name)
-        described = description["paths"][path][method]["responses"][str(answer.status_code)]["content"]
+        described = description["paths"][path][method]["responses"][str(answer.status_code)][
+            "content"
+        ]
         assert list(described) == [answer.mimetype]
         schema = {**described[answer.mimetype]["schema"], "components": description["components"]}
         jsonschema.validate(answer.json, schema, cls=jsonschema.Draft202012Validator)
@@ -46,13 +48,17 @@ def test_the_description_is_valid_and_complete(client):
     document = client.get(f"{API}/openapi.json").json
     validate(document)
     assert document["openapi"] == "3.1.0"
-    rules = {rule.rule for rule in client.application.url_map.iter_rules() if rule.rule.startswith(API)}
+    rules = {
+        rule.rule for rule in client.application.url_map.iter_rules() if rule.rule.startswith(API)
+    }
     described = {path.replace("{session_id}", "<int:session_id>") for path in document["paths"]}
     assert rules - described == {f"{API}/", f"{API}/<path:rest>"}
 
 
 def test_pictures_can_be_sent_in_three_ways(make_app, checked, web_picture):
-    client = make_app([face("sad", 0.6, (1, 2, 3, 4), uncertain=True)], networks=("127.0.0.0/8",)).test_client()
+    client = make_app(
+        [face("sad", 0.6, (1, 2, 3, 4), uncertain=True)], networks=("127.0.0.0/8",)
+    ).test_client()
     expected = [{"box": [1, 2, 3, 4], "label": "sad", "confidence": 0.6, "uncertain": True}]
     ways = {
         "faces.png": {"data": {"image": (io.BytesIO(picture()), "faces.png")}},
@@ -65,7 +71,15 @@ def test_pictures_can_be_sent_in_three_ways(make_app, checked, web_picture):
         assert image["image"] == name
         probabilities = [entry.pop("probabilities") for entry in image["faces"]]
         assert image["faces"] == expected
-        assert list(probabilities[0]) == ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
+        assert list(probabilities[0]) == [
+            "angry",
+            "disgust",
+            "fear",
+            "happy",
+            "sad",
+            "surprise",
+            "neutral",
+        ]
 
 
 @pytest.fixture
@@ -113,7 +127,8 @@ def test_without_the_token_and_too_often(make_app):
     known = {"Authorization": f"Bearer {TOKEN}"}
     assert client.get(f"{API}/health", headers=known).json["status"] == "ok"
     statuses = [
-        client.post(f"{API}/classify", data=picture(), content_type="image/png", headers=known) for _ in range(3)
+        client.post(f"{API}/classify", data=picture(), content_type="image/png", headers=known)
+        for _ in range(3)
     ]
     assert [answer.status_code for answer in statuses] == [200, 200, 429]
     assert problem_of(statuses[-1])["code"] == "too_many_requests"
@@ -128,11 +143,13 @@ def test_sessions_and_reports(database, client, checked, monkeypatch):
     found = checked(client.get(f"{API}/sessions"), "sessions")
     assert (found["total"], found["page"], found["pages"], len(found["sessions"])) == (4, 1, 2, 3)
     assert [entry["id"] for entry in found["sessions"]] == [4, 3, 2]
-    assert [e["id"] for e in checked(client.get(f"{API}/sessions?page=2"), "sessions")["sessions"]] == [1]
+    assert [
+        e["id"] for e in checked(client.get(f"{API}/sessions?page=2"), "sessions")["sessions"]
+    ] == [1]
     named = checked(client.get(f"{API}/sessions?site=FOY"), "sessions")["sessions"]
-    assert [(entry["id"], entry["plays"], entry["viewers"], entry["readings"]) for entry in named] == [
-        (first, 2, 12, 192)
-    ]
+    assert [
+        (entry["id"], entry["plays"], entry["viewers"], entry["readings"]) for entry in named
+    ] == [(first, 2, 12, 192)]
     assert checked(client.get(f"{API}/sessions?site=%25"), "sessions")["total"] == 0
     assert problem_of(client.get(f"{API}/sessions?page=3"))["code"] == "not_found"
     assert problem_of(client.get(f"{API}/sessions?page=-1"))["code"] == "bad_request"
@@ -167,7 +184,11 @@ def test_health(make_app, database, checked):
     app = make_app()
     worker_of(app)._ready.wait(5)
     answer = checked(app.test_client().get(f"{API}/health"), "health")
-    assert (answer["status"], answer["classifier"], answer["database"]) == ("ok", "ready", "missing")
+    assert (answer["status"], answer["classifier"], answer["database"]) == (
+        "ok",
+        "ready",
+        "missing",
+    )
     write_session(database, "Foyer")
     assert app.test_client().get(f"{API}/health").json["database"] == "ready"
 

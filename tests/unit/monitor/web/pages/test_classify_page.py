@@ -34,7 +34,10 @@ def test_the_form_needs_no_script(client):
 
 
 def test_an_upload_is_shown_with_its_faces(make_app):
-    faces = [face("happy", 0.76, (-10, 15, 50, 30)), face("sad", 0.31, (60, 0, 40, 30), uncertain=True)]
+    faces = [
+        face("happy", 0.76, (-10, 15, 50, 30)),
+        face("sad", 0.31, (60, 0, 40, 30), uncertain=True),
+    ]
     answer = upload(make_app(faces).test_client(), picture(80, 60), "holiday/beach <1>.png")
     page = answer.text
     assert answer.status_code == 200
@@ -143,7 +146,9 @@ def test_the_real_network_finds_the_demo_viewer(database, demo_video):
         assert crop.shape == (48, 48)
         assert np.ptp(crop) > 50
         document = app.test_client().post(
-            "/api/v1/classify", data=cv2.imencode(".png", frame)[1].tobytes(), content_type="image/png"
+            "/api/v1/classify",
+            data=cv2.imencode(".png", frame)[1].tobytes(),
+            content_type="image/png",
         )
         (found,) = document.json["images"][0]["faces"]
         assert sum(found["probabilities"].values()) == pytest.approx(1, abs=1e-5)

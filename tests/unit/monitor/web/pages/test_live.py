@@ -21,7 +21,9 @@ def quick(monkeypatch):
 
 
 def documents_in(chunk):
-    return [json.loads(line[6:]) for line in chunk.decode().splitlines() if line.startswith("data: ")]
+    return [
+        json.loads(line[6:]) for line in chunk.decode().splitlines() if line.startswith("data: ")
+    ]
 
 
 def first_events(answer, count):
@@ -79,7 +81,9 @@ def test_events_follow_the_session_to_its_end(make_app, running, quick):
         if len(documents) == 4:
             running.end()
     assert [documents[1]["viewers"], documents[3]["viewers"]] == [1, 3]
-    assert [document["running"] for document in documents] == [True] * (len(documents) - 1) + [False]
+    assert [document["running"] for document in documents] == [True] * (len(documents) - 1) + [
+        False
+    ]
     for document in documents:
         jsonschema.validate(
             document,
@@ -120,7 +124,9 @@ def test_events_end_with_the_server(make_app, running):
     assert not worker_of(app)._thread.is_alive()
 
 
-def test_a_busy_database_is_a_comment_and_another_mistake_is_raised(make_app, running, quick, monkeypatch):
+def test_a_busy_database_is_a_comment_and_another_mistake_is_raised(
+    make_app, running, quick, monkeypatch
+):
     import sqlite3
 
     from sqlalchemy.exc import OperationalError

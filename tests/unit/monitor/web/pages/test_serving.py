@@ -54,7 +54,9 @@ def get(connect, path, **headers):
 def listener(connect, session_id):
     """A live page's connection, and its answer of which the first event was read."""
     connection = connect()
-    connection.request("GET", f"/sessions/{session_id}/events", headers={"Accept": "text/event-stream"})
+    connection.request(
+        "GET", f"/sessions/{session_id}/events", headers={"Accept": "text/event-stream"}
+    )
     answer = connection.getresponse()
     if answer.status == 200:
         while not answer.readline().startswith(b"data: "):
@@ -100,7 +102,9 @@ def test_the_end_does_not_wait_for_listeners(make_app, running, caplog):
     port = listening.getsockname()[1]
     thread = threading.Thread(target=serve, args=(app, listening))
     thread.start()
-    open_one = listener(lambda: http.client.HTTPConnection("127.0.0.1", port, timeout=10), running.id)
+    open_one = listener(
+        lambda: http.client.HTTPConnection("127.0.0.1", port, timeout=10), running.id
+    )
     began = time.monotonic()
     app.extensions[EXTENSION].stopping.set()
     thread.join(10)
@@ -117,9 +121,17 @@ def test_what_is_received_and_sent_never_becomes_a_file(served, monkeypatch):
         monkeypatch.setattr(tempfile, name, lambda *_args, **_more: asked.append("file"))
     content = picture(1200, 1200, ".bmp")
     assert len(content) > 4_000_000
-    body = b'--edge\r\nContent-Disposition: form-data; name="image"; filename="a.bmp"\r\n\r\n' + content
+    body = (
+        b'--edge\r\nContent-Disposition: form-data; name="image"; filename="a.bmp"\r\n\r\n'
+        + content
+    )
     connection = connect()
-    connection.request("POST", "/", body + b"\r\n--edge--\r\n", {"Content-Type": "multipart/form-data; boundary=edge"})
+    connection.request(
+        "POST",
+        "/",
+        body + b"\r\n--edge--\r\n",
+        {"Content-Type": "multipart/form-data; boundary=edge"},
+    )
     answer = connection.getresponse()
     page = answer.read()
     connection.close()
@@ -157,7 +169,9 @@ def test_a_taken_port_is_named():
 
 @pytest.mark.parametrize("host", ["no such host", "203.0.113.7"])
 def test_an_address_of_another_machine_is_refused(host):
-    with pytest.raises(SetupError, match=r"not a name or address of this machine|cannot be offered"):
+    with pytest.raises(
+        SetupError, match=r"not a name or address of this machine|cannot be offered"
+    ):
         listen(host, 0)
 
 

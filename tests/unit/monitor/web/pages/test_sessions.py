@@ -57,7 +57,11 @@ def test_a_report_with_the_way_back_and_downloads(client, database, running):
     answer = client.get(f"/sessions/{session}")
     assert "Foyer &lt;1&gt;" in answer.text
     assert '<a href="/sessions">← All sessions</a>' in answer.text
-    assert answer.text.index('class="skip"') < answer.text.index('class="web-bar"') < answer.text.index("<h1>")
+    assert (
+        answer.text.index('class="skip"')
+        < answer.text.index('class="web-bar"')
+        < answer.text.index("<h1>")
+    )
     for ending in ("json", "csv", "parquet", "pdf"):
         assert f'href="/sessions/{session}/report.{ending}"' in answer.text
     policy = answer.headers["Content-Security-Policy"]
@@ -98,7 +102,9 @@ def test_a_format_that_cannot_be_made_is_explained(client, database, monkeypatch
 def test_a_report_without_a_policy_is_not_served(monkeypatch):
     from monitor.web.reports import report_page
 
-    monkeypatch.setattr("monitor.reports.html.render_html", lambda _document, _films: "<html></html>")
+    monkeypatch.setattr(
+        "monitor.reports.html.render_html", lambda _document, _films: "<html></html>"
+    )
     with pytest.raises(ValueError, match="no policy"):
         report_page({"ads": []}, "")
 
@@ -138,4 +144,8 @@ def test_intervals_share_one_axis():
     assert {row["reach"] for row in rows} == {0.5}
     assert rows[0]["plot"] == {"low": 4.0, "value": 50.0, "high": 73.0}
     assert rows[1]["plot"] is None
-    assert interval_rows([pair(0.0, 0.0, 0.0)])[0]["plot"] == {"low": 50.0, "value": 50.0, "high": 50.0}
+    assert interval_rows([pair(0.0, 0.0, 0.0)])[0]["plot"] == {
+        "low": 50.0,
+        "value": 50.0,
+        "high": 50.0,
+    }
