@@ -1,11 +1,13 @@
 """The camera's crop of a face against the dataset's: how far apart they are, and which framing reads faces best.
 
-A FER2013 picture is the crop already, so a camera is played: the face is enlarged, put on a larger canvas, leaned to one
-side where asked, and found again by the product's own detector. What is around the face decides how many are found and
-is tried first; the boxes then come from the canvas on which most are, and the pixels from one that goes on with the
-picture's outermost pixels, as crops do at the border of a frame.
+A FER2013 picture is the crop already, so a camera is played: the face is enlarged, put on a larger
+canvas, leaned to one side where asked, and found again by the product's own detector. What is
+around the face decides how many are found and is tried first; the boxes then come from the canvas
+on which most are, and the pixels from one that goes on with the picture's outermost pixels, as
+crops do at the border of a frame.
 
-    python -m benchmarks.framing --data fer2013.csv.xz --votes fer2013new.csv [--model NAME] [--sheet FILE.png]
+    python -m benchmarks.framing --data fer2013.csv.xz --votes fer2013new.csv [--model NAME]
+    [--sheet FILE.png]
 """
 
 from __future__ import annotations

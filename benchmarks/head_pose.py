@@ -1,19 +1,22 @@
 """Where heads point: the product's detector and pose against rendered heads of which yaw and pitch are known.
 
-A face becomes a head in two kinds of geometry. `photograph` bends the whole picture around the head, hair and all: what is
-around the face is real, but ears and hair are as flat as the picture was. `skull` takes the face alone and puts it on a
-modelled skull with ears and neck: what is around the face is plain, but lies where it would on a head. Both come with the
-depth that MediaPipe's face mesh gives, and flatter and deeper, because that depth is an estimate. A head's zero is the
-average head's: eyes, mouth and cheeks level, the line from forehead to chin leaning forward by 3 degrees at its top.
+A face becomes a head in two kinds of geometry. `photograph` bends the whole picture around the
+head, hair and all: what is around the face is real, but ears and hair are as flat as the picture
+was. `skull` takes the face alone and puts it on a modelled skull with ears and neck: what is around
+the face is plain, but lies where it would on a head. Both come with the depth that MediaPipe's face
+mesh gives, and flatter and deeper, because that depth is an estimate. A head's zero is the average
+head's: eyes, mouth and cheeks level, the line from forehead to chin leaning forward by 3 degrees at
+its top.
 
-Each head is put somewhere into a picture of 1280 by 720 pixels, in one of several sizes, and found as the product finds
-known faces. Angles are relative to the ray from the camera to the head.
+Each head is put somewhere into a picture of 1280 by 720 pixels, in one of several sizes, and found
+as the product finds known faces. Angles are relative to the ray from the camera to the head.
 
-    python -m benchmarks.head_pose [--faces FOLDER] [--step 10] [--sizes 36,60,120] [--json] [--sheet FILE.png]
-    python -m benchmarks.head_pose --faces FOLDER --fit
+    python -m benchmarks.head_pose [--faces FOLDER] [--step 10] [--sizes 36,60,120] [--json]
+    [--sheet FILE.png] python -m benchmarks.head_pose --faces FOLDER --fit
 
-The faces are by default those of the demo viewer. `--faces` takes others: pictures of one face each, turned by less than
-15 degrees. `--fit` also prints the points of the model in `detector.faces.head_pose` that suit these heads best.
+The faces are by default those of the demo viewer. `--faces` takes others: pictures of one face
+each, turned by less than 15 degrees. `--fit` also prints the points of the model in
+`detector.faces.head_pose` that suit these heads best.
 """
 
 from __future__ import annotations
@@ -182,7 +185,8 @@ class Head:
     """A textured surface.
 
     Attributes:
-        vertices: `(n, 3)` centimetres: x to the person's left, y up, z to the front. The face mesh's come first.
+        vertices: `(n, 3)` centimetres: x to the person's left, y up, z to the front. The face
+            mesh's come first.
         pixels: `(n, 2)` where in the texture each is.
         triangles: `(m, 3)` vertices, anticlockwise from outside.
         texture: BGR.
@@ -400,7 +404,8 @@ def painted(
     numbers = np.full((side_px, side_px), -1, dtype=np.int32)
     for number, corner in enumerate(np.round(corners * 2**SUBPIXEL_BITS).astype(np.int32)):
         cv2.fillConvexPoly(numbers, corner, number, shift=SUBPIXEL_BITS)
-    # From a pixel to its place in the texture; pixels on an edge may lie a little outside the triangle.
+    # From a pixel to its place in the texture; pixels on an edge may lie a little outside the
+    # triangle.
     maps = np.linalg.solve(np.concatenate([corners, np.ones((len(kept), 3, 1))], axis=2), texels)
     y, x = np.nonzero(numbers >= 0)
     shown = numbers[y, x]
@@ -588,7 +593,8 @@ def report(made: Sequence[Trial]) -> dict[str, dict[str, dict[str, Any]]]:
 def fitted(made: Sequence[Trial]) -> NDArray[np.float64]:
     """The model's points, in centimetres, with which the heads found get the poses nearest to the truth.
 
-    Symmetrical, with the eyes where the present ones are: the solution depends neither on the place nor on the size.
+    Symmetrical, with the eyes where the present ones are: the solution depends neither on the place
+    nor on the size.
     """
     found = [
         trial for trial in made if trial.points is not None and turn_of(trial.truth) <= FIT_TURN_DEG

@@ -1,11 +1,12 @@
 """The pipeline beside what else one might run, on the same frames, in turn, in one process.
 
-Absolute times depend on the machine and on what else it does; the ratios are those of each round, and of them the median.
-Every contestant keeps its own thread counts: the network here has one thread, OpenCV and MediaPipe choose theirs.
+Absolute times depend on the machine and on what else it does; the ratios are those of each round,
+and of them the median. Every contestant keeps its own thread counts: the network here has one
+thread, OpenCV and MediaPipe choose theirs.
 
-`fer` (its Haar cascade and its network) is no dependency, and what it asks for does not go with ours: it is installed
-without its dependencies, into a folder of its own, as the table says where it is missing. It needs `pkg_resources`, which
-setuptools dropped in version 82.
+`fer` (its Haar cascade and its network) is no dependency, and what it asks for does not go with
+ours: it is installed without its dependencies, into a folder of its own, as the table says where it
+is missing. It needs `pkg_resources`, which setuptools dropped in version 82.
 
     pip install --target FOLDER --no-deps fer "setuptools<82"
     PYTHONPATH=FOLDER python -m benchmarks.peers VIDEO
@@ -87,7 +88,8 @@ class Row:
         faces: Faces found a frame.
         share_with_face: Share of the frames in which one was found.
         ratio: Frames per second in those of the first contestant, median of the rounds.
-        cpu_ratio: Processor time in that of the first contestant, median of the rounds; steadier on a busy machine.
+        cpu_ratio: Processor time in that of the first contestant, median of the rounds; steadier on
+            a busy machine.
     """
 
     fps: float
@@ -211,7 +213,8 @@ def measure(video: str, count: int, rounds: int, model: str | None = None) -> di
     """Run everything that is installed.
 
     Returns:
-        Video, frames, rounds and processors; `rows` with a `Row` by name, and `missing` with a reason by name.
+        Video, frames, rounds and processors; `rows` with a `Row` by name, and `missing` with a
+        reason by name.
 
     Raises:
         DetectorError: The video or the model cannot be used.

@@ -1,6 +1,7 @@
 """What the pipeline costs, compared with bare face detection and with other ways to run the network.
 
-Absolute times depend on the machine and on what else it does; each row is a ratio of medians taken in turn in one run.
+Absolute times depend on the machine and on what else it does; each row is a ratio of medians taken
+in turn in one run.
 
     python -m benchmarks.pipeline [VIDEO]
 """

@@ -1,20 +1,23 @@
 """What the window painted, and when: black and late pictures, and how far sound and picture are apart.
 
-    xvfb-run -s "-screen 0 1280x720x24" python -m benchmarks.playback --minutes 10 --sensor FACES.mp4
+    xvfb-run -s "-screen 0 1280x720x24" python -m benchmarks.playback --minutes 10 --sensor
+    FACES.mp4
 
-The real window shows the real player's ads: by default 1080p clips at 30 frames per second and pictures in turn, made on
-the spot, or the media of a folder. With `--sensor`, the sensor's process analyses a video meanwhile, as it would in a
-venue. Every picture counts from the end of the paint event that brought it into the window's memory; what a screen adds
-after that is not measured.
+The real window shows the real player's ads: by default 1080p clips at 30 frames per second and
+pictures in turn, made on the spot, or the media of a folder. With `--sensor`, the sensor's process
+analyses a video meanwhile, as it would in a venue. Every picture counts from the end of the paint
+event that brought it into the window's memory; what a screen adds after that is not measured.
 
-A frame is due when its play began plus its own position. Of the frames that were due while their play was on, those never
-painted count as not in time. At a change of ads, the first picture is due when the ad before has had its length; the
-lateness reported is the largest of that and of all frames due within a second after a change.
+A frame is due when its play began plus its own position. Of the frames that were due while their
+play was on, those never painted count as not in time. At a change of ads, the first picture is due
+when the ad before has had its length; the lateness reported is the largest of that and of all
+frames due within a second after a change.
 
-One of the clips that are made flashes and beeps at the same instants. A flash is seen when its first frame was painted. A
-beep is heard when the samples written to the sound device before it have been played, by what the device says that it
-holds. By default the device is one that plays at the pace of the clock and holds 0.2 s; `--sound device` takes the
-system's own, which may be a null sink.
+One of the clips that are made flashes and beeps at the same instants. A flash is seen when its
+first frame was painted. A beep is heard when the samples written to the sound device before it have
+been played, by what the device says that it holds. By default the device is one that plays at the
+pace of the clock and holds 0.2 s; `--sound device` takes the system's own, which may be a null
+sink.
 """
 
 from __future__ import annotations
@@ -96,7 +99,7 @@ SENSOR_START_S = 60.0
 NS = 1_000_000_000
 
 
-# --- what is recorded --------------------------------------------------------------------------------------------------
+# --- what is recorded -----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -241,8 +244,9 @@ class PacedSink:
 class Ear:
     """A sound device that notes when beeps are heard, and passes all on to another one.
 
-    A device plays evenly while it has something to play, but many take samples in steps and count them as played then.
-    Of all moments at which a sample may be heard by the device's answers about it, the latest is right.
+    A device plays evenly while it has something to play, but many take samples in steps and count
+    them as played then. Of all moments at which a sample may be heard by the device's answers about
+    it, the latest is right.
     """
 
     def __init__(self, sink: AudioSink) -> None:
@@ -301,7 +305,8 @@ class Ear:
     def _begin_stretch(self) -> None:
         self._written = 0
         self._last_loud = -RATE_HZ
-        # When beeps were written and as which frame; and when which moment followed for the first frame of all.
+        # When beeps were written and as which frame; and when which moment followed for the first
+        # frame of all.
         self._onsets: list[tuple[float, int]] = []
         self._firsts: list[tuple[float, float]] = []
 
@@ -336,7 +341,7 @@ class Watch:
         self.bridge.publish(self._view)
 
 
-# --- the figures -------------------------------------------------------------------------------------------------------
+# --- the figures ----------------------------------------------------------------------------------
 
 
 def late_ms(paint: Paint, shown: Shown) -> float:
@@ -421,7 +426,8 @@ def change_lateness(plays: Sequence[Shown], seen: dict[int, dict[float, Paint]])
             if after.origin_ns != after.began_ns
             else before.origin_ns + before.ad.duration_ns
         )
-        # What was faded in belongs to its play from the middle of the fade on; a still picture was there before.
+        # What was faded in belongs to its play from the middle of the fade on; a still picture was
+        # there before.
         begun_ms = (after.began_ns - after.origin_ns) / 1e6
         first = (paints[0].at_ns - due_ns) / 1e6 - max(paints[0].position_ms, begun_ms)
         rest = [
@@ -467,7 +473,7 @@ def sound_offsets(flashes: Sequence[int], beeps: Sequence[int]) -> list[float]:
     return found
 
 
-# --- what is shown -----------------------------------------------------------------------------------------------------
+# --- what is shown --------------------------------------------------------------------------------
 
 
 def make_media(folder: Path, size: tuple[int, int] = SIZE, clip_s: int = CLIP_S) -> None:
@@ -556,7 +562,7 @@ def frame_positions(ads: Sequence[Ad]) -> dict[str, Sequence[float]]:
     }
 
 
-# --- the run -----------------------------------------------------------------------------------------------------------
+# --- the run --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

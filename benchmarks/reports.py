@@ -2,8 +2,8 @@
 
     python -m benchmarks.reports month.db
 
-makes the database where it is missing (some minutes), rolls it up, and then times, each in a process of its own, the JSON
-report of one session, of all of them, and the comparison of all ads.
+makes the database where it is missing (some minutes), rolls it up, and then times, each in a
+process of its own, the JSON report of one session, of all of them, and the comparison of all ads.
 """
 
 from __future__ import annotations

@@ -3,16 +3,18 @@
     python -m benchmarks.tracking VIDEO TRUTH.json [--scale 0.25 --canvas 1280x720] [--raw]
     python -m benchmarks.tracking VIDEO --enters 3.97 | --leaves 2.41 | --nobody
 
-`TRUTH.json` is a list of `{"id", "x", "y", "enter", "leave"}`: where each face is on average, in pixels, and from when
-to when, in seconds. A reading belongs to a face if its centre lies within `REACH` face sides of that place. Our test
-faces sway by up to 23 px across and 13 px down, a detector's box need not sit in the middle of the picture that was
-pasted, so that it was up to 62 px off, and neighbours are 256 px apart: 0.6 of 150 px takes all of the one and none of
-the other. They come and go from one frame to the next, so by default nothing is forgiven; for a video in which they
-fade, `--grace` names the seconds around entering and leaving in which a face is neither demanded nor counted as false.
+`TRUTH.json` is a list of `{"id", "x", "y", "enter", "leave"}`: where each face is on average, in
+pixels, and from when to when, in seconds. A reading belongs to a face if its centre lies within
+`REACH` face sides of that place. Our test faces sway by up to 23 px across and 13 px down, a
+detector's box need not sit in the middle of the picture that was pasted, so that it was up to 62 px
+off, and neighbours are 256 px apart: 0.6 of 150 px takes all of the one and none of the other. They
+come and go from one frame to the next, so by default nothing is forgiven; for a video in which they
+fade, `--grace` names the seconds around entering and leaving in which a face is neither demanded
+nor counted as false.
 
-Without a file there is one viewer, anywhere in the picture, or nobody. Readings of static faces are counted apart, as
-the product does. The measures are CLEAR MOT (Bernardin and Stiefelhagen 2008) and identity (Ristani et al. 2016), from
-`motmetrics`.
+Without a file there is one viewer, anywhere in the picture, or nobody. Readings of static faces are
+counted apart, as the product does. The measures are CLEAR MOT (Bernardin and Stiefelhagen 2008) and
+identity (Ristani et al. 2016), from `motmetrics`.
 """
 
 from __future__ import annotations
@@ -188,7 +190,8 @@ def build_analyser(
 
     Args:
         model: Name of a model or path of a `.keras` file. Defaults to the shipped one.
-        smoothing_delay_s: Delay of the smoothed probabilities; 0 gives the raw ones. Defaults to the product's.
+        smoothing_delay_s: Delay of the smoothed probabilities; 0 gives the raw ones. Defaults to
+            the product's.
     """
     settings = (
         AnalysisSettings()
@@ -227,8 +230,8 @@ def distances(
     """How far each sighting is from each person.
 
     Returns:
-        `(people, sightings)` pixels between a sighting and the person's mean place; NaN beyond `reach_px`, and 0 for a
-        person who may be anywhere.
+        `(people, sightings)` pixels between a sighting and the person's mean place; NaN beyond
+        `reach_px`, and 0 for a person who may be anywhere.
     """
     apart = np.zeros((len(people), len(sightings)))
     for row, person in enumerate(people):
@@ -339,8 +342,8 @@ class Presence:
     Attributes:
         name: Number of the person.
         viewers: How many viewers it was counted as.
-        start_error_s: First reading of the one of them who was longest at this place, minus the first frame with the
-            person; `None` if there is no viewer.
+        start_error_s: First reading of the one of them who was longest at this place, minus the
+            first frame with the person; `None` if there is no viewer.
         end_error_s: The same of the last ones.
     """
 

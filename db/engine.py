@@ -1,8 +1,8 @@
 """Opening a database: find or create it, check that it is ours, bring its schema up to date.
 
-SQLite files are looked at through a read-only connection first, so that a file that is something else, or of a newer
-program, is refused untouched. `make_engine` and `make_ready` are the two halves of `open_database`, for whoever has to
-go on while a database cannot be used yet.
+SQLite files are looked at through a read-only connection first, so that a file that is something
+else, or of a newer program, is refused untouched. `make_engine` and `make_ready` are the two halves
+of `open_database`, for whoever has to go on while a database cannot be used yet.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ _CONNECT_OPTIONS: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
     "application_name": "ad-monitor",
-    # The last three are the server's own: a kiosk that loses its power would keep its locks for two hours.
+    # The last three are the server's own: a kiosk that loses its power would keep its locks for two
+    # hours.
     "options": f"-c lock_timeout={BUSY_TIMEOUT_MS} -c timezone=UTC "
     "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3",
 }
@@ -108,12 +109,15 @@ def open_database(url: str, *, read_only: bool = False) -> Engine:
     The caller owns the engine and calls `dispose()` on it at the end.
 
     Args:
-        url: A path, `sqlite:///path`, or the SQLAlchemy URL of a server, such as `postgresql+psycopg://user@host/name`.
+        url: A path, `sqlite:///path`, or the SQLAlchemy URL of a server, such as
+            `postgresql+psycopg://user@host/name`.
         read_only: Refuse every write; the database must exist and be up to date.
 
     Raises:
-        DatabaseOpenError: It is missing, cannot be created, read or written, or is not one of this program.
-        SchemaVersionError: Its schema is newer than this program, or older and `read_only` was asked for.
+        DatabaseOpenError: It is missing, cannot be created, read or written, or is not one of this
+            program.
+        SchemaVersionError: Its schema is newer than this program, or older and `read_only` was
+            asked for.
     """
     engine = make_engine(url, read_only=read_only)
     try:
@@ -142,8 +146,8 @@ def make_ready(engine: Engine, *, read_only: bool = False, patience_s: float | N
     Args:
         engine: From `make_engine`.
         read_only: See `open_database`.
-        patience_s: How long to try again while another process holds it; default: `OPEN_RETRY_S`. Each attempt may itself
-            wait as long as `BUSY_TIMEOUT_MS`.
+        patience_s: How long to try again while another process holds it; default: `OPEN_RETRY_S`.
+            Each attempt may itself wait as long as `BUSY_TIMEOUT_MS`.
 
     Raises:
         DatabaseUnavailableError: It cannot be used now, but perhaps later.
@@ -277,7 +281,8 @@ def _prepare_place(path: Path, *, read_only: bool) -> None:
         ) from error
     if read_only:
         return
-    # A file system turns read-only by itself when its disk fails; a permission is somebody's decision.
+    # A file system turns read-only by itself when its disk fails; a permission is somebody's
+    # decision.
     kind = _kind(passes=_is_read_only(path.parent))
     if exists and not os.access(path, os.W_OK):
         raise kind(f"The database {path} is read-only; make it writable or choose another path.")
@@ -309,8 +314,9 @@ def _inspect_file(path: Path) -> str | None:
         if once_ours(path):
             raise _damaged(path, "its first bytes are not those of a database")
         raise DatabaseOpenError(f"The file {path} is not an SQLite database; choose another path.")
-    # Reading in write-ahead mode makes files beside the database, and a reader that may not write leaves them there.
-    # Where no write is under way, it is read as a file that does not change; if one began meanwhile, once more.
+    # Reading in write-ahead mode makes files beside the database, and a reader that may not write
+    # leaves them there. Where no write is under way, it is read as a file that does not change; if
+    # one began meanwhile, once more.
     quiet = _is_quiet(path)
     tables, versions = _read_versions(path, "mode=ro&immutable=1" if quiet else "mode=ro")
     if quiet and not _is_quiet(path):
@@ -321,8 +327,8 @@ def _inspect_file(path: Path) -> str | None:
 def once_ours(path: Path) -> bool:
     """Whether a file that cannot be read as a database was one of this program.
 
-    It is marked as ours, or still holds our schema somewhere, or begins with nothing but zeros, which is what some file
-    systems leave after a power cut.
+    It is marked as ours, or still holds our schema somewhere, or begins with nothing but zeros,
+    which is what some file systems leave after a power cut.
     """
     try:
         with path.open("rb") as file:
@@ -417,8 +423,9 @@ def _sqlite_engine(path: Path, *, read_only: bool) -> Engine:
     def connect() -> sqlite3.Connection:
         if not read_only:
             return _connect_uri(path, "mode=rwc")
-        # In a folder that cannot be written nobody else writes either. Elsewhere a reader takes part in write-ahead
-        # mode, and tidies up at the end if it is the last; `query_only` keeps it from writing.
+        # In a folder that cannot be written nobody else writes either. Elsewhere a reader takes
+        # part in write-ahead mode, and tidies up at the end if it is the last; `query_only` keeps
+        # it from writing.
         frozen = not os.access(path.parent, os.W_OK) and _is_quiet(path)
         return _connect_uri(path, "mode=ro&immutable=1" if frozen else "mode=rw")
 
@@ -428,11 +435,13 @@ def _sqlite_engine(path: Path, *, read_only: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
-        # Python's module begins transactions too late (not before SELECT or CREATE TABLE), so we begin them ourselves.
+        # Python's module begins transactions too late (not before SELECT or CREATE TABLE), so we
+        # begin them ourselves.
         connection.isolation_level = None
         pragmas = [f"busy_timeout = {BUSY_TIMEOUT_MS}", "foreign_keys = ON"]
-        # In write-ahead mode NORMAL would survive a killed program, but a power cut takes all commits since the last
-        # checkpoint. FULL flushes at every commit: some milliseconds, twice a second.
+        # In write-ahead mode NORMAL would survive a killed program, but a power cut takes all
+        # commits since the last checkpoint. FULL flushes at every commit: some milliseconds, twice
+        # a second.
         durable = ["journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"]
         pragmas += ["query_only = ON"] if read_only else durable
         cursor = connection.cursor()
@@ -500,7 +509,8 @@ def _retry_while_locked(path: Path, action: Callable[[], Any], patience_s: float
             return action()
         except (sqlite3.Error, exc.DBAPIError) as error:
             text = str(error.orig) if isinstance(error, exc.DBAPIError) else str(error)
-            # Several processes that switch a new file to write-ahead mode at once are refused without any waiting.
+            # Several processes that switch a new file to write-ahead mode at once are refused
+            # without any waiting.
             if not says(text, *BUSY_WORDS) or time.monotonic() > deadline:
                 raise _open_error(path, text) from error
         time.sleep(OPEN_RETRY_PAUSE_S)
@@ -579,7 +589,8 @@ def _make_server_ready(engine: Engine, *, read_only: bool, patience_s: float) ->
     try:
         with engine.begin() as connection:
             if engine.dialect.name == "postgresql" and not read_only:
-                # Whoever comes second waits for the first to create or migrate, and then finds nothing left to do.
+                # Whoever comes second waits for the first to create or migrate, and then finds
+                # nothing left to do.
                 wait_ms = max(BUSY_TIMEOUT_MS, round(1000 * patience_s))
                 connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{wait_ms}ms'")
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")

@@ -1,6 +1,7 @@
 """The tables, as typed SQLAlchemy models; `docs/database.md` describes every column for people.
 
-Generic types only, so that the same models work on PostgreSQL. Every change here needs a migration; a test compares.
+Generic types only, so that the same models work on PostgreSQL. Every change here needs a migration;
+a test compares.
 """
 
 from __future__ import annotations
@@ -54,8 +55,8 @@ SUM_COLUMNS = tuple(f"sum_{column.removeprefix('p_')}" for column in WITHHELD_CO
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware datetime, kept in UTC with microseconds.
 
-    SQLite gets a text of fixed width, `2026-03-01 09:30:00.000000`, which people can read, SQLite's date functions
-    understand, and sorts as time does. PostgreSQL gets `timestamp with time zone`.
+    SQLite gets a text of fixed width, `2026-03-01 09:30:00.000000`, which people can read, SQLite's
+    date functions understand, and sorts as time does. PostgreSQL gets `timestamp with time zone`.
     """
 
     impl = DateTime(timezone=True)
@@ -209,7 +210,8 @@ class Play(Base):
     # Their checks belong to the columns, because SQLite can add a column to a table but no check.
     reward: Mapped[float | None] = mapped_column(_share("reward", -1))
     reward_viewer_s: Mapped[float | None] = mapped_column(
-        # One check, not two: a column writes its checks in any order, and the same schema should be the same text.
+        # One check, not two: a column writes its checks in any order, and the same schema should be
+        # the same text.
         CheckConstraint(
             "(reward IS NULL) = (reward_viewer_s IS NULL) AND (reward_viewer_s IS NULL OR reward_viewer_s > 0)",
             name="reward_viewer_s",
@@ -251,12 +253,14 @@ class Reading(Base):
             name="withheld",
         ),
         Index(None, "session_id", "at"),
-        # Without these two, deleting a session would look through all readings once per viewer and per play.
+        # Without these two, deleting a session would look through all readings once per viewer and
+        # per play.
         Index(None, "viewer_id"),
         Index(None, "play_id"),
     )
 
-    # A busy shared server can count past 31 bits; SQLite numbers rows itself only in an INTEGER column.
+    # A busy shared server can count past 31 bits; SQLite numbers rows itself only in an INTEGER
+    # column.
     id: Mapped[int] = mapped_column(
         BigInteger().with_variant(Integer(), "sqlite"), primary_key=True
     )

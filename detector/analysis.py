@@ -54,7 +54,8 @@ class AnalysisSettings(BaseModel):
         detection: Which faces are looked for.
         camera: Where the camera is, seen from the screen.
         quality: Which faces are read well enough.
-        zones: Parts of the picture that are left out or only counted; later ones override earlier ones.
+        zones: Parts of the picture that are left out or only counted; later ones override earlier
+            ones.
         emotions_per_second: How often each viewer is classified.
         static_after_s: Seconds without any change after which a face is taken for a picture of one.
         max_yaw_deg: Furthest turn to a side that still counts as looking at the screen.
@@ -133,8 +134,8 @@ class FaceAnalyser:
         classifier: Classifies their crops.
         settings: How faces become readings.
         tracker: Gives them their numbers. Defaults to a tracker with default settings.
-        live: Whether to do less work while the machine cannot keep up. Off, the same frames give the same readings.
-            Defaults to off.
+        live: Whether to do less work while the machine cannot keep up. Off, the same frames give
+            the same readings. Defaults to off.
 
     Raises:
         ModelLoadError: The classifier gives other labels than the seven emotions.

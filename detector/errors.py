@@ -51,7 +51,8 @@ class PictureDecodeError(SourceOpenError):
 
     Args:
         message: One sentence for a person.
-        code: Names the reason for programs: `not_a_picture`, `too_many_pixels`, `too_many_scans`, `damaged`.
+        code: Names the reason for programs: `not_a_picture`, `too_many_pixels`, `too_many_scans`,
+            `damaged`.
     """
 
     def __init__(self, message: str, code: str) -> None:

@@ -134,7 +134,8 @@ def find_faces(
         The faces from left to right.
 
     Raises:
-        SourceOpenError: The file is not a picture, or one that `detector.sources.image_decoder.decode_picture` refuses.
+        SourceOpenError: The file is not a picture, or one that
+            `detector.sources.image_decoder.decode_picture` refuses.
     """
     image = picture if isinstance(picture, np.ndarray) else _read(Path(picture))
     with PictureClassifier(classifier) as pictures:

@@ -1,8 +1,8 @@
 """The values that travel from stage to stage, each validated once, where it is made.
 
-Frame -> FaceDetection -> TrackedFace -> FaceReading. Boxes are fractions of the frame, so that they mean the same on a
-preview of another size; times are nanoseconds of one monotonic clock, which all processes of the machine share (for a
-recording: nanoseconds since its first frame).
+Frame -> FaceDetection -> TrackedFace -> FaceReading. Boxes are fractions of the frame, so that they
+mean the same on a preview of another size; times are nanoseconds of one monotonic clock, which all
+processes of the machine share (for a recording: nanoseconds since its first frame).
 """
 
 from __future__ import annotations
@@ -100,7 +100,8 @@ class TrackedFace:
     """A detected face with the number of the track it belongs to.
 
     Attributes:
-        viewer: Number of the track, from 1; lives as long as the face stays in view, and is never used again.
+        viewer: Number of the track, from 1; lives as long as the face stays in view, and is never
+            used again.
         detection: The face in this frame.
     """
 
@@ -111,8 +112,8 @@ class TrackedFace:
 class HeadPose(NamedTuple):
     """Where a head points, in degrees; 0, 0, 0 looks into the camera.
 
-    Yaw is positive when the person turns to their own left, pitch is positive when they look up, and roll is positive
-    when the head leans towards their own left shoulder.
+    Yaw is positive when the person turns to their own left, pitch is positive when they look up,
+    and roll is positive when the head leans towards their own left shoulder.
     """
 
     yaw: float
@@ -132,11 +133,12 @@ class FaceReading:
         viewer: Number of the track.
         captured_ns: When the frame was captured.
         box: Where the face is.
-        probabilities: Seven probabilities in the order of `EMOTIONS`, calibrated and smoothed; they sum to 1. `None`,
-            like valence and expressiveness, where the emotion is withheld.
+        probabilities: Seven probabilities in the order of `EMOTIONS`, calibrated and smoothed; they
+            sum to 1. `None`, like valence and expressiveness, where the emotion is withheld.
         valence: -1 to 1.
         expressiveness: 0 to 1.
-        uncertain: The highest of these probabilities is below the model card's threshold, or there are none.
+        uncertain: The highest of these probabilities is below the model card's threshold, or there
+            are none.
         pose: Where the head points, seen from the screen.
         attentive: Whether it looks at the screen.
         quality: How well the face can be read, 0 to 1.

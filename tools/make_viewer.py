@@ -1,8 +1,9 @@
 """Make `viewer.mp4`, the demo viewer.
 
-The picture is the portrait of the astronaut Eileen Collins, a work of NASA in the public domain that ships inside
-scikit-image. MediaPipe's face mesh finds its landmarks; moving the landmarks of brows, eyes and mouth and bending the
-picture after them (thin-plate spline) changes the expression. Run with
+The picture is the portrait of the astronaut Eileen Collins, a work of NASA in the public domain
+that ships inside scikit-image. MediaPipe's face mesh finds its landmarks; moving the landmarks of
+brows, eyes and mouth and bending the picture after them (thin-plate spline) changes the expression.
+Run with
 
     python -m tools.make_viewer [--out FILE]
 """

@@ -51,13 +51,17 @@ class TrainingPlan:
         data: FER2013's CSV, or a folder of pictures; see `training.datasets.read_dataset`.
         votes: FER+'s vote file, where the data is FER2013's CSV.
         architecture: Name of the network.
-        labels: `seven`, `happy-sad`, `marketing`, or names with commas between them; `None` takes what the data has.
-        targets: What is learnt of a row; `None` takes votes and original labels where there are votes, else the labels.
+        labels: `seven`, `happy-sad`, `marketing`, or names with commas between them; `None` takes
+            what the data has.
+        targets: What is learnt of a row; `None` takes votes and original labels where there are
+            votes, else the labels.
         start: A model whose weights the run starts from (fine-tuning).
         teachers: Models whose verdicts are mixed into the targets (distillation).
-        weights: Of the pretrained part of an architecture that has one: `imagenet`, a file, or `none`.
+        weights: Of the pretrained part of an architecture that has one: `imagenet`, a file, or
+            `none`.
         limit: Train on this many rows at most, the classes in proportion; `None` takes all.
-        find_faces: Cut the faces out of the pictures of a folder first, as the camera's pipeline does.
+        find_faces: Cut the faces out of the pictures of a folder first, as the camera's pipeline
+            does.
         mixed_precision: `auto` (on a GPU), `on` or `off`.
     """
 
@@ -160,7 +164,8 @@ def split(
 
     Args:
         faces: All rows.
-        limit: Most rows to train on; they are drawn with the classes in proportion. `None` takes all.
+        limit: Most rows to train on; they are drawn with the classes in proportion. `None` takes
+            all.
         seed: Of that draw.
 
     Returns:
@@ -237,8 +242,8 @@ def taught(
 ) -> tuple[Head, ...]:
     """The heads with their teachers' verdicts mixed into the targets.
 
-    A teacher that was calibrated to the original labels teaches the head for these, where there is one beside the main
-    head; every other one teaches the main head.
+    A teacher that was calibrated to the original labels teaches the head for these, where there is
+    one beside the main head; every other one teaches the main head.
 
     Args:
         heads: Of the student, the main one first.

@@ -1,9 +1,10 @@
 """Looks into media files in a process of its own, which a file may crash, hang or fill without harm to the show.
 
-What plays media is the window's process, and the libraries that decode them are native code: a file that is made to break
-them would take the window down, and again at each restart. So a file that was never seen before is first decoded here, for
-some seconds of the clip, under limits of memory and computing time. One that breaks this process is left out with its
-reason. What was found is kept by the file's SHA-256, so each file is looked into once.
+What plays media is the window's process, and the libraries that decode them are native code: a file
+that is made to break them would take the window down, and again at each restart. So a file that was
+never seen before is first decoded here, for some seconds of the clip, under limits of memory and
+computing time. One that breaks this process is left out with its reason. What was found is kept by
+the file's SHA-256, so each file is looked into once.
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ class CheckerUnavailableError(Exception):
 def check_apart(files: Sequence[tuple[Path, str]]) -> list[MediaInfo | MediaError]:
     """Looks into media files in other processes, unless they are known; a `MediaCheck` for `load_playlist`.
 
-    Where no such process can be started, the files are looked into here, with a warning: a dark screen is no safer.
+    Where no such process can be started, the files are looked into here, with a warning: a dark
+    screen is no safer.
 
     Args:
         files: Each with its SHA-256, 64 hexadecimal digits.
@@ -134,7 +136,8 @@ class _Checker:
 
     def __init__(self) -> None:
         root = str(Path(__file__).resolve().parents[2])
-        # The child imports the same packages, also when they are not installed but lie in the working folder.
+        # The child imports the same packages, also when they are not installed but lie in the
+        # working folder.
         path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
         environment = {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
         try:
@@ -278,7 +281,7 @@ def _decoders() -> list[str]:
     return ["1", av.__version__, str(av.ffmpeg_version_info), PIL.__version__]
 
 
-# --- in the other process --------------------------------------------------------------------------------------------
+# --- in the other process -------------------------------------------------------------------------
 
 
 def _limit_this_process() -> None:

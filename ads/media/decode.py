@@ -120,7 +120,8 @@ _CLIP_FORMATS = (
 """What is looked for in a clip, whatever its name. The lists of other files that FFmpeg reads too (HLS, DASH, concat) are
 left out: they could name any file of the machine."""
 
-# A clip is a local file; this keeps a container file that refers to other addresses from reaching them.
+# A clip is a local file; this keeps a container file that refers to other addresses from reaching
+# them.
 _LOCAL_ONLY = {"protocol_whitelist": "file", "format_whitelist": ",".join(_CLIP_FORMATS)}
 
 _INDEXED_FORMATS = frozenset({"mp4", "matroska", "avi"})
@@ -161,8 +162,8 @@ class MediaFrame:
     Attributes:
         position_ns: When it is due, in nanoseconds from the start of the media.
         rgb: `(height, width, 3)` uint8, C-contiguous.
-        until_ns: When the next picture of the media is due, whether or not that one is handed out; `ENDLESS_NS` for the
-            last one.
+        until_ns: When the next picture of the media is due, whether or not that one is handed out;
+            `ENDLESS_NS` for the last one.
         left_out: How many pictures before it were left out because they were late.
     """
 
@@ -233,7 +234,8 @@ def frames(
         kind: As `probe` found it.
         viewport: Gives the size that each frame is to fit.
         loop: Whether an animation starts again at its end, for ever; without effect on other kinds.
-        wanted_ns: Gives the position that the show has reached; a video uses it to leave out frames that are late.
+        wanted_ns: Gives the position that the show has reached; a video uses it to leave out frames
+            that are late.
         start_ns: The position at which to begin, in nanoseconds, at least 0.
 
     Raises:
@@ -250,7 +252,8 @@ def image_frames(path: Path, viewport: Callable[[], Size]) -> Iterator[MediaFram
     """The one frame of a still picture, turned upright as its EXIF data say. See `frames`."""
     with _open_picture(path) as picture:
         size = viewport()
-        # Lets a large JPEG be decoded at a fraction of its size; square, because it may yet be turned.
+        # Lets a large JPEG be decoded at a fraction of its size; square, because it may yet be
+        # turned.
         picture.draft("RGB", (max(size), max(size)))
         upright = ImageOps.exif_transpose(picture)
         yield MediaFrame(0, _fitted_array(upright, size))
@@ -287,11 +290,13 @@ def video_frames(
 ) -> Iterator[MediaFrame]:
     """The frames of a clip with their own timing. See `frames`.
 
-    Frames that are late are decoded but not converted, so that a show that was held up catches up. Each frame is handed
-    out once the next one is decoded, because only then it is known until when it stands.
+    Frames that are late are decoded but not converted, so that a show that was held up catches up.
+    Each frame is handed out once the next one is decoded, because only then it is known until when
+    it stands.
 
     Raises:
-        MediaError: The clip holds no frame, or ends more than `SHORT_BY_S` before its stated length.
+        MediaError: The clip holds no frame, or ends more than `SHORT_BY_S` before its stated
+            length.
     """
     emitted_ns: int | None = None
     left_out = 0
@@ -303,7 +308,8 @@ def video_frames(
             if held is not None and position_ns > start_ns:
                 in_time = position_ns > reached_ns or held[0] + LATE_NS >= reached_ns
                 if emitted_ns is None:
-                    # Where a file cannot be entered exactly, the first picture that could be reached stands in.
+                    # Where a file cannot be entered exactly, the first picture that could be
+                    # reached stands in.
                     held = (min(held[0], start_ns), held[1])
                 if in_time or emitted_ns is None or held[0] - emitted_ns >= LEAST_RATE_NS:
                     emitted_ns = held[0]
@@ -330,14 +336,16 @@ def video_frames(
 def sound_blocks(path: Path, start_s: float = 0.0) -> Iterator[tuple[float, NDArray[np.int16]]]:
     """The sound of a clip, in blocks that follow each other without a gap.
 
-    Stretches without sound, also before a track that begins late, are silence. Close the iterator to release the file.
+    Stretches without sound, also before a track that begins late, are silence. Close the iterator
+    to release the file.
 
     Args:
         path: The file.
         start_s: Where in the clip to begin, in seconds from the start of its picture; at least 0.
 
     Yields:
-        The position of the block's first sample in seconds, and the samples: `(n, 2)` int16 at `SAMPLE_RATE_HZ`.
+        The position of the block's first sample in seconds, and the samples: `(n, 2)` int16 at
+        `SAMPLE_RATE_HZ`.
 
     Raises:
         MediaError: The file has no sound, or none that can be decoded.
@@ -388,7 +396,7 @@ def _refuse_giant(path: Path, size: Size) -> None:
         )
 
 
-# --- pictures --------------------------------------------------------------------------------------------------------
+# --- pictures -------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -462,12 +470,13 @@ def _fitted_array(picture: Image.Image, viewport: Size) -> NDArray[np.uint8]:
     else:
         opaque = picture.convert("RGB")
         if opaque.size != size:
-            # A large reduction goes by whole steps first: a third of the time, no difference to the eye.
+            # A large reduction goes by whole steps first: a third of the time, no difference to the
+            # eye.
             opaque = opaque.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
     return np.array(opaque, dtype=np.uint8)
 
 
-# --- clips -----------------------------------------------------------------------------------------------------------
+# --- clips ----------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -491,7 +500,8 @@ def _video_stream(path: Path, container: InputContainer) -> VideoStream:
     _refuse_giant(path, (stream.codec_context.width, stream.codec_context.height))
     stream.codec_context.thread_type = "AUTO"
     stream.codec_context.thread_count = _DECODER_THREADS
-    # Pictures may grow in the middle of a clip; the decoder refuses those before it asks for their memory.
+    # Pictures may grow in the middle of a clip; the decoder refuses those before it asks for their
+    # memory.
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     return stream
 
@@ -556,7 +566,8 @@ def _decoded_from(
     """The frames from one at or before a position on; None where the file can only be read from its start."""
     if not _INDEXED_FORMATS & set(container.format.name.split(",")) or stream.time_base is None:
         return None
-    # Frames are stored in another order than they are seen, so that an index may lead to one that is seen too late.
+    # Frames are stored in another order than they are seen, so that an index may lead to one that
+    # is seen too late.
     for earlier_s in (Fraction(0), Fraction(2), Fraction(10), position_s):
         target_s = zero_s + max(Fraction(0), position_s - earlier_s)
         try:
@@ -672,7 +683,8 @@ def _converted(frame: VideoFrame, stream: VideoStream, viewport: Size) -> NDArra
     width, height = fit(_upright_size(frame, stream), viewport)
     if turns % 2:
         width, height = height, width
-    # Files that do not say which matrix they use follow the size: standard definition or high definition.
+    # Files that do not say which matrix they use follow the size: standard definition or high
+    # definition.
     untagged_hd = frame.colorspace == _COLORSPACE_UNSPECIFIED and frame.height >= _HD_HEIGHT
     scaled = frame.reformat(
         width, height, "rgb24", src_colorspace="ITU709" if untagged_hd else None
@@ -681,7 +693,7 @@ def _converted(frame: VideoFrame, stream: VideoStream, viewport: Size) -> NDArra
     return np.ascontiguousarray(np.rot90(rgb, turns) if turns else rgb, dtype=np.uint8)
 
 
-# --- sound -----------------------------------------------------------------------------------------------------------
+# --- sound ----------------------------------------------------------------------------------------
 
 
 def _zero_s(container: InputContainer, stream: AudioStream) -> float:
@@ -704,7 +716,8 @@ def _resampled(
             if frame.pts is None or frame.time_base is None
             else float(frame.pts * frame.time_base) - zero_s
         )
-        # The resampler keeps a few samples back, so counting is more exact than the stamps; those tell of real gaps.
+        # The resampler keeps a few samples back, so counting is more exact than the stamps; those
+        # tell of real gaps.
         if stated is not None and (
             at is None or abs(stated * SAMPLE_RATE_HZ - at) > SAMPLE_RATE_HZ / 20
         ):

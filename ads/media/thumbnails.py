@@ -1,7 +1,7 @@
 """The ad's own pictures along its time: small JPEGs for a strip under its curves, and for single moments.
 
-Files go through the same opening as in the player, so the same limits hold: nothing but local files, no giant pictures,
-and of a file that breaks off the pictures before the break.
+Files go through the same opening as in the player, so the same limits hold: nothing but local
+files, no giant pictures, and of a file that breaks off the pictures before the break.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def film_strip(
 
     Args:
         path: The media file.
-        duration_s: How long the ad is shown, above 0; an animation starts again as in the player, and the last picture
-            of a clip that is shorter stays.
+        duration_s: How long the ad is shown, above 0; an animation starts again as in the player,
+            and the last picture of a clip that is shorter stays.
         kind: As `ads.media.decode.probe` found it; a still picture gives one still.
         every_s: The wanted length of a stretch; longer where there would be more than `most`.
         height_px: Height of the stills.
@@ -116,12 +116,13 @@ def stills_at(
     Args:
         path: The media file.
         kind: As `ads.media.decode.probe` found it.
-        seconds: Positions from the start, at least 0, in any order; an animation starts again at its end, and the last
-            picture of a clip stays.
+        seconds: Positions from the start, at least 0, in any order; an animation starts again at
+            its end, and the last picture of a clip stays.
         height_px: Height of the stills.
 
     Returns:
-        A still for each different position in rising order, without those that lie behind a break in the file.
+        A still for each different position in rising order, without those that lie behind a break
+        in the file.
 
     Raises:
         AdsError: A position is negative, or the height is not above 0.

@@ -1,7 +1,8 @@
 """Decodes a little ahead of the show: one thread for each ad that is shown or about to be.
 
-A `Deck` is an ad with its frames in waiting. Its own thread alone opens, reads and closes the media; the show takes frames
-from decks and never waits for them. A file that takes for ever to open therefore holds up nothing but itself.
+A `Deck` is an ad with its frames in waiting. Its own thread alone opens, reads and closes the
+media; the show takes frames from decks and never waits for them. A file that takes for ever to open
+therefore holds up nothing but itself.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Plays ads in real time: which picture is due now, what comes next, and what was shown when.
 
-The player has no timer and no window. Whoever shows the pictures calls `AdPlayer.advance` often, from one thread, and
-paints what it returns; all decisions follow from the clock that was passed in, so a test can drive it by hand.
+The player has no timer and no window. Whoever shows the pictures calls `AdPlayer.advance` often,
+from one thread, and paints what it returns; all decisions follow from the clock that was passed in,
+so a test can drive it by hand.
 """
 
 from __future__ import annotations
@@ -80,8 +81,10 @@ class Blend:
     """What is painted over a picture during a cross-fade.
 
     Attributes:
-        rgb: `(height, width, 3)` uint8, C-contiguous; fits the viewport without distortion. Not to be modified.
-        opacity: Above 0, at most about 0.5: the picture below is the one to whose play the moment belongs.
+        rgb: `(height, width, 3)` uint8, C-contiguous; fits the viewport without distortion. Not to
+            be modified.
+        opacity: Above 0, at most about 0.5: the picture below is the one to whose play the moment
+            belongs.
     """
 
     rgb: NDArray[np.uint8]
@@ -93,10 +96,12 @@ class Picture:
     """What to paint now.
 
     Attributes:
-        rgb: `(height, width, 3)` uint8, C-contiguous; fits the viewport without distortion. Not to be modified.
+        rgb: `(height, width, 3)` uint8, C-contiguous; fits the viewport without distortion. Not to
+            be modified.
         play_number: The play that it belongs to.
         position_ms: Where in the ad this picture belongs, in milliseconds from its start.
-        blend: What is painted over it, together with the bars beside it; None outside of cross-fades.
+        blend: What is painted over it, together with the bars beside it; None outside of
+            cross-fades.
     """
 
     rgb: NDArray[np.uint8]
@@ -204,23 +209,27 @@ class _Item:
 class AdPlayer:
     """Shows one ad after the other without black between them.
 
-    The next ad is opened and its first frame decoded before the present one ends. A play ends when the next picture is
-    handed out: the end of one and the start of the next are the same instant of the clock. If the next ad is late, the
-    last picture stays, and so does its play; an ad that gives no picture for `PATIENCE_NS` has failed.
+    The next ad is opened and its first frame decoded before the present one ends. A play ends when
+    the next picture is handed out: the end of one and the start of the next are the same instant of
+    the clock. If the next ad is late, the last picture stays, and so does its play; an ad that
+    gives no picture for `PATIENCE_NS` has failed.
 
-    With a cross-fade, the next ad begins to run that long before the end of the present one, and both pictures are
-    blended. Every moment belongs to the play that makes up the larger part of what is seen: plays and sound change in the
-    middle of the fade, so a play begins half a fade into its ad and ends half a fade before the ad's end. Neither fade of
-    an ad takes more than half of it. A skip is a cut.
+    With a cross-fade, the next ad begins to run that long before the end of the present one, and
+    both pictures are blended. Every moment belongs to the play that makes up the larger part of
+    what is seen: plays and sound change in the middle of the fade, so a play begins half a fade
+    into its ad and ends half a fade before the ad's end. Neither fade of an ad takes more than half
+    of it. A skip is a cut.
 
-    Positions are those of the picture on the screen. Whoever can tell when a picture was painted reports it to `painted`;
-    without such reports a picture counts as seen when it is handed out.
+    Positions are those of the picture on the screen. Whoever can tell when a picture was painted
+    reports it to `painted`; without such reports a picture counts as seen when it is handed out.
 
-    An ad whose days, hours or limit per hour do not allow it now is left out; while none is allowed, nothing is shown
-    and the player looks again with every call. A takeover cuts off the ad on the screen as soon as it is ready.
+    An ad whose days, hours or limit per hour do not allow it now is left out; while none is
+    allowed, nothing is shown and the player looks again with every call. A takeover cuts off the ad
+    on the screen as soon as it is ready.
 
-    All methods may be called from any thread, but are meant for one; the listener and the sound are called in it, from
-    inside these methods. Pausing lasts until `resume`, also over a skip: the next ad then stands at its first picture.
+    All methods may be called from any thread, but are meant for one; the listener and the sound are
+    called in it, from inside these methods. Pausing lasts until `resume`, also over a skip: the
+    next ad then stands at its first picture.
 
     Args:
         ads: The playlist, at least one ad.
@@ -233,10 +242,11 @@ class AdPlayer:
         sound: Plays the sound of clips; None for silence.
         viewport: Width and height in pixels that pictures are to fit.
         cross_fade_s: How long two ads that follow each other overlap, 0 to 3 seconds; 0 for cuts.
-        wash_out_s: For how many seconds nothing is shown after each ad, at least 0, so that what it did to people does not
-            spill over to the next one; there are no cross-fades then. A takeover that cuts off an ad begins at once.
-        audience: Who stands before the screen at an instant of the clock, or None where that is not measured; asked when
-            the next ad is chosen.
+        wash_out_s: For how many seconds nothing is shown after each ad, at least 0, so that what it
+            did to people does not spill over to the next one; there are no cross-fades then. A
+            takeover that cuts off an ad begins at once.
+        audience: Who stands before the screen at an instant of the clock, or None where that is not
+            measured; asked when the next ad is chosen.
 
     Raises:
         AdsError: There is no ad, fewer than one loop, or a time outside its range.
@@ -293,7 +303,8 @@ class AdPlayer:
         self._skip = False
         self._plays = 0
         self._current: Play | None = None
-        # What is on the screen, what follows, and what is on its way out; and how long the present play has been shown.
+        # What is on the screen, what follows, and what is on its way out; and how long the present
+        # play has been shown.
         self._item: _Item | None = None
         self._next: _Item | None = None
         self._leaving: _Item | None = None
@@ -304,7 +315,8 @@ class AdPlayer:
         self._dropped_before = 0
         # Ads that failed before their turn came; told to the listener when it would have come.
         self._stillborn: list[tuple[Choice, MediaError]] = []
-        # Failures without a good play between them; and those since a play began, which are not to follow at once.
+        # Failures without a good play between them; and those since a play began, which are not to
+        # follow at once.
         self._failed_ids: set[str] = set()
         self._avoided_ids: set[str] = set()
         self._retry_ns: int | None = None
@@ -379,10 +391,12 @@ class AdPlayer:
         """Moves the show to the present instant.
 
         Returns:
-            The newest picture that is due, or None if it is the one that the last call returned (or nothing is shown).
+            The newest picture that is due, or None if it is the one that the last call returned (or
+            nothing is shown).
 
         Raises:
-            MediaError: Every ad of the playlist failed, one after the other; raised again by every further call.
+            MediaError: Every ad of the playlist failed, one after the other; raised again by every
+                further call.
             AdsError: The decoding broke down.
         """
         with self._control:
@@ -459,7 +473,8 @@ class AdPlayer:
     def seek(self, position_ms: float) -> None:
         """Jumps to another place of the present ad as soon as its picture is ready; until then all goes on as before.
 
-        A cross-fade that is under way ends. Nothing happens when nothing is shown, or if the place cannot be decoded.
+        A cross-fade that is under way ends. Nothing happens when nothing is shown, or if the place
+        cannot be decoded.
 
         Args:
             position_ms: Milliseconds from the start of the ad; brought into its length.
@@ -707,7 +722,8 @@ class AdPlayer:
         self._avoided_ids.clear()
         self._retry_ns = None
         self._rotation.started(choice.ad, now_ns)
-        # The listener first: another thread that finds the play in the log may rely on the listener knowing it.
+        # The listener first: another thread that finds the play in the log may rely on the listener
+        # knowing it.
         self._listener.play_started(self._current)
         self._log.start(self._plays, now_ns, position_ns)
         if self._paused:

@@ -1,8 +1,8 @@
 """Reads and checks a playlist: a YAML file, or a folder of pictures and clips.
 
-Everything that can be wrong is found here, before a show begins: a mistake in the playlist itself is refused with the
-place and the nearest known word, a media file that is missing or broken is set aside with its reason, so that the
-others are still shown.
+Everything that can be wrong is found here, before a show begins: a mistake in the playlist itself
+is refused with the place and the nearest known word, a media file that is missing or broken is set
+aside with its reason, so that the others are still shown.
 """
 
 from __future__ import annotations
@@ -88,7 +88,8 @@ class Ad:
         name: For people.
         kind: "image", "animation" or "video".
         duration_s: How long it is shown, above 0.
-        sha256: Of the media file, 64 hexadecimal digits: tells one version of a creative from the next.
+        sha256: Of the media file, 64 hexadecimal digits: tells one version of a creative from the
+            next.
         has_sound: Whether the file has a sound track.
         width: Of the picture as it is seen, in pixels.
         height: Of the picture as it is seen, in pixels.
@@ -98,9 +99,12 @@ class Ad:
         hours: Stretches of the day in which it may play; empty for the whole day.
         max_per_hour: How often it may start within 60 minutes; None for no limit.
         brand_at_s: When the brand appears, seconds into the ad.
-        priority: 0 to 9: of the ads that may play at a time only those of the highest priority are shown.
-        takeover: Whether it ends what is on the screen as soon as it may play, and keeps away what is no takeover.
-        price_per_thousand_s: What a thousand attentive seconds may cost, in the owner's currency; None if not agreed.
+        priority: 0 to 9: of the ads that may play at a time only those of the highest priority are
+            shown.
+        takeover: Whether it ends what is on the screen as soon as it may play, and keeps away what
+            is no takeover.
+        price_per_thousand_s: What a thousand attentive seconds may cost, in the owner's currency;
+            None if not agreed.
     """
 
     ad_id: str
@@ -158,7 +162,8 @@ class Playlist:
         ads: What can be played, at least one, in order.
         skipped: What cannot be played, and why.
         timezone: IANA name of the zone in which days and hours count; None for the machine's own.
-        cross_fade_s: How long the end of one ad and the beginning of the next are seen together, 0 to 3 s.
+        cross_fade_s: How long the end of one ad and the beginning of the next are seen together, 0
+            to 3 s.
     """
 
     path: Path
@@ -190,14 +195,18 @@ def load_playlist(path: Path, check: MediaCheck = check_here) -> Playlist:
     """Reads a playlist and looks into every media file that it names.
 
     Args:
-        path: A YAML file, or a folder whose media files are played in the natural order of their names.
-        check: Looks into the files; `ads.media.check.check_apart` does it where a file can harm nobody.
+        path: A YAML file, or a folder whose media files are played in the natural order of their
+            names.
+        check: Looks into the files; `ads.media.check.check_apart` does it where a file can harm
+            nobody.
 
     Returns:
-        At least one ad that can be played. Files that are missing or cannot be decoded are in `skipped`.
+        At least one ad that can be played. Files that are missing or cannot be decoded are in
+        `skipped`.
 
     Raises:
-        PlaylistError: The path does not exist, breaks the format, or names nothing that can be played.
+        PlaylistError: The path does not exist, breaks the format, or names nothing that can be
+            played.
     """
     path = Path(path).expanduser().absolute()
     top = _Top()

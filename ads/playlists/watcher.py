@@ -32,13 +32,13 @@ FILE_CLOCK_NS = 20_000_000
 class PlaylistWatcher:
     """Looks at a playlist and its media every few seconds, away from the thread that shows them.
 
-    A change is taken up when two looks have seen the same, so a file that is being written or copied is left alone. If
-    the new playlist is wrong, the one before stays, and `problem` says what is wrong until that is corrected. A playlist
-    file has changed when its content has; a media file, or the listing of a folder, when a name, a size or a time of
-    change has.
+    A change is taken up when two looks have seen the same, so a file that is being written or
+    copied is left alone. If the new playlist is wrong, the one before stays, and `problem` says
+    what is wrong until that is corrected. A playlist file has changed when its content has; a media
+    file, or the listing of a folder, when a name, a size or a time of change has.
 
-    Called by one thread. Looking, reading and probing happen in a thread of its own, `playlist-watch`, that lives for one
-    look.
+    Called by one thread. Looking, reading and probing happen in a thread of its own,
+    `playlist-watch`, that lives for one look.
 
     Args:
         playlist: The playlist that is shown, loaded just before.
@@ -57,7 +57,8 @@ class PlaylistWatcher:
         self, playlist: Playlist, *, load: Callable[[Path], Playlist] = load_playlist
     ) -> None:
         self._load = load
-        # All but the thread itself belongs to the thread while there is one, and to the caller otherwise.
+        # All but the thread itself belongs to the thread while there is one, and to the caller
+        # otherwise.
         self._playlist = playlist
         self._seen = self._judged = _stamp(playlist)
         self._looks_since_wrong = 0

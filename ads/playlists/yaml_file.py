@@ -1,7 +1,8 @@
 """Reads a YAML file that may have been written by anybody.
 
-Such a file can do nothing but be wrong: it makes plain values only, never objects; it cannot take the memory by
-repeating itself (`*alias` of `*alias` of …), nor the time by its size, nor hold the reader up by being a pipe or a device.
+Such a file can do nothing but be wrong: it makes plain values only, never objects; it cannot take
+the memory by repeating itself (`*alias` of `*alias` of …), nor the time by its size, nor hold the
+reader up by being a pipe or a device.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ def read_yaml(path: Path, what: str, expected: str = "a YAML file") -> object:
         expected: What should have been there.
 
     Raises:
-        YamlFileError: It is not there, no regular file, cannot be read, is no text in UTF-8, too large, no YAML, holds a
-            key twice, or repeats itself beyond `MOST_VALUES`.
+        YamlFileError: It is not there, no regular file, cannot be read, is no text in UTF-8, too
+            large, no YAML, holds a key twice, or repeats itself beyond `MOST_VALUES`.
     """
     try:
         return parse_yaml(_bounded(path).decode("utf-8-sig"))

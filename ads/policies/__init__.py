@@ -54,9 +54,9 @@ def make_policy(
     Args:
         name: One of `POLICY_NAMES`.
         settings: Its seed and guard rails; None for the defaults.
-        after: Context of the last play that the same policy chose in an earlier run, so that an adaptive one goes on
-            with its hold-out and its random numbers where it stopped; None to begin anew. What `learn` knows is given to
-            it again by its method `learn`.
+        after: Context of the last play that the same policy chose in an earlier run, so that an
+            adaptive one goes on with its hold-out and its random numbers where it stopped; None to
+            begin anew. What `learn` knows is given to it again by its method `learn`.
 
     Raises:
         AdsError: There is no policy of that name.

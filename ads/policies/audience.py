@@ -19,8 +19,8 @@ class Audience:
     Attributes:
         viewers: How many are in view; pictures of faces are left out.
         attentive: How many of them look at the screen.
-        mood: The emotion that is strongest on average among those whose emotion could be read, one of `MOODS`; None where
-            none could.
+        mood: The emotion that is strongest on average among those whose emotion could be read, one
+            of `MOODS`; None where none could.
     """
 
     viewers: int

@@ -42,13 +42,15 @@ class Choice:
     Attributes:
         ad: What to show.
         reason: Why, in words that the owner of a shop understands.
-        probability: The exact probability, given all that happened before, with which this ad was chosen from the
-            candidates, above 0 and at most 1; a draw for the hold-out is part of it. An analysis divides by it to undo
-            the policy's preferences.
-        held_out: Whether it was chosen without regard to the audience so that what adaptation brings can be measured.
-        context: What the choice looked at, ready for JSON. Every policy gives "mood" and "group" (as in `Audience`;
-            None where nothing is measured), "hour" (0 to 23, or None) and "candidates" (the probability of each, by its
-            id); the adaptive ones add what `GuardedPolicy` describes.
+        probability: The exact probability, given all that happened before, with which this ad was
+            chosen from the candidates, above 0 and at most 1; a draw for the hold-out is part of
+            it. An analysis divides by it to undo the policy's preferences.
+        held_out: Whether it was chosen without regard to the audience so that what adaptation
+            brings can be measured.
+        context: What the choice looked at, ready for JSON. Every policy gives "mood" and "group"
+            (as in `Audience`; None where nothing is measured), "hour" (0 to 23, or None) and
+            "candidates" (the probability of each, by its id); the adaptive ones add what
+            `GuardedPolicy` describes.
     """
 
     ad: Ad
@@ -81,8 +83,8 @@ class Policy(Protocol):
     def learn(self, ad_id: str, context: Mapping[str, Any], reward: Reward) -> None:
         """Takes in what a play was worth; does nothing where the policy does not learn.
 
-        All that a policy has learnt follows from these calls, so after a restart it is rebuilt by repeating them with
-        the plays of the log.
+        All that a policy has learnt follows from these calls, so after a restart it is rebuilt by
+        repeating them with the plays of the log.
 
         Args:
             ad_id: What was shown.
@@ -96,12 +98,16 @@ class PolicySettings(BaseModel):
 
     Attributes:
         seed: Of all draws: the same seed and the same situations give the same choices.
-        holdout: Share of the adaptive policies' choices that ignore the audience, 0 to 1, in steps of 0.001.
-        floor: Share of every choice of the adaptive policies that is spread evenly over the candidates, 0 to 1, so that
-            each of n candidates has a probability of at least `floor / n`.
-        wash_out_s: Seconds between two plays in which nothing is shown, so that the reaction to one ad does not spill
-            over to the next, 0 to 60. The show keeps them, not the policy; see `VirtualShow` and `AdPlayer`.
-        min_audience: The adaptive policies look at the audience only if at least so many viewers are in view.
+        holdout: Share of the adaptive policies' choices that ignore the audience, 0 to 1, in steps
+            of 0.001.
+        floor: Share of every choice of the adaptive policies that is spread evenly over the
+            candidates, 0 to 1, so that each of n candidates has a probability of at least `floor /
+            n`.
+        wash_out_s: Seconds between two plays in which nothing is shown, so that the reaction to one
+            ad does not spill over to the next, 0 to 60. The show keeps them, not the policy; see
+            `VirtualShow` and `AdPlayer`.
+        min_audience: The adaptive policies look at the audience only if at least so many viewers
+            are in view.
         blocked: Ids of ads that the adaptive policies leave out as long as any other ad may play.
     """
 
@@ -144,7 +150,8 @@ def certain(ad: Ad, reason: str, candidates: Sequence[Ad], situation: Situation)
 def by_weight(candidates: Sequence[Ad]) -> NDArray[np.float64]:
     """Probabilities with which independent draws give each ad screen time in proportion to its weight.
 
-    A longer ad is drawn less often: the expected screen time of an ad is its probability times its duration.
+    A longer ad is drawn less often: the expected screen time of an ad is its probability times its
+    duration.
 
     Returns:
         One probability for each candidate, `(n,)`; they add up to 1.

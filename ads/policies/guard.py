@@ -41,16 +41,18 @@ _ASSIGNMENT, _CHOICE = 0, 1
 class HoldOut:
     """Which choices ignore the audience: exactly the stated share of each block of choices, at random places in it.
 
-    Permuted blocks (as in clinical trials) keep the share exact, not only on average, also while the audience changes
-    over a day. The places follow from the seed and the number of the block, so that nothing has to be stored: a run
-    that goes on after a restart with the next number keeps the block that it was in.
+    Permuted blocks (as in clinical trials) keep the share exact, not only on average, also while
+    the audience changes over a day. The places follow from the seed and the number of the block, so
+    that nothing has to be stored: a run that goes on after a restart with the next number keeps the
+    block that it was in.
 
     Args:
         share: Of the choices, 0 to 1; taken to the nearest thousandth.
         seed: Of the draws.
 
     Attributes:
-        block: Choices in a block: the least multiple of the share's denominator that is not below `SHORTEST_BLOCK`.
+        block: Choices in a block: the least multiple of the share's denominator that is not below
+            `SHORTEST_BLOCK`.
         per_block: How many of them are held out.
     """
 
@@ -101,20 +103,22 @@ class GuardedPolicy(ABC):
     """A policy that adapts to the audience, within guard rails.
 
     - Blocked ads are left out as long as any other ad may play.
-    - With fewer viewers in view than `min_audience`, or none measured, the choice does not look at the audience: ads are
-      drawn by their weights.
-    - Of the other choices exactly the share `holdout` is held out: made in the same way as without an audience. They are
-      what adaptation is compared with.
-    - A share `floor` of every choice is spread evenly over the candidates, so that each keeps being tried.
+    - With fewer viewers in view than `min_audience`, or none measured, the choice does not look at
+      the audience: ads are drawn by their weights.
+    - Of the other choices exactly the share `holdout` is held out: made in the same way as without
+      an audience. They are what adaptation is compared with.
+    - A share `floor` of every choice is spread evenly over the candidates, so that each keeps being
+      tried.
 
     Caps, days, hours and priorities are not its business: it is only given what may play.
 
-    To the context of its choices it adds "choice" (the number of this choice, from 0), "holdout" (the probability of
-    being held out, given the block so far; None for a choice that took no part in that draw) and "trials" (how many
-    choices have taken part in it). What adaptation brings is measured over the choices that took part.
+    To the context of its choices it adds "choice" (the number of this choice, from 0), "holdout"
+    (the probability of being held out, given the block so far; None for a choice that took no part
+    in that draw) and "trials" (how many choices have taken part in it). What adaptation brings is
+    measured over the choices that took part.
 
-    All random numbers follow from the seed and these counts, so after a restart `after` is all that is needed to go on
-    as if nothing had happened.
+    All random numbers follow from the seed and these counts, so after a restart `after` is all that
+    is needed to go on as if nothing had happened.
 
     Args:
         settings: The guard rails and the seed.

@@ -35,14 +35,16 @@ GROUP_WORDS = {
 class LearningPolicy(GuardedPolicy):
     """Contextual Thompson sampling: an ad is shown as often as it is believed to be the best for this audience.
 
-    The context is the audience's mood, its group size, and the part of the day; `TasteModel` holds what is believed. For
-    each choice `DRAWS` draws are made from it. The share of them in which an ad is the best is its probability, and the ad
-    is then drawn from just these probabilities: so the logged probability is exact, given the draws (Russo and others, "A
-    Tutorial on Thompson Sampling", 2018, describe the method).
+    The context is the audience's mood, its group size, and the part of the day; `TasteModel` holds
+    what is believed. For each choice `DRAWS` draws are made from it. The share of them in which an
+    ad is the best is its probability, and the ad is then drawn from just these probabilities: so
+    the logged probability is exact, given the draws (Russo and others, "A Tutorial on Thompson
+    Sampling", 2018, describe the method).
 
     Args:
         settings: The guard rails and the seed.
-        after: Context of the last play of an earlier run; the plays' rewards are given to `learn` again.
+        after: Context of the last play of an earlier run; the plays' rewards are given to `learn`
+            again.
     """
 
     def __init__(self, settings: PolicySettings, after: Mapping[str, Any] | None = None) -> None:

@@ -30,8 +30,9 @@ MOOD_WORDS = {
 class MoodPolicy(GuardedPolicy):
     """Shows what the playlist's key `moods` makes for the present mood of the audience.
 
-    Where no candidate is made for it, or the mood could not be read, those without `moods` are shown; where there are
-    none of these either, all. Among the ads that fit, each is drawn by its weight.
+    Where no candidate is made for it, or the mood could not be read, those without `moods` are
+    shown; where there are none of these either, all. Among the ads that fit, each is drawn by its
+    weight.
     """
 
     def learn(self, ad_id: str, context: Mapping[str, Any], reward: Reward) -> None:

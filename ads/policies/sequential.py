@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class SequentialPolicy:
     """One ad after the other, in the order of the playlist, round and round.
 
-    The place in the round is kept while ads come and go with their hours: an ad that may play again takes its old
-    place.
+    The place in the round is kept while ads come and go with their hours: an ad that may play again
+    takes its old place.
     """
 
     def __init__(self) -> None:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class ShufflePolicy:
     """Each ad once per round, in an order that is drawn anew for every round.
 
-    A round is over when every ad that may play now has had its turn. A new round does not begin with the ad that ended
-    the last one, as long as another may play.
+    A round is over when every ad that may play now has had its turn. A new round does not begin
+    with the ad that ended the last one, as long as another may play.
 
     Args:
         settings: Its seed counts.

@@ -58,10 +58,12 @@ def features(context: Mapping[str, Any]) -> NDArray[np.float64]:
     """A context as numbers.
 
     Args:
-        context: Of a choice: "mood", "group" and "hour" count; what is missing, None or unknown has no effect.
+        context: Of a choice: "mood", "group" and "hour" count; what is missing, None or unknown has
+            no effect.
 
     Returns:
-        `(FEATURES,)`: 1, then a 1 in the place of the mood, of the group size and of the part of the day.
+        `(FEATURES,)`: 1, then a 1 in the place of the mood, of the group size and of the part of
+        the day.
     """
     values = np.zeros(FEATURES)
     values[0] = 1.0
@@ -82,14 +84,15 @@ def features(context: Mapping[str, Any]) -> NDArray[np.float64]:
 class TasteModel:
     """The mean reward of each ad in each context, and how sure that is.
 
-    The mean reward of ad `a` in context `x` is `x . theta_a`. Beforehand `theta_a` is normal about a vector `beta` that
-    all ads share, and `beta` is normal about 0: what lifts or depresses the reactions to all ads alike (a sad audience
-    smiles less) is learnt once, and an ad of which little is known is taken to be like the others (a hierarchical linear
-    model; Gelman and others, "Bayesian Data Analysis", chapter 15). Given the variance of the noise the posterior is
-    exact; the variance itself is estimated along the way from what the posterior mean leaves unexplained.
+    The mean reward of ad `a` in context `x` is `x . theta_a`. Beforehand `theta_a` is normal about
+    a vector `beta` that all ads share, and `beta` is normal about 0: what lifts or depresses the
+    reactions to all ads alike (a sad audience smiles less) is learnt once, and an ad of which
+    little is known is taken to be like the others (a hierarchical linear model; Gelman and others,
+    "Bayesian Data Analysis", chapter 15). Given the variance of the noise the posterior is exact;
+    the variance itself is estimated along the way from what the posterior mean leaves unexplained.
 
-    The vectors of two ads depend on each other only through `beta`, so that an update costs the same however many ads
-    there are.
+    The vectors of two ads depend on each other only through `beta`, so that an update costs the
+    same however many ads there are.
     """
 
     def __init__(self) -> None:
@@ -103,7 +106,8 @@ class TasteModel:
         self._noise = NOISE_SD**2
         self._noise_due = 1
         self._unsettled: set[int] = set()
-        # Given beta, theta_a is normal with this covariance, about this covariance times (xy / noise + precision beta).
+        # Given beta, theta_a is normal with this covariance, about this covariance times (xy /
+        # noise + precision beta).
         self._covariance = np.zeros((0, FEATURES, FEATURES))
         self._offset = np.zeros((0, FEATURES))
         self._common_mean = np.zeros(FEATURES)
@@ -130,7 +134,8 @@ class TasteModel:
         self._plays += 1
         self._unsettled.add(place)
         if self._plays >= self._noise_due:
-            # At fixed numbers of plays, so that the same plays leave the same beliefs whatever was asked in between.
+            # At fixed numbers of plays, so that the same plays leave the same beliefs whatever was
+            # asked in between.
             self._noise_due = math.ceil(self._plays * NOISE_GROWTH)
             self._settle()
             self._noise = self._estimated_noise()

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 class WeightedPolicy:
     """Always the ad that is furthest behind its share of the screen time.
 
-    With every play each ad that may play at the time is owed its weight's part of the play's length, and the one that
-    is shown pays the whole length. What is owed to an ad stands still while it may not play, so it neither catches up
-    for the time it was away nor loses what it had. The sum of all accounts is always 0, and the ad with the largest one
-    is shown, so that no account grows beyond the length of a few plays: over a day the shares are those of the weights,
+    With every play each ad that may play at the time is owed its weight's part of the play's
+    length, and the one that is shown pays the whole length. What is owed to an ad stands still
+    while it may not play, so it neither catches up for the time it was away nor loses what it had.
+    The sum of all accounts is always 0, and the ad with the largest one is shown, so that no
+    account grows beyond the length of a few plays: over a day the shares are those of the weights,
     also while ads come and go with their hours and caps. Nothing is left to chance.
     """
 
@@ -47,7 +48,7 @@ class WeightedPolicy:
     def _due_s(self, ad: Ad, share: float) -> float:
         """What is owed to an ad after half of its own next play.
 
-        Judged at the middle, a long ad is neither favoured nor put off against short ones, and after a play each
-        account is as near to zero as it can be.
+        Judged at the middle, a long ad is neither favoured nor put off against short ones, and
+        after a play each account is as near to zero as it can be.
         """
         return self._owed_s.get(ad.ad_id, 0.0) + (share - 1) * ad.duration_s / 2

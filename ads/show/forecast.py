@@ -29,7 +29,8 @@ class PlannedPlay:
         reason: Why, in the policy's words.
         probability: The probability with which the policy chose it.
         share: The ad's share of the screen time up to the end of this play, 0 to 1.
-        due: What that share ought to be by the weights of the ads that could have been shown instead, 0 to 1.
+        due: What that share ought to be by the weights of the ads that could have been shown
+            instead, 0 to 1.
     """
 
     at: datetime
@@ -50,7 +51,8 @@ class VoiceShare:
         plays: How often it is shown.
         shown_s: For how long in all.
         share: Of the time in which anything is shown, 0 to 1.
-        due: What that share ought to be by the weights of the ads that may play at the time, 0 to 1.
+        due: What that share ought to be by the weights of the ads that may play at the time, 0 to
+            1.
     """
 
     ad: Ad

@@ -1,7 +1,7 @@
 """What was on the screen, and at which position, at any instant: the record that joins faces to ads.
 
-The player writes the log, the analysis reads it with the *capture* time of a frame. Listeners are told the same
-instants, so what ends up in a database and what the log answers never differ.
+The player writes the log, the analysis reads it with the *capture* time of a frame. Listeners are
+told the same instants, so what ends up in a database and what the log answers never differ.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Play:
     Attributes:
         number: Counts the plays of a show from 1.
         ad: What is shown.
-        started_ns: When its first picture was handed out, monotonic clock; with a cross-fade, when the larger part of what
-            is seen became its own.
+        started_ns: When its first picture was handed out, monotonic clock; with a cross-fade, when
+            the larger part of what is seen became its own.
         reason: Why the policy chose it, in words.
         probability: The probability with which the policy chose it, above 0 and at most 1.
         held_out: Whether it was chosen without regard to the audience, to compare with.
@@ -61,7 +61,8 @@ class PlayEnd:
         number: The number of the play.
         ended_ns: The first instant at which it was no longer shown, monotonic clock.
         outcome: "finished", "skipped", "failed" or "stopped".
-        shown_ms: How long it played, pauses not counted; with a cross-fade, while the larger part was its own.
+        shown_ms: How long it played, pauses not counted; with a cross-fade, while the larger part
+            was its own.
         error: What went wrong, for a failed play only.
     """
 
@@ -88,8 +89,8 @@ class PlaybackPosition:
 
     Attributes:
         play_number: The play on the screen.
-        position_ms: The position in its ad, in milliseconds from 0; never outside the time for which the picture on the
-            screen stands.
+        position_ms: The position in its ad, in milliseconds from 0; never outside the time for
+            which the picture on the screen stands.
         running: Whether it was playing; not while it was paused.
     """
 
@@ -125,13 +126,13 @@ class _LoggedPlay:
 class PlaybackLog:
     """Which play was on the screen at an instant, and at which position of its ad.
 
-    Any thread may call any method. A play covers the half-open interval from its start to its end, so an instant
-    belongs to one play at most. Plays, and pauses within a play, that ended more than ten minutes before the newest
-    entry are forgotten.
+    Any thread may call any method. A play covers the half-open interval from its start to its end,
+    so an instant belongs to one play at most. Plays, and pauses within a play, that ended more than
+    ten minutes before the newest entry are forgotten.
 
-    The position rises with the clock. Where pictures are entered as well (`show`, `painted`), it is held within the time
-    for which the picture on the screen stands: while a screen is late, a reading is credited to what was seen and not to
-    what should have been seen.
+    The position rises with the clock. Where pictures are entered as well (`show`, `painted`), it is
+    held within the time for which the picture on the screen stands: while a screen is late, a
+    reading is credited to what was seen and not to what should have been seen.
 
     Example:
         >>> log = PlaybackLog()
@@ -173,7 +174,8 @@ class PlaybackLog:
 
         Args:
             at_ns: The first instant that belongs to it.
-            position_ns: Where in the ad the show is at that instant; also for a jump to another place.
+            position_ns: Where in the ad the show is at that instant; also for a jump to another
+                place.
             first_ns: The first position for which the picture stands.
             until_ns: The first position for which it no longer stands, above `first_ns`.
 
@@ -247,11 +249,12 @@ class PlaybackLog:
         """What was on the screen at an instant.
 
         Args:
-            t_ns: The instant, on the clock of the entries. It may lie after the newest entry: an open play is taken to
-                go on as it does now.
+            t_ns: The instant, on the clock of the entries. It may lie after the newest entry: an
+                open play is taken to go on as it does now.
 
         Returns:
-            The play and the position in its ad, or None if nothing was shown then or it is too long ago.
+            The play and the position in its ad, or None if nothing was shown then or it is too long
+            ago.
         """
         with self._lock:
             index = bisect.bisect_right(self._plays, t_ns, key=attrgetter("started_ns")) - 1

@@ -29,9 +29,9 @@ HOUR_NS = 60 * MINUTE_NS
 def may_play(ad: Ad, local: datetime) -> bool:
     """Whether an ad's days and hours allow it at a moment.
 
-    What counts is what the clocks of the venue show: hours that they skip in spring are skipped, hours that they show
-    twice in autumn count twice. Hours that reach past midnight belong to the day on which they begin: `[fri]` with
-    "22:00-02:00" covers the first two hours of Saturday.
+    What counts is what the clocks of the venue show: hours that they skip in spring are skipped,
+    hours that they show twice in autumn count twice. Hours that reach past midnight belong to the
+    day on which they begin: `[fri]` with "22:00-02:00" covers the first two hours of Saturday.
 
     Args:
         ad: The ad.
@@ -57,11 +57,11 @@ def may_play(ad: Ad, local: datetime) -> bool:
 class Rotation:
     """Knows which ads may start now, asks the policy for one of them, and counts rounds.
 
-    Candidates are the ads whose days, hours and limit per hour allow it. If any of them is a takeover, only takeovers
-    are left; of what is left, only the ads of the highest priority.
+    Candidates are the ads whose days, hours and limit per hour allow it. If any of them is a
+    takeover, only takeovers are left; of what is left, only the ads of the highest priority.
 
-    A round is over after as many plays as there are candidates; with the sequential policy that is once through the
-    playlist. Not safe for several threads.
+    A round is over after as many plays as there are candidates; with the sequential policy that is
+    once through the playlist. Not safe for several threads.
 
     Args:
         ads: The playlist, at least one ad.
@@ -78,7 +78,8 @@ class Rotation:
         self._loops = loops
         self._rounds = 0
         self._plays_in_round = 0
-        # Of all ads, also those without a limit and those of earlier playlists: a limit may come with the next playlist.
+        # Of all ads, also those without a limit and those of earlier playlists: a limit may come
+        # with the next playlist.
         self._starts: dict[str, deque[int]] = {}
         self.replace(ads)
 
@@ -102,8 +103,8 @@ class Rotation:
         """Takes in the starts of an earlier run, so that limits per hour hold over a restart.
 
         Args:
-            starts: By the ads' ids, the instants of the starts of at least the last hour, on the clock of `started`; on a
-                clock that began later they are negative.
+            starts: By the ads' ids, the instants of the starts of at least the last hour, on the
+                clock of `started`; on a clock that began later they are negative.
         """
         for ad_id, instants in starts.items():
             self._starts[ad_id] = deque(sorted([*self._starts.get(ad_id, ()), *instants]))
@@ -114,7 +115,8 @@ class Rotation:
         Args:
             ad: One of the playlist.
             now_ns: Now, on the clock of `started`.
-            local: Local wall-clock time; None if it is not known, which leaves days and hours out of account.
+            local: Local wall-clock time; None if it is not known, which leaves days and hours out
+                of account.
         """
         if local is not None and not may_play(ad, local):
             return False
@@ -200,7 +202,8 @@ class Rotation:
     def next_change_ns(self, after_ns: int, until_ns: int, local_at: LocalClock) -> int | None:
         """The next instant at which an ad may be allowed that was not.
 
-        Days and hours change with full minutes of the local time, a limit per hour is free again an hour after a start.
+        Days and hours change with full minutes of the local time, a limit per hour is free again an
+        hour after a start.
 
         Args:
             after_ns: Instants after this one count, on the clock of `started`.
@@ -261,9 +264,10 @@ def _foremost(allowed: Iterable[Ad]) -> list[Ad]:
 class VirtualShow:
     """The show that would have run beside a recording, on the recording's own clock; no media is decoded.
 
-    Plays begin and end at their exact scheduled times, whatever the times at which `advance` is called, so two replays of
-    a recording give the same plays: they follow each other without a gap, a takeover cuts off what is on at its instant,
-    and after a time in which nothing may play the show goes on as soon as something may.
+    Plays begin and end at their exact scheduled times, whatever the times at which `advance` is
+    called, so two replays of a recording give the same plays: they follow each other without a gap,
+    a takeover cuts off what is on at its instant, and after a time in which nothing may play the
+    show goes on as soon as something may.
 
     Args:
         ads: The playlist, at least one ad.
@@ -271,14 +275,15 @@ class VirtualShow:
         log: Receives what was shown when.
         listener: Is told of every play.
         loops: Rounds through the playlist, at least 1; None for as long as the recording lasts.
-        wall_start: Local wall-clock time, with its zone, at which the recording's clock read 0; days and hours count only
-            where it is known.
+        wall_start: Local wall-clock time, with its zone, at which the recording's clock read 0;
+            days and hours count only where it is known.
         audience: Who stands before the screen at an instant, or None where that is not measured.
-        wash_out_s: Seconds after each play in which nothing is shown, at least 0. A takeover that cuts a play off begins at
-            once.
+        wash_out_s: Seconds after each play in which nothing is shown, at least 0. A takeover that
+            cuts a play off begins at once.
 
     Raises:
-        AdsError: There is no ad, fewer than one loop, a wall-clock time without a zone, or a wash-out below 0.
+        AdsError: There is no ad, fewer than one loop, a wall-clock time without a zone, or a
+            wash-out below 0.
 
     Example:
         >>> show = VirtualShow(playlist.ads, SequentialPolicy(), log, listener)
@@ -314,7 +319,8 @@ class VirtualShow:
         self._audience = audience
         self._wash_out_ns = round(wash_out_s * 1e9)
         self._current: Play | None = None
-        # Up to when it is settled what is on, and from when on another play may begin; None before the first call.
+        # Up to when it is settled what is on, and from when on another play may begin; None before
+        # the first call.
         self._settled_ns: int | None = None
         self._plays = 0
         self._finished = False
@@ -334,8 +340,8 @@ class VirtualShow:
         """Ends and starts every play that is due.
 
         Args:
-            now_ns: The present instant on the recording's clock, not before that of the last call. The first call
-                starts the first play.
+            now_ns: The present instant on the recording's clock, not before that of the last call.
+                The first call starts the first play.
         """
         if self._stopped:
             return
@@ -389,7 +395,8 @@ class VirtualShow:
     def _local_at(self, at_ns: int) -> datetime | None:
         if self._wall_start is None:
             return None
-        # By way of UTC: a sum within one zone would miss the hours at which clocks are put forward and back.
+        # By way of UTC: a sum within one zone would miss the hours at which clocks are put forward
+        # and back.
         at = self._wall_start.astimezone(timezone.utc) + timedelta(microseconds=at_ns // 1000)
         return at.astimezone(self._wall_start.tzinfo)
 

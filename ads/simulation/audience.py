@@ -1,6 +1,7 @@
 """A described audience: who comes at which part of the day, in which mood, and what they like.
 
-It stands in for people where a policy is to be tried before any have seen it; see `ads.simulation.simulator`.
+It stands in for people where a policy is to be tried before any have seen it; see
+`ads.simulation.simulator`.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ class DayPart(_Described):
     Attributes:
         hours: From when to when, local time, such as "08:00-12:00"; "24:00" is midnight at the end.
         moods: How often a group is in each mood, in proportion; those not named never.
-        groups: How often a play has nobody, one, few (2 or 3) or many (4 to 8) viewers, in proportion.
+        groups: How often a play has nobody, one, few (2 or 3) or many (4 to 8) viewers, in
+            proportion.
     """
 
     hours: str = Field(pattern=r"^\d{2}:\d{2}-\d{2}:\d{2}$")
@@ -92,7 +94,8 @@ class LikedAd(_Described):
 
     Attributes:
         id: The ad's id.
-        taste: Mean valence of an attentive viewer of each mood, -1 to 1; "other" stands for the moods not named.
+        taste: Mean valence of an attentive viewer of each mood, -1 to 1; "other" stands for the
+            moods not named.
         duration_s: Length of a play in seconds.
         weight: Share of voice relative to the others.
         moods: Moods that the ad is made for, for the policy `mood`.
@@ -142,8 +145,9 @@ class LikedAd(_Described):
 class SimulatedAudience(_Described):
     """Who stands before a simulated screen.
 
-    The mean reward of a play is `attention * taste`, with the taste of the group's mood for the ad. Each viewer's own
-    reward is drawn about that, and a play's is their mean, weighted by their dwell.
+    The mean reward of a play is `attention * taste`, with the taste of the group's mood for the ad.
+    Each viewer's own reward is drawn about that, and a play's is their mean, weighted by their
+    dwell.
 
     Attributes:
         parts: Parts of the day, which do not overlap; outside of them the screen is off.
@@ -183,7 +187,8 @@ class SimulatedAudience(_Described):
 
         Args:
             ad_id: One of `ads`.
-            mood: The group's mood; None where it could not be read: then the mean over the moods of the part of the day.
+            mood: The group's mood; None where it could not be read: then the mean over the moods of
+                the part of the day.
             part: The part of the day.
         """
         liked = next(ad for ad in self.ads if ad.id == ad_id)

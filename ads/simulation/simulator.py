@@ -1,9 +1,9 @@
 """Runs a policy against a described audience on a virtual clock, and says what better choices would have brought.
 
-The regret of a play is the mean reward of the best ad that might have played, given what could be seen of the audience,
-minus that of the ad that was chosen (Lattimore and Szepesvari, "Bandit Algorithms", 2020, chapter 19). It is calculated
-from the description, not from the rewards that were drawn, so that luck plays no part in it. A play that nobody sees has
-none.
+The regret of a play is the mean reward of the best ad that might have played, given what could be
+seen of the audience, minus that of the ad that was chosen (Lattimore and Szepesvari, "Bandit
+Algorithms", 2020, chapter 19). It is calculated from the description, not from the rewards that
+were drawn, so that luck plays no part in it. A play that nobody sees has none.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ class SimulatedPlay:
         viewers: How many saw it.
         reward: What it was worth, -1 to 1; None where nobody saw it.
         viewer_s: Seconds of viewers in view behind the reward; None where nobody saw it.
-        expected: The mean reward of every ad that might have played, given what could be seen of the audience; empty where
-            nobody saw it.
+        expected: The mean reward of every ad that might have played, given what could be seen of
+            the audience; empty where nobody saw it.
     """
 
     local: datetime
@@ -85,8 +85,8 @@ def simulate(
 ) -> list[SimulatedPlay]:
     """Lets a policy choose, shows the audience what it chose, and tells the policy what that was worth.
 
-    Days, hours, caps and priorities of the ads are kept. The same seed brings the same groups at the same times before every
-    policy, as long as all ads are of one length.
+    Days, hours, caps and priorities of the ads are kept. The same seed brings the same groups at
+    the same times before every policy, as long as all ads are of one length.
 
     Args:
         policy: Fresh; it is changed.
@@ -194,7 +194,8 @@ class _Street:
         )
         dwell_s = ad.duration_s * rng.uniform(SHORTEST_LOOK, 1.0, group.size)
         attention = _beta(rng, self._audience.attention, ATTENTION_SPREAD, group.size)
-        # A valence from -1 to 1 whose mean is exactly the taste, and whose deviation is the noise where that is 0.
+        # A valence from -1 to 1 whose mean is exactly the taste, and whose deviation is the noise
+        # where that is 0.
         valence = 2 * _beta(rng, (1 + liking) / 2, self._audience.noise**-2.0 - 1, group.size) - 1
         value = float((dwell_s * attention * valence).sum() / dwell_s.sum())
         return Reward(min(1.0, max(-1.0, value)), float(dwell_s.sum()))

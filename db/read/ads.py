@@ -1,7 +1,7 @@
 """What the ads of a whole database came to: one row for each version of an ad and site, added up by the database itself.
 
-It rests on roll-ups (`db.read.rollups`) alone, so that a library of months is read in a moment; plays that have not been rolled
-up yet, such as those of the session that runs, are not in it.
+It rests on roll-ups (`db.read.rollups`) alone, so that a library of months is read in a moment;
+plays that have not been rolled up yet, such as those of the session that runs, are not in it.
 """
 
 from __future__ import annotations

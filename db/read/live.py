@@ -1,7 +1,8 @@
 """What a session that is still being written looks like at this moment; for the live page, asked once a second.
 
-Everything is summed up in the database, so that no reading is loaded, and what is asked for is found on the index of
-readings by time. A mean is taken within each viewer first and then over viewers, as in the report.
+Everything is summed up in the database, so that no reading is loaded, and what is asked for is
+found on the index of readings by time. A mean is taken within each viewer first and then over
+viewers, as in the report.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ class LiveSecond:
     Attributes:
         age_s: How long ago it began, from 1.
         viewers: Viewers with a reading in it.
-        valence: Mean over the viewers whose emotion could be read, -1 to 1; `None` for none of them or too few.
+        valence: Mean over the viewers whose emotion could be read, -1 to 1; `None` for none of them
+            or too few.
     """
 
     age_s: int
@@ -77,7 +79,8 @@ class LiveState:
         site: Name of the place.
         started_at: UTC, aware, as all times here.
         ended_at: `None` while it is open.
-        at: The moment of these figures: the clock's for a run, the recording's last one for a replay.
+        at: The moment of these figures: the clock's for a run, the recording's last one for a
+            replay.
         last_sign_at: When something was last written of it; long ago when the program was killed.
         viewers: In view now (within `NOW_S`).
         attentive: How many of them look at the screen.

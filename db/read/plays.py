@@ -1,7 +1,7 @@
 """What was played, over all sessions: why each ad was chosen and what that was worth.
 
-The read side of what adaptive policies are judged by, and of proof of play. As in `db.read.sessions`, plain values leave this
-module.
+The read side of what adaptive policies are judged by, and of proof of play. As in
+`db.read.sessions`, plain values leave this module.
 """
 
 from __future__ import annotations
@@ -34,9 +34,11 @@ class LoggedPlay:
         policy: Name of the session's policy; empty when the session does not say.
         held_out: Whether the hold-out chose the ad, which ignores the audience.
         probability: With which probability the ad was chosen, 0 to 1; `None` when not known.
-        context: What the choice looked at, see `docs/database.md`; empty when the policy did not say.
+        context: What the choice looked at, see `docs/database.md`; empty when the policy did not
+            say.
         reward: What the play was worth, -1 to 1; `None` when that could not be measured.
-        viewer_s: Seconds of viewers in view behind the reward, above 0; `None` exactly where the reward is.
+        viewer_s: Seconds of viewers in view behind the reward, above 0; `None` exactly where the
+            reward is.
     """
 
     session: int

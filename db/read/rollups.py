@@ -1,8 +1,9 @@
 """Readings added up by play, viewer and second: how they are stored, and the read side of every report.
 
-How readings are added up is the business of whoever computes measures, so this module is handed a function for it
-(`RollUp`). It is called once for each play that is over; what it gives is stored, and reports read that. Plays that nobody
-has rolled up yet, such as the one that is on, are rolled up while a report is read.
+How readings are added up is the business of whoever computes measures, so this module is handed a
+function for it (`RollUp`). It is called once for each play that is over; what it gives is stored,
+and reports read that. Plays that nobody has rolled up yet, such as the one that is on, are rolled
+up while a report is read.
 """
 
 from __future__ import annotations
@@ -79,10 +80,12 @@ class ExposureArrays:
         dwell_s: `(e,)` float64, time in view.
         attention_s: `(e,)` float64, time attentive, at most `dwell_s`.
         longest_attention_s: `(e,)` float64, the longest attention without interruption.
-        baseline: `(e,)` float64, the viewer's valence before the ad can have worked; NaN where it is not known.
+        baseline: `(e,)` float64, the viewer's valence before the ad can have worked; NaN where it
+            is not known.
         end_readings: `(e,)` int64, readings with an emotion in the ad's last second.
         end_happy: `(e,)` float64, sum of p(happy) over these.
-        sums: `(e, 9)` float64, over the readings with an emotion: the seven probabilities, valence, expressiveness.
+        sums: `(e, 9)` float64, over the readings with an emotion: the seven probabilities, valence,
+            expressiveness.
     """
 
     play_id: Ints
@@ -135,8 +138,8 @@ class RolledPlay:
     Attributes:
         id: Row id.
         session_id: Of its session.
-        previous_us: When the play before it began, microseconds since 1970 UTC as all times here; a time before all readings
-            for the first one of its session.
+        previous_us: When the play before it began, microseconds since 1970 UTC as all times here; a
+            time before all readings for the first one of its session.
         started_us: When it began.
         ended_us: When it ended; `None` while it is on.
         duration_ms: Length of its ad.
@@ -155,8 +158,9 @@ RollUp: TypeAlias = Callable[
 ]
 """Adds readings up.
 
-It gets plays of one session in the order of their numbers, and their readings together with those between ads that came
-before any of them; `ReadingArrays.viewer` holds row ids here, and static faces are still among them.
+It gets plays of one session in the order of their numbers, and their readings together with those
+between ads that came before any of them; `ReadingArrays.viewer` holds row ids here, and static
+faces are still among them.
 """
 
 
@@ -215,8 +219,9 @@ class Log:
         gaps: In the order of their starts.
         exposures: Of these plays; static faces are left out, as in the next two.
         seconds: Of these plays; empty where they were not asked for.
-        counts: Readings by session, whether an ad was on, and sort: "certain", "uncertain", or why the emotion is
-            withheld. Of whole sessions, also where `Scope.since` or `until` leaves out some of their plays.
+        counts: Readings by session, whether an ad was on, and sort: "certain", "uncertain", or why
+            the emotion is withheld. Of whole sessions, also where `Scope.since` or `until` leaves
+            out some of their plays.
         last_seen: When somebody was last in view, by session; of those that still run.
     """
 
@@ -273,14 +278,16 @@ def store_roll_ups(
 ) -> int:
     """Roll up the plays that are over and have not been rolled up yet.
 
-    Each few plays are one transaction, which holds the write lock from its first read on: no reading can slip in between.
+    Each few plays are one transaction, which holds the write lock from its first read on: no
+    reading can slip in between.
 
     Args:
         engine: From `open_database`, not read-only.
         roll_up: Adds readings up.
         session_id: Only this session; `None` for all.
-        ended_before: Only plays that ended before; aware, `None` for all that ended. A reading can come a moment after the
-            end of the play on which it was captured; its play is then rolled up once more.
+        ended_before: Only plays that ended before; aware, `None` for all that ended. A reading can
+            come a moment after the end of the play on which it was captured; its play is then
+            rolled up once more.
         once: Only a few plays, for whoever has other work to do.
 
     Returns:
@@ -299,7 +306,8 @@ def store_roll_ups(
             if not plays:
                 return done
             ids = [play.id for play in plays]
-            # On a server the write lock is on rows: a late reading of these plays waits, and marks its play anew.
+            # On a server the write lock is on rows: a late reading of these plays waits, and marks
+            # its play anew.
             connection.execute(select(Play.id).where(Play.id.in_(ids)).with_for_update())
             _store(connection, ids, *roll_up(plays, _readings(connection, plays)))
         done += len(plays)
@@ -326,7 +334,7 @@ def _rows(arrays: ExposureArrays | SecondArrays) -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-# --- plays that have not been rolled up -------------------------------------------------------------------------------
+# --- plays that have not been rolled up -----------------------------------------------------------
 
 
 def _pending(
@@ -393,7 +401,7 @@ def _readings(connection: Connection, plays: Sequence[RolledPlay]) -> ReadingArr
     )
 
 
-# --- roll-ups that are stored -----------------------------------------------------------------------------------------
+# --- roll-
 
 
 def _stored(

@@ -127,13 +127,14 @@ class ReadingArrays:
         viewer: `(n,)` int64, number of the track.
         at_us: `(n,)` int64, microseconds since 1970-01-01 UTC.
         position_ms: `(n,)` float64, position in the ad; NaN where no ad was on.
-        probabilities: `(n, 7)` float64: angry, disgust, fear, happy, sad, surprise, neutral; NaN, as the next two, where
-            the emotion is withheld.
+        probabilities: `(n, 7)` float64: angry, disgust, fear, happy, sad, surprise, neutral; NaN,
+            as the next two, where the emotion is withheld.
         valence: `(n,)` float64, -1 to 1.
         expressiveness: `(n,)` float64, 0 to 1.
         uncertain: `(n,)` bool.
         attentive: `(n,)` bool.
-        withheld: `(n,)` int8, why the emotion is withheld, as a place in `records.WITHHELD_REASONS`; -1 where it is not.
+        withheld: `(n,)` int8, why the emotion is withheld, as a place in
+            `records.WITHHELD_REASONS`; -1 where it is not.
     """
 
     play_id: NDArray[np.int64]
@@ -247,7 +248,8 @@ def require_session(engine: Engine, session_id: int) -> None:
 def load_session(engine: Engine, session_id: int) -> SessionData:
     """Load one session with every reading, as it is at one moment; it may still be running.
 
-    For whoever calculates from single readings. Reports read roll-ups instead, see `db.read.rollups`.
+    For whoever calculates from single readings. Reports read roll-ups instead, see
+    `db.read.rollups`.
 
     Raises:
         NoSuchSessionError: The database has no session with this id.
@@ -383,10 +385,12 @@ def read_arrays(connection: Connection, name: Any, *which: ColumnElement[bool]) 
 
     Args:
         connection: To read on.
-        name: What goes into `ReadingArrays.viewer`: `Viewer.number`, or `Viewer.id` where it must be unique over sessions.
+        name: What goes into `ReadingArrays.viewer`: `Viewer.number`, or `Viewer.id` where it must
+            be unique over sessions.
         which: The conditions.
     """
-    # Coerced to types that SQLAlchemy hands through as they come: NumPy converts whole columns at a time.
+    # Coerced to types that SQLAlchemy hands through as they come: NumPy converts whole columns at a
+    # time.
     columns: dict[str, tuple[Any, type]] = {
         "play_id": (func.coalesce(Reading.play_id, -1), np.int64),
         "viewer": (name, np.int64),

@@ -35,8 +35,9 @@ def back_up(
 ) -> int:
     """Copy a database as it is at one moment; whoever is writing it is not held up.
 
-    The copy is made under another name, looked through, and only then takes its name: a backup that was there before is
-    there until the new one is whole. What a backup has left that was killed is deleted first.
+    The copy is made under another name, looked through, and only then takes its name: a backup that
+    was there before is there until the new one is whole. What a backup has left that was killed is
+    deleted first.
 
     Args:
         database: The file to copy.
@@ -158,8 +159,9 @@ def _check_target(database: Path, target: Path) -> None:
 def _being_made(database: Path, folder: Path) -> Iterator[None]:
     """Delete what killed backups have left in a folder, and keep others from doing so meanwhile.
 
-    The folder itself is locked, because SQLite has locks of its own on the copy. The kernel drops the lock with the process.
-    A file system without locks keeps what is left: it may be what another backup is making.
+    The folder itself is locked, because SQLite has locks of its own on the copy. The kernel drops
+    the lock with the process. A file system without locks keeps what is left: it may be what
+    another backup is making.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -178,15 +180,16 @@ def _copy(database: Path, target: Path, progress: Callable[[int, int], None]) ->
     def step(_status: int, remaining: int, total: int) -> None:
         progress(total - remaining, total)
 
-    # Opened as every reader does, so that no files are left beside a database that nobody is writing.
+    # Opened as every reader does, so that no files are left beside a database that nobody is
+    # writing.
     engine = make_engine(str(database), read_only=True)
     try:
         with (
             engine.connect() as connection,
             closing(sqlite3.connect(target, isolation_level=None)) as copy,
         ):
-            # Within a transaction all steps see the same moment; outside, a kiosk that writes twice a second would have
-            # them begin again and again.
+            # Within a transaction all steps see the same moment; outside, a kiosk that writes twice
+            # a second would have them begin again and again.
             connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
             source = cast("sqlite3.Connection", connection.connection.driver_connection)
             source.backup(copy, pages=PAGES_AT_A_TIME, progress=step, sleep=0)

@@ -229,12 +229,13 @@ def delete_files(database: Path | None, files: Sequence[StoredFile]) -> None:
     """Delete the files of a database that nobody is using.
 
     Args:
-        database: The file that the others belong to, which need not be there any more; `None` for a server.
+        database: The file that the others belong to, which need not be there any more; `None` for a
+            server.
         files: From `files_of`.
 
     Raises:
-        PurgeError: The database is not one of this program, a live program has one of the files, or one cannot be
-            deleted; those before it are deleted.
+        PurgeError: The database is not one of this program, a live program has one of the files, or
+            one cannot be deleted; those before it are deleted.
     """
     if database is not None and database.exists() and not is_ours(database):
         raise PurgeError(

@@ -42,7 +42,8 @@ def set_aside(path: Path, now: datetime | None = None) -> Path:
     """
     stamp = (now or datetime.now(timezone.utc)).astimezone(timezone.utc).strftime("%Y%m%dT%H%MZ")
     aside = _free_name(path, f"{path.stem}.corrupt-{stamp}")
-    # The log first: without its database SQLite would take it for rubbish and delete it, not the other way round.
+    # The log first: without its database SQLite would take it for rubbish and delete it, not the
+    # other way round.
     for suffix in (*SIDE_FILES, ""):
         old = path.with_name(path.name + suffix)
         if old.exists():

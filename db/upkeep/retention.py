@@ -1,7 +1,8 @@
 """What is deleted with time: single readings, once they are rolled up. What reports read stays, so no report changes.
 
-A reading goes when it is old enough, its play is over and rolled up, and no play that may be rolled up again needs it for
-its baseline. Each part is one short transaction, so that a kiosk that is writing is not held up.
+A reading goes when it is old enough, its play is over and rolled up, and no play that may be rolled
+up again needs it for its baseline. Each part is one short transaction, so that a kiosk that is
+writing is not held up.
 """
 
 from __future__ import annotations
@@ -183,7 +184,8 @@ def _shares(
         until = before
         if ended_at is None:
             if kind == "replay":
-                # Its times are those of the recording, and say nothing about what is still on its way.
+                # Its times are those of the recording, and say nothing about what is still on its
+                # way.
                 continue
             until = min(before, datetime.now(timezone.utc) - OPEN_SESSION_KEEPS)
         limit = _limit(connection, session_id, until, rolled_up=rolled_up)

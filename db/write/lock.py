@@ -1,13 +1,15 @@
 """Who is still writing a session: a lock that ends with the process, however it ends.
 
-In a file: the writer of session 7 of `kiosk.db` holds a `flock` on the file `kiosk.db-session-7.lock`. The kernel drops
-the lock when the process dies, also by SIGKILL, so that nobody has to guess from process numbers, which are used again,
-or from heartbeats, which make two equal replays differ. A process that inherits open files by a plain fork keeps the lock
-for as long as it lives; programs started with exec do not.
+In a file: the writer of session 7 of `kiosk.db` holds a `flock` on the file
+`kiosk.db-session-7.lock`. The kernel drops the lock when the process dies, also by SIGKILL, so that
+nobody has to guess from process numbers, which are used again, or from heartbeats, which make two
+equal replays differ. A process that inherits open files by a plain fork keeps the lock for as long
+as it lives; programs started with exec do not.
 
-On PostgreSQL: an advisory lock, on a connection of its own. The server drops it with the connection, so it has to be taken
-again when the connection is lost (`renew`); a session that somebody closed in between goes on, see
-`session_store.reopen_session`. Other servers have no such lock.
+On PostgreSQL: an advisory lock, on a connection of its own. The server drops it with the
+connection, so it has to be taken again when the connection is lost (`renew`); a session that
+somebody closed in between goes on, see `session_store.reopen_session`. Other servers have no such
+lock.
 """
 
 from __future__ import annotations
@@ -102,7 +104,8 @@ class FileLock:
             # Removed while still locked: whoever opens the name afterwards makes a file of its own.
             self._path.unlink(missing_ok=True)
         except OSError:
-            # On a disk that has become read-only the file stays, which matters to nobody: it is not locked.
+            # On a disk that has become read-only the file stays, which matters to nobody: it is not
+            # locked.
             pass
         finally:
             os.close(descriptor)

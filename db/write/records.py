@@ -1,7 +1,7 @@
 """What the rest of the program hands to the writer: frozen values, checked where they are made.
 
-Records name a viewer, a play and an ad by the numbers and the id that the program itself uses; the writer maps them to
-row ids. Times are aware datetimes; they are stored as UTC with microseconds.
+Records name a viewer, a play and an ad by the numbers and the id that the program itself uses; the
+writer maps them to row ids. Times are aware datetimes; they are stored as UTC with microseconds.
 """
 
 from __future__ import annotations
@@ -123,7 +123,8 @@ class PlayStarted:
         reason: Why the policy chose it.
         probability: With which probability, 0 to 1; `None` when the policy does not know.
         held_out: Whether the hold-out chose it, which ignores the audience.
-        context: What the choice looked at, as it goes into JSON; empty when the policy does not say.
+        context: What the choice looked at, as it goes into JSON; empty when the policy does not
+            say.
     """
 
     number: int
@@ -201,8 +202,8 @@ class ReadingRecord:
         viewer_number: Number of the track within the session.
         play_number: Number of the play that was on screen then; `None` when there was none.
         position_ms: Position in that play, from 0; `None` without a play.
-        probabilities: Seven, 0 to 1, in the order angry, disgust, fear, happy, sad, surprise, neutral; `None`, as valence
-            and expressiveness, where the emotion is withheld.
+        probabilities: Seven, 0 to 1, in the order angry, disgust, fear, happy, sad, surprise,
+            neutral; `None`, as valence and expressiveness, where the emotion is withheld.
         valence: -1 to 1.
         expressiveness: 0 to 1.
         uncertain: Whether the reading is too unsure to be named.

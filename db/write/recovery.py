@@ -43,7 +43,8 @@ class Opened:
     Attributes:
         engine: The caller disposes of it.
         place: Where records wait while it cannot be written; `None` for nowhere.
-        prepare: What is left to do before the first write, because the database could not be used; `None` for nothing.
+        prepare: What is left to do before the first write, because the database could not be used;
+            `None` for nothing.
         set_aside: The new name of a damaged file whose place it took; `None` where there was none.
     """
 
@@ -56,12 +57,14 @@ class Opened:
 def open_to_record(url: str, spool_folder: Path | None = None, *, spool: bool = True) -> Opened:
     """Open a database to record into, and finish what earlier sessions left: nothing that can be helped stops the show.
 
-    A damaged file is set aside, and a new one takes its place. A database that cannot be used now is opened later.
+    A damaged file is set aside, and a new one takes its place. A database that cannot be used now
+    is opened later.
 
     Args:
         url: See `db.engine.open_database`.
         spool_folder: Where records wait while the database cannot be written; default: beside it.
-        spool: Whether they may wait on disk at all; without it a database that cannot be used now is an error.
+        spool: Whether they may wait on disk at all; without it a database that cannot be used now
+            is an error.
 
     Raises:
         DatabaseOpenError, SchemaVersionError: It will not do later either, see `open_database`.
@@ -91,7 +94,8 @@ def open_to_record(url: str, spool_folder: Path | None = None, *, spool: bool = 
 class Preparation:
     """What has to be done before a session can be written: open the database, and finish what earlier sessions left.
 
-    It is done a part at a time, because a long spool takes minutes, and the caller has new records to look after.
+    It is done a part at a time, because a long spool takes minutes, and the caller has new records
+    to look after.
 
     Args:
         engine: From `make_engine`.
@@ -99,7 +103,8 @@ class Preparation:
         patience_s: See `make_ready`.
 
     Attributes:
-        set_aside: The new name of the damaged file that was in the database's place; `None` where there was none.
+        set_aside: The new name of the damaged file that was in the database's place; `None` where
+            there was none.
     """
 
     def __init__(self, engine: Engine, place: SpoolPlace | None, patience_s: float | None) -> None:
@@ -243,9 +248,9 @@ def _taking_up(engine: Engine, spool: Spool) -> Generator[int | None, None, None
 def close_interrupted_sessions(engine: Engine) -> list[int]:
     """Close sessions that a killed program left open; call it before the first `SessionWriter`.
 
-    Such a session ends at its last known moment (the latest time of its plays, readings and gaps) with the reason
-    "interrupted", and so do its open plays and gaps. A session that a live process is writing is left alone (see
-    `db.write.lock`); where there are no locks all sessions are.
+    Such a session ends at its last known moment (the latest time of its plays, readings and gaps)
+    with the reason "interrupted", and so do its open plays and gaps. A session that a live process
+    is writing is left alone (see `db.write.lock`); where there are no locks all sessions are.
 
     Returns:
         Ids of the sessions that were closed.

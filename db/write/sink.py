@@ -1,12 +1,14 @@
 """Where the records of a session go, in their order and each exactly once: into the database, or where they can wait.
 
-While the database can be written, records go straight into it. When it cannot (locked, disk full, server away), they wait
-in memory for a moment, then in the spool on disk (`db.write.spool`), and are written when it can be written again. Every
-transaction also notes the number of its last record in the row of the session, and looks there first: a transaction of which
-nobody knows whether it was committed, because the server went away with the answer, is not written twice.
+While the database can be written, records go straight into it. When it cannot (locked, disk full,
+server away), they wait in memory for a moment, then in the spool on disk (`db.write.spool`), and
+are written when it can be written again. Every transaction also notes the number of its last record
+in the row of the session, and looks there first: a transaction of which nobody knows whether it was
+committed, because the server went away with the answer, is not written twice.
 
-When the file is damaged, it is set aside and the session goes on in a new one; likewise when it was deleted or replaced, or
-when the row of the session is gone. A gap tells from when on the readings are there.
+When the file is damaged, it is set aside and the session goes on in a new one; likewise when it was
+deleted or replaced, or when the row of the session is gone. A gap tells from when on the readings
+are there.
 """
 
 from __future__ import annotations
@@ -101,11 +103,14 @@ class SessionSink:
         engine: From `db.engine`; stays the caller's.
         session: The start of the session.
         place: Where a spool may be; `None` for nowhere.
-        prepare: What to do before anything is written, a part at each attempt, while new records go to the spool.
+        prepare: What to do before anything is written, a part at each attempt, while new records go
+            to the spool.
 
     Attributes:
-        session_id: Row id; 0 until the database can be reached, and another one after the database was replaced.
-        handled: Number of the last record of which, and of all before it, it is decided whether it is stored or lost.
+        session_id: Row id; 0 until the database can be reached, and another one after the database
+            was replaced.
+        handled: Number of the last record of which, and of all before it, it is decided whether it
+            is stored or lost.
         lost: Records that came here and will not be stored.
         lost_before: Records that never came here; whoever lost them counts them.
         problem: What keeps records from being written now; `None` while all is well.
@@ -206,13 +211,15 @@ class SessionSink:
     def begin(self, patience_s: float) -> None:
         """Begin the session in the database, and have a spool ready.
 
-        A database that could not be used when it was opened is left to the first attempt, where there is a spool.
+        A database that could not be used when it was opened is left to the first attempt, where
+        there is a spool.
 
         Args:
             patience_s: How long to wait for a database that cannot be written.
 
         Raises:
-            DatabaseWriteError: It cannot be begun; where there is a spool it is begun later instead.
+            DatabaseWriteError: It cannot be begun; where there is a spool it is begun later
+                instead.
         """
         self._open_spool()
         if self._prepare is not None and self._spool is not None:
@@ -246,7 +253,8 @@ class SessionSink:
         self._waiting.extend(enumerate(records, self._taken + 1))
         self._taken += len(records)
         if self._spooled or self._prepare is not None:
-            # They are newer than what is there; and on the disk before a slow database takes its time.
+            # They are newer than what is there; and on the disk before a slow database takes its
+            # time.
             self._to_spool()
         if self.problem is None or time.monotonic() >= self.retry_at:
             self.attempt()
@@ -289,7 +297,8 @@ class SessionSink:
             interrupted: It was interrupted at its last known moment instead.
 
         Returns:
-            Whether the session has ended; not while records wait, or the database cannot be written.
+            Whether the session has ended; not while records wait, or the database cannot be
+            written.
         """
         if not self.attempt():
             return False
@@ -376,7 +385,7 @@ class SessionSink:
             self._last_logged[subject] = now
             logger.warning(text, *values)
 
-    # --- the session in its database ----------------------------------------------------------------------------------
+    # --- the session in its database --------------------------------------------------------------
 
     def _prepared(self) -> bool:
         """Do a part of what comes before the first write; whether nothing of it is left."""
@@ -489,7 +498,8 @@ class SessionSink:
                 )
                 self.retry_at = 0.0
             elif path is not None and not is_busy(error) and "full" not in describe(error):
-                # After an I/O error, or when the disk came back, only a new connection is sure to work.
+                # After an I/O error, or when the disk came back, only a new connection is sure to
+                # work.
                 self._engine.dispose()
         except Exception as another:
             if not _is_passing(another):
@@ -500,7 +510,7 @@ class SessionSink:
         path = sqlite_path(self._engine)
         return None if path is None else identity(path)
 
-    # --- writing ------------------------------------------------------------------------------------------------------
+    # --- writing ----------------------------------------------------------------------------------
 
     def _drain(self) -> None:
         """Write what waits, the spool first, for a while."""
@@ -541,7 +551,8 @@ class SessionSink:
             fresh = [record for n, record in part if n > last_record]
             if fresh:
                 reopen_session(connection, self.session_id)
-            # Ads are told once more: the ids of their rows are needed also where the database has them already.
+            # Ads are told once more: the ids of their rows are needed also where the database has
+            # them already.
             known = [
                 record for n, record in part if n <= last_record and isinstance(record, AdRecord)
             ]
@@ -560,7 +571,7 @@ class SessionSink:
             self.log("rejected", "Session %d: a record was left out: %s", self.session_id, sentence)
         self.note_lost(len(rejected))
 
-    # --- the spool ----------------------------------------------------------------------------------------------------
+    # --- the spool --------------------------------------------------------------------------------
 
     @property
     def _spooled(self) -> bool:
@@ -607,7 +618,7 @@ class SessionSink:
             spool.clear()
         logger.info("The records of session %d that waited are in the database.", self.session_id)
 
-    # --- what is known about how it goes ------------------------------------------------------------------------------
+    # --- what is known about how it goes ----------------------------------------------------------
 
     @property
     def _all_lost(self) -> int:

@@ -1,18 +1,22 @@
 """Records that wait on disk while their database cannot be written.
 
-A spool belongs to one session. It is one file, which only grows until all of it has been written to the database:
+A spool belongs to one session. It is one file, which only grows until all of it has been written to
+the database:
 
-    ab12cd34 {"session": {...}, "known": [...]}     the session, and what a new database would have to be told first
-    5f00aa91 [1041, {"type": "ReadingRecord", ...}]  one line for each record, with its number in the session
-    77c20b1e [1099, {"type": "PlayEnded", ...}, 57]  where some were lost before: how many by then
-    90cd1e44 {"end": {...}, "lost": 57}              how the session ended, if it came to that
+    ab12cd34 {"session": {...}, "known": [...]}     the session, and what a new database would have
+    to be told first 5f00aa91 [1041, {"type": "ReadingRecord", ...}]  one line for each record, with
+    its number in the session 77c20b1e [1099, {"type": "PlayEnded", ...}, 57]  where some were lost
+    before: how many by then 90cd1e44 {"end": {...}, "lost": 57}              how the session ended,
+    if it came to that
 
-Each line begins with its CRC-32, so that what a power cut has torn is told from what is whole, and is left out. The number
-of the last record that a database holds is kept in that database (`sessions.last_record`), in the transaction that wrote
-the record; so it does not matter when a program dies between the two: no record is written twice.
+Each line begins with its CRC-32, so that what a power cut has torn is told from what is whole, and
+is left out. The number of the last record that a database holds is kept in that database
+(`sessions.last_record`), in the transaction that wrote the record; so it does not matter when a
+program dies between the two: no record is written twice.
 
-The beginning of the room is taken from the disk when the session starts, so that a disk that fills up later does not
-matter for a while. The file is readable for its owner only, and holds records, which is to say numbers, and no picture.
+The beginning of the room is taken from the disk when the session starts, so that a disk that fills
+up later does not matter for a while. The file is readable for its owner only, and holds records,
+which is to say numbers, and no picture.
 """
 
 from __future__ import annotations
@@ -215,7 +219,8 @@ class Spool:
         """Add records; they are on the disk when this returns.
 
         Args:
-            session: What the records belong to; written at the beginning of an empty spool, as is the next.
+            session: What the records belong to; written at the beginning of an empty spool, as is
+                the next.
             known: What a database that does not know the session has to be told before.
             records: With their numbers, rising.
             lost: How many records of the session were lost before them.
@@ -314,7 +319,8 @@ class Spool:
         self.lost = self.waiting = self._start = self._end = self._torn_up_to = 0
         self._read_up_to.clear()
         try:
-            # Not only for the room: what is deleted from the database one day must not live on here.
+            # Not only for the room: what is deleted from the database one day must not live on
+            # here.
             os.ftruncate(self._descriptor, 0)
         except OSError as error:
             logger.warning("The spool %s cannot be emptied (%s).", self.path, error.strerror)

@@ -119,7 +119,8 @@ def claim_session(connection: Connection, session_id: int) -> int | None:
     """Hold a session for this transaction: another one that is just being committed is waited for.
 
     Returns:
-        Number of the last record that the database holds; `None` when the session is no longer there.
+        Number of the last record that the database holds; `None` when the session is no longer
+        there.
     """
     return connection.scalar(
         select(Session.last_record)
@@ -230,8 +231,8 @@ def interrupt_session(connection: Connection, session_id: int, lost: int | None 
 class SessionStore:
     """Maps the numbers that records use to row ids, and writes batches of records.
 
-    After `apply` call `settle` when the transaction was committed and `forget` when it was rolled back, because row ids
-    that were given out inside it are void then.
+    After `apply` call `settle` when the transaction was committed and `forget` when it was rolled
+    back, because row ids that were given out inside it are void then.
 
     Attributes:
         last_moment: Latest time that any record named.

@@ -1,20 +1,23 @@
 """The one write thread of a session.
 
-Records wait in a bounded queue; the thread `db-writer` takes all that wait at most `commit_interval_s` after the first of
-them came, and hands them to the session's sink (`db.write.sink`), which writes them in one transaction, or keeps them where they
-can wait. What goes wrong is sorted three ways:
+Records wait in a bounded queue; the thread `db-writer` takes all that wait at most
+`commit_interval_s` after the first of them came, and hands them to the session's sink
+(`db.write.sink`), which writes them in one transaction, or keeps them where they can wait. What
+goes wrong is sorted three ways:
 
-* A record that contradicts an earlier one (a reading of a play that was never started) is left out, counted and logged.
-* The world failed (database locked, disk full, server away, file damaged): the records are kept and tried again, with
-  growing pauses, until it works or the writer is closed; they wait in memory, then on disk, and what has room in neither
-  is counted as lost.
-* Anything else is a mistake of the program: the records that make it are lost and counted, the others are written, and the
-  error is raised when the writer is closed.
+* A record that contradicts an earlier one (a reading of a play that was never started) is left out,
+  counted and logged.
+* The world failed (database locked, disk full, server away, file damaged): the records are kept and
+  tried again, with growing pauses, until it works or the writer is closed; they wait in memory,
+  then on disk, and what has room in neither is counted as lost.
+* Anything else is a mistake of the program: the records that make it are lost and counted, the
+  others are written, and the error is raised when the writer is closed.
 
 The number of lost records ends up in the row of the session.
 
-Between two batches the thread also rolls up plays that are over (`db.read.rollups`): those of this session, and what earlier ones
-left; and deletes what is older than it may become (`db.upkeep.retention`). When that fails, nothing is lost: it is tried again.
+Between two batches the thread also rolls up plays that are over (`db.read.rollups`): those of this
+session, and what earlier ones left; and deletes what is older than it may become
+(`db.upkeep.retention`). When that fails, nothing is lost: it is tried again.
 """
 
 from __future__ import annotations
@@ -91,20 +94,23 @@ _RECORD_TYPES = get_args(Record)
 class SessionWriter:
     """Writes one session; use it as a context manager, or call `close`.
 
-    The row of the session is committed when the constructor returns, unless there is a place for a spool and the database
-    cannot be used: then the session is begun once it can. All methods may be called from any thread.
+    The row of the session is committed when the constructor returns, unless there is a place for a
+    spool and the database cannot be used: then the session is begun once it can. All methods may be
+    called from any thread.
 
     Args:
         engine: From `open_database`, not read-only; stays the caller's.
         session: The start of the session.
         queue_size: Records that may wait in memory, at least 1.
         commit_interval_s: Longest wait of a record before it is written, above 0 and at most 1.
-        full_wait_s: How long `submit` waits while the queue is full; default 0.1 for a run and 60 for a replay. A run
-            does not wait while nothing can be written.
+        full_wait_s: How long `submit` waits while the queue is full; default 0.1 for a run and 60
+            for a replay. A run does not wait while nothing can be written.
         roll_up: Adds up the readings of plays that are over; without it that is left to others.
         spool: Where records wait on disk while the database cannot be written; `None` for nowhere.
-        prepare: Makes a database ready that could not be used when it was opened, see `db.write.recovery`; done by the thread.
-        keep: How old readings may become before they are deleted, once they are rolled up; `None` keeps them.
+        prepare: Makes a database ready that could not be used when it was opened, see
+            `db.write.recovery`; done by the thread.
+        keep: How old readings may become before they are deleted, once they are rolled up; `None`
+            keeps them.
 
     Raises:
         DatabaseWriteError: The session could not be written.
@@ -236,7 +242,8 @@ class SessionWriter:
             timeout: Longest wait in seconds.
 
         Returns:
-            Whether it is, or had to be left out; False after the timeout, and when something is wrong.
+            Whether it is, or had to be left out; False after the timeout, and when something is
+            wrong.
         """
         with self._wake:
             target = self._submitted
@@ -251,12 +258,13 @@ class SessionWriter:
         A second call does nothing.
 
         Args:
-            ended: The end of the session; default: "stopped" at the latest moment that a record named.
+            ended: The end of the session; default: "stopped" at the latest moment that a record
+                named.
             timeout: Longest wait in seconds.
 
         Raises:
-            DatabaseWriteError: Records could not be written, or not in time; those that wait on disk are written by the
-                next start.
+            DatabaseWriteError: Records could not be written, or not in time; those that wait on
+                disk are written by the next start.
         """
         with self._closing:
             if self._finished:

@@ -1,7 +1,7 @@
 """From face crops to calibrated probabilities of the emotions, all faces of a frame in one call.
 
-One `.keras` file, two runtimes behind one interface: Keras on a GPU where TensorFlow sees one, else the network's
-converted twin, which needs neither TensorFlow's start-up time nor its memory.
+One `.keras` file, two runtimes behind one interface: Keras on a GPU where TensorFlow sees one, else
+the network's converted twin, which needs neither TensorFlow's start-up time nor its memory.
 """
 
 from __future__ import annotations
@@ -114,7 +114,8 @@ class KerasClassifier:
             received = self.logits(
                 np.zeros((1, card.input_side_px, card.input_side_px), dtype=np.uint8)
             ).shape
-            # Another number of faces makes TensorFlow compile once more, for all numbers; rather now than with viewers.
+            # Another number of faces makes TensorFlow compile once more, for all numbers; rather
+            # now than with viewers.
             self.logits(np.zeros((2, card.input_side_px, card.input_side_px), dtype=np.uint8))
         except (ValueError, TypeError) as error:
             reason = str(error).splitlines()[0]
@@ -162,7 +163,8 @@ class TwinClassifier:
             try:
                 self._interpreters[size] = _FixedBatch(self._content, size, self.card)
             except (ValueError, RuntimeError) as error:
-                # Some layers keep the batch size that they were converted with; their faces go one by one.
+                # Some layers keep the batch size that they were converted with; their faces go one
+                # by one.
                 logger.info("%s cannot take %d faces at once: %s", self._source.name, size, error)
                 self._interpreters[size] = None
         return self._interpreters[size]
@@ -238,7 +240,8 @@ def convert_twin(network: Any, side_px: int) -> bytes:
     import keras  # noqa: PLC0415 (seconds to import)
     import tensorflow as tf  # noqa: PLC0415 (seconds to import)
 
-    # The converter only handles models of a fixed batch size reliably; the interpreter resizes it afterwards.
+    # The converter only handles models of a fixed batch size reliably; the interpreter resizes it
+    # afterwards.
     inputs = keras.Input(batch_shape=(1, side_px, side_px, 1))
     fixed = keras.Model(inputs, network(inputs))
     with _silent_console():
@@ -322,9 +325,10 @@ def load_classifier(
     """Load a model with the runtime that suits the machine.
 
     Args:
-        name_or_path: Name of a shipped or own model, or path of a `.keras` file. Defaults to the model in use.
-        device: `auto` takes the GPU where TensorFlow sees one, else the twin; `gpu` insists on Keras, `cpu` on the
-            twin. Defaults to `auto`.
+        name_or_path: Name of a shipped or own model, or path of a `.keras` file. Defaults to the
+            model in use.
+        device: `auto` takes the GPU where TensorFlow sees one, else the twin; `gpu` insists on
+            Keras, `cpu` on the twin. Defaults to `auto`.
 
     Raises:
         ModelLoadError: There is no such model, it is not one, or its card does not fit.

@@ -1,7 +1,7 @@
 """What a model is, where it came from, and how its numbers are to be read.
 
-A model is three files with one stem: `NAME.keras` (the network), `NAME.json` (this card) and, as a quick start on
-machines without a GPU, `NAME.tflite` (its converted twin).
+A model is three files with one stem: `NAME.keras` (the network), `NAME.json` (this card) and, as a
+quick start on machines without a GPU, `NAME.tflite` (its converted twin).
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class ModelCard(BaseModel):
 
     Attributes:
         name: Stem of the model's files.
-        labels: Names of the outputs, in order; the kiosk needs the seven emotions, other uses take any.
+        labels: Names of the outputs, in order; the kiosk needs the seven emotions, other uses take
+            any.
         input_side_px: Side of the square grey picture that the network takes.
         crop_scale: Side of the crop, in sides of the face detector's box.
         crop_raise: How far the crop's centre lies above the box's centre, in sides of the box.
@@ -54,7 +55,8 @@ class ModelCard(BaseModel):
         training: Data, settings, seeds and versions of the run.
         scores: Measured figures, by dataset and split.
         calibration: On what and how well the temperature was fitted.
-        conditions: Accuracy by size of the face, blur, light and so on: by condition, a list of value, rows, accuracy.
+        conditions: Accuracy by size of the face, blur, light and so on: by condition, a list of
+            value, rows, accuracy.
         limits: What the model is not good at, in sentences.
         licences: What is known of the rights to the data, in sentences.
     """
@@ -90,8 +92,9 @@ def find_model(name_or_path: str | Path | None = None) -> Path:
     """The `.keras` file of a model.
 
     Args:
-        name_or_path: Name of a shipped or own model, or the path of a `.keras` file. Defaults to the model in use (see
-            `detector.emotion.model_store`); where that one is damaged, to the shipped default, with a warning.
+        name_or_path: Name of a shipped or own model, or the path of a `.keras` file. Defaults to
+            the model in use (see `detector.emotion.model_store`); where that one is damaged, to the
+            shipped default, with a warning.
 
     Raises:
         ModelLoadError: There is no such model.

@@ -1,12 +1,14 @@
 """Where models live, which one is in use, and the way back.
 
-Shipped models lie in the package; own models in the store, a folder of the user's data (or the one that the environment
-variable `AD_MONITOR_MODELS` names). A model is a set of files with one stem: `NAME.keras`, its card `NAME.json`, and,
-where they were made, `NAME.tflite` (the converted twin) and `NAME.md` (the card for people).
+Shipped models lie in the package; own models in the store, a folder of the user's data (or the one
+that the environment variable `AD_MONITOR_MODELS` names). A model is a set of files with one stem:
+`NAME.keras`, its card `NAME.json`, and, where they were made, `NAME.tflite` (the converted twin)
+and `NAME.md` (the card for people).
 
-The store keeps a log, `promotions.jsonl`: one JSON document a line, only ever appended to, each a `Promotion`. The model
-in use follows from it: a promotion puts a model on top of the ones before it, a way back takes the topmost off; below all
-of them lies the shipped default. Lines that cannot be read (a line cut off by a power failure, say) are passed over.
+The store keeps a log, `promotions.jsonl`: one JSON document a line, only ever appended to, each a
+`Promotion`. The model in use follows from it: a promotion puts a model on top of the ones before
+it, a way back takes the topmost off; below all of them lies the shipped default. Lines that cannot
+be read (a line cut off by a power failure, say) are passed over.
 """
 
 from __future__ import annotations
@@ -66,8 +68,10 @@ class Promotion:
 
     Attributes:
         time: When, UTC, ISO 8601.
-        event: `promoted` and `rolled back` change the model in use, `refused` only tells of the attempt.
-        model: Name of the model that is in use from now on; of the one that was not taken, if it was refused.
+        event: `promoted` and `rolled back` change the model in use, `refused` only tells of the
+            attempt.
+        model: Name of the model that is in use from now on; of the one that was not taken, if it
+            was refused.
         origin: Where that model lies.
         sha256: Checksum of its `.keras` file.
         replaced: Name of the model in use before.
@@ -121,8 +125,8 @@ def available() -> list[StoredModel]:
 def current_model() -> Path:
     """The `.keras` file of the model in use.
 
-    A promoted model that is gone, or is not what was promoted, is passed over with a warning: a kiosk with the shipped
-    default is better than none.
+    A promoted model that is gone, or is not what was promoted, is passed over with a warning: a
+    kiosk with the shipped default is better than none.
     """
     promoted = _standing(promotions())
     if not promoted:
@@ -131,7 +135,8 @@ def current_model() -> Path:
     path = _path_of(latest.model, latest.origin)
     if not path.is_file():
         reason = "it is not there any more"
-    # A shipped model belongs to the program, which may have brought a newer one under the same name.
+    # A shipped model belongs to the program, which may have brought a newer one under the same
+    # name.
     elif latest.origin == "own" and sha256_of(path) != latest.sha256:
         reason = "its file was changed since"
     else:
@@ -168,7 +173,8 @@ def install(model: Path) -> Path:
         The `.keras` file in the store; a shipped model stays where it is.
 
     Raises:
-        ModelStoreError: Another model of this name is shipped or in the store, or the store cannot be written.
+        ModelStoreError: Another model of this name is shipped or in the store, or the store cannot
+            be written.
         ModelLoadError: The model or its card is missing, or they do not belong together.
     """
     checksum = _checked(model)
@@ -258,8 +264,8 @@ def roll_back(now: datetime | None = None) -> Promotion:
         The new entry of the log.
 
     Raises:
-        ModelStoreError: No promotion stands, so that the shipped default is in use already; or the model to go back to
-            is gone.
+        ModelStoreError: No promotion stands, so that the shipped default is in use already; or the
+            model to go back to is gone.
     """
     standing = _standing(promotions())
     if not standing:

@@ -1,7 +1,8 @@
 """How often each face is classified, and when to do less: before frames lag, not after.
 
-Expressions build up over half a second, so that a classification of every frame buys nothing. Viewers are classified a few
-times a second, each at moments of its own, and less often while the machine cannot keep up.
+Expressions build up over half a second, so that a classification of every frame buys nothing.
+Viewers are classified a few times a second, each at moments of its own, and less often while the
+machine cannot keep up.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ GOLDEN = (math.sqrt(5) - 1) / 2
 def hold_threads() -> None:
     """Hold OpenCV to one thread in this process.
 
-    Its pictures are small here: on two cores, ten faces took a ninth longer with two threads than with one. The network's
-    runtime has a fixed number of its own.
+    Its pictures are small here: on two cores, ten faces took a ninth longer with two threads than
+    with one. The network's runtime has a fixed number of its own.
     """
     cv2.setNumThreads(1)
 

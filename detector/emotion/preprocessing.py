@@ -28,8 +28,8 @@ class CropGeometry:
         side_px: Side of the crop that the network takes.
         scale: Side of the square, in sides of the detector's box.
         raise_by: How far the square's centre lies above the box's centre, in sides of the box.
-        free_roll_deg: How far a head may lean before its square leans with it. The square takes what exceeds this, so
-            that a head slowly leaning over never makes it jump.
+        free_roll_deg: How far a head may lean before its square leans with it. The square takes
+            what exceeds this, so that a head slowly leaning over never makes it jump.
     """
 
     side_px: int = 48
@@ -59,8 +59,8 @@ def face_crops(
         image: `(height, width, 3)` BGR or `(height, width)` grey, uint8.
         boxes: Face boxes in fractions of the picture.
         geometry: The network's framing.
-        rolls: How far each head leans in the picture, in degrees, as `HeadPose.roll`: positive is clockwise. Defaults
-            to all upright.
+        rolls: How far each head leans in the picture, in degrees, as `HeadPose.roll`: positive is
+            clockwise. Defaults to all upright.
 
     Returns:
         `(n, side_px, side_px)` grey levels, uint8.
@@ -147,7 +147,8 @@ def _turned_square(
         math.ceil(y + reach),
     )
     height, width = grey.shape
-    # Turned at twice the crop's resolution: nothing is skipped, and nothing is smoothed that the crop could show.
+    # Turned at twice the crop's resolution: nothing is skipped, and nothing is smoothed that the
+    # crop could show.
     fine_px = 2 * side_px if side > side_px else side_px
     if side > fine_px:
         small = (max(1, round(width * fine_px / side)), max(1, round(height * fine_px / side)))

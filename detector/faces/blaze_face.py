@@ -1,8 +1,8 @@
 """One pass of MediaPipe's short-range face model (BlazeFace; Bazarevsky et al., 2019) over a small square picture.
 
-The model file is the one inside the MediaPipe wheel; it runs here in LiteRT, as the emotion network does. MediaPipe's own
-graph gives the same faces (a test holds that) but passes every picture through several threads, which on small pictures
-costs as much again as the model itself.
+The model file is the one inside the MediaPipe wheel; it runs here in LiteRT, as the emotion network
+does. MediaPipe's own graph gives the same faces (a test holds that) but passes every picture
+through several threads, which on small pictures costs as much again as the model itself.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ SAME_FACE_OVERLAP = 0.3
 """Answers that overlap more than this (intersection over union) are of one face and are averaged by their scores."""
 
 _MODEL_FILE = "modules/face_detection/face_detection_short_range.tflite"
-# Cells in a row of each grid of anchors, and anchors in a cell: what MediaPipe's graph of this model states.
+# Cells in a row of each grid of anchors, and anchors in a cell: what MediaPipe's graph of this
+# model states.
 _GRIDS = ((16, 2), (8, 6))
 _LARGEST_LOGIT = 100.0
 _BOX_VALUES = 4

@@ -1,8 +1,9 @@
 """Finding faces with MediaPipe, near and far, at about one pass of its detector a frame.
 
-MediaPipe's detectors look at a small square copy of the picture, so that a face a few metres away vanishes in it. Here known
-faces are looked for in regions around the places where they are expected, several regions to one pass, and new ones in
-tiles of the picture that a sweep chooses. The model ships inside the MediaPipe wheel, so nothing is fetched.
+MediaPipe's detectors look at a small square copy of the picture, so that a face a few metres away
+vanishes in it. Here known faces are looked for in regions around the places where they are
+expected, several regions to one pass, and new ones in tiles of the picture that a sweep chooses.
+The model ships inside the MediaPipe wheel, so nothing is fetched.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ class DetectionSettings(BaseModel):
 
     Attributes:
         smallest_face_px: Side of the smallest face box, in pixels of the source.
-        farthest_m: Distance of the furthest viewer instead, in metres; `None` leaves it to `smallest_face_px`.
+        farthest_m: Distance of the furthest viewer instead, in metres; `None` leaves it to
+            `smallest_face_px`.
         min_confidence: Least score of a face, above 0 to 1.
     """
 
@@ -118,8 +120,8 @@ class FaceDetector(Protocol):
         Args:
             frame: The frame.
             known: Where faces are expected, in fractions of the frame. Defaults to nowhere.
-            effort: Share of the usual search for new faces, above 0 to 1; known ones are always looked for. Defaults
-                to 1.
+            effort: Share of the usual search for new faces, above 0 to 1; known ones are always
+                looked for. Defaults to 1.
         """
         ...
 
@@ -164,7 +166,8 @@ class MediaPipeFaceDetector:
 
     Args:
         settings: What is to be found. Defaults to faces of 36 px and more.
-        view_angle_deg: Horizontal angle of view of the camera, where the settings are in metres. Defaults to 70.
+        view_angle_deg: Horizontal angle of view of the camera, where the settings are in metres.
+            Defaults to 70.
 
     Attributes:
         looks: Passes of the model so far.

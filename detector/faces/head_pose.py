@@ -1,15 +1,17 @@
 """Where heads point, from points that come with every detected face, and whether that is the screen.
 
-The pose is solved under scaled orthographic projection (the "POS" step of DeMenthon and Davis, "Model-based object pose in
-25 lines of code", IJCV 1995): one product with a constant matrix gives two scaled rows of the rotation, whose nearest
-rotation is taken. Eyes, nose and mouth are used and the ears are not: as soon as a head turns, one of them is a guess, and
-with them the poses of rendered heads come out no better. Zero is "looks into the camera" wherever in the picture the face
-is. A viewer looks at the screen, not at the camera: where the two are apart, the pose is turned to the direction of the
-screen's centre.
+The pose is solved under scaled orthographic projection (the "POS" step of DeMenthon and Davis,
+"Model-based object pose in 25 lines of code", IJCV 1995): one product with a constant matrix gives
+two scaled rows of the rotation, whose nearest rotation is taken. Eyes, nose and mouth are used and
+the ears are not: as soon as a head turns, one of them is a guess, and with them the poses of
+rendered heads come out no better. Zero is "looks into the camera" wherever in the picture the face
+is. A viewer looks at the screen, not at the camera: where the two are apart, the pose is turned to
+the direction of the screen's centre.
 
-On the rendered heads of `benchmarks/head_pose.py`, turned by up to 45 degrees in all, yaw is 3.6 and pitch 4.7 degrees off
-on average; turned by up to 40 degrees in yaw and in pitch at once, 4.0 and 5.4. Most of that is how far off the detector's
-points are, and how faces differ: no correction that we fitted to the six points brought the latter below 4.9.
+On the rendered heads of `benchmarks/head_pose.py`, turned by up to 45 degrees in all, yaw is 3.6
+and pitch 4.7 degrees off on average; turned by up to 40 degrees in yaw and in pitch at once, 4.0
+and 5.4. Most of that is how far off the detector's points are, and how faces differ: no correction
+that we fitted to the six points brought the latter below 4.9.
 """
 
 from __future__ import annotations
@@ -43,9 +45,10 @@ DEFAULT_VIEW_ANGLE_DEG = 70.0
 FACE_BOX_M = 0.158
 """Side of the box that MediaPipe draws around an adult's face, from heads rendered with eyes 6.3 cm apart."""
 
-# Right eye, left eye, nose tip and mouth in centimetres: x to the person's left, y up, z to the front. Not quite where they
-# are on a head: with these, MediaPipe's points give the nearest poses for 1536 rendered heads with the faces of eight people
-# (`python -m benchmarks.head_pose --fit`), none of them the demo viewer's.
+# Right eye, left eye, nose tip and mouth in centimetres: x to the person's left, y up, z to the
+# front. Not quite where they are on a head: with these, MediaPipe's points give the nearest poses
+# for 1536 rendered heads with the faces of eight people (`python -m benchmarks.head_pose --fit`),
+# none of them the demo viewer's.
 _HEAD_CM = np.array([[-3.2, 2.6, 3.6], [3.2, 2.6, 3.6], [0.0, -1.21, 7.31], [0.0, -4.88, 5.76]])
 _FROM_POINTS = np.linalg.pinv(_HEAD_CM - _HEAD_CM.mean(axis=0))
 
@@ -55,7 +58,8 @@ class CameraMount(BaseModel):
 
     Attributes:
         above_cm: Height of the camera above the screen's centre; negative below it.
-        right_cm: How far it is to the right of the screen's centre, as a viewer sees it; negative to the left.
+        right_cm: How far it is to the right of the screen's centre, as a viewer sees it; negative
+            to the left.
         view_angle_deg: Horizontal angle of view of the camera.
         tilt_deg: How far the camera looks down; negative looks up.
     """
@@ -74,7 +78,8 @@ def head_poses(
     """Solve the poses of several heads at once, several times faster than one by one.
 
     Args:
-        keypoints: `(n, 6, 2)` points of faces as in `FaceDetection.keypoints`, fractions of the frame; may be empty.
+        keypoints: `(n, 6, 2)` points of faces as in `FaceDetection.keypoints`, fractions of the
+            frame; may be empty.
         width_px: Width of the frame; the angles need the picture's true shape.
         height_px: Height of the frame.
 
@@ -94,7 +99,8 @@ def head_pose(keypoints: NDArray[np.float64], width_px: int, height_px: int) -> 
     """Solve the pose of one head.
 
     Args:
-        keypoints: `(6, 2)` points of a face as in `FaceDetection.keypoints`, fractions of the frame.
+        keypoints: `(6, 2)` points of a face as in `FaceDetection.keypoints`, fractions of the
+            frame.
         width_px: Width of the frame; the angles need the picture's true shape.
         height_px: Height of the frame.
 
@@ -106,8 +112,8 @@ def head_pose(keypoints: NDArray[np.float64], width_px: int, height_px: int) -> 
 
 def _solved(points: NDArray[np.float64], from_points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Yaw, pitch and roll of `(n, k, 2)` points with y upwards, by the pseudo-inverse of a head's `(k, 3)` centred ones."""
-    # Columns of the product are the first two rows of the rotation, times the scale; the nearest pair of orthonormal rows
-    # is its polar factor.
+    # Columns of the product are the first two rows of the rotation, times the scale; the nearest
+    # pair of orthonormal rows is its polar factor.
     left, _, right = np.linalg.svd(from_points @ points, full_matrices=False)
     (across_x, across_y), (up_x, up_y), (across_z, up_z) = np.transpose(left @ right, (1, 2, 0))
     front_z = across_x * up_y - across_y * up_x
@@ -131,8 +137,8 @@ def face_position_cm(
         view_angle_deg: Horizontal angle of view of the camera, above 0 and below 180.
 
     Returns:
-        `(3,)` centimetres from the camera: x to the right of the picture, y to its top, z out of the scene (the face has a
-        negative one).
+        `(3,)` centimetres from the camera: x to the right of the picture, y to its top, z out of
+        the scene (the face has a negative one).
     """
     focal_px = width_px / 2 / math.tan(math.radians(view_angle_deg) / 2)
     side_px = max(1.0, (box.width * width_px + box.height * height_px) / 2)
@@ -146,8 +152,9 @@ def screen_pose(
 ) -> HeadPose:
     """Turn a pose seen from the camera into one seen from the screen's centre.
 
-    Zero, zero, zero is then a head that points from its place to the screen's centre. The place follows from the face's box
-    and the angle of view (`face_position_cm`), so that a child, whose head is smaller, is taken to be somewhat further away.
+    Zero, zero, zero is then a head that points from its place to the screen's centre. The place
+    follows from the face's box and the angle of view (`face_position_cm`), so that a child, whose
+    head is smaller, is taken to be somewhat further away.
 
     Args:
         pose: As `head_pose` solves it.
@@ -160,7 +167,8 @@ def screen_pose(
         return pose
     face = face_position_cm(box, width_px, height_px, mount.view_angle_deg)
     tilt = math.radians(mount.tilt_deg)
-    # A viewer's right is the picture's left; a camera that looks down has the screen below it and nearer to the viewers.
+    # A viewer's right is the picture's left; a camera that looks down has the screen below it and
+    # nearer to the viewers.
     screen = np.array(
         [mount.right_cm, -mount.above_cm * math.cos(tilt), -mount.above_cm * math.sin(tilt)]
     )
@@ -198,16 +206,18 @@ def _angles(rotation: NDArray[np.float64]) -> HeadPose:
 class Attention:
     """Whether one viewer looks at the screen, with hysteresis, and deaf to single bad poses.
 
-    The first pose decides at once. Afterwards the verdict changes with the first pose that is at least `delay_s` later than
-    another one, when both and all between them contradict the verdict. So a change shows `delay_s` late plus at most the
-    time between two frames, both ways, which leaves the length of a look as it is; and a single pose changes nothing, at
-    any frame rate.
+    The first pose decides at once. Afterwards the verdict changes with the first pose that is at
+    least `delay_s` later than another one, when both and all between them contradict the verdict.
+    So a change shows `delay_s` late plus at most the time between two frames, both ways, which
+    leaves the length of a look as it is; and a single pose changes nothing, at any frame rate.
 
     Args:
         max_yaw_deg: Largest turn to either side, above 0. Defaults to 30.
         max_pitch_deg: Largest turn up or down, above 0. Defaults to 20.
-        hysteresis_deg: How far beyond the limits an attentive viewer stays attentive, at least 0. Defaults to 5.
-        delay_s: How long poses must contradict the verdict, at least 0, where each pose decides at once. Defaults to 0.2.
+        hysteresis_deg: How far beyond the limits an attentive viewer stays attentive, at least 0.
+            Defaults to 5.
+        delay_s: How long poses must contradict the verdict, at least 0, where each pose decides at
+            once. Defaults to 0.2.
 
     Raises:
         ValueError: A limit is out of its range.

@@ -1,8 +1,9 @@
 """Whether a face can be read well enough for a verdict on its emotion, and if not, why.
 
-Five scores from 0 to 1, of the face's size, completeness, direction, light and sharpness: 1 where it costs nothing, 0.5 at
-the limit beyond which emotions are withheld, and straight lines between. The quality of a face is the smallest of them, so
-that it is below 0.5 exactly where the gate withholds.
+Five scores from 0 to 1, of the face's size, completeness, direction, light and sharpness: 1 where
+it costs nothing, 0.5 at the limit beyond which emotions are withheld, and straight lines between.
+The quality of a face is the smallest of them, so that it is below 0.5 exactly where the gate
+withholds.
 """
 
 from __future__ import annotations
@@ -62,10 +63,11 @@ MAX_CUT_OFF = 0.15
 _SIDE_PX = 48
 _SMOOTHING_PX = 1.5
 _KERNEL_PX = 9
-# Brows to mouth, without the background in the corners; also, half a kernel and a pixel away from the neighbouring face
-# when all are smoothed as one picture.
+# Brows to mouth, without the background in the corners; also, half a kernel and a pixel away from
+# the neighbouring face when all are smoothed as one picture.
 _MARGIN_PX = 8
-# Of squared slopes in grey levels: rounding alone makes a flat crop look sharp, and this makes it look flat.
+# Of squared slopes in grey levels: rounding alone makes a flat crop look sharp, and this makes it
+# look flat.
 _SLOPE_FLOOR = 0.01
 
 
@@ -131,7 +133,8 @@ class QualityGate:
             poses: Where the heads point, seen from the camera.
 
         Returns:
-            A verdict for each face, in order. When several reasons hold, the first in `CHECKS` is given.
+            A verdict for each face, in order. When several reasons hold, the first in `CHECKS` is
+            given.
 
         Raises:
             ValueError: There are not as many boxes and poses as crops.
@@ -173,16 +176,17 @@ def sharpness_and_contrast(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """How sharp faces are and how much light and shade they have, in the middle of their crops.
 
-    Sharpness is a mean spatial frequency: the root of the mean square of the second derivative over that of the first,
-    across or down, whichever is less, so that movement in one direction shows. Both derivatives grow alike with contrast,
-    so it does not depend on the light. Noise is smoothed away first.
+    Sharpness is a mean spatial frequency: the root of the mean square of the second derivative over
+    that of the first, across or down, whichever is less, so that movement in one direction shows.
+    Both derivatives grow alike with contrast, so it does not depend on the light. Noise is smoothed
+    away first.
 
     Args:
         crops: `(n, side, side)` grey levels of n faces, at least one; measured at 48 x 48.
 
     Returns:
-        `(n,)` sharpness in radians per pixel, about 0.3 to 0.8 for faces, and `(n,)` contrast: the standard deviation of the
-        smoothed grey levels.
+        `(n,)` sharpness in radians per pixel, about 0.3 to 0.8 for faces, and `(n,)` contrast: the
+        standard deviation of the smoothed grey levels.
     """
     count = len(crops)
     stack = fitted(crops, _SIDE_PX).reshape(count * _SIDE_PX, _SIDE_PX).astype(np.float32)

@@ -1,12 +1,14 @@
 """Posters and still pictures, told from people by what they lack: for a minute nothing of them moves or changes.
 
-The detector's box trembles, so every crop is first laid back onto one place of the picture. The crops of a quarter of a
-second are averaged, and a thumbnail that slowly follows is fitted to them: in light and its slope across the face, so that
-clouds and exposure do not count, and in place, size and lean. What moves, or does not fit, is life.
+The detector's box trembles, so every crop is first laid back onto one place of the picture. The
+crops of a quarter of a second are averaged, and a thumbnail that slowly follows is fitted to them:
+in light and its slope across the face, so that clouds and exposure do not count, and in place, size
+and lean. What moves, or does not fit, is life.
 
-Measured on photographs under noise, JPEG, H.264 and little light: a still face of 40 px and more stays within 0.008 sides
-in place and size and 0.22 contrasts in look (of 24 px: 0.012 and 0.24), where a blink reaches 0.75. A head that sways by
-0.01 sides (1.5 mm) moves in 12 % of the windows, a filmed or carried face in 60 to 95 %; 2.5 % make a person.
+Measured on photographs under noise, JPEG, H.264 and little light: a still face of 40 px and more
+stays within 0.008 sides in place and size and 0.22 contrasts in look (of 24 px: 0.012 and 0.24),
+where a blink reaches 0.75. A head that sways by 0.01 sides (1.5 mm) moves in 12 % of the windows, a
+filmed or carried face in 60 to 95 %; 2.5 % make a person.
 """
 
 from __future__ import annotations
@@ -51,7 +53,8 @@ class StaticFace:
     """Watches one face, and tells whether it is a still picture; a thumbnail of 16 x 16 is all it keeps of it, in memory.
 
     Args:
-        after_s: Seconds without any change after which a face is taken for a picture. Defaults to `STATIC_AFTER_S`.
+        after_s: Seconds without any change after which a face is taken for a picture. Defaults to
+            `STATIC_AFTER_S`.
 
     Raises:
         ValueError: `after_s` is not a number above 0.
@@ -88,7 +91,8 @@ class StaticFace:
                 self._quiet_s = max(0.0, self._quiet_s - self._cost_s)
             else:
                 self._quiet_s = min(self._after_s, self._quiet_s + passed_s)
-            # A single movement in the life of a picture is a fault of the detector, a second soon after is none.
+            # A single movement in the life of a picture is a fault of the detector, a second soon
+            # after is none.
             needed_s = self._after_s - (1.5 * self._cost_s if self._static else 0.0)
             self._static = self._quiet_s >= needed_s
         return self._static

@@ -1,8 +1,9 @@
 """Which tiles to look at in a frame: where something changed first, everything else in turn.
 
-A full sweep at every frame would cost a hundred times what a frame allows. New faces come with movement, so a few tiles
-with fresh movement outside the known faces are looked at in each frame, and one tile in turn keeps the rest fresh. When
-the whole scene changes, and at the start, a burst of looks takes in everything within a few frames.
+A full sweep at every frame would cost a hundred times what a frame allows. New faces come with
+movement, so a few tiles with fresh movement outside the known faces are looked at in each frame,
+and one tile in turn keeps the rest fresh. When the whole scene changes, and at the start, a burst
+of looks takes in everything within a few frames.
 """
 
 from __future__ import annotations
@@ -108,8 +109,8 @@ class Sweep:
     def choose(self, most: int) -> list[Tile]:
         """Tiles to look at now; they count as seen.
 
-        While catching up, the next ones that were not seen yet. Then where something moved, and in turn, one at most, what
-        has waited longest.
+        While catching up, the next ones that were not seen yet. Then where something moved, and in
+        turn, one at most, what has waited longest.
 
         Args:
             most: Most looks.

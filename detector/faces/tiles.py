@@ -1,8 +1,9 @@
 """Tiles: squares of a picture in which the face detector sees faces large enough.
 
-MediaPipe's detector looks at a copy of 128 x 128 pixels and finds a face there from about 0.3 of that side upwards.
-Faces far from the camera are therefore looked for in tiles (slicing-aided inference; Akyon et al., 2022), whose sides form
-a ladder from the whole picture down to the smallest face asked for.
+MediaPipe's detector looks at a copy of 128 x 128 pixels and finds a face there from about 0.3 of
+that side upwards. Faces far from the camera are therefore looked for in tiles (slicing-aided
+inference; Akyon et al., 2022), whose sides form a ladder from the whole picture down to the
+smallest face asked for.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Giving each face an anonymous number that lives as long as the face stays in view.
 
-Tracking by detection: every detection is assigned to the track whose predicted box it fits best (Hungarian assignment
-on overlap and distance). A track moves on at constant velocity while its face is missed, and is given up after the
-lost-track buffer. Numbers are never used again, and nothing about a face is kept: a person who leaves and comes back is
-a new viewer.
+Tracking by detection: every detection is assigned to the track whose predicted box it fits best
+(Hungarian assignment on overlap and distance). A track moves on at constant velocity while its face
+is missed, and is given up after the lost-track buffer. Numbers are never used again, and nothing
+about a face is kept: a person who leaves and comes back is a new viewer.
 """
 
 from __future__ import annotations
@@ -83,9 +83,12 @@ class FaceTracker:
     """Assigns the faces of successive frames to tracks.
 
     Args:
-        lost_track_buffer_s: Seconds a track outlives its last detection, at least 0. Defaults to 0.8.
-        minimum_consecutive_frames: Frames in a row before a track is a viewer, at least 1. Defaults to 5.
-        max_distance: Furthest jump from the predicted place, in box sides, above 0. Defaults to 0.75.
+        lost_track_buffer_s: Seconds a track outlives its last detection, at least 0. Defaults to
+            0.8.
+        minimum_consecutive_frames: Frames in a row before a track is a viewer, at least 1. Defaults
+            to 5.
+        max_distance: Furthest jump from the predicted place, in box sides, above 0. Defaults to
+            0.75.
         first_number: Number of the first viewer. Defaults to 1.
 
     Raises:
@@ -111,7 +114,8 @@ class FaceTracker:
             raise ValueError(
                 f"Invalid max_distance: expected a number above 0, received {max_distance}."
             )
-        # The window's process takes settings from here and never tracks; SciPy would slow down its start.
+        # The window's process takes settings from here and never tracks; SciPy would slow down its
+        # start.
         from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 (half a second)
 
         self._cheapest_pairs = linear_sum_assignment
@@ -140,7 +144,8 @@ class FaceTracker:
         Args:
             detections: The faces of the frame, each once; may be empty.
             captured_ns: When the frame was captured; later than the frame before.
-            confirm: Looks at a doubtful face once more before it becomes a viewer. Defaults to taking all.
+            confirm: Looks at a doubtful face once more before it becomes a viewer. Defaults to
+                taking all.
 
         Returns:
             The faces that belong to a viewer, by viewer number.
@@ -161,7 +166,8 @@ class FaceTracker:
             self._admit(track, detection, captured_ns, confirm)
             if track.number is not None:
                 tracked.append(TrackedFace(track.number, detection))
-        # A face that is missed before it became a viewer starts anew: it must be there in consecutive frames.
+        # A face that is missed before it became a viewer starts anew: it must be there in
+        # consecutive frames.
         self._tracks = [
             track
             for row, track in enumerate(self._tracks)
@@ -218,7 +224,8 @@ class FaceTracker:
         ]
 
     def _cost(self, expected: Box, found: Box) -> float:
-        # Distances in box sides, so that the same settings serve faces of any size and pictures of any shape.
+        # Distances in box sides, so that the same settings serve faces of any size and pictures of
+        # any shape.
         growth = max(found.width, _LEAST_SIDE) / max(expected.width, _LEAST_SIDE)
         if not 1 / MAX_GROWTH <= growth <= MAX_GROWTH:
             return _IMPOSSIBLE

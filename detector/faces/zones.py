@@ -1,7 +1,7 @@
 """Parts of the picture that are measured, only counted, or left out, and the YAML file that names them.
 
-A face belongs to the zone in which the centre of its box lies. Later zones override earlier ones where they overlap, so
-that a general rule comes first and its exceptions follow.
+A face belongs to the zone in which the centre of its box lies. Later zones override earlier ones
+where they overlap, so that a general rule comes first and its exceptions follow.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Zone(BaseModel):
 
     Attributes:
         kind: "measure", "count" (presence and attention, no emotions) or "ignore".
-        points: Corners of a polygon in order, x and y in fractions of the picture; the last is joined to the first.
+        points: Corners of a polygon in order, x and y in fractions of the picture; the last is
+            joined to the first.
         box: Left, top, width and height in fractions of the picture.
         name: For people.
     """
@@ -100,7 +101,8 @@ class Zone(BaseModel):
             across = (x1 - x0) * (y - y0) - (y1 - y0) * (x - x0)
             if across == 0 and min(x0, x1) <= x <= max(x0, x1) and min(y0, y1) <= y <= max(y0, y1):
                 return True
-            # The ray to the left crosses every edge that spans this height and lies to the left of the point.
+            # The ray to the left crosses every edge that spans this height and lies to the left of
+            # the point.
             if (y0 > y) != (y1 > y) and (across > 0) == (y1 < y0):
                 inside = not inside
         return inside
@@ -125,7 +127,8 @@ class Zones:
         """What happens at a point.
 
         Args:
-            point: x and y in fractions of the picture; beyond the picture, its nearest point counts.
+            point: x and y in fractions of the picture; beyond the picture, its nearest point
+                counts.
         """
         x, y = (min(max(value, 0.0), 1.0) for value in point)
         for zone in reversed(self._zones):
@@ -145,7 +148,8 @@ class Zones:
             height: Of the mask in pixels, at least 1.
 
         Returns:
-            `(height, width)`, false where the picture is left out; a pixel on a border may fall to either side.
+            `(height, width)`, false where the picture is left out; a pixel on a border may fall to
+            either side.
 
         Raises:
             ValueError: A side is below 1.

@@ -1,22 +1,26 @@
 """Whether the pictures of a camera show anything: not frozen, not black, not covered.
 
-Three conditions, each of which is a fault once it has held without a break for about two seconds, and is over once it has
-not held for a third of a second, so that a blink of the light or the key picture of an encoder changes nothing.
+Three conditions, each of which is a fault once it has held without a break for about two seconds,
+and is over once it has not held for a third of a second, so that a blink of the light or the key
+picture of an encoder changes nothing.
 
-**Frozen**: every picture equals the one before in every bit. The noise of a sensor never repeats itself, so a camera that
-works never does this, nor does any filmed video; a paused player or a driver that hangs does. Nothing less than equality
-will do: measured on a still scene in H.264, a camera with little noise and a paused picture that is encoded anew differ by
-the same hundredths of a grey level. So two cases stay open. A paused picture that is encoded anew with a key picture every
-two seconds or less is not noticed (a face in it is known as a still picture after a minute, see `static_faces.py`); and an
-empty scene whose encoder has no bit to spare for longer than two seconds is taken for frozen until something moves.
+**Frozen**: every picture equals the one before in every bit. The noise of a sensor never repeats
+itself, so a camera that works never does this, nor does any filmed video; a paused player or a
+driver that hangs does. Nothing less than equality will do: measured on a still scene in H.264, a
+camera with little noise and a paused picture that is encoded anew differ by the same hundredths of
+a grey level. So two cases stay open. A paused picture that is encoded anew with a key picture every
+two seconds or less is not noticed (a face in it is known as a still picture after a minute, see
+`static_faces.py`); and an empty scene whose encoder has no bit to spare for longer than two seconds
+is taken for frozen until something moves.
 
-**Black**: apart from two of 576 blocks (a pilot light, an exit sign) nothing is brighter than 24 of 255. A face of such a
-brightness has too little contrast to be read (`quality.py`).
+**Black**: apart from two of 576 blocks (a pilot light, an exit sign) nothing is brighter than 24 of
+255. A face of such a brightness has too little contrast to be read (`quality.py`).
 
-**Covered**: the picture has light, but no detail: the 98th percentile of the second differences between its blocks is below
-8 grey levels. Measured: a flat, a vignetted or a softly shaded picture with noise of up to 5 grey levels has at most 6;
-photographs and videos of people have 29 and more, out of focus by a twentieth of the picture's height 30, with a tenth of
-their contrast 14. A camera that looks at nothing but a bare wall counts as covered until somebody comes.
+**Covered**: the picture has light, but no detail: the 98th percentile of the second differences
+between its blocks is below 8 grey levels. Measured: a flat, a vignetted or a softly shaded picture
+with noise of up to 5 grey levels has at most 6; photographs and videos of people have 29 and more,
+out of focus by a twentieth of the picture's height 30, with a tenth of their contrast 14. A camera
+that looks at nothing but a bare wall counts as covered until somebody comes.
 """
 
 from __future__ import annotations
@@ -116,7 +120,8 @@ class PictureWatch:
     It keeps a reference to the newest picture, and nothing else of it.
 
     Attributes:
-        repeated: Whether the newest frame is the one before again, bit for bit, and so no new measurement.
+        repeated: Whether the newest frame is the one before again, bit for bit, and so no new
+            measurement.
     """
 
     def __init__(self) -> None:
@@ -129,7 +134,8 @@ class PictureWatch:
     def observe(self, frame: Frame) -> PictureFault | None:
         """What is wrong with the pictures, as far as the newest one tells; `None` while all is well.
 
-        Several things may be wrong at once; black is told before covered, and covered before frozen.
+        Several things may be wrong at once; black is told before covered, and covered before
+        frozen.
         """
         now_ns, before = frame.captured_ns, self._newest
         self._newest = frame
@@ -155,7 +161,8 @@ class PictureWatch:
 def _same(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
     if one.shape != other.shape:
         return False
-    # A few rows tell two pictures apart at hardly any cost; all of them are compared only where these agree.
+    # A few rows tell two pictures apart at hardly any cost; all of them are compared only where
+    # these agree.
     step = max(1, one.shape[0] // _COMPARED_ROWS)
     return (
         bool(np.array_equal(one[::step], other[::step])) and cv2.norm(one, other, cv2.NORM_INF) == 0
@@ -164,7 +171,8 @@ def _same(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
 
 def _dark_and_plain(image: NDArray[np.uint8]) -> tuple[bool, bool]:
     step = max(1, image.shape[0] // _SAMPLED_ROWS)
-    # Green carries most of the brightness, and every third byte is quicker to gather than a weighted sum.
+    # Green carries most of the brightness, and every third byte is quicker to gather than a
+    # weighted sum.
     sampled = np.ascontiguousarray(image[::step, ::step, 1])
     blocks = cv2.resize(sampled, _BLOCKS, interpolation=cv2.INTER_AREA).astype(np.float32)
     middle = 2 * blocks[1:-1, 1:-1]

@@ -1,7 +1,8 @@
 """Pictures from bytes that a stranger may have made, decoded in memory.
 
-A few kilobytes can claim to be a picture of gigabytes. So the header is read first, and nothing is decoded before the
-number of pixels is known to be allowed. One library both reads the header and decodes, so that the two cannot disagree.
+A few kilobytes can claim to be a picture of gigabytes. So the header is read first, and nothing is
+decoded before the number of pixels is known to be allowed. One library both reads the header and
+decodes, so that the two cannot disagree.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ class PictureLimits:
 
     Attributes:
         pixels: Width times height. Each needs up to 10 bytes of memory while it is decoded.
-        jpeg_scans: Of a progressive JPEG, which has about ten. Each goes through the whole picture, however few bytes
-            it has.
+        jpeg_scans: Of a progressive JPEG, which has about ten. Each goes through the whole picture,
+            however few bytes it has.
     """
 
     pixels: int = 50_000_000
@@ -56,8 +57,8 @@ def decode_picture(
 ) -> NDArray[np.uint8]:
     """Decode a picture; of several frames the first.
 
-    It comes in colour, because faces are found in colour; the faces that are cut out of it become grey, as the network
-    needs them.
+    It comes in colour, because faces are found in colour; the faces that are cut out of it become
+    grey, as the network needs them.
 
     Args:
         content: A whole JPEG, PNG, BMP, WebP, TIFF or GIF file.
@@ -65,10 +66,12 @@ def decode_picture(
         name: What the error messages call it.
 
     Returns:
-        `(height, width, 3)` BGR, uint8, turned upright as its EXIF orientation says; transparency is left out.
+        `(height, width, 3)` BGR, uint8, turned upright as its EXIF orientation says; transparency
+        is left out.
 
     Raises:
-        PictureDecodeError: It is no picture of these formats, is larger than allowed, or is damaged.
+        PictureDecodeError: It is no picture of these formats, is larger than allowed, or is
+            damaged.
     """
     limits = limits or PictureLimits()
     try:
@@ -82,7 +85,8 @@ def decode_picture(
     with image:
         if image.width * image.height > limits.pixels:
             raise _too_many_pixels(name, limits)
-        # Within a scan every 0xff is followed by 0x00 or a restart mark, so that each match is a scan or metadata.
+        # Within a scan every 0xff is followed by 0x00 or a restart mark, so that each match is a
+        # scan or metadata.
         if image.format in {"JPEG", "MPO"} and content.count(_JPEG_SCAN) > limits.jpeg_scans:
             raise PictureDecodeError(
                 f"{name} has too many scans: expected at most {limits.jpeg_scans}.",

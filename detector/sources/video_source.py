@@ -1,7 +1,8 @@
 """Where frames come from: a camera, a recording, a network stream, or the demo viewer.
 
-Every source is opened, read and closed by one thread. A live source stamps a frame when it is captured; a recording
-stamps it with its own presentation time, so that nothing measured on it depends on the speed of the machine.
+Every source is opened, read and closed by one thread. A live source stamps a frame when it is
+captured; a recording stamps it with its own presentation time, so that nothing measured on it
+depends on the speed of the machine.
 """
 
 from __future__ import annotations
@@ -74,8 +75,8 @@ class SourceSpec:
 
     Attributes:
         kind: Camera, file, stream or the demo viewer.
-        target: Index of the camera or path of its device, path of the file, or address of the stream; empty for the demo
-            viewer.
+        target: Index of the camera or path of its device, path of the file, or address of the
+            stream; empty for the demo viewer.
     """
 
     kind: SourceKind
@@ -86,8 +87,8 @@ class SourceSpec:
         """Read what a person typed.
 
         Args:
-            text: A camera's index or device (`/dev/video2`, `/dev/v4l/by-id/...`), `demo`, an address (http, https, rtsp,
-                rtmp, udp, tcp), or a file's path.
+            text: A camera's index or device (`/dev/video2`, `/dev/v4l/by-id/...`), `demo`, an
+                address (http, https, rtsp, rtmp, udp, tcp), or a file's path.
 
         Raises:
             SourceOpenError: It is none of these.
@@ -254,8 +255,9 @@ class Recording(VideoSource):
     def _is_cut_off(self) -> bool:
         if (self.frame_count - self._sequence) / self.frame_rate <= CUT_OFF_TOLERANCE_S:
             return False
-        # Where the header counts no frames, OpenCV takes length times highest rate for their number, which is far too
-        # many for a recording of varying rate. The length is the better witness, where the header states it.
+        # Where the header counts no frames, OpenCV takes length times highest rate for their
+        # number, which is far too many for a recording of varying rate. The length is the better
+        # witness, where the header states it.
         length_s = _stated_length_s(self._path)
         read_s = self._last_ns / 1e9 + 1.0 / self.frame_rate
         return length_s is None or length_s - read_s > CUT_OFF_TOLERANCE_S
@@ -269,7 +271,8 @@ class Recording(VideoSource):
 def _stated_length_s(path: Path) -> float | None:
     """Length of a video by its header, which OpenCV does not tell; `None` where the header's count of frames is better.
 
-    MP4 has both, and its count includes frames that were trimmed away without encoding anew; the length does not.
+    MP4 has both, and its count includes frames that were trimmed away without encoding anew; the
+    length does not.
     """
     try:
         with av.open(str(path)) as container:
@@ -389,7 +392,8 @@ class CameraCapture(VideoSource):
 class StreamCapture(VideoSource):
     """A network stream: frames are stamped when their data arrives, and may change their size at any time.
 
-    Read with PyAV, because OpenCV goes on cutting pictures to the first one's size, and does not say why a stream ended.
+    Read with PyAV, because OpenCV goes on cutting pictures to the first one's size, and does not
+    say why a stream ended.
 
     Args:
         spec: The stream.
@@ -456,7 +460,8 @@ class StreamCapture(VideoSource):
             asked_s = time.monotonic()
             try:
                 packet = next(self._packets)
-                # FFmpeg ends a read that timed out with what it held back: pictures of seconds ago, and then nothing more.
+                # FFmpeg ends a read that timed out with what it held back: pictures of seconds ago,
+                # and then nothing more.
                 if (
                     _timed_out(asked_s, STREAM_READ_TIMEOUT_MS)
                     or asked_s - began_s > LONGEST_WAIT_FOR_KEY_S
@@ -557,7 +562,8 @@ def camera_index(target: str) -> int:
     """The index that a camera has now.
 
     Args:
-        target: Its index, or the path of its device; a stable name (`/dev/v4l/by-id/...`) is followed to where it leads.
+        target: Its index, or the path of its device; a stable name (`/dev/v4l/by-id/...`) is
+            followed to where it leads.
 
     Raises:
         SourceOpenError: The name leads to no camera.
@@ -589,8 +595,8 @@ def open_source(spec: SourceSpec, *, lossless: bool = False) -> VideoSource:
 
     Args:
         spec: What to open.
-        lossless: Read a file or the demo viewer frame by frame on its own clock, as fast as it is asked, instead of in
-            real time. Defaults to `False`.
+        lossless: Read a file or the demo viewer frame by frame on its own clock, as fast as it is
+            asked, instead of in real time. Defaults to `False`.
 
     Raises:
         SourceOpenError: It cannot be opened, or a live source was asked to be lossless.

@@ -1,8 +1,9 @@
 """Is one ad better than another, by how much, and how sure is that: the unit is the **viewer**.
 
-Each viewer of an ad gives one value, over all its plays. The difference of the means over viewers gets a bootstrap interval
-and a permutation test (`monitor.analytics.resampling`), corrected for the number of comparisons made at once, and a verdict in
-words. Where the data cannot tell yet, the verdict says how many viewers are lacking.
+Each viewer of an ad gives one value, over all its plays. The difference of the means over viewers
+gets a bootstrap interval and a permutation test (`monitor.analytics.resampling`), corrected for the
+number of comparisons made at once, and a verdict in words. Where the data cannot tell yet, the
+verdict says how many viewers are lacking.
 
 `docs/metrics.md` has the formulas, their sources, and what a comparison cannot say.
 """
@@ -83,8 +84,8 @@ class Measure:
         words: As it is called in a sentence.
         unit: Behind a figure; empty for shares.
         digits: Behind the point of a figure in a sentence.
-        relevant: The smallest difference that matters in practice. Our choice, and an option wherever it is used.
-        above, below: The summands, from the exposures.
+        relevant: The smallest difference that matters in practice. Our choice, and an option
+        wherever it is used. above, below: The summands, from the exposures.
     """
 
     words: str
@@ -120,23 +121,19 @@ class Comparison:
     """Two ads, compared by one measure. Figures that are not known, or withheld, are NaN.
 
     Attributes:
-        first, second: The `ad_id` of each.
-        first_name, second_name: Their names.
-        measure: Name of the measure, one of `MEASURES`.
-        relevant: The smallest difference that matters.
-        by: What the comparison is restricted by; None where all plays count.
-        segment: The site, the source, the hour of day (0 to 23) or the weekday (`mon` …) that it is about.
-        first_viewers, second_viewers: Viewers of each with a value.
-        common_viewers: Those of both.
-        first_mean, second_mean: Means over the viewers of each.
-        difference: First minus second, with its 95 % interval.
-        equal_low, equal_high: Its 90 % interval, which decides whether the ads are the same.
-        p_value: Of the permutation test.
-        p_adjusted: After the correction for all comparisons made at once (Holm).
-        tests: How many these were.
-        verdict: `better` or `worse` when the first ad is so for certain, `same` when what difference there may be does not
+        first, second: The `ad_id` of each. first_name, second_name: Their names. measure: Name of
+        the measure, one of `MEASURES`. relevant: The smallest difference that matters. by: What the
+        comparison is restricted by; None where all plays count. segment: The site, the source, the
+        hour of day (0 to 23) or the weekday (`mon` …) that it is about. first_viewers,
+        second_viewers: Viewers of each with a value. common_viewers: Those of both. first_mean,
+        second_mean: Means over the viewers of each. difference: First minus second, with its 95 %
+        interval. equal_low, equal_high: Its 90 % interval, which decides whether the ads are the
+        same. p_value: Of the permutation test. p_adjusted: After the correction for all comparisons
+        made at once (Holm). tests: How many these were. verdict: `better` or `worse` when the first
+        ad is so for certain, `same` when what difference there may be does not
             matter, `not_yet` when nothing is certain; None when withheld.
-        needed_viewers: With `not_yet`, about how many more viewers of each ad would decide it; None otherwise.
+        needed_viewers: With `not_yet`, about how many more viewers of each ad would decide it; None
+            otherwise.
         common_share: Share of the viewers who were there in hours in which both ads ran.
         withheld: Why the figures are withheld; None where they are not.
     """
@@ -268,7 +265,8 @@ class _Values:
 class _Case:
     """Two ads in one segment, before all of them are tested together; the first has the smaller `ad_id`.
 
-    Keeping one order makes the comparison of B with A the mirror image of that of A with B, to the last bit.
+    Keeping one order makes the comparison of B with A the mirror image of that of A with B, to the
+    last bit.
     """
 
     asked: Comparison
@@ -299,11 +297,13 @@ def compare_ads(
 
     Args:
         data: The sessions to take together; seconds are not needed.
-        ads: The `ad_id` of each, in the order in which they are compared; None: all in the data, in the order of `data.ads`.
+        ads: The `ad_id` of each, in the order in which they are compared; None: all in the data, in
+            the order of `data.ads`.
         measure: One of `MEASURES`.
         min_viewers: Comparisons with fewer viewers of either ad are withheld.
         relevant: The smallest difference that matters, above 0; None: that of the measure.
-        by: One comparison for each site, source, hour of day or weekday in which both ads ran, instead of one over all.
+        by: One comparison for each site, source, hour of day or weekday in which both ads ran,
+            instead of one over all.
         zone: Of hours and weekdays; None: the machine's.
         hours: Only plays that began in these hours of day, 0 to 23; None: all.
         weekdays: Only plays of these days, some of `WEEKDAYS`; None: all.
@@ -311,11 +311,12 @@ def compare_ads(
         draws: Of the bootstrap.
 
     Returns:
-        One entry for each pair and segment: pairs in the order of the ads, segments in theirs. The same data give the same
-        entries.
+        One entry for each pair and segment: pairs in the order of the ads, segments in theirs. The
+        same data give the same entries.
 
     Raises:
-        ReportError: An ad, a source, a measure or a segment does not exist, or a number is out of range.
+        ReportError: An ad, a source, a measure or a segment does not exist, or a number is out of
+            range.
     """
     names = {ad.ad_id: ad.name for ad in data.ads}
     chosen = _chosen(ads, list(names))
@@ -405,7 +406,7 @@ def _lacking(entry: Comparison, min_viewers: int) -> str | None:
     )
 
 
-# --- the plays --------------------------------------------------------------------------------------------------------
+# --- the plays ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -530,7 +531,7 @@ def _taken(exposures: ExposureArrays, rows: Ints) -> ExposureArrays:
     )
 
 
-# --- all pairs together -----------------------------------------------------------------------------------------------
+# --- all pairs together ---------------------------------------------------------------------------
 
 
 def _case(entry: Comparison, first: _Values, second: _Values) -> _Case:

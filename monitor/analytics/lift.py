@@ -1,11 +1,13 @@
 """Does adapting to the audience pay: the plays that were chosen for the audience, against those of the hold-out.
 
-The hold-out is an experiment: of the choices that could look at the audience a fixed share, drawn by lot, does not. So the
-two kinds of plays met the same audiences, and what differs between their rewards comes from the choice.
+The hold-out is an experiment: of the choices that could look at the audience a fixed share, drawn
+by lot, does not. So the two kinds of plays met the same audiences, and what differs between their
+rewards comes from the choice.
 
-Within each hour of a session the mean rewards are subtracted, and the differences are averaged with the weights
-`n_a n_h / (n_a + n_h)`, which give the most precise mean of differences of equal spread. Plays are thus only compared with
-plays of the same place and time, and sessions with different shares of hold-out may be put together.
+Within each hour of a session the mean rewards are subtracted, and the differences are averaged with
+the weights `n_a n_h / (n_a + n_h)`, which give the most precise mean of differences of equal
+spread. Plays are thus only compared with plays of the same place and time, and sessions with
+different shares of hold-out may be put together.
 
 Source: stratified randomised experiments (Imbens and Rubin, "Causal Inference", 2015, chapter 9).
 """
@@ -44,8 +46,9 @@ class Lift:
 
     Attributes:
         adaptive_plays, held_out_plays: Plays with a reward, in hours that have both kinds.
-        left_out_plays: Plays with a reward in hours that have only one kind.
-        adaptive_measured, held_out_measured: Share of all plays of each kind that have a reward. If the two are far apart,
+        left_out_plays: Plays with a reward in hours that have only one kind. adaptive_measured,
+        held_out_measured: Share of all plays of each kind that have a reward. If the two are far
+        apart,
             adaptation changes who is in view, and the rewards alone do not tell the whole effect.
         hours: Hours that have both kinds.
         adaptive, held_out: Mean rewards, weighted as the difference is.
@@ -140,11 +143,13 @@ def lift(
 ) -> Lift:
     """Measures what adaptation brought.
 
-    The interval is a bootstrap that draws hours, expanded for few of them as in `metrics.bootstrap_mean_interval`. The
-    p-value is that of a permutation test: which plays were held out is drawn anew within each hour.
+    The interval is a bootstrap that draws hours, expanded for few of them as in
+    `metrics.bootstrap_mean_interval`. The p-value is that of a permutation test: which plays were
+    held out is drawn anew within each hour.
 
     Args:
-        plays: From `db.read.plays.logged_plays`; those that could not adapt, and those without a reward, are left out.
+        plays: From `db.read.plays.logged_plays`; those that could not adapt, and those without a
+            reward, are left out.
         draws: Of the bootstrap.
         permutations: Of the test.
         seed: The same plays and the same seed give the same figures.

@@ -1,8 +1,9 @@
 """What estimates from the log have in common: which plays stand together, and how an interval allows for that.
 
-Plays within an hour of one session are not independent: often the same people see several of them, under the same light, on
-the same day. So the unit that is drawn anew, and over which sums are taken, is the **hour**: the plays of one session that
-began in one hour of UTC. Two people who come back in another hour are taken for different ones.
+Plays within an hour of one session are not independent: often the same people see several of them,
+under the same light, on the same day. So the unit that is drawn anew, and over which sums are
+taken, is the **hour**: the plays of one session that began in one hour of UTC. Two people who come
+back in another hour are taken for different ones.
 """
 
 from __future__ import annotations
@@ -63,11 +64,11 @@ def hours_of(plays: Sequence[LoggedPlay]) -> Ints:
 def clustered_interval(influence: Floats, hours: Ints) -> Interval:
     """The mean of values, with an interval that allows for what the plays of an hour have in common.
 
-    `se^2 = B / (B - 1) * sum_b (sum_(i in b) (psi_i - mean))^2 / n^2` over the `B` hours, and the limits are
-    `mean -+ t * se` with Student's 97.5 % quantile for `B - 1` degrees of freedom.
+    `se^2 = B / (B - 1) * sum_b (sum_(i in b) (psi_i - mean))^2 / n^2` over the `B` hours, and the
+    limits are `mean -+ t * se` with Student's 97.5 % quantile for `B - 1` degrees of freedom.
 
-    Source: cluster-robust variance, with the quantile for few clusters that Cameron and Miller recommend ("A Practitioner's
-    Guide to Cluster-Robust Inference", 2015).
+    Source: cluster-robust variance, with the quantile for few clusters that Cameron and Miller
+    recommend ("A Practitioner's Guide to Cluster-Robust Inference", 2015).
 
     Args:
         influence: Shape `(n,)`, what each play adds to the estimate.

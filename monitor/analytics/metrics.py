@@ -1,25 +1,29 @@
 """The measures: pure functions from arrays of readings to figures, each with its formula and its source.
 
-Two ideas run through all of them. A *reading* is an instant, so it is given a **span**, the time for which it
-stands, and dwell and attention are sums of spans. And the unit of every mean, median and interval is the **viewer**,
-not the reading: somebody who stays for a minute is one opinion, not six hundred. So readings are first averaged
-within each viewer, and only then over viewers; intervals come from drawing viewers anew.
+Two ideas run through all of them. A *reading* is an instant, so it is given a **span**, the time
+for which it stands, and dwell and attention are sums of spans. And the unit of every mean, median
+and interval is the **viewer**, not the reading: somebody who stays for a minute is one opinion, not
+six hundred. So readings are first averaged within each viewer, and only then over viewers;
+intervals come from drawing viewers anew.
 
-Readings are first added up by play, viewer and second of the ad (`roll_up`), which is stored, so that a report on a month
-need not read every reading again. All measures over an ad are computed from these sums.
+Readings are first added up by play, viewer and second of the ad (`roll_up`), which is stored, so
+that a report on a month need not read every reading again. All measures over an ad are computed
+from these sums.
 
-A reading whose emotion is withheld (its face was too small, too dark, …) counts for presence, dwell and attention like any
-other; its probabilities, valence and expressiveness are NaN and count nowhere.
+A reading whose emotion is withheld (its face was too small, too dark, …) counts for presence, dwell
+and attention like any other; its probabilities, valence and expressiveness are NaN and count
+nowhere.
 
-Inside this module a figure that is not known is NaN, a thing that is not known is None. Times are microseconds (`…_us`)
-or seconds (`…_s`); positions are milliseconds since the ad's start, as stored.
+Inside this module a figure that is not known is NaN, a thing that is not known is None. Times are
+microseconds (`…_us`) or seconds (`…_s`); positions are milliseconds since the ad's start, as
+stored.
 
-Sources named in the docstrings: *Quividi*, glossary of audience measures (opportunities to see, watchers,
-conversion, dwell and attention time, attraction ratio); *iMotions*, facial expression analysis guide (one-second
-epochs, per-viewer values, counts over a threshold); *Realeyes*, metric definitions (attraction: peak surprise in the
-first 8 s; impact: mean of peak and end happiness); *Efron and Tibshirani 1993*, An Introduction to the Bootstrap,
-chapter 13 (percentile interval); *Hesterberg 2015*, What Teachers Should Know About the Bootstrap (expanded
-percentile interval).
+Sources named in the docstrings: *Quividi*, glossary of audience measures (opportunities to see,
+watchers, conversion, dwell and attention time, attraction ratio); *iMotions*, facial expression
+analysis guide (one-second epochs, per-viewer values, counts over a threshold); *Realeyes*, metric
+definitions (attraction: peak surprise in the first 8 s; impact: mean of peak and end happiness);
+*Efron and Tibshirani 1993*, An Introduction to the Bootstrap, chapter 13 (percentile interval);
+*Hesterberg 2015*, What Teachers Should Know About the Bootstrap (expanded percentile interval).
 """
 
 from __future__ import annotations
@@ -87,7 +91,7 @@ _HAPPY = EMOTIONS.index("happy")
 _SURPRISE = EMOTIONS.index("surprise")
 
 
-# --- readings ---------------------------------------------------------------------------------------------------------
+# --- readings -------------------------------------------------------------------------------------
 
 
 def sort_readings(play: Ints, viewer: Ints, at_us: Ints) -> NDArray[np.intp]:
@@ -128,15 +132,17 @@ def grouped_median(groups: Ints, values: Floats) -> tuple[Ints, Floats]:
 def reading_spans_us(play: Ints, viewer: Ints, at_us: Ints, play_end_us: Ints) -> Floats:
     """The time for which each reading stands, in microseconds.
 
-    `span_i = min(t_{i+1} - t_i, 0.5 s)`, where `t_{i+1}` is the same viewer's next reading in the same play. The
-    last one stands for the median of that viewer's intervals in that play, at most 0.5 s, a lone one for 0.1 s. No
-    span reaches beyond the end of its play.
+    `span_i = min(t_{i+1} - t_i, 0.5 s)`, where `t_{i+1}` is the same viewer's next reading in the
+    same play. The last one stands for the median of that viewer's intervals in that play, at most
+    0.5 s, a lone one for 0.1 s. No span reaches beyond the end of its play.
 
-    Source: our definition. Sums of spans neither depend on the frame rate nor grow across holes in the data.
+    Source: our definition. Sums of spans neither depend on the frame rate nor grow across holes in
+        the data.
 
     Args:
         play, viewer, at_us: Shape `(n,)`, sorted by play, viewer, time.
-        play_end_us: Shape `(n,)`, the end of each reading's play; the largest int64 where it has none.
+        play_end_us: Shape `(n,)`, the end of each reading's play; the largest int64 where it has
+            none.
 
     Returns:
         Shape `(n,)`, each 0 to 500,000. Multiples of half a microsecond, so that sums are exact.
@@ -171,13 +177,13 @@ def valence_baselines(
 ) -> Floats:
     """The valence that a viewer came with: `median(v of the same viewer before the ad can have worked)`.
 
-    The baseline of a viewer for one play is the median over the readings of the play's first second together with the
-    viewer's readings in the time between ads just before that play, where there are any. A viewer who came later
-    and was not seen before has no baseline. Readings without a valence (NaN) count for none. Baseline-corrected valence
-    is valence minus this.
+    The baseline of a viewer for one play is the median over the readings of the play's first second
+    together with the viewer's readings in the time between ads just before that play, where there
+    are any. A viewer who came later and was not seen before has no baseline. Readings without a
+    valence (NaN) count for none. Baseline-corrected valence is valence minus this.
 
-    Source: the usual correction for resting faces ("always sad when neutral"); the first second as in iMotions'
-    baseline.
+    Source: the usual correction for resting faces ("always sad when neutral"); the first second as
+    in iMotions' baseline.
 
     Args:
         play, viewer, position_ms, valence: Shape `(n,)`, the readings during plays, any order.
@@ -185,7 +191,8 @@ def valence_baselines(
         between_viewer, between_valence: Shape `(m,)`.
 
     Returns:
-        Shape `(n,)`, -1 to 1, the same for all readings of a viewer in a play; NaN without a baseline.
+        Shape `(n,)`, -1 to 1, the same for all readings of a viewer in a play; NaN without a
+        baseline.
     """
     size = valence.size
     if not size:
@@ -213,8 +220,8 @@ def valence_baselines(
 def longest_runs_us(starts: Bools, at_us: Ints, span_us: Floats, attentive: Bools) -> Floats:
     """The longest attention without interruption of each viewer in each play, in microseconds.
 
-    Spans of consecutive attentive readings are summed. A reading that is not attentive interrupts, and so do more than
-    0.5 s without a reading.
+    Spans of consecutive attentive readings are summed. A reading that is not attentive interrupts,
+    and so do more than 0.5 s without a reading.
 
     Args:
         starts: Shape `(n,)`, true at the first reading of each viewer and play.
@@ -230,7 +237,7 @@ def longest_runs_us(starts: Bools, at_us: Ints, span_us: Floats, attentive: Bool
     return np.asarray(np.maximum.reduceat(run_us[run], np.flatnonzero(starts)))
 
 
-# --- audience ---------------------------------------------------------------------------------------------------------
+# --- audience -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,15 +245,19 @@ class Audience:
     """How many people saw an ad, and for how long.
 
     Attributes:
-        opportunities: Opportunities to see: different viewers in view in any of the plays (Quividi).
-        exposures: Pairs of viewer and play; more than `opportunities` when somebody saw the ad more than once.
-        watchers: Different viewers who were attentive for at least 0.5 s without interruption in at least one play.
-        held: Different viewers who in one play watched and were attentive for at least half of the ad's length.
+        opportunities: Opportunities to see: different viewers in view in any of the plays
+            (Quividi).
+        exposures: Pairs of viewer and play; more than `opportunities` when somebody saw the ad more
+            than once.
+        watchers: Different viewers who were attentive for at least 0.5 s without interruption in at
+            least one play.
+        held: Different viewers who in one play watched and were attentive for at least half of the
+            ad's length.
         conversion: `watchers / opportunities` (Quividi); NaN without viewers.
         dwell_s: Time in view, summed over all exposures.
         attention_s: Attentive seconds, summed over all exposures; never more than `dwell_s`.
-        mean_dwell_s: Mean over viewers of each viewer's mean dwell per exposure; NaN without viewers. Per exposure,
-            so that it compares with the length of the ad.
+        mean_dwell_s: Mean over viewers of each viewer's mean dwell per exposure; NaN without
+            viewers. Per exposure, so that it compares with the length of the ad.
         attraction_ratio: `attention_s / dwell_s` (Quividi); NaN when the dwell is 0.
     """
 
@@ -266,7 +277,8 @@ def audience(entries: ExposureArrays, duration_s: Floats | float = math.nan) -> 
 
     Args:
         entries: The exposures.
-        duration_s: The ad's length, or that of each exposure's ad, shape `(e,)`; without it nobody counts as held.
+        duration_s: The ad's length, or that of each exposure's ad, shape `(e,)`; without it nobody
+            counts as held.
     """
     viewers, index = np.unique(entries.viewer_id, return_inverse=True)
     count = int(viewers.size)
@@ -292,7 +304,7 @@ def audience(entries: ExposureArrays, duration_s: Floats | float = math.nan) -> 
     )
 
 
-# --- by the second ----------------------------------------------------------------------------------------------------
+# --- by the second --------------------------------------------------------------------------------
 
 
 def count_bins(duration_s: float) -> int:
@@ -303,9 +315,9 @@ def count_bins(duration_s: float) -> int:
 def position_bins(position_ms: Floats, duration_s: float) -> Ints:
     """Puts positions into the seconds `[k, k+1)` of the ad: `k = floor(position / 1 s)`.
 
-    The last second also takes a closing sliver of less than 0.1 s and what is up to 0.5 s late, because a screen
-    changes a frame after the ad's length is over. Positions further out (a file that is longer than it says) get
-    seconds of their own. Unknown and negative positions get -1.
+    The last second also takes a closing sliver of less than 0.1 s and what is up to 0.5 s late,
+    because a screen changes a frame after the ad's length is over. Positions further out (a file
+    that is longer than it says) get seconds of their own. Unknown and negative positions get -1.
 
     Source: one-second epochs (iMotions).
 
@@ -335,11 +347,10 @@ class Cells:
 
     Attributes:
         viewer: Shape `(c,)`, place of the viewer among those of the ad, from 0.
-        second: Shape `(c,)`, from 0.
-        readings, attentive, emotion_readings: Shape `(c,)`, counts.
-        sums: Shape `(c, 9)`, over the readings with an emotion: the probabilities, valence, expressiveness.
-        corrected_readings: Shape `(c,)`, readings with an emotion of viewers who have a baseline.
-        corrected: Shape `(c,)`, the sum of baseline-corrected valence over these.
+        second: Shape `(c,)`, from 0. readings, attentive, emotion_readings: Shape `(c,)`, counts.
+        sums: Shape `(c, 9)`, over the readings with an emotion: the probabilities, valence,
+        expressiveness. corrected_readings: Shape `(c,)`, readings with an emotion of viewers who
+        have a baseline. corrected: Shape `(c,)`, the sum of baseline-corrected valence over these.
         seconds: Length of the ad's curve.
     """
 
@@ -424,24 +435,27 @@ def bootstrap_mean_interval(
 ) -> tuple[Floats, Floats]:
     """Bootstrap interval of the mean over viewers, drawing **viewers**, not readings, with replacement.
 
-    Each draw takes as many viewers as there are, each with all own seconds, so what one viewer did in neighbouring seconds
-    stays together, and averages those present in each second. The limits are the `a` and `1 - a` quantiles of the draws.
-    With few viewers the plain percentile interval (`a = 2.5 %`) is too narrow; so `a = Phi(-sqrt(n / (n - 1)) * t)`,
-    with `t` the 97.5 % quantile of Student's distribution with `n - 1` degrees of freedom and `n` the viewers in
-    that second. For many viewers `a` is 2.5 %.
+    Each draw takes as many viewers as there are, each with all own seconds, so what one viewer did
+    in neighbouring seconds stays together, and averages those present in each second. The limits
+    are the `a` and `1 - a` quantiles of the draws. With few viewers the plain percentile interval
+    (`a = 2.5 %`) is too narrow; so `a = Phi(-sqrt(n / (n - 1)) * t)`, with `t` the 97.5 % quantile
+    of Student's distribution with `n - 1` degrees of freedom and `n` the viewers in that second.
+    For many viewers `a` is 2.5 %.
 
-    Source: percentile bootstrap (Efron and Tibshirani 1993), expanded for small samples (Hesterberg 2015).
+    Source: percentile bootstrap (Efron and Tibshirani 1993), expanded for small samples (Hesterberg
+        2015).
 
     Args:
-        viewer, second, values: Shape `(c,)`: whose value, of which second, and the value, no NaN; each pair once.
+        viewer, second, values: Shape `(c,)`: whose value, of which second, and the value, no NaN;
+        each pair once.
         seconds: Number of seconds `k`.
         seed: Seeds the draws: the same data give the same interval, to the last bit.
         draws: How many times the viewers are drawn.
         confidence: 0 to 1.
 
     Returns:
-        Lower and upper limits, shape `(k,)` each. NaN with fewer than two viewers: one viewer says nothing about the
-        spread.
+        Lower and upper limits, shape `(k,)` each. NaN with fewer than two viewers: one viewer says
+        nothing about the spread.
     """
     from scipy.sparse import csr_array  # noqa: PLC0415 - slow to import
 
@@ -474,17 +488,20 @@ class Timeline:
 
     Attributes:
         n: Viewers with a reading in this second.
-        emotion_viewers: Those of them with a reading that has an emotion; every curve but `attention` rests on them alone.
-        valence: Mean over viewers of each viewer's mean in the second.
-        valence_low, valence_high: Its 95 % interval, from `bootstrap_mean_interval`.
-        valence_median: Median over viewers of each viewer's mean (iMotions).
-        valence_corrected: Mean over viewers of each viewer's mean baseline-corrected valence, over those with a
+        emotion_viewers: Those of them with a reading that has an emotion; every curve but
+            `attention` rests on them alone.
+        valence: Mean over viewers of each viewer's mean in the second. valence_low, valence_high:
+        Its 95 % interval, from `bootstrap_mean_interval`. valence_median: Median over viewers of
+        each viewer's mean (iMotions). valence_corrected: Mean over viewers of each viewer's mean
+        baseline-corrected valence, over those with a
             baseline.
         expressiveness: Mean over viewers.
-        attention: Attention rate: mean over viewers of the share of the viewer's readings that were attentive.
+        attention: Attention rate: mean over viewers of the share of the viewer's readings that were
+            attentive.
         probabilities: Mean over viewers of each viewer's mean; the seven add up to 1.
         probabilities_median: Median over viewers; need not add up to 1.
-        share_over_half: Share of viewers whose mean probability is above 0.5 (iMotions: count over a threshold).
+        share_over_half: Share of viewers whose mean probability is above 0.5 (iMotions: count over
+            a threshold).
     """
 
     n: Ints
@@ -503,7 +520,8 @@ class Timeline:
     def masked(self, min_viewers: int) -> Timeline:
         """Returns the curves with the seconds that rest on fewer than `min_viewers` viewers set to unknown.
 
-        For the attention rate the viewers in view count, for all other curves those with an emotion; both counts stay.
+        For the attention rate the viewers in view count, for all other curves those with an
+        emotion; both counts stay.
         """
 
         def hide(values: Floats, *, viewers: Ints = self.emotion_viewers) -> Floats:
@@ -564,7 +582,7 @@ def timeline(cells: Cells, *, seed: int | Sequence[int]) -> Timeline:
     )
 
 
-# --- key moments ------------------------------------------------------------------------------------------------------
+# --- key moments ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -585,9 +603,9 @@ class Moment:
 def valence_moments(valence: Floats) -> list[Moment]:
     """Peak, trough and steepest rise of a valence curve; the earliest second wins a tie.
 
-    The steepest rise is the largest `valence[k] - valence[k-1]` over neighbouring known seconds, named after the
-    later one; it is left out when the curve never rises. Nothing is returned for fewer than three known seconds or a
-    flat curve.
+    The steepest rise is the largest `valence[k] - valence[k-1]` over neighbouring known seconds,
+    named after the later one; it is left out when the curve never rises. Nothing is returned for
+    fewer than three known seconds or a flat curve.
 
     Source: our definition.
 
@@ -611,7 +629,8 @@ def valence_moments(valence: Floats) -> list[Moment]:
 def attention_drop(attention: Floats) -> Moment | None:
     """Where viewers turned away: the largest `attention[k-1] - attention[k]`, named after the later second.
 
-    None when the rate never falls, and for fewer than three known seconds; the earliest second wins a tie.
+    None when the rate never falls, and for fewer than three known seconds; the earliest second wins
+    a tie.
 
     Source: our definition.
 
@@ -652,10 +671,12 @@ def attraction_moment(probabilities: Floats) -> Moment | None:
 def last_second_happiness(entries: ExposureArrays) -> tuple[float, int]:
     """Mean over viewers of each viewer's mean p(happy) in the ad's last second, `[length - 1 s, end]`.
 
-    A window of its own rather than the last `[k, k+1)`, which of a video of 8.2 s would be a fifth of a second.
+    A window of its own rather than the last `[k, k+1)`, which of a video of 8.2 s would be a fifth
+    of a second.
 
     Returns:
-        The mean (NaN without viewers) and the number of viewers, both over readings with an emotion.
+        The mean (NaN without viewers) and the number of viewers, both over readings with an
+        emotion.
     """
     means = viewer_means(entries.viewer_id, entries.end_happy[:, None], entries.end_readings)
     return (float(means.mean()) if means.size else math.nan), int(means.shape[0])
@@ -668,7 +689,8 @@ def impact(probabilities: Floats, last_second: float) -> Moment | None:
 
     Args:
         probabilities: Shape `(k, 7)`, mean over viewers per second.
-        last_second: From `last_second_happiness`; NaN when nobody saw the end, and then there is no impact.
+        last_second: From `last_second_happiness`; NaN when nobody saw the end, and then there is no
+            impact.
     """
     happy = probabilities[:, _HAPPY]
     known = np.flatnonzero(np.isfinite(happy))
@@ -678,7 +700,7 @@ def impact(probabilities: Floats, last_second: float) -> Moment | None:
     return Moment("impact", second, (float(happy[second]) + last_second) / 2)
 
 
-# --- over the whole ad ------------------------------------------------------------------------------------------------
+# --- over the whole ad ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -687,17 +709,17 @@ class Reaction:
 
     Attributes:
         emotion_viewers: Different viewers with at least one reading that has an emotion.
-        mean_probabilities: Shape `(7,)`: mean over viewers of each viewer's mean over all readings; adds up to 1.
+        mean_probabilities: Shape `(7,)`: mean over viewers of each viewer's mean over all readings;
+            adds up to 1.
         dominant_emotion: The largest of those.
-        mean_valence: Mean over viewers of each viewer's mean valence.
-        mean_valence_low, mean_valence_high: Its 95 % bootstrap interval over viewers.
-        mean_valence_corrected: The same of baseline-corrected valence, over viewers with a baseline.
-        expressiveness: Mean over viewers of each viewer's mean `1 - p(neutral)`.
-        uncertain_share: Share of the readings with an emotion that were uncertain.
-        peak_valence: The highest value of the valence curve.
-        attraction, impact: The moments of these names.
-        moments: All key moments: of the valence curve, then attention drop, attraction and impact.
-        timeline: The curves, seconds with too few viewers masked.
+        mean_valence: Mean over viewers of each viewer's mean valence. mean_valence_low,
+        mean_valence_high: Its 95 % bootstrap interval over viewers. mean_valence_corrected: The
+        same of baseline-corrected valence, over viewers with a baseline. expressiveness: Mean over
+        viewers of each viewer's mean `1 - p(neutral)`. uncertain_share: Share of the readings with
+        an emotion that were uncertain. peak_valence: The highest value of the valence curve.
+        attraction, impact: The moments of these names. moments: All key moments: of the valence
+        curve, then attention drop, attraction and impact. timeline: The curves, seconds with too
+        few viewers masked.
     """
 
     emotion_viewers: int

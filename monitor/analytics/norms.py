@@ -1,16 +1,19 @@
 """How an ad stands among the other ads of the database: percentiles, and one score.
 
-The library holds, for every version of an ad, the figures over all its plays, once for each site and once over all sites.
-They come from roll-ups, so that a library of months is built in a moment. An ad is compared with ads of its length at
-its site where there are enough, else more widely, and never with itself.
+The library holds, for every version of an ad, the figures over all its plays, once for each site
+and once over all sites. They come from roll-ups, so that a library of months is built in a moment.
+An ad is compared with ads of its length at its site where there are enough, else more widely, and
+never with itself.
 
-The **score** is one figure from 0 to 100 for a first look at a list of ads. Its weights (`PARTS`) are our choice and rest on
-no study of sales; it predicts no sales, two ads with equal scores may work in quite different ways, and a difference of a
-few points means nothing. What tells two ads apart is `monitor.analytics.comparison`.
+The **score** is one figure from 0 to 100 for a first look at a list of ads. Its weights (`PARTS`)
+are our choice and rest on no study of sales; it predicts no sales, two ads with equal scores may
+work in quite different ways, and a difference of a few points means nothing. What tells two ads
+apart is `monitor.analytics.comparison`.
 
-Source of the percentile: mid-rank percentile, *Crawford, Garthwaite and Slick 2009*, On percentile norms in
-neuropsychology: proposed reporting standards and methods for quantifying the uncertainty over the percentile ranks of test
-scores (definition `(below + ties / 2) / n`).
+Source of the percentile: mid-rank percentile, *Crawford, Garthwaite and Slick 2009*, On percentile
+norms in
+neuropsychology: proposed reporting standards and methods for quantifying the uncertainty over the
+percentile ranks of test scores (definition `(below + ties / 2) / n`).
 """
 
 from __future__ import annotations
@@ -55,7 +58,7 @@ _EMOTION_FIGURES = {"mean_valence", "expressiveness", "score"}
 """Those that rest on the viewers whose emotion could be read."""
 
 
-# --- the score --------------------------------------------------------------------------------------------------------
+# --- the score ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +107,9 @@ def score_parts(figures: Mapping[str, Any]) -> dict[str, float | None]:
     """The parts of the score.
 
     Args:
-        figures: An entry of `ads` of a report, or a mapping with its keys `attraction_ratio`, `conversion`, `mean_valence`,
-            `expressiveness`, `mean_dwell_s` and `duration_s`; None where a figure is not known.
+        figures: An entry of `ads` of a report, or a mapping with its keys `attraction_ratio`,
+            `conversion`, `mean_valence`, `expressiveness`, `mean_dwell_s` and `duration_s`; None
+            where a figure is not known.
 
     Returns:
         Each part, 0 to 1, in the order of `PARTS`; None where it is not known.
@@ -124,7 +128,8 @@ def score(parts: Mapping[str, float | None]) -> float | None:
         parts: From `score_parts`.
 
     Returns:
-        0 to 100; None when any part is not known, for a score without it would not compare with others.
+        0 to 100; None when any part is not known, for a score without it would not compare with
+        others.
     """
     values = [parts[part.name] for part in PARTS]
     if any(value is None for value in values):
@@ -134,7 +139,7 @@ def score(parts: Mapping[str, float | None]) -> float | None:
     )
 
 
-# --- the library ------------------------------------------------------------------------------------------------------
+# --- the library ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +253,7 @@ def _library_ad(parts: Sequence[AdTotals], site: str | None) -> LibraryAd:
     return LibraryAd(ad.ad_id, ad.sha256, length_class(duration_s), site, viewers, read, figures)
 
 
-# --- an ad among them -------------------------------------------------------------------------------------------------
+# --- an ad among them -----------------------------------------------------------------------------
 
 
 def percentile(value: float, others: Iterable[float]) -> float:
@@ -272,19 +277,21 @@ def norms_of(
 ) -> list[dict[str, Any]]:
     """How an ad stands in each figure.
 
-    It is compared with ads of its length class at its site; where fewer than `LEAST_ADS` of them were seen by enough
-    viewers, with those of its length class at all sites; where these are too few as well, with all ads. If even these are
-    too few there is a plain mean and no percentile; nor has an ad a percentile that too few viewers saw itself.
+    It is compared with ads of its length class at its site; where fewer than `LEAST_ADS` of them
+    were seen by enough viewers, with those of its length class at all sites; where these are too
+    few as well, with all ads. If even these are too few there is a plain mean and no percentile;
+    nor has an ad a percentile that too few viewers saw itself.
 
     Args:
-        entry: An entry of `ads` of a report: `ad_id`, `sha256`, `duration_s`, `opportunities`, `emotion_viewers`, and the
-            figures that `score_parts` takes; None where not known, or withheld.
+        entry: An entry of `ads` of a report: `ad_id`, `sha256`, `duration_s`, `opportunities`,
+            `emotion_viewers`, and the figures that `score_parts` takes; None where not known, or
+            withheld.
         library: The other ads; the ad itself may be among them.
         site: The site that the entry is about; None when it is about several.
 
     Returns:
-        For each of `FIGURES` the keys `figure`, `value`, `percentile`, `library_mean`, `library_size` and `against`, which
-        says in words what it was compared with.
+        For each of `FIGURES` the keys `figure`, `value`, `percentile`, `library_mean`,
+        `library_size` and `against`, which says in words what it was compared with.
     """
     values = {**entry, "dwell_share": dwell_share(entry), "score": score(score_parts(entry))}
     return [_norm(entry, figure, values[figure], library, site) for figure in FIGURES]

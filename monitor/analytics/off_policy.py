@@ -1,27 +1,32 @@
 """What another policy would have been worth, from the log of the one that ran.
 
-Each choice was logged with the probability of every ad that could have been chosen, so the rewards can be weighted as if
-another policy had chosen. With `pi(a | x)` the other policy, `p_i` the logged probability of the ad `a_i` that was shown in
-context `x_i`, `w_i = pi(a_i | x_i) / p_i`, and `q(x, a)` a model of the mean reward:
+Each choice was logged with the probability of every ad that could have been chosen, so the rewards
+can be weighted as if another policy had chosen. With `pi(a | x)` the other policy, `p_i` the logged
+probability of the ad `a_i` that was shown in context `x_i`, `w_i = pi(a_i | x_i) / p_i`, and `q(x,
+a)` a model of the mean reward:
 
 - **inverse propensity** (IPS): the mean of `w_i r_i`. Unbiased; wide where weights are large.
 - **self-normalised** (SNIPS): `sum w_i r_i / sum w_i`. Slightly biased, usually far steadier.
-- **doubly robust** (DR): the mean of `sum_a pi(a | x_i) q(x_i, a) + w_i (r_i - q(x_i, a_i))`. Unbiased, as the probabilities
-  are known, however bad the model is; the better it is, the narrower.
+- **doubly robust** (DR): the mean of `sum_a pi(a | x_i) q(x_i, a) + w_i (r_i - q(x_i, a_i))`.
+  Unbiased, as the probabilities are known, however bad the model is; the better it is, the
+  narrower.
 
-The model is a ridge regression, fitted on the other folds than the one it predicts (cross-fitting), so that it has not seen
-the rewards that it is to explain.
+The model is a ridge regression, fitted on the other folds than the one it predicts (cross-fitting),
+so that it has not seen the rewards that it is to explain.
 
-An adaptive policy chooses by what earlier plays were worth, so the plays are not independent. With known probabilities the
-estimates stay unbiased all the same (each term has the right mean given the past), but their variance changes along the way,
-and the intervals, which are calculated as if it did not, are only approximately right. A test holds that they cover the true
-value as often as they say on simulated logs of the policy `learn`.
+An adaptive policy chooses by what earlier plays were worth, so the plays are not independent. With
+known probabilities the estimates stay unbiased all the same (each term has the right mean given the
+past), but their variance changes along the way, and the intervals, which are calculated as if it
+did not, are only approximately right. A test holds that they cover the true value as often as they
+say on simulated logs of the policy `learn`.
 
-What is estimated is the mean reward of a play whose reward can be measured, before the same audiences and with the same
-candidates. That another policy would draw other people, or tire those who come back, is not in it.
+What is estimated is the mean reward of a play whose reward can be measured, before the same
+audiences and with the same candidates. That another policy would draw other people, or tire those
+who come back, is not in it.
 
-Sources: Horvitz and Thompson 1952 (inverse propensity); Hajek 1971 and Swaminathan and Joachims 2015 (self-normalised);
-Dudik, Langford and Li, "Doubly Robust Policy Evaluation and Learning", 2011; Chernozhukov and others 2018 (cross-fitting).
+Sources: Horvitz and Thompson 1952 (inverse propensity); Hajek 1971 and Swaminathan and Joachims
+2015 (self-normalised); Dudik, Langford and Li, "Doubly Robust Policy Evaluation and Learning",
+2011; Chernozhukov and others 2018 (cross-fitting).
 """
 
 from __future__ import annotations
@@ -75,10 +80,11 @@ class PolicyValue:
         policy: Its name.
         plays: Plays that the estimates rest on.
         supported: Share of what the policy would show that the log could have shown.
-        effective_plays: `(sum w)^2 / sum w^2` (Kish): how many equally weighted plays the weights are worth.
-        clipped: Weights that were cut to `MAX_WEIGHT`.
-        ips, snips, doubly_robust: The estimates, with 95 % intervals that allow for what plays of one hour have in common.
-        withheld: Why the estimates are withheld; None where they are not.
+        effective_plays: `(sum w)^2 / sum w^2` (Kish): how many equally weighted plays the weights
+            are worth.
+        clipped: Weights that were cut to `MAX_WEIGHT`. ips, snips, doubly_robust: The estimates,
+        with 95 % intervals that allow for what plays of one hour have in common. withheld: Why the
+        estimates are withheld; None where they are not.
     """
 
     policy: str
@@ -124,7 +130,8 @@ def weighted(rates: Mapping[str, float]) -> Target:
     """The policy that draws in proportion to rates.
 
     Args:
-        rates: Of each ad, above 0; `weight / duration` gives screen time in proportion to the weights.
+        rates: Of each ad, above 0; `weight / duration` gives screen time in proportion to the
+            weights.
     """
     return lambda context: _by_rate(context["candidates"], rates)
 
@@ -156,9 +163,11 @@ def judge(
     """Estimates what policies would have been worth.
 
     Args:
-        plays: From `db.read.plays.logged_plays`. Plays without a reward, a probability or candidates are left out.
-        targets: The policies by their names. None stands for the one that is learnt from the log: in each fold it shows what
-            the model of the other folds believes to be best, among the ads that the log could have shown.
+        plays: From `db.read.plays.logged_plays`. Plays without a reward, a probability or
+            candidates are left out.
+        targets: The policies by their names. None stands for the one that is learnt from the log:
+            in each fold it shows what the model of the other folds believes to be best, among the
+            ads that the log could have shown.
         max_weight: Larger weights are cut to this, above 1.
         seed: Of the folds.
 
@@ -233,7 +242,8 @@ class _Log:
         hours = hours_of(plays)
         count = int(hours.max()) + 1
         rng = np.random.default_rng(seed)
-        # Whole hours, so that no fold explains rewards by those of the same people; plays where there are too few hours.
+        # Whole hours, so that no fold explains rewards by those of the same people; plays where
+        # there are too few hours.
         fold = (
             (rng.permutation(count) % FOLDS)[hours]
             if count >= FOLDS

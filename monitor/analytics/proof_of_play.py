@@ -1,9 +1,9 @@
 """Proof of play: what ran where and when, how many watched it, for how long, and what that cost.
 
-A play is **verified** when it ran to its end on a screen: it finished, it was shown for longer than 0 s, and its session
-had a window (a replay has none, nor has a run without one). Skipped, failed and cut-short plays are counted apart, and
-nobody pays for them: watchers and attentive seconds are those of verified plays. Both are defined as in reports
-(`metrics`).
+A play is **verified** when it ran to its end on a screen: it finished, it was shown for longer than
+0 s, and its session had a window (a replay has none, nor has a run without one). Skipped, failed
+and cut-short plays are counted apart, and nobody pays for them: watchers and attentive seconds are
+those of verified plays. Both are defined as in reports (`metrics`).
 """
 
 from __future__ import annotations
@@ -124,13 +124,16 @@ def proof_of_play(
         prices: By ad id.
         other_price: Of all ads that `prices` does not name; None where they have none.
         min_viewers: What rests on fewer viewers is withheld.
-        replays: Count replays too, as if their ads had been on a screen: for recordings of a place where they were.
+        replays: Count replays too, as if their ads had been on a screen: for recordings of a place
+            where they were.
 
     Returns:
-        `{"by", "since", "until", "site", "min_viewers", "rows", "total", "withheld"}`, ready for JSON.
+        `{"by", "since", "until", "site", "min_viewers", "rows", "total", "withheld"}`, ready for
+        JSON.
 
     Raises:
-        ReportError: `by` names something else, or nothing, or something twice; or `min_viewers` is less than 1.
+        ReportError: `by` names something else, or nothing, or something twice; or `min_viewers` is
+            less than 1.
     """
     if not by or set(by) - set(GROUPS) or len(set(by)) < len(by):
         raise ReportError(

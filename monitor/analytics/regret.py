@@ -38,7 +38,8 @@ def write_regret(curves: Mapping[str, Floats], out: Path) -> Path:
     """Draws the regret of each policy, summed over plays: the mean over runs, and a band from the lowest to the highest.
 
     Args:
-        curves: By the policy's name, shape `(runs, plays)`, sums that never fall. At most five policies.
+        curves: By the policy's name, shape `(runs, plays)`, sums that never fall. At most five
+            policies.
         out: The file; its ending, one of `FORMATS`, says what it becomes.
 
     Returns:

@@ -21,7 +21,8 @@ def load_report_data(engine: Engine, scope: Scope, *, seconds: bool = True) -> R
     Args:
         engine: From `db.engine.open_database`.
         scope: Which sessions and plays.
-        seconds: Whether the entries by the second are needed: curves are, figures over whole ads are not.
+        seconds: Whether the entries by the second are needed: curves are, figures over whole ads
+            are not.
 
     Raises:
         EmptyScopeError: No session is in scope.

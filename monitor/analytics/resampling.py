@@ -1,22 +1,25 @@
 """How sure a figure is when **viewers** are the unit: intervals, tests, corrections, and how many viewers are lacking.
 
-Nothing here knows what is compared. Two ads come as an array of shape `(u, 2)`: one row for each viewer, one column for each
-ad, NaN where the viewer did not see the ad. Somebody who saw both is one row with two values and stays one in every draw.
+Nothing here knows what is compared. Two ads come as an array of shape `(u, 2)`: one row for each
+viewer, one column for each ad, NaN where the viewer did not see the ad. Somebody who saw both is
+one row with two values and stays one in every draw.
 
-The standard error that the tests and intervals share is that of the difference's influence function,
+The standard error that the tests and intervals share is that of the difference's influence
+function,
 
 `SE^2 = sum_i (a_i / sqrt(n_a (n_a - 1)) - b_i / sqrt(n_b (n_b - 1)))^2`
 
-with `a_i`, `b_i` a viewer's deviations from the means of the two ads, 0 where an ad was not seen. Without common viewers
-that is the error of Welch's test, with only common ones that of the paired test, and in between it counts what the two
-ads' values of one viewer have in common.
+with `a_i`, `b_i` a viewer's deviations from the means of the two ads, 0 where an ad was not seen.
+Without common viewers that is the error of Welch's test, with only common ones that of the paired
+test, and in between it counts what the two ads' values of one viewer have in common.
 
-Sources: *Efron and Tibshirani 1993*, An Introduction to the Bootstrap; *Hesterberg 2015*, What Teachers Should Know About
-the Bootstrap (expanded percentile interval); *Janssen 1997*, Studentized permutation tests for non-i.i.d. hypotheses; *Chung
-and Romano 2013*, Exact and asymptotically robust permutation tests; *Derrick, Toher and White 2017*, How to compare the
-means of two samples that include paired observations and independent observations (degrees of freedom); *Besag and Clifford
-1991*, Sequential Monte Carlo p-values; *Holm 1979*, A simple sequentially rejective multiple test procedure; *Rosner 2015*,
-Fundamentals of Biostatistics, chapter 8 (sample size).
+Sources: *Efron and Tibshirani 1993*, An Introduction to the Bootstrap; *Hesterberg 2015*, What
+Teachers Should Know About the Bootstrap (expanded percentile interval); *Janssen 1997*, Studentized
+permutation tests for non-i.i.d. hypotheses; *Chung and Romano 2013*, Exact and asymptotically
+robust permutation tests; *Derrick, Toher and White 2017*, How to compare the means of two samples
+that include paired observations and independent observations (degrees of freedom); *Besag and
+Clifford 1991*, Sequential Monte Carlo p-values; *Holm 1979*, A simple sequentially rejective
+multiple test procedure; *Rosner 2015*, Fundamentals of Biostatistics, chapter 8 (sample size).
 """
 
 from __future__ import annotations
@@ -50,16 +53,18 @@ _NOISE = 1e-12
 """Spreads that are smaller than this share of the values are rounding errors."""
 
 
-# --- intervals --------------------------------------------------------------------------------------------------------
+# --- intervals ------------------------------------------------------------------------------------
 
 
 def expanded_level(degrees: float, inflation: float, confidence: float = CONFIDENCE) -> float:
     """The quantile at which an interval of bootstrap draws ends: `a = Phi(-inflation * t)`, the upper end is at `1 - a`.
 
-    `t` is Student's quantile for `degrees`. Draws from few viewers spread less than the figure itself does, and their spread
-    is itself uncertain: with the plain 2.5 % the interval would be too narrow. For many viewers `a` is 2.5 %.
+    `t` is Student's quantile for `degrees`. Draws from few viewers spread less than the figure
+    itself does, and their spread is itself uncertain: with the plain 2.5 % the interval would be
+    too narrow. For many viewers `a` is 2.5 %.
 
-    Source: Hesterberg 2015; for a mean over `n` viewers `degrees = n - 1` and `inflation = sqrt(n / (n - 1))`.
+    Source: Hesterberg 2015; for a mean over `n` viewers `degrees = n - 1` and `inflation = sqrt(n /
+        (n - 1))`.
 
     Args:
         degrees: Degrees of freedom of the standard error, above 0.
@@ -83,8 +88,8 @@ def draw_counts(viewers: int, draws: int, rng: np.random.Generator) -> Iterator[
         rng: Source of chance. How the draws are cut into pieces depends on `viewers` alone.
 
     Yields:
-        Arrays of shape `(rows, viewers)`, together `draws` rows: how often each viewer was drawn. One piece at a time is in
-        memory.
+        Arrays of shape `(rows, viewers)`, together `draws` rows: how often each viewer was drawn.
+        One piece at a time is in memory.
     """
     step = max(1, _CELLS_PER_CHUNK // viewers)
     for start in range(0, draws, step):
@@ -103,11 +108,10 @@ class Difference:
 
     Attributes:
         first_viewers, second_viewers: Viewers of each ad, at least 2.
-        common_viewers: Those of both.
-        first_mean, second_mean: Mean over the viewers of each.
-        first_spread, second_spread: Standard deviation between the viewers of each.
-        error: Standard error of the difference; see the module.
-        degrees: Its degrees of freedom: Welch's without common viewers, `n - 1` with only common ones, in between by the
+        common_viewers: Those of both. first_mean, second_mean: Mean over the viewers of each.
+        first_spread, second_spread: Standard deviation between the viewers of each. error: Standard
+        error of the difference; see the module. degrees: Its degrees of freedom: Welch's without
+        common viewers, `n - 1` with only common ones, in between by the
             share of each (Derrick, Toher and White 2017).
         inflation: `error` / the spread that bootstrap draws of the difference have.
     """
@@ -177,8 +181,8 @@ def difference_intervals(
 ) -> list[tuple[float, float]]:
     """Bootstrap intervals of the difference of two means: viewers of either ad are drawn, with all that they have.
 
-    The limits are quantiles of the draws, expanded for few viewers by `expanded_level`. From `MANY_VIEWERS` on they are
-    those of Student's distribution.
+    The limits are quantiles of the draws, expanded for few viewers by `expanded_level`. From
+    `MANY_VIEWERS` on they are those of Student's distribution.
 
     Args:
         values: As for `difference_of_means`.
@@ -217,7 +221,7 @@ def difference_intervals(
     return [(float(low), float(high)) for low, high in limits]
 
 
-# --- tests ------------------------------------------------------------------------------------------------------------
+# --- tests ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -295,19 +299,22 @@ def permutation_p(
 ) -> float:
     """Probability of a difference at least as large, in standard errors, if it made no difference which ad was seen.
 
-    The ads are exchanged between viewers of one ad only, and within viewers of both. If the ads work alike on everybody the
-    test is exact, however few viewers there are. Because the difference is divided by its standard error anew in every
-    permutation, the test also keeps its level, for many viewers, when only the means are equal and the spreads are not
-    (Janssen 1997; Chung and Romano 2013). From `MANY_VIEWERS` on the p-value is that of Student's distribution.
+    The ads are exchanged between viewers of one ad only, and within viewers of both. If the ads
+    work alike on everybody the test is exact, however few viewers there are. Because the difference
+    is divided by its standard error anew in every permutation, the test also keeps its level, for
+    many viewers, when only the means are equal and the spreads are not (Janssen 1997; Chung and
+    Romano 2013). From `MANY_VIEWERS` on the p-value is that of Student's distribution.
 
     Args:
         values: As for `difference_of_means`.
         seed: The same data and the same seed give the same p-value.
-        permutations: At most so many. A test ends earlier when `ENOUGH_EXCEEDANCES` of them were as large as the real one,
-            most often where there is no difference (Besag and Clifford 1991).
+        permutations: At most so many. A test ends earlier when `ENOUGH_EXCEEDANCES` of them were as
+            large as the real one, most often where there is no difference (Besag and Clifford
+            1991).
 
     Returns:
-        Above 0, at most 1; at least `1 / (permutations + 1)`, for the real labels are one of the permutations.
+        Above 0, at most 1; at least `1 / (permutations + 1)`, for the real labels are one of the
+        permutations.
     """
     from scipy.special import stdtr  # noqa: PLC0415 - slow to import
 
@@ -347,10 +354,11 @@ def permutation_p(
 def holm(p_values: Sequence[float]) -> list[float]:
     """Corrects p-values for the number of tests: below 0.05 there is, with 95 % certainty, no wrong finding among them all.
 
-    The smallest of `k` is multiplied by `k`, the next by `k - 1`, and so on, and none may become smaller than one before it.
+    The smallest of `k` is multiplied by `k`, the next by `k - 1`, and so on, and none may become
+    smaller than one before it.
 
-    Source: Holm 1979. Never less powerful than Bonferroni's correction, and, like it, right for tests that depend on each
-    other, as those of pairs that share an ad do.
+    Source: Holm 1979. Never less powerful than Bonferroni's correction, and, like it, right for
+    tests that depend on each other, as those of pairs that share an ad do.
 
     Args:
         p_values: Any number, 0 to 1.
@@ -367,14 +375,14 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in adjusted]
 
 
-# --- how many viewers -------------------------------------------------------------------------------------------------
+# --- how many viewers -----------------------------------------------------------------------------
 
 
 def viewers_lacking(found: Difference, difference: float, *, power: float, level: float) -> int:
     """How many more viewers of each of two ads are needed to find a difference, if it is as large as said.
 
-    The smallest `x` with `s_a^2 / (n_a + x) + s_b^2 / (n_b + x) <= (difference / (z_level + z_power))^2`, where the spreads
-    `s` are those found so far and the new viewers see one ad each.
+    The smallest `x` with `s_a^2 / (n_a + x) + s_b^2 / (n_b + x) <= (difference / (z_level +
+    z_power))^2`, where the spreads `s` are those found so far and the new viewers see one ad each.
 
     Source: Rosner 2015, two samples with unequal spreads, normal approximation.
 

@@ -1,6 +1,7 @@
 """From readings to roll-ups: sums by play, viewer and second, from which every figure of a report follows.
 
-Implements `db.read.rollups.RollUp`. The formulas are those of `metrics`; nothing here knows the database.
+Implements `db.read.rollups.RollUp`. The formulas are those of `metrics`; nothing here knows the
+database.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ _HAPPY = metrics.EMOTIONS.index("happy")
 class _During:
     """The readings during the plays, sorted by play, viewer and time; all of length `n`.
 
-    `which` is the place of each reading's play among the plays, `values` are `(n, 9)`: probabilities, valence and
-    expressiveness, 0 where the emotion is withheld; `valence` is NaN there.
+    `which` is the place of each reading's play among the plays, `values` are `(n, 9)`:
+    probabilities, valence and expressiveness, 0 where the emotion is withheld; `valence` is NaN
+    there.
     """
 
     which: Ints
@@ -51,10 +53,12 @@ def roll_up(
 
     Args:
         plays: In the order of their starts.
-        readings: Those of the plays and those between ads before them, in any order. Readings of other plays are left out.
+        readings: Those of the plays and those between ads before them, in any order. Readings of
+            other plays are left out.
 
     Returns:
-        Both sorted by play and viewer, the second one by second as well. Readings without a position are in no second.
+        Both sorted by play and viewer, the second one by second as well. Readings without a
+        position are in no second.
     """
     during = _during(plays, readings)
     starts = metrics.group_starts(during.play, during.viewer)

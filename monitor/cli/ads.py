@@ -61,8 +61,8 @@ def check(
 ) -> None:
     """Check a playlist, a YAML file or a folder, and print what the coming hour shows.
 
-    The status is 2 if the playlist is wrong. Media that cannot be played are listed with the reason; the show goes on
-    without them.
+    The status is 2 if the playlist is wrong. Media that cannot be played are listed with the
+    reason; the show goes on without them.
     """
     from datetime import datetime, timezone
     from zoneinfo import ZoneInfo

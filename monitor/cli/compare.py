@@ -141,8 +141,8 @@ def compare(
 ) -> None:
     """Is one ad better than another, by how much, and how sure is that.
 
-    Compares the ads named, or all of the database, in pairs; people count, not readings. Where the data cannot tell yet, it
-    says about how many more viewers are needed.
+    Compares the ads named, or all of the database, in pairs; people count, not readings. Where the
+    data cannot tell yet, it says about how many more viewers are needed.
     """
     from monitor.analytics.comparison import MEASURES as measures  # noqa: N811
     from monitor.analytics.comparison import compare_ads

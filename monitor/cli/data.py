@@ -54,8 +54,9 @@ class Days(click.ParamType):  # type: ignore[type-arg]  # generic in newer versi
 def backup(target: Path | None, database: str | None, keep: int | None, as_json: bool) -> None:
     """Copy the database while the kiosk runs, and prove that the copy is whole.
 
-    In a folder (by default that of the database) the copy is named after the time, NAME-backup-20260301T0930Z.db. A backup
-    that has the name already is replaced, once the new one is whole; other files are never.
+    In a folder (by default that of the database) the copy is named after the time,
+    NAME-backup-20260301T0930Z.db. A backup that has the name already is replaced, once the new one
+    is whole; other files are never.
     """
     from db.upkeep.backup import back_up, delete_oldest, made_name
     from monitor.reports.terminal import progress_bar
@@ -136,8 +137,8 @@ def purge(
 ) -> None:
     """Delete single readings that are old; every report stays as it was.
 
-    Readings are added up before they go, and reports are made of the sums. A running kiosk does this by itself once a day
-    (`run --retention`); the command may be used beside it.
+    Readings are added up before they go, and reports are made of the sums. A running kiosk does
+    this by itself once a day (`run --retention`); the command may be used beside it.
     """
     if everything:
         _purge_everything(database_url(database), spool, dry_run=dry_run, yes=yes, as_json=as_json)
@@ -192,7 +193,8 @@ def purge(
 def stored(database: str | None, spool: Path | None, as_json: bool) -> None:
     """Say in plain words what is stored about the people in front of the screen, and where.
 
-    For whoever asks: counts, times, and the meaning of every column; never a single value of anybody.
+    For whoever asks: counts, times, and the meaning of every column; never a single value of
+    anybody.
     """
     from db.engine import open_database
     from db.upkeep.inventory import NEVER, WORDS, contents

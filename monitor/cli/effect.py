@@ -119,8 +119,8 @@ def simulate(
 ) -> None:
     """Try a policy on a described audience, and compare its regret with another's.
 
-    FILE describes the audience (YAML; see docs/metrics.md). Without it there is a built-in one; with a playlist and without
-    FILE what the audience likes is drawn anew for every run.
+    FILE describes the audience (YAML; see docs/metrics.md). Without it there is a built-in one;
+    with a playlist and without FILE what the audience likes is drawn anew for every run.
     """
     from ads.policies import PolicySettings
     from ads.simulation.audience import default_audience, read_audience
@@ -185,8 +185,8 @@ def lift(
 ) -> None:
     """Does adapting to the audience pay: plays chosen for it against those of the hold-out.
 
-    Needs sessions that ran with --policy mood or --policy learn. With --policy-to-judge also what other policies would have
-    brought, estimated from the same log.
+    Needs sessions that ran with --policy mood or --policy learn. With --policy-to-judge also what
+    other policies would have brought, estimated from the same log.
     """
     from db.engine import open_database
     from db.read.plays import logged_plays

@@ -81,8 +81,9 @@ def install(
 ) -> None:
     """Have the kiosk started with the machine, and kept running.
 
-    Writes a systemd unit of your own that starts `run --supervised` with your desktop session, watched by a watchdog.
-    Options of `run` follow after --; they are checked first. Relative paths among them begin in this folder.
+    Writes a systemd unit of your own that starts `run --supervised` with your desktop session,
+    watched by a watchdog. Options of `run` follow after --; they are checked first. Relative paths
+    among them begin in this folder.
     """
     if not sys.platform.startswith("linux"):
         raise click.UsageError(
@@ -121,7 +122,8 @@ def install(
             folder for folder in plan.writable_folders(own_places=False) if not folder.is_dir()
         ]
         if missing:
-            # The unit opens only those that are there when it starts; they belong to its user, not to whoever installs.
+            # The unit opens only those that are there when it starts; they belong to its user, not
+            # to whoever installs.
             names = " ".join(shlex.quote(str(folder)) for folder in missing)
             click.echo(
                 f"First make what it is to write to, on the disk that it belongs to: install -d -o {_user(run_as)} {names}"
@@ -209,7 +211,8 @@ def _uninstall(system: Path | None, *, dry_run: bool) -> None:
             click.echo(f"Would remove: {path}")
             continue
         if path == user_unit_path():
-            # Before it is gone: what starts it is a link to it. Without a running systemd there is nothing to stop.
+            # Before it is gone: what starts it is a link to it. Without a running systemd there is
+            # nothing to stop.
             systemctl("disable", "--now", UNIT_NAME)
         remove(path)
         click.echo(f"Removed: {path}")

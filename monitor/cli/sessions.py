@@ -149,8 +149,9 @@ def run(
 ) -> None:
     """Run the kiosk: play the ads, watch the viewers, log their reactions.
 
-    A video file as the source is played in real time like a camera, and the run ends with it. Keys in the window: F full
-    screen, N next ad, Space pause, O overlay, F1 operator panel, H help, Q quit.
+    A video file as the source is played in real time like a camera, and the run ends with it. Keys
+    in the window: F full screen, N next ad, Space pause, O overlay, F1 operator panel, H help, Q
+    quit.
     """
     from monitor.kiosk.supervision.heartbeat import Heartbeat, Phase
 
@@ -233,8 +234,8 @@ def run(
 def replay(video: Path, as_json: bool, min_viewers: int, **options: Any) -> None:
     """Measure a recording: every frame, no window, as fast as the machine allows.
 
-    The ads are placed on the recording's own clock, one after the other from its first frame on; two replays of a
-    recording give the same rows.
+    The ads are placed on the recording's own clock, one after the other from its first frame on;
+    two replays of a recording give the same rows.
     """
     import signal
 
@@ -338,8 +339,8 @@ def report(
 ) -> None:
     """Report on a session, by default the latest one, or on many.
 
-    Writes a page that opens anywhere, and shows the main figures here. The page has the curves of every ad above pictures of
-    it; pictures need the ads' own files.
+    Writes a page that opens anywhere, and shows the main figures here. The page has the curves of
+    every ad above pictures of it; pictures need the ads' own files.
     """
     from monitor.reports.export import TEXT_FORMATS, report_bytes, write_report
 

@@ -29,8 +29,9 @@ from monitor.cli.options import (
 def classify(images: tuple[str, ...], model: str | None, device: str, as_json: bool) -> None:
     """Find the faces in pictures and name their expressions.
 
-    IMAGE_OR_URL is a picture file, a folder of pictures, or an http(s) address, also one in your own network. At most
-    30 MiB and 50 million pixels, and 10 seconds to fetch; environment proxies are not used.
+    IMAGE_OR_URL is a picture file, a folder of pictures, or an http(s) address, also one in your
+    own network. At most 30 MiB and 50 million pixels, and 10 seconds to fetch; environment proxies
+    are not used.
     """
     silence_native_libraries()
     from monitor.errors import SetupError

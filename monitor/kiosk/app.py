@@ -259,7 +259,8 @@ def _with_chosen_camera(
 ) -> RunSettings | None:
     """The settings with the camera to use, asked for where that is not clear; `None` if the operator gives up.
 
-    It is asked when there are several cameras and none of them was chosen before; what a person chooses is kept.
+    It is asked when there are several cameras and none of them was chosen before; what a person
+    chooses is kept.
     """
     if settings.source is not None or settings.no_camera is not None:
         return settings

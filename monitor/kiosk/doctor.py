@@ -64,7 +64,8 @@ def examine(*, source: str | None, database: str, model: str | None) -> list[Fin
     """Run all checks.
 
     Args:
-        source: A camera, file or address to try as well; `None` to try the first camera, where there is one.
+        source: A camera, file or address to try as well; `None` to try the first camera, where
+            there is one.
         database: URL or path of the database.
         model: Name or path of the model; `None` for the default.
     """

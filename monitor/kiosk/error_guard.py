@@ -30,8 +30,8 @@ LAST_ERROR = ("last_type", "last_value", "last_traceback", "last_exc")
 class ErrorGuard:
     """Catches what no caller catches: in slots, timers and paint events of Qt, in threads, in finalisers.
 
-    Without such a hook PyQt ends the process at the first exception in a slot. Use it as a context manager; the hooks that
-    were there before come back at its end.
+    Without such a hook PyQt ends the process at the first exception in a slot. Use it as a context
+    manager; the hooks that were there before come back at its end.
 
     Attributes:
         count: Errors so far.

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 class Pulse(QObject):
     """Gives a sign of life once a second.
 
-    Until `watch` is called, the sign says that the loop turns. From then on a pixel of the ads is asked to be painted, and
-    the painting gives the sign, so that a window that no longer paints counts as stuck; where the window cannot be seen,
-    nothing is painted and the loop alone is asked.
+    Until `watch` is called, the sign says that the loop turns. From then on a pixel of the ads is
+    asked to be painted, and the painting gives the sign, so that a window that no longer paints
+    counts as stuck; where the window cannot be seen, nothing is painted and the loop alone is
+    asked.
 
     Args:
         heartbeat: Carries the signs; without a supervisor nothing is done at all.

@@ -1,10 +1,11 @@
 """The figures of a page, written as SVG that is set into it: curves, funnel, intervals, percentiles, gaps.
 
-Written by hand rather than by a plotting library, because the page's own style sheet then reaches every line (dark
-ground, print, a curve that is switched off), a script can place a cursor on the curves, and a figure weighs a few
-kilobytes. Every element carries its light colours itself, so that a figure also looks right where no style sheet reaches
-it, as in a PDF. Colours are Okabe and Ito's palette, which colour-blind people can tell apart; each curve also has a dash
-pattern of its own and its name at its end. The same data give the same text.
+Written by hand rather than by a plotting library, because the page's own style sheet then reaches
+every line (dark ground, print, a curve that is switched off), a script can place a cursor on the
+curves, and a figure weighs a few kilobytes. Every element carries its light colours itself, so that
+a figure also looks right where no style sheet reaches it, as in a PDF. Colours are Okabe and Ito's
+palette, which colour-blind people can tell apart; each curve also has a dash pattern of its own and
+its name at its end. The same data give the same text.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ class Layout:
 
     Attributes:
         name: Of the layout, for the style sheet.
-        width: Of the whole figure.
-        left, right: Margins beside the panels; names of the curves go into the right one. The page gives the film strip
+        width: Of the whole figure. left, right: Margins beside the panels; names of the curves go
+        into the right one. The page gives the film strip
             the same margins.
         text: Font size.
         panels: Heights of the panels of valence, emotions, attention and viewers.
@@ -123,8 +124,9 @@ def ad_figure(ad: dict[str, Any], layout: Layout, *, reach: tuple[float, float])
         reach: Ends of the valence axis, from `valence_range`.
 
     Returns:
-        An `<svg>` element. `data-left`, `data-plot` and `data-end` tell a script where the panels begin, how wide they
-        are and how many seconds that is; the line of class `cursor` is its to move.
+        An `<svg>` element. `data-left`, `data-plot` and `data-end` tell a script where the panels
+        begin, how wide they are and how many seconds that is; the line of class `cursor` is its to
+        move.
     """
     canvas = _Canvas(layout, axis_end(ad))
     tops: list[float] = []
@@ -431,7 +433,7 @@ def _spread(values: list[float], gap: float) -> list[float]:
     return places
 
 
-# --- small figures ----------------------------------------------------------------------------------------------------
+# --- small figures --------------------------------------------------------------------------------
 
 
 def funnel_figure(funnel: dict[str, Any]) -> str:

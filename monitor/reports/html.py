@@ -48,12 +48,14 @@ _METHOD = {
 def render_html(document: dict[str, Any], films: Mapping[int, Film] | None = None) -> str:
     """Renders the document of `session_report.build_report` as one self-contained page.
 
-    The same document and pictures give the same page, byte for byte; there is no time of making in it. Its policy for
-    content forbids every request and every script and style but its own, which it names by their SHA-256.
+    The same document and pictures give the same page, byte for byte; there is no time of making in
+    it. Its policy for content forbids every request and every script and style but its own, which
+    it names by their SHA-256.
 
     Args:
         document: The report.
-        films: Pictures of the ads, by place in `document["ads"]`; an ad without an entry is shown without pictures.
+        films: Pictures of the ads, by place in `document["ads"]`; an ad without an entry is shown
+            without pictures.
     """
     styles, script = _asset("report.css"), _asset("report.js")
     ads = document["ads"]

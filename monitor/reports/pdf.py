@@ -53,7 +53,8 @@ def _laid_out(document: dict[str, Any], films: Mapping[int, Film] | None) -> Any
     from monitor.reports.html import render_html  # noqa: PLC0415 - slow to import
 
     for name in _LOGGERS:
-        # They tell of every property that is only for screens, and of each font that is cut to what is used.
+        # They tell of every property that is only for screens, and of each font that is cut to what
+        # is used.
         logging.getLogger(name).setLevel(logging.ERROR)
         logging.getLogger(name).addFilter(_about_the_page)
     weasyprint = _weasyprint()
@@ -77,7 +78,8 @@ def _weasyprint() -> Any:
             "PDFs need WeasyPrint and the text libraries of the system: expected both, received "
             f"“{reason[:200]}”; install them (Debian, Ubuntu: apt install {LIBRARIES}) or choose --format html and print it."
         ) from error
-    # It asks Pillow to take truncated pictures for whole ones, everywhere: `serve` decodes strangers' pictures beside it.
+    # It asks Pillow to take truncated pictures for whole ones, everywhere: `serve` decodes
+    # strangers' pictures beside it.
     ImageFile.LOAD_TRUNCATED_IMAGES = strict
     return weasyprint
 

@@ -1,8 +1,8 @@
 """From the data of one or several sessions to their report: the JSON document with the stable keys of the product.
 
-Keys that the product promises are always there; other keys may be added. What is not known is None, never 0 and never
-NaN. What rests on fewer viewers than asked for is None too, and `withheld` says so. `docs/metrics.md` explains every
-figure.
+Keys that the product promises are always there; other keys may be added. What is not known is None,
+never 0 and never NaN. What rests on fewer viewers than asked for is None too, and `withheld` says
+so. `docs/metrics.md` explains every figure.
 """
 
 from __future__ import annotations
@@ -90,15 +90,18 @@ def build_report(
 ) -> dict[str, Any]:
     """Computes the report of one or several sessions.
 
-    One entry per `ad_id`, all its plays together, in the order of the first play. Only when more than one version of a
-    creative (another file, another length) was shown under the same `ad_id` does each get an entry of its own,
-    numbered by `version`. The same data give the same document, to the last bit.
+    One entry per `ad_id`, all its plays together, in the order of the first play. Only when more
+    than one version of a creative (another file, another length) was shown under the same `ad_id`
+    does each get an entry of its own, numbered by `version`. The same data give the same document,
+    to the last bit.
 
     Args:
         data: From `report_data.load_report_data`.
-        min_viewers: Figures about fewer viewers than this are withheld: 1 on the device, 5 for reports that are shared.
+        min_viewers: Figures about fewer viewers than this are withheld: 1 on the device, 5 for
+            reports that are shared.
         scope: What was asked for; the report repeats it.
-        library: The ads of the database, to compare with; without it every ad is the first of its kind.
+        library: The ads of the database, to compare with; without it every ad is the first of its
+            kind.
 
     Returns:
         The document; it only holds what JSON can hold.
@@ -174,7 +177,7 @@ def utc_text(moment: datetime | None) -> str | None:
     )
 
 
-# --- input ------------------------------------------------------------------------------------------------------------
+# --- input ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -242,7 +245,7 @@ def of_plays(arrays: _Arrays, plays: Iterable[PlayInfo]) -> _Arrays:
     )
 
 
-# --- one ad -----------------------------------------------------------------------------------------------------------
+# --- one ad ---------------------------------------------------------------------------------------
 
 
 def _entries(ads: Iterable[AdInfo]) -> list[tuple[list[AdInfo], int | None]]:
@@ -437,7 +440,7 @@ def _by_emotion(values: Floats) -> dict[str, float | None] | None:
     }
 
 
-# --- sessions, gaps and quality ---------------------------------------------------------------------------------------
+# --- sessions, gaps and quality -------------------------------------------------------------------
 
 
 def _gap_entry(gap: GapInfo) -> dict[str, Any]:
@@ -463,7 +466,8 @@ def _session_entry(
     Args:
         log: What there is.
         min_viewers: As in the report.
-        hidden: Row ids of the ads whose audience is withheld: sums must not give it away as what the others leave over.
+        hidden: Row ids of the ads whose audience is withheld: sums must not give it away as what
+            the others leave over.
     """
     sessions = log.data.sessions
     people = metrics.audience(log.data.exposures)

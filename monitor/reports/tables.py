@@ -1,7 +1,8 @@
 """The tables of a report, one row per thing, for spreadsheets and for programs: as CSV and as Parquet.
 
-A table has columns of a kind each, and rows of plain values; None is what is not known or withheld. CSV and Parquet are
-written from the same rows, which are made one after the other: a month by the second has millions of them.
+A table has columns of a kind each, and rows of plain values; None is what is not known or withheld.
+CSV and Parquet are written from the same rows, which are made one after the other: a month by the
+second has millions of them.
 """
 
 from __future__ import annotations
@@ -149,7 +150,8 @@ def table_of(name: str, document: dict[str, Any], data: ReportData) -> Table:
 
     Args:
         name: One of `TABLES`.
-        document: The report, from `session_report.build_report`; it says from how many viewers on figures are shown.
+        document: The report, from `session_report.build_report`; it says from how many viewers on
+            figures are shown.
         data: What the report was made of, with its seconds.
 
     Raises:
@@ -170,7 +172,7 @@ def table_of(name: str, document: dict[str, Any], data: ReportData) -> Table:
     return Table(name, COLUMNS[name], makers[name])
 
 
-# --- files ------------------------------------------------------------------------------------------------------------
+# --- files ----------------------------------------------------------------------------------------
 
 
 def to_csv(table: Table) -> str:
@@ -209,8 +211,8 @@ def _field(value: Any) -> Any:
 def to_parquet(table: Table, report_version: int) -> bytes:
     """Returns a table as a Parquet file: int64, float64, UTF-8, `timestamp[us, UTC]`, null where a value is not known.
 
-    The file says in its metadata which version of the report it is from, and which table it is. The same table gives the
-    same bytes.
+    The file says in its metadata which version of the report it is from, and which table it is. The
+    same table gives the same bytes.
     """
     import pyarrow  # noqa: PLC0415 - slow to import, and only this format needs it
     from pyarrow import parquet  # noqa: PLC0415
@@ -238,7 +240,7 @@ def to_parquet(table: Table, report_version: int) -> bytes:
     return out.getvalue()
 
 
-# --- from the document ------------------------------------------------------------------------------------------------
+# --- from the document ----------------------------------------------------------------------------
 
 
 def _named(document: dict[str, Any], ad: dict[str, Any]) -> list[Any]:
@@ -279,7 +281,7 @@ def _ads(document: dict[str, Any]) -> Table:
     return Table("ads", columns | more, lambda: rows)
 
 
-# --- from the data ----------------------------------------------------------------------------------------------------
+# --- from the data --------------------------------------------------------------------------------
 
 
 def _played(data: ReportData) -> Callable[[PlayInfo], list[Any]]:
@@ -410,8 +412,9 @@ def _play_rows(data: ReportData, min_viewers: int) -> list[list[Any]]:
 def _hidden_plays(ads: Sequence[int], viewers: Sequence[int], min_viewers: int) -> set[int]:
     """Places of the plays whose audience is withheld.
 
-    Those that too few have seen; and where all of these of one ad still have fewer viewers together, the next smallest
-    play of it: else what the others leave of the ad's own figures would give them away.
+    Those that too few have seen; and where all of these of one ad still have fewer viewers
+    together, the next smallest play of it: else what the others leave of the ad's own figures would
+    give them away.
 
     Args:
         ads: Of each play.

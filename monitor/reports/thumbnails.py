@@ -1,8 +1,9 @@
 """Finds the media of the ads of a report and takes pictures from them.
 
-The database keeps of a media file its name and its SHA-256, not its folder. So a file is looked for by its name in the
-folders that the caller names and among the bundled samples, and taken only if its content is the very content that was
-shown: pictures of another version of an ad would tell a wrong story.
+The database keeps of a media file its name and its SHA-256, not its folder. So a file is looked for
+by its name in the folders that the caller names and among the bundled samples, and taken only if
+its content is the very content that was shown: pictures of another version of an ad would tell a
+wrong story.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def film_strips(document: dict[str, Any], folders: Iterable[Path] = ()) -> dict[
 
     Args:
         document: From `monitor.reports.session_report.build_report`.
-        folders: Where the media may be, such as the folder of the playlist; searched in order, then the bundled samples.
+        folders: Where the media may be, such as the folder of the playlist; searched in order, then
+            the bundled samples.
 
     Returns:
         For each ad, by its place in `document["ads"]`, its pictures, or why there are none.

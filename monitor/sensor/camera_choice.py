@@ -41,7 +41,8 @@ class Camera:
         index: As `--source` takes it; it may change when cameras are plugged in in another order.
         name: The maker's name; empty where it is not known.
         place: Where it is plugged in, such as `usb-0000:00:14.0-3`; empty where it is not known.
-        path: Of its device, by a name that stays when the index changes; empty where the system offers none.
+        path: Of its device, by a name that stays when the index changes; empty where the system
+            offers none.
     """
 
     index: int
@@ -69,7 +70,8 @@ def lasting_source(source: str) -> str:
     """A source that leads to the same camera after it was plugged in again, or the machine was started again.
 
     Args:
-        source: As typed by the user; what is no index of a camera, or has no lasting name, is returned as it is.
+        source: As typed by the user; what is no index of a camera, or has no lasting name, is
+            returned as it is.
     """
     if not source.isdecimal():
         return source
@@ -154,8 +156,9 @@ def save_choice(camera: Camera, file: Path | None = None) -> bool:
 def saved_choice(there: Sequence[Camera], file: Path | None = None) -> Camera | None:
     """The camera that was chosen before, if it is there.
 
-    Indices change from start to start, so a camera is known again by its lasting path, else by its name and its place, else
-    by its name where only one has it. Only a camera without a name is known by its index.
+    Indices change from start to start, so a camera is known again by its lasting path, else by its
+    name and its place, else by its name where only one has it. Only a camera without a name is
+    known by its index.
 
     Args:
         there: The cameras of now.

@@ -1,8 +1,9 @@
 """The thread that owns the video source, from open to release, and how its silence is noticed.
 
-Native code that reads a camera may block for seconds or for ever. So the thread only notes when it began to wait, and
-whoever takes the frames asks `Capture.check` a few times a second: a source that gives nothing is lost after less than two
-seconds, whatever the call that waits for it does; one that does not even come back from that call costs the process.
+Native code that reads a camera may block for seconds or for ever. So the thread only notes when it
+began to wait, and whoever takes the frames asks `Capture.check` a few times a second: a source that
+gives nothing is lost after less than two seconds, whatever the call that waits for it does; one
+that does not even come back from that call costs the process.
 """
 
 from __future__ import annotations
@@ -50,19 +51,24 @@ class CaptureHungError(Exception):
 class Capture:
     """Reads a source in a thread of its own and hands its frames over.
 
-    A live source that is lost is reopened, with growing pauses, until the capture is stopped. A recording is read once.
+    A live source that is lost is reopened, with growing pauses, until the capture is stopped. A
+    recording is read once.
 
     Args:
         spec: What to open.
         lossless: See `open_source`.
         link: Where the frames go; closed by the capture when there will be no more.
-        on_lost: Called with the reason when a live source is lost; once, however many attempts it takes until it gives
-            pictures again. Mostly in the capture's thread, else in the one that calls `check`.
-        patient: Whether a live source that cannot be opened at first is a lost one, and no error. Defaults to `False`.
+        on_lost: Called with the reason when a live source is lost; once, however many attempts it
+            takes until it gives pictures again. Mostly in the capture's thread, else in the one
+            that calls `check`.
+        patient: Whether a live source that cannot be opened at first is a lost one, and no error.
+            Defaults to `False`.
 
     Attributes:
-        live: Whether the source is a camera or a stream, of which something is expected all the time.
-        error: Why the source could not be opened at first, or why a recording ended early; `None` while all is well.
+        live: Whether the source is a camera or a stream, of which something is expected all the
+            time.
+        error: Why the source could not be opened at first, or why a recording ended early; `None`
+            while all is well.
         opened: Set once the first attempt to open the source has succeeded or failed for good.
         frame_rate: Frames per second as the source states it, valid once opened.
         frame_count: Frames that a recording states, 0 where that is not known; valid once opened.

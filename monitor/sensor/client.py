@@ -72,14 +72,16 @@ class SensorProcess:
         settings: What it is to do.
 
     Attributes:
-        waiting_since_s: When the reader began to wait for the next message, monotonic clock; `None` while it does not.
+        waiting_since_s: When the reader began to wait for the next message, monotonic clock; `None`
+            while it does not.
         talking: Whether the process has begun to talk, and has more to say.
         stuck: Whether it was ended because it was stuck.
     """
 
     def __init__(self, settings: SensorSettings) -> None:
         environment = dict(os.environ)
-        # The child imports the same packages, also when they are not installed but lie in the working folder.
+        # The child imports the same packages, also when they are not installed but lie in the
+        # working folder.
         root = str(Path(__file__).resolve().parents[2])
         environment["PYTHONPATH"] = os.pathsep.join(
             filter(None, [root, environment.get("PYTHONPATH", "")])
@@ -220,12 +222,12 @@ class SupervisedSensor:
     Args:
         settings: What it is to do.
         on_message: Called for every message, in the `sensor` thread.
-        on_died: Called when the process ended unasked, in the same thread, or when it is stuck, in `sensor-watch`; before it
-            is started again.
+        on_died: Called when the process ended unasked, in the same thread, or when it is stuck, in
+            `sensor-watch`; before it is started again.
 
     Attributes:
-        failure: Why the sensor cannot work at all (wrong source or model); it is not started again then, unless it
-            had worked before.
+        failure: Why the sensor cannot work at all (wrong source or model); it is not started again
+            then, unless it had worked before.
     """
 
     def __init__(
@@ -298,7 +300,8 @@ class SupervisedSensor:
                         return
                     pause_s = self._pause_before_restart()
                 except Exception:
-                    # Also a process that cannot be started for lack of memory: it passes, and measuring goes on then.
+                    # Also a process that cannot be started for lack of memory: it passes, and
+                    # measuring goes on then.
                     logger.exception("The sensor's thread failed and goes on")
                     pause_s = self._pause_after_error()
                 self._stop.wait(pause_s)
@@ -307,8 +310,9 @@ class SupervisedSensor:
 
     def _run_once(self) -> bool:
         """Start the process and listen until its end; whether no other is wanted."""
-        # Viewers of the new process are new viewers: their numbers go on from the last one. A source that had worked is
-        # waited for by the new process, so that its return is noticed at once.
+        # Viewers of the new process are new viewers: their numbers go on from the last one. A
+        # source that had worked is waited for by the new process, so that its return is noticed at
+        # once.
         changed = {"first_viewer": self._highest_viewer + 1, "patient": self._worked}
         self._starts.append(time.monotonic())
         process = SensorProcess(self._settings.model_copy(update=changed))

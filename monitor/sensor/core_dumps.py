@@ -15,8 +15,9 @@ KINDS_IN_DUMPS = Path("/proc/self/coredump_filter")
 def forbid_memory_images() -> None:
     """Keep the system from writing an image of this process's memory, with pictures of people in it, when it crashes.
 
-    The limit alone is not enough: where the system hands images to a program (`systemd-coredump`, `apport`), that program
-    decides whether to heed it. So the image would hold no memory either. Processes started later inherit both.
+    The limit alone is not enough: where the system hands images to a program (`systemd-coredump`,
+    `apport`), that program decides whether to heed it. So the image would hold no memory either.
+    Processes started later inherit both.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:

@@ -1,8 +1,9 @@
 """Tells a process that is stuck from one that is only slow, by how long it has said nothing and what it did meanwhile.
 
-A process that says nothing for almost two seconds is stuck if it was stopped, if it sleeps, or if it computed all the time.
-It is not stuck while it waits for a processor that others have, or for a disk: then it gets more time, because a new one
-would be no faster. Where the system does not tell what a process does (only Linux has /proc), the longer time counts.
+A process that says nothing for almost two seconds is stuck if it was stopped, if it sleeps, or if
+it computed all the time. It is not stuck while it waits for a processor that others have, or for a
+disk: then it gets more time, because a new one would be no faster. Where the system does not tell
+what a process does (only Linux has /proc), the longer time counts.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class Activity:
     """What a process does.
 
     Attributes:
-        states: One letter for each thread, as in `man 5 proc`: R runs or wants to, D waits for a disk, S sleeps, T stopped.
+        states: One letter for each thread, as in `man 5 proc`: R runs or wants to, D waits for a
+            disk, S sleeps, T stopped.
         computed_s: Processor time that it has used so far.
     """
 
@@ -66,8 +68,8 @@ def activity(pid: int) -> Activity | None:
 class SilenceWatch:
     """Adds up how long one process has been silent.
 
-    Only time in which the caller itself came to look counts: neither a machine that slept nor a kiosk that was held up
-    makes the other side stuck.
+    Only time in which the caller itself came to look counts: neither a machine that slept nor a
+    kiosk that was held up makes the other side stuck.
     """
 
     def __init__(self) -> None:
@@ -82,7 +84,8 @@ class SilenceWatch:
         """Whether the process counts as dead; to be asked every `TICK_S`.
 
         Args:
-            waiting_since_s: When the reader began to wait for the message that has not come; `None` while it does not wait.
+            waiting_since_s: When the reader began to wait for the message that has not come; `None`
+                while it does not wait.
             now_s: Now, of the same monotonic clock.
             doing: What the process does.
             started: Whether it has begun to talk, and has more to say.

@@ -1,7 +1,8 @@
 """How frames get from the thread that captures them to the thread that analyses them.
 
-Two links with the same three methods: the slot keeps only the newest item, for live sources; the lossless link makes
-the producer wait, for recordings, whose result must not depend on the speed of the machine.
+Two links with the same three methods: the slot keeps only the newest item, for live sources; the
+lossless link makes the producer wait, for recordings, whose result must not depend on the speed of
+the machine.
 """
 
 from __future__ import annotations

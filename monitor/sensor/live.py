@@ -34,17 +34,19 @@ class SensorHealth:
     """How the sensor is doing.
 
     Attributes:
-        state: `starting` until the first frame; `reconnecting` while the source is lost; `blind` while it gives pictures
-            that show nothing; `restarting` while the process is started again; `unavailable` once that was given up for a
-            while; `ended` when a recording is over.
+        state: `starting` until the first frame; `reconnecting` while the source is lost; `blind`
+            while it gives pictures that show nothing; `restarting` while the process is started
+            again; `unavailable` once that was given up for a while; `ended` when a recording is
+            over.
         detail: One short sentence for a person, empty when all is well.
         frames: Frames analysed since the start of the sensor.
         dropped: Frames that a newer one replaced before they were analysed.
         fps: Frames analysed in the last second.
         latency_ms: Median time from capture to reading over the last second.
-        effort: Share of the usual work that is done, above 0 to 1: less where the machine cannot keep up, so that new
-            viewers are found later and emotions read less often.
-        cause: While nothing is measured, the stable name of the reason where there is one, as gaps have it.
+        effort: Share of the usual work that is done, above 0 to 1: less where the machine cannot
+            keep up, so that new viewers are found later and emotions read less often.
+        cause: While nothing is measured, the stable name of the reason where there is one, as gaps
+            have it.
     """
 
     state: SensorState
@@ -64,8 +66,8 @@ class LiveView:
     Attributes:
         health: How the sensor is doing.
         frame: The newest analysed frame; `None` before the first.
-        preview: `(height, width, 3)` RGB, uint8, a reduced copy of that frame's picture; `None` before the first. It
-            lives in memory only.
+        preview: `(height, width, 3)` RGB, uint8, a reduced copy of that frame's picture; `None`
+            before the first. It lives in memory only.
     """
 
     health: SensorHealth

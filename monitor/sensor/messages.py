@@ -1,7 +1,8 @@
 """What the sensor's process tells the kiosk, and how it crosses the pipe.
 
-A message is a length-prefixed JSON document, followed by the bytes of the preview where there is one. No pickle:
-nothing that arrives is ever executed. The preview goes through a pipe from memory to memory, never to the disk.
+A message is a length-prefixed JSON document, followed by the bytes of the preview where there is
+one. No pickle: nothing that arrives is ever executed. The preview goes through a pipe from memory
+to memory, never to the disk.
 """
 
 from __future__ import annotations

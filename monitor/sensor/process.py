@@ -1,7 +1,8 @@
 """The sensor: a process of its own that turns a source into readings.
 
-Native code that crashes in here takes no window down. The kiosk starts it with its settings as one JSON line on
-standard input; it answers with messages on standard output until its input is closed, and never outlives the kiosk.
+Native code that crashes in here takes no window down. The kiosk starts it with its settings as one
+JSON line on standard input; it answers with messages on standard output until its input is closed,
+and never outlives the kiosk.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ class SensorSettings(BaseModel):
         preview_width_px: Width of the previews that go to the window; 0 sends none.
         preview_every_ms: Least time between two previews.
         first_viewer: Number of the first viewer; a sensor that is started again goes on counting.
-        patient: Whether a live source that cannot be opened is waited for, because it has worked before.
+        patient: Whether a live source that cannot be opened is waited for, because it has worked
+            before.
         analysis: How faces become readings.
     """
 
@@ -205,7 +207,8 @@ class SensorLoop:
             )
             self._analyse(capture, link, analyser)
             if capture.error is not None and not isinstance(capture.error, DetectorError):
-                # A defect, not the end of the source: the process dies of it, and the kiosk starts another.
+                # A defect, not the end of the source: the process dies of it, and the kiosk starts
+                # another.
                 raise capture.error
             if not self._stop.is_set():
                 frame_ns = round(1e9 / (capture.frame_rate or 30.0))
@@ -324,7 +327,8 @@ class SensorLoop:
 
 
 def _stop_at_end_of_input(stop: threading.Event) -> None:
-    # Not through `sys.stdin`: a thread that still waits in there when the recording is over makes Python abort.
+    # Not through `sys.stdin`: a thread that still waits in there when the recording is over makes
+    # Python abort.
     while os.read(0, 1):
         pass
     stop.set()
@@ -336,12 +340,14 @@ def _stop_at_end_of_input(stop: threading.Event) -> None:
 def main() -> int:
     """Run the sensor as a process; see the module's description."""
     started_s = time.monotonic()
-    # The window and its sound come first: a frame that is analysed later harms nobody, one that is shown late is seen.
+    # The window and its sound come first: a frame that is analysed later harms nobody, one that is
+    # shown late is seen.
     os.nice(NICENESS)
     forbid_memory_images()
     # Ctrl+C in a terminal reaches the whole group; the kiosk decides when the sensor stops.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Messages keep the real standard output; whatever a native library prints goes to standard error.
+    # Messages keep the real standard output; whatever a native library prints goes to standard
+    # error.
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     settings = SensorSettings.model_validate_json(sys.stdin.buffer.readline())

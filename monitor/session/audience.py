@@ -46,7 +46,8 @@ class AudienceMeter:
     def present(self, now_ns: int) -> Audience | None:
         """Who is there now; `None` where nothing was measured in the last second.
 
-        The mood is the emotion with the largest mean over viewers of each viewer's mean probability.
+        The mood is the emotion with the largest mean over viewers of each viewer's mean
+        probability.
 
         Args:
             now_ns: Now, on the clock of the frames.
@@ -85,14 +86,15 @@ class _Account:
 class RewardMeter:
     """Rates plays: attention times valence, averaged over the time in which viewers were in view.
 
-    The reward of a play is the integral of attentive(t) x valence(t) over all viewers, divided by their dwell, both without
-    the stretches in which a viewer's emotion could not be read. Implements `ads.show.playback.PlaybackListener`; its methods may
-    be called from any thread.
+    The reward of a play is the integral of attentive(t) x valence(t) over all viewers, divided by
+    their dwell, both without the stretches in which a viewer's emotion could not be read.
+    Implements `ads.show.playback.PlaybackListener`; its methods may be called from any thread.
 
     Args:
         log: What was on screen when.
-        rated: Called once for each play that anybody saw, soon after its end, from the thread that brought the last frame;
-            where no frames come, long after its end, from the thread of the show.
+        rated: Called once for each play that anybody saw, soon after its end, from the thread that
+            brought the last frame; where no frames come, long after its end, from the thread of the
+            show.
     """
 
     def __init__(self, log: PlaybackLog, rated: Callable[[Play, Reward], None]) -> None:

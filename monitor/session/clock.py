@@ -13,7 +13,8 @@ class SessionClock:
 
     Attributes:
         utc: Time of day of the tie.
-        ns: The same moment on the monotonic clock; 0 for a recording, whose clock starts with its first frame.
+        ns: The same moment on the monotonic clock; 0 for a recording, whose clock starts with its
+            first frame.
     """
 
     utc: datetime

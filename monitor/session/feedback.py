@@ -1,6 +1,7 @@
 """Closes the loop between faces and ads.
 
-The audience goes into the next choice, and what a play was worth goes to the policy and into the database.
+The audience goes into the next choice, and what a play was worth goes to the policy and into the
+database.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ CAPPED = timedelta(hours=1)
 class Feedback:
     """Tells the policy who is there and what its plays were worth; implements `ads.show.playback.PlaybackListener`.
 
-    Readings may come from any thread; the policy is only called from the thread that drives the show, within `audience`.
+    Readings may come from any thread; the policy is only called from the thread that drives the
+    show, within `audience`.
 
     Args:
         policy: Learns from the rewards.

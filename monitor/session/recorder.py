@@ -42,7 +42,8 @@ class Recorder:
         log: What was on screen when.
         clock: Gives the time of day of a moment.
         readings_per_second: Readings logged a second and viewer, above 0. Defaults to 10.
-        may_measure: Whether people may be measured at a moment of the monotonic clock. Defaults to always.
+        may_measure: Whether people may be measured at a moment of the monotonic clock. Defaults to
+            always.
 
     Attributes:
         frames: Frames recorded so far.
@@ -77,7 +78,8 @@ class Recorder:
         """Record the start of a play, and its ad when it is new or no longer what it was at its last play."""
         with self._lock:
             ad = ad_record(play.ad)
-            # One that found no room is sent again with the next play: without it no play of the ad could be written.
+            # One that found no room is sent again with the next play: without it no play of the ad
+            # could be written.
             if self._known_ads.get(ad.ad_id) != ad and self._writer.submit(ad):
                 self._known_ads[ad.ad_id] = ad
             self._writer.submit(
@@ -103,11 +105,12 @@ class Recorder:
     def record(self, frame: AnalysedFrame) -> bool:
         """Record the readings of a frame; an open gap ends with it.
 
-        Of a static face only the flag is recorded, once: its readings would fill the disk, and no measure counts them.
+        Of a static face only the flag is recorded, once: its readings would fill the disk, and no
+        measure counts them.
 
         Returns:
-            Whether the frame was measured. Outside the hours of measuring it is not: nothing of it is recorded but that
-            there is a gap, and the caller is to forget it.
+            Whether the frame was measured. Outside the hours of measuring it is not: nothing of it
+            is recorded but that there is a gap, and the caller is to forget it.
         """
         with self._lock:
             if not self._may_measure(frame.captured_ns):
@@ -130,7 +133,8 @@ class Recorder:
                 return True
             position = self._log.at(frame.captured_ns)
             if position is not None and not position.running:
-                # A paused ad is on the screen, but it is not being shown: what people do then is no reaction to it.
+                # A paused ad is on the screen, but it is not being shown: what people do then is no
+                # reaction to it.
                 position = None
             for reading in due:
                 self._writer.submit(self._reading_record(reading, position))
@@ -144,7 +148,8 @@ class Recorder:
             cause: Short name, such as `camera_lost`.
             detail: One sentence for a person.
             noticed_ns: When that was noticed.
-            since_ns: Since when; by default the gap starts with the last frame before it was noticed, where there was one.
+            since_ns: Since when; by default the gap starts with the last frame before it was
+                noticed, where there was one.
         """
         with self._lock:
             if self._gap is None:
@@ -189,7 +194,8 @@ class Recorder:
         return int(captured_ns * self._rate // 1_000_000_000)
 
     def _is_due(self, reading: FaceReading) -> bool:
-        # Fixed slots of the clock rather than "long enough ago": the same frames give the same rows every time.
+        # Fixed slots of the clock rather than "long enough ago": the same frames give the same rows
+        # every time.
         slot = self._slot(reading.captured_ns)
         if self._newest_slot.get(reading.viewer) == slot:
             return False

@@ -57,11 +57,13 @@ def replay(
 
     Args:
         settings: Of the replay.
-        progress: Called after every frame with the frames done and the frames that the recording states (0: unknown).
+        progress: Called after every frame with the frames done and the frames that the recording
+            states (0: unknown).
 
     Raises:
         SetupError: The recording or the model cannot be used.
-        SessionFailedError: The recording is cut off, or the sensor died; what was measured before is kept.
+        SessionFailedError: The recording is cut off, or the sensor died; what was measured before
+            is kept.
     """
     playlist = load_ads(settings.playlist)
     model = find_model(settings.model)

@@ -121,7 +121,8 @@ class Kiosk:
         self._stopped = False
         self._ended: Ended | None = None
         self._late: LateSource | None = None
-        # Told once, so that a promotion in between cannot put another model on the session than the sensor uses.
+        # Told once, so that a promotion in between cannot put another model on the session than the
+        # sensor uses.
         self._model = find_model(settings.model) if settings.no_camera is None else None
         self._sensor = self._new_sensor()
         self.player: AdPlayer
@@ -138,7 +139,8 @@ class Kiosk:
             return NoSensor(settings.no_camera, self._on_message)
         return SupervisedSensor(
             SensorSettings(
-                # The session keeps what was typed; the sensor finds the same camera again under another index.
+                # The session keeps what was typed; the sensor finds the same camera again under
+                # another index.
                 source=lasting_source(self._source),
                 model=str(self._model),
                 device=settings.device,
@@ -178,10 +180,12 @@ class Kiosk:
         """Start the sensor, wait until it sees, then begin the session and the show.
 
         Args:
-            go_on: Asked about 20 times a second until the sensor is ready; `False` gives up the start.
+            go_on: Asked about 20 times a second until the sensor is ready; `False` gives up the
+                start.
 
         Returns:
-            Whether the session has begun; not when the start was given up, which leaves nothing behind.
+            Whether the session has begun; not when the start was given up, which leaves nothing
+            behind.
 
         Raises:
             SetupError: The source or the model cannot be used.
@@ -314,7 +318,8 @@ class Kiosk:
             self._log,
             clock,
             settings.readings_per_second,
-            # By the clock on the wall, also after it was corrected: that is the one that staff go by.
+            # By the clock on the wall, also after it was corrected: that is the one that staff go
+            # by.
             lambda _at_ns: hours.hold(self._playlist.local(datetime.now(timezone.utc))),
         )
         self._writer = writer

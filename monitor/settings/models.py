@@ -41,8 +41,8 @@ class RecordingSettings(_Settings):
         loops: Rounds through the playlist; `None` for no limit.
         duration_s: Longest length of the session in seconds; `None` for no limit.
         readings_per_second: Readings logged a second and viewer.
-        measure_hours: Stretches of the day in which people are measured, such as "08:00-20:00", by the playlist's clock;
-            empty for the whole day.
+        measure_hours: Stretches of the day in which people are measured, such as "08:00-20:00", by
+            the playlist's clock; empty for the whole day.
         report: Where to write a report at the end; `None` for none.
         analysis: How faces become readings.
     """
@@ -84,19 +84,24 @@ class RunSettings(RecordingSettings):
         fullscreen: Begin in full screen.
         overlay: Begin with the live readings shown.
         screen: Where the window begins, counted from 1; `None` leaves it to the system.
-        picker: Ask which camera to use: always, never, or (`None`) when there are several and none was chosen before.
+        picker: Ask which camera to use: always, never, or (`None`) when there are several and none
+            was chosen before.
         volume: Of the ads' sound, 0 to 1.
         language: Of the window.
-        notice: How the people in front of the screen are told: `bar` shows the notice below the ads from the first frame
-            on; `required` shows it alone before the camera is opened, and measures nothing while it is not on the screen.
+        notice: How the people in front of the screen are told: `bar` shows the notice below the ads
+            from the first frame on; `required` shows it alone before the camera is opened, and
+            measures nothing while it is not on the screen.
         notice_seconds: How long it is shown alone.
         notice_languages: Of the notice; empty for the window's language.
         notice_url: Where these people read more; empty leaves that out.
-        retention_days: Single readings are deleted when they are so old, reports stay as they are; 0 keeps them.
-        spool: Folder in which records wait while the database cannot be written; `None` for beside the database.
-        no_camera: Why no camera is opened and nothing is measured, in one sentence; `None` to measure.
-        patient: Show the ads also while the camera or stream cannot be opened yet, and try again until it can; the demo
-            viewer never takes its place.
+        retention_days: Single readings are deleted when they are so old, reports stay as they are;
+            0 keeps them.
+        spool: Folder in which records wait while the database cannot be written; `None` for beside
+            the database.
+        no_camera: Why no camera is opened and nothing is measured, in one sentence; `None` to
+            measure.
+        patient: Show the ads also while the camera or stream cannot be opened yet, and try again
+            until it can; the demo viewer never takes its place.
     """
 
     source: str | None = None

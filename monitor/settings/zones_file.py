@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def read_zones(path: Path) -> tuple[Zone, ...]:
     """Read zones from a YAML file.
 
-    The file has one key, `zones`, with a list; each entry has a `kind`, either `points` or a `box`, and may have a
-    `name`, as in `Zone`.
+    The file has one key, `zones`, with a list; each entry has a `kind`, either `points` or a `box`,
+    and may have a `name`, as in `Zone`.
 
     Args:
         path: The file.

@@ -29,7 +29,8 @@ def image_from_rgb(rgb: NDArray[np.uint8]) -> QImage:
         rgb: `(height, width, 3)`, uint8, C-contiguous.
 
     Returns:
-        A 32-bit image, the kind that is painted fastest. It shares no memory with the array, which may go away.
+        A 32-bit image, the kind that is painted fastest. It shares no memory with the array, which
+        may go away.
 
     Raises:
         ValueError: The array has another shape or type.
@@ -54,8 +55,8 @@ class AdView(QWidget):
     """Shows the newest picture it was given, until there is a newer one.
 
     Signals:
-        painted: The `Picture` that was given last was painted for the first time, in the present call; one that is
-            replaced before its turn is never announced.
+        painted: The `Picture` that was given last was painted for the first time, in the present
+            call; one that is replaced before its turn is never announced.
         drawn: Whatever there is to see was painted, be it new or not.
     """
 
@@ -84,7 +85,8 @@ class AdView(QWidget):
         self._images = [(rgb, self._image_of(rgb)) for rgb in shown]
         self._picture = self._unseen = picture
         self._message = ""
-        # Not update(): that waits for whatever else the event loop has to do first, and the picture is due now.
+        # Not update(): that waits for whatever else the event loop has to do first, and the picture
+        # is due now.
         self.repaint()
 
     def show_message(self, text: str) -> None:
@@ -102,7 +104,8 @@ class AdView(QWidget):
     def picture_rect(self) -> QRectF:
         """Where the picture is painted, in the widget's own coordinates; without area if there is no picture.
 
-        The edges lie on whole pixels of the device, so that a picture of the right size is copied and not resampled.
+        The edges lie on whole pixels of the device, so that a picture of the right size is copied
+        and not resampled.
         """
         return self._place(self._images[0][1]) if self._images else QRectF()
 

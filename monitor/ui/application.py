@@ -24,7 +24,8 @@ def create_application(
     """Makes the application with its font, or gives back the one that exists.
 
     Args:
-        argv: Arguments for Qt; the program's name alone by default, so that Qt reads none of the user's options.
+        argv: Arguments for Qt; the program's name alone by default, so that Qt reads none of the
+            user's options.
         offscreen: Draw into memory, whether or not there is a screen.
 
     Raises:
@@ -45,13 +46,15 @@ def create_application(
     application = QApplication(list(argv))
     application.setApplicationName(APPLICATION_NAME)
     application.setFont(fonts.application_font())
-    # The window asks to quit and the quitter decides; Qt must not end the loop while threads are being joined.
+    # The window asks to quit and the quitter decides; Qt must not end the loop while threads are
+    # being joined.
     application.setQuitOnLastWindowClosed(False)
     return application
 
 
 def _log_qt_message(kind: QtMsgType, _context: QMessageLogContext, text: str | None) -> None:
-    # Qt warns about its surroundings (no sound server, no runtime folder) even where nothing is wrong for us.
+    # Qt warns about its surroundings (no sound server, no runtime folder) even where nothing is
+    # wrong for us.
     level = {
         QtMsgType.QtWarningMsg: logging.INFO,
         QtMsgType.QtCriticalMsg: logging.ERROR,

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 class LiveBridge(QObject):
     """Carries the newest `LiveView` to the window.
 
-    Qt's own queue of signals has no bound, so a signal for each frame would be a hidden queue that grows whenever the
-    window is busy. Here a second wake-up is sent only after the first was answered by `take()`.
+    Qt's own queue of signals has no bound, so a signal for each frame would be a hidden queue that
+    grows whenever the window is busy. Here a second wake-up is sent only after the first was
+    answered by `take()`.
 
     Create it in the GUI thread; `publish()` may be called from any thread.
 
@@ -32,7 +33,8 @@ class LiveBridge(QObject):
         self._view: LiveView | None = None
         self._wake_up_pending = False
         self._closed = False
-        # Queued even within the GUI thread: publish() emits while it holds the lock that take() needs.
+        # Queued even within the GUI thread: publish() emits while it holds the lock that take()
+        # needs.
         self._woken.connect(self._on_woken, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]
 
     def publish(self, view: LiveView) -> None:

@@ -38,11 +38,12 @@ PREVIEW_SIZE = QSize(560, 315)
 class CameraPicker(QDialog):
     """A list of cameras, and what the selected one sees.
 
-    Keys: Up and Down select, Enter uses the selected camera, Esc cancels, Tab goes round. Only a camera that gives a
-    picture can be used. When nobody touches a key for a minute, the first camera with a picture is taken, the selected one
-    before the others.
+    Keys: Up and Down select, Enter uses the selected camera, Esc cancels, Tab goes round. Only a
+    camera that gives a picture can be used. When nobody touches a key for a minute, the first
+    camera with a picture is taken, the selected one before the others.
 
-    Nothing that the cameras give is measured or kept: the newest picture is in memory, and nothing else.
+    Nothing that the cameras give is measured or kept: the newest picture is in memory, and nothing
+    else.
 
     Args:
         cameras: At least one.

@@ -31,7 +31,8 @@ BUNDLED_FILES = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf")
 def choose_family() -> str:
     """Finds the family for all texts of the window; the application must exist.
 
-    Where none of `PREFERRED_FAMILIES` is installed, the DejaVu Sans that comes with matplotlib is used.
+    Where none of `PREFERRED_FAMILIES` is installed, the DejaVu Sans that comes with matplotlib is
+    used.
 
     Returns:
         Name of the family; empty, which means Qt's own choice, if there is no font at all.

@@ -43,8 +43,8 @@ def fit_centred(width: float, height: float, into: Rect) -> Rect:
         into: Where it is shown.
 
     Returns:
-        A rectangle with the same ratio of width to height, touching two sides of `into`; without area if `into` has
-        none.
+        A rectangle with the same ratio of width to height, touching two sides of `into`; without
+        area if `into` has none.
     """
     scale = max(0.0, min(into.width / width, into.height / height))
     shown_width, shown_height = width * scale, height * scale
@@ -74,7 +74,8 @@ def place_label(
         taken: Labels that are there already.
 
     Returns:
-        The first place that lies within `bounds` and covers no other label; `None` if there is none.
+        The first place that lies within `bounds` and covers no other label; `None` if there is
+        none.
     """
     if width > bounds.width or height > bounds.height:
         return None

@@ -94,8 +94,9 @@ def draw_eye(painter: QPainter, rect: QRectF, colour: QColor) -> None:
 class PaintedWidget(QWidget):
     """A widget over the ad that is drawn once per change and not once per frame of the ad below it.
 
-    A translucent widget is asked to paint whenever something under it changes, up to 60 times a second here. So
-    `draw()` fills a picture that the widget keeps, and painting copies that picture.
+    A translucent widget is asked to paint whenever something under it changes, up to 60 times a
+    second here. So `draw()` fills a picture that the widget keeps, and painting copies that
+    picture.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:

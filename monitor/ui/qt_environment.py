@@ -26,7 +26,8 @@ def prepare(environ: MutableMapping[str, str] | None = None, *, offscreen: bool 
         offscreen: Draw into memory, whether or not there is a screen.
 
     Returns:
-        Whether a screen is there to show a window on. Without one, `QT_QPA_PLATFORM` is set to `offscreen`.
+        Whether a screen is there to show a window on. Without one, `QT_QPA_PLATFORM` is set to
+        `offscreen`.
     """
     environ = os.environ if environ is None else environ
     for name in FOREIGN_VARIABLES:
@@ -48,8 +49,8 @@ def screen_available(environ: MutableMapping[str, str] | None = None) -> bool:
         environ: The environment to look at; the process's own by default.
 
     Returns:
-        On Linux: whether a display is named or a platform that needs none (such as `eglfs`) was chosen; elsewhere
-        always, unless a platform without a screen was chosen.
+        On Linux: whether a display is named or a platform that needs none (such as `eglfs`) was
+        chosen; elsewhere always, unless a platform without a screen was chosen.
     """
     environ = os.environ if environ is None else environ
     platform = environ.get("QT_QPA_PLATFORM", "").split(":")[0]

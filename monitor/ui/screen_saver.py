@@ -2,14 +2,15 @@
 
 Two ways, the first that works is used:
 
-1. The desktop is asked (D-Bus, `org.freedesktop.ScreenSaver`, Idle Inhibition Service 0.1: GNOME, KDE Plasma, Xfce, Cinnamon
-   and others). It keeps its promise until it is taken back or the program ends, also when the program is killed.
-2. Without such a desktop, on X11, the X server is told every half a minute that somebody is there. That holds off its own
-   blanking and its power saving, and programs that go by its idle time.
+1. The desktop is asked (D-Bus, `org.freedesktop.ScreenSaver`, Idle Inhibition Service 0.1: GNOME,
+   KDE Plasma, Xfce, Cinnamon and others). It keeps its promise until it is taken back or the
+   program ends, also when the program is killed.
+2. Without such a desktop, on X11, the X server is told every half a minute that somebody is there.
+   That holds off its own blanking and its power saving, and programs that go by its idle time.
 
-Where neither is there (Wayland without a desktop that answers, a bare `eglfs` screen), nothing is held off, and `method`
-says so: the system's own settings have to switch it off. A lock that a person asks for, and a screen that switches itself
-off, cannot be held off by any program.
+Where neither is there (Wayland without a desktop that answers, a bare `eglfs` screen), nothing is
+held off, and `method` says so: the system's own settings have to switch it off. A lock that a
+person asks for, and a screen that switches itself off, cannot be held off by any program.
 """
 
 from __future__ import annotations
@@ -189,7 +190,8 @@ def x11_nudge(display_name: str | None = None) -> Nudge | None:
         display_name: Such as `:0`; by default that of the environment.
 
     Returns:
-        `None` where there is no X server, or its library is missing. Qt's own windows on X11 need that library too.
+        `None` where there is no X server, or its library is missing. Qt's own windows on X11 need
+        that library too.
     """
     try:
         library = ctypes.CDLL("libX11.so.6")

@@ -64,8 +64,8 @@ class Quitter(QObject):
     def quit(self, reason: str = "asked to", status: int = 0) -> None:
         """Runs all steps, last one first, and leaves the application's loop; a second call does nothing.
 
-        A step that fails is logged and kept in `errors`, and the others still run: a camera that cannot be closed must
-        not cost the session's last readings.
+        A step that fails is logged and kept in `errors`, and the others still run: a camera that
+        cannot be closed must not cost the session's last readings.
 
         Args:
             reason: For the log, and for `reason`.
@@ -93,13 +93,13 @@ class Quitter(QObject):
 class SignalHandler(QObject):
     """Brings SIGINT and SIGTERM into Qt's loop, which otherwise never lets a Python signal handler run.
 
-    The first signal asks; the second one does not wait any longer. The handlers that were there before come back with
-    `close()`. Use it in the main thread only.
+    The first signal asks; the second one does not wait any longer. The handlers that were there
+    before come back with `close()`. Use it in the main thread only.
 
     Args:
         on_signal: Called once, from Qt's loop, with the name of the first signal.
-        on_second_signal: Called with the number of the second signal, at once, even while the main thread waits for
-            something; ends the process with status 128 + number by default.
+        on_second_signal: Called with the number of the second signal, at once, even while the main
+            thread waits for something; ends the process with status 128 + number by default.
         parent: The Qt owner.
     """
 

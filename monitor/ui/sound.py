@@ -94,17 +94,19 @@ class _Cue:
 class QtSound(QObject):
     """The `SoundOutput` of the kiosk: decoded ahead by threads of its own, one clip after the other.
 
-    All methods belong to the GUI thread. The first sound looks for a device; where there is none, one line in the log says
-    so, and nothing else happens.
+    All methods belong to the GUI thread. The first sound looks for a device; where there is none,
+    one line in the log says so, and nothing else happens.
 
-    Samples carry no time, so the sound keeps to the picture by the clock: each sample that is written is the one that is
-    due when it will be heard. What was decoded too late is left out. While one clip follows another, or a picture comes
-    between, the device goes on with silence: starting one takes time, on some screens a second.
+    Samples carry no time, so the sound keeps to the picture by the clock: each sample that is
+    written is the one that is due when it will be heard. What was decoded too late is left out.
+    While one clip follows another, or a picture comes between, the device goes on with silence:
+    starting one takes time, on some screens a second.
 
     Args:
         volume: 0 (silent) to 1, as loud as the ear hears it.
-        decode: Yields blocks of `(n, 2)` int16 samples at 48 kHz, each with its position in seconds, that follow each
-            other without a gap, from a position in a file on; `ads.media.decode.sound_blocks` by default.
+        decode: Yields blocks of `(n, 2)` int16 samples at 48 kHz, each with its position in
+            seconds, that follow each other without a gap, from a position in a file on;
+            `ads.media.decode.sound_blocks` by default.
         open_sink: Opens the device at a volume; `None` if there is none.
         clock: In seconds.
         picture_lag_s: How long after its moment a picture is seen on average, in seconds.
@@ -335,8 +337,9 @@ class QtSound(QObject):
 class _Timing:
     """When a sample that is written now will be heard.
 
-    A device tells how much it holds, but many take samples in steps: what it took counts as heard although it is not. The
-    latest moment that its answers admit is the right one: it holds just before the next step.
+    A device tells how much it holds, but many take samples in steps: what it took counts as heard
+    although it is not. The latest moment that its answers admit is the right one: it holds just
+    before the next step.
 
     Attributes:
         written: Frames that were written.
@@ -415,7 +418,8 @@ class _Feeder(threading.Thread):
         """Takes frames out, without waiting: silence where none are there, be it not yet or no longer.
 
         Args:
-            first_frame: The number of the first one, counted from the start of the file; what comes before it is dropped.
+            first_frame: The number of the first one, counted from the start of the file; what comes
+                before it is dropped.
             frames: How many.
         """
         wanted = frames * FRAME_BYTES
@@ -459,7 +463,8 @@ class _Feeder(threading.Thread):
 
     def _decode_file(self, path: Path, position_s: float, request: int) -> None:
         blocks = self._decode(path, position_s)
-        # The generator holds the file open, and this is left in the middle whenever an ad is skipped.
+        # The generator holds the file open, and this is left in the middle whenever an ad is
+        # skipped.
         with contextlib.closing(blocks):
             for at_s, samples in blocks:
                 data = samples.tobytes()
@@ -506,8 +511,8 @@ def open_default_sink(volume: float) -> AudioSink | None:
         volume: 0 to 1, as loud as the ear hears it.
 
     Returns:
-        The output; `None` if there is none, it cannot play 16-bit stereo at 48 kHz, or Qt's multimedia cannot be loaded
-        because a library of the system (such as libpulse) is missing.
+        The output; `None` if there is none, it cannot play 16-bit stereo at 48 kHz, or Qt's
+        multimedia cannot be loaded because a library of the system (such as libpulse) is missing.
     """
     try:
         from PyQt5 import QtMultimedia  # noqa: PLC0415 - may be impossible, and then costs only the sound
@@ -521,7 +526,8 @@ def open_default_sink(volume: float) -> AudioSink | None:
     wanted.setCodec("audio/pcm")
     wanted.setByteOrder(QtMultimedia.QAudioFormat.Endian.LittleEndian)
     wanted.setSampleType(QtMultimedia.QAudioFormat.SampleType.SignedInt)
-    # Without a sound server Qt names no default, although ALSA may have devices; its own default comes first then.
+    # Without a sound server Qt names no default, although ALSA may have devices; its own default
+    # comes first then.
     devices = [
         QtMultimedia.QAudioDeviceInfo.defaultOutputDevice(),
         *QtMultimedia.QAudioDeviceInfo.availableDevices(QtMultimedia.QAudio.Mode.AudioOutput),
@@ -534,7 +540,8 @@ def open_default_sink(volume: float) -> AudioSink | None:
         return None
     output = QtMultimedia.QAudioOutput(device, wanted)
     output.setBufferSize(round(DEVICE_BUFFER_S * BYTES_PER_SECOND))
-    # Loudness grows with about the third root of the amplitude; PulseAudio's own volume is cubic as well.
+    # Loudness grows with about the third root of the amplitude; PulseAudio's own volume is cubic as
+    # well.
     output.setVolume(volume**3)
     return _QtSink(output)
 
@@ -571,7 +578,8 @@ class _QtSink:
         return 0 if self._device is None else int(self._device.write(data))
 
     def broken(self) -> bool:
-        # NoError, UnderrunError and IOError (which a full buffer may cause) pass; the others do not.
+        # NoError, UnderrunError and IOError (which a full buffer may cause) pass; the others do
+        # not.
         return int(self._output.error()) in (1, 4)
 
 

@@ -1,16 +1,17 @@
 """Colours and measures of the window.
 
-What the people in front of the screen may read (overlay and notice) is written for 3 metres: no text is smaller than
-`SMALLEST_TEXT`, 1/30 of the screen's height. Its capital letters are at least 0.71 of that (Inter, Noto Sans, Roboto and
-DejaVu Sans all reach it), so on a screen of 48 inches, 598 mm high, they are 14.1 mm high and seen from 3 m under 16
-minutes of arc, the least that ISO 9241-303 allows: height = 2 pi x distance x minutes / 21,600 (NUREG-0700, 1.3.1-4). A
-smaller screen has to be read from nearer, in proportion. The operator's panel is read at arm's length, 0.7 m, and is
-written in `PANEL_TEXT`, which by the same rule is enough from a screen of 16 inches on.
+What the people in front of the screen may read (overlay and notice) is written for 3 metres: no
+text is smaller than `SMALLEST_TEXT`, 1/30 of the screen's height. Its capital letters are at least
+0.71 of that (Inter, Noto Sans, Roboto and DejaVu Sans all reach it), so on a screen of 48 inches,
+598 mm high, they are 14.1 mm high and seen from 3 m under 16 minutes of arc, the least that ISO
+9241-303 allows: height = 2 pi x distance x minutes / 21,600 (NUREG-0700, 1.3.1-4). A smaller screen
+has to be read from nearer, in proportion. The operator's panel is read at arm's length, 0.7 m, and
+is written in `PANEL_TEXT`, which by the same rule is enough from a screen of 16 inches on.
 
-The colours are those of Okabe and Ito, "Color Universal Design" (2008), which people with any kind of colour vision can
-tell apart; their dark blue is left out, because it cannot be read on a dark panel. No colour says anything alone: each
-has a word, a shape or a place beside it. Every text has a contrast of at least 4.5 to 1 (WCAG 2.1, level AA) on its panel,
-over any ad.
+The colours are those of Okabe and Ito, "Color Universal Design" (2008), which people with any kind
+of colour vision can tell apart; their dark blue is left out, because it cannot be read on a dark
+panel. No colour says anything alone: each has a word, a shape or a place beside it. Every text has
+a contrast of at least 4.5 to 1 (WCAG 2.1, level AA) on its panel, over any ad.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Every text that the window shows, by language: one YAML file each in `languages/`. Imports no Qt.
 
-A language is added by adding its file; `en.yaml` is the pattern. A file that lacks a text, has one too many, or has other
-words in braces than the pattern is refused, so that no window is ever half translated.
+A language is added by adding its file; `en.yaml` is the pattern. A file that lacks a text, has one
+too many, or has other words in braces than the pattern is refused, so that no window is ever half
+translated.
 """
 
 from __future__ import annotations

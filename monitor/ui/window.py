@@ -53,10 +53,10 @@ SMALLEST_SIZE = QSize(320, 240)
 class KioskWindow(QWidget):
     """Shows what the player plays and what the bridge brings.
 
-    The window owns neither: whoever made the player starts and stops it. Keys: F or F11 full screen, N or Right next
-    ad, Space pause, O overlay, F1 operator panel, H or ? help, Q quit. Esc closes the panel or the help if one is open;
-    else it leaves full screen if a key had switched it on, and quits otherwise, so that a kiosk that was started in full
-    screen is left by one key.
+    The window owns neither: whoever made the player starts and stops it. Keys: F or F11 full
+    screen, N or Right next ad, Space pause, O overlay, F1 operator panel, H or ? help, Q quit. Esc
+    closes the panel or the help if one is open; else it leaves full screen if a key had switched it
+    on, and quits otherwise, so that a kiosk that was started in full screen is left by one key.
 
     The notice lies over everything else and cannot be switched off.
 
@@ -66,7 +66,8 @@ class KioskWindow(QWidget):
         language: Of all texts.
         notice_languages: Of the notice; the window's language by default.
         notice_url: Where people read more about the measurement; empty leaves that sentence out.
-        notice_required: Whether nothing is measured while the notice is not on the screen; for the operator panel.
+        notice_required: Whether nothing is measured while the notice is not on the screen; for the
+            operator panel.
         measures: Whether there is a camera; without one the notice says that nobody is measured.
         fullscreen: Begin in full screen.
         screen: Where to begin; the system's choice by default.
@@ -78,9 +79,11 @@ class KioskWindow(QWidget):
 
     Signals:
         quit_requested: The window was closed, or a key asked for the end; emitted once.
-        failed: No ad can be played, with the reason in one sentence; emitted once, and no picture comes any more.
+        failed: No ad can be played, with the reason in one sentence; emitted once, and no picture
+            comes any more.
         finished: The player has played everything it was to play; emitted once.
-        notice_shown: The notice is on the screen: painted, in a window that is neither minimised nor hidden.
+        notice_shown: The notice is on the screen: painted, in a window that is neither minimised
+            nor hidden.
         notice_hidden: It no longer is. A window that lies behind another one is not noticed.
 
     Raises:
@@ -169,11 +172,13 @@ class KioskWindow(QWidget):
         elif self._fits_on_screen():
             self.show()
         else:
-            # With its frame it would reach beyond the screen, and the notice at its lower edge could not be read.
+            # With its frame it would reach beyond the screen, and the notice at its lower edge
+            # could not be read.
             self.showMaximized()
         self._hide_cursor_in_full_screen()
         self.activateWindow()
-        # A view that came before the bridge was connected has waited for us, and keeps later ones from being announced.
+        # A view that came before the bridge was connected has waited for us, and keeps later ones
+        # from being announced.
         self._on_view_changed()
         self._tell_viewport()
         self._ticker.start()
@@ -212,7 +217,8 @@ class KioskWindow(QWidget):
             self.failed.emit(str(error))
             return
         except Exception as error:
-            # Ads that stand still must not be counted as shown: the run ends, and the exception hook tells why.
+            # Ads that stand still must not be counted as shown: the run ends, and the exception
+            # hook tells why.
             self.failed.emit(f"internal error ({type(error).__name__}: {error})")
             raise
         finally:
@@ -224,7 +230,8 @@ class KioskWindow(QWidget):
         elif (
             self._player.current is None and self.ad_view.has_picture and not self._player.finished
         ):
-            # Its play has ended: an ad that stays on the screen would be seen without being counted.
+            # Its play has ended: an ad that stays on the screen would be seen without being
+            # counted.
             self.ad_view.show_message("" if self._player.resting else self._texts["idle"])
         self._show_state_of_player()
 

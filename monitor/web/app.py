@@ -38,7 +38,8 @@ def create_app(settings: WebSettings, make_looker: Callable[[], Looker] | None =
 
     Args:
         settings: How the page is served.
-        make_looker: Makes what finds and names faces, on the thread that uses it. Defaults to the model of the settings.
+        make_looker: Makes what finds and names faces, on the thread that uses it. Defaults to the
+            model of the settings.
     """
     app = Flask(__name__)
     app.request_class = MemoryRequest

@@ -57,8 +57,8 @@ def expand(names: Iterable[str]) -> list[str]:
 def read_picture(name: str) -> NDArray[np.uint8]:
     """Read a picture from a file or an address into memory.
 
-    An address may lie in the own network and name any port, because whoever types the command is in that network
-    already; all other rules and limits of `fetch_picture` hold.
+    An address may lie in the own network and name any port, because whoever types the command is in
+    that network already; all other rules and limits of `fetch_picture` hold.
 
     Args:
         name: Path or http(s) address.
@@ -87,14 +87,14 @@ def classify_pictures(
 
     Args:
         names: Files and addresses, see `expand`.
-        model: Name of a shipped or own model, or path of a `.keras` file; it may give any labels. Defaults to the model in
-            use.
+        model: Name of a shipped or own model, or path of a `.keras` file; it may give any labels.
+            Defaults to the model in use.
         device: Which runtime classifies. Defaults to `auto`.
 
     Yields:
-        For each picture `{"image", "faces": [{"box": [x, y, w, h], "label", "confidence", "probabilities",
-        "uncertain"}]}` with the box in pixels and the faces from left to right; a picture that could not be read has
-        no faces and an `"error"`.
+        For each picture `{"image", "faces": [{"box": [x, y, w, h], "label", "confidence",
+        "probabilities", "uncertain"}]}` with the box in pixels and the faces from left to right; a
+        picture that could not be read has no faces and an `"error"`.
 
     Raises:
         ModelLoadError: There is no such model.

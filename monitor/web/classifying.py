@@ -1,7 +1,8 @@
 """One worker thread that finds and names the faces of pictures, one picture after the other.
 
-MediaPipe's and the network's runtime objects belong to the thread that made them, so all of them live in this one.
-The queue is short on purpose: whoever comes when it is full is told at once to try again, rather than made to wait.
+MediaPipe's and the network's runtime objects belong to the thread that made them, so all of them
+live in this one. The queue is short on purpose: whoever comes when it is full is told at once to
+try again, rather than made to wait.
 """
 
 from __future__ import annotations
@@ -116,7 +117,8 @@ class PictureWorker:
             image: `(height, width, 3)` BGR, uint8.
 
         Raises:
-            ProblemError: Too many pictures wait, this one took too long, or the network cannot be loaded.
+            ProblemError: Too many pictures wait, this one took too long, or the network cannot be
+                loaded.
         """
         job = _Job(image, Future())
         if self._closing.is_set():

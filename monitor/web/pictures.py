@@ -90,7 +90,8 @@ def fetch(url: str, networks: tuple[str, ...]) -> bytes:
 
     Args:
         url: As typed.
-        networks: Networks that pictures may be fetched from although they are not public, then from any port.
+        networks: Networks that pictures may be fetched from although they are not public, then from
+            any port.
 
     Raises:
         ProblemError: It cannot be fetched, or may not be.

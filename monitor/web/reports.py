@@ -62,8 +62,9 @@ def report_page(
         folders: Where the ads' files may be, for pictures of them.
 
     Returns:
-        The page, and the policy for its content, to be sent as a header: the page's own, which names its styles and its
-        script by their checksums, opened for style sheets and pictures of this server.
+        The page, and the policy for its content, to be sent as a header: the page's own, which
+        names its styles and its script by their checksums, opened for style sheets and pictures of
+        this server.
     """
     from monitor.reports.html import render_html  # noqa: PLC0415 - slow to import
 

@@ -1,11 +1,12 @@
 """Whom the web page answers, and what it tells browsers to allow.
 
-Three kinds of strangers are kept out. Somebody in the same network, by a token. A foreign page in a visitor's browser that
-sends requests to this one (cross-site request forgery), by what browsers say about a request's origin, and by a login
-cookie that they send only from this page. A foreign page whose name was made to lead here (DNS rebinding), by the Host
-header.
+Three kinds of strangers are kept out. Somebody in the same network, by a token. A foreign page in a
+visitor's browser that sends requests to this one (cross-site request forgery), by what browsers say
+about a request's origin, and by a login cookie that they send only from this page. A foreign page
+whose name was made to lead here (DNS rebinding), by the Host header.
 
-Source: the OWASP cheat sheets on request forgery and HTTP headers, and the Fetch Metadata draft of the W3C.
+Source: the OWASP cheat sheets on request forgery and HTTP headers, and the Fetch Metadata draft of
+the W3C.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ _HEADERS = {
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    # Not `no-referrer`: with that, browsers send the page's own forms with `Origin: null`, as if they were foreign.
+    # Not `no-referrer`: with that, browsers send the page's own forms with `Origin: null`, as if
+    # they were foreign.
     "Referrer-Policy": "same-origin",
     "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -63,10 +65,12 @@ class SecuritySettings:
     """Whom the web page answers.
 
     Attributes:
-        token: What one has to know to be let in; None lets everybody in, and is for this machine only.
-        allowed_hosts: Names under which the page may be asked for, without ports. IP addresses are always allowed: only
-            a name can be made to lead somewhere else.
-        rate_limit: How often one visitor may send something, such as `60 per minute`; looking at pages is not counted.
+        token: What one has to know to be let in; None lets everybody in, and is for this machine
+            only.
+        allowed_hosts: Names under which the page may be asked for, without ports. IP addresses are
+            always allowed: only a name can be made to lead somewhere else.
+        rate_limit: How often one visitor may send something, such as `60 per minute`; looking at
+            pages is not counted.
         secure_cookies: Whether the page is reached through https only.
     """
 
@@ -111,11 +115,13 @@ def access_token(host: str, given: str | None = None) -> str | None:
 def install_security(app: Flask, settings: SecuritySettings) -> None:
     """Put the rules of this module before and after every request of an application.
 
-    Adds the pages `/login` and `/logout` (the template `login.html`), and to every template `login_needed` and
-    `logged_in`. Programs send the token as `Authorization: Bearer …`, people type it and get a signed cookie. Logins
-    end after twelve idle hours, and when the server stops, because it signs with a new key each time.
+    Adds the pages `/login` and `/logout` (the template `login.html`), and to every template
+    `login_needed` and `logged_in`. Programs send the token as `Authorization: Bearer …`, people
+    type it and get a signed cookie. Logins end after twelve idle hours, and when the server stops,
+    because it signs with a new key each time.
 
-    A view that sets one of the headers itself, say a wider Content-Security-Policy for a report, keeps its own.
+    A view that sets one of the headers itself, say a wider Content-Security-Policy for a report,
+    keeps its own.
 
     Args:
         app: The application, before its first request.

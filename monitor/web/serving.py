@@ -72,13 +72,14 @@ def listen(host: str, port: int) -> socket.socket:
 def serve(app: Flask, listening: socket.socket, *, trusted_proxy: str | None = None) -> None:
     """Answer requests until the application's services are told to stop, then end all threads.
 
-    There is a thread for each live page besides those for everything else, so that no number of listeners keeps a page
-    waiting. Nothing that is received or sent is put into a file.
+    There is a thread for each live page besides those for everything else, so that no number of
+    listeners keeps a page waiting. Nothing that is received or sent is put into a file.
 
     Args:
         app: From `create_app`; stays the caller's to close.
         listening: From `listen`; closed here.
-        trusted_proxy: IP address of the proxy in front whose word on the visitor's address, host and scheme is taken.
+        trusted_proxy: IP address of the proxy in front whose word on the visitor's address, host
+            and scheme is taken.
     """
     # It warns whenever a request waits for a moment.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
@@ -97,7 +98,8 @@ def serve(app: Flask, listening: socket.socket, *, trusted_proxy: str | None = N
         channel_timeout=IDLE_S,
         # So that a visitor who has left is noticed while events are still sent to him.
         channel_request_lookahead=1,
-        # The application itself says what is too large, in words; this is for whoever sends even more.
+        # The application itself says what is too large, in words; this is for whoever sends even
+        # more.
         max_request_body_size=2 * LARGEST_UPLOAD,
         inbuf_overflow=IN_MEMORY,
         outbuf_overflow=IN_MEMORY,

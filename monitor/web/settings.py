@@ -30,10 +30,11 @@ class WebSettings:
         folders: Where the ads' files may be, for pictures of them in reports.
         min_viewers: Figures about fewer viewers than this are withheld, 1 or more.
         token: What one has to know to be let in; `None` where nothing is asked.
-        allowed_hosts: Names under which the page may be asked for, without ports; IP addresses always do.
+        allowed_hosts: Names under which the page may be asked for, without ports; IP addresses
+            always do.
         secure_cookies: Whether the page is reached through https only, behind a proxy.
-        networks: Networks that pictures may be fetched from although they are not public, such as `192.168.1.0/24`; then
-            from any port.
+        networks: Networks that pictures may be fetched from although they are not public, such as
+            `192.168.1.0/24`; then from any port.
         rate_limit: How often one visitor may send something, see `SecuritySettings`.
         listeners: Live pages that are fed at the same time, 0 or more.
     """

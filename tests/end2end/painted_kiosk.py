@@ -2,7 +2,8 @@
 
     python painted_kiosk.py SOURCE PLAYLIST DATABASE PAINTS
 
-It runs until it gets SIGTERM, and then writes a list of [nanoseconds of the monotonic clock, play, position in ms].
+It runs until it gets SIGTERM, and then writes a list of [nanoseconds of the monotonic clock, play,
+position in ms].
 """
 
 from __future__ import annotations

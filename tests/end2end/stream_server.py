@@ -2,9 +2,9 @@
 
     python stream_server.py FOLDER PORT
 
-The folder holds `live.ts`, served in real time at `/transport`, and JPEG pictures in folders by what they show, served 25
-times a second at `/pictures`. `/show/NAME` changes to the pictures of that folder, `/show/still` repeats the present one.
-It prints a line once it listens.
+The folder holds `live.ts`, served in real time at `/transport`, and JPEG pictures in folders by
+what they show, served 25 times a second at `/pictures`. `/show/NAME` changes to the pictures of
+that folder, `/show/still` repeats the present one. It prints a line once it listens.
 """
 
 from __future__ import annotations

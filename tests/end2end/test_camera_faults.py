@@ -1,6 +1,7 @@
 """A camera that fails in every way while the kiosk runs: each fault is a gap with its cause, and the ads go on.
 
-The camera is a stream whose server is a process of its own: killed, frozen by a signal, or told to show something else.
+The camera is a stream whose server is a process of its own: killed, frozen by a signal, or told to
+show something else.
 """
 
 from __future__ import annotations

@@ -1,12 +1,14 @@
 """The real program under the eyes of the kernel: which files it writes, what it writes into them, and whom it talks to.
 
-A recording with a real face carries a watermark, rows of random pixels beside the face that stand still for the whole
-film. `strace` shows every file that any process of the program opens for writing, every byte that is written or sent, all
-shared memory and all connections. The watermark is looked for in all of it: as blue-green-red, red-green-blue and grey
-pixels, in full size and as the preview, in the clear and in base64, and so are the beginnings of JPEG and PNG files.
+A recording with a real face carries a watermark, rows of random pixels beside the face that stand
+still for the whole film. `strace` shows every file that any process of the program opens for
+writing, every byte that is written or sent, all shared memory and all connections. The watermark is
+looked for in all of it: as blue-green-red, red-green-blue and grey pixels, in full size and as the
+preview, in the clear and in base64, and so are the beginnings of JPEG and PNG files.
 
-What this cannot see: pixels that were cropped to the face, compressed without such a beginning, or changed in brightness.
-So it also looks at what is kept: no value in the database is binary, and no text in it is longer than a sentence.
+What this cannot see: pixels that were cropped to the face, compressed without such a beginning, or
+changed in brightness. So it also looks at what is kept: no value in the database is binary, and no
+text in it is longer than a sentence.
 """
 
 from __future__ import annotations
@@ -210,7 +212,8 @@ def film(path: Path, demo_video: Path, watermark: NDArray[np.uint8], seconds: fl
 
 def marks(watermark: NDArray[np.uint8]) -> dict[str, list[bytes]]:
     """Runs of the watermark's pixels in the forms in which a picture could be written."""
-    # As the sensor reduces a picture for the window; every other row, whose neighbours do not matter.
+    # As the sensor reduces a picture for the window; every other row, whose neighbours do not
+    # matter.
     half = cv2.resize(watermark, (480, BAND * 480 // WIDTH), interpolation=cv2.INTER_AREA)
     quarter = cv2.resize(watermark, (WIDTH // 2, BAND // 2), interpolation=cv2.INTER_AREA)
     forms = {}
@@ -245,7 +248,8 @@ def assert_nothing_leaves(watched: Watched, forms: dict[str, list[bytes]]) -> No
         "process_vm_writev",
         "sendfile",
     }
-    # Shared memory that another process could open has a name; what the database shares with itself is known.
+    # Shared memory that another process could open has a name; what the database shares with itself
+    # is known.
     shared = {
         re.sub(r".*\d+<([^>]*)>.*", r"\1", call.text)
         for call in watched.calls
@@ -378,7 +382,8 @@ def test_the_kiosk_writes_nothing_of_a_face(
     forms = marks(watermark)
     assert_nothing_leaves(watched, forms)
     assert_only_numbers_are_kept(watched.folder / "monitor.db")
-    # The window's preview goes through the pipe between its two processes: the watch does see pictures where there are some.
+    # The window's preview goes through the pipe between its two processes: the watch does see
+    # pictures where there are some.
     assert pipes_with(watched, forms) == (set() if mode == "headless" else {"preview rgb"})
     page = (watched.folder / "report.html").read_text()
     for kind, text in re.findall(r"data:image/(jpeg|png|webp);base64,([A-Za-z0-9+/=]+)", page):

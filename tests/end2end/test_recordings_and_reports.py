@@ -230,7 +230,8 @@ def test_environment_names_the_database(program, demo_video, make_playlist):
 @pytest.mark.slow
 def test_outside_the_hours_nobody_is_measured(program, demo_video, make_playlist):
     playlist = make_playlist([2, 2])
-    # The recording's own clock says when it was: a stretch that leaves out that minute, and one that has it.
+    # The recording's own clock says when it was: a stretch that leaves out that minute, and one
+    # that has it.
     for hours, expected in (("{past}", 0), ("00:00-24:00", 1)):
         probe = program.json(
             "replay", str(demo_video), "--playlist", str(playlist), "--duration", "2"

@@ -1,7 +1,8 @@
 """Fuzzes one parser for a time: `python -m tests.fuzz playlist --minutes 10`.
 
-Guided by coverage where `atheris` is installed (`pip install atheris`, Python 3.11 or 3.12 on Linux), else blind mutations
-of the seeds. An input that fails is kept beside the corpus, and its traceback is shown; the exit status is 1 then.
+Guided by coverage where `atheris` is installed (`pip install atheris`, Python 3.11 or 3.12 on
+Linux), else blind mutations of the seeds. An input that fails is kept beside the corpus, and its
+traceback is shown; the exit status is 1 then.
 """
 
 from __future__ import annotations

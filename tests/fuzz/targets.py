@@ -1,6 +1,7 @@
 """What is fuzzed: each parser of ours as a function of bytes that fails only by an exception that nobody documented.
 
-A target is entered once and gives that function; what it needs (folders, a database, the web page) lives until it is left.
+A target is entered once and gives that function; what it needs (folders, a database, the web page)
+lives until it is left.
 """
 
 from __future__ import annotations

@@ -46,7 +46,8 @@ class Feeder:
     Attributes:
         submitted: Readings so far.
         refused: Readings that the writer would not take.
-        longest_submit_s: The longest time that handing over a record took; a kiosk's frame must not wait.
+        longest_submit_s: The longest time that handing over a record took; a kiosk's frame must not
+            wait.
     """
 
     writer: SessionWriter

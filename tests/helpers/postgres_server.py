@@ -81,7 +81,8 @@ class PostgresServer:
         return name
 
     def _run(self, program: str, *arguments: str) -> None:
-        # The output of the server itself goes to its log: a pipe would stay open for as long as it runs.
+        # The output of the server itself goes to its log: a pipe would stay open for as long as it
+        # runs.
         result = subprocess.run(
             [str(self._programs / program), *arguments],
             cwd=self.folder,

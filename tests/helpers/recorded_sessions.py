@@ -178,7 +178,8 @@ def random_session(
 ) -> SessionMaker:
     """A session with odd intervals, holes, late positions, readings between ads and an ad that nobody saw.
 
-    A share of `withheld` of the readings has no emotion, and neither has any reading of the last viewer then.
+    A share of `withheld` of the readings has no emotion, and neither has any reading of the last
+    viewer then.
     """
     rng = np.random.default_rng(seed)
     made = SessionMaker(length=plays * 7.0 + 20.0, fps=11.0)

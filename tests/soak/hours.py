@@ -2,11 +2,12 @@
 
     python tests/soak/hours.py --video ten_faces.mp4 --minutes 60 --folder /var/tmp/soak
 
-The kiosk plays pictures and a video that change every five seconds, and watches the video as an endless stream over HTTP.
-Every ten seconds memory, open files and threads of all its processes are read, and how old the newest reading in the
-database is. The samples are kept in `samples.csv` in the folder. At the end it prints one JSON document, and ends with
-status 1 where after the first ten minutes (or the first sixth, if that is shorter) memory has grown by more than 5 %, open
-files or threads have grown, or readings came later.
+The kiosk plays pictures and a video that change every five seconds, and watches the video as an
+endless stream over HTTP. Every ten seconds memory, open files and threads of all its processes are
+read, and how old the newest reading in the database is. The samples are kept in `samples.csv` in
+the folder. At the end it prints one JSON document, and ends with status 1 where after the first ten
+minutes (or the first sixth, if that is shorter) memory has grown by more than 5 %, open files or
+threads have grown, or readings came later.
 """
 
 from __future__ import annotations

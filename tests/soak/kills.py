@@ -2,10 +2,11 @@
 
     python tests/soak/kills.py --kills 100 --folder /var/tmp/kills
 
-The kiosk watches an endless stream of the demo viewer over HTTP, which the program ffmpeg makes of the bundled recording.
-After every kill the show has to come back and readings have to be written again; sometimes the next kill does not wait for
-that. At the end every reading that was committed before a kill must still be there, every session be closed, and the
-database be whole. It prints its figures as one JSON document and ends with status 1 where something was wrong.
+The kiosk watches an endless stream of the demo viewer over HTTP, which the program ffmpeg makes of
+the bundled recording. After every kill the show has to come back and readings have to be written
+again; sometimes the next kill does not wait for that. At the end every reading that was committed
+before a kill must still be there, every session be closed, and the database be whole. It prints its
+figures as one JSON document and ends with status 1 where something was wrong.
 """
 
 from __future__ import annotations
@@ -235,7 +236,8 @@ class Murderer:
         newest = self.database.newest()
         if self._draws.random() < IMPATIENT:
             return
-        # A window that was killed leaves what it had written; only readings after the restart count.
+        # A window that was killed leaves what it had written; only readings after the restart
+        # count.
         returned_s = wait_until(lambda: self.database.newest() > newest + 5, RETURN_LIMIT_S)
         if returned_s is None:
             self.figures.problems.append(

@@ -1,7 +1,7 @@
 """Draws and scores the sample ads: `python -m tools.sample_ads.make_samples [--out DIR]`.
 
-The outcome is committed, so that the program has something to show at once. Made again with the same versions of Pillow
-and FFmpeg, the files are the same to the byte.
+The outcome is committed, so that the program has something to show at once. Made again with the
+same versions of Pillow and FFmpeg, the files are the same to the byte.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ POSTER_SIZE = (1920, 1080)
 BANNER_SIZE = (640, 360)
 
 
-# --- Solina: a drink for summer --------------------------------------------------------------------------------------
+# --- Solina: a drink for summer -------------------------------------------------------------------
 
 DRINK_S = 7.0
 DRINK_BRAND_S = 4.2
@@ -265,7 +265,7 @@ def _drink_words(board: Board, t: float) -> None:
     )
 
 
-# --- Nordlys: flights for the weekend --------------------------------------------------------------------------------
+# --- Nordlys: flights for the weekend -------------------------------------------------------------
 
 FLIGHT_S = 7.0
 FLIGHT_BRAND_S = 4.6
@@ -443,7 +443,7 @@ def _flight_words(board: Board, t: float) -> None:
     )
 
 
-# --- Brume: coffee ---------------------------------------------------------------------------------------------------
+# --- Brume: coffee --------------------------------------------------------------------------------
 
 
 def coffee() -> Image.Image:
@@ -556,7 +556,7 @@ def _bean(board: Board, centre: Point, tilt: float) -> None:
     board.line(turned(seam, centre, tilt), colour("331a0b"), 5)
 
 
-# --- Second Chapter: used books --------------------------------------------------------------------------------------
+# --- Second Chapter: used books -------------------------------------------------------------------
 
 
 def books() -> Image.Image:
@@ -730,7 +730,7 @@ def _cat(board: Board) -> None:
         board.ellipse((x, 922), 38, 18, colour("fbe6cd"))
 
 
-# --- Fleur & Fern: flowers -------------------------------------------------------------------------------------------
+# --- Fleur & Fern: flowers ------------------------------------------------------------------------
 
 FLOWERS_FRAMES = 25
 FLOWERS_FRAME_MS = 80

@@ -1,8 +1,9 @@
 """Network architectures by name, one module each.
 
-Every module offers `build(heads, *, side_px, ...)`, the side of the pictures it is made for (`INPUT_SIDE_PX`) and the
-settings that train it well (`RECIPE`). A network takes `(n, side_px, side_px, 1)` grey levels, 0 to 255, does all scaling
-itself, and gives `(n, classes)` logits for every head.
+Every module offers `build(heads, *, side_px, ...)`, the side of the pictures it is made for
+(`INPUT_SIDE_PX`) and the settings that train it well (`RECIPE`). A network takes `(n, side_px,
+side_px, 1)` grey levels, 0 to 255, does all scaling itself, and gives `(n, classes)` logits for
+every head.
 
 Example:
     >>> architecture = find_architecture("compact")
@@ -50,8 +51,8 @@ class Architecture:
         """The settings that train it well on FER2013; the seed and the time are the caller's.
 
         Args:
-            weights: Where those of its pretrained part come from; with `none` that part has to learn too. Defaults to
-                the architecture's own choice.
+            weights: Where those of its pretrained part come from; with `none` that part has to
+                learn too. Defaults to the architecture's own choice.
         """
         from_scratch = self.pretrained and weights == NO_WEIGHTS
         settings: TrainingSettings = (
@@ -70,7 +71,8 @@ class Architecture:
             options: Further arguments of the module's own `build`, such as `weights` of `vgg16`.
 
         Raises:
-            TrainingError: The input is too small for the network, or its pretrained weights cannot be had.
+            TrainingError: The input is too small for the network, or its pretrained weights cannot
+                be had.
         """
         return self._module().build(
             heads, side_px=self.input_side_px if side_px is None else side_px, **options

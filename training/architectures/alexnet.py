@@ -1,9 +1,10 @@
 """AlexNet (Krizhevsky et al., 2012) on grey faces: five convolutions, three dense layers, ReLU, dropout.
 
-Widths, kernels, strides and overlapping pooling are the published ones. The two halves that the original spread over two
-GPUs are one here, and batch normalisation (Ioffe and Szegedy, 2015) after every convolution stands where the original had
-local response normalisation after two: without it, the network does not start to learn from a few thousand faces. It is
-large, 58 million weights, and an epoch takes long without a GPU.
+Widths, kernels, strides and overlapping pooling are the published ones. The two halves that the
+original spread over two GPUs are one here, and batch normalisation (Ioffe and Szegedy, 2015) after
+every convolution stands where the original had local response normalisation after two: without it,
+the network does not start to learn from a few thousand faces. It is large, 58 million weights, and
+an epoch takes long without a GPU.
 """
 
 from __future__ import annotations
@@ -48,14 +49,17 @@ def build(
     """Build the network.
 
     Args:
-        heads: Name and number of classes of each output; every output gives logits. They are the third dense layer.
+        heads: Name and number of classes of each output; every output gives logits. They are the
+            third dense layer.
         side_px: Side of the input, 67 or more. The dense layers are sized for it. Defaults to 227.
-        dropout: Share of the values dropped around the dense layers in training, 0 to 1. Defaults to 0.5.
+        dropout: Share of the values dropped around the dense layers in training, 0 to 1. Defaults
+            to 0.5.
         widths: Channels of the five convolutions. Defaults to the published ones.
         units: Width of the two hidden dense layers. Defaults to the published 4,096.
 
     Returns:
-        A model from `(n, side_px, side_px, 1)` grey levels, 0 to 255, to a dictionary of `(n, classes)` logits.
+        A model from `(n, side_px, side_px, 1)` grey levels, 0 to 255, to a dictionary of `(n,
+        classes)` logits.
 
     Raises:
         TrainingError: The side is too small.

@@ -1,8 +1,8 @@
 """The shipped default: a small residual network for 48 x 48 grey faces.
 
-Made for one core without a GPU: most of the arithmetic happens at 24 x 24 and below, in dense 3 x 3 convolutions, which
-cost less time there than depthwise ones. Squeeze-and-excitation (Hu et al., 2018) lets a block weigh its channels by the
-whole face for next to nothing.
+Made for one core without a GPU: most of the arithmetic happens at 24 x 24 and below, in dense 3 x 3
+convolutions, which cost less time there than depthwise ones. Squeeze-and-excitation (Hu et al.,
+2018) lets a block weigh its channels by the whole face for next to nothing.
 """
 
 from __future__ import annotations
@@ -80,18 +80,19 @@ def build(
 
     Args:
         heads: Name and number of classes of each output; every output gives logits.
-        side_px: Side of the input. The weights do not depend on it, so that the early epochs may run on smaller
-            pictures. Defaults to 48.
+        side_px: Side of the input. The weights do not depend on it, so that the early epochs may
+            run on smaller pictures. Defaults to 48.
         dropout: Share of the pooled features dropped in training, 0 to 1. Defaults to 0.25.
         widths: Channels of the stages, at a half, a quarter and an eighth of the input's side.
         blocks: Residual blocks of the stages.
 
     Returns:
-        A model from `(n, side_px, side_px, 1)` grey levels, 0 to 255, to a dictionary of `(n, classes)` logits. The picture
-        is standardised inside the network, so callers never scale it.
+        A model from `(n, side_px, side_px, 1)` grey levels, 0 to 255, to a dictionary of `(n,
+        classes)` logits. The picture is standardised inside the network, so callers never scale it.
     """
     inputs = keras.Input((side_px, side_px, CHANNELS), name="face")
-    # Zero mean and unit deviation per picture; the axes are spelled out so that the graph stays static.
+    # Zero mean and unit deviation per picture; the axes are spelled out so that the graph stays
+    # static.
     x = layers.LayerNormalization(
         axis=[1, 2, 3], center=False, scale=False, epsilon=1.0, name="standardise"
     )(inputs)

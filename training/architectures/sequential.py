@@ -1,7 +1,7 @@
 """The plain stack that most tutorials on facial expressions build: convolutions, pooling, two dense layers.
 
-Five convolutions, each with batch normalisation (Ioffe and Szegedy, 2015); only the first works at full size, so that an
-epoch of FER2013 takes minutes on two cores.
+Five convolutions, each with batch normalisation (Ioffe and Szegedy, 2015); only the first works at
+full size, so that an epoch of FER2013 takes minutes on two cores.
 """
 
 from __future__ import annotations
@@ -41,12 +41,13 @@ def build(
     Args:
         heads: Name and number of classes of each output; every output gives logits.
         side_px: Side of the input, 8 or more. The dense layers are sized for it. Defaults to 48.
-        dropout: Share of the values dropped after each pooling in training, 0 to 0.5; after the dense layer it is twice
-            that. Defaults to 0.25.
+        dropout: Share of the values dropped after each pooling in training, 0 to 0.5; after the
+            dense layer it is twice that. Defaults to 0.25.
         units: Width of the dense layer. Defaults to 256.
 
     Returns:
-        A model from `(n, side_px, side_px, 1)` grey levels, 0 to 255, to a dictionary of `(n, classes)` logits.
+        A model from `(n, side_px, side_px, 1)` grey levels, 0 to 255, to a dictionary of `(n,
+        classes)` logits.
 
     Raises:
         TrainingError: The side is too small.

@@ -1,9 +1,10 @@
 """Transfer learning: the convolutions of VGG16 (Simonyan and Zisserman, 2015), frozen, under a small classifier.
 
-Without pretrained weights there is nothing worth freezing: then the convolutions learn too, at a rate of their own.
+Without pretrained weights there is nothing worth freezing: then the convolutions learn too, at a
+rate of their own.
 
-The features were learnt on the colour photographs of ImageNet, so grey is given three times, in the order and with the mean
-that they were trained with; all of it inside the network.
+The features were learnt on the colour photographs of ImageNet, so grey is given three times, in the
+order and with the mean that they were trained with; all of it inside the network.
 """
 
 from __future__ import annotations
@@ -75,14 +76,17 @@ def build(
     Args:
         heads: Name and number of classes of each output; every output gives logits.
         side_px: Side of the input, 32 or more. The dense layer is sized for it. Defaults to 48.
-        weights: Of the convolutions, which they freeze: `imagenet` takes Keras' own from its cache, or fetches them; a path
-            names such a file (Keras' `notop` file, or the saved weights of `keras.applications.VGG16(include_top=False)`);
-            `None` starts them at random, and lets them learn. Defaults to `imagenet`.
-        dropout: Share of the features dropped before the outputs in training, 0 to 1. Defaults to 0.5.
+        weights: Of the convolutions, which they freeze: `imagenet` takes Keras' own from its cache,
+            or fetches them; a path names such a file (Keras' `notop` file, or the saved weights of
+            `keras.applications.VGG16(include_top=False)`); `None` starts them at random, and lets
+            them learn. Defaults to `imagenet`.
+        dropout: Share of the features dropped before the outputs in training, 0 to 1. Defaults to
+            0.5.
         units: Width of the dense layer. Defaults to 256.
 
     Returns:
-        A model from `(n, side_px, side_px, 1)` grey levels, 0 to 255, to a dictionary of `(n, classes)` logits.
+        A model from `(n, side_px, side_px, 1)` grey levels, 0 to 255, to a dictionary of `(n,
+        classes)` logits.
 
     Raises:
         TrainingError: The side is too small, or the weights cannot be fetched or read.
@@ -155,7 +159,8 @@ def _load(features: keras.Model, file: Path) -> None:
         raise TrainingError(
             f"There are no weights at {file}: expected a file such as {WEIGHTS_FILE}."
         )
-    # Keras matches the layers by their order, so the network is the very one that the file was made of.
+    # Keras matches the layers by their order, so the network is the very one that the file was made
+    # of.
     plain = keras.applications.VGG16(include_top=False, weights=None)
     fresh = {layer.name: layer.get_weights() for layer in plain.layers if layer.weights}
     try:

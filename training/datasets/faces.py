@@ -25,7 +25,8 @@ class FaceDataset:
     Attributes:
         images: `(n, h, h)` grey levels, uint8.
         original: `(n,)` index into `classes` of the published label, or `NO_LABEL`.
-        votes: `(n, 10)` votes, the eight of `VOTE_LABELS`, then unknown and not-a-face; `None` without a vote file.
+        votes: `(n, 10)` votes, the eight of `VOTE_LABELS`, then unknown and not-a-face; `None`
+            without a vote file.
         usage: `(n,)` split of each row as it is published, such as `Training` or `train`.
         classes: Names of the labels. Defaults to the seven emotions.
         reading: What was read and left out, of the whole dataset.
@@ -93,7 +94,8 @@ class FaceDataset:
         """The rows of one split.
 
         Args:
-            name: As published (`PublicTest`, `train`), or the role it plays: `training`, `validation` or `test`.
+            name: As published (`PublicTest`, `train`), or the role it plays: `training`,
+                `validation` or `test`.
 
         Raises:
             DatasetError: The split has no rows.

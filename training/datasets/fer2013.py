@@ -1,7 +1,8 @@
 """FER2013 as Kaggle published it, with the FER+ votes beside it.
 
-`fer2013.csv` (plain or packed) carries one 48 x 48 face a row; the FER+ file carries the votes of ten taggers for the
-same rows in the same order. A broken row is left out and counted, and its partner in the other file with it.
+`fer2013.csv` (plain or packed) carries one 48 x 48 face a row; the FER+ file carries the votes of
+ten taggers for the same rows in the same order. A broken row is left out and counted, and its
+partner in the other file with it.
 """
 
 from __future__ import annotations
@@ -76,15 +77,17 @@ def read_fer2013(path: Path, votes_path: Path | None = None) -> FaceDataset:
     """Read the Kaggle form of FER2013 and, where given, the FER+ votes of the same rows.
 
     Args:
-        path: `fer2013.csv`, plain or packed (`.xz`, `.gz`, `.bz2`, `.zip`), with the columns emotion, pixels, Usage.
+        path: `fer2013.csv`, plain or packed (`.xz`, `.gz`, `.bz2`, `.zip`), with the columns
+            emotion, pixels, Usage.
         votes_path: FER+'s `fer2013new.csv`, plain or packed: same rows, same order.
 
     Returns:
-        The sound rows; what was left out stands in its `reading`, rows numbered from 1 without the header.
+        The sound rows; what was left out stands in its `reading`, rows numbered from 1 without the
+        header.
 
     Raises:
-        DatasetError: A file is missing, empty or cut off, a column is missing, no row can be used, or the two files do
-            not belong together.
+        DatasetError: A file is missing, empty or cut off, a column is missing, no row can be used,
+            or the two files do not belong together.
     """
     log = ReadingLog("row")
     usage: list[str | None] = []
@@ -148,7 +151,8 @@ def _face(fields: list[str] | None) -> tuple[NDArray[np.uint8], int]:
 
 def _parsed_pixels(text: str) -> NDArray[np.uint8]:
     content = text.encode("ascii", "replace")
-    # np.fromstring is by far the quickest reader of numbers, but warns of other characters instead of refusing them.
+    # np.fromstring is by far the quickest reader of numbers, but warns of other characters instead
+    # of refusing them.
     if content.translate(None, _IN_NUMBERS):
         try:
             values = np.array([int(part) for part in content.split()], dtype=np.float64)

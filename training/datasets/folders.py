@@ -1,6 +1,7 @@
 """Pictures in folders: `split/class/picture` as FER2013's and MMAFEDB's pictures are published, or `class/picture`.
 
-Pictures are read with Pillow, which tells when one is cut off; what cannot be read is left out and counted.
+Pictures are read with Pillow, which tells when one is cut off; what cannot be read is left out and
+counted.
 """
 
 from __future__ import annotations
@@ -106,20 +107,22 @@ def read_folders(
 ) -> FaceDataset:
     """Read a folder of pictures.
 
-    The names of class folders are matched to the emotions where they can be; others are classes of their own. Without
-    split folders every class is dealt 72 / 14 / 14 into training, validation and test by the seed; split folders
-    without one for validation give 14 of 86 of their training pictures to it.
+    The names of class folders are matched to the emotions where they can be; others are classes of
+    their own. Without split folders every class is dealt 72 / 14 / 14 into training, validation and
+    test by the seed; split folders without one for validation give 14 of 86 of their training
+    pictures to it.
 
     Args:
         folder: `split/class/picture` or `class/picture`.
         side_px: Side of the squares that the pictures are made, 16 to 512. Defaults to 48.
         seed: Of the draw of the splits.
-        face_finder: For photographs that are not faces yet: gets a `(height, width, 3)` BGR picture and gives the grey
-            crop of its face, or `None`. Defaults to taking the middle of each picture.
+        face_finder: For photographs that are not faces yet: gets a `(height, width, 3)` BGR picture
+            and gives the grey crop of its face, or `None`. Defaults to taking the middle of each
+            picture.
 
     Returns:
-        The pictures sorted by split, class and file name. `classes` are the seven emotions, if any class is one of
-        them, then all other classes, sorted.
+        The pictures sorted by split, class and file name. `classes` are the seven emotions, if any
+        class is one of them, then all other classes, sorted.
 
     Raises:
         DatasetError: There is no class folder, or no picture that can be used.
@@ -140,7 +143,8 @@ def read_folders(
     labels: list[int] = []
     usage: list[str] = []
     with warnings.catch_warnings():
-        # Pillow warns of large and oddly made pictures; the limits below decide, and what decodes is used.
+        # Pillow warns of large and oddly made pictures; the limits below decide, and what decodes
+        # is used.
         warnings.simplefilter("ignore")
         for part in folders:
             files = _entries(part.path)

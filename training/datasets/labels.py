@@ -34,8 +34,8 @@ def label_set(text: str, available: Sequence[str] = EMOTIONS) -> tuple[str, ...]
     """The labels that a text names.
 
     Args:
-        text: `seven`, `happy-sad`, `marketing` (happy, surprise, disgust, neutral), or names with commas between them,
-            in either case.
+        text: `seven`, `happy-sad`, `marketing` (happy, surprise, disgust, neutral), or names with
+            commas between them, in either case.
         available: The labels that there are. Defaults to the seven emotions.
 
     Returns:
@@ -80,14 +80,15 @@ def select_rows(
     Args:
         faces: Rows of one split.
         labels: What is to be told apart.
-        targets: `votes`: distributions of the FER+ votes, over all eight of `VOTE_LABELS` if the labels are the seven
-            emotions, else over the labels only, of rows whose strongest vote is among them. `majority`: the FER+
-            majority. `original`: the published label. `votes+original`: both, on a head each.
+        targets: `votes`: distributions of the FER+ votes, over all eight of `VOTE_LABELS` if the
+            labels are the seven emotions, else over the labels only, of rows whose strongest vote
+            is among them. `majority`: the FER+ majority. `original`: the published label.
+            `votes+original`: both, on a head each.
         complete: Whether every label must have a row. `False` for rows that only judge.
 
     Returns:
-        The pictures `(n, h, h)` and one head of `n` rows for each kind of target, the main one first. Rows that no head
-        can use are left out.
+        The pictures `(n, h, h)` and one head of `n` rows for each kind of target, the main one
+        first. Rows that no head can use are left out.
 
     Raises:
         DatasetError: The votes are missing, a label is unknown to the data, or has no row.

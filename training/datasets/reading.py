@@ -31,7 +31,8 @@ def read_dataset(
         votes: FER+'s vote file, for the CSV only.
         side_px: Side of the squares that pictures of folders are made; the CSV keeps its 48 pixels.
         seed: Of the draw of splits that the dataset does not have.
-        face_finder: For folders of photographs that are not cropped to the face yet, see `read_folders`.
+        face_finder: For folders of photographs that are not cropped to the face yet, see
+            `read_folders`.
 
     Returns:
         The faces; `reading.sentences()` says what was read, left out and drawn.

@@ -15,6 +15,7 @@ _ROLE_OF = {name: role for role, names in _ROLE_NAMES.items() for name in names}
 def role_of(split: str) -> str | None:
     """The role that a split plays by its published name, in either case; `None` for a name that is no split's.
 
-    FER2013's public leaderboard rows (`PublicTest`) are for validation, its private ones (`PrivateTest`) for the test.
+    FER2013's public leaderboard rows (`PublicTest`) are for validation, its private ones
+    (`PrivateTest`) for the test.
     """
     return _ROLE_OF.get(split.strip().lower())

@@ -34,8 +34,8 @@ def stratified_split(
         seed: Of the draw.
 
     Returns:
-        `(n,)` which part each row belongs to. Of each class a part gets its share to the nearest row, and at least one
-        row where the class has enough for all parts.
+        `(n,)` which part each row belongs to. Of each class a part gets its share to the nearest
+        row, and at least one row where the class has enough for all parts.
 
     Raises:
         ValueError: The shares are not above 0, or do not sum to 1.
@@ -67,7 +67,8 @@ def near_twins(
     Args:
         images: `(n, h, h)` grey levels.
         others: `(m, k, k)` grey levels; of the same size, or both of 48 pixels and more.
-        correlation: Pearson correlation of the pixels above which two pictures are the same. Defaults to 0.98.
+        correlation: Pearson correlation of the pixels above which two pictures are the same.
+            Defaults to 0.98.
 
     Returns:
         `(n,)` whether the picture or its mirror image has a twin among the others.

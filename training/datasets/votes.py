@@ -19,8 +19,8 @@ VOTE_LABELS = (*EMOTIONS, "contempt")
 def majority(votes: NDArray[np.float64]) -> NDArray[np.int64]:
     """The FER+ authors' majority label (Barsoum et al., 2016).
 
-    Single votes are dropped; a label needs more than half of the votes that remain. Rows without one, and rows won by
-    unknown or not-a-face, have no label.
+    Single votes are dropped; a label needs more than half of the votes that remain. Rows without
+    one, and rows won by unknown or not-a-face, have no label.
 
     Args:
         votes: `(n, 10)` as in `FaceDataset.votes`.
@@ -54,8 +54,9 @@ def soft_labels(votes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArra
         votes: `(n, 10)` as in `FaceDataset.votes`.
 
     Returns:
-        `(n, 8)` rows that sum to 1, and `(n,)` whether the row has a usable distribution: rows whose strongest label is
-        unknown or not-a-face, or without any vote for an emotion, have none (their row is uniform).
+        `(n, 8)` rows that sum to 1, and `(n,)` whether the row has a usable distribution: rows
+        whose strongest label is unknown or not-a-face, or without any vote for an emotion, have
+        none (their row is uniform).
     """
     kept = np.where(votes > 1, votes, 0.0)
     emotions = kept[:, : len(VOTE_LABELS)]

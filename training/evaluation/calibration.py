@@ -50,8 +50,8 @@ def reliability_bins(
 
     Args:
         confidence: `(n,)` probability of the predicted label, 0 to 1.
-        rightness: `(n,)` 1 where the prediction is right, 0 where it is wrong; or the share of the votes that the
-            predicted label got.
+        rightness: `(n,)` 1 where the prediction is right, 0 where it is wrong; or the share of the
+            votes that the predicted label got.
         bins: Bins of equal width over 0 to 1. Defaults to 15.
     """
     which = np.minimum((confidence * bins).astype(np.int64), bins - 1)
@@ -80,10 +80,12 @@ def fit_temperature(logits: NDArray[np.float64], targets: NDArray[np.float64]) -
 
     Args:
         logits: `(n, classes)`.
-        targets: `(n, classes)` votes, a distribution, or a one at the label; rows of nothing but zeros do not count.
+        targets: `(n, classes)` votes, a distribution, or a one at the label; rows of nothing but
+            zeros do not count.
 
     Returns:
-        The minimiser of the cross-entropy with the targets' distributions, 0.05 to 20; 1 without any row that counts.
+        The minimiser of the cross-entropy with the targets' distributions, 0.05 to 20; 1 without
+        any row that counts.
     """
     total = targets.sum(axis=1)
     counted = total > 0
@@ -111,8 +113,9 @@ def uncertain_threshold(confidence: NDArray[np.float64], correct: NDArray[np.boo
         correct: `(n,)` whether the prediction is right.
 
     Returns:
-        The highest confidence, rounded to two digits, around which fewer than half of the predictions are right (running
-        mean over a fortieth of the rows, at least 20); 0 if there is none.
+        The highest confidence, rounded to two digits, around which fewer than half of the
+        predictions are right (running mean over a fortieth of the rows, at least 20); 0 if there is
+        none.
     """
     window = max(SMALLEST_WINDOW, len(confidence) // 40)
     if len(confidence) < window:

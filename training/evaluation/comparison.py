@@ -45,9 +45,9 @@ class Comparison:
         first, second: Their scores.
         n: Rows.
         against: Which labels were the truth.
-        labels: The labels that were told apart.
-        both_right, only_first, only_second, both_wrong: Rows by who was right; they sum to `n`.
-        p_value: Of the exact McNemar test (1947): how likely so uneven a split of the rows on which only one is right would
+        labels: The labels that were told apart. both_right, only_first, only_second, both_wrong:
+        Rows by who was right; they sum to `n`. p_value: Of the exact McNemar test (1947): how
+        likely so uneven a split of the rows on which only one is right would
             be, were both models equally good.
         difference: Accuracy of the second minus that of the first.
         low, high: 95 % interval of the difference (Newcombe, 1998, method 10).
@@ -149,8 +149,8 @@ def paired_interval(
 ) -> tuple[float, float]:
     """Interval of the difference of two paired shares, second minus first (Newcombe, 1998, method 10).
 
-    Wilson intervals of both shares, joined with the correlation between them, which is corrected for continuity. It stays
-    within -1 to 1 and holds its coverage where few rows differ.
+    Wilson intervals of both shares, joined with the correlation between them, which is corrected
+    for continuity. It stays within -1 to 1 and holds its coverage where few rows differ.
 
     Args:
         both_right, only_first, only_second, both_wrong: Rows by who was right; at least one row.

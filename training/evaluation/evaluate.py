@@ -91,15 +91,15 @@ def judge(
 
     Args:
         faces: Rows with labels.
-        against: Which labels are the truth; `happy-sad` takes the original labels of these two. Defaults to the FER+
-            majority.
-        labels: Labels to tell apart; only rows with one of them count. Defaults to all that `against` offers and, where
-            given, that are in `known`.
+        against: Which labels are the truth; `happy-sad` takes the original labels of these two.
+            Defaults to the FER+ majority.
+        labels: Labels to tell apart; only rows with one of them count. Defaults to all that
+            `against` offers and, where given, that are in `known`.
         known: Labels that the classifier knows. Defaults to any.
 
     Raises:
-        DatasetError: The dataset has no such labels or rows, the classifier does not know them, or fewer than two are
-            left.
+        DatasetError: The dataset has no such labels or rows, the classifier does not know them, or
+            fewer than two are left.
     """
     offered, found = _truth(faces, against)
     chosen = _labels(offered, labels, known, against)
@@ -178,8 +178,8 @@ def predict(
     Args:
         classifier: Calibrated as its card says.
         images: `(n, h, h)` grey levels of any size; they are resized to what the classifier takes.
-        flip: Whether each face is also read in the mirror, and the mean of both is given (test-time augmentation).
-            Defaults to once, as it is.
+        flip: Whether each face is also read in the mirror, and the mean of both is given (test-time
+            augmentation). Defaults to once, as it is.
 
     Returns:
         `(n, labels)` in the order of the card's labels; rows sum to 1.
@@ -221,8 +221,9 @@ def document(judged: Judged, scores: NDArray[np.float64]) -> dict[str, Any]:
         scores: `(m, len(judged.labels))` probabilities for these rows.
 
     Returns:
-        `n`, `against`, `labels`, `accuracy`, `macro_f1`, `ece`, `per_class` and `confusion`. Where votes exist, the share
-        of them that the predicted emotion got stands for its accuracy in `ece`.
+        `n`, `against`, `labels`, `accuracy`, `macro_f1`, `ece`, `per_class` and `confusion`. Where
+        votes exist, the share of them that the predicted emotion got stands for its accuracy in
+        `ece`.
     """
     predicted = scores.argmax(axis=1)
     confusion = confusion_matrix(judged.truth, predicted, len(judged.labels))
@@ -257,8 +258,8 @@ def evaluate(
         classifier: What to measure; calibrated as its card says.
         faces: Rows to measure on.
         against: Which labels are the truth. Defaults to the FER+ majority.
-        labels: Labels to tell apart: only rows with one of them count, and the probabilities are renormalised over them.
-            Defaults to all that the classifier and the truth share.
+        labels: Labels to tell apart: only rows with one of them count, and the probabilities are
+            renormalised over them. Defaults to all that the classifier and the truth share.
         flip: See `predict`. Defaults to one pass, nothing varied.
 
     Returns:

@@ -1,7 +1,7 @@
 """The pictures of a run: curves, confusion, reliability, classes, conditions.
 
-Drawn through matplotlib's object-oriented interface, never through pyplot, so that no global figure or backend is left
-behind. Colours are Okabe and Ito's, which colour-blind people can tell apart.
+Drawn through matplotlib's object-oriented interface, never through pyplot, so that no global figure
+or backend is left behind. Colours are Okabe and Ito's, which colour-blind people can tell apart.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def draw_curves(
     Args:
         history: One entry an epoch, as `training.fit.trainer.fit` returns it; at least one.
         path: The PNG to write.
-        head: Name of the main output; where a run has several, its own loss and accuracy are drawn. Defaults to the
-            only one.
+        head: Name of the main output; where a run has several, its own loss and accuracy are drawn.
+            Defaults to the only one.
     """
     figure = _figure(10, 4.2)
     epochs = [entry["epoch"] for entry in history]

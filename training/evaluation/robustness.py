@@ -1,7 +1,7 @@
 """How a model fares where cameras are poor: small faces, blur, little light, compression, noise, a tilted head.
 
-Every picture of a dataset is made worse in one way at a time and goes through the product's own crop and resize, so that
-the figures say what the kiosk would read.
+Every picture of a dataset is made worse in one way at a time and goes through the product's own
+crop and resize, so that the figures say what the kiosk would read.
 """
 
 from __future__ import annotations
@@ -140,8 +140,8 @@ def by_condition(
         limit: Most rows to measure on, drawn by a fixed seed. Defaults to all.
 
     Returns:
-        By condition (see `NAMES`), an entry for each value: `{"value", "n", "accuracy"}`. The same faces and seed give
-        the same figures.
+        By condition (see `NAMES`), an entry for each value: `{"value", "n", "accuracy"}`. The same
+        faces and seed give the same figures.
 
     Raises:
         DatasetError: See `training.evaluation.evaluate.judge`.

@@ -1,8 +1,8 @@
 """Random views of a face, as a webcam might have seen it.
 
-One affine warp a picture does rotation, scale, shift, flip and the change of size in a single interpolation; the camera's
-faults (few pixels, motion, compression), a hidden part, light and noise follow. Everything draws from the generator it is
-given, so that a seed repeats a run.
+One affine warp a picture does rotation, scale, shift, flip and the change of size in a single
+interpolation; the camera's faults (few pixels, motion, compression), a hidden part, light and noise
+follow. Everything draws from the generator it is given, so that a seed repeats a run.
 """
 
 from __future__ import annotations
@@ -34,14 +34,15 @@ class Augmentation:
         contrast: Largest relative change of contrast either way.
         gamma: Largest exponent of the tone curve; its inverse is the smallest.
         noise: Largest standard deviation of the added noise, in grey levels.
-        low_light_share: Share of the pictures taken in the dark: little range left, and noise on it.
+        low_light_share: Share of the pictures taken in the dark: little range left, and noise on
+            it.
         blur_share: Share of the pictures that lose resolution, as a face far from the camera does.
         smallest_side_px: Side to which such a picture is reduced at most.
         motion_share: Share of the pictures blurred along a line.
         jpeg_share: Share of the pictures compressed and unpacked again.
         erase_share: Share of the pictures of which a rectangle is hidden.
-        mixup: Parameter of the Beta distribution that blends pairs of pictures and their labels (Zhang et al., 2018);
-            0 blends none.
+        mixup: Parameter of the Beta distribution that blends pairs of pictures and their labels
+            (Zhang et al., 2018); 0 blends none.
     """
 
     rotation_deg: float = 18.0
@@ -89,7 +90,8 @@ def augment(
     Args:
         images: `(n, h, h)` grey levels.
         side_px: Side of the views.
-        settings: How far they may stray; its `mixup` is not applied here, since it needs the labels.
+        settings: How far they may stray; its `mixup` is not applied here, since it needs the
+            labels.
         rng: Source of the randomness.
 
     Returns:

@@ -23,8 +23,8 @@ def draw_shares(classes: NDArray[np.int64], balance: float) -> NDArray[np.float6
 
     Args:
         classes: `(n,)` class of each row.
-        balance: 0 draws every row alike, 1 every class alike; in between, a class of m rows is drawn in proportion to
-            `m ** (1 - balance)`.
+        balance: 0 draws every row alike, 1 every class alike; in between, a class of m rows is
+            drawn in proportion to `m ** (1 - balance)`.
 
     Returns:
         `(n,)` probabilities that sum to 1.
@@ -48,7 +48,8 @@ def draw_rows(shares: NDArray[np.float64], rng: np.random.Generator) -> NDArray[
     Systematic resampling (Kitagawa, 1996): with equal shares every row comes exactly once.
     """
     n = len(shares)
-    # A hair under 1, so that rounding in the sum never makes the last point fall behind the last row.
+    # A hair under 1, so that rounding in the sum never makes the last point fall behind the last
+    # row.
     points = (np.arange(n) + rng.random()) / n * (1 - 1e-12)
     edges = np.cumsum(shares)
     return rng.permutation(np.searchsorted(edges / edges[-1], points, side="right"))
@@ -80,8 +81,8 @@ class FaceBatches(keras.utils.PyDataset):
             balance: See `draw_shares`.
             seed: Of every draw; with the epoch's number it repeats an epoch.
             epoch: Number of the first epoch.
-            strength: How far pictures are varied at a step, counted from the start of the run. Batches are made ahead of
-                their step, so it must not depend on when it is asked.
+            strength: How far pictures are varied at a step, counted from the start of the run.
+                Batches are made ahead of their step, so it must not depend on when it is asked.
             replicas: Devices that share a batch; with several, only whole batches are given.
         """
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=4)

@@ -58,8 +58,8 @@ class Pace(keras.callbacks.Callback):
 class WeightAverage(keras.callbacks.Callback):
     """Keeps an exponential moving average of the weights.
 
-    The average starts short and lengthens, so that the first weights do not dominate the early epochs
-    (decay `min(momentum, (1 + step) / (10 + step))`).
+    The average starts short and lengthens, so that the first weights do not dominate the early
+    epochs (decay `min(momentum, (1 + step) / (10 + step))`).
     """
 
     def __init__(self, momentum: float, progress: RunProgress) -> None:
@@ -102,7 +102,8 @@ def validation_scores(
         heads: The same rows' targets. The accuracy is against the strongest class.
 
     Returns:
-        `val_loss` and `val_accuracy` of the first head, and `val_HEAD_loss`, `val_HEAD_accuracy` of each.
+        `val_loss` and `val_accuracy` of the first head, and `val_HEAD_loss`, `val_HEAD_accuracy` of
+        each.
     """
     scores: dict[str, float] = {}
     for head in reversed(heads):

@@ -68,8 +68,9 @@ class DeviceReport:
 def backend_environment() -> None:
     """Set what the backends read once, when they are imported; call it before Keras is.
 
-    TensorFlow leaves its fast convolutions (oneDNN) off on processors without AVX-512; there, a training step took 708 ms
-    with them instead of 942 at 48 px, and 289 instead of 534 at 32 px. What the user has set is left alone.
+    TensorFlow leaves its fast convolutions (oneDNN) off on processors without AVX-512; there, a
+    training step took 708 ms with them instead of 942 at 48 px, and 289 instead of 534 at 32 px.
+    What the user has set is left alone.
     """
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -79,8 +80,9 @@ def prepare(mixed_precision: MixedPrecision = "auto") -> DeviceReport:
     """Choose devices and precision for the networks built from now on in this process.
 
     Args:
-        mixed_precision: `auto` halves the precision of the arithmetic where a GPU or TPU gains from it, and keeps it on
-            a CPU; `on` and `off` insist. Weights and outputs stay float32. Defaults to `auto`.
+        mixed_precision: `auto` halves the precision of the arithmetic where a GPU or TPU gains from
+            it, and keeps it on a CPU; `on` and `off` insist. Weights and outputs stay float32.
+            Defaults to `auto`.
 
     Returns:
         What was chosen.

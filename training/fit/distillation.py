@@ -34,21 +34,22 @@ def teacher_targets(
     """Targets of a head, taught by other models.
 
     Args:
-        models: The teachers; their mean counts. Each may know fewer classes than the head: of what it does not know, such
-            as contempt, every row keeps its own share.
+        models: The teachers; their mean counts. Each may know fewer classes than the head: of what
+            it does not know, such as contempt, every row keeps its own share.
         images: `(n, h, h)` grey levels.
         head: Of the student, with its own targets.
-        share: Of the teachers in the targets, 0 to 1; the rest is the head's own. Rows that the head knows nothing about
-            are taught by the teachers alone. Defaults to 0.7.
-        temperature: Divides the teachers' calibrated logits, above 0; above 1 the less likely classes say more. Defaults
-            to 1.
+        share: Of the teachers in the targets, 0 to 1; the rest is the head's own. Rows that the
+            head knows nothing about are taught by the teachers alone. Defaults to 0.7.
+        temperature: Divides the teachers' calibrated logits, above 0; above 1 the less likely
+            classes say more. Defaults to 1.
         flip: Whether the teachers see every picture mirrored as well. Defaults to true.
 
     Returns:
         `(n, len(head.labels))` distributions; rows sum to 1.
 
     Raises:
-        TrainingError: A teacher knows a class that the head does not, there is no teacher, or a setting is out of range.
+        TrainingError: A teacher knows a class that the head does not, there is no teacher, or a
+            setting is out of range.
     """
     if not models:
         raise TrainingError("There is no teacher: expected one model or more.")

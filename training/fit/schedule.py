@@ -19,7 +19,8 @@ class Stage:
 
     Attributes:
         side_px: Side of the pictures.
-        epochs: How many epochs; in a run with a time limit, its share of the time by the same proportions.
+        epochs: How many epochs; in a run with a time limit, its share of the time by the same
+            proportions.
     """
 
     side_px: int
@@ -49,8 +50,9 @@ def parse_stages(text: str) -> tuple[Stage, ...]:
 class RunProgress:
     """How far a run has come, 0 to 1: by its epochs, or by the clock where it was given a time.
 
-    A run with a time limit ends when it said it would, whatever else the machine does meanwhile, and its learning rate
-    still comes down to zero; a run without one depends on nothing but its settings and repeats exactly.
+    A run with a time limit ends when it said it would, whatever else the machine does meanwhile,
+    and its learning rate still comes down to zero; a run without one depends on nothing but its
+    settings and repeats exactly.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """One training run: rows in, the best checkpoint and its history out.
 
-Plain Keras 3 and NumPy, so that any Keras backend will do. Concerns are callbacks; the loop is `keras.Model.fit`.
-A run keeps its state in its folder and goes on where it was cut off.
+Plain Keras 3 and NumPy, so that any Keras backend will do. Concerns are callbacks; the loop is
+`keras.Model.fit`. A run keeps its state in its folder and goes on where it was cut off.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ class TrainingSettings:
 
     Attributes:
         stages: Sizes and epochs, in order; small pictures first save time and cost no accuracy.
-        minutes: Time that the run may take; its stages then share this time. `None` runs the epochs of the stages.
+        minutes: Time that the run may take; its stages then share this time. `None` runs the epochs
+            of the stages.
         batch_size: Pictures a step.
         optimizer: `sgd` (Nesterov momentum 0.9) or `adam`.
         peak_learning_rate: Highest rate of the schedule.
@@ -58,7 +59,8 @@ class TrainingSettings:
         balance: How far the classes are balanced in the draw, 0 (not at all) to 1 (fully).
         ema_momentum: Of the moving average of the weights, per step.
         gentle_share: Share of the run, at its end, with augmentation at half strength.
-        patience: Epochs without a better validation loss after which the run ends early; `None` never.
+        patience: Epochs without a better validation loss after which the run ends early; `None`
+            never.
         label_smoothing: Share of every target that is spread over all classes.
         seed: Of every random choice.
         augmentation: How the pictures are varied.
@@ -115,8 +117,8 @@ def fit(
         callbacks: Makers of further callbacks, such as a progress bar.
 
     Returns:
-        The network with the averaged weights of the best epoch, at the size of the last stage, and the history: one
-        entry an epoch.
+        The network with the averaged weights of the best epoch, at the size of the last stage, and
+        the history: one entry an epoch.
 
     Raises:
         TrainingDivergedError: The training diverged.

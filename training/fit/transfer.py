@@ -33,7 +33,8 @@ class Transfer:
     Attributes:
         copied: Names of the layers that start from the trained weights.
         left: Names of the layers that start fresh.
-        labels: Classes of the main head that start from the trained output; its other classes start fresh.
+        labels: Classes of the main head that start from the trained output; its other classes start
+            fresh.
     """
 
     copied: tuple[str, ...]
@@ -48,8 +49,9 @@ class Transfer:
 def start_from(network: keras.Model, model: Path, head: Head | None = None) -> Transfer:
     """Copy the weights of a trained model into a fresh network, in place.
 
-    Layers are matched by name and by the shapes of their weights. A served model has one output of its own; its classes
-    go to the classes of the same name of `head`, so that other label sets start from what is known of theirs.
+    Layers are matched by name and by the shapes of their weights. A served model has one output of
+    its own; its classes go to the classes of the same name of `head`, so that other label sets
+    start from what is known of theirs.
 
     Args:
         network: Built by one of the architectures.

@@ -82,8 +82,8 @@ class NetworkClassifier:
 def serving_network(trained: keras.Model, head: Head, labels: Sequence[str]) -> keras.Model:
     """The network that is shipped: one output of logits, `emotions`, in float32.
 
-    Classes of the head that are not asked for (contempt, in FER+'s votes) are dropped; a softmax over the other logits
-    is then the distribution given that it is none of them.
+    Classes of the head that are not asked for (contempt, in FER+'s votes) are dropped; a softmax
+    over the other logits is then the distribution given that it is none of them.
 
     Args:
         trained: A network with that head.
@@ -115,9 +115,9 @@ def export(  # noqa: PLR0917 (a model is written from its network, heads, place,
 ) -> Path:
     """Write a finished model with everything that is known of it.
 
-    The first head becomes `NAME.keras` with its twin `NAME.tflite`, card (`NAME.json`, `NAME.md`) and figures; a second
-    one for the original labels becomes `NAME-original.keras` with its own card, calibrated against these labels. All
-    figures of both are in `scores.json`.
+    The first head becomes `NAME.keras` with its twin `NAME.tflite`, card (`NAME.json`, `NAME.md`)
+    and figures; a second one for the original labels becomes `NAME-original.keras` with its own
+    card, calibrated against these labels. All figures of both are in `scores.json`.
 
     Args:
         trained: The network, with an output for every head.
@@ -125,15 +125,16 @@ def export(  # noqa: PLR0917 (a model is written from its network, heads, place,
         folder: Where; created if missing.
         name: Stem of the files.
         validation: Held-out rows; they give temperature, threshold and scores.
-        facts: Data, counts, settings and device of the run, for the card; `framing`, `limits` and `licences` among them
-            replace what the card would say.
+        facts: Data, counts, settings and device of the run, for the card; `framing`, `limits` and
+            `licences` among them replace what the card would say.
         labels: The labels to serve, among those of the heads.
         history: One entry an epoch, for the curves.
         h5: Whether to write the older HDF5 form too. Defaults to not.
-        against: Which labels the model is judged by in figures and calibration. Defaults to the FER+ majority where the
-            head learnt votes and there are some, else to the original labels.
-        conditions: Whether accuracy by size of the face, blur and so on is measured, which takes a minute or more.
-            Defaults to yes.
+        against: Which labels the model is judged by in figures and calibration. Defaults to the
+            FER+ majority where the head learnt votes and there are some, else to the original
+            labels.
+        conditions: Whether accuracy by size of the face, blur and so on is measured, which takes a
+            minute or more. Defaults to yes.
 
     Returns:
         The `.keras` file of the first head.
@@ -181,8 +182,9 @@ class _Part:
         self.against: Against = against or ("majority" if voted else "original")
         self.judged = judge(validation, self.against, labels, labels)
         self.fitted_to = "the distribution of the votes" if voted else FITTED_TO_ORIGINAL
-        # Scattered votes pull the temperature past the point where confidence fits them: fitted to the rows with a
-        # majority, the calibration error came out lower on these and on all rows (0.026 and 0.010 against 0.038, 0.019).
+        # Scattered votes pull the temperature past the point where confidence fits them: fitted to
+        # the rows with a majority, the calibration error came out lower on these and on all rows
+        # (0.026 and 0.010 against 0.038, 0.019).
         self.calibrated = judge(validation, "majority" if voted else ORIGINAL, labels, labels)
         # What is uncertain must be so of every face that comes along, the ambiguous ones too.
         self.met = judge(validation, "plurality" if voted else ORIGINAL, labels, labels)
@@ -451,7 +453,8 @@ def _convert(network: keras.Model, model: Path, twin: Path, side_px: int) -> Non
     if keras.config.backend() == "tensorflow":
         twin.write_bytes(convert_twin(network, side_px))
         return
-    # The converter reads what TensorFlow traced; a network of another backend is loaded anew in a process of its own.
+    # The converter reads what TensorFlow traced; a network of another backend is loaded anew in a
+    # process of its own.
     done = subprocess.run(
         [sys.executable, "-c", _CONVERT, str(model), str(twin), str(side_px)],
         env=os.environ

@@ -62,8 +62,9 @@ def promote(
         against: Which labels are the truth. Defaults to the FER+ majority.
         dataset: Name of these rows, for the log.
         tolerance: Accuracy that may be lost, 0 to 1. Defaults to 0.001.
-        force: Whether to put it in use whatever speaks against it; the log keeps that. A model with other labels than
-            the seven emotions is refused all the same: the kiosk could not run with it.
+        force: Whether to put it in use whatever speaks against it; the log keeps that. A model with
+            other labels than the seven emotions is refused all the same: the kiosk could not run
+            with it.
         now: The time, with its zone. Defaults to the clock.
 
     Returns:
@@ -187,8 +188,8 @@ def face_times_ms(
 ) -> list[float]:
     """Milliseconds that each classifier takes for one face.
 
-    They take turns, so that whatever else the machine does meanwhile slows all of them alike; the median over the turns
-    leaves out single hiccups.
+    They take turns, so that whatever else the machine does meanwhile slows all of them alike; the
+    median over the turns leaves out single hiccups.
 
     Args:
         classifiers: What to time.

@@ -1,7 +1,7 @@
 """Readings without an emotion, and faces that are pictures.
 
-`readings.withheld` says why a reading has no emotion, and the nine figures of the emotion become nullable with it.
-`viewers.static` marks posters and still pictures.
+`readings.withheld` says why a reading has no emotion, and the nine figures of the emotion become
+nullable with it. `viewers.static` marks posters and still pictures.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take both back; readings without an emotion, which the schema before cannot hold, are deleted.
 
-    The marks of pictures go as well: the program of that schema counts their readings as those of viewers.
+    The marks of pictures go as well: the program of that schema counts their readings as those of
+    viewers.
     """
     op.execute("DELETE FROM readings WHERE withheld IS NOT NULL")
     table = _table(
@@ -60,8 +61,9 @@ def downgrade() -> None:
     op.drop_column("viewers", "static")
 
 
-# What SQLite makes the new table of: told rather than looked up, and its constraints one after the other rather than as
-# the set that a table keeps, so that two databases with the same content are the same.
+# What SQLite makes the new table of: told rather than looked up, and its constraints one after the
+# other rather than as the set that a table keeps, so that two databases with the same content are
+# the same.
 
 
 def _table(*items: SchemaItem) -> sa.Table:

@@ -1,7 +1,7 @@
 """What a play was chosen on, whether the hold-out chose it, and what it was worth.
 
-`plays.context` holds what the choice looked at, `plays.held_out` marks the choices that ignored the audience, and
-`plays.reward` with `plays.reward_viewer_s` is what a policy that learns was told.
+`plays.context` holds what the choice looked at, `plays.held_out` marks the choices that ignored the
+audience, and `plays.reward` with `plays.reward_viewer_s` is what a policy that learns was told.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _CHECKS = {
 
 def upgrade() -> None:
     """Add the four columns; all rows stay as they are."""
-    # Not in a batch: SQLite would drop the old table, and with it every reading of every play. So the checks belong to
-    # the columns, which SQLite can add and drop together with them.
+    # Not in a batch: SQLite would drop the old table, and with it every reading of every play. So
+    # the checks belong to the columns, which SQLite can add and drop together with them.
     op.add_column(
         "plays", sa.Column("held_out", sa.Boolean(), server_default=sa.false(), nullable=False)
     )

@@ -1,8 +1,8 @@
 """Readings added up, so that a report on a month need not read every one of them.
 
-`exposures` has one row per play and viewer, `exposure_seconds` one per second of the ad as well; both are made from the
-readings of a play once it is over, and `plays.rolled_up` says whether that has been done. `reading_counts` counts the
-readings of every viewer by sort as they are written.
+`exposures` has one row per play and viewer, `exposure_seconds` one per second of the ad as well;
+both are made from the readings of a play once it is over, and `plays.rolled_up` says whether that
+has been done. `reading_counts` counts the readings of every viewer by sort as they are written.
 """
 
 from __future__ import annotations

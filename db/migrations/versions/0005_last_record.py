@@ -1,7 +1,8 @@
 """How far a session has been written.
 
-`sessions.last_record` is the number of the last record of the session that is in the database: what waits elsewhere
-while the database cannot be written is written afterwards exactly once. A file is also marked as one of this program.
+`sessions.last_record` is the number of the last record of the session that is in the database: what
+waits elsewhere while the database cannot be written is written afterwards exactly once. A file is
+also marked as one of this program.
 """
 
 from __future__ import annotations

@@ -51,7 +51,8 @@ def quoted(argument: str) -> str:
     escaped = argument.replace("%", "%%")
     if PLAIN.fullmatch(argument):
         return escaped
-    # Quoting comes first and the rules for any value second, so that a backslash before a quote stands doubled.
+    # Quoting comes first and the rules for any value second, so that a backslash before a quote
+    # stands doubled.
     inner = RESERVED.sub(r"\\\1", escaped)
     return _value(f'"{inner}"')
 

@@ -40,7 +40,8 @@ class Heartbeat:
     """Tells the supervisor, where there is one, that the kiosk is alive.
 
     Args:
-        descriptor: The pipe's end to write to; `None` without a supervisor, and then nothing happens.
+        descriptor: The pipe's end to write to; `None` without a supervisor, and then nothing
+            happens.
     """
 
     def __init__(self, descriptor: int | None = None) -> None:
@@ -92,7 +93,8 @@ class Heartbeat:
         try:
             os.write(self._descriptor, phase.value)
         except BlockingIOError:
-            # Nobody has read for hours: the supervisor is stopped, and finds enough beats when it goes on.
+            # Nobody has read for hours: the supervisor is stopped, and finds enough beats when it
+            # goes on.
             return
         except OSError:
             logger.warning("The supervisor is gone; the show goes on without it")

@@ -22,8 +22,8 @@ class ServiceNotifier:
     """Sends datagrams to the service manager's socket.
 
     Args:
-        environ: The environment that names the socket; the process's own by default. The variables are taken out, because
-            only the process that systemd started may speak for the service.
+        environ: The environment that names the socket; the process's own by default. The variables
+            are taken out, because only the process that systemd started may speak for the service.
     """
 
     def __init__(self, environ: MutableMapping[str, str] | None = None) -> None:

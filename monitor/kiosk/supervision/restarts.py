@@ -12,8 +12,9 @@ MOST_DOUBLINGS = 30
 class Restarts:
     """Counts deaths and answers with pauses; knows no clock of its own.
 
-    The pauses double from death to death. After too many of them within a while, only the ads are shown: the camera's side
-    is the part that a kiosk can do without. When even that dies too often, it is tried again with long pauses, for ever.
+    The pauses double from death to death. After too many of them within a while, only the ads are
+    shown: the camera's side is the part that a kiosk can do without. When even that dies too often,
+    it is tried again with long pauses, for ever.
 
     Attributes:
         limit: Deaths within the window after which only the ads are shown, at least 1.

@@ -1,8 +1,8 @@
 """Keeps the kiosk running: starts it, listens to its heart, kills it when it is stuck, and starts it again.
 
-The supervisor is a small process that loads neither Qt nor NumPy nor a driver, so that what crashes the window leaves it
-alone. The window is its child, in a session of its own: Ctrl+C in a terminal reaches the supervisor alone, which passes it
-on once.
+The supervisor is a small process that loads neither Qt nor NumPy nor a driver, so that what crashes
+the window leaves it alone. The window is its child, in a session of its own: Ctrl+C in a terminal
+reaches the supervisor alone, which passes it on once.
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ class Supervisor:
 
     Args:
         command: Starts the kiosk.
-        ads_only: What is added to the command once measuring is given up; the reason follows as one more argument.
+        ads_only: What is added to the command once measuring is given up; the reason follows as one
+            more argument.
         limits: Of silence.
         restarts: When it is started again.
         notifier: Tells the service manager.
@@ -136,8 +137,9 @@ class Supervisor:
         """Keep the kiosk running until it ends by itself or is told to end; to be called once, in the main thread.
 
         Returns:
-            The exit status: 0 when the kiosk ended as it was asked to, by its options, its operator or a signal; 2 when it
-            refused its command line or a file before the show had ever begun; else that of a kiosk that was asked to end.
+            The exit status: 0 when the kiosk ended as it was asked to, by its options, its operator
+            or a signal; 2 when it refused its command line or a file before the show had ever
+            begun; else that of a kiosk that was asked to end.
         """
         for end in (self._awake, self._wake):
             end.setblocking(False)
@@ -279,7 +281,8 @@ class Supervisor:
             with contextlib.suppress(BlockingIOError):
                 self._awake.recv(4096)
         if reader in ready:
-            # The kiosk beats once a second; but a pipe without a writer is always ready, until its end is noticed.
+            # The kiosk beats once a second; but a pipe without a writer is always ready, until its
+            # end is noticed.
             time.sleep(0.01)
 
     def _say(self, sentence: str) -> None:
@@ -297,7 +300,8 @@ def kiosk_command(arguments: Sequence[str]) -> list[str]:
 
 def _environment(writer: int) -> dict[str, str]:
     environment = os.environ | {VARIABLE: str(writer)}
-    # The child imports the same packages, also when they are not installed but lie in the working folder.
+    # The child imports the same packages, also when they are not installed but lie in the working
+    # folder.
     root = str(Path(__file__).resolve().parents[3])
     environment["PYTHONPATH"] = os.pathsep.join(
         filter(None, [root, environment.get("PYTHONPATH", "")])

@@ -18,8 +18,8 @@ class Signs:
         levels: Of a curve, from the lowest to the highest.
         unknown: Of a curve where nothing is known.
         none: In a table where nothing is known.
-        dash: Between two names.
-        zero, band, line, crossing, start, end, mark: Of an interval: the place of 0, the stretch of differences that do not
+        dash: Between two names. zero, band, line, crossing, start, end, mark: Of an interval: the
+        place of 0, the stretch of differences that do not
             matter, the interval, the place of 0 inside it, its two ends, and the estimate.
     """
 
@@ -47,8 +47,8 @@ def sparkline(
     """A curve in one line, one character for each value.
 
     Args:
-        values: None where nothing is known.
-        low, high: What the lowest and the highest character stand for; values beyond them get these. If they are equal, all
+        values: None where nothing is known. low, high: What the lowest and the highest character
+        stand for; values beyond them get these. If they are equal, all
             known values get the lowest one.
         signs: Which characters.
     """
@@ -92,7 +92,8 @@ def interval_bar(
 
     Args:
         interval: Lower limit, estimate, upper limit.
-        scale: What the first and the last character stand for, the first below the last; all of the interval lies within.
+        scale: What the first and the last character stand for, the first below the last; all of the
+            interval lies within.
         width: How many characters, at least 2.
         band: Half the width of the stretch around 0 that is marked as too small to matter.
         signs: Which characters.

@@ -27,7 +27,8 @@ def print_comparisons(
     """A table of comparisons with their intervals drawn on one scale, and below it a sentence about each.
 
     Args:
-        comparisons: Documents of `monitor.analytics.comparison.Comparison`, all by the same measure.
+        comparisons: Documents of `monitor.analytics.comparison.Comparison`, all by the same
+            measure.
         console: Where to; None: standard output.
     """
     console = console or wide_console()

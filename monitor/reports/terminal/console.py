@@ -69,7 +69,8 @@ def training_bar() -> Iterator[Callable[[RunProgress, dict[str, Any]], None]]:
     """A progress bar of a training run on standard error, with the time left; log lines appear above it.
 
     Yields:
-        A function to call after every step with the progress of the run and the figures of the epoch so far.
+        A function to call after every step with the progress of the run and the figures of the
+        epoch so far.
     """
     console = Console(stderr=True)
     columns = (

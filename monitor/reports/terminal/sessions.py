@@ -23,8 +23,8 @@ def print_sessions(
 
     Args:
         sessions: In the order in which they are listed.
-        activity: Of each session, by its id: how many viewers were in view in each of equal parts of its length. Without it
-            there is no curve; a session that has none gets an empty one.
+        activity: Of each session, by its id: how many viewers were in view in each of equal parts
+            of its length. Without it there is no curve; a session that has none gets an empty one.
     """
     console = wide_console()
     signs = signs_of(console)

@@ -88,7 +88,8 @@ class Notice(PaintedWidget):
         super().paintEvent(event)
         if not self._was_painted and self.width() > 0 and self.height() > 0:
             self._was_painted = True
-            # What is painted now reaches the screen when this event is over. The timer dies with the notice.
+            # What is painted now reaches the screen when this event is over. The timer dies with
+            # the notice.
             self._announcement.start()
 
     def draw(self, painter: QPainter, rect: QRectF) -> None:

@@ -33,7 +33,8 @@ CODE_SHARE = 0.3
 class NoticeScreen(QWidget):
     """Shows the notice alone until it was on the screen for some seconds, then waits to be closed.
 
-    Only time in which the window is exposed counts: a notice on a hidden or minimised window informs nobody.
+    Only time in which the window is exposed counts: a notice on a hidden or minimised window
+    informs nobody.
 
     Args:
         texts: Of each language of the notice, first one first.
@@ -44,7 +45,8 @@ class NoticeScreen(QWidget):
 
     Signals:
         shown: The notice was on the screen long enough; emitted once.
-        quit_requested: The window was closed, or a key asked for the end; emitted once, and not after `dismiss()`.
+        quit_requested: The window was closed, or a key asked for the end; emitted once, and not
+            after `dismiss()`.
     """
 
     shown = pyqtSignal()

@@ -25,11 +25,12 @@ def qr_dots(address: str) -> NDArray[np.bool_] | None:
     """The QR code of a web address.
 
     Args:
-        address: With or without `https://`; a telephone opens only what has it, so it is put before where it lacks.
+        address: With or without `https://`; a telephone opens only what has it, so it is put before
+            where it lacks.
 
     Returns:
-        `(side, side)`, True where the code is dark, with its bright edge; `None` for an address that is empty or too long
-        for a code that can be read from some distance.
+        `(side, side)`, True where the code is dark, with its bright edge; `None` for an address
+        that is empty or too long for a code that can be read from some distance.
     """
     if not address.strip() or len(address) > LONGEST_ADDRESS:
         return None

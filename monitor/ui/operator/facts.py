@@ -1,6 +1,7 @@
 """What the operator's panel says, as plain rows of text. Imports no Qt.
 
-The parts of the program are looked at through small protocols, so that this module needs none of them.
+The parts of the program are looked at through small protocols, so that this module needs none of
+them.
 """
 
 from __future__ import annotations
@@ -117,8 +118,10 @@ class SessionFacts:
         database_folder: Where the database's file lies; `None` for a server.
         version: Of the program.
         began_ns: Start of the session, monotonic clock.
-        playlist_problem: Asked for the sentence why a changed playlist was refused; `None` while it was not.
-        database_problem: Asked for the sentence what is wrong with the recording; `None` while all is well.
+        playlist_problem: Asked for the sentence why a changed playlist was refused; `None` while it
+            was not.
+        database_problem: Asked for the sentence what is wrong with the recording; `None` while all
+            is well.
         left_out: Asked for the ads of the playlist that cannot be played: their ids and why.
         errors: Asked how many errors of the program itself were survived.
     """

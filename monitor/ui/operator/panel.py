@@ -121,7 +121,8 @@ class OperatorPanel(PaintedWidget):
         Args:
             room: What of the window may be covered.
         """
-        # As high as the room: rows come and go, and a panel that changes its size each second cannot be read.
+        # As high as the room: rows come and go, and a panel that changes its size each second
+        # cannot be read.
         return QSize(min(room.width(), round(WIDEST * self.scale)), room.height())
 
     @pyqtSlot()
@@ -193,7 +194,8 @@ class OperatorPanel(PaintedWidget):
             y += TITLE_LINES * line
             for placed in rows:
                 if y + self._height(placed) > column.bottom() + 1:
-                    # What is left out is older or matters less: the rows come in the order of their weight.
+                    # What is left out is older or matters less: the rows come in the order of their
+                    # weight.
                     break
                 y += self._draw_row(painter, QRectF(column.left(), y, column.width(), line), placed)
             y += GAP_LINES * line

@@ -96,7 +96,8 @@ class ProbabilityBars(PaintedWidget):
 
         Args:
             reading: Of the viewer; no static face.
-            measured: Whether no reading means that nobody is there; nobody can tell while nothing is measured.
+            measured: Whether no reading means that nobody is there; nobody can tell while nothing
+                is measured.
         """
         self._reading = reading
         self._measured = measured

@@ -18,11 +18,13 @@ def most_prominent(
 ) -> FaceReading | None:
     """The largest face that looks at the screen; the largest one if nobody does.
 
-    A viewer whose emotion is withheld has nothing to show and comes after all others. A static face is no viewer.
+    A viewer whose emotion is withheld has nothing to show and comes after all others. A static face
+    is no viewer.
 
     Args:
         readings: Of one frame.
-        former: Number of the viewer chosen last time, who stays chosen while nobody is clearly larger.
+        former: Number of the viewer chosen last time, who stays chosen while nobody is clearly
+            larger.
 
     Returns:
         The reading of that viewer; `None` if there is no viewer.

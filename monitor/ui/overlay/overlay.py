@@ -46,12 +46,13 @@ LEAST_PREVIEW = 84.0
 class Overlay(PaintedWidget):
     """Heading, camera preview, bars of the most prominent viewer, and curve.
 
-    In a landscape window they form a column at the right side, in a portrait window a band at the top; neither covers the
-    middle of the ad. Text keeps the size at which it is read from 3 m (see `monitor.ui.style`): where there is too little
-    room, first the curve goes and then the preview. While only ads are shown, the heading says so and the rest is away.
+    In a landscape window they form a column at the right side, in a portrait window a band at the
+    top; neither covers the middle of the ad. Text keeps the size at which it is read from 3 m (see
+    `monitor.ui.style`): where there is too little room, first the curve goes and then the preview.
+    While only ads are shown, the heading says so and the rest is away.
 
-    Views may arrive faster than anybody can look: only the newest is drawn, at most 25 times a second, while every one of
-    them counts for the curve, also while the overlay is hidden.
+    Views may arrive faster than anybody can look: only the newest is drawn, at most 25 times a
+    second, while every one of them counts for the curve, also while the overlay is hidden.
 
     Args:
         texts: Of the window's language.
@@ -164,7 +165,8 @@ class Overlay(PaintedWidget):
         preview = min(inner / self.preview.aspect, HIGHEST_PREVIEW * room.height())
         curve = self.curve.natural_height()
         if preview + curve + 2 * gap > left:
-            # In a low window, or under a notice of many lines, fewer parts rather than smaller text.
+            # In a low window, or under a notice of many lines, fewer parts rather than smaller
+            # text.
             curve = max(self.curve.least_height(), left - preview - 2 * gap)
             preview = min(preview, left - curve - 2 * gap)
             if preview < LEAST_PREVIEW * scale:

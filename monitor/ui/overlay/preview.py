@@ -39,7 +39,8 @@ STATIC_OPACITY = 0.45
 def label_text(reading: FaceReading, texts: Mapping[str, str]) -> str:
     """The label of a viewer: number, emotion, probability; an emotion that is not sure carries a question mark.
 
-    In place of an emotion that is withheld stands the reason. A static face is only called a picture.
+    In place of an emotion that is withheld stands the reason. A static face is only called a
+    picture.
     """
     if reading.static:
         return texts["static"]
@@ -53,10 +54,10 @@ def label_text(reading: FaceReading, texts: Mapping[str, str]) -> str:
 class Preview(PaintedWidget):
     """The camera's picture, mirrored: people expect a screen that shows them to be a mirror.
 
-    Boxes are mirrored with the picture, labels are not. The box of a viewer who looks at the screen is a full line and
-    its label has an eye; the box of one who looks away is dashed. Faces without an emotion are grey, and posters and
-    pictures are dimmed too. Where a label would cover another face, it is the number only, and where labels would cover
-    each other, the smaller face has none.
+    Boxes are mirrored with the picture, labels are not. The box of a viewer who looks at the screen
+    is a full line and its label has an eye; the box of one who looks away is dashed. Faces without
+    an emotion are grey, and posters and pictures are dimmed too. Where a label would cover another
+    face, it is the number only, and where labels would cover each other, the smaller face has none.
     """
 
     def __init__(self, texts: Mapping[str, str], parent: QWidget | None = None) -> None:
@@ -94,7 +95,8 @@ class Preview(PaintedWidget):
         Args:
             picture: `(height, width, 3)` RGB, uint8; `None` leaves the box empty.
             readings: The faces in that picture.
-            message: Written over the darkened picture, without boxes: the picture is then an old one.
+            message: Written over the darkened picture, without boxes: the picture is then an old
+                one.
         """
         self._image = None if picture is None else image_from_rgb(picture).mirrored(True, False)
         self._readings = () if message else tuple(readings)
@@ -168,7 +170,8 @@ class Preview(PaintedWidget):
         taken: Sequence[Rect],
         others: Sequence[Rect],
     ) -> tuple[str, Rect] | None:
-        # In a crowd a long label would hide the next face, so there only the number is left, then nothing.
+        # In a crowd a long label would hide the next face, so there only the number is left, then
+        # nothing.
         choices = [(label_text(reading, self._texts), [*taken, *others])]
         if not reading.static:
             choices.append((str(reading.viewer), list(taken)))

@@ -69,7 +69,8 @@ class ValenceHistory:
             now_ns: The right edge of the curve, in the time of the frames.
 
         Yields:
-            Lists of points: seconds before `now_ns` as a number below or equal 0, and valence from -1 to 1.
+            Lists of points: seconds before `now_ns` as a number below or equal 0, and valence from
+            -1 to 1.
         """
         run: list[tuple[float, float]] = []
         before_ns = None
@@ -221,7 +222,8 @@ class ValenceCurve(PaintedWidget):
             )
 
     def _draw_signs(self, painter: QPainter, plot: QRectF, size: float) -> None:
-        # Signs and not words, which would lie on the curve when they are large enough to be read from afar.
+        # Signs and not words, which would lie on the curve when they are large enough to be read
+        # from afar.
         height = min(size * 1.1, plot.height() / 2)
         for sign, top in (("+", plot.top()), (MINUS, plot.bottom() - height)):
             draw_text(

@@ -1,10 +1,12 @@
 """Pictures from addresses that a stranger typed in.
 
-A server that fetches what it is told to is a door into the network it stands in. So each address, the typed one and every
-redirect, is taken apart and checked anew (`fetch_target`), the connection goes to a checked IP address while the host's
-certificate is still checked against the name, and time and size are bounded over everything: look-up, connection, TLS,
-each byte of the header and of the body. No proxy, no cookie, no stored password, no packed content. What the server says
-about the content is not believed; that it is a picture is seen when it is decoded (`detector.sources.image_decoder`).
+A server that fetches what it is told to is a door into the network it stands in. So each address,
+the typed one and every redirect, is taken apart and checked anew (`fetch_target`), the connection
+goes to a checked IP address while the host's certificate is still checked against the name, and
+time and size are bounded over everything: look-up, connection, TLS, each byte of the header and of
+the body. No proxy, no cookie, no stored password, no packed content. What the server says about the
+content is not believed; that it is a picture is seen when it is decoded
+(`detector.sources.image_decoder`).
 """
 
 from __future__ import annotations
@@ -68,8 +70,9 @@ def fetch_picture(
     Args:
         url: An http or https address.
         limits: Defaults to those of `FetchLimits`.
-        policy: Which addresses and ports are allowed. A redirect from a public address leads to public addresses only,
-            whatever the policy allows besides: a stranger's server must not send anybody into the own network.
+        policy: Which addresses and ports are allowed. A redirect from a public address leads to
+            public addresses only, whatever the policy allows besides: a stranger's server must not
+            send anybody into the own network.
         resolve: How names are looked up.
         tls: How certificates are checked. Defaults to the system's and certifi's authorities.
 
@@ -212,7 +215,8 @@ class _Budget:
 
     Attributes:
         deadline: For every wait.
-        header_left: Bytes that may still be read before the header has to be complete; None once it is.
+        header_left: Bytes that may still be read before the header has to be complete; None once it
+            is.
     """
 
     deadline: Deadline

@@ -1,10 +1,12 @@
 """Where an address that a stranger typed leads, and whether a program may go there.
 
-The text is taken apart once, by strict rules; what comes out is what the request is made of, so that there is no second
-reading that could differ. A name is looked up once, every address it leads to is checked, and the connection goes to a
-checked address and not to the name. A name that answers differently the second time (DNS rebinding) gains nothing by it.
+The text is taken apart once, by strict rules; what comes out is what the request is made of, so
+that there is no second reading that could differ. A name is looked up once, every address it leads
+to is checked, and the connection goes to a checked address and not to the name. A name that answers
+differently the second time (DNS rebinding) gains nothing by it.
 
-Sources of the address ranges: the IANA special-purpose registries for IPv4 and IPv6 (RFC 6890 and its successors).
+Sources of the address ranges: the IANA special-purpose registries for IPv4 and IPv6 (RFC 6890 and
+its successors).
 """
 
 from __future__ import annotations
@@ -82,8 +84,9 @@ _SPECIAL = tuple(
 def is_public(address: Address) -> bool:
     """Whether an address belongs to a host of the public internet, whoever asks.
 
-    IPv6 counts only within `2000::/3`, so that local, mapped, compatible, site-local and future forms are out; of those
-    that carry an IPv4 address, NAT64's is read, because networks without IPv4 reach every site through it.
+    IPv6 counts only within `2000::/3`, so that local, mapped, compatible, site-local and future
+    forms are out; of those that carry an IPv4 address, NAT64's is read, because networks without
+    IPv4 reach every site through it.
     """
     if isinstance(address, IPv6Address):
         if address in _NAT64:
@@ -156,8 +159,9 @@ def parse_url(url: str) -> Target:
 
     Raises:
         SchemeError: It is no http or https address.
-        UrlError: Anything else is wrong with it. Spellings that one program reads as a name and another as a number
-            (`127.1`, `0x7f000001`, `2130706433`, `%31`, a backslash) are refused, whatever they would lead to.
+        UrlError: Anything else is wrong with it. Spellings that one program reads as a name and
+            another as a number (`127.1`, `0x7f000001`, `2130706433`, `%31`, a backslash) are
+            refused, whatever they would lead to.
     """
     url = url.strip()
     if len(url) > LONGEST_URL:
@@ -194,7 +198,8 @@ def parse_url(url: str) -> Target:
 
 def _host(host: str) -> str:
     try:
-        # The mapping of UTS 46, which browsers use: full-width digits and dots become plain ones, capitals small.
+        # The mapping of UTS 46, which browsers use: full-width digits and dots become plain ones,
+        # capitals small.
         name = host.lower() if host.isascii() else idna.encode(host, uts46=True).decode("ascii")
     except UnicodeError as error:  # of which idna's errors are a kind
         raise UrlError(
@@ -247,8 +252,8 @@ def checked_addresses(
 
     Raises:
         PortError: The port is not allowed.
-        AddressNotPublicError: One of the addresses is not allowed. It says so and no more: what lies behind a private
-            name is nobody's business.
+        AddressNotPublicError: One of the addresses is not allowed. It says so and no more: what
+            lies behind a private name is nobody's business.
         UnreachableError: There is no such host.
         TooSlowError: The look-up took too long.
     """
@@ -273,7 +278,8 @@ def checked_addresses(
 
 
 def _look_up(target: Target, deadline: Deadline, resolve: Resolver) -> list[Address]:
-    # The system's look-up cannot be interrupted, hence a thread that may outlive the wait, and a bound on their number.
+    # The system's look-up cannot be interrupted, hence a thread that may outlive the wait, and a
+    # bound on their number.
     answers: queue.SimpleQueue[list[Address] | Exception] = queue.SimpleQueue()
 
     def look_up() -> None:

@@ -143,8 +143,8 @@ def interval_rows(comparisons: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Comparisons with the places of their intervals on one axis, in per cent; 0 is in the middle.
 
     Returns:
-        Each comparison with `plot`, its `low`, `value` and `high`, and the `reach` of the axis; `plot` is None where
-        nothing is known.
+        Each comparison with `plot`, its `low`, `value` and `high`, and the `reach` of the axis;
+        `plot` is None where nothing is known.
     """
     limits = [c["difference"][key] for c in comparisons for key in ("low", "value", "high")]
     reach = max((abs(limit) for limit in limits if limit is not None), default=0.0) or 1.0

@@ -1,7 +1,7 @@
 """A fresh database for each test, and a short session to put into it.
 
-Tests that ask for `engine` are the contract of the database: they run on SQLite and on PostgreSQL. Those that also ask for
-`path`, or are marked `sqlite`, are about a database in a file.
+Tests that ask for `engine` are the contract of the database: they run on SQLite and on PostgreSQL.
+Those that also ask for `path`, or are marked `sqlite`, are about a database in a file.
 """
 
 from __future__ import annotations

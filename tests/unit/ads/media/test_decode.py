@@ -428,7 +428,8 @@ def test_sound_starts_where_it_is_asked_to(make_clip, start_s):
 
 
 def test_rare_formats_are_not_looked_for(tmp_path):
-    # EPS is a program that another one would execute; a list of files could name any file of the machine.
+    # EPS is a program that another one would execute; a list of files could name any file of the
+    # machine.
     (tmp_path / "ad.png").write_bytes(
         b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
     )

@@ -141,7 +141,8 @@ def test_frames_appear_at_their_times(make_clip, make_ad, grey):
 def test_a_late_call_gets_the_frame_that_is_due_now(make_clip, make_ad, grey):
     with Stage([make_ad(make_clip("a.mp4", frames=100), "video", 4.0)]) as stage:
         stage.after(0)
-        # What is prepared does not reach so far; the player shows the newest that it has, then catches up.
+        # What is prepared does not reach so far; the player shows the newest that it has, then
+        # catches up.
         assert 0 < stage.after(2500).position_ms < 2500
         picture = stage.player.advance()
         assert picture.position_ms == pytest.approx(2480)
@@ -628,7 +629,7 @@ def test_a_picture_counts_from_when_it_was_painted(make_clip, make_ad):
         stage.player.painted(second)
 
 
-# --- cross-fades ---
+# --- cross-
 
 
 def test_a_cross_fade_blends_both_and_changes_plays_in_its_middle(make_clip, make_image, make_ad):

@@ -64,9 +64,11 @@ def test_choice_is_a_candidate_and_no_steady_one_starves(sets):
         chosen = policy.choose(candidates, NOBODY).ad
         assert chosen in candidates
         for ad in everything:
-            # Steady are ads that may play all the time: whoever comes and goes may miss its place every time.
+            # Steady are ads that may play all the time: whoever comes and goes may miss its place
+            # every time.
             waited[ad.ad_id] = waited[ad.ad_id] + 1 if ad in candidates and ad is not chosen else 0
-        # First appearances in odd order may cost a place once; nobody is passed over for two whole rounds.
+        # First appearances in odd order may cost a place once; nobody is passed over for two whole
+        # rounds.
         assert max(waited.values()) < 10
 
 

@@ -332,7 +332,8 @@ BERLIN = ZoneInfo("Europe/Berlin")
 @pytest.mark.parametrize(
     ("day", "hours", "minutes"),
     [
-        # Clocks go from 01:59:59 to 03:00:00: the hour from 2 to 3 does not occur, and the day has 23 hours.
+        # Clocks go from 01:59:59 to 03:00:00: the hour from 2 to 3 does not occur, and the day has
+        # 23 hours.
         (datetime(2026, 3, 29, tzinfo=BERLIN), Hours(120, 180), 0),
         (datetime(2026, 3, 29, tzinfo=BERLIN), Hours(60, 240), 120),
         (datetime(2026, 3, 29, tzinfo=BERLIN), Hours(0, 1440), 23 * 60),

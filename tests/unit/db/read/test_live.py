@@ -41,7 +41,8 @@ def happy(make, seconds, viewer, share, play=None, **changes):
 
 
 def test_a_mean_is_taken_within_each_viewer_first(engine, make, written):
-    # One viewer with four readings at 0.7, one with one at 0.1: over viewers 0.4, over readings 0.58.
+    # One viewer with four readings at 0.7, one with one at 0.1: over viewers 0.4, over readings
+    # 0.58.
     session = written(*(happy(make, 20 + k / 4, 1, 0.7) for k in range(4)), happy(make, 20, 2, 0.1))
     state = live_state(engine, session, now=make.at(21))
     assert state.probabilities[3] == pytest.approx(0.4)

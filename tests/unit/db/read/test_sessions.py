@@ -368,5 +368,6 @@ def test_viewers_over_time(engine, make):
             writer.submit(make.reading(at, 1, None))
         writer.flush()
         found = viewers_over_time(engine, list_sessions(engine), parts=4)
-    # Parts of five seconds: viewer 2 is in two of them; the session that runs lasts until its last reading.
+    # Parts of five seconds: viewer 2 is in two of them; the session that runs lasts until its last
+    # reading.
     assert found == {1: [2, 1, 1, 1], 2: [0, 0, 0, 0], 3: [1, 1, 1, 1]}

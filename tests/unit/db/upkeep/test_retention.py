@@ -69,7 +69,8 @@ def test_what_is_not_rolled_up_stays(engine, make, rows):
 def test_only_what_is_older(engine, make, rows):
     session_id = make.write_rolled(engine)
     before = report(engine, session_id)
-    # The second play began at 6 and ended at 11; the third takes its baseline from what was read since then.
+    # The second play began at 6 and ended at 11; the third takes its baseline from what was read
+    # since then.
     purge(engine, make.at(12), roll_up)
     assert rows("SELECT min(at) FROM readings") == [("2026-03-01 09:30:06.123456",)]
     assert report(engine, session_id) == before

@@ -340,7 +340,8 @@ def test_close_ends_what_is_open(engine, make, rows):
         GapStarted(make.at(3), "dark"),
     ]
     make.write(engine, records)
-    # Play 2 started after the end that the caller gave: it ends where it started rather than before.
+    # Play 2 started after the end that the caller gave: it ends where it started rather than
+    # before.
     assert rows("SELECT number, ended_at, outcome, shown_ms FROM plays") == [
         (1, "2026-03-01 09:30:20.123456", "stopped", None),
         (2, "2026-03-01 09:30:25.123456", "stopped", None),

@@ -51,7 +51,8 @@ def model(tmp_path: Path) -> Path:
 def test_shipped_models_fit_their_cards_and_are_small(path: Path) -> None:
     card = read_card(path)
     assert card.name == path.stem
-    # Only the default one starts quickly everywhere; the twin of another is made where it is first used.
+    # Only the default one starts quickly everywhere; the twin of another is made where it is first
+    # used.
     assert bool(card.twin_sha256) == path.with_suffix(".tflite").exists()
     if card.twin_sha256:
         assert card.twin_sha256 == sha256_of(path.with_suffix(".tflite"))

@@ -29,7 +29,8 @@ def test_without_any_change_a_crop_is_that_part_of_the_picture() -> None:
 
 
 def test_scale_and_raise() -> None:
-    # Box side 40, centre (60, 70): the square has side 60 and its centre 0.25 * 40 = 10 pixels higher.
+    # Box side 40, centre (60, 70): the square has side 60 and its centre 0.25 * 40 = 10 pixels
+    # higher.
     [crop] = face_crops(GREY, [box_px(40, 50, 40, 40)], exact(60, scale=1.5, raise_by=0.25))
     np.testing.assert_array_equal(crop, GREY[30:90, 30:90])
 
@@ -125,11 +126,13 @@ HELD = CropGeometry(48, 1.2, 0.2, free_roll_deg=0.0)
 @pytest.mark.parametrize("box_side", [0.08, 0.15, 0.25, 0.5])
 @pytest.mark.parametrize("roll", [-75.0, -30.0, -12.0, 12.0, 30.0, 75.0])
 def test_the_square_leans_with_the_head(box_side: float, roll: float) -> None:
-    # The box of the leaning picture is that of the upright one: its centre is what the picture leans about.
+    # The box of the leaning picture is that of the upright one: its centre is what the picture
+    # leans about.
     box = Box(0.5 - box_side / 2, 0.5 - box_side / 2, box_side, box_side)
     [upright] = face_crops(portrait(spread=4 * box_side), [box], HELD)
     [leaning] = face_crops(portrait(roll, spread=4 * box_side), [box], HELD, [roll])
-    # The upright square is cut at whole pixels, the leaning one is not: half a pixel of a small face is a few levels.
+    # The upright square is cut at whole pixels, the leaning one is not: half a pixel of a small
+    # face is a few levels.
     assert np.abs(leaning.astype(int) - upright).mean() < 3
     assert np.abs(leaning.astype(int) - upright).max() <= 12
 
@@ -173,7 +176,8 @@ def test_a_leaning_square_goes_on_beyond_the_border_too() -> None:
 
 
 def test_leaning_shrinks_without_skipping_pixels() -> None:
-    # A pattern of single pixels is grey from afar; taking every tenth pixel would make stripes of it.
+    # A pattern of single pixels is grey from afar; taking every tenth pixel would make stripes of
+    # it.
     board = np.indices((500, 500)).sum(axis=0) % 2 * 255
     [crop] = face_crops(board.astype(np.uint8), [Box(0.1, 0.1, 0.8, 0.8)], HELD, [40.0])
     assert np.abs(crop.astype(int) - 128).max() < 12

@@ -118,7 +118,8 @@ def test_a_face_drawn_from_the_front_looks_into_the_camera() -> None:
 
 
 def test_yaw_is_positive_towards_the_persons_left() -> None:
-    # The person's left is at the right of the picture: there the nose goes, and the left ear goes behind the head.
+    # The person's left is at the right of the picture: there the nose goes, and the left ear goes
+    # behind the head.
     turned = FRONTAL_PX.copy()
     turned[2, 0] += 15
     assert by_hand(turned).yaw > by_hand(FRONTAL_PX).yaw + 5
@@ -246,7 +247,8 @@ class Hall:
         self.mount = mount
         tilt = math.radians(mount.tilt_deg)
         self.camera = np.array([-mount.right_cm, mount.above_cm, 0.0])
-        # Columns: the picture's right, its up, and out of the scene; a camera that looks down has its back up.
+        # Columns: the picture's right, its up, and out of the scene; a camera that looks down has
+        # its back up.
         self.axes = np.array(
             [[1, 0, 0], [0, math.cos(tilt), math.sin(tilt)], [0, -math.sin(tilt), math.cos(tilt)]],
             dtype=float,
@@ -316,7 +318,8 @@ def test_a_tall_viewer_level_with_the_camera_looks_down_at_the_screen() -> None:
 
 
 def test_a_viewer_who_looks_into_a_camera_right_of_the_screen_turns_right() -> None:
-    # In front of the screen's centre; the viewer's right is the left of the picture, so the face is at its right.
+    # In front of the screen's centre; the viewer's right is the left of the picture, so the face is
+    # at its right.
     pose = screen_pose(INTO_THE_CAMERA, box_at(np.array([40, 0, -200])), WIDTH, HEIGHT, RIGHT)
     assert pose == pytest.approx((-math.degrees(math.atan(40 / 200)), 0, 0), abs=1e-6)
     left = RIGHT.model_copy(update={"right_cm": -40})
@@ -325,7 +328,8 @@ def test_a_viewer_who_looks_into_a_camera_right_of_the_screen_turns_right() -> N
 
 
 def test_a_tilted_camera_sees_the_viewer_higher_in_the_picture() -> None:
-    # 50 cm above the screen, tilted so that a viewer 150 cm in front of the screen's centre is in the picture's middle.
+    # 50 cm above the screen, tilted so that a viewer 150 cm in front of the screen's centre is in
+    # the picture's middle.
     tilt = math.degrees(math.atan(50 / 150))
     mount = CameraMount(above_cm=50, view_angle_deg=VIEW_DEG, tilt_deg=tilt)
     middle = box_at(np.array([0, 0, -math.hypot(50, 150)]))

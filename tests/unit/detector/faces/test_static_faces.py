@@ -81,7 +81,8 @@ class Camera:
         self.now_s = 0.0
         self._side, self._lean_deg = side, lean_deg
         self._random = np.random.default_rng(4)
-        # Drawn once and taken in turn, moved about: fresh noise for every picture takes most of a test's time.
+        # Drawn once and taken in turn, moved about: fresh noise for every picture takes most of a
+        # test's time.
         self._grain = self._random.normal(0, noise, (HEIGHT + 64, WIDTH + 64)).astype(np.float32)
         self._drawings: dict[Scene, np.ndarray] = {}
 

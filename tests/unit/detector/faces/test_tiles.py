@@ -51,7 +51,8 @@ def test_every_face_is_large_enough_in_a_tile_that_holds_it(
         and x + face <= tile.x + tile.side
         and y + face <= tile.y + tile.side
     ]
-    # The smallest side that surely holds it is at most one step above the face's size by the share that tiles overlap.
+    # The smallest side that surely holds it is at most one step above the face's size by the share
+    # that tiles overlap.
     assert max(shares) >= (1 - STRIDE) / LADDER - 0.02
 
 

@@ -84,7 +84,8 @@ def test_a_missed_face_is_expected_further_on_its_way(face: Face) -> None:
     for step in range(25):
         scene.show(face(0.1 + 0.01 * step, size=0.1))
     assert scene.hold(0.4) == {}
-    # Ten frames later it stands ten steps further, more than a jump's worth away from where it was last seen.
+    # Ten frames later it stands ten steps further, more than a jump's worth away from where it was
+    # last seen.
     assert list(scene.show(face(0.1 + 0.01 * 35, size=0.1))) == [1]
 
 

@@ -50,7 +50,7 @@ def normal(seed, mean, spread, viewers):
     return np.random.default_rng(seed).normal(mean, spread, viewers)
 
 
-# --- what a viewer's value is -----------------------------------------------------------------------------------------
+# --- what a viewer's value is ---------------------------------------------------------------------
 
 
 def test_measures_by_hand(two_ads):
@@ -123,7 +123,7 @@ def test_a_viewer_of_both_ads_stays_one(two_ads):
     assert found.verdict == "better"
 
 
-# --- verdicts ---------------------------------------------------------------------------------------------------------
+# --- verdicts -------------------------------------------------------------------------------------
 
 
 def test_a_clear_difference(two_ads):
@@ -259,7 +259,7 @@ def test_every_key_is_documented():
     assert missing == []
 
 
-# --- several at once --------------------------------------------------------------------------------------------------
+# --- several at once ------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -311,7 +311,7 @@ def test_more_viewers_are_needed_when_more_is_asked(many_ads):
     assert among.needed_viewers > alone.needed_viewers > 0
 
 
-# --- segments, filters, who met whom ----------------------------------------------------------------------------------
+# --- segments, filters, who met whom --------------------------------------------------------------
 
 
 def test_by_site_source_hour_and_weekday(exposures):
@@ -385,7 +385,7 @@ def test_hours_are_those_of_a_session(exposures):
     assert found.common_share == 0.0
 
 
-# --- wrong questions --------------------------------------------------------------------------------------------------
+# --- wrong questions ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -427,7 +427,7 @@ def test_nothing_to_compare(exposures, make_exposures):
     assert compare_ads(exposures.data()) == []
 
 
-# --- properties -------------------------------------------------------------------------------------------------------
+# --- properties -----------------------------------------------------------------------------------
 
 values = st.lists(st.floats(-1, 1).map(lambda v: round(v, 3)), min_size=2, max_size=12)
 
@@ -477,15 +477,16 @@ def test_a_shift_of_both_ads_changes_nothing(make_exposures, first, second, shif
     assert other.first_mean == pytest.approx(one.first_mean + shift)
 
 
-# --- simulated audiences ----------------------------------------------------------------------------------------------
+# --- simulated audiences --------------------------------------------------------------------------
 
 
 @pytest.fixture
 def audience(two_ads):
     """Makes the data of an audience: viewers of the first ad only, of the second only, and of both.
 
-    What a viewer brings along (`mood`) is in both values, what an ad does varies by `spread`. A viewer's readings vary
-    around the viewer's value by `flicker`, and viewers stay for between 10 and 300 readings.
+    What a viewer brings along (`mood`) is in both values, what an ad does varies by `spread`. A
+    viewer's readings vary around the viewer's value by `flicker`, and viewers stay for between 10
+    and 300 readings.
     """
     base = two_ads.made.data()
 

@@ -187,7 +187,8 @@ def test_nothing_certain(day):
 def test_clustered_interval_by_hand():
     values = np.array([1.0, 3.0, 2.0, 6.0])
     found = clustered_interval(values, np.array([5, 5, 9, 9]))
-    # The sums of the deviations from 3 are -2 and 2, so the error is sqrt(2 / 1 * 8) / 4 = 1; t with 1 degree is 12.706.
+    # The sums of the deviations from 3 are -2 and 2, so the error is sqrt(2 / 1 * 8) / 4 = 1; t
+    # with 1 degree is 12.706.
     assert (found.value, found.high - found.value) == (3.0, pytest.approx(12.7062, abs=1e-4))
     alone = clustered_interval(values, np.zeros(4, dtype=np.int64))
     assert (alone.value, math.isnan(alone.low), math.isnan(alone.high)) == (3.0, True, True)

@@ -286,7 +286,8 @@ class TestBaseline:
             between_viewer=ints(1, 2, 1),
             between_valence=np.array([0.1, -0.3, 0.9]),
         )
-        # Viewer 1: median of -0.2, 0.0 and 0.1; viewer 2: only -0.3; the reading before play 2 is not for play 1.
+        # Viewer 1: median of -0.2, 0.0 and 0.1; viewer 2: only -0.3; the reading before play 2 is
+        # not for play 1.
         assert found.tolist() == pytest.approx([-0.2, 0.0, 0.5, 0.8])
 
     def test_withheld_valence_is_in_no_baseline_and_stays_unknown(self):

@@ -64,7 +64,7 @@ def norm(entry, ads, figure="attraction_ratio", site="Hall"):
     return next(found for found in norms_of(entry, ads, site=site) if found["figure"] == figure)
 
 
-# --- the score --------------------------------------------------------------------------------------------------------
+# --- the score ------------------------------------------------------------------------------------
 
 
 def test_the_score_by_hand():
@@ -114,7 +114,7 @@ def test_more_of_a_part_never_lowers_the_score(values, place, more):
     assert 0 <= score(before) <= score(after) + 1e-9 <= 100 + 1e-6
 
 
-# --- percentiles ------------------------------------------------------------------------------------------------------
+# --- percentiles ----------------------------------------------------------------------------------
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=30), st.integers(0, 9))
@@ -207,7 +207,7 @@ def test_length_classes(length_s, words):
     assert length_class(length_s) == words
 
 
-# --- the library ------------------------------------------------------------------------------------------------------
+# --- the library ----------------------------------------------------------------------------------
 
 
 def at(site: str, viewers: int, **changes) -> AdTotals:

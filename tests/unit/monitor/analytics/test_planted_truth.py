@@ -1,7 +1,7 @@
 """A session whose readings are known, written by the real writer: every figure of its report is calculated a second time.
 
-Also what the intervals promise: over many simulated sessions they cover the truth as often as they say, and intervals
-that took frames for samples would not.
+Also what the intervals promise: over many simulated sessions they cover the truth as often as they
+say, and intervals that took frames for samples would not.
 """
 
 from __future__ import annotations
@@ -370,7 +370,8 @@ def test_a_report_on_two_sessions_takes_their_viewers_for_different_people(engin
     plays = [*first[1], *((number + 100, ad, start, end) for number, ad, start, end in second[1])]
     for ad in LENGTHS:
         (entry,) = [entry for entry in both["ads"] if entry["ad_id"] == ad]
-        # The second session has the same clock; only its baselines between ads are looked up in its own time.
+        # The second session has the same clock; only its baselines between ads are looked up in its
+        # own time.
         expected = truth(first[0] + later, plays, ad)
         for key in (
             "opportunities",

@@ -140,7 +140,8 @@ def test_by_ad_hour_and_site(week):
     assert rows_of(found, "shown_s", "measured_s", "cost") == [(10.0, 10.0, None)] * 4
     total = found["total"]
     assert tuple(total[key] for key in COUNTS) == (8, 4, 1, 1, 1, 1)
-    # Viewer 1 of one session is not viewer 1 of the other; in the first it is one viewer, in whichever row.
+    # Viewer 1 of one session is not viewer 1 of the other; in the first it is one viewer, in
+    # whichever row.
     assert (total["opportunities"], total["watchers"]) == (4, 3)
     assert total["attentive_s"] == pytest.approx(16.0)
     assert found["withheld"] == []

@@ -65,7 +65,8 @@ def test_an_overlap_lies_between(groups):
     welch = stats.ttest_ind(first[5:], some[np.isfinite(some[:, 1]), 1], equal_var=False)
     assert found.common_viewers == 5
     assert 4 < found.degrees < welch.df
-    # What the values of one viewer have in common takes from the error, and less than with all in common.
+    # What the values of one viewer have in common takes from the error, and less than with all in
+    # common.
     apart_error = difference_of_means(apart(first[5:], some[np.isfinite(some[:, 1]), 1])).error
     assert difference_of_means(pairs).error < found.error < apart_error
 
@@ -98,7 +99,8 @@ def test_the_p_value_of_pairs_counts_all_swaps():
 
 
 def test_the_p_value_of_few_viewers_cannot_be_small():
-    # Of the six ways to give two of four viewers the first ad, the real one and its mirror image differ most.
+    # Of the six ways to give two of four viewers the first ad, the real one and its mirror image
+    # differ most.
     found = permutation_p(apart([0.9, 0.9], [-0.9, -0.9]), seed=1)
     assert found == pytest.approx(1 / 3, rel=0.15)
 
@@ -109,7 +111,8 @@ def test_constant_values_differ_never():
 
 
 def test_rounding_errors_are_no_difference():
-    # Equal values, of which some permutations differ by less in their last bits than the real order does.
+    # Equal values, of which some permutations differ by less in their last bits than the real order
+    # does.
     values = apart([0.0, 0.1, 0.7], [0.0, 0.1, 0.7])
     assert permutation_p(values, seed=1) == 1.0
 

@@ -82,7 +82,8 @@ def test_known_answers(small):
     assert ad["attention_s"] == pytest.approx(3.0, abs=1e-12)
     assert ad["mean_dwell_s"] == pytest.approx(1.8, abs=1e-12)
     assert ad["attraction_ratio"] == pytest.approx(3.0 / 3.6, abs=1e-12)
-    # Valence of the three faces: -0.6, 0.0, 0.75; viewer 1 has all three for as long, viewer 2 only the first.
+    # Valence of the three faces: -0.6, 0.0, 0.75; viewer 1 has all three for as long, viewer 2 only
+    # the first.
     assert ad["mean_valence"] == pytest.approx((0.05 - 0.6) / 2, abs=1e-12)
     one = np.mean([SAD, SURPRISED, HAPPY], axis=0)
     expected = (one + np.array(SAD)) / 2
@@ -171,7 +172,8 @@ def second_opinion(data, ad):
         groups[int(r.viewer[i]), int(r.play_id[i])].append(i)
     dwell, attention, watchers, per_viewer = 0.0, 0.0, set(), defaultdict(list)
     for (viewer, play), members in groups.items():
-        # From the session's start on: as seconds since 1970 the last digits of a float would be lost.
+        # From the session's start on: as seconds since 1970 the last digits of a float would be
+        # lost.
         times = [(int(r.at_us[i]) - start_us) / 1e6 for i in members]
         end = (plays[play].ended_at - data.info.started_at).total_seconds()
         steps = np.diff(times).tolist()

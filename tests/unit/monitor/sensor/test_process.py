@@ -366,7 +366,7 @@ def test_statistics_of_the_last_second() -> None:
     assert (dark.state, dark.cause) == ("blind", "camera_black")
 
 
-# --- pictures that show nothing --------------------------------------------------------------------------------------
+# --- pictures that show nothing -------------------------------------------------------------------
 
 MS = 1_000_000
 RANDOM = np.random.default_rng(3)

@@ -200,7 +200,7 @@ def test_what_the_operator_panel_says_about_the_session(kiosk, make_settings, tm
     assert facts.began_ns <= time.monotonic_ns()
 
 
-# --- without a camera ------------------------------------------------------------------------------------------------
+# --- without a camera -----------------------------------------------------------------------------
 
 
 def test_a_session_without_a_camera_says_why(make_settings, tmp_path):
@@ -301,7 +301,7 @@ def test_the_pauses_between_attempts_grow():
     assert due == [10, 20, 40, 60, 60]
 
 
-# --- which camera ----------------------------------------------------------------------------------------------------
+# --- which camera ---------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -356,7 +356,8 @@ def test_what_nobody_chose_is_used_and_not_kept(picked, choose):
     assert choose() == "2"
     assert len(picked.asked) == 2
     picked.chosen = None
-    # Nobody was there and no camera gave a picture: the show begins as it would have without the question.
+    # Nobody was there and no camera gave a picture: the show begins as it would have without the
+    # question.
     assert choose() is NOT_NAMED
     assert not camera_choice.choice_file().exists()
 
@@ -400,7 +401,7 @@ def test_a_camera_that_is_gone_is_asked_for_again(picked, choose):
     assert len(picked.asked) == 1
 
 
-# --- the notice before the camera ------------------------------------------------------------------------------------
+# --- the notice before the camera -----------------------------------------------------------------
 
 
 def test_the_required_notice_stays_until_it_was_shown_and_the_camera_has_started(
@@ -442,5 +443,6 @@ def test_who_quits_while_the_notice_is_shown_does_not_wait_for_it(make_settings,
     notice = app._notice_alone(make_settings(notice="required", notice_seconds=60), None, quitter)
     assert quitter.entered
     notice.dismiss()
-    # Quitting leaves the application's loop as soon as there is one; without one, the loops of later tests would end.
+    # Quitting leaves the application's loop as soon as there is one; without one, the loops of
+    # later tests would end.
     assert qapp.exec_() == 0

@@ -172,7 +172,8 @@ def test_the_bars_of_both_pictures_fade_as_well(view):
     wide, tall = plain((200, 200, 200), 200, 100), plain((100, 100, 100), 100, 200)
     view.show_picture(Picture(wide, 1, 0.0, Blend(tall, 0.5)))
     image = view.grab().toImage()
-    # Both in the middle; only the one or the other, half black, at the sides and above; nothing in the corners.
+    # Both in the middle; only the one or the other, half black, at the sides and above; nothing in
+    # the corners.
     assert colour(image, 150, 150) == pytest.approx((150, 150, 150), abs=2)
     assert colour(image, 20, 150) == pytest.approx((100, 100, 100), abs=2)
     assert colour(image, 150, 20) == pytest.approx((50, 50, 50), abs=2)

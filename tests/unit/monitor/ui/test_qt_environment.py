@@ -50,7 +50,8 @@ def test_screen_available(environ, expected):
 
 
 def test_the_application_starts_after_opencv_was_imported_and_asking_loads_no_qt():
-    # OpenCV sends Qt to its own plugins, which abort the process; so this needs a process of its own.
+    # OpenCV sends Qt to its own plugins, which abort the process; so this needs a process of its
+    # own.
     program = """
 import sys
 import cv2

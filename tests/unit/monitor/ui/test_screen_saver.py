@@ -117,7 +117,7 @@ def test_no_x_server_no_nudge():
     assert x11_nudge(":987") is None
 
 
-# --- with a real bus and a real X server, where the machine has them -------------------------------------------------
+# --- with a real bus and a real X server, where the machine has them ------------------------------
 
 SERVICE = """
 import sys

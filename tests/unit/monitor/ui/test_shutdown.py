@@ -26,7 +26,7 @@ def exits(monkeypatch):
     return statuses
 
 
-# --- quitter ---------------------------------------------------------------------------------------------------------
+# --- quitter --------------------------------------------------------------------------------------
 
 
 def test_steps_run_in_reverse_once_and_then_the_loop_ends(qtbot, exits):
@@ -75,7 +75,7 @@ def test_a_step_that_quits_again_changes_nothing(qtbot, exits):
     qtbot.waitUntil(lambda: exits == [3], timeout=1000)
 
 
-# --- signals ---------------------------------------------------------------------------------------------------------
+# --- signals --------------------------------------------------------------------------------------
 
 
 def run_loop_until(called, kill):

@@ -17,8 +17,8 @@ from monitor.ui.style import EMOTION_COLOURS
 
 LEAST_CONTRAST = 4.5  # WCAG 2.1, level AA
 
-# Machado, Oliveira and Fernandes, "A Physiologically-based Model for Simulation of Color Vision Deficiency" (2009), full
-# deficiency; they work on linear light.
+# Machado, Oliveira and Fernandes, "A Physiologically-based Model for Simulation of Color Vision
+# Deficiency" (2009), full deficiency; they work on linear light.
 DEFICIENCIES = {
     "none": np.eye(3),
     "protan": np.array(
@@ -111,7 +111,8 @@ def test_every_emotion_has_a_colour_of_its_own():
 def test_colours_stay_apart_for_people_with_any_colour_vision(deficiency):
     matrix = DEFICIENCIES[deficiency]
     seen = {name: lab(matrix @ linear(colour)) for name, colour in EMOTION_COLOURS.items()}
-    # 2.3 is a just noticeable difference (Mahy and others, 1994); beside each other, three times that is plain.
+    # 2.3 is a just noticeable difference (Mahy and others, 1994); beside each other, three times
+    # that is plain.
     for one, other in combinations(seen, 2):
         assert np.linalg.norm(seen[one] - seen[other]) > 7, (one, other)
     good, warning = (lab(matrix @ linear(colour)) for colour in (style.GOOD, style.WARNING))

@@ -115,7 +115,8 @@ def test_an_error_is_logged_and_counted_and_the_show_goes_on(what, error, check)
     assert words == ["1", "False", "0"]
     assert said.count("Traceback") == 1
     assert error in said
-    # A painter that was not ended would be complained about, and keep its widget from being painted.
+    # A painter that was not ended would be complained about, and keep its widget from being
+    # painted.
     assert "paint" not in said.replace(error, "").split("Traceback")[0].lower()
     assert "QPainter" not in said
     assert "QBackingStore" not in said

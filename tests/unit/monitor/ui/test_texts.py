@@ -123,7 +123,7 @@ def test_numbers_have_the_point_of_the_language():
     assert number_text(texts_for("de"), 29.64, 0) == "30"
 
 
-# --- another language is one more file -------------------------------------------------------------------------------
+# --- another language is one more file ------------------------------------------------------------
 
 
 @pytest.fixture

@@ -369,7 +369,8 @@ def test_the_published_data_have_their_published_size(dataset_folder: Path) -> N
         assert 0.9 * published[name] < len(found.split(name)) <= published[name]
     assert found.votes is not None
     assert found.votes.shape == (len(found), 10)
-    # The taggers and the first label agree for about two pictures in three; in any other order they would not.
+    # The taggers and the first label agree for about two pictures in three; in any other order they
+    # would not.
     labels = majority(found.votes)
     told = labels != NO_LABEL
     assert 0.55 < (labels == found.original)[told].mean() < 0.8

@@ -63,7 +63,8 @@ def tiny(heads: dict[str, int], *, seed: int = 3, side_px: int = SIDE) -> keras.
     )(x)
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.BatchNormalization()(x))
     x = keras.layers.Dropout(0.2)(x)
-    # Fresh networks say almost the same of every face; sharper outputs leave something to compare and to calibrate.
+    # Fresh networks say almost the same of every face; sharper outputs leave something to compare
+    # and to calibrate.
     sharp = keras.initializers.RandomNormal(stddev=10, seed=seed)
     outputs = {
         name: keras.layers.Dense(classes, name=name, dtype="float32", kernel_initializer=sharp)(x)

@@ -220,7 +220,7 @@ def test_what_is_urgent_has_a_sign_and_not_only_a_colour(make_panel, monkeypatch
     assert expected <= set(drawn)
 
 
-# --- lines -----------------------------------------------------------------------------------------------------------
+# --- lines ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("width", [60, 200, 500])

@@ -65,7 +65,7 @@ def on_black(widget):
     return image
 
 
-# --- the parts together ----------------------------------------------------------------------------------------------
+# --- the parts together ---------------------------------------------------------------------------
 
 
 def test_two_viewers(overlay, make_reading, make_view):
@@ -250,7 +250,7 @@ def test_pictures_are_neither_counted_nor_chosen_nor_averaged(overlay, make_read
     overlay.grab()
 
 
-# --- preview ---------------------------------------------------------------------------------------------------------
+# --- preview --------------------------------------------------------------------------------------
 
 
 def test_the_preview_is_a_mirror_with_its_boxes_in_place(qtbot, make_reading):
@@ -356,7 +356,7 @@ def test_an_old_picture_is_darkened_and_has_no_boxes(qtbot, make_reading):
     assert not differs(image, EMOTION_COLOURS["happy"]).any()
 
 
-# --- bars ------------------------------------------------------------------------------------------------------------
+# --- bars -----------------------------------------------------------------------------------------
 
 
 def test_bars_are_as_long_as_their_probabilities(overlay, make_reading):
@@ -405,7 +405,7 @@ def test_empty_bars_have_no_colour(overlay, make_reading):
     )
 
 
-# --- valence curve ---------------------------------------------------------------------------------------------------
+# --- valence curve --------------------------------------------------------------------------------
 
 
 def frame_at(at_s, *readings):

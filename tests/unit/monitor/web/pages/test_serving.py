@@ -177,7 +177,8 @@ def test_an_address_of_another_machine_is_refused(host):
 
 @pytest.mark.parametrize("host", ["a" * 300, "kiosk..example"])
 def test_a_host_that_is_no_name_is_refused_in_plain_words(client, host):
-    # Past the client's library, which would not send it. No link can be made from such a host, so no page either.
+    # Past the client's library, which would not send it. No link can be made from such a host, so
+    # no page either.
     environ = EnvironBuilder(headers={"Accept": "text/html"}).get_environ() | {"HTTP_HOST": host}
     body, status, headers = run_wsgi_app(client.application, environ)
     assert status.startswith("421")
