@@ -164,9 +164,8 @@ def by_condition(
         found[condition] = []
         for value in values:
             unchanged = _changes_nothing(condition, value, images)
-            if unchanged and plain is not None:
-                reached = plain
-            else:
+            reached = plain
+            if plain is None or not unchanged:
                 reached = accuracy(_seen(images, WORSEN[condition], value, geometry))
             plain = reached if unchanged else plain
             found[condition].append({"value": value, "n": len(truth), "accuracy": reached})

@@ -12,6 +12,7 @@ import pytest
 
 from ads.errors import AdsError, MediaError
 from ads.media import decode as media
+from ads.player import decoder
 from ads.player.decoder import THREAD_NAME
 from ads.player.player import (
     FIRST_PATIENCE_NS,
@@ -20,7 +21,6 @@ from ads.player.player import (
     RETRY_NS,
     AdPlayer,
     Picture,
-    decoder,
 )
 from ads.playlists.playlist import Hours
 from ads.policies import SequentialPolicy

@@ -362,5 +362,5 @@ def test_a_show_needs_the_zone_of_its_start():
             SequentialPolicy(),
             PlaybackLog(),
             Notes(),
-            wall_start=datetime(2026, 11, 20, 8),
-        )  # noqa: DTZ001
+            wall_start=datetime(2026, 11, 20, 8),  # noqa: DTZ001
+        )

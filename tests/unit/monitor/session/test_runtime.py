@@ -14,6 +14,7 @@ from PIL import Image
 
 from detector.types import AnalysedFrame
 from monitor.errors import SetupError
+from monitor.kiosk import app
 from monitor.kiosk.error_guard import ErrorGuard
 from monitor.sensor import camera_choice
 from monitor.sensor.camera_choice import Camera, save_choice
@@ -21,7 +22,7 @@ from monitor.sensor.client import SensorDied
 from monitor.sensor.live import SensorHealth
 from monitor.sensor.messages import Failed, FrameRead, HealthReport, SourceLost
 from monitor.session import runtime as kiosk_module
-from monitor.session.runtime import Kiosk, app
+from monitor.session.runtime import Kiosk
 from monitor.settings.models import RunSettings
 from monitor.ui import qt_environment
 

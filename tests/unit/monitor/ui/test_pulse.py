@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from PyQt5.QtWidgets import QWidget
 
+from monitor.kiosk import pulse as module
 from monitor.kiosk.pulse import Pulse
 from monitor.kiosk.supervision.heartbeat import Phase
-from monitor.ui import pulse as module
 from monitor.ui.ad_view import AdView
 
 

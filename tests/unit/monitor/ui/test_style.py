@@ -11,7 +11,7 @@ from detector.emotion.labels import EMOTIONS
 from monitor.ui import cards, style
 from monitor.ui.notice import notice
 from monitor.ui.operator.panel import TONE_COLOURS
-from monitor.ui.overlay.overlay import bars, preview, status_line, valence_curve
+from monitor.ui.overlay import bars, preview, status_line, valence_curve
 from monitor.ui.painting import text_font
 from monitor.ui.style import EMOTION_COLOURS
 

@@ -72,7 +72,7 @@ def test_a_reason_in_both_languages():
 
 
 def test_every_text_is_used_somewhere():
-    code = "\n".join(path.read_text("utf-8") for path in FOLDER.parent.glob("*.py"))
+    code = "\n".join(path.read_text("utf-8") for path in FOLDER.parent.glob("**/*.py"))
     families = (
         "emotion_",
         "state_",

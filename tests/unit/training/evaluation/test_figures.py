@@ -98,7 +98,7 @@ def test_the_loss_of_the_main_head_is_drawn() -> None:
 def test_nothing_global_is_touched(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from matplotlib import rcParams; before = rcParams.copy();"
-        "from training import figures;"
+        "from training.evaluation import figures;"
         f"figures.draw_confusion([[1, 0], [0, 1]], ('a', 'b'), Path({str(tmp_path / 'c.png')!r}), title='t');"
         "print('matplotlib.pyplot' in sys.modules, before == rcParams.copy())"
     )

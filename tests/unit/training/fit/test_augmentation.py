@@ -16,8 +16,11 @@ NOTHING = NO_AUGMENTATION
 
 
 def views(
-    faces: np.ndarray, settings: Augmentation = Augmentation(), side_px: int = 48, seed: int = 0
-) -> np.ndarray:  # noqa: B008
+    faces: np.ndarray,
+    settings: Augmentation = Augmentation(),  # noqa: B008
+    side_px: int = 48,
+    seed: int = 0,
+) -> np.ndarray:
     return augment(faces, side_px, settings, np.random.default_rng(seed))
 
 

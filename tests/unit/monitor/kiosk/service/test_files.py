@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from monitor.session.runtime.service import desktop_entry, systemd_unit
 
 from monitor.errors import SetupError
+from monitor.kiosk.service import desktop_entry, systemd_unit
 from monitor.kiosk.service.desktop_entry import autostart_entry
 from monitor.kiosk.service.place import make_folders, remove, systemctl, write
 from monitor.kiosk.service.plan import Plan, program_command

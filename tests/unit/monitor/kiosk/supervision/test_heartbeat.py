@@ -5,8 +5,8 @@ import os
 import time
 
 import pytest
-from monitor.session.runtime.supervision import heartbeat as module
 
+from monitor.kiosk.supervision import heartbeat as module
 from monitor.kiosk.supervision.heartbeat import VARIABLE, Heartbeat, Phase
 
 

@@ -4,8 +4,8 @@ import select
 import socket
 
 import pytest
-from monitor.session.runtime.supervision import notify
 
+from monitor.kiosk.supervision import notify
 from monitor.kiosk.supervision.notify import ServiceNotifier
 
 
