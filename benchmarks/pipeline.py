@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from detector.analysis import FaceAnalyser
-from detector.emotion.classifier import KerasClassifier, TwinClassifier, load_network
+from detector.emotion.classifier import KerasClassifier, LiteRTClassifier, load_network
 from detector.emotion.model_card import find_model, read_card
 from detector.faces.detector import MediaPipeFaceDetector
 from detector.sources.video_source import DEMO_VIDEO, Recording
@@ -65,7 +65,7 @@ def compare_pipeline(frames: list[Frame]) -> dict[str, float]:
         return Frame(frame.image, clock[0], frame.sequence)
 
     with MediaPipeFaceDetector() as bare, MediaPipeFaceDetector() as used:
-        analyser = FaceAnalyser(used, TwinClassifier(model.with_suffix(".tflite"), card))
+        analyser = FaceAnalyser(used, LiteRTClassifier(model.with_suffix(".tflite"), card))
 
         def detect_only() -> None:
             for frame in frames:
@@ -86,7 +86,7 @@ def compare_runtimes(faces: int) -> dict[str, float]:
     card = read_card(model)
     crops = np.random.default_rng(0).integers(0, 256, (faces, 48, 48), dtype=np.uint8)
     twin, compiled = (
-        TwinClassifier(model.with_suffix(".tflite"), card),
+        LiteRTClassifier(model.with_suffix(".tflite"), card),
         KerasClassifier(model, card),
     )
     network = load_network(model)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from detector.emotion.classifier import classify, crop_geometry
 from detector.emotion.labels import expressiveness, valence
 from detector.emotion.model_card import require_emotions
-from detector.emotion.pacing import EMOTIONS_PER_SECOND, LoadGovernor, Turns
+from detector.emotion.pacing import EMOTIONS_PER_SECOND, ClassificationSchedule, LoadGovernor
 from detector.emotion.preprocessing import face_crops
 from detector.emotion.smoothing import DELAY_S, ExponentialSmoother
 from detector.faces.detector import DetectionSettings, MediaPipeFaceDetector
@@ -162,7 +162,7 @@ class FaceAnalyser:
         self._geometry = crop_geometry(classifier.card)
         self._gate = QualityGate(self._settings.quality)
         self._zones = Zones(self._settings.zones)
-        self._turns = Turns(self._settings.emotions_per_second)
+        self._schedule = ClassificationSchedule(self._settings.emotions_per_second)
         self._viewers: dict[int, _Viewer] = {}
         self._live = live
         self.governor = LoadGovernor()
@@ -222,7 +222,7 @@ class FaceAnalyser:
         return viewer
 
     def _takes_turn(self, number: int, viewer: _Viewer, now_ns: int) -> bool:
-        turn = self._turns.slot(number, now_ns, self.governor.share)
+        turn = self._schedule.slot(number, now_ns, self.governor.share)
         if turn == viewer.turn:
             return False
         viewer.turn = turn

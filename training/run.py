@@ -12,10 +12,10 @@ import numpy as np
 from detector.emotion.classifier import load_classifier
 from detector.emotion.model_card import find_model
 from training.architectures import NO_WEIGHTS, find_architecture
-from training.datasets import FaceDataset, read_dataset, without_twins
+from training.datasets import FaceDataset, read_dataset, without_duplicates
 from training.datasets.labels import label_set, select_rows
 from training.errors import DatasetError, TrainingError
-from training.fit.callbacks import Watch
+from training.fit.callbacks import Progress
 from training.fit.devices import prepare
 from training.fit.distillation import teacher_targets
 from training.fit.trainer import Rows, TrainingSettings, fit
@@ -176,7 +176,7 @@ def split(
     """
     training, validation = faces.split("training"), faces.split("validation")
     others = [validation] + ([faces.split("test")] if "test" in faces.roles else [])
-    kept, twins = without_twins(training, others)
+    kept, twins = without_duplicates(training, others)
     if twins:
         logger.info("%d training faces also stand in another split and are left out", twins)
     counts = {"training": len(training), "validation": len(validation), "twins_left_out": twins}
@@ -285,7 +285,7 @@ def _callbacks(
     if tensorboard:
         makers.append(lambda _: keras.callbacks.TensorBoard(out / "tensorboard", write_graph=False))
     if tell is not None:
-        makers.append(lambda progress: Watch(progress, tell))
+        makers.append(lambda progress: Progress(progress, tell))
     return makers
 
 

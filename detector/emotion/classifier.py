@@ -134,7 +134,7 @@ class KerasClassifier:
         return np.asarray(self._function(crops[..., None].astype(np.float32)), dtype=np.float64)
 
 
-class TwinClassifier:
+class LiteRTClassifier:
     """The network's converted twin on the CPU (LiteRT with XNNPACK).
 
     Args:
@@ -227,7 +227,7 @@ def load_network(model: Path) -> Any:
         ) from error
 
 
-def convert_twin(network: Any, side_px: int) -> bytes:
+def convert_to_litert(network: Any, side_px: int) -> bytes:
     """Convert a network into its twin.
 
     Args:
@@ -281,7 +281,7 @@ def _twin_of(model: Path, card: ModelCard) -> Path:
     checksum = cached.with_suffix(".sha256")
     if not _is_whole(cached, checksum):
         logger.info("Converting %s for this machine; this happens once", model.name)
-        content = convert_twin(load_network(model), card.input_side_px)
+        content = convert_to_litert(load_network(model), card.input_side_px)
         try:
             cached.parent.mkdir(parents=True, exist_ok=True)
             _replace(cached, content)
@@ -337,4 +337,4 @@ def load_classifier(
     card = read_card(model)
     if device == "gpu" or (device == "auto" and gpu_available()):
         return KerasClassifier(model, card)
-    return TwinClassifier(_twin_of(model, card), card)
+    return LiteRTClassifier(_twin_of(model, card), card)

@@ -43,7 +43,7 @@ def hold_threads() -> None:
     cv2.setNumThreads(1)
 
 
-class Turns:
+class ClassificationSchedule:
     """When each viewer is to be classified: fixed moments of the clock, so that a replay repeats itself.
 
     Args:

@@ -2,7 +2,7 @@
 
 MediaPipe's detectors look at a small square copy of the picture, so that a face a few metres away
 vanishes in it. Here known faces are looked for in regions around the places where they are
-expected, several regions to one pass, and new ones in tiles of the picture that a sweep chooses.
+expected, several regions to one pass, and new ones in tiles of the picture that the scheduler chooses.
 The model ships inside the MediaPipe wheel, so nothing is fetched.
 """
 
@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from detector.faces.blaze_face import INPUT_PX, BlazeFace, FoundFace
 from detector.faces.head_pose import DEFAULT_VIEW_ANGLE_DEG, FACE_BOX_M
-from detector.faces.tile_scheduler import MAP_WIDTH, Sweep
+from detector.faces.tile_scheduler import MAP_WIDTH, TileScheduler
 from detector.faces.tiles import Tile, tile_ladder
 from detector.types import Box, FaceDetection
 
@@ -182,7 +182,7 @@ class MediaPipeFaceDetector:
         self._view_angle_deg = view_angle_deg
         self._model = BlazeFace(self._settings.min_confidence)
         self._mesh = _face_mesh()
-        self._sweep: Sweep | None = None
+        self._scheduler: TileScheduler | None = None
         self._size = (0, 0)
         self._closed = False
         self._allowed_looks = 0.0
@@ -205,19 +205,19 @@ class MediaPipeFaceDetector:
         """The faces of a frame, each once, the most confident first; see `FaceDetector.detect`."""
         pyramid = Pyramid(frame.image)
         height, width = frame.image.shape[:2]
-        if self._sweep is None or self._size != (width, height):
+        if self._scheduler is None or self._size != (width, height):
             self._size = (width, height)
-            self._sweep = Sweep(self._tiles(width, height), width, height)
-        self._sweep.notice(pyramid.at_least(MAP_WIDTH), known)
+            self._scheduler = TileScheduler(self._tiles(width, height), width, height)
+        self._scheduler.notice(pyramid.at_least(MAP_WIDTH), known)
         before = self.looks
         found = self._find_known(pyramid, known)
-        if self._sweep.catching_up:
+        if self._scheduler.catching_up:
             self._allowed_looks = max(1.0, CATCHING_UP_LOOKS * effort)
         else:
             # What is left of a look is used in a later frame.
             room = max(LEAST_SEARCH, LOOKS - (self.looks - before))
             self._allowed_looks = self._allowed_looks % 1 + room * effort
-        for tile in self._sweep.choose(int(self._allowed_looks)):
+        for tile in self._scheduler.choose(int(self._allowed_looks)):
             found += self._find_in(pyramid, tile)
         return merge(found)
 

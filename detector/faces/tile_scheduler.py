@@ -1,6 +1,6 @@
 """Which tiles to look at in a frame: where something changed first, everything else in turn.
 
-A full sweep at every frame would cost a hundred times what a frame allows. New faces come with
+A full scan at every frame would cost a hundred times what a frame allows. New faces come with
 movement, so a few tiles with fresh movement outside the known faces are looked at in each frame,
 and one tile in turn keeps the rest fresh. When the whole scene changes, and at the start, a burst
 of looks takes in everything within a few frames.
@@ -44,7 +44,7 @@ KNOWN_MARGIN = 0.35
 """Movement this far around a known face, in its sides, is that person's own."""
 
 
-class Sweep:
+class TileScheduler:
     """Chooses the tiles of each frame; frames in the order of their time.
 
     Args:

@@ -114,7 +114,7 @@ class _Lasting:
             self.since_ns, self.active = None, False
 
 
-class PictureWatch:
+class FreezeDetector:
     """Watches the pictures of one live source, in the order of their capture times.
 
     It keeps a reference to the newest picture, and nothing else of it.

@@ -22,7 +22,7 @@ from detector.analysis import AnalysisSettings, FaceAnalyser, mediapipe_analyser
 from detector.emotion.classifier import Device, load_classifier
 from detector.emotion.pacing import hold_threads
 from detector.errors import DetectorError
-from detector.sources.freeze_detector import PictureWatch
+from detector.sources.freeze_detector import FreezeDetector
 from detector.sources.video_source import SourceSpec
 from monitor.sensor.capture import Capture
 from monitor.sensor.core_dumps import forbid_memory_images
@@ -151,7 +151,7 @@ class SensorLoop:
         self._losses: deque[SourceLost] = deque()
         self._fault: SourceLost | None = None
         self._size: tuple[int, int] | None = None
-        self._watch = PictureWatch()
+        self._watch = FreezeDetector()
         self._statistics = Statistics()
         self._heartbeat_due_s = 0.0
         self._preview_due_ns = 0

@@ -3,7 +3,7 @@
 faces = read_dataset(Path("fer2013.csv.xz"), Path("fer2013new.csv"))
 for sentence in faces.reading.sentences():
     print(sentence)
-training, left_out = without_twins(faces.split("training"), [faces.split("validation")])
+training, left_out = without_duplicates(faces.split("training"), [faces.split("validation")])
 """
 
 from training.datasets.faces import NO_LABEL, FaceDataset
@@ -16,9 +16,9 @@ from training.datasets.splits import (
     NEAR_TWIN_CORRELATION,
     SHARES,
     SPLIT_SEED,
-    near_twins,
+    near_duplicates,
     stratified_split,
-    without_twins,
+    without_duplicates,
 )
 from training.datasets.votes import VOTE_LABELS, majority, plurality, soft_labels
 from training.errors import DatasetError
@@ -40,7 +40,7 @@ __all__ = [
     "Skipped",
     "emotion_of",
     "majority",
-    "near_twins",
+    "near_duplicates",
     "plurality",
     "read_dataset",
     "read_fer2013",
@@ -48,5 +48,5 @@ __all__ = [
     "role_of",
     "soft_labels",
     "stratified_split",
-    "without_twins",
+    "without_duplicates",
 ]

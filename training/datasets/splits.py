@@ -59,7 +59,7 @@ def stratified_split(
     return parts
 
 
-def near_twins(
+def near_duplicates(
     images: NDArray[np.uint8], others: NDArray[np.uint8], correlation: float = NEAR_TWIN_CORRELATION
 ) -> NDArray[np.bool_]:
     """Which pictures also stand, almost unchanged, among others.
@@ -88,7 +88,9 @@ def near_twins(
     return found
 
 
-def without_twins(training: FaceDataset, others: Iterable[FaceDataset]) -> tuple[FaceDataset, int]:
+def without_duplicates(
+    training: FaceDataset, others: Iterable[FaceDataset]
+) -> tuple[FaceDataset, int]:
     """Leave out the training rows that also stand, almost unchanged or mirrored, in the rows that judge.
 
     Args:
@@ -100,7 +102,7 @@ def without_twins(training: FaceDataset, others: Iterable[FaceDataset]) -> tuple
     """
     twins = np.zeros(len(training), dtype=np.bool_)
     for other in others:
-        twins |= near_twins(training.images, other.images)
+        twins |= near_duplicates(training.images, other.images)
     return training.subset(~twins), int(twins.sum())
 
 

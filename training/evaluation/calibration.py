@@ -27,12 +27,12 @@ class ReliabilityBins:
     Attributes:
         counts: `(bins,)` rows.
         confidence: `(bins,)` mean confidence of the rows, 0 to 1.
-        rightness: `(bins,)` mean accuracy of the rows, 0 to 1.
+        correctness: `(bins,)` mean accuracy of the rows, 0 to 1.
     """
 
     counts: NDArray[np.int64]
     confidence: NDArray[np.float64]
-    rightness: NDArray[np.float64]
+    correctness: NDArray[np.float64]
 
     @property
     def error(self) -> float:
@@ -40,17 +40,17 @@ class ReliabilityBins:
         rows = self.counts.sum()
         if rows == 0:
             return float("nan")
-        return float((self.counts * np.abs(self.confidence - self.rightness)).sum() / rows)
+        return float((self.counts * np.abs(self.confidence - self.correctness)).sum() / rows)
 
 
 def reliability_bins(
-    confidence: NDArray[np.float64], rightness: NDArray[np.float64], bins: int = ECE_BINS
+    confidence: NDArray[np.float64], correctness: NDArray[np.float64], bins: int = ECE_BINS
 ) -> ReliabilityBins:
     """Sort predictions into bins of confidence.
 
     Args:
         confidence: `(n,)` probability of the predicted label, 0 to 1.
-        rightness: `(n,)` 1 where the prediction is right, 0 where it is wrong; or the share of the
+        correctness: `(n,)` 1 where the prediction is right, 0 where it is wrong; or the share of the
             votes that the predicted label got.
         bins: Bins of equal width over 0 to 1. Defaults to 15.
     """
@@ -60,19 +60,19 @@ def reliability_bins(
     return ReliabilityBins(
         counts,
         np.bincount(which, weights=confidence, minlength=bins) / divisor,
-        np.bincount(which, weights=rightness, minlength=bins) / divisor,
+        np.bincount(which, weights=correctness, minlength=bins) / divisor,
     )
 
 
 def calibration_error(
-    confidence: NDArray[np.float64], rightness: NDArray[np.float64], bins: int = ECE_BINS
+    confidence: NDArray[np.float64], correctness: NDArray[np.float64], bins: int = ECE_BINS
 ) -> float:
     """Expected calibration error, see `ReliabilityBins.error` and, for the arguments, `reliability_bins`.
 
     Returns:
         0 (what is said with 70 % certainty is right in 70 % of the cases) to 1; NaN without rows.
     """
-    return reliability_bins(confidence, rightness, bins).error
+    return reliability_bins(confidence, correctness, bins).error
 
 
 def fit_temperature(logits: NDArray[np.float64], targets: NDArray[np.float64]) -> float:

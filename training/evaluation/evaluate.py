@@ -28,7 +28,7 @@ BATCH = 256
 
 
 @dataclass(frozen=True)
-class Judged:
+class Selection:
     """The rows of a dataset that a classifier is measured on.
 
     Attributes:
@@ -48,7 +48,7 @@ class Judged:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def rightness(self, predicted: NDArray[np.int64]) -> NDArray[np.float64]:
+    def correctness(self, predicted: NDArray[np.int64]) -> NDArray[np.float64]:
         """`(m,)` how right a prediction is: its share of the votes, or 1 or 0 where there are no votes."""
         if self.votes is None:
             return np.asarray(predicted == self.truth, dtype=np.float64)
@@ -86,7 +86,7 @@ def judge(
     against: Against = "majority",
     labels: Sequence[str] | None = None,
     known: Sequence[str] | None = None,
-) -> Judged:
+) -> Selection:
     """Choose the rows and labels of a measurement.
 
     Args:
@@ -117,7 +117,7 @@ def judge(
     votes = None
     if faces.votes is not None and set(chosen) <= set(VOTE_LABELS):
         votes = faces.votes[rows][:, [VOTE_LABELS.index(label) for label in chosen]]
-    return Judged(against, chosen, rows, truth[rows], votes)
+    return Selection(against, chosen, rows, truth[rows], votes)
 
 
 def _truth(faces: FaceDataset, against: Against) -> tuple[tuple[str, ...], NDArray[np.int64]]:
@@ -213,7 +213,7 @@ def restricted(
     return np.asarray(part / part.sum(axis=1, keepdims=True))
 
 
-def document(judged: Judged, scores: NDArray[np.float64]) -> dict[str, Any]:
+def document(judged: Selection, scores: NDArray[np.float64]) -> dict[str, Any]:
     """The document of `evaluate --json`.
 
     Args:
@@ -234,7 +234,7 @@ def document(judged: Judged, scores: NDArray[np.float64]) -> dict[str, Any]:
         "labels": list(judged.labels),
         "accuracy": float((predicted == judged.truth).mean()),
         "macro_f1": float(by_class["f1"].mean()),
-        "ece": calibration_error(scores.max(axis=1), judged.rightness(predicted)),
+        "ece": calibration_error(scores.max(axis=1), judged.correctness(predicted)),
         "per_class": {
             label: {name: float(values[index]) for name, values in by_class.items()}
             | {"support": int(confusion[index].sum())}

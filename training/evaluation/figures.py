@@ -121,7 +121,7 @@ def draw_reliability(
         filled = bins.counts > 0
         upper.plot(
             bins.confidence[filled],
-            bins.rightness[filled],
+            bins.correctness[filled],
             "o-",
             color=colour,
             markersize=4,

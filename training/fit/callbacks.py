@@ -32,7 +32,7 @@ AVERAGED_EVERY = 4
 """Every fourth step is enough for an average over hundreds, and costs a quarter."""
 
 
-class Pace(keras.callbacks.Callback):
+class LearningRateSchedule(keras.callbacks.Callback):
     """Sets the learning rate before every step, counts the step, and ends the stage when its time is over."""
 
     def __init__(self, progress: RunProgress, peak: float, warmup_share: float) -> None:
@@ -117,7 +117,7 @@ def validation_scores(
     return scores
 
 
-class Watch(keras.callbacks.Callback):
+class Progress(keras.callbacks.Callback):
     """Tells somebody, after every step, how far the run has come."""
 
     def __init__(
@@ -133,7 +133,7 @@ class Watch(keras.callbacks.Callback):
         self._tell(self._progress, logs or {})
 
 
-class Keeper(keras.callbacks.Callback):
+class Checkpoint(keras.callbacks.Callback):
     """After every epoch: validates the averaged weights, keeps the best, and saves what a resume needs."""
 
     def __init__(

@@ -91,16 +91,16 @@ def _lesson(
             f"teacher of {', '.join(labels)}, or of some of them."
         )
     columns = [labels.index(label) for label in model.card.labels]
-    lesson = own.copy()
-    lesson[:, columns] = 0
-    left = 1 - lesson.sum(axis=1, keepdims=True)
+    targets = own.copy()
+    targets[:, columns] = 0
+    left = 1 - targets.sum(axis=1, keepdims=True)
     for start in range(0, len(images), BLOCK):
         block = images[start : start + BLOCK]
         said = _said(model, block, temperature)
         if flip:
             said = (said + _said(model, block[:, :, ::-1], temperature)) / 2
-        lesson[start : start + BLOCK, columns] = left[start : start + BLOCK] * said
-    return lesson
+        targets[start : start + BLOCK, columns] = left[start : start + BLOCK] * said
+    return targets
 
 
 def _said(

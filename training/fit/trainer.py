@@ -22,8 +22,8 @@ from training.fit.callbacks import (
     BEST,
     LIVE,
     STATE,
-    Keeper,
-    Pace,
+    Checkpoint,
+    LearningRateSchedule,
     WeightAverage,
     read_weights,
 )
@@ -173,7 +173,7 @@ def fit(
             replicas=devices,
         )
         faces = views.plain(validation.images, stage.side_px)
-        keeper = Keeper(
+        keeper = Checkpoint(
             folder,
             progress,
             averaging,
@@ -181,7 +181,7 @@ def fit(
             history,
             patience=settings.patience,
         )
-        pace = Pace(progress, settings.peak_learning_rate, settings.warmup_share)
+        pace = LearningRateSchedule(progress, settings.peak_learning_rate, settings.warmup_share)
         others = [make(progress) for make in callbacks]
         # Without an end of its own: the pace ends the stage.
         model.fit(

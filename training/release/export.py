@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import keras
 import numpy as np
 
-from detector.emotion.classifier import TwinClassifier, convert_twin, probabilities
+from detector.emotion.classifier import LiteRTClassifier, convert_to_litert, probabilities
 from detector.emotion.model_card import ModelCard, sha256_of
 from detector.emotion.preprocessing import FER_GEOMETRY, fitted
 from training.errors import DatasetError, TrainingError
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from training.datasets import FaceDataset
     from training.datasets.heads import Head
-    from training.evaluation.evaluate import Against, Judged
+    from training.evaluation.evaluate import Against, Selection
 
 logger = logging.getLogger(__name__)
 
@@ -52,8 +52,8 @@ CONDITIONS_S = 60.0
 FEWEST_CONDITION_ROWS = 200
 VERSIONS = ("keras", "tensorflow", "jax", "torch", "numpy", "opencv-python")
 _CONVERT = (
-    "import sys; from pathlib import Path; from detector.emotion.classifier import convert_twin, load_network; "
-    "Path(sys.argv[2]).write_bytes(convert_twin(load_network(Path(sys.argv[1])), int(sys.argv[3])))"
+    "import sys; from pathlib import Path; from detector.emotion.classifier import convert_to_litert, load_network; "
+    "Path(sys.argv[2]).write_bytes(convert_to_litert(load_network(Path(sys.argv[1])), int(sys.argv[3])))"
 )
 
 
@@ -195,11 +195,11 @@ class _Part:
             return self.calibrated.votes
         return np.eye(len(self.labels))[self.calibrated.truth]
 
-    def rightness(self, predicted: NDArray[np.int64]) -> NDArray[np.float64]:
+    def correctness(self, predicted: NDArray[np.int64]) -> NDArray[np.float64]:
         """Of the predictions for `judged`, by the labels that the head was calibrated to."""
         if self.fitted_to == FITTED_TO_ORIGINAL:
             return np.asarray(predicted == self.judged.truth, dtype=np.float64)
-        return self.judged.rightness(predicted)
+        return self.judged.correctness(predicted)
 
 
 class _Writer:
@@ -303,7 +303,9 @@ class _Writer:
         bins = {}
         for when, divisor in (("before", 1.0), ("after", temperature)):
             judged = probabilities(logits[part.judged.rows], divisor)
-            bins[when] = reliability_bins(judged.max(axis=1), part.rightness(judged.argmax(axis=1)))
+            bins[when] = reliability_bins(
+                judged.max(axis=1), part.correctness(judged.argmax(axis=1))
+            )
         calibration = {
             "fitted_to": part.fitted_to,
             "rows": len(rows),
@@ -326,7 +328,7 @@ class _Writer:
         every: tuple[Against, ...] = ("majority", "plurality", "original", "happy-sad")
         found = {}
         for against in (part.against, *(other for other in every if other != part.against)):
-            judged: Judged
+            judged: Selection
             try:
                 judged = judge(self._validation, against, known=part.labels)
             except DatasetError:
@@ -348,7 +350,7 @@ class _Writer:
         """Writes the twin; returns its checksum and how far its probabilities are off at most."""
         path = model.with_suffix(".tflite")
         _convert(network, model, path, card.input_side_px)
-        given = probabilities(TwinClassifier(path, card).logits(crops), card.temperature)
+        given = probabilities(LiteRTClassifier(path, card).logits(crops), card.temperature)
         difference = float(np.abs(given - probabilities(logits, card.temperature)).max())
         if difference > TWIN_TOLERANCE:
             logger.warning(
@@ -451,7 +453,7 @@ def _with_layers(
 
 def _convert(network: keras.Model, model: Path, twin: Path, side_px: int) -> None:
     if keras.config.backend() == "tensorflow":
-        twin.write_bytes(convert_twin(network, side_px))
+        twin.write_bytes(convert_to_litert(network, side_px))
         return
     # The converter reads what TensorFlow traced; a network of another backend is loaded anew in a
     # process of its own.

@@ -22,7 +22,7 @@ from detector.emotion import classifier as module
 from detector.emotion.classifier import (
     EmotionClassifier,
     KerasClassifier,
-    TwinClassifier,
+    LiteRTClassifier,
     classify,
     crop_geometry,
     load_classifier,
@@ -39,9 +39,9 @@ SIDE = 16
 
 
 @pytest.fixture(scope="module")
-def twin() -> TwinClassifier:
+def twin() -> LiteRTClassifier:
     model = find_model()
-    return TwinClassifier(model.with_suffix(".tflite"), read_card(model))
+    return LiteRTClassifier(model.with_suffix(".tflite"), read_card(model))
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def crops() -> np.ndarray:
 
 
 def test_the_runtimes_agree_whatever_the_number_of_faces(
-    twin: TwinClassifier, network: KerasClassifier, crops: np.ndarray
+    twin: LiteRTClassifier, network: KerasClassifier, crops: np.ndarray
 ) -> None:
     for count in BATCHES:
         by_twin, by_network = twin.logits(crops[:count]), network.logits(crops[:count])
@@ -83,18 +83,18 @@ def test_a_face_is_read_the_same_alone_and_in_company(
     np.testing.assert_allclose(classifier.logits(crops), alone, atol=1e-3, rtol=1e-3)
 
 
-def test_the_verdict_depends_on_the_face(twin: TwinClassifier, crops: np.ndarray) -> None:
+def test_the_verdict_depends_on_the_face(twin: LiteRTClassifier, crops: np.ndarray) -> None:
     scores = classify(twin, crops)
     np.testing.assert_allclose(scores.sum(axis=1), 1)
     assert np.ptp(scores, axis=0).max() > 0.05
 
 
-def test_the_runtimes_name_themselves(twin: TwinClassifier, network: KerasClassifier) -> None:
+def test_the_runtimes_name_themselves(twin: LiteRTClassifier, network: KerasClassifier) -> None:
     assert twin.runtime == "LiteRT on CPU"
     assert network.runtime in {"Keras on CPU", "Keras on GPU"}
 
 
-def test_the_card_gives_framing_and_temperature(twin: TwinClassifier, crops: np.ndarray) -> None:
+def test_the_card_gives_framing_and_temperature(twin: LiteRTClassifier, crops: np.ndarray) -> None:
     geometry = crop_geometry(twin.card)
     assert (geometry.side_px, geometry.scale) == (twin.card.input_side_px, twin.card.crop_scale)
     assert geometry.raise_by == twin.card.crop_raise
@@ -209,23 +209,23 @@ def test_a_network_with_another_input_than_its_card_is_refused(tmp_path: Path) -
         load_classifier(write_model(tmp_path, side=2 * SIDE), "gpu")
 
 
-def test_a_file_that_is_no_twin_is_refused(tmp_path: Path, twin: TwinClassifier) -> None:
+def test_a_file_that_is_no_twin_is_refused(tmp_path: Path, twin: LiteRTClassifier) -> None:
     wrong = tmp_path / "wrong.tflite"
     wrong.write_bytes(b"this is a shopping list\n" * 50)
     with pytest.raises(ModelLoadError, match=r"wrong\.tflite is not a usable twin of .*delete it"):
-        TwinClassifier(wrong, twin.card)
+        LiteRTClassifier(wrong, twin.card)
 
 
 @pytest.fixture
 def conversions(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     made: list[int] = []
-    convert = module.convert_twin
+    convert = module.convert_to_litert
 
     def counted(network: Any, side_px: int) -> bytes:
         made.append(side_px)
         return convert(network, side_px)
 
-    monkeypatch.setattr(module, "convert_twin", counted)
+    monkeypatch.setattr(module, "convert_to_litert", counted)
     return made
 
 
@@ -269,7 +269,7 @@ def test_a_kept_twin_that_is_not_whole_is_made_again(
 def test_the_conversion_says_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     network = load_network(write_model(tmp_path))
     capfd.readouterr()
-    module.convert_twin(network, SIDE)
+    module.convert_to_litert(network, SIDE)
     print("and the console is back")  # noqa: T201
     assert capfd.readouterr() == ("and the console is back\n", "")
 
@@ -301,13 +301,13 @@ def test_a_cache_that_cannot_be_written_is_named(
     (tmp_path / "taken").write_text("a file where a folder should be")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "taken"))
     monkeypatch.setattr(module, "load_network", lambda _model: None)
-    monkeypatch.setattr(module, "convert_twin", lambda _network, _side: b"twin")
+    monkeypatch.setattr(module, "convert_to_litert", lambda _network, _side: b"twin")
     with pytest.raises(ModelLoadError, match=r"cannot be kept in .*make that folder writable"):
         load_classifier(model, "cpu")
 
 
 def test_the_shipped_twin_needs_no_conversion(conversions: list[int]) -> None:
-    assert isinstance(load_classifier(device="cpu"), TwinClassifier)
+    assert isinstance(load_classifier(device="cpu"), LiteRTClassifier)
     assert conversions == []
 
 
@@ -315,7 +315,7 @@ def test_the_shipped_twin_needs_no_conversion(conversions: list[int]) -> None:
 def recorded_choice(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     chosen: list[str] = []
     monkeypatch.setattr(module, "KerasClassifier", lambda _model, _card: chosen.append("keras"))
-    monkeypatch.setattr(module, "TwinClassifier", lambda _twin, _card: chosen.append("twin"))
+    monkeypatch.setattr(module, "LiteRTClassifier", lambda _twin, _card: chosen.append("twin"))
     return chosen
 
 

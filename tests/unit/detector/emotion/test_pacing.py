@@ -7,14 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.emotion.pacing import LEVELS, LoadGovernor, Turns, hold_threads
+from detector.emotion.pacing import LEVELS, ClassificationSchedule, LoadGovernor, hold_threads
 
 FRAME_NS = 33_333_333
 
 
-def turns_taken(turns: Turns, viewer: int, seconds: float, share: float = 1.0) -> int:
+def turns_taken(
+    schedule: ClassificationSchedule, viewer: int, seconds: float, share: float = 1.0
+) -> int:
     slots = [
-        turns.slot(viewer, n * FRAME_NS, share) for n in range(round(seconds * 1e9 / FRAME_NS))
+        schedule.slot(viewer, n * FRAME_NS, share) for n in range(round(seconds * 1e9 / FRAME_NS))
     ]
     assert slots == sorted(slots)
     return len(set(slots))
@@ -23,19 +25,21 @@ def turns_taken(turns: Turns, viewer: int, seconds: float, share: float = 1.0) -
 @pytest.mark.parametrize("share", [1.0, 0.4])
 @given(viewer=st.integers(1, 10_000))
 def test_every_viewer_gets_its_turns(viewer: int, share: float) -> None:
-    assert turns_taken(Turns(15), viewer, 10, share) == pytest.approx(150 * share, abs=2)
+    assert turns_taken(ClassificationSchedule(15), viewer, 10, share) == pytest.approx(
+        150 * share, abs=2
+    )
 
 
 def test_more_turns_than_frames_means_every_frame() -> None:
-    assert turns_taken(Turns(100), 3, 2) == 60
+    assert turns_taken(ClassificationSchedule(100), 3, 2) == 60
 
 
 @given(st.integers(2, 40))
 def test_the_viewers_of_a_frame_do_not_all_have_their_turn_at_once(viewers: int) -> None:
-    turns = Turns(15)
+    schedule = ClassificationSchedule(15)
     due = [
         sum(
-            turns.slot(v, n * FRAME_NS) != turns.slot(v, (n - 1) * FRAME_NS)
+            schedule.slot(v, n * FRAME_NS) != schedule.slot(v, (n - 1) * FRAME_NS)
             for v in range(1, viewers + 1)
         )
         for n in range(1, 60)
@@ -48,7 +52,7 @@ def test_an_impossible_rate_is_refused(rate: float) -> None:
     with pytest.raises(
         ValueError, match=f"Invalid per_second: expected a number above 0, received {rate}"
     ):
-        Turns(rate)
+        ClassificationSchedule(rate)
 
 
 def drive(governor: LoadGovernor, seconds: float, cost: float, start_ns: int = 0) -> int:

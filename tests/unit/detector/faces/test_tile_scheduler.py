@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detector.faces.tile_scheduler import Sweep
+from detector.faces.tile_scheduler import TileScheduler
 from detector.faces.tiles import Tile, tile_ladder
 from detector.types import Box
 
@@ -25,14 +25,14 @@ def with_patch(image: np.ndarray, x: int, y: int, size: int = 60) -> np.ndarray:
 
 
 @pytest.fixture
-def settled() -> Sweep:
-    """A sweep that has seen all of the still room."""
-    sweep = Sweep(tile_ladder(WIDTH, HEIGHT, 40), WIDTH, HEIGHT)
+def settled() -> TileScheduler:
+    """A scheduler that has seen all of the still room."""
+    scheduler = TileScheduler(tile_ladder(WIDTH, HEIGHT, 40), WIDTH, HEIGHT)
     for _ in range(60):
-        sweep.notice(scene(), [])
-        sweep.choose(12)
-    assert not sweep.catching_up
-    return sweep
+        scheduler.notice(scene(), [])
+        scheduler.choose(12)
+    assert not scheduler.catching_up
+    return scheduler
 
 
 def holds(tile: Tile, x: int, y: int, size: int = 60) -> bool:
@@ -46,25 +46,25 @@ def holds(tile: Tile, x: int, y: int, size: int = 60) -> bool:
 
 def test_at_the_start_everything_is_looked_at_once_the_largest_tiles_first() -> None:
     tiles = tile_ladder(WIDTH, HEIGHT, 40)
-    sweep = Sweep(tiles, WIDTH, HEIGHT)
+    scheduler = TileScheduler(tiles, WIDTH, HEIGHT)
     seen: list[Tile] = []
-    while sweep.catching_up:
-        sweep.notice(scene(), [])
-        if not sweep.catching_up:
+    while scheduler.catching_up:
+        scheduler.notice(scene(), [])
+        if not scheduler.catching_up:
             break
-        looked = sweep.choose(12)
+        looked = scheduler.choose(12)
         assert 1 <= len(looked) <= 12
         seen += looked
     assert seen == list(tiles)
 
 
 def test_a_blank_picture_needs_no_looks_to_catch_up() -> None:
-    sweep = Sweep(tile_ladder(WIDTH, HEIGHT, 40), WIDTH, HEIGHT)
-    sweep.notice(np.full((HEIGHT, WIDTH, 3), 90, np.uint8), [])
-    assert not sweep.catching_up
+    scheduler = TileScheduler(tile_ladder(WIDTH, HEIGHT, 40), WIDTH, HEIGHT)
+    scheduler.notice(np.full((HEIGHT, WIDTH, 3), 90, np.uint8), [])
+    assert not scheduler.catching_up
 
 
-def test_in_a_still_room_one_tile_after_the_other_gets_its_turn(settled: Sweep) -> None:
+def test_in_a_still_room_one_tile_after_the_other_gets_its_turn(settled: TileScheduler) -> None:
     tiles = tile_ladder(WIDTH, HEIGHT, 40)
     seen: list[Tile] = []
     for _ in tiles:
@@ -75,7 +75,7 @@ def test_in_a_still_room_one_tile_after_the_other_gets_its_turn(settled: Sweep) 
     assert set(seen) == set(tiles)
 
 
-def test_movement_is_looked_at_at_once_and_at_every_scale(settled: Sweep) -> None:
+def test_movement_is_looked_at_at_once_and_at_every_scale(settled: TileScheduler) -> None:
     seen: list[Tile] = []
     for step in range(6):
         settled.notice(with_patch(scene(), 400 + step % 2, 200), [])
@@ -89,7 +89,7 @@ def test_movement_is_looked_at_at_once_and_at_every_scale(settled: Sweep) -> Non
     } - {0}
 
 
-def test_what_rests_has_its_turn_while_something_moves(settled: Sweep) -> None:
+def test_what_rests_has_its_turn_while_something_moves(settled: TileScheduler) -> None:
     looks: list[Tile] = []
     for step in range(40):
         settled.notice(with_patch(scene(), 400 + step % 2, 200), [])
@@ -99,7 +99,7 @@ def test_what_rests_has_its_turn_while_something_moves(settled: Sweep) -> None:
     assert len(set(aside)) == len(aside)
 
 
-def test_noise_of_a_camera_is_no_movement(settled: Sweep) -> None:
+def test_noise_of_a_camera_is_no_movement(settled: TileScheduler) -> None:
     rng = np.random.default_rng(1)
     for _ in range(10):
         noise = rng.normal(0, 6, (HEIGHT, WIDTH, 3))
@@ -107,7 +107,7 @@ def test_noise_of_a_camera_is_no_movement(settled: Sweep) -> None:
         assert len(settled.choose(2)) == 1
 
 
-def test_flickering_light_is_no_movement(settled: Sweep) -> None:
+def test_flickering_light_is_no_movement(settled: TileScheduler) -> None:
     for step in range(10):
         settled.notice(scene() + np.uint8(20 * (step % 2)), [])
         assert not settled.catching_up
@@ -116,21 +116,21 @@ def test_flickering_light_is_no_movement(settled: Sweep) -> None:
 
 def test_a_scene_that_never_rests_is_still_seen_as_a_whole() -> None:
     tiles = tile_ladder(WIDTH, HEIGHT, 40)
-    sweep = Sweep(tiles, WIDTH, HEIGHT)
+    scheduler = TileScheduler(tiles, WIDTH, HEIGHT)
     seen: set[Tile] = set()
     for step in range(2 * len(tiles) // 12 + 2):
-        sweep.notice(scene(step), [])
-        seen |= set(sweep.choose(12))
+        scheduler.notice(scene(step), [])
+        seen |= set(scheduler.choose(12))
     assert seen == set(tiles)
 
 
-def test_a_known_face_that_moves_asks_for_no_look(settled: Sweep) -> None:
+def test_a_known_face_that_moves_asks_for_no_look(settled: TileScheduler) -> None:
     face = Box(400 / WIDTH, 200 / HEIGHT, 60 / WIDTH, 60 / HEIGHT)
     settled.notice(with_patch(scene(), 400, 200), [face])
     assert len(settled.choose(2)) == 1
 
 
-def test_another_scene_is_looked_at_as_a_whole_again(settled: Sweep) -> None:
+def test_another_scene_is_looked_at_as_a_whole_again(settled: TileScheduler) -> None:
     settled.notice(255 - scene(), [])
     assert settled.catching_up
     assert len(settled.choose(12)) == 12

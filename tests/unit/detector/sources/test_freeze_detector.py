@@ -18,8 +18,8 @@ from detector.sources.freeze_detector import (
     OVER_NS,
     SHOWS_NOTHING_NS,
     STANDS_NS,
+    FreezeDetector,
     PictureFault,
-    PictureWatch,
 )
 from detector.sources.video_source import DEMO_VIDEO, Recording
 from detector.types import Frame
@@ -42,7 +42,7 @@ class Feed:
     """A camera at 25 pictures a second, and what the watch says of each."""
 
     def __init__(self) -> None:
-        self.watch = PictureWatch()
+        self.watch = FreezeDetector()
         self.now_ns = 1_000_000_000
 
     def show(self, pictures: Sequence[Image], step_ns: int = STEP_NS) -> list[PictureFault | None]:
@@ -240,7 +240,7 @@ def test_another_size_is_another_picture(feed: Feed) -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (17, 9), (480, 2), (1080, 1920)])
 def test_pictures_of_every_size_can_be_watched(size: tuple[int, int]) -> None:
-    watch = PictureWatch()
+    watch = FreezeDetector()
     for number in range(40):
         watch.observe(
             Frame(RANDOM.integers(0, 256, (*size, 3), np.uint8), number * 100_000_000, number)
@@ -248,7 +248,7 @@ def test_pictures_of_every_size_can_be_watched(size: tuple[int, int]) -> None:
 
 
 def test_the_demo_viewer_has_no_fault() -> None:
-    watch = PictureWatch()
+    watch = FreezeDetector()
     with Recording(DEMO_VIDEO) as source:
         while (frame := source.read()) is not None:
             assert watch.observe(frame) is None
@@ -257,7 +257,7 @@ def test_the_demo_viewer_has_no_fault() -> None:
 
 def test_recorded_people_have_no_fault(media_folder: Path) -> None:
     for name in ("ten_faces.mp4", "viewer_reactions.mp4", "single_face.mp4"):
-        watch = PictureWatch()
+        watch = FreezeDetector()
         with Recording(media_folder / name) as source:
             while (frame := source.read()) is not None:
                 assert watch.observe(frame) is None, name
@@ -271,7 +271,7 @@ def test_a_fault_is_told_exactly_while_its_condition_lasts(
     """Against the definition itself: held for two seconds without a break, not held for a third of one."""
     step_ns = 100_000_000
     made = {"s": SCENE, "n": SCENE, "b": np.zeros_like(SCENE), "c": np.full_like(SCENE, 120)}
-    watch, now_ns, seen = PictureWatch(), 0, []
+    watch, now_ns, seen = FreezeDetector(), 0, []
     flip = 0
     for kind, count in stretches:
         for _ in range(count):
@@ -305,7 +305,7 @@ def test_a_fault_is_told_exactly_while_its_condition_lasts(
 
 
 def test_it_costs_little() -> None:
-    watch = PictureWatch()
+    watch = FreezeDetector()
     pictures = [RANDOM.integers(0, 256, (720, 1280, 3), np.uint8) for _ in range(4)]
     spent = []
     for number in range(120):

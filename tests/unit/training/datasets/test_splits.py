@@ -15,10 +15,10 @@ from hypothesis.extra import numpy as hnp
 from training.datasets import (
     SHARES,
     FaceDataset,
-    near_twins,
+    near_duplicates,
     role_of,
     stratified_split,
-    without_twins,
+    without_duplicates,
 )
 
 Faces = Callable[..., np.ndarray]
@@ -38,7 +38,7 @@ def test_twins_are_found_although_they_were_changed_a_little(faces: Faces) -> No
             255 - others[8],
         ]
     )
-    assert near_twins(twins, others).tolist() == [True, True, True, True, False, False, False]
+    assert near_duplicates(twins, others).tolist() == [True, True, True, True, False, False, False]
 
 
 def test_twins_are_told_from_neighbours_by_the_threshold(faces: Faces) -> None:
@@ -47,30 +47,30 @@ def test_twins_are_told_from_neighbours_by_the_threshold(faces: Faces) -> None:
         np.uint8
     )
     together = float(np.corrcoef(face.ravel(), noisy.ravel())[0, 1])
-    assert near_twins(noisy[None], face[None], together - 0.01).tolist() == [True]
-    assert near_twins(noisy[None], face[None], together + 0.01).tolist() == [False]
+    assert near_duplicates(noisy[None], face[None], together - 0.01).tolist() == [True]
+    assert near_duplicates(noisy[None], face[None], together + 0.01).tolist() == [False]
 
 
 def test_twins_beyond_the_first_block_are_found(faces: Faces) -> None:
     many = np.tile(faces(10), (250, 1, 1))
-    found = near_twins(many, faces(10)[[7]])
+    found = near_duplicates(many, faces(10)[[7]])
     assert np.flatnonzero(found).tolist() == list(range(7, 2500, 10))
 
 
 def test_twins_of_nothing(faces: Faces) -> None:
     nothing = np.zeros((0, 48, 48), np.uint8)
-    assert near_twins(faces(3), nothing).tolist() == [False] * 3
-    assert near_twins(nothing, faces(3)).shape == (0,)
+    assert near_duplicates(faces(3), nothing).tolist() == [False] * 3
+    assert near_duplicates(nothing, faces(3)).shape == (0,)
     flat = np.full((1, 48, 48), 90, np.uint8)
-    assert near_twins(flat, faces(3)).tolist() == [False]
+    assert near_duplicates(flat, faces(3)).tolist() == [False]
 
 
 def test_twins_of_larger_pictures_are_found(faces: Faces) -> None:
     large = np.stack(
         [cv2.resize(face, (96, 96), interpolation=cv2.INTER_CUBIC) for face in faces(4)]
     )
-    assert near_twins(faces(3), large).tolist() == [True] * 3
-    assert near_twins(large, large[:1]).tolist() == [True, False, False, False]
+    assert near_duplicates(faces(3), large).tolist() == [True] * 3
+    assert near_duplicates(large, large[:1]).tolist() == [True, False, False, False]
 
 
 def test_training_loses_its_twins_only(dataset: Any) -> None:
@@ -81,12 +81,12 @@ def test_training_loses_its_twins_only(dataset: Any) -> None:
     )
     training.images[4] = validation.images[2]
     training.images[7] = test.images[0][:, ::-1]
-    kept, count = without_twins(training, [validation, test])
+    kept, count = without_duplicates(training, [validation, test])
     assert count == 2
     rest = np.delete(np.arange(12), [4, 7])
     np.testing.assert_array_equal(kept.images, training.images[rest])
     np.testing.assert_array_equal(kept.votes, training.votes[rest])
-    same, none = without_twins(training, [])
+    same, none = without_duplicates(training, [])
     assert (len(same), none) == (12, 0)
 
 

@@ -62,7 +62,7 @@ def test_calibration_error_is_a_share_and_bins_hold_every_row(
     bins = reliability_bins(confidence, correct)
     assert bins.counts.sum() == len(rows)
     assert (bins.counts * bins.confidence).sum() == pytest.approx(confidence.sum())
-    assert (bins.counts * bins.rightness).sum() == pytest.approx(correct.sum())
+    assert (bins.counts * bins.correctness).sum() == pytest.approx(correct.sum())
 
 
 def test_bins_by_hand() -> None:
@@ -71,7 +71,7 @@ def test_bins_by_hand() -> None:
     )
     assert bins.counts.tolist() == [2, 3]
     assert bins.confidence.tolist() == pytest.approx([0.15, 2 / 3])
-    assert bins.rightness.tolist() == pytest.approx([0.5, 2 / 3])
+    assert bins.correctness.tolist() == pytest.approx([0.5, 2 / 3])
     assert bins.error == pytest.approx(0.35 * 2 / 5)
 
 

@@ -18,7 +18,7 @@ from training.datasets.heads import Head, one_hot
 from training.errors import TrainingDivergedError, TrainingError
 from training.fit import augmentation as views
 from training.fit.augmentation import NO_AUGMENTATION
-from training.fit.callbacks import Keeper, Watch, WeightAverage, validation_scores
+from training.fit.callbacks import Checkpoint, Progress, WeightAverage, validation_scores
 from training.fit.schedule import RunProgress, Stage
 from training.fit.trainer import Rows, TrainingSettings, fit
 
@@ -117,14 +117,14 @@ def test_a_run_that_was_cut_off_ends_as_if_it_had_not_been(
     training, validation = rows(faces(32, 1)), rows(faces(14, 2))
     settings = replace(TINY, stages=(Stage(16, 4),))
     whole, whole_history = fit(few_layers, training, validation, tmp_path / "whole", settings)
-    end_of_epoch = Keeper.on_epoch_end
+    end_of_epoch = Checkpoint.on_epoch_end
 
     def pull_the_plug(callback: Any, epoch: int, logs: Any = None) -> None:
         end_of_epoch(callback, epoch, logs)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as plug:
-        plug.setattr(Keeper, "on_epoch_end", pull_the_plug)
+        plug.setattr(Checkpoint, "on_epoch_end", pull_the_plug)
         for done in (1, 2):
             with pytest.raises(KeyboardInterrupt):
                 fit(few_layers, training, validation, tmp_path / "cut", settings)
@@ -206,7 +206,7 @@ def test_who_watches_is_told_every_step(tmp_path: Path, faces: Faces) -> None:
         tmp_path,
         settings,
         callbacks=[
-            lambda progress: Watch(
+            lambda progress: Progress(
                 progress, lambda p, logs: told.append((p.share, "val_loss" in logs))
             )
         ],

@@ -308,7 +308,7 @@ def no_conversion(monkeypatch: pytest.MonkeyPatch) -> None:
             return np.zeros((len(crops), self._labels))
 
     monkeypatch.setattr(module, "_convert", converted)
-    monkeypatch.setattr(module, "TwinClassifier", Same)
+    monkeypatch.setattr(module, "LiteRTClassifier", Same)
 
 
 @pytest.mark.usefixtures("no_conversion")
@@ -435,7 +435,7 @@ def test_that_process_makes_the_same_twin(
     module._convert(None, model, tmp_path / "twin.tflite", SIDE)
     monkeypatch.undo()
     twins = [
-        module.TwinClassifier(path, read_card(model))
+        module.LiteRTClassifier(path, read_card(model))
         for path in (tmp_path / "twin.tflite", model.with_suffix(".tflite"))
     ]
     first, second = (twin.logits(validation.images[:3]) for twin in twins)
