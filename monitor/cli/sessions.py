@@ -161,13 +161,13 @@ def run(
 
     from monitor.kiosk.app import run_headless, run_window
     from monitor.logs import logging_to
-    from monitor.sensor.core_dumps import forbid_memory_images
+    from monitor.sensor.core_dumps import disable_core_dumps
     from monitor.settings.models import RunSettings
     from monitor.ui.qt_environment import screen_available
     from monitor.ui.texts import default_language
 
     options["database"] = database_url(options["database"])
-    forbid_memory_images()
+    disable_core_dumps()
     has_screen = screen_available()
     if options["notice"] == "required" and (options["headless"] or not has_screen):
         raise click.BadParameter(
@@ -240,7 +240,7 @@ def replay(video: Path, as_json: bool, min_viewers: int, **options: Any) -> None
     import signal
 
     from monitor.reports.terminal import progress_bar
-    from monitor.sensor.core_dumps import forbid_memory_images
+    from monitor.sensor.core_dumps import disable_core_dumps
     from monitor.session.replay import replay as replay_recording
     from monitor.settings.models import ReplaySettings
 
@@ -249,7 +249,7 @@ def replay(video: Path, as_json: bool, min_viewers: int, **options: Any) -> None
     options["guard_rails"] = guard_rails(options)
     settings = ReplaySettings(video=video, **options)
     _announce(settings.database, settings.report)
-    forbid_memory_images()
+    disable_core_dumps()
     # Asked to end, it closes the session like after Ctrl+C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with (

@@ -52,7 +52,7 @@ def run_headless(settings: RunSettings, heartbeat: Heartbeat | None = None) -> i
         reason[0] = f"stopped by {signal.Signals(number).name}"
         stop.set()
 
-    def go_on() -> bool:
+    def should_continue() -> bool:
         heartbeat.beat(Phase.STARTING)
         return not stop.is_set()
 
@@ -62,7 +62,7 @@ def run_headless(settings: RunSettings, heartbeat: Heartbeat | None = None) -> i
     try:
         with ErrorGuard() as guard:
             kiosk = Kiosk(_with_saved_camera(settings), lambda _view: None)
-            if not kiosk.start(go_on):
+            if not kiosk.start(should_continue):
                 return None
             kiosk.measure()
             try:
@@ -119,7 +119,7 @@ def run_window(
     Raises:
         SetupError, SessionFailedError: See `Kiosk`.
     """
-    from monitor.kiosk.pulse import Pulse  # noqa: PLC0415
+    from monitor.kiosk.window_heartbeat import WindowHeartbeat  # noqa: PLC0415
     from monitor.ui.application import create_application  # noqa: PLC0415 (only where there is a window)
     from monitor.ui.bridge import LiveBridge  # noqa: PLC0415
     from monitor.ui.screens import find_screen  # noqa: PLC0415
@@ -131,8 +131,8 @@ def run_window(
     bridge = LiveBridge()
     quitter = Quitter()
     failures: list[str] = []
-    pulse = Pulse(heartbeat or Heartbeat())
-    quitter.quitting.connect(pulse.stop)
+    window_heartbeat = WindowHeartbeat(heartbeat or Heartbeat())
+    quitter.quitting.connect(window_heartbeat.stop)
     with ErrorGuard() as guard, SignalHandler(lambda name: quitter.quit(f"stopped by {name}")):
         chosen = (
             _with_saved_camera(settings)
@@ -147,12 +147,12 @@ def run_window(
         wanted = settings.notice == "required" and settings.no_camera is None
         first = _notice_alone(settings, screen, quitter) if wanted else None
 
-        def go_on() -> bool:
+        def should_continue() -> bool:
             application.processEvents()
             return not quitter.entered
 
         try:
-            if not kiosk.start(go_on):
+            if not kiosk.start(should_continue):
                 return None
             quitter.add("the kiosk", lambda: kiosk.stop(quitter.reason or "stopped"))
             quitter.add("the sound", sound.close)
@@ -160,7 +160,7 @@ def run_window(
             window = _open_window(kiosk, bridge, settings, screen, quitter, guard)
             window.failed.connect(failures.append)
             window.failed.connect(lambda: quitter.quit("failed"))
-            pulse.watch(window.ad_view)
+            window_heartbeat.watch(window.ad_view)
         finally:
             if first is not None:
                 first.dismiss()

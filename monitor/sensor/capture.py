@@ -61,7 +61,7 @@ class Capture:
         on_lost: Called with the reason when a live source is lost; once, however many attempts it
             takes until it gives pictures again. Mostly in the capture's thread, else in the one
             that calls `check`.
-        patient: Whether a live source that cannot be opened at first is a lost one, and no error.
+        wait_for_source: Whether a live source that cannot be opened at first is a lost one, and no error.
             Defaults to `False`.
 
     Attributes:
@@ -81,14 +81,14 @@ class Capture:
         lossless: bool,
         link: Link[Frame],
         on_lost: Callable[[SourceError], None],
-        patient: bool = False,
+        wait_for_source: bool = False,
     ) -> None:
         self._spec = spec
         self._lossless = lossless
         self._link = link
         self._on_lost = on_lost
         self.live = spec.kind in {"camera", "stream"}
-        self._patient = patient and self.live
+        self._wait_for_source = wait_for_source and self.live
         self._stop = threading.Event()
         self._reopen = threading.Event()
         self._source: VideoSource | None = None
@@ -185,7 +185,7 @@ class Capture:
                 continue
             except SourceError as error:
                 # What cannot be opened at first is the wrong source, and a recording is read once.
-                if not self.live or not (self.opened.is_set() or self._patient):
+                if not self.live or not (self.opened.is_set() or self._wait_for_source):
                     raise
                 self._lose(error)
                 self._log(error)

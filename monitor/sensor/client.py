@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from monitor.sensor.hang_detector import TICK_S, SilenceWatch, activity
+from monitor.sensor.hang_detector import TICK_S, HangDetector, activity
 from monitor.sensor.live import SensorHealth
 from monitor.sensor.messages import (
     Ended,
@@ -104,7 +104,7 @@ class SensorProcess:
         self.waiting_since_s: float | None = None
         self.talking = False
         self.stuck = False
-        self._silence = SilenceWatch()
+        self._silence = HangDetector()
         self._ending: str | None = None
         self._write(settings.model_dump_json().encode() + b"\n")
 
@@ -313,7 +313,7 @@ class SupervisedSensor:
         # Viewers of the new process are new viewers: their numbers go on from the last one. A
         # source that had worked is waited for by the new process, so that its return is noticed at
         # once.
-        changed = {"first_viewer": self._highest_viewer + 1, "patient": self._worked}
+        changed = {"first_viewer": self._highest_viewer + 1, "wait_for_source": self._worked}
         self._starts.append(time.monotonic())
         process = SensorProcess(self._settings.model_copy(update=changed))
         with self._lock:

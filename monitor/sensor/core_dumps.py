@@ -12,7 +12,7 @@ KINDS_IN_DUMPS = Path("/proc/self/coredump_filter")
 """Which kinds of memory the kernel writes into an image of a crash, also into one that it hands to another program."""
 
 
-def forbid_memory_images() -> None:
+def disable_core_dumps() -> None:
     """Keep the system from writing an image of this process's memory, with pictures of people in it, when it crashes.
 
     The limit alone is not enough: where the system hands images to a program (`systemd-coredump`,

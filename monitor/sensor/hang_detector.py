@@ -65,7 +65,7 @@ def activity(pid: int) -> Activity | None:
     return Activity(states, ticks / _TICKS_PER_S) if states else None
 
 
-class SilenceWatch:
+class HangDetector:
     """Adds up how long one process has been silent.
 
     Only time in which the caller itself came to look counts: neither a machine that slept nor a

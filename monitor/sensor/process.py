@@ -25,7 +25,7 @@ from detector.errors import DetectorError
 from detector.sources.freeze_detector import FreezeDetector
 from detector.sources.video_source import SourceSpec
 from monitor.sensor.capture import Capture
-from monitor.sensor.core_dumps import forbid_memory_images
+from monitor.sensor.core_dumps import disable_core_dumps
 from monitor.sensor.links import LatestSlot, LosslessLink
 from monitor.sensor.live import SensorHealth, fault_state
 from monitor.sensor.messages import (
@@ -69,7 +69,7 @@ class SensorSettings(BaseModel):
         preview_width_px: Width of the previews that go to the window; 0 sends none.
         preview_every_ms: Least time between two previews.
         first_viewer: Number of the first viewer; a sensor that is started again goes on counting.
-        patient: Whether a live source that cannot be opened is waited for, because it has worked
+        wait_for_source: Whether a live source that cannot be opened is waited for, because it has worked
             before.
         analysis: How faces become readings.
     """
@@ -83,7 +83,7 @@ class SensorSettings(BaseModel):
     preview_width_px: int = Field(0, ge=0, le=1920)
     preview_every_ms: int = Field(66, ge=1)
     first_viewer: int = Field(1, ge=1)
-    patient: bool = False
+    wait_for_source: bool = False
     analysis: AnalysisSettings = Field(default_factory=AnalysisSettings)
 
 
@@ -181,7 +181,7 @@ class SensorLoop:
             lossless=settings.lossless,
             link=link,
             on_lost=self._on_lost,
-            patient=settings.patient,
+            wait_for_source=settings.wait_for_source,
         )
         capture.start()
         try:
@@ -343,7 +343,7 @@ def main() -> int:
     # The window and its sound come first: a frame that is analysed later harms nobody, one that is
     # shown late is seen.
     os.nice(NICENESS)
-    forbid_memory_images()
+    disable_core_dumps()
     # Ctrl+C in a terminal reaches the whole group; the kiosk decides when the sensor stops.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Messages keep the real standard output; whatever a native library prints goes to standard

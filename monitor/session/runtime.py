@@ -176,11 +176,11 @@ class Kiosk:
             return "the duration is over"
         return None
 
-    def start(self, go_on: Callable[[], bool]) -> bool:
+    def start(self, should_continue: Callable[[], bool]) -> bool:
         """Start the sensor, wait until it sees, then begin the session and the show.
 
         Args:
-            go_on: Asked about 20 times a second until the sensor is ready; `False` gives up the
+            should_continue: Asked about 20 times a second until the sensor is ready; `False` gives up the
                 start.
 
         Returns:
@@ -191,16 +191,16 @@ class Kiosk:
             SetupError: The source or the model cannot be used.
             SessionFailedError: The sensor dies again and again.
         """
-        if not go_on():
+        if not should_continue():
             self._engine.dispose()
             return False
         self._sensor.start()
         deadline = time.monotonic() + SENSOR_START_LIMIT_S
         wanted = True
         while wanted and not self._sensor.wait_settled(0.05) and time.monotonic() < deadline:
-            wanted = go_on() and self._early_deaths < DEATHS_ALLOWED
+            wanted = should_continue() and self._early_deaths < DEATHS_ALLOWED
         failure = self._sensor.failure
-        if failure is None and (not wanted or not go_on()):
+        if failure is None and (not wanted or not should_continue()):
             self._sensor.stop()
             self._engine.dispose()
             if self._early_deaths >= DEATHS_ALLOWED:
@@ -217,7 +217,7 @@ class Kiosk:
             self._sensor.stop()
             self._source = "demo"
             self._sensor = self._new_sensor()
-            return self.start(go_on)
+            return self.start(should_continue)
         if failure is not None:
             self._sensor.stop()
             self._engine.dispose()

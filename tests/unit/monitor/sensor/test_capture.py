@@ -50,14 +50,14 @@ def start() -> Iterator[Start]:
         lossless: bool = False,
         link: Any = None,
         on_lost: Callable[[SourceError], None] = lambda _: None,
-        patient: bool = False,
+        wait_for_source: bool = False,
     ) -> Capture:
         capture = Capture(
             spec,
             lossless=lossless,
             link=link or LosslessLink(100),
             on_lost=on_lost,
-            patient=patient,
+            wait_for_source=wait_for_source,
         )
         capture._stop = NoPause()
         started.append(capture)
@@ -200,7 +200,7 @@ def test_a_source_that_had_worked_before_is_waited_for(
 ) -> None:
     scripted(CLOSED, CLOSED, [picture(1, 0), "block"])
     losses: list[SourceError] = []
-    capture = start(patient=True, on_lost=losses.append)
+    capture = start(wait_for_source=True, on_lost=losses.append)
     assert capture._link.take(PATIENCE_S) is not None
     assert losses == [CLOSED]
     assert capture.opened.is_set()
@@ -209,7 +209,7 @@ def test_a_source_that_had_worked_before_is_waited_for(
 
 def test_patience_is_for_live_sources_only(scripted: Any, start: Start) -> None:
     scripted(CLOSED)
-    capture = start(FILE, patient=True)
+    capture = start(FILE, wait_for_source=True)
     finished(capture)
     assert capture.error is CLOSED
 

@@ -250,8 +250,8 @@ def test_only_a_sensor_that_had_worked_is_told_to_wait_for_its_source(
     child: Any, watched: Any
 ) -> None:
     child(
-        "print(settings['patient'], file=sys.stderr, flush=True)\n"
-        "if not settings['patient']: ready(); show(first); sys.exit(1)\n"
+        "print(settings['wait_for_source'], file=sys.stderr, flush=True)\n"
+        "if not settings['wait_for_source']: ready(); show(first); sys.exit(1)\n"
         "ready(); show(first); until_told()"
     )
     one = watched()

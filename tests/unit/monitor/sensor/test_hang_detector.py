@@ -19,7 +19,7 @@ from monitor.sensor.hang_detector import (
     STARVED_LIMIT_S,
     TICK_S,
     Activity,
-    SilenceWatch,
+    HangDetector,
     activity,
 )
 
@@ -33,7 +33,7 @@ def stuck_after_s(doing: Callable[[float], Activity | None], *, started: bool = 
         doing: What it does at a moment.
         started: Whether it has begun to talk.
     """
-    watch, now_s = SilenceWatch(), 100.0
+    watch, now_s = HangDetector(), 100.0
     while not watch.is_stuck(100.0, now_s, doing(now_s - 100.0), started=started):
         now_s += TICK_S
         assert now_s < 10_000
@@ -73,7 +73,7 @@ def test_one_that_has_not_begun_to_talk_may_load_its_models(doing: Activity | No
 
 
 def test_a_message_begins_the_silence_anew() -> None:
-    watch = SilenceWatch()
+    watch = HangDetector()
     for tick in range(200):
         now_s = tick * TICK_S
         heard_s = now_s // 1.0
@@ -81,7 +81,7 @@ def test_a_message_begins_the_silence_anew() -> None:
 
 
 def test_a_reader_that_does_not_listen_hears_no_silence() -> None:
-    watch = SilenceWatch()
+    watch = HangDetector()
     assert not any(
         watch.is_stuck(None, tick * TICK_S, Activity("S", 0.0), started=True) for tick in range(200)
     )
@@ -89,7 +89,7 @@ def test_a_reader_that_does_not_listen_hears_no_silence() -> None:
 
 
 def test_a_machine_that_slept_makes_nobody_stuck() -> None:
-    watch, process = SilenceWatch(), Activity("S", 0.0)
+    watch, process = HangDetector(), Activity("S", 0.0)
     assert not watch.is_stuck(1.0, 1.0, process, started=True)
     assert not watch.is_stuck(1.0, 3601.0, process, started=True)
     assert watch.silent_s <= 2 * TICK_S

@@ -494,7 +494,7 @@ def test_another_size_is_told_and_measured_at_once(watch: Watch) -> None:
 
 def test_a_source_that_is_waited_for_is_reported_as_away(sensor: Any, scripted: Any) -> None:
     opener = scripted(*[SourceOpenError("Camera 0 is in use.", "camera_busy")] * 300)
-    one = sensor(patient=True)
+    one = sensor(wait_for_source=True)
     one.wire.wait_for(
         lambda messages: [m for m in of(messages, HealthReport) if m.health.state == "reconnecting"]
     )

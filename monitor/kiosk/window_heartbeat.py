@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from monitor.ui.ad_view import AdView
 
 
-class Pulse(QObject):
+class WindowHeartbeat(QObject):
     """Gives a sign of life once a second.
 
     Until `watch` is called, the sign says that the loop turns. From then on a pixel of the ads is
