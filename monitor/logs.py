@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import faulthandler
 import logging
-import re
 import signal
 import sys
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
+from detector.sources.passwords import hide_passwords
 from monitor.settings.paths import APPLICATION
 
 if TYPE_CHECKING:
@@ -37,22 +37,15 @@ SENSOR_LOGGER = "monitor.sensor.client"
 QUIET = ("alembic", "PIL", "matplotlib", "fontTools", "weasyprint")
 """Libraries that tell at length what went well."""
 
-PASSWORD = re.compile(r"(?<=://)([^\s/@:]*):[^\s/@]*@")
-
 
 def default_log(name: str = RUN_LOG) -> Path:
     """Where a log is kept when no place is named: `~/.local/state/ad-monitor/log` on Linux."""
     return Path(platformdirs.user_log_dir(APPLICATION)) / name
 
 
-def without_passwords(text: str) -> str:
-    """A text with the passwords of the addresses in it left out."""
-    return PASSWORD.sub(r"\1:***@", text)
-
-
 class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return without_passwords(super().format(record))
+        return hide_passwords(super().format(record))
 
 
 class LogFile(RotatingFileHandler):

@@ -27,6 +27,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from detector.errors import SourceLostError, SourceOpenError
+from detector.sources.passwords import hide_passwords
 from detector.types import Frame
 
 if TYPE_CHECKING:
@@ -110,11 +111,8 @@ class SourceSpec:
     @property
     def shown(self) -> str:
         """The target without what others need not know: a password in an address."""
-        return (
-            re.sub(r"(?<=://)[^/@]*@", "***@", self.target)
-            if self.kind == "stream"
-            else self.target
-        )
+        is_stream = self.kind == "stream"
+        return hide_passwords(self.target, keep_user=False) if is_stream else self.target
 
     @property
     def stored(self) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from detector.sources.passwords import hide_passwords
 from monitor.cli.options import (
     PROGRAM,
     database_option,
@@ -209,14 +210,14 @@ def stored(database: str | None, spool: Path | None, as_json: bool) -> None:
     if as_json:
         print_json(
             {
-                "database": _shown(url),
+                "database": hide_passwords(url),
                 "tables": [_table_document(table) for table in tables],
                 "files": [_file_document(file) for file in files],
                 "never_stored": list(NEVER),
             }
         )
         return
-    click.echo(f"What is stored in {_shown(url)}\n")
+    click.echo(f"What is stored in {hide_passwords(url)}\n")
     for table in tables:
         sentence, columns = WORDS[table.name]
         span = f", {_day(table.oldest)} to {_day(table.newest)}" if table.oldest is not None else ""
@@ -247,12 +248,12 @@ def _purge_everything(
     tables = file is None
     if not files and not choices and not tables:
         raise click.UsageError(
-            f"There is nothing of this program at {_shown(url)}: name the database with --db."
+            f"There is nothing of this program at {hide_passwords(url)}: name the database with --db."
         )
     if not as_json:
         click.echo("This would delete:" if dry_run else "This deletes:")
         if tables:
-            click.echo(f"  all tables of this program in {_shown(url)}")
+            click.echo(f"  all tables of this program in {hide_passwords(url)}")
         for one in (*files, *choices):
             click.echo(f"  {one.path} ({_size(one.size_bytes)}): {one.what}")
     if not dry_run:
@@ -327,7 +328,7 @@ def _file(named: str | None, otherwise: str) -> Path:
     path = sqlite_path(engine)
     engine.dispose()
     if path is None:
-        raise click.UsageError(f"The database {_shown(url)} is on a server: {otherwise}")
+        raise click.UsageError(f"The database {hide_passwords(url)} is on a server: {otherwise}")
     return path
 
 
@@ -372,8 +373,3 @@ def _day(moment: datetime | None) -> str:
 
 def _size(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"
-
-
-def _shown(url: str) -> str:
-    """A database's address without its password."""
-    return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", url)

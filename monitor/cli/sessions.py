@@ -479,9 +479,9 @@ def _after_session(
 ) -> None:
     """Write and print what was asked for at the end of a session."""
     database, report_path, playlist = settings.database, settings.report, settings.playlist
-    from monitor.logs import without_passwords
+    from detector.sources.passwords import hide_passwords
 
-    click.echo(f"Session {session_id} is in {without_passwords(database)}", err=True)
+    click.echo(f"Session {session_id} is in {hide_passwords(database)}", err=True)
     if report_path is None and not as_json:
         click.echo(f"See it with `{PROGRAM} report {session_id}`.", err=True)
         return

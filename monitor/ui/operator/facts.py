@@ -6,12 +6,12 @@ them.
 
 from __future__ import annotations
 
-import re
 import shutil
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from detector.sources.passwords import hide_passwords
 from monitor.sensor.live import SensorHealth
 from monitor.ui.texts import number_text, state_text
 
@@ -337,7 +337,7 @@ def _system(
         ),
         Row(texts["panel_uptime"], uptime(texts, (now_ns - session.began_ns) / 1e9)),
         Row(texts["panel_source"], session.source),
-        Row(texts["panel_database"], without_password(session.database)),
+        Row(texts["panel_database"], hide_passwords(session.database)),
     ]
     problem = session.database_problem()
     if problem:
@@ -364,11 +364,6 @@ def _free_gb(folder: Path) -> float | None:
         return shutil.disk_usage(folder).free / 1e9
     except OSError:
         return None
-
-
-def without_password(address: str) -> str:
-    """A database's address as it may be read by whoever stands behind the operator."""
-    return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", address)
 
 
 def minutes(milliseconds: float) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from detector.sources.passwords import hide_passwords
 from monitor.logs import (
     MOST_BYTES,
     OLD_FILES,
@@ -17,7 +18,6 @@ from monitor.logs import (
     default_log,
     log_size,
     logging_to,
-    without_passwords,
 )
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -98,7 +98,7 @@ def test_messages_of_the_program_and_of_the_sensor_are_kept_and_the_terminal_sta
     ],
 )
 def test_no_password_is_kept(path, text, kept):
-    assert without_passwords(text) == kept
+    assert hide_passwords(text) == kept
     with logging_to(path):
         logger.warning("%s", text)
         logger.warning("failed", exc_info=ValueError(text))

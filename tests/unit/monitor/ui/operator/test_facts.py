@@ -15,7 +15,6 @@ from monitor.ui.operator.facts import (
     minutes,
     sections,
     uptime,
-    without_password,
 )
 from monitor.ui.texts import texts_for
 
@@ -267,19 +266,6 @@ def test_a_database_server_has_no_disk_here(player):
 def test_a_screen_saver_that_may_come_is_a_warning(player):
     assert [row.tone for row in rows(player, saver="none")["System"]["Screen saver"]] == ["warning"]
     assert [row.tone for row in rows(player, saver="x11")["System"]["Screen saver"]] == ["plain"]
-
-
-@pytest.mark.parametrize(
-    ("address", "shown"),
-    [
-        ("monitor.db", "monitor.db"),
-        ("sqlite:////var/lib/monitor.db", "sqlite:////var/lib/monitor.db"),
-        ("postgresql+psycopg://a:b:c@host:5432/d", "postgresql+psycopg://a:***@host:5432/d"),
-        ("postgresql://a@host/d", "postgresql://a@host/d"),
-    ],
-)
-def test_passwords_are_not_shown(address, shown):
-    assert without_password(address) == shown
 
 
 def test_lengths_of_time():
