@@ -1,28 +1,35 @@
-# The two commands: `make run` does the main job, `make test` proves it. Everything they install stays in .venv/.
+# The two commands: `make run` does the main job, `make test` proves it. All they install is in .venv/.
 
 VENV := .venv
 BIN := $(VENV)/bin
 REPORT ?= reports/latest.html
 
-# The first Python that the pinned libraries know.
-PYTHON ?= $(shell for name in python3.12 python3.11 python3.10 python3; do \
-	if $$name -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; \
+# The newest Python that the pinned libraries support.
+PYTHON ?= $(shell for name in python3.12 python3.11 python3; do \
+	if $$name -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null; \
 	then echo $$name; break; fi; done)
 
-# What OpenCV, MediaPipe and Qt take from the system, and what lays out PDFs, by Debian's names.
-SYSTEM_PACKAGES := libgl1 libegl1 libglib2.0-0 libdbus-1-3 libfontconfig1 libxkbcommon-x11-0 libxcb-icccm4 \
-	libxcb-image0 libxcb-keysyms1 libxcb-render-util0 libxcb-xinerama0 libxcb-shape0 libpulse-mainloop-glib0 \
-	libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core
+# What OpenCV, MediaPipe, Qt and WeasyPrint need from the system, by Debian's names.
+SYSTEM_PACKAGES := libgl1 libegl1 libglib2.0-0 libdbus-1-3 libfontconfig1 libxkbcommon-x11-0 \
+	libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-render-util0 libxcb-xinerama0 libxcb-shape0 \
+	libpulse-mainloop-glib0 libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0
 
-# Tests start Python by the hundred: compiled modules are kept, whatever the shell says.
-unexport PYTHONDONTWRITEBYTECODE
+# An NVIDIA driver is there: the emotion network runs on the GPU.
+GPU := $(if $(wildcard /proc/driver/nvidia/version /usr/lib/wsl/lib/nvidia-smi),gpu)
 
-.PHONY: run test test-slow soak lint bench samples audit fuzz clean
+# Tests start Python by the hundred, so compiled modules are kept; -O would strip the tests' assertions.
+unexport PYTHONDONTWRITEBYTECODE PYTHONOPTIMIZE
+
+.PHONY: run train-setup test test-slow soak lint bench samples audit fuzz clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.run
 	@mkdir -p $(dir $(REPORT))
 	$(BIN)/ad-monitor run --report $(REPORT)
+
+# What training, evaluating and promoting models needs on top: TensorFlow and Keras, 2 GB.
+train-setup: $(VENV)/.python
+	$(call install,training)
 
 test: lint
 	$(BIN)/python -m pytest -n 3 --dist loadfile
@@ -55,7 +62,7 @@ samples: $(VENV)/.dev
 
 # Published holes in the installed libraries (asks the advisory database over the network), their licences, our own code.
 audit: $(VENV)/.dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[audit]'
+	$(PIP) 'pip-audit>=2.7'
 	$(BIN)/python -m pytest tests/unit/test_licences.py tests/unit/test_safe_code.py
 	$(BIN)/pip-audit --progress-spinner off --skip-editable
 
@@ -63,7 +70,7 @@ audit: $(VENV)/.dev
 FUZZ_MINUTES ?= 10
 FUZZ_TARGETS ?= playlist zones audience dataset web messages card
 fuzz: $(VENV)/.dev
-	-$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'
+	-$(PIP) 'atheris>=2.3'
 	@for target in $(FUZZ_TARGETS); do \
 		nice $(BIN)/python -m tests.fuzz $$target --minutes $(FUZZ_MINUTES) || exit 1; done
 
@@ -85,23 +92,35 @@ $(VENV)/.system: Makefile
 		sudo=""; [ "$$(id -u)" = 0 ] || sudo="sudo -n"; \
 		if command -v apt-get >/dev/null && $$sudo true 2>/dev/null; then \
 			echo "Installing system libraries:$$missing"; \
-			$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq \
-				--no-install-recommends $$missing >/dev/null || exit 1; \
+			{ $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq \
+				--no-install-recommends $$missing >/dev/null; } \
+			|| { [ -e $(VENV)/.run ] && echo "They could not be installed; going on without them."; } || exit 1; \
 		else \
 			echo "Please install these system libraries, then run make again:$$missing"; exit 1; \
 		fi; \
 	fi
 	@touch $@
 
-$(VENV)/.python: $(VENV)/.system
-	@[ -n "$(PYTHON)" ] || { echo "Python 3.10, 3.11 or 3.12 is needed: install it, or name it with PYTHON=..."; exit 1; }
+$(VENV)/.python: | $(VENV)/.system
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or 3.12 is needed: install it, or name it with PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.run: setup.cfg pyproject.toml $(VENV)/.python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --timeout 60 --retries 8 -e .
+# Install the project with the extras in $(1). Without a network, what is already there is used.
+define install
+	@echo "Installing the Python packages$(if $(1), ($(strip $(1)))) ..."
+	@$(BIN)/python tools/requirements.py $(1) > $(VENV)/requirements.txt
+	@{ $(PIP) --no-warn-conflicts -r $(VENV)/requirements.txt \
+		&& $(PIP) --no-deps $$($(BIN)/python tools/requirements.py --alone) -e .; } \
+	|| { $(BIN)/python -c 'import monitor.cli, mediapipe' 2>/dev/null \
+		&& echo "The packages could not be updated; going on with those that are installed."; }
+endef
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --timeout 60 --retries 8
+
+$(VENV)/.run: setup.cfg pyproject.toml tools/requirements.py $(VENV)/.python
+	$(call install,$(GPU))
 	@touch $@
 
-$(VENV)/.dev: setup.cfg pyproject.toml $(VENV)/.python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --timeout 60 --retries 8 -e '.[dev]'
+$(VENV)/.dev: setup.cfg pyproject.toml tools/requirements.py $(VENV)/.python
+	$(call install,dev postgresql training)
 	@touch $@ $(VENV)/.run

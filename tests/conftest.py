@@ -15,10 +15,28 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Tests draw into memory; set before any of them imports Qt.
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-os.environ.setdefault("GLOG_minloglevel", "2")
+# What the shell of the person who runs the tests sets must not decide what they measure. Tests of
+# such settings set them themselves, most of them in a child process.
+for name in list(os.environ):
+    if name.startswith(("AD_MONITOR_", "QT_", "QML", "LC_")) and name not in (
+        "AD_MONITOR_TEST_DATA",
+        "AD_MONITOR_TEST_MEDIA",
+    ):
+        del os.environ[name]
+for name in (
+    *("CLICOLOR", "CLICOLOR_FORCE", "COLORTERM", "COLUMNS", "FORCE_COLOR", "LINES", "NO_COLOR"),
+    *("DISPLAY", "WAYLAND_DISPLAY", "XDG_SESSION_TYPE", "PYTHONOPTIMIZE", "PYTHONWARNINGS"),
+    *("KERAS_BACKEND", "MPLBACKEND", "NOTIFY_SOCKET", "TTY_COMPATIBLE", "PGHOST", "PGPORT"),
+):
+    os.environ.pop(name, None)
+os.environ |= {
+    "LANG": "C.UTF-8",
+    "LANGUAGE": "",
+    "QT_QPA_PLATFORM": "offscreen",  # windows are drawn into memory
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "GLOG_minloglevel": "2",
+    "TERM": "xterm",
+}
 
 # What this user has promoted must not decide what the tests measure.
 os.environ["AD_MONITOR_MODELS"] = str(Path(__file__).parent / "no-promoted-models")
