@@ -16,7 +16,7 @@ from detector.errors import ModelLoadError
 from detector.faces import blaze_face
 from detector.faces.blaze_face import INPUT_PX, BlazeFace
 from detector.faces.detector import _without_unused_imports
-from detector.sources.video_source import Recording
+from detector.sources.recording import Recording
 
 
 @pytest.fixture(scope="module")
