@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monitor.analytics import metrics
+from monitor.fonts import font_face_css
 from monitor.reports import page_numbers, page_words
 from monitor.reports.figures import (
     COLOURS,
@@ -57,7 +58,7 @@ def render_html(document: dict[str, Any], films: Mapping[int, Film] | None = Non
         films: Pictures of the ads, by place in `document["ads"]`; an ad without an entry is shown
             without pictures.
     """
-    styles, script = _asset("report.css"), _asset("report.js")
+    styles, script = font_face_css("woff2") + _asset("report.css"), _asset("report.js")
     ads = document["ads"]
     reach = valence_range([s[key] for ad in ads for s in ad["timeline"] for key in _VALENCE_KEYS])
     axis = max(map(abs, valence_range([ad[key] for ad in ads for key in _MEAN_KEYS])))
@@ -99,7 +100,8 @@ def render_html(document: dict[str, Any], films: Mapping[int, Film] | None = Non
             method=_METHOD,
             styles=_raw(styles),
             script=_raw(script),
-            policy=f"default-src 'none'; img-src data:; style-src {_source(styles)}; script-src {_source(script)}; "
+            policy="default-src 'none'; img-src data:; font-src data:; "
+            f"style-src {_source(styles)}; script-src {_source(script)}; "
             "base-uri 'none'; form-action 'none'",
         )
     )

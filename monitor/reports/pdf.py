@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import ImageFile
 
 from monitor.analytics.errors import ReportError
+from monitor.fonts import font_face_css
 from monitor.reports.page_words import place
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class PdfUnavailableError(ReportError):
 def render_pdf(document: dict[str, Any], films: Mapping[int, Film] | None = None) -> bytes:
     """Renders the document of `session_report.build_report` as a PDF.
 
-    The same document and pictures give the same bytes on the same machine; fonts are the machine's.
+    The same document and pictures give the same bytes: the fonts are packaged.
 
     Args:
         document: The report.
@@ -60,11 +61,18 @@ def _laid_out(document: dict[str, Any], films: Mapping[int, Film] | None) -> Any
     weasyprint = _weasyprint()
     # The page holds everything itself, so nothing else is fetched.
     only_inside = weasyprint.urls.URLFetcher(allowed_protocols={"data"})
+    fonts = weasyprint.text.fonts.FontConfiguration()
     page = weasyprint.HTML(
         string=render_html(document, films), url_fetcher=only_inside, media_type="print"
     )
     return page.render(
-        stylesheets=[weasyprint.CSS(string=_running_lines(place(document)))], pdf_tags=True
+        stylesheets=[
+            weasyprint.CSS(
+                string=font_face_css("otf") + _running_lines(place(document)), font_config=fonts
+            )
+        ],
+        font_config=fonts,
+        pdf_tags=True,
     )
 
 
@@ -87,9 +95,10 @@ def _weasyprint() -> Any:
 def _running_lines(name: str) -> str:
     """The lines at the head and foot of every page but the first."""
     quoted = '"' + name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
+    small = "font: 8pt 'Ad Monitor Sans', sans-serif; color: #5b6478"
     return (
-        "@page { @bottom-right { content: counter(page) ' / ' counter(pages); font: 8pt sans-serif; color: #5b6478 } "
-        "@bottom-left { content: 'Ad reaction report'; font: 8pt sans-serif; color: #5b6478 } "
-        f"@top-right {{ content: {quoted}; font: 8pt sans-serif; color: #5b6478 }} }} "
+        f"@page {{ @bottom-right {{ content: counter(page) ' / ' counter(pages); {small} }} "
+        f"@bottom-left {{ content: 'Ad reaction report'; {small} }} "
+        f"@top-right {{ content: {quoted}; {small} }} }} "
         "@page :first { @top-right { content: none } }"
     )

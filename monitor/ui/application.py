@@ -45,7 +45,7 @@ def create_application(
     QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_UseHighDpiPixmaps)
     application = QApplication(list(argv))
     application.setApplicationName(APPLICATION_NAME)
-    application.setFont(fonts.application_font())
+    application.setFont(fonts.load_application_font())
     # The window asks to quit and the quitter decides; Qt must not end the loop while threads are
     # being joined.
     application.setQuitOnLastWindowClosed(False)

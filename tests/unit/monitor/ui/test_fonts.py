@@ -1,46 +1,104 @@
+"""The window's font comes with the package: the window looks the same whatever the machine has."""
+
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 
-from PyQt5.QtGui import QFontDatabase
+import pytest
+from PyQt5.QtGui import QFontDatabase, QFontInfo, QRawFont
 
+from monitor.fonts import FAMILY
 from monitor.ui import fonts
+from monitor.ui.painting import text_font
+from monitor.ui.texts import languages, texts_for
 
-
-def test_the_family_is_one_that_is_there(qapp):
-    assert fonts.choose_family() in set(QFontDatabase().families())
-    assert qapp.font().family() == fonts.choose_family()
-
-
-def test_a_machine_without_fonts_gets_one_that_draws_text(tmp_path):
-    config = tmp_path / "fonts.conf"
-    config.write_text(
-        '<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig></fontconfig>'
-    )
-    program = """
+DRAW = """
+import hashlib
+import numpy as np
 from monitor.ui.application import create_application
 application = create_application(offscreen=True)
-from PyQt5.QtGui import QFontDatabase, QImage, QPainter, QColor
-from PyQt5.QtCore import QRectF
-from monitor.ui.painting import draw_text
-image = QImage(200, 40, QImage.Format.Format_RGB32)
-image.fill(0)
-painter = QPainter(image)
-draw_text(painter, QRectF(0, 0, 200, 40), "Hi", 20, QColor("white"))
-painter.end()
-lit = sum(QColor(image.pixel(x, y)).lightness() > 128 for x in range(200) for y in range(40))
-print(application.font().family(), lit > 20, sep=";")
+from monitor.ui.bridge import LiveBridge
+from monitor.ui.window import KioskWindow
+from tests.unit.monitor.ui.conftest import FakePlayer
+for size in ((1280, 720), (720, 1280)):
+    for language in ("en", "de"):
+        window = KioskWindow(FakePlayer(), LiveBridge(), language=language, notice_url="e.org/p",
+                             notice_languages=["de", "en"])
+        window.resize(*size)
+        pictures = [window.grab()]
+        window.help_card.show()
+        pictures.append(window.grab())
+        window.help_card.hide()
+        window.notice.grab()
+        for picture in pictures:
+            image = picture.toImage()
+            bits = image.constBits()
+            bits.setsize(image.sizeInBytes())
+            print(image.width(), image.height(), hashlib.sha256(bytes(bits)).hexdigest())
+        window.close()
 """
-    environ = dict(os.environ, FONTCONFIG_FILE=str(config), XDG_CACHE_HOME=str(tmp_path))
+
+
+def drawn_with_fonts_of(folder: Path | None, tmp_path: Path) -> str:
+    """What a new process draws where fontconfig sees one folder only; `None` for the machine's own fonts."""
+    environ = dict(os.environ, QT_QPA_PLATFORM="offscreen", XDG_CACHE_HOME=str(tmp_path))
+    if folder is not None:
+        config = tmp_path / f"{folder.name}.conf"
+        config.write_text(
+            '<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">'
+            f"<fontconfig><dir>{folder}</dir></fontconfig>"
+        )
+        environ["FONTCONFIG_FILE"] = str(config)
     done = subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", DRAW],
         env=environ,
+        cwd=Path(__file__).parents[4],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "DejaVu Sans;True"
+    return done.stdout
+
+
+def test_the_window_is_the_same_with_any_fonts_and_with_none(tmp_path):
+    import matplotlib
+
+    empty = tmp_path / "no-fonts"
+    empty.mkdir()
+    others = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    without = drawn_with_fonts_of(empty, tmp_path)
+    assert (
+        len(set(without.split("\n"))) == 9
+    )  # eight pictures, all different, and the last line's end
+    assert drawn_with_fonts_of(others, tmp_path) == without
+    assert drawn_with_fonts_of(None, tmp_path) == without
+
+
+def test_the_application_draws_in_the_packaged_family(qapp):
+    assert qapp.font().family() == FAMILY
+    for bold in (False, True):
+        info = QFontInfo(text_font(20, bold=bold))
+        assert (info.family(), info.bold()) == (FAMILY, bold)
+
+
+@pytest.mark.parametrize("bold", [False, True])
+def test_the_family_has_every_character_of_the_window(qapp, bold):
+    font = QRawFont.fromFont(text_font(20, bold=bold))
+    texts = "".join(text for code in languages() for text in texts_for(code).values())
+    assert [sign for sign in sorted(set(texts)) if not font.supportsCharacter(sign)] == []
+    for other in "ÀĐßşẞ Ωψάλ Жшщёї €…·↑↓→\N{EN DASH}\N{MINUS SIGN}\N{WORD JOINER}":
+        assert font.supportsCharacter(other), other
+
+
+def test_a_missing_file_is_logged_and_the_system_s_fonts_are_used(
+    qapp, monkeypatch, tmp_path, caplog
+):
+    monkeypatch.setattr(fonts, "font_file", lambda weight: tmp_path / f"{weight}.otf")
+    assert fonts.load_application_font().family() == FAMILY
+    assert "Cannot load the font" in caplog.text
+    assert QFontDatabase().families()
