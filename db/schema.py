@@ -29,6 +29,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from detector.emotion.labels import EMOTIONS
+
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
@@ -41,9 +43,8 @@ NAMING_CONVENTION = {
 }
 """Every constraint has a name, because a migration can only change what it can name."""
 
-EMOTION_COLUMNS = ("p_angry", "p_disgust", "p_fear", "p_happy", "p_sad", "p_surprise", "p_neutral")
-"""Columns of the seven probabilities, in the one order used everywhere."""
-
+EMOTION_COLUMNS = tuple(f"p_{emotion}" for emotion in EMOTIONS)
+"""Columns of the seven probabilities."""
 
 WITHHELD_COLUMNS = (*EMOTION_COLUMNS, "valence", "expressiveness")
 """What a reading has or lacks as a whole; `readings.withheld` says why it lacks it."""

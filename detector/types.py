@@ -8,13 +8,16 @@ processes of the machine share (for a recording: nanoseconds since its first fra
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from detector.emotion.labels import EMOTIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Self
+
     from numpy.typing import NDArray
 
 KEYPOINTS = ("right_eye", "left_eye", "nose_tip", "mouth_centre", "right_ear", "left_ear")
@@ -129,6 +132,9 @@ WITHHELD_REASONS = ("too small", "too blurred", "too dark", "turned away", "cut 
 class FaceReading:
     """One viewer at one instant.
 
+    A new field goes here and, to be stored, into the table `readings` under the same name. The
+    pipe, the outbox and the row take it from these two.
+
     Attributes:
         viewer: Number of the track.
         captured_ns: When the frame was captured.
@@ -160,21 +166,57 @@ class FaceReading:
     static: bool = False
 
     def __post_init__(self) -> None:
+        """Check that the emotion is complete, or a reason says why all of it is withheld."""
         if self.probabilities is not None and len(self.probabilities) != len(EMOTIONS):
             raise ValueError(
-                f"Invalid probabilities: expected {len(EMOTIONS)} numbers, received {len(self.probabilities)}."
+                f"Invalid probabilities: expected {len(EMOTIONS)} numbers, "
+                f"received {len(self.probabilities)}."
             )
         if self.withheld is not None and self.withheld not in WITHHELD_REASONS:
             raise ValueError(
-                f"Invalid withheld: expected one of {', '.join(WITHHELD_REASONS)}, received {self.withheld!r}."
+                "Invalid reason why the emotion is withheld: expected one of "
+                f"{', '.join(WITHHELD_REASONS)}, received {self.withheld!r}."
             )
-        missing = [
-            value is None for value in (self.probabilities, self.valence, self.expressiveness)
-        ]
-        if any(missing) != (self.withheld is not None) or any(missing) != all(missing):
+        withheld = self.withheld is not None
+        if not (
+            (self.probabilities is None)
+            == (self.valence is None)
+            == (self.expressiveness is None)
+            == withheld
+        ):
             raise ValueError(
-                "Invalid reading: expected probabilities, valence and expressiveness, or a reason why all are withheld."
+                "Invalid reading: expected probabilities, valence and expressiveness, or a reason "
+                f"why all are withheld, received {self.probabilities!r}, {self.valence!r}, "
+                f"{self.expressiveness!r} and {self.withheld!r}."
             )
+
+    def values(self) -> tuple[Any, ...]:
+        """Return all fields in their order, for JSON; `from_values` reverses it."""
+        return tuple([getattr(self, name) for name in self.__dataclass_fields__])
+
+    @classmethod
+    def from_values(cls, values: Sequence[Any]) -> Self:
+        """Build a reading from the JSON of `values`.
+
+        Raises:
+            ValueError, TypeError: It is not a reading.
+        """
+        return cls.from_fields(dict(zip(cls.__dataclass_fields__, values, strict=True)))
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> Self:
+        """Build a reading from fields by name, as JSON gives them; missing ones get their default.
+
+        Raises:
+            ValueError, TypeError, KeyError: It is not a reading.
+        """
+        probabilities = fields["probabilities"]
+        restored = {
+            "box": Box(*fields["box"]),
+            "pose": HeadPose(*fields["pose"]),
+            "probabilities": None if probabilities is None else tuple(probabilities),
+        }
+        return cls(**{**fields, **restored})
 
     @property
     def label(self) -> str | None:

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Integer, String, case, cast, func, select, ty
 from db.engine import snapshot
 from db.errors import NoSuchSessionError
 from db.schema import EMOTION_COLUMNS, Ad, Gap, Model, Play, Reading, ReadingCount, Session, Viewer
-from db.write.records import WITHHELD_REASONS
+from detector.types import WITHHELD_REASONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,7 +134,7 @@ class ReadingArrays:
         uncertain: `(n,)` bool.
         attentive: `(n,)` bool.
         withheld: `(n,)` int8, why the emotion is withheld, as a place in
-            `records.WITHHELD_REASONS`; -1 where it is not.
+            `detector.types.WITHHELD_REASONS`; -1 where it is not.
     """
 
     play_id: NDArray[np.int64]

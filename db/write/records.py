@@ -1,36 +1,35 @@
-"""What the rest of the program hands to the writer: frozen values, checked where they are made.
+"""The values that the program hands to the writer, and their form on disk.
 
-Records name a viewer, a play and an ad by the numbers and the id that the program itself uses; the
-writer maps them to row ids. Times are aware datetimes; they are stored as UTC with microseconds.
+Records are frozen and checked when they are made. They name a viewer, a play and an ad by the
+numbers and ids of the program; `db.write.store` maps these to row ids. Times are aware datetimes,
+stored as UTC with microseconds. `encode` and `decode` turn a record into JSON by its field names
+and back, so a newer program reads older records.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args
+
+from detector.types import FaceReading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-EMOTION_COUNT = 7
-"""Angry, disgust, fear, happy, sad, surprise, neutral, in this order."""
-
 ROUNDING = 1e-6
-"""How far a figure may lie outside its range: a weighted mean of ones can come out a little above one."""
+"""Tolerance of a range: a weighted mean of ones can come out slightly above one."""
 
-SESSION_KINDS = ("run", "replay")
-AD_KINDS = ("image", "animation", "video")
-PLAY_OUTCOMES = ("finished", "skipped", "failed", "stopped")
-WITHHELD_REASONS = ("too small", "too blurred", "too dark", "turned away", "cut off", "count only")
-"""Why a reading has no emotion; a test compares this with the detector's own list."""
 INTERRUPTED = "interrupted"
-"""How a session and its last play end when the program was killed; written by the clean-up only."""
+"""How a session and its last play end when the program was killed; only recovery writes it."""
 
-_SHA256_LENGTH = 64
+_ANY = (-math.inf, math.inf)
+_SHARE = (0.0, 1.0)
+_SIGNED = (-1.0, 1.0)
+_FROM_ZERO = (0.0, math.inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class ModelRecord:
     Attributes:
         name: Name from the model card.
         sha256: Checksum of the model file, 64 hexadecimal digits.
-        card: The model card, as it goes into JSON.
+        card: The model card, JSON values.
     """
 
     name: str
@@ -50,7 +49,7 @@ class ModelRecord:
     def __post_init__(self) -> None:
         _check_text("model name", self.name)
         _check_sha256("model checksum", self.sha256)
-        _check_json("model card", dict(self.card))
+        _check_json("model card", self.card)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +62,8 @@ class SessionRecord:
         source: The camera, file or address that is watched.
         started_at: When it started; aware.
         program_version: Version of this program.
-        settings: The settings in force, as they go into JSON.
-        model: The model in use; `None` when it is not known yet (submit a `ModelRecord` later).
+        settings: The settings in force, JSON values.
+        model: The model in use; `None` if it is not known yet (submit a `ModelRecord` later).
     """
 
     kind: str
@@ -76,9 +75,9 @@ class SessionRecord:
     model: ModelRecord | None = None
 
     def __post_init__(self) -> None:
-        _check_word("session kind", self.kind, SESSION_KINDS)
+        _check_word("session kind", self.kind, ("run", "replay"))
         _check_time("session start", self.started_at)
-        _check_json("session settings", dict(self.settings))
+        _check_json("session settings", self.settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ class AdRecord:
 
     Attributes:
         ad_id: The stable id of the playlist.
-        name: What people call it.
+        name: Display name.
         file: Path or name of the media file.
         sha256: Checksum of the media file, 64 hexadecimal digits.
         kind: "image", "animation" or "video".
@@ -106,10 +105,10 @@ class AdRecord:
     def __post_init__(self) -> None:
         _check_text("ad id", self.ad_id)
         _check_sha256("ad checksum", self.sha256)
-        _check_word("ad kind", self.kind, AD_KINDS)
+        _check_word("ad kind", self.kind, ("image", "animation", "video"))
         _check_int("ad duration in ms", self.duration_ms, 1)
         for moment in self.brand_at_s:
-            _check_range("brand moment in s", moment, 0.0, math.inf)
+            _check_range("brand moment in s", moment, _FROM_ZERO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +120,9 @@ class PlayStarted:
         ad_id: Id of an ad that was submitted before.
         started_at: When; aware.
         reason: Why the policy chose it.
-        probability: With which probability, 0 to 1; `None` when the policy does not know.
+        probability: With which probability, 0 to 1; `None` if the policy does not know.
         held_out: Whether the hold-out chose it, which ignores the audience.
-        context: What the choice looked at, as it goes into JSON; empty when the policy does not
-            say.
+        context: What the choice was based on, JSON values; empty if the policy does not say.
     """
 
     number: int
@@ -138,9 +136,8 @@ class PlayStarted:
     def __post_init__(self) -> None:
         _check_int("play number", self.number, 0)
         _check_time("play start", self.started_at)
-        if self.probability is not None:
-            _check_range("play probability", self.probability, 0.0, 1.0)
-        _check_json("play context", dict(self.context))
+        _check_range("play probability", self.probability, _SHARE)
+        _check_json("play context", self.context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +148,7 @@ class PlayEnded:
         number: Number of a play that was started before.
         ended_at: When; aware.
         outcome: "finished", "skipped", "failed" or "stopped".
-        shown_ms: How long it was shown, pauses left out; `None` when that is not known.
+        shown_ms: How long it was shown, without pauses; `None` if unknown.
         error: Why it failed, else `None`.
     """
 
@@ -164,19 +161,18 @@ class PlayEnded:
     def __post_init__(self) -> None:
         _check_int("play number", self.number, 0)
         _check_time("play end", self.ended_at)
-        _check_word("play outcome", self.outcome, PLAY_OUTCOMES)
-        if self.shown_ms is not None:
-            _check_range("shown time in ms", self.shown_ms, 0.0, math.inf)
+        _check_word("play outcome", self.outcome, ("finished", "skipped", "failed", "stopped"))
+        _check_range("shown time in ms", self.shown_ms, _FROM_ZERO)
 
 
 @dataclass(frozen=True, slots=True)
 class PlayRewarded:
-    """What a play was worth, as a policy that learns was told; at most once for a play, before or after its end.
+    """The reward of a play that a learning policy received; at most one per play.
 
     Attributes:
-        number: Number of a play that was started before.
+        number: Number of a play that was started before, whether or not it has ended.
         value: The reward, -1 to 1.
-        viewer_s: Seconds of viewers in view that stand behind it, above 0.
+        viewer_s: Seconds of viewers in view behind it, above 0.
     """
 
     number: int
@@ -185,8 +181,8 @@ class PlayRewarded:
 
     def __post_init__(self) -> None:
         _check_int("play number", self.number, 0)
-        _check_range("reward", self.value, -1.0, 1.0)
-        _check_range("viewer seconds", self.viewer_s, 0.0, math.inf)
+        _check_range("reward", self.value, _SIGNED)
+        _check_range("viewer seconds", self.viewer_s, _FROM_ZERO)
         if self.viewer_s <= 0:
             raise ValueError(
                 f"Invalid viewer seconds: expected a number above 0, received {self.viewer_s!r}."
@@ -195,100 +191,58 @@ class PlayRewarded:
 
 @dataclass(frozen=True, slots=True)
 class ReadingRecord:
-    """One viewer at one instant.
+    """One viewer at one instant, with the time of day and the play on screen.
 
     Attributes:
         at: When the frame was captured; aware.
-        viewer_number: Number of the track within the session.
-        play_number: Number of the play that was on screen then; `None` when there was none.
+        face: What was measured; angles may be `None` where they are unknown.
+        play_number: Number of the play that was on screen; `None` if there was none.
         position_ms: Position in that play, from 0; `None` without a play.
-        probabilities: Seven, 0 to 1, in the order angry, disgust, fear, happy, sad, surprise,
-            neutral; `None`, as valence and expressiveness, where the emotion is withheld.
-        valence: -1 to 1.
-        expressiveness: 0 to 1.
-        uncertain: Whether the reading is too unsure to be named.
-        yaw: Head turned to its own left, degrees; `None` when not known, as for pitch and roll.
-        pitch: Head raised, degrees.
-        roll: Head leaning to its own left shoulder, degrees.
-        attentive: Whether the viewer looks at the screen.
-        quality: 0 to 1.
-        box: Left, top, width, height of the face in fractions of the frame; may reach beyond it.
-        withheld: Why there is no emotion, one of `WITHHELD_REASONS`; `None` where there is one.
     """
 
     at: datetime
-    viewer_number: int
-    play_number: int | None
-    position_ms: float | None
-    probabilities: tuple[float, ...] | None
-    valence: float | None
-    expressiveness: float | None
-    uncertain: bool
-    yaw: float | None
-    pitch: float | None
-    roll: float | None
-    attentive: bool
-    quality: float
-    box: tuple[float, float, float, float]
-    withheld: str | None = None
+    face: FaceReading
+    play_number: int | None = None
+    position_ms: float | None = None
 
     def __post_init__(self) -> None:
+        """Check what the table needs; the reading itself has checked that its emotion is whole."""
         _check_time("reading time", self.at)
-        _check_int("viewer number", self.viewer_number, 0)
         if (self.play_number is None) != (self.position_ms is None):
             raise ValueError(
                 "Invalid reading: expected a play and a position, or neither, "
                 f"received play {self.play_number!r} and position {self.position_ms!r}."
             )
-        if self.play_number is not None and self.position_ms is not None:
+        if self.play_number is not None:
             _check_int("play number", self.play_number, 0)
-            _check_range("position in ms", self.position_ms, 0.0, math.inf)
-        self._check_emotion()
-        _check_range("quality", self.quality, 0.0, 1.0)
-        for angle in (self.yaw, self.pitch, self.roll):
-            if angle is not None:
-                _check_range("head angle in degrees", angle, -360.0, 360.0)
-        if len(self.box) != 4:
-            raise ValueError(f"Invalid face box: expected 4 numbers, received {len(self.box)}.")
-        left, top, width, height = self.box
-        _check_range("left edge of the face box", left, -math.inf, math.inf)
-        _check_range("top edge of the face box", top, -math.inf, math.inf)
-        _check_range("width of the face box", width, 0.0, math.inf)
-        _check_range("height of the face box", height, 0.0, math.inf)
-
-    def _check_emotion(self) -> None:
-        """The emotion is there as a whole, or a reason why it is not."""
-        if self.withheld is not None:
-            _check_word("reason why the emotion is withheld", self.withheld, WITHHELD_REASONS)
-        missing = [
-            value is None for value in (self.probabilities, self.valence, self.expressiveness)
-        ]
-        if any(missing) != (self.withheld is not None) or any(missing) != all(missing):
-            raise ValueError(
-                "Invalid reading: expected probabilities, valence and expressiveness, or a reason why all are withheld, "
-                f"received {self.probabilities!r}, {self.valence!r}, {self.expressiveness!r} and {self.withheld!r}."
-            )
-        if self.probabilities is None or self.valence is None or self.expressiveness is None:
-            return
-        if len(self.probabilities) != EMOTION_COUNT:
-            raise ValueError(
-                f"Invalid probabilities: expected {EMOTION_COUNT} numbers, received {len(self.probabilities)}."
-            )
-        for probability in self.probabilities:
-            _check_range("probability", probability, 0.0, 1.0)
-        _check_range("valence", self.valence, -1.0, 1.0)
-        _check_range("expressiveness", self.expressiveness, 0.0, 1.0)
+            _check_range("position in ms", self.position_ms, _FROM_ZERO)
+        face = self.face
+        _check_int("viewer number", face.viewer, 0)
+        for probability in face.probabilities or ():
+            _check_range("probability", probability, _SHARE)
+        _check_range("valence", face.valence, _SIGNED)
+        _check_range("expressiveness", face.expressiveness, _SHARE)
+        _check_range("quality", face.quality, _SHARE)
+        for angle in face.pose:
+            _check_range("head angle in degrees", angle, (-360.0, 360.0))
+        if len(face.box) != 4:
+            raise ValueError(f"Invalid face box: expected 4 numbers, received {len(face.box)}.")
+        left, top, width, height = face.box
+        _check_range("left edge of the face box", left, _ANY)
+        _check_range("top edge of the face box", top, _ANY)
+        _check_range("width of the face box", width, _FROM_ZERO)
+        _check_range("height of the face box", height, _FROM_ZERO)
 
 
 @dataclass(frozen=True, slots=True)
 class ViewerFlagged:
-    """A track turned out to be no person but a picture of one; every measure leaves it out from its first reading on.
+    """A track turned out to be a picture of a person; no measure counts any of its readings.
 
     A second flag for the same viewer changes nothing.
 
     Attributes:
-        at: When that was noticed; aware.
-        viewer_number: Number of the track within the session; it need not have a reading.
+        at: When this was noticed; aware.
+        viewer_number: Number of the track within the session; it may have no reading.
     """
 
     at: datetime
@@ -344,8 +298,8 @@ class SessionEnded:
     Attributes:
         ended_at: When; aware.
         end_reason: Why, for example "finished", "stopped" or "failed".
-        frames: Frames analysed; `None` when not known, as for the next two.
-        dropped: Frames that the source delivered and nobody analysed.
+        frames: Frames analysed; `None` if unknown, as for the next two.
+        dropped: Frames that the source delivered and that were not analysed.
         fps: Frames analysed per second.
     """
 
@@ -362,8 +316,7 @@ class SessionEnded:
             _check_int("frames", self.frames, 0)
         if self.dropped is not None:
             _check_int("dropped frames", self.dropped, 0)
-        if self.fps is not None:
-            _check_range("frames per second", self.fps, 0.0, math.inf)
+        _check_range("frames per second", self.fps, _FROM_ZERO)
 
 
 Record: TypeAlias = (
@@ -379,6 +332,66 @@ Record: TypeAlias = (
 )
 """What `SessionWriter.submit` takes."""
 
+Stored: TypeAlias = Record | SessionRecord | SessionEnded
+"""What `encode` takes."""
+
+_TYPES: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Stored)}
+
+
+def encode(record: Stored) -> str:
+    """Return one line of JSON; `decode` gives an equal record back."""
+    document = {"type": type(record).__name__, **_fields(record)}
+    return json.dumps(document, separators=(",", ":"), allow_nan=False, default=_plain)
+
+
+def decode(document: Any) -> Stored:
+    """Return the record of `encode`, from the object that its JSON describes.
+
+    Raises:
+        ValueError: It is not one, or of a kind that this version of the program does not know.
+    """
+    try:
+        values = dict(document)
+        kind = _TYPES[values.pop("type")]
+        for one in fields(kind):
+            if values.get(one.name) is not None:
+                values[one.name] = _restored(str(one.type), values[one.name])
+        record: Stored = kind(**values)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            "Invalid record: expected one that this version of the program knows, "
+            f"received {document!r:.80}."
+        ) from error
+    return record
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON does not know as something that it does."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if is_dataclass(value):
+        return _fields(value)
+    if hasattr(value, "item"):  # a number of NumPy
+        return value.item()
+    return dict(value)
+
+
+def _restored(kind: str, value: Any) -> Any:
+    """Return a field's value from its JSON, by the annotation of the field."""
+    if kind.startswith("datetime"):
+        return datetime.fromisoformat(value)
+    if kind.startswith("tuple"):
+        return tuple(value)
+    if kind.startswith("FaceReading"):
+        return FaceReading.from_fields(value)
+    if kind.startswith("ModelRecord"):
+        return ModelRecord(**value)
+    return value
+
 
 def _check_text(what: str, value: str) -> None:
     if not isinstance(value, str) or not value:
@@ -391,13 +404,9 @@ def _check_word(what: str, value: str, words: tuple[str, ...]) -> None:
 
 
 def _check_sha256(what: str, value: str) -> None:
-    if (
-        not isinstance(value, str)
-        or len(value) != _SHA256_LENGTH
-        or not set(value) <= set("0123456789abcdef")
-    ):
+    if not isinstance(value, str) or len(value) != 64 or not set(value) <= set("0123456789abcdef"):
         raise ValueError(
-            f"Invalid {what}: expected {_SHA256_LENGTH} lower-case hexadecimal digits, received {value!r}."
+            f"Invalid {what}: expected 64 lower-case hexadecimal digits, received {value!r}."
         )
 
 
@@ -409,14 +418,18 @@ def _check_time(what: str, value: datetime) -> None:
 
 
 def _check_int(what: str, value: int, low: int) -> None:
-    # NumPy integers are welcome, floats and booleans are not.
+    # NumPy's integers are valid, floats and booleans are not.
     if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
         raise ValueError(
             f"Invalid {what}: expected a whole number from {low} up, received {value!r}."
         )
 
 
-def _check_range(what: str, value: float, low: float, high: float) -> None:
+def _check_range(what: str, value: float | None, limits: tuple[float, float]) -> None:
+    """Refuse a number outside its range; `None` is an unknown one."""
+    if value is None:
+        return
+    low, high = limits
     # Written so that NaN fails too: SQLite would store it as NULL.
     if not (math.isfinite(value) and low - ROUNDING <= value <= high + ROUNDING):
         raise ValueError(
@@ -424,9 +437,9 @@ def _check_range(what: str, value: float, low: float, high: float) -> None:
         )
 
 
-def _check_json(what: str, value: object) -> None:
+def _check_json(what: str, value: Mapping[str, Any]) -> None:
     try:
-        json.dumps(value, allow_nan=False)
+        json.dumps(dict(value), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"Invalid {what}: expected values that JSON knows, received {value!r} ({error})."

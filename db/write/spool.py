@@ -32,8 +32,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from db.engine import sqlite_path
-from db.write.record_codec import decode, encode
-from db.write.records import ReadingRecord
+from db.write.records import ReadingRecord, decode
+from db.write.records import encode as encoded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -393,6 +393,11 @@ class Spool:
             if rest.startswith(b"\0"):
                 # Room that is only reserved.
                 return
+
+
+def encode(record: Any) -> bytes:
+    """Return a record as a line holds it."""
+    return encoded(record).encode("ascii")
 
 
 def _head(session: SessionRecord, known: Sequence[Record]) -> bytes:

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 from sqlalchemy import bindparam, case, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from sqlalchemy.orm import InstrumentedAttribute
 
+    from detector.types import FaceReading
+
 logger = logging.getLogger(__name__)
 
 CACHE_SIZE = 4096
@@ -52,8 +55,12 @@ _UPDATE_VIEWER = (
     .values(first_seen_at=bindparam("first"), last_seen_at=bindparam("last"))
 )
 
-
-_NO_EMOTION = (None,) * len(EMOTION_COLUMNS)
+_SPREAD = {
+    "probabilities": EMOTION_COLUMNS,
+    "box": ("box_x", "box_y", "box_w", "box_h"),
+    "pose": ("yaw", "pitch", "roll"),
+}
+"""Fields of a reading that take several columns; any other has a column of its name, or none."""
 
 
 @dataclass(slots=True)
@@ -329,37 +336,17 @@ class SessionStore:
             play_id = play.row_id
             if play.ended:
                 late.add(play_id)
-        viewer = self._viewer(connection, int(record.viewer_number), record.at)
+        viewer = self._viewer(connection, int(record.face.viewer), record.at)
         if viewer.saw(record.at):
             touched[viewer.row_id] = viewer
         self._note(record.at)
-        left, top, width, height = record.box
-        # Through float() and bool(), because SQLite knows no NumPy scalars.
         return {
             "session_id": self._session_id,
             "viewer_id": viewer.row_id,
             "play_id": play_id,
             "at": record.at,
             "position_ms": _float(record.position_ms),
-            **{
-                name: _float(p)
-                for name, p in zip(
-                    EMOTION_COLUMNS, record.probabilities or _NO_EMOTION, strict=True
-                )
-            },
-            "valence": _float(record.valence),
-            "expressiveness": _float(record.expressiveness),
-            "uncertain": bool(record.uncertain),
-            "yaw": _float(record.yaw),
-            "pitch": _float(record.pitch),
-            "roll": _float(record.roll),
-            "attentive": bool(record.attentive),
-            "quality": float(record.quality),
-            "box_x": float(left),
-            "box_y": float(top),
-            "box_w": float(width),
-            "box_h": float(height),
-            "withheld": record.withheld,
+            **face_columns(record.face),
         }
 
     def _flag(self, connection: Connection, record: ViewerFlagged) -> None:
@@ -513,6 +500,19 @@ class SessionStore:
         self.last_moment = max(self.last_moment, moment)
 
 
+def face_columns(face: FaceReading) -> dict[str, Any]:
+    """Return the columns of a reading, by the names of its fields."""
+    columns: dict[str, Any] = {}
+    for name, value in zip(face.__dataclass_fields__, face.values(), strict=True):
+        if name in _SPREAD:
+            names = _SPREAD[name]
+            values = (None,) * len(names) if value is None else map(_plain, value)
+            columns.update(zip(names, values, strict=True))
+        elif name in _READINGS.c:
+            columns[name] = _plain(value)
+    return columns
+
+
 def _count(connection: Connection, readings: Iterable[dict[str, Any]]) -> None:
     """Add new readings to the counts of their viewers."""
     counts = Counter(
@@ -591,6 +591,11 @@ def _upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.
 
 def _new_id(result: Any) -> int:
     return int(result.inserted_primary_key[0])
+
+
+def _plain(value: Any) -> Any:
+    """Return a number of Python for one of NumPy, which the databases do not know."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _float(value: float | None) -> float | None:

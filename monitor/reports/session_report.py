@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from db.read.rollups import ExposureArrays, SecondArrays
-from db.write.records import WITHHELD_REASONS
+from detector.types import WITHHELD_REASONS
 from monitor.analytics import metrics
 from monitor.analytics.comparison import compare_ads
 from monitor.analytics.errors import ReportError

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from detector.types import AnalysedFrame, Box, FaceReading, HeadPose
+from detector.types import AnalysedFrame, FaceReading
 from monitor.sensor.live import SensorHealth
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def write_message(stream: IO[bytes], message: Message) -> None:
             "sequence": frame.sequence,
             "captured_ns": frame.captured_ns,
             "size": (frame.width, frame.height),
-            "readings": [_reading_values(reading) for reading in frame.readings],
+            "readings": [reading.values() for reading in frame.readings],
         }
         if message.preview is not None:
             document["preview"] = message.preview.shape
@@ -178,7 +178,7 @@ def _parsed(document: dict[str, Any], preview: bytes) -> Message:
     if kind == FrameRead.__name__:
         width, height = document["size"]
         captured_ns = document["captured_ns"]
-        readings = tuple(_reading(values, captured_ns) for values in document["readings"])
+        readings = tuple(map(FaceReading.from_values, document["readings"]))
         picture = None
         if "preview" in document:
             picture = np.frombuffer(preview, dtype=np.uint8).reshape(document["preview"])
@@ -188,49 +188,3 @@ def _parsed(document: dict[str, Any], preview: bytes) -> Message:
     if kind == HealthReport.__name__:
         return HealthReport(SensorHealth(**document))
     return _PLAIN[kind](**document)
-
-
-def _reading_values(reading: FaceReading) -> list[Any]:
-    return [
-        reading.viewer,
-        reading.box,
-        reading.probabilities,
-        reading.valence,
-        reading.expressiveness,
-        reading.uncertain,
-        reading.pose,
-        reading.attentive,
-        reading.quality,
-        reading.withheld,
-        reading.static,
-    ]
-
-
-def _reading(values: list[Any], captured_ns: int) -> FaceReading:
-    (
-        viewer,
-        box,
-        probabilities,
-        valence,
-        expressiveness,
-        uncertain,
-        pose,
-        attentive,
-        quality,
-        withheld,
-        static,
-    ) = values
-    return FaceReading(
-        viewer=viewer,
-        captured_ns=captured_ns,
-        box=Box(*box),
-        probabilities=None if probabilities is None else tuple(probabilities),
-        valence=valence,
-        expressiveness=expressiveness,
-        uncertain=uncertain,
-        pose=HeadPose(*pose),
-        attentive=attentive,
-        quality=quality,
-        withheld=withheld,
-        static=static,
-    )

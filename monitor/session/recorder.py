@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ads.playlists.playlist import Ad
-    from ads.show.playback import Play, PlaybackLog, PlaybackPosition, PlayEnd
+    from ads.show.playback import Play, PlaybackLog, PlayEnd
     from db.write.writer import SessionWriter
     from detector.types import AnalysedFrame, FaceReading
     from monitor.session.clock import SessionClock
@@ -137,7 +137,14 @@ class Recorder:
                 # reaction to it.
                 position = None
             for reading in due:
-                self._writer.submit(self._reading_record(reading, position))
+                self._writer.submit(
+                    ReadingRecord(
+                        self._clock.at(reading.captured_ns),
+                        reading,
+                        position.play_number if position else None,
+                        position.position_ms if position else None,
+                    )
+                )
             self._forget(frame.captured_ns)
             return True
 
@@ -201,27 +208,6 @@ class Recorder:
             return False
         self._newest_slot[reading.viewer] = slot
         return True
-
-    def _reading_record(
-        self, reading: FaceReading, position: PlaybackPosition | None
-    ) -> ReadingRecord:
-        return ReadingRecord(
-            at=self._clock.at(reading.captured_ns),
-            viewer_number=reading.viewer,
-            play_number=position.play_number if position else None,
-            position_ms=position.position_ms if position else None,
-            probabilities=reading.probabilities,
-            valence=reading.valence,
-            expressiveness=reading.expressiveness,
-            uncertain=reading.uncertain,
-            yaw=reading.pose.yaw,
-            pitch=reading.pose.pitch,
-            roll=reading.pose.roll,
-            attentive=reading.attentive,
-            quality=reading.quality,
-            box=(reading.box.x, reading.box.y, reading.box.width, reading.box.height),
-            withheld=reading.withheld,
-        )
 
 
 def ad_record(ad: Ad) -> AdRecord:

@@ -19,6 +19,7 @@ from db.write.records import (
     SessionRecord,
 )
 from db.write.writer import SessionWriter
+from detector.types import Box, FaceReading, HeadPose
 from tests.helpers.http_pictures import served
 
 from .serving import photo, serve
@@ -105,22 +106,19 @@ def picture_server(photo):
 
 
 def reading(at, viewer, play, position_ms, valence=0.55):
-    return ReadingRecord(
-        at,
-        viewer,
-        play,
-        position_ms,
-        PROBABILITIES,
-        valence,
-        0.9,
-        False,
-        0.0,
-        0.0,
-        0.0,
-        True,
-        0.9,
-        (0.1, 0.1, 0.2, 0.2),
+    face = FaceReading(
+        viewer=viewer,
+        captured_ns=0,
+        box=Box(0.1, 0.1, 0.2, 0.2),
+        probabilities=PROBABILITIES,
+        valence=valence,
+        expressiveness=0.9,
+        uncertain=False,
+        pose=HeadPose(0.0, 0.0, 0.0),
+        attentive=True,
+        quality=0.9,
     )
+    return ReadingRecord(at, face, play, position_ms)
 
 
 def write_past_session(database: str) -> None:

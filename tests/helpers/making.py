@@ -17,6 +17,7 @@ from db.write.records import (
     SessionRecord,
 )
 from db.write.writer import SessionWriter
+from detector.types import Box, FaceReading, HeadPose
 from monitor.analytics.roll_up import roll_up
 
 if TYPE_CHECKING:
@@ -27,6 +28,22 @@ if TYPE_CHECKING:
 START = datetime(2026, 3, 1, 9, 30, 0, 123456, tzinfo=timezone.utc)
 SHA = "ab" * 32
 PROBABILITIES = (0.05, 0.05, 0.05, 0.6, 0.05, 0.1, 0.1)
+
+
+def reading_record(**flat: Any) -> ReadingRecord:
+    """Build a reading from one flat set of values: those of the record, of the face, and angles."""
+    pose = HeadPose(*(flat.pop(name) for name in HeadPose._fields))
+    box = flat.pop("box")
+    record = {name: flat.pop(name) for name in ("at", "play_number", "position_ms")}
+    viewer = flat.pop("viewer_number")
+    face = FaceReading(
+        viewer=viewer,
+        captured_ns=0,
+        box=Box(*box) if len(box) == 4 else box,
+        pose=pose,
+        **flat,
+    )
+    return ReadingRecord(face=face, **record)
 
 
 class Make:
@@ -95,7 +112,7 @@ class Make:
             "quality": 0.97,
             "box": (-0.01, 0.2, 0.1, 0.15),
         }
-        return ReadingRecord(**(values | changes))
+        return reading_record(**(values | changes))
 
     def unread(
         self, seconds: float = 1.0, viewer: int = 1, play: int | None = 1, **changes: Any

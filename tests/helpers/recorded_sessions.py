@@ -11,7 +11,7 @@ import pytest
 from db.read.plays import LoggedPlay
 from db.read.rollups import RolledPlay
 from db.read.sessions import AdInfo, GapInfo, PlayInfo, ReadingArrays, SessionData, SessionInfo
-from db.write.records import WITHHELD_REASONS
+from detector.types import WITHHELD_REASONS
 from monitor.analytics.gaps import microseconds
 from monitor.analytics.report_data import ReportData
 from monitor.analytics.roll_up import roll_up

@@ -11,7 +11,8 @@ import db
 from db.engine import open_database
 from db.migrations import HEAD, REVISIONS
 from db.schema import Base
-from db.write.records import WITHHELD_REASONS, ViewerFlagged
+from db.write.records import ViewerFlagged
+from detector.types import WITHHELD_REASONS
 
 pytestmark = pytest.mark.sqlite  # the page shows how to look into a file
 

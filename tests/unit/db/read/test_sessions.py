@@ -23,7 +23,6 @@ from db.read.sessions import (
     viewers_over_time,
 )
 from db.write.records import (
-    WITHHELD_REASONS,
     AdRecord,
     PlayEnded,
     PlayStarted,
@@ -33,6 +32,8 @@ from db.write.records import (
     ViewerFlagged,
 )
 from db.write.writer import SessionWriter
+from detector.types import WITHHELD_REASONS
+from tests.helpers.making import reading_record
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -130,13 +131,15 @@ def test_load(engine, make, monkeypatch, rows_at_a_time):
     numbers = {play.id: play.number for play in data.plays} | {-1: None}
     expected = sorted(
         (record for record in make.stream() if isinstance(record, ReadingRecord)),
-        key=lambda r: (r.at, r.viewer_number),
+        key=lambda r: (r.at, r.face.viewer),
     )
     assert [numbers[play_id] for play_id in readings.play_id.tolist()] == [
         record.play_number for record in expected
     ]
     assert readings.probabilities.shape == (93, 7)
-    assert readings.probabilities.tolist() == [list(record.probabilities) for record in expected]
+    assert readings.probabilities.tolist() == [
+        list(record.face.probabilities) for record in expected
+    ]
     assert np.isnan(readings.position_ms).sum() == 3
     assert (np.isnan(readings.position_ms) == (readings.play_id == -1)).all()
     assert {
@@ -238,7 +241,7 @@ def readings(draw):
     play = draw(st.none() | st.integers(0, 2))
     withheld = draw(st.none() | st.sampled_from(WITHHELD_REASONS))
     known = withheld is None
-    return ReadingRecord(
+    return reading_record(
         at=draw(TIMES),
         viewer_number=draw(st.integers(0, 2**31 - 1) | st.integers(0, 3)),
         play_number=play,
@@ -317,45 +320,46 @@ def test_round_trip_is_exact(shared_engine, records, name, started, length, bran
 
     order = sorted(
         range(len(records)),
-        key=lambda index: (records[index].at, records[index].viewer_number, index),
+        key=lambda index: (records[index].at, records[index].face.viewer, index),
     )
     got = data.readings
     for row, index in enumerate(order):
         record = records[index]
         assert got.at_us[row] == us(record.at)
-        assert got.viewer[row] == record.viewer_number
+        assert got.viewer[row] == record.face.viewer
         if record.play_number is None:
             assert got.play_id[row] == -1
             assert math.isnan(got.position_ms[row])
         else:
             assert got.play_id[row] == data.plays[record.play_number].id
             assert got.position_ms[row] == record.position_ms
-        if record.withheld is None:
+        if record.face.withheld is None:
             assert got.withheld[row] == -1
-            assert tuple(got.probabilities[row]) == record.probabilities
+            assert tuple(got.probabilities[row]) == record.face.probabilities
             assert (got.valence[row], got.expressiveness[row]) == (
-                record.valence,
-                record.expressiveness,
+                record.face.valence,
+                record.face.expressiveness,
             )
         else:
-            assert WITHHELD_REASONS[got.withheld[row]] == record.withheld
+            assert WITHHELD_REASONS[got.withheld[row]] == record.face.withheld
             assert np.isnan(
                 [*got.probabilities[row], got.valence[row], got.expressiveness[row]]
             ).all()
-        assert (got.uncertain[row], got.attentive[row]) == (record.uncertain, record.attentive)
+        assert (got.uncertain[row], got.attentive[row]) == (
+            record.face.uncertain,
+            record.face.attentive,
+        )
     assert [tuple(row) for row in rest] == [
-        (record.yaw, record.pitch, record.roll, record.quality, *record.box) for record in records
+        (*record.face.pose, record.face.quality, *record.face.box) for record in records
     ]
     for number, first, last in seen:
         moments = [
-            record.at.astimezone(timezone.utc)
-            for record in records
-            if record.viewer_number == number
+            record.at.astimezone(timezone.utc) for record in records if record.face.viewer == number
         ]
         assert (first, last) == tuple(
             moment.strftime("%Y-%m-%d %H:%M:%S.%f") for moment in (min(moments), max(moments))
         )
-    assert len(seen) == len({record.viewer_number for record in records})
+    assert len(seen) == len({record.face.viewer for record in records})
 
 
 def test_viewers_over_time(engine, make):

@@ -29,6 +29,7 @@ from datetime import datetime, timedelta, timezone
 from db.engine import open_database
 from db.write.records import AdRecord, GapStarted, PlayStarted, ReadingRecord, SessionRecord
 from db.write.writer import SessionWriter
+from detector.types import Box, FaceReading, HeadPose
 
 start = datetime(2026, 3, 1, 9, 30, tzinfo=timezone.utc)
 writer = SessionWriter(open_database(sys.argv[1]), SessionRecord("run", "", "0", start, "1"), commit_interval_s=0.02)
@@ -37,8 +38,9 @@ writer.submit(PlayStarted(1, "summer", start, "first"))
 writer.submit(GapStarted(start, "dark"))
 for step in itertools.count():
     at = start + timedelta(milliseconds=step)
-    writer.submit(ReadingRecord(at, step // 100, 1, float(step), (1.0, 0, 0, 0, 0, 0, 0), -1.0, 1.0, False,
-                                None, None, None, True, 1.0, (0.1, 0.1, 0.2, 0.2)))
+    face = FaceReading(step // 100, 0, Box(0.1, 0.1, 0.2, 0.2), (1.0, 0, 0, 0, 0, 0, 0), -1.0, 1.0, False,
+                       HeadPose(0, 0, 0), True, 1.0)
+    writer.submit(ReadingRecord(at, face, 1, float(step)))
     if step % 100 == 99:
         writer.flush()
         print(step + 1, flush=True)

@@ -30,6 +30,7 @@ from datetime import datetime, timedelta, timezone
 from db.write.records import AdRecord, GapStarted, PlayEnded, PlayStarted, ReadingRecord, SessionEnded, SessionRecord
 from db.write.recovery import open_to_record
 from db.write.writer import SessionWriter
+from detector.types import Box, FaceReading, HeadPose
 from monitor.analytics.roll_up import roll_up
 
 start = datetime.now(timezone.utc)
@@ -41,8 +42,9 @@ for second in itertools.count():
     writer.submit(PlayStarted(second, "summer", start + timedelta(seconds=second), "next"))
     for step in range(100):
         at = start + timedelta(milliseconds=1000 * second + 10 * step)
-        writer.submit(ReadingRecord(at, step % 10, second, float(10 * step), (1.0, 0, 0, 0, 0, 0, 0), -1.0, 1.0, False,
-                                    None, None, None, True, 1.0, (0.1, 0.1, 0.2, 0.2)))
+        face = FaceReading(step % 10, 0, Box(0.1, 0.1, 0.2, 0.2), (1.0, 0, 0, 0, 0, 0, 0), -1.0, 1.0, False,
+                           HeadPose(0, 0, 0), True, 1.0)
+        writer.submit(ReadingRecord(at, face, second, float(10 * step)))
         time.sleep(0.002)
     writer.submit(PlayEnded(second, start + timedelta(seconds=second + 1), "finished", 1000.0))
     if writer.flush():

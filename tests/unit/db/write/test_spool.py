@@ -10,8 +10,7 @@ import pytest
 
 from db.engine import make_engine
 from db.write import spool as module
-from db.write.record_codec import encode
-from db.write.spool import Spool, SpoolPlace
+from db.write.spool import Spool, SpoolPlace, encode
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from db.write.records import (
     GapStarted,
     ModelRecord,
     PlayEnded,
+    ReadingRecord,
     SessionEnded,
     ViewerFlagged,
 )
@@ -94,7 +95,7 @@ def test_every_column_of_a_reading(engine, make, rows):
     ) == [
         (
             2500.0,
-            *record.probabilities,
+            *record.face.probabilities,
             0.55,
             0.9,
             1,
@@ -122,7 +123,7 @@ def test_reading_without_an_emotion(engine, make, rows):
         f"SELECT {figures}, withheld, uncertain, attentive, yaw, quality FROM readings ORDER BY id"
     ) == [
         (*[None] * 9, "turned away", 1, 1, -3.5, 0.97),
-        (*make.reading().probabilities, 0.55, 0.9, None, 0, 1, -3.5, 0.97),
+        (*make.reading().face.probabilities, 0.55, 0.9, None, 0, 1, -3.5, 0.97),
     ]
 
 
@@ -556,7 +557,7 @@ def test_a_bug_costs_only_the_records_that_make_it(engine, make, rows, monkeypat
     whole = SessionStore.apply
 
     def apply(self, connection, records):
-        if any(getattr(record, "viewer_number", None) == 13 for record in records):
+        if any(isinstance(one, ReadingRecord) and one.face.viewer == 13 for one in records):
             raise KeyError("a bug")
         return whole(self, connection, records)
 

@@ -18,16 +18,15 @@ from db.read.ads import ad_totals
 from db.read.rollups import RolledPlay, store_roll_ups
 from db.read.sessions import ReadingArrays, load_session
 from db.write.records import (
-    WITHHELD_REASONS,
     AdRecord,
     PlayEnded,
     PlayStarted,
-    ReadingRecord,
     SessionEnded,
     SessionRecord,
     ViewerFlagged,
 )
 from db.write.writer import SessionWriter
+from detector.types import WITHHELD_REASONS
 from monitor.analytics import metrics
 from monitor.analytics.errors import EmptyScopeError
 from monitor.analytics.norms import build_norms
@@ -36,6 +35,7 @@ from monitor.analytics.roll_up import roll_up
 from monitor.cli.errors import is_callers_mistake
 from monitor.reports.report import make_report
 from monitor.reports.session_report import build_report
+from tests.helpers.making import reading_record
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=timezone.utc)
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -113,7 +113,7 @@ def write(engine, rows, plays, *, site="Foyer", **options) -> int:
     events += [
         (
             row.time + 0.3,  # inference takes a while
-            ReadingRecord(
+            reading_record(
                 at=moment(row.time),
                 viewer_number=row.viewer,
                 play_number=row.play,

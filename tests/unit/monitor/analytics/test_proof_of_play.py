@@ -18,7 +18,6 @@ from db.write.records import (
     GapStarted,
     PlayEnded,
     PlayStarted,
-    ReadingRecord,
     SessionEnded,
     SessionRecord,
 )
@@ -27,6 +26,7 @@ from monitor.analytics.errors import ReportError
 from monitor.analytics.proof_of_play import COUNTS, FIGURES, Price, proof_of_play, to_csv
 from monitor.analytics.report_data import Scope, load_report_data
 from monitor.reports.session_report import build_report
+from tests.helpers.making import reading_record
 
 START = datetime(2026, 3, 1, 9, 50, tzinfo=timezone.utc)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -72,7 +72,7 @@ def play(number, start, ad_id="tea", outcome="finished", shown_s=10.0):
 def look(number, viewer, start, seconds, *, attentive=True, position=0.0):
     """Somebody in view from a moment on, ten readings a second."""
     return [
-        ReadingRecord(
+        reading_record(
             at=at(start + step / 10),
             viewer_number=viewer,
             play_number=number,

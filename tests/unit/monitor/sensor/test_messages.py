@@ -183,7 +183,7 @@ def test_a_reading_with_the_wrong_number_of_probabilities_is_refused(
 ) -> None:
     whole = sent(FrameRead(analysed(5))).getvalue()
     document = json.loads(whole[8:])
-    document["readings"][0][2].append(0.5)
+    document["readings"][0][3].append(0.5)
     with pytest.raises(ProtocolError, match="expected 7 numbers, received 8"):
         read_message(packed(json.dumps(document).encode()))
 
@@ -191,9 +191,9 @@ def test_a_reading_with_the_wrong_number_of_probabilities_is_refused(
 @pytest.mark.parametrize(
     ("place", "value", "words"),
     [
-        (2, None, "or a reason why all are withheld"),
-        (9, "too small", "or a reason why all are withheld"),
-        (9, "too far", "received 'too far'"),
+        (3, None, "or a reason why all are withheld"),
+        (10, "too small", "or a reason why all are withheld"),
+        (10, "too far", "received 'too far'"),
     ],
 )
 def test_a_reading_with_half_an_emotion_is_refused(

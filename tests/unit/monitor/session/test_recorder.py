@@ -123,22 +123,7 @@ def test_a_reading_holds_all_that_was_measured(analysed: Analysed) -> None:
     frame = analysed(1_500_000_000, (7,))
     room.recorder.record(frame)
     [record], [reading] = room.readings(), frame.readings
-    assert record == ReadingRecord(
-        at=NOON + timedelta(seconds=1.5),
-        viewer_number=7,
-        play_number=1,
-        position_ms=1500.0,
-        probabilities=reading.probabilities,
-        valence=reading.valence,
-        expressiveness=reading.expressiveness,
-        uncertain=reading.uncertain,
-        yaw=1.0,
-        pitch=-2.0,
-        roll=3.0,
-        attentive=True,
-        quality=0.9,
-        box=(0.1, 0.2, 0.3, 0.4),
-    )
+    assert record == ReadingRecord(NOON + timedelta(seconds=1.5), reading, 1, 1500.0)
 
 
 def test_a_reading_without_an_emotion_says_why(reading: Callable[..., FaceReading]) -> None:
@@ -146,8 +131,9 @@ def test_a_reading_without_an_emotion_says_why(reading: Callable[..., FaceReadin
     room.play(0)
     room.recorder.record(frame_of(1 * S, reading(7, 1 * S, withheld="turned away")))
     [record] = room.readings()
-    assert (record.probabilities, record.valence, record.expressiveness) == (None, None, None)
-    assert (record.withheld, record.uncertain, record.attentive, record.yaw) == (
+    face = record.face
+    assert (face.probabilities, face.valence, face.expressiveness) == (None, None, None)
+    assert (face.withheld, face.uncertain, face.attentive, face.pose.yaw) == (
         "turned away",
         True,
         True,
@@ -168,7 +154,7 @@ def test_of_a_static_face_only_the_flag_is_recorded_and_once(
         now_ns = step * 100 * MS
         poster = reading(3, now_ns, withheld="too small" if step % 2 else None, static=step >= 10)
         room.recorder.record(frame_of(now_ns, reading(1, now_ns), poster))
-    assert Counter(one.viewer_number for one in room.readings()) == {1: 50, 3: 10}
+    assert Counter(one.face.viewer for one in room.readings()) == {1: 50, 3: 10}
     assert room.writer.of(ViewerFlagged) == [ViewerFlagged(NOON + timedelta(seconds=1), 3)]
     assert room.recorder.frames == 50
 
@@ -222,12 +208,12 @@ def test_a_viewer_is_logged_once_in_each_slot_of_the_clock(analysed: Analysed) -
     room = Room(rate=10)
     for frame in range(250):  # ten seconds at 25 frames a second
         room.recorder.record(analysed(frame * 40 * MS, (1, 2)))
-    by_viewer = Counter(one.viewer_number for one in room.readings())
+    by_viewer = Counter(one.face.viewer for one in room.readings())
     assert by_viewer == {1: 100, 2: 100}
     slots = [
         int((one.at - NOON) / timedelta(milliseconds=100) + 1e-6)
         for one in room.readings()
-        if one.viewer_number == 1
+        if one.face.viewer == 1
     ]
     assert slots == list(range(100))
     assert room.recorder.frames == 250
@@ -245,7 +231,7 @@ def test_a_viewer_who_comes_between_two_slots_is_logged_at_once(analysed: Analys
     room = Room(rate=1)
     room.recorder.record(analysed(0, (1,)))
     room.recorder.record(analysed(500 * MS, (1, 2)))
-    assert [(one.viewer_number, one.at - NOON) for one in room.readings()] == [
+    assert [(one.face.viewer, one.at - NOON) for one in room.readings()] == [
         (1, timedelta(0)),
         (2, timedelta(milliseconds=500)),
     ]

@@ -27,6 +27,7 @@ from detector.image_analysis import PictureFace
 from monitor.web.app import close_app, create_app
 from monitor.web.services import EXTENSION
 from monitor.web.settings import WebSettings
+from tests.helpers.making import reading_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -97,7 +98,7 @@ def reading(
         "quality": 0.9,
         "box": (0.1, 0.1, 0.2, 0.2),
     }
-    return ReadingRecord(**(values | changes))
+    return reading_record(**(values | changes))
 
 
 def write_session(
