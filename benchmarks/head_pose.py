@@ -45,7 +45,8 @@ from detector.faces.head_pose import (
     _solved,
     head_poses,
 )
-from detector.sources.video_source import DEMO_VIDEO, Recording
+from detector.sources.recording import Recording
+from detector.sources.video_source import DEMO_VIDEO
 from detector.types import Box, Frame
 
 if TYPE_CHECKING:

@@ -34,7 +34,8 @@ from rich.table import Table
 
 from benchmarks.tracking import WARM_UP_FRAMES, build_analyser
 from detector.errors import DetectorError
-from detector.sources.video_source import DEMO_VIDEO, SourceSpec, open_source
+from detector.sources.opening import open_source
+from detector.sources.video_source import DEMO_VIDEO, SourceSpec
 from detector.types import Frame
 
 if TYPE_CHECKING:

@@ -22,7 +22,8 @@ from detector.analysis import FaceAnalyser
 from detector.emotion.classifier import KerasClassifier, LiteRTClassifier, load_network
 from detector.emotion.model_card import find_model, read_card
 from detector.faces.detector import MediaPipeFaceDetector
-from detector.sources.video_source import DEMO_VIDEO, Recording
+from detector.sources.recording import Recording
+from detector.sources.video_source import DEMO_VIDEO
 from detector.types import Frame
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from detector.analysis import AnalysisSettings, mediapipe_analyser
 from detector.emotion.classifier import load_classifier
-from detector.sources.video_source import Recording
+from detector.sources.recording import Recording
 
 Series = dict[int, list[tuple[int, tuple[float, ...]]]]
 """Of each viewer: when, and the probabilities."""

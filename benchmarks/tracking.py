@@ -40,7 +40,8 @@ from detector.analysis import AnalysisSettings, FaceAnalyser
 from detector.emotion.classifier import load_classifier
 from detector.errors import DetectorError
 from detector.faces.detector import MediaPipeFaceDetector
-from detector.sources.video_source import SourceSpec, open_source
+from detector.sources.opening import open_source
+from detector.sources.video_source import SourceSpec
 from detector.types import Frame
 
 if TYPE_CHECKING:

@@ -437,7 +437,7 @@ def parse_hours(value: str | list[str] | None) -> tuple[Hours, ...]:
 
 def _read_yaml(path: Path) -> tuple[_Top, list[_Entry]]:
     try:
-        document = read_yaml(path, "playlist", "a YAML file or a folder of media")
+        document = read_yaml(path, "playlist", "a YAML file or a folder of media").content
     except YamlFileError as error:
         raise PlaylistError(str(error)) from None
     top, ads = _check_document(path, document)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ads.errors import AdsError
 from ads.playlists.playlist import Playlist, load_playlist, media_in
-from ads.playlists.yaml_file import LARGEST_BYTES
+from ads.playlists.yaml_file import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,7 +186,7 @@ def _content(path: Path) -> bytes:
     if not path.is_file():
         return b""
     with path.open("rb") as file:
-        return hashlib.sha256(file.read(LARGEST_BYTES + 1)).digest()
+        return hashlib.sha256(file.read(MAX_BYTES + 1)).digest()
 
 
 def _state(path: Path) -> tuple[int, int, int]:

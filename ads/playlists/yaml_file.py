@@ -1,8 +1,7 @@
-"""Reads a YAML file that may have been written by anybody.
+"""Read a YAML file within limits: plain values only, bounded size, depth and repetition.
 
-Such a file can do nothing but be wrong: it makes plain values only, never objects; it cannot take
-the memory by repeating itself (`*alias` of `*alias` of …), nor the time by its size, nor hold the
-reader up by being a pipe or a device.
+Users write these files, so nothing in them can run code, exhaust memory through aliases of aliases,
+or block the reader by being a pipe or a device.
 """
 
 from __future__ import annotations
@@ -10,23 +9,25 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-LARGEST_BYTES = 1 << 20
-"""A playlist of a thousand ads has a fifth of it."""
+MAX_BYTES = 1 << 20
+"""A playlist of a thousand ads takes a fifth of this."""
 
-MOST_VALUES = 100_000
-"""Keys and values of a document, with all that it repeats by alias written out."""
+MAX_VALUES = 100_000
+"""Keys and values of a document with its aliases expanded."""
 
-DEEPEST = 50
-"""Levels of a document; what people write has four."""
+MAX_DEPTH = 50
+"""Nesting levels; hand-written files have about four."""
 
-# What PyYAML's constructors raise beside its own errors, such as on `2024-13-41` or `!!int ""`.
+# PyYAML's constructors also raise these, for example on `2024-13-41` or `!!int ""`.
 _CONSTRUCTION_ERRORS = (
     ArithmeticError,
     AttributeError,
@@ -38,27 +39,62 @@ _CONSTRUCTION_ERRORS = (
 
 
 class YamlProblemError(ValueError):
-    """A text is no YAML that is read here; the message says why, and where, without naming the file."""
+    """Invalid YAML; the message says what is wrong and where, without the file's name."""
 
 
 class YamlFileError(ValueError):
-    """A file cannot be read as YAML; the message is a sentence for a person, which names the file and what to do."""
+    """A YAML file that cannot be read; the message is one sentence naming the file and the remedy."""
 
 
-def read_yaml(path: Path, what: str, expected: str = "a YAML file") -> object:
-    """Read a file as plain values: mappings, lists, texts, numbers, truth values, dates, nothing.
+@dataclass(frozen=True, slots=True)
+class YamlDocument:
+    """A parsed YAML document.
+
+    Attributes:
+        content: Plain values: mappings, lists, text, numbers, booleans, dates, None.
+        root: The parse tree behind `content`; None for an empty document.
+    """
+
+    content: object
+    root: yaml.Node | None
+
+    def line_of(self, path: Sequence[str | int]) -> int:
+        """Return the line of a key or list item, from 1.
+
+        Args:
+            path: Keys and list indices from the top, such as `("ads", 0, "file")`. Where the
+                document ends before the path does, the line of the last part found is returned.
+        """
+        node, line = self.root, 1
+        for part in path:
+            if isinstance(node, yaml.MappingNode):
+                matches = [pair for pair in node.value if pair[0].value == str(part)]
+                if not matches:
+                    break
+                key, node = matches[-1]
+                line = key.start_mark.line + 1
+            elif isinstance(node, yaml.SequenceNode) and int(part) < len(node.value):
+                node = node.value[int(part)]
+                line = node.start_mark.line + 1
+            else:
+                break
+        return line
+
+
+def read_yaml(path: Path, what: str, expected: str = "a YAML file") -> YamlDocument:
+    """Read a YAML file as plain values.
 
     Args:
-        path: A regular file, UTF-8 with or without a byte order mark, of at most `LARGEST_BYTES`.
-        what: What the file is to its user, such as `playlist`.
-        expected: What should have been there.
+        path: A regular UTF-8 file of at most `MAX_BYTES`, with or without a byte order mark.
+        what: The user's word for the file, such as "playlist".
+        expected: What the file should have been, for the error message.
 
     Raises:
-        YamlFileError: It is not there, no regular file, cannot be read, is no text in UTF-8, too
-            large, no YAML, holds a key twice, or repeats itself beyond `MOST_VALUES`.
+        YamlFileError: The file is missing, unreadable, not a regular file, too large, not UTF-8 or
+            not valid YAML; it repeats a key; or it exceeds `MAX_VALUES` or `MAX_DEPTH`.
     """
     try:
-        return parse_yaml(_bounded(path).decode("utf-8-sig"))
+        return parse_yaml(_read_bounded(path).decode("utf-8-sig"))
     except FileNotFoundError:
         raise YamlFileError(f"There is no {what} at {path}; expected {expected}.") from None
     except UnicodeDecodeError:
@@ -67,30 +103,31 @@ def read_yaml(path: Path, what: str, expected: str = "a YAML file") -> object:
         ) from None
     except YamlProblemError as error:
         raise YamlFileError(
-            f"The {what} {path} is not valid YAML: {error}; correct it there."
+            f"The {what} {path} is not valid YAML: {error}; correct the file."
         ) from None
     except OSError as error:
         raise YamlFileError(
-            f"The {what} {path} cannot be read ({error.strerror}); check the file and its rights."
+            f"The {what} {path} cannot be read ({error.strerror}); "
+            "check the file and its permissions."
         ) from error
 
 
-def parse_yaml(text: str) -> object:
-    """A text as plain values; see `read_yaml`.
+def parse_yaml(text: str) -> YamlDocument:
+    """Parse YAML text as plain values, under the limits of `read_yaml`.
 
     Raises:
-        YamlProblemError: See `read_yaml`.
+        YamlProblemError: The text is not valid YAML, repeats a key or exceeds a limit.
     """
     loader = None
     try:
         loader = _StrictLoader(text)
         node = loader.get_single_node()
         if node is None:
-            return None
-        _refuse_bomb(node)
-        return loader.construct_document(node)
+            return YamlDocument(None, None)
+        _count_values(node, {}, 0)
+        return YamlDocument(loader.construct_document(node), node)
     except yaml.YAMLError as error:
-        raise YamlProblemError(_described(error)) from None
+        raise YamlProblemError(_describe(error)) from None
     except _CONSTRUCTION_ERRORS as error:
         raise YamlProblemError(f"a value cannot be read ({error})") from None
     finally:
@@ -98,8 +135,8 @@ def parse_yaml(text: str) -> object:
             loader.dispose()
 
 
-def _bounded(path: Path) -> bytes:
-    # Opening a pipe without a writer would wait for ever; with this flag it does not.
+def _read_bounded(path: Path) -> bytes:
+    # Without O_NONBLOCK, opening a pipe that has no writer would block for ever.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(descriptor, "rb") as file:
         mode = os.fstat(descriptor).st_mode
@@ -107,22 +144,22 @@ def _bounded(path: Path) -> bytes:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
-        content = file.read(LARGEST_BYTES + 1)
-    if len(content) > LARGEST_BYTES:
-        raise YamlProblemError(f"it is larger than {LARGEST_BYTES >> 20} MiB")
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise YamlProblemError(f"it is larger than {MAX_BYTES >> 20} MiB")
     return content
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Refuses a key that is written twice, where YAML readers usually let the last one win in silence, and depth."""
+    """Refuse deep nesting and repeated keys; PyYAML silently lets the last key win."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        # Told while it is read: the time that PyYAML takes grows with the square of the depth.
-        if self._depth > DEEPEST:
+        # Checked while parsing: PyYAML's time grows with the square of the depth.
+        if self._depth > MAX_DEPTH:
             raise _too_deep(self.get_mark())
         self._depth += 1
         node = super().compose_node(parent, index)
@@ -142,40 +179,34 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-def _refuse_bomb(root: yaml.Node) -> None:
-    """Refuse what would be far larger, or without end, once its aliases are written out."""
-    sizes: dict[int, int] = {}
-
-    def size(node: yaml.Node, depth: int) -> int:
-        if depth > DEEPEST:
-            # Also what contains itself comes to this.
-            raise _too_deep(node.start_mark)
-        known = sizes.get(id(node))
-        if known is not None:
-            return known
-        total = 1
+def _count_values(node: yaml.Node, counts: dict[int, int], depth: int) -> int:
+    """Count the values below a node with aliases expanded; refuse too many, or endless nesting."""
+    if depth > MAX_DEPTH:
+        # A node that contains itself ends up here too.
+        raise _too_deep(node.start_mark)
+    if id(node) not in counts:
+        children: list[yaml.Node] = []
         if isinstance(node, yaml.MappingNode):
-            total += sum(size(key, depth + 1) + size(value, depth + 1) for key, value in node.value)
+            children = [child for pair in node.value for child in pair]
         elif isinstance(node, yaml.SequenceNode):
-            total += sum(size(item, depth + 1) for item in node.value)
-        if total > MOST_VALUES:
+            children = node.value
+        total = 1 + sum(_count_values(child, counts, depth + 1) for child in children)
+        if total > MAX_VALUES:
             raise yaml.MarkedYAMLError(
-                problem=f"it holds more than {MOST_VALUES} values, its aliases written out",
+                problem=f"it holds more than {MAX_VALUES} values with its aliases expanded",
                 problem_mark=node.start_mark,
             )
-        sizes[id(node)] = total
-        return total
-
-    size(root, 0)
+        counts[id(node)] = total
+    return counts[id(node)]
 
 
 def _too_deep(mark: Any) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(
-        problem=f"it is nested more than {DEEPEST} levels deep", problem_mark=mark
+        problem=f"it is nested more than {MAX_DEPTH} levels deep", problem_mark=mark
     )
 
 
-def _described(error: yaml.YAMLError) -> str:
+def _describe(error: yaml.YAMLError) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         return f"{error.problem or 'mistake'} in line {mark.line + 1}, column {mark.column + 1}"

@@ -285,7 +285,7 @@ def read_audience(path: Path) -> SimulatedAudience:
         AdsError: The file cannot be read, or breaks the format.
     """
     try:
-        document = read_yaml(path, "description of an audience")
+        document = read_yaml(path, "description of an audience").content
     except YamlFileError as error:
         raise AdsError(str(error)) from None
     if not isinstance(document, dict):

@@ -8,9 +8,11 @@ The model ships inside the MediaPipe wheel, so nothing is fetched.
 
 from __future__ import annotations
 
+import locale
 import math
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import cv2
@@ -134,17 +136,21 @@ class FaceDetector(Protocol):
         ...
 
 
-NEEDLESS = ("tensorflow", "sounddevice")
-"""What MediaPipe imports although nothing here needs it: TensorFlow takes seconds, and the library of microphones starts a
-compiler to look for its own parts. A program that watches faces has no business with a microphone."""
+UNUSED_IMPORTS = ("tensorflow", "sounddevice", "matplotlib", "matplotlib.pyplot")
+"""Imports of MediaPipe that finding faces never uses: TensorFlow takes seconds, the microphone library starts a compiler,
+and Matplotlib builds its font cache for up to a minute on the first start."""
 
 
 @contextmanager
-def _without_needless() -> Iterator[None]:
-    """Lets MediaPipe be imported without some of what it would import too, unless that is there already."""
-    hidden = [name for name in NEEDLESS if name not in sys.modules]
+def _without_unused_imports() -> Iterator[None]:
+    """Hide modules from MediaPipe's imports, except those that are loaded already.
+
+    MediaPipe survives an `ImportError` of the first two; its drawing helpers need Matplotlib to exist.
+    """
+    hidden = [name for name in UNUSED_IMPORTS if name not in sys.modules]
     for name in hidden:
-        sys.modules[name] = None  # type: ignore[assignment]
+        stub = ModuleType(name) if name.startswith("matplotlib") else None
+        sys.modules[name] = stub  # type: ignore[assignment]
     try:
         yield
     finally:
@@ -152,9 +158,22 @@ def _without_needless() -> Iterator[None]:
             del sys.modules[name]
 
 
+def _use_utf8_characters() -> None:
+    """Set the process's character type to UTF-8.
+
+    MediaPipe checks names by the locale's letters and decodes its graphs by the locale's encoding, so
+    it fails under Turkish and Latin-1 locales.
+    """
+    for name in ("C.UTF-8", "en_US.UTF-8", "C"):
+        with suppress(locale.Error):
+            locale.setlocale(locale.LC_CTYPE, name)
+            return
+
+
 def _face_mesh() -> Any:
-    """MediaPipe's face mesh for single pictures, ready to answer at once: its first answer takes many times as long."""
-    with _without_needless():
+    """Return MediaPipe's face mesh for single pictures, warmed up: its first answer is slow."""
+    _use_utf8_characters()
+    with _without_unused_imports():
         from mediapipe.python.solutions.face_mesh import FaceMesh  # noqa: PLC0415 (slow)
     mesh = FaceMesh(static_image_mode=True, max_num_faces=1, min_detection_confidence=0.5)
     mesh.process(np.zeros((CONFIRM_PX, CONFIRM_PX, 3), dtype=np.uint8))

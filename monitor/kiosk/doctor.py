@@ -21,7 +21,9 @@ from db.errors import DatabaseError
 from detector.emotion.classifier import gpu_available, load_classifier
 from detector.errors import DetectorError
 from detector.faces.detector import MediaPipeFaceDetector
-from detector.sources.video_source import SourceSpec, cameras, open_source
+from detector.sources.opening import open_source
+from detector.sources.v4l2 import cameras
+from detector.sources.video_source import SourceSpec
 from monitor.logs import default_log, log_size
 from monitor.settings.paths import sqlite_file
 from monitor.ui.qt_environment import screen_available

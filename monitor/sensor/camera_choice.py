@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import struct
-import sys
 from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -15,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from detector.sources.video_source import cameras, stable_names
+from detector.sources.v4l2 import camera_name, cameras, lasting_names
 from monitor.settings.paths import APPLICATION
 
 if TYPE_CHECKING:
@@ -24,13 +21,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "camera.json"
-
-_QUERYCAP = 0x80685600
-"""VIDIOC_QUERYCAP of Linux's videodev2.h: asks a device what it is, without starting it."""
-_CAPABILITY = struct.Struct("<16s32s32sIII12x")
-_VIDEO_CAPTURE = 0x00000001 | 0x00001000
-"""V4L2_CAP_VIDEO_CAPTURE and its multi-planar kind. A webcam's second device gives only data about its pictures."""
-_HAS_DEVICE_CAPS = 0x80000000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,47 +70,19 @@ def lasting_source(source: str) -> str:
 
 def _stable_path(index: int, *, twin: bool) -> str:
     """The lasting name of a camera; of two of the same kind that by the socket, because makers repeat their numbers."""
-    names = stable_names(index)
+    names = lasting_names(index)
     if not names:
         return ""
     return names[-1] if twin else names[0]
 
 
 def _ask(index: int) -> Camera | None:
-    if not sys.platform.startswith("linux"):
-        return Camera(index)
-    import fcntl  # noqa: PLC0415 (there is none elsewhere)
-
-    answer = bytearray(_CAPABILITY.size)
     try:
-        device = os.open(f"/dev/video{index}", os.O_RDWR | os.O_NONBLOCK)
-        try:
-            fcntl.ioctl(device, _QUERYCAP, answer)
-        finally:
-            os.close(device)
+        found = camera_name(index)
     except OSError as error:
         logger.info("Camera %d cannot be asked for its name: %s", index, error)
         return Camera(index)
-    return parse_capability(index, bytes(answer))
-
-
-def parse_capability(index: int, answer: bytes) -> Camera | None:
-    """A camera from what its driver answers.
-
-    Args:
-        index: Of the device.
-        answer: The 104 bytes of `struct v4l2_capability`.
-
-    Returns:
-        `None` if the device gives no pictures.
-    """
-    _, card, place, _, of_all, of_this = _CAPABILITY.unpack(answer)
-    if not (of_this if of_all & _HAS_DEVICE_CAPS else of_all) & _VIDEO_CAPTURE:
-        return None
-    name, bus = (
-        text.split(b"\0", 1)[0].decode("utf-8", "replace").strip() for text in (card, place)
-    )
-    return Camera(index, name, bus)
+    return None if found is None else Camera(index, *found)
 
 
 def choice_file() -> Path:

@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from detector.errors import SourceError, SourceLostError
-from detector.sources.video_source import open_source
+from detector.sources.opening import open_source
 from monitor.sensor.backoff import Backoff
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import numpy as np
 from detector.analysis import mediapipe_analyser
 from detector.emotion.classifier import load_classifier
 from detector.emotion.pacing import hold_threads
-from detector.sources.video_source import SourceSpec, open_source
+from detector.sources.opening import open_source
+from detector.sources.video_source import SourceSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,8 @@ from ads.show.playback import PlaybackLog
 from db.errors import DatabaseError
 from db.write.records import SessionEnded
 from detector.emotion.model_card import find_model
-from detector.sources.video_source import SourceSpec, cameras
+from detector.sources.v4l2 import cameras
+from detector.sources.video_source import SourceSpec
 from monitor.errors import SessionFailedError, SetupError
 from monitor.sensor.camera_choice import lasting_source
 from monitor.sensor.client import SensorDied, SupervisedSensor

@@ -46,7 +46,7 @@ def read_zones(path: Path) -> tuple[Zone, ...]:
 
 def _document(path: Path) -> object:
     try:
-        return read_yaml(path, "zones file", "a YAML file with the key 'zones'")
+        return read_yaml(path, "zones file", "a YAML file with the key 'zones'").content
     except YamlFileError as error:
         raise ZonesError(str(error)) from None
 

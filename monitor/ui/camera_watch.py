@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import cv2
 
 from detector.errors import DetectorError
-from detector.sources.video_source import SourceSpec, open_source
+from detector.sources.opening import open_source
+from detector.sources.video_source import SourceSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -56,7 +56,8 @@ def write_pictures(folder, pictures):
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
     """The demo viewer as a transport stream and as pictures, and pictures of what a broken camera shows."""
-    from detector.sources.video_source import DEMO_VIDEO, Recording
+    from detector.sources.recording import Recording
+    from detector.sources.video_source import DEMO_VIDEO
 
     folder = tmp_path_factory.mktemp("film")
     with (

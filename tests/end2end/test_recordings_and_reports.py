@@ -9,6 +9,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import datetime
 
 import pytest
@@ -43,6 +44,17 @@ def test_two_replays_give_identical_rows(program, demo_video, make_playlist, tmp
         > 50
     )
     assert first == second
+
+
+@pytest.mark.parametrize("name", ["tr_TR.UTF-8", "de_DE.ISO-8859-1"])
+def test_people_are_measured_under_other_locales(program, demo_video, name):
+    with suppress(FileNotFoundError):
+        known = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False)
+        if name.replace("-", "").lower() not in known.stdout.replace("-", "").lower().split():
+            pytest.skip(f"the locale {name} is not installed here")
+    program.environment["LC_ALL"] = name
+    program.run("replay", str(demo_video), "--duration", "1")
+    assert program.rows("SELECT count(*) FROM readings")[0][0] > 5
 
 
 def test_replay_sessions_and_report_agree(program, demo_video, make_playlist):

@@ -24,7 +24,7 @@ from detector.errors import ModelLoadError
 from detector.faces.head_pose import CameraMount
 from detector.faces.tracker import FaceTracker
 from detector.faces.zones import Zone
-from detector.sources.video_source import Recording
+from detector.sources.recording import Recording
 from detector.types import AnalysedFrame, Box, FaceDetection, Frame
 
 Face = Callable[..., FaceDetection]

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ads.playlists.yaml_file import (
-    DEEPEST,
-    LARGEST_BYTES,
+    MAX_BYTES,
+    MAX_DEPTH,
     YamlFileError,
     YamlProblemError,
     parse_yaml,
@@ -34,7 +34,7 @@ PLAIN = st.recursive(
 def test_plain_values_come_back(value):
     import yaml
 
-    assert parse_yaml(yaml.safe_dump(value)) == value
+    assert parse_yaml(yaml.safe_dump(value)).content == value
 
 
 @given(text=st.text(max_size=200))
@@ -53,8 +53,8 @@ def test_any_text_is_read_or_refused(text):
         ("b: !!bool perhaps", "a value cannot be read"),
         ("m: !!map [1]", "."),
         ("x: !!python/object/apply:os.system [ls]", "could not determine a constructor"),
-        ("&a [*a]", f"nested more than {DEEPEST} levels deep"),
-        ("[" * 60 + "]" * 60, f"nested more than {DEEPEST} levels deep"),
+        ("&a [*a]", f"nested more than {MAX_DEPTH} levels deep"),
+        ("[" * 60 + "]" * 60, f"nested more than {MAX_DEPTH} levels deep"),
         ("[" * 20_000, "levels deep"),
         ("a: 1\n---\nb: 2", "another document"),
         ("a: \x01", "special characters are not allowed"),
@@ -66,7 +66,7 @@ def test_what_is_refused(text, problem):
 
 
 def test_a_value_may_be_repeated_by_alias_within_reason():
-    assert parse_yaml("a: &x [1, 2]\nb: *x\nc: {<<: {d: *x}}") == {
+    assert parse_yaml("a: &x [1, 2]\nb: *x\nc: {<<: {d: *x}}").content == {
         "a": [1, 2],
         "b": [1, 2],
         "c": {"d": [1, 2]},
@@ -77,7 +77,7 @@ def test_a_document_that_repeats_itself_is_refused_before_it_is_written_out():
     levels = "\n".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]" for n in range(1, 30))
     began = time.monotonic()
     with pytest.raises(
-        YamlProblemError, match="holds more than 100000 values, its aliases written out in line"
+        YamlProblemError, match="holds more than 100000 values with its aliases expanded in line"
     ):
         parse_yaml(f"l0: &l0 [x]\n{levels}")
     assert time.monotonic() - began < 5
@@ -85,9 +85,9 @@ def test_a_document_that_repeats_itself_is_refused_before_it_is_written_out():
 
 def test_only_files_of_a_sensible_size_are_read(tmp_path):
     path = tmp_path / "file.yaml"
-    path.write_bytes(b"a: 1".ljust(LARGEST_BYTES, b" "))
-    assert read_yaml(path, "list") == {"a": 1}
-    path.write_bytes(b"a: 1".ljust(LARGEST_BYTES + 1, b" "))
+    path.write_bytes(b"a: 1".ljust(MAX_BYTES, b" "))
+    assert read_yaml(path, "list").content == {"a": 1}
+    path.write_bytes(b"a: 1".ljust(MAX_BYTES + 1, b" "))
     with pytest.raises(
         YamlFileError,
         match=r"^The list .*file\.yaml is not valid YAML: it is larger than 1 MiB; correct",
@@ -121,3 +121,24 @@ def test_a_pipe_or_a_device_is_refused_without_waiting(tmp_path, device):
         path.symlink_to(device)
     with pytest.raises(YamlFileError, match="a pipe or a device, not a file"):
         read_yaml(path, "list")
+
+
+def test_the_line_of_a_key_is_known():
+    document = parse_yaml(
+        "show:\n  loops: 2\n\n  ads:\n    - {file: a}\n    - file: b\n      name: c\n"
+    )
+    assert document.line_of(()) == 1
+    assert document.line_of(["show"]) == 1
+    assert document.line_of(["show", "loops"]) == 2
+    assert document.line_of(["show", "ads"]) == 4
+    assert document.line_of(["show", "ads", 0, "file"]) == 5
+    assert document.line_of(["show", "ads", 1]) == 6
+    assert document.line_of(["show", "ads", 1, "name"]) == 7
+
+
+def test_the_line_of_a_missing_key_is_that_of_the_nearest_one_above_it():
+    document = parse_yaml("a: 1\nshow:\n  loops: 2\n")
+    assert document.line_of(["show", "absent", "deeper"]) == 2
+    assert document.line_of(["show", "loops", "deeper"]) == 3
+    assert document.line_of(["show", 7]) == 2
+    assert parse_yaml("").line_of(["a"]) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,8 @@ import pytest
 from detector.errors import ModelLoadError
 from detector.faces import blaze_face
 from detector.faces.blaze_face import INPUT_PX, BlazeFace
-from detector.faces.detector import _without_needless
-from detector.sources.video_source import Recording
+from detector.faces.detector import _without_unused_imports
+from detector.sources.recording import Recording
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,7 @@ def squares() -> list[np.ndarray]:
 
 @pytest.fixture(scope="module")
 def graph() -> Iterator[Any]:
-    with _without_needless():
+    with _without_unused_imports():
         from mediapipe.python.solutions.face_detection import FaceDetection
     with FaceDetection(min_detection_confidence=0.5, model_selection=0) as solution:
         yield solution
@@ -97,3 +99,15 @@ def test_another_model_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blaze_face, "_model_file", lambda: other)
     with pytest.raises(ModelLoadError, match="expected 896 x 16 and 896 x 1"):
         BlazeFace()
+
+
+def test_the_detector_imports_neither_matplotlib_nor_tensorflow() -> None:
+    script = (
+        "import sys\n"
+        "from detector.faces.detector import MediaPipeFaceDetector\n"
+        "MediaPipeFaceDetector().close()\n"
+        "assert not {'matplotlib', 'tensorflow', 'sounddevice'} & set(sys.modules)\n"
+        "import matplotlib.pyplot\n"
+        "assert matplotlib.pyplot.figure\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parents[4])

@@ -23,7 +23,7 @@ from detector.faces.detector import (
 )
 from detector.faces.tiles import Tile
 from detector.faces.tracker import FaceTracker
-from detector.sources.video_source import Recording
+from detector.sources.recording import Recording
 from detector.types import Box, FaceDetection, Frame
 
 Face = Callable[..., FaceDetection]

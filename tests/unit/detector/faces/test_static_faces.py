@@ -10,7 +10,7 @@ import pytest
 
 from detector.emotion.preprocessing import face_crops
 from detector.faces.static_faces import COST_S, GAP_S, STATIC_AFTER_S, StaticFace
-from detector.sources.video_source import Recording
+from detector.sources.recording import Recording
 from detector.types import Box
 
 if TYPE_CHECKING:

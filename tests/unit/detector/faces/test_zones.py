@@ -391,7 +391,9 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         ZonesError, match=r"There is no zones file at .*gone.yaml; expected a YAML file"
     ):
         read_zones(tmp_path / "gone.yaml")
-    with pytest.raises(ZonesError, match=r"cannot be read \(.*\); check the file and its rights"):
+    with pytest.raises(
+        ZonesError, match=r"cannot be read \(.*\); check the file and its permissions"
+    ):
         read_zones(tmp_path)
     binary = tmp_path / "zones.yaml"
     binary.write_bytes(b"\xff\xfe\x80 zones")

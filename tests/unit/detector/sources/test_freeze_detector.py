@@ -21,7 +21,8 @@ from detector.sources.freeze_detector import (
     FreezeDetector,
     PictureFault,
 )
-from detector.sources.video_source import DEMO_VIDEO, Recording
+from detector.sources.recording import Recording
+from detector.sources.video_source import DEMO_VIDEO
 from detector.types import Frame
 
 Image = NDArray[np.uint8]

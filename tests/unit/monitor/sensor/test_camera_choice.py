@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import struct
 
 import pytest
 
@@ -11,7 +10,6 @@ from monitor.sensor.camera_choice import (
     choice_file,
     lasting_source,
     list_cameras,
-    parse_capability,
     save_choice,
     saved_choice,
 )
@@ -19,42 +17,6 @@ from monitor.sensor.camera_choice import (
 FRONT = Camera(0, "Integrated Camera", "usb-0000:00:14.0-6")
 SHOP = Camera(2, "HD Pro Webcam C920", "usb-0000:00:14.0-3")
 TWIN = Camera(4, "HD Pro Webcam C920", "usb-0000:00:14.0-4")
-
-CAPTURE, PLANAR, OUTPUT, METADATA, DEVICE_CAPS = 0x1, 0x1000, 0x2, 0x00800000, 0x80000000
-
-
-def capability(of_all, of_this=0, card=b"HD Pro Webcam C920", bus=b"usb-0000:00:14.0-3"):
-    """What a driver answers, as in Linux's videodev2.h."""
-    return struct.pack(
-        "<16s32s32sIII3I", b"uvcvideo", card, bus, 0x060500, of_all, of_this, 0, 0, 0
-    )
-
-
-def test_a_driver_tells_name_and_place():
-    answer = capability(CAPTURE | METADATA | DEVICE_CAPS, CAPTURE)
-    assert parse_capability(2, answer) == SHOP
-    assert parse_capability(2, capability(PLANAR)) == SHOP
-
-
-@pytest.mark.parametrize(
-    ("of_all", "of_this"),
-    [
-        (CAPTURE | METADATA | DEVICE_CAPS, METADATA),
-        (OUTPUT, 0),
-        (CAPTURE | DEVICE_CAPS, OUTPUT),
-        (0, CAPTURE),
-    ],
-)
-def test_what_gives_no_pictures_is_no_camera(of_all, of_this):
-    assert parse_capability(3, capability(of_all, of_this)) is None
-
-
-def test_a_name_of_the_full_length_and_one_in_another_encoding():
-    assert parse_capability(0, capability(CAPTURE, card=b"x" * 32)).name == "x" * 32
-    assert (
-        parse_capability(0, capability(CAPTURE, card=b"cam\xff\0rest")).name
-        == "cam\N{REPLACEMENT CHARACTER}"
-    )
 
 
 def test_a_device_that_cannot_be_asked_counts_as_a_camera(monkeypatch):
@@ -69,8 +31,8 @@ def plugged(monkeypatch):
 
     def plug(found):
         monkeypatch.setattr(camera_choice, "cameras", lambda: sorted(found))
-        monkeypatch.setattr(camera_choice, "_ask", lambda index: Camera(index, found[index][0]))
-        monkeypatch.setattr(camera_choice, "stable_names", lambda index: found[index][1])
+        monkeypatch.setattr(camera_choice, "camera_name", lambda index: (found[index][0], ""))
+        monkeypatch.setattr(camera_choice, "lasting_names", lambda index: found[index][1])
 
     return plug
 

@@ -10,7 +10,8 @@ from PyQt5.QtGui import QColor, QKeyEvent
 from PyQt5.QtWidgets import QDialog
 
 from detector.errors import SourceLostError, SourceOpenError
-from detector.sources.video_source import PacedRecording, VideoSource
+from detector.sources.recording import PacedRecording
+from detector.sources.video_source import VideoSource
 from detector.types import Frame
 from monitor.sensor.camera_choice import Camera
 from monitor.ui.camera_picker import LONGEST_SEARCH_S, CameraPicker

@@ -1,0 +1,38 @@
+"""Open a source of any kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detector.errors import SourceOpenError
+from detector.sources.camera import CameraCapture
+from detector.sources.recording import PacedRecording, Recording
+from detector.sources.stream import StreamCapture
+from detector.sources.video_source import DEMO_VIDEO
+
+if TYPE_CHECKING:
+    from detector.sources.video_source import SourceSpec, VideoSource
+
+
+def open_source(spec: SourceSpec, *, lossless: bool = False) -> VideoSource:
+    """Open a source.
+
+    Args:
+        spec: What to open.
+        lossless: Read a file or the demo viewer frame by frame on its own clock, as fast as it is
+            read, instead of in real time. Defaults to `False`.
+
+    Raises:
+        SourceOpenError: It cannot be opened, or `lossless` was requested for a live source.
+    """
+    if spec.kind in {"camera", "stream"}:
+        if lossless:
+            raise SourceOpenError(
+                f"The {spec} is live and cannot be replayed: expected a video file."
+            )
+        return CameraCapture(spec) if spec.kind == "camera" else StreamCapture(spec)
+    path = DEMO_VIDEO if spec.kind == "demo" else Path(spec.target)
+    if lossless:
+        return Recording(path)
+    return PacedRecording(path, loop=spec.kind == "demo")

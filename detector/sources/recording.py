@@ -1,0 +1,185 @@
+"""Video files: frame by frame on their own clock, or played in real time like a camera."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import av
+import cv2
+import numpy as np
+
+from detector.errors import SourceLostError, SourceOpenError
+from detector.sources.video_source import VideoSource, plausible_rate
+from detector.types import Frame
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CUT_OFF_TOLERANCE_S = 1.0
+"""How much earlier than its header says a whole recording may end: containers round lengths."""
+
+
+def quiet_capture(target: str | int, backend: int) -> cv2.VideoCapture:
+    """Open an OpenCV capture whose failures are ours to report, not printed by OpenCV."""
+    cv2.setLogLevel(0)
+    return cv2.VideoCapture(target, backend, [])
+
+
+def shows_video(capture: cv2.VideoCapture) -> bool:
+    """Return whether a capture is open, and not a text file that FFmpeg plays as a film."""
+    text = cv2.VideoWriter.fourcc(*"ansi")
+    return capture.isOpened() and int(capture.get(cv2.CAP_PROP_FOURCC)) != text
+
+
+class Recording(VideoSource):
+    """A video file, every frame in order, stamped with its presentation time since the first frame.
+
+    Args:
+        path: The file.
+
+    Raises:
+        SourceOpenError: It is missing, not a video, or without a picture.
+    """
+
+    live = False
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise SourceOpenError(f"The video {path} is missing: expected a file; check the path.")
+        self._path = path
+        self._capture = quiet_capture(str(path), cv2.CAP_FFMPEG)
+        opened = shows_video(self._capture)
+        self.frame_rate = plausible_rate(self._capture.get(cv2.CAP_PROP_FPS))
+        # Negative if the header states no length.
+        self.frame_count = max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+        self._sequence = 0
+        self._origin_ms: float | None = None
+        self._last_ns = -1
+        self._pending = self._decode() if opened else None
+        if self._pending is None:
+            self._capture.release()
+            raise SourceOpenError(
+                f"{path} holds no picture that can be decoded: expected a video file, received "
+                f"{path.stat().st_size} bytes that are empty, cut off or of another kind; "
+                "record or copy it again."
+            )
+
+    def read(self) -> Frame | None:
+        """Return the next frame, or `None` at the end.
+
+        Raises:
+            SourceLostError: The file ends well before the length in its header.
+        """
+        frame = self._pending
+        if frame is None:
+            if self._is_cut_off():
+                raise SourceLostError(
+                    f"{self._path} is cut off: expected {self.frame_count} frames, received "
+                    f"{self._sequence}; what came before the cut was measured."
+                )
+            return None
+        self._pending = self._decode()
+        return frame
+
+    def _decode(self) -> Frame | None:
+        read, image = self._capture.read()
+        if not read:
+            return None
+        stamp_ms = self._capture.get(cv2.CAP_PROP_POS_MSEC)
+        if self._origin_ms is None:
+            self._origin_ms = stamp_ms
+        captured_ns = round((stamp_ms - self._origin_ms) * 1e6)
+        if captured_ns == 0:
+            # A raw stream of pictures carries no times; use its rate.
+            captured_ns = round(self._sequence * 1e9 / self.frame_rate)
+        # MediaPipe and the tracker need rising times; damaged files repeat some.
+        captured_ns = max(captured_ns, self._last_ns + 1) if self._last_ns >= 0 else 0
+        frame = Frame(np.asarray(image, dtype=np.uint8), captured_ns, self._sequence)
+        self._last_ns = captured_ns
+        self._sequence += 1
+        return frame
+
+    def _is_cut_off(self) -> bool:
+        if (self.frame_count - self._sequence) / self.frame_rate <= CUT_OFF_TOLERANCE_S:
+            return False
+        # Without a count in the header, OpenCV multiplies length and highest rate: far too many
+        # frames for a recording of varying rate. The length is more reliable where it is stated.
+        length_s = _stated_length_s(self._path)
+        read_s = self._last_ns / 1e9 + 1.0 / self.frame_rate
+        return length_s is None or length_s - read_s > CUT_OFF_TOLERANCE_S
+
+    def close(self) -> None:
+        """Close the file; harmless when repeated."""
+        self._pending = None
+        self._capture.release()
+
+
+def _stated_length_s(path: Path) -> float | None:
+    """Return the length in a video's header; `None` if its frame count is more reliable.
+
+    MP4 states both, but its count includes frames that were trimmed away without re-encoding.
+    """
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            if stream.frames > 0 and "mp4" not in container.format.name:
+                return None
+            lengths = []
+            if stream.duration is not None and stream.time_base is not None:
+                lengths.append(float(stream.duration * stream.time_base))
+            if container.duration is not None:
+                lengths.append(container.duration / av.time_base)
+    except (av.FFmpegError, IndexError):
+        return None
+    # The shorter one: sound may outlast the picture.
+    return min(lengths, default=None)
+
+
+class PacedRecording(VideoSource):
+    """A video file played like a camera: each frame appears at its time on the monotonic clock.
+
+    Args:
+        path: The file.
+        loop: Start again at the end. Defaults to `False`.
+    """
+
+    live = True
+
+    def __init__(self, path: Path, *, loop: bool = False) -> None:
+        self._path = path
+        self._loop = loop
+        self._recording = Recording(path)
+        self.frame_rate = self._recording.frame_rate
+        self._interrupted = threading.Event()
+        self._start_ns = time.monotonic_ns()
+        self._sequence = 0
+        self._newest_ns = 0
+
+    def read(self) -> Frame | None:
+        """Return the next frame when it is due."""
+        frame = self._recording.read()
+        if frame is None and self._loop:
+            self._recording.close()
+            self._recording = Recording(self._path)
+            self._start_ns += self._newest_ns + round(1e9 / self.frame_rate)
+            frame = self._recording.read()
+        if frame is None:
+            return None
+        self._newest_ns = frame.captured_ns
+        due_ns = self._start_ns + frame.captured_ns
+        ahead_s = (due_ns - time.monotonic_ns()) / 1e9
+        if self._interrupted.wait(max(0.0, ahead_s)):
+            return None
+        paced = Frame(frame.image, due_ns, self._sequence)
+        self._sequence += 1
+        return paced
+
+    def interrupt(self) -> None:
+        """Make a waiting `read` return `None` at once."""
+        self._interrupted.set()
+
+    def close(self) -> None:
+        """Close the file; harmless when repeated."""
+        self._recording.close()

@@ -1,0 +1,112 @@
+"""The cameras that Linux lists: indices, lasting names, and what their drivers say (V4L2).
+
+Two ioctls of Linux's videodev2.h by hand: `linuxpy` would bring 4 MB for them.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import struct
+import sys
+from pathlib import Path
+
+from detector.errors import SourceOpenError
+
+DEVICES = Path("/dev")
+
+_VIDIOC_QUERYCAP, _CAPABILITY = 0x80685600, struct.Struct("<16s32s32sIII12x")
+_VIDIOC_REQBUFS, _REQUEST_BUFFERS = 0xC0145608, struct.Struct("<IIIIB3x")
+
+
+def cameras() -> list[int]:
+    """Return the indices of the cameras that the system lists (/dev/video*), opening none."""
+    numbers = (re.fullmatch(r"video(\d+)", device.name) for device in DEVICES.glob("video*"))
+    return sorted(int(number[1]) for number in numbers if number)
+
+
+def camera_index(target: str) -> int:
+    """Return the index that a camera has now.
+
+    Args:
+        target: Its index or device path; a lasting name (`/dev/v4l/by-id/...`) is resolved.
+
+    Raises:
+        SourceOpenError: The name leads to no camera.
+    """
+    if target.isdecimal():
+        return int(target)
+    number = re.fullmatch(r"video(\d+)", Path(target).resolve().name)
+    if number is None:
+        known = ", ".join(map(str, _lasting_links())) or "none"
+        raise SourceOpenError(
+            f"Camera {target} is not there: expected the name of a camera that is plugged in "
+            f"(known: {known}); plug it in or choose another with --source."
+        )
+    return int(number[1])
+
+
+def lasting_names(index: int) -> list[str]:
+    """Return the paths of a camera that survive a new index: by serial number, then by socket."""
+    device = (DEVICES / f"video{index}").resolve()
+    return [str(link) for link in _lasting_links() if link.resolve() == device]
+
+
+def _lasting_links() -> list[Path]:
+    return [
+        link
+        for folder in ("by-id", "by-path")
+        for link in sorted((DEVICES / "v4l" / folder).glob("*"))
+    ]
+
+
+def camera_name(index: int) -> tuple[str, str] | None:
+    """Ask a driver for a camera's product name and socket, without starting the camera.
+
+    Returns:
+        Name and socket, such as `usb-0000:00:14.0-3`; `None` if the device delivers no pictures: a
+        webcam's second device only delivers metadata.
+
+    Raises:
+        OSError: The device cannot be asked.
+    """
+    return parse_capability(bytes(_ioctl(index, _VIDIOC_QUERYCAP, bytes(_CAPABILITY.size))))
+
+
+def parse_capability(answer: bytes) -> tuple[str, str] | None:
+    """Read the 104 bytes of a `struct v4l2_capability`; see `camera_name`."""
+    _, card, bus, _, of_all, of_this = _CAPABILITY.unpack(answer)
+    capabilities = of_this if of_all & 0x80000000 else of_all  # V4L2_CAP_DEVICE_CAPS
+    if not capabilities & 0x00001001:  # V4L2_CAP_VIDEO_CAPTURE, also multi-planar
+        return None
+    name, socket = (
+        text.split(b"\0", 1)[0].decode("utf-8", "replace").strip() for text in (card, bus)
+    )
+    return name, socket
+
+
+def is_busy(index: int) -> bool:
+    """Return whether another program streams from a camera; `False` if that cannot be told."""
+    # One buffer, V4L2_BUF_TYPE_VIDEO_CAPTURE, V4L2_MEMORY_MMAP: a right that only one program gets,
+    # and returns by closing the device.
+    request = _REQUEST_BUFFERS.pack(1, 1, 1, 0, 0)
+    try:
+        _ioctl(index, _VIDIOC_REQBUFS, request)
+    except OSError as error:
+        return error.errno == errno.EBUSY
+    return False
+
+
+def _ioctl(index: int, request: int, argument: bytes) -> bytearray:
+    if not sys.platform.startswith("linux"):
+        raise OSError(errno.ENOTSUP, "V4L2 exists on Linux only")
+    import fcntl  # noqa: PLC0415 (not on every system)
+
+    buffer = bytearray(argument)
+    device = os.open(DEVICES / f"video{index}", os.O_RDWR | os.O_NONBLOCK)
+    try:
+        fcntl.ioctl(device, request, buffer)
+    finally:
+        os.close(device)
+    return buffer

@@ -1,0 +1,251 @@
+"""Recordings, read losslessly and played in real time."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from detector.errors import SourceLostError, SourceOpenError
+from detector.sources import recording as module
+from detector.sources.recording import PacedRecording, Recording
+from detector.types import Frame
+from tests.helpers.sources import read_all, until_lost
+
+Clip = Callable[..., Path]
+
+
+VARYING_MS = [0, 40, 80, 300, 340, 900, 1300]
+
+
+def test_a_recording_stamps_frames_with_their_own_time(make_clip: Clip) -> None:
+    with Recording(make_clip("clip.mp4", frames=30)) as source:
+        assert [frame.captured_ns for frame in read_all(source)] == [
+            40_000_000 * index for index in range(30)
+        ]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("clip.mp4", "libx264"),
+        ("clip.mkv", "libx264"),
+        ("clip.webm", "libvpx"),
+        ("clip.ts", "libx264"),
+    ],
+)
+def test_a_recording_of_varying_rate(
+    make_clip: Clip, name: str, codec: str, grey_frames: Callable[[np.ndarray], int]
+) -> None:
+    """Such a file must not be taken for one that is cut off, whatever number of frames its rate would make."""
+    times_ms = [*VARYING_MS, *range(2000, 9000, 500)]
+    with Recording(make_clip(name, times_ms=times_ms, codec=codec)) as source:
+        frames = read_all(source)
+    assert [round(frame.captured_ns / 1e6) for frame in frames] == times_ms
+    assert [grey_frames(frame.image) for frame in frames] == list(range(len(times_ms)))
+
+
+@pytest.mark.parametrize(
+    ("name", "container", "codec"),
+    [("clip.h264", "h264", "libx264"), ("clip.mjpeg", "mjpeg", "mjpeg")],
+)
+def test_pictures_without_times_come_at_their_rate(
+    make_clip: Clip, name: str, container: str, codec: str
+) -> None:
+    with Recording(make_clip(name, codec=codec, container=container)) as source:
+        stamps = [frame.captured_ns / 1e6 for frame in read_all(source)]
+        assert source.frame_count == 0
+    assert stamps == pytest.approx([40 * index for index in range(25)], abs=1.5)
+
+
+class StutteringCapture:
+    """An OpenCV capture whose stamps repeat and fall back, as those of broken files do."""
+
+    def __init__(self, stamps_ms: list[float]) -> None:
+        self._stamps_ms = stamps_ms
+        self._next = 0
+
+    def isOpened(self) -> bool:
+        return True
+
+    def read(self) -> tuple[bool, np.ndarray | None]:
+        self._next += 1
+        return self._next <= len(self._stamps_ms), np.zeros((4, 4, 3), np.uint8)
+
+    def get(self, name: int) -> float:
+        return self._stamps_ms[self._next - 1] if name == cv2.CAP_PROP_POS_MSEC else 25.0
+
+    def release(self) -> None:
+        pass
+
+
+def test_stamps_rise_even_where_the_files_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "clip.mp4").touch()
+    stamps_ms = [500, 540, 540, 540, 560, 550, 700]
+    monkeypatch.setattr(module, "quiet_capture", lambda *_: StutteringCapture(stamps_ms))
+    monkeypatch.setattr(module, "CUT_OFF_TOLERANCE_S", 10)
+    with Recording(tmp_path / "clip.mp4") as source:
+        stamps = [frame.captured_ns for frame in read_all(source)]
+    ms = 1_000_000
+    assert stamps == [0, 40 * ms, 40 * ms + 1, 40 * ms + 2, 60 * ms, 60 * ms + 1, 200 * ms]
+
+
+def test_a_recording_is_the_same_every_time(make_clip: Clip) -> None:
+    clip = make_clip("clip.mp4", noise=True)
+    runs = []
+    for _ in range(2):
+        with Recording(clip) as source:
+            runs.append(
+                [
+                    (frame.captured_ns, frame.sequence, frame.image.tobytes())
+                    for frame in read_all(source)
+                ]
+            )
+    assert runs[0] == runs[1]
+
+
+def test_a_frame_is_not_changed_by_the_next_one(make_clip: Clip) -> None:
+    with Recording(make_clip("clip.mp4")) as source:
+        first = source.read()
+        assert first is not None
+        before = first.image.copy()
+        read_all(source)
+    np.testing.assert_array_equal(first.image, before)
+
+
+@pytest.mark.parametrize("name", ["long.mp4", "long.avi", "long.mkv"])
+def test_a_recording_that_is_cut_off_gives_what_it_has_and_says_so(
+    make_clip: Clip, cut: Callable[[Path, float], Path], name: str
+) -> None:
+    clip = make_clip(
+        name, frames=250, noise=True, codec="mpeg4" if name.endswith("avi") else "libx264"
+    )
+    with Recording(cut(clip, 0.6)) as source:
+        frames = until_lost(source)
+        assert 50 < len(frames) < 220
+        assert [frame.sequence for frame in frames] == list(range(len(frames)))
+        with pytest.raises(
+            SourceLostError,
+            match=rf"cut-{name} is cut off: expected 250 frames, received {len(frames)};",
+        ):
+            source.read()
+
+
+def test_a_paced_recording_that_is_cut_off_says_so_too(
+    make_clip: Clip, cut: Callable[[Path, float], Path]
+) -> None:
+    clip = cut(make_clip("long.mp4", frames=100, noise=True), 0.3)
+    with PacedRecording(clip) as source:
+        assert len(until_lost(source)) >= 1
+
+
+def test_a_short_loss_at_the_end_is_no_cut(
+    make_clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Recording(make_clip("clip.mp4")) as source:
+        monkeypatch.setattr(source, "frame_count", 25 + 24)
+        assert len(read_all(source)) == 25
+
+
+@pytest.mark.parametrize("open_it", [Recording, PacedRecording])
+@pytest.mark.parametrize(
+    ("content", "size"),
+    [
+        (b"", 0),
+        (b"this is a shopping list\n", 24),
+        (b"\x00\x00\x00\x18ftypmp42" + b"\x00" * 500, 512),
+    ],
+)
+def test_what_is_no_video_cannot_be_opened(
+    tmp_path: Path, open_it: Any, content: bytes, size: int
+) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(content)
+    with pytest.raises(
+        SourceOpenError, match=rf"clip\.mp4 holds no picture .*received {size} bytes .*again\.$"
+    ):
+        open_it(path)
+
+
+def test_a_header_without_pictures_cannot_be_opened(
+    make_clip: Clip, cut: Callable[[Path, float], Path]
+) -> None:
+    clip = cut(make_clip("clip.mkv", frames=100, noise=True), 0.02)
+    with pytest.raises(SourceOpenError, match="holds no picture that can be decoded"):
+        Recording(clip)
+
+
+def test_a_text_is_not_played_as_a_film_of_its_letters(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("this is a shopping list\n" * 100)
+    with pytest.raises(SourceOpenError, match=r"list\.txt holds no picture that can be decoded"):
+        Recording(tmp_path / "list.txt")
+
+
+@pytest.mark.parametrize("open_it", [Recording, PacedRecording])
+def test_a_missing_file_and_a_folder(tmp_path: Path, open_it: Any) -> None:
+    for path in (tmp_path / "missing.mp4", tmp_path):
+        with pytest.raises(SourceOpenError, match=r"is missing: expected a file; check the path\."):
+            open_it(path)
+
+
+def test_a_paced_recording_keeps_time(make_clip: Clip) -> None:
+    before_ns = time.monotonic_ns()
+    with PacedRecording(make_clip("clip.mp4", times_ms=[0, 100, 150, 400])) as source:
+        stamps = []
+        while (frame := source.read()) is not None:
+            assert time.monotonic_ns() >= frame.captured_ns, "a frame came before its time"
+            stamps.append(frame.captured_ns)
+    assert stamps[0] >= before_ns
+    assert [round((stamp - stamps[0]) / 1e6) for stamp in stamps] == [0, 100, 150, 400]
+
+
+def test_a_late_reader_gets_frames_at_once_with_the_times_they_were_due(make_clip: Clip) -> None:
+    with PacedRecording(make_clip("clip.mp4", frames=10)) as source:
+        first = source.read()
+        assert first is not None
+        time.sleep(0.6)
+        start = time.monotonic()
+        late = read_all(source)
+        assert [round((frame.captured_ns - first.captured_ns) / 1e6) for frame in late] == [
+            40 * i for i in range(1, 10)
+        ]
+        assert time.monotonic() - start < 5
+
+
+def test_a_looped_recording_goes_on_without_a_jump(
+    make_clip: Clip, grey_frames: Callable[[np.ndarray], int]
+) -> None:
+    with PacedRecording(make_clip("clip.mp4", frames=5), loop=True) as source:
+        frames = list(itertools.islice(iter(source.read, None), 12))
+    assert [grey_frames(frame.image) for frame in frames] == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1]
+    assert [round((frame.captured_ns - frames[0].captured_ns) / 1e6) for frame in frames] == [
+        40 * i for i in range(12)
+    ]
+
+
+def test_a_waiting_read_can_be_interrupted(make_clip: Clip) -> None:
+    source = PacedRecording(make_clip("clip.mp4", times_ms=[0, 3_600_000]))
+    assert source.read() is not None
+    results: list[Frame | None] = []
+    reader = threading.Thread(target=lambda: results.append(source.read()), name="reader")
+    reader.start()
+    source.interrupt()
+    reader.join(10)
+    assert results == [None]
+    assert source.read() is None
+    source.close()
+
+
+def test_interrupting_a_source_that_never_waits_is_harmless(make_clip: Clip) -> None:
+    with Recording(make_clip("clip.mp4")) as source:
+        source.interrupt()
+        assert source.read() is not None
