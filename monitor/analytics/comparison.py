@@ -1,7 +1,7 @@
 """Is one ad better than another, by how much, and how sure is that: the unit is the **viewer**.
 
 Each viewer of an ad gives one value, over all its plays. The difference of the means over viewers
-gets a bootstrap interval and a permutation test (`monitor.analytics.resampling`), corrected for the
+gets a bootstrap interval and a permutation test (`monitor.analytics.statistics`), corrected for the
 number of comparisons made at once, and a verdict in words. Where the data cannot tell yet, the
 verdict says how many viewers are lacking.
 
@@ -21,7 +21,7 @@ import numpy as np
 
 from monitor.analytics.errors import ReportError
 from monitor.analytics.logged_plays import UNKNOWN, Interval, known
-from monitor.analytics.resampling import (
+from monitor.analytics.statistics import (
     CONFIDENCE,
     DRAWS,
     PERMUTATIONS,

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from monitor.analytics.logged_plays import CONFIDENCE, UNKNOWN, Interval, hours_of, known
-from monitor.analytics.resampling import expanded_level
+from monitor.analytics.statistics import expanded_level
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

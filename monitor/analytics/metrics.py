@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.analytics.resampling import draw_counts, expanded_level
+from monitor.analytics.statistics import draw_counts, expanded_level
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -268,7 +268,7 @@ def sessions(database: str | None, as_json: bool) -> None:
     """List the sessions of a database, with when each was busy."""
     from db.engine import open_database
     from db.read.sessions import list_sessions, viewers_over_time
-    from monitor.reports.session_report import session_document
+    from monitor.reports.document import session_document
     from monitor.reports.terminal import print_sessions
 
     engine = open_database(existing_database(database_url(database)), read_only=True)
@@ -374,13 +374,13 @@ def report(
                 f"{form} is not a text: expected a file, received -.", param_hint="-o"
             )
         if to_print:
-            content = report_bytes(document, form, table=table, data=data, films=films)
+            content = report_bytes(document, form, table=table, data=data, thumbnails=films)
             click.echo(content.decode(), nl=False)
             continue
         target = output or Path(f"{name}.{form}")
         if len(wanted) > 1:
             target = target.with_suffix(f".{form}")
-        written = write_report(document, form, target, table=table, data=data, films=films)
+        written = write_report(document, form, target, table=table, data=data, thumbnails=films)
         click.echo(f"Report: {written}", err=True)
     if output is None and "html" in wanted:
         from monitor.reports.terminal import print_report
@@ -392,9 +392,9 @@ def _pictures(document: dict[str, Any], formats: Sequence[str], folders: tuple[P
     """Pictures of the ads; None where no format shows them."""
     if not {"html", "pdf"} & set(formats):
         return None
-    from monitor.reports.thumbnails import film_strips
+    from monitor.reports.thumbnails import find_thumbnails
 
-    return film_strips(document, folders)
+    return find_thumbnails(document, folders)
 
 
 def _report(
@@ -415,7 +415,7 @@ def _report(
     from db.errors import NoSuchSessionError
     from db.read.rollups import Scope
     from db.read.sessions import latest_session_id, require_session
-    from monitor.reports.report import make_report
+    from monitor.reports.document import make_report
 
     engine = open_database(database, read_only=True)
     try:
@@ -495,7 +495,7 @@ def _after_session(
         form = report_path.suffix.lstrip(".")
         films = _pictures(document, [form], (folder,))
         try:
-            written = write_report(document, form, report_path, data=data, films=films)
+            written = write_report(document, form, report_path, data=data, thumbnails=films)
         except ReportWriteError as error:
             raise SessionFailedError(
                 f"Session {session_id} is stored, but: {error}", session_id

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from monitor.analytics.report_data import ReportData
-    from monitor.reports.films import Film
+    from monitor.reports.thumbnails import Thumbnails
 
 FORMATS = ("html", "json", "csv", "parquet", "pdf")
 TEXT_FORMATS = ("html", "json", "csv")
@@ -29,17 +29,17 @@ def write_report(
     *,
     table: str = DEFAULT_TABLE,
     data: ReportData | None = None,
-    films: Mapping[int, Film] | None = None,
+    thumbnails: Mapping[int, Thumbnails] | None = None,
 ) -> Path:
     """Writes a report in one format.
 
     Args:
-        document: From `session_report.build_report`.
+        document: From `document.build_report`.
         format: One of `FORMATS`.
         out: The file; its folder is made when it is missing, an older file is replaced.
         table: For CSV and Parquet, one of `tables.TABLES`.
         data: What the report was made of; CSV and Parquet need it.
-        films: Pictures of the ads for HTML and PDF, by place in `document["ads"]`.
+        thumbnails: Pictures of the ads for HTML and PDF, by place in `document["ads"]`.
 
     Returns:
         The absolute path of the file.
@@ -51,7 +51,9 @@ def write_report(
         ReportError: CSV or Parquet without the data.
         ReportWriteError: The file cannot be written.
     """
-    return write_bytes(report_bytes(document, format, table=table, data=data, films=films), out)
+    return write_bytes(
+        report_bytes(document, format, table=table, data=data, thumbnails=thumbnails), out
+    )
 
 
 def report_bytes(
@@ -60,7 +62,7 @@ def report_bytes(
     *,
     table: str = DEFAULT_TABLE,
     data: ReportData | None = None,
-    films: Mapping[int, Film] | None = None,
+    thumbnails: Mapping[int, Thumbnails] | None = None,
 ) -> bytes:
     """Returns a report in one format; arguments and errors as for `write_report`, which writes it."""
     if format == "json":
@@ -79,11 +81,11 @@ def report_bytes(
     if format == "html":
         from monitor.reports.html import render_html  # noqa: PLC0415 - slow to import
 
-        return render_html(document, films).encode()
+        return render_html(document, thumbnails).encode()
     if format == "pdf":
         from monitor.reports.pdf import render_pdf  # noqa: PLC0415 - slow to import
 
-        return render_pdf(document, films)
+        return render_pdf(document, thumbnails)
     raise UnknownFormatError(
         f"Unknown report format: expected one of {', '.join(FORMATS)}, received {format!r}."
     )

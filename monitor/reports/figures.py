@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 from monitor.analytics.metrics import EMOTIONS
-from monitor.reports.page_numbers import signed
+from monitor.reports.formatting import signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from monitor.analytics import metrics
 from monitor.fonts import font_face_css
-from monitor.reports import page_numbers, page_words
+from monitor.reports import formatting, wording
 from monitor.reports.figures import (
     COLOURS,
     DASHES,
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
 
-    from monitor.reports.films import Film
+    from ads.media.thumbnails import Still
+    from monitor.reports.thumbnails import Thumbnails
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -46,8 +47,10 @@ _METHOD = {
 }
 
 
-def render_html(document: dict[str, Any], films: Mapping[int, Film] | None = None) -> str:
-    """Renders the document of `session_report.build_report` as one self-contained page.
+def render_html(
+    document: dict[str, Any], thumbnails: Mapping[int, Thumbnails] | None = None
+) -> str:
+    """Renders the document of `document.build_report` as one self-contained page.
 
     The same document and pictures give the same page, byte for byte; there is no time of making in
     it. Its policy for content forbids every request and every script and style but its own, which
@@ -55,7 +58,7 @@ def render_html(document: dict[str, Any], films: Mapping[int, Film] | None = Non
 
     Args:
         document: The report.
-        films: Pictures of the ads, by place in `document["ads"]`; an ad without an entry is shown
+        thumbnails: Pictures of the ads, by place in `document["ads"]`; an ad without an entry is shown
             without pictures.
     """
     styles, script = font_face_css("woff2") + _asset("report.css"), _asset("report.js")
@@ -63,7 +66,7 @@ def render_html(document: dict[str, Any], films: Mapping[int, Film] | None = Non
     reach = valence_range([s[key] for ad in ads for s in ad["timeline"] for key in _VALENCE_KEYS])
     axis = max(map(abs, valence_range([ad[key] for ad in ads for key in _MEAN_KEYS])))
     cards = [
-        _card(number, document, (films or {}).get(number - 1), reach=reach, axis=axis)
+        _card(number, document, (thumbnails or {}).get(number - 1), reach=reach, axis=axis)
         for number in range(1, len(ads) + 1)
     ]
     return (
@@ -75,28 +78,28 @@ def render_html(document: dict[str, Any], films: Mapping[int, Film] | None = Non
             scope=document["report"]["scope"],
             several=document["report"]["scope"]["sessions"] != 1,
             quality=document["quality"],
-            place=page_words.place(document),
-            unread=page_words.unread(document["quality"]["withheld_readings"]),
-            gaps=[{**gap, "seconds": page_words.gap_seconds(gap)} for gap in document["gaps"]],
+            place=wording.place(document),
+            unread=wording.unread(document["quality"]["withheld_readings"]),
+            gaps=[{**gap, "seconds": wording.gap_seconds(gap)} for gap in document["gaps"]],
             gap_figure=_gap_figure(document),
             cards=cards,
             ranking=sorted(cards, key=_rank),
             axis=axis,
-            findings=page_words.findings(document),
+            findings=wording.findings(document),
             comparisons=_comparisons(document),
             withheld=[
                 {
                     "seconds": [],
                     **entry,
-                    "name": page_words.withheld_name(entry, ads),
-                    "figures": page_words.figure_names(entry["figures"]),
+                    "name": wording.withheld_name(entry, ads),
+                    "figures": wording.figure_names(entry["figures"]),
                 }
                 for entry in document["withheld"]
             ],
             emotions=metrics.EMOTIONS,
             colours=COLOURS,
             dashes=DASHES,
-            unknown=page_numbers.UNKNOWN,
+            unknown=formatting.UNKNOWN,
             method=_METHOD,
             styles=_raw(styles),
             script=_raw(script),
@@ -118,7 +121,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        name: getattr(page_numbers, name)
+        name: getattr(formatting, name)
         for name in (
             "signed",
             "decimal",
@@ -132,13 +135,18 @@ def _environment() -> Environment:
         )
     }
     environment.filters |= {
-        name: getattr(page_words, name)
+        name: getattr(wording, name)
         for name in ("figure_value", "figure_label", "moment_value", "title")
     }
-    environment.globals["counted"] = page_numbers.counted
+    environment.filters["image_url"] = _image_url
+    environment.globals["counted"] = formatting.counted
     environment.globals["share_figure"] = lambda share: _raw(share_figure(share))
     environment.globals["percentile_figure"] = lambda value: _raw(percentile_figure(value))
     return environment
+
+
+def _image_url(still: Still) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(still.jpeg).decode("ascii")
 
 
 def _asset(name: str) -> str:
@@ -162,7 +170,7 @@ def _raw(text: str) -> Any:
 def _card(
     number: int,
     document: dict[str, Any],
-    film: Film | None,
+    thumbnails: Thumbnails | None,
     *,
     reach: tuple[float, float],
     axis: float,
@@ -172,39 +180,41 @@ def _card(
     return {
         "ad": ad,
         "anchor": f"ad-{number}",
-        "title": page_words.title(ad),
+        "title": wording.title(ad),
         "curves": [_raw(ad_figure(ad, layout, reach=reach)) for layout in (WIDE, NARROW, PRINT)]
-        if page_words.has_curve(ad)
+        if wording.has_curve(ad)
         else [],
-        "alt": page_words.describe(ad),
-        "film": film,
-        "poster": film.strip[len(film.strip) // 2] if film is not None and film.strip else None,
+        "alt": wording.describe(ad),
+        "thumbnails": thumbnails,
+        "poster": thumbnails.strip[len(thumbnails.strip) // 2]
+        if thumbnails is not None and thumbnails.strip
+        else None,
         "interval": _interval(ad, _MEAN_KEYS, axis),
         "funnel": _raw(funnel_figure(ad["funnel"])) if ad["opportunities"] else None,
         "withheld": [
             {"seconds": [], **entry}
             for entry in document["withheld"]
-            if page_words.is_about(entry, ad)
+            if wording.is_about(entry, ad)
         ],
-        "no_mean": page_words.why_no_mean(ad, document["withheld"]),
-        "scenes": _scenes(ad, film),
+        "no_mean": wording.why_no_mean(ad, document["withheld"]),
+        "scenes": _scenes(ad, thumbnails),
     }
 
 
-def _scenes(ad: dict[str, Any], film: Film | None) -> list[dict[str, Any]]:
+def _scenes(ad: dict[str, Any], thumbnails: Thumbnails | None) -> list[dict[str, Any]]:
     """The key moments by second: what happened in it, with the ad's picture."""
     by_second: dict[int, list[dict[str, Any]]] = {}
     for moment in ad["moments"]:
         named = {
-            "name": page_words.MOMENT_NAMES[moment["kind"]],
-            "note": page_words.MOMENT_NOTES[moment["kind"]],
+            "name": wording.MOMENT_NAMES[moment["kind"]],
+            "note": wording.MOMENT_NOTES[moment["kind"]],
         }
         by_second.setdefault(moment["second"], []).append(moment | named)
     return [
         {
             "second": second,
             "moments": by_second[second],
-            "still": None if film is None else film.moments.get(second),
+            "still": None if thumbnails is None else thumbnails.moments.get(second),
         }
         for second in sorted(by_second)
     ]
@@ -232,8 +242,8 @@ def _rank(card: dict[str, Any]) -> tuple[bool, float]:
 
 def _gap_figure(document: dict[str, Any]) -> Any:
     """Where in a session nothing could be measured; None where the session is not over, or several are reported."""
-    start = page_numbers.moment_of(document["session"]["started_at"])
-    end = page_numbers.moment_of(document["session"]["ended_at"])
+    start = formatting.moment_of(document["session"]["started_at"])
+    end = formatting.moment_of(document["session"]["ended_at"])
     if start is None or end is None or end <= start or not document["gaps"]:
         return None
     if document["report"]["scope"]["sessions"] != 1:
@@ -241,8 +251,8 @@ def _gap_figure(document: dict[str, Any]) -> Any:
     whole = (end - start).total_seconds()
     stretches = []
     for gap in document["gaps"]:
-        first = page_numbers.moment_of(gap["start"]) or start
-        last = page_numbers.moment_of(gap["end"]) or end
+        first = formatting.moment_of(gap["start"]) or start
+        last = formatting.moment_of(gap["end"]) or end
         inside = [
             min(max((moment - start).total_seconds() / whole, 0.0), 1.0) for moment in (first, last)
         ]

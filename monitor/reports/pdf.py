@@ -10,12 +10,12 @@ from PIL import ImageFile
 
 from monitor.analytics.errors import ReportError
 from monitor.fonts import font_face_css
-from monitor.reports.page_words import place
+from monitor.reports.wording import place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from monitor.reports.films import Film
+    from monitor.reports.thumbnails import Thumbnails
 
 LIBRARIES = "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
 """What WeasyPrint takes from the system, by Debian's names."""
@@ -27,20 +27,22 @@ class PdfUnavailableError(ReportError):
     """PDFs cannot be made on this machine."""
 
 
-def render_pdf(document: dict[str, Any], films: Mapping[int, Film] | None = None) -> bytes:
-    """Renders the document of `session_report.build_report` as a PDF.
+def render_pdf(
+    document: dict[str, Any], thumbnails: Mapping[int, Thumbnails] | None = None
+) -> bytes:
+    """Renders the document of `document.build_report` as a PDF.
 
     The same document and pictures give the same bytes: the fonts are packaged.
 
     Args:
         document: The report.
-        films: Pictures of the ads, as in `html.render_html`.
+        thumbnails: Pictures of the ads, as in `html.render_html`.
 
     Raises:
         PdfUnavailableError: WeasyPrint, or a library of the system that it needs, is missing.
     """
     out = io.BytesIO()
-    _laid_out(document, films).write_pdf(out, pdf_identifier=b"ad-monitor", pdf_tags=True)
+    _laid_out(document, thumbnails).write_pdf(out, pdf_identifier=b"ad-monitor", pdf_tags=True)
     return out.getvalue()
 
 
@@ -49,7 +51,7 @@ def _about_the_page(record: logging.LogRecord) -> bool:
     return "has no required alt description" not in record.getMessage()
 
 
-def _laid_out(document: dict[str, Any], films: Mapping[int, Film] | None) -> Any:
+def _laid_out(document: dict[str, Any], thumbnails: Mapping[int, Thumbnails] | None) -> Any:
     """The pages, as WeasyPrint holds them before they are written."""
     from monitor.reports.html import render_html  # noqa: PLC0415 - slow to import
 
@@ -63,7 +65,7 @@ def _laid_out(document: dict[str, Any], films: Mapping[int, Film] | None) -> Any
     only_inside = weasyprint.urls.URLFetcher(allowed_protocols={"data"})
     fonts = weasyprint.text.fonts.FontConfiguration()
     page = weasyprint.HTML(
-        string=render_html(document, films), url_fetcher=only_inside, media_type="print"
+        string=render_html(document, thumbnails), url_fetcher=only_inside, media_type="print"
     )
     return page.render(
         stylesheets=[

@@ -150,7 +150,7 @@ def table_of(name: str, document: dict[str, Any], data: ReportData) -> Table:
 
     Args:
         name: One of `TABLES`.
-        document: The report, from `session_report.build_report`; it says from how many viewers on
+        document: The report, from `document.build_report`; it says from how many viewers on
             figures are shown.
         data: What the report was made of, with its seconds.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, jsonify, request
 
-from monitor.reports.session_report import session_document
+from monitor.reports.document import session_document
 from monitor.version import VERSION
 from monitor.web.asking import picture_of_call
 from monitor.web.classify import face_document

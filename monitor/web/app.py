@@ -11,7 +11,7 @@ from flask import Flask, Response, current_app
 from jinja2 import StrictUndefined
 from markupsafe import Markup, escape
 
-from monitor.reports import page_numbers as shown
+from monitor.reports import formatting as shown
 from monitor.version import VERSION
 from monitor.web import api
 from monitor.web.asking import MemoryRequest

@@ -12,9 +12,9 @@ from db.read.rollups import Scope
 from db.read.sessions import require_session
 from monitor.analytics.comparison import MEASURES, compare_ads
 from monitor.analytics.report_data import load_report_data
+from monitor.reports.document import make_report
 from monitor.reports.export import report_bytes
-from monitor.reports.report import make_report
-from monitor.reports.thumbnails import film_strips
+from monitor.reports.thumbnails import find_thumbnails
 from monitor.web.problems import ProblemError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def report_page(
     """
     from monitor.reports.html import render_html  # noqa: PLC0415 - slow to import
 
-    page = render_html(document, film_strips(document, folders))
+    page = render_html(document, find_thumbnails(document, folders))
     found = _POLICY.search(page)
     if found is None:
         raise ValueError(
@@ -98,9 +98,9 @@ def report_file(
     from monitor.reports.pdf import PdfUnavailableError  # noqa: PLC0415 - slow to import
 
     document, data = _report(engine, session_id, min_viewers)
-    films = film_strips(document, folders) if format == "pdf" else None
+    films = find_thumbnails(document, folders) if format == "pdf" else None
     try:
-        return report_bytes(document, format, data=data, films=films)
+        return report_bytes(document, format, data=data, thumbnails=films)
     except PdfUnavailableError as error:
         raise ProblemError(503, "format_unavailable", str(error)) from error
 

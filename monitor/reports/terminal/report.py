@@ -37,7 +37,7 @@ def print_report(document: dict[str, Any]) -> None:
     """A report: a line about all of it, a block for each ad, comparisons, gaps, and what is withheld.
 
     Args:
-        document: From `monitor.reports.session_report.build_report`.
+        document: From `monitor.reports.document.build_report`.
     """
     console = wide_console()
     signs = signs_of(console)

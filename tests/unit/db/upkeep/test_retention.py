@@ -20,8 +20,8 @@ from db.write.records import ViewerFlagged
 from db.write.writer import SessionWriter
 from monitor.analytics.report_data import load_report_data
 from monitor.analytics.roll_up import roll_up
+from monitor.reports.document import build_report
 from monitor.reports.export import to_json
-from monitor.reports.session_report import build_report
 
 DAY = timedelta(days=1)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from monitor.analytics.metrics import EMOTIONS
-from monitor.reports.session_report import build_report
+from monitor.reports.document import build_report
 from monitor.reports.tables import COLUMNS, TABLES
 
 DOCS = Path(__file__).parents[4] / "docs" / "metrics.md"

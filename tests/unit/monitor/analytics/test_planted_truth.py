@@ -33,8 +33,7 @@ from monitor.analytics.norms import build_norms
 from monitor.analytics.report_data import Scope, load_report_data
 from monitor.analytics.roll_up import roll_up
 from monitor.cli.errors import is_callers_mistake
-from monitor.reports.report import make_report
-from monitor.reports.session_report import build_report
+from monitor.reports.document import build_report, make_report
 from tests.helpers.making import reading_record
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=timezone.utc)

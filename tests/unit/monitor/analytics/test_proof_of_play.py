@@ -25,7 +25,7 @@ from db.write.writer import SessionWriter
 from monitor.analytics.errors import ReportError
 from monitor.analytics.proof_of_play import COUNTS, FIGURES, Price, proof_of_play, to_csv
 from monitor.analytics.report_data import Scope, load_report_data
-from monitor.reports.session_report import build_report
+from monitor.reports.document import build_report
 from tests.helpers.making import reading_record
 
 START = datetime(2026, 3, 1, 9, 50, tzinfo=timezone.utc)

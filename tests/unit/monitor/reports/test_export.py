@@ -13,7 +13,7 @@ import pytest
 
 from monitor.analytics.errors import ReportError, ReportWriteError, UnknownFormatError
 from monitor.reports import export, tables
-from monitor.reports.session_report import build_report
+from monitor.reports.document import build_report
 
 PLAIN = ("html", "json", "csv", "parquet")
 

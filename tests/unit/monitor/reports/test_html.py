@@ -13,7 +13,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from monitor.reports import html, page_numbers, page_words
+from ads.media.thumbnails import Still
+from monitor.reports import formatting, html, wording
+from monitor.reports.document import build_report
 from monitor.reports.figures import (
     NARROW,
     PRINT,
@@ -25,8 +27,7 @@ from monitor.reports.figures import (
     percentile_figure,
     valence_range,
 )
-from monitor.reports.films import Film, StillPicture
-from monitor.reports.session_report import build_report
+from monitor.reports.thumbnails import Thumbnails
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 PAIR = {
@@ -151,11 +152,11 @@ def document(session, document_of) -> dict:
 
 
 @pytest.fixture(scope="module")
-def films() -> dict[int, Film]:
-    stills = tuple(StillPicture(k + 0.5, bytes([k]), 20, 10) for k in range(5))
+def films() -> dict[int, Thumbnails]:
+    stills = tuple(Still(k + 0.5, bytes([k]), 20, 10) for k in range(5))
     return {
-        0: Film(stills, {0: stills[0]}),
-        1: Film(missing="The file rain.mp4 was not found <here>."),
+        0: Thumbnails(stills, {0: stills[0]}),
+        1: Thumbnails(missing="The file rain.mp4 was not found <here>."),
     }
 
 
@@ -329,7 +330,7 @@ def test_valence_axis(values, expected):
 
 def test_clear_winner_and_unsettled_order_are_told_apart(session, maker):
     assert (
-        page_words.findings(build_report(session.data()))[2]
+        wording.findings(build_report(session.data()))[2]
         == "No other ad's interval reaches into it."
     )
     made = maker()
@@ -339,7 +340,7 @@ def test_clear_winner_and_unsettled_order_are_told_apart(session, maker):
             made.reading(
                 play, viewer, number * 5.0 + 0.5, 0.5, HAPPY if viewer + number > 2 else SAD
             )
-    said = page_words.findings(build_report(made.data()))
+    said = wording.findings(build_report(made.data()))
     assert said[1].startswith(
         "“Ad-1” was met with the most positive faces: mean valence +0.30, 95% interval −"
     )
@@ -353,7 +354,7 @@ def test_one_viewer_claims_nothing(render, maker):
     for number, p in enumerate((HAPPY, SAD)):
         play = made.play(made.ad(f"ad-{number}", 2.0), number * 5.0, 2.0)
         made.reading(play, 1, number * 5.0 + 0.5, 0.5, p)
-    said = page_words.findings(build_report(made.data()))
+    said = wording.findings(build_report(made.data()))
     assert (
         said[0]
         == "1 viewer was in view during 2 showings of 2 ads; none of them watched an ad for half a second or longer."
@@ -476,11 +477,9 @@ def test_too_few_read_viewers_are_stated(render, maker):
 def test_why_there_is_no_mean(ad, expected):
     ad |= {"ad_id": "tea", "version": None}
     other = {"ad_id": "milk", "figures": ["mean_valence"]}
-    assert (
-        page_words.why_no_mean(ad, [other, {"ad_id": "tea", "figures": ["timeline"]}]) == expected
-    )
+    assert wording.why_no_mean(ad, [other, {"ad_id": "tea", "figures": ["timeline"]}]) == expected
     if ad["mean_valence"] is None:
-        assert page_words.why_no_mean(ad, [other | {"ad_id": "tea"}]) == "withheld: too few viewers"
+        assert wording.why_no_mean(ad, [other | {"ad_id": "tea"}]) == "withheld: too few viewers"
 
 
 def test_withheld_figures_are_stated(render, session):
@@ -517,22 +516,22 @@ def test_many_gaps_over_several_days_are_folded_and_dated(render, maker):
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
-        (page_numbers.signed(0.214), "+0.21"),
-        (page_numbers.signed(-0.214), "−0.21"),
-        (page_numbers.signed(-0.001), "0.00"),
-        (page_numbers.signed(None), "–"),
-        (page_numbers.percent(0.631), "63%"),
-        (page_numbers.percent(None), "–"),
-        (page_numbers.duration(7.46), "7.5 s"),
-        (page_numbers.duration(59.97), "1 min 00 s"),
-        (page_numbers.duration(200), "3 min 20 s"),
-        (page_numbers.duration(7500), "2 h 05 min"),
-        (page_numbers.duration(None), "–"),
-        (page_numbers.whole(12345), "12,345"),
-        (page_numbers.day("2026-03-01T09:00:00.000000Z"), "1 March 2026"),
-        (page_numbers.clock("2026-03-01T09:05:07.900000Z"), "09:05:07"),
-        (page_numbers.spans([0, 1, 2, 5, 7, 8]), "0–2, 5, 7–8"),
-        (page_numbers.spans([]), ""),
+        (formatting.signed(0.214), "+0.21"),
+        (formatting.signed(-0.214), "−0.21"),
+        (formatting.signed(-0.001), "0.00"),
+        (formatting.signed(None), "–"),
+        (formatting.percent(0.631), "63%"),
+        (formatting.percent(None), "–"),
+        (formatting.duration(7.46), "7.5 s"),
+        (formatting.duration(59.97), "1 min 00 s"),
+        (formatting.duration(200), "3 min 20 s"),
+        (formatting.duration(7500), "2 h 05 min"),
+        (formatting.duration(None), "–"),
+        (formatting.whole(12345), "12,345"),
+        (formatting.day("2026-03-01T09:00:00.000000Z"), "1 March 2026"),
+        (formatting.clock("2026-03-01T09:05:07.900000Z"), "09:05:07"),
+        (formatting.spans([0, 1, 2, 5, 7, 8]), "0–2, 5, 7–8"),
+        (formatting.spans([]), ""),
     ],
 )
 def test_how_numbers_look(written, expected):

@@ -8,8 +8,8 @@ import shutil
 import pytest
 
 from monitor.reports import html
-from monitor.reports.session_report import build_report
-from monitor.reports.thumbnails import SAMPLES, film_strips
+from monitor.reports.document import build_report
+from monitor.reports.thumbnails import SAMPLES, find_thumbnails
 
 pytestmark = pytest.mark.slow
 
@@ -74,7 +74,7 @@ def address(maker, tmp_path_factory) -> str:
         {"ad_id": "ad-1", "figures": ["timeline"], "seconds": [3], "why": "too few"}
     )
     path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(html.render_html(document, film_strips(document)), encoding="utf-8")
+    path.write_text(html.render_html(document, find_thumbnails(document)), encoding="utf-8")
     return path.as_uri()
 
 

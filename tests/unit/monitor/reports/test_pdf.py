@@ -10,7 +10,7 @@ import time
 import pytest
 
 from monitor.reports import pdf
-from monitor.reports.session_report import build_report
+from monitor.reports.document import build_report
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from monitor.analytics.metrics import EMOTIONS
 from monitor.reports import tables
-from monitor.reports.session_report import build_report
+from monitor.reports.document import build_report
 
 HAPPY = (0.1, 0.0, 0.0, 0.6, 0.0, 0.0, 0.3)
 SAD = (0.0, 0.0, 0.0, 0.0, 0.5, 0.0, 0.5)

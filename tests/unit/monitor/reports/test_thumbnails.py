@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from monitor.reports.thumbnails import SAMPLES, film_strips
+from monitor.reports.thumbnails import SAMPLES, find_thumbnails
 
 
 def entry(file: str, kind: str, duration_s: float, digest: str | None = None, moments=()) -> dict:
@@ -25,7 +25,7 @@ def entry(file: str, kind: str, duration_s: float, digest: str | None = None, mo
 
 def test_each_ad_gets_its_strip_and_its_moments():
     ads = [entry("solina.mp4", "video", 8.0, moments=(3, 0, 3)), entry("brume.jpg", "image", 6.0)]
-    films = film_strips({"ads": ads})
+    films = find_thumbnails({"ads": ads})
     assert list(films) == [0, 1]
     assert [still.second for still in films[0].strip] == [k + 0.5 for k in range(8)]
     assert sorted(films[0].moments) == [0, 3]
@@ -37,7 +37,7 @@ def test_each_ad_gets_its_strip_and_its_moments():
 
 
 def test_a_moment_in_a_last_second_that_is_short_lies_within_the_ad():
-    (film,) = film_strips({"ads": [entry("solina.mp4", "video", 7.4, moments=(7,))]}).values()
+    (film,) = find_thumbnails({"ads": [entry("solina.mp4", "video", 7.4, moments=(7,))]}).values()
     assert film.moments[7].second == pytest.approx(7.2)
 
 
@@ -45,7 +45,7 @@ def test_the_folder_that_is_named_comes_first_and_a_path_in_the_document_is_not_
     shutil.copy(SAMPLES / "brume.jpg", tmp_path / "mine.jpg")
     digest = hashlib.sha256((tmp_path / "mine.jpg").read_bytes()).hexdigest()
     for name in ("mine.jpg", "../../etc/mine.jpg", "/etc/mine.jpg"):
-        (film,) = film_strips(
+        (film,) = find_thumbnails(
             {"ads": [entry(name, "image", 6.0, digest)]}, [tmp_path / "none", tmp_path]
         ).values()
         assert len(film.strip) == 1
@@ -59,7 +59,7 @@ def test_the_folder_that_is_named_comes_first_and_a_path_in_the_document_is_not_
     ],
 )
 def test_without_the_file_it_says_why(file, digest, words):
-    (film,) = film_strips({"ads": [entry(file, "image", 6.0, digest)]}).values()
+    (film,) = find_thumbnails({"ads": [entry(file, "image", 6.0, digest)]}).values()
     assert film.missing.startswith(words)
     assert (film.strip, film.moments) == ((), {})
 
@@ -67,7 +67,9 @@ def test_without_the_file_it_says_why(file, digest, words):
 def test_a_file_that_cannot_be_decoded_says_so(tmp_path):
     (tmp_path / "bad.mp4").write_bytes(b"no clip")
     digest = hashlib.sha256(b"no clip").hexdigest()
-    (film,) = film_strips({"ads": [entry("bad.mp4", "video", 6.0, digest)]}, [tmp_path]).values()
+    (film,) = find_thumbnails(
+        {"ads": [entry("bad.mp4", "video", 6.0, digest)]}, [tmp_path]
+    ).values()
     assert (
         film.missing == "The file bad.mp4 could not be read, so there are no pictures of this ad."
     )

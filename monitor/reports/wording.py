@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from monitor.reports.page_numbers import (
+from monitor.reports.formatting import (
     counted,
     decimal,
     duration,

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from monitor.analytics.metrics import bootstrap_mean_interval
-from monitor.analytics.resampling import (
+from monitor.analytics.statistics import (
     MANY_VIEWERS,
     difference_intervals,
     difference_of_means,

@@ -16,17 +16,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from db.read.ads import ad_totals
 from db.read.rollups import ExposureArrays, SecondArrays
 from detector.types import WITHHELD_REASONS
 from monitor.analytics import metrics
 from monitor.analytics.comparison import compare_ads
 from monitor.analytics.errors import ReportError
 from monitor.analytics.gaps import covered_us, microseconds
-from monitor.analytics.norms import Norms, norms_of, score, score_parts
+from monitor.analytics.norms import Norms, build_norms, norms_of, score, score_parts
+from monitor.analytics.report_data import load_report_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
+
+    from sqlalchemy.engine import Engine
 
     from db.read.sessions import AdInfo, GapInfo, PlayInfo, SessionInfo
     from monitor.analytics.metrics import Audience, Floats, Moment, Reaction, Timeline
@@ -79,6 +83,28 @@ _ONE_OR_NONE = (
 """What a report on several sessions says of them only where all are the same."""
 
 _Arrays = TypeVar("_Arrays", bound=ExposureArrays | SecondArrays)
+
+
+def make_report(
+    engine: Engine, scope: Scope, *, min_viewers: int = 1
+) -> tuple[dict[str, Any], ReportData]:
+    """Makes the report on some sessions.
+
+    Args:
+        engine: From `db.engine.open_database`.
+        scope: Which sessions and plays.
+        min_viewers: Figures about fewer viewers than this are withheld.
+
+    Returns:
+        The document, and the data that tables are made of.
+
+    Raises:
+        EmptyScopeError: No session is in scope.
+        ReportError: `min_viewers` is less than 1.
+    """
+    data = load_report_data(engine, scope)
+    library = build_norms(ad_totals(engine, metrics.WATCHER_ATTENTION_S), min_viewers=min_viewers)
+    return build_report(data, min_viewers=min_viewers, scope=scope, library=library), data
 
 
 def build_report(

@@ -12,7 +12,7 @@ import pytest
 
 from monitor.analytics.errors import ReportError
 from monitor.analytics.metrics import EMOTIONS
-from monitor.reports.session_report import build_report, utc_text
+from monitor.reports.document import build_report, utc_text
 
 SESSION_KEYS = {
     "id",
