@@ -20,7 +20,8 @@ from rich.table import Table
 
 from detector.analysis import FaceAnalyser
 from detector.emotion.classifier import KerasClassifier, LiteRTClassifier, load_network
-from detector.emotion.model_card import find_model, read_card
+from detector.emotion.model_card import read_card
+from detector.emotion.model_store import find_model
 from detector.faces.detector import MediaPipeFaceDetector
 from detector.sources.recording import Recording
 from detector.sources.video_source import DEMO_VIDEO

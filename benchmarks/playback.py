@@ -53,7 +53,7 @@ from ads.player.player import AdPlayer
 from ads.playlists.playlist import Ad, load_playlist
 from ads.policies import make_policy
 from ads.show.playback import PlaybackLog
-from detector.emotion.model_card import find_model
+from detector.emotion.model_store import find_model
 from detector.errors import DetectorError
 from monitor.sensor.client import SupervisedSensor
 from monitor.sensor.live import LiveView, SensorHealth

@@ -1,4 +1,4 @@
-"""Vision: from camera to readings. Usable without a window and without a database.
+"""Vision: camera frames to readings. Usable without a window and without a database.
 
 Example:
     >>> from detector import find_faces, load_classifier
@@ -18,17 +18,6 @@ if TYPE_CHECKING:
     from detector.emotion.model_card import ModelCard, read_card
     from detector.image_analysis import PictureClassifier, PictureFace, find_faces
 
-_HOME = {
-    "EMOTIONS": "emotion.labels",
-    "FaceAnalyser": "analysis",
-    "ModelCard": "emotion.model_card",
-    "PictureClassifier": "image_analysis",
-    "PictureFace": "image_analysis",
-    "classify": "emotion.classifier",
-    "find_faces": "image_analysis",
-    "load_classifier": "emotion.classifier",
-    "read_card": "emotion.model_card",
-}
 __all__ = [
     "EMOTIONS",
     "FaceAnalyser",
@@ -41,9 +30,18 @@ __all__ = [
     "read_card",
 ]
 
+_MODULES = {
+    "emotion.labels": ("EMOTIONS",),
+    "emotion.classifier": ("classify", "load_classifier"),
+    "emotion.model_card": ("ModelCard", "read_card"),
+    "image_analysis": ("PictureClassifier", "PictureFace", "find_faces"),
+    "analysis": ("FaceAnalyser",),
+}
+
 
 def __getattr__(name: str) -> Any:
-    """The public names, imported when they are first used: the native libraries behind some take a second."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    """Import a public name on first use: some native libraries take a second to load."""
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

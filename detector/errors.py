@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import importlib
+from typing import Any, Literal
 
 SourceFault = Literal[
     "camera_lost",
@@ -13,15 +14,15 @@ SourceFault = Literal[
     "camera_covered",
     "format_changed",
 ]
-"""Why a live source gives nothing that can be measured; stable names, kept as causes of gaps.
+"""Why a live source delivers nothing to measure. Stable names, recorded as causes of gaps.
 
-* `camera_lost`: no pictures: unplugged, gone, or the connection was closed.
+* `camera_lost`: no pictures: unplugged, or the connection was closed.
 * `camera_busy`: another program uses the device.
-* `stream_stalled`: the connection stands, but no data comes.
+* `stream_stalled`: the connection is open but no data arrives.
 * `camera_frozen`: the same picture again and again, bit for bit.
 * `camera_black`: nothing in the picture is bright enough.
-* `camera_covered`: the picture has light, but no detail.
-* `format_changed`: the size of the pictures changed; measuring goes on at once.
+* `camera_covered`: the picture has light but no detail.
+* `format_changed`: the picture size changed; measuring continues at once.
 """
 
 
@@ -33,7 +34,7 @@ class SourceError(DetectorError):
     """A video source failed.
 
     Args:
-        message: One sentence for a person.
+        message: One sentence for the user.
         cause: Its stable name. Defaults to `camera_lost`.
     """
 
@@ -43,15 +44,15 @@ class SourceError(DetectorError):
 
 
 class SourceOpenError(SourceError):
-    """A camera, file or stream could not be opened, or holds no picture."""
+    """A camera, file or stream cannot be opened, or contains no picture."""
 
 
 class PictureDecodeError(SourceOpenError):
-    """Bytes are no picture, or one that may not or cannot be decoded.
+    """Bytes are not a picture, or a picture that must not or cannot be decoded.
 
     Args:
-        message: One sentence for a person.
-        code: Names the reason for programs: `not_a_picture`, `too_many_pixels`, `too_many_scans`,
+        message: One sentence for the user.
+        code: The reason for programs: `not_a_picture`, `too_many_pixels`, `too_many_scans` or
             `damaged`.
     """
 
@@ -70,3 +71,24 @@ class ModelLoadError(DetectorError):
 
 class ZonesError(DetectorError):
     """A zones file cannot be read, breaks its format, or leaves nothing to measure."""
+
+
+class MissingExtraError(DetectorError):
+    """A library of an optional extra is not installed."""
+
+
+def import_extra(module: Literal["tensorflow", "keras"]) -> Any:
+    """Import a library that only the `training` and `gpu` extras install.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name not in {"tensorflow", "keras"}:
+            raise
+        raise MissingExtraError(
+            "This command needs TensorFlow, which is not installed; install it with "
+            "`make train-setup` or `pip install 'ad-reaction-monitor[training]'`."
+        ) from error

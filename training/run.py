@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from detector.emotion.classifier import load_classifier
-from detector.emotion.model_card import find_model
+from detector.emotion.model_store import find_model
 from training.architectures import NO_WEIGHTS, find_architecture
 from training.datasets import FaceDataset, read_dataset, without_duplicates
 from training.datasets.labels import label_set, select_rows

@@ -1,7 +1,7 @@
-"""From face crops to calibrated probabilities of the emotions, all faces of a frame in one call.
+"""Classify face crops: calibrated probabilities of the emotions, all faces of a frame in one call.
 
-One `.keras` file, two runtimes behind one interface: Keras on a GPU where TensorFlow sees one, else
-the network's converted twin, which needs neither TensorFlow's start-up time nor its memory.
+One `.keras` file, two runtimes behind one interface: Keras where TensorFlow finds a GPU, else the
+network's LiteRT form, which needs neither TensorFlow's start-up time nor its memory.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import io
 import logging
 import os
 import sys
-import tempfile
 import zipfile
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from functools import cache
@@ -20,10 +19,12 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import platformdirs
+from boltons.fileutils import atomic_save
 
-from detector.emotion.model_card import ModelCard, find_model, read_card, sha256_of
+from detector.emotion.model_card import ModelCard, read_card, sha256_of
+from detector.emotion.model_store import find_model
 from detector.emotion.preprocessing import CropGeometry
-from detector.errors import ModelLoadError
+from detector.errors import MissingExtraError, ModelLoadError, import_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,26 +35,20 @@ logger = logging.getLogger(__name__)
 
 Device = Literal["auto", "gpu", "cpu"]
 
-TWIN_BATCHES = (8, 4, 2, 1)
-"""Batch sizes the twin is prepared for; a frame's faces are served by the fewest of them, without padding."""
-
-TWIN_THREADS = 1
-"""One face takes about a millisecond; more threads would only take cores from the ads."""
-
 
 class EmotionClassifier(Protocol):
     """Classifies face crops; used by one thread.
 
     Attributes:
         card: The model's card.
-        runtime: What does the arithmetic, in words.
+        runtime: Library and processor that compute, in words.
     """
 
     card: ModelCard
     runtime: str
 
     def logits(self, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """The network's raw outputs.
+        """Return the network's raw outputs.
 
         Args:
             crops: `(n, side, side)` grey levels; n may be 0.
@@ -65,11 +60,11 @@ class EmotionClassifier(Protocol):
 
 
 def probabilities(logits: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
-    """Softmax with temperature (Guo et al., 2017).
+    """Return the softmax with temperature (Guo et al., 2017).
 
     Args:
         logits: `(n, classes)`.
-        temperature: Above 0; above 1 makes the verdict less sure.
+        temperature: Above 0; a higher one lowers the confidence.
 
     Returns:
         `(n, classes)`; rows sum to 1.
@@ -80,17 +75,17 @@ def probabilities(logits: NDArray[np.float64], temperature: float) -> NDArray[np
 
 
 def classify(classifier: EmotionClassifier, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Calibrated probabilities of face crops: `(n, side, side)` grey levels to `(n, labels)`."""
+    """Return calibrated probabilities: `(n, side, side)` grey levels to `(n, labels)`."""
     return probabilities(classifier.logits(crops), classifier.card.temperature)
 
 
 def crop_geometry(card: ModelCard) -> CropGeometry:
-    """The framing that a model was trained on."""
+    """Return the framing that a model was trained on."""
     return CropGeometry(card.input_side_px, card.crop_scale, card.crop_raise)
 
 
 class KerasClassifier:
-    """The network itself, compiled once; the choice where TensorFlow sees a GPU.
+    """The network itself, compiled once; used where TensorFlow finds a GPU.
 
     Args:
         model: The `.keras` file.
@@ -98,25 +93,24 @@ class KerasClassifier:
 
     Raises:
         ModelLoadError: The file is not a Keras model with one output of a logit for each label.
+        MissingExtraError: TensorFlow is not installed.
     """
 
     def __init__(self, model: Path, card: ModelCard) -> None:
         self.card = card
         network = load_network(model)
-        import tensorflow as tf  # noqa: PLC0415 (slow, and only needed here)
+        tf = import_extra("tensorflow")
 
-        # A call of the compiled function costs a twentieth of `Model.predict`.
+        # Calling the compiled function takes a twentieth of the time of `Model.predict`.
         self._function = tf.function(network, reduce_retracing=True)
         gpus = tf.config.list_physical_devices("GPU")
         self.runtime = f"Keras on {'GPU' if gpus else 'CPU'}"
+        side = card.input_side_px
         expected = (1, len(card.labels))
         try:
-            received = self.logits(
-                np.zeros((1, card.input_side_px, card.input_side_px), dtype=np.uint8)
-            ).shape
-            # Another number of faces makes TensorFlow compile once more, for all numbers; rather
-            # now than with viewers.
-            self.logits(np.zeros((2, card.input_side_px, card.input_side_px), dtype=np.uint8))
+            received = self.logits(np.zeros((1, side, side), dtype=np.uint8)).shape
+            # A second number of faces makes TensorFlow compile again, for all numbers: do it now.
+            self.logits(np.zeros((2, side, side), dtype=np.uint8))
         except (ValueError, TypeError) as error:
             reason = str(error).splitlines()[0]
             raise ModelLoadError(
@@ -124,7 +118,8 @@ class KerasClassifier:
             ) from error
         if received != expected:
             raise ModelLoadError(
-                f"{model} has other outputs than its card says: expected {expected}, got {received}."
+                f"{model} has other outputs than its card says: expected {expected}, got "
+                f"{received}."
             )
 
     def logits(self, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -135,27 +130,31 @@ class KerasClassifier:
 
 
 class LiteRTClassifier:
-    """The network's converted twin on the CPU (LiteRT with XNNPACK).
+    """The network's LiteRT form on the CPU, with XNNPACK.
 
     Args:
-        twin: The `.tflite` file.
+        model: The `.tflite` file.
         card: The card of the model it was converted from.
 
     Raises:
-        ModelLoadError: The file is not such a twin.
+        ModelLoadError: The file is not a LiteRT form of that model.
     """
 
-    def __init__(self, twin: Path, card: ModelCard) -> None:
+    BATCHES = (8, 4, 2, 1)
+    """Prepared batch sizes; the faces of a frame are split into as few as possible, unpadded."""
+
+    def __init__(self, model: Path, card: ModelCard) -> None:
         self.card = card
         self.runtime = "LiteRT on CPU"
-        self._content = twin.read_bytes()
-        self._source = twin
+        self._content = model.read_bytes()
+        self._name = model.name
         self._interpreters: dict[int, _FixedBatch | None] = {}
         try:
             self._interpreters[1] = _FixedBatch(self._content, 1, card)
         except (ValueError, RuntimeError) as error:
             raise ModelLoadError(
-                f"{twin} is not a usable twin of {card.name}: {error}; delete it and it is made anew."
+                f"{model} is not a usable LiteRT form of {card.name}: {error}; delete it, and it "
+                "is made again."
             ) from error
 
     def _for_batch(self, size: int) -> _FixedBatch | None:
@@ -163,9 +162,8 @@ class LiteRTClassifier:
             try:
                 self._interpreters[size] = _FixedBatch(self._content, size, self.card)
             except (ValueError, RuntimeError) as error:
-                # Some layers keep the batch size that they were converted with; their faces go one
-                # by one.
-                logger.info("%s cannot take %d faces at once: %s", self._source.name, size, error)
+                # Some layers keep the batch size of the conversion: classify one face at a time.
+                logger.info("%s cannot take %d faces at once: %s", self._name, size, error)
                 self._interpreters[size] = None
         return self._interpreters[size]
 
@@ -173,7 +171,7 @@ class LiteRTClassifier:
         """See `EmotionClassifier.logits`."""
         result = np.zeros((len(crops), len(self.card.labels)))
         done = 0
-        for size in TWIN_BATCHES:
+        for size in self.BATCHES:
             while len(crops) - done >= size and (interpreter := self._for_batch(size)) is not None:
                 result[done : done + size] = interpreter.run(crops[done : done + size])
                 done += size
@@ -181,26 +179,24 @@ class LiteRTClassifier:
 
 
 class _FixedBatch:
-    """One interpreter at one batch size: resizing a live one would plan its memory anew each time."""
+    """One interpreter per batch size: resizing a live one would plan its memory again each time."""
 
     def __init__(self, content: bytes, size: int, card: ModelCard) -> None:
         from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 (native library)
 
-        self._interpreter: Any = Interpreter(model_content=content, num_threads=TWIN_THREADS)
-        [taken], [given] = (
-            self._interpreter.get_input_details(),
-            self._interpreter.get_output_details(),
-        )
+        # One face takes about a millisecond; more threads would only take cores from the ads.
+        self._interpreter: Any = Interpreter(model_content=content, num_threads=1)
+        [taken] = self._interpreter.get_input_details()
+        [given] = self._interpreter.get_output_details()
         self._input, self._output = taken["index"], given["index"]
         shape = (size, card.input_side_px, card.input_side_px, 1)
         self._interpreter.resize_tensor_input(self._input, shape)
         self._interpreter.allocate_tensors()
         self._batch = np.zeros(shape, dtype=np.float32)
+        expected = (size, len(card.labels))
         produced = tuple(self._interpreter.get_output_details()[0]["shape"])
-        if produced != (size, len(card.labels)):
-            raise ValueError(
-                f"expected an output of shape {(size, len(card.labels))}, received {produced}"
-            )
+        if produced != expected:
+            raise ValueError(f"expected an output of shape {expected}, received {produced}")
 
     def run(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         self._batch[..., 0] = crops
@@ -210,14 +206,14 @@ class _FixedBatch:
 
 
 def load_network(model: Path) -> Any:
-    """Load a `.keras` file, with Keras' safe mode on.
+    """Load a `.keras` file, in Keras' safe mode.
 
     Raises:
         ModelLoadError: The file is not a Keras model.
+        MissingExtraError: Keras is not installed.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import keras  # noqa: PLC0415 (seconds to import)
-
+    keras = import_extra("keras")
     try:
         return keras.saving.load_model(model, compile=False, safe_mode=True)
     except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
@@ -228,7 +224,7 @@ def load_network(model: Path) -> Any:
 
 
 def convert_to_litert(network: Any, side_px: int) -> bytes:
-    """Convert a network into its twin.
+    """Convert a network to LiteRT.
 
     Args:
         network: A Keras model from `(n, side_px, side_px, 1)` to `(n, labels)` logits.
@@ -237,11 +233,8 @@ def convert_to_litert(network: Any, side_px: int) -> bytes:
     Returns:
         The content of a `.tflite` file, float32.
     """
-    import keras  # noqa: PLC0415 (seconds to import)
-    import tensorflow as tf  # noqa: PLC0415 (seconds to import)
-
-    # The converter only handles models of a fixed batch size reliably; the interpreter resizes it
-    # afterwards.
+    keras, tf = import_extra("keras"), import_extra("tensorflow")
+    # The converter handles fixed batch sizes reliably; the interpreter resizes them afterwards.
     inputs = keras.Input(batch_shape=(1, side_px, side_px, 1))
     fixed = keras.Model(inputs, network(inputs))
     with _silent_console():
@@ -250,7 +243,7 @@ def convert_to_litert(network: Any, side_px: int) -> bytes:
 
 @contextmanager
 def _silent_console() -> Iterator[None]:
-    """Keep the console clean, of native code too: the converter prints pages, and `--json` output must be JSON."""
+    """Silence the console, native code included: the converter prints pages, which break `--json`."""
     sys.stdout.flush()
     sys.stderr.flush()
     kept = {}
@@ -260,7 +253,7 @@ def _silent_console() -> Iterator[None]:
                 with suppress(OSError):  # a console that is closed needs no silencing
                     kept[number] = os.dup(number)
                     os.dup2(nowhere.fileno(), number)
-        # Python's own streams too: they need not end in these two.
+        # Python's own streams too: they may lead elsewhere.
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             yield
     finally:
@@ -272,51 +265,46 @@ def _silent_console() -> Iterator[None]:
             os.close(console)
 
 
-def _twin_of(model: Path, card: ModelCard) -> Path:
-    """The twin beside the model if it is the right one, else the one in the user's cache, made when missing."""
+def _litert_file(model: Path, card: ModelCard) -> Path:
+    """Return the LiteRT form beside the model if it matches, else the cached one, made if missing."""
     beside = model.with_suffix(".tflite")
     if beside.is_file() and card.twin_sha256 and sha256_of(beside) == card.twin_sha256:
         return beside
     cached = platformdirs.user_cache_path("ad-monitor") / "twins" / f"{card.sha256}.tflite"
     checksum = cached.with_suffix(".sha256")
-    if not _is_whole(cached, checksum):
-        logger.info("Converting %s for this machine; this happens once", model.name)
-        content = convert_to_litert(load_network(model), card.input_side_px)
-        try:
-            cached.parent.mkdir(parents=True, exist_ok=True)
-            _replace(cached, content)
-            _replace(checksum, hashlib.sha256(content).hexdigest().encode())
-        except OSError as error:
-            raise ModelLoadError(
-                f"The CPU form of {model.name} cannot be kept in {cached.parent} ({error}): make that folder writable."
-            ) from error
-    return cached
-
-
-def _is_whole(cached: Path, checksum: Path) -> bool:
-    """Whether a kept twin is as it was written: after a power cut it may be there and empty."""
+    # After a power cut the file may exist and be empty.
+    with suppress(OSError, UnicodeDecodeError):
+        if checksum.read_text("ascii") == sha256_of(cached):
+            return cached
+    logger.info("Converting %s for this machine; this happens once", model.name)
+    content = convert_to_litert(load_network(model), card.input_side_px)
     try:
-        return checksum.read_text("ascii") == sha256_of(cached)
-    except (OSError, UnicodeDecodeError):
-        return False
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Put a file in its place at once, so that nobody reads half of it."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(content)
-    Path(file.name).replace(path)
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        for path, part in (
+            (cached, content),
+            (checksum, hashlib.sha256(content).hexdigest().encode()),
+        ):
+            with atomic_save(str(path)) as file:
+                file.write(part)
+    except OSError as error:
+        raise ModelLoadError(
+            f"The CPU form of {model.name} cannot be kept in {cached.parent} ({error}): make that "
+            "folder writable."
+        ) from error
+    return cached
 
 
 @cache
 def gpu_available() -> bool:
-    """Whether TensorFlow sees a GPU; TensorFlow is asked only where an NVIDIA driver is loaded."""
+    """Return whether TensorFlow finds a GPU; asks it only if an NVIDIA driver is loaded."""
     if not Path("/proc/driver/nvidia/version").exists() and os.name == "posix":
         return False
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import tensorflow as tf  # noqa: PLC0415 (seconds to import)
-
-    return bool(tf.config.list_physical_devices("GPU"))
+    try:
+        return bool(import_extra("tensorflow").config.list_physical_devices("GPU"))
+    except MissingExtraError:
+        logger.info("The GPU is not used: TensorFlow is not installed (the extra 'gpu')")
+        return False
 
 
 def load_classifier(
@@ -327,14 +315,15 @@ def load_classifier(
     Args:
         name_or_path: Name of a shipped or own model, or path of a `.keras` file. Defaults to the
             model in use.
-        device: `auto` takes the GPU where TensorFlow sees one, else the twin; `gpu` insists on
-            Keras, `cpu` on the twin. Defaults to `auto`.
+        device: `auto` uses the GPU if TensorFlow finds one, else LiteRT; `gpu` forces Keras, `cpu`
+            LiteRT. Defaults to `auto`.
 
     Raises:
-        ModelLoadError: There is no such model, it is not one, or its card does not fit.
+        ModelLoadError: There is no such model, it is not one, or its card does not match.
+        MissingExtraError: It needs TensorFlow, which is not installed.
     """
     model = find_model(name_or_path)
     card = read_card(model)
     if device == "gpu" or (device == "auto" and gpu_available()):
         return KerasClassifier(model, card)
-    return LiteRTClassifier(_twin_of(model, card), card)
+    return LiteRTClassifier(_litert_file(model, card), card)

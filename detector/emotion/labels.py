@@ -1,4 +1,4 @@
-"""The one and only order of the emotions, and the two numbers derived from a reading."""
+"""The only order of the emotions, and the two numbers derived from their probabilities."""
 
 from __future__ import annotations
 
@@ -15,13 +15,11 @@ EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 NEGATIVE = ("angry", "disgust", "fear", "sad")
 """The emotions whose strongest one is subtracted in the valence."""
 
-_HAPPY = EMOTIONS.index("happy")
-_NEUTRAL = EMOTIONS.index("neutral")
 _NEGATIVE = [EMOTIONS.index(name) for name in NEGATIVE]
 
 
 def valence(probabilities: ArrayLike) -> NDArray[np.float64]:
-    """How pleasant an expression is: `p(happy) - max(p(angry), p(disgust), p(fear), p(sad))`.
+    """Return how pleasant an expression is: `p(happy)` minus the strongest of `NEGATIVE`.
 
     Args:
         probabilities: Shape `(..., 7)`, in the order of `EMOTIONS`, each 0 to 1.
@@ -30,11 +28,11 @@ def valence(probabilities: ArrayLike) -> NDArray[np.float64]:
         Shape `(...)`, -1 (unpleasant) to 1 (pleasant).
     """
     p = np.asarray(probabilities, dtype=np.float64)
-    return np.asarray(p[..., _HAPPY] - p[..., _NEGATIVE].max(axis=-1))
+    return np.asarray(p[..., EMOTIONS.index("happy")] - p[..., _NEGATIVE].max(axis=-1))
 
 
 def expressiveness(probabilities: ArrayLike) -> NDArray[np.float64]:
-    """How far an expression is from neutral: `1 - p(neutral)`.
+    """Return how far an expression is from neutral: `1 - p(neutral)`.
 
     Args:
         probabilities: Shape `(..., 7)`, in the order of `EMOTIONS`, each 0 to 1.
@@ -42,4 +40,5 @@ def expressiveness(probabilities: ArrayLike) -> NDArray[np.float64]:
     Returns:
         Shape `(...)`, 0 to 1.
     """
-    return np.asarray(1.0 - np.asarray(probabilities, dtype=np.float64)[..., _NEUTRAL])
+    p = np.asarray(probabilities, dtype=np.float64)
+    return np.asarray(1.0 - p[..., EMOTIONS.index("neutral")])

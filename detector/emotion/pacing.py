@@ -1,7 +1,7 @@
 """How often each face is classified, and when to do less: before frames lag, not after.
 
-Expressions build up over half a second, so that a classification of every frame buys nothing.
-Viewers are classified a few times a second, each at moments of its own, and less often while the
+Expressions build up over half a second, so classifying every frame gains nothing. Each viewer is
+classified a few times a second, at moments spread over the viewers, and less often while the
 machine cannot keep up.
 """
 
@@ -12,42 +12,26 @@ import math
 import cv2
 
 EMOTIONS_PER_SECOND = 15.0
-"""Classifications a second and viewer; the slowest change that matters takes half a second."""
+"""Classifications per second and viewer; the slowest change that matters takes half a second."""
 
 LEVELS = (1.0, 0.66, 0.4, 0.25)
-"""Share of the work that is done at each level of load, none to highest."""
-
-BUSY = 0.85
-"""Share of the time between frames that may be spent on a frame; above it the next level is taken."""
-
-IDLE = 0.5
-"""Below this share the level before is taken; less than `BUSY` times the ratio of two levels, so that it does not swing."""
-
-RAISE_AFTER_NS = 500_000_000
-LOWER_AFTER_NS = 5_000_000_000
-"""Least time at a level before more is spared, and before more is done again."""
-
-MEMORY_NS = 300_000_000
-"""Time constant of the mean that is compared: single slow frames change nothing."""
-
-GOLDEN = (math.sqrt(5) - 1) / 2
-"""Multiples of the golden ratio spread evenly over a period, however many there are (Weyl's sequence)."""
+"""Share of the work done at each level of load, from none to highest."""
 
 
-def hold_threads() -> None:
-    """Hold OpenCV to one thread in this process.
+def limit_threads() -> None:
+    """Limit OpenCV to one thread in this process.
 
-    Its pictures are small here: on two cores, ten faces took a ninth longer with two threads than
-    with one. The network's runtime has a fixed number of its own.
+    Pictures are small here: on two cores, ten faces took 11 % longer with two threads than with
+    one. The network's runtime sets its own number.
     """
     cv2.setNumThreads(1)
 
 
 class ClassificationSchedule:
-    """When each viewer is to be classified: fixed moments of the clock, so that a replay repeats itself.
+    """When to classify each viewer: at fixed moments of the clock, so a replay repeats exactly.
 
     Args:
-        per_second: Turns a second and viewer, above 0. Defaults to 15.
+        per_second: Classifications per second and viewer, above 0. Defaults to 15.
 
     Raises:
         ValueError: The rate is not positive.
@@ -61,22 +45,34 @@ class ClassificationSchedule:
         self._per_second = per_second
 
     def slot(self, viewer: int, captured_ns: int, share: float = 1.0) -> int:
-        """The turn that a moment belongs to; a new number is a new turn.
+        """Return the slot that a moment belongs to; a new number asks for a new classification.
 
         Args:
             viewer: Number of the viewer.
             captured_ns: The moment.
-            share: Of the rate, above 0 to 1; less under load. Defaults to 1.
+            share: Share of the rate, above 0 to 1; less under load. Defaults to 1.
         """
-        return math.floor(captured_ns * self._per_second * share / 1e9 + viewer * GOLDEN)
+        # Multiples of the golden ratio spread any number of viewers evenly (Weyl's sequence).
+        offset = viewer * (math.sqrt(5) - 1) / 2
+        return math.floor(captured_ns * self._per_second * share / 1e9 + offset)
 
 
 class LoadGovernor:
     """Finds the share of the work that the machine can do while frames keep coming.
 
     Attributes:
-        level: Place in `LEVELS`, 0 without load.
+        level: Index into `LEVELS`, 0 without load.
     """
+
+    BUSY, IDLE = 0.85, 0.5
+    """Share of the time between frames above which to do less, below which to do more; their ratio
+    exceeds that of any two levels, so the level does not oscillate."""
+
+    RAISE_AFTER_NS, LOWER_AFTER_NS = 500_000_000, 5_000_000_000
+    """Minimum time at a level before doing less, and before doing more again."""
+
+    MEMORY_NS = 300_000_000
+    """Time constant of the mean load: single slow frames change nothing."""
 
     def __init__(self) -> None:
         self.level = 0
@@ -90,7 +86,7 @@ class LoadGovernor:
         return LEVELS[self.level]
 
     def observe(self, captured_ns: int, busy_ns: int) -> None:
-        """Take in what a frame cost.
+        """Add what a frame cost.
 
         Args:
             captured_ns: When the frame was captured.
@@ -101,12 +97,13 @@ class LoadGovernor:
             self._changed_ns = captured_ns
             return
         interval_ns = captured_ns - before
-        weight = 1.0 - math.exp(-interval_ns / MEMORY_NS)
+        weight = 1.0 - math.exp(-interval_ns / self.MEMORY_NS)
         self._load += weight * (busy_ns / interval_ns - self._load)
         stayed_ns = captured_ns - self._changed_ns
-        if self._load > BUSY and self.level < len(LEVELS) - 1 and stayed_ns >= RAISE_AFTER_NS:
+        highest = len(LEVELS) - 1
+        if self._load > self.BUSY and self.level < highest and stayed_ns >= self.RAISE_AFTER_NS:
             self.level += 1
             self._changed_ns = captured_ns
-        elif self._load < IDLE and self.level > 0 and stayed_ns >= LOWER_AFTER_NS:
+        elif self._load < self.IDLE and self.level > 0 and stayed_ns >= self.LOWER_AFTER_NS:
             self.level -= 1
             self._changed_ns = captured_ns

@@ -1,6 +1,6 @@
-"""From a frame and a face to what the network sees: the only copy, used live, offline and in training.
+"""From a frame and a face box to the network's input: one copy, used live, offline and in training.
 
-The network standardises its input itself, so a crop is all there is to prepare.
+The network standardises its input itself, so cropping is all that is needed.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class CropGeometry:
     Attributes:
         side_px: Side of the crop that the network takes.
         scale: Side of the square, in sides of the detector's box.
-        raise_by: How far the square's centre lies above the box's centre, in sides of the box.
-        free_roll_deg: How far a head may lean before its square leans with it. The square takes
-            what exceeds this, so that a head slowly leaning over never makes it jump.
+        raise_by: Height of the square's centre above the box's centre, in sides of the box.
+        free_roll_deg: How far a head may lean before its square leans with it. The square follows
+            only the excess, so it never jumps while a head slowly leans over.
     """
 
     side_px: int = 48
@@ -41,7 +41,7 @@ class CropGeometry:
 FER_GEOMETRY = CropGeometry()
 """MediaPipe's short-range box to FER2013's framing, see `benchmarks/framing.py`.
 
-The faces of the dataset lean by up to some ten degrees themselves, and the network knows them so.
+The faces of that dataset lean by up to about ten degrees themselves.
 """
 
 
@@ -53,24 +53,25 @@ def face_crops(
 ) -> NDArray[np.uint8]:
     """Cut faces out of a picture in the framing of a network.
 
-    What lies beyond the border of the picture is filled with its outermost pixels.
+    Beyond the border of the picture, its outermost pixels are repeated.
 
     Args:
         image: `(height, width, 3)` BGR or `(height, width)` grey, uint8.
         boxes: Face boxes in fractions of the picture.
         geometry: The network's framing.
-        rolls: How far each head leans in the picture, in degrees, as `HeadPose.roll`: positive is
-            clockwise. Defaults to all upright.
+        rolls: How far each head leans in the picture, in degrees, clockwise positive, as
+            `HeadPose.roll`. Defaults to all upright.
 
     Returns:
         `(n, side_px, side_px)` grey levels, uint8.
 
     Raises:
-        ValueError: There are more or fewer rolls than boxes.
+        ValueError: The numbers of rolls and boxes differ.
     """
     if rolls is not None and len(rolls) != len(boxes):
         raise ValueError(
-            f"Invalid rolls: expected one for each of the {len(boxes)} boxes, received {len(rolls)}."
+            f"Invalid rolls: expected one for each of the {len(boxes)} boxes, received "
+            f"{len(rolls)}."
         )
     height, width = image.shape[:2]
     side_px = geometry.side_px
@@ -78,40 +79,35 @@ def face_crops(
     for index, (crop, box) in enumerate(zip(crops, boxes, strict=True)):
         box_side = (box.width * width + box.height * height) / 2
         x, y = box.centre[0] * width, box.centre[1] * height
-        turn = 0.0 if rolls is None else _beyond(rolls[index], geometry.free_roll_deg)
+        lift = geometry.raise_by * box_side
+        roll = 0.0 if rolls is None else rolls[index]
+        turn = math.copysign(max(0.0, abs(roll) - geometry.free_roll_deg), roll)
         if turn:
-            lift = geometry.raise_by * box_side
-            centre = (
-                x + lift * math.sin(math.radians(turn)),
-                y - lift * math.cos(math.radians(turn)),
-            )
-            crop[:] = _turned_square(
-                image, centre, max(2.0, box_side * geometry.scale), turn, side_px
-            )
+            radians = math.radians(turn)
+            centre = x + lift * math.sin(radians), y - lift * math.cos(radians)
+            side = max(2.0, box_side * geometry.scale)
+            crop[:] = _turned_square(image, centre, side, turn, side_px)
             continue
         side = max(2, round(box_side * geometry.scale))
-        left = round(x - side / 2)
-        top = round(y - geometry.raise_by * box_side - side / 2)
-        square = _grey_square(image, left, top, side)
-        how = cv2.INTER_AREA if side >= side_px else cv2.INTER_LINEAR
-        cv2.resize(square, (side_px, side_px), dst=crop, interpolation=how)
+        square = _grey_square(image, round(x - side / 2), round(y - lift - side / 2), side)
+        _resize(square, crop)
     return crops
 
 
 def fitted(images: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
-    """Pictures in the size that a network takes: `(n, h, h)` to `(n, side_px, side_px)` grey levels."""
+    """Resize pictures for a network: `(n, h, h)` to `(n, side_px, side_px)` grey levels."""
     if images.shape[1:] == (side_px, side_px):
         return images
-    how = cv2.INTER_AREA if side_px <= images.shape[1] else cv2.INTER_LINEAR
     resized = np.empty((len(images), side_px, side_px), dtype=np.uint8)
     for small, image in zip(resized, images, strict=True):
-        cv2.resize(image, (side_px, side_px), dst=small, interpolation=how)
+        _resize(image, small)
     return resized
 
 
-def _beyond(roll: float, free: float) -> float:
-    """What of a roll exceeds the free one, with its sign."""
-    return math.copysign(max(0.0, abs(roll) - free), roll)
+def _resize(image: NDArray[np.uint8], target: NDArray[np.uint8]) -> None:
+    shrinks = image.shape[0] >= target.shape[0]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    cv2.resize(image, target.shape[::-1], dst=target, interpolation=how)
 
 
 def _grey_square(image: NDArray[np.uint8], left: int, top: int, side: int) -> NDArray[np.uint8]:
@@ -135,7 +131,7 @@ def _turned_square(
     turn_deg: float,
     side_px: int,
 ) -> NDArray[np.uint8]:
-    """The square around a point, leaning clockwise by an angle, scaled to `side_px`."""
+    """Return the square around a point, leaning clockwise by an angle, scaled to `side_px`."""
     x, y = centre
     cos, sin = math.cos(math.radians(turn_deg)), math.sin(math.radians(turn_deg))
     reach = side * (abs(cos) + abs(sin)) / 2 + 1
@@ -147,13 +143,12 @@ def _turned_square(
         math.ceil(y + reach),
     )
     height, width = grey.shape
-    # Turned at twice the crop's resolution: nothing is skipped, and nothing is smoothed that the
-    # crop could show.
+    # Turn at twice the crop's resolution, which skips no pixels and smooths no visible detail.
     fine_px = 2 * side_px if side > side_px else side_px
     if side > fine_px:
         small = (max(1, round(width * fine_px / side)), max(1, round(height * fine_px / side)))
         grey = np.asarray(cv2.resize(grey, small, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    # From a pixel of the square to the pixel of the (shrunken) part under its centre.
+    # Map a pixel of the square to the pixel of the (shrunk) part under its centre.
     shrink = np.array([[grey.shape[1] / width], [grey.shape[0] / height]])
     linear = shrink * np.array([[cos, -sin], [sin, cos]]) * (side / fine_px)
     offset = shrink[:, 0] * (x - x0, y - y0) - 0.5 - linear.sum(axis=1) * (fine_px - 1) / 2
@@ -172,9 +167,9 @@ def _turned_square(
 def _grey_part(
     image: NDArray[np.uint8], left: int, top: int, right: int, bottom: int
 ) -> tuple[NDArray[np.uint8], int, int]:
-    """What lies inside the picture of a rectangle, and its left and top there."""
+    """Return the part of a rectangle inside the picture, and its left and top."""
     height, width = image.shape[:2]
-    # At least one row and column of the picture, even for a rectangle that lies wholly outside.
+    # At least one row and column, even for a rectangle outside the picture.
     x0, x1 = min(max(left, 0), width - 1), max(min(right, width), 1)
     y0, y1 = min(max(top, 0), height - 1), max(min(bottom, height), 1)
     part = image[y0:y1, x0:x1]

@@ -1,4 +1,4 @@
-"""Steady probabilities per viewer, with a stated delay."""
+"""Smooth each viewer's probabilities, with a stated delay."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DELAY_S = 0.2
-"""Mean delay of the smoothed probabilities. Expressions build up over half a second and more; noise by frame."""
+"""Mean delay of the smoothed probabilities: expressions build up over half a second or more, noise
+changes with every frame."""
 
 
 class ExponentialSmoother:
-    """First-order low-pass of one viewer's probabilities, in time rather than in frames.
+    """First-order low-pass of one viewer's probabilities, by time rather than by frames.
 
-    A step is followed to 63 % after `delay_s`, which is also the delay of a slow change.
+    A step reaches 63 % after `delay_s`, which is also the delay of a slow change.
 
     Args:
-        delay_s: Time constant in seconds, at least 0; 0 smooths nothing. Defaults to 0.2.
+        delay_s: Time constant in seconds, at least 0; 0 disables smoothing. Defaults to 0.2.
     """
 
     def __init__(self, delay_s: float = DELAY_S) -> None:
@@ -31,7 +32,7 @@ class ExponentialSmoother:
         self._updated_ns = 0
 
     def update(self, probabilities: NDArray[np.float64], captured_ns: int) -> NDArray[np.float64]:
-        """Take in the probabilities of the next frame.
+        """Add the probabilities of the next frame.
 
         Args:
             probabilities: `(7,)`, summing to 1.

@@ -320,7 +320,8 @@ def list_models(as_json: bool) -> None:
 @debug_option
 def show(model: str | None, as_json: bool) -> None:
     """Show the card of a model, by default of the one in use."""
-    from detector.emotion.model_card import find_model, read_card
+    from detector.emotion.model_card import read_card
+    from detector.emotion.model_store import find_model
     from monitor.reports.terminal import print_markdown
 
     path = find_model(model)
@@ -370,7 +371,8 @@ def promote(model: str, tolerance: float, force: bool, as_json: bool, **judging:
     silence_native_libraries()
     from dataclasses import asdict
 
-    from detector.emotion.model_card import find_model, read_card
+    from detector.emotion.model_card import read_card
+    from detector.emotion.model_store import find_model
     from training.release.promotion import promote as put_in_use
 
     path = find_model(model)

@@ -109,7 +109,8 @@ def serve(
     silence_native_libraries()
     import signal
 
-    from detector.emotion.model_card import find_model, read_card
+    from detector.emotion.model_card import read_card
+    from detector.emotion.model_store import find_model
     from monitor.web.app import close_app, create_app
     from monitor.web.security import access_token, is_local
     from monitor.web.services import EXTENSION

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from detector.analysis import AnalysisSettings, FaceAnalyser, mediapipe_analyser
 from detector.emotion.classifier import Device, load_classifier
-from detector.emotion.pacing import hold_threads
+from detector.emotion.pacing import limit_threads
 from detector.errors import DetectorError
 from detector.sources.freeze_detector import FreezeDetector
 from detector.sources.video_source import SourceSpec
@@ -351,7 +351,7 @@ def main() -> int:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     settings = SensorSettings.model_validate_json(sys.stdin.buffer.readline())
-    hold_threads()
+    limit_threads()
     stop = threading.Event()
     threading.Thread(
         target=_stop_at_end_of_input, args=(stop,), name="parent-watch", daemon=True

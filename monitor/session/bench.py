@@ -11,7 +11,7 @@ import numpy as np
 
 from detector.analysis import mediapipe_analyser
 from detector.emotion.classifier import load_classifier
-from detector.emotion.pacing import hold_threads
+from detector.emotion.pacing import limit_threads
 from detector.sources.opening import open_source
 from detector.sources.video_source import SourceSpec
 
@@ -47,7 +47,7 @@ def bench(
     Raises:
         SourceOpenError, ModelLoadError: The video or the model cannot be used.
     """
-    hold_threads()
+    limit_threads()
     began = time.perf_counter()
     classifier = load_classifier(model, device)
     analyser = mediapipe_analyser(classifier, analysis)

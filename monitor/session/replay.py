@@ -12,7 +12,7 @@ from ads.policies import make_policy
 from ads.show.playback import PlaybackLog
 from ads.show.schedule import VirtualShow
 from db.write.records import SessionEnded
-from detector.emotion.model_card import find_model
+from detector.emotion.model_store import find_model
 from monitor.errors import SessionFailedError, SetupError
 from monitor.sensor.client import SensorProcess
 from monitor.sensor.messages import Ended, Failed, FrameRead, Message, ProtocolError, Ready

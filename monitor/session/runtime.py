@@ -17,7 +17,7 @@ from ads.playlists.watcher import PlaylistWatcher
 from ads.show.playback import PlaybackLog
 from db.errors import DatabaseError
 from db.write.records import SessionEnded
-from detector.emotion.model_card import find_model
+from detector.emotion.model_store import find_model
 from detector.sources.v4l2 import cameras
 from detector.sources.video_source import SourceSpec
 from monitor.errors import SessionFailedError, SetupError

@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from detector.emotion.classifier import KerasClassifier, classify, load_classifier
-from detector.emotion.model_card import find_model, read_card, require_emotions
-from detector.emotion.model_store import MODELS_FOLDER, Promotion, install, record, timestamp
+from detector.emotion.model_card import read_card, require_emotions
+from detector.emotion.model_store import (
+    MODELS_FOLDER,
+    Promotion,
+    find_model,
+    install,
+    record,
+    timestamp,
+)
 from detector.emotion.preprocessing import fitted
 from detector.errors import ModelLoadError
 from training.errors import PromotionRefusedError

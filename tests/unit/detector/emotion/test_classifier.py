@@ -30,8 +30,8 @@ from detector.emotion.classifier import (
     probabilities,
 )
 from detector.emotion.labels import EMOTIONS
-from detector.emotion.model_card import ModelCard, find_model, read_card, sha256_of
-from detector.emotion.model_store import DEFAULT_MODEL
+from detector.emotion.model_card import ModelCard, read_card, sha256_of
+from detector.emotion.model_store import DEFAULT_MODEL, find_model
 from detector.errors import ModelLoadError
 
 BATCHES = (0, 1, 2, 3, 5, 8, 13)
@@ -212,7 +212,9 @@ def test_a_network_with_another_input_than_its_card_is_refused(tmp_path: Path) -
 def test_a_file_that_is_no_twin_is_refused(tmp_path: Path, twin: LiteRTClassifier) -> None:
     wrong = tmp_path / "wrong.tflite"
     wrong.write_bytes(b"this is a shopping list\n" * 50)
-    with pytest.raises(ModelLoadError, match=r"wrong\.tflite is not a usable twin of .*delete it"):
+    with pytest.raises(
+        ModelLoadError, match=r"wrong\.tflite is not a usable LiteRT form of .*delete it"
+    ):
         LiteRTClassifier(wrong, twin.card)
 
 

@@ -11,15 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from detector.emotion.labels import EMOTIONS
-from detector.emotion.model_card import (
-    DEFAULT_MODEL,
-    MODELS_FOLDER,
-    ModelCard,
-    find_model,
-    read_card,
-    require_emotions,
-    sha256_of,
-)
+from detector.emotion.model_card import ModelCard, read_card, require_emotions, sha256_of
+from detector.emotion.model_store import DEFAULT_MODEL, MODELS_FOLDER, find_model
 from detector.errors import DetectorError, ModelLoadError
 
 SHIPPED = sorted(MODELS_FOLDER.glob("*.keras"))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.emotion.pacing import LEVELS, ClassificationSchedule, LoadGovernor, hold_threads
+from detector.emotion.pacing import LEVELS, ClassificationSchedule, LoadGovernor, limit_threads
 
 FRAME_NS = 33_333_333
 
@@ -102,7 +102,7 @@ def test_opencv_is_held_to_one_thread() -> None:
     before = cv2.getNumThreads()
     try:
         cv2.setNumThreads(2)
-        hold_threads()
+        limit_threads()
         assert cv2.getNumThreads() == 1
     finally:
         cv2.setNumThreads(before)

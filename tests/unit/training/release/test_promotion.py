@@ -14,14 +14,14 @@ import pytest
 
 from detector.emotion.classifier import load_classifier
 from detector.emotion.labels import EMOTIONS
-from detector.emotion.model_card import ModelCard, find_model
+from detector.emotion.model_card import ModelCard, sha256_of
 from detector.emotion.model_store import (
     DEFAULT_MODEL,
     LOG,
     ModelStoreError,
+    find_model,
     promotions,
     roll_back,
-    sha256_of,
     shipped_default,
     store_folder,
 )
