@@ -1,8 +1,7 @@
-"""Decodes a little ahead of the show: one thread for each ad that is shown or about to be.
+"""Decode slightly ahead of the show: one thread for each ad that is shown or about to be.
 
-A `Deck` is an ad with its frames in waiting. Its own thread alone opens, reads and closes the
-media; the show takes frames from decks and never waits for them. A file that takes for ever to open
-therefore holds up nothing but itself.
+A `FrameBuffer` holds the decoded frames of one ad. Only its own thread opens, reads and closes the
+media; the show takes frames and never waits for them, so a file that hangs holds up only itself.
 """
 
 from __future__ import annotations
@@ -25,70 +24,66 @@ logger = logging.getLogger(__name__)
 
 THREAD_NAME = "ad-decoder"
 
-FRAMES_AHEAD = 10
-"""A third of a second of usual video: rides out a busy moment of the machine."""
+MAX_FRAMES = 10
+"""Frames decoded ahead: a third of a second of usual video, for a busy moment of the machine."""
 
-BYTES_AHEAD = 64 << 20
-"""Bounds the frames in waiting of one deck on very large screens; two are always kept."""
+MAX_BYTES = 64 << 20
+"""Bounds the frames of one buffer on very large screens; two are always kept."""
 
 JOIN_TIMEOUT_S = 5.0
-"""How long stopping waits for decodes that are under way."""
+"""How long stopping waits for running decodes."""
 
 STUCK_AFTER_S = 3.0
-"""A thread that goes on for so long after its deck was closed hangs in the file; that file is not tried again meanwhile,
-so that threads cannot pile up."""
+"""A thread still running this long after its buffer was closed hangs in the file. The file is not
+opened again meanwhile, so threads cannot pile up."""
 
 
 class HangingMediaError(MediaError):
-    """A media file that cannot be read at present, although it may be sound."""
+    """A media file that cannot be read at present, although it may be intact."""
 
 
-class Deck:
-    """An ad with its frames in waiting. Made by `FrameDecoder.load`; methods may be called from any thread.
+class FrameBuffer:
+    """The decoded frames of an ad. Made by `FrameDecoder.load`; thread-safe.
 
     Attributes:
         ad: What is decoded.
         start_ns: The position at which it begins, nanoseconds.
+        dropped: How many frames were never shown because a newer one was due as well.
     """
 
     def __init__(self, ad: Ad, start_ns: int, changed: threading.Condition) -> None:
         self.ad = ad
         self.start_ns = start_ns
+        self.dropped = 0
         self._changed = changed
-        self._waiting: deque[MediaFrame] = deque()
-        self._exhausted = False
+        self._frames: deque[MediaFrame] = deque()
+        self._is_exhausted = False
         self._error: MediaError | None = None
         self._wanted_ns = -1
         self._closed_s: float | None = None
-        self._outdated = False
-        self._busy = False
-        self._passed_over = 0
+        self._is_outdated = False
+        self._is_busy = False
 
     @property
-    def ready(self) -> bool:
-        """Whether a frame waits to be shown."""
+    def is_ready(self) -> bool:
+        """Whether it holds a frame."""
         with self._changed:
-            return bool(self._waiting)
+            return bool(self._frames)
 
     @property
-    def starved(self) -> bool:
-        """Whether no frame waits although more are to come."""
+    def is_starved(self) -> bool:
+        """Whether it holds no frame although more are to come."""
         with self._changed:
-            return not self._waiting and not self._exhausted
+            return not self._frames and not self._is_exhausted
 
     @property
     def error(self) -> MediaError | None:
         """What stopped the decoding, once the frames before it have been taken; else None."""
         with self._changed:
-            return None if self._waiting else self._error
-
-    @property
-    def passed_over(self) -> int:
-        """How many frames were never shown, because a newer one was due as well."""
-        return self._passed_over
+            return None if self._frames else self._error
 
     def take_due(self, position_ns: int) -> MediaFrame | None:
-        """Takes the newest frame that is due at a position, and drops the older ones.
+        """Take the newest frame that is due at a position, and drop the older ones.
 
         Args:
             position_ns: The position in the ad that the show has reached.
@@ -98,87 +93,87 @@ class Deck:
         """
         newest = None
         with self._changed:
-            while self._waiting and self._waiting[0].position_ns <= position_ns:
-                self._passed_over += newest is not None
-                newest = self._waiting.popleft()
-                self._passed_over += newest.left_out
+            while self._frames and self._frames[0].position_ns <= position_ns:
+                self.dropped += newest is not None
+                newest = self._frames.popleft()
+                self.dropped += newest.left_out
             self._wanted_ns = position_ns
             if newest is not None:
                 self._changed.notify_all()
         return newest
 
     def close(self) -> None:
-        """Gives up the frames in waiting; the deck's thread closes the media and ends. Safe to call again."""
+        """Drop the frames; the thread closes the media and ends. Idempotent."""
         with self._changed:
             if self._closed_s is None:
                 self._closed_s = time.monotonic()
-            self._waiting.clear()
+            self._frames.clear()
             self._changed.notify_all()
 
     # --- the decoder's side; the caller holds the condition, except for `wanted_ns` ---
 
     def wanted_ns(self) -> int:
-        """The position that the show has reached, -1 before its start."""
+        """Return the position that the show has reached, -1 before its start."""
         return self._wanted_ns
 
     @property
-    def closed(self) -> bool:
-        """Whether nobody takes frames any more."""
+    def is_closed(self) -> bool:
+        """Whether no frames will be taken any more."""
         return self._closed_s is not None
 
     @property
-    def idle(self) -> bool:
-        """Whether its thread has nothing to do at present."""
-        return not self._busy and not self.wants_more
+    def is_idle(self) -> bool:
+        """Whether its thread has nothing to do."""
+        return not self._is_busy and not self.wants_more
 
     @property
-    def stuck(self) -> bool:
-        """Whether its thread ought to have ended long ago."""
+    def is_stuck(self) -> bool:
+        """Whether its thread should have ended long ago."""
         return self._closed_s is not None and time.monotonic() - self._closed_s > STUCK_AFTER_S
 
     @property
     def wants_more(self) -> bool:
-        """Whether a further frame is to be decoded."""
+        """Whether to decode another frame."""
         if self._closed_s is not None or self._error is not None:
             return False
-        if self._outdated:
+        if self._is_outdated:
             return True
-        if self._exhausted:
+        if self._is_exhausted:
             return False
-        held = len(self._waiting)
+        held = len(self._frames)
         return held < 2 or (
-            held < FRAMES_AHEAD and (held + 1) * self._waiting[0].rgb.nbytes <= BYTES_AHEAD
+            held < MAX_FRAMES and (held + 1) * self._frames[0].rgb.nbytes <= MAX_BYTES
         )
 
     def outdate(self) -> None:
-        """Asks for what can be made again in another size: all that does not move, or has not begun."""
-        self._outdated = self._outdated or self.ad.kind == "image" or self._wanted_ns < 0
+        """Request still pictures, and ads that have not begun, again in another size."""
+        self._is_outdated = self._is_outdated or self.ad.kind == "image" or self._wanted_ns < 0
 
     def begin(self) -> bool:
-        """Marks the thread as busy with the next frame; returns whether it has to begin with the first one again."""
-        self._busy = True
-        again, self._outdated = self._outdated, False
+        """Mark the thread as busy; return whether it has to start over with the first frame."""
+        self._is_busy = True
+        again, self._is_outdated = self._is_outdated, False
         return again
 
-    def store(self, frame: MediaFrame | None, error: MediaError | None, *, instead: bool) -> None:
-        """Puts a frame in waiting, or notes that none follows, because of an error or because it is the end.
+    def store(self, frame: MediaFrame | None, error: MediaError | None, *, replace: bool) -> None:
+        """Add a frame, or note the end.
 
         Args:
             frame: The next frame; None at the end.
-            error: Why it is the end, if not because all is decoded.
-            instead: Whether it replaces all that waits.
+            error: Why decoding ended early.
+            replace: Whether the frame replaces all that are held.
         """
-        if instead:
-            self._waiting.clear()
-        if frame is not None and not self.closed:
-            self._waiting.append(frame)
-        self._exhausted = frame is None
+        if replace:
+            self._frames.clear()
+        if frame is not None and not self.is_closed:
+            self._frames.append(frame)
+        self._is_exhausted = frame is None
         self._error = error
-        self._busy = False
+        self._is_busy = False
 
 
 class FrameDecoder:
-    """Owns the decks and their threads. A context manager; `start` and `stop` are called by its owner.
+    """Own the frame buffers and their threads. A context manager.
 
     Args:
         viewport: Width and height in pixels that frames are to fit.
@@ -187,9 +182,9 @@ class FrameDecoder:
     def __init__(self, viewport: Size) -> None:
         self._changed = threading.Condition()
         self._viewport = viewport
-        self._running: dict[Deck, threading.Thread] = {}
-        self._started = False
-        self._stopping = False
+        self._running: dict[FrameBuffer, threading.Thread] = {}
+        self._is_started = False
+        self._is_stopping = False
         self._crash: BaseException | None = None
 
     def __enter__(self) -> FrameDecoder:
@@ -199,122 +194,120 @@ class FrameDecoder:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    @property
-    def crash(self) -> BaseException | None:
-        """The error that ended a thread, which only a mistake in this program can cause; else None."""
-        return self._crash
+    def raise_if_crashed(self) -> None:
+        """Raise an `AdsError` if a thread ended because of a bug in this program."""
+        if self._crash is not None:
+            raise AdsError(
+                "The decoding of ads broke down; see the log for where."
+            ) from self._crash
 
     def start(self) -> None:
-        """Allows decks to be loaded."""
-        if self._started:
+        """Allow ads to be loaded."""
+        if self._is_started:
             raise AdsError("A decoder can be started only once; make a new one.")
-        self._started = True
+        self._is_started = True
 
-    def load(self, ad: Ad, start_ns: int = 0) -> Deck:
-        """Begins to decode an ad; returns at once.
+    def load(self, ad: Ad, start_ns: int = 0) -> FrameBuffer:
+        """Begin to decode an ad; never wait.
 
         Args:
             ad: What to decode.
             start_ns: The position whose picture comes first, nanoseconds.
         """
-        deck = Deck(ad, start_ns, self._changed)
-        thread = threading.Thread(target=self._run, args=(deck,), name=THREAD_NAME, daemon=True)
+        buffer = FrameBuffer(ad, start_ns, self._changed)
+        thread = threading.Thread(target=self._run, args=(buffer,), name=THREAD_NAME, daemon=True)
         with self._changed:
-            if any(other.ad.path == ad.path and other.stuck for other in self._running):
-                hangs = f"{ad.path} still hangs since it was tried before; check the disk, or replace the file."
-                deck.store(None, HangingMediaError(hangs), instead=False)
-            elif not self._stopping:
-                self._running[deck] = thread
+            if any(other.ad.path == ad.path and other.is_stuck for other in self._running):
+                error = HangingMediaError(
+                    f"{ad.path} still hangs since the last attempt; "
+                    "check the disk, or replace the file."
+                )
+                buffer.store(None, error, replace=False)
+            elif not self._is_stopping:
+                self._running[buffer] = thread
                 thread.start()
-        return deck
+        return buffer
 
     def set_viewport(self, viewport: Size) -> None:
-        """Sets the size that frames decoded from now on are to fit; what does not move, or has not begun, is decoded
-        again."""
+        """Set the size that new frames are to fit; see `FrameBuffer.outdate`."""
         with self._changed:
             if viewport == self._viewport:
                 return
             self._viewport = viewport
-            for deck in self._running:
-                deck.outdate()
+            for buffer in self._running:
+                buffer.outdate()
             self._changed.notify_all()
 
     def wait_idle(self, timeout: float) -> bool:
-        """Waits until all decks have all the frames that they may hold.
+        """Wait until every buffer is full; return whether that is so.
 
         Args:
             timeout: At most this many seconds.
-
-        Returns:
-            Whether that is so now.
         """
         with self._changed:
-            return self._changed.wait_for(lambda: all(deck.idle for deck in self._running), timeout)
+            return self._changed.wait_for(
+                lambda: all(buffer.is_idle for buffer in self._running), timeout
+            )
 
     def stop(self) -> None:
-        """Ends the threads, which close all media, and waits for them. Safe to call again."""
+        """End and join the threads, which close all media. Idempotent."""
         with self._changed:
-            self._stopping = True
+            self._is_stopping = True
             running = dict(self._running)
-        for deck in running:
-            deck.close()
+        for buffer in running:
+            buffer.close()
         deadline = time.monotonic() + JOIN_TIMEOUT_S
-        for deck, thread in running.items():
+        for buffer, thread in running.items():
             thread.join(max(0.0, deadline - time.monotonic()))
             if thread.is_alive():
-                logger.error("Decoding %s did not end within %.0f s", deck.ad.path, JOIN_TIMEOUT_S)
+                logger.error(
+                    "Decoding %s did not end within %.0f s", buffer.ad.path, JOIN_TIMEOUT_S
+                )
 
-    def _current_viewport(self) -> Size:
-        return self._viewport
-
-    def _run(self, deck: Deck) -> None:
+    def _run(self, buffer: FrameBuffer) -> None:
         source: Iterator[MediaFrame] | None = None
         try:
             while True:
                 with self._changed:
-                    self._changed.wait_for(lambda: deck.closed or deck.wants_more)
-                    if deck.closed:
+                    self._changed.wait_for(lambda: buffer.is_closed or buffer.wants_more)
+                    if buffer.is_closed:
                         break
-                    again = deck.begin()
+                    again = buffer.begin()
                 if again or source is None:
                     _close(source)
-                    source = self._open(deck)
-                frame, error = _next(source)
-                if frame is not None and frame.position_ns >= deck.ad.duration_ns:
+                    source = self._open(buffer)
+                error = None
+                try:
+                    frame = next(source, None)
+                except MediaError as problem:
+                    frame, error = None, problem
+                if frame is not None and frame.position_ns >= buffer.ad.duration_ns:
                     # The playlist cuts the ad here.
                     frame = None
                 if frame is None:
                     _close(source)
                     source = None
                 with self._changed:
-                    deck.store(frame, error, instead=again)
+                    buffer.store(frame, error, replace=again)
                     self._changed.notify_all()
-        except Exception as error:
-            logger.exception("Decoding %s broke down", deck.ad.path)
-            self._crash = error
+        except Exception as problem:
+            logger.exception("Decoding %s broke down", buffer.ad.path)
+            self._crash = problem
         finally:
             _close(source)
             with self._changed:
-                self._running.pop(deck, None)
+                self._running.pop(buffer, None)
                 self._changed.notify_all()
 
-    def _open(self, deck: Deck) -> Iterator[MediaFrame]:
-        ad = deck.ad
+    def _open(self, buffer: FrameBuffer) -> Iterator[MediaFrame]:
         return frames(
-            ad.path,
-            ad.kind,
-            self._current_viewport,
+            buffer.ad.path,
+            buffer.ad.kind,
+            lambda: self._viewport,
             loop=True,
-            wanted_ns=deck.wanted_ns,
-            start_ns=deck.start_ns,
+            wanted_ns=buffer.wanted_ns,
+            start_ns=buffer.start_ns,
         )
-
-
-def _next(source: Iterator[MediaFrame]) -> tuple[MediaFrame | None, MediaError | None]:
-    try:
-        return next(source, None), None
-    except MediaError as error:
-        return None, error
 
 
 def _close(source: Iterator[MediaFrame] | None) -> None:

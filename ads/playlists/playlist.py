@@ -62,7 +62,7 @@ T = TypeVar("T")
 MediaCheck = Callable[[Sequence[tuple[Path, str]]], "list[MediaInfo | MediaError]"]
 """Looks into media files, given with their SHA-256: what each holds, or why it cannot be played, in their order."""
 
-LONGEST_CROSS_FADE_S = 3.0
+MAX_CROSS_FADE_S = 3.0
 
 _HOURS_PATTERN = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
 _HASH_BLOCK_BYTES = 1 << 20
@@ -300,7 +300,7 @@ class _Top(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     timezone: str | None = None
-    cross_fade_s: float = Field(default=0.0, ge=0, le=LONGEST_CROSS_FADE_S)
+    cross_fade_s: float = Field(default=0.0, ge=0, le=MAX_CROSS_FADE_S)
 
     @field_validator("timezone")
     @classmethod
@@ -318,7 +318,7 @@ _KEYS_AT_TOP = ("ads", *_Top.model_fields)
 
 _EXPECTED_AT_TOP = {
     "timezone": "expected the name of a time zone like Europe/Berlin",
-    "cross_fade_s": f"expected a number of seconds from 0 to {LONGEST_CROSS_FADE_S:g}",
+    "cross_fade_s": f"expected a number of seconds from 0 to {MAX_CROSS_FADE_S:g}",
 }
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ads.playlists.playlist import Ad
+    from ads.policies.base import Choice
 
 KEPT_NS = 600 * 1_000_000_000
 """How long an ended play can still be looked up: far longer than any frame waits for its analysis."""
@@ -51,6 +52,19 @@ class Play:
     probability: float
     held_out: bool = False
     context: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def of(cls, number: int, choice: Choice, started_ns: int) -> Play:
+        """Return the play that follows from a policy's choice."""
+        return cls(
+            number,
+            choice.ad,
+            started_ns,
+            choice.reason,
+            choice.probability,
+            choice.held_out,
+            choice.context,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,9 @@ class Rotation:
     A round is over after as many plays as there are candidates; with the sequential policy that is
     once through the playlist. Not safe for several threads.
 
+    Attributes:
+        ad_ids: The ids of the playlist's ads.
+
     Args:
         ads: The playlist, at least one ad.
         policy: Chooses among the candidates.
@@ -97,6 +100,7 @@ class Rotation:
         if not ads:
             raise AdsError("A show needs at least one ad, got none; check the playlist.")
         self._ads = tuple(ads)
+        self.ad_ids = frozenset(ad.ad_id for ad in ads)
         self._takeovers = tuple(ad for ad in ads if ad.takeover)
 
     def seed(self, starts: Mapping[str, Iterable[int]]) -> None:
@@ -407,15 +411,7 @@ class VirtualShow:
             self._finished = self._rotation.complete
             return False
         self._plays += 1
-        self._current = Play(
-            self._plays,
-            choice.ad,
-            at_ns,
-            choice.reason,
-            choice.probability,
-            choice.held_out,
-            choice.context,
-        )
+        self._current = Play.of(self._plays, choice, at_ns)
         self._rotation.started(choice.ad, at_ns)
         self._listener.play_started(self._current)
         self._log.start(self._plays, at_ns)

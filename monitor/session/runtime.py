@@ -36,7 +36,7 @@ from monitor.session.start import begin_session, load_ads, ready_database
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ads.player.player import SoundOutput
+    from ads.player.sound import SoundOutput
     from ads.playlists.playlist import Playlist
     from db.write.writer import SessionWriter
     from monitor.sensor.messages import Failed, Message

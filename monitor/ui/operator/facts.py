@@ -63,7 +63,7 @@ class NextChoice(Protocol):
 
 
 class ShowFailure(Protocol):
-    """What the panel asks of a failure, such as `ads.player.player.Failure`."""
+    """What the panel asks of a failure, such as `ads.player.failures.Failure`."""
 
     @property
     def at(self) -> datetime:

@@ -14,14 +14,10 @@ from ads.errors import AdsError, MediaError
 from ads.media import decode as media
 from ads.player import decoder
 from ads.player.decoder import THREAD_NAME
-from ads.player.player import (
-    FIRST_PATIENCE_NS,
-    KEPT_FAILURES,
-    PATIENCE_NS,
-    RETRY_NS,
-    AdPlayer,
-    Picture,
-)
+from ads.player.failures import KEPT_FAILURES, RETRY_NS
+from ads.player.player import AdPlayer, Picture
+from ads.player.timeline import PATIENCE_NS
+from ads.player.upcoming import FIRST_PATIENCE_NS
 from ads.playlists.playlist import Hours
 from ads.policies import SequentialPolicy
 from ads.policies.audience import Audience
@@ -434,7 +430,7 @@ def test_waiting_frames_are_bounded(make_clip, make_ad):
     with Stage(
         [make_ad(make_clip("a.mp4", frames=200), "video", 8.0)], viewport=(3840, 2160)
     ) as stage:
-        held = stage.player._next.deck._waiting
+        held = stage.player._upcoming.showing.buffer._frames
         assert 2 <= len(held) <= 3
         assert sum(frame.rgb.nbytes for frame in held) <= 80 << 20
 
@@ -583,8 +579,8 @@ def test_while_frames_are_missing_the_position_is_that_of_the_screen(
         player.advance()
         deadline = 200
         while (
-            player._item.deck._exhausted is False
-            and len(player._item.deck._waiting) < 9
+            player._timeline.showing.buffer._is_exhausted is False
+            and len(player._timeline.showing.buffer._frames) < 9
             and deadline
         ):
             deadline -= 1
@@ -694,7 +690,7 @@ def test_the_clip_that_fades_out_goes_on_moving(make_clip, make_image, make_ad):
             picture = stage.after(40)
             levels.add(round(level_of(picture.blend.rgb)))
         assert len(levels) >= 9
-        stage.until(lambda: stage.player._leaving is None, step_ms=40)
+        stage.until(lambda: stage.player._transition.leaving is None, step_ms=40)
         assert stage.after(0) is None
 
 
@@ -710,7 +706,10 @@ def test_pausing_skipping_and_jumping_in_a_fade(make_image, make_ad):
 
     def in_fade(stage):
         stage.until(
-            lambda: stage.player._next is not None and stage.player._next.course is not None,
+            lambda: (
+                stage.player._upcoming.showing is not None
+                and stage.player._upcoming.showing.course is not None
+            ),
             step_ms=50,
         )
         return stage.after(200).blend.opacity
@@ -857,12 +856,12 @@ def test_a_file_that_hangs_holds_up_neither_the_clip_before_nor_the_show(
                 if picture is not None:
                     shown.append((picture.play_number, picture.position_ms))
                 awaited = [
-                    item.deck
-                    for item in (stage.player._item, stage.player._next)
+                    item.buffer
+                    for item in (stage.player._timeline.showing, stage.player._upcoming.showing)
                     if item is not None
                 ]
                 if stage.player.current and not any(
-                    deck.starved for deck in awaited if deck.ad.ad_id != "b"
+                    buffer.is_starved for buffer in awaited if buffer.ad.ad_id != "b"
                 ):
                     break
                 threading.Event().wait(0.005)
@@ -946,15 +945,15 @@ def test_a_clip_that_stops_giving_pictures_gives_way(make_clip, make_image, make
             if stage.player.current is not None and stage.player.current.ad.ad_id == "b":
                 break
             # Time passes once all that does come is there.
-            following = stage.player._next
+            following = stage.player._upcoming.showing
             is_waiting = stage.player.current is None or (
-                following is not None and not following.deck.ready
+                following is not None and not following.buffer.is_ready
             )
             stage.clock.now += 0 if is_waiting else 40 * MS
             threading.Event().wait(0.002)
         released.set()
     assert stage.notes.outcomes[0] == ("a", "failed")
-    assert "gave no further picture for 3 s" in stage.notes.ends[0].error
+    assert "gave no further picture within 3 s" in stage.notes.ends[0].error
     assert PATIENCE_NS / 1e6 <= stage.notes.ends[0].shown_ms < PATIENCE_NS / 1e6 + 1000
 
 
@@ -1079,7 +1078,7 @@ def test_a_portrait_clip_keeps_its_shape(make_clip, make_ad):
     ) as stage:
         assert stage.after(0).rgb.shape == (180, 101, 3)
         stage.player.set_viewport(180, 320)
-        stage.until(lambda: stage.player._item.frame.rgb.shape == (320, 180, 3))
+        stage.until(lambda: stage.player._timeline.showing.frame.rgb.shape == (320, 180, 3))
 
 
 def test_media_limits_hold_for_what_is_shown(make_clip, make_image, make_ad, monkeypatch):

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PyQt5.QtGui import QColor
 
-from ads.player.player import Blend, Picture
+from ads.player.player import Picture
+from ads.player.transition import Blend
 from monitor.ui.ad_view import AdView, image_from_rgb
 
 

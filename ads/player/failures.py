@@ -1,0 +1,118 @@
+"""What could not be played: which ads to avoid, when to retry them and when to give up."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ads.errors import MediaError
+from ads.player.decoder import HangingMediaError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Set as AbstractSet
+    from datetime import datetime
+
+    from ads.playlists.playlist import Ad
+    from ads.policies.base import Choice
+
+RETRY_NS = 60_000_000_000
+"""When every ad that may play now has failed while others wait for their hours, retry after this time."""
+
+KEPT_FAILURES = 20
+"""How many failures the operator can look up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An ad that could not be shown, or not to its end.
+
+    Attributes:
+        at: When, local wall-clock time of the venue.
+        ad_id: Which ad.
+        sentence: What was wrong and what to do.
+    """
+
+    at: datetime
+    ad_id: str
+    sentence: str
+
+
+class Failures:
+    """Remember failed ads, so that the show neither repeats them at once nor gives up too early.
+
+    Attributes:
+        recent: The newest failures, at most `KEPT_FAILURES`, oldest first.
+        unplayed: Choices that failed before their turn came, with the reason. They are reported
+            when their turn would have come.
+
+    Args:
+        wall_clock: The venue's local time.
+    """
+
+    def __init__(self, wall_clock: Callable[[], datetime]) -> None:
+        self._wall_clock = wall_clock
+        self.recent: deque[Failure] = deque(maxlen=KEPT_FAILURES)
+        self.unplayed: list[tuple[Choice, MediaError]] = []
+        # Ads that failed for good without a successful play in between.
+        self._failed_ids: set[str] = set()
+        # Ads that failed since the last play began; they must not follow at once.
+        self._avoided_ids: set[str] = set()
+        self._retry_ns: int | None = None
+        self._fatal: MediaError | None = None
+
+    @property
+    def avoided_ids(self) -> AbstractSet[str]:
+        """Ads not to choose now."""
+        return self._avoided_ids
+
+    def record(self, ad: Ad, error: MediaError) -> None:
+        """Record a failure."""
+        self.recent.append(Failure(self._wall_clock(), ad.ad_id, str(error)))
+        self._avoided_ids.add(ad.ad_id)
+        if not isinstance(error, HangingMediaError):
+            # A hanging disk may recover, so only other errors are final.
+            self._failed_ids.add(ad.ad_id)
+
+    def on_play_started(self) -> None:
+        """Allow the avoided ads again: another ad is on the screen."""
+        self._avoided_ids.clear()
+        self._retry_ns = None
+
+    def on_play_succeeded(self) -> None:
+        """End the row of failures; the unplayed choices, which were to follow, begin the next."""
+        self._failed_ids = {
+            choice.ad.ad_id
+            for choice, error in self.unplayed
+            if not isinstance(error, HangingMediaError)
+        }
+
+    def on_playlist_replaced(self) -> None:
+        """Forgive everything: the new playlist may have fixed it."""
+        self._failed_ids.clear()
+        self._avoided_ids.clear()
+
+    def raise_if_fatal(self) -> None:
+        """Raise the `MediaError` of `give_up_if_all_failed` again."""
+        if self._fatal is not None:
+            raise self._fatal
+
+    def give_up_if_all_failed(self, ad_ids: AbstractSet[str]) -> None:
+        """Raise a `MediaError` if every ad of the playlist has failed, one after the other."""
+        if ad_ids <= self._failed_ids:
+            self._fatal = MediaError(
+                f"None of the ads can be played ({', '.join(sorted(self._failed_ids))}); "
+                "check the media files of the playlist."
+            )
+            raise self._fatal
+
+    def retry_in_time(self, now_ns: int) -> None:
+        """Give avoided ads another chance `RETRY_NS` after nothing else could follow."""
+        if not self._avoided_ids:
+            return
+        if self._retry_ns is None:
+            self._retry_ns = now_ns + RETRY_NS
+        elif now_ns >= self._retry_ns:
+            self._retry_ns = None
+            self._avoided_ids.clear()

@@ -1,0 +1,78 @@
+"""The sound that belongs to the play on the screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class SoundOutput(Protocol):
+    """Play the sound of clips. Called by the thread that drives the player; must not block or raise."""
+
+    def play(self, path: Path, position_s: float) -> None:
+        """Play the sound of a clip from a position, replacing what plays now."""
+
+    def cue(self, path: Path | None, position_s: float, in_s: float) -> None:
+        """Announce a call of `play`, or of `stop` for None, in this many seconds; it may not come."""
+
+    def pause(self) -> None:
+        """Fall silent and keep the position."""
+
+    def resume(self) -> None:
+        """Continue where `pause` stopped."""
+
+    def stop(self) -> None:
+        """Fall silent and drop the clip."""
+
+
+class PlaySound:
+    """Drive a `SoundOutput`; no-op without an output or where there is nothing to hear."""
+
+    def __init__(self, output: SoundOutput | None) -> None:
+        self._output = output
+        self._held_back: tuple[Path, float] | None = None
+        self._is_playing = False
+
+    def play(self, path: Path, position_ns: int, *, is_paused: bool) -> None:
+        """Play a clip's sound; while paused, hold it back until `resume`."""
+        if self._output is None:
+            return
+        if is_paused:
+            # Starting and pausing at once would be audible.
+            self.stop()
+            self._held_back = path, position_ns / 1e9
+        else:
+            self._held_back = None
+            self._output.play(path, position_ns / 1e9)
+            self._is_playing = True
+
+    def cue(self, path: Path | None, position_ns: int, in_ns: int) -> None:
+        """Announce a change of sound; see `SoundOutput.cue`."""
+        if self._output is not None and (self._is_playing or path is not None):
+            self._output.cue(path, position_ns / 1e9, in_ns / 1e9)
+            self._is_playing = True
+
+    def pause(self) -> None:
+        """Fall silent and keep the position."""
+        if self._output is not None and self._is_playing:
+            self._output.pause()
+
+    def resume(self) -> None:
+        """Continue, or start what was held back."""
+        if self._output is None:
+            return
+        if self._held_back is not None:
+            self._output.play(*self._held_back)
+            self._held_back = None
+            self._is_playing = True
+        elif self._is_playing:
+            self._output.resume()
+
+    def stop(self) -> None:
+        """Fall silent and drop the clip."""
+        self._held_back = None
+        if self._output is not None and self._is_playing:
+            self._output.stop()
+        self._is_playing = False
