@@ -158,7 +158,7 @@ def train(
     """
     silence_native_libraries()
     logging.getLogger("training").setLevel(logging.INFO)
-    from monitor.reports.terminal import training_bar
+    from monitor.cli.results import training_bar
     from training.architectures import find_architecture
     from training.run import TrainingPlan
     from training.run import train as run_training
@@ -242,7 +242,7 @@ def evaluate(
     """Measure a model on a dataset."""
     silence_native_libraries()
     from detector.emotion.classifier import load_classifier
-    from monitor.reports.terminal import print_conditions, print_evaluation
+    from monitor.cli.results import print_conditions, print_evaluation
     from training.evaluation.evaluate import evaluate as measure
     from training.evaluation.robustness import by_condition
 
@@ -293,7 +293,7 @@ def list_models(as_json: bool) -> None:
     """List the shipped and the promoted models; the one in use is marked."""
     from detector.emotion.model_card import read_card
     from detector.emotion.model_store import available
-    from monitor.reports.terminal import print_models
+    from monitor.cli.results import print_models
 
     entries = []
     for stored in available():
@@ -322,7 +322,7 @@ def show(model: str | None, as_json: bool) -> None:
     """Show the card of a model, by default of the one in use."""
     from detector.emotion.model_card import read_card
     from detector.emotion.model_store import find_model
-    from monitor.reports.terminal import print_markdown
+    from monitor.cli.results import print_markdown
 
     path = find_model(model)
     card = read_card(path)
@@ -344,7 +344,7 @@ def compare(first: str, second: str, as_json: bool, **judging: Any) -> None:
     """Compare two models on the same faces, with a paired test."""
     silence_native_libraries()
     from detector.emotion.classifier import load_classifier
-    from monitor.reports.terminal import print_comparison
+    from monitor.cli.results import print_comparison
     from training.evaluation.comparison import compare as measure
 
     one, other = load_classifier(first, "cpu"), load_classifier(second, "cpu")

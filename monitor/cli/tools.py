@@ -34,8 +34,9 @@ def classify(images: tuple[str, ...], model: str | None, device: str, as_json: b
     are not used.
     """
     silence_native_libraries()
+    from monitor.cli.results import print_faces
     from monitor.errors import SetupError
-    from monitor.reports.terminal import print_faces, progress_bar
+    from monitor.reports.terminal import progress_bar
     from monitor.web.classify import classify_pictures, expand
 
     names = expand(images)
@@ -62,7 +63,8 @@ def classify(images: tuple[str, ...], model: str | None, device: str, as_json: b
 def bench(video: str, model: str | None, device: str, as_json: bool, **options: Any) -> None:
     """Measure speed and cost on a video (default: the demo viewer), decoding left out."""
     silence_native_libraries()
-    from monitor.reports.terminal import print_bench, progress_bar
+    from monitor.cli.results import print_bench
+    from monitor.reports.terminal import progress_bar
     from monitor.session.bench import bench as measure
 
     analysis = analysis_settings(options)
@@ -85,8 +87,8 @@ def bench(video: str, model: str | None, device: str, as_json: bool, **options: 
 def doctor(source: str | None, database: str | None, model: str | None, as_json: bool) -> None:
     """Check camera, light, codecs, sound, GPU, disk, database and model, and say what to do."""
     silence_native_libraries()
+    from monitor.cli.results import print_findings
     from monitor.kiosk.doctor import examine
-    from monitor.reports.terminal import print_findings
 
     findings = examine(source=source, database=database_url(database), model=model)
     if as_json:

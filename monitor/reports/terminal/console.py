@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import contextmanager
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.logging import RichHandler
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -18,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from monitor.reports.terminal.charts import Signs
-    from training.fit.schedule import RunProgress
 
 PIPE_WIDTH = 160
 
@@ -62,41 +58,3 @@ def progress_bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
             progress.update(task, completed=done, total=max(of, done) if of else None)
 
         yield update
-
-
-@contextmanager
-def training_bar() -> Iterator[Callable[[RunProgress, dict[str, Any]], None]]:
-    """A progress bar of a training run on standard error, with the time left; log lines appear above it.
-
-    Yields:
-        A function to call after every step with the progress of the run and the figures of the
-        epoch so far.
-    """
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("Training"),
-        BarColumn(),
-        TextColumn("{task.percentage:.0f} %  {task.fields[figures]}"),
-    )
-    if not console.is_terminal:
-        yield lambda _progress, _figures: None
-        return
-    root = logging.getLogger()
-    before = root.handlers[:]
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("", total=1.0, figures="starting")
-
-        def update(progress: RunProgress, figures: dict[str, Any]) -> None:
-            left = progress.left_s
-            shown = [f"{progress.stage.side_px} px"]
-            if "loss" in figures:
-                shown.append(f"loss {float(figures['loss']):.3f}")
-            if left is not None:
-                shown.append(f"{timedelta(seconds=round(left))} left")
-            bar.update(task, completed=progress.share, figures=", ".join(shown))
-
-        root.handlers = [RichHandler(console=console, show_path=False, show_level=False)]
-        try:
-            yield update
-        finally:
-            root.handlers = before

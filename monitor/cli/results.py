@@ -1,0 +1,188 @@
+"""What `classify`, `bench`, `doctor`, `models`, `train` and `evaluate` print."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.markdown import Markdown
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+
+from monitor.reports.terminal.console import wide_console
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from monitor.kiosk.doctor import Finding
+    from training.evaluation.comparison import Comparison
+    from training.fit.schedule import RunProgress
+
+STATE_MARKS = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "fail": "[bold red]✗[/]"}
+
+
+def print_faces(images: Sequence[dict[str, Any]]) -> None:
+    """Print the faces of each picture with a bar of the confidence."""
+    console = wide_console()
+    for image in images:
+        found = (
+            f"not read: {image['error']}" if "error" in image else f"{len(image['faces'])} face(s)"
+        )
+        console.print(f"[bold]{escape(image['image'])}[/bold]: {escape(found)}", highlight=False)
+        table = Table(box=None, show_header=False, pad_edge=True)
+        for face in image["faces"]:
+            bar = "█" * round(20 * face["confidence"])
+            doubt = "uncertain" if face["uncertain"] else ""
+            x, y, width, height = face["box"]
+            table.add_row(
+                face["label"],
+                f"{face['confidence']:.0%}",
+                bar,
+                f"{width} x {height} at {x},{y}",
+                doubt,
+            )
+        if image["faces"]:
+            console.print(table)
+
+
+def print_bench(figures: dict[str, Any]) -> None:
+    """Print the figures of a benchmark with a bar for each stage."""
+    console = wide_console()
+    console.print(
+        f"[bold]{figures['fps']:.1f} frames per second[/bold], decoding left out "
+        f"({figures['frames']} frames, {figures['faces_per_frame']:.2f} faces a frame, {figures['runtime']})",
+        highlight=False,
+    )
+    table = Table(box=None, show_header=False)
+    longest = max(figures["stages_ms"].values())
+    for stage, spent in figures["stages_ms"].items():
+        table.add_row(stage, f"{spent:.2f} ms", "█" * round(30 * spent / longest))
+    console.print(table)
+    latency = figures["latency_ms"]
+    console.print(
+        f"latency p50 {latency['p50']:.1f} ms, p95 {latency['p95']:.1f} ms; CPU {figures['cpu_ms_per_frame']:.1f} ms a "
+        f"frame; memory {figures['peak_rss_mb']:.0f} MB; start {figures['startup_s']:.1f} s",
+        highlight=False,
+    )
+
+
+def print_evaluation(figures: dict[str, Any]) -> None:
+    """Print the scores of a model by class."""
+    console = wide_console()
+    console.print(
+        f"[bold]accuracy {figures['accuracy']:.2%}[/bold], macro F1 {figures['macro_f1']:.3f}, ECE {figures['ece']:.3f} "
+        f"on {figures['n']} faces against the {figures['against']} labels",
+        highlight=False,
+    )
+    table = Table(box=None, header_style="bold")
+    for column in ("emotion", "precision", "recall", "F1", "faces"):
+        table.add_column(column, justify="left" if column == "emotion" else "right")
+    for emotion, scores in figures["per_class"].items():
+        shown = (f"{scores[key]:.3f}" for key in ("precision", "recall", "f1"))
+        table.add_row(emotion, *shown, str(scores["support"]))
+    console.print(table)
+
+
+def print_conditions(conditions: dict[str, list[dict[str, Any]]]) -> None:
+    """Print the accuracy under each disturbance."""
+    table = Table(box=None, header_style="bold")
+    table.add_column("condition")
+    table.add_column("accuracy")
+    for name, rows in conditions.items():
+        table.add_row(name, ", ".join(f"{row['value']}: {row['accuracy']:.1%}" for row in rows))
+    wide_console().print(table)
+
+
+def print_models(models: Sequence[dict[str, Any]]) -> None:
+    """Print the models; an arrow marks the one in use."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("", "model", "origin", "MB", "labels", "accuracy"):
+        table.add_column(column, justify="right" if column == "MB" else "left")
+    for model in models:
+        best = next(iter(model["scores"].items()), None)
+        table.add_row(
+            "→" if model["in_use"] else "",
+            escape(model["name"]),
+            model["origin"],
+            f"{model['size_mb']:.1f}",
+            str(len(model["labels"])) if len(model["labels"]) > 4 else ", ".join(model["labels"]),
+            f"{best[1]:.1%} ({best[0]})" if best else "",
+        )
+    wide_console().print(table)
+
+
+def print_markdown(text: str) -> None:
+    """Print Markdown laid out for the terminal."""
+    wide_console().print(Markdown(text))
+
+
+def print_comparison(found: Comparison) -> None:
+    """Print two models measured on the same faces, and how certain the difference is."""
+    console = wide_console()
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("", "accuracy", "macro F1", "ECE"):
+        table.add_column(column, justify="left" if column == "" else "right")
+    for scores in (found.first, found.second):
+        table.add_row(
+            escape(scores.model),
+            f"{scores.accuracy:.2%}",
+            f"{scores.macro_f1:.3f}",
+            f"{scores.ece:.3f}",
+        )
+    console.print(table)
+    console.print(escape(found.sentence()), highlight=False)
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """Print one line per check, and what to do."""
+    console = wide_console()
+    for finding in findings:
+        console.print(
+            f"{STATE_MARKS[finding.state]} {finding.name:<10} {escape(finding.found)}",
+            highlight=False,
+        )
+        if finding.advice:
+            console.print(f"  {'':<10} → {escape(finding.advice)}", highlight=False)
+
+
+@contextmanager
+def training_bar() -> Iterator[Callable[[RunProgress, dict[str, Any]], None]]:
+    """Show a progress bar of a training run on standard error; log lines appear above it.
+
+    Yields:
+        A function to call after every step with the progress of the run and the figures of the
+        epoch so far.
+    """
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("Training"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %  {task.fields[figures]}"),
+    )
+    if not console.is_terminal:
+        yield lambda _progress, _figures: None
+        return
+    root = logging.getLogger()
+    before = root.handlers[:]
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("", total=1.0, figures="starting")
+
+        def update(progress: RunProgress, figures: dict[str, Any]) -> None:
+            left = progress.left_s
+            shown = [f"{progress.stage.side_px} px"]
+            if "loss" in figures:
+                shown.append(f"loss {float(figures['loss']):.3f}")
+            if left is not None:
+                shown.append(f"{timedelta(seconds=round(left))} left")
+            bar.update(task, completed=progress.share, figures=", ".join(shown))
+
+        root.handlers = [RichHandler(console=console, show_path=False, show_level=False)]
+        try:
+            yield update
+        finally:
+            root.handlers = before
