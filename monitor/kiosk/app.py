@@ -11,7 +11,7 @@ from monitor.errors import SessionFailedError
 from monitor.kiosk.error_guard import FLOOD, ErrorGuard
 from monitor.kiosk.supervision.heartbeat import Heartbeat, Phase
 from monitor.sensor.camera_choice import list_cameras, save_choice, saved_choice
-from monitor.session.runtime import Kiosk
+from monitor.session.runtime import KioskRuntime
 from monitor.settings.paths import sqlite_file
 from monitor.version import VERSION
 
@@ -42,7 +42,7 @@ def run_headless(settings: RunSettings, heartbeat: Heartbeat | None = None) -> i
         The session's id; `None` when it was told to stop before the session began.
 
     Raises:
-        SetupError, SessionFailedError: See `Kiosk`.
+        SetupError, SessionFailedError: See `KioskRuntime`.
     """
     heartbeat = heartbeat or Heartbeat()
     stop = threading.Event()
@@ -61,7 +61,7 @@ def run_headless(settings: RunSettings, heartbeat: Heartbeat | None = None) -> i
     }
     try:
         with ErrorGuard() as guard:
-            kiosk = Kiosk(_with_saved_camera(settings), lambda _view: None)
+            kiosk = KioskRuntime(_with_saved_camera(settings), lambda _view: None)
             if not kiosk.start(should_continue):
                 return None
             kiosk.measure()
@@ -117,7 +117,7 @@ def run_window(
         The session's id; `None` when it was told to stop before the session began.
 
     Raises:
-        SetupError, SessionFailedError: See `Kiosk`.
+        SetupError, SessionFailedError: See `KioskRuntime`.
     """
     from monitor.kiosk.window_heartbeat import WindowHeartbeat  # noqa: PLC0415
     from monitor.ui.application import create_application  # noqa: PLC0415 (only where there is a window)
@@ -143,7 +143,7 @@ def run_window(
             return None
         settings = chosen
         sound = QtSound(volume=settings.volume)
-        kiosk = Kiosk(settings, bridge.publish, sound)
+        kiosk = KioskRuntime(settings, bridge.publish, sound)
         wanted = settings.notice == "required" and settings.no_camera is None
         first = _notice_alone(settings, screen, quitter) if wanted else None
 
@@ -177,7 +177,7 @@ def run_window(
 
 
 def _open_window(  # noqa: PLR0917 (the parts of one session, handed over once)
-    kiosk: Kiosk,
+    kiosk: KioskRuntime,
     bridge: LiveBridge,
     settings: RunSettings,
     screen: QScreen | None,
@@ -234,7 +234,7 @@ def _open_window(  # noqa: PLR0917 (the parts of one session, handed over once)
     return window
 
 
-def _session_facts(kiosk: Kiosk, settings: RunSettings, guard: ErrorGuard) -> SessionFacts:
+def _session_facts(kiosk: KioskRuntime, settings: RunSettings, guard: ErrorGuard) -> SessionFacts:
     """What the operator panel says about a session that has begun."""
     from monitor.ui.operator.facts import SessionFacts  # noqa: PLC0415
 

@@ -61,8 +61,9 @@ class Capture:
         on_lost: Called with the reason when a live source is lost; once, however many attempts it
             takes until it gives pictures again. Mostly in the capture's thread, else in the one
             that calls `check`.
-        wait_for_source: Whether a live source that cannot be opened at first is a lost one, and no error.
+        wait_for_source: Retry a live source that cannot be opened at first instead of failing.
             Defaults to `False`.
+        locate: Names the source before each attempt to open it. Defaults to `spec`.
 
     Attributes:
         live: Whether the source is a camera or a stream, of which something is expected all the
@@ -82,8 +83,10 @@ class Capture:
         link: Link[Frame],
         on_lost: Callable[[SourceError], None],
         wait_for_source: bool = False,
+        locate: Callable[[], SourceSpec] | None = None,
     ) -> None:
         self._spec = spec
+        self._locate = locate or (lambda: spec)
         self._lossless = lossless
         self._link = link
         self._on_lost = on_lost
@@ -176,7 +179,7 @@ class Capture:
             try:
                 self._wait_begins(reading=False)
                 self._reopen.clear()
-                with open_source(self._spec, lossless=self._lossless) as source:
+                with open_source(self._locate(), lossless=self._lossless) as source:
                     self.frame_rate, self.frame_count = source.frame_rate, source.frame_count
                     self.opened.set()
                     ended = self._pump(source)
@@ -239,4 +242,4 @@ class Capture:
         now_s = time.monotonic()
         if now_s >= self._log_due_s:
             self._log_due_s = now_s + LOG_EVERY_S
-            logger.warning("%s It is tried again until it works", error)
+            logger.warning("%s Retrying until it works", error)

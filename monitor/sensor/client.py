@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from monitor.sensor.backoff import RestartBackoff
 from monitor.sensor.hang_detector import TICK_S, HangDetector, activity
 from monitor.sensor.live import SensorHealth
 from monitor.sensor.messages import (
@@ -24,6 +25,7 @@ from monitor.sensor.messages import (
     Message,
     ProtocolError,
     Ready,
+    SourceLost,
     read_message,
 )
 
@@ -34,19 +36,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RESTARTS_ALLOWED = 5
-RESTART_WINDOW_S = 60.0
+DEATHS_PER_MINUTE = 6
+"""A sensor that dies this often within a minute is retried once a minute."""
 FIRST_RESTART_S = 0.2
-LONGEST_RESTART_S = 5.0
 UNAVAILABLE_RETRY_S = 60.0
-KEPT_STDERR_LINES = 20
 CHATTER = re.compile(r"[IWE]\d{4} |INFO:|WARNING:")
 """How lines of native libraries' own logs begin."""
 
 CAMERA_READ_TIMEOUT_S = "3"
 """After this time without a picture OpenCV gives up waiting for a camera, so that it is opened anew."""
 
-KILLED_LIMIT_S = 5.0
+KILLED_LIMIT_S = 10.0
 """A killed process is gone at once; only a busy machine takes longer to tell."""
 
 
@@ -74,6 +74,7 @@ class SensorProcess:
     Attributes:
         waiting_since_s: When the reader began to wait for the next message, monotonic clock; `None`
             while it does not.
+        talked: Whether the process has said anything yet.
         talking: Whether the process has begun to talk, and has more to say.
         stuck: Whether it was ended because it was stuck.
     """
@@ -96,13 +97,13 @@ class SensorProcess:
             stderr=subprocess.PIPE,
             env=environment,
         )
-        self._last_words: deque[str] = deque(maxlen=KEPT_STDERR_LINES)
+        self._last_words: deque[str] = deque(maxlen=20)
         self._stderr_thread = threading.Thread(
             target=self._read_stderr, name="sensor-stderr", daemon=True
         )
         self._stderr_thread.start()
         self.waiting_since_s: float | None = None
-        self.talking = False
+        self.talked = self.talking = False
         self.stuck = False
         self._silence = HangDetector()
         self._ending: str | None = None
@@ -126,6 +127,7 @@ class SensorProcess:
             message = read_message(self._process.stdout)
         finally:
             self.waiting_since_s = None
+        self.talked = self.talked or message is not None
         # After its last message it may take its time to end.
         self.talking = message is not None and not isinstance(message, Ended | Failed)
         return message
@@ -154,6 +156,12 @@ class SensorProcess:
                 self._process.stdin.close()
             except OSError:
                 logger.debug("The sensor was gone before it was asked to stop")
+
+    def end(self) -> None:
+        """Ask the process to end, or kill it if it still loads: then it hears nothing and has nothing to lose."""
+        self.request_stop()
+        if not self.talked:
+            self.kill()
 
     def kill(self) -> None:
         """End the process at once."""
@@ -245,7 +253,13 @@ class SupervisedSensor:
         self._process: SensorProcess | None = None
         self._worked = False
         self._highest_viewer = settings.first_viewer - 1
-        self._starts: deque[float] = deque()
+        self._restarts = RestartBackoff(
+            DEATHS_PER_MINUTE,
+            60.0,
+            first_s=FIRST_RESTART_S,
+            longest_s=5.0,
+            exhausted_s=UNAVAILABLE_RETRY_S,
+        )
         self._thread = threading.Thread(target=self._run, name="sensor", daemon=True)
         self._watch = threading.Thread(target=self._watch_silence, name="sensor-watch", daemon=True)
         self.failure: Failed | None = None
@@ -267,7 +281,7 @@ class SupervisedSensor:
         self._watch.start()
 
     def wait_settled(self, timeout_s: float) -> bool:
-        """Wait until the sensor is ready or has failed; whether it did in time."""
+        """Wait until the sensor is ready, waits for its source, or has failed; return whether it does."""
         return self._settled.wait(timeout_s)
 
     def stop(self, timeout_s: float = 10.0) -> bool:
@@ -279,7 +293,7 @@ class SupervisedSensor:
         self._stop.set()
         with self._lock:
             if self._process is not None:
-                self._process.request_stop()
+                self._process.end()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
         with self._lock:
@@ -310,16 +324,15 @@ class SupervisedSensor:
 
     def _run_once(self) -> bool:
         """Start the process and listen until its end; whether no other is wanted."""
-        # Viewers of the new process are new viewers: their numbers go on from the last one. A
-        # source that had worked is waited for by the new process, so that its return is noticed at
-        # once.
-        changed = {"first_viewer": self._highest_viewer + 1, "wait_for_source": self._worked}
-        self._starts.append(time.monotonic())
+        # Viewers of the new process are new viewers, so their numbers continue. A source that once
+        # worked may be away for a moment: the new process waits for it.
+        wait = self._settings.wait_for_source or self._worked
+        changed = {"first_viewer": self._highest_viewer + 1, "wait_for_source": wait}
         process = SensorProcess(self._settings.model_copy(update=changed))
         with self._lock:
             self._process = process
         if self._stop.is_set():
-            process.request_stop()
+            process.end()
         finished = False
         try:
             while (message := process.read()) is not None:
@@ -349,8 +362,9 @@ class SupervisedSensor:
             logger.warning("The sensor cannot work at present: %s", message.message)
             self._on_message(HealthReport(SensorHealth("restarting", message.message)))
             return False
-        if isinstance(message, Ready):
-            self._worked = True
+        self._worked = self._worked or isinstance(message, Ready)
+        if isinstance(message, Ready | SourceLost):
+            # A sensor that waits for its source has done what it can.
             self._settled.set()
         if isinstance(message, FrameRead) and message.frame.readings:
             # Sorted by viewer, so the last one has the highest number.
@@ -359,22 +373,14 @@ class SupervisedSensor:
         return isinstance(message, Ended)
 
     def _pause_before_restart(self) -> float:
-        now = time.monotonic()
-        while self._starts and now - self._starts[0] > RESTART_WINDOW_S:
-            self._starts.popleft()
-        if len(self._starts) > RESTARTS_ALLOWED:
-            self._on_message(
-                HealthReport(
-                    SensorHealth(
-                        "unavailable", f"the sensor died {len(self._starts)} times in a minute"
-                    )
-                )
-            )
-            return UNAVAILABLE_RETRY_S
-        self._on_message(
-            HealthReport(SensorHealth("restarting", "the sensor is being started again"))
-        )
-        return float(min(FIRST_RESTART_S * 2 ** (len(self._starts) - 1), LONGEST_RESTART_S))
+        pause_s = self._restarts.pause_s(time.monotonic())
+        if self._restarts.exhausted:
+            detail = f"the sensor died {self._restarts.deaths} times in a minute"
+            self._on_message(HealthReport(SensorHealth("unavailable", detail)))
+        else:
+            detail = "the sensor is being started again"
+            self._on_message(HealthReport(SensorHealth("restarting", detail)))
+        return pause_s
 
     def _pause_after_error(self) -> float:
         try:

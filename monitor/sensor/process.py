@@ -23,6 +23,7 @@ from detector.emotion.classifier import Device, load_classifier
 from detector.emotion.pacing import limit_threads
 from detector.errors import DetectorError
 from detector.sources.freeze_detector import FreezeDetector
+from detector.sources.v4l2 import cameras
 from detector.sources.video_source import SourceSpec
 from monitor.sensor.capture import Capture
 from monitor.sensor.core_dumps import disable_core_dumps
@@ -69,8 +70,9 @@ class SensorSettings(BaseModel):
         preview_width_px: Width of the previews that go to the window; 0 sends none.
         preview_every_ms: Least time between two previews.
         first_viewer: Number of the first viewer; a sensor that is started again goes on counting.
-        wait_for_source: Whether a live source that cannot be opened is waited for, because it has worked
-            before.
+        any_camera: Read the first camera that is there, whatever its index; `source` names one
+            while there is none.
+        wait_for_source: Wait for a live source that cannot be opened, instead of failing.
         analysis: How faces become readings.
     """
 
@@ -83,6 +85,7 @@ class SensorSettings(BaseModel):
     preview_width_px: int = Field(0, ge=0, le=1920)
     preview_every_ms: int = Field(66, ge=1)
     first_viewer: int = Field(1, ge=1)
+    any_camera: bool = False
     wait_for_source: bool = False
     analysis: AnalysisSettings = Field(default_factory=AnalysisSettings)
 
@@ -182,6 +185,7 @@ class SensorLoop:
             link=link,
             on_lost=self._on_lost,
             wait_for_source=settings.wait_for_source,
+            locate=_first_camera if settings.any_camera else None,
         )
         capture.start()
         try:
@@ -324,6 +328,10 @@ class SensorLoop:
         except OSError:
             # The kiosk is gone, and with it everybody who could be told.
             self._stop.set()
+
+
+def _first_camera() -> SourceSpec:
+    return SourceSpec("camera", str(next(iter(cameras()), 0)))
 
 
 def _stop_at_end_of_input(stop: threading.Event) -> None:

@@ -14,7 +14,7 @@ from db.write.records import (
     ReadingRecord,
     ViewerFlagged,
 )
-from monitor.session.hours import OUTSIDE_HOURS, OUTSIDE_HOURS_DETAIL
+from monitor.session.measuring import OUTSIDE_HOURS, OUTSIDE_HOURS_DETAIL
 
 if TYPE_CHECKING:
     from collections.abc import Callable

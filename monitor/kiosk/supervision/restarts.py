@@ -1,66 +1,58 @@
-"""When a kiosk that died is started again, and when it is better not to measure any more."""
+"""When to restart a kiosk that died, and when to stop measuring."""
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
-
-MOST_DOUBLINGS = 30
+from monitor.sensor.backoff import RestartBackoff
 
 
-@dataclass(slots=True)
 class Restarts:
-    """Counts deaths and answers with pauses; knows no clock of its own.
+    """Answers each death of the kiosk with a pause; knows no clock.
 
-    The pauses double from death to death. After too many of them within a while, only the ads are
-    shown: the camera's side is the part that a kiosk can do without. When even that dies too often,
-    it is tried again with long pauses, for ever.
+    After too many deaths within a window only the ads are shown: a kiosk can do without its camera.
+    If even that dies too often, it is retried for ever with long pauses.
+
+    Args:
+        limit: Deaths within the window after which only the ads are shown, at least 1.
+        window_s: Length of that window, in seconds.
+        first_s: Pause after the first death.
+        longest_s: Longest pause below the limit.
+        measure_again_s: Time after which measuring is tried again.
 
     Attributes:
-        limit: Deaths within the window after which only the ads are shown, at least 1.
-        window_s: That window, in seconds.
-        first_s: Pause after the first death.
-        longest_s: Longest pause while the limit is not reached.
-        hopeless_s: Pause once the ads alone have reached it too.
-        measure_again_s: So long after measuring was given up it is tried again.
         ads_only: Whether measuring was given up.
     """
 
-    limit: int = 5
-    window_s: float = 600.0
-    first_s: float = 0.5
-    longest_s: float = 5.0
-    hopeless_s: float = 60.0
-    measure_again_s: float = 86_400.0
-    ads_only: bool = False
-    _deaths: deque[float] = field(default_factory=deque)
-    _gave_up_s: float = 0.0
+    def __init__(
+        self,
+        limit: int = 5,
+        *,
+        window_s: float = 600.0,
+        first_s: float = 0.5,
+        longest_s: float = 5.0,
+        measure_again_s: float = 86_400.0,
+    ) -> None:
+        self.limit, self.window_s = limit, window_s
+        self.ads_only = False
+        self._first_s, self._measure_again_s = first_s, measure_again_s
+        self._gave_up_s = 0.0
+        self._backoff = RestartBackoff(
+            limit, window_s, first_s=first_s, longest_s=longest_s, exhausted_s=60.0
+        )
 
     def died(self, now_s: float) -> float:
-        """Note a death; returns how long to wait before the next start, in seconds."""
-        while self._deaths and now_s - self._deaths[0] > self.window_s:
-            self._deaths.popleft()
-        self._deaths.append(now_s)
-        if len(self._deaths) < self.limit:
-            return float(
-                min(
-                    self.first_s * 2.0 ** min(len(self._deaths) - 1, MOST_DOUBLINGS), self.longest_s
-                )
-            )
-        if self.ads_only:
-            # No more than the limit is needed to know that it is reached.
-            self._deaths.popleft()
-            return self.hopeless_s
-        self.ads_only = True
-        self._gave_up_s = now_s
-        self._deaths.clear()
-        return self.first_s
+        """Note a death; return the pause before the next start, in seconds."""
+        pause_s = self._backoff.pause_s(now_s)
+        if not self._backoff.exhausted or self.ads_only:
+            return pause_s
+        self.ads_only, self._gave_up_s = True, now_s
+        self._backoff.reset()
+        return self._first_s
 
     def measuring_due(self, now_s: float) -> bool:
-        """Whether measuring, which was given up, should be tried again."""
-        return self.ads_only and now_s - self._gave_up_s >= self.measure_again_s
+        """Return whether measuring, which was given up, should be tried again."""
+        return self.ads_only and now_s - self._gave_up_s >= self._measure_again_s
 
     def measure_again(self) -> None:
-        """Forget what was."""
+        """Forget the deaths and measure again."""
         self.ads_only = False
-        self._deaths.clear()
+        self._backoff.reset()

@@ -192,7 +192,7 @@ def test_a_loss_is_logged_at_once_and_then_once_a_minute(
     for _ in range(3):
         assert capture._link.take(PATIENCE_S) is not None
     said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert said == [f"{LOST} It is tried again until it works"] * 2
+    assert said == [f"{LOST} Retrying until it works"] * 2
 
 
 def test_a_source_that_had_worked_before_is_waited_for(
@@ -205,6 +205,26 @@ def test_a_source_that_had_worked_before_is_waited_for(
     assert losses == [CLOSED]
     assert capture.opened.is_set()
     assert capture.error is None
+
+
+def test_the_source_is_located_before_each_attempt(
+    scripted: Any, picture: Callable[..., Frame]
+) -> None:
+    opener = scripted(CLOSED, [picture(1, 0), "block"])
+    found = iter([CAMERA, SourceSpec("camera", "2")])
+    link: LosslessLink[Frame] = LosslessLink(100)
+    capture = Capture(
+        CAMERA,
+        lossless=False,
+        link=link,
+        on_lost=lambda _: None,
+        wait_for_source=True,
+        locate=lambda: next(found),
+    )
+    capture.start()
+    assert link.take(PATIENCE_S) is not None
+    assert capture.stop()
+    assert [spec.target for spec, _ in opener.asked] == ["0", "2"]
 
 
 def test_patience_is_for_live_sources_only(scripted: Any, start: Start) -> None:

@@ -299,7 +299,7 @@ def test_a_sensor_that_had_worked_is_tried_again_when_it_cannot(
 def test_restarting_is_given_up_for_a_while_after_too_many_deaths(
     child: Any, watched: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "RESTARTS_ALLOWED", 2)
+    monkeypatch.setattr(module, "DEATHS_PER_MINUTE", 3)
     monkeypatch.setattr(module, "FIRST_RESTART_S", 0.01)
     child("sys.exit(1)")
     one = watched()
@@ -316,18 +316,34 @@ def test_restarting_is_given_up_for_a_while_after_too_many_deaths(
 
 def test_pauses_before_restarts_grow() -> None:
     sensor = SupervisedSensor(SensorSettings(source="demo"), lambda _: None, lambda _: None)
-    pauses = []
-    for _ in range(module.RESTARTS_ALLOWED):
-        sensor._starts.append(time.monotonic())
-        pauses.append(sensor._pause_before_restart())
-    assert pauses == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2])
-    assert max(pauses) <= module.LONGEST_RESTART_S
-    sensor._starts.append(time.monotonic())
+    pauses = [sensor._pause_before_restart() for _ in range(module.DEATHS_PER_MINUTE)]
+    assert pauses == [0.2, 0.4, 0.8, 1.6, 3.2, module.UNAVAILABLE_RETRY_S]
     assert sensor._pause_before_restart() == module.UNAVAILABLE_RETRY_S
-    sensor._starts.extend([0.0] * 10)
-    sensor._starts.rotate(10)
-    assert sensor._pause_before_restart() == module.UNAVAILABLE_RETRY_S
-    assert len(sensor._starts) == module.RESTARTS_ALLOWED + 1, "starts of long ago are forgotten"
+
+
+def test_a_sensor_that_waits_for_its_source_has_settled(child: Any, watched: Any) -> None:
+    child(
+        "assert settings['wait_for_source']\n"
+        "say(SourceLost(1, 'Camera 0 cannot be opened.'))\n"
+        "until_told()"
+    )
+    one = watched(wait_for_source=True)
+    one.sensor.start()
+    assert one.sensor.wait_settled(PATIENCE_S)
+    assert one.sensor.failure is None
+    assert not one.sensor.worked
+
+
+def test_a_sensor_that_still_loads_is_stopped_at_once(child: Any, watched: Any) -> None:
+    child("time.sleep(60)")
+    one = watched()
+    one.sensor.start()
+    while one.sensor.pid is None:
+        time.sleep(0.01)
+    began = time.monotonic()
+    assert one.sensor.stop()
+    assert time.monotonic() - began < 5
+    assert one.died() == []
 
 
 def test_a_sensor_that_talks_nonsense_is_killed_and_started_again(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from types import SimpleNamespace
-from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -20,9 +19,9 @@ from monitor.sensor import camera_choice
 from monitor.sensor.camera_choice import Camera, save_choice
 from monitor.sensor.client import SensorDied
 from monitor.sensor.live import SensorHealth
-from monitor.sensor.messages import Failed, FrameRead, HealthReport, SourceLost
+from monitor.sensor.messages import Failed, FrameRead, HealthReport, Ready, SourceLost
 from monitor.session import runtime as kiosk_module
-from monitor.session.runtime import Kiosk
+from monitor.session.runtime import KioskRuntime
 from monitor.settings.models import RunSettings
 from monitor.ui import qt_environment
 
@@ -42,7 +41,7 @@ def qapp():
 
 class FakeSensor:
     failure = None
-    worked = True
+    ready = True
     started = stopped = False
 
     def __init__(self, settings, on_message, on_died):
@@ -50,6 +49,8 @@ class FakeSensor:
 
     def start(self):
         self.started = True
+        if self.ready:
+            self.on_message(Ready("camera 0", 25.0, 0, True, "scripted", 0.1))
 
     def wait_settled(self, _timeout_s):
         return True
@@ -75,7 +76,7 @@ def make_settings(tmp_path):
 @pytest.fixture
 def kiosk(monkeypatch, make_settings):
     monkeypatch.setattr(kiosk_module, "SupervisedSensor", FakeSensor)
-    made = Kiosk(make_settings(source="demo"), lambda _view: None)
+    made = KioskRuntime(make_settings(source="demo"), lambda _view: None)
     assert made.start(lambda: True)
     yield made
     made.stop("finished")
@@ -94,7 +95,7 @@ def rows(tmp_path, query):
 
 
 def test_nothing_is_recorded_before_it_is_allowed_and_while_it_is_paused(kiosk, tmp_path):
-    send = kiosk._sensor.on_message
+    send = kiosk._router.on_message
     send(HealthReport(SensorHealth("running")))
     send(frame(1))
     kiosk.measure()
@@ -118,7 +119,7 @@ def test_nothing_is_recorded_before_it_is_allowed_and_while_it_is_paused(kiosk, 
 
 def test_every_fault_is_a_gap_with_its_cause_and_is_shown(kiosk, tmp_path):
     kiosk.measure()
-    send = kiosk._sensor.on_message
+    send = kiosk._router.on_message
     for cause, state in (
         ("camera_lost", "reconnecting"),
         ("stream_stalled", "reconnecting"),
@@ -126,15 +127,18 @@ def test_every_fault_is_a_gap_with_its_cause_and_is_shown(kiosk, tmp_path):
     ):
         send(frame(1))
         send(SourceLost(time.monotonic_ns(), "as it is", cause))
-        assert (kiosk._view.health.state, kiosk._view.health.cause) == (state, cause)
-        assert kiosk._view.frame is None
+        assert (kiosk._router.view.health.state, kiosk._router.view.health.cause) == (state, cause)
+        assert kiosk._router.view.frame is None
     send(frame(2))
     send(SourceLost(time.monotonic_ns(), "larger", "format_changed"))
-    assert kiosk._view.health.cause == "camera_black", "what goes on at once is not shown"
+    assert kiosk._router.view.health.cause == "camera_black", "what goes on at once is not shown"
     send(frame(3))
     for cause in ("sensor_died", "sensor_stuck"):
-        kiosk._sensor.on_died(SensorDied(time.monotonic_ns(), "signal 9", cause))
-        assert (kiosk._view.health.state, kiosk._view.health.cause) == ("restarting", cause)
+        kiosk._router.on_died(SensorDied(time.monotonic_ns(), "signal 9", cause))
+        assert (kiosk._router.view.health.state, kiosk._router.view.health.cause) == (
+            "restarting",
+            cause,
+        )
         send(frame(4))
     kiosk.stop("finished")
     found = rows(tmp_path, "SELECT cause, ended_at IS NOT NULL FROM gaps ORDER BY id")
@@ -150,7 +154,7 @@ def test_every_fault_is_a_gap_with_its_cause_and_is_shown(kiosk, tmp_path):
 
 
 def test_a_session_that_begins_with_a_fault_knows_its_cause(kiosk, tmp_path):
-    kiosk._sensor.on_message(
+    kiosk._router.on_message(
         HealthReport(SensorHealth("blind", "The picture is black.", cause="camera_black"))
     )
     kiosk.measure()
@@ -165,7 +169,7 @@ def test_the_sensor_gets_the_name_that_stays_and_the_session_what_was_typed(
 ):
     monkeypatch.setattr(kiosk_module, "SupervisedSensor", FakeSensor)
     monkeypatch.setattr(kiosk_module, "lasting_source", {"0": "/dev/v4l/by-id/front"}.get)
-    made = Kiosk(make_settings(source="0"), lambda _view: None)
+    made = KioskRuntime(make_settings(source="0"), lambda _view: None)
     assert made.start(lambda: True)
     assert made._sensor.settings.source == "/dev/v4l/by-id/front"
     made.stop("finished")
@@ -174,9 +178,9 @@ def test_the_sensor_gets_the_name_that_stays_and_the_session_what_was_typed(
 
 def test_a_session_that_ends_while_it_is_paused_ends_with_the_gap(kiosk, tmp_path):
     kiosk.measure()
-    kiosk._sensor.on_message(frame(1))
+    kiosk._router.on_message(frame(1))
     kiosk.pause_measuring("notice", "the notice was not on the screen")
-    kiosk._sensor.on_message(frame(2))
+    kiosk._router.on_message(frame(2))
     kiosk.stop("finished")
     assert rows(tmp_path, "SELECT frames FROM sessions") == [(1,)]
     assert rows(tmp_path, "SELECT count(*), count(ended_at) FROM gaps") == [(1, 1)]
@@ -184,9 +188,9 @@ def test_a_session_that_ends_while_it_is_paused_ends_with_the_gap(kiosk, tmp_pat
 
 def test_a_start_that_is_not_wanted_opens_no_camera(monkeypatch, make_settings, tmp_path):
     monkeypatch.setattr(kiosk_module, "SupervisedSensor", FakeSensor)
-    made = Kiosk(make_settings(source="demo"), lambda _view: None)
+    made = KioskRuntime(make_settings(source="demo"), lambda _view: None)
     assert not made.start(lambda: False)
-    assert not made._sensor.started
+    assert made._sensor is None
     assert rows(tmp_path, "SELECT count(*) FROM sessions") == [(0,)]
 
 
@@ -206,7 +210,7 @@ def test_what_the_operator_panel_says_about_the_session(kiosk, make_settings, tm
 
 def test_a_session_without_a_camera_says_why(make_settings, tmp_path):
     views = []
-    made = Kiosk(
+    made = KioskRuntime(
         make_settings(no_camera="the kiosk died 5 times", model="no such model"), views.append
     )
     assert made.start(lambda: True)
@@ -229,43 +233,32 @@ def test_a_session_without_a_camera_says_why(make_settings, tmp_path):
 
 
 class MissingCamera(FakeSensor):
-    """Cannot be opened twice, and then it can."""
+    """Cannot be opened, and waits for its source."""
 
-    made: ClassVar[list] = []
-    worked = False
+    ready = False
 
-    def __init__(self, settings, on_message, on_died):
-        super().__init__(settings, on_message, on_died)
-        self.made.append(self)
-        self.failure = (
-            Failed("SourceOpenError", "Camera 0 cannot be opened.") if len(self.made) < 3 else None
-        )
+    def start(self):
+        super().start()
+        assert (self.settings.wait_for_source, self.settings.any_camera) == (True, True)
+        self.on_message(SourceLost(time.monotonic_ns(), "Camera 0 cannot be opened."))
 
 
-def test_a_camera_that_comes_later_is_waited_for(monkeypatch, make_settings, tmp_path):
+def test_the_show_begins_while_the_sensor_waits_for_a_camera(monkeypatch, make_settings, tmp_path):
     monkeypatch.setattr(kiosk_module, "SupervisedSensor", MissingCamera)
     monkeypatch.setattr(kiosk_module, "cameras", list)
-    monkeypatch.setattr(MissingCamera, "made", [])
     views = []
-    made = Kiosk(make_settings(patient=True), views.append)
-    made._late = kiosk_module.LateSource(_pause_s=0.01)
+    made = KioskRuntime(make_settings(patient=True), views.append)
     assert made.start(lambda: True)
     # The demo viewer never takes the place of a camera that is only late.
     assert made.source == "camera 0"
     made.measure()
     assert (views[-1].health.state, views[-1].health.detail) == (
-        "unavailable",
+        "reconnecting",
         "Camera 0 cannot be opened.",
     )
-    deadline = time.monotonic() + 5
-    while len(MissingCamera.made) < 3 and time.monotonic() < deadline:
-        made.tick()
     made.tick()
-    assert len(MissingCamera.made) == 3
-    time.sleep(0.05)
-    made.tick()
-    assert len(MissingCamera.made) == 3, "a camera that works is opened again"
-    made._sensor.on_message(frame(1))
+    made._router.on_message(Ready("camera 2", 25.0, 0, True, "scripted", 0.1))
+    made._router.on_message(frame(1))
     made.stop("finished")
     assert made._sensor.stopped
     [(cause, detail, ended)] = rows(
@@ -287,19 +280,10 @@ def test_what_waiting_does_not_mend_is_an_error(monkeypatch, make_settings, kind
         failure = Failed(kind, "It cannot be used.")
 
     monkeypatch.setattr(kiosk_module, "SupervisedSensor", Failing)
-    made = Kiosk(make_settings(**more), lambda _view: None)
+    made = KioskRuntime(make_settings(**more), lambda _view: None)
     with pytest.raises(SetupError, match="cannot be used"):
         made.start(lambda: True)
     assert made._sensor.stopped
-
-
-def test_the_pauses_between_attempts_grow():
-    late = kiosk_module.LateSource()
-    due = []
-    for _ in range(5):
-        late.failed(100.0)
-        due.append(late.due_s - 100.0)
-    assert due == [10, 20, 40, 60, 60]
 
 
 # --- which camera ---------------------------------------------------------------------------------

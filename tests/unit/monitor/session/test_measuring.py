@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 from pydantic import ValidationError
 
-from monitor.session.hours import MeasuringHours
+from monitor.session.measuring import MeasuringHours
 from monitor.settings.models import RunSettings
 
 

@@ -1,0 +1,161 @@
+"""A session while it is recorded, by the kiosk or by a replay: its row, its recorder and its feedback."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from ads.media.check import check_apart
+from ads.playlists.playlist import load_playlist
+from ads.policies import make_policy
+from ads.sample import sample_playlist
+from ads.show.playback import PlaybackLog
+from db.write.records import ModelRecord, SessionEnded, SessionRecord
+from db.write.recovery import open_to_record
+from db.write.writer import SessionWriter
+from detector.emotion.model_card import read_card, require_emotions
+from monitor.analytics.roll_up import roll_up
+from monitor.session.feedback import Feedback, remembering_policy
+from monitor.session.measuring import MeasuringHours
+from monitor.session.recorder import Recorder
+from monitor.settings.models import RunSettings
+from monitor.settings.paths import spool_folder
+from monitor.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+    from ads.playlists.playlist import Playlist
+    from db.write.recovery import Opened
+    from monitor.session.clock import SessionClock
+    from monitor.settings.models import RecordingSettings
+
+
+def load_ads(playlist: Path | None) -> Playlist:
+    """Return the named playlist, or the bundled one.
+
+    Raises:
+        PlaylistError: It is wrong, or holds no playable ad.
+    """
+    if playlist is None:
+        # Not checked in a process apart: whoever can change these files can change the program.
+        return load_playlist(sample_playlist())
+    return load_playlist(playlist, check_apart)
+
+
+def ready_database(settings: RecordingSettings) -> Opened:
+    """Open and migrate the database, and recover from a crash; a kiosk also starts without it.
+
+    Raises:
+        DatabaseError: It cannot be used.
+    """
+    if isinstance(settings, RunSettings):
+        return open_to_record(settings.database, spool_folder(settings.database, settings.spool))
+    return open_to_record(settings.database, spool=False)
+
+
+class ActiveSession:
+    """A session that has begun.
+
+    Args:
+        database: From `ready_database`; stays the caller's.
+        settings: Of the run or the replay.
+        source: What is measured, as the session keeps it.
+        model: What classifies; `None` if nothing is measured.
+        clock: Gives the time of day of a moment.
+        playlist: What is shown.
+        local_time: Gives the venue's local time of a moment of the monotonic clock.
+
+    Attributes:
+        clock, log, writer, recorder, feedback, policy: The parts of the session.
+
+    Raises:
+        ModelLoadError: The model cannot be read or has other labels than the seven emotions.
+    """
+
+    def __init__(
+        self,
+        database: Opened,
+        settings: RecordingSettings,
+        *,
+        source: str,
+        model: Path | None,
+        clock: SessionClock,
+        playlist: Playlist,
+        local_time: Callable[[int], datetime],
+    ) -> None:
+        is_run = isinstance(settings, RunSettings)
+        days = settings.retention_days if isinstance(settings, RunSettings) else 0
+        skipped = [
+            {"ad_id": ad.ad_id, "file": ad.path.name, "reason": ad.reason}
+            for ad in playlist.skipped
+        ]
+        aside = database.set_aside
+        damaged = {} if aside is None else {"damaged_database": aside.name}
+        self.clock = clock
+        self.log = PlaybackLog()
+        self.writer = SessionWriter(
+            database.engine,
+            SessionRecord(
+                kind="run" if is_run else "replay",
+                site=settings.site,
+                source=source,
+                started_at=clock.utc,
+                program_version=VERSION,
+                settings=settings.logged() | {"skipped_ads": skipped} | damaged,
+                model=None if model is None else _model_record(model),
+            ),
+            roll_up=roll_up,
+            spool=database.place,
+            prepare=database.prepare,
+            keep=timedelta(days=days) if days else None,
+        )
+        hours = MeasuringHours(settings.measure_hours)
+        self.recorder = Recorder(
+            self.writer,
+            self.log,
+            clock,
+            settings.readings_per_second,
+            lambda at_ns: hours.hold(local_time(at_ns)),
+        )
+        # A replay learns nothing from earlier sessions, so that two replays give the same rows.
+        self.policy = (
+            remembering_policy(
+                settings.policy, settings.guard_rails, database.engine, settings.site, clock.utc
+            )
+            if is_run
+            else make_policy(settings.policy, settings.guard_rails)
+        )
+        self.feedback = Feedback(self.policy, self.log, self.writer, self.recorder)
+
+    def close(self, ended_ns: int, reason: str, *, dropped: int = 0) -> None:
+        """Rate the last plays, write the end of the session and everything that waits.
+
+        Args:
+            ended_ns: When it ended.
+            reason: Why, such as `finished`.
+            dropped: Frames that were never analysed.
+
+        Raises:
+            DatabaseError: Not everything could be written.
+        """
+        self.feedback.close()
+        elapsed_s = (ended_ns - self.clock.ns) / 1e9
+        frames = self.recorder.frames
+        self.writer.close(
+            SessionEnded(
+                ended_at=self.clock.at(ended_ns),
+                end_reason=reason,
+                frames=frames,
+                dropped=dropped,
+                fps=frames / elapsed_s if elapsed_s > 0 else None,
+            )
+        )
+
+
+def _model_record(model: Path) -> ModelRecord:
+    card = read_card(model)
+    require_emotions(card)
+    return ModelRecord(card.name, card.sha256, card.model_dump(mode="json"))

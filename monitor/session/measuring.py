@@ -1,0 +1,91 @@
+"""When people are measured: within the hours of measuring, and while the notice is on the screen."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from ads.playlists.playlist import parse_hours
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from detector.types import AnalysedFrame
+    from monitor.session.active_session import ActiveSession
+
+OUTSIDE_HOURS = "hours"
+"""Cause of the gaps outside the hours of measuring."""
+
+OUTSIDE_HOURS_DETAIL = "outside the hours of measuring"
+
+
+class MeasuringHours:
+    """The hours in which people are measured, so that staff who open, clean or close are left out.
+
+    Args:
+        texts: Each like "08:00-20:00"; an end before the start reaches into the next day. Empty for
+            the whole day.
+
+    Raises:
+        ValueError: A text is not such a stretch of the day.
+    """
+
+    def __init__(self, texts: Sequence[str] = ()) -> None:
+        self._stretches = parse_hours(list(texts))
+
+    def hold(self, local: datetime) -> bool:
+        """Return whether people are measured at a moment of the venue's local time."""
+        minute = local.hour * 60 + local.minute
+        return not self._stretches or any(
+            start <= minute < end if start < end else minute >= start or minute < end
+            for start, end in self._stretches
+        )
+
+
+class MeasuringSwitch:
+    """Records frames and gaps while measuring is on; thread-safe.
+
+    Measuring starts off. Once `pause` has returned, no further frame is recorded.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._session: ActiveSession | None = None
+        self._on = False
+
+    def start(self, session: ActiveSession) -> bool:
+        """Turn measuring on; return whether it was off."""
+        with self._lock:
+            was_on, self._session, self._on = self._on, session, True
+            return not was_on
+
+    def pause(self, cause: str, detail: str) -> None:
+        """Turn measuring off and record the gap that this makes; no-op if it is off.
+
+        Args:
+            cause: Short name, such as `notice`.
+            detail: One sentence for a person.
+        """
+        with self._lock:
+            if self._session is not None and self._on:
+                self._session.recorder.gap(cause, detail, time.monotonic_ns())
+            self._on = False
+
+    def gap(self, cause: str, detail: str, at_ns: int, since_ns: int | None = None) -> bool:
+        """Record a gap, see `Recorder.gap`; return whether measuring is on."""
+        with self._lock:
+            if self._session is not None and self._on:
+                self._session.recorder.gap(cause, detail, at_ns, since_ns)
+            return self._on
+
+    def record(self, frame: AnalysedFrame) -> bool:
+        """Record a frame if measuring is on; return `False` if its people must not be shown either."""
+        with self._lock:
+            if self._session is None or not self._on:
+                return True
+            if not self._session.recorder.record(frame):
+                return False
+            self._session.feedback.record(frame)
+            return True

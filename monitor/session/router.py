@@ -1,0 +1,86 @@
+"""Takes each message of the sensor to the recording and to the overlay."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from monitor.sensor.live import LiveView, SensorHealth, fault_state
+from monitor.sensor.messages import Ended, FrameRead, HealthReport, Ready, SourceLost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from monitor.sensor.client import SensorDied
+    from monitor.sensor.messages import Message
+    from monitor.session.measuring import MeasuringSwitch
+
+logger = logging.getLogger(__name__)
+
+
+class MessageRouter:
+    """Routes what the sensor says; its methods are called from the sensor's threads.
+
+    Args:
+        measuring: Records frames and gaps.
+        publish: Called with every new live view.
+
+    Attributes:
+        view: The newest live view.
+        is_ready: Whether the sensor was ever ready.
+        ended: The end of a recording, once it was read.
+        early_deaths: How the sensor died before it was ever ready and anything was recorded.
+    """
+
+    def __init__(self, measuring: MeasuringSwitch, publish: Callable[[LiveView], None]) -> None:
+        self._measuring = measuring
+        self._publish = publish
+        self._dropped = self._dropped_before = 0
+        self.view = LiveView(SensorHealth("starting"))
+        self.is_ready = False
+        self.ended: Ended | None = None
+        self.early_deaths: list[str] = []
+
+    @property
+    def dropped(self) -> int:
+        """Frames that were never analysed, by all of the session's sensors."""
+        return self._dropped_before + self._dropped
+
+    def show(self, view: LiveView) -> None:
+        """Publish a view."""
+        self.view = view
+        self._publish(view)
+
+    def on_message(self, message: Message) -> None:
+        """Handle a message of the sensor."""
+        view = self.view
+        match message:
+            case Ready():
+                self.is_ready = True
+            case FrameRead():
+                if not self._measuring.record(message.frame):
+                    # Outside the hours of measuring nobody is shown in the overlay either.
+                    self.show(LiveView(view.health))
+                    return
+                preview = view.preview if message.preview is None else message.preview
+                self.show(LiveView(view.health, message.frame, preview))
+            case HealthReport():
+                self._dropped = message.health.dropped
+                self.show(LiveView(message.health, view.frame, view.preview))
+            case SourceLost():
+                self._measuring.gap(message.cause, message.detail, message.at_ns, message.since_ns)
+                if message.cause != "format_changed":
+                    state = fault_state(message.cause)
+                    self.show(LiveView(SensorHealth(state, message.detail, cause=message.cause)))
+                logger.warning("%s", message.detail)
+            case Ended():
+                self.ended = message
+                self.show(LiveView(SensorHealth("ended"), view.frame, view.preview))
+
+    def on_died(self, death: SensorDied) -> None:
+        """Handle the death of the sensor's process."""
+        self._dropped_before += self._dropped
+        self._dropped = 0
+        if not self._measuring.gap(death.cause, death.detail, death.at_ns) and not self.is_ready:
+            self.early_deaths.append(death.detail)
+        self.show(LiveView(SensorHealth("restarting", death.detail, cause=death.cause)))
