@@ -30,7 +30,7 @@ from monitor.session.router import MessageRouter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ads.player.player import SoundOutput
+    from ads.player.sound import SoundOutput
     from monitor.settings.models import RunSettings
 
 logger = logging.getLogger(__name__)
