@@ -26,7 +26,6 @@ from db.read.rollups import store_roll_ups
 from db.schema import EMOTION_COLUMNS
 from db.write.records import SessionEnded, SessionRecord
 from db.write.store import begin_session, end_session
-from monitor.analytics.roll_up import roll_up
 
 FIRST_DAY = datetime(2026, 3, 1, 8, 0, tzinfo=timezone.utc)
 OPEN_S = 12 * 3600
@@ -187,7 +186,7 @@ def main() -> None:
         make(options.database, options.readings, options.days)
     engine = open_database(str(options.database))
     begin = time.perf_counter()
-    plays = store_roll_ups(engine, roll_up)
+    plays = store_roll_ups(engine)
     figures: dict[str, object] = {
         "rolled_up_plays": plays,
         "roll_up_s": round(time.perf_counter() - begin, 1),

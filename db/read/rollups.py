@@ -1,23 +1,21 @@
-"""Readings added up by play, viewer and second: how they are stored, and the read side of every report.
+"""Roll-ups: readings added up by play, viewer and second; stored here, and read by every report.
 
-How readings are added up is the business of whoever computes measures, so this module is handed a
-function for it (`RollUp`). It is called once for each play that is over; what it gives is stored,
-and reports read that. Plays that nobody has rolled up yet, such as the one that is on, are rolled
-up while a report is read.
+Each play is rolled up once, after its end (`db.read.formulas`); reports read what is stored. Plays
+not rolled up yet, such as the current one, are rolled up in memory while a report is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.orm import aliased
 
 from db.engine import snapshot, writing
+from db.read.formulas import ExposureArrays, RolledPlay, SecondArrays, roll_up
 from db.read.sessions import (
     READ_ROWS,
     AdInfo,
@@ -44,12 +42,10 @@ from db.schema import (
 )
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
+
     from sqlalchemy import ColumnElement
     from sqlalchemy.engine import Connection, Engine
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
 
 PLAYS_AT_A_TIME = 200
 """Plays that are rolled up together: few enough for one short transaction beside a kiosk that writes."""
@@ -67,101 +63,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ExposureArrays:
-    """One entry for each viewer and play in which the viewer was in view, sorted by play and viewer; `e` of them.
-
-    Attributes:
-        play_id: `(e,)` int64, `PlayInfo.id`.
-        viewer_id: `(e,)` int64, row id of the viewer, unique over all sessions.
-        readings: `(e,)` int64.
-        emotion_readings: `(e,)` int64, those with an emotion.
-        uncertain: `(e,)` int64, those of them that were uncertain.
-        dwell_s: `(e,)` float64, time in view.
-        attention_s: `(e,)` float64, time attentive, at most `dwell_s`.
-        longest_attention_s: `(e,)` float64, the longest attention without interruption.
-        baseline: `(e,)` float64, the viewer's valence before the ad can have worked; NaN where it
-            is not known.
-        end_readings: `(e,)` int64, readings with an emotion in the ad's last second.
-        end_happy: `(e,)` float64, sum of p(happy) over these.
-        sums: `(e, 9)` float64, over the readings with an emotion: the seven probabilities, valence,
-            expressiveness.
-    """
-
-    play_id: Ints
-    viewer_id: Ints
-    readings: Ints
-    emotion_readings: Ints
-    uncertain: Ints
-    dwell_s: Floats
-    attention_s: Floats
-    longest_attention_s: Floats
-    baseline: Floats
-    end_readings: Ints
-    end_happy: Floats
-    sums: Floats
-
-    def __len__(self) -> int:
-        return int(self.play_id.size)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SecondArrays:
-    """One entry for each viewer, play and second of the ad, in the same order; `s` of them.
-
-    Attributes:
-        play_id, viewer_id: `(s,)` int64, as in `ExposureArrays`.
-        second: `(s,)` int64, the second `[k, k + 1)` of the ad.
-        readings, attentive, emotion_readings: `(s,)` int64, counts.
-        sums: `(s, 9)` float64, as in `ExposureArrays`.
-    """
-
-    play_id: Ints
-    viewer_id: Ints
-    second: Ints
-    readings: Ints
-    attentive: Ints
-    emotion_readings: Ints
-    sums: Floats
-
-    def __len__(self) -> int:
-        return int(self.play_id.size)
-
-
 _Arrays = TypeVar("_Arrays", bound=ExposureArrays | SecondArrays)
-
-
-@dataclass(frozen=True, slots=True)
-class RolledPlay:
-    """A play as far as its roll-up depends on it.
-
-    Attributes:
-        id: Row id.
-        session_id: Of its session.
-        previous_us: When the play before it began, microseconds since 1970 UTC as all times here; a
-            time before all readings for the first one of its session.
-        started_us: When it began.
-        ended_us: When it ended; `None` while it is on.
-        duration_ms: Length of its ad.
-    """
-
-    id: int
-    session_id: int
-    previous_us: int
-    started_us: int
-    ended_us: int | None
-    duration_ms: int
-
-
-RollUp: TypeAlias = Callable[
-    [Sequence[RolledPlay], ReadingArrays], tuple[ExposureArrays, SecondArrays]
-]
-"""Adds readings up.
-
-It gets plays of one session in the order of their numbers, and their readings together with those
-between ads that came before any of them; `ReadingArrays.viewer` holds row ids here, and static
-faces are still among them.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,13 +137,12 @@ class Log:
     last_seen: dict[int, datetime] = field(default_factory=dict)
 
 
-def read_log(engine: Engine, scope: Scope, roll_up: RollUp, *, seconds: bool = True) -> Log:
+def read_log(engine: Engine, scope: Scope, *, seconds: bool = True) -> Log:
     """Read what a report needs, without reading the readings of any play that has been rolled up.
 
     Args:
         engine: From `open_database`.
         scope: Which sessions and plays.
-        roll_up: Adds up the readings of plays that have not been rolled up yet; nothing is written.
         seconds: Whether the entries by the second are needed.
     """
     with snapshot(engine) as connection:
@@ -270,7 +171,6 @@ def read_log(engine: Engine, scope: Scope, roll_up: RollUp, *, seconds: bool = T
 
 def store_roll_ups(
     engine: Engine,
-    roll_up: RollUp,
     *,
     session_id: int | None = None,
     ended_before: datetime | None = None,
@@ -283,7 +183,6 @@ def store_roll_ups(
 
     Args:
         engine: From `open_database`, not read-only.
-        roll_up: Adds readings up.
         session_id: Only this session; `None` for all.
         ended_before: Only plays that ended before; aware, `None` for all that ended. A reading can
             come a moment after the end of the play on which it was captured; its play is then

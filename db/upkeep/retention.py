@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.engine import Connection, Engine
 
-    from db.read.rollups import RollUp
-
 logger = logging.getLogger(__name__)
 
 PART = 2000
@@ -94,7 +92,6 @@ def purge_some(engine: Engine, before: datetime, site: str | None = None) -> int
 def purge(
     engine: Engine,
     before: datetime,
-    roll_up: RollUp,
     site: str | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Purged:
@@ -103,11 +100,10 @@ def purge(
     Args:
         engine: From `open_database`, not read-only.
         before: Only readings from before; aware.
-        roll_up: Adds readings up.
         site: Only of this site; `None` for all.
         progress: Called with how many are deleted, and how many it will be.
     """
-    store_roll_ups(engine, roll_up)
+    store_roll_ups(engine)
     planned = purgeable(engine, before, site)
     done = 0
     while deleted := purge_some(engine, before, site):

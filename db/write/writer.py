@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
-    from db.read.rollups import RollUp
     from db.write.records import SessionRecord
     from db.write.sink import Preparation
     from db.write.spool import SpoolPlace
@@ -105,7 +104,6 @@ class SessionWriter:
         commit_interval_s: Longest wait of a record before it is written, above 0 and at most 1.
         full_wait_s: How long `submit` waits while the queue is full; default 0.1 for a run and 60
             for a replay. A run does not wait while nothing can be written.
-        roll_up: Adds up the readings of plays that are over; without it that is left to others.
         spool: Where records wait on disk while the database cannot be written; `None` for nowhere.
         prepare: Makes a database ready that could not be used when it was opened, see
             `db.write.recovery`; done by the thread.
@@ -130,7 +128,6 @@ class SessionWriter:
         queue_size: int = QUEUE_SIZE,
         commit_interval_s: float = 0.5,
         full_wait_s: float | None = None,
-        roll_up: RollUp | None = None,
         spool: SpoolPlace | None = None,
         prepare: Preparation | None = None,
         keep: timedelta | None = None,
@@ -165,7 +162,7 @@ class SessionWriter:
         self._ended: SessionEnded | None = None
         self._error: DatabaseWriteError | None = None
         self._died = False
-        self._roll_up = roll_up
+        self._can_roll_up = True
         self._roll_up_at = 0.0
         self._keep = keep
         self._purge_at = time.monotonic() + PURGE_AFTER_S
@@ -394,8 +391,7 @@ class SessionWriter:
             if self._sink.problem is not None:
                 time.sleep(max(0.0, min(self._sink.retry_at, self._give_up_at) - time.monotonic()))
         self._report()
-        if self._roll_up is not None:
-            self._rolled_up(session_id=self.session_id)
+        self._rolled_up(session_id=self.session_id)
 
     def _what_becomes_of_the_rest(self) -> str:
         """Of the records that wait while the thread is still busy."""
@@ -417,24 +413,24 @@ class SessionWriter:
 
     def _roll_up_some(self) -> None:
         """Roll up a few plays, now and then."""
-        if self._roll_up is None or time.monotonic() < self._roll_up_at:
+        if not self._can_roll_up or time.monotonic() < self._roll_up_at:
             return
         more = self._rolled_up(ended_before=self._sink.last_moment - LATE_READINGS, once=True)
         self._roll_up_at = time.monotonic() + (ROLL_UP_PAUSE_S if more else ROLL_UP_INTERVAL_S)
 
     def _rolled_up(self, **which: Any) -> bool:
         """Roll plays up; whether there may be more of them."""
-        if self._roll_up is None:
+        if not self._can_roll_up:
             return False
         try:
-            return store_roll_ups(self._engine, self._roll_up, **which) == PLAYS_IN_PASSING
+            return store_roll_ups(self._engine, **which) == PLAYS_IN_PASSING
         except Exception as error:
             if self._sink.note_failure(error):
                 text = "Plays could not be rolled up (%s); reports are slower until it works."
                 self._sink.log("roll-up", text, describe(error))
                 return False
             # A mistake of the program; the records do not depend on it.
-            self._roll_up = None
+            self._can_roll_up = False
             logger.exception(
                 "Plays cannot be rolled up; reports on session %d are slower.", self.session_id
             )

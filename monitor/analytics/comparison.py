@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from datetime import datetime, tzinfo
 
-    from db.read.rollups import ExposureArrays
+    from db.read.formulas import ExposureArrays
     from db.read.sessions import PlayInfo, SessionInfo
     from monitor.analytics.metrics import Bools, Floats, Ints
     from monitor.analytics.report_data import ReportData

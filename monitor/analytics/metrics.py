@@ -6,9 +6,9 @@ and interval is the **viewer**, not the reading: somebody who stays for a minute
 six hundred. So readings are first averaged within each viewer, and only then over viewers;
 intervals come from drawing viewers anew.
 
-Readings are first added up by play, viewer and second of the ad (`roll_up`), which is stored, so
-that a report on a month need not read every reading again. All measures over an ad are computed
-from these sums.
+Readings are first added up by play, viewer and second of the ad (`db.read.formulas`), and the sums
+are stored, so that a report on a month need not read every reading again. All measures over an ad
+are computed from these sums.
 
 A reading whose emotion is withheld (its face was too small, too dark, …) counts for presence, dwell
 and attention like any other; its probabilities, valence and expressiveness are NaN and count
@@ -34,6 +34,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from db.read.formulas import count_bins, grouped_median
+from detector.emotion.labels import EMOTIONS
 from monitor.analytics.statistics import draw_counts, expanded_level
 
 if TYPE_CHECKING:
@@ -41,17 +43,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from db.read.rollups import ExposureArrays, SecondArrays
+    from db.read.formulas import ExposureArrays, SecondArrays
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
-
-EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-"""The order of the probabilities on every emotion axis, as the database stores them."""
-
-MAX_READING_SPAN_S = 0.5
-"""A reading stands for at most this long; a longer silence means that nobody knows, not that nothing changed."""
 
 WATCHER_ATTENTION_S = 0.5
 """Uninterrupted attention that makes a viewer a watcher."""
@@ -59,23 +55,11 @@ WATCHER_ATTENTION_S = 0.5
 HELD_SHARE = 0.5
 """Attention for at least this share of an ad's length means that it held the viewer."""
 
-LONE_READING_S = 0.1
-"""Span of a reading without any other of its viewer in its play: ten readings a second are the rule."""
-
 ATTRACTION_WINDOW_S = 8
 """Attraction looks for surprise in the ad's first eight seconds."""
 
-BASELINE_WINDOW_MS = 1000.0
-"""The first second of an ad: too early for a reaction, so it shows the face that the viewer came with."""
-
 SHARE_THRESHOLD = 0.5
 """A viewer counts as showing an emotion in a second when its mean probability is above this."""
-
-SLIVER_S = 0.1
-"""A last second shorter than this (a video of 8.04 s) is no second of its own."""
-
-OVERRUN_S = 0.5
-"""A screen changes a little late; positions up to this far beyond the ad's length belong to its last second."""
 
 MIN_SECONDS_FOR_MOMENTS = 3
 """Peak, trough and rise are looked for in curves of at least so many known seconds."""
@@ -83,158 +67,11 @@ MIN_SECONDS_FOR_MOMENTS = 3
 BOOTSTRAP_DRAWS = 2000
 CONFIDENCE = 0.95
 
-_MAX_SPAN_US = MAX_READING_SPAN_S * 1e6
 VALENCE, EXPRESSIVENESS = len(EMOTIONS), len(EMOTIONS) + 1
 """Places of these sums behind those of the probabilities."""
 
 _HAPPY = EMOTIONS.index("happy")
 _SURPRISE = EMOTIONS.index("surprise")
-
-
-# --- readings -------------------------------------------------------------------------------------
-
-
-def sort_readings(play: Ints, viewer: Ints, at_us: Ints) -> NDArray[np.intp]:
-    """Returns the indices that put readings into the order all functions here expect: by play, viewer, time."""
-    return np.asarray(np.lexsort((at_us, viewer, play)), dtype=np.intp)
-
-
-def group_starts(*keys: Ints) -> Bools:
-    """Returns a mask `(n,)`, true at the first reading of each run of equal keys; the keys, `(n,)` each, are sorted."""
-    size = keys[0].size
-    starts = np.zeros(size, dtype=np.bool_)
-    if size:
-        starts[0] = True
-        for key in keys:
-            starts[1:] |= key[1:] != key[:-1]
-    return starts
-
-
-def grouped_median(groups: Ints, values: Floats) -> tuple[Ints, Floats]:
-    """Medians within groups, without a loop over them.
-
-    Args:
-        groups: Shape `(n,)`, any order.
-        values: Shape `(n,)`, no NaN.
-
-    Returns:
-        The distinct groups in rising order, and the median of each.
-    """
-    if not groups.size:
-        return np.empty(0, dtype=np.int64), np.empty(0)
-    order = np.lexsort((values, groups))
-    groups, values = groups[order], values[order]
-    first = np.flatnonzero(group_starts(groups))
-    counts = np.diff(np.append(first, groups.size))
-    return groups[first], (values[first + (counts - 1) // 2] + values[first + counts // 2]) / 2
-
-
-def reading_spans_us(play: Ints, viewer: Ints, at_us: Ints, play_end_us: Ints) -> Floats:
-    """The time for which each reading stands, in microseconds.
-
-    `span_i = min(t_{i+1} - t_i, 0.5 s)`, where `t_{i+1}` is the same viewer's next reading in the
-    same play. The last one stands for the median of that viewer's intervals in that play, at most
-    0.5 s, a lone one for 0.1 s. No span reaches beyond the end of its play.
-
-    Source: our definition. Sums of spans neither depend on the frame rate nor grow across holes in
-        the data.
-
-    Args:
-        play, viewer, at_us: Shape `(n,)`, sorted by play, viewer, time.
-        play_end_us: Shape `(n,)`, the end of each reading's play; the largest int64 where it has
-            none.
-
-    Returns:
-        Shape `(n,)`, each 0 to 500,000. Multiples of half a microsecond, so that sums are exact.
-    """
-    size = at_us.size
-    spans = np.full(size, LONE_READING_S * 1e6)
-    if not size:
-        return spans
-    starts = group_starts(play, viewer)
-    group = np.cumsum(starts) - 1
-    followed = np.append(~starts[1:], False)
-    interval = np.diff(at_us, append=at_us[-1]).astype(np.float64)
-    spans[followed] = interval[followed]
-    groups, medians = grouped_median(group[followed], interval[followed])
-    last = np.flatnonzero(~followed)  # one per group, in the order of the groups
-    spans[last[groups]] = medians
-    spans = np.minimum(spans, _MAX_SPAN_US)
-    # In integers, because the end of an unfinished play is the largest one there is.
-    left = np.clip(play_end_us - at_us, 0, int(_MAX_SPAN_US)).astype(np.float64)
-    return np.asarray(np.minimum(spans, left))
-
-
-def valence_baselines(
-    play: Ints,
-    viewer: Ints,
-    position_ms: Floats,
-    valence: Floats,
-    *,
-    between_play: Ints,
-    between_viewer: Ints,
-    between_valence: Floats,
-) -> Floats:
-    """The valence that a viewer came with: `median(v of the same viewer before the ad can have worked)`.
-
-    The baseline of a viewer for one play is the median over the readings of the play's first second
-    together with the viewer's readings in the time between ads just before that play, where there
-    are any. A viewer who came later and was not seen before has no baseline. Readings without a
-    valence (NaN) count for none. Baseline-corrected valence is valence minus this.
-
-    Source: the usual correction for resting faces ("always sad when neutral"); the first second as
-    in iMotions' baseline.
-
-    Args:
-        play, viewer, position_ms, valence: Shape `(n,)`, the readings during plays, any order.
-        between_play: Shape `(m,)`, for each reading between ads the play that follows it.
-        between_viewer, between_valence: Shape `(m,)`.
-
-    Returns:
-        Shape `(n,)`, -1 to 1, the same for all readings of a viewer in a play; NaN without a
-        baseline.
-    """
-    size = valence.size
-    if not size:
-        return np.empty(0)
-    all_play, all_viewer = (
-        np.concatenate([play, between_play]),
-        np.concatenate([viewer, between_viewer]),
-    )
-    _, play_index = np.unique(all_play, return_inverse=True)
-    viewers, viewer_index = np.unique(all_viewer, return_inverse=True)
-    group = (play_index * viewers.size + viewer_index).astype(np.int64)
-    with np.errstate(invalid="ignore"):
-        early = (position_ms >= 0) & (position_ms < BASELINE_WINDOW_MS)
-    everything = np.concatenate([valence, between_valence])
-    in_baseline = np.concatenate(
-        [early, np.ones(between_valence.size, dtype=np.bool_)]
-    ) & np.isfinite(everything)
-    known, medians = grouped_median(group[in_baseline], everything[in_baseline])
-    if not known.size:
-        return np.full(size, np.nan)
-    place = np.minimum(np.searchsorted(known, group[:size]), known.size - 1)
-    return np.where(known[place] == group[:size], medians[place], np.nan)
-
-
-def longest_runs_us(starts: Bools, at_us: Ints, span_us: Floats, attentive: Bools) -> Floats:
-    """The longest attention without interruption of each viewer in each play, in microseconds.
-
-    Spans of consecutive attentive readings are summed. A reading that is not attentive interrupts,
-    and so do more than 0.5 s without a reading.
-
-    Args:
-        starts: Shape `(n,)`, true at the first reading of each viewer and play.
-        at_us, span_us, attentive: Shape `(n,)`, sorted by play, viewer, time.
-
-    Returns:
-        One for each true entry of `starts`.
-    """
-    breaks = starts | ~attentive
-    breaks[1:] |= ~attentive[:-1] | (np.diff(at_us) > _MAX_SPAN_US)
-    run = np.cumsum(breaks) - 1
-    run_us = np.bincount(run, weights=np.where(attentive, span_us, 0.0))
-    return np.asarray(np.maximum.reduceat(run_us[run], np.flatnonzero(starts)))
 
 
 # --- audience -------------------------------------------------------------------------------------
@@ -305,40 +142,6 @@ def audience(entries: ExposureArrays, duration_s: Floats | float = math.nan) -> 
 
 
 # --- by the second --------------------------------------------------------------------------------
-
-
-def count_bins(duration_s: float) -> int:
-    """How many seconds an ad has: its length rounded up, a closing sliver of less than 0.1 s left out; at least 1."""
-    return max(1, math.ceil(round(duration_s - SLIVER_S, 6)))
-
-
-def position_bins(position_ms: Floats, duration_s: float) -> Ints:
-    """Puts positions into the seconds `[k, k+1)` of the ad: `k = floor(position / 1 s)`.
-
-    The last second also takes a closing sliver of less than 0.1 s and what is up to 0.5 s late,
-    because a screen changes a frame after the ad's length is over. Positions further out (a file
-    that is longer than it says) get seconds of their own. Unknown and negative positions get -1.
-
-    Source: one-second epochs (iMotions).
-
-    Args:
-        position_ms: Shape `(n,)`, milliseconds, NaN where unknown.
-        duration_s: The ad's length in seconds.
-
-    Returns:
-        Shape `(n,)`, the second of each reading.
-    """
-    length = count_bins(duration_s)
-    known = np.isfinite(position_ms) & (position_ms >= 0)
-    bins = np.full(position_ms.size, -1, dtype=np.int64)
-    bins[known] = np.floor(position_ms[known] / 1000.0).astype(np.int64)
-    late = (
-        known
-        & (bins >= length)
-        & (np.where(known, position_ms, 0.0) < (duration_s + OVERRUN_S) * 1000.0)
-    )
-    bins[late] = length - 1
-    return bins
 
 
 @dataclass(frozen=True, slots=True, eq=False)

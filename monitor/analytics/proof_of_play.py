@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from db.read.formulas import ExposureArrays
 from db.read.plays import shown_plays
-from db.read.rollups import ExposureArrays, Scope, read_log
+from db.read.rollups import Scope, read_log
 from monitor.analytics import metrics
 from monitor.analytics.errors import ReportError
 from monitor.analytics.gaps import covered_us, microseconds
-from monitor.analytics.roll_up import roll_up
 from monitor.reports.tables import csv_text
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def _value(play: ShownPlay, group: str, zone: tzinfo | None) -> str:
 
 
 def _seen(engine: Engine, scope: Scope, plays: Sequence[ShownPlay]) -> _Seen:
-    log = read_log(engine, scope, roll_up, seconds=False)
+    log = read_log(engine, scope, seconds=False)
     gaps: dict[int, list[GapInfo]] = {}
     for gap in log.gaps:
         gaps.setdefault(gap.session_id, []).append(gap)

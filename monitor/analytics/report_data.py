@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from db.read.rollups import Log as ReportData
 from db.read.rollups import Scope, read_log
 from monitor.analytics.errors import EmptyScopeError
-from monitor.analytics.roll_up import roll_up
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -27,7 +26,7 @@ def load_report_data(engine: Engine, scope: Scope, *, seconds: bool = True) -> R
     Raises:
         EmptyScopeError: No session is in scope.
     """
-    data = read_log(engine, scope, roll_up, seconds=seconds)
+    data = read_log(engine, scope, seconds=seconds)
     if not data.sessions:
         raise EmptyScopeError(
             "No session is in scope: expected at least one; `ad-monitor sessions` lists them, and wider dates or another "

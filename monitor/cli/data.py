@@ -150,7 +150,6 @@ def purge(
     from db.upkeep.retention import purge as delete_readings
     from db.upkeep.retention import purgeable, reusable_bytes
     from db.upkeep.retention import shrink as give_back
-    from monitor.analytics.roll_up import roll_up
     from monitor.reports.terminal import progress_bar
 
     before = datetime.now(timezone.utc) - timedelta(days=days)
@@ -159,7 +158,7 @@ def purge(
         found = purgeable(engine, before, site)
         if not dry_run:
             with progress_bar("Deleting", "readings") as progress:
-                found = delete_readings(engine, before, roll_up, site, progress)
+                found = delete_readings(engine, before, site, progress)
             if shrink:
                 give_back(engine)
         reusable = reusable_bytes(engine)

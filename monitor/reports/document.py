@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from db.read.ads import ad_totals
-from db.read.rollups import ExposureArrays, SecondArrays
+from db.read.formulas import ExposureArrays, SecondArrays
+from detector.emotion.labels import EMOTIONS
 from detector.types import WITHHELD_REASONS
 from monitor.analytics import metrics
 from monitor.analytics.comparison import compare_ads
@@ -461,9 +462,7 @@ def _by_emotion(values: Floats) -> dict[str, float | None] | None:
     """Returns a figure per emotion; None as a whole when nothing is known."""
     if not np.isfinite(values).any():
         return None
-    return {
-        emotion: _number(value) for emotion, value in zip(metrics.EMOTIONS, values, strict=True)
-    }
+    return {emotion: _number(value) for emotion, value in zip(EMOTIONS, values, strict=True)}
 
 
 # --- sessions, gaps and quality -------------------------------------------------------------------

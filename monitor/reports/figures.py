@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
-from monitor.analytics.metrics import EMOTIONS
+from detector.emotion.labels import EMOTIONS
 from monitor.reports.formatting import signed
 
 if TYPE_CHECKING:

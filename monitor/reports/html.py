@@ -8,6 +8,8 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from db.read.formulas import MAX_READING_SPAN_S
+from detector.emotion.labels import EMOTIONS
 from monitor.analytics import metrics
 from monitor.fonts import font_face_css
 from monitor.reports import formatting, wording
@@ -40,7 +42,7 @@ _VALENCE_KEYS = ("valence", "valence_low", "valence_high")
 _MEAN_KEYS = ("mean_valence", "mean_valence_low", "mean_valence_high")
 
 _METHOD = {
-    "span": metrics.MAX_READING_SPAN_S,
+    "span": MAX_READING_SPAN_S,
     "watch": metrics.WATCHER_ATTENTION_S,
     "window": metrics.ATTRACTION_WINDOW_S,
     "threshold": metrics.SHARE_THRESHOLD,
@@ -96,7 +98,7 @@ def render_html(
                 }
                 for entry in document["withheld"]
             ],
-            emotions=metrics.EMOTIONS,
+            emotions=EMOTIONS,
             colours=COLOURS,
             dashes=DASHES,
             unknown=formatting.UNKNOWN,

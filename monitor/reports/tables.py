@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from detector.emotion.labels import EMOTIONS
 from monitor.analytics.errors import ReportError
 from monitor.analytics.gaps import covered_us, microseconds
-from monitor.analytics.metrics import EMOTIONS, WATCHER_ATTENTION_S
+from monitor.analytics.metrics import WATCHER_ATTENTION_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -14,7 +14,6 @@ from db.write.records import ModelRecord, SessionEnded, SessionRecord
 from db.write.recovery import open_to_record
 from db.write.writer import SessionWriter
 from detector.emotion.model_card import read_card, require_emotions
-from monitor.analytics.roll_up import roll_up
 from monitor.session.feedback import Feedback, remembering_policy
 from monitor.session.measuring import MeasuringHours
 from monitor.session.recorder import Recorder
@@ -107,7 +106,6 @@ class ActiveSession:
                 settings=settings.logged() | {"skipped_ads": skipped} | damaged,
                 model=None if model is None else _model_record(model),
             ),
-            roll_up=roll_up,
             spool=database.place,
             prepare=database.prepare,
             keep=timedelta(days=days) if days else None,

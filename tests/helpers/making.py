@@ -5,6 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import delete, select, update
+
+from db.engine import writing
+from db.schema import Exposure, ExposureSecond, Play
 from db.write.records import (
     AdRecord,
     GapEnded,
@@ -18,16 +22,24 @@ from db.write.records import (
 )
 from db.write.writer import SessionWriter
 from detector.types import Box, FaceReading, HeadPose
-from monitor.analytics.roll_up import roll_up
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
-    from db.read.rollups import RollUp
-
 START = datetime(2026, 3, 1, 9, 30, 0, 123456, tzinfo=timezone.utc)
 SHA = "ab" * 32
 PROBABILITIES = (0.05, 0.05, 0.05, 0.6, 0.05, 0.1, 0.1)
+
+
+def undo_roll_ups(engine: Engine, session_id: int) -> None:
+    """Leave the plays of a session as they are before they are rolled up."""
+    plays = select(Play.id).where(Play.session_id == session_id)
+    with writing(engine) as connection:
+        for table in (Exposure, ExposureSecond):
+            connection.execute(delete(table).where(table.play_id.in_(plays)))
+        connection.execute(
+            update(Play).where(Play.session_id == session_id).values(rolled_up=False)
+        )
 
 
 def reading_record(**flat: Any) -> ReadingRecord:
@@ -151,21 +163,17 @@ class Make:
         return SessionEnded(self.at(seconds), "finished", frames=600, dropped=3, fps=29.97)
 
     def write_rolled(self, engine: Engine, records: list[Any] | None = None, **changes: Any) -> int:
-        """Write a whole session whose plays are rolled up; returns its id."""
-        return self.write(engine, records, roll_up, **changes)
-
-    def write(
-        self,
-        engine: Engine,
-        records: list[Any] | None = None,
-        roll_up: RollUp | None = None,
-        **changes: Any,
-    ) -> int:
-        """Write a whole session; returns its id."""
-        with SessionWriter(engine, self.session(**changes), roll_up=roll_up) as writer:
+        """Write a whole session, and return its id; its plays are rolled up."""
+        with SessionWriter(engine, self.session(**changes)) as writer:
             for record in self.stream() if records is None else records:
                 assert writer.submit(record)
             writer.close(self.end())
         assert writer.lost == 0
         assert writer.error is None
         return writer.session_id
+
+    def write(self, engine: Engine, records: list[Any] | None = None, **changes: Any) -> int:
+        """Write a whole session, and return its id; its plays are not rolled up yet."""
+        session_id = self.write_rolled(engine, records, **changes)
+        undo_roll_ups(engine, session_id)
+        return session_id

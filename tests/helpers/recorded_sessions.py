@@ -8,13 +8,12 @@ from datetime import datetime, timedelta, timezone
 import numpy as np
 import pytest
 
+from db.read.formulas import RolledPlay, roll_up
 from db.read.plays import LoggedPlay
-from db.read.rollups import RolledPlay
 from db.read.sessions import AdInfo, GapInfo, PlayInfo, ReadingArrays, SessionData, SessionInfo
 from detector.types import WITHHELD_REASONS
 from monitor.analytics.gaps import microseconds
 from monitor.analytics.report_data import ReportData
-from monitor.analytics.roll_up import roll_up
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=timezone.utc)
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)

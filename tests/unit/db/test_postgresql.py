@@ -21,7 +21,6 @@ from db.write.lock import acquire
 from db.write.recovery import close_interrupted_sessions, open_to_record, take_up_spools
 from db.write.spool import Spool, SpoolPlace
 from db.write.writer import SessionWriter
-from monitor.analytics.roll_up import roll_up
 from tests.helpers import postgres_server
 from tests.helpers.feeding import Feeder, stored
 
@@ -94,9 +93,7 @@ def test_a_server_that_stops_for_a_while(own_server, make, tmp_path):
 def test_connections_that_are_cut_again_and_again(engine, make, tmp_path):
     place = SpoolPlace.of(engine, tmp_path / "spool")
     cut = 0
-    with SessionWriter(
-        engine, make.session(), spool=place, commit_interval_s=0.02, roll_up=roll_up
-    ) as session:
+    with SessionWriter(engine, make.session(), spool=place, commit_interval_s=0.02) as session:
         with Feeder(session, make) as feeder:
             for _ in range(15):
                 time.sleep(0.1)
@@ -232,7 +229,7 @@ def test_many_kiosks_on_one_server(engine, server_url, make):
         own = open_database(server_url)
         try:
             session = SessionWriter(
-                own, make.session(site=f"Site {number}"), commit_interval_s=0.01, roll_up=roll_up
+                own, make.session(site=f"Site {number}"), commit_interval_s=0.01
             )
             for record in make.stream():
                 session.submit(record)
@@ -249,7 +246,7 @@ def test_many_kiosks_on_one_server(engine, server_url, make):
         thread.join()
     assert troubles == [(0, None)] * 4
     assert [session.readings for session in list_sessions(engine)] == [93] * 4
-    store_roll_ups(engine, roll_up)
+    store_roll_ups(engine)
     with engine.connect() as connection:
         ads, exposures = connection.exec_driver_sql(
             "SELECT (SELECT count(*) FROM ads), (SELECT sum(readings) FROM exposures)"

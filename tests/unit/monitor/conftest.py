@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 import numpy as np
 import pytest
 
-from db.read.rollups import ExposureArrays, SecondArrays
+from db.read.formulas import ExposureArrays, SecondArrays
 from db.read.sessions import AdInfo, PlayInfo, SessionInfo
 from monitor.analytics.report_data import ReportData
 from tests.helpers.recorded_sessions import any_session, maker, play_of  # noqa: F401

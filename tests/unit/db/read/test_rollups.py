@@ -14,11 +14,11 @@ from sqlalchemy import event, exc
 
 from db.engine import open_database
 from db.read import rollups
-from db.read.rollups import ExposureArrays, Scope, SecondArrays, read_log, store_roll_ups
+from db.read.formulas import ExposureArrays, SecondArrays
+from db.read.rollups import Scope, read_log, store_roll_ups
 from db.write import writer
 from db.write.records import ViewerFlagged
 from db.write.writer import SessionWriter
-from monitor.analytics.roll_up import roll_up
 
 
 def same(one, two) -> bool:
@@ -36,7 +36,7 @@ def rolled_up(rows) -> list[int]:
 def test_the_writer_rolls_up_all_plays_of_its_session(engine, make, rows):
     session_id = make.write_rolled(engine)
     assert rolled_up(rows) == [1, 1, 1]
-    log = read_log(engine, Scope(session_ids=(session_id,)), roll_up)
+    log = read_log(engine, Scope(session_ids=(session_id,)))
     # Each of the three plays was seen by both viewers.
     assert log.exposures.readings.tolist() == [20, 10] * 3
     assert log.exposures.dwell_s.tolist() == pytest.approx([5.0, 4.75] * 3)
@@ -46,24 +46,24 @@ def test_the_writer_rolls_up_all_plays_of_its_session(engine, make, rows):
 
 def test_a_report_does_not_depend_on_whether_it_was_done_yet(engine, make):
     make.write(engine)
-    before = read_log(engine, Scope(), roll_up)
-    assert store_roll_ups(engine, roll_up) == 3
-    after = read_log(engine, Scope(), roll_up)
+    before = read_log(engine, Scope())
+    assert store_roll_ups(engine) == 3
+    after = read_log(engine, Scope())
     assert same(before.exposures, after.exposures)
     assert same(before.seconds, after.seconds)
     assert len(before.exposures) == 6
-    assert store_roll_ups(engine, roll_up) == 0
+    assert store_roll_ups(engine) == 0
 
 
 @pytest.mark.parametrize("at_a_time", [1, 2])
 def test_nor_on_how_many_plays_are_done_together(engine, make, monkeypatch, at_a_time):
     make.write(engine)
-    at_once = read_log(engine, Scope(), roll_up)
+    at_once = read_log(engine, Scope())
     monkeypatch.setattr(rollups, "PLAYS_AT_A_TIME", at_a_time)
-    store_roll_ups(engine, roll_up, once=True)
-    assert same(read_log(engine, Scope(), roll_up).exposures, at_once.exposures)
-    store_roll_ups(engine, roll_up)
-    assert same(read_log(engine, Scope(), roll_up).seconds, at_once.seconds)
+    store_roll_ups(engine, once=True)
+    assert same(read_log(engine, Scope()).exposures, at_once.exposures)
+    store_roll_ups(engine)
+    assert same(read_log(engine, Scope()).seconds, at_once.seconds)
 
 
 def test_the_baseline_knows_the_time_between_ads(engine, make):
@@ -77,8 +77,8 @@ def test_the_baseline_knows_the_time_between_ads(engine, make):
         ),
     ]
     make.write(engine, records)
-    assert store_roll_ups(engine, roll_up, once=True) == 2
-    log = read_log(engine, Scope(), roll_up)
+    assert store_roll_ups(engine, once=True) == 2
+    log = read_log(engine, Scope())
     assert log.exposures.baseline.tolist() == [-0.4]
 
 
@@ -87,13 +87,13 @@ def test_a_late_reading_has_its_play_rolled_up_again(engine, make, rows):
         for record in (make.ad(), make.play(), make.reading(1.0), make.play_end()):
             session.submit(record)
         session.flush()
-        assert store_roll_ups(engine, roll_up) == 1
+        assert store_roll_ups(engine) == 1
         assert rolled_up(rows) == [1]
         session.submit(make.reading(7.9))
         session.flush()
         assert rolled_up(rows) == [0]
-        assert read_log(engine, Scope(), roll_up).exposures.readings.tolist() == [2]
-        assert store_roll_ups(engine, roll_up) == 1
+        assert read_log(engine, Scope()).exposures.readings.tolist() == [2]
+        assert store_roll_ups(engine) == 1
     assert rows("SELECT readings FROM exposures") == [(2,)]
     assert rows("SELECT second, readings FROM exposure_seconds") == [(1, 1), (7, 1)]
 
@@ -104,14 +104,14 @@ def test_a_late_reading_of_a_play_that_was_forgotten(engine, make, rows, monkeyp
         for record in (make.ad(), make.play(), make.reading(1.0), make.play_end()):
             session.submit(record)
         session.flush()
-        store_roll_ups(engine, roll_up)
+        store_roll_ups(engine)
         session.submit(make.reading(7.9))
         session.flush()
         assert rolled_up(rows) == [0]
 
 
 def test_the_play_that_is_on_waits(engine, make, rows):
-    with SessionWriter(engine, make.session(), roll_up=roll_up) as session:
+    with SessionWriter(engine, make.session()) as session:
         for record in (
             make.ad(),
             make.play(1, 0),
@@ -121,13 +121,10 @@ def test_the_play_that_is_on_waits(engine, make, rows):
         ):
             session.submit(record)
         session.flush()
-        assert store_roll_ups(engine, roll_up, ended_before=make.at(5)) == 0
-        assert (
-            store_roll_ups(engine, roll_up, ended_before=make.at(5) + timedelta(microseconds=1))
-            == 1
-        )
+        assert store_roll_ups(engine, ended_before=make.at(5)) == 0
+        assert store_roll_ups(engine, ended_before=make.at(5) + timedelta(microseconds=1)) == 1
         assert rolled_up(rows) == [1, 0]
-        log = read_log(engine, Scope(), roll_up)
+        log = read_log(engine, Scope())
         assert log.exposures.readings.tolist() == [1]
         assert log.last_seen == {session.session_id: make.at(6.0)}
     assert rolled_up(rows) == [1, 1]
@@ -136,7 +133,7 @@ def test_the_play_that_is_on_waits(engine, make, rows):
 def test_the_writer_rolls_up_as_it_goes(engine, make, rows, monkeypatch):
     monkeypatch.setattr(writer, "ROLL_UP_INTERVAL_S", 0.0)
     make.write(engine)  # left by a session before
-    with SessionWriter(engine, make.session(), roll_up=roll_up) as session:
+    with SessionWriter(engine, make.session()) as session:
         for record in make.stream():
             session.submit(record)
 
@@ -156,9 +153,9 @@ def test_static_faces_are_rolled_up_and_left_out_when_read(engine, make, rows):
     records = [*make.stream(), ViewerFlagged(make.at(19), 2)]
     make.write(engine, records)
     scope = Scope()
-    assert set(read_log(engine, scope, roll_up).exposures.readings.tolist()) == {20}
-    store_roll_ups(engine, roll_up)
-    log = read_log(engine, scope, roll_up)
+    assert set(read_log(engine, scope).exposures.readings.tolist()) == {20}
+    store_roll_ups(engine)
+    log = read_log(engine, scope)
     assert set(log.exposures.readings.tolist()) == {20}
     assert set(log.seconds.viewer_id.tolist()) == set(log.exposures.viewer_id.tolist())
     assert rows("SELECT count(*) FROM exposures") == [(6,)]
@@ -168,11 +165,11 @@ def test_static_faces_are_rolled_up_and_left_out_when_read(engine, make, rows):
 def test_scope(engine, make):
     make.write(engine)
     make.write(engine, site="Station")
-    store_roll_ups(engine, roll_up)
+    store_roll_ups(engine)
     make.write(engine, kind="replay")
 
     def plays(scope) -> tuple[int, int]:
-        log = read_log(engine, scope, roll_up, seconds=False)
+        log = read_log(engine, scope, seconds=False)
         assert len(log.seconds) == 0
         assert len(log.exposures) == 2 * len(log.plays)
         return len(log.sessions), len(log.plays)
@@ -188,11 +185,12 @@ def test_scope(engine, make):
 
 
 @pytest.mark.logs_errors
-def test_a_mistake_in_the_roll_up_costs_no_record(engine, make, rows, caplog):
+def test_a_mistake_in_the_roll_up_costs_no_record(engine, make, rows, caplog, monkeypatch):
     def wrong(plays, readings):
         raise ZeroDivisionError("a mistake")
 
-    with SessionWriter(engine, make.session(), roll_up=wrong) as session:
+    monkeypatch.setattr(rollups, "roll_up", wrong)
+    with SessionWriter(engine, make.session()) as session:
         for record in make.stream():
             session.submit(record)
     assert (session.lost, session.error) == (0, None)
@@ -210,7 +208,7 @@ def test_a_failing_disk_leaves_the_roll_up_for_later(engine, make, rows, caplog)
                 statement, {}, sqlite3.OperationalError("database or disk is full")
             )
 
-    with SessionWriter(engine, make.session(), roll_up=roll_up) as session:
+    with SessionWriter(engine, make.session()) as session:
         for record in make.stream():
             session.submit(record)
         session.close(make.end())
@@ -218,7 +216,7 @@ def test_a_failing_disk_leaves_the_roll_up_for_later(engine, make, rows, caplog)
     assert rolled_up(rows) == [0, 0, 0]
     assert rows("SELECT end_reason FROM sessions") == [("finished",)]
     assert "reports are slower until it works" in caplog.text
-    assert store_roll_ups(engine, roll_up) == 3
+    assert store_roll_ups(engine) == 3
 
 
 def test_deleting_a_session_deletes_its_roll_ups(engine, make, rows):
@@ -232,7 +230,7 @@ def test_deleting_a_session_deletes_its_roll_ups(engine, make, rows):
 def test_two_writers_of_one_database(engine, make, path):
     """A second connection that writes meanwhile: every reading is in a roll-up in the end, none twice."""
     other = open_database(str(path))
-    with SessionWriter(other, make.session(site="Station"), roll_up=roll_up) as session:
+    with SessionWriter(other, make.session(site="Station")) as session:
         for record in make.stream():
             session.submit(record)
         make.write_rolled(engine)
@@ -245,7 +243,7 @@ def test_two_writers_of_one_database(engine, make, path):
 
 
 def test_nothing_in_nothing_out(engine):
-    log = read_log(engine, Scope(), roll_up)
+    log = read_log(engine, Scope())
     assert (log.sessions, log.ads, log.plays, log.gaps, log.counts) == ((), (), (), (), {})
     assert isinstance(log.exposures, ExposureArrays)
     assert isinstance(log.seconds, SecondArrays)

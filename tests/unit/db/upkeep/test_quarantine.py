@@ -21,7 +21,6 @@ from db.write.records import GapStarted
 from db.write.recovery import open_to_record
 from db.write.spool import SpoolPlace
 from db.write.writer import SessionWriter
-from monitor.analytics.roll_up import roll_up
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=timezone.utc)
 
@@ -157,7 +156,6 @@ def session(path, make):
     with SessionWriter(
         engine,
         make.session(),
-        roll_up=roll_up,
         spool=SpoolPlace.of(engine, None),
         commit_interval_s=0.01,
     ) as session:

@@ -19,7 +19,6 @@ from db.write import writer
 from db.write.records import ViewerFlagged
 from db.write.writer import SessionWriter
 from monitor.analytics.report_data import load_report_data
-from monitor.analytics.roll_up import roll_up
 from monitor.reports.document import build_report
 from monitor.reports.export import to_json
 
@@ -45,15 +44,13 @@ def test_no_report_changes(engine, make, rows):
     )
     before, listed = report(engine, session_id), list_sessions(engine)
     seen = []
-    purged = purge(
-        engine, make.at(100), roll_up, progress=lambda done, total: seen.append((done, total))
-    )
+    purged = purge(engine, make.at(100), progress=lambda done, total: seen.append((done, total)))
     assert (purged.readings, purged.oldest, purged.newest) == (96, make.at(0), make.at(17.5))
     assert seen == [(min(96, done), 96) for done in range(10, 106, 10)]
     assert rows("SELECT count(*) FROM readings") == [(0,)]
     assert report(engine, session_id) == before
     assert list_sessions(engine) == listed
-    assert purge(engine, make.at(100), roll_up).readings == 0
+    assert purge(engine, make.at(100)).readings == 0
     assert report(engine, session_id) == before
 
 
@@ -61,7 +58,7 @@ def test_what_is_not_rolled_up_stays(engine, make, rows):
     make.write(engine)
     assert purge_some(engine, make.at(100)) == 0
     assert purgeable(engine, make.at(100)).readings == 93, "it would be rolled up first"
-    store_roll_ups(engine, roll_up)
+    store_roll_ups(engine)
     assert purge_some(engine, make.at(100)) == 10
     assert rows("SELECT count(*) FROM readings") == [(83,)]
 
@@ -71,12 +68,12 @@ def test_only_what_is_older(engine, make, rows):
     before = report(engine, session_id)
     # The second play began at 6 and ended at 11; the third takes its baseline from what was read
     # since then.
-    purge(engine, make.at(12), roll_up)
+    purge(engine, make.at(12))
     assert rows("SELECT min(at) FROM readings") == [("2026-03-01 09:30:06.123456",)]
     assert report(engine, session_id) == before
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE plays SET rolled_up = (1 = 0) WHERE number = 3")
-    store_roll_ups(engine, roll_up)
+    store_roll_ups(engine)
     assert report(engine, session_id) == before, "the last play can be rolled up again"
 
 
@@ -84,9 +81,9 @@ def test_only_the_site(engine, make, rows):
     make.write_rolled(engine)
     make.write_rolled(engine, site="Station")
     assert purgeable(engine, make.at(100), "Station").readings == 93
-    assert purge(engine, make.at(100), roll_up, "Station").readings == 93
+    assert purge(engine, make.at(100), "Station").readings == 93
     assert rows("SELECT DISTINCT session_id FROM readings") == [(1,)]
-    assert purge(engine, make.at(100), roll_up, "nowhere").readings == 0
+    assert purge(engine, make.at(100), "nowhere").readings == 0
 
 
 def test_a_session_that_is_written_keeps_its_last_day(engine, make, rows):
@@ -110,10 +107,10 @@ def test_a_session_that_is_written_keeps_its_last_day(engine, make, rows):
         ):
             session.submit(record)
         session.flush()
-        assert purge(engine, now + DAY, roll_up).readings == 1
+        assert purge(engine, now + DAY).readings == 1
         assert rows("SELECT count(*) FROM readings") == [(2,)]
         session.close()
-    assert purge(engine, now + DAY, roll_up).readings == 2
+    assert purge(engine, now + DAY).readings == 2
 
 
 def test_a_replay_that_is_written_keeps_everything(engine, make, rows):
@@ -121,7 +118,7 @@ def test_a_replay_that_is_written_keeps_everything(engine, make, rows):
         for record in make.stream():
             session.submit(record)
         session.flush()
-        assert purge(engine, make.at(100), roll_up).readings == 0
+        assert purge(engine, make.at(100)).readings == 0
 
 
 def test_the_kiosk_does_it_by_itself(engine, make, rows, monkeypatch):
@@ -131,9 +128,7 @@ def test_the_kiosk_does_it_by_itself(engine, make, rows, monkeypatch):
     monkeypatch.setattr(writer, "PURGE_AFTER_S", 0.0)
     monkeypatch.setattr(writer, "PURGE_PAUSE_S", 0.0)
     monkeypatch.setattr(writer, "ROLL_UP_INTERVAL_S", 0.0)
-    with SessionWriter(
-        engine, make.session(), roll_up=roll_up, keep=90 * DAY, commit_interval_s=0.01
-    ) as session:
+    with SessionWriter(engine, make.session(), keep=90 * DAY, commit_interval_s=0.01) as session:
         deadline = time.monotonic() + 30
         while rows("SELECT count(*) FROM readings WHERE session_id < 3") != [(0,)]:
             assert time.monotonic() < deadline
@@ -144,7 +139,7 @@ def test_the_kiosk_does_it_by_itself(engine, make, rows, monkeypatch):
             session._purge_at > time.monotonic() + 3600 or session._purge_at <= time.monotonic() + 1
         )
         assert rows("SELECT count(*) > 0 FROM readings") == [(1,)], "what is new stays"
-    assert len(read_log(engine, Scope(), roll_up).exposures) == 6
+    assert len(read_log(engine, Scope()).exposures) == 6
 
 
 def test_nothing_is_deleted_where_that_is_not_wanted(engine, make, rows, monkeypatch):
@@ -199,7 +194,7 @@ def test_nothing_that_was_deleted_can_be_found_in_the_files(path, engine, make):
     make.write_rolled(engine, [make.ad(), make.play(), needle, make.play_end()])
     trace = struct.pack(">d", secret)
     assert trace in path.read_bytes() + path.with_name("kiosk.db-wal").read_bytes()
-    purge(engine, make.at(100), roll_up)
+    purge(engine, make.at(100))
     assert not any(trace in file.read_bytes() for file in path.parent.iterdir())
 
 

@@ -31,12 +31,11 @@ from db.write.records import AdRecord, GapStarted, PlayEnded, PlayStarted, Readi
 from db.write.recovery import open_to_record
 from db.write.writer import SessionWriter
 from detector.types import Box, FaceReading, HeadPose
-from monitor.analytics.roll_up import roll_up
 
 start = datetime.now(timezone.utc)
 opened = open_to_record(sys.argv[1])
 session = SessionRecord("run", "", "0", start, "1")
-writer = SessionWriter(opened.engine, session, spool=opened.place, prepare=opened.prepare, roll_up=roll_up)
+writer = SessionWriter(opened.engine, session, spool=opened.place, prepare=opened.prepare)
 writer.submit(AdRecord("summer", "Summer", "summer.mp4", "ab" * 32, "video", 8000))
 for second in itertools.count():
     writer.submit(PlayStarted(second, "summer", start + timedelta(seconds=second), "next"))

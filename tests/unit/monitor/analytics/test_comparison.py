@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from db.read.rollups import ExposureArrays
+from db.read.formulas import ExposureArrays
 from monitor.analytics.comparison import MEASURES, Comparison, compare_ads
 from monitor.analytics.errors import ReportError
 from monitor.analytics.logged_plays import Interval

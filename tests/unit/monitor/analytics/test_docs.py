@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.analytics.metrics import EMOTIONS
+from detector.emotion.labels import EMOTIONS
 from monitor.reports.document import build_report
 from monitor.reports.tables import COLUMNS, TABLES
 

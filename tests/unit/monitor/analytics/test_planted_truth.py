@@ -15,7 +15,8 @@ import pytest
 
 from db.engine import open_database
 from db.read.ads import ad_totals
-from db.read.rollups import RolledPlay, store_roll_ups
+from db.read.formulas import RolledPlay, roll_up
+from db.read.rollups import store_roll_ups
 from db.read.sessions import ReadingArrays, load_session
 from db.write.records import (
     AdRecord,
@@ -31,10 +32,9 @@ from monitor.analytics import metrics
 from monitor.analytics.errors import EmptyScopeError
 from monitor.analytics.norms import build_norms
 from monitor.analytics.report_data import Scope, load_report_data
-from monitor.analytics.roll_up import roll_up
 from monitor.cli.errors import is_callers_mistake
 from monitor.reports.document import build_report, make_report
-from tests.helpers.making import reading_record
+from tests.helpers.making import reading_record, undo_roll_ups
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=timezone.utc)
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -99,7 +99,7 @@ def valence(p) -> float:
     return p[3] - max(p[0], p[1], p[2], p[4])
 
 
-def write(engine, rows, plays, *, site="Foyer", **options) -> int:
+def write(engine, rows, plays, *, site="Foyer", rolled_up=True) -> int:
     """Writes the planted session as a kiosk does: in the order of time, the end of a play before its last reading."""
     session = SessionRecord("run", site, "0", START, "0.1.0")
     events = [
@@ -132,7 +132,7 @@ def write(engine, rows, plays, *, site="Foyer", **options) -> int:
         )
         for row in rows
     ]
-    with SessionWriter(engine, session, **options) as writer:
+    with SessionWriter(engine, session) as writer:
         for number, (ad, length) in enumerate(LENGTHS.items()):
             writer.submit(
                 AdRecord(
@@ -144,6 +144,8 @@ def write(engine, rows, plays, *, site="Foyer", **options) -> int:
         writer.submit(ViewerFlagged(moment(rows[-1].time), POSTER))
         writer.close(SessionEnded(moment(rows[-1].time + 1), "finished", 900, 100, 29.0))
     assert writer.lost == 0
+    if not rolled_up:
+        undo_roll_ups(engine, writer.session_id)
     return writer.session_id
 
 
@@ -329,7 +331,7 @@ def engine(tmp_path):
 @pytest.mark.parametrize("stored", [True, False])
 def test_every_figure_equals_an_independent_calculation(engine, seed, stored):
     rows, plays = plant(seed)
-    write(engine, rows, plays, roll_up=roll_up if stored else None)
+    write(engine, rows, plays, rolled_up=stored)
     report = build_report(load_report_data(engine, Scope(session_ids=(1,))))
     compared = 0
     for ad in LENGTHS:
@@ -354,8 +356,8 @@ def test_every_figure_equals_an_independent_calculation(engine, seed, stored):
 
 def test_a_report_on_two_sessions_takes_their_viewers_for_different_people(engine):
     first, second = plant(4), plant(5)
-    write(engine, *first, roll_up=roll_up)
-    write(engine, *second)
+    write(engine, *first)
+    write(engine, *second, rolled_up=False)
     both = build_report(load_report_data(engine, Scope()))
     later = [
         Row(
@@ -391,7 +393,7 @@ def test_a_report_on_two_sessions_takes_their_viewers_for_different_people(engin
 
 def test_the_library_has_the_figures_of_reports(engine):
     for seed, site in ((4, "Foyer"), (5, "Foyer"), (6, "Attic")):
-        write(engine, *plant(seed), site=site, roll_up=roll_up)
+        write(engine, *plant(seed), site=site)
     library = {
         (ad.ad_id, ad.site): ad
         for ad in build_norms(ad_totals(engine, metrics.WATCHER_ATTENTION_S)).ads
@@ -412,8 +414,8 @@ def test_the_library_has_the_figures_of_reports(engine):
 
 
 def test_the_report_made_for_people_knows_the_library(engine):
-    write(engine, *plant(4), roll_up=roll_up)
-    write(engine, *plant(5), site="Attic", roll_up=roll_up)
+    write(engine, *plant(4))
+    write(engine, *plant(5), site="Attic")
     document, data = make_report(engine, Scope(session_ids=(1,)), min_viewers=2)
     assert [info.id for info in data.sessions] == [1]
     assert document["report"]["min_viewers"] == 2
@@ -428,16 +430,16 @@ def test_a_scope_without_a_session_is_refused(engine):
 
 
 def test_rolling_up_later_changes_nothing(engine):
-    write(engine, *plant(6))
+    write(engine, *plant(6), rolled_up=False)
     before = json.dumps(build_report(load_report_data(engine, Scope())))
-    assert store_roll_ups(engine, roll_up) == 12
+    assert store_roll_ups(engine) == 12
     assert json.dumps(build_report(load_report_data(engine, Scope()))) == before
 
 
 def test_the_planted_session_has_what_is_hard(engine):
     """The comparison is worth something only if late readings, readings between ads and holes are there."""
     rows, plays = plant(1)
-    write(engine, rows, plays)
+    write(engine, rows, plays, rolled_up=False)
     read = load_session(engine, 1).readings
     assert (read.play_id < 0).sum() > 20
     assert (read.withheld >= 0).sum() > 50

@@ -10,8 +10,8 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
+from detector.emotion.labels import EMOTIONS
 from monitor.analytics.errors import ReportError
-from monitor.analytics.metrics import EMOTIONS
 from monitor.reports.document import build_report, utc_text
 
 SESSION_KEYS = {

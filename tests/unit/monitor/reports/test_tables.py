@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from monitor.analytics.metrics import EMOTIONS
+from detector.emotion.labels import EMOTIONS
 from monitor.reports import tables
 from monitor.reports.document import build_report
 

@@ -1,0 +1,457 @@
+"""The sums and formulas of the roll-ups: from readings to totals by play, viewer and second.
+
+Pure functions on arrays; nothing here knows the database. A reading is an instant, so it is given a
+*span*, the time for which it stands, and dwell and attention are sums of spans.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from detector.emotion.labels import EMOTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from db.read.sessions import ReadingArrays
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+    Bools = NDArray[np.bool_]
+
+MAX_READING_SPAN_S = 0.5
+"""A reading stands for at most this long; a longer silence means that nobody knows, not that nothing changed."""
+
+LONE_READING_S = 0.1
+"""Span of a reading without any other of its viewer in its play: ten readings a second are the rule."""
+
+BASELINE_WINDOW_MS = 1000.0
+"""The first second of an ad: too early for a reaction, so it shows the face that the viewer came with."""
+
+SLIVER_S = 0.1
+"""A last second shorter than this (a video of 8.04 s) is no second of its own."""
+
+OVERRUN_S = 0.5
+"""A screen changes a little late; positions up to this far beyond the ad's length belong to its last second."""
+
+_MAX_SPAN_US = MAX_READING_SPAN_S * 1e6
+
+_NO_END = np.iinfo(np.int64).max
+_HAPPY = EMOTIONS.index("happy")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExposureArrays:
+    """One entry for each viewer and play in which the viewer was in view, sorted by play and viewer; `e` of them.
+
+    Attributes:
+        play_id: `(e,)` int64, `PlayInfo.id`.
+        viewer_id: `(e,)` int64, row id of the viewer, unique over all sessions.
+        readings: `(e,)` int64.
+        emotion_readings: `(e,)` int64, those with an emotion.
+        uncertain: `(e,)` int64, those of them that were uncertain.
+        dwell_s: `(e,)` float64, time in view.
+        attention_s: `(e,)` float64, time attentive, at most `dwell_s`.
+        longest_attention_s: `(e,)` float64, the longest attention without interruption.
+        baseline: `(e,)` float64, the viewer's valence before the ad can have worked; NaN where it
+            is not known.
+        end_readings: `(e,)` int64, readings with an emotion in the ad's last second.
+        end_happy: `(e,)` float64, sum of p(happy) over these.
+        sums: `(e, 9)` float64, over the readings with an emotion: the seven probabilities, valence,
+            expressiveness.
+    """
+
+    play_id: Ints
+    viewer_id: Ints
+    readings: Ints
+    emotion_readings: Ints
+    uncertain: Ints
+    dwell_s: Floats
+    attention_s: Floats
+    longest_attention_s: Floats
+    baseline: Floats
+    end_readings: Ints
+    end_happy: Floats
+    sums: Floats
+
+    def __len__(self) -> int:
+        return int(self.play_id.size)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SecondArrays:
+    """One entry for each viewer, play and second of the ad, in the same order; `s` of them.
+
+    Attributes:
+        play_id, viewer_id: `(s,)` int64, as in `ExposureArrays`.
+        second: `(s,)` int64, the second `[k, k + 1)` of the ad.
+        readings, attentive, emotion_readings: `(s,)` int64, counts.
+        sums: `(s, 9)` float64, as in `ExposureArrays`.
+    """
+
+    play_id: Ints
+    viewer_id: Ints
+    second: Ints
+    readings: Ints
+    attentive: Ints
+    emotion_readings: Ints
+    sums: Floats
+
+    def __len__(self) -> int:
+        return int(self.play_id.size)
+
+
+@dataclass(frozen=True, slots=True)
+class RolledPlay:
+    """A play as far as its roll-up depends on it.
+
+    Attributes:
+        id: Row id.
+        session_id: Of its session.
+        previous_us: When the play before it began, microseconds since 1970 UTC as all times here; a
+            time before all readings for the first one of its session.
+        started_us: When it began.
+        ended_us: When it ended; `None` while it is on.
+        duration_ms: Length of its ad.
+    """
+
+    id: int
+    session_id: int
+    previous_us: int
+    started_us: int
+    ended_us: int | None
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _During:
+    """The readings during the plays, sorted by play, viewer and time; all of length `n`.
+
+    `which` is the place of each reading's play among the plays, `values` are `(n, 9)`:
+    probabilities, valence and expressiveness, 0 where the emotion is withheld; `valence` is NaN
+    there.
+    """
+
+    which: Ints
+    play: Ints
+    viewer: Ints
+    at_us: Ints
+    position_ms: Floats
+    valence: Floats
+    values: Floats
+    read: Bools
+    attentive: Bools
+    uncertain: Bools
+
+
+def roll_up(
+    plays: Sequence[RolledPlay], readings: ReadingArrays
+) -> tuple[ExposureArrays, SecondArrays]:
+    """Add up the readings of plays of one session.
+
+    Args:
+        plays: In the order of their starts.
+        readings: Those of the plays and those between ads before them, in any order. Readings of
+            other plays are left out.
+
+    Returns:
+        Both sorted by play and viewer, the second one by second as well. Readings without a
+        position are in no second.
+    """
+    during = _during(plays, readings)
+    starts = group_starts(during.play, during.viewer)
+    group = np.cumsum(starts) - 1
+    exposures = _by_play(plays, during, _baselines(plays, readings, during), starts, group)
+    return exposures, _by_second(exposures, during, group, _seconds(plays, during))
+
+
+def _during(plays: Sequence[RolledPlay], readings: ReadingArrays) -> _During:
+    ids = np.array([play.id for play in plays], dtype=np.int64)
+    mine = np.flatnonzero(np.isin(readings.play_id, ids))
+    mine = mine[sort_readings(readings.play_id[mine], readings.viewer[mine], readings.at_us[mine])]
+    by_id = np.argsort(ids)
+    play, valence = readings.play_id[mine], readings.valence[mine]
+    read = np.isfinite(valence)
+    values = np.column_stack([readings.probabilities[mine], valence, readings.expressiveness[mine]])
+    values[~read] = 0.0
+    return _During(
+        which=by_id[np.searchsorted(ids, play, sorter=by_id)].astype(np.int64),
+        play=play,
+        viewer=readings.viewer[mine],
+        at_us=readings.at_us[mine],
+        position_ms=readings.position_ms[mine],
+        valence=valence,
+        values=values,
+        read=read,
+        attentive=readings.attentive[mine],
+        uncertain=readings.uncertain[mine],
+    )
+
+
+def _baselines(plays: Sequence[RolledPlay], readings: ReadingArrays, during: _During) -> Floats:
+    """The baseline of each reading's viewer for its play; a reading between ads belongs to the play that comes next."""
+    between = readings.play_id < 0
+    at_us = readings.at_us[between]
+    starts = np.array([play.started_us for play in plays], dtype=np.int64)
+    earliest = np.array([play.previous_us for play in plays], dtype=np.int64)
+    ids = np.array([play.id for play in plays], dtype=np.int64)
+    following = np.searchsorted(starts, at_us, side="right")
+    known = following < len(plays)
+    # What comes before a play that is not among these belongs to that one.
+    known[known] = at_us[known] >= earliest[following[known]]
+    return valence_baselines(
+        during.play,
+        during.viewer,
+        during.position_ms,
+        during.valence,
+        between_play=ids[following[known]],
+        between_viewer=readings.viewer[between][known],
+        between_valence=readings.valence[between][known],
+    )
+
+
+def _by_play(
+    plays: Sequence[RolledPlay], during: _During, baseline: Floats, starts: Bools, group: Ints
+) -> ExposureArrays:
+    ends = np.array(
+        [_NO_END if play.ended_us is None else play.ended_us for play in plays], dtype=np.int64
+    )
+    span_us = reading_spans_us(during.play, during.viewer, during.at_us, ends[during.which])
+    last_second = np.array([max(0.0, play.duration_ms - 1000.0) for play in plays])
+    with np.errstate(invalid="ignore"):
+        late = during.read & (during.position_ms >= last_second[during.which])
+    first = np.flatnonzero(starts)
+    size = first.size
+    return ExposureArrays(
+        play_id=during.play[first],
+        viewer_id=during.viewer[first],
+        readings=_count(group, size),
+        emotion_readings=_count(group[during.read], size),
+        uncertain=_count(group[during.read & during.uncertain], size),
+        dwell_s=_add(group, span_us, size) / 1e6,
+        attention_s=_add(group, np.where(during.attentive, span_us, 0.0), size) / 1e6,
+        longest_attention_s=longest_runs_us(starts, during.at_us, span_us, during.attentive) / 1e6,
+        baseline=baseline[first],
+        end_readings=_count(group[late], size),
+        end_happy=_add(group[late], during.values[late, _HAPPY], size),
+        sums=np.column_stack([_add(group, column, size) for column in during.values.T]),
+    )
+
+
+def _seconds(plays: Sequence[RolledPlay], during: _During) -> Ints:
+    """The second of the ad of each reading, -1 where it is not known."""
+    durations = np.array([play.duration_ms for play in plays], dtype=np.int64)[during.which]
+    second = np.full(durations.size, -1, dtype=np.int64)
+    for duration_ms in np.unique(durations):
+        same = durations == duration_ms
+        second[same] = position_bins(during.position_ms[same], duration_ms / 1000.0)
+    return second
+
+
+def _by_second(
+    exposures: ExposureArrays, during: _During, group: Ints, second: Ints
+) -> SecondArrays:
+    length = int(second.max(initial=0)) + 1
+    inside = second >= 0
+    cell, index = np.unique(group[inside] * length + second[inside], return_inverse=True)
+    size = cell.size
+    return SecondArrays(
+        play_id=exposures.play_id[cell // length],
+        viewer_id=exposures.viewer_id[cell // length],
+        second=cell % length,
+        readings=_count(index, size),
+        attentive=_count(index[during.attentive[inside]], size),
+        emotion_readings=_count(index[during.read[inside]], size),
+        sums=np.column_stack([_add(index, column, size) for column in during.values[inside].T]),
+    )
+
+
+def _count(groups: Ints, size: int) -> Ints:
+    return np.bincount(groups, minlength=size).astype(np.int64)
+
+
+def _add(groups: Ints, values: Floats, size: int) -> Floats:
+    return np.bincount(groups, values, size).astype(np.float64)
+
+
+def sort_readings(play: Ints, viewer: Ints, at_us: Ints) -> NDArray[np.intp]:
+    """Returns the indices that put readings into the order all functions here expect: by play, viewer, time."""
+    return np.asarray(np.lexsort((at_us, viewer, play)), dtype=np.intp)
+
+
+def group_starts(*keys: Ints) -> Bools:
+    """Returns a mask `(n,)`, true at the first reading of each run of equal keys; the keys, `(n,)` each, are sorted."""
+    size = keys[0].size
+    starts = np.zeros(size, dtype=np.bool_)
+    if size:
+        starts[0] = True
+        for key in keys:
+            starts[1:] |= key[1:] != key[:-1]
+    return starts
+
+
+def grouped_median(groups: Ints, values: Floats) -> tuple[Ints, Floats]:
+    """Medians within groups, without a loop over them.
+
+    Args:
+        groups: Shape `(n,)`, any order.
+        values: Shape `(n,)`, no NaN.
+
+    Returns:
+        The distinct groups in rising order, and the median of each.
+    """
+    if not groups.size:
+        return np.empty(0, dtype=np.int64), np.empty(0)
+    order = np.lexsort((values, groups))
+    groups, values = groups[order], values[order]
+    first = np.flatnonzero(group_starts(groups))
+    counts = np.diff(np.append(first, groups.size))
+    return groups[first], (values[first + (counts - 1) // 2] + values[first + counts // 2]) / 2
+
+
+def reading_spans_us(play: Ints, viewer: Ints, at_us: Ints, play_end_us: Ints) -> Floats:
+    """The time for which each reading stands, in microseconds.
+
+    `span_i = min(t_{i+1} - t_i, 0.5 s)`, where `t_{i+1}` is the same viewer's next reading in the
+    same play. The last one stands for the median of that viewer's intervals in that play, at most
+    0.5 s, a lone one for 0.1 s. No span reaches beyond the end of its play.
+
+    Source: our definition. Sums of spans neither depend on the frame rate nor grow across holes in
+        the data.
+
+    Args:
+        play, viewer, at_us: Shape `(n,)`, sorted by play, viewer, time.
+        play_end_us: Shape `(n,)`, the end of each reading's play; the largest int64 where it has
+            none.
+
+    Returns:
+        Shape `(n,)`, each 0 to 500,000. Multiples of half a microsecond, so that sums are exact.
+    """
+    size = at_us.size
+    spans = np.full(size, LONE_READING_S * 1e6)
+    if not size:
+        return spans
+    starts = group_starts(play, viewer)
+    group = np.cumsum(starts) - 1
+    followed = np.append(~starts[1:], False)
+    interval = np.diff(at_us, append=at_us[-1]).astype(np.float64)
+    spans[followed] = interval[followed]
+    groups, medians = grouped_median(group[followed], interval[followed])
+    last = np.flatnonzero(~followed)  # one per group, in the order of the groups
+    spans[last[groups]] = medians
+    spans = np.minimum(spans, _MAX_SPAN_US)
+    # In integers, because the end of an unfinished play is the largest one there is.
+    left = np.clip(play_end_us - at_us, 0, int(_MAX_SPAN_US)).astype(np.float64)
+    return np.asarray(np.minimum(spans, left))
+
+
+def valence_baselines(
+    play: Ints,
+    viewer: Ints,
+    position_ms: Floats,
+    valence: Floats,
+    *,
+    between_play: Ints,
+    between_viewer: Ints,
+    between_valence: Floats,
+) -> Floats:
+    """The valence that a viewer came with: `median(v of the same viewer before the ad can have worked)`.
+
+    The baseline of a viewer for one play is the median over the readings of the play's first second
+    together with the viewer's readings in the time between ads just before that play, where there
+    are any. A viewer who came later and was not seen before has no baseline. Readings without a
+    valence (NaN) count for none. Baseline-corrected valence is valence minus this.
+
+    Source: the usual correction for resting faces ("always sad when neutral"); the first second as
+    in iMotions' baseline.
+
+    Args:
+        play, viewer, position_ms, valence: Shape `(n,)`, the readings during plays, any order.
+        between_play: Shape `(m,)`, for each reading between ads the play that follows it.
+        between_viewer, between_valence: Shape `(m,)`.
+
+    Returns:
+        Shape `(n,)`, -1 to 1, the same for all readings of a viewer in a play; NaN without a
+        baseline.
+    """
+    size = valence.size
+    if not size:
+        return np.empty(0)
+    all_play, all_viewer = (
+        np.concatenate([play, between_play]),
+        np.concatenate([viewer, between_viewer]),
+    )
+    _, play_index = np.unique(all_play, return_inverse=True)
+    viewers, viewer_index = np.unique(all_viewer, return_inverse=True)
+    group = (play_index * viewers.size + viewer_index).astype(np.int64)
+    with np.errstate(invalid="ignore"):
+        early = (position_ms >= 0) & (position_ms < BASELINE_WINDOW_MS)
+    everything = np.concatenate([valence, between_valence])
+    in_baseline = np.concatenate(
+        [early, np.ones(between_valence.size, dtype=np.bool_)]
+    ) & np.isfinite(everything)
+    known, medians = grouped_median(group[in_baseline], everything[in_baseline])
+    if not known.size:
+        return np.full(size, np.nan)
+    place = np.minimum(np.searchsorted(known, group[:size]), known.size - 1)
+    return np.where(known[place] == group[:size], medians[place], np.nan)
+
+
+def longest_runs_us(starts: Bools, at_us: Ints, span_us: Floats, attentive: Bools) -> Floats:
+    """The longest attention without interruption of each viewer in each play, in microseconds.
+
+    Spans of consecutive attentive readings are summed. A reading that is not attentive interrupts,
+    and so do more than 0.5 s without a reading.
+
+    Args:
+        starts: Shape `(n,)`, true at the first reading of each viewer and play.
+        at_us, span_us, attentive: Shape `(n,)`, sorted by play, viewer, time.
+
+    Returns:
+        One for each true entry of `starts`.
+    """
+    breaks = starts | ~attentive
+    breaks[1:] |= ~attentive[:-1] | (np.diff(at_us) > _MAX_SPAN_US)
+    run = np.cumsum(breaks) - 1
+    run_us = np.bincount(run, weights=np.where(attentive, span_us, 0.0))
+    return np.asarray(np.maximum.reduceat(run_us[run], np.flatnonzero(starts)))
+
+
+def count_bins(duration_s: float) -> int:
+    """How many seconds an ad has: its length rounded up, a closing sliver of less than 0.1 s left out; at least 1."""
+    return max(1, math.ceil(round(duration_s - SLIVER_S, 6)))
+
+
+def position_bins(position_ms: Floats, duration_s: float) -> Ints:
+    """Puts positions into the seconds `[k, k+1)` of the ad: `k = floor(position / 1 s)`.
+
+    The last second also takes a closing sliver of less than 0.1 s and what is up to 0.5 s late,
+    because a screen changes a frame after the ad's length is over. Positions further out (a file
+    that is longer than it says) get seconds of their own. Unknown and negative positions get -1.
+
+    Source: one-second epochs (iMotions).
+
+    Args:
+        position_ms: Shape `(n,)`, milliseconds, NaN where unknown.
+        duration_s: The ad's length in seconds.
+
+    Returns:
+        Shape `(n,)`, the second of each reading.
+    """
+    length = count_bins(duration_s)
+    known = np.isfinite(position_ms) & (position_ms >= 0)
+    bins = np.full(position_ms.size, -1, dtype=np.int64)
+    bins[known] = np.floor(position_ms[known] / 1000.0).astype(np.int64)
+    late = (
+        known
+        & (bins >= length)
+        & (np.where(known, position_ms, 0.0) < (duration_s + OVERRUN_S) * 1000.0)
+    )
+    bins[late] = length - 1
+    return bins
