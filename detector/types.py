@@ -36,13 +36,17 @@ class Box(NamedTuple):
     def centre(self) -> tuple[float, float]:
         return self.x + self.width / 2, self.y + self.height / 2
 
-    def overlap(self, other: Box) -> float:
-        """Intersection over union with another box, 0 to 1."""
+    def shared_area(self, other: Box) -> float:
+        """Return the area of the intersection with another box."""
         width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
         height = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
-        if width <= 0 or height <= 0:
+        return width * height if width > 0 and height > 0 else 0.0
+
+    def overlap(self, other: Box) -> float:
+        """Return the intersection over union with another box, 0 to 1."""
+        shared = self.shared_area(other)
+        if shared == 0:
             return 0.0
-        shared = width * height
         return shared / (self.width * self.height + other.width * other.height - shared)
 
 

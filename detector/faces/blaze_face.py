@@ -1,8 +1,8 @@
-"""One pass of MediaPipe's short-range face model (BlazeFace; Bazarevsky et al., 2019) over a small square picture.
+"""One pass of MediaPipe's short-range face model (BlazeFace; Bazarevsky et al., 2019).
 
-The model file is the one inside the MediaPipe wheel; it runs here in LiteRT, as the emotion network
-does. MediaPipe's own graph gives the same faces (a test holds that) but passes every picture
-through several threads, which on small pictures costs as much again as the model itself.
+The model file is the one inside the MediaPipe wheel; it runs here in LiteRT, like the emotion
+network. MediaPipe's own graph finds the same faces (a test checks that), but passes every picture
+through several threads, which doubles the cost of small pictures.
 """
 
 from __future__ import annotations
@@ -21,16 +21,6 @@ if TYPE_CHECKING:
 
 INPUT_PX = 128
 """Side of the picture that the model sees."""
-
-SAME_FACE_OVERLAP = 0.3
-"""Answers that overlap more than this (intersection over union) are of one face and are averaged by their scores."""
-
-_MODEL_FILE = "modules/face_detection/face_detection_short_range.tflite"
-# Cells in a row of each grid of anchors, and anchors in a cell: what MediaPipe's graph of this
-# model states.
-_GRIDS = ((16, 2), (8, 6))
-_LARGEST_LOGIT = 100.0
-_BOX_VALUES = 4
 
 
 class FoundFace(NamedTuple):
@@ -51,10 +41,10 @@ class BlazeFace:
     """The model in memory; used by one thread.
 
     Args:
-        min_confidence: Least score of a face, above 0 to 1.
+        min_confidence: Minimum score of a face, above 0 to 1.
 
     Raises:
-        ModelLoadError: MediaPipe is not installed, or its model is another one than expected.
+        ModelLoadError: MediaPipe is not installed, or its model differs from the expected one.
     """
 
     def __init__(self, min_confidence: float = 0.5) -> None:
@@ -71,22 +61,20 @@ class BlazeFace:
             for given in self._interpreter.get_output_details()
         }
         self._anchors = _anchors()
-        values = _BOX_VALUES + 2 * len(KEYPOINTS)
+        anchors, values = len(self._anchors), 4 + 2 * len(KEYPOINTS)
         try:
-            self._values, self._scores = (
-                outputs[len(self._anchors), values],
-                outputs[len(self._anchors), 1],
-            )
+            self._values, self._scores = outputs[anchors, values], outputs[anchors, 1]
         except KeyError:
             raise ModelLoadError(
-                f"MediaPipe's face model has outputs of shapes {list(outputs)}; expected {len(self._anchors)} x {values} "
-                f"and {len(self._anchors)} x 1. Install the version of mediapipe that this project names."
+                f"MediaPipe's face model has outputs of shapes {list(outputs)}; expected "
+                f"{anchors} x {values} and {anchors} x 1. Install the version of mediapipe that "
+                "this project names."
             ) from None
         self._input = taken["index"]
         self._batch = np.empty((1, INPUT_PX, INPUT_PX, 3), dtype=np.float32)
 
     def find(self, square: NDArray[np.uint8]) -> list[FoundFace]:
-        """The faces of a picture, the most confident first.
+        """Return the faces of a picture, the most confident first.
 
         Args:
             square: `(128, 128, 3)` RGB.
@@ -96,9 +84,7 @@ class BlazeFace:
         self._interpreter.set_tensor(self._input, self._batch)
         self._interpreter.invoke()
         logits = self._interpreter.get_tensor(self._scores)[0, :, 0]
-        scores = 1 / (
-            1 + np.exp(-np.clip(logits, -_LARGEST_LOGIT, _LARGEST_LOGIT).astype(np.float64))
-        )
+        scores = 1 / (1 + np.exp(-np.clip(logits, -100.0, 100.0).astype(np.float64)))
         kept = np.flatnonzero(scores >= self._min_confidence)
         if len(kept) == 0:
             return []
@@ -108,21 +94,22 @@ class BlazeFace:
 
 
 def _model_file() -> Path:
-    # Found without importing MediaPipe, which takes a second.
-    spec = find_spec("mediapipe")
-    path = None if spec is None or spec.origin is None else Path(spec.origin).parent / _MODEL_FILE
+    spec = find_spec("mediapipe")  # importing it takes a second
+    name = "modules/face_detection/face_detection_short_range.tflite"
+    path = None if spec is None or spec.origin is None else Path(spec.origin).parent / name
     if path is None or not path.is_file():
         raise ModelLoadError(
-            f"MediaPipe's face model is missing: expected {_MODEL_FILE} in its package. Install the version of mediapipe "
-            "that this project names."
+            f"MediaPipe's face model is missing: expected {name} in its package. Install the "
+            "version of mediapipe that this project names."
         )
     return path
 
 
 def _anchors() -> NDArray[np.float64]:
-    """`(896, 2)` centres to which the model's answers are relative, in fractions of the picture."""
+    """Return the `(896, 2)` centres to which the model's answers are relative, in fractions."""
     parts = []
-    for cells, each in _GRIDS:
+    # Cells in a row of each grid, and anchors per cell, as in MediaPipe's graph.
+    for cells, each in ((16, 2), (8, 6)):
         y, x = np.mgrid[:cells, :cells].reshape(2, -1)
         parts.append(np.repeat(np.stack([x + 0.5, y + 0.5], axis=1) / cells, each, axis=0))
     return np.concatenate(parts)
@@ -131,14 +118,14 @@ def _anchors() -> NDArray[np.float64]:
 def _averaged(
     values: NDArray[np.float64], anchors: NDArray[np.float64], scores: NDArray[np.float64]
 ) -> list[FoundFace]:
-    """Non-maximum suppression that averages what it suppresses, by score; the scores are in falling order."""
-    centres, sizes = values[:, :2] + anchors, values[:, 2:_BOX_VALUES]
+    """Average overlapping answers, weighted by their scores, which fall from first to last."""
+    centres, sizes = values[:, :2] + anchors, values[:, 2:4]
     corners = np.concatenate([centres - sizes / 2, centres + sizes / 2], axis=1)
-    points = values[:, _BOX_VALUES:].reshape(len(values), -1, 2) + anchors[:, None]
+    points = values[:, 4:].reshape(len(values), -1, 2) + anchors[:, None]
     found = []
     left = np.arange(len(scores))
     while len(left):
-        same = _overlaps(corners[left[0]], corners[left]) > SAME_FACE_OVERLAP
+        same = _overlaps(corners[left[0]], corners[left]) > 0.3
         same[0] = True
         group = left[same]
         weights = scores[group] / scores[group].sum()
@@ -150,7 +137,7 @@ def _averaged(
 
 
 def _overlaps(one: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Intersection over union of a box with others, by corners."""
+    """Return the intersection over union of a box with others, by corners."""
     low, high = np.maximum(one[:2], others[:, :2]), np.minimum(one[2:], others[:, 2:])
     shared = np.prod(np.maximum(high - low, 0), axis=1)
     areas = np.prod(others[:, 2:] - others[:, :2], axis=1)

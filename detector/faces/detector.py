@@ -1,9 +1,9 @@
-"""Finding faces with MediaPipe, near and far, at about one pass of its detector a frame.
+"""Find faces with MediaPipe, near and far, for about one pass of its model per frame.
 
-MediaPipe's detectors look at a small square copy of the picture, so that a face a few metres away
-vanishes in it. Here known faces are looked for in regions around the places where they are
-expected, several regions to one pass, and new ones in tiles of the picture that the scheduler chooses.
-The model ships inside the MediaPipe wheel, so nothing is fetched.
+The model sees a small square copy of the picture, in which a face a few metres away vanishes. So
+known faces are searched for in regions around their expected places, several regions to one pass,
+and new faces in the tiles of the picture that the scheduler chooses. The models are those inside
+the MediaPipe wheel; nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import math
 import sys
 from contextlib import contextmanager, suppress
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import cv2
 import numpy as np
@@ -36,99 +36,60 @@ if TYPE_CHECKING:
 MERGE_OVERLAP = 0.3
 """Two boxes that overlap more than this (intersection over union) are the same face."""
 
-NESTED_SHARE = 0.6
-"""So is a box of which this share lies within the other: an eye is at times taken for a small face."""
-
-REGION = 1.5
-"""Side of the region in which a known face is looked for, in sides of its box. In regions of 1.3 to 1.5 sides, four to a
-pass, 99.5 % of the faces are found again; at 1.7 it is 92 %."""
-
-SECOND_LOOK = 2.0
-"""Side of the region of a face that was missed at the first look: it moved, or it turned."""
-
-GRID = 2
-"""Regions in a row of a pass that looks at several. Nine at once lose a third of the faces, four lose none."""
-
-SINGLE_LOOKS = 3
-"""Up to so many known faces get a pass each, which places the key points best; more of them share passes."""
-
-SECOND_LOOKS = 2
-"""Most missed faces that are looked for once more in the same frame."""
-
-LOOKS = 2.0
-"""Passes a frame for the known faces and the search for new ones together, as long as known faces leave room."""
-
-LEAST_SEARCH = 1.0
-"""Tiles a frame to look at for new faces however many are known: so that somebody new is found while a crowd is watched."""
-
-CATCHING_UP_LOOKS = 12
-"""Tiles a frame to look at while the scene is new."""
-
-CONFIRM_REGIONS = (1.6, 2.2)
-"""Regions around a doubtful face, in sides of its box, in both of which the face mesh must fit. It fitted every face of our
-videos in both, and letters, clouds and eyes in no more than half of the tries."""
-
-CONFIRM_PX = 192
+MESH_PX = 192
 """Side of the picture that the face mesh sees."""
 
-TOUCHES = 0.015
-"""A box that comes so close to the inner border of its tile, in sides of the tile, belongs to a face that is cut off."""
-
-STRAYS = 0.75
-"""A face found further than this from where it was looked for, in sides of its box, is another one."""
-
-
-LEAST_FACE_PX = 12.0
-"""Faces smaller than this are not to be had: the tiles would number thousands, and nothing is left to read."""
+MIN_FACE_PX = 12.0
+"""Smallest face to search for: below it the tiles number thousands, and nothing is left to read."""
 
 
 class DetectionSettings(BaseModel):
-    """What is to be found.
+    """Which faces to find.
 
     Attributes:
         smallest_face_px: Side of the smallest face box, in pixels of the source.
-        farthest_m: Distance of the furthest viewer instead, in metres; `None` leaves it to
+        farthest_m: Distance of the furthest viewer instead, in metres; `None` uses
             `smallest_face_px`.
-        min_confidence: Least score of a face, above 0 to 1.
+        min_confidence: Minimum score of a face, above 0 to 1.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    smallest_face_px: float = Field(36.0, ge=LEAST_FACE_PX, le=2000)
+    smallest_face_px: float = Field(36.0, ge=MIN_FACE_PX, le=2000)
     farthest_m: float | None = Field(None, gt=0, le=50)
     min_confidence: float = Field(0.5, gt=0, le=1)
 
     def smallest_px(self, width_px: int, view_angle_deg: float) -> float:
-        """Side of the smallest face to look for in a picture.
+        """Return the side of the smallest face to search for in a picture.
 
         Args:
-            width_px: Of the picture.
+            width_px: Width of the picture.
             view_angle_deg: Horizontal angle of view of the camera.
         """
         if self.farthest_m is None:
             return self.smallest_face_px
         seen_m = 2 * self.farthest_m * math.tan(math.radians(view_angle_deg) / 2)
-        return max(LEAST_FACE_PX, width_px * FACE_BOX_M / seen_m)
+        return max(MIN_FACE_PX, width_px * FACE_BOX_M / seen_m)
 
 
 class FaceDetector(Protocol):
-    """Finds the faces of a frame; used by one thread, frames in the order of their time."""
+    """Finds the faces of a frame; used by one thread, with frames in order of time."""
 
     def detect(
         self, frame: Frame, known: Sequence[Box] = (), effort: float = 1.0
     ) -> list[FaceDetection]:
-        """The faces of a frame, each once, the most confident first.
+        """Return the faces of a frame, each once, the most confident first.
 
         Args:
             frame: The frame.
             known: Where faces are expected, in fractions of the frame. Defaults to nowhere.
-            effort: Share of the usual search for new faces, above 0 to 1; known ones are always
-                looked for. Defaults to 1.
+            effort: Share of the usual search for new faces, above 0 to 1; known faces are always
+                searched for. Defaults to 1.
         """
         ...
 
     def confirm(self, frame: Frame, face: FaceDetection) -> bool:
-        """Whether a doubtful face of a frame is one, by other means than those that found it."""
+        """Return whether a doubtful face is one, by other means than those that found it."""
         ...
 
     def close(self) -> None:
@@ -136,18 +97,16 @@ class FaceDetector(Protocol):
         ...
 
 
-UNUSED_IMPORTS = ("tensorflow", "sounddevice", "matplotlib", "matplotlib.pyplot")
-"""Imports of MediaPipe that finding faces never uses: TensorFlow takes seconds, the microphone library starts a compiler,
-and Matplotlib builds its font cache for up to a minute on the first start."""
-
-
 @contextmanager
 def _without_unused_imports() -> Iterator[None]:
     """Hide modules from MediaPipe's imports, except those that are loaded already.
 
-    MediaPipe survives an `ImportError` of the first two; its drawing helpers need Matplotlib to exist.
+    Finding faces never uses them: TensorFlow takes seconds, the microphone library starts a
+    compiler, and Matplotlib builds its font cache for up to a minute on the first start. MediaPipe
+    survives an `ImportError` of the first two; its drawing helpers need Matplotlib to exist.
     """
-    hidden = [name for name in UNUSED_IMPORTS if name not in sys.modules]
+    unused = ("tensorflow", "sounddevice", "matplotlib", "matplotlib.pyplot")
+    hidden = [name for name in unused if name not in sys.modules]
     for name in hidden:
         stub = ModuleType(name) if name.startswith("matplotlib") else None
         sys.modules[name] = stub  # type: ignore[assignment]
@@ -161,8 +120,8 @@ def _without_unused_imports() -> Iterator[None]:
 def _use_utf8_characters() -> None:
     """Set the process's character type to UTF-8.
 
-    MediaPipe checks names by the locale's letters and decodes its graphs by the locale's encoding, so
-    it fails under Turkish and Latin-1 locales.
+    MediaPipe checks names by the locale's letters and decodes its graphs by the locale's encoding,
+    so it fails under Turkish and Latin-1 locales.
     """
     for name in ("C.UTF-8", "en_US.UTF-8", "C"):
         with suppress(locale.Error):
@@ -176,7 +135,7 @@ def _face_mesh() -> Any:
     with _without_unused_imports():
         from mediapipe.python.solutions.face_mesh import FaceMesh  # noqa: PLC0415 (slow)
     mesh = FaceMesh(static_image_mode=True, max_num_faces=1, min_detection_confidence=0.5)
-    mesh.process(np.zeros((CONFIRM_PX, CONFIRM_PX, 3), dtype=np.uint8))
+    mesh.process(np.zeros((MESH_PX, MESH_PX, 3), dtype=np.uint8))
     return mesh
 
 
@@ -184,13 +143,35 @@ class MediaPipeFaceDetector:
     """MediaPipe's short-range face detection over tiles and over regions around known faces.
 
     Args:
-        settings: What is to be found. Defaults to faces of 36 px and more.
-        view_angle_deg: Horizontal angle of view of the camera, where the settings are in metres.
-            Defaults to 70.
+        settings: Which faces to find. Defaults to faces of 36 px and more.
+        view_angle_deg: Horizontal angle of view of the camera, for settings in metres. Defaults to
+            70.
 
     Attributes:
-        looks: Passes of the model so far.
+        passes: Passes of the model so far.
     """
+
+    REGION, WIDER_REGION = 1.5, 2.0
+    """Sides of the regions in which a known face is searched for, in sides of its box; the wider
+    one after a miss: it moved or turned. In regions of 1.3 to 1.5 sides, four to a pass, 99.5 % of
+    the faces are found again; at 1.7, 92 %."""
+
+    GRID = 2
+    """Regions in a row of a pass over several: nine at once lose a third of the faces, four none."""
+
+    MAX_SINGLE_PASSES = 3
+    """Up to this many known faces get a pass each, which places key points best; more share."""
+
+    MAX_RETRIES = 2
+    """Missed faces that are searched for again in the same frame."""
+
+    PASSES, MIN_SEARCH, CATCHING_UP_PASSES = 2.0, 1.0, 12
+    """Passes per frame for known faces and the search together; tiles searched per frame however
+    many faces are known, so newcomers are found in a crowd; and while the scene is new."""
+
+    MESH_REGIONS = (1.6, 2.2)
+    """Regions around a doubtful face, in sides of its box, in both of which the face mesh must fit:
+    it fitted every face of our videos in both, and letters, clouds and eyes in one at most."""
 
     def __init__(
         self,
@@ -204,10 +185,10 @@ class MediaPipeFaceDetector:
         self._scheduler: TileScheduler | None = None
         self._size = (0, 0)
         self._closed = False
-        self._allowed_looks = 0.0
-        self.looks = 0
+        self._budget = 0.0
+        self.passes = 0
 
-    def __enter__(self) -> MediaPipeFaceDetector:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -221,27 +202,30 @@ class MediaPipeFaceDetector:
     def detect(
         self, frame: Frame, known: Sequence[Box] = (), effort: float = 1.0
     ) -> list[FaceDetection]:
-        """The faces of a frame, each once, the most confident first; see `FaceDetector.detect`."""
+        """Return the faces of a frame; see `FaceDetector.detect`."""
         pyramid = Pyramid(frame.image)
         height, width = frame.image.shape[:2]
         if self._scheduler is None or self._size != (width, height):
             self._size = (width, height)
             self._scheduler = TileScheduler(self._tiles(width, height), width, height)
         self._scheduler.notice(pyramid.at_least(MAP_WIDTH), known)
-        before = self.looks
+        before = self.passes
         found = self._find_known(pyramid, known)
         if self._scheduler.catching_up:
-            self._allowed_looks = max(1.0, CATCHING_UP_LOOKS * effort)
+            self._budget = max(1.0, self.CATCHING_UP_PASSES * effort)
         else:
-            # What is left of a look is used in a later frame.
-            room = max(LEAST_SEARCH, LOOKS - (self.looks - before))
-            self._allowed_looks = self._allowed_looks % 1 + room * effort
-        for tile in self._scheduler.choose(int(self._allowed_looks)):
+            # Carry the fraction of a pass over to a later frame.
+            room = max(self.MIN_SEARCH, self.PASSES - (self.passes - before))
+            self._budget = self._budget % 1 + room * effort
+        for tile in self._scheduler.choose(int(self._budget)):
             found += self._find_in(pyramid, tile)
         return merge(found)
 
     def detect_still(self, image: NDArray[np.uint8]) -> list[FaceDetection]:
-        """The faces of a single `(height, width, 3)` BGR picture: all tiles are looked at, doubtful faces twice."""
+        """Return the faces of one `(height, width, 3)` BGR picture.
+
+        All tiles are searched, and doubtful faces are confirmed.
+        """
         pyramid = Pyramid(image)
         height, width = image.shape[:2]
         found: list[FaceDetection] = []
@@ -250,7 +234,7 @@ class MediaPipeFaceDetector:
         return [face for face in merge(found) if face.sure or self._mesh_fits(pyramid, face)]
 
     def confirm(self, frame: Frame, face: FaceDetection) -> bool:
-        """Whether MediaPipe's face mesh fits a face; see `FaceDetector.confirm`."""
+        """Return whether MediaPipe's face mesh fits a face; see `FaceDetector.confirm`."""
         return self._mesh_fits(Pyramid(frame.image), face)
 
     def close(self) -> None:
@@ -263,70 +247,64 @@ class MediaPipeFaceDetector:
         return tile_ladder(width, height, self._settings.smallest_px(width, self._view_angle_deg))
 
     def _mesh_fits(self, pyramid: Pyramid, face: FaceDetection) -> bool:
-        """Whether the face mesh fits a face in each of two regions around it."""
-        for factor in CONFIRM_REGIONS:
-            square = pyramid.cut(pyramid.around(face.box, factor), CONFIRM_PX)
+        for factor in self.MESH_REGIONS:
+            square = pyramid.cut(pyramid.around(face.box, factor), MESH_PX)
             square.flags.writeable = False
             if self._mesh.process(square).multi_face_landmarks is None:
                 return False
         return True
 
     def _find_known(self, pyramid: Pyramid, known: Sequence[Box]) -> list[FaceDetection]:
-        """Known faces in regions around their places; those that are missed get a second, wider look."""
+        """Find known faces around their expected places, retrying missed ones in wider regions."""
         found: list[FaceDetection] = []
-        step = 1 if len(known) <= SINGLE_LOOKS else GRID * GRID
+        step = 1 if len(known) <= self.MAX_SINGLE_PASSES else self.GRID**2
         for start in range(0, len(known), step):
-            regions = [pyramid.around(box, REGION) for box in known[start : start + step]]
+            regions = [pyramid.around(box, self.REGION) for box in known[start : start + step]]
             found += (
                 self._find_in(pyramid, regions[0])
                 if step == 1
                 else self._find_in_regions(pyramid, regions)
             )
         missed = [box for box in known if not any(_at_its_place(face.box, box) for face in found)]
-        for box in missed[:SECOND_LOOKS]:
-            found += self._find_in(pyramid, pyramid.around(box, SECOND_LOOK))
+        for box in missed[: self.MAX_RETRIES]:
+            found += self._find_in(pyramid, pyramid.around(box, self.WIDER_REGION))
         return found
 
     def _find_in(self, pyramid: Pyramid, tile: Tile) -> list[FaceDetection]:
-        """The faces that lie wholly in a tile."""
-        found = []
-        for box, confidence, points in self._look(pyramid.cut(tile, INPUT_PX)):
-            face = pyramid.located(tile, box, points, confidence)
-            if not pyramid.cuts(tile, box):
-                found.append(face)
-        return found
+        """Return the faces that lie wholly in a tile."""
+        return [
+            pyramid.located(tile, box, points, confidence)
+            for box, confidence, points in self._run(pyramid.cut(tile, INPUT_PX))
+            if not pyramid.cuts(tile, box)
+        ]
 
     def _find_in_regions(self, pyramid: Pyramid, regions: Sequence[Tile]) -> list[FaceDetection]:
-        """The faces of several regions in one pass."""
-        cell = INPUT_PX // GRID
+        """Return the faces of several regions, found in one pass."""
+        grid = self.GRID
+        cell = INPUT_PX // grid
         mosaic = np.zeros((INPUT_PX, INPUT_PX, 3), dtype=np.uint8)
         for number, region in enumerate(regions):
-            row, column = divmod(number, GRID)
-            mosaic[row * cell : (row + 1) * cell, column * cell : (column + 1) * cell] = (
-                pyramid.cut(region, cell)
-            )
+            top, left = (cell * place for place in divmod(number, grid))
+            mosaic[top : top + cell, left : left + cell] = pyramid.cut(region, cell)
         found = []
-        for box, confidence, points in self._look(mosaic):
-            column, row = (int(centre * GRID) for centre in box.centre)
-            number = row * GRID + column
-            if 0 <= column < GRID and 0 <= row < GRID and number < len(regions):
+        for box, confidence, points in self._run(mosaic):
+            column, row = (int(centre * grid) for centre in box.centre)
+            number = row * grid + column
+            if 0 <= column < grid and 0 <= row < grid and number < len(regions):
                 within = Box(
-                    box.x * GRID - column, box.y * GRID - row, box.width * GRID, box.height * GRID
+                    box.x * grid - column, box.y * grid - row, box.width * grid, box.height * grid
                 )
-                found.append(
-                    pyramid.located(
-                        regions[number], within, points * GRID - (column, row), confidence
-                    )
-                )
+                placed = points * grid - (column, row)
+                found.append(pyramid.located(regions[number], within, placed, confidence))
         return found
 
-    def _look(self, square: NDArray[np.uint8]) -> list[FoundFace]:
-        self.looks += 1
+    def _run(self, square: NDArray[np.uint8]) -> list[FoundFace]:
+        self.passes += 1
         return self._model.find(square)
 
 
 class Pyramid:
-    """A picture at full size, halved, and so on, made when asked for; tiles are cut from the size that suits them.
+    """A picture at full size, halved, and so on, made on demand; tiles are cut from a suitable size.
 
     Args:
         image: `(height, width, 3)` BGR.
@@ -337,7 +315,7 @@ class Pyramid:
         self.height, self.width = image.shape[:2]
 
     def at(self, level: int) -> NDArray[np.uint8]:
-        """The picture halved so often, at least a pixel large."""
+        """Return the picture halved `level` times, at least one pixel large."""
         while len(self._levels) <= level:
             above = self._levels[-1]
             size = (max(1, above.shape[1] // 2), max(1, above.shape[0] // 2))
@@ -347,17 +325,17 @@ class Pyramid:
         return self._levels[level]
 
     def at_least(self, width: int) -> NDArray[np.uint8]:
-        """The picture halved as often as it stays so wide."""
+        """Return the smallest of the sizes that is at least `width` wide."""
         return self.at(max(0, int(math.log2(max(1.0, self.width / width)))))
 
     def around(self, box: Box, factor: float) -> Tile:
-        """The square around a face, in sides of its box."""
+        """Return the square around a face, `factor` times its box."""
         side = max(2, round(factor * (box.width * self.width + box.height * self.height) / 2))
         x, y = box.centre
         return Tile(round(x * self.width - side / 2), round(y * self.height - side / 2), side, 0)
 
     def cut(self, tile: Tile, side_px: int) -> NDArray[np.uint8]:
-        """A tile as RGB at a size of its own; what lies beyond the picture is black."""
+        """Return a tile as `(side_px, side_px, 3)` RGB, black beyond the picture."""
         level = 0
         while tile.side >> (level + 1) >= side_px:
             level += 1
@@ -371,20 +349,11 @@ class Pyramid:
         if inside.size == 0:
             return square
         # Where the part inside the picture lies in the square.
-        left, right = (
-            (max(0, x0) - x0) * side_px / (x1 - x0),
-            (min(x1, width) - x0) * side_px / (x1 - x0),
-        )
-        top, bottom = (
-            (max(0, y0) - y0) * side_px / (y1 - y0),
-            (min(y1, height) - y0) * side_px / (y1 - y0),
-        )
-        left, top = round(left), round(top)
-        size = (max(1, round(right) - left), max(1, round(bottom) - top))
-        small = cv2.cvtColor(
-            cv2.resize(inside, size, interpolation=cv2.INTER_LINEAR), cv2.COLOR_BGR2RGB
-        )
-        square[top : top + size[1], left : left + size[0]] = small[
+        left, right = (round((min(max(0, x), width) - x0) * side_px / (x1 - x0)) for x in (x0, x1))
+        top, bottom = (round((min(max(0, y), height) - y0) * side_px / (y1 - y0)) for y in (y0, y1))
+        size = (max(1, right - left), max(1, bottom - top))
+        small = cv2.resize(inside, size, interpolation=cv2.INTER_LINEAR)
+        square[top : top + size[1], left : left + size[0]] = cv2.cvtColor(small, cv2.COLOR_BGR2RGB)[
             : side_px - top, : side_px - left
         ]
         return square
@@ -392,7 +361,7 @@ class Pyramid:
     def located(
         self, tile: Tile, box: Box, points: NDArray[np.float64], confidence: float
     ) -> FaceDetection:
-        """A face of a tile, in fractions of the picture."""
+        """Convert a face from fractions of a tile to fractions of the picture."""
         across, down = tile.side / self.width, tile.side / self.height
         left, top = tile.x / self.width, tile.y / self.height
         return FaceDetection(
@@ -402,12 +371,13 @@ class Pyramid:
         )
 
     def cuts(self, tile: Tile, box: Box) -> bool:
-        """Whether a face, in fractions of a tile, is cut off by a border of the tile inside the picture."""
+        """Return whether a face, in fractions of a tile, is cut off by the tile's inner border."""
+        margin = 0.015  # closer to a border inside the picture, a box belongs to part of a face
         return (
-            (box.x < TOUCHES and tile.x > 0)
-            or (box.y < TOUCHES and tile.y > 0)
-            or (box.x + box.width > 1 - TOUCHES and tile.x + tile.side < self.width)
-            or (box.y + box.height > 1 - TOUCHES and tile.y + tile.side < self.height)
+            (box.x < margin and tile.x > 0)
+            or (box.y < margin and tile.y > 0)
+            or (box.x + box.width > 1 - margin and tile.x + tile.side < self.width)
+            or (box.y + box.height > 1 - margin and tile.y + tile.side < self.height)
         )
 
 
@@ -431,17 +401,14 @@ def merge(faces: Sequence[FaceDetection], overlap: float = MERGE_OVERLAP) -> lis
 
 
 def nested(one: Box, other: Box) -> bool:
-    """Whether one of two boxes lies mostly within the other."""
-    width = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
-    height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
-    if width <= 0 or height <= 0:
-        return False
+    """Return whether 60 % of one box lies within the other: an eye may look like a small face."""
     smaller = min(one.width * one.height, other.width * other.height)
-    return width * height > NESTED_SHARE * smaller
+    return one.shared_area(other) > 0.6 * smaller
 
 
 def _at_its_place(found: Box, expected: Box) -> bool:
+    """Return whether a face was found within 0.75 box sides of its expected place."""
     (x, y), (expected_x, expected_y) = found.centre, expected.centre
-    return abs(x - expected_x) < STRAYS * max(expected.width, 1e-6) and abs(
+    return abs(x - expected_x) < 0.75 * max(expected.width, 1e-6) and abs(
         y - expected_y
-    ) < STRAYS * max(expected.height, 1e-6)
+    ) < 0.75 * max(expected.height, 1e-6)

@@ -1,9 +1,9 @@
-"""Which tiles to look at in a frame: where something changed first, everything else in turn.
+"""Choose the tiles to search in a frame: where something changed first, everything else in turn.
 
-A full scan at every frame would cost a hundred times what a frame allows. New faces come with
-movement, so a few tiles with fresh movement outside the known faces are looked at in each frame,
-and one tile in turn keeps the rest fresh. When the whole scene changes, and at the start, a burst
-of looks takes in everything within a few frames.
+Searching all tiles in every frame would cost a hundred times the budget. New faces come with
+movement, so a few tiles with fresh movement outside the known faces are searched in each frame, and
+one tile in turn covers the rest. At the start and when the whole scene changes, a burst covers
+everything within a few frames.
 """
 
 from __future__ import annotations
@@ -22,36 +22,36 @@ if TYPE_CHECKING:
     from detector.types import Box
 
 MAP_WIDTH = 160
-"""Width of the reduced picture in which movement is looked for: one cell is eight pixels of a 1280 px picture."""
-
-CHANGED_LEVELS = 8.0
-"""Change of a cell's grey level between two frames that is movement: averaging over a cell leaves less than 3 of a camera's
-noise."""
-
-SCENE_CHANGE_SHARE = 0.5
-"""Share of the picture that changes at once when the scene does: a cut, the light, a camera that was turned."""
-
-LEAST_CHANGE = 0.01
-"""Share of a tile that must have changed for it to be worth a look."""
-
-FLAT_LEVELS = 2.0
-"""A tile whose grey levels deviate less than this holds no face."""
-
-RESTING_TURN = 4
-"""Every so many looks, the tile that has waited longest has its turn even if something moves elsewhere."""
-
-KNOWN_MARGIN = 0.35
-"""Movement this far around a known face, in its sides, is that person's own."""
+"""Width of the reduced picture in which movement is detected: one cell is 8 px of a 1280 px one."""
 
 
 class TileScheduler:
-    """Chooses the tiles of each frame; frames in the order of their time.
+    """Chooses the tiles of each frame, with frames in order of time.
 
     Args:
         tiles: The ladder.
-        width: Of the picture in pixels.
-        height: Of the picture in pixels.
+        width: Width of the picture in pixels.
+        height: Height of the picture in pixels.
     """
+
+    CHANGED_LEVELS = 8.0
+    """A larger change of a cell's grey level between frames is movement: averaging over a cell
+    leaves less than 3 of a camera's noise."""
+
+    SCENE_CHANGE_SHARE = 0.5
+    """Share of the picture that changes at once with the scene: a cut, the light, a turned camera."""
+
+    MIN_CHANGE = 0.01
+    """Share of a tile that must have changed for it to be worth searching."""
+
+    FLAT_LEVELS = 2.0
+    """A tile whose grey levels deviate less than this contains no face."""
+
+    RESTING_TURN = 4
+    """Every so many tiles, the one that has waited longest, even if something moves elsewhere."""
+
+    KNOWN_MARGIN = 0.35
+    """Movement this close to a known face, in sides of its box, is that person's."""
 
     def __init__(self, tiles: Sequence[Tile], width: int, height: int) -> None:
         self._tiles = tuple(tiles)
@@ -73,19 +73,19 @@ class TileScheduler:
         self._waiting = np.zeros(len(tiles), dtype=np.int64)
         self._unseen = np.ones(len(tiles), dtype=bool)
         self._turn = 0
-        self._looks = 0
+        self._choices = 0
 
     @property
     def catching_up(self) -> bool:
-        """Whether tiles are left that were not looked at since the scene changed."""
+        """Whether tiles are left that were not searched since the scene changed."""
         return bool(self._unseen.any())
 
     def notice(self, image: NDArray[np.uint8], known: Sequence[Box]) -> None:
-        """Take in what changed since the frame before.
+        """Add what changed since the frame before.
 
         Args:
             image: `(height, width, 3)` BGR, at the picture's size or reduced.
-            known: Faces that are looked for anyway, in fractions of the picture.
+            known: Faces that are searched for anyway, in fractions of the picture.
         """
         small = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
         small = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
@@ -93,35 +93,35 @@ class TileScheduler:
         self._waiting += 1
         if self._before is not None:
             difference = levels - self._before
-            # Light that flickers, or a camera that adapts to it, changes all of the picture alike.
+            # Flickering light, or a camera that adapts to light, changes the whole picture alike.
             difference -= np.int16(np.median(difference))
-            moved = (np.abs(difference) > CHANGED_LEVELS).astype(np.uint8)
-            # A picture that never rests is caught up with once, not begun anew with every frame.
-            if moved.mean() > SCENE_CHANGE_SHARE and not self.catching_up:
+            moved = (np.abs(difference) > self.CHANGED_LEVELS).astype(np.uint8)
+            # Catch up once with a picture that never rests, rather than restart at every frame.
+            if moved.mean() > self.SCENE_CHANGE_SHARE and not self.catching_up:
                 self._unseen[:] = True
             for box in known:
                 self._blank(moved, box)
             self._changed += self._sums(moved)
         self._before = levels
         if self.catching_up:
-            self._leave_flat_tiles(small)
+            self._skip_flat_tiles(small)
 
     def choose(self, most: int) -> list[Tile]:
-        """Tiles to look at now; they count as seen.
+        """Return the tiles to search now, and count them as seen.
 
-        While catching up, the next ones that were not seen yet. Then where something moved, and in
-        turn, one at most, what has waited longest.
+        While catching up, the next unseen ones; afterwards those with movement, and in turn at most
+        one that has waited longest.
 
         Args:
-            most: Most looks.
+            most: Maximum number of tiles.
         """
         chosen: list[int] = np.flatnonzero(self._unseen)[:most].tolist()
         for number in chosen:
             self._seen(number)
         rested = bool(chosen)
         while len(chosen) < most and not rested:
-            self._looks += 1
-            moved = None if self._looks % RESTING_TURN == 0 else self._most_changed()
+            self._choices += 1
+            moved = None if self._choices % self.RESTING_TURN == 0 else self._most_changed()
             rested = moved is None
             number = int(np.argmax(self._waiting)) if moved is None else moved
             chosen.append(number)
@@ -129,24 +129,17 @@ class TileScheduler:
         return [self._tiles[number] for number in chosen]
 
     def _blank(self, cells: NDArray[np.uint8], box: Box) -> None:
-        """Set the cells of a face and of what is just around it to 0."""
+        """Set the cells of a face and its surroundings to 0."""
         width, height = self._size
-        left, right = (
-            (box.x - KNOWN_MARGIN * box.width) * width,
-            (box.x + (1 + KNOWN_MARGIN) * box.width) * width,
-        )
-        top, bottom = (
-            (box.y - KNOWN_MARGIN * box.height) * height,
-            (box.y + (1 + KNOWN_MARGIN) * box.height) * height,
-        )
-        cells[
-            max(0, int(top)) : max(0, int(bottom) + 1), max(0, int(left)) : max(0, int(right) + 1)
-        ] = 0
+        before, after = -self.KNOWN_MARGIN, 1 + self.KNOWN_MARGIN
+        left, right = (int((box.x + side * box.width) * width) for side in (before, after))
+        top, bottom = (int((box.y + side * box.height) * height) for side in (before, after))
+        cells[max(0, top) : max(0, bottom + 1), max(0, left) : max(0, right + 1)] = 0
 
     def _most_changed(self) -> int | None:
-        """The tile with the densest movement on the next level that has one: near and far are served in turn."""
+        """Return the tile with the densest movement on the next level with any: near and far in turn."""
         density = self._changed / self._area
-        worth = density > LEAST_CHANGE
+        worth = density > self.MIN_CHANGE
         if not worth.any():
             return None
         levels = np.unique(self._level[worth])
@@ -159,14 +152,14 @@ class TileScheduler:
         self._waiting[number] = 0
         self._unseen[number] = False
 
-    def _leave_flat_tiles(self, small: NDArray[np.generic]) -> None:
+    def _skip_flat_tiles(self, small: NDArray[np.generic]) -> None:
         values = small.astype(np.float64)
         mean = self._sums(values) / self._area
         variance = self._sums(values * values) / self._area - mean * mean
-        self._unseen &= variance > FLAT_LEVELS * FLAT_LEVELS
+        self._unseen &= variance > self.FLAT_LEVELS * self.FLAT_LEVELS
 
     def _sums(self, cells: NDArray[np.generic]) -> NDArray[np.float64]:
-        """Sum of the cells in each tile, by the summed-area table (Crow, 1984)."""
+        """Return the sum of the cells in each tile, by the summed-area table (Crow, 1984)."""
         table = np.zeros((cells.shape[0] + 1, cells.shape[1] + 1))
         table[1:, 1:] = cells.cumsum(axis=0, dtype=np.float64).cumsum(axis=1)
         (x0, y0), (x1, y1) = self._low.T, self._high.T

@@ -1,9 +1,9 @@
-"""Giving each face an anonymous number that lives as long as the face stays in view.
+"""Give each face an anonymous number that lives as long as the face stays in view.
 
 Tracking by detection: every detection is assigned to the track whose predicted box it fits best
-(Hungarian assignment on overlap and distance). A track moves on at constant velocity while its face
-is missed, and is given up after the lost-track buffer. Numbers are never used again, and nothing
-about a face is kept: a person who leaves and comes back is a new viewer.
+(Hungarian assignment on overlap and distance). A missed track continues at constant velocity, and
+is dropped after the lost-track buffer. Numbers are never reused, and nothing about a face is kept:
+a person who leaves and returns is a new viewer.
 """
 
 from __future__ import annotations
@@ -22,24 +22,14 @@ LOST_TRACK_BUFFER_S = 0.8
 """How long a track outlives its last detection: longer than a blink, a turn or a passer-by."""
 
 MINIMUM_CONSECUTIVE_FRAMES = 5
-"""Frames in a row before a face counts as a viewer: false alarms of the detector rarely last that long."""
+"""Frames in a row before a face counts as a viewer: false alarms rarely last that long."""
 
-MAX_DISTANCE = 0.75
-"""Furthest jump from the predicted place that is still the same face, in box sides."""
+MIN_CONFIRM_PAUSE_NS, MAX_CONFIRM_PAUSE_NS = 200_000_000, 5_000_000_000
+"""Pause after a failed confirmation, doubled each time up to the second. Meanwhile the place is
+remembered but not searched, so letters on a poster cost next to nothing."""
 
-MAX_GROWTH = 1.8
-"""Largest ratio of the sides of a face in two looks; a box that grows more at once is of something else."""
-
-CONFIRM_AGAIN_NS = 200_000_000
-LONGEST_CONFIRM_NS = 5_000_000_000
-"""Pause after a confirmation that failed, doubled each time up to the second. What failed is not looked for meanwhile, only
-remembered where it was found, so that a poster's letters cost next to nothing."""
-
-VELOCITY_SHARE = 0.4
-"""Weight of the newest step in the running velocity."""
 
 _IMPOSSIBLE = 1e6
-_LEAST_SIDE = 1e-6
 
 
 @dataclass(slots=True)
@@ -51,11 +41,11 @@ class _Track:
     velocity: tuple[float, float] = (0.0, 0.0)
     sure: bool = False
     confirm_ns: int = 0
-    confirm_pause_ns: int = CONFIRM_AGAIN_NS
+    confirm_pause_ns: int = MIN_CONFIRM_PAUSE_NS
 
     @property
     def doubtful(self) -> bool:
-        """Whether it was looked at closely and found to be no face, so far."""
+        """Whether every confirmation so far has failed."""
         return self.number is None and self.confirm_ns > 0
 
     def predicted(self, now_ns: int) -> Box:
@@ -72,8 +62,8 @@ class _Track:
             (x, y), (old_x, old_y) = box.centre, self.box.centre
             step = ((x - old_x) / elapsed_s, (y - old_y) / elapsed_s)
             self.velocity = (
-                self.velocity[0] + VELOCITY_SHARE * (step[0] - self.velocity[0]),
-                self.velocity[1] + VELOCITY_SHARE * (step[1] - self.velocity[1]),
+                self.velocity[0] + 0.4 * (step[0] - self.velocity[0]),
+                self.velocity[1] + 0.4 * (step[1] - self.velocity[1]),
             )
         self.box, self.seen_ns = box, now_ns
         self.hits += 1
@@ -87,7 +77,7 @@ class FaceTracker:
             0.8.
         minimum_consecutive_frames: Frames in a row before a track is a viewer, at least 1. Defaults
             to 5.
-        max_distance: Furthest jump from the predicted place, in box sides, above 0. Defaults to
+        max_distance: Longest jump from the predicted place, in box sides, above 0. Defaults to
             0.75.
         first_number: Number of the first viewer. Defaults to 1.
 
@@ -99,7 +89,7 @@ class FaceTracker:
         self,
         lost_track_buffer_s: float = LOST_TRACK_BUFFER_S,
         minimum_consecutive_frames: int = MINIMUM_CONSECUTIVE_FRAMES,
-        max_distance: float = MAX_DISTANCE,
+        max_distance: float = 0.75,
         first_number: int = 1,
     ) -> None:
         if lost_track_buffer_s < 0:
@@ -108,14 +98,14 @@ class FaceTracker:
             )
         if minimum_consecutive_frames < 1:
             raise ValueError(
-                f"Invalid minimum_consecutive_frames: expected at least 1, received {minimum_consecutive_frames}."
+                "Invalid minimum_consecutive_frames: expected at least 1, received "
+                f"{minimum_consecutive_frames}."
             )
         if max_distance <= 0:
             raise ValueError(
                 f"Invalid max_distance: expected a number above 0, received {max_distance}."
             )
-        # The window's process takes settings from here and never tracks; SciPy would slow down its
-        # start.
+        # The window's process imports settings from here but never tracks: SciPy would slow its start.
         from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 (half a second)
 
         self._cheapest_pairs = linear_sum_assignment
@@ -126,7 +116,7 @@ class FaceTracker:
         self._viewers = first_number - 1
 
     def expected(self, captured_ns: int) -> list[Box]:
-        """Where the faces seen so far should be in a frame, the oldest first; those that are not viewers yet too."""
+        """Return where the known faces should be in a frame, oldest first, future viewers included."""
         return [
             track.predicted(captured_ns)
             for track in self._tracks
@@ -144,8 +134,7 @@ class FaceTracker:
         Args:
             detections: The faces of the frame, each once; may be empty.
             captured_ns: When the frame was captured; later than the frame before.
-            confirm: Looks at a doubtful face once more before it becomes a viewer. Defaults to
-                taking all.
+            confirm: Checks a doubtful face before it becomes a viewer. Defaults to accepting all.
 
         Returns:
             The faces that belong to a viewer, by viewer number.
@@ -153,7 +142,7 @@ class FaceTracker:
         self._tracks = [
             track
             for track in self._tracks
-            if captured_ns - track.seen_ns <= self._patience_ns(track)
+            if captured_ns - track.seen_ns <= self._lifetime_ns(track)
         ]
         tracked = []
         unmatched = set(range(len(detections)))
@@ -166,8 +155,7 @@ class FaceTracker:
             self._admit(track, detection, captured_ns, confirm)
             if track.number is not None:
                 tracked.append(TrackedFace(track.number, detection))
-        # A face that is missed before it became a viewer starts anew: it must be there in
-        # consecutive frames.
+        # A face missed before it became a viewer starts over: it needs consecutive frames.
         self._tracks = [
             track
             for row, track in enumerate(self._tracks)
@@ -182,9 +170,9 @@ class FaceTracker:
             self._tracks.append(track)
         return sorted(tracked, key=lambda face: face.viewer)
 
-    def _patience_ns(self, track: _Track) -> int:
-        """How long a track outlives its last detection; nobody looks for a doubtful one, so it is met by chance only."""
-        return 2 * LONGEST_CONFIRM_NS if track.doubtful else self._buffer_ns
+    def _lifetime_ns(self, track: _Track) -> int:
+        """Return how long a track outlives its last detection; a doubtful one is found by chance only."""
+        return 2 * MAX_CONFIRM_PAUSE_NS if track.doubtful else self._buffer_ns
 
     def _admit(
         self,
@@ -193,7 +181,7 @@ class FaceTracker:
         now_ns: int,
         confirm: Callable[[FaceDetection], bool],
     ) -> None:
-        """Give a face that is there for long enough, and is one, its number."""
+        """Give a track its number once it has lasted long enough and is confirmed to be a face."""
         if track.number is not None or track.hits < self._minimum_frames:
             return
         if not track.sure:
@@ -201,7 +189,7 @@ class FaceTracker:
                 return
             if not confirm(detection):
                 track.confirm_ns = now_ns + track.confirm_pause_ns
-                track.confirm_pause_ns = min(2 * track.confirm_pause_ns, LONGEST_CONFIRM_NS)
+                track.confirm_pause_ns = min(2 * track.confirm_pause_ns, MAX_CONFIRM_PAUSE_NS)
                 return
         self._viewers += 1
         track.number = self._viewers
@@ -224,13 +212,13 @@ class FaceTracker:
         ]
 
     def _cost(self, expected: Box, found: Box) -> float:
-        # Distances in box sides, so that the same settings serve faces of any size and pictures of
-        # any shape.
-        growth = max(found.width, _LEAST_SIDE) / max(expected.width, _LEAST_SIDE)
-        if not 1 / MAX_GROWTH <= growth <= MAX_GROWTH:
+        tiny = 1e-6
+        growth = max(found.width, tiny) / max(expected.width, tiny)
+        if not 1 / 1.8 <= growth <= 1.8:  # a box that grows faster is of something else
             return _IMPOSSIBLE
-        width = max((expected.width + found.width) / 2, _LEAST_SIDE)
-        height = max((expected.height + found.height) / 2, _LEAST_SIDE)
+        # Distances in box sides: the same settings serve any face size and picture shape.
+        width = max((expected.width + found.width) / 2, tiny)
+        height = max((expected.height + found.height) / 2, tiny)
         dx = (expected.centre[0] - found.centre[0]) / width
         dy = (expected.centre[1] - found.centre[1]) / height
         distance = float(np.hypot(dx, dy))

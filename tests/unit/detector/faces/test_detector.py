@@ -203,12 +203,12 @@ def test_in_a_video_they_are_found_within_a_second_and_then_cost_little(
             found = detector.detect(frame, tracker.expected(now_ns))
             faces = tracker.update(found, now_ns, partial(detector.confirm, frame))
         assert [face.viewer for face in faces] == list(range(1, len(places) + 1))
-        looks = detector.looks
+        passes = detector.passes
         for number in range(30, 40):
             now_ns = number * 33_000_000
             detector.detect(Frame(image, now_ns, number), tracker.expected(now_ns))
         # Seven known faces in two passes, and one tile in turn.
-        assert detector.looks - looks == 10 * 3
+        assert detector.passes - passes == 10 * 3
 
 
 def test_larger_faces_only_when_asked_for(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from detector.faces.tiles import LADDER, STRIDE, Tile, tile_ladder
@@ -13,6 +13,7 @@ from detector.faces.tiles import LADDER, STRIDE, Tile, tile_ladder
 pictures = st.tuples(st.integers(64, 1920), st.integers(64, 1080))
 
 
+@settings(deadline=None)
 @given(pictures, st.floats(24, 200))
 def test_tiles_lie_in_the_picture_and_cover_it(size: tuple[int, int], smallest: float) -> None:
     width, height = size
@@ -34,6 +35,7 @@ def test_tiles_lie_in_the_picture_and_cover_it(size: tuple[int, int], smallest: 
             assert all(later - earlier <= STRIDE * side + 1 for earlier, later in pairwise(starts))
 
 
+@settings(deadline=None)
 @given(pictures, st.floats(24, 120), st.data())
 def test_every_face_is_large_enough_in_a_tile_that_holds_it(
     size: tuple[int, int], smallest: float, data: st.DataObject
