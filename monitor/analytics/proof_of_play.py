@@ -22,7 +22,6 @@ from db.read.rollups import Scope, read_log
 from monitor.analytics import metrics
 from monitor.analytics.errors import ReportError
 from monitor.analytics.gaps import covered_us, microseconds
-from monitor.reports.tables import csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -49,8 +48,8 @@ FIGURES = (
 )
 """The figures of a row; `docs/metrics.md` explains them."""
 
-_COLUMNS = {"ad": ("ad_id", "ad_name"), "hour": ("hour",), "day": ("day",), "site": ("site",)}
-_DECIMALS = 3
+COLUMNS = {"ad": ("ad_id", "ad_name"), "hour": ("hour",), "day": ("day",), "site": ("site",)}
+"""The columns that name a row, by group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +154,7 @@ def proof_of_play(
     rows, withheld = [], []
     for values in sorted(by_row):
         called = dict(zip(by, values, strict=True))
-        label = {column: value for group, value in called.items() for column in _COLUMNS[group][:1]}
+        label = {column: value for group, value in called.items() for column in COLUMNS[group][:1]}
         if "ad" in called:
             label["ad_name"] = names[called["ad"]]
         figures, few = _figures(by_row[values], seen, agreed, min_viewers, replays=replays)
@@ -182,20 +181,6 @@ def proof_of_play(
         "total": total,
         "withheld": withheld if few is None else [*withheld, {"total": True, **few}],
     }
-
-
-def to_csv(document: dict[str, Any]) -> str:
-    """The rows for a spreadsheet: one line each, a point in numbers, what is not known empty; no total.
-
-    Text that a spreadsheet would take for a formula is marked with an apostrophe.
-    """
-    names = [column for group in document["by"] for column in _COLUMNS[group]]
-    rows = (
-        [*(row[name] for name in names), *(_rounded(row[figure]) for figure in FIGURES)]
-        for row in document["rows"]
-    )
-    # Without a byte order mark some spreadsheets take the text for another alphabet.
-    return "\N{ZERO WIDTH NO-BREAK SPACE}" + csv_text([*names, *FIGURES], rows)
 
 
 def _verified(play: ShownPlay, *, replays: bool) -> bool:
@@ -300,7 +285,3 @@ def _hide(figures: dict[str, Any], why: str) -> dict[str, Any]:
 
 def _is_hidden(row: dict[str, Any]) -> bool:
     return row["watchers"] is None and bool(row["opportunities"])
-
-
-def _rounded(value: float | None) -> float | None:
-    return round(value, _DECIMALS) if isinstance(value, float) else value

@@ -124,7 +124,7 @@ def simulate(
     """
     from ads.policies import PolicySettings
     from ads.simulation.audience import default_audience, read_audience
-    from monitor.analytics.regret import FORMATS, write_regret
+    from monitor.reports.regret import FORMATS, write_regret
     from monitor.reports.terminal import print_regret, progress_bar
 
     if output is not None and output.suffix.lstrip(".").lower() not in FORMATS:
@@ -255,8 +255,9 @@ def proof(
 ) -> None:
     """Proof of play: verified plays, watchers, attentive seconds, and what a thousand of those cost."""
     from db.engine import open_database
-    from monitor.analytics.proof_of_play import GROUPS, proof_of_play, to_csv
+    from monitor.analytics.proof_of_play import GROUPS, proof_of_play
     from monitor.reports.export import write_text
+    from monitor.reports.tables import proof_csv
     from monitor.reports.terminal import print_proof
 
     rows = [name.strip() for name in by.split(",")]
@@ -284,11 +285,11 @@ def proof(
     finally:
         engine.dispose()
     if csv_file is not None and str(csv_file) != "-":
-        click.echo(f"Proof of play: {write_text(to_csv(document), csv_file)}", err=True)
+        click.echo(f"Proof of play: {write_text(proof_csv(document), csv_file)}", err=True)
     if as_json:
         print_json(document)
     elif str(csv_file) == "-":
-        click.echo(to_csv(document), nl=False)
+        click.echo(proof_csv(document), nl=False)
     elif csv_file is None:
         print_proof(document)
 

@@ -111,7 +111,7 @@ def write_bytes(content: bytes, out: Path) -> Path:
         ReportWriteError: The file cannot be written; an older one is left as it was.
     """
     target = Path(out).absolute()
-    # Beside the target, because a rename is only atomic within one file system.
+    # Not boltons' atomic_save: where fsync fails, as on a full disk, it leaves its part file behind.
     part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -125,6 +125,7 @@ def write_bytes(content: bytes, out: Path) -> Path:
             part.unlink(missing_ok=True)
     except OSError as error:
         raise ReportWriteError(
-            f"Cannot write the report to {target}: {error.strerror or error}; choose another file with -o."
+            f"Cannot write the report to {target}: {error.strerror or error}; choose another file "
+            "with -o."
         ) from error
     return target

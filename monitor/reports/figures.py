@@ -224,7 +224,8 @@ def _runs(points: Iterable[tuple[float, float | None]]) -> list[list[tuple[float
     return [run for run in runs if run]
 
 
-def _line(runs: list[list[tuple[float, float]]]) -> str:
+def path_data(runs: Iterable[Sequence[tuple[float, float]]]) -> str:
+    """Return the `d` of an SVG path through some runs of points."""
     return "".join("M" + "L".join(f"{_n(x)} {_n(y)}" for x, y in run) for run in runs)
 
 
@@ -269,12 +270,12 @@ def _draw_valence(
         if run:
             edge = [(x, high) for x, _, high in run] + [(x, low) for x, low, _ in reversed(run)]
             canvas.add(
-                f'<path class="band" d="{_line([edge])}Z" fill="{ACCENT}" fill-opacity=".16"/>'
+                f'<path class="band" d="{path_data([edge])}Z" fill="{ACCENT}" fill-opacity=".16"/>'
             )
     places = [None if second["valence"] is None else y(second["valence"]) for second in seconds]
     runs = _runs(zip(xs, places, strict=True))
     canvas.add(
-        f'<path class="v" d="{_line(runs)}" fill="none" stroke="{ACCENT}" stroke-width="2.4" stroke-linejoin="round"/>'
+        f'<path class="v" d="{path_data(runs)}" fill="none" stroke="{ACCENT}" stroke-width="2.4" stroke-linejoin="round"/>'
     )
     canvas.add(
         _dots(
@@ -335,7 +336,7 @@ def _draw_emotions(canvas: _Canvas, ad: dict[str, Any], top: float, height: floa
         dash = f' stroke-dasharray="{DASHES[emotion]}"' if DASHES[emotion] else ""
         colour = COLOURS[emotion]
         canvas.add(
-            f'<g class="emotion e-{emotion}" data-emotion="{emotion}"><path d="{_line(runs)}" fill="none" stroke="{colour}" '
+            f'<g class="emotion e-{emotion}" data-emotion="{emotion}"><path d="{path_data(runs)}" fill="none" stroke="{colour}" '
             f'stroke-width="{2.2 if named else 1.3}" stroke-linejoin="round"{dash}/>'
             + (_dots([run for run in runs if len(run) == 1], 2.4, "ed", colour))
             + "</g>"
@@ -343,7 +344,7 @@ def _draw_emotions(canvas: _Canvas, ad: dict[str, Any], top: float, height: floa
         if named:
             x, place = runs[-1][-1]
             ends.append((1 - (place - top) / height, emotion, x, place))
-    places = _spread([value for value, *_ in ends], gap=layout.text * 1.25 / height)
+    places = spread([value for value, *_ in ends], gap=layout.text * 1.25 / height)
     for (_, emotion, x, at), place in zip(ends, places, strict=True):
         label = layout.left + layout.plot + 14
         canvas.add(
@@ -374,7 +375,7 @@ def _draw_attention(canvas: _Canvas, ad: dict[str, Any], top: float, height: flo
         place = None if second["attention"] is None else y(second["attention"])
         points += [(canvas.x(start), place), (canvas.x(min(start + 1, canvas.end)), place)]
     canvas.add(
-        f'<path class="a" d="{_line(_runs(points))}" fill="none" stroke="{INK}" stroke-width="2.2"/>'
+        f'<path class="a" d="{path_data(_runs(points))}" fill="none" stroke="{INK}" stroke-width="2.2"/>'
     )
 
 
@@ -418,7 +419,7 @@ def _draw_axis(canvas: _Canvas, bottom: float) -> None:
         canvas.text(canvas.x(second), bottom + layout.text + 6, f"{second} s", anchor="middle")
 
 
-def _spread(values: list[float], gap: float) -> list[float]:
+def spread(values: list[float], gap: float) -> list[float]:
     """Moves label positions in `[0, 1]` apart so that neighbours are at least `gap` from each other."""
     order = sorted(range(len(values)), key=lambda i: values[i])
     places = list(values)

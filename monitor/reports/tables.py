@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from detector.emotion.labels import EMOTIONS
+from monitor.analytics import proof_of_play
 from monitor.analytics.errors import ReportError
 from monitor.analytics.gaps import covered_us, microseconds
 from monitor.analytics.metrics import WATCHER_ATTENTION_S
@@ -191,6 +192,24 @@ def csv_text(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     writer.writerow(columns)
     writer.writerows([_field(value) for value in row] for row in rows)
     return text.getvalue()
+
+
+def proof_csv(document: dict[str, Any]) -> str:
+    """Return the rows of a proof of play as CSV, without the total; figures have at most three decimals."""
+    names = [column for group in document["by"] for column in proof_of_play.COLUMNS[group]]
+    rows = (
+        [
+            *(row[name] for name in names),
+            *(_to_three_decimals(row[key]) for key in proof_of_play.FIGURES),
+        ]
+        for row in document["rows"]
+    )
+    # Without a byte order mark some spreadsheets guess a wrong encoding.
+    return "\N{ZERO WIDTH NO-BREAK SPACE}" + csv_text([*names, *proof_of_play.FIGURES], rows)
+
+
+def _to_three_decimals(value: float | None) -> float | None:
+    return round(value, 3) if isinstance(value, float) else value
 
 
 def plain(text: str) -> str:

@@ -23,9 +23,10 @@ from db.write.records import (
 )
 from db.write.writer import SessionWriter
 from monitor.analytics.errors import ReportError
-from monitor.analytics.proof_of_play import COUNTS, FIGURES, Price, proof_of_play, to_csv
+from monitor.analytics.proof_of_play import COUNTS, FIGURES, Price, proof_of_play
 from monitor.analytics.report_data import Scope, load_report_data
 from monitor.reports.document import build_report
+from monitor.reports.tables import proof_csv
 from tests.helpers.making import reading_record
 
 START = datetime(2026, 3, 1, 9, 50, tzinfo=timezone.utc)
@@ -295,7 +296,7 @@ def test_a_total_that_would_give_away_a_withheld_row_is_withheld_too(week):
 def test_csv(week):
     write(week, [*play(1, 0), *look(1, 1, 2, 1.0)], site='=HYPERLINK("x"), Süd')
     document = proof_of_play(week, zone=BERLIN, other_price=Price(1 / 3, "play"))
-    text = to_csv(document)
+    text = proof_csv(document)
     assert text.startswith("\N{ZERO WIDTH NO-BREAK SPACE}ad_id,ad_name,hour,site,plays,verified,")
     rows = list(csv.DictReader(io.StringIO(text[1:])))
     assert list(rows[0]) == ["ad_id", "ad_name", "hour", "site", *FIGURES]
@@ -303,7 +304,7 @@ def test_csv(week):
     assert rows[1]["site"] == '\'=HYPERLINK("x"), Süd'
     assert (rows[0]["watchers"], rows[0]["attentive_s"], rows[0]["cost"]) == ("1", "4.0", "0.333")
     assert rows[0]["cost_per_thousand_attentive_s"] == "83.333"
-    withheld = to_csv(proof_of_play(week, by=("ad",), min_viewers=50))
+    withheld = proof_csv(proof_of_play(week, by=("ad",), min_viewers=50))
     assert withheld.splitlines()[1].endswith(",10.0,10.0,1,,,,")
 
 

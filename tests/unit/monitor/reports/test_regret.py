@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from monitor.analytics.errors import ReportWriteError, UnknownFormatError
-from monitor.analytics.regret import write_regret
+from monitor.reports.regret import write_regret
 
 CURVES = {
     "learn": np.cumsum(np.full((3, 200), 0.1) * np.array([[0.9], [1.0], [1.1]]), axis=1),
