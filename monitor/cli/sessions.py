@@ -159,16 +159,22 @@ def run(
     if supervised and not heartbeat.supervised:
         sys.exit(supervise(arguments_of(context), stuck_after, restart_limit, log))
 
+    from monitor.ui.qt_environment import DisplayProbe, screen_named
+
+    # Qt opens the display in a child while the slow imports run.
+    display = DisplayProbe()
+    if not options["headless"]:
+        display.start()
+
     from monitor.kiosk.app import run_headless, run_window
     from monitor.logs import logging_to
     from monitor.sensor.core_dumps import disable_core_dumps
     from monitor.settings.models import RunSettings
-    from monitor.ui.qt_environment import screen_available
     from monitor.ui.texts import default_language
 
     options["database"] = database_url(options["database"])
     disable_core_dumps()
-    has_screen = screen_available()
+    has_screen = options["headless"] or display.succeeded()
     if options["notice"] == "required" and (options["headless"] or not has_screen):
         raise click.BadParameter(
             "expected a window on a screen, because nothing may be measured before the notice was shown there; received "
@@ -194,13 +200,9 @@ def run(
             "No notice is seen here: tell the people in front of the camera in another way.",
             err=True,
         )
-    unbounded = options["loops"] is None and options["duration_s"] is None
-    if not has_screen and not options["headless"] and unbounded:
-        click.echo(
-            "There is no screen here: the window is drawn into memory and shows each ad once.",
-            err=True,
-        )
-        options["loops"] = 1
+    is_dead = not has_screen and screen_named()
+    if not has_screen:
+        _say_how_the_window_is_drawn(options, is_dead, heartbeat.supervised)
     options["analysis"] = analysis_settings(options)
     options["guard_rails"] = guard_rails(options)
     options["language"] = language or default_language()
@@ -218,12 +220,31 @@ def run(
             if settings.headless:
                 session_id = run_headless(settings, heartbeat)
             else:
-                session_id = run_window(settings, offscreen=not has_screen, heartbeat=heartbeat)
+                session_id = run_window(
+                    settings,
+                    offscreen=not has_screen,
+                    heartbeat=heartbeat,
+                    display=display if is_dead and heartbeat.supervised else None,
+                )
         heartbeat.beat(Phase.REPORTING)
         if session_id is None:
             click.echo("Stopped before the session began.", err=True)
             return
         _after_session(session_id, settings, min_viewers, as_json)
+
+
+def _say_how_the_window_is_drawn(
+    options: dict[str, Any], is_dead: bool, is_supervised: bool
+) -> None:
+    if is_dead and is_supervised:
+        # The display may be started later, or again.
+        click.echo(
+            "The display cannot be opened: the window is drawn into memory until it can.", err=True
+        )
+    elif options["loops"] is None and options["duration_s"] is None:
+        what = "The display cannot be opened" if is_dead else "There is no screen here"
+        click.echo(f"{what}: the window is drawn into memory and shows each ad once.", err=True)
+        options["loops"] = 1
 
 
 @click.command(

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from monitor.ui.bridge import LiveBridge
     from monitor.ui.notice.notice_screen import NoticeScreen
     from monitor.ui.operator.facts import SessionFacts
+    from monitor.ui.qt_environment import DisplayProbe
     from monitor.ui.shutdown import Quitter
     from monitor.ui.window import KioskWindow
 
 HEADLESS_TICK_S = 0.02
 CHECK_MS = 200
 
+DISPLAY_IS_BACK = "the display is back"
 TOO_MANY_ERRORS = f"more than {FLOOD} unexpected errors within a minute, see the log"
 
 
@@ -104,7 +106,11 @@ def _with_saved_camera(settings: RunSettings) -> RunSettings:
 
 
 def run_window(
-    settings: RunSettings, *, offscreen: bool = False, heartbeat: Heartbeat | None = None
+    settings: RunSettings,
+    *,
+    offscreen: bool = False,
+    heartbeat: Heartbeat | None = None,
+    display: DisplayProbe | None = None,
 ) -> int | None:
     """Run the kiosk with its window until it ends or is told to.
 
@@ -112,6 +118,8 @@ def run_window(
         settings: Of the run.
         offscreen: Draw into memory, for a machine without a screen.
         heartbeat: Tells the supervisor that all is well.
+        display: A display that does not open now; the run fails once it does, so that the
+            supervisor restarts it on that display.
 
     Returns:
         The session's id; `None` when it was told to stop before the session began.
@@ -161,12 +169,16 @@ def run_window(
             window.failed.connect(failures.append)
             window.failed.connect(lambda: quitter.quit("failed"))
             window_heartbeat.watch(window.ad_view)
+            if display is not None:
+                _restart_when_back(display, window, quitter)
         finally:
             if first is not None:
                 first.dismiss()
         application.exec_()
     if failures:
         raise SessionFailedError(f"The ads stopped: {failures[0]}", kiosk.session_id)
+    if quitter.reason == DISPLAY_IS_BACK:
+        raise SessionFailedError(f"The session ended: {DISPLAY_IS_BACK}.", kiosk.session_id)
     if guard.flooded:
         raise SessionFailedError(f"The session ended: {TOO_MANY_ERRORS}.", kiosk.session_id)
     for name, error in quitter.errors:
@@ -232,6 +244,20 @@ def _open_window(  # noqa: PLR0917 (the parts of one session, handed over once)
     quitter.add("the checks", checks.stop)
     window.begin()
     return window
+
+
+def _restart_when_back(display: DisplayProbe, window: KioskWindow, quitter: Quitter) -> None:
+    from PyQt5.QtCore import QTimer  # noqa: PLC0415 (only where there is a window)
+
+    def check() -> None:
+        if display.is_back():
+            quitter.quit(DISPLAY_IS_BACK)
+
+    timer = QTimer(window)
+    timer.timeout.connect(check)
+    timer.start(1000)
+    quitter.add("the display's probe", display.close)
+    quitter.add("the display's timer", timer.stop)
 
 
 def _session_facts(kiosk: KioskRuntime, settings: RunSettings, guard: ErrorGuard) -> SessionFacts:

@@ -26,7 +26,7 @@ from detector.sources.v4l2 import cameras
 from detector.sources.video_source import SourceSpec
 from monitor.logs import default_log, log_size
 from monitor.settings.paths import sqlite_file
-from monitor.ui.qt_environment import screen_available
+from monitor.ui.qt_environment import screen_available, screen_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -137,7 +137,7 @@ def _screen() -> Iterator[Finding]:
         yield Finding(
             "screen",
             "warn",
-            "no display",
+            "the display cannot be opened" if screen_named() else "no display",
             "The window is drawn into memory; log in to a desktop to see it.",
         )
 

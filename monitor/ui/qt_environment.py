@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Mapping, MutableMapping
 
 FOREIGN_VARIABLES = ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_PLUGIN_PATH", "QT_QPA_FONTDIR")
 """What importing OpenCV sets: its own Qt plugins, with which a PyQt5 application aborts, and a folder of fonts."""
@@ -17,33 +19,28 @@ HEADLESS_PLATFORMS = ("offscreen", "minimal")
 
 
 def prepare(environ: MutableMapping[str, str] | None = None, *, offscreen: bool = False) -> bool:
-    """Makes the environment fit for PyQt5; call it after OpenCV was imported and before the application is made.
+    """Make the environment fit for PyQt5, after OpenCV was imported and before the application is made.
 
-    A path that points into OpenCV is taken out; one that a person set on purpose stays.
+    Removes paths that point into OpenCV; one that a person set on purpose stays.
 
     Args:
         environ: The environment to change; the process's own by default.
-        offscreen: Draw into memory, whether or not there is a screen.
+        offscreen: Draw into memory even if a screen is named.
 
     Returns:
-        Whether a screen is there to show a window on. Without one, `QT_QPA_PLATFORM` is set to
-        `offscreen`.
+        Whether a screen is named. If not, `QT_QPA_PLATFORM` is set to a platform in memory.
     """
     environ = os.environ if environ is None else environ
-    for name in FOREIGN_VARIABLES:
-        value = environ.get(name)
-        if value is not None and "cv2" in value.replace("\\", "/").split("/"):
-            del environ[name]
-    if offscreen or not screen_available(environ):
-        environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-        if offscreen:
-            environ["QT_QPA_PLATFORM"] = "offscreen"
-        return False
-    return True
+    _remove_foreign_paths(environ)
+    if not offscreen and screen_named(environ):
+        return True
+    if offscreen or environ.get("QT_QPA_PLATFORM") is None:
+        environ["QT_QPA_PLATFORM"] = "offscreen"
+    return False
 
 
-def screen_available(environ: MutableMapping[str, str] | None = None) -> bool:
-    """Whether a window would be seen by anybody.
+def screen_named(environ: Mapping[str, str] | None = None) -> bool:
+    """Return whether the environment names a screen; it may still not open, see `screen_available`.
 
     Args:
         environ: The environment to look at; the process's own by default.
@@ -59,3 +56,72 @@ def screen_available(environ: MutableMapping[str, str] | None = None) -> bool:
     if sys.platform.startswith("linux"):
         return bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
     return True
+
+
+class DisplayProbe:
+    """Opens the display in a child process: Qt aborts the process in which it cannot.
+
+    Args:
+        environ: The environment that names it; the process's own by default.
+    """
+
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        self._environ = dict(os.environ if environ is None else environ)
+        _remove_foreign_paths(self._environ)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._retry_due_s = 0.0
+
+    def start(self) -> None:
+        """Start the child, if a screen is named; returns at once. Harmless when repeated."""
+        if self._process is None and screen_named(self._environ):
+            self._retry_due_s = time.monotonic() + 10
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _OPEN_DISPLAY],
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+
+    def succeeded(self) -> bool:
+        """Wait for the child; return whether the display opened."""
+        self.start()
+        return self._process is not None and self._process.wait() == 0
+
+    def is_back(self) -> bool:
+        """Return whether the display opens now; never waits, and starts a child every 10 s at most."""
+        if self._process is not None and self._process.poll() == 0:
+            return True
+        if time.monotonic() >= self._retry_due_s:
+            self.close()
+            self.start()
+        return False
+
+    def close(self) -> None:
+        """End the child; harmless when repeated."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+_OPEN_DISPLAY = """
+import os, resource, signal
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+signal.alarm(20)
+from PyQt5.QtGui import QGuiApplication
+application = QGuiApplication(["probe"])
+os._exit(0)
+"""
+
+
+def screen_available(environ: Mapping[str, str] | None = None) -> bool:
+    """Return whether a window would be seen: a screen is named, and Qt can open it."""
+    return DisplayProbe(environ).succeeded()
+
+
+def _remove_foreign_paths(environ: MutableMapping[str, str]) -> None:
+    for name in FOREIGN_VARIABLES:
+        value = environ.get(name)
+        if value is not None and "cv2" in value.replace("\\", "/").split("/"):
+            del environ[name]

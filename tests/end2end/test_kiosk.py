@@ -172,3 +172,22 @@ def test_a_recording_that_is_cut_off_ends_the_run_as_failed(program, demo_video)
     assert "cut off" in sentence
     assert_closed(program, "failed")
     assert (program.folder / "cut.json").exists()
+
+
+@pytest.mark.parametrize(
+    "display",
+    [
+        {"DISPLAY": ":97"},
+        {"WAYLAND_DISPLAY": "wayland-97"},
+        {"DISPLAY": ":97", "QT_QPA_PLATFORM": "xcb", "QT_SCALE_FACTOR": "2"},
+    ],
+)
+def test_a_display_that_does_not_open_does_not_end_the_kiosk(program, make_playlist, display):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        program.environment.pop(name, None)
+    program.environment.update(display)
+    playlist = make_playlist([2.0])
+    done = program.run("run", "--source", "demo", "--playlist", str(playlist))
+    assert "The display cannot be opened: the window is drawn into memory" in done.stderr
+    assert_closed(program, "all loops are done")
+    assert program.rows("SELECT count(*) FROM readings")[0][0] > 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -188,6 +189,23 @@ def test_the_ads_wait_neither_for_a_camera_nor_for_a_supervisor(
     assert "cannot be opened" in detail
     assert_whole(program)
     assert "The supervisor is gone" in run.log.read_text()
+
+
+@pytest.mark.skipif(shutil.which("Xvfb") is None, reason="Xvfb is not installed")
+def test_a_display_that_opens_later_gets_its_window(kiosk, program, make_playlist, wait_for):
+    program.environment.update({"DISPLAY": ":95", "QT_QPA_PLATFORM": "xcb"})
+    run = kiosk("--source", "demo", "--playlist", str(make_playlist([1.0])))
+    wait_for(lambda: run.sessions() and run.readings(1) > 3, what="readings without a display")
+    server = subprocess.Popen(["Xvfb", ":95"], stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: len(run.sessions()) > 1 and run.readings(2) > 3, what="the next session")
+        assert run.sessions()[0][2] == "the display is back"
+        complaints = run.end()
+    finally:
+        server.terminate()
+        server.wait()
+    assert complaints.count("The display cannot be opened") == 1
+    assert_whole(program)
 
 
 @pytest.mark.slow

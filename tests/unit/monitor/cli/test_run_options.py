@@ -16,13 +16,13 @@ def started(monkeypatch):
     settings = []
     monkeypatch.setattr(
         "monitor.kiosk.app.run_window",
-        lambda given, *, offscreen, heartbeat: settings.append((given, offscreen)),
+        lambda given, *, offscreen, heartbeat, display: settings.append((given, offscreen)),
     )
     monkeypatch.setattr(
         "monitor.kiosk.app.run_headless", lambda given, heartbeat: settings.append((given, None))
     )
     monkeypatch.setattr("monitor.sensor.core_dumps.disable_core_dumps", lambda: None)
-    monkeypatch.setattr(qt_environment, "screen_available", lambda: True)
+    monkeypatch.setattr(qt_environment.DisplayProbe, "succeeded", lambda _: True)
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         monkeypatch.delenv(name, raising=False)
     return settings
@@ -91,7 +91,7 @@ def test_a_required_notice_needs_somebody_who_sees_it(started, monkeypatch):
     done = start("--notice", "required", "--headless")
     assert done.exit_code == 2
     assert "received --headless" in done.output
-    monkeypatch.setattr(qt_environment, "screen_available", lambda: False)
+    monkeypatch.setattr(qt_environment.DisplayProbe, "succeeded", lambda _: False)
     done = start("--notice", "required")
     assert done.exit_code == 2
     assert "received no screen" in done.output

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -45,8 +47,44 @@ def test_prepare_offscreen_on_a_machine_with_a_screen():
         ({"QT_QPA_PLATFORM": "eglfs"}, True),
     ],
 )
-def test_screen_available(environ, expected):
-    assert qt_environment.screen_available(environ) is expected
+def test_screen_named(environ, expected):
+    assert qt_environment.screen_named(environ) is expected
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="displays are named on Linux only")
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"DISPLAY": ":97"},
+        {"WAYLAND_DISPLAY": "wayland-97"},
+        {"DISPLAY": ":97", "QT_QPA_PLATFORM": "xcb"},
+        {"QT_QPA_PLATFORM": "no-such-platform"},
+        {},
+    ],
+)
+def test_a_display_that_does_not_open_is_no_screen(named):
+    unset = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    environ = {name: value for name, value in os.environ.items() if name not in unset}
+    probe = qt_environment.DisplayProbe(environ | named)
+    assert not probe.succeeded()
+    assert not probe.is_back()
+
+
+@pytest.mark.skipif(shutil.which("Xvfb") is None, reason="Xvfb is not installed")
+def test_a_display_that_comes_back_is_noticed(tmp_path):
+    environ = os.environ | {"DISPLAY": ":96", "QT_QPA_PLATFORM": "xcb"}
+    probe = qt_environment.DisplayProbe(environ)
+    assert not probe.succeeded()
+    server = subprocess.Popen(["Xvfb", ":96"], stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while not probe.is_back():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert qt_environment.screen_available(environ)
+    finally:
+        server.terminate()
+        server.wait()
 
 
 def test_the_application_starts_after_opencv_was_imported_and_asking_loads_no_qt():
