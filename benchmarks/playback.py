@@ -48,9 +48,10 @@ from rich.console import Console
 from rich.table import Table
 
 from ads.errors import AdsError
-from ads.media.decode import probe, video_frames
+from ads.media.clips import video_frames
+from ads.media.decode import probe
 from ads.player.player import AdPlayer
-from ads.playlists.playlist import Ad, load_playlist
+from ads.playlists.loader import load_playlist
 from ads.policies import make_policy
 from ads.show.playback import PlaybackLog
 from detector.emotion.model_store import find_model
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ads.player.player import Picture
+    from ads.playlists.playlist import Ad
     from ads.show.playback import Play, PlayEnd
     from monitor.sensor.messages import Message
 

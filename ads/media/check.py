@@ -29,13 +29,14 @@ import platformdirs
 from pydantic import TypeAdapter, ValidationError
 
 from ads.errors import MediaError
-from ads.media.decode import MediaInfo, frames, probe, sound_blocks
-from ads.playlists.playlist import check_here
+from ads.media.decode import frames, probe, probe_all
+from ads.media.sound import sound_blocks
+from ads.media.types import MediaInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ads.media.decode import MediaFrame
+    from ads.media.types import MediaFrame
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +111,7 @@ def _look_into(share: list[tuple[int, Path, str]]) -> list[MediaInfo | MediaErro
                 answer = checker.ask(path)
             except CheckerUnavailableError as error:
                 logger.warning("%s is looked into by the program itself: %s", path, error)
-                answers += check_here([(path, digest)])
+                answers += probe_all([(path, digest)])
                 checker = None
                 continue
             if isinstance(answer, _BrokenFileError):

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from ads.errors import AdsError, MediaError
-from ads.media.decode import ENDLESS_NS, frames
+from ads.media.decode import frames
+from ads.media.types import ENDLESS_NS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ads.media.decode import MediaFrame, MediaKind, Size
+    from ads.media.types import MediaFrame, MediaKind, Size
 
 STRIP_HEIGHT_PX = 80
 MOST_STILLS = 10

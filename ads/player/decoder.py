@@ -13,11 +13,12 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from ads.errors import AdsError, MediaError
-from ads.media.decode import MediaFrame, Size, frames
+from ads.media.decode import frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ads.media.types import MediaFrame, Size
     from ads.playlists.playlist import Ad
 
 logger = logging.getLogger(__name__)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ads.media.decode import Size
+    from ads.media.types import Size
     from ads.player.sound import SoundOutput
     from ads.player.transition import Blend
     from ads.playlists.playlist import Ad

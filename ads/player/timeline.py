@@ -11,7 +11,7 @@ from ads.show.playback import Outcome, Play, PlaybackListener, PlaybackLog, Play
 
 if TYPE_CHECKING:
     from ads.errors import MediaError
-    from ads.media.decode import MediaFrame
+    from ads.media.types import MediaFrame
     from ads.player.decoder import FrameBuffer, FrameDecoder
     from ads.player.sound import PlaySound
     from ads.playlists.playlist import Ad

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ads.errors import AdsError
-from ads.playlists.playlist import Playlist, load_playlist, media_in
+from ads.playlists.loader import load_playlist, media_in
 from ads.playlists.yaml_file import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from ads.playlists.playlist import Playlist
 
 logger = logging.getLogger(__name__)
 

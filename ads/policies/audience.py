@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ads.errors import AdsError
-from ads.playlists.playlist import MOODS
+from detector.emotion.labels import EMOTIONS
 
 GROUP_SIZES = ("nobody", "one", "few", "many")
 """Names of the group sizes that a choice tells apart: 0, 1, 2 or 3, and 4 or more viewers."""
@@ -20,7 +20,7 @@ class Audience:
         viewers: How many are in view; pictures of faces are left out.
         attentive: How many of them look at the screen.
         mood: The emotion that is strongest on average among those whose emotion could be read, one
-            of `MOODS`; None where none could.
+            of `EMOTIONS`; None where none could.
     """
 
     viewers: int
@@ -32,9 +32,9 @@ class Audience:
             raise AdsError(
                 f"Invalid audience: expected 0 <= attentive <= viewers, received {self.attentive} of {self.viewers}."
             )
-        if self.mood is not None and self.mood not in MOODS:
+        if self.mood is not None and self.mood not in EMOTIONS:
             raise AdsError(
-                f"Invalid mood: expected one of {', '.join(MOODS)}, received {self.mood!r}."
+                f"Invalid mood: expected one of {', '.join(EMOTIONS)}, received {self.mood!r}."
             )
 
     @property

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ads.playlists.playlist import MOODS
 from ads.policies.audience import GROUP_SIZES
+from detector.emotion.labels import EMOTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 PARTS_OF_DAY = ("night", "morning", "afternoon", "evening")
 """Six hours each, from midnight on."""
 
-FEATURES = 1 + len(MOODS) + len(GROUP_SIZES) + len(PARTS_OF_DAY)
+FEATURES = 1 + len(EMOTIONS) + len(GROUP_SIZES) + len(PARTS_OF_DAY)
 
 _LEVELS = (
     (1, 0.5, 0.15),
-    (len(MOODS), 0.4, 0.2),
+    (len(EMOTIONS), 0.4, 0.2),
     (len(GROUP_SIZES), 0.2, 0.05),
     (len(PARTS_OF_DAY), 0.2, 0.05),
 )
@@ -71,7 +71,7 @@ def features(context: Mapping[str, Any]) -> NDArray[np.float64]:
     hour = context.get("hour")
     part = part_of_day(hour) if isinstance(hour, int) and 0 <= hour < 24 else None
     for levels, level in (
-        (MOODS, context.get("mood")),
+        (EMOTIONS, context.get("mood")),
         (GROUP_SIZES, context.get("group")),
         (PARTS_OF_DAY, part),
     ):

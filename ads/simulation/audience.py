@@ -15,9 +15,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ads.errors import AdsError
-from ads.playlists.playlist import MOODS, Ad
+from ads.playlists.playlist import Ad
 from ads.playlists.yaml_file import YamlFileError, read_yaml
 from ads.policies.audience import GROUP_SIZES
+from detector.emotion.labels import EMOTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,7 +74,7 @@ class DayPart(_Described):
     @field_validator("moods")
     @classmethod
     def _known_moods(cls, value: dict[str, float]) -> dict[str, float]:
-        return _known(value, MOODS)
+        return _known(value, EMOTIONS)
 
     @field_validator("groups")
     @classmethod
@@ -110,8 +111,8 @@ class LikedAd(_Described):
     @field_validator("taste")
     @classmethod
     def _all_moods(cls, value: dict[str, float]) -> dict[str, float]:
-        _known_words(value, (*MOODS, OTHER))
-        lacking = [mood for mood in MOODS if mood not in value]
+        _known_words(value, (*EMOTIONS, OTHER))
+        lacking = [mood for mood in EMOTIONS if mood not in value]
         if lacking and OTHER not in value:
             raise ValueError(
                 f"expected a number for each mood, or one for '{OTHER}'; {', '.join(lacking)} are missing"
@@ -121,7 +122,7 @@ class LikedAd(_Described):
     @field_validator("moods")
     @classmethod
     def _known_moods(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        _known_words(value, MOODS)
+        _known_words(value, EMOTIONS)
         return value
 
     def liking(self, mood: str) -> float:
@@ -220,10 +221,10 @@ class SimulatedAudience(_Described):
         rng = np.random.default_rng(seed)
         drawn = []
         for ad in ads:
-            values = rng.normal(DRAWN_TASTE_MEAN, DRAWN_TASTE_SD, len(MOODS))
+            values = rng.normal(DRAWN_TASTE_MEAN, DRAWN_TASTE_SD, len(EMOTIONS))
             taste = {
                 mood: float(np.clip(value + (MADE_FOR if mood in ad.moods else 0.0), -1, 1))
-                for mood, value in zip(MOODS, values, strict=True)
+                for mood, value in zip(EMOTIONS, values, strict=True)
             }
             drawn.append(
                 LikedAd(

@@ -68,7 +68,7 @@ def check(
     from zoneinfo import ZoneInfo
 
     from ads.media.check import check_apart
-    from ads.playlists.playlist import load_playlist
+    from ads.playlists.loader import load_playlist
     from ads.policies import PolicySettings, make_policy
     from ads.show.forecast import forecast
 

@@ -295,7 +295,7 @@ def proof(
 
 
 def _playlist(path: Path) -> Playlist:
-    from ads.playlists.playlist import load_playlist
+    from ads.playlists.loader import load_playlist
 
     return load_playlist(path)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ads.errors import AdsError
 from ads.media.decode import probe
-from ads.playlists.playlist import load_playlist
+from ads.playlists.loader import load_playlist
 from ads.sample import sample_playlist
 from db.engine import open_database
 from db.errors import DatabaseError

@@ -7,6 +7,7 @@ shown: pictures of another version would be misleading.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import ads.sample
 from ads.errors import AdsError
 from ads.media.thumbnails import film_strip, stills_at
-from ads.playlists.playlist import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -67,7 +67,7 @@ def _thumbnails(ad: dict[str, Any], folders: Sequence[Path]) -> Thumbnails:
     name = Path(ad["file"]).name
     try:
         candidates = [path for folder in folders if (path := folder / name).is_file()]
-        found = next((path for path in candidates if sha256_of(path) == ad["sha256"]), None)
+        found = next((path for path in candidates if _sha256(path) == ad["sha256"]), None)
         if found is not None:
             return _pictures(ad, found)
         problem = "has changed since this ad was shown" if candidates else "was not found"
@@ -75,6 +75,11 @@ def _thumbnails(ad: dict[str, Any], folders: Sequence[Path]) -> Thumbnails:
         logger.info("No pictures of %s: %s", name, error)
         problem = "could not be read"
     return Thumbnails(missing=f"The file {name} {problem}, so there are no pictures of this ad.")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _pictures(ad: dict[str, Any], path: Path) -> Thumbnails:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ads.media.check import check_apart
-from ads.playlists.playlist import load_playlist
+from ads.playlists.loader import load_playlist
 from ads.policies import make_policy
 from ads.sample import sample_playlist
 from ads.show.playback import PlaybackLog

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ads.media.check import check_apart
 from ads.player.player import AdPlayer
-from ads.playlists.playlist import load_playlist
+from ads.playlists.loader import load_playlist
 from ads.playlists.watcher import PlaylistWatcher
 from db.errors import DatabaseError
 from detector.emotion.model_store import find_model

@@ -106,7 +106,7 @@ class QtSound(QObject):
         volume: 0 (silent) to 1, as loud as the ear hears it.
         decode: Yields blocks of `(n, 2)` int16 samples at 48 kHz, each with its position in
             seconds, that follow each other without a gap, from a position in a file on;
-            `ads.media.decode.sound_blocks` by default.
+            `ads.media.sound.sound_blocks` by default.
         open_sink: Opens the device at a volume; `None` if there is none.
         clock: In seconds.
         picture_lag_s: How long after its moment a picture is seen on average, in seconds.
@@ -584,7 +584,7 @@ class _QtSink:
 
 
 def _decode_sound(path: Path, position_s: float) -> Blocks:
-    from ads.media.decode import sound_blocks  # noqa: PLC0415 - loads the decoders, which a kiosk without sound does not need
+    from ads.media.sound import sound_blocks  # noqa: PLC0415 - loads the decoders, which a kiosk without sound does not need
 
     # A generator function, whatever its annotation says of it: it has a close().
     return cast("Blocks", sound_blocks(path, position_s))

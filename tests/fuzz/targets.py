@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from ads.errors import AdsError, PlaylistError
-from ads.playlists.playlist import load_playlist
+from ads.playlists.loader import load_playlist
 from ads.simulation.audience import read_audience
 from detector.emotion.model_card import read_card
 from detector.errors import ModelLoadError, ZonesError

@@ -11,8 +11,9 @@ import pytest
 import ads.media.check
 from ads.errors import MediaError
 from ads.media.check import CACHE_NAME, check_apart
-from ads.media.decode import MediaInfo, probe
-from ads.playlists.playlist import load_playlist
+from ads.media.decode import probe
+from ads.media.types import MediaInfo
+from ads.playlists.loader import load_playlist
 
 
 def digested(*paths):

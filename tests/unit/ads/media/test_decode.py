@@ -1,3 +1,5 @@
+"""Decoding: the modules decode, types, pictures, clips and sound of `ads.media`."""
+
 from __future__ import annotations
 
 import struct
@@ -12,17 +14,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ads.errors import MediaError
-from ads.media import decode as media
-from ads.media.decode import (
-    ENDLESS_NS,
-    animation_frames,
-    fit,
-    frames,
-    image_frames,
-    probe,
-    sound_blocks,
-    video_frames,
-)
+from ads.media.clips import video_frames
+from ads.media.decode import frames, probe
+from ads.media.pictures import animation_frames, image_frames
+from ads.media.sound import SAMPLE_RATE_HZ, sound_blocks
+from ads.media.types import ENDLESS_NS, fit
 
 
 def at(width: int, height: int):
@@ -245,7 +241,7 @@ def test_giants_are_refused_before_they_are_decoded(tmp_path, make_clip, monkeyp
     with pytest.raises(MediaError, match=r"bomb.png claims .* million pixels"):
         probe(path)
     clip = make_clip("large.mp4", frames=2)
-    monkeypatch.setattr(media, "MAX_PIXELS", 96 * 64 - 1)
+    monkeypatch.setattr("ads.media.types.MAX_PIXELS", 96 * 64 - 1)
     with pytest.raises(MediaError, match=r"large.mp4 claims 96 x 64 pixels"):
         probe(clip)
 
@@ -317,7 +313,7 @@ def test_a_clip_is_entered_at_the_frame_that_is_seen_there(make_clip, grey, name
 
 
 def test_a_clip_that_cannot_be_entered_is_read_from_its_start(make_clip, grey, monkeypatch):
-    monkeypatch.setattr(media, "_decoded_from", lambda *_: None)
+    monkeypatch.setattr("ads.media.clips._decoded_from", lambda *_: None)
     shown = list(video_frames(make_clip("clip.mp4", frames=50), at(96, 64), start_ns=1_000_000_000))
     assert positions_ms(shown) == pytest.approx([40 * index for index in range(25, 50)])
     assert level(shown[0]) == pytest.approx(grey(25), abs=2)
@@ -402,7 +398,7 @@ def heard(path, start_s: float = 0.0):
         assert position_s == pytest.approx(expected, abs=1e-6)
         assert samples.dtype == np.int16
         assert samples.shape[1] == 2
-        expected += len(samples) / media.SAMPLE_RATE_HZ
+        expected += len(samples) / SAMPLE_RATE_HZ
     return np.concatenate([samples for _, samples in blocks])
 
 
@@ -454,7 +450,7 @@ def test_a_list_of_other_files_is_not_followed(make_clip):
 def test_an_animation_without_end_is_refused(make_animation, monkeypatch, ending):
     path = make_animation(f"long.{ending}", list(range(20, 140, 10)), [40] * 12)
     assert probe(path).kind == "animation"
-    monkeypatch.setattr("ads.media.decode.MOST_ANIMATION_FRAMES", 11)
+    monkeypatch.setattr("ads.media.pictures.MAX_ANIMATION_FRAMES", 11)
     with pytest.raises(
         MediaError, match="an animation of more than 11 pictures; make a video of it"
     ):
@@ -463,6 +459,6 @@ def test_an_animation_without_end_is_refused(make_animation, monkeypatch, ending
 
 def test_a_clip_that_claims_to_last_for_years_is_refused(make_clip, monkeypatch):
     path = make_clip("clip.mp4", frames=50)
-    monkeypatch.setattr("ads.media.decode.LONGEST_S", 1.5)
+    monkeypatch.setattr("ads.media.decode.MAX_DURATION_S", 1.5)
     with pytest.raises(MediaError, match=r"claims to last 0 hours; expected at most 0, so cut it"):
         probe(path)

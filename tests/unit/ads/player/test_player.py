@@ -1,3 +1,5 @@
+"""The ad player: the modules player, timeline, upcoming, transition, failures, sound and decoder."""
+
 from __future__ import annotations
 
 import random
@@ -11,7 +13,6 @@ import numpy as np
 import pytest
 
 from ads.errors import AdsError, MediaError
-from ads.media import decode as media
 from ads.player import decoder
 from ads.player.decoder import THREAD_NAME
 from ads.player.failures import KEPT_FAILURES, RETRY_NS
@@ -1082,7 +1083,7 @@ def test_a_portrait_clip_keeps_its_shape(make_clip, make_ad):
 
 
 def test_media_limits_hold_for_what_is_shown(make_clip, make_image, make_ad, monkeypatch):
-    monkeypatch.setattr(media, "MAX_PIXELS", 96 * 64 - 1)
+    monkeypatch.setattr("ads.media.types.MAX_PIXELS", 96 * 64 - 1)
     ads = [
         make_ad(make_clip("large.mp4", frames=10), "video", 0.4),
         make_ad(make_image("s.png", size=(9, 6)), "image", 1.0),

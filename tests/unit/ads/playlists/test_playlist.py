@@ -1,3 +1,5 @@
+"""Playlists: the modules playlist, playlist_file and loader."""
+
 from __future__ import annotations
 
 import hashlib
@@ -11,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ads.errors import PlaylistError
-from ads.playlists.playlist import DEFAULT_IMAGE_DURATION_S, Ad, Hours, _natural_key, load_playlist
+from ads.playlists.loader import DEFAULT_IMAGE_DURATION_S, _natural_key, load_playlist
+from ads.playlists.playlist import Ad, Hours
 
 
 @pytest.fixture
@@ -128,14 +131,15 @@ def test_folder_plays_all_media_in_natural_order(tmp_path, make_image, make_clip
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("ads: [{file: a.png, durations: 8}]", r"Ad 1 \(a.png\) .* unknown key 'durations'; did you mean 'duration_s'\?"),
+        ("ads: [{file: a.png, durations: 8}]",
+         r"Ad 1 \(a.png\) .* 'durations'; expected one of: id, .*; did you mean 'duration_s'\?"),
         ("ads: [{file: a.png, duration_s: 1}, {file: b.png, zzqx: 8}]", r"Ad 2 \(b.png\) .*'zzqx'; expected one of: id"),
-        ("adds: []", r"unknown key 'adds' at its top; expected one of: ads, timezone, cross_fade_s; did you mean 'ads'\?"),
-        ("ads: [{file: a.png}]\nextra: 1", "unknown key 'extra' at its top; expected one of: ads, timezone, cross_fade_s"),
+        ("adds: []", r"unknown key 'adds'; expected one of: ads, timezone, cross_fade_s; did you mean 'ads'\?"),
+        ("ads: [{file: a.png}]\nextra: 1", "unknown key 'extra'; expected one of: ads, timezone, cross_fade_s"),
         ("", "is empty; expected the key 'ads'"),
         ("ads:", "is empty; expected the key 'ads'"),
         ("ads: []", "is empty; expected the key 'ads'"),
-        ("timezon: Europe/Berlin\nads: [{file: a.png}]", r"unknown key 'timezon' at its top; .*; did you mean 'timezone'\?"),
+        ("timezon: Europe/Berlin\nads: [{file: a.png}]", r"unknown key 'timezon'; .*; did you mean 'timezone'\?"),
         ("timezone: europe/berln\nads: [{file: a.png}]",
          r"has an invalid 'timezone': .* like Europe/Berlin, got 'europe/berln'; did you mean 'Europe/Berlin'\?"),
         ("timezone: Europe\nads: [{file: a.png}]", "invalid 'timezone': expected the name of a time zone"),

@@ -10,7 +10,8 @@ from textwrap import dedent
 import pytest
 
 from ads.errors import PlaylistError
-from ads.playlists.playlist import Playlist, load_playlist
+from ads.playlists.loader import load_playlist
+from ads.playlists.playlist import Playlist
 from ads.playlists.watcher import FILE_CLOCK_NS, LOOK_EVERY_S, RETRY_LOOKS, PlaylistWatcher
 
 LOOK_NS = round(LOOK_EVERY_S * 1e9)

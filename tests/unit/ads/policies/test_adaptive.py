@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ads.errors import AdsError
-from ads.playlists.playlist import MOODS, Ad
+from ads.playlists.playlist import Ad
 from ads.policies import ADAPTIVE_NAMES, PolicySettings, Situation, make_policy
 from ads.policies.audience import Audience, Reward
 from ads.policies.guard import HoldOut
+from detector.emotion.labels import EMOTIONS
 
 NOON = datetime(2026, 11, 20, 12, 30, tzinfo=timezone.utc)
 
@@ -141,7 +142,7 @@ def test_a_restart_changes_nothing(name):
     settings = PolicySettings(seed=5, holdout=0.2)
     situations = [
         Situation(
-            0, NOON, None if number % 7 == 0 else Audience(1 + number % 4, 0, MOODS[number % 7])
+            0, NOON, None if number % 7 == 0 else Audience(1 + number % 4, 0, EMOTIONS[number % 7])
         )
         for number in range(90)
     ]

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ads.playlists.playlist import DAYS, MOODS, Ad, Hours, Playlist
+from ads.playlists.playlist import DAYS, Ad, Hours, Playlist
 from ads.policies import POLICY_NAMES, PolicySettings, make_policy
 from ads.policies.audience import Audience
 from ads.show.forecast import forecast
 from ads.show.playback import Play, PlaybackLog, PlayEnd
 from ads.show.schedule import HOUR_NS, MINUTE_NS, VirtualShow
+from detector.emotion.labels import EMOTIONS
 
 MONDAY = datetime(2026, 11, 16, tzinfo=timezone.utc)
 DAY_NS = 24 * HOUR_NS
@@ -113,7 +114,7 @@ def test_no_cap_no_hour_no_priority_is_ever_broken(ads, name, seed, weekday):
         return (
             None
             if viewers < 0
-            else Audience(viewers, 0, MOODS[generator.integers(7)] if viewers else None)
+            else Audience(viewers, 0, EMOTIONS[generator.integers(7)] if viewers else None)
         )
 
     notes = Notes()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ads.errors import AdsError
-from ads.playlists.playlist import MOODS, Hours
+from ads.playlists.playlist import Hours
 from ads.policies import Choice, PolicySettings, make_policy
 from ads.policies.audience import Reward
 from ads.simulation.audience import (
@@ -21,6 +21,7 @@ from ads.simulation.audience import (
     read_audience,
 )
 from ads.simulation.simulator import regret_curve, simulate
+from detector.emotion.labels import EMOTIONS
 
 ALL_DAY = DayPart(hours="00:00-24:00", moods={"happy": 3, "sad": 1}, groups={"one": 1, "few": 1})
 
@@ -290,7 +291,7 @@ def test_read(tmp_path):
     assert found.parts[0].minutes == (480, 720)
     ad = found.ads[0].ad()
     assert (ad.ad_id, ad.duration_s, ad.weight, ad.moods) == ("tea", 8, 2, ("sad",))
-    assert [found.ads[0].liking(mood) for mood in MOODS] == [0.1, 0.1, 0.1, 0.1, 0.4, 0.1, 0.1]
+    assert [found.ads[0].liking(mood) for mood in EMOTIONS] == [0.1, 0.1, 0.1, 0.1, 0.4, 0.1, 0.1]
     assert len(simulate(Fixed(first), [ad], found, 10, 1)) == 10
 
 

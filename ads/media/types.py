@@ -1,0 +1,129 @@
+"""Media files and frames: known kinds, limits, and what every decoder needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Literal
+
+from ads.errors import MediaError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+MediaKind = Literal["image", "animation", "video"]
+"""A still picture, a picture with several frames and their own timing, or a clip."""
+
+Size = tuple[int, int]
+"""Width and height in pixels."""
+
+PICTURE_ENDINGS = frozenset(
+    {".jpg", ".jpeg", ".png", ".apng", ".gif", ".webp", ".bmp", ".tif", ".tiff"}
+)
+KNOWN_ENDINGS = PICTURE_ENDINGS | {
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"),
+    *(".mpg", ".mpeg", ".ts", ".wmv", ".ogv"),
+}
+"""File name endings that can be played, in lower case; what is no picture is a clip."""
+
+MAX_PIXELS = 80_000_000
+"""Beyond any screen, yet within a small machine's memory; a file of a few kilobytes can claim more."""
+
+ENDLESS_NS = (1 << 63) - 1
+"""Until when the last picture of a file stands: as long as it is wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """What a media file holds, found by decoding its first frame.
+
+    Attributes:
+        kind: "image", "animation" or "video".
+        width: As seen: turned upright, with square pixels.
+        height: As seen.
+        duration_s: Its length in seconds; None for a still picture.
+        has_sound: Whether there is a sound track.
+        frames_per_second: On average; None for a still picture or if not stated.
+    """
+
+    kind: MediaKind
+    width: int
+    height: int
+    duration_s: float | None = None
+    has_sound: bool = False
+    frames_per_second: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MediaFrame:
+    """One frame, ready to be shown.
+
+    Attributes:
+        position_ns: When it is due, in nanoseconds from the start of the media.
+        rgb: `(height, width, 3)` uint8, C-contiguous.
+        until_ns: When the next picture of the media is due, even if that one is left out;
+            `ENDLESS_NS` for the last one.
+        left_out: How many pictures before it were left out because they were late.
+    """
+
+    position_ns: int
+    rgb: NDArray[np.uint8]
+    until_ns: int = ENDLESS_NS
+    left_out: int = 0
+
+
+def fit(size: Size, viewport: Size) -> Size:
+    """Return the largest size of the same shape that fits a viewport, at least 1 x 1 pixel.
+
+    Example:
+        >>> fit((1920, 1080), (1280, 800))
+        (1280, 720)
+    """
+    scale = min(Fraction(viewport[0], size[0]), Fraction(viewport[1], size[1]))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def require_media_file(path: Path) -> None:
+    """Check name and file without opening it.
+
+    Raises:
+        MediaError: The name has an unknown ending, or there is no regular file, or an empty one.
+    """
+    if path.suffix.lower() not in KNOWN_ENDINGS:
+        raise MediaError(
+            f"{path} is of no known kind; expected a name ending in one of "
+            f"{', '.join(sorted(KNOWN_ENDINGS))}."
+        )
+    require_file(path)
+
+
+def require_file(path: Path) -> None:
+    """Raise a `MediaError` unless there is a regular file that is not empty."""
+    try:
+        if not path.is_file():
+            state = "is not a file" if path.exists() else "does not exist"
+            raise MediaError(f"{path} {state}; expected a media file there.")
+        if path.stat().st_size == 0:
+            raise MediaError(f"{path} is empty; copy the file again.")
+    except OSError as error:
+        raise MediaError(
+            f"{path} cannot be read ({error.strerror}); check the file and its permissions."
+        ) from error
+
+
+def require_sane_size(path: Path, size: Size) -> None:
+    """Raise a `MediaError` for a picture of more than `MAX_PIXELS`."""
+    if size[0] * size[1] > MAX_PIXELS:
+        raise MediaError(
+            f"{path} claims {size[0]} x {size[1]} pixels; expected at most "
+            f"{MAX_PIXELS // 1_000_000} million pixels, so make it smaller."
+        )
+
+
+def reason(error: BaseException) -> str:
+    """Return a library's error text as part of a sentence."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split()).rstrip(".")

@@ -1,0 +1,213 @@
+"""Load a playlist, a YAML file or a folder of media, and check it before a show begins.
+
+A mistake in the playlist is an error. A missing or broken media file is set aside with its reason,
+and the others are still shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ads.errors import MediaError, PlaylistError
+from ads.media.decode import probe_all
+from ads.media.types import KNOWN_ENDINGS, MediaInfo, require_media_file
+from ads.playlists.playlist import DAYS, Ad, Playlist, SkippedAd, parse_hours
+from ads.playlists.playlist_file import Entry, PlaylistHead, read_playlist_file
+from detector.emotion.labels import EMOTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_IMAGE_DURATION_S = 8.0
+"""How long a still picture from a folder is shown: a usual slot on such screens."""
+
+MediaCheck = Callable[[Sequence[tuple[Path, str]]], "list[MediaInfo | MediaError]"]
+"""Probes media files, given with their SHA-256, and returns each finding or error in their order."""
+
+
+def load_playlist(path: Path, check: MediaCheck = probe_all) -> Playlist:
+    """Load a playlist and probe every media file that it names.
+
+    Args:
+        path: A YAML file, or a folder whose media files are played in the natural order of their
+            names.
+        check: Probes the files; `ads.media.check.check_apart` does so in another process.
+
+    Returns:
+        At least one ad that can be played; files that are missing or cannot be decoded are in
+        `skipped`.
+
+    Raises:
+        PlaylistError: The path does not exist, breaks the format, or nothing in it can be played.
+    """
+    path = Path(path).expanduser().absolute()
+    if path.is_dir():
+        folder, head, entries = path, PlaylistHead(), _read_folder(path)
+    else:
+        folder, (head, entries) = path.parent, read_playlist_file(path)
+    _refuse_duplicates(path, entries)
+    ads: list[Ad] = []
+    skipped: list[SkippedAd] = []
+    for entry, (info, digest) in zip(entries, _probed(folder, entries, check), strict=True):
+        if isinstance(info, MediaError):
+            logger.warning("Ad %s is left out: %s", entry.ad_id, info)
+            skipped.append(SkippedAd(entry.ad_id, folder / entry.file, str(info)))
+        else:
+            ads.append(_make_ad(path, folder, entry, info, digest))
+    if not ads:
+        reasons = " ".join(f"[{ad.ad_id}] {ad.reason}" for ad in skipped[:3])
+        raise PlaylistError(
+            f"Nothing in the playlist {path} can be played; "
+            f"expected at least one working file. {reasons}"
+        )
+    return Playlist(path, tuple(ads), tuple(skipped), head.timezone, head.cross_fade_s)
+
+
+def media_in(folder: Path) -> list[Path]:
+    """Return the media files of a folder in the natural order of their names, without hidden ones.
+
+    Raises:
+        OSError: The folder cannot be read.
+    """
+    return sorted(
+        (
+            file
+            for file in folder.iterdir()
+            if file.suffix.lower() in KNOWN_ENDINGS
+            and not file.name.startswith(".")
+            and file.is_file()
+        ),
+        key=lambda file: _natural_key(file.name),
+    )
+
+
+def _read_folder(folder: Path) -> list[Entry]:
+    try:
+        files = media_in(folder)
+    except OSError as error:
+        raise PlaylistError(
+            f"The folder {folder} cannot be read ({error.strerror}); check its permissions."
+        ) from error
+    if not files:
+        raise PlaylistError(
+            f"The folder {folder} holds no media; "
+            f"expected files ending in {', '.join(sorted(KNOWN_ENDINGS))}."
+        )
+    stems = Counter(file.stem for file in files)
+    # Two files of one stem differ by their endings.
+    return [
+        Entry(
+            id=file.stem if stems[file.stem] == 1 else file.name,
+            file=file.name,
+            name=_readable(file.stem),
+        )
+        for file in files
+    ]
+
+
+def _refuse_duplicates(path: Path, entries: Iterable[Entry]) -> None:
+    first_place: dict[str, int] = {}
+    for place, entry in enumerate(entries, start=1):
+        first = first_place.setdefault(entry.ad_id, place)
+        if first != place:
+            raise PlaylistError(
+                f"Ads {first} and {place} in the playlist {path} have the same id "
+                f"{entry.ad_id!r}; give each ad its own 'id'."
+            )
+
+
+def _probed(
+    folder: Path, entries: Iterable[Entry], check: MediaCheck
+) -> list[tuple[MediaInfo | MediaError, str]]:
+    """Return for each entry what its file holds, or why it cannot be played, and its SHA-256."""
+    digests = [_digest(folder, folder / entry.file) for entry in entries]
+    readable = [
+        (folder / entry.file, digest)
+        for entry, digest in zip(entries, digests, strict=True)
+        if isinstance(digest, str)
+    ]
+    found = iter(check(readable))
+    return [
+        (next(found), digest) if isinstance(digest, str) else (digest, "") for digest in digests
+    ]
+
+
+def _digest(folder: Path, path: Path) -> str | MediaError:
+    """Return the SHA-256 of a media file in a folder, or why there is none to show."""
+    try:
+        require_media_file(path)
+        target = path.resolve(strict=True)
+        # Whoever may write into the folder may not be allowed to show every file of the machine.
+        if not target.is_relative_to(folder.resolve(strict=True)):
+            return MediaError(
+                f"{path} is a link to {target}, outside the playlist's folder; "
+                "copy the file there instead."
+            )
+    except MediaError as error:
+        return error
+    except (OSError, RuntimeError) as error:
+        return MediaError(f"{path} cannot be followed to its file ({error}); copy the file there.")
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        return MediaError(
+            f"{path} cannot be read ({error.strerror}); check the file and its permissions."
+        )
+
+
+def _make_ad(path: Path, folder: Path, entry: Entry, info: MediaInfo, digest: str) -> Ad:
+    duration_s = entry.duration_s or info.duration_s
+    where = f"Ad {entry.ad_id!r} in the playlist {path}"
+    if duration_s is None:
+        if path != folder:
+            raise PlaylistError(
+                f"{where} is a still picture without 'duration_s'; say how many seconds to show it."
+            )
+        duration_s = DEFAULT_IMAGE_DURATION_S
+    late = [second for second in entry.brand_at_s if second > duration_s]
+    if late:
+        raise PlaylistError(
+            f"{where} has an invalid 'brand_at_s': expected seconds within its {duration_s:g} s, "
+            f"got {late[0]:g}."
+        )
+    return Ad(
+        ad_id=entry.ad_id,
+        path=folder / entry.file,
+        name=entry.name or _readable(Path(entry.file).stem),
+        kind=info.kind,
+        duration_s=duration_s,
+        sha256=digest,
+        has_sound=info.has_sound,
+        width=info.width,
+        height=info.height,
+        weight=entry.weight,
+        moods=tuple(mood for mood in EMOTIONS if mood in entry.moods),
+        days=tuple(day for day in DAYS if day in entry.days),
+        hours=parse_hours(entry.hours),
+        max_per_hour=entry.max_per_hour,
+        brand_at_s=tuple(sorted(entry.brand_at_s)),
+        priority=entry.priority,
+        takeover=entry.takeover,
+        price_per_thousand_s=entry.price_per_thousand_s,
+    )
+
+
+def _natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Sort `spot2` before `spot10`."""
+    parts = re.split(r"(\d+)", name.casefold())
+    return [
+        (1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts if part
+    ], name
+
+
+def _readable(stem: str) -> str:
+    return re.sub(r"[\s_]+", " ", stem).strip() or stem

@@ -1,0 +1,217 @@
+"""The YAML format of a playlist: its keys, their bounds, and one sentence for each mistake."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from ads.errors import PlaylistError
+from ads.media.decode import MAX_DURATION_S
+from ads.playlists.playlist import DAYS, MAX_CROSS_FADE_S, parse_hours
+from ads.playlists.yaml_file import YamlFileError, read_yaml
+from detector.emotion.labels import EMOTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class PlaylistHead(BaseModel):
+    """The keys of the file. Each description completes "has an invalid KEY: "."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    ads: Any = None
+    timezone: str | None = Field(
+        None, description="expected the name of a time zone like Europe/Berlin"
+    )
+    cross_fade_s: float = Field(
+        0.0,
+        ge=0,
+        le=MAX_CROSS_FADE_S,
+        description=f"expected a number of seconds from 0 to {MAX_CROSS_FADE_S:g}",
+    )
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                ZoneInfo(value)
+            except (ZoneInfoNotFoundError, ValueError, OSError):
+                expected = cls.model_fields["timezone"].description
+                hint = _nearest(value, available_timezones())
+                raise ValueError(f"{expected}{hint}") from None
+        return value
+
+
+class Entry(BaseModel):
+    """The keys of one ad. Each description completes "has an invalid KEY: "."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    id: str | None = Field(
+        None,
+        min_length=1,
+        description="expected text that is not empty (in quotes if it is a number)",
+    )
+    file: str = Field(min_length=1, description="expected a path relative to the playlist")
+    name: str | None = Field(None, min_length=1, description="expected text that is not empty")
+    duration_s: float | None = Field(
+        None,
+        gt=0,
+        le=MAX_DURATION_S,
+        description="expected a number of seconds above 0, "
+        f"of at most a day ({MAX_DURATION_S:.0f})",
+    )
+    # Weights are relative, and their sums must stay finite.
+    weight: float = Field(
+        1.0, gt=0, le=1e6, description="expected a number above 0, of at most 1000000"
+    )
+    moods: list[str] = Field([], description=f"expected a list of moods ({', '.join(EMOTIONS)})")
+    days: list[str] = Field([], description=f"expected a list of days ({', '.join(DAYS)})")
+    hours: str | list[str] | None = Field(
+        None, description='expected text like "08:00-12:00", or a list of such'
+    )
+    max_per_hour: int | None = Field(
+        None, ge=1, description="expected a whole number of at least 1"
+    )
+    brand_at_s: list[Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
+        [], description="expected a list of seconds of at least 0"
+    )
+    priority: int = Field(0, ge=0, le=9, description="expected a whole number from 0 to 9")
+    takeover: bool = Field(False, description="expected true or false")
+    price_per_thousand_s: float | None = Field(
+        None, ge=0, allow_inf_nan=False, description="expected a number of at least 0"
+    )
+
+    @property
+    def ad_id(self) -> str:
+        """The id, by default the file's name without its ending."""
+        return self.id or PurePosixPath(self.file).stem
+
+    @field_validator("file")
+    @classmethod
+    def _stays_in_the_folder(cls, value: str) -> str:
+        path = PurePosixPath(value)
+        if path.is_absolute() or ".." in path.parts or path.name in ("", ".") or "\0" in value:
+            raise ValueError(
+                "expected a path below the playlist's folder, without '..' and not absolute"
+            )
+        return value
+
+    @field_validator("moods")
+    @classmethod
+    def _known_moods(cls, value: list[str]) -> list[str]:
+        return _require_known(value, EMOTIONS)
+
+    @field_validator("days")
+    @classmethod
+    def _known_days(cls, value: list[str]) -> list[str]:
+        return _require_known(value, DAYS)
+
+    @field_validator("hours")
+    @classmethod
+    def _readable_hours(cls, value: str | list[str] | None) -> str | list[str] | None:
+        parse_hours(value)
+        return value
+
+
+def read_playlist_file(path: Path) -> tuple[PlaylistHead, list[Entry]]:
+    """Read a playlist's YAML file without looking at its media.
+
+    Raises:
+        PlaylistError: It cannot be read or breaks the format; the message names the place and the
+            nearest known word.
+    """
+    try:
+        document = read_yaml(path, "playlist", "a YAML file or a folder of media").content
+    except YamlFileError as error:
+        raise PlaylistError(str(error)) from None
+    where = f"The playlist {path}"
+    empty = f"{where} is empty; expected the key 'ads' with a list of at least one ad."
+    if document is None or document == {}:
+        raise PlaylistError(empty)
+    if not isinstance(document, dict):
+        raise PlaylistError(
+            f"{where} has the wrong form: expected the key 'ads' with a list, "
+            f"got {_kind_of(document)}."
+        )
+    head = _validate(PlaylistHead, document, where)
+    if head.ads is None or head.ads == []:
+        raise PlaylistError(empty)
+    if not isinstance(head.ads, list):
+        raise PlaylistError(
+            f"'ads' in the playlist {path} must be a list of ads, got {_kind_of(head.ads)}."
+        )
+    return head, [_read_entry(path, place, raw) for place, raw in enumerate(head.ads, start=1)]
+
+
+def _read_entry(path: Path, place: int, raw: object) -> Entry:
+    if not isinstance(raw, dict):
+        raise PlaylistError(
+            f"Ad {place} in the playlist {path} must be a mapping with the key 'file', "
+            f"got {_kind_of(raw)}."
+        )
+    called = raw.get("id") or raw.get("file")
+    name = f"Ad {place} ({called})" if called else f"Ad {place}"
+    return _validate(Entry, raw, f"{name} in the playlist {path}")
+
+
+def _validate(model: type[Model], raw: dict[Any, Any], where: str) -> Model:
+    """Check a mapping; raise a `PlaylistError` about its first mistake."""
+    known = model.model_fields
+    for key in raw:
+        if key not in known:
+            hint = _nearest(str(key), known) or "."
+            raise PlaylistError(
+                f"{where} has the unknown key {key!r}; expected one of: {', '.join(known)}{hint}"
+            )
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        problem = error.errors()[0]
+    key = str(problem["loc"][0])
+    expected = str(known[key].description)
+    if problem["type"] == "missing":
+        raise PlaylistError(f"{where} lacks the key {key!r}; {expected}.")
+    if problem["type"] == "value_error":
+        expected = str(problem["ctx"]["error"])
+    # A hint ends the sentence, after what was received.
+    expected, _, hint = expected.partition("; did")
+    end = f"; did{hint}" if hint else "."
+    raise PlaylistError(
+        f"{where} has an invalid {key!r}: {expected}, got {problem['input']!r}{end}"
+    )
+
+
+def _require_known(values: list[str], known: tuple[str, ...]) -> list[str]:
+    for value in values:
+        if value not in known:
+            raise ValueError(f"expected words out of {', '.join(known)}{_nearest(value, known)}")
+    return values
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    """Return a hint at the most similar known word; empty if none is similar."""
+    spelt = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), spelt, n=1, cutoff=0.5)
+    return f"; did you mean {spelt[near[0]]!r}?" if near else ""
+
+
+def _kind_of(value: object) -> str:
+    kinds = {
+        dict: "a mapping",
+        list: "a list",
+        str: "text",
+        bool: "yes or no",
+        int: "a number",
+        float: "a number",
+    }
+    return "nothing" if value is None else kinds.get(type(value), type(value).__name__)
