@@ -1,4 +1,4 @@
-"""The whole way from a frame to its readings, in one thread and one object."""
+"""From frames to readings, in one thread and one object."""
 
 from __future__ import annotations
 
@@ -44,24 +44,22 @@ if TYPE_CHECKING:
 
 STAGES = ("detect", "track", "crop", "classify", "read")
 FORGET_AFTER_NS = 5_000_000_000
-COUNT_ONLY = "count only"
 
 
 class AnalysisSettings(BaseModel):
     """How faces become readings.
 
     Attributes:
-        detection: Which faces are looked for.
-        camera: Where the camera is, seen from the screen.
-        quality: Which faces are read well enough.
-        zones: Parts of the picture that are left out or only counted; later ones override earlier
-            ones.
+        detection: Which faces to find.
+        camera: Position of the camera relative to the screen.
+        quality: Limits beyond which emotions are withheld.
+        zones: Parts of the picture that are ignored or only counted; later ones override earlier.
         emotions_per_second: How often each viewer is classified.
-        static_after_s: Seconds without any change after which a face is taken for a picture of one.
-        max_yaw_deg: Furthest turn to a side that still counts as looking at the screen.
-        max_pitch_deg: Furthest turn up or down that still does.
-        hysteresis_deg: How far beyond these an attentive viewer stays attentive.
-        smoothing_delay_s: Delay of the smoothed probabilities; 0 logs the raw ones.
+        static_after_s: Seconds without any change after which a face counts as a still picture.
+        max_yaw_deg: Largest turn to a side that counts as looking at the screen.
+        max_pitch_deg: Largest turn up or down that does.
+        hysteresis_deg: How far beyond these limits an attentive viewer stays attentive.
+        smoothing_delay_s: Delay of the smoothed probabilities; 0 keeps the raw ones.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,24 +78,24 @@ class AnalysisSettings(BaseModel):
 
 @dataclass(slots=True)
 class _Viewer:
-    """What is remembered of a viewer in view: numbers, and for the watch over still pictures a thumbnail of the last minute.
+    """State of a viewer in view: numbers, and a thumbnail to detect still pictures.
 
     Attributes:
-        smoother: Of the probabilities.
+        smoother: Smooths the probabilities.
         attention: Whether the viewer looks at the screen.
-        watcher: Whether it is a viewer, or a picture of one.
-        turn: The last turn in which the face was read closely.
-        emotion: Smoothed probabilities; `None` before the first and while they are withheld.
-        withheld: Why.
-        quality: Of the last close reading.
-        static: Whether it is a picture.
+        still: Whether it is a still picture.
+        slot: The last slot in which the face was classified.
+        emotion: Smoothed probabilities; `None` before the first.
+        withheld: Why the emotion is withheld.
+        quality: Quality at the last classification.
+        static: Whether it counts as a still picture.
         seen_ns: When the face was last seen.
     """
 
     smoother: ExponentialSmoother
     attention: Attention
-    watcher: StaticFace
-    turn: int | None = None
+    still: StaticFace
+    slot: int | None = None
     emotion: NDArray[np.float64] | None = None
     withheld: str | None = None
     quality: float = 0.0
@@ -107,7 +105,7 @@ class _Viewer:
 
 @dataclass(slots=True)
 class StageTimes:
-    """Seconds spent in each stage since the start, for `bench` and the health line."""
+    """Seconds spent in each stage since the start."""
 
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     frames: int = 0
@@ -122,7 +120,7 @@ class StageTimes:
             self.seconds[stage] += time.perf_counter() - start
 
     def milliseconds(self) -> dict[str, float]:
-        """Mean milliseconds a frame, by stage."""
+        """Return mean milliseconds per frame, by stage."""
         return {stage: 1000 * spent / max(1, self.frames) for stage, spent in self.seconds.items()}
 
 
@@ -130,19 +128,19 @@ class FaceAnalyser:
     """Detects, tracks, classifies and reads the faces of successive frames.
 
     Args:
-        detector: Finds the faces; owned by the analyser from now on.
+        detector: Finds the faces; the analyser closes it.
         classifier: Classifies their crops.
         settings: How faces become readings.
-        tracker: Gives them their numbers. Defaults to a tracker with default settings.
-        live: Whether to do less work while the machine cannot keep up. Off, the same frames give
-            the same readings. Defaults to off.
+        tracker: Numbers them. Defaults to a tracker with default settings.
+        live: Do less work while the machine cannot keep up. Without it, the same frames give the
+            same readings. Defaults to `False`.
 
     Raises:
-        ModelLoadError: The classifier gives other labels than the seven emotions.
+        ModelLoadError: The classifier has other labels than the seven emotions.
 
     Attributes:
-        times: Spent in each stage.
-        governor: What the load of the machine allows.
+        times: Time spent in each stage.
+        governor: Share of the work that the load allows.
     """
 
     def __init__(
@@ -169,7 +167,7 @@ class FaceAnalyser:
         self.times = StageTimes()
 
     def analyse(self, frame: Frame) -> AnalysedFrame:
-        """The readings of the next frame; frames must come in the order of their time."""
+        """Return the readings of the next frame; frames must come in order of time."""
         began_ns = time.perf_counter_ns()
         now_ns = frame.captured_ns
         height, width = frame.image.shape[:2]
@@ -185,9 +183,9 @@ class FaceAnalyser:
         due = [
             index
             for index, (face, viewer) in enumerate(zip(faces, viewers, strict=True))
-            if self._takes_turn(face.viewer, viewer, now_ns)
+            if self._is_due(face.viewer, viewer, now_ns)
         ]
-        self._read_closely(
+        self._classify(
             frame, [faces[i] for i in due], [viewers[i] for i in due], [poses[i] for i in due]
         )
         with self.times.measure("read"):
@@ -221,36 +219,33 @@ class FaceAnalyser:
         viewer.seen_ns = now_ns
         return viewer
 
-    def _takes_turn(self, number: int, viewer: _Viewer, now_ns: int) -> bool:
-        turn = self._schedule.slot(number, now_ns, self.governor.share)
-        if turn == viewer.turn:
-            return False
-        viewer.turn = turn
-        return True
+    def _is_due(self, number: int, viewer: _Viewer, now_ns: int) -> bool:
+        before = viewer.slot
+        viewer.slot = self._schedule.slot(number, now_ns, self.governor.share)
+        return viewer.slot != before
 
-    def _read_closely(
+    def _classify(
         self,
         frame: Frame,
         faces: Sequence[TrackedFace],
         viewers: Sequence[_Viewer],
         poses: Sequence[HeadPose],
     ) -> None:
-        """Crop, judge and classify the faces whose turn it is, all of a frame at once."""
+        """Crop, check and classify the faces that are due, all of a frame at once."""
         if not faces:
             return
         height, width = frame.image.shape[:2]
         boxes = [face.detection.box for face in faces]
         with self.times.measure("crop"):
             crops = face_crops(frame.image, boxes, self._geometry, [pose.roll for pose in poses])
-            verdicts = self._gate.judge(crops, boxes, width, height, poses)
+            verdicts = self._gate.check(crops, boxes, width, height, poses)
             readable = []
             for index, (viewer, verdict) in enumerate(zip(viewers, verdicts, strict=True)):
                 viewer.quality = verdict.quality
-                viewer.withheld = (
-                    COUNT_ONLY if self._zones.kind_of(boxes[index]) == "count" else verdict.reason
-                )
-                viewer.static = viewer.watcher.update(boxes[index], crops[index], frame.captured_ns)
-                # What is taken for a picture needs no further verdicts.
+                only_counted = self._zones.kind_of(boxes[index]) == "count"
+                viewer.withheld = "count only" if only_counted else verdict.reason
+                viewer.static = viewer.still.update(boxes[index], crops[index], frame.captured_ns)
+                # A still picture needs to be classified once only.
                 if viewer.withheld is None and (viewer.emotion is None or not viewer.static):
                     readable.append(index)
         if not readable:
@@ -298,7 +293,7 @@ def mediapipe_analyser(
     first_viewer: int = 1,
     live: bool = False,
 ) -> FaceAnalyser:
-    """An analyser that finds faces with MediaPipe.
+    """Return an analyser that finds faces with MediaPipe.
 
     Args:
         classifier: Classifies their crops.
@@ -307,7 +302,7 @@ def mediapipe_analyser(
         live: See `FaceAnalyser`.
 
     Raises:
-        ModelLoadError: The classifier gives other labels than the seven emotions.
+        ModelLoadError: The classifier has other labels than the seven emotions.
     """
     settings = settings or AnalysisSettings()
     detector = MediaPipeFaceDetector(settings.detection, settings.camera.view_angle_deg)

@@ -1,10 +1,10 @@
-"""Single pictures: where the faces are and what they express. No tracking, no smoothing."""
+"""Faces and expressions in single pictures, without tracking or smoothing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from numpy.typing import NDArray
-    from typing_extensions import Self
 
     from detector.emotion.classifier import EmotionClassifier
     from detector.emotion.preprocessing import CropGeometry
@@ -31,7 +30,7 @@ class PictureFace:
     """A face in a picture.
 
     Attributes:
-        box: Left, top, width and height in pixels; may reach over the border.
+        box: Left, top, width and height in pixels; may reach beyond the border.
         label: Most probable label.
         confidence: Its calibrated probability, 0 to 1.
         probabilities: By label, 0 to 1; they sum to 1.
@@ -46,7 +45,7 @@ class PictureFace:
 
 
 class FaceCutter:
-    """Finds the faces of one picture after the other and cuts them out as the camera's pipeline does; for one thread.
+    """Finds and cuts out the faces of pictures as the camera's pipeline does; for one thread.
 
     Args:
         geometry: Framing of the crops.
@@ -57,7 +56,11 @@ class FaceCutter:
         self._detector = MediaPipeFaceDetector()
 
     def cut(self, image: NDArray[np.uint8]) -> tuple[list[Box], NDArray[np.uint8]]:
-        """Boxes from left to right and their `(n, side, side)` crops, of a `(height, width, 3)` BGR picture."""
+        """Return the faces of a `(height, width, 3)` BGR picture, from left to right.
+
+        Returns:
+            Their boxes, and `(n, side, side)` crops.
+        """
         height, width = image.shape[:2]
         found = sorted(self._detector.detect_still(image), key=lambda face: face.box.x)
         boxes = [face.box for face in found]
@@ -81,10 +84,10 @@ class FaceCutter:
 
 
 class PictureClassifier(FaceCutter):
-    """Finds and classifies the faces of one picture after the other; used by one thread.
+    """Finds and classifies the faces of pictures; for one thread.
 
     Args:
-        classifier: Names what the faces express.
+        classifier: Classifies the faces.
     """
 
     def __init__(self, classifier: EmotionClassifier) -> None:
@@ -92,13 +95,13 @@ class PictureClassifier(FaceCutter):
         self._classifier = classifier
 
     def faces(self, image: NDArray[np.uint8]) -> list[PictureFace]:
-        """The faces of a `(height, width, 3)` BGR picture, from left to right."""
+        """Return the faces of a `(height, width, 3)` BGR picture, from left to right."""
         return self.faces_and_crops(image)[0]
 
     def faces_and_crops(
         self, image: NDArray[np.uint8]
     ) -> tuple[list[PictureFace], NDArray[np.uint8]]:
-        """The faces as `faces` gives them, and what the network saw of each: `(n, side, side)` grey levels."""
+        """Return the result of `faces`, and the `(n, side, side)` grey levels the network saw."""
         height, width = image.shape[:2]
         boxes, crops = self.cut(image)
         card = self._classifier.card
@@ -124,7 +127,7 @@ class PictureClassifier(FaceCutter):
 def find_faces(
     picture: str | Path | NDArray[np.uint8], classifier: EmotionClassifier
 ) -> list[PictureFace]:
-    """The faces of one picture and what they express.
+    """Return the faces of one picture and their expressions.
 
     Args:
         picture: An image file, or `(height, width, 3)` BGR, uint8.
@@ -134,8 +137,7 @@ def find_faces(
         The faces from left to right.
 
     Raises:
-        SourceOpenError: The file is not a picture, or one that
-            `detector.sources.image_decoder.decode_picture` refuses.
+        SourceOpenError: The file is not a picture, or `decode_picture` refuses it.
     """
     image = picture if isinstance(picture, np.ndarray) else _read(Path(picture))
     with PictureClassifier(classifier) as pictures:

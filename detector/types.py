@@ -1,8 +1,8 @@
-"""The values that travel from stage to stage, each validated once, where it is made.
+"""The values passed from stage to stage, each validated once, where it is made.
 
-Frame -> FaceDetection -> TrackedFace -> FaceReading. Boxes are fractions of the frame, so that they
-mean the same on a preview of another size; times are nanoseconds of one monotonic clock, which all
-processes of the machine share (for a recording: nanoseconds since its first frame).
+Frame -> FaceDetection -> TrackedFace -> FaceReading. Boxes are fractions of the frame, valid for a
+preview of any size. Times are nanoseconds of the monotonic clock that all processes of the machine
+share (for a recording: since its first frame).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Frame:
     Attributes:
         image: `(height, width, 3)` BGR, uint8; never modified after capture.
         captured_ns: When it was captured.
-        sequence: Counts every frame that the source delivered, from 0, dropped ones included.
+        sequence: Number of the frame at its source, from 0, counting dropped frames too.
     """
 
     image: NDArray[np.uint8]
@@ -72,17 +72,13 @@ class Frame:
             )
 
 
-SURE_CONFIDENCE = 0.8
-"""A face that the detector is so sure of needs no confirmation: false alarms in our videos stay below 0.76."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceDetection:
     """One face found in one frame.
 
     Attributes:
         box: Where.
-        confidence: The detector's own score, 0 to 1.
+        confidence: The detector's score, 0 to 1.
         keypoints: `(6, 2)` x and y of `KEYPOINTS`, in fractions of the frame.
     """
 
@@ -93,13 +89,14 @@ class FaceDetection:
     def __post_init__(self) -> None:
         if self.keypoints.shape != (len(KEYPOINTS), 2):
             raise ValueError(
-                f"Invalid keypoints: expected shape ({len(KEYPOINTS)}, 2), received {self.keypoints.shape}."
+                f"Invalid keypoints: expected shape ({len(KEYPOINTS)}, 2), received "
+                f"{self.keypoints.shape}."
             )
 
     @property
     def sure(self) -> bool:
-        """Whether the detector is so confident that the face needs no second opinion."""
-        return self.confidence >= SURE_CONFIDENCE
+        """Whether the face needs no confirmation: false alarms in our videos stay below 0.76."""
+        return self.confidence >= 0.8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,8 +104,7 @@ class TrackedFace:
     """A detected face with the number of the track it belongs to.
 
     Attributes:
-        viewer: Number of the track, from 1; lives as long as the face stays in view, and is never
-            used again.
+        viewer: Number of the track, from 1; valid while the face stays in view, never reused.
         detection: The face in this frame.
     """
 
@@ -129,7 +125,8 @@ class HeadPose(NamedTuple):
 
 
 WITHHELD_REASONS = ("too small", "too blurred", "too dark", "turned away", "cut off", "count only")
-"""Why a face counts for presence and attention, but not for emotions; `count only` is the operator's wish for a zone."""
+"""Why a face counts for presence and attention but not for emotions; `count only` is the operator's
+choice for a zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +229,7 @@ class FaceReading:
 
 @dataclass(frozen=True, slots=True)
 class AnalysedFrame:
-    """What was measured in one frame; without readings the frame showed nobody.
+    """What was measured in one frame; no readings if it showed nobody.
 
     Attributes:
         sequence: Number of the frame at its source.

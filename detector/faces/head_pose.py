@@ -1,17 +1,16 @@
-"""Where heads point, from points that come with every detected face, and whether that is the screen.
+"""Where heads point, from the key points of every detected face, and whether at the screen.
 
 The pose is solved under scaled orthographic projection (the "POS" step of DeMenthon and Davis,
 "Model-based object pose in 25 lines of code", IJCV 1995): one product with a constant matrix gives
-two scaled rows of the rotation, whose nearest rotation is taken. Eyes, nose and mouth are used and
-the ears are not: as soon as a head turns, one of them is a guess, and with them the poses of
-rendered heads come out no better. Zero is "looks into the camera" wherever in the picture the face
-is. A viewer looks at the screen, not at the camera: where the two are apart, the pose is turned to
-the direction of the screen's centre.
+two scaled rows of the rotation; the nearest rotation is the pose. Eyes, nose and mouth are used.
+The ears are not: once a head turns, one of them is a guess, and rendered heads come out no better
+with them. Zero means "looks into the camera" anywhere in the picture. Viewers look at the screen:
+if the camera is elsewhere, the pose is rotated to the direction of the screen's centre.
 
-On the rendered heads of `benchmarks/head_pose.py`, turned by up to 45 degrees in all, yaw is 3.6
-and pitch 4.7 degrees off on average; turned by up to 40 degrees in yaw and in pitch at once, 4.0
-and 5.4. Most of that is how far off the detector's points are, and how faces differ: no correction
-that we fitted to the six points brought the latter below 4.9.
+On the rendered heads of `benchmarks/head_pose.py`, turned by up to 45 degrees in all, the mean error
+is 3.6 degrees in yaw and 4.7 in pitch; turned by up to 40 degrees in both at once, 4.0 and 5.4. Most
+of it comes from the detector's points and from how faces differ: no correction fitted to the six
+points brought the latter below 4.9.
 """
 
 from __future__ import annotations
@@ -34,32 +33,28 @@ if TYPE_CHECKING:
 MAX_YAW_DEG = 30.0
 MAX_PITCH_DEG = 20.0
 HYSTERESIS_DEG = 5.0
-"""A viewer who was attentive stays so until this far beyond the limits, so that the verdict does not flicker."""
-
-ATTENTION_DELAY_S = 0.2
-"""How long poses must contradict a verdict before it changes: longer than a blink or a lost point, shorter than a glance."""
+"""An attentive viewer stays attentive until this far beyond the limits, against flicker."""
 
 DEFAULT_VIEW_ANGLE_DEG = 70.0
-"""Horizontal angle of view of common webcams, which name 60 to 78 degrees."""
+"""Horizontal angle of view of common webcams, which state 60 to 78 degrees."""
 
 FACE_BOX_M = 0.158
-"""Side of the box that MediaPipe draws around an adult's face, from heads rendered with eyes 6.3 cm apart."""
+"""Side of MediaPipe's box around an adult's face, from heads rendered with eyes 6.3 cm apart."""
 
 # Right eye, left eye, nose tip and mouth in centimetres: x to the person's left, y up, z to the
-# front. Not quite where they are on a head: with these, MediaPipe's points give the nearest poses
-# for 1536 rendered heads with the faces of eight people (`python -m benchmarks.head_pose --fit`),
-# none of them the demo viewer's.
+# front. Fitted, not anatomical: with these, MediaPipe's points give the nearest poses for 1536
+# rendered heads of eight people (`python -m benchmarks.head_pose --fit`), not the demo viewer.
 _HEAD_CM = np.array([[-3.2, 2.6, 3.6], [3.2, 2.6, 3.6], [0.0, -1.21, 7.31], [0.0, -4.88, 5.76]])
 _FROM_POINTS = np.linalg.pinv(_HEAD_CM - _HEAD_CM.mean(axis=0))
 
 
 class CameraMount(BaseModel):
-    """Where the camera is, seen from the screen.
+    """Position of the camera relative to the screen.
 
     Attributes:
         above_cm: Height of the camera above the screen's centre; negative below it.
-        right_cm: How far it is to the right of the screen's centre, as a viewer sees it; negative
-            to the left.
+        right_cm: Distance to the right of the screen's centre, as a viewer sees it; negative to
+            the left.
         view_angle_deg: Horizontal angle of view of the camera.
         tilt_deg: How far the camera looks down; negative looks up.
     """
@@ -111,7 +106,12 @@ def head_pose(keypoints: NDArray[np.float64], width_px: int, height_px: int) -> 
 
 
 def _solved(points: NDArray[np.float64], from_points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Yaw, pitch and roll of `(n, k, 2)` points with y upwards, by the pseudo-inverse of a head's `(k, 3)` centred ones."""
+    """Return yaw, pitch and roll of `(n, k, 2)` points with y upwards.
+
+    Args:
+        points: The points.
+        from_points: Pseudo-inverse of a head's `(k, 3)` centred points.
+    """
     # Columns of the product are the first two rows of the rotation, times the scale; the nearest
     # pair of orthonormal rows is its polar factor.
     left, _, right = np.linalg.svd(from_points @ points, full_matrices=False)
@@ -128,7 +128,7 @@ def _solved(points: NDArray[np.float64], from_points: NDArray[np.float64]) -> ND
 def face_position_cm(
     box: Box, width_px: int, height_px: int, view_angle_deg: float
 ) -> NDArray[np.float64]:
-    """Where a face is, from the place and the size of its box, under the pinhole model.
+    """Return where a face is, from the place and size of its box, under the pinhole model.
 
     Args:
         box: The face, in fractions of the frame.
@@ -152,22 +152,22 @@ def screen_pose(
 ) -> HeadPose:
     """Turn a pose seen from the camera into one seen from the screen's centre.
 
-    Zero, zero, zero is then a head that points from its place to the screen's centre. The place
-    follows from the face's box and the angle of view (`face_position_cm`), so that a child, whose
-    head is smaller, is taken to be somewhat further away.
+    All angles are zero for a head that points from its place to the screen's centre. The place
+    follows from the box and the angle of view (`face_position_cm`); a child's smaller head seems
+    somewhat further away.
 
     Args:
         pose: As `head_pose` solves it.
         box: The face, in fractions of the frame.
         width_px: Width of the frame.
         height_px: Height of the frame.
-        mount: Where the camera is. At the screen's centre nothing changes.
+        mount: Position of the camera. At the screen's centre nothing changes.
     """
     if mount.above_cm == 0 and mount.right_cm == 0:
         return pose
     face = face_position_cm(box, width_px, height_px, mount.view_angle_deg)
     tilt = math.radians(mount.tilt_deg)
-    # A viewer's right is the picture's left; a camera that looks down has the screen below it and
+    # A viewer's right is the picture's left. A camera that looks down has the screen below it and
     # nearer to the viewers.
     screen = np.array(
         [mount.right_cm, -mount.above_cm * math.cos(tilt), -mount.above_cm * math.sin(tilt)]
@@ -177,7 +177,7 @@ def screen_pose(
 
 
 def _rotation(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
-    """Head to camera (x right, y up, z to the camera): roll first, then pitch, then yaw, in degrees."""
+    """Return head-to-camera axes (x right, y up, z to the camera): roll, then pitch, then yaw."""
     (sy, sp, sr), (cy, cp, cr) = (f(np.radians((yaw, pitch, roll))) for f in (np.sin, np.cos))
     turn = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     nod = np.array([[1, 0, 0], [0, cp, sp], [0, -sp, cp]])
@@ -186,7 +186,7 @@ def _rotation(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
 
 
 def _facing(direction: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The rotation of an upright head that points in a direction."""
+    """Return the rotation of an upright head that points in a direction."""
     x, y, z = direction
     return _rotation(
         math.degrees(math.atan2(x, z)), math.degrees(math.atan2(y, math.hypot(x, z))), 0.0
@@ -194,7 +194,7 @@ def _facing(direction: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _angles(rotation: NDArray[np.float64]) -> HeadPose:
-    """Yaw and pitch of the head's front axis and roll of its upper one; the inverse of `_rotation`."""
+    """Return yaw and pitch of the head's front axis and roll of its upper one; inverts `_rotation`."""
     (_, _, x), (right, up, y), (_, _, z) = rotation.tolist()
     return HeadPose(
         math.degrees(math.atan2(x, z)),
@@ -204,20 +204,19 @@ def _angles(rotation: NDArray[np.float64]) -> HeadPose:
 
 
 class Attention:
-    """Whether one viewer looks at the screen, with hysteresis, and deaf to single bad poses.
+    """Whether one viewer looks at the screen, with hysteresis, and unaffected by single bad poses.
 
-    The first pose decides at once. Afterwards the verdict changes with the first pose that is at
-    least `delay_s` later than another one, when both and all between them contradict the verdict.
-    So a change shows `delay_s` late plus at most the time between two frames, both ways, which
-    leaves the length of a look as it is; and a single pose changes nothing, at any frame rate.
+    The first pose decides at once. Afterwards the result changes once poses have contradicted it
+    for at least `delay_s` without a break. Both changes are late by `delay_s` plus at most one
+    frame, which keeps the length of a look; a single pose changes nothing, at any frame rate.
 
     Args:
         max_yaw_deg: Largest turn to either side, above 0. Defaults to 30.
         max_pitch_deg: Largest turn up or down, above 0. Defaults to 20.
         hysteresis_deg: How far beyond the limits an attentive viewer stays attentive, at least 0.
             Defaults to 5.
-        delay_s: How long poses must contradict the verdict, at least 0, where each pose decides at
-            once. Defaults to 0.2.
+        delay_s: How long poses must contradict the result: longer than a blink or a lost point,
+            shorter than a glance. At least 0, where each pose decides at once. Defaults to 0.2.
 
     Raises:
         ValueError: A limit is out of its range.
@@ -228,12 +227,12 @@ class Attention:
         max_yaw_deg: float = MAX_YAW_DEG,
         max_pitch_deg: float = MAX_PITCH_DEG,
         hysteresis_deg: float = HYSTERESIS_DEG,
-        delay_s: float = ATTENTION_DELAY_S,
+        delay_s: float = 0.2,
     ) -> None:
         if not (max_yaw_deg > 0 and max_pitch_deg > 0 and hysteresis_deg >= 0 and delay_s >= 0):
             raise ValueError(
-                "Invalid attention limits: expected yaw and pitch above 0 and hysteresis and delay of at least 0, "
-                f"received {max_yaw_deg}, {max_pitch_deg}, {hysteresis_deg} and {delay_s}."
+                "Invalid attention limits: expected yaw and pitch above 0 and hysteresis and delay "
+                f"of at least 0, received {max_yaw_deg}, {max_pitch_deg}, {hysteresis_deg} and {delay_s}."
             )
         self._max_yaw = max_yaw_deg
         self._max_pitch = max_pitch_deg
@@ -243,11 +242,11 @@ class Attention:
         self._contradicted_ns: int | None = None
 
     def update(self, pose: HeadPose, captured_ns: int) -> bool:
-        """Whether the viewer is attentive.
+        """Return whether the viewer is attentive.
 
         Args:
             pose: The next one, seen from the screen.
-            captured_ns: When its frame was captured, not before the last one's.
+            captured_ns: When its frame was captured; never decreases.
         """
         slack = self._hysteresis if self._attentive else 0.0
         looks = (

@@ -1,9 +1,8 @@
-"""Whether a face can be read well enough for a verdict on its emotion, and if not, why.
+"""Whether a face is clear enough to read its emotion, and if not, why.
 
-Five scores from 0 to 1, of the face's size, completeness, direction, light and sharpness: 1 where
-it costs nothing, 0.5 at the limit beyond which emotions are withheld, and straight lines between.
-The quality of a face is the smallest of them, so that it is below 0.5 exactly where the gate
-withholds.
+Five scores from 0 to 1, for size, completeness, direction, light and sharpness: 1 where nothing is
+lost, 0.5 at the limit beyond which emotions are withheld, linear in between. The quality of a face
+is the lowest of them, so it is below 0.5 exactly when its emotion is withheld.
 """
 
 from __future__ import annotations
@@ -24,81 +23,61 @@ if TYPE_CHECKING:
     from detector.types import Box, HeadPose
 
 CHECKS = ("cut off", "too small", "turned away", "too dark", "too blurred")
-"""The reasons in the order in which they are named when several hold: what the box and its points say comes first, because
-the pixels of such a face mislead; darkness comes before the blur that it brings."""
+"""The reasons; if several apply, the first is named. Those of box and points come first, because the
+pixels of such a face mislead; darkness comes before the blur that it causes."""
 
 PASSES = 0.5
-"""Least score that passes, the same for all checks."""
-
-SMALLEST_PX = 20.0
-"""Side of the smallest face box that is read: its crop has 24 px, at which the shipped model is right for 83 % of the faces,
-against 87 % at 48 px and 77 % at 16 px."""
-
-LEAST_SHARPNESS = 0.31
-"""Of 900 faces of FER2013's PublicTest, this withholds none as they are, 0.9 % blurred with a sigma of 1 px at 48 px, 13 %
-at 1.5, 44 % at 2, 80 % at 2.5 and 96 % at 3 px, where the shipped model is right for 85, 80, 73, 65 and 57 %; of faces moved
-by 4, 8 and 12 px while exposed 0.7, 31 and 69 % (83, 71 and 57 % right). Scaled down to 24 px and up again, 0.9 %; noise of
-10 grey levels leaves 71 % of the withholding at 3 px."""
+"""Minimum score, the same for all checks."""
 
 SHARP = 0.45
-"""Sharpness that costs nothing: 95 % of the sharp faces of video have more."""
-
-LEAST_CONTRAST = 2.0
-"""Of the same faces with a tenth of their light and a sensor's noise of 2 grey levels, this withholds 6 %, with 7 % of the
-light 29 %, with 5 % of it 72 % and with 3 % of it 99 %; the shipped model is right for 81, 76, 67 and 50 % of them. Faces as
-they are have 7 and more."""
+"""Sharpness that loses nothing: 95 % of the sharp faces of video have more."""
 
 GOOD_CONTRAST = 8.0
-"""Contrast that costs nothing: half of the faces with a quarter of their light have more, of which 87 % are read right."""
-
-MAX_YAW_DEG = 50.0
-"""Beyond this one eye and half of the mouth are hidden, and faces turned so far are hardly among the model's examples."""
-
-MAX_PITCH_DEG = 35.0
-"""Beyond this the brows or the mouth are foreshortened to half of their height."""
-
-MAX_CUT_OFF = 0.15
-"""Below this share the crop still holds brows and mouth: beyond the border are hair, chin or one cheek."""
-
-_SIDE_PX = 48
-_SMOOTHING_PX = 1.5
-_KERNEL_PX = 9
-# Brows to mouth, without the background in the corners; also, half a kernel and a pixel away from
-# the neighbouring face when all are smoothed as one picture.
-_MARGIN_PX = 8
-# Of squared slopes in grey levels: rounding alone makes a flat crop look sharp, and this makes it
-# look flat.
-_SLOPE_FLOOR = 0.01
+"""Contrast that loses nothing: half of the faces with a quarter of their light have more, of which
+87 % are read right."""
 
 
 class QualitySettings(BaseModel):
     """The limits beyond which emotions are withheld.
 
     Attributes:
-        smallest_px: Side of the smallest face box, in pixels of the picture.
-        least_sharpness: See `sharpness_and_contrast`; above 0.
-        least_contrast: See `sharpness_and_contrast`; above 0, in grey levels.
-        max_yaw_deg: Furthest turn to a side, seen from the camera.
-        max_pitch_deg: Furthest turn up or down, seen from the camera.
-        max_cut_off: Largest share of the face box beyond the picture's border.
+        smallest_px: Side of the smallest face box, in pixels of the picture. At 20 px the crop has
+            24 px, at which the shipped model is right for 83 % of the faces, against 87 % at 48 px
+            and 77 % at 16 px.
+        least_sharpness: See `sharpness_and_contrast`; above 0. Of 900 faces of FER2013's PublicTest,
+            0.31 withholds none as they are, 0.9 % blurred with a sigma of 1 px at 48 px, 13 % at
+            1.5, 44 % at 2, 80 % at 2.5 and 96 % at 3 px, where the shipped model is right for 85,
+            80, 73, 65 and 57 %; of faces moved by 4, 8 and 12 px while exposed 0.7, 31 and 69 %
+            (83, 71 and 57 % right). Scaled down to 24 px and up again, 0.9 %; noise of 10 grey
+            levels leaves 71 % of the withholding at 3 px.
+        least_contrast: See `sharpness_and_contrast`; above 0, in grey levels. Of the same faces with
+            a tenth of their light and sensor noise of 2 grey levels, 2.0 withholds 6 %, with 7 % of
+            the light 29 %, with 5 % 72 % and with 3 % 99 %; the shipped model is right for 81, 76,
+            67 and 50 % of them. Unchanged faces have 7 and more.
+        max_yaw_deg: Furthest turn to a side, seen from the camera. Beyond 50 degrees one eye and
+            half of the mouth are hidden, and training examples are rare.
+        max_pitch_deg: Furthest turn up or down, seen from the camera. Beyond 35 degrees brows or
+            mouth are foreshortened to half of their height.
+        max_cut_off: Largest share of the face box beyond the picture's border. Up to 0.15, only
+            hair, chin or one cheek is missing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    smallest_px: float = Field(SMALLEST_PX, gt=0, le=1000)
-    least_sharpness: float = Field(LEAST_SHARPNESS, gt=0, lt=SHARP)
-    least_contrast: float = Field(LEAST_CONTRAST, gt=0, lt=GOOD_CONTRAST)
-    max_yaw_deg: float = Field(MAX_YAW_DEG, gt=0, le=90)
-    max_pitch_deg: float = Field(MAX_PITCH_DEG, gt=0, le=90)
-    max_cut_off: float = Field(MAX_CUT_OFF, gt=0, le=1)
+    smallest_px: float = Field(20.0, gt=0, le=1000)
+    least_sharpness: float = Field(0.31, gt=0, lt=SHARP)
+    least_contrast: float = Field(2.0, gt=0, lt=GOOD_CONTRAST)
+    max_yaw_deg: float = Field(50.0, gt=0, le=90)
+    max_pitch_deg: float = Field(35.0, gt=0, le=90)
+    max_cut_off: float = Field(0.15, gt=0, le=1)
 
 
 class Verdict(NamedTuple):
-    """What the gate says of one face.
+    """The gate's result for one face.
 
     Attributes:
-        quality: 0 to 1; below 0.5 exactly where there is a reason.
-        reason: Why its emotion is withheld, one of `CHECKS`; `None` where it can be read.
+        quality: 0 to 1; below 0.5 exactly if there is a reason.
+        reason: Why its emotion is withheld, one of `CHECKS`; `None` if it can be read.
     """
 
     quality: float
@@ -106,7 +85,7 @@ class Verdict(NamedTuple):
 
 
 class QualityGate:
-    """Judges the faces of a frame.
+    """Checks the faces of a frame.
 
     Args:
         settings: The limits. Defaults to the measured ones.
@@ -115,7 +94,7 @@ class QualityGate:
     def __init__(self, settings: QualitySettings | None = None) -> None:
         self._settings = settings or QualitySettings()
 
-    def judge(
+    def check(
         self,
         crops: NDArray[np.uint8],
         boxes: Sequence[Box],
@@ -123,7 +102,7 @@ class QualityGate:
         height_px: int,
         poses: Sequence[HeadPose],
     ) -> list[Verdict]:
-        """Judge all faces of a frame at once.
+        """Check all faces of a frame at once.
 
         Args:
             crops: `(n, side, side)` grey levels, as the network will see them.
@@ -133,11 +112,10 @@ class QualityGate:
             poses: Where the heads point, seen from the camera.
 
         Returns:
-            A verdict for each face, in order. When several reasons hold, the first in `CHECKS` is
-            given.
+            A verdict for each face, in order, with the first reason in `CHECKS` that applies.
 
         Raises:
-            ValueError: There are not as many boxes and poses as crops.
+            ValueError: The numbers of crops, boxes and poses differ.
         """
         if not len(crops) == len(boxes) == len(poses):
             raise ValueError(
@@ -164,8 +142,8 @@ class QualityGate:
         failed = scores < PASSES
         first = failed.argmax(axis=0)
         return [
-            Verdict(float(quality), CHECKS[check] if fails else None)
-            for quality, check, fails in zip(
+            Verdict(float(quality), CHECKS[reason] if fails else None)
+            for quality, reason, fails in zip(
                 scores.min(axis=0), first, failed.any(axis=0), strict=True
             )
         ]
@@ -174,12 +152,11 @@ class QualityGate:
 def sharpness_and_contrast(
     crops: NDArray[np.uint8],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """How sharp faces are and how much light and shade they have, in the middle of their crops.
+    """Measure sharpness and contrast of faces in the middle of their crops.
 
     Sharpness is a mean spatial frequency: the root of the mean square of the second derivative over
-    that of the first, across or down, whichever is less, so that movement in one direction shows.
-    Both derivatives grow alike with contrast, so it does not depend on the light. Noise is smoothed
-    away first.
+    that of the first, across or down, whichever is less, so movement in one direction shows. Both
+    derivatives grow alike with contrast, so light does not matter. Noise is smoothed away first.
 
     Args:
         crops: `(n, side, side)` grey levels of n faces, at least one; measured at 48 x 48.
@@ -188,29 +165,30 @@ def sharpness_and_contrast(
         `(n,)` sharpness in radians per pixel, about 0.3 to 0.8 for faces, and `(n,)` contrast: the
         standard deviation of the smoothed grey levels.
     """
-    count = len(crops)
-    stack = fitted(crops, _SIDE_PX).reshape(count * _SIDE_PX, _SIDE_PX).astype(np.float32)
-    smooth = cv2.GaussianBlur(stack, (_KERNEL_PX, _KERNEL_PX), _SMOOTHING_PX).reshape(
-        count, _SIDE_PX, _SIDE_PX
-    )
-    part = smooth[:, _MARGIN_PX - 1 : 1 - _MARGIN_PX, _MARGIN_PX - 1 : 1 - _MARGIN_PX]
+    count, side_px = len(crops), 48
+    stack = fitted(crops, side_px).reshape(count * side_px, side_px).astype(np.float32)
+    smooth = cv2.GaussianBlur(stack, (9, 9), 1.5).reshape(count, side_px, side_px)
+    # Brows to mouth, without the background in the corners. The margin of 8 px exceeds half of the
+    # kernel: smoothing all faces as one picture mixes in no neighbour.
+    part = smooth[:, 7:-7, 7:-7]
     middle = part[:, 1:-1, 1:-1]
     right, left = part[:, 1:-1, 2:], part[:, 1:-1, :-2]
     below, above = part[:, 2:, 1:-1], part[:, :-2, 1:-1]
-    across = _power(right + left - 2 * middle) / (_power((right - left) / 2) + _SLOPE_FLOOR)
-    down = _power(below + above - 2 * middle) / (_power((below - above) / 2) + _SLOPE_FLOOR)
+    floor = 0.01  # without it, rounding makes a flat crop look sharp
+    across = _power(right + left - 2 * middle) / (_power((right - left) / 2) + floor)
+    down = _power(below + above - 2 * middle) / (_power((below - above) / 2) + floor)
     contrast = middle.reshape(count, -1).std(axis=1)
     return np.sqrt(np.minimum(across, down)).astype(np.float64), contrast.astype(np.float64)
 
 
 def _power(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean square of each face's values."""
+    """Return the mean square of each face's values."""
     squares: NDArray[np.float32] = np.einsum("nij,nij->n", values, values)
     return squares / (values.shape[1] * values.shape[2])
 
 
 def _inside(start: NDArray[np.float64], length: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share of each stretch that lies between 0 and 1."""
+    """Return the share of each interval that lies between 0 and 1."""
     within = np.maximum(np.minimum(start + length, 1.0) - np.maximum(start, 0.0), 0.0)
     shares: NDArray[np.float64] = np.minimum(
         within / np.maximum(length, np.finfo(np.float64).tiny), 1.0
@@ -221,10 +199,10 @@ def _inside(start: NDArray[np.float64], length: NDArray[np.float64]) -> NDArray[
 def _score(
     values: NDArray[np.float64], worst: float, limit: float, best: float
 ) -> NDArray[np.float64]:
-    """0 up to `worst`, 0.5 at the limit, 1 from `best`."""
+    """Return 0 up to `worst`, 0.5 at the limit, 1 from `best`."""
     return np.interp(values, (worst, limit, best), (0.0, PASSES, 1.0))
 
 
 def _facing(angles_deg: NDArray[np.float64], limit_deg: float) -> NDArray[np.float64]:
-    """1 up to half of the limit, 0.5 at the limit, 0 from one and a half of it."""
+    """Return 1 up to half of the limit, 0.5 at the limit, 0 from one and a half of it."""
     return _score(-angles_deg, -1.5 * limit_deg, -limit_deg, -0.5 * limit_deg)

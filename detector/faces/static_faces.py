@@ -1,14 +1,14 @@
-"""Posters and still pictures, told from people by what they lack: for a minute nothing of them moves or changes.
+"""Distinguish posters and still pictures from people: for a minute nothing moves or changes.
 
-The detector's box trembles, so every crop is first laid back onto one place of the picture. The
-crops of a quarter of a second are averaged, and a thumbnail that slowly follows is fitted to them:
-in light and its slope across the face, so that clouds and exposure do not count, and in place, size
-and lean. What moves, or does not fit, is life.
+The detector's box jitters, so every crop is first aligned to one place of the picture. The crops of
+a quarter of a second are averaged, and a slowly adapting thumbnail is fitted to the average: in
+light and its slope across the face, so clouds and exposure do not count, and in place, size and
+lean. A movement, or a change that does not fit, is a sign of life.
 
 Measured on photographs under noise, JPEG, H.264 and little light: a still face of 40 px and more
-stays within 0.008 sides in place and size and 0.22 contrasts in look (of 24 px: 0.012 and 0.24),
-where a blink reaches 0.75. A head that sways by 0.01 sides (1.5 mm) moves in 12 % of the windows, a
-filmed or carried face in 60 to 95 %; 2.5 % make a person.
+stays within 0.008 sides in place and size and 0.22 contrasts in appearance (of 24 px: 0.012 and
+0.24), where a blink reaches 0.75. A head that sways by 0.01 sides (1.5 mm) moves in 12 % of the
+windows, a filmed or carried face in 60 to 95 %; 2.5 % are enough for a person.
 """
 
 from __future__ import annotations
@@ -28,37 +28,41 @@ if TYPE_CHECKING:
 STATIC_AFTER_S = 60.0
 """Nobody stands this long without a blink, a glance or a step."""
 
-GAP_S, WINDOW_S = 3.0, 0.25
-"""Whoever walks past hides a poster for less than the gap; the window averages noise away, but not a blink."""
+_SIDE_PX, _SHARE = 16, 0.7
+"""Side of the thumbnail, and the share of the crop's side that it shows."""
 
-SHIFT, SCALE, LOOK = 0.012, 0.012, 0.3
-"""Least movement and change of size in sides of the face, and least change of look in contrasts of the face, that count."""
-
-COST_S = 10.0
-"""Quiet time that each movement takes back: a blink in ten seconds makes a person, one fault of the detector does not."""
-
-FAR = 0.15
-"""Distance or growth in sides of the face from which another place is looked at: the crops hardly reach farther."""
-
-PLACE_S, FOLLOW_S, MOVED_SHARE = 0.8, 20.0, 0.3
-"""Seconds in which the average place and the thumbnail follow; while it differs, the thumbnail follows by this share."""
-
-_SIDE_PX, _SHARE, _STEADYING = 16, 0.7, 0.5
 _ACROSS, _DOWN = np.meshgrid(*2 * [(np.arange(_SIDE_PX) + 0.5) / _SIDE_PX - 0.5])
-_FLAT = np.ones((_SIDE_PX, _SIDE_PX))
 _SLOPE = np.gradient(np.eye(_SIDE_PX), 1 / _SIDE_PX, axis=0)
 
 
 class StaticFace:
-    """Watches one face, and tells whether it is a still picture; a thumbnail of 16 x 16 is all it keeps of it, in memory.
+    """Detects whether one face is a still picture, from a 16 x 16 thumbnail kept in memory only.
 
     Args:
-        after_s: Seconds without any change after which a face is taken for a picture. Defaults to
+        after_s: Seconds without any change after which a face counts as a picture. Defaults to
             `STATIC_AFTER_S`.
 
     Raises:
         ValueError: `after_s` is not a number above 0.
     """
+
+    GAP_S, WINDOW_S = 3.0, 0.25
+    """A passer-by hides a poster for less than the gap; the window averages out noise, not blinks."""
+
+    SHIFT, SCALE, CHANGE = 0.012, 0.012, 0.3
+    """Smallest movement and change of size, in sides of the face, and smallest change of
+    appearance, in contrasts of the face, that count."""
+
+    COST_S = 10.0
+    """Quiet time that each movement takes back: a blink in ten seconds makes a person, one fault of
+    the detector does not."""
+
+    FAR = 0.15
+    """Distance or growth, in sides of the face, beyond which the face has another place."""
+
+    PLACE_S, FOLLOW_S, MOVED_SHARE = 0.8, 20.0, 0.3
+    """Seconds in which the average place and the thumbnail adapt; during changes the thumbnail
+    adapts by at least this share."""
 
     def __init__(self, after_s: float = STATIC_AFTER_S) -> None:
         if not 0 < after_s < math.inf:
@@ -66,39 +70,38 @@ class StaticFace:
                 f"Invalid after_s: expected a number of seconds above 0, received {after_s}."
             )
         self._after_s = after_s
-        self._cost_s = min(COST_S, after_s / 6)
+        self._cost_s = min(self.COST_S, after_s / 6)
         self._seen_ns: int | None = None
 
     def update(self, box: Box, crop: NDArray[np.uint8], captured_ns: int) -> bool:
-        """Whether the face is a still picture, as far as is known now.
+        """Return whether the face seems to be a still picture.
 
         Args:
             box: Where the face is, in fractions of the picture.
             crop: `(side, side)` grey levels around the box, as `face_crops` cuts them.
-            captured_ns: When; a gap of more than `GAP_S`, or a step back in time, begins anew.
+            captured_ns: When; a gap of more than `GAP_S`, or a step back in time, starts over.
         """
-        if self._seen_ns is None or not 0 <= captured_ns - self._seen_ns <= GAP_S * 1e9:
+        if self._seen_ns is None or not 0 <= captured_ns - self._seen_ns <= self.GAP_S * 1e9:
             self._quiet_s = 0.0
             self._static = False
-            self._look_at(box, captured_ns, sure=False)
+            self._restart(box, captured_ns, sure=False)
         self._seen_ns = captured_ns
-        self._looks += _thumbnail(crop, *_place(self._anchor, box))
+        self._sum += _thumbnail(crop, *_place(self._anchor, box))
         self._boxes += box
         self._count += 1
         passed_s = (captured_ns - self._since_ns) / 1e9
-        if passed_s >= WINDOW_S:
+        if passed_s >= self.WINDOW_S:
             if self._moved(passed_s, captured_ns):
                 self._quiet_s = max(0.0, self._quiet_s - self._cost_s)
             else:
                 self._quiet_s = min(self._after_s, self._quiet_s + passed_s)
-            # A single movement in the life of a picture is a fault of the detector, a second soon
-            # after is none.
+            # A single movement of a picture is a fault of the detector; a second soon after is not.
             needed_s = self._after_s - (1.5 * self._cost_s if self._static else 0.0)
             self._static = self._quiet_s >= needed_s
         return self._static
 
-    def _look_at(self, box: Box, captured_ns: int, *, sure: bool) -> None:
-        """Begin anew at another place; `sure` when that is an average of boxes."""
+    def _restart(self, box: Box, captured_ns: int, *, sure: bool) -> None:
+        """Start over at another place; `sure` if that is an average of boxes."""
         self._anchor = box
         self._sure = sure
         self._known: NDArray[np.float64] | None = None
@@ -108,38 +111,42 @@ class StaticFace:
 
     def _begin(self, captured_ns: int) -> None:
         self._since_ns = captured_ns
-        self._looks = np.zeros((_SIDE_PX, _SIDE_PX))
+        self._sum = np.zeros((_SIDE_PX, _SIDE_PX))
         self._boxes = np.zeros(4)
         self._count = 0
 
     def _moved(self, passed_s: float, captured_ns: int) -> bool:
-        """Whether the face differs from what is known of it, in the window that ends now."""
-        look = self._looks / self._count
+        """Return whether the face differs from the thumbnail in the window that ends now."""
+        average = self._sum / self._count
         box = Box(*(self._boxes / self._count).tolist())
         right, down, growth = _place(self._anchor, box)
-        far = max(abs(right), abs(down), abs(growth - 1)) > FAR
+        far = max(abs(right), abs(down), abs(growth - 1)) > self.FAR
         if far or not self._sure:
-            self._look_at(box, captured_ns, sure=True)
+            self._restart(box, captured_ns, sure=True)
             return far
         self._begin(captured_ns)
-        look -= look.mean()
-        look /= max(1.0, math.sqrt(np.vdot(look, look) / look.size))
+        average -= average.mean()
+        average /= max(1.0, math.sqrt(np.vdot(average, average) / average.size))
         if self._known is None:
-            self._known = look
+            self._known = average
             return False
-        offset, rest = _difference(self._known, look)
-        self._offset += (1 - math.exp(-passed_s / PLACE_S)) * (offset - self._offset)
-        moved = math.hypot(*self._offset[:2]) > SHIFT or abs(self._offset[2]) > SCALE or rest > LOOK
+        offset, rest = _difference(self._known, average)
+        self._offset += (1 - math.exp(-passed_s / self.PLACE_S)) * (offset - self._offset)
+        moved = (
+            math.hypot(*self._offset[:2]) > self.SHIFT
+            or abs(self._offset[2]) > self.SCALE
+            or rest > self.CHANGE
+        )
         self._windows += 1
-        slowly = max(1 / (self._windows + 1), 1 - math.exp(-passed_s / FOLLOW_S))
-        follow = max(slowly, MOVED_SHARE) if moved else slowly
-        self._known += follow * (look - self._known)
+        slowly = max(1 / (self._windows + 1), 1 - math.exp(-passed_s / self.FOLLOW_S))
+        follow = max(slowly, self.MOVED_SHARE) if moved else slowly
+        self._known += follow * (average - self._known)
         self._offset *= 1 - follow
         return bool(moved)
 
 
 def _place(anchor: Box, box: Box) -> tuple[float, float, float]:
-    """Where the anchor's crop lies in the crop of a box: right and down of its middle, and size, in sides of that box."""
+    """Locate the anchor's crop in a box's crop: right and down of its centre, and size, in sides."""
     right = (anchor.centre[0] - box.centre[0]) / box.width
     lower = anchor.centre[1] - box.centre[1] + FER_GEOMETRY.raise_by * (box.height - anchor.height)
     return right, lower / box.height, anchor.width / box.width
@@ -148,7 +155,7 @@ def _place(anchor: Box, box: Box) -> tuple[float, float, float]:
 def _thumbnail(
     crop: NDArray[np.uint8], right: float, down: float, size: float
 ) -> NDArray[np.uint8]:
-    """The middle of the anchor's crop, cut out of another crop."""
+    """Cut the middle of the anchor's crop out of another crop."""
     side_px, fine_px = crop.shape[0], 2 * _SIDE_PX
     step = size * _SHARE * side_px / fine_px
     first = (side_px - 1) / 2 - step * (fine_px - 1) / 2
@@ -164,17 +171,17 @@ def _thumbnail(
 
 
 def _difference(
-    known: NDArray[np.float64], look: NDArray[np.float64]
+    known: NDArray[np.float64], average: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], float]:
-    """How far a face has moved right, down and closer, in sides of its box, and its largest other change."""
+    """Return the movement right, down and closer, in sides of the box, and the largest other change."""
     down, across = _SLOPE @ known, known @ _SLOPE.T
     grows, leans = _ACROSS * across + _DOWN * down, _ACROSS * down - _DOWN * across
-    parts = np.concatenate([known, _FLAT, _ACROSS, _DOWN, across, down, grows, leans]).reshape(
-        8, -1
-    )
-    shares = np.linalg.solve(parts @ parts.T + _STEADYING * np.eye(8), parts @ look.ravel())
-    rest = (look.ravel() - shares @ parts).reshape(look.shape)
-    # Four neighbours together, because noise and the errors of resampling are single.
+    parts = np.concatenate(
+        [known, np.ones_like(known), _ACROSS, _DOWN, across, down, grows, leans]
+    ).reshape(8, -1)
+    shares = np.linalg.solve(parts @ parts.T + 0.5 * np.eye(8), parts @ average.ravel())
+    rest = (average.ravel() - shares @ parts).reshape(average.shape)
+    # Average four neighbours: noise and resampling errors are isolated.
     patches = (rest[1:, 1:] + rest[1:, :-1] + rest[:-1, 1:] + rest[:-1, :-1]) / 4
     side = _SHARE * FER_GEOMETRY.scale
     return -shares[4:7] * (side, side, 1) / max(float(shares[0]), 0.3), float(np.abs(patches).max())

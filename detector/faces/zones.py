@@ -1,7 +1,7 @@
-"""Parts of the picture that are measured, only counted, or left out, and the YAML file that names them.
+"""Parts of the picture that are measured, only counted, or ignored.
 
-A face belongs to the zone in which the centre of its box lies. Later zones override earlier ones
-where they overlap, so that a general rule comes first and its exceptions follow.
+A face belongs to the zone that contains the centre of its box. Where zones overlap, later ones
+override earlier ones: a general rule comes first, its exceptions follow.
 """
 
 from __future__ import annotations
@@ -21,39 +21,36 @@ if TYPE_CHECKING:
     from detector.types import Box
 
 ZoneKind = Literal["measure", "count", "ignore"]
-"""What happens to the faces of a zone: their emotions are read, they only count as viewers, or they are left out."""
+"""The faces of a zone have their emotions read, only count as viewers, or are ignored."""
 
 KINDS: tuple[ZoneKind, ...] = get_args(ZoneKind)
 
-LEAST_AREA = 1e-4
-"""Smallest zone, as a share of the picture: a square of 13 x 7 pixels in 1280 x 720, smaller than any face that is read."""
+MIN_AREA = 1e-4
+"""Smallest zone, as a share of the picture: 13 x 7 pixels of 1280 x 720, below any readable face."""
 
-MOST_POINTS = 100
-"""Most corners of a polygon: whoever draws one by hand needs a tenth of them."""
-
-_ROUNDING = 1e-9
-_SUBPIXEL_BITS = 8
+MAX_POINTS = 100
+"""Maximum corners of a polygon: ten times what a hand-drawn one needs."""
 
 Point = tuple[float, float]
 _Fraction = Annotated[float, Field(strict=True, ge=0, le=1)]
 
 
 class Zone(BaseModel):
-    """One part of the picture and what happens to the faces in it; has either `points` or a `box`.
+    """One part of the picture and what happens to the faces in it; either `points` or a `box`.
 
     Attributes:
         kind: "measure", "count" (presence and attention, no emotions) or "ignore".
         points: Corners of a polygon in order, x and y in fractions of the picture; the last is
             joined to the first.
         box: Left, top, width and height in fractions of the picture.
-        name: For people.
+        name: For display.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: ZoneKind
     points: tuple[tuple[_Fraction, _Fraction], ...] | None = Field(
-        None, min_length=3, max_length=MOST_POINTS
+        None, min_length=3, max_length=MAX_POINTS
     )
     box: tuple[_Fraction, _Fraction, _Fraction, _Fraction] | None = None
     name: str | None = Field(None, min_length=1, max_length=80)
@@ -65,26 +62,29 @@ class Zone(BaseModel):
             raise ValueError(f"needs either 'points' or a 'box', got {found}")
         if self.box is not None:
             x, y, width, height = self.box
-            if x + width > 1 + _ROUNDING or y + height > 1 + _ROUNDING:
+            if max(x + width, y + height) > 1 + 1e-9:  # allow for rounding
                 raise ValueError(
-                    "has a 'box' that reaches beyond the picture: expected left, top, width and height with left + width "
-                    f"and top + height of at most 1, got {list(self.box)}"
+                    "has a 'box' that reaches beyond the picture: expected left, top, width and "
+                    "height with left + width and top + height of at most 1, got "
+                    f"{list(self.box)}"
                 )
-            if width * height < LEAST_AREA:
+            if width * height < MIN_AREA:
                 raise ValueError(
-                    f"has a 'box' without area: expected at least {LEAST_AREA:g}, got {list(self.box)}"
+                    f"has a 'box' without area: expected at least {MIN_AREA:g}, got "
+                    f"{list(self.box)}"
                 )
         if self.points is not None:
             _refuse_crossings(self.points)
-            if _area(self.points) < LEAST_AREA:
+            if _area(self.points) < MIN_AREA:
                 raise ValueError(
-                    f"has 'points' that enclose no area: expected a polygon of at least {LEAST_AREA:g} of the picture"
+                    "has 'points' that enclose no area: expected a polygon of at least "
+                    f"{MIN_AREA:g} of the picture"
                 )
         return self
 
     @property
     def corners(self) -> tuple[Point, ...]:
-        """The corners in order, of a box too."""
+        """The corners in order; of a box too."""
         if self.points is not None:
             return self.points
         assert self.box is not None  # noqa: S101 (one of the two is there, see the validator)
@@ -92,7 +92,7 @@ class Zone(BaseModel):
         return (x, y), (x + width, y), (x + width, y + height), (x, y + height)
 
     def holds(self, x: float, y: float) -> bool:
-        """Whether a point, in fractions of the picture, lies in the zone or on its border."""
+        """Return whether a point, in fractions of the picture, lies in the zone or on its border."""
         if self.box is not None:
             left, top, width, height = self.box
             return left <= x <= left + width and top <= y <= top + height
@@ -101,8 +101,7 @@ class Zone(BaseModel):
             across = (x1 - x0) * (y - y0) - (y1 - y0) * (x - x0)
             if across == 0 and min(x0, x1) <= x <= max(x0, x1) and min(y0, y1) <= y <= max(y0, y1):
                 return True
-            # The ray to the left crosses every edge that spans this height and lies to the left of
-            # the point.
+            # A ray to the left crosses every edge that spans this height left of the point.
             if (y0 > y) != (y1 > y) and (across > 0) == (y1 < y0):
                 inside = not inside
         return inside
@@ -111,7 +110,7 @@ class Zone(BaseModel):
 class Zones:
     """The zones of a picture.
 
-    With a zone of the kind "measure", what lies outside all zones is left out; else it is measured.
+    With a zone of kind "measure", the area outside all zones is ignored; otherwise it is measured.
 
     Args:
         zones: Later ones override earlier ones. Defaults to none: everything is measured.
@@ -124,11 +123,10 @@ class Zones:
         )
 
     def kind_at(self, point: Point) -> ZoneKind:
-        """What happens at a point.
+        """Return what happens at a point.
 
         Args:
-            point: x and y in fractions of the picture; beyond the picture, its nearest point
-                counts.
+            point: x and y in fractions of the picture; clamped to the picture.
         """
         x, y = (min(max(value, 0.0), 1.0) for value in point)
         for zone in reversed(self._zones):
@@ -137,18 +135,18 @@ class Zones:
         return self._outside
 
     def kind_of(self, box: Box) -> ZoneKind:
-        """What happens to a face, by the centre of its box."""
+        """Return what happens to a face, by the centre of its box."""
         return self.kind_at(box.centre) if self._zones else self._outside
 
     def mask(self, width: int, height: int) -> NDArray[np.bool_]:
-        """Where faces are to be looked for.
+        """Return where to search for faces.
 
         Args:
-            width: Of the mask in pixels, at least 1.
-            height: Of the mask in pixels, at least 1.
+            width: Width of the mask in pixels, at least 1.
+            height: Height of the mask in pixels, at least 1.
 
         Returns:
-            `(height, width)`, false where the picture is left out; a pixel on a border may fall to
+            `(height, width)`, false where the picture is ignored; pixels on a border may fall to
             either side.
 
         Raises:
@@ -160,11 +158,10 @@ class Zones:
             )
         kept = np.full((height, width), self._outside != "ignore", dtype=np.uint8)
         for zone in self._zones:
-            # From fractions to OpenCV's pixels, whose centres have whole numbers.
-            corners = np.rint(
-                (np.array(zone.corners) * (width, height) - 0.5) * 2**_SUBPIXEL_BITS
-            ).astype(np.int32)
-            cv2.fillPoly(kept, [corners], (int(zone.kind != "ignore"),), shift=_SUBPIXEL_BITS)
+            # OpenCV's pixels have their centres at whole numbers; 8 bits hold the fraction.
+            corners = (np.array(zone.corners) * (width, height) - 0.5) * 2**8
+            polygon = np.rint(corners).astype(np.int32)
+            cv2.fillPoly(kept, [polygon], (int(zone.kind != "ignore"),), shift=8)
         return kept.astype(np.bool_)
 
 
@@ -180,20 +177,21 @@ def _refuse_crossings(points: Sequence[Point]) -> None:
     if len(set(points)) < len(points):
         twice = next(point for point in points if points.count(point) > 1)
         raise ValueError(
-            f"has the corner {list(twice)} twice in its 'points': expected each once (the last is joined to the first)"
+            f"has the corner {list(twice)} twice in its 'points': expected each once (the last is "
+            "joined to the first)"
         )
     edges = _edges(points)
     for (i, first), (j, second) in combinations(enumerate(edges), 2):
         neighbours = j - i in (1, len(edges) - 1)
         if _fold_back(first, second) if neighbours else _meet(first, second):
             raise ValueError(
-                f"has 'points' whose sides {i + 1} and {j + 1} cross or touch: expected the corners in the order in which "
-                "one walks around the zone"
+                f"has 'points' whose sides {i + 1} and {j + 1} cross or touch: expected the corners "
+                "in the order in which one walks around the zone"
             )
 
 
 def _turn(a: Point, b: Point, c: Point) -> float:
-    """Above 0 if a, b, c turn one way, below 0 for the other, 0 on one line."""
+    """Return above 0 if a, b, c turn one way, below 0 for the other, 0 on one line."""
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
 
@@ -212,7 +210,7 @@ def _within(point: Point, edge: tuple[Point, Point]) -> bool:
 
 
 def _fold_back(first: tuple[Point, Point], second: tuple[Point, Point]) -> bool:
-    """Whether two sides that share a corner lie on each other."""
+    """Return whether two sides that share a corner lie on each other."""
     [shared] = set(first) & set(second)
     a = first[0] if first[1] == shared else first[1]
     b = second[0] if second[1] == shared else second[1]

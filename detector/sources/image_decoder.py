@@ -1,8 +1,7 @@
-"""Pictures from bytes that a stranger may have made, decoded in memory.
+"""Decode untrusted bytes as a picture, in memory.
 
 A few kilobytes can claim to be a picture of gigabytes. So the header is read first, and nothing is
-decoded before the number of pixels is known to be allowed. One library both reads the header and
-decodes, so that the two cannot disagree.
+decoded before the number of pixels is checked. One library does both, so the two cannot disagree.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF")
 FORMAT_NAMES = "JPEG, PNG, BMP, WebP, TIFF or GIF"
 
-_ORIENTATION = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -33,19 +31,17 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What undoes each EXIF orientation (CIPA DC-008, tag 274)."""
-
-_JPEG_SCAN = b"\xff\xda"
+"""Inverse of each EXIF orientation (CIPA DC-008, tag 274)."""
 
 
 @dataclass(frozen=True, slots=True)
 class PictureLimits:
-    """What a picture may cost to decode.
+    """Limits of the cost of decoding a picture.
 
     Attributes:
         pixels: Width times height. Each needs up to 10 bytes of memory while it is decoded.
-        jpeg_scans: Of a progressive JPEG, which has about ten. Each goes through the whole picture,
-            however few bytes it has.
+        jpeg_scans: Scans of a progressive JPEG, which usually has about ten. Each covers the whole
+            picture, however few bytes it has.
     """
 
     pixels: int = 50_000_000
@@ -55,23 +51,19 @@ class PictureLimits:
 def decode_picture(
     content: bytes, limits: PictureLimits | None = None, name: str = "The picture"
 ) -> NDArray[np.uint8]:
-    """Decode a picture; of several frames the first.
-
-    It comes in colour, because faces are found in colour; the faces that are cut out of it become
-    grey, as the network needs them.
+    """Decode a picture, or the first of several frames.
 
     Args:
         content: A whole JPEG, PNG, BMP, WebP, TIFF or GIF file.
         limits: Defaults to those of `PictureLimits`.
-        name: What the error messages call it.
+        name: Its name in error messages.
 
     Returns:
-        `(height, width, 3)` BGR, uint8, turned upright as its EXIF orientation says; transparency
-        is left out.
+        `(height, width, 3)` BGR, uint8, turned upright by its EXIF orientation, without
+        transparency.
 
     Raises:
-        PictureDecodeError: It is no picture of these formats, is larger than allowed, or is
-            damaged.
+        PictureDecodeError: It has another format, is larger than allowed, or is damaged.
     """
     limits = limits or PictureLimits()
     try:
@@ -85,9 +77,9 @@ def decode_picture(
     with image:
         if image.width * image.height > limits.pixels:
             raise _too_many_pixels(name, limits)
-        # Within a scan every 0xff is followed by 0x00 or a restart mark, so that each match is a
-        # scan or metadata.
-        if image.format in {"JPEG", "MPO"} and content.count(_JPEG_SCAN) > limits.jpeg_scans:
+        # Within a scan, 0x00 or a restart mark follows every 0xff: a match is a scan or metadata.
+        is_jpeg = image.format in {"JPEG", "MPO"}
+        if is_jpeg and content.count(b"\xff\xda") > limits.jpeg_scans:
             raise PictureDecodeError(
                 f"{name} has too many scans: expected at most {limits.jpeg_scans}.",
                 "too_many_scans",
@@ -96,7 +88,8 @@ def decode_picture(
             return _pixels(image)
         except Exception as error:  # as above
             raise PictureDecodeError(
-                f"{name} is damaged or of a rare kind: expected a whole {FORMAT_NAMES} file with 8 or 16 bits per colour.",
+                f"{name} is damaged or of a rare kind: expected a whole {FORMAT_NAMES} file with 8 or "
+                "16 bits per colour.",
                 "damaged",
             ) from error
 
@@ -104,7 +97,7 @@ def decode_picture(
 def _pixels(image: Image.Image) -> NDArray[np.uint8]:
     image.load()
     turn = _UPRIGHT.get(_orientation(image))
-    image.info.pop("transparency", None)  # as without it; Pillow would warn that it gets lost
+    image.info.pop("transparency", None)  # Pillow would warn that it is lost
     if image.mode.startswith("I;16"):
         grey = (np.asarray(image) >> 8).astype(np.uint8)
         upright = Image.fromarray(grey)
@@ -121,8 +114,8 @@ def _pixels(image: Image.Image) -> NDArray[np.uint8]:
 
 def _orientation(image: Image.Image) -> int:
     try:
-        return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # noqa: BLE001 (damaged metadata, in whichever way, do not spoil the picture)
+        return int(image.getexif().get(274, 1))
+    except Exception:  # noqa: BLE001 (damaged metadata must not spoil the picture)
         return 1
 
 

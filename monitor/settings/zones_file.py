@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from ads.playlists.yaml_file import YamlFileError, read_yaml
 from detector.errors import ZonesError
-from detector.faces.zones import KINDS, MOST_POINTS, Zone, Zones
+from detector.faces.zones import KINDS, MAX_POINTS, Zone, Zones
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,7 +77,7 @@ _KEYS = tuple(Zone.model_fields)
 
 _EXPECTED = {
     "kind": f"expected one of {', '.join(KINDS)}",
-    "points": f"expected a list of 3 to {MOST_POINTS} corners [x, y], in fractions of the picture from 0 to 1",
+    "points": f"expected a list of 3 to {MAX_POINTS} corners [x, y], in fractions of the picture from 0 to 1",
     "box": "expected [left, top, width, height], in fractions of the picture from 0 to 1",
     "name": "expected text of 1 to 80 characters (in quotes if it is a number)",
 }

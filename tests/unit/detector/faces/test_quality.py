@@ -15,14 +15,8 @@ from pydantic import ValidationError
 from detector.faces.quality import (
     CHECKS,
     GOOD_CONTRAST,
-    LEAST_CONTRAST,
-    LEAST_SHARPNESS,
-    MAX_CUT_OFF,
-    MAX_PITCH_DEG,
-    MAX_YAW_DEG,
     PASSES,
     SHARP,
-    SMALLEST_PX,
     QualityGate,
     QualitySettings,
     Verdict,
@@ -30,6 +24,7 @@ from detector.faces.quality import (
 )
 from detector.types import WITHHELD_REASONS, Box, HeadPose
 
+LIMITS = QualitySettings()
 WIDTH, HEIGHT = 1280, 720
 SIDE_PX = 48
 AHEAD = HeadPose(0.0, 0.0, 0.0)
@@ -59,6 +54,7 @@ def drawn(scale: int = 8) -> np.ndarray:
     )
 
 
+LIMITS = QualitySettings()
 FACE = drawn()
 
 
@@ -88,7 +84,7 @@ def verdict(
     pose: HeadPose = AHEAD,
     settings: QualitySettings | None = None,
 ) -> Verdict:
-    [only] = QualityGate(settings).judge(
+    [only] = QualityGate(settings).check(
         face[None], [box or box_px(500, 200, 120)], WIDTH, HEIGHT, [pose]
     )
     return only
@@ -104,7 +100,12 @@ def test_every_check_is_a_reason_that_a_reading_knows() -> None:
 
 @pytest.mark.parametrize(
     ("side_px", "reason"),
-    [(SMALLEST_PX, None), (SMALLEST_PX - 0.1, "too small"), (5, "too small"), (300, None)],
+    [
+        (LIMITS.smallest_px, None),
+        (LIMITS.smallest_px - 0.1, "too small"),
+        (5, "too small"),
+        (300, None),
+    ],
 )
 def test_size(side_px: float, reason: str | None) -> None:
     assert verdict(box=box_px(100, 100, side_px)).reason == reason
@@ -133,7 +134,7 @@ def test_size_is_the_mean_of_the_sides_in_pixels() -> None:
     ],
 )
 def test_completeness(left: float, top: float, reason: str | None) -> None:
-    assert MAX_CUT_OFF == 0.15
+    assert LIMITS.max_cut_off == 0.15
     assert verdict(box=box_px(left, top, 100)).reason == reason
 
 
@@ -141,10 +142,10 @@ def test_completeness(left: float, top: float, reason: str | None) -> None:
 @pytest.mark.parametrize(
     ("yaw", "pitch", "roll", "reason"),
     [
-        (MAX_YAW_DEG, 0, 0, None),
-        (MAX_YAW_DEG + 1, 0, 0, "turned away"),
-        (0, MAX_PITCH_DEG, 0, None),
-        (0, MAX_PITCH_DEG + 1, 0, "turned away"),
+        (LIMITS.max_yaw_deg, 0, 0, None),
+        (LIMITS.max_yaw_deg + 1, 0, 0, "turned away"),
+        (0, LIMITS.max_pitch_deg, 0, None),
+        (0, LIMITS.max_pitch_deg + 1, 0, "turned away"),
         (170, 0, 0, "turned away"),
         # The crop is turned upright.
         (0, 0, 80, None),
@@ -257,18 +258,19 @@ def test_of_two_faults_the_first_in_the_order_is_named(first: str, second: str) 
         both = {"box": box_px(-8, 200, 12)}
     if (first, second) == ("too dark", "too blurred"):
         both = {"face": np.rint(blurred(6) * 0.02).astype(np.uint8)}
-        assert sharpness_and_contrast(both["face"][None])[0][0] < LEAST_SHARPNESS
+        assert sharpness_and_contrast(both["face"][None])[0][0] < LIMITS.least_sharpness
     assert verdict(**both).reason == first  # type: ignore[arg-type]
 
 
 def test_quality_is_that_of_the_worst_check() -> None:
-    turned = verdict(pose=HeadPose(0.75 * MAX_YAW_DEG, 0, 0)).quality
-    small = verdict(box=box_px(500, 200, 1.2 * SMALLEST_PX)).quality
+    turned = verdict(pose=HeadPose(0.75 * LIMITS.max_yaw_deg, 0, 0)).quality
+    small = verdict(box=box_px(500, 200, 1.2 * LIMITS.smallest_px)).quality
     assert turned == pytest.approx(0.75)
     assert small == pytest.approx(0.6)
     assert (
         verdict(
-            pose=HeadPose(0.75 * MAX_YAW_DEG, 0, 0), box=box_px(500, 200, 1.2 * SMALLEST_PX)
+            pose=HeadPose(0.75 * LIMITS.max_yaw_deg, 0, 0),
+            box=box_px(500, 200, 1.2 * LIMITS.smallest_px),
         ).quality
         == small
     )
@@ -304,9 +306,9 @@ def test_whatever_comes_quality_is_in_bounds_and_low_exactly_with_a_reason(
     boxes, poses = [Box(*box) for _, box, _ in faces], [HeadPose(*pose) for _, _, pose in faces]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        verdicts = QualityGate().judge(crops, boxes, *size, poses)
+        verdicts = QualityGate().check(crops, boxes, *size, poses)
         alone = [
-            QualityGate().judge(crop[None], [box], *size, [pose])[0]
+            QualityGate().check(crop[None], [box], *size, [pose])[0]
             for crop, box, pose in zip(crops, boxes, poses, strict=True)
         ]
     assert [said.reason for said in verdicts] == [said.reason for said in alone]
@@ -319,7 +321,7 @@ def test_whatever_comes_quality_is_in_bounds_and_low_exactly_with_a_reason(
 
 def test_no_faces_no_verdicts() -> None:
     assert (
-        QualityGate().judge(np.empty((0, SIDE_PX, SIDE_PX), np.uint8), [], WIDTH, HEIGHT, []) == []
+        QualityGate().check(np.empty((0, SIDE_PX, SIDE_PX), np.uint8), [], WIDTH, HEIGHT, []) == []
     )
 
 
@@ -330,7 +332,7 @@ def test_lengths_that_differ_are_refused(crops: int, boxes: int, poses: int) -> 
         match=rf"Invalid faces: expected as many boxes and poses as crops, received {crops} crops, {boxes} boxes and "
         rf"{poses} poses\.",
     ):
-        QualityGate().judge(
+        QualityGate().check(
             np.repeat(FACE[None], crops, axis=0),
             [box_px(0, 0, 50)] * boxes,
             WIDTH,
@@ -382,4 +384,3 @@ def test_unknown_limits_are_refused() -> None:
 def test_defaults_are_the_measured_limits() -> None:
     limits = QualitySettings()
     assert (limits.smallest_px, limits.least_sharpness, limits.least_contrast) == (20.0, 0.31, 2.0)
-    assert (SMALLEST_PX, LEAST_SHARPNESS, LEAST_CONTRAST) == (20.0, 0.31, 2.0)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from detector.emotion.preprocessing import face_crops
-from detector.faces.static_faces import COST_S, GAP_S, STATIC_AFTER_S, StaticFace
+from detector.faces.static_faces import STATIC_AFTER_S, StaticFace
 from detector.sources.recording import Recording
 from detector.types import Box
 
@@ -260,9 +260,9 @@ def test_whoever_has_come_nearer_is_still_seen_to_speak() -> None:
 def test_whoever_hides_a_poster_for_a_moment_does_not_end_it_but_a_longer_gap_begins_anew() -> None:
     camera = Camera(after_s=8)
     assert first(camera.sees(10)) is not None
-    camera.now_s += GAP_S - 0.5
+    camera.now_s += StaticFace.GAP_S - 0.5
     assert always(camera.sees(1), expected=True)
-    camera.now_s += GAP_S + 0.5
+    camera.now_s += StaticFace.GAP_S + 0.5
     began = camera.now_s
     known = first(camera.sees(10))
     assert known is not None
@@ -278,7 +278,7 @@ def test_a_step_back_in_time_begins_anew() -> None:
 
 def test_a_movement_costs_a_sixth_of_a_short_time() -> None:
     # One wide mouth in five seconds: for a minute that is life, and within six seconds too.
-    assert COST_S == STATIC_AFTER_S / 6
+    assert StaticFace.COST_S == STATIC_AFTER_S / 6
     assert always(
         Camera(after_s=6).sees(30, lambda at: Scene(mouth=0.25 if at % 3 < 0.6 else 0.06)),
         expected=False,

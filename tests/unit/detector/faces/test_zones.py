@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from detector.errors import ZonesError
-from detector.faces.zones import KINDS, LEAST_AREA, MOST_POINTS, Zone, Zones
+from detector.faces.zones import KINDS, MAX_POINTS, MIN_AREA, Zone, Zones
 from detector.types import Box
 from monitor.settings.zones_file import read_zones
 
@@ -429,10 +429,10 @@ def test_corners_on_one_straight_side_are_fine() -> None:
 
 
 def test_the_limits_of_size() -> None:
-    side = math.sqrt(LEAST_AREA)
+    side = math.sqrt(MIN_AREA)
     Zone(kind="count", box=(0.0, 0.0, side * 1.01, side))
     with pytest.raises(ValidationError, match="without area"):
         Zone(kind="count", box=(0.0, 0.0, side * 0.99, side))
-    Zone(kind="count", points=star((0.5, 0.5), [0.3] * MOST_POINTS, 0.0))
-    with pytest.raises(ValidationError, match=f"at most {MOST_POINTS} items"):
-        Zone(kind="count", points=star((0.5, 0.5), [0.3] * (MOST_POINTS + 1), 0.0))
+    Zone(kind="count", points=star((0.5, 0.5), [0.3] * MAX_POINTS, 0.0))
+    with pytest.raises(ValidationError, match=f"at most {MAX_POINTS} items"):
+        Zone(kind="count", points=star((0.5, 0.5), [0.3] * (MAX_POINTS + 1), 0.0))

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from detector.sources.freeze_detector import (
+    BLANK_AFTER_NS,
+    FROZEN_AFTER_NS,
     OVER_NS,
-    SHOWS_NOTHING_NS,
-    STANDS_NS,
     FreezeDetector,
     PictureFault,
 )
@@ -89,7 +89,7 @@ def test_the_same_picture_for_two_seconds_is_frozen_since_its_first_showing(feed
     after_s, fault = found
     assert fault.cause == "camera_frozen"
     assert fault.since_ns == since_ns
-    assert after_s == pytest.approx(STANDS_NS / 1e9, abs=0.1)
+    assert after_s == pytest.approx(FROZEN_AFTER_NS / 1e9, abs=0.1)
 
 
 def test_a_single_bit_in_a_corner_is_life(feed: Feed) -> None:
@@ -153,7 +153,7 @@ def test_darkness_is_black(feed: Feed, level: int, noise: float) -> None:
     assert found is not None
     after_s, fault = found
     assert fault.cause == "camera_black"
-    assert after_s == pytest.approx(SHOWS_NOTHING_NS / 1e9, abs=0.2)
+    assert after_s == pytest.approx(BLANK_AFTER_NS / 1e9, abs=0.2)
 
 
 def test_a_pilot_light_does_not_make_it_day(feed: Feed) -> None:
@@ -192,7 +192,7 @@ def test_light_without_detail_is_covered(feed: Feed, kind: str, noise: float) ->
     assert found is not None
     after_s, fault = found
     assert fault.cause == "camera_covered"
-    assert after_s == pytest.approx(SHOWS_NOTHING_NS / 1e9, abs=0.2)
+    assert after_s == pytest.approx(BLANK_AFTER_NS / 1e9, abs=0.2)
 
 
 @pytest.mark.parametrize("spoil", ["out of focus", "fog", "far away"])
@@ -295,7 +295,9 @@ def test_a_fault_is_told_exactly_while_its_condition_lasts(
             # A repeated picture stood from the one before on; the others from the first look on.
             lasted_ns = step_ns * (run if index == 0 else run - 1)
             active = active or (
-                row[index] and run >= 3 and lasted_ns >= (SHOWS_NOTHING_NS if index else STANDS_NS)
+                row[index]
+                and run >= 3
+                and lasted_ns >= (BLANK_AFTER_NS if index else FROZEN_AFTER_NS)
             )
             if not row[index] and (not active or step_ns * (quiet - 1) >= OVER_NS):
                 run, active = 0, False
