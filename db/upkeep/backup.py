@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import exc
 
-from db.engine import is_ours, make_engine
+from db.engine import make_engine
 from db.error_classes import describe, is_damage
 from db.errors import BackupError, BackupTargetError
 from db.paths import SIDE_FILES, sync_folder
+from db.sqlite_file import is_ours
 from db.upkeep.quarantine import identity
 
 if TYPE_CHECKING:

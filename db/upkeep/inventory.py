@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import exc, func, inspect, select
 
-from db.engine import is_ours, snapshot, sqlite_path, writing
+from db.engine import snapshot, sqlite_path, writing
 from db.error_classes import describe
 from db.errors import PurgeError
 from db.paths import SIDE_FILES
@@ -26,6 +26,7 @@ from db.schema import (
     Session,
     Viewer,
 )
+from db.sqlite_file import is_ours
 from db.upkeep.backup import made_backups, unfinished_backups
 from db.write import lock as session_lock
 from db.write.store import open_sessions

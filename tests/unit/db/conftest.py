@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from db.engine import _dump_json, open_database
+from db.engine import open_database
+from db.sqlite_file import dump_json
 from tests.helpers.making import Make
 
 if TYPE_CHECKING:
@@ -80,5 +81,5 @@ def as_sqlite_shows(value: Any) -> Any:
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, (dict, list)):
-        return _dump_json(value)
+        return dump_json(value)
     return value

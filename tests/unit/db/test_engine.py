@@ -226,9 +226,9 @@ def test_a_file_that_sqlite_cannot_open_is_asked_again_why(
     def fails(**_):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("db.engine._read_versions", cannot)
+    monkeypatch.setattr("db.sqlite_file._read_versions", cannot)
     if number is not None:
-        monkeypatch.setattr("db.engine.TemporaryFile", fails)
+        monkeypatch.setattr("db.sqlite_file.TemporaryFile", fails)
     with pytest.raises(DatabaseOpenError, match="cannot be opened or written") as caught:
         open_database(str(path))
     assert isinstance(caught.value, DatabaseUnavailableError) is passes
@@ -300,7 +300,7 @@ def test_newer_schema_is_refused_untouched(path, engine, make, read_only):
 
 def test_locked_for_good(path, engine, monkeypatch):
     monkeypatch.setattr("db.engine.OPEN_RETRY_S", 0.0)
-    monkeypatch.setattr("db.engine.BUSY_TIMEOUT_MS", 10)
+    monkeypatch.setattr("db.sqlite_file.BUSY_TIMEOUT_MS", 10)
     with closing(sqlite3.connect(path)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(DatabaseOpenError, match="in use by another program"):

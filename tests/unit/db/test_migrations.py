@@ -18,10 +18,11 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
-from db.engine import BEGIN_OPTION, _sqlite_engine, open_database
+from db.engine import open_database
 from db.errors import SchemaVersionError
 from db.migrations import HEAD, REVISIONS
 from db.schema import Base
+from db.sqlite_file import BEGIN_OPTION, sqlite_engine
 from db.write.records import PlayRewarded, PlayStarted, ViewerFlagged
 
 
@@ -111,7 +112,7 @@ def test_down_and_up_again(engine, config, path, make):
 @pytest.fixture
 def old(path, config):
     """A database of the first schema with two sessions in it, written as plain SQL; gives its rows."""
-    engine = _sqlite_engine(path, read_only=False)
+    engine = sqlite_engine(path, read_only=False)
     with (
         engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection,
         connection.begin(),
@@ -357,8 +358,8 @@ def test_failed_migration_leaves_nothing(path, monkeypatch):
 
 def test_read_only_names_an_older_schema(path, engine, monkeypatch):
     engine.dispose()
-    monkeypatch.setattr("db.engine.REVISIONS", (*REVISIONS, "0099"))
-    monkeypatch.setattr("db.engine.HEAD", "0099")
+    monkeypatch.setattr("db.migrations.REVISIONS", (*REVISIONS, "0099"))
+    monkeypatch.setattr("db.migrations.HEAD", "0099")
     with pytest.raises(
         SchemaVersionError, match=f"older schema {HEAD}, expected 0099; open it once for writing"
     ):

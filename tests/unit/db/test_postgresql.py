@@ -9,6 +9,7 @@ from contextlib import closing
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import exc
 
 from db.engine import make_engine, open_database
 from db.errors import DatabaseError, DatabaseOpenError, DatabaseUnavailableError
@@ -291,6 +292,51 @@ def test_an_address_that_is_wrong_is_no_outage(server_url, change, words):
         open_to_record(change(server_url))
     assert not isinstance(caught.value, DatabaseUnavailableError)
     assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def german_server(own_server):
+    """A server whose messages are German, with a database and an account that may not connect."""
+    for locale in ("de_DE.utf8", "de_DE.iso88591"):
+        try:
+            own_server.execute(f"ALTER SYSTEM SET lc_messages = '{locale}'")
+            break
+        except exc.DBAPIError:
+            continue
+    else:
+        pytest.skip("needs a German locale")
+    own_server.execute("SELECT pg_reload_conf()")
+    own_server.execute("CREATE ROLE guest LOGIN CONNECTION LIMIT 0")
+    url = own_server.url(own_server.new_database())
+    wait_until(lambda: "existiert nicht" in problem(url.replace("/test_", "/nowhere_")), 5.0)
+    return url
+
+
+def problem(url):
+    with pytest.raises(DatabaseError) as caught:
+        open_database(url, read_only=True)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "waits"),
+    [
+        (("/test_", "/nowhere_"), False),
+        (("kiosk@", "stranger@"), False),
+        (("kiosk@", "guest@"), True),  # too many connections of this account
+    ],
+)
+def test_refusals_are_told_apart_in_any_language(german_server, change, waits):
+    with pytest.raises(DatabaseOpenError) as caught:
+        open_database(german_server.replace(*change))
+    assert isinstance(caught.value, DatabaseUnavailableError) == waits
+
+
+@pytest.mark.parametrize("options", ["?sslmode=sometimes", "?host=127.0.0.1&port=x"])
+def test_options_that_are_wrong_are_no_outage(options):
+    with pytest.raises(DatabaseOpenError) as caught:
+        open_database(f"postgresql+psycopg://kiosk@/x{options}")
+    assert not isinstance(caught.value, DatabaseUnavailableError)
 
 
 def test_an_address_as_psql_writes_it(server_url):

@@ -11,9 +11,10 @@ from datetime import datetime, timezone
 
 import pytest
 
-from db.engine import is_ours, open_database
+from db.engine import open_database
 from db.errors import DatabaseDamagedError, DatabaseOpenError, DatabaseUnavailableError
 from db.read.sessions import load_session
+from db.sqlite_file import is_ours
 from db.upkeep import quarantine as damage
 from db.upkeep.quarantine import set_aside
 from db.write import recovery, sink

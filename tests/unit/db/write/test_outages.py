@@ -28,7 +28,7 @@ def impatient(monkeypatch):
     monkeypatch.setattr(sink, "SPOOL_AFTER_S", 0.0)
     monkeypatch.setattr(sink, "RETRY_LONGEST_S", 0.05)
     monkeypatch.setattr(writer, "START_PATIENCE_S", 0.1)
-    monkeypatch.setattr("db.engine.BUSY_TIMEOUT_MS", 20)
+    monkeypatch.setattr("db.sqlite_file.BUSY_TIMEOUT_MS", 20)
     monkeypatch.setattr("db.engine.OPEN_RETRY_S", 0.1)
     monkeypatch.setattr("db.write.recovery.OPEN_PATIENCE_S", 0.1)
 
@@ -105,7 +105,7 @@ def test_what_waits_at_the_end_is_written_by_the_next_start(path, short_wait, ma
 
 def test_closing_ends_in_time_with_everything_on_disk(path, make, place, monkeypatch):
     """Each attempt waits for the lock, and the last one must not begin when the time is almost over."""
-    monkeypatch.setattr("db.engine.BUSY_TIMEOUT_MS", 200)
+    monkeypatch.setattr("db.sqlite_file.BUSY_TIMEOUT_MS", 200)
     monkeypatch.setattr(writer, "LAST_ATTEMPT_S", 0.4)
     monkeypatch.setattr(sink, "RETRY_FIRST_S", 10.0)
     monkeypatch.setattr(sink, "RETRY_LONGEST_S", 10.0)

@@ -1,0 +1,343 @@
+"""A database in an SQLite file: recognise it, open it, bring it up to date, and name what is wrong with it.
+
+A file is checked through a read-only connection first, so that another program's file, or one of a
+newer version, is refused untouched.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import sqlite3
+import time
+from contextlib import closing, suppress
+from functools import partial
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from sqlalchemy import create_engine, event, exc
+from sqlalchemy.engine import URL
+
+from db import migrations
+from db.error_classes import BUSY_WORDS, DAMAGE_WORDS, says
+from db.errors import (
+    DatabaseDamagedError,
+    DatabaseError,
+    DatabaseOpenError,
+    DatabaseUnavailableError,
+    SchemaVersionError,
+)
+from db.paths import SIDE_FILES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.pool import ConnectionPoolEntry
+
+BUSY_TIMEOUT_MS = 2000
+"""How long SQLite waits for another writer; several times the longest commit, well below the close limit."""
+
+BEGIN_OPTION = "sqlite_begin"
+"""Execution option of a connection: "IMMEDIATE" takes the write lock at once, the default "DEFERRED" does not."""
+
+_OUR_NAMES = re.compile(
+    rb"ck_readings_position_ms|ck_plays_outcome|ck_sessions_lost|ix_readings_session_id_at"
+    rb"|ck_ads_kind"
+)
+"""Names in the schema of every database of this program, in several of its pages; at most 32 bytes each."""
+
+_PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
+"""Errors of a file system that is full, broken, or has made itself read-only."""
+
+
+def dump_json(value: object) -> str:
+    """Write readable JSON; half a surrogate pair, from a file name that is not Unicode, becomes an escape."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def sqlite_engine(path: Path, *, read_only: bool) -> Engine:
+    """Make an engine for a file, without opening it."""
+
+    def connect() -> sqlite3.Connection:
+        if not read_only:
+            return _connect(path, "mode=rwc")
+        # In a folder that cannot be written nobody else writes either. Elsewhere a reader takes
+        # part in write-ahead mode and tidies up if it is the last; `query_only` keeps it from
+        # writing.
+        frozen = not os.access(path.parent, os.W_OK) and _is_quiet(path)
+        return _connect(path, "mode=ro&immutable=1" if frozen else "mode=rw")
+
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)), creator=connect, json_serializer=dump_json
+    )
+
+    @event.listens_for(engine, "connect")
+    def set_pragmas(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+        # Python's module begins transactions too late (not before SELECT or CREATE TABLE), so they
+        # are begun explicitly.
+        connection.isolation_level = None
+        pragmas = [f"busy_timeout = {BUSY_TIMEOUT_MS}", "foreign_keys = ON"]
+        # NORMAL survives a killed program in write-ahead mode, but a power cut takes all commits
+        # since the last checkpoint. FULL flushes at every commit: some milliseconds, twice a second.
+        durable = ["journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"]
+        pragmas += ["query_only = ON"] if read_only else durable
+        with closing(connection.cursor()) as cursor:
+            for pragma in pragmas:
+                cursor.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        mode = connection.get_execution_options().get(BEGIN_OPTION, "DEFERRED")
+        connection.exec_driver_sql(f"BEGIN {mode}")
+
+    return engine
+
+
+def make_file_ready(engine: Engine, path: Path, *, read_only: bool, patience_s: float) -> None:
+    """Check a file, create it and bring it up to date; see `db.engine.make_ready`."""
+    _prepare_folder(path, read_only=read_only)
+    revision = _retry_while_locked(path, partial(_inspect_file, path), patience_s)
+    if read_only:
+        migrations.require_head(revision, str(path))
+    _retry_while_locked(
+        path, partial(_bring_up_to_date, engine, path, read_only=read_only), patience_s
+    )
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file is a database of this program, of any version, healthy or not."""
+    try:
+        _inspect_file(path)
+    except (SchemaVersionError, DatabaseDamagedError):
+        return True
+    except DatabaseOpenError:
+        return False
+    except sqlite3.Error:
+        return _was_ours(path)
+    return True
+
+
+def _prepare_folder(path: Path, *, read_only: bool) -> None:
+    """Check what the file system can tell, and create the folder of a new database."""
+    try:
+        if path.is_dir():
+            raise DatabaseOpenError(
+                f"The database {path} is a folder; give the path of a file, such as "
+                f"{path / 'ads.db'}."
+            )
+        exists = path.exists()
+        if exists and not path.is_file():
+            raise DatabaseOpenError(
+                f"The database {path} is not a regular file; give the path of one."
+            )
+        if not exists and read_only:
+            raise DatabaseOpenError(
+                f"There is no database {path}; record a session first, or check the path."
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _open_error(error.errno in _PASSING)(
+            f"The folder of the database {path} cannot be used ({error.strerror}); choose another "
+            "path."
+        ) from error
+    if read_only:
+        return
+    # A file system turns read-only by itself when its disk fails; a permission is set by somebody.
+    kind = _open_error(_is_read_only(path.parent))
+    if exists and not os.access(path, os.W_OK):
+        raise kind(f"The database {path} is read-only; make it writable or choose another path.")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise kind(
+            f"The folder {path.parent} of the database is not writable; change its permissions or "
+            "choose another path."
+        )
+
+
+def _inspect_file(path: Path) -> str | None:
+    """Return the schema revision of a file, without writing to it; `None` if it is missing or empty.
+
+    Raises:
+        DatabaseUnavailableError: The disk fails, for now.
+        DatabaseOpenError: It is not a database of this program.
+        SchemaVersionError: It belongs to a newer version of this program.
+        sqlite3.Error: It cannot be read.
+    """
+    try:
+        if not path.exists() or path.stat().st_size == 0:
+            return None
+        with path.open("rb") as file:
+            magic = file.read(16)
+    except OSError as error:
+        raise _open_error(error.errno in _PASSING)(
+            f"The database {path} cannot be read ({error.strerror}); choose another path."
+        ) from error
+    if magic != b"SQLite format 3\x00":
+        if _was_ours(path):
+            raise _damaged(path, "its first bytes are not those of a database")
+        raise DatabaseOpenError(f"The file {path} is not an SQLite database; choose another path.")
+    # A reader in write-ahead mode makes files beside the database, and leaves them there if it may
+    # not write. So a file that nobody is writing is read as one that does not change, and once more
+    # if a write began meanwhile.
+    quiet = _is_quiet(path)
+    tables, versions = _read_versions(path, "mode=ro&immutable=1" if quiet else "mode=ro")
+    if quiet and not _is_quiet(path):
+        tables, versions = _read_versions(path, "mode=ro")
+    return migrations.identify(str(path), tables, versions)
+
+
+def _was_ours(path: Path) -> bool:
+    """Whether a file that cannot be read as a database was one of this program.
+
+    It is marked as such, or still holds our schema somewhere, or begins with nothing but zeros,
+    which some file systems leave after a power cut.
+    """
+    try:
+        with path.open("rb") as file:
+            part = file.read(1 << 20)
+            # Bytes 68 to 71 name the program that a file belongs to; ours is set since schema 0005.
+            if not part.strip(b"\0") or part[68:72] == b"adMo":
+                return True
+            # The schema of a large file that was migrated may be anywhere in it. A name may lie
+            # across two parts.
+            before = b""
+            while part:
+                if _OUR_NAMES.search(before + part):
+                    return True
+                before, part = part[-32:], file.read(1 << 20)
+    except OSError:
+        return False
+    return False
+
+
+def _damaged(path: Path, text: str) -> DatabaseDamagedError:
+    return DatabaseDamagedError(
+        f"The database {path} is damaged ({text}); restore a backup, or save what can be read with "
+        f"`sqlite3 {path} .recover | sqlite3 rescued.db` (a run sets the file aside and begins a new "
+        "one)."
+    )
+
+
+def _is_quiet(path: Path) -> bool:
+    """Whether all of a database is in its main file."""
+    for suffix in ("-wal", "-journal"):
+        with suppress(OSError):
+            if path.with_name(path.name + suffix).stat().st_size:
+                return False
+    return True
+
+
+def _read_versions(path: Path, how: str) -> tuple[set[str], list[str]]:
+    """Return the names of all tables, and the rows of the version table."""
+    with closing(_connect(path, how)) as connection:
+        tables = {
+            name
+            for (name,) in connection.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table' "
+                "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+            )
+        }
+        if migrations.VERSION_TABLE not in tables:
+            return tables, []
+        rows = connection.execute(f"SELECT * FROM {migrations.VERSION_TABLE}")  # noqa: S608 (a constant)
+        return tables, [str(row[0]) for row in rows]
+
+
+def _connect(path: Path, how: str) -> sqlite3.Connection:
+    # The pool lends a connection to one thread at a time, so the module's own check is not needed.
+    return sqlite3.connect(
+        f"file:{quote(str(path))}?{how}",
+        uri=True,
+        check_same_thread=False,
+        timeout=BUSY_TIMEOUT_MS / 1000,
+    )
+
+
+def _bring_up_to_date(engine: Engine, path: Path, *, read_only: bool) -> None:
+    """Prove that the database can be used, and migrate it if it is not up to date."""
+    if read_only:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+        return
+    with (
+        engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection,
+        connection.begin(),
+    ):
+        # Read again under the write lock: another process may have migrated it since.
+        migrations.upgrade(connection, migrations.current_revision(connection, str(path)))
+
+
+def _retry_while_locked(path: Path, action: Callable[[], Any], patience_s: float) -> Any:
+    """Run an action on a file, and again while another process holds it; explain other failures."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return action()
+        except (sqlite3.Error, exc.DBAPIError) as error:
+            text = str(error.orig) if isinstance(error, exc.DBAPIError) else str(error)
+            # Several processes that switch a new file to write-ahead mode at once are refused
+            # without any waiting.
+            if not says(text, *BUSY_WORDS) or time.monotonic() > deadline:
+                raise _explain(path, text) from error
+        time.sleep(0.05)
+
+
+def _explain(path: Path, text: str) -> DatabaseError:
+    """Turn a message of SQLite, which is always English, into an error that says what to do."""
+    if says(text, *BUSY_WORDS):
+        return DatabaseUnavailableError(
+            f"The database {path} is in use by another program; close that program and try again."
+        )
+    if says(text, *DAMAGE_WORDS):
+        if _was_ours(path):
+            return _damaged(path, text)
+        return DatabaseOpenError(
+            f"The file {path} is not a healthy SQLite database ({text}); restore a copy or choose "
+            "another path."
+        )
+    if says(text, "readonly", "unable to open"):
+        return _open_error(_fails_for_now(path))(
+            f"The database {path} cannot be opened or written ({text}); "
+            "check the permissions of the file and its folder, or choose another path."
+        )
+    if "full" in text:
+        return DatabaseUnavailableError(
+            f"The disk of the database {path} is full; free some space or choose another path."
+        )
+    return _open_error("disk I/O" in text)(
+        f"The database {path} cannot be opened ({text}); choose another path."
+    )
+
+
+def _open_error(passes: bool) -> type[DatabaseOpenError]:
+    return DatabaseUnavailableError if passes else DatabaseOpenError
+
+
+def _is_read_only(folder: Path) -> bool:
+    """Whether the file system of a folder is read-only, or too broken to say."""
+    try:
+        return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    except OSError as error:
+        return error.errno in _PASSING
+
+
+def _fails_for_now(path: Path) -> bool:
+    """Whether the disk keeps SQLite, which does not say why, from opening a file; ask the file system."""
+    if _is_read_only(path.parent):
+        return True
+    try:
+        for suffix in ("", *SIDE_FILES):
+            file = path.with_name(path.name + suffix)
+            if file.exists():
+                with file.open("rb") as opened:
+                    opened.read(1)
+        with TemporaryFile(dir=path.parent):
+            return False
+    except OSError as error:
+        return error.errno in _PASSING
