@@ -196,6 +196,83 @@ def test_upgrade_keeps_every_row(path, old, engine, make):
     assert [row["id"] for row in contents(path)["readings"]] == [77, 78]
 
 
+ROWS = {
+    "0001": f"{FIRST_SCHEMA_ROWS} INSERT INTO models VALUES (4, 'compact', 'cd', '{{}}');"
+    "UPDATE sessions SET model_id = 4, ended_at = '2026-03-01 09:00:09.000000', "
+    "end_reason = 'finished', frames = 60, dropped = 2, fps = 29.5, lost = 1 WHERE id = 3;"
+    "UPDATE plays SET ended_at = '2026-03-01 09:00:04.000000', outcome = 'finished', "
+    "shown_ms = 4000, probability = .5, error = '' WHERE id = 5;"
+    "UPDATE gaps SET ended_at = '2026-03-01 09:00:05.000000';",
+    "0002": "UPDATE viewers SET static = 1 WHERE id = 12;"
+    "INSERT INTO readings (id, session_id, viewer_id, at, uncertain, attentive, quality, "
+    "box_x, box_y, box_w, box_h, withheld) "
+    "VALUES (42, 3, 11, '2026-03-01 09:00:02.500000', 1, 0, .1, 0, 0, .5, .5, 'too small');",
+    "0003": 'UPDATE plays SET held_out = 1, context = \'{"mood": "sad"}\', reward = -0.5, '
+    "reward_viewer_s = 3 WHERE id = 5;",
+    "0004": "UPDATE plays SET rolled_up = 1 WHERE id = 5;"
+    "INSERT INTO exposures VALUES (5, 11, 1, 1, 1, .5, .5, .5, NULL, 0, 0, "
+    ".1, .1, .1, .3, .1, .1, .2, .2, .8);"
+    "INSERT INTO exposure_seconds VALUES (5, 11, 1, 1, 1, 1, .1, .1, .1, .3, .1, .1, .2, .2, .8);",
+    "0005": "UPDATE sessions SET last_record = 7 WHERE id = 3;",
+}
+"""Rows by the revision that first can hold them; together they are in every table and column."""
+
+ADDED = {
+    "readings": {"0002": {"withheld": None}},
+    "viewers": {"0002": {"static": 0}},
+    "plays": {
+        "0003": {"held_out": 0, "context": None, "reward": None, "reward_viewer_s": None},
+        "0004": {"rolled_up": 0},
+    },
+    "sessions": {"0005": {"last_record": 0}},
+}
+"""What a row has in the columns that a later revision added."""
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_a_database_of_every_schema_keeps_its_rows(path, config, make, revision):
+    for step in REVISIONS[: REVISIONS.index(revision) + 1]:
+        engine = sqlite_engine(path, read_only=False)
+        with (
+            engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection,
+            connection.begin(),
+        ):
+            config.attributes["connection"] = connection
+            command.upgrade(config, step)
+        engine.dispose()
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript(ROWS[step])
+    old = contents(path)
+    assert all(old.values())
+
+    engine = open_database(str(path))
+    new = contents(path)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").all() == [
+            (HEAD,)
+        ]
+        assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+    for table, rows in old.items():
+        added = {
+            column: value
+            for step, columns in ADDED.get(table, {}).items()
+            if step > revision
+            for column, value in columns.items()
+        }
+        assert new[table] == [row | added for row in rows], table
+    if revision < "0004":
+        withheld = [{"viewer_id": 11, "on_ad": 0, "sort": "too small", "readings": 1}]
+        assert new["reading_counts"] == [
+            {"viewer_id": 11, "on_ad": 0, "sort": "certain", "readings": 1},
+            *(withheld if revision > "0001" else []),
+            {"viewer_id": 11, "on_ad": 1, "sort": "uncertain", "readings": 1},
+            {"viewer_id": 12, "on_ad": 0, "sort": "certain", "readings": 1},
+        ]
+        assert new["exposures"] == new["exposure_seconds"] == []
+    make.write(engine)
+    engine.dispose()
+
+
 def test_downgrade_deletes_only_what_the_first_schema_cannot_hold(path, old, config, make):
     engine = open_database(str(path))
     make.write(
