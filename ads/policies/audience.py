@@ -1,4 +1,4 @@
-"""Who stands before the screen, as far as the choice of an ad may depend on it."""
+"""The audience that the choice of an ad may depend on, and what a play was worth."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from ads.errors import AdsError
 from detector.emotion.labels import EMOTIONS
 
 GROUP_SIZES = ("nobody", "one", "few", "many")
-"""Names of the group sizes that a choice tells apart: 0, 1, 2 or 3, and 4 or more viewers."""
+"""Group sizes that a choice distinguishes: 0, 1, 2 or 3, and 4 or more viewers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """The viewers of the last few seconds, as numbers.
+    """The viewers of the last few seconds.
 
     Attributes:
-        viewers: How many are in view; pictures of faces are left out.
+        viewers: How many are in view, without faces in pictures.
         attentive: How many of them look at the screen.
-        mood: The emotion that is strongest on average among those whose emotion could be read, one
-            of `EMOTIONS`; None where none could.
+        mood: The strongest emotion, averaged over those with a readable one; one of `EMOTIONS`, or
+            None.
     """
 
     viewers: int
@@ -30,7 +30,8 @@ class Audience:
     def __post_init__(self) -> None:
         if not 0 <= self.attentive <= self.viewers:
             raise AdsError(
-                f"Invalid audience: expected 0 <= attentive <= viewers, received {self.attentive} of {self.viewers}."
+                "Invalid audience: expected 0 <= attentive <= viewers, "
+                f"received {self.attentive} of {self.viewers}."
             )
         if self.mood is not None and self.mood not in EMOTIONS:
             raise AdsError(
@@ -40,9 +41,7 @@ class Audience:
     @property
     def group_size(self) -> str:
         """One of `GROUP_SIZES`."""
-        return GROUP_SIZES[
-            0 if self.viewers == 0 else 1 if self.viewers == 1 else 2 if self.viewers <= 3 else 3
-        ]
+        return GROUP_SIZES[self.viewers if self.viewers < 2 else 2 if self.viewers < 4 else 3]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +49,8 @@ class Reward:
     """What a play was worth to a policy that learns.
 
     Attributes:
-        value: Between -1 and 1; see docs/metrics.md.
-        viewer_s: Seconds of viewers in view that stand behind it, above 0.
+        value: From -1 to 1; see docs/metrics.md.
+        viewer_s: The viewer seconds behind it, above 0.
     """
 
     value: float

@@ -1,9 +1,10 @@
-"""What a policy is: it is given the ads that may play now and the situation, and chooses one of them."""
+"""What a policy is: it chooses one of the ads that may play now, given the situation."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What a choice may depend on, apart from what was chosen before.
+    """What a choice may depend on, apart from earlier choices.
 
     Attributes:
-        at_ns: When the choice is made, on the monotonic clock (a recording's on its own).
-        local: Local wall-clock time of the venue with its zone; None where it is not known.
-        audience: Who stands before the screen; None where nothing is measured.
+        at_ns: When the choice is made, on the monotonic clock (or a recording's).
+        local: Local wall-clock time of the venue with its zone; None if unknown.
+        audience: Who is in front of the screen; None if not measured.
     """
 
     at_ns: int
@@ -41,16 +42,14 @@ class Choice:
 
     Attributes:
         ad: What to show.
-        reason: Why, in words that the owner of a shop understands.
-        probability: The exact probability, given all that happened before, with which this ad was
-            chosen from the candidates, above 0 and at most 1; a draw for the hold-out is part of
-            it. An analysis divides by it to undo the policy's preferences.
-        held_out: Whether it was chosen without regard to the audience so that what adaptation
-            brings can be measured.
+        reason: Why, in words that a shop owner understands.
+        probability: The exact probability of this choice given all that happened before, including
+            the hold-out's draw; above 0 and at most 1. Analyses divide by it to undo the policy's
+            preferences.
+        held_out: Whether the audience was ignored in order to measure what adapting to it brings.
         context: What the choice looked at, ready for JSON. Every policy gives "mood" and "group"
-            (as in `Audience`; None where nothing is measured), "hour" (0 to 23, or None) and
-            "candidates" (the probability of each, by its id); the adaptive ones add what
-            `GuardedPolicy` describes.
+            (as in `Audience`; None if not measured), "hour" (0 to 23, or None) and "candidates"
+            (the probability of each, by id); see `GuardedPolicy` for what adaptive ones add.
     """
 
     ad: Ad
@@ -62,53 +61,24 @@ class Choice:
     def __post_init__(self) -> None:
         if not 0 < self.probability <= 1:
             raise AdsError(
-                f"The probability of a choice must be above 0 and at most 1, got {self.probability}."
+                "The probability of a choice must be above 0 and at most 1, "
+                f"got {self.probability}."
             )
 
 
-class Policy(Protocol):
-    """Chooses the next ad. Called by the thread that drives the show, once for each play."""
-
-    def choose(self, candidates: Sequence[Ad], situation: Situation) -> Choice:
-        """Chooses one of the candidates.
-
-        Args:
-            candidates: The ads that may play now, at least one, in the order of the playlist.
-            situation: What the choice may depend on.
-
-        Raises:
-            AdsError: There is no candidate.
-        """
-
-    def learn(self, ad_id: str, context: Mapping[str, Any], reward: Reward) -> None:
-        """Takes in what a play was worth; does nothing where the policy does not learn.
-
-        All that a policy has learnt follows from these calls, so after a restart it is rebuilt by
-        repeating them with the plays of the log.
-
-        Args:
-            ad_id: What was shown.
-            context: The context of the choice that led to the play.
-            reward: What it was worth.
-        """
-
-
 class PolicySettings(BaseModel):
-    """How a policy chooses. Policies leave out of account what does not concern them.
+    """How a policy chooses. A policy ignores what does not concern it.
 
     Attributes:
-        seed: Of all draws: the same seed and the same situations give the same choices.
+        seed: Of all draws: the same seed and situations give the same choices.
         holdout: Share of the adaptive policies' choices that ignore the audience, 0 to 1, in steps
             of 0.001.
-        floor: Share of every choice of the adaptive policies that is spread evenly over the
-            candidates, 0 to 1, so that each of n candidates has a probability of at least `floor /
-            n`.
-        wash_out_s: Seconds between two plays in which nothing is shown, so that the reaction to one
-            ad does not spill over to the next, 0 to 60. The show keeps them, not the policy; see
-            `VirtualShow` and `AdPlayer`.
-        min_audience: The adaptive policies look at the audience only if at least so many viewers
-            are in view.
-        blocked: Ids of ads that the adaptive policies leave out as long as any other ad may play.
+        floor: Share of every adaptive choice that is spread evenly, 0 to 1, so that each of n
+            candidates has a probability of at least `floor / n`.
+        wash_out_s: Seconds without a picture between two plays, 0 to 60, so that reactions do not
+            spill over. Applied by `VirtualShow` and `AdPlayer`.
+        min_audience: Adaptive policies look at the audience only from this many viewers on.
+        blocked: Ids of ads that adaptive policies leave out while any other ad may play.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -121,18 +91,53 @@ class PolicySettings(BaseModel):
     blocked: tuple[str, ...] = ()
 
 
-def require_candidates(candidates: Sequence[Ad]) -> None:
-    """Refuses to choose among nothing.
+class Policy(ABC):
+    """Choose the next ad. Called by the thread that drives the show, once for each play.
 
-    Raises:
-        AdsError: There is no candidate.
+    Args:
+        settings: Its seed and guard rails; None for the defaults.
+        after: Context of the last play of an earlier run; None to start anew.
     """
+
+    def __init__(
+        self, settings: PolicySettings | None = None, after: Mapping[str, Any] | None = None
+    ) -> None:
+        self._settings = settings or PolicySettings()
+        self._after = after or {}
+
+    @abstractmethod
+    def choose(self, candidates: Sequence[Ad], situation: Situation) -> Choice:
+        """Choose one of the candidates.
+
+        Args:
+            candidates: The ads that may play now, at least one, in the order of the playlist.
+            situation: What the choice may depend on.
+
+        Raises:
+            AdsError: There is no candidate.
+        """
+
+    def learn(self, ad_id: str, context: Mapping[str, Any], reward: Reward) -> None:  # noqa: B027
+        """Learn what a play was worth; no-op unless the policy learns.
+
+        All knowledge follows from these calls, so repeat them with the logged plays after a
+        restart.
+
+        Args:
+            ad_id: What was shown.
+            context: The context of the choice that led to the play.
+            reward: What it was worth.
+        """
+
+
+def require_candidates(candidates: Sequence[Ad]) -> None:
+    """Raise an `AdsError` if there is no candidate."""
     if not candidates:
         raise AdsError("A policy needs at least one candidate, got none.")
 
 
 def describe(situation: Situation) -> dict[str, Any]:
-    """The part of a choice's context that follows from the situation: "mood", "group" and "hour"."""
+    """Return the situation's part of a choice's context: "mood", "group" and "hour"."""
     audience, local = situation.audience, situation.local
     return {
         "mood": None if audience is None else audience.mood,
@@ -141,17 +146,10 @@ def describe(situation: Situation) -> dict[str, Any]:
     }
 
 
-def certain(ad: Ad, reason: str, candidates: Sequence[Ad], situation: Situation) -> Choice:
-    """A choice that left nothing to chance."""
-    chances = {candidate.ad_id: 1.0 if candidate is ad else 0.0 for candidate in candidates}
-    return Choice(ad, reason, 1.0, context={**describe(situation), "candidates": chances})
-
-
 def by_weight(candidates: Sequence[Ad]) -> NDArray[np.float64]:
-    """Probabilities with which independent draws give each ad screen time in proportion to its weight.
+    """Return the probabilities that give each ad screen time in proportion to its weight.
 
-    A longer ad is drawn less often: the expected screen time of an ad is its probability times its
-    duration.
+    Longer ads are drawn less often: expected screen time is probability times duration.
 
     Returns:
         One probability for each candidate, `(n,)`; they add up to 1.
@@ -161,8 +159,7 @@ def by_weight(candidates: Sequence[Ad]) -> NDArray[np.float64]:
 
 
 def draw(generator: np.random.Generator, probabilities: NDArray[np.float64]) -> int:
-    """Draws an index with the given probabilities, `(n,)`, which add up to 1."""
+    """Draw an index with the given probabilities, `(n,)`, which add up to 1."""
     steps = np.cumsum(probabilities)
-    return min(
-        int(np.searchsorted(steps, generator.random() * steps[-1], side="right")), len(steps) - 1
-    )
+    index = int(np.searchsorted(steps, generator.random() * steps[-1], side="right"))
+    return min(index, len(steps) - 1)

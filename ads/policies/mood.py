@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ads.playlists.playlist import Ad
-    from ads.policies.audience import Reward
 
 MOOD_WORDS = {
     "angry": "an angry",
@@ -28,15 +27,11 @@ MOOD_WORDS = {
 
 
 class MoodPolicy(GuardedPolicy):
-    """Shows what the playlist's key `moods` makes for the present mood of the audience.
+    """Show ads whose key `moods` names the audience's present mood, drawn by their weights.
 
-    Where no candidate is made for it, or the mood could not be read, those without `moods` are
-    shown; where there are none of these either, all. Among the ads that fit, each is drawn by its
-    weight.
+    If there is none, or the mood could not be read, ads without `moods` are shown; failing these,
+    all.
     """
-
-    def learn(self, ad_id: str, context: Mapping[str, Any], reward: Reward) -> None:
-        """Does nothing: the playlist says what suits whom. See `Policy.learn`."""
 
     def _prefer(
         self, candidates: Sequence[Ad], context: Mapping[str, Any], generator: np.random.Generator

@@ -1,4 +1,4 @@
-"""What is believed about the audience's tastes: a Bayesian linear regression for each ad, with a common core."""
+"""The audience's tastes: a Bayesian linear regression for each ad, with a common core."""
 
 from __future__ import annotations
 
@@ -28,42 +28,40 @@ _LEVELS = (
     (len(GROUP_SIZES), 0.2, 0.05),
     (len(PARTS_OF_DAY), 0.2, 0.05),
 )
-"""Of the intercept, the moods, the group sizes and the parts of the day: how many features, and the standard deviations
-that are believed beforehand of what all ads have in common and of what sets one apart. Rewards are from -1 to 1; that
-tastes differ by mood is the idea, by group and hour only a possibility."""
+"""For the intercept, moods, group sizes and parts of the day: how many features, and the prior's
+standard deviations of what all ads have in common and of what sets one apart. Rewards are from -1
+to 1; tastes differ by mood, and possibly by group and hour."""
 
 _COMMON_SD, _OWN_SD = (
     np.concatenate([np.full(level[0], level[which]) for level in _LEVELS]) for which in (1, 2)
 )
 
 NOISE_SD = 0.3
-"""Standard deviation of a long look's reward about its mean, before anything is known."""
+"""Prior standard deviation of a long look's reward about its mean."""
 
 NOISE_PLAYS = 20
-"""For how many plays that first belief counts."""
+"""How many plays that prior counts for."""
 
 HALF_TRUST_VIEWER_S = 5.0
-"""A reward that so many viewer seconds stand behind has twice the variance of one with very many."""
+"""A reward with this many viewer seconds has twice the variance of one with very many."""
 
 NOISE_GROWTH = 1.1
-"""The noise is estimated anew whenever the number of plays has grown by this factor."""
+"""The noise is estimated again whenever the number of plays has grown by this factor."""
 
 
 def part_of_day(hour: int | None) -> str | None:
-    """One of `PARTS_OF_DAY`; None where the hour is not known."""
+    """Return one of `PARTS_OF_DAY`; None if the hour is unknown."""
     return None if hour is None else PARTS_OF_DAY[hour * len(PARTS_OF_DAY) // 24]
 
 
 def features(context: Mapping[str, Any]) -> NDArray[np.float64]:
-    """A context as numbers.
+    """Encode a context as numbers.
 
     Args:
-        context: Of a choice: "mood", "group" and "hour" count; what is missing, None or unknown has
-            no effect.
+        context: Of a choice: "mood", "group" and "hour"; missing or unknown values have no effect.
 
     Returns:
-        `(FEATURES,)`: 1, then a 1 in the place of the mood, of the group size and of the part of
-        the day.
+        `(FEATURES,)`: 1, then one-hot codes of the mood, the group size and the part of the day.
     """
     values = np.zeros(FEATURES)
     values[0] = 1.0
@@ -82,17 +80,17 @@ def features(context: Mapping[str, Any]) -> NDArray[np.float64]:
 
 
 class TasteModel:
-    """The mean reward of each ad in each context, and how sure that is.
+    """The posterior of each ad's mean reward in each context.
 
-    The mean reward of ad `a` in context `x` is `x . theta_a`. Beforehand `theta_a` is normal about
-    a vector `beta` that all ads share, and `beta` is normal about 0: what lifts or depresses the
-    reactions to all ads alike (a sad audience smiles less) is learnt once, and an ad of which
-    little is known is taken to be like the others (a hierarchical linear model; Gelman and others,
-    "Bayesian Data Analysis", chapter 15). Given the variance of the noise the posterior is exact;
-    the variance itself is estimated along the way from what the posterior mean leaves unexplained.
+    The mean reward of ad `a` in context `x` is `x . theta_a`. A priori, `theta_a` is normal about a
+    vector `beta` that all ads share, and `beta` is normal about 0: what moves the reactions to all
+    ads alike (a sad audience smiles less) is learnt once, and a new ad is taken to be like the
+    others (a hierarchical linear model; Gelman and others, "Bayesian Data Analysis", chapter 15).
+    Given the variance of the noise, the posterior is exact; the variance is estimated from what the
+    posterior mean leaves unexplained.
 
-    The vectors of two ads depend on each other only through `beta`, so that an update costs the
-    same however many ads there are.
+    Two ads depend on each other only through `beta`, so the cost of an update does not grow with
+    their number.
     """
 
     def __init__(self) -> None:
@@ -106,8 +104,8 @@ class TasteModel:
         self._noise = NOISE_SD**2
         self._noise_due = 1
         self._unsettled: set[int] = set()
-        # Given beta, theta_a is normal with this covariance, about this covariance times (xy /
-        # noise + precision beta).
+        # Given beta, theta_a is normal with this covariance, about the covariance times
+        # (xy / noise + precision beta).
         self._covariance = np.zeros((0, FEATURES, FEATURES))
         self._offset = np.zeros((0, FEATURES))
         self._common_mean = np.zeros(FEATURES)
@@ -115,16 +113,16 @@ class TasteModel:
 
     @property
     def noise_sd(self) -> float:
-        """Standard deviation of the reward of a play with very many viewer seconds about its mean, as estimated."""
+        """Estimated standard deviation of the reward of a play with very many viewer seconds."""
         return float(np.sqrt(self._noise))
 
     def update(self, ad_id: str, x: NDArray[np.float64], reward: Reward) -> None:
-        """Takes one play into account.
+        """Update the posterior with one play.
 
         Args:
             ad_id: What was shown.
             x: The features of its context, `(FEATURES,)`.
-            reward: What it was worth; the more viewer seconds stand behind it, the more it counts.
+            reward: What it was worth; it counts more with more viewer seconds.
         """
         place = self._place(ad_id)
         weight = reward.viewer_s / (reward.viewer_s + HALF_TRUST_VIEWER_S)
@@ -134,15 +132,14 @@ class TasteModel:
         self._plays += 1
         self._unsettled.add(place)
         if self._plays >= self._noise_due:
-            # At fixed numbers of plays, so that the same plays leave the same beliefs whatever was
-            # asked in between.
+            # At fixed numbers of plays, so the posterior does not depend on when it was asked for.
             self._noise_due = math.ceil(self._plays * NOISE_GROWTH)
             self._settle()
             self._noise = self._estimated_noise()
             self._unsettled.update(range(len(self._index)))
 
     def mean(self, ad_id: str, x: NDArray[np.float64]) -> float:
-        """The mean reward that is believed for an ad in a context, `(FEATURES,)`; also for an ad never shown."""
+        """Return the posterior mean reward of an ad, even a new one, in a context `(FEATURES,)`."""
         self._settle()
         return (
             float(x @ self._mean_theta(self._index[ad_id]))
@@ -159,14 +156,14 @@ class TasteModel:
         *,
         spread: float = 1.0,
     ) -> NDArray[np.float64]:
-        """Draws mean rewards from what is believed, jointly for several ads.
+        """Draw mean rewards from the posterior, jointly for several ads.
 
         Args:
-            ad_ids: The ads; ones that were never shown are allowed.
+            ad_ids: The ads; new ones are allowed.
             x: The features of the context, `(FEATURES,)`.
             draws: How many.
             generator: Of the random numbers.
-            spread: Standard deviation of the draws in proportion to that of what is believed.
+            spread: Scale of the draws' standard deviation, relative to the posterior's.
 
         Returns:
             `(draws, ads)`.
@@ -176,7 +173,7 @@ class TasteModel:
             self._common_mean
             + spread * generator.standard_normal((draws, FEATURES)) @ self._common_root.T
         )
-        # Of an ad never shown: its covariance is the prior's, and its mean is beta.
+        # A new ad has the prior's covariance, and its mean is beta.
         loading = np.tile(x / self._own_precision, (len(ad_ids), 1))
         offset = np.zeros(len(ad_ids))
         known = [
@@ -206,7 +203,7 @@ class TasteModel:
         return self._index[ad_id]
 
     def _settle(self) -> None:
-        """Brings the posterior up to the plays."""
+        """Bring the posterior up to date."""
         if not self._unsettled:
             return
         own = self._own_precision
@@ -215,7 +212,7 @@ class TasteModel:
         covariance = np.linalg.inv(self._xx[ads] / self._noise + np.diag(own))
         self._covariance[ads] = covariance
         self._offset[ads] = (covariance @ self._xy[ads, :, None])[..., 0] / self._noise
-        # What the ads say about beta once their own vectors are integrated out.
+        # The ads' evidence about beta, with their own vectors integrated out.
         told = len(self._index) * np.diag(own) - own[:, None] * self._covariance.sum(axis=0) * own
         common = np.linalg.inv(np.diag(_COMMON_SD**-2.0) + told)
         self._common_mean = common @ (own * self._offset.sum(axis=0))

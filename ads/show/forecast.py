@@ -12,7 +12,7 @@ from ads.show.schedule import VirtualShow
 
 if TYPE_CHECKING:
     from ads.playlists.playlist import Ad, Playlist
-    from ads.policies import Policy
+    from ads.policies.base import Policy
 
 LONGEST_HOURS = 7 * 24.0
 """A week: days and hours repeat after it."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ads.playlists.playlist import Ad
-    from ads.policies import Policy
+    from ads.policies.base import Policy
 
 SIZES = {"nobody": (0, 0), "one": (1, 1), "few": (2, 3), "many": (4, MOST_VIEWERS)}
 """Least and greatest number of viewers in a group of each size."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.options import POLICIES, debug_option, json_option, print_json
+from ads.policies import POLICY_NAMES
+from monitor.cli.options import debug_option, json_option, print_json
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -46,8 +47,8 @@ def playlist() -> None:
 @click.option(
     "--policy",
     "policy_name",
-    type=click.Choice(POLICIES),
-    default=POLICIES[0],
+    type=click.Choice(POLICY_NAMES),
+    default=POLICY_NAMES[0],
     show_default=True,
     help="How the next ad is chosen.",
 )
@@ -69,7 +70,8 @@ def check(
 
     from ads.media.check import check_apart
     from ads.playlists.loader import load_playlist
-    from ads.policies import PolicySettings, make_policy
+    from ads.policies import make_policy
+    from ads.policies.base import PolicySettings
     from ads.show.forecast import forecast
 
     checked = load_playlist(file, check_apart)

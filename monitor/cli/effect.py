@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ads.policies import POLICY_NAMES
 from monitor.cli.options import (
-    POLICIES,
     database_option,
     database_url,
     debug_option,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ads.playlists.playlist import Ad, Playlist
-    from ads.policies import PolicySettings
+    from ads.policies.base import PolicySettings
     from ads.simulation.audience import SimulatedAudience
     from ads.simulation.simulator import SimulatedPlay
     from db.read.plays import LoggedPlay
@@ -59,14 +59,14 @@ log_options = together(
               "FILE]")  # fmt: skip
 @click.option(
     "--policy",
-    type=click.Choice(POLICIES),
+    type=click.Choice(POLICY_NAMES),
     default="learn",
     show_default=True,
     help="What is tried.",
 )
 @click.option(
     "--against",
-    type=click.Choice(POLICIES),
+    type=click.Choice(POLICY_NAMES),
     default="shuffle",
     show_default=True,
     help="What it is compared with.",
@@ -122,7 +122,7 @@ def simulate(
     FILE describes the audience (YAML; see docs/metrics.md). Without it there is a built-in one;
     with a playlist and without FILE what the audience likes is drawn anew for every run.
     """
-    from ads.policies import PolicySettings
+    from ads.policies.base import PolicySettings
     from ads.simulation.audience import default_audience, read_audience
     from monitor.reports.regret import FORMATS, write_regret
     from monitor.reports.terminal import print_regret, progress_bar

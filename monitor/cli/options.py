@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ads.policies import POLICY_NAMES
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
@@ -189,14 +191,11 @@ until_option = click.option(
 )
 site_option = click.option("--site", help="Only this site. [default: all]")
 
-POLICIES = ("sequential", "shuffle", "weighted", "mood", "learn")
-"""As `ads.policies` names them; importing that only to show the help would be slow."""
-
 policy_options = together(
     click.option(
         "--policy",
-        type=click.Choice(POLICIES),
-        default=POLICIES[0],
+        type=click.Choice(POLICY_NAMES),
+        default=POLICY_NAMES[0],
         show_default=True,
         help="How the next ad is chosen: in order, each once a round, by weight, by the audience's mood, or learnt from it.",
     ),
@@ -322,7 +321,7 @@ def analysis_settings(options: dict[str, Any]) -> Any:
 
 def guard_rails(options: dict[str, Any]) -> Any:
     """The settings that `policy_options` make; takes these options out of the others, but for the policy's name."""
-    from ads.policies import PolicySettings
+    from ads.policies.base import PolicySettings
 
     taken = {
         name: options.pop(name)

@@ -43,7 +43,7 @@ TONES: Mapping[str, Tone] = {
 
 
 class NextChoice(Protocol):
-    """What the panel asks of a policy's choice, such as `ads.policies.Choice`."""
+    """What the panel asks of a policy's choice, such as `ads.policies.base.Choice`."""
 
     @property
     def ad(self) -> Ad:

@@ -20,8 +20,8 @@ from ads.player.player import AdPlayer, Picture
 from ads.player.timeline import PATIENCE_NS
 from ads.player.upcoming import FIRST_PATIENCE_NS
 from ads.playlists.playlist import Hours
-from ads.policies import SequentialPolicy
 from ads.policies.audience import Audience
+from ads.policies.fixed import SequentialPolicy
 from ads.show.playback import Play, PlaybackLog, PlayEnd
 
 MS = 1_000_000

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from ads.errors import AdsError
 from ads.playlists.playlist import Ad
-from ads.policies import ADAPTIVE_NAMES, PolicySettings, Situation, make_policy
+from ads.policies import ADAPTIVE_NAMES, make_policy
 from ads.policies.audience import Audience, Reward
+from ads.policies.base import PolicySettings, Situation
 from ads.policies.guard import HoldOut
 from detector.emotion.labels import EMOTIONS
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from ads.errors import AdsError
 from ads.playlists.playlist import DAYS, Ad, Hours
-from ads.policies import SequentialPolicy, Situation
 from ads.policies.audience import Audience
+from ads.policies.base import Situation
+from ads.policies.fixed import SequentialPolicy
 from ads.show.playback import Play, PlaybackLog, PlayEnd
 from ads.show.schedule import HOUR_NS, MINUTE_NS, Rotation, VirtualShow, may_play
 

@@ -11,8 +11,9 @@ import pytest
 
 from ads.errors import AdsError
 from ads.playlists.playlist import Hours
-from ads.policies import Choice, PolicySettings, make_policy
+from ads.policies import make_policy
 from ads.policies.audience import Reward
+from ads.policies.base import Choice, PolicySettings
 from ads.simulation.audience import (
     DayPart,
     LikedAd,

@@ -271,7 +271,8 @@ def test_a_policy_that_is_none(bandit, target, words):
 @pytest.mark.timeout(1200)
 def test_doubly_robust_covers_the_truth_on_logs_of_a_policy_that_learns(play_of):
     """Adaptively collected: each choice follows from the rewards before it."""
-    from ads.policies import PolicySettings, make_policy
+    from ads.policies import make_policy
+    from ads.policies.base import PolicySettings
     from ads.simulation.audience import default_audience
     from ads.simulation.simulator import simulate
 

@@ -10,7 +10,8 @@ from datetime import timedelta
 import pytest
 from click.testing import CliRunner
 
-from ads.policies import PolicySettings, make_policy
+from ads.policies import make_policy
+from ads.policies.base import PolicySettings
 from ads.simulation.audience import default_audience
 from ads.simulation.simulator import simulate
 from db.engine import open_database

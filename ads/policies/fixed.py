@@ -1,0 +1,132 @@
+"""Policies that ignore the audience: the order of the playlist, random rounds, share of voice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ads.policies.base import (
+    Choice,
+    Policy,
+    PolicySettings,
+    Situation,
+    describe,
+    require_candidates,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ads.playlists.playlist import Ad
+
+
+class SequentialPolicy(Policy):
+    """One ad after the other, in the order of the playlist, round and round.
+
+    An ad that may play again after a while takes its old place in the round.
+    """
+
+    def __init__(
+        self, settings: PolicySettings | None = None, after: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(settings, after)
+        self._order: list[str] = []
+        self._last: str | None = None
+
+    def choose(self, candidates: Sequence[Ad], situation: Situation) -> Choice:
+        """Choose the candidate that follows the last one chosen. See `Policy.choose`."""
+        require_candidates(candidates)
+        # The candidates are a part of the playlist, so new ads belong after their neighbour.
+        place = 0
+        for ad in candidates:
+            if ad.ad_id in self._order:
+                place = self._order.index(ad.ad_id) + 1
+            else:
+                self._order.insert(place, ad.ad_id)
+                place += 1
+        by_id = {ad.ad_id: ad for ad in candidates}
+        first = 0 if self._last is None else self._order.index(self._last) + 1
+        following = self._order[first:] + self._order[:first]
+        chosen = next(by_id[ad_id] for ad_id in following if ad_id in by_id)
+        self._last = chosen.ad_id
+        return _certain(chosen, "next in the playlist", candidates, situation)
+
+
+class ShufflePolicy(Policy):
+    """Each ad once per round, in an order that is drawn anew for every round.
+
+    A round is over when every ad that may play now has had its turn. A new round does not begin
+    with the ad that ended the last one if another may play.
+    """
+
+    def __init__(
+        self, settings: PolicySettings | None = None, after: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(settings, after)
+        self._generator = np.random.default_rng(self._settings.seed)
+        self._shown: set[str] = set()
+        self._last: str | None = None
+
+    def choose(self, candidates: Sequence[Ad], situation: Situation) -> Choice:
+        """Draw evenly among the candidates not yet shown in this round. See `Policy.choose`."""
+        require_candidates(candidates)
+        open_ads = [ad for ad in candidates if ad.ad_id not in self._shown]
+        reason = "drawn from the ads that this round has not shown yet"
+        if not open_ads:
+            self._shown.clear()
+            open_ads = [ad for ad in candidates if ad.ad_id != self._last] or list(candidates)
+            reason = "drawn to begin a new round"
+        if len(candidates) == 1:
+            reason = "the only ad that may play now"
+        elif len(open_ads) == 1:
+            reason = "the only one left in this round"
+        chosen = open_ads[int(self._generator.integers(len(open_ads)))]
+        self._shown.add(chosen.ad_id)
+        self._last = chosen.ad_id
+        probability = 1 / len(open_ads)
+        chances = {ad.ad_id: probability if ad in open_ads else 0.0 for ad in candidates}
+        context = {**describe(situation), "candidates": chances}
+        return Choice(chosen, reason, probability, context=context)
+
+
+class WeightedPolicy(Policy):
+    """Share of voice: always the ad that is furthest behind its share of the screen time.
+
+    With every play, each candidate is credited its weight's part of the play's length, and the ad
+    shown pays the whole length. The balances of other ads stand still, so they neither catch up nor
+    lose what they had. All balances add up to 0 and the largest one is shown, so no balance grows
+    beyond a few plays: over a day the shares are those of the weights. Nothing is left to chance.
+    """
+
+    def __init__(
+        self, settings: PolicySettings | None = None, after: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(settings, after)
+        self._balance_s: dict[str, float] = {}
+
+    def choose(self, candidates: Sequence[Ad], situation: Situation) -> Choice:
+        """Choose the first candidate with the largest balance. See `Policy.choose`."""
+        require_candidates(candidates)
+        total = sum(ad.weight for ad in candidates)
+
+        def balance_s(ad: Ad) -> float:
+            # At the middle of the ad's own next play, so its length does not matter.
+            share = ad.weight / total
+            return self._balance_s.get(ad.ad_id, 0.0) + (share - 1) * ad.duration_s / 2
+
+        chosen = max(candidates, key=balance_s)
+        for ad in candidates:
+            credit_s = chosen.duration_s * ad.weight / total
+            self._balance_s[ad.ad_id] = self._balance_s.get(ad.ad_id, 0.0) + credit_s
+        self._balance_s[chosen.ad_id] -= chosen.duration_s
+        reason = "the only ad that may play now"
+        if len(candidates) > 1:
+            reason = f"furthest behind its share of the screen time ({chosen.weight / total:.0%})"
+        return _certain(chosen, reason, candidates, situation)
+
+
+def _certain(ad: Ad, reason: str, candidates: Sequence[Ad], situation: Situation) -> Choice:
+    """Return a choice that left nothing to chance."""
+    chances = {candidate.ad_id: 1.0 if candidate is ad else 0.0 for candidate in candidates}
+    return Choice(ad, reason, 1.0, context={**describe(situation), "candidates": chances})
