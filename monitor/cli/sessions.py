@@ -168,7 +168,7 @@ def run(
 
     from monitor.kiosk.app import run_headless, run_window
     from monitor.logs import logging_to
-    from monitor.sensor.core_dumps import disable_core_dumps
+    from monitor.sensor.child_process import disable_core_dumps
     from monitor.settings.models import RunSettings
     from monitor.ui.texts import default_language
 
@@ -261,7 +261,7 @@ def replay(video: Path, as_json: bool, min_viewers: int, **options: Any) -> None
     import signal
 
     from monitor.reports.terminal import progress_bar
-    from monitor.sensor.core_dumps import disable_core_dumps
+    from monitor.sensor.child_process import disable_core_dumps
     from monitor.session.replay import replay as replay_recording
     from monitor.settings.models import ReplaySettings
 

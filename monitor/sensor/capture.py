@@ -1,9 +1,9 @@
-"""The thread that owns the video source, from open to release, and how its silence is noticed.
+"""The thread that owns the video source, from open to release, and retries it.
 
 Native code that reads a camera may block for seconds or for ever. So the thread only notes when it
-began to wait, and whoever takes the frames asks `Capture.check` a few times a second: a source that
-gives nothing is lost after less than two seconds, whatever the call that waits for it does; one
-that does not even come back from that call costs the process.
+began to wait, and the consumer calls `Capture.check` a few times a second: a source that is silent
+for less than two seconds is lost, whatever the call that waits for it does; a call that does not
+return at all costs the process.
 """
 
 from __future__ import annotations
@@ -23,33 +23,32 @@ if TYPE_CHECKING:
     from detector.errors import SourceFault
     from detector.sources.video_source import SourceSpec, VideoSource
     from detector.types import Frame
-    from monitor.sensor.links import Link
+    from monitor.sensor.frame_queue import FrameQueue
 
 logger = logging.getLogger(__name__)
 
-FIRST_RETRY_S = 0.2
-LONGEST_RETRY_S = 2.0
-"""Pauses between attempts to reopen a source; readings are to go on within five seconds of its return."""
+FIRST_RETRY_S, MAX_RETRY_S = 0.2, 2.0
+"""Pauses between attempts to open a source: readings resume within five seconds of its return."""
 
 STALL_S = 1.7
-"""A live source that gave no picture for so long is lost; a camera in the dark still gives five a second. With the time to
-look and to write, that is known within three seconds."""
+"""A live source without a picture for this long is lost, which the database knows within three
+seconds; a camera in the dark still gives five pictures a second."""
 
 HUNG_S = 20.0
-"""A call into native code that takes so long never comes back: longer than any timeout that such a call has of its own."""
+"""A call into native code that takes this long never returns: it exceeds every timeout of its own."""
 
-FIRST_REOPENING_S, LONGEST_REOPENING_S = 4.0, 60.0
-"""Pauses between attempts to help a source by reopening it, while it is open but its picture stands still."""
+FIRST_REOPENING_S, MAX_REOPENING_S = 4.0, 60.0
+"""Pauses between reopenings of a source whose picture stands still."""
 
 LOG_EVERY_S = 60.0
 
 
 class CaptureHungError(Exception):
-    """A call into native code does not come back; only the end of the process frees the device."""
+    """A call into native code does not return; only the end of the process frees the device."""
 
 
 class Capture:
-    """Reads a source in a thread of its own and hands its frames over.
+    """Reads a source in its thread and hands the frames over.
 
     A live source that is lost is reopened, with growing pauses, until the capture is stopped. A
     recording is read once.
@@ -57,22 +56,19 @@ class Capture:
     Args:
         spec: What to open.
         lossless: See `open_source`.
-        link: Where the frames go; closed by the capture when there will be no more.
-        on_lost: Called with the reason when a live source is lost; once, however many attempts it
-            takes until it gives pictures again. Mostly in the capture's thread, else in the one
-            that calls `check`.
+        queue: Takes the frames; closed by the capture after the last one.
+        on_lost: Called with the reason when a live source is lost: once, however many attempts it
+            takes until it gives pictures again; from the capture's thread or that of `check`.
         wait_for_source: Retry a live source that cannot be opened at first instead of failing.
             Defaults to `False`.
         locate: Names the source before each attempt to open it. Defaults to `spec`.
 
     Attributes:
-        live: Whether the source is a camera or a stream, of which something is expected all the
-            time.
-        error: Why the source could not be opened at first, or why a recording ended early; `None`
-            while all is well.
+        live: Whether the source is a camera or a stream, which must not be silent.
+        error: Why the source could not be opened at first, or why a recording ended early.
         opened: Set once the first attempt to open the source has succeeded or failed for good.
-        frame_rate: Frames per second as the source states it, valid once opened.
-        frame_count: Frames that a recording states, 0 where that is not known; valid once opened.
+        frame_rate: Frames per second that the source states, valid once opened.
+        frame_count: Frames that a recording states, 0 if unknown; valid once opened.
     """
 
     def __init__(
@@ -80,7 +76,7 @@ class Capture:
         spec: SourceSpec,
         *,
         lossless: bool,
-        link: Link[Frame],
+        queue: FrameQueue[Frame],
         on_lost: Callable[[SourceError], None],
         wait_for_source: bool = False,
         locate: Callable[[], SourceSpec] | None = None,
@@ -88,20 +84,20 @@ class Capture:
         self._spec = spec
         self._locate = locate or (lambda: spec)
         self._lossless = lossless
-        self._link = link
+        self._queue = queue
         self._on_lost = on_lost
         self.live = spec.kind in {"camera", "stream"}
         self._wait_for_source = wait_for_source and self.live
         self._stop = threading.Event()
         self._reopen = threading.Event()
-        self._source: VideoSource | None = None
-        # Guards what both the capture's thread and the caller of `check` look at.
+        # Guards what both the capture's thread and the caller of `check` use.
         self._lock = threading.Lock()
+        self._source: VideoSource | None = None
         self._lost = False
         self._waits_since_s: float | None = None
         self._reading = False
-        self._retries = Backoff(FIRST_RETRY_S, LONGEST_RETRY_S)
-        self._reopenings = Backoff(FIRST_REOPENING_S, LONGEST_REOPENING_S)
+        self._retries = Backoff(FIRST_RETRY_S, MAX_RETRY_S)
+        self._reopenings = Backoff(FIRST_REOPENING_S, MAX_REOPENING_S)
         self._reopening_due_s = 0.0
         self._log_due_s = 0.0
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
@@ -115,10 +111,10 @@ class Capture:
         self._thread.start()
 
     def check(self) -> None:
-        """Notice that a live source gives nothing; to be called a few times a second.
+        """Notice that a live source is silent; call it a few times a second.
 
         Raises:
-            CaptureHungError: A call into native code does not come back.
+            CaptureHungError: A call into native code does not return.
         """
         with self._lock:
             since_s, reading = self._waits_since_s, self._reading
@@ -136,29 +132,29 @@ class Capture:
             )
 
     def reopen(self) -> None:
-        """Ask for an open source to be closed and opened again, which helps some cameras whose picture stands still.
+        """Ask for the source to be reopened, which helps some cameras whose picture stands still.
 
-        Asked again and again while that lasts, it is done with growing pauses.
+        Call it for every such frame; the source is reopened with growing pauses.
         """
         now_s = time.monotonic()
-        if self._reopening_due_s == 0.0:
-            self._reopening_due_s = now_s + self._reopenings.pause_s()
-        elif now_s >= self._reopening_due_s:
-            self._reopening_due_s = now_s + self._reopenings.pause_s()
+        if now_s < self._reopening_due_s:
+            return
+        if self._reopening_due_s > 0:
             self._reopen.set()
+        self._reopening_due_s = now_s + self._reopenings.pause_s()
 
     def recovered(self) -> None:
-        """Say that the pictures are as they should be; the pauses between reopenings begin anew."""
+        """Note that the picture moves again; the pauses between reopenings start over."""
         self._reopening_due_s = 0.0
         self._reopenings.reset()
 
     def stop(self, timeout_s: float = 4.0) -> bool:
-        """Stop reading and wait for the source to be released; whether that happened in time."""
+        """Stop reading and wait until the source is released; return whether it was in time."""
         self._stop.set()
         with self._lock:
             if self._source is not None:
                 self._source.interrupt()
-        self._link.close()
+        self._queue.close()
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
@@ -172,55 +168,56 @@ class Capture:
             self.error = error
         finally:
             self.opened.set()
-            self._link.close()
+            self._queue.close()
 
     def _read_until_stopped(self) -> None:
         while not self._stop.is_set():
             try:
-                self._wait_begins(reading=False)
+                self._begin_wait(reading=False)
                 self._reopen.clear()
                 with open_source(self._locate(), lossless=self._lossless) as source:
                     self.frame_rate, self.frame_count = source.frame_rate, source.frame_count
                     self.opened.set()
-                    ended = self._pump(source)
-                if ended:
-                    return
+                    if self._pump(source):
+                        return
                 continue
             except SourceError as error:
-                # What cannot be opened at first is the wrong source, and a recording is read once.
+                # A source that never opened is the wrong one, and a recording is read once.
                 if not self.live or not (self.opened.is_set() or self._wait_for_source):
                     raise
                 self._lose(error)
                 self._log(error)
             finally:
-                self._wait_ends()
+                self._end_wait()
             self._stop.wait(self._retries.pause_s())
 
     def _pump(self, source: VideoSource) -> bool:
-        """Hand frames over; whether the source has ended or the capture was stopped, not so if it is to be reopened."""
+        """Hand frames over; return `False` if the source is to be reopened, `True` at its end."""
         with self._lock:
             self._source = source
         try:
             while not self._reopen.is_set():
                 if self._stop.is_set():
                     return True
-                self._wait_begins(reading=True)
+                self._begin_wait(reading=True)
                 frame = source.read()
-                self._wait_ends()
+                self._end_wait()
                 if frame is None:
                     return True
-                self._found()
-                self._link.put(frame)
+                with self._lock:
+                    self._lost = False
+                self._retries.reset()
+                self._queue.put(frame)
             return False
         finally:
             with self._lock:
                 self._source = None
 
-    def _wait_begins(self, *, reading: bool) -> None:
+    def _begin_wait(self, *, reading: bool) -> None:
         with self._lock:
             self._waits_since_s, self._reading = time.monotonic(), reading
 
-    def _wait_ends(self) -> None:
+    def _end_wait(self) -> None:
         with self._lock:
             self._waits_since_s = None
 
@@ -232,13 +229,8 @@ class Capture:
         self._log_due_s = 0.0
         self._on_lost(error)
 
-    def _found(self) -> None:
-        with self._lock:
-            self._lost = False
-        self._retries.reset()
-
     def _log(self, error: SourceError) -> None:
-        """Say at once that a source is lost, and then once a minute that it still is."""
+        """Log a loss at once, and then once a minute while it lasts."""
         now_s = time.monotonic()
         if now_s >= self._log_due_s:
             self._log_due_s = now_s + LOG_EVERY_S

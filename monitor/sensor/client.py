@@ -1,9 +1,8 @@
-"""The kiosk's side of the sensor: start it, listen to it, and start it again when it dies."""
+"""The kiosk's side of the sensor: start it, listen to it, and restart it when it dies or hangs."""
 
 from __future__ import annotations
 
 import logging
-import os
 import re
 import subprocess
 import sys
@@ -11,10 +10,10 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import IO, TYPE_CHECKING, Literal, cast
 
 from monitor.sensor.backoff import RestartBackoff
+from monitor.sensor.child_process import child_environment
 from monitor.sensor.hang_detector import TICK_S, HangDetector, activity
 from monitor.sensor.live import SensorHealth
 from monitor.sensor.messages import (
@@ -38,21 +37,17 @@ logger = logging.getLogger(__name__)
 
 DEATHS_PER_MINUTE = 6
 """A sensor that dies this often within a minute is retried once a minute."""
+
 FIRST_RESTART_S = 0.2
 UNAVAILABLE_RETRY_S = 60.0
-CHATTER = re.compile(r"[IWE]\d{4} |INFO:|WARNING:")
-"""How lines of native libraries' own logs begin."""
-
-CAMERA_READ_TIMEOUT_S = "3"
-"""After this time without a picture OpenCV gives up waiting for a camera, so that it is opened anew."""
 
 KILLED_LIMIT_S = 10.0
-"""A killed process is gone at once; only a busy machine takes longer to tell."""
+"""A killed process is gone at once; only a busy machine takes longer to say so."""
 
 
 @dataclass(frozen=True, slots=True)
 class SensorDied:
-    """The sensor's process ended unasked, or was ended because it was stuck.
+    """The sensor's process ended unasked, or was killed because it hung.
 
     Attributes:
         at_ns: When that was noticed.
@@ -69,34 +64,32 @@ class SensorProcess:
     """One run of the sensor's process.
 
     Args:
-        settings: What it is to do.
+        settings: What it does.
 
     Attributes:
         waiting_since_s: When the reader began to wait for the next message, monotonic clock; `None`
             while it does not.
         talked: Whether the process has said anything yet.
-        talking: Whether the process has begun to talk, and has more to say.
-        stuck: Whether it was ended because it was stuck.
+        talking: Whether it has begun to talk, and has more to say.
+        stuck: Whether it was killed because it hung.
     """
 
     def __init__(self, settings: SensorSettings) -> None:
-        environment = dict(os.environ)
-        # The child imports the same packages, also when they are not installed but lie in the
-        # working folder.
-        root = str(Path(__file__).resolve().parents[2])
-        environment["PYTHONPATH"] = os.pathsep.join(
-            filter(None, [root, environment.get("PYTHONPATH", "")])
-        )
-        environment.setdefault("GLOG_minloglevel", "2")
-        environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        environment.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", CAMERA_READ_TIMEOUT_S)
+        quiet = {
+            "GLOG_minloglevel": "2",
+            "TF_CPP_MIN_LOG_LEVEL": "2",
+            # Seconds without a picture after which OpenCV gives up, so that the camera is reopened.
+            "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": "3",
+        }
         self._process = subprocess.Popen(
             [sys.executable, "-m", "monitor.sensor.process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=environment,
+            env=quiet | child_environment(),
         )
+        pipes = (self._process.stdin, self._process.stdout, self._process.stderr)
+        self._stdin, self._stdout, self._stderr = cast("tuple[IO[bytes], ...]", pipes)
         self._last_words: deque[str] = deque(maxlen=20)
         self._stderr_thread = threading.Thread(
             target=self._read_stderr, name="sensor-stderr", daemon=True
@@ -105,26 +98,35 @@ class SensorProcess:
         self.waiting_since_s: float | None = None
         self.talked = self.talking = False
         self.stuck = False
-        self._silence = HangDetector()
+        self._hang_detector = HangDetector()
         self._ending: str | None = None
-        self._write(settings.model_dump_json().encode() + b"\n")
+        try:
+            self._stdin.write(settings.model_dump_json().encode() + b"\n")
+            self._stdin.flush()
+        except OSError:
+            logger.debug("The sensor died before it had its settings")
 
     @property
     def pid(self) -> int:
         """Process id of the sensor."""
         return self._process.pid
 
+    @property
+    def silent_s(self) -> float:
+        """How long it has said nothing, as the hang detector counts."""
+        return self._hang_detector.silent_s
+
     def read(self) -> Message | None:
-        """The next message; `None` when the process has ended.
+        """Return the next message; `None` once the process has ended.
 
         Raises:
             ProtocolError: The process died within a message.
         """
-        if self._process.stdout is None or self._process.stdout.closed:
+        if self._stdout.closed:
             return None
         self.waiting_since_s = time.monotonic()
         try:
-            message = read_message(self._process.stdout)
+            message = read_message(self._stdout)
         finally:
             self.waiting_since_s = None
         self.talked = self.talked or message is not None
@@ -133,10 +135,9 @@ class SensorProcess:
         return message
 
     def check(self) -> bool:
-        """Notice that the process is stuck, and end it; to be called every `TICK_S`. Whether it has just become stuck."""
-        now_s = time.monotonic()
-        stuck = self._silence.is_stuck(
-            self.waiting_since_s, now_s, activity(self.pid), started=self.talking
+        """Kill the process if it hangs; return whether it just did. Call it every `TICK_S`."""
+        stuck = self._hang_detector.is_stuck(
+            self.waiting_since_s, time.monotonic(), activity(self.pid), started=self.talking
         )
         if not stuck or self.stuck:
             return False
@@ -144,31 +145,25 @@ class SensorProcess:
         self.kill()
         return True
 
-    @property
-    def silent_s(self) -> float:
-        """How long it has said nothing, as far as it counts."""
-        return self._silence.silent_s
-
     def request_stop(self) -> None:
         """Ask the process to end, by closing its input; harmless when repeated."""
-        if self._process.stdin is not None and not self._process.stdin.closed:
-            try:
-                self._process.stdin.close()
-            except OSError:
-                logger.debug("The sensor was gone before it was asked to stop")
+        try:
+            self._stdin.close()
+        except OSError:
+            logger.debug("The sensor was gone before it was asked to stop")
 
     def end(self) -> None:
-        """Ask the process to end, or kill it if it still loads: then it hears nothing and has nothing to lose."""
+        """Ask the process to end, or kill it while it loads: it hears nothing and loses nothing."""
         self.request_stop()
         if not self.talked:
             self.kill()
 
     def kill(self) -> None:
-        """End the process at once."""
+        """Kill the process."""
         self._process.kill()
 
     def close(self, timeout_s: float = 8.0) -> str:
-        """Wait for the end of the process, killing it when it takes too long; harmless when repeated.
+        """Wait for the end of the process, killing it if it takes too long; harmless when repeated.
 
         Returns:
             How it ended, in words.
@@ -177,23 +172,23 @@ class SensorProcess:
             return self._ending
         self.request_stop()
         try:
-            # What it still says is drained, so that it cannot wait for a reader.
             status = self._drained(timeout_s)
         except subprocess.TimeoutExpired:
             logger.warning("The sensor did not stop within %.0f s and was killed", timeout_s)
             self._process.kill()
             status = self._drained(timeout_s)
         self._stderr_thread.join(2.0)
-        for pipe in (self._process.stdout, self._process.stderr):
-            if pipe is not None:
-                pipe.close()
+        self._stdout.close()
+        self._stderr.close()
         how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
-        # What native libraries chatter explains nothing.
-        said = [line for line in self._last_words if line.strip() and not CHATTER.match(line)]
+        # The logs of native libraries explain nothing.
+        chatter = re.compile(r"[IWE]\d{4} |INFO:|WARNING:")
+        said = [line for line in self._last_words if line.strip() and not chatter.match(line)]
         self._ending = f"{how}: {said[-1]}" if said and status != 0 else how
         return self._ending
 
     def _drained(self, timeout_s: float) -> int:
+        """Wait for the end, reading what the process still says so that it never waits for a reader."""
         deadline = time.monotonic() + timeout_s
         drain = threading.Thread(target=self._discard_output, name="sensor-drain", daemon=True)
         drain.start()
@@ -202,39 +197,27 @@ class SensorProcess:
         return status
 
     def _discard_output(self) -> None:
-        stdout = self._process.stdout
-        while stdout is not None and stdout.read1(1 << 16):  # type: ignore[attr-defined]
+        while self._stdout.read1(1 << 16):  # type: ignore[attr-defined]
             pass
 
     def _read_stderr(self) -> None:
-        if self._process.stderr is None:
-            return
-        for line in self._process.stderr:
+        for line in self._stderr:
             text = line.decode(errors="replace").rstrip()
             self._last_words.append(text)
             logger.debug("sensor: %s", text)
-
-    def _write(self, data: bytes) -> None:
-        if self._process.stdin is None:
-            return
-        try:
-            self._process.stdin.write(data)
-            self._process.stdin.flush()
-        except OSError:
-            logger.debug("The sensor died before it had its settings")
 
 
 class SupervisedSensor:
     """A live sensor that is kept running.
 
     Args:
-        settings: What it is to do.
+        settings: What it does.
         on_message: Called for every message, in the `sensor` thread.
-        on_died: Called when the process ended unasked, in the same thread, or when it is stuck, in
-            `sensor-watch`; before it is started again.
+        on_died: Called when the process ended unasked, in the same thread, or when it hung, in
+            `sensor-watch`; before it is restarted.
 
     Attributes:
-        failure: Why the sensor cannot work at all (wrong source or model); it is not started again
+        failure: Why the sensor cannot work at all (wrong source or model); it is not restarted
             then, unless it had worked before.
     """
 
@@ -261,7 +244,7 @@ class SupervisedSensor:
             exhausted_s=UNAVAILABLE_RETRY_S,
         )
         self._thread = threading.Thread(target=self._run, name="sensor", daemon=True)
-        self._watch = threading.Thread(target=self._watch_silence, name="sensor-watch", daemon=True)
+        self._watch = threading.Thread(target=self._watch_hangs, name="sensor-watch", daemon=True)
         self.failure: Failed | None = None
 
     @property
@@ -270,22 +253,17 @@ class SupervisedSensor:
         with self._lock:
             return self._process.pid if self._process is not None else None
 
-    @property
-    def worked(self) -> bool:
-        """Whether the sensor was ever ready."""
-        return self._worked
-
     def start(self) -> None:
         """Start the sensor; returns at once."""
         self._thread.start()
         self._watch.start()
 
     def wait_settled(self, timeout_s: float) -> bool:
-        """Wait until the sensor is ready, waits for its source, or has failed; return whether it does."""
+        """Wait until the sensor is ready, waits for its source, or has failed; return whether it is."""
         return self._settled.wait(timeout_s)
 
     def stop(self, timeout_s: float = 10.0) -> bool:
-        """Stop the sensor and wait for its end; whether it has ended. Harmless when repeated.
+        """Stop the sensor and wait for its end; return whether it has ended. Harmless when repeated.
 
         Args:
             timeout_s: How long the process may take to end by itself; after that it is killed.
@@ -314,16 +292,15 @@ class SupervisedSensor:
                         return
                     pause_s = self._pause_before_restart()
                 except Exception:
-                    # Also a process that cannot be started for lack of memory: it passes, and
-                    # measuring goes on then.
-                    logger.exception("The sensor's thread failed and goes on")
+                    # Such as no memory for a process: it passes, and measuring goes on.
+                    logger.exception("The sensor's thread failed; restarting the sensor")
                     pause_s = self._pause_after_error()
                 self._stop.wait(pause_s)
         finally:
             self._settled.set()
 
     def _run_once(self) -> bool:
-        """Start the process and listen until its end; whether no other is wanted."""
+        """Run the process to its end; return whether no other is wanted."""
         # Viewers of the new process are new viewers, so their numbers continue. A source that once
         # worked may be away for a moment: the new process waits for it.
         wait = self._settings.wait_for_source or self._worked
@@ -347,13 +324,13 @@ class SupervisedSensor:
             how = process.close()
         if finished or self._stop.is_set() or self.failure is not None:
             return True
-        logger.warning("The sensor %s and is started again", how)
+        logger.warning("The sensor %s; restarting it", how)
         if not process.stuck:
             self._on_died(SensorDied(time.monotonic_ns(), f"the sensor {how}"))
         return False
 
     def _handle(self, message: Message) -> bool:
-        """Pass a message on; whether it was the last one."""
+        """Pass a message on; return whether it was the last one."""
         if isinstance(message, Failed) and not self._worked:
             self.failure = message
             self._settled.set()
@@ -363,23 +340,22 @@ class SupervisedSensor:
             self._on_message(HealthReport(SensorHealth("restarting", message.message)))
             return False
         self._worked = self._worked or isinstance(message, Ready)
-        if isinstance(message, Ready | SourceLost):
-            # A sensor that waits for its source has done what it can.
-            self._settled.set()
         if isinstance(message, FrameRead) and message.frame.readings:
             # Sorted by viewer, so the last one has the highest number.
             self._highest_viewer = max(self._highest_viewer, message.frame.readings[-1].viewer)
         self._on_message(message)
+        if isinstance(message, Ready | SourceLost):
+            # A sensor that waits for its source has done what it can.
+            self._settled.set()
         return isinstance(message, Ended)
 
     def _pause_before_restart(self) -> float:
         pause_s = self._restarts.pause_s(time.monotonic())
+        health = SensorHealth("restarting", "the sensor is being started again")
         if self._restarts.exhausted:
             detail = f"the sensor died {self._restarts.deaths} times in a minute"
-            self._on_message(HealthReport(SensorHealth("unavailable", detail)))
-        else:
-            detail = "the sensor is being started again"
-            self._on_message(HealthReport(SensorHealth("restarting", detail)))
+            health = SensorHealth("unavailable", detail)
+        self._on_message(HealthReport(health))
         return pause_s
 
     def _pause_after_error(self) -> float:
@@ -387,14 +363,14 @@ class SupervisedSensor:
             self._on_died(SensorDied(time.monotonic_ns(), "internal error, see the log"))
             return self._pause_before_restart()
         except Exception:
-            logger.exception("What the sensor says is not listened to")
+            logger.exception("Nobody handles what the sensor says")
             return UNAVAILABLE_RETRY_S
 
-    def _watch_silence(self) -> None:
+    def _watch_hangs(self) -> None:
         while not self._stop.wait(TICK_S) and self._thread.is_alive():
             with self._lock:
                 process = self._process
             if process is not None and process.check():
                 detail = f"the sensor was stuck: it said nothing for {process.silent_s:.1f} s"
-                logger.warning("%s; it is killed", detail.capitalize())
+                logger.warning("%s; killing it", detail.capitalize())
                 self._on_died(SensorDied(time.monotonic_ns(), detail, "sensor_stuck"))

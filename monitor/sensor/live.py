@@ -1,4 +1,4 @@
-"""What the overlay shows: the newest analysed frame, a small preview, and how the sensor is doing."""
+"""What the overlay shows: the newest analysed frame, a small preview, and the sensor's health."""
 
 from __future__ import annotations
 
@@ -20,13 +20,10 @@ UNMEASURED: tuple[SensorState, ...] = ("reconnecting", "blind", "restarting", "u
 """States in which nothing is measured although it should be."""
 
 
-BLIND: tuple[SourceFault, ...] = ("camera_frozen", "camera_black", "camera_covered")
-"""Faults of a source that is open and gives pictures."""
-
-
 def fault_state(cause: SourceFault) -> SensorState:
-    """The state of the sensor while its source has a fault."""
-    return "blind" if cause in BLIND else "reconnecting"
+    """Return the state of a sensor whose source has a fault."""
+    gives_pictures = cause in {"camera_frozen", "camera_black", "camera_covered"}
+    return "blind" if gives_pictures else "reconnecting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +32,16 @@ class SensorHealth:
 
     Attributes:
         state: `starting` until the first frame; `reconnecting` while the source is lost; `blind`
-            while it gives pictures that show nothing; `restarting` while the process is started
-            again; `unavailable` once that was given up for a while; `ended` when a recording is
-            over.
+            while its pictures show nothing; `restarting` while the process is restarted;
+            `unavailable` while that is given up; `ended` after a recording.
         detail: One short sentence for a person, empty when all is well.
         frames: Frames analysed since the start of the sensor.
         dropped: Frames that a newer one replaced before they were analysed.
         fps: Frames analysed in the last second.
         latency_ms: Median time from capture to reading over the last second.
-        effort: Share of the usual work that is done, above 0 to 1: less where the machine cannot
-            keep up, so that new viewers are found later and emotions read less often.
-        cause: While nothing is measured, the stable name of the reason where there is one, as gaps
-            have it.
+        effort: Share of the usual work, above 0 to 1: less on a machine that cannot keep up, which
+            then finds new viewers later and reads emotions less often.
+        cause: Stable name of why nothing is measured, as gaps have it; empty if there is none.
     """
 
     state: SensorState
@@ -66,8 +61,8 @@ class LiveView:
     Attributes:
         health: How the sensor is doing.
         frame: The newest analysed frame; `None` before the first.
-        preview: `(height, width, 3)` RGB, uint8, a reduced copy of that frame's picture; `None`
-            before the first. It lives in memory only.
+        preview: `(height, width, 3)` RGB, uint8, a small copy of that frame's picture, in memory
+            only; `None` before the first.
     """
 
     health: SensorHealth

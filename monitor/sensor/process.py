@@ -1,8 +1,7 @@
-"""The sensor: a process of its own that turns a source into readings.
+"""The sensor: a process that turns a source into readings, so that native crashes spare the window.
 
-Native code that crashes in here takes no window down. The kiosk starts it with its settings as one
-JSON line on standard input; it answers with messages on standard output until its input is closed,
-and never outlives the kiosk.
+The kiosk starts it with its settings as one JSON line on standard input. It answers with messages on
+standard output until its input is closed, and never outlives the kiosk.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ from detector.sources.freeze_detector import FreezeDetector
 from detector.sources.v4l2 import cameras
 from detector.sources.video_source import SourceSpec
 from monitor.sensor.capture import Capture
-from monitor.sensor.core_dumps import disable_core_dumps
-from monitor.sensor.links import LatestSlot, LosslessLink
+from monitor.sensor.child_process import disable_core_dumps
+from monitor.sensor.frame_queue import FrameQueue
 from monitor.sensor.live import SensorHealth, fault_state
 from monitor.sensor.messages import (
     Ended,
@@ -52,24 +51,22 @@ HEARTBEAT_S = 0.5
 """Seconds between two health reports, also while the source is away."""
 
 CHECK_S = 0.1
-"""The longest wait for a frame, after which the silence of the source is looked at."""
+"""Longest wait for a frame before the capture is checked."""
 
-NICENESS = 10
-STATISTICS_NS = 1_000_000_000
 EXIT_FAILED = 3
 
 
 class SensorSettings(BaseModel):
-    """What the sensor is to do.
+    """What the sensor does.
 
     Attributes:
         source: As typed by the user, see `SourceSpec.parse`.
         lossless: Read a recording frame by frame instead of in real time.
         model: Name of a shipped model or path of a `.keras` file; `None` for the default.
         device: Which runtime classifies.
-        preview_width_px: Width of the previews that go to the window; 0 sends none.
-        preview_every_ms: Least time between two previews.
-        first_viewer: Number of the first viewer; a sensor that is started again goes on counting.
+        preview_width_px: Width of the previews for the window; 0 sends none.
+        preview_every_ms: Shortest time between two previews.
+        first_viewer: Number of the first viewer; a restarted sensor continues to count.
         any_camera: Read the first camera that is there, whatever its index; `source` names one
             while there is none.
         wait_for_source: Wait for a live source that cannot be opened, instead of failing.
@@ -98,7 +95,7 @@ class Statistics:
         self.frames = 0
 
     def add(self, captured_ns: int, now_ns: int) -> None:
-        """Count a frame that was just analysed."""
+        """Count an analysed frame."""
         self.frames += 1
         self._recent.append((now_ns, (now_ns - captured_ns) / 1e6))
 
@@ -120,7 +117,7 @@ class Statistics:
             live: Whether latencies mean anything.
             effort: See `SensorHealth`.
         """
-        while self._recent and now_ns - self._recent[0][0] > STATISTICS_NS:
+        while self._recent and now_ns - self._recent[0][0] > 1_000_000_000:
             self._recent.popleft()
         latencies = sorted(latency for _, latency in self._recent)
         state: SensorState = "running" if self.frames else "starting"
@@ -151,18 +148,18 @@ class SensorLoop:
         self._settings = settings
         self._out = out
         self._stop = stop
+        self._queue: FrameQueue[Frame] = FrameQueue(lossless=settings.lossless)
         self._losses: deque[SourceLost] = deque()
         self._fault: SourceLost | None = None
         self._size: tuple[int, int] | None = None
-        self._watch = FreezeDetector()
+        self._freeze_detector = FreezeDetector()
         self._statistics = Statistics()
         self._heartbeat_due_s = 0.0
         self._preview_due_ns = 0
         self._newest_ns = 0
-        self._frames = 0
 
     def run(self, started_s: float) -> int:
-        """Do the work; returns the exit status."""
+        """Do the work; return the exit status."""
         settings = self._settings
         try:
             spec = SourceSpec.parse(settings.source)
@@ -174,15 +171,11 @@ class SensorLoop:
                 live=not settings.lossless,
             )
         except DetectorError as error:
-            self._send(Failed(type(error).__name__, str(error)))
-            return EXIT_FAILED
-        link: LatestSlot[Frame] | LosslessLink[Frame] = (
-            LosslessLink() if settings.lossless else LatestSlot()
-        )
+            return self._fail(error)
         capture = Capture(
             spec,
             lossless=settings.lossless,
-            link=link,
+            queue=self._queue,
             on_lost=self._on_lost,
             wait_for_source=settings.wait_for_source,
             locate=_first_camera if settings.any_camera else None,
@@ -193,12 +186,10 @@ class SensorLoop:
             self._send(HealthReport(SensorHealth("starting", opening)))
             while not capture.opened.wait(CHECK_S) and not self._stop.is_set():
                 capture.check()
-                self._tell_losses(None)
-                self._report_health(link, detail=opening)
+                self._report_losses(None)
+                self._report_health(detail=opening)
             if capture.error is not None and capture.frame_rate == 0.0:
-                self._send(Failed(type(capture.error).__name__, str(capture.error)))
-                return EXIT_FAILED
-            startup_s = time.monotonic() - started_s
+                return self._fail(capture.error)
             self._send(
                 Ready(
                     source=str(spec),
@@ -206,55 +197,48 @@ class SensorLoop:
                     frames=capture.frame_count,
                     live=not settings.lossless,
                     runtime=classifier.runtime,
-                    startup_s=round(startup_s, 3),
+                    startup_s=round(time.monotonic() - started_s, 3),
                 )
             )
-            self._analyse(capture, link, analyser)
+            self._analyse(capture, analyser)
             if capture.error is not None and not isinstance(capture.error, DetectorError):
-                # A defect, not the end of the source: the process dies of it, and the kiosk starts
-                # another.
+                # A defect, not the end of the source: the process dies, and the kiosk restarts it.
                 raise capture.error
             if not self._stop.is_set():
-                frame_ns = round(1e9 / (capture.frame_rate or 30.0))
-                self._send(
-                    Ended(self._newest_ns + frame_ns, self._frames, str(capture.error or ""))
-                )
+                end_ns = self._newest_ns + round(1e9 / (capture.frame_rate or 30.0))
+                self._send(Ended(end_ns, self._statistics.frames, str(capture.error or "")))
         finally:
             capture.stop()
             analyser.close()
         return 0
 
-    def _analyse(
-        self,
-        capture: Capture,
-        link: LatestSlot[Frame] | LosslessLink[Frame],
-        analyser: FaceAnalyser,
-    ) -> None:
+    def _fail(self, error: Exception) -> int:
+        self._send(Failed(type(error).__name__, str(error)))
+        return EXIT_FAILED
+
+    def _analyse(self, capture: Capture, analyser: FaceAnalyser) -> None:
         while not self._stop.is_set():
-            frame = link.take(CHECK_S)
-            if frame is None and link.closed:
+            frame = self._queue.take(CHECK_S)
+            if frame is None and self._queue.closed:
                 return
             capture.check()
-            self._tell_losses(frame)
-            if frame is not None and self._can_be_measured(frame, capture):
+            self._report_losses(frame)
+            if frame is not None and self._is_measurable(frame, capture):
                 analysed = analyser.analyse(frame)
                 self._newest_ns = frame.captured_ns
                 self._send(FrameRead(analysed, self._preview(frame, analysed)))
                 self._statistics.add(frame.captured_ns, time.monotonic_ns())
-                self._frames += 1
-            self._report_health(link, analyser.governor.share)
+            self._report_health(analyser.governor.share)
 
-    def _report_health(
-        self, link: LatestSlot[Frame] | LosslessLink[Frame], effort: float = 1.0, detail: str = ""
-    ) -> None:
-        """Send a heartbeat if one is due; the detail is for a sensor that only starts."""
+    def _report_health(self, effort: float = 1.0, detail: str = "") -> None:
+        """Send a heartbeat if one is due; the detail is for a sensor that still starts."""
         if time.monotonic() < self._heartbeat_due_s:
             return
         self._heartbeat_due_s = time.monotonic() + HEARTBEAT_S
         health = self._statistics.health(
             time.monotonic_ns(),
             fault=self._fault,
-            dropped=link.dropped,
+            dropped=self._queue.dropped,
             live=not self._settings.lossless,
             effort=effort,
         )
@@ -262,41 +246,37 @@ class SensorLoop:
             health = replace(health, detail=detail)
         self._send(HealthReport(health))
 
-    def _can_be_measured(self, frame: Frame, capture: Capture) -> bool:
-        """Whether a frame shows anything new; tells what is wrong with it otherwise."""
+    def _is_measurable(self, frame: Frame, capture: Capture) -> bool:
+        """Return whether a frame shows anything new; report what is wrong with it if not."""
         if not capture.live:
-            # A recording is what it is.
             return True
-        wrong = self._watch.observe(frame)
+        wrong = self._freeze_detector.observe(frame)
         if wrong is not None:
             if self._fault is None or self._fault.cause != wrong.cause:
-                self._tell(SourceLost(frame.captured_ns, wrong.detail, wrong.cause, wrong.since_ns))
+                self._report_fault(
+                    SourceLost(frame.captured_ns, wrong.detail, wrong.cause, wrong.since_ns)
+                )
             if wrong.cause == "camera_frozen":
                 capture.reopen()
             return False
-        if self._watch.repeated:
+        if self._freeze_detector.repeated:
             return False
         if self._fault is not None and frame.captured_ns > self._fault.at_ns:
             self._fault = None
         capture.recovered()
-        self._notice_format(frame)
+        self._report_format(frame)
         return True
 
-    def _notice_format(self, frame: Frame) -> None:
-        """Tell when the pictures have another size than before; faces are kept in fractions of it, so that all goes on."""
+    def _report_format(self, frame: Frame) -> None:
+        """Report another picture size; boxes are fractions of the picture, so measuring goes on."""
         height, width = frame.image.shape[:2]
         before, self._size = self._size, (width, height)
-        if before not in (None, self._size):
-            was, now = (
-                f"{size[0]} x {size[1]}" for size in (before, self._size) if size is not None
+        if before is not None and before != self._size:
+            detail = (
+                f"The size of the pictures changed from {before[0]} x {before[1]} "
+                f"to {width} x {height}."
             )
-            self._send(
-                SourceLost(
-                    frame.captured_ns,
-                    f"The size of the pictures changed from {was} to {now}.",
-                    "format_changed",
-                )
-            )
+            self._send(SourceLost(frame.captured_ns, detail, "format_changed"))
 
     def _preview(self, frame: Frame, analysed: AnalysedFrame) -> NDArray[np.uint8] | None:
         width = self._settings.preview_width_px
@@ -313,12 +293,12 @@ class SensorLoop:
     def _on_lost(self, error: SourceError) -> None:
         self._losses.append(SourceLost(time.monotonic_ns(), str(error), error.cause))
 
-    def _tell_losses(self, frame: Frame | None) -> None:
-        """Tell of losses in their place: after the last frame before, which may have waited, and before the next."""
+    def _report_losses(self, frame: Frame | None) -> None:
+        """Report losses in order: after the last frame before, which may have waited for its analysis."""
         while self._losses and (frame is None or frame.captured_ns > self._losses[0].at_ns):
-            self._tell(self._losses.popleft())
+            self._report_fault(self._losses.popleft())
 
-    def _tell(self, fault: SourceLost) -> None:
+    def _report_fault(self, fault: SourceLost) -> None:
         self._fault = fault
         self._send(fault)
 
@@ -326,7 +306,7 @@ class SensorLoop:
         try:
             write_message(self._out, message)
         except OSError:
-            # The kiosk is gone, and with it everybody who could be told.
+            # The kiosk is gone.
             self._stop.set()
 
 
@@ -335,8 +315,7 @@ def _first_camera() -> SourceSpec:
 
 
 def _stop_at_end_of_input(stop: threading.Event) -> None:
-    # Not through `sys.stdin`: a thread that still waits in there when the recording is over makes
-    # Python abort.
+    # Not through `sys.stdin`: Python aborts if a thread still waits in there at the end.
     while os.read(0, 1):
         pass
     stop.set()
@@ -348,14 +327,12 @@ def _stop_at_end_of_input(stop: threading.Event) -> None:
 def main() -> int:
     """Run the sensor as a process; see the module's description."""
     started_s = time.monotonic()
-    # The window and its sound come first: a frame that is analysed later harms nobody, one that is
-    # shown late is seen.
-    os.nice(NICENESS)
+    # A frame analysed late harms nobody; one that the window shows late is seen.
+    os.nice(10)
     disable_core_dumps()
     # Ctrl+C in a terminal reaches the whole group; the kiosk decides when the sensor stops.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Messages keep the real standard output; whatever a native library prints goes to standard
-    # error.
+    # Messages keep the real standard output; what native libraries print goes to standard error.
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     settings = SensorSettings.model_validate_json(sys.stdin.buffer.readline())

@@ -17,12 +17,12 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.kiosk.supervision.heartbeat import VARIABLE, Phase
 from monitor.kiosk.supervision.notify import ServiceNotifier
 from monitor.kiosk.supervision.restarts import Restarts
+from monitor.sensor.child_process import child_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -194,7 +194,7 @@ class Supervisor:
         try:
             process = subprocess.Popen(
                 command,
-                env=_environment(writer),
+                env=child_environment() | {VARIABLE: str(writer)},
                 pass_fds=(writer,),
                 start_new_session=True,
                 stdin=subprocess.DEVNULL,
@@ -296,17 +296,6 @@ class Supervisor:
 def kiosk_command(arguments: Sequence[str]) -> list[str]:
     """What starts this same program with other arguments."""
     return [sys.executable, "-m", "monitor", *arguments]
-
-
-def _environment(writer: int) -> dict[str, str]:
-    environment = os.environ | {VARIABLE: str(writer)}
-    # The child imports the same packages, also when they are not installed but lie in the working
-    # folder.
-    root = str(Path(__file__).resolve().parents[3])
-    environment["PYTHONPATH"] = os.pathsep.join(
-        filter(None, [root, environment.get("PYTHONPATH", "")])
-    )
-    return environment
 
 
 def _read(reader: int) -> list[Phase]:

@@ -21,7 +21,7 @@ def started(monkeypatch):
     monkeypatch.setattr(
         "monitor.kiosk.app.run_headless", lambda given, heartbeat: settings.append((given, None))
     )
-    monkeypatch.setattr("monitor.sensor.core_dumps.disable_core_dumps", lambda: None)
+    monkeypatch.setattr("monitor.sensor.child_process.disable_core_dumps", lambda: None)
     monkeypatch.setattr(qt_environment.DisplayProbe, "succeeded", lambda _: True)
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         monkeypatch.delenv(name, raising=False)

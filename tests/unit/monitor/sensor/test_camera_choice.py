@@ -129,4 +129,4 @@ def test_where_nothing_can_be_written_the_choice_is_not_kept(tmp_path, caplog):
     file = tmp_path / "file" / "camera.json"
     (tmp_path / "file").write_text("a file, not a folder")
     assert not save_choice(SHOP, file)
-    assert "asked for again" in caplog.text
+    assert "choose again next time" in caplog.text

@@ -13,8 +13,8 @@ from detector.errors import SourceError, SourceLostError, SourceOpenError
 from detector.sources.video_source import SourceSpec
 from detector.types import Frame
 from monitor.sensor import capture as module
-from monitor.sensor.capture import FIRST_RETRY_S, LONGEST_RETRY_S, Capture, CaptureHungError
-from monitor.sensor.links import LatestSlot, LosslessLink
+from monitor.sensor.capture import FIRST_RETRY_S, MAX_RETRY_S, Capture, CaptureHungError
+from monitor.sensor.frame_queue import FrameQueue
 
 PATIENCE_S = 60.0
 CAMERA = SourceSpec("camera", "0")
@@ -48,14 +48,14 @@ def start() -> Iterator[Start]:
         spec: SourceSpec = CAMERA,
         *,
         lossless: bool = False,
-        link: Any = None,
+        queue: Any = None,
         on_lost: Callable[[SourceError], None] = lambda _: None,
         wait_for_source: bool = False,
     ) -> Capture:
         capture = Capture(
             spec,
             lossless=lossless,
-            link=link or LosslessLink(100),
+            queue=queue or FrameQueue(lossless=True, capacity=100),
             on_lost=on_lost,
             wait_for_source=wait_for_source,
         )
@@ -71,7 +71,7 @@ def start() -> Iterator[Start]:
 def taken(capture: Capture) -> list[int]:
     """Sequence numbers of all frames until the link is closed."""
     numbers = []
-    while (frame := capture._link.take(PATIENCE_S)) is not None:
+    while (frame := capture._queue.take(PATIENCE_S)) is not None:
         numbers.append(frame.sequence)
     return numbers
 
@@ -142,7 +142,7 @@ def test_a_lost_camera_is_reopened_and_reported_once(
     )
     losses: list[SourceError] = []
     capture = start(on_lost=losses.append)
-    assert [capture._link.take(PATIENCE_S).sequence for _ in range(3)] == [0, 1, 2]
+    assert [capture._queue.take(PATIENCE_S).sequence for _ in range(3)] == [0, 1, 2]
     assert losses == [LOST, LOST]
     assert capture.stop()
     assert capture.error is None
@@ -156,7 +156,7 @@ def test_a_camera_that_opens_but_gives_nothing_is_one_loss(
     scripted([picture(1, 0), LOST], [LOST], [LOST], [picture(2, 1), "block"])
     losses: list[SourceError] = []
     capture = start(on_lost=losses.append)
-    assert [capture._link.take(PATIENCE_S).sequence for _ in range(2)] == [0, 1]
+    assert [capture._queue.take(PATIENCE_S).sequence for _ in range(2)] == [0, 1]
     assert losses == [LOST]
 
 
@@ -172,8 +172,8 @@ def test_pauses_grow_while_the_camera_is_away_and_start_anew_when_it_was_back(
     )
     capture = start()
     for _ in range(3):
-        assert capture._link.take(PATIENCE_S) is not None
-    doubled = [min(FIRST_RETRY_S * 2**n, LONGEST_RETRY_S) for n in range(7)]
+        assert capture._queue.take(PATIENCE_S) is not None
+    doubled = [min(FIRST_RETRY_S * 2**n, MAX_RETRY_S) for n in range(7)]
     assert isinstance(capture._stop, NoPause)
     pauses = capture._stop.pauses
     assert len(pauses) == 9
@@ -181,7 +181,7 @@ def test_pauses_grow_while_the_camera_is_away_and_start_anew_when_it_was_back(
         0.8 * full <= pause <= full
         for pause, full in zip(pauses, doubled + doubled[:2], strict=True)
     )
-    assert LONGEST_RETRY_S in doubled
+    assert MAX_RETRY_S in doubled
 
 
 def test_a_loss_is_logged_at_once_and_then_once_a_minute(
@@ -190,7 +190,7 @@ def test_a_loss_is_logged_at_once_and_then_once_a_minute(
     scripted([picture(1, 0), LOST], *[CLOSED] * 20, [picture(2, 1), LOST], [picture(3, 2), "block"])
     capture = start()
     for _ in range(3):
-        assert capture._link.take(PATIENCE_S) is not None
+        assert capture._queue.take(PATIENCE_S) is not None
     said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert said == [f"{LOST} Retrying until it works"] * 2
 
@@ -201,7 +201,7 @@ def test_a_source_that_had_worked_before_is_waited_for(
     scripted(CLOSED, CLOSED, [picture(1, 0), "block"])
     losses: list[SourceError] = []
     capture = start(wait_for_source=True, on_lost=losses.append)
-    assert capture._link.take(PATIENCE_S) is not None
+    assert capture._queue.take(PATIENCE_S) is not None
     assert losses == [CLOSED]
     assert capture.opened.is_set()
     assert capture.error is None
@@ -212,17 +212,17 @@ def test_the_source_is_located_before_each_attempt(
 ) -> None:
     opener = scripted(CLOSED, [picture(1, 0), "block"])
     found = iter([CAMERA, SourceSpec("camera", "2")])
-    link: LosslessLink[Frame] = LosslessLink(100)
+    queue: FrameQueue[Frame] = FrameQueue(lossless=True, capacity=100)
     capture = Capture(
         CAMERA,
         lossless=False,
-        link=link,
+        queue=queue,
         on_lost=lambda _: None,
         wait_for_source=True,
         locate=lambda: next(found),
     )
     capture.start()
-    assert link.take(PATIENCE_S) is not None
+    assert queue.take(PATIENCE_S) is not None
     assert capture.stop()
     assert [spec.target for spec, _ in opener.asked] == ["0", "2"]
 
@@ -248,7 +248,7 @@ def test_a_read_that_waits_is_a_loss_although_it_does_not_return(
     scripted([picture(1, 0), lambda: let_go.wait(PATIENCE_S), picture(2, 1), "block"])
     losses: list[SourceError] = []
     capture = start(spec, on_lost=losses.append)
-    assert capture._link.take(PATIENCE_S) is not None
+    assert capture._queue.take(PATIENCE_S) is not None
     capture.check()
     assert losses == []
     time.sleep(0.25)
@@ -256,7 +256,7 @@ def test_a_read_that_waits_is_a_loss_although_it_does_not_return(
     capture.check()
     assert [(error.cause, type(error)) for error in losses] == [(cause, SourceLostError)]
     let_go.set()
-    assert capture._link.take(PATIENCE_S) is not None
+    assert capture._queue.take(PATIENCE_S) is not None
     capture.check()
     assert len(losses) == 1
 
@@ -302,7 +302,7 @@ def test_a_source_whose_picture_stands_still_is_reopened_with_growing_pauses(
     )
     capture = start()
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
-    assert capture._link.take(PATIENCE_S) is not None
+    assert capture._queue.take(PATIENCE_S) is not None
     reopened_at = []
     while len(reopened_at) < 2:
         now[0] += 0.1
@@ -310,7 +310,7 @@ def test_a_source_whose_picture_stands_still_is_reopened_with_growing_pauses(
         if capture._reopen.is_set():
             reopened_at.append(now[0] - 100.0)
             asked.release()
-            assert capture._link.take(PATIENCE_S) is not None
+            assert capture._queue.take(PATIENCE_S) is not None
             while len(opener.opened) < 1 + len(reopened_at):
                 threading.Event().wait(0.01)
             assert not capture._reopen.is_set()
@@ -328,8 +328,8 @@ def test_a_live_source_is_newest_wins(
     scripted: Any, start: Start, picture: Callable[..., Frame]
 ) -> None:
     opener = scripted([picture(n, n) for n in range(50)])
-    slot: LatestSlot[Frame] = LatestSlot()
-    capture = start(link=slot)
+    slot: FrameQueue[Frame] = FrameQueue(lossless=False)
+    capture = start(queue=slot)
     assert capture.opened.wait(PATIENCE_S)
     assert opener.opened[0].waits.wait(PATIENCE_S)
     newest = slot.take(0)
@@ -353,7 +353,7 @@ def test_stopping_frees_a_capture_that_waits_for_room(
     scripted: Any, start: Start, picture: Callable[..., Frame]
 ) -> None:
     opener = scripted([picture(n, n) for n in range(10)] + [None])
-    capture = start(FILE, lossless=True, link=LosslessLink(1))
+    capture = start(FILE, lossless=True, queue=FrameQueue(lossless=True, capacity=1))
     assert capture.opened.wait(PATIENCE_S)
     assert capture.stop(PATIENCE_S)
     assert opener.opened[0].closed == 1
@@ -363,10 +363,12 @@ def test_stopping_ends_the_pause_before_the_next_attempt(
     scripted: Any, picture: Callable[..., Frame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "FIRST_RETRY_S", 3600.0)
-    monkeypatch.setattr(module, "LONGEST_RETRY_S", 3600.0)
+    monkeypatch.setattr(module, "MAX_RETRY_S", 3600.0)
     scripted([picture(1, 0), LOST])
     lost = threading.Event()
-    capture = Capture(CAMERA, lossless=False, link=LatestSlot(), on_lost=lambda _: lost.set())
+    capture = Capture(
+        CAMERA, lossless=False, queue=FrameQueue(lossless=False), on_lost=lambda _: lost.set()
+    )
     capture.start()
     assert lost.wait(PATIENCE_S)
     assert capture.stop(PATIENCE_S)

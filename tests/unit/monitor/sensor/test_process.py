@@ -19,7 +19,7 @@ from detector.sources.freeze_detector import FROZEN_AFTER_NS
 from detector.types import AnalysedFrame, Frame
 from monitor.sensor import process as module
 from monitor.sensor.capture import CaptureHungError
-from monitor.sensor.links import LosslessLink
+from monitor.sensor.frame_queue import FrameQueue
 from monitor.sensor.live import SensorHealth
 from monitor.sensor.messages import (
     Ended,
@@ -389,7 +389,7 @@ Watch = Callable[..., list[Message]]
 @pytest.fixture
 def watch(sensor: Any, scripted: Any, monkeypatch: pytest.MonkeyPatch) -> Watch:
     """What a sensor says that gets every one of some frames, however slow the machine is."""
-    monkeypatch.setattr(module, "LatestSlot", LosslessLink)
+    monkeypatch.setattr(module, "FrameQueue", lambda **_: FrameQueue(lossless=True))
 
     def run(frames: list[Frame], source: str = "0") -> list[Message]:
         scripted([*frames, None])
@@ -458,9 +458,9 @@ def test_a_recording_is_taken_as_it_is(watch: Watch, source: str) -> None:
 def test_a_frozen_source_is_reopened(
     sensor: Any, scripted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LatestSlot", LosslessLink)
+    monkeypatch.setattr(module, "FrameQueue", lambda **_: FrameQueue(lossless=True))
     monkeypatch.setattr("monitor.sensor.capture.FIRST_REOPENING_S", 0.05)
-    monkeypatch.setattr("monitor.sensor.capture.LONGEST_REOPENING_S", 0.05)
+    monkeypatch.setattr("monitor.sensor.capture.MAX_REOPENING_S", 0.05)
     still = scene(0).image
     frames = [Frame(still, (1 + n) * 100 * MS, n) for n in range(3000)]
     opener = scripted([*frames, "block"], [scene(4000), None])

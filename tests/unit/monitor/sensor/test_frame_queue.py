@@ -1,4 +1,4 @@
-"""Both links keep their books, keep the order, and wake whoever waits."""
+"""Both kinds of queue keep their books, keep the order, and wake whoever waits."""
 
 from __future__ import annotations
 
@@ -11,14 +11,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.sensor.links import LatestSlot, LosslessLink
+from monitor.sensor.frame_queue import FrameQueue
 
 PATIENCE_S = 60.0
 operations = st.lists(st.sampled_from(["put", "take"]), max_size=60)
 
 
+def newest_wins() -> FrameQueue[int]:
+    return FrameQueue(lossless=False)
+
+
+def nothing_lost() -> FrameQueue[int]:
+    return FrameQueue(lossless=True)
+
+
 def both() -> Any:
-    return pytest.mark.parametrize("make", [LatestSlot, LosslessLink])
+    return pytest.mark.parametrize("make", [newest_wins, nothing_lost])
 
 
 class Model:
@@ -46,7 +54,7 @@ class Model:
 @settings(deadline=None)
 @given(operations)
 def test_the_slot_keeps_the_newest_and_counts_the_rest(steps: list[str]) -> None:
-    model = Model(LatestSlot())
+    model = Model(FrameQueue(lossless=False))
     for step in steps:
         model.step(step)
         if step == "take" and model.put:
@@ -58,7 +66,7 @@ def test_the_slot_keeps_the_newest_and_counts_the_rest(steps: list[str]) -> None
 @settings(deadline=None)
 @given(operations)
 def test_the_lossless_link_is_a_queue(steps: list[str]) -> None:
-    model = Model(LosslessLink(capacity=100))
+    model = Model(FrameQueue(lossless=True, capacity=100))
     for step in steps:
         model.step(step)
     assert model.taken == model.put[: len(model.taken)]
@@ -83,19 +91,19 @@ def test_a_full_round_between_two_threads(make: Callable[[], Any]) -> None:
     assert taken == sorted(set(taken))
     assert taken[-1] == 2999
     assert len(taken) + link.dropped == 3000
-    if make is LosslessLink:
+    if make is nothing_lost:
         assert taken == list(range(3000))
 
 
 def test_the_slot_never_waits() -> None:
-    slot: LatestSlot[int] = LatestSlot()
+    slot: FrameQueue[int] = FrameQueue(lossless=False)
     for number in range(100):
         slot.put(number)
     assert (slot.take(0), slot.dropped, slot.take(0)) == (99, 99, None)
 
 
 def test_a_full_lossless_link_holds_the_producer_until_there_is_room() -> None:
-    link: LosslessLink[int] = LosslessLink(capacity=2)
+    link: FrameQueue[int] = FrameQueue(lossless=True, capacity=2)
     done = threading.Event()
 
     def produce() -> None:
@@ -113,7 +121,7 @@ def test_a_full_lossless_link_holds_the_producer_until_there_is_room() -> None:
 
 
 def test_closing_frees_a_producer_that_waits_for_room() -> None:
-    link: LosslessLink[int] = LosslessLink(capacity=1)
+    link: FrameQueue[int] = FrameQueue(lossless=True, capacity=1)
     link.put(0)
     producer = threading.Thread(target=link.put, args=(1,), name="producer")
     producer.start()
@@ -160,4 +168,4 @@ def test_a_link_without_room_is_refused(capacity: int) -> None:
     with pytest.raises(
         ValueError, match=f"Invalid capacity: expected at least 1, received {capacity}."
     ):
-        LosslessLink(capacity)
+        FrameQueue(lossless=True, capacity=capacity)
