@@ -1,16 +1,15 @@
-"""Paints the present picture of the ad: undistorted, on black, as sharp as the screen allows."""
+"""Paint the ad: undistorted, on black, as sharp as the screen allows."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QRectF, Qt, pyqtSignal
-from PyQt5.QtGui import QColor, QImage, QPainter
+from PyQt5.QtGui import QImage, QPainter
 from PyQt5.QtWidgets import QWidget
 
 from monitor.ui import style
-from monitor.ui.geometry import Rect, fit_centred
-from monitor.ui.painting import CENTRE, draw_text, painter_on
+from monitor.ui.painting import CENTRE, draw_text, fit_centred, painter_on
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,18 +18,12 @@ if TYPE_CHECKING:
 
     from ads.player.player import Picture
 
-BACKGROUND = QColor(0, 0, 0)
-
 
 def image_from_rgb(rgb: NDArray[np.uint8]) -> QImage:
-    """Copies an array into an image of Qt's own.
+    """Copy an array into a 32-bit image, the kind that is painted fastest.
 
     Args:
         rgb: `(height, width, 3)`, uint8, C-contiguous.
-
-    Returns:
-        A 32-bit image, the kind that is painted fastest. It shares no memory with the array, which
-        may go away.
 
     Raises:
         ValueError: The array has another shape or type.
@@ -47,17 +40,17 @@ def image_from_rgb(rgb: NDArray[np.uint8]) -> QImage:
         )
     height, width = rgb.shape[:2]
     borrowed: QImage = QImage(rgb.data, width, height, 3 * width, QImage.Format.Format_RGB888)  # type: ignore[call-overload]
-    # The conversion copies, so nothing refers to the array's memory afterwards.
+    # The conversion copies, so the image does not refer to the array's memory.
     return borrowed.convertToFormat(QImage.Format.Format_RGB32)
 
 
 class AdView(QWidget):
-    """Shows the newest picture it was given, until there is a newer one.
+    """Show the newest picture until there is a newer one.
 
     Signals:
-        painted: The `Picture` that was given last was painted for the first time, in the present
-            call; one that is replaced before its turn is never announced.
-        drawn: Whatever there is to see was painted, be it new or not.
+        painted: The given `Picture` was painted for the first time; a picture that is replaced
+            before that is never announced.
+        drawn: The view was painted, with a new picture or not.
     """
 
     painted = pyqtSignal(object)
@@ -67,7 +60,7 @@ class AdView(QWidget):
         super().__init__(parent)
         self._picture: Picture | None = None
         self._unseen: Picture | None = None
-        # The arrays on the screen and their images: in a cross-fade, most steps bring no new array.
+        # Arrays with their images: most steps of a cross-fade bring no new array.
         self._images: list[tuple[NDArray[np.uint8], QImage]] = []
         self._message = ""
         self._scale = 1.0
@@ -80,32 +73,31 @@ class AdView(QWidget):
         return self._picture is not None
 
     def show_picture(self, picture: Picture) -> None:
-        """Shows a picture in the place of the one before, at once if the view is visible."""
+        """Show a picture instead of the previous one, at once if the view is visible."""
         shown = [picture.rgb] if picture.blend is None else [picture.rgb, picture.blend.rgb]
         self._images = [(rgb, self._image_of(rgb)) for rgb in shown]
         self._picture = self._unseen = picture
         self._message = ""
-        # Not update(): that waits for whatever else the event loop has to do first, and the picture
-        # is due now.
+        # Not update(), which waits for the event loop: the picture is due now.
         self.repaint()
 
     def show_message(self, text: str) -> None:
-        """Shows one line of text on black, in the place of the picture."""
+        """Show one line of text on black instead of the picture."""
         self._images = []
         self._picture = self._unseen = None
         self._message = text
         self.update()
 
     def set_scale(self, scale: float) -> None:
-        """Sets how large the message is written."""
+        """Set the factor for the size of the message."""
         self._scale = scale
         self.update()
 
     def picture_rect(self) -> QRectF:
-        """Where the picture is painted, in the widget's own coordinates; without area if there is no picture.
+        """Return where the picture is painted, in the widget's coordinates; empty without one.
 
-        The edges lie on whole pixels of the device, so that a picture of the right size is copied
-        and not resampled.
+        The edges lie on whole pixels of the device, so a picture of the right size is copied
+        without resampling.
         """
         return self._place(self._images[0][1]) if self._images else QRectF()
 
@@ -115,28 +107,24 @@ class AdView(QWidget):
 
     def _place(self, image: QImage) -> QRectF:
         ratio = self.devicePixelRatioF()
-        into = Rect(0, 0, self.width() * ratio, self.height() * ratio)
-        place = fit_centred(image.width(), image.height(), into)
-        left, top = round(place.x), round(place.y)
-        width, height = round(place.width), round(place.height)
+        device = QRectF(0, 0, self.width() * ratio, self.height() * ratio)
+        place = fit_centred(image.width(), image.height(), device)
+        left, top = round(place.x()), round(place.y())
+        width, height = round(place.width()), round(place.height())
         return QRectF(left / ratio, top / ratio, width / ratio, height / ratio)
 
     def _draw(self, painter: QPainter, image: QImage) -> None:
-        """Draws a picture and, where it does not reach, black."""
+        """Draw a picture and black bars around it."""
         whole, place = QRectF(self.rect()), self._place(image)
-        if not place.contains(whole):
-            for bar in (
-                QRectF(0, 0, whole.width(), place.top()),
-                QRectF(0, place.bottom(), whole.width(), whole.height() - place.bottom()),
-                QRectF(0, place.top(), place.left(), place.height()),
-                QRectF(place.right(), place.top(), whole.width() - place.right(), place.height()),
-            ):
-                painter.fillRect(bar, BACKGROUND)
-        ratio = self.devicePixelRatioF()
-        exact = (round(place.width() * ratio), round(place.height() * ratio)) == (
-            image.width(),
-            image.height(),
-        )
+        for bar in (
+            QRectF(0, 0, whole.width(), place.top()),
+            QRectF(0, place.bottom(), whole.width(), whole.height() - place.bottom()),
+            QRectF(0, place.top(), place.left(), place.height()),
+            QRectF(place.right(), place.top(), whole.width() - place.right(), place.height()),
+        ):
+            if not bar.isEmpty():
+                painter.fillRect(bar, Qt.GlobalColor.black)
+        exact = (place.size() * self.devicePixelRatioF()).toSize() == image.size()
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not exact)
         painter.drawImage(place, image, QRectF(image.rect()))
 
@@ -146,19 +134,13 @@ class AdView(QWidget):
             if self._images:
                 self._draw(painter, self._images[0][1])
             else:
-                painter.fillRect(self.rect(), BACKGROUND)
+                painter.fillRect(self.rect(), Qt.GlobalColor.black)
             if blend is not None:
                 painter.setOpacity(blend.opacity)
                 self._draw(painter, self._images[1][1])
             if self._message:
-                draw_text(
-                    painter,
-                    QRectF(self.rect()),
-                    self._message,
-                    22 * self._scale,
-                    style.TEXT_SOFT,
-                    align=CENTRE,
-                )
+                rect, size = QRectF(self.rect()), 22 * self._scale
+                draw_text(painter, rect, self._message, size, style.TEXT_SOFT, align=CENTRE)
         self.drawn.emit()
         if self._unseen is not None:
             picture, self._unseen = self._unseen, None

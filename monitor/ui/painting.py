@@ -1,4 +1,4 @@
-"""What all painted widgets share: fonts in pixels, text in a rectangle, and a widget that keeps its own picture."""
+"""Painting helpers: text and shapes in rectangles, and a widget that caches its picture."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from abc import abstractmethod
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from PyQt5.QtCore import QPointF, QRectF, QSize, Qt
-from PyQt5.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPixmap
+from PyQt5.QtCore import QPointF, QRectF, QSize, QSizeF, Qt
+from PyQt5.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen, QPixmap
 from PyQt5.QtWidgets import QApplication, QWidget
+
+from monitor.ui import style
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,14 +23,12 @@ CENTRE = int(Qt.AlignmentFlag.AlignCenter)
 
 MINUS = "\N{MINUS SIGN}"
 NO_VALUE = "\N{EN DASH}"
-"""Stands where a figure is not known; 0 would be a claim."""
-
-SMALLEST_TEXT_PX = 8
+"""Stands for an unknown figure; 0 would be a claim."""
 
 
 @contextmanager
 def painter_on(device: QPaintDevice) -> Iterator[QPainter]:
-    """A painter that ends also when drawing fails: one that goes on keeps the device from ever being painted again."""
+    """Yield a painter and end it even if drawing fails; an open one blocks the device for good."""
     painter = QPainter(device)
     try:
         yield painter
@@ -37,20 +37,20 @@ def painter_on(device: QPaintDevice) -> Iterator[QPainter]:
 
 
 def text_font(size: float, *, bold: bool = False) -> QFont:
-    """The application's font.
+    """Return the application's font.
 
     Args:
-        size: In pixels of the screen, before the device's pixel ratio.
+        size: In pixels before the device's pixel ratio; at least 8 are used.
         bold: Whether it is bold.
     """
     font = QFont(QApplication.font())
-    font.setPixelSize(max(SMALLEST_TEXT_PX, round(size)))
+    font.setPixelSize(max(8, round(size)))
     font.setBold(bold)
     return font
 
 
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
-    """Width of one line of text, in pixels."""
+    """Return the width of one line of text, in pixels."""
     return float(QFontMetricsF(text_font(size, bold=bold)).horizontalAdvance(text))
 
 
@@ -64,7 +64,7 @@ def draw_text(
     align: int = LEFT,
     bold: bool = False,
 ) -> None:
-    """Draws one line of text, with dots at its end where the rectangle is too narrow."""
+    """Draw one line of text, elided where the rectangle is too narrow."""
     font = text_font(size, bold=bold)
     painter.setFont(font)
     painter.setPen(colour)
@@ -72,62 +72,88 @@ def draw_text(
     painter.drawText(rect, align, shown)
 
 
+def draw_rounded(
+    painter: QPainter, rect: QRectF, radius: float, fill: QColor, edge: QColor | None = None
+) -> None:
+    """Draw a filled rectangle with round corners, with a thin edge if a colour is given for it."""
+    painter.setPen(Qt.PenStyle.NoPen if edge is None else QPen(edge, 1))
+    painter.setBrush(fill)
+    painter.drawRoundedRect(rect, radius, radius)
+
+
+def draw_panel(painter: QPainter, rect: QRectF, radius: float, fill: QColor = style.PANEL) -> None:
+    """Draw the ground of a panel over the ad."""
+    draw_rounded(painter, rect.adjusted(0.5, 0.5, -0.5, -0.5), radius, fill, style.PANEL_EDGE)
+
+
 def draw_eye(painter: QPainter, rect: QRectF, colour: QColor) -> None:
-    """Draws an open eye that fills a rectangle."""
-    middle = rect.center()
+    """Draw an open eye that fills a rectangle."""
+    middle, height = rect.center(), rect.height()
     lens = QPainterPath(QPointF(rect.left(), middle.y()))
-    lens.quadTo(
-        QPointF(middle.x(), rect.top() - rect.height() * 0.25), QPointF(rect.right(), middle.y())
-    )
-    lens.quadTo(
-        QPointF(middle.x(), rect.bottom() + rect.height() * 0.25), QPointF(rect.left(), middle.y())
-    )
-    hole = QPainterPath()
-    hole.addEllipse(middle, rect.height() * 0.34, rect.height() * 0.34)
-    pupil = QPainterPath()
-    pupil.addEllipse(middle, rect.height() * 0.17, rect.height() * 0.17)
+    for control_y, x in (
+        (rect.top() - height * 0.25, rect.right()),
+        (rect.bottom() + height * 0.25, rect.left()),
+    ):
+        lens.quadTo(QPointF(middle.x(), control_y), QPointF(x, middle.y()))
+    hole, pupil = QPainterPath(), QPainterPath()
+    hole.addEllipse(middle, height * 0.34, height * 0.34)
+    pupil.addEllipse(middle, height * 0.17, height * 0.17)
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(colour)
     painter.drawPath(lens.subtracted(hole).united(pupil))
 
 
-class PaintedWidget(QWidget):
-    """A widget over the ad that is drawn once per change and not once per frame of the ad below it.
+def fit_centred(width: float, height: float, into: QRectF) -> QRectF:
+    """Return the largest rectangle of a shape, centred in another one.
 
-    A translucent widget is asked to paint whenever something under it changes, up to 60 times a
-    second here. So `draw()` fills a picture that the widget keeps, and painting copies that
-    picture.
+    Args:
+        width: Of the shape, above 0.
+        height: Of the shape, above 0.
+        into: The rectangle to fit into.
+    """
+    size = QSizeF(width, height)
+    size.scale(into.size(), Qt.AspectRatioMode.KeepAspectRatio)
+    place = QRectF(into.topLeft(), size)
+    place.moveCenter(into.center())
+    return place
+
+
+class PaintedWidget(QWidget):
+    """A widget over the ad, drawn once per change and not once per frame of the ad below it.
+
+    Qt asks a translucent widget to paint whenever something below it changes, here up to 60 times
+    a second. So `draw()` fills a cached picture, and painting copies that.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._kept: QPixmap | None = None
+        self._picture: QPixmap | None = None
         self._scale = 1.0
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
 
     @property
     def scale(self) -> float:
-        """How large everything is drawn; 1 in a window of 1280 x 720."""
+        """The factor for all sizes; 1 in a window of 1280 x 720."""
         return self._scale
 
     def set_scale(self, scale: float) -> None:
-        """Sets how large everything is drawn."""
+        """Set the factor for all sizes."""
         if scale != self._scale:
             self._scale = scale
             self.refresh()
 
     @abstractmethod
     def draw(self, painter: QPainter, rect: QRectF) -> None:
-        """Draws the widget.
+        """Draw the widget.
 
         Args:
-            painter: Smooth edges are on.
+            painter: With antialiasing on.
             rect: The whole widget.
         """
 
     def refresh(self) -> None:
-        """Draws anew at the next occasion."""
-        self._kept = None
+        """Schedule a new drawing."""
+        self._picture = None
         self.update()
 
     def paintEvent(self, _event: QPaintEvent | None) -> None:
@@ -135,18 +161,15 @@ class PaintedWidget(QWidget):
             return
         ratio = self.devicePixelRatioF()
         wanted = QSize(round(self.width() * ratio), round(self.height() * ratio))
-        if self._kept is None or self._kept.size() != wanted:
-            kept = QPixmap(wanted)
-            kept.setDevicePixelRatio(ratio)
-            kept.fill(Qt.GlobalColor.transparent)
-            with painter_on(kept) as painter:
-                for hint in (
-                    QPainter.RenderHint.Antialiasing,
-                    QPainter.RenderHint.TextAntialiasing,
-                    QPainter.RenderHint.SmoothPixmapTransform,
-                ):
-                    painter.setRenderHint(hint)
+        if self._picture is None or self._picture.size() != wanted:
+            picture = QPixmap(wanted)
+            picture.setDevicePixelRatio(ratio)
+            picture.fill(Qt.GlobalColor.transparent)
+            with painter_on(picture) as painter:
+                painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+                painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
+                painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
                 self.draw(painter, QRectF(0, 0, self.width(), self.height()))
-            self._kept = kept
+            self._picture = picture
         with painter_on(self) as painter:
-            painter.drawPixmap(0, 0, self._kept)
+            painter.drawPixmap(0, 0, self._picture)

@@ -1,9 +1,10 @@
-"""Which screen the window is on."""
+"""Which screen a window is on, and full screen."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from PyQt5.QtCore import QRect, Qt
 from PyQt5.QtGui import QGuiApplication
 
 from monitor.errors import SetupError
@@ -15,30 +16,29 @@ if TYPE_CHECKING:
 
 
 def find_screen(number: int | None) -> QScreen | None:
-    """The screen of a number; the application must exist.
+    """Return the screen with a number; the application must exist.
 
     Args:
-        number: Counted from 1 in the system's order; `None` leaves the choice to the system.
+        number: From 1, in the system's order; `None` leaves the choice to the system.
 
     Raises:
-        SetupError: There is no such screen; the message lists those that are there.
+        SetupError: There is no such screen; the message lists the screens.
     """
     if number is None:
         return None
     screens = QGuiApplication.screens()
     if 1 <= number <= len(screens):
         return screens[number - 1]
-    there = "; ".join(
-        f"{place} is {describe(screen)}" for place, screen in enumerate(screens, start=1)
-    )
+    found = "; ".join(f"{n} is {describe(screen)}" for n, screen in enumerate(screens, start=1))
     expected = "1" if len(screens) == 1 else f"1 to {len(screens)}"
     raise SetupError(
-        f"There is no screen {number}: expected {expected} ({there or 'no screen is connected'}); choose one with --screen."
+        f"There is no screen {number}: expected {expected} ({found or 'no screen is connected'}); "
+        "choose one with --screen."
     )
 
 
 def describe(screen: QScreen) -> str:
-    """A screen in words, such as `HDMI-1, 3840 x 2160`; the size is in the screen's own pixels."""
+    """Describe a screen, for example as `HDMI-1, 3840 x 2160`, in the screen's own pixels."""
     ratio = screen.devicePixelRatio()
     size = screen.size()
     text = f"{screen.name()}, {round(size.width() * ratio)} x {round(size.height() * ratio)}"
@@ -46,7 +46,11 @@ def describe(screen: QScreen) -> str:
 
 
 def scale_of(screen: QScreen | None) -> float:
-    """How large everything is drawn in a window that fills a screen; the main screen for `None`, 1 without any."""
+    """Return the factor for all sizes in a window that fills a screen.
+
+    Args:
+        screen: `None` stands for the main screen; the factor is 1 if there is none.
+    """
     found = screen or QGuiApplication.primaryScreen()
     if found is None:
         return 1.0
@@ -55,16 +59,16 @@ def scale_of(screen: QScreen | None) -> float:
 
 
 def put_on_screen(window: QWidget, screen: QScreen | None) -> None:
-    """Puts a window that is not shown yet in the middle of a screen; full screen then fills that one.
+    """Centre a window that is not shown yet on a screen; full screen then fills that one.
 
     Args:
-        window: At most as large as the screen afterwards.
+        window: Is made at most as large as the screen.
         screen: `None` leaves the window where the system puts it.
     """
     if screen is None:
         return
     room = screen.availableGeometry()
-    window.winId()  # the native window, which can be told its screen, is made only now
+    window.winId()  # creates the native window, which can be given its screen
     handle = window.windowHandle()
     if handle is not None:
         handle.setScreen(screen)
@@ -74,7 +78,7 @@ def put_on_screen(window: QWidget, screen: QScreen | None) -> None:
 
 
 def fill_screen(window: QWidget) -> None:
-    """Shows a window in full screen, also on a bare X server, where no window manager makes it as large as the screen."""
+    """Show a window in full screen, also on a bare X server without a window manager."""
     window.showFullScreen()
     screen = window.screen()
     if screen is not None and QGuiApplication.platformName() == "xcb":
@@ -82,6 +86,78 @@ def fill_screen(window: QWidget) -> None:
 
 
 def fills_screen(window: QWidget) -> bool:
-    """Whether a window is in full screen; without a window manager Qt itself loses count of that."""
+    """Return whether a window is in full screen; without a window manager Qt loses track of that."""
     screen = window.screen()
     return window.isFullScreen() or (screen is not None and window.geometry() == screen.geometry())
+
+
+def is_exposed(window: QWidget) -> bool:
+    """Return whether a window is on the screen: neither hidden nor minimised.
+
+    A window that lies behind another one counts as exposed.
+    """
+    handle = window.windowHandle()
+    visible = window.isVisible() and not window.isMinimized()
+    return visible and handle is not None and handle.isExposed()
+
+
+class FullScreen:
+    """Switch a window between full screen, without the cursor, and its former place.
+
+    Attributes:
+        entered_by_user: Whether `toggle` switched it on, and not the start in full screen.
+    """
+
+    def __init__(self, window: QWidget, screen: QScreen | None) -> None:
+        self._window = window
+        self._screen = screen
+        self._windowed = QRect()
+        self.entered_by_user = False
+
+    def begin(self, *, fullscreen: bool) -> None:
+        """Show the window for the first time."""
+        primary = QGuiApplication.primaryScreen() if fullscreen else None
+        put_on_screen(self._window, self._screen or primary)
+        self._windowed = self._window.geometry()
+        if fullscreen:
+            fill_screen(self._window)
+        elif self._fits():
+            self._window.show()
+        else:
+            # With its frame it would reach beyond the screen and hide the notice at its lower edge.
+            self._window.showMaximized()
+        self._update_cursor()
+
+    def toggle(self) -> None:
+        """Fill the screen, or go back to a window."""
+        self.entered_by_user = not fills_screen(self._window)
+        if self.entered_by_user:
+            self._windowed = self._window.geometry()
+            fill_screen(self._window)
+        else:
+            self._window.showNormal()
+            self._window.setGeometry(self._windowed)
+        self._update_cursor()
+
+    def leave(self) -> bool:
+        """Leave a full screen that the user entered; return whether it was left."""
+        left = self.entered_by_user and fills_screen(self._window)
+        if left:
+            self.toggle()
+        return left
+
+    def _fits(self) -> bool:
+        window = self._window
+        screen = self._screen or QGuiApplication.screenAt(window.pos())
+        screen = screen or QGuiApplication.primaryScreen()
+        if screen is None or QGuiApplication.platformName() == "offscreen":
+            return True
+        room = screen.availableGeometry()
+        title_bar = 48
+        return window.width() <= room.width() and window.height() + title_bar <= room.height()
+
+    def _update_cursor(self) -> None:
+        if fills_screen(self._window):
+            self._window.setCursor(Qt.CursorShape.BlankCursor)
+        else:
+            self._window.unsetCursor()

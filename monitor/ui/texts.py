@@ -1,8 +1,7 @@
-"""Every text that the window shows, by language: one YAML file each in `languages/`. Imports no Qt.
+"""The texts of the window: one YAML file per language in `languages/`. Imports no Qt.
 
-A language is added by adding its file; `en.yaml` is the pattern. A file that lacks a text, has one
-too many, or has other words in braces than the pattern is refused, so that no window is ever half
-translated.
+To add a language, add its file; `en.yaml` is the pattern. A file with a missing or unknown key, or
+with other fields in braces than the pattern, is refused, so no window is ever half translated.
 """
 
 from __future__ import annotations
@@ -20,14 +19,13 @@ import yaml
 from monitor.errors import SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from detector.types import FaceReading
     from monitor.sensor.live import SensorHealth
 
 FOLDER = Path(__file__).parent / "languages"
 DEFAULT_LANGUAGE = "en"
-LOCALE_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
-"""Where a system says which language its user reads, the first one that is set counts (POSIX, chapter 8.2)."""
 
 
 class LanguageError(SetupError):
@@ -35,16 +33,16 @@ class LanguageError(SetupError):
 
 
 def languages(folder: Path = FOLDER) -> tuple[str, ...]:
-    """The codes that can be asked for, in the order of the alphabet."""
+    """Return the codes of all languages, sorted."""
     return tuple(sorted(path.stem for path in folder.glob("*.yaml")))
 
 
 def known_language(language: str, folder: Path = FOLDER) -> str:
-    """The code of a language that there are texts for.
+    """Return the code of a language that has texts.
 
     Args:
-        language: A code such as `de`; of `de_AT.UTF-8` or `de-CH` only the first part counts.
-        folder: Where the files of the languages are.
+        language: A code such as `de`; only the first part of `de_AT.UTF-8` or `de-CH` counts.
+        folder: Holds the files of the languages.
 
     Raises:
         LanguageError: There are no texts in that language.
@@ -53,23 +51,23 @@ def known_language(language: str, folder: Path = FOLDER) -> str:
     known = languages(folder)
     if code not in known:
         raise LanguageError(
-            f"Invalid language: expected one of {', '.join(known)}, received {language!r}; choose one of these, or add "
-            f"its texts as {code or 'its code'}.yaml beside those of the others."
+            f"Invalid language: expected one of {', '.join(known)}, received {language!r}; choose "
+            f"one of these, or add its texts as {code or 'its code'}.yaml beside the others."
         )
     return code
 
 
 def default_language(environ: Mapping[str, str] | None = None, folder: Path = FOLDER) -> str:
-    """The language of the machine's user, or English where there are no texts in it.
+    """Return the language of the machine's user, or English if it has no texts.
 
     Args:
-        environ: The environment to look at; the process's own by default.
-        folder: Where the files of the languages are.
+        environ: The environment to read; the process's own by default.
+        folder: Holds the files of the languages.
     """
     environ = os.environ if environ is None else environ
-    wanted = next(
-        (environ[name] for name in LOCALE_VARIABLES if environ.get(name)), DEFAULT_LANGUAGE
-    )
+    # The first that is set counts (POSIX, chapter 8.2).
+    variables = ("LC_ALL", "LC_MESSAGES", "LANG")
+    wanted = next((environ[name] for name in variables if environ.get(name)), DEFAULT_LANGUAGE)
     try:
         return known_language(wanted, folder)
     except LanguageError:
@@ -78,55 +76,62 @@ def default_language(environ: Mapping[str, str] | None = None, folder: Path = FO
 
 @cache
 def texts_for(language: str, folder: Path = FOLDER) -> Mapping[str, str]:
-    """The texts of a language, checked.
+    """Return the checked texts of a language, by key.
 
     Args:
-        language: A code such as `de`; of `de_AT.UTF-8` or `de-CH` only the first part counts.
-        folder: Where the files of the languages are.
-
-    Returns:
-        Key -> text, with the keys of the English file and the same words in braces.
+        language: A code, as for `known_language`.
+        folder: Holds the files of the languages.
 
     Raises:
         LanguageError: There are no texts in that language, or its file is wrong.
     """
     code = known_language(language, folder)
-    texts = _read(folder / f"{code}.yaml")
+    path = folder / f"{code}.yaml"
+    texts = _read(path)
     if code != DEFAULT_LANGUAGE:
-        _compare(folder / f"{code}.yaml", texts, texts_for(DEFAULT_LANGUAGE, folder))
+        _check_against_pattern(path, texts, texts_for(DEFAULT_LANGUAGE, folder))
     return MappingProxyType(texts)
 
 
 def withheld_text(texts: Mapping[str, str], reason: str) -> str:
-    """Why a viewer's emotion is withheld, in the words of a language.
+    """Return why a viewer's emotion is withheld.
 
     Args:
-        texts: Of that language.
+        texts: Of the language to use.
         reason: One of `detector.types.WITHHELD_REASONS`.
     """
     return texts[f"withheld_{reason.replace(' ', '_')}"]
 
 
 def state_text(texts: Mapping[str, str], health: SensorHealth) -> str:
-    """What the sensor is doing, in the words of a language; why nothing is measured, where there are words for that.
-
-    Args:
-        texts: Of that language.
-        health: How the sensor is doing.
-    """
+    """Return the state of the sensor, or the reason why it does not measure if that has a text."""
     return texts.get(f"fault_{health.cause}", texts[f"state_{health.state}"])
 
 
+def viewers_text(texts: Mapping[str, str], readings: Iterable[FaceReading]) -> str:
+    """Return how many viewers there are and how many look, such as `2 viewers · 1 looking`.
+
+    Static faces do not count.
+    """
+    viewers = [reading for reading in readings if not reading.static]
+    count = len(viewers)
+    if count == 0:
+        return texts["viewers_0"]
+    text = texts["viewers_1"] if count == 1 else texts["viewers_n"].format(count=count)
+    attentive = sum(reading.attentive for reading in viewers)
+    return f"{text} · {texts['attentive'].format(count=attentive)}"
+
+
 def number_text(texts: Mapping[str, str], value: float, digits: int = 1) -> str:
-    """A number with a fixed count of digits after the point, written as in a language."""
+    """Return a number with a fixed count of decimals, in the notation of a language."""
     return f"{value:.{digits}f}".replace(".", texts["decimal_point"])
 
 
 def fields(text: str) -> frozenset[str]:
-    """The words in braces of a text.
+    """Return the words in braces of a text.
 
     Raises:
-        ValueError: A brace has no partner, or there is more in the braces than one plain word.
+        ValueError: A brace has no partner, or the braces hold more than one plain word.
     """
     found = set()
     for _, name, form, conversion in string.Formatter().parse(text):
@@ -142,8 +147,9 @@ def _read(path: Path) -> dict[str, str]:
     try:
         root = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
         raise LanguageError(
-            f"The texts in {path} cannot be read: expected UTF-8 and YAML, received {_on_one_line(error)}."
+            f"The texts in {path} cannot be read: expected UTF-8 and YAML, received {reason}."
         ) from error
     if not isinstance(root, yaml.MappingNode):
         raise LanguageError(
@@ -151,47 +157,39 @@ def _read(path: Path) -> dict[str, str]:
         )
     texts: dict[str, str] = {}
     for key, value in root.value:
-        # The scalars as they were written: an unquoted `on` or `5` is a text like any other.
-        where = f"{path}, line {key.start_mark.line + 1}"
-        if (
-            not isinstance(key, yaml.ScalarNode)
-            or not isinstance(value, yaml.ScalarNode)
-            or not value.value.strip()
-        ):
-            raise LanguageError(
-                f"{where}: expected `key: text`, received something else or an empty text; fill it in."
-            )
-        if key.value in texts:
-            raise LanguageError(
-                f"{where}: expected each key once, received {key.value!r} again; delete one of the two."
-            )
-        try:
-            fields(value.value)
-        except ValueError as error:
-            raise LanguageError(
-                f"{where}: the braces of {key.value!r} are wrong: {error}; correct them."
-            ) from error
+        # Scalars as they were written: an unquoted `on` or `5` is a text like any other.
+        is_text = isinstance(key, yaml.ScalarNode) and isinstance(value, yaml.ScalarNode)
+        problem = ""
+        if not is_text or not value.value.strip():
+            problem = "expected `key: text`, received something else or an empty text; fill it in"
+        elif key.value in texts:
+            problem = f"expected each key once, received {key.value!r} again; delete one of the two"
+        else:
+            try:
+                fields(value.value)
+            except ValueError as error:
+                problem = f"the braces of {key.value!r} are wrong: {error}; correct them"
+        if problem:
+            raise LanguageError(f"{path}, line {key.start_mark.line + 1}: {problem}.")
         texts[key.value] = value.value
     return texts
 
 
-def _compare(path: Path, texts: Mapping[str, str], pattern: Mapping[str, str]) -> None:
+def _check_against_pattern(
+    path: Path, texts: Mapping[str, str], pattern: Mapping[str, str]
+) -> None:
     missing, unknown = sorted(set(pattern) - set(texts)), sorted(set(texts) - set(pattern))
     if missing or unknown:
         received = [f"no {', '.join(missing)}"] if missing else []
         received += [f"the unknown {', '.join(unknown)}"] if unknown else []
         raise LanguageError(
-            f"The texts in {path} are wrong: expected the keys of en.yaml, received {' and '.join(received)}; add what "
-            "is missing and delete what is unknown."
+            f"The texts in {path} are wrong: expected the keys of en.yaml, received "
+            f"{' and '.join(received)}; add the missing and delete the unknown ones."
         )
     for key, text in texts.items():
         if fields(text) != fields(pattern[key]):
             expected = ", ".join(f"{{{name}}}" for name in sorted(fields(pattern[key]))) or "none"
             raise LanguageError(
-                f"The text {key} in {path} is wrong: expected the words in braces of en.yaml ({expected}), received "
-                f"{text!r}; keep these words as they are."
+                f"The text {key} in {path} is wrong: expected the words in braces of en.yaml "
+                f"({expected}), received {text!r}; keep these words as they are."
             )
-
-
-def _on_one_line(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".")

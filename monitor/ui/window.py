@@ -1,4 +1,4 @@
-"""The kiosk window: the ad over the whole area, the measurements and the notice above it, and the keys."""
+"""The kiosk window: the ad over the whole area, the measurements and the notice above it, the keys."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QPoint, QRect, QSize, Qt, QTimer, pyqtSignal, pyqtSlot
-from PyQt5.QtGui import QGuiApplication
 from PyQt5.QtWidgets import QWidget
 
 from ads.errors import AdsError
@@ -15,10 +14,11 @@ from monitor.ui.ad_view import AdView
 from monitor.ui.application import APPLICATION_NAME
 from monitor.ui.cards import HelpCard, PausedBadge
 from monitor.ui.notice.notice import Notice
+from monitor.ui.notice.visibility import NoticeVisibility
 from monitor.ui.operator.facts import sections
 from monitor.ui.operator.panel import OperatorPanel
 from monitor.ui.overlay.overlay import Overlay
-from monitor.ui.screens import fill_screen, fills_screen, put_on_screen
+from monitor.ui.screens import FullScreen
 from monitor.ui.style import MARGIN, scale_for
 from monitor.ui.texts import DEFAULT_LANGUAGE, texts_for
 
@@ -30,38 +30,27 @@ if TYPE_CHECKING:
     from ads.player.player import AdPlayer
     from monitor.sensor.live import LiveView
     from monitor.ui.bridge import LiveBridge
-    from monitor.ui.operator.facts import NoticeState, Section, SessionFacts
+    from monitor.ui.operator.facts import Section, SessionFacts
     from monitor.ui.screen_saver import Method
 
 logger = logging.getLogger(__name__)
 
 TICK_MS = 5
-"""How often the player is asked for a new picture: more often than a screen of 60 Hz refreshes, because a picture is
-late by half of this on average, and asking costs next to nothing."""
-
-VIEWPORT_DELAY_MS = 120
-"""While the window's edge is dragged, the player is not told each size on the way."""
-
-NOTICE_WATCH_MS = 200
-"""How often it is looked whether the notice is still on the screen: within two readings of a viewer."""
-
-FIRST_SIZE = QSize(1280, 720)
-TITLE_BAR_PX = 48
-SMALLEST_SIZE = QSize(320, 240)
+"""How often the player is asked for a picture: a picture is late by half of this on average, and
+asking costs next to nothing."""
 
 
 class KioskWindow(QWidget):
-    """Shows what the player plays and what the bridge brings.
+    """Show what the player plays and what the bridge brings; it owns neither.
 
-    The window owns neither: whoever made the player starts and stops it. Keys: F or F11 full
-    screen, N or Right next ad, Space pause, O overlay, F1 operator panel, H or ? help, Q quit. Esc
-    closes the panel or the help if one is open; else it leaves full screen if a key had switched it
-    on, and quits otherwise, so that a kiosk that was started in full screen is left by one key.
+    Keys: F or F11 full screen, N or Right next ad, Space pause, O overlay, F1 operator panel,
+    H or ? help, Q quit. Esc closes the panel or the help if one is open; else it leaves full screen
+    if a key had switched it on, and quits otherwise.
 
     The notice lies over everything else and cannot be switched off.
 
     Args:
-        player: Already started or not; asked for pictures by a timer from `begin()` on.
+        player: Asked for pictures from `begin()` on.
         bridge: Brings the live views.
         language: Of all texts.
         notice_languages: Of the notice; the window's language by default.
@@ -72,19 +61,18 @@ class KioskWindow(QWidget):
         fullscreen: Begin in full screen.
         screen: Where to begin; the system's choice by default.
         overlay: Begin with the overlay shown.
-        session: What the operator panel says about the session; `None` leaves that out.
-        saver: Asked how the screen saver is held off.
+        session: Facts for the operator panel; `None` leaves them out.
+        saver: Returns how the screen saver is held off.
         clock: The clock of the frames' capture times, in nanoseconds.
         parent: The Qt owner.
 
     Signals:
-        quit_requested: The window was closed, or a key asked for the end; emitted once.
+        quit_requested: The window was closed, by a key or otherwise; emitted once.
         failed: No ad can be played, with the reason in one sentence; emitted once, and no picture
             comes any more.
-        finished: The player has played everything it was to play; emitted once.
-        notice_shown: The notice is on the screen: painted, in a window that is neither minimised
-            nor hidden.
-        notice_hidden: It no longer is. A window that lies behind another one is not noticed.
+        finished: The player has played everything; emitted once.
+        notice_shown: The notice is on the screen; see `NoticeVisibility`.
+        notice_hidden: It no longer is.
 
     Raises:
         LanguageError: There are no texts in a language.
@@ -123,11 +111,8 @@ class KioskWindow(QWidget):
         self._saver = saver
         self._view: LiveView | None = None
         self._notice_required = notice_required
-        self._notice: NoticeState = "waiting"
         self._begin_fullscreen = fullscreen
-        self._screen = screen
-        self._windowed = QRect()
-        self._fullscreen_by_key = False
+        self._full_screen = FullScreen(self, screen)
         self._closed = False
         self._finished = False
         self._viewport: tuple[int, int] | None = None
@@ -139,62 +124,48 @@ class KioskWindow(QWidget):
         self.overlay.setVisible(overlay)
         notice_texts = [texts_for(code) for code in (notice_languages or (language,))]
         self.notice = Notice(notice_texts, notice_url, self, measures=measures)
-        self.notice.painted.connect(self._on_watch_notice)
+        self._notice_visibility = NoticeVisibility(self.notice)
+        self._notice_visibility.changed.connect(self._on_notice)
         self.paused_badge = PausedBadge(self._texts, self)
-        self.operator_panel = OperatorPanel(self._texts, self._panel_sections, self)
+        self.operator_panel = OperatorPanel(self._texts, self.operator_facts, self)
         self.help_card = HelpCard(self._texts, self)
 
         self._ticker = QTimer(self)
         self._ticker.setTimerType(Qt.TimerType.PreciseTimer)
         self._ticker.setInterval(TICK_MS)
         self._ticker.timeout.connect(self._on_tick)
+        # While the window's edge is dragged, the player does not get every size on the way.
         self._viewport_delay = QTimer(self)
         self._viewport_delay.setSingleShot(True)
-        self._viewport_delay.setInterval(VIEWPORT_DELAY_MS)
-        self._viewport_delay.timeout.connect(self._tell_viewport)
-        self._notice_watch = QTimer(self)
-        self._notice_watch.setInterval(NOTICE_WATCH_MS)
-        self._notice_watch.timeout.connect(self._on_watch_notice)
+        self._viewport_delay.setInterval(120)
+        self._viewport_delay.timeout.connect(self._update_viewport)
         bridge.view_changed.connect(self._on_view_changed)
 
         self.setWindowTitle(APPLICATION_NAME)
-        self.setMinimumSize(SMALLEST_SIZE)
+        self.setMinimumSize(QSize(320, 240))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.resize(FIRST_SIZE)
+        self.resize(QSize(1280, 720))
 
     def begin(self) -> None:
-        """Shows the window and asks the player for pictures from now on."""
-        primary = QGuiApplication.primaryScreen() if self._begin_fullscreen else None
-        put_on_screen(self, self._screen or primary)
-        self._windowed = self.geometry()
-        if self._begin_fullscreen:
-            fill_screen(self)
-        elif self._fits_on_screen():
-            self.show()
-        else:
-            # With its frame it would reach beyond the screen, and the notice at its lower edge
-            # could not be read.
-            self.showMaximized()
-        self._hide_cursor_in_full_screen()
+        """Show the window and ask the player for pictures from now on."""
+        self._full_screen.begin(fullscreen=self._begin_fullscreen)
         self.activateWindow()
-        # A view that came before the bridge was connected has waited for us, and keeps later ones
-        # from being announced.
+        # A view that came before the bridge was connected keeps later ones from being announced.
         self._on_view_changed()
-        self._tell_viewport()
+        self._update_viewport()
         self._ticker.start()
-        self._notice_watch.start()
+        self._notice_visibility.start()
 
     def toggle_overlay(self) -> None:
-        """Shows or hides the measurements; they go on either way."""
+        """Show or hide the measurements; measuring continues."""
         self.overlay.setVisible(not self.overlay.isVisible())
 
     def toggle_full_screen(self) -> None:
-        """Fills the screen, or goes back to a window."""
-        self._fullscreen_by_key = not fills_screen(self)
-        self._set_full_screen(self._fullscreen_by_key)
+        """Fill the screen, or go back to a window."""
+        self._full_screen.toggle()
 
     def toggle_pause(self) -> None:
-        """Pauses the show, or lets it go on."""
+        """Pause or resume the show."""
         if self._player.paused:
             self._player.resume()
         else:
@@ -202,44 +173,46 @@ class KioskWindow(QWidget):
         self.paused_badge.setVisible(self._player.paused)
 
     def next_ad(self) -> None:
-        """Ends the present ad."""
+        """End the present ad."""
         self._player.skip()
+
+    def operator_facts(self) -> tuple[Section, ...]:
+        """Return what the operator panel says."""
+        notice = self._notice_visibility.state
+        return sections(
+            self._texts,
+            view=self._view,
+            notice=notice if notice == "waiting" or self._notice_required else "shown",
+            show=self._player,
+            session=self._session,
+            saver=self._saver(),
+            now_ns=self._clock(),
+        )
 
     @pyqtSlot()
     def _on_tick(self) -> None:
-        going_on = False
         try:
             picture = self._player.advance()
-            going_on = True
-        except AdsError as error:
-            logger.error("The ads stopped: %s", error)
-            self.ad_view.show_message(self._texts["no_ad"])
-            self.failed.emit(str(error))
-            return
         except Exception as error:
-            # Ads that stand still must not be counted as shown: the run ends, and the exception
-            # hook tells why.
+            self._ticker.stop()
+            if isinstance(error, AdsError):
+                logger.error("The ads stopped: %s", error)
+                self.ad_view.show_message(self._texts["no_ad"])
+                self.failed.emit(str(error))
+                return
+            # Ads that stand still must not count as shown: the run ends, and the exception hook
+            # reports why.
             self.failed.emit(f"internal error ({type(error).__name__}: {error})")
             raise
-        finally:
-            # Once, and not a hundred times a second.
-            if not going_on:
-                self._ticker.stop()
+        player = self._player
         if picture is not None:
             self.ad_view.show_picture(picture)
-        elif (
-            self._player.current is None and self.ad_view.has_picture and not self._player.finished
-        ):
-            # Its play has ended: an ad that stays on the screen would be seen without being
-            # counted.
-            self.ad_view.show_message("" if self._player.resting else self._texts["idle"])
-        self._show_state_of_player()
-
-    def _show_state_of_player(self) -> None:
-        paused = self._player.paused
-        if self.paused_badge.isHidden() == paused:
-            self.paused_badge.setVisible(paused)
-        if self._player.finished and not self._finished:
+        elif player.current is None and self.ad_view.has_picture and not player.finished:
+            # An ad left on the screen after its play would be seen without being counted.
+            self.ad_view.show_message("" if player.resting else self._texts["idle"])
+        if self.paused_badge.isHidden() == player.paused:
+            self.paused_badge.setVisible(player.paused)
+        if player.finished and not self._finished:
             self._finished = True
             self._ticker.stop()
             self.finished.emit()
@@ -251,92 +224,46 @@ class KioskWindow(QWidget):
             self._view = view
             self.overlay.show_view(view)
 
-    @pyqtSlot()
-    def _on_watch_notice(self) -> None:
-        handle = self.windowHandle()
-        exposed = (
-            handle is not None
-            and handle.isExposed()
-            and self.isVisible()
-            and not self.isMinimized()
-        )
-        shown = exposed and self.notice.was_painted and not self._closed
-        if shown and self._notice != "shown":
-            self._notice = "shown"
+    @pyqtSlot(str)
+    def _on_notice(self, state: str) -> None:
+        if state == "shown":
             self.notice_shown.emit()
-        elif not shown and self._notice == "shown":
-            self._notice = "hidden"
+        else:
             self.notice_hidden.emit()
 
-    def _panel_sections(self) -> tuple[Section, ...]:
-        notice = self._notice if self._notice == "waiting" or self._notice_required else "shown"
-        return sections(
-            self._texts,
-            view=self._view,
-            notice=notice,
-            show=self._player,
-            session=self._session,
-            saver=self._saver(),
-            now_ns=self._clock(),
-        )
-
     @pyqtSlot()
-    def _tell_viewport(self) -> None:
+    def _update_viewport(self) -> None:
         ratio = self.devicePixelRatioF()
         viewport = max(1, round(self.width() * ratio)), max(1, round(self.height() * ratio))
         if viewport != self._viewport and not self._closed:
             self._viewport = viewport
             self._player.set_viewport(*viewport)
 
-    def _fits_on_screen(self) -> bool:
-        screen = (
-            self._screen or QGuiApplication.screenAt(self.pos()) or QGuiApplication.primaryScreen()
-        )
-        if screen is None or QGuiApplication.platformName() == "offscreen":
-            return True
-        room = screen.availableGeometry()
-        return self.width() <= room.width() and self.height() + TITLE_BAR_PX <= room.height()
-
-    def _set_full_screen(self, wanted: bool) -> None:
-        if wanted:
-            self._windowed = self.geometry()
-            fill_screen(self)
-        else:
-            self.showNormal()
-            self.setGeometry(self._windowed)
-        self._hide_cursor_in_full_screen()
-
-    def _hide_cursor_in_full_screen(self) -> None:
-        if fills_screen(self):
-            self.setCursor(Qt.CursorShape.BlankCursor)
-        else:
-            self.unsetCursor()
-
     def _arrange(self) -> None:
         width, height = self.width(), self.height()
         scale = scale_for(width, height)
+        for part in (
+            self.ad_view,
+            self.notice,
+            self.paused_badge,
+            self.operator_panel,
+            self.help_card,
+        ):
+            part.set_scale(scale)
         self.ad_view.setGeometry(0, 0, width, height)
-        self.ad_view.set_scale(scale)
-        self.notice.set_scale(scale)
         notice_height = min(self.notice.natural_height(width), height)
         self.notice.setGeometry(0, height - notice_height, width, notice_height)
         margin = round(MARGIN * scale)
         room = QRect(margin, margin, width - 2 * margin, height - notice_height - 2 * margin)
         self.overlay.arrange(room, scale)
-        self.paused_badge.set_scale(scale)
+        # The corner that the overlay takes neither as a column nor as a band.
         badge = self.paused_badge.natural_size()
-        # The corner that neither the column of measurements nor the band takes.
-        self.paused_badge.setGeometry(
-            QRect(QPoint(margin, room.bottom() + 1 - badge.height()), badge)
-        )
-        self.operator_panel.set_scale(scale)
-        panel = QRect(QPoint(0, 0), self.operator_panel.natural_size(room.size()))
-        panel.moveCenter(room.center())
-        self.operator_panel.setGeometry(panel)
-        self.help_card.set_scale(scale)
-        card = QRect(QPoint(0, 0), self.help_card.natural_size())
-        card.moveCenter(QPoint(width // 2, height // 2))
-        self.help_card.setGeometry(card)
+        corner = QPoint(margin, room.bottom() + 1 - badge.height())
+        self.paused_badge.setGeometry(QRect(corner, badge))
+        panel = self.operator_panel.natural_size(room.size())
+        self.operator_panel.setGeometry(_centred(panel, room.center()))
+        centre = QPoint(width // 2, height // 2)
+        self.help_card.setGeometry(_centred(self.help_card.natural_size(), centre))
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         super().resizeEvent(event)
@@ -347,44 +274,50 @@ class KioskWindow(QWidget):
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
         if event is None:
             return
-        key = event.key()
+        actions: dict[int, Callable[[], object]] = {
+            Qt.Key.Key_F: self.toggle_full_screen,
+            Qt.Key.Key_F11: self.toggle_full_screen,
+            Qt.Key.Key_N: self.next_ad,
+            Qt.Key.Key_Right: self.next_ad,
+            Qt.Key.Key_Space: self.toggle_pause,
+            Qt.Key.Key_O: self.toggle_overlay,
+            Qt.Key.Key_H: self.help_card.toggle,
+            Qt.Key.Key_Question: self.help_card.toggle,
+            Qt.Key.Key_F1: self.operator_panel.toggle,
+            Qt.Key.Key_Q: self.close,
+            Qt.Key.Key_Escape: self._escape,
+        }
         self.operator_panel.touched()
+        action = actions.get(event.key())
         if event.isAutoRepeat():
             event.accept()
-        elif key in (Qt.Key.Key_F, Qt.Key.Key_F11):
-            self.toggle_full_screen()
-        elif key in (Qt.Key.Key_N, Qt.Key.Key_Right):
-            self.next_ad()
-        elif key == Qt.Key.Key_Space:
-            self.toggle_pause()
-        elif key == Qt.Key.Key_O:
-            self.toggle_overlay()
-        elif key in (Qt.Key.Key_H, Qt.Key.Key_Question):
-            self.help_card.toggle()
-        elif key == Qt.Key.Key_F1:
-            self.operator_panel.toggle()
-        elif key == Qt.Key.Key_Escape and (
-            self.operator_panel.isVisible() or self.help_card.isVisible()
-        ):
-            self.operator_panel.hide()
-            self.help_card.stop()
-        elif key == Qt.Key.Key_Escape and self._fullscreen_by_key and fills_screen(self):
-            self.toggle_full_screen()
-        elif key in (Qt.Key.Key_Q, Qt.Key.Key_Escape):
-            self.close()
+        elif action is not None:
+            action()
         else:
             super().keyPressEvent(event)
+
+    def _escape(self) -> None:
+        if self.operator_panel.isVisible() or self.help_card.isVisible():
+            self.operator_panel.hide()
+            self.help_card.stop()
+        elif not self._full_screen.leave():
+            self.close()
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
         if not self._closed:
             self._closed = True
             self._ticker.stop()
             self._viewport_delay.stop()
-            self._notice_watch.stop()
-            self._on_watch_notice()
+            self._notice_visibility.stop()
             self.overlay.stop()
             self.operator_panel.stop()
             self.help_card.stop()
             self.quit_requested.emit()
         # Accepted: the window is out of sight while the threads are being joined.
         super().closeEvent(event)
+
+
+def _centred(size: QSize, centre: QPoint) -> QRect:
+    rect = QRect(QPoint(0, 0), size)
+    rect.moveCenter(centre)
+    return rect

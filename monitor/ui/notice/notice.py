@@ -1,4 +1,4 @@
-"""The privacy notice at the bottom of the screen, there from the first frame on."""
+"""The privacy notice at the bottom of the screen, shown from the first frame on."""
 
 from __future__ import annotations
 
@@ -10,36 +10,33 @@ from PyQt5.QtCore import QPointF, QRectF, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QColor, QPainter, QPen, QTextDocument, QTextOption
 
 from monitor.ui import style
-from monitor.ui.notice.qr_code import qr_dots
-from monitor.ui.painting import PaintedWidget, text_font
+from monitor.ui.notice.qr_code import draw_code, qr_dots
+from monitor.ui.painting import PaintedWidget, draw_rounded, text_font
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
     from PyQt5.QtGui import QPaintEvent
     from PyQt5.QtWidgets import QWidget
 
 BACKGROUND = QColor(11, 14, 20, 232)
 CODE_SIDE = 100.0
-"""Side of the QR code in the bar: 8 cm on a screen of 48 inches, which a telephone reads from about one metre."""
-PADDING = 10.0
+"""Side of the QR code: 8 cm on a 48-inch screen, which a phone reads from about one metre."""
 
 
 class Notice(PaintedWidget):
-    """Tells the people in front of the camera that they are measured, in one or more languages.
+    """Tell the people in front of the camera that they are measured, in one or more languages.
 
-    The address for more is there to be read, and as a QR code where it is short enough for one.
+    The address for more is written out, and shown as a QR code if it is short enough.
 
     Args:
-        texts: Of each language, first one first.
-        url: Where more is to be read; empty leaves that sentence out.
+        texts: The texts of each language, in the order to show.
+        url: Where to read more; empty leaves that sentence out.
         parent: The Qt owner.
-        measures: Whether there is a camera; without one the notice says so, and nothing else.
+        measures: Whether there is a camera; without one the notice says only that.
 
     Signals:
-        painted: The notice is on the screen for the first time; emitted once, after it was drawn.
+        painted: The notice was drawn on the screen for the first time; emitted once.
     """
 
     painted = pyqtSignal()
@@ -59,6 +56,7 @@ class Notice(PaintedWidget):
         self._url = url if measures else ""
         self._code = qr_dots(self._url)
         self._was_painted = False
+        # A timer and not a direct call: the picture reaches the screen when the paint event is over.
         self._announcement = QTimer(self)
         self._announcement.setSingleShot(True)
         self._announcement.setInterval(0)
@@ -67,11 +65,12 @@ class Notice(PaintedWidget):
 
     @property
     def text(self) -> str:
-        """The whole notice, one line for each language."""
-        return "\n".join(
-            " ".join(part for part in (texts[self._sentence], self._more(texts)) if part)
-            for texts in self._texts
-        )
+        """The whole notice, one line per language."""
+        lines = []
+        for texts in self._texts:
+            more = " " + texts["notice_more"].format(url=self._url) if self._url else ""
+            lines.append(texts[self._sentence] + more)
+        return "\n".join(lines)
 
     @property
     def was_painted(self) -> bool:
@@ -79,124 +78,101 @@ class Notice(PaintedWidget):
         return self._was_painted
 
     def natural_height(self, width: float) -> int:
-        """The height in which the notice is complete at a width, in pixels."""
-        _, text_width, pad = self._measures(width)
-        code = CODE_SIDE * self.scale if self._code is not None else 0.0
-        return math.ceil(max(self._document(text_width).size().height(), code) + 2 * pad)
+        """Return the height in which the whole notice fits at a width, in pixels."""
+        height = self._document(width).size().height()
+        return math.ceil(max(height, self._code_side) + 2 * 10 * self.scale)
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         super().paintEvent(event)
         if not self._was_painted and self.width() > 0 and self.height() > 0:
             self._was_painted = True
-            # What is painted now reaches the screen when this event is over. The timer dies with
-            # the notice.
             self._announcement.start()
 
     def draw(self, painter: QPainter, rect: QRectF) -> None:
         painter.fillRect(rect, BACKGROUND)
         painter.setPen(QPen(style.PANEL_EDGE, 1))
         painter.drawLine(QPointF(0, 0.5), QPointF(rect.width(), 0.5))
-        margin, text_width, _ = self._measures(rect.width())
-        document = self._document(text_width)
-        used = document.idealWidth()
-        height = document.size().height()
+        document = self._document(rect.width())
+        margin, code = style.MARGIN * self.scale, self._code_side
         icon = self._icon_width if self._measures_people else 0.0
-        gap = 0.4 * icon
-        code = CODE_SIDE * self.scale if self._code is not None else 0.0
-        left = max(margin, (rect.width() - used - icon - gap - code) / 2)
+        used = document.idealWidth() + 1.4 * icon + code
+        left = max(margin, (rect.width() - used) / 2)
         if self._measures_people:
             draw_camera(painter, QRectF(left, rect.center().y() - icon * 0.36, icon, icon * 0.72))
-        painter.save()
-        painter.translate(left + icon + gap, (rect.height() - height) / 2)
-        document.drawContents(painter)
-        painter.restore()
+        top = (rect.height() - document.size().height()) / 2
+        draw_document(painter, document, left + 1.4 * icon, top)
         if self._code is not None:
             place = QRectF(rect.width() - margin - code, (rect.height() - code) / 2, code, code)
             draw_code(painter, place, self._code)
-
-    def _more(self, texts: Mapping[str, str]) -> str:
-        return texts["notice_more"].format(url=self._url) if self._url else ""
 
     @property
     def _icon_width(self) -> float:
         return style.SMALLEST_TEXT * self.scale * 1.5
 
-    def _measures(self, width: float) -> tuple[float, float, float]:
-        """Margin at the sides, width of the text, and distance above and below it."""
-        margin = style.MARGIN * self.scale
-        code = CODE_SIDE * self.scale + margin if self._code is not None else 0.0
-        return (
-            margin,
-            max(80.0, width - 2 * margin - 1.4 * self._icon_width - code),
-            PADDING * self.scale,
-        )
+    @property
+    def _code_side(self) -> float:
+        return CODE_SIDE * self.scale if self._code is not None else 0.0
 
     def _document(self, width: float) -> QTextDocument:
+        margin = style.MARGIN * self.scale
+        code = self._code_side + margin if self._code is not None else 0.0
+        text_width = width - 2 * margin - 1.4 * self._icon_width - code
         lines = []
         for texts in self._texts:
-            line = html.escape(texts[self._sentence])
-            if self._url:
-                line += " " + more_html(texts, self._url)
-            lines.append(line)
-        document = QTextDocument()
-        document.setDocumentMargin(0)
-        document.setDefaultFont(text_font(style.SMALLEST_TEXT * self.scale))
-        option = QTextOption(Qt.AlignmentFlag.AlignLeft)
-        option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
-        document.setDefaultTextOption(option)
-        document.setHtml(f'<span style="color:{style.TEXT.name()}">{"<br>".join(lines)}</span>')
-        document.setTextWidth(width)
-        return document
+            more = f" {more_html(texts, self._url)}" if self._url else ""
+            lines.append(html.escape(texts[self._sentence]) + more)
+        size = style.SMALLEST_TEXT * self.scale
+        return make_document("<br>".join(lines), size, max(80.0, text_width))
 
 
 def more_html(texts: Mapping[str, str], url: str) -> str:
-    """The sentence with the address, as rich text."""
-    # A word joiner after each slash keeps the address on one line where it fits there.
+    """Return the sentence with the address, as rich text."""
+    # A word joiner after each slash keeps the address on one line where it fits.
     address = html.escape(url).replace("/", "/\N{WORD JOINER}")
-    return html.escape(texts["notice_more"]).format(
-        url=f'<b style="color:{style.GOOD.name()}">{address}</b>'
-    )
+    address = f'<b style="color:{style.GOOD.name()}">{address}</b>'
+    return html.escape(texts["notice_more"]).format(url=address)
 
 
-def draw_code(painter: QPainter, place: QRectF, dots: NDArray[np.bool_]) -> None:
-    """Draws a QR code.
+def make_document(
+    rich_text: str,
+    size: float,
+    width: float,
+    align: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignLeft,
+) -> QTextDocument:
+    """Lay out rich text in the window's font and colour.
 
     Args:
-        painter: Its own settings come back afterwards.
-        place: The square that the code fills, with its bright edge.
-        dots: `(side, side)`, True where the code is dark.
+        rich_text: In Qt's subset of HTML.
+        size: Of the text, in pixels.
+        width: At which lines are broken, in pixels.
+        align: Of the lines.
     """
+    document = QTextDocument()
+    document.setDocumentMargin(0)
+    document.setDefaultFont(text_font(size))
+    option = QTextOption(align)
+    option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+    document.setDefaultTextOption(option)
+    document.setHtml(f'<div style="color:{style.TEXT.name()}">{rich_text}</div>')
+    document.setTextWidth(width)
+    return document
+
+
+def draw_document(painter: QPainter, document: QTextDocument, left: float, top: float) -> None:
+    """Draw laid out text with its upper left corner at a point."""
     painter.save()
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-    painter.fillRect(place, Qt.GlobalColor.white)
-    side = dots.shape[0]
-    edges = [round(index * place.width() / side) for index in range(side + 1)]
-    for row, column in zip(*dots.nonzero(), strict=True):
-        # Whole pixels, so that no bright line is left between two dark dots.
-        dot = QRectF(
-            round(place.x()) + edges[column],
-            round(place.y()) + edges[row],
-            edges[column + 1] - edges[column],
-            edges[row + 1] - edges[row],
-        )
-        painter.fillRect(dot, Qt.GlobalColor.black)
+    painter.translate(left, top)
+    document.drawContents(painter)
     painter.restore()
 
 
 def draw_camera(painter: QPainter, rect: QRectF) -> None:
-    """Draws a camera that fills a rectangle."""
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(style.GOOD)
-    bump = QRectF(
-        rect.center().x() - rect.width() * 0.17,
-        rect.top() - rect.height() * 0.16,
-        rect.width() * 0.34,
-        4,
-    )
-    bump.setBottom(rect.top() + rect.height() * 0.2)
-    painter.drawRoundedRect(bump, 2, 2)
-    painter.drawRoundedRect(rect, rect.height() * 0.2, rect.height() * 0.2)
-    painter.setBrush(style.INK)
-    painter.drawEllipse(rect.center(), rect.height() * 0.32, rect.height() * 0.32)
-    painter.setBrush(style.GOOD)
-    painter.drawEllipse(rect.center(), rect.height() * 0.15, rect.height() * 0.15)
+    """Draw a camera that fills a rectangle."""
+    width, height = rect.width(), rect.height()
+    bump = QRectF(rect.center().x() - width * 0.17, rect.top() - height * 0.16, width * 0.34, 4)
+    bump.setBottom(rect.top() + height * 0.2)
+    draw_rounded(painter, bump, 2, style.GOOD)
+    draw_rounded(painter, rect, height * 0.2, style.GOOD)
+    for colour, radius in ((style.INK, height * 0.32), (style.GOOD, height * 0.15)):
+        painter.setBrush(colour)
+        painter.drawEllipse(rect.center(), radius, radius)

@@ -1,12 +1,14 @@
-"""An address as a square of dots that telephones read. Imports no Qt."""
+"""An address as a QR code."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
+import segno
+from PyQt5.QtCore import QRectF, Qt
+from PyQt5.QtGui import QPainter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,34 +16,48 @@ if TYPE_CHECKING:
 QUIET_DOTS = 4
 """Width of the bright edge without which readers do not find the code (ISO/IEC 18004)."""
 
-MOST_DOTS = 41
-"""Dots a side of version 6, which holds about 120 letters. Larger codes are too fine to be read from some distance, and
-OpenCV draws them wrong: readers refuse all of its codes from version 7 on."""
-
-LONGEST_ADDRESS = 150
+MAX_LENGTH = 150
+"""Longer addresses need codes too fine to be read from some distance."""
 
 
 def qr_dots(address: str) -> NDArray[np.bool_] | None:
-    """The QR code of a web address.
+    """Return the QR code of a web address.
 
     Args:
-        address: With or without `https://`; a telephone opens only what has it, so it is put before
-            where it lacks.
+        address: With or without `https://`, which is added where no scheme is given, because phones
+            open only addresses that have one.
 
     Returns:
         `(side, side)`, True where the code is dark, with its bright edge; `None` for an address
-        that is empty or too long for a code that can be read from some distance.
+        that is empty or longer than `MAX_LENGTH` characters.
     """
-    if not address.strip() or len(address) > LONGEST_ADDRESS:
+    address = address.strip()
+    if not address or len(address) > MAX_LENGTH:
         return None
-    whole = address.strip()
-    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", whole):
-        whole = f"https://{whole}"
-    # As bytes of UTF-8: an address may have an umlaut, and the code's own default is Latin.
-    picture = cv2.QRCodeEncoder.create().encode(whole)
-    dark = np.asarray(picture) < 128
-    rows, columns = np.flatnonzero(dark.any(axis=1)), np.flatnonzero(dark.any(axis=0))
-    if not rows.size or rows[-1] - rows[0] + 1 > MOST_DOTS:
-        return None
-    code = dark[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return np.pad(code, QUIET_DOTS)
+    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", address):
+        address = f"https://{address}"
+    # Not Latin-1, the code's default: phones take bytes for UTF-8.
+    code = segno.make_qr(address, error="l", encoding="utf-8")
+    return np.array(tuple(code.matrix_iter(border=QUIET_DOTS)), dtype=bool)
+
+
+def draw_code(painter: QPainter, place: QRectF, dots: NDArray[np.bool_]) -> None:
+    """Draw a QR code.
+
+    Args:
+        painter: Its state is restored afterwards.
+        place: The square to fill, bright edge included.
+        dots: As returned by `qr_dots`.
+    """
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+    painter.fillRect(place, Qt.GlobalColor.white)
+    side = dots.shape[0]
+    # Whole pixels, so no bright line is left between two dark dots.
+    edges = [round(index * place.width() / side) for index in range(side + 1)]
+    left, top = round(place.x()), round(place.y())
+    for row, column in zip(*dots.nonzero(), strict=True):
+        width, height = edges[column + 1] - edges[column], edges[row + 1] - edges[row]
+        dot = QRectF(left + edges[column], top + edges[row], width, height)
+        painter.fillRect(dot, Qt.GlobalColor.black)
+    painter.restore()

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PyQt5.QtCore import QRectF, Qt
+from PyQt5.QtCore import QRectF
+from PyQt5.QtGui import QColor
 
 from detector.emotion.labels import EMOTIONS
 from monitor.ui import style
 from monitor.ui.painting import (
-    LEFT,
     NO_VALUE,
     RIGHT,
     PaintedWidget,
     draw_eye,
+    draw_rounded,
     draw_text,
     text_width,
 )
@@ -28,13 +29,12 @@ if TYPE_CHECKING:
     from detector.types import FaceReading
 
 TITLE_HEIGHT = 34.0
-ROW_HEIGHT = 30.0
 EYE_WIDTH = 28.0
 EYE_GAP = 8.0
 
 
 class ProbabilityBars(PaintedWidget):
-    """A bar for each emotion, in the project's order, under the number of the viewer they belong to.
+    """A bar for each emotion, in the project's order, under the number of their viewer.
 
     The bars of a viewer whose emotion is withheld are empty, and the title says why.
     """
@@ -47,7 +47,7 @@ class ProbabilityBars(PaintedWidget):
 
     @property
     def title(self) -> str:
-        """Whose bars these are, and why they are empty where the emotion is withheld."""
+        """Whose bars these are, and why they are empty if the emotion is withheld."""
         if self._reading is None:
             return self._texts["bars_nobody" if self._measured else "bars_unknown"]
         if self._reading.withheld is not None:
@@ -57,106 +57,84 @@ class ProbabilityBars(PaintedWidget):
 
     @property
     def subtitle(self) -> str:
-        """Whether that viewer looks at the screen, or that the reading is not sure; empty without a viewer or an emotion.
+        """Whether that viewer looks at the screen, or that the reading is uncertain.
 
-        Beside a title with a reason there is only room for the eye. It says who looks, too.
+        Empty without a viewer or an emotion: a title with a reason leaves room only for the eye,
+        which also says who looks.
         """
         if self._reading is None or self._reading.withheld is not None:
             return ""
-        if self._unsure:
+        if self._reading.uncertain:
             return self._texts["uncertain"]
         return self._texts["bars_attentive" if self._reading.attentive else "bars_inattentive"]
 
     @property
     def rows(self) -> tuple[tuple[str, float], ...]:
-        """Name in the window's language and probability of each emotion; 0 without a viewer or an emotion."""
+        """Name and probability of each emotion; 0 without a viewer or an emotion."""
         values = self._probabilities or (0.0,) * len(EMOTIONS)
-        return tuple(
-            (self._texts[f"emotion_{name}"], value)
-            for name, value in zip(EMOTIONS, values, strict=True)
-        )
+        names = [self._texts[f"emotion_{name}"] for name in EMOTIONS]
+        return tuple(zip(names, values, strict=True))
 
     @property
     def _probabilities(self) -> tuple[float, ...] | None:
         return None if self._reading is None else self._reading.probabilities
 
-    @property
-    def _unsure(self) -> bool:
-        """Whether there is an emotion that is not sure."""
-        return (
-            self._reading is not None and self._reading.withheld is None and self._reading.uncertain
-        )
-
     def natural_height(self) -> float:
-        """The height at which the rows are neither crowded nor lost."""
-        return (TITLE_HEIGHT + ROW_HEIGHT * len(EMOTIONS)) * self.scale
+        """Return the height at which the rows are neither crowded nor lost."""
+        return (TITLE_HEIGHT + 30 * len(EMOTIONS)) * self.scale
 
     def show_reading(self, reading: FaceReading | None, *, measured: bool = True) -> None:
-        """Shows a viewer's probabilities; `None` empties the bars.
+        """Show a viewer's probabilities; `None` empties the bars.
 
         Args:
-            reading: Of the viewer; no static face.
-            measured: Whether no reading means that nobody is there; nobody can tell while nothing
-                is measured.
+            reading: Of the viewer; not of a static face.
+            measured: Whether no reading means that nobody is there.
         """
         self._reading = reading
         self._measured = measured
         self.refresh()
 
     def draw(self, painter: QPainter, rect: QRectF) -> None:
-        scale, rows = self.scale, self.rows
+        scale, rows, percent_text = self.scale, self.rows, self._texts["percent"]
         title_height = TITLE_HEIGHT * scale
         self._draw_title(painter, QRectF(0, 0, rect.width(), title_height - 4 * scale))
         row_height = (rect.height() - title_height) / len(rows)
         size = min(style.SMALLEST_TEXT * scale, row_height * 0.82)
         name_width = max(text_width(name, size, bold=True) for name, _ in rows) + 10 * scale
-        percent_width = (
-            text_width(self._texts["percent"].format(percent=100), size, bold=True) + 4 * scale
-        )
+        percent_width = text_width(percent_text.format(percent=100), size, bold=True) + 4 * scale
+        track_width = max(0.0, rect.width() - name_width - percent_width - 4 * scale)
+        thickness = min(16 * scale, row_height * 0.5)
         known = self._probabilities is not None
-        highest = max(range(len(rows)), key=lambda index: rows[index][1])
+        highest = max(rows, key=lambda row: row[1]) if known else None
         for index, (name, value) in enumerate(rows):
             row = QRectF(0, title_height + index * row_height, rect.width(), row_height)
-            first = known and index == highest
-            colour = style.TEXT if first else style.TEXT_SOFT
+            bold = rows[index] is highest
+            colour = style.TEXT if bold else style.TEXT_SOFT
             draw_text(
-                painter,
-                QRectF(0, row.y(), name_width, row_height),
-                name,
-                size,
-                colour,
-                align=LEFT,
-                bold=first,
+                painter, QRectF(0, row.y(), name_width, row_height), name, size, colour, bold=bold
             )
-            thickness = min(16 * scale, row_height * 0.5)
-            track = QRectF(
-                name_width,
-                row.center().y() - thickness / 2,
-                max(0.0, rect.width() - name_width - percent_width - 4 * scale),
-                thickness,
-            )
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(style.TRACK)
-            painter.drawRoundedRect(track, thickness / 2, thickness / 2)
-            filled = track.width() * min(1.0, max(0.0, value))
+            top = row.center().y() - thickness / 2
+            track = QRectF(name_width, top, track_width, thickness)
+            draw_rounded(painter, track, thickness / 2, style.TRACK)
+            filled = track_width * min(1.0, max(0.0, value))
             if filled >= 0.5:
-                # The full bar, cut off: a short bar of its own would be a lens.
+                # The full bar, clipped: a short rounded bar would look like a lens.
                 painter.save()
                 painter.setClipRect(QRectF(track.x(), track.y(), filled, thickness))
-                painter.setBrush(style.colour_of_index(index))
-                painter.drawRoundedRect(track, thickness / 2, thickness / 2)
+                fill = style.EMOTION_COLOURS[EMOTIONS[index]]
+                draw_rounded(painter, track, thickness / 2, QColor(fill))
                 painter.restore()
-            percent = (
-                self._texts["percent"].format(percent=round(100 * value)) if known else NO_VALUE
-            )
-            where = QRectF(rect.width() - percent_width, row.y(), percent_width, row_height)
-            draw_text(painter, where, percent, size, colour, align=RIGHT, bold=first)
+            percent = percent_text.format(percent=round(100 * value)) if known else NO_VALUE
+            draw_text(painter, row, percent, size, colour, align=RIGHT, bold=bold)
 
     def _draw_title(self, painter: QPainter, rect: QRectF) -> None:
         size = style.SMALLEST_TEXT * self.scale
         draw_text(painter, rect, self.title, size, style.TEXT, bold=True)
         draw_text(painter, rect, self.subtitle, size, style.TEXT_SOFT, align=RIGHT)
-        if self._reading is not None and self._reading.attentive and not self._unsure:
+        reading = self._reading
+        if reading is None or not reading.attentive:
+            return
+        if reading.withheld is not None or not reading.uncertain:
             eye = QRectF(0, 0, EYE_WIDTH * self.scale, EYE_WIDTH * 0.6 * self.scale)
             eye.moveCenter(rect.center())
             eye.moveRight(rect.right() - text_width(self.subtitle, size) - EYE_GAP * self.scale)

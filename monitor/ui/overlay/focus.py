@@ -1,4 +1,4 @@
-"""Whose probabilities the bars show."""
+"""Choose the viewer whose probabilities the bars show."""
 
 from __future__ import annotations
 
@@ -10,24 +10,22 @@ if TYPE_CHECKING:
     from detector.types import FaceReading
 
 LEAD = 1.3
-"""How many times larger another face has to be to take over, so that two people side by side do not alternate."""
+"""How many times larger another face must be to take over, so two people side by side do not alternate."""
 
 
 def most_prominent(
     readings: Sequence[FaceReading], former: int | None = None
 ) -> FaceReading | None:
-    """The largest face that looks at the screen; the largest one if nobody does.
+    """Return the reading of the largest face that looks at the screen, or of the largest face.
 
-    A viewer whose emotion is withheld has nothing to show and comes after all others. A static face
-    is no viewer.
+    Viewers whose emotion is withheld come last. Static faces do not count.
 
     Args:
         readings: Of one frame.
-        former: Number of the viewer chosen last time, who stays chosen while nobody is clearly
-            larger.
+        former: The viewer chosen last time, who stays chosen while nobody is clearly larger.
 
     Returns:
-        The reading of that viewer; `None` if there is no viewer.
+        `None` if there is no viewer.
     """
     viewers = [reading for reading in readings if not reading.static]
     readable = [reading for reading in viewers if reading.withheld is None] or viewers

@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QRect, QRectF, QTimer, pyqtSlot
-from PyQt5.QtGui import QPainter, QPen
 
 from monitor.ui import style
 from monitor.ui.overlay.bars import ProbabilityBars
@@ -14,45 +13,42 @@ from monitor.ui.overlay.focus import most_prominent
 from monitor.ui.overlay.preview import Preview
 from monitor.ui.overlay.status_line import StatusLine
 from monitor.ui.overlay.valence_curve import ValenceCurve
-from monitor.ui.painting import PaintedWidget
+from monitor.ui.painting import PaintedWidget, draw_panel
 from monitor.ui.texts import state_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from PyQt5.QtGui import QHideEvent, QShowEvent
+    from PyQt5.QtGui import QHideEvent, QPainter, QShowEvent
     from PyQt5.QtWidgets import QWidget
 
     from detector.types import FaceReading
     from monitor.sensor.live import LiveView
 
 REFRESH_MS = 40
-"""How often the preview is drawn at most: 25 times a second looks alive, and leaves the cores to the ads."""
+"""25 times a second looks alive and leaves the cores to the ads."""
 FIGURES_EVERY = 3
-"""How many of these steps pass until bars, curve and figures are drawn; nobody reads faster."""
+"""Refreshes per update of bars, curve and figures; nobody reads faster."""
 
 PADDING = 16.0
 TOP_PADDING = 12.0
 BOTTOM_PADDING = 14.0
 GAP = 10.0
 LINE_HEIGHT = 32.0
-"""Of the heading."""
-HIGHEST_PREVIEW = 0.3
-"""Share of the room's height that the preview takes at most, for cameras that stand upright."""
-LEAST_PREVIEW = 84.0
+MIN_PREVIEW = 84.0
 """Height below which a face in the preview is no longer recognised as one."""
 
 
 class Overlay(PaintedWidget):
     """Heading, camera preview, bars of the most prominent viewer, and curve.
 
-    In a landscape window they form a column at the right side, in a portrait window a band at the
-    top; neither covers the middle of the ad. Text keeps the size at which it is read from 3 m (see
-    `monitor.ui.style`): where there is too little room, first the curve goes and then the preview.
-    While only ads are shown, the heading says so and the rest is away.
+    In a landscape window they form a column at the right, in a portrait one a band at the top;
+    neither covers the middle of the ad. Text never shrinks below the size for 3 m (see
+    `monitor.ui.style`): where room is short, first the curve goes and then the preview. While only
+    ads are shown, just the heading remains, which says so.
 
-    Views may arrive faster than anybody can look: only the newest is drawn, at most 25 times a
-    second, while every one of them counts for the curve, also while the overlay is hidden.
+    Only the newest view is drawn, at most 25 times a second; every view counts for the curve, also
+    while the overlay is hidden.
 
     Args:
         texts: Of the window's language.
@@ -86,13 +82,13 @@ class Overlay(PaintedWidget):
         self.preview.show_frame(None, message=texts["state_starting"])
 
     def show_view(self, view: LiveView) -> None:
-        """Takes up a view; it is drawn at the next `refresh_view()`, which the overlay does by itself while visible."""
+        """Take a view, to be drawn at the next refresh."""
         if view.frame is not None and view.health.state == "running":
             self.curve.add(view.frame)
         self._view = view
 
     def refresh_view(self) -> None:
-        """Draws the newest view, if it was not drawn yet."""
+        """Draw the newest view if it was not drawn yet; a visible overlay does so by itself."""
         self._refresh_preview()
         self._refresh_figures()
 
@@ -114,75 +110,43 @@ class Overlay(PaintedWidget):
         if view is None or view is self._counted:
             return
         self._counted = view
-        running = view.health.state == "running"
-        readings = _readings(view)
-        prominent = most_prominent(readings, self._prominent)
+        prominent = most_prominent(_readings(view), self._prominent)
         self._prominent = None if prominent is None else prominent.viewer
-        self.bars.show_reading(prominent, measured=running)
+        self.bars.show_reading(prominent, measured=view.health.state == "running")
         self.status.show_view(view)
 
     def arrange(self, room: QRect, scale: float) -> None:
-        """Takes a place within the window.
+        """Take a place within the window.
 
         Args:
             room: The part of the window that may be covered.
-            scale: How large everything is drawn.
+            scale: The factor for all sizes.
         """
         self._room = room
-        self.set_scale(scale)
-        for part in (self.status, self.preview, self.bars, self.curve):
+        for part in (self, self.status, self.preview, self.bars, self.curve):
             part.set_scale(scale)
-        if self._ads_only:
-            self._arrange_heading(room, scale)
-        elif room.height() > room.width():
+        if room.height() > room.width() and not self._ads_only:
             self._arrange_band(room, scale)
         else:
             self._arrange_column(room, scale)
         self.refresh()
 
     def stop(self) -> None:
-        """Draws no further; called when the window closes."""
+        """Stop drawing, because the window closes."""
         self._timer.stop()
-
-    def _arrange_heading(self, room: QRect, scale: float) -> None:
-        for part in (self.preview, self.bars, self.curve):
-            part.hide()
-        width = min(style.OVERLAY_WIDTH * scale, room.width())
-        inner = width - 2 * PADDING * scale
-        self.status.setGeometry(
-            _rounded(PADDING * scale, TOP_PADDING * scale, inner, LINE_HEIGHT * scale)
-        )
-        height = (TOP_PADDING + LINE_HEIGHT + BOTTOM_PADDING) * scale
-        self.setGeometry(_rounded(room.right() + 1 - width, room.y(), width, height))
 
     def _arrange_column(self, room: QRect, scale: float) -> None:
         width = min(style.OVERLAY_WIDTH * scale, room.width())
         inner = width - 2 * PADDING * scale
         gap = GAP * scale
-        bars = self.bars.natural_height()
-        fixed = (LINE_HEIGHT + TOP_PADDING + BOTTOM_PADDING) * scale + bars + gap
-        left = room.height() - fixed
-        preview = min(inner / self.preview.aspect, HIGHEST_PREVIEW * room.height())
-        curve = self.curve.natural_height()
-        if preview + curve + 2 * gap > left:
-            # In a low window, or under a notice of many lines, fewer parts rather than smaller
-            # text.
-            curve = max(self.curve.least_height(), left - preview - 2 * gap)
-            preview = min(preview, left - curve - 2 * gap)
-            if preview < LEAST_PREVIEW * scale:
-                preview = min(inner / self.preview.aspect, left - gap)
-                curve = 0.0
-            if preview < LEAST_PREVIEW * scale:
-                preview = 0.0
-                bars += min(0.0, left)
-        heights = (
+        preview, bars, curve = self._column_heights(room.height(), inner, scale)
+        y = TOP_PADDING * scale
+        for part, height in (
             (self.status, LINE_HEIGHT * scale),
             (self.preview, preview),
-            (self.bars, max(bars, 0.1 * room.height())),
+            (self.bars, bars),
             (self.curve, curve),
-        )
-        y = TOP_PADDING * scale
-        for part, height in heights:
+        ):
             part.setVisible(height > 0)
             if height > 0:
                 part.setGeometry(_rounded(PADDING * scale, y, inner, height))
@@ -190,22 +154,44 @@ class Overlay(PaintedWidget):
         height = y - gap + BOTTOM_PADDING * scale
         self.setGeometry(_rounded(room.right() + 1 - width, room.y(), width, height))
 
+    def _column_heights(
+        self, room: float, width: float, scale: float
+    ) -> tuple[float, float, float]:
+        """Return the heights of preview, bars and curve in a column; 0 where there is no room."""
+        if self._ads_only:
+            return 0.0, 0.0, 0.0
+        gap, min_preview = GAP * scale, MIN_PREVIEW * scale
+        bars, curve = self.bars.natural_height(), self.curve.natural_height()
+        left = room - (LINE_HEIGHT + TOP_PADDING + BOTTOM_PADDING) * scale - bars - gap
+        # Not higher than 0.3 of the room, for cameras that stand upright.
+        preview = min(width / self.preview.aspect, 0.3 * room)
+        if preview + curve + 2 * gap > left:
+            # In a low window, or under a long notice, fewer parts rather than smaller text.
+            curve = max(self.curve.min_height(), left - preview - 2 * gap)
+            preview = min(preview, left - curve - 2 * gap)
+            if preview < min_preview:
+                preview = min(width / self.preview.aspect, left - gap)
+                curve = 0.0
+            if preview < min_preview:
+                preview = 0.0
+                bars += min(0.0, left)
+        return preview, max(bars, 0.1 * room), curve
+
     def _arrange_band(self, room: QRect, scale: float) -> None:
         pad, gap = PADDING * scale, GAP * scale
         width = float(room.width())
         half = (width - 2 * pad - 1.5 * gap) / 2
         line = LINE_HEIGHT * scale
         top = TOP_PADDING * scale + line + gap
-        middle = self.bars.natural_height()
-        curve_height = self.curve.least_height()
-        preview_height = middle - gap - curve_height
+        bars, curve = self.bars.natural_height(), self.curve.min_height()
+        preview = bars - gap - curve
         for part in (self.preview, self.bars, self.curve):
             part.show()
         self.status.setGeometry(_rounded(pad, TOP_PADDING * scale, width - 2 * pad, line))
-        self.preview.setGeometry(_rounded(pad, top, half, preview_height))
-        self.curve.setGeometry(_rounded(pad, top + preview_height + gap, half, curve_height))
-        self.bars.setGeometry(_rounded(pad + half + 1.5 * gap, top, half, middle))
-        self.setGeometry(_rounded(room.x(), room.y(), width, top + middle + BOTTOM_PADDING * scale))
+        self.preview.setGeometry(_rounded(pad, top, half, preview))
+        self.curve.setGeometry(_rounded(pad, top + preview + gap, half, curve))
+        self.bars.setGeometry(_rounded(pad + half + 1.5 * gap, top, half, bars))
+        self.setGeometry(_rounded(room.x(), room.y(), width, top + bars + BOTTOM_PADDING * scale))
 
     @pyqtSlot()
     def _on_tick(self) -> None:
@@ -216,10 +202,7 @@ class Overlay(PaintedWidget):
             self.curve.refresh()
 
     def draw(self, painter: QPainter, rect: QRectF) -> None:
-        radius = 16 * self.scale
-        painter.setPen(QPen(style.PANEL_EDGE, 1))
-        painter.setBrush(style.PANEL)
-        painter.drawRoundedRect(rect.adjusted(0.5, 0.5, -0.5, -0.5), radius, radius)
+        draw_panel(painter, rect, 16 * self.scale)
 
     def showEvent(self, event: QShowEvent | None) -> None:
         self._timer.start()
@@ -231,7 +214,7 @@ class Overlay(PaintedWidget):
 
 
 def _readings(view: LiveView) -> tuple[FaceReading, ...]:
-    """The readings to show: none while nothing is measured, because those in the view are old then."""
+    """Return the readings to show: none while nothing is measured, because they are old then."""
     return view.frame.readings if view.frame is not None and view.health.state == "running" else ()
 
 

@@ -1,4 +1,4 @@
-"""What the camera sees, as in a mirror, with a box and a label for each viewer."""
+"""The camera's picture, as in a mirror, with a box and a label for each viewer."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from PyQt5.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
 
 from monitor.ui import style
 from monitor.ui.ad_view import image_from_rgb
-from monitor.ui.geometry import Rect, fit_centred, mirrored, place_label
 from monitor.ui.painting import (
     CENTRE,
-    LEFT,
     PaintedWidget,
     draw_eye,
+    draw_rounded,
     draw_text,
+    fit_centred,
     text_font,
     text_width,
 )
@@ -30,17 +30,12 @@ if TYPE_CHECKING:
 
     from detector.types import FaceReading
 
-DEFAULT_ASPECT = 16 / 9
-LABEL_HEIGHT = 30.0
-STATIC_OPACITY = 0.45
-"""How dimmed the boxes of posters and pictures are."""
-
 
 def label_text(reading: FaceReading, texts: Mapping[str, str]) -> str:
-    """The label of a viewer: number, emotion, probability; an emotion that is not sure carries a question mark.
+    """Return the label of a viewer: number, emotion and probability.
 
-    In place of an emotion that is withheld stands the reason. A static face is only called a
-    picture.
+    An uncertain emotion has a question mark; a withheld one is replaced by the reason. A static
+    face is only called a picture.
     """
     if reading.static:
         return texts["static"]
@@ -51,13 +46,40 @@ def label_text(reading: FaceReading, texts: Mapping[str, str]) -> str:
     return f"{reading.viewer}  {emotion}{'?' if reading.uncertain else ''} {percent}"
 
 
+def place_label(
+    width: float, height: float, box: QRectF, bounds: QRectF, taken: Sequence[QRectF]
+) -> QRectF | None:
+    """Find room for the label of a box: above it, below it, or inside at its top.
+
+    Args:
+        width: Of the label.
+        height: Of the label.
+        box: The label's box; the label is centred on it where possible.
+        bounds: The label must not leave them.
+        taken: Rectangles that the label must not cover.
+
+    Returns:
+        The first free place; `None` if there is none.
+    """
+    if width > bounds.width() or height > bounds.height():
+        return None
+    left = box.x() + (box.width() - width) / 2
+    left = min(max(left, bounds.x()), bounds.right() - width)
+    for top in (box.y() - height - 1, box.bottom() + 1, box.y() + 1):
+        place = QRectF(left, top, width, height)
+        inside = top >= bounds.y() and place.bottom() <= bounds.bottom()
+        if inside and not any(place.intersects(other) for other in taken):
+            return place
+    return None
+
+
 class Preview(PaintedWidget):
     """The camera's picture, mirrored: people expect a screen that shows them to be a mirror.
 
-    Boxes are mirrored with the picture, labels are not. The box of a viewer who looks at the screen
-    is a full line and its label has an eye; the box of one who looks away is dashed. Faces without
-    an emotion are grey, and posters and pictures are dimmed too. Where a label would cover another
-    face, it is the number only, and where labels would cover each other, the smaller face has none.
+    The box of a viewer who looks at the screen is a full line and its label has an eye; otherwise
+    the box is dashed. Faces without an emotion are grey; posters and pictures are also dimmed.
+    Where a label would cover another face, only the number is shown, and where labels would cover
+    each other, the smaller face has none.
     """
 
     def __init__(self, texts: Mapping[str, str], parent: QWidget | None = None) -> None:
@@ -69,19 +91,17 @@ class Preview(PaintedWidget):
 
     @property
     def aspect(self) -> float:
-        """Width of the camera's picture by its height; 16:9 before the first one."""
-        if self._image is None:
-            return DEFAULT_ASPECT
-        return self._image.width() / self._image.height()
+        """Ratio of the picture's width to its height; 16:9 before the first one."""
+        return 16 / 9 if self._image is None else self._image.width() / self._image.height()
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels of the faces shown."""
+        """The labels of the faces."""
         return tuple(label_text(reading, self._texts) for reading in self._readings)
 
     @property
     def message(self) -> str:
-        """What is written over the picture; empty while all is well."""
+        """The text over the picture; empty while all is well."""
         return self._message
 
     def show_frame(
@@ -90,13 +110,12 @@ class Preview(PaintedWidget):
         readings: Sequence[FaceReading] = (),
         message: str = "",
     ) -> None:
-        """Shows a frame.
+        """Show a frame.
 
         Args:
-            picture: `(height, width, 3)` RGB, uint8; `None` leaves the box empty.
+            picture: `(height, width, 3)` RGB, uint8; `None` leaves the widget empty.
             readings: The faces in that picture.
-            message: Written over the darkened picture, without boxes: the picture is then an old
-                one.
+            message: Written over the darkened picture, without boxes: the picture is then old.
         """
         self._image = None if picture is None else image_from_rgb(picture).mirrored(True, False)
         self._readings = () if message else tuple(readings)
@@ -109,111 +128,92 @@ class Preview(PaintedWidget):
         outline.addRoundedRect(rect, radius, radius)
         painter.setClipPath(outline)
         painter.fillRect(rect, QColor(0, 0, 0, 170))
-        place = fit_centred(self.aspect, 1.0, Rect(0, 0, rect.width(), rect.height()))
+        place = fit_centred(self.aspect, 1.0, rect)
         if self._image is not None:
-            painter.drawImage(QRectF(*place), self._image, QRectF(self._image.rect()))
+            painter.drawImage(place, self._image, QRectF(self._image.rect()))
         if self._message:
             painter.fillRect(rect, QColor(0, 0, 0, 165))
             painter.setFont(text_font(style.SMALLEST_TEXT * self.scale, bold=True))
             painter.setPen(style.TEXT)
-            painter.drawText(
-                rect.adjusted(radius, 0, -radius, 0),
-                CENTRE | int(Qt.TextFlag.TextWordWrap),
-                self._message,
-            )
+            inner = rect.adjusted(radius, 0, -radius, 0)
+            painter.drawText(inner, CENTRE | int(Qt.TextFlag.TextWordWrap), self._message)
         else:
             self._draw_faces(painter, place)
         painter.setClipping(False)
 
-    def _draw_faces(self, painter: QPainter, place: Rect) -> None:
-        boxes = [
-            Rect(
-                place.x + mirrored(reading.box.x, reading.box.width) * place.width,
-                place.y + reading.box.y * place.height,
-                reading.box.width * place.width,
-                reading.box.height * place.height,
-            )
-            for reading in self._readings
-        ]
-        order = sorted(range(len(boxes)), key=lambda index: boxes[index].width, reverse=True)
-        # Pictures lie under the viewers, and take only the room for labels that viewers leave.
-        for index in sorted(order, key=lambda index: not self._readings[index].static):
-            self._draw_box(painter, boxes[index], self._readings[index])
-        taken: list[Rect] = []
-        for index in sorted(order, key=lambda index: self._readings[index].static):
-            others = [box for other, box in enumerate(boxes) if other != index]
-            found = self._find_label(boxes[index], self._readings[index], place, taken, others)
+    def _draw_faces(self, painter: QPainter, place: QRectF) -> None:
+        faces = []
+        for reading in self._readings:
+            left, width = (1 - reading.box.x - reading.box.width), reading.box.width
+            x, y = left * place.width(), reading.box.y * place.height()
+            size = width * place.width(), reading.box.height * place.height()
+            faces.append((QRectF(place.x() + x, place.y() + y, *size), reading))
+        faces.sort(key=lambda face: face[0].width(), reverse=True)
+        # Pictures lie under the viewers, and their labels take only the room that viewers leave.
+        for box, reading in sorted(faces, key=lambda face: not face[1].static):
+            self._draw_box(painter, box, reading)
+        taken: list[QRectF] = []
+        for box, reading in sorted(faces, key=lambda face: face[1].static):
+            others = [other for other, _ in faces if other is not box]
+            found = self._find_label(box, reading, place, taken, others)
             if found is not None:
                 text, label = found
-                self._draw_label(painter, label, text, self._readings[index])
+                self._draw_label(painter, label, text, reading)
                 taken.append(label)
 
-    def _draw_box(self, painter: QPainter, box: Rect, reading: FaceReading) -> None:
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setOpacity(STATIC_OPACITY if reading.static else 1.0)
+    def _draw_box(self, painter: QPainter, box: QRectF, reading: FaceReading) -> None:
         radius = 4 * self.scale
-        # A dark line under the coloured one keeps it visible on a bright picture.
-        painter.setPen(QPen(QColor(0, 0, 0, 150), 4.5 * self.scale))
-        painter.drawRoundedRect(QRectF(*box), radius, radius)
         pen = QPen(_colour(reading), 2.5 * self.scale)
         if not reading.attentive:
             pen.setStyle(Qt.PenStyle.DashLine)
-        painter.setPen(pen)
-        painter.drawRoundedRect(QRectF(*box), radius, radius)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setOpacity(0.45 if reading.static else 1.0)
+        # A dark line under the coloured one keeps it visible on a bright picture.
+        for line in (QPen(QColor(0, 0, 0, 150), 4.5 * self.scale), pen):
+            painter.setPen(line)
+            painter.drawRoundedRect(box, radius, radius)
         painter.setOpacity(1.0)
 
     def _find_label(
         self,
-        box: Rect,
+        box: QRectF,
         reading: FaceReading,
-        bounds: Rect,
-        taken: Sequence[Rect],
-        others: Sequence[Rect],
-    ) -> tuple[str, Rect] | None:
-        # In a crowd a long label would hide the next face, so there only the number is left, then
-        # nothing.
-        choices = [(label_text(reading, self._texts), [*taken, *others])]
+        bounds: QRectF,
+        taken: list[QRectF],
+        others: list[QRectF],
+    ) -> tuple[str, QRectF] | None:
+        # In a crowd a long label would hide the next face; then the number remains, or nothing.
+        choices = [(label_text(reading, self._texts), taken + others)]
         if not reading.static:
-            choices.append((str(reading.viewer), list(taken)))
+            choices.append((str(reading.viewer), taken))
         for text, avoided in choices:
             words = text_width(text, style.SMALLEST_TEXT * self.scale, bold=True)
-            width = words + 2 * self._label_pad + self._eye_room(reading)
-            place = place_label(width, LABEL_HEIGHT * self.scale, box, bounds, avoided)
+            width = words + 12 * self.scale + self._eye_room(reading)
+            place = place_label(width, 30 * self.scale, box, bounds, avoided)
             if place is not None:
                 return text, place
         return None
 
-    def _draw_label(self, painter: QPainter, place: Rect, text: str, reading: FaceReading) -> None:
-        size, pad, eye = style.SMALLEST_TEXT * self.scale, self._label_pad, self._eye_room(reading)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(style.PANEL if reading.static else _colour(reading))
-        painter.drawRoundedRect(QRectF(*place), 4 * self.scale, 4 * self.scale)
+    def _draw_label(
+        self, painter: QPainter, place: QRectF, text: str, reading: FaceReading
+    ) -> None:
+        size, pad, eye = style.SMALLEST_TEXT * self.scale, 6 * self.scale, self._eye_room(reading)
+        fill = style.PANEL if reading.static else _colour(reading)
+        draw_rounded(painter, place, 4 * self.scale, fill)
         if eye:
             height = size * 0.75
-            draw_eye(
-                painter,
-                QRectF(place.x + pad, place.y + (place.height - height) / 2, size * 1.25, height),
-                style.INK,
-            )
-        words = QRectF(place.x + pad + eye, place.y, place.width - 2 * pad - eye, place.height)
+            top = place.y() + (place.height() - height) / 2
+            draw_eye(painter, QRectF(place.x() + pad, top, size * 1.25, height), style.INK)
+        words = place.adjusted(pad + eye, 0, -pad, 0)
         colour = style.UNREAD if reading.static else style.INK
-        draw_text(painter, words, text, size, colour, align=LEFT, bold=not reading.static)
-
-    @property
-    def _label_pad(self) -> float:
-        return 6 * self.scale
+        draw_text(painter, words, text, size, colour, bold=not reading.static)
 
     def _eye_room(self, reading: FaceReading) -> float:
-        return (
-            (style.SMALLEST_TEXT * 1.25 + 5) * self.scale
-            if reading.attentive and not reading.static
-            else 0.0
-        )
+        has_eye = reading.attentive and not reading.static
+        return (style.SMALLEST_TEXT * 1.25 + 5) * self.scale if has_eye else 0.0
 
 
 def _colour(reading: FaceReading) -> QColor:
-    return (
-        style.UNREAD
-        if reading.label is None or reading.static
-        else style.emotion_colour(reading.label)
-    )
+    if reading.label is None or reading.static:
+        return style.UNREAD
+    return QColor(style.EMOTION_COLOURS[reading.label])

@@ -11,7 +11,15 @@ from PyQt5.QtCore import QPointF, QRectF, Qt
 from PyQt5.QtGui import QColor, QLinearGradient, QPainter, QPainterPath, QPen
 
 from monitor.ui import style
-from monitor.ui.painting import MINUS, NO_VALUE, RIGHT, PaintedWidget, draw_text, text_width
+from monitor.ui.painting import (
+    MINUS,
+    NO_VALUE,
+    RIGHT,
+    PaintedWidget,
+    draw_rounded,
+    draw_text,
+    text_width,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -22,26 +30,21 @@ if TYPE_CHECKING:
 
 WINDOW_S = 30
 SPACING_S = 0.1
-"""Points closer than this are left out: they would fall on the same pixel."""
+"""Points closer than this are dropped: they would fall on the same pixel."""
 GAP_S = 0.6
-"""Without a measurement for longer than this the curve is interrupted: a line would claim what nobody measured."""
-TITLE_HEIGHT = 34.0
-SIGN_WIDTH = 26.0
-NATURAL_HEIGHT = 142.0
-LEAST_HEIGHT = 100.0
+"""Longer stretches without a measurement interrupt the curve; a line would claim what nobody measured."""
 
 
 class ValenceHistory:
-    """The last half minute of mean valence, with its gaps. Plain Python, of bounded length."""
+    """The last half minute of mean valence, with its gaps."""
 
-    def __init__(self, window_s: float = WINDOW_S) -> None:
-        self._window_ns = round(window_s * 1e9)
+    def __init__(self) -> None:
         self._points: deque[tuple[int, float]] = deque()
 
     def add(self, frame: AnalysedFrame) -> None:
-        """Takes up a frame; one in which nobody's emotion can be read is a gap.
+        """Add a frame; one without a readable emotion is a gap.
 
-        A frame that is not newer than the last is left out.
+        A frame that is not newer than the last one is ignored.
         """
         known = [
             one.valence for one in frame.readings if one.valence is not None and not one.static
@@ -55,46 +58,39 @@ class ValenceHistory:
             if elapsed_ns <= 0 or (same_kind and elapsed_ns < SPACING_S * 1e9):
                 return
         self._points.append((frame.captured_ns, value))
-        self._forget(frame.captured_ns)
+        while self._points[0][0] < frame.captured_ns - WINDOW_S * 1e9:
+            self._points.popleft()
 
     @property
     def newest(self) -> tuple[int, float] | None:
-        """Time and value of the newest point; the value is not a number while nobody's emotion can be read."""
+        """Time and value of the newest point; the value is NaN while no emotion can be read."""
         return self._points[-1] if self._points else None
 
     def segments(self, now_ns: int) -> Iterator[list[tuple[float, float]]]:
-        """The stretches without a gap.
+        """Yield the stretches without a gap, as lists of points.
 
         Args:
-            now_ns: The right edge of the curve, in the time of the frames.
+            now_ns: The right edge of the curve, on the clock of the frames.
 
         Yields:
-            Lists of points: seconds before `now_ns` as a number below or equal 0, and valence from
-            -1 to 1.
+            Points of seconds relative to `now_ns`, 0 or below, and valence from -1 to 1.
         """
         run: list[tuple[float, float]] = []
-        before_ns = None
+        before_ns = 0
         for at_ns, value in self._points:
-            if at_ns < now_ns - self._window_ns or math.isnan(value):
-                if run:
-                    yield run
+            is_point = at_ns >= now_ns - WINDOW_S * 1e9 and not math.isnan(value)
+            if run and not (is_point and at_ns - before_ns <= GAP_S * 1e9):
+                yield run
                 run = []
-            else:
-                if run and before_ns is not None and at_ns - before_ns > GAP_S * 1e9:
-                    yield run
-                    run = []
+            if is_point:
                 run.append(((at_ns - now_ns) / 1e9, value))
             before_ns = at_ns
         if run:
             yield run
 
-    def _forget(self, now_ns: int) -> None:
-        while self._points and self._points[0][0] < now_ns - self._window_ns:
-            self._points.popleft()
-
 
 class ValenceCurve(PaintedWidget):
-    """Draws a `ValenceHistory`; its right edge is the present moment, so it moves on even when nothing arrives.
+    """Draw a `ValenceHistory`; the right edge is now, so the curve moves on when nothing arrives.
 
     Args:
         texts: Of the window's language.
@@ -115,11 +111,6 @@ class ValenceCurve(PaintedWidget):
         self.history = ValenceHistory()
 
     @property
-    def title(self) -> str:
-        """What the curve shows."""
-        return self._texts["curve_title"].format(seconds=WINDOW_S)
-
-    @property
     def value_text(self) -> str:
         """The present value, such as `+0.42`; a dash while there is none."""
         newest = self.history.newest
@@ -128,104 +119,92 @@ class ValenceCurve(PaintedWidget):
         return f"{newest[1]:+.2f}".replace("-", MINUS)
 
     def natural_height(self) -> float:
-        """The height at which the curve is easily read."""
-        return NATURAL_HEIGHT * self.scale
+        """Return the height at which the curve is easily read."""
+        return 142 * self.scale
 
-    def least_height(self) -> float:
-        """The height below which up and down can hardly be told apart."""
-        return LEAST_HEIGHT * self.scale
+    def min_height(self) -> float:
+        """Return the height below which up and down can hardly be told apart."""
+        return 100 * self.scale
 
     def add(self, frame: AnalysedFrame) -> None:
-        """Takes up a frame; it is seen at the next `refresh()`."""
+        """Add a frame, to be drawn at the next `refresh()`."""
         self.history.add(frame)
 
     def _now_ns(self) -> int:
         newest = self.history.newest
-        now_ns = self._clock()
-        return now_ns if newest is None else max(now_ns, newest[0])
+        return self._clock() if newest is None else max(self._clock(), newest[0])
 
     def draw(self, painter: QPainter, rect: QRectF) -> None:
-        scale = self.scale
-        title = QRectF(0, 0, rect.width(), TITLE_HEIGHT * scale - 4 * scale)
-        size = style.SMALLEST_TEXT * scale
+        scale, size = self.scale, style.SMALLEST_TEXT * self.scale
+        title = QRectF(0, 0, rect.width(), 30 * scale)
         value_width = text_width(f"{MINUS}0.00", size, bold=True) + 6 * scale
-        draw_text(painter, title.adjusted(0, 0, -value_width, 0), self.title, size, style.TEXT_SOFT)
+        words = self._texts["curve_title"].format(seconds=WINDOW_S)
+        draw_text(painter, title.adjusted(0, 0, -value_width, 0), words, size, style.TEXT_SOFT)
         draw_text(painter, title, self.value_text, size, style.TEXT, align=RIGHT, bold=True)
-        top, left = TITLE_HEIGHT * scale, SIGN_WIDTH * scale
+        top, left = 34 * scale, 26 * scale
         plot = QRectF(left, top, max(1.0, rect.width() - left), max(1.0, rect.height() - top))
-        self._draw_signs(painter, plot, size)
+        # Signs, because words large enough to read from afar would lie on the curve.
+        height = min(size * 1.1, plot.height() / 2)
+        for sign, y in (("+", plot.top()), (MINUS, plot.bottom() - height)):
+            draw_text(painter, QRectF(0, y, left, height), sign, size, style.TEXT_SOFT, bold=True)
         self._draw_axes(painter, plot)
-        now_ns = self._now_ns()
-        for segment in self.history.segments(now_ns):
-            points = [
-                QPointF(
-                    plot.right() + seconds / WINDOW_S * plot.width(),
-                    plot.center().y() - min(1.0, max(-1.0, value)) * plot.height() / 2,
-                )
-                for seconds, value in segment
-            ]
+        for segment in self.history.segments(self._now_ns()):
+            points = []
+            for seconds, value in segment:
+                x = plot.right() + seconds / WINDOW_S * plot.width()
+                height = min(1.0, max(-1.0, value)) * plot.height() / 2
+                points.append(QPointF(x, plot.center().y() - height))
             self._draw_segment(painter, plot, points)
 
     def _draw_axes(self, painter: QPainter, plot: QRectF) -> None:
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(255, 255, 255, 12))
-        painter.drawRoundedRect(plot, 6 * self.scale, 6 * self.scale)
+        draw_rounded(painter, plot, 6 * self.scale, QColor(255, 255, 255, 12))
         painter.setPen(QPen(QColor(255, 255, 255, 22), 1))
         for third in (1, 2):
             x = plot.left() + plot.width() * third / 3
             painter.drawLine(QPointF(x, plot.top()), QPointF(x, plot.bottom()))
         painter.setPen(QPen(style.LINE, 1))
-        painter.drawLine(
-            QPointF(plot.left(), plot.center().y()), QPointF(plot.right(), plot.center().y())
-        )
+        zero = plot.center().y()
+        painter.drawLine(QPointF(plot.left(), zero), QPointF(plot.right(), zero))
 
     def _draw_segment(self, painter: QPainter, plot: QRectF, points: list[QPointF]) -> None:
         zero = plot.center().y()
         line = QPainterPath(points[0])
         for point in points[1:]:
             line.lineTo(point)
-        if len(points) > 1:
+        pen = QPen(style.TEXT, 2 * self.scale)
+        pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
+        pen.setCapStyle(Qt.PenCapStyle.RoundCap)
+        if len(points) == 1:
+            painter.setPen(pen)
+            painter.drawPoint(points[0])
+        else:
             area = QPainterPath(line)
             area.lineTo(QPointF(points[-1].x(), zero))
             area.lineTo(QPointF(points[0].x(), zero))
             area.closeSubpath()
-            shade = QLinearGradient(0, plot.top(), 0, plot.bottom())
-            pleasant, unpleasant = QColor(style.GOOD), QColor(style.WARNING)
-            for place, colour, alpha in (
-                (0, pleasant, 220),
-                (0.5, pleasant, 70),
-                (0.501, unpleasant, 70),
-            ):
-                colour.setAlpha(alpha)
-                shade.setColorAt(place, colour)
-            unpleasant.setAlpha(220)
-            shade.setColorAt(1, unpleasant)
             painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(shade)
+            painter.setBrush(_shade(plot))
             painter.drawPath(area)
-        pen = QPen(style.TEXT, 2 * self.scale)
-        pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
-        pen.setCapStyle(Qt.PenCapStyle.RoundCap)
-        painter.setPen(pen)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        if len(points) > 1:
+            painter.setPen(pen)
+            painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawPath(line)
-        else:
-            painter.drawPoint(points[0])
+        radius = 3.5 * self.scale
         if plot.right() - points[-1].x() < 2 * self.scale:
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(style.TEXT)
-            painter.drawEllipse(
-                QPointF(plot.right() - 3.5 * self.scale, points[-1].y()),
-                3.5 * self.scale,
-                3.5 * self.scale,
-            )
+            painter.drawEllipse(QPointF(plot.right() - radius, points[-1].y()), radius, radius)
 
-    def _draw_signs(self, painter: QPainter, plot: QRectF, size: float) -> None:
-        # Signs and not words, which would lie on the curve when they are large enough to be read
-        # from afar.
-        height = min(size * 1.1, plot.height() / 2)
-        for sign, top in (("+", plot.top()), (MINUS, plot.bottom() - height)):
-            draw_text(
-                painter, QRectF(0, top, plot.left(), height), sign, size, style.TEXT_SOFT, bold=True
-            )
+
+def _shade(plot: QRectF) -> QLinearGradient:
+    """Return the filling of the curve: pleasant above the middle, unpleasant below."""
+    shade = QLinearGradient(0, plot.top(), 0, plot.bottom())
+    for place, colour, alpha in (
+        (0, style.GOOD, 220),
+        (0.5, style.GOOD, 70),
+        (0.501, style.WARNING, 70),
+        (1, style.WARNING, 220),
+    ):
+        faded = QColor(colour)
+        faded.setAlpha(alpha)
+        shade.setColorAt(place, faded)
+    return shade

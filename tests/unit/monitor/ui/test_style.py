@@ -15,7 +15,7 @@ from monitor.ui.overlay import bars, preview, status_line, valence_curve
 from monitor.ui.painting import text_font
 from monitor.ui.style import EMOTION_COLOURS
 
-LEAST_CONTRAST = 4.5  # WCAG 2.1, level AA
+MIN_CONTRAST = 4.5  # WCAG 2.1, level AA
 
 # Machado, Oliveira and Fernandes, "A Physiologically-based Model for Simulation of Color Vision
 # Deficiency" (2009), full deficiency; they work on linear light.
@@ -91,15 +91,15 @@ def test_every_text_can_be_read_on_its_panel_over_any_ad(ad):
     # The signs beside the curve and the plot's own ground.
     texts.append((style.TEXT_SOFT, over(QColor(255, 255, 255, 12), over(style.PANEL, ad))))
     for text, ground in texts:
-        assert contrast(text, ground) >= LEAST_CONTRAST, (QColor(text).name(), ground.name())
+        assert contrast(text, ground) >= MIN_CONTRAST, (QColor(text).name(), ground.name())
 
 
 def test_every_text_of_the_operator_panel_and_the_labels_can_be_read():
-    assert style.DENSE_PANEL.alpha() == 255
+    assert style.INK.alpha() == 255
     for colour in (*TONE_COLOURS.values(), style.GOOD, style.TEXT_SOFT):
-        assert contrast(colour, style.DENSE_PANEL) >= LEAST_CONTRAST
+        assert contrast(colour, style.INK) >= MIN_CONTRAST
     for colour in (*EMOTION_COLOURS.values(), style.UNREAD):
-        assert contrast(style.INK, colour) >= LEAST_CONTRAST
+        assert contrast(style.INK, colour) >= MIN_CONTRAST
 
 
 def test_every_emotion_has_a_colour_of_its_own():
@@ -206,3 +206,11 @@ def test_the_middle_of_the_ad_stays_free(qtbot, player, make_view, size, notices
         )
         for part in (window.overlay, window.notice, window.paused_badge):
             assert not QRectF(part.geometry()).intersects(middle), part
+
+
+@pytest.mark.parametrize(
+    ("size", "scale"),
+    [((1280, 720), 1.0), ((1920, 1080), 1.5), ((720, 1280), 1.0), ((3840, 2160), 3.0)],
+)
+def test_scale(size, scale):
+    assert style.scale_for(*size) == scale

@@ -314,7 +314,7 @@ def test_the_panel_says_why_nothing_is_measured(
     if minimised:
         with qtbot.waitSignal(window.notice_hidden, timeout=2000):
             window.showMinimized()
-    measuring = window._panel_sections()[0]
+    measuring = window.operator_facts()[0]
     assert [row.text for row in measuring.rows if row.label == ""] == ([said] if said else [])
 
 

@@ -131,13 +131,13 @@ def test_text_code_and_last_line_stay_apart_in_every_shape(
         monkeypatch.setattr(notice_screen, name, recorded(name, getattr(notice_screen, name)))
     screen = make_screen(languages, url)
     documents = []
-    fitting = screen._fitting_document
+    fitting = notice_screen.fitting_document
 
-    def kept(width, height, scale):
-        documents.append((fitting(width, height, scale), width))
+    def kept(texts, url, width, height, scale):
+        documents.append((fitting(texts, url, width, height, scale), width))
         return documents[-1][0]
 
-    monkeypatch.setattr(screen, "_fitting_document", kept)
+    monkeypatch.setattr(notice_screen, "fitting_document", kept)
     screen.resize(*size)
     image = screen.grab().toImage()
     document, width = documents[-1]

@@ -9,7 +9,7 @@ import pytest
 
 from monitor.sensor.live import LiveView, SensorHealth
 from monitor.ui.operator.facts import (
-    LEAST_FREE_GB,
+    MIN_FREE_GB,
     SHOWN_PROBLEMS,
     SessionFacts,
     minutes,
@@ -244,11 +244,11 @@ def test_the_system(player, session, tmp_path):
 
 
 def test_a_full_disk_and_one_that_is_gone(player, session, monkeypatch):
-    usage = SimpleNamespace(free=0.9 * LEAST_FREE_GB * 1e9)
+    usage = SimpleNamespace(free=0.9 * MIN_FREE_GB * 1e9)
     monkeypatch.setattr("monitor.ui.operator.facts.shutil.disk_usage", lambda _folder: usage)
     [row] = rows(player, session=session)["System"]["Free disk"]
     assert (row.text, row.tone) == ("1.8 GB", "fault")
-    usage.free = 1.1 * LEAST_FREE_GB * 1e9
+    usage.free = 1.1 * MIN_FREE_GB * 1e9
     assert rows(player, session=session, texts=GERMAN)["System"]["Freier Platz"][0].text == "2,2 GB"
     monkeypatch.undo()
     gone = SessionFacts(1, "s", "c", "d", Path("/nowhere/at/all"), "v", 0)
