@@ -1,11 +1,9 @@
-"""Is one ad better than another, by how much, and how sure is that: the unit is the **viewer**.
+"""Compare ads: is one better than another, by how much, and how certain is that.
 
-Each viewer of an ad gives one value, over all its plays. The difference of the means over viewers
-gets a bootstrap interval and a permutation test (`monitor.analytics.statistics`), corrected for the
-number of comparisons made at once, and a verdict in words. Where the data cannot tell yet, the
-verdict says how many viewers are lacking.
-
-`docs/metrics.md` has the formulas, their sources, and what a comparison cannot say.
+The unit is the **viewer**: each viewer of an ad gives one value over all its plays. The difference
+of the means over viewers gets a bootstrap interval, a permutation test corrected for the number of
+comparisons made at once (`monitor.analytics.statistics`), and a verdict. Where the data cannot tell
+yet, the verdict says how many viewers are lacking. `docs/metrics.md` has the formulas and sources.
 """
 
 from __future__ import annotations
@@ -19,23 +17,27 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from detector.emotion.labels import EMOTIONS
 from monitor.analytics.errors import ReportError
-from monitor.analytics.logged_plays import UNKNOWN, Interval, known
+from monitor.analytics.metrics import EXPRESSIVENESS, VALENCE, take
 from monitor.analytics.statistics import (
     CONFIDENCE,
     DRAWS,
     PERMUTATIONS,
+    UNKNOWN,
     Difference,
+    Interval,
     difference_intervals,
     difference_of_means,
     holm,
     permutation_p,
+    to_document,
     viewers_lacking,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
-    from datetime import datetime, tzinfo
+    from datetime import tzinfo
 
     from db.read.formulas import ExposureArrays
     from db.read.sessions import PlayInfo, SessionInfo
@@ -45,25 +47,8 @@ if TYPE_CHECKING:
 LEVEL = 1 - CONFIDENCE
 """A difference is certain when its corrected p-value is below this."""
 
-EQUAL_CONFIDENCE = 0.9
-"""Of the interval that has to lie within what does not matter: two one-sided tests at 5 % each (Schuirmann 1987)."""
-
-POWERS = (0.8, 0.9, 0.95, 0.99)
-"""Tried in this order, until more viewers are needed than there are."""
-
-LEAST_VIEWERS = 2
-"""One viewer says nothing about the spread between viewers."""
-
-LEAST_VIEWERS_FOR_SAME = 10
+MIN_VIEWERS_FOR_SAME = 10
 """Of each ad. Fewer that happen to agree would otherwise prove two ads equal."""
-
-PERMUTATIONS_PER_TEST = 200
-"""So many for each comparison made at once: a p-value can then still be below 0.05 after the correction for all of them."""
-
-MOST_PERMUTATIONS = 100_000
-
-SHARED_HOURS = 0.5
-"""Below this share of viewers from hours in which both ads ran, the sentence says that the ads met different audiences."""
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -72,20 +57,17 @@ SEGMENTS: tuple[By, ...] = ("site", "hour", "weekday", "source")
 Segment: TypeAlias = str | int | None
 Verdict: TypeAlias = Literal["better", "worse", "same", "not_yet"]
 
-_HAPPY, _SURPRISE, _VALENCE, _EXPRESSIVENESS = 3, 5, 7, 8
-"""Columns of `ExposureArrays.sums`."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measure:
-    """What ads are compared by: of each viewer, one sum over the exposures to an ad divided by another.
+    """What ads are compared by: a viewer's sum over the exposures to an ad, divided by another sum.
 
     Attributes:
-        words: As it is called in a sentence.
-        unit: Behind a figure; empty for shares.
-        digits: Behind the point of a figure in a sentence.
-        relevant: The smallest difference that matters in practice. Our choice, and an option
-        wherever it is used. above, below: The summands, from the exposures.
+        words: Its name in a sentence.
+        unit: Follows a figure; empty for shares.
+        digits: Decimals of a figure in a sentence.
+        relevant: The smallest difference that matters in practice, by default.
+        above, below: The two summands, from the exposures.
     """
 
     words: str
@@ -96,7 +78,7 @@ class Measure:
     below: Callable[[ExposureArrays], Floats | Ints]
 
     def figure(self, value: float, *, signed: bool = True) -> str:
-        """A figure in words."""
+        """Return a figure in words."""
         return f"{value:{'+' if signed else ''}.{self.digits}f}{self.unit}"
 
 
@@ -105,35 +87,37 @@ def _emotion(words: str, column: int) -> Measure:
 
 
 MEASURES = {
-    "valence": _emotion("valence", _VALENCE),
+    "valence": _emotion("valence", VALENCE),
     "attention": Measure("attention", "", 2, 0.1, lambda e: e.attention_s, lambda e: e.dwell_s),
-    "happy": _emotion("happiness", _HAPPY),
-    "surprise": _emotion("surprise", _SURPRISE),
-    "expressiveness": _emotion("expressiveness", _EXPRESSIVENESS),
+    "happy": _emotion("happiness", EMOTIONS.index("happy")),
+    "surprise": _emotion("surprise", EMOTIONS.index("surprise")),
+    "expressiveness": _emotion("expressiveness", EXPRESSIVENESS),
     "dwell": Measure("dwell", " s", 1, 1.0, lambda e: e.dwell_s, lambda e: np.ones(e.dwell_s.size)),
 }
-"""By name. Valence, happiness, surprise, expressiveness: mean over a viewer's readings with an emotion; attention: share of
-the viewer's dwell; dwell: mean seconds per exposure."""
+"""By name. Emotions: mean over a viewer's readings with an emotion; attention: share of the viewer's
+dwell; dwell: mean seconds per exposure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two ads, compared by one measure. Figures that are not known, or withheld, are NaN.
+    """Two ads compared by one measure. Figures that are not known, or withheld, are NaN.
 
     Attributes:
-        first, second: The `ad_id` of each. first_name, second_name: Their names. measure: Name of
-        the measure, one of `MEASURES`. relevant: The smallest difference that matters. by: What the
-        comparison is restricted by; None where all plays count. segment: The site, the source, the
-        hour of day (0 to 23) or the weekday (`mon` …) that it is about. first_viewers,
-        second_viewers: Viewers of each with a value. common_viewers: Those of both. first_mean,
-        second_mean: Means over the viewers of each. difference: First minus second, with its 95 %
-        interval. equal_low, equal_high: Its 90 % interval, which decides whether the ads are the
-        same. p_value: Of the permutation test. p_adjusted: After the correction for all comparisons
-        made at once (Holm). tests: How many these were. verdict: `better` or `worse` when the first
-        ad is so for certain, `same` when what difference there may be does not
-            matter, `not_yet` when nothing is certain; None when withheld.
-        needed_viewers: With `not_yet`, about how many more viewers of each ad would decide it; None
-            otherwise.
+        first, second: The `ad_id` of each.
+        first_name, second_name: Their names.
+        measure: One of `MEASURES`.
+        relevant: The smallest difference that matters.
+        by: What the comparison is restricted by; None where all plays count.
+        segment: The site, source, hour of day (0 to 23) or weekday (`mon` …) it is restricted to.
+        first_viewers, second_viewers, common_viewers: Viewers with a value of each, and of both.
+        first_mean, second_mean: Means over the viewers of each.
+        difference: First minus second, with its 95 % interval.
+        equal_low, equal_high: Its 90 % interval, which decides whether the ads are the same.
+        p_value, p_adjusted: Of the permutation test; after Holm's correction.
+        tests: How many comparisons were made at once.
+        verdict: `better` or `worse` when the first ad certainly is, `same` when any difference is
+            irrelevant, `not_yet` when nothing is certain; None when withheld.
+        needed_viewers: With `not_yet`, about how many more viewers of each ad would decide it.
         common_share: Share of the viewers who were there in hours in which both ads ran.
         withheld: Why the figures are withheld; None where they are not.
     """
@@ -163,77 +147,48 @@ class Comparison:
     withheld: str | None = None
 
     def document(self) -> dict[str, Any]:
-        """As it goes into JSON."""
-        return {
-            "first": self.first,
-            "second": self.second,
-            "first_name": self.first_name,
-            "second_name": self.second_name,
-            "measure": self.measure,
-            "relevant": self.relevant,
-            "by": self.by,
-            "segment": self.segment,
-            "first_viewers": self.first_viewers,
-            "second_viewers": self.second_viewers,
-            "common_viewers": self.common_viewers,
-            "first_mean": known(self.first_mean),
-            "second_mean": known(self.second_mean),
-            "difference": self.difference.document(),
-            "equal_low": known(self.equal_low),
-            "equal_high": known(self.equal_high),
-            "p_value": known(self.p_value),
-            "p_adjusted": known(self.p_adjusted),
-            "tests": self.tests,
-            "verdict": self.verdict,
-            "needed_viewers": self.needed_viewers,
-            "common_share": known(self.common_share),
-            "withheld": self.withheld,
-            "sentence": self.sentence(),
-        }
-
-    @property
-    def place(self) -> str:
-        """The segment in words; empty where all plays count."""
-        if self.by == "hour" and isinstance(self.segment, int):
-            return f"{self.segment}:00 to {self.segment + 1}:00"
-        return "" if self.segment is None else str(self.segment)
+        """Return the JSON object."""
+        return {**to_document(self), "sentence": self.sentence()}
 
     def sentence(self) -> str:
-        """What the figures say, in words."""
-        where = f"{self.place}: " if self.place else ""
+        """Return the figures in words."""
+        place = "" if self.segment is None else str(self.segment)
+        if self.by == "hour" and isinstance(self.segment, int):
+            place = f"{self.segment}:00 to {self.segment + 1}:00"
+        where = f"{place}: " if place else ""
         if self.withheld is not None:
             return (
                 f"{where}{self.first_name} against {self.second_name}: withheld, {self.withheld}."
             )
         measure, found = MEASURES[self.measure], self.difference
-        figures = (
-            f"{measure.figure(self.first_mean)} against {measure.figure(self.second_mean)}, difference "
-            f"{measure.figure(found.value)} ({CONFIDENCE:.0%} interval {measure.figure(found.low)} to "
-            f"{measure.figure(found.high)}, p = {self.p_adjusted:.2g}{self._correction()}), from {self.first_viewers} and "
-            f"{self.second_viewers} viewers."
+        correction = f" after correction for {self.tests} comparisons" if self.tests > 1 else ""
+        text = (
+            f"{where}{self._verdict(measure)} {measure.words.capitalize()}: "
+            f"{measure.figure(self.first_mean)} against {measure.figure(self.second_mean)}, "
+            f"difference {measure.figure(found.value)} ({CONFIDENCE:.0%} interval "
+            f"{measure.figure(found.low)} to {measure.figure(found.high)}, "
+            f"p = {self.p_adjusted:.2g}{correction}), "
+            f"from {self.first_viewers} and {self.second_viewers} viewers."
         )
-        said = f"{where}{self._verdict(measure)} {measure.words.capitalize()}: {figures}"
-        if self.common_share < SHARED_HOURS:
-            said += (
-                f" Only {self.common_share:.0%} of these viewers were there in hours in which both ads ran: the ads met "
-                "different audiences, and the difference may be theirs."
+        if self.common_share < 0.5:
+            text += (
+                f" Only {self.common_share:.0%} of these viewers were there in hours in which both "
+                "ads ran: the ads met different audiences, and the difference may be theirs."
             )
-        return said
-
-    def _correction(self) -> str:
-        return f" after correction for {self.tests} comparisons" if self.tests > 1 else ""
+        return text
 
     def _verdict(self, measure: Measure) -> str:
         relevant = measure.figure(self.relevant, signed=False)
         if self.verdict == "same":
             return (
-                f"{self.first_name} and {self.second_name} are the same in {measure.words}: any difference is smaller than "
-                f"{relevant}."
+                f"{self.first_name} and {self.second_name} are the same in {measure.words}: any "
+                f"difference is smaller than {relevant}."
             )
         if self.verdict == "not_yet":
             return (
-                f"Not certain yet whether {self.first_name} or {self.second_name} is better in {measure.words}: about "
-                f"{_rounded(self.needed_viewers or 0):,} more viewers of each ad are needed."
+                f"Not certain yet whether {self.first_name} or {self.second_name} is better in "
+                f"{measure.words}: about {_rounded(self.needed_viewers or 0):,} more viewers of "
+                "each ad are needed."
             )
         small = max(abs(self.equal_low), abs(self.equal_high)) < self.relevant
         but = f", but by less than the {relevant} that matter" if small else ""
@@ -243,40 +198,9 @@ class Comparison:
 
 
 def _rounded(count: int) -> int:
-    """Up to two digits that count, for nobody knows more."""
+    """Round up to two significant digits."""
     step = int(10 ** max(0, len(str(count)) - 2))
     return math.ceil(count / step) * step
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Values:
-    """The viewers of one ad, with one value each.
-
-    Attributes:
-        viewers: Shape `(v,)`, rising.
-        values: Shape `(v,)`.
-    """
-
-    viewers: Ints
-    values: Floats
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Case:
-    """Two ads in one segment, before all of them are tested together; the first has the smaller `ad_id`.
-
-    Keeping one order makes the comparison of B with A the mirror image of that of A with B, to the
-    last bit.
-    """
-
-    asked: Comparison
-    swapped: bool
-    values: Floats
-    seed: int
-
-    @property
-    def found(self) -> Difference:
-        return difference_of_means(self.values)
 
 
 def compare_ads(
@@ -293,16 +217,15 @@ def compare_ads(
     sources: Collection[str] | None = None,
     draws: int = DRAWS,
 ) -> list[Comparison]:
-    """Compares ads in pairs, all versions of an ad together.
+    """Compare ads in pairs, all versions of an ad together.
 
     Args:
-        data: The sessions to take together; seconds are not needed.
-        ads: The `ad_id` of each, in the order in which they are compared; None: all in the data, in
-            the order of `data.ads`.
+        data: The sessions to pool; seconds are not needed.
+        ads: Each `ad_id`, in the order of comparison; None: all, in the order of `data.ads`.
         measure: One of `MEASURES`.
         min_viewers: Comparisons with fewer viewers of either ad are withheld.
         relevant: The smallest difference that matters, above 0; None: that of the measure.
-        by: One comparison for each site, source, hour of day or weekday in which both ads ran,
+        by: Make one comparison for each site, source, hour of day or weekday in which both ads ran,
             instead of one over all.
         zone: Of hours and weekdays; None: the machine's.
         hours: Only plays that began in these hours of day, 0 to 23; None: all.
@@ -322,35 +245,34 @@ def compare_ads(
     chosen = _chosen(ads, list(names))
     _refuse_unknown("source", sources or (), sorted({session.source for session in data.sessions}))
     _check(measure, by, min_viewers, relevant)
-    least = MEASURES[measure].relevant if relevant is None else relevant
     plays = _Plays.of(data, by, zone, _Filter(hours, weekdays, sources))
     cases: list[_Case | Comparison] = []
-    for segment in plays.segments():
-        of_ad = {ad: plays.values(ad, segment, measure) for ad in chosen}
+    for segment in plays.segments:
+        values = {ad: plays.values(ad, segment, measure) for ad in chosen}
         for first, second in itertools.combinations(chosen, 2):
-            if not (plays.ran(first, segment) and plays.ran(second, segment)):
+            if not (plays.of_ad(first, segment).any() and plays.of_ad(second, segment).any()):
                 continue
+            viewers = values[first][0], values[second][0]
             entry = Comparison(
                 first=first,
                 second=second,
                 first_name=names[first],
                 second_name=names[second],
                 measure=measure,
-                relevant=least,
+                relevant=MEASURES[measure].relevant if relevant is None else relevant,
                 by=by,
                 segment=segment,
-                first_viewers=of_ad[first].viewers.size,
-                second_viewers=of_ad[second].viewers.size,
-                common_viewers=np.intersect1d(of_ad[first].viewers, of_ad[second].viewers).size,
+                first_viewers=viewers[0].size,
+                second_viewers=viewers[1].size,
+                common_viewers=np.intersect1d(*viewers).size,
             )
             lacking = _lacking(entry, min_viewers)
             if lacking is not None:
                 cases.append(replace(entry, withheld=lacking))
                 continue
-            share = plays.common_share(
-                first, second, segment, of_ad[first].viewers, of_ad[second].viewers
-            )
-            cases.append(_case(replace(entry, common_share=share), of_ad[first], of_ad[second]))
+            share = plays.common_share(first, second, segment, np.union1d(*viewers))
+            entry = replace(entry, common_share=share)
+            cases.append(_Case.of(entry, values[first], values[second]))
     return _tested(cases, draws)
 
 
@@ -392,7 +314,8 @@ def _check(measure: str, by: str | None, min_viewers: int, relevant: float | Non
 
 
 def _lacking(entry: Comparison, min_viewers: int) -> str | None:
-    least = max(LEAST_VIEWERS, min_viewers)
+    # One viewer says nothing about the spread between viewers.
+    least = max(2, min_viewers)
     few = [
         f"{count} of {name}"
         for name, count in (
@@ -417,11 +340,10 @@ class _Filter:
     weekdays: Collection[str] | None
     sources: Collection[str] | None
 
-    def admits(self, session: SessionInfo, local: datetime) -> bool:
-        """Whether a play of a session counts that began at a moment on the local clock."""
+    def admits(self, session: SessionInfo, hour: int, weekday: str) -> bool:
         return (
-            (self.hours is None or local.hour in self.hours)
-            and (self.weekdays is None or WEEKDAYS[local.weekday()] in self.weekdays)
+            (self.hours is None or hour in self.hours)
+            and (self.weekdays is None or weekday in self.weekdays)
             and (self.sources is None or session.source in self.sources)
         )
 
@@ -431,15 +353,16 @@ class _Plays:
     """The plays that count, and the exposures to them. Lengths: `p` plays, `e` exposures.
 
     Attributes:
-        ad: Shape `(p,)`, the place of each play's ad in `ad_ids`.
-        segment: Shape `(p,)`, the place of its segment in `segment_values`.
+        ad_ids: The place of each ad.
+        segments: All segments, in order.
+        ad, segment: Shape `(p,)`, places of each play's ad and segment.
         hour: Shape `(p,)`, equal for plays of one session and one hour on the wall clock.
         exposures: The exposures to plays that count.
         play: Shape `(e,)`, the place of each exposure's play.
     """
 
     ad_ids: dict[str, int]
-    segment_values: list[Segment]
+    segments: list[Segment]
     ad: Ints
     segment: Ints
     hour: Ints
@@ -455,102 +378,97 @@ class _Plays:
         slots: list[tuple[int, str]] = []
         for play in data.plays:
             session, local = sessions[play.session_id], play.started_at.astimezone(zone)
-            if counts.admits(session, local):
+            weekday = WEEKDAYS[local.weekday()]
+            if counts.admits(session, local.hour, weekday):
                 counted.append(play)
-                segments.append(_segment(by, session, local.hour, local.weekday()))
+                values = {
+                    None: None,
+                    "site": session.site,
+                    "source": session.source,
+                    "hour": local.hour,
+                    "weekday": weekday,
+                }
+                segments.append(values[by])
                 slots.append((play.session_id, local.strftime("%Y-%m-%d %H %z")))
         ad_ids = {ad_id: place for place, ad_id in enumerate(dict.fromkeys(ad_of_row.values()))}
-        values = sorted(set(segments), key=WEEKDAYS.index if by == "weekday" else None)  # type: ignore[arg-type,type-var]
-        place_of = {value: place for place, value in enumerate(values)}
+        order = sorted(set(segments), key=WEEKDAYS.index if by == "weekday" else None)  # type: ignore[arg-type,type-var]
         slot_of = {slot: place for place, slot in enumerate(sorted(set(slots)))}
-        rows, play_place = _rows(data.exposures, [play.id for play in counted])
+        ids = np.array([play.id for play in counted], dtype=np.int64)
+        by_id = np.argsort(ids, kind="stable")
+        rows = np.flatnonzero(np.isin(data.exposures.play_id, ids))
+        # In one order whatever order they came in: sums are then equal to the last bit.
+        rows = rows[np.lexsort((data.exposures.play_id[rows], data.exposures.viewer_id[rows]))]
+        exposures = take(data.exposures, rows)
         return cls(
             ad_ids=ad_ids,
-            segment_values=values,
+            segments=order,
             ad=np.array([ad_ids[ad_of_row[play.ad_row_id]] for play in counted], dtype=np.int64),
-            segment=np.array([place_of[value] for value in segments], dtype=np.int64),
+            segment=np.array([order.index(value) for value in segments], dtype=np.int64),
             hour=np.array([slot_of[slot] for slot in slots], dtype=np.int64),
-            exposures=_taken(data.exposures, rows),
-            play=play_place,
+            exposures=exposures,
+            play=by_id[np.searchsorted(ids[by_id], exposures.play_id)],
         )
 
-    def segments(self) -> list[Segment]:
-        return self.segment_values
+    def of_ad(self, ad: str, segment: Segment) -> Bools:
+        """Which plays are of an ad in a segment."""
+        place = self.segments.index(segment)
+        return np.asarray((self.ad == self.ad_ids[ad]) & (self.segment == place))
 
-    def ran(self, ad: str, segment: Segment) -> bool:
-        return bool(self._plays(ad, segment).any())
-
-    def values(self, ad: str, segment: Segment, measure: str) -> _Values:
-        """One value of each viewer who has one."""
-        rows = self._plays(ad, segment)[self.play]
-        entries, how = _taken(self.exposures, np.flatnonzero(rows)), MEASURES[measure]
+    def values(self, ad: str, segment: Segment, measure: str) -> tuple[Ints, Floats]:
+        """Return the viewers who have a value, rising, and their values."""
+        rows = self.of_ad(ad, segment)[self.play]
+        entries, how = take(self.exposures, np.flatnonzero(rows)), MEASURES[measure]
         viewers, index = np.unique(entries.viewer_id, return_inverse=True)
         above = np.bincount(index, weights=how.above(entries), minlength=viewers.size)
         below = np.bincount(index, weights=how.below(entries), minlength=viewers.size)
         some = below > 0
-        return _Values(viewers[some], above[some] / below[some])
+        return viewers[some], above[some] / below[some]
 
-    def common_share(
-        self, first: str, second: str, segment: Segment, first_viewers: Ints, second_viewers: Ints
-    ) -> float:
-        """Share of the viewers who saw one of the ads in an hour in which both ran."""
-        of_first, of_second = self._plays(first, segment), self._plays(second, segment)
+    def common_share(self, first: str, second: str, segment: Segment, viewers: Ints) -> float:
+        """Return the share of viewers who saw one of the ads in an hour in which both ran."""
+        of_first, of_second = self.of_ad(first, segment), self.of_ad(second, segment)
         common = np.intersect1d(self.hour[of_first], self.hour[of_second])
         in_common = (of_first | of_second) & np.isin(self.hour, common)
         there = np.unique(self.exposures.viewer_id[in_common[self.play]])
-        return float(np.isin(np.union1d(first_viewers, second_viewers), there).mean())
-
-    def _plays(self, ad: str, segment: Segment) -> Bools:
-        place = self.segment_values.index(segment)
-        return np.asarray((self.ad == self.ad_ids[ad]) & (self.segment == place))
-
-
-def _segment(by: By | None, session: SessionInfo, hour: int, weekday: int) -> Segment:
-    if by == "hour":
-        return hour
-    if by == "weekday":
-        return WEEKDAYS[weekday]
-    if by is None:
-        return None
-    return session.site if by == "site" else session.source
-
-
-def _rows(exposures: ExposureArrays, play_ids: Sequence[int]) -> tuple[Ints, Ints]:
-    """Which exposures are to some plays, by viewer and play, and the place of each one's play among these plays."""
-    ids = np.array(play_ids, dtype=np.int64)
-    order = np.argsort(ids, kind="stable")
-    rows = np.flatnonzero(np.isin(exposures.play_id, ids))
-    # In one order, whatever order they came in: sums are then equal to the last bit.
-    rows = rows[np.lexsort((exposures.play_id[rows], exposures.viewer_id[rows]))]
-    return rows, order[np.searchsorted(ids[order], exposures.play_id[rows])]
-
-
-def _taken(exposures: ExposureArrays, rows: Ints) -> ExposureArrays:
-    return type(exposures)(
-        **{name: getattr(exposures, name)[rows] for name in type(exposures).__slots__}
-    )
+        return float(np.isin(viewers, there).mean())
 
 
 # --- all pairs together ---------------------------------------------------------------------------
 
 
-def _case(entry: Comparison, first: _Values, second: _Values) -> _Case:
-    swapped = entry.second < entry.first
-    pair = (second, first) if swapped else (first, second)
-    viewers = np.union1d(first.viewers, second.viewers)
-    values = np.full((viewers.size, 2), np.nan)
-    for column, each in enumerate(pair):
-        values[np.searchsorted(viewers, each.viewers), column] = each.values
-    names = (*sorted((entry.first, entry.second)), entry.measure, str(entry.segment))
-    digest = hashlib.sha256("\n".join(names).encode()).digest()
-    return _Case(entry, swapped, values, int.from_bytes(digest[:8], "big"))
+@dataclass(frozen=True, slots=True, eq=False)
+class _Case:
+    """Two ads in one segment, before all are tested together; the first has the smaller `ad_id`.
+
+    Keeping one order makes the comparison of B with A the mirror image of that of A with B, to the
+    last bit.
+    """
+
+    asked: Comparison
+    swapped: bool
+    values: Floats
+    seed: int
+
+    @classmethod
+    def of(
+        cls, entry: Comparison, first: tuple[Ints, Floats], second: tuple[Ints, Floats]
+    ) -> _Case:
+        swapped = entry.second < entry.first
+        viewers = np.union1d(first[0], second[0])
+        values = np.full((viewers.size, 2), np.nan)
+        for column, (ids, own) in enumerate((second, first) if swapped else (first, second)):
+            values[np.searchsorted(viewers, ids), column] = own
+        names = (*sorted((entry.first, entry.second)), entry.measure, str(entry.segment))
+        digest = hashlib.sha256("\n".join(names).encode()).digest()
+        return cls(entry, swapped, values, int.from_bytes(digest[:8], "big"))
 
 
 def _tested(cases: Sequence[_Case | Comparison], draws: int) -> list[Comparison]:
-    """Fills in the figures of all comparisons that are not withheld."""
+    """Fill in the figures of all comparisons that are not withheld."""
     open_cases = [case for case in cases if isinstance(case, _Case)]
     tests = len(open_cases)
-    permutations = min(MOST_PERMUTATIONS, max(PERMUTATIONS, PERMUTATIONS_PER_TEST * tests))
+    # With 200 for each test a p-value can still be below 0.05 after the correction for all.
+    permutations = min(100_000, max(PERMUTATIONS, 200 * tests))
     raw = [
         permutation_p(case.values, seed=[case.seed, 1], permutations=permutations)
         for case in open_cases
@@ -565,16 +483,16 @@ def _tested(cases: Sequence[_Case | Comparison], draws: int) -> list[Comparison]
 
 
 def _filled(case: _Case, p_value: float, p_adjusted: float, tests: int, draws: int) -> Comparison:
-    found, asked = case.found, case.asked
-    confidences = (CONFIDENCE, EQUAL_CONFIDENCE)
+    found, asked = difference_of_means(case.values), case.asked
+    # The 90 % interval is two one-sided tests at 5 % each (Schuirmann 1987).
     limits = difference_intervals(
-        case.values, seed=[case.seed, 0], confidences=confidences, draws=draws
+        case.values, seed=[case.seed, 0], confidences=(CONFIDENCE, 0.9), draws=draws
     )
     value, means = found.value, (found.first_mean, found.second_mean)
     if case.swapped:
         value, means, limits = -value, (means[1], means[0]), [(-high, -low) for low, high in limits]
     (low, high), (equal_low, equal_high) = limits
-    enough = min(found.first_viewers, found.second_viewers) >= LEAST_VIEWERS_FOR_SAME
+    enough = min(found.first_viewers, found.second_viewers) >= MIN_VIEWERS_FOR_SAME
     verdict: Verdict = "not_yet"
     if p_adjusted < LEVEL and value != 0:
         verdict = "better" if value > 0 else "worse"
@@ -596,10 +514,12 @@ def _filled(case: _Case, p_value: float, p_adjusted: float, tests: int, draws: i
 
 
 def _needed(found: Difference, relevant: float, tests: int) -> int:
-    """How many more viewers of each ad would decide it, most likely; at least 1, for it is not decided."""
+    """Return how many more viewers of each ad would most likely decide it, at least 1."""
     difference = max(abs(found.value), relevant)
+    too_few = MIN_VIEWERS_FOR_SAME - min(found.first_viewers, found.second_viewers)
+    # The power rises until more viewers are needed than there are.
     lacking = (
-        viewers_lacking(found, difference, power=power, level=LEVEL / tests) for power in POWERS
+        viewers_lacking(found, difference, power=power, level=LEVEL / tests)
+        for power in (0.8, 0.9, 0.95, 0.99)
     )
-    too_few = LEAST_VIEWERS_FOR_SAME - min(found.first_viewers, found.second_viewers)
     return max(1, too_few, next((count for count in lacking if count > 0), 1))

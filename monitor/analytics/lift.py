@@ -1,13 +1,13 @@
-"""Does adapting to the audience pay: the plays that were chosen for the audience, against those of the hold-out.
+"""Does adapting to the audience pay: adaptive plays against those of the hold-out.
 
-The hold-out is an experiment: of the choices that could look at the audience a fixed share, drawn
-by lot, does not. So the two kinds of plays met the same audiences, and what differs between their
-rewards comes from the choice.
+The hold-out is an experiment: a fixed share, drawn by lot, of the choices that could look at the
+audience does not. So both kinds of plays met the same audiences, and their rewards differ by the
+choice alone.
 
-Within each hour of a session the mean rewards are subtracted, and the differences are averaged with
-the weights `n_a n_h / (n_a + n_h)`, which give the most precise mean of differences of equal
-spread. Plays are thus only compared with plays of the same place and time, and sessions with
-different shares of hold-out may be put together.
+Mean rewards are subtracted within each hour of a session, and the differences averaged with the
+weights `n_a n_h / (n_a + n_h)`, which give the most precise mean of differences of equal spread. So
+plays are compared with plays of the same place and time only, and sessions with different shares
+of hold-out may be pooled.
 
 Source: stratified randomised experiments (Imbens and Rubin, "Causal Inference", 2015, chapter 9).
 """
@@ -20,8 +20,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from monitor.analytics.logged_plays import CONFIDENCE, UNKNOWN, Interval, hours_of, known
-from monitor.analytics.statistics import expanded_level
+from monitor.analytics.statistics import (
+    CONFIDENCE,
+    DRAWS,
+    MAX_CELLS,
+    PERMUTATIONS,
+    UNKNOWN,
+    Interval,
+    expanded_level,
+    hours_of,
+    to_document,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,14 +39,11 @@ if TYPE_CHECKING:
     from monitor.analytics.metrics import Floats, Ints
 
 MIN_PLAYS = 30
-"""Of each kind, in hours that have both. With fewer an interval is too wide to decide anything, and often too short."""
+"""Of each kind, in hours that have both. With fewer an interval is too wide to decide anything, and
+often covers too little."""
 
 MIN_HOURS = 8
-"""Hours with both kinds. The bootstrap draws hours, and knows little of their spread from fewer."""
-
-DRAWS = 2000
-PERMUTATIONS = 2000
-_CELLS_PER_CHUNK = 2_000_000
+"""Hours with both kinds. The bootstrap draws hours, and fewer say little about their spread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +52,13 @@ class Lift:
 
     Attributes:
         adaptive_plays, held_out_plays: Plays with a reward, in hours that have both kinds.
-        left_out_plays: Plays with a reward in hours that have only one kind. adaptive_measured,
-        held_out_measured: Share of all plays of each kind that have a reward. If the two are far
-        apart,
-            adaptation changes who is in view, and the rewards alone do not tell the whole effect.
+        left_out_plays: Plays with a reward in hours that have only one kind.
+        adaptive_measured, held_out_measured: Share of all plays of each kind that have a reward. If
+            they are far apart, adaptation changes who is in view, and the rewards do not tell all.
         hours: Hours that have both kinds.
         adaptive, held_out: Mean rewards, weighted as the difference is.
         difference: Adaptive minus held out, with its 95 % interval.
-        p_value: Of a difference at least as large by chance, if the choice made none to any play.
+        p_value: Of a difference at least as large by chance.
         withheld: Why the figures are withheld, and what is needed; None where they are not.
     """
 
@@ -70,23 +75,12 @@ class Lift:
     withheld: str | None = None
 
     def document(self) -> dict[str, Any]:
-        """As it goes into JSON."""
-        return {
-            "adaptive_plays": self.adaptive_plays,
-            "held_out_plays": self.held_out_plays,
-            "left_out_plays": self.left_out_plays,
-            "adaptive_measured": known(self.adaptive_measured),
-            "held_out_measured": known(self.held_out_measured),
-            "hours": self.hours,
-            "adaptive": known(self.adaptive),
-            "held_out": known(self.held_out),
-            "difference": self.difference.document(),
-            "p_value": known(self.p_value),
-            "withheld": self.withheld,
-        }
+        """Return the JSON object."""
+        document: dict[str, Any] = to_document(self)
+        return document
 
     def sentence(self) -> str:
-        """What the figures say, in words."""
+        """Return the figures in words."""
         if self.withheld is not None:
             return self.withheld
         found = self.difference
@@ -97,8 +91,9 @@ class Lift:
         else:
             verdict = "It is not certain that adapting to the audience changes anything"
         return (
-            f"{verdict}: {found.value:+.3f} reward a play ({CONFIDENCE:.0%} interval {found.low:+.3f} to {found.high:+.3f}, "
-            f"p = {self.p_value:.2g}), from {self.adaptive:+.3f} against {self.held_out:+.3f} of the hold-out."
+            f"{verdict}: {found.value:+.3f} reward a play ({CONFIDENCE:.0%} interval "
+            f"{found.low:+.3f} to {found.high:+.3f}, p = {self.p_value:.2g}), from "
+            f"{self.adaptive:+.3f} against {self.held_out:+.3f} of the hold-out."
         )
 
 
@@ -118,7 +113,7 @@ class _Arms:
         return (self.plays - self.held) * self.held / self.plays
 
     def means(self, rewards: Floats, marked: Floats) -> tuple[Floats, Floats]:
-        """Mean rewards by hour of the adaptive and of the held-out plays, `(..., b)` each.
+        """Return mean rewards by hour of the adaptive and the held-out plays, `(..., b)` each.
 
         Args:
             rewards: Shape `(..., n)`.
@@ -130,7 +125,7 @@ class _Arms:
 
 
 def could_adapt(play: LoggedPlay) -> bool:
-    """Whether the choice took part in the draw for the hold-out: the least audience was there and could be seen."""
+    """Whether the choice took part in the hold-out's draw: enough of an audience was in view."""
     return play.context.get("holdout") is not None
 
 
@@ -141,18 +136,17 @@ def lift(
     permutations: int = PERMUTATIONS,
     seed: int = 0,
 ) -> Lift:
-    """Measures what adaptation brought.
+    """Measure what adaptation brought.
 
-    The interval is a bootstrap that draws hours, expanded for few of them as in
-    `metrics.bootstrap_mean_interval`. The p-value is that of a permutation test: which plays were
-    held out is drawn anew within each hour.
+    The interval is a bootstrap that draws hours, expanded for few of them. The p-value is that of a
+    permutation test that draws anew, within each hour, which plays were held out.
 
     Args:
         plays: From `db.read.plays.logged_plays`; those that could not adapt, and those without a
             reward, are left out.
         draws: Of the bootstrap.
         permutations: Of the test.
-        seed: The same plays and the same seed give the same figures.
+        seed: The same plays and seed give the same figures.
     """
     chosen = [play for play in plays if could_adapt(play)]
     rewarded = [play for play in chosen if play.reward is not None]
@@ -210,11 +204,11 @@ def _measured(plays: Sequence[LoggedPlay], *, held_out: bool) -> float:
 
 
 def _lacking(found: Lift, any_chosen: bool) -> str | None:
-    """What is missing for figures, as a sentence."""
+    """Return what is missing for figures, as a sentence."""
     if not any_chosen:
         return (
-            "Withheld: no play was chosen by an adaptive policy with a hold-out; run the kiosk with --policy mood or "
-            "--policy learn."
+            "Withheld: no play was chosen by an adaptive policy with a hold-out; run the kiosk with "
+            "--policy mood or --policy learn."
         )
     needs = []
     for kind, count in (("adaptive", found.adaptive_plays), ("held-out", found.held_out_plays)):
@@ -224,9 +218,12 @@ def _lacking(found: Lift, any_chosen: bool) -> str | None:
             )
     if found.hours < MIN_HOURS:
         needs.append(
-            f"{MIN_HOURS - found.hours} more hours with plays of both kinds ({found.hours} of {MIN_HOURS})"
+            f"{MIN_HOURS - found.hours} more hours with plays of both kinds "
+            f"({found.hours} of {MIN_HOURS})"
         )
-    return f"Withheld: too little was measured; needed are {', '.join(needs)}." if needs else None
+    if not needs:
+        return None
+    return f"Withheld: too little was measured; needed are {', '.join(needs)}."
 
 
 def _bootstrap(
@@ -241,12 +238,12 @@ def _bootstrap(
 
 
 def _permutation_p(arms: _Arms, value: float, permutations: int, rng: np.random.Generator) -> float:
-    """Share of the draws of the hold-out, the one that was made among them, that differ at least as much."""
+    """Return the share of draws of the hold-out, the real one included, that differ as much."""
     weights = arms.weights
-    # In each hour the first places are the held-out ones; the rewards are shuffled within the hour.
+    # The first places of each hour are the held-out ones; rewards are shuffled within the hour.
     place = np.arange(arms.reward.size) - np.repeat(arms.starts, arms.plays.astype(np.int64))
     marked = (place < np.repeat(arms.held, arms.plays.astype(np.int64))).astype(np.float64)
-    step = max(1, _CELLS_PER_CHUNK // arms.reward.size)
+    step = max(1, MAX_CELLS // arms.reward.size)
     as_large = 1
     for start in range(0, permutations, step):
         rows = min(step, permutations - start)

@@ -1,42 +1,33 @@
-"""The measures: pure functions from arrays of readings to figures, each with its formula and its source.
+"""The measures: pure functions from arrays of readings to figures, each with its formula and source.
 
-Two ideas run through all of them. A *reading* is an instant, so it is given a **span**, the time
-for which it stands, and dwell and attention are sums of spans. And the unit of every mean, median
-and interval is the **viewer**, not the reading: somebody who stays for a minute is one opinion, not
-six hundred. So readings are first averaged within each viewer, and only then over viewers;
-intervals come from drawing viewers anew.
+The unit of every mean, median and interval is the **viewer**, not the reading: somebody who stays
+for a minute is one opinion, not six hundred. Readings are averaged within each viewer first, then
+over viewers, and intervals come from resampling viewers.
 
-Readings are first added up by play, viewer and second of the ad (`db.read.formulas`), and the sums
-are stored, so that a report on a month need not read every reading again. All measures over an ad
-are computed from these sums.
+All measures are computed from the roll-ups, sums by play, viewer and second of the ad
+(`db.read.formulas`). A reading whose emotion is withheld (face too small, too dark, …) counts for
+presence, dwell and attention only; its probabilities, valence and expressiveness are NaN.
 
-A reading whose emotion is withheld (its face was too small, too dark, …) counts for presence, dwell
-and attention like any other; its probabilities, valence and expressiveness are NaN and count
-nowhere.
+A figure that is not known is NaN, a thing that is not known is None. Times are microseconds
+(`…_us`) or seconds (`…_s`); positions are milliseconds since the ad's start.
 
-Inside this module a figure that is not known is NaN, a thing that is not known is None. Times are
-microseconds (`…_us`) or seconds (`…_s`); positions are milliseconds since the ad's start, as
-stored.
-
-Sources named in the docstrings: *Quividi*, glossary of audience measures (opportunities to see,
-watchers, conversion, dwell and attention time, attraction ratio); *iMotions*, facial expression
-analysis guide (one-second epochs, per-viewer values, counts over a threshold); *Realeyes*, metric
-definitions (attraction: peak surprise in the first 8 s; impact: mean of peak and end happiness);
-*Efron and Tibshirani 1993*, An Introduction to the Bootstrap, chapter 13 (percentile interval);
-*Hesterberg 2015*, What Teachers Should Know About the Bootstrap (expanded percentile interval).
+Sources named in the docstrings: *Quividi*, glossary of audience measures; *iMotions*, facial
+expression analysis guide; *Realeyes*, metric definitions; *Efron and Tibshirani 1993*, An
+Introduction to the Bootstrap, chapter 13; *Hesterberg 2015*, What Teachers Should Know About the
+Bootstrap.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from db.read.formulas import count_bins, grouped_median
 from detector.emotion.labels import EMOTIONS
-from monitor.analytics.statistics import draw_counts, expanded_level
+from monitor.analytics.statistics import CONFIDENCE, DRAWS, draw_counts, expanded_level
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,29 +40,27 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
+    _Arrays = TypeVar("_Arrays", bound=ExposureArrays | SecondArrays)
+
 WATCHER_ATTENTION_S = 0.5
 """Uninterrupted attention that makes a viewer a watcher."""
-
-HELD_SHARE = 0.5
-"""Attention for at least this share of an ad's length means that it held the viewer."""
 
 ATTRACTION_WINDOW_S = 8
 """Attraction looks for surprise in the ad's first eight seconds."""
 
 SHARE_THRESHOLD = 0.5
-"""A viewer counts as showing an emotion in a second when its mean probability is above this."""
+"""A viewer shows an emotion in a second when its mean probability is above this."""
 
 MIN_SECONDS_FOR_MOMENTS = 3
-"""Peak, trough and rise are looked for in curves of at least so many known seconds."""
-
-BOOTSTRAP_DRAWS = 2000
-CONFIDENCE = 0.95
+"""Peak, trough and rise need a curve of at least this many known seconds."""
 
 VALENCE, EXPRESSIVENESS = len(EMOTIONS), len(EMOTIONS) + 1
-"""Places of these sums behind those of the probabilities."""
+"""Columns of these in arrays of sums, behind the probabilities."""
 
-_HAPPY = EMOTIONS.index("happy")
-_SURPRISE = EMOTIONS.index("surprise")
+
+def take(arrays: _Arrays, rows: Ints | Bools) -> _Arrays:
+    """Return some of the entries of exposures or seconds, in their order."""
+    return type(arrays)(**{each.name: getattr(arrays, each.name)[rows] for each in fields(arrays)})
 
 
 # --- audience -------------------------------------------------------------------------------------
@@ -82,19 +71,15 @@ class Audience:
     """How many people saw an ad, and for how long.
 
     Attributes:
-        opportunities: Opportunities to see: different viewers in view in any of the plays
-            (Quividi).
-        exposures: Pairs of viewer and play; more than `opportunities` when somebody saw the ad more
-            than once.
-        watchers: Different viewers who were attentive for at least 0.5 s without interruption in at
-            least one play.
-        held: Different viewers who in one play watched and were attentive for at least half of the
-            ad's length.
+        opportunities: Opportunities to see: different viewers in view in any play (Quividi).
+        exposures: Pairs of viewer and play.
+        watchers: Different viewers attentive for at least 0.5 s without interruption in a play.
+        held: Different viewers who in one play watched, for at least half of the ad's length.
         conversion: `watchers / opportunities` (Quividi); NaN without viewers.
         dwell_s: Time in view, summed over all exposures.
         attention_s: Attentive seconds, summed over all exposures; never more than `dwell_s`.
-        mean_dwell_s: Mean over viewers of each viewer's mean dwell per exposure; NaN without
-            viewers. Per exposure, so that it compares with the length of the ad.
+        mean_dwell_s: Mean over viewers of each viewer's mean dwell per exposure, which compares
+            with the length of the ad; NaN without viewers.
         attraction_ratio: `attention_s / dwell_s` (Quividi); NaN when the dwell is 0.
     """
 
@@ -110,7 +95,7 @@ class Audience:
 
 
 def audience(entries: ExposureArrays, duration_s: Floats | float = math.nan) -> Audience:
-    """Counts viewers, watchers, dwell and attention over the exposures of one ad (or of a whole session).
+    """Count viewers, watchers, dwell and attention over exposures to one ad, or of a session.
 
     Args:
         entries: The exposures.
@@ -120,14 +105,11 @@ def audience(entries: ExposureArrays, duration_s: Floats | float = math.nan) -> 
     viewers, index = np.unique(entries.viewer_id, return_inverse=True)
     count = int(viewers.size)
     watched = entries.longest_attention_s >= WATCHER_ATTENTION_S
-    held = watched & (entries.attention_s >= HELD_SHARE * np.asarray(duration_s))
+    held = watched & (entries.attention_s >= 0.5 * np.asarray(duration_s))
     watchers = int(np.unique(entries.viewer_id[watched]).size)
-    # Exactly rounded sums: the figures then cannot depend on the order in which plays were stored.
+    # Exactly rounded sums do not depend on the order in which plays were stored.
     dwell, attention = math.fsum(entries.dwell_s), math.fsum(entries.attention_s)
-    mean_dwell = math.nan
-    if count:
-        per_viewer = np.bincount(index, weights=entries.dwell_s) / np.bincount(index)
-        mean_dwell = float(per_viewer.mean())
+    per_viewer = np.bincount(index, weights=entries.dwell_s) / np.bincount(index)
     return Audience(
         opportunities=count,
         exposures=len(entries),
@@ -136,7 +118,7 @@ def audience(entries: ExposureArrays, duration_s: Floats | float = math.nan) -> 
         conversion=watchers / count if count else math.nan,
         dwell_s=dwell,
         attention_s=attention,
-        mean_dwell_s=mean_dwell,
+        mean_dwell_s=float(per_viewer.mean()) if count else math.nan,
         attraction_ratio=attention / dwell if dwell > 0 else math.nan,
     )
 
@@ -146,14 +128,16 @@ def audience(entries: ExposureArrays, duration_s: Floats | float = math.nan) -> 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cells:
-    """What each viewer did in each second of one ad, repeated plays together; `c` pairs of viewer and second with readings.
+    """What each viewer did in each second of one ad, all plays together; `c` pairs with readings.
 
     Attributes:
         viewer: Shape `(c,)`, place of the viewer among those of the ad, from 0.
-        second: Shape `(c,)`, from 0. readings, attentive, emotion_readings: Shape `(c,)`, counts.
-        sums: Shape `(c, 9)`, over the readings with an emotion: the probabilities, valence,
-        expressiveness. corrected_readings: Shape `(c,)`, readings with an emotion of viewers who
-        have a baseline. corrected: Shape `(c,)`, the sum of baseline-corrected valence over these.
+        second: Shape `(c,)`, from 0.
+        readings, attentive, emotion_readings: Shape `(c,)`, counts.
+        sums: Shape `(c, 9)`, over the readings with an emotion: probabilities, valence,
+            expressiveness.
+        corrected_readings: Shape `(c,)`, readings with an emotion of viewers who have a baseline.
+        corrected: Shape `(c,)`, the sum of baseline-corrected valence over these.
         seconds: Length of the ad's curve.
     """
 
@@ -169,7 +153,7 @@ class Cells:
 
 
 def viewer_seconds(seconds: SecondArrays, exposures: ExposureArrays, duration_s: float) -> Cells:
-    """Adds the entries of one ad up by viewer and second.
+    """Add up the entries of one ad by viewer and second.
 
     Args:
         seconds, exposures: Those of the ad, each sorted by play and viewer.
@@ -203,7 +187,7 @@ def viewer_seconds(seconds: SecondArrays, exposures: ExposureArrays, duration_s:
 
 
 def _pair(play: Ints, viewer: Ints, exposures: ExposureArrays) -> Ints:
-    """One number for each pair of play and viewer, which sorts as the pairs do."""
+    """Return a number for each pair of play and viewer that sorts as the pairs do."""
     base = int(exposures.viewer_id.max(initial=0)) + 1
     return np.asarray(
         np.searchsorted(np.unique(exposures.play_id), play) * base + viewer, dtype=np.int64
@@ -211,7 +195,7 @@ def _pair(play: Ints, viewer: Ints, exposures: ExposureArrays) -> Ints:
 
 
 def mean_by_second(values: Floats, second: Ints, seconds: int) -> Floats:
-    """Mean over viewers in each second, shape `(seconds,)`, of `(c,)` values; NaN where there is nobody."""
+    """Return the mean of `(c,)` values in each second, shape `(seconds,)`; NaN without viewers."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(
             np.bincount(second, values, seconds) / np.bincount(second, minlength=seconds)
@@ -219,7 +203,7 @@ def mean_by_second(values: Floats, second: Ints, seconds: int) -> Floats:
 
 
 def median_by_second(values: Floats, second: Ints, seconds: int) -> Floats:
-    """Median over viewers in each second, shape `(seconds,)`, of `(c,)` values; NaN where there is nobody."""
+    """Return the median of `(c,)` values in each second, shape `(seconds,)`; NaN without viewers."""
     out = np.full(seconds, np.nan)
     known, medians = grouped_median(second, values)
     out[known] = medians
@@ -233,32 +217,29 @@ def bootstrap_mean_interval(
     seconds: int,
     *,
     seed: int | Sequence[int],
-    draws: int = BOOTSTRAP_DRAWS,
+    draws: int = DRAWS,
     confidence: float = CONFIDENCE,
 ) -> tuple[Floats, Floats]:
-    """Bootstrap interval of the mean over viewers, drawing **viewers**, not readings, with replacement.
+    """Return bootstrap intervals of the mean over viewers, drawing **viewers** with replacement.
 
-    Each draw takes as many viewers as there are, each with all own seconds, so what one viewer did
-    in neighbouring seconds stays together, and averages those present in each second. The limits
-    are the `a` and `1 - a` quantiles of the draws. With few viewers the plain percentile interval
-    (`a = 2.5 %`) is too narrow; so `a = Phi(-sqrt(n / (n - 1)) * t)`, with `t` the 97.5 % quantile
-    of Student's distribution with `n - 1` degrees of freedom and `n` the viewers in that second.
-    For many viewers `a` is 2.5 %.
+    Each draw takes as many viewers as there are, each with all own seconds, and averages those
+    present in each second. The limits are the `a` and `1 - a` quantiles of the draws, with
+    `a = Phi(-sqrt(n / (n - 1)) * t)` for the `n` viewers of that second and Student's 97.5 %
+    quantile `t` for `n - 1` degrees of freedom: with few viewers `a = 2.5 %` is too narrow.
 
     Source: percentile bootstrap (Efron and Tibshirani 1993), expanded for small samples (Hesterberg
         2015).
 
     Args:
         viewer, second, values: Shape `(c,)`: whose value, of which second, and the value, no NaN;
-        each pair once.
+            each pair once.
         seconds: Number of seconds `k`.
-        seed: Seeds the draws: the same data give the same interval, to the last bit.
-        draws: How many times the viewers are drawn.
+        seed: The same data and seed give the same interval, to the last bit.
+        draws: How often the viewers are drawn.
         confidence: 0 to 1.
 
     Returns:
-        Lower and upper limits, shape `(k,)` each. NaN with fewer than two viewers: one viewer says
-        nothing about the spread.
+        Lower and upper limits, shape `(k,)` each; NaN with fewer than two viewers.
     """
     from scipy.sparse import csr_array  # noqa: PLC0415 - slow to import
 
@@ -268,7 +249,7 @@ def bootstrap_mean_interval(
         return low, high
     names, row = np.unique(viewer, return_inverse=True)
     viewers = names.size
-    # One row per second: a viewer is seen in few of them, so most cells are empty.
+    # Sparse, because a viewer is seen in few seconds.
     summed = csr_array((values, (second, row)), shape=(seconds, viewers))
     counted = csr_array((np.ones(values.size), (second, row)), shape=(seconds, viewers))
     rng = np.random.default_rng(seed)
@@ -279,32 +260,28 @@ def bootstrap_mean_interval(
     means = np.concatenate(pieces, axis=1)
     for k in np.flatnonzero(n >= 2):
         level = expanded_level(float(n[k] - 1), math.sqrt(n[k] / (n[k] - 1)), confidence)
-        # A draw may miss everybody who was there in this second; it has no mean to count.
+        # A draw may miss everybody who was there in this second.
         low[k], high[k] = np.quantile(means[k][np.isfinite(means[k])], [level, 1 - level])
     return low, high
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Timeline:
-    """The curves of one ad, second by second. Arrays of length `k`, or `(k, 7)` for the emotions; NaN where nothing
-    is known.
+    """The curves of one ad by second: shape `(k,)`, emotions `(k, 7)`; NaN where not known.
 
     Attributes:
-        n: Viewers with a reading in this second.
-        emotion_viewers: Those of them with a reading that has an emotion; every curve but
-            `attention` rests on them alone.
-        valence: Mean over viewers of each viewer's mean in the second. valence_low, valence_high:
-        Its 95 % interval, from `bootstrap_mean_interval`. valence_median: Median over viewers of
-        each viewer's mean (iMotions). valence_corrected: Mean over viewers of each viewer's mean
-        baseline-corrected valence, over those with a
-            baseline.
+        n: Viewers with a reading in the second.
+        emotion_viewers: Those with an emotion; every curve but `attention` rests on them alone.
+        valence: Mean over viewers of each viewer's mean in the second.
+        valence_low, valence_high: Its 95 % interval, from `bootstrap_mean_interval`.
+        valence_median: Median over viewers of each viewer's mean (iMotions).
+        valence_corrected: Mean over viewers with a baseline of each one's baseline-corrected mean.
         expressiveness: Mean over viewers.
-        attention: Attention rate: mean over viewers of the share of the viewer's readings that were
-            attentive.
+        attention: Attention rate: mean over viewers of each viewer's share of attentive readings.
         probabilities: Mean over viewers of each viewer's mean; the seven add up to 1.
         probabilities_median: Median over viewers; need not add up to 1.
-        share_over_half: Share of viewers whose mean probability is above 0.5 (iMotions: count over
-            a threshold).
+        share_over_half: Share of viewers with a mean probability above 0.5 (iMotions: count over a
+            threshold).
     """
 
     n: Ints
@@ -321,35 +298,20 @@ class Timeline:
     share_over_half: Floats
 
     def masked(self, min_viewers: int) -> Timeline:
-        """Returns the curves with the seconds that rest on fewer than `min_viewers` viewers set to unknown.
+        """Return the curves with seconds that rest on fewer viewers set to NaN.
 
-        For the attention rate the viewers in view count, for all other curves those with an
-        emotion; both counts stay.
+        The attention rate rests on the viewers in view, the other curves on those with an emotion;
+        both counts stay.
         """
-
-        def hide(values: Floats, *, viewers: Ints = self.emotion_viewers) -> Floats:
-            out = values.copy()
-            out[viewers < min_viewers] = np.nan
-            return out
-
-        return Timeline(
-            self.n,
-            self.emotion_viewers,
-            hide(self.valence),
-            hide(self.valence_low),
-            hide(self.valence_high),
-            hide(self.valence_median),
-            hide(self.valence_corrected),
-            hide(self.expressiveness),
-            hide(self.attention, viewers=self.n),
-            hide(self.probabilities),
-            hide(self.probabilities_median),
-            hide(self.share_over_half),
-        )
+        few = self.emotion_viewers < min_viewers
+        hidden = {field.name: getattr(self, field.name).copy() for field in fields(self)[2:]}
+        for name, values in hidden.items():
+            values[self.n < min_viewers if name == "attention" else few] = np.nan
+        return Timeline(self.n, self.emotion_viewers, **hidden)
 
 
 def timeline(cells: Cells, *, seed: int | Sequence[int]) -> Timeline:
-    """Computes the curves of one ad; see `Timeline` for the formulas.
+    """Compute the curves of one ad; see `Timeline` for the formulas.
 
     Args:
         cells: From `viewer_seconds`.
@@ -404,13 +366,11 @@ class Moment:
 
 
 def valence_moments(valence: Floats) -> list[Moment]:
-    """Peak, trough and steepest rise of a valence curve; the earliest second wins a tie.
+    """Find peak, trough and steepest rise of a valence curve; the earliest second wins a tie.
 
     The steepest rise is the largest `valence[k] - valence[k-1]` over neighbouring known seconds,
-    named after the later one; it is left out when the curve never rises. Nothing is returned for
-    fewer than three known seconds or a flat curve.
-
-    Source: our definition.
+    named after the later one and left out when the curve never rises. Nothing is returned for fewer
+    than three known seconds or a flat curve. Source: our definition.
 
     Args:
         valence: Shape `(k,)`, NaN where unknown.
@@ -430,12 +390,10 @@ def valence_moments(valence: Floats) -> list[Moment]:
 
 
 def attention_drop(attention: Floats) -> Moment | None:
-    """Where viewers turned away: the largest `attention[k-1] - attention[k]`, named after the later second.
+    """Find the largest `attention[k-1] - attention[k]`, named after the later second.
 
     None when the rate never falls, and for fewer than three known seconds; the earliest second wins
-    a tie.
-
-    Source: our definition.
+    a tie. Source: our definition.
 
     Args:
         attention: Shape `(k,)`, attention rate, NaN where unknown.
@@ -446,7 +404,7 @@ def attention_drop(attention: Floats) -> Moment | None:
 
 
 def _steepest(kind: str, curve: Floats) -> Moment | None:
-    """The largest rise between neighbouring known seconds, at the later one; None when there is none."""
+    """Return the largest rise between neighbouring known seconds, at the later one, if any."""
     rises = np.diff(curve)
     rises = np.where(np.isfinite(rises), rises, -np.inf)
     if not rises.size or rises.max() <= 0:
@@ -456,14 +414,14 @@ def _steepest(kind: str, curve: Floats) -> Moment | None:
 
 
 def attraction_moment(probabilities: Floats) -> Moment | None:
-    """The peak of mean surprise in the ad's first eight seconds; None when nothing is known there.
+    """Find the peak of mean surprise in the ad's first eight seconds; None when nothing is known.
 
     Source: Realeyes (attraction).
 
     Args:
         probabilities: Shape `(k, 7)`, mean over viewers per second.
     """
-    surprise = probabilities[:ATTRACTION_WINDOW_S, _SURPRISE]
+    surprise = probabilities[:ATTRACTION_WINDOW_S, EMOTIONS.index("surprise")]
     known = np.flatnonzero(np.isfinite(surprise))
     if not known.size:
         return None
@@ -472,10 +430,9 @@ def attraction_moment(probabilities: Floats) -> Moment | None:
 
 
 def last_second_happiness(entries: ExposureArrays) -> tuple[float, int]:
-    """Mean over viewers of each viewer's mean p(happy) in the ad's last second, `[length - 1 s, end]`.
+    """Return the mean over viewers of p(happy) in the ad's last second, `[length - 1 s, end]`.
 
-    A window of its own rather than the last `[k, k+1)`, which of a video of 8.2 s would be a fifth
-    of a second.
+    Not the last `[k, k+1)`, which is a fifth of a second in a video of 8.2 s.
 
     Returns:
         The mean (NaN without viewers) and the number of viewers, both over readings with an
@@ -486,16 +443,15 @@ def last_second_happiness(entries: ExposureArrays) -> tuple[float, int]:
 
 
 def impact(probabilities: Floats, last_second: float) -> Moment | None:
-    """Impact: `(peak of mean happiness + mean happiness in the last second) / 2`, at the second of the peak.
+    """Return `(peak of mean happiness + mean happiness in the last second) / 2`, at the peak.
 
     Source: Realeyes (impact).
 
     Args:
         probabilities: Shape `(k, 7)`, mean over viewers per second.
-        last_second: From `last_second_happiness`; NaN when nobody saw the end, and then there is no
-            impact.
+        last_second: From `last_second_happiness`; without it there is no impact.
     """
-    happy = probabilities[:, _HAPPY]
+    happy = probabilities[:, EMOTIONS.index("happy")]
     known = np.flatnonzero(np.isfinite(happy))
     if not known.size or not math.isfinite(last_second):
         return None
@@ -508,21 +464,21 @@ def impact(probabilities: Floats, last_second: float) -> Moment | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reaction:
-    """How viewers reacted over the whole ad, from the readings with an emotion. NaN or None where nothing is known.
+    """How viewers reacted over the whole ad, from readings with an emotion; NaN or None if unknown.
 
     Attributes:
         emotion_viewers: Different viewers with at least one reading that has an emotion.
-        mean_probabilities: Shape `(7,)`: mean over viewers of each viewer's mean over all readings;
-            adds up to 1.
+        mean_probabilities: Shape `(7,)`: mean over viewers of each viewer's mean; adds up to 1.
         dominant_emotion: The largest of those.
-        mean_valence: Mean over viewers of each viewer's mean valence. mean_valence_low,
-        mean_valence_high: Its 95 % bootstrap interval over viewers. mean_valence_corrected: The
-        same of baseline-corrected valence, over viewers with a baseline. expressiveness: Mean over
-        viewers of each viewer's mean `1 - p(neutral)`. uncertain_share: Share of the readings with
-        an emotion that were uncertain. peak_valence: The highest value of the valence curve.
-        attraction, impact: The moments of these names. moments: All key moments: of the valence
-        curve, then attention drop, attraction and impact. timeline: The curves, seconds with too
-        few viewers masked.
+        mean_valence: Mean over viewers of each viewer's mean valence.
+        mean_valence_low, mean_valence_high: Its 95 % bootstrap interval over viewers.
+        mean_valence_corrected: The same of baseline-corrected valence, over viewers with a baseline.
+        expressiveness: Mean over viewers of each viewer's mean `1 - p(neutral)`.
+        uncertain_share: Share of the readings with an emotion that were uncertain.
+        peak_valence: The highest value of the valence curve.
+        attraction, impact: The moments of these names.
+        moments: All key moments: of the valence curve, then attention drop, attraction and impact.
+        timeline: The curves, seconds with too few viewers masked.
     """
 
     emotion_viewers: int
@@ -542,7 +498,9 @@ class Reaction:
 
 
 def viewer_means(viewer: Ints, sums: Floats, counts: Ints) -> Floats:
-    """Each viewer's mean over all own readings, shape `(v, m)`, viewers in rising order; those without any are left out.
+    """Return each viewer's mean over all own readings, shape `(v, m)`, in rising order of viewers.
+
+    Viewers without readings are left out.
 
     Args:
         viewer, counts: Shape `(e,)`, whose sums, and over how many readings.
@@ -564,7 +522,7 @@ def reaction(
     seed: Sequence[int],
     min_viewers: int = 1,
 ) -> Reaction:
-    """Computes all reactions to one ad; see `Reaction` for the formulas.
+    """Compute the reactions to one ad; see `Reaction` for the formulas.
 
     Args:
         entries, seconds: Those of the ad, repeated plays together.

@@ -1,19 +1,15 @@
 """How an ad stands among the other ads of the database: percentiles, and one score.
 
-The library holds, for every version of an ad, the figures over all its plays, once for each site
-and once over all sites. They come from roll-ups, so that a library of months is built in a moment.
-An ad is compared with ads of its length at its site where there are enough, else more widely, and
-never with itself.
+The library holds the figures of every version of an ad over all its plays, for each site and over
+all sites, from roll-ups. An ad is compared with ads of its length at its site where there are
+enough, else more widely, and never with itself.
 
-The **score** is one figure from 0 to 100 for a first look at a list of ads. Its weights (`PARTS`)
-are our choice and rest on no study of sales; it predicts no sales, two ads with equal scores may
-work in quite different ways, and a difference of a few points means nothing. What tells two ads
-apart is `monitor.analytics.comparison`.
+The **score**, 0 to 100, is for a first look at a list of ads. Its weights (`PARTS`) are our choice
+and rest on no study of sales: two ads with equal scores may work in quite different ways, and a few
+points mean nothing. What tells two ads apart is `monitor.analytics.comparison`.
 
 Source of the percentile: mid-rank percentile, *Crawford, Garthwaite and Slick 2009*, On percentile
-norms in
-neuropsychology: proposed reporting standards and methods for quantifying the uncertainty over the
-percentile ranks of test scores (definition `(below + ties / 2) / n`).
+norms in neuropsychology (definition `(below + ties / 2) / n`).
 """
 
 from __future__ import annotations
@@ -29,11 +25,11 @@ if TYPE_CHECKING:
 
     from db.read.ads import AdTotals
 
-LEAST_ADS = 10
+MIN_ADS = 10
 """A percentile among fewer other ads would move by ten points and more with each of them."""
 
-LEAST_VIEWERS = 20
-"""Ads that fewer people saw are left out: their figures say more about these people than about the ad."""
+MIN_VIEWERS = 20
+"""Ads seen by fewer people are left out: their figures say more about these people than the ad."""
 
 LENGTHS = (
     (7, "up to 7 s"),
@@ -42,7 +38,7 @@ LENGTHS = (
     (60, "31 to 60 s"),
     (math.inf, "over 60 s"),
 )
-"""Length classes: the longest length in whole seconds, and the words."""
+"""Length classes: the longest length in whole seconds, and the name."""
 
 FIGURES = (
     "attraction_ratio",
@@ -55,7 +51,7 @@ FIGURES = (
 """What an ad is compared by."""
 
 _EMOTION_FIGURES = {"mean_valence", "expressiveness", "score"}
-"""Those that rest on the viewers whose emotion could be read."""
+"""These rest on the viewers whose emotion could be read."""
 
 
 # --- the score ------------------------------------------------------------------------------------
@@ -66,35 +62,32 @@ class Part:
     """A part of the score.
 
     Attributes:
-        name: As it is called in `score_parts`.
+        name: Its key in `score_parts`.
         weight: 0 to 1; all together 1.
-        figure: The figure that it is made from, as named in an entry of a report.
-        scaled: Brings the figure to 0 to 1.
+        figure: The figure of a report that it is made from.
+        scaled: Maps the figure to 0 to 1.
     """
 
     name: str
     weight: float
     figure: str
-    scaled: Callable[[float], float]
-
-
-def _as_it_is(share: float) -> float:
-    return share
+    scaled: Callable[[float], float] = float
 
 
 PARTS = (
-    Part("attraction_ratio", 0.35, "attraction_ratio", _as_it_is),
-    Part("conversion", 0.20, "conversion", _as_it_is),
+    Part("attraction_ratio", 0.35, "attraction_ratio"),
+    Part("conversion", 0.20, "conversion"),
     Part("valence", 0.25, "mean_valence", lambda valence: (1 + valence) / 2),
-    Part("expressiveness", 0.10, "expressiveness", _as_it_is),
+    Part("expressiveness", 0.10, "expressiveness"),
     Part("dwell_share", 0.10, "dwell_share", lambda share: min(share, 1.0)),
 )
-"""The weights of the score: our choice. Attention counts most, because an ad that nobody looks at can do nothing; next,
-whether people liked what they saw; then how much it moved them at all and how long they stayed."""
+"""The weights of the score, our choice. Attention counts most, because an ad that nobody looks at
+can do nothing; then whether people liked it; then how much it moved them and how long they
+stayed."""
 
 
 def dwell_share(figures: Mapping[str, Any]) -> float | None:
-    """Mean dwell / length of the ad, 0 or more; None where one of them is not known.
+    """Return mean dwell / length of the ad, 0 or more; None where one is not known.
 
     Args:
         figures: With `mean_dwell_s` and `duration_s`, as an entry of a report has them.
@@ -104,15 +97,11 @@ def dwell_share(figures: Mapping[str, Any]) -> float | None:
 
 
 def score_parts(figures: Mapping[str, Any]) -> dict[str, float | None]:
-    """The parts of the score.
+    """Return the parts of the score, 0 to 1, in the order of `PARTS`; None where not known.
 
     Args:
         figures: An entry of `ads` of a report, or a mapping with its keys `attraction_ratio`,
-            `conversion`, `mean_valence`, `expressiveness`, `mean_dwell_s` and `duration_s`; None
-            where a figure is not known.
-
-    Returns:
-        Each part, 0 to 1, in the order of `PARTS`; None where it is not known.
+            `conversion`, `mean_valence`, `expressiveness`, `mean_dwell_s` and `duration_s`.
     """
     given = {**figures, "dwell_share": dwell_share(figures)}
     return {
@@ -122,21 +111,13 @@ def score_parts(figures: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def score(parts: Mapping[str, float | None]) -> float | None:
-    """The score: `100 * sum over the parts of weight * part`.
-
-    Args:
-        parts: From `score_parts`.
+    """Return the score: `100 * sum over the parts of weight * part`, from `score_parts`.
 
     Returns:
-        0 to 100; None when any part is not known, for a score without it would not compare with
-        others.
+        0 to 100; None when any part is not known, because it would not compare with other scores.
     """
-    values = [parts[part.name] for part in PARTS]
-    if any(value is None for value in values):
-        return None
-    return 100 * math.fsum(
-        part.weight * value for part, value in zip(PARTS, values, strict=True) if value is not None
-    )
+    terms = [part.weight * value for part in PARTS if (value := parts[part.name]) is not None]
+    return 100 * math.fsum(terms) if len(terms) == len(PARTS) else None
 
 
 # --- the library ----------------------------------------------------------------------------------
@@ -147,11 +128,11 @@ class LibraryAd:
     """One version of an ad at one site, or over all sites.
 
     Attributes:
-        ad_id, sha256: Which ad; neither is ever compared with its own.
+        ad_id, sha256: Which ad; it is never compared with the same of either.
         length: Its length class, one of `LENGTHS`, in words.
         site: Name of the site; None over all of them.
         viewers: Different viewers in view.
-        emotion_viewers: Those of them whose emotion could be read.
+        emotion_viewers: Viewers whose emotion could be read.
         figures: By the names in `FIGURES`; None where not known.
     """
 
@@ -174,12 +155,12 @@ class Norms:
     """
 
     ads: tuple[LibraryAd, ...]
-    min_viewers: int = LEAST_VIEWERS
+    min_viewers: int = MIN_VIEWERS
 
     def others(
         self, figure: str, *, ad_id: str, sha256: str, length: str | None, site: str | None
     ) -> list[float]:
-        """A figure of all other ads that were seen by enough viewers.
+        """Return a figure of all other ads that enough viewers saw.
 
         Args:
             figure: One of `FIGURES`.
@@ -201,20 +182,16 @@ class Norms:
 
 
 def length_class(duration_s: float) -> str:
-    """The length class of an ad, in words; its length is rounded to whole seconds.
-
-    Args:
-        duration_s: Above 0.
-    """
+    """Return the name of the length class of an ad, whose length is rounded to whole seconds."""
     return next(words for longest, words in LENGTHS if round(duration_s) <= longest)
 
 
 def build_norms(totals: Iterable[AdTotals], *, min_viewers: int = 1) -> Norms:
-    """Builds the library from what each site saw of each ad.
+    """Build the library from what each site saw of each ad.
 
     Args:
         totals: From `db.read.ads.ad_totals`.
-        min_viewers: As in the report; at least `LEAST_VIEWERS` are asked for in any case.
+        min_viewers: As in the report; raised to `MIN_VIEWERS`.
     """
     versions: dict[tuple[str, str, int], list[AdTotals]] = {}
     for at_site in totals:
@@ -225,11 +202,11 @@ def build_norms(totals: Iterable[AdTotals], *, min_viewers: int = 1) -> Norms:
     for at_sites in versions.values():
         ads.append(_library_ad(at_sites, None))
         ads += [_library_ad([at_site], at_site.site) for at_site in at_sites]
-    return Norms(tuple(ads), max(min_viewers, LEAST_VIEWERS))
+    return Norms(tuple(ads), max(min_viewers, MIN_VIEWERS))
 
 
 def _library_ad(parts: Sequence[AdTotals], site: str | None) -> LibraryAd:
-    """One version of an ad over some sites; a viewer is at one site only, so that everything adds up."""
+    """Add up one version of an ad over some sites; each viewer is at one site only."""
     ad = parts[0]
     viewers, read = sum(part.viewers for part in parts), sum(part.emotion_viewers for part in parts)
     duration_s = ad.duration_ms / 1000
@@ -257,16 +234,10 @@ def _library_ad(parts: Sequence[AdTotals], site: str | None) -> LibraryAd:
 
 
 def percentile(value: float, others: Iterable[float]) -> float:
-    """The mid-rank percentile: `100 * (share of the others below + half the share that is equal)`.
+    """Return the mid-rank percentile, 0 to 100, of a value among at least one other.
 
-    Source: Crawford, Garthwaite and Slick 2009.
-
-    Args:
-        value: The ad's figure.
-        others: Those of the others, at least one.
-
-    Returns:
-        0 to 100.
+    `100 * (share of the others below + half the share that is equal)` (Crawford, Garthwaite and
+    Slick 2009).
     """
     library = np.fromiter(others, dtype=np.float64)
     return 100 * float((library < value).mean() + (library == value).mean() / 2)
@@ -275,23 +246,20 @@ def percentile(value: float, others: Iterable[float]) -> float:
 def norms_of(
     entry: Mapping[str, Any], library: Norms, *, site: str | None = None
 ) -> list[dict[str, Any]]:
-    """How an ad stands in each figure.
+    """Say how an ad stands in each figure.
 
-    It is compared with ads of its length class at its site; where fewer than `LEAST_ADS` of them
-    were seen by enough viewers, with those of its length class at all sites; where these are too
-    few as well, with all ads. If even these are too few there is a plain mean and no percentile;
-    nor has an ad a percentile that too few viewers saw itself.
+    It is compared with ads of its length class at its site; where fewer than `MIN_ADS` of them were
+    seen by enough viewers, with its length class at all sites; where these are too few, with all
+    ads. If even these are too few, or too few viewers saw the ad, there is no percentile.
 
     Args:
-        entry: An entry of `ads` of a report: `ad_id`, `sha256`, `duration_s`, `opportunities`,
-            `emotion_viewers`, and the figures that `score_parts` takes; None where not known, or
-            withheld.
+        entry: An entry of `ads` of a report.
         library: The other ads; the ad itself may be among them.
         site: The site that the entry is about; None when it is about several.
 
     Returns:
         For each of `FIGURES` the keys `figure`, `value`, `percentile`, `library_mean`,
-        `library_size` and `against`, which says in words what it was compared with.
+        `library_size` and `against`, which names what it was compared with.
     """
     values = {**entry, "dwell_share": dwell_share(entry), "score": score(score_parts(entry))}
     return [_norm(entry, figure, values[figure], library, site) for figure in FIGURES]
@@ -307,10 +275,10 @@ def _norm(
         others = library.others(
             figure, ad_id=entry["ad_id"], sha256=entry["sha256"], length=of_length, site=at_site
         )
-        if len(others) >= LEAST_ADS:
+        if len(others) >= MIN_ADS:
             break
     viewers = entry["emotion_viewers" if figure in _EMOTION_FIGURES else "opportunities"] or 0
-    compared = value is not None and len(others) >= LEAST_ADS and viewers >= library.min_viewers
+    compared = value is not None and len(others) >= MIN_ADS and viewers >= library.min_viewers
     return {
         "figure": figure,
         "value": value,

@@ -1,28 +1,23 @@
 """What another policy would have been worth, from the log of the one that ran.
 
-Each choice was logged with the probability of every ad that could have been chosen, so the rewards
-can be weighted as if another policy had chosen. With `pi(a | x)` the other policy, `p_i` the logged
-probability of the ad `a_i` that was shown in context `x_i`, `w_i = pi(a_i | x_i) / p_i`, and `q(x,
-a)` a model of the mean reward:
+Each choice was logged with the probability of every candidate, so rewards can be weighted as if
+another policy had chosen. With `pi(a | x)` the other policy, `p_i` the logged probability of the ad
+`a_i` shown in context `x_i`, `w_i = pi(a_i | x_i) / p_i`, and `q(x, a)` a model of the mean reward:
 
 - **inverse propensity** (IPS): the mean of `w_i r_i`. Unbiased; wide where weights are large.
 - **self-normalised** (SNIPS): `sum w_i r_i / sum w_i`. Slightly biased, usually far steadier.
 - **doubly robust** (DR): the mean of `sum_a pi(a | x_i) q(x_i, a) + w_i (r_i - q(x_i, a_i))`.
-  Unbiased, as the probabilities are known, however bad the model is; the better it is, the
-  narrower.
+  Unbiased, as the probabilities are known; the better the model, the narrower.
 
-The model is a ridge regression, fitted on the other folds than the one it predicts (cross-fitting),
-so that it has not seen the rewards that it is to explain.
+The model is a ridge regression with cross-fitting: it predicts each fold from the other folds.
 
-An adaptive policy chooses by what earlier plays were worth, so the plays are not independent. With
-known probabilities the estimates stay unbiased all the same (each term has the right mean given the
-past), but their variance changes along the way, and the intervals, which are calculated as if it
-did not, are only approximately right. A test holds that they cover the true value as often as they
-say on simulated logs of the policy `learn`.
+An adaptive policy chooses by earlier rewards, so the plays are not independent. The estimates stay
+unbiased (each term has the right mean given the past), but the intervals are approximate; a test
+checks their coverage on simulated logs of the policy `learn`.
 
-What is estimated is the mean reward of a play whose reward can be measured, before the same
-audiences and with the same candidates. That another policy would draw other people, or tire those
-who come back, is not in it.
+The estimate is the mean reward of a play whose reward can be measured, before the same audiences
+and with the same candidates: not that another policy would draw other people or tire those who
+come back.
 
 Sources: Horvitz and Thompson 1952 (inverse propensity); Hajek 1971 and Swaminathan and Joachims
 2015 (self-normalised); Dudik, Langford and Li, "Doubly Robust Policy Evaluation and Learning",
@@ -39,7 +34,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from monitor.analytics.errors import ReportError
-from monitor.analytics.logged_plays import UNKNOWN, Interval, clustered_interval, hours_of, known
+from monitor.analytics.statistics import (
+    UNKNOWN,
+    Interval,
+    clustered_interval,
+    hours_of,
+    to_document,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,12 +49,13 @@ if TYPE_CHECKING:
     from monitor.analytics.metrics import Bools, Floats, Ints
 
 Target: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, float]]
-"""A policy to judge: from the context of a choice (see `docs/database.md`) to the probability of each of its candidates."""
+"""A policy to judge: from the context of a choice (see `docs/database.md`) to the probability of each
+candidate."""
 
 MAX_WEIGHT = 200.0
-"""Larger weights are cut to this; beyond it one play would speak for hundreds. The floor of 5 % of the adaptive policies
-alone keeps weights below it for up to ten candidates, and the hold-out most of them for many more. A cut weight draws IPS
-towards 0 and DR towards its model; `clipped` says how many there were."""
+"""Larger weights are cut to this; beyond it one play would speak for hundreds. The floor of 5 % of
+the adaptive policies keeps weights below it for up to ten candidates, the hold-out most of them for
+many more. A cut weight draws IPS towards 0 and DR towards its model."""
 
 FOLDS = 5
 MIN_PLAYS = 50
@@ -63,13 +65,7 @@ MIN_EFFECTIVE_PLAYS = 10.0
 """With weights so uneven that they are worth fewer equal ones, nothing is estimated."""
 
 MIN_SUPPORTED = 0.99
-"""A policy is judged if at least this share of what it would show could have been chosen by the one that ran."""
-
-RIDGE_COMMON, RIDGE_OWN = 1.0, 3.0
-"""Penalties of the reward model: on what all ads have in common, and on what sets one apart."""
-
-HOURS_PER_PART = 6
-LEARNED = "learned"
+"""A policy is judged if the one that ran could have shown at least this share of what it would."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +76,10 @@ class PolicyValue:
         policy: Its name.
         plays: Plays that the estimates rest on.
         supported: Share of what the policy would show that the log could have shown.
-        effective_plays: `(sum w)^2 / sum w^2` (Kish): how many equally weighted plays the weights
-            are worth.
-        clipped: Weights that were cut to `MAX_WEIGHT`. ips, snips, doubly_robust: The estimates,
-        with 95 % intervals that allow for what plays of one hour have in common. withheld: Why the
-        estimates are withheld; None where they are not.
+        effective_plays: `(sum w)^2 / sum w^2` (Kish): the weights are worth this many equal ones.
+        clipped: Weights that were cut to `MAX_WEIGHT`.
+        ips, snips, doubly_robust: The estimates, with 95 % intervals clustered by hour.
+        withheld: Why the estimates are withheld; None where they are not.
     """
 
     policy: str
@@ -98,22 +93,13 @@ class PolicyValue:
     withheld: str | None = None
 
     def document(self) -> dict[str, Any]:
-        """As it goes into JSON."""
-        return {
-            "policy": self.policy,
-            "plays": self.plays,
-            "supported": known(self.supported),
-            "effective_plays": known(self.effective_plays),
-            "clipped": self.clipped,
-            "ips": self.ips.document(),
-            "snips": self.snips.document(),
-            "doubly_robust": self.doubly_robust.document(),
-            "withheld": self.withheld,
-        }
+        """Return the JSON object."""
+        document: dict[str, Any] = to_document(self)
+        return document
 
 
 def always(ad_id: str) -> Target:
-    """The policy that shows one ad wherever it may play, and elsewhere draws evenly."""
+    """Return the policy that shows one ad wherever it may play, and elsewhere draws evenly."""
 
     def probabilities(context: Mapping[str, Any]) -> Mapping[str, float]:
         return {ad_id: 1.0} if ad_id in context["candidates"] else _evenly(context["candidates"])
@@ -122,12 +108,12 @@ def always(ad_id: str) -> Target:
 
 
 def uniform() -> Target:
-    """The policy that draws evenly."""
+    """Return the policy that draws evenly."""
     return lambda context: _evenly(context["candidates"])
 
 
 def weighted(rates: Mapping[str, float]) -> Target:
-    """The policy that draws in proportion to rates.
+    """Return the policy that draws in proportion to rates.
 
     Args:
         rates: Of each ad, above 0; `weight / duration` gives screen time in proportion to the
@@ -137,11 +123,11 @@ def weighted(rates: Mapping[str, float]) -> Target:
 
 
 def by_mood(moods: Mapping[str, Sequence[str]], rates: Mapping[str, float]) -> Target:
-    """The policy that shows what is made for the audience's mood, as the kiosk's policy `mood` does, without guard rails.
+    """Return the kiosk's policy `mood` without guard rails: ads made for the audience's mood.
 
     Args:
         moods: The moods that each ad is made for.
-        rates: As for `weighted`; decide among several.
+        rates: As for `weighted`; they decide among several.
     """
 
     def probabilities(context: Mapping[str, Any]) -> Mapping[str, float]:
@@ -160,14 +146,13 @@ def judge(
     max_weight: float = MAX_WEIGHT,
     seed: int = 0,
 ) -> list[PolicyValue]:
-    """Estimates what policies would have been worth.
+    """Estimate what policies would have been worth.
 
     Args:
         plays: From `db.read.plays.logged_plays`. Plays without a reward, a probability or
             candidates are left out.
-        targets: The policies by their names. None stands for the one that is learnt from the log:
-            in each fold it shows what the model of the other folds believes to be best, among the
-            ads that the log could have shown.
+        targets: The policies by name. None stands for the one learnt from the log: in each fold it
+            shows the best ad by the model of the other folds, of those the log could have shown.
         max_weight: Larger weights are cut to this, above 1.
         seed: Of the folds.
 
@@ -186,8 +171,8 @@ def judge(
     ]
     if len(usable) < MIN_PLAYS:
         why = (
-            f"Withheld: {MIN_PLAYS - len(usable)} more plays with a reward and logged probabilities are needed "
-            f"({len(usable)} of {MIN_PLAYS})."
+            f"Withheld: {MIN_PLAYS - len(usable)} more plays with a reward and logged "
+            f"probabilities are needed ({len(usable)} of {MIN_PLAYS})."
         )
         return [PolicyValue(name, len(usable), withheld=why) for name in targets]
     log = _Log.of(usable, seed)
@@ -242,8 +227,8 @@ class _Log:
         hours = hours_of(plays)
         count = int(hours.max()) + 1
         rng = np.random.default_rng(seed)
-        # Whole hours, so that no fold explains rewards by those of the same people; plays where
-        # there are too few hours.
+        # Whole hours, so no fold explains rewards by those of the same people; plays where there
+        # are too few hours.
         fold = (
             (rng.permutation(count) % FOLDS)[hours]
             if count >= FOLDS
@@ -253,25 +238,27 @@ class _Log:
         return cls(contexts, ad_ids, logged, shown, rewards, _features(contexts), hours, fold)
 
     def of_target(self, name: str, target: Target) -> Floats:
-        """The probabilities that a policy gives, `(n, k)`."""
+        """Return the probabilities that a policy gives, `(n, k)`."""
         column = {ad_id: place for place, ad_id in enumerate(self.ad_ids)}
         found = np.zeros_like(self.logged)
         for row, context in enumerate(self.contexts):
             for ad_id, probability in target(context).items():
                 if ad_id not in context["candidates"] or not probability >= 0:
                     raise ReportError(
-                        f"Invalid policy {name!r}: expected probabilities of {', '.join(context['candidates'])}, "
+                        f"Invalid policy {name!r}: expected probabilities of "
+                        f"{', '.join(context['candidates'])}, "
                         f"received {probability!r} for {ad_id!r}."
                     )
                 found[row, column[ad_id]] = probability
         if not np.allclose(found.sum(axis=1), 1.0, atol=1e-6):
             raise ReportError(
-                f"Invalid policy {name!r}: expected probabilities that add up to 1 in every context."
+                f"Invalid policy {name!r}: expected probabilities that add up to 1 in every "
+                "context."
             )
         return found
 
     def predicted(self) -> Floats:
-        """The mean reward of every ad in every context, `(n, k)`, by the model of the other folds."""
+        """Return the mean reward of each ad in each context, `(n, k)`, by the other folds' model."""
         values = np.empty_like(self.logged)
         for fold in range(FOLDS):
             rest, mine = self.fold != fold, self.fold == fold
@@ -285,18 +272,18 @@ class _Log:
         return values
 
     def greedy(self, predicted: Floats) -> Floats:
-        """The policy that shows what is predicted to be best, among what the log could have shown."""
+        """Return the policy that shows the best prediction among what the log could have shown."""
         best = np.where(self.logged > 0, predicted, -np.inf).argmax(axis=1)
         return np.asarray(np.eye(len(self.ad_ids))[best])
 
 
 def _features(contexts: Sequence[Mapping[str, Any]]) -> Floats:
-    """1, then a 1 in the place of each context's mood, group size and part of the day, as far as they occur."""
+    """Return 1 and the one-hot mood, group size and six-hour part of the day of each context."""
     columns: list[Floats] = [np.ones(len(contexts))]
     for key in ("mood", "group", "hour"):
         levels = [context.get(key) for context in contexts]
         if key == "hour":
-            levels = [None if hour is None else int(hour) // HOURS_PER_PART for hour in levels]
+            levels = [None if hour is None else int(hour) // 6 for hour in levels]
         columns += [
             np.array([level == each for each in levels], dtype=np.float64)
             for level in sorted({level for level in levels if level is not None})
@@ -305,7 +292,7 @@ def _features(contexts: Sequence[Mapping[str, Any]]) -> Floats:
 
 
 def _fit(features: Floats, shown: Ints, reward: Floats, wanted: Floats, like: Floats) -> Floats:
-    """Ridge regression in two steps: on what all ads have in common, then for each ad on what that leaves.
+    """Fit ridge regressions: on what all ads have in common, then for each ad on the residuals.
 
     Args:
         features, shown, reward: Of the plays to learn from.
@@ -315,12 +302,12 @@ def _fit(features: Floats, shown: Ints, reward: Floats, wanted: Floats, like: Fl
     Returns:
         Shape `(w, k)`.
     """
-    common = _ridge(features, reward, RIDGE_COMMON)
+    common = _ridge(features, reward, penalty=1.0)
     left = reward - features @ common
     own = np.zeros((like.shape[1], features.shape[1]))
     for ad in np.unique(shown):
         mine = shown == ad
-        own[ad] = _ridge(features[mine], left[mine], RIDGE_OWN)
+        own[ad] = _ridge(features[mine], left[mine], penalty=3.0)
     return np.asarray(wanted @ (common + own).T)
 
 
@@ -343,13 +330,13 @@ def _judge(
     why = None
     if supported < MIN_SUPPORTED:
         why = (
-            f"Withheld: the policies that ran could not have shown {1 - supported:.0%} of what this one would; let one run "
-            "that leaves every ad a chance (mood or learn)."
+            f"Withheld: the policies that ran could not have shown {1 - supported:.0%} of what this "
+            "one would; let one run that leaves every ad a chance (mood or learn)."
         )
     elif effective < MIN_EFFECTIVE_PLAYS:
         why = (
-            f"Withheld: too few plays show what this policy would; they are worth {effective:.0f} plays, "
-            f"{MIN_EFFECTIVE_PLAYS:.0f} are needed."
+            "Withheld: too few plays show what this policy would; they are worth "
+            f"{effective:.0f} plays, {MIN_EFFECTIVE_PLAYS:.0f} are needed."
         )
     if why is not None:
         return PolicyValue(name, rows.size, supported, effective, clipped, withheld=why)
@@ -384,7 +371,8 @@ def _by_rate(
     lacking = [ad_id for ad_id in candidates if ad_id not in rates]
     if lacking:
         raise ReportError(
-            f"The playlist lacks {', '.join(lacking)}, which the log names; expected the playlist of the logged plays."
+            f"The playlist lacks {', '.join(lacking)}, which the log names; expected the playlist "
+            "of the logged plays."
         )
     total = sum(rates[ad_id] for ad_id in candidates)
     return {ad_id: rates[ad_id] / total for ad_id in candidates}

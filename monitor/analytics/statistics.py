@@ -1,17 +1,19 @@
-"""How sure a figure is when **viewers** are the unit: intervals, tests, corrections, and how many viewers are lacking.
+"""Intervals, tests, corrections and sample sizes with **viewers** (or hours) as the unit.
 
-Nothing here knows what is compared. Two ads come as an array of shape `(u, 2)`: one row for each
-viewer, one column for each ad, NaN where the viewer did not see the ad. Somebody who saw both is
-one row with two values and stays one in every draw.
+Two ads come as an array of shape `(u, 2)`: one row per viewer, one column per ad, NaN where the
+viewer did not see the ad. Somebody who saw both is one row with two values, in every draw too.
 
-The standard error that the tests and intervals share is that of the difference's influence
-function,
+Tests and intervals share the standard error of the difference's influence function,
 
 `SE^2 = sum_i (a_i / sqrt(n_a (n_a - 1)) - b_i / sqrt(n_b (n_b - 1)))^2`
 
 with `a_i`, `b_i` a viewer's deviations from the means of the two ads, 0 where an ad was not seen.
-Without common viewers that is the error of Welch's test, with only common ones that of the paired
-test, and in between it counts what the two ads' values of one viewer have in common.
+Without common viewers it is the error of Welch's test, with only common ones that of the paired
+test; in between it counts what the two values of one viewer have in common.
+
+Plays within an hour of one session are not independent: often the same people see several of them.
+So estimates from the play log draw and add up **hours**: the plays of one session that began in one
+hour of UTC.
 
 Sources: *Efron and Tibshirani 1993*, An Introduction to the Bootstrap; *Hesterberg 2015*, What
 Teachers Should Know About the Bootstrap (expanded percentile interval); *Janssen 1997*, Studentized
@@ -19,14 +21,15 @@ permutation tests for non-i.i.d. hypotheses; *Chung and Romano 2013*, Exact and 
 robust permutation tests; *Derrick, Toher and White 2017*, How to compare the means of two samples
 that include paired observations and independent observations (degrees of freedom); *Besag and
 Clifford 1991*, Sequential Monte Carlo p-values; *Holm 1979*, A simple sequentially rejective
-multiple test procedure; *Rosner 2015*, Fundamentals of Biostatistics, chapter 8 (sample size).
+multiple test procedure; *Rosner 2015*, Fundamentals of Biostatistics, chapter 8 (sample size);
+*Cameron and Miller 2015*, A Practitioner's Guide to Cluster-Robust Inference.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,44 +38,114 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from db.read.plays import LoggedPlay
+
     Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
 
 CONFIDENCE = 0.95
 DRAWS = 2000
+"""Bootstrap draws of an interval."""
+
 PERMUTATIONS = 2000
+MAX_CELLS = 2_000_000
+"""Draws are made in chunks of at most this many numbers, to bound memory."""
 
 ENOUGH_EXCEEDANCES = 200
-"""A test ends when so many permutations were as large as the real one: its p-value is then known to a fourteenth."""
+"""A test ends once this many permutations were as large as the real one: its p-value is then known
+to a fourteenth."""
 
 MANY_VIEWERS = 500
-"""From here on Student's distribution, which draws and permutations tend to, takes their place: it agrees to the third digit
-and takes no time."""
+"""Above this, Student's distribution replaces draws and permutations, which tend to it: it agrees to
+the third digit and costs no time."""
 
-_CELLS_PER_CHUNK = 2_000_000
 _NOISE = 1e-12
-"""Spreads that are smaller than this share of the values are rounding errors."""
+"""Spreads below this share of the values are rounding errors."""
+
+
+# --- estimates ------------------------------------------------------------------------------------
+
+
+def known(value: float) -> float | None:
+    """Return a figure for JSON, which has no NaN."""
+    return float(value) if math.isfinite(value) else None
+
+
+def to_document(record: Any) -> Any:
+    """Return a dataclass as a JSON object with its fields as keys; NaN becomes None."""
+    if isinstance(record, float):
+        return known(record)
+    if not hasattr(record, "__dataclass_fields__"):
+        return record
+    return {field.name: to_document(getattr(record, field.name)) for field in fields(record)}
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate with its 95 % interval; NaN where not known."""
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+
+
+UNKNOWN = Interval(math.nan)
+
+
+def hours_of(plays: Sequence[LoggedPlay]) -> Ints:
+    """Number the hours in which plays began, from 0 in their order.
+
+    Returns:
+        Shape `(n,)`: equal for plays of the same session and the same hour of UTC.
+    """
+    keys = [(play.session, play.started_at.timestamp() // 3600) for play in plays]
+    places = {key: place for place, key in enumerate(sorted(set(keys)))}
+    return np.array([places[key] for key in keys], dtype=np.int64)
+
+
+def clustered_interval(influence: Floats, hours: Ints) -> Interval:
+    """Return the mean of values with an interval that allows for correlation within an hour.
+
+    `se^2 = B / (B - 1) * sum_b (sum_(i in b) (psi_i - mean))^2 / n^2` over the `B` hours; the limits
+    are `mean -+ t * se` with Student's 97.5 % quantile for `B - 1` degrees of freedom (Cameron and
+    Miller 2015).
+
+    Args:
+        influence: Shape `(n,)`, what each play adds to the estimate.
+        hours: Shape `(n,)`, from `hours_of`.
+
+    Returns:
+        NaN limits with fewer than two hours: nothing is known of the spread.
+    """
+    from scipy.special import stdtrit  # noqa: PLC0415 - slow to import
+
+    mean = float(influence.mean())
+    sums = np.bincount(np.unique(hours, return_inverse=True)[1], weights=influence - mean)
+    count = sums.size
+    if count < 2:
+        return Interval(mean)
+    error = math.sqrt(count / (count - 1) * float((sums**2).sum())) / influence.size
+    reach = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * error
+    return Interval(mean, mean - reach, mean + reach)
 
 
 # --- intervals ------------------------------------------------------------------------------------
 
 
 def expanded_level(degrees: float, inflation: float, confidence: float = CONFIDENCE) -> float:
-    """The quantile at which an interval of bootstrap draws ends: `a = Phi(-inflation * t)`, the upper end is at `1 - a`.
+    """Return the quantile at which an interval of bootstrap draws ends: `Phi(-inflation * t)`.
 
     `t` is Student's quantile for `degrees`. Draws from few viewers spread less than the figure
-    itself does, and their spread is itself uncertain: with the plain 2.5 % the interval would be
-    too narrow. For many viewers `a` is 2.5 %.
-
-    Source: Hesterberg 2015; for a mean over `n` viewers `degrees = n - 1` and `inflation = sqrt(n /
-        (n - 1))`.
+    does, and their spread is itself uncertain, so the plain 2.5 % would be too narrow. For many
+    viewers the result is 2.5 % (Hesterberg 2015).
 
     Args:
-        degrees: Degrees of freedom of the standard error, above 0.
-        inflation: The standard error / the spread of the draws, 1 or more.
+        degrees: Degrees of freedom of the standard error, above 0; of a mean over `n`: `n - 1`.
+        inflation: Standard error / spread of the draws, 1 or more; of a mean: `sqrt(n / (n - 1))`.
         confidence: 0 to 1.
 
     Returns:
-        0 to 0.5.
+        0 to 0.5; the upper end of the interval is at 1 minus this.
     """
     from scipy.special import ndtr, stdtrit  # noqa: PLC0415 - slow to import
 
@@ -80,40 +153,37 @@ def expanded_level(degrees: float, inflation: float, confidence: float = CONFIDE
 
 
 def draw_counts(viewers: int, draws: int, rng: np.random.Generator) -> Iterator[Floats]:
-    """Draws viewers with replacement, as many as there are, over and over.
+    """Draw all viewers with replacement, again and again.
 
     Args:
         viewers: How many there are, at least 1.
         draws: How often they are drawn.
-        rng: Source of chance. How the draws are cut into pieces depends on `viewers` alone.
+        rng: Source of chance. The chunks depend on `viewers` alone.
 
     Yields:
-        Arrays of shape `(rows, viewers)`, together `draws` rows: how often each viewer was drawn.
-        One piece at a time is in memory.
+        Chunks of shape `(rows, viewers)`, together `draws` rows: how often each viewer was drawn.
     """
-    step = max(1, _CELLS_PER_CHUNK // viewers)
+    step = max(1, MAX_CELLS // viewers)
     for start in range(0, draws, step):
         rows = min(step, draws - start)
         drawn = rng.integers(0, viewers, size=(rows, viewers)) + np.arange(rows)[:, None] * viewers
-        yield (
-            np.bincount(drawn.ravel(), minlength=rows * viewers)
-            .reshape(rows, viewers)
-            .astype(np.float64)
-        )
+        counts = np.bincount(drawn.ravel(), minlength=rows * viewers)
+        yield counts.reshape(rows, viewers).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The difference of two means over viewers, some of whom may stand behind both.
+    """The difference of two means over viewers, some of whom may have seen both ads.
 
     Attributes:
         first_viewers, second_viewers: Viewers of each ad, at least 2.
-        common_viewers: Those of both. first_mean, second_mean: Mean over the viewers of each.
-        first_spread, second_spread: Standard deviation between the viewers of each. error: Standard
-        error of the difference; see the module. degrees: Its degrees of freedom: Welch's without
-        common viewers, `n - 1` with only common ones, in between by the
-            share of each (Derrick, Toher and White 2017).
-        inflation: `error` / the spread that bootstrap draws of the difference have.
+        common_viewers: Viewers of both.
+        first_mean, second_mean: Means over the viewers of each.
+        first_spread, second_spread: Standard deviations between the viewers of each.
+        error: Standard error of the difference; see the module.
+        degrees: Its degrees of freedom: Welch's without common viewers, `n - 1` with only common
+            ones, weighted in between (Derrick, Toher and White 2017).
+        inflation: `error` / the spread of bootstrap draws of the difference.
     """
 
     first_viewers: int
@@ -134,7 +204,7 @@ class Difference:
 
 
 def difference_of_means(values: Floats) -> Difference:
-    """Subtracts the mean over viewers of the second column from that of the first.
+    """Subtract the mean over viewers of the second column from that of the first.
 
     Args:
         values: Shape `(u, 2)`, NaN where a viewer has no value; at least two values in each column.
@@ -179,14 +249,14 @@ def difference_intervals(
     confidences: Sequence[float] = (CONFIDENCE,),
     draws: int = DRAWS,
 ) -> list[tuple[float, float]]:
-    """Bootstrap intervals of the difference of two means: viewers of either ad are drawn, with all that they have.
+    """Return bootstrap intervals of the difference of two means, drawing viewers with all they saw.
 
-    The limits are quantiles of the draws, expanded for few viewers by `expanded_level`. From
-    `MANY_VIEWERS` on they are those of Student's distribution.
+    The limits are quantiles of the draws, expanded for few viewers by `expanded_level`; above
+    `MANY_VIEWERS` those of Student's distribution.
 
     Args:
         values: As for `difference_of_means`.
-        seed: Seeds the draws: the same data give the same intervals, to the last bit.
+        seed: The same data and seed give the same intervals, to the last bit.
         confidences: Of each interval, 0 to 1; all come from the same draws.
         draws: How often viewers are drawn.
 
@@ -203,7 +273,6 @@ def difference_intervals(
             for confidence in confidences
         ]
         return [(found.value - each, found.value + each) for each in reach]
-    # Sums and counts of both ads in one product.
     columns = np.hstack([np.where(seen, values, 0.0), seen.astype(np.float64)])
     pieces = []
     for times in draw_counts(values.shape[0], draws, np.random.default_rng(seed)):
@@ -212,7 +281,7 @@ def difference_intervals(
             means = sums[:, :2] / sums[:, 2:]
         pieces.append(means[:, 0] - means[:, 1])
     drawn = np.concatenate(pieces)
-    # A draw may miss everybody who saw one of the ads; it has no difference to count.
+    # A draw may miss everybody who saw one of the ads.
     drawn = drawn[np.isfinite(drawn)]
     levels = [
         expanded_level(found.degrees, found.inflation, confidence) for confidence in confidences
@@ -226,7 +295,7 @@ def difference_intervals(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Labelled:
-    """The viewers of two ads, split by what a permutation may do with them.
+    """The viewers of two ads, split by what a permutation does with them.
 
     Attributes:
         alone: Values of those of one ad only, the first ad's before the second's; shuffled.
@@ -297,24 +366,23 @@ class _Labelled:
 def permutation_p(
     values: Floats, *, seed: int | Sequence[int], permutations: int = PERMUTATIONS
 ) -> float:
-    """Probability of a difference at least as large, in standard errors, if it made no difference which ad was seen.
+    """Return the probability of so large a difference, in standard errors, if both ads work alike.
 
-    The ads are exchanged between viewers of one ad only, and within viewers of both. If the ads
-    work alike on everybody the test is exact, however few viewers there are. Because the difference
-    is divided by its standard error anew in every permutation, the test also keeps its level, for
-    many viewers, when only the means are equal and the spreads are not (Janssen 1997; Chung and
-    Romano 2013). From `MANY_VIEWERS` on the p-value is that of Student's distribution.
+    Ads are exchanged between viewers of one ad only, and within viewers of both. If the ads work
+    alike on everybody the test is exact for any number of viewers. Each permutation is divided by
+    its own standard error, so for many viewers the test also keeps its level when only the means
+    are equal and the spreads are not (Janssen 1997; Chung and Romano 2013). Above `MANY_VIEWERS` it
+    is Student's test.
 
     Args:
         values: As for `difference_of_means`.
-        seed: The same data and the same seed give the same p-value.
-        permutations: At most so many. A test ends earlier when `ENOUGH_EXCEEDANCES` of them were as
-            large as the real one, most often where there is no difference (Besag and Clifford
-            1991).
+        seed: The same data and seed give the same p-value.
+        permutations: Upper limit. A test ends earlier once `ENOUGH_EXCEEDANCES` of them were as
+            large as the real one (Besag and Clifford 1991).
 
     Returns:
-        Above 0, at most 1; at least `1 / (permutations + 1)`, for the real labels are one of the
-        permutations.
+        Above 0, at most 1; at least `1 / (permutations + 1)` where permutations are drawn, for the
+        real labels are one of them.
     """
     from scipy.special import stdtr  # noqa: PLC0415 - slow to import
 
@@ -336,8 +404,8 @@ def permutation_p(
     # Equal sums in another order may differ in their last bits.
     least = real - 1e-9 * max(1.0, real) if math.isfinite(real) else real
     rng = np.random.default_rng(seed)
-    # The first pieces are short, for most tests that find nothing end there.
-    largest = max(1, _CELLS_PER_CHUNK // values.shape[0])
+    # The first chunks are short: most tests that find nothing end there.
+    largest = max(1, MAX_CELLS // values.shape[0])
     done = as_large = 0
     while done < permutations:
         rows = min(largest, permutations - done, max(2 * ENOUGH_EXCEEDANCES, done))
@@ -352,13 +420,11 @@ def permutation_p(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Corrects p-values for the number of tests: below 0.05 there is, with 95 % certainty, no wrong finding among them all.
+    """Correct p-values for the number of tests (Holm 1979).
 
-    The smallest of `k` is multiplied by `k`, the next by `k - 1`, and so on, and none may become
-    smaller than one before it.
-
-    Source: Holm 1979. Never less powerful than Bonferroni's correction, and, like it, right for
-    tests that depend on each other, as those of pairs that share an ad do.
+    With all findings below 0.05 none of them is wrong, with 95 % certainty. The smallest of `k` is
+    multiplied by `k`, the next by `k - 1`, and so on, without falling. Never less powerful than
+    Bonferroni's correction and, like it, valid for dependent tests such as pairs that share an ad.
 
     Args:
         p_values: Any number, 0 to 1.
@@ -379,17 +445,16 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def viewers_lacking(found: Difference, difference: float, *, power: float, level: float) -> int:
-    """How many more viewers of each of two ads are needed to find a difference, if it is as large as said.
+    """Return how many more viewers of each of two ads are needed to find a difference.
 
     The smallest `x` with `s_a^2 / (n_a + x) + s_b^2 / (n_b + x) <= (difference / (z_level +
-    z_power))^2`, where the spreads `s` are those found so far and the new viewers see one ad each.
-
-    Source: Rosner 2015, two samples with unequal spreads, normal approximation.
+    z_power))^2`, with the spreads `s` found so far; new viewers see one ad each (Rosner 2015, two
+    samples with unequal spreads, normal approximation).
 
     Args:
         found: What is known so far.
         difference: The difference to find, above 0.
-        power: With which probability it is to be found, 0.5 to 1.
+        power: The probability of finding it, 0.5 to 1.
         level: Of the two-sided test, 0 to 1.
 
     Returns:

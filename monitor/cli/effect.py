@@ -334,7 +334,7 @@ def _regret_document(
     """The regret of each policy, and how its guard rails were kept."""
     import numpy as np
 
-    from monitor.analytics.logged_plays import known
+    from monitor.analytics.statistics import known
 
     curves = _curves(logs)
     compared = float(curves[against][:, -1].mean())

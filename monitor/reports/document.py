@@ -1,8 +1,8 @@
-"""From the data of one or several sessions to their report: the JSON document with the stable keys of the product.
+"""The report document: loaded from the database, with the product's stable JSON keys.
 
-Keys that the product promises are always there; other keys may be added. What is not known is None,
-never 0 and never NaN. What rests on fewer viewers than asked for is None too, and `withheld` says
-so. `docs/metrics.md` explains every figure.
+Promised keys are always there; others may be added. What is not known is None, never 0 or NaN. What
+rests on too few viewers is None too, and `withheld` says so. `docs/metrics.md` explains every
+figure.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from dataclasses import dataclass
-from datetime import timezone
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, fields
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from db.read.ads import ad_totals
-from db.read.formulas import ExposureArrays, SecondArrays
 from detector.emotion.labels import EMOTIONS
 from detector.types import WITHHELD_REASONS
 from monitor.analytics import metrics
@@ -26,6 +25,8 @@ from monitor.analytics.errors import ReportError
 from monitor.analytics.gaps import covered_us, microseconds
 from monitor.analytics.norms import Norms, build_norms, norms_of, score, score_parts
 from monitor.analytics.report_data import load_report_data
+from monitor.analytics.statistics import CONFIDENCE, DRAWS
+from monitor.reports.formatting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,14 +35,14 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from db.read.sessions import AdInfo, GapInfo, PlayInfo, SessionInfo
-    from monitor.analytics.metrics import Audience, Floats, Moment, Reaction, Timeline
+    from monitor.analytics.metrics import Audience, Bools, Reaction
     from monitor.analytics.report_data import ReportData, Scope
 
 REPORT_VERSION = 1
 """Rises when a key of the document changes its meaning or goes away."""
 
-MOST_COMPARED = 8
-"""Ads that are compared in pairs in a report: more give more pairs than anybody reads, and fewer that are certain."""
+MAX_COMPARED = 8
+"""Ads compared in pairs: more give too many pairs to read, and fewer that are certain."""
 
 AUDIENCE_FIGURES = (
     "watchers",
@@ -68,33 +69,20 @@ REACTION_FIGURES = (
     "moments",
 )
 EMOTION_CURVES = ("timeline.valence", "timeline.expressiveness", "timeline.probabilities")
-"""What is withheld of a curve when viewers enough were in view, and the emotion of too few of them could be read."""
+"""Withheld of a curve when enough viewers were in view but too few had a readable emotion."""
 
 SESSION_FIGURES = ("watchers", "dwell_s", "attention_s", "attraction_ratio")
-
-_ONE_OR_NONE = (
-    "kind",
-    "site",
-    "source",
-    "model_name",
-    "model_sha256",
-    "program_version",
-    "end_reason",
-)
-"""What a report on several sessions says of them only where all are the same."""
-
-_Arrays = TypeVar("_Arrays", bound=ExposureArrays | SecondArrays)
 
 
 def make_report(
     engine: Engine, scope: Scope, *, min_viewers: int = 1
 ) -> tuple[dict[str, Any], ReportData]:
-    """Makes the report on some sessions.
+    """Load the data of some sessions and build their report.
 
     Args:
         engine: From `db.engine.open_database`.
         scope: Which sessions and plays.
-        min_viewers: Figures about fewer viewers than this are withheld.
+        min_viewers: Figures about fewer viewers are withheld.
 
     Returns:
         The document, and the data that tables are made of.
@@ -115,20 +103,18 @@ def build_report(
     scope: Scope | None = None,
     library: Norms | None = None,
 ) -> dict[str, Any]:
-    """Computes the report of one or several sessions.
+    """Build the report of one or several sessions.
 
-    One entry per `ad_id`, all its plays together, in the order of the first play. Only when more
-    than one version of a creative (another file, another length) was shown under the same `ad_id`
-    does each get an entry of its own, numbered by `version`. The same data give the same document,
-    to the last bit.
+    There is one entry per `ad_id` with all its plays, in the order of the first play. Where several
+    versions of a creative (another file, another length) ran under one `ad_id`, each has an entry,
+    numbered by `version`. The same data give the same document, to the last bit.
 
     Args:
         data: From `report_data.load_report_data`.
-        min_viewers: Figures about fewer viewers than this are withheld: 1 on the device, 5 for
-            reports that are shared.
-        scope: What was asked for; the report repeats it.
-        library: The ads of the database, to compare with; without it every ad is the first of its
-            kind.
+        min_viewers: Figures about fewer viewers are withheld: 1 on the device, 5 for shared
+            reports.
+        scope: Repeated in the report.
+        library: The ads of the database to compare with.
 
     Returns:
         The document; it only holds what JSON can hold.
@@ -151,15 +137,15 @@ def build_report(
         entry["norms"] = norms_of(entry, library or Norms(()), site=summary["site"])
     compared = (
         compare_ads(data, min_viewers=min_viewers)
-        if len({ad.ad_id for ad in data.ads}) <= MOST_COMPARED
+        if len({ad.ad_id for ad in data.ads}) <= MAX_COMPARED
         else []
     )
     return {
         "report": {
             "version": REPORT_VERSION,
             "min_viewers": min_viewers,
-            "confidence": metrics.CONFIDENCE,
-            "bootstrap_draws": metrics.BOOTSTRAP_DRAWS,
+            "confidence": CONFIDENCE,
+            "bootstrap_draws": DRAWS,
             "scope": {
                 "sessions": len(data.sessions),
                 "site": None if scope is None else scope.site,
@@ -178,7 +164,7 @@ def build_report(
 
 
 def session_document(info: SessionInfo) -> dict[str, Any]:
-    """A session as lists of sessions show it; what is not known is None."""
+    """Return a session as an entry of a list; what is not known is None."""
     return {
         "id": info.id,
         "kind": info.kind,
@@ -195,13 +181,10 @@ def session_document(info: SessionInfo) -> dict[str, Any]:
 
 
 def utc_text(moment: datetime | None) -> str | None:
-    """Writes a moment as ISO 8601 in UTC with microseconds and `Z`; None stays None."""
+    """Return a moment as ISO 8601 in UTC with microseconds and `Z`; None stays None."""
     if moment is None:
         return None
-    return (
-        moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="microseconds")
-        + "Z"
-    )
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 # --- input ----------------------------------------------------------------------------------------
@@ -209,12 +192,12 @@ def utc_text(moment: datetime | None) -> str | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Log:
-    """The sessions, and for how long each play was on the screen and could be measured.
+    """The sessions, and how long each play was on the screen and could be measured.
 
     Attributes:
         data: What was read.
-        ended_us: When each session ended, by its id; while it runs, the last moment known.
-        shown_s: For how long each play was shown, by its id.
+        ended_us: When each session ended, by its id; while it runs, the last known moment.
+        shown_s: How long each play was shown, by its id.
         measured_us: How much of each play no gap covers, by its id.
         gap_us: How much of each session gaps cover, by its id.
     """
@@ -264,19 +247,17 @@ def _last_moment(info: SessionInfo, plays: Iterable[PlayInfo], last_seen: dateti
     return max(map(microseconds, moments))
 
 
-def of_plays(arrays: _Arrays, plays: Iterable[PlayInfo]) -> _Arrays:
-    """Returns the entries of some plays, still sorted."""
-    chosen = np.isin(arrays.play_id, np.array([play.id for play in plays], dtype=np.int64))
-    return type(arrays)(
-        **{name: getattr(arrays, name)[chosen] for name in arrays.__dataclass_fields__}
-    )
+def _exposed(arrays: Any, plays: Iterable[PlayInfo]) -> Any:
+    """Return the exposures to, or seconds of, some plays, still sorted."""
+    ids = np.array([play.id for play in plays], dtype=np.int64)
+    return metrics.take(arrays, np.isin(arrays.play_id, ids))
 
 
 # --- one ad ---------------------------------------------------------------------------------------
 
 
 def _entries(ads: Iterable[AdInfo]) -> list[tuple[list[AdInfo], int | None]]:
-    """Groups the ads into entries: the versions of each, with a number when there is more than one."""
+    """Group ads into entries: the versions of each, numbered when there is more than one."""
     by_id: dict[str, list[AdInfo]] = {}
     for ad in ads:
         by_id.setdefault(ad.ad_id, []).append(ad)
@@ -295,20 +276,21 @@ def _entries(ads: Iterable[AdInfo]) -> list[tuple[list[AdInfo], int | None]]:
 def _ad_entry(
     log: _Log, rows: list[AdInfo], version: int | None, min_viewers: int
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Computes one entry of `ads`, and what had to be withheld in it."""
+    """Return one entry of `ads`, and what had to be withheld in it."""
     ad = rows[0]
     plays = [play for play in log.data.plays if play.ad_row_id == ad.ad_row_id]
     duration_s = ad.duration_ms / 1000.0
-    exposures = of_plays(log.data.exposures, plays)
+    exposures = _exposed(log.data.exposures, plays)
     people = metrics.audience(exposures, duration_s)
     reaction = metrics.reaction(
         exposures,
-        of_plays(log.data.seconds, plays),
+        _exposed(log.data.seconds, plays),
         duration_s,
-        seed=_seed(ad.ad_id),
+        # From the ad, so reports are reproducible and ads do not share draws.
+        seed=[int.from_bytes(hashlib.sha256(ad.ad_id.encode()).digest()[:8], "big")],
         min_viewers=min_viewers,
     )
-    # Nobody was seen is one thing, nobody could be seen another.
+    # "Nobody was in view" differs from "nothing could be measured".
     measured = people.opportunities > 0 or math.fsum(log.measured_us[play.id] for play in plays) > 0
     entry: dict[str, Any] = {
         "ad_id": ad.ad_id,
@@ -317,19 +299,28 @@ def _ad_entry(
         "file": ad.file,
         "sha256": ad.sha256,
         "kind": ad.kind,
-        "duration_s": _number(duration_s),
+        "duration_s": duration_s,
         "brand_at_s": [float(second) for second in ad.brand_at_s],
         "plays": len(plays),
         "outcomes": dict(sorted(Counter(play.outcome or "open" for play in plays).items())),
-        "shown_s": _number(
-            math.fsum(log.shown_s[play.id] for play in plays) if plays else math.nan
-        ),
+        "shown_s": math.fsum(log.shown_s[play.id] for play in plays) if plays else None,
         "readings": int(exposures.readings.sum()),
         "opportunities": people.opportunities if measured else None,
         "emotion_viewers": reaction.emotion_viewers if measured else None,
         **_audience_figures(people, measured=measured),
-        **_reaction_figures(reaction),
-        "timeline": _timeline_entries(reaction.timeline),
+        **{key: _json(getattr(reaction, key)) for key in REACTION_FIGURES},
+        "impact": None if reaction.impact is None else reaction.impact.value,
+        "moments": [_json(moment) for moment in reaction.moments],
+        "timeline": [
+            {
+                "second": k,
+                **{
+                    curve.name: _json(getattr(reaction.timeline, curve.name)[k])
+                    for curve in fields(reaction.timeline)
+                },
+            }
+            for k in range(reaction.timeline.n.size)
+        ],
     }
     withheld = _withhold(entry, people, reaction, min_viewers)
     entry["funnel"] = {key: entry[key] for key in ("opportunities", "watchers", "held")}
@@ -339,130 +330,70 @@ def _ad_entry(
 def _withhold(
     entry: dict[str, Any], people: Audience, reaction: Reaction, min_viewers: int
 ) -> list[dict[str, Any]]:
-    """Takes out of an entry what rests on too few viewers; returns what is said about it."""
+    """Remove from an entry what rests on too few viewers; return what `withheld` says about it."""
     withheld: list[dict[str, Any]] = []
     name = {key: entry[key] for key in ("ad_id", "version") if entry[key] is not None}
+
+    def hide(figures: Sequence[str], curves: Sequence[str], why: str) -> None:
+        entry.update({key: [] if key == "moments" else None for key in figures})
+        withheld.append({**name, "figures": [*figures, *curves], "why": why})
+
+    def hide_seconds(thin: Bools, figures: Sequence[str], why: str) -> None:
+        if thin.any():
+            seconds = np.flatnonzero(thin).tolist()
+            withheld.append({**name, "figures": [*figures, *lost], "seconds": seconds, "why": why})
+
     if 0 < people.opportunities < min_viewers:
-        figures = (*AUDIENCE_FIGURES, *REACTION_FIGURES)
-        entry |= {key: [] if key == "moments" else None for key in figures}
-        withheld.append(
-            {
-                **name,
-                "figures": [*figures, "timeline"],
-                "why": _why(people.opportunities, min_viewers),
-            }
-        )
+        why = _why(people.opportunities, min_viewers)
+        hide((*AUDIENCE_FIGURES, *REACTION_FIGURES), ("timeline",), why)
         return withheld
     few = 0 < reaction.emotion_viewers < min_viewers
     if few:
-        entry |= {key: [] if key == "moments" else None for key in REACTION_FIGURES}
-        why = f"the emotion of {_viewers(reaction.emotion_viewers)} could be read, {min_viewers} are needed"
-        withheld.append({**name, "figures": [*REACTION_FIGURES, *EMOTION_CURVES], "why": why})
+        viewers = counted(reaction.emotion_viewers, "viewer")
+        why = f"the emotion of {viewers} could be read, {min_viewers} are needed"
+        hide(REACTION_FIGURES, EMOTION_CURVES, why)
     # Without any emotion a figure is not known rather than withheld.
     enough = reaction.emotion_viewers >= min_viewers
     lost = [
         key for key in ("peak_valence", "attraction", "impact") if enough and entry[key] is None
     ]
-    curves = reaction.timeline
-    thin = (curves.n > 0) & (curves.n < min_viewers)
-    if thin.any():
-        why = f"in these seconds fewer than {min_viewers} viewers were in view"
-        seconds = np.flatnonzero(thin).tolist()
-        withheld.append({**name, "figures": ["timeline", *lost], "seconds": seconds, "why": why})
-    thin = ~thin & (curves.emotion_viewers > 0) & (curves.emotion_viewers < min_viewers)
-    if thin.any() and not few:
-        why = f"in these seconds the emotion of fewer than {min_viewers} viewers could be read"
-        seconds = np.flatnonzero(thin).tolist()
-        withheld.append(
-            {**name, "figures": [*EMOTION_CURVES, *lost], "seconds": seconds, "why": why}
+    n, read = reaction.timeline.n, reaction.timeline.emotion_viewers
+    thin = (n > 0) & (n < min_viewers)
+    in_these = "in these seconds"
+    hide_seconds(thin, ("timeline",), f"{in_these} fewer than {min_viewers} viewers were in view")
+    if not few:
+        hide_seconds(
+            ~thin & (read > 0) & (read < min_viewers),
+            EMOTION_CURVES,
+            f"{in_these} the emotion of fewer than {min_viewers} viewers could be read",
         )
     return withheld
 
 
-def _seed(ad_id: str) -> list[int]:
-    """Derives the bootstrap's seed from the ad, so that a report can be made again and ads do not share draws."""
-    return [int.from_bytes(hashlib.sha256(ad_id.encode()).digest()[:8], "big")]
-
-
 def _why(viewers: int, min_viewers: int) -> str:
-    return (
-        f"{_viewers(viewers)} {'was' if viewers == 1 else 'were'} in view, {min_viewers} are needed"
-    )
-
-
-def _viewers(count: int) -> str:
-    return "1 viewer" if count == 1 else f"{count} viewers"
+    return f"{counted(viewers, 'viewer was', 'viewers were')} in view, {min_viewers} are needed"
 
 
 def _audience_figures(people: Audience, *, measured: bool) -> dict[str, Any]:
-    seen = people.opportunities > 0
-    return {
-        "watchers": people.watchers if measured else None,
-        "held": people.held if measured else None,
-        "conversion": _number(people.conversion),
-        "exposures": people.exposures if measured else None,
-        "dwell_s": _number(people.dwell_s) if seen else None,
-        "mean_dwell_s": _number(people.mean_dwell_s),
-        "attention_s": _number(people.attention_s) if seen else None,
-        "attraction_ratio": _number(people.attraction_ratio),
-    }
+    figures = {key: _json(getattr(people, key)) for key in AUDIENCE_FIGURES}
+    if not measured:
+        figures |= dict.fromkeys(("watchers", "held", "exposures"))
+    if not people.opportunities:
+        figures |= dict.fromkeys(("dwell_s", "attention_s"))
+    return figures
 
 
-def _reaction_figures(reaction: Reaction) -> dict[str, Any]:
-    return {
-        "dominant_emotion": reaction.dominant_emotion,
-        "mean_probabilities": _by_emotion(reaction.mean_probabilities),
-        "mean_valence": _number(reaction.mean_valence),
-        "mean_valence_low": _number(reaction.mean_valence_low),
-        "mean_valence_high": _number(reaction.mean_valence_high),
-        "mean_valence_corrected": _number(reaction.mean_valence_corrected),
-        "peak_valence": _number(reaction.peak_valence),
-        "expressiveness": _number(reaction.expressiveness),
-        "uncertain_share": _number(reaction.uncertain_share),
-        "attraction": _moment_entry(reaction.attraction),
-        "impact": None if reaction.impact is None else _number(reaction.impact.value),
-        "moments": [_moment_entry(moment) for moment in reaction.moments],
-    }
-
-
-def _timeline_entries(curves: Timeline) -> list[dict[str, Any]]:
-    return [
-        {
-            "second": k,
-            "n": int(curves.n[k]),
-            "emotion_viewers": int(curves.emotion_viewers[k]),
-            "valence": _number(curves.valence[k]),
-            "valence_low": _number(curves.valence_low[k]),
-            "valence_high": _number(curves.valence_high[k]),
-            "valence_median": _number(curves.valence_median[k]),
-            "valence_corrected": _number(curves.valence_corrected[k]),
-            "expressiveness": _number(curves.expressiveness[k]),
-            "attention": _number(curves.attention[k]),
-            "probabilities": _by_emotion(curves.probabilities[k]),
-            "probabilities_median": _by_emotion(curves.probabilities_median[k]),
-            "share_over_half": _by_emotion(curves.share_over_half[k]),
-        }
-        for k in range(curves.n.size)
-    ]
-
-
-def _moment_entry(moment: Moment | None) -> dict[str, Any] | None:
-    if moment is None:
-        return None
-    return {"kind": moment.kind, "second": moment.second, "value": _number(moment.value)}
-
-
-def _number(value: float | np.floating[Any]) -> float | None:
-    """JSON knows no NaN, and a reader of the report should not either."""
-    number = float(value)
-    return number if math.isfinite(number) else None
-
-
-def _by_emotion(values: Floats) -> dict[str, float | None] | None:
-    """Returns a figure per emotion; None as a whole when nothing is known."""
-    if not np.isfinite(values).any():
-        return None
-    return {emotion: _number(value) for emotion, value in zip(EMOTIONS, values, strict=True)}
+def _json(value: Any) -> Any:
+    """Return a figure for JSON: NaN as None, seven probabilities and moments by their keys."""
+    if isinstance(value, np.ndarray):
+        if not np.isfinite(value).any():
+            return None
+        return {emotion: _json(each) for emotion, each in zip(EMOTIONS, value, strict=True)}
+    if isinstance(value, metrics.Moment):
+        return {"kind": value.kind, "second": value.second, "value": _json(value.value)}
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 # --- sessions, gaps and quality -------------------------------------------------------------------
@@ -486,26 +417,28 @@ def _is_hidden(entry: dict[str, Any]) -> bool:
 def _session_entry(
     log: _Log, min_viewers: int, hidden: set[int]
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """What is said of all sessions together: sums, and what they have in common; None where they differ.
+    """Return the sums over all sessions, what they have in common, and what is withheld.
 
     Args:
-        log: What there is.
+        log: The sessions.
         min_viewers: As in the report.
-        hidden: Row ids of the ads whose audience is withheld: sums must not give it away as what
-            the others leave over.
+        hidden: Row ids of the ads whose audience is withheld: sums must not reveal it as the
+            remainder.
     """
     sessions = log.data.sessions
     people = metrics.audience(log.data.exposures)
     known = people.opportunities > 0
-    ended = (
-        None
-        if any(info.ended_at is None for info in sessions)
-        else max(i.ended_at for i in sessions if i.ended_at)
-    )
+    ends = [info.ended_at for info in sessions if info.ended_at is not None]
     lengths = [
         (i.ended_at - i.started_at).total_seconds() for i in sessions if i.ended_at is not None
     ]
-    common = {name: _common([getattr(info, name) for info in sessions]) for name in _ONE_OR_NONE}
+    over = len(ends) == len(sessions)
+
+    def common(name: str) -> Any:
+        """Return what all sessions agree on."""
+        values = [getattr(info, name) for info in sessions]
+        return values[0] if all(value == values[0] for value in values) else None
+
     skipped = {
         (ad["ad_id"], ad["reason"]): ad
         for info in sessions
@@ -513,31 +446,31 @@ def _session_entry(
     }
     entry: dict[str, Any] = {
         "id": sessions[0].id if len(sessions) == 1 else None,
-        "kind": common["kind"],
-        "site": common["site"],
-        "source": common["source"],
+        "kind": common("kind"),
+        "site": common("site"),
+        "source": common("source"),
         "started_at": utc_text(min(info.started_at for info in sessions)),
-        "ended_at": utc_text(ended),
-        "end_reason": common["end_reason"],
-        "duration_s": math.fsum(lengths) if len(lengths) == len(sessions) else None,
-        "model": common["model_name"],
-        "model_sha256": common["model_sha256"],
-        "program_version": common["program_version"],
+        "ended_at": utc_text(max(ends) if over else None),
+        "end_reason": common("end_reason"),
+        "duration_s": math.fsum(lengths) if over else None,
+        "model": common("model_name"),
+        "model_sha256": common("model_sha256"),
+        "program_version": common("program_version"),
         "skipped_ads": list(skipped.values()),
         "frames": _total(info.frames for info in sessions),
         "dropped": _total(info.dropped for info in sessions),
-        "fps": None if len(sessions) > 1 or sessions[0].fps is None else _number(sessions[0].fps),
+        "fps": None if len(sessions) > 1 else _json(sessions[0].fps),
         "viewers": sum(info.viewers for info in sessions),
         "static_faces": sum(info.static_faces for info in sessions),
         "readings": sum(info.readings for info in sessions),
         "plays": sum(info.plays for info in sessions),
         "watchers": people.watchers if known else None,
-        "dwell_s": _number(people.dwell_s) if known else None,
-        "attention_s": _number(people.attention_s) if known else None,
-        "attraction_ratio": _number(people.attraction_ratio),
+        "dwell_s": people.dwell_s if known else None,
+        "attention_s": people.attention_s if known else None,
+        "attraction_ratio": _json(people.attraction_ratio),
     }
     left_over = metrics.audience(
-        of_plays(log.data.exposures, [play for play in log.data.plays if play.ad_row_id in hidden])
+        _exposed(log.data.exposures, [play for play in log.data.plays if play.ad_row_id in hidden])
     )
     if 0 < people.opportunities < min_viewers:
         why = _why(people.opportunities, min_viewers)
@@ -551,18 +484,14 @@ def _session_entry(
     ]
 
 
-def _common(values: Sequence[Any]) -> Any:
-    return values[0] if all(value == values[0] for value in values) else None
-
-
 def _total(values: Iterable[int | None]) -> int | None:
-    """A sum; None where one of the parts is not known."""
+    """Return the sum; None where one part is not known."""
     parts = list(values)
     return None if None in parts else sum(part for part in parts if part is not None)
 
 
 def _quality(log: _Log) -> dict[str, Any]:
-    """How much of the sessions could be measured, and how well."""
+    """Return how much of the sessions could be measured, and how well."""
     sessions = log.data.sessions
     length = sum(log.ended_us[info.id] - microseconds(info.started_at) for info in sessions)
     missing = math.fsum(log.gap_us.values())

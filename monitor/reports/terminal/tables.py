@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from monitor.analytics.lift import Lift
-    from monitor.analytics.logged_plays import Interval
     from monitor.analytics.off_policy import PolicyValue
+    from monitor.analytics.statistics import Interval
 
 
 def print_regret(document: dict[str, Any]) -> None:

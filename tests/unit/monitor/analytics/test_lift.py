@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from monitor.analytics.lift import lift
-from monitor.analytics.logged_plays import clustered_interval, hours_of
+from monitor.analytics.statistics import clustered_interval, hours_of, to_document
 
 TOOK_PART = {"holdout": 0.1}
 
@@ -192,4 +192,4 @@ def test_clustered_interval_by_hand():
     assert (found.value, found.high - found.value) == (3.0, pytest.approx(12.7062, abs=1e-4))
     alone = clustered_interval(values, np.zeros(4, dtype=np.int64))
     assert (alone.value, math.isnan(alone.low), math.isnan(alone.high)) == (3.0, True, True)
-    assert alone.document() == {"value": 3.0, "low": None, "high": None}
+    assert to_document(alone) == {"value": 3.0, "low": None, "high": None}

@@ -14,7 +14,7 @@ from scipy import stats
 from db.read.ads import AdTotals
 from monitor.analytics.norms import (
     FIGURES,
-    LEAST_VIEWERS,
+    MIN_VIEWERS,
     PARTS,
     LibraryAd,
     Norms,
@@ -184,7 +184,7 @@ def test_what_rests_on_emotions_needs_viewers_with_one():
 
 def test_few_viewers_give_no_percentile():
     ads = library((12, {}))
-    few = ENTRY | {"opportunities": LEAST_VIEWERS - 1, "emotion_viewers": LEAST_VIEWERS - 1}
+    few = ENTRY | {"opportunities": MIN_VIEWERS - 1, "emotion_viewers": MIN_VIEWERS - 1}
     found = norm(few, ads)
     assert (found["percentile"], found["value"], found["library_size"]) == (None, 0.5, 12)
     assert norm(ENTRY | {"opportunities": None}, ads)["percentile"] is None
@@ -265,5 +265,5 @@ def test_an_empty_library():
 
 
 def test_more_viewers_than_twenty_can_be_asked_for():
-    assert build_norms([]).min_viewers == LEAST_VIEWERS
+    assert build_norms([]).min_viewers == MIN_VIEWERS
     assert build_norms([], min_viewers=30).min_viewers == 30
