@@ -31,7 +31,9 @@ from detector.faces.detector import MediaPipeFaceDetector, Pyramid
 from detector.faces.head_pose import head_pose
 from detector.faces.tiles import Tile
 from detector.types import Box, FaceDetection
-from training.datasets import NO_LABEL, majority, read_dataset
+from training.datasets.faces import NO_LABEL
+from training.datasets.reading import read_dataset
+from training.datasets.votes import majority
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from detector.emotion.classifier import EmotionClassifier
-    from training.datasets import FaceDataset
+    from training.datasets.faces import FaceDataset
 
 FACE_PX = 240
 FILLS = {

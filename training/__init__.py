@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from training.fit.devices import backend_environment
 
 if TYPE_CHECKING:
-    from training.datasets import FaceDataset, read_dataset
+    from training.datasets.faces import FaceDataset
+    from training.datasets.reading import read_dataset
     from training.evaluation.comparison import compare
     from training.evaluation.evaluate import evaluate
     from training.fit.trainer import TrainingSettings
@@ -28,13 +29,13 @@ if TYPE_CHECKING:
 backend_environment()  # Keras' backend reads it when it is first imported, from wherever that is
 
 _HOME = {
-    "FaceDataset": "datasets",
+    "FaceDataset": "datasets.faces",
     "TrainingPlan": "run",
     "TrainingSettings": "fit.trainer",
     "compare": "evaluation.comparison",
     "evaluate": "evaluation.evaluate",
     "promote": "release.promotion",
-    "read_dataset": "datasets",
+    "read_dataset": "datasets.reading",
     "train": "run",
 }
 __all__ = [

@@ -12,8 +12,9 @@ import numpy as np
 from detector.emotion.classifier import load_classifier
 from detector.emotion.model_store import find_model
 from training.architectures import NO_WEIGHTS, find_architecture
-from training.datasets import FaceDataset, read_dataset, without_duplicates
 from training.datasets.labels import label_set, select_rows
+from training.datasets.reading import read_dataset
+from training.datasets.splits import without_duplicates
 from training.errors import DatasetError, TrainingError
 from training.fit.callbacks import Progress
 from training.fit.devices import prepare
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
     from detector.emotion.classifier import EmotionClassifier
     from training.architectures import Architecture
-    from training.datasets.heads import Head
-    from training.datasets.labels import Targets
+    from training.datasets.faces import FaceDataset
+    from training.datasets.labels import Head, Targets
     from training.fit.devices import MixedPrecision
     from training.fit.schedule import RunProgress
 

@@ -22,7 +22,7 @@ from monitor.cli.options import (
 from training.architectures import ARCHITECTURES
 
 if TYPE_CHECKING:
-    from training.datasets import FaceDataset
+    from training.datasets.faces import FaceDataset
     from training.fit.augmentation import Augmentation
     from training.fit.trainer import TrainingSettings
 
@@ -269,8 +269,9 @@ def _judging(
     seed: int | None,
 ) -> tuple[FaceDataset, str, tuple[str, ...] | None]:
     """The rows, the truth and the labels to judge by."""
-    from training.datasets import SPLIT_SEED, read_dataset
     from training.datasets.labels import label_set
+    from training.datasets.reading import read_dataset
+    from training.datasets.splits import SPLIT_SEED
 
     faces = read_dataset(data, votes, side_px=side_px, seed=SPLIT_SEED if seed is None else seed)
     for sentence in faces.reading.sentences():

@@ -1,4 +1,4 @@
-"""Photographs to faces, cut out exactly as the camera's pipeline does it."""
+"""Cut the faces out of photographs, exactly as the camera's pipeline does."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class FaceFinder(FaceCutter):
         super().__init__(CropGeometry(side_px))
 
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-        """The largest face of a `(height, width, 3)` BGR picture, `(side_px, side_px)` grey, or `None` if there is none."""
+        """Return the `(side_px, side_px)` grey crop of a BGR picture's largest face, or `None`."""
         boxes, crops = self.cut(image)
         if not boxes:
             return None

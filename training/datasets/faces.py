@@ -1,4 +1,4 @@
-"""The one form in which faces with labels travel through the offline room."""
+"""Faces with labels, as every part of the training receives them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from detector.emotion.labels import EMOTIONS
 from training.datasets.report import ReadingReport
-from training.datasets.roles import ROLES, role_of
+from training.datasets.splits import ROLES, role_of
 from training.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class FaceDataset:
             without a vote file.
         usage: `(n,)` split of each row as it is published, such as `Training` or `train`.
         classes: Names of the labels. Defaults to the seven emotions.
-        reading: What was read and left out, of the whole dataset.
+        reading: What was read and skipped, of the whole dataset.
     """
 
     images: NDArray[np.uint8]
@@ -57,14 +57,14 @@ class FaceDataset:
 
     @property
     def present(self) -> tuple[str, ...]:
-        """The classes that have a row, in order."""
+        """The classes that have rows, in order."""
         return tuple(
             name for index, name in enumerate(self.classes) if (self.original == index).any()
         )
 
     @property
     def roles(self) -> dict[str, int]:
-        """Rows of each role that the splits play: training, validation, test; roles without a row are left out."""
+        """Number of rows by role of their split: training, validation, test; without empty roles."""
         counts = self.splits()
         summed = {
             role: sum(n for name, n in counts.items() if role_of(name) == role) for role in ROLES
@@ -72,7 +72,7 @@ class FaceDataset:
         return {role: count for role, count in summed.items() if count}
 
     def splits(self) -> dict[str, int]:
-        """Rows of each published split, in the order training, validation, test, others."""
+        """Return the number of rows of each published split: training, validation, test, others."""
         names, counts = np.unique(self.usage, return_counts=True)
         found = dict(zip(names.tolist(), counts.tolist(), strict=True))
         order = [*ROLES, None]
@@ -81,7 +81,7 @@ class FaceDataset:
         )
 
     def subset(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> FaceDataset:
-        """The rows a mask or an index names."""
+        """Return the rows that a mask or an index selects."""
         return replace(
             self,
             images=self.images[chosen],
@@ -91,11 +91,11 @@ class FaceDataset:
         )
 
     def split(self, name: str) -> FaceDataset:
-        """The rows of one split.
+        """Return the rows of one split.
 
         Args:
-            name: As published (`PublicTest`, `train`), or the role it plays: `training`,
-                `validation` or `test`.
+            name: Its published name (`PublicTest`, `train`), or its role: `training`, `validation`
+                or `test`.
 
         Raises:
             DatasetError: The split has no rows.
@@ -107,7 +107,7 @@ class FaceDataset:
             known = ", ".join(f"{split} ({count:,} rows)" for split, count in self.splits().items())
             roles = ", ".join(self.roles)
             raise DatasetError(
-                f"The dataset has no rows in the split {name!r}: expected one of {known or 'no split'}"
-                + (f", or a role among {roles}." if roles else ".")
+                f"The dataset has no rows in the split {name!r}: expected one of "
+                f"{known or 'no split'}" + (f", or a role among {roles}." if roles else ".")
             )
         return self.subset(mask)

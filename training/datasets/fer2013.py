@@ -1,8 +1,8 @@
-"""FER2013 as Kaggle published it, with the FER+ votes beside it.
+"""FER2013 as Kaggle published it, with the FER+ votes.
 
-`fer2013.csv` (plain or packed) carries one 48 x 48 face a row; the FER+ file carries the votes of
-ten taggers for the same rows in the same order. A broken row is left out and counted, and its
-partner in the other file with it.
+`fer2013.csv` (plain or packed) has one 48 x 48 face per row; the FER+ file has the votes of ten
+taggers for the same rows in the same order. A broken row is skipped and counted, together with its
+partner in the other file.
 """
 
 from __future__ import annotations
@@ -37,36 +37,19 @@ FACE_SIDE_PX = 48
 SPLITS = ("Training", "PublicTest", "PrivateTest")
 ENDINGS = (".csv", ".xz", ".gz", ".bz2", ".zip")
 MAX_LINE_BYTES = 1 << 20
-"""A row of FER2013 has about 8 kB; what goes on for longer is no row, and must not fill the memory."""
+"""A row of FER2013 has about 8 kB; a longer line is not a row, and must not fill the memory."""
 
-_PIXELS = FACE_SIDE_PX**2
-_IN_NUMBERS = b"0123456789 "
-_COLUMNS = ("emotion", "pixels", "Usage")
-_FERPLUS_NAMES = {
-    "angry": "anger",
-    "disgust": "disgust",
-    "fear": "fear",
-    "happy": "happiness",
-    "sad": "sadness",
-    "surprise": "surprise",
-    "neutral": "neutral",
-    "contempt": "contempt",
-}
-_NOT_AN_EMOTION = ("unknown", "NF")
-_VOTE_COLUMNS = tuple(_FERPLUS_NAMES[label] for label in VOTE_LABELS) + _NOT_AN_EMOTION
-_UNREADABLE = (
-    OSError,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-    lzma.LZMAError,
-    zlib.error,
-    zipfile.BadZipFile,
-)
+_FERPLUS_NAMES = {"angry": "anger", "happy": "happiness", "sad": "sadness"}
+_VOTE_COLUMNS = (*(_FERPLUS_NAMES.get(label, label) for label in VOTE_LABELS), "unknown", "NF")
 
 
 class _BrokenRowError(Exception):
-    """A row cannot be used: the reason, and what was expected and found there."""
+    """A row cannot be used.
+
+    Args:
+        reason: The same words for every row with this fault.
+        found: What was expected and found.
+    """
 
     def __init__(self, reason: str, found: str) -> None:
         super().__init__(found)
@@ -74,16 +57,15 @@ class _BrokenRowError(Exception):
 
 
 def read_fer2013(path: Path, votes_path: Path | None = None) -> FaceDataset:
-    """Read the Kaggle form of FER2013 and, where given, the FER+ votes of the same rows.
+    """Read the Kaggle form of FER2013 and, if given, the FER+ votes of the same rows.
 
     Args:
         path: `fer2013.csv`, plain or packed (`.xz`, `.gz`, `.bz2`, `.zip`), with the columns
-            emotion, pixels, Usage.
+            emotion, pixels and Usage.
         votes_path: FER+'s `fer2013new.csv`, plain or packed: same rows, same order.
 
     Returns:
-        The sound rows; what was left out stands in its `reading`, rows numbered from 1 without the
-        header.
+        The sound rows; `reading` lists the skipped ones, numbered from 1 without the header.
 
     Raises:
         DatasetError: A file is missing, empty or cut off, a column is missing, no row can be used,
@@ -92,7 +74,9 @@ def read_fer2013(path: Path, votes_path: Path | None = None) -> FaceDataset:
     log = ReadingLog("row")
     usage: list[str | None] = []
     sound: dict[int, tuple[NDArray[np.uint8], int]] = {}
-    for number, fields in enumerate(_rows(path, _COLUMNS, "FER2013's Kaggle form", "dataset"), 1):
+    for number, fields in enumerate(
+        _rows(path, ("emotion", "pixels", "Usage"), "FER2013's Kaggle form", "dataset"), 1
+    ):
         split = None if fields is None else fields[2].strip()
         usage.append(split if split in SPLITS else None)
         try:
@@ -122,7 +106,7 @@ def read_fer2013(path: Path, votes_path: Path | None = None) -> FaceDataset:
 
 
 def _face(fields: list[str] | None) -> tuple[NDArray[np.uint8], int]:
-    """Pixels and label of one row."""
+    """Return pixels and label of one row."""
     if fields is None:
         raise _BrokenRowError(
             "fewer fields than the header names", "expected emotion, pixels and Usage"
@@ -151,9 +135,8 @@ def _face(fields: list[str] | None) -> tuple[NDArray[np.uint8], int]:
 
 def _parsed_pixels(text: str) -> NDArray[np.uint8]:
     content = text.encode("ascii", "replace")
-    # np.fromstring is by far the quickest reader of numbers, but warns of other characters instead
-    # of refusing them.
-    if content.translate(None, _IN_NUMBERS):
+    # np.fromstring is by far the fastest parser, but only warns of other characters.
+    if content.translate(None, b"0123456789 "):
         try:
             values = np.array([int(part) for part in content.split()], dtype=np.float64)
         except (ValueError, OverflowError) as error:
@@ -165,9 +148,10 @@ def _parsed_pixels(text: str) -> NDArray[np.uint8]:
         values = np.fromstring(content, dtype=np.int64, sep=" ")
     else:
         values = np.zeros(0)
-    if values.size != _PIXELS:
+    pixels = FACE_SIDE_PX**2
+    if values.size != pixels:
         raise _BrokenRowError(
-            "a wrong number of pixels", f"expected {_PIXELS} pixels, received {values.size}"
+            "a wrong number of pixels", f"expected {pixels} pixels, received {values.size}"
         )
     if not 0 <= values.min() <= values.max() <= 255:
         raise _BrokenRowError(
@@ -178,17 +162,17 @@ def _parsed_pixels(text: str) -> NDArray[np.uint8]:
 
 
 def _first_odd(content: bytes) -> str:
-    odd = next((part for part in content.split() if part.translate(None, _IN_NUMBERS)), b"")
+    odd = next((part for part in content.split() if not part.isdigit()), b"")
     return _shortened(odd.decode("ascii"))
 
 
 def _read_votes(
     path: Path, usage: list[str | None], sound: Collection[int], log: ReadingLog
 ) -> NDArray[np.float64]:
-    """Votes of the sound rows of the dataset; NaN for the other rows, and where the votes are broken."""
+    """Return the votes of the sound rows; NaN for other rows and for broken votes."""
     columns = (*_VOTE_COLUMNS, "Usage")
     rows = list(_rows(path, columns, "the FER+ vote file", "vote file"))
-    # A split that is broken in either file can tell nothing about the order.
+    # A split that is broken in either file says nothing about the order.
     differ = [
         number
         for number, (mine, other) in enumerate(zip(usage, rows, strict=False), 1)
@@ -200,8 +184,8 @@ def _read_votes(
     if len(rows) != len(usage) or differ:
         where = f" whose split first differs in row {differ[0]}" if differ else ""
         raise DatasetError(
-            f"{path} does not belong to the dataset: expected {len(usage)} rows in the same order and splits, "
-            f"received {len(rows)}{where}."
+            f"{path} does not belong to the dataset: expected {len(usage)} rows in the same order "
+            f"and splits, received {len(rows)}{where}."
         )
     votes = np.full((len(rows), len(_VOTE_COLUMNS)), np.nan)
     for row in sound:
@@ -212,7 +196,7 @@ def _read_votes(
 
 
 def _counted_votes(fields: list[str] | None, where: str, log: ReadingLog) -> list[float] | None:
-    """The votes of one row; `None`, and an entry in the log, if they cannot be used."""
+    """Return the votes of one row; log them and return `None` if they cannot be used."""
     if fields is None:
         log.skip(
             "fewer votes than the header names",
@@ -237,7 +221,7 @@ def _counted_votes(fields: list[str] | None, where: str, log: ReadingLog) -> lis
 
 
 def _number(field: str) -> float:
-    """The number of votes in a field, none in an empty one; NaN for anything else."""
+    """Return the number in a field, 0 for an empty one, NaN for anything else."""
     try:
         return float(field.strip() or 0)
     except ValueError:
@@ -245,7 +229,7 @@ def _number(field: str) -> float:
 
 
 def _rows(path: Path, columns: tuple[str, ...], form: str, what: str) -> Iterator[list[str] | None]:
-    """The named columns of each row of a table; `None` for a row that is too short."""
+    """Yield the named columns of each row of a table; `None` for a row that is too short."""
     try:
         with _open_binary(path) as file:
             lines = _lines(file)
@@ -259,22 +243,30 @@ def _rows(path: Path, columns: tuple[str, ...], form: str, what: str) -> Iterato
             missing = sorted(set(columns) - set(header))
             if missing:
                 raise DatasetError(
-                    f"{path} lacks the column(s) {', '.join(missing)} of {form}: expected {', '.join(columns)}, "
-                    f"received {_shortened(', '.join(header))}."
+                    f"{path} lacks the column(s) {', '.join(missing)} of {form}: expected "
+                    f"{', '.join(columns)}, received {_shortened(', '.join(header))}."
                 )
             places = [header.index(name) for name in columns]
             for line in lines:
                 fields = _fields(line)
                 yield [fields[place] for place in places] if len(fields) > max(places) else None
-    except _UNREADABLE as error:
+    except (
+        OSError,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        lzma.LZMAError,
+        zlib.error,
+        zipfile.BadZipFile,
+    ) as error:
         raise DatasetError(
-            f"Cannot read the {what} {path}: {error}. Expected a whole file, plain or packed by its ending; "
-            "fetch it again if it was cut off."
+            f"Cannot read the {what} {path}: {error}. Expected a whole file, plain or packed by "
+            "its ending; fetch it again if it was cut off."
         ) from error
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """Lines without their ends; empty ones are left out, and overlong ones are cut."""
+    """Yield lines without their ends, skipping empty ones and cutting overlong ones."""
     while line := file.readline(MAX_LINE_BYTES):
         rest = line
         while not rest.endswith(b"\n") and (rest := file.readline(MAX_LINE_BYTES)):
@@ -288,7 +280,7 @@ def _fields(line: bytes) -> list[str]:
     if '"' not in text:
         return text.split(",")
     try:
-        # Line by line, so that a stray quotation mark does not swallow the rows that follow.
+        # Line by line: a stray quotation mark must not swallow the following rows.
         return next(csv.reader([text.replace("\0", " ")]))
     except csv.Error:
         return []
@@ -296,7 +288,7 @@ def _fields(line: bytes) -> list[str]:
 
 @contextmanager
 def _open_binary(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that may be packed with xz, gzip, bzip2 or zip, told by its ending."""
+    """Open a file that may be packed with xz, gzip, bzip2 or zip, by its ending."""
     openers: dict[str, Any] = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
     ending = path.suffix.lower()
     if ending == ".zip":
@@ -304,8 +296,8 @@ def _open_binary(path: Path) -> Iterator[BinaryIO]:
             members = [name for name in archive.namelist() if name.lower().endswith(".csv")]
             if len(members) != 1:
                 raise DatasetError(
-                    f"{path} must hold exactly one .csv file, but holds {len(members)}: unpack it and name the file, "
-                    "or the folder of pictures."
+                    f"{path} must hold exactly one .csv file, but holds {len(members)}: unpack it "
+                    "and name the file, or the folder of pictures."
                 )
             with archive.open(members[0]) as packed:
                 yield io.BufferedReader(cast("io.RawIOBase", packed))

@@ -1,7 +1,6 @@
-"""Pictures in folders: `split/class/picture` as FER2013's and MMAFEDB's pictures are published, or `class/picture`.
+"""Pictures in folders: `split/class/picture`, as FER2013 and MMAFEDB are published, or `class/picture`.
 
-Pictures are read with Pillow, which tells when one is cut off; what cannot be read is left out and
-counted.
+Pillow reads the pictures and detects truncated ones; unreadable ones are skipped and counted.
 """
 
 from __future__ import annotations
@@ -17,39 +16,32 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from detector.emotion.labels import EMOTIONS
+from detector.emotion.preprocessing import fitted
 from training.datasets.faces import FaceDataset
 from training.datasets.report import ReadingLog
-from training.datasets.roles import ROLES, TRAINING, VALIDATION, role_of
-from training.datasets.splits import SHARES, SPLIT_SEED, stratified_split
+from training.datasets.splits import (
+    ROLES,
+    SHARES,
+    SPLIT_SEED,
+    TRAINING,
+    VALIDATION,
+    role_of,
+    stratified_split,
+)
 from training.errors import DatasetError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     FaceFinder = Callable[[NDArray[np.uint8]], NDArray[np.uint8] | None]
 
-PICTURE_ENDINGS = (
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".bmp",
-    ".gif",
-    ".webp",
-    ".tif",
-    ".tiff",
-    ".pgm",
-    ".ppm",
-)
+PICTURE_ENDINGS = ".png .jpg .jpeg .bmp .gif .webp .tif .tiff .pgm .ppm"
 MAX_FILE_BYTES = 64 << 20
 MAX_PIXELS = 50_000_000
-"""More than any camera's picture of a face: a picture that claims more would fill the memory."""
-MIN_SIDE_PX = 8
-SIDES_PX = (16, 512)
-HELD_OUT_SHARE = SHARES[1] / (SHARES[0] + SHARES[1])
-"""14 of 86: what validation takes of a training split that was published without one."""
+"""More than any camera's picture of a face; larger claims would fill the memory."""
 
 _SYNONYMS = {
     "angry": ("anger",),
@@ -60,7 +52,6 @@ _SYNONYMS = {
     "surprise": ("surprised",),
     "neutral": ("neutrality",),
 }
-_EMOTION_OF = {word: name for name, words in _SYNONYMS.items() for word in (name, *words)}
 _DAMAGED = (
     OSError,
     SyntaxError,
@@ -79,7 +70,12 @@ _DAMAGED = (
 
 
 class _UnusablePictureError(Exception):
-    """A file cannot be used: the reason, and what was expected and found there."""
+    """A file cannot be used.
+
+    Args:
+        reason: The same words for every file with this fault.
+        found: What was expected and found.
+    """
 
     def __init__(self, reason: str, found: str) -> None:
         super().__init__(found)
@@ -94,8 +90,9 @@ class _ClassFolder:
 
 
 def emotion_of(name: str) -> str | None:
-    """The emotion that the name of a class folder means, in either case (`Anger` is `angry`), or `None`."""
-    return _EMOTION_OF.get(name.strip().lower())
+    """Return the emotion that a class folder's name means, in any case (`Anger`: `angry`), or `None`."""
+    word = name.strip().lower()
+    return next((name for name, words in _SYNONYMS.items() if word in (name, *words)), None)
 
 
 def read_folders(
@@ -107,30 +104,27 @@ def read_folders(
 ) -> FaceDataset:
     """Read a folder of pictures.
 
-    The names of class folders are matched to the emotions where they can be; others are classes of
-    their own. Without split folders every class is dealt 72 / 14 / 14 into training, validation and
-    test by the seed; split folders without one for validation give 14 of 86 of their training
-    pictures to it.
+    Names of class folders are matched to the emotions; others become further classes. Without split
+    folders, every class is divided 72 / 14 / 14 into training, validation and test by the seed.
+    Split folders without one for validation give it 14 of 86 of their training pictures.
 
     Args:
         folder: `split/class/picture` or `class/picture`.
-        side_px: Side of the squares that the pictures are made, 16 to 512. Defaults to 48.
-        seed: Of the draw of the splits.
-        face_finder: For photographs that are not faces yet: gets a `(height, width, 3)` BGR picture
-            and gives the grey crop of its face, or `None`. Defaults to taking the middle of each
-            picture.
+        side_px: Side of the squares made of the pictures, 16 to 512. Defaults to 48.
+        seed: Seed for drawing the splits.
+        face_finder: For photographs that are not faces yet: takes a `(height, width, 3)` BGR picture
+            and returns the grey crop of its face, or `None`. Defaults to the middle of each picture.
 
     Returns:
-        The pictures sorted by split, class and file name. `classes` are the seven emotions, if any
-        class is one of them, then all other classes, sorted.
+        The pictures sorted by split, class and file name. `classes` are the seven emotions, if any of
+        them occurs, then all other classes, sorted.
 
     Raises:
-        DatasetError: There is no class folder, or no picture that can be used.
+        DatasetError: There is no class folder, or no usable picture.
     """
-    low, high = SIDES_PX
-    if not low <= side_px <= high:
+    if not 16 <= side_px <= 512:
         raise DatasetError(
-            f"Invalid side of pictures: expected {low} to {high} pixels, received {side_px}."
+            f"Invalid side of pictures: expected 16 to 512 pixels, received {side_px}."
         )
     log = ReadingLog("file")
     folders = _class_folders(folder, log)
@@ -143,8 +137,7 @@ def read_folders(
     labels: list[int] = []
     usage: list[str] = []
     with warnings.catch_warnings():
-        # Pillow warns of large and oddly made pictures; the limits below decide, and what decodes
-        # is used.
+        # Pillow warns of large and odd pictures; the limits below decide.
         warnings.simplefilter("ignore")
         for part in folders:
             files = _entries(part.path)
@@ -173,31 +166,27 @@ def read_folders(
 def _with_all_roles(
     usage: NDArray[np.object_], labels: NDArray[np.int64], seed: int, log: ReadingLog
 ) -> NDArray[np.object_]:
-    """Deal rows that have no split, or a training split that comes without validation."""
+    """Draw splits for rows without one, or validation rows from a training split without them."""
     if usage[0] == "":
-        log.note(
-            f"The folder has no splits: its classes were dealt {_in_percent(SHARES)} by the seed {seed}."
-        )
+        shares = " / ".join(f"{100 * share:.0f}" for share in SHARES)
+        log.note(f"The folder has no splits: its classes were dealt {shares} by the seed {seed}.")
         return np.array(ROLES, dtype=object)[stratified_split(labels, SHARES, seed)]
     roles = [role_of(split) for split in usage]
     training = np.array([role == TRAINING for role in roles])
     if training.any() and VALIDATION not in roles:
         rows = np.flatnonzero(training)
-        drawn = stratified_split(labels[rows], (1 - HELD_OUT_SHARE, HELD_OUT_SHARE), seed) == 1
+        held_out = SHARES[1] / (SHARES[0] + SHARES[1])
+        drawn = stratified_split(labels[rows], (1 - held_out, held_out), seed) == 1
         usage[rows[drawn]] = VALIDATION
         log.note(
-            f"The folder has no split for validation: {int(drawn.sum()):,} of the {len(rows):,} training pictures were "
-            f"drawn for it by the seed {seed}."
+            f"The folder has no split for validation: {int(drawn.sum()):,} of the {len(rows):,} "
+            f"training pictures were drawn for it by the seed {seed}."
         )
     return usage
 
 
-def _in_percent(shares: Sequence[float]) -> str:
-    return " / ".join(f"{100 * share:.0f}" for share in shares)
-
-
 def _class_folders(folder: Path, log: ReadingLog) -> list[_ClassFolder]:
-    """The class folders of all splits; their split is empty where there are no splits."""
+    """Return the class folders of all splits; their split is empty if there are no splits."""
     below = [part for part in _entries(folder) if part.is_dir()]
     splits = [
         part
@@ -249,7 +238,7 @@ def _split_order(split: str) -> tuple[int, str]:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """What a folder holds, sorted by name; hidden files are left out."""
+    """Return the entries of a folder, sorted by name, without hidden files."""
     try:
         return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     except OSError as error:
@@ -261,7 +250,7 @@ def _entries(folder: Path) -> list[Path]:
 def _face_or_none(
     file: Path, folder: Path, side_px: int, face_finder: FaceFinder | None, log: ReadingLog
 ) -> NDArray[np.uint8] | None:
-    """The picture of a file; `None`, and an entry in the log, if it cannot be used."""
+    """Return the picture of a file; log it and return `None` if it cannot be used."""
     try:
         return _face(file, side_px, face_finder)
     except _UnusablePictureError as error:
@@ -270,15 +259,15 @@ def _face_or_none(
 
 
 def _face(file: Path, side_px: int, face_finder: FaceFinder | None) -> NDArray[np.uint8]:
-    """The square grey picture of a file."""
+    """Return the square grey picture of a file."""
     if not file.is_file():
         raise _UnusablePictureError(
             "folders or special files among the pictures", "expected a picture file"
         )
-    if file.suffix.lower() not in PICTURE_ENDINGS:
+    if file.suffix.lower() not in PICTURE_ENDINGS.split():
         raise _UnusablePictureError(
             "files that are no pictures",
-            f"expected one of {' '.join(PICTURE_ENDINGS)}, received {file.suffix!r}",
+            f"expected one of {PICTURE_ENDINGS}, received {file.suffix!r}",
         )
     picture = _decoded(file, colour=face_finder is not None)
     if face_finder is not None:
@@ -290,7 +279,7 @@ def _face(file: Path, side_px: int, face_finder: FaceFinder | None) -> NDArray[n
 
 
 def _decoded(file: Path, *, colour: bool) -> NDArray[np.uint8]:
-    """`(height, width)` grey levels, or `(height, width, 3)` BGR."""
+    """Return `(height, width)` grey levels, or `(height, width, 3)` BGR."""
     try:
         size = file.stat().st_size
         if size == 0:
@@ -307,10 +296,10 @@ def _decoded(file: Path, *, colour: bool) -> NDArray[np.uint8]:
                     "pictures with too many pixels",
                     f"expected at most {MAX_PIXELS:,}, received {width} x {height}",
                 )
-            if min(width, height) < MIN_SIDE_PX:
+            if min(width, height) < 8:
                 raise _UnusablePictureError(
                     "pictures that are too small",
-                    f"expected sides of {MIN_SIDE_PX} pixels and more, received {width} x {height}",
+                    f"expected sides of 8 pixels and more, received {width} x {height}",
                 )
             image.load()
             return _levels(image, colour=colour)
@@ -324,7 +313,7 @@ def _decoded(file: Path, *, colour: bool) -> NDArray[np.uint8]:
 def _levels(image: Image.Image, *, colour: bool) -> NDArray[np.uint8]:
     if image.mode == "F" or image.mode.startswith("I"):
         deep = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=65535.0)
-        # 16 bits a pixel, unless all of it would fit into 8.
+        # 16 bits per pixel, unless all values fit into 8.
         scale = 257.0 if deep.max() > 255 else 1.0
         image = Image.fromarray(np.clip(deep / scale + 0.5, 0, 255).astype(np.uint8))
     image = ImageOps.exif_transpose(image)
@@ -336,12 +325,9 @@ def _levels(image: Image.Image, *, colour: bool) -> NDArray[np.uint8]:
 
 
 def _squared(grey: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
-    """The middle square, as wide as the shorter side, at the asked size."""
+    """Return the middle square, as wide as the shorter side, resized."""
     height, width = grey.shape
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    square = grey[top : top + side, left : left + side]
-    if side == side_px:
-        return square
-    how = cv2.INTER_AREA if side > side_px else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(square, (side_px, side_px), interpolation=how), dtype=np.uint8)
+    squares = grey[None, top : top + side, left : left + side]
+    return np.asarray(fitted(squares, side_px)[0])

@@ -1,15 +1,16 @@
-"""Which labels a network learns, and from whom: the original labels, the votes, or both."""
+"""Which labels a network learns, from the original labels, the votes, or both: one head for each."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
 from detector.emotion.labels import EMOTIONS
-from training.datasets import NO_LABEL, VOTE_LABELS, majority, soft_labels
-from training.datasets.heads import Head, one_hot
+from training.datasets.faces import NO_LABEL
+from training.datasets.votes import VOTE_LABELS, majority, soft_labels
 from training.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from training.datasets import FaceDataset
+    from training.datasets.faces import FaceDataset
 
 Targets = Literal["votes", "majority", "original", "votes+original"]
 LABEL_SETS = {
@@ -25,21 +26,60 @@ LABEL_SETS = {
     "happy-sad": ("happy", "sad"),
     "marketing": ("disgust", "happy", "surprise", "neutral"),
 }
-"""The label sets that have a name."""
-SECOND_HEAD_WEIGHT = 0.6
-"""Of the original labels' loss beside that of the votes: they are noisier."""
+"""The named label sets."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """One output of a network and its target for each row.
+
+    Attributes:
+        name: Name of the output.
+        labels: Its classes, in order.
+        targets: `(n, len(labels))` distributions over the classes; rows sum to 1.
+        known: `(n,)` whether the row has a target for this head.
+        loss_weight: Weight of this head's loss, above 0.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    targets: NDArray[np.float32]
+    known: NDArray[np.bool_]
+    loss_weight: float = 1.0
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @property
+    def classes(self) -> NDArray[np.int64]:
+        """The strongest class of each row, `(n,)`."""
+        return np.asarray(self.targets.argmax(axis=1))
+
+    def subset(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Head:
+        """Return the rows that a mask or an index selects."""
+        return Head(
+            self.name, self.labels, self.targets[chosen], self.known[chosen], self.loss_weight
+        )
+
+
+def one_hot(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
+    """Return `(n, classes)` with a one at each label; rows without a label (below 0) are uniform."""
+    rows = np.full((len(labels), classes), 1.0 / classes, dtype=np.float32)
+    known = labels >= 0
+    rows[known] = np.eye(classes, dtype=np.float32)[labels[known]]
+    return rows
 
 
 def label_set(text: str, available: Sequence[str] = EMOTIONS) -> tuple[str, ...]:
-    """The labels that a text names.
+    """Parse a list of labels.
 
     Args:
-        text: `seven`, `happy-sad`, `marketing` (happy, surprise, disgust, neutral), or names with
-            commas between them, in either case.
-        available: The labels that there are. Defaults to the seven emotions.
+        text: `seven`, `happy-sad`, `marketing` (happy, surprise, disgust, neutral), or
+            comma-separated names, in any case.
+        available: The existing labels. Defaults to the seven emotions.
 
     Returns:
-        The labels: emotions in the order of `EMOTIONS`, sets with other names as they were given.
+        The labels: emotions in the order of `EMOTIONS`, other sets in the given order.
 
     Raises:
         DatasetError: A label is unknown or named twice, or there are fewer than two.
@@ -53,7 +93,8 @@ def label_set(text: str, available: Sequence[str] = EMOTIONS) -> tuple[str, ...]
                 name.lower(), [*by_lower, *(() if wanted in LABEL_SETS else LABEL_SETS)], 1
             )
             raise DatasetError(
-                f"Unknown label {name!r}: expected {', '.join(LABEL_SETS)}, or a list of {', '.join(available)}"
+                f"Unknown label {name!r}: expected {', '.join(LABEL_SETS)}, or a list of "
+                f"{', '.join(available)}"
                 + (f". Did you mean {by_lower.get(near[0], near[0])}?" if near else ".")
             )
     labels = [by_lower[name.lower()] for name in given]
@@ -64,8 +105,8 @@ def label_set(text: str, available: Sequence[str] = EMOTIONS) -> tuple[str, ...]
         )
     if len(labels) < 2:
         raise DatasetError(
-            f"Invalid labels {text!r}: expected at least two labels, received {len(labels)}; name them with commas "
-            "between them, such as happy,sad."
+            f"Invalid labels {text!r}: expected at least two labels, received {len(labels)}; "
+            "separate them by commas, such as happy,sad."
         )
     if set(labels) <= set(EMOTIONS):
         labels.sort(key=EMOTIONS.index)
@@ -75,43 +116,46 @@ def label_set(text: str, available: Sequence[str] = EMOTIONS) -> tuple[str, ...]
 def select_rows(
     faces: FaceDataset, labels: tuple[str, ...], targets: Targets, *, complete: bool = True
 ) -> tuple[NDArray[np.uint8], tuple[Head, ...]]:
-    """The rows that say something about the labels, and what they say.
+    """Return the rows that are labelled with some labels, and their targets.
 
     Args:
         faces: Rows of one split.
-        labels: What is to be told apart.
+        labels: Labels to distinguish.
         targets: `votes`: distributions of the FER+ votes, over all eight of `VOTE_LABELS` if the
             labels are the seven emotions, else over the labels only, of rows whose strongest vote
             is among them. `majority`: the FER+ majority. `original`: the published label.
             `votes+original`: both, on a head each.
-        complete: Whether every label must have a row. `False` for rows that only judge.
+        complete: Whether every label must have a row. `False` for rows to evaluate on.
 
     Returns:
         The pictures `(n, h, h)` and one head of `n` rows for each kind of target, the main one
-        first. Rows that no head can use are left out.
+        first. Rows that no head can use are dropped.
 
     Raises:
         DatasetError: The votes are missing, a label is unknown to the data, or has no row.
     """
     if targets not in get_args(Targets):
         raise DatasetError(
-            f"Invalid targets: expected one of {', '.join(get_args(Targets))}, received {targets!r}."
+            f"Invalid targets: expected one of {', '.join(get_args(Targets))}, received "
+            f"{targets!r}."
         )
     heads = []
     if targets in {"votes", "votes+original"}:
         heads.append(_votes_head(_needed_votes(faces, targets, labels), labels))
     if targets == "majority":
-        heads.append(_majority_head(_needed_votes(faces, targets, labels), labels))
+        found = majority(_needed_votes(faces, targets, labels))
+        heads.append(_one_hot_head("majority", found, VOTE_LABELS, labels, 1.0))
     if targets in {"original", "votes+original"}:
-        heads.append(_original_head(faces, labels, SECOND_HEAD_WEIGHT if heads else 1.0))
+        # Beside the votes, the noisier original labels get less weight.
+        heads.append(_original_head(faces, labels, 0.6 if heads else 1.0))
     if complete:
         for head in heads:
             _check_complete(head, labels)
     known = np.any([head.known for head in heads], axis=0)
     if not known.any():
         raise DatasetError(
-            f"No row says anything about {', '.join(labels)}: expected pictures with these labels, received "
-            f"{len(faces)} without; choose other labels or another split."
+            f"No row is labelled {', '.join(labels)}: expected pictures with these labels, "
+            f"received {len(faces)} without; choose other labels or another split."
         )
     return faces.images[known], tuple(head.subset(known) for head in heads)
 
@@ -119,14 +163,14 @@ def select_rows(
 def _needed_votes(faces: FaceDataset, targets: str, labels: tuple[str, ...]) -> NDArray[np.float64]:
     if faces.votes is None:
         raise DatasetError(
-            f"The targets {targets!r} need FER+'s votes: name its fer2013new.csv with --votes, or learn from the "
-            "original labels."
+            f"The targets {targets!r} need FER+'s votes: name its fer2013new.csv with --votes, or "
+            "learn from the original labels."
         )
     unknown = [name for name in labels if name not in VOTE_LABELS]
     if unknown:
         raise DatasetError(
-            f"FER+ has no votes for {', '.join(unknown)}: expected labels among {', '.join(VOTE_LABELS)}; learn from "
-            "the original labels."
+            f"FER+ has no votes for {', '.join(unknown)}: expected labels among "
+            f"{', '.join(VOTE_LABELS)}; learn from the original labels."
         )
     return faces.votes
 
@@ -144,15 +188,12 @@ def _votes_head(votes: NDArray[np.float64], labels: tuple[str, ...]) -> Head:
     )
 
 
-def _majority_head(votes: NDArray[np.float64], labels: tuple[str, ...]) -> Head:
-    return _one_hot_head("majority", majority(votes), VOTE_LABELS, labels, 1.0)
-
-
 def _original_head(faces: FaceDataset, labels: tuple[str, ...], loss_weight: float) -> Head:
     unknown = [name for name in labels if name not in faces.classes]
     if unknown:
         raise DatasetError(
-            f"The dataset has no label {', '.join(unknown)}: expected labels among {', '.join(faces.classes)}."
+            f"The dataset has no label {', '.join(unknown)}: expected labels among "
+            f"{', '.join(faces.classes)}."
         )
     return _one_hot_head("original", faces.original, faces.classes, labels, loss_weight)
 
@@ -164,7 +205,7 @@ def _one_hot_head(
     labels: tuple[str, ...],
     loss_weight: float,
 ) -> Head:
-    # One place more than classes: NO_LABEL is -1, the last one.
+    # One more place than classes: NO_LABEL, -1, selects the last.
     place = np.full(len(classes) + 1, NO_LABEL, dtype=np.int64)
     place[[classes.index(label) for label in labels]] = np.arange(len(labels))
     chosen = place[found]
@@ -176,6 +217,6 @@ def _check_complete(head: Head, labels: tuple[str, ...]) -> None:
     empty = [label for label in labels if head.labels.index(label) not in held]
     if empty:
         raise DatasetError(
-            f"No row is labelled {', '.join(empty)} by the {head.name} labels: expected at least one row of every "
-            "label; leave the label out with --labels, or add pictures of it."
+            f"No row is labelled {', '.join(empty)} by the {head.name} labels: expected at least "
+            "one row of every label; leave the label out with --labels, or add pictures of it."
         )

@@ -1,4 +1,4 @@
-"""What became of everything that stood in a dataset: read, left out and why, worth knowing."""
+"""Report what was read of a dataset, what was skipped, and why."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Skipped:
-    """What was left out for one reason.
+    """What was skipped for one reason.
 
     Attributes:
         count: How many rows or files, at least 1.
-        first: Which one was the first, what was expected there and what was found.
+        first: The first one, with what was expected and found.
     """
 
     count: int
@@ -28,7 +28,7 @@ class ReadingReport:
 
     Attributes:
         read: Rows or files that became a face.
-        skipped: What was left out, by reason.
+        skipped: What was skipped, by reason.
         notes: Sentences about the dataset as a whole.
         unit: What is counted: `row` of a table or `file` of a folder.
     """
@@ -40,16 +40,17 @@ class ReadingReport:
 
     @property
     def skipped_count(self) -> int:
-        """How many rows or files were left out, for whatever reason."""
+        """Number of skipped rows or files."""
         return sum(skipped.count for skipped in self.skipped.values())
 
     def sentences(self) -> list[str]:
-        """The report for people, one sentence or two for each thing to say."""
+        """Return the report as sentences."""
         lines = [f"{self._counted(self.read)} read, {self.skipped_count:,} left out."]
         for reason, skipped in self.skipped.items():
             were = "was" if skipped.count == 1 else "were"
             lines.append(
-                f"{self._counted(skipped.count)} {were} left out: {reason}. The first is {skipped.first}."
+                f"{self._counted(skipped.count)} {were} left out: {reason}. "
+                f"The first is {skipped.first}."
             )
         return lines + list(self.notes)
 
@@ -58,24 +59,23 @@ class ReadingReport:
 
 
 class ReadingLog:
-    """Collects a `ReadingReport` while a dataset is read."""
+    """Collects a `ReadingReport` while a dataset is read.
+
+    Args:
+        unit: What is counted, as in `ReadingReport`.
+    """
 
     def __init__(self, unit: str) -> None:
-        """Start with nothing read.
-
-        Args:
-            unit: What is counted, as in `ReadingReport`.
-        """
         self._unit = unit
         self._skipped: dict[str, Skipped] = {}
         self._notes: list[str] = []
 
     def skip(self, reason: str, where: str) -> None:
-        """Count a row or a file that is left out.
+        """Count a skipped row or file.
 
         Args:
-            reason: The same words for all that are left out for the same reason.
-            where: Which one, what was expected there and what was found; kept of the first.
+            reason: The same words for the same reason.
+            where: Which one, with what was expected and found; kept for the first.
         """
         known = self._skipped.get(reason)
         self._skipped[reason] = (
@@ -83,10 +83,10 @@ class ReadingLog:
         )
 
     def note(self, sentence: str) -> None:
-        """Keep a sentence about the dataset as a whole, once."""
+        """Add a sentence about the dataset as a whole, once."""
         if sentence not in self._notes:
             self._notes.append(sentence)
 
     def report(self, read: int) -> ReadingReport:
-        """The report, after so many rows or files became a face."""
+        """Return the report, after `read` rows or files became a face."""
         return ReadingReport(read, dict(self._skipped), tuple(self._notes), self._unit)

@@ -1,4 +1,4 @@
-"""Seeded splits, and pictures that stand in more than one of them."""
+"""What splits are for, seeded splits, and pictures that occur in more than one."""
 
 from __future__ import annotations
 
@@ -14,31 +14,48 @@ if TYPE_CHECKING:
 
     from training.datasets.faces import FaceDataset
 
+TRAINING, VALIDATION, TEST = ROLES = ("training", "validation", "test")
+
 SHARES = (0.72, 0.14, 0.14)
 """Training, validation and test of a dataset that is published without splits."""
+
 SPLIT_SEED = 20261121
-NEAR_TWIN_CORRELATION = 0.98
-"""Pictures that correlate more than this are the same photograph, cropped or scaled a little differently."""
-TWIN_SIDE_PX = 48
-"""Larger pictures are made this small before they are compared: twins differ in detail, and time grows with size."""
+
+DUPLICATE_CORRELATION = 0.98
+"""Pictures that correlate more are the same photograph, cropped or scaled slightly differently."""
+
+_PUBLISHED_NAMES = {
+    TRAINING: ("training", "train"),
+    VALIDATION: ("validation", "valid", "val", "dev", "publictest"),
+    TEST: ("test", "testing", "privatetest"),
+}
+
+
+def role_of(split: str) -> str | None:
+    """Return the role of a split by its published name, in any case; `None` for other names.
+
+    FER2013's `PublicTest` is for validation, its `PrivateTest` for the test.
+    """
+    name = split.strip().lower()
+    return next((role for role, names in _PUBLISHED_NAMES.items() if name in names), None)
 
 
 def stratified_split(
     labels: NDArray[np.int64], shares: Sequence[float], seed: int
 ) -> NDArray[np.int64]:
-    """Deal the rows of every class into parts, by chance.
+    """Divide the rows of every class among parts at random.
 
     Args:
         labels: `(n,)` class of each row.
-        shares: Of the parts; above 0, they sum to 1.
-        seed: Of the draw.
+        shares: Shares of the parts, above 0, summing to 1.
+        seed: Seed of the draw.
 
     Returns:
-        `(n,)` which part each row belongs to. Of each class a part gets its share to the nearest
-        row, and at least one row where the class has enough for all parts.
+        `(n,)` part of each row. A part gets its share of each class to the nearest row, and at
+        least one row if the class has enough for all parts.
 
     Raises:
-        ValueError: The shares are not above 0, or do not sum to 1.
+        ValueError: A share is not above 0, or they do not sum to 1.
     """
     if min(shares, default=0) <= 0 or abs(sum(shares) - 1) > 1e-6:
         raise ValueError(
@@ -60,9 +77,9 @@ def stratified_split(
 
 
 def near_duplicates(
-    images: NDArray[np.uint8], others: NDArray[np.uint8], correlation: float = NEAR_TWIN_CORRELATION
+    images: NDArray[np.uint8], others: NDArray[np.uint8], correlation: float = DUPLICATE_CORRELATION
 ) -> NDArray[np.bool_]:
-    """Which pictures also stand, almost unchanged, among others.
+    """Return which pictures also occur, almost unchanged, among others.
 
     Args:
         images: `(n, h, h)` grey levels.
@@ -71,7 +88,7 @@ def near_duplicates(
             Defaults to 0.98.
 
     Returns:
-        `(n,)` whether the picture or its mirror image has a twin among the others.
+        `(n,)` whether the picture or its mirror image occurs among the others.
     """
     if len(images) == 0 or len(others) == 0:
         return np.zeros(len(images), dtype=np.bool_)
@@ -82,35 +99,34 @@ def near_duplicates(
     for start in range(0, len(images), step):
         part = images[start : start + step]
         for view in (part, part[:, :, ::-1]):
-            found[start : start + step] |= (_standardised(view) @ reference.T).max(
-                axis=1
-            ) > correlation
+            highest = (_standardised(view) @ reference.T).max(axis=1)
+            found[start : start + step] |= highest > correlation
     return found
 
 
 def without_duplicates(
     training: FaceDataset, others: Iterable[FaceDataset]
 ) -> tuple[FaceDataset, int]:
-    """Leave out the training rows that also stand, almost unchanged or mirrored, in the rows that judge.
+    """Drop the training rows that also occur, almost unchanged or mirrored, in evaluation rows.
 
     Args:
         training: Rows to learn from.
-        others: Rows for validation, for the test.
+        others: Rows for validation and test.
 
     Returns:
-        The training rows that remain, and how many were left out.
+        The remaining training rows, and how many were dropped.
     """
-    twins = np.zeros(len(training), dtype=np.bool_)
+    found = np.zeros(len(training), dtype=np.bool_)
     for other in others:
-        twins |= near_duplicates(training.images, other.images)
-    return training.subset(~twins), int(twins.sum())
+        found |= near_duplicates(training.images, other.images)
+    return training.subset(~found), int(found.sum())
 
 
 def _reduced(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if max(images.shape[1:]) <= TWIN_SIDE_PX:
+    # Duplicates differ in fine detail, and time grows with size.
+    if max(images.shape[1:]) <= 48:
         return images
-    size = (TWIN_SIDE_PX, TWIN_SIDE_PX)
-    small = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images]
+    small = [cv2.resize(image, (48, 48), interpolation=cv2.INTER_AREA) for image in images]
     return np.asarray(small, dtype=np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""What the ten taggers of FER+ said of a picture, and the labels that can be made of it."""
+"""Labels from the votes of FER+'s ten taggers."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 VOTE_LABELS = (*EMOTIONS, "contempt")
-"""Our order of the eight FER+ emotions: the seven first, so that dropping the last column leaves the usual seven."""
+"""The eight FER+ emotions, the usual seven first: dropping the last column leaves those."""
 
 
 def majority(votes: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The FER+ authors' majority label (Barsoum et al., 2016).
+    """Return the FER+ authors' majority label (Barsoum et al., 2016).
 
-    Single votes are dropped; a label needs more than half of the votes that remain. Rows without
-    one, and rows won by unknown or not-a-face, have no label.
+    Single votes are dropped; a label needs more than half of the remaining votes. Rows without one,
+    and rows won by unknown or not-a-face, have no label.
 
     Args:
         votes: `(n, 10)` as in `FaceDataset.votes`.
@@ -35,7 +35,7 @@ def majority(votes: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def plurality(votes: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The label with the most votes among the eight emotions; the first on a tie, `NO_LABEL` where none has a vote.
+    """Return the emotion with the most votes, the first on a tie; `NO_LABEL` without votes.
 
     Args:
         votes: `(n, 10)` as in `FaceDataset.votes`.
@@ -48,15 +48,14 @@ def plurality(votes: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def soft_labels(votes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The distribution of the votes over the eight emotions, single votes dropped.
+    """Return the distribution of the votes over the eight emotions, single votes dropped.
 
     Args:
         votes: `(n, 10)` as in `FaceDataset.votes`.
 
     Returns:
-        `(n, 8)` rows that sum to 1, and `(n,)` whether the row has a usable distribution: rows
-        whose strongest label is unknown or not-a-face, or without any vote for an emotion, have
-        none (their row is uniform).
+        `(n, 8)` rows that sum to 1, and `(n,)` whether the row is usable: rows won by unknown or
+        not-a-face, or without any vote for an emotion, are not (and are uniform).
     """
     kept = np.where(votes > 1, votes, 0.0)
     emotions = kept[:, : len(VOTE_LABELS)]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from detector.emotion.classifier import EmotionClassifier
-    from training.datasets import FaceDataset
+    from training.datasets.faces import FaceDataset
     from training.evaluation.evaluate import Against
 
 CONFIDENCE = 0.95

@@ -10,8 +10,10 @@ import numpy as np
 from detector.emotion.classifier import classify
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.preprocessing import fitted
-from training.datasets import NO_LABEL, VOTE_LABELS, DatasetError, FaceDataset, majority, plurality
+from training.datasets.faces import NO_LABEL, FaceDataset
 from training.datasets.labels import LABEL_SETS
+from training.datasets.votes import VOTE_LABELS, majority, plurality
+from training.errors import DatasetError
 from training.evaluation.calibration import calibration_error
 
 if TYPE_CHECKING:

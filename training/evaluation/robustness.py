@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from detector.emotion.classifier import EmotionClassifier
-    from training.datasets import FaceDataset
+    from training.datasets.faces import FaceDataset
     from training.evaluation.evaluate import Against
 
     Worsen = Callable[[NDArray[np.uint8], float, np.random.Generator], NDArray[np.uint8]]

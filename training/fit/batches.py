@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from training.datasets.heads import Head
+    from training.datasets.labels import Head
     from training.fit.augmentation import Augmentation
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from training.datasets.heads import Head
+    from training.datasets.labels import Head
     from training.fit.schedule import RunProgress
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from detector.emotion.classifier import EmotionClassifier
-    from training.datasets.heads import Head
+    from training.datasets.labels import Head
 
 BLOCK = 512
 """Pictures prepared at once; a large teacher wants large pictures."""

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from training.datasets.heads import Head
+    from training.datasets.labels import Head
 
 logger = logging.getLogger(__name__)
 

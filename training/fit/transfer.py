@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from training.datasets.heads import Head
+    from training.datasets.labels import Head
 
 logger = logging.getLogger(__name__)
 

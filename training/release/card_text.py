@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from detector.emotion.model_card import ModelCard
-    from training.datasets import FaceDataset
+    from training.datasets.faces import FaceDataset
 
 LIMITS = (
     "It names expressions, not feelings: people smile without joy and grieve with a still face.",

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from training.datasets import FaceDataset
-    from training.datasets.heads import Head
+    from training.datasets.faces import FaceDataset
+    from training.datasets.labels import Head
     from training.evaluation.evaluate import Against, Selection
 
 logger = logging.getLogger(__name__)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from detector.emotion.classifier import EmotionClassifier
-    from training.datasets import FaceDataset
+    from training.datasets.faces import FaceDataset
     from training.evaluation.comparison import Comparison
     from training.evaluation.evaluate import Against
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from training.datasets import FaceDataset
+from training.datasets.faces import FaceDataset
 
 FERPLUS_HEADER = (
     "Usage",

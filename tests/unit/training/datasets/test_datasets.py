@@ -14,16 +14,11 @@ import numpy as np
 import pytest
 
 from detector.emotion.labels import EMOTIONS
-from training.datasets import (
-    NO_LABEL,
-    VOTE_LABELS,
-    DatasetError,
-    FaceDataset,
-    majority,
-    read_dataset,
-    read_fer2013,
-)
-from training.datasets.fer2013 import MAX_LINE_BYTES
+from training.datasets.faces import NO_LABEL, FaceDataset
+from training.datasets.fer2013 import MAX_LINE_BYTES, read_fer2013
+from training.datasets.reading import read_dataset
+from training.datasets.votes import VOTE_LABELS, majority
+from training.errors import DatasetError
 
 Faces = Callable[..., np.ndarray]
 

@@ -14,7 +14,9 @@ import pytest
 from PIL import Image
 
 from detector.emotion.labels import EMOTIONS
-from training.datasets import DatasetError, emotion_of, read_dataset, read_folders
+from training.datasets.folders import emotion_of, read_folders
+from training.datasets.reading import read_dataset
+from training.errors import DatasetError
 
 Faces = Callable[..., np.ndarray]
 

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.emotion.labels import EMOTIONS
-from training.datasets import NO_LABEL, VOTE_LABELS, DatasetError, FaceDataset
-from training.datasets.heads import Head
-from training.datasets.labels import LABEL_SETS, label_set, select_rows
+from training.datasets.faces import NO_LABEL, FaceDataset
+from training.datasets.labels import LABEL_SETS, Head, label_set, select_rows
+from training.datasets.votes import VOTE_LABELS
+from training.errors import DatasetError
 
 
 @pytest.mark.parametrize(
@@ -179,7 +180,7 @@ def test_a_label_without_a_row_is_named(few: FaceDataset) -> None:
     _, [head] = select_rows(few, ("disgust", "happy"), "original", complete=False)
     assert head.classes.tolist() == [1, 1]
     with pytest.raises(
-        DatasetError, match=r"No row says anything about angry, disgust: .*received 6 without"
+        DatasetError, match=r"No row is labelled angry, disgust: .*received 6 without"
     ):
         select_rows(few, ("angry", "disgust"), "original", complete=False)
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from training.datasets import (
+from training.datasets.faces import FaceDataset
+from training.datasets.splits import (
     SHARES,
-    FaceDataset,
     near_duplicates,
     role_of,
     stratified_split,

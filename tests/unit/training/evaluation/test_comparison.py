@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_card import ModelCard
-from training.datasets import DatasetError, FaceDataset
+from training.datasets.faces import FaceDataset
+from training.errors import DatasetError
 from training.evaluation.comparison import compare, mcnemar, paired_interval, wilson_interval
 
 

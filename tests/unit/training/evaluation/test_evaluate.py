@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_card import ModelCard
-from training.datasets import NO_LABEL, VOTE_LABELS, DatasetError, FaceDataset
+from training.datasets.faces import NO_LABEL, FaceDataset
+from training.datasets.votes import VOTE_LABELS
+from training.errors import DatasetError
 from training.evaluation.evaluate import (
     HAPPY_SAD,
     confusion_matrix,

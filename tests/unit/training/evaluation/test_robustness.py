@@ -10,7 +10,8 @@ import pytest
 
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_card import ModelCard
-from training.datasets import DatasetError, FaceDataset
+from training.datasets.faces import FaceDataset
+from training.errors import DatasetError
 from training.evaluation.robustness import (
     NAMES,
     PASSES,

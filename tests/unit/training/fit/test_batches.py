@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.datasets.heads import Head, one_hot
+from training.datasets.labels import Head, one_hot
 from training.fit.augmentation import NO_AUGMENTATION, Augmentation, augment, mixup
 from training.fit.batches import FaceBatches, draw_rows, draw_shares
 

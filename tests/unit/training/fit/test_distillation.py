@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.emotion.model_card import ModelCard
-from training.datasets.heads import Head
+from training.datasets.labels import Head
 from training.errors import TrainingError
 from training.fit import distillation as teachers
 from training.fit.distillation import teacher_targets

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import pytest
 
-from training.datasets.heads import Head, one_hot
+from training.datasets.labels import Head, one_hot
 from training.errors import TrainingDivergedError, TrainingError
 from training.fit import augmentation as views
 from training.fit.augmentation import NO_AUGMENTATION

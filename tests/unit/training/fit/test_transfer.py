@@ -12,7 +12,7 @@ import pytest
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_card import ModelCard, sha256_of
 from training.architectures import compact, sequential
-from training.datasets.heads import Head
+from training.datasets.labels import Head
 from training.errors import TrainingError
 from training.fit.transfer import Transfer, start_from
 

@@ -16,8 +16,10 @@ import pytest
 from detector.emotion.classifier import classify, load_classifier, load_network
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_card import read_card, sha256_of
-from training.datasets import VOTE_LABELS, DatasetError, FaceDataset
-from training.datasets.heads import Head
+from training.datasets.faces import FaceDataset
+from training.datasets.labels import Head
+from training.datasets.votes import VOTE_LABELS
+from training.errors import DatasetError
 from training.evaluation.evaluate import evaluate
 from training.evaluation.robustness import VALUES
 from training.fit.augmentation import plain

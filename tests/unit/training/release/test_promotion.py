@@ -26,8 +26,8 @@ from detector.emotion.model_store import (
     store_folder,
 )
 from detector.errors import ModelLoadError
-from training.datasets import DatasetError, FaceDataset
-from training.errors import PromotionRefusedError
+from training.datasets.faces import FaceDataset
+from training.errors import DatasetError, PromotionRefusedError
 from training.release import promotion as module
 from training.release.promotion import face_times_ms, promote
 
