@@ -40,11 +40,10 @@ from scipy.spatial import Delaunay
 from detector.faces.detector import MediaPipeFaceDetector
 from detector.faces.head_pose import (
     _HEAD_CM,
-    DEFAULT_VIEW_ANGLE_DEG,
-    FACE_BOX_M,
     _solved,
     head_poses,
 )
+from detector.settings import DEFAULT_VIEW_ANGLE_DEG, FACE_BOX_M
 from detector.sources.recording import Recording
 from detector.sources.video_source import DEMO_VIDEO
 from detector.types import Box, Frame

@@ -16,13 +16,12 @@ from detector.emotion.model_card import require_emotions
 from detector.emotion.pacing import EMOTIONS_PER_SECOND, ClassificationSchedule, LoadGovernor
 from detector.emotion.preprocessing import face_crops
 from detector.emotion.smoothing import DELAY_S, ExponentialSmoother
-from detector.faces.detector import DetectionSettings, MediaPipeFaceDetector
+from detector.faces.detector import MediaPipeFaceDetector
 from detector.faces.head_pose import (
     HYSTERESIS_DEG,
     MAX_PITCH_DEG,
     MAX_YAW_DEG,
     Attention,
-    CameraMount,
     head_poses,
     screen_pose,
 )
@@ -30,6 +29,7 @@ from detector.faces.quality import QualityGate, QualitySettings
 from detector.faces.static_faces import STATIC_AFTER_S, StaticFace
 from detector.faces.tracker import FaceTracker
 from detector.faces.zones import Zone, Zones
+from detector.settings import CameraMount, DetectionSettings
 from detector.types import AnalysedFrame, FaceReading
 
 if TYPE_CHECKING:

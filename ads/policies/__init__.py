@@ -15,7 +15,8 @@ from ads.errors import AdsError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ads.policies.base import Policy, PolicySettings
+    from ads.policies.base import Policy
+    from ads.policies.settings import PolicySettings
 
 _CLASSES = {
     "sequential": ("ads.policies.fixed", "SequentialPolicy"),

@@ -9,7 +9,6 @@ import numpy as np
 from ads.policies.base import (
     Choice,
     Policy,
-    PolicySettings,
     Situation,
     describe,
     require_candidates,
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ads.playlists.playlist import Ad
+    from ads.policies.settings import PolicySettings
 
 
 class SequentialPolicy(Policy):

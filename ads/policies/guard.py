@@ -14,7 +14,6 @@ from ads.errors import AdsError
 from ads.policies.base import (
     Choice,
     Policy,
-    PolicySettings,
     Situation,
     by_weight,
     describe,
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ads.playlists.playlist import Ad
+    from ads.policies.settings import PolicySettings
 
 MIN_BLOCK = 20
 """Smallest number of choices within which the hold-out gets exactly its share."""

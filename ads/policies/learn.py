@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ads.playlists.playlist import Ad
     from ads.policies.audience import Reward
-    from ads.policies.base import PolicySettings
+    from ads.policies.settings import PolicySettings
 
 DRAWS = 256
 """Posterior draws for each choice; an ad's probability is the share of draws that it wins."""

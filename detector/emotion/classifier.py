@@ -15,7 +15,7 @@ import zipfile
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import platformdirs
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-logger = logging.getLogger(__name__)
+    from detector.settings import Device
 
-Device = Literal["auto", "gpu", "cpu"]
+logger = logging.getLogger(__name__)
 
 
 class EmotionClassifier(Protocol):

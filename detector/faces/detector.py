@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import cv2
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from detector.faces.blaze_face import INPUT_PX, BlazeFace, FoundFace
-from detector.faces.head_pose import DEFAULT_VIEW_ANGLE_DEG, FACE_BOX_M
 from detector.faces.tile_scheduler import MAP_WIDTH, TileScheduler
 from detector.faces.tiles import Tile, tile_ladder
+from detector.settings import DEFAULT_VIEW_ANGLE_DEG, DetectionSettings
 from detector.types import Box, FaceDetection
 
 if TYPE_CHECKING:
@@ -38,38 +37,6 @@ MERGE_OVERLAP = 0.3
 
 MESH_PX = 192
 """Side of the picture that the face mesh sees."""
-
-MIN_FACE_PX = 12.0
-"""Smallest face to search for: below it the tiles number thousands, and nothing is left to read."""
-
-
-class DetectionSettings(BaseModel):
-    """Which faces to find.
-
-    Attributes:
-        smallest_face_px: Side of the smallest face box, in pixels of the source.
-        farthest_m: Distance of the furthest viewer instead, in metres; `None` uses
-            `smallest_face_px`.
-        min_confidence: Minimum score of a face, above 0 to 1.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    smallest_face_px: float = Field(36.0, ge=MIN_FACE_PX, le=2000)
-    farthest_m: float | None = Field(None, gt=0, le=50)
-    min_confidence: float = Field(0.5, gt=0, le=1)
-
-    def smallest_px(self, width_px: int, view_angle_deg: float) -> float:
-        """Return the side of the smallest face to search for in a picture.
-
-        Args:
-            width_px: Width of the picture.
-            view_angle_deg: Horizontal angle of view of the camera.
-        """
-        if self.farthest_m is None:
-            return self.smallest_face_px
-        seen_m = 2 * self.farthest_m * math.tan(math.radians(view_angle_deg) / 2)
-        return max(MIN_FACE_PX, width_px * FACE_BOX_M / seen_m)
 
 
 class FaceDetector(Protocol):

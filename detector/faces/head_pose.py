@@ -19,8 +19,8 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
+from detector.settings import FACE_BOX_M
 from detector.types import KEYPOINTS, HeadPose
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from detector.settings import CameraMount
     from detector.types import Box
 
 MAX_YAW_DEG = 30.0
@@ -35,36 +36,11 @@ MAX_PITCH_DEG = 20.0
 HYSTERESIS_DEG = 5.0
 """An attentive viewer stays attentive until this far beyond the limits, against flicker."""
 
-DEFAULT_VIEW_ANGLE_DEG = 70.0
-"""Horizontal angle of view of common webcams, which state 60 to 78 degrees."""
-
-FACE_BOX_M = 0.158
-"""Side of MediaPipe's box around an adult's face, from heads rendered with eyes 6.3 cm apart."""
-
 # Right eye, left eye, nose tip and mouth in centimetres: x to the person's left, y up, z to the
 # front. Fitted, not anatomical: with these, MediaPipe's points give the nearest poses for 1536
 # rendered heads of eight people (`python -m benchmarks.head_pose --fit`), not the demo viewer.
 _HEAD_CM = np.array([[-3.2, 2.6, 3.6], [3.2, 2.6, 3.6], [0.0, -1.21, 7.31], [0.0, -4.88, 5.76]])
 _FROM_POINTS = np.linalg.pinv(_HEAD_CM - _HEAD_CM.mean(axis=0))
-
-
-class CameraMount(BaseModel):
-    """Position of the camera relative to the screen.
-
-    Attributes:
-        above_cm: Height of the camera above the screen's centre; negative below it.
-        right_cm: Distance to the right of the screen's centre, as a viewer sees it; negative to
-            the left.
-        view_angle_deg: Horizontal angle of view of the camera.
-        tilt_deg: How far the camera looks down; negative looks up.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    above_cm: float = Field(0.0, ge=-500, le=500)
-    right_cm: float = Field(0.0, ge=-500, le=500)
-    view_angle_deg: float = Field(DEFAULT_VIEW_ANGLE_DEG, ge=20, le=170)
-    tilt_deg: float = Field(0.0, ge=-60, le=60)
 
 
 def head_poses(

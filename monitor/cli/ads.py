@@ -71,7 +71,7 @@ def check(
     from ads.media.check import check_apart
     from ads.playlists.loader import load_playlist
     from ads.policies import make_policy
-    from ads.policies.base import PolicySettings
+    from ads.policies.settings import PolicySettings
     from ads.show.forecast import forecast
 
     checked = load_playlist(file, check_apart)

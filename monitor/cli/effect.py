@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ads.playlists.playlist import Ad, Playlist
-    from ads.policies.base import PolicySettings
+    from ads.policies.settings import PolicySettings
     from ads.simulation.audience import SimulatedAudience
     from ads.simulation.simulator import SimulatedPlay
     from db.read.plays import LoggedPlay
@@ -122,7 +122,7 @@ def simulate(
     FILE describes the audience (YAML; see docs/metrics.md). Without it there is a built-in one;
     with a playlist and without FILE what the audience likes is drawn anew for every run.
     """
-    from ads.policies.base import PolicySettings
+    from ads.policies.settings import PolicySettings
     from ads.simulation.audience import default_audience, read_audience
     from monitor.reports.regret import FORMATS, write_regret
     from monitor.reports.terminal import print_regret, progress_bar

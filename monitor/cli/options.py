@@ -321,7 +321,7 @@ def analysis_settings(options: dict[str, Any]) -> Any:
 
 def guard_rails(options: dict[str, Any]) -> Any:
     """The settings that `policy_options` make; takes these options out of the others, but for the policy's name."""
-    from ads.policies.base import PolicySettings
+    from ads.policies.settings import PolicySettings
 
     taken = {
         name: options.pop(name)

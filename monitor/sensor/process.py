@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, BinaryIO
 from pydantic import BaseModel, ConfigDict, Field
 
 from detector.analysis import AnalysisSettings, FaceAnalyser, mediapipe_analyser
-from detector.emotion.classifier import Device, load_classifier
+from detector.emotion.classifier import load_classifier
 from detector.emotion.pacing import limit_threads
 from detector.errors import DetectorError
+from detector.settings import Device
 from detector.sources.freeze_detector import FreezeDetector
 from detector.sources.v4l2 import cameras
 from detector.sources.video_source import SourceSpec

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from detector.analysis import AnalysisSettings, FaceAnalyser
-    from detector.emotion.classifier import Device
+    from detector.settings import Device
 
 WARM_UP_FRAMES = 10
 """Frames analysed before the clock runs: native libraries plan their memory on the first ones."""

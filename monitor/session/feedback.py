@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from ads.policies.audience import Audience
-    from ads.policies.base import Policy, PolicySettings
+    from ads.policies.base import Policy
+    from ads.policies.settings import PolicySettings
     from ads.show.playback import Play, PlaybackListener, PlaybackLog, PlayEnd
     from db.read.plays import LoggedPlay
     from db.write.writer import SessionWriter

@@ -8,9 +8,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ads.playlists.playlist import parse_hours
-from ads.policies.base import PolicySettings
+from ads.policies.settings import PolicySettings
 from detector.analysis import AnalysisSettings
-from detector.emotion.classifier import Device
+from detector.settings import Device
 from monitor.settings.paths import default_database
 
 DEFAULT_SITE = "default"

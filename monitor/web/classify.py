@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from detector.emotion.classifier import Device
     from detector.image_analysis import PictureFace
+    from detector.settings import Device
 
 PICTURE_ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
 LARGEST_FILE = FetchLimits().content_bytes

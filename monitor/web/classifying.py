@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from detector.emotion.classifier import Device
     from detector.image_analysis import PictureFace
+    from detector.settings import Device
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from detector.emotion.classifier import Device
+    from detector.settings import Device
 
 LISTENERS = 8
 """Live pages that are fed at the same time."""

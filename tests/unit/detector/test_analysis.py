@@ -21,9 +21,9 @@ from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_card import ModelCard
 from detector.emotion.smoothing import DELAY_S
 from detector.errors import ModelLoadError
-from detector.faces.head_pose import CameraMount
 from detector.faces.tracker import FaceTracker
 from detector.faces.zones import Zone
+from detector.settings import CameraMount
 from detector.sources.recording import Recording
 from detector.types import AnalysedFrame, Box, FaceDetection, Frame
 

@@ -13,8 +13,9 @@ from ads.errors import AdsError
 from ads.playlists.playlist import Ad
 from ads.policies import ADAPTIVE_NAMES, make_policy
 from ads.policies.audience import Audience, Reward
-from ads.policies.base import PolicySettings, Situation
+from ads.policies.base import Situation
 from ads.policies.guard import HoldOut
+from ads.policies.settings import PolicySettings
 from detector.emotion.labels import EMOTIONS
 
 NOON = datetime(2026, 11, 20, 12, 30, tzinfo=timezone.utc)

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from ads.errors import AdsError
 from ads.policies import ADAPTIVE_NAMES, POLICY_NAMES, make_policy
 from ads.policies.audience import Audience, Reward
-from ads.policies.base import Choice, PolicySettings, Situation, by_weight, draw
+from ads.policies.base import Choice, Situation, by_weight, draw
 from ads.policies.fixed import SequentialPolicy
+from ads.policies.settings import PolicySettings
 
 NOON = datetime(2026, 11, 20, 12, 30, tzinfo=timezone.utc)
 SOMEBODY = Situation(0, NOON, Audience(2, 1, "sad"))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ads.playlists.playlist import DAYS, Ad, Hours, Playlist
 from ads.policies import POLICY_NAMES, make_policy
 from ads.policies.audience import Audience
-from ads.policies.base import PolicySettings
+from ads.policies.settings import PolicySettings
 from ads.show.forecast import forecast
 from ads.show.playback import Play, PlaybackLog, PlayEnd
 from ads.show.schedule import HOUR_NS, MINUTE_NS, VirtualShow

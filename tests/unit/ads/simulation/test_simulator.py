@@ -13,7 +13,8 @@ from ads.errors import AdsError
 from ads.playlists.playlist import Hours
 from ads.policies import make_policy
 from ads.policies.audience import Reward
-from ads.policies.base import Choice, PolicySettings
+from ads.policies.base import Choice
+from ads.policies.settings import PolicySettings
 from ads.simulation.audience import (
     DayPart,
     LikedAd,

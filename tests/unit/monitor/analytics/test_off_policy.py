@@ -272,7 +272,7 @@ def test_a_policy_that_is_none(bandit, target, words):
 def test_doubly_robust_covers_the_truth_on_logs_of_a_policy_that_learns(play_of):
     """Adaptively collected: each choice follows from the rewards before it."""
     from ads.policies import make_policy
-    from ads.policies.base import PolicySettings
+    from ads.policies.settings import PolicySettings
     from ads.simulation.audience import default_audience
     from ads.simulation.simulator import simulate
 

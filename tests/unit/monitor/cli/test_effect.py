@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from ads.policies import make_policy
-from ads.policies.base import PolicySettings
+from ads.policies.settings import PolicySettings
 from ads.simulation.audience import default_audience
 from ads.simulation.simulator import simulate
 from db.engine import open_database

@@ -14,7 +14,8 @@ from sqlalchemy import Engine
 from ads.playlists.playlist import Ad
 from ads.policies import make_policy
 from ads.policies.audience import Audience, Reward
-from ads.policies.base import Choice, PolicySettings, Situation
+from ads.policies.base import Choice, Situation
+from ads.policies.settings import PolicySettings
 from ads.show.playback import Play, PlaybackLog, PlayEnd
 from db.engine import open_database
 from db.read.plays import logged_plays

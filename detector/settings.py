@@ -1,0 +1,68 @@
+"""Settings of the detector that a user can change, importable without OpenCV or NumPy."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Device = Literal["auto", "gpu", "cpu"]
+"""Which runtime classifies; see `detector.emotion.classifier.load_classifier`."""
+
+DEFAULT_VIEW_ANGLE_DEG = 70.0
+"""Horizontal angle of view of common webcams, which state 60 to 78 degrees."""
+
+FACE_BOX_M = 0.158
+"""Side of MediaPipe's box around an adult's face, from heads rendered with eyes 6.3 cm apart."""
+
+MIN_FACE_PX = 12.0
+"""Smallest face to search for: below it the tiles number thousands, and nothing is left to read."""
+
+
+class CameraMount(BaseModel):
+    """Position of the camera relative to the screen.
+
+    Attributes:
+        above_cm: Height of the camera above the screen's centre; negative below it.
+        right_cm: Distance to the right of the screen's centre, as a viewer sees it; negative to
+            the left.
+        view_angle_deg: Horizontal angle of view of the camera.
+        tilt_deg: How far the camera looks down; negative looks up.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    above_cm: float = Field(0.0, ge=-500, le=500)
+    right_cm: float = Field(0.0, ge=-500, le=500)
+    view_angle_deg: float = Field(DEFAULT_VIEW_ANGLE_DEG, ge=20, le=170)
+    tilt_deg: float = Field(0.0, ge=-60, le=60)
+
+
+class DetectionSettings(BaseModel):
+    """Which faces to find.
+
+    Attributes:
+        smallest_face_px: Side of the smallest face box, in pixels of the source.
+        farthest_m: Distance of the furthest viewer instead, in metres; `None` uses
+            `smallest_face_px`.
+        min_confidence: Minimum score of a face, above 0 to 1.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    smallest_face_px: float = Field(36.0, ge=MIN_FACE_PX, le=2000)
+    farthest_m: float | None = Field(None, gt=0, le=50)
+    min_confidence: float = Field(0.5, gt=0, le=1)
+
+    def smallest_px(self, width_px: int, view_angle_deg: float) -> float:
+        """Return the side of the smallest face to search for in a picture.
+
+        Args:
+            width_px: Width of the picture.
+            view_angle_deg: Horizontal angle of view of the camera.
+        """
+        if self.farthest_m is None:
+            return self.smallest_face_px
+        seen_m = 2 * self.farthest_m * math.tan(math.radians(view_angle_deg) / 2)
+        return max(MIN_FACE_PX, width_px * FACE_BOX_M / seen_m)
