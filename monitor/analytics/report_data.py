@@ -1,4 +1,4 @@
-"""What a report is made of, read from the database in one go."""
+"""What a report is made of, read from the database at once."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ from db.read.rollups import Scope, read_log
 from monitor.analytics.errors import EmptyScopeError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy.engine import Engine
 
-__all__ = ["ReportData", "Scope", "load_report_data"]
+    from db.read.sessions import AdInfo
+
+__all__ = ["ReportData", "Scope", "ad_versions", "load_report_data"]
 
 
 def load_report_data(engine: Engine, scope: Scope, *, seconds: bool = True) -> ReportData:
-    """Reads what a report on some sessions needs.
+    """Read what a report on some sessions needs.
 
     Args:
         engine: From `db.engine.open_database`.
         scope: Which sessions and plays.
-        seconds: Whether the entries by the second are needed: curves are, figures over whole ads
-            are not.
+        seconds: Whether to read the entries by the second, which only curves need.
 
     Raises:
         EmptyScopeError: No session is in scope.
@@ -29,7 +32,19 @@ def load_report_data(engine: Engine, scope: Scope, *, seconds: bool = True) -> R
     data = read_log(engine, scope, seconds=seconds)
     if not data.sessions:
         raise EmptyScopeError(
-            "No session is in scope: expected at least one; `ad-monitor sessions` lists them, and wider dates or another "
-            "--site may help."
+            "No session is in scope: expected at least one; `ad-monitor sessions` lists them, and "
+            "wider dates or another --site may help."
         )
     return data
+
+
+def ad_versions(ads: Iterable[AdInfo]) -> list[tuple[AdInfo, int | None]]:
+    """Number the versions of each ad from 1, in the order of their row ids; None for a single one."""
+    by_id: dict[str, list[AdInfo]] = {}
+    for ad in ads:
+        by_id.setdefault(ad.ad_id, []).append(ad)
+    return [
+        (ad, number if len(versions) > 1 else None)
+        for versions in by_id.values()
+        for number, ad in enumerate(sorted(versions, key=lambda ad: ad.ad_row_id), 1)
+    ]

@@ -11,7 +11,6 @@ import hashlib
 import math
 from collections import Counter
 from dataclasses import dataclass, fields
-from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,9 +23,9 @@ from monitor.analytics.comparison import compare_ads
 from monitor.analytics.errors import ReportError
 from monitor.analytics.gaps import covered_us, microseconds
 from monitor.analytics.norms import Norms, build_norms, norms_of, score, score_parts
-from monitor.analytics.report_data import load_report_data
+from monitor.analytics.report_data import ad_versions, load_report_data
 from monitor.analytics.statistics import CONFIDENCE, DRAWS
-from monitor.reports.formatting import counted
+from monitor.reports.formatting import counted, utc_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -125,10 +124,13 @@ def build_report(
     if min_viewers < 1:
         raise ReportError(f"Invalid min_viewers: expected 1 or more, received {min_viewers}.")
     log = _Log.of(data)
-    entries = _entries(data.ads)
-    ads = [_ad_entry(log, rows, version, min_viewers) for rows, version in entries]
+    versions = ad_versions(data.ads)
+    ads = [_ad_entry(log, ad, version, min_viewers) for ad, version in versions]
+    # An ad whose audience is withheld.
     hidden = {
-        rows[0].ad_row_id for (rows, _), (ad, _) in zip(entries, ads, strict=True) if _is_hidden(ad)
+        ad.ad_row_id
+        for (ad, _), (entry, _) in zip(versions, ads, strict=True)
+        if entry["opportunities"] and entry["watchers"] is None
     }
     summary, withheld = _session_entry(log, min_viewers, hidden)
     for entry, _ in ads:
@@ -157,7 +159,16 @@ def build_report(
         "sessions": [session_document(info) for info in data.sessions],
         "ads": [entry for entry, _ in ads],
         "comparisons": [comparison.document() for comparison in compared],
-        "gaps": [_gap_entry(gap) for gap in data.gaps],
+        "gaps": [
+            {
+                "start": utc_text(gap.started_at),
+                "end": utc_text(gap.ended_at),
+                "cause": gap.cause,
+                "detail": gap.detail or None,
+                "session": gap.session_id,
+            }
+            for gap in data.gaps
+        ],
         "withheld": withheld + [entry for _, found in ads for entry in found],
         "quality": _quality(log),
     }
@@ -178,13 +189,6 @@ def session_document(info: SessionInfo) -> dict[str, Any]:
         "viewers": info.viewers,
         "readings": info.readings,
     }
-
-
-def utc_text(moment: datetime | None) -> str | None:
-    """Return a moment as ISO 8601 in UTC with microseconds and `Z`; None stays None."""
-    if moment is None:
-        return None
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 # --- input ----------------------------------------------------------------------------------------
@@ -256,28 +260,10 @@ def _exposed(arrays: Any, plays: Iterable[PlayInfo]) -> Any:
 # --- one ad ---------------------------------------------------------------------------------------
 
 
-def _entries(ads: Iterable[AdInfo]) -> list[tuple[list[AdInfo], int | None]]:
-    """Group ads into entries: the versions of each, numbered when there is more than one."""
-    by_id: dict[str, list[AdInfo]] = {}
-    for ad in ads:
-        by_id.setdefault(ad.ad_id, []).append(ad)
-    found: list[tuple[list[AdInfo], int | None]] = []
-    for versions in by_id.values():
-        if len(versions) == 1:
-            found.append((versions, None))
-        else:
-            found += [
-                ([ad], number)
-                for number, ad in enumerate(sorted(versions, key=lambda ad: ad.ad_row_id), 1)
-            ]
-    return found
-
-
 def _ad_entry(
-    log: _Log, rows: list[AdInfo], version: int | None, min_viewers: int
+    log: _Log, ad: AdInfo, version: int | None, min_viewers: int
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return one entry of `ads`, and what had to be withheld in it."""
-    ad = rows[0]
     plays = [play for play in log.data.plays if play.ad_row_id == ad.ad_row_id]
     duration_s = ad.duration_ms / 1000.0
     exposures = _exposed(log.data.exposures, plays)
@@ -397,21 +383,6 @@ def _json(value: Any) -> Any:
 
 
 # --- sessions, gaps and quality -------------------------------------------------------------------
-
-
-def _gap_entry(gap: GapInfo) -> dict[str, Any]:
-    return {
-        "start": utc_text(gap.started_at),
-        "end": utc_text(gap.ended_at),
-        "cause": gap.cause,
-        "detail": gap.detail or None,
-        "session": gap.session_id,
-    }
-
-
-def _is_hidden(entry: dict[str, Any]) -> bool:
-    """Whether the audience of an ad is withheld."""
-    return bool(entry["opportunities"]) and entry["watchers"] is None
 
 
 def _session_entry(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -78,11 +78,18 @@ def clock(text: str | None) -> str:
     return UNKNOWN if moment is None else f"{moment:%H:%M:%S}"
 
 
+def utc_text(moment: datetime | None) -> str | None:
+    """Return a moment as ISO 8601 in UTC with microseconds and `Z`; None stays None."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
 def moment_of(text: str | None) -> datetime | None:
     """The moment that a time in the document means."""
     if text is None:
         return None
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
 
 
 def points(value: float | None) -> str:

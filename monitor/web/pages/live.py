@@ -10,7 +10,7 @@ from db.error_classes import is_environment
 from db.errors import NoSuchSessionError
 from db.read.live import live_state, open_session_ids
 from detector.emotion.labels import EMOTIONS
-from monitor.reports.document import utc_text
+from monitor.reports.formatting import utc_text
 from monitor.web.problems import ProblemError
 from monitor.web.schemas import Live, LiveAd, LiveGap, LiveSecond
 from monitor.web.services import services

@@ -12,7 +12,8 @@ import pytest
 
 from detector.emotion.labels import EMOTIONS
 from monitor.analytics.errors import ReportError
-from monitor.reports.document import build_report, utc_text
+from monitor.reports.document import build_report
+from monitor.reports.formatting import utc_text
 
 SESSION_KEYS = {
     "id",
