@@ -19,19 +19,16 @@ LOG_EVERY_S = 60.0
 """One kind of error is logged with its traceback once in this time."""
 
 FLOOD = 50
-FLOOD_WINDOW_S = 60.0
-"""More errors than this within this time are no accident: a fresh start is better than going on."""
+"""After more errors within a minute a restart is better than going on."""
 
-MOST_KINDS = 200
-LAST_ERROR = ("last_type", "last_value", "last_traceback", "last_exc")
-"""Where the interpreter keeps the last error for a debugger, with all that its frames hold."""
+MAX_KINDS = 200
 
 
 class ErrorGuard:
     """Catches what no caller catches: in slots, timers and paint events of Qt, in threads, in finalisers.
 
     Without such a hook PyQt ends the process at the first exception in a slot. Use it as a context
-    manager; the hooks that were there before come back at its end.
+    manager; it restores the former hooks at its end.
 
     Attributes:
         count: Errors so far.
@@ -51,37 +48,32 @@ class ErrorGuard:
         sys.unraisablehook = self._on_unraisable
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         sys.excepthook, threading.excepthook, sys.unraisablehook = self._former
 
     @property
     def flooded(self) -> bool:
-        """Whether so many errors came within a minute that a fresh start is better."""
+        """Whether so many errors came within a minute that a restart is better."""
         with self._lock:
-            return (
-                len(self._recent) > FLOOD and self._recent[-1] - self._recent[0] <= FLOOD_WINDOW_S
-            )
+            return len(self._recent) > FLOOD and self._recent[-1] - self._recent[0] <= 60.0
 
     def note(self, error: BaseException, where: str) -> None:
-        """Count an error, and log it unless one of its kind was logged a moment ago.
+        """Count an error, and log it unless one of its kind was logged within the last minute.
 
         Args:
             error: With its traceback.
             where: In which part of the program, in words.
         """
         now_s = time.monotonic()
-        kind = (where, type(error).__name__, *_place(error.__traceback__))
+        innermost = traceback.extract_tb(error.__traceback__, limit=-1)
+        place = (innermost[0].filename, str(innermost[0].lineno)) if innermost else ()
+        kind = (where, type(error).__name__, *place)
         with self._lock:
             self.count += 1
             self._recent.append(now_s)
             logged_s, silent = self._logged.get(kind, (-LOG_EVERY_S, 0))
             due = now_s - logged_s >= LOG_EVERY_S
-            if len(self._logged) >= MOST_KINDS and kind not in self._logged:
+            if len(self._logged) >= MAX_KINDS and kind not in self._logged:
                 self._logged.clear()
             self._logged[kind] = (now_s, 0) if due else (logged_s, silent + 1)
         if due:
@@ -97,7 +89,11 @@ class ErrorGuard:
             sys.__excepthook__(kind, error, trace)
             return
         self.note(error, "the window")
-        _let_go(trace)
+        # Release what the failed calls held, also in the interpreter's copy for debuggers: a painter
+        # that lives on would keep its widget from ever being painted again.
+        for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+            sys.__dict__.pop(name, None)
+        traceback.clear_frames(trace)
 
     def _on_thread_error(self, arguments: threading.ExceptHookArgs) -> None:
         if arguments.exc_value is not None and not issubclass(arguments.exc_type, SystemExit):
@@ -107,23 +103,3 @@ class ErrorGuard:
     def _on_unraisable(self, arguments: sys.UnraisableHookArgs) -> None:
         if arguments.exc_value is not None:
             self.note(arguments.exc_value, "a finaliser")
-
-
-def _place(trace: TracebackType | None) -> tuple[str, ...]:
-    """File and line of the innermost call."""
-    innermost = None
-    while trace is not None:
-        innermost, trace = trace, trace.tb_next
-    return (
-        ()
-        if innermost is None
-        else (innermost.tb_frame.f_code.co_filename, str(innermost.tb_lineno))
-    )
-
-
-def _let_go(trace: TracebackType | None) -> None:
-    """Release what the failed calls held: a painter that lives on would keep its widget from ever being painted again."""
-    for name in LAST_ERROR:
-        if hasattr(sys, name):
-            delattr(sys, name)
-    traceback.clear_frames(trace)

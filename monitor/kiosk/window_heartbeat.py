@@ -1,4 +1,4 @@
-"""Beats for the supervisor: while the loop turns and, once there is a show, what it was asked to paint was painted."""
+"""The heartbeat of a kiosk with a window: its loop turns and, during the show, it paints."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ if TYPE_CHECKING:
 
 
 class WindowHeartbeat(QObject):
-    """Gives a sign of life once a second.
+    """Beats once a second.
 
-    Until `watch` is called, the sign says that the loop turns. From then on a pixel of the ads is
-    asked to be painted, and the painting gives the sign, so that a window that no longer paints
-    counts as stuck; where the window cannot be seen, nothing is painted and the loop alone is
-    asked.
+    Until `watch` is called, a beat says that the loop turns. From then on a pixel of the ads is
+    repainted and the painting beats, so that a window that no longer paints counts as hung. A window
+    that cannot be seen is never painted; then the loop alone counts.
 
     Args:
-        heartbeat: Carries the signs; without a supervisor nothing is done at all.
+        heartbeat: Carries the beats; without a supervisor nothing happens.
         parent: The Qt owner.
     """
 
@@ -38,14 +37,14 @@ class WindowHeartbeat(QObject):
             self._timer.start()
 
     def watch(self, view: AdView) -> None:
-        """The show begins: from now on painting counts."""
+        """Begin the show: from now on painting counts."""
         self._view = view
         if self._heartbeat.supervised:
             view.drawn.connect(self._on_drawn)
             self._on_time()
 
     def stop(self) -> None:
-        """The show is over: the last sign until somebody else gives one."""
+        """End the show with a last beat."""
         self._timer.stop()
         self._view = None
         self._heartbeat.beat(Phase.CLOSING)

@@ -1,4 +1,4 @@
-"""The signs of life that the kiosk gives the process above it, one byte each, through a pipe."""
+"""The kiosk's heartbeat for its supervisor: one byte each through a pipe."""
 
 from __future__ import annotations
 
@@ -17,19 +17,17 @@ VARIABLE = "AD_MONITOR_HEARTBEAT_FD"
 """Names the end of the pipe that a supervised kiosk writes to."""
 
 BEAT_S = 1.0
-"""How often a kiosk that is well says so."""
-
-LEAST_PAUSE_S = 0.5
+MIN_PAUSE_S = 0.5
 """Beats of one phase that follow each other sooner are left out."""
 
 
 class Phase(Enum):
-    """What the kiosk is doing; each has its own limit of silence, because only the show is made of short steps."""
+    """What the kiosk is doing; each phase has a limit of silence."""
 
     STARTING = b"s"
     """Reading the playlist, opening the database, waiting for the sensor."""
     SHOWING = b"."
-    """The loop turns, and what it was asked to paint was painted."""
+    """The loop turns, and the window paints."""
     CLOSING = b"c"
     """Stopping the sensor, writing what waits."""
     REPORTING = b"r"
@@ -37,27 +35,22 @@ class Phase(Enum):
 
 
 class Heartbeat:
-    """Tells the supervisor, where there is one, that the kiosk is alive.
+    """Tells the supervisor, if there is one, that the kiosk is alive.
 
     Args:
-        descriptor: The pipe's end to write to; `None` without a supervisor, and then nothing
-            happens.
+        descriptor: The pipe's end to write to; `None` without a supervisor.
     """
 
     def __init__(self, descriptor: int | None = None) -> None:
         self._descriptor = descriptor
-        self._last: tuple[Phase, float] | None = None
+        self._last: tuple[Phase | None, float] = None, 0.0
 
     @classmethod
-    def from_environment(cls, environ: MutableMapping[str, str] | None = None) -> Heartbeat:
-        """The heartbeat of a process that was started by the supervisor, or one without effect.
+    def from_environment(cls, environ: MutableMapping[str, str] = os.environ) -> Heartbeat:
+        """Return the heartbeat of a process, which beats only if the supervisor started it.
 
-        The variable is taken out, so that no process further down believes that it is meant.
-
-        Args:
-            environ: The environment; the process's own by default.
+        The variable is removed, so that no child believes that it is meant.
         """
-        environ = os.environ if environ is None else environ
         named = environ.pop(VARIABLE, "")
         if not named.isdecimal():
             return cls()
@@ -66,42 +59,33 @@ class Heartbeat:
             os.set_inheritable(descriptor, False)
             os.set_blocking(descriptor, False)
         except OSError as error:
-            logger.warning(
-                "The supervisor cannot be told that all is well (%s); the show goes on without it",
-                error,
-            )
+            logger.warning("No heartbeat for the supervisor (%s); continuing without it", error)
             return cls()
         return cls(descriptor)
 
     @property
     def supervised(self) -> bool:
-        """Whether somebody listens."""
+        """Whether a supervisor listens."""
         return self._descriptor is not None
 
     def beat(self, phase: Phase) -> None:
-        """Tell that the kiosk is alive, and what it is doing; never waits, and never fails."""
+        """Say that the kiosk is alive, and what it is doing; never waits, never fails."""
         now_s = time.monotonic()
-        if self._descriptor is None:
-            return
-        if (
-            self._last is not None
-            and self._last[0] is phase
-            and now_s - self._last[1] < LEAST_PAUSE_S
-        ):
+        last_phase, last_s = self._last
+        if self._descriptor is None or (last_phase is phase and now_s - last_s < MIN_PAUSE_S):
             return
         self._last = phase, now_s
         try:
             os.write(self._descriptor, phase.value)
         except BlockingIOError:
-            # Nobody has read for hours: the supervisor is stopped, and finds enough beats when it
-            # goes on.
+            # The supervisor was stopped for hours, and finds enough beats when it continues.
             return
         except OSError:
-            logger.warning("The supervisor is gone; the show goes on without it")
+            logger.warning("The supervisor is gone; continuing without it")
             self.close()
 
     def close(self) -> None:
-        """Give no more signs; harmless when repeated."""
+        """Beat no more; harmless when repeated."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

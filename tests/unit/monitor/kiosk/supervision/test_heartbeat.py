@@ -39,7 +39,7 @@ def test_without_a_pipe_nothing_happens(value, caplog):
     assert not heartbeat.supervised
     heartbeat.beat(Phase.SHOWING)
     heartbeat.close()
-    assert ("goes on without it" in caplog.text) is (value == "9999")
+    assert ("continuing without it" in caplog.text) is (value == "9999")
 
 
 def test_beats_of_one_phase_are_thinned_out_and_changes_never(pipe, monkeypatch):
@@ -50,14 +50,14 @@ def test_beats_of_one_phase_are_thinned_out_and_changes_never(pipe, monkeypatch)
     heartbeat.beat(Phase.CLOSING)
     heartbeat.beat(Phase.REPORTING)
     assert os.read(reader, 1000) == b".cr"
-    monkeypatch.setattr(module, "LEAST_PAUSE_S", 0.0)
+    monkeypatch.setattr(module, "MIN_PAUSE_S", 0.0)
     heartbeat.beat(Phase.REPORTING)
     assert os.read(reader, 1000) == b"r"
 
 
 def test_a_supervisor_that_does_not_read_holds_nobody_up(pipe, monkeypatch):
     _, writer = pipe
-    monkeypatch.setattr(module, "LEAST_PAUSE_S", -1.0)
+    monkeypatch.setattr(module, "MIN_PAUSE_S", -1.0)
     os.set_blocking(writer, False)
     heartbeat = Heartbeat(writer)
     began = time.monotonic()
