@@ -5,9 +5,11 @@ Nothing heavy is imported before a command runs, so that help appears at once.
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -64,6 +66,13 @@ for _command in (
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with its status."""
+    if os.path.expanduser("~") == "~":  # noqa: PTH111 (Path.home() raises)
+        # A service without a home keeps its files where it was started.
+        os.environ["HOME"] = str(Path.cwd())
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Bars and other people's words must not end a command on a Latin-1 terminal.
+            stream.reconfigure(errors="replace")
     set_up_logging()
     status = DONE
     try:
