@@ -1,7 +1,7 @@
-"""What was on the screen, and at which position, at any instant: the record that joins faces to ads.
+"""The playback log: which play was on the screen at any instant, and at which position of its ad.
 
-The player writes the log, the analysis reads it with the *capture* time of a frame. Listeners are
-told the same instants, so what ends up in a database and what the log answers never differ.
+It joins faces to ads: the player writes it, the analysis looks up the *capture* time of a frame.
+Listeners get the same instants, so the database and the log never differ.
 """
 
 from __future__ import annotations
@@ -21,10 +21,7 @@ if TYPE_CHECKING:
     from ads.policies.base import Choice
 
 KEPT_NS = 600 * 1_000_000_000
-"""How long an ended play can still be looked up: far longer than any frame waits for its analysis."""
-
-ENDLESS_NS = (1 << 63) - 1
-"""The end of what has no end of its own, such as a still picture."""
+"""How long an ended play can be looked up: far longer than any frame waits for its analysis."""
 
 Outcome = Literal["finished", "skipped", "failed", "stopped"]
 """How a play can end."""
@@ -32,16 +29,16 @@ Outcome = Literal["finished", "skipped", "failed", "stopped"]
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """One showing of one ad, from the moment it began.
+    """One showing of one ad.
 
     Attributes:
         number: Counts the plays of a show from 1.
         ad: What is shown.
         started_ns: When its first picture was handed out, monotonic clock; with a cross-fade, when
-            the larger part of what is seen became its own.
+            it made up the larger part of the picture.
         reason: Why the policy chose it, in words.
-        probability: The probability with which the policy chose it, above 0 and at most 1.
-        held_out: Whether it was chosen without regard to the audience, to compare with.
+        probability: With which the policy chose it, above 0 and at most 1.
+        held_out: Whether the audience was ignored, for comparison.
         context: What the choice looked at; see `ads.policies.base.Choice`.
     """
 
@@ -75,8 +72,8 @@ class PlayEnd:
         number: The number of the play.
         ended_ns: The first instant at which it was no longer shown, monotonic clock.
         outcome: "finished", "skipped", "failed" or "stopped".
-        shown_ms: How long it played, pauses not counted; with a cross-fade, while the larger part
-            was its own.
+        shown_ms: How long it was shown, without pauses; with a cross-fade, while it made up the
+            larger part of the picture.
         error: What went wrong, for a failed play only.
     """
 
@@ -88,7 +85,7 @@ class PlayEnd:
 
 
 class PlaybackListener(Protocol):
-    """Is told about every play, in order, by the thread that drives the show."""
+    """Notified of every play, in order, by the thread that drives the show."""
 
     def play_started(self, play: Play) -> None:
         """A play began."""
@@ -103,9 +100,9 @@ class PlaybackPosition:
 
     Attributes:
         play_number: The play on the screen.
-        position_ms: The position in its ad, in milliseconds from 0; never outside the time for
-            which the picture on the screen stands.
-        running: Whether it was playing; not while it was paused.
+        position_ms: The position in its ad in milliseconds, within the time for which the picture
+            on the screen stands.
+        running: Whether it was playing, not paused.
     """
 
     play_number: int
@@ -115,13 +112,13 @@ class PlaybackPosition:
 
 @dataclass(slots=True)
 class _Segment:
-    """From `at_ns` on, the position is `position_ns`, rising with the clock if `running`, from `first_ns` to `last_ns`."""
+    """From `at_ns` on, `position_ns` rises with the clock if `running`, within two bounds."""
 
     at_ns: int
     position_ns: int
     running: bool
     first_ns: int = 0
-    last_ns: int = ENDLESS_NS
+    last_ns: int = (1 << 63) - 1
     unseen: bool = False
 
     def position_at(self, t_ns: int) -> int:
@@ -133,20 +130,19 @@ class _Segment:
 class _LoggedPlay:
     number: int
     started_ns: int
+    segments: list[_Segment]
     ended_ns: int | None = None
-    segments: list[_Segment] = field(default_factory=list)
 
 
 class PlaybackLog:
-    """Which play was on the screen at an instant, and at which position of its ad.
+    """Which play was on the screen at an instant, and at which position of its ad. Thread-safe.
 
-    Any thread may call any method. A play covers the half-open interval from its start to its end,
-    so an instant belongs to one play at most. Plays, and pauses within a play, that ended more than
-    ten minutes before the newest entry are forgotten.
+    A play covers the half-open interval from its start to its end, so an instant belongs to at most
+    one play. Plays, and pauses within a play, are forgotten `KEPT_NS` after their end. Every
+    method that records raises an `AdsError` if its instant lies before the newest entry.
 
-    The position rises with the clock. Where pictures are entered as well (`show`, `painted`), it is
-    held within the time for which the picture on the screen stands: while a screen is late, a
-    reading is credited to what was seen and not to what should have been seen.
+    The position rises with the clock but is held within the time of the picture on the screen
+    (`show`, `painted`): while the screen is late, readings are credited to what was seen.
 
     Example:
         >>> log = PlaybackLog()
@@ -162,61 +158,54 @@ class PlaybackLog:
         self._newest_ns: int | None = None
 
     def start(self, play_number: int, at_ns: int, position_ns: int = 0) -> None:
-        """Records that a play began.
+        """Record that a play began.
 
         Args:
             play_number: Its number.
             at_ns: The first instant that belongs to it.
-            position_ns: Where in its ad it began; above 0 for one that was faded in before.
+            position_ns: Where in its ad it began; above 0 after a fade-in.
 
         Raises:
-            AdsError: Another play is still open, or the instant lies before the newest entry.
+            AdsError: Another play is still open.
         """
         with self._lock:
             if self._plays and self._plays[-1].ended_ns is None:
                 raise AdsError(
-                    f"Play {play_number} cannot start while play {self._plays[-1].number} is open; end that first."
+                    f"Play {play_number} cannot start while play {self._plays[-1].number} is open; "
+                    "end that first."
                 )
             self._note(at_ns)
-            play = _LoggedPlay(play_number, at_ns)
-            play.segments.append(_Segment(at_ns, position_ns, running=True))
-            self._plays.append(play)
+            segment = _Segment(at_ns, position_ns, running=True)
+            self._plays.append(_LoggedPlay(play_number, at_ns, [segment]))
             self._trim(at_ns)
 
     def show(self, at_ns: int, position_ns: int, first_ns: int, until_ns: int) -> None:
-        """Records that another picture of the open play was handed out, to be seen at once.
+        """Record that the open play handed out another picture, to be seen at once.
 
         Args:
             at_ns: The first instant that belongs to it.
-            position_ns: Where in the ad the show is at that instant; also for a jump to another
-                place.
+            position_ns: The position in the ad at that instant; also for a jump.
             first_ns: The first position for which the picture stands.
             until_ns: The first position for which it no longer stands, above `first_ns`.
 
         Raises:
-            AdsError: No play is open, or the instant lies before the newest entry.
+            AdsError: No play is open.
         """
         with self._lock:
-            play = self._open_play()
+            segments = self._open_play().segments
             self._note(at_ns)
-            running = play.segments[-1].running
+            running = segments[-1].running
             shown = _Segment(at_ns, position_ns, running, first_ns, until_ns - 1, unseen=True)
-            if play.segments[-1].at_ns == at_ns:
-                play.segments[-1] = shown
+            if segments[-1].at_ns == at_ns:
+                segments[-1] = shown
             else:
-                play.segments.append(shown)
+                segments.append(shown)
                 self._trim(at_ns)
 
     def painted(self, at_ns: int) -> None:
-        """Records that the picture that was entered last came on the screen only now; the one before was seen until then.
+        """Record that the newest picture only came on the screen now; the one before lasted.
 
-        Nothing changes if that is known already, or if the play was paused or ended since.
-
-        Args:
-            at_ns: The instant.
-
-        Raises:
-            AdsError: The instant lies before the newest entry.
+        No-op if that is known already, or if the play was paused or ended since.
         """
         with self._lock:
             self._note(at_ns)
@@ -229,30 +218,15 @@ class PlaybackLog:
                 newest.unseen = False
 
     def pause(self, at_ns: int) -> None:
-        """Records that the open play stands still from this instant on; nothing changes if it already does.
-
-        Raises:
-            AdsError: No play is open, or the instant lies before the newest entry.
-        """
+        """Record that the open play is paused; no-op if it is. `AdsError` if none is open."""
         self._set_running(at_ns, running=False)
 
     def resume(self, at_ns: int) -> None:
-        """Records that the open play goes on from this instant on; nothing changes if it already does.
-
-        Raises:
-            AdsError: No play is open, or the instant lies before the newest entry.
-        """
+        """Record that the open play continues; no-op if it runs. `AdsError` if none is open."""
         self._set_running(at_ns, running=True)
 
     def end(self, at_ns: int) -> None:
-        """Records the end of the open play.
-
-        Args:
-            at_ns: The first instant that no longer belongs to it.
-
-        Raises:
-            AdsError: No play is open, or the instant lies before the newest entry.
-        """
+        """Record the first instant after the open play. `AdsError` if none is open."""
         with self._lock:
             play = self._open_play()
             self._note(at_ns)
@@ -260,15 +234,13 @@ class PlaybackLog:
             self._trim(at_ns)
 
     def at(self, t_ns: int) -> PlaybackPosition | None:
-        """What was on the screen at an instant.
+        """Return what was on the screen at an instant.
 
         Args:
-            t_ns: The instant, on the clock of the entries. It may lie after the newest entry: an
-                open play is taken to go on as it does now.
+            t_ns: The instant. After the newest entry, an open play is assumed to continue.
 
         Returns:
-            The play and the position in its ad, or None if nothing was shown then or it is too long
-            ago.
+            The play and the position in its ad; None if nothing was shown, or it is too long ago.
         """
         with self._lock:
             index = bisect.bisect_right(self._plays, t_ns, key=attrgetter("started_ns")) - 1
@@ -284,13 +256,12 @@ class PlaybackLog:
 
     def _set_running(self, at_ns: int, *, running: bool) -> None:
         with self._lock:
-            play = self._open_play()
+            segments = self._open_play().segments
             self._note(at_ns)
-            last = play.segments[-1]
+            last = segments[-1]
             if last.running != running:
-                play.segments.append(
-                    _Segment(at_ns, last.position_at(at_ns), running, last.first_ns, last.last_ns)
-                )
+                position_ns = last.position_at(at_ns)
+                segments.append(_Segment(at_ns, position_ns, running, last.first_ns, last.last_ns))
                 self._trim(at_ns)
 
     def _open_play(self) -> _LoggedPlay:
@@ -301,12 +272,13 @@ class PlaybackLog:
     def _note(self, at_ns: int) -> None:
         if self._newest_ns is not None and at_ns < self._newest_ns:
             raise AdsError(
-                f"Entries of a playback log must not go back in time: got {at_ns} ns after {self._newest_ns} ns."
+                "Entries of a playback log must not go back in time: "
+                f"got {at_ns} ns after {self._newest_ns} ns."
             )
         self._newest_ns = at_ns
 
     def _trim(self, now_ns: int) -> None:
-        """Forgets what nobody can ask for any more, also within one play that somebody pauses for weeks."""
+        """Forget what is too old, also within one play that stays paused for weeks."""
         horizon = now_ns - KEPT_NS
         while self._plays and (ended := self._plays[0].ended_ns) is not None and ended < horizon:
             del self._plays[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from datetime import timedelta, timezone
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 from ads.errors import AdsError
@@ -27,11 +27,11 @@ HOUR_NS = 60 * MINUTE_NS
 
 
 def may_play(ad: Ad, local: datetime) -> bool:
-    """Whether an ad's days and hours allow it at a moment.
+    """Return whether an ad's days and hours allow it at a moment.
 
-    What counts is what the clocks of the venue show: hours that they skip in spring are skipped,
-    hours that they show twice in autumn count twice. Hours that reach past midnight belong to the
-    day on which they begin: `[fri]` with "22:00-02:00" covers the first two hours of Saturday.
+    The clocks of the venue count: hours that they skip in spring are skipped, hours that they show
+    twice in autumn count twice. Hours past midnight belong to the day on which they begin: `[fri]`
+    with "22:00-02:00" covers the first two hours of Saturday.
 
     Args:
         ad: The ad.
@@ -39,29 +39,28 @@ def may_play(ad: Ad, local: datetime) -> bool:
     """
     minute = local.hour * 60 + local.minute
     today = DAYS[local.weekday()]
-    yesterday = DAYS[(local.weekday() - 1) % 7]
+    yesterday = DAYS[local.weekday() - 1]
+    days = ad.days or DAYS
     if not ad.hours:
-        return not ad.days or today in ad.days
+        return today in days
     for start, end in ad.hours:
         if start < end:
-            begun = today if start <= minute < end else None
-        elif minute >= start:
-            begun = today
+            is_open = start <= minute < end and today in days
         else:
-            begun = yesterday if minute < end else None
-        if begun is not None and (not ad.days or begun in ad.days):
+            is_open = (minute >= start and today in days) or (minute < end and yesterday in days)
+        if is_open:
             return True
     return False
 
 
 class Rotation:
-    """Knows which ads may start now, asks the policy for one of them, and counts rounds.
+    """Let the policy choose among the ads that may start now, and count rounds.
 
-    Candidates are the ads whose days, hours and limit per hour allow it. If any of them is a
-    takeover, only takeovers are left; of what is left, only the ads of the highest priority.
+    Candidates are the ads whose days, hours and hourly limit allow it; if any is a takeover, only
+    takeovers; of these, only those of the highest priority.
 
-    A round is over after as many plays as there are candidates; with the sequential policy that is
-    once through the playlist. Not safe for several threads.
+    A round is over after as many plays as there are candidates; with the sequential policy, that is
+    once through the playlist. Not thread-safe.
 
     Attributes:
         ad_ids: The ids of the playlist's ads.
@@ -81,22 +80,17 @@ class Rotation:
         self._loops = loops
         self._rounds = 0
         self._plays_in_round = 0
-        # Of all ads, also those without a limit and those of earlier playlists: a limit may come
-        # with the next playlist.
+        # Of all ads, even without a limit: the next playlist may bring one.
         self._starts: dict[str, deque[int]] = {}
         self.replace(ads)
 
     @property
     def complete(self) -> bool:
-        """Whether all rounds are done, so that no ad follows."""
+        """Whether all rounds are done, so no ad follows."""
         return self._loops is not None and self._rounds >= self._loops
 
     def replace(self, ads: Sequence[Ad]) -> None:
-        """Goes on with another playlist. Starts, rounds and what the policy remembers are kept.
-
-        Args:
-            ads: The playlist, at least one ad.
-        """
+        """Switch to another playlist, at least one ad; starts, rounds and policy are kept."""
         if not ads:
             raise AdsError("A show needs at least one ad, got none; check the playlist.")
         self._ads = tuple(ads)
@@ -104,54 +98,37 @@ class Rotation:
         self._takeovers = tuple(ad for ad in ads if ad.takeover)
 
     def seed(self, starts: Mapping[str, Iterable[int]]) -> None:
-        """Takes in the starts of an earlier run, so that limits per hour hold over a restart.
+        """Count the starts of an earlier run, so hourly limits hold over a restart.
 
         Args:
-            starts: By the ads' ids, the instants of the starts of at least the last hour, on the
-                clock of `started`; on a clock that began later they are negative.
+            starts: By ad id, the instants of at least the last hour, on the clock of `started`;
+                negative where that clock began later.
         """
         for ad_id, instants in starts.items():
             self._starts[ad_id] = deque(sorted([*self._starts.get(ad_id, ()), *instants]))
 
     def allows(self, ad: Ad, now_ns: int, local: datetime | None) -> bool:
-        """Whether an ad's own days, hours and limit per hour allow it to start now.
+        """Return whether an ad's days, hours and hourly limit allow it to start now.
 
         Args:
             ad: One of the playlist.
             now_ns: Now, on the clock of `started`.
-            local: Local wall-clock time; None if it is not known, which leaves days and hours out
-                of account.
+            local: Local wall-clock time; None if unknown, so days and hours do not count.
         """
         if local is not None and not may_play(ad, local):
             return False
-        return ad.max_per_hour is None or self._starts_in_hour(ad, now_ns) < ad.max_per_hour
-
-    def candidates(
-        self, now_ns: int, local: datetime | None, without: Collection[str] = ()
-    ) -> list[Ad]:
-        """The ads that may start now, in the order of the playlist.
-
-        Args:
-            now_ns: Now, on the clock of `started`.
-            local: Local wall-clock time, or None if it is not known.
-            without: Ids of ads to leave out, such as those that have just failed.
-        """
-        return _foremost(
-            ad for ad in self._ads if ad.ad_id not in without and self.allows(ad, now_ns, local)
-        )
+        if ad.max_per_hour is None:
+            return True
+        starts = self._starts.get(ad.ad_id, ())
+        return sum(at_ns > now_ns - HOUR_NS for at_ns in starts) < ad.max_per_hour
 
     def interrupts(
         self, current: Ad, now_ns: int, local: datetime | None, without: Collection[str] = ()
     ) -> bool:
-        """Whether the ad on the screen has to give way now to a takeover.
+        """Return whether a takeover must cut off the ad on the screen now.
 
-        One takeover does not end another, and none begins after the last round.
-
-        Args:
-            current: What is on the screen.
-            now_ns: Now, on the clock of `started`.
-            local: Local wall-clock time, or None if it is not known.
-            without: Ids of ads to leave out, such as those that have just failed.
+        One takeover does not end another, and none begins after the last round. For the arguments
+        see `choose`.
         """
         if self.complete or current.takeover:
             return False
@@ -166,72 +143,57 @@ class Rotation:
         without: Collection[str] = (),
         audience: Audience | None = None,
     ) -> Choice | None:
-        """Chooses the next ad and counts it as a play of the round.
+        """Choose the next ad and count it as a play of the round.
 
         Args:
             now_ns: Now, on the clock of `started`.
-            local: Local wall-clock time, or None if it is not known.
-            without: Ids of ads to leave out.
-            audience: Who stands before the screen; None where nothing is measured.
+            local: Local wall-clock time; None if unknown.
+            without: Ids of ads to leave out, such as those that have just failed.
+            audience: Who is in front of the screen; None if not measured.
 
         Returns:
-            The choice, or None if the rounds are done or no ad may play now.
+            The choice; None if the rounds are done or no ad may play now.
         """
         if self.complete:
             return None
-        candidates = self.candidates(now_ns, local, without)
+        candidates = self._candidates(now_ns, local, without)
         if not candidates:
             return None
         choice = self._policy.choose(candidates, Situation(now_ns, local, audience))
         self._plays_in_round += 1
-        # Those left out count as well: an ad that failed has had its turn.
-        in_round = max(len(candidates), len(self.candidates(now_ns, local)) if without else 0)
+        # Those left out count too: an ad that failed has had its turn.
+        in_round = max(len(candidates), len(self._candidates(now_ns, local)) if without else 0)
         if self._plays_in_round >= in_round:
             self._rounds += 1
             self._plays_in_round = 0
         return choice
 
     def started(self, ad: Ad, at_ns: int) -> None:
-        """Counts a start against the ad's limit per hour.
-
-        Args:
-            ad: What started.
-            at_ns: When, not before the starts counted so far.
-        """
+        """Count a start against the ad's hourly limit; instants must not go back."""
         starts = self._starts.setdefault(ad.ad_id, deque())
         starts.append(at_ns)
         while starts[0] <= at_ns - HOUR_NS:
             starts.popleft()
 
     def next_change_ns(self, after_ns: int, until_ns: int, local_at: LocalClock) -> int | None:
-        """The next instant at which an ad may be allowed that was not.
+        """Return the next instant at which another ad may be allowed; None if there is none.
 
-        Days and hours change with full minutes of the local time, a limit per hour is free again an
+        Days and hours change with full minutes of the local time; an hourly limit is free again an
         hour after a start.
 
         Args:
-            after_ns: Instants after this one count, on the clock of `started`.
-            until_ns: Instants up to this one count.
-            local_at: The local wall-clock time at an instant, or None if it is not known.
-
-        Returns:
-            When to look again; None if nothing can change until then.
+            after_ns: Look after this instant, on the clock of `started`.
+            until_ns: Look up to this instant.
+            local_at: Returns the local wall-clock time at an instant, or None if unknown.
         """
         return self._next_change_ns(self._ads, after_ns, until_ns, local_at)
 
     def next_takeover_ns(
         self, current: Ad, after_ns: int, until_ns: int, local_at: LocalClock
     ) -> int | None:
-        """The first instant at which the ad on the screen has to give way to a takeover.
+        """Return the first instant at which a takeover must cut off the ad on the screen.
 
-        Args:
-            current: What is on the screen.
-            after_ns: Instants after this one count, on the clock of `started`.
-            until_ns: Instants up to this one count.
-            local_at: The local wall-clock time at an instant, or None if it is not known.
-
-        Returns:
-            That instant, or None if there is none until then.
+        For the arguments see `next_change_ns`.
         """
         if current.takeover or not self._takeovers:
             return None
@@ -241,6 +203,16 @@ class Rotation:
         ):
             change_ns = self._next_change_ns(self._takeovers, change_ns, until_ns, local_at)
         return change_ns
+
+    def _candidates(
+        self, now_ns: int, local: datetime | None, without: Collection[str] = ()
+    ) -> list[Ad]:
+        allowed = [
+            ad for ad in self._ads if ad.ad_id not in without and self.allows(ad, now_ns, local)
+        ]
+        rivals = [ad for ad in allowed if ad.takeover] or allowed
+        highest = max((ad.priority for ad in rivals), default=0)
+        return [ad for ad in rivals if ad.priority == highest]
 
     def _next_change_ns(
         self, ads: Sequence[Ad], after_ns: int, until_ns: int, local_at: LocalClock
@@ -252,38 +224,33 @@ class Rotation:
             instants.append(after_ns + MINUTE_NS - into_minute_ns)
         return min((at_ns for at_ns in instants if after_ns < at_ns <= until_ns), default=None)
 
-    def _starts_in_hour(self, ad: Ad, now_ns: int) -> int:
-        return sum(at_ns > now_ns - HOUR_NS for at_ns in self._starts.get(ad.ad_id, ()))
 
+def local_time(begin: datetime, at_ns: int) -> datetime:
+    """Return the wall-clock time some nanoseconds after a moment with a zone.
 
-def _foremost(allowed: Iterable[Ad]) -> list[Ad]:
-    """Of the ads whose own rules allow them, those that are not kept away by others."""
-    ads = list(allowed)
-    takeovers = [ad for ad in ads if ad.takeover]
-    rivals = takeovers or ads
-    highest = max((ad.priority for ad in rivals), default=0)
-    return [ad for ad in rivals if ad.priority == highest]
+    It goes by way of UTC: a sum within one zone would miss the changes of its clocks.
+    """
+    return (begin.astimezone(UTC) + timedelta(microseconds=at_ns // 1000)).astimezone(begin.tzinfo)
 
 
 class VirtualShow:
-    """The show that would have run beside a recording, on the recording's own clock; no media is decoded.
+    """The show that would have run beside a recording, on its clock, without decoding media.
 
-    Plays begin and end at their exact scheduled times, whatever the times at which `advance` is
-    called, so two replays of a recording give the same plays: they follow each other without a gap,
-    a takeover cuts off what is on at its instant, and after a time in which nothing may play the
-    show goes on as soon as something may.
+    Plays begin and end at their exact scheduled times, no matter when `advance` is called, so two
+    replays of a recording give the same plays. Plays follow each other without a gap, a takeover
+    cuts in at its instant, and after a time without any ad the show continues as soon as one may
+    play.
 
     Args:
         ads: The playlist, at least one ad.
         policy: Chooses the next ad.
         log: Receives what was shown when.
-        listener: Is told of every play.
+        listener: Is notified of every play.
         loops: Rounds through the playlist, at least 1; None for as long as the recording lasts.
         wall_start: Local wall-clock time, with its zone, at which the recording's clock read 0;
-            days and hours count only where it is known.
-        audience: Who stands before the screen at an instant, or None where that is not measured.
-        wash_out_s: Seconds after each play in which nothing is shown, at least 0. A takeover that
-            cuts a play off begins at once.
+            None if unknown, so days and hours do not count.
+        audience: Who is in front of the screen at an instant, or None if not measured.
+        wash_out_s: Seconds without a picture after each play, at least 0; a takeover does not wait.
 
     Raises:
         AdsError: There is no ad, fewer than one loop, a wall-clock time without a zone, or a
@@ -323,8 +290,7 @@ class VirtualShow:
         self._audience = audience
         self._wash_out_ns = round(wash_out_s * 1e9)
         self._current: Play | None = None
-        # Up to when it is settled what is on, and from when on another play may begin; None before
-        # the first call.
+        # The plays up to here are settled, and the next may begin here; None before the first call.
         self._settled_ns: int | None = None
         self._plays = 0
         self._finished = False
@@ -332,7 +298,7 @@ class VirtualShow:
 
     @property
     def current(self) -> Play | None:
-        """The play that is on now, None between plays."""
+        """The present play, None between plays."""
         return self._current
 
     @property
@@ -341,11 +307,10 @@ class VirtualShow:
         return self._finished
 
     def advance(self, now_ns: int) -> None:
-        """Ends and starts every play that is due.
+        """End and start every play that is due; the first call starts the first play.
 
         Args:
-            now_ns: The present instant on the recording's clock, not before that of the last call.
-                The first call starts the first play.
+            now_ns: Now, on the recording's clock, not before the last call's.
         """
         if self._stopped:
             return
@@ -353,14 +318,15 @@ class VirtualShow:
         while settled_ns <= now_ns:
             play = self._current
             if play is not None:
-                until_ns = min(self._due_ns(play), now_ns)
+                due_ns = self._due_ns(play)
+                until_ns = min(due_ns, now_ns)
                 cut_ns = self._rotation.next_takeover_ns(
                     play.ad, settled_ns, until_ns, self._local_at
                 )
-                if cut_ns is not None and cut_ns < self._due_ns(play):
+                if cut_ns is not None and cut_ns < due_ns:
                     self._end(cut_ns, "skipped")
                     settled_ns = cut_ns
-                elif until_ns == self._due_ns(play):
+                elif until_ns == due_ns:
                     self._end(until_ns, "finished")
                     settled_ns = until_ns + self._wash_out_ns
                 else:
@@ -375,7 +341,7 @@ class VirtualShow:
         self._settled_ns = settled_ns
 
     def stop(self, now_ns: int) -> None:
-        """Ends the show; a play that is still on ends now with the outcome "stopped". Safe to call again.
+        """End the show; a play that is still on ends now with the outcome "stopped". Idempotent.
 
         Args:
             now_ns: The first instant after the recording.
@@ -386,10 +352,10 @@ class VirtualShow:
             # One nanosecond early: a play that would begin at the very end was never seen.
             self.advance(now_ns - 1)
         if self._current is not None:
-            at_ns = min(now_ns, self._due_ns(self._current))
-            over = at_ns == self._due_ns(self._current)
-            self._end(at_ns, "finished" if over else "stopped")
-            self._finished = over and self._rotation.complete
+            due_ns = self._due_ns(self._current)
+            is_over = now_ns >= due_ns
+            self._end(min(now_ns, due_ns), "finished" if is_over else "stopped")
+            self._finished = is_over and self._rotation.complete
         self._stopped = True
 
     @staticmethod
@@ -397,12 +363,7 @@ class VirtualShow:
         return play.started_ns + play.ad.duration_ns
 
     def _local_at(self, at_ns: int) -> datetime | None:
-        if self._wall_start is None:
-            return None
-        # By way of UTC: a sum within one zone would miss the hours at which clocks are put forward
-        # and back.
-        at = self._wall_start.astimezone(timezone.utc) + timedelta(microseconds=at_ns // 1000)
-        return at.astimezone(self._wall_start.tzinfo)
+        return None if self._wall_start is None else local_time(self._wall_start, at_ns)
 
     def _begin(self, at_ns: int) -> bool:
         audience = None if self._audience is None else self._audience(at_ns)
@@ -423,6 +384,5 @@ class VirtualShow:
             return
         self._current = None
         self._log.end(at_ns)
-        self._listener.play_ended(
-            PlayEnd(play.number, at_ns, outcome, (at_ns - play.started_ns) / 1e6)
-        )
+        shown_ms = (at_ns - play.started_ns) / 1e6
+        self._listener.play_ended(PlayEnd(play.number, at_ns, outcome, shown_ms))
