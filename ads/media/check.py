@@ -1,10 +1,9 @@
-"""Looks into media files in a process of its own, which a file may crash, hang or fill without harm to the show.
+"""Probe media files in another process, which a file may crash, hang or fill without harm.
 
-What plays media is the window's process, and the libraries that decode them are native code: a file
-that is made to break them would take the window down, and again at each restart. So a file that was
-never seen before is first decoded here, for some seconds of the clip, under limits of memory and
-computing time. One that breaks this process is left out with its reason. What was found is kept by
-the file's SHA-256, so each file is looked into once.
+Media is played in the window's process by native libraries: a file made to break them would take
+the window down, again and again. So each new file is first decoded here for a moment, under limits
+of memory and computing time. One that breaks this process is left out with its reason. Findings are
+cached by the file's SHA-256.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ import resource
 import select
 import subprocess
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -26,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import platformdirs
+from boltons.fileutils import atomic_save
 from pydantic import TypeAdapter, ValidationError
 
 from ads.errors import MediaError
@@ -36,48 +35,35 @@ from ads.media.types import MediaInfo
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ads.media.types import MediaFrame
-
 logger = logging.getLogger(__name__)
 
-MEMORY_LIMIT_BYTES = 6 << 30
-"""Address space, not memory in use: libraries reserve far more than they touch."""
-
 CPU_LIMIT_S = 20
-"""Computing time for one file; the largest that are played take a tenth."""
+"""Computing time for one file; the largest playable ones need a tenth."""
 
 ANSWER_LIMIT_S = 60.0
-"""Time on the clock for one file, on a machine that is busy with other things."""
-
-START_LIMIT_S = 60.0
-"""Time for the process to load its libraries, from a slow disk."""
-
-TRIED_S = 0.5
-"""Computing time for which pictures are decoded, some seconds of a clip; sound, another third of it."""
-
-TRIED_SIZE = (320, 180)
+"""Wall-clock time for one file, on a busy machine; also for starting the process."""
 
 AT_ONCE = 2
-"""Processes beside each other: files come in batches when the program starts, and nothing else is busy then."""
-
-MOST_KEPT = 5000
-"""Files that are remembered; a creative's every version is one."""
+"""Parallel processes: files come in batches at the start, when little else is busy."""
 
 CACHE_NAME = "media-checks.json"
 
 _INFO = TypeAdapter(MediaInfo)
-_BROKE = "broke the decoder"
 
 
-class CheckerUnavailableError(Exception):
-    """The process that looks into files does not work on this machine; the text says why."""
+class _UnavailableError(Exception):
+    """The checking process does not work on this machine."""
+
+
+class _BrokenFileError(MediaError):
+    """A file that crashed or exhausted the process."""
 
 
 def check_apart(files: Sequence[tuple[Path, str]]) -> list[MediaInfo | MediaError]:
-    """Looks into media files in other processes, unless they are known; a `MediaCheck` for `load_playlist`.
+    """Probe media files in other processes, unless cached; a `MediaCheck` for `load_playlist`.
 
-    Where no such process can be started, the files are looked into here, with a warning: a dark
-    screen is no safer.
+    Where no such process can be started, the files are probed here, with a warning: a dark screen
+    is no safer.
 
     Args:
         files: Each with its SHA-256, 64 hexadecimal digits.
@@ -86,35 +72,32 @@ def check_apart(files: Sequence[tuple[Path, str]]) -> list[MediaInfo | MediaErro
         What each file holds, or why it cannot be played, in the order of the files.
     """
     cache = _Cache(platformdirs.user_cache_path("ad-monitor") / CACHE_NAME)
-    found = [cache.known(path, digest) for path, digest in files]
+    found = [cache.get(path, digest) for path, digest in files]
     new = [(place, *files[place]) for place, known in enumerate(found) if known is None]
     if new:
         shares = [share for start in range(AT_ONCE) if (share := new[start::AT_ONCE])]
         with ThreadPoolExecutor(len(shares)) as pool:
-            for share, answers in zip(shares, pool.map(_look_into, shares), strict=True):
+            for share, answers in zip(shares, pool.map(_check, shares), strict=True):
                 for (place, path, digest), answer in zip(share, answers, strict=True):
                     found[place] = answer
-                    cache.keep(path, digest, answer)
+                    cache.add(path, digest, answer)
         cache.save()
     return [answer for answer in found if answer is not None]
 
 
-def _look_into(share: list[tuple[int, Path, str]]) -> list[MediaInfo | MediaError]:
-    """The answers for some files, from as many processes as it takes: one that breaks is replaced for the next file."""
+def _check(share: list[tuple[int, Path, str]]) -> list[MediaInfo | MediaError]:
+    """Ask for each file, replacing the process after a file that broke it."""
     answers: list[MediaInfo | MediaError] = []
     checker: _Checker | None = None
     try:
         for _, path, digest in share:
             try:
-                if checker is None:
-                    checker = _Checker()
+                checker = checker or _Checker()
                 answer = checker.ask(path)
-            except CheckerUnavailableError as error:
+            except _UnavailableError as error:
                 logger.warning("%s is looked into by the program itself: %s", path, error)
-                answers += probe_all([(path, digest)])
-                checker = None
-                continue
-            if isinstance(answer, _BrokenFileError):
+                answer = probe_all([(path, digest)])[0]
+            if checker is not None and isinstance(answer, _BrokenFileError):
                 checker.close()
                 checker = None
             answers.append(answer)
@@ -124,73 +107,56 @@ def _look_into(share: list[tuple[int, Path, str]]) -> list[MediaInfo | MediaErro
     return answers
 
 
-class _BrokenFileError(MediaError):
-    """A file that crashed or exhausted the process; its like is remembered."""
-
-
 class _Checker:
-    """A process that looks into one file after the other.
-
-    Raises:
-        CheckerUnavailableError: It cannot be started.
-    """
+    """A process that probes one file after the other."""
 
     def __init__(self) -> None:
+        # The child imports the same packages even if they are not installed.
         root = str(Path(__file__).resolve().parents[2])
-        # The child imports the same packages, also when they are not installed but lie in the
-        # working folder.
         path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
-        environment = {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "ads.media.check", str(CPU_LIMIT_S)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env=environment,
+                env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
                 bufsize=0,
             )
         except OSError as error:
-            raise CheckerUnavailableError(f"no further process can be started ({error})") from error
-        if self._line(START_LIMIT_S) != b"ready":
+            raise _UnavailableError(f"no further process can be started ({error})") from error
+        if self._read_line(60.0) != b"ready":
             self.close()
-            raise CheckerUnavailableError(
-                f"the process {self._ending(START_LIMIT_S)} before it began"
-            )
+            raise _UnavailableError(f"the process {self._ending(60.0)} before it began")
 
     def ask(self, path: Path) -> MediaInfo | MediaError:
-        """What a file holds; a `_BrokenFileError` if the process cannot be used any more."""
+        """Return what a file holds; after a `_BrokenFileError`, the process is of no more use."""
         assert self._process.stdin is not None  # noqa: S101 (made with a pipe)
-        with suppress(OSError):  # gone already: the missing answer tells
+        with suppress(OSError):  # The missing answer will tell.
             self._process.stdin.write(json.dumps(str(path)).encode() + b"\n")
-        line = self._line(ANSWER_LIMIT_S)
+        line = self._read_line(ANSWER_LIMIT_S)
         if line is None:
             self.close()
-            return _BrokenFileError(
-                f"{path} {_BROKE}, which {self._ending(ANSWER_LIMIT_S)}; replace the file."
-            )
-        try:
-            answer = json.loads(line)
-            return (
-                MediaError(answer["refused"])
-                if "refused" in answer
-                else _INFO.validate_python(answer)
-            )
-        except (ValueError, KeyError, TypeError):
-            return _BrokenFileError(
-                f"{path} {_BROKE}, which answered with nonsense; replace the file."
-            )
+            how = self._ending(ANSWER_LIMIT_S)
+        else:
+            try:
+                answer = json.loads(line)
+                if "refused" in answer:
+                    return MediaError(answer["refused"])
+                return _INFO.validate_python(answer)
+            except (ValueError, KeyError, TypeError):
+                how = "answered with nonsense"
+        return _BrokenFileError(f"{path} broke the decoder, which {how}; replace the file.")
 
     def close(self) -> None:
-        """End the process; harmless when repeated."""
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
 
-    def _line(self, limit_s: float) -> bytes | None:
-        """The next line; None if the process ends, or says nothing in time."""
+    def _read_line(self, limit_s: float) -> bytes | None:
+        """Return the next line; None if the process ends, or says nothing in time."""
         assert self._process.stdout is not None  # noqa: S101 (made with a pipe)
         number = self._process.stdout.fileno()
         deadline = time.monotonic() + limit_s
@@ -200,7 +166,7 @@ class _Checker:
             part = os.read(number, 1 << 16) if readable else b""
             if not part:
                 if readable:
-                    # Its end is at hand; how it ended is part of the reason.
+                    # It is about to end; its status is part of the reason.
                     with suppress(subprocess.TimeoutExpired):
                         self._process.wait(1.0)
                 return None
@@ -217,12 +183,12 @@ class _Checker:
 
 
 class _Cache:
-    """What was found before, in a file of the user's cache; one that cannot be read or written costs time and no more."""
+    """Earlier findings; an unreadable or unwritable file only costs time."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._known: dict[str, dict[str, Any]] = {}
-        self._changed = False
+        self._known: dict[str, Any] = {}
+        self._is_changed = False
         try:
             document = json.loads(file.read_bytes())
             if document["by"] == _decoders():
@@ -230,10 +196,9 @@ class _Cache:
         except FileNotFoundError:
             pass
         except (OSError, ValueError, KeyError, TypeError) as error:
-            logger.info("What is known of media files cannot be read from %s: %s", file, error)
+            logger.info("Cannot read the cache of media checks %s: %s", file, error)
 
-    def known(self, path: Path, digest: str) -> MediaInfo | MediaError | None:
-        """What is known of a file."""
+    def get(self, path: Path, digest: str) -> MediaInfo | MediaError | None:
         entry = self._known.get(_key(path, digest))
         if isinstance(entry, dict) and "broke" in entry:
             return _BrokenFileError(f"{path} {entry['broke']}")
@@ -242,8 +207,8 @@ class _Cache:
         except ValidationError:
             return None
 
-    def keep(self, path: Path, digest: str, found: MediaInfo | MediaError) -> None:
-        """Remember what was found; a mere refusal is quickly found again, and may have passing causes."""
+    def add(self, path: Path, digest: str, found: MediaInfo | MediaError) -> None:
+        """Remember a finding, but no refusals: these are quick, and may have passing causes."""
         if isinstance(found, MediaInfo):
             entry = asdict(found)
         elif isinstance(found, _BrokenFileError) and "did not answer" not in str(found):
@@ -251,69 +216,50 @@ class _Cache:
         else:
             return
         self._known[_key(path, digest)] = entry
-        self._changed = True
+        self._is_changed = True
 
     def save(self) -> None:
-        """Write what is known, if there is something new."""
-        if not self._changed:
+        if not self._is_changed:
             return
-        kept = dict(list(self._known.items())[-MOST_KEPT:])
+        # Bounded: the newest 5000 versions of creatives.
+        kept = dict(list(self._known.items())[-5000:])
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(
-                "w", dir=self._file.parent, delete=False, encoding="utf-8"
-            ) as file:
+            with atomic_save(str(self._file), text_mode=True) as file:
                 json.dump({"by": _decoders(), "files": kept}, file)
-            Path(file.name).replace(self._file)
         except OSError as error:
-            logger.info("What was found in media files cannot be kept in %s: %s", self._file, error)
+            logger.info("Cannot write the cache of media checks %s: %s", self._file, error)
 
 
 def _key(path: Path, digest: str) -> str:
-    # One content may be read in two ways, by the ending of its name.
+    # The ending decides how a file is read, so it is part of the key.
     return f"{digest}{path.suffix.lower()}"
 
 
 def _decoders() -> list[str]:
-    """What decodes; with another version every file is new."""
+    """Return what decodes; another version makes every file new."""
     import av  # noqa: PLC0415 (the versions only)
     import PIL  # noqa: PLC0415
 
     return ["1", av.__version__, str(av.ffmpeg_version_info), PIL.__version__]
 
 
-# --- in the other process -------------------------------------------------------------------------
+# --- in the other process ---
 
 
-def _limit_this_process() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # It has nothing to write but its answers, which go through a pipe.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-
-
-def _allow_computing(limit_s: int) -> None:
-    """A further stretch of computing time, for the next file."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(
-        resource.RLIMIT_CPU, (math.ceil(used.ru_utime + used.ru_stime) + limit_s, hard)
-    )
-
-
-def _tried(path: Path) -> MediaInfo:
-    """What a file holds, once it was decoded for a while; damage after the first picture is the player's to handle."""
+def _decode_a_while(path: Path) -> MediaInfo:
+    """Probe a file and decode it for a moment; the player handles damage after the first picture."""
     info = probe(path)
     with suppress(MediaError):
-        _run_for(frames(path, info.kind, lambda: TRIED_SIZE), TRIED_S)
+        _run_for(frames(path, info.kind, lambda: (320, 180)), 0.5)
     if info.has_sound:
         with suppress(MediaError):
-            _run_for(sound_blocks(path), TRIED_S / 3)
+            _run_for(sound_blocks(path), 0.5 / 3)
     return info
 
 
-def _run_for(decoded: Iterator[MediaFrame] | Iterator[tuple[float, Any]], limit_s: float) -> None:
-    end_s = time.process_time() + limit_s
+def _run_for(decoded: Iterator[Any], cpu_s: float) -> None:
+    end_s = time.process_time() + cpu_s
     with closing(decoded):  # type: ignore[type-var]
         for _ in decoded:
             if time.process_time() > end_s:
@@ -321,7 +267,7 @@ def _run_for(decoded: Iterator[MediaFrame] | Iterator[tuple[float, Any]], limit_
 
 
 def main() -> int:
-    """Look into the files that are named on standard input, one JSON text a line; answer in the same way.
+    """Probe the files named on standard input, one JSON text a line; answer in the same way.
 
     The one argument is the computing time for a file, in seconds.
     """
@@ -329,17 +275,22 @@ def main() -> int:
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
         os.dup2(2, 1)
         logging.disable()
-        _limit_this_process()
-        out.write("ready\n")
-        out.flush()
+        # Address space, of which libraries reserve far more than they touch.
+        resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        # It writes nothing but its answers, which go through a pipe.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        print("ready", file=out, flush=True)
         for line in sys.stdin:
-            _allow_computing(int(sys.argv[1]))
+            used = resource.getrusage(resource.RUSAGE_SELF)
+            limit_s = math.ceil(used.ru_utime + used.ru_stime) + int(sys.argv[1])
+            resource.setrlimit(resource.RLIMIT_CPU, (limit_s, hard))
             try:
-                answer = asdict(_tried(Path(json.loads(line))))
+                answer = asdict(_decode_a_while(Path(json.loads(line))))
             except MediaError as error:
                 answer = {"refused": str(error)}
-            out.write(json.dumps(answer) + "\n")
-            out.flush()
+            print(json.dumps(answer), file=out, flush=True)
     return 0
 
 

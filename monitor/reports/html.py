@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
 
-    from ads.media.thumbnails import Still
+    from ads.media.thumbnails import Thumbnail
     from monitor.reports.thumbnails import Thumbnails
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -147,7 +147,7 @@ def _environment() -> Environment:
     return environment
 
 
-def _image_url(still: Still) -> str:
+def _image_url(still: Thumbnail) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(still.jpeg).decode("ascii")
 
 

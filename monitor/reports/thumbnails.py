@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import ads.sample
 from ads.errors import AdsError
-from ads.media.thumbnails import film_strip, stills_at
+from ads.media.thumbnails import thumbnails, thumbnails_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ads.media.thumbnails import Still
+    from ads.media.thumbnails import Thumbnail
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +41,8 @@ class Thumbnails:
         missing: Why there are no pictures, as a sentence; empty where there are.
     """
 
-    strip: Sequence[Still] = ()
-    moments: Mapping[int, Still] = field(default_factory=dict)
+    strip: Sequence[Thumbnail] = ()
+    moments: Mapping[int, Thumbnail] = field(default_factory=dict)
     missing: str = ""
 
 
@@ -84,11 +84,11 @@ def _sha256(path: Path) -> str:
 
 def _pictures(ad: dict[str, Any], path: Path) -> Thumbnails:
     length_s, kind = ad["duration_s"], ad["kind"]
-    strip = film_strip(path, length_s, kind, height_px=STRIP_HEIGHT_PX)
+    strip = thumbnails(path, length_s, kind, height_px=STRIP_HEIGHT_PX)
     seconds = sorted({moment["second"] for moment in ad["moments"]})
     # The middle of each second; the last second may be shorter than 1 s.
     middles = {
         (second + min(second + 1.0, max(length_s, second + 0.1))) / 2: second for second in seconds
     }
-    stills = stills_at(path, kind, list(middles), MOMENT_HEIGHT_PX)
+    stills = thumbnails_at(path, kind, list(middles), MOMENT_HEIGHT_PX)
     return Thumbnails(strip, {middles[still.second]: still for still in stills})

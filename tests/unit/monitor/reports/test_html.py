@@ -13,7 +13,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from ads.media.thumbnails import Still
+from ads.media.thumbnails import Thumbnail
 from monitor.reports import formatting, html, wording
 from monitor.reports.document import build_report
 from monitor.reports.figures import (
@@ -153,7 +153,7 @@ def document(session, document_of) -> dict:
 
 @pytest.fixture(scope="module")
 def films() -> dict[int, Thumbnails]:
-    stills = tuple(Still(k + 0.5, bytes([k]), 20, 10) for k in range(5))
+    stills = tuple(Thumbnail(k + 0.5, bytes([k]), 20, 10) for k in range(5))
     return {
         0: Thumbnails(stills, {0: stills[0]}),
         1: Thumbnails(missing="The file rain.mp4 was not found <here>."),
