@@ -155,7 +155,10 @@ def test_empty_file_becomes_a_database(path):
         ("nonsense://x/y", "needs a driver that is not installed"),
         ("a://b:c:d", "Invalid database URL"),
         ("/proc/nowhere/x.db", "folder of the database .* cannot be used"),
-        ("/proc/x.db", "x.db cannot be opened or written .*check the permissions"),
+        (
+            "/proc/x.db",
+            "x.db cannot be opened or written .*check the permissions|/proc .* not writable; change its perm",
+        ),
         ("/dev/null", "not a regular file"),
         ("{tmp}", "is a folder; give the path of a file"),
         ("{tmp}/text.txt", "is not an SQLite database; choose another path"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -58,7 +59,11 @@ def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], No
 
     def install(body: str) -> None:
         script = tmp_path / "child"
-        script.write_text(f"#!{sys.executable}\n{HEAD}\n{body}\n")
+        (tmp_path / "child.py").write_text(f"{HEAD}\n{body}\n")
+        # A first line that names Python would break where the path has a space.
+        script.write_text(
+            f"#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(script))}.py\n"
+        )
         script.chmod(0o755)
         monkeypatch.setattr(sys, "executable", str(script))
 
