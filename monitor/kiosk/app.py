@@ -200,12 +200,12 @@ def _open_window(  # noqa: PLR0917 (the parts of one session, handed over once)
     from PyQt5.QtCore import QTimer  # noqa: PLC0415 (only where there is a window)
 
     from monitor.ui.application import APPLICATION_NAME  # noqa: PLC0415
-    from monitor.ui.screen_saver import ScreenSaverHold  # noqa: PLC0415
+    from monitor.ui.screen_saver import ScreenSaverInhibitor  # noqa: PLC0415
     from monitor.ui.window import KioskWindow  # noqa: PLC0415
 
-    saver = ScreenSaverHold(APPLICATION_NAME)
-    saver.hold()
-    quitter.add("the screen saver's hold", saver.release)
+    saver = ScreenSaverInhibitor(APPLICATION_NAME)
+    saver.inhibit()
+    quitter.add("the screen saver", saver.release)
     window = KioskWindow(
         kiosk.player,
         bridge,

@@ -1,31 +1,25 @@
-"""The one QApplication."""
+"""The one QApplication and its font, loaded from the package to look the same on every machine."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QCoreApplication, QMessageLogContext, Qt, QtMsgType, qInstallMessageHandler
+from PyQt5.QtGui import QFont, QFontDatabase
 from PyQt5.QtWidgets import QApplication
 
-from monitor.ui import fonts, qt_environment
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from monitor.fonts import FAMILY, font_file
+from monitor.ui import qt_environment
 
 logger = logging.getLogger(__name__)
 
 APPLICATION_NAME = "Ad Reaction Monitor"
 
 
-def create_application(
-    argv: Sequence[str] = ("ad-monitor",), *, offscreen: bool = False
-) -> QApplication:
-    """Makes the application with its font, or gives back the one that exists.
+def create_application(*, offscreen: bool = False) -> QApplication:
+    """Make the application with its font, or return the existing one.
 
     Args:
-        argv: Arguments for Qt; the program's name alone by default, so that Qt reads none of the
-            user's options.
         offscreen: Draw into memory, whether or not there is a screen.
 
     Raises:
@@ -43,18 +37,33 @@ def create_application(
     qInstallMessageHandler(_log_qt_message)
     QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_EnableHighDpiScaling)
     QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_UseHighDpiPixmaps)
-    application = QApplication(list(argv))
+    # Only the program's name, so Qt reads none of the user's options.
+    application = QApplication(["ad-monitor"])
     application.setApplicationName(APPLICATION_NAME)
-    application.setFont(fonts.load_application_font())
-    # The window asks to quit and the quitter decides; Qt must not end the loop while threads are
-    # being joined.
+    application.setFont(load_font())
+    # The quitter ends the loop, after the threads were joined.
     application.setQuitOnLastWindowClosed(False)
     return application
 
 
+def load_font() -> QFont:
+    """Load the packaged family and return it as a font; the application must exist.
+
+    Characters that it lacks, such as Chinese and emoji, are drawn in the system's fonts.
+    """
+    for weight in ("Regular", "Bold"):
+        path = font_file(weight)
+        if QFontDatabase.addApplicationFont(str(path)) < 0:
+            logger.warning("Cannot load the font %s; using the system's fonts. Reinstall it.", path)
+    font = QFont(FAMILY)
+    font.setStyleHint(QFont.StyleHint.SansSerif)
+    # Text keeps its proportions at every size.
+    font.setHintingPreference(QFont.HintingPreference.PreferNoHinting)
+    return font
+
+
 def _log_qt_message(kind: QtMsgType, _context: QMessageLogContext, text: str | None) -> None:
-    # Qt warns about its surroundings (no sound server, no runtime folder) even where nothing is
-    # wrong for us.
+    # Qt warns about its surroundings (no sound server, no runtime folder) where all is well for us.
     level = {
         QtMsgType.QtWarningMsg: logging.INFO,
         QtMsgType.QtCriticalMsg: logging.ERROR,

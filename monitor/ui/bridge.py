@@ -1,4 +1,4 @@
-"""From the worker threads into the GUI thread: the newest view only, one wake-up at a time."""
+"""Carry the newest view from the worker threads into the GUI thread."""
 
 from __future__ import annotations
 
@@ -12,52 +12,49 @@ if TYPE_CHECKING:
 
 
 class LiveBridge(QObject):
-    """Carries the newest `LiveView` to the window.
+    """Carry the newest `LiveView` to the window.
 
-    Qt's own queue of signals has no bound, so a signal for each frame would be a hidden queue that
-    grows whenever the window is busy. Here a second wake-up is sent only after the first was
-    answered by `take()`.
+    Qt's queue of signals has no bound and would grow while the window is busy. So a second wake-up
+    is sent only after `take()` has answered the first.
 
     Create it in the GUI thread; `publish()` may be called from any thread.
 
     Signals:
-        view_changed: A view newer than the last one taken is there; delivered in the GUI thread.
+        view_changed: There is a view newer than the last one taken; delivered in the GUI thread.
     """
 
     view_changed = pyqtSignal()
     _woken = pyqtSignal()
 
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self._lock = threading.Lock()
         self._view: LiveView | None = None
         self._wake_up_pending = False
         self._closed = False
-        # Queued even within the GUI thread: publish() emits while it holds the lock that take()
-        # needs.
+        # Queued even within the GUI thread: publish() emits while it holds the lock of take().
         self._woken.connect(self._on_woken, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]
 
     def publish(self, view: LiveView) -> None:
-        """Puts a view in the place of the one before; never waits for the window. Ignored once closed."""
+        """Replace the waiting view, without waiting for the window. Ignored once closed."""
         with self._lock:
             if self._closed:
                 return
             self._view = view
-            if self._wake_up_pending:
-                return
-            self._wake_up_pending = True
-            # Under the lock, so that close() cannot come in between.
-            self._woken.emit()
+            if not self._wake_up_pending:
+                self._wake_up_pending = True
+                # Under the lock, so close() cannot come in between.
+                self._woken.emit()
 
     def take(self) -> LiveView | None:
-        """Takes the newest view out; `None` if there is none that was not taken before."""
+        """Take the waiting view; `None` if there is none."""
         with self._lock:
             view, self._view = self._view, None
             self._wake_up_pending = False
             return view
 
     def close(self) -> None:
-        """Stops the delivery; whatever is published later is ignored."""
+        """Stop the delivery."""
         with self._lock:
             self._closed = True
             self._view = None

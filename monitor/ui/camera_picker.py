@@ -1,4 +1,4 @@
-"""Asks at the first start which of several cameras is the one, with a live preview."""
+"""Ask at the first start which of several cameras to use, with a live preview."""
 
 from __future__ import annotations
 
@@ -25,34 +25,29 @@ if TYPE_CHECKING:
     from monitor.sensor.camera_choice import Camera
 
 UNATTENDED_AFTER_S = 60.0
-"""Without a key for so long nobody is there to choose: a kiosk that starts by itself must not wait for ever."""
+"""Without a key for this long nobody is there to choose, and the kiosk must not wait for ever."""
 
-LONGEST_SEARCH_S = 30.0
-"""How long the cameras are tried after that, until the show begins without a choice."""
-
-TICK_MS = 250
-FIRST_SIZE = QSize(980, 560)
-PREVIEW_SIZE = QSize(560, 315)
+MAX_SEARCH_S = 30.0
+"""After that, limit to trying the cameras until the show begins without a choice."""
 
 
 class CameraPicker(QDialog):
     """A list of cameras, and what the selected one sees.
 
     Keys: Up and Down select, Enter uses the selected camera, Esc cancels, Tab goes round. Only a
-    camera that gives a picture can be used. When nobody touches a key for a minute, the first
-    camera with a picture is taken, the selected one before the others.
+    camera that gives a picture can be used. If nobody touches a key for a minute, the first camera
+    with a picture is used, beginning with the selected one.
 
-    Nothing that the cameras give is measured or kept: the newest picture is in memory, and nothing
-    else.
+    Nothing is measured or kept; only the newest picture is in memory.
 
     Args:
         cameras: At least one.
         texts: Of the window's language.
-        scale: How large everything is drawn.
+        scale: The factor for all sizes.
         first: Selected at first; the first one of the list by default.
         open_source: Opens a camera.
-        unattended_after_s: Seconds without a key until a camera is taken; `None` waits for ever.
-        clock: Seconds that never go back.
+        unattended_after_s: Seconds without a key until a camera is used; `None` waits for ever.
+        clock: Monotonic, in seconds.
 
     Attributes:
         chosen: The camera to use; `None` while none is chosen, and after a cancel.
@@ -79,7 +74,7 @@ class CameraPicker(QDialog):
         super().__init__()
         if not cameras:
             raise ValueError(
-                "Invalid cameras: expected at least one, received none; ask only where there is a choice."
+                "Invalid cameras: expected at least one, received none; ask only for a choice."
             )
         self._cameras = tuple(cameras)
         self._texts = texts
@@ -101,10 +96,9 @@ class CameraPicker(QDialog):
         self._build(scale)
 
         self._ticker = QTimer(self)
-        self._ticker.setInterval(TICK_MS)
         self._ticker.timeout.connect(self._on_tick)
-        self._ticker.start()
-        # Queued by Qt, because it is emitted in the thread of the camera.
+        self._ticker.start(250)
+        # Queued, because it is emitted in the camera's thread.
         self._woken.connect(self._on_view)
         self._watch = CameraWatch(self._take, open_source)
         self.list.currentRowChanged.connect(self._on_selected)
@@ -123,18 +117,15 @@ class CameraPicker(QDialog):
         return self._cameras[max(0, self.list.currentRow())]
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        if event is not None and event.type() in (
-            QEvent.Type.KeyPress,
-            QEvent.Type.MouseButtonPress,
-        ):
-            # Somebody is there after all.
+        touches = (QEvent.Type.KeyPress, QEvent.Type.MouseButtonPress)
+        if event is not None and event.type() in touches:
             self._deadline_s = None
             self._unattended = False
             self.countdown.clear()
         return bool(super().eventFilter(watched, event))
 
     def done(self, result: int) -> None:
-        """Releases the camera, so that the sensor can open it, and closes the dialog."""
+        """Release the camera for the sensor, and close the dialog."""
         if result != QDialog.DialogCode.Accepted and not self._unattended:
             self.cancelled = True
         self._ticker.stop()
@@ -143,52 +134,47 @@ class CameraPicker(QDialog):
 
     def showEvent(self, event: QShowEvent | None) -> None:
         super().showEvent(event)
-        # Without a desktop nobody else gives the window the keyboard.
+        # Without a window manager nobody else gives the window the keyboard.
         self.activateWindow()
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
-        # The title bar's cross is a cancel too.
         self.reject()
         super().closeEvent(event)
 
     def _build(self, scale: float) -> None:
-        texts = self._texts
+        texts, pad = self._texts, round(18 * scale)
         title, explanation, hint = (
             QLabel(texts[f"picker_{name}"], self) for name in ("title", "explanation", "hint")
         )
+        labels, controls = (explanation, hint, self.countdown), (self.list, self.use, self.cancel)
+        for widget in (*labels, *controls):
+            widget.setFont(text_font(style.PANEL_TEXT * scale))
         title.setFont(text_font(26 * scale, bold=True))
-        for label in (explanation, hint, self.countdown):
-            label.setFont(text_font(style.PANEL_TEXT * scale))
+        for label in labels:
             label.setWordWrap(True)
         hint.setObjectName("soft")
         self.countdown.setObjectName("soft")
-        # Its room stays when there is no more to say, so that nothing jumps under the eye.
+        # Its room stays when it is empty, so nothing jumps.
         self.countdown.setMinimumHeight(self.countdown.fontMetrics().height())
-        for widget in (self.list, self.use, self.cancel):
-            widget.setFont(text_font(style.PANEL_TEXT * scale))
         for camera in self._cameras:
             index = texts["picker_camera"].format(index=camera.index)
             self.list.addItem(f"{camera.name} ({index})" if camera.name else index)
         self.list.setAccessibleName(texts["picker_title"])
         self.list.setWordWrap(True)
         self.preview.set_scale(scale)
-        self.preview.setMinimumSize(PREVIEW_SIZE * scale)
+        self.preview.setMinimumSize(QSize(560, 315) * scale)
         self.use.setDefault(True)
         self.use.setEnabled(False)
         self.cancel.setAutoDefault(False)
-        pad = round(18 * scale)
-        middle = QHBoxLayout()
-        middle.setSpacing(pad)
+        middle, buttons, whole = QHBoxLayout(), QHBoxLayout(), QVBoxLayout(self)
+        for layout in (middle, buttons, whole):
+            layout.setSpacing(pad)
         middle.addWidget(self.list, 2)
         middle.addWidget(self.preview, 3)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(pad)
         buttons.addWidget(hint, 1)
         buttons.addWidget(self.cancel)
         buttons.addWidget(self.use)
-        whole = QVBoxLayout(self)
         whole.setContentsMargins(pad, pad, pad, pad)
-        whole.setSpacing(pad)
         whole.addWidget(title)
         whole.addWidget(explanation)
         whole.addLayout(middle, 1)
@@ -196,10 +182,10 @@ class CameraPicker(QDialog):
         whole.addLayout(buttons)
         self.setStyleSheet(_style_sheet(scale))
         self.setWindowTitle(f"{APPLICATION_NAME}: {texts['picker_title']}")
-        self.resize(FIRST_SIZE * scale)
+        self.resize(QSize(980, 560) * scale)
 
     def _take(self, view: CameraView) -> None:
-        """Runs in the camera's thread: keeps the newest view, and wakes the window once for all that have come."""
+        # In the camera's thread: keep the newest view, and wake the window once for all of them.
         with self._lock:
             waiting = self._newest is not None
             self._newest = view
@@ -210,26 +196,22 @@ class CameraPicker(QDialog):
     def _on_view(self) -> None:
         with self._lock:
             view, self._newest = self._newest, None
-        if (
-            view is None
-            or view.camera is not self.selected
-            or self.chosen is not None
-            or self.cancelled
-        ):
+        decided = self.chosen is not None or self.cancelled
+        if view is None or view.camera is not self.selected or decided:
             return
-        self.use.setEnabled(view.picture is not None)
-        self.preview.show_frame(
-            view.picture, (), "" if view.picture is not None else self._texts["picker_no_picture"]
-        )
-        if view.picture is None:
+        has_picture = view.picture is not None
+        self.use.setEnabled(has_picture)
+        message = "" if has_picture else self._texts["picker_no_picture"]
+        self.preview.show_frame(view.picture, message=message)
+        if not has_picture:
             self._failed.add(self.list.currentRow())
         if self._unattended:
-            self._settle()
+            self._choose_unattended()
 
     @pyqtSlot(int)
     def _on_selected(self, _row: int) -> None:
         self.use.setEnabled(False)
-        self.preview.show_frame(None, (), self._texts["picker_opening"])
+        self.preview.show_frame(None, message=self._texts["picker_opening"])
         self._watch.watch(self.selected)
 
     @pyqtSlot()
@@ -244,18 +226,17 @@ class CameraPicker(QDialog):
         if self._deadline_s is None:
             return
         left_s = self._deadline_s - self._clock()
-        self.countdown.setText(
-            self._texts["picker_countdown"].format(seconds=max(0, math.ceil(left_s)))
-        )
-        if left_s <= -LONGEST_SEARCH_S:
-            # A driver hangs. The show must begin, with a camera or without.
+        seconds = max(0, math.ceil(left_s))
+        self.countdown.setText(self._texts["picker_countdown"].format(seconds=seconds))
+        if left_s <= -MAX_SEARCH_S:
+            # A driver hangs; the show must begin without a camera.
             self.reject()
         elif left_s <= 0 and not self._unattended:
             self._unattended = True
-            self._settle()
+            self._choose_unattended()
 
-    def _settle(self) -> None:
-        """Takes the selected camera if it gives a picture, else goes on to one that was not tried yet."""
+    def _choose_unattended(self) -> None:
+        """Use the selected camera if it gives a picture, else try the next one."""
         if self.use.isEnabled():
             self.chosen = self.selected
             self.accept()
@@ -268,19 +249,21 @@ class CameraPicker(QDialog):
 
 
 def _style_sheet(scale: float) -> str:
-    edge, radius, pad = round(3 * scale), round(8 * scale), round(9 * scale)
+    pad, text = round(9 * scale), style.TEXT.name()
+    border = f"border: {round(3 * scale)}px solid"
+    radius = f"border-radius: {round(8 * scale)}px;"
     return f"""
         QDialog {{ background: {style.INK.name()}; }}
-        QLabel {{ color: {style.TEXT.name()}; }}
+        QLabel {{ color: {text}; }}
         QLabel#soft {{ color: {style.TEXT_SOFT.name()}; }}
         QListWidget, QPushButton {{
-            background: #1B212C; color: {style.TEXT.name()}; border: {edge}px solid #3A4354; border-radius: {radius}px;
+            background: #1B212C; color: {text}; {border} #3A4354; {radius}
             padding: {pad}px; outline: 0;
         }}
-        QListWidget::item {{ padding: {pad}px; border-radius: {radius}px; }}
+        QListWidget::item {{ padding: {pad}px; {radius} }}
         QListWidget::item:selected {{ background: {style.GOOD.name()}; color: {style.INK.name()}; }}
         QPushButton {{ padding: {pad}px {2 * pad}px; }}
         QPushButton:disabled {{ color: #7C8799; }}
         QPushButton:default:enabled {{ background: #24415A; }}
-        QListWidget:focus, QPushButton:focus {{ border: {edge}px solid {style.WARNING.name()}; }}
+        QListWidget:focus, QPushButton:focus {{ {border} {style.WARNING.name()}; }}
     """

@@ -1,4 +1,4 @@
-"""The thread that shows what a camera sees before one is chosen. Pictures stay in memory. Imports no Qt."""
+"""Show what a camera sees before one is chosen. Pictures stay in memory. Imports no Qt."""
 
 from __future__ import annotations
 
@@ -26,20 +26,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PREVIEW_WIDTH_PX = 640
-PREVIEW_EVERY_NS = 66_000_000
-"""Fifteen pictures a second look alive, and leave the cores alone."""
-
-JOIN_LIMIT_S = 5.0
-"""How long a camera may take to be released; a driver that hangs must not hold the window."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CameraView:
-    """What a camera gives.
+    """What a camera sees.
 
     Attributes:
-        camera: Which one.
-        picture: `(height, width, 3)` RGB, uint8, reduced; `None` where it gives none.
+        camera: The camera.
+        picture: `(height, width, 3)` RGB, uint8, reduced; `None` if there is none.
     """
 
     camera: Camera
@@ -47,7 +42,7 @@ class CameraView:
 
 
 def open_camera(camera: Camera) -> VideoSource:
-    """Opens a camera as the sensor does.
+    """Open a camera as the sensor does.
 
     Raises:
         SourceOpenError: It gives no picture.
@@ -56,9 +51,7 @@ def open_camera(camera: Camera) -> VideoSource:
 
 
 class CameraWatch:
-    """Opens one camera after the other, as it is told, and publishes what the present one sees.
-
-    Each source is opened, read and released by the one thread `camera-preview`.
+    """Open one camera after the other, in the thread `camera-preview`, and publish what it sees.
 
     Args:
         publish: Called in that thread with every new view.
@@ -80,16 +73,16 @@ class CameraWatch:
         self._thread.start()
 
     def watch(self, camera: Camera) -> None:
-        """Releases the present camera and opens another one; returns at once."""
+        """Release the present camera and open another one; returns at once."""
         with self._changed:
             self._wanted = camera
             self._wake()
 
-    def close(self, timeout_s: float = JOIN_LIMIT_S) -> bool:
-        """Releases the camera and ends the thread; harmless when repeated.
+    def close(self, timeout_s: float = 5.0) -> bool:
+        """Release the camera and end the thread; harmless when repeated.
 
         Args:
-            timeout_s: How long that may take.
+            timeout_s: Limit to the wait: a driver that hangs must not hold the window.
 
         Returns:
             Whether the camera was released in that time.
@@ -111,8 +104,7 @@ class CameraWatch:
         present: Camera | None = None
         while True:
             with self._changed:
-                while not self._closed and self._wanted is present:
-                    self._changed.wait()
+                self._changed.wait_for(lambda: self._closed or self._wanted is not present)  # noqa: B023
                 if self._closed:
                     return
                 present = self._wanted
@@ -120,14 +112,14 @@ class CameraWatch:
                 self._show(present)
 
     def _show(self, camera: Camera) -> None:
-        """Publishes what a camera sees until another one is wanted; at last that it gives nothing, if it fails."""
+        """Publish what a camera sees until another one is wanted; at last its failure, if it fails."""
         try:
             with self._open(camera) as source:
                 self._pump(camera, source)
         except DetectorError as error:
             logger.info("%s", error)
         except Exception:
-            # The top of the thread: the other cameras can still be looked at.
+            # The other cameras can still be looked at.
             logger.exception("The preview of camera %d failed", camera.index)
         if self._still_wanted(camera):
             self._publish(CameraView(camera, None))
@@ -137,12 +129,10 @@ class CameraWatch:
             self._source = source
         due_ns = 0
         try:
-            while self._still_wanted(camera):
-                frame = source.read()
-                if frame is None:
-                    return
+            while self._still_wanted(camera) and (frame := source.read()) is not None:
                 if frame.captured_ns >= due_ns:
-                    due_ns = frame.captured_ns + PREVIEW_EVERY_NS
+                    # 15 pictures a second look alive and leave the cores alone.
+                    due_ns = frame.captured_ns + 66_000_000
                     self._publish(CameraView(camera, _reduced(frame)))
         finally:
             with self._changed:

@@ -1,4 +1,4 @@
-"""The one way out: signals of the system reach Qt's loop, and everything that was started is undone in reverse."""
+"""Quit in order: signals reach Qt's loop, and everything that was started is undone in reverse."""
 
 from __future__ import annotations
 
@@ -13,39 +13,33 @@ from PyQt5.QtCore import QCoreApplication, QObject, QSocketNotifier, QTimer, pyq
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType, TracebackType
+    from types import FrameType
 
 logger = logging.getLogger(__name__)
 
-HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-IDLE_CHECK_MS = 200
-"""How often Python gets to run where a signal cannot wake Qt's loop; long enough to cost nothing."""
-
 
 class Quitter(QObject):
-    """Undoes what was started, in reverse order, once, and then quits the application.
+    """Undo what was started, in reverse order and once; then quit the application.
 
     Signals:
         quitting: Quitting has begun, with its reason; emitted once, before the first step.
+
+    Attributes:
+        reason: Why the application quits; `None` while it does not.
     """
 
     quitting = pyqtSignal(str)
 
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self._steps: list[tuple[str, Callable[[], object]]] = []
         self._errors: list[tuple[str, Exception]] = []
-        self._reason: str | None = None
+        self.reason: str | None = None
 
     @property
     def entered(self) -> bool:
         """Whether quitting has begun."""
-        return self._reason is not None
-
-    @property
-    def reason(self) -> str | None:
-        """Why the application quits; `None` while it does not."""
-        return self._reason
+        return self.reason is not None
 
     @property
     def errors(self) -> tuple[tuple[str, Exception], ...]:
@@ -53,28 +47,28 @@ class Quitter(QObject):
         return tuple(self._errors)
 
     def add(self, name: str, undo: Callable[[], object]) -> None:
-        """Registers how to undo something that was just started.
+        """Register how to undo what was just started.
 
         Args:
-            name: What is undone, for the log.
-            undo: Called without arguments in the GUI thread; what it returns is ignored.
+            name: For the log.
+            undo: Called in the GUI thread.
         """
         self._steps.append((name, undo))
 
     def quit(self, reason: str = "asked to", status: int = 0) -> None:
-        """Runs all steps, last one first, and leaves the application's loop; a second call does nothing.
+        """Run all steps, last one first, and leave the application's loop; no-op if repeated.
 
         A step that fails is logged and kept in `errors`, and the others still run: a camera that
         cannot be closed must not cost the session's last readings.
 
         Args:
-            reason: For the log, and for `reason`.
-            status: What `QCoreApplication.exec_()` returns; 1 instead of 0 if a step fails.
+            reason: For the log.
+            status: The application's exit status; 1 instead of 0 if a step fails.
         """
-        if self._reason is not None:
-            logger.debug("Already quitting (%s), so %r changes nothing.", self._reason, reason)
+        if self.reason is not None:
+            logger.debug("Already quitting (%s), so %r changes nothing.", self.reason, reason)
             return
-        self._reason = reason
+        self.reason = reason
         logger.info("Quitting: %s.", reason)
         self.quitting.emit(reason)
         while self._steps:
@@ -82,7 +76,7 @@ class Quitter(QObject):
             logger.debug("Closing %s.", name)
             try:
                 undo()
-            except Exception as error:  # whatever it is: the steps that remain must run
+            except Exception as error:
                 logger.error("Closing %s failed.", name, exc_info=error)
                 self._errors.append((name, error))
         final_status = status or (1 if self._errors else 0)
@@ -91,82 +85,60 @@ class Quitter(QObject):
 
 
 class SignalHandler(QObject):
-    """Brings SIGINT and SIGTERM into Qt's loop, which otherwise never lets a Python signal handler run.
+    """Bring SIGINT and SIGTERM into Qt's loop, which otherwise never runs a Python signal handler.
 
-    The first signal asks; the second one does not wait any longer. The handlers that were there
-    before come back with `close()`. Use it in the main thread only.
+    Use it as a context in the main thread; leaving it restores the former handlers.
 
     Args:
         on_signal: Called once, from Qt's loop, with the name of the first signal.
-        on_second_signal: Called with the number of the second signal, at once, even while the main
-            thread waits for something; ends the process with status 128 + number by default.
-        parent: The Qt owner.
+        on_second_signal: Called with the number of each later signal, at once, even while the main
+            thread waits; ends the process with status 128 + number by default.
     """
 
     def __init__(
         self,
         on_signal: Callable[[str], object],
         *,
-        on_second_signal: Callable[[int], object] | None = None,
-        parent: QObject | None = None,
+        on_second_signal: Callable[[int], object] = lambda number: os._exit(128 + number),
     ) -> None:
-        super().__init__(parent)
+        super().__init__()
         self._on_signal = on_signal
-        self._on_second_signal = on_second_signal or _end_process
+        self._on_second_signal = on_second_signal
         self._received: int | None = None
         self._closed = False
-        self._sockets: tuple[socket.socket, socket.socket] | None = None
-        self._notifier: QSocketNotifier | None = None
-        self._timer: QTimer | None = None
-        self._former_wakeup_fd = -1
-        if os.name == "posix":
-            self._wake_by_socket()
-        else:
-            self._timer = QTimer(self)
-            self._timer.timeout.connect(self._on_awake)
-            self._timer.start(IDLE_CHECK_MS)
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
+        self._former_wakeup_fd = signal.set_wakeup_fd(
+            self._writer.fileno(), warn_on_full_buffer=False
+        )
+        self._notifier = QSocketNotifier(self._reader.fileno(), QSocketNotifier.Type.Read, self)  # type: ignore[arg-type]
+        self._notifier.activated.connect(self._on_awake)
         self._former_handlers = {
-            number: signal.signal(number, self._handle) for number in HANDLED_SIGNALS
+            number: signal.signal(number, self._handle)
+            for number in (signal.SIGINT, signal.SIGTERM)
         }
 
     def __enter__(self) -> SignalHandler:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Puts the former handlers back; a second call does nothing."""
+        """Restore the former handlers; harmless when repeated."""
         if self._closed:
             return
         self._closed = True
         for number, handler in self._former_handlers.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
-        if self._timer is not None:
-            self._timer.stop()
-        if self._notifier is not None:
-            self._notifier.setEnabled(False)
-        if self._sockets is not None:
-            signal.set_wakeup_fd(self._former_wakeup_fd)
-            for end in self._sockets:
-                end.close()
-
-    def _wake_by_socket(self) -> None:
-        reader, writer = socket.socketpair()
-        reader.setblocking(False)
-        writer.setblocking(False)
-        self._sockets = reader, writer
-        self._former_wakeup_fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-        self._notifier = QSocketNotifier(reader.fileno(), QSocketNotifier.Type.Read, self)  # type: ignore[arg-type]
-        self._notifier.activated.connect(self._on_awake)
+        self._notifier.setEnabled(False)
+        signal.set_wakeup_fd(self._former_wakeup_fd)
+        self._reader.close()
+        self._writer.close()
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
-        """Runs in the main thread between two Python instructions, so the first signal only leaves a note."""
+        # Runs between two Python instructions, so the first signal only leaves a note.
         if self._received is None:
             self._received = number
             QTimer.singleShot(0, self._report)
@@ -175,17 +147,12 @@ class SignalHandler(QObject):
 
     @pyqtSlot()
     def _on_awake(self) -> None:
-        """Being called is all it takes: Python runs its pending signal handlers on the way."""
-        if self._sockets is not None and not self._closed:
+        # Being called is enough: Python runs its pending signal handlers on the way.
+        if not self._closed:
             with contextlib.suppress(BlockingIOError):
-                self._sockets[0].recv(4096)
+                self._reader.recv(4096)
 
     @pyqtSlot()
     def _report(self) -> None:
         if self._received is not None and not self._closed:
             self._on_signal(signal.Signals(self._received).name)
-
-
-def _end_process(number: int) -> None:
-    # The thread that should stop may be the very one that does not, so nothing is waited for.
-    os._exit(128 + number)

@@ -1,4 +1,4 @@
-"""Plays the sound of the ads through Qt; without a sound device the ads play silently."""
+"""Play the sound of the ads through Qt; without a sound device the ads play silently."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import math
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
 
 from PyQt5.QtCore import QObject, Qt, QTimer, pyqtSlot
 
@@ -18,7 +18,6 @@ from ads.errors import MediaError
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
-    from types import TracebackType
 
     import numpy as np
     from numpy.typing import NDArray
@@ -31,54 +30,27 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RATE_HZ = 48_000
-CHANNELS = 2
-BYTES_PER_SECOND = RATE_HZ * CHANNELS * 2
-FRAME_BYTES = CHANNELS * 2
+FRAME_BYTES = 4
+"""Of 16-bit stereo."""
+BYTES_PER_SECOND = RATE_HZ * FRAME_BYTES
 
 AHEAD_S = 1.0
-"""How much is decoded in advance; rides out a busy moment of the machine, and is 190 kB."""
-DEVICE_BUFFER_S = 0.2
-"""How much the device holds; it has to last while the GUI thread paints a large picture."""
-PUSH_MS = 20
+"""Decoded in advance: rides out a busy moment of the machine, and is 190 kB."""
 LATE_S = 0.02
-"""Sound and picture that are further apart are brought together by leaving out or waiting; ears notice from 40 ms on."""
+"""Sound and picture further apart are brought together by skipping or waiting; ears notice 40 ms."""
 PICTURE_LAG_S = 0.008
-"""A picture is painted so long after its moment on average: the window looks every 10 ms, and painting takes time."""
+"""Mean delay of a picture: the window looks every few milliseconds, and painting takes time."""
 FOLLOWS_S = 0.25
-"""What comes so much earlier or later than it was announced is still the same."""
+"""A clip this much earlier or later than announced is still the announced one."""
 MEASURED_S = 1.0
-"""Devices take their samples in steps and tell only then; over so long a time, each has told."""
+"""Devices take samples in steps and report only then; over this time each has reported."""
 JITTER_FRAMES = 240
-"""Rounding and the like; 5 ms."""
-JOIN_TIMEOUT_S = 3.0
-
-
-class AudioSink(Protocol):
-    """A sound device that takes 16-bit stereo samples at 48 kHz."""
-
-    def start(self) -> None: ...
-
-    def reset(self) -> None:
-        """Stops at once, and forgets what was not heard yet."""
-
-    def suspend(self) -> None: ...
-
-    def resume(self) -> None: ...
-
-    def free_bytes(self) -> int: ...
-
-    def held_bytes(self) -> int:
-        """Written, and not heard yet."""
-
-    def write(self, data: bytes) -> int: ...
-
-    def broken(self) -> bool:
-        """Whether the device went away."""
+"""Of rounding and the like; 5 ms."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Cue:
-    """What follows on the present sound: the sound of a file, or silence.
+    """What follows the present sound.
 
     Attributes:
         path: The file; `None` for silence.
@@ -92,25 +64,22 @@ class _Cue:
 
 
 class QtSound(QObject):
-    """The `SoundOutput` of the kiosk: decoded ahead by threads of its own, one clip after the other.
+    """The `SoundOutput` of the kiosk: decoded ahead by threads, one clip after the other.
 
-    All methods belong to the GUI thread. The first sound looks for a device; where there is none,
-    one line in the log says so, and nothing else happens.
+    All methods belong to the GUI thread. The first sound looks for a device; without one, a line is
+    logged and the ads play silently.
 
-    Samples carry no time, so the sound keeps to the picture by the clock: each sample that is
-    written is the one that is due when it will be heard. What was decoded too late is left out.
-    While one clip follows another, or a picture comes between, the device goes on with silence:
-    starting one takes time, on some screens a second.
+    The sound keeps to the picture by the clock: each sample written is the one due when it will be
+    heard; what was decoded too late is skipped. Between clips and during pictures the device plays
+    silence, because starting it takes up to a second on some screens.
 
     Args:
-        volume: 0 (silent) to 1, as loud as the ear hears it.
-        decode: Yields blocks of `(n, 2)` int16 samples at 48 kHz, each with its position in
-            seconds, that follow each other without a gap, from a position in a file on;
-            `ads.media.sound.sound_blocks` by default.
-        open_sink: Opens the device at a volume; `None` if there is none.
+        volume: 0 (silent) to 1, on a perceptual scale.
+        decode: Yields consecutive blocks of `(n, 2)` int16 samples at 48 kHz from a position in a
+            file on, each with its position in seconds; `ads.media.sound.sound_blocks` by default.
+        open_sink: Opens the device at a volume; returns `None` if there is none.
         clock: In seconds.
-        picture_lag_s: How long after its moment a picture is seen on average, in seconds.
-        parent: The Qt owner.
+        picture_lag_s: Mean delay of a picture, in seconds.
 
     Raises:
         ValueError: The volume is not between 0 and 1.
@@ -124,9 +93,8 @@ class QtSound(QObject):
         open_sink: Callable[[float], AudioSink | None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         picture_lag_s: float = PICTURE_LAG_S,
-        parent: QObject | None = None,
     ) -> None:
-        super().__init__(parent)
+        super().__init__()
         if not 0.0 <= volume <= 1.0:
             raise ValueError(f"Invalid volume: expected a number from 0 to 1, received {volume}.")
         self._volume = volume
@@ -137,26 +105,21 @@ class QtSound(QObject):
         self._sink: AudioSink | None = None
         self._sought = False
         self._closed = False
-        # The present sound is read from the first feeder, the one to come from the second.
+        # The first feeder holds the present sound, the second the announced one.
         self._feeders: list[_Feeder] = []
         self._zero_s: float | None = None
         self._cued: _Cue | None = None
         self._paused_s: float | None = None
-        self._timing: _Timing | None = None
+        self._timing: PlaybackTiming | None = None
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.setInterval(PUSH_MS)
+        self._timer.setInterval(20)
         self._timer.timeout.connect(self._push)
 
     def __enter__(self) -> QtSound:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self.close()
 
     @property
@@ -165,47 +128,42 @@ class QtSound(QObject):
         return self._sink is not None
 
     def play(self, path: Path, position_s: float = 0.0) -> None:
-        """Plays the sound of a file, instead of whatever was playing; a file without sound is silent.
-
-        Args:
-            path: A media file.
-            position_s: Where in the file to begin, in seconds.
-        """
+        """Play the sound of a file instead of the present one; a file without sound is silent."""
         zero_s = self._clock() + self._picture_lag_s - position_s
         if self._follows_on(path, zero_s):
             return
         self._silence()
-        if self._closed or not self._device_found():
-            return
-        self._zero_s = zero_s
-        self._feeders[0].request(path, position_s)
-        self._timer.start()
+        if not self._closed and self._find_device() is not None:
+            self._zero_s = zero_s
+            self._feeders[0].request(path, position_s)
+            self._timer.start()
 
     def cue(self, path: Path | None, position_s: float, in_s: float) -> None:
-        """Announces what `play` or `stop` will ask for, so that it is heard at its moment and not a little later.
+        """Announce a call of `play` or `stop`, to be heard exactly in time.
 
         Args:
             path: The file; `None` for silence.
             position_s: Where in the file to begin, in seconds.
-            in_s: How many seconds from now on.
+            in_s: Seconds until the call.
         """
         if self._closed or self._paused_s is not None or (self._timing is None and path is None):
             return
-        if not self._device_found() or self._sink is None:
+        sink = self._find_device()
+        if sink is None:
             return
         if self._timing is not None:
-            self._timing.settle()
+            self._timing.adopt_newest()
         begins_s = self._clock() + self._picture_lag_s + in_s
         self._cued = _Cue(path, begins_s, begins_s - position_s)
         if path is not None:
             self._feeders[1].request(path, position_s)
             if self._timing is None and self._zero_s is None:
-                # From silence: the device is running by the time that the sound begins.
-                self._start_device(self._sink)
+                # From silence: the device runs by the time the sound begins.
+                self._timing = _start(sink)
         self._timer.start()
 
     def pause(self) -> None:
-        """Falls silent until `resume()`."""
+        """Fall silent until `resume()`."""
         if self._paused_s is not None or not self._timer.isActive():
             return
         self._paused_s = self._clock()
@@ -214,7 +172,7 @@ class QtSound(QObject):
             self._sink.suspend()
 
     def resume(self) -> None:
-        """Goes on where `pause()` stopped."""
+        """Continue where `pause()` stopped."""
         if self._paused_s is None:
             return
         paused_s = self._clock() - self._paused_s
@@ -222,23 +180,20 @@ class QtSound(QObject):
         if self._zero_s is not None:
             self._zero_s += paused_s
         if self._cued is not None:
-            self._cued = _Cue(
-                self._cued.path, self._cued.begins_s + paused_s, self._cued.zero_s + paused_s
-            )
+            begins_s, zero_s = self._cued.begins_s + paused_s, self._cued.zero_s + paused_s
+            self._cued = replace(self._cued, begins_s=begins_s, zero_s=zero_s)
         if self._sink is not None and self._timing is not None:
             self._timing.shift(paused_s)
             self._sink.resume()
         self._timer.start()
 
     def stop(self) -> None:
-        """Ends the sound at once, or goes over to the silence that was announced for now; harmless when nothing plays."""
+        """Fall silent at once, or go over to the silence announced for now."""
         if not self._follows_on(None, 0.0):
             self._silence()
 
     def close(self) -> None:
-        """Ends the sound and the threads; a second call does nothing."""
-        if self._closed:
-            return
+        """End the sound and the threads; harmless when repeated."""
         self._silence()
         self._closed = True
         self._sink = None
@@ -246,7 +201,7 @@ class QtSound(QObject):
             self._feeders.pop().close()
 
     def _silence(self) -> None:
-        """Ends the sound at once; the device forgets what it holds."""
+        """End the sound at once; the device forgets what it holds."""
         self._timer.stop()
         self._zero_s = None
         self._cued = None
@@ -258,7 +213,7 @@ class QtSound(QObject):
         self._timing = None
 
     def _follows_on(self, path: Path | None, zero_s: float) -> bool:
-        """Goes over to what was announced, if it is this and its time has come; it may be heard already."""
+        """Go over to the announced sound if it is this one and is due; it may be heard already."""
         cue = self._cued
         if cue is None or cue.path != path or self._paused_s is not None or self._timing is None:
             return False
@@ -274,7 +229,7 @@ class QtSound(QObject):
             self._zero_s = cue.zero_s if abs(apart_s) <= LATE_S else zero_s
         return True
 
-    def _device_found(self) -> bool:
+    def _find_device(self) -> AudioSink | None:
         if not self._sought:
             self._sought = True
             self._sink = self._open_sink(self._volume)
@@ -284,11 +239,7 @@ class QtSound(QObject):
                 self._feeders = [_Feeder(self._decode), _Feeder(self._decode)]
                 for feeder in self._feeders:
                     feeder.start()
-        return self._sink is not None
-
-    def _start_device(self, sink: AudioSink) -> None:
-        sink.start()
-        self._timing = _Timing()
+        return self._sink
 
     @pyqtSlot()
     def _push(self) -> None:
@@ -298,14 +249,13 @@ class QtSound(QObject):
         if self._timing is None:
             if not self._feeders[0].has_data():
                 return
-            self._start_device(sink)
-        if sink.broken() or self._timing is None:
+            self._timing = _start(sink)
+        if sink.broken():
             logger.info("The sound output went away: ads play without sound.")
             self._silence()
             self._sink = None
             return
-        now_s = self._clock()
-        self._timing.observe(now_s, sink.held_bytes())
+        self._timing.observe(self._clock(), sink.held_bytes())
         frames = sink.free_bytes() // FRAME_BYTES
         if frames > 0:
             data = self._due(self._timing.heard_s, frames)
@@ -315,34 +265,38 @@ class QtSound(QObject):
                 logger.debug("The sound output took %d of %d bytes.", written, len(data))
 
     def _due(self, heard_s: float, frames: int) -> bytes:
-        """The samples for so many frames, the first of which will be heard at a moment."""
+        """Return the samples for some frames, the first of which will be heard at `heard_s`."""
         before, cue = frames, self._cued
         if cue is not None:
             before = min(max(0, round((cue.begins_s - heard_s) * RATE_HZ)), frames)
-        data = self._read(self._feeders[0], self._zero_s, heard_s, before)
+        data = _read(self._feeders[0], self._zero_s, heard_s, before)
         if cue is not None and before < frames:
             zero_s = None if cue.path is None else cue.zero_s
-            data += self._read(
-                self._feeders[1], zero_s, heard_s + before / RATE_HZ, frames - before
-            )
+            heard_s += before / RATE_HZ
+            data += _read(self._feeders[1], zero_s, heard_s, frames - before)
         return data
 
-    @staticmethod
-    def _read(feeder: _Feeder, zero_s: float | None, heard_s: float, frames: int) -> bytes:
-        if zero_s is None:
-            return bytes(frames * FRAME_BYTES)
-        return feeder.read(round((heard_s - zero_s) * RATE_HZ), frames)
+
+def _start(sink: AudioSink) -> PlaybackTiming:
+    sink.start()
+    return PlaybackTiming()
 
 
-class _Timing:
-    """When a sample that is written now will be heard.
+def _read(feeder: _Feeder, zero_s: float | None, heard_s: float, frames: int) -> bytes:
+    if zero_s is None:
+        return bytes(frames * FRAME_BYTES)
+    return feeder.read(round((heard_s - zero_s) * RATE_HZ), frames)
 
-    A device tells how much it holds, but many take samples in steps: what it took counts as heard
-    although it is not. The latest moment that its answers admit is the right one: it holds just
-    before the next step.
+
+class PlaybackTiming:
+    """Estimate when a sample that is written now will be heard.
+
+    A device reports how much it holds, but many take samples in steps: what they took counts as
+    heard although it is not. So the latest moment that the reports admit is the right one: it is
+    reported just before the next step.
 
     Attributes:
-        written: Frames that were written.
+        written: Frames written so far.
     """
 
     def __init__(self) -> None:
@@ -352,13 +306,13 @@ class _Timing:
 
     @property
     def heard_s(self) -> float:
-        """When the next frame that is written will be heard."""
+        """When the next written frame will be heard."""
         return (self._first_s or 0.0) + self.written / RATE_HZ
 
     def observe(self, now_s: float, held_bytes: int) -> None:
-        """Takes in how much the device holds; to be called before more is written."""
+        """Take in how much the device holds, before more is written."""
         first_s = now_s + held_bytes / BYTES_PER_SECOND - self.written / RATE_HZ
-        # The greatest of the last moments, in falling order.
+        # The sliding maximum, in falling order.
         while self._latest and self._latest[-1][1] <= first_s:
             self._latest.pop()
         self._latest.append((now_s, first_s))
@@ -370,20 +324,20 @@ class _Timing:
         if apart_s > LATE_S or (is_measured and apart_s < -LATE_S):
             self._first_s = latest_s
 
-    def settle(self) -> None:
-        """Takes over the newest measurement, however small the difference; to be called where a jump is not heard."""
+    def adopt_newest(self) -> None:
+        """Adopt the newest measurement, however small the change; call it where no jump is heard."""
         if self._latest:
             self._first_s = self._latest[0][1]
 
     def shift(self, seconds: float) -> None:
-        """Takes a pause into account in which the device stood still."""
+        """Account for a pause in which the device stood still."""
         if self._first_s is not None:
             self._first_s += seconds
         self._latest = deque((at_s + seconds, first_s + seconds) for at_s, first_s in self._latest)
 
 
 class _Feeder(threading.Thread):
-    """Decodes ahead into a buffer of bounded size."""
+    """Decode ahead into a bounded buffer."""
 
     def __init__(self, decode: Decode) -> None:
         super().__init__(name="sound-decode", daemon=True)
@@ -397,52 +351,44 @@ class _Feeder(threading.Thread):
         self._closed = False
 
     def request(self, path: Path, position_s: float) -> None:
-        """Decodes a file from now on; the one before is dropped."""
-        with self._changed:
-            self._forget()
-            self._wanted = path, position_s
-            self._changed.notify_all()
+        """Decode a file instead of the present one."""
+        self._drop((path, position_s))
 
     def cancel(self) -> None:
-        """Decodes nothing until the next request."""
-        with self._changed:
-            self._forget()
-            self._changed.notify_all()
+        """Decode nothing until the next request."""
+        self._drop(None)
 
     def has_data(self) -> bool:
-        """Whether there is something to read."""
+        """Return whether there is something to read."""
         with self._changed:
             return self._size > 0
 
     def read(self, first_frame: int, frames: int) -> bytes:
-        """Takes frames out, without waiting: silence where none are there, be it not yet or no longer.
+        """Take frames without waiting, with silence for those that are missing.
 
         Args:
-            first_frame: The number of the first one, counted from the start of the file; what comes
-                before it is dropped.
+            first_frame: Counted from the start of the file; earlier frames are dropped.
             frames: How many.
         """
         wanted = frames * FRAME_BYTES
         with self._changed:
-            ahead = first_frame - self._first_frame
-            if self._size and ahead > JITTER_FRAMES:
+            ahead = first_frame - self._first_frame if self._size else 0
+            silent = 0
+            if ahead > JITTER_FRAMES:
                 self._take(ahead * FRAME_BYTES)
-            silent = (
-                min(wanted, -ahead * FRAME_BYTES) if self._size and -ahead > JITTER_FRAMES else 0
-            )
+            elif ahead < -JITTER_FRAMES:
+                silent = min(wanted, -ahead * FRAME_BYTES)
             data = bytes(silent) + self._take(wanted - silent)
             self._changed.notify_all()
         return data.ljust(wanted, b"\0")
 
     def close(self) -> None:
-        """Ends the thread and waits for it."""
-        with self._changed:
-            self._forget()
-            self._closed = True
-            self._changed.notify_all()
-        self.join(JOIN_TIMEOUT_S)
+        """End the thread and wait for it."""
+        self._closed = True
+        self.cancel()
+        self.join(3)
         if self.is_alive():
-            logger.error("The thread %s did not end within %.0f s.", self.name, JOIN_TIMEOUT_S)
+            logger.error("The thread %s did not end within 3 s.", self.name)
 
     def run(self) -> None:
         try:
@@ -462,21 +408,15 @@ class _Feeder(threading.Thread):
             logger.exception("Decoding sound failed: ads play without sound.")
 
     def _decode_file(self, path: Path, position_s: float, request: int) -> None:
-        blocks = self._decode(path, position_s)
-        # The generator holds the file open, and this is left in the middle whenever an ad is
-        # skipped.
-        with contextlib.closing(blocks):
+        # Closed at once when an ad is skipped, because the generator holds the file open.
+        with contextlib.closing(self._decode(path, position_s)) as blocks:
             for at_s, samples in blocks:
                 data = samples.tobytes()
                 with self._changed:
                     self._changed.wait_for(
-                        lambda: (
-                            self._size < AHEAD_S * BYTES_PER_SECOND
-                            or self._request != request
-                            or self._closed
-                        )
+                        lambda: self._size < AHEAD_S * BYTES_PER_SECOND or self._request != request
                     )
-                    if self._request != request or self._closed:
+                    if self._request != request:
                         return
                     if not self._chunks:
                         self._first_frame = round(at_s * RATE_HZ)
@@ -484,7 +424,7 @@ class _Feeder(threading.Thread):
                     self._size += len(data)
 
     def _take(self, count: int) -> bytes:
-        """Takes up to so many bytes out."""
+        """Take up to `count` bytes."""
         parts: list[bytes] = []
         while count > 0 and self._chunks:
             chunk = self._chunks.popleft()
@@ -497,94 +437,90 @@ class _Feeder(threading.Thread):
             self._first_frame += len(chunk) // FRAME_BYTES
         return b"".join(parts)
 
-    def _forget(self) -> None:
-        self._request += 1
-        self._wanted = None
-        self._chunks.clear()
-        self._size = 0
+    def _drop(self, wanted: tuple[Path, float] | None) -> None:
+        with self._changed:
+            self._request += 1
+            self._wanted = wanted
+            self._chunks.clear()
+            self._size = 0
+            self._changed.notify_all()
 
 
 def open_default_sink(volume: float) -> AudioSink | None:
-    """Opens the system's own sound output.
+    """Open the system's sound output.
 
     Args:
-        volume: 0 to 1, as loud as the ear hears it.
+        volume: 0 to 1, on a perceptual scale.
 
     Returns:
-        The output; `None` if there is none, it cannot play 16-bit stereo at 48 kHz, or Qt's
-        multimedia cannot be loaded because a library of the system (such as libpulse) is missing.
+        `None` if there is no output, it cannot play 16-bit stereo at 48 kHz, or Qt's multimedia
+        cannot be loaded because a library of the system (such as libpulse) is missing.
     """
     try:
-        from PyQt5 import QtMultimedia  # noqa: PLC0415 - may be impossible, and then costs only the sound
+        from PyQt5 import QtMultimedia  # noqa: PLC0415 (may fail, and then costs only the sound)
     except ImportError as error:
         logger.debug("Qt's multimedia cannot be loaded: %s", error)
         return None
     wanted = QtMultimedia.QAudioFormat()
     wanted.setSampleRate(RATE_HZ)
-    wanted.setChannelCount(CHANNELS)
+    wanted.setChannelCount(2)
     wanted.setSampleSize(16)
     wanted.setCodec("audio/pcm")
     wanted.setByteOrder(QtMultimedia.QAudioFormat.Endian.LittleEndian)
     wanted.setSampleType(QtMultimedia.QAudioFormat.SampleType.SignedInt)
-    # Without a sound server Qt names no default, although ALSA may have devices; its own default
-    # comes first then.
+    # Without a sound server Qt names no default, although ALSA may have devices; it lists its own
+    # default first then.
     devices = [
         QtMultimedia.QAudioDeviceInfo.defaultOutputDevice(),
         *QtMultimedia.QAudioDeviceInfo.availableDevices(QtMultimedia.QAudio.Mode.AudioOutput),
     ]
-    device = next(
-        (device for device in devices if not device.isNull() and device.isFormatSupported(wanted)),
-        None,
-    )
-    if device is None:
-        return None
-    output = QtMultimedia.QAudioOutput(device, wanted)
-    output.setBufferSize(round(DEVICE_BUFFER_S * BYTES_PER_SECOND))
-    # Loudness grows with about the third root of the amplitude; PulseAudio's own volume is cubic as
-    # well.
-    output.setVolume(volume**3)
-    return _QtSink(output)
+    for device in devices:
+        if not device.isNull() and device.isFormatSupported(wanted):
+            output = QtMultimedia.QAudioOutput(device, wanted)
+            # Has to last while the GUI thread paints a large picture.
+            output.setBufferSize(round(0.2 * BYTES_PER_SECOND))
+            # Loudness grows with about the third root of the amplitude, as PulseAudio's volume.
+            output.setVolume(volume**3)
+            return AudioSink(output)
+    return None
 
 
-class _QtSink:
-    """A `QAudioOutput` that is written to."""
+class AudioSink:
+    """A sound device that takes 16-bit stereo samples at 48 kHz."""
 
     def __init__(self, output: QAudioOutput) -> None:
         self._output = output
         self._device: QIODevice | None = None
+        self.suspend = output.suspend
+        self.resume = output.resume
 
     def start(self) -> None:
         self._device = self._output.start()
 
     def reset(self) -> None:
-        # reset() forgets what is queued; stop() alone would play it to its end with some back ends.
+        """Stop at once and drop what was not heard yet; `stop` alone would play it with some back ends."""
         self._output.reset()
         self._output.stop()
         self._device = None
-
-    def suspend(self) -> None:
-        self._output.suspend()
-
-    def resume(self) -> None:
-        self._output.resume()
 
     def free_bytes(self) -> int:
         return int(self._output.bytesFree())
 
     def held_bytes(self) -> int:
+        """Return how much was written and not heard yet."""
         return max(0, int(self._output.bufferSize()) - self.free_bytes())
 
     def write(self, data: bytes) -> int:
         return 0 if self._device is None else int(self._device.write(data))
 
     def broken(self) -> bool:
-        # NoError, UnderrunError and IOError (which a full buffer may cause) pass; the others do
-        # not.
+        """Return whether the device went away."""
+        # OpenError and FatalError; the others pass, such as an IOError by a full buffer.
         return int(self._output.error()) in (1, 4)
 
 
 def _decode_sound(path: Path, position_s: float) -> Blocks:
-    from ads.media.sound import sound_blocks  # noqa: PLC0415 - loads the decoders, which a kiosk without sound does not need
+    from ads.media.sound import sound_blocks  # noqa: PLC0415 (loads decoders that a silent kiosk does not need)
 
-    # A generator function, whatever its annotation says of it: it has a close().
+    # A generator, whatever its annotation says: it has a close().
     return cast("Blocks", sound_blocks(path, position_s))

@@ -14,7 +14,7 @@ from detector.sources.recording import PacedRecording
 from detector.sources.video_source import VideoSource
 from detector.types import Frame
 from monitor.sensor.camera_choice import Camera
-from monitor.ui.camera_picker import LONGEST_SEARCH_S, CameraPicker
+from monitor.ui.camera_picker import MAX_SEARCH_S, CameraPicker
 from monitor.ui.camera_watch import PREVIEW_WIDTH_PX, CameraWatch
 from monitor.ui.texts import texts_for
 
@@ -227,7 +227,7 @@ def test_a_driver_that_hangs_does_not_hold_the_show(make_picker, qtbot, now, cam
     now[0] = 61.0
     qtbot.wait(400)
     assert picker.isVisible()
-    now[0] = 61.0 + LONGEST_SEARCH_S
+    now[0] = 61.0 + MAX_SEARCH_S
     qtbot.waitUntil(lambda: not picker.isVisible(), timeout=10_000)
     assert (picker.chosen, picker.cancelled) == (None, False)
     cameras.gate.set()

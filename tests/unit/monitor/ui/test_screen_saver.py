@@ -10,7 +10,13 @@ import pytest
 from PyQt5.QtGui import QGuiApplication
 
 from monitor.ui import screen_saver
-from monitor.ui.screen_saver import PATHS, REASON, ScreenSaverHold, session_bus_named, x11_nudge
+from monitor.ui.screen_saver import (
+    PATHS,
+    REASON,
+    ScreenSaverInhibitor,
+    session_bus_named,
+    x11_nudge,
+)
 
 
 @pytest.fixture
@@ -52,36 +58,36 @@ def nudges(monkeypatch):
 
 
 @pytest.fixture
-def hold(qapp):
-    made = ScreenSaverHold("Ad Reaction Monitor")
+def inhibitor(qapp):
+    made = ScreenSaverInhibitor("Ad Reaction Monitor")
     yield made
     made.release()
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_the_desktop_is_asked_and_told_when_it_is_over(hold, desktop, nudges, path):
+def test_the_desktop_is_asked_and_told_when_it_is_over(inhibitor, desktop, nudges, path):
     desktop.answers = {(path, "Inhibit"): 4_000_000_001}
-    assert hold.hold() == "desktop"
-    assert hold.hold() == "desktop"
+    assert inhibitor.inhibit() == "desktop"
+    assert inhibitor.inhibit() == "desktop"
     asked = [
         (one, "Inhibit", "Ad Reaction Monitor", REASON) for one in PATHS[: PATHS.index(path) + 1]
     ]
     assert desktop.calls == asked
-    hold.release()
-    hold.release()
+    inhibitor.release()
+    inhibitor.release()
     assert desktop.calls == [*asked, (path, "UnInhibit", 4_000_000_001)]
-    assert hold.method == "none"
+    assert inhibitor.method == "none"
     assert nudges == []
 
 
 def test_without_a_desktop_the_x_server_is_told_again_and_again(
-    hold, desktop, nudges, qtbot, monkeypatch
+    inhibitor, desktop, nudges, qtbot, monkeypatch
 ):
     monkeypatch.setattr(screen_saver, "NUDGE_MS", 20)
-    hold = ScreenSaverHold("Ad Reaction Monitor")
-    assert hold.hold() == "x11"
+    inhibitor = ScreenSaverInhibitor("Ad Reaction Monitor")
+    assert inhibitor.inhibit() == "x11"
     qtbot.waitUntil(lambda: len(nudges) > 3, timeout=5000)
-    hold.release()
+    inhibitor.release()
     assert nudges.closed
     count = len(nudges)
     qtbot.wait(80)
@@ -89,18 +95,20 @@ def test_without_a_desktop_the_x_server_is_told_again_and_again(
 
 
 @pytest.mark.parametrize("platform", ["wayland", "eglfs"])
-def test_where_nothing_can_be_done_it_is_said(hold, desktop, nudges, monkeypatch, caplog, platform):
+def test_where_nothing_can_be_done_it_is_said(
+    inhibitor, desktop, nudges, monkeypatch, caplog, platform
+):
     monkeypatch.setattr(QGuiApplication, "platformName", lambda: platform)
-    assert hold.hold() == "none"
+    assert inhibitor.inhibit() == "none"
     assert nudges == []
     assert "switch it off in the system's settings" in caplog.text
 
 
 def test_in_memory_there_is_nothing_to_hold_and_nothing_to_complain_about(
-    hold, desktop, monkeypatch, caplog
+    inhibitor, desktop, monkeypatch, caplog
 ):
     monkeypatch.setattr(QGuiApplication, "platformName", lambda: "offscreen")
-    assert hold.hold() == "none"
+    assert inhibitor.inhibit() == "none"
     assert desktop.calls == []
     assert caplog.text == ""
 
@@ -155,10 +163,10 @@ from PyQt5.QtGui import QGuiApplication
 from PyQt5.QtWidgets import QApplication
 application = QApplication(["test"])
 QGuiApplication.platformName = staticmethod(lambda: "xcb")
-from monitor.ui.screen_saver import ScreenSaverHold
-hold = ScreenSaverHold("Ad Reaction Monitor")
-print(hold.hold())
-hold.release()
+from monitor.ui.screen_saver import ScreenSaverInhibitor
+inhibitor = ScreenSaverInhibitor("Ad Reaction Monitor")
+print(inhibitor.inhibit())
+inhibitor.release()
 print(service.communicate(timeout=20)[0], end="")
 """
 

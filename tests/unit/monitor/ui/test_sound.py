@@ -420,7 +420,7 @@ def test_a_pause_moves_what_was_announced(make_sound, qtbot, sink, clock):
 
 
 def test_a_device_that_takes_large_steps_is_heard_at_the_end_of_each():
-    timing = sound._Timing()
+    timing = sound.PlaybackTiming()
     # It begins 0.05 s after its start, takes 0.16 s at a time, and its buffer is always filled up
     # to 0.2 s.
     began_s, step_s, buffer_s = 100.05, 0.16, 0.2

@@ -11,7 +11,7 @@ import pytest
 from PyQt5.QtGui import QFontDatabase, QFontInfo, QRawFont
 
 from monitor.fonts import FAMILY
-from monitor.ui import fonts
+from monitor.ui import application
 from monitor.ui.painting import text_font
 from monitor.ui.texts import languages, texts_for
 
@@ -98,7 +98,7 @@ def test_the_family_has_every_character_of_the_window(qapp, bold):
 def test_a_missing_file_is_logged_and_the_system_s_fonts_are_used(
     qapp, monkeypatch, tmp_path, caplog
 ):
-    monkeypatch.setattr(fonts, "font_file", lambda weight: tmp_path / f"{weight}.otf")
-    assert fonts.load_application_font().family() == FAMILY
+    monkeypatch.setattr(application, "font_file", lambda weight: tmp_path / f"{weight}.otf")
+    assert application.load_font().family() == FAMILY
     assert "Cannot load the font" in caplog.text
     assert QFontDatabase().families()
