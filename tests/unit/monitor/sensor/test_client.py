@@ -286,7 +286,7 @@ def test_a_sensor_that_had_worked_is_tried_again_when_it_cannot(
     child: Any, watched: Any, tmp_path: Path
 ) -> None:
     child(
-        f"turn = len(os.listdir({str(tmp_path)!r}))\n"
+        f"turn = 1 + sum(name.startswith('turn') for name in os.listdir({str(tmp_path)!r}))\n"
         f"open(f'{tmp_path}/turn{{turn}}', 'w').close()\n"
         "if turn == 2: say(Failed('ModelLoadError', 'The model is damaged.')); sys.exit(3)\n"
         "ready(); show(first)\n"
