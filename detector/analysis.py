@@ -78,19 +78,7 @@ class AnalysisSettings(BaseModel):
 
 @dataclass(slots=True)
 class _Viewer:
-    """State of a viewer in view: numbers, and a thumbnail to detect still pictures.
-
-    Attributes:
-        smoother: Smooths the probabilities.
-        attention: Whether the viewer looks at the screen.
-        still: Whether it is a still picture.
-        slot: The last slot in which the face was classified.
-        emotion: Smoothed probabilities; `None` before the first.
-        withheld: Why the emotion is withheld.
-        quality: Quality at the last classification.
-        static: Whether it counts as a still picture.
-        seen_ns: When the face was last seen.
-    """
+    """State of a viewer in view: numbers, and a thumbnail to detect still pictures."""
 
     smoother: ExponentialSmoother
     attention: Attention
@@ -293,16 +281,8 @@ def mediapipe_analyser(
     first_viewer: int = 1,
     live: bool = False,
 ) -> FaceAnalyser:
-    """Return an analyser that finds faces with MediaPipe.
-
-    Args:
-        classifier: Classifies their crops.
-        settings: How faces become readings.
-        first_viewer: Number of the first viewer. Defaults to 1.
-        live: See `FaceAnalyser`.
-
-    Raises:
-        ModelLoadError: The classifier has other labels than the seven emotions.
+    """Return a `FaceAnalyser` that finds faces with MediaPipe and numbers viewers from
+    `first_viewer`.
     """
     settings = settings or AnalysisSettings()
     detector = MediaPipeFaceDetector(settings.detection, settings.camera.view_angle_deg)

@@ -31,12 +31,7 @@ class DetectorError(Exception):
 
 
 class SourceError(DetectorError):
-    """A video source failed.
-
-    Args:
-        message: One sentence for the user.
-        cause: Its stable name. Defaults to `camera_lost`.
-    """
+    """A video source failed; `cause` is the stable name."""
 
     def __init__(self, message: str, cause: SourceFault = "camera_lost") -> None:
         super().__init__(message)
@@ -50,10 +45,7 @@ class SourceOpenError(SourceError):
 class PictureDecodeError(SourceOpenError):
     """Bytes are not a picture, or a picture that must not or cannot be decoded.
 
-    Args:
-        message: One sentence for the user.
-        code: The reason for programs: `not_a_picture`, `too_many_pixels`, `too_many_scans` or
-            `damaged`.
+    `code`: `not_a_picture`, `too_many_pixels`, `too_many_scans` or `damaged`.
     """
 
     def __init__(self, message: str, code: str) -> None:

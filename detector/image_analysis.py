@@ -16,8 +16,6 @@ from detector.faces.head_pose import head_pose
 from detector.sources.image_decoder import FORMAT_NAMES, decode_picture
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from numpy.typing import NDArray
 
     from detector.emotion.classifier import EmotionClassifier
@@ -27,14 +25,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PictureFace:
-    """A face in a picture.
+    """A face in a picture: its box in pixels, and calibrated probabilities by label.
 
-    Attributes:
-        box: Left, top, width and height in pixels; may reach beyond the border.
-        label: Most probable label.
-        confidence: Its calibrated probability, 0 to 1.
-        probabilities: By label, 0 to 1; they sum to 1.
-        uncertain: Whether the confidence is below the model card's threshold.
+    It is `uncertain` if the highest one, `confidence`, is below the model card's threshold.
     """
 
     box: tuple[int, int, int, int]
@@ -45,22 +38,14 @@ class PictureFace:
 
 
 class FaceCutter:
-    """Finds and cuts out the faces of pictures as the camera's pipeline does; for one thread.
-
-    Args:
-        geometry: Framing of the crops.
-    """
+    """Finds and cuts out the faces of pictures as the camera's pipeline does; for one thread."""
 
     def __init__(self, geometry: CropGeometry) -> None:
         self._geometry = geometry
         self._detector = MediaPipeFaceDetector()
 
     def cut(self, image: NDArray[np.uint8]) -> tuple[list[Box], NDArray[np.uint8]]:
-        """Return the faces of a `(height, width, 3)` BGR picture, from left to right.
-
-        Returns:
-            Their boxes, and `(n, side, side)` crops.
-        """
+        """Return boxes, from left to right, and `(n, side, side)` crops of a BGR picture's faces."""
         height, width = image.shape[:2]
         found = sorted(self._detector.detect_still(image), key=lambda face: face.box.x)
         boxes = [face.box for face in found]
@@ -74,21 +59,12 @@ class FaceCutter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
 class PictureClassifier(FaceCutter):
-    """Finds and classifies the faces of pictures; for one thread.
-
-    Args:
-        classifier: Classifies the faces.
-    """
+    """Finds and classifies the faces of pictures; for one thread."""
 
     def __init__(self, classifier: EmotionClassifier) -> None:
         super().__init__(crop_geometry(classifier.card))
@@ -127,14 +103,7 @@ class PictureClassifier(FaceCutter):
 def find_faces(
     picture: str | Path | NDArray[np.uint8], classifier: EmotionClassifier
 ) -> list[PictureFace]:
-    """Return the faces of one picture and their expressions.
-
-    Args:
-        picture: An image file, or `(height, width, 3)` BGR, uint8.
-        classifier: See `load_classifier`.
-
-    Returns:
-        The faces from left to right.
+    """Return the faces, from left to right, of an image file or a `(height, width, 3)` BGR array.
 
     Raises:
         SourceOpenError: The file is not a picture, or `decode_picture` refuses it.

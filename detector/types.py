@@ -74,13 +74,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceDetection:
-    """One face found in one frame.
-
-    Attributes:
-        box: Where.
-        confidence: The detector's score, 0 to 1.
-        keypoints: `(6, 2)` x and y of `KEYPOINTS`, in fractions of the frame.
-    """
+    """One face found in one frame, with `(6, 2)` keypoints in fractions of the frame."""
 
     box: Box
     confidence: float
@@ -101,12 +95,7 @@ class FaceDetection:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrackedFace:
-    """A detected face with the number of the track it belongs to.
-
-    Attributes:
-        viewer: Number of the track, from 1; valid while the face stays in view, never reused.
-        detection: The face in this frame.
-    """
+    """A detected face with its viewer's number, from 1, valid while in view, never reused."""
 
     viewer: int
     detection: FaceDetection
@@ -229,15 +218,7 @@ class FaceReading:
 
 @dataclass(frozen=True, slots=True)
 class AnalysedFrame:
-    """What was measured in one frame; no readings if it showed nobody.
-
-    Attributes:
-        sequence: Number of the frame at its source.
-        captured_ns: When it was captured.
-        width: Of the picture, in pixels.
-        height: Of the picture, in pixels.
-        readings: One for each viewer, by viewer number.
-    """
+    """What was measured in one frame; no readings if it showed nobody."""
 
     sequence: int
     captured_ns: int

@@ -37,38 +37,18 @@ logger = logging.getLogger(__name__)
 
 
 class EmotionClassifier(Protocol):
-    """Classifies face crops; used by one thread.
-
-    Attributes:
-        card: The model's card.
-        runtime: Library and processor that compute, in words.
-    """
+    """Classifies face crops; used by one thread. `runtime` names library and processor."""
 
     card: ModelCard
     runtime: str
 
     def logits(self, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Return the network's raw outputs.
-
-        Args:
-            crops: `(n, side, side)` grey levels; n may be 0.
-
-        Returns:
-            `(n, labels)` logits in the order of the card's labels.
-        """
+        """Return `(n, labels)` raw outputs for `(n, side, side)` grey levels; n may be 0."""
         ...
 
 
 def probabilities(logits: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
-    """Return the softmax with temperature (Guo et al., 2017).
-
-    Args:
-        logits: `(n, classes)`.
-        temperature: Above 0; a higher one lowers the confidence.
-
-    Returns:
-        `(n, classes)`; rows sum to 1.
-    """
+    """Return the softmax of `(n, classes)` logits with a temperature (Guo et al., 2017)."""
     scaled = logits / temperature
     scaled = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
     return np.asarray(scaled / scaled.sum(axis=-1, keepdims=True))
@@ -86,10 +66,6 @@ def crop_geometry(card: ModelCard) -> CropGeometry:
 
 class KerasClassifier:
     """The network itself, compiled once; used where TensorFlow finds a GPU.
-
-    Args:
-        model: The `.keras` file.
-        card: Its card.
 
     Raises:
         ModelLoadError: The file is not a Keras model with one output of a logit for each label.
@@ -130,14 +106,10 @@ class KerasClassifier:
 
 
 class LiteRTClassifier:
-    """The network's LiteRT form on the CPU, with XNNPACK.
-
-    Args:
-        model: The `.tflite` file.
-        card: The card of the model it was converted from.
+    """The network's LiteRT form, a `.tflite` file, on the CPU with XNNPACK.
 
     Raises:
-        ModelLoadError: The file is not a LiteRT form of that model.
+        ModelLoadError: The file is not a LiteRT form of the model that the card describes.
     """
 
     BATCHES = (8, 4, 2, 1)
@@ -206,7 +178,7 @@ class _FixedBatch:
 
 
 def load_network(model: Path) -> Any:
-    """Load a `.keras` file, in Keras' safe mode.
+    """Load a `.keras` file in Keras' safe mode.
 
     Raises:
         ModelLoadError: The file is not a Keras model.
@@ -224,14 +196,8 @@ def load_network(model: Path) -> Any:
 
 
 def convert_to_litert(network: Any, side_px: int) -> bytes:
-    """Convert a network to LiteRT.
-
-    Args:
-        network: A Keras model from `(n, side_px, side_px, 1)` to `(n, labels)` logits.
-        side_px: Side of its input.
-
-    Returns:
-        The content of a `.tflite` file, float32.
+    """Convert a Keras model from `(n, side_px, side_px, 1)` to logits into a float32 `.tflite`
+    file.
     """
     keras, tf = import_extra("keras"), import_extra("tensorflow")
     # The converter handles fixed batch sizes reliably; the interpreter resizes them afterwards.
@@ -310,13 +276,10 @@ def gpu_available() -> bool:
 def load_classifier(
     name_or_path: str | Path | None = None, device: Device = "auto"
 ) -> EmotionClassifier:
-    """Load a model with the runtime that suits the machine.
+    """Load a model by name or path (default: the one in use) with a suitable runtime.
 
-    Args:
-        name_or_path: Name of a shipped or own model, or path of a `.keras` file. Defaults to the
-            model in use.
-        device: `auto` uses the GPU if TensorFlow finds one, else LiteRT; `gpu` forces Keras, `cpu`
-            LiteRT. Defaults to `auto`.
+    On device `auto`, the GPU is used if TensorFlow finds one, else LiteRT; `gpu` forces Keras,
+    `cpu` LiteRT.
 
     Raises:
         ModelLoadError: There is no such model, it is not one, or its card does not match.

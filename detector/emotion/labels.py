@@ -19,26 +19,15 @@ _NEGATIVE = [EMOTIONS.index(name) for name in NEGATIVE]
 
 
 def valence(probabilities: ArrayLike) -> NDArray[np.float64]:
-    """Return how pleasant an expression is: `p(happy)` minus the strongest of `NEGATIVE`.
+    """Return `p(happy)` minus the strongest of `NEGATIVE`, -1 (unpleasant) to 1 (pleasant).
 
-    Args:
-        probabilities: Shape `(..., 7)`, in the order of `EMOTIONS`, each 0 to 1.
-
-    Returns:
-        Shape `(...)`, -1 (unpleasant) to 1 (pleasant).
+    `(..., 7)` probabilities in the order of `EMOTIONS` become `(...)`.
     """
     p = np.asarray(probabilities, dtype=np.float64)
     return np.asarray(p[..., EMOTIONS.index("happy")] - p[..., _NEGATIVE].max(axis=-1))
 
 
 def expressiveness(probabilities: ArrayLike) -> NDArray[np.float64]:
-    """Return how far an expression is from neutral: `1 - p(neutral)`.
-
-    Args:
-        probabilities: Shape `(..., 7)`, in the order of `EMOTIONS`, each 0 to 1.
-
-    Returns:
-        Shape `(...)`, 0 to 1.
-    """
+    """Return `1 - p(neutral)`, 0 to 1: `(..., 7)` probabilities become `(...)`."""
     p = np.asarray(probabilities, dtype=np.float64)
     return np.asarray(1.0 - p[..., EMOTIONS.index("neutral")])

@@ -66,10 +66,7 @@ class ModelCard(BaseModel):
 
 
 def read_card(model: Path) -> ModelCard:
-    """Read the card beside a model and check that it belongs to it.
-
-    Args:
-        model: The `.keras` file.
+    """Read the card beside a `.keras` file and check that it belongs to it.
 
     Raises:
         ModelLoadError: The card is missing or malformed, or the file is not the one it describes.

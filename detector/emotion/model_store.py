@@ -44,14 +44,7 @@ class ModelStoreError(DetectorError):
 
 @dataclass(frozen=True)
 class StoredModel:
-    """A model that can be named.
-
-    Attributes:
-        name: Stem of its files.
-        path: Its `.keras` file.
-        origin: Shipped with the program, or the user's own.
-        current: Whether it is the model in use.
-    """
+    """A shipped or own model: stem of its files, its `.keras` file, and whether it is in use."""
 
     name: str
     path: Path
@@ -114,8 +107,7 @@ def available() -> list[StoredModel]:
 def current_model() -> Path:
     """Return the `.keras` file of the model in use.
 
-    If the promoted model is gone or changed, warn and use the shipped default: a kiosk with the
-    default model is better than none.
+    If it is gone or changed, warn and use the shipped default: better than no kiosk.
     """
     promoted = _stack(promotions())
     if not promoted:
@@ -141,11 +133,9 @@ def current_model() -> Path:
 
 
 def find_model(name_or_path: str | Path | None = None) -> Path:
-    """Return the `.keras` file of a model.
+    """Return the `.keras` file of a model by its name or path.
 
-    Args:
-        name_or_path: Name of a shipped or own model, or path of a `.keras` file. Defaults to the
-            model in use; if that is damaged, to the shipped default, with a warning.
+    Defaults to the model in use; if that is damaged, to the shipped default, with a warning.
 
     Raises:
         ModelLoadError: There is no such model.
@@ -188,17 +178,12 @@ def find_stored(name: str) -> Path | None:
 
 
 def install(model: Path) -> Path:
-    """Copy a model into the store, unless it is there already.
+    """Copy a `.keras` file with its companions into the store; return its path there.
 
-    Args:
-        model: The `.keras` file, with its card beside it.
-
-    Returns:
-        The `.keras` file in the store; a shipped model stays where it is.
+    A shipped or installed model stays where it is.
 
     Raises:
-        ModelStoreError: Another model of this name is shipped or in the store, or the store cannot
-            be written.
+        ModelStoreError: Another model has this name, or the store cannot be written.
         ModelLoadError: The model or its card is missing, or they do not belong together.
     """
     checksum = read_card(model).sha256
@@ -290,13 +275,7 @@ def promotions() -> list[Promotion]:
 
 
 def roll_back(now: datetime | None = None) -> Promotion:
-    """Return to the model that was used before the last promotion still in force.
-
-    Args:
-        now: The time, with its zone. Defaults to the clock.
-
-    Returns:
-        The new entry of the log.
+    """Return to the model before the last promotion in force; return the new entry of the log.
 
     Raises:
         ModelStoreError: The shipped default is in use already, or the model to return to is gone.

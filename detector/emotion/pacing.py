@@ -21,8 +21,7 @@ LEVELS = (1.0, 0.66, 0.4, 0.25)
 def limit_threads() -> None:
     """Limit OpenCV to one thread in this process.
 
-    Pictures are small here: on two cores, ten faces took 11 % longer with two threads than with
-    one. The network's runtime sets its own number.
+    On two cores, ten faces took 11 % longer with two threads than with one.
     """
     cv2.setNumThreads(1)
 
@@ -30,11 +29,8 @@ def limit_threads() -> None:
 class ClassificationSchedule:
     """When to classify each viewer: at fixed moments of the clock, so a replay repeats exactly.
 
-    Args:
-        per_second: Classifications per second and viewer, above 0. Defaults to 15.
-
     Raises:
-        ValueError: The rate is not positive.
+        ValueError: The rate is not above 0.
     """
 
     def __init__(self, per_second: float = EMOTIONS_PER_SECOND) -> None:
@@ -45,12 +41,9 @@ class ClassificationSchedule:
         self._per_second = per_second
 
     def slot(self, viewer: int, captured_ns: int, share: float = 1.0) -> int:
-        """Return the slot that a moment belongs to; a new number asks for a new classification.
+        """Return the slot of a moment; a new number asks for a new classification.
 
-        Args:
-            viewer: Number of the viewer.
-            captured_ns: The moment.
-            share: Share of the rate, above 0 to 1; less under load. Defaults to 1.
+        `share` reduces the rate under load, above 0 to 1.
         """
         # Multiples of the golden ratio spread any number of viewers evenly (Weyl's sequence).
         offset = viewer * (math.sqrt(5) - 1) / 2
@@ -86,12 +79,7 @@ class LoadGovernor:
         return LEVELS[self.level]
 
     def observe(self, captured_ns: int, busy_ns: int) -> None:
-        """Add what a frame cost.
-
-        Args:
-            captured_ns: When the frame was captured.
-            busy_ns: How long its analysis took.
-        """
+        """Add the time that the analysis of a frame took."""
         before, self._before_ns = self._before_ns, captured_ns
         if before is None or captured_ns <= before:
             self._changed_ns = captured_ns

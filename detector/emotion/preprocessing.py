@@ -51,22 +51,16 @@ def face_crops(
     geometry: CropGeometry = FER_GEOMETRY,
     rolls: Sequence[float] | None = None,
 ) -> NDArray[np.uint8]:
-    """Cut faces out of a picture in the framing of a network.
-
-    Beyond the border of the picture, its outermost pixels are repeated.
+    """Cut faces out of a picture, repeating its outermost pixels beyond the border.
 
     Args:
         image: `(height, width, 3)` BGR or `(height, width)` grey, uint8.
         boxes: Face boxes in fractions of the picture.
         geometry: The network's framing.
-        rolls: How far each head leans in the picture, in degrees, clockwise positive, as
-            `HeadPose.roll`. Defaults to all upright.
+        rolls: Lean of each head in degrees, as `HeadPose.roll`. Defaults to all upright.
 
     Returns:
         `(n, side_px, side_px)` grey levels, uint8.
-
-    Raises:
-        ValueError: The numbers of rolls and boxes differ.
     """
     if rolls is not None and len(rolls) != len(boxes):
         raise ValueError(

@@ -18,10 +18,8 @@ changes with every frame."""
 class ExponentialSmoother:
     """First-order low-pass of one viewer's probabilities, by time rather than by frames.
 
-    A step reaches 63 % after `delay_s`, which is also the delay of a slow change.
-
-    Args:
-        delay_s: Time constant in seconds, at least 0; 0 disables smoothing. Defaults to 0.2.
+    A step reaches 63 % after `delay_s` (0 disables smoothing), which is also the delay of a slow
+    change.
     """
 
     def __init__(self, delay_s: float = DELAY_S) -> None:
@@ -32,15 +30,7 @@ class ExponentialSmoother:
         self._updated_ns = 0
 
     def update(self, probabilities: NDArray[np.float64], captured_ns: int) -> NDArray[np.float64]:
-        """Add the probabilities of the next frame.
-
-        Args:
-            probabilities: `(7,)`, summing to 1.
-            captured_ns: When its frame was captured.
-
-        Returns:
-            `(7,)` smoothed probabilities, summing to 1.
-        """
+        """Add `(7,)` probabilities of the next frame; return the smoothed ones."""
         if self._value is None or self._delay_s == 0:
             self._value = np.array(probabilities, dtype=np.float64)
         else:

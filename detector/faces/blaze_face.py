@@ -24,13 +24,7 @@ INPUT_PX = 128
 
 
 class FoundFace(NamedTuple):
-    """A face in a square picture.
-
-    Attributes:
-        box: In fractions of the picture.
-        confidence: 0 to 1.
-        points: `(6, 2)`, as in `detector.types.KEYPOINTS`, in fractions of the picture.
-    """
+    """A face in fractions of a square picture, with `(6, 2)` key points as in `KEYPOINTS`."""
 
     box: Box
     confidence: float
@@ -39,9 +33,6 @@ class FoundFace(NamedTuple):
 
 class BlazeFace:
     """The model in memory; used by one thread.
-
-    Args:
-        min_confidence: Minimum score of a face, above 0 to 1.
 
     Raises:
         ModelLoadError: MediaPipe is not installed, or its model differs from the expected one.
@@ -74,11 +65,7 @@ class BlazeFace:
         self._batch = np.empty((1, INPUT_PX, INPUT_PX, 3), dtype=np.float32)
 
     def find(self, square: NDArray[np.uint8]) -> list[FoundFace]:
-        """Return the faces of a picture, the most confident first.
-
-        Args:
-            square: `(128, 128, 3)` RGB.
-        """
+        """Return the faces of a `(128, 128, 3)` RGB picture, the most confident first."""
         np.multiply(square, np.float32(2 / 255), out=self._batch[0])
         self._batch -= 1
         self._interpreter.set_tensor(self._input, self._batch)

@@ -26,7 +26,6 @@ from detector.types import Box, FaceDetection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from types import TracebackType
 
     from numpy.typing import NDArray
 
@@ -47,11 +46,8 @@ class FaceDetector(Protocol):
     ) -> list[FaceDetection]:
         """Return the faces of a frame, each once, the most confident first.
 
-        Args:
-            frame: The frame.
-            known: Where faces are expected, in fractions of the frame. Defaults to nowhere.
-            effort: Share of the usual search for new faces, above 0 to 1; known faces are always
-                searched for. Defaults to 1.
+        `known` are the expected places; `effort` is the share of the usual search for new faces,
+        above 0 to 1.
         """
         ...
 
@@ -66,11 +62,11 @@ class FaceDetector(Protocol):
 
 @contextmanager
 def _without_unused_imports() -> Iterator[None]:
-    """Hide modules from MediaPipe's imports, except those that are loaded already.
+    """Hide unused modules from MediaPipe, unless they are loaded already.
 
-    Finding faces never uses them: TensorFlow takes seconds, the microphone library starts a
-    compiler, and Matplotlib builds its font cache for up to a minute on the first start. MediaPipe
-    survives an `ImportError` of the first two; its drawing helpers need Matplotlib to exist.
+    TensorFlow takes seconds, the microphone library starts a compiler, and Matplotlib builds a font
+    cache for a minute. MediaPipe survives the first two; its drawing helpers need Matplotlib to
+    exist.
     """
     unused = ("tensorflow", "sounddevice", "matplotlib", "matplotlib.pyplot")
     hidden = [name for name in unused if name not in sys.modules]
@@ -85,11 +81,7 @@ def _without_unused_imports() -> Iterator[None]:
 
 
 def _use_utf8_characters() -> None:
-    """Set the process's character type to UTF-8.
-
-    MediaPipe checks names by the locale's letters and decodes its graphs by the locale's encoding,
-    so it fails under Turkish and Latin-1 locales.
-    """
+    """Set UTF-8 characters: MediaPipe fails under Turkish and Latin-1 locales."""
     for name in ("C.UTF-8", "en_US.UTF-8", "C"):
         with suppress(locale.Error):
             locale.setlocale(locale.LC_CTYPE, name)
@@ -109,13 +101,7 @@ def _face_mesh() -> Any:
 class MediaPipeFaceDetector:
     """MediaPipe's short-range face detection over tiles and over regions around known faces.
 
-    Args:
-        settings: Which faces to find. Defaults to faces of 36 px and more.
-        view_angle_deg: Horizontal angle of view of the camera, for settings in metres. Defaults to
-            70.
-
-    Attributes:
-        passes: Passes of the model so far.
+    `view_angle_deg` serves settings in metres; `passes` counts those of the model.
     """
 
     REGION, WIDER_REGION = 1.5, 2.0
@@ -158,12 +144,7 @@ class MediaPipeFaceDetector:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def detect(
@@ -271,11 +252,7 @@ class MediaPipeFaceDetector:
 
 
 class Pyramid:
-    """A picture at full size, halved, and so on, made on demand; tiles are cut from a suitable size.
-
-    Args:
-        image: `(height, width, 3)` BGR.
-    """
+    """A `(height, width, 3)` BGR picture, halved on demand; tiles are cut from a suitable size."""
 
     def __init__(self, image: NDArray[np.uint8]) -> None:
         self._levels = [image]
@@ -349,15 +326,7 @@ class Pyramid:
 
 
 def merge(faces: Sequence[FaceDetection], overlap: float = MERGE_OVERLAP) -> list[FaceDetection]:
-    """Keep the most confident of every group of overlapping faces (greedy non-maximum suppression).
-
-    Args:
-        faces: Any faces of one frame.
-        overlap: Intersection over union above which two boxes are one face. Defaults to 0.3.
-
-    Returns:
-        The kept faces, the most confident first.
-    """
+    """Keep the most confident of every group of overlapping faces (greedy non-maximum suppression)."""
     kept: list[FaceDetection] = []
     for face in sorted(faces, key=lambda face: -face.confidence):
         if not any(

@@ -48,14 +48,7 @@ def head_poses(
 ) -> list[HeadPose]:
     """Solve the poses of several heads at once, several times faster than one by one.
 
-    Args:
-        keypoints: `(n, 6, 2)` points of faces as in `FaceDetection.keypoints`, fractions of the
-            frame; may be empty.
-        width_px: Width of the frame; the angles need the picture's true shape.
-        height_px: Height of the frame.
-
-    Returns:
-        Yaw, pitch and roll of each head, in degrees, seen from the camera.
+    Takes `(n, 6, 2)` key points in fractions of the frame; returns poses seen from the camera.
     """
     points = np.reshape(np.asarray(keypoints, dtype=np.float64), (-1, len(KEYPOINTS), 2)) * (
         width_px,
@@ -67,27 +60,12 @@ def head_poses(
 
 
 def head_pose(keypoints: NDArray[np.float64], width_px: int, height_px: int) -> HeadPose:
-    """Solve the pose of one head.
-
-    Args:
-        keypoints: `(6, 2)` points of a face as in `FaceDetection.keypoints`, fractions of the
-            frame.
-        width_px: Width of the frame; the angles need the picture's true shape.
-        height_px: Height of the frame.
-
-    Returns:
-        Yaw, pitch and roll in degrees, seen from the camera.
-    """
+    """Solve the pose of one head; see `head_poses`."""
     return head_poses([keypoints], width_px, height_px)[0]
 
 
 def _solved(points: NDArray[np.float64], from_points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return yaw, pitch and roll of `(n, k, 2)` points with y upwards.
-
-    Args:
-        points: The points.
-        from_points: Pseudo-inverse of a head's `(k, 3)` centred points.
-    """
+    """Return angles of `(n, k, 2)` points, y up, by the pseudo-inverse of a head's centred points."""
     # Columns of the product are the first two rows of the rotation, times the scale; the nearest
     # pair of orthonormal rows is its polar factor.
     left, _, right = np.linalg.svd(from_points @ points, full_matrices=False)
@@ -106,15 +84,8 @@ def face_position_cm(
 ) -> NDArray[np.float64]:
     """Return where a face is, from the place and size of its box, under the pinhole model.
 
-    Args:
-        box: The face, in fractions of the frame.
-        width_px: Width of the frame.
-        height_px: Height of the frame.
-        view_angle_deg: Horizontal angle of view of the camera, above 0 and below 180.
-
     Returns:
-        `(3,)` centimetres from the camera: x to the right of the picture, y to its top, z out of
-        the scene (the face has a negative one).
+        `(3,)` centimetres from the camera: x to the picture's right, y up, z out of the scene.
     """
     focal_px = width_px / 2 / math.tan(math.radians(view_angle_deg) / 2)
     side_px = max(1.0, (box.width * width_px + box.height * height_px) / 2)
@@ -128,16 +99,8 @@ def screen_pose(
 ) -> HeadPose:
     """Turn a pose seen from the camera into one seen from the screen's centre.
 
-    All angles are zero for a head that points from its place to the screen's centre. The place
-    follows from the box and the angle of view (`face_position_cm`); a child's smaller head seems
+    The face's place follows from its box and the angle of view; a child's smaller head seems
     somewhat further away.
-
-    Args:
-        pose: As `head_pose` solves it.
-        box: The face, in fractions of the frame.
-        width_px: Width of the frame.
-        height_px: Height of the frame.
-        mount: Position of the camera. At the screen's centre nothing changes.
     """
     if mount.above_cm == 0 and mount.right_cm == 0:
         return pose
@@ -183,16 +146,8 @@ class Attention:
     """Whether one viewer looks at the screen, with hysteresis, and unaffected by single bad poses.
 
     The first pose decides at once. Afterwards the result changes once poses have contradicted it
-    for at least `delay_s` without a break. Both changes are late by `delay_s` plus at most one
-    frame, which keeps the length of a look; a single pose changes nothing, at any frame rate.
-
-    Args:
-        max_yaw_deg: Largest turn to either side, above 0. Defaults to 30.
-        max_pitch_deg: Largest turn up or down, above 0. Defaults to 20.
-        hysteresis_deg: How far beyond the limits an attentive viewer stays attentive, at least 0.
-            Defaults to 5.
-        delay_s: How long poses must contradict the result: longer than a blink or a lost point,
-            shorter than a glance. At least 0, where each pose decides at once. Defaults to 0.2.
+    for `delay_s`: longer than a blink or a lost point, shorter than a glance. Both changes are late
+    by that plus at most one frame, which keeps the length of a look.
 
     Raises:
         ValueError: A limit is out of its range.
@@ -218,12 +173,7 @@ class Attention:
         self._contradicted_ns: int | None = None
 
     def update(self, pose: HeadPose, captured_ns: int) -> bool:
-        """Return whether the viewer is attentive.
-
-        Args:
-            pose: The next one, seen from the screen.
-            captured_ns: When its frame was captured; never decreases.
-        """
+        """Return whether the viewer is attentive, given the next pose seen from the screen."""
         slack = self._hysteresis if self._attentive else 0.0
         looks = (
             abs(pose.yaw) <= self._max_yaw + slack and abs(pose.pitch) <= self._max_pitch + slack

@@ -73,23 +73,14 @@ class QualitySettings(BaseModel):
 
 
 class Verdict(NamedTuple):
-    """The gate's result for one face.
-
-    Attributes:
-        quality: 0 to 1; below 0.5 exactly if there is a reason.
-        reason: Why its emotion is withheld, one of `CHECKS`; `None` if it can be read.
-    """
+    """The gate's result: quality, below 0.5 exactly if there is a reason, one of `CHECKS`."""
 
     quality: float
     reason: str | None
 
 
 class QualityGate:
-    """Checks the faces of a frame.
-
-    Args:
-        settings: The limits. Defaults to the measured ones.
-    """
+    """Checks the faces of a frame."""
 
     def __init__(self, settings: QualitySettings | None = None) -> None:
         self._settings = settings or QualitySettings()
@@ -102,20 +93,10 @@ class QualityGate:
         height_px: int,
         poses: Sequence[HeadPose],
     ) -> list[Verdict]:
-        """Check all faces of a frame at once.
-
-        Args:
-            crops: `(n, side, side)` grey levels, as the network will see them.
-            boxes: Their boxes in fractions of the picture.
-            width_px: Width of the picture.
-            height_px: Height of the picture.
-            poses: Where the heads point, seen from the camera.
+        """Check all faces of a frame at once: crops, boxes, and poses seen from the camera.
 
         Returns:
             A verdict for each face, in order, with the first reason in `CHECKS` that applies.
-
-        Raises:
-            ValueError: The numbers of crops, boxes and poses differ.
         """
         if not len(crops) == len(boxes) == len(poses):
             raise ValueError(
@@ -152,18 +133,12 @@ class QualityGate:
 def sharpness_and_contrast(
     crops: NDArray[np.uint8],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Measure sharpness and contrast of faces in the middle of their crops.
+    """Measure `(n,)` sharpness and contrast in the middle of `(n, side, side)` crops, n at least 1.
 
-    Sharpness is a mean spatial frequency: the root of the mean square of the second derivative over
-    that of the first, across or down, whichever is less, so movement in one direction shows. Both
-    derivatives grow alike with contrast, so light does not matter. Noise is smoothed away first.
-
-    Args:
-        crops: `(n, side, side)` grey levels of n faces, at least one; measured at 48 x 48.
-
-    Returns:
-        `(n,)` sharpness in radians per pixel, about 0.3 to 0.8 for faces, and `(n,)` contrast: the
-        standard deviation of the smoothed grey levels.
+    Sharpness is a mean spatial frequency in radians per pixel, about 0.3 to 0.8 for faces: the root
+    of the mean square of the second derivative over that of the first, across or down, whichever is
+    less, so movement in one direction shows, and light does not matter. Contrast is the standard
+    deviation of the grey levels. Noise is smoothed away first.
     """
     count, side_px = len(crops), 48
     stack = fitted(crops, side_px).reshape(count * side_px, side_px).astype(np.float32)

@@ -38,12 +38,8 @@ _SLOPE = np.gradient(np.eye(_SIDE_PX), 1 / _SIDE_PX, axis=0)
 class StaticFace:
     """Detects whether one face is a still picture, from a 16 x 16 thumbnail kept in memory only.
 
-    Args:
-        after_s: Seconds without any change after which a face counts as a picture. Defaults to
-            `STATIC_AFTER_S`.
-
     Raises:
-        ValueError: `after_s` is not a number above 0.
+        ValueError: `after_s`, the time without change, is not a number above 0.
     """
 
     GAP_S, WINDOW_S = 3.0, 0.25
@@ -76,10 +72,8 @@ class StaticFace:
     def update(self, box: Box, crop: NDArray[np.uint8], captured_ns: int) -> bool:
         """Return whether the face seems to be a still picture.
 
-        Args:
-            box: Where the face is, in fractions of the picture.
-            crop: `(side, side)` grey levels around the box, as `face_crops` cuts them.
-            captured_ns: When; a gap of more than `GAP_S`, or a step back in time, starts over.
+        `crop` are `(side, side)` grey levels as `face_crops` cuts them. A gap of more than `GAP_S`,
+        or a step back in time, starts over.
         """
         if self._seen_ns is None or not 0 <= captured_ns - self._seen_ns <= self.GAP_S * 1e9:
             self._quiet_s = 0.0

@@ -26,13 +26,7 @@ MAP_WIDTH = 160
 
 
 class TileScheduler:
-    """Chooses the tiles of each frame, with frames in order of time.
-
-    Args:
-        tiles: The ladder.
-        width: Width of the picture in pixels.
-        height: Height of the picture in pixels.
-    """
+    """Chooses the tiles of each frame, with frames in order of time."""
 
     CHANGED_LEVELS = 8.0
     """A larger change of a cell's grey level between frames is movement: averaging over a cell
@@ -81,11 +75,8 @@ class TileScheduler:
         return bool(self._unseen.any())
 
     def notice(self, image: NDArray[np.uint8], known: Sequence[Box]) -> None:
-        """Add what changed since the frame before.
-
-        Args:
-            image: `(height, width, 3)` BGR, at the picture's size or reduced.
-            known: Faces that are searched for anyway, in fractions of the picture.
+        """Add what changed since the frame before, outside known faces, in a BGR picture of any
+        size.
         """
         small = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
         small = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
@@ -107,13 +98,10 @@ class TileScheduler:
             self._skip_flat_tiles(small)
 
     def choose(self, most: int) -> list[Tile]:
-        """Return the tiles to search now, and count them as seen.
+        """Return at most `most` tiles to search now, and count them as seen.
 
         While catching up, the next unseen ones; afterwards those with movement, and in turn at most
         one that has waited longest.
-
-        Args:
-            most: Maximum number of tiles.
         """
         chosen: list[int] = np.flatnonzero(self._unseen)[:most].tolist()
         for number in chosen:

@@ -18,14 +18,7 @@ STRIDE = 0.6
 
 
 class Tile(NamedTuple):
-    """A square in pixels; large ones reach beyond the shorter sides of the picture.
-
-    Attributes:
-        x: Left.
-        y: Top.
-        side: Side.
-        level: 0 for the whole picture, rising with smaller tiles.
-    """
+    """A square in pixels, possibly beyond the picture; level 0 is the whole picture."""
 
     x: int
     y: int
@@ -35,11 +28,6 @@ class Tile(NamedTuple):
 
 def tile_ladder(width: int, height: int, smallest_face_px: float) -> tuple[Tile, ...]:
     """Return the tiles in which every face is large enough, the largest first.
-
-    Args:
-        width: Width of the picture in pixels.
-        height: Height of the picture in pixels.
-        smallest_face_px: Side of the smallest face to find, above 0.
 
     Raises:
         ValueError: A size is not positive.

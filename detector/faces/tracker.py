@@ -73,13 +73,10 @@ class FaceTracker:
     """Assigns the faces of successive frames to tracks.
 
     Args:
-        lost_track_buffer_s: Seconds a track outlives its last detection, at least 0. Defaults to
-            0.8.
-        minimum_consecutive_frames: Frames in a row before a track is a viewer, at least 1. Defaults
-            to 5.
-        max_distance: Longest jump from the predicted place, in box sides, above 0. Defaults to
-            0.75.
-        first_number: Number of the first viewer. Defaults to 1.
+        lost_track_buffer_s: Seconds that a track outlives its last detection, at least 0.
+        minimum_consecutive_frames: Frames in a row before a track is a viewer, at least 1.
+        max_distance: Longest jump from the predicted place, in box sides, above 0.
+        first_number: Number of the first viewer.
 
     Raises:
         ValueError: A setting is out of its range.
@@ -92,18 +89,11 @@ class FaceTracker:
         max_distance: float = 0.75,
         first_number: int = 1,
     ) -> None:
-        if lost_track_buffer_s < 0:
+        if lost_track_buffer_s < 0 or minimum_consecutive_frames < 1 or max_distance <= 0:
             raise ValueError(
-                f"Invalid lost_track_buffer_s: expected at least 0, received {lost_track_buffer_s}."
-            )
-        if minimum_consecutive_frames < 1:
-            raise ValueError(
-                "Invalid minimum_consecutive_frames: expected at least 1, received "
-                f"{minimum_consecutive_frames}."
-            )
-        if max_distance <= 0:
-            raise ValueError(
-                f"Invalid max_distance: expected a number above 0, received {max_distance}."
+                "Invalid tracker: expected lost_track_buffer_s of at least 0, "
+                "minimum_consecutive_frames of at least 1 and max_distance above 0, received "
+                f"{lost_track_buffer_s}, {minimum_consecutive_frames} and {max_distance}."
             )
         # The window's process imports settings from here but never tracks: SciPy would slow its start.
         from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 (half a second)
@@ -129,15 +119,9 @@ class FaceTracker:
         captured_ns: int,
         confirm: Callable[[FaceDetection], bool] = lambda _: True,
     ) -> list[TrackedFace]:
-        """Assign the faces of the next frame.
+        """Assign the faces of the next frame, and return those of viewers, by viewer number.
 
-        Args:
-            detections: The faces of the frame, each once; may be empty.
-            captured_ns: When the frame was captured; later than the frame before.
-            confirm: Checks a doubtful face before it becomes a viewer. Defaults to accepting all.
-
-        Returns:
-            The faces that belong to a viewer, by viewer number.
+        `confirm` checks a doubtful face before it becomes a viewer; by default all pass.
         """
         self._tracks = [
             track

@@ -36,12 +36,11 @@ _Fraction = Annotated[float, Field(strict=True, ge=0, le=1)]
 
 
 class Zone(BaseModel):
-    """One part of the picture and what happens to the faces in it; either `points` or a `box`.
+    """One part of the picture and what happens to the faces in it.
 
     Attributes:
         kind: "measure", "count" (presence and attention, no emotions) or "ignore".
-        points: Corners of a polygon in order, x and y in fractions of the picture; the last is
-            joined to the first.
+        points: Corners of a polygon in order, in fractions of the picture; or else:
         box: Left, top, width and height in fractions of the picture.
         name: For display.
     """
@@ -108,12 +107,9 @@ class Zone(BaseModel):
 
 
 class Zones:
-    """The zones of a picture.
+    """The zones of a picture; later ones override earlier ones, and without any all is measured.
 
-    With a zone of kind "measure", the area outside all zones is ignored; otherwise it is measured.
-
-    Args:
-        zones: Later ones override earlier ones. Defaults to none: everything is measured.
+    With a zone of kind "measure", the area outside all zones is ignored.
     """
 
     def __init__(self, zones: Sequence[Zone] = ()) -> None:
@@ -123,11 +119,7 @@ class Zones:
         )
 
     def kind_at(self, point: Point) -> ZoneKind:
-        """Return what happens at a point.
-
-        Args:
-            point: x and y in fractions of the picture; clamped to the picture.
-        """
+        """Return what happens at a point in fractions of the picture, clamped to it."""
         x, y = (min(max(value, 0.0), 1.0) for value in point)
         for zone in reversed(self._zones):
             if zone.holds(x, y):
@@ -139,15 +131,7 @@ class Zones:
         return self.kind_at(box.centre) if self._zones else self._outside
 
     def mask(self, width: int, height: int) -> NDArray[np.bool_]:
-        """Return where to search for faces.
-
-        Args:
-            width: Width of the mask in pixels, at least 1.
-            height: Height of the mask in pixels, at least 1.
-
-        Returns:
-            `(height, width)`, false where the picture is ignored; pixels on a border may fall to
-            either side.
+        """Return a `(height, width)` mask of where to search for faces.
 
         Raises:
             ValueError: A side is below 1.

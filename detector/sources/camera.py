@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 class CameraCapture(VideoSource):
     """A camera: frames are stamped when they arrive.
 
-    Args:
-        spec: The camera.
-        clock: Nanoseconds of the monotonic clock. Defaults to the system's.
-
     Raises:
         SourceOpenError: It cannot be opened or delivers no picture.
     """

@@ -53,13 +53,7 @@ _MESSAGES: Final[dict[SourceFault, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class PictureFault:
-    """Why pictures show nothing that can be measured.
-
-    Attributes:
-        cause: Stable name of the fault.
-        since_ns: Capture time of the first picture affected.
-        detail: One sentence for the user.
-    """
+    """Why pictures show nothing to measure, since the capture time of the first one affected."""
 
     cause: SourceFault
     since_ns: int
@@ -77,13 +71,7 @@ class _Lasting:
         self._otherwise_ns: int | None = None
 
     def observe(self, holds: bool, since_ns: int, now_ns: int) -> None:
-        """Add an observation.
-
-        Args:
-            holds: Whether the condition holds.
-            since_ns: When it began, if it began just now.
-            now_ns: Time of the observation; rises from call to call.
-        """
+        """Add whether it holds, since when if it began just now, and the time."""
         if holds:
             self._otherwise_ns = None
             if self.since_ns is None:
@@ -103,11 +91,8 @@ class _Lasting:
 class FreezeDetector:
     """Watches the pictures of one live source, in the order of their capture times.
 
-    Keeps a reference to the newest picture only.
-
-    Attributes:
-        repeated: Whether the newest frame equals the one before bit for bit, so it is no new
-            measurement.
+    It keeps a reference to the newest picture only. `repeated` tells whether that equals the one
+    before bit for bit, so it is no new measurement.
     """
 
     def __init__(self) -> None:

@@ -39,9 +39,8 @@ class PictureLimits:
     """Limits of the cost of decoding a picture.
 
     Attributes:
-        pixels: Width times height. Each needs up to 10 bytes of memory while it is decoded.
-        jpeg_scans: Scans of a progressive JPEG, which usually has about ten. Each covers the whole
-            picture, however few bytes it has.
+        pixels: Width times height; each needs up to 10 bytes while it is decoded.
+        jpeg_scans: A progressive JPEG usually has ten; each covers the whole picture.
     """
 
     pixels: int = 50_000_000
@@ -51,16 +50,10 @@ class PictureLimits:
 def decode_picture(
     content: bytes, limits: PictureLimits | None = None, name: str = "The picture"
 ) -> NDArray[np.uint8]:
-    """Decode a picture, or the first of several frames.
-
-    Args:
-        content: A whole JPEG, PNG, BMP, WebP, TIFF or GIF file.
-        limits: Defaults to those of `PictureLimits`.
-        name: Its name in error messages.
+    """Decode a JPEG, PNG, BMP, WebP, TIFF or GIF file, called `name` in error messages.
 
     Returns:
-        `(height, width, 3)` BGR, uint8, turned upright by its EXIF orientation, without
-        transparency.
+        `(height, width, 3)` BGR, the first frame, upright by EXIF, without transparency.
 
     Raises:
         PictureDecodeError: It has another format, is larger than allowed, or is damaged.

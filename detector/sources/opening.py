@@ -18,10 +18,8 @@ if TYPE_CHECKING:
 def open_source(spec: SourceSpec, *, lossless: bool = False) -> VideoSource:
     """Open a source.
 
-    Args:
-        spec: What to open.
-        lossless: Read a file or the demo viewer frame by frame on its own clock, as fast as it is
-            read, instead of in real time. Defaults to `False`.
+    If `lossless`, a file or the demo viewer is read frame by frame on its own clock, as fast as
+    possible, instead of in real time.
 
     Raises:
         SourceOpenError: It cannot be opened, or `lossless` was requested for a live source.

@@ -36,9 +36,6 @@ def shows_video(capture: cv2.VideoCapture) -> bool:
 class Recording(VideoSource):
     """A video file, every frame in order, stamped with its presentation time since the first frame.
 
-    Args:
-        path: The file.
-
     Raises:
         SourceOpenError: It is missing, not a video, or without a picture.
     """
@@ -138,12 +135,7 @@ def _stated_length_s(path: Path) -> float | None:
 
 
 class PacedRecording(VideoSource):
-    """A video file played like a camera: each frame appears at its time on the monotonic clock.
-
-    Args:
-        path: The file.
-        loop: Start again at the end. Defaults to `False`.
-    """
+    """A video file played like a camera: each frame appears at its time on the monotonic clock."""
 
     live = True
 

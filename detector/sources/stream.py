@@ -35,10 +35,6 @@ MAX_KEY_WAIT_S = 12.0
 class StreamCapture(VideoSource):
     """A network stream: frames are stamped when their data arrives; their size may change any time.
 
-    Args:
-        spec: The stream.
-        clock: Nanoseconds of the monotonic clock. Defaults to the system's.
-
     Raises:
         SourceOpenError: It cannot be opened or delivers no picture.
     """
@@ -91,11 +87,7 @@ class StreamCapture(VideoSource):
         return self._waiting.popleft()
 
     def _decode(self) -> None:
-        """Receive data until there is a frame.
-
-        Raises:
-            SourceLostError: There is none.
-        """
+        """Receive data until there is a frame."""
         began_s = time.monotonic()
         while not self._waiting:
             asked_s = time.monotonic()

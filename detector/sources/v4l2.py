@@ -16,9 +16,6 @@ from detector.errors import SourceOpenError
 
 DEVICES = Path("/dev")
 
-_VIDIOC_QUERYCAP, _CAPABILITY = 0x80685600, struct.Struct("<16s32s32sIII12x")
-_VIDIOC_REQBUFS, _REQUEST_BUFFERS = 0xC0145608, struct.Struct("<IIIIB3x")
-
 
 def cameras() -> list[int]:
     """Return the indices of the cameras that the system lists (/dev/video*), opening none."""
@@ -27,10 +24,7 @@ def cameras() -> list[int]:
 
 
 def camera_index(target: str) -> int:
-    """Return the index that a camera has now.
-
-    Args:
-        target: Its index or device path; a lasting name (`/dev/v4l/by-id/...`) is resolved.
+    """Return the index that a camera has now, by its index, device path or lasting name.
 
     Raises:
         SourceOpenError: The name leads to no camera.
@@ -62,21 +56,20 @@ def _lasting_links() -> list[Path]:
 
 
 def camera_name(index: int) -> tuple[str, str] | None:
-    """Ask a driver for a camera's product name and socket, without starting the camera.
+    """Ask a driver for a camera's product name and socket, such as `usb-0000:00:14.0-3`.
 
-    Returns:
-        Name and socket, such as `usb-0000:00:14.0-3`; `None` if the device delivers no pictures: a
-        webcam's second device only delivers metadata.
+    `None` if the device delivers no pictures: a webcam's second device only delivers metadata.
 
     Raises:
         OSError: The device cannot be asked.
     """
-    return parse_capability(bytes(_ioctl(index, _VIDIOC_QUERYCAP, bytes(_CAPABILITY.size))))
+    # VIDIOC_QUERYCAP
+    return parse_capability(bytes(_ioctl(index, 0x80685600, bytes(104))))
 
 
 def parse_capability(answer: bytes) -> tuple[str, str] | None:
     """Read the 104 bytes of a `struct v4l2_capability`; see `camera_name`."""
-    _, card, bus, _, of_all, of_this = _CAPABILITY.unpack(answer)
+    _, card, bus, _, of_all, of_this = struct.unpack("<16s32s32sIII12x", answer)
     capabilities = of_this if of_all & 0x80000000 else of_all  # V4L2_CAP_DEVICE_CAPS
     if not capabilities & 0x00001001:  # V4L2_CAP_VIDEO_CAPTURE, also multi-planar
         return None
@@ -90,9 +83,8 @@ def is_busy(index: int) -> bool:
     """Return whether another program streams from a camera; `False` if that cannot be told."""
     # One buffer, V4L2_BUF_TYPE_VIDEO_CAPTURE, V4L2_MEMORY_MMAP: a right that only one program gets,
     # and returns by closing the device.
-    request = _REQUEST_BUFFERS.pack(1, 1, 1, 0, 0)
     try:
-        _ioctl(index, _VIDIOC_REQBUFS, request)
+        _ioctl(index, 0xC0145608, struct.pack("<IIIIB3x", 1, 1, 1, 0, 0))  # VIDIOC_REQBUFS
     except OSError as error:
         return error.errno == errno.EBUSY
     return False

@@ -16,8 +16,6 @@ from detector.errors import SourceOpenError
 from detector.sources.passwords import hide_passwords
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from detector.types import Frame
 
 DEMO_VIDEO = Path(__file__).parent / "demo" / "viewer.mp4"
@@ -29,10 +27,7 @@ DEFAULT_FRAME_RATE = 30.0
 class SourceSpec:
     """Which source to open.
 
-    Attributes:
-        kind: Camera, file, stream or demo viewer.
-        target: Camera index or device path, file path, or stream address; empty for the demo
-            viewer.
+    `target` is a camera index or device path, a file path, or a stream address.
     """
 
     kind: Literal["camera", "file", "stream", "demo"]
@@ -42,12 +37,8 @@ class SourceSpec:
     def parse(cls, text: str) -> SourceSpec:
         """Parse what a user typed.
 
-        Args:
-            text: A camera index or device (`/dev/video2`, `/dev/v4l/by-id/...`), `demo`, an
-                address (http, https, rtsp, rtmp, udp, tcp), or a file path.
-
         Raises:
-            SourceOpenError: The address has another scheme.
+            SourceOpenError: The address has an unknown scheme.
         """
         if text.isdecimal() or text.startswith(("/dev/video", "/dev/v4l/")):
             return cls("camera", text)
@@ -94,12 +85,7 @@ class VideoSource(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @abstractmethod

@@ -54,7 +54,7 @@ def limits(faces: FaceDataset, per_class: Mapping[str, Mapping[str, float]]) -> 
         per_class: By label, `recall` and `support`, as `evaluate` gives them.
     """
     weak = sorted(
-        ((scores["recall"], label) for label, scores in per_class.items() if scores["support"] > 0),
+        ((scores["recall"], label) for label, scores in per_class.items() if scores["support"] > 0)
     )
     named = [f"{label} ({recall:.0%})" for recall, label in weak[:3] if recall < WEAK_RECALL]
     found = (

@@ -221,13 +221,13 @@ def test_a_face_without_extent_harms_nobody(face: Face) -> None:
     [
         (
             {"lost_track_buffer_s": -0.1},
-            r"Invalid lost_track_buffer_s: expected at least 0, received -0\.1\.",
+            r"lost_track_buffer_s of at least 0, .* received -0\.1, 5 and 0\.75\.",
         ),
         (
             {"minimum_consecutive_frames": 0},
-            r"Invalid minimum_consecutive_frames: expected at least 1, received 0\.",
+            r"minimum_consecutive_frames of at least 1 .* received 0\.8, 0 and 0\.75\.",
         ),
-        ({"max_distance": 0}, r"Invalid max_distance: expected a number above 0, received 0\."),
+        ({"max_distance": 0}, r"max_distance above 0, received 0\.8, 5 and 0\."),
     ],
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, float], message: str) -> None:
