@@ -11,12 +11,10 @@ from rich.console import Console
 
 from monitor.analytics.comparison import compare_ads
 from monitor.reports.terminal import (
-    comparisons,
     print_comparisons,
     print_report,
     print_sessions,
-    report,
-    sessions,
+    printing,
 )
 from monitor.reports.terminal.charts import BLOCKS
 
@@ -99,8 +97,7 @@ def printed(monkeypatch):
     def run(function, *arguments, width=80, encoding="utf-8"):
         raw = io.BytesIO()
         stream = io.TextIOWrapper(raw, encoding=encoding)
-        for module in (sessions, report, comparisons):
-            monkeypatch.setattr(module, "wide_console", lambda: Console(file=stream, width=width))
+        monkeypatch.setattr(printing, "wide_console", lambda: Console(file=stream, width=width))
         function(*arguments)
         stream.flush()
         return [line.rstrip() for line in raw.getvalue().decode(encoding).splitlines()]

@@ -1,0 +1,365 @@
+"""Print reports, comparisons, sessions and the results of `simulate`, `lift` and `proof`."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from monitor.reports.formatting import counted, moment_of
+from monitor.reports.terminal.charts import interval_bar, sparkline, squeezed
+from monitor.reports.terminal.console import shown, signs_of, wide_console
+from monitor.reports.wording import gap_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import Console
+
+    from db.read.sessions import SessionInfo
+    from monitor.analytics.lift import Lift
+    from monitor.analytics.off_policy import PolicyValue
+    from monitor.analytics.statistics import Interval
+    from monitor.reports.terminal.charts import Signs
+
+MAX_GAPS = 8
+"""Of more gaps only the longest are listed."""
+
+
+def _table(*columns: str, right: Sequence[str] = ()) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for column in right:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def _known(value: float | None, form: str, none: str = "–") -> str:
+    """Return a value in a format, or a dash where it is not known."""
+    return none if value is None else format(value, form)
+
+
+# --- a report -------------------------------------------------------------------------------------
+
+
+def print_report(document: dict[str, Any]) -> None:
+    """Print a report: a summary, a block for each ad, comparisons, gaps, and what is withheld.
+
+    Args:
+        document: From `monitor.reports.document.build_report`.
+    """
+    console = wide_console()
+    _print_summary(document, console)
+    scale = _valence_scale(document["ads"])
+    for entry in document["ads"]:
+        console.print()
+        _print_ad(entry, scale, console)
+    if document["comparisons"]:
+        console.print("\n[bold]Comparisons[/bold]")
+        print_comparisons(document["comparisons"], console)
+    if document["gaps"]:
+        _print_gaps(document["gaps"], console)
+    if document["withheld"]:
+        few = counted(document["report"]["min_viewers"], "viewer")
+        console.print(f"\n[bold]Withheld[/bold] (fewer than {few})", highlight=False)
+        for entry in document["withheld"]:
+            where = f" ({counted(len(entry['seconds']), 'second')})" if "seconds" in entry else ""
+            about = f"{entry['ad_id'] or 'session'}{where}: {entry['why']}"
+            console.print(shown(console, about), highlight=False)
+
+
+def _print_summary(document: dict[str, Any], console: Console) -> None:
+    session, scope = document["session"], document["report"]["scope"]
+    what = f"Session {session['id']}" if scope["sessions"] == 1 else f"{scope['sessions']} sessions"
+    when = _local(session["started_at"])
+    if session["ended_at"] is not None:
+        when += f" to {_local(session['ended_at'])}"
+    head = f"{what}, {session['site'] or scope['site'] or 'all sites'}, {when}"
+    console.print(f"[bold]{shown(console, head)}[/bold]", highlight=False)
+    figures = [
+        counted(session[f"{unit}s"], unit)
+        for unit in ("play", "viewer", "watcher")
+        if session[f"{unit}s"] is not None
+    ]
+    ratio = _known(session["attraction_ratio"], ".0%", signs_of(console).none)
+    figures += [f"attraction ratio {ratio}", f"{session['readings']:,} readings"]
+    console.print(", ".join(figures), highlight=False)
+
+
+def _print_ad(entry: dict[str, Any], scale: tuple[float, float], console: Console) -> None:
+    signs = signs_of(console)
+    version = "" if entry["version"] is None else f", version {entry['version']}"
+    title = f"{entry['name']} ({entry['ad_id']}{version})"
+    console.print(f"[bold]{shown(console, title)}[/bold]", highlight=False)
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    viewers, watchers = (
+        f"{signs.none} {unit}s" if entry[key] is None else counted(entry[key], unit)
+        for key, unit in (("opportunities", "viewer"), ("watchers", "watcher"))
+    )
+    held = _known(entry["held"], ",", signs.none)
+    attention = _known(entry["attraction_ratio"], ".0%", signs.none)
+    table.add_row("shown", f"{counted(entry['plays'], 'play')} of {entry['duration_s']:g} s")
+    table.add_row("seen by", f"{viewers}, {watchers}, {held} held")
+    table.add_row("attention", f"{attention} of the time in view")
+    table.add_row("valence", _valence(entry, signs, console))
+    table.add_row("score", shown(console, _score(entry, signs)))
+    for key, low, high in (("valence", *scale), ("attention", 0.0, 1.0)):
+        curve = squeezed([second[key] for second in entry["timeline"]], 48)
+        line = shown(console, sparkline(curve, low, high, signs))
+        table.add_row(f"{key} by second", f"{line} {low:g} to {high:g}")
+    moments = ", ".join(
+        f"{moment['kind'].replace('attention_drop', 'attention falls').replace('_', ' ')} "
+        f"{moment['value']:+.2f} at {moment['second']} s"
+        for moment in entry["moments"]
+    )
+    table.add_row("moments", moments or signs.none)
+    console.print(table, highlight=False)
+
+
+def _valence(entry: dict[str, Any], signs: Signs, console: Console) -> str:
+    value, low, high = (entry[f"mean_valence{end}"] for end in ("", "_low", "_high"))
+    if value is None or low is None or high is None:
+        return _known(value, "+.2f", signs.none)
+    bar = shown(console, interval_bar((low, value, high), (-1.0, 1.0), 25, signs=signs))
+    return f"{value:+.2f} ({low:+.2f} to {high:+.2f})  -1 {bar} +1"
+
+
+def _score(entry: dict[str, Any], signs: Signs) -> str:
+    text = _known(entry["score"], ".0f", "")
+    if not text:
+        return signs.none
+    norm = next((norm for norm in entry["norms"] if norm["figure"] == "score"), None)
+    if norm is None or norm["library_mean"] is None:
+        return f"{text} of 100"
+    if norm["percentile"] is None:
+        return f"{text} of 100; mean of {norm['against']}: {norm['library_mean']:.0f}"
+    return f"{text} of 100; percentile {norm['percentile']:.0f} among {norm['against']}"
+
+
+def _valence_scale(ads: Sequence[dict[str, Any]]) -> tuple[float, float]:
+    """Return one scale for the curves of all ads, in tenths."""
+    values = [value for ad in ads for s in ad["timeline"] if (value := s["valence"]) is not None]
+    if not values:
+        return -1.0, 1.0
+    low, high = round(min(values) - 0.05, 1), round(max(values) + 0.05, 1)
+    return max(-1.0, low) + 0.0, min(1.0, high) + 0.0
+
+
+def _print_gaps(gaps: Sequence[dict[str, Any]], console: Console) -> None:
+    longest = sorted(gaps, key=lambda gap: gap_seconds(gap) or math.inf, reverse=True)[:MAX_GAPS]
+    more = f", the {MAX_GAPS} longest" if len(gaps) > MAX_GAPS else ""
+    console.print(
+        f"\n[bold]Not measured[/bold] ({counted(len(gaps), 'gap')}{more})", highlight=False
+    )
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for gap in sorted(longest, key=lambda gap: str(gap["start"])):
+        cause = gap["cause"] if gap["detail"] is None else f"{gap['cause']}: {gap['detail']}"
+        seconds = gap_seconds(gap)
+        length = "lasts" if seconds is None else f"{seconds:.1f} s"
+        table.add_row(_local(gap["start"]), length, shown(console, cause))
+    console.print(table, highlight=False)
+
+
+def _local(text: str) -> str:
+    moment = moment_of(text)
+    return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+# --- comparisons and sessions ---------------------------------------------------------------------
+
+
+def print_comparisons(
+    comparisons: Sequence[dict[str, Any]], console: Console | None = None
+) -> None:
+    """Print comparisons with their intervals on one scale, and a sentence about each.
+
+    Args:
+        comparisons: JSON objects of `monitor.analytics.comparison.Comparison`, all by one measure.
+        console: Where to print; None: standard output.
+    """
+    console = console or wide_console()
+    compared = [found for found in comparisons if found["withheld"] is None]
+    if compared:
+        console.print(_comparison_table(compared, console))
+    for found in comparisons:
+        style = "dim" if found["withheld"] else None
+        console.print(shown(console, found["sentence"]), highlight=False, style=style)
+
+
+def _comparison_table(comparisons: Sequence[dict[str, Any]], console: Console) -> Table:
+    signs, width = signs_of(console), 25 if console.width < 100 else 45
+    relevant, by = comparisons[0]["relevant"], comparisons[0]["by"]
+    intervals = [
+        tuple(found["difference"][key] for key in ("low", "value", "high")) for found in comparisons
+    ]
+    reach = max(relevant, *(abs(limit) for interval in intervals for limit in interval))
+    columns = ("ads",) if by is None else (by, "ads")
+    table = _table(*columns, right=("viewers", comparisons[0]["measure"]))
+    table.add_column(f"{-reach:+.2f}{'0'.center(width - 10)}{reach:+.2f}", no_wrap=True)
+    table.add_column("first is", no_wrap=True)
+    colours = {"better": "green", "worse": "red", "same": "cyan", "not_yet": "yellow"}
+    for found, interval in zip(comparisons, intervals, strict=True):
+        names = f"{found['first_name']} {signs.dash} {found['second_name']}"
+        bar = interval_bar(interval, (-reach, reach), width, band=relevant, signs=signs)
+        verdict = found["verdict"]
+        table.add_row(
+            *([] if by is None else [shown(console, str(found["segment"]))]),
+            shown(console, names),
+            f"{found['first_viewers']}, {found['second_viewers']}",
+            f"{found['difference']['value']:+.2f}",
+            shown(console, bar),
+            f"[{colours[verdict]}]{verdict.replace('_', ' ')}[/]",
+        )
+    return table
+
+
+def print_sessions(
+    sessions: Sequence[SessionInfo], activity: Mapping[int, Sequence[int]] | None = None
+) -> None:
+    """Print a table of sessions, times in the local zone.
+
+    Args:
+        sessions: In the order in which they are listed.
+        activity: By session id: how many viewers were in view in equal parts of its length. Without
+            it there is no such column.
+    """
+    console = wide_console()
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("id", "started", "length"):
+        table.add_column(column, no_wrap=True)
+    for column in ("site", "source", "how it ended"):
+        table.add_column(column, overflow="fold")
+    for column in ("plays", "viewers", "readings"):
+        table.add_column(column, justify="right", no_wrap=True)
+    if activity is not None:
+        table.add_column("viewers over time", no_wrap=True)
+    for session in sessions:
+        length = "running"
+        if session.ended_at is not None:
+            seconds = round((session.ended_at - session.started_at).total_seconds())
+            length = str(timedelta(seconds=seconds))
+        row = [
+            str(session.id),
+            session.started_at.astimezone().strftime("%Y-%m-%d %H:%M"),
+            length,
+            shown(console, session.site),
+            shown(console, session.source),
+            shown(console, session.end_reason or ""),
+            str(session.plays),
+            str(session.viewers),
+            f"{session.readings:,}",
+        ]
+        if activity is not None:
+            # Each session on its own scale: when it was busy, not how busy compared to others.
+            viewers = activity.get(session.id, ())
+            row.append(sparkline(viewers, 0, max(viewers, default=0), signs_of(console)))
+        table.add_row(*row)
+    console.print(table)
+
+
+# --- simulate, lift, proof ------------------------------------------------------------------------
+
+
+def print_regret(document: dict[str, Any]) -> None:
+    """Print the regret of simulated policies, and how their guard rails were kept."""
+    console = wide_console()
+    console.print(
+        f"{document['runs']} runs of {document['plays']} plays; regret: mean reward lost to the "
+        "best choices, lowest and highest run",
+        highlight=False,
+    )
+    to = f"to {document['against']}"
+    table = _table(
+        "policy", right=("regret", "range", to, "mean reward", "held out", "least probability")
+    )
+    for found in document["policies"]:
+        regret, held = found["regret"], found["held_out"]
+        table.add_row(
+            found["policy"],
+            f"{regret['mean']:.1f}",
+            f"{regret['low']:.1f} to {regret['high']:.1f}",
+            _known(found["ratio"], ".0%"),
+            _known(found["mean_reward"], "+.3f"),
+            f"{held['plays']} of {held['of']}" if held["of"] else "–",
+            _known(found["least_probability"], ".3f"),
+        )
+    console.print(table)
+
+
+def print_lift(found: Lift, values: Sequence[PolicyValue]) -> None:
+    """Print what adaptation brought, and what other policies would have."""
+    console = wide_console()
+    warning = "yellow"
+    console.print(found.sentence(), highlight=False, style=warning if found.withheld else None)
+    console.print(
+        f"{found.adaptive_plays} adaptive and {found.held_out_plays} held-out plays with a reward, "
+        f"{found.hours} hours with both kinds; {found.left_out_plays} plays in other hours left "
+        "out",
+        highlight=False,
+    )
+    if not values:
+        return
+    estimates = ("doubly robust", "self-normalised", "inverse propensity")
+    table = _table("policy", right=(*estimates, "plays", "worth"))
+    for value in values:
+        worth = f"{value.effective_plays:.0f}" if math.isfinite(value.effective_plays) else "–"
+        intervals = map(_interval, (value.doubly_robust, value.snips, value.ips))
+        table.add_row(escape(value.policy), *intervals, str(value.plays), worth)
+    console.print(table)
+    for value in values:
+        if value.withheld is not None:
+            text = f"{escape(value.policy)}: {value.withheld}"
+            console.print(text, highlight=False, style=warning)
+
+
+def _interval(estimate: Interval) -> str:
+    if not math.isfinite(estimate.value):
+        return "–"
+    if not math.isfinite(estimate.low):
+        return f"{estimate.value:+.3f}"
+    return f"{estimate.value:+.3f} ({estimate.low:+.3f} to {estimate.high:+.3f})"
+
+
+def print_proof(document: dict[str, Any]) -> None:
+    """Print the rows of a proof of play, with their total."""
+    figures = {
+        "plays": "plays",
+        "verified": "verified",
+        "not_shown": "not shown",
+        "skipped": "skipped",
+        "failed": "failed",
+        "cut_short": "cut short",
+        "opportunities": "in view",
+        "watchers": "watchers",
+        "attentive_s": "attentive s",
+    }
+    if any(row["cost"] is not None for row in (*document["rows"], document["total"])):
+        figures |= {"cost": "cost", "cost_per_thousand_attentive_s": "per 1000 s"}
+    names = ["ad_id" if group == "ad" else group for group in document["by"]]
+    table = _table(*document["by"], right=list(figures.values()))
+    for row in document["rows"]:
+        table.add_row(
+            *(escape(row[name]) for name in names), *(_figure(row[key], key) for key in figures)
+        )
+    total = (_figure(document["total"][key], key) for key in figures)
+    table.add_row("total", *[""] * (len(names) - 1), *total, style="bold")
+    console = wide_console()
+    console.print(table)
+    if document["withheld"]:
+        console.print(
+            f"Withheld (–) in {len(document['withheld'])} rows: fewer than "
+            f"{document['min_viewers']} viewers were in view.",
+            highlight=False,
+        )
+
+
+def _figure(value: float | None, key: str) -> str:
+    if value is None or isinstance(value, int):
+        return _known(value, ",")
+    return f"{value:,.1f}" if key == "attentive_s" else f"{value:,.2f}"
