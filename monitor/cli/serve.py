@@ -113,10 +113,9 @@ def serve(
     from detector.emotion.model_store import find_model
     from monitor.web.app import close_app, create_app
     from monitor.web.security import access_token, is_local
-    from monitor.web.services import EXTENSION
+    from monitor.web.services import EXTENSION, WebSettings
     from monitor.web.serving import listen
     from monitor.web.serving import serve as answer
-    from monitor.web.settings import WebSettings
 
     url = database_url(database)
     _look_at_database(url)

@@ -37,7 +37,7 @@ def classify(images: tuple[str, ...], model: str | None, device: str, as_json: b
     from monitor.cli.results import print_faces
     from monitor.errors import SetupError
     from monitor.reports.terminal import progress_bar
-    from monitor.web.classify import classify_pictures, expand
+    from monitor.web.named_images import classify_pictures, expand
 
     names = expand(images)
     found = []

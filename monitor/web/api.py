@@ -1,18 +1,18 @@
-"""The interface for programs, `/api/v1/`: answers in JSON, problems as RFC 9457 documents."""
+"""The API: answers in JSON and problems as RFC 9457 documents below `/api/v1/`, and the page `/api` that explains it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify, render_template, request
 
 from monitor.reports.document import session_document
 from monitor.version import VERSION
-from monitor.web.asking import picture_of_call
-from monitor.web.classify import face_document
-from monitor.web.openapi import description
+from monitor.web.named_images import face_document
+from monitor.web.openapi import CALLS, EVERYWHERE, description
 from monitor.web.pages.sessions import asked_page, page_of_sessions
-from monitor.web.problems import API_PREFIX, ProblemError
+from monitor.web.pictures import picture_of_call
+from monitor.web.problems import API_PREFIX, TITLES, ProblemError
 from monitor.web.reports import comparison_document, session_report_document
 from monitor.web.schemas import (
     Classified,
@@ -29,29 +29,41 @@ from monitor.web.services import services
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-blueprint = Blueprint("api", __name__, url_prefix=API_PREFIX.rstrip("/"))
+blueprint = Blueprint("api", __name__)
 
 
-@blueprint.post("/classify")
+@blueprint.get("/api")
+def page() -> str:
+    """All calls with their examples, and all codes of problems."""
+    return render_template(
+        "api.html",
+        calls=CALLS,
+        everywhere=EVERYWHERE,
+        titles=TITLES,
+        server=request.host_url.rstrip("/"),
+        token_needed=services().settings.token is not None,
+    )
+
+
+@blueprint.post(f"{API_PREFIX}classify")
 def classify() -> Response:
     """The faces of one picture, as `ad-monitor classify --json` prints them."""
-    name, _, seen = picture_of_call()
-    faces = [Face.model_validate(face_document(face)) for face in seen.faces]
+    name, _, result = picture_of_call()
+    faces = [Face.model_validate(face_document(face)) for face in result.faces]
     return _answer(Classified(images=[Picture(image=name, faces=faces)]))
 
 
-@blueprint.get("/sessions")
+@blueprint.get(f"{API_PREFIX}sessions")
 def sessions() -> Response:
-    """One page of sessions, the latest first."""
+    """One page of sessions, latest first."""
     page = asked_page()
-    found, pages = page_of_sessions(
-        services().database(), request.args.get("site", "").strip(), page
-    )
+    site = request.args.get("site", "").strip()
+    found, pages = page_of_sessions(services().database(), site, page)
     entries = [SessionEntry.model_validate(session_document(session)) for session in found.sessions]
     return _answer(Sessions(sessions=entries, total=found.total, page=page, pages=pages))
 
 
-@blueprint.get("/sessions/<int:session_id>/report")
+@blueprint.get(f"{API_PREFIX}sessions/<int:session_id>/report")
 def report(session_id: int) -> Response:
     """The report of one session."""
     here = services()
@@ -59,7 +71,7 @@ def report(session_id: int) -> Response:
     return _answer(Report.model_validate(document))
 
 
-@blueprint.get("/compare")
+@blueprint.get(f"{API_PREFIX}compare")
 def compare() -> Response:
     """Two or more ads, pair by pair."""
     here = services()
@@ -69,7 +81,7 @@ def compare() -> Response:
     return _answer(Compared.model_validate(document))
 
 
-@blueprint.get("/health")
+@blueprint.get(f"{API_PREFIX}health")
 def health() -> Response:
     """Whether the parts work; 503 where the classifier is broken."""
     here = services()
@@ -79,28 +91,27 @@ def health() -> Response:
         database = "ready"
     except ProblemError:
         database = "missing"
-    answer = _answer(
-        Health.model_validate(
-            {
-                "status": "degraded" if state == "broken" else "ok",
-                "version": VERSION,
-                "classifier": state,
-                "database": database,
-            }
-        )
-    )
+    document = {
+        "status": "degraded" if state == "broken" else "ok",
+        "version": VERSION,
+        "classifier": state,
+        "database": database,
+    }
+    answer = _answer(Health.model_validate(document))
     answer.status_code = 503 if state == "broken" else 200
     return answer
 
 
-@blueprint.get("/openapi.json")
+@blueprint.get(f"{API_PREFIX}openapi.json")
 def openapi() -> Response:
-    """The description of this interface (OpenAPI 3.1)."""
+    """The description of this API (OpenAPI 3.1)."""
     return jsonify(description())
 
 
-@blueprint.route("/", defaults={"rest": ""}, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
-@blueprint.route("/<path:rest>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+@blueprint.route(
+    API_PREFIX, defaults={"rest": ""}, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]
+)
+@blueprint.route(f"{API_PREFIX}<path:rest>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
 def nothing(rest: str) -> Response:
     """Anything else below the prefix."""
     raise ProblemError(

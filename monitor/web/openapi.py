@@ -1,4 +1,4 @@
-"""The description of the interface for programs (OpenAPI 3.1), made from the models that its answers go through."""
+"""The description of the API (OpenAPI 3.1), made from the models that its answers go through."""
 
 from __future__ import annotations
 
@@ -25,42 +25,22 @@ from monitor.web.schemas import (
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-SCHEMAS = "#/components/schemas/"
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A parameter of a call.
-
-    Attributes:
-        name: Its name.
-        place: `path` or `query`.
-        about: What it means.
-        schema: What may be given.
-        required: Whether it has to be given.
-    """
-
-    name: str
-    place: str
-    about: str
-    schema: dict[str, Any]
-    required: bool = False
+_SCHEMAS = "#/components/schemas/"
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of the interface.
+    """One call of the API.
 
     Attributes:
-        method: `get` or `post`.
-        path: Below the server's address.
+        method, path: `get` or `post`, and where, below the server's address.
         name: Its stable name.
         summary: What it does, in a few words.
         about: What else there is to know.
         answer: The model of its answer; `None` for a document that is described elsewhere.
+        problems: The statuses with which it can fail, and when, besides `EVERYWHERE`.
+        parameters: As OpenAPI describes them.
         kind: Content type of the answer.
-        problems: The statuses with which it can fail, and when; those of every call left out.
-        parameters: What can be asked for.
         examples: How to call it, with curl; `$SERVER` stands for the server's address.
     """
 
@@ -71,15 +51,23 @@ class Call:
     about: str
     answer: type[BaseModel] | None
     problems: dict[int, str] = field(default_factory=dict)
-    parameters: tuple[Parameter, ...] = ()
+    parameters: tuple[dict[str, Any], ...] = ()
     kind: str = "application/json"
     examples: tuple[str, ...] = ()
 
 
-SESSION = Parameter(
-    "session_id", "path", "Id of the session.", {"type": "integer", "minimum": 1}, required=True
-)
-NO_DATABASE = {503: "There is no database."}
+def _in_query(name: str, about: str, schema: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": about, "schema": schema, **more}
+
+
+_SESSION = {
+    "name": "session_id",
+    "in": "path",
+    "description": "Id of the session.",
+    "schema": {"type": "integer", "minimum": 1},
+    "required": True,
+}
+_NO_DATABASE = {503: "There is no database."}
 
 CALLS = (
     Call(
@@ -87,8 +75,8 @@ CALLS = (
         f"{API_PREFIX}classify",
         "classify",
         "Classify the faces of a picture",
-        "Send the address of a picture as JSON, a form with a file in the field `image`, or the bytes of a picture. The "
-        "answer has the keys of `ad-monitor classify --json`. Nothing is kept.",
+        "Send the address of a picture as JSON, a form with a file in the field `image`, or the bytes "
+        "of a picture. The answer has the keys of `ad-monitor classify --json`. Nothing is kept.",
         Classified,
         {
             400: "There is no picture in the request, or it cannot be understood.",
@@ -98,10 +86,12 @@ CALLS = (
             503: "Too many pictures are waiting; `Retry-After` says when to try again.",
         },
         examples=(
-            "curl -H 'Content-Type: application/json' -d '{\"url\": \"https://example.org/faces.jpg\"}' "
+            "curl -H 'Content-Type: application/json' "
+            '-d \'{"url": "https://example.org/faces.jpg"}\' '
             f"$SERVER{API_PREFIX}classify",
             f"curl -F image=@faces.jpg $SERVER{API_PREFIX}classify",
-            f"curl -H 'Content-Type: image/jpeg' --data-binary @faces.jpg $SERVER{API_PREFIX}classify",
+            "curl -H 'Content-Type: image/jpeg' --data-binary @faces.jpg "
+            f"$SERVER{API_PREFIX}classify",
         ),
     ),
     Call(
@@ -109,17 +99,12 @@ CALLS = (
         f"{API_PREFIX}sessions",
         "sessions",
         "List the sessions",
-        "The latest recorded one first, 25 on a page.",
+        "Latest first, 25 on a page.",
         Sessions,
-        {400: "The page is no number.", 404: "There is no such page."} | NO_DATABASE,
+        {400: "The page is not a number.", 404: "There is no such page."} | _NO_DATABASE,
         (
-            Parameter("site", "query", "Part of the site's name, in any case.", {"type": "string"}),
-            Parameter(
-                "page",
-                "query",
-                "Which page, from 1.",
-                {"type": "integer", "minimum": 1, "default": 1},
-            ),
+            _in_query("site", "Part of the site's name, in any case.", {"type": "string"}),
+            _in_query("page", "Page, from 1.", {"type": "integer", "minimum": 1, "default": 1}),
         ),
         examples=(f"curl '$SERVER{API_PREFIX}sessions?site=foyer'",),
     ),
@@ -130,8 +115,8 @@ CALLS = (
         "The report of a session",
         "As `ad-monitor report --format json` writes it.",
         Report,
-        {404: "There is no such session."} | NO_DATABASE,
-        (SESSION,),
+        {404: "There is no such session."} | _NO_DATABASE,
+        (_SESSION,),
         examples=(f"curl $SERVER{API_PREFIX}sessions/1/report",),
     ),
     Call(
@@ -139,10 +124,11 @@ CALLS = (
         "/sessions/{session_id}/events",
         "events",
         "Follow a running session",
-        "Server-sent events: one JSON document a second, until the session is over. 204 for one that is over already.",
+        "Server-sent events: one JSON document a second, until the session is over. 204 for one that "
+        "is over already.",
         Live,
         {404: "There is no such session.", 503: "Too many are listening, or there is no database."},
-        (SESSION,),
+        (_SESSION,),
         "text/event-stream",
         ("curl -N -H 'Accept: text/event-stream' $SERVER/sessions/1/events",),
     ),
@@ -151,25 +137,23 @@ CALLS = (
         f"{API_PREFIX}compare",
         "compare",
         "Compare ads",
-        "Every pair of the ads that are named: how much one is better, and how sure that is.",
+        "Every pair of the named ads: how much one is better, and how sure that is.",
         Compared,
         {
             400: "Fewer than two ads were named, or the measure is unknown.",
             404: "There is no such ad.",
         }
-        | NO_DATABASE,
+        | _NO_DATABASE,
         (
-            Parameter(
+            _in_query(
                 "ad",
-                "query",
                 "Id of an ad; at least two.",
                 {"type": "array", "items": {"type": "string"}, "minItems": 2},
                 required=True,
             ),
-            Parameter(
+            _in_query(
                 "measure",
-                "query",
-                "What they are compared by.",
+                "What the ads are compared by.",
                 {"type": "string", "enum": list(MEASURES), "default": "valence"},
             ),
         ),
@@ -180,7 +164,7 @@ CALLS = (
         f"{API_PREFIX}health",
         "health",
         "Is it working?",
-        "For whoever watches over the server. 503 with the same document where the classifier is broken.",
+        "For monitoring. 503 with the same document where the classifier is broken.",
         Health,
         examples=(f"curl $SERVER{API_PREFIX}health",),
     ),
@@ -194,7 +178,7 @@ CALLS = (
         examples=(f"curl $SERVER{API_PREFIX}openapi.json",),
     ),
 )
-"""All calls, in the order in which the page lists them."""
+"""All calls, in the order of the page."""
 
 EVERYWHERE = {
     401: "A token is needed: send it as `Authorization: Bearer TOKEN`.",
@@ -206,11 +190,11 @@ EVERYWHERE = {
 
 @cache
 def description() -> dict[str, Any]:
-    """The whole description, as it goes into JSON."""
+    """Return the whole description."""
     models: list[type[BaseModel]] = [PictureAddress, ProblemDocument]
     models += [call.answer for call in CALLS if call.answer is not None]
     _, schemas = models_json_schema(
-        [(model, "serialization") for model in models], ref_template=SCHEMAS + "{model}"
+        [(model, "serialization") for model in models], ref_template=_SCHEMAS + "{model}"
     )
     paths: dict[str, dict[str, Any]] = {}
     for call in CALLS:
@@ -220,7 +204,8 @@ def description() -> dict[str, Any]:
         "info": {
             "title": "Ad reaction monitor",
             "version": VERSION,
-            "description": "Classify the faces of pictures, and read what was measured in front of ad screens.",
+            "description": "Classify the faces of pictures, and read what was measured in front of ad "
+            "screens.",
             "license": {"name": "GPL-3.0-or-later", "identifier": "GPL-3.0-or-later"},
         },
         "paths": paths,
@@ -240,13 +225,13 @@ def description() -> dict[str, Any]:
 
 def _operation(call: Call) -> dict[str, Any]:
     answer: dict[str, Any] = (
-        {"type": "object"} if call.answer is None else {"$ref": SCHEMAS + call.answer.__name__}
+        {"type": "object"} if call.answer is None else {"$ref": _SCHEMAS + call.answer.__name__}
     )
     responses: dict[str, Any] = {
         "200": {"description": call.summary + ".", "content": {call.kind: {"schema": answer}}}
     }
     for status, why in sorted((call.problems | EVERYWHERE).items()):
-        problem = {"schema": {"$ref": SCHEMAS + ProblemDocument.__name__}}
+        problem = {"schema": {"$ref": _SCHEMAS + ProblemDocument.__name__}}
         responses[str(status)] = {
             "description": why,
             "content": {"application/problem+json": problem},
@@ -265,22 +250,13 @@ def _operation(call: Call) -> dict[str, Any]:
         "responses": responses,
     }
     if call.parameters:
-        operation["parameters"] = [
-            {
-                "name": p.name,
-                "in": p.place,
-                "description": p.about,
-                "required": p.required,
-                "schema": p.schema,
-            }
-            for p in call.parameters
-        ]
+        operation["parameters"] = list(call.parameters)
     if call.method == "post":
         binary = {"type": "string", "contentMediaType": "application/octet-stream"}
         operation["requestBody"] = {
             "required": True,
             "content": {
-                "application/json": {"schema": {"$ref": SCHEMAS + PictureAddress.__name__}},
+                "application/json": {"schema": {"$ref": _SCHEMAS + PictureAddress.__name__}},
                 "multipart/form-data": {
                     "schema": {
                         "type": "object",

@@ -1,35 +1,144 @@
-"""From what a visitor sends to faces with names; the picture lives in memory, for as long as the request does."""
+"""From a request to a picture with classified faces; the picture lives in memory only, as long as the request."""
 
 from __future__ import annotations
 
 import base64
+import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import cv2
+from flask import Request, request
+from pydantic import ValidationError
 
 from detector.emotion.labels import EMOTIONS
 from detector.errors import PictureDecodeError
 from detector.sources.image_decoder import FORMAT_NAMES, decode_picture
-from monitor.web.fetch.fetch import FetchError, fetch_picture
+from monitor.web.fetch.errors import FetchError
+from monitor.web.fetch.fetch import fetch_picture
 from monitor.web.fetch.target import PUBLIC, AddressPolicy
 from monitor.web.problems import TITLES, ProblemError
+from monitor.web.schemas import PictureAddress
+from monitor.web.services import services
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from werkzeug.datastructures import FileStorage
 
-    from monitor.web.classifying import Seen
+    from monitor.web.worker import Result
 
 SHOWN_PX = 1200
-"""Longest side of a picture as it is sent back to be looked at."""
+"""Longest side of a picture as the page shows it."""
 
-JPEG_QUALITY = 85
-FETCH_STATUS = {"url": 400, "scheme": 400, "port": 400, "too_large": 413}
-"""Statuses of addresses that cannot be fetched, by the error's code; all others are 422."""
 
-OTHER_COLOURS = 7
-"""Colours for labels that are no emotions."""
+class MemoryRequest(Request):
+    """A request whose uploads stay in memory; werkzeug would put large ones into files."""
+
+    def _get_file_stream(
+        self,
+        total_content_length: int | None,
+        content_type: str | None,
+        filename: str | None = None,
+        content_length: int | None = None,
+    ) -> IO[bytes]:
+        return io.BytesIO()
+
+
+class NamedPicture(NamedTuple):
+    """A picture, `(height, width, 3)` BGR, with its name and what was found in it."""
+
+    name: str
+    image: NDArray[np.uint8]
+    result: Result
+
+
+def picture_at(url: str) -> NamedPicture:
+    """Fetch and classify a picture.
+
+    Raises:
+        ProblemError: It cannot be fetched, is no picture, or the worker is too busy.
+    """
+    networks = services().settings.networks
+    policy = AddressPolicy(allowed_networks=networks, allowed_ports=None) if networks else PUBLIC
+    try:
+        content = fetch_picture(url, policy=policy)
+    except FetchError as error:
+        statuses = {"url": 400, "scheme": 400, "port": 400, "too_large": 413}
+        raise ProblemError(
+            statuses.get(error.code, 422),
+            f"fetch_{error.code}",
+            str(error),
+            title=TITLES["fetch"],
+        ) from error
+    return _classified(url, content)
+
+
+def picture_in(file: FileStorage) -> NamedPicture:
+    """Classify an uploaded picture.
+
+    Raises:
+        ProblemError: It is no picture, too large, or the worker is too busy.
+    """
+    name = (file.filename or "").replace("\\", "/").rsplit("/", 1)[-1].strip()[:200]
+    return _classified(name or "picture", file.stream.read())
+
+
+def picture_of_call() -> NamedPicture:
+    """Classify the picture of an API call: JSON with an address, a form with a file, or the bytes.
+
+    Raises:
+        ProblemError: There is none, or it cannot be used.
+    """
+    kind = request.mimetype
+    if kind == "application/json":
+        return picture_at(_address_in(request.get_data()))
+    if kind == "multipart/form-data":
+        file = request.files.get("image")
+        if file is None:
+            raise ProblemError(
+                400, "no_picture", "The form has no picture: expected a file in the field `image`."
+            )
+        return picture_in(file)
+    if kind.startswith("image/"):
+        return _classified("picture", request.get_data())
+    raise ProblemError(
+        415,
+        "unknown_media",
+        'Expected JSON such as {"url": "https://…"}, a form with a file in the field `image`, or '
+        "the bytes of a picture with an image/* content type; received "
+        f"{kind or 'no content type'!r}.",
+    )
+
+
+def _address_in(content: bytes) -> str:
+    try:
+        return PictureAddress.model_validate_json(content).url
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = "".join(f"{part}: " for part in first["loc"])
+        raise ProblemError(
+            400,
+            "bad_request",
+            'Expected JSON such as {"url": "https://example.org/faces.jpg"}: '
+            f"{where}{first['msg']}.",
+        ) from error
+
+
+def _classified(name: str, content: bytes) -> NamedPicture:
+    if not content:
+        raise ProblemError(
+            400, "no_picture", f"No picture was sent: expected the bytes of a {FORMAT_NAMES} file."
+        )
+    try:
+        image = decode_picture(content)
+    except PictureDecodeError as error:
+        status = 413 if error.code == "too_many_pixels" else 422
+        raise ProblemError(status, error.code, str(error), title=TITLES["not_a_picture"]) from error
+    return NamedPicture(name, image, services().worker.classify(image))
+
+
+# --- for the page ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +147,10 @@ class ShownFace:
 
     Attributes:
         number: From 1, left to right.
-        label: The most probable label.
-        confidence: Its probability, 0 to 1.
-        uncertain: Whether that is too low to name an expression.
+        label, confidence, uncertain: As in `detector.image_analysis.PictureFace`.
         bars: Labels, their probabilities and the names of their colours, in the model's order.
         left, top, width, height: In per cent of the picture, cut at its border.
-        crop: What the network saw, as a `data:` address.
+        crop: The face as the network saw it, as a `data:` address.
     """
 
     number: int
@@ -71,7 +178,7 @@ class ShownPicture:
         name: The address, or the name of the file.
         data: The picture, scaled down, as a `data:` address.
         width, height: Of the scaled picture, pixels.
-        original: Width and height of what was sent.
+        original: Width and height of the picture that was sent.
         crop_px: Side of the crops.
         faces: From left to right.
     """
@@ -85,66 +192,23 @@ class ShownPicture:
     faces: tuple[ShownFace, ...]
 
 
-def fetch(url: str, networks: tuple[str, ...]) -> bytes:
-    """What lies at an address.
-
-    Args:
-        url: As typed.
-        networks: Networks that pictures may be fetched from although they are not public, then from
-            any port.
-
-    Raises:
-        ProblemError: It cannot be fetched, or may not be.
-    """
-    policy = AddressPolicy(allowed_networks=networks, allowed_ports=None) if networks else PUBLIC
-    try:
-        return fetch_picture(url, policy=policy)
-    except FetchError as error:
-        code = f"fetch_{error.code}"
-        raise ProblemError(
-            FETCH_STATUS.get(error.code, 422), code, str(error), title=TITLES["fetch"]
-        ) from error
-
-
-def decode(content: bytes) -> NDArray[np.uint8]:
-    """The picture in a file, `(height, width, 3)` BGR.
-
-    Raises:
-        ProblemError: It is empty, too large, or no picture.
-    """
-    if not content:
-        raise ProblemError(
-            400, "no_picture", f"No picture was sent: expected the bytes of a {FORMAT_NAMES} file."
-        )
-    try:
-        return decode_picture(content)
-    except PictureDecodeError as error:
-        status = 413 if error.code == "too_many_pixels" else 422
-        raise ProblemError(status, error.code, str(error), title=TITLES["not_a_picture"]) from error
-
-
-def show(name: str, image: NDArray[np.uint8], seen: Seen) -> ShownPicture:
-    """Prepare a picture and what was found in it for the page.
-
-    Args:
-        name: The address, or the name of the file.
-        image: `(height, width, 3)` BGR, uint8.
-        seen: What was found in it.
-    """
+def show(picture: NamedPicture) -> ShownPicture:
+    """Prepare a picture and its faces for the page."""
+    image, (faces, crops) = picture.image, picture.result
     height, width = image.shape[:2]
     scale = min(1.0, SHOWN_PX / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = image if scale == 1 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     return ShownPicture(
-        name=name,
+        name=picture.name,
         data=_data_address(small, ".jpg", "image/jpeg"),
         width=size[0],
         height=size[1],
         original=(width, height),
-        crop_px=seen.crops.shape[-1],
+        crop_px=crops.shape[-1],
         faces=tuple(
             _shown_face(number, face, crop, width, height)
-            for number, (face, crop) in enumerate(zip(seen.faces, seen.crops, strict=True), start=1)
+            for number, (face, crop) in enumerate(zip(faces, crops, strict=True), start=1)
         ),
     )
 
@@ -160,8 +224,9 @@ def _shown_face(
         label=face.label,
         confidence=face.confidence,
         uncertain=face.uncertain,
+        # An emotion has its own colour, any other label one of seven by its place.
         bars=tuple(
-            (label, share, colour_name(label, place))
+            (label, share, label if label in EMOTIONS else f"other-{place % 7}")
             for place, (label, share) in enumerate(face.probabilities.items())
         ),
         left=round(100 * x0 / width, 3),
@@ -172,15 +237,9 @@ def _shown_face(
     )
 
 
-def colour_name(label: str, place: int) -> str:
-    """The name of a label's colour in the style sheet: an emotion's own, else one by its place."""
-    return label if label in EMOTIONS else f"other-{place % OTHER_COLOURS}"
-
-
 def _data_address(image: NDArray[Any], ending: str, kind: str) -> str:
-    done, content = cv2.imencode(
-        ending, image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if ending == ".jpg" else []
-    )
+    options = [cv2.IMWRITE_JPEG_QUALITY, 85] if ending == ".jpg" else []
+    done, content = cv2.imencode(ending, image, options)
     if not done:
         raise ValueError(f"Invalid picture: {image.shape} pixels cannot be written as {kind}.")
     return f"data:{kind};base64,{base64.b64encode(content.tobytes()).decode('ascii')}"

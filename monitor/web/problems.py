@@ -1,9 +1,22 @@
-"""What can go wrong with a request, said once for people and for programs (RFC 9457)."""
+"""Problems with a request: a problem document (RFC 9457) for programs, a page for people."""
 
 from __future__ import annotations
 
+import json
+import logging
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING
+
+from flask import Response, render_template, request
+from werkzeug.exceptions import BadRequest, HTTPException
+
+from monitor.web.security import MAX_UPLOAD_BYTES
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from werkzeug.sansio.response import Response as AnyResponse
+
+logger = logging.getLogger(__name__)
 
 API_PREFIX = "/api/v1/"
 
@@ -27,11 +40,34 @@ TITLES = {
     "busy": "The server is busy",
     "too_slow": "The picture took too long",
     "model_unusable": "The network cannot be used",
-    "closing": "The server is being stopped",
+    "closing": "The server is stopping",
     "format_unavailable": "This format cannot be made here",
     "internal": "Something went wrong in the program",
 }
-"""What each code of a problem is called; `docs/web.md` and the page `/api` list them."""
+"""The title of each code; `docs/web.md` and the page `/api` list them."""
+
+DETAILS = {
+    400: ("bad_request", "The request cannot be understood; go back and try again."),
+    401: ("login_needed", "Log in with the token that was shown when the server was started."),
+    403: ("forbidden", "This request is not allowed."),
+    404: ("not_found", "There is no page at this address. Check it, or start from the menu."),
+    405: ("wrong_method", "This address does not take such a request."),
+    413: (
+        "too_large",
+        f"More than {MAX_UPLOAD_BYTES >> 20} MiB were sent. Use a smaller file or a smaller picture.",
+    ),
+    415: ("unknown_media", "This kind of content cannot be read."),
+    421: ("forbidden", "This server does not go by that name."),
+    429: (
+        "too_many_requests",
+        "Too many requests came from your address. Wait a minute, then try again.",
+    ),
+    500: (
+        "internal",
+        "The page could not be made. The server's log has the details; trying again may help.",
+    ),
+}
+"""The code of each status of HTTP, and what to do."""
 
 
 class ProblemError(Exception):
@@ -39,10 +75,10 @@ class ProblemError(Exception):
 
     Args:
         status: The HTTP status, 400 to 599.
-        code: What went wrong, for programs; stable. Codes of other parts may be new here.
+        code: What went wrong, for programs; stable.
         detail: What went wrong, for people: what was received, what was expected, what to do.
-        retry_after_s: When trying again makes sense, in seconds; `None` where it does not.
-        title: What the code is called; by default as in `TITLES`, else what HTTP calls the status.
+        retry_after_s: When trying again makes sense, in seconds.
+        title: Title of the code; by default as in `TITLES`, else the status's name.
     """
 
     def __init__(
@@ -61,8 +97,8 @@ class ProblemError(Exception):
         self.retry_after_s = retry_after_s
         self.title = title or TITLES.get(code) or HTTPStatus(status).phrase
 
-    def document(self) -> dict[str, Any]:
-        """The problem document; its `type` is a place on the page that describes the interface."""
+    def document(self) -> dict[str, str | int]:
+        """Return the problem document; its `type` is a place on the page `/api`."""
         return {
             "type": f"/api#problem-{self.code}",
             "title": self.title,
@@ -72,5 +108,51 @@ class ProblemError(Exception):
         }
 
     def headers(self) -> dict[str, str]:
-        """Headers that belong to the answer."""
+        """Return the headers of the answer."""
         return {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
+
+
+def install_problems(app: Flask) -> None:
+    """Let an application answer all its errors, foreseen and not, with problems."""
+    app.register_error_handler(ProblemError, _answer)
+    app.register_error_handler(HTTPException, _answer_http)
+    app.register_error_handler(Exception, _answer_unforeseen)
+
+
+def _answer(problem: ProblemError) -> Response:
+    if _is_asked_by_program():
+        body, kind = json.dumps(problem.document(), ensure_ascii=False), "application/problem+json"
+    elif isinstance(request.routing_exception, BadRequest):
+        # The request names no host that the links of a page could lead to.
+        body, kind = problem.detail, "text/plain; charset=utf-8"
+    else:
+        body, kind = render_template("problem.html", problem=problem), "text/html; charset=utf-8"
+    return Response(body, problem.status, content_type=kind, headers=problem.headers())
+
+
+def _answer_http(error: HTTPException) -> Response | AnyResponse:
+    status = error.code or 500
+    if status < 400:
+        return error.get_response()
+    default = ("bad_request" if status < 500 else "internal", str(error.description))
+    code, detail = DETAILS.get(status, default)
+    if status < 500 and error.description != type(error).description:
+        detail = str(error.description)
+    response = _answer(ProblemError(status, code, detail))
+    for name, value in error.get_headers():
+        if name.lower() in {"allow", "retry-after", "www-authenticate"}:
+            response.headers[name] = value
+    return response
+
+
+def _answer_unforeseen(error: Exception) -> Response:
+    logger.error("Failed on %s %s", request.method, request.path, exc_info=error)
+    return _answer(ProblemError(500, *DETAILS[500]))
+
+
+def _is_asked_by_program() -> bool:
+    wanted = request.accept_mimetypes
+    return request.path.startswith(API_PREFIX) or (
+        not wanted.accept_html
+        and bool({"text/event-stream", "application/problem+json"} & set(wanted.values()))
+    )

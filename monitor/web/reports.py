@@ -1,4 +1,4 @@
-"""Reports and comparisons for the pages: the only place here that knows how they are made."""
+"""Reports and comparisons for the pages and the API."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from monitor.analytics.report_data import ReportData
 
-MOST_COMPARED = 8
-"""Ads at once; every pair of them is tested, and the more tests, the less each can say."""
+MAX_COMPARED = 8
+"""Every pair of ads is tested, and the more tests, the less each can say."""
 
 DOWNLOADS = {
     "json": "application/json",
@@ -34,16 +34,11 @@ DOWNLOADS = {
     "parquet": "application/vnd.apache.parquet",
     "pdf": "application/pdf",
 }
-"""Formats of a report that can be downloaded, and what they are called on the web."""
-
-HEADER = '<header class="top">'
-"""How the visible part of a report begins; before it is only the link that skips to its content."""
-
-_POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">\n?')
+"""Formats of a report that can be downloaded, and their content types."""
 
 
 def session_report_document(engine: Engine, session_id: int, min_viewers: int) -> dict[str, Any]:
-    """The report of one session.
+    """Return the report of one session.
 
     Raises:
         ProblemError: There is no such session.
@@ -54,32 +49,32 @@ def session_report_document(engine: Engine, session_id: int, min_viewers: int) -
 def report_page(
     document: dict[str, Any], bar: str, folders: Iterable[Path] = ()
 ) -> tuple[str, str]:
-    """A report as one page, with a bar above it.
+    """Return a report as one page with a bar above it, and the policy for its content.
 
     Args:
         document: From `session_report_document`.
-        bar: HTML without styles or scripts of its own, but for sheets of this server.
-        folders: Where the ads' files may be, for pictures of them.
+        bar: HTML without inline styles or scripts.
+        folders: Where the ads' files may be, for thumbnails.
 
     Returns:
-        The page, and the policy for its content, to be sent as a header: the page's own, which
-        names its styles and its script by their checksums, opened for style sheets and pictures of
-        this server.
+        The page, and the header for its content security: the page's own policy, which names its
+        styles and its script by their checksums, opened for style sheets and pictures of this
+        server.
     """
     from monitor.reports.html import render_html  # noqa: PLC0415 - slow to import
 
     page = render_html(document, find_thumbnails(document, folders))
-    found = _POLICY.search(page)
+    found = re.search(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">\n?', page)
     if found is None:
-        raise ValueError(
-            "The report's page has no policy for its content: expected one in its head."
-        )
+        raise ValueError("The report's page has no policy for its content; expected one.")
     policy = (
         html.unescape(found[1])
         .replace("style-src ", "style-src 'self' ")
         .replace("img-src ", "img-src 'self' ")
     )
-    page = page.replace(found[0], "", 1).replace(HEADER, bar + HEADER, 1)
+    # The visible part begins with this header; only a link that skips to the content is before it.
+    header = '<header class="top">'
+    page = page.replace(found[0], "", 1).replace(header, bar + header, 1)
     return page, f"{policy}; frame-ancestors 'none'"
 
 
@@ -90,7 +85,7 @@ def report_file(
     min_viewers: int,
     folders: Iterable[Path] = (),
 ) -> bytes:
-    """The report of a session in one of the formats of `DOWNLOADS`; `folders` as for `report_page`.
+    """Return the report of a session in one of the formats of `DOWNLOADS`.
 
     Raises:
         ProblemError: There is no such session, or this machine cannot make the format.
@@ -116,13 +111,13 @@ def _report(engine: Engine, session_id: int, min_viewers: int) -> tuple[dict[str
 def comparison_document(
     engine: Engine, ads: list[str], measure: str, min_viewers: int
 ) -> dict[str, Any]:
-    """Ads compared pair by pair, over all sessions that showed any of them.
+    """Compare ads pair by pair, over all sessions that showed any of them.
 
     Args:
         engine: From `open_database`.
-        ads: Their ids, in the order in which they are compared.
+        ads: Their ids.
         measure: One of `MEASURES`.
-        min_viewers: Comparisons with fewer viewers of either ad are withheld.
+        min_viewers: Withhold comparisons with fewer viewers of either ad.
 
     Returns:
         `{"ads", "measure", "comparisons"}`, the latter as `Comparison.document` gives them.
@@ -136,9 +131,9 @@ def comparison_document(
             "not_comparable",
             f"Name two or more different ads; received {', '.join(ads) or 'none'}.",
         )
-    if len(ads) > MOST_COMPARED:
+    if len(ads) > MAX_COMPARED:
         raise ProblemError(
-            400, "not_comparable", f"Name at most {MOST_COMPARED} ads; received {len(ads)}."
+            400, "not_comparable", f"Name at most {MAX_COMPARED} ads; received {len(ads)}."
         )
     if measure not in MEASURES:
         raise ProblemError(

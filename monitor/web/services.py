@@ -1,8 +1,9 @@
-"""What the pages work with: the database, the classifier's thread, and who listens to a running session."""
+"""What the pages work with: settings, the database, the classifier's thread, and the live listeners."""
 
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from flask import current_app
@@ -13,26 +14,53 @@ from monitor.settings.paths import sqlite_file
 from monitor.web.problems import ProblemError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sqlalchemy.engine import Engine
 
-    from monitor.web.classifying import PictureWorker
-    from monitor.web.settings import WebSettings
+    from detector.settings import Device
+    from monitor.web.worker import PictureWorker
 
 EXTENSION = "ad-monitor"
-"""Where the services of an application are kept."""
+"""Key of the services among the extensions of an application."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """How the page is served.
+
+    Attributes:
+        database: Path or SQLAlchemy URL of the database; it need not exist yet.
+        model: A model's name or `.keras` file; `None` for the one in use.
+        device: Which runtime classifies.
+        folders: Where the ads' files may be, for thumbnails in reports.
+        min_viewers: Figures about fewer viewers are withheld, 1 or more.
+        networks: Networks besides the public internet that pictures may be fetched from, such as
+            `192.168.1.0/24`; then from any port.
+        listeners: Live pages that are fed at the same time, 0 or more.
+        token, allowed_hosts, secure_cookies, rate_limit: See `monitor.web.security.install_security`.
+    """
+
+    database: str
+    model: str | None = None
+    device: Device = "auto"
+    folders: tuple[Path, ...] = ()
+    min_viewers: int = 5
+    networks: tuple[str, ...] = ()
+    listeners: int = 8
+    token: str | None = None
+    allowed_hosts: tuple[str, ...] = ("localhost",)
+    secure_cookies: bool = False
+    rate_limit: str = "60 per minute"
 
 
 class Services:
     """What the pages of one application share.
 
-    Args:
-        settings: How the page is served.
-        worker: Looks at pictures; closed with the services.
-
     Attributes:
-        settings: As given.
-        worker: As given.
-        stopping: Set when the server is to end; whoever sends events ends then.
+        settings: How the page is served.
+        worker: Classifies pictures; closed with the services.
+        stopping: Set when the server is to end; event streams end then.
     """
 
     def __init__(self, settings: WebSettings, worker: PictureWorker) -> None:
@@ -44,7 +72,7 @@ class Services:
         self._listeners = 0
 
     def database(self) -> Engine:
-        """The database, read-only; opened when it is first asked for and there.
+        """Return the database, read-only; opened at the first call that finds it.
 
         Raises:
             ProblemError: There is none yet, or it cannot be read.
@@ -56,8 +84,8 @@ class Services:
                     raise ProblemError(
                         503,
                         "no_database",
-                        f"There is no database {path} yet. `ad-monitor run` or `ad-monitor replay` makes one; if yours "
-                        "is elsewhere, start the page with --db.",
+                        f"There is no database {path} yet. `ad-monitor run` or `ad-monitor replay` "
+                        "makes one; if yours is elsewhere, start the page with --db.",
                     )
                 try:
                     self._engine = open_database(self.settings.database, read_only=True)
@@ -66,7 +94,7 @@ class Services:
             return self._engine
 
     def close(self) -> None:
-        """End what runs and free what is held; harmless when repeated."""
+        """Stop the worker and close the database; harmless when repeated."""
         self.stopping.set()
         self.worker.close()
         with self._guard:
@@ -75,7 +103,7 @@ class Services:
                 self._engine = None
 
     def take_place(self) -> None:
-        """Take a place for a live page, to be given back by `leave_place`.
+        """Reserve a live-stream slot; release it with `leave_place`.
 
         Raises:
             ProblemError: All are taken.
@@ -85,18 +113,18 @@ class Services:
                 raise ProblemError(
                     503,
                     "too_many_listeners",
-                    f"{self._listeners} live pages are open already, which is as many as this server feeds. Close one, "
-                    "then try again.",
+                    f"{self._listeners} live pages are open already, which is as many as this "
+                    "server feeds. Close one, then try again.",
                     retry_after_s=10,
                 )
             self._listeners += 1
 
     def leave_place(self) -> None:
-        """Give a place back."""
+        """Release a live-stream slot."""
         with self._guard:
             self._listeners -= 1
 
 
 def services() -> Services:
-    """The services of the application that answers the present request."""
+    """Return the services of the application that answers the current request."""
     return cast("Services", current_app.extensions[EXTENSION])

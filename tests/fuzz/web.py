@@ -20,7 +20,7 @@ from db.engine import open_database
 from db.write.records import AdRecord, PlayEnded, PlayStarted, SessionEnded, SessionRecord
 from db.write.writer import SessionWriter
 from monitor.web.app import close_app, create_app
-from monitor.web.settings import WebSettings
+from monitor.web.services import WebSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

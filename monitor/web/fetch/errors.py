@@ -1,4 +1,4 @@
-"""Why a picture was not fetched: one class and one stable code for each reason, and one sentence for a person."""
+"""Why a picture was not fetched: one class with a stable code for each reason."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class FetchError(PictureError):
 
 
 class UrlError(FetchError):
-    """The address is not spelt as a web address, or in a way that programs read differently."""
+    """The address is misspelt, or spelt in a way that programs read differently."""
 
     code = "url"
 

@@ -1,17 +1,17 @@
-"""Pictures from addresses that a stranger typed in.
+"""Fetch pictures from addresses that a stranger typed.
 
-A server that fetches what it is told to is a door into the network it stands in. So each address,
-the typed one and every redirect, is taken apart and checked anew (`fetch_target`), the connection
-goes to a checked IP address while the host's certificate is still checked against the name, and
-time and size are bounded over everything: look-up, connection, TLS, each byte of the header and of
-the body. No proxy, no cookie, no stored password, no packed content. What the server says about the
-content is not believed; that it is a picture is seen when it is decoded
+A server that fetches what it is told to is a door into its network. So the typed address and every
+redirect are parsed and checked anew (`fetch.target`); the connection goes to a checked IP address,
+while the certificate is still checked against the host's name; and time and size are bounded over
+everything: look-up, connection, TLS, each byte of header and body. No proxy, cookie, stored password
+or packed content. The declared type is not trusted; decoding tells whether it is a picture
 (`detector.sources.image_decoder`).
 """
 
 from __future__ import annotations
 
 import ssl
+import time
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -27,13 +27,11 @@ from monitor.web.fetch.errors import (
     NotFoundError,
     RedirectError,
     TooLargeError,
+    TooSlowError,
     UnreachableError,
 )
-from monitor.web.fetch.limits import Deadline, FetchLimits
 from monitor.web.fetch.target import (
-    OWN_NETWORK,
     PUBLIC,
-    AddressPolicy,
     checked_addresses,
     is_public,
     parse_url,
@@ -43,18 +41,49 @@ from monitor.web.fetch.target import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from monitor.web.fetch.target import Address, Resolver, Target
+    from monitor.web.fetch.target import Address, AddressPolicy, Resolver, Target
 
-__all__ = ["OWN_NETWORK", "PUBLIC", "AddressPolicy", "FetchError", "FetchLimits", "fetch_picture"]
 
-_MOST_ADDRESSES = 4
-_REDIRECTS = {301, 302, 303, 307, 308}
-_REQUEST_HEADERS: tuple[tuple[str, str], ...] = (
-    ("User-Agent", "ad-monitor"),
-    ("Accept", "image/*"),
-    ("Accept-Encoding", "identity"),
-    ("Connection", "close"),
-)
+@dataclass(frozen=True, slots=True)
+class FetchLimits:
+    """What one picture may cost.
+
+    Attributes:
+        seconds: For everything, from the look-up of the first name to the last byte.
+        content_bytes: Of the picture.
+        header_bytes: Of each answer's header.
+        redirects: Redirects that are followed.
+    """
+
+    seconds: float = 10.0
+    content_bytes: int = 30 << 20
+    header_bytes: int = 64 << 10
+    redirects: int = 5
+
+
+class Deadline:
+    """The end of a time in seconds from now."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Return the seconds left, more than 0.
+
+        Raises:
+            TooSlowError: The time is over.
+        """
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise self.over()
+        return left
+
+    def over(self) -> TooSlowError:
+        """Return the error to raise when the time is over."""
+        return TooSlowError(
+            f"The picture did not arrive in time: expected it within {self._seconds:g} s."
+        )
 
 
 def fetch_picture(
@@ -65,16 +94,15 @@ def fetch_picture(
     resolve: Resolver = system_addresses,
     tls: ssl.SSLContext | None = None,
 ) -> bytes:
-    """Fetch what lies at an address into memory.
+    """Fetch the content of an address into memory.
 
     Args:
         url: An http or https address.
-        limits: Defaults to those of `FetchLimits`.
+        limits: By default those of `FetchLimits`.
         policy: Which addresses and ports are allowed. A redirect from a public address leads to
-            public addresses only, whatever the policy allows besides: a stranger's server must not
-            send anybody into the own network.
+            public addresses only: a stranger's server must not send anybody into the own network.
         resolve: How names are looked up.
-        tls: How certificates are checked. Defaults to the system's and certifi's authorities.
+        tls: How certificates are checked; by default with the system's and certifi's authorities.
 
     Returns:
         The content, not yet known to be a picture.
@@ -94,18 +122,14 @@ def fetch_picture(
             policy = replace(policy, allowed_networks=())
         target = _following(target, answer)
     raise RedirectError(
-        f"The address was redirected more than {limits.redirects} times: expected the picture itself."
+        f"The address was redirected more than {limits.redirects} times: expected the picture "
+        "itself."
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Redirect:
-    location: str
-
-
-def _following(target: Target, redirect: _Redirect) -> Target:
+def _following(target: Target, location: str) -> Target:
     try:
-        url = urljoin(target.url, redirect.location)
+        url = urljoin(target.url, location)
     except ValueError as error:
         raise RedirectError(
             f"{target.host} redirects to no address: expected the picture itself."
@@ -113,7 +137,8 @@ def _following(target: Target, redirect: _Redirect) -> Target:
     following = parse_url(url)
     if target.scheme == "https" and following.scheme == "http":
         raise RedirectError(
-            f"{target.host} redirects from https to http: expected a redirect that stays on an encrypted connection."
+            f"{target.host} redirects from https to http: expected a redirect that stays on an "
+            "encrypted connection."
         )
     return following
 
@@ -124,10 +149,17 @@ def _get(
     limits: FetchLimits,
     deadline: Deadline,
     tls: ssl.SSLContext,
-) -> bytes | _Redirect:
+) -> bytes | str:
+    """Return the content of an address, or the location that it redirects to."""
     budget = _Budget(deadline, limits.header_bytes)
     url = httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
-    headers = [("Host", target.host_header), *_REQUEST_HEADERS]
+    headers = [
+        ("Host", target.host_header),
+        ("User-Agent", "ad-monitor"),
+        ("Accept", "image/*"),
+        ("Accept-Encoding", "identity"),
+        ("Connection", "close"),
+    ]
     try:
         with (
             httpcore.HTTPConnection(
@@ -137,8 +169,8 @@ def _get(
         ):
             budget.header_left = None
             location = _field(response, b"location")
-            if response.status in _REDIRECTS and location:
-                return _Redirect(location.decode("utf-8", "replace"))
+            if response.status in {301, 302, 303, 307, 308} and location:
+                return location.decode("utf-8", "replace")
             _check_header(target, response, limits)
             return _body(response, limits)
     except httpcore.TimeoutException as error:
@@ -158,13 +190,13 @@ def _check_header(target: Target, response: httpcore.Response, limits: FetchLimi
         )
     if _field(response, b"content-encoding").lower() not in {b"", b"identity"}:
         raise AnswerError(f"{target.host} sent packed content: expected the picture as it is.")
-    length = _field(response, b"content-length")  # h11 has seen to it that this is a number
+    length = _field(response, b"content-length")  # a number, as h11 has checked
     if length and int(length) > limits.content_bytes:
         raise _too_large(limits)
 
 
 def _field(response: httpcore.Response, name: bytes) -> bytes:
-    """A header field; repeated ones are joined, as RFC 9110 has it."""
+    """Return a header field; repeated ones are joined (RFC 9110)."""
     return b", ".join(value.strip() for key, value in response.headers if key.lower() == name)
 
 
@@ -178,20 +210,17 @@ def _body(response: httpcore.Response, limits: FetchLimits) -> bytes:
 
 
 def _too_large(limits: FetchLimits) -> FetchError:
-    return TooLargeError(
-        f"The picture has more bytes than allowed: expected at most {_size(limits.content_bytes)}."
-    )
-
-
-def _size(count: int) -> str:
-    return f"{count / (1 << 20):g} MiB" if count >= 1 << 20 else f"{count} bytes"
+    count = limits.content_bytes
+    size = f"{count / (1 << 20):g} MiB" if count >= 1 << 20 else f"{count} bytes"
+    return TooLargeError(f"The picture has more bytes than allowed: expected at most {size}.")
 
 
 def _network_error(target: Target, error: httpcore.NetworkError) -> FetchError:
     cause = error.__cause__ or error.__context__
     if isinstance(cause, ssl.SSLCertVerificationError):
         return CertificateError(
-            f"The certificate of {target.host} does not prove its name ({cause.verify_message}): expected a valid one."
+            f"The certificate of {target.host} does not prove its name ({cause.verify_message}): "
+            "expected a valid one."
         )
     if isinstance(cause, ssl.SSLError):
         return CertificateError(
@@ -211,23 +240,17 @@ def _authorities() -> ssl.SSLContext:
 
 @dataclass(slots=True)
 class _Budget:
-    """What one request may still take.
-
-    Attributes:
-        deadline: For every wait.
-        header_left: Bytes that may still be read before the header has to be complete; None once it
-            is.
-    """
+    """What one request may still take; `header_left` is bytes, None once the header is complete."""
 
     deadline: Deadline
     header_left: int | None
 
 
 class _Pinned(httpcore.NetworkBackend):
-    """Connects to addresses that were checked, whatever name is asked for."""
+    """Connects to the checked addresses, whatever name is asked for."""
 
     def __init__(self, addresses: Sequence[Address], budget: _Budget) -> None:
-        self._addresses = addresses[:_MOST_ADDRESSES]
+        self._addresses = addresses[:4]
         self._budget = budget
         self._sockets = httpcore.SyncBackend()
 
@@ -241,7 +264,7 @@ class _Pinned(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         failure: Exception = httpcore.ConnectError("no address was given")
         for number, address in enumerate(self._addresses):
-            # An address that swallows packets must not use up the time of the next one.
+            # An address that swallows packets must not use up the time of the next.
             share = self._budget.deadline.left() / (len(self._addresses) - number)
             try:
                 stream = self._sockets.connect_tcp(

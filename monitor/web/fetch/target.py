@@ -1,9 +1,9 @@
 """Where an address that a stranger typed leads, and whether a program may go there.
 
-The text is taken apart once, by strict rules; what comes out is what the request is made of, so
-that there is no second reading that could differ. A name is looked up once, every address it leads
-to is checked, and the connection goes to a checked address and not to the name. A name that answers
-differently the second time (DNS rebinding) gains nothing by it.
+The text is parsed once, by strict rules, and the request is made of the result, so that there is no
+second reading that could differ. A name is looked up once, every address it leads to is checked, and
+the connection goes to a checked address and not to the name, so a name that answers differently the
+second time (DNS rebinding) gains nothing.
 
 Sources of the address ranges: the IANA special-purpose registries for IPv4 and IPv6 (RFC 6890 and
 its successors).
@@ -33,27 +33,21 @@ from monitor.web.fetch.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from monitor.web.fetch.limits import Deadline
+    from monitor.web.fetch.fetch import Deadline
 
     Resolver: TypeAlias = Callable[[str, int], Iterable[str]]
     """From host and port to addresses; may block, and raises OSError where there are none."""
 
 Address: TypeAlias = "IPv4Address | IPv6Address"
 
-LONGEST_URL = 4096
+MAX_URL_LENGTH = 4096
 LOOKUP_THREAD = "picture-lookup"
-MOST_LOOKUPS = 16
-"""At a time. A name server that never answers holds a thread for as long as the system waits for it."""
+MAX_LOOKUPS = 16
+"""At a time; a name server that never answers holds a thread for as long as the system waits."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\]")
-_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
-_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
-_PATH_CHARACTERS = "%/:@!$&'()*+,;=~-._"
-_LOOKUP_SLOTS = threading.BoundedSemaphore(MOST_LOOKUPS)
+_LOOKUP_SLOTS = threading.BoundedSemaphore(MAX_LOOKUPS)
 
-_NAT64 = IPv6Network("64:ff9b::/96")
-_GLOBAL_UNICAST = IPv6Network("2000::/3")
 _SPECIAL = tuple(
     ip_network(network)
     for network in (
@@ -82,34 +76,34 @@ _SPECIAL = tuple(
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address belongs to a host of the public internet, whoever asks.
+    """Whether an address belongs to a host of the public internet.
 
-    IPv6 counts only within `2000::/3`, so that local, mapped, compatible, site-local and future
-    forms are out; of those that carry an IPv4 address, NAT64's is read, because networks without
-    IPv4 reach every site through it.
+    IPv6 counts only within `2000::/3`, which leaves out local, mapped, compatible, site-local and
+    future forms. Of those that carry an IPv4 address NAT64's is read, because networks without IPv4
+    reach every site through it.
     """
     if isinstance(address, IPv6Address):
-        if address in _NAT64:
+        if address in IPv6Network("64:ff9b::/96"):
             address = IPv4Address(int(address) & 0xFFFFFFFF)
-        elif address.scope_id is not None or address not in _GLOBAL_UNICAST:
+        elif address.scope_id is not None or address not in IPv6Network("2000::/3"):
             return False
     return address.is_global and not any(address in network for network in _SPECIAL)
 
 
 @dataclass(frozen=True, slots=True)
 class AddressPolicy:
-    """Where pictures may be fetched from: public addresses, and what is added here.
+    """Where pictures may be fetched from: public addresses, and `allowed_networks` besides.
 
     Attributes:
-        allowed_networks: Also allowed, such as `192.168.0.0/16`.
-        allowed_ports: None for any.
+        allowed_networks: Such as `192.168.0.0/16`.
+        allowed_ports: `None` for any.
     """
 
     allowed_networks: tuple[str | IPv4Network | IPv6Network, ...] = ()
     allowed_ports: tuple[int, ...] | None = (80, 443)
 
     def allows(self, address: Address) -> bool:
-        """Whether a connection to the address may be made. An IPv4 address in IPv6 form counts as the IPv4 address."""
+        """Whether a connection may be made; an IPv4 address in IPv6 form counts as the IPv4 address."""
         plain = (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
         return is_public(plain) or any(
             plain in ip_network(network) for network in self.allowed_networks
@@ -117,7 +111,7 @@ class AddressPolicy:
 
 
 PUBLIC = AddressPolicy()
-"""For what strangers type."""
+"""For strangers."""
 
 OWN_NETWORK = AddressPolicy(allowed_networks=("0.0.0.0/0", "::/0"), allowed_ports=None)
 """For the person at the machine, who can reach the own network anyway."""
@@ -125,7 +119,7 @@ OWN_NETWORK = AddressPolicy(allowed_networks=("0.0.0.0/0", "::/0"), allowed_port
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An address taken apart.
+    """A parsed address.
 
     Attributes:
         scheme: `http` or `https`.
@@ -141,32 +135,31 @@ class Target:
 
     @property
     def host_header(self) -> str:
-        """Host, and port where it is not the scheme's own, as in the Host header."""
+        """Host, and port unless it is the scheme's default, as in the Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
     def url(self) -> str:
-        """The address put together again."""
+        """The whole address."""
         return f"{self.scheme}://{self.host_header}{self.path}"
 
 
 def parse_url(url: str) -> Target:
-    """Take an address apart.
+    """Parse an address.
 
     Args:
-        url: As typed, or as a redirect named it. Blanks around it are left out.
+        url: As typed, or from a redirect; blanks around it are ignored.
 
     Raises:
-        SchemeError: It is no http or https address.
-        UrlError: Anything else is wrong with it. Spellings that one program reads as a name and
-            another as a number (`127.1`, `0x7f000001`, `2130706433`, `%31`, a backslash) are
-            refused, whatever they would lead to.
+        SchemeError: It is not an http or https address.
+        UrlError: Anything else is wrong. Spellings that one program reads as a name and another as
+            a number (`127.1`, `0x7f000001`, `2130706433`, `%31`, a backslash) are always refused.
     """
     url = url.strip()
-    if len(url) > LONGEST_URL:
-        raise UrlError(f"The address has {len(url)} characters: expected at most {LONGEST_URL}.")
-    if _FORBIDDEN.search(url):
+    if len(url) > MAX_URL_LENGTH:
+        raise UrlError(f"The address has {len(url)} characters: expected at most {MAX_URL_LENGTH}.")
+    if re.search(r"[\x00-\x1f\x7f\\]", url):
         raise UrlError("The address holds a control character or a backslash: expected neither.")
     try:
         parts = urlsplit(url)
@@ -186,8 +179,9 @@ def parse_url(url: str) -> Target:
         raise UrlError("The address holds a user name or a password: expected one without.")
     if port == 0:
         raise UrlError("The address names port 0: expected 1 to 65535.")
-    path = quote(parts.path or "/", safe=_PATH_CHARACTERS)
-    query = f"?{quote(parts.query, safe=_PATH_CHARACTERS + '?')}" if parts.query else ""
+    safe = "%/:@!$&'()*+,;=~-._"
+    path = quote(parts.path or "/", safe=safe)
+    query = f"?{quote(parts.query, safe=safe + '?')}" if parts.query else ""
     host = (
         str(_literal(parts.hostname or "", 6))
         if "[" in parts.netloc
@@ -198,8 +192,7 @@ def parse_url(url: str) -> Target:
 
 def _host(host: str) -> str:
     try:
-        # The mapping of UTS 46, which browsers use: full-width digits and dots become plain ones,
-        # capitals small.
+        # UTS 46, as browsers map names: full-width digits and dots become plain, capitals small.
         name = host.lower() if host.isascii() else idna.encode(host, uts46=True).decode("ascii")
     except UnicodeError as error:  # of which idna's errors are a kind
         raise UrlError(
@@ -207,9 +200,10 @@ def _host(host: str) -> str:
         ) from error
     name = name.removesuffix(".")
     labels = name.split(".")
-    if _NUMBER.fullmatch(labels[-1]):
+    label_form = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
+    if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", labels[-1]):
         return str(_literal(name, 4))
-    if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+    if len(name) > 253 or not all(re.fullmatch(label_form, label) for label in labels):
         raise UrlError(
             "The host's name is missing or not spelt right: expected one like example.org."
         )
@@ -224,14 +218,14 @@ def _literal(host: str, version: int) -> Address:
         address = None
     if address is None or address.version != version or "%" in host:
         raise UrlError(
-            "The host is a number in an unusual form: expected a name, four numbers from 0 to 255 with dots between them, "
-            "or an IPv6 address in brackets."
+            "The host is a number in an unusual form: expected a name, four numbers from 0 to 255 "
+            "with dots between them, or an IPv6 address in brackets."
         )
     return address
 
 
 def system_addresses(host: str, port: int) -> list[str]:
-    """The addresses that the system's resolver knows, best first; blocks."""
+    """Ask the system's resolver for addresses, best first; blocks."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
 
@@ -241,19 +235,13 @@ def checked_addresses(
 ) -> list[Address]:
     """Look a host up, once, and check every address it leads to.
 
-    Args:
-        target: Where to go.
-        policy: Which addresses and ports are allowed.
-        deadline: When the answer has to be there.
-        resolve: How names are looked up.
-
     Returns:
-        At least one address, without repetition, all allowed.
+        At least one address, without repetition, all allowed by the policy.
 
     Raises:
         PortError: The port is not allowed.
-        AddressNotPublicError: One of the addresses is not allowed. It says so and no more: what
-            lies behind a private name is nobody's business.
+        AddressNotPublicError: One of the addresses is not allowed. The message says no more, so as
+            not to disclose private names.
         UnreachableError: There is no such host.
         TooSlowError: The look-up took too long.
     """
@@ -264,22 +252,22 @@ def checked_addresses(
         addresses = [ip_address(target.host)]
     except ValueError:
         # Resolvers disagree about the names below localhost; browsers do not.
-        if target.host.split(".")[-1] == "localhost" and not policy.allows(
-            IPv4Address("127.0.0.1")
-        ):
-            addresses = [IPv4Address("127.0.0.1")]
+        local = IPv4Address("127.0.0.1")
+        if target.host.split(".")[-1] == "localhost" and not policy.allows(local):
+            addresses = [local]
         else:
             addresses = _look_up(target, deadline, resolve)
     if not all(policy.allows(address) for address in addresses):
         raise AddressNotPublicError(
-            f"{target.host} leads to an address that is not public: expected a picture on the public internet."
+            f"{target.host} leads to an address that is not public: expected a picture on the public "
+            "internet."
         )
     return addresses
 
 
 def _look_up(target: Target, deadline: Deadline, resolve: Resolver) -> list[Address]:
-    # The system's look-up cannot be interrupted, hence a thread that may outlive the wait, and a
-    # bound on their number.
+    # The system's look-up cannot be interrupted: it runs in a thread that may outlive the wait, of
+    # which there is a limited number.
     answers: queue.SimpleQueue[list[Address] | Exception] = queue.SimpleQueue()
 
     def look_up() -> None:

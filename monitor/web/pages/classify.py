@@ -1,11 +1,10 @@
-"""The page on which a picture is classified; everything on it works without a script."""
+"""The page that classifies a picture; all of it works without a script."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, make_response, render_template, request
 
-from monitor.web.asking import picture_at, picture_in, uploaded
-from monitor.web.pictures import show
+from monitor.web.pictures import picture_at, picture_in, show
 from monitor.web.problems import ProblemError
 
 blueprint = Blueprint("classify", __name__)
@@ -24,7 +23,7 @@ def classify() -> Response:
     file = request.files.get("image")
     try:
         if file is not None and file.filename:
-            found = picture_in(*uploaded(file))
+            found = picture_in(file)
         elif url:
             found = picture_at(url)
         else:
@@ -35,5 +34,5 @@ def classify() -> Response:
         page = render_template("classify.html", picture=None, problem=problem, url=url)
         return make_response(page, problem.status, problem.headers())
     return make_response(
-        render_template("classify.html", picture=show(*found), problem=None, url=url)
+        render_template("classify.html", picture=show(found), problem=None, url=url)
     )

@@ -1,4 +1,4 @@
-"""The running session: a page with its figures, and the events that keep it up to date."""
+"""The running session: a page with its figures, and server-sent events that update it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from monitor.web.services import Services
 
 WINDOW_S = 30
-EVENT_PAUSE_S = 1.0
+EVENT_INTERVAL_S = 1.0
 
 blueprint = Blueprint("live", __name__)
 
@@ -57,62 +57,54 @@ def page(session_id: int) -> str:
 
 @blueprint.get("/sessions/<int:session_id>/events")
 def events(session_id: int) -> Response:
-    """A JSON document a second (server-sent events) until the session is over; nothing for one that is."""
+    """Send a JSON document a second until the session is over."""
     if not live_document(services(), session_id).running:
-        # This status tells a browser not to come back.
-        return Response(status=204)
+        return Response(status=204)  # Tells a browser not to reconnect.
     here = services()
     here.take_place()
     response = Response(_events(here, session_id), content_type="text/event-stream; charset=utf-8")
     response.headers["Cache-Control"] = "no-store"
-    # A proxy is not to collect events before it hands them on.
+    # Keeps a proxy from buffering events.
     response.headers["X-Accel-Buffering"] = "no"
     response.call_on_close(here.leave_place)
     return response
 
 
 def live_document(here: Services, session_id: int) -> Live:
-    """A session at this moment, as the interface describes it.
+    """Return a session at this moment, as the API describes it.
 
     Raises:
         ProblemError: There is no such session, or no database.
     """
-    least = here.settings.min_viewers
+    min_viewers = here.settings.min_viewers
     try:
-        state = live_state(here.database(), session_id, WINDOW_S, min_viewers=least)
+        state = live_state(here.database(), session_id, WINDOW_S, min_viewers=min_viewers)
     except NoSuchSessionError as error:
         raise ProblemError(
             404, "no_session", f"{error} The page of sessions lists those there are."
         ) from error
-    ad = state.ad
+    ad, shares = state.ad, state.probabilities
     return Live(
         session_id=state.session_id,
         site=state.site,
         at=_text(state.at),
         running=state.ended_at is None,
         silent_s=_seconds(state.at - state.last_sign_at),
-        min_viewers=least,
+        min_viewers=min_viewers,
         viewers=state.viewers,
         attentive=state.attentive,
         recent_viewers=state.recent_viewers,
         emotion_viewers=state.emotion_viewers,
-        mood=None
-        if state.probabilities is None
-        else {name: _share(p) for name, p in zip(EMOTIONS, state.probabilities, strict=True)},
-        valence=None if state.valence is None else round(max(-1.0, min(1.0, state.valence)), 4),
+        mood=shares and {name: _within(p, 0) for name, p in zip(EMOTIONS, shares, strict=True)},
+        valence=_within(state.valence, -1),
         curve=[
             LiveSecond(
-                age_s=second.age_s,
-                viewers=second.viewers,
-                valence=None
-                if second.valence is None
-                else round(max(-1.0, min(1.0, second.valence)), 4),
+                age_s=second.age_s, viewers=second.viewers, valence=_within(second.valence, -1)
             )
             for second in state.curve
         ],
-        ad=None
-        if ad is None
-        else LiveAd(
+        ad=ad
+        and LiveAd(
             ad_id=ad.ad_id,
             name=ad.name,
             started_at=_text(ad.started_at),
@@ -127,14 +119,9 @@ def live_document(here: Services, session_id: int) -> Live:
 
 
 def curve_points(live: Live, width: float = 300.0, height: float = 100.0) -> list[str]:
-    """The curve of valence as polylines, broken where nothing is known; the newest second is at the right edge.
+    """Draw the curve of valence as SVG polylines, broken where nothing is known.
 
-    Args:
-        live: The session.
-        width, height: Of the drawing; valence 1 is at its top, -1 at its bottom.
-
-    Returns:
-        For each stretch its points as SVG writes them.
+    The newest second is at the right edge; valence 1 is at the top, -1 at the bottom.
     """
     stretches: list[list[str]] = []
     before = None
@@ -156,18 +143,17 @@ def _events(here: Services, session_id: int) -> Iterator[str]:
         try:
             live = live_document(here, session_id)
         except ProblemError:
-            # Deleted meanwhile.
-            return
+            return  # The session was deleted.
         except Exception as error:
             if not is_environment(error):
                 raise
-            # The database is busy: a comment shows that the line is still there.
+            # A comment keeps the connection alive.
             yield ": the database is busy\n\n"
         else:
             yield f"data: {live.model_dump_json()}\n\n"
             if not live.running:
                 return
-        if here.stopping.wait(EVENT_PAUSE_S):
+        if here.stopping.wait(EVENT_INTERVAL_S):
             return
 
 
@@ -176,9 +162,10 @@ def _text(moment: Any) -> str:
 
 
 def _seconds(length: timedelta) -> float:
-    """Not below 0: two clocks may differ a little."""
+    """At least 0: two clocks may differ a little."""
     return round(max(0.0, length.total_seconds()), 3)
 
 
-def _share(value: float) -> float:
-    return round(max(0.0, min(1.0, value)), 4)
+def _within(value: float | None, low: float) -> float | None:
+    """Round a figure from `low` to 1; a mean may exceed its limits by a rounding error."""
+    return None if value is None else round(max(low, min(1.0, value)), 4)

@@ -1,4 +1,4 @@
-"""The sessions of the database: a list, the report of each in all formats, and ads side by side."""
+"""The sessions of the database: the list, the reports in all formats, and ads side by side."""
 
 from __future__ import annotations
 
@@ -30,27 +30,25 @@ blueprint = Blueprint("sessions", __name__)
 
 
 def page_of_sessions(engine: Engine, site: str, page: int) -> tuple[SessionPage, int]:
-    """One page of sessions, and how many pages there are, at least 1.
+    """Return one page of sessions, and how many pages there are, at least 1.
 
     Raises:
         ProblemError: There is no such page.
     """
-    found = (
-        find_sessions(engine, site, limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE)
-        if page >= 1
-        else None
-    )
-    pages = max(1, ceil(found.total / PAGE_SIZE)) if found else 1
+    found, pages = None, 1
+    if page >= 1:
+        found = find_sessions(engine, site, limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE)
+        pages = max(1, ceil(found.total / PAGE_SIZE))
     if found is None or page > pages:
         raise ProblemError(404, "not_found", f"There is no page {page}: expected 1 to {pages}.")
     return found, pages
 
 
 def asked_page() -> int:
-    """The page that is asked for, 1 where none is.
+    """Return the requested page, by default 1.
 
     Raises:
-        ProblemError: It is no number.
+        ProblemError: It is not a number.
     """
     text = request.args.get("page", "1")
     if not text.isdecimal() or len(text) > 9:
@@ -62,7 +60,7 @@ def asked_page() -> int:
 
 @blueprint.get("/sessions")
 def listing() -> str:
-    """The sessions, a page at a time."""
+    """List the sessions."""
     site = request.args.get("site", "").strip()
     try:
         found, pages = page_of_sessions(services().database(), site, asked_page())
@@ -79,7 +77,7 @@ def listing() -> str:
 
 @blueprint.get("/sessions/<int:session_id>")
 def report(session_id: int) -> Response:
-    """The report of a session, below a bar with the way back and the downloads."""
+    """Show the report of a session, below a bar with the way back and the downloads."""
     here = services()
     document = session_report_document(here.database(), session_id, here.settings.min_viewers)
     bar = render_template(
@@ -94,7 +92,7 @@ def report(session_id: int) -> Response:
 
 @blueprint.get("/sessions/<int:session_id>/report.<ending>")
 def download(session_id: int, ending: str) -> Response:
-    """The report of a session as a file."""
+    """Send the report of a session as a file."""
     if ending not in DOWNLOADS:
         raise ProblemError(
             404,
@@ -113,7 +111,7 @@ def download(session_id: int, ending: str) -> Response:
 
 @blueprint.get("/compare")
 def compare() -> Response:
-    """Ads to choose from, and those that were chosen side by side."""
+    """Show the ads to choose from, and the chosen ones side by side."""
     chosen = list(dict.fromkeys(request.args.getlist("ad")))
     measure = request.args.get("measure", "valence")
     ads: list[KnownAd] = []
@@ -140,11 +138,11 @@ def compare() -> Response:
 
 
 def interval_rows(comparisons: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Comparisons with the places of their intervals on one axis, in per cent; 0 is in the middle.
+    """Place the intervals of comparisons on one axis, in per cent; 0 is in the middle.
 
     Returns:
         Each comparison with `plot`, its `low`, `value` and `high`, and the `reach` of the axis;
-        `plot` is None where nothing is known.
+        `plot` is `None` where nothing is known.
     """
     limits = [c["difference"][key] for c in comparisons for key in ("low", "value", "high")]
     reach = max((abs(limit) for limit in limits if limit is not None), default=0.0) or 1.0

@@ -13,10 +13,9 @@ from jinja2 import ChoiceLoader, DictLoader
 
 from monitor.errors import SetupError
 from monitor.web.security import (
-    LARGEST_UPLOAD,
-    SHORTEST_TOKEN,
+    MAX_UPLOAD_BYTES,
+    MIN_TOKEN_LENGTH,
     WRONG_TOKENS,
-    SecuritySettings,
     access_token,
     install_security,
     is_local,
@@ -50,7 +49,7 @@ def client(
             "report", headers={"Content-Security-Policy": "sandbox", "Cache-Control": "max-age=9"}
         )
 
-    install_security(app, SecuritySettings(token, hosts, **settings))  # type: ignore[arg-type]
+    install_security(app, token, hosts, **settings)  # type: ignore[arg-type]
     return app.test_client()
 
 
@@ -92,7 +91,7 @@ def test_beyond_this_machine_there_is_always_a_token(host: str, local: bool) -> 
 
 
 def test_a_token_that_is_easily_guessed_is_refused() -> None:
-    assert access_token("::", "x" * SHORTEST_TOKEN)
+    assert access_token("::", "x" * MIN_TOKEN_LENGTH)
     with pytest.raises(SetupError, match="The token has 15 characters: expected at least 16"):
         access_token("localhost", "x" * 15)
 
@@ -371,10 +370,10 @@ def test_a_view_may_have_headers_of_its_own() -> None:
 
 def test_what_is_sent_has_a_size() -> None:
     browser = client(None)
-    assert browser.application.config["MAX_CONTENT_LENGTH"] == LARGEST_UPLOAD
+    assert browser.application.config["MAX_CONTENT_LENGTH"] == MAX_UPLOAD_BYTES
     app = Flask("monitor.web")
     app.config["MAX_CONTENT_LENGTH"] = 5
-    install_security(app, SecuritySettings(None, HOSTS))
+    install_security(app, None, HOSTS)
     assert app.config["MAX_CONTENT_LENGTH"] == 5
 
 

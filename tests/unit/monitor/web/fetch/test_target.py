@@ -17,11 +17,11 @@ from monitor.web.fetch.errors import (
     TooSlowError,
     UnreachableError,
 )
-from monitor.web.fetch.limits import Deadline
+from monitor.web.fetch.fetch import Deadline
 from monitor.web.fetch.target import (
-    LONGEST_URL,
     LOOKUP_THREAD,
-    MOST_LOOKUPS,
+    MAX_LOOKUPS,
+    MAX_URL_LENGTH,
     OWN_NETWORK,
     PUBLIC,
     AddressPolicy,
@@ -145,7 +145,7 @@ def test_an_address_that_is_not_public_is_refused_without_a_look_up(url: str) ->
         ("http://exa<mple.org/", "url"),
         (f"http://{'a' * 64}.example/", "url"),
         (f"http://{'a.' * 127}example/", "url"),
-        (f"http://example.org/{'a' * LONGEST_URL}", "url"),
+        (f"http://example.org/{'a' * MAX_URL_LENGTH}", "url"),
         ("http://user@example.org/", "url"),
         ("http://user:word@example.org/", "url"),
         ("http://example.org@127.0.0.1/", "url"),
@@ -315,12 +315,12 @@ def test_a_look_up_that_hangs_ends_with_the_time_and_never_takes_more_than_its_t
 
     target = parse_url("http://slow.example/")
     try:
-        for _ in range(MOST_LOOKUPS + 1):
+        for _ in range(MAX_LOOKUPS + 1):
             with pytest.raises(
                 TooSlowError, match=r"did not arrive in time: expected it within 0\.02 s"
             ):
                 checked_addresses(target, PUBLIC, Deadline(0.02), hang)
-        assert len(lookups()) == MOST_LOOKUPS
+        assert len(lookups()) == MAX_LOOKUPS
         assert all(thread.daemon for thread in lookups())
     finally:
         answer.set()

@@ -25,8 +25,7 @@ from db.write.writer import SessionWriter
 from detector.emotion.labels import EMOTIONS
 from detector.image_analysis import PictureFace
 from monitor.web.app import close_app, create_app
-from monitor.web.services import EXTENSION
-from monitor.web.settings import WebSettings
+from monitor.web.services import EXTENSION, WebSettings
 from tests.helpers.making import reading_record
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def face(
     return PictureFace(box, label, share, shares, uncertain)
 
 
-class FakeLooker:
+class FakeClassifier:
     """Finds the faces it is told, in any picture; remembers the pictures' shapes."""
 
     def __init__(self, faces: list[PictureFace]) -> None:
@@ -170,8 +169,10 @@ def make_app(database: str) -> Iterator[Callable[..., Flask]]:
     """Make an application that finds the given faces; closed at the end."""
     made: list[Flask] = []
 
-    def make(faces: list[PictureFace] | None = None, looker: Any = None, **settings: Any) -> Flask:
-        chosen = looker or FakeLooker([face()] if faces is None else faces)
+    def make(
+        faces: list[PictureFace] | None = None, classifier: Any = None, **settings: Any
+    ) -> Flask:
+        chosen = classifier or FakeClassifier([face()] if faces is None else faces)
         app = create_app(WebSettings(**({"database": database} | settings)), lambda: chosen)
         made.append(app)
         return app

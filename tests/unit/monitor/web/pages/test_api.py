@@ -195,7 +195,7 @@ def test_health(make_app, database, checked):
 
 def test_health_of_a_broken_classifier(database, checked):
     from monitor.web.app import close_app, create_app
-    from monitor.web.settings import WebSettings
+    from monitor.web.services import WebSettings
 
     def fail():
         raise OSError("no such model")
@@ -228,7 +228,7 @@ def test_a_mistake_is_logged_and_not_shown(make_app, caplog):
         def close(self):
             pass
 
-    client = make_app(looker=Mistaken()).test_client()
+    client = make_app(classifier=Mistaken()).test_client()
     answer = client.post(f"{API}/classify", data=picture(), content_type="image/png")
     assert (answer.status_code, problem_of(answer)["code"]) == (500, "internal")
     assert "secret" not in answer.text

@@ -58,11 +58,11 @@ def test_an_upload_is_shown_with_its_faces(make_app):
 
 
 def test_a_large_picture_is_scaled_down_for_the_page_only(make_app):
-    from .conftest import FakeLooker
+    from .conftest import FakeClassifier
 
-    looker = FakeLooker([])
-    page = upload(make_app(looker=looker).test_client(), picture(2400, 100)).text
-    assert looker.shapes == [(100, 2400, 3)]
+    classifier = FakeClassifier([])
+    page = upload(make_app(classifier=classifier).test_client(), picture(2400, 100)).text
+    assert classifier.shapes == [(100, 2400, 3)]
     assert embedded(page)[0][1].shape == (50, 1200, 3)
     assert "2,400 \N{MULTIPLICATION SIGN} 100 pixels" in page
 
@@ -134,7 +134,7 @@ def test_the_real_network_finds_the_demo_viewer(database, demo_video):
     import cv2
 
     from monitor.web.app import close_app, create_app
-    from monitor.web.settings import WebSettings
+    from monitor.web.services import WebSettings
 
     with av.open(str(demo_video)) as container:
         frame = next(container.decode(video=0)).to_ndarray(format="bgr24")

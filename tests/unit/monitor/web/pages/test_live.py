@@ -17,7 +17,7 @@ from .conftest import worker_of, write_session
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr("monitor.web.pages.live.EVENT_PAUSE_S", 0.02)
+    monkeypatch.setattr("monitor.web.pages.live.EVENT_INTERVAL_S", 0.02)
 
 
 def documents_in(chunk):

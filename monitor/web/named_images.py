@@ -1,4 +1,4 @@
-"""Faces and their emotions in pictures: files, folders, and addresses."""
+"""Pictures named on the command line (`ad-monitor classify`): files, folders and addresses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from detector.errors import PictureDecodeError
 from detector.image_analysis import PictureClassifier
 from detector.sources.image_decoder import decode_picture
 from monitor.errors import PictureError, SetupError
-from monitor.web.fetch.fetch import OWN_NETWORK, FetchError, FetchLimits, fetch_picture
+from monitor.web.fetch.errors import FetchError
+from monitor.web.fetch.fetch import FetchLimits, fetch_picture
+from monitor.web.fetch.target import OWN_NETWORK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from detector.settings import Device
 
 PICTURE_ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
-LARGEST_FILE = FetchLimits().content_bytes
+MAX_FILE_BYTES = FetchLimits().content_bytes
 
 
 def expand(names: Iterable[str]) -> list[str]:
@@ -44,24 +46,23 @@ def expand(names: Iterable[str]) -> list[str]:
             )
             if not inside:
                 raise SetupError(
-                    f"The folder {name} holds no picture: expected {', '.join(sorted(PICTURE_ENDINGS))} files."
+                    f"The folder {name} holds no picture: expected "
+                    f"{', '.join(sorted(PICTURE_ENDINGS))} files."
                 )
             found += inside
         else:
             raise SetupError(
-                f"There is no picture {name}: expected a file, a folder, or an http or https address."
+                f"There is no picture {name}: expected a file, a folder, or an http or https "
+                "address."
             )
     return found
 
 
 def read_picture(name: str) -> NDArray[np.uint8]:
-    """Read a picture from a file or an address into memory.
+    """Read a picture from a file or an address.
 
-    An address may lie in the own network and name any port, because whoever types the command is in
-    that network already; all other rules and limits of `fetch_picture` hold.
-
-    Args:
-        name: Path or http(s) address.
+    An address may lie in the own network and name any port, because the person at the command line
+    is in that network already; all other rules and limits of `fetch_picture` hold.
 
     Returns:
         `(height, width, 3)` BGR, uint8.
@@ -70,9 +71,8 @@ def read_picture(name: str) -> NDArray[np.uint8]:
         PictureError: It cannot be read, is too large, or is not a picture.
     """
     try:
-        content = (
-            fetch_picture(name, policy=OWN_NETWORK) if _is_address(name) else _read(Path(name))
-        )
+        is_address = _is_address(name)
+        content = fetch_picture(name, policy=OWN_NETWORK) if is_address else _read(Path(name))
         return decode_picture(content, name=name)
     except FetchError as error:
         raise PictureError(f"{name} cannot be fetched: {error}") from error
@@ -87,13 +87,12 @@ def classify_pictures(
 
     Args:
         names: Files and addresses, see `expand`.
-        model: Name of a shipped or own model, or path of a `.keras` file; it may give any labels.
-            Defaults to the model in use.
-        device: Which runtime classifies. Defaults to `auto`.
+        model: Name of a model, or path of a `.keras` file; by default the one in use.
+        device: Which runtime classifies.
 
     Yields:
         For each picture `{"image", "faces": [{"box": [x, y, w, h], "label", "confidence",
-        "probabilities", "uncertain"}]}` with the box in pixels and the faces from left to right; a
+        "probabilities", "uncertain"}]}`, the box in pixels and the faces from left to right; a
         picture that could not be read has no faces and an `"error"`.
 
     Raises:
@@ -110,7 +109,7 @@ def classify_pictures(
 
 
 def face_document(face: PictureFace) -> dict[str, Any]:
-    """A face as `classify --json` prints it."""
+    """Return a face as `classify --json` prints it."""
     return {
         "box": list(face.box),
         "label": face.label,
@@ -126,9 +125,10 @@ def _is_address(name: str) -> bool:
 
 def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_size > LARGEST_FILE:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
             raise PictureError(
-                f"{path} has {path.stat().st_size >> 20} MiB: expected at most {LARGEST_FILE >> 20}."
+                f"{path} has {size >> 20} MiB: expected at most {MAX_FILE_BYTES >> 20}."
             )
         return path.read_bytes()
     except OSError as error:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from monitor.errors import PictureError, SetupError
-from monitor.web.classify import LARGEST_FILE, expand, read_picture
+from monitor.web.named_images import MAX_FILE_BYTES, expand, read_picture
 
 
 def png(width: int = 30, height: int = 20) -> bytes:
@@ -79,7 +79,7 @@ def test_files_have_the_same_limits(tmp_path: Path) -> None:
         tmp_path / "missing.png",
     )
     with large.open("wb") as sparse:
-        sparse.truncate(LARGEST_FILE + 1)
+        sparse.truncate(MAX_FILE_BYTES + 1)
     broken.write_bytes(png()[:60])
     for path, sentence in (
         (large, "has 30 MiB: expected at most 30"),

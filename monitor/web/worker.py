@@ -1,8 +1,8 @@
-"""One worker thread that finds and names the faces of pictures, one picture after the other.
+"""One worker thread that finds and classifies the faces of pictures, one picture after the other.
 
-MediaPipe's and the network's runtime objects belong to the thread that made them, so all of them
-live in this one. The queue is short on purpose: whoever comes when it is full is told at once to
-try again, rather than made to wait.
+The runtime objects of MediaPipe and of the network belong to the thread that made them, so all of
+them live here. The queue is short: when it is full, a visitor is asked to try again rather than
+made to wait.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import queue
 import threading
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from monitor.web.problems import ProblemError
 
@@ -23,37 +22,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from detector.image_analysis import PictureFace
+    from detector.image_analysis import PictureClassifier, PictureFace
     from detector.settings import Device
 
 logger = logging.getLogger(__name__)
 
-WAITING_PICTURES = 6
-"""Pictures that may wait; at a few tens of milliseconds each nobody waits long."""
 
-LIMIT_S = 20.0
-"""Longest wait for an answer. The first one may have to wait for the network to be loaded."""
-
-END_S = 10.0
-
-
-class Looker(Protocol):
-    """Finds and names the faces of one picture after the other, see `detector.image_analysis.PictureClassifier`."""
-
-    def faces_and_crops(
-        self, image: NDArray[np.uint8]
-    ) -> tuple[list[PictureFace], NDArray[np.uint8]]:
-        """The faces of a `(height, width, 3)` BGR picture, and the `(n, side, side)` grey levels the network saw."""
-        ...
-
-    def close(self) -> None:
-        """Free what it holds."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Seen:
-    """What was found in a picture.
+class Result(NamedTuple):
+    """The faces of a picture.
 
     Attributes:
         faces: From left to right.
@@ -64,14 +40,13 @@ class Seen:
     crops: NDArray[np.uint8]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Job:
+class _Job(NamedTuple):
     image: NDArray[np.uint8]
-    answer: Future[Seen]
+    answer: Future[Result]
 
 
-def load_looker(model: str | None, device: Device) -> Looker:
-    """The real thing; slow, and only to be called on the thread that will use it."""
+def load_picture_classifier(model: str | None, device: Device) -> PictureClassifier:
+    """Load the real classifier; slow, and only on the thread that uses it."""
     from detector.emotion.classifier import load_classifier  # noqa: PLC0415 (slow to import)
     from detector.image_analysis import PictureClassifier  # noqa: PLC0415
 
@@ -79,22 +54,19 @@ def load_looker(model: str | None, device: Device) -> Looker:
 
 
 class PictureWorker:
-    """The worker thread; starts to load the network at once, and is ended by `close`.
+    """The worker thread; loads the network at once, and ends with `close`.
 
     Args:
-        make: Makes what looks at the pictures; called once, on the worker's thread.
-        waiting: Pictures that may wait, at least 1.
-        limit_s: Longest wait of `look` in seconds, above 0.
+        load: Makes the classifier; called once, on the worker's thread.
+        waiting: Pictures that may wait, at least 1; each takes some tens of milliseconds.
+        limit_s: Longest wait of `classify` in seconds, above 0; the first picture may have to wait
+            for the network.
     """
 
     def __init__(
-        self,
-        make: Callable[[], Looker],
-        *,
-        waiting: int = WAITING_PICTURES,
-        limit_s: float = LIMIT_S,
+        self, load: Callable[[], PictureClassifier], *, waiting: int = 6, limit_s: float = 20.0
     ) -> None:
-        self._make = make
+        self._load = load
         self._limit_s = limit_s
         self._jobs: queue.Queue[_Job | None] = queue.Queue(waiting)
         self._closing = threading.Event()
@@ -110,8 +82,8 @@ class PictureWorker:
             return "broken"
         return "ready" if self._ready.is_set() else "loading"
 
-    def look(self, image: NDArray[np.uint8]) -> Seen:
-        """Find and name the faces of a picture; may be called from any thread.
+    def classify(self, image: NDArray[np.uint8]) -> Result:
+        """Find and classify the faces of a picture; safe to call from any thread.
 
         Args:
             image: `(height, width, 3)` BGR, uint8.
@@ -135,31 +107,29 @@ class PictureWorker:
                 retry_after_s=3,
             ) from None
         if self._closing.is_set():
-            # Perhaps put behind the sign to end, where nobody would find it.
-            job.answer.cancel()
+            job.answer.cancel()  # It may be queued behind the end.
         try:
             return job.answer.result(self._limit_s)
         except CancelledError:
             raise _closing() from None
         except FutureTimeoutError:
-            # Not begun yet: nobody waits for it any more, so it is left out.
             job.answer.cancel()
             raise ProblemError(
                 503,
                 "too_slow",
-                f"The picture was not looked at within {self._limit_s:g} s. Try again in a few seconds, or use a "
-                "smaller picture.",
+                f"The picture was not classified within {self._limit_s:g} s. Try again in a few "
+                "seconds, or use a smaller picture.",
                 retry_after_s=10,
             ) from None
 
     def close(self) -> None:
-        """End the thread after the picture that it is looking at; those that wait are answered with a problem."""
+        """End the thread after the current picture, and cancel those that wait."""
         self._closing.set()
-        self._forget_waiting()
+        self._cancel_waiting()
         self._jobs.put(None)
-        self._thread.join(END_S)
+        self._thread.join(10)
 
-    def _forget_waiting(self) -> None:
+    def _cancel_waiting(self) -> None:
         while True:
             try:
                 job = self._jobs.get_nowait()
@@ -169,33 +139,32 @@ class PictureWorker:
                 job.answer.cancel()
 
     def _run(self) -> None:
+        classifier = None
         try:
-            looker = self._make()
-        except Exception as error:  # noqa: BLE001 (told to everybody who asks)
+            classifier = self._load()
+        except Exception as error:  # noqa: BLE001 (every request is answered with it)
             logger.warning("Pictures cannot be classified: %s", error)
             self._broken = str(error)
-            looker = None
         self._ready.set()
         try:
             while (job := self._jobs.get()) is not None:
-                self._answer(looker, job)
+                self._answer(classifier, job)
         finally:
-            if looker is not None:
-                looker.close()
-            self._forget_waiting()
+            if classifier is not None:
+                classifier.close()
+            self._cancel_waiting()
 
-    def _answer(self, looker: Looker | None, job: _Job) -> None:
+    def _answer(self, classifier: PictureClassifier | None, job: _Job) -> None:
         if not job.answer.set_running_or_notify_cancel():
             return
-        if looker is None:
-            job.answer.set_exception(_unusable(self._broken))
-            return
         try:
-            faces, crops = looker.faces_and_crops(job.image)
-        except Exception as error:  # noqa: BLE001 (raised again where it was asked for)
+            if classifier is None:
+                raise _unusable(self._broken)
+            faces, crops = classifier.faces_and_crops(job.image)
+        except Exception as error:  # noqa: BLE001 (raised again in `classify`)
             job.answer.set_exception(error)
         else:
-            job.answer.set_result(Seen(tuple(faces), crops))
+            job.answer.set_result(Result(tuple(faces), crops))
 
 
 def _unusable(reason: str) -> ProblemError:
@@ -208,8 +177,5 @@ def _unusable(reason: str) -> ProblemError:
 
 def _closing() -> ProblemError:
     return ProblemError(
-        503,
-        "closing",
-        "The server is being stopped. Try again when it runs again.",
-        retry_after_s=10,
+        503, "closing", "The server is stopping. Try again when it is back.", retry_after_s=10
     )

@@ -7,15 +7,15 @@ import threading
 import numpy as np
 import pytest
 
-from monitor.web.classifying import PictureWorker
 from monitor.web.problems import ProblemError
+from monitor.web.worker import PictureWorker
 
-from .conftest import FakeLooker, face
+from .conftest import FakeClassifier, face
 
 IMAGE = np.zeros((10, 10, 3), dtype=np.uint8)
 
 
-class SlowLooker(FakeLooker):
+class SlowClassifier(FakeClassifier):
     """Looks at a picture until it is let go."""
 
     def __init__(self) -> None:
@@ -48,75 +48,75 @@ def in_thread(call):
 
 def test_faces_come_back_from_one_thread_that_made_and_closes_what_looks():
     made_on: list[str] = []
-    looker = FakeLooker([face()])
+    classifier = FakeClassifier([face()])
 
     def make():
         made_on.append(threading.current_thread().name)
-        return looker
+        return classifier
 
     worker = PictureWorker(make)
-    seen = worker.look(IMAGE)
-    assert [found.label for found in seen.faces] == ["happy"]
-    assert seen.crops.shape == (1, 48, 48)
+    result = worker.classify(IMAGE)
+    assert [found.label for found in result.faces] == ["happy"]
+    assert result.crops.shape == (1, 48, 48)
     assert worker.state == "ready"
     worker.close()
     assert made_on == ["web-classifier"]
-    assert looker.closed
-    with pytest.raises(ProblemError, match="being stopped"):
-        worker.look(IMAGE)
+    assert classifier.closed
+    with pytest.raises(ProblemError, match="is stopping"):
+        worker.classify(IMAGE)
 
 
 def test_whoever_comes_when_the_queue_is_full_is_told_at_once():
-    looker = SlowLooker()
-    worker = PictureWorker(lambda: looker, waiting=1)
-    first, first_result = in_thread(lambda: worker.look(IMAGE))
-    assert looker.looking.wait(5)
-    second, second_result = in_thread(lambda: worker.look(IMAGE))
+    classifier = SlowClassifier()
+    worker = PictureWorker(lambda: classifier, waiting=1)
+    first, first_result = in_thread(lambda: worker.classify(IMAGE))
+    assert classifier.looking.wait(5)
+    second, second_result = in_thread(lambda: worker.classify(IMAGE))
     while worker._jobs.empty():
         threading.Event().wait(0.01)
     with pytest.raises(ProblemError) as told:
-        worker.look(IMAGE)
+        worker.classify(IMAGE)
     assert (told.value.status, told.value.code) == (503, "busy")
     assert told.value.headers() == {"Retry-After": "3"}
-    looker.go_on.set()
+    classifier.go_on.set()
     for thread in (first, second):
         thread.join(5)
     assert len(first_result[0].faces) == len(second_result[0].faces) == 1
     worker.close()
-    assert looker.threads == {"web-classifier"}
+    assert classifier.threads == {"web-classifier"}
 
 
 def test_nobody_waits_longer_than_the_limit_and_what_was_given_up_is_left_out():
-    looker = SlowLooker()
-    worker = PictureWorker(lambda: looker, limit_s=0.05)
-    thread, result = in_thread(lambda: worker.look(IMAGE))
-    assert looker.looking.wait(5)
+    classifier = SlowClassifier()
+    worker = PictureWorker(lambda: classifier, limit_s=0.05)
+    thread, result = in_thread(lambda: worker.classify(IMAGE))
+    assert classifier.looking.wait(5)
     with pytest.raises(ProblemError) as told:
-        worker.look(IMAGE)
+        worker.classify(IMAGE)
     assert told.value.code == "too_slow"
     thread.join(5)
     assert result[0].code == "too_slow"
-    looker.go_on.set()
+    classifier.go_on.set()
     worker.close()
-    assert len(looker.shapes) == 1
+    assert len(classifier.shapes) == 1
 
 
 def test_those_who_wait_at_the_end_are_told_so():
-    looker = SlowLooker()
-    worker = PictureWorker(lambda: looker)
-    first, first_result = in_thread(lambda: worker.look(IMAGE))
-    assert looker.looking.wait(5)
-    second, second_result = in_thread(lambda: worker.look(IMAGE))
+    classifier = SlowClassifier()
+    worker = PictureWorker(lambda: classifier)
+    first, first_result = in_thread(lambda: worker.classify(IMAGE))
+    assert classifier.looking.wait(5)
+    second, second_result = in_thread(lambda: worker.classify(IMAGE))
     while worker._jobs.empty():
         threading.Event().wait(0.01)
     closing, _ = in_thread(worker.close)
     second.join(5)
     assert second_result[0].code == "closing"
-    looker.go_on.set()
+    classifier.go_on.set()
     first.join(5)
     closing.join(5)
     assert len(first_result[0].faces) == 1
-    assert looker.closed
+    assert classifier.closed
 
 
 def test_a_network_that_cannot_be_loaded_is_told_to_everybody():
@@ -126,14 +126,14 @@ def test_a_network_that_cannot_be_loaded_is_told_to_everybody():
     worker = PictureWorker(fail)
     for _ in range(2):
         with pytest.raises(ProblemError, match="the file is broken") as told:
-            worker.look(IMAGE)
+            worker.classify(IMAGE)
         assert (told.value.status, told.value.code) == (503, "model_unusable")
     assert worker.state == "broken"
     worker.close()
 
 
 def test_a_mistake_is_raised_where_it_was_asked_for_and_does_not_end_the_thread():
-    class Mistaken(FakeLooker):
+    class Mistaken(FakeClassifier):
         def faces_and_crops(self, image):
             if image.shape[0] == 1:
                 raise ZeroDivisionError
@@ -141,6 +141,6 @@ def test_a_mistake_is_raised_where_it_was_asked_for_and_does_not_end_the_thread(
 
     worker = PictureWorker(lambda: Mistaken([]))
     with pytest.raises(ZeroDivisionError):
-        worker.look(IMAGE[:1])
-    assert worker.look(IMAGE).faces == ()
+        worker.classify(IMAGE[:1])
+    assert worker.classify(IMAGE).faces == ()
     worker.close()
