@@ -1,4 +1,4 @@
-"""What the people before the screen mean for the show: their mood now, for the next choice, and what a play was worth."""
+"""What the people in front of the screen mean for the show: their mood now, and what a play was worth."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from detector.types import AnalysedFrame
 
 MOOD_WINDOW_NS = 3_000_000_000
-"""A mood is that of the last three seconds: longer than one expression, shorter than the shortest ad."""
+"""Longer than one expression, shorter than the shortest ad."""
 
 PRESENT_NS = 1_000_000_000
-"""Whoever was seen within this is still there; a face is missed now and then."""
+"""A viewer seen within this time is still there; a face is missed now and then."""
 
-LONGEST_STEP_NS = 500_000_000
+MAX_STEP_NS = 500_000_000
 """Most time that is credited between two frames with the same viewer."""
 
 
 class AudienceMeter:
-    """The audience of the last seconds; its methods may be called from any thread."""
+    """The audience of the last seconds; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -44,18 +44,13 @@ class AudienceMeter:
                 self._frames.popleft()
 
     def present(self, now_ns: int) -> Audience | None:
-        """Who is there now; `None` where nothing was measured in the last second.
+        """Return who is there now; `None` if nothing was measured in the last second.
 
         The mood is the emotion with the largest mean over viewers of each viewer's mean
         probability.
-
-        Args:
-            now_ns: Now, on the clock of the frames.
         """
         with self._lock:
-            frames = [
-                frame for frame in self._frames if now_ns - frame.captured_ns <= MOOD_WINDOW_NS
-            ]
+            frames = [one for one in self._frames if now_ns - one.captured_ns <= MOOD_WINDOW_NS]
         if not frames or now_ns - frames[-1].captured_ns > PRESENT_NS:
             return None
         attentive: dict[int, bool] = {}
@@ -75,7 +70,7 @@ class AudienceMeter:
 
 @dataclass(slots=True)
 class _Account:
-    """What is known of one play so far, in nanoseconds of viewers."""
+    """One play so far, in nanoseconds of viewers."""
 
     play: Play
     ended_ns: int | None = None
@@ -88,13 +83,12 @@ class RewardMeter:
 
     The reward of a play is the integral of attentive(t) x valence(t) over all viewers, divided by
     their dwell, both without the stretches in which a viewer's emotion could not be read.
-    Implements `ads.show.playback.PlaybackListener`; its methods may be called from any thread.
+    Implements `ads.show.playback.PlaybackListener`; thread-safe.
 
     Args:
         log: What was on screen when.
         rated: Called once for each play that anybody saw, soon after its end, from the thread that
-            brought the last frame; where no frames come, long after its end, from the thread of the
-            show.
+            brought the last frame; where no frames come, long after it, from the show's thread.
     """
 
     def __init__(self, log: PlaybackLog, rated: Callable[[Play, Reward], None]) -> None:
@@ -115,58 +109,47 @@ class RewardMeter:
             account = self._accounts.get(end.number)
             if account is not None:
                 account.ended_ns = end.ended_ns
-            # No frame of theirs can come any more: without a camera they would gather for months.
-            over = self._take_over(end.ended_ns - KEPT_NS)
-        self._rate(over)
+        # Without a camera no frame closes an account, and they would gather for months.
+        self._rate(end.ended_ns - KEPT_NS)
 
     def record(self, frame: AnalysedFrame) -> None:
-        """Credit a frame to the play that was on screen when it was captured, and rate the plays that are over."""
+        """Credit a frame to the play on screen at its capture, and rate the plays that are over."""
         now_ns = frame.captured_ns
         position = self._log.at(now_ns)
         with self._lock:
-            account = (
-                self._accounts.get(position.play_number)
-                if position is not None and position.running
-                else None
-            )
-            seen: dict[int, tuple[int, int]] = {}
+            account = None
+            if position is not None and position.running:
+                account = self._accounts.get(position.play_number)
+            recent = {
+                viewer: at for viewer, at in self._last.items() if now_ns - at[1] <= MAX_STEP_NS
+            }
             for reading in frame.readings:
                 if reading.static or account is None:
                     continue
                 number, last_ns = self._last.get(reading.viewer, (0, now_ns))
-                seen[reading.viewer] = (account.play.number, now_ns)
-                step_ns = (
-                    min(now_ns - last_ns, LONGEST_STEP_NS) if number == account.play.number else 0
-                )
-                if reading.valence is not None:
+                recent[reading.viewer] = (account.play.number, now_ns)
+                if reading.valence is not None and number == account.play.number:
+                    step_ns = min(now_ns - last_ns, MAX_STEP_NS)
                     account.seen += step_ns
                     account.worth += step_ns * reading.valence * reading.attentive
-            recent = {
-                viewer: at for viewer, at in self._last.items() if now_ns - at[1] <= LONGEST_STEP_NS
-            }
-            self._last = recent | seen
-            over = self._take_over(now_ns)
-        self._rate(over)
+            self._last = recent
+        self._rate(now_ns)
 
     def flush(self) -> None:
         """Rate what has ended, without waiting for further frames."""
+        self._rate(None)
+
+    def _rate(self, until_ns: int | None) -> None:
+        """Close and rate the plays that ended, before a moment if one is given."""
         with self._lock:
-            over = self._take_over(None)
-        self._rate(over)
-
-    def _take_over(self, now_ns: int | None) -> list[_Account]:
-        """The accounts of plays that have ended, before a moment where one is given; they are closed."""
-        over = [
-            account
-            for account in self._accounts.values()
-            if account.ended_ns is not None and (now_ns is None or now_ns >= account.ended_ns)
-        ]
+            over = [
+                one
+                for one in self._accounts.values()
+                if one.ended_ns is not None and (until_ns is None or until_ns >= one.ended_ns)
+            ]
+            for account in over:
+                del self._accounts[account.play.number]
         for account in over:
-            del self._accounts[account.play.number]
-        return over
-
-    def _rate(self, accounts: list[_Account]) -> None:
-        for account in accounts:
             if account.seen > 0:
                 value = min(1.0, max(-1.0, account.worth / account.seen))
                 self._rated(account.play, Reward(value, account.seen / 1e9))

@@ -1,4 +1,4 @@
-"""Speed and cost of the pipeline on a video, decoding left out."""
+"""Speed and cost of the pipeline on a video, without decoding."""
 
 from __future__ import annotations
 
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from detector.analysis import AnalysisSettings, FaceAnalyser
     from detector.settings import Device
 
-WARM_UP_FRAMES = 10
-"""Frames analysed before the clock runs: native libraries plan their memory on the first ones."""
-
 
 def bench(
     video: str,
@@ -36,13 +33,13 @@ def bench(
 
     Args:
         video: A video file, or `demo`.
-        model: Name of a shipped model or path of a `.keras` file. Defaults to the shipped default.
-        device: Which runtime classifies. Defaults to `auto`.
+        model: Name of a shipped model or path of a `.keras` file.
+        device: Which runtime classifies.
         analysis: How faces become readings.
         progress: Called after every frame with the frames done and the frames stated.
 
     Returns:
-        The document of `bench --json`; `fps` and `latency_ms` leave decoding out.
+        The document of `bench --json`.
 
     Raises:
         SourceOpenError, ModelLoadError: The video or the model cannot be used.
@@ -89,7 +86,7 @@ def bench(
 
 def _warm_up(video: str, analyser: FaceAnalyser) -> None:
     with open_source(SourceSpec.parse(video), lossless=True) as source:
-        for _ in range(WARM_UP_FRAMES):
+        for _ in range(10):  # native libraries plan their memory on the first frames
             frame = source.read()
             if frame is None:
                 break

@@ -1,8 +1,4 @@
-"""Closes the loop between faces and ads.
-
-The audience goes into the next choice, and what a play was worth goes to the policy and into the
-database.
-"""
+"""The loop from faces to ads: the audience shapes the next choice, the policy learns from rewards."""
 
 from __future__ import annotations
 
@@ -38,24 +34,21 @@ logger = logging.getLogger(__name__)
 MEMORY = timedelta(days=90)
 """How far back a policy remembers: tastes change with the season."""
 
-REMEMBERED = 5000
-"""Plays that a policy remembers at most: it has learnt what it can long before, and the show begins within seconds."""
-
-CAPPED = timedelta(hours=1)
-"""How far back starts count against the limits per hour."""
+MAX_REMEMBERED_PLAYS = 5000
+"""A policy has learnt what it can long before, and the show has to begin within seconds."""
 
 
 class Feedback:
-    """Tells the policy who is there and what its plays were worth; implements `ads.show.playback.PlaybackListener`.
+    """Tells the policy who is there and what its plays were worth; a `PlaybackListener`.
 
-    Readings may come from any thread; the policy is only called from the thread that drives the
-    show, within `audience`.
+    Readings may come from any thread; the policy is only called from the thread of the show, within
+    `audience`.
 
     Args:
         policy: Learns from the rewards.
         log: What was on screen when.
-        writer: Rewards go there.
-        then: Is told of every play as well.
+        writer: Takes the rewards.
+        then: Also hears of every play.
     """
 
     def __init__(
@@ -70,26 +63,22 @@ class Feedback:
         self._unlearned: deque[tuple[Play, Reward]] = deque()
 
     def play_started(self, play: Play) -> None:
-        """A play began."""
+        """Note the start of a play."""
         self._rewards.play_started(play)
         self._then.play_started(play)
 
     def play_ended(self, end: PlayEnd) -> None:
-        """A play ended."""
+        """Note the end of a play."""
         self._then.play_ended(end)
         self._rewards.play_ended(end)
 
     def record(self, frame: AnalysedFrame) -> None:
-        """Take in the readings of the next frame."""
+        """Take in the next frame."""
         self._present.record(frame)
         self._rewards.record(frame)
 
     def audience(self, now_ns: int) -> Audience | None:
-        """Who is there now, for the choice that follows; the policy learns first from what is known by now.
-
-        Args:
-            now_ns: Now, on the clock of the frames.
-        """
+        """Return who is there now, for the next choice; the policy first learns the new rewards."""
         while True:
             with self._lock:
                 if not self._unlearned:
@@ -99,7 +88,7 @@ class Feedback:
         return self._present.present(now_ns)
 
     def close(self) -> None:
-        """Rate the plays that have ended and are still waiting for frames."""
+        """Rate the plays that have ended and still wait for frames."""
         self._rewards.flush()
 
     def _rated(self, play: Play, reward: Reward) -> None:
@@ -111,19 +100,10 @@ class Feedback:
 def remembering_policy(
     name: str, settings: PolicySettings, engine: Engine, site: str, now: datetime
 ) -> Policy:
-    """A policy that goes on where it stopped: it learns again from the logged plays of its site, and keeps its hold-out.
-
-    Args:
-        name: One of `ads.policies.POLICY_NAMES`.
-        settings: Its guard rails.
-        engine: From `open_database`.
-        site: Whose plays count.
-        now: Aware.
-    """
+    """Return a policy that resumes: it relearns the logged plays of its site and keeps its hold-out."""
     if name not in ADAPTIVE_NAMES:
-        # Nothing to remember, and three months of plays are not read in vain.
         return make_policy(name, settings)
-    logged = _logged(engine, now - MEMORY, site, newest=REMEMBERED)
+    logged = _logged(engine, now - MEMORY, site, newest=MAX_REMEMBERED_PLAYS)
     plays = [play for play in logged if play.policy == name]
     policy = make_policy(name, settings, after=plays[-1].context if plays else None)
     for play in plays:
@@ -135,31 +115,23 @@ def remembering_policy(
 def recent_starts(
     engine: Engine, site: str, clock: SessionClock, now: datetime
 ) -> dict[str, list[int]]:
-    """When ads started in the last hour, so that limits per hour hold over a restart.
-
-    Args:
-        engine: From `open_database`.
-        site: Whose plays count.
-        clock: Of the session that begins.
-        now: Aware.
+    """Return when ads started in the last hour, so that limits per hour survive a restart.
 
     Returns:
-        By the ads' ids, instants on the session's clock.
+        Instants on the session's clock, by ad id.
     """
     starts: dict[str, list[int]] = {}
-    for play in _logged(engine, now - CAPPED, site):
-        starts.setdefault(play.ad_id, []).append(
-            clock.ns - round((clock.utc - play.started_at).total_seconds() * 1e9)
-        )
+    for play in _logged(engine, now - timedelta(hours=1), site):
+        ago_ns = round((clock.utc - play.started_at).total_seconds() * 1e9)
+        starts.setdefault(play.ad_id, []).append(clock.ns - ago_ns)
     return starts
 
 
 def _logged(
     engine: Engine, since: datetime, site: str, newest: int | None = None
 ) -> list[LoggedPlay]:
-    """The logged plays; none where the database cannot be read now, because the show begins all the same."""
     try:
         return logged_plays(engine, since, site, newest=newest)
     except DatabaseError as error:
-        logger.warning("The show begins without what was shown before: %s", error)
+        logger.warning("Starting without the plays of earlier sessions: %s", error)
         return []
