@@ -23,23 +23,22 @@ logger = logging.getLogger(__name__)
 
 RUN_LOG = "run.log"
 SUPERVISOR_LOG = "supervisor.log"
-"""A file of its own: two processes that rotate one file would take it from each other."""
+"""Two processes that rotate one file would take it from each other."""
 
-MOST_BYTES = 2_000_000
+MAX_BYTES = 2_000_000
 OLD_FILES = 4
-"""Beside the present one, so five files of 2 MB at most."""
 
 NO_LOG = "none"
-FORMAT = "%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"
+
 SENSOR_LOGGER = "monitor.sensor.client"
-"""Passes on what the sensor's process says, as debug messages; they belong into the file, and not on the terminal."""
+"""Passes on what the sensor's process says, as debug messages, for the file alone."""
 
 QUIET = ("alembic", "PIL", "matplotlib", "fontTools", "weasyprint")
-"""Libraries that tell at length what went well."""
+"""Libraries that log at length what went well."""
 
 
 def default_log(name: str = RUN_LOG) -> Path:
-    """Where a log is kept when no place is named: `~/.local/state/ad-monitor/log` on Linux."""
+    """Return where a log is kept by default: `~/.local/state/ad-monitor/log` on Linux."""
     return Path(platformdirs.user_log_dir(APPLICATION)) / name
 
 
@@ -49,11 +48,11 @@ class _Formatter(logging.Formatter):
 
 
 class LogFile(RotatingFileHandler):
-    """A log file that never raises: what cannot be written, such as on a full disk, is counted and left out.
+    """A log file that never raises: what cannot be written, as on a full disk, is only counted.
 
     Args:
-        path: Of the present file; the older ones beside it end in .1 to .4. Its folder is made.
-        most_bytes: Size at which a new file is begun.
+        path: The present file; older ones beside it end in .1 to .4. Its folder is made.
+        max_bytes: Size at which a new file is begun.
         old_files: How many old ones are kept.
 
     Attributes:
@@ -63,23 +62,23 @@ class LogFile(RotatingFileHandler):
         OSError: The file cannot be opened.
     """
 
-    def __init__(
-        self, path: Path, most_bytes: int = MOST_BYTES, old_files: int = OLD_FILES
-    ) -> None:
+    def __init__(self, path: Path, max_bytes: int = MAX_BYTES, old_files: int = OLD_FILES) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.left_out = 0
         super().__init__(
             path,
-            maxBytes=most_bytes,
+            maxBytes=max_bytes,
             backupCount=old_files,
             encoding="utf-8",
             errors="backslashreplace",
         )
-        self.setFormatter(_Formatter(FORMAT))
+        self.setFormatter(
+            _Formatter("%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s")
+        )
         self._traced = False
 
     def trace_crashes(self) -> None:
-        """Have the interpreter write where each thread was when native code crashes, or when SIGUSR2 comes."""
+        """Let the interpreter write where each thread is when native code crashes, or at SIGUSR2."""
         self._traced = True
         if self.stream is not None:
             faulthandler.enable(self.stream)
@@ -90,7 +89,7 @@ class LogFile(RotatingFileHandler):
         try:
             super().doRollover()
         finally:
-            # The crash handler writes to a descriptor; the old one is closed by now.
+            # The crash handler writes to a descriptor, which is closed by now.
             if self._traced:
                 if self.stream is None or self.stream.closed:
                     self._untrace()
@@ -101,10 +100,10 @@ class LogFile(RotatingFileHandler):
         """Count a message that could not be written."""
         self.left_out += 1
         if self.stream is not None and self.stream.closed:
-            # It was closed to be turned over, and that failed; the next message opens it anew.
+            # The rotation failed after it had closed the file; the next message opens it anew.
             self.stream = None
         if self.left_out == 1:
-            # To the terminal or the journal alone: here it would fail again.
+            # Not logged, which would fail again.
             sys.stderr.write(
                 f"WARNING: The log {self.baseFilename} cannot be written ({sys.exc_info()[1]})\n"
             )
@@ -124,7 +123,7 @@ class LogFile(RotatingFileHandler):
 
 @contextmanager
 def logging_to(path: Path | None) -> Iterator[LogFile | None]:
-    """Write the log to a file while the block runs; a file that cannot be opened is told of, and nothing more.
+    """Write the log to a file while the block runs; a file that cannot be opened is only a warning.
 
     Args:
         path: The file; `None` for none.
@@ -132,25 +131,23 @@ def logging_to(path: Path | None) -> Iterator[LogFile | None]:
     Yields:
         The open file, or `None`.
     """
-    if path is None:
-        yield None
-        return
     try:
-        file = LogFile(path)
+        file = None if path is None else LogFile(path)
     except OSError as error:
-        logger.warning(
-            "The log cannot be kept in %s (%s); name another place with --log", path, error
-        )
+        logger.warning("No log in %s (%s); name another place with --log", path, error)
+        file = None
+    if file is None:
         yield None
         return
     root = logging.getLogger()
-    levels = {
-        one: one.level
-        for one in (root, *(logging.getLogger(name) for name in (SENSOR_LOGGER, *QUIET)))
-    }
-    shown = {handler: handler.level for handler in root.handlers}
-    for handler in shown:
-        # What was not shown on the terminal is not shown there now.
+    changed: list[logging.Logger | logging.Handler] = [
+        root,
+        *map(logging.getLogger, (SENSOR_LOGGER, *QUIET)),
+        *root.handlers,
+    ]
+    levels = [one.level for one in changed]
+    for handler in root.handlers:
+        # The terminal shows no more than before.
         handler.setLevel(max(handler.level, root.level))
     root.setLevel(min(root.level, logging.INFO))
     logging.getLogger(SENSOR_LOGGER).setLevel(logging.DEBUG)
@@ -163,18 +160,16 @@ def logging_to(path: Path | None) -> Iterator[LogFile | None]:
     finally:
         root.removeHandler(file)
         file.close()
-        for one, level in levels.items():
+        for one, level in zip(changed, levels, strict=True):
             one.setLevel(level)
-        for handler, level in shown.items():
-            handler.setLevel(level)
 
 
 def log_files(path: Path) -> list[Path]:
-    """The files of a log that there are: the one that is written, and the old ones beside it."""
+    """Return the files of a log that exist: the present one and the old ones beside it."""
     files = (path, *(path.with_name(f"{path.name}.{number}") for number in range(1, OLD_FILES + 1)))
     return [file for file in files if file.exists()]
 
 
 def log_size(path: Path) -> int:
-    """Bytes that a log takes on disk with its old files; 0 where there is none."""
+    """Return the bytes that a log takes on disk with its old files."""
     return sum(file.stat().st_size for file in log_files(path))

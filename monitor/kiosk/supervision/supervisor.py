@@ -1,8 +1,8 @@
-"""Keeps the kiosk running: starts it, listens to its heart, kills it when it is stuck, and starts it again.
+"""Keeps the kiosk running: starts it, listens to its heartbeat, kills it when it hangs, restarts it.
 
-The supervisor is a small process that loads neither Qt nor NumPy nor a driver, so that what crashes
-the window leaves it alone. The window is its child, in a session of its own: Ctrl+C in a terminal
-reaches the supervisor alone, which passes it on once.
+The supervisor loads neither Qt nor NumPy nor a driver, so what crashes the window spares it. The
+window is its child, in its own session: Ctrl+C in a terminal reaches the supervisor alone, which
+passes it on once.
 """
 
 from __future__ import annotations
@@ -32,23 +32,18 @@ logger = logging.getLogger(__name__)
 
 DONE, FAILED, WRONG = 0, 1, 2
 HANDLED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-TRACE_SIGNAL = signal.SIGUSR2
-"""Makes a kiosk write where each of its threads is into its log."""
-
 TICK_S = 0.25
-TRACE_S = 0.4
-"""How long a stuck kiosk has to write where it is stuck."""
 
 KILLED_LIMIT_S = 10.0
-"""A killed process is gone at once, unless the system itself holds it."""
+"""A killed process is gone at once, unless the system holds it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """For how many seconds the kiosk may give no sign of life, by what it is doing.
+    """For how many seconds the kiosk may be silent, by what it is doing.
 
     Attributes:
-        starting_s: A large library of ads is read, a database is brought up to date.
+        starting_s: A large library of ads is read, a database is migrated.
         showing_s: The show is made of steps of milliseconds.
         closing_s: Also the time from being asked to end until the report begins.
         reporting_s: A report on a long session takes its time.
@@ -60,13 +55,9 @@ class Limits:
     reporting_s: float = 900.0
 
     def of(self, phase: Phase) -> float:
-        """The limit of a phase."""
-        return {
-            Phase.STARTING: self.starting_s,
-            Phase.SHOWING: self.showing_s,
-            Phase.CLOSING: self.closing_s,
-            Phase.REPORTING: self.reporting_s,
-        }[phase]
+        """Return the limit of a phase."""
+        limit: float = getattr(self, f"{phase.name.lower()}_s")
+        return limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +66,8 @@ class Ending:
 
     Attributes:
         status: Exit status; negative for a signal.
-        stuck: Whether it was killed because it gave no sign of life.
-        showed: Whether it had come to the show.
+        stuck: Whether it was killed because it hung.
+        showed: Whether the show had begun.
         renewed: Whether the supervisor ended it to try measuring again.
     """
 
@@ -103,14 +94,10 @@ class Supervisor:
 
     Args:
         command: Starts the kiosk.
-        ads_only: What is added to the command once measuring is given up; the reason follows as one
-            more argument.
+        ads_only: Added to the command once measuring is given up, followed by the reason.
         limits: Of silence.
-        restarts: When it is started again.
+        restarts: When to restart.
         notifier: Tells the service manager.
-
-    Example:
-        sys.exit(Supervisor(["ad-monitor", "run"], ["--no-camera-because"]).run())
     """
 
     def __init__(
@@ -134,12 +121,12 @@ class Supervisor:
         self._awake, self._wake = socket.socketpair()
 
     def run(self) -> int:
-        """Keep the kiosk running until it ends by itself or is told to end; to be called once, in the main thread.
+        """Keep the kiosk running until it ends by itself or is asked to end; call once, in the main thread.
 
         Returns:
-            The exit status: 0 when the kiosk ended as it was asked to, by its options, its operator
-            or a signal; 2 when it refused its command line or a file before the show had ever
-            begun; else that of a kiosk that was asked to end.
+            The exit status: 0 if the kiosk ended as asked, by its options, its operator or a signal;
+            2 if it refused its command line or a file before the show ever began; else that of a
+            kiosk that was asked to end.
         """
         for end in (self._awake, self._wake):
             end.setblocking(False)
@@ -168,7 +155,7 @@ class Supervisor:
             if ending.status == DONE and not ending.stuck:
                 return DONE
             if ending.status == WRONG and not showed:
-                # Nothing that time will mend, and somebody has just typed it.
+                # Time does not mend what somebody has just typed.
                 return WRONG
             gave_up_before = self._restarts.ads_only
             pause_s = self._restarts.died(time.monotonic())
@@ -185,7 +172,7 @@ class Supervisor:
                 return DONE
 
     def _run_once(self) -> Ending:
-        """Start the kiosk and watch it until its end."""
+        """Run the kiosk to its end."""
         command = self._command + (
             [*self._ads_only, self._reason] if self._restarts.ads_only else []
         )
@@ -243,8 +230,9 @@ class Supervisor:
                     phase.name.lower(),
                 )
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(process.pid, TRACE_SIGNAL)
-                time.sleep(TRACE_S)
+                    # It writes where each of its threads is into its log.
+                    os.kill(process.pid, signal.SIGUSR2)
+                time.sleep(0.4)
                 _kill(process)
                 return Ending(process.returncode or -signal.SIGKILL, stuck=True, showed=showed)
             self._notifier.alive()
@@ -268,7 +256,6 @@ class Supervisor:
         until_s = time.monotonic() + pause_s
         while time.monotonic() < until_s and not self._received:
             self._sleep(min(TICK_S, until_s - time.monotonic()))
-            # All goes as planned, so the watchdog has no reason to bite.
             self._notifier.alive()
         if self._received:
             self._asked = self._received.pop(0)
@@ -281,8 +268,7 @@ class Supervisor:
             with contextlib.suppress(BlockingIOError):
                 self._awake.recv(4096)
         if reader in ready:
-            # The kiosk beats once a second; but a pipe without a writer is always ready, until its
-            # end is noticed.
+            # A pipe without a writer is always ready, until the kiosk's end is noticed.
             time.sleep(0.01)
 
     def _say(self, sentence: str) -> None:
@@ -294,7 +280,7 @@ class Supervisor:
 
 
 def kiosk_command(arguments: Sequence[str]) -> list[str]:
-    """What starts this same program with other arguments."""
+    """Return the command that starts this program with other arguments."""
     return [sys.executable, "-m", "monitor", *arguments]
 
 
@@ -309,7 +295,7 @@ def _read(reader: int) -> list[Phase]:
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """End the kiosk and whatever it started; harmless when they have ended."""
-    # The kiosk leads a group of its own, so no other process is hit; an empty group is no error.
+    # The kiosk leads its group, so no other process is hit.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     try:

@@ -12,7 +12,7 @@ import pytest
 
 from detector.sources.passwords import hide_passwords
 from monitor.logs import (
-    MOST_BYTES,
+    MAX_BYTES,
     OLD_FILES,
     LogFile,
     default_log,
@@ -30,7 +30,7 @@ def path(tmp_path):
 
 
 def test_it_is_rotated_and_bounded_on_disk(path):
-    file = LogFile(path, most_bytes=10_000, old_files=3)
+    file = LogFile(path, max_bytes=10_000, old_files=3)
     record = logging.LogRecord("name", logging.INFO, "file", 1, "x" * 100, None, None)
     for _ in range(1000):
         file.handle(record)
@@ -43,7 +43,7 @@ def test_it_is_rotated_and_bounded_on_disk(path):
     ]
     assert log_size(path) <= 4 * 10_000
     assert log_size(path) > 3 * 9_000
-    assert (OLD_FILES + 1) * MOST_BYTES == 10_000_000
+    assert (OLD_FILES + 1) * MAX_BYTES == 10_000_000
 
 
 def test_it_lies_in_the_state_folder():
