@@ -1,11 +1,10 @@
-"""The figures of a page, written as SVG that is set into it: curves, funnel, intervals, percentiles, gaps.
+"""The curves of an ad, as SVG inside the page.
 
-Written by hand rather than by a plotting library, because the page's own style sheet then reaches
-every line (dark ground, print, a curve that is switched off), a script can place a cursor on the
-curves, and a figure weighs a few kilobytes. Every element carries its light colours itself, so that
-a figure also looks right where no style sheet reaches it, as in a PDF. Colours are Okabe and Ito's
-palette, which colour-blind people can tell apart; each curve also has a dash pattern of its own and
-its name at its end. The same data give the same text.
+Not drawn by a plotting library: this way the page's style sheet reaches every line (dark theme,
+print, a curve switched off), a script can move a cursor over the curves, and a figure weighs a few
+kilobytes. Every element has its light colours itself, for where no style sheet applies. Colours are
+Okabe and Ito's, which colour-blind people can tell apart; each curve also has its own dash pattern
+and its name at its end. The same data give the same text.
 """
 
 from __future__ import annotations
@@ -41,17 +40,9 @@ DASHES = {
     "surprise": "9 3 2 3 2 3",
     "neutral": "4 4",
 }
-"""Dash patterns, as SVG writes them; happy is drawn through."""
+"""Dash patterns of SVG; happy is solid."""
 
 INK, MUTED, GRID, ACCENT, BARS = "#14213d", "#5b6478", "#e3e6ec", "#0b5394", "#ccd4e2"
-
-NAMED_FROM = 0.08
-"""A curve whose largest value is below this share is in the legend and the table, but has no name at its end."""
-
-MOST_DOTS = 30
-"""A curve of more seconds has no dots on its points: they would hide it."""
-
-_TICKS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +50,13 @@ class Layout:
     """Size of the curves of an ad, in CSS pixels at full size.
 
     Attributes:
-        name: Of the layout, for the style sheet.
-        width: Of the whole figure. left, right: Margins beside the panels; names of the curves go
-        into the right one. The page gives the film strip
-            the same margins.
+        name: Class for the style sheet.
+        width: Of the whole figure.
+        left, right: Margins beside the panels, the same as the film strip's; the right one holds
+            the names of the curves.
         text: Font size.
         panels: Heights of the panels of valence, emotions, attention and viewers.
-        ticks: At most so many on the time axis.
+        ticks: Maximum on the time axis.
     """
 
     name: str
@@ -78,12 +69,12 @@ class Layout:
 
     @property
     def plot(self) -> int:
-        """Width of the panels."""
+        """Return the width of the panels."""
         return self.width - self.left - self.right
 
     @property
     def title_height(self) -> float:
-        """Room for the title between two panels, and for the lowest number of the one above."""
+        """Return the room for a title and the lowest number of the panel above."""
         return self.text * 3 + 6
 
 
@@ -92,31 +83,29 @@ NARROW = Layout("narrow", 380, 40, 64, 11.5, (170, 190, 60, 44), 8)
 PRINT = Layout("print", 760, 46, 80, 10.5, (92, 98, 28, 22), 16)
 
 _AXIS_HEIGHT = 26
-_BRAND_HEIGHT = 20
 
 
 def valence_range(values: Sequence[float | None]) -> tuple[float, float]:
-    """Returns the ends of a valence axis that shows all values and 0, in quarters; one for all ads of a report."""
+    """Return the ends of a valence axis that shows all values and 0, in quarters."""
     known = [value for value in values if value is not None]
     low, high = min([*known, -0.25]), max([*known, 0.25])
     return max(-1.0, math.floor(low * 4 + 1e-9) / 4), min(1.0, math.ceil(high * 4 - 1e-9) / 4)
 
 
 def axis_end(ad: dict[str, Any]) -> float:
-    """Returns where the time axis of an ad ends, in seconds: an ad may run longer than its file says."""
+    """Return the end of an ad's time axis, in seconds: it may run longer than its file says."""
     return max(float(ad["duration_s"] or 0.0), float(len(ad["timeline"]) - 1) + 0.2)
 
 
 def middles(ad: dict[str, Any]) -> list[float]:
-    """Returns where the points of the curves stand: in the middle of each second, of the last one in the middle of what
-    the ad has of it."""
+    """Return where the points of the curves are: in the middle of what the ad has of each second."""
     end = axis_end(ad)
     starts = [float(second["second"]) for second in ad["timeline"]]
     return [(start + min(start + 1.0, max(end, start + 0.2))) / 2 for start in starts]
 
 
 def ad_figure(ad: dict[str, Any], layout: Layout, *, reach: tuple[float, float]) -> str:
-    """Draws valence with its interval and the brand marks, the emotions, the attention rate, and the number of viewers.
+    """Draw valence with its interval and the brand marks, emotions, attention rate and viewers.
 
     Args:
         ad: An entry of `ads` of the report.
@@ -125,8 +114,7 @@ def ad_figure(ad: dict[str, Any], layout: Layout, *, reach: tuple[float, float])
 
     Returns:
         An `<svg>` element. `data-left`, `data-plot` and `data-end` tell a script where the panels
-        begin, how wide they are and how many seconds that is; the line of class `cursor` is its to
-        move.
+        begin, how wide they are and how many seconds that is; it moves the line of class `cursor`.
     """
     canvas = _Canvas(layout, axis_end(ad))
     tops: list[float] = []
@@ -148,12 +136,12 @@ def ad_figure(ad: dict[str, Any], layout: Layout, *, reach: tuple[float, float])
     )
     return canvas.svg(
         bottom + _AXIS_HEIGHT + foot,
-        f'data-left="{layout.left}" data-plot="{layout.plot}" data-end="{_n(canvas.end)}"',
+        f'data-left="{layout.left}" data-plot="{layout.plot}" data-end="{px(canvas.end)}"',
     )
 
 
 class _Canvas:
-    """Collects the elements of one figure with a time axis."""
+    """Collects the elements of a figure with a time axis."""
 
     def __init__(self, layout: Layout, end: float) -> None:
         self.layout = layout
@@ -179,7 +167,7 @@ class _Canvas:
         fill = {"m": MUTED, "t": INK, "v": ACCENT}[css]
         weight = ' font-weight="700"' if bold else ""
         self.add(
-            f'<text class="{css}" x="{_n(x)}" y="{_n(y)}" text-anchor="{anchor}" fill="{fill}"{weight}>'
+            f'<text class="{css}" x="{px(x)}" y="{px(y)}" text-anchor="{anchor}" fill="{fill}"{weight}>'
             f"{escape(words)}</text>"
         )
 
@@ -192,7 +180,7 @@ class _Canvas:
     def rule(self, y: float, css: str = "g", colour: str = GRID) -> None:
         left, right = self.layout.left, self.layout.left + self.layout.plot
         self.add(
-            f'<line class="{css}" x1="{left}" x2="{right}" y1="{_n(y)}" y2="{_n(y)}" stroke="{colour}"/>'
+            f'<line class="{css}" x1="{left}" x2="{right}" y1="{px(y)}" y2="{px(y)}" stroke="{colour}"/>'
         )
 
     def tick(self, y: float, words: str) -> None:
@@ -201,20 +189,20 @@ class _Canvas:
     def svg(self, height: float, extra: str) -> str:
         layout = self.layout
         return (
-            f'<svg class="{layout.name}" viewBox="0 0 {layout.width} {_n(height)}" width="{layout.width}" '
-            f'height="{_n(height)}" font-size="{layout.text:g}" aria-hidden="true" focusable="false" {extra}>'
+            f'<svg class="{layout.name}" viewBox="0 0 {layout.width} {px(height)}" width="{layout.width}" '
+            f'height="{px(height)}" font-size="{layout.text:g}" aria-hidden="true" focusable="false" {extra}>'
             + "".join(self._parts)
             + "</svg>"
         )
 
 
-def _n(value: float) -> str:
-    """Writes a coordinate shortly, to a tenth of a pixel."""
+def px(value: float) -> str:
+    """Return a coordinate to a tenth of a pixel."""
     return f"{round(value, 1) + 0.0:g}"
 
 
 def _runs(points: Iterable[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:
-    """Splits a curve where a value is not known."""
+    """Split a curve where a value is not known."""
     runs: list[list[tuple[float, float]]] = [[]]
     for x, y in points:
         if y is not None:
@@ -226,12 +214,12 @@ def _runs(points: Iterable[tuple[float, float | None]]) -> list[list[tuple[float
 
 def path_data(runs: Iterable[Sequence[tuple[float, float]]]) -> str:
     """Return the `d` of an SVG path through some runs of points."""
-    return "".join("M" + "L".join(f"{_n(x)} {_n(y)}" for x, y in run) for run in runs)
+    return "".join("M" + "L".join(f"{px(x)} {px(y)}" for x, y in run) for run in runs)
 
 
 def _dots(runs: list[list[tuple[float, float]]], radius: float, css: str, colour: str) -> str:
     return "".join(
-        f'<circle class="{css}" cx="{_n(x)}" cy="{_n(y)}" r="{radius:g}" fill="{colour}"/>'
+        f'<circle class="{css}" cx="{px(x)}" cy="{px(y)}" r="{radius:g}" fill="{colour}"/>'
         for run in runs
         for x, y in run
     )
@@ -279,7 +267,8 @@ def _draw_valence(
     )
     canvas.add(
         _dots(
-            runs if len(seconds) <= MOST_DOTS else [run for run in runs if len(run) == 1],
+            # More dots would hide the curve.
+            runs if len(seconds) <= 30 else [run for run in runs if len(run) == 1],
             3.2,
             "vd",
             ACCENT,
@@ -296,7 +285,7 @@ def _draw_valence(
         if place is None:
             continue
         canvas.add(
-            f'<circle class="vr" cx="{_n(at)}" cy="{_n(place)}" r="6" fill="none" stroke="{ACCENT}" stroke-width="2"/>'
+            f'<circle class="vr" cx="{px(at)}" cy="{px(place)}" r="6" fill="none" stroke="{ACCENT}" stroke-width="2"/>'
         )
         shift = -12.0 if above else 12 + layout.text * 0.8
         place = min(max(place + shift, top + 2), top + height + layout.text)
@@ -332,7 +321,8 @@ def _draw_emotions(canvas: _Canvas, ad: dict[str, Any], top: float, height: floa
         if not runs:
             continue
         known = [share for share in shares if share is not None]
-        named = max(known) >= NAMED_FROM
+        # Flat curves are in the legend and the table, but have no name at their end.
+        named = max(known) >= 0.08
         dash = f' stroke-dasharray="{DASHES[emotion]}"' if DASHES[emotion] else ""
         colour = COLOURS[emotion]
         canvas.add(
@@ -348,8 +338,8 @@ def _draw_emotions(canvas: _Canvas, ad: dict[str, Any], top: float, height: floa
     for (_, emotion, x, at), place in zip(ends, places, strict=True):
         label = layout.left + layout.plot + 14
         canvas.add(
-            f'<g class="emotion e-{emotion}" data-emotion="{emotion}"><path class="lead" d="M{_n(x + 3)} {_n(at)}'
-            f'L{_n(label - 4)} {_n(y(place))}" fill="none" stroke="{COLOURS[emotion]}" stroke-width="1"/>'
+            f'<g class="emotion e-{emotion}" data-emotion="{emotion}"><path class="lead" d="M{px(x + 3)} {px(at)}'
+            f'L{px(label - 4)} {px(y(place))}" fill="none" stroke="{COLOURS[emotion]}" stroke-width="1"/>'
         )
         canvas.text(label, y(place) + layout.text * 0.35, emotion, css="t")
         canvas.add("</g>")
@@ -390,8 +380,8 @@ def _draw_viewers(canvas: _Canvas, ad: dict[str, Any], top: float, height: float
         right = canvas.x(min(float(second["second"]) + 1, canvas.end))
         tall = height * second["n"] / most
         canvas.add(
-            f'<rect class="bar" x="{_n(left + 1)}" y="{_n(top + height - tall)}" width="{_n(max(right - left - 2, 1))}" '
-            f'height="{_n(tall)}" fill="{BARS}"/>'
+            f'<rect class="bar" x="{px(left + 1)}" y="{px(top + height - tall)}" width="{px(max(right - left - 2, 1))}" '
+            f'height="{px(tall)}" fill="{BARS}"/>'
         )
     canvas.rule(top + height, "z", MUTED)
     canvas.tick(top + 4, f"{most}")
@@ -399,28 +389,29 @@ def _draw_viewers(canvas: _Canvas, ad: dict[str, Any], top: float, height: float
 
 
 def _draw_brand(canvas: _Canvas, ad: dict[str, Any], top: float, bottom: float) -> float:
-    """Draws a line where the brand shows, named below the axis; returns the height that this takes."""
+    """Draw a line where the brand shows, named below the axis; return the added height."""
     marks = [mark for mark in ad["brand_at_s"] if mark <= canvas.end]
     for mark in marks:
         x = canvas.x(mark)
         foot = bottom + _AXIS_HEIGHT
         canvas.add(
-            f'<path class="brand" d="M{_n(x)} {_n(top)}V{_n(bottom)}M{_n(x)} {_n(foot - 3)}V{_n(foot + 3)}" stroke="{INK}" '
+            f'<path class="brand" d="M{px(x)} {px(top)}V{px(bottom)}M{px(x)} {px(foot - 3)}V{px(foot + 3)}" stroke="{INK}" '
             'stroke-width="1.2" stroke-dasharray="1.5 3"/>'
         )
         canvas.text(x, foot + canvas.layout.text + 3, "brand", css="t", anchor="middle")
-    return _BRAND_HEIGHT if marks else 0
+    return 20 if marks else 0
 
 
 def _draw_axis(canvas: _Canvas, bottom: float) -> None:
     layout, end = canvas.layout, canvas.end
-    step = next((step for step in _TICKS_S if end / step <= layout.ticks), 3600)
+    steps = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600)
+    step = next((step for step in steps if end / step <= layout.ticks), 3600)
     for second in range(0, math.floor(end) + 1, step):
         canvas.text(canvas.x(second), bottom + layout.text + 6, f"{second} s", anchor="middle")
 
 
 def spread(values: list[float], gap: float) -> list[float]:
-    """Moves label positions in `[0, 1]` apart so that neighbours are at least `gap` from each other."""
+    """Move label positions in `[0, 1]` apart by at least `gap`."""
     order = sorted(range(len(values)), key=lambda i: values[i])
     places = list(values)
     floor = 0.0
@@ -432,107 +423,3 @@ def spread(values: list[float], gap: float) -> list[float]:
         places[i] = min(places[i], ceiling)
         ceiling = places[i] - gap
     return places
-
-
-# --- small figures --------------------------------------------------------------------------------
-
-
-def funnel_figure(funnel: dict[str, Any]) -> str:
-    """Draws how many of those who could see the ad watched it, and how many it held, as bars below each other.
-
-    Args:
-        funnel: `funnel` of an entry of `ads`; a count that is not known is left out.
-    """
-    steps = [
-        ("in view", funnel["opportunities"]),
-        ("watched", funnel["watchers"]),
-        ("held", funnel["held"]),
-    ]
-    most = max([count for _, count in steps if count], default=1)
-    parts = []
-    for row, (name, count) in enumerate(steps):
-        if count is None:
-            continue
-        y = 26 * row
-        width = max(2.0, 196 * count / most)
-        share = "" if row == 0 else f" ({count / most:.0%})"
-        parts.append(
-            f'<text class="m" x="0" y="{y + 15}" fill="{MUTED}">{name}</text>'
-            f'<rect class="step s{row}" x="62" y="{y + 1}" width="{_n(width)}" height="20" rx="3" fill="{ACCENT}" '
-            f'fill-opacity="{(1, 0.72, 0.45)[row]}"/>'
-            f'<text class="t" x="{_n(62 + width + 8)}" y="{y + 15}" fill="{INK}" font-weight="700">{count:,}{share}</text>'
-        )
-    return _small("funnel", 340, 74, parts)
-
-
-def interval_figure(mean: float, low: float | None, high: float | None, reach: float) -> str:
-    """Draws a mean as a dot and its interval as a bar on an axis from `-reach` to `reach`, 0 in the middle."""
-    scale = 94 / reach
-    parts = [
-        f'<line class="g" x1="6" x2="194" y1="11" y2="11" stroke="{GRID}"/>',
-        f'<line class="z" x1="100" x2="100" y1="0" y2="22" stroke="{MUTED}"/>',
-    ]
-    if low is not None and high is not None:
-        parts.append(
-            f'<line class="range" x1="{_n(100 + scale * low)}" x2="{_n(100 + scale * high)}" y1="11" y2="11" '
-            f'stroke="{ACCENT}" stroke-width="6" stroke-linecap="round" stroke-opacity=".34"/>'
-        )
-    parts.append(
-        f'<circle class="vd" cx="{_n(100 + scale * mean)}" cy="11" r="5" fill="{ACCENT}"/>'
-    )
-    return _small("interval", 200, 22, parts)
-
-
-def share_figure(share: float) -> str:
-    """Draws a share from 0 to 1 as a bar on a track."""
-    return _small(
-        "share",
-        200,
-        10,
-        [
-            '<rect class="track" width="200" height="10" rx="5" fill="#eef0f4"/>',
-            f'<rect class="fill" width="{_n(max(200 * share, 2))}" height="10" rx="5" fill="{ACCENT}"/>',
-        ],
-    )
-
-
-def percentile_figure(percentile: float) -> str:
-    """Draws a place among others, 0 to 100, as a mark on a line with its middle marked."""
-    x = 6 + 188 * percentile / 100
-    return _small(
-        "percentile",
-        200,
-        18,
-        [
-            '<rect class="track" x="6" y="6" width="188" height="6" rx="3" fill="#eef0f4"/>',
-            f'<line class="z" x1="100" x2="100" y1="2" y2="16" stroke="{MUTED}"/>',
-            f'<circle class="vd" cx="{_n(x)}" cy="9" r="6" fill="{ACCENT}"/>',
-        ],
-    )
-
-
-def gap_figure(stretches: Iterable[tuple[float, float]]) -> str:
-    """Draws the time that a report covers as a line, and what of it could not be measured as gaps in it.
-
-    Args:
-        stretches: Start and end of each gap as shares of the whole time, 0 to 1.
-    """
-    parts = [
-        f'<rect class="measured" x="0" y="4" width="1000" height="20" rx="3" fill="{ACCENT}" fill-opacity=".3"/>'
-    ]
-    for start, end in stretches:
-        parts.append(
-            f'<rect class="gap" x="{_n(1000 * start)}" y="0" width="{_n(max(1000 * (end - start), 2))}" height="28" '
-            'fill="#D55E00"/>'
-        )
-    return _small("gaps", 1000, 28, parts, stretch=True)
-
-
-def _small(
-    name: str, width: int, height: int, parts: Iterable[str], *, stretch: bool = False
-) -> str:
-    shape = ' preserveAspectRatio="none"' if stretch else ""
-    return (
-        f'<svg class="{name}" viewBox="0 0 {width} {height}" width="{width}" height="{height}"{shape} font-size="13" '
-        'aria-hidden="true" focusable="false">' + "".join(parts) + "</svg>"
-    )

@@ -18,22 +18,15 @@ from monitor.reports.formatting import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MOMENT_NAMES = {
-    "peak": "Most positive",
-    "trough": "Least positive",
-    "steepest_rise": "Steepest rise",
-    "attention_drop": "Attention falls",
-    "attraction": "Attraction",
-    "impact": "Impact",
+MOMENTS = {
+    "peak": ("Most positive", "peak of mean valence"),
+    "trough": ("Least positive", "low of mean valence"),
+    "steepest_rise": ("Steepest rise", "of valence, from the second before"),
+    "attention_drop": ("Attention falls", "of attention, from the second before"),
+    "attraction": ("Attraction", "most surprise in the first 8 s"),
+    "impact": ("Impact", "happiest second, averaged with the last one"),
 }
-MOMENT_NOTES = {
-    "peak": "peak of mean valence",
-    "trough": "low of mean valence",
-    "steepest_rise": "of valence, from the second before",
-    "attention_drop": "of attention, from the second before",
-    "attraction": "most surprise in the first 8 s",
-    "impact": "happiest second, with the last one",
-}
+"""Name and note of each kind of key moment."""
 
 FIGURE_NAMES = {
     "timeline": "curves",

@@ -21,10 +21,6 @@ from monitor.reports.figures import (
     PRINT,
     WIDE,
     ad_figure,
-    funnel_figure,
-    gap_figure,
-    interval_figure,
-    percentile_figure,
     valence_range,
 )
 from monitor.reports.thumbnails import Thumbnails
@@ -303,14 +299,15 @@ def test_a_hole_in_the_curve_stays_a_hole(session):
 
 
 def test_small_figures():
-    funnel = funnel_figure({"opportunities": 1200, "watchers": 600, "held": None})
+    figure = html.environment().get_template("_figures.html.j2").module
+    funnel = figure.funnel({"opportunities": 1200, "watchers": 600, "held": None})
     assert ">1,200<" in funnel
     assert ">600 (50%)<" in funnel
     assert "held" not in funnel
-    assert 'cx="194"' in interval_figure(0.5, None, None, 0.5)
-    assert 'x1="6" x2="100"' in interval_figure(-0.25, -0.5, 0.0, 0.5)
-    assert 'cx="100"' in percentile_figure(50.0)
-    assert 'x="250" y="0" width="100"' in gap_figure([(0.25, 0.35)])
+    assert 'cx="194"' in figure.interval(0.5, None, None, 0.5)
+    assert 'x1="6" x2="100"' in figure.interval(-0.25, -0.5, 0.0, 0.5)
+    assert 'cx="100"' in figure.percentile(50.0)
+    assert 'x="250" y="0" width="100"' in figure.gap_line([(0.25, 0.35)])
 
 
 @pytest.mark.parametrize(
