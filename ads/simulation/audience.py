@@ -1,39 +1,26 @@
-"""A described audience: who comes at which part of the day, in which mood, and what they like.
-
-It stands in for people where a policy is to be tried before any have seen it; see
-`ads.simulation.simulator`.
-"""
+"""A described audience, to try a policy on: who comes when, in which mood, and what they like."""
 
 from __future__ import annotations
 
 import itertools
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ads.errors import AdsError
-from ads.playlists.playlist import Ad
+from ads.playlists.playlist import Ad, parse_hours
 from ads.playlists.yaml_file import YamlFileError, read_yaml
 from ads.policies.audience import GROUP_SIZES
 from detector.emotion.labels import EMOTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-MINUTES_PER_DAY = 24 * 60
+    from collections.abc import Iterable, Mapping, Sequence
 
 OTHER = "other"
 """In a taste: all moods that it does not name."""
-
-MOST_VIEWERS = 8
-"""The largest group; "many" are 4 to 8 viewers, each number as likely as the next."""
-
-DRAWN_TASTE_MEAN, DRAWN_TASTE_SD, MADE_FOR = 0.1, 0.2, 0.2
-"""Tastes that nobody has described are drawn: normal with this mean and deviation, and more by this where the playlist says
-that the ad was made for the mood."""
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Odds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -45,11 +32,11 @@ class _Described(BaseModel):
 
 
 class DayPart(_Described):
-    """A part of the day in which the audience is of one sort.
+    """A part of the day with one kind of audience.
 
     Attributes:
-        hours: From when to when, local time, such as "08:00-12:00"; "24:00" is midnight at the end.
-        moods: How often a group is in each mood, in proportion; those not named never.
+        hours: Local time, such as "08:00-12:00"; "24:00" is midnight at the end.
+        moods: How often a group is in each mood, in proportion; never in those not named.
         groups: How often a play has nobody, one, few (2 or 3) or many (4 to 8) viewers, in
             proportion.
     """
@@ -61,37 +48,40 @@ class DayPart(_Described):
     @property
     def minutes(self) -> tuple[int, int]:
         """First minute of the day, and the first one after."""
-        return _minutes(self.hours)
+        return parse_hours(self.hours)[0]
 
     @field_validator("hours")
     @classmethod
-    def _a_stretch_of_one_day(cls, value: str) -> str:
-        start, end = _minutes(value)
-        if not 0 <= start < end <= MINUTES_PER_DAY or int(value[3:5]) > 59 or int(value[9:11]) > 59:
+    def _within_one_day(cls, value: str) -> str:
+        try:
+            (span,) = parse_hours(value)
+        except ValueError:
+            span = None
+        if span is None or span.start > span.end:
             raise ValueError('expected a stretch of one day such as "08:00-12:00"')
         return value
 
     @field_validator("moods")
     @classmethod
     def _known_moods(cls, value: dict[str, float]) -> dict[str, float]:
-        return _known(value, EMOTIONS)
+        return _require_odds(value, EMOTIONS)
 
     @field_validator("groups")
     @classmethod
     def _known_groups(cls, value: dict[str, float]) -> dict[str, float]:
-        return _known(value, GROUP_SIZES)
+        return _require_odds(value, GROUP_SIZES)
 
     def mood_shares(self) -> dict[str, float]:
-        """The probability of each mood that occurs; they add up to 1."""
+        """Return the probability of each mood that occurs; they add up to 1."""
         return _shares(self.moods)
 
     def group_shares(self) -> dict[str, float]:
-        """The probability of each group size that occurs; they add up to 1."""
+        """Return the probability of each group size that occurs; they add up to 1."""
         return _shares(self.groups)
 
 
 class LikedAd(_Described):
-    """An ad as this audience takes it.
+    """What an audience thinks of an ad.
 
     Attributes:
         id: The ad's id.
@@ -111,26 +101,27 @@ class LikedAd(_Described):
     @field_validator("taste")
     @classmethod
     def _all_moods(cls, value: dict[str, float]) -> dict[str, float]:
-        _known_words(value, (*EMOTIONS, OTHER))
-        lacking = [mood for mood in EMOTIONS if mood not in value]
-        if lacking and OTHER not in value:
+        _require_known(value, (*EMOTIONS, OTHER))
+        missing = [mood for mood in EMOTIONS if mood not in value]
+        if missing and OTHER not in value:
             raise ValueError(
-                f"expected a number for each mood, or one for '{OTHER}'; {', '.join(lacking)} are missing"
+                f"expected a number for each mood, or one for '{OTHER}'; "
+                f"{', '.join(missing)} are missing"
             )
         return value
 
     @field_validator("moods")
     @classmethod
     def _known_moods(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        _known_words(value, EMOTIONS)
+        _require_known(value, EMOTIONS)
         return value
 
     def liking(self, mood: str) -> float:
-        """Mean valence of an attentive viewer of a mood."""
+        """Return the mean valence of an attentive viewer of a mood."""
         return self.taste.get(mood, self.taste.get(OTHER, 0.0))
 
     def ad(self) -> Ad:
-        """The ad as policies are given it; it has no media."""
+        """Return the ad for a policy; it has no media."""
         return Ad(
             ad_id=self.id,
             path=Path(self.id),
@@ -144,20 +135,19 @@ class LikedAd(_Described):
 
 
 class SimulatedAudience(_Described):
-    """Who stands before a simulated screen.
+    """The people in front of a simulated screen.
 
     The mean reward of a play is `attention * taste`, with the taste of the group's mood for the ad.
-    Each viewer's own reward is drawn about that, and a play's is their mean, weighted by their
-    dwell.
+    Each viewer's reward is drawn about that; a play's is their mean, weighted by their dwell time.
 
     Attributes:
         parts: Parts of the day, which do not overlap; outside of them the screen is off.
         ads: What they think of each ad.
         attention: Share of their time in view for which viewers look at the screen, 0 to 1.
-        noise: Standard deviation of one viewer's valence about a mean of 0, above 0 and below 1.
+        noise: Standard deviation of one viewer's valence about a mean of 0, between 0 and 1.
         mood_known: Share of the plays before which the mood can be read, 0 to 1.
-        stays: Probability with which the same group also sees the next play, 0 to 1.
-        start: Local time at which the first day begins; its zone is kept.
+        stays: Probability that the same group also sees the next play, 0 to 1.
+        start: Local time at which the first day begins; by default in UTC.
     """
 
     parts: tuple[DayPart, ...] = Field(min_length=1)
@@ -166,64 +156,60 @@ class SimulatedAudience(_Described):
     noise: float = Field(0.35, gt=0, lt=1)
     mood_known: Share = 0.9
     stays: Share = 0.4
-    start: datetime = datetime(2026, 3, 2, tzinfo=timezone.utc)
+    start: datetime = datetime(2026, 3, 2, tzinfo=UTC)
 
     @field_validator("start")
     @classmethod
     def _with_a_zone(cls, value: datetime) -> datetime:
-        return value if value.utcoffset() is not None else value.replace(tzinfo=timezone.utc)
+        return value if value.utcoffset() is not None else value.replace(tzinfo=UTC)
 
     @model_validator(mode="after")
-    def _apart(self) -> SimulatedAudience:
-        stretches = sorted(part.minutes for part in self.parts)
-        if any(end > start for (_, end), (start, _) in itertools.pairwise(stretches)):
+    def _without_overlaps(self) -> SimulatedAudience:
+        spans = sorted(part.minutes for part in self.parts)
+        if any(end > start for (_, end), (start, _) in itertools.pairwise(spans)):
             raise ValueError("expected parts of the day that do not overlap")
-        ids = [ad.id for ad in self.ads]
-        if len(set(ids)) < len(ids):
+        if len({ad.id for ad in self.ads}) < len(self.ads):
             raise ValueError("expected each ad once")
         return self
 
     def expected(self, ad_id: str, mood: str | None, part: DayPart) -> float:
-        """The mean reward of a play.
+        """Return the mean reward of a play.
 
         Args:
             ad_id: One of `ads`.
-            mood: The group's mood; None where it could not be read: then the mean over the moods of
-                the part of the day.
+            mood: The group's mood; None if unreadable, for the mean over the part's moods.
             part: The part of the day.
         """
-        liked = next(ad for ad in self.ads if ad.id == ad_id)
+        liked = self.liked(ad_id)
         shares = part.mood_shares() if mood is None else {mood: 1.0}
         return self.attention * sum(share * liked.liking(each) for each, share in shares.items())
 
-    def knowing(self, ads: Sequence[Ad]) -> SimulatedAudience:
-        """The same audience, which is shown the ads of a playlist.
+    def liked(self, ad_id: str) -> LikedAd:
+        """Return what they think of one of `ads`."""
+        return next(ad for ad in self.ads if ad.id == ad_id)
 
-        Raises:
-            AdsError: It says nothing about one of them.
-        """
+    def require_tastes(self, ads: Sequence[Ad]) -> None:
+        """Raise an `AdsError` unless there is a taste for each ad of a playlist."""
         known = {liked.id for liked in self.ads}
         strange = [ad.ad_id for ad in ads if ad.ad_id not in known]
         if strange:
             raise AdsError(
-                f"The description of the audience lacks a taste for {', '.join(strange)}; expected an entry under 'ads' "
-                "for every ad of the playlist."
+                f"The description of the audience lacks a taste for {', '.join(strange)}; "
+                "expected an entry under 'ads' for every ad of the playlist."
             )
-        return self
 
     def with_drawn_tastes(self, ads: Sequence[Ad], seed: int) -> SimulatedAudience:
-        """The same audience with tastes for the ads of a playlist that are drawn at random.
+        """Return the same audience with random tastes for the ads of a playlist.
 
-        Args:
-            ads: Of the playlist.
-            seed: Another one gives other tastes.
+        Tastes are normal, and higher for the moods that an ad is made for. The same seed gives the
+        same tastes.
         """
         rng = np.random.default_rng(seed)
         drawn = []
         for ad in ads:
-            values = rng.normal(DRAWN_TASTE_MEAN, DRAWN_TASTE_SD, len(EMOTIONS))
+            values = rng.normal(0.1, 0.2, len(EMOTIONS))
             taste = {
-                mood: float(np.clip(value + (MADE_FOR if mood in ad.moods else 0.0), -1, 1))
+                mood: float(np.clip(value + (0.2 if mood in ad.moods else 0.0), -1, 1))
                 for mood, value in zip(EMOTIONS, values, strict=True)
             }
             drawn.append(
@@ -239,51 +225,18 @@ class SimulatedAudience(_Described):
 
 
 def default_audience() -> SimulatedAudience:
-    """Commuters in the morning, shoppers by day, people going out in the evening; five ads, each liked in other moods."""
-    return SimulatedAudience(
-        parts=(
-            DayPart(
-                hours="07:00-11:00",
-                moods={"neutral": 5, "sad": 3, "angry": 1, "happy": 1},
-                groups={"nobody": 2, "one": 6, "few": 2},
-            ),
-            DayPart(
-                hours="11:00-17:00",
-                moods={"neutral": 5, "happy": 3, "sad": 1, "surprise": 1},
-                groups={"nobody": 2, "one": 4, "few": 3, "many": 1},
-            ),
-            DayPart(
-                hours="17:00-22:00",
-                moods={"happy": 5, "neutral": 3, "surprise": 1, "sad": 1},
-                groups={"nobody": 1, "one": 3, "few": 4, "many": 2},
-            ),
-        ),
-        ads=(
-            LikedAd(id="comfort", taste={"sad": 0.45, "angry": 0.2, "other": 0.05}, moods=("sad",)),
-            LikedAd(
-                id="joke",
-                taste={"happy": 0.5, "surprise": 0.4, "neutral": 0.1, "other": -0.3},
-                moods=("happy",),
-            ),
-            LikedAd(id="offer", taste={"neutral": 0.4, "other": 0.1}, moods=("neutral",)),
-            LikedAd(
-                id="calm",
-                taste={"angry": 0.35, "fear": 0.3, "sad": 0.15, "other": 0.1},
-                moods=("angry", "fear"),
-            ),
-            LikedAd(id="brand", taste={"other": 0.15}),
-        ),
-    )
+    """Return the built-in audience, described in `default_audience.yaml`."""
+    return read_audience(Path(__file__).with_name("default_audience.yaml"))
 
 
 def read_audience(path: Path) -> SimulatedAudience:
-    """Reads a described audience.
+    """Read a described audience.
 
     Args:
         path: YAML with the keys of `SimulatedAudience`.
 
     Raises:
-        AdsError: The file cannot be read, or breaks the format.
+        AdsError: The file cannot be read or breaks the format.
     """
     try:
         document = read_yaml(path, "description of an audience").content
@@ -298,8 +251,9 @@ def read_audience(path: Path) -> SimulatedAudience:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        what = first["msg"].removeprefix("Value error, ")
         raise AdsError(
-            f"The audience {path} is wrong at {place}: {_plain(first['msg'])}; received {first['input']!r}."
+            f"The audience {path} is wrong at {place}: {what}; received {first['input']!r}."
         ) from None
     if not found.ads:
         raise AdsError(
@@ -308,22 +262,14 @@ def read_audience(path: Path) -> SimulatedAudience:
     return found
 
 
-def _minutes(hours: str) -> tuple[int, int]:
-    return int(hours[:2]) * 60 + int(hours[3:5]), int(hours[6:8]) * 60 + int(hours[9:11])
-
-
-def _plain(message: str) -> str:
-    return message.removeprefix("Value error, ")
-
-
-def _known_words(words: Sequence[str] | Mapping[str, Any], known: Sequence[str]) -> None:
+def _require_known(words: Iterable[str], known: Sequence[str]) -> None:
     for word in words:
         if word not in known:
             raise ValueError(f"expected words out of {', '.join(known)}, received {word!r}")
 
 
-def _known(odds: dict[str, float], known: Sequence[str]) -> dict[str, float]:
-    _known_words(odds, known)
+def _require_odds(odds: dict[str, float], known: Sequence[str]) -> dict[str, float]:
+    _require_known(odds, known)
     if not sum(odds.values()) > 0:
         raise ValueError("expected at least one number above 0")
     return odds

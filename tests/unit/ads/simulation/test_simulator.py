@@ -218,7 +218,8 @@ def test_drawn_tastes_follow_the_seed_and_the_moods_that_ads_are_made_for():
         for mood in ("sad", "happy")
     )
     assert made - other == pytest.approx(0.2, abs=0.05)
-    assert drawn[0].knowing(ads) is drawn[0]
+    drawn[0].require_tastes(ads)
+    assert [liked.id for liked in drawn[0].ads] == [ad.ad_id for ad in ads]
 
 
 def share_of_shuffle(plays, seeds):
