@@ -25,15 +25,6 @@ logger = logging.getLogger(__name__)
 
 THREAD_NAME = "ad-decoder"
 
-MAX_FRAMES = 10
-"""Frames decoded ahead: a third of a second of usual video, for a busy moment of the machine."""
-
-MAX_BYTES = 64 << 20
-"""Bounds the frames of one buffer on very large screens; two are always kept."""
-
-JOIN_TIMEOUT_S = 5.0
-"""How long stopping waits for running decodes."""
-
 STUCK_AFTER_S = 3.0
 """A thread still running this long after its buffer was closed hangs in the file. The file is not
 opened again meanwhile, so threads cannot pile up."""
@@ -44,11 +35,9 @@ class HangingMediaError(MediaError):
 
 
 class FrameBuffer:
-    """The decoded frames of an ad. Made by `FrameDecoder.load`; thread-safe.
+    """The decoded frames of an ad from a position on. Made by `FrameDecoder.load`; thread-safe.
 
     Attributes:
-        ad: What is decoded.
-        start_ns: The position at which it begins, nanoseconds.
         dropped: How many frames were never shown because a newer one was due as well.
     """
 
@@ -84,14 +73,7 @@ class FrameBuffer:
             return None if self._frames else self._error
 
     def take_due(self, position_ns: int) -> MediaFrame | None:
-        """Take the newest frame that is due at a position, and drop the older ones.
-
-        Args:
-            position_ns: The position in the ad that the show has reached.
-
-        Returns:
-            The frame, or None if no frame has become due since the last call.
-        """
+        """Take the newest frame due at a position, dropping older ones; None if none became due."""
         newest = None
         with self._changed:
             while self._frames and self._frames[0].position_ns <= position_ns:
@@ -119,12 +101,10 @@ class FrameBuffer:
 
     @property
     def is_closed(self) -> bool:
-        """Whether no frames will be taken any more."""
         return self._closed_s is not None
 
     @property
     def is_idle(self) -> bool:
-        """Whether its thread has nothing to do."""
         return not self._is_busy and not self.wants_more
 
     @property
@@ -142,9 +122,10 @@ class FrameBuffer:
         if self._is_exhausted:
             return False
         held = len(self._frames)
-        return held < 2 or (
-            held < MAX_FRAMES and (held + 1) * self._frames[0].rgb.nbytes <= MAX_BYTES
-        )
+        if held < 2:
+            return True
+        # A third of a second of usual video, for a busy moment; fewer on very large screens.
+        return held < 10 and (held + 1) * self._frames[0].rgb.nbytes <= 64 << 20
 
     def outdate(self) -> None:
         """Request still pictures, and ads that have not begun, again in another size."""
@@ -157,13 +138,7 @@ class FrameBuffer:
         return again
 
     def store(self, frame: MediaFrame | None, error: MediaError | None, *, replace: bool) -> None:
-        """Add a frame, or note the end.
-
-        Args:
-            frame: The next frame; None at the end.
-            error: Why decoding ended early.
-            replace: Whether the frame replaces all that are held.
-        """
+        """Add the next frame, or in place of all; None and perhaps an error at the end."""
         if replace:
             self._frames.clear()
         if frame is not None and not self.is_closed:
@@ -174,11 +149,7 @@ class FrameBuffer:
 
 
 class FrameDecoder:
-    """Own the frame buffers and their threads. A context manager.
-
-    Args:
-        viewport: Width and height in pixels that frames are to fit.
-    """
+    """Own the frame buffers and their threads; frames fit the viewport. A context manager."""
 
     def __init__(self, viewport: Size) -> None:
         self._changed = threading.Condition()
@@ -209,12 +180,7 @@ class FrameDecoder:
         self._is_started = True
 
     def load(self, ad: Ad, start_ns: int = 0) -> FrameBuffer:
-        """Begin to decode an ad; never wait.
-
-        Args:
-            ad: What to decode.
-            start_ns: The position whose picture comes first, nanoseconds.
-        """
+        """Begin to decode an ad from the picture at a position; never wait."""
         buffer = FrameBuffer(ad, start_ns, self._changed)
         thread = threading.Thread(target=self._run, args=(buffer,), name=THREAD_NAME, daemon=True)
         with self._changed:
@@ -240,11 +206,7 @@ class FrameDecoder:
             self._changed.notify_all()
 
     def wait_idle(self, timeout: float) -> bool:
-        """Wait until every buffer is full; return whether that is so.
-
-        Args:
-            timeout: At most this many seconds.
-        """
+        """Wait at most `timeout` seconds until every buffer is full; return whether that is so."""
         with self._changed:
             return self._changed.wait_for(
                 lambda: all(buffer.is_idle for buffer in self._running), timeout
@@ -257,13 +219,11 @@ class FrameDecoder:
             running = dict(self._running)
         for buffer in running:
             buffer.close()
-        deadline = time.monotonic() + JOIN_TIMEOUT_S
+        deadline = time.monotonic() + 5.0
         for buffer, thread in running.items():
             thread.join(max(0.0, deadline - time.monotonic()))
             if thread.is_alive():
-                logger.error(
-                    "Decoding %s did not end within %.0f s", buffer.ad.path, JOIN_TIMEOUT_S
-                )
+                logger.error("Decoding %s did not end within 5 s", buffer.ad.path)
 
     def _run(self, buffer: FrameBuffer) -> None:
         source: Iterator[MediaFrame] | None = None

@@ -46,9 +46,6 @@ class Failures:
         recent: The newest failures, at most `KEPT_FAILURES`, oldest first.
         unplayed: Choices that failed before their turn came, with the reason. They are reported
             when their turn would have come.
-
-    Args:
-        wall_clock: The venue's local time.
     """
 
     def __init__(self, wall_clock: Callable[[], datetime]) -> None:
@@ -68,7 +65,6 @@ class Failures:
         return self._avoided_ids
 
     def record(self, ad: Ad, error: MediaError) -> None:
-        """Record a failure."""
         self.recent.append(Failure(self._wall_clock(), ad.ad_id, str(error)))
         self._avoided_ids.add(ad.ad_id)
         if not isinstance(error, HangingMediaError):

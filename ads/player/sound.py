@@ -49,13 +49,11 @@ class PlaySound:
             self._is_playing = True
 
     def cue(self, path: Path | None, position_ns: int, in_ns: int) -> None:
-        """Announce a change of sound; see `SoundOutput.cue`."""
         if self._output is not None and (self._is_playing or path is not None):
             self._output.cue(path, position_ns / 1e9, in_ns / 1e9)
             self._is_playing = True
 
     def pause(self) -> None:
-        """Fall silent and keep the position."""
         if self._output is not None and self._is_playing:
             self._output.pause()
 
@@ -71,7 +69,6 @@ class PlaySound:
             self._output.resume()
 
     def stop(self) -> None:
-        """Fall silent and drop the clip."""
         self._held_back = None
         if self._output is not None and self._is_playing:
             self._output.stop()

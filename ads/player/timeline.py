@@ -45,8 +45,6 @@ class Showing:
     """An ad on its way over the screen: chosen, then faded in, shown and faded out.
 
     Attributes:
-        choice: Which ad, and why.
-        buffer: Its decoded frames.
         waiting_ns: Since when it has waited for a picture.
         course: Its position; None until it moves.
         frame: The newest frame taken from the buffer.
@@ -64,7 +62,6 @@ class Showing:
 
     @property
     def ad(self) -> Ad:
-        """The ad."""
         return self.choice.ad
 
     def position_at(self, now_ns: int) -> int:
@@ -94,12 +91,7 @@ class Showing:
         return min(1.0, self.position_at(now_ns) / self.fade_ns) if self.fade_ns else 1.0
 
     def error_at(self, now_ns: int, patience_ns: int) -> MediaError | None:
-        """Return why no further picture comes; None while one may come.
-
-        Args:
-            now_ns: Now.
-            patience_ns: How long a picture may take; longer counts as hanging.
-        """
+        """Return why no picture came within a time, or comes at all; None while one may come."""
         is_hanging = self.buffer.is_starved and now_ns - self.waiting_ns >= patience_ns
         if self.buffer.error is not None or not is_hanging:
             return self.buffer.error
@@ -117,12 +109,6 @@ class Timeline:
         play: The play on the screen; None between plays.
         showing: Its ad and frames; None exactly when `play` is.
         is_paused: Whether the show stands still.
-
-    Args:
-        log: Receives what is shown when.
-        listener: Is notified of every play.
-        decoder: Decodes the place to jump to.
-        sound: The sound of the play.
     """
 
     def __init__(

@@ -65,15 +65,6 @@ class Transition:
         skip_requested: Whether to switch as soon as the next ad is ready.
         rest_until_ns: Until when nothing is shown because of the wash-out; None outside of a rest.
         is_finished: Whether all rounds are done and the last play has ended.
-
-    Args:
-        timeline: The play on the screen.
-        upcoming: The next ad.
-        rotation: Counts starts and rounds.
-        failures: Receives the ads that break off.
-        sound: Receives the announcements.
-        cross_fade_s: How long two ads overlap, 0 to `MAX_CROSS_FADE_S` seconds; 0 for cuts.
-        wash_out_s: Seconds without a picture after an ad; above 0 there are no cross-fades.
     """
 
     def __init__(

@@ -29,14 +29,6 @@ class Upcoming:
 
     Attributes:
         showing: The next ad; None until it is chosen.
-
-    Args:
-        timeline: The play on the screen.
-        rotation: Chooses the ad.
-        decoder: Opens it.
-        failures: Which ads to avoid; receives those that fail before their turn.
-        wall_clock: The venue's local time.
-        audience: Who is in front of the screen at an instant, for the policy; None if not measured.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Watches a playlist while the show runs, and brings the new one when it has changed and is right."""
+"""Watch a playlist while the show runs, and load it again when it has changed."""
 
 from __future__ import annotations
 
@@ -22,36 +22,34 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 2.0
-"""How long after the beginning of one look at the files the next one may begin."""
 
 RETRY_LOOKS = 30
-"""A playlist that was wrong is tried again after so many looks, although it has not changed: what it names may have come."""
+"""Retry an invalid playlist after this many unchanged looks: what it names may have arrived."""
 
 FILE_CLOCK_NS = 20_000_000
-"""How far the time stamps of files may lag behind the clock: they are taken from its last tick."""
+"""How far file time stamps may lag behind the clock: they come from its last tick."""
 
 
 class PlaylistWatcher:
-    """Looks at a playlist and its media every few seconds, away from the thread that shows them.
+    """Look at a playlist and its media every few seconds, without blocking the show.
 
-    A change is taken up when two looks have seen the same, so a file that is being written or
-    copied is left alone. If the new playlist is wrong, the one before stays, and `problem` says
-    what is wrong until that is corrected. A playlist file has changed when its content has; a media
-    file, or the listing of a folder, when a name, a size or a time of change has.
+    A change counts once two looks have seen the same, so files being written or copied are left
+    alone. While the new playlist is invalid, the old one stays and `problem` says why. A playlist
+    file has changed when its content has; media, or the listing of a folder, when a name, a size or
+    a time stamp has.
 
-    Called by one thread. Looking, reading and probing happen in a thread of its own,
-    `playlist-watch`, that lives for one look.
+    Called by one thread. Each look has its own short-lived thread, `playlist-watch`.
 
     Args:
-        playlist: The playlist that is shown, loaded just before.
-        load: Reads a playlist, as `load_playlist` does.
+        playlist: The playlist that is shown, just loaded.
+        load: Loads a playlist, as `load_playlist` does.
 
     Example:
         >>> watcher = PlaylistWatcher(playlist)
         >>> while showing:
         ...     changed = watcher.poll(time.monotonic_ns())
         ...     if changed is not None:
-        ...         rotation.replace(changed.ads)
+        ...         player.replace(changed.ads)
         >>> watcher.close()
     """
 
@@ -59,8 +57,7 @@ class PlaylistWatcher:
         self, playlist: Playlist, *, load: Callable[[Path], Playlist] = load_playlist
     ) -> None:
         self._load = load
-        # All but the thread itself belongs to the thread while there is one, and to the caller
-        # otherwise.
+        # While there is a thread, everything else belongs to it.
         self._playlist = playlist
         self._seen = self._judged = _stamp(playlist)
         self._looks_since_wrong = 0
@@ -68,23 +65,16 @@ class PlaylistWatcher:
         self._problem: str | None = None
         self._thread: threading.Thread | None = None
         self._next_look_ns: int | None = None
-        self._closed = False
+        self._is_closed = False
 
     @property
     def problem(self) -> str | None:
-        """Why the playlist as it stands on the disk is not shown, one sentence; None if it is."""
+        """Why the playlist on the disk is not shown, one sentence; None if it is."""
         return self._problem
 
     def poll(self, now_ns: int) -> Playlist | None:
-        """Takes what a look has found, and begins the next look when it is time. Never waits.
-
-        Args:
-            now_ns: Now, on a clock that does not go back.
-
-        Returns:
-            The new playlist, once for each change; None if there is none.
-        """
-        if self._closed:
+        """Return a changed playlist, once; start the next look when it is due. Never waits."""
+        if self._is_closed:
             return None
         if self._thread is not None:
             if self._thread.is_alive():
@@ -102,43 +92,43 @@ class PlaylistWatcher:
         return None
 
     def close(self) -> None:
-        """Waits for a look that is under way; nothing is found any more. Safe to call again."""
-        self._closed = True
+        """Stop, and wait for a look that is under way. Idempotent."""
+        self._is_closed = True
         if self._thread is not None:
             self._thread.join()
             self._thread = None
 
     def _look(self) -> None:
         stamp = _stamp(self._playlist)
-        settled = stamp == self._seen
+        is_settled = stamp == self._seen
         self._seen = stamp
         self._looks_since_wrong += 1
-        overdue = self._problem is not None and self._looks_since_wrong >= RETRY_LOOKS
-        if settled and (stamp != self._judged or overdue):
+        is_overdue = self._problem is not None and self._looks_since_wrong >= RETRY_LOOKS
+        if is_settled and (stamp != self._judged or is_overdue):
             self._judge(stamp)
 
     def _judge(self, stamp: _Stamp) -> None:
         began_ns = time.time_ns()
+        path = self._playlist.path
         try:
-            playlist = self._load(self._playlist.path)
+            playlist = self._load(path)
         except AdsError as error:
             self._refuse(stamp, str(error))
             return
         except Exception as error:
             logger.exception("The playlist could not be read")
             self._refuse(
-                stamp,
-                f"The playlist {self._playlist.path} could not be read ({error}); see the log for where.",
+                stamp, f"The playlist {path} could not be read ({error}); see the log for where."
             )
             return
         loaded = _stamp(playlist)
         if loaded.changed_ns >= began_ns - FILE_CLOCK_NS:
-            # Written while it was read: the next look begins anew.
+            # Written while it was read: the next look starts over.
             return
         self._seen = self._judged = loaded
         self._problem = None
         if playlist != self._playlist:
-            logger.info("The playlist %s has changed: %d ads", playlist.path, len(playlist.ads))
+            logger.info("The playlist %s has changed: %d ads", path, len(playlist.ads))
             self._playlist = self._found = playlist
 
     def _refuse(self, stamp: _Stamp, problem: str) -> None:
@@ -154,9 +144,9 @@ class _Stamp:
     """What differs when a playlist, or a file that it names, differs.
 
     Attributes:
-        content: Of the playlist file; empty for a folder and for a file that cannot be read.
-        files: Each medium with its size and its times of change.
-        changed_ns: When any of them changed last, on the clock of the file system.
+        content: Digest of the playlist file; empty for a folder or an unreadable file.
+        files: Each medium with its size, modification and change time; -1 if missing.
+        changed_ns: The newest change time, on the clock of the file system.
     """
 
     content: bytes
@@ -165,34 +155,28 @@ class _Stamp:
 
 
 def _stamp(playlist: Playlist) -> _Stamp:
+    path = playlist.path
     content = b""
     written_ns = 0
     media: list[Path] = []
     try:
-        if playlist.path.is_dir():
-            media = media_in(playlist.path)
+        if path.is_dir():
+            media = media_in(path)
         else:
-            written_ns = playlist.path.stat().st_ctime_ns
-            content = _content(playlist.path)
+            written_ns = path.stat().st_ctime_ns
+            # Neither endless files nor pipes.
+            if path.is_file():
+                with path.open("rb") as file:
+                    content = hashlib.sha256(file.read(MAX_BYTES + 1)).digest()
             media = [*(ad.path for ad in playlist.ads), *(ad.path for ad in playlist.skipped)]
     except OSError:
-        # Gone or unreadable is a state like any other; reading the playlist will say what is wrong.
-        logger.debug("The playlist %s cannot be looked at", playlist.path, exc_info=True)
-    states = [_state(path) for path in media]
-    files = tuple((str(path), *state) for path, state in zip(media, states, strict=True))
-    return _Stamp(content, files, max([written_ns, *(state[-1] for state in states)]))
-
-
-def _content(path: Path) -> bytes:
-    """Tells one content of a playlist file from the next; never reads on and on, nor waits for a pipe."""
-    if not path.is_file():
-        return b""
-    with path.open("rb") as file:
-        return hashlib.sha256(file.read(MAX_BYTES + 1)).digest()
+        # Loading the playlist will say what is wrong.
+        logger.debug("The playlist %s cannot be looked at", path, exc_info=True)
+    files = tuple((str(file), *_state(file)) for file in media)
+    return _Stamp(content, files, max([written_ns, *(state[-1] for state in files)]))
 
 
 def _state(path: Path) -> tuple[int, int, int]:
-    """Size, time of the last change of the content, and of the file at all, in nanoseconds; -1 for what is not there."""
     try:
         found = path.stat()
     except OSError:

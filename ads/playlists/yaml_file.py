@@ -27,16 +27,6 @@ MAX_VALUES = 100_000
 MAX_DEPTH = 50
 """Nesting levels; hand-written files have about four."""
 
-# PyYAML's constructors also raise these, for example on `2024-13-41` or `!!int ""`.
-_CONSTRUCTION_ERRORS = (
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
-
 
 class YamlProblemError(ValueError):
     """Invalid YAML; the message says what is wrong and where, without the file's name."""
@@ -82,16 +72,15 @@ class YamlDocument:
 
 
 def read_yaml(path: Path, what: str, expected: str = "a YAML file") -> YamlDocument:
-    """Read a YAML file as plain values.
+    """Read a regular UTF-8 file of at most `MAX_BYTES`.
 
     Args:
-        path: A regular UTF-8 file of at most `MAX_BYTES`, with or without a byte order mark.
-        what: The user's word for the file, such as "playlist".
-        expected: What the file should have been, for the error message.
+        path: The file.
+        what: The user's word for it, such as "playlist".
+        expected: What it should have been, for the error message.
 
     Raises:
-        YamlFileError: The file is missing, unreadable, not a regular file, too large, not UTF-8 or
-            not valid YAML; it repeats a key; or it exceeds `MAX_VALUES` or `MAX_DEPTH`.
+        YamlFileError: It cannot be read, or for a reason of `parse_yaml`.
     """
     try:
         return parse_yaml(_read_bounded(path).decode("utf-8-sig"))
@@ -113,12 +102,12 @@ def read_yaml(path: Path, what: str, expected: str = "a YAML file") -> YamlDocum
 
 
 def parse_yaml(text: str) -> YamlDocument:
-    """Parse YAML text as plain values, under the limits of `read_yaml`.
+    """Parse YAML text.
 
     Raises:
-        YamlProblemError: The text is not valid YAML, repeats a key or exceeds a limit.
+        YamlProblemError: It is not valid YAML, repeats a key, or exceeds `MAX_VALUES` or
+            `MAX_DEPTH`.
     """
-    loader = None
     try:
         loader = _StrictLoader(text)
         node = loader.get_single_node()
@@ -128,21 +117,15 @@ def parse_yaml(text: str) -> YamlDocument:
         return YamlDocument(loader.construct_document(node), node)
     except yaml.YAMLError as error:
         raise YamlProblemError(_describe(error)) from None
-    except _CONSTRUCTION_ERRORS as error:
-        raise YamlProblemError(f"a value cannot be read ({error})") from None
-    finally:
-        if loader is not None:
-            loader.dispose()
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
+        # PyYAML's constructors raise these, for example on `2024-13-41` or `!!int ""`.
+        raise YamlProblemError(f"a value cannot be read ({e})") from None
 
 
 def _read_bounded(path: Path) -> bytes:
     # Without O_NONBLOCK, opening a pipe that has no writer would block for ever.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    with os.fdopen(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        if not stat.S_ISREG(mode):
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
