@@ -14,21 +14,12 @@ FAMILY = "Ad Monitor Sans"
 
 
 def font_file(weight: str, suffix: str = "otf") -> Path:
-    """Return the path of a font file.
-
-    Args:
-        weight: `Regular` or `Bold`.
-        suffix: `otf`, or `woff2` for the smaller file.
-    """
+    """Return the path of the file for `Regular` or `Bold`; `woff2` is the smaller one."""
     return Path(__file__).with_name(f"AdMonitorSans-{weight}.{suffix}")
 
 
 def font_face_css(suffix: str) -> str:
-    """Return the `@font-face` rules of both weights, with the files embedded as `data:` URLs.
-
-    Args:
-        suffix: As for `font_file`.
-    """
+    """Return the `@font-face` rules of both weights, with the files embedded as `data:` URLs."""
     kind = "opentype" if suffix == "otf" else suffix
     rules = []
     for weight, number in (("Regular", 400), ("Bold", 700)):

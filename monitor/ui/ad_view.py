@@ -69,7 +69,6 @@ class AdView(QWidget):
 
     @property
     def has_picture(self) -> bool:
-        """Whether a picture is shown."""
         return self._picture is not None
 
     def show_picture(self, picture: Picture) -> None:
@@ -89,7 +88,6 @@ class AdView(QWidget):
         self.update()
 
     def set_scale(self, scale: float) -> None:
-        """Set the factor for the size of the message."""
         self._scale = scale
         self.update()
 

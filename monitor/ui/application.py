@@ -19,9 +19,6 @@ APPLICATION_NAME = "Ad Reaction Monitor"
 def create_application(*, offscreen: bool = False) -> QApplication:
     """Make the application with its font, or return the existing one.
 
-    Args:
-        offscreen: Draw into memory, whether or not there is a screen.
-
     Raises:
         RuntimeError: A Qt application without windows exists already.
     """

@@ -42,12 +42,8 @@ class CameraPicker(QDialog):
 
     Args:
         cameras: At least one.
-        texts: Of the window's language.
-        scale: The factor for all sizes.
         first: Selected at first; the first one of the list by default.
-        open_source: Opens a camera.
         unattended_after_s: Seconds without a key until a camera is used; `None` waits for ever.
-        clock: Monotonic, in seconds.
 
     Attributes:
         chosen: The camera to use; `None` while none is chosen, and after a cancel.

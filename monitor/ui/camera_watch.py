@@ -30,33 +30,19 @@ PREVIEW_WIDTH_PX = 640
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CameraView:
-    """What a camera sees.
-
-    Attributes:
-        camera: The camera.
-        picture: `(height, width, 3)` RGB, uint8, reduced; `None` if there is none.
-    """
+    """What a camera sees: `(height, width, 3)` RGB, uint8, reduced, or `None`."""
 
     camera: Camera
     picture: NDArray[np.uint8] | None
 
 
 def open_camera(camera: Camera) -> VideoSource:
-    """Open a camera as the sensor does.
-
-    Raises:
-        SourceOpenError: It gives no picture.
-    """
+    """Open a camera as the sensor does; raises `SourceOpenError` if it gives no picture."""
     return open_source(SourceSpec("camera", str(camera.index)))
 
 
 class CameraWatch:
-    """Open one camera after the other, in the thread `camera-preview`, and publish what it sees.
-
-    Args:
-        publish: Called in that thread with every new view.
-        open_source: Opens a camera.
-    """
+    """Open one camera after the other, in the thread `camera-preview`, and publish what it sees."""
 
     def __init__(
         self,
@@ -79,13 +65,9 @@ class CameraWatch:
             self._wake()
 
     def close(self, timeout_s: float = 5.0) -> bool:
-        """Release the camera and end the thread; harmless when repeated.
+        """Release the camera and end the thread; return whether that was done in time.
 
-        Args:
-            timeout_s: Limit to the wait: a driver that hangs must not hold the window.
-
-        Returns:
-            Whether the camera was released in that time.
+        A driver that hangs must not hold the window. Harmless when repeated.
         """
         with self._changed:
             self._closed = True

@@ -37,12 +37,7 @@ def painter_on(device: QPaintDevice) -> Iterator[QPainter]:
 
 
 def text_font(size: float, *, bold: bool = False) -> QFont:
-    """Return the application's font.
-
-    Args:
-        size: In pixels before the device's pixel ratio; at least 8 are used.
-        bold: Whether it is bold.
-    """
+    """Return the application's font in a size in pixels, at least 8."""
     font = QFont(QApplication.font())
     font.setPixelSize(max(8, round(size)))
     font.setBold(bold)
@@ -104,13 +99,7 @@ def draw_eye(painter: QPainter, rect: QRectF, colour: QColor) -> None:
 
 
 def fit_centred(width: float, height: float, into: QRectF) -> QRectF:
-    """Return the largest rectangle of a shape, centred in another one.
-
-    Args:
-        width: Of the shape, above 0.
-        height: Of the shape, above 0.
-        into: The rectangle to fit into.
-    """
+    """Return the largest rectangle with a ratio of width to height, centred in another one."""
     size = QSizeF(width, height)
     size.scale(into.size(), Qt.AspectRatioMode.KeepAspectRatio)
     place = QRectF(into.topLeft(), size)
@@ -123,33 +112,26 @@ class PaintedWidget(QWidget):
 
     Qt asks a translucent widget to paint whenever something below it changes, here up to 60 times
     a second. So `draw()` fills a cached picture, and painting copies that.
+
+    Attributes:
+        scale: The factor for all sizes; 1 in a window of 1280 x 720.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._picture: QPixmap | None = None
-        self._scale = 1.0
+        self.scale = 1.0
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-
-    @property
-    def scale(self) -> float:
-        """The factor for all sizes; 1 in a window of 1280 x 720."""
-        return self._scale
 
     def set_scale(self, scale: float) -> None:
         """Set the factor for all sizes."""
-        if scale != self._scale:
-            self._scale = scale
+        if scale != self.scale:
+            self.scale = scale
             self.refresh()
 
     @abstractmethod
     def draw(self, painter: QPainter, rect: QRectF) -> None:
-        """Draw the widget.
-
-        Args:
-            painter: With antialiasing on.
-            rect: The whole widget.
-        """
+        """Draw the whole widget, `rect`."""
 
     def refresh(self) -> None:
         """Schedule a new drawing."""

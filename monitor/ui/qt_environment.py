@@ -1,4 +1,4 @@
-"""What has to be right in the environment before Qt starts. Imports no Qt, so it may be asked first."""
+"""Prepare the environment before Qt starts. Imports no Qt."""
 
 from __future__ import annotations
 
@@ -12,23 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
 
 FOREIGN_VARIABLES = ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_PLUGIN_PATH", "QT_QPA_FONTDIR")
-"""What importing OpenCV sets: its own Qt plugins, with which a PyQt5 application aborts, and a folder of fonts."""
-
-HEADLESS_PLATFORMS = ("offscreen", "minimal")
-"""Qt platforms that draw into memory only."""
+"""Set by importing OpenCV: its Qt plugins, with which PyQt5 aborts, and a folder of fonts."""
 
 
 def prepare(environ: MutableMapping[str, str] | None = None, *, offscreen: bool = False) -> bool:
     """Make the environment fit for PyQt5, after OpenCV was imported and before the application is made.
 
-    Removes paths that point into OpenCV; one that a person set on purpose stays.
-
-    Args:
-        environ: The environment to change; the process's own by default.
-        offscreen: Draw into memory even if a screen is named.
+    Paths into OpenCV are removed; others, set on purpose, stay.
 
     Returns:
-        Whether a screen is named. If not, `QT_QPA_PLATFORM` is set to a platform in memory.
+        Whether a screen is named and wanted. If not, `QT_QPA_PLATFORM` names a platform in memory.
     """
     environ = os.environ if environ is None else environ
     _remove_foreign_paths(environ)
@@ -40,30 +33,19 @@ def prepare(environ: MutableMapping[str, str] | None = None, *, offscreen: bool 
 
 
 def screen_named(environ: Mapping[str, str] | None = None) -> bool:
-    """Return whether the environment names a screen; it may still not open, see `screen_available`.
+    """Return whether the environment names a display, or a platform that needs none (such as `eglfs`).
 
-    Args:
-        environ: The environment to look at; the process's own by default.
-
-    Returns:
-        On Linux: whether a display is named or a platform that needs none (such as `eglfs`) was
-        chosen; elsewhere always, unless a platform without a screen was chosen.
+    It may still not open, see `screen_available`.
     """
     environ = os.environ if environ is None else environ
     platform = environ.get("QT_QPA_PLATFORM", "").split(":")[0]
     if platform:
-        return platform not in HEADLESS_PLATFORMS
-    if sys.platform.startswith("linux"):
-        return bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
-    return True
+        return platform not in ("offscreen", "minimal")
+    return bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
 
 
 class DisplayProbe:
-    """Opens the display in a child process: Qt aborts the process in which it cannot.
-
-    Args:
-        environ: The environment that names it; the process's own by default.
-    """
+    """Open the display in a child process: Qt aborts the process in which it cannot."""
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         self._environ = dict(os.environ if environ is None else environ)

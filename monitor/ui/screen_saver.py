@@ -15,7 +15,7 @@ import ctypes
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from PyQt5.QtCore import QObject, QTimer, QVariant, pyqtSlot
 from PyQt5.QtGui import QGuiApplication
@@ -34,14 +34,6 @@ PATHS = ("/org/freedesktop/ScreenSaver", "/ScreenSaver")
 REASON = "Ads are shown"
 
 
-class Nudge(Protocol):
-    """Tells the X server that somebody is there."""
-
-    def __call__(self) -> None: ...
-
-    def close(self) -> None: ...
-
-
 class ScreenSaverInhibitor(QObject):
     """Hold the screen saver off from `inhibit()` to `release()`.
 
@@ -56,7 +48,7 @@ class ScreenSaverInhibitor(QObject):
         super().__init__()
         self._application = application
         self._cookie: tuple[str, int] | None = None
-        self._nudge: Nudge | None = None
+        self._nudge: _X11Nudge | None = None
         self._timer = QTimer(self)
         self._timer.setInterval(NUDGE_MS)
         self._timer.timeout.connect(self._on_tick)
@@ -158,15 +150,8 @@ class _X11Nudge:
             self._display = None
 
 
-def x11_nudge(display_name: str | None = None) -> Nudge | None:
-    """Connect to an X server, to tell it that somebody is there.
-
-    Args:
-        display_name: Such as `:0`; by default that of the environment.
-
-    Returns:
-        `None` where there is no X server, or its library is missing.
-    """
+def x11_nudge(display_name: str | None = None) -> _X11Nudge | None:
+    """Connect to an X server, by default the environment's, to tell it that somebody is there."""
     try:
         library = ctypes.CDLL("libX11.so.6")
     except OSError:

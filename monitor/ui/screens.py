@@ -16,10 +16,7 @@ if TYPE_CHECKING:
 
 
 def find_screen(number: int | None) -> QScreen | None:
-    """Return the screen with a number; the application must exist.
-
-    Args:
-        number: From 1, in the system's order; `None` leaves the choice to the system.
+    """Return the screen with a number, from 1 in the system's order; `None` leaves the choice to it.
 
     Raises:
         SetupError: There is no such screen; the message lists the screens.
@@ -46,11 +43,7 @@ def describe(screen: QScreen) -> str:
 
 
 def scale_of(screen: QScreen | None) -> float:
-    """Return the factor for all sizes in a window that fills a screen.
-
-    Args:
-        screen: `None` stands for the main screen; the factor is 1 if there is none.
-    """
+    """Return the factor for all sizes in a window that fills a screen, or else the main screen."""
     found = screen or QGuiApplication.primaryScreen()
     if found is None:
         return 1.0
@@ -59,12 +52,7 @@ def scale_of(screen: QScreen | None) -> float:
 
 
 def put_on_screen(window: QWidget, screen: QScreen | None) -> None:
-    """Centre a window that is not shown yet on a screen; full screen then fills that one.
-
-    Args:
-        window: Is made at most as large as the screen.
-        screen: `None` leaves the window where the system puts it.
-    """
+    """Centre a new window on a screen, and make it fit; `None` leaves the place to the system."""
     if screen is None:
         return
     room = screen.availableGeometry()

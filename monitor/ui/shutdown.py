@@ -26,6 +26,7 @@ class Quitter(QObject):
 
     Attributes:
         reason: Why the application quits; `None` while it does not.
+        errors: The steps that failed, by name, in the order in which they ran.
     """
 
     quitting = pyqtSignal(str)
@@ -33,7 +34,7 @@ class Quitter(QObject):
     def __init__(self) -> None:
         super().__init__()
         self._steps: list[tuple[str, Callable[[], object]]] = []
-        self._errors: list[tuple[str, Exception]] = []
+        self.errors: list[tuple[str, Exception]] = []
         self.reason: str | None = None
 
     @property
@@ -41,29 +42,16 @@ class Quitter(QObject):
         """Whether quitting has begun."""
         return self.reason is not None
 
-    @property
-    def errors(self) -> tuple[tuple[str, Exception], ...]:
-        """The steps that failed, by name, in the order in which they ran."""
-        return tuple(self._errors)
-
     def add(self, name: str, undo: Callable[[], object]) -> None:
-        """Register how to undo what was just started.
-
-        Args:
-            name: For the log.
-            undo: Called in the GUI thread.
-        """
+        """Register how to undo what was just started; the name is for the log."""
         self._steps.append((name, undo))
 
     def quit(self, reason: str = "asked to", status: int = 0) -> None:
         """Run all steps, last one first, and leave the application's loop; no-op if repeated.
 
         A step that fails is logged and kept in `errors`, and the others still run: a camera that
-        cannot be closed must not cost the session's last readings.
-
-        Args:
-            reason: For the log.
-            status: The application's exit status; 1 instead of 0 if a step fails.
+        cannot be closed must not cost the session's last readings. The exit status is `status`, or
+        1 instead of 0 if a step fails.
         """
         if self.reason is not None:
             logger.debug("Already quitting (%s), so %r changes nothing.", self.reason, reason)
@@ -78,8 +66,8 @@ class Quitter(QObject):
                 undo()
             except Exception as error:
                 logger.error("Closing %s failed.", name, exc_info=error)
-                self._errors.append((name, error))
-        final_status = status or (1 if self._errors else 0)
+                self.errors.append((name, error))
+        final_status = status or (1 if self.errors else 0)
         # Not at once: the caller may be deep inside Qt, or the loop may not have begun yet.
         QTimer.singleShot(0, lambda: QCoreApplication.exit(final_status))
 

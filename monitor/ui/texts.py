@@ -38,11 +38,7 @@ def languages(folder: Path = FOLDER) -> tuple[str, ...]:
 
 
 def known_language(language: str, folder: Path = FOLDER) -> str:
-    """Return the code of a language that has texts.
-
-    Args:
-        language: A code such as `de`; only the first part of `de_AT.UTF-8` or `de-CH` counts.
-        folder: Holds the files of the languages.
+    """Return the code of a language that has texts: `de` also for `de_AT.UTF-8` and `de-CH`.
 
     Raises:
         LanguageError: There are no texts in that language.
@@ -58,12 +54,7 @@ def known_language(language: str, folder: Path = FOLDER) -> str:
 
 
 def default_language(environ: Mapping[str, str] | None = None, folder: Path = FOLDER) -> str:
-    """Return the language of the machine's user, or English if it has no texts.
-
-    Args:
-        environ: The environment to read; the process's own by default.
-        folder: Holds the files of the languages.
-    """
+    """Return the language of the machine's user, or English if it has no texts."""
     environ = os.environ if environ is None else environ
     # The first that is set counts (POSIX, chapter 8.2).
     variables = ("LC_ALL", "LC_MESSAGES", "LANG")
@@ -78,10 +69,6 @@ def default_language(environ: Mapping[str, str] | None = None, folder: Path = FO
 def texts_for(language: str, folder: Path = FOLDER) -> Mapping[str, str]:
     """Return the checked texts of a language, by key.
 
-    Args:
-        language: A code, as for `known_language`.
-        folder: Holds the files of the languages.
-
     Raises:
         LanguageError: There are no texts in that language, or its file is wrong.
     """
@@ -94,12 +81,7 @@ def texts_for(language: str, folder: Path = FOLDER) -> Mapping[str, str]:
 
 
 def withheld_text(texts: Mapping[str, str], reason: str) -> str:
-    """Return why a viewer's emotion is withheld.
-
-    Args:
-        texts: Of the language to use.
-        reason: One of `detector.types.WITHHELD_REASONS`.
-    """
+    """Return the text for one of `detector.types.WITHHELD_REASONS`."""
     return texts[f"withheld_{reason.replace(' ', '_')}"]
 
 

@@ -14,7 +14,6 @@ from monitor.ui.ad_view import AdView
 from monitor.ui.application import APPLICATION_NAME
 from monitor.ui.cards import HelpCard, PausedBadge
 from monitor.ui.notice.notice import Notice
-from monitor.ui.notice.visibility import NoticeVisibility
 from monitor.ui.operator.facts import sections
 from monitor.ui.operator.panel import OperatorPanel
 from monitor.ui.overlay.overlay import Overlay
@@ -55,24 +54,21 @@ class KioskWindow(QWidget):
         language: Of all texts.
         notice_languages: Of the notice; the window's language by default.
         notice_url: Where people read more about the measurement; empty leaves that sentence out.
-        notice_required: Whether nothing is measured while the notice is not on the screen; for the
-            operator panel.
+        notice_required: Whether nothing is measured while the notice is not on the screen.
         measures: Whether there is a camera; without one the notice says that nobody is measured.
         fullscreen: Begin in full screen.
         screen: Where to begin; the system's choice by default.
         overlay: Begin with the overlay shown.
-        session: Facts for the operator panel; `None` leaves them out.
+        session: Facts for the operator panel.
         saver: Returns how the screen saver is held off.
-        clock: The clock of the frames' capture times, in nanoseconds.
-        parent: The Qt owner.
+        clock: Of the frames' capture times, in nanoseconds.
 
     Signals:
         quit_requested: The window was closed, by a key or otherwise; emitted once.
         failed: No ad can be played, with the reason in one sentence; emitted once, and no picture
             comes any more.
         finished: The player has played everything; emitted once.
-        notice_shown: The notice is on the screen; see `NoticeVisibility`.
-        notice_hidden: It no longer is.
+        notice_shown, notice_hidden: See `Notice`.
 
     Raises:
         LanguageError: There are no texts in a language.
@@ -100,9 +96,8 @@ class KioskWindow(QWidget):
         session: SessionFacts | None = None,
         saver: Callable[[], Method] = lambda: "none",
         clock: Callable[[], int] = time.monotonic_ns,
-        parent: QWidget | None = None,
     ) -> None:
-        super().__init__(parent)
+        super().__init__()
         self._player = player
         self._bridge = bridge
         self._texts = texts_for(language)
@@ -124,8 +119,8 @@ class KioskWindow(QWidget):
         self.overlay.setVisible(overlay)
         notice_texts = [texts_for(code) for code in (notice_languages or (language,))]
         self.notice = Notice(notice_texts, notice_url, self, measures=measures)
-        self._notice_visibility = NoticeVisibility(self.notice)
-        self._notice_visibility.changed.connect(self._on_notice)
+        self.notice.shown.connect(self.notice_shown)
+        self.notice.hidden.connect(self.notice_hidden)
         self.paused_badge = PausedBadge(self._texts, self)
         self.operator_panel = OperatorPanel(self._texts, self.operator_facts, self)
         self.help_card = HelpCard(self._texts, self)
@@ -154,7 +149,6 @@ class KioskWindow(QWidget):
         self._on_view_changed()
         self._update_viewport()
         self._ticker.start()
-        self._notice_visibility.start()
 
     def toggle_overlay(self) -> None:
         """Show or hide the measurements; measuring continues."""
@@ -178,7 +172,7 @@ class KioskWindow(QWidget):
 
     def operator_facts(self) -> tuple[Section, ...]:
         """Return what the operator panel says."""
-        notice = self._notice_visibility.state
+        notice = self.notice.state
         return sections(
             self._texts,
             view=self._view,
@@ -223,13 +217,6 @@ class KioskWindow(QWidget):
         if view is not None and not self._closed:
             self._view = view
             self.overlay.show_view(view)
-
-    @pyqtSlot(str)
-    def _on_notice(self, state: str) -> None:
-        if state == "shown":
-            self.notice_shown.emit()
-        else:
-            self.notice_hidden.emit()
 
     @pyqtSlot()
     def _update_viewport(self) -> None:
@@ -308,7 +295,7 @@ class KioskWindow(QWidget):
             self._closed = True
             self._ticker.stop()
             self._viewport_delay.stop()
-            self._notice_visibility.stop()
+            self.notice.stop()
             self.overlay.stop()
             self.operator_panel.stop()
             self.help_card.stop()

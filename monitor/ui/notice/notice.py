@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import html
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from PyQt5.QtCore import QPointF, QRectF, Qt, QTimer, pyqtSignal
+from PyQt5.QtCore import QPointF, QRectF, Qt, QTimer, pyqtSignal, pyqtSlot
 from PyQt5.QtGui import QColor, QPainter, QPen, QTextDocument, QTextOption
 
 from monitor.ui import style
 from monitor.ui.notice.qr_code import draw_code, qr_dots
 from monitor.ui.painting import PaintedWidget, draw_rounded, text_font
+from monitor.ui.screens import is_exposed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from PyQt5.QtGui import QPaintEvent
     from PyQt5.QtWidgets import QWidget
+
+NoticeState = Literal["shown", "waiting", "hidden"]
 
 BACKGROUND = QColor(11, 14, 20, 232)
 CODE_SIDE = 100.0
@@ -36,10 +39,15 @@ class Notice(PaintedWidget):
         measures: Whether there is a camera; without one the notice says only that.
 
     Signals:
-        painted: The notice was drawn on the screen for the first time; emitted once.
+        shown: The notice is on the screen: painted, in a window that is neither minimised nor hidden.
+        hidden: It no longer is.
+
+    Attributes:
+        state: Whether it is shown, hidden, or was never shown yet.
     """
 
-    painted = pyqtSignal()
+    shown = pyqtSignal()
+    hidden = pyqtSignal()
 
     def __init__(
         self,
@@ -55,12 +63,12 @@ class Notice(PaintedWidget):
         self._sentence = "notice" if measures else "notice_no_camera"
         self._url = url if measures else ""
         self._code = qr_dots(self._url)
-        self._was_painted = False
-        # A timer and not a direct call: the picture reaches the screen when the paint event is over.
-        self._announcement = QTimer(self)
-        self._announcement.setSingleShot(True)
-        self._announcement.setInterval(0)
-        self._announcement.timeout.connect(self.painted)
+        self.state: NoticeState = "waiting"
+        self._painted = False
+        self._watch = QTimer(self)
+        self._watch.timeout.connect(self._check)
+        # Shorter than the time between two readings of a viewer.
+        self._watch.setInterval(200)
         self.setAccessibleName(self.text)
 
     @property
@@ -72,10 +80,23 @@ class Notice(PaintedWidget):
             lines.append(texts[self._sentence] + more)
         return "\n".join(lines)
 
-    @property
-    def was_painted(self) -> bool:
-        """Whether it was ever drawn on the screen."""
-        return self._was_painted
+    def stop(self) -> None:
+        """Hide the notice for good, because the window closes."""
+        self._watch.stop()
+        self._set_shown(shown=False)
+
+    @pyqtSlot()
+    def _check(self) -> None:
+        window = self.window()
+        self._set_shown(shown=window is not None and is_exposed(window))
+
+    def _set_shown(self, *, shown: bool) -> None:
+        if shown and self.state != "shown":
+            self.state = "shown"
+            self.shown.emit()
+        elif not shown and self.state == "shown":
+            self.state = "hidden"
+            self.hidden.emit()
 
     def natural_height(self, width: float) -> int:
         """Return the height in which the whole notice fits at a width, in pixels."""
@@ -84,9 +105,11 @@ class Notice(PaintedWidget):
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         super().paintEvent(event)
-        if not self._was_painted and self.width() > 0 and self.height() > 0:
-            self._was_painted = True
-            self._announcement.start()
+        if not self._painted and self.width() > 0 and self.height() > 0:
+            self._painted = True
+            self._watch.start()
+            # The picture reaches the screen when this event is over.
+            QTimer.singleShot(0, self._check)
 
     def draw(self, painter: QPainter, rect: QRectF) -> None:
         painter.fillRect(rect, BACKGROUND)
@@ -139,14 +162,7 @@ def make_document(
     width: float,
     align: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignLeft,
 ) -> QTextDocument:
-    """Lay out rich text in the window's font and colour.
-
-    Args:
-        rich_text: In Qt's subset of HTML.
-        size: Of the text, in pixels.
-        width: At which lines are broken, in pixels.
-        align: Of the lines.
-    """
+    """Lay out rich text in the window's font and colour; sizes are in pixels."""
     document = QTextDocument()
     document.setDocumentMargin(0)
     document.setDefaultFont(text_font(size))

@@ -34,7 +34,6 @@ class NoticeScreen(QWidget):
         url: Where to read more; empty leaves that sentence out.
         seconds: How long the notice has to be on the screen, above 0.
         window_texts: The texts of the window's language, for the last line.
-        clock: Monotonic, in nanoseconds.
 
     Signals:
         shown: The notice was on the screen long enough; emitted once.
@@ -163,15 +162,7 @@ class NoticeScreen(QWidget):
 def fitting_document(
     texts: Sequence[Mapping[str, str]], url: str, width: float, height: float, scale: float
 ) -> QTextDocument:
-    """Return the notice's text as large as the room allows, up to a comfortable size.
-
-    Args:
-        texts: The texts of each language, in the order to show.
-        url: Where to read more; empty leaves that sentence out.
-        width: Of the room, in pixels.
-        height: Of the room, in pixels.
-        scale: The factor for all sizes.
-    """
+    """Return the notice's text as large as the room allows, up to a comfortable size."""
     for points in range(38, 9, -1):
         size = points * scale
         blocks = []

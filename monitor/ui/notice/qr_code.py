@@ -21,11 +21,7 @@ MAX_LENGTH = 150
 
 
 def qr_dots(address: str) -> NDArray[np.bool_] | None:
-    """Return the QR code of a web address.
-
-    Args:
-        address: With or without `https://`, which is added where no scheme is given, because phones
-            open only addresses that have one.
+    """Return the QR code of a web address; `https://` is added if there is no scheme.
 
     Returns:
         `(side, side)`, True where the code is dark, with its bright edge; `None` for an address
@@ -42,13 +38,7 @@ def qr_dots(address: str) -> NDArray[np.bool_] | None:
 
 
 def draw_code(painter: QPainter, place: QRectF, dots: NDArray[np.bool_]) -> None:
-    """Draw a QR code.
-
-    Args:
-        painter: Its state is restored afterwards.
-        place: The square to fill, bright edge included.
-        dots: As returned by `qr_dots`.
-    """
+    """Draw the dots of `qr_dots`, bright edge included, in a square."""
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
     painter.fillRect(place, Qt.GlobalColor.white)

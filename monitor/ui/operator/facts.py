@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ads.player.player import AdPlayer
     from monitor.sensor.live import LiveView
-    from monitor.ui.notice.visibility import NoticeState
+    from monitor.ui.notice.notice import NoticeState
     from monitor.ui.screen_saver import Method
 
 Tone = Literal["plain", "good", "warning", "fault"]
@@ -43,13 +43,10 @@ class SessionFacts:
     """Facts of a session that do not change, and functions for those that do.
 
     Attributes:
-        session_id: Of the session.
-        site: Name of the place.
         source: The camera or its substitute, without passwords.
-        database: Its URL or path; a password in it is masked.
+        database: Its URL or path; the panel masks a password in it.
         database_folder: Of the database's file; `None` for a server.
-        version: Of the program.
-        began_ns: Start of the session, monotonic clock.
+        began_ns: Monotonic clock.
         playlist_problem: Returns why a changed playlist was refused; `None` while it was not.
         database_problem: Returns what is wrong with the recording; `None` while nothing is.
         left_out: Returns the ads of the playlist that cannot be played: ids and reasons.
@@ -71,12 +68,9 @@ class SessionFacts:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the panel.
+    """One line of the panel; an empty label continues the row above.
 
     Attributes:
-        label: What the text is about; empty continues the row above.
-        text: Of the row.
-        tone: How urgent it is.
         share: How much of a bar below the text is filled, 0 to 1; `None` without a bar.
     """
 
@@ -106,14 +100,7 @@ def sections(
 ) -> tuple[Section, ...]:
     """Return everything that the panel says.
 
-    Args:
-        texts: Of the window's language.
-        view: The newest view of the sensor; `None` before the first.
-        notice: Whether measuring waits for the notice.
-        show: The player.
-        session: `None` where there is no session, as in a demonstration of the window.
-        saver: How the screen saver is held off.
-        now_ns: Now, monotonic clock.
+    `view` is `None` before the first one, `session` in a demonstration of the window.
     """
     rows = {
         "panel_measuring": _measuring(texts, view, notice),

@@ -63,7 +63,9 @@ class OperatorPanel(PaintedWidget):
     Args:
         texts: Of the window's language.
         ask: Returns the present sections.
-        parent: The Qt owner.
+
+    Attributes:
+        sections: The sections on show.
     """
 
     def __init__(
@@ -75,7 +77,7 @@ class OperatorPanel(PaintedWidget):
         super().__init__(parent)
         self._texts = texts
         self._ask = ask
-        self._sections: tuple[Section, ...] = ()
+        self.sections: tuple[Section, ...] = ()
         self._timer = QTimer(self)
         self._timer.setInterval(1000)
         self._timer.timeout.connect(self._on_tick)
@@ -85,11 +87,6 @@ class OperatorPanel(PaintedWidget):
         self._left_alone.timeout.connect(self.hide)
         self.setAccessibleName(texts["panel_title"])
         self.hide()
-
-    @property
-    def sections(self) -> tuple[Section, ...]:
-        """The sections on show."""
-        return self._sections
 
     def toggle(self) -> None:
         """Show or hide the panel."""
@@ -110,19 +107,15 @@ class OperatorPanel(PaintedWidget):
             self._left_alone.start()
 
     def natural_size(self, room: QSize) -> QSize:
-        """Return the size that it takes.
-
-        Args:
-            room: The part of the window that may be covered.
-        """
+        """Return the size that it takes of the room that may be covered."""
         # As high as the room: rows come and go, and a panel that changes its size every second
         # cannot be read.
         return QSize(min(room.width(), round(MAX_WIDTH * self.scale)), room.height())
 
     @pyqtSlot()
     def _on_tick(self) -> None:
-        self._sections = tuple(self._ask())
-        rows = [f"{row.label}: {row.text}" for section in self._sections for row in section.rows]
+        self.sections = tuple(self._ask())
+        rows = [f"{row.label}: {row.text}" for section in self.sections for row in section.rows]
         self.setAccessibleDescription("\n".join(rows))
         self.refresh()
 
@@ -150,13 +143,13 @@ class OperatorPanel(PaintedWidget):
     def _columns(self, body: QRectF) -> list[tuple[QRectF, Sequence[Section]]]:
         """Share the sections out to one column, or two where there is room for them."""
         wide = body.width() + 2 * PADDING * self.scale >= 1.5 * COLUMN * self.scale
-        if not wide or len(self._sections) < 2:
-            return [(body, self._sections)]
+        if not wide or len(self.sections) < 2:
+            return [(body, self.sections)]
         half = (body.width() - 1.5 * PADDING * self.scale) / 2
-        middle = (len(self._sections) + 1) // 2
+        middle = (len(self.sections) + 1) // 2
         left = QRectF(body.left(), body.top(), half, body.height())
         right = QRectF(body.right() - half, body.top(), half, body.height())
-        return [(left, self._sections[:middle]), (right, self._sections[middle:])]
+        return [(left, self.sections[:middle]), (right, self.sections[middle:])]
 
     def hint_lines(self, width: float) -> list[str]:
         """Break the keys into lines of a width in pixels; a key stays beside its action."""
@@ -213,13 +206,7 @@ class OperatorPanel(PaintedWidget):
         return (len(placed.lines) * LINE + bar) * self.scale
 
     def _draw_row(self, painter: QPainter, first: QRectF, placed: _Placed) -> None:
-        """Draw a row.
-
-        Args:
-            painter: Of the panel.
-            first: The row's first line.
-            placed: The row.
-        """
+        """Draw a row, with its first line in `first`."""
         size, row = style.PANEL_TEXT * self.scale, placed.row
         text = first.adjusted(LABEL_WIDTH * self.scale, 0, 0, 0)
         label = QRectF(first.x(), first.y(), LABEL_WIDTH * self.scale, first.height())
@@ -244,14 +231,7 @@ class OperatorPanel(PaintedWidget):
 
 
 def broken_into_lines(text: str, size: float, width: float, max_lines: int) -> tuple[str, ...]:
-    """Break a text into lines.
-
-    Args:
-        text: Of any length.
-        size: In pixels.
-        width: Of a line, in pixels.
-        max_lines: Limit to the number of lines; the last one is elided.
-    """
+    """Break a text into at most `max_lines` lines of a width in pixels; the last one is elided."""
     font = text_font(size)
     option = QTextOption(Qt.AlignmentFlag.AlignLeft)
     option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)

@@ -84,12 +84,7 @@ class ProbabilityBars(PaintedWidget):
         return (TITLE_HEIGHT + 30 * len(EMOTIONS)) * self.scale
 
     def show_reading(self, reading: FaceReading | None, *, measured: bool = True) -> None:
-        """Show a viewer's probabilities; `None` empties the bars.
-
-        Args:
-            reading: Of the viewer; not of a static face.
-            measured: Whether no reading means that nobody is there.
-        """
+        """Show a viewer's probabilities; `None` means nobody, or unknown while nothing is measured."""
         self._reading = reading
         self._measured = measured
         self.refresh()

@@ -18,14 +18,8 @@ def most_prominent(
 ) -> FaceReading | None:
     """Return the reading of the largest face that looks at the screen, or of the largest face.
 
-    Viewers whose emotion is withheld come last. Static faces do not count.
-
-    Args:
-        readings: Of one frame.
-        former: The viewer chosen last time, who stays chosen while nobody is clearly larger.
-
-    Returns:
-        `None` if there is no viewer.
+    Viewers whose emotion is withheld come last. Static faces do not count. The `former` viewer stays
+    chosen while nobody is clearly larger.
     """
     viewers = [reading for reading in readings if not reading.static]
     readable = [reading for reading in viewers if reading.withheld is None] or viewers

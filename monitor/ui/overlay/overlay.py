@@ -48,12 +48,7 @@ class Overlay(PaintedWidget):
     ads are shown, just the heading remains, which says so.
 
     Only the newest view is drawn, at most 25 times a second; every view counts for the curve, also
-    while the overlay is hidden.
-
-    Args:
-        texts: Of the window's language.
-        parent: The Qt owner.
-        clock: The clock of the frames' capture times, in nanoseconds.
+    while the overlay is hidden. The clock is that of the frames' capture times.
     """
 
     def __init__(
@@ -116,12 +111,7 @@ class Overlay(PaintedWidget):
         self.status.show_view(view)
 
     def arrange(self, room: QRect, scale: float) -> None:
-        """Take a place within the window.
-
-        Args:
-            room: The part of the window that may be covered.
-            scale: The factor for all sizes.
-        """
+        """Take a place within the room that may be covered."""
         self._room = room
         for part in (self, self.status, self.preview, self.bars, self.curve):
             part.set_scale(scale)

@@ -49,17 +49,10 @@ def label_text(reading: FaceReading, texts: Mapping[str, str]) -> str:
 def place_label(
     width: float, height: float, box: QRectF, bounds: QRectF, taken: Sequence[QRectF]
 ) -> QRectF | None:
-    """Find room for the label of a box: above it, below it, or inside at its top.
+    """Return room for the label of a box, if there is any: above, below, or inside at its top.
 
-    Args:
-        width: Of the label.
-        height: Of the label.
-        box: The label's box; the label is centred on it where possible.
-        bounds: The label must not leave them.
-        taken: Rectangles that the label must not cover.
-
-    Returns:
-        The first free place; `None` if there is none.
+    The label is centred on its box where possible, stays within `bounds`, and covers nothing of
+    `taken`.
     """
     if width > bounds.width() or height > bounds.height():
         return None
@@ -80,6 +73,9 @@ class Preview(PaintedWidget):
     the box is dashed. Faces without an emotion are grey; posters and pictures are also dimmed.
     Where a label would cover another face, only the number is shown, and where labels would cover
     each other, the smaller face has none.
+
+    Attributes:
+        message: The text over the picture; empty while all is well.
     """
 
     def __init__(self, texts: Mapping[str, str], parent: QWidget | None = None) -> None:
@@ -87,7 +83,7 @@ class Preview(PaintedWidget):
         self._texts = texts
         self._image: QImage | None = None
         self._readings: tuple[FaceReading, ...] = ()
-        self._message = ""
+        self.message = ""
 
     @property
     def aspect(self) -> float:
@@ -98,11 +94,6 @@ class Preview(PaintedWidget):
     def labels(self) -> tuple[str, ...]:
         """The labels of the faces."""
         return tuple(label_text(reading, self._texts) for reading in self._readings)
-
-    @property
-    def message(self) -> str:
-        """The text over the picture; empty while all is well."""
-        return self._message
 
     def show_frame(
         self,
@@ -119,7 +110,7 @@ class Preview(PaintedWidget):
         """
         self._image = None if picture is None else image_from_rgb(picture).mirrored(True, False)
         self._readings = () if message else tuple(readings)
-        self._message = message
+        self.message = message
         self.refresh()
 
     def draw(self, painter: QPainter, rect: QRectF) -> None:
@@ -131,12 +122,12 @@ class Preview(PaintedWidget):
         place = fit_centred(self.aspect, 1.0, rect)
         if self._image is not None:
             painter.drawImage(place, self._image, QRectF(self._image.rect()))
-        if self._message:
+        if self.message:
             painter.fillRect(rect, QColor(0, 0, 0, 165))
             painter.setFont(text_font(style.SMALLEST_TEXT * self.scale, bold=True))
             painter.setPen(style.TEXT)
             inner = rect.adjusted(radius, 0, -radius, 0)
-            painter.drawText(inner, CENTRE | int(Qt.TextFlag.TextWordWrap), self._message)
+            painter.drawText(inner, CENTRE | int(Qt.TextFlag.TextWordWrap), self.message)
         else:
             self._draw_faces(painter, place)
         painter.setClipping(False)

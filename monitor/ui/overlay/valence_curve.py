@@ -67,14 +67,7 @@ class ValenceHistory:
         return self._points[-1] if self._points else None
 
     def segments(self, now_ns: int) -> Iterator[list[tuple[float, float]]]:
-        """Yield the stretches without a gap, as lists of points.
-
-        Args:
-            now_ns: The right edge of the curve, on the clock of the frames.
-
-        Yields:
-            Points of seconds relative to `now_ns`, 0 or below, and valence from -1 to 1.
-        """
+        """Yield the stretches without a gap: seconds before now, 0 or below, and valence, -1 to 1."""
         run: list[tuple[float, float]] = []
         before_ns = 0
         for at_ns, value in self._points:
@@ -90,13 +83,7 @@ class ValenceHistory:
 
 
 class ValenceCurve(PaintedWidget):
-    """Draw a `ValenceHistory`; the right edge is now, so the curve moves on when nothing arrives.
-
-    Args:
-        texts: Of the window's language.
-        parent: The Qt owner.
-        clock: The clock of the frames' capture times, in nanoseconds.
-    """
+    """Draw a `ValenceHistory`; the right edge is now, so the curve moves on when nothing arrives."""
 
     def __init__(
         self,

@@ -59,7 +59,7 @@ def test_a_step_that_fails_does_not_stop_the_others(qtbot, exits, caplog):
     quitter.add("last", lambda: done.append("last"))
     quitter.quit()
     assert done == ["last", "first"]
-    assert quitter.errors == (("camera", broken),)
+    assert quitter.errors == [("camera", broken)]
     assert "Closing camera failed" in caplog.text
     caplog.clear()
     qtbot.waitUntil(lambda: exits == [1], timeout=1000)

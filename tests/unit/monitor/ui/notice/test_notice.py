@@ -67,15 +67,15 @@ def test_it_says_once_that_it_was_painted_and_not_before(qtbot):
     notice = Notice([texts_for("en")])
     qtbot.addWidget(notice)
     told = []
-    notice.painted.connect(lambda: told.append(notice.was_painted))
+    notice.shown.connect(lambda: told.append(notice.state))
     notice.resize(640, notice.natural_height(640))
     qtbot.wait(50)
-    assert not notice.was_painted
+    assert notice.state == "waiting"
     notice.show()
     qtbot.waitUntil(lambda: bool(told), timeout=2000)
     notice.refresh()
     qtbot.wait(50)
-    assert told == [True]
+    assert told == ["shown"]
 
 
 def test_the_address_is_there_as_a_code_too_which_a_telephone_reads(qtbot):
