@@ -166,7 +166,7 @@ def run(
     if not options["headless"]:
         display.start()
 
-    from monitor.kiosk.app import run_headless, run_window
+    from monitor.kiosk.headless import run_headless
     from monitor.logs import logging_to
     from monitor.sensor.child_process import disable_core_dumps
     from monitor.settings.models import RunSettings
@@ -220,6 +220,8 @@ def run(
             if settings.headless:
                 session_id = run_headless(settings, heartbeat)
             else:
+                from monitor.kiosk.app import run_window
+
                 session_id = run_window(
                     settings,
                     offscreen=not has_screen,

@@ -1,108 +1,39 @@
-"""The composition root: runs the kiosk with its window, or without one, until it ends or is told to."""
+"""Composes the kiosk with its window, and runs it until it ends or is asked to."""
 
 from __future__ import annotations
 
-import signal
-import threading
 from typing import TYPE_CHECKING
 
-from ads.errors import AdsError
+from PyQt5.QtCore import QEventLoop, QTimer
+
 from monitor.errors import SessionFailedError
-from monitor.kiosk.error_guard import FLOOD, ErrorGuard
-from monitor.kiosk.supervision.heartbeat import Heartbeat, Phase
+from monitor.kiosk.error_guard import ErrorGuard
+from monitor.kiosk.headless import TOO_MANY_ERRORS, with_saved_camera
+from monitor.kiosk.supervision.heartbeat import Heartbeat
+from monitor.kiosk.window_heartbeat import WindowHeartbeat
 from monitor.sensor.camera_choice import list_cameras, save_choice, saved_choice
 from monitor.session.runtime import KioskRuntime
 from monitor.settings.paths import sqlite_file
+from monitor.ui.application import APPLICATION_NAME, create_application
+from monitor.ui.bridge import LiveBridge
+from monitor.ui.camera_picker import CameraPicker
+from monitor.ui.notice.notice_screen import NoticeScreen
+from monitor.ui.operator.facts import SessionFacts
+from monitor.ui.screen_saver import ScreenSaverInhibitor
+from monitor.ui.screens import find_screen, put_on_screen, scale_of
+from monitor.ui.shutdown import Quitter, SignalHandler
+from monitor.ui.sound import QtSound
+from monitor.ui.texts import texts_for
+from monitor.ui.window import KioskWindow
 from monitor.version import VERSION
 
 if TYPE_CHECKING:
     from PyQt5.QtGui import QScreen
 
     from monitor.settings.models import RunSettings
-    from monitor.ui.bridge import LiveBridge
-    from monitor.ui.notice.notice_screen import NoticeScreen
-    from monitor.ui.operator.facts import SessionFacts
     from monitor.ui.qt_environment import DisplayProbe
-    from monitor.ui.shutdown import Quitter
-    from monitor.ui.window import KioskWindow
-
-HEADLESS_TICK_S = 0.02
-CHECK_MS = 200
 
 DISPLAY_IS_BACK = "the display is back"
-TOO_MANY_ERRORS = f"more than {FLOOD} unexpected errors within a minute, see the log"
-
-
-def run_headless(settings: RunSettings, heartbeat: Heartbeat | None = None) -> int | None:
-    """Run the kiosk without a window until it ends or is told to.
-
-    Args:
-        settings: Of the run.
-        heartbeat: Tells the supervisor that all is well.
-
-    Returns:
-        The session's id; `None` when it was told to stop before the session began.
-
-    Raises:
-        SetupError, SessionFailedError: See `KioskRuntime`.
-    """
-    heartbeat = heartbeat or Heartbeat()
-    stop = threading.Event()
-    reason = ["finished"]
-
-    def on_signal(number: int, _frame: object) -> None:
-        reason[0] = f"stopped by {signal.Signals(number).name}"
-        stop.set()
-
-    def should_continue() -> bool:
-        heartbeat.beat(Phase.STARTING)
-        return not stop.is_set()
-
-    former = {
-        number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        with ErrorGuard() as guard:
-            kiosk = KioskRuntime(_with_saved_camera(settings), lambda _view: None)
-            if not kiosk.start(should_continue):
-                return None
-            kiosk.measure()
-            try:
-                while not stop.wait(HEADLESS_TICK_S):
-                    heartbeat.beat(Phase.SHOWING)
-                    kiosk.tick()
-                    kiosk.player.advance()
-                    if kiosk.player.finished:
-                        reason[0] = "all loops are done"
-                        break
-                    if kiosk.ended is not None:
-                        reason[0] = kiosk.ended
-                        break
-                    if guard.flooded:
-                        raise SessionFailedError(
-                            f"The session ended: {TOO_MANY_ERRORS}.", kiosk.session_id
-                        )
-            except BaseException as error:
-                reason[0] = "failed"
-                kiosk.stop(reason[0])
-                if isinstance(error, AdsError):
-                    raise SessionFailedError(
-                        f"The ads stopped: {error}", kiosk.session_id
-                    ) from error
-                raise
-            heartbeat.beat(Phase.CLOSING)
-            kiosk.stop(reason[0])
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
-    return kiosk.session_id
-
-
-def _with_saved_camera(settings: RunSettings) -> RunSettings:
-    """The settings with the camera that the operator has chosen before, unless another source is named."""
-    named = settings.source is not None or settings.no_camera is not None
-    kept = None if named else saved_choice(list_cameras())
-    return settings if kept is None else settings.model_copy(update={"source": kept.source})
 
 
 def run_window(
@@ -112,28 +43,21 @@ def run_window(
     heartbeat: Heartbeat | None = None,
     display: DisplayProbe | None = None,
 ) -> int | None:
-    """Run the kiosk with its window until it ends or is told to.
+    """Run the kiosk with its window until it ends or is asked to.
 
     Args:
         settings: Of the run.
         offscreen: Draw into memory, for a machine without a screen.
-        heartbeat: Tells the supervisor that all is well.
+        heartbeat: Beats for the supervisor.
         display: A display that does not open now; the run fails once it does, so that the
-            supervisor restarts it on that display.
+            supervisor restarts it there.
 
     Returns:
-        The session's id; `None` when it was told to stop before the session began.
+        The session's id; `None` if it was asked to end before the session began.
 
     Raises:
         SetupError, SessionFailedError: See `KioskRuntime`.
     """
-    from monitor.kiosk.window_heartbeat import WindowHeartbeat  # noqa: PLC0415
-    from monitor.ui.application import create_application  # noqa: PLC0415 (only where there is a window)
-    from monitor.ui.bridge import LiveBridge  # noqa: PLC0415
-    from monitor.ui.screens import find_screen  # noqa: PLC0415
-    from monitor.ui.shutdown import Quitter, SignalHandler  # noqa: PLC0415
-    from monitor.ui.sound import QtSound  # noqa: PLC0415
-
     application = create_application(offscreen=offscreen)
     screen = find_screen(settings.screen)
     bridge = LiveBridge()
@@ -143,7 +67,7 @@ def run_window(
     quitter.quitting.connect(window_heartbeat.stop)
     with ErrorGuard() as guard, SignalHandler(lambda name: quitter.quit(f"stopped by {name}")):
         chosen = (
-            _with_saved_camera(settings)
+            with_saved_camera(settings)
             if offscreen
             else _with_chosen_camera(settings, screen, quitter)
         )
@@ -170,17 +94,20 @@ def run_window(
             window.failed.connect(lambda: quitter.quit("failed"))
             window_heartbeat.watch(window.ad_view)
             if display is not None:
-                _restart_when_back(display, window, quitter)
+                _quit_when_it_opens(display, window, quitter)
         finally:
             if first is not None:
                 first.dismiss()
         application.exec_()
+    failed = None
     if failures:
-        raise SessionFailedError(f"The ads stopped: {failures[0]}", kiosk.session_id)
-    if quitter.reason == DISPLAY_IS_BACK:
-        raise SessionFailedError(f"The session ended: {DISPLAY_IS_BACK}.", kiosk.session_id)
-    if guard.flooded:
-        raise SessionFailedError(f"The session ended: {TOO_MANY_ERRORS}.", kiosk.session_id)
+        failed = f"The ads stopped: {failures[0]}"
+    elif quitter.reason == DISPLAY_IS_BACK:
+        failed = f"The session ended: {DISPLAY_IS_BACK}."
+    elif guard.flooded:
+        failed = TOO_MANY_ERRORS
+    if failed is not None:
+        raise SessionFailedError(failed, kiosk.session_id)
     for name, error in quitter.errors:
         if isinstance(error, SessionFailedError):
             raise error
@@ -196,13 +123,7 @@ def _open_window(  # noqa: PLR0917 (the parts of one session, handed over once)
     quitter: Quitter,
     guard: ErrorGuard,
 ) -> KioskWindow:
-    """Open the window of a session that has begun; the caller keeps it until the application's loop has ended."""
-    from PyQt5.QtCore import QTimer  # noqa: PLC0415 (only where there is a window)
-
-    from monitor.ui.application import APPLICATION_NAME  # noqa: PLC0415
-    from monitor.ui.screen_saver import ScreenSaverInhibitor  # noqa: PLC0415
-    from monitor.ui.window import KioskWindow  # noqa: PLC0415
-
+    """Open the window of a session; keep it until the application's loop has ended."""
     saver = ScreenSaverInhibitor(APPLICATION_NAME)
     saver.inhibit()
     quitter.add("the screen saver", saver.release)
@@ -240,15 +161,13 @@ def _open_window(  # noqa: PLR0917 (the parts of one session, handed over once)
     window.finished.connect(lambda: quitter.quit("all loops are done"))
     checks = QTimer(window)
     checks.timeout.connect(check)
-    checks.start(CHECK_MS)
+    checks.start(200)
     quitter.add("the checks", checks.stop)
     window.begin()
     return window
 
 
-def _restart_when_back(display: DisplayProbe, window: KioskWindow, quitter: Quitter) -> None:
-    from PyQt5.QtCore import QTimer  # noqa: PLC0415 (only where there is a window)
-
+def _quit_when_it_opens(display: DisplayProbe, window: KioskWindow, quitter: Quitter) -> None:
     def check() -> None:
         if display.is_back():
             quitter.quit(DISPLAY_IS_BACK)
@@ -261,8 +180,6 @@ def _restart_when_back(display: DisplayProbe, window: KioskWindow, quitter: Quit
 
 
 def _session_facts(kiosk: KioskRuntime, settings: RunSettings, guard: ErrorGuard) -> SessionFacts:
-    """What the operator panel says about a session that has begun."""
-    from monitor.ui.operator.facts import SessionFacts  # noqa: PLC0415
 
     file = sqlite_file(settings.database)
     return SessionFacts(
@@ -283,10 +200,9 @@ def _session_facts(kiosk: KioskRuntime, settings: RunSettings, guard: ErrorGuard
 def _with_chosen_camera(
     settings: RunSettings, screen: QScreen | None, quitter: Quitter
 ) -> RunSettings | None:
-    """The settings with the camera to use, asked for where that is not clear; `None` if the operator gives up.
+    """Return the settings with the camera to use; `None` if the operator gives up.
 
-    It is asked when there are several cameras and none of them was chosen before; what a person
-    chooses is kept.
+    The operator is asked if there are several cameras and none was chosen before.
     """
     if settings.source is not None or settings.no_camera is not None:
         return settings
@@ -294,10 +210,6 @@ def _with_chosen_camera(
     kept = saved_choice(there)
     unclear = kept is None and len(there) > 1 if settings.picker is None else settings.picker
     if unclear and there:
-        from monitor.ui.camera_picker import CameraPicker  # noqa: PLC0415
-        from monitor.ui.screens import put_on_screen, scale_of  # noqa: PLC0415
-        from monitor.ui.texts import texts_for  # noqa: PLC0415
-
         picker = CameraPicker(
             there, texts_for(settings.language), scale=scale_of(screen), first=kept
         )
@@ -313,16 +225,7 @@ def _with_chosen_camera(
 
 
 def _notice_alone(settings: RunSettings, screen: QScreen | None, quitter: Quitter) -> NoticeScreen:
-    """Show the notice alone until it was on the screen for the time that is required, or the program is told to end.
-
-    Returns:
-        The window with the notice, which stays until the ads are there.
-    """
-    from PyQt5.QtCore import QEventLoop  # noqa: PLC0415 (only where there is a window)
-
-    from monitor.ui.notice.notice_screen import NoticeScreen  # noqa: PLC0415
-    from monitor.ui.screens import put_on_screen  # noqa: PLC0415
-    from monitor.ui.texts import texts_for  # noqa: PLC0415
+    """Show the notice alone for the required time; return its window, which stays until the ads are there."""
 
     languages = settings.notice_languages or (settings.language,)
     notice = NoticeScreen(

@@ -19,7 +19,8 @@ def started(monkeypatch):
         lambda given, *, offscreen, heartbeat, display: settings.append((given, offscreen)),
     )
     monkeypatch.setattr(
-        "monitor.kiosk.app.run_headless", lambda given, heartbeat: settings.append((given, None))
+        "monitor.kiosk.headless.run_headless",
+        lambda given, heartbeat: settings.append((given, None)),
     )
     monkeypatch.setattr("monitor.sensor.child_process.disable_core_dumps", lambda: None)
     monkeypatch.setattr(qt_environment.DisplayProbe, "succeeded", lambda _: True)
@@ -198,7 +199,7 @@ def test_how_a_run_failed_is_kept_in_the_log_and_nothing_else_is(started, monkey
     def fail(settings, heartbeat):
         raise SetupError("rtsp://shop:secret@camera cannot be opened.")
 
-    monkeypatch.setattr("monitor.kiosk.app.run_headless", fail)
+    monkeypatch.setattr("monitor.kiosk.headless.run_headless", fail)
     done = start("--headless", "--source", "demo", "--log", str(tmp_path / "kept.log"))
     assert isinstance(done.exception, SetupError)
     kept = (tmp_path / "kept.log").read_text()

@@ -13,8 +13,9 @@ from PIL import Image
 
 from detector.types import AnalysedFrame
 from monitor.errors import SetupError
-from monitor.kiosk import app
+from monitor.kiosk import app, headless
 from monitor.kiosk.error_guard import ErrorGuard
+from monitor.kiosk.headless import with_saved_camera
 from monitor.sensor import camera_choice
 from monitor.sensor.camera_choice import Camera, save_choice
 from monitor.sensor.client import SensorDied
@@ -308,9 +309,10 @@ def picked(monkeypatch, qapp):
         def reject(self):
             self.cancelled = True
 
-    monkeypatch.setattr("monitor.ui.camera_picker.CameraPicker", Dialog)
-    monkeypatch.setattr("monitor.ui.screens.put_on_screen", lambda window, screen: None)
-    monkeypatch.setattr(app, "list_cameras", lambda: (FRONT, SHOP))
+    monkeypatch.setattr(app, "CameraPicker", Dialog)
+    monkeypatch.setattr(app, "put_on_screen", lambda window, screen: None)
+    for module in (app, headless):
+        monkeypatch.setattr(module, "list_cameras", lambda: (FRONT, SHOP))
     return state
 
 
@@ -331,8 +333,8 @@ def test_it_is_asked_once_and_the_choice_is_kept(picked, choose, make_settings):
     assert choose() == "2"
     assert len(picked.asked) == 1
     # The same camera serves a kiosk without a window.
-    assert app._with_saved_camera(make_settings()).source == "2"
-    assert app._with_saved_camera(make_settings(source="demo")).source == "demo"
+    assert with_saved_camera(make_settings()).source == "2"
+    assert with_saved_camera(make_settings(source="demo")).source == "demo"
 
 
 def test_what_nobody_chose_is_used_and_not_kept(picked, choose):
@@ -374,10 +376,11 @@ def test_who_wants_to_choose_again_may(picked, choose, monkeypatch):
 
 def test_a_choice_is_used_by_its_lasting_name(picked, choose, make_settings, monkeypatch):
     lasting = Camera(2, "Shop", "usb-2", "/dev/v4l/by-id/shop")
-    monkeypatch.setattr(app, "list_cameras", lambda: (FRONT, lasting))
+    for module in (app, headless):
+        monkeypatch.setattr(module, "list_cameras", lambda: (FRONT, lasting))
     picked.chosen = lasting
     assert choose() == "/dev/v4l/by-id/shop"
-    assert app._with_saved_camera(make_settings()).source == "/dev/v4l/by-id/shop"
+    assert with_saved_camera(make_settings()).source == "/dev/v4l/by-id/shop"
 
 
 def test_a_camera_that_is_gone_is_asked_for_again(picked, choose):
