@@ -169,7 +169,7 @@ def test_a_camera_without_a_picture_cannot_be_used(make_picker, qtbot):
     picker = make_picker(first=BROKEN)
     assert picker.selected is BROKEN
     qtbot.waitUntil(
-        lambda: picker.preview.message == "This camera gives no picture.", timeout=10_000
+        lambda: picker.preview.message == "No picture from this camera.", timeout=10_000
     )
     assert not picker.use.isEnabled()
     qtbot.keyClick(picker.list, Qt.Key.Key_Return)
@@ -184,7 +184,7 @@ def test_a_camera_that_is_pulled_out_is_noticed(make_picker, qtbot, cameras):
     qtbot.waitUntil(picker.use.isEnabled, timeout=10_000)
     cameras.sources[GREEN].lost = True
     qtbot.waitUntil(lambda: not picker.use.isEnabled(), timeout=10_000)
-    assert picker.preview.message == "This camera gives no picture."
+    assert picker.preview.message == "No picture from this camera."
     assert cameras.sources[GREEN].closed
 
 
@@ -203,7 +203,7 @@ def test_without_a_key_the_selected_camera_is_taken_and_that_is_no_choice(make_p
 def test_without_a_key_cameras_are_tried_until_one_gives_a_picture(make_picker, qtbot, now):
     picker = make_picker((BROKEN, Camera(5), BLUE))
     qtbot.waitUntil(
-        lambda: picker.preview.message == "This camera gives no picture.", timeout=10_000
+        lambda: picker.preview.message == "No picture from this camera.", timeout=10_000
     )
     now[0] = 61.0
     qtbot.waitUntil(lambda: not picker.isVisible(), timeout=10_000)
@@ -267,7 +267,7 @@ def test_a_held_key_runs_through_the_list_and_the_last_camera_wins(make_picker, 
 def test_german_and_larger(qtbot, cameras):
     picker = CameraPicker((GREEN,), texts_for("de"), scale=1.5, open_source=cameras)
     qtbot.addWidget(picker)
-    assert picker.use.text() == "Diese Kamera nehmen"
+    assert picker.use.text() == "Diese Kamera verwenden"
     assert picker.list.item(0).text() == "Green (Kamera 0)"
     assert picker.list.font().pixelSize() == 26
     picker.reject()

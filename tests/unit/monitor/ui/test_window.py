@@ -156,7 +156,7 @@ def test_help_lists_the_keys_and_goes_away(make_window, qtbot, key):
     assert not window.help_card.isVisible()
     press(qtbot, window, key)
     assert window.help_card.isVisible()
-    assert ("Space", "pause, go on") in window.help_card.rows
+    assert ("Space", "pause, resume") in window.help_card.rows
     timer = window.help_card.findChild(QTimer)
     assert timer.isActive()
     timer.timeout.emit()
@@ -230,9 +230,9 @@ def test_f1_opens_the_operator_panel_and_f1_or_escape_closes_it(
     assert panel.isVisible()
     facts = {row.label: row.text for section in panel.sections for row in section.rows if row.label}
     assert facts["Session"] == "12 at Shop 12"
-    assert facts["Running for"] == "1:00:00"
+    assert facts["Uptime"] == "1:00:00"
     assert facts["Faces now"] == "2 viewers · 2 looking"
-    assert facts["Screen saver"] == "held off, by the X server"
+    assert facts["Screen saver"] == "held off by the X server"
     press(qtbot, window, Qt.Key.Key_F1)
     assert not panel.isVisible()
     quits = []
@@ -301,7 +301,7 @@ def test_no_key_hides_the_notice(make_window, qtbot, player):
         (False, False, None),
         (False, True, None),
         (True, False, None),
-        (True, True, "paused: the notice is not on the screen"),
+        (True, True, "paused: the notice is not visible"),
     ],
 )
 def test_the_panel_says_why_nothing_is_measured(
@@ -406,7 +406,7 @@ def test_an_ad_whose_play_has_ended_does_not_stay(make_window, qtbot, player, ma
 def test_german_and_a_notice_in_two_languages(make_window):
     window = make_window(language="de", notice_languages=["de", "en"])
     assert window.overlay.status.text == "Kamera startet"
-    assert window.notice.text.splitlines()[0].startswith("Hier misst eine Kamera")
+    assert window.notice.text.splitlines()[0].startswith("Hier zählt eine Kamera")
     assert window.notice.text.splitlines()[1].startswith("A camera here")
 
 

@@ -19,7 +19,7 @@ def test_the_notice_says_what_is_measured_and_where_more_is_to_be_read(qtbot):
     notice = Notice([texts_for("en")], "example.org/privacy")
     qtbot.addWidget(notice)
     assert notice.text == (
-        "A camera here measures how many people look and their facial expression. No picture is stored. "
+        "A camera here counts how many people look and reads their facial expressions. No images are stored. "
         "More: example.org/privacy"
     )
     notice.resize(1280, notice.natural_height(1280))
@@ -29,7 +29,7 @@ def test_the_notice_says_what_is_measured_and_where_more_is_to_be_read(qtbot):
 def test_without_an_address_that_sentence_is_left_out(qtbot):
     notice = Notice([texts_for("de")])
     qtbot.addWidget(notice)
-    assert notice.text.endswith("Es wird kein Bild gespeichert.")
+    assert notice.text.endswith("Es werden keine Bilder gespeichert.")
 
 
 def test_without_a_camera_it_says_so_and_nothing_else(qtbot):

@@ -45,12 +45,12 @@ def test_it_is_shown_when_it_was_on_the_screen_long_enough(make_screen, qtbot, c
     screen.begin(fullscreen=False)
     qtbot.waitExposed(screen)
     qtbot.wait(150)
-    assert screen.last_line == "Measuring begins in 1 s"
+    assert screen.last_line == "Measuring starts in 1 s"
     pass_time(qtbot, clock, 0.75)
     assert screen.told == []
     pass_time(qtbot, clock, 0.5)
     assert screen.told == ["shown"]
-    assert screen.last_line == "The camera starts …"
+    assert screen.last_line == "Starting the camera …"
     pass_time(qtbot, clock, 0.5)
     screen.dismiss()
     assert screen.told == ["shown"]
@@ -101,7 +101,7 @@ def test_all_languages_are_told_to_those_who_hear_the_screen(make_screen):
     screen = make_screen(("de", "en"), language="de")
     assert screen.last_line == "Die Messung beginnt in 5 s"
     assert [line[:14] for line in screen.accessibleName().splitlines()] == [
-        "Hier misst ein",
+        "Hier zählt ein",
         "A camera here ",
     ]
 

@@ -89,10 +89,10 @@ def test_how_the_sensor_is_doing(player, make_view, make_reading):
     found = rows(player, view=view)
     assert words(found, "Measuring", "Sensor") == ["measuring"]
     assert words(found, "Measuring", "Frame rate") == ["29.6 frames/s"]
-    assert words(found, "Measuring", "Delay") == ["20 ms from picture to reading"]
-    assert words(found, "Measuring", "Left out") == ["3 of 103 frames"]
+    assert words(found, "Measuring", "Delay") == ["20 ms from frame to reading"]
+    assert words(found, "Measuring", "Skipped") == ["3 of 103 frames"]
     assert words(found, "Measuring", "Faces now") == [
-        "2 viewers · 1 looking · 1 without an emotion · 1 on posters"
+        "2 viewers · 1 looking · 1 without emotion · 1 on posters"
     ]
     assert {row.tone for label in found["Measuring"].values() for row in label} == {"good", "plain"}
 
@@ -102,7 +102,7 @@ def test_a_machine_that_is_too_slow_is_named(player, make_view):
     [row] = rows(player, view=LiveView(SensorHealth("running", effort=0.4), view.frame))[
         "Measuring"
     ]["Machine"]
-    assert (row.text, row.tone) == ("too slow: 40 % of the search for new faces", "warning")
+    assert (row.text, row.tone) == ("too slow: search for new faces at 40 %", "warning")
     assert "Machine" not in rows(player, view=view)["Measuring"]
 
 
@@ -145,8 +145,8 @@ def test_before_the_first_view(player):
     ("notice", "said"),
     [
         ("shown", []),
-        ("waiting", ["waits until the notice is on the screen"]),
-        ("hidden", ["paused: the notice is not on the screen"]),
+        ("waiting", ["waiting until the notice is visible"]),
+        ("hidden", ["paused: the notice is not visible"]),
     ],
 )
 def test_that_measuring_waits_for_the_notice(player, make_view, notice, said):
@@ -159,13 +159,13 @@ def test_what_plays_and_what_follows_and_why(player):
     assert words(found, "Ads", "Now") == ["Summer drinks", "0:03 of 0:08"]
     assert found["Ads"]["Now"][0].share == pytest.approx(3.4 / 8)
     assert words(found, "Ads", "Next") == ["Winter tea"]
-    assert words(found, "Ads", "Why") == [
+    assert words(found, "Ads", "Reason") == [
         "next in the playlist",
         "made for a sad audience (chance 35 %)",
     ]
     player.next_choice = choice("drawn by chance", 0.0125, held_out=True)
-    assert words(rows(player), "Ads", "Why")[1] == (
-        "drawn by chance (chance 1.2 %, for comparison: the audience is ignored)"
+    assert words(rows(player), "Ads", "Reason")[1] == (
+        "drawn by chance (chance 1.2 %; control group, audience ignored)"
     )
 
 
@@ -173,7 +173,7 @@ def test_nothing_plays_and_nothing_is_chosen(player):
     found = rows(player)
     assert words(found, "Ads", "Now") == ["nothing"]
     assert words(found, "Ads", "Next") == ["not chosen yet"]
-    assert "Why" not in found["Ads"]
+    assert "Reason" not in found["Ads"]
 
 
 def test_a_paused_show_and_a_position_beyond_the_end(player):
@@ -187,7 +187,7 @@ def test_a_paused_show_and_a_position_beyond_the_end(player):
 def test_late_pictures_are_counted_where_there_are_any(player):
     assert "Late" not in rows(player)["Ads"]
     player.dropped_frames = 7
-    assert words(rows(player), "Ads", "Late") == ["7 pictures of ads were not ready in time"]
+    assert words(rows(player), "Ads", "Late") == ["7 ad frames not ready in time"]
 
 
 def test_the_last_problems_come_newest_first(player):
@@ -204,10 +204,10 @@ def test_the_last_problems_come_newest_first(player):
 def test_ads_that_were_left_out_follow_what_failed(player, session):
     told = replace(session, left_out=lambda: [("giant", "giant.png claims too much.")])
     assert (
-        rows(player, session=told)["Last problems"]["left out"][0].text
+        rows(player, session=told)["Last problems"]["skipped"][0].text
         == "giant: giant.png claims too much."
     )
-    assert "fehlt" in rows(player, session=told, texts=GERMAN)["Letzte Störungen"]
+    assert "übersprungen" in rows(player, session=told, texts=GERMAN)["Letzte Störungen"]
 
 
 def test_a_playlist_that_was_refused(player, session):
@@ -223,7 +223,7 @@ def test_a_playlist_that_was_refused(player, session):
         playlist_problem=lambda: "It has the unknown key 'duration'.",
     )
     [row] = rows(player, session=refused)["Ads"]["Playlist"]
-    assert row.text == "The old one goes on. It has the unknown key 'duration'."
+    assert row.text == "The previous playlist stays in use. It has the unknown key 'duration'."
     assert row.tone == "warning"
 
 
@@ -236,7 +236,7 @@ def test_records_that_wait(player, session):
 def test_the_system(player, session, tmp_path):
     found = rows(player, session=session, now_ns=25 * HOUR_NS)
     assert words(found, "System", "Session") == ["12 at Shop 12"]
-    assert words(found, "System", "Running for") == ["1 d 1:00:00"]
+    assert words(found, "System", "Uptime") == ["1 d 1:00:00"]
     assert words(found, "System", "Camera") == ["camera 0"]
     assert words(found, "System", "Database") == [str(tmp_path / "monitor.db")]
     assert words(found, "System", "Free disk")[0].endswith(" GB")
@@ -253,7 +253,7 @@ def test_a_full_disk_and_one_that_is_gone(player, session, monkeypatch):
     monkeypatch.undo()
     gone = SessionFacts(1, "s", "c", "d", Path("/nowhere/at/all"), "v", 0)
     [row] = rows(player, session=gone)["System"]["Free disk"]
-    assert (row.text, row.tone) == ("not known", "warning")
+    assert (row.text, row.tone) == ("unknown", "warning")
 
 
 def test_a_database_server_has_no_disk_here(player):

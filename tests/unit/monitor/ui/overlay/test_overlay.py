@@ -89,16 +89,16 @@ def test_nobody_in_view_is_not_the_same_as_nothing_measured(overlay, make_readin
     assert overlay.status.text == "nobody in view"
     assert overlay.bars.title == "No viewer"
     show(overlay, make_view(make_reading(), state="reconnecting"))
-    assert overlay.status.text == "camera lost, trying again"
+    assert overlay.status.text == "camera lost, retrying"
     assert overlay.bars.title == "Not measured"
     assert overlay.preview.labels == ()
-    assert overlay.preview.message == "camera lost, trying again"
+    assert overlay.preview.message == "camera lost, retrying"
 
 
 @pytest.mark.parametrize(
     ("cause", "words"),
     [
-        ("camera_frozen", "frozen picture"),
+        ("camera_frozen", "picture frozen"),
         ("camera_black", "too dark"),
         ("camera_busy", "camera in use elsewhere"),
     ],
@@ -350,7 +350,7 @@ def test_an_old_picture_is_darkened_and_has_no_boxes(qtbot, make_reading):
     white = np.full((180, 320, 3), 255, np.uint8)
     preview.show_frame(white, [make_reading()])
     assert QColor(preview.grab().toImage().pixel(10, 170)).lightness() > 240
-    preview.show_frame(white, [make_reading()], "camera lost, trying again")
+    preview.show_frame(white, [make_reading()], "camera lost, retrying")
     image = preview.grab().toImage()
     assert QColor(image.pixel(10, 170)).lightness() < 120
     assert not differs(image, EMOTION_COLOURS["happy"]).any()
