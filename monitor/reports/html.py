@@ -7,6 +7,7 @@ it.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,8 @@ from monitor.reports.figures import (
     NARROW,
     PRINT,
     WIDE,
-    ad_figure,
+    Layout,
+    curves,
     px,
     valence_range,
 )
@@ -108,6 +110,16 @@ def render_html(
     )
 
 
+def ad_figure(ad: dict[str, Any], layout: Layout, *, reach: tuple[float, float]) -> str:
+    """Draw the curves of an ad as an `<svg>` element; the arguments are those of `figures.curves`.
+
+    `data-left`, `data-plot` and `data-end` tell a script where the panels begin, how wide they are
+    and how many seconds that is; it moves the line of class `cursor`.
+    """
+    return environment().get_template("_curves.svg.j2").render(curves(ad, layout, reach))
+
+
+@functools.cache
 def environment() -> Environment:
     """Return the Jinja environment of the report's templates."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - slow to import

@@ -20,7 +20,6 @@ from monitor.reports.figures import (
     NARROW,
     PRINT,
     WIDE,
-    ad_figure,
     valence_range,
 )
 from monitor.reports.thumbnails import Thumbnails
@@ -266,7 +265,7 @@ def test_every_figure_is_hidden_from_readers_that_hear_it_in_words(rendered):
 def test_curves_are_drawn_from_the_same_numbers_every_time(session):
     ad = build_report(session.data())["ads"][0]
     for layout in (WIDE, NARROW, PRINT):
-        drawn = [ad_figure(ad, layout, reach=(-0.5, 1.0)) for _ in range(2)]
+        drawn = [html.ad_figure(ad, layout, reach=(-0.5, 1.0)) for _ in range(2)]
         assert drawn[0] == drawn[1]
         assert f'viewBox="0 0 {layout.width} ' in drawn[0]
         assert all(
@@ -280,7 +279,7 @@ def test_curves_are_drawn_from_the_same_numbers_every_time(session):
 
 def test_points_of_the_curves_stand_where_their_second_is(session):
     """Five seconds over the panel's width: the first point in the middle of the first fifth."""
-    drawn = ad_figure(build_report(session.data())["ads"][0], WIDE, reach=(-1.0, 1.0))
+    drawn = html.ad_figure(build_report(session.data())["ads"][0], WIDE, reach=(-1.0, 1.0))
     path = re.search(r'<path class="v" d="M([^"]+)"', drawn)[1]
     xs = [float(point.split(" ")[0]) for point in path.split("L")]
     assert xs == pytest.approx([WIDE.left + WIDE.plot * (k + 0.5) / 5 for k in range(5)], abs=0.06)
@@ -292,7 +291,7 @@ def test_a_hole_in_the_curve_stays_a_hole(session):
         ("valence", "valence_low", "valence_high", "probabilities", "attention")
     )
     ad["moments"] = [{"kind": "peak", "second": 2, "value": 0.1}]
-    drawn = ad_figure(ad, WIDE, reach=(-1.0, 1.0))
+    drawn = html.ad_figure(ad, WIDE, reach=(-1.0, 1.0))
     assert re.search(r'<path class="v" d="([^"]+)"', drawn)[1].count("M") == 2
     assert drawn.count('class="band"') == 2
     assert "peak" not in drawn
