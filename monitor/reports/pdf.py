@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from PIL import ImageFile
@@ -81,7 +82,10 @@ def _laid_out(document: dict[str, Any], thumbnails: Mapping[int, Thumbnails] | N
 def _weasyprint() -> Any:
     strict = ImageFile.LOAD_TRUNCATED_IMAGES
     try:
-        import weasyprint  # noqa: PLC0415 - slow to import, and only PDFs need it and its libraries
+        with warnings.catch_warnings():
+            # A machine without fonts does as well: they come with the page.
+            warnings.filterwarnings("ignore", ".*FontConfig.*Expect ugly output")
+            import weasyprint  # noqa: PLC0415 - slow to import, and only PDFs need it and its libraries
     except (ImportError, OSError) as error:
         reason = " ".join(str(error).split())
         raise PdfUnavailableError(

@@ -14,12 +14,12 @@ from pydantic import ValidationError
 from detector.faces import head_pose as module
 from detector.faces.head_pose import (
     Attention,
-    CameraMount,
     face_position_cm,
     head_pose,
     head_poses,
     screen_pose,
 )
+from detector.settings import CameraMount
 from detector.types import Box, HeadPose
 
 WIDTH, HEIGHT = 1280, 720
