@@ -1,1 +1,1 @@
-"""What to show and what was shown: playlists, media, the player and the playback log. No window, no database."""
+"""What to show and what was shown: playlists, media, player, log; no window, no database."""

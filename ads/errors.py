@@ -8,7 +8,7 @@ class AdsError(Exception):
 
 
 class PlaylistError(AdsError):
-    """A playlist cannot be read, breaks the rules of its format, or holds nothing that can be played."""
+    """A playlist cannot be read, breaks its format, or holds nothing that can be played."""
 
 
 class MediaError(AdsError):

@@ -263,7 +263,7 @@ def _lip_line(picture: NDArray[Any], lips: NDArray[Any], closed: float) -> NDArr
 
 
 def expression_at(time_s: float) -> Expression:
-    """The expression of the script at a time, with soft transitions and a blink every few seconds."""
+    """Return the scripted expression at a time, with soft transitions and regular blinks."""
     start = 0.0
     previous = SCRIPT[-1][0]
     now = previous

@@ -248,7 +248,7 @@ def _decoders() -> list[str]:
 
 
 def _decode_a_while(path: Path) -> MediaInfo:
-    """Probe a file and decode it for a moment; the player handles damage after the first picture."""
+    """Probe a file and decode it for a moment; the player handles damage further on."""
     info = probe(path)
     with suppress(MediaError):
         _run_for(frames(path, info.kind, lambda: (320, 180)), 0.5)

@@ -259,7 +259,7 @@ def _stated_length_s(container: InputContainer, stream: VideoStream) -> float | 
 
 
 def _starts_late(container: InputContainer, stream: VideoStream) -> bool:
-    """Return whether the file's clock may not start at 0; formats differ in what length means then."""
+    """Return whether the clock may not start at 0; formats differ in what length means then."""
     if stream.start_time is not None and stream.time_base is not None:
         return stream.start_time * stream.time_base * 1_000_000 > _LATE_START_US
     return container.start_time is None or container.start_time > _LATE_START_US

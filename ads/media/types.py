@@ -30,7 +30,7 @@ KNOWN_ENDINGS = PICTURE_ENDINGS | {
 """File name endings that can be played, in lower case; what is no picture is a clip."""
 
 MAX_PIXELS = 80_000_000
-"""Beyond any screen, yet within a small machine's memory; a file of a few kilobytes can claim more."""
+"""Beyond any screen, yet within a small machine's memory; a tiny file can claim more."""
 
 ENDLESS_NS = (1 << 63) - 1
 """Until when the last picture of a file stands: as long as it is wanted."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ads.policies.base import Choice
 
 RETRY_NS = 60_000_000_000
-"""When every ad that may play now has failed while others wait for their hours, retry after this time."""
+"""When to retry if every ad that may play now has failed while others wait for their hours."""
 
 KEPT_FAILURES = 20
 """How many failures the operator can look up."""

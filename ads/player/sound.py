@@ -9,13 +9,13 @@ if TYPE_CHECKING:
 
 
 class SoundOutput(Protocol):
-    """Play the sound of clips. Called by the thread that drives the player; must not block or raise."""
+    """Play the sound of clips. Called by the player's thread; must not block or raise."""
 
     def play(self, path: Path, position_s: float) -> None:
         """Play the sound of a clip from a position, replacing what plays now."""
 
     def cue(self, path: Path | None, position_s: float, in_s: float) -> None:
-        """Announce a call of `play`, or of `stop` for None, in this many seconds; it may not come."""
+        """Announce a call of `play`, or of `stop` for None, that may come in this many seconds."""
 
     def pause(self) -> None:
         """Fall silent and keep the position."""

@@ -97,7 +97,7 @@ class Upcoming:
     def prepare_takeover(self, now_ns: int) -> bool:
         """Return whether a takeover must cut off the ad on the screen; choose and open it then."""
         showing = self._timeline.showing
-        if showing is None or self._timeline.is_paused:
+        if showing is None or self._timeline.is_paused or not self._rotation.takeovers:
             return False
         avoided = self._failures.avoided_ids
         if not self._rotation.interrupts(showing.ad, now_ns, self._wall_clock(), avoided):

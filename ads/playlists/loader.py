@@ -30,7 +30,7 @@ DEFAULT_IMAGE_DURATION_S = 8.0
 """How long a still picture from a folder is shown: a usual slot on such screens."""
 
 MediaCheck = Callable[[Sequence[tuple[Path, str]]], "list[MediaInfo | MediaError]"]
-"""Probes media files, given with their SHA-256, and returns each finding or error in their order."""
+"""Probes media files, given with their SHA-256; returns each finding or error in order."""
 
 
 def load_playlist(path: Path, check: MediaCheck = probe_all) -> Playlist:

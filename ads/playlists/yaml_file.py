@@ -33,7 +33,7 @@ class YamlProblemError(ValueError):
 
 
 class YamlFileError(ValueError):
-    """A YAML file that cannot be read; the message is one sentence naming the file and the remedy."""
+    """A YAML file that cannot be read; the message names the file and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)

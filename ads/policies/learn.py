@@ -34,7 +34,7 @@ GROUP_WORDS = {
 
 
 class LearningPolicy(GuardedPolicy):
-    """Contextual Thompson sampling: show an ad as often as it is believed to suit the audience best.
+    """Contextual Thompson sampling: show an ad as often as it probably suits the audience best.
 
     The context is mood, group size and part of the day; `TasteModel` holds the posterior. For each
     choice, the share of `DRAWS` draws in which an ad is the best is its probability, and the ad is

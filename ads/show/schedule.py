@@ -64,6 +64,7 @@ class Rotation:
 
     Attributes:
         ad_ids: The ids of the playlist's ads.
+        takeovers: The playlist's takeovers.
 
     Args:
         ads: The playlist, at least one ad.
@@ -95,7 +96,7 @@ class Rotation:
             raise AdsError("A show needs at least one ad, got none; check the playlist.")
         self._ads = tuple(ads)
         self.ad_ids = frozenset(ad.ad_id for ad in ads)
-        self._takeovers = tuple(ad for ad in ads if ad.takeover)
+        self.takeovers = tuple(ad for ad in ads if ad.takeover)
 
     def seed(self, starts: Mapping[str, Iterable[int]]) -> None:
         """Count the starts of an earlier run, so hourly limits hold over a restart.
@@ -133,7 +134,7 @@ class Rotation:
         if self.complete or current.takeover:
             return False
         return any(
-            ad.ad_id not in without and self.allows(ad, now_ns, local) for ad in self._takeovers
+            ad.ad_id not in without and self.allows(ad, now_ns, local) for ad in self.takeovers
         )
 
     def choose(
@@ -195,13 +196,13 @@ class Rotation:
 
         For the arguments see `next_change_ns`.
         """
-        if current.takeover or not self._takeovers:
+        if current.takeover or not self.takeovers:
             return None
-        change_ns = self._next_change_ns(self._takeovers, after_ns, until_ns, local_at)
+        change_ns = self._next_change_ns(self.takeovers, after_ns, until_ns, local_at)
         while change_ns is not None and not self.interrupts(
             current, change_ns, local_at(change_ns)
         ):
-            change_ns = self._next_change_ns(self._takeovers, change_ns, until_ns, local_at)
+            change_ns = self._next_change_ns(self.takeovers, change_ns, until_ns, local_at)
         return change_ns
 
     def _candidates(

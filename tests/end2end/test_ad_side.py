@@ -1,4 +1,4 @@
-"""The operator's and the marketer's jobs on the ad side: a show that survives its files, adapts, and proves what ran."""
+"""The ad side end to end: a show that survives bad files, adapts, and proves what ran."""
 
 from __future__ import annotations
 
@@ -68,7 +68,10 @@ def test_bad_files_are_left_out_with_their_reason_and_the_show_goes_on(program):
     assert {*reasons, *failed} == {"cut", "empty", "giant", "text"}
     assert "is empty" in reasons["empty"]
     assert "more than 80 million pixels" in reasons["giant"]
-    finished = "SELECT count(*) FROM plays JOIN ads ON ads.id = ad_version_id WHERE ad_id = 'good' AND outcome = 'finished'"
+    finished = (
+        "SELECT count(*) FROM plays JOIN ads ON ads.id = ad_version_id "
+        "WHERE ad_id = 'good' AND outcome = 'finished'"
+    )
     assert program.rows(finished)[0][0] >= 3
 
 

@@ -1,4 +1,4 @@
-"""A short walk through every fuzz target, so that the long runs of `make fuzz` start from what works."""
+"""A short run of every fuzz target, so `make fuzz` starts from working ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The web page as a fuzz target: requests of any method, path, head and body against the real application."""
+"""The web page as a fuzz target: any method, path, head and body against the real application."""
 
 from __future__ import annotations
 
@@ -81,10 +81,10 @@ VALUES = (
     "null",
 )
 REPORTS_AT_MOST = 20
-"""Files of reports are drawn anew at each request, which takes as long as a hundred other ones; then they are passed by."""
+"""Report files are drawn for each request and take as long as a hundred others; skipped then."""
 
 KNOWN_FAILURES = {503, 501, 504, 502}
-"""Answers above 499 that are documented: no database, no model, too many listeners, a picture that cannot be fetched."""
+"""Documented answers above 499: no database, no model, too many listeners, no picture fetched."""
 
 
 class _NoFaces:
@@ -125,7 +125,7 @@ class Bytes:
 
 
 class _Alarm(logging.Handler):
-    """Keeps what was logged as an error: the application answers its own defects with 500 and a log line."""
+    """Keep logged errors: the application answers its own defects with 500 and a log line."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -204,7 +204,7 @@ def only_errors(name: str) -> Iterator[None]:
 
 @contextmanager
 def web() -> Iterator[Callable[[bytes], None]]:
-    """Every route of the web page, with a classifier that finds nobody and networks that may not be asked."""
+    """Every route of the web page, with a classifier that finds nobody and no network."""
     alarm = _Alarm()
     with only_errors("monitor"), tempfile.TemporaryDirectory(prefix="fuzz-") as name:
         database = Path(name) / "monitor.db"

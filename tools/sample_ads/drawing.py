@@ -1,4 +1,4 @@
-"""A small drawing board for the sample ads: everything is drawn at twice its size and reduced, for smooth edges."""
+"""A drawing board for the sample ads: drawn at twice the size and reduced, for smooth edges."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 FRAMES_PER_SECOND = 25
 
 _PLAYLIST = f"""\
-# The bundled sample ads, made by `python -m tools.sample_ads.make_samples`. The brands are invented.
+# Sample ads made by `python -m tools.sample_ads.make_samples`; the brands are invented.
 ads:
   - id: sample-solina
     file: solina.mp4

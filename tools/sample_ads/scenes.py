@@ -1,4 +1,4 @@
-"""The pictures of the sample ads, each a function of time: the same second always looks the same."""
+"""The pictures of the sample ads, as functions of time: a second always looks the same."""
 
 from __future__ import annotations
 

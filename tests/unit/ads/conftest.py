@@ -1,4 +1,4 @@
-"""Media with known answers, made on the spot: every frame has one colour, and its number tells which."""
+"""Generated media with known answers: every frame has one colour, given by its number."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def make_animation(tmp_path: Path):
 
 @pytest.fixture
 def make_giant(tmp_path: Path):
-    """Writes a whole white PNG of any size in two colours: small on the disk, large when it is decoded."""
+    """Write a valid white PNG of any size in two colours: small on disk, large when decoded."""
 
     def make(name: str, size: tuple[int, int]) -> Path:
         path = tmp_path / name
@@ -193,7 +193,8 @@ def without_key_frames(tmp_path: Path):
 
 def ad_of(path: Path, kind: str = "image", duration_s: float = 1.0, **more: object) -> Ad:
     """An ad of a media file, under its stem."""
-    return Ad(path.stem, path, path.stem, kind, duration_s, "0" * 64, **more)  # type: ignore[arg-type]
+    digest = "0" * 64
+    return Ad(path.stem, path, path.stem, kind, duration_s, digest, **more)  # type: ignore
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Files are looked into apart: what breaks the process there harms nobody here, and is remembered."""
+"""Files are probed in another process: what breaks it there does no harm, and is remembered."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def digested(*paths):
 
 @pytest.fixture
 def hostile(tmp_path, monkeypatch):
-    """Makes files that do to the process that opens them what they say: found by a module that it imports first."""
+    """Make files whose content is run by the process that opens them, through a trap module."""
 
     def make(name: str, deed: str):
         path = tmp_path / name

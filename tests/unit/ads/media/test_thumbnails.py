@@ -1,4 +1,4 @@
-"""Pictures along an ad: where they are taken, what is on them, and what happens to files that are broken or gone."""
+"""Thumbnails along an ad: their positions and pictures, and broken or missing files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ad player: the modules player, timeline, upcoming, transition, failures, sound and decoder."""
+"""The player: modules player, timeline, upcoming, transition, failures, sound and decoder."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Stage:
         self.player.stop()
 
     def after(self, ms: float) -> Picture | None:
-        """Lets time pass, and gives the decode thread all that it needs before and after the player looks."""
+        """Let time pass, with the decode threads idle before and after the player advances."""
         self.clock.now += round(ms * MS)
         assert self.player.wait_ready(READY_S)
         picture = self.player.advance()
@@ -462,7 +462,7 @@ def test_nonsense_is_refused(make_image, make_ad):
 
 
 def test_readings_never_shift_by_more_than_a_frame(make_clip, make_image, make_ad):
-    """Pauses, jumps, skips and many rounds, at random; the position is compared with a plain account of the clock."""
+    """Random pauses, jumps and skips; the position must match a plain account of the clock."""
     frame_ms = 40
     clips = [make_ad(make_clip(f"{name}.mp4", frames=75), "video", 3.0) for name in "ab"]
     ads = [clips[0], make_ad(make_image("still.png"), "image", 1.0), clips[1]]

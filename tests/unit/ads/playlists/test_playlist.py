@@ -131,55 +131,144 @@ def test_folder_plays_all_media_in_natural_order(tmp_path, make_image, make_clip
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("ads: [{file: a.png, durations: 8}]",
-         r"Ad 1 \(a.png\) .* 'durations'; expected one of: id, .*; did you mean 'duration_s'\?"),
-        ("ads: [{file: a.png, duration_s: 1}, {file: b.png, zzqx: 8}]", r"Ad 2 \(b.png\) .*'zzqx'; expected one of: id"),
-        ("adds: []", r"unknown key 'adds'; expected one of: ads, timezone, cross_fade_s; did you mean 'ads'\?"),
-        ("ads: [{file: a.png}]\nextra: 1", "unknown key 'extra'; expected one of: ads, timezone, cross_fade_s"),
+        (
+            "ads: [{file: a.png, durations: 8}]",
+            r"Ad 1 \(a.png\) .* 'durations'; expected one of: id, .*; did you mean 'duration_s'\?",
+        ),
+        (
+            "ads: [{file: a.png, duration_s: 1}, {file: b.png, zzqx: 8}]",
+            r"Ad 2 \(b.png\) .*'zzqx'; expected one of: id",
+        ),
+        (
+            "adds: []",
+            r"key 'adds'; expected one of: ads, timezone, cross_fade_s; did you mean 'ads'\?",
+        ),
+        (
+            "ads: [{file: a.png}]\nextra: 1",
+            "unknown key 'extra'; expected one of: ads, timezone, cross_fade_s",
+        ),
         ("", "is empty; expected the key 'ads'"),
         ("ads:", "is empty; expected the key 'ads'"),
         ("ads: []", "is empty; expected the key 'ads'"),
-        ("timezon: Europe/Berlin\nads: [{file: a.png}]", r"unknown key 'timezon'; .*; did you mean 'timezone'\?"),
-        ("timezone: europe/berln\nads: [{file: a.png}]",
-         r"has an invalid 'timezone': .* like Europe/Berlin, got 'europe/berln'; did you mean 'Europe/Berlin'\?"),
-        ("timezone: Europe\nads: [{file: a.png}]", "invalid 'timezone': expected the name of a time zone"),
-        ("timezone: 1\nads: [{file: a.png}]", "invalid 'timezone': expected the name of a time zone .*, got 1"),
-        ("cross_fade_s: 4\nads: [{file: a.png}]", "invalid 'cross_fade_s': expected a number of seconds from 0 to 3, got 4"),
+        (
+            "timezon: Europe/Berlin\nads: [{file: a.png}]",
+            r"unknown key 'timezon'; .*; did you mean 'timezone'\?",
+        ),
+        (
+            "timezone: europe/berln\nads: [{file: a.png}]",
+            r"has an invalid 'timezone': .* like Europe/Berlin, "
+            r"got 'europe/berln'; did you mean 'Europe/Berlin'\?",
+        ),
+        (
+            "timezone: Europe\nads: [{file: a.png}]",
+            "invalid 'timezone': expected the name of a time zone",
+        ),
+        (
+            "timezone: 1\nads: [{file: a.png}]",
+            "invalid 'timezone': expected the name of a time zone .*, got 1",
+        ),
+        (
+            "cross_fade_s: 4\nads: [{file: a.png}]",
+            "invalid 'cross_fade_s': expected a number of seconds from 0 to 3, got 4",
+        ),
         ("cross_fade_s: -1\nads: [{file: a.png}]", "invalid 'cross_fade_s'"),
         ("- a.png", "wrong form: expected the key 'ads' with a list, got a list"),
         ("ads: {file: a.png}", "'ads' in .* must be a list of ads, got a mapping"),
         ("ads: [a.png]", "Ad 1 .* must be a mapping with the key 'file', got text"),
         ("ads: [{file: a.png", "not valid YAML: .* in line"),
         ("ads: [{file: a.png, file: b.png}]", "the key 'file' is written twice in line 1"),
-        ("ads: [{id: x}]", r"Ad 1 \(x\) .* lacks the key 'file'; expected a path relative to the playlist"),
+        (
+            "ads: [{id: x}]",
+            r"Ad 1 \(x\) .* lacks the key 'file'; expected a path relative to the playlist",
+        ),
         ("ads: [{file: a.png}]", "still picture without 'duration_s'"),
         ("ads: [{file: a.png, duration_s: 1}, {file: sub/a.png}]", "Ads 1 and 2 .* same id 'a'"),
-        ("ads: [{file: ../a.png, duration_s: 1}]", "invalid 'file': expected a path below the playlist's folder"),
-        ("ads: [{file: /etc/a.png, duration_s: 1}]", "invalid 'file': .*not absolute, got '/etc/a.png'"),
-        ("ads: [{file: a.png, duration_s: 0}]", "invalid 'duration_s': expected a number of seconds above 0, .*, got 0"),
+        (
+            "ads: [{file: ../a.png, duration_s: 1}]",
+            "invalid 'file': expected a path below the playlist's folder",
+        ),
+        (
+            "ads: [{file: /etc/a.png, duration_s: 1}]",
+            "invalid 'file': .*not absolute, got '/etc/a.png'",
+        ),
+        (
+            "ads: [{file: a.png, duration_s: 0}]",
+            "invalid 'duration_s': expected a number of seconds above 0, .*, got 0",
+        ),
         ("ads: [{file: a.png, duration_s: .inf}]", "invalid 'duration_s'"),
         ("ads: [{file: a.png, duration_s: soon}]", "invalid 'duration_s': .*got 'soon'"),
         ("ads: [{file: a.png, duration_s: true}]", "invalid 'duration_s': .*got True"),
-        ("ads: [{id: 12, file: a.png, duration_s: 1}]", "invalid 'id': expected text .*in quotes.*got 12"),
-        ("ads: [{file: a.png, duration_s: 1, weight: -1}]", "invalid 'weight': expected a number above 0, .*, got -1"),
-        ("ads: [{file: a.png, moods: [happi]}]", r"invalid 'moods': .*got \['happi'\]; did you mean 'happy'\?"),
-        ("ads: [{file: a.png, duration_s: 1, days: [monday]}]", r"invalid 'days': .*; did you mean 'mon'\?"),
-        ("ads: [{file: a.png, duration_s: 1, days: mon}]", "invalid 'days': expected a list of days"),
-        ("ads: [{file: a.png, duration_s: 1, hours: morning}]", 'invalid \'hours\': expected text like "08:00-12:00", got'),
-        ("ads: [{file: a.png, duration_s: 1, hours: '08:70-12:00'}]", "invalid 'hours': expected two different times"),
-        ("ads: [{file: a.png, duration_s: 1, hours: '08:00-08:00'}]", "invalid 'hours': expected two different times"),
-        ("ads: [{file: a.png, duration_s: 86401}]", "invalid 'duration_s': .* of at most a day \\(86400\\), got 86401"),
-        ("ads: [{file: a.png, duration_s: 1, weight: 1.0e+300}]", "invalid 'weight': .* of at most 1000000, got 1e\\+300"),
-        ("ads: [{file: a.png, duration_s: 1, max_per_hour: 0}]", "invalid 'max_per_hour': expected a whole number"),
+        (
+            "ads: [{id: 12, file: a.png, duration_s: 1}]",
+            "invalid 'id': expected text .*in quotes.*got 12",
+        ),
+        (
+            "ads: [{file: a.png, duration_s: 1, weight: -1}]",
+            "invalid 'weight': expected a number above 0, .*, got -1",
+        ),
+        (
+            "ads: [{file: a.png, moods: [happi]}]",
+            r"invalid 'moods': .*got \['happi'\]; did you mean 'happy'\?",
+        ),
+        (
+            "ads: [{file: a.png, duration_s: 1, days: [monday]}]",
+            r"invalid 'days': .*; did you mean 'mon'\?",
+        ),
+        (
+            "ads: [{file: a.png, duration_s: 1, days: mon}]",
+            "invalid 'days': expected a list of days",
+        ),
+        (
+            "ads: [{file: a.png, duration_s: 1, hours: morning}]",
+            "invalid 'hours': expected text like \"08:00-12:00\", got",
+        ),
+        (
+            "ads: [{file: a.png, duration_s: 1, hours: '08:70-12:00'}]",
+            "invalid 'hours': expected two different times",
+        ),
+        (
+            "ads: [{file: a.png, duration_s: 1, hours: '08:00-08:00'}]",
+            "invalid 'hours': expected two different times",
+        ),
+        (
+            "ads: [{file: a.png, duration_s: 86401}]",
+            "invalid 'duration_s': .* of at most a day \\(86400\\), got 86401",
+        ),
+        (
+            "ads: [{file: a.png, duration_s: 1, weight: 1.0e+300}]",
+            "invalid 'weight': .* of at most 1000000, got 1e\\+300",
+        ),
+        (
+            "ads: [{file: a.png, duration_s: 1, max_per_hour: 0}]",
+            "invalid 'max_per_hour': expected a whole number",
+        ),
         ("ads: [{file: a.png, duration_s: 1, max_per_hour: 1.5}]", "invalid 'max_per_hour'"),
-        ("ads: [{file: a.png, duration_s: 1, priority: 10}]", "invalid 'priority': expected .* from 0 to 9, got 10"),
-        ("ads: [{file: a.png, duration_s: 1, takeover: 1}]", "invalid 'takeover': expected true or false, got 1"),
-        ("ads: [{file: a.png, duration_s: 1, price_per_thousand_s: -2}]", "invalid 'price_per_thousand_s'"),
-        ("ads: [{file: a.png, duration_s: 1, price_per_s: 2}]", "did you mean 'price_per_thousand_s'"),
-        ("ads: [{file: a.png, duration_s: 1, brand_at_s: [-1]}]", "invalid 'brand_at_s': expected a list of seconds"),
-        ("ads: [{file: a.png, duration_s: 1, brand_at_s: [1.5]}]", "'brand_at_s': expected seconds within its 1 s, got 1.5"),
+        (
+            "ads: [{file: a.png, duration_s: 1, priority: 10}]",
+            "invalid 'priority': expected .* from 0 to 9, got 10",
+        ),
+        (
+            "ads: [{file: a.png, duration_s: 1, takeover: 1}]",
+            "invalid 'takeover': expected true or false, got 1",
+        ),
+        (
+            "ads: [{file: a.png, duration_s: 1, price_per_thousand_s: -2}]",
+            "invalid 'price_per_thousand_s'",
+        ),
+        (
+            "ads: [{file: a.png, duration_s: 1, price_per_s: 2}]",
+            "did you mean 'price_per_thousand_s'",
+        ),
+        (
+            "ads: [{file: a.png, duration_s: 1, brand_at_s: [-1]}]",
+            "invalid 'brand_at_s': expected a list of seconds",
+        ),
+        (
+            "ads: [{file: a.png, duration_s: 1, brand_at_s: [1.5]}]",
+            "'brand_at_s': expected seconds within its 1 s, got 1.5",
+        ),
     ],
-)  # fmt: skip
+)
 def test_mistakes_are_named_with_their_place(write, make_image, text, message):
     make_image("a.png")
     make_image("b.png")

@@ -37,7 +37,7 @@ class Looker:
         return [playlist for playlist in found if playlist is not None]
 
     def settle(self) -> list[Playlist]:
-        """Looks until a change that was just made is taken up: not before its time stamp is surely over."""
+        """Look until a fresh change counts: not before its time stamp is surely over."""
         time.sleep(2 * FILE_CLOCK_NS / 1e9)
         return self.look(3)
 

@@ -22,7 +22,8 @@ NOON = datetime(2026, 11, 20, 12, 30, tzinfo=timezone.utc)
 
 
 def ad(name: str, duration_s: float = 8.0, **more: object) -> Ad:
-    return Ad(name, Path(f"/media/{name}.jpg"), name, "image", duration_s, "0" * 64, **more)  # type: ignore[arg-type]
+    path = Path(f"/media/{name}.jpg")
+    return Ad(name, path, name, "image", duration_s, "0" * 64, **more)  # type: ignore[arg-type]
 
 
 ADS = [
@@ -202,7 +203,7 @@ def test_the_only_ad_needs_no_reason():
 
 
 def test_learning_finds_what_suits_each_mood():
-    """Two moods with opposite tastes, noisy rewards: after 400 plays the better ad has nearly all of the probability."""
+    """Two moods with opposite tastes: after 400 plays, the better ad is nearly always chosen."""
     policy = make_policy("learn", PolicySettings(seed=2))
     generator = np.random.default_rng(9)
     ads = [ad("a"), ad("b"), ad("c")]

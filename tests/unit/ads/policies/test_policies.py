@@ -185,7 +185,8 @@ def test_the_same_seed_gives_the_same_choices(ads, name):
 def test_unknown_policy_names_the_known_ones():
     with pytest.raises(
         AdsError,
-        match=r"no policy 'sequental'; expected one of: sequential, .*; did you mean 'sequential'\?",
+        match=r"no policy 'sequental'; expected one of: sequential, .*; "
+        r"did you mean 'sequential'\?",
     ):
         make_policy("sequental")
     assert set(ADAPTIVE_NAMES) < set(POLICY_NAMES)

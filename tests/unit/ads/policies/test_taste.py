@@ -41,7 +41,7 @@ def random_plays(count: int, ads: int, seed: int = 4):
 
 
 def test_it_is_the_posterior_of_the_whole_regression():
-    """The blocks give the same as one regression on the common and the own features of all ads together."""
+    """The blocks equal one regression on the common and own features of all ads together."""
     ads = 3
     model = TasteModel()
     plays = list(random_plays(60, ads))

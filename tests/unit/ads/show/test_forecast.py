@@ -15,7 +15,8 @@ MORNING = datetime(2026, 11, 20, 7, 59, 50, tzinfo=timezone.utc)
 
 
 def ad(name: str, duration_s: float, **more: object) -> Ad:
-    return Ad(name, Path(f"/media/{name}.jpg"), name, "image", duration_s, "0" * 64, **more)  # type: ignore[arg-type]
+    path = Path(f"/media/{name}.jpg")
+    return Ad(name, path, name, "image", duration_s, "0" * 64, **more)  # type: ignore[arg-type]
 
 
 def coming(

@@ -13,7 +13,7 @@ from ads.show.playback import KEPT_NS, PlaybackLog, PlaybackPosition
 
 @dataclass
 class Reference:
-    """What was shown, kept the slow and obvious way: stretches in which a play ran, and from when to when it was on."""
+    """A slow, obvious playback log: stretches in which a play ran, and when it was on."""
 
     on: dict[int, list[int | None]] = field(default_factory=dict)
     ran: dict[int, list[tuple[int, int | None]]] = field(default_factory=dict)

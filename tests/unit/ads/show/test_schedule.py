@@ -21,7 +21,8 @@ FRIDAY = datetime(2026, 11, 20, tzinfo=timezone.utc)
 
 
 def ad(name: str, duration_s: float = 1.0, **more: object) -> Ad:
-    return Ad(name, Path(f"/media/{name}.jpg"), name, "image", duration_s, "0" * 64, **more)  # type: ignore[arg-type]
+    path = Path(f"/media/{name}.jpg")
+    return Ad(name, path, name, "image", duration_s, "0" * 64, **more)  # type: ignore[arg-type]
 
 
 class Notes:

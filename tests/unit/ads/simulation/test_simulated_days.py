@@ -1,4 +1,4 @@
-"""Whole days of random playlists under every policy, checked against rules that are written down a second time here."""
+"""Whole days of random playlists under every policy, checked against independent rules."""
 
 from __future__ import annotations
 
