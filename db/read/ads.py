@@ -1,7 +1,7 @@
-"""What the ads of a whole database came to: one row for each version of an ad and site, added up by the database itself.
+"""The ads of a whole database: those that were shown, and the totals of each version and site.
 
-It rests on roll-ups (`db.read.rollups`) alone, so that a library of months is read in a moment;
-plays that have not been rolled up yet, such as those of the session that runs, are not in it.
+Totals are added up by the database from roll-ups (`db.read.rollups`) alone, so that a library of
+months is read in a moment; plays not rolled up yet, such as the current one, are not in them.
 """
 
 from __future__ import annotations
@@ -14,21 +14,20 @@ from sqlalchemy import Double, case, cast, func, select
 from db.schema import Ad, Exposure, Play, Session, Viewer
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
     from sqlalchemy.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)
 class AdTotals:
-    """All that one site saw of one version of an ad; static faces are left out.
+    """The totals of one version of an ad at one site, without static faces.
 
     Attributes:
-        ad_id: The stable id of the playlist.
-        sha256: Checksum of the media file.
-        duration_ms: Length of one showing.
-        site: Name of the site.
         viewers: Different viewers in view.
-        watchers: Those of them who were attentive for so long without interruption.
-        emotion_viewers: Those of them whose emotion could be read.
+        watchers: Those who were attentive for `watcher_s` without interruption.
+        emotion_viewers: Viewers whose emotion could be read.
         dwell_s, attention_s: Sums over all exposures.
         mean_dwell_s: Sum over viewers of each viewer's mean dwell per exposure.
         valence, expressiveness: Sums over the viewers with an emotion of each one's mean.
@@ -49,14 +48,9 @@ class AdTotals:
 
 
 def ad_totals(engine: Engine, watcher_s: float) -> list[AdTotals]:
-    """Add up all exposures by version of an ad and site.
+    """Add up all exposures by version of an ad, in the order of first showing, and by site.
 
-    Args:
-        engine: From `open_database`.
-        watcher_s: Attention without interruption that makes a viewer a watcher.
-
-    Returns:
-        In the order in which the database met the ads, then by the name of the site.
+    `watcher_s` is the attention without interruption that makes a viewer a watcher.
     """
     readings = func.sum(Exposure.emotion_readings)
     viewer = (
@@ -102,3 +96,51 @@ def ad_totals(engine: Engine, watcher_s: float) -> list[AdTotals]:
     )
     with engine.connect() as connection:
         return [AdTotals(*row) for row in connection.execute(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAd:
+    """An ad that was shown, all its versions together.
+
+    Attributes:
+        name: Of several names the last in the alphabet.
+        plays, sessions: In how many it was shown.
+        last_shown_at: Start of its last play; UTC, aware.
+    """
+
+    ad_id: str
+    name: str
+    plays: int
+    sessions: int
+    last_shown_at: datetime
+
+
+def known_ads(engine: Engine) -> list[KnownAd]:
+    """Return all ads that were shown, the last shown first."""
+    query = (
+        select(
+            Ad.ad_id,
+            func.max(Ad.name),
+            func.count(Play.id),
+            func.count(Play.session_id.distinct()),
+            func.max(Play.started_at).label("last"),
+        )
+        .join(Play, Play.ad_version_id == Ad.id)
+        .group_by(Ad.ad_id)
+        .order_by(func.max(Play.started_at).desc(), Ad.ad_id)
+    )
+    with engine.connect() as connection:
+        return [KnownAd(*row) for row in connection.execute(query)]
+
+
+def session_ids_with(engine: Engine, ad_ids: Collection[str]) -> list[int]:
+    """Return the ids of the sessions that showed at least one of these ads, in rising order."""
+    query = (
+        select(Play.session_id)
+        .join(Ad, Ad.id == Play.ad_version_id)
+        .where(Ad.ad_id.in_(list(ad_ids)))
+        .distinct()
+        .order_by(Play.session_id)
+    )
+    with engine.connect() as connection:
+        return list(connection.scalars(query))

@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 MAX_READING_SPAN_S = 0.5
-"""A reading stands for at most this long; a longer silence means that nobody knows, not that nothing changed."""
+"""A reading stands for at most this long; what happens in a longer silence is unknown."""
 
 LONE_READING_S = 0.1
-"""Span of a reading without any other of its viewer in its play: ten readings a second are the rule."""
+"""Span of a viewer's only reading in a play: ten readings a second are the rule."""
 
 BASELINE_WINDOW_MS = 1000.0
-"""The first second of an ad: too early for a reaction, so it shows the face that the viewer came with."""
+"""The first second of an ad: too early for a reaction, so it shows the viewer's usual face."""
 
 SLIVER_S = 0.1
-"""A last second shorter than this (a video of 8.04 s) is no second of its own."""
+"""A last second shorter than this (a video of 8.04 s) belongs to the one before."""
 
 OVERRUN_S = 0.5
-"""A screen changes a little late; positions up to this far beyond the ad's length belong to its last second."""
+"""Positions up to this far beyond the ad's length, as screens change late, belong to its last second."""
 
 _MAX_SPAN_US = MAX_READING_SPAN_S * 1e6
 
@@ -48,19 +48,17 @@ _HAPPY = EMOTIONS.index("happy")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExposureArrays:
-    """One entry for each viewer and play in which the viewer was in view, sorted by play and viewer; `e` of them.
+    """`e` entries, one for each play and viewer in view during it, sorted by both.
 
     Attributes:
         play_id: `(e,)` int64, `PlayInfo.id`.
         viewer_id: `(e,)` int64, row id of the viewer, unique over all sessions.
-        readings: `(e,)` int64.
-        emotion_readings: `(e,)` int64, those with an emotion.
-        uncertain: `(e,)` int64, those of them that were uncertain.
+        readings, emotion_readings, uncertain: `(e,)` int64: all, those with an emotion, and the
+            uncertain ones of these.
         dwell_s: `(e,)` float64, time in view.
         attention_s: `(e,)` float64, time attentive, at most `dwell_s`.
         longest_attention_s: `(e,)` float64, the longest attention without interruption.
-        baseline: `(e,)` float64, the viewer's valence before the ad can have worked; NaN where it
-            is not known.
+        baseline: `(e,)` float64, see `valence_baselines`; NaN where unknown.
         end_readings: `(e,)` int64, readings with an emotion in the ad's last second.
         end_happy: `(e,)` float64, sum of p(happy) over these.
         sums: `(e, 9)` float64, over the readings with an emotion: the seven probabilities, valence,
@@ -86,7 +84,7 @@ class ExposureArrays:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SecondArrays:
-    """One entry for each viewer, play and second of the ad, in the same order; `s` of them.
+    """`s` entries, one for each play, viewer and second of the ad, sorted by all three.
 
     Attributes:
         play_id, viewer_id: `(s,)` int64, as in `ExposureArrays`.
@@ -109,15 +107,12 @@ class SecondArrays:
 
 @dataclass(frozen=True, slots=True)
 class RolledPlay:
-    """A play as far as its roll-up depends on it.
+    """A play with what its roll-up depends on; times are microseconds since 1970 UTC.
 
     Attributes:
-        id: Row id.
-        session_id: Of its session.
-        previous_us: When the play before it began, microseconds since 1970 UTC as all times here; a
-            time before all readings for the first one of its session.
-        started_us: When it began.
-        ended_us: When it ended; `None` while it is on.
+        id, session_id: Row ids.
+        previous_us: Start of the play before it; before all readings for a session's first play.
+        started_us, ended_us: Start and end; the end is `None` while the ad is on.
         duration_ms: Length of its ad.
     """
 
@@ -131,11 +126,10 @@ class RolledPlay:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _During:
-    """The readings during the plays, sorted by play, viewer and time; all of length `n`.
+    """The readings during plays, by play, viewer and time.
 
-    `which` is the place of each reading's play among the plays, `values` are `(n, 9)`:
-    probabilities, valence and expressiveness, 0 where the emotion is withheld; `valence` is NaN
-    there.
+    `which` is the place of a reading's play; `values` are `(n, 9)`: probabilities, valence and
+    expressiveness, 0 where the emotion is withheld, while `valence` is NaN there.
     """
 
     which: Ints
@@ -156,13 +150,12 @@ def roll_up(
     """Add up the readings of plays of one session.
 
     Args:
-        plays: In the order of their starts.
-        readings: Those of the plays and those between ads before them, in any order. Readings of
-            other plays are left out.
+        plays: By start.
+        readings: Those of the plays and those between ads before them, with row ids of viewers,
+            static faces included, in any order. Readings of other plays are ignored.
 
     Returns:
-        Both sorted by play and viewer, the second one by second as well. Readings without a
-        position are in no second.
+        Sums by play and viewer, and by second as well. Readings without a position are in no second.
     """
     during = _during(plays, readings)
     starts = group_starts(during.play, during.viewer)
@@ -195,7 +188,7 @@ def _during(plays: Sequence[RolledPlay], readings: ReadingArrays) -> _During:
 
 
 def _baselines(plays: Sequence[RolledPlay], readings: ReadingArrays, during: _During) -> Floats:
-    """The baseline of each reading's viewer for its play; a reading between ads belongs to the play that comes next."""
+    """The baseline of each reading's viewer for its play; a reading between ads counts for the next play."""
     between = readings.play_id < 0
     at_us = readings.at_us[between]
     starts = np.array([play.started_us for play in plays], dtype=np.int64)
@@ -203,7 +196,7 @@ def _baselines(plays: Sequence[RolledPlay], readings: ReadingArrays, during: _Du
     ids = np.array([play.id for play in plays], dtype=np.int64)
     following = np.searchsorted(starts, at_us, side="right")
     known = following < len(plays)
-    # What comes before a play that is not among these belongs to that one.
+    # The next play may be one that is not among these.
     known[known] = at_us[known] >= earliest[following[known]]
     return valence_baselines(
         during.play,
@@ -281,12 +274,12 @@ def _add(groups: Ints, values: Floats, size: int) -> Floats:
 
 
 def sort_readings(play: Ints, viewer: Ints, at_us: Ints) -> NDArray[np.intp]:
-    """Returns the indices that put readings into the order all functions here expect: by play, viewer, time."""
+    """Return the indices that sort readings by play, viewer and time, as all functions here expect."""
     return np.asarray(np.lexsort((at_us, viewer, play)), dtype=np.intp)
 
 
 def group_starts(*keys: Ints) -> Bools:
-    """Returns a mask `(n,)`, true at the first reading of each run of equal keys; the keys, `(n,)` each, are sorted."""
+    """Return a mask `(n,)`, true at the first of each run of equal keys, which are `(n,)` and sorted."""
     size = keys[0].size
     starts = np.zeros(size, dtype=np.bool_)
     if size:
@@ -297,14 +290,9 @@ def group_starts(*keys: Ints) -> Bools:
 
 
 def grouped_median(groups: Ints, values: Floats) -> tuple[Ints, Floats]:
-    """Medians within groups, without a loop over them.
+    """Return the distinct groups in rising order, and the median of the values of each.
 
-    Args:
-        groups: Shape `(n,)`, any order.
-        values: Shape `(n,)`, no NaN.
-
-    Returns:
-        The distinct groups in rising order, and the median of each.
+    Both arguments are `(n,)`, in any order and without NaN.
     """
     if not groups.size:
         return np.empty(0, dtype=np.int64), np.empty(0)
@@ -316,7 +304,7 @@ def grouped_median(groups: Ints, values: Floats) -> tuple[Ints, Floats]:
 
 
 def reading_spans_us(play: Ints, viewer: Ints, at_us: Ints, play_end_us: Ints) -> Floats:
-    """The time for which each reading stands, in microseconds.
+    """Return the time for which each reading stands, in microseconds.
 
     `span_i = min(t_{i+1} - t_i, 0.5 s)`, where `t_{i+1}` is the same viewer's next reading in the
     same play. The last one stands for the median of that viewer's intervals in that play, at most
@@ -361,12 +349,11 @@ def valence_baselines(
     between_viewer: Ints,
     between_valence: Floats,
 ) -> Floats:
-    """The valence that a viewer came with: `median(v of the same viewer before the ad can have worked)`.
+    """Return the valence that a viewer came with: `median(v before the ad can have worked)`.
 
-    The baseline of a viewer for one play is the median over the readings of the play's first second
-    together with the viewer's readings in the time between ads just before that play, where there
-    are any. A viewer who came later and was not seen before has no baseline. Readings without a
-    valence (NaN) count for none. Baseline-corrected valence is valence minus this.
+    It is the median over the viewer's readings in the play's first second and between ads just before
+    the play. A viewer who came later and was not seen before has no baseline. Readings without a
+    valence (NaN) do not count. Baseline-corrected valence is valence minus this.
 
     Source: the usual correction for resting faces ("always sad when neutral"); the first second as
     in iMotions' baseline.
@@ -404,10 +391,10 @@ def valence_baselines(
 
 
 def longest_runs_us(starts: Bools, at_us: Ints, span_us: Floats, attentive: Bools) -> Floats:
-    """The longest attention without interruption of each viewer in each play, in microseconds.
+    """Return the longest attention without interruption of each viewer in each play, in microseconds.
 
     Spans of consecutive attentive readings are summed. A reading that is not attentive interrupts,
-    and so do more than 0.5 s without a reading.
+    and so does a silence of more than 0.5 s.
 
     Args:
         starts: Shape `(n,)`, true at the first reading of each viewer and play.
@@ -424,22 +411,22 @@ def longest_runs_us(starts: Bools, at_us: Ints, span_us: Floats, attentive: Bool
 
 
 def count_bins(duration_s: float) -> int:
-    """How many seconds an ad has: its length rounded up, a closing sliver of less than 0.1 s left out; at least 1."""
+    """Return how many seconds an ad has: its length rounded up, without a sliver below 0.1 s; at least 1."""
     return max(1, math.ceil(round(duration_s - SLIVER_S, 6)))
 
 
 def position_bins(position_ms: Floats, duration_s: float) -> Ints:
-    """Puts positions into the seconds `[k, k+1)` of the ad: `k = floor(position / 1 s)`.
+    """Put positions into the seconds `[k, k+1)` of the ad: `k = floor(position / 1 s)`.
 
-    The last second also takes a closing sliver of less than 0.1 s and what is up to 0.5 s late,
-    because a screen changes a frame after the ad's length is over. Positions further out (a file
-    that is longer than it says) get seconds of their own. Unknown and negative positions get -1.
+    The last second also takes a sliver below 0.1 s and what is up to 0.5 s late, as screens change
+    late. Positions further out (a file that is longer than it says) get seconds of their own.
+    Unknown and negative positions get -1.
 
     Source: one-second epochs (iMotions).
 
     Args:
-        position_ms: Shape `(n,)`, milliseconds, NaN where unknown.
-        duration_s: The ad's length in seconds.
+        position_ms: Shape `(n,)`, NaN where unknown.
+        duration_s: The ad's length.
 
     Returns:
         Shape `(n,)`, the second of each reading.

@@ -1,8 +1,4 @@
-"""What was played, over all sessions: why each ad was chosen and what that was worth.
-
-The read side of what adaptive policies are judged by, and of proof of play. As in
-`db.read.sessions`, plain values leave this module.
-"""
+"""Plays over all sessions: for judging adaptive policies, and for proof of play."""
 
 from __future__ import annotations
 
@@ -12,33 +8,29 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from db.engine import asking
+from db.read.rollups import Scope
 from db.schema import Ad, Play, Session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement
     from sqlalchemy.engine import Connection, Engine
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedPlay:
-    """A play as the choice of its ad is judged by.
+    """A play for judging the choice of its ad.
 
     Attributes:
-        session: Id of its session.
-        number: Number of the play within the session.
-        ad_id: The ad that was shown.
+        session, number: Id of its session, and its number within that.
         started_at: UTC, aware.
-        policy: Name of the session's policy; empty when the session does not say.
+        policy: Name of the session's policy; empty when not known.
         held_out: Whether the hold-out chose the ad, which ignores the audience.
-        probability: With which probability the ad was chosen, 0 to 1; `None` when not known.
-        context: What the choice looked at, see `docs/database.md`; empty when the policy did not
-            say.
-        reward: What the play was worth, -1 to 1; `None` when that could not be measured.
-        viewer_s: Seconds of viewers in view behind the reward, above 0; `None` exactly where the
-            reward is.
+        probability: With which the ad was chosen, 0 to 1; `None` when not known.
+        context: What the choice looked at, see `docs/database.md`; empty when not known.
+        reward: What the play was worth, -1 to 1; `None` when not measured.
+        viewer_s: Seconds of viewers in view behind the reward, above 0; `None` with the reward.
     """
 
     session: int
@@ -55,19 +47,14 @@ class LoggedPlay:
 
 @dataclass(frozen=True, slots=True)
 class ShownPlay:
-    """A play as proof of play counts it.
+    """A play for proof of play.
 
     Attributes:
-        id: Row id; stable.
-        session: Id of its session.
-        site: Where it ran.
-        ad_id: The ad that was shown.
-        name: What people call the ad.
-        started_at: UTC, aware, as the next.
-        ended_at: `None` while it is on.
+        id, session: Row ids.
+        started_at, ended_at: UTC, aware; the end is `None` while the ad is on.
         outcome: How it ended, see `docs/database.md`; `None` while it is on.
-        shown_ms: How long it was shown, pauses left out; `None` when not known.
-        screen: Whether the session had a screen: neither a replay nor a run without a window has.
+        shown_ms: How long it was shown, without pauses; `None` when not known.
+        screen: Whether the session had a screen; neither a replay nor a run without a window has.
     """
 
     id: int
@@ -90,20 +77,21 @@ def logged_plays(
     replays: bool = False,
     newest: int | None = None,
 ) -> list[LoggedPlay]:
-    """The plays that choices are judged by, in the order of sessions and numbers.
+    """Return the plays for judging choices, by session and number.
 
     Args:
         engine: From `open_database`.
-        since: Leave out what started before; aware. `None` for everything.
+        since: Earliest start; aware, `None` for any.
         site: Only this site; `None` for all.
-        replays: Also the plays of replays, whose ads nobody need have seen.
-        newest: Only so many, the newest ones; `None` for all.
+        replays: Also the plays of replays, whose ads perhaps nobody saw.
+        newest: Only the newest so many; `None` for all.
 
     Raises:
         DatabaseUnavailableError: The database cannot be read now.
     """
     with asking(engine) as connection:
-        settings = _settings(connection, site, replays=replays)
+        scope = Scope(site=site, since=since, replays=replays)
+        settings = _settings(connection, scope)
         query = (
             select(
                 Play.session_id,
@@ -118,7 +106,7 @@ def logged_plays(
             )
             .join(Ad, Ad.id == Play.ad_version_id)
             .join(Session, Session.id == Play.session_id)
-            .where(*_which(since, None, site, replays=replays))
+            .where(*scope.plays())
             .order_by(Play.session_id.desc(), Play.number.desc())
             .limit(newest)
         )
@@ -147,71 +135,35 @@ def shown_plays(
     *,
     replays: bool = False,
 ) -> list[ShownPlay]:
-    """The plays that proof of play counts, in the order of sessions and numbers.
-
-    Args:
-        engine: From `open_database`.
-        since: Leave out what started before; aware. `None` for everything, as for the next two.
-        until: Leave out what started then or later; aware.
-        site: Only this site.
-        replays: Also the plays of replays.
-    """
+    """Return the plays for proof of play, by session and number; see `Scope` for the conditions."""
     with engine.connect() as connection:
-        settings = _settings(connection, site, replays=replays)
+        scope = Scope(site=site, since=since, until=until, replays=replays)
+        settings = _settings(connection, scope)
         query = (
             select(
                 Play.id,
                 Play.session_id,
                 Session.site,
-                Session.kind,
                 Ad.ad_id,
                 Ad.name,
                 Play.started_at,
                 Play.ended_at,
                 Play.outcome,
                 Play.shown_ms,
+                Session.kind,
             )
             .join(Ad, Ad.id == Play.ad_version_id)
             .join(Session, Session.id == Play.session_id)
-            .where(*_which(since, until, site, replays=replays))
+            .where(*scope.plays())
             .order_by(Play.session_id, Play.number)
         )
         return [
-            ShownPlay(
-                id=row.id,
-                session=row.session_id,
-                site=row.site,
-                ad_id=row.ad_id,
-                name=row.name,
-                started_at=row.started_at,
-                ended_at=row.ended_at,
-                outcome=row.outcome,
-                shown_ms=row.shown_ms,
-                screen=row.kind == "run"
-                and not settings.get(row.session_id, {}).get("headless", False),
-            )
-            for row in connection.execute(query)
+            ShownPlay(*(*play, kind == "run" and not settings[play[1]].get("headless", False)))
+            for *play, kind in connection.execute(query)
         ]
 
 
-def _settings(
-    connection: Connection, site: str | None, *, replays: bool
-) -> dict[int, dict[str, Any]]:
+def _settings(connection: Connection, scope: Scope) -> dict[int, dict[str, Any]]:
     """The settings of sessions by their ids; read apart from the plays, which are many for each."""
-    query = select(Session.id, Session.settings).where(*_which(None, None, site, replays=replays))
+    query = select(Session.id, Session.settings).where(*scope.sessions())
     return {row.id: row.settings for row in connection.execute(query)}
-
-
-def _which(
-    since: datetime | None, until: datetime | None, site: str | None, *, replays: bool
-) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if since is not None:
-        conditions.append(Play.started_at >= since)
-    if until is not None:
-        conditions.append(Play.started_at < until)
-    if site is not None:
-        conditions.append(Session.site == site)
-    if not replays:
-        conditions.append(Session.kind == "run")
-    return conditions

@@ -48,13 +48,13 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
 PLAYS_AT_A_TIME = 200
-"""Plays that are rolled up together: few enough for one short transaction beside a kiosk that writes."""
+"""Plays rolled up together, in one short transaction beside a kiosk that writes."""
 
 PLAYS_IN_PASSING = 10
-"""Plays that are rolled up by whoever has other work to do: some tenths of a second, also in a crowd."""
+"""Plays rolled up with `once`; takes some tenths of a second, even in a crowd."""
 
 TIME_AT_A_TIME_US = 600 * 10**6
-"""Plays that began within ten minutes are rolled up together: some tens of thousands of readings in a crowd."""
+"""Plays rolled up together began within ten minutes: some tens of thousands of readings in a crowd."""
 
 _FLOATS = frozenset({"dwell_s", "attention_s", "longest_attention_s", "baseline", "end_happy"})
 _LONG_AGO = -(1 << 62)
@@ -68,14 +68,13 @@ _Arrays = TypeVar("_Arrays", bound=ExposureArrays | SecondArrays)
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which sessions, and which of their plays, a report is about.
+    """The sessions and plays of a report; `None` is no condition.
 
     Attributes:
-        session_ids: Only these; `None` for all.
-        site: Only this site; `None` for all.
-        since: Only plays that began then or later; aware, `None` for all.
-        until: Only plays that began before; aware, `None` for all.
-        replays: Whether replays count too.
+        session_ids: Only these sessions.
+        site: Only this site.
+        since, until: Only plays that began then or later, and before; aware.
+        replays: Whether replays count.
     """
 
     session_ids: tuple[int, ...] | None = None
@@ -85,7 +84,17 @@ class Scope:
     replays: bool = True
 
     def sessions(self) -> list[ColumnElement[bool]]:
-        """Conditions on sessions."""
+        """Return conditions on sessions, those without a play in scope left out."""
+        if self.since is None and self.until is None:
+            return self._sessions()
+        with_plays = select(Play.session_id).where(*self._times())
+        return [*self._sessions(), Session.id.in_(with_plays)]
+
+    def plays(self) -> list[ColumnElement[bool]]:
+        """Return conditions on plays joined with their sessions."""
+        return [*self._sessions(), *self._times()]
+
+    def _sessions(self) -> list[ColumnElement[bool]]:
         found: list[ColumnElement[bool]] = []
         if self.session_ids is not None:
             found.append(Session.id.in_(self.session_ids))
@@ -93,38 +102,28 @@ class Scope:
             found.append(Session.site == self.site)
         if not self.replays:
             found.append(Session.kind == "run")
-        if self.since is not None or self.until is not None:
-            found.append(
-                Session.id.in_(select(Play.session_id).where(*self._times(Play.started_at)))
-            )
         return found
 
-    def plays(self) -> list[ColumnElement[bool]]:
-        """Conditions on plays, joined with their sessions."""
-        return [*self.sessions(), *self._times(Play.started_at)]
-
-    def _times(self, column: Any) -> list[ColumnElement[bool]]:
+    def _times(self) -> list[ColumnElement[bool]]:
         return [
-            *(() if self.since is None else (column >= self.since,)),
-            *(() if self.until is None else (column < self.until,)),
+            *(() if self.since is None else (Play.started_at >= self.since,)),
+            *(() if self.until is None else (Play.started_at < self.until,)),
         ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Log:
-    """Everything that a report needs, as it was at one moment.
+    """What a report needs, as it was at one moment; without static faces.
 
     Attributes:
-        sessions: In the order of their ids.
-        ads: Versions of ads with at least one play in scope, in the order of their first play.
-        plays: In the order of sessions and numbers.
-        gaps: In the order of their starts.
-        exposures: Of these plays; static faces are left out, as in the next two.
-        seconds: Of these plays; empty where they were not asked for.
-        counts: Readings by session, whether an ad was on, and sort: "certain", "uncertain", or why
-            the emotion is withheld. Of whole sessions, also where `Scope.since` or `until` leaves
-            out some of their plays.
-        last_seen: When somebody was last in view, by session; of those that still run.
+        sessions: By id.
+        ads: Versions of ads with a play in scope, by first play.
+        plays: By session and number.
+        gaps: By start.
+        exposures, seconds: Of these plays; no seconds where they were not asked for.
+        counts: Readings of whole sessions, by session, whether an ad was on, and sort: "certain",
+            "uncertain", or why the emotion is withheld.
+        last_seen: When somebody was last in view, by running session.
     """
 
     sessions: tuple[SessionInfo, ...]
@@ -138,12 +137,9 @@ class Log:
 
 
 def read_log(engine: Engine, scope: Scope, *, seconds: bool = True) -> Log:
-    """Read what a report needs, without reading the readings of any play that has been rolled up.
+    """Read what a report needs; the entries by the second only with `seconds`.
 
-    Args:
-        engine: From `open_database`.
-        scope: Which sessions and plays.
-        seconds: Whether the entries by the second are needed.
+    Only the readings of plays not rolled up yet are read, and nothing is written.
     """
     with snapshot(engine) as connection:
         exposures = [_stored(connection, Exposure, ExposureArrays, scope)]
@@ -176,21 +172,17 @@ def store_roll_ups(
     ended_before: datetime | None = None,
     once: bool = False,
 ) -> int:
-    """Roll up the plays that are over and have not been rolled up yet.
+    """Roll up the plays that are over and not rolled up yet; return how many.
 
-    Each few plays are one transaction, which holds the write lock from its first read on: no
-    reading can slip in between.
+    A few plays at a time are one transaction, which holds the write lock from its first read, so
+    that no reading slips in between.
 
     Args:
         engine: From `open_database`, not read-only.
         session_id: Only this session; `None` for all.
-        ended_before: Only plays that ended before; aware, `None` for all that ended. A reading can
-            come a moment after the end of the play on which it was captured; its play is then
-            rolled up once more.
-        once: Only a few plays, for whoever has other work to do.
-
-    Returns:
-        How many plays were rolled up.
+        ended_before: Only plays that ended before; aware, `None` for all. A reading may come a moment
+            after the end of its play, which is then rolled up once more.
+        once: Only `PLAYS_IN_PASSING`.
     """
     which: list[ColumnElement[bool]] = [Play.ended_at.is_not(None)]
     if session_id is not None:
@@ -205,8 +197,7 @@ def store_roll_ups(
             if not plays:
                 return done
             ids = [play.id for play in plays]
-            # On a server the write lock is on rows: a late reading of these plays waits, and marks
-            # its play anew.
+            # A server locks rows: a late reading of these plays waits, then marks its play again.
             connection.execute(select(Play.id).where(Play.id.in_(ids)).with_for_update())
             _store(connection, ids, *roll_up(plays, _readings(connection, plays)))
         done += len(plays)
@@ -239,9 +230,9 @@ def _rows(arrays: ExposureArrays | SecondArrays) -> list[dict[str, Any]]:
 def _pending(
     connection: Connection, which: Sequence[ColumnElement[bool]], limit: int | None = None
 ) -> list[list[RolledPlay]]:
-    """Plays that have not been rolled up, a few of one session at a time; at most `limit` of them."""
+    """At most `limit` plays not rolled up yet, a few of one session at a time."""
     before = aliased(Play)
-    # By number, for which there is an index: within a session numbers rise with time.
+    # By number, which is indexed and rises with time within a session.
     previous = (
         select(before.started_at)
         .where(before.session_id == Play.session_id, before.number < Play.number)
@@ -254,9 +245,7 @@ def _pending(
         .join(Ad, Ad.id == Play.ad_version_id)
         .join(Session, Session.id == Play.session_id)
         .where(Play.rolled_up.is_(False), *which)
-        .order_by(
-            Play.id
-        )  # In a session ids rise with the numbers, and this order needs no sorting.
+        .order_by(Play.id)  # Rises with the number, and needs no sorting.
         .limit(limit)
     )
     found: list[list[RolledPlay]] = []
@@ -286,7 +275,7 @@ def _pending(
 
 
 def _readings(connection: Connection, plays: Sequence[RolledPlay]) -> ReadingArrays:
-    """The readings of plays, and those between ads before any of them."""
+    """The readings of plays, and those between ads before each of them."""
     first, last = plays[0], plays[-1]
     between = [
         Reading.play_id.is_(None),
@@ -309,7 +298,7 @@ def _stored(
     arrays: type[_Arrays],
     scope: Scope,
 ) -> _Arrays:
-    """The stored entries of plays in scope, in the order of plays and viewers; static faces are left out."""
+    """The stored entries of plays in scope, by play and viewer, without static faces."""
     names: list[str] = _names(arrays)
     query = (
         select(*(getattr(table, name) for name in (*names, *SUM_COLUMNS)))
@@ -331,7 +320,7 @@ def _stored(
 
 
 def _joined(arrays: type[_Arrays], parts: Sequence[_Arrays]) -> _Arrays:
-    """All entries, sorted by play and viewer, and by second where there are seconds."""
+    """All entries by play, viewer, and second if there are seconds."""
     none: dict[str, Any] = {column: np.empty(0, _kind(column)) for column in _names(arrays)}
     none["sums"] = np.empty((0, len(SUM_COLUMNS)))
     values = {

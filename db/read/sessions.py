@@ -1,4 +1,4 @@
-"""The read side: plain values and NumPy arrays; no row and no session of SQLAlchemy leaves this module."""
+"""Sessions with their ads, plays, gaps and readings, as plain values and NumPy arrays."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
 READ_ROWS = 10_000
-"""Readings that are turned into arrays at a time; few enough that their Python objects stay small beside the arrays."""
+"""Readings turned into arrays at a time, so that their Python objects stay small beside the arrays."""
 
 _REASON_PLACES = {reason: place for place, reason in enumerate(WITHHELD_REASONS)}
 _MICROSECOND = np.timedelta64(1, "us")
@@ -31,28 +31,20 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
-    """One session. Figures that are not known (yet) are `None`.
+    """One session. Unknown figures are `None`.
 
     Attributes:
         id: Row id; stable.
         kind: "run" or "replay".
-        site: Name of the place.
-        source: What was watched.
+        source: Camera, file or address.
         started_at: UTC, aware, as all times here.
         ended_at: `None` while it runs.
         end_reason: Why it ended; "interrupted" when the program was killed.
-        model_name: Name of the model, if known.
-        model_sha256: Checksum of the model file, if known.
-        program_version: Version of the program that wrote it.
-        settings: Settings in force.
-        frames: Frames analysed.
-        dropped: Frames not analysed.
+        frames, dropped: Frames analysed, and not analysed.
         fps: Frames analysed per second.
-        viewers: Number of anonymous tracks, static faces left out.
-        readings: Number of readings, those of static faces left out.
-        plays: Number of plays.
-        lost: Records that could not be stored; more than 0 means that the session is incomplete.
-        static_faces: Number of tracks that turned out to be posters or still pictures.
+        viewers, readings: Numbers of tracks and of readings, without static faces.
+        lost: Records that could not be stored; above 0 the session is incomplete.
+        static_faces: Tracks that turned out to be posters or still pictures.
     """
 
     id: int
@@ -78,7 +70,7 @@ class SessionInfo:
 
 @dataclass(frozen=True, slots=True)
 class AdInfo:
-    """One version of an ad that the session played; see `records.AdRecord`."""
+    """One version of an ad; see `records.AdRecord`."""
 
     ad_row_id: int
     ad_id: str
@@ -92,7 +84,7 @@ class AdInfo:
 
 @dataclass(frozen=True, slots=True)
 class PlayInfo:
-    """One showing of one ad; see `records.PlayStarted` and `records.PlayEnded`. `id` is what readings refer to."""
+    """One showing of one ad; see `records.PlayStarted` and `records.PlayEnded`."""
 
     id: int
     number: int
@@ -120,11 +112,11 @@ class GapInfo:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReadingArrays:
-    """The n readings of a session, one array per column, ordered by time and viewer; static faces are left out.
+    """`n` readings, one array per column, ordered by time and viewer.
 
     Attributes:
         play_id: `(n,)` int64, `PlayInfo.id`; -1 where no ad was on.
-        viewer: `(n,)` int64, number of the track.
+        viewer: `(n,)` int64, number or row id of the track.
         at_us: `(n,)` int64, microseconds since 1970-01-01 UTC.
         position_ms: `(n,)` float64, position in the ad; NaN where no ad was on.
         probabilities: `(n, 7)` float64: angry, disgust, fear, happy, sad, surprise, neutral; NaN,
@@ -172,7 +164,7 @@ class SessionData:
 
 
 def list_sessions(engine: Engine) -> list[SessionInfo]:
-    """All sessions, the latest recorded one first."""
+    """Return all sessions, latest first."""
     with engine.connect() as connection:
         return session_infos(connection)[::-1]
 
@@ -180,15 +172,12 @@ def list_sessions(engine: Engine) -> list[SessionInfo]:
 def viewers_over_time(
     engine: Engine, sessions: Sequence[SessionInfo], parts: int = 24
 ) -> dict[int, list[int]]:
-    """How many different viewers were in view in each part of a session, for a small drawing of when it was busy.
+    """Count the different viewers in view in each of `parts` equal parts of each session.
 
-    Args:
-        engine: From `open_database`.
-        sessions: Which ones; one that still runs lasts until somebody was last in view.
-        parts: Equal parts of a session's length.
+    A session that still runs lasts until somebody was last in view; static faces are left out.
 
     Returns:
-        By the id of the session `parts` counts; static faces are left out.
+        The counts by the id of the session.
     """
     query = (
         select(
@@ -221,20 +210,40 @@ def viewers_over_time(
         edges = np.linspace(start, max(int(end), start + 1), parts + 1)
         came = np.searchsorted(np.sort(first_us[mine]), edges[1:], side="left")
         went = np.searchsorted(np.sort(last_us[mine]), edges[:-1], side="left")
-        # Whoever was there at the very end still belongs to the last part.
+        # The last part includes its end.
         came[-1] = mine.sum()
         found[session.id] = (came - went).tolist()
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class SessionPage:
+    """One page of sessions, latest first, and their number on all pages."""
+
+    sessions: tuple[SessionInfo, ...]
+    total: int
+
+
+def find_sessions(
+    engine: Engine, site: str = "", *, limit: int = 25, offset: int = 0
+) -> SessionPage:
+    """Return `limit` sessions after the latest `offset`; `site` is part of a site's name, in any case."""
+    wanted = [Session.site.icontains(site, autoescape=True)] if site else []
+    page = select(Session.id).where(*wanted).order_by(Session.id.desc()).limit(limit).offset(offset)
+    with engine.connect() as connection:
+        total = connection.scalar(select(func.count()).select_from(Session).where(*wanted)) or 0
+        found = session_infos(connection, Session.id.in_(list(connection.scalars(page))))
+        return SessionPage(tuple(reversed(found)), total)
+
+
 def latest_session_id(engine: Engine) -> int | None:
-    """Id of the session that was recorded last; `None` when there is none."""
+    """Return the id of the latest session; `None` when there is none."""
     with engine.connect() as connection:
         return connection.scalar(select(func.max(Session.id)))
 
 
 def require_session(engine: Engine, session_id: int) -> None:
-    """Raise NoSuchSessionError, in words for people, when there is no session with this id."""
+    """Raise NoSuchSessionError if there is no session with this id."""
     with engine.connect() as connection:
         known = list(connection.scalars(select(Session.id).order_by(Session.id.desc())))
     if session_id not in known:
@@ -273,7 +282,7 @@ def load_session(engine: Engine, session_id: int) -> SessionData:
 
 
 def session_infos(connection: Connection, *which: ColumnElement[bool]) -> list[SessionInfo]:
-    """Sessions that meet conditions on `Session`, in the order of their ids."""
+    """Return the sessions that meet conditions on `Session`, in the order of their ids."""
     plays, tracks, static = (
         select(func.count())
         .where(table.session_id == Session.id, *more)
@@ -322,7 +331,7 @@ def session_infos(connection: Connection, *which: ColumnElement[bool]) -> list[S
 
 
 def ad_infos(connection: Connection, *which: ColumnElement[bool]) -> list[AdInfo]:
-    """Versions of ads with plays that meet conditions on `Play` and `Session`, in the order of their first such play."""
+    """Return the versions of ads with plays that meet conditions on `Play` and `Session`, by first such play."""
     query = (
         select(Ad.id, Ad.ad_id, Ad.name, Ad.file, Ad.kind, Ad.duration_ms, Ad.brand_at_s, Ad.sha256)
         .join(Play, Play.ad_version_id == Ad.id)
@@ -332,22 +341,12 @@ def ad_infos(connection: Connection, *which: ColumnElement[bool]) -> list[AdInfo
         .order_by(func.min(Play.id))
     )
     return [
-        AdInfo(
-            row.id,
-            row.ad_id,
-            row.name,
-            row.file,
-            row.kind,
-            row.duration_ms,
-            tuple(row.brand_at_s),
-            row.sha256,
-        )
-        for row in connection.execute(query)
+        AdInfo(*(*row[:6], tuple(row.brand_at_s), row.sha256)) for row in connection.execute(query)
     ]
 
 
 def play_infos(connection: Connection, *which: ColumnElement[bool]) -> list[PlayInfo]:
-    """Plays that meet conditions on `Play` and `Session`, in the order of sessions and numbers."""
+    """Return the plays that meet conditions on `Play` and `Session`, by session and number."""
     query = (
         select(
             Play.id,
@@ -370,7 +369,7 @@ def play_infos(connection: Connection, *which: ColumnElement[bool]) -> list[Play
 
 
 def gap_infos(connection: Connection, *which: ColumnElement[bool]) -> list[GapInfo]:
-    """Gaps that meet conditions on `Gap` and `Session`, in the order of their starts."""
+    """Return the gaps that meet conditions on `Gap` and `Session`, by start."""
     query = (
         select(Gap.started_at, Gap.ended_at, Gap.cause, Gap.detail, Gap.session_id)
         .join(Session, Session.id == Gap.session_id)
@@ -381,16 +380,12 @@ def gap_infos(connection: Connection, *which: ColumnElement[bool]) -> list[GapIn
 
 
 def read_arrays(connection: Connection, name: Any, *which: ColumnElement[bool]) -> ReadingArrays:
-    """Readings that meet conditions on `Reading` and `Viewer`, ordered by time and viewer.
+    """Read the readings that meet conditions on `Reading` and `Viewer`.
 
-    Args:
-        connection: To read on.
-        name: What goes into `ReadingArrays.viewer`: `Viewer.number`, or `Viewer.id` where it must
-            be unique over sessions.
-        which: The conditions.
+    `name` becomes `ReadingArrays.viewer`: `Viewer.number`, or `Viewer.id`, which is unique over
+    sessions.
     """
-    # Coerced to types that SQLAlchemy hands through as they come: NumPy converts whole columns at a
-    # time.
+    # Coerced to types that SQLAlchemy hands through: NumPy converts whole columns at a time.
     columns: dict[str, tuple[Any, type]] = {
         "play_id": (func.coalesce(Reading.play_id, -1), np.int64),
         "viewer": (name, np.int64),
@@ -424,14 +419,7 @@ def read_arrays(connection: Connection, name: Any, *which: ColumnElement[bool]) 
 
 
 def microseconds(moments: Sequence[str | datetime]) -> NDArray[np.int64]:
-    """Microseconds since 1970-01-01 UTC.
-
-    Args:
-        moments: At least one: SQLite's texts, or the aware datetimes that other drivers give.
-
-    Returns:
-        One int64 for each.
-    """
+    """Return the microseconds since 1970-01-01 UTC of SQLite's texts, or of aware datetimes; at least one."""
     if isinstance(moments[0], str):
         return np.array(moments, dtype="datetime64[us]").astype(np.int64)
     times = np.array([moment - _EPOCH for moment in moments], dtype="timedelta64[us]")  # type: ignore[operator]

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from db.errors import NoSuchSessionError
-from db.read.catalogue import known_ads, session_ids_with
+from db.read.ads import known_ads, session_ids_with
 from db.read.rollups import Scope
 from db.read.sessions import require_session
 from monitor.analytics.comparison import MEASURES, compare_ads

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, render_template, request
 
-from db.read.catalogue import find_sessions, known_ads
+from db.read.ads import known_ads
+from db.read.sessions import find_sessions
 from monitor.analytics.comparison import MEASURES
 from monitor.web.problems import ProblemError
 from monitor.web.reports import (
@@ -22,7 +23,8 @@ from monitor.web.services import services
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
-    from db.read.catalogue import KnownAd, SessionPage
+    from db.read.ads import KnownAd
+    from db.read.sessions import SessionPage
 
 PAGE_SIZE = 25
 

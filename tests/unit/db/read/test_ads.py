@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from db.read.catalogue import find_sessions, known_ads, session_ids_with
+from db.read.ads import known_ads, session_ids_with
+from db.read.sessions import find_sessions
 
 
 def test_pages_of_sessions_the_latest_first(engine, make):
