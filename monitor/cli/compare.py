@@ -15,12 +15,12 @@ from monitor.cli.options import (
     json_option,
     min_viewers_option,
     moment,
-    print_json,
     since_option,
     site_option,
     time_zone,
     until_option,
 )
+from monitor.cli.output import print_json
 
 if TYPE_CHECKING:
     from datetime import datetime

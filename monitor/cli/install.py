@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli.options import PROGRAM, debug_option
-from monitor.cli.sessions import run
-from monitor.cli.supervised import log_path
+from monitor.cli.run import log_path, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,27 +9,61 @@ import io
 import logging
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import click
 
-from monitor.cli.ads import playlist
-from monitor.cli.compare import compare
-from monitor.cli.data import backup, purge, stored
-from monitor.cli.effect import lift, proof, simulate
 from monitor.cli.errors import is_callers_mistake, is_known, one_sentence
-from monitor.cli.install import install
-from monitor.cli.offline import evaluate, models, train
-from monitor.cli.options import DONE, FAILED, PROGRAM, WRONG, debug_option, set_up_logging
-from monitor.cli.serve import serve
-from monitor.cli.sessions import replay, report, run, sessions
-from monitor.cli.tools import bench, classify, doctor
+from monitor.cli.options import DONE, FAILED, PROGRAM, WRONG, debug_option
+from monitor.cli.output import set_up_logging
 
 logger = logging.getLogger(__name__)
 
 
+COMMANDS = (
+    "run",
+    "replay",
+    "sessions",
+    "report",
+    "compare",
+    "classify",
+    "bench",
+    "doctor",
+    "train",
+    "evaluate",
+    "models",
+    "playlist",
+    "simulate",
+    "lift",
+    "proof",
+    "backup",
+    "purge",
+    "stored",
+    "serve",
+    "install",
+)
+"""Each is a module of this package with a command of its name."""
+
+
+class Commands(click.Group):
+    """Imports the module of a command when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by its name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"monitor.cli.{cmd_name}"), cmd_name)
+        return command
+
+
 @click.group(
     name=PROGRAM,
+    cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Example: ad-monitor run --source demo --loops 1 --report report.html",
 )
@@ -37,31 +71,6 @@ logger = logging.getLogger(__name__)
 @debug_option
 def cli() -> None:
     """Faces in front of an ad screen and the ad on it, on one clock."""
-
-
-for _command in (
-    run,
-    replay,
-    sessions,
-    report,
-    compare,
-    classify,
-    bench,
-    doctor,
-    train,
-    evaluate,
-    models,
-    playlist,
-    simulate,
-    lift,
-    proof,
-    backup,
-    purge,
-    stored,
-    serve,
-    install,
-):
-    cli.add_command(_command)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -352,38 +350,6 @@ def moment(typed: datetime | None, zone: Any = None) -> datetime | None:
     return typed.astimezone() if zone is None else typed.replace(tzinfo=zone)
 
 
-def print_json(document: dict[str, Any]) -> None:
-    import json
-
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
-
-
-def set_up_logging() -> None:
-    # Native libraries read these when they load; their chatter is not for users.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("GLOG_minloglevel", "2")
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format="%(levelname)s: %(message)s", force=True
-    )
-
-
-def silence_native_libraries() -> None:
-    """Keep what MediaPipe and LiteRT print themselves off the terminal; Python's own standard error stays.
-
-    With --debug they may speak.
-    """
-    if logging.getLogger().level == logging.DEBUG:
-        return
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 (a device, not a file)
-        os.dup2(nowhere.fileno(), 2)
-    sys.stderr = os.fdopen(
-        kept, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace"
-    )
-    set_up_logging()
-
-
 def database_url(named: str | None) -> str:
     """The database that was named, else the default one."""
     from monitor.settings.paths import default_database
@@ -403,3 +369,15 @@ def existing_database(url: str) -> str:
             "name it with --db."
         )
     return url
+
+
+log_options = together(
+    database_option,
+    since_option,
+    site_option,
+    click.option(
+        "--replays",
+        is_flag=True,
+        help="Also replays: of recordings that were made while these ads really ran.",
+    ),
+)

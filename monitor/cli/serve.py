@@ -14,8 +14,8 @@ from monitor.cli.options import (
     debug_option,
     media_option,
     model_options,
-    silence_native_libraries,
 )
+from monitor.cli.output import silence_native_libraries
 
 TOKEN_VARIABLE = "AD_MONITOR_TOKEN"  # noqa: S105 (the variable's name)
 EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104 (compared with, not listened at)

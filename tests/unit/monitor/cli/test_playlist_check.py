@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from ads.policies import POLICY_NAMES
-from monitor.cli.ads import check
 from monitor.cli.main import main
+from monitor.cli.playlist import check
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import os
 import pytest
 from click.testing import CliRunner
 
-from monitor.cli.sessions import run
+from monitor.cli.run import run
 from monitor.errors import SetupError
 from monitor.ui import qt_environment
 

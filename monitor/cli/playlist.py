@@ -1,4 +1,4 @@
-"""The commands of the ad side."""
+"""Check a playlist."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ads.policies import POLICY_NAMES
-from monitor.cli.options import debug_option, json_option, print_json
+from monitor.cli.options import debug_option, json_option
+from monitor.cli.output import print_json
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from ads.show.forecast import Forecast
 
 LONGEST_HOURS = 7 * 24
+
+
 PIPE_WIDTH = 160
 
 

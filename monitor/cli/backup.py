@@ -1,0 +1,82 @@
+"""Copy the database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from detector.sources.passwords import hide_passwords
+from monitor.cli.options import (
+    database_option,
+    database_url,
+    debug_option,
+    existing_database,
+    json_option,
+)
+from monitor.cli.output import print_json
+from monitor.cli.stored import size
+
+
+@click.command(epilog="Example, each night from cron: ad-monitor backup /media/usb --keep 14")
+@click.argument("target", type=click.Path(path_type=Path), required=False, metavar="[FILE|FOLDER]")
+@database_option
+@click.option(
+    "--keep",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Delete all but the newest N backups in the folder; needs a folder, in which the names are made here.",
+)
+@json_option
+@debug_option
+def backup(target: Path | None, database: str | None, keep: int | None, as_json: bool) -> None:
+    """Copy the database while the kiosk runs, and prove that the copy is whole.
+
+    In a folder (by default that of the database) the copy is named after the time,
+    NAME-backup-20260301T0930Z.db. A backup that has the name already is replaced, once the new one
+    is whole; other files are never.
+    """
+    from db.upkeep.backup import back_up, delete_oldest, made_name
+    from monitor.reports.terminal import progress_bar
+
+    source = _file(
+        database,
+        "Copy it with `pg_dump` instead, which PostgreSQL brings along and can be used while the kiosk runs.",
+    )
+    existing_database(str(source))
+    folder = target if target is not None and (target.is_dir() or not target.suffix) else None
+    if target is None:
+        folder = source.parent
+    if keep is not None and folder is None:
+        raise click.BadParameter(
+            f"expected a folder to keep several backups in, received {target}.", param_hint="--keep"
+        )
+    copy = (
+        target
+        if target is not None and folder is None
+        else made_name(source, folder or source.parent)
+    )
+    with progress_bar("Copying", "pages") as progress:
+        written = back_up(source, copy, progress)
+    deleted = delete_oldest(source, copy.parent, keep) if keep is not None else []
+    if as_json:
+        print_json(
+            {"backup": str(copy), "bytes": written, "deleted": [str(path) for path in deleted]}
+        )
+        return
+    click.echo(f"Backup of {source}: {copy} ({size(written)}), looked through and whole.")
+    for path in deleted:
+        click.echo(f"Deleted the old backup {path}.")
+
+
+def _file(named: str | None, otherwise: str) -> Path:
+    """The database's file; a server has none."""
+    from db.engine import make_engine, sqlite_path
+
+    url = database_url(named)
+    engine = make_engine(url)
+    path = sqlite_path(engine)
+    engine.dispose()
+    if path is None:
+        raise click.UsageError(f"The database {hide_passwords(url)} is on a server: {otherwise}")
+    return path

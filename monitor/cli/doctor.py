@@ -1,0 +1,39 @@
+"""Check this machine."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from monitor.cli.options import (
+    FAILED,
+    database_option,
+    database_url,
+    debug_option,
+    json_option,
+)
+from monitor.cli.output import print_json, silence_native_libraries
+
+
+@click.command(epilog="Example: ad-monitor doctor --source 0")
+@click.option("--source", help="Also try this camera, file or address.")
+@database_option
+@click.option(
+    "--model", metavar="NAME|FILE", help="A model's name or .keras file. [default: the one in use]"
+)
+@json_option
+@debug_option
+def doctor(source: str | None, database: str | None, model: str | None, as_json: bool) -> None:
+    """Check camera, light, codecs, sound, GPU, disk, database and model, and say what to do."""
+    silence_native_libraries()
+    from monitor.cli.results import print_findings
+    from monitor.kiosk.doctor import examine
+
+    findings = examine(source=source, database=database_url(database), model=model)
+    if as_json:
+        print_json({"checks": [finding.document() for finding in findings]})
+    else:
+        print_findings(findings)
+    if any(finding.state == "fail" for finding in findings):
+        sys.exit(FAILED)

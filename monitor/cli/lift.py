@@ -1,0 +1,133 @@
+"""Estimate what adapting to the audience brings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from monitor.cli.options import (
+    database_url,
+    debug_option,
+    json_option,
+    log_options,
+    moment,
+)
+from monitor.cli.output import print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from ads.playlists.playlist import Playlist
+    from db.read.plays import LoggedPlay
+    from monitor.analytics.off_policy import PolicyValue, Target
+
+AS_IT_RAN = "as it ran"
+
+
+ALWAYS = "always:"
+
+
+READY = ("uniform", "weighted", "mood", "learned")
+
+
+@click.command(
+    epilog="Example: ad-monitor lift --since 2026-03-01 --policy-to-judge learned --policy-to-judge always:summer-01"
+)
+@log_options
+@click.option(
+    "--playlist",
+    type=click.Path(path_type=Path),
+    help="For the weights and moods of the policies to judge.",
+)
+@click.option(
+    "--policy-to-judge",
+    "judged",
+    multiple=True,
+    metavar="NAME",
+    help=f"What another policy would have been worth: {', '.join(READY)}, or {ALWAYS}AD. May be repeated.",
+)
+@json_option
+@debug_option
+def lift(
+    database: str | None,
+    since: datetime | None,
+    site: str | None,
+    replays: bool,
+    playlist: Path | None,
+    judged: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Does adapting to the audience pay: plays chosen for it against those of the hold-out.
+
+    Needs sessions that ran with --policy mood or --policy learn. With --policy-to-judge also what
+    other policies would have brought, estimated from the same log.
+    """
+    from ads.playlists.loader import load_playlist
+    from db.engine import open_database
+    from db.read.plays import logged_plays
+    from monitor.analytics.lift import lift as measure
+    from monitor.reports.terminal import print_lift
+
+    engine = open_database(database_url(database), read_only=True)
+    try:
+        plays = logged_plays(engine, moment(since), site, replays=replays)
+    finally:
+        engine.dispose()
+    found = measure(plays)
+    values = (
+        _judged(plays, judged, None if playlist is None else load_playlist(playlist))
+        if judged
+        else []
+    )
+    if as_json:
+        print_json({"lift": found.document(), "policies": [value.document() for value in values]})
+    else:
+        print_lift(found, values)
+
+
+def _judged(
+    plays: Sequence[LoggedPlay], names: Sequence[str], playlist: Playlist | None
+) -> list[PolicyValue]:
+    from monitor.analytics.errors import ReportError
+    from monitor.analytics.off_policy import judge
+
+    targets: dict[str, Target | None] = {AS_IT_RAN: lambda context: context["candidates"]}
+    targets.update({name: _target(name, plays, playlist) for name in names})
+    try:
+        return judge(plays, targets)
+    except ReportError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _target(name: str, plays: Sequence[LoggedPlay], playlist: Playlist | None) -> Target | None:
+    from monitor.analytics.off_policy import always, by_mood, uniform, weighted
+
+    if name == "learned":
+        return None
+    if name == "uniform":
+        return uniform()
+    if name.startswith(ALWAYS):
+        ad_id = name.removeprefix(ALWAYS)
+        logged = {candidate for play in plays for candidate in play.context.get("candidates", ())}
+        if logged and ad_id not in logged:
+            raise click.BadParameter(
+                f"the log names no ad {ad_id!r}; expected one of {', '.join(sorted(logged))}.",
+                param_hint="--policy-to-judge",
+            )
+        return always(ad_id)
+    if name not in READY:
+        raise click.BadParameter(
+            f"expected {', '.join(READY)} or {ALWAYS}AD, received {name!r}.",
+            param_hint="--policy-to-judge",
+        )
+    if playlist is None:
+        raise click.UsageError(f"To judge the policy {name}, name the playlist with --playlist.")
+    rates = {ad.ad_id: ad.weight / ad.duration_s for ad in playlist.ads}
+    return (
+        weighted(rates)
+        if name == "weighted"
+        else by_mood({ad.ad_id: ad.moods for ad in playlist.ads}, rates)
+    )

@@ -1,0 +1,145 @@
+"""List, compare, promote and roll back models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from monitor.cli.evaluate import judging_faces, judging_options
+from monitor.cli.options import (
+    PROGRAM,
+    debug_option,
+    json_option,
+)
+from monitor.cli.output import print_json, silence_native_libraries
+
+
+@click.group(
+    epilog=f"Example: {PROGRAM} models promote runs/first/first.keras --data fer2013.csv --votes fer2013new.csv"
+)
+def models() -> None:
+    """List the models, compare them, put one in use, or go back."""
+
+
+@models.command(name="list", epilog="Example: ad-monitor models list")
+@json_option
+@debug_option
+def list_models(as_json: bool) -> None:
+    """List the shipped and the promoted models; the one in use is marked."""
+    from detector.emotion.model_card import read_card
+    from detector.emotion.model_store import available
+    from monitor.cli.results import print_models
+
+    entries = []
+    for stored in available():
+        card = read_card(stored.path)
+        entries.append(
+            {
+                "name": stored.name,
+                "origin": stored.origin,
+                "in_use": stored.current,
+                "labels": list(card.labels),
+                "size_mb": round(stored.path.stat().st_size / 1e6, 1),
+                "scores": {name: score["accuracy"] for name, score in card.scores.items()},
+            }
+        )
+    if as_json:
+        print_json({"models": entries})
+    else:
+        print_models(entries)
+
+
+@models.command(epilog="Example: ad-monitor models show compact-3")
+@click.argument("model", required=False, metavar="[NAME|FILE]")
+@json_option
+@debug_option
+def show(model: str | None, as_json: bool) -> None:
+    """Show the card of a model, by default of the one in use."""
+    from detector.emotion.model_card import read_card
+    from detector.emotion.model_store import find_model
+    from monitor.cli.results import print_markdown
+
+    path = find_model(model)
+    card = read_card(path)
+    if as_json:
+        print_json(card.model_dump(mode="json"))
+    else:
+        print_markdown(path.with_suffix(".md").read_text(encoding="utf-8"))
+
+
+@models.command(
+    epilog="Example: ad-monitor models compare compact-3 runs/first/first.keras --data fer2013.csv"
+)
+@click.argument("first", metavar="NAME|FILE")
+@click.argument("second", metavar="NAME|FILE")
+@judging_options
+@json_option
+@debug_option
+def compare(first: str, second: str, as_json: bool, **judging: Any) -> None:
+    """Compare two models on the same faces, with a paired test."""
+    silence_native_libraries()
+    from detector.emotion.classifier import load_classifier
+    from monitor.cli.results import print_comparison
+    from training.evaluation.comparison import compare as measure
+
+    one, other = load_classifier(first, "cpu"), load_classifier(second, "cpu")
+    faces, against, labels = judging_faces(one.card.input_side_px, **judging)
+    found = measure(one, other, faces, against, labels=labels)  # type: ignore[arg-type]
+    if as_json:
+        print_json(found.document())
+    else:
+        print_comparison(found)
+
+
+@models.command(
+    epilog="Example: ad-monitor models promote runs/first/first.keras --data fer2013.csv --votes fer2013new.csv"
+)
+@click.argument("model", metavar="NAME|FILE")
+@judging_options
+@click.option("--tolerance", type=click.FloatRange(0, 100), default=0.1, show_default=True, help="Points of accuracy by "
+              "which it may be worse.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Promote it even if it is worse; the log says so.")
+@json_option
+@debug_option
+def promote(model: str, tolerance: float, force: bool, as_json: bool, **judging: Any) -> None:
+    """Put a model in use, if it is not worse than the one that is."""
+    silence_native_libraries()
+    from dataclasses import asdict
+
+    from detector.emotion.model_card import read_card
+    from detector.emotion.model_store import find_model
+    from training.release.promotion import promote as put_in_use
+
+    path = find_model(model)
+    if judging["labels"]:
+        raise click.UsageError("A model is promoted for the seven emotions: leave --labels out.")
+    faces, against, _ = judging_faces(read_card(path).input_side_px, **judging)
+    promoted = put_in_use(
+        path,
+        faces,
+        against,  # type: ignore[arg-type]
+        dataset=f"{judging['data'].name}, {judging['split']}",
+        tolerance=tolerance / 100,
+        force=force,
+    )
+    if as_json:
+        print_json(asdict(promoted))
+    for reason in promoted.reasons:
+        click.echo(f"Forced although: {reason}", err=True)
+    click.echo(f"{promoted.model} is in use now instead of {promoted.replaced}.", err=True)
+
+
+@models.command(epilog="Example: ad-monitor models rollback")
+@json_option
+@debug_option
+def rollback(as_json: bool) -> None:
+    """Put the model that was in use before back in use."""
+    from dataclasses import asdict
+
+    from detector.emotion.model_store import roll_back
+
+    entry = roll_back()
+    if as_json:
+        print_json(asdict(entry))
+    click.echo(f"{entry.model} is in use again instead of {entry.replaced}.", err=True)

@@ -1,0 +1,42 @@
+"""What the commands print, and who may write to the terminal."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Any
+
+import click
+
+
+def print_json(document: dict[str, Any]) -> None:
+    import json
+
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def set_up_logging() -> None:
+    # Native libraries read these when they load; their chatter is not for users.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("GLOG_minloglevel", "2")
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.WARNING, format="%(levelname)s: %(message)s", force=True
+    )
+
+
+def silence_native_libraries() -> None:
+    """Keep what MediaPipe and LiteRT print themselves off the terminal; Python's own standard error stays.
+
+    With --debug they may speak.
+    """
+    if logging.getLogger().level == logging.DEBUG:
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 (a device, not a file)
+        os.dup2(nowhere.fileno(), 2)
+    sys.stderr = os.fdopen(
+        kept, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace"
+    )
+    set_up_logging()

@@ -1,0 +1,143 @@
+"""Prove what ran."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from monitor.cli.options import (
+    database_url,
+    debug_option,
+    json_option,
+    log_options,
+    min_viewers_option,
+    moment,
+    time_zone,
+    until_option,
+)
+from monitor.cli.output import print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from ads.playlists.playlist import Playlist
+    from monitor.analytics.proof_of_play import Price
+
+
+@click.command(
+    epilog="Example: ad-monitor proof --since 2026-03-01 --until 2026-04-01 --by site,ad,day --csv march.csv"
+)
+@log_options
+@until_option
+@click.option(
+    "--by",
+    default="ad,hour,site",
+    show_default=True,
+    metavar="NAMES",
+    help="Rows: some of ad, hour, day, site.",
+)
+@click.option("--csv", "csv_file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), help="Write the rows "
+              "to this file; - prints them.")  # fmt: skip
+@click.option(
+    "--playlist",
+    type=click.Path(path_type=Path),
+    help="For price_per_thousand_s and the time zone.",
+)
+@click.option(
+    "--price",
+    "prices",
+    multiple=True,
+    metavar="[AD=]AMOUNT",
+    help="What a verified play of an ad costs (without AD: of every other ad); may be repeated.",
+)
+@click.option("--timezone", metavar="NAME", help="Of hours and days, such as Europe/Berlin. [default: the playlist's, else "
+              "the machine's]")  # fmt: skip
+@min_viewers_option
+@json_option
+@debug_option
+def proof(
+    database: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    site: str | None,
+    replays: bool,
+    by: str,
+    csv_file: Path | None,
+    playlist: Path | None,
+    prices: tuple[str, ...],
+    timezone: str | None,
+    min_viewers: int,
+    as_json: bool,
+) -> None:
+    """Proof of play: verified plays, watchers, attentive seconds, and what a thousand of those cost."""
+    from ads.playlists.loader import load_playlist
+    from db.engine import open_database
+    from monitor.analytics.proof_of_play import GROUPS, proof_of_play
+    from monitor.reports.export import write_text
+    from monitor.reports.tables import proof_csv
+    from monitor.reports.terminal import print_proof
+
+    rows = [name.strip() for name in by.split(",")]
+    if set(rows) - set(GROUPS) or len(set(rows)) < len(rows):
+        raise click.BadParameter(
+            f"expected some of {', '.join(GROUPS)}, each once, received {by!r}.", param_hint="--by"
+        )
+    listed = None if playlist is None else load_playlist(playlist)
+    agreed, other_price = _prices(prices, listed)
+    zone = time_zone(timezone or (None if listed is None else listed.timezone))
+    engine = open_database(database_url(database), read_only=True)
+    try:
+        document = proof_of_play(
+            engine,
+            since=moment(since, zone),
+            until=moment(until, zone),
+            site=site,
+            by=rows,
+            zone=zone,
+            prices=agreed,
+            other_price=other_price,
+            min_viewers=min_viewers,
+            replays=replays,
+        )
+    finally:
+        engine.dispose()
+    if csv_file is not None and str(csv_file) != "-":
+        click.echo(f"Proof of play: {write_text(proof_csv(document), csv_file)}", err=True)
+    if as_json:
+        print_json(document)
+    elif str(csv_file) == "-":
+        click.echo(proof_csv(document), nl=False)
+    elif csv_file is None:
+        print_proof(document)
+
+
+def _prices(
+    typed: Sequence[str], playlist: Playlist | None
+) -> tuple[dict[str, Price], Price | None]:
+    """Prices by ad, and that of every other ad; one that was typed replaces the playlist's."""
+    from monitor.analytics.errors import ReportError
+    from monitor.analytics.proof_of_play import Price
+
+    prices = {
+        ad.ad_id: Price(ad.price_per_thousand_s, "thousand_s")
+        for ad in (() if playlist is None else playlist.ads)
+        if ad.price_per_thousand_s is not None
+    }
+    other = None
+    for text in typed:
+        ad_id, _, amount = text.rpartition("=")
+        try:
+            price = Price(float(amount), "play")
+        except (ValueError, ReportError):
+            raise click.BadParameter(
+                f"expected AD=AMOUNT or AMOUNT, with an amount of at least 0, received {text!r}.",
+                param_hint="--price",
+            ) from None
+        if ad_id:
+            prices[ad_id] = price
+        else:
+            other = price
+    return prices, other

@@ -1,0 +1,244 @@
+"""Report on one session or on many."""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from monitor.cli.options import (
+    PROGRAM,
+    REPORT_FORMATS,
+    REPORT_TABLES,
+    database_option,
+    database_url,
+    debug_option,
+    existing_database,
+    json_option,
+    media_option,
+    min_viewers_option,
+    moment,
+    since_option,
+    site_option,
+    until_option,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from monitor.settings.models import RecordingSettings
+
+logger = logging.getLogger(__name__)
+
+
+@click.command(
+    epilog="Example: ad-monitor report 3 --format html,pdf -o reactions.html, or ad-monitor report --all --site 'Shop 12'"
+)
+@click.argument("session", type=click.IntRange(1), required=False)
+@click.option("--all", "everything", is_flag=True, help="One report on all sessions instead, or on those of --site, "
+              "--since and --until.")  # fmt: skip
+@since_option
+@until_option
+@site_option
+@database_option
+@click.option(
+    "--format",
+    "formats",
+    default="html",
+    show_default=True,
+    metavar="NAMES",
+    help=f"One or more of {', '.join(REPORT_FORMATS)}, with commas between them.",
+)
+@click.option(
+    "--table",
+    type=click.Choice(REPORT_TABLES),
+    default=REPORT_TABLES[0],
+    show_default=True,
+    help="Of CSV and Parquet: a row per play and second, per ad and second, per ad, per play, or per gap.",
+)
+@media_option
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="Where to write it; - prints it. With several formats each takes its own ending. [default: session-N.html here; "
+    "JSON and CSV are printed]",
+)
+@min_viewers_option
+@json_option
+@debug_option
+def report(
+    session: int | None,
+    everything: bool,
+    since: datetime | None,
+    until: datetime | None,
+    site: str | None,
+    database: str | None,
+    formats: str,
+    table: str,
+    folders: tuple[Path, ...],
+    output: Path | None,
+    min_viewers: int,
+    as_json: bool,
+) -> None:
+    """Report on a session, by default the latest one, or on many.
+
+    Writes a page that opens anywhere, and shows the main figures here. The page has the curves of
+    every ad above pictures of it; pictures need the ads' own files.
+    """
+    from monitor.reports.export import TEXT_FORMATS, report_bytes, write_report
+
+    wanted = ["json"] if as_json else [name.strip() for name in formats.split(",") if name.strip()]
+    if len(wanted) > 1 and str(output) == "-":
+        raise click.BadParameter("only one format can be printed.", param_hint="-o")
+    unknown = [name for name in wanted if name not in REPORT_FORMATS]
+    if unknown or not wanted:
+        raise click.BadParameter(
+            f"expected {', '.join(REPORT_FORMATS)}, received {formats!r}.", param_hint="--format"
+        )
+    if session is not None and (everything or since or until or site):
+        raise click.UsageError(
+            "A report is on one session or on many: leave out its number, or --all and the like."
+        )
+    several = everything or bool(since or until or site)
+    document, data = _report(
+        existing_database(database_url(database)),
+        min_viewers,
+        session,
+        {"site": site, "since": moment(since), "until": moment(until)} if several else None,
+    )
+    films = _pictures(document, wanted, folders or (Path(),))
+    name = "report" if several else f"session-{document['session']['id']}"
+    for form in wanted:
+        to_print = str(output) == "-" or (
+            output is None and len(wanted) == 1 and form in {"json", "csv"}
+        )
+        if to_print and form not in TEXT_FORMATS:
+            raise click.BadParameter(
+                f"{form} is not a text: expected a file, received -.", param_hint="-o"
+            )
+        if to_print:
+            content = report_bytes(document, form, table=table, data=data, thumbnails=films)
+            click.echo(content.decode(), nl=False)
+            continue
+        target = output or Path(f"{name}.{form}")
+        if len(wanted) > 1:
+            target = target.with_suffix(f".{form}")
+        written = write_report(document, form, target, table=table, data=data, thumbnails=films)
+        click.echo(f"Report: {written}", err=True)
+    if output is None and "html" in wanted:
+        from monitor.reports.terminal import print_report
+
+        print_report(document)
+
+
+def _pictures(document: dict[str, Any], formats: Sequence[str], folders: tuple[Path, ...]) -> Any:
+    """Pictures of the ads; None where no format shows them."""
+    if not {"html", "pdf"} & set(formats):
+        return None
+    from monitor.reports.thumbnails import find_thumbnails
+
+    return find_thumbnails(document, folders)
+
+
+def _report(
+    database: str,
+    min_viewers: int,
+    session: int | None = None,
+    several: dict[str, Any] | None = None,
+) -> tuple[dict[str, Any], Any]:
+    """The report on one session, by default the latest one, or on several, and the data that it was made of.
+
+    Args:
+        database: Its URL.
+        min_viewers: Figures about fewer viewers are withheld.
+        session: Which one; it must exist.
+        several: Which sessions instead, as `db.read.rollups.Scope` takes it.
+    """
+    from db.engine import open_database
+    from db.errors import NoSuchSessionError
+    from db.read.rollups import Scope
+    from db.read.sessions import latest_session_id, require_session
+    from monitor.reports.document import make_report
+
+    engine = open_database(database, read_only=True)
+    try:
+        if several is not None:
+            return make_report(engine, Scope(**several), min_viewers=min_viewers)
+        chosen = session or latest_session_id(engine)
+        if chosen is None:
+            raise NoSuchSessionError(
+                f"{database} holds no session: start one with `{PROGRAM} run`."
+            )
+        require_session(engine, chosen)
+        return make_report(engine, Scope(session_ids=(chosen,)), min_viewers=min_viewers)
+    finally:
+        engine.dispose()
+
+
+def announce(database: str, report_path: Path | None) -> None:
+    if report_path is not None:
+        from monitor.reports.export import FORMATS
+
+        if report_path.suffix.lstrip(".") not in FORMATS:
+            raise click.BadParameter(
+                f"expected a file that ends in {', '.join('.' + name for name in FORMATS)}, received {report_path}.",
+                param_hint="--report",
+            )
+        folder = report_path.absolute().parent
+        while not folder.exists():
+            folder = folder.parent
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise click.BadParameter(
+                f"{folder} cannot be written: expected a folder that can.", param_hint="--report"
+            )
+    logger.info("Database: %s", database)
+
+
+@contextmanager
+def report_after_failure(settings: RecordingSettings, min_viewers: int) -> Iterator[None]:
+    """Write the report that was asked for also of a session that came to a bad end."""
+    from monitor.errors import SessionFailedError
+
+    try:
+        yield
+    except SessionFailedError as error:
+        if error.session_id is not None and settings.report is not None:
+            after_session(error.session_id, settings, min_viewers, as_json=False)
+        raise
+
+
+def after_session(
+    session_id: int, settings: RecordingSettings, min_viewers: int, as_json: bool
+) -> None:
+    """Write and print what was asked for at the end of a session."""
+    database, report_path, playlist = settings.database, settings.report, settings.playlist
+    from detector.sources.passwords import hide_passwords
+
+    click.echo(f"Session {session_id} is in {hide_passwords(database)}", err=True)
+    if report_path is None and not as_json:
+        click.echo(f"See it with `{PROGRAM} report {session_id}`.", err=True)
+        return
+    from monitor.analytics.errors import ReportWriteError
+    from monitor.errors import SessionFailedError
+    from monitor.reports.export import to_json, write_report
+
+    document, data = _report(database, min_viewers, session_id)
+    if report_path is not None:
+        folder = Path() if playlist is None else playlist if playlist.is_dir() else playlist.parent
+        form = report_path.suffix.lstrip(".")
+        films = _pictures(document, [form], (folder,))
+        try:
+            written = write_report(document, form, report_path, data=data, thumbnails=films)
+        except ReportWriteError as error:
+            raise SessionFailedError(
+                f"Session {session_id} is stored, but: {error}", session_id
+            ) from error
+        click.echo(f"Report: {written}", err=True)
+    if as_json:
+        click.echo(to_json(document), nl=False)

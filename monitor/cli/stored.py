@@ -1,0 +1,143 @@
+"""Say in plain words what is stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from detector.sources.passwords import hide_passwords
+from monitor.cli.options import (
+    PROGRAM,
+    database_option,
+    database_url,
+    debug_option,
+    existing_database,
+    json_option,
+)
+from monitor.cli.output import print_json
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from db.upkeep.inventory import StoredFile, TableContents
+
+
+@click.command(epilog="Example: ad-monitor stored --json")
+@database_option
+@click.option(
+    "--spool",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="As given to `run`.",
+)
+@json_option
+@debug_option
+def stored(database: str | None, spool: Path | None, as_json: bool) -> None:
+    """Say in plain words what is stored about the people in front of the screen, and where.
+
+    For whoever asks: counts, times, and the meaning of every column; never a single value of
+    anybody.
+    """
+    from db.engine import open_database
+    from db.upkeep.inventory import NEVER, WORDS, contents
+
+    url = existing_database(database_url(database))
+    engine = open_database(url, read_only=True)
+    try:
+        tables = contents(engine)
+    finally:
+        engine.dispose()
+    files = [*files_of(url, spool), *saved_choices()]
+    if as_json:
+        print_json(
+            {
+                "database": hide_passwords(url),
+                "tables": [_table_document(table) for table in tables],
+                "files": [file_document(file) for file in files],
+                "never_stored": list(NEVER),
+            }
+        )
+        return
+    click.echo(f"What is stored in {hide_passwords(url)}\n")
+    for table in tables:
+        sentence, columns = WORDS[table.name]
+        span = f", {day(table.oldest)} to {day(table.newest)}" if table.oldest is not None else ""
+        click.echo(f"{table.name}: {table.rows} rows{span}\n  {sentence}")
+        for names, words in columns.items():
+            click.echo(f"    {names}: {words}")
+        click.echo("")
+    click.echo("Files")
+    for file in files:
+        click.echo(f"  {file.path} ({size(file.size_bytes)}): {file.what}")
+    click.echo("\nNot stored anywhere")
+    for sentence in NEVER:
+        click.echo(f"  {sentence}")
+    click.echo(
+        f"\n`{PROGRAM} purge` deletes what is old, `{PROGRAM} purge --everything` deletes all of it."
+    )
+
+
+def files_of(url: str, spool: Path | None) -> list[StoredFile]:
+    """The files of a database, and what waits to be written to it."""
+    from db.engine import make_engine, sqlite_path
+    from db.upkeep.inventory import StoredFile
+    from db.upkeep.inventory import files_of as database_files
+    from db.write.spool import SpoolPlace
+    from monitor.settings.paths import spool_folder
+
+    engine = make_engine(url)
+    path = sqlite_path(engine)
+    place = SpoolPlace.of(engine, spool_folder(url, spool))
+    engine.dispose()
+    if path is not None:
+        return database_files(path, place)
+    waiting = [] if place is None else place.found()
+    return [
+        StoredFile(file, "records that wait to be written", file.stat().st_size) for file in waiting
+    ]
+
+
+def saved_choices() -> list[StoredFile]:
+    """What the operator has chosen in the window, and the logs in their usual place."""
+    from db.upkeep.inventory import StoredFile
+    from monitor.logs import RUN_LOG, SUPERVISOR_LOG, default_log, log_files
+    from monitor.sensor.camera_choice import choice_file
+
+    file = choice_file()
+    found = (
+        [StoredFile(file, "which camera was chosen", file.stat().st_size)] if file.is_file() else []
+    )
+    logs = (one for name in (RUN_LOG, SUPERVISOR_LOG) for one in log_files(default_log(name)))
+    return [*found, *(StoredFile(log, "a log of the program", log.stat().st_size) for log in logs)]
+
+
+def _table_document(table: TableContents) -> dict[str, Any]:
+    from db.upkeep.inventory import WORDS
+
+    sentence, columns = WORDS[table.name]
+    return {
+        "name": table.name,
+        "rows": table.rows,
+        "oldest": time(table.oldest),
+        "newest": time(table.newest),
+        "means": sentence,
+        "columns": columns,
+    }
+
+
+def file_document(file: StoredFile) -> dict[str, Any]:
+    return {"path": str(file.path), "bytes": file.size_bytes, "what": file.what}
+
+
+def time(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def day(moment: datetime | None) -> str:
+    return "" if moment is None else moment.strftime("%Y-%m-%d")
+
+
+def size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"
