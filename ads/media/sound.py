@@ -11,7 +11,7 @@ from ads.errors import MediaError
 from ads.media.clips import open_clip
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from av.audio.stream import AudioStream
@@ -22,7 +22,9 @@ SAMPLE_RATE_HZ = 48_000
 """Of the decoded sound, which always has two channels of 16 bits."""
 
 
-def sound_blocks(path: Path, start_s: float = 0.0) -> Iterator[tuple[float, NDArray[np.int16]]]:
+def sound_blocks(
+    path: Path, start_s: float = 0.0
+) -> Generator[tuple[float, NDArray[np.int16]], None, None]:
     """Decode the sound of a clip in blocks without gaps; what has no sound becomes silence.
 
     Close the iterator to release the file.

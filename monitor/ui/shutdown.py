@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import signal
-import socket
 from typing import TYPE_CHECKING
 
-from PyQt5.QtCore import QCoreApplication, QObject, QSocketNotifier, QTimer, pyqtSignal, pyqtSlot
+from PyQt5.QtCore import QCoreApplication, QObject, QTimer, pyqtSignal, pyqtSlot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,9 +71,10 @@ class Quitter(QObject):
 
 
 class SignalHandler(QObject):
-    """Bring SIGINT and SIGTERM into Qt's loop, which otherwise never runs a Python signal handler.
+    """Hand SIGINT and SIGTERM to Qt's loop.
 
-    Use it as a context in the main thread; leaving it restores the former handlers.
+    Python runs signal handlers only between its own instructions, so a timer gives it some. Use it
+    as a context in the main thread; leaving it restores the former handlers.
 
     Args:
         on_signal: Called once, from Qt's loop, with the name of the first signal.
@@ -93,15 +92,9 @@ class SignalHandler(QObject):
         self._on_signal = on_signal
         self._on_second_signal = on_second_signal
         self._received: int | None = None
-        self._closed = False
-        self._reader, self._writer = socket.socketpair()
-        self._reader.setblocking(False)
-        self._writer.setblocking(False)
-        self._former_wakeup_fd = signal.set_wakeup_fd(
-            self._writer.fileno(), warn_on_full_buffer=False
-        )
-        self._notifier = QSocketNotifier(self._reader.fileno(), QSocketNotifier.Type.Read, self)  # type: ignore[arg-type]
-        self._notifier.activated.connect(self._on_awake)
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self._on_tick)
+        self._timer.start(100)
         self._former_handlers = {
             number: signal.signal(number, self._handle)
             for number in (signal.SIGINT, signal.SIGTERM)
@@ -115,32 +108,19 @@ class SignalHandler(QObject):
 
     def close(self) -> None:
         """Restore the former handlers; harmless when repeated."""
-        if self._closed:
-            return
-        self._closed = True
-        for number, handler in self._former_handlers.items():
+        self._timer.stop()
+        while self._former_handlers:
+            number, handler = self._former_handlers.popitem()
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
-        self._notifier.setEnabled(False)
-        signal.set_wakeup_fd(self._former_wakeup_fd)
-        self._reader.close()
-        self._writer.close()
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
-        # Runs between two Python instructions, so the first signal only leaves a note.
         if self._received is None:
             self._received = number
-            QTimer.singleShot(0, self._report)
         else:
             self._on_second_signal(number)
 
     @pyqtSlot()
-    def _on_awake(self) -> None:
-        # Being called is enough: Python runs its pending signal handlers on the way.
-        if not self._closed:
-            with contextlib.suppress(BlockingIOError):
-                self._reader.recv(4096)
-
-    @pyqtSlot()
-    def _report(self) -> None:
-        if self._received is not None and not self._closed:
+    def _on_tick(self) -> None:
+        if self._received is not None:
+            self._timer.stop()
             self._on_signal(signal.Signals(self._received).name)

@@ -9,11 +9,12 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QObject, Qt, QTimer, pyqtSlot
 
 from ads.errors import MediaError
+from ads.media.sound import sound_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from PyQt5.QtCore import QIODevice
     from PyQt5.QtMultimedia import QAudioOutput
 
-    Blocks = Generator[tuple[float, NDArray[np.int16]], None, None]
-    Decode = Callable[[Path, float], Blocks]
+    Decode = Callable[[Path, float], Generator[tuple[float, NDArray[np.int16]], None, None]]
 
 logger = logging.getLogger(__name__)
 
@@ -50,13 +50,7 @@ JITTER_FRAMES = 240
 
 @dataclass(frozen=True, slots=True)
 class _Cue:
-    """What follows the present sound.
-
-    Attributes:
-        path: The file; `None` for silence.
-        begins_s: When, on the clock.
-        zero_s: When its position was 0, or would have been.
-    """
+    """What follows the present sound: a file or silence, and when it begins and its position was 0."""
 
     path: Path | None
     begins_s: float
@@ -76,9 +70,8 @@ class QtSound(QObject):
     Args:
         volume: 0 (silent) to 1, on a perceptual scale.
         decode: Yields consecutive blocks of `(n, 2)` int16 samples at 48 kHz from a position in a
-            file on, each with its position in seconds; `ads.media.sound.sound_blocks` by default.
+            file on, each with its position in seconds.
         open_sink: Opens the device at a volume; returns `None` if there is none.
-        clock: In seconds.
         picture_lag_s: Mean delay of a picture, in seconds.
 
     Raises:
@@ -89,7 +82,7 @@ class QtSound(QObject):
         self,
         *,
         volume: float = 1.0,
-        decode: Decode | None = None,
+        decode: Decode = sound_blocks,
         open_sink: Callable[[float], AudioSink | None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         picture_lag_s: float = PICTURE_LAG_S,
@@ -98,7 +91,7 @@ class QtSound(QObject):
         if not 0.0 <= volume <= 1.0:
             raise ValueError(f"Invalid volume: expected a number from 0 to 1, received {volume}.")
         self._volume = volume
-        self._decode = decode or _decode_sound
+        self._decode = decode
         self._open_sink = open_sink or open_default_sink
         self._clock = clock
         self._picture_lag_s = picture_lag_s
@@ -135,7 +128,7 @@ class QtSound(QObject):
         self._silence()
         if not self._closed and self._find_device() is not None:
             self._zero_s = zero_s
-            self._feeders[0].request(path, position_s)
+            self._feeders[0].request((path, position_s))
             self._timer.start()
 
     def cue(self, path: Path | None, position_s: float, in_s: float) -> None:
@@ -156,7 +149,7 @@ class QtSound(QObject):
         begins_s = self._clock() + self._picture_lag_s + in_s
         self._cued = _Cue(path, begins_s, begins_s - position_s)
         if path is not None:
-            self._feeders[1].request(path, position_s)
+            self._feeders[1].request((path, position_s))
             if self._timing is None and self._zero_s is None:
                 # From silence: the device runs by the time the sound begins.
                 self._timing = _start(sink)
@@ -207,7 +200,7 @@ class QtSound(QObject):
         self._cued = None
         self._paused_s = None
         for feeder in self._feeders:
-            feeder.cancel()
+            feeder.request(None)
         if self._sink is not None and self._timing is not None:
             self._sink.reset()
         self._timing = None
@@ -222,7 +215,7 @@ class QtSound(QObject):
             return False
         self._cued = None
         self._feeders.reverse()
-        self._feeders[1].cancel()
+        self._feeders[1].request(None)
         if path is None:
             self._zero_s = None
         else:
@@ -269,23 +262,17 @@ class QtSound(QObject):
         before, cue = frames, self._cued
         if cue is not None:
             before = min(max(0, round((cue.begins_s - heard_s) * RATE_HZ)), frames)
-        data = _read(self._feeders[0], self._zero_s, heard_s, before)
+        data = self._feeders[0].read(self._zero_s, heard_s, before)
         if cue is not None and before < frames:
             zero_s = None if cue.path is None else cue.zero_s
             heard_s += before / RATE_HZ
-            data += _read(self._feeders[1], zero_s, heard_s, frames - before)
+            data += self._feeders[1].read(zero_s, heard_s, frames - before)
         return data
 
 
 def _start(sink: AudioSink) -> PlaybackTiming:
     sink.start()
     return PlaybackTiming()
-
-
-def _read(feeder: _Feeder, zero_s: float | None, heard_s: float, frames: int) -> bytes:
-    if zero_s is None:
-        return bytes(frames * FRAME_BYTES)
-    return feeder.read(round((heard_s - zero_s) * RATE_HZ), frames)
 
 
 class PlaybackTiming:
@@ -350,28 +337,33 @@ class _Feeder(threading.Thread):
         self._first_frame = 0
         self._closed = False
 
-    def request(self, path: Path, position_s: float) -> None:
-        """Decode a file instead of the present one."""
-        self._drop((path, position_s))
-
-    def cancel(self) -> None:
-        """Decode nothing until the next request."""
-        self._drop(None)
+    def request(self, wanted: tuple[Path, float] | None) -> None:
+        """Decode a file from a position in seconds on, or nothing, instead of the present file."""
+        with self._changed:
+            self._request += 1
+            self._wanted = wanted
+            self._chunks.clear()
+            self._size = 0
+            self._changed.notify_all()
 
     def has_data(self) -> bool:
         """Return whether there is something to read."""
         with self._changed:
             return self._size > 0
 
-    def read(self, first_frame: int, frames: int) -> bytes:
-        """Take frames without waiting, with silence for those that are missing.
+    def read(self, zero_s: float | None, heard_s: float, frames: int) -> bytes:
+        """Take the frames due at a moment without waiting, with silence for missing ones.
 
         Args:
-            first_frame: Counted from the start of the file; earlier frames are dropped.
+            zero_s: When the file's position was 0; `None` for silence.
+            heard_s: When the first frame will be heard; earlier frames are dropped.
             frames: How many.
         """
         wanted = frames * FRAME_BYTES
+        if zero_s is None:
+            return bytes(wanted)
         with self._changed:
+            first_frame = round((heard_s - zero_s) * RATE_HZ)
             ahead = first_frame - self._first_frame if self._size else 0
             silent = 0
             if ahead > JITTER_FRAMES:
@@ -385,7 +377,7 @@ class _Feeder(threading.Thread):
     def close(self) -> None:
         """End the thread and wait for it."""
         self._closed = True
-        self.cancel()
+        self.request(None)
         self.join(3)
         if self.is_alive():
             logger.error("The thread %s did not end within 3 s.", self.name)
@@ -436,14 +428,6 @@ class _Feeder(threading.Thread):
             self._size -= len(chunk)
             self._first_frame += len(chunk) // FRAME_BYTES
         return b"".join(parts)
-
-    def _drop(self, wanted: tuple[Path, float] | None) -> None:
-        with self._changed:
-            self._request += 1
-            self._wanted = wanted
-            self._chunks.clear()
-            self._size = 0
-            self._changed.notify_all()
 
 
 def open_default_sink(volume: float) -> AudioSink | None:
@@ -517,10 +501,3 @@ class AudioSink:
         """Return whether the device went away."""
         # OpenError and FatalError; the others pass, such as an IOError by a full buffer.
         return int(self._output.error()) in (1, 4)
-
-
-def _decode_sound(path: Path, position_s: float) -> Blocks:
-    from ads.media.sound import sound_blocks  # noqa: PLC0415 (loads decoders that a silent kiosk does not need)
-
-    # A generator, whatever its annotation says: it has a close().
-    return cast("Blocks", sound_blocks(path, position_s))

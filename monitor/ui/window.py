@@ -296,8 +296,6 @@ class KioskWindow(QWidget):
             self._ticker.stop()
             self._viewport_delay.stop()
             self.notice.stop()
-            self.overlay.stop()
-            self.operator_panel.stop()
             self.help_card.stop()
             self.quit_requested.emit()
         # Accepted: the window is out of sight while the threads are being joined.

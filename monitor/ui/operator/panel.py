@@ -97,10 +97,6 @@ class OperatorPanel(PaintedWidget):
         else:
             self.hide()
 
-    def stop(self) -> None:
-        """Hide the panel for good, because the window closes."""
-        self.hide()
-
     def touched(self) -> None:
         """Restart the time after which the panel closes by itself, because a key was pressed."""
         if self._left_alone.isActive():

@@ -35,6 +35,8 @@ TOP_PADDING = 12.0
 BOTTOM_PADDING = 14.0
 GAP = 10.0
 LINE_HEIGHT = 32.0
+MIN_CURVE = 100.0
+"""Height below which up and down can hardly be told apart."""
 MIN_PREVIEW = 84.0
 """Height below which a face in the preview is no longer recognised as one."""
 
@@ -79,7 +81,7 @@ class Overlay(PaintedWidget):
     def show_view(self, view: LiveView) -> None:
         """Take a view, to be drawn at the next refresh."""
         if view.frame is not None and view.health.state == "running":
-            self.curve.add(view.frame)
+            self.curve.history.add(view.frame)
         self._view = view
 
     def refresh_view(self) -> None:
@@ -121,10 +123,6 @@ class Overlay(PaintedWidget):
             self._arrange_column(room, scale)
         self.refresh()
 
-    def stop(self) -> None:
-        """Stop drawing, because the window closes."""
-        self._timer.stop()
-
     def _arrange_column(self, room: QRect, scale: float) -> None:
         width = min(style.OVERLAY_WIDTH * scale, room.width())
         inner = width - 2 * PADDING * scale
@@ -151,13 +149,13 @@ class Overlay(PaintedWidget):
         if self._ads_only:
             return 0.0, 0.0, 0.0
         gap, min_preview = GAP * scale, MIN_PREVIEW * scale
-        bars, curve = self.bars.natural_height(), self.curve.natural_height()
+        bars, curve = self.bars.natural_height(), 142 * scale
         left = room - (LINE_HEIGHT + TOP_PADDING + BOTTOM_PADDING) * scale - bars - gap
         # Not higher than 0.3 of the room, for cameras that stand upright.
         preview = min(width / self.preview.aspect, 0.3 * room)
         if preview + curve + 2 * gap > left:
             # In a low window, or under a long notice, fewer parts rather than smaller text.
-            curve = max(self.curve.min_height(), left - preview - 2 * gap)
+            curve = max(MIN_CURVE * scale, left - preview - 2 * gap)
             preview = min(preview, left - curve - 2 * gap)
             if preview < min_preview:
                 preview = min(width / self.preview.aspect, left - gap)
@@ -173,7 +171,7 @@ class Overlay(PaintedWidget):
         half = (width - 2 * pad - 1.5 * gap) / 2
         line = LINE_HEIGHT * scale
         top = TOP_PADDING * scale + line + gap
-        bars, curve = self.bars.natural_height(), self.curve.min_height()
+        bars, curve = self.bars.natural_height(), MIN_CURVE * scale
         preview = bars - gap - curve
         for part in (self.preview, self.bars, self.curve):
             part.show()

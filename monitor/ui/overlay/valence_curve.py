@@ -105,18 +105,6 @@ class ValenceCurve(PaintedWidget):
             return NO_VALUE
         return f"{newest[1]:+.2f}".replace("-", MINUS)
 
-    def natural_height(self) -> float:
-        """Return the height at which the curve is easily read."""
-        return 142 * self.scale
-
-    def min_height(self) -> float:
-        """Return the height below which up and down can hardly be told apart."""
-        return 100 * self.scale
-
-    def add(self, frame: AnalysedFrame) -> None:
-        """Add a frame, to be drawn at the next `refresh()`."""
-        self.history.add(frame)
-
     def _now_ns(self) -> int:
         newest = self.history.newest
         return self._clock() if newest is None else max(self._clock(), newest[0])

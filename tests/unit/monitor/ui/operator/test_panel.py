@@ -75,7 +75,7 @@ def test_hidden_it_asks_nothing_and_runs_no_timer(make_panel, qtbot, asked):
     panel.toggle()
     assert timers(panel) == []
     panel.toggle()
-    panel.stop()
+    panel.hide()
     assert timers(panel) == []
     assert len(asked) == 2
 

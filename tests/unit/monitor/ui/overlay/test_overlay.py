@@ -36,7 +36,7 @@ def overlay(qtbot, clock):
     qtbot.addWidget(overlay)
     overlay.arrange(QRect(0, 0, 1248, 654), 1.0)
     yield overlay
-    overlay.stop()
+    overlay.hide()
 
 
 def show(overlay, view):
@@ -498,7 +498,7 @@ def test_the_curve_moves_on_when_nothing_arrives(qtbot, clock, make_reading):
     qtbot.addWidget(curve)
     curve.resize(300, 140)
     clock[0] = 10 * SECOND_NS
-    curve.add(frame_at(10, make_reading(1, "happy", 1.0)))
+    curve.history.add(frame_at(10, make_reading(1, "happy", 1.0)))
     assert curve.value_text == "+1.00"
     clock[0] = 11 * SECOND_NS
     assert curve.value_text == NO_VALUE
@@ -517,7 +517,7 @@ def test_a_pleasant_stretch_is_drawn_above_the_zero_line(qtbot, clock, make_read
     for emotion in ("happy", "sad"):
         curve.history = ValenceHistory()
         for at_s in np.arange(0, 30, 0.2):
-            curve.add(frame_at(at_s, make_reading(1, emotion, 0.9)))
+            curve.history.add(frame_at(at_s, make_reading(1, emotion, 0.9)))
         clock[0] = 30 * SECOND_NS
         curve.refresh()
         bright = differs(on_black(curve), style.TEXT.name(), 90)[36:142, 200:280]
@@ -530,8 +530,8 @@ def test_a_pleasant_stretch_is_drawn_above_the_zero_line(qtbot, clock, make_read
 def test_a_negative_value_has_a_true_minus_sign(qtbot, clock, make_reading):
     curve = ValenceCurve(ENGLISH, clock=lambda: clock[0])
     qtbot.addWidget(curve)
-    curve.add(frame_at(0, make_reading(1, "sad", 1.0)))
+    curve.history.add(frame_at(0, make_reading(1, "sad", 1.0)))
     assert curve.value_text == MINUS + "1.00"
-    curve.add(frame_at(0.3))
+    curve.history.add(frame_at(0.3))
     assert math.isnan(curve.history.newest[1])
     assert curve.value_text == NO_VALUE
