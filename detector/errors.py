@@ -66,11 +66,22 @@ class ZonesError(DetectorError):
 
 
 class MissingExtraError(DetectorError):
-    """A library of an optional extra is not installed."""
+    """TensorFlow and Keras, which only the `training` and `gpu` extras install, are missing."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This command needs TensorFlow, which is not installed; install it with "
+            "`make train-setup` or `pip install 'ad-reaction-monitor[training]'`."
+        )
+
+
+def lacks_extra(error: BaseException) -> bool:
+    """Return whether an import failed because an extra is not installed."""
+    return isinstance(error, ModuleNotFoundError) and error.name in {"tensorflow", "keras"}
 
 
 def import_extra(module: Literal["tensorflow", "keras"]) -> Any:
-    """Import a library that only the `training` and `gpu` extras install.
+    """Import a library of the `training` and `gpu` extras.
 
     Raises:
         MissingExtraError: It is not installed.
@@ -78,9 +89,6 @@ def import_extra(module: Literal["tensorflow", "keras"]) -> Any:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name not in {"tensorflow", "keras"}:
-            raise
-        raise MissingExtraError(
-            "This command needs TensorFlow, which is not installed; install it with "
-            "`make train-setup` or `pip install 'ad-reaction-monitor[training]'`."
-        ) from error
+        if lacks_extra(error):
+            raise MissingExtraError from error
+        raise

@@ -45,7 +45,8 @@ class FaceCutter:
         self._detector = MediaPipeFaceDetector()
 
     def cut(self, image: NDArray[np.uint8]) -> tuple[list[Box], NDArray[np.uint8]]:
-        """Return boxes, from left to right, and `(n, side, side)` crops of a BGR picture's faces."""
+        """Return boxes, from left to right, and `(n, side, side)` crops of a BGR picture's
+        faces."""
         height, width = image.shape[:2]
         found = sorted(self._detector.detect_still(image), key=lambda face: face.box.x)
         boxes = [face.box for face in found]

@@ -25,7 +25,8 @@ KEYPOINTS = ("right_eye", "left_eye", "nose_tip", "mouth_centre", "right_ear", "
 
 
 class Box(NamedTuple):
-    """A rectangle in fractions of the frame: left, top, width, height. May reach beyond the frame."""
+    """A rectangle in fractions of the frame: left, top, width, height. May reach beyond the
+    frame."""
 
     x: float
     y: float

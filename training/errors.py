@@ -4,11 +4,11 @@ from __future__ import annotations
 
 
 class TrainingError(ValueError):
-    """A run cannot start, or cannot go on, with these settings."""
+    """A run cannot start or continue with these settings."""
 
 
 class DatasetError(TrainingError):
-    """A dataset is missing, or is not in a form that can be read."""
+    """A dataset is missing or unreadable."""
 
 
 class TrainingDivergedError(Exception):
@@ -16,4 +16,4 @@ class TrainingDivergedError(Exception):
 
 
 class PromotionRefusedError(Exception):
-    """A model is worse than the one in use, or cannot replace it."""
+    """A model is worse than the current one, or cannot replace it."""

@@ -1,4 +1,4 @@
-"""One training, end to end: read, choose, fit, export. What the `train` command and a Python program call."""
+"""One training, end to end: read, select, fit, export."""
 
 from __future__ import annotations
 
@@ -46,23 +46,19 @@ PLAN = "run.json"
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What to train on what.
+    """What to train on which data.
 
     Attributes:
-        data: FER2013's CSV, or a folder of pictures; see `training.datasets.read_dataset`.
-        votes: FER+'s vote file, where the data is FER2013's CSV.
+        data: FER2013's CSV, or a folder of pictures; see `read_dataset`.
+        votes: FER+'s vote file, for FER2013's CSV.
         architecture: Name of the network.
-        labels: `seven`, `happy-sad`, `marketing`, or names with commas between them; `None` takes
-            what the data has.
-        targets: What is learnt of a row; `None` takes votes and original labels where there are
-            votes, else the labels.
+        labels: See `label_set`; `None` takes those of the data.
+        targets: See `select_rows`; `None` takes votes and original labels, or only the latter.
         start: A model whose weights the run starts from (fine-tuning).
-        teachers: Models whose verdicts are mixed into the targets (distillation).
-        weights: Of the pretrained part of an architecture that has one: `imagenet`, a file, or
-            `none`.
-        limit: Train on this many rows at most, the classes in proportion; `None` takes all.
-        find_faces: Cut the faces out of the pictures of a folder first, as the camera's pipeline
-            does.
+        teachers: Models whose probabilities are mixed into the targets (distillation).
+        weights: Those of a pretrained part: `imagenet`, a file, or `none`.
+        limit: Maximum number of training rows, classes in proportion; `None` takes all.
+        find_faces: Cut the faces out of a folder's pictures first, as the camera's pipeline does.
         mixed_precision: `auto` (on a GPU), `on` or `off`.
     """
 
@@ -89,25 +85,15 @@ def train(
     tensorboard: bool = False,
     tell: Tell | None = None,
 ) -> Path:
-    """Train a network and write the finished model, its card and its figures into the run's folder.
+    """Train a network; write the model, its card and figures into the run's folder.
 
-    A run that was cut off goes on when it is called again with the same plan and settings.
-
-    Args:
-        plan: What to train on what.
-        out: Folder of the run; created if missing.
-        name: Stem of the model's files.
-        settings: How it is trained. Defaults to the architecture's recipe.
-        h5: Also write the older HDF5 form.
-        tensorboard: Also write logs for TensorBoard, into the folder `tensorboard`.
-        tell: Called after every step with the progress and the figures of the epoch so far.
-
-    Returns:
-        The `.keras` file.
+    A run that was cut off resumes when called again with the same plan and settings, by default the
+    architecture's recipe. `tell` is called after every step with the progress and the epoch's
+    figures. Returns the `.keras` file.
 
     Raises:
         DatasetError: The data cannot be used.
-        TrainingError: The plan does not fit together, or the folder holds another run.
+        TrainingError: The plan is inconsistent, or the folder holds another run.
         ModelLoadError: A model to start from, or a teacher, cannot be read.
     """
     architecture = find_architecture(plan.architecture)
@@ -120,16 +106,16 @@ def train(
     targets: Targets = plan.targets or ("original" if faces.votes is None else "votes+original")
     images, heads = select_rows(training, labels, targets)
     heads = taught(heads, images, [load_classifier(teacher) for teacher in plan.teachers])
-    judged, judged_heads = select_rows(validation, labels, targets, complete=False)
-    logger.info("%d faces to train on, %d to validate with", len(images), len(judged))
+    held_out, held_out_heads = select_rows(validation, labels, targets, complete=False)
+    logger.info("%d faces to train on, %d to validate with", len(images), len(held_out))
     build = _builder(plan, architecture, heads)
-    # Only now: what was refused above must not stand in the way of a corrected command.
+    # Only now: a refused plan must not block a corrected command.
     out.mkdir(parents=True, exist_ok=True)
     (out / PLAN).write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
     network, history = fit(
         build,
         Rows(images, heads),
-        Rows(judged, judged_heads),
+        Rows(held_out, held_out_heads),
         out,
         settings,
         callbacks=_callbacks(out, tensorboard=tensorboard, tell=tell),
@@ -141,7 +127,7 @@ def train(
 
 
 def read_faces(plan: TrainingPlan, side_px: int, seed: int) -> FaceDataset:
-    """Read the data of a plan and say what was read and what was left out."""
+    """Read the data of a plan, and log what was read and skipped."""
     if plan.find_faces:
         from training.datasets.face_finder import FaceFinder  # noqa: PLC0415 (MediaPipe)
 
@@ -159,28 +145,20 @@ def read_faces(plan: TrainingPlan, side_px: int, seed: int) -> FaceDataset:
 def split(
     faces: FaceDataset, limit: int | None, seed: int
 ) -> tuple[FaceDataset, FaceDataset, dict[str, int]]:
-    """The rows to train on and the rows to validate with.
+    """Return training rows, validation rows, and the number of rows of each kind.
 
-    Rows of the training split whose near-twins stand in another split are left out.
-
-    Args:
-        faces: All rows.
-        limit: Most rows to train on; they are drawn with the classes in proportion. `None` takes
-            all.
-        seed: Of that draw.
-
-    Returns:
-        Training rows, validation rows, and how many rows of each kind there are.
+    Training rows that also occur in another split are dropped; `limit` draws from the rest, with
+    classes in proportion.
 
     Raises:
-        DatasetError: One of the splits is missing, or the limit is too low.
+        DatasetError: A split is missing, or the limit is too low.
     """
     training, validation = faces.split("training"), faces.split("validation")
     others = [validation] + ([faces.split("test")] if "test" in faces.roles else [])
-    kept, twins = without_duplicates(training, others)
-    if twins:
-        logger.info("%d training faces also stand in another split and are left out", twins)
-    counts = {"training": len(training), "validation": len(validation), "twins_left_out": twins}
+    kept, dropped = without_duplicates(training, others)
+    if dropped:
+        logger.info("%d training faces also occur in another split and are dropped", dropped)
+    counts = {"training": len(training), "validation": len(validation), "twins_left_out": dropped}
     if limit is not None and limit < len(kept):
         if limit < len(faces.classes):
             raise DatasetError(
@@ -192,7 +170,7 @@ def split(
 
 
 def _in_proportion(labels: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
-    """Rows drawn so that every class keeps its share, by walking through the rows sorted by class."""
+    """Draw rows so that every class keeps its share, by walking through them sorted by class."""
     shuffled = np.random.default_rng(seed).permutation(len(labels))
     by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
     return np.sort(by_class[np.linspace(0, len(labels) - 1, count).round().astype(np.int64)])
@@ -201,7 +179,7 @@ def _in_proportion(labels: NDArray[np.int64], count: int, seed: int) -> NDArray[
 def _refuse_another_plan(
     plan: TrainingPlan, settings: TrainingSettings, out: Path
 ) -> dict[str, Any]:
-    """The plan as it is kept with a run; refuses to go on with a run that was started with another one."""
+    """Return the plan as stored with a run; refuse to continue a run with another one."""
     wanted: dict[str, Any] = json.loads(
         json.dumps({"plan": asdict(plan), "settings": asdict(settings)}, default=str)
     )
@@ -211,8 +189,9 @@ def _refuse_another_plan(
         for key, value in wanted[part].items():
             if kept[part].get(key) != value:
                 raise TrainingError(
-                    f"The folder {out} holds a run with other settings: {key.replace('_', ' ')} was "
-                    f"{kept[part].get(key)!r}, now it is {value!r}. Go on with the same ones, or name another folder."
+                    f"The folder {out} holds a run with other settings: {key.replace('_', ' ')} "
+                    f"was {kept[part].get(key)!r}, now it is {value!r}. Resume with the same ones, "
+                    "or name another folder."
                 )
     return wanted
 
@@ -241,22 +220,15 @@ def _builder(
 def taught(
     heads: Sequence[Head], images: NDArray[np.uint8], teachers: Sequence[EmotionClassifier]
 ) -> tuple[Head, ...]:
-    """The heads with their teachers' verdicts mixed into the targets.
+    """Return the heads with their teachers' probabilities mixed into the targets.
 
-    A teacher that was calibrated to the original labels teaches the head for these, where there is
-    one beside the main head; every other one teaches the main head.
-
-    Args:
-        heads: Of the student, the main one first.
-        images: `(n, h, h)` grey levels of the heads' rows.
-        teachers: May be none.
-
-    Returns:
-        The heads; one that is taught says something of every row.
+    A teacher calibrated to the original labels teaches their head, if there is one beside the main
+    head; all others teach the main head.
     """
     if teachers:
         logger.info(
-            "Asking %s for their verdicts", ", ".join(teacher.card.name for teacher in teachers)
+            "Asking %s for their probabilities",
+            ", ".join(teacher.card.name for teacher in teachers),
         )
     names = [head.name for head in heads]
     by_head: dict[str, list[EmotionClassifier]] = {name: [] for name in names}
@@ -297,7 +269,7 @@ def _facts(
     faces: FaceDataset,
     device: object,
 ) -> dict[str, Any]:
-    """What the card says of the run."""
+    """Return what the card says of the run."""
     return {
         "architecture": plan.architecture,
         "data": plan.data.name + (f" with {plan.votes.name}" if plan.votes else ""),

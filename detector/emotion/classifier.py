@@ -209,7 +209,8 @@ def convert_to_litert(network: Any, side_px: int) -> bytes:
 
 @contextmanager
 def _silent_console() -> Iterator[None]:
-    """Silence the console, native code included: the converter prints pages, which break `--json`."""
+    """Silence the console, native code included: the converter prints pages, which break
+    `--json`."""
     sys.stdout.flush()
     sys.stderr.flush()
     kept = {}
@@ -232,7 +233,8 @@ def _silent_console() -> Iterator[None]:
 
 
 def _litert_file(model: Path, card: ModelCard) -> Path:
-    """Return the LiteRT form beside the model if it matches, else the cached one, made if missing."""
+    """Return the LiteRT form beside the model if it matches, else the cached one, made if
+    missing."""
     beside = model.with_suffix(".tflite")
     if beside.is_file() and card.twin_sha256 and sha256_of(beside) == card.twin_sha256:
         return beside

@@ -110,7 +110,8 @@ class MediaPipeFaceDetector:
     the faces are found again; at 1.7, 92 %."""
 
     GRID = 2
-    """Regions in a row of a pass over several: nine at once lose a third of the faces, four none."""
+    """Regions in a row of a pass over several: nine at once lose a third of the faces, four
+    none."""
 
     MAX_SINGLE_PASSES = 3
     """Up to this many known faces get a pass each, which places key points best; more share."""
@@ -326,7 +327,8 @@ class Pyramid:
 
 
 def merge(faces: Sequence[FaceDetection], overlap: float = MERGE_OVERLAP) -> list[FaceDetection]:
-    """Keep the most confident of every group of overlapping faces (greedy non-maximum suppression)."""
+    """Keep the most confident of every group of overlapping faces (greedy non-maximum
+    suppression)."""
     kept: list[FaceDetection] = []
     for face in sorted(faces, key=lambda face: -face.confidence):
         if not any(

@@ -3,14 +3,14 @@
 The pose is solved under scaled orthographic projection (the "POS" step of DeMenthon and Davis,
 "Model-based object pose in 25 lines of code", IJCV 1995): one product with a constant matrix gives
 two scaled rows of the rotation; the nearest rotation is the pose. Eyes, nose and mouth are used.
-The ears are not: once a head turns, one of them is a guess, and rendered heads come out no better
-with them. Zero means "looks into the camera" anywhere in the picture. Viewers look at the screen:
-if the camera is elsewhere, the pose is rotated to the direction of the screen's centre.
+The ears are not: once a head turns, one of them is a guess. Zero means "looks into the camera"
+anywhere in the picture. Viewers look at the screen: if the camera is elsewhere, the pose is rotated
+to the direction of the screen's centre.
 
-On the rendered heads of `benchmarks/head_pose.py`, turned by up to 45 degrees in all, the mean error
-is 3.6 degrees in yaw and 4.7 in pitch; turned by up to 40 degrees in both at once, 4.0 and 5.4. Most
-of it comes from the detector's points and from how faces differ: no correction fitted to the six
-points brought the latter below 4.9.
+On the rendered heads of `benchmarks/head_pose.py`, turned by up to 45 degrees in all, the mean
+error is 3.6 degrees in yaw and 4.7 in pitch; turned by up to 40 degrees in both at once, 4.0 and
+5.4. Most of it comes from the detector's points and from how faces differ: no correction fitted to
+the six points brought the latter below 4.9.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def head_pose(keypoints: NDArray[np.float64], width_px: int, height_px: int) -> 
 
 
 def _solved(points: NDArray[np.float64], from_points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return angles of `(n, k, 2)` points, y up, by the pseudo-inverse of a head's centred points."""
+    """Return angles of `(n, k, 2)` points, y up, by the pseudo-inverse of a head's centred
+    points."""
     # Columns of the product are the first two rows of the rotation, times the scale; the nearest
     # pair of orthonormal rows is its polar factor.
     left, _, right = np.linalg.svd(from_points @ points, full_matrices=False)
@@ -133,7 +134,8 @@ def _facing(direction: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _angles(rotation: NDArray[np.float64]) -> HeadPose:
-    """Return yaw and pitch of the head's front axis and roll of its upper one; inverts `_rotation`."""
+    """Return yaw and pitch of the head's front axis and roll of its upper one; inverts
+    `_rotation`."""
     (_, _, x), (right, up, y), (_, _, z) = rotation.tolist()
     return HeadPose(
         math.degrees(math.atan2(x, z)),
@@ -163,7 +165,8 @@ class Attention:
         if not (max_yaw_deg > 0 and max_pitch_deg > 0 and hysteresis_deg >= 0 and delay_s >= 0):
             raise ValueError(
                 "Invalid attention limits: expected yaw and pitch above 0 and hysteresis and delay "
-                f"of at least 0, received {max_yaw_deg}, {max_pitch_deg}, {hysteresis_deg} and {delay_s}."
+                f"of at least 0, received {max_yaw_deg}, {max_pitch_deg}, {hysteresis_deg} and "
+                f"{delay_s}."
             )
         self._max_yaw = max_yaw_deg
         self._max_pitch = max_pitch_deg

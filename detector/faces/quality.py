@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from detector.types import Box, HeadPose
 
 CHECKS = ("cut off", "too small", "turned away", "too dark", "too blurred")
-"""The reasons; if several apply, the first is named. Those of box and points come first, because the
+"""The reasons, of which the first that applies is named. Those of box and points come first, as the
 pixels of such a face mislead; darkness comes before the blur that it causes."""
 
 PASSES = 0.5
@@ -44,13 +44,13 @@ class QualitySettings(BaseModel):
         smallest_px: Side of the smallest face box, in pixels of the picture. At 20 px the crop has
             24 px, at which the shipped model is right for 83 % of the faces, against 87 % at 48 px
             and 77 % at 16 px.
-        least_sharpness: See `sharpness_and_contrast`; above 0. Of 900 faces of FER2013's PublicTest,
+        least_sharpness: See `sharpness_and_contrast`; above 0. Of 900 faces of FER2013's test,
             0.31 withholds none as they are, 0.9 % blurred with a sigma of 1 px at 48 px, 13 % at
             1.5, 44 % at 2, 80 % at 2.5 and 96 % at 3 px, where the shipped model is right for 85,
             80, 73, 65 and 57 %; of faces moved by 4, 8 and 12 px while exposed 0.7, 31 and 69 %
             (83, 71 and 57 % right). Scaled down to 24 px and up again, 0.9 %; noise of 10 grey
             levels leaves 71 % of the withholding at 3 px.
-        least_contrast: See `sharpness_and_contrast`; above 0, in grey levels. Of the same faces with
+        least_contrast: See `sharpness_and_contrast`; above 0, in grey levels. Of these faces with
             a tenth of their light and sensor noise of 2 grey levels, 2.0 withholds 6 %, with 7 % of
             the light 29 %, with 5 % 72 % and with 3 % 99 %; the shipped model is right for 81, 76,
             67 and 50 % of them. Unchanged faces have 7 and more.

@@ -43,7 +43,8 @@ class StaticFace:
     """
 
     GAP_S, WINDOW_S = 3.0, 0.25
-    """A passer-by hides a poster for less than the gap; the window averages out noise, not blinks."""
+    """A passer-by hides a poster for less than the gap; the window averages out noise, not
+    blinks."""
 
     SHIFT, SCALE, CHANGE = 0.012, 0.012, 0.3
     """Smallest movement and change of size, in sides of the face, and smallest change of
@@ -140,7 +141,8 @@ class StaticFace:
 
 
 def _place(anchor: Box, box: Box) -> tuple[float, float, float]:
-    """Locate the anchor's crop in a box's crop: right and down of its centre, and size, in sides."""
+    """Locate the anchor's crop in a box's crop: right and down of its centre, and size, in
+    sides."""
     right = (anchor.centre[0] - box.centre[0]) / box.width
     lower = anchor.centre[1] - box.centre[1] + FER_GEOMETRY.raise_by * (box.height - anchor.height)
     return right, lower / box.height, anchor.width / box.width
@@ -167,7 +169,8 @@ def _thumbnail(
 def _difference(
     known: NDArray[np.float64], average: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], float]:
-    """Return the movement right, down and closer, in sides of the box, and the largest other change."""
+    """Return the movement right, down and closer, in sides of the box, and the largest other
+    change."""
     down, across = _SLOPE @ known, known @ _SLOPE.T
     grows, leans = _ACROSS * across + _DOWN * down, _ACROSS * down - _DOWN * across
     parts = np.concatenate(

@@ -33,7 +33,8 @@ class TileScheduler:
     leaves less than 3 of a camera's noise."""
 
     SCENE_CHANGE_SHARE = 0.5
-    """Share of the picture that changes at once with the scene: a cut, the light, a turned camera."""
+    """Share of the picture that changes at once with the scene: a cut, the light, a turned
+    camera."""
 
     MIN_CHANGE = 0.01
     """Share of a tile that must have changed for it to be worth searching."""
@@ -125,7 +126,8 @@ class TileScheduler:
         cells[max(0, top) : max(0, bottom + 1), max(0, left) : max(0, right + 1)] = 0
 
     def _most_changed(self) -> int | None:
-        """Return the tile with the densest movement on the next level with any: near and far in turn."""
+        """Return the tile with the densest movement on the next level with any: near and far in
+        turn."""
         density = self._changed / self._area
         worth = density > self.MIN_CHANGE
         if not worth.any():

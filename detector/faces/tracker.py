@@ -95,7 +95,7 @@ class FaceTracker:
                 "minimum_consecutive_frames of at least 1 and max_distance above 0, received "
                 f"{lost_track_buffer_s}, {minimum_consecutive_frames} and {max_distance}."
             )
-        # The window's process imports settings from here but never tracks: SciPy would slow its start.
+        # The window's process never tracks, and SciPy would slow its start.
         from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 (half a second)
 
         self._cheapest_pairs = linear_sum_assignment
@@ -106,7 +106,8 @@ class FaceTracker:
         self._viewers = first_number - 1
 
     def expected(self, captured_ns: int) -> list[Box]:
-        """Return where the known faces should be in a frame, oldest first, future viewers included."""
+        """Return where the known faces should be in a frame, oldest first, future viewers
+        included."""
         return [
             track.predicted(captured_ns)
             for track in self._tracks
@@ -155,7 +156,8 @@ class FaceTracker:
         return sorted(tracked, key=lambda face: face.viewer)
 
     def _lifetime_ns(self, track: _Track) -> int:
-        """Return how long a track outlives its last detection; a doubtful one is found by chance only."""
+        """Return how long a track outlives its last detection; a doubtful one is found by chance
+        only."""
         return 2 * MAX_CONFIRM_PAUSE_NS if track.doubtful else self._buffer_ns
 
     def _admit(

@@ -26,7 +26,8 @@ ZoneKind = Literal["measure", "count", "ignore"]
 KINDS: tuple[ZoneKind, ...] = get_args(ZoneKind)
 
 MIN_AREA = 1e-4
-"""Smallest zone, as a share of the picture: 13 x 7 pixels of 1280 x 720, below any readable face."""
+"""Smallest zone, as a share of the picture: 13 x 7 pixels of 1280 x 720, below any readable
+face."""
 
 MAX_POINTS = 100
 """Maximum corners of a polygon: ten times what a hand-drawn one needs."""
@@ -64,8 +65,7 @@ class Zone(BaseModel):
             if max(x + width, y + height) > 1 + 1e-9:  # allow for rounding
                 raise ValueError(
                     "has a 'box' that reaches beyond the picture: expected left, top, width and "
-                    "height with left + width and top + height of at most 1, got "
-                    f"{list(self.box)}"
+                    f"height with left + width and top + height of at most 1, got {list(self.box)}"
                 )
             if width * height < MIN_AREA:
                 raise ValueError(
@@ -91,7 +91,8 @@ class Zone(BaseModel):
         return (x, y), (x + width, y), (x + width, y + height), (x, y + height)
 
     def holds(self, x: float, y: float) -> bool:
-        """Return whether a point, in fractions of the picture, lies in the zone or on its border."""
+        """Return whether a point, in fractions of the picture, lies in the zone or on its
+        border."""
         if self.box is not None:
             left, top, width, height = self.box
             return left <= x <= left + width and top <= y <= top + height
@@ -169,8 +170,8 @@ def _refuse_crossings(points: Sequence[Point]) -> None:
         neighbours = j - i in (1, len(edges) - 1)
         if _fold_back(first, second) if neighbours else _meet(first, second):
             raise ValueError(
-                f"has 'points' whose sides {i + 1} and {j + 1} cross or touch: expected the corners "
-                "in the order in which one walks around the zone"
+                f"has 'points' whose sides {i + 1} and {j + 1} cross or touch: expected the "
+                "corners in the order in which one walks around the zone"
             )
 
 

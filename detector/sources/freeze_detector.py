@@ -36,9 +36,8 @@ if TYPE_CHECKING:
     from detector.types import Frame
 
 FROZEN_AFTER_NS, BLANK_AFTER_NS = 2_000_000_000, 1_800_000_000
-"""How long a picture repeats, or is black or covered, before that is a fault. The second is shorter,
-so a dead sensor's black and frozen picture is reported as black; the first is noticed within three
-seconds at one picture per second."""
+"""How long a picture repeats, or is black or covered, before that is a fault. The second is
+shorter, so a dead sensor is reported as black rather than frozen."""
 
 OVER_NS = 300_000_000
 """How long a condition must not hold before the fault ends."""

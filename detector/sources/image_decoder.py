@@ -81,8 +81,8 @@ def decode_picture(
             return _pixels(image)
         except Exception as error:  # as above
             raise PictureDecodeError(
-                f"{name} is damaged or of a rare kind: expected a whole {FORMAT_NAMES} file with 8 or "
-                "16 bits per colour.",
+                f"{name} is damaged or of a rare kind: expected a whole {FORMAT_NAMES} file with "
+                "8 or 16 bits per colour.",
                 "damaged",
             ) from error
 

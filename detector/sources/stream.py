@@ -29,7 +29,8 @@ READ_TIMEOUT_MS = 2500
 """A stream that delivers nothing for this long is given up and reopened."""
 
 MAX_KEY_WAIT_S = 12.0
-"""Data without a picture for this long never becomes one: key pictures come every 10 s or sooner."""
+"""Data without a picture for this long never becomes one: key pictures come every 10 s or
+sooner."""
 
 
 class StreamCapture(VideoSource):

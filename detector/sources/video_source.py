@@ -62,7 +62,8 @@ class SourceSpec:
 
     @property
     def stored(self) -> str:
-        """The source as a session records it: a file without its folder, an address without user."""
+        """The source as a session records it: a file without its folder, an address without
+        user."""
         return Path(self.target).name if self.kind == "file" else str(self)
 
     def __str__(self) -> str:

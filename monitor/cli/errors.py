@@ -39,6 +39,10 @@ def is_callers_mistake(error: Exception) -> bool:
 
 def one_sentence(error: Exception) -> str:
     """What the error says, in one sentence for people."""
+    from detector.errors import MissingExtraError, lacks_extra
+
+    if lacks_extra(error):
+        return str(MissingExtraError())
     if type(error).__name__ != "ValidationError":
         return str(error)
     first = error.errors()[0]  # type: ignore[attr-defined]
@@ -49,7 +53,7 @@ def one_sentence(error: Exception) -> str:
 def is_known(error: Exception) -> bool:
     """Whether the error is one of ours, whose message is written for people."""
     from db.errors import DatabaseError
-    from detector.errors import DetectorError
+    from detector.errors import DetectorError, lacks_extra
     from monitor.errors import MonitorError
     from training.errors import PromotionRefusedError, TrainingDivergedError
 
@@ -60,4 +64,4 @@ def is_known(error: Exception) -> bool:
         PromotionRefusedError,
         TrainingDivergedError,
     )
-    return isinstance(error, known)
+    return isinstance(error, known) or lacks_extra(error)

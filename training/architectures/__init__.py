@@ -1,9 +1,8 @@
 """Network architectures by name, one module each.
 
-Every module offers `build(heads, *, side_px, ...)`, the side of the pictures it is made for
-(`INPUT_SIDE_PX`) and the settings that train it well (`RECIPE`). A network takes `(n, side_px,
-side_px, 1)` grey levels, 0 to 255, does all scaling itself, and gives `(n, classes)` logits for
-every head.
+Every module offers `build(heads, *, side_px, ...)` and the settings that train it well (`RECIPE`).
+A network takes `(n, side_px, side_px, 1)` grey levels, 0 to 255, does all scaling itself, and gives
+a dictionary of `(n, classes)` logits, one for every head.
 
 Example:
     >>> architecture = find_architecture("compact")
@@ -25,17 +24,17 @@ if TYPE_CHECKING:
     from training.fit.trainer import TrainingSettings
 
 NO_WEIGHTS = "none"
-"""In place of pretrained weights: start at random."""
+"""Instead of pretrained weights: start at random."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """One kind of network; its module is imported, and Keras with it, when it is first used.
+    """One kind of network; its module, and Keras, are imported on first use.
 
     Attributes:
-        name: As typed on the command line; also the name of the module and of the networks built.
-        summary: One sentence for people who choose.
-        pretrained: Whether `build` takes `weights` that were trained on other pictures.
+        name: Its name on the command line, of its module and of the networks.
+        summary: One sentence to help choose.
+        pretrained: Whether `build` takes `weights` trained on other pictures.
     """
 
     name: str
@@ -45,15 +44,10 @@ class Architecture:
     @property
     def input_side_px(self) -> int:
         """Side of the pictures that the network is made for."""
-        return int(self._module().INPUT_SIDE_PX)
+        return self.recipe().stages[-1].side_px
 
     def recipe(self, weights: str | None = None) -> TrainingSettings:
-        """The settings that train it well on FER2013; the seed and the time are the caller's.
-
-        Args:
-            weights: Where those of its pretrained part come from; with `none` that part has to
-                learn too. Defaults to the architecture's own choice.
-        """
+        """Return the settings that train it well on FER2013, with pretrained or no `weights`."""
         from_scratch = self.pretrained and weights == NO_WEIGHTS
         settings: TrainingSettings = (
             self._module().RECIPE_FROM_SCRATCH if from_scratch else self._module().RECIPE
@@ -68,11 +62,10 @@ class Architecture:
         Args:
             heads: Name and number of classes of each output.
             side_px: Side of the input. Defaults to `input_side_px`.
-            options: Further arguments of the module's own `build`, such as `weights` of `vgg16`.
+            options: Further arguments of the module's `build`, such as `weights` of `vgg16`.
 
         Raises:
-            TrainingError: The input is too small for the network, or its pretrained weights cannot
-                be had.
+            TrainingError: The input is too small, or pretrained weights are unavailable.
         """
         return self._module().build(
             heads, side_px=self.input_side_px if side_px is None else side_px, **options
@@ -101,7 +94,7 @@ ARCHITECTURES = {
 
 
 def find_architecture(name: str) -> Architecture:
-    """The architecture of a name.
+    """Return the architecture of a name.
 
     Raises:
         TrainingError: There is none of that name.
@@ -113,15 +106,3 @@ def find_architecture(name: str) -> Architecture:
     raise TrainingError(
         f"Unknown architecture {name!r}: expected one of {', '.join(ARCHITECTURES)}{hint}"
     )
-
-
-def require_side(name: str, side_px: int, smallest_px: int) -> None:
-    """Refuse a picture that would be pooled away to nothing.
-
-    Raises:
-        TrainingError: The side is too small.
-    """
-    if side_px < smallest_px:
-        raise TrainingError(
-            f"The architecture {name} cannot take pictures of {side_px} px: expected a side of {smallest_px} px or more."
-        )

@@ -1,20 +1,18 @@
-"""AlexNet (Krizhevsky et al., 2012) on grey faces: five convolutions, three dense layers, ReLU, dropout.
+"""AlexNet (Krizhevsky et al., 2012) on grey faces: five convolutions, three dense layers.
 
 Widths, kernels, strides and overlapping pooling are the published ones. The two halves that the
 original spread over two GPUs are one here, and batch normalisation (Ioffe and Szegedy, 2015) after
-every convolution stands where the original had local response normalisation after two: without it,
-the network does not start to learn from a few thousand faces. It is large, 58 million weights, and
-an epoch takes long without a GPU.
+every convolution replaces the original's local response normalisation: without it, the network does
+not learn from a few thousand faces. With 58 million weights, an epoch is slow without a GPU.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import keras
 from keras import layers
 
-from training.architectures import require_side
+from training.architectures.layers import face_input, standardised, with_heads
 from training.fit.augmentation import Augmentation
 from training.fit.schedule import Stage
 from training.fit.trainer import TrainingSettings
@@ -22,14 +20,10 @@ from training.fit.trainer import TrainingSettings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-INPUT_SIDE_PX = 227
-SMALLEST_SIDE_PX = 67
-"""Below this, the last pooling has nothing left to pool."""
-CHANNELS = 1
-WIDTHS = (96, 256, 384, 384, 256)
-UNITS = 4096
+    import keras
+
 RECIPE = TrainingSettings(
-    stages=(Stage(INPUT_SIDE_PX, 30),),
+    stages=(Stage(227, 30),),
     batch_size=32,
     optimizer="adam",
     peak_learning_rate=2e-4,
@@ -41,36 +35,19 @@ RECIPE = TrainingSettings(
 def build(
     heads: dict[str, int],
     *,
-    side_px: int = INPUT_SIDE_PX,
+    side_px: int = 227,
     dropout: float = 0.5,
-    widths: Sequence[int] = WIDTHS,
-    units: int = UNITS,
+    widths: Sequence[int] = (96, 256, 384, 384, 256),
+    units: int = 4096,
 ) -> keras.Model:
-    """Build the network.
+    """Build the network, see `Architecture.build`; its dense layers fit one side of 67 px or more.
 
-    Args:
-        heads: Name and number of classes of each output; every output gives logits. They are the
-            third dense layer.
-        side_px: Side of the input, 67 or more. The dense layers are sized for it. Defaults to 227.
-        dropout: Share of the values dropped around the dense layers in training, 0 to 1. Defaults
-            to 0.5.
-        widths: Channels of the five convolutions. Defaults to the published ones.
-        units: Width of the two hidden dense layers. Defaults to the published 4,096.
-
-    Returns:
-        A model from `(n, side_px, side_px, 1)` grey levels, 0 to 255, to a dictionary of `(n,
-        classes)` logits.
-
-    Raises:
-        TrainingError: The side is too small.
+    `dropout` is the share of the values dropped around the dense layers in training, `widths` are
+    the channels of the convolutions, `units` is the width of the two hidden dense layers.
     """
-    require_side("alexnet", side_px, SMALLEST_SIDE_PX)
     first, second, third, fourth, fifth = widths
-    inputs = keras.Input((side_px, side_px, CHANNELS), name="face")
-    x = layers.LayerNormalization(
-        axis=[1, 2, 3], center=False, scale=False, epsilon=1.0, name="standardise"
-    )(inputs)
-    x = _conv(x, first, 11, "conv1", stride=4, padding="valid")
+    inputs = face_input("alexnet", side_px, 67)
+    x = _conv(standardised(inputs), first, 11, "conv1", stride=4, padding="valid")
     x = layers.MaxPooling2D(3, strides=2, name="pool1")(x)
     x = _conv(x, second, 5, "conv2")
     x = layers.MaxPooling2D(3, strides=2, name="pool2")(x)
@@ -84,11 +61,7 @@ def build(
         x = layers.Dense(
             units, activation="relu", kernel_initializer="he_normal", name=f"dense{number}"
         )(x)
-    outputs = {
-        name: layers.Dense(classes, name=name, dtype="float32")(x)
-        for name, classes in heads.items()
-    }
-    return keras.Model(inputs, outputs, name="alexnet")
+    return with_heads(inputs, x, heads, "alexnet")
 
 
 def _conv(

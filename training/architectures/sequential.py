@@ -1,26 +1,25 @@
-"""The plain stack that most tutorials on facial expressions build: convolutions, pooling, two dense layers.
+"""The plain stack of most tutorials on facial expressions: convolutions, pooling, two dense layers.
 
-Five convolutions, each with batch normalisation (Ioffe and Szegedy, 2015); only the first works at
-full size, so that an epoch of FER2013 takes minutes on two cores.
+Five convolutions with batch normalisation (Ioffe and Szegedy, 2015). Only the first works at full
+size, so an epoch of FER2013 takes minutes on two cores.
 """
 
 from __future__ import annotations
 
-import keras
+from typing import TYPE_CHECKING
+
 from keras import layers
 
-from training.architectures import require_side
+from training.architectures.layers import face_input, standardised, with_heads
 from training.fit.augmentation import Augmentation
 from training.fit.schedule import Stage
 from training.fit.trainer import TrainingSettings
 
-INPUT_SIDE_PX = 48
-CHANNELS = 1
-BLOCKS = ((32,), (64, 64), (128, 128))
-"""Widths of the convolutions before each pooling."""
-UNITS = 256
+if TYPE_CHECKING:
+    import keras
+
 RECIPE = TrainingSettings(
-    stages=(Stage(INPUT_SIDE_PX, 60),),
+    stages=(Stage(48, 60),),
     batch_size=64,
     optimizer="adam",
     peak_learning_rate=1e-3,
@@ -30,34 +29,16 @@ RECIPE = TrainingSettings(
 
 
 def build(
-    heads: dict[str, int],
-    *,
-    side_px: int = INPUT_SIDE_PX,
-    dropout: float = 0.25,
-    units: int = UNITS,
+    heads: dict[str, int], *, side_px: int = 48, dropout: float = 0.25, units: int = 256
 ) -> keras.Model:
-    """Build the network.
+    """Build the network, see `Architecture.build`; its dense layers fit one side of 8 px or more.
 
-    Args:
-        heads: Name and number of classes of each output; every output gives logits.
-        side_px: Side of the input, 8 or more. The dense layers are sized for it. Defaults to 48.
-        dropout: Share of the values dropped after each pooling in training, 0 to 0.5; after the
-            dense layer it is twice that. Defaults to 0.25.
-        units: Width of the dense layer. Defaults to 256.
-
-    Returns:
-        A model from `(n, side_px, side_px, 1)` grey levels, 0 to 255, to a dictionary of `(n,
-        classes)` logits.
-
-    Raises:
-        TrainingError: The side is too small.
+    `dropout` is the share of the values dropped after each pooling in training, 0 to 0.5, and half
+    of the share after the dense layer; `units` is the width of that layer.
     """
-    require_side("sequential", side_px, 2 ** len(BLOCKS))
-    inputs = keras.Input((side_px, side_px, CHANNELS), name="face")
-    x = layers.LayerNormalization(
-        axis=[1, 2, 3], center=False, scale=False, epsilon=1.0, name="standardise"
-    )(inputs)
-    for block, widths in enumerate(BLOCKS, start=1):
+    inputs = face_input("sequential", side_px, 8)
+    x = standardised(inputs)
+    for block, widths in enumerate(((32,), (64, 64), (128, 128)), start=1):
         for number, width in enumerate(widths, start=1):
             name = f"block{block}_conv{number}"
             x = layers.Conv2D(
@@ -72,8 +53,4 @@ def build(
     x = layers.BatchNormalization(momentum=0.95, name="dense_norm")(x)
     x = layers.ReLU(name="dense_relu")(x)
     x = layers.Dropout(2 * dropout, name="dropout")(x)
-    outputs = {
-        name: layers.Dense(classes, name=name, dtype="float32")(x)
-        for name, classes in heads.items()
-    }
-    return keras.Model(inputs, outputs, name="sequential")
+    return with_heads(inputs, x, heads, "sequential")

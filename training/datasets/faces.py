@@ -64,7 +64,8 @@ class FaceDataset:
 
     @property
     def roles(self) -> dict[str, int]:
-        """Number of rows by role of their split: training, validation, test; without empty roles."""
+        """Number of rows by role of their split: training, validation, test; without empty
+        roles."""
         counts = self.splits()
         summed = {
             role: sum(n for name, n in counts.items() if role_of(name) == role) for role in ROLES
@@ -91,11 +92,7 @@ class FaceDataset:
         )
 
     def split(self, name: str) -> FaceDataset:
-        """Return the rows of one split.
-
-        Args:
-            name: Its published name (`PublicTest`, `train`), or its role: `training`, `validation`
-                or `test`.
+        """Return the rows of a split by its published name (`PublicTest`, `train`) or role.
 
         Raises:
             DatasetError: The split has no rows.

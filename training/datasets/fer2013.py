@@ -44,12 +44,7 @@ _VOTE_COLUMNS = (*(_FERPLUS_NAMES.get(label, label) for label in VOTE_LABELS), "
 
 
 class _BrokenRowError(Exception):
-    """A row cannot be used.
-
-    Args:
-        reason: The same words for every row with this fault.
-        found: What was expected and found.
-    """
+    """A row cannot be used, for a reason that groups rows, and what was expected and found."""
 
     def __init__(self, reason: str, found: str) -> None:
         super().__init__(found)

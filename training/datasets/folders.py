@@ -1,4 +1,4 @@
-"""Pictures in folders: `split/class/picture`, as FER2013 and MMAFEDB are published, or `class/picture`.
+"""Pictures in folders: `split/class/picture`, as FER2013 and MMAFEDB, or `class/picture`.
 
 Pillow reads the pictures and detects truncated ones; unreadable ones are skipped and counted.
 """
@@ -70,12 +70,7 @@ _DAMAGED = (
 
 
 class _UnusablePictureError(Exception):
-    """A file cannot be used.
-
-    Args:
-        reason: The same words for every file with this fault.
-        found: What was expected and found.
-    """
+    """A file cannot be used, for a reason that groups files, and what was expected and found."""
 
     def __init__(self, reason: str, found: str) -> None:
         super().__init__(found)
@@ -90,7 +85,8 @@ class _ClassFolder:
 
 
 def emotion_of(name: str) -> str | None:
-    """Return the emotion that a class folder's name means, in any case (`Anger`: `angry`), or `None`."""
+    """Return the emotion that a class folder's name means, in any case (`Anger`: `angry`), or
+    `None`."""
     word = name.strip().lower()
     return next((name for name, words in _SYNONYMS.items() if word in (name, *words)), None)
 
@@ -112,12 +108,12 @@ def read_folders(
         folder: `split/class/picture` or `class/picture`.
         side_px: Side of the squares made of the pictures, 16 to 512. Defaults to 48.
         seed: Seed for drawing the splits.
-        face_finder: For photographs that are not faces yet: takes a `(height, width, 3)` BGR picture
-            and returns the grey crop of its face, or `None`. Defaults to the middle of each picture.
+        face_finder: Takes a `(height, width, 3)` BGR picture and returns the grey crop of its face,
+            or `None`. Defaults to the middle of each picture.
 
     Returns:
-        The pictures sorted by split, class and file name. `classes` are the seven emotions, if any of
-        them occurs, then all other classes, sorted.
+        The pictures sorted by split, class and file name. `classes` are the seven emotions, if any
+        occurs, then all other classes, sorted.
 
     Raises:
         DatasetError: There is no class folder, or no usable picture.

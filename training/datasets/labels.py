@@ -1,4 +1,5 @@
-"""Which labels a network learns, from the original labels, the votes, or both: one head for each."""
+"""Which labels a network learns, from the original labels, the votes, or both: one head for
+each."""
 
 from __future__ import annotations
 
@@ -63,7 +64,8 @@ class Head:
 
 
 def one_hot(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
-    """Return `(n, classes)` with a one at each label; rows without a label (below 0) are uniform."""
+    """Return `(n, classes)` with a one at each label; rows without a label (below 0) are
+    uniform."""
     rows = np.full((len(labels), classes), 1.0 / classes, dtype=np.float32)
     known = labels >= 0
     rows[known] = np.eye(classes, dtype=np.float32)[labels[known]]
@@ -71,15 +73,9 @@ def one_hot(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
 
 
 def label_set(text: str, available: Sequence[str] = EMOTIONS) -> tuple[str, ...]:
-    """Parse a list of labels.
+    """Parse the name of a label set, or comma-separated labels among the available ones.
 
-    Args:
-        text: `seven`, `happy-sad`, `marketing` (happy, surprise, disgust, neutral), or
-            comma-separated names, in any case.
-        available: The existing labels. Defaults to the seven emotions.
-
-    Returns:
-        The labels: emotions in the order of `EMOTIONS`, other sets in the given order.
+    Emotions are returned in the order of `EMOTIONS`, other sets in the given order.
 
     Raises:
         DatasetError: A label is unknown or named twice, or there are fewer than two.

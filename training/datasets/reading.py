@@ -24,20 +24,13 @@ def read_dataset(
     seed: int = SPLIT_SEED,
     face_finder: FaceFinder | None = None,
 ) -> FaceDataset:
-    """Read a dataset.
+    """Read FER2013's CSV with optional FER+ votes, or a folder of pictures.
 
-    Args:
-        path: FER2013's CSV, plain or packed, or a folder of pictures (see `read_folders`).
-        votes: FER+'s vote file, for the CSV only.
-        side_px: Side of the squares made of a folder's pictures; the CSV keeps its 48 pixels.
-        seed: Seed for drawing splits that the dataset lacks.
-        face_finder: For folders of photographs not cropped to the face, see `read_folders`.
-
-    Returns:
-        The faces; `reading.sentences()` reports what was read, skipped and drawn.
+    Folders are drawn into missing splits by the seed, and their pictures made squares of `side_px`;
+    see `read_folders`. `reading.sentences()` of the result reports what was read and skipped.
 
     Raises:
-        DatasetError: There is no such file or folder, or it is in none of the forms.
+        DatasetError: There is no such file or folder, or it has none of the forms.
     """
     if path.is_dir():
         if votes is not None:

@@ -11,12 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Skipped:
-    """What was skipped for one reason.
-
-    Attributes:
-        count: How many rows or files, at least 1.
-        first: The first one, with what was expected and found.
-    """
+    """Number of rows or files skipped for one reason, and the first, as expected and found."""
 
     count: int
     first: str
@@ -59,11 +54,7 @@ class ReadingReport:
 
 
 class ReadingLog:
-    """Collects a `ReadingReport` while a dataset is read.
-
-    Args:
-        unit: What is counted, as in `ReadingReport`.
-    """
+    """Collects a `ReadingReport` while a dataset is read."""
 
     def __init__(self, unit: str) -> None:
         self._unit = unit
@@ -71,12 +62,7 @@ class ReadingLog:
         self._notes: list[str] = []
 
     def skip(self, reason: str, where: str) -> None:
-        """Count a skipped row or file.
-
-        Args:
-            reason: The same words for the same reason.
-            where: Which one, with what was expected and found; kept for the first.
-        """
+        """Count a skipped row or file by its reason; `where` is kept for the first."""
         known = self._skipped.get(reason)
         self._skipped[reason] = (
             Skipped(1, where) if known is None else Skipped(known.count + 1, known.first)

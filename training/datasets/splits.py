@@ -43,16 +43,10 @@ def role_of(split: str) -> str | None:
 def stratified_split(
     labels: NDArray[np.int64], shares: Sequence[float], seed: int
 ) -> NDArray[np.int64]:
-    """Divide the rows of every class among parts at random.
-
-    Args:
-        labels: `(n,)` class of each row.
-        shares: Shares of the parts, above 0, summing to 1.
-        seed: Seed of the draw.
+    """Divide the rows of every class at random among parts with shares that sum to 1.
 
     Returns:
-        `(n,)` part of each row. A part gets its share of each class to the nearest row, and at
-        least one row if the class has enough for all parts.
+        `(n,)` part of each row, at least one row of a class for each part if there are enough.
 
     Raises:
         ValueError: A share is not above 0, or they do not sum to 1.
@@ -79,16 +73,9 @@ def stratified_split(
 def near_duplicates(
     images: NDArray[np.uint8], others: NDArray[np.uint8], correlation: float = DUPLICATE_CORRELATION
 ) -> NDArray[np.bool_]:
-    """Return which pictures also occur, almost unchanged, among others.
+    """Return which `(n, h, h)` pictures occur, almost unchanged or mirrored, among others.
 
-    Args:
-        images: `(n, h, h)` grey levels.
-        others: `(m, k, k)` grey levels; of the same size, or both of 48 pixels and more.
-        correlation: Pearson correlation of the pixels above which two pictures are the same.
-            Defaults to 0.98.
-
-    Returns:
-        `(n,)` whether the picture or its mirror image occurs among the others.
+    Both have the same size, or at least 48 pixels; `correlation` is that of their pixels.
     """
     if len(images) == 0 or len(others) == 0:
         return np.zeros(len(images), dtype=np.bool_)
@@ -107,15 +94,7 @@ def near_duplicates(
 def without_duplicates(
     training: FaceDataset, others: Iterable[FaceDataset]
 ) -> tuple[FaceDataset, int]:
-    """Drop the training rows that also occur, almost unchanged or mirrored, in evaluation rows.
-
-    Args:
-        training: Rows to learn from.
-        others: Rows for validation and test.
-
-    Returns:
-        The remaining training rows, and how many were dropped.
-    """
+    """Drop training rows that nearly equal evaluation rows; return the rest and how many went."""
     found = np.zeros(len(training), dtype=np.bool_)
     for other in others:
         found |= near_duplicates(training.images, other.images)

@@ -17,16 +17,10 @@ VOTE_LABELS = (*EMOTIONS, "contempt")
 
 
 def majority(votes: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the FER+ authors' majority label (Barsoum et al., 2016).
+    """Return the FER+ authors' majority label (Barsoum et al., 2016) of `(n, 10)` votes.
 
     Single votes are dropped; a label needs more than half of the remaining votes. Rows without one,
-    and rows won by unknown or not-a-face, have no label.
-
-    Args:
-        votes: `(n, 10)` as in `FaceDataset.votes`.
-
-    Returns:
-        `(n,)` index into `VOTE_LABELS`, or `NO_LABEL`.
+    and rows won by unknown or not-a-face, get `NO_LABEL`.
     """
     kept = np.where(votes > 1, votes, 0.0)
     winner = kept.argmax(axis=1)
@@ -35,27 +29,16 @@ def majority(votes: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def plurality(votes: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the emotion with the most votes, the first on a tie; `NO_LABEL` without votes.
-
-    Args:
-        votes: `(n, 10)` as in `FaceDataset.votes`.
-
-    Returns:
-        `(n,)` index into `VOTE_LABELS`, or `NO_LABEL`.
-    """
+    """Return the emotion with the most of `(n, 10)` votes, the first on a tie, or `NO_LABEL`."""
     emotions = votes[:, : len(VOTE_LABELS)]
     return np.where(emotions.max(axis=1) > 0, emotions.argmax(axis=1), NO_LABEL)
 
 
 def soft_labels(votes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the distribution of the votes over the eight emotions, single votes dropped.
+    """Return `(n, 8)` distributions of `(n, 10)` votes over the emotions, single votes dropped.
 
-    Args:
-        votes: `(n, 10)` as in `FaceDataset.votes`.
-
-    Returns:
-        `(n, 8)` rows that sum to 1, and `(n,)` whether the row is usable: rows won by unknown or
-        not-a-face, or without any vote for an emotion, are not (and are uniform).
+    The second result tells which rows are usable: those won by unknown or not-a-face, or without
+    any vote for an emotion, are not, and are uniform.
     """
     kept = np.where(votes > 1, votes, 0.0)
     emotions = kept[:, : len(VOTE_LABELS)]

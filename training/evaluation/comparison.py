@@ -1,4 +1,4 @@
-"""Is one model better than another: both on the same faces, with a paired test and an interval."""
+"""Compare two models on the same faces, with a paired test and an interval."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest
 
-from training.evaluation.evaluate import document, judge, predict, restricted
+from training.evaluation.evaluate import document, predict, restricted, select
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,14 +22,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Scores:
-    """What one model reached.
-
-    Attributes:
-        model: Its name.
-        accuracy: Share of right predictions, 0 to 1.
-        macro_f1: Mean F1 over the labels, 0 to 1.
-        ece: Expected calibration error, see `training.evaluation.evaluate.document`.
-    """
+    """What one model reached; see `training.evaluation.evaluate.document`."""
 
     model: str
     accuracy: float
@@ -39,18 +32,11 @@ class Scores:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two models on the same rows.
+    """Two models on the same `n` rows.
 
-    Attributes:
-        first, second: Their scores.
-        n: Rows.
-        against: Which labels were the truth.
-        labels: The labels that were told apart. both_right, only_first, only_second, both_wrong:
-        Rows by who was right; they sum to `n`. p_value: Of the exact McNemar test (1947): how
-        likely so uneven a split of the rows on which only one is right would
-            be, were both models equally good.
-        difference: Accuracy of the second minus that of the first.
-        low, high: 95 % interval of the difference (Newcombe, 1998, method 10).
+    `both_right` to `both_wrong` count rows by who was right; `p_value` is that of the exact McNemar
+    test (1947); `difference` is accuracy of the second minus the first, `low` to `high` its 95 %
+    interval (Newcombe, 1998, method 10).
     """
 
     first: Scores
@@ -68,17 +54,18 @@ class Comparison:
     high: float
 
     def document(self) -> dict[str, Any]:
-        """The comparison as JSON can hold it."""
+        """Return the comparison as JSON can hold it."""
         return asdict(self) | {"labels": list(self.labels)}
 
     def sentence(self) -> str:
-        """The verdict for people."""
+        """Return the result as a sentence."""
         points, low, high = (100 * value for value in (self.difference, self.low, self.high))
-        who = f"{self.second.model} is right on {abs(points):.1f} points {'more' if points >= 0 else 'less'} of the faces "
+        more = "more" if points >= 0 else "less"
         sure = "hardly chance" if self.p_value < 1 - CONFIDENCE else "may well be chance"
         return (
-            f"{who}than {self.first.model} (95 % interval {low:+.1f} to {high:+.1f}, p = {self.p_value:.3g}: {sure}; "
-            f"{self.n:,} faces, against {self.against})."
+            f"{self.second.model} is right on {abs(points):.1f} points {more} of the faces than "
+            f"{self.first.model} (95 % interval {low:+.1f} to {high:+.1f}, p = {self.p_value:.3g}: "
+            f"{sure}; {self.n:,} faces, against {self.against})."
         )
 
 
@@ -89,53 +76,46 @@ def compare(
     against: Against = "majority",
     labels: Sequence[str] | None = None,
 ) -> Comparison:
-    """Measure two models on the same faces.
-
-    Args:
-        first: One model.
-        second: The other.
-        faces: Rows to measure on.
-        against: Which labels are the truth. Defaults to the FER+ majority.
-        labels: Labels to tell apart. Defaults to all that both models and the truth share.
+    """Measure two models on the same faces; see `evaluate`.
 
     Raises:
-        DatasetError: See `training.evaluation.evaluate.judge`.
+        DatasetError: See `select`.
     """
     known = [label for label in first.card.labels if label in second.card.labels]
-    judged = judge(faces, against, labels, known)
-    images = faces.images[judged.rows]
+    selection = select(faces, against, labels, known)
+    images = faces.images[selection.rows]
     scores, right = [], []
     for classifier in (first, second):
-        found = restricted(predict(classifier, images), classifier.card.labels, judged.labels)
-        figures = document(judged, found)
+        found = restricted(predict(classifier, images), classifier.card.labels, selection.labels)
+        figures = document(selection, found)
         scores.append(
             Scores(classifier.card.name, figures["accuracy"], figures["macro_f1"], figures["ece"])
         )
-        right.append(found.argmax(axis=1) == judged.truth)
+        right.append(found.argmax(axis=1) == selection.truth)
     both_right = int((right[0] & right[1]).sum())
     only_first = int((right[0] & ~right[1]).sum())
     only_second = int((~right[0] & right[1]).sum())
-    both_wrong = len(judged) - both_right - only_first - only_second
+    both_wrong = len(selection) - both_right - only_first - only_second
     low, high = paired_interval(both_right, only_first, only_second, both_wrong)
     return Comparison(
         first=scores[0],
         second=scores[1],
-        n=len(judged),
+        n=len(selection),
         against=against,
-        labels=judged.labels,
+        labels=selection.labels,
         both_right=both_right,
         only_first=only_first,
         only_second=only_second,
         both_wrong=both_wrong,
         p_value=mcnemar(only_first, only_second),
-        difference=(only_second - only_first) / len(judged),
+        difference=(only_second - only_first) / len(selection),
         low=low,
         high=high,
     )
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """The exact McNemar test: two-sided binomial test of the rows on which only one is right; 1 without such a row."""
+    """Return the p-value of the exact McNemar test on the rows where only one is right."""
     discordant = only_first + only_second
     return 1.0 if discordant == 0 else float(binomtest(only_first, discordant, 0.5).pvalue)
 
@@ -147,14 +127,10 @@ def paired_interval(
     both_wrong: int,
     confidence: float = CONFIDENCE,
 ) -> tuple[float, float]:
-    """Interval of the difference of two paired shares, second minus first (Newcombe, 1998, method 10).
+    """Return the interval of a difference of paired shares, second minus first.
 
-    Wilson intervals of both shares, joined with the correlation between them, which is corrected
-    for continuity. It stays within -1 to 1 and holds its coverage where few rows differ.
-
-    Args:
-        both_right, only_first, only_second, both_wrong: Rows by who was right; at least one row.
-        confidence: Of the interval, 0 to 1. Defaults to 0.95.
+    Newcombe (1998), method 10: Wilson intervals of both shares, joined with their correlation,
+    corrected for continuity. It stays within -1 to 1 and holds its coverage where few rows differ.
     """
     n = both_right + only_first + only_second + both_wrong
     share_second, share_first = (both_right + only_second) / n, (both_right + only_first) / n
@@ -170,12 +146,9 @@ def paired_interval(
 
 
 def wilson_interval(hits: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Interval of a share (Wilson, 1927)."""
-    z = float(norm.ppf((1 + confidence) / 2))
-    share = hits / n
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    """Return the interval of a share (Wilson, 1927)."""
+    low, high = binomtest(hits, n).proportion_ci(confidence, "wilson")
+    return float(low), float(high)
 
 
 def _correlation(both_right: int, only_first: int, only_second: int, both_wrong: int) -> float:

@@ -1,7 +1,7 @@
-"""The pictures of a run: curves, confusion, reliability, classes, conditions.
+"""Draw the figures of a run: curves, confusion, reliability, classes, conditions.
 
-Drawn through matplotlib's object-oriented interface, never through pyplot, so that no global figure
-or backend is left behind. Colours are Okabe and Ito's, which colour-blind people can tell apart.
+Matplotlib's object-oriented interface leaves no global figure or backend behind. The colours are
+Okabe and Ito's, which colour-blind people can distinguish.
 """
 
 from __future__ import annotations
@@ -19,30 +19,15 @@ if TYPE_CHECKING:
 
     from training.evaluation.calibration import ReliabilityBins
 
-BLUE, ORANGE, GREEN, INK, MUTED, GRID = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#14213d",
-    "#5b6478",
-    "#e3e6ec",
-)
-DPI = 120
-ANNOTATED_CLASSES = 12
-"""With more classes, numbers in the cells of a confusion matrix cannot be read any more."""
+BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
+MUTED, GRID = "#5b6478", "#e3e6ec"
 
 
 def draw_curves(
     history: Sequence[Mapping[str, Any]], path: Path, *, head: str | None = None
 ) -> None:
-    """Loss and accuracy by epoch, for training and validation, with the changes of picture size marked.
-
-    Args:
-        history: One entry an epoch, as `training.fit.trainer.fit` returns it; at least one.
-        path: The PNG to write.
-        head: Name of the main output; where a run has several, its own loss and accuracy are drawn.
-            Defaults to the only one.
-    """
+    """Draw loss and accuracy by epoch, of the main head, with the changes of picture size
+    marked."""
     figure = _figure(10, 4.2)
     epochs = [entry["epoch"] for entry in history]
     for axes, figure_name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
@@ -72,14 +57,7 @@ def draw_curves(
 def draw_confusion(
     confusion: Sequence[Sequence[int]], labels: Sequence[str], path: Path, *, title: str
 ) -> None:
-    """A confusion matrix: shares of each row in colour, shares and counts in the cells.
-
-    Args:
-        confusion: `(n, n)` counts; rows are the truth, columns the predictions.
-        labels: Names of the classes.
-        path: The PNG to write.
-        title: What was measured against what.
-    """
+    """Draw a confusion matrix: shares of each row in colour, shares and counts in the cells."""
     counts = np.asarray(confusion, dtype=np.int64)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = max(4.5, 0.8 * len(labels) + 1.6)
@@ -93,9 +71,9 @@ def draw_confusion(
         [f"{name} ({rows:,})" for name, rows in zip(labels, counts.sum(axis=1), strict=True)],
     )
     axes.set(xlabel="predicted", ylabel="true (rows)", title=title)
-    if len(labels) <= ANNOTATED_CLASSES:
+    if len(labels) <= 12:  # with more, numbers would be too small to read
         for (row, column), share in np.ndenumerate(shares):
-            colour = "white" if share > 0.55 else INK
+            colour = "white" if share > 0.55 else "#14213d"
             text = f"{share:.0%}\n{counts[row, column]:,}"
             axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
     _save(figure, path)
@@ -104,14 +82,7 @@ def draw_confusion(
 def draw_reliability(
     before: ReliabilityBins, after: ReliabilityBins, path: Path, *, title: str
 ) -> None:
-    """Accuracy against confidence before and after the temperature, over the share of rows in each bin.
-
-    Args:
-        before: Of the probabilities at temperature 1.
-        after: Of the calibrated probabilities.
-        path: The PNG to write.
-        title: What was measured against what.
-    """
+    """Draw accuracy against confidence before and after calibration, and the rows in each bin."""
     figure = _figure(5.6, 6.4)
     upper, lower = figure.subplots(2, 1, height_ratios=[3, 1], sharex=True)
     upper.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle="--", label="as sure as right")
@@ -141,13 +112,7 @@ def draw_reliability(
 
 
 def draw_per_class(per_class: Mapping[str, Mapping[str, float]], path: Path, *, title: str) -> None:
-    """Precision, recall and F1 of each class.
-
-    Args:
-        per_class: By label, `precision`, `recall`, `f1` and `support`, as `evaluate` gives them.
-        path: The PNG to write.
-        title: What was measured against what.
-    """
+    """Draw precision, recall and F1 of each class."""
     figure = _figure(max(5.0, 1.15 * len(per_class) + 1.5), 3.8)
     axes = figure.subplots()
     places = np.arange(len(per_class))
@@ -176,13 +141,7 @@ def draw_per_class(per_class: Mapping[str, Mapping[str, float]], path: Path, *, 
 def draw_conditions(
     conditions: Mapping[str, Sequence[Mapping[str, float]]], path: Path, *, names: Mapping[str, str]
 ) -> None:
-    """Accuracy by condition, one panel each.
-
-    Args:
-        conditions: As `training.evaluation.robustness.by_condition` gives them.
-        path: The PNG to write.
-        names: What to call each condition on its axis.
-    """
+    """Draw accuracy by condition, one panel each, called by `names`."""
     columns = min(3, len(conditions))
     rows = -(-len(conditions) // columns)
     figure = _figure(3.6 * columns, 2.9 * rows)
@@ -212,7 +171,7 @@ def draw_conditions(
 
 
 def _of_head(entry: Mapping[str, Any], figure_name: str, head: str | None) -> float:
-    """The training figure of the main output; Keras leaves its name out where it is the only one."""
+    """Return the main output's training figure; Keras omits the name of an only one."""
     named = entry.get(f"{head}_{figure_name}")
     return float(entry.get(figure_name, np.nan) if named is None else named)
 
@@ -239,10 +198,10 @@ def _mark_stages(axes: Axes, history: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _figure(width: float, height: float) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 (slow, and only needed for a picture)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 (slow)
     from matplotlib.figure import Figure as MatplotlibFigure  # noqa: PLC0415
 
-    figure = MatplotlibFigure(figsize=(width, height), dpi=DPI, layout="constrained")
+    figure = MatplotlibFigure(figsize=(width, height), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 

@@ -1,7 +1,7 @@
-"""How a model fares where cameras are poor: small faces, blur, little light, compression, noise, a tilted head.
+"""How a model performs on poor pictures: small, blurred, dark, compressed, noisy, tilted.
 
-Every picture of a dataset is made worse in one way at a time and goes through the product's own
-crop and resize, so that the figures say what the kiosk would read.
+Each picture of a dataset is degraded in one way at a time and passes through the product's crop and
+resize, so the figures show what the kiosk would read.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from detector.emotion.preprocessing import CropGeometry, face_crops
 from detector.types import Box
-from training.evaluation.evaluate import judge, predict, restricted
+from training.evaluation.evaluate import predict, restricted, select
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,7 +34,6 @@ NAMES = {
     "noise_sd": "noise: deviation in grey levels",
     "roll_deg": "roll of the head in degrees",
 }
-"""The conditions, in words."""
 
 VALUES: dict[str, tuple[float, ...]] = {
     "face_side_px": (24, 36, 48, 96),
@@ -44,20 +43,16 @@ VALUES: dict[str, tuple[float, ...]] = {
     "noise_sd": (0, 5, 10, 20),
     "roll_deg": (0, 10, 20, 30),
 }
-"""What is measured of each; a value that changes nothing is the plain picture."""
+"""The values measured; one that changes nothing is the plain picture."""
 
 PASSES = sum(len(values) for values in VALUES.values())
-REFERENCE_SIDE_PX = 48
-SENSOR_NOISE_SD = 2.0
-"""Grey levels of noise that a webcam adds to a dark picture, whatever its brightness."""
 SEED = 20261121
-WHOLE = Box(0.0, 0.0, 1.0, 1.0)
 
 
 def resized(
     image: NDArray[np.uint8], side_px: float, _rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """The face as a crop of so many pixels."""
+    """Return the face as a crop of so many pixels."""
     side = round(side_px)
     how = cv2.INTER_AREA if side <= image.shape[0] else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, (side, side), interpolation=how), dtype=np.uint8)
@@ -66,26 +61,27 @@ def resized(
 def blurred(
     image: NDArray[np.uint8], sigma_px: float, _rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Out of focus: a Gaussian whose sigma is meant for a face of 48 pixels and grows with larger ones."""
+    """Return the face out of focus: a Gaussian with a sigma for 48 pixels, larger for larger
+    faces."""
     if sigma_px == 0:
         return image
-    sigma = sigma_px * image.shape[0] / REFERENCE_SIDE_PX
+    sigma = sigma_px * image.shape[0] / 48
     return np.asarray(
         cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE), dtype=np.uint8
     )
 
 
 def darkened(image: NDArray[np.uint8], gain: float, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """With a share of the light: few grey levels are left, and the sensor's noise stays."""
+    """Return the face with a share of the light; the sensor's noise of 2 grey levels stays."""
     if gain == 1:
         return image
-    return _rounded(image * gain + rng.normal(0, SENSOR_NOISE_SD, image.shape))
+    return _rounded(image * gain + rng.normal(0, 2.0, image.shape))
 
 
 def compressed(
     image: NDArray[np.uint8], quality: float, _rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Packed as JPEG and unpacked again."""
+    """Return the face compressed as JPEG."""
     packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, round(quality)])[1]
     return np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
 
@@ -93,14 +89,14 @@ def compressed(
 def noisy(
     image: NDArray[np.uint8], deviation: float, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """With Gaussian noise of a standard deviation in grey levels."""
+    """Return the face with Gaussian noise of a standard deviation in grey levels."""
     return image if deviation == 0 else _rounded(image + rng.normal(0, deviation, image.shape))
 
 
 def rolled(
     image: NDArray[np.uint8], angle_deg: float, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """The head tilted to a side, which one is drawn; what lies outside the picture is filled with its border."""
+    """Return the head tilted to a random side, filling with the border."""
     if angle_deg == 0:
         return image
     side = image.shape[0]
@@ -130,31 +126,23 @@ def by_condition(
     *,
     limit: int | None = None,
 ) -> dict[str, list[dict[str, Any]]]:
-    """Accuracy under each condition.
+    """Return the accuracy under each condition of `NAMES`; see `evaluate`.
 
-    Args:
-        classifier: What to measure.
-        faces: Rows to measure on.
-        against: Which labels are the truth. Defaults to the FER+ majority.
-        labels: See `training.evaluation.evaluate.evaluate`.
-        limit: Most rows to measure on, drawn by a fixed seed. Defaults to all.
-
-    Returns:
-        By condition (see `NAMES`), an entry for each value: `{"value", "n", "accuracy"}`. The same
-        faces and seed give the same figures.
+    At most `limit` rows are drawn by a fixed seed. Each value of a condition has an entry
+    `{"value", "n", "accuracy"}`.
 
     Raises:
-        DatasetError: See `training.evaluation.evaluate.judge`.
+        DatasetError: See `select`.
     """
     known = classifier.card.labels
-    judged = judge(faces, against, labels, known)
-    chosen = np.arange(len(judged))
-    if limit is not None and limit < len(judged):
-        chosen = np.sort(np.random.default_rng(SEED).choice(len(judged), limit, replace=False))
-    images, truth = faces.images[judged.rows[chosen]], judged.truth[chosen]
+    selection = select(faces, against, labels, known)
+    chosen = np.arange(len(selection))
+    if limit is not None and limit < len(selection):
+        chosen = np.sort(np.random.default_rng(SEED).choice(len(selection), limit, replace=False))
+    images, truth = faces.images[selection.rows[chosen]], selection.truth[chosen]
 
     def accuracy(crops: NDArray[np.uint8]) -> float:
-        scores = restricted(predict(classifier, crops), known, judged.labels)
+        scores = restricted(predict(classifier, crops), known, selection.labels)
         return float((scores.argmax(axis=1) == truth).mean())
 
     geometry = CropGeometry(classifier.card.input_side_px, scale=1.0, raise_by=0.0)
@@ -175,11 +163,12 @@ def by_condition(
 def _seen(
     images: NDArray[np.uint8], worsen: Worsen, value: float, geometry: CropGeometry
 ) -> NDArray[np.uint8]:
-    """What the network would see of each picture."""
+    """Return what the network would see of each picture."""
     rng = np.random.default_rng(SEED)
+    whole = [Box(0.0, 0.0, 1.0, 1.0)]
     crops = np.empty((len(images), geometry.side_px, geometry.side_px), dtype=np.uint8)
     for crop, image in zip(crops, images, strict=True):
-        crop[:] = face_crops(worsen(image, value, rng), [WHOLE], geometry)[0]
+        crop[:] = face_crops(worsen(image, value, rng), whole, geometry)[0]
     return crops
 
 

@@ -1,8 +1,8 @@
-"""Random views of a face, as a webcam might have seen it.
+"""Random views of a face, as a webcam might see it.
 
-One affine warp a picture does rotation, scale, shift, flip and the change of size in a single
+One affine warp per picture does rotation, scale, shift, flip and resizing in a single
 interpolation; the camera's faults (few pixels, motion, compression), a hidden part, light and noise
-follow. Everything draws from the generator it is given, so that a seed repeats a run.
+follow. All draws come from the given generator, so a seed repeats a run.
 """
 
 from __future__ import annotations
@@ -18,29 +18,25 @@ from detector.emotion.preprocessing import fitted
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LONGEST_MOTION_PX = 7
-WORST_JPEG_QUALITY = 25
-
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a view may stray from the picture.
+    """How far a view may differ from the picture.
 
     Attributes:
         rotation_deg: Largest rotation either way.
         scale: Largest relative change of size either way.
         shift: Largest shift either way, as a share of the side.
-        flip: Whether left and right may be exchanged.
+        flip: Whether left and right may be swapped.
         contrast: Largest relative change of contrast either way.
         gamma: Largest exponent of the tone curve; its inverse is the smallest.
         noise: Largest standard deviation of the added noise, in grey levels.
-        low_light_share: Share of the pictures taken in the dark: little range left, and noise on
-            it.
-        blur_share: Share of the pictures that lose resolution, as a face far from the camera does.
-        smallest_side_px: Side to which such a picture is reduced at most.
+        low_light_share: Share of the pictures taken in the dark.
+        blur_share: Share of the pictures that lose resolution, like a distant face.
+        smallest_side_px: Smallest side to which such a picture is reduced.
         motion_share: Share of the pictures blurred along a line.
-        jpeg_share: Share of the pictures compressed and unpacked again.
-        erase_share: Share of the pictures of which a rectangle is hidden.
+        jpeg_share: Share of the pictures compressed as JPEG.
+        erase_share: Share of the pictures with a hidden rectangle.
         mixup: Parameter of the Beta distribution that blends pairs of pictures and their labels
             (Zhang et al., 2018); 0 blends none.
     """
@@ -61,7 +57,7 @@ class Augmentation:
     mixup: float = 0.0
 
     def gentler(self) -> Augmentation:
-        """The same kinds of change at half the strength, for the last epochs of a run."""
+        """Return the same changes at half the strength, for the last epochs of a run."""
         return replace(
             self,
             rotation_deg=self.rotation_deg / 2,
@@ -85,17 +81,9 @@ NO_AUGMENTATION = Augmentation(0, 0, 0, False, 0, 1, 0, 0, 0, 48, 0, 0, 0, 0)
 def augment(
     images: NDArray[np.uint8], side_px: int, settings: Augmentation, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """One random view of each picture.
+    """Return one random view of each `(n, h, h)` picture, `(n, side_px, side_px, 1)`, 0 to 255.
 
-    Args:
-        images: `(n, h, h)` grey levels.
-        side_px: Side of the views.
-        settings: How far they may stray; its `mixup` is not applied here, since it needs the
-            labels.
-        rng: Source of the randomness.
-
-    Returns:
-        `(n, side_px, side_px, 1)` grey levels, 0 to 255.
+    `mixup` is not applied here: it needs the labels.
     """
     views = np.empty((len(images), side_px, side_px), dtype=np.float32)
     for view, image in zip(views, images, strict=True):
@@ -126,14 +114,7 @@ def mixup(
     alpha: float,
     rng: np.random.Generator,
 ) -> None:
-    """Blend every picture with another one of the batch, and the labels alike, in place.
-
-    Args:
-        faces: `(n, h, h, 1)` grey levels.
-        targets: Arrays of `(n, ...)` that are blended with the same weights.
-        alpha: Parameter of the Beta distribution of the weights, above 0.
-        rng: Source of the randomness.
-    """
+    """Blend every picture of a batch with another one, and their targets alike, in place."""
     share = rng.beta(alpha, alpha, size=len(faces)).astype(np.float32)
     share = np.maximum(share, 1 - share)
     partner = rng.permutation(len(faces))
@@ -143,12 +124,13 @@ def mixup(
 
 
 def plain(images: NDArray[np.uint8], side_px: int) -> NDArray[np.float32]:
-    """The pictures as the network sees them when nothing is varied: `(n, side_px, side_px, 1)`, 0 to 255."""
+    """Return the pictures as the network sees them unvaried, `(n, side_px, side_px, 1)`, 0 to
+    255."""
     return fitted(images, side_px).astype(np.float32)[..., None]
 
 
 def reduced(image: NDArray[np.float32], side_px: int) -> NDArray[np.float32]:
-    """The picture as if it had been taken with fewer pixels: made small, then enlarged again."""
+    """Return the picture as if taken with fewer pixels."""
     side = image.shape[0]
     small = cv2.resize(image, (side_px, side_px), interpolation=cv2.INTER_AREA)
     return np.asarray(
@@ -178,19 +160,18 @@ def _reduce_resolution(
 
 
 def _move(view: NDArray[np.float32], rng: np.random.Generator) -> None:
-    length = int(rng.integers(3, LONGEST_MOTION_PX + 1))
+    length = int(rng.integers(3, 8))
     angle = rng.uniform(0, np.pi)
-    middle = (LONGEST_MOTION_PX - 1) / 2
-    kernel = np.zeros((LONGEST_MOTION_PX, LONGEST_MOTION_PX), dtype=np.float32)
+    kernel = np.zeros((7, 7), dtype=np.float32)
     along = np.linspace(-(length - 1) / 2, (length - 1) / 2, 4 * length)
-    rows, columns = np.rint(middle + along * np.sin(angle)), np.rint(middle + along * np.cos(angle))
+    rows, columns = np.rint(3 + along * np.sin(angle)), np.rint(3 + along * np.cos(angle))
     kernel[rows.astype(int), columns.astype(int)] = 1
     view[:] = cv2.filter2D(view, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE)
 
 
 def _compress(view: NDArray[np.float32], rng: np.random.Generator) -> None:
     grey = np.clip(np.rint(view), 0, 255).astype(np.uint8)
-    quality = int(rng.integers(WORST_JPEG_QUALITY, 80))
+    quality = int(rng.integers(25, 80))
     packed = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     view[:] = cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE)
 

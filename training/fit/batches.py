@@ -19,15 +19,10 @@ if TYPE_CHECKING:
 
 
 def draw_shares(classes: NDArray[np.int64], balance: float) -> NDArray[np.float64]:
-    """How often each row is drawn.
+    """Return how often each row is drawn, `(n,)`, summing to 1.
 
-    Args:
-        classes: `(n,)` class of each row.
-        balance: 0 draws every row alike, 1 every class alike; in between, a class of m rows is
-            drawn in proportion to `m ** (1 - balance)`.
-
-    Returns:
-        `(n,)` probabilities that sum to 1.
+    A class of m rows is drawn in proportion to `m ** (1 - balance)`: 0 draws every row alike, 1
+    every class.
     """
     counts = np.bincount(classes)
     weights = np.asarray(counts[classes], dtype=np.float64) ** -balance
@@ -35,7 +30,7 @@ def draw_shares(classes: NDArray[np.int64], balance: float) -> NDArray[np.float6
 
 
 def _shares(head: Head, balance: float) -> NDArray[np.float64]:
-    """Shares by the classes of a head; rows that say nothing to it are drawn as often as the others on average."""
+    """Return shares by the classes of a head; unknown rows are drawn like the others on average."""
     shares = np.full(len(head), 1 / len(head))
     if head.known.any():
         shares[head.known] = draw_shares(head.classes[head.known], balance) * head.known.mean()
@@ -43,20 +38,24 @@ def _shares(head: Head, balance: float) -> NDArray[np.float64]:
 
 
 def draw_rows(shares: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """As many rows as there are, each as often as its share says to the nearest whole number, shuffled.
+    """Return n rows, each as often as its share says to the nearest whole number, shuffled.
 
     Systematic resampling (Kitagawa, 1996): with equal shares every row comes exactly once.
     """
     n = len(shares)
-    # A hair under 1, so that rounding in the sum never makes the last point fall behind the last
-    # row.
+    # Slightly below 1: rounding must not move the last point behind the last row.
     points = (np.arange(n) + rng.random()) / n * (1 - 1e-12)
     edges = np.cumsum(shares)
     return rng.permutation(np.searchsorted(edges / edges[-1], points, side="right"))
 
 
 class FaceBatches(keras.utils.PyDataset):
-    """Batches of varied faces with the targets and weights of every head, drawn anew each epoch."""
+    """Batches of varied faces with targets and weights of every head, drawn anew each epoch.
+
+    The first head decides how classes are balanced (see `draw_shares`). Seed and epoch repeat every
+    draw. `strength` gives the variation at a step of the run; batches are made ahead, so it must
+    not depend on when it is asked. With several `replicas`, only whole batches are given.
+    """
 
     def __init__(
         self,
@@ -71,20 +70,6 @@ class FaceBatches(keras.utils.PyDataset):
         strength: Callable[[int], Augmentation],
         replicas: int = 1,
     ) -> None:
-        """Prepare the batches.
-
-        Args:
-            images: `(n, h, h)` grey levels.
-            heads: What is learnt, each of `n` rows; the first decides how the classes are balanced.
-            side_px: Side of the varied pictures.
-            batch_size: Pictures a batch; the last one of an epoch may be smaller.
-            balance: See `draw_shares`.
-            seed: Of every draw; with the epoch's number it repeats an epoch.
-            epoch: Number of the first epoch.
-            strength: How far pictures are varied at a step, counted from the start of the run.
-                Batches are made ahead of their step, so it must not depend on when it is asked.
-            replicas: Devices that share a batch; with several, only whole batches are given.
-        """
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=4)
         self._images = images
         self._targets = {head.name: head.targets for head in heads}

@@ -1,4 +1,4 @@
-"""What happens around the steps of a run: rate, averaged weights, validation, checkpoints, the bar that people watch."""
+"""Callbacks of a run: learning rate, averaged weights, checkpoints, progress."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+from boltons.fileutils import atomic_save
 
 from training.errors import TrainingDivergedError
 from training.fit.devices import predict
@@ -27,13 +28,12 @@ logger = logging.getLogger(__name__)
 
 STATE = "state.json"
 LIVE, AVERAGE, BEST = "live.weights.h5", "average.npz", "best.npz"
-"""The first holds the optimizer's state too; the others only weights, in the order of `Model.get_weights`."""
-AVERAGED_EVERY = 4
-"""Every fourth step is enough for an average over hundreds, and costs a quarter."""
+"""The first holds the optimizer's state too; the others only weights, in the order of
+`Model.get_weights`."""
 
 
 class LearningRateSchedule(keras.callbacks.Callback):
-    """Sets the learning rate before every step, counts the step, and ends the stage when its time is over."""
+    """Sets the learning rate of each step, counts the steps, and ends the stage in time."""
 
     def __init__(self, progress: RunProgress, peak: float, warmup_share: float) -> None:
         super().__init__()
@@ -56,10 +56,10 @@ class LearningRateSchedule(keras.callbacks.Callback):
 
 
 class WeightAverage(keras.callbacks.Callback):
-    """Keeps an exponential moving average of the weights.
+    """Keeps an exponential moving average of the weights, in every fourth step.
 
-    The average starts short and lengthens, so that the first weights do not dominate the early
-    epochs (decay `min(momentum, (1 + step) / (10 + step))`).
+    The average starts short and lengthens, so the first weights do not dominate the early epochs
+    (decay `min(momentum, (1 + step) / (10 + step))`).
     """
 
     def __init__(self, momentum: float, progress: RunProgress) -> None:
@@ -74,20 +74,20 @@ class WeightAverage(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         step = self._progress.steps
-        if step % AVERAGED_EVERY:
+        if step % 4:
             return
-        decay = min(self._momentum, (1 + step) / (10 + step)) ** AVERAGED_EVERY
+        decay = min(self._momentum, (1 + step) / (10 + step)) ** 4
         for index, weight in enumerate(self.model.get_weights()):
             self.average[index] += (1 - decay) * (weight - self.average[index])
 
 
 def write_weights(path: Path, weights: Sequence[NDArray[np.float32]]) -> None:
-    """Write what `Model.get_weights` gives."""
+    """Write the result of `Model.get_weights`."""
     np.savez(path, **{str(index): weight for index, weight in enumerate(weights)})
 
 
 def read_weights(path: Path) -> list[NDArray[np.float32]]:
-    """Read what `write_weights` wrote, for `Model.set_weights`."""
+    """Read what `write_weights` wrote."""
     with np.load(path, allow_pickle=False) as kept:
         return [kept[str(index)] for index in range(len(kept.files))]
 
@@ -95,16 +95,8 @@ def read_weights(path: Path) -> list[NDArray[np.float32]]:
 def validation_scores(
     logits: dict[str, NDArray[np.float32]], heads: list[Head]
 ) -> dict[str, float]:
-    """Loss and accuracy of every head on rows it was not trained on.
-
-    Args:
-        logits: By head, `(n, classes)`.
-        heads: The same rows' targets. The accuracy is against the strongest class.
-
-    Returns:
-        `val_loss` and `val_accuracy` of the first head, and `val_HEAD_loss`, `val_HEAD_accuracy` of
-        each.
-    """
+    """Return loss and accuracy of every head, and of the first one as `val_loss`,
+    `val_accuracy`."""
     scores: dict[str, float] = {}
     for head in reversed(heads):
         values = logits[head.name][head.known].astype(np.float64)
@@ -118,7 +110,7 @@ def validation_scores(
 
 
 class Progress(keras.callbacks.Callback):
-    """Tells somebody, after every step, how far the run has come."""
+    """Reports the progress of the run after every step."""
 
     def __init__(
         self, progress: RunProgress, tell: Callable[[RunProgress, dict[str, Any]], None]
@@ -134,7 +126,7 @@ class Progress(keras.callbacks.Callback):
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """After every epoch: validates the averaged weights, keeps the best, and saves what a resume needs."""
+    """Validates the averaged weights after every epoch, keeps the best, and saves for a resume."""
 
     def __init__(
         self,
@@ -152,14 +144,13 @@ class Checkpoint(keras.callbacks.Callback):
         self._history = history
         self._patience = patience
         self.stopped = False
-        """Whether the run ended early."""
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = {} if logs is None else logs
         if not math.isfinite(logs.get("loss", 0.0)):
             raise TrainingDivergedError(
-                f"The training diverged in epoch {epoch + 1} (loss {logs['loss']}): lower --learning-rate and start anew "
-                "in another folder."
+                f"The training diverged in epoch {epoch + 1} (loss {logs['loss']}): lower "
+                "--learning-rate and start again in another folder."
             )
         live = self.model.get_weights()
         self.model.save_weights(self._folder / LIVE)
@@ -170,7 +161,7 @@ class Checkpoint(keras.callbacks.Callback):
             write_weights(self._folder / BEST, self._average.average)
         write_weights(self._folder / AVERAGE, self._average.average)
         self.model.set_weights(live)
-        logs |= scores  # the callbacks after this one see them too
+        logs |= scores  # for the following callbacks
         self._history.append(
             {
                 "epoch": epoch + 1,
@@ -208,7 +199,5 @@ class Checkpoint(keras.callbacks.Callback):
             "stopped_early": self.stopped,
             "history": self._history,
         }
-        # In one step: a run that is cut off here must find the old state or the new one.
-        part = self._folder / f"{STATE}.part"
-        part.write_text(json.dumps(state, indent=1), encoding="utf-8")
-        part.replace(self._folder / STATE)
+        with atomic_save(str(self._folder / STATE), text_mode=True) as file:
+            json.dump(state, file, indent=1)

@@ -1,6 +1,6 @@
-"""What a run computes on: accelerators, their precision, and what makes an epoch slow without them.
+"""The devices of a run and their precision.
 
-Importing this module imports no Keras, so that `backend_environment` can come first.
+This module does not import Keras, so `backend_environment` can come first.
 """
 
 from __future__ import annotations
@@ -23,33 +23,17 @@ logger = logging.getLogger(__name__)
 
 MixedPrecision = Literal["auto", "on", "off"]
 
-BFLOAT16_SINCE = 8.0
-"""Compute capability of the first NVIDIA GPUs that multiply bfloat16 (Ampere)."""
-FLOAT16_SINCE = 7.0
-"""Compute capability of the first NVIDIA GPUs whose tensor cores multiply float16 (Volta)."""
-QUERY_TIMEOUT_S = 10.0
-BACKEND_NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
-
 
 @dataclass(frozen=True)
 class DeviceReport:
-    """What a run computes on.
-
-    Attributes:
-        backend: Keras' backend: `tensorflow`, `jax` or `torch`.
-        accelerators: The visible ones, such as `gpu:0`; none where the processor does it.
-        parallel: Whether every batch is shared out among all of them.
-        policy: Keras' dtype policy: `float32`, `mixed_bfloat16` or `mixed_float16`.
-    """
+    """Keras' backend, visible accelerators, whether all share a batch, and the dtype policy."""
 
     backend: str
     accelerators: tuple[str, ...]
     parallel: bool
     policy: str
 
-    @property
-    def text(self) -> str:
-        """One line for the log and the model card."""
+    def __str__(self) -> str:
         count = len(self.accelerators)
         if count == 0:
             where = "the CPU"
@@ -58,19 +42,19 @@ class DeviceReport:
         elif self.parallel:
             where = f"{count} devices in parallel ({', '.join(self.accelerators)})"
         else:
-            where = f"{self.accelerators[0]}, one of {count}: only KERAS_BACKEND=jax shares a batch among all"
-        return f"{BACKEND_NAMES.get(self.backend, self.backend)} on {where}, {self.policy}"
-
-    def __str__(self) -> str:
-        return self.text
+            where = (
+                f"{self.accelerators[0]}, one of {count}: only KERAS_BACKEND=jax shares a batch "
+                "among all"
+            )
+        names = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+        return f"{names.get(self.backend, self.backend)} on {where}, {self.policy}"
 
 
 def backend_environment() -> None:
-    """Set what the backends read once, when they are imported; call it before Keras is.
+    """Set what the backends read when they are imported; call it before importing Keras.
 
-    TensorFlow leaves its fast convolutions (oneDNN) off on processors without AVX-512; there, a
-    training step took 708 ms with them instead of 942 at 48 px, and 289 instead of 534 at 32 px.
-    What the user has set is left alone.
+    TensorFlow leaves its fast convolutions (oneDNN) off on processors without AVX-512; with them a
+    training step took 708 ms instead of 942 at 48 px, and 289 instead of 534 at 32 px.
     """
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -79,16 +63,11 @@ def backend_environment() -> None:
 def prepare(mixed_precision: MixedPrecision = "auto") -> DeviceReport:
     """Choose devices and precision for the networks built from now on in this process.
 
-    Args:
-        mixed_precision: `auto` halves the precision of the arithmetic where a GPU or TPU gains from
-            it, and keeps it on a CPU; `on` and `off` insist. Weights and outputs stay float32.
-            Defaults to `auto`.
-
-    Returns:
-        What was chosen.
+    `auto` halves the precision of arithmetic if a GPU or TPU gains from it; weights and outputs
+    stay float32.
 
     Raises:
-        TrainingError: `mixed_precision` is none of the three.
+        TrainingError: `mixed_precision` is invalid.
     """
     if mixed_precision not in ("auto", "on", "off"):
         raise TrainingError(
@@ -107,30 +86,21 @@ def prepare(mixed_precision: MixedPrecision = "auto") -> DeviceReport:
     policy = _policy(accelerators, mixed_precision)
     keras.config.set_dtype_policy(policy)
     report = DeviceReport(backend, accelerators, parallel, policy)
-    logger.info("Training with %s", report.text)
+    logger.info("Training with %s", report)
     return report
 
 
 def replicas() -> int:
-    """Devices that share every batch; its rows must be a multiple of them. 1 unless `prepare` found more."""
+    """Return the number of devices that share every batch, 1 unless `prepare` found more."""
     import keras  # noqa: PLC0415 (after `backend_environment`)
 
     return int(getattr(keras.distribution.distribution(), "num_model_replicas", 1))
 
 
 def predict(network: keras.Model, faces: NDArray[np.float32], batch_size: int = 256) -> Any:
-    """The network's outputs, for any number of faces and of devices.
-
-    Args:
-        network: Any Keras model.
-        faces: `(n, h, h, 1)` grey levels, n at least 1.
-        batch_size: Faces at once. Defaults to 256.
-
-    Returns:
-        What `keras.Model.predict` gives: arrays of n rows.
-    """
+    """Return the outputs of `keras.Model.predict`, for any number of faces and devices."""
     import keras  # noqa: PLC0415 (after `backend_environment`)
-    import numpy as np  # noqa: PLC0415 (whoever only asks for help, or supervises, needs none)
+    import numpy as np  # noqa: PLC0415 (not needed for --help)
 
     devices = replicas()
     missing = -len(faces) % devices
@@ -145,8 +115,7 @@ def _accelerators() -> tuple[str, ...]:
     try:
         devices = keras.distribution.list_devices()
     except (AttributeError, NotImplementedError):
-        # This backend cannot tell; it takes its default device.
-        return ()
+        return ()  # this backend cannot list them, and uses its default device
     return tuple(device for device in devices if not device.startswith("cpu"))
 
 
@@ -157,23 +126,23 @@ def _policy(accelerators: tuple[str, ...], mixed_precision: MixedPrecision) -> s
         return "mixed_bfloat16"
     capability = _compute_capability()
     if capability is None:
-        # A GPU of another maker: nothing is known of it.
+        # A GPU of another maker.
         return "mixed_bfloat16" if mixed_precision == "on" else "float32"
-    if capability >= BFLOAT16_SINCE:
-        # The range of float32, so that no gradient vanishes and no loss has to be scaled.
+    if capability >= 8.0:  # Ampere multiplies bfloat16, which needs no loss scaling
         return "mixed_bfloat16"
-    return "mixed_float16" if capability >= FLOAT16_SINCE or mixed_precision == "on" else "float32"
+    # Volta is the first whose tensor cores multiply float16.
+    return "mixed_float16" if capability >= 7.0 or mixed_precision == "on" else "float32"
 
 
 def _compute_capability() -> float | None:
-    """Of the weakest NVIDIA GPU; `None` where the driver's tool does not tell."""
+    """Return that of the weakest NVIDIA GPU; `None` if unknown."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return None
     command = [tool, "--query-gpu=compute_cap", "--format=csv,noheader"]
     try:
         answer = subprocess.run(
-            command, capture_output=True, text=True, timeout=QUERY_TIMEOUT_S, check=True
+            command, capture_output=True, text=True, timeout=10.0, check=True
         ).stdout
         return min(float(line) for line in answer.split())
     except (OSError, subprocess.SubprocessError, ValueError) as error:

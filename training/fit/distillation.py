@@ -1,4 +1,4 @@
-"""Knowledge distillation (Hinton et al., 2015): what larger models say of the training rows becomes part of the targets."""
+"""Knowledge distillation (Hinton et al., 2015): targets from the outputs of larger models."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from training.datasets.labels import Head
 
 BLOCK = 512
-"""Pictures prepared at once; a large teacher wants large pictures."""
+"""Pictures prepared at once; large teachers take large pictures."""
 
 
 def teacher_targets(
@@ -31,25 +31,22 @@ def teacher_targets(
     temperature: float = 1.0,
     flip: bool = True,
 ) -> NDArray[np.float32]:
-    """Targets of a head, taught by other models.
+    """Return targets of a head, mixed from its own and the teachers' mean distributions.
+
+    A teacher may know fewer classes than the head: each row keeps its own share of the others. Rows
+    unknown to the head are taught by the teachers alone.
 
     Args:
-        models: The teachers; their mean counts. Each may know fewer classes than the head: of what
-            it does not know, such as contempt, every row keeps its own share.
+        models: The teachers.
         images: `(n, h, h)` grey levels.
-        head: Of the student, with its own targets.
-        share: Of the teachers in the targets, 0 to 1; the rest is the head's own. Rows that the
-            head knows nothing about are taught by the teachers alone. Defaults to 0.7.
-        temperature: Divides the teachers' calibrated logits, above 0; above 1 the less likely
-            classes say more. Defaults to 1.
-        flip: Whether the teachers see every picture mirrored as well. Defaults to true.
-
-    Returns:
-        `(n, len(head.labels))` distributions; rows sum to 1.
+        head: The student's head.
+        share: Share of the teachers, 0 to 1.
+        temperature: Divides the teachers' calibrated logits; above 1, unlikely classes count more.
+        flip: Show the teachers every picture mirrored too.
 
     Raises:
-        TrainingError: A teacher knows a class that the head does not, there is no teacher, or a
-            setting is out of range.
+        TrainingError: A teacher knows a class that the head does not, there is none, or a setting
+            is out of range.
     """
     if not models:
         raise TrainingError("There is no teacher: expected one model or more.")
@@ -57,16 +54,18 @@ def teacher_targets(
         raise TrainingError(f"Invalid share of the teachers: expected 0 to 1, received {share}.")
     if temperature <= 0:
         raise TrainingError(
-            f"Invalid temperature of the teachers: expected a number above 0, received {temperature}."
+            "Invalid temperature of the teachers: expected a number above 0, received "
+            f"{temperature}."
         )
     if len(images) != len(head):
         raise TrainingError(
-            f"Expected a picture for each of the {len(head)} rows of {head.name}, got {len(images)}."
+            f"Expected a picture for each of the {len(head)} rows of {head.name}, got "
+            f"{len(images)}."
         )
     own = np.where(head.known[:, None], head.targets, 0).astype(np.float64)
     taught = np.zeros_like(own)
     for model in models:
-        taught += _lesson(
+        taught += _distribution(
             model, images, head.labels, own, temperature=temperature, flip=flip
         ) / len(models)
     mixed = share * taught + (1 - share) * own
@@ -74,7 +73,7 @@ def teacher_targets(
     return mixed.astype(np.float32)
 
 
-def _lesson(
+def _distribution(
     model: EmotionClassifier,
     images: NDArray[np.uint8],
     labels: tuple[str, ...],
@@ -87,8 +86,8 @@ def _lesson(
     foreign = [label for label in model.card.labels if label not in labels]
     if foreign:
         raise TrainingError(
-            f"The teacher {model.card.name} gives {', '.join(foreign)}, which the student does not learn: expected a "
-            f"teacher of {', '.join(labels)}, or of some of them."
+            f"The teacher {model.card.name} gives {', '.join(foreign)}, which the student does not "
+            f"learn: expected a teacher of {', '.join(labels)}, or of some of them."
         )
     columns = [labels.index(label) for label in model.card.labels]
     targets = own.copy()
@@ -96,14 +95,15 @@ def _lesson(
     left = 1 - targets.sum(axis=1, keepdims=True)
     for start in range(0, len(images), BLOCK):
         block = images[start : start + BLOCK]
-        said = _said(model, block, temperature)
+        found = _probabilities(model, block, temperature)
         if flip:
-            said = (said + _said(model, block[:, :, ::-1], temperature)) / 2
-        targets[start : start + BLOCK, columns] = left[start : start + BLOCK] * said
+            mirrored = _probabilities(model, block[:, :, ::-1], temperature)
+            found = (found + mirrored) / 2
+        targets[start : start + BLOCK, columns] = left[start : start + BLOCK] * found
     return targets
 
 
-def _said(
+def _probabilities(
     model: EmotionClassifier, images: NDArray[np.uint8], temperature: float
 ) -> NDArray[np.float64]:
     crops = fitted(np.ascontiguousarray(images), model.card.input_side_px)

@@ -1,4 +1,4 @@
-"""How far a run has come, and what follows from it: picture size, learning rate, strength of the variation."""
+"""Progress of a run, and what follows from it: picture size and learning rate."""
 
 from __future__ import annotations
 
@@ -15,23 +15,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stage:
-    """Some epochs at one picture size.
-
-    Attributes:
-        side_px: Side of the pictures.
-        epochs: How many epochs; in a run with a time limit, its share of the time by the same
-            proportions.
-    """
+    """Some epochs at one picture size; with a time limit, their share of the time."""
 
     side_px: int
     epochs: int
 
 
 def parse_stages(text: str) -> tuple[Stage, ...]:
-    """Read `side:epochs` pairs, such as `32:12,48:18`.
+    """Parse `side:epochs` pairs, such as `32:12,48:18`.
 
     Raises:
-        TrainingError: The text is not of this form.
+        TrainingError: The text has another form.
     """
     try:
         pairs = [part.split(":") for part in text.split(",")]
@@ -42,17 +36,17 @@ def parse_stages(text: str) -> tuple[Stage, ...]:
         ) from error
     if any(stage.side_px < 16 or stage.epochs < 1 for stage in stages):
         raise TrainingError(
-            f"Invalid stages {text!r}: expected sides from 16 pixels up and at least one epoch each."
+            f"Invalid stages {text!r}: expected sides from 16 pixels up and at least one epoch "
+            "each."
         )
     return stages
 
 
 class RunProgress:
-    """How far a run has come, 0 to 1: by its epochs, or by the clock where it was given a time.
+    """How far a run has come, 0 to 1: by its epochs, or by the clock if its time is limited.
 
-    A run with a time limit ends when it said it would, whatever else the machine does meanwhile,
-    and its learning rate still comes down to zero; a run without one depends on nothing but its
-    settings and repeats exactly.
+    A timed run ends on time whatever else the machine does, and its learning rate still reaches
+    zero; other runs depend on their settings only and repeat exactly.
     """
 
     def __init__(
@@ -75,7 +69,7 @@ class RunProgress:
 
     @property
     def epochs(self) -> int:
-        """Epochs planned; a run with a time limit may take more or fewer."""
+        """Planned epochs; a timed run may take more or fewer."""
         return sum(stage.epochs for stage in self._stages)
 
     @property
@@ -99,14 +93,15 @@ class RunProgress:
         return self.share_at(self._steps)
 
     def share_at(self, step: int) -> float:
-        """How far the run has come at a step, which may be one ahead of the run; by the clock it is now."""
+        """Return how far the run has come at a step, which may lie ahead; by the clock, it is
+        now."""
         if self._limit_s is not None:
             return min(1.0, self.spent_s / self._limit_s)
         return min(1.0, step / (self.epochs * self._steps_per_epoch))
 
     @property
     def left_s(self) -> float | None:
-        """Seconds left as things go; `None` before there is anything to go by."""
+        """Estimated seconds left; `None` before there is a basis."""
         if self._limit_s is not None:
             return max(0.0, self._limit_s - self.spent_s)
         if self._steps == 0 or self.share == 0:
@@ -115,12 +110,12 @@ class RunProgress:
 
     @property
     def finished(self) -> bool:
-        """Whether the run has come to its end."""
+        """Whether the run is over."""
         return self.share >= 1.0
 
     @property
     def stage(self) -> Stage:
-        """The stage the run is in; the last one when it is over."""
+        """The current stage; the last one when the run is over."""
         end = 0.0
         for stage in self._stages:
             end += stage.epochs / self.epochs
@@ -134,13 +129,7 @@ class RunProgress:
 
 
 def learning_rate(share: float, peak: float, warmup_share: float) -> float:
-    """A linear rise, then one cosine down to zero (Loshchilov and Hutter, 2017).
-
-    Args:
-        share: How far the run has come, 0 to 1.
-        peak: Highest rate.
-        warmup_share: Share of the run in which the rate rises.
-    """
+    """Return a linear rise, then one cosine down to zero (Loshchilov and Hutter, 2017)."""
     if share < warmup_share:
         return peak * max(share / warmup_share, 0.01)
     down = (share - warmup_share) / (1 - warmup_share)

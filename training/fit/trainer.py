@@ -1,7 +1,7 @@
 """One training run: rows in, the best checkpoint and its history out.
 
-Plain Keras 3 and NumPy, so that any Keras backend will do. Concerns are callbacks; the loop is
-`keras.Model.fit`. A run keeps its state in its folder and goes on where it was cut off.
+Plain Keras 3 and NumPy work with any backend. The loop is `keras.Model.fit` with callbacks. A run
+keeps its state in its folder, and resumes where it was cut off.
 """
 
 from __future__ import annotations
@@ -46,23 +46,21 @@ SETTINGS = "settings.json"
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """Everything a run depends on besides the data and the network.
+    """Everything that a run depends on besides data and network.
 
     Attributes:
-        stages: Sizes and epochs, in order; small pictures first save time and cost no accuracy.
-        minutes: Time that the run may take; its stages then share this time. `None` runs the epochs
-            of the stages.
-        batch_size: Pictures a step.
+        stages: Sizes and epochs, in order; small pictures first save time without losing accuracy.
+        minutes: Time limit, shared by the stages; `None` runs their epochs.
+        batch_size: Pictures per step.
         optimizer: `sgd` (Nesterov momentum 0.9) or `adam`.
         peak_learning_rate: Highest rate of the schedule.
         warmup_share: Share of the run in which the rate rises.
-        balance: How far the classes are balanced in the draw, 0 (not at all) to 1 (fully).
-        ema_momentum: Of the moving average of the weights, per step.
-        gentle_share: Share of the run, at its end, with augmentation at half strength.
-        patience: Epochs without a better validation loss after which the run ends early; `None`
-            never.
-        label_smoothing: Share of every target that is spread over all classes.
-        seed: Of every random choice.
+        balance: How far the draw balances the classes, 0 (not at all) to 1 (fully).
+        ema_momentum: Momentum of the average of the weights, per step.
+        gentle_share: Final share of the run with augmentation at half strength.
+        patience: Epochs without a better validation loss after which the run ends; `None` never.
+        label_smoothing: Share of every target spread over all classes.
+        seed: Seed of every random choice.
         augmentation: How the pictures are varied.
     """
 
@@ -83,12 +81,7 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class Rows:
-    """Pictures and what is to be learnt of them.
-
-    Attributes:
-        images: `(n, h, h)` grey levels, uint8.
-        heads: The first is the one that matters; each has `n` rows.
-    """
+    """`(n, h, h)` pictures and their heads, the main one first."""
 
     images: NDArray[np.uint8]
     heads: tuple[Head, ...]
@@ -106,23 +99,15 @@ def fit(
     *,
     callbacks: Sequence[Callable[[RunProgress], keras.callbacks.Callback]] = (),
 ) -> tuple[keras.Model, list[dict[str, Any]]]:
-    """Train, or go on with, the run whose state lies in a folder.
+    """Train, or resume, the run whose state lies in a folder.
 
-    Args:
-        build: Makes the network, with one output of logits for each head, for a picture size.
-        training: Rows to learn from.
-        validation: Rows that pick the best epoch.
-        folder: Where checkpoints and history are kept. Created if missing.
-        settings: Of the run; the same when it is resumed.
-        callbacks: Makers of further callbacks, such as a progress bar.
-
-    Returns:
-        The network with the averaged weights of the best epoch, at the size of the last stage, and
-        the history: one entry an epoch.
+    `build` makes the network for a picture size; `callbacks` make further callbacks. Returns the
+    network with the averaged weights of the best epoch, at the last stage's size, and the history,
+    one entry per epoch.
 
     Raises:
         TrainingDivergedError: The training diverged.
-        TrainingError: The settings do not fit the rows or the network.
+        TrainingError: The settings do not match the rows or the network.
     """
     folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(settings.seed)
@@ -132,7 +117,8 @@ def fit(
     devices = replicas()
     if settings.batch_size % devices:
         raise TrainingError(
-            f"A batch of {settings.batch_size} cannot be shared by {devices} devices: expected a multiple of {devices}."
+            f"A batch of {settings.batch_size} cannot be shared by {devices} devices: expected a "
+            f"multiple of {devices}."
         )
     steps = (
         len(training) // settings.batch_size
@@ -141,7 +127,8 @@ def fit(
     )
     if steps == 0:
         raise TrainingError(
-            f"Too few faces to train on: expected at least {settings.batch_size}, received {len(training)}."
+            f"Too few faces to train on: expected at least {settings.batch_size}, received "
+            f"{len(training)}."
         )
     progress = RunProgress(
         settings.stages,
@@ -173,7 +160,7 @@ def fit(
             replicas=devices,
         )
         faces = views.plain(validation.images, stage.side_px)
-        keeper = Checkpoint(
+        checkpoint = Checkpoint(
             folder,
             progress,
             averaging,
@@ -181,25 +168,27 @@ def fit(
             history,
             patience=settings.patience,
         )
-        pace = LearningRateSchedule(progress, settings.peak_learning_rate, settings.warmup_share)
+        schedule = LearningRateSchedule(
+            progress, settings.peak_learning_rate, settings.warmup_share
+        )
         others = [make(progress) for make in callbacks]
-        # Without an end of its own: the pace ends the stage.
+        # The schedule ends the stage.
         model.fit(
             batches,
             initial_epoch=len(history),
             epochs=1_000_000,
-            shuffle=False,  # the batches are drawn in random order already, and repeatably
+            shuffle=False,  # the batches are drawn in random order already
             verbose=0,
-            callbacks=[pace, averaging, keeper, *others],
+            callbacks=[schedule, averaging, checkpoint, *others],
         )
-        stopped = keeper.stopped
+        stopped = checkpoint.stopped
     model = _at_size(build, settings.stages[-1].side_px, model)
     model.set_weights(read_weights(folder / BEST))
     return model, history
 
 
 def _at_size(build: Callable[[int], keras.Model], side_px: int, model: keras.Model) -> keras.Model:
-    """The same weights in a network for pictures of another size."""
+    """Return the same weights in a network for another picture size."""
     if model.input_shape[1] == side_px:
         return model
     resized = build(side_px)
@@ -207,25 +196,25 @@ def _at_size(build: Callable[[int], keras.Model], side_px: int, model: keras.Mod
         resized.set_weights(model.get_weights())
     except ValueError as error:
         raise TrainingError(
-            f"The architecture {model.name} takes one picture size only: expected stages of one size, received "
-            f"{model.input_shape[1]} and {side_px} pixels."
+            f"The architecture {model.name} takes one picture size only: expected stages of one "
+            f"size, received {model.input_shape[1]} and {side_px} pixels."
         ) from error
     return resized
 
 
 def read_state(folder: Path) -> dict[str, Any]:
-    """What an earlier part of the run left in its folder; the state of a fresh run if there is none."""
+    """Return the state that an earlier part of the run left, or that of a fresh run."""
     state = folder / STATE
     if not state.exists():
         return {"epochs_done": 0, "spent_s": 0.0, "stopped_early": False, "history": []}
     kept: dict[str, Any] = json.loads(state.read_text(encoding="utf-8"))
-    logger.info("Going on after epoch %d", kept["epochs_done"])
+    logger.info("Resuming after epoch %d", kept["epochs_done"])
     return kept
 
 
 def _restore(model: keras.Model, folder: Path) -> list[NDArray[np.float32]]:
-    """Weights and optimizer of the last epoch into the model; returns the averaged weights."""
-    # The file holds the optimizer's state too; it is only read into one that has its variables.
+    """Load weights and optimizer of the last epoch; return the averaged weights."""
+    # The file holds the optimizer's state too, which is only read into existing variables.
     model.optimizer.build(model.trainable_variables)
     model.load_weights(folder / LIVE)
     return read_weights(folder / AVERAGE)

@@ -1,4 +1,4 @@
-"""Fine-tuning: a fresh network starts from the weights of a trained one of the same architecture."""
+"""Fine-tuning: start a fresh network from trained weights of the same architecture."""
 
 from __future__ import annotations
 
@@ -22,20 +22,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-ENOUGH = 0.5
-"""Share of the layers that must match; with fewer it is another network, and the start would be no better than chance."""
-
 
 @dataclass(frozen=True)
 class Transfer:
-    """What a network got from another one.
-
-    Attributes:
-        copied: Names of the layers that start from the trained weights.
-        left: Names of the layers that start fresh.
-        labels: Classes of the main head that start from the trained output; its other classes start
-            fresh.
-    """
+    """Layers that start from trained weights, layers left fresh, and the labels that were
+    copied."""
 
     copied: tuple[str, ...]
     left: tuple[str, ...]
@@ -49,20 +40,11 @@ class Transfer:
 def start_from(network: keras.Model, model: Path, head: Head | None = None) -> Transfer:
     """Copy the weights of a trained model into a fresh network, in place.
 
-    Layers are matched by name and by the shapes of their weights. A served model has one output of
-    its own; its classes go to the classes of the same name of `head`, so that other label sets
-    start from what is known of theirs.
-
-    Args:
-        network: Built by one of the architectures.
-        model: A `.keras` file with its card beside it.
-        head: The main head of the network. Defaults to none: all outputs start fresh.
-
-    Returns:
-        What was copied and what was not.
+    Layers are matched by name and shape. The classes of the model's only output go to the same
+    classes of `head`, so other label sets start from what is known of theirs.
 
     Raises:
-        TrainingError: The model cannot be read, or is of another architecture.
+        TrainingError: The model cannot be read, or has another architecture.
     """
     try:
         card = read_card(model)
@@ -72,8 +54,8 @@ def start_from(network: keras.Model, model: Path, head: Head | None = None) -> T
     made_as = card.training.get("architecture")
     if made_as is not None and made_as != network.name:
         raise TrainingError(
-            f"Fine-tuning cannot start: {card.name} is a network of the architecture {made_as}, this run trains "
-            f"{network.name}; choose --architecture {made_as}."
+            f"Fine-tuning cannot start: {card.name} is a network of the architecture {made_as}, "
+            f"this run trains {network.name}; choose --architecture {made_as}."
         )
     known = {layer.name: layer for layer in _weighted(trained)}
     outputs = set(network.output_names)
@@ -87,11 +69,12 @@ def start_from(network: keras.Model, model: Path, head: Head | None = None) -> T
             matching.append((source, layer))
         else:
             left.append(layer.name)
-    if len(matching) < ENOUGH * (len(matching) + len(left)):
+    if len(matching) < 0.5 * (len(matching) + len(left)):
         raise TrainingError(
-            f"Fine-tuning cannot start: only {len(matching)} of {len(matching) + len(left)} layers of {network.name} have a "
-            f"namesake of the same shape in {model.name}; expected a model of this architecture trained by this version, "
-            "at the same picture size where its dense layers depend on it."
+            f"Fine-tuning cannot start: only {len(matching)} of {len(matching) + len(left)} layers "
+            f"of {network.name} have a namesake of the same shape in {model.name}; expected a "
+            "model of this architecture trained by this version, at the same picture size where "
+            "its dense layers depend on it."
         )
     for source, layer in matching:
         layer.set_weights(source.get_weights())
@@ -110,7 +93,7 @@ def start_from(network: keras.Model, model: Path, head: Head | None = None) -> T
 def _copy_classes(
     source: Any, source_labels: tuple[str, ...], target: Any, target_labels: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """The columns of the shared classes, from one output into another; returns their names."""
+    """Copy the columns of shared classes between outputs; return their names."""
     shared = tuple(label for label in target_labels if label in source_labels)
     if source is None or not isinstance(source, keras.layers.Dense) or not shared:
         return ()
@@ -120,7 +103,7 @@ def _copy_classes(
         return ()
     there = [target_labels.index(label) for label in shared]
     here = [source_labels.index(label) for label in shared]
-    # A fresh class should neither win nor lose against the trained ones from the start.
+    # A fresh class should start neither above nor below the trained ones.
     new_bias = np.full_like(new_bias, bias[here].mean())
     new_kernel[:, there], new_bias[there] = kernel[:, here], bias[here]
     target.set_weights([new_kernel, new_bias])
@@ -128,7 +111,7 @@ def _copy_classes(
 
 
 def _weighted(model: Any) -> Iterator[Any]:
-    """The layers with weights, those of models inside the model too."""
+    """Yield the layers with weights, those of inner models too."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from _weighted(layer)

@@ -1,4 +1,4 @@
-"""What a model card says to people: limits, rights to the data, and the card itself as Markdown."""
+"""The text of a model card: limits, rights to the data, and the card as Markdown."""
 
 from __future__ import annotations
 
@@ -16,47 +16,42 @@ if TYPE_CHECKING:
 
 LIMITS = (
     "It names expressions, not feelings: people smile without joy and grieve with a still face.",
-    "Faces below 24 pixels, turned far to a side, rolled by more than 20 degrees, noisy, or with a covered mouth are read "
-    "less well.",
+    "Faces below 24 pixels, turned far to a side, rolled by more than 20 degrees, noisy, or with "
+    "a covered mouth are read less well.",
 )
-"""True of every model of this kind."""
 
 FER2013_LIMIT = (
-    "The data are photographs found by web search in 2013, labelled by few people each; groups that are rare in them are "
-    "likely to be read less well, and nobody has measured by how much."
+    "The data are photographs found by web search in 2013, labelled by few people each; groups "
+    "that are rare in them are likely to be read less well, and nobody has measured by how much."
 )
 OTHER_DATA_LIMIT = (
-    "It was only measured on faces like those it was trained on: people, cameras and light that are rare in that folder are "
-    "likely to be read less well."
+    "It was only measured on faces like those it was trained on: people, cameras and light that "
+    "are rare in that folder are likely to be read less well."
 )
 FER2013_LICENCES = (
-    "FER2013: data of the Facial Expression Recognition Challenge at ICML 2013 (Goodfellow et al.); the pictures come from "
-    "a web search and their rights stay with their owners.",
-    "FER+ votes (Barsoum et al., 2016), where they were used: published by Microsoft under the MIT licence, for the labels "
-    "only.",
-    "Both are research data: whoever uses a model trained on them commercially should have that checked first.",
+    "FER2013: data of the Facial Expression Recognition Challenge at ICML 2013 (Goodfellow et "
+    "al.); the pictures come from a web search and their rights stay with their owners.",
+    "FER+ votes (Barsoum et al., 2016), where they were used: published by Microsoft under the "
+    "MIT licence, for the labels only.",
+    "Both are research data: whoever uses a model trained on them commercially should have that "
+    "checked first.",
 )
 OTHER_LICENCES = (
-    "The training does not know the rights to the pictures it was given: check them before the model is used or passed on.",
+    "The training does not know the rights to the pictures it was given: check them before the "
+    "model is used or passed on.",
 )
 FRAMING = (
-    "The network saw the dataset's own crops in training; the camera cuts each face out in the same framing, as measured "
-    "between the detector's boxes and FER2013's crops."
+    "The network saw the dataset's own crops in training; the camera cuts each face out in the "
+    "same framing, as measured between the detector's boxes and FER2013's crops."
 )
-WEAK_RECALL = 0.7
 
 
 def limits(faces: FaceDataset, per_class: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:
-    """What a model is not good at, in sentences.
-
-    Args:
-        faces: The rows that it was measured on.
-        per_class: By label, `recall` and `support`, as `evaluate` gives them.
-    """
+    """Return what a model is not good at, in sentences, from its scores by label."""
     weak = sorted(
         ((scores["recall"], label) for label, scores in per_class.items() if scores["support"] > 0)
     )
-    named = [f"{label} ({recall:.0%})" for recall, label in weak[:3] if recall < WEAK_RECALL]
+    named = [f"{label} ({recall:.0%})" for recall, label in weak[:3] if recall < 0.7]
     found = (
         [f"Found worst, by the share of their faces that are found: {', '.join(named)}."]
         if named
@@ -69,12 +64,12 @@ def limits(faces: FaceDataset, per_class: Mapping[str, Mapping[str, float]]) -> 
 
 
 def licences(faces: FaceDataset) -> tuple[str, ...]:
-    """What is known of the rights to the data, in sentences."""
+    """Return what is known of the rights to the data, in sentences."""
     return FER2013_LICENCES if is_fer2013(faces) else OTHER_LICENCES
 
 
 def is_fer2013(faces: FaceDataset) -> bool:
-    """Whether rows are of the published FER2013 table, told by its splits."""
+    """Return whether the splits and classes are those of the published FER2013 table."""
     return faces.classes == EMOTIONS and set(faces.splits()) <= {
         "Training",
         "PublicTest",
@@ -83,12 +78,7 @@ def is_fer2013(faces: FaceDataset) -> bool:
 
 
 def card_text(card: ModelCard, figures: Iterable[str] = ()) -> str:
-    """The card for people, as Markdown.
-
-    Args:
-        card: What to show.
-        figures: Names of the pictures that the run left beside it.
-    """
+    """Return the card as Markdown, listing the figures of the run."""
     training = card.training
     architecture = str(training.get("architecture", "unknown"))
     if "parameters" in training:
@@ -107,7 +97,8 @@ def card_text(card: ModelCard, figures: Iterable[str] = ()) -> str:
                 ("finished", str(training.get("finished_at", "unknown"))),
                 (
                     "framing",
-                    f"square of {card.crop_scale} box sides, centre {card.crop_raise} box sides above the box's centre",
+                    f"square of {card.crop_scale} box sides, centre {card.crop_raise} box sides "
+                    "above the box's centre",
                 ),
                 ("temperature", str(card.temperature)),
                 ("uncertain below", str(card.uncertain_below)),
@@ -143,7 +134,7 @@ def card_text(card: ModelCard, figures: Iterable[str] = ()) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], right: int) -> list[str]:
-    """A Markdown table whose last `right` columns stand to the right."""
+    """Return a Markdown table whose last `right` columns are right-aligned."""
     rules = ["---"] * (len(head) - right) + ["---:"] * right
     return [f"| {' | '.join(cells)} |" for cells in (head, *rows)][:1] + [
         f"|{'|'.join(rules)}|",
@@ -166,8 +157,9 @@ def _scores(card: ModelCard) -> list[str]:
         "",
         "## Scores",
         "",
-        "One pass over the rows, nothing varied. These rows chose the best epoch and the temperature, so the figures are "
-        "validation figures; no row of them, nor its near-twin, was trained on.",
+        "One pass over the rows, nothing varied. These rows chose the best epoch and the "
+        "temperature, so the figures are validation figures; no row of them, nor its near-twin, "
+        "was trained on.",
         "",
         *_table(("against", "rows", "accuracy", "macro F1", "ECE"), rows, right=4),
     ]
@@ -201,9 +193,9 @@ def _calibration(calibration: Mapping[str, Any]) -> list[str]:
         return []
     return [
         "",
-        f"The temperature was fitted to {calibration['fitted_to']} of {calibration['rows']:,} rows. "
-        f"ECE against {calibration['against']}: {calibration['ece_before']:.3f} before, {calibration['ece_after']:.3f} "
-        "after.",
+        f"The temperature was fitted to {calibration['fitted_to']} of {calibration['rows']:,} "
+        f"rows. ECE against {calibration['against']}: {calibration['ece_before']:.3f} before, "
+        f"{calibration['ece_after']:.3f} after.",
     ]
 
 

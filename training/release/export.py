@@ -1,4 +1,4 @@
-"""From trained weights to a model that can be shipped: network, twin, calibration, figures, card."""
+"""From trained weights to a model that can be shipped: LiteRT form, calibration, figures, card."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ from detector.emotion.preprocessing import FER_GEOMETRY, fitted
 from training.errors import DatasetError, TrainingError
 from training.evaluation import figures
 from training.evaluation.calibration import fit_temperature, reliability_bins, uncertain_threshold
-from training.evaluation.evaluate import document, judge, restricted
+from training.evaluation.evaluate import document, restricted, select
 from training.evaluation.robustness import NAMES, PASSES, by_condition
 from training.fit.devices import predict
 from training.release.card_text import FRAMING, card_text, licences, limits
+from training.release.promotion import LITERT_TOLERANCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -44,26 +45,16 @@ OUTPUT = "emotions"
 SCORES = "scores.json"
 ORIGINAL: Final = "original"
 FITTED_TO_ORIGINAL = "the original labels"
-TWIN_TOLERANCE = 1e-3
-"""Largest difference in a probability between a network and its twin; floats explain no more."""
-TWIN_ROWS = 256
-CONDITIONS_S = 60.0
-"""Time that the conditions may take; a slow network is measured on fewer rows."""
-FEWEST_CONDITION_ROWS = 200
-VERSIONS = ("keras", "tensorflow", "jax", "torch", "numpy", "opencv-python")
 _CONVERT = (
-    "import sys; from pathlib import Path; from detector.emotion.classifier import convert_to_litert, load_network; "
-    "Path(sys.argv[2]).write_bytes(convert_to_litert(load_network(Path(sys.argv[1])), int(sys.argv[3])))"
+    "import sys; from pathlib import Path; from detector.emotion.classifier import "
+    "convert_to_litert, load_network; "
+    "Path(sys.argv[2]).write_bytes(convert_to_litert(load_network(Path(sys.argv[1])), "
+    "int(sys.argv[3])))"
 )
 
 
 class NetworkClassifier:
-    """A network in memory, as an `EmotionClassifier`: for measuring many faces, on whatever Keras runs on.
-
-    Args:
-        network: From `(n, side, side, 1)` to `(n, labels)` logits.
-        card: Its card.
-    """
+    """A network in memory as an `EmotionClassifier`, to measure many faces with Keras' backend."""
 
     runtime = "Keras"
 
@@ -80,15 +71,10 @@ class NetworkClassifier:
 
 
 def serving_network(trained: keras.Model, head: Head, labels: Sequence[str]) -> keras.Model:
-    """The network that is shipped: one output of logits, `emotions`, in float32.
+    """Return the network to ship: one output of logits, `emotions`, in float32.
 
-    Classes of the head that are not asked for (contempt, in FER+'s votes) are dropped; a softmax
-    over the other logits is then the distribution given that it is none of them.
-
-    Args:
-        trained: A network with that head.
-        head: Which output is served; only its name and labels are looked at.
-        labels: The classes to keep, in order.
+    Other classes of the head (contempt, in FER+'s votes) are dropped; a softmax over the remaining
+    logits is the distribution given that it is none of them.
     """
     layer = trained.get_layer(head.name)
     kernel, bias = layer.get_weights()
@@ -113,35 +99,17 @@ def export(  # noqa: PLR0917 (a model is written from its network, heads, place,
     against: Against | None = None,
     conditions: bool = True,
 ) -> Path:
-    """Write a finished model with everything that is known of it.
+    """Write a finished model with everything known of it; return its `.keras` file.
 
-    The first head becomes `NAME.keras` with its twin `NAME.tflite`, card (`NAME.json`, `NAME.md`)
-    and figures; a second one for the original labels becomes `NAME-original.keras` with its own
-    card, calibrated against these labels. All figures of both are in `scores.json`.
-
-    Args:
-        trained: The network, with an output for every head.
-        heads: What it learnt; only names and labels are looked at.
-        folder: Where; created if missing.
-        name: Stem of the files.
-        validation: Held-out rows; they give temperature, threshold and scores.
-        facts: Data, counts, settings and device of the run, for the card; `framing`, `limits` and
-            `licences` among them replace what the card would say.
-        labels: The labels to serve, among those of the heads.
-        history: One entry an epoch, for the curves.
-        h5: Whether to write the older HDF5 form too. Defaults to not.
-        against: Which labels the model is judged by in figures and calibration. Defaults to the
-            FER+ majority where the head learnt votes and there are some, else to the original
-            labels.
-        conditions: Whether accuracy by size of the face, blur and so on is measured, which takes a
-            minute or more. Defaults to yes.
-
-    Returns:
-        The `.keras` file of the first head.
+    The first head becomes `NAME.keras` with its LiteRT form, cards and figures; a second one for
+    the original labels becomes `NAME-original.keras`, calibrated against these. `scores.json` has
+    all figures. `facts` are those of the run, for the card; `framing`, `limits` and `licences`
+    among them replace the defaults. `against` defaults to the FER+ majority if the head learnt
+    votes. `conditions` measures accuracy by face size, blur and so on, in a minute or more.
 
     Raises:
-        DatasetError: The validation rows say nothing of the labels.
-        TrainingError: The twin, or the HDF5 form, cannot be made.
+        DatasetError: The validation rows have none of the labels.
+        TrainingError: The LiteRT or HDF5 form cannot be made.
     """
     labels = tuple(labels)
     served = [head for head in heads if head is heads[0] or head.name == ORIGINAL]
@@ -163,7 +131,7 @@ def export(  # noqa: PLR0917 (a model is written from its network, heads, place,
             folder, f"{name}{suffix}", suffix, validation, facts, measure_conditions=conditions
         )
         model, found = writer.write(
-            serving_network(trained, part.head, labels), part, drawn, twin=index == 0, h5=h5
+            serving_network(trained, part.head, labels), part, drawn, litert=index == 0, h5=h5
         )
         models.append(model)
         scores[model.stem] = found
@@ -172,7 +140,7 @@ def export(  # noqa: PLR0917 (a model is written from its network, heads, place,
 
 
 class _Part:
-    """One served head and the rows that judge it; made before anything is written, so that errors come early."""
+    """One served head and the rows to evaluate it on; made first, so errors come early."""
 
     def __init__(
         self, head: Head, labels: tuple[str, ...], validation: FaceDataset, against: Against | None
@@ -180,26 +148,25 @@ class _Part:
         self.head, self.labels = head, labels
         voted = validation.votes is not None and head.name != ORIGINAL
         self.against: Against = against or ("majority" if voted else "original")
-        self.judged = judge(validation, self.against, labels, labels)
+        self.selection = select(validation, self.against, labels, labels)
         self.fitted_to = "the distribution of the votes" if voted else FITTED_TO_ORIGINAL
-        # Scattered votes pull the temperature past the point where confidence fits them: fitted to
-        # the rows with a majority, the calibration error came out lower on these and on all rows
-        # (0.026 and 0.010 against 0.038, 0.019).
-        self.calibrated = judge(validation, "majority" if voted else ORIGINAL, labels, labels)
-        # What is uncertain must be so of every face that comes along, the ambiguous ones too.
-        self.met = judge(validation, "plurality" if voted else ORIGINAL, labels, labels)
+        # Scattered votes pull the temperature too far: fitted to the rows with a majority, the
+        # calibration error is lower on these and on all rows (0.026, 0.010 against 0.038, 0.019).
+        self.calibrated = select(validation, "majority" if voted else ORIGINAL, labels, labels)
+        # The threshold must hold for every face, ambiguous ones too.
+        self.met = select(validation, "plurality" if voted else ORIGINAL, labels, labels)
 
     def targets(self) -> NDArray[np.float64]:
-        """`(m, labels)` what the probabilities of `calibrated` should be."""
+        """Return `(m, labels)` targets of the probabilities of `calibrated`."""
         if self.fitted_to != FITTED_TO_ORIGINAL and self.calibrated.votes is not None:
             return self.calibrated.votes
         return np.eye(len(self.labels))[self.calibrated.truth]
 
     def correctness(self, predicted: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Of the predictions for `judged`, by the labels that the head was calibrated to."""
+        """Return correctness of predictions for `selection`, by the labels of the calibration."""
         if self.fitted_to == FITTED_TO_ORIGINAL:
-            return np.asarray(predicted == self.judged.truth, dtype=np.float64)
-        return self.judged.correctness(predicted)
+            return np.asarray(predicted == self.selection.truth, dtype=np.float64)
+        return self.selection.correctness(predicted)
 
 
 class _Writer:
@@ -221,9 +188,9 @@ class _Writer:
         self._split = ", ".join(validation.splits())
 
     def write(
-        self, network: keras.Model, part: _Part, curves: Sequence[str], *, twin: bool, h5: bool
+        self, network: keras.Model, part: _Part, curves: Sequence[str], *, litert: bool, h5: bool
     ) -> tuple[Path, dict[str, Any]]:
-        """Returns the `.keras` file and all figures."""
+        """Return the `.keras` file and all figures."""
         model = self._folder / f"{self._name}.keras"
         side = int(network.input_shape[1])
         network.save(model)
@@ -259,16 +226,15 @@ class _Writer:
             },
         }
         difference = None
-        if twin:
-            content, difference = self._twin(
-                network, model, card, crops[:TWIN_ROWS], logits[:TWIN_ROWS]
+        if litert:
+            content, difference = self._write_litert(
+                network, model, card, crops[:256], logits[:256]
             )
             card = card.model_copy(update={"twin_sha256": content})
             found["twin_difference"] = difference
         if self._measure_conditions:
-            most = max(
-                FEWEST_CONDITION_ROWS, int(CONDITIONS_S / PASSES / max(seconds_per_face, 1e-9))
-            )
+            # A slow network is measured on fewer rows, to take a minute.
+            most = max(200, int(60 / PASSES / max(seconds_per_face, 1e-9)))
             measured = by_condition(
                 NetworkClassifier(network, card),
                 self._validation,
@@ -302,9 +268,9 @@ class _Writer:
         threshold = uncertain_threshold(met.max(axis=1), met.argmax(axis=1) == part.met.truth)
         bins = {}
         for when, divisor in (("before", 1.0), ("after", temperature)):
-            judged = probabilities(logits[part.judged.rows], divisor)
+            scores = probabilities(logits[part.selection.rows], divisor)
             bins[when] = reliability_bins(
-                judged.max(axis=1), part.correctness(judged.argmax(axis=1))
+                scores.max(axis=1), part.correctness(scores.argmax(axis=1))
             )
         calibration = {
             "fitted_to": part.fitted_to,
@@ -324,22 +290,22 @@ class _Writer:
     def _scores(
         self, card: ModelCard, part: _Part, logits: NDArray[np.float64]
     ) -> dict[str, dict[str, Any]]:
-        """The document of `evaluate` against every kind of label that there is, the main one first."""
+        """Return the documents of `evaluate` against every kind of label, the main one first."""
         every: tuple[Against, ...] = ("majority", "plurality", "original", "happy-sad")
         found = {}
         for against in (part.against, *(other for other in every if other != part.against)):
-            judged: Selection
+            selection: Selection
             try:
-                judged = judge(self._validation, against, known=part.labels)
+                selection = select(self._validation, against, known=part.labels)
             except DatasetError:
                 continue  # the data or the model has no such labels
-            scores = probabilities(logits[judged.rows], card.temperature)
+            scores = probabilities(logits[selection.rows], card.temperature)
             found[f"{self._split}, {against}"] = document(
-                judged, restricted(scores, part.labels, judged.labels)
+                selection, restricted(scores, part.labels, selection.labels)
             )
         return found
 
-    def _twin(
+    def _write_litert(
         self,
         network: keras.Model,
         model: Path,
@@ -347,18 +313,18 @@ class _Writer:
         crops: NDArray[np.uint8],
         logits: NDArray[np.float64],
     ) -> tuple[str, float]:
-        """Writes the twin; returns its checksum and how far its probabilities are off at most."""
+        """Write the LiteRT form; return its checksum and largest difference in a probability."""
         path = model.with_suffix(".tflite")
         _convert(network, model, path, card.input_side_px)
         given = probabilities(LiteRTClassifier(path, card).logits(crops), card.temperature)
         difference = float(np.abs(given - probabilities(logits, card.temperature)).max())
-        if difference > TWIN_TOLERANCE:
+        if difference > LITERT_TOLERANCE:
             logger.warning(
-                "The twin %s differs from its network by %.4f in a probability: expected at most %g. It will not be "
-                "promoted.",
+                "The LiteRT form %s differs from its network by %.4f in a probability: expected "
+                "at most %g. It will not be promoted.",
                 path.name,
                 difference,
-                TWIN_TOLERANCE,
+                LITERT_TOLERANCE,
             )
         return sha256_of(path), difference
 
@@ -405,9 +371,9 @@ def write_h5(network: keras.Model, path: Path) -> None:
     """Write the older HDF5 form of a network, in layers that survive it.
 
     Raises:
-        TrainingError: What was written does not give the same numbers when it is read again.
+        TrainingError: It does not give the same numbers when it is read again.
     """
-    with _quiet("absl"):  # Keras advises against this form; it was asked for
+    with _quiet("absl"):  # Keras advises against this form
         _with_layers(network, _for_h5).save(path)
         again = keras.models.load_model(path, compile=False, safe_mode=True)
     side = int(network.input_shape[1])
@@ -416,7 +382,8 @@ def write_h5(network: keras.Model, path: Path) -> None:
     if not np.allclose(before, after, rtol=1e-3, atol=1e-3 * max(1.0, float(np.abs(before).max()))):
         path.unlink()
         raise TrainingError(
-            f"The network {network.name} has layers that do not survive the HDF5 form: use its .keras file instead."
+            f"The network {network.name} has layers that do not survive the HDF5 form: use its "
+            ".keras file instead."
         )
 
 
@@ -427,14 +394,14 @@ def _for_h5(layer: keras.layers.Layer) -> keras.layers.Layer:
         and layer.axis == [1, 2, 3]
         and not layer.weights
     ):
-        # Keras forgets lists of axes when it reads HDF5; a normalisation in one group is the same.
+        # Keras forgets lists of axes in HDF5; normalisation in one group is the same.
         kept = {key: config[key] for key in ("name", "dtype", "epsilon")}
         return keras.layers.GroupNormalization(1, center=False, scale=False, **kept)
     return type(layer).from_config(config)
 
 
 def _in_float32(network: keras.Model) -> keras.Model:
-    """The same network without half precision, which a CPU has no use for and the twin cannot hold."""
+    """Return the network without half precision, which neither CPUs nor LiteRT can use."""
     if all(layer.compute_dtype == "float32" for layer in network.layers):
         return network
     return _with_layers(
@@ -445,20 +412,19 @@ def _in_float32(network: keras.Model) -> keras.Model:
 def _with_layers(
     network: keras.Model, make: Callable[[keras.layers.Layer], keras.layers.Layer]
 ) -> keras.Model:
-    """The same weights in layers made anew from those of a network."""
+    """Return the same weights in layers made from those of a network."""
     clone = keras.models.clone_model(network, clone_function=make)
     clone.set_weights(network.get_weights())
     return clone
 
 
-def _convert(network: keras.Model, model: Path, twin: Path, side_px: int) -> None:
+def _convert(network: keras.Model, model: Path, litert: Path, side_px: int) -> None:
     if keras.config.backend() == "tensorflow":
-        twin.write_bytes(convert_to_litert(network, side_px))
+        litert.write_bytes(convert_to_litert(network, side_px))
         return
-    # The converter reads what TensorFlow traced; a network of another backend is loaded anew in a
-    # process of its own.
+    # The converter needs TensorFlow: load a network of another backend again in a new process.
     done = subprocess.run(
-        [sys.executable, "-c", _CONVERT, str(model), str(twin), str(side_px)],
+        [sys.executable, "-c", _CONVERT, str(model), str(litert), str(side_px)],
         env=os.environ
         | {"KERAS_BACKEND": "tensorflow", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         capture_output=True,
@@ -470,8 +436,8 @@ def _convert(network: keras.Model, model: Path, twin: Path, side_px: int) -> Non
             iter(reversed(done.stderr.strip().splitlines())), f"exit status {done.returncode}"
         )
         raise TrainingError(
-            f"{model.name} was written, but its CPU twin cannot be made ({reason}): expected TensorFlow in this "
-            "environment beside Keras' own backend."
+            f"{model.name} was written, but its LiteRT form cannot be made ({reason}): expected "
+            "TensorFlow in this environment beside Keras' own backend."
         )
 
 
@@ -488,7 +454,7 @@ def _quiet(name: str) -> Iterator[None]:
 
 def _versions() -> dict[str, str]:
     found = {"python": platform.python_version(), "backend": keras.config.backend()}
-    for package in VERSIONS:
+    for package in ("keras", "tensorflow", "jax", "torch", "numpy", "opencv-python"):
         if package in {"jax", "torch"} and package != found["backend"]:
             continue
         try:
@@ -499,7 +465,7 @@ def _versions() -> dict[str, str]:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON can hold it."""
+    """Return a value as JSON can hold it."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -517,7 +483,7 @@ def _rounded(conditions: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str,
 
 
 def _short(figures_found: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures that a card carries: rounded, and without the confusion matrix."""
+    """Return the figures for a card: rounded, without the confusion matrix."""
     kept = {key: figures_found[key] for key in ("n", "accuracy", "macro_f1", "ece")}
     rounded = {
         key: round(value, 4) if isinstance(value, float) else value for key, value in kept.items()

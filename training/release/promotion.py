@@ -1,4 +1,4 @@
-"""The gate before the kiosk: a model is put in use only if it is not worse than the one there, and the log says why."""
+"""Promote a model only if it is not worse than the one in use, and log why."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from detector.emotion.preprocessing import fitted
 from detector.errors import ModelLoadError
 from training.errors import PromotionRefusedError
 from training.evaluation.comparison import compare
-from training.evaluation.evaluate import judge
+from training.evaluation.evaluate import select
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,16 +39,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TOLERANCE = 0.001
-"""Accuracy that a model may lose: three faces in three thousand are nothing."""
+"""Accuracy that a model may lose: three faces in three thousand."""
 F1_TOLERANCE = 0.01
 """Macro F1 that it may lose; rare emotions make it jump."""
-TWIN_TOLERANCE = 1e-3
-TWIN_ROWS = 64
-LARGEST_BYTES = 10_000_000
-SLOWEST = 2.0
-"""Times the current model's time for one face on one core."""
+LITERT_TOLERANCE = 1e-3
+"""Largest difference in a probability between LiteRT and the network; rounding explains no more."""
+MAX_BYTES = 10_000_000
 TIMED_ROUNDS = 30
-TIMED_FACES = 5
+MAX_SLOWDOWN = 2.0
+"""Largest ratio to the current model's time for one face on one core."""
 
 
 def promote(
@@ -61,21 +60,11 @@ def promote(
     force: bool = False,
     now: datetime | None = None,
 ) -> Promotion:
-    """Put a model in use, unless something speaks against it.
+    """Put a model in use unless something speaks against it; return the new entry of the log.
 
-    Args:
-        candidate: The `.keras` file; it is copied into the store.
-        faces: Rows that neither model was trained on.
-        against: Which labels are the truth. Defaults to the FER+ majority.
-        dataset: Name of these rows, for the log.
-        tolerance: Accuracy that may be lost, 0 to 1. Defaults to 0.001.
-        force: Whether to put it in use whatever speaks against it; the log keeps that. A model with
-            other labels than the seven emotions is refused all the same: the kiosk could not run
-            with it.
-        now: The time, with its zone. Defaults to the clock.
-
-    Returns:
-        The new entry of the log.
+    `faces` are rows that neither model was trained on, called `dataset` in the log. `tolerance` is
+    the accuracy that may be lost. `force` promotes in spite of reasons, which the log keeps, but
+    never a model with other labels.
 
     Raises:
         PromotionRefusedError: Something speaks against it; the message says what, and by how much.
@@ -95,22 +84,24 @@ def promote(
         raise PromotionRefusedError(
             f"{card.name} is the model in use already: expected another one."
         )
-    judge(faces, against)  # says what is wrong with the data before seconds are spent on the models
+    select(
+        faces, against
+    )  # says what is wrong with the data before seconds are spent on the models
     first, second = load_classifier(current, "cpu"), load_classifier(candidate, "cpu")
     comparison = compare(first, second, faces, against)
-    twin_difference = _twin_difference(candidate, second, faces.images[:TWIN_ROWS])
-    times_ms = face_times_ms((first, second), faces.images[:TIMED_FACES])
+    litert_difference = _litert_difference(candidate, second, faces.images[:64])
+    times_ms = face_times_ms((first, second), faces.images[:5])
     largest = _largest_file(candidate)
     reasons = (
         *_worse(comparison, tolerance),
-        *_unfit(card.name, twin_difference, largest, times_ms),
+        *_unfit(card.name, litert_difference, largest, times_ms),
     )
     figures: dict[str, Any] = {
         "dataset": dataset,
         "rows": comparison.n,
         "against": against,
         "comparison": comparison.document(),
-        "twin_difference": twin_difference,
+        "twin_difference": litert_difference,
         "largest_file_bytes": largest,
         "current_ms": round(times_ms[0], 3),
         "candidate_ms": round(times_ms[1], 3),
@@ -139,40 +130,43 @@ def promote(
 
 
 def _worse(comparison: Comparison, tolerance: float) -> list[str]:
-    """How the second model is worse than the first, in sentences."""
+    """Return how the second model is worse than the first, in sentences."""
     first, second = comparison.first, comparison.second
     reasons = []
-    # A hair of room, so that a loss of exactly the tolerance passes in spite of rounding.
+    # A loss of exactly the tolerance must pass in spite of rounding.
     if first.accuracy - second.accuracy > tolerance + 1e-12:
         reasons.append(
-            f"Its accuracy is {100 * (first.accuracy - second.accuracy):.2f} points lower than that of {first.model} "
-            f"({second.accuracy:.2%} against {first.accuracy:.2%} on {comparison.n:,} faces, p = {comparison.p_value:.3g}); "
-            f"at most {100 * tolerance:g} may be lost."
+            f"Its accuracy is {100 * (first.accuracy - second.accuracy):.2f} points lower than "
+            f"that of {first.model} ({second.accuracy:.2%} against {first.accuracy:.2%} on "
+            f"{comparison.n:,} faces, p = {comparison.p_value:.3g}); at most {100 * tolerance:g} "
+            "may be lost."
         )
     if first.macro_f1 - second.macro_f1 > F1_TOLERANCE + 1e-12:
         reasons.append(
-            f"Its macro F1 is {100 * (first.macro_f1 - second.macro_f1):.2f} points lower than that of {first.model} "
-            f"({100 * second.macro_f1:.2f} against {100 * first.macro_f1:.2f}); at most {100 * F1_TOLERANCE:g} may be lost."
+            f"Its macro F1 is {100 * (first.macro_f1 - second.macro_f1):.2f} points lower than "
+            f"that of {first.model} ({100 * second.macro_f1:.2f} against "
+            f"{100 * first.macro_f1:.2f}); at most {100 * F1_TOLERANCE:g} may be lost."
         )
     return reasons
 
 
-def _unfit(name: str, twin_difference: float, largest: int, times_ms: Sequence[float]) -> list[str]:
-    """Why a model cannot serve, however good it is, in sentences."""
+def _unfit(name: str, difference: float, largest: int, times_ms: Sequence[float]) -> list[str]:
+    """Return why a model cannot serve, however good it is, in sentences."""
     reasons = []
-    if twin_difference > TWIN_TOLERANCE:
+    if difference > LITERT_TOLERANCE:
         reasons.append(
-            f"Its CPU twin differs from the network by {twin_difference:.4f} in a probability; at most {TWIN_TOLERANCE:g} "
-            f"is allowed: delete {name}.tflite and export it again."
+            f"Its LiteRT form differs from the network by {difference:.4f} in a probability; at "
+            f"most {LITERT_TOLERANCE:g} is allowed: delete {name}.tflite and export it again."
         )
-    if largest > LARGEST_BYTES:
+    if largest > MAX_BYTES:
         reasons.append(
-            f"It needs {largest / 1e6:.1f} MB; at most {LARGEST_BYTES / 1e6:g} MB are allowed."
+            f"It needs {largest / 1e6:.1f} MB; at most {MAX_BYTES / 1e6:g} MB are allowed."
         )
-    if times_ms[1] > SLOWEST * times_ms[0]:
+    if times_ms[1] > MAX_SLOWDOWN * times_ms[0]:
         reasons.append(
-            f"It takes {times_ms[1]:.2f} ms a face on one core, {times_ms[1] / times_ms[0]:.1f} times the current model's "
-            f"{times_ms[0]:.2f} ms; at most {SLOWEST:g} times are allowed."
+            f"It takes {times_ms[1]:.2f} ms a face on one core, {times_ms[1] / times_ms[0]:.1f} "
+            f"times the current model's {times_ms[0]:.2f} ms; at most {MAX_SLOWDOWN:g} times are "
+            "allowed."
         )
     return reasons
 
@@ -182,25 +176,20 @@ def _largest_file(model: Path) -> int:
     return max(file.stat().st_size for file in files if file.is_file())
 
 
-def _twin_difference(model: Path, twin: EmotionClassifier, images: NDArray[np.uint8]) -> float:
-    """The largest difference in a probability between a network and its twin."""
-    crops = fitted(images, twin.card.input_side_px)
-    network = KerasClassifier(model, twin.card)
-    difference = np.abs(classify(network, crops) - classify(twin, crops)).max()
-    return float(np.nan_to_num(difference, nan=1.0))  # what is no number agrees with nothing
+def _litert_difference(model: Path, litert: EmotionClassifier, images: NDArray[np.uint8]) -> float:
+    """Return the largest difference in a probability between a network and its LiteRT form."""
+    crops = fitted(images, litert.card.input_side_px)
+    network = KerasClassifier(model, litert.card)
+    difference = np.abs(classify(network, crops) - classify(litert, crops)).max()
+    return float(np.nan_to_num(difference, nan=1.0))  # NaN differs from everything
 
 
 def face_times_ms(
     classifiers: Sequence[EmotionClassifier], images: NDArray[np.uint8]
 ) -> list[float]:
-    """Milliseconds that each classifier takes for one face.
+    """Return the milliseconds that each classifier takes for one face.
 
-    They take turns, so that whatever else the machine does meanwhile slows all of them alike; the
-    median over the turns leaves out single hiccups.
-
-    Args:
-        classifiers: What to time.
-        images: `(n, h, h)` faces, one call each.
+    They take turns, so other load slows all alike; the median ignores single delays.
     """
     crops = [fitted(images, classifier.card.input_side_px) for classifier in classifiers]
     rounds = np.zeros((TIMED_ROUNDS, len(classifiers)))

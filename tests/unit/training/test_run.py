@@ -71,7 +71,7 @@ def test_a_plan_leaves_a_model_that_others_can_use(
             tell=lambda progress, _: shares.append(progress.share),
         )
     assert "52 rows read" in caplog.text
-    assert "1 training faces also stand in another split and are left out" in caplog.text
+    assert "1 training faces also occur in another split and are dropped" in caplog.text
     assert shares[-1] == 1
     card = read_card(model)
     assert (card.name, card.labels) == ("mood", ("happy", "sad"))

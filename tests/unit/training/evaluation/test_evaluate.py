@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_card import ModelCard
 from training.datasets.faces import NO_LABEL, FaceDataset
+from training.datasets.labels import LABEL_SETS
 from training.datasets.votes import VOTE_LABELS
 from training.errors import DatasetError
 from training.evaluation.evaluate import (
-    HAPPY_SAD,
     confusion_matrix,
     evaluate,
     fitted,
-    judge,
     per_class,
     predict,
     restricted,
+    select,
     vote_shares,
 )
 
@@ -127,10 +127,10 @@ FACES = keyed(
     ],
 )
 def test_which_rows_count(against: Any, rows: list[int], truth: list[str]) -> None:
-    judged = judge(FACES, against)
-    found, labels = judged.rows, judged.truth
+    selection = select(FACES, against)
+    found, labels = selection.rows, selection.truth
     assert found.tolist() == rows
-    names = HAPPY_SAD if against == "happy-sad" else EMOTIONS
+    names = LABEL_SETS["happy-sad"] if against == "happy-sad" else EMOTIONS
     assert [names[label] for label in labels] == truth
 
 
@@ -318,10 +318,10 @@ def test_labels_that_cannot_be_judged(
     against: Any, labels: Any, known: Any, message: str | None
 ) -> None:
     if message is None:
-        assert len(judge(FACES, against, labels, known)) == 1
+        assert len(select(FACES, against, labels, known)) == 1
         return
     with pytest.raises(DatasetError, match=message):
-        judge(FACES, against, labels, known)
+        select(FACES, against, labels, known)
 
 
 def test_pictures_are_resized_to_what_the_model_takes(faces: Callable[..., np.ndarray]) -> None:

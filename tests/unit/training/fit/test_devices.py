@@ -105,7 +105,7 @@ def test_several_devices_share_a_batch_where_the_backend_can(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     distributed = pretend(monkeypatch, ["gpu:0", "gpu:1"], 9.0, "jax")
-    assert prepare().text == "JAX on 2 devices in parallel (gpu:0, gpu:1), mixed_bfloat16"
+    assert str(prepare()) == "JAX on 2 devices in parallel (gpu:0, gpu:1), mixed_bfloat16"
     assert distributed == [("gpu:0", "gpu:1")]
 
 
@@ -116,7 +116,7 @@ def test_where_it_cannot_the_report_says_so(monkeypatch: pytest.MonkeyPatch) -> 
     expected = (
         "TensorFlow on gpu:0, one of 2: only KERAS_BACKEND=jax shares a batch among all, float32"
     )
-    assert report.text == expected
+    assert str(report) == expected
 
 
 def test_a_backend_that_cannot_tell_is_left_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +130,7 @@ def test_this_machine() -> None:
     assert report == DeviceReport(
         keras.config.backend(), report.accelerators, report.parallel, "float32"
     )
-    assert report.text.endswith(", float32")
+    assert str(report).endswith(", float32")
 
 
 def test_other_wishes_are_refused() -> None:

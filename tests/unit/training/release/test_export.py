@@ -366,7 +366,7 @@ def test_two_of_the_seven_and_a_twin_that_disagrees(
     ]
     assert card.scores["validation, happy-sad"]["n"] == 20
     assert card.licences == OTHER_LICENCES
-    assert "The twin pair.tflite differs from its network by 0." in caplog.text
+    assert "The LiteRT form pair.tflite differs from its network by 0." in caplog.text
     assert load_classifier(model, "gpu").logits(validation.images[:2]).shape == (2, 2)
 
 
@@ -421,7 +421,7 @@ def test_another_backend_converts_in_a_process_of_its_own(
     monkeypatch.setattr(module.subprocess, "run", run)
     with pytest.raises(
         module.TrainingError,
-        match=r"CPU twin cannot be made \(ModuleNotFoundError: No module named",
+        match=r"LiteRT form cannot be made \(ModuleNotFoundError: No module named",
     ):
         module._convert(None, model, tmp_path / "twin.tflite", 48)
     [(command, backend)] = called

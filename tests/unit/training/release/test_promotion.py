@@ -202,9 +202,9 @@ def test_force_promotes_and_is_logged(
     [
         (
             {"twin_off": 1.0},
-            r"CPU twin differs from the network by 0\.0\d+ in a probability; at most 0\.001",
+            r"LiteRT form differs from the network by 0\.0\d+ in a probability; at most 0\.001",
         ),
-        ({"twin_off": float("nan")}, r"CPU twin differs from the network by 1\.0000"),
+        ({"twin_off": float("nan")}, r"LiteRT form differs from the network by 1\.0000"),
         ({"size": 10_000_001}, r"needs 10\.0 MB; at most 10 MB"),
         (
             {"ms": 2.01},
@@ -276,7 +276,7 @@ def test_the_shipped_model_and_its_twin_pass_the_gate_themselves(numbered: FaceD
     """With real runtimes: the twin agrees, the size fits, and a model is about as fast as itself."""
     model = shipped_default()
     twin = load_classifier(model, "cpu")
-    difference = module._twin_difference(model, twin, numbered.images[:16])
-    assert difference < module.TWIN_TOLERANCE
+    difference = module._litert_difference(model, twin, numbered.images[:16])
+    assert difference < module.LITERT_TOLERANCE
     times = face_times_ms((twin, twin), numbered.images[:3])
     assert module._unfit("same", difference, module._largest_file(model), times) == []
