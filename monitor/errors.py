@@ -8,15 +8,15 @@ class MonitorError(Exception):
 
 
 class SetupError(MonitorError):
-    """Something that was named on the command line is wrong: a source, a model, a file, an option."""
+    """A source, model, file or option that was named on the command line is wrong."""
 
 
 class SessionFailedError(MonitorError):
-    """A session ran and came to a bad end; what was measured before is kept.
+    """A session ended badly; what was measured before is kept.
 
     Args:
         message: One sentence for a person.
-        session_id: The session, where one was begun.
+        session_id: The session, if one was begun.
     """
 
     def __init__(self, message: str, session_id: int | None = None) -> None:

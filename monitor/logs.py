@@ -78,7 +78,7 @@ class LogFile(RotatingFileHandler):
         self._traced = False
 
     def trace_crashes(self) -> None:
-        """Let the interpreter write where each thread is when native code crashes, or at SIGUSR2."""
+        """Write where each thread is when native code crashes, or at SIGUSR2."""
         self._traced = True
         if self.stream is not None:
             faulthandler.enable(self.stream)

@@ -225,7 +225,7 @@ def _with_chosen_camera(
 
 
 def _notice_alone(settings: RunSettings, screen: QScreen | None, quitter: Quitter) -> NoticeScreen:
-    """Show the notice alone for the required time; return its window, which stays until the ads are there."""
+    """Show the notice alone for the required time; return its window, which stays for now."""
 
     languages = settings.notice_languages or (settings.language,)
     notice = NoticeScreen(

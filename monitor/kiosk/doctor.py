@@ -128,7 +128,7 @@ def _codecs() -> Finding:
 def _sound() -> Finding:
     prepare(offscreen=not screen_available())
     try:
-        from PyQt5.QtMultimedia import QAudioDeviceInfo  # noqa: PLC0415 (needs a system library that may be missing)
+        from PyQt5.QtMultimedia import QAudioDeviceInfo  # noqa: PLC0415 (a library may be missing)
     except ImportError as error:
         advice = "Install libpulse-mainloop-glib0; until then ads play without sound."
         return Finding("sound", "warn", f"Qt's sound cannot be loaded ({error})", advice)

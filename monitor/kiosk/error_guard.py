@@ -25,7 +25,7 @@ MAX_KINDS = 200
 
 
 class ErrorGuard:
-    """Catches what no caller catches: in slots, timers and paint events of Qt, in threads, in finalisers.
+    """Catches what no caller catches: in slots, timers and paint events, threads and finalisers.
 
     Without such a hook PyQt ends the process at the first exception in a slot. Use it as a context
     manager; it restores the former hooks at its end.
@@ -89,8 +89,8 @@ class ErrorGuard:
             sys.__excepthook__(kind, error, trace)
             return
         self.note(error, "the window")
-        # Release what the failed calls held, also in the interpreter's copy for debuggers: a painter
-        # that lives on would keep its widget from ever being painted again.
+        # Release what the failed calls held, also in the interpreter's copy for debuggers: a
+        # painter that lives on would keep its widget from ever being painted again.
         for name in ("last_type", "last_value", "last_traceback", "last_exc"):
             sys.__dict__.pop(name, None)
         traceback.clear_frames(trace)

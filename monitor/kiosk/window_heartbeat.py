@@ -17,8 +17,8 @@ class WindowHeartbeat(QObject):
     """Beats once a second.
 
     Until `watch` is called, a beat says that the loop turns. From then on a pixel of the ads is
-    repainted and the painting beats, so that a window that no longer paints counts as hung. A window
-    that cannot be seen is never painted; then the loop alone counts.
+    repainted and the painting beats, so that a window that no longer paints counts as hung. A
+    window that cannot be seen is never painted; then the loop alone counts.
 
     Args:
         heartbeat: Carries the beats; without a supervisor nothing happens.

@@ -44,7 +44,7 @@ class Camera:
 
 
 def list_cameras() -> tuple[Camera, ...]:
-    """Return the cameras that give pictures, by index; a device that does not answer counts as one."""
+    """Return the cameras that give pictures, by index; a silent device counts as one."""
     found = [camera for camera in map(_camera, cameras()) if camera is not None]
     same_name = Counter(camera.name for camera in found)
     return tuple(

@@ -35,7 +35,7 @@ STALL_S = 1.7
 seconds; a camera in the dark still gives five pictures a second."""
 
 HUNG_S = 20.0
-"""A call into native code that takes this long never returns: it exceeds every timeout of its own."""
+"""A call into native code that takes this long never returns; its own timeouts are shorter."""
 
 FIRST_REOPENING_S, MAX_REOPENING_S = 4.0, 60.0
 """Pauses between reopenings of a source whose picture stands still."""

@@ -1,4 +1,4 @@
-"""What the processes of the kiosk have in common. Standard library only: the supervisor uses it too."""
+"""What the kiosk's processes share. Standard library only: the supervisor uses it too."""
 
 from __future__ import annotations
 

@@ -63,12 +63,8 @@ class SensorDied:
 class SensorProcess:
     """One run of the sensor's process.
 
-    Args:
-        settings: What it does.
-
     Attributes:
-        waiting_since_s: When the reader began to wait for the next message, monotonic clock; `None`
-            while it does not.
+        waiting_since_s: When the reader began to wait for a message; `None` while it does not.
         talked: Whether the process has said anything yet.
         talking: Whether it has begun to talk, and has more to say.
         stuck: Whether it was killed because it hung.
@@ -163,11 +159,7 @@ class SensorProcess:
         self._process.kill()
 
     def close(self, timeout_s: float = 8.0) -> str:
-        """Wait for the end of the process, killing it if it takes too long; harmless when repeated.
-
-        Returns:
-            How it ended, in words.
-        """
+        """Wait for the end of the process, killing it after the timeout; return how it ended."""
         if self._ending is not None:
             return self._ending
         self.request_stop()
@@ -188,7 +180,7 @@ class SensorProcess:
         return self._ending
 
     def _drained(self, timeout_s: float) -> int:
-        """Wait for the end, reading what the process still says so that it never waits for a reader."""
+        """Wait for the end, reading the output so that the process never waits for a reader."""
         deadline = time.monotonic() + timeout_s
         drain = threading.Thread(target=self._discard_output, name="sensor-drain", daemon=True)
         drain.start()
@@ -213,12 +205,10 @@ class SupervisedSensor:
     Args:
         settings: What it does.
         on_message: Called for every message, in the `sensor` thread.
-        on_died: Called when the process ended unasked, in the same thread, or when it hung, in
-            `sensor-watch`; before it is restarted.
+        on_died: Called before a restart: in the same thread, or in `sensor-watch` if it hung.
 
     Attributes:
-        failure: Why the sensor cannot work at all (wrong source or model); it is not restarted
-            then, unless it had worked before.
+        failure: Why the sensor cannot work at all (wrong source or model); it is not restarted.
     """
 
     def __init__(
@@ -259,15 +249,11 @@ class SupervisedSensor:
         self._watch.start()
 
     def wait_settled(self, timeout_s: float) -> bool:
-        """Wait until the sensor is ready, waits for its source, or has failed; return whether it is."""
+        """Wait until the sensor is ready, waits for its source, or has failed."""
         return self._settled.wait(timeout_s)
 
     def stop(self, timeout_s: float = 10.0) -> bool:
-        """Stop the sensor and wait for its end; return whether it has ended. Harmless when repeated.
-
-        Args:
-            timeout_s: How long the process may take to end by itself; after that it is killed.
-        """
+        """Stop the sensor, killing it after the timeout; return whether it has ended."""
         self._stop.set()
         with self._lock:
             if self._process is not None:

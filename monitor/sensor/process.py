@@ -1,7 +1,7 @@
 """The sensor: a process that turns a source into readings, so that native crashes spare the window.
 
-The kiosk starts it with its settings as one JSON line on standard input. It answers with messages on
-standard output until its input is closed, and never outlives the kiosk.
+The kiosk starts it with its settings as one JSON line on standard input. It answers with messages
+on standard output until its input is closed, and never outlives the kiosk.
 """
 
 from __future__ import annotations
@@ -295,7 +295,7 @@ class SensorLoop:
         self._losses.append(SourceLost(time.monotonic_ns(), str(error), error.cause))
 
     def _report_losses(self, frame: Frame | None) -> None:
-        """Report losses in order: after the last frame before, which may have waited for its analysis."""
+        """Report losses after the last frame before them, which may have waited."""
         while self._losses and (frame is None or frame.captured_ns > self._losses[0].at_ns):
             self._report_fault(self._losses.popleft())
 

@@ -1,4 +1,4 @@
-"""A session while it is recorded, by the kiosk or by a replay: its row, its recorder and its feedback."""
+"""A session while it is recorded, by the kiosk or by a replay."""
 
 from __future__ import annotations
 
@@ -33,11 +33,7 @@ if TYPE_CHECKING:
 
 
 def load_ads(playlist: Path | None) -> Playlist:
-    """Return the named playlist, or the bundled one.
-
-    Raises:
-        PlaylistError: It is wrong, or holds no playable ad.
-    """
+    """Return the named playlist, or the bundled one."""
     if playlist is None:
         # Not checked in a process apart: whoever can change these files can change the program.
         return load_playlist(sample_playlist())
@@ -45,11 +41,7 @@ def load_ads(playlist: Path | None) -> Playlist:
 
 
 def ready_database(settings: RecordingSettings) -> Opened:
-    """Open and migrate the database, and recover from a crash; a kiosk also starts without it.
-
-    Raises:
-        DatabaseError: It cannot be used.
-    """
+    """Open and migrate the database, and recover from a crash; a kiosk also starts without it."""
     if isinstance(settings, RunSettings):
         return open_to_record(settings.database, spool_folder(settings.database, settings.spool))
     return open_to_record(settings.database, spool=False)
@@ -61,14 +53,11 @@ class ActiveSession:
     Args:
         database: From `ready_database`; stays the caller's.
         settings: Of the run or the replay.
-        source: What is measured, as the session keeps it.
-        model: What classifies; `None` if nothing is measured.
+        source: As the session keeps it.
+        model: `None` if nothing is measured.
         clock: Gives the time of day of a moment.
         playlist: What is shown.
         local_time: Gives the venue's local time of a moment of the monotonic clock.
-
-    Attributes:
-        clock, log, writer, recorder, feedback, policy: The parts of the session.
 
     Raises:
         ModelLoadError: The model cannot be read or has other labels than the seven emotions.
@@ -129,12 +118,7 @@ class ActiveSession:
         self.feedback = Feedback(self.policy, self.log, self.writer, self.recorder)
 
     def close(self, ended_ns: int, reason: str, *, dropped: int = 0) -> None:
-        """Rate the last plays, write the end of the session and everything that waits.
-
-        Args:
-            ended_ns: When it ended.
-            reason: Why, such as `finished`.
-            dropped: Frames that were never analysed.
+        """Rate the last plays, and write the end of the session and everything that waits.
 
         Raises:
             DatabaseError: Not everything could be written.

@@ -1,4 +1,4 @@
-"""What the people in front of the screen mean for the show: their mood now, and what a play was worth."""
+"""The audience's mood now, and what a play was worth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the clock everything is measured on to the time of day that is stored."""
+"""From the monotonic clock of the measurements to the time of day that is stored."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from datetime import datetime, timedelta, timezone
 
 @dataclass(frozen=True, slots=True)
 class SessionClock:
-    """Ties a monotonic clock to UTC once, at the start of a session, so that a corrected wall clock moves no reading.
+    """Ties a monotonic clock to UTC at the start of a session; a corrected clock moves no reading.
 
     Attributes:
         utc: Time of day of the tie.
-        ns: The same moment on the monotonic clock; 0 for a recording, whose clock starts with its
-            first frame.
+        ns: The same moment on the monotonic clock; 0 for a recording, at its first frame.
     """
 
     utc: datetime
@@ -22,9 +21,9 @@ class SessionClock:
 
     @classmethod
     def now(cls) -> SessionClock:
-        """Tie the system's two clocks at this moment."""
+        """Tie the system's two clocks now."""
         return cls(datetime.now(timezone.utc), time.monotonic_ns())
 
     def at(self, ns: int) -> datetime:
-        """UTC, with microseconds, of a moment on the monotonic clock."""
+        """Return the UTC time of a moment on the monotonic clock, with microseconds."""
         return self.utc + timedelta(microseconds=round((ns - self.ns) / 1000))

@@ -1,4 +1,4 @@
-"""The loop from faces to ads: the audience shapes the next choice, the policy learns from rewards."""
+"""The loop from faces to ads: the audience for the next choice, rewards for the policy."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Feedback:
 def remembering_policy(
     name: str, settings: PolicySettings, engine: Engine, site: str, now: datetime
 ) -> Policy:
-    """Return a policy that resumes: it relearns the logged plays of its site and keeps its hold-out."""
+    """Return a policy that resumes: it relearns its site's plays and keeps its hold-out."""
     if name not in ADAPTIVE_NAMES:
         return make_policy(name, settings)
     logged = _logged(engine, now - MEMORY, site, newest=MAX_REMEMBERED_PLAYS)

@@ -1,4 +1,4 @@
-"""When people are measured: within the hours of measuring, and while the notice is on the screen."""
+"""When people are measured: within the set hours, and while the notice is on the screen."""
 
 from __future__ import annotations
 
@@ -62,12 +62,7 @@ class MeasuringSwitch:
             return not was_on
 
     def pause(self, cause: str, detail: str) -> None:
-        """Turn measuring off and record the gap that this makes; no-op if it is off.
-
-        Args:
-            cause: Short name, such as `notice`.
-            detail: One sentence for a person.
-        """
+        """Turn measuring off and record the gap that this makes; no-op if it is off."""
         with self._lock:
             if self._session is not None and self._on:
                 self._session.recorder.gap(cause, detail, time.monotonic_ns())
@@ -81,7 +76,7 @@ class MeasuringSwitch:
             return self._on
 
     def record(self, frame: AnalysedFrame) -> bool:
-        """Record a frame if measuring is on; return `False` if its people must not be shown either."""
+        """Record a frame if measuring is on; return `False` if the overlay must not show it."""
         with self._lock:
             if self._session is None or not self._on:
                 return True

@@ -1,4 +1,4 @@
-"""A recording through the same pipeline, losslessly, with the ads placed on the recording's clock."""
+"""Measures a recording losslessly, with the ads placed on the recording's clock."""
 
 from __future__ import annotations
 
@@ -47,8 +47,7 @@ def replay(
 
     Args:
         settings: Of the replay.
-        progress: Called after every frame with the frames done and the frames that the recording
-            states (0: unknown).
+        progress: Called after every frame with the frames done and the frames stated (0: unknown).
 
     Raises:
         SetupError: The recording or the model cannot be used.

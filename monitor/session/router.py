@@ -21,10 +21,6 @@ logger = logging.getLogger(__name__)
 class MessageRouter:
     """Routes what the sensor says; its methods are called from the sensor's threads.
 
-    Args:
-        measuring: Records frames and gaps.
-        publish: Called with every new live view.
-
     Attributes:
         view: The newest live view.
         is_ready: Whether the sensor was ever ready.

@@ -1,4 +1,4 @@
-"""One run of the kiosk without its window: builds the parts of a session, and stops them in reverse."""
+"""One run of the kiosk without its window: builds its parts and stops them in reverse."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class KioskRuntime:
 
     @property
     def session_id(self) -> int:
-        """Row id of the session; 0 until the database can be reached, another one after it was replaced."""
+        """Row id of the session; 0 until the database can be reached."""
         return 0 if self._session is None else self._session.writer.session_id
 
     @property
@@ -174,7 +174,7 @@ class KioskRuntime:
         return begun
 
     def _start_sensor(self, should_continue: Callable[[], bool]) -> bool:
-        """Start the sensor and wait until it is ready or waits for its source; return whether to begin."""
+        """Start the sensor and wait until it is ready or waits; return whether to begin."""
         if self._settings.no_camera is not None:
             self._router.show(LiveView(SensorHealth("unavailable", self._settings.no_camera)))
             return True
@@ -233,7 +233,7 @@ class KioskRuntime:
         return self.playlist.local(datetime.now(UTC))
 
     def measure(self) -> None:
-        """Begin to record what the sensor sees, once the notice is on the screen; no-op while it is recorded."""
+        """Begin to record, once the notice is visible; harmless when repeated."""
         session, health = self._session, self._router.view.health
         if session is None or not self._measuring.start(session):
             return
@@ -255,7 +255,7 @@ class KioskRuntime:
         self._measuring.pause(cause, detail)
 
     def tick(self) -> None:
-        """Take over a changed playlist; call it a few times a second from the thread of the show."""
+        """Take over a changed playlist; call it a few times a second from the show's thread."""
         watcher = self._watcher
         if watcher is not None and (changed := watcher.poll(time.monotonic_ns())) is not None:
             self.playlist = changed

@@ -1,1 +1,1 @@
-"""The light process above the kiosk that starts it again: standard library only, so that nothing native can take it down."""
+"""The light process that restarts the kiosk: standard library only, so no native crash ends it."""

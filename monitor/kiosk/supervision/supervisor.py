@@ -1,4 +1,4 @@
-"""Keeps the kiosk running: starts it, listens to its heartbeat, kills it when it hangs, restarts it.
+"""Keeps the kiosk running: listens to its heartbeat, kills it when it hangs, restarts it.
 
 The supervisor loads neither Qt nor NumPy nor a driver, so what crashes the window spares it. The
 window is its child, in its own session: Ctrl+C in a terminal reaches the supervisor alone, which
@@ -95,9 +95,6 @@ class Supervisor:
     Args:
         command: Starts the kiosk.
         ads_only: Added to the command once measuring is given up, followed by the reason.
-        limits: Of silence.
-        restarts: When to restart.
-        notifier: Tells the service manager.
     """
 
     def __init__(
@@ -121,12 +118,11 @@ class Supervisor:
         self._awake, self._wake = socket.socketpair()
 
     def run(self) -> int:
-        """Keep the kiosk running until it ends by itself or is asked to end; call once, in the main thread.
+        """Keep the kiosk running until it ends or is asked to; call once, in the main thread.
 
         Returns:
-            The exit status: 0 if the kiosk ended as asked, by its options, its operator or a signal;
-            2 if it refused its command line or a file before the show ever began; else that of a
-            kiosk that was asked to end.
+            0 if the kiosk ended as asked, by its options, its operator or a signal; 2 if it refused
+            its command line or a file before the show ever began; else its own exit status.
         """
         for end in (self._awake, self._wake):
             end.setblocking(False)
@@ -160,9 +156,10 @@ class Supervisor:
             gave_up_before = self._restarts.ads_only
             pause_s = self._restarts.died(time.monotonic())
             if self._restarts.ads_only and not gave_up_before:
+                minutes = self._restarts.window_s / 60
                 self._reason = (
-                    f"The kiosk died {self._restarts.limit} times within {self._restarts.window_s / 60:g} minutes; at last "
-                    f"it {ending.words}"
+                    f"The kiosk died {self._restarts.limit} times within {minutes:g} minutes; "
+                    f"at last it {ending.words}"
                 )
                 self._say(f"{self._reason}: only the ads are shown from now on")
             else:
@@ -289,8 +286,7 @@ def _read(reader: int) -> list[Phase]:
         said = os.read(reader, 1 << 16)
     except BlockingIOError:
         return []
-    known = {phase.value: phase for phase in Phase}
-    return [known[byte] for byte in (bytes([code]) for code in said) if byte in known]
+    return [Phase(bytes([code])) for code in said]
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
