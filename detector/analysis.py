@@ -115,20 +115,9 @@ class StageTimes:
 class FaceAnalyser:
     """Detects, tracks, classifies and reads the faces of successive frames.
 
-    Args:
-        detector: Finds the faces; the analyser closes it.
-        classifier: Classifies their crops.
-        settings: How faces become readings.
-        tracker: Numbers them. Defaults to a tracker with default settings.
-        live: Do less work while the machine cannot keep up. Without it, the same frames give the
-            same readings. Defaults to `False`.
-
-    Raises:
-        ModelLoadError: The classifier has other labels than the seven emotions.
-
-    Attributes:
-        times: Time spent in each stage.
-        governor: Share of the work that the load allows.
+    It closes the detector. With `live`, it does less work while the machine cannot keep up;
+    without, the same frames give the same readings. `times` are those of each stage. Raises
+    `ModelLoadError` if the classifier has other labels than the seven emotions.
     """
 
     def __init__(

@@ -81,11 +81,7 @@ def lacks_extra(error: BaseException) -> bool:
 
 
 def import_extra(module: Literal["tensorflow", "keras"]) -> Any:
-    """Import a library of the `training` and `gpu` extras.
-
-    Raises:
-        MissingExtraError: It is not installed.
-    """
+    """Import a library of an optional extra, or raise `MissingExtraError`."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:

@@ -104,10 +104,9 @@ class PictureClassifier(FaceCutter):
 def find_faces(
     picture: str | Path | NDArray[np.uint8], classifier: EmotionClassifier
 ) -> list[PictureFace]:
-    """Return the faces, from left to right, of an image file or a `(height, width, 3)` BGR array.
+    """Return the faces, from left to right, of an image file or a BGR array, uint8.
 
-    Raises:
-        SourceOpenError: The file is not a picture, or `decode_picture` refuses it.
+    Raises `SourceOpenError` if the file is not a picture, or `decode_picture` refuses it.
     """
     image = picture if isinstance(picture, np.ndarray) else _read(Path(picture))
     with PictureClassifier(classifier) as pictures:

@@ -53,12 +53,9 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture from a source.
+    """One picture from a source: `(height, width, 3)` BGR, uint8, never modified after capture.
 
-    Attributes:
-        image: `(height, width, 3)` BGR, uint8; never modified after capture.
-        captured_ns: When it was captured.
-        sequence: Number of the frame at its source, from 0, counting dropped frames too.
+    `sequence` numbers the frames of the source from 0, dropped ones included.
     """
 
     image: NDArray[np.uint8]
@@ -187,11 +184,7 @@ class FaceReading:
 
     @classmethod
     def from_values(cls, values: Sequence[Any]) -> Self:
-        """Build a reading from the JSON of `values`.
-
-        Raises:
-            ValueError, TypeError: It is not a reading.
-        """
+        """Build a reading from the JSON of `values`, or raise `ValueError` or `TypeError`."""
         return cls.from_fields(dict(zip(cls.__dataclass_fields__, values, strict=True)))
 
     @classmethod

@@ -89,12 +89,7 @@ def train(
 
     A run that was cut off resumes when called again with the same plan and settings, by default the
     architecture's recipe. `tell` is called after every step with the progress and the epoch's
-    figures. Returns the `.keras` file.
-
-    Raises:
-        DatasetError: The data cannot be used.
-        TrainingError: The plan is inconsistent, or the folder holds another run.
-        ModelLoadError: A model to start from, or a teacher, cannot be read.
+    figures. Returns the `.keras` file. Raises `DatasetError`, `TrainingError` or `ModelLoadError`.
     """
     architecture = find_architecture(plan.architecture)
     settings = settings or architecture.recipe(plan.weights)
@@ -148,10 +143,7 @@ def split(
     """Return training rows, validation rows, and the number of rows of each kind.
 
     Training rows that also occur in another split are dropped; `limit` draws from the rest, with
-    classes in proportion.
-
-    Raises:
-        DatasetError: A split is missing, or the limit is too low.
+    classes in proportion. Raises `DatasetError` if a split is missing, or the limit is too low.
     """
     training, validation = faces.split("training"), faces.split("validation")
     others = [validation] + ([faces.split("test")] if "test" in faces.roles else [])

@@ -67,9 +67,7 @@ def crop_geometry(card: ModelCard) -> CropGeometry:
 class KerasClassifier:
     """The network itself, compiled once; used where TensorFlow finds a GPU.
 
-    Raises:
-        ModelLoadError: The file is not a Keras model with one output of a logit for each label.
-        MissingExtraError: TensorFlow is not installed.
+    Raises `ModelLoadError` if the file has not one output of a logit for each label.
     """
 
     def __init__(self, model: Path, card: ModelCard) -> None:
@@ -108,8 +106,7 @@ class KerasClassifier:
 class LiteRTClassifier:
     """The network's LiteRT form, a `.tflite` file, on the CPU with XNNPACK.
 
-    Raises:
-        ModelLoadError: The file is not a LiteRT form of the model that the card describes.
+    Raises `ModelLoadError` if the file is not such a form of the card's model.
     """
 
     BATCHES = (8, 4, 2, 1)
@@ -178,12 +175,7 @@ class _FixedBatch:
 
 
 def load_network(model: Path) -> Any:
-    """Load a `.keras` file in Keras' safe mode.
-
-    Raises:
-        ModelLoadError: The file is not a Keras model.
-        MissingExtraError: Keras is not installed.
-    """
+    """Load a `.keras` file in Keras' safe mode, or raise `ModelLoadError`."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     keras = import_extra("keras")
     try:
@@ -281,11 +273,8 @@ def load_classifier(
     """Load a model by name or path (default: the one in use) with a suitable runtime.
 
     On device `auto`, the GPU is used if TensorFlow finds one, else LiteRT; `gpu` forces Keras,
-    `cpu` LiteRT.
-
-    Raises:
-        ModelLoadError: There is no such model, it is not one, or its card does not match.
-        MissingExtraError: It needs TensorFlow, which is not installed.
+    `cpu` LiteRT. Raises `ModelLoadError` if there is no such model or its card does not match,
+    `MissingExtraError` if it needs TensorFlow, which is not installed.
     """
     model = find_model(name_or_path)
     card = read_card(model)

@@ -66,11 +66,7 @@ class ModelCard(BaseModel):
 
 
 def read_card(model: Path) -> ModelCard:
-    """Read the card beside a `.keras` file and check that it belongs to it.
-
-    Raises:
-        ModelLoadError: The card is missing or malformed, or the file is not the one it describes.
-    """
+    """Read the card beside a `.keras` file, or raise `ModelLoadError` if they do not match."""
     path = model.with_suffix(".json")
     try:
         text = path.read_text(encoding="utf-8")
@@ -97,11 +93,7 @@ def read_card(model: Path) -> ModelCard:
 
 
 def require_emotions(card: ModelCard) -> None:
-    """Check that a model can serve the kiosk, whose readings are of the seven emotions.
-
-    Raises:
-        ModelLoadError: It has other labels, or another order.
-    """
+    """Raise `ModelLoadError` unless a model has the seven emotions, as the kiosk needs."""
     if card.labels != EMOTIONS:
         raise ModelLoadError(
             f"The model {card.name} gives {', '.join(card.labels)}; the kiosk expects "

@@ -56,16 +56,9 @@ class StoredModel:
 class Promotion:
     """One line of the log.
 
-    Attributes:
-        time: UTC, ISO 8601.
-        event: `promoted` and `rolled back` change the model in use; `refused` records an attempt.
-        model: Name of the model in use from now on, or of the refused one.
-        origin: Where that model lies.
-        sha256: Checksum of its `.keras` file.
-        replaced: Name of the model in use before.
-        forced: Whether it was promoted in spite of `reasons`.
-        reasons: What speaks against it, in sentences.
-        figures: What was measured: dataset, rows, scores of both models, p-value, times.
+    `promoted` and `rolled back` change the model in use to `model`; `refused` records an attempt.
+    `reasons` are sentences that speak against it, in spite of which it may be `forced`; `figures`
+    what was measured.
     """
 
     time: str
@@ -133,12 +126,9 @@ def current_model() -> Path:
 
 
 def find_model(name_or_path: str | Path | None = None) -> Path:
-    """Return the `.keras` file of a model by its name or path.
+    """Return the `.keras` file of a model by its name or path, or raise `ModelLoadError`.
 
     Defaults to the model in use; if that is damaged, to the shipped default, with a warning.
-
-    Raises:
-        ModelLoadError: There is no such model.
     """
     if not name_or_path:
         return _usable(current_model())
@@ -180,11 +170,8 @@ def find_stored(name: str) -> Path | None:
 def install(model: Path) -> Path:
     """Copy a `.keras` file with its companions into the store; return its path there.
 
-    A shipped or installed model stays where it is.
-
-    Raises:
-        ModelStoreError: Another model has this name, or the store cannot be written.
-        ModelLoadError: The model or its card is missing, or they do not belong together.
+    A shipped or installed model stays where it is. Raises `ModelStoreError` if another model has
+    this name or the store cannot be written, `ModelLoadError` if the card does not match.
     """
     checksum = read_card(model).sha256
     stored = find_stored(model.stem)
@@ -214,11 +201,7 @@ def install(model: Path) -> Path:
 
 
 def record(entry: Promotion) -> None:
-    """Append to the log so that the entry, and a model just installed, survive a power failure.
-
-    Raises:
-        ModelStoreError: The log cannot be written.
-    """
+    """Append to the log, safe from a power failure, as is a model just installed."""
     folder = store_folder()
     line = json.dumps(asdict(entry), allow_nan=False) + "\n"
     try:
@@ -275,11 +258,7 @@ def promotions() -> list[Promotion]:
 
 
 def roll_back(now: datetime | None = None) -> Promotion:
-    """Return to the model before the last promotion in force; return the new entry of the log.
-
-    Raises:
-        ModelStoreError: The shipped default is in use already, or the model to return to is gone.
-    """
+    """Return to the model before the last promotion in force; return the new entry of the log."""
     stack = _stack(promotions())
     if not stack:
         raise ModelStoreError(

@@ -27,11 +27,7 @@ def limit_threads() -> None:
 
 
 class ClassificationSchedule:
-    """When to classify each viewer: at fixed moments of the clock, so a replay repeats exactly.
-
-    Raises:
-        ValueError: The rate is not above 0.
-    """
+    """When to classify each viewer: at fixed moments, so a replay repeats exactly."""
 
     def __init__(self, per_second: float = EMOTIONS_PER_SECOND) -> None:
         if per_second <= 0:

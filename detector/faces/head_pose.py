@@ -83,10 +83,9 @@ def _solved(points: NDArray[np.float64], from_points: NDArray[np.float64]) -> ND
 def face_position_cm(
     box: Box, width_px: int, height_px: int, view_angle_deg: float
 ) -> NDArray[np.float64]:
-    """Return where a face is, from the place and size of its box, under the pinhole model.
+    """Return `(3,)` centimetres from the camera (right, up, out of the scene) to a face.
 
-    Returns:
-        `(3,)` centimetres from the camera: x to the picture's right, y up, z out of the scene.
+    Place and size of its box give them, under the pinhole model.
     """
     focal_px = width_px / 2 / math.tan(math.radians(view_angle_deg) / 2)
     side_px = max(1.0, (box.width * width_px + box.height * height_px) / 2)
@@ -150,9 +149,6 @@ class Attention:
     The first pose decides at once. Afterwards the result changes once poses have contradicted it
     for `delay_s`: longer than a blink or a lost point, shorter than a glance. Both changes are late
     by that plus at most one frame, which keeps the length of a look.
-
-    Raises:
-        ValueError: A limit is out of its range.
     """
 
     def __init__(

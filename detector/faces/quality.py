@@ -93,11 +93,7 @@ class QualityGate:
         height_px: int,
         poses: Sequence[HeadPose],
     ) -> list[Verdict]:
-        """Check all faces of a frame at once: crops, boxes, and poses seen from the camera.
-
-        Returns:
-            A verdict for each face, in order, with the first reason in `CHECKS` that applies.
-        """
+        """Return a verdict for each face of a frame: crops, boxes, and poses seen from the camera."""
         if not len(crops) == len(boxes) == len(poses):
             raise ValueError(
                 "Invalid faces: expected as many boxes and poses as crops, "

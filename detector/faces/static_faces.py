@@ -36,11 +36,7 @@ _SLOPE = np.gradient(np.eye(_SIDE_PX), 1 / _SIDE_PX, axis=0)
 
 
 class StaticFace:
-    """Detects whether one face is a still picture, from a 16 x 16 thumbnail kept in memory only.
-
-    Raises:
-        ValueError: `after_s`, the time without change, is not a number above 0.
-    """
+    """Detects whether one face is a still picture, from a 16 x 16 thumbnail kept in memory only."""
 
     GAP_S, WINDOW_S = 3.0, 0.25
     """A passer-by hides a poster for less than the gap; the window averages out noise, not

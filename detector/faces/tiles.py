@@ -27,11 +27,7 @@ class Tile(NamedTuple):
 
 
 def tile_ladder(width: int, height: int, smallest_face_px: float) -> tuple[Tile, ...]:
-    """Return the tiles in which every face is large enough, the largest first.
-
-    Raises:
-        ValueError: A size is not positive.
-    """
+    """Return the tiles in which every face is large enough, the largest first."""
     if width < 1 or height < 1 or smallest_face_px <= 0:
         raise ValueError(
             "Invalid sizes: expected a picture and a face larger than 0, received "

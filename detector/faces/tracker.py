@@ -70,16 +70,10 @@ class _Track:
 
 
 class FaceTracker:
-    """Assigns the faces of successive frames to tracks.
+    """Assigns the faces of successive frames to tracks, numbered from `first_number`.
 
-    Args:
-        lost_track_buffer_s: Seconds that a track outlives its last detection, at least 0.
-        minimum_consecutive_frames: Frames in a row before a track is a viewer, at least 1.
-        max_distance: Longest jump from the predicted place, in box sides, above 0.
-        first_number: Number of the first viewer.
-
-    Raises:
-        ValueError: A setting is out of its range.
+    A track outlives its last detection by `lost_track_buffer_s`, is a viewer after
+    `minimum_consecutive_frames`, and jumps by at most `max_distance` box sides.
     """
 
     def __init__(

@@ -132,11 +132,7 @@ class Zones:
         return self.kind_at(box.centre) if self._zones else self._outside
 
     def mask(self, width: int, height: int) -> NDArray[np.bool_]:
-        """Return a `(height, width)` mask of where to search for faces.
-
-        Raises:
-            ValueError: A side is below 1.
-        """
+        """Return a `(height, width)` mask of where to search for faces."""
         if width < 1 or height < 1:
             raise ValueError(
                 f"Invalid mask: expected sides of at least 1 pixel, received {width} x {height}."

@@ -21,11 +21,7 @@ if TYPE_CHECKING:
 
 
 class CameraCapture(VideoSource):
-    """A camera: frames are stamped when they arrive.
-
-    Raises:
-        SourceOpenError: It cannot be opened or delivers no picture.
-    """
+    """A camera; frames are stamped when they arrive. Raises `SourceOpenError` without a picture."""
 
     live = True
 
@@ -44,11 +40,7 @@ class CameraCapture(VideoSource):
         self.frame_rate = plausible_rate(self._capture.get(cv2.CAP_PROP_FPS))
 
     def read(self) -> Frame | None:
-        """Return the next frame.
-
-        Raises:
-            SourceLostError: No picture came, usually because the camera was unplugged.
-        """
+        """Return the next frame, or raise `SourceLostError`: the camera was unplugged."""
         grabbed = self._capture.grab()
         # Stamped before decoding, which takes time.
         captured_ns = max(self._clock(), self._newest_ns + 1)

@@ -52,11 +52,8 @@ def decode_picture(
 ) -> NDArray[np.uint8]:
     """Decode a JPEG, PNG, BMP, WebP, TIFF or GIF file, called `name` in error messages.
 
-    Returns:
-        `(height, width, 3)` BGR, the first frame, upright by EXIF, without transparency.
-
-    Raises:
-        PictureDecodeError: It has another format, is larger than allowed, or is damaged.
+    Returns `(height, width, 3)` BGR, the first frame, upright by EXIF, without transparency. Raises
+    `PictureDecodeError` if it has another format, is larger than allowed, or is damaged.
     """
     limits = limits or PictureLimits()
     try:

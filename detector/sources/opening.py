@@ -16,13 +16,10 @@ if TYPE_CHECKING:
 
 
 def open_source(spec: SourceSpec, *, lossless: bool = False) -> VideoSource:
-    """Open a source.
+    """Open a source, or raise `SourceOpenError`.
 
     If `lossless`, a file or the demo viewer is read frame by frame on its own clock, as fast as
-    possible, instead of in real time.
-
-    Raises:
-        SourceOpenError: It cannot be opened, or `lossless` was requested for a live source.
+    possible, instead of in real time; live sources cannot be.
     """
     if spec.kind in {"camera", "stream"}:
         if lossless:

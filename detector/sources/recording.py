@@ -34,11 +34,7 @@ def shows_video(capture: cv2.VideoCapture) -> bool:
 
 
 class Recording(VideoSource):
-    """A video file, every frame in order, stamped with its presentation time since the first frame.
-
-    Raises:
-        SourceOpenError: It is missing, not a video, or without a picture.
-    """
+    """A video file, every frame in order, stamped with its presentation time since the first frame."""
 
     live = False
 
@@ -64,11 +60,7 @@ class Recording(VideoSource):
             )
 
     def read(self) -> Frame | None:
-        """Return the next frame, or `None` at the end.
-
-        Raises:
-            SourceLostError: The file ends well before the length in its header.
-        """
+        """Return the next frame, `None` at the end, or raise `SourceLostError` if it is cut off."""
         frame = self._pending
         if frame is None:
             if self._is_cut_off():

@@ -34,11 +34,7 @@ sooner."""
 
 
 class StreamCapture(VideoSource):
-    """A network stream: frames are stamped when their data arrives; their size may change any time.
-
-    Raises:
-        SourceOpenError: It cannot be opened or delivers no picture.
-    """
+    """A network stream: frames are stamped when their data arrives; their size may change any time."""
 
     live = True
 
@@ -78,11 +74,7 @@ class StreamCapture(VideoSource):
         self.frame_rate = plausible_rate(float(stream.average_rate or stream.guessed_rate or 0))
 
     def read(self) -> Frame | None:
-        """Return the next frame.
-
-        Raises:
-            SourceLostError: The stream ended or stalls.
-        """
+        """Return the next frame, or raise `SourceLostError`: the stream ended or stalls."""
         if not self._waiting:
             self._decode()
         return self._waiting.popleft()

@@ -24,10 +24,8 @@ def cameras() -> list[int]:
 
 
 def camera_index(target: str) -> int:
-    """Return the index that a camera has now, by its index, device path or lasting name.
-
-    Raises:
-        SourceOpenError: The name leads to no camera.
+    """Return the index of a camera by index, device path or lasting name, or raise
+    `SourceOpenError`.
     """
     if target.isdecimal():
         return int(target)
@@ -59,9 +57,7 @@ def camera_name(index: int) -> tuple[str, str] | None:
     """Ask a driver for a camera's product name and socket, such as `usb-0000:00:14.0-3`.
 
     `None` if the device delivers no pictures: a webcam's second device only delivers metadata.
-
-    Raises:
-        OSError: The device cannot be asked.
+    Raises `OSError` if it cannot be asked.
     """
     # VIDIOC_QUERYCAP
     return parse_capability(bytes(_ioctl(index, 0x80685600, bytes(104))))

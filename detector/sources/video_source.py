@@ -35,11 +35,7 @@ class SourceSpec:
 
     @classmethod
     def parse(cls, text: str) -> SourceSpec:
-        """Parse what a user typed.
-
-        Raises:
-            SourceOpenError: The address has an unknown scheme.
-        """
+        """Parse what a user typed, or raise `SourceOpenError` if the address has an unknown scheme."""
         if text.isdecimal() or text.startswith(("/dev/video", "/dev/v4l/")):
             return cls("camera", text)
         if text == "demo":
@@ -73,10 +69,8 @@ class SourceSpec:
 class VideoSource(ABC):
     """A source of frames, open from construction until `close`.
 
-    Attributes:
-        live: Whether frames arrive at their own pace, so a slow reader misses some.
-        frame_rate: Frames per second as the source states it; 30 if it states none.
-        frame_count: Number of frames in a recording's header; 0 for a live source.
+    `live` frames arrive at their own pace, so a slow reader misses some. `frame_rate` is 30 if
+    unknown; `frame_count` is a recording's, by its header, or 0.
     """
 
     live: bool
@@ -91,10 +85,9 @@ class VideoSource(ABC):
 
     @abstractmethod
     def read(self) -> Frame | None:
-        """Return the next frame, or `None` at the end of a recording and after `interrupt`.
+        """Return the next frame; `None` at the end of a recording and after `interrupt`.
 
-        Raises:
-            SourceLostError: The source failed before its end.
+        Raises `SourceLostError` if the source failed before its end.
         """
 
     def interrupt(self) -> None:  # noqa: B027 (most sources never wait for long)

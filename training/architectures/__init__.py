@@ -31,10 +31,8 @@ NO_WEIGHTS = "none"
 class Architecture:
     """One kind of network; its module, and Keras, are imported on first use.
 
-    Attributes:
-        name: Its name on the command line, of its module and of the networks.
-        summary: One sentence to help choose.
-        pretrained: Whether `build` takes `weights` trained on other pictures.
+    `name` is that on the command line, of its module and of the networks. A `pretrained` one takes
+    `weights` trained on other pictures.
     """
 
     name: str
@@ -57,15 +55,11 @@ class Architecture:
     def build(
         self, heads: dict[str, int], *, side_px: int | None = None, **options: Any
     ) -> keras.Model:
-        """Build the network.
+        """Build a network with an output for each head (name: classes), by default for its own
+        side.
 
-        Args:
-            heads: Name and number of classes of each output.
-            side_px: Side of the input. Defaults to `input_side_px`.
-            options: Further arguments of the module's `build`, such as `weights` of `vgg16`.
-
-        Raises:
-            TrainingError: The input is too small, or pretrained weights are unavailable.
+        `options` go to the module's `build`. Raises `TrainingError` if the side is too small, or
+        pretrained weights are unavailable.
         """
         return self._module().build(
             heads, side_px=self.input_side_px if side_px is None else side_px, **options
@@ -94,11 +88,7 @@ ARCHITECTURES = {
 
 
 def find_architecture(name: str) -> Architecture:
-    """Return the architecture of a name.
-
-    Raises:
-        TrainingError: There is none of that name.
-    """
+    """Return the architecture of a name, or raise `TrainingError`."""
     if name in ARCHITECTURES:
         return ARCHITECTURES[name]
     near = difflib.get_close_matches(name.lower(), ARCHITECTURES, n=1)

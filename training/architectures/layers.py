@@ -9,10 +9,8 @@ from training.errors import TrainingError
 
 
 def face_input(name: str, side_px: int, smallest_px: int = 1) -> keras.KerasTensor:
-    """Return the input `(n, side_px, side_px, 1)`.
-
-    Raises:
-        TrainingError: Pooling would leave nothing of so small a picture.
+    """Return the input, or raise `TrainingError` if pooling would leave nothing of so small a
+    picture.
     """
     if side_px < smallest_px:
         raise TrainingError(

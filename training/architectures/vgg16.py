@@ -58,11 +58,7 @@ def build(
 
     `weights` of the convolutions freeze them: `imagenet` fetches Keras' own, cached; a path names
     that file, or the saved weights of `keras.applications.VGG16(include_top=False)`. With `None`
-    they start at random and learn. `dropout` is the share of the features dropped before the
-    outputs in training, `units` the width of the dense layer.
-
-    Raises:
-        TrainingError: The side is too small, or the weights cannot be fetched or read.
+    they start at random and learn.
     """
     inputs = face_input("vgg16", side_px, 32)
     # First, as it may fail.

@@ -25,10 +25,9 @@ class FaceDataset:
     Attributes:
         images: `(n, h, h)` grey levels, uint8.
         original: `(n,)` index into `classes` of the published label, or `NO_LABEL`.
-        votes: `(n, 10)` votes, the eight of `VOTE_LABELS`, then unknown and not-a-face; `None`
-            without a vote file.
-        usage: `(n,)` split of each row as it is published, such as `Training` or `train`.
-        classes: Names of the labels. Defaults to the seven emotions.
+        votes: `(n, 10)` votes for `VOTE_LABELS`, unknown and not-a-face; `None` without.
+        usage: `(n,)` published split of each row, such as `Training` or `train`.
+        classes: Names of the labels.
         reading: What was read and skipped, of the whole dataset.
     """
 
@@ -92,11 +91,7 @@ class FaceDataset:
         )
 
     def split(self, name: str) -> FaceDataset:
-        """Return the rows of a split by its published name (`PublicTest`, `train`) or role.
-
-        Raises:
-            DatasetError: The split has no rows.
-        """
+        """Return the rows of a split by its published name (`PublicTest`, `train`) or role."""
         mask = self.usage == name
         if not mask.any() and name in ROLES:
             mask = np.isin(self.usage, [split for split in self.splits() if role_of(split) == name])

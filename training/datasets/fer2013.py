@@ -52,19 +52,11 @@ class _BrokenRowError(Exception):
 
 
 def read_fer2013(path: Path, votes_path: Path | None = None) -> FaceDataset:
-    """Read the Kaggle form of FER2013 and, if given, the FER+ votes of the same rows.
+    """Read FER2013's CSV, plain or packed, and optionally FER+'s votes of the same rows.
 
-    Args:
-        path: `fer2013.csv`, plain or packed (`.xz`, `.gz`, `.bz2`, `.zip`), with the columns
-            emotion, pixels and Usage.
-        votes_path: FER+'s `fer2013new.csv`, plain or packed: same rows, same order.
-
-    Returns:
-        The sound rows; `reading` lists the skipped ones, numbered from 1 without the header.
-
-    Raises:
-        DatasetError: A file is missing, empty or cut off, a column is missing, no row can be used,
-            or the two files do not belong together.
+    `reading` of the result lists the skipped rows, numbered from 1 without the header. Raises
+    `DatasetError` if a file is missing, cut off or lacks a column, no row can be used, or the files
+    do not match.
     """
     log = ReadingLog("row")
     usage: list[str | None] = []

@@ -98,25 +98,14 @@ def read_folders(
     seed: int = SPLIT_SEED,
     face_finder: FaceFinder | None = None,
 ) -> FaceDataset:
-    """Read a folder of pictures.
+    """Read a folder `split/class/picture` or `class/picture` as squares of `side_px`.
 
     Names of class folders are matched to the emotions; others become further classes. Without split
-    folders, every class is divided 72 / 14 / 14 into training, validation and test by the seed.
-    Split folders without one for validation give it 14 of 86 of their training pictures.
-
-    Args:
-        folder: `split/class/picture` or `class/picture`.
-        side_px: Side of the squares made of the pictures, 16 to 512. Defaults to 48.
-        seed: Seed for drawing the splits.
-        face_finder: Takes a `(height, width, 3)` BGR picture and returns the grey crop of its face,
-            or `None`. Defaults to the middle of each picture.
-
-    Returns:
-        The pictures sorted by split, class and file name. `classes` are the seven emotions, if any
-        occurs, then all other classes, sorted.
-
-    Raises:
-        DatasetError: There is no class folder, or no usable picture.
+    folders, every class is divided 72 / 14 / 14 by the seed. Split folders without one for
+    validation give it 14 of 86 of their training pictures. `face_finder` takes a BGR picture and
+    returns the grey crop of its face, or `None`; by default the middle of each picture is used.
+    Rows are sorted by split, class and file name. Raises `DatasetError` without a class folder or a
+    usable picture.
     """
     if not 16 <= side_px <= 512:
         raise DatasetError(

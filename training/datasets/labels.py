@@ -34,12 +34,7 @@ LABEL_SETS = {
 class Head:
     """One output of a network and its target for each row.
 
-    Attributes:
-        name: Name of the output.
-        labels: Its classes, in order.
-        targets: `(n, len(labels))` distributions over the classes; rows sum to 1.
-        known: `(n,)` whether the row has a target for this head.
-        loss_weight: Weight of this head's loss, above 0.
+    `targets` are `(n, len(labels))` distributions, `known` tells which rows have one.
     """
 
     name: str
@@ -75,10 +70,8 @@ def one_hot(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
 def label_set(text: str, available: Sequence[str] = EMOTIONS) -> tuple[str, ...]:
     """Parse the name of a label set, or comma-separated labels among the available ones.
 
-    Emotions are returned in the order of `EMOTIONS`, other sets in the given order.
-
-    Raises:
-        DatasetError: A label is unknown or named twice, or there are fewer than two.
+    Emotions are returned in the order of `EMOTIONS`, other sets in the given order. Raises
+    `DatasetError` for unknown, repeated or fewer than two labels.
     """
     wanted = text.strip().lower()
     given = LABEL_SETS.get(wanted) or [name.strip() for name in text.split(",") if name.strip()]
@@ -112,23 +105,12 @@ def label_set(text: str, available: Sequence[str] = EMOTIONS) -> tuple[str, ...]
 def select_rows(
     faces: FaceDataset, labels: tuple[str, ...], targets: Targets, *, complete: bool = True
 ) -> tuple[NDArray[np.uint8], tuple[Head, ...]]:
-    """Return the rows that are labelled with some labels, and their targets.
+    """Return the pictures labelled with some labels, and one head for each kind of target.
 
-    Args:
-        faces: Rows of one split.
-        labels: Labels to distinguish.
-        targets: `votes`: distributions of the FER+ votes, over all eight of `VOTE_LABELS` if the
-            labels are the seven emotions, else over the labels only, of rows whose strongest vote
-            is among them. `majority`: the FER+ majority. `original`: the published label.
-            `votes+original`: both, on a head each.
-        complete: Whether every label must have a row. `False` for rows to evaluate on.
-
-    Returns:
-        The pictures `(n, h, h)` and one head of `n` rows for each kind of target, the main one
-        first. Rows that no head can use are dropped.
-
-    Raises:
-        DatasetError: The votes are missing, a label is unknown to the data, or has no row.
+    `votes` are distributions of the FER+ votes, over all eight `VOTE_LABELS` if the labels are the
+    seven emotions, else over the labels only, of rows whose strongest vote is among them.
+    `majority` is FER+'s, `original` the published label, `votes+original` both. Every label must
+    have a row if `complete`. Raises `DatasetError` if votes, labels or rows are missing.
     """
     if targets not in get_args(Targets):
         raise DatasetError(

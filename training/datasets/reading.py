@@ -24,13 +24,10 @@ def read_dataset(
     seed: int = SPLIT_SEED,
     face_finder: FaceFinder | None = None,
 ) -> FaceDataset:
-    """Read FER2013's CSV with optional FER+ votes, or a folder of pictures.
+    """Read FER2013's CSV with optional FER+ votes, or a folder of pictures, see `read_folders`.
 
-    Folders are drawn into missing splits by the seed, and their pictures made squares of `side_px`;
-    see `read_folders`. `reading.sentences()` of the result reports what was read and skipped.
-
-    Raises:
-        DatasetError: There is no such file or folder, or it has none of the forms.
+    `reading.sentences()` of the result reports what was read and skipped. Raises `DatasetError` if
+    there is no such file or folder, or it has none of the forms.
     """
     if path.is_dir():
         if votes is not None:

@@ -19,14 +19,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class ReadingReport:
-    """Counts of one reading.
-
-    Attributes:
-        read: Rows or files that became a face.
-        skipped: What was skipped, by reason.
-        notes: Sentences about the dataset as a whole.
-        unit: What is counted: `row` of a table or `file` of a folder.
-    """
+    """Rows or files (`unit`) that became a face, skipped ones by reason, and general notes."""
 
     read: int = 0
     skipped: Mapping[str, Skipped] = field(default_factory=dict)

@@ -45,11 +45,7 @@ def stratified_split(
 ) -> NDArray[np.int64]:
     """Divide the rows of every class at random among parts with shares that sum to 1.
 
-    Returns:
-        `(n,)` part of each row, at least one row of a class for each part if there are enough.
-
-    Raises:
-        ValueError: A share is not above 0, or they do not sum to 1.
+    Returns `(n,)` part of each row, at least one row of a class for each part if there are enough.
     """
     if min(shares, default=0) <= 0 or abs(sum(shares) - 1) > 1e-6:
         raise ValueError(

@@ -76,11 +76,7 @@ def compare(
     against: Against = "majority",
     labels: Sequence[str] | None = None,
 ) -> Comparison:
-    """Measure two models on the same faces; see `evaluate`.
-
-    Raises:
-        DatasetError: See `select`.
-    """
+    """Measure two models on the same faces; see `evaluate`."""
     known = [label for label in first.card.labels if label in second.card.labels]
     selection = select(faces, against, labels, known)
     images = faces.images[selection.rows]

@@ -28,15 +28,7 @@ Against = Literal["original", "majority", "plurality", "happy-sad"]
 
 @dataclass(frozen=True)
 class Selection:
-    """The rows of a dataset that a classifier is measured on.
-
-    Attributes:
-        against: Which labels are the truth.
-        labels: At least two labels to distinguish.
-        rows: `(m,)` row numbers in the dataset.
-        truth: `(m,)` index into `labels`.
-        votes: `(m, len(labels))` votes; `None` without.
-    """
+    """The `(m,)` rows to measure on: their truth, an index into `labels`, and votes for these."""
 
     against: str
     labels: tuple[str, ...]
@@ -85,10 +77,7 @@ def select(
 
     `against` says which labels are the truth; `happy-sad` takes the original labels of these two.
     Only rows with one of `labels` count, by default all offered ones that the classifier knows.
-
-    Raises:
-        DatasetError: The dataset has no such labels or rows, the classifier does not know them, or
-            fewer than two are left.
+    Raises `DatasetError` if there are no such labels or rows, or fewer than two labels.
     """
     offered, found = _truth(faces, against)
     chosen = _labels(offered, labels, known, against)
@@ -225,10 +214,7 @@ def evaluate(
     """Measure a classifier, calibrated as its card says; return the `document`.
 
     Only rows with one of `labels` count, by default all that classifier and truth share, and the
-    probabilities are renormalised over them.
-
-    Raises:
-        DatasetError: See `select`.
+    probabilities are renormalised over them. Raises `DatasetError`, see `select`.
     """
     known = classifier.card.labels
     selection = select(faces, against, labels, known)

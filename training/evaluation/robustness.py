@@ -128,11 +128,8 @@ def by_condition(
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the accuracy under each condition of `NAMES`; see `evaluate`.
 
-    At most `limit` rows are drawn by a fixed seed. Each value of a condition has an entry
-    `{"value", "n", "accuracy"}`.
-
-    Raises:
-        DatasetError: See `select`.
+    At most `limit` rows are drawn by a fixed seed. Each value has an entry `{"value", "n",
+    "accuracy"}`.
     """
     known = classifier.card.labels
     selection = select(faces, against, labels, known)

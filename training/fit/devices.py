@@ -65,9 +65,6 @@ def prepare(mixed_precision: MixedPrecision = "auto") -> DeviceReport:
 
     `auto` halves the precision of arithmetic if a GPU or TPU gains from it; weights and outputs
     stay float32.
-
-    Raises:
-        TrainingError: `mixed_precision` is invalid.
     """
     if mixed_precision not in ("auto", "on", "off"):
         raise TrainingError(

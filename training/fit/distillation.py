@@ -34,19 +34,9 @@ def teacher_targets(
     """Return targets of a head, mixed from its own and the teachers' mean distributions.
 
     A teacher may know fewer classes than the head: each row keeps its own share of the others. Rows
-    unknown to the head are taught by the teachers alone.
-
-    Args:
-        models: The teachers.
-        images: `(n, h, h)` grey levels.
-        head: The student's head.
-        share: Share of the teachers, 0 to 1.
-        temperature: Divides the teachers' calibrated logits; above 1, unlikely classes count more.
-        flip: Show the teachers every picture mirrored too.
-
-    Raises:
-        TrainingError: A teacher knows a class that the head does not, there is none, or a setting
-            is out of range.
+    unknown to the head are taught by the teachers alone. `share` is that of the teachers; a
+    `temperature` above 1 raises unlikely classes; `flip` shows them mirrored pictures too. Raises
+    `TrainingError` if a teacher knows a class that the head does not.
     """
     if not models:
         raise TrainingError("There is no teacher: expected one model or more.")

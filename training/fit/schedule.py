@@ -22,11 +22,7 @@ class Stage:
 
 
 def parse_stages(text: str) -> tuple[Stage, ...]:
-    """Parse `side:epochs` pairs, such as `32:12,48:18`.
-
-    Raises:
-        TrainingError: The text has another form.
-    """
+    """Parse `side:epochs` pairs, such as `32:12,48:18`, or raise `TrainingError`."""
     try:
         pairs = [part.split(":") for part in text.split(",")]
         stages = tuple(Stage(int(side), int(epochs)) for side, epochs in pairs)

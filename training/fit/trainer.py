@@ -103,11 +103,8 @@ def fit(
 
     `build` makes the network for a picture size; `callbacks` make further callbacks. Returns the
     network with the averaged weights of the best epoch, at the last stage's size, and the history,
-    one entry per epoch.
-
-    Raises:
-        TrainingDivergedError: The training diverged.
-        TrainingError: The settings do not match the rows or the network.
+    one entry per epoch. Raises `TrainingDivergedError`, or `TrainingError` if the settings do not
+    match rows or network.
     """
     folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(settings.seed)

@@ -41,10 +41,8 @@ def start_from(network: keras.Model, model: Path, head: Head | None = None) -> T
     """Copy the weights of a trained model into a fresh network, in place.
 
     Layers are matched by name and shape. The classes of the model's only output go to the same
-    classes of `head`, so other label sets start from what is known of theirs.
-
-    Raises:
-        TrainingError: The model cannot be read, or has another architecture.
+    classes of `head`. Raises `TrainingError` if the model has another architecture or cannot be
+    read.
     """
     try:
         card = read_card(model)

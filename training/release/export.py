@@ -103,13 +103,10 @@ def export(  # noqa: PLR0917 (a model is written from its network, heads, place,
 
     The first head becomes `NAME.keras` with its LiteRT form, cards and figures; a second one for
     the original labels becomes `NAME-original.keras`, calibrated against these. `scores.json` has
-    all figures. `facts` are those of the run, for the card; `framing`, `limits` and `licences`
-    among them replace the defaults. `against` defaults to the FER+ majority if the head learnt
-    votes. `conditions` measures accuracy by face size, blur and so on, in a minute or more.
-
-    Raises:
-        DatasetError: The validation rows have none of the labels.
-        TrainingError: The LiteRT or HDF5 form cannot be made.
+    all figures. `facts` are those of the run; `framing`, `limits` and `licences` among them replace
+    the defaults. `against` defaults to the FER+ majority if the head learnt votes. `conditions`
+    measures accuracy by face size, blur and so on, in a minute or more. Raises `DatasetError` if
+    the validation rows have none of the labels.
     """
     labels = tuple(labels)
     served = [head for head in heads if head is heads[0] or head.name == ORIGINAL]
@@ -368,11 +365,7 @@ class _Writer:
 
 
 def write_h5(network: keras.Model, path: Path) -> None:
-    """Write the older HDF5 form of a network, in layers that survive it.
-
-    Raises:
-        TrainingError: It does not give the same numbers when it is read again.
-    """
+    """Write the older HDF5 form of a network, in layers that survive it, or raise `TrainingError`."""
     with _quiet("absl"):  # Keras advises against this form
         _with_layers(network, _for_h5).save(path)
         again = keras.models.load_model(path, compile=False, safe_mode=True)

@@ -64,13 +64,8 @@ def promote(
 
     `faces` are rows that neither model was trained on, called `dataset` in the log. `tolerance` is
     the accuracy that may be lost. `force` promotes in spite of reasons, which the log keeps, but
-    never a model with other labels.
-
-    Raises:
-        PromotionRefusedError: Something speaks against it; the message says what, and by how much.
-        ModelLoadError: The candidate is not a model.
-        ModelStoreError: The store has another model of this name, or cannot be written.
-        DatasetError: The rows have no such labels.
+    never a model with other labels. Raises `PromotionRefusedError`, which says what speaks against
+    it, and by how much.
     """
     card = read_card(candidate)
     try:
