@@ -76,15 +76,7 @@ def thumbnails(
 
 
 def even_positions(duration_s: float, every_s: float, most: int) -> list[float]:
-    """Return the middles of stretches of equal length, in seconds.
-
-    Args:
-        duration_s: Length of the ad.
-        every_s: The wanted length of a stretch, adjusted to divide the ad evenly.
-        most: At most this many.
-
-    Raises:
-        AdsError: One of them is not above 0.
+    """Return the middles of stretches of equal length; `AdsError` if an argument is not above 0.
 
     Example:
         >>> even_positions(4.0, 1.0, 10)
@@ -101,21 +93,12 @@ def even_positions(duration_s: float, every_s: float, most: int) -> list[float]:
 def thumbnails_at(
     path: Path, kind: MediaKind, seconds: Sequence[float], height_px: int = DEFAULT_HEIGHT_PX
 ) -> list[Thumbnail]:
-    """Return what is on the screen at some positions of an ad.
+    """Return what is on the screen at some positions of an ad, at least 0, in any order.
 
-    Args:
-        path: The media file.
-        kind: As found by `ads.media.decode.probe`.
-        seconds: Positions from the start, at least 0, in any order; an animation repeats, and the
-            last picture of a clip stays.
-        height_px: Height of the thumbnails.
+    Args, errors and the behaviour at the end of the media are those of `thumbnails`.
 
     Returns:
         One for each different position in rising order, without those behind a break in the file.
-
-    Raises:
-        AdsError: A position is negative, or the height is not above 0.
-        MediaError: The file is missing, too large, or no picture of it can be decoded.
     """
     if height_px <= 0:
         raise AdsError(f"Invalid height_px: expected a number above 0, received {height_px}.")

@@ -155,12 +155,10 @@ class FrameDecoder:
         self._changed = threading.Condition()
         self._viewport = viewport
         self._running: dict[FrameBuffer, threading.Thread] = {}
-        self._is_started = False
         self._is_stopping = False
         self._crash: BaseException | None = None
 
     def __enter__(self) -> FrameDecoder:
-        self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -172,12 +170,6 @@ class FrameDecoder:
             raise AdsError(
                 "The decoding of ads broke down; see the log for where."
             ) from self._crash
-
-    def start(self) -> None:
-        """Allow ads to be loaded."""
-        if self._is_started:
-            raise AdsError("A decoder can be started only once; make a new one.")
-        self._is_started = True
 
     def load(self, ad: Ad, start_ns: int = 0) -> FrameBuffer:
         """Begin to decode an ad from the picture at a position; never wait."""

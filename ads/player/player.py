@@ -1,8 +1,7 @@
 """Play ads in real time: which picture is due now, what comes next, and what was shown when.
 
-The player has no timer and no window. Its owner calls `AdPlayer.advance` often, from one thread,
-and paints what it returns. Every decision follows from the clock that was passed in, so a test can
-drive it by hand.
+The player has no timer and no window: its owner calls `AdPlayer.advance` often and paints what it
+returns. Every decision follows from the given clock, so a test can drive it by hand.
 """
 
 from __future__ import annotations
@@ -42,8 +41,7 @@ class Picture:
     """What to paint now.
 
     Attributes:
-        rgb: `(height, width, 3)` uint8, C-contiguous; fits the viewport without distortion.
-            Read-only.
+        rgb: `(height, width, 3)` uint8, C-contiguous, read-only; fits the viewport.
         play_number: The play that it belongs to.
         position_ms: Its place in the ad, in milliseconds from the start.
         blend: What to paint over it, with the bars beside it; None outside of cross-fades.
@@ -59,18 +57,15 @@ class AdPlayer:
     """Show one ad after the other without black between them.
 
     The next ad is decoded before the present one ends, and a play ends when the next picture is
-    handed out, so the end of one play and the start of the next are the same instant. If the next
-    ad is late, the last picture and its play stay; an ad without a picture for `PATIENCE_NS` has
-    failed.
+    handed out: both at the same instant. If the next ad is late, the last picture and its play
+    stay; an ad without a picture for `PATIENCE_NS` has failed.
 
-    With a cross-fade, the next ad begins that long before the present one ends, and both pictures
-    are blended. Each moment counts for the play that makes up the larger part of the picture: play
-    and sound change in the middle of the fade, so a play begins half a fade into its ad and ends
-    half a fade before the ad's end. A fade takes at most half of an ad. A skip is a cut.
+    In a cross-fade, both ads run and are blended. Each moment counts for the play that makes up the
+    larger part of the picture, so play and sound change in the middle of the fade. A fade takes at
+    most half of an ad; a skip is a cut.
 
-    A picture counts as seen when it is handed out, or when `painted` reports it. While no ad is
-    allowed by its days, hours and hourly limit, nothing is shown and every call looks again. A
-    takeover cuts off the ad on the screen as soon as it is ready.
+    A picture counts as seen when it is handed out, or when `painted` reports it. While no ad may
+    play, nothing is shown and every call looks again. A takeover cuts in as soon as it is ready.
 
     Methods are thread-safe but meant for one thread; they call the listener and the sound. A pause
     lasts until `resume`, even over a skip: the next ad then stands at its first picture.
@@ -78,18 +73,17 @@ class AdPlayer:
     Args:
         ads: The playlist, at least one ad.
         policy: Chooses the next ad.
-        log: Receives what is shown when, at the instants that the listener gets.
+        log: Receives what is shown when.
         listener: Is notified of every play.
         clock: The time in nanoseconds; must not go back.
-        wall_clock: The venue's local time, for days and hours; by default the machine's.
+        wall_clock: The venue's local time; by default the machine's.
         loops: Rounds through the playlist, at least 1; None to play for ever.
         sound: Plays the sound of clips; None for silence.
         viewport: Width and height in pixels that pictures are to fit.
         cross_fade_s: How long consecutive ads overlap, 0 to 3; 0 for cuts.
         wash_out_s: Seconds without a picture after each ad, at least 0, so that reactions do not
             spill over. Disables cross-fades; a takeover does not wait.
-        audience: Who is in front of the screen at an instant, None if not measured; called when the
-            next ad is chosen.
+        audience: Who is in front of the screen when the next ad is chosen; None if not measured.
 
     Raises:
         AdsError: There is no ad, fewer than one loop, or a time outside its range.
@@ -202,28 +196,19 @@ class AdPlayer:
         return self._transition.is_finished
 
     def start(self) -> None:
-        """Begin to decode the first ad. The first play starts with `advance`.
-
-        Raises:
-            AdsError: The player was started before.
-        """
+        """Begin to decode the first ad; `AdsError` if started before."""
         with self._control:
             if self._is_started or self._is_stopped:
                 raise AdsError("A player can be started only once; make a new one.")
             self._is_started = True
-            self._decoder.start()
             self._upcoming.prepare(self._clock())
 
     def advance(self) -> Picture | None:
-        """Move the show to the present instant.
-
-        Returns:
-            The newest picture that is due; None if that is what the last call returned, or if
-            nothing is shown.
+        """Move the show to the present instant; return a new picture if one is due.
 
         Raises:
-            MediaError: Every ad of the playlist failed, one after the other; raised again by every
-                further call.
+            MediaError: Every ad of the playlist failed, one after the other; raised by every
+                further call too.
             AdsError: The decoder crashed.
         """
         with self._control:
@@ -243,11 +228,7 @@ class AdPlayer:
             return picture
 
     def painted(self, picture: Picture) -> None:
-        """Report that a picture is on the screen now; the one before was seen until this moment.
-
-        Args:
-            picture: What `advance` returned; one that is not the newest is ignored.
-        """
+        """Report that the newest picture of `advance` is on the screen now, and only now."""
         with self._control:
             play = self.current
             is_newest = picture is self._last_picture
@@ -274,26 +255,16 @@ class AdPlayer:
             self._upcoming.prepare(self._clock())
 
     def seek(self, position_ms: float) -> None:
-        """Jump within the present ad as soon as the picture there is ready; ends a cross-fade.
+        """Jump within the present ad once the picture there is ready; ends a cross-fade.
 
-        No-op if nothing is shown or the place cannot be decoded.
-
-        Args:
-            position_ms: Milliseconds from the start of the ad; clamped to its length.
+        The position is clamped to the ad. No-op if nothing is shown or it cannot be decoded.
         """
         with self._control:
             if not self._is_stopped:
                 self._timeline.seek(round(position_ms * 1e6))
 
     def replace(self, ads: Sequence[Ad]) -> None:
-        """Switch to another playlist once the present ad ends; hourly limits keep counting.
-
-        Args:
-            ads: The playlist, at least one ad.
-
-        Raises:
-            AdsError: There is no ad; the old playlist stays.
-        """
+        """Switch playlists once the present ad ends; `AdsError` if the new one has no ad."""
         with self._control:
             self._rotation.replace(ads)
             self._failures.on_playlist_replaced()
@@ -317,12 +288,7 @@ class AdPlayer:
             self._decoder.stop()
 
     def set_viewport(self, width: int, height: int) -> None:
-        """Set the size that pictures are to fit; a still picture comes again in the new size.
-
-        Args:
-            width: In pixels, clamped to 16 to 3840.
-            height: In pixels, clamped to 16 to 2160.
-        """
+        """Set the size in pixels that pictures are to fit; a still picture is decoded again."""
         self._decoder.set_viewport(_clamp((width, height)))
 
     def wait_ready(self, timeout: float) -> bool:
@@ -357,8 +323,5 @@ def _local_now() -> datetime:
 
 
 def _clamp(viewport: tuple[int, int]) -> Size:
-    """Bring a viewport into range: a window under construction may report no size at all.
-
-    Larger pictures are not decoded; the window scales them up.
-    """
+    # A window under construction may report no size. Beyond 4K, the window scales pictures up.
     return min(max(viewport[0], 16), 3840), min(max(viewport[1], 16), 2160)

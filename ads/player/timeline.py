@@ -112,11 +112,7 @@ class Timeline:
     """
 
     def __init__(
-        self,
-        log: PlaybackLog,
-        listener: PlaybackListener,
-        decoder: FrameDecoder,
-        sound: PlaySound,
+        self, log: PlaybackLog, listener: PlaybackListener, decoder: FrameDecoder, sound: PlaySound
     ) -> None:
         self.play: Play | None = None
         self.showing: Showing | None = None

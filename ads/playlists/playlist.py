@@ -125,24 +125,14 @@ class Playlist:
     cross_fade_s: float = 0.0
 
     def local(self, at: datetime) -> datetime:
-        """Return a moment in the time zone of the venue.
-
-        Args:
-            at: The moment, with its zone.
-
-        Raises:
-            PlaylistError: It has no zone.
-        """
+        """Return a moment in the venue's time zone; `PlaylistError` if it has no zone."""
         if at.tzinfo is None:
             raise PlaylistError(f"Invalid moment: expected one with a time zone, received {at}.")
         return at.astimezone(None if self.timezone is None else ZoneInfo(self.timezone))
 
 
 def parse_hours(value: str | list[str] | None) -> tuple[Hours, ...]:
-    """Parse times of the day as people write them.
-
-    Args:
-        value: Text like "08:00-12:00", or a list of such texts; None for none.
+    """Parse time spans of the day like "08:00-12:00".
 
     Raises:
         ValueError: A text is not a time span; the message says what was expected.

@@ -6,13 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ads.policies.base import (
-    Choice,
-    Policy,
-    Situation,
-    describe,
-    require_candidates,
-)
+from ads.policies.base import Choice, Policy, Situation, describe, require_candidates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

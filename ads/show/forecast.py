@@ -83,9 +83,7 @@ class Forecast:
 def forecast(
     playlist: Playlist, policy: Policy, at: datetime, hours: float = 1.0, *, wash_out_s: float = 0.0
 ) -> Forecast:
-    """Run the show of a playlist on a virtual clock.
-
-    There is no audience, so adaptive policies choose as they do without one.
+    """Run the show of a playlist on a virtual clock, without an audience.
 
     Args:
         playlist: What is shown.

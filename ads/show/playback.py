@@ -158,12 +158,7 @@ class PlaybackLog:
         self._newest_ns: int | None = None
 
     def start(self, play_number: int, at_ns: int, position_ns: int = 0) -> None:
-        """Record that a play began.
-
-        Args:
-            play_number: Its number.
-            at_ns: The first instant that belongs to it.
-            position_ns: Where in its ad it began; above 0 after a fade-in.
+        """Record the first instant of a play, and where in its ad it began: above 0 if faded in.
 
         Raises:
             AdsError: Another play is still open.
@@ -234,13 +229,9 @@ class PlaybackLog:
             self._trim(at_ns)
 
     def at(self, t_ns: int) -> PlaybackPosition | None:
-        """Return what was on the screen at an instant.
+        """Return what was on the screen at an instant; None if nothing, or it is too long ago.
 
-        Args:
-            t_ns: The instant. After the newest entry, an open play is assumed to continue.
-
-        Returns:
-            The play and the position in its ad; None if nothing was shown, or it is too long ago.
+        After the newest entry, an open play is assumed to continue.
         """
         with self._lock:
             index = bisect.bisect_right(self._plays, t_ns, key=attrgetter("started_ns")) - 1

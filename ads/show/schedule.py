@@ -27,15 +27,10 @@ HOUR_NS = 60 * MINUTE_NS
 
 
 def may_play(ad: Ad, local: datetime) -> bool:
-    """Return whether an ad's days and hours allow it at a moment.
+    """Return whether an ad's days and hours allow it at a local time of the venue.
 
-    The clocks of the venue count: hours that they skip in spring are skipped, hours that they show
-    twice in autumn count twice. Hours past midnight belong to the day on which they begin: `[fri]`
-    with "22:00-02:00" covers the first two hours of Saturday.
-
-    Args:
-        ad: The ad.
-        local: Local wall-clock time of the venue.
+    Hours past midnight belong to the day on which they begin: `[fri]` with "22:00-02:00" covers the
+    first two hours of Saturday.
     """
     minute = local.hour * 60 + local.minute
     today = DAYS[local.weekday()]
@@ -57,14 +52,8 @@ class Rotation:
     """Let the policy choose among the ads that may start now, and count rounds.
 
     Candidates are the ads whose days, hours and hourly limit allow it; if any is a takeover, only
-    takeovers; of these, only those of the highest priority.
-
-    A round is over after as many plays as there are candidates; with the sequential policy, that is
-    once through the playlist. Not thread-safe.
-
-    Attributes:
-        ad_ids: The ids of the playlist's ads.
-        takeovers: The playlist's takeovers.
+    takeovers; of these, only those of the highest priority. A round is over after as many plays as
+    there are candidates. Not thread-safe.
 
     Args:
         ads: The playlist, at least one ad.
@@ -99,23 +88,15 @@ class Rotation:
         self.takeovers = tuple(ad for ad in ads if ad.takeover)
 
     def seed(self, starts: Mapping[str, Iterable[int]]) -> None:
-        """Count the starts of an earlier run, so hourly limits hold over a restart.
+        """Count an earlier run's starts of the last hour, by ad id, on the clock of `started`.
 
-        Args:
-            starts: By ad id, the instants of at least the last hour, on the clock of `started`;
-                negative where that clock began later.
+        They are negative where that clock began later.
         """
         for ad_id, instants in starts.items():
             self._starts[ad_id] = deque(sorted([*self._starts.get(ad_id, ()), *instants]))
 
     def allows(self, ad: Ad, now_ns: int, local: datetime | None) -> bool:
-        """Return whether an ad's days, hours and hourly limit allow it to start now.
-
-        Args:
-            ad: One of the playlist.
-            now_ns: Now, on the clock of `started`.
-            local: Local wall-clock time; None if unknown, so days and hours do not count.
-        """
+        """Return whether an ad's days, hours and hourly limit allow it now; see `choose`."""
         if local is not None and not may_play(ad, local):
             return False
         if ad.max_per_hour is None:
@@ -126,10 +107,9 @@ class Rotation:
     def interrupts(
         self, current: Ad, now_ns: int, local: datetime | None, without: Collection[str] = ()
     ) -> bool:
-        """Return whether a takeover must cut off the ad on the screen now.
+        """Return whether a takeover must cut off the ad on the screen now; see `choose`.
 
-        One takeover does not end another, and none begins after the last round. For the arguments
-        see `choose`.
+        One takeover does not end another, and none begins after the last round.
         """
         if self.complete or current.takeover:
             return False
@@ -148,7 +128,7 @@ class Rotation:
 
         Args:
             now_ns: Now, on the clock of `started`.
-            local: Local wall-clock time; None if unknown.
+            local: Local wall-clock time; None if unknown, so days and hours do not count.
             without: Ids of ads to leave out, such as those that have just failed.
             audience: Who is in front of the screen; None if not measured.
 
@@ -179,23 +159,15 @@ class Rotation:
     def next_change_ns(self, after_ns: int, until_ns: int, local_at: LocalClock) -> int | None:
         """Return the next instant at which another ad may be allowed; None if there is none.
 
-        Days and hours change with full minutes of the local time; an hourly limit is free again an
-        hour after a start.
-
-        Args:
-            after_ns: Look after this instant, on the clock of `started`.
-            until_ns: Look up to this instant.
-            local_at: Returns the local wall-clock time at an instant, or None if unknown.
+        Days and hours change with full minutes of the local time, hourly limits an hour after a
+        start.
         """
         return self._next_change_ns(self._ads, after_ns, until_ns, local_at)
 
     def next_takeover_ns(
         self, current: Ad, after_ns: int, until_ns: int, local_at: LocalClock
     ) -> int | None:
-        """Return the first instant at which a takeover must cut off the ad on the screen.
-
-        For the arguments see `next_change_ns`.
-        """
+        """Return the next instant at which a takeover must cut off an ad; None if there is none."""
         if current.takeover or not self.takeovers:
             return None
         change_ns = self._next_change_ns(self.takeovers, after_ns, until_ns, local_at)
@@ -227,10 +199,8 @@ class Rotation:
 
 
 def local_time(begin: datetime, at_ns: int) -> datetime:
-    """Return the wall-clock time some nanoseconds after a moment with a zone.
-
-    It goes by way of UTC: a sum within one zone would miss the changes of its clocks.
-    """
+    """Return the wall-clock time some nanoseconds after a moment with a zone."""
+    # By way of UTC: a sum within one zone would miss the changes of its clocks.
     return (begin.astimezone(UTC) + timedelta(microseconds=at_ns // 1000)).astimezone(begin.tzinfo)
 
 
@@ -238,9 +208,7 @@ class VirtualShow:
     """The show that would have run beside a recording, on its clock, without decoding media.
 
     Plays begin and end at their exact scheduled times, no matter when `advance` is called, so two
-    replays of a recording give the same plays. Plays follow each other without a gap, a takeover
-    cuts in at its instant, and after a time without any ad the show continues as soon as one may
-    play.
+    replays of a recording give the same plays.
 
     Args:
         ads: The playlist, at least one ad.
@@ -248,14 +216,13 @@ class VirtualShow:
         log: Receives what was shown when.
         listener: Is notified of every play.
         loops: Rounds through the playlist, at least 1; None for as long as the recording lasts.
-        wall_start: Local wall-clock time, with its zone, at which the recording's clock read 0;
-            None if unknown, so days and hours do not count.
+        wall_start: Local time, with its zone, at which the recording's clock read 0; None if
+            unknown, so days and hours do not count.
         audience: Who is in front of the screen at an instant, or None if not measured.
         wash_out_s: Seconds without a picture after each play, at least 0; a takeover does not wait.
 
     Raises:
-        AdsError: There is no ad, fewer than one loop, a wall-clock time without a zone, or a
-            wash-out below 0.
+        AdsError: An argument is out of its range, or there is no ad.
 
     Example:
         >>> show = VirtualShow(playlist.ads, SequentialPolicy(), log, listener)
@@ -308,11 +275,7 @@ class VirtualShow:
         return self._finished
 
     def advance(self, now_ns: int) -> None:
-        """End and start every play that is due; the first call starts the first play.
-
-        Args:
-            now_ns: Now, on the recording's clock, not before the last call's.
-        """
+        """End and start every play that is due; the first call starts the first play."""
         if self._stopped:
             return
         settled_ns = now_ns if self._settled_ns is None else self._settled_ns
@@ -342,11 +305,7 @@ class VirtualShow:
         self._settled_ns = settled_ns
 
     def stop(self, now_ns: int) -> None:
-        """End the show; a play that is still on ends now with the outcome "stopped". Idempotent.
-
-        Args:
-            now_ns: The first instant after the recording.
-        """
+        """End the show at the first instant after the recording. Idempotent."""
         if self._stopped:
             return
         if self._settled_ns is not None:
