@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ads.errors import PlaylistError
 from ads.media.decode import MAX_DURATION_S
 from ads.playlists.playlist import DAYS, MAX_CROSS_FADE_S, parse_hours
-from ads.playlists.yaml_file import YamlFileError, read_yaml
+from ads.playlists.yaml_file import YamlFileError
+from ads.playlists.yaml_list import nearest, read_yaml_list
 from detector.emotion.labels import EMOTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
-
-Model = TypeVar("Model", bound=BaseModel)
 
 
 class PlaylistHead(BaseModel):
@@ -46,7 +43,7 @@ class PlaylistHead(BaseModel):
                 ZoneInfo(value)
             except (ZoneInfoNotFoundError, ValueError, OSError):
                 expected = cls.model_fields["timezone"].description
-                hint = _nearest(value, available_timezones())
+                hint = nearest(value, available_timezones())
                 raise ValueError(f"{expected}{hint}") from None
         return value
 
@@ -127,91 +124,26 @@ def read_playlist_file(path: Path) -> tuple[PlaylistHead, list[Entry]]:
     """Read a playlist's YAML file without looking at its media.
 
     Raises:
-        PlaylistError: It cannot be read or breaks the format; the message names the place and the
-            nearest known word.
+        PlaylistError: It cannot be read or breaks the format.
     """
+    fields = {**PlaylistHead.model_fields, **Entry.model_fields}
+    expected = {key: str(field.description) for key, field in fields.items()}
     try:
-        document = read_yaml(path, "playlist", "a YAML file or a folder of media").content
+        return read_yaml_list(
+            path,
+            "playlist",
+            PlaylistHead,
+            Entry,
+            labels=("id", "file"),
+            expected=expected,
+            form="a YAML file or a folder of media",
+        )
     except YamlFileError as error:
         raise PlaylistError(str(error)) from None
-    where = f"The playlist {path}"
-    empty = f"{where} is empty; expected the key 'ads' with a list of at least one ad."
-    if document is None or document == {}:
-        raise PlaylistError(empty)
-    if not isinstance(document, dict):
-        raise PlaylistError(
-            f"{where} has the wrong form: expected the key 'ads' with a list, "
-            f"got {_kind_of(document)}."
-        )
-    head = _validate(PlaylistHead, document, where)
-    if head.ads is None or head.ads == []:
-        raise PlaylistError(empty)
-    if not isinstance(head.ads, list):
-        raise PlaylistError(
-            f"'ads' in the playlist {path} must be a list of ads, got {_kind_of(head.ads)}."
-        )
-    return head, [_read_entry(path, place, raw) for place, raw in enumerate(head.ads, start=1)]
-
-
-def _read_entry(path: Path, place: int, raw: object) -> Entry:
-    if not isinstance(raw, dict):
-        raise PlaylistError(
-            f"Ad {place} in the playlist {path} must be a mapping with the key 'file', "
-            f"got {_kind_of(raw)}."
-        )
-    called = raw.get("id") or raw.get("file")
-    name = f"Ad {place} ({called})" if called else f"Ad {place}"
-    return _validate(Entry, raw, f"{name} in the playlist {path}")
-
-
-def _validate(model: type[Model], raw: dict[Any, Any], where: str) -> Model:
-    """Check a mapping; raise a `PlaylistError` about its first mistake."""
-    known = model.model_fields
-    for key in raw:
-        if key not in known:
-            hint = _nearest(str(key), known) or "."
-            raise PlaylistError(
-                f"{where} has the unknown key {key!r}; expected one of: {', '.join(known)}{hint}"
-            )
-    try:
-        return model.model_validate(raw)
-    except ValidationError as error:
-        problem = error.errors()[0]
-    key = str(problem["loc"][0])
-    expected = str(known[key].description)
-    if problem["type"] == "missing":
-        raise PlaylistError(f"{where} lacks the key {key!r}; {expected}.")
-    if problem["type"] == "value_error":
-        expected = str(problem["ctx"]["error"])
-    # A hint ends the sentence, after what was received.
-    expected, _, hint = expected.partition("; did")
-    end = f"; did{hint}" if hint else "."
-    raise PlaylistError(
-        f"{where} has an invalid {key!r}: {expected}, got {problem['input']!r}{end}"
-    )
 
 
 def _require_known(values: list[str], known: tuple[str, ...]) -> list[str]:
     for value in values:
         if value not in known:
-            raise ValueError(f"expected words out of {', '.join(known)}{_nearest(value, known)}")
+            raise ValueError(f"expected words out of {', '.join(known)}{nearest(value, known)}")
     return values
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    """Return a hint at the most similar known word; empty if none is similar."""
-    spelt = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(word.lower(), spelt, n=1, cutoff=0.5)
-    return f"; did you mean {spelt[near[0]]!r}?" if near else ""
-
-
-def _kind_of(value: object) -> str:
-    kinds = {
-        dict: "a mapping",
-        list: "a list",
-        str: "text",
-        bool: "yes or no",
-        int: "a number",
-        float: "a number",
-    }
-    return "nothing" if value is None else kinds.get(type(value), type(value).__name__)

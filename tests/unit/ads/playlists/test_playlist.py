@@ -1,4 +1,4 @@
-"""Playlists: the modules playlist, playlist_file and loader."""
+"""Playlists: the modules playlist, playlist_file, yaml_list and loader."""
 
 from __future__ import annotations
 

@@ -276,11 +276,11 @@ def test_a_file_is_read(write: Write) -> None:
         ("- kind: count", "wrong form: expected the key 'zones' with a list, got a list"),
         (
             "zone: []",
-            r"unknown key 'zone' at its top; expected only 'zones'; did you mean 'zones'\?",
+            r"unknown key 'zone'; expected one of: zones; did you mean 'zones'\?",
         ),
         (
             "zones: [{kind: count, box: [0, 0, 1, 1]}]\nx: 1",
-            "unknown key 'x' at its top; expected only 'zones'",
+            "unknown key 'x'; expected one of: zones",
         ),
         ("zones: {kind: count}", "'zones' in .* must be a list of zones, got a mapping"),
         ("zones: [count]", "Zone 1 in .* must be a mapping with the key 'kind', got text"),
@@ -292,7 +292,8 @@ def test_a_file_is_read(write: Write) -> None:
         ),
         (
             "zones: [{kind: count, box: [0, 0, 1, 1]}, {kind: count, name: till, pionts: []}]",
-            r"Zone 2 \(till\) in .*zones.yaml has the unknown key 'pionts'; did you mean 'points'\?",
+            r"Zone 2 \(till\) in .*zones.yaml has the unknown key 'pionts'; "
+            r"expected one of: kind, points, box, name; did you mean 'points'\?",
         ),
         (
             "zones: [{kind: count, colour: red}]",
