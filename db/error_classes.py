@@ -1,4 +1,4 @@
-"""What a failure says: the world is at fault for now, the file is damaged, or the program made a mistake."""
+"""Error classification: the environment fails for now, the file is damaged, or the program has a bug."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import sqlite3
 from sqlalchemy import exc
 
 BUSY_WORDS = ("locked", "busy")
-"""How SQLite's messages say that another connection holds the lock; Python 3.10 shows no error code."""
+"""Words for a held lock in SQLite's messages, which are always English."""
 
 WORLD_WORDS = (*BUSY_WORDS, "full", "disk I/O", "readonly", "unable to open", "locking protocol")
 
 DAMAGE_WORDS = ("malformed", "not a database")
 
 _REFUSED_FOR_NOW = frozenset({"25006", "25P02", "25P03", "25P04", "55P03"})
-"""PostgreSQL: read-only transaction (a stand-by takes over), transaction aborted or timed out, lock not to be had."""
+"""PostgreSQL: read-only (a stand-by takes over), transaction aborted or timed out, lock not available."""
 
 
 def says(text: str, *words: str) -> bool:
-    """Whether a message has any of these words."""
+    """Whether a message contains any of these words."""
     return any(word in text for word in words)
 
 
 def is_environment(error: BaseException) -> bool:
-    """Whether the world failed (lock held, disk full, server away) and not the program: trying again may help then."""
+    """Whether the environment failed (lock held, disk full, server away), so that a retry may help."""
     if not isinstance(error, exc.DBAPIError):
-        # The pool found no connection in time, which is how a server that hangs looks.
+        # A server that hangs: the pool found no connection in time.
         return isinstance(error, exc.TimeoutError)
     if isinstance(error.orig, sqlite3.Error):
         return isinstance(error, exc.OperationalError) and says(str(error.orig), *WORLD_WORDS)
@@ -37,19 +37,19 @@ def is_environment(error: BaseException) -> bool:
 
 
 def is_damage(error: BaseException) -> bool:
-    """Whether an SQLite file says that its content cannot be right."""
+    """Whether SQLite reports a damaged file."""
     orig = error.orig if isinstance(error, exc.DBAPIError) else error
     return isinstance(orig, sqlite3.DatabaseError) and says(str(orig), *DAMAGE_WORDS)
 
 
 def is_busy(error: BaseException) -> bool:
-    """Whether another connection holds the lock of an SQLite file, which is otherwise in order."""
+    """Whether another connection holds the lock of an SQLite file."""
     orig = error.orig if isinstance(error, exc.DBAPIError) else error
     return isinstance(orig, sqlite3.Error) and says(str(orig), *BUSY_WORDS)
 
 
 def describe(error: BaseException) -> str:
-    """What went wrong, in the words of whoever noticed, on one line."""
+    """Return the message of the driver, or of Python, on one line."""
     if isinstance(error, exc.DBAPIError):
         return " ".join(str(error.orig).split())
     return f"{type(error).__name__}: {' '.join(str(error).split())}"

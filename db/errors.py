@@ -1,47 +1,47 @@
-"""What can go wrong between a record and the disk."""
+"""The errors of this package."""
 
 from __future__ import annotations
 
 
 class DatabaseError(Exception):
-    """Base of every error of this package; the message is one sentence that says what to do."""
+    """Base class; the message is one sentence that says what to do."""
 
 
 class DatabaseOpenError(DatabaseError):
-    """A database is missing, cannot be created, read or written, or is not one of this program."""
+    """A database is missing, cannot be created, read or written, or belongs to another program."""
 
 
 class DatabaseUnavailableError(DatabaseOpenError):
-    """The world keeps a database from being used now (lock held, disk full, server away); it may be better later."""
+    """A database cannot be used now (lock held, disk full, server away); a retry may help."""
 
 
 class DatabaseDamagedError(DatabaseOpenError):
-    """The file of a database of ours can no longer be read."""
+    """A database file of this program can no longer be read."""
 
 
 class SchemaVersionError(DatabaseError):
-    """A database has a schema that this version of the program does not work with."""
+    """This version of the program does not work with the schema of a database."""
 
 
 class DatabaseWriteError(DatabaseError):
-    """Records could not be written; those that are lost are counted."""
+    """Records could not be written; lost ones are counted."""
 
 
 class BackupError(DatabaseError):
-    """A backup could not be made, or is not whole; what there was before is untouched."""
+    """A backup failed; the one before is untouched."""
 
 
 class BackupTargetError(BackupError):
-    """The name that was given for a backup belongs to something else."""
+    """Another file has the name of a backup."""
 
 
 class PurgeError(DatabaseError):
-    """Data could not be deleted; what was deleted before the trouble stays deleted."""
+    """Data could not be deleted; some may already be."""
 
 
 class WriterClosedError(DatabaseError):
-    """A record was submitted to a writer that had been closed."""
+    """A record was submitted to a closed writer."""
 
 
 class NoSuchSessionError(DatabaseError):
-    """A session was asked for that the database does not hold."""
+    """The database has no such session."""

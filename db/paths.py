@@ -12,13 +12,13 @@ SIDE_FILES = ("-wal", "-shm", "-journal")
 """Suffixes of what SQLite itself keeps beside a database."""
 
 
-def sync_folder(folder: Path) -> None:
-    """Have the names in a folder survive a power cut.
+def sync(path: Path) -> None:
+    """Flush a file, or the names in a folder, so that it survives a power cut.
 
     Raises:
         OSError: The disk fails.
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

@@ -1,7 +1,7 @@
-"""The tables, as typed SQLAlchemy models; `docs/database.md` describes every column for people.
+"""The tables, as typed SQLAlchemy models; `docs/database.md` describes every column.
 
-Generic types only, so that the same models work on PostgreSQL. Every change here needs a migration;
-a test compares.
+The types are generic, so the same models work on PostgreSQL. Every change needs a migration; a test
+compares.
 """
 
 from __future__ import annotations
@@ -41,30 +41,30 @@ NAMING_CONVENTION = {
     "fk": "fk_%(table_name)s_%(column_0_name)s",
     "pk": "pk_%(table_name)s",
 }
-"""Every constraint has a name, because a migration can only change what it can name."""
+"""Names for all constraints, because a migration can only change what has a name."""
 
 EMOTION_COLUMNS = tuple(f"p_{emotion}" for emotion in EMOTIONS)
 """Columns of the seven probabilities."""
 
 WITHHELD_COLUMNS = (*EMOTION_COLUMNS, "valence", "expressiveness")
-"""What a reading has or lacks as a whole; `readings.withheld` says why it lacks it."""
+"""A reading has all of these or none; `readings.withheld` says why it has none."""
 
 SUM_COLUMNS = tuple(f"sum_{column.removeprefix('p_')}" for column in WITHHELD_COLUMNS)
-"""Columns of the sums of these over readings that have them, in the same order."""
+"""Columns of their sums, in the same order."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware datetime, kept in UTC with microseconds.
+    """An aware datetime in UTC with microseconds.
 
-    SQLite gets a text of fixed width, `2026-03-01 09:30:00.000000`, which people can read, SQLite's
-    date functions understand, and sorts as time does. PostgreSQL gets `timestamp with time zone`.
+    SQLite gets a readable text of fixed width, `2026-03-01 09:30:00.000000`, which its date functions
+    understand and which sorts as time does. PostgreSQL gets `timestamp with time zone`.
     """
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Turn an aware datetime into UTC; a naive one is a mistake and raises ValueError."""
+        """Convert an aware datetime to UTC; a naive one raises ValueError."""
         if value is None:
             return None
         if value.utcoffset() is None:
@@ -74,7 +74,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(timezone.utc)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give back an aware datetime in UTC."""
+        """Return an aware datetime in UTC."""
         if value is None:
             return None
         return (
@@ -85,13 +85,13 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class SafeText(TypeDecorator[str]):
-    """A text in UTF-8; what no database can hold (half a surrogate pair of a file name, a zero) becomes an escape."""
+    """A text in UTF-8; half a surrogate pair, from a file name, or a zero becomes an escape."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Escape what UTF-8, or a column of PostgreSQL, cannot hold."""
+        """Escape what UTF-8 or PostgreSQL cannot hold."""
         if value is None:
             return None
         return value.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
@@ -208,11 +208,10 @@ class Play(Base):
     held_out: Mapped[bool] = mapped_column(server_default=false())
     rolled_up: Mapped[bool] = mapped_column(server_default=false())
     context: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
-    # Their checks belong to the columns, because SQLite can add a column to a table but no check.
+    # Checks of the columns, because SQLite cannot add a check to a table.
     reward: Mapped[float | None] = mapped_column(_share("reward", -1))
     reward_viewer_s: Mapped[float | None] = mapped_column(
-        # One check, not two: a column writes its checks in any order, and the same schema should be
-        # the same text.
+        # One check, as a column writes several in any order, and the schema is compared as text.
         CheckConstraint(
             "(reward IS NULL) = (reward_viewer_s IS NULL) AND (reward_viewer_s IS NULL OR reward_viewer_s > 0)",
             name="reward_viewer_s",
@@ -254,14 +253,12 @@ class Reading(Base):
             name="withheld",
         ),
         Index(None, "session_id", "at"),
-        # Without these two, deleting a session would look through all readings once per viewer and
-        # per play.
+        # For deleting a session, which would scan all readings for each viewer and each play.
         Index(None, "viewer_id"),
         Index(None, "play_id"),
     )
 
-    # A busy shared server can count past 31 bits; SQLite numbers rows itself only in an INTEGER
-    # column.
+    # A shared server may count past 31 bits; SQLite numbers rows only in an INTEGER column.
     id: Mapped[int] = mapped_column(
         BigInteger().with_variant(Integer(), "sqlite"), primary_key=True
     )
@@ -293,7 +290,7 @@ class Reading(Base):
 
 
 class ReadingCount(Base):
-    """How many readings of one sort a viewer has; counted as they are written, so that nobody has to count rows."""
+    """How many readings of one sort a viewer has; kept up to date, so that rows need not be counted."""
 
     __tablename__ = "reading_counts"
 
@@ -306,7 +303,7 @@ class ReadingCount(Base):
 
 
 class _Sums:
-    """Sums over the readings with an emotion, behind all other columns; in the order of `SUM_COLUMNS`."""
+    """Sums over the readings with an emotion, after all other columns, in the order of `SUM_COLUMNS`."""
 
     sum_angry: Mapped[float] = mapped_column(sort_order=1)
     sum_disgust: Mapped[float] = mapped_column(sort_order=1)
@@ -320,7 +317,7 @@ class _Sums:
 
 
 class Exposure(_Sums, Base):
-    """What one viewer did during one play, added up from the readings once the play is over."""
+    """One viewer during one play, added up from the readings after its end."""
 
     __tablename__ = "exposures"
     __table_args__ = (
@@ -351,7 +348,7 @@ class Exposure(_Sums, Base):
 
 
 class ExposureSecond(_Sums, Base):
-    """The same by the second of the ad; the curves of a report are made of these."""
+    """The same by the second of the ad, for the curves of a report."""
 
     __tablename__ = "exposure_seconds"
     __table_args__ = (

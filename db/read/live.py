@@ -1,8 +1,7 @@
-"""What a session that is still being written looks like at this moment; for the live page, asked once a second.
+"""A session that is being written, at this moment; for the live page, once a second.
 
-Everything is summed up in the database, so that no reading is loaded, and what is asked for is
-found on the index of readings by time. A mean is taken within each viewer first and then over
-viewers, as in the report.
+The database sums up readings, found by their index on time. A mean is taken within each viewer
+first and then over viewers, as in the report.
 """
 
 from __future__ import annotations
@@ -21,22 +20,15 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
 NOW_S = 2.0
-"""How far back "now" reaches: the writer commits at least once a second, and a face may be missed for a frame or two."""
+"""How far back "now" reaches: the writer commits once a second, and a face may be missed for a frame or two."""
 
 MAX_SECONDS = 120
-"""Longest stretch that is looked at; each of its seconds is a branch of one query."""
+"""Longest window; each of its seconds is a branch of one query."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveAd:
-    """The ad on the screen.
-
-    Attributes:
-        ad_id: Its stable id.
-        name: What people call it.
-        started_at: When this showing began; UTC, aware.
-        duration_s: Length of one showing.
-    """
+    """The ad on the screen, and when this showing began (UTC, aware)."""
 
     ad_id: str
     name: str
@@ -46,13 +38,9 @@ class LiveAd:
 
 @dataclass(frozen=True, slots=True)
 class LiveSecond:
-    """One second of the curve.
+    """One second of the curve, which began `age_s` seconds ago, from 1.
 
-    Attributes:
-        age_s: How long ago it began, from 1.
-        viewers: Viewers with a reading in it.
-        valence: Mean over the viewers whose emotion could be read, -1 to 1; `None` for none of them
-            or too few.
+    `valence` is the mean over the viewers whose emotion could be read, -1 to 1; `None` for too few.
     """
 
     age_s: int
@@ -62,7 +50,7 @@ class LiveSecond:
 
 @dataclass(frozen=True, slots=True)
 class LiveGap:
-    """A stretch that has not ended yet in which nothing can be measured."""
+    """An open stretch in which nothing can be measured."""
 
     started_at: datetime
     cause: str
@@ -71,26 +59,20 @@ class LiveGap:
 
 @dataclass(frozen=True, slots=True)
 class LiveState:
-    """A session at one moment. A figure that is not known, or about too few viewers, is `None`.
+    """A session at one moment. Figures that are unknown, or about too few viewers, are `None`.
 
     Attributes:
-        session_id: Row id of the session.
-        kind: "run" or "replay".
-        site: Name of the place.
-        started_at: UTC, aware, as all times here.
-        ended_at: `None` while it is open.
-        at: The moment of these figures: the clock's for a run, the recording's last one for a
-            replay.
-        last_sign_at: When something was last written of it; long ago when the program was killed.
+        started_at, ended_at: UTC, aware, as all times here; no end while it is open.
+        at: The moment of these figures: now for a run, the last reading for a replay.
+        last_sign_at: When it was last written to; long ago if the program was killed.
         viewers: In view now (within `NOW_S`).
-        attentive: How many of them look at the screen.
-        recent_viewers: Viewers in the whole stretch.
+        attentive: Those of them who look at the screen.
+        recent_viewers: Viewers in the window.
         emotion_viewers: Those of them whose emotion could be read.
         probabilities: Mean over these, in the order of `EMOTION_COLUMNS`.
         valence: Their mean, -1 to 1.
-        curve: Seconds of the stretch in which somebody was in view, the oldest first.
-        ad: What is on the screen.
-        gaps: Those that are open, in the order of their starts.
+        curve: Seconds of the window with viewers, oldest first.
+        gaps: Open ones, by start.
     """
 
     session_id: int
@@ -119,14 +101,14 @@ def live_state(
     min_viewers: int = 1,
     now: datetime | None = None,
 ) -> LiveState:
-    """Sum up the last seconds of one session; static faces are left out.
+    """Sum up the last seconds of a session, without static faces.
 
     Args:
-        engine: From `open_database`; a read-only one will do.
-        session_id: Row id of the session.
-        seconds: Length of the stretch, 1 to `MAX_SECONDS`.
-        min_viewers: Attention, emotions and valence of fewer viewers than this are `None`.
-        now: The present moment, aware. Defaults to the clock's.
+        engine: From `open_database`.
+        session_id: Row id.
+        seconds: Length of the window, 1 to `MAX_SECONDS`.
+        min_viewers: Attention, emotions and valence of fewer viewers are `None`.
+        now: Aware; defaults to the clock.
 
     Raises:
         NoSuchSessionError: The database has no session with this id.
@@ -172,7 +154,7 @@ def live_state(
 
 
 def open_session_ids(engine: Engine) -> list[int]:
-    """Ids of the sessions without an end, the latest first."""
+    """Return the ids of the open sessions, latest first."""
     with engine.connect() as connection:
         return list(
             connection.scalars(
@@ -182,7 +164,7 @@ def open_session_ids(engine: Engine) -> list[int]:
 
 
 def _last_sign(connection: Connection, session_id: int, at_least: datetime) -> datetime:
-    """The latest moment that any row of the session names."""
+    """The latest time in any row of the session."""
     moments = [
         connection.scalar(select(func.max(column)).where(column.class_.session_id == session_id))
         for column in (Reading.at, Play.started_at, Play.ended_at, Gap.started_at, Gap.ended_at)
@@ -191,7 +173,7 @@ def _last_sign(connection: Connection, session_id: int, at_least: datetime) -> d
 
 
 def _readings_since(session_id: int, at: datetime, seconds: float) -> tuple[Any, ...]:
-    """The conditions of the readings of living viewers in the stretch that ends at a moment."""
+    """Conditions on the readings in the window that ends at a moment, without static faces."""
     return (
         Reading.session_id == session_id,
         Reading.at > at - timedelta(seconds=seconds),
@@ -261,7 +243,7 @@ def _curve(
 
 
 def _over_viewers(within: Subquery) -> tuple[Any, ...]:
-    """Viewers, those with an emotion, and the mean of the latter's valence, of one row per viewer."""
+    """Of one row per viewer: all viewers, those with an emotion, and the mean valence of these."""
     return (
         func.count().label("viewers"),
         func.count(within.c.valence).label("emotion_viewers"),

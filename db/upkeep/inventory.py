@@ -1,4 +1,4 @@
-"""What a database holds about people, counted and in plain words; and the end of all of it."""
+"""What a database holds, counted and in plain words; and how to delete all of it."""
 
 from __future__ import annotations
 
@@ -13,19 +13,7 @@ from db.engine import snapshot, sqlite_path, writing
 from db.error_classes import describe
 from db.errors import PurgeError
 from db.paths import SIDE_FILES
-from db.schema import (
-    Ad,
-    Base,
-    Exposure,
-    ExposureSecond,
-    Gap,
-    Model,
-    Play,
-    Reading,
-    ReadingCount,
-    Session,
-    Viewer,
-)
+from db.schema import Base, Session
 from db.sqlite_file import is_ours
 from db.upkeep.backup import made_backups, unfinished_backups
 from db.write import lock as session_lock
@@ -39,6 +27,11 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from db.write.spool import SpoolPlace
+
+_SUMS = (
+    "sum_angry, sum_disgust, sum_fear, sum_happy, sum_sad, sum_surprise, sum_neutral, sum_valence, "
+    "sum_expressiveness"
+)
 
 WORDS: dict[str, tuple[str, dict[str, str]]] = {
     "sessions": (
@@ -72,18 +65,18 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "plays": (
-        "One row for each showing of an ad; about the group in front of the screen, never about one person.",
+        "One row for each showing of an ad; about the group in front of the screen, never one person.",
         {
             "id, session_id, ad_version_id, number": "which showing of which ad in which session",
             "started_at, ended_at, shown_ms, outcome, error": "when it was shown, and how that ended",
             "reason, probability, held_out": "why this ad was chosen",
-            "context": "the mood (one word) and the size (one word) of the group when the ad was chosen, and the hour",
+            "context": "one word each for the mood and size of the group, and the hour",
             "reward, reward_viewer_s": "how the group as a whole received it",
             "rolled_up": "whether the sums below have been made",
         },
     ),
     "viewers": (
-        "One row for each stay in view. Somebody who leaves and comes back is a new number; nothing tells who it was.",
+        "One row for each stay in view. Somebody who comes back is a new number; nothing tells who it was.",
         {
             "id, session_id, number": "a number that means nothing outside this database",
             "first_seen_at, last_seen_at": "when the face came into view and left it",
@@ -93,13 +86,13 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
     "readings": (
         "One row for each face and moment, at most ten a second. Deleted after the retention time.",
         {
-            "id, session_id, viewer_id, play_id": "which stay in view, and which ad was on the screen",
+            "id, session_id, viewer_id, play_id": "which stay in view, and the ad on the screen",
             "at, position_ms": "when, and how far into the ad",
             "p_angry, p_disgust, p_fear, p_happy, p_sad, p_surprise, p_neutral": "how likely each expression is",
             "valence, expressiveness": "how pleased and how marked the expression looked",
             "uncertain, quality, withheld": "how well the face could be read, or why it was not",
-            "yaw, pitch, roll, attentive": "where the head was turned, and whether that was at the screen",
-            "box_x, box_y, box_w, box_h": "where in the picture the face was, and how large; not the picture",
+            "yaw, pitch, roll, attentive": "where the head was turned, and whether at the screen",
+            "box_x, box_y, box_w, box_h": "where and how large the face was; not the picture",
         },
     ),
     "reading_counts": (
@@ -110,15 +103,14 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "exposures": (
-        "Sums of the readings of one stay in view during one showing; reports are made of these, and they stay.",
+        "Sums of the readings of one stay in view during one showing; kept for the reports.",
         {
             "play_id, viewer_id": "which showing, and which stay in view",
             "readings, emotion_readings, uncertain": "how many readings were added up",
             "dwell_s, attention_s, longest_attention_s": "for how long somebody stayed and looked",
             "baseline": "how pleased they looked before the ad",
             "end_readings, end_happy": "how happy they looked at its end",
-            "sum_angry, sum_disgust, sum_fear, sum_happy, sum_sad, sum_surprise, sum_neutral, sum_valence, "
-            "sum_expressiveness": "the readings' expressions, added up",
+            _SUMS: "the readings' expressions, added up",
         },
     ),
     "exposure_seconds": (
@@ -126,8 +118,7 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
         {
             "play_id, viewer_id, second": "which showing, which stay in view, which second",
             "readings, attentive, emotion_readings": "how many readings were added up",
-            "sum_angry, sum_disgust, sum_fear, sum_happy, sum_sad, sum_surprise, sum_neutral, sum_valence, "
-            "sum_expressiveness": "the readings' expressions, added up",
+            _SUMS: "the readings' expressions, added up",
         },
     ),
     "gaps": (
@@ -139,7 +130,7 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
 }
-"""By table: what it is, and its columns in plain words. A test compares this with the schema."""
+"""Each table and its columns in plain words; a test compares them with the schema."""
 
 NEVER = (
     "No picture, film or sound of anybody.",
@@ -147,28 +138,12 @@ NEVER = (
     "No name, age, gender, origin or address.",
     "No link between two stays in view, within a session or between sessions.",
 )
-"""What is in no table."""
-
-_TABLES = (Session, Model, Ad, Play, Viewer, Reading, ReadingCount, Exposure, ExposureSecond, Gap)
-_MOMENTS = {
-    "sessions": Session.started_at,
-    "plays": Play.started_at,
-    "viewers": Viewer.first_seen_at,
-    "readings": Reading.at,
-    "gaps": Gap.started_at,
-}
+"""What no table holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableContents:
-    """How much of one sort is stored.
-
-    Attributes:
-        name: Of the table.
-        rows: How many.
-        oldest: UTC; `None` where there are no rows, or these have no time, as for the next.
-        newest: UTC.
-    """
+    """The rows of a table and their times, UTC; `None` where there are no rows, or these have no time."""
 
     name: str
     rows: int
@@ -178,13 +153,7 @@ class TableContents:
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file that belongs to a database.
-
-    Attributes:
-        path: Where it is.
-        what: What it is, in words.
-        size_bytes: Its size.
-    """
+    """A file that belongs to a database; `what` says in words what it is."""
 
     path: Path
     what: str
@@ -192,20 +161,21 @@ class StoredFile:
 
 
 def contents(engine: Engine) -> list[TableContents]:
-    """How much is stored in each table, as it is at one moment."""
+    """Count the rows of each table, as they are at one moment."""
     found = []
+    times = ("started_at", "first_seen_at", "at")
     with snapshot(engine) as connection:
-        for table in _TABLES:
-            name = table.__tablename__
-            moment = _MOMENTS.get(name)
-            columns = [] if moment is None else [func.min(moment), func.max(moment)]
+        for name in WORDS:
+            table = Base.metadata.tables[name]
+            moments = [table.c[column] for column in times if column in table.c]
+            columns = [limit(moments[0]) for limit in (func.min, func.max) if moments]
             row = connection.execute(select(func.count(), *columns).select_from(table)).one()
             found.append(TableContents(name, row[0], *(row[1:] or (None, None))))
     return found
 
 
 def files_of(database: Path, place: SpoolPlace | None) -> list[StoredFile]:
-    """Every file that belongs to a database, as far as its name tells."""
+    """Return the files that belong to a database by their names."""
     folder, name = database.parent, database.name
     named: list[tuple[Path, str]] = [(database, "the database")]
     named += [
@@ -227,25 +197,22 @@ def files_of(database: Path, place: SpoolPlace | None) -> list[StoredFile]:
 
 
 def delete_files(database: Path | None, files: Sequence[StoredFile]) -> None:
-    """Delete the files of a database that nobody is using.
-
-    Args:
-        database: The file that the others belong to, which need not be there any more; `None` for a
-            server.
-        files: From `files_of`.
+    """Delete the files of a database (`None` on a server), which may be gone itself.
 
     Raises:
-        PurgeError: The database is not one of this program, a live program has one of the files, or
-            one cannot be deleted; those before it are deleted.
+        PurgeError: The database belongs to another program, a file is in use, or one cannot be
+            deleted; those before it are deleted.
     """
     if database is not None and database.exists() and not is_ours(database):
         raise PurgeError(
-            f"The file {database} is not a database of this program, and stays; choose another path."
+            f"The file {database} is not a database of this program, and stays; choose another "
+            "path."
         )
     for file in files:
         if file.path.suffix in {".lock", ".spool"} and _is_locked(file.path):
             raise PurgeError(
-                f"A session is being written ({file.path.name} is locked); stop the kiosk and try again."
+                f"A session is being written ({file.path.name} is locked); stop the kiosk and try "
+                "again."
             )
     if (
         database is not None
@@ -263,7 +230,7 @@ def delete_files(database: Path | None, files: Sequence[StoredFile]) -> None:
 
 
 def delete_tables(engine: Engine) -> None:
-    """Delete all that is ours from a database on a server, the tables included.
+    """Delete our tables from a database on a server.
 
     Raises:
         PurgeError: A session is being written, or the server refuses.
@@ -289,7 +256,8 @@ def delete_tables(engine: Engine) -> None:
             connection.exec_driver_sql("DROP TABLE IF EXISTS alembic_version")
     except exc.DBAPIError as error:
         raise PurgeError(
-            f"The data in {engine.url.database} cannot be deleted ({describe(error)}); check the address and the account."
+            f"The data in {engine.url.database} cannot be deleted ({describe(error)}); check the "
+            "address and the account."
         ) from error
 
 

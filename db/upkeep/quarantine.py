@@ -1,4 +1,4 @@
-"""A database file that can no longer be read: it is set aside under another name, never overwritten and never deleted."""
+"""Quarantine of damaged database files: they get another name, and are never overwritten or deleted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from db.paths import SIDE_FILES, sync_folder
+from db.paths import SIDE_FILES, sync
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Identity = tuple[int, int]
-"""Device and inode of a file: another file of the same name has another one."""
+"""Device and inode of a file, which another file of the same name does not share."""
 
 
 def identity(path: Path) -> Identity | None:
-    """Which file has this name now; `None` when none has."""
+    """Return the identity of the file with this name; `None` if there is none."""
     try:
         status = path.stat()
     except OSError:
@@ -28,27 +28,22 @@ def identity(path: Path) -> Identity | None:
 
 
 def set_aside(path: Path, now: datetime | None = None) -> Path:
-    """Rename a damaged database together with what belongs to it, such as its write-ahead log.
-
-    Args:
-        path: The file, `kiosk.db`.
-        now: Aware; default: now.
+    """Rename a damaged database, `kiosk.db`, and its side files.
 
     Returns:
-        Its new name, `kiosk.corrupt-20260301T0930Z.db`; no file of that name was there before.
+        Its new name, `kiosk.corrupt-20260301T0930Z.db`, which no file had before.
 
     Raises:
         OSError: It cannot be renamed.
     """
     stamp = (now or datetime.now(timezone.utc)).astimezone(timezone.utc).strftime("%Y%m%dT%H%MZ")
     aside = _free_name(path, f"{path.stem}.corrupt-{stamp}")
-    # The log first: without its database SQLite would take it for rubbish and delete it, not the
-    # other way round.
+    # The log first: SQLite would take it for rubbish and delete it without its database.
     for suffix in (*SIDE_FILES, ""):
         old = path.with_name(path.name + suffix)
         if old.exists():
             old.rename(aside.with_name(aside.name + suffix))
-    sync_folder(path.parent)
+    sync(path.parent)
     logger.warning(
         "The database %s is damaged and was set aside as %s; what can be read of it is saved with "
         "`sqlite3 %s .recover | sqlite3 rescued.db`.",
@@ -60,7 +55,7 @@ def set_aside(path: Path, now: datetime | None = None) -> Path:
 
 
 def _free_name(path: Path, stem: str) -> Path:
-    """A name that neither the database nor any of its side files has taken."""
+    """A name that is free for the database and all its side files."""
     number = 1
     while True:
         name = stem if number == 1 else f"{stem}-{number}"

@@ -1,8 +1,7 @@
-"""What is deleted with time: single readings, once they are rolled up. What reports read stays, so no report changes.
+"""Retention: old readings are deleted once they are rolled up, so no report changes.
 
 A reading goes when it is old enough, its play is over and rolled up, and no play that may be rolled
-up again needs it for its baseline. Each part is one short transaction, so that a kiosk that is
-writing is not held up.
+up again needs it for its baseline. Each part is one short transaction beside a kiosk that writes.
 """
 
 from __future__ import annotations
@@ -30,25 +29,18 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PART = 2000
-"""Readings that are deleted in one transaction: some hundredths of a second."""
+"""Readings deleted in one transaction: some hundredths of a second."""
 
 PAUSE_S = 0.02
 """Between two parts; long enough for a kiosk that waits for the lock."""
 
 OPEN_SESSION_KEEPS = timedelta(days=1)
-"""A session that is being written keeps the readings of its last day, however short the time that was asked for: some may
-still be on their way."""
+"""An open session keeps the readings of at least its last day: some may still be on their way."""
 
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """What a purge has deleted, or would delete.
-
-    Attributes:
-        readings: How many.
-        oldest: Time of the first of them, UTC; `None` where there are none, as for the next.
-        newest: Time of the last.
-    """
+    """Readings that a purge deletes, and the times of the first and last, UTC."""
 
     readings: int
     oldest: datetime | None = None
@@ -57,7 +49,7 @@ class Purged:
 
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """A session, and the time before which its readings may go."""
+    """A session and the time before which its readings may go."""
 
     session_id: int
     until: datetime
@@ -67,15 +59,10 @@ class _Share:
 
 
 def purge_some(engine: Engine, before: datetime, site: str | None = None) -> int:
-    """Delete a part of the readings that are old enough, in one transaction.
-
-    Args:
-        engine: From `open_database`, not read-only.
-        before: Only readings from before; aware.
-        site: Only of this site; `None` for all.
+    """Delete up to `PART` readings from before a time, aware, in one transaction.
 
     Returns:
-        How many were deleted; 0 when none is left. What is not rolled up yet does not count.
+        How many were deleted; 0 when only readings not rolled up yet are left.
     """
     with engine.connect() as connection:
         found = next(
@@ -95,13 +82,13 @@ def purge(
     site: str | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Purged:
-    """Roll up what is over, and delete the readings that are old enough.
+    """Roll up what is over, and delete the readings from before a time.
 
     Args:
         engine: From `open_database`, not read-only.
-        before: Only readings from before; aware.
-        site: Only of this site; `None` for all.
-        progress: Called with how many are deleted, and how many it will be.
+        before: Aware.
+        site: Only this site; `None` for all.
+        progress: Called with the numbers of deleted readings and of all to delete.
     """
     store_roll_ups(engine)
     planned = purgeable(engine, before, site)
@@ -115,7 +102,7 @@ def purge(
 
 
 def purgeable(engine: Engine, before: datetime, site: str | None = None) -> Purged:
-    """What `purge` would delete; plays that are over count as rolled up, for it rolls them up first."""
+    """Return what `purge` would delete; it rolls up plays that are over first."""
     total, oldest, newest = 0, None, None
     with engine.connect() as connection:
         for share in _shares(connection, before, site, rolled_up=False):
@@ -132,9 +119,9 @@ def purgeable(engine: Engine, before: datetime, site: str | None = None) -> Purg
 
 
 def shrink(engine: Engine) -> None:
-    """Give the room of what was deleted back to the disk; needs as much room again while it runs.
+    """Return freed space to the disk; needs as much space again while it runs.
 
-    A kiosk that is writing waits meanwhile; nothing of it is lost.
+    A kiosk that writes waits meanwhile, and loses nothing.
 
     Raises:
         PurgeError: Another program is writing.
@@ -142,8 +129,7 @@ def shrink(engine: Engine) -> None:
     with engine.connect() as connection:
         raw = connection.connection.driver_connection
         if raw is None or sqlite_path(engine) is None:
-            # A server does that by itself.
-            return
+            return  # A server does that by itself.
         try:
             raw.execute("VACUUM")
             raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -151,13 +137,13 @@ def shrink(engine: Engine) -> None:
             if not is_busy(error):
                 raise
             raise PurgeError(
-                f"The database {engine.url.database} cannot be made smaller now ({describe(error)}); try again when no "
-                "other program is writing."
+                f"The database {engine.url.database} cannot be made smaller now ({describe(error)}); "
+                "try again when no other program is writing."
             ) from error
 
 
 def reusable_bytes(engine: Engine) -> int:
-    """Room in the file that nothing takes up and new readings will; 0 on a server."""
+    """Return the free space within the file, for new readings; 0 on a server."""
     if sqlite_path(engine) is None:
         return 0
     with engine.connect() as connection:
@@ -171,7 +157,7 @@ def reusable_bytes(engine: Engine) -> int:
 def _shares(
     connection: Connection, before: datetime, site: str | None, *, rolled_up: bool = True
 ) -> Iterator[_Share]:
-    """The sessions that have old readings, each with the time before which they may go."""
+    """The sessions with old readings, each with the time before which these may go."""
     old = exists().where(Reading.session_id == Session.id, Reading.at < before)
     query = select(Session.id, Session.kind, Session.ended_at).where(old).order_by(Session.id)
     if site is not None:
@@ -180,9 +166,7 @@ def _shares(
         until = before
         if ended_at is None:
             if kind == "replay":
-                # Its times are those of the recording, and say nothing about what is still on its
-                # way.
-                continue
+                continue  # The recording's times do not tell what is still on its way.
             until = min(before, datetime.now(timezone.utc) - OPEN_SESSION_KEEPS)
         limit = _limit(connection, session_id, until, rolled_up=rolled_up)
         if limit is not None:
@@ -201,7 +185,7 @@ def _limit(
     )
     if first_kept is None:
         return before
-    # The readings since the play before it began are those that it takes its baselines from.
+    # The first kept play takes its baselines from the readings since the play before it.
     previous = connection.scalar(
         select(Play.started_at)
         .where(Play.session_id == session_id, Play.number < first_kept)
@@ -216,7 +200,7 @@ def _holds(connection: Connection, share: _Share) -> bool:
 
 
 def _clear_log(engine: Engine) -> None:
-    """Empty the write-ahead log, in which the pages of before may still stand; as far as nobody reads from it."""
+    """Empty the write-ahead log, where deleted pages may remain, unless somebody reads from it."""
     if sqlite_path(engine) is not None:
         with engine.connect() as connection:
             raw = connection.connection.driver_connection

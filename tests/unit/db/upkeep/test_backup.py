@@ -85,7 +85,7 @@ def test_a_backup_is_replaced_only_by_a_whole_one(path, engine, make, tmp_path):
         content[place : place + 200] = b"\xee" * 200
     path.write_bytes(content)
     with pytest.raises(
-        BackupError, match=r"is damaged .*no backup was made of it; keep the last one.*\.recover"
+        BackupError, match=r"is damaged .*no backup was made; keep the last one.*\.recover"
     ):
         back_up(path, target)
     assert readings_in(target) == 2 * 93
