@@ -7,7 +7,9 @@ share (for a recording: since its first frame).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
+from functools import cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,7 +17,7 @@ import numpy as np
 from detector.emotion.labels import EMOTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Self
 
     from numpy.typing import NDArray
@@ -180,12 +182,19 @@ class FaceReading:
 
     def values(self) -> tuple[Any, ...]:
         """Return all fields in their order, for JSON; `from_values` reverses it."""
-        return tuple([getattr(self, name) for name in self.__dataclass_fields__])
+        values: tuple[Any, ...] = _getter(type(self))(self)  # type: ignore[arg-type]
+        return values
 
     @classmethod
     def from_values(cls, values: Sequence[Any]) -> Self:
         """Build a reading from the JSON of `values`, or raise `ValueError` or `TypeError`."""
-        return cls.from_fields(dict(zip(cls.__dataclass_fields__, values, strict=True)))
+        if len(values) != len(cls.__dataclass_fields__):
+            raise ValueError(f"Invalid reading: received {len(values)} values.")
+        restored = list(values)
+        for place, restore in _RESTORED:
+            if restored[place] is not None:
+                restored[place] = restore(restored[place])
+        return cls(*restored)
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Self:
@@ -194,13 +203,12 @@ class FaceReading:
         Raises:
             ValueError, TypeError, KeyError: It is not a reading.
         """
-        probabilities = fields["probabilities"]
-        restored = {
-            "box": Box(*fields["box"]),
-            "pose": HeadPose(*fields["pose"]),
-            "probabilities": None if probabilities is None else tuple(probabilities),
-        }
-        return cls(**{**fields, **restored})
+        if unknown := fields.keys() - cls.__dataclass_fields__:
+            raise ValueError(f"Invalid reading: received the unknown {', '.join(sorted(unknown))}.")
+        known = cls.__dataclass_fields__.items()
+        return cls.from_values(
+            [fields[n] if n in fields or f.default is MISSING else f.default for n, f in known]
+        )
 
     @property
     def label(self) -> str | None:
@@ -219,3 +227,19 @@ class AnalysedFrame:
     width: int
     height: int
     readings: tuple[FaceReading, ...]
+
+
+_RESTORED = tuple(
+    (tuple(FaceReading.__dataclass_fields__).index(name), restore)
+    for name, restore in (
+        ("box", Box._make),
+        ("probabilities", tuple),
+        ("pose", HeadPose._make),
+    )
+)
+"""Fields that are tuples, by their places: JSON gives lists."""
+
+
+@cache
+def _getter(kind: type[Any]) -> Callable[[Any], Any]:
+    return attrgetter(*kind.__dataclass_fields__)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
-    from db.write.spool import SpoolPlace
+    from db.write.outbox import OutboxPlace
 
 _SUMS = (
     "sum_angry, sum_disgust, sum_fear, sum_happy, sum_sad, sum_surprise, sum_neutral, sum_valence, "
@@ -174,7 +174,7 @@ def contents(engine: Engine) -> list[TableContents]:
     return found
 
 
-def files_of(database: Path, place: SpoolPlace | None) -> list[StoredFile]:
+def files_of(database: Path, place: OutboxPlace | None) -> list[StoredFile]:
     """Return the files that belong to a database by their names."""
     folder, name = database.parent, database.name
     named: list[tuple[Path, str]] = [(database, "the database")]
@@ -189,7 +189,7 @@ def files_of(database: Path, place: SpoolPlace | None) -> list[StoredFile]:
                 named.append((path, "a damaged database that was set aside"))
     named += [
         (path, "records that wait to be written")
-        for path in ([] if place is None else place.found())
+        for path in ([] if place is None else place.files())
     ]
     named += [(path, "a backup") for path in made_backups(database, folder)]
     named += [(path, "a backup that is not whole") for path in unfinished_backups(database, folder)]

@@ -27,7 +27,7 @@ def identity(path: Path) -> Identity | None:
     return status.st_dev, status.st_ino
 
 
-def set_aside(path: Path, now: datetime | None = None) -> Path:
+def quarantine(path: Path, now: datetime | None = None) -> Path:
     """Rename a damaged database, `kiosk.db`, and its side files.
 
     Returns:

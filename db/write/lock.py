@@ -1,21 +1,20 @@
-"""Who is still writing a session: a lock that ends with the process, however it ends.
+"""Locks of sessions that are being written; a lock ends with its process, however that ends.
 
-In a file: the writer of session 7 of `kiosk.db` holds a `flock` on the file
-`kiosk.db-session-7.lock`. The kernel drops the lock when the process dies, also by SIGKILL, so that
-nobody has to guess from process numbers, which are used again, or from heartbeats, which make two
-equal replays differ. A process that inherits open files by a plain fork keeps the lock for as long
-as it lives; programs started with exec do not.
+In a file: the writer of session 7 of `kiosk.db` holds a `flock` on `kiosk.db-session-7.lock`. The
+kernel drops it when the process dies, also by SIGKILL. So there are no process numbers, which are
+reused, and no heartbeats, which would make two equal replays differ. A child made by a plain fork
+inherits the lock; programs started with exec do not.
 
-On PostgreSQL: an advisory lock, on a connection of its own. The server drops it with the
-connection, so it has to be taken again when the connection is lost (`renew`); a session that
-somebody closed in between goes on, see `session_store.reopen_session`. Other servers have no such
-lock.
+On PostgreSQL: an advisory lock on a connection of its own, which the server drops with the
+connection. It has to be taken again when the connection is lost (`renew`); a session that was
+closed in between goes on, see `db.write.store.reopen_session`. Other servers have no such lock.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import exc, text
@@ -28,105 +27,95 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection, Engine
 
-_LOCK_CLASS = 0x61646D
-"""First half of the keys of our advisory locks; the second is the session's id."""
-
 
 class SessionLock(Protocol):
     """A lock that is held; made by `acquire`."""
 
     def renew(self) -> bool:
-        """Make sure that it is still held; False when another process has it."""
+        """Make sure that it is still held; return False if another process has it."""
 
     def release(self) -> None:
-        """Give the session free; a second call does nothing."""
+        """Release it; a second call does nothing."""
+
+
+def lock_file(path: Path, flags: int, mode: int = 0o644) -> int | None:
+    """Open a file and lock it; return its descriptor, or `None` if a live process holds the lock.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+    descriptor = os.open(path, flags | os.O_CLOEXEC, mode)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def supported(engine: Engine) -> bool:
-    """Whether the sessions of this database can be locked."""
+    """Return whether the sessions of this database can be locked."""
     return sqlite_path(engine) is not None or engine.dialect.name == "postgresql"
 
 
 def acquire(engine: Engine, session_id: int) -> SessionLock | None:
-    """Lock a session; `None` when a live process (this one included) holds it already.
+    """Lock a session; return `None` if a live process, this one included, holds the lock.
 
     Raises:
-        DatabaseWriteError: The lock file cannot be made.
+        DatabaseWriteError: The lock file cannot be created.
         sqlalchemy.exc.DBAPIError: The server cannot be reached.
     """
-    path = sqlite_path(engine)
-    if path is not None:
-        return FileLock.acquire(path, session_id)
-    if engine.dialect.name == "postgresql":
-        return ServerLock.acquire(engine, session_id)
-    raise DatabaseWriteError(
-        f"Invalid lock: expected SQLite or PostgreSQL, received {engine.dialect.name}."
-    )
+    database = sqlite_path(engine)
+    if database is None:
+        lock = ServerLock(engine, session_id)
+        return lock if lock.renew() else None
+    path = database.with_name(f"{database.name}-session-{session_id}.lock")
+    try:
+        descriptor = lock_file(path, os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        raise DatabaseWriteError(
+            f"The lock file {path} cannot be made ({error.strerror}); check the folder of the "
+            "database."
+        ) from error
+    return None if descriptor is None else FileLock(path, descriptor)
 
 
 class FileLock:
-    """A lock beside a database in a file."""
+    """The lock of a session whose database is a file."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self._path = path
         self._descriptor: int | None = descriptor
 
-    @classmethod
-    def acquire(cls, database: Path, session_id: int) -> FileLock | None:
-        """See `acquire`."""
-        path = database.with_name(f"{database.name}-session-{session_id}.lock")
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise DatabaseWriteError(
-                f"The lock file {path} cannot be made ({error.strerror}); check the folder of the database."
-            ) from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
-        except BaseException:
-            os.close(descriptor)
-            raise
-        return cls(path, descriptor)
-
     def renew(self) -> bool:
-        """Nothing to do: the kernel keeps it."""
+        """Return whether it has not been released; the kernel keeps it."""
         return self._descriptor is not None
 
     def release(self) -> None:
-        """Give the session free and remove the file; a second call does nothing."""
+        """Release it and remove the file; a second call does nothing."""
         if self._descriptor is None:
             return
         descriptor, self._descriptor = self._descriptor, None
-        try:
-            # Removed while still locked: whoever opens the name afterwards makes a file of its own.
+        # Removed while still locked: the next one to open the name creates a new file. On a disk
+        # that has become read-only the file stays, unlocked.
+        with suppress(OSError):
             self._path.unlink(missing_ok=True)
-        except OSError:
-            # On a disk that has become read-only the file stays, which matters to nobody: it is not
-            # locked.
-            pass
-        finally:
-            os.close(descriptor)
+        os.close(descriptor)
 
 
 class ServerLock:
-    """An advisory lock of PostgreSQL."""
+    """An advisory lock of PostgreSQL; `renew` takes it."""
 
-    def __init__(self, engine: Engine, session_id: int, connection: Connection) -> None:
+    def __init__(self, engine: Engine, session_id: int) -> None:
         self._engine = engine
         self._session_id = session_id
-        self._connection: Connection | None = connection
-
-    @classmethod
-    def acquire(cls, engine: Engine, session_id: int) -> ServerLock | None:
-        """See `acquire`."""
-        connection = _locked(engine, session_id)
-        return None if connection is None else cls(engine, session_id, connection)
+        self._connection: Connection | None = None
 
     def renew(self) -> bool:
-        """Ask on its connection, and take the lock again on a new one where that is lost.
+        """Check the connection, and take the lock on a new one if it is lost.
 
         Raises:
             sqlalchemy.exc.DBAPIError: The server cannot be reached.
@@ -135,33 +124,30 @@ class ServerLock:
             try:
                 self._connection.execute(text("SELECT 1"))
             except exc.DBAPIError:
-                self._drop()
+                self.release()
             else:
                 return True
-        self._connection = _locked(self._engine, self._session_id)
-        return self._connection is not None
+        connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        # The first half of the key marks our locks; the second is the session.
+        query = text("SELECT pg_try_advisory_lock(6382701, :session_id)")
+        try:
+            if connection.scalar(query, {"session_id": self._session_id}):
+                self._connection = connection
+                return True
+        except BaseException:
+            _end(connection)
+            raise
+        connection.close()
+        return False
 
     def release(self) -> None:
-        """Give the session free; a second call does nothing."""
-        self._drop()
-
-    def _drop(self) -> None:
+        """Release it; a second call does nothing."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            # Not given back to the pool: the lock ends with the connection.
-            connection.invalidate()
-            connection.close()
+            _end(connection)
 
 
-def _locked(engine: Engine, session_id: int) -> Connection | None:
-    connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-    try:
-        query = text("SELECT pg_try_advisory_lock(:lock_class, :session_id)")
-        if connection.scalar(query, {"lock_class": _LOCK_CLASS, "session_id": session_id}):
-            return connection
-    except BaseException:
-        connection.invalidate()
-        connection.close()
-        raise
+def _end(connection: Connection) -> None:
+    """End a connection rather than return it to the pool: its lock ends with it."""
+    connection.invalidate()
     connection.close()
-    return None

@@ -1,4 +1,4 @@
-"""The start after a bad end: a damaged database, sessions of a killed program, records that still wait on disk."""
+"""Crash recovery: quarantine a damaged database, resume outboxes, close interrupted sessions."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from db.errors import (
     DatabaseUnavailableError,
     DatabaseWriteError,
 )
-from db.upkeep.quarantine import set_aside
+from db.upkeep.quarantine import quarantine
 from db.write import lock as session_lock
-from db.write.sink import SessionSink
-from db.write.spool import Spool, SpoolPlace
+from db.write.delivery import Delivery
+from db.write.outbox import Outbox, OutboxPlace
 from db.write.store import find_session, interrupt_session, open_sessions
 
 if TYPE_CHECKING:
@@ -31,9 +31,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-
 OPEN_PATIENCE_S = 2.0
-"""How long opening waits for a locked database where records can wait on disk: the show does not wait."""
+"""How long opening waits for a locked database if records can wait on disk: the show does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,79 +42,74 @@ class Opened:
     Attributes:
         engine: The caller disposes of it.
         place: Where records wait while it cannot be written; `None` for nowhere.
-        prepare: What is left to do before the first write, because the database could not be used;
-            `None` for nothing.
-        set_aside: The new name of a damaged file whose place it took; `None` where there was none.
+        recovery: What is left to do before the first write, if the database could not be used.
+        quarantined: The new name of a damaged file that was replaced, if there was one.
     """
 
     engine: Engine
-    place: SpoolPlace | None
-    prepare: Preparation | None = None
-    set_aside: Path | None = None
+    place: OutboxPlace | None
+    recovery: Recovery | None = None
+    quarantined: Path | None = None
 
 
-def open_to_record(url: str, spool_folder: Path | None = None, *, spool: bool = True) -> Opened:
-    """Open a database to record into, and finish what earlier sessions left: nothing that can be helped stops the show.
+def open_to_record(url: str, folder: Path | None = None, *, spool: bool = True) -> Opened:
+    """Open a database to record into, and recover from what earlier sessions left.
 
-    A damaged file is set aside, and a new one takes its place. A database that cannot be used now
-    is opened later.
+    A damaged file is quarantined and replaced. A database that cannot be used now is opened later.
 
     Args:
         url: See `db.engine.open_database`.
-        spool_folder: Where records wait while the database cannot be written; default: beside it.
-        spool: Whether they may wait on disk at all; without it a database that cannot be used now
-            is an error.
+        folder: Where records wait while the database cannot be written; default: beside it.
+        spool: Whether they may wait on disk; otherwise a database that cannot be used now is an
+            error.
 
     Raises:
-        DatabaseOpenError, SchemaVersionError: It will not do later either, see `open_database`.
-        DatabaseUnavailableError: It cannot be used now, and there is no place for a spool.
+        DatabaseOpenError, SchemaVersionError: It cannot be used later either, see `open_database`.
+        DatabaseUnavailableError: It cannot be used now, and records must not wait on disk.
     """
     engine = make_engine(url)
     try:
-        place = SpoolPlace.of(engine, spool_folder) if spool else None
-        preparation = Preparation(engine, place, None if place is None else OPEN_PATIENCE_S)
+        place = OutboxPlace.of(engine, folder) if spool else None
+        recovery = Recovery(engine, place, None if place is None else OPEN_PATIENCE_S)
         try:
-            while not preparation.go_on():
+            while not recovery.run_part():
                 pass
         except (DatabaseUnavailableError, DatabaseWriteError) as error:
             if place is None:
                 raise
-            logger.warning(
-                "%s The session begins without it; its records wait in %s.", error, place.folder
-            )
-            # From now on a writer asks, again and again, with records that wait behind it.
-            return Opened(engine, place, Preparation(engine, place, 0.0))
+            text = "%s The session begins without it; its records wait in %s."
+            logger.warning(text, error, place.folder)
+            # From now on the writer tries, again and again, with records that wait behind it.
+            return Opened(engine, place, Recovery(engine, place, 0.0))
     except BaseException:
         engine.dispose()
         raise
-    return Opened(engine, place, None, preparation.set_aside)
+    return Opened(engine, place, None, recovery.quarantined)
 
 
-class Preparation:
-    """What has to be done before a session can be written: open the database, and finish what earlier sessions left.
+class Recovery:
+    """Opens a database and finishes what earlier sessions left, a part at a time.
 
-    It is done a part at a time, because a long spool takes minutes, and the caller has new records
-    to look after.
+    A long outbox takes minutes, and the caller has new records to write meanwhile.
 
     Args:
         engine: From `make_engine`.
-        place: Where earlier sessions may have left spools; `None` for nowhere.
+        place: Where earlier sessions may have left outboxes; `None` for nowhere.
         patience_s: See `make_ready`.
 
     Attributes:
-        set_aside: The new name of the damaged file that was in the database's place; `None` where
-            there was none.
+        quarantined: The new name of a damaged file that was replaced, if there was one.
     """
 
-    def __init__(self, engine: Engine, place: SpoolPlace | None, patience_s: float | None) -> None:
-        self.set_aside: Path | None = None
+    def __init__(self, engine: Engine, place: OutboxPlace | None, patience_s: float | None) -> None:
+        self.quarantined: Path | None = None
         self._engine = engine
         self._place = place
         self._patience_s = patience_s
         self._parts: Generator[None, None, None] | None = None
 
-    def go_on(self) -> bool:
-        """Do the next part; after an error everything begins anew.
+    def run_part(self) -> bool:
+        """Do the next part; after an error all begins anew.
 
         Returns:
             Whether all is done.
@@ -135,7 +129,7 @@ class Preparation:
         return False
 
     def close(self) -> None:
-        """Let go of what was begun; a second call does nothing."""
+        """Release what was acquired; a second call does nothing."""
         if self._parts is not None:
             self._parts.close()
             self._parts = None
@@ -149,11 +143,11 @@ class Preparation:
                 raise
             self._engine.dispose()
             try:
-                self.set_aside = set_aside(path)
+                self.quarantined = quarantine(path)
             except OSError as error:
                 raise DatabaseUnavailableError(
-                    f"The damaged database {path} cannot be set aside ({error.strerror}); rename it, or choose another "
-                    "path."
+                    f"The damaged database {path} cannot be set aside ({error.strerror}); rename "
+                    "it, or choose another path."
                 ) from error
             yield from self._recover()
 
@@ -162,13 +156,13 @@ class Preparation:
         try:
             make_ready(engine, patience_s=self._patience_s)
             if self._place is not None:
-                for _ in _taking_up_spools(engine, self._place):
+                for _ in _resuming_all(engine, self._place):
                     yield
             close_interrupted_sessions(engine)
         except DatabaseOpenError:
             raise
         except (DatabaseError, exc.DBAPIError) as error:
-            # Damage that opening did not find, but whoever read on.
+            # Damage that opening did not find, but reading on did.
             if is_damage(error) or is_damage(error.__cause__ or error):
                 raise DatabaseDamagedError(str(error)) from error
             if isinstance(error, DatabaseError):
@@ -178,37 +172,37 @@ class Preparation:
             ) from error
 
 
-def take_up_spools(engine: Engine, place: SpoolPlace) -> list[int]:
+def resume_outboxes(engine: Engine, place: OutboxPlace) -> list[int]:
     """Write the records that dead programs have left on disk, and end their sessions.
 
     Returns:
         Ids of these sessions.
 
     Raises:
-        DatabaseWriteError: The database cannot be written; what is left stays where it is.
+        DatabaseWriteError: The database cannot be written; the rest stays where it is.
     """
-    return [session_id for session_id in _taking_up_spools(engine, place) if session_id is not None]
+    return [session_id for session_id in _resuming_all(engine, place) if session_id is not None]
 
 
-def _taking_up_spools(engine: Engine, place: SpoolPlace) -> Generator[int | None, None, None]:
-    """As `take_up_spools`, a part at a time: `None` after each but the last of a session, then its id."""
+def _resuming_all(engine: Engine, place: OutboxPlace) -> Generator[int | None, None, None]:
+    """As `resume_outboxes`, in parts: yields a session's id after its last, before that `None`."""
     for path in place.found():
         try:
-            spool = Spool.adopt(path)
+            outbox = Outbox.resume(path)
         except (OSError, ValueError) as error:
             logger.warning("The spool %s cannot be read (%s); it stays where it is.", path, error)
             continue
-        if spool is None:
+        if outbox is None:
             continue
-        if spool.session is None:
-            spool.close(remove=True)
+        if outbox.session is None:
+            outbox.close(remove=True)
             continue
-        yield from _taking_up(engine, spool)
+        yield from _resuming(engine, outbox)
 
 
-def _taking_up(engine: Engine, spool: Spool) -> Generator[int | None, None, None]:
-    """Write a spool, unless a live program has its session."""
-    session, ended, waiting = spool.session, spool.ended, spool.waiting
+def _resuming(engine: Engine, outbox: Outbox) -> Generator[int | None, None, None]:
+    """Write an outbox, unless a live program has its session."""
+    session, ended, waiting = outbox.session, outbox.ended, outbox.waiting
     lock = None
     try:
         with engine.connect() as connection:
@@ -217,40 +211,40 @@ def _taking_up(engine: Engine, spool: Spool) -> Generator[int | None, None, None
             lock = session_lock.acquire(engine, session_id)
             if lock is None:
                 logger.warning(
-                    "The spool %s stays: session %d is locked by another program, or by one that lost its power and that "
-                    "the server still takes for alive; the next start tries again.",
-                    spool.path,
+                    "The spool %s stays: session %d is locked by another program, or by one that "
+                    "lost its power and that the server still takes for alive; the next start "
+                    "tries again.",
+                    outbox.path,
                     session_id,
                 )
-                spool.close(remove=False)
+                outbox.close(remove=False)
                 return
-        sink = SessionSink.take_up(engine, spool, session_id, lock)
+        delivery = Delivery.resume(engine, outbox, session_id, lock)
     except BaseException:
-        spool.close(remove=False)
+        outbox.close(remove=False)
         if lock is not None:
             lock.release()
         raise
-    while not sink.end(ended, interrupted=ended is None):
-        if sink.problem is not None:
-            sink.release(remove=False)
-            raise sink.problem
+    while not delivery.end(ended, interrupted=ended is None):
+        if delivery.problem is not None:
+            delivery.release(remove=False)
+            raise delivery.problem
         try:
             yield None
         except GeneratorExit:
-            sink.release(remove=False)
+            delivery.release(remove=False)
             raise
-    logger.warning(
-        "%d records of session %d that had waited on disk were taken up.", waiting, sink.session_id
-    )
-    yield sink.session_id
+    text = "%d records of session %d that had waited on disk were taken up."
+    logger.warning(text, waiting, delivery.session.session_id)
+    yield delivery.session.session_id
 
 
 def close_interrupted_sessions(engine: Engine) -> list[int]:
     """Close sessions that a killed program left open; call it before the first `SessionWriter`.
 
-    Such a session ends at its last known moment (the latest time of its plays, readings and gaps)
-    with the reason "interrupted", and so do its open plays and gaps. A session that a live process
-    is writing is left alone (see `db.write.lock`); where there are no locks all sessions are.
+    Such a session, with its open plays and gaps, ends at its last known moment (the latest time of
+    its plays, readings and gaps) with the reason "interrupted". A session that a live process is
+    writing stays open (see `db.write.lock`); without locks all of them do.
 
     Returns:
         Ids of the sessions that were closed.
@@ -273,13 +267,13 @@ def close_interrupted_sessions(engine: Engine) -> list[int]:
                     closed.append(session_id)
         except exc.DBAPIError as error:
             raise DatabaseWriteError(
-                f"The interrupted session {session_id} in the database {engine.url.database} could not be closed "
-                f"({describe(error)}); check the disk and that no other program holds it."
+                f"The interrupted session {session_id} in the database {engine.url.database} could "
+                f"not be closed ({describe(error)}); check the disk and that no other program "
+                "holds it."
             ) from error
         finally:
             lock.release()
     if closed:
-        logger.warning(
-            "Closed sessions that had been interrupted: %s.", ", ".join(map(str, closed))
-        )
+        sessions = ", ".join(map(str, closed))
+        logger.warning("Closed sessions that had been interrupted: %s.", sessions)
     return closed

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
 from sqlalchemy import bindparam, case, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -56,9 +57,8 @@ _UPDATE_VIEWER = (
 )
 
 _SPREAD = {
-    "probabilities": EMOTION_COLUMNS,
-    "box": ("box_x", "box_y", "box_w", "box_h"),
-    "pose": ("yaw", "pitch", "roll"),
+    "box": {"box_x": "box.x", "box_y": "box.y", "box_w": "box.width", "box_h": "box.height"},
+    "pose": {"yaw": "pose.yaw", "pitch": "pose.pitch", "roll": "pose.roll"},
 }
 """Fields of a reading that take several columns; any other has a column of its name, or none."""
 
@@ -238,7 +238,7 @@ def interrupt_session(connection: Connection, session_id: int, lost: int | None 
 class SessionStore:
     """Maps the numbers that records use to row ids, and writes batches of records.
 
-    After `apply` call `settle` when the transaction was committed and `forget` when it was rolled
+    After `apply` call `on_commit` or `on_rollback`: row ids from inside a transaction that was rolled
     back, because row ids that were given out inside it are void then.
 
     Attributes:
@@ -287,15 +287,15 @@ class SessionStore:
             )
         return rejected
 
-    def settle(self) -> None:
+    def on_commit(self) -> None:
         """The transaction was committed."""
         self._ads.update(self._new_ads)
         self._new_ads.clear()
-        for cache in (self._viewers, self._plays):
-            while len(cache) > CACHE_SIZE:
-                del cache[next(iter(cache))]
+        for row_ids in (self._viewers, self._plays):
+            while len(row_ids) > CACHE_SIZE:
+                del row_ids[next(iter(row_ids))]
 
-    def forget(self) -> None:
+    def on_rollback(self) -> None:
         """The transaction was rolled back."""
         self._new_ads.clear()
         self._viewers.clear()
@@ -340,14 +340,13 @@ class SessionStore:
         if viewer.saw(record.at):
             touched[viewer.row_id] = viewer
         self._note(record.at)
-        return {
-            "session_id": self._session_id,
-            "viewer_id": viewer.row_id,
-            "play_id": play_id,
-            "at": record.at,
-            "position_ms": _float(record.position_ms),
-            **face_columns(record.face),
-        }
+        columns = face_columns(record.face)
+        columns["session_id"] = self._session_id
+        columns["viewer_id"] = viewer.row_id
+        columns["play_id"] = play_id
+        columns["at"] = record.at
+        columns["position_ms"] = _float(record.position_ms)
+        return columns
 
     def _flag(self, connection: Connection, record: ViewerFlagged) -> None:
         viewer = self._viewer(connection, int(record.viewer_number), record.at)
@@ -502,15 +501,23 @@ class SessionStore:
 
 def face_columns(face: FaceReading) -> dict[str, Any]:
     """Return the columns of a reading, by the names of its fields."""
-    columns: dict[str, Any] = {}
-    for name, value in zip(face.__dataclass_fields__, face.values(), strict=True):
-        if name in _SPREAD:
-            names = _SPREAD[name]
-            values = (None,) * len(names) if value is None else map(_plain, value)
-            columns.update(zip(names, values, strict=True))
-        elif name in _READINGS.c:
-            columns[name] = _plain(value)
-    return columns
+    names, values_of = _columns(type(face))  # type: ignore[arg-type]
+    values = (*values_of(face), *(face.probabilities or (None,) * len(EMOTION_COLUMNS)))
+    # The databases do not know the numbers of NumPy.
+    plain = [v if type(v) in _PLAIN else v.item() for v in values]
+    return dict(zip(names, plain, strict=True))
+
+
+_PLAIN = frozenset({float, int, bool, str, type(None)})
+
+
+@cache
+def _columns(kind: type[FaceReading]) -> tuple[tuple[str, ...], attrgetter[tuple[Any, ...]]]:
+    """Return the columns of a kind of reading, and a function that gives all but the emotions."""
+    paths: dict[str, str] = {}
+    for name in kind.__dataclass_fields__:
+        paths |= _SPREAD.get(name) or ({name: name} if name in _READINGS.c else {})
+    return (*paths, *EMOTION_COLUMNS), attrgetter(*paths.values())
 
 
 def _count(connection: Connection, readings: Iterable[dict[str, Any]]) -> None:
@@ -591,11 +598,6 @@ def _upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.
 
 def _new_id(result: Any) -> int:
     return int(result.inserted_primary_key[0])
-
-
-def _plain(value: Any) -> Any:
-    """Return a number of Python for one of NumPy, which the databases do not know."""
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _float(value: float | None) -> float | None:

@@ -84,12 +84,12 @@ def files_of(url: str, spool: Path | None) -> list[StoredFile]:
     from db.engine import make_engine, sqlite_path
     from db.upkeep.inventory import StoredFile
     from db.upkeep.inventory import files_of as database_files
-    from db.write.spool import SpoolPlace
+    from db.write.outbox import OutboxPlace
     from monitor.settings.paths import spool_folder
 
     engine = make_engine(url)
     path = sqlite_path(engine)
-    place = SpoolPlace.of(engine, spool_folder(url, spool))
+    place = OutboxPlace.of(engine, spool_folder(url, spool))
     engine.dispose()
     if path is not None:
         return database_files(path, place)

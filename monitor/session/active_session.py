@@ -12,7 +12,7 @@ from ads.sample import sample_playlist
 from ads.show.playback import PlaybackLog
 from db.write.records import ModelRecord, SessionEnded, SessionRecord
 from db.write.recovery import open_to_record
-from db.write.writer import SessionWriter
+from db.write.session_writer import SessionWriter
 from detector.emotion.model_card import read_card, require_emotions
 from monitor.session.feedback import Feedback, remembering_policy
 from monitor.session.measuring import MeasuringHours
@@ -80,7 +80,7 @@ class ActiveSession:
             {"ad_id": ad.ad_id, "file": ad.path.name, "reason": ad.reason}
             for ad in playlist.skipped
         ]
-        aside = database.set_aside
+        aside = database.quarantined
         damaged = {} if aside is None else {"damaged_database": aside.name}
         self.clock = clock
         self.log = PlaybackLog()
@@ -96,7 +96,7 @@ class ActiveSession:
                 model=None if model is None else _model_record(model),
             ),
             spool=database.place,
-            prepare=database.prepare,
+            recovery=database.recovery,
             keep=timedelta(days=days) if days else None,
         )
         hours = MeasuringHours(settings.measure_hours)

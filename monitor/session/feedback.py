@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ads.policies.settings import PolicySettings
     from ads.show.playback import Play, PlaybackListener, PlaybackLog, PlayEnd
     from db.read.plays import LoggedPlay
-    from db.write.writer import SessionWriter
+    from db.write.session_writer import SessionWriter
     from detector.types import AnalysedFrame
     from monitor.session.clock import SessionClock
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ads.playlists.playlist import Ad
     from ads.show.playback import Play, PlaybackLog, PlayEnd
-    from db.write.writer import SessionWriter
+    from db.write.session_writer import SessionWriter
     from detector.types import AnalysedFrame, FaceReading
     from monitor.session.clock import SessionClock
 

@@ -48,7 +48,7 @@ OTHERS = (
 KNOWN_FILES = {
     "database": r"monitor\.db(-wal|-shm|-journal|\.lock)?",
     "locks of sessions": r"monitor\.db[^/]*lock[^/]*",
-    "readings that wait for the database": r"monitor\.db-\w+\.spool",
+    "readings that wait for the database": r"monitor\.db-\w+\.spool(-journal)?",
     "log": r".*/ad-monitor/log/(run|supervisor)\.log(\.\d+)?",
     "report": r"(report|\.report\.(html|json)\.[0-9a-f]+)\.(html|json|part)",
     "settings": r".*/ad-monitor/camera\.(json|part)",

@@ -18,7 +18,7 @@ from db.write.records import (
     SessionEnded,
     SessionRecord,
 )
-from db.write.writer import SessionWriter
+from db.write.session_writer import SessionWriter
 from detector.types import Box, FaceReading, HeadPose
 from tests.helpers.http_pictures import served
 

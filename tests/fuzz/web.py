@@ -18,7 +18,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from db.engine import open_database
 from db.write.records import AdRecord, PlayEnded, PlayStarted, SessionEnded, SessionRecord
-from db.write.writer import SessionWriter
+from db.write.session_writer import SessionWriter
 from monitor.web.app import close_app, create_app
 from monitor.web.services import WebSettings
 

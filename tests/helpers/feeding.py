@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
-    from db.write.writer import SessionWriter
+    from db.write.session_writer import SessionWriter
 
 PLAY_S = 8
 VIEWERS = 12

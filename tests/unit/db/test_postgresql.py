@@ -17,11 +17,11 @@ from db.migrations import HEAD
 from db.read.rollups import store_roll_ups
 from db.read.sessions import list_sessions, load_session
 from db.schema import Base
-from db.write import sink, writer
+from db.write import delivery, session_writer
 from db.write.lock import acquire
-from db.write.recovery import close_interrupted_sessions, open_to_record, take_up_spools
-from db.write.spool import Spool, SpoolPlace
-from db.write.writer import SessionWriter
+from db.write.outbox import Outbox, OutboxPlace
+from db.write.recovery import close_interrupted_sessions, open_to_record, resume_outboxes
+from db.write.session_writer import SessionWriter
 from tests.helpers import postgres_server
 from tests.helpers.feeding import Feeder, stored
 
@@ -30,9 +30,9 @@ psycopg = pytest.importorskip("psycopg", reason="needs psycopg: install the extr
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(sink, "SPOOL_AFTER_S", 0.0)
-    monkeypatch.setattr(sink, "RETRY_LONGEST_S", 0.1)
-    monkeypatch.setattr(writer, "START_PATIENCE_S", 0.1)
+    monkeypatch.setattr(delivery, "PERSIST_AFTER_S", 0.0)
+    monkeypatch.setattr(delivery, "RETRY_MAX_S", 0.1)
+    monkeypatch.setattr(session_writer, "START_PATIENCE_S", 0.1)
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def cut_connections(engine):
 
 def test_a_server_that_stops_for_a_while(own_server, make, tmp_path):
     engine = open_database(own_server.url(own_server.new_database()))
-    place = SpoolPlace.of(engine, tmp_path / "spool")
+    place = OutboxPlace.of(engine, tmp_path / "spool")
     with (
         SessionWriter(engine, make.session(), spool=place) as session,
         Feeder(session, make) as feeder,
@@ -81,10 +81,10 @@ def test_a_server_that_stops_for_a_while(own_server, make, tmp_path):
         time.sleep(1)
         for mode in ("immediate", "fast"):
             own_server.stop(mode)
-            wait_until(lambda: session._sink.in_spool > 100)
+            wait_until(lambda: session.waiting_on_disk > 100)
             assert session.error is not None
             own_server.start()
-            wait_until(lambda: session.error is None and session._sink.in_spool == 0)
+            wait_until(lambda: session.error is None and session.waiting_on_disk == 0)
     assert (session.lost, feeder.refused) == (0, 0)
     assert stored(engine) == (feeder.submitted, feeder.submitted, feeder.plays)
     assert list_sessions(engine)[0].end_reason == "stopped"
@@ -92,7 +92,7 @@ def test_a_server_that_stops_for_a_while(own_server, make, tmp_path):
 
 
 def test_connections_that_are_cut_again_and_again(engine, make, tmp_path):
-    place = SpoolPlace.of(engine, tmp_path / "spool")
+    place = OutboxPlace.of(engine, tmp_path / "spool")
     cut = 0
     with SessionWriter(engine, make.session(), spool=place, commit_interval_s=0.02) as session:
         with Feeder(session, make) as feeder:
@@ -111,13 +111,13 @@ def test_a_server_that_is_not_there_yet(own_server, make, tmp_path, caplog):
     with pytest.raises(DatabaseUnavailableError, match="cannot be opened"):
         open_to_record(url, tmp_path, spool=False)
     opened = open_to_record(url, tmp_path / "spool")
-    assert opened.prepare is not None
+    assert opened.recovery is not None
     session = SessionWriter(
-        opened.engine, make.session(), spool=opened.place, prepare=opened.prepare
+        opened.engine, make.session(), spool=opened.place, recovery=opened.recovery
     )
     for record in make.stream():
         assert session.submit(record)
-    wait_until(lambda: session._sink.in_spool == 103)
+    wait_until(lambda: session.waiting_on_disk == 103)
     assert session.session_id == 0
     own_server.start()
     assert session.flush(20)
@@ -144,25 +144,25 @@ def test_what_waits_is_written_by_the_next_start(own_server, make, tmp_path):
     again = open_to_record(url, tmp_path)
     data = load_session(again.engine, 1)
     assert (len(data.readings), data.info.end_reason, data.info.frames) == (93, "finished", 600)
-    assert take_up_spools(again.engine, again.place) == []
+    assert resume_outboxes(again.engine, again.place) == []
     again.engine.dispose()
 
 
 def test_a_spool_whose_session_the_server_holds_for_a_dead_kiosk_is_named(
     engine, make, tmp_path, caplog
 ):
-    place = SpoolPlace.of(engine, tmp_path)
+    place = OutboxPlace.of(engine, tmp_path)
     with SessionWriter(engine, make.session()) as session:
         number = session.session_id
-    spool = Spool.create(place, make.session())
-    spool.append(make.session(), [], [(1, make.stream()[0])])
+    spool = Outbox.create(place, make.session())
+    spool.append([], [(1, make.stream()[0])])
     spool.close(remove=False)
     lock = acquire(engine, number)
-    assert take_up_spools(engine, place) == []
+    assert resume_outboxes(engine, place) == []
     assert f"{spool.path} stays: session {number} is locked" in caplog.text
     assert spool.path.exists()
     lock.release()
-    assert take_up_spools(engine, place) == [number]
+    assert resume_outboxes(engine, place) == [number]
     assert not spool.path.exists()
 
 
@@ -217,8 +217,8 @@ def test_a_lock_that_somebody_else_has_taken(engine):
     thief = acquire(engine, 7)
     assert thief is not None
     assert not lock.renew()
-    thief.release()
-    assert lock.renew()
+    thief.release()  # the server notices in a moment
+    wait_until(lock.renew)
     lock.release()
 
 

@@ -9,7 +9,7 @@ import pytest
 from db.errors import NoSuchSessionError
 from db.read.live import live_state, open_session_ids
 from db.write.records import GapEnded, GapStarted, SessionEnded, ViewerFlagged
-from db.write.writer import SessionWriter
+from db.write.session_writer import SessionWriter
 
 
 @pytest.fixture

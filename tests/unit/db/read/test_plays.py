@@ -9,7 +9,7 @@ import pytest
 
 from db.read.plays import LoggedPlay, logged_plays, shown_plays
 from db.write.records import PlayEnded, PlayRewarded, PlayStarted
-from db.write.writer import SessionWriter
+from db.write.session_writer import SessionWriter
 
 CONTEXT = {"mood": "sad", "group": "few", "hour": 9, "candidates": {"summer": 0.25, "winter": 0.75}}
 

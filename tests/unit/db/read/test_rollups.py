@@ -16,9 +16,9 @@ from db.engine import open_database
 from db.read import rollups
 from db.read.formulas import ExposureArrays, SecondArrays
 from db.read.rollups import Scope, read_log, store_roll_ups
-from db.write import writer
+from db.write import session_writer
 from db.write.records import ViewerFlagged
-from db.write.writer import SessionWriter
+from db.write.session_writer import SessionWriter
 
 
 def same(one, two) -> bool:
@@ -131,7 +131,7 @@ def test_the_play_that_is_on_waits(engine, make, rows):
 
 
 def test_the_writer_rolls_up_as_it_goes(engine, make, rows, monkeypatch):
-    monkeypatch.setattr(writer, "ROLL_UP_INTERVAL_S", 0.0)
+    monkeypatch.setattr(session_writer, "ROLL_UP_INTERVAL_S", 0.0)
     make.write(engine)  # left by a session before
     with SessionWriter(engine, make.session()) as session:
         for record in make.stream():

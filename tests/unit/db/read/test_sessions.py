@@ -31,7 +31,7 @@ from db.write.records import (
     SessionRecord,
     ViewerFlagged,
 )
-from db.write.writer import SessionWriter
+from db.write.session_writer import SessionWriter
 from detector.types import WITHHELD_REASONS
 from tests.helpers.making import reading_record
 

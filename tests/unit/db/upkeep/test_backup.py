@@ -15,7 +15,7 @@ from db.errors import BackupError
 from db.read.sessions import load_session
 from db.upkeep import backup
 from db.upkeep.backup import back_up, delete_oldest, made_backups, made_name, unfinished_backups
-from db.write.writer import SessionWriter
+from db.write.session_writer import SessionWriter
 from tests.helpers.feeding import Feeder
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=timezone.utc)

@@ -9,8 +9,8 @@ from db.errors import PurgeError
 from db.schema import Base
 from db.upkeep.backup import back_up, made_name
 from db.upkeep.inventory import NEVER, WORDS, contents, delete_files, delete_tables, files_of
-from db.write.spool import Spool, SpoolPlace
-from db.write.writer import SessionWriter
+from db.write.outbox import Outbox, OutboxPlace
+from db.write.session_writer import SessionWriter
 
 
 def test_every_table_and_column_has_its_words():
@@ -43,8 +43,8 @@ def test_every_file_and_no_other(path, make):
     engine = open_database(str(path))
     make.write(engine)
     back_up(path, made_name(path, path.parent))
-    place = SpoolPlace.of(engine, None)
-    spool = Spool.create(place, make.session())
+    place = OutboxPlace.of(engine, None)
+    spool = Outbox.create(place, make.session())
     spool.close(remove=False)
     aside, part = "kiosk.corrupt-20260301T0930Z.db", ".kiosk-backup-20260301T0930Z.db.part"
     for name in (aside, f"{aside}-wal", "kiosk.db-session-9.lock", part, f"{part}-journal"):
@@ -70,7 +70,7 @@ def test_every_file_and_no_other(path, make):
 
 
 def test_not_while_a_session_is_written(path, engine, make):
-    place = SpoolPlace.of(engine, None)
+    place = OutboxPlace.of(engine, None)
     with SessionWriter(engine, make.session(), spool=place) as session:
         before = set(path.parent.iterdir())
         with pytest.raises(PurgeError, match="stop the kiosk and try again"):

@@ -16,12 +16,13 @@ from db.errors import DatabaseDamagedError, DatabaseOpenError, DatabaseUnavailab
 from db.read.sessions import load_session
 from db.sqlite_file import is_ours
 from db.upkeep import quarantine as damage
-from db.upkeep.quarantine import set_aside
-from db.write import recovery, sink
+from db.upkeep.quarantine import quarantine
+from db.write import recovery
+from db.write import session as database_session
+from db.write.outbox import OutboxPlace
 from db.write.records import GapStarted
 from db.write.recovery import open_to_record
-from db.write.spool import SpoolPlace
-from db.write.writer import SessionWriter
+from db.write.session_writer import SessionWriter
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=timezone.utc)
 
@@ -72,12 +73,12 @@ def test_a_run_sets_a_damaged_database_aside_and_begins_a_new_one(
 ):
     path.write_bytes(harm(healthy))
     opened = open_to_record(str(path))
-    assert opened.set_aside is not None
-    assert opened.set_aside.read_bytes() == harm(healthy)
-    assert opened.set_aside.name.startswith("kiosk.corrupt-")
+    assert opened.quarantined is not None
+    assert opened.quarantined.read_bytes() == harm(healthy)
+    assert opened.quarantined.name.startswith("kiosk.corrupt-")
     assert make.write(opened.engine) == 1
     opened.engine.dispose()
-    assert sorted(path.parent.iterdir()) == sorted([path, opened.set_aside])
+    assert sorted(path.parent.iterdir()) == sorted([path, opened.quarantined])
     assert ".recover" in caplog.text
 
 
@@ -118,7 +119,7 @@ def test_damage_that_shows_only_while_sessions_are_closed(path, healthy, make):
     content = path.read_bytes()
     path.write_bytes(content[: (page - 1) * 4096] + b"\xee" * 4096 + content[page * 4096 :])
     opened = open_to_record(str(path))
-    assert opened.set_aside is not None
+    assert opened.quarantined is not None
     opened.engine.dispose()
 
 
@@ -127,7 +128,7 @@ def test_nothing_that_is_set_aside_is_ever_overwritten(path, healthy):
     for number in range(3):
         path.write_bytes(b"damaged %d" % number)
         path.with_name("kiosk.db-wal").write_bytes(b"log %d" % number)
-        names.append(set_aside(path, NOW).name)
+        names.append(quarantine(path, NOW).name)
     stamp = "kiosk.corrupt-20260301T0930Z"
     assert names == [f"{stamp}.db", f"{stamp}-2.db", f"{stamp}-3.db"]
     for number, name in enumerate(names):
@@ -142,7 +143,7 @@ def test_what_cannot_be_set_aside_waits(path, healthy, monkeypatch):
     def refuses(_path):
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(recovery, "set_aside", refuses)
+    monkeypatch.setattr(recovery, "quarantine", refuses)
     with pytest.raises(
         DatabaseUnavailableError, match=r"cannot be set aside .Read-only file system.; rename it"
     ):
@@ -157,7 +158,7 @@ def session(path, make):
     with SessionWriter(
         engine,
         make.session(),
-        spool=SpoolPlace.of(engine, None),
+        spool=OutboxPlace.of(engine, None),
         commit_interval_s=0.01,
     ) as session:
         for record in (
@@ -219,7 +220,7 @@ def test_damage_while_a_session_is_written(path, session, make, caplog):
 
 def test_damage_that_is_gone_with_the_connection(path, session, make, monkeypatch):
     """Only what a connection had in its memory was wrong: the file stays in its place."""
-    whole = sink.claim_session
+    whole = database_session.claim_session
     calls = []
 
     def fails_once(connection, session_id):
@@ -228,7 +229,7 @@ def test_damage_that_is_gone_with_the_connection(path, session, make, monkeypatc
             raise sqlite3.DatabaseError("database disk image is malformed")
         return whole(connection, session_id)
 
-    monkeypatch.setattr(sink, "claim_session", fails_once)
+    monkeypatch.setattr(database_session, "claim_session", fails_once)
     session.submit(make.reading(3.0))
     wait_until(lambda: len(calls) >= 2)
     assert session.flush()
@@ -255,8 +256,12 @@ def test_a_database_that_is_replaced_while_a_session_is_written(path, session, m
     assert session.session_id == 2
 
 
-def test_damage_that_only_the_roll_up_finds(path, session, make, monkeypatch):
-    monkeypatch.setattr("db.write.writer.ROLL_UP_INTERVAL_S", 0.0)
+@pytest.fixture
+def rolled_up_often(monkeypatch):
+    monkeypatch.setattr("db.write.session_writer.ROLL_UP_INTERVAL_S", 0.0)
+
+
+def test_damage_that_only_the_roll_up_finds(path, rolled_up_often, session, make, monkeypatch):
     calls = []
 
     def finds_damage(*_args, **_more):
@@ -264,7 +269,7 @@ def test_damage_that_only_the_roll_up_finds(path, session, make, monkeypatch):
         if len(calls) <= 2:
             raise sqlite3.DatabaseError("database disk image is malformed")
 
-    monkeypatch.setattr("db.write.writer.store_roll_ups", finds_damage)
+    monkeypatch.setattr("db.write.session_writer.store_roll_ups", finds_damage)
     for second in (3.0, 4.0, 5.0):
         session.submit(make.reading(second))
         assert session.flush()

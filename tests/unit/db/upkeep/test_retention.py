@@ -15,9 +15,9 @@ from db.read.rollups import Scope, read_log, store_roll_ups
 from db.read.sessions import list_sessions
 from db.upkeep import retention
 from db.upkeep.retention import purge, purge_some, purgeable, reusable_bytes, shrink
-from db.write import writer
+from db.write import session_writer
 from db.write.records import ViewerFlagged
-from db.write.writer import SessionWriter
+from db.write.session_writer import SessionWriter
 from monitor.analytics.report_data import load_report_data
 from monitor.reports.document import build_report
 from monitor.reports.export import to_json
@@ -125,9 +125,9 @@ def test_the_kiosk_does_it_by_itself(engine, make, rows, monkeypatch):
     make.write(engine)
     make.write(engine, [make.ad(), make.play(), make.reading(play=None)], site="Station")
     recent = (datetime.now(timezone.utc) - make.start).total_seconds()
-    monkeypatch.setattr(writer, "PURGE_AFTER_S", 0.0)
-    monkeypatch.setattr(writer, "PURGE_PAUSE_S", 0.0)
-    monkeypatch.setattr(writer, "ROLL_UP_INTERVAL_S", 0.0)
+    monkeypatch.setattr(session_writer, "PURGE_AFTER_S", 0.0)
+    monkeypatch.setattr(session_writer, "PURGE_PAUSE_S", 0.0)
+    monkeypatch.setattr(session_writer, "ROLL_UP_INTERVAL_S", 0.0)
     with SessionWriter(engine, make.session(), keep=90 * DAY, commit_interval_s=0.01) as session:
         deadline = time.monotonic() + 30
         while rows("SELECT count(*) FROM readings WHERE session_id < 3") != [(0,)]:
@@ -136,7 +136,8 @@ def test_the_kiosk_does_it_by_itself(engine, make, rows, monkeypatch):
             time.sleep(0.01)
         session.flush()
         assert (
-            session._purge_at > time.monotonic() + 3600 or session._purge_at <= time.monotonic() + 1
+            session._upkeep._purge_at > time.monotonic() + 3600
+            or session._upkeep._purge_at <= time.monotonic() + 1
         )
         assert rows("SELECT count(*) > 0 FROM readings") == [(1,)], "what is new stays"
     assert len(read_log(engine, Scope()).exposures) == 6
@@ -144,7 +145,7 @@ def test_the_kiosk_does_it_by_itself(engine, make, rows, monkeypatch):
 
 def test_nothing_is_deleted_where_that_is_not_wanted(engine, make, rows, monkeypatch):
     make.write_rolled(engine)
-    monkeypatch.setattr(writer, "PURGE_AFTER_S", 0.0)
+    monkeypatch.setattr(session_writer, "PURGE_AFTER_S", 0.0)
     make.write_rolled(engine)
     assert rows("SELECT count(*) FROM readings") == [(186,)]
 
@@ -154,8 +155,8 @@ def test_a_mistake_in_it_costs_no_record(engine, make, rows, monkeypatch, caplog
     def wrong(*_args):
         raise ZeroDivisionError("a mistake")
 
-    monkeypatch.setattr(writer, "PURGE_AFTER_S", 0.0)
-    monkeypatch.setattr(writer, "purge_some", wrong)
+    monkeypatch.setattr(session_writer, "PURGE_AFTER_S", 0.0)
+    monkeypatch.setattr(session_writer, "purge_some", wrong)
     with SessionWriter(engine, make.session(), keep=DAY) as session:
         for record in make.stream():
             session.submit(record)

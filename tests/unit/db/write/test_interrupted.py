@@ -19,7 +19,7 @@ from db.read.sessions import load_session
 from db.write.lock import acquire
 from db.write.records import GapStarted
 from db.write.recovery import close_interrupted_sessions
-from db.write.writer import SessionWriter
+from db.write.session_writer import SessionWriter
 
 ROOT = Path(db.__file__).parent.parent
 
@@ -28,7 +28,7 @@ import itertools, sys
 from datetime import datetime, timedelta, timezone
 from db.engine import open_database
 from db.write.records import AdRecord, GapStarted, PlayStarted, ReadingRecord, SessionRecord
-from db.write.writer import SessionWriter
+from db.write.session_writer import SessionWriter
 from detector.types import Box, FaceReading, HeadPose
 
 start = datetime(2026, 3, 1, 9, 30, tzinfo=timezone.utc)

@@ -12,8 +12,8 @@ from contextlib import closing, contextmanager, suppress
 import pytest
 
 from db.engine import open_database
-from db.write.spool import SpoolPlace
-from db.write.writer import SessionWriter
+from db.write.outbox import OutboxPlace
+from db.write.session_writer import SessionWriter
 from tests.helpers import postgres_server
 from tests.helpers.feeding import Feeder, stored
 
@@ -67,7 +67,7 @@ def check(engine, feeder, writer):
 def test_full_disk(tmp_path, make, elsewhere):
     with small_disk(tmp_path / "disk", 48 << 20) as disk:
         engine = open_database(str(disk / "kiosk.db"))
-        place = SpoolPlace.of(engine, tmp_path / "spool" if elsewhere else None)
+        place = OutboxPlace.of(engine, tmp_path / "spool" if elsewhere else None)
         with (
             SessionWriter(engine, make.session(), spool=place) as writer,
             Feeder(writer, make) as feeder,
@@ -90,7 +90,7 @@ def test_full_disk(tmp_path, make, elsewhere):
 
 def test_database_locked_by_another_program(path, make):
     engine = open_database(str(path))
-    place = SpoolPlace.of(engine, None)
+    place = OutboxPlace.of(engine, None)
     with (
         SessionWriter(engine, make.session(), spool=place) as writer,
         Feeder(writer, make) as feeder,
@@ -114,7 +114,7 @@ def test_postgresql_stopped(tmp_path, make):
         pytest.skip("needs the programs of a PostgreSQL server: initdb, pg_ctl and postgres")
     with postgres_server.running(programs) as server:
         engine = open_database(server.url(server.new_database()))
-        place = SpoolPlace.of(engine, tmp_path / "spool")
+        place = OutboxPlace.of(engine, tmp_path / "spool")
         with (
             SessionWriter(engine, make.session(), spool=place) as writer,
             Feeder(writer, make) as feeder,

@@ -10,9 +10,9 @@ from sqlalchemy import Column, Double, MetaData
 
 from db.schema import Reading
 from db.write import records, store
+from db.write.outbox import OutboxPlace
 from db.write.records import ReadingRecord
-from db.write.spool import SpoolPlace
-from db.write.writer import SessionWriter
+from db.write.session_writer import SessionWriter
 from detector.types import AnalysedFrame, FaceReading
 from monitor.sensor import messages
 from tests.helpers.feeding import locked, wait_until
@@ -51,11 +51,11 @@ def test_a_new_field_goes_from_the_pipe_through_the_outbox_into_a_row(
     face = received(Extended(*make.reading().face.values(), smile_width=0.25))
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA busy_timeout = 20")
-    place = SpoolPlace.of(engine, None)
+    place = OutboxPlace.of(engine, None)
     with SessionWriter(engine, make.session(), spool=place, commit_interval_s=0.01) as writer:
         with locked(path):
             assert writer.submit(ReadingRecord(make.at(1), face))
-            wait_until(lambda: writer._sink.in_spool == 1)
+            wait_until(lambda: writer.waiting_on_disk == 1)
         assert writer.flush()
     assert rows("SELECT smile_width, valence FROM readings") == [(0.25, 0.55)]
 

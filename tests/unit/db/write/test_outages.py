@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 from sqlalchemy import exc
@@ -13,21 +14,22 @@ from sqlalchemy import exc
 from db.engine import open_database
 from db.errors import DatabaseUnavailableError, DatabaseWriteError
 from db.read.sessions import load_session
-from db.write import sink, writer
+from db.write import delivery, session_writer
+from db.write import session as database_session
+from db.write.outbox import Outbox, OutboxPlace
 from db.write.records import GapStarted
-from db.write.recovery import Preparation, open_to_record, take_up_spools
-from db.write.spool import Spool, SpoolPlace, _line
+from db.write.recovery import Recovery, open_to_record, resume_outboxes
+from db.write.session_writer import SessionWriter
 from db.write.store import interrupt_session
-from db.write.writer import SessionWriter
 from tests.helpers.feeding import locked, wait_until
 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     """Outages of a moment, treated like long ones."""
-    monkeypatch.setattr(sink, "SPOOL_AFTER_S", 0.0)
-    monkeypatch.setattr(sink, "RETRY_LONGEST_S", 0.05)
-    monkeypatch.setattr(writer, "START_PATIENCE_S", 0.1)
+    monkeypatch.setattr(delivery, "PERSIST_AFTER_S", 0.0)
+    monkeypatch.setattr(delivery, "RETRY_MAX_S", 0.05)
+    monkeypatch.setattr(session_writer, "START_PATIENCE_S", 0.1)
     monkeypatch.setattr("db.sqlite_file.BUSY_TIMEOUT_MS", 20)
     monkeypatch.setattr("db.engine.OPEN_RETRY_S", 0.1)
     monkeypatch.setattr("db.write.recovery.OPEN_PATIENCE_S", 0.1)
@@ -35,7 +37,7 @@ def impatient(monkeypatch):
 
 @pytest.fixture
 def place(tmp_path):
-    return SpoolPlace(tmp_path / "spool", "kiosk.db", limit_bytes=1 << 20, reserve_bytes=1 << 16)
+    return OutboxPlace(tmp_path / "spool", "kiosk.db", limit_bytes=1 << 20, reserve_bytes=1 << 16)
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def test_records_wait_on_disk_and_are_written_in_their_order(
             for record in make.stream()[30:70]:
                 assert session.submit(record)
                 time.sleep(0.002)
-            wait_until(lambda: session._sink.in_spool == 40)
+            wait_until(lambda: session.waiting_on_disk == 40)
             assert session.waiting == 40
             assert "database is locked" in str(session.error)
             assert not session.flush(0.1)
@@ -93,8 +95,8 @@ def test_what_waits_at_the_end_is_written_by_the_next_start(path, short_wait, ma
 
     opened = open_to_record(str(path), place.folder)
     assert opened.place.found() == [], "in a folder of its own a database has another name"
-    assert take_up_spools(opened.engine, place) == [1]
-    assert take_up_spools(opened.engine, place) == []
+    assert resume_outboxes(opened.engine, place) == [1]
+    assert resume_outboxes(opened.engine, place) == []
     data = load_session(opened.engine, 1)
     opened.engine.dispose()
     assert (data.info.end_reason, data.info.frames, data.info.lost) == ("finished", 600, 0)
@@ -106,22 +108,22 @@ def test_what_waits_at_the_end_is_written_by_the_next_start(path, short_wait, ma
 def test_closing_ends_in_time_with_everything_on_disk(path, make, place, monkeypatch):
     """Each attempt waits for the lock, and the last one must not begin when the time is almost over."""
     monkeypatch.setattr("db.sqlite_file.BUSY_TIMEOUT_MS", 200)
-    monkeypatch.setattr(writer, "LAST_ATTEMPT_S", 0.4)
-    monkeypatch.setattr(sink, "RETRY_FIRST_S", 10.0)
-    monkeypatch.setattr(sink, "RETRY_LONGEST_S", 10.0)
+    monkeypatch.setattr(session_writer, "LAST_ATTEMPT_S", 0.4)
+    monkeypatch.setattr(delivery, "RETRY_FIRST_S", 10.0)
+    monkeypatch.setattr(delivery, "RETRY_MAX_S", 10.0)
     engine = open_database(str(path))
     session = SessionWriter(engine, make.session(), spool=place, commit_interval_s=0.01)
     with locked(path):
         submit_all(session, make.stream())
         wait_until(lambda: session.error is not None)
         began = time.monotonic()
-        whole, begun = sink.SessionSink.attempt, []
+        whole, begun = delivery.Delivery.attempt, []
 
         def attempt(self):
             begun.append(time.monotonic() - began)
             return whole(self)
 
-        monkeypatch.setattr(sink.SessionSink, "attempt", attempt)
+        monkeypatch.setattr(delivery.Delivery, "attempt", attempt)
         with pytest.raises(
             DatabaseWriteError,
             match=r"103 records wait in .*\.spool and are written by the next start",
@@ -131,7 +133,7 @@ def test_closing_ends_in_time_with_everything_on_disk(path, make, place, monkeyp
         assert len(begun) == 1, "there was time for one"
         assert begun[0] < 0.6
     assert not session._thread.is_alive()
-    assert take_up_spools(engine, place) == [1]
+    assert resume_outboxes(engine, place) == [1]
     assert load_session(engine, 1).info.end_reason == "finished"
     engine.dispose()
 
@@ -139,10 +141,10 @@ def test_closing_ends_in_time_with_everything_on_disk(path, make, place, monkeyp
 def test_an_attempt_that_hangs_at_the_end_finds_everything_on_disk(
     path, short_wait, make, place, monkeypatch
 ):
-    monkeypatch.setattr(writer, "LAST_ATTEMPT_S", 0.0)
+    monkeypatch.setattr(session_writer, "LAST_ATTEMPT_S", 0.0)
     session = SessionWriter(short_wait, make.session(), spool=place, commit_interval_s=0.01)
     goes_on = threading.Event()
-    whole = sink.SessionSink.end
+    whole = delivery.Delivery.end
 
     def end(self, ended):
         goes_on.wait(10)
@@ -151,7 +153,7 @@ def test_an_attempt_that_hangs_at_the_end_finds_everything_on_disk(
     with locked(path):
         submit_all(session, make.stream())
         wait_until(lambda: session.error is not None)
-        monkeypatch.setattr(sink.SessionSink, "end", end)
+        monkeypatch.setattr(delivery.Delivery, "end", end)
         try:
             with pytest.raises(
                 DatabaseWriteError,
@@ -159,7 +161,8 @@ def test_an_attempt_that_hangs_at_the_end_finds_everything_on_disk(
             ):
                 session.close(make.end(), timeout=0.3)
             (file,) = place.found()
-            assert b'{"end":' in file.read_bytes()
+            with closing(sqlite3.connect(file)) as other:
+                assert other.execute("SELECT 1 FROM head WHERE name = 'end'").fetchall()
         finally:
             goes_on.set()
     session.close()
@@ -168,7 +171,7 @@ def test_an_attempt_that_hangs_at_the_end_finds_everything_on_disk(
 
 
 def test_a_start_takes_up_what_waits_beside_the_database(path, short_wait, make):
-    beside = SpoolPlace.of(short_wait, None)
+    beside = OutboxPlace.of(short_wait, None)
     session = SessionWriter(short_wait, make.session(), spool=beside)
     with locked(path):
         submit_all(session, make.stream())
@@ -188,7 +191,7 @@ def test_a_crash_after_the_commit_and_before_the_spool_knows_it(
     with SessionWriter(short_wait, make.session(), spool=place) as session:
         with locked(path):
             submit_all(session, make.stream())
-            wait_until(lambda: session._sink.in_spool == 103)
+            wait_until(lambda: session.waiting_on_disk == 103)
             (file,) = place.found()
             kept = shutil.copy(file, place.folder / "copy")
         session.flush()
@@ -196,7 +199,7 @@ def test_a_crash_after_the_commit_and_before_the_spool_knows_it(
         session.close(make.end())
     for _ in range(2):
         shutil.copy(kept, file)
-        assert take_up_spools(short_wait, place) == [1]
+        assert resume_outboxes(short_wait, place) == [1]
         assert rows("SELECT count(*) FROM readings") == [(94,)]
         assert rows("SELECT end_reason, frames, lost, last_record FROM sessions") == [
             ("finished", 600, 0, 104)
@@ -210,9 +213,9 @@ def test_a_crash_half_way_through_taking_up(path, short_wait, make, place, rows,
         submit_all(session, make.stream())
         with pytest.raises(DatabaseWriteError):
             session.close(make.end(), timeout=2.5)
-    monkeypatch.setattr(sink, "CHUNK", 20)
-    monkeypatch.setattr(sink, "SLICE_S", 0.0)
-    whole = sink.SessionSink.attempt
+    monkeypatch.setattr(delivery, "CHUNK", 20)
+    monkeypatch.setattr(delivery, "SLICE_S", 0.0)
+    whole = delivery.Delivery.attempt
     calls = []
 
     def dies(self):
@@ -221,44 +224,44 @@ def test_a_crash_half_way_through_taking_up(path, short_wait, make, place, rows,
             raise KeyboardInterrupt
         return whole(self)
 
-    monkeypatch.setattr(sink.SessionSink, "attempt", dies)
+    monkeypatch.setattr(delivery.Delivery, "attempt", dies)
     with pytest.raises(KeyboardInterrupt):
-        take_up_spools(short_wait, place)
+        resume_outboxes(short_wait, place)
     assert rows("SELECT last_record FROM sessions") == [(40,)]
-    monkeypatch.setattr(sink.SessionSink, "attempt", whole)
+    monkeypatch.setattr(delivery.Delivery, "attempt", whole)
     # In this process the dead program's locks are still held; they end with it.
     for file in place.found():
         shutil.copy(file, file.with_name("copy"))
         file.unlink()
         shutil.move(file.with_name("copy"), file)
     path.with_name("kiosk.db-session-1.lock").unlink()
-    assert take_up_spools(short_wait, place) == [1]
+    assert resume_outboxes(short_wait, place) == [1]
     assert rows("SELECT count(*), count(DISTINCT at || viewer_id) FROM readings") == [(93, 93)]
 
 
 def leave_spool(place, make, minute):
     """What a program leaves that was killed while its database was away."""
     session = make.session(started_at=make.at(60 * minute))
-    spool = Spool.create(place, session)
-    spool.append(session, [], list(enumerate(make.stream(), 1)))
+    spool = Outbox.create(place, session)
+    spool.append([], list(enumerate(make.stream(), 1)))
     spool.close(remove=False)
 
 
 def test_old_spools_are_taken_up_a_part_at_a_time(engine, make, place, rows, monkeypatch):
     """So that new records do not wait in memory for as long as that takes."""
-    monkeypatch.setattr(sink, "CHUNK", 40)
-    monkeypatch.setattr(sink, "SLICE_S", -1.0)
+    monkeypatch.setattr(delivery, "CHUNK", 40)
+    monkeypatch.setattr(delivery, "SLICE_S", -1.0)
     for minute in (1, 2):
         leave_spool(place, make, minute)
-    preparation = Preparation(engine, place, 0.0)
-    assert not preparation.go_on()
-    assert not preparation.go_on()
+    recovery = Recovery(engine, place, 0.0)
+    assert not recovery.run_part()
+    assert not recovery.run_part()
     assert rows("SELECT last_record FROM sessions") == [(80,)]
-    preparation.close()
-    preparation.close()
+    recovery.close()
+    recovery.close()
     assert len(place.found()) == 2
     parts = 1
-    while not preparation.go_on():
+    while not recovery.run_part():
         parts += 1
     assert parts >= 6
     assert rows("SELECT last_record, end_reason FROM sessions") == [(103, "interrupted")] * 2
@@ -267,27 +270,27 @@ def test_old_spools_are_taken_up_a_part_at_a_time(engine, make, place, rows, mon
 
 
 def test_new_records_go_to_the_disk_between_the_parts(path, short_wait, make, rows, monkeypatch):
-    monkeypatch.setattr(sink, "CHUNK", 5)
-    monkeypatch.setattr(sink, "SLICE_S", -1.0)
-    leave_spool(SpoolPlace.of(short_wait, None), make, 1)
+    monkeypatch.setattr(delivery, "CHUNK", 5)
+    monkeypatch.setattr(delivery, "SLICE_S", -1.0)
+    leave_spool(OutboxPlace.of(short_wait, None), make, 1)
     with locked(path):
         opened = open_to_record(str(path))
         session = SessionWriter(
             opened.engine,
             make.session(),
             spool=opened.place,
-            prepare=opened.prepare,
+            recovery=opened.recovery,
             commit_interval_s=0.001,
         )
-        whole, seen = Preparation.go_on, []
+        whole, seen = Recovery.run_part, []
 
-        def go_on(self):
+        def run_part(self):
             session.submit(make.reading(len(seen) / 10, 1, None))
             time.sleep(0.002)
-            seen.append(session.waiting - session._sink.in_spool)
+            seen.append(session.waiting - session.waiting_on_disk)
             return whole(self)
 
-        monkeypatch.setattr(Preparation, "go_on", go_on)
+        monkeypatch.setattr(Recovery, "run_part", run_part)
     wait_until(lambda: session.session_id)
     assert session.flush()
     session.close(make.end())
@@ -299,7 +302,7 @@ def test_new_records_go_to_the_disk_between_the_parts(path, short_wait, make, ro
 
 def test_a_commit_of_which_nobody_knows_whether_it_happened(engine, make, rows, monkeypatch):
     """The server goes away with the answer: the transaction is there, and is not written once more."""
-    whole = sink.writing
+    whole = database_session.writing
     failures = [1, 3]
 
     @contextmanager
@@ -312,7 +315,7 @@ def test_a_commit_of_which_nobody_knows_whether_it_happened(engine, make, rows, 
 
     calls = []
     with SessionWriter(engine, make.session(), commit_interval_s=0.01) as session:
-        monkeypatch.setattr(sink, "writing", loses_the_answer)
+        monkeypatch.setattr(database_session, "writing", loses_the_answer)
         submit_all(session, make.stream()[:50])
         assert session.flush()
         submit_all(session, make.stream()[50:])
@@ -366,10 +369,10 @@ def test_a_database_that_cannot_be_opened_is_opened_later(path, short_wait, make
         connection.exec_driver_sql("UPDATE sessions SET ended_at = NULL, end_reason = NULL")
     with locked(path):
         opened = open_to_record(str(path))
-        assert opened.prepare is not None
+        assert opened.recovery is not None
         assert "The session begins without it" in caplog.text
         session = SessionWriter(
-            opened.engine, make.session(), spool=opened.place, prepare=opened.prepare
+            opened.engine, make.session(), spool=opened.place, recovery=opened.recovery
         )
         submit_all(session, make.stream())
     assert session.flush()
@@ -399,11 +402,11 @@ def test_a_show_does_not_wait_long_for_a_locked_database(path, short_wait, make,
         began = time.monotonic()
         opened = open_to_record(str(path))
         session = SessionWriter(
-            opened.engine, make.session(), spool=opened.place, prepare=opened.prepare
+            opened.engine, make.session(), spool=opened.place, recovery=opened.recovery
         )
         assert time.monotonic() - began < 1.2
         submit_all(session, make.stream())
-        wait_until(lambda: session._sink.in_spool == 103)
+        wait_until(lambda: session.waiting_on_disk == 103)
         assert "in use by another program" in str(session.error)
     began = time.monotonic()
     assert session.flush()
@@ -416,18 +419,19 @@ def test_a_show_does_not_wait_long_for_a_locked_database(path, short_wait, make,
 def test_records_are_on_disk_before_a_database_that_could_not_be_opened_is_asked(
     path, short_wait, make, place, monkeypatch
 ):
-    monkeypatch.setattr(sink, "SPOOL_AFTER_S", 60.0)
+    monkeypatch.setattr(delivery, "PERSIST_AFTER_S", 60.0)
     asked = []
 
     def unavailable(*_args, **_more):
-        asked.append((session._sink.in_memory, session._sink.in_spool) if session else (0, 0))
+        on_disk = session.waiting_on_disk if session else 0
+        asked.append((session.waiting - on_disk, on_disk) if session else (0, 0))
         raise DatabaseUnavailableError("The server is away.")
 
     session = None
     monkeypatch.setattr("db.write.recovery.make_ready", unavailable)
     opened = open_to_record(str(path))
     session = SessionWriter(
-        opened.engine, make.session(), spool=place, prepare=opened.prepare, commit_interval_s=0.01
+        opened.engine, make.session(), spool=place, recovery=opened.recovery, commit_interval_s=0.01
     )
     submit_all(session, make.stream())
     wait_until(lambda: (0, 103) in asked)
@@ -445,7 +449,7 @@ def test_a_session_that_never_reached_its_database(path, short_wait, make, place
         with pytest.raises(DatabaseWriteError, match="103 records wait"):
             session.close(make.end(), timeout=2.5)
     assert rows("SELECT count(*) FROM sessions") == [(0,)]
-    assert take_up_spools(short_wait, place) == [1]
+    assert resume_outboxes(short_wait, place) == [1]
     assert rows("SELECT count(*) FROM readings") == [(93,)]
     assert rows("SELECT end_reason, frames FROM sessions") == [("finished", 600)]
 
@@ -453,13 +457,13 @@ def test_a_session_that_never_reached_its_database(path, short_wait, make, place
 def test_a_full_spool_loses_readings_and_counts_them(
     path, short_wait, make, tmp_path, rows, caplog
 ):
-    small = SpoolPlace(tmp_path / "spool", "kiosk.db", limit_bytes=20_000, reserve_bytes=0)
+    small = OutboxPlace(tmp_path / "spool", "kiosk.db", limit_bytes=20_000, reserve_bytes=0)
     with SessionWriter(short_wait, make.session(), spool=small, commit_interval_s=0.01) as session:
         with locked(path):
             for record in make.stream():
                 assert session.submit(record)
                 time.sleep(0.002)
-            wait_until(lambda: session._sink.in_spool + session.lost == 103)
+            wait_until(lambda: session.waiting_on_disk + session.lost == 103)
             lost = session.lost
         assert session.flush()
         assert session.lost == lost
@@ -478,7 +482,7 @@ def test_a_spool_that_cannot_be_written_leaves_records_in_memory(
 ):
     blocked = tmp_path / "file"
     blocked.touch()
-    nowhere = SpoolPlace(blocked / "spool", "kiosk.db")
+    nowhere = OutboxPlace(blocked / "spool", "kiosk.db")
     with SessionWriter(
         short_wait,
         make.session(),
@@ -501,14 +505,14 @@ def test_a_spool_that_cannot_be_written_leaves_records_in_memory(
 def test_what_a_full_spool_has_lost_is_known_to_the_next_start(
     path, short_wait, make, tmp_path, rows
 ):
-    small = SpoolPlace(tmp_path / "spool", "kiosk.db", limit_bytes=20_000, reserve_bytes=0)
+    small = OutboxPlace(tmp_path / "spool", "kiosk.db", limit_bytes=20_000, reserve_bytes=0)
     session = SessionWriter(short_wait, make.session(), spool=small, commit_interval_s=0.01)
     with locked(path):
         submit_all(session, make.stream())
         with pytest.raises(DatabaseWriteError, match="wait in"):
             session.close(make.end(), timeout=2.5)
     assert session.lost > 10
-    assert take_up_spools(short_wait, small) == [1]
+    assert resume_outboxes(short_wait, small) == [1]
     assert rows("SELECT end_reason, lost, (SELECT count(*) FROM readings) FROM sessions") == [
         ("finished", session.lost, 93 - session.lost)
     ]
@@ -525,14 +529,12 @@ def test_losses_of_a_dead_program_stay_counted(engine, make, rows, place, in_dat
             connection.exec_driver_sql(
                 f"UPDATE sessions SET ended_at = NULL, end_reason = NULL, frames = NULL, lost = {in_database}"
             )
-    spool = Spool.create(place, make.session())
-    spool.append(
-        make.session(), [make.ad()], [(110, make.play(9)), (111, make.reading(30.0, 1, 9))], 5
-    )
+    spool = Outbox.create(place, make.session())
+    spool.append([make.ad()], [(110, make.play(9)), (111, make.reading(30.0, 1, 9))], 5)
     if ended:
-        spool.append_end(make.session(), [], make.end(), 9)
+        spool.append_end([], make.end(), 9)
     spool.close(remove=False)
-    assert take_up_spools(engine, place) == [1]
+    assert resume_outboxes(engine, place) == [1]
     lost = 9 if ended else max(5, in_database or 0)
     assert rows("SELECT lost, end_reason, last_record FROM sessions") == [
         (lost, "finished" if ended else "interrupted", 111)
@@ -543,8 +545,8 @@ def test_another_kiosks_spool_is_left_alone(path, short_wait, make, place):
     with locked(path):
         session = SessionWriter(short_wait, make.session(), spool=place, commit_interval_s=0.01)
         submit_all(session, make.stream())
-        wait_until(lambda: session._sink.in_spool == 103)
-    assert take_up_spools(short_wait, place) == []
+        wait_until(lambda: session.waiting_on_disk == 103)
+    assert resume_outboxes(short_wait, place) == []
     session.close(make.end())
     assert session.lost == 0
 
@@ -553,9 +555,11 @@ def test_a_spool_that_nobody_understands_stays(path, engine, place, caplog):
     place.folder.mkdir()
     file = place.folder / "kiosk.db-20260301T093000000000.spool"
     file.write_bytes(b"00000000 {}\n")
-    assert take_up_spools(engine, place) == []
+    assert resume_outboxes(engine, place) == []
     assert not file.exists(), "nothing waits in it"
-    file.write_bytes(_line(b'{"session":{"type":"Tomorrow"},"known":[]}') + _line(b"[1,{}]"))
-    assert take_up_spools(engine, place) == []
+    with closing(sqlite3.connect(file)) as other, other:
+        other.execute("CREATE TABLE head (name TEXT PRIMARY KEY, document TEXT)")
+        other.execute("INSERT INTO head VALUES ('session', '{\"type\":\"Tomorrow\"}')")
+    assert resume_outboxes(engine, place) == []
     assert file.exists()
     assert "it stays where it is" in caplog.text

@@ -17,9 +17,9 @@ import pytest
 import db
 from db.engine import open_database
 from db.read.sessions import list_sessions
+from db.write.outbox import OutboxPlace
 from db.write.recovery import open_to_record
-from db.write.spool import SpoolPlace
-from db.write.writer import SessionWriter
+from db.write.session_writer import SessionWriter
 from tests.helpers.feeding import Feeder
 
 ROOT = Path(db.__file__).parent.parent
@@ -29,13 +29,13 @@ import itertools, sys, time
 from datetime import datetime, timedelta, timezone
 from db.write.records import AdRecord, GapStarted, PlayEnded, PlayStarted, ReadingRecord, SessionEnded, SessionRecord
 from db.write.recovery import open_to_record
-from db.write.writer import SessionWriter
+from db.write.session_writer import SessionWriter
 from detector.types import Box, FaceReading, HeadPose
 
 start = datetime.now(timezone.utc)
 opened = open_to_record(sys.argv[1])
 session = SessionRecord("run", "", "0", start, "1")
-writer = SessionWriter(opened.engine, session, spool=opened.place, prepare=opened.prepare)
+writer = SessionWriter(opened.engine, session, spool=opened.place, recovery=opened.recovery)
 writer.submit(AdRecord("summer", "Summer", "summer.mp4", "ab" * 32, "video", 8000))
 for second in itertools.count():
     writer.submit(PlayStarted(second, "summer", start + timedelta(seconds=second), "next"))
@@ -160,7 +160,7 @@ def test_a_log_whose_end_is_torn(moments):
             database.with_name("kiosk.db-shm").unlink(missing_ok=True)
             log.write_bytes(content)
             opened = open_to_record(str(database))
-            assert opened.set_aside is None, name
+            assert opened.quarantined is None, name
             check(database)
             stored = readings_in(database)
             opened.engine.dispose()
@@ -184,7 +184,7 @@ def test_no_record_waits_longer_than_a_second_for_the_disk(path, make):
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
     waits = []
     with (
-        SessionWriter(engine, make.session(), spool=SpoolPlace.of(engine, None)) as session,
+        SessionWriter(engine, make.session(), spool=OutboxPlace.of(engine, None)) as session,
         Feeder(session, make) as feeder,
         closing(sqlite3.connect(path)) as reader,
     ):

@@ -25,8 +25,8 @@ from db.write.records import (
     SessionEnded,
     ViewerFlagged,
 )
+from db.write.session_writer import SessionWriter
 from db.write.store import SessionStore
-from db.write.writer import SessionWriter
 from tests.helpers.feeding import locked, wait_until
 
 TABLES = ("models", "sessions", "ads", "plays", "viewers", "readings", "gaps")
@@ -428,7 +428,8 @@ def test_cache_of_row_ids_is_bounded(engine, make, rows, monkeypatch):
             writer.submit(make.play(number, number))
             writer.submit(make.reading(number + 0.5, number, number))
             writer.flush()
-        assert len(writer._sink._store._viewers) == len(writer._sink._store._plays) == 3
+        store = writer._delivery.session._store
+        assert len(store._viewers) == len(store._plays) == 3
         # Number 0 was forgotten, and is found again.
         writer.submit(make.reading(20.0, 0, 0))
         writer.submit(make.play_end(0, 21.0))
@@ -440,7 +441,7 @@ def test_cache_of_row_ids_is_bounded(engine, make, rows, monkeypatch):
 
 
 def test_locked_database_costs_no_record(engine, make, path, rows, monkeypatch, caplog):
-    monkeypatch.setattr("db.write.sink.RETRY_LONGEST_S", 0.05)
+    monkeypatch.setattr("db.write.delivery.RETRY_MAX_S", 0.05)
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA busy_timeout = 20")
     with SessionWriter(engine, make.session(), commit_interval_s=0.01) as writer:
@@ -606,7 +607,7 @@ def test_a_session_that_is_deleted_goes_on_as_another(engine, make, rows):
 
 
 def test_new_session_needs_a_writable_database(path, engine, make, monkeypatch):
-    monkeypatch.setattr("db.write.writer.START_TIMEOUT_S", 0.0)
+    monkeypatch.setattr("db.write.session_writer.START_TIMEOUT_S", 0.0)
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA busy_timeout = 20")
     with (

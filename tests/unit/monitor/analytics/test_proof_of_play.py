@@ -21,7 +21,7 @@ from db.write.records import (
     SessionEnded,
     SessionRecord,
 )
-from db.write.writer import SessionWriter
+from db.write.session_writer import SessionWriter
 from monitor.analytics.errors import ReportError
 from monitor.analytics.proof_of_play import COUNTS, FIGURES, Price, proof_of_play
 from monitor.analytics.report_data import Scope, load_report_data

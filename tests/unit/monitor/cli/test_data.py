@@ -12,9 +12,9 @@ from click.testing import CliRunner
 from db.engine import open_database
 from db.errors import BackupTargetError, DatabaseDamagedError, DatabaseOpenError, PurgeError
 from db.schema import Base
+from db.write.outbox import OutboxPlace
 from db.write.records import SessionEnded
-from db.write.spool import SpoolPlace
-from db.write.writer import SessionWriter
+from db.write.session_writer import SessionWriter
 from monitor.cli.main import cli
 from monitor.logs import default_log
 from tests.helpers.making import Make
@@ -174,7 +174,7 @@ def test_purge_everything_for_scripts(run, database, tmp_path):
 
 def test_purge_everything_not_while_a_kiosk_runs(run, database, make):
     engine = open_database(str(database))
-    with SessionWriter(engine, make.session(), spool=SpoolPlace.of(engine, None)) as session:
+    with SessionWriter(engine, make.session(), spool=OutboxPlace.of(engine, None)) as session:
         assert isinstance(run("purge", "--everything", "--yes").exception, PurgeError)
         session.close(SessionEnded(make.at(1), "finished"))
     engine.dispose()

@@ -16,7 +16,7 @@ from ads.simulation.audience import default_audience
 from ads.simulation.simulator import simulate
 from db.engine import open_database
 from db.write.records import AdRecord, PlayEnded, PlayRewarded, PlayStarted, SessionRecord
-from db.write.writer import SessionWriter
+from db.write.session_writer import SessionWriter
 from monitor.cli.main import cli
 
 PLAYLIST = """

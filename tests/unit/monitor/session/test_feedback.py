@@ -20,7 +20,7 @@ from ads.show.playback import Play, PlaybackLog, PlayEnd
 from db.engine import open_database
 from db.read.plays import logged_plays
 from db.write.records import ModelRecord, PlayEnded, SessionRecord
-from db.write.writer import SessionWriter
+from db.write.session_writer import SessionWriter
 from detector.types import AnalysedFrame, FaceReading
 from monitor.session.clock import SessionClock
 from monitor.session.feedback import Feedback, recent_starts, remembering_policy

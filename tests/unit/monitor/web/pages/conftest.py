@@ -21,7 +21,7 @@ from db.write.records import (
     SessionEnded,
     SessionRecord,
 )
-from db.write.writer import SessionWriter
+from db.write.session_writer import SessionWriter
 from detector.emotion.labels import EMOTIONS
 from detector.image_analysis import PictureFace
 from monitor.web.app import close_app, create_app
