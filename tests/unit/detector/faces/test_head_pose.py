@@ -268,6 +268,7 @@ class Hall:
 
 
 mounts = st.builds(
+    CameraMount,
     above_cm=st.floats(-80, 80),
     right_cm=st.floats(-80, 80),
     view_angle_deg=st.just(VIEW_DEG),
