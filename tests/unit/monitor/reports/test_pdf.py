@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import builtins
+import hashlib
+import json
+import os
 import re
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +47,33 @@ def test_five_ads_are_made_in_time_and_the_same_every_time(document):
     assert made == pdf.render_pdf(document)
     assert made.startswith(b"%PDF-")
     assert len(made) < 1_000_000
+
+
+PRINT_HASH = """
+import hashlib, json, sys
+from monitor.reports import pdf
+print(hashlib.sha256(pdf.render_pdf(json.load(sys.stdin))).hexdigest())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("weasyprint")
+def test_it_is_the_same_with_the_machine_s_fonts_and_with_none(document, tmp_path):
+    config = tmp_path / "fonts.conf"
+    config.write_text('<?xml version="1.0"?><fontconfig></fontconfig>')
+    made = {hashlib.sha256(pdf.render_pdf(document)).hexdigest()}
+    done = subprocess.run(
+        [sys.executable, "-c", PRINT_HASH],
+        input=json.dumps(document),
+        env=dict(os.environ, FONTCONFIG_FILE=str(config), XDG_CACHE_HOME=str(tmp_path)),
+        cwd=Path(__file__).parents[4],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert made == {done.stdout.strip()}
 
 
 @pytest.mark.slow
