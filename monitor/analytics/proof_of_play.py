@@ -1,22 +1,20 @@
-"""Proof of play: what ran where and when, how many watched it, for how long, and what that cost.
+"""Proof of play: what ran where and when, how many watched it, for how long, and what it cost.
 
-A play is **verified** when it ran to its end on a screen: it finished, it was shown for longer than
-0 s, and its session had a window (a replay has none, nor has a run without one). Skipped, failed
-and cut-short plays are counted apart, and nobody pays for them: watchers and attentive seconds are
-those of verified plays. Both are defined as in reports (`metrics`).
+A play is **verified** when it ran to its end on a screen: it finished, was shown for longer than 0 s,
+and its session had a window (a replay or a headless run has none). Skipped, failed and cut-short
+plays are counted apart and cost nothing; watchers and attentive seconds are those of verified plays.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from db.read.formulas import ExposureArrays
 from db.read.plays import shown_plays
 from db.read.rollups import Scope, read_log
 from monitor.analytics import metrics
@@ -29,15 +27,20 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
+    from db.read.formulas import ExposureArrays
     from db.read.plays import ShownPlay
     from db.read.sessions import GapInfo
 
 GROUPS = ("ad", "hour", "day", "site")
-"""What rows can be made by."""
+"""What rows can be grouped by."""
 
-COUNTS = ("plays", "verified", "not_shown", "skipped", "failed", "cut_short")
 FIGURES = (
-    *COUNTS,
+    "plays",
+    "verified",
+    "not_shown",
+    "skipped",
+    "failed",
+    "cut_short",
     "shown_s",
     "measured_s",
     "opportunities",
@@ -73,29 +76,23 @@ class Price:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seen:
-    """Who was there during the verified plays.
+    """Who was there.
 
     Attributes:
         exposures: Of all plays, sorted by play.
-        measured_s: For each verified play, by its id, for how long faces could be measured.
+        measured_s: How long faces could be measured during each verified play, by its id.
     """
 
     exposures: ExposureArrays
     measured_s: dict[int, float]
 
     def of(self, plays: Iterable[ShownPlay]) -> ExposureArrays:
-        """The exposures of some plays."""
         ids = np.array([play.id for play in plays], dtype=np.int64)
         firsts, ends = (
             np.searchsorted(self.exposures.play_id, ids, side) for side in ("left", "right")
         )
-        stretches = [
-            np.arange(first, end) for first, end in zip(firsts.tolist(), ends.tolist(), strict=True)
-        ]
-        chosen = np.concatenate([np.empty(0, dtype=np.int64), *stretches])
-        return ExposureArrays(
-            **{f.name: getattr(self.exposures, f.name)[chosen] for f in fields(ExposureArrays)}
-        )
+        rows = [np.arange(*place) for place in zip(firsts, ends, strict=True)]
+        return metrics.take(self.exposures, np.concatenate([np.empty(0, dtype=np.int64), *rows]))
 
 
 def proof_of_play(
@@ -111,32 +108,31 @@ def proof_of_play(
     min_viewers: int = 1,
     replays: bool = False,
 ) -> dict[str, Any]:
-    """Counts verified plays, watchers and attentive seconds.
+    """Count verified plays, watchers and attentive seconds.
 
     Args:
         engine: From `open_database`.
         since: Plays that began then or later; aware. None for all, as for the next two.
         until: Plays that began before; aware.
         site: Only this site.
-        by: What rows are made by, in order, out of `GROUPS`.
+        by: What rows are grouped by, in order, out of `GROUPS`.
         zone: Of hours and days; None for the machine's.
         prices: By ad id.
-        other_price: Of all ads that `prices` does not name; None where they have none.
+        other_price: Of the ads that `prices` does not name.
         min_viewers: What rests on fewer viewers is withheld.
-        replays: Count replays too, as if their ads had been on a screen: for recordings of a place
-            where they were.
+        replays: Count replays as if their ads had been on a screen: for recordings of a place where
+            they were.
 
     Returns:
-        `{"by", "since", "until", "site", "min_viewers", "rows", "total", "withheld"}`, ready for
-        JSON.
+        `{"by", "since", "until", "site", "min_viewers", "rows", "total", "withheld"}`, for JSON.
 
     Raises:
-        ReportError: `by` names something else, or nothing, or something twice; or `min_viewers` is
-            less than 1.
+        ReportError: `by` is empty, repeats or names something else, or `min_viewers` is below 1.
     """
     if not by or set(by) - set(GROUPS) or len(set(by)) < len(by):
         raise ReportError(
-            f"Invalid rows: expected some of {', '.join(GROUPS)}, received {', '.join(by) or 'none'}."
+            f"Invalid rows: expected some of {', '.join(GROUPS)}, "
+            f"received {', '.join(by) or 'none'}."
         )
     if min_viewers < 1:
         raise ReportError(f"Invalid min_viewers: expected 1 or more, received {min_viewers}.")
@@ -225,12 +221,12 @@ def _figures(
     *,
     replays: bool,
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """The figures of some plays, and what had to be withheld of them."""
+    """Return the figures of some plays, and what had to be withheld of them."""
     verified = [play for play in plays if _verified(play, replays=replays)]
     outcomes = Counter(play.outcome for play in plays)
     people = metrics.audience(seen.of(verified))
     measured_s = math.fsum(seen.measured_s[play.id] for play in verified)
-    # Nobody was seen is one thing, nobody could be seen another.
+    # "Nobody was in view" differs from "nothing could be measured".
     known = people.opportunities > 0 or measured_s > 0 or not verified
     priced = {play.ad_id for play in plays} <= prices.keys()
     by_play = priced and all(prices[play.ad_id].per == "play" for play in verified)
@@ -252,15 +248,13 @@ def _figures(
     if figures["cost"] is not None and people.attention_s > 0:
         figures["cost_per_thousand_attentive_s"] = 1000 * figures["cost"] / people.attention_s
     if 0 < people.opportunities < min_viewers:
-        viewers = (
-            "1 viewer was" if people.opportunities == 1 else f"{people.opportunities} viewers were"
-        )
+        few = people.opportunities
+        viewers = "1 viewer was" if few == 1 else f"{few} viewers were"
         return figures, _hide(figures, f"{viewers} in view, {min_viewers} are needed")
     return figures, None
 
 
 def _cost(plays: Sequence[ShownPlay], seen: _Seen, prices: Mapping[str, Price]) -> float:
-    """What verified plays cost."""
     costs = []
     for ad_id in sorted({play.ad_id for play in plays}):
         mine = [play for play in plays if play.ad_id == ad_id]
@@ -274,9 +268,9 @@ def _cost(plays: Sequence[ShownPlay], seen: _Seen, prices: Mapping[str, Price]) 
 
 
 def _hide(figures: dict[str, Any], why: str) -> dict[str, Any]:
-    """Takes out what rests on too few viewers; returns what is said about it.
+    """Remove what rests on too few viewers; return what is said about it.
 
-    The cost goes as well: it may be the attentive seconds times a price that everybody knows.
+    The cost too: it may be the attentive seconds times a price that everybody knows.
     """
     hidden = ("watchers", "attentive_s", "cost", "cost_per_thousand_attentive_s")
     figures |= dict.fromkeys(hidden)

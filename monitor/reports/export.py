@@ -1,4 +1,4 @@
-"""The report as a file: HTML, JSON, CSV, Parquet or PDF. A file is there completely or not at all."""
+"""The report as a file, complete or not at all: HTML, JSON, CSV, Parquet or PDF."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("html", "json", "csv", "parquet", "pdf")
 TEXT_FORMATS = ("html", "json", "csv")
-"""Those that can be printed."""
+"""Formats that can be printed."""
 
 
 def write_report(
@@ -31,14 +31,14 @@ def write_report(
     data: ReportData | None = None,
     thumbnails: Mapping[int, Thumbnails] | None = None,
 ) -> Path:
-    """Writes a report in one format.
+    """Write a report in one format.
 
     Args:
         document: From `document.build_report`.
         format: One of `FORMATS`.
-        out: The file; its folder is made when it is missing, an older file is replaced.
+        out: The file; a missing folder is made, an older file replaced.
         table: For CSV and Parquet, one of `tables.TABLES`.
-        data: What the report was made of; CSV and Parquet need it.
+        data: What the report was made of; needed for CSV and Parquet.
         thumbnails: Pictures of the ads for HTML and PDF, by place in `document["ads"]`.
 
     Returns:
@@ -64,13 +64,14 @@ def report_bytes(
     data: ReportData | None = None,
     thumbnails: Mapping[int, Thumbnails] | None = None,
 ) -> bytes:
-    """Returns a report in one format; arguments and errors as for `write_report`, which writes it."""
+    """Return a report in one format; arguments and errors as for `write_report`."""
     if format == "json":
         return to_json(document).encode()
     if format in {"csv", "parquet"}:
         if data is None:
             raise ReportError(
-                f"A table needs the data that the report was made of: expected it for {format}, received none."
+                "A table needs the data that the report was made of: expected it for "
+                f"{format}, received none."
             )
         rows = table_of(table, document, data)
         return (
@@ -92,17 +93,17 @@ def report_bytes(
 
 
 def to_json(document: dict[str, Any]) -> str:
-    """Returns the document as JSON text, keys in their order, ending with a line feed."""
+    """Return the document as JSON text, keys in their order, ending with a line feed."""
     return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 
 
 def write_text(text: str, out: Path) -> Path:
-    """Writes a UTF-8 file; see `write_bytes` for the errors."""
+    """Write a UTF-8 file as `write_bytes` does."""
     return write_bytes(text.encode("utf-8"), out)
 
 
 def write_bytes(content: bytes, out: Path) -> Path:
-    """Writes a file in one step: a reader, or a crash, never meets half a report.
+    """Write a file atomically: neither a reader nor a crash finds half a report.
 
     Returns:
         The absolute path of the file.

@@ -1,4 +1,4 @@
-"""How numbers, times and lists are written on the page; what is not known is a dash, never 0."""
+"""Numbers, times and lists as the report writes them; not known is a dash, never 0."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ UNKNOWN = "\N{EN DASH}"
 """Shown for a figure that is not known."""
 
 # Not strftime: the window system may have set another language for the whole process.
-_MONTHS = (
+_MONTHS = [
     "January",
     "February",
     "March",
@@ -25,11 +25,11 @@ _MONTHS = (
     "October",
     "November",
     "December",
-)
+]
 
 
 def signed(value: float | None, digits: int = 2) -> str:
-    """`+0.21`, with a real minus sign; zero has no sign."""
+    """Write `+0.21`, with a real minus sign; zero has no sign."""
     if value is None:
         return UNKNOWN
     text = f"{value:+.{digits}f}"
@@ -39,22 +39,22 @@ def signed(value: float | None, digits: int = 2) -> str:
 
 
 def decimal(value: float | None, digits: int = 2) -> str:
-    """`0.21`."""
+    """Write `0.21`."""
     return UNKNOWN if value is None else f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def percent(value: float | None, digits: int = 0) -> str:
-    """`21%` of a share."""
+    """Write a share as `21%`."""
     return UNKNOWN if value is None else f"{100 * value:.{digits}f}%"
 
 
 def whole(value: int | None) -> str:
-    """`12,345`."""
+    """Write `12,345`."""
     return UNKNOWN if value is None else f"{value:,}"
 
 
 def duration(seconds: float | None) -> str:
-    """`7.5 s`, `3 min 20 s`, `2 h 05 min`."""
+    """Write `7.5 s`, `3 min 20 s`, `2 h 05 min`."""
     if seconds is None:
         return UNKNOWN
     if seconds < 59.95:
@@ -67,13 +67,13 @@ def duration(seconds: float | None) -> str:
 
 
 def day(text: str | None) -> str:
-    """`2 November 2026` of a time in the document."""
+    """Write the day of a time in the document as `2 November 2026`."""
     moment = moment_of(text)
     return UNKNOWN if moment is None else f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
 
 
 def clock(text: str | None) -> str:
-    """`14:03:07` of a time in the document."""
+    """Write a time in the document as `14:03:07`."""
     moment = moment_of(text)
     return UNKNOWN if moment is None else f"{moment:%H:%M:%S}"
 
@@ -86,19 +86,17 @@ def utc_text(moment: datetime | None) -> str | None:
 
 
 def moment_of(text: str | None) -> datetime | None:
-    """The moment that a time in the document means."""
-    if text is None:
-        return None
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    """Parse a time in the document."""
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def points(value: float | None) -> str:
-    """`12 points` of a difference between two shares."""
+    """Write a difference between two shares as `12 points`."""
     return UNKNOWN if value is None else f"{100 * value:.0f} points".replace("-", "\N{MINUS SIGN}")
 
 
 def spans(seconds: Iterable[int]) -> str:
-    """Writes rising seconds shortly: `0-3, 7`, with an en dash."""
+    """Write rising seconds as `0-3, 7`, with an en dash."""
     runs: list[list[int]] = []
     for second in seconds:
         if runs and second == runs[-1][1] + 1:
@@ -109,12 +107,12 @@ def spans(seconds: Iterable[int]) -> str:
 
 
 def listed(names: list[str]) -> str:
-    """`a, b and c`; of more than three names the rest is counted."""
+    """Write `a, b and c`; of more than three names the rest is counted."""
     if len(names) > 3:
         names = [*names[:2], f"{len(names) - 2} other ads"]
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
 
 
 def counted(count: int, one: str, many: str = "") -> str:
-    """`1 viewer`, `1,200 viewers`."""
+    """Write `1 viewer`, `1,200 viewers`."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -1,4 +1,4 @@
-"""The report as a PDF on A4: the same page, set by WeasyPrint with the style that the page has for print."""
+"""The report as a PDF on A4: the same page with its print style, set by WeasyPrint."""
 
 from __future__ import annotations
 
@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 
     from monitor.reports.thumbnails import Thumbnails
 
-LIBRARIES = "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
-"""What WeasyPrint takes from the system, by Debian's names."""
-
-_LOGGERS = ("weasyprint", "fontTools")
-
 
 class PdfUnavailableError(ReportError):
     """PDFs cannot be made on this machine."""
@@ -31,13 +26,11 @@ class PdfUnavailableError(ReportError):
 def render_pdf(
     document: dict[str, Any], thumbnails: Mapping[int, Thumbnails] | None = None
 ) -> bytes:
-    """Renders the document of `document.build_report` as a PDF.
-
-    The same document and pictures give the same bytes: the fonts are packaged.
+    """Render a report as PDF. The same document and pictures give the same bytes.
 
     Args:
-        document: The report.
-        thumbnails: Pictures of the ads, as in `html.render_html`.
+        document: From `document.build_report`.
+        thumbnails: As for `html.render_html`.
 
     Raises:
         PdfUnavailableError: WeasyPrint, or a library of the system that it needs, is missing.
@@ -48,17 +41,16 @@ def render_pdf(
 
 
 def _about_the_page(record: logging.LogRecord) -> bool:
-    """Lets all errors through but one: pictures beside a text that says the same have no description on purpose."""
+    """Drop one error: pictures beside a text that says the same have no description on purpose."""
     return "has no required alt description" not in record.getMessage()
 
 
 def _laid_out(document: dict[str, Any], thumbnails: Mapping[int, Thumbnails] | None) -> Any:
-    """The pages, as WeasyPrint holds them before they are written."""
+    """Return the pages as WeasyPrint holds them before writing."""
     from monitor.reports.html import render_html  # noqa: PLC0415 - slow to import
 
-    for name in _LOGGERS:
-        # They tell of every property that is only for screens, and of each font that is cut to what
-        # is used.
+    # They report every property that is only for screens, and each subset of a font.
+    for name in ("weasyprint", "fontTools"):
         logging.getLogger(name).setLevel(logging.ERROR)
         logging.getLogger(name).addFilter(_about_the_page)
     weasyprint = _weasyprint()
@@ -87,16 +79,17 @@ def _weasyprint() -> Any:
         reason = " ".join(str(error).split())
         raise PdfUnavailableError(
             "PDFs need WeasyPrint and the text libraries of the system: expected both, received "
-            f"“{reason[:200]}”; install them (Debian, Ubuntu: apt install {LIBRARIES}) or choose --format html and print it."
+            f"“{reason[:200]}”; install them (Debian, Ubuntu: apt install libpango-1.0-0 "
+            "libpangoft2-1.0-0 libharfbuzz-subset0) or choose --format html and print it."
         ) from error
-    # It asks Pillow to take truncated pictures for whole ones, everywhere: `serve` decodes
-    # strangers' pictures beside it.
+    # WeasyPrint makes Pillow accept truncated pictures, everywhere; `serve` decodes strangers'
+    # pictures in the same process.
     ImageFile.LOAD_TRUNCATED_IMAGES = strict
     return weasyprint
 
 
 def _running_lines(name: str) -> str:
-    """The lines at the head and foot of every page but the first."""
+    """Return the style of the head and foot of every page but the first."""
     quoted = '"' + name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
     small = "font: 8pt 'Ad Monitor Sans', sans-serif; color: #5b6478"
     return (

@@ -1,4 +1,4 @@
-"""What the page says in sentences: nothing that the figures and their intervals do not carry."""
+"""The sentences of the report; they claim no more than the figures and intervals allow."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FIGURE_NAMES = {
     "session.attention_s": "attention time",
     "session.attraction_ratio": "attraction ratio",
 }
-"""What withheld figures are called on the page."""
+"""Names of withheld figures on the page."""
 
 _SHARES = {
     "attraction_ratio",
@@ -53,12 +53,12 @@ _SHARES = {
 
 
 def title(ad: dict[str, Any]) -> str:
-    """Returns the name of an ad, with its version when there is more than one."""
+    """Return the name of an ad, with its version when there is more than one."""
     return str(ad["name"]) if ad["version"] is None else f"{ad['name']} (version {ad['version']})"
 
 
 def place(document: dict[str, Any]) -> str:
-    """Returns what the page is called: the site, else the session, else how many sites."""
+    """Return the title of the page: the site, else the session, else how many sites."""
     session = document["session"]
     if session["site"]:
         return str(session["site"])
@@ -74,12 +74,7 @@ def has_curve(ad: dict[str, Any]) -> bool:
 
 
 def why_no_mean(ad: dict[str, Any], withheld: Iterable[dict[str, Any]]) -> str:
-    """Says why an ad has no mean valence; empty for one that has.
-
-    Args:
-        ad: An entry of `ads` of the document.
-        withheld: All that the document withholds.
-    """
+    """Say why an ad has no mean valence, given all that is withheld; empty for one that has."""
     if ad["mean_valence"] is not None:
         return ""
     if any("mean_valence" in entry["figures"] for entry in withheld if is_about(entry, ad)):
@@ -90,14 +85,14 @@ def why_no_mean(ad: dict[str, Any], withheld: Iterable[dict[str, Any]]) -> str:
 
 
 def describe(ad: dict[str, Any]) -> str:
-    """Says in words what the curves of an ad show, for people who cannot see them."""
+    """Describe the curves of an ad for people who cannot see them."""
     if not has_curve(ad):
         return f"{title(ad)}: no curve."
     known = [second for second in ad["timeline"] if second["valence"] is not None]
     if not known:
         return (
-            f"Curve of {title(ad)} over {len(ad['timeline'])} seconds: only attention and the number of viewers are "
-            "shown, no emotion. The table below has all values."
+            f"Curve of {title(ad)} over {len(ad['timeline'])} seconds: only attention and the number "
+            "of viewers, no emotion. The table below has all values."
         )
     top = max(known, key=lambda second: second["valence"])
     bottom = min(known, key=lambda second: second["valence"])
@@ -105,22 +100,20 @@ def describe(ad: dict[str, Any]) -> str:
     people = f"{counts[0]}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
     start, low, high = (signed(second["valence"]) for second in (known[0], bottom, top))
     return (
-        f"Curves of {title(ad)} over {len(ad['timeline'])} seconds: mean valence starts at {start}, is lowest with "
-        f"{low} in second {bottom['second']} and highest with {high} in second {top['second']}; the strongest emotion "
-        f"over the ad is {ad['dominant_emotion'] or 'not known'}; viewers per second: {people}. "
+        f"Curves of {title(ad)} over {len(ad['timeline'])} seconds: mean valence starts at {start}, "
+        f"is lowest with {low} in second {bottom['second']} and highest with {high} in second "
+        f"{top['second']}; the strongest emotion over the ad is "
+        f"{ad['dominant_emotion'] or 'not known'}; viewers per second: {people}. "
         "The table below has all values."
     )
 
 
 def findings(document: dict[str, Any]) -> list[str]:
-    """Says the main results in sentences that claim no more than the intervals allow."""
+    """Say the main results in sentences."""
     session, ads = document["session"], document["ads"]
     if not ads:
-        return [
-            "No ad was shown in this session."
-            if document["report"]["scope"]["sessions"] == 1
-            else "No ad was shown."
-        ]
+        where = " in this session" if document["report"]["scope"]["sessions"] == 1 else ""
+        return [f"No ad was shown{where}."]
     if not session["viewers"]:
         return ["Ads were shown, but no viewer was seen, so there is no reaction to report."]
     return [
@@ -155,32 +148,32 @@ def _best(document: dict[str, Any]) -> list[str]:
         else:
             why = "none of them while an ad was on"
         return [] if document["withheld"] else [f"Viewers were seen, but {why}."]
-    best, said = rated[0], []
-    text = f"{quoted(best)} was met with the most positive faces: mean valence {signed(best['mean_valence'])}"
-    if best["mean_valence_low"] is None:
-        said.append(text + "; a single viewer gives no interval.")
-    else:
-        said.append(
-            text
-            + f", 95% interval {signed(best['mean_valence_low'])} to {signed(best['mean_valence_high'])}."
-        )
+    best = rated[0]
+    low, high = best["mean_valence_low"], best["mean_valence_high"]
+    interval = "; a single viewer gives no interval."
+    if low is not None:
+        interval = f", 95% interval {signed(low)} to {signed(high)}."
+    said = [
+        f"{quoted(best)} was met with the most positive faces: mean valence "
+        f"{signed(best['mean_valence'])}{interval}"
+    ]
     if len(rated) == 1:
         return said
     if any(ad["mean_valence_low"] is None for ad in rated):
-        said.append("There are too few viewers to say whether the ads differ.")
-    elif rivals := [ad for ad in rated[1:] if _overlap(best, ad)]:
-        names = listed([quoted(ad) for ad in rivals])
-        whose = (
-            f"The interval of {names} overlaps"
-            if len(rivals) == 1
-            else f"The intervals of {names} overlap"
-        )
-        said.append(
-            f"{whose} with it, so the first place is not settled; more viewers would narrow it."
-        )
-    else:
-        said.append("No other ad's interval reaches into it.")
-    return said
+        return [*said, "There are too few viewers to say whether the ads differ."]
+    rivals = [
+        quoted(ad)
+        for ad in rated[1:]
+        if low <= ad["mean_valence_high"] and ad["mean_valence_low"] <= high
+    ]
+    if not rivals:
+        return [*said, "No other ad's interval reaches into it."]
+    plural = ("", "s") if len(rivals) == 1 else ("s", "")
+    return [
+        *said,
+        f"The interval{plural[0]} of {listed(rivals)} overlap{plural[1]} with it, so the first place "
+        "is not settled; more viewers would narrow it.",
+    ]
 
 
 def _held(ads: list[dict[str, Any]]) -> list[str]:
@@ -190,36 +183,36 @@ def _held(ads: list[dict[str, Any]]) -> list[str]:
     most = max(known, key=lambda ad: ad["held"] / ad["opportunities"])
     share = most["held"] / most["opportunities"]
     return [
-        f"{quoted(most)} held the largest share of its audience: {percent(share)} of those in view looked for at least "
-        "half of its length."
+        f"{quoted(most)} held the largest share of its audience: {percent(share)} of those in view "
+        "looked for at least half of its length."
     ]
 
 
 def _strongest(ads: list[dict[str, Any]]) -> list[str]:
-    peaks = [
-        (moment["value"], moment["second"], ad)
-        for ad in ads
-        for moment in ad["moments"]
-        if moment["kind"] == "peak"
-    ]
-    falls = [
-        (moment["value"], moment["second"], ad)
-        for ad in ads
-        for moment in ad["moments"]
-        if moment["kind"] == "attention_drop"
-    ]
-    said = []
-    if peaks:
-        value, second, ad = max(peaks, key=lambda peak: peak[0])
-        said.append(
-            f"The most positive second was second {second} of {quoted(ad)} (mean valence {signed(value)})."
+    found = {
+        kind: max(
+            (
+                (m["value"], m["second"], ad)
+                for ad in ads
+                for m in ad["moments"]
+                if m["kind"] == kind
+            ),
+            key=lambda moment: moment[0],
+            default=None,
         )
-    if falls:
-        value, second, ad = max(falls, key=lambda fall: fall[0])
-        if value >= 0.1:
-            said.append(
-                f"Attention fell most in second {second} of {quoted(ad)}, by {points(value)}."
-            )
+        for kind in ("peak", "attention_drop")
+    }
+    said = []
+    if peak := found["peak"]:
+        said.append(
+            f"The most positive second was second {peak[1]} of {quoted(peak[2])} (mean valence "
+            f"{signed(peak[0])})."
+        )
+    fall = found["attention_drop"]
+    if fall and fall[0] >= 0.1:
+        said.append(
+            f"Attention fell most in second {fall[1]} of {quoted(fall[2])}, by {points(fall[0])}."
+        )
     return said
 
 
@@ -227,36 +220,27 @@ def _missing(quality: dict[str, Any]) -> list[str]:
     share = quality["measured_share"]
     if share is None or share > 0.95:
         return []
-    return [
-        f"Nothing could be measured for {duration(quality['gap_s'])}, {percent(1 - share)} of the time."
-    ]
+    gaps = duration(quality["gap_s"])
+    return [f"Nothing could be measured for {gaps}, {percent(1 - share)} of the time."]
 
 
 def quoted(ad: dict[str, Any]) -> str:
-    """The title of an ad in quotation marks."""
+    """Return the title of an ad in quotation marks."""
     return f"\N{LEFT DOUBLE QUOTATION MARK}{title(ad)}\N{RIGHT DOUBLE QUOTATION MARK}"
 
 
-def _overlap(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two intervals share a value."""
-    return bool(
-        one["mean_valence_low"] <= other["mean_valence_high"]
-        and other["mean_valence_low"] <= one["mean_valence_high"]
-    )
-
-
 def is_about(entry: dict[str, Any], ad: dict[str, Any]) -> bool:
-    """Whether an entry of `withheld` speaks of an ad."""
+    """Whether an entry of `withheld` is about an ad."""
     return bool(entry["ad_id"] == ad["ad_id"] and entry.get("version") == ad["version"])
 
 
 def withheld_name(entry: dict[str, Any], ads: Iterable[dict[str, Any]]) -> str:
-    """What an entry of `withheld` speaks of."""
+    """Return what an entry of `withheld` is about."""
     return next((title(ad) for ad in ads if is_about(entry, ad)), "The whole session")
 
 
 def figure_names(figures: Iterable[str]) -> str:
-    """Names withheld figures in words."""
+    """Name withheld figures in words."""
     figures = list(figures)
     if "mean_valence" in figures:
         return "all measures" if "watchers" in figures else "all measures of emotion"
@@ -264,7 +248,7 @@ def figure_names(figures: Iterable[str]) -> str:
 
 
 def moment_value(moment: dict[str, Any]) -> str:
-    """How much a key moment is, in its own unit."""
+    """Return the value of a key moment in its own unit."""
     if moment["kind"] == "attention_drop":
         return points(-moment["value"])
     return (
@@ -275,7 +259,7 @@ def moment_value(moment: dict[str, Any]) -> str:
 
 
 def figure_value(value: float | None, figure: str) -> str:
-    """A figure in the unit in which it is known."""
+    """Return a figure in its usual unit."""
     if figure.endswith("_s"):
         return duration(value)
     if figure in _SHARES or figure.endswith("_share"):
@@ -284,19 +268,16 @@ def figure_value(value: float | None, figure: str) -> str:
 
 
 def figure_label(figure: str) -> str:
-    """The name of a figure or of a part of the score in words."""
+    """Return the name of a figure or a part of the score in words."""
     words = figure.removesuffix("_s").replace("_", " ")
     return words[:1].upper() + words[1:]
 
 
 def unread(shares: dict[str, float] | None) -> dict[str, Any]:
-    """Prepares the readings without an emotion for the page.
+    """Return the `share` of readings without an emotion, and the `reasons`, most frequent first.
 
     Args:
         shares: `quality.withheld_readings` of the document.
-
-    Returns:
-        `share`, all reasons together, and `reasons`, those that occurred, the most frequent first.
     """
     if shares is None:
         return {"share": None, "reasons": []}
@@ -308,6 +289,6 @@ def unread(shares: dict[str, float] | None) -> dict[str, Any]:
 
 
 def gap_seconds(gap: dict[str, Any]) -> float | None:
-    """The length of a gap; None while it lasts."""
+    """Return the length of a gap; None while it lasts."""
     start, end = moment_of(gap["start"]), moment_of(gap["end"])
     return None if start is None or end is None else (end - start).total_seconds()

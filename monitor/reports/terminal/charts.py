@@ -1,4 +1,4 @@
-"""Charts of one line of text: curves and intervals. Pure functions from figures to characters."""
+"""Curves and intervals as one line of text."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """The characters that charts are drawn with.
+    """The characters of charts.
 
     Attributes:
         levels: Of a curve, from the lowest to the highest.
-        unknown: Of a curve where nothing is known.
-        none: In a table where nothing is known.
-        dash: Between two names. zero, band, line, crossing, start, end, mark: Of an interval: the
-        place of 0, the stretch of differences that do not
-            matter, the interval, the place of 0 inside it, its two ends, and the estimate.
+        unknown, none: For a value that is not known, in a curve and in a table.
+        dash: Between two names.
+        zero, crossing: The place of 0 outside and inside an interval.
+        band: The stretch of differences that do not matter.
+        line, start, end, mark: An interval, its ends and its estimate.
     """
 
     levels: str
@@ -44,13 +44,12 @@ PLAIN = Signs("_.:-=+*#", " ", "-", "-", "|", ".", "-", "+", "[", "]", "o")
 def sparkline(
     values: Sequence[float | None], low: float, high: float, signs: Signs = BLOCKS
 ) -> str:
-    """A curve in one line, one character for each value.
+    """Draw a curve, one character for each value.
 
     Args:
-        values: None where nothing is known. low, high: What the lowest and the highest character
-        stand for; values beyond them get these. If they are equal, all
-            known values get the lowest one.
-        signs: Which characters.
+        values: None where not known.
+        low, high: What the lowest and the highest character stand for; values beyond are clipped.
+        signs: The characters.
     """
     top = len(signs.levels) - 1
 
@@ -64,12 +63,7 @@ def sparkline(
 
 
 def squeezed(values: Sequence[float | None], width: int) -> list[float | None]:
-    """A curve of at most so many values: the means of neighbours, None where none of them is known.
-
-    Args:
-        values: Any number.
-        width: At least 1.
-    """
+    """Return a curve of at most `width` values: means of neighbours, None where none is known."""
     if len(values) <= width:
         return list(values)
     places = [round(place * len(values) / width) for place in range(width + 1)]
@@ -88,15 +82,14 @@ def interval_bar(
     band: float = 0.0,
     signs: Signs = BLOCKS,
 ) -> str:
-    """An interval and its estimate in one line, on a scale that several lines may share.
+    """Draw an interval and its estimate on a scale that several lines may share.
 
     Args:
         interval: Lower limit, estimate, upper limit.
-        scale: What the first and the last character stand for, the first below the last; all of the
-            interval lies within.
-        width: How many characters, at least 2.
+        scale: What the first and the last character stand for; the interval lies within.
+        width: Characters, at least 2.
         band: Half the width of the stretch around 0 that is marked as too small to matter.
-        signs: Which characters.
+        signs: The characters.
     """
     first, last = scale
 

@@ -1,4 +1,4 @@
-"""The terminal itself: how wide it is, which signs it can show, and the progress bars on standard error."""
+"""The terminal: its width, the characters it can show, and progress bars on standard error."""
 
 from __future__ import annotations
 
@@ -16,31 +16,29 @@ if TYPE_CHECKING:
 
     from monitor.reports.terminal.charts import Signs
 
-PIPE_WIDTH = 160
-
 
 def wide_console() -> Console:
-    """A console whose tables do not wrap where the output goes to a file or a pipe."""
+    """Return a console whose tables do not wrap in a file or a pipe."""
     console = Console()
-    return console if console.is_terminal else Console(width=PIPE_WIDTH)
+    return console if console.is_terminal else Console(width=160)
 
 
 def signs_of(console: Console) -> Signs:
-    """The characters that charts may be drawn with where a console prints to."""
+    """Return the characters for charts on a console."""
     return PLAIN if console.options.ascii_only else BLOCKS
 
 
 def shown(console: Console, text: str) -> str:
-    """A text as a console prints it: no markup, and `?` for characters that its encoding lacks."""
+    """Return a text as a console prints it: no markup, `?` for what its encoding lacks."""
     return escape(text.encode(console.encoding, "replace").decode(console.encoding))
 
 
 @contextmanager
 def progress_bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on standard error, with the time left; silent where nobody watches.
+    """Show a progress bar with the time left on standard error, if that is a terminal.
 
     Yields:
-        A function to call with what is done and what there is in all (0: not known).
+        A function to call with what is done and the total (0: not known).
     """
     console = Console(stderr=True)
     columns = (

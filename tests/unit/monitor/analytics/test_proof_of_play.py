@@ -23,7 +23,7 @@ from db.write.records import (
 )
 from db.write.session_writer import SessionWriter
 from monitor.analytics.errors import ReportError
-from monitor.analytics.proof_of_play import COUNTS, FIGURES, Price, proof_of_play
+from monitor.analytics.proof_of_play import FIGURES, Price, proof_of_play
 from monitor.analytics.report_data import Scope, load_report_data
 from monitor.reports.document import build_report
 from monitor.reports.tables import proof_csv
@@ -130,7 +130,7 @@ def test_by_ad_hour_and_site(week):
         ("tea", "Tea", "2026-03-01 10:00", "Station"),
         ("tea", "Tea", "2026-03-01 11:00", "Foyer"),
     ]
-    assert rows_of(found, *COUNTS) == [
+    assert rows_of(found, *FIGURES[:6]) == [
         (2, 1, 0, 0, 1, 0),
         (2, 1, 0, 1, 0, 0),
         (1, 1, 0, 0, 0, 0),
@@ -140,7 +140,7 @@ def test_by_ad_hour_and_site(week):
     assert [row["attentive_s"] for row in found["rows"]] == pytest.approx([4.0, 3.0, 6.0, 3.0])
     assert rows_of(found, "shown_s", "measured_s", "cost") == [(10.0, 10.0, None)] * 4
     total = found["total"]
-    assert tuple(total[key] for key in COUNTS) == (8, 4, 1, 1, 1, 1)
+    assert tuple(total[key] for key in FIGURES[:6]) == (8, 4, 1, 1, 1, 1)
     # Viewer 1 of one session is not viewer 1 of the other; in the first it is one viewer, in
     # whichever row.
     assert (total["opportunities"], total["watchers"]) == (4, 3)
