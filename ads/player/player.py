@@ -18,7 +18,6 @@ from ads.player.failures import Failure, Failures
 from ads.player.sound import PlaySound
 from ads.player.timeline import Timeline
 from ads.player.transition import Transition
-from ads.player.upcoming import Upcoming
 from ads.show.schedule import Rotation
 
 if TYPE_CHECKING:
@@ -123,20 +122,14 @@ class AdPlayer:
         wall_clock = wall_clock or _local_now
         self._failures = Failures(wall_clock)
         self._timeline = Timeline(log, listener, self._decoder, self._sound)
-        self._upcoming = Upcoming(
+        self._transition = Transition(
             self._timeline,
             self._rotation,
             self._decoder,
             self._failures,
+            self._sound,
             wall_clock=wall_clock,
             audience=audience,
-        )
-        self._transition = Transition(
-            self._timeline,
-            self._upcoming,
-            self._rotation,
-            self._failures,
-            self._sound,
             cross_fade_s=cross_fade_s,
             wash_out_s=wash_out_s,
         )
@@ -160,7 +153,7 @@ class AdPlayer:
     @property
     def next_choice(self) -> Choice | None:
         """What plays next and why; None until it is chosen, a few seconds before its turn."""
-        following = self._upcoming.showing
+        following = self._transition.next
         return None if following is None else following.choice
 
     @property
@@ -201,7 +194,7 @@ class AdPlayer:
             if self._is_started or self._is_stopped:
                 raise AdsError("A player can be started only once; make a new one.")
             self._is_started = True
-            self._upcoming.prepare(self._clock())
+            self._transition.prepare(self._clock())
 
     def advance(self) -> Picture | None:
         """Move the show to the present instant; return a new picture if one is due.
@@ -252,7 +245,7 @@ class AdPlayer:
                 self._transition.rest_until_ns = None
                 return
             self._transition.skip_requested = True
-            self._upcoming.prepare(self._clock())
+            self._transition.prepare(self._clock())
 
     def seek(self, position_ms: float) -> None:
         """Jump within the present ad once the picture there is ready; ends a cross-fade.
@@ -268,7 +261,8 @@ class AdPlayer:
         with self._control:
             self._rotation.replace(ads)
             self._failures.on_playlist_replaced()
-            self._upcoming.keep_if_in(ads)
+            if self._transition.next is not None and self._transition.next.ad not in ads:
+                self._transition.drop_next()
 
     def seed(self, starts: Mapping[str, Iterable[int]]) -> None:
         """Count the starts of an earlier run against the hourly limits; see `Rotation.seed`."""
@@ -283,7 +277,7 @@ class AdPlayer:
             self._is_stopped = True
             self._transition.end_play(self._clock(), outcome)
             self._sound.stop()
-            self._upcoming.showing = None
+            self._transition.next = None
             self._failures.unplayed.clear()
             self._decoder.stop()
 

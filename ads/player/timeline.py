@@ -64,6 +64,11 @@ class Showing:
     def ad(self) -> Ad:
         return self.choice.ad
 
+    @property
+    def is_moving(self) -> bool:
+        """Whether it has begun; the next ad does so in a cross-fade."""
+        return self.course is not None
+
     def position_at(self, now_ns: int) -> int:
         """Return the position in the ad in nanoseconds."""
         return 0 if self.course is None else self.course.position_at(now_ns)

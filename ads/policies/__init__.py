@@ -22,8 +22,8 @@ _CLASSES = {
     "sequential": ("ads.policies.fixed", "SequentialPolicy"),
     "shuffle": ("ads.policies.fixed", "ShufflePolicy"),
     "weighted": ("ads.policies.fixed", "WeightedPolicy"),
-    "mood": ("ads.policies.mood", "MoodPolicy"),
-    "learn": ("ads.policies.learn", "LearningPolicy"),
+    "mood": ("ads.policies.adaptive", "MoodPolicy"),
+    "learn": ("ads.policies.adaptive", "LearningPolicy"),
 }
 
 POLICY_NAMES = tuple(_CLASSES)

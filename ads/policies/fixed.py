@@ -9,10 +9,9 @@ import numpy as np
 from ads.policies.base import Choice, Policy, Situation, describe, require_candidates
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ads.playlists.playlist import Ad
-    from ads.policies.settings import PolicySettings
 
 
 class SequentialPolicy(Policy):
@@ -21,10 +20,8 @@ class SequentialPolicy(Policy):
     An ad that may play again after a while takes its old place in the round.
     """
 
-    def __init__(
-        self, settings: PolicySettings | None = None, after: Mapping[str, Any] | None = None
-    ) -> None:
-        super().__init__(settings, after)
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
         self._order: list[str] = []
         self._last: str | None = None
 
@@ -54,10 +51,8 @@ class ShufflePolicy(Policy):
     with the ad that ended the last one if another may play.
     """
 
-    def __init__(
-        self, settings: PolicySettings | None = None, after: Mapping[str, Any] | None = None
-    ) -> None:
-        super().__init__(settings, after)
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
         self._generator = np.random.default_rng(self._settings.seed)
         self._shown: set[str] = set()
         self._last: str | None = None
@@ -93,10 +88,8 @@ class WeightedPolicy(Policy):
     beyond a few plays: over a day the shares are those of the weights. Nothing is left to chance.
     """
 
-    def __init__(
-        self, settings: PolicySettings | None = None, after: Mapping[str, Any] | None = None
-    ) -> None:
-        super().__init__(settings, after)
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
         self._balance_s: dict[str, float] = {}
 
     def choose(self, candidates: Sequence[Ad], situation: Situation) -> Choice:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ads.playlists.playlist import Ad
-    from ads.policies.settings import PolicySettings
 
 MIN_BLOCK = 20
 """Smallest number of choices within which the hold-out gets exactly its share."""
@@ -113,10 +112,8 @@ class GuardedPolicy(Policy):
     a restart as if nothing had happened.
     """
 
-    def __init__(
-        self, settings: PolicySettings | None = None, after: Mapping[str, Any] | None = None
-    ) -> None:
-        super().__init__(settings, after)
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
         self._holdout = HoldOut(self._settings.holdout, self._settings.seed)
         self._choices = int(self._after.get("choice", -1)) + 1
         self._trials = int(self._after.get("trials", 0))

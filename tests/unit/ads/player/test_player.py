@@ -1,4 +1,4 @@
-"""The player: modules player, timeline, upcoming, transition, failures, sound and decoder."""
+"""The player: modules player, timeline, transition, failures, sound and decoder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ads.player.decoder import THREAD_NAME
 from ads.player.failures import KEPT_FAILURES, RETRY_NS
 from ads.player.player import AdPlayer, Picture
 from ads.player.timeline import PATIENCE_NS
-from ads.player.upcoming import FIRST_PATIENCE_NS
+from ads.player.transition import FIRST_PATIENCE_NS
 from ads.playlists.playlist import Hours
 from ads.policies.audience import Audience
 from ads.policies.fixed import SequentialPolicy
@@ -431,7 +431,7 @@ def test_waiting_frames_are_bounded(make_clip, make_ad):
     with Stage(
         [make_ad(make_clip("a.mp4", frames=200), "video", 8.0)], viewport=(3840, 2160)
     ) as stage:
-        held = stage.player._upcoming.showing.buffer._frames
+        held = stage.player._transition.next.buffer._frames
         assert 2 <= len(held) <= 3
         assert sum(frame.rgb.nbytes for frame in held) <= 80 << 20
 
@@ -708,8 +708,8 @@ def test_pausing_skipping_and_jumping_in_a_fade(make_image, make_ad):
     def in_fade(stage):
         stage.until(
             lambda: (
-                stage.player._upcoming.showing is not None
-                and stage.player._upcoming.showing.course is not None
+                stage.player._transition.next is not None
+                and stage.player._transition.next.course is not None
             ),
             step_ms=50,
         )
@@ -858,7 +858,7 @@ def test_a_file_that_hangs_holds_up_neither_the_clip_before_nor_the_show(
                     shown.append((picture.play_number, picture.position_ms))
                 awaited = [
                     item.buffer
-                    for item in (stage.player._timeline.showing, stage.player._upcoming.showing)
+                    for item in (stage.player._timeline.showing, stage.player._transition.next)
                     if item is not None
                 ]
                 if stage.player.current and not any(
@@ -946,7 +946,7 @@ def test_a_clip_that_stops_giving_pictures_gives_way(make_clip, make_image, make
             if stage.player.current is not None and stage.player.current.ad.ad_id == "b":
                 break
             # Time passes once all that does come is there.
-            following = stage.player._upcoming.showing
+            following = stage.player._transition.next
             is_waiting = stage.player.current is None or (
                 following is not None and not following.buffer.is_ready
             )

@@ -1,4 +1,4 @@
-"""Learn from the reactions which ad suits which audience."""
+"""Policies that adapt to the audience: creatives matched to its mood, or learnt from reactions."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ads.policies.base import by_weight
 from ads.policies.guard import GuardedPolicy, Preference
-from ads.policies.mood import MOOD_WORDS
 from ads.policies.taste import TasteModel, features, part_of_day
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from ads.playlists.playlist import Ad
     from ads.policies.audience import Reward
-    from ads.policies.settings import PolicySettings
 
 DRAWS = 256
 """Posterior draws for each choice; an ad's probability is the share of draws that it wins."""
@@ -32,6 +31,43 @@ GROUP_WORDS = {
     "many": "four or more viewers",
 }
 
+MOOD_WORDS = {
+    "angry": "an angry",
+    "disgust": "a disgusted",
+    "fear": "an anxious",
+    "happy": "a happy",
+    "sad": "a sad",
+    "surprise": "a surprised",
+    "neutral": "a calm",
+}
+"""An audience of a mood, as a reason says it."""
+
+
+class MoodPolicy(GuardedPolicy):
+    """Show ads whose key `moods` names the audience's present mood, drawn by their weights.
+
+    If there is none, or the mood could not be read, ads without `moods` are shown; failing these,
+    all.
+    """
+
+    def _prefer(
+        self, candidates: Sequence[Ad], context: Mapping[str, Any], generator: np.random.Generator
+    ) -> Preference:
+        mood = context["mood"]
+        audience = (
+            f"{MOOD_WORDS[mood]} audience" if mood else "an audience whose mood could not be read"
+        )
+        fitting = [mood in ad.moods for ad in candidates]
+        reason = f"made for {audience}"
+        if not any(fitting):
+            fitting = [not ad.moods for ad in candidates]
+            reason = f"made for any mood; shown to {audience}"
+        if not any(fitting):
+            fitting = [True] * len(candidates)
+            reason = f"drawn by its weight: no ad is made for {audience}"
+        weights = np.where(fitting, by_weight(candidates), 0.0)
+        return Preference(weights / weights.sum(), lambda _: reason)
+
 
 class LearningPolicy(GuardedPolicy):
     """Contextual Thompson sampling: show an ad as often as it probably suits the audience best.
@@ -42,10 +78,8 @@ class LearningPolicy(GuardedPolicy):
     (Russo and others, "A Tutorial on Thompson Sampling", 2018).
     """
 
-    def __init__(
-        self, settings: PolicySettings | None = None, after: Mapping[str, Any] | None = None
-    ) -> None:
-        super().__init__(settings, after)
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
         self._tastes = TasteModel()
 
     def learn(self, ad_id: str, context: Mapping[str, Any], reward: Reward) -> None:
