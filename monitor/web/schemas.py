@@ -77,7 +77,7 @@ class SessionEntry(Document):
 
 
 class Sessions(Document):
-    """One page of sessions, the latest first."""
+    """One page of sessions, latest first."""
 
     sessions: list[SessionEntry]
     total: int = Field(ge=0, description="How many there are on all pages.")

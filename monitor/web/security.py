@@ -155,7 +155,8 @@ def _check_host(hosts: set[str]) -> None:
         name = ""
     if name not in hosts and not _is_address(name):
         raise MisdirectedRequest(
-            "This server does not go by that name: use one that it was told to answer to."
+            "This server does not answer to that name: use an address, or allow the name with "
+            "`serve --allow-host`."
         )
 
 
@@ -199,7 +200,7 @@ class _Gate:
             if self._is_right(authorization.token or ""):
                 return None  # No browser adds this header by itself, so the origin does not matter.
             raise _unauthorized(
-                "The token is wrong: expected the one that was shown when the server was started."
+                "The token is wrong: expected the one that was printed when the server started."
             )
         if self._from_elsewhere():
             raise Forbidden("The request came from another page: expected one of this server.")
@@ -208,7 +209,7 @@ class _Gate:
         if request.method == "GET" and request.accept_mimetypes.best == "text/html":
             return redirect(url_for("login", next=request.full_path.rstrip("?")), 303)
         raise _unauthorized(
-            "Nobody is logged in: expected the token that was shown when the server was started."
+            "You are not logged in: expected the token that was printed when the server started."
         )
 
     def _is_right(self, given: str) -> bool:

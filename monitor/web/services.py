@@ -84,8 +84,8 @@ class Services:
                     raise ProblemError(
                         503,
                         "no_database",
-                        f"There is no database {path} yet. `ad-monitor run` or `ad-monitor replay` "
-                        "makes one; if yours is elsewhere, start the page with --db.",
+                        f"Nothing is at {path}. `ad-monitor run` or `ad-monitor replay` creates it; if "
+                        "yours is elsewhere, start the page with `--db`.",
                     )
                 try:
                     self._engine = open_database(self.settings.database, read_only=True)

@@ -171,7 +171,7 @@ def _unusable(reason: str) -> ProblemError:
     return ProblemError(
         503,
         "model_unusable",
-        f"The network cannot be loaded, so no picture can be classified: {reason}",
+        f"The model cannot be loaded, so no picture can be classified: {reason}",
     )
 
 

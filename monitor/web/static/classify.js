@@ -55,7 +55,7 @@
 
   for (const form of document.querySelectorAll("form.panel")) {
     form.addEventListener("submit", () => {
-      status.textContent = form === upload ? "Looking at the picture…" : "Fetching the picture and looking at it…";
+      status.textContent = form === upload ? "Analysing the picture…" : "Fetching and analysing the picture…";
       for (const button of document.querySelectorAll("form.panel button")) button.disabled = true;
     });
   }

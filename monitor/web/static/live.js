@@ -84,7 +84,7 @@
     // Refused: the reason is in the answer, which the browser does not hand out for events.
     const answer = await fetch(root.dataset.events, { headers: { Accept: "application/problem+json" } }).catch(() => null);
     if (answer === null) {
-      say("The server cannot be reached. Reload the page when it runs again.");
+      say("The server cannot be reached. Reload the page when it is back.");
     } else if (answer.status === 204) {
       put("state", "This session is over");
     } else if (answer.ok) {

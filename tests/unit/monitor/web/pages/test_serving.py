@@ -183,4 +183,4 @@ def test_a_host_that_is_no_name_is_refused_in_plain_words(client, host):
     body, status, headers = run_wsgi_app(client.application, environ)
     assert status.startswith("421")
     assert headers["Content-Type"] == "text/plain; charset=utf-8"
-    assert b"does not go by that name" in b"".join(body)
+    assert b"does not answer to that name" in b"".join(body)

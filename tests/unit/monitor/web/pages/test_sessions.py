@@ -36,7 +36,7 @@ def test_the_list(client, database, running, monkeypatch):
     for number in range(4):
         write_session(database, f"Site <{number}>", START + timedelta(days=number), viewers=1)
     first, second = client.get("/sessions").text, client.get("/sessions?page=2").text
-    assert "5 sessions, the latest first" in first
+    assert "5 sessions, latest first" in first
     assert "Page 1 of 2" in first
     assert f'href="/sessions/{running.id}/live"' in second
     assert 'href="/sessions?page=2"' in first
@@ -47,7 +47,7 @@ def test_the_list(client, database, running, monkeypatch):
     found = client.get("/sessions?site=%3C3%3E").text
     assert found.count("Site &lt;") == 1
     assert 'value="&lt;3&gt;"' in found
-    assert "No session was recorded at a site like" in client.get("/sessions?site=nowhere").text
+    assert "No session was recorded at a site matching" in client.get("/sessions?site=nowhere").text
     assert client.get("/sessions?page=9").status_code == 404
     assert client.get("/sessions?page=x").status_code == 400
 
@@ -110,7 +110,7 @@ def test_a_report_without_a_policy_is_not_served(monkeypatch):
 
 
 def test_compare(client, database):
-    assert "No ad was shown yet" not in client.get("/compare").text
+    assert "No ad has been shown yet" not in client.get("/compare").text
     write_session(database, "Foyer")
     empty = client.get("/compare").text
     assert empty.count('type="checkbox"') == 2
