@@ -1,4 +1,7 @@
-"""Settings of the detector that a user can change, importable without OpenCV or NumPy."""
+"""Settings of the detector that a user can change, importable without OpenCV or NumPy.
+
+The docstring of a field is its help on the command line.
+"""
 
 from __future__ import annotations
 
@@ -21,39 +24,31 @@ MIN_FACE_PX = 12.0
 
 
 class CameraMount(BaseModel):
-    """Position of the camera relative to the screen.
-
-    Attributes:
-        above_cm: Height of the camera above the screen's centre; negative below it.
-        right_cm: Distance to the right of the screen's centre, as a viewer sees it; negative to
-            the left.
-        view_angle_deg: Horizontal angle of view of the camera.
-        tilt_deg: How far the camera looks down; negative looks up.
-    """
+    """Position of the camera relative to the screen."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     above_cm: float = Field(0.0, ge=-500, le=500)
+    """Height of the camera above the screen's centre; negative below it."""
     right_cm: float = Field(0.0, ge=-500, le=500)
+    """Distance to the right of the screen's centre, as a viewer sees it; negative to the left."""
     view_angle_deg: float = Field(DEFAULT_VIEW_ANGLE_DEG, ge=20, le=170)
+    """Horizontal angle of view of the camera."""
     tilt_deg: float = Field(0.0, ge=-60, le=60)
+    """How far the camera looks down; negative looks up."""
 
 
 class DetectionSettings(BaseModel):
-    """Which faces to find.
-
-    Attributes:
-        smallest_face_px: Side of the smallest face box, in pixels of the source.
-        farthest_m: Distance of the furthest viewer instead, in metres; `None` uses
-            `smallest_face_px`.
-        min_confidence: Minimum score of a face, above 0 to 1.
-    """
+    """Which faces to find."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     smallest_face_px: float = Field(36.0, ge=MIN_FACE_PX, le=2000)
+    """Side of the smallest face to look for, in pixels of the source; smaller ones cost time."""
     farthest_m: float | None = Field(None, gt=0, le=50)
+    """Distance of the furthest viewer to look for, in metres, instead of the face's size."""
     min_confidence: float = Field(0.5, gt=0, le=1)
+    """Minimum score of a face."""
 
     def smallest_px(self, width_px: int, view_angle_deg: float) -> float:
         """Return the side of the smallest face to search for in a picture.

@@ -1,4 +1,7 @@
-"""Settings of the policies, importable without NumPy."""
+"""Settings of the policies, importable without NumPy.
+
+The docstring of a field is its help on the command line.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +9,19 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class PolicySettings(BaseModel):
-    """How a policy chooses. A policy ignores what does not concern it.
-
-    Attributes:
-        seed: Of all draws: the same seed and situations give the same choices.
-        holdout: Share of the adaptive policies' choices that ignore the audience, 0 to 1, in steps
-            of 0.001.
-        floor: Share of every adaptive choice that is spread evenly, 0 to 1, so that each of n
-            candidates has a probability of at least `floor / n`.
-        wash_out_s: Seconds without a picture between two plays, 0 to 60, so that reactions do not
-            spill over. Applied by `VirtualShow` and `AdPlayer`.
-        min_audience: Adaptive policies look at the audience only from this many viewers on.
-        blocked: Ids of ads that adaptive policies leave out while any other ad may play.
-    """
+    """How a policy chooses. A policy ignores what does not concern it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = Field(0, ge=0)
+    """Seed of the policy's draws; the same seed and situations give the same choices."""
     holdout: float = Field(0.1, ge=0, le=1)
+    """Share of the choices of mood and learn that ignore the audience, in steps of 0.001."""
     floor: float = Field(0.05, ge=0, le=1)
+    """Share of every choice of mood and learn that is spread evenly over the ads."""
     wash_out_s: float = Field(0.0, ge=0, le=60)
+    """Seconds without a picture between two ads, so that reactions do not spill over."""
     min_audience: int = Field(1, ge=1)
+    """Viewers from which mood and learn look at the audience."""
     blocked: tuple[str, ...] = ()
+    """Ids of ads that mood and learn leave out while any other ad may play."""

@@ -6,32 +6,27 @@ from typing import Any
 
 import click
 
-from monitor.cli.options import (
-    analysis_settings,
-    debug_option,
-    json_option,
-    model_options,
-    perception_options,
-)
+from monitor.cli.options import debug_option, json_option, load_settings
 from monitor.cli.output import print_json, silence_native_libraries
+from monitor.settings.models import PerceptionSettings
+from monitor.settings.options import settings_options
 
 
 @click.command(epilog="Example: ad-monitor bench visitors.mp4 --json")
 @click.argument("video", default="demo")
-@model_options
-@perception_options
+@settings_options(PerceptionSettings)
 @json_option
 @debug_option
-def bench(video: str, model: str | None, device: str, as_json: bool, **options: Any) -> None:
+def bench(video: str, as_json: bool, **options: Any) -> None:
     """Measure speed and cost on a video (default: the demo viewer), decoding left out."""
     silence_native_libraries()
     from monitor.cli.results import print_bench
     from monitor.reports.terminal import progress_bar
     from monitor.session.bench import bench as measure
 
-    analysis = analysis_settings(options)
+    settings = load_settings(PerceptionSettings, options)
     with progress_bar("Measuring", "frames") as progress:
-        figures = measure(video, model, device, analysis, progress)  # type: ignore[arg-type]
+        figures = measure(video, settings.model, settings.device, settings.analysis, progress)
     if as_json:
         print_json(figures)
     else:

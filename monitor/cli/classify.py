@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from monitor.cli.options import (
-    debug_option,
-    json_option,
-    model_options,
-)
+from monitor.cli.options import debug_option, json_option, load_settings
 from monitor.cli.output import print_json, silence_native_libraries
+from monitor.settings.models import ModelSettings
+from monitor.settings.options import settings_options
 
 
 @click.command(epilog="Example: ad-monitor classify photo.jpg holiday/ --json")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE_OR_URL...")
-@model_options
+@settings_options(ModelSettings, config=False)
 @json_option
 @debug_option
-def classify(images: tuple[str, ...], model: str | None, device: str, as_json: bool) -> None:
+def classify(images: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Find the faces in pictures and name their expressions.
 
     IMAGE_OR_URL is a picture file, a folder of pictures, or an http(s) address, also one in your
@@ -30,10 +30,11 @@ def classify(images: tuple[str, ...], model: str | None, device: str, as_json: b
     from monitor.reports.terminal import progress_bar
     from monitor.web.named_images import classify_pictures, expand
 
+    settings = load_settings(ModelSettings, options)
     names = expand(images)
     found = []
     with progress_bar("Classifying", "pictures") as progress:
-        for entry in classify_pictures(names, model, device):  # type: ignore[arg-type]
+        for entry in classify_pictures(names, settings.model, settings.device):
             found.append(entry)
             progress(len(found), len(names))
     if as_json:

@@ -12,6 +12,7 @@ from monitor.cli.options import (
     database_url,
     debug_option,
     json_option,
+    model_option,
 )
 from monitor.cli.output import print_json, silence_native_libraries
 
@@ -19,9 +20,7 @@ from monitor.cli.output import print_json, silence_native_libraries
 @click.command(epilog="Example: ad-monitor doctor --source 0")
 @click.option("--source", help="Also try this camera, file or address.")
 @database_option
-@click.option(
-    "--model", metavar="NAME|FILE", help="A model's name or .keras file. [default: the one in use]"
-)
+@model_option
 @json_option
 @debug_option
 def doctor(source: str | None, database: str | None, model: str | None, as_json: bool) -> None:

@@ -10,10 +10,12 @@ import click
 from monitor.cli.options import (
     debug_option,
     json_option,
-    model_options,
+    load_settings,
     together,
 )
 from monitor.cli.output import print_json, silence_native_libraries
+from monitor.settings.models import ModelSettings
+from monitor.settings.options import settings_options
 
 if TYPE_CHECKING:
     from training.datasets.faces import FaceDataset
@@ -70,11 +72,16 @@ judging_options = together(
     is_flag=True,
     help="Also by face size, blur, light, noise, compression and roll.",
 )
-@model_options
+@settings_options(ModelSettings, config=False)
 @json_option
 @debug_option
 def evaluate(
-    model: str | None, device: str, flip: bool, conditions: bool, as_json: bool, **judging: Any
+    model: str | None,
+    device: str | None,
+    flip: bool,
+    conditions: bool,
+    as_json: bool,
+    **judging: Any,
 ) -> None:
     """Measure a model on a dataset."""
     silence_native_libraries()
@@ -83,7 +90,8 @@ def evaluate(
     from training.evaluation.evaluate import evaluate as measure
     from training.evaluation.robustness import by_condition
 
-    classifier = load_classifier(model, device)  # type: ignore[arg-type]
+    settings = load_settings(ModelSettings, {"model": model, "device": device})
+    classifier = load_classifier(settings.model, settings.device)
     faces, against, labels = judging_faces(classifier.card.input_side_px, **judging)
     figures = measure(classifier, faces, against, labels=labels, flip=flip)  # type: ignore[arg-type]
     if conditions:

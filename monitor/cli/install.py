@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.options import PROGRAM, debug_option
+from monitor.cli.options import PROGRAM, debug_option, load_settings
 from monitor.cli.run import log_path, run
+from monitor.settings.models import RunSettings
+from monitor.settings.options import config_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,10 +38,11 @@ class Variable(click.ParamType):  # type: ignore[type-arg]  # generic in newer v
 
 
 @click.command(
-    epilog="Examples: ad-monitor install --start -- --source 0 --playlist summer.yaml --fullscreen; without a desktop: "
+    epilog="Examples: ad-monitor install --start --config kiosk.yaml; without a desktop: "
     "ad-monitor install --environment QT_QPA_PLATFORM=eglfs -- --fullscreen"
 )
 @click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[-- OPTIONS OF RUN...]")
+@config_option
 @click.option(
     "--autostart",
     is_flag=True,
@@ -70,6 +73,7 @@ class Variable(click.ParamType):  # type: ignore[type-arg]  # generic in newer v
 @debug_option
 def install(
     options: tuple[str, ...],
+    config: Path | None,
     autostart: bool,
     system: Path | None,
     run_as: str | None,
@@ -78,29 +82,20 @@ def install(
     dry_run: bool,
     uninstall: bool,
 ) -> None:
-    """Have the kiosk started with the machine, and kept running.
+    """Start the kiosk with the machine, and keep it running.
 
-    Writes a systemd unit of your own that starts `run --supervised` with your desktop session,
-    watched by a watchdog. Options of `run` follow after --; they are checked first. Relative paths
-    among them begin in this folder.
+    Writes a systemd unit of yours that starts `run --supervised` with your desktop session, watched
+    by a watchdog. The unit names the settings file of --config; options of `run` may follow after
+    --. Both are checked first. Relative paths begin in this folder.
     """
-    if not sys.platform.startswith("linux"):
-        raise click.UsageError(
-            "This works on Linux only; elsewhere have the system start `ad-monitor run --supervised`."
-        )
-    if autostart and system is not None:
-        raise click.UsageError("Expected --autostart or --system, received both; leave one out.")
-    if run_as is not None and system is None:
-        raise click.UsageError("--run-as needs --system: a unit of your own runs as you.")
-    if start and (autostart or system is not None):
-        raise click.UsageError(
-            "--start is for a unit of your own: leave out --autostart and --system."
-        )
+    _refuse_contradictions(autostart, system, run_as, start)
     if uninstall:
-        if options or start:
+        if options or config or start:
             raise click.UsageError("--uninstall takes no options of `run`, and nothing to start.")
         _uninstall(system, dry_run=dry_run)
         return
+    if config is not None:
+        options = ("--config", str(config.absolute()), *options)
     plan = _plan(options, dict(variables))
     path, text = _file(plan, autostart=autostart, system=system, run_as=run_as)
     if dry_run:
@@ -132,21 +127,40 @@ def install(
         _say_how_it_starts(plan, path.name, start=start)
 
 
+def _refuse_contradictions(
+    autostart: bool, system: Path | None, run_as: str | None, start: bool
+) -> None:
+    if not sys.platform.startswith("linux"):
+        raise click.UsageError(
+            "This works on Linux only; elsewhere have the system start `ad-monitor run --supervised`."
+        )
+    if autostart and system is not None:
+        raise click.UsageError("Expected --autostart or --system, received both; leave one out.")
+    if run_as is not None and system is None:
+        raise click.UsageError("--run-as needs --system: a unit of your own runs as you.")
+    if start and (autostart or system is not None):
+        raise click.UsageError(
+            "--start is for a unit of your own: leave out --autostart and --system."
+        )
+
+
 def _plan(options: tuple[str, ...], environment: Mapping[str, str]) -> Plan:
-    """What to start; the options are parsed as `run` will parse them."""
+    """Return what to start; the options and the settings file are checked as `run` checks them."""
     from monitor.kiosk.service.plan import Plan
 
-    context = run.make_context(f"{PROGRAM} run", list(options))
-    values = context.params
-    log, report = log_path(values["log"]) if values["log"] else None, values["report"]
+    given = run.make_context(f"{PROGRAM} run", list(options)).params
+    settings = load_settings(RunSettings, given)
+    log = log_path(settings.log) if settings.log else None
+    # Reading the zones file checks it.
+    _ = settings.analysis
     return Plan(
         options=options,
         folder=Path.cwd(),
         environment=environment,
-        headless=values["headless"],
-        database=values["database"],
-        written=[file for file in (log, report) if file is not None],
-        spool=values["spool"],
+        headless=settings.headless,
+        database=settings.database if "database" in settings.model_fields_set else None,
+        written=[file for file in (log, settings.report) if file is not None],
+        spool=settings.spool,
     )
 
 

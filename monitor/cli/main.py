@@ -42,6 +42,7 @@ COMMANDS = (
     "stored",
     "serve",
     "install",
+    "config",
 )
 """Each is a module of this package with a command of its name."""
 

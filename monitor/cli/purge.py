@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,12 +14,14 @@ from monitor.cli.options import (
     debug_option,
     existing_database,
     json_option,
+    spool_option,
 )
 from monitor.cli.output import print_json
 from monitor.cli.stored import day, file_document, files_of, saved_choices, size, time
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     from db.upkeep.retention import Purged
 
@@ -66,12 +67,7 @@ class Days(click.ParamType):  # type: ignore[type-arg]  # generic in newer versi
     is_flag=True,
     help="Delete all data of this program: database, backups beside it, what waits to be written, saved choices, logs.",
 )
-@click.option(
-    "--spool",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="FOLDER",
-    help="As given to `run`.",
-)
+@spool_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 @debug_option

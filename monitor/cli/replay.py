@@ -7,44 +7,37 @@ from typing import Any
 
 import click
 
-from monitor.cli.options import (
-    analysis_settings,
-    database_url,
-    guard_rails,
-    session_options,
-)
+from monitor.cli.options import debug_option, json_option, load_settings
 from monitor.cli.report import after_session, announce, report_after_failure
+from monitor.settings.models import RecordingSettings, ReplaySettings
+from monitor.settings.options import SettingsCommand, settings_options
 
 
 @click.command(
-    epilog="Example: ad-monitor replay visitors.mp4 --playlist summer.yaml --report reactions.html"
+    cls=SettingsCommand,
+    epilog="Example: ad-monitor replay visitors.mp4 --playlist summer.yaml --report reactions.html",
 )
 @click.argument("video", type=click.Path(path_type=Path))
-@session_options
-def replay(video: Path, as_json: bool, min_viewers: int, **options: Any) -> None:
+@settings_options(RecordingSettings)
+@json_option
+@debug_option
+def replay(video: Path, as_json: bool, **options: Any) -> None:
     """Measure a recording: every frame, no window, as fast as the machine allows.
 
-    The ads are placed on the recording's own clock, one after the other from its first frame on;
-    two replays of a recording give the same rows.
+    The ads are placed on the recording's clock, one after the other from its first frame. Two
+    replays of a recording give the same rows.
     """
     import signal
 
     from monitor.reports.terminal import progress_bar
     from monitor.sensor.child_process import disable_core_dumps
     from monitor.session.replay import replay as replay_recording
-    from monitor.settings.models import ReplaySettings
 
-    options["database"] = database_url(options["database"])
-    options["analysis"] = analysis_settings(options)
-    options["guard_rails"] = guard_rails(options)
-    settings = ReplaySettings(video=video, **options)
-    announce(settings.database, settings.report)
+    settings = load_settings(ReplaySettings, options, video=video)
+    announce(settings)
     disable_core_dumps()
-    # Asked to end, it closes the session like after Ctrl+C.
+    # SIGTERM closes the session as Ctrl+C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with (
-        report_after_failure(settings, min_viewers),
-        progress_bar("Replaying", "frames") as progress,
-    ):
+    with report_after_failure(settings), progress_bar("Replaying", "frames") as progress:
         session_id = replay_recording(settings, progress)
-    after_session(session_id, settings, min_viewers, as_json)
+    after_session(session_id, settings, as_json)

@@ -181,60 +181,61 @@ def _report(
         engine.dispose()
 
 
-def announce(database: str, report_path: Path | None) -> None:
-    if report_path is not None:
+def announce(settings: RecordingSettings) -> None:
+    """Refuse a report that cannot be written, before the session begins."""
+    report = settings.report
+    if report is not None:
         from monitor.reports.export import FORMATS
 
-        if report_path.suffix.lstrip(".") not in FORMATS:
+        if report.suffix.lstrip(".") not in FORMATS:
+            endings = ", ".join(f".{name}" for name in FORMATS)
             raise click.BadParameter(
-                f"expected a file that ends in {', '.join('.' + name for name in FORMATS)}, received {report_path}.",
+                f"expected a file that ends in {endings}, received {report}.",
                 param_hint="--report",
             )
-        folder = report_path.absolute().parent
+        folder = report.absolute().parent
         while not folder.exists():
             folder = folder.parent
         if not folder.is_dir() or not os.access(folder, os.W_OK):
             raise click.BadParameter(
                 f"{folder} cannot be written: expected a folder that can.", param_hint="--report"
             )
-    logger.info("Database: %s", database)
+    logger.info("Database: %s", settings.database)
 
 
 @contextmanager
-def report_after_failure(settings: RecordingSettings, min_viewers: int) -> Iterator[None]:
-    """Write the report that was asked for also of a session that came to a bad end."""
+def report_after_failure(settings: RecordingSettings) -> Iterator[None]:
+    """Write the report also if the session fails."""
     from monitor.errors import SessionFailedError
 
     try:
         yield
     except SessionFailedError as error:
         if error.session_id is not None and settings.report is not None:
-            after_session(error.session_id, settings, min_viewers, as_json=False)
+            after_session(error.session_id, settings, as_json=False)
         raise
 
 
-def after_session(
-    session_id: int, settings: RecordingSettings, min_viewers: int, as_json: bool
-) -> None:
-    """Write and print what was asked for at the end of a session."""
-    database, report_path, playlist = settings.database, settings.report, settings.playlist
+def after_session(session_id: int, settings: RecordingSettings, as_json: bool) -> None:
+    """Write and print the report at the end of a session."""
     from detector.sources.passwords import hide_passwords
 
-    click.echo(f"Session {session_id} is in {hide_passwords(database)}", err=True)
-    if report_path is None and not as_json:
+    click.echo(f"Session {session_id} is in {hide_passwords(settings.database)}", err=True)
+    if settings.report is None and not as_json:
         click.echo(f"See it with `{PROGRAM} report {session_id}`.", err=True)
         return
     from monitor.analytics.errors import ReportWriteError
     from monitor.errors import SessionFailedError
     from monitor.reports.export import to_json, write_report
 
-    document, data = _report(database, min_viewers, session_id)
-    if report_path is not None:
+    document, data = _report(settings.database, settings.min_viewers, session_id)
+    if settings.report is not None:
+        playlist = settings.playlist
         folder = Path() if playlist is None else playlist if playlist.is_dir() else playlist.parent
-        form = report_path.suffix.lstrip(".")
+        form = settings.report.suffix.lstrip(".")
         films = _pictures(document, [form], (folder,))
         try:
-            written = write_report(document, form, report_path, data=data, thumbnails=films)
+            written = write_report(document, form, settings.report, data=data, thumbnails=films)
         except ReportWriteError as error:
             raise SessionFailedError(
                 f"Session {session_id} is stored, but: {error}", session_id

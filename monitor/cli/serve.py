@@ -1,4 +1,4 @@
-"""The web page, from the command line."""
+"""Serve the web page."""
 
 from __future__ import annotations
 
@@ -7,105 +7,24 @@ from typing import Any
 
 import click
 
-from monitor.cli.options import (
-    PROGRAM,
-    database_option,
-    database_url,
-    debug_option,
-    media_option,
-    model_options,
-)
+from monitor.cli.options import PROGRAM, debug_option, load_settings
 from monitor.cli.output import silence_native_libraries
+from monitor.settings.models import WebSettings
+from monitor.settings.options import SettingsCommand, settings_options
 
-TOKEN_VARIABLE = "AD_MONITOR_TOKEN"  # noqa: S105 (the variable's name)
 EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104 (compared with, not listened at)
 
 
-def _networks(
-    _context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
-) -> tuple[str, ...]:
-    from ipaddress import ip_network
-
-    try:
-        return tuple(str(ip_network(value, strict=False)) for value in values)
-    except ValueError as error:
-        raise click.BadParameter(
-            f"{error}; expected a network such as 192.168.1.0/24.", param=parameter
-        ) from error
-
-
-@click.command(epilog="Example: ad-monitor serve --db monitor.db --open")
-@click.option(
-    "--host",
-    default="127.0.0.1",
-    show_default=True,
-    help="Where to listen: an address or name of this machine; 0.0.0.0 for all. Beyond this machine a token is asked for.",
-)
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8080,
-    show_default=True,
-    help="Where to listen; 0 for any free one.",
-)
-@database_option
-@model_options
-@media_option
-@click.option(
-    "--token",
-    envvar=TOKEN_VARIABLE,
-    metavar="TEXT",
-    help="What visitors have to know, 16 characters or more; better given in $AD_MONITOR_TOKEN, where other users of the "
-    "machine do not see it. [default: none on this machine, else a new one for each run]",
-)
-@click.option(
-    "--min-viewers",
-    type=click.IntRange(1),
-    default=5,
-    show_default=True,
-    help="Withhold figures that fewer viewers stand behind.",
-)
-@click.option(
-    "--allow-network",
-    "networks",
-    multiple=True,
-    metavar="CIDR",
-    callback=_networks,
-    help="Also fetch pictures from this network, such as 192.168.1.0/24, and from any port. Whoever may use the page can "
-    "then make this machine ask addresses in there, and see pictures that only this machine can reach. Repeat for more.",
-)
-@click.option(
-    "--allow-host",
-    "names",
-    multiple=True,
-    metavar="NAME",
-    help="Name under which visitors ask for the page, such as that of a proxy; addresses always work. Repeat for more.",
-)
-@click.option(
-    "--https", is_flag=True, help="The page is reached through https only, by a proxy in front."
-)
-@click.option(
-    "--trusted-proxy",
-    metavar="IP",
-    help="Address of the proxy in front; its X-Forwarded-For, -Host and -Proto are believed.",
-)
+@click.command(cls=SettingsCommand, epilog="Example: ad-monitor serve --db monitor.db --open")
+@settings_options(WebSettings)
 @click.option("--open", "open_browser", is_flag=True, help="Open the page in the browser.")
 @debug_option
-def serve(
-    host: str,
-    port: int,
-    database: str | None,
-    token: str | None,
-    names: tuple[str, ...],
-    https: bool,
-    trusted_proxy: str | None,
-    open_browser: bool,
-    **options: Any,
-) -> None:
-    """Offer the web page: classify pictures, follow the running session, read reports, compare ads.
+def serve(open_browser: bool, **options: Any) -> None:
+    """Serve the web page: classify pictures, follow the running session, read reports, compare ads.
 
-    Ctrl+C ends it. Pictures that visitors send are looked at in memory and never kept.
+    Ctrl+C ends it. Pictures from visitors are processed in memory and never stored.
     """
+    settings = load_settings(WebSettings, options)
     silence_native_libraries()
     import signal
 
@@ -113,23 +32,18 @@ def serve(
     from detector.emotion.model_store import find_model
     from monitor.web.app import close_app, create_app
     from monitor.web.security import access_token, is_local
-    from monitor.web.services import EXTENSION, WebSettings
+    from monitor.web.services import EXTENSION
     from monitor.web.serving import listen
     from monitor.web.serving import serve as answer
 
-    url = database_url(database)
-    _look_at_database(url)
-    read_card(find_model(options["model"]))
-    token = access_token(host, token or None)
-    listening = listen(host, port)
+    host = settings.host
+    _look_at_database(settings.database)
+    read_card(find_model(settings.model))
+    token = access_token(host, settings.token or None)
+    listening = listen(host, settings.port)
     own_names = () if is_local(host) else (socket.gethostname(), f"{socket.gethostname()}.local")
-    settings = WebSettings(
-        database=url,
-        token=token,
-        allowed_hosts=tuple(dict.fromkeys(("localhost", host, *own_names, *names))),
-        secure_cookies=https,
-        **options,
-    )
+    names = dict.fromkeys(("localhost", host, *own_names, *settings.hosts))
+    settings = settings.model_copy(update={"token": token, "allowed_hosts": tuple(names)})
     app = create_app(settings)
     stopping = app.extensions[EXTENSION].stopping
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -139,12 +53,12 @@ def serve(
     click.echo(f"Ad reactions at {page} (Ctrl+C ends it)", err=True)
     if token is not None:
         click.echo(f"Log in with this link: {link}", err=True)
-    if options["networks"]:
-        click.echo(f"Pictures are also fetched from {', '.join(options['networks'])}.", err=True)
+    if settings.networks:
+        click.echo(f"Pictures are also fetched from {', '.join(settings.networks)}.", err=True)
     try:
         if open_browser:
             _open(link)
-        answer(app, listening, trusted_proxy=trusted_proxy)
+        answer(app, listening, trusted_proxy=settings.trusted_proxy)
     finally:
         close_app(app)
     click.echo("Stopped.", err=True)

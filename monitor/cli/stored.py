@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,23 +14,20 @@ from monitor.cli.options import (
     debug_option,
     existing_database,
     json_option,
+    spool_option,
 )
 from monitor.cli.output import print_json
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     from db.upkeep.inventory import StoredFile, TableContents
 
 
 @click.command(epilog="Example: ad-monitor stored --json")
 @database_option
-@click.option(
-    "--spool",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="FOLDER",
-    help="As given to `run`.",
-)
+@spool_option
 @json_option
 @debug_option
 def stored(database: str | None, spool: Path | None, as_json: bool) -> None:

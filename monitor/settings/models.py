@@ -1,132 +1,498 @@
-"""Everything that can be set, in one frozen tree: defaults, bounds, and what each setting means."""
+"""Every setting, once: default, bounds, help, option and place in the settings file.
+
+The options of the command line, the environment variables, the settings file and its reference
+page are all made from these models. Importing them loads neither OpenCV nor NumPy.
+"""
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from ads.playlists.playlist import parse_hours
 from ads.policies.settings import PolicySettings
-from detector.analysis import AnalysisSettings
-from detector.settings import Device
+from detector.settings import CameraMount, DetectionSettings, Device
 from monitor.settings.paths import default_database
 
-DEFAULT_SITE = "default"
-RETENTION_DAYS = 90
-"""How long single readings are kept when nobody says otherwise."""
+if TYPE_CHECKING:
+    from detector.analysis import AnalysisSettings
 
-NoticeMode = Literal["bar", "required"]
-"""There is no mode without a notice: the people who are measured have to be told."""
+SECTIONS = {
+    "ads": "Which ads play, and in which order",
+    "camera": "Where the pictures come from",
+    "faces": "How faces are found and read",
+    "window": "The window and its sound",
+    "notice": "How people in front of the screen are informed",
+    "data": "Where readings are stored, and for how long",
+    "report": "The report at the end",
+    "run": "How long the kiosk runs, and what keeps it running",
+    "web": "The web page of `serve`",
+    "training": "What `train` does",
+}
+"""The sections of the settings file."""
 
 Policy = Literal["sequential", "shuffle", "weighted", "mood", "learn"]
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+def setting(
+    default: Any,
+    key: str,
+    option: str | None,
+    *,
+    fallback: str | None = None,
+    metavar: str | None = None,
+    first: bool = False,
+    logged: bool = True,
+    **bounds: Any,
+) -> Any:
+    """Describe a field that users can set; its docstring is its help.
 
-
-class RecordingSettings(_Settings):
-    """What the kiosk and a replay have in common.
-
-    Attributes:
-        playlist: YAML file or folder with the ads; `None` for the bundled samples.
-        database: SQLAlchemy URL or path of an SQLite file.
-        site: Name of the place, for reports.
-        policy: How the next ad is chosen.
-        guard_rails: Of the policy.
-        model: Name of a shipped model or path of a `.keras` file; `None` for the default.
-        device: Which runtime classifies.
-        loops: Rounds through the playlist; `None` for no limit.
-        duration_s: Longest length of the session in seconds; `None` for no limit.
-        readings_per_second: Readings logged a second and viewer.
-        measure_hours: Stretches of the day in which people are measured, such as "08:00-20:00", by
-            the playlist's clock; empty for the whole day.
-        report: Where to write a report at the end; `None` for none.
-        analysis: How faces become readings.
+    Args:
+        default: Its default; a function is called for it.
+        key: Section and name in the settings file.
+        option: Its command-line option, `None` for none; `--x` of a bool also makes `--no-x`.
+        fallback: What the default means, where the value does not say it.
+        metavar: Placeholder for the value in the help.
+        first: Whether `--help` shows it, not only `--help-all`.
+        logged: Whether the value is stored with the session.
+        bounds: As pydantic's `Field` takes them.
     """
+    extra: dict[str, Any] = {
+        "key": key,
+        "option": option,
+        "fallback": fallback,
+        "metavar": metavar,
+        "first": first,
+    }
+    given = {"default_factory": default} if callable(default) else {"default": default}
+    return Field(**given, exclude=not logged, json_schema_extra=extra, **bounds)
 
-    playlist: Path | None = None
-    database: str = Field(default_factory=default_database)
-    site: str = Field(DEFAULT_SITE, min_length=1)
-    policy: Policy = "sequential"
-    guard_rails: PolicySettings = Field(default_factory=PolicySettings)
-    model: str | None = None
-    device: Device = "auto"
-    loops: int | None = Field(None, ge=1)
-    duration_s: float | None = Field(None, gt=0)
-    readings_per_second: float = Field(10.0, gt=0, le=100)
-    measure_hours: tuple[str, ...] = ()
-    report: Path | None = None
-    analysis: AnalysisSettings = Field(default_factory=AnalysisSettings)
 
-    @field_validator("measure_hours")
-    @classmethod
-    def _readable_hours(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+def group(model: type[BaseModel], section: str, options: dict[str, str]) -> Any:
+    """Describe a field that holds another model, whose fields users can set.
+
+    Args:
+        model: The model.
+        section: Section of its fields in the settings file.
+        options: Command-line options of its fields, by name.
+    """
+    return Field(
+        default_factory=model, json_schema_extra={"section": section, "options": dict(options)}
+    )
+
+
+def _hours(value: tuple[str, ...]) -> tuple[str, ...]:
+    from ads.playlists.playlist import parse_hours  # noqa: PLC0415 (slow to import)
+
+    try:
         parse_hours(list(value))
+    except ValueError as error:
+        raise ValueError(f"{error}, received {', '.join(value)}") from None
+    return value
+
+
+def _languages() -> tuple[str, ...]:
+    folder = Path(__file__).parents[1] / "ui" / "languages"
+    return tuple(sorted(path.stem for path in folder.glob("*.yaml")))
+
+
+def _language(value: str) -> str:
+    code = value.replace("_", "-").split("-")[0].strip().lower()
+    if code not in _languages():
+        raise ValueError(f"expected one of {', '.join(_languages())}, received {value!r}")
+    return code
+
+
+def _split(value: Any) -> Any:
+    parts = [value] if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple):
         return value
+    names = (name.strip() for part in parts for name in str(part).split(","))
+    return tuple(dict.fromkeys(names))
+
+
+def _network(value: str) -> str:
+    from ipaddress import ip_network  # noqa: PLC0415
+
+    try:
+        return str(ip_network(value, strict=False))
+    except ValueError as error:
+        raise ValueError(f"{error}; expected a network such as 192.168.1.0/24") from None
+
+
+Hours = Annotated[tuple[str, ...], AfterValidator(_hours)]
+Language = Annotated[str, AfterValidator(_language)]
+Languages = Annotated[tuple[Language, ...], BeforeValidator(_split)]
+Network = Annotated[str, AfterValidator(_network)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        coerce_numbers_to_str=True,
+        defer_build=True,
+    )
+
+
+class ModelSettings(_Settings):
+    """What classifies."""
+
+    model: str | None = setting(
+        None, "faces.model", "--model", fallback="the model in use", metavar="NAME|FILE"
+    )
+    """Name of an emotion model, or a .keras file."""
+    device: Device = setting("auto", "faces.device", "--device")
+    """Processor of the emotion model."""
+
+
+class PerceptionSettings(ModelSettings):
+    """How faces become readings."""
+
+    detection: DetectionSettings = group(
+        DetectionSettings,
+        "faces",
+        {"smallest_face_px": "--smallest-face", "farthest_m": "--farthest"},
+    )
+    mount: CameraMount = group(
+        CameraMount,
+        "camera",
+        {
+            "view_angle_deg": "--camera-angle",
+            "above_cm": "--camera-above",
+            "right_cm": "--camera-right",
+        },
+    )
+    zones: Path | None = setting(
+        None, "faces.zones", "--zones", fallback="the whole picture", logged=False
+    )
+    """YAML file with parts of the picture to ignore, or to count viewers in only."""
+
+    @cached_property
+    def analysis(self) -> AnalysisSettings:
+        """The detector's settings.
+
+        Raises:
+            ZonesError: The zones file is wrong.
+        """
+        from detector.analysis import AnalysisSettings  # noqa: PLC0415 (slow to import)
+        from monitor.settings.zones_file import read_zones  # noqa: PLC0415
+
+        zones = () if self.zones is None else read_zones(self.zones)
+        return AnalysisSettings(detection=self.detection, camera=self.mount, zones=zones)
+
+
+class StoredSettings(_Settings):
+    """Where sessions are stored."""
+
+    database: str = setting(
+        default_database,
+        "data.database",
+        "--db",
+        fallback="monitor.db in your data folder",
+        metavar="URL",
+        first=True,
+        logged=False,
+    )
+    """Database: path of an SQLite file, or an SQLAlchemy URL."""
+
+
+class RecordingSettings(PerceptionSettings, StoredSettings):
+    """What the kiosk and a replay have in common."""
+
+    playlist: Path | None = setting(
+        None,
+        "ads.playlist",
+        "--playlist",
+        fallback="the bundled samples",
+        metavar="FILE|FOLDER",
+        first=True,
+        logged=False,
+    )
+    """Ads to play: a YAML file, or a folder of pictures and videos."""
+    policy: Policy = setting("sequential", "ads.policy", "--policy")
+    """How the next ad is chosen: in order, shuffled, by weight, by the mood of the audience, or
+    learnt from its reactions."""
+    guard_rails: PolicySettings = group(
+        PolicySettings,
+        "ads",
+        {
+            "seed": "--seed",
+            "holdout": "--holdout",
+            "floor": "--floor",
+            "wash_out_s": "--wash-out",
+            "min_audience": "--min-audience",
+            "blocked": "--block",
+        },
+    )
+    loops: int | None = setting(None, "run.loops", "--loops", fallback="no limit", first=True, ge=1)
+    """Stop after this many rounds of the playlist."""
+    duration_s: float | None = setting(
+        None, "run.duration_s", "--duration", fallback="no limit", metavar="S", first=True, gt=0
+    )
+    """Stop after this many seconds."""
+    readings_per_second: float = setting(
+        10.0, "data.readings_per_second", "--readings-per-second", gt=0, le=100
+    )
+    """Readings stored per viewer and second."""
+    measure_hours: Hours = setting(
+        (), "data.measure_hours", "--measure-hours", fallback="all day", metavar="HH:MM-HH:MM"
+    )
+    """Measure only in these hours of the day, for example to leave out staff."""
+    site: str = setting("default", "data.site", "--site", first=True, logged=False, min_length=1)
+    """Name of the place, shown in reports."""
+    report: Path | None = setting(
+        None, "report.file", "--report", fallback="none", first=True, logged=False
+    )
+    """Write a report at the end: .html, .pdf, .json, .csv or .parquet."""
+    min_viewers: int = setting(1, "report.min_viewers", "--min-viewers", logged=False, ge=1)
+    """Withhold figures based on fewer viewers; 5 is usual for reports that are shared."""
 
     def logged(self) -> dict[str, object]:
-        """The settings as they are kept with the session: no paths, and nothing that is stored elsewhere."""
-        return self.model_dump(
-            mode="json",
-            exclude={"database", "report", "playlist", "site", "source", "video", "spool"},
-        )
+        """Return the settings as stored with the session: no paths, nothing stored elsewhere."""
+        return self.model_dump(mode="json", exclude={"detection", "mount"}) | {
+            "analysis": self.analysis.model_dump(mode="json")
+        }
 
 
 class RunSettings(RecordingSettings):
     """The kiosk.
 
     Attributes:
-        source: As typed by the user; `None` for the first camera, else the demo viewer.
-        headless: Do the same work without a window.
-        fullscreen: Begin in full screen.
-        overlay: Begin with the live readings shown.
-        screen: Where the window begins, counted from 1; `None` leaves it to the system.
-        picker: Ask which camera to use: always, never, or (`None`) when there are several and none
-            was chosen before.
-        volume: Of the ads' sound, 0 to 1.
-        language: Of the window.
-        notice: How the people in front of the screen are told: `bar` shows the notice below the ads
-            from the first frame on; `required` shows it alone before the camera is opened, and
-            measures nothing while it is not on the screen.
-        notice_seconds: How long it is shown alone.
-        notice_languages: Of the notice; empty for the window's language.
-        notice_url: Where these people read more; empty leaves that out.
-        retention_days: Single readings are deleted when they are so old, reports stay as they are;
-            0 keeps them.
-        spool: Folder in which records wait while the database cannot be written; `None` for beside
-            the database.
-        no_camera: Why no camera is opened and nothing is measured, in one sentence; `None` to
-            measure.
-        patient: Show the ads also while the camera or stream cannot be opened yet, and try again
-            until it can; the demo viewer never takes its place.
+        no_camera: Why nothing is measured, in one sentence; `None` to measure.
+        patient: Start the ads while the camera cannot be opened yet, and retry; never fall back to
+            the demo viewer.
     """
 
-    source: str | None = None
-    headless: bool = False
-    fullscreen: bool = False
-    overlay: bool = True
-    screen: int | None = Field(None, ge=1)
-    picker: bool | None = None
-    volume: float = Field(1.0, ge=0, le=1)
-    language: str = "en"
-    notice: NoticeMode = "bar"
-    notice_seconds: float = Field(5.0, gt=0, le=120)
-    notice_languages: tuple[str, ...] = ()
-    notice_url: str = ""
-    retention_days: int = Field(RETENTION_DAYS, ge=0, le=36_500)
-    spool: Path | None = None
+    source: str | None = setting(
+        None,
+        "camera.source",
+        "--source",
+        fallback="the camera chosen before, else the first one, else demo",
+        metavar="SOURCE",
+        first=True,
+        logged=False,
+    )
+    """Camera index or stable name (/dev/v4l/by-id/...), video file, http or rtsp address, or
+    demo."""
+    camera: bool = setting(True, "camera.enabled", "--camera", logged=False)
+    """Measure people; without it only the ads are shown."""
+    picker: bool | None = setting(
+        None, "camera.picker", "--picker", fallback="ask once if there are several"
+    )
+    """Ask which camera to use."""
+    headless: bool = setting(False, "window.headless", "--headless", first=True)
+    """Run without a window, and therefore without a visible notice."""
+    fullscreen: bool = setting(False, "window.fullscreen", "--fullscreen", first=True)
+    """Start in full screen."""
+    overlay: bool = setting(True, "window.overlay", "--overlay")
+    """Show live readings (toggle with key O)."""
+    screen: int | None = setting(
+        None, "window.screen", "--screen", fallback="the desktop decides", ge=1
+    )
+    """Screen number, from 1; an invalid number lists the screens."""
+    volume: float = setting(1.0, "window.volume", "--volume", ge=0, le=1)
+    """Volume of the ads' sound."""
+    language: Language = setting(
+        "en",
+        "window.language",
+        "--language",
+        fallback="the system's, else en",
+        metavar=f"[{'|'.join(_languages())}]",
+    )
+    """Language of the window."""
+    notice: Literal["bar", "required"] = setting("bar", "notice.mode", "--notice")
+    """bar shows the notice below the ads; required also shows it alone before the camera opens,
+    and measures nothing while it is not on the screen."""
+    notice_seconds: float = setting(
+        5.0, "notice.seconds", "--notice-seconds", metavar="S", gt=0, le=120
+    )
+    """How long a required notice is shown alone."""
+    notice_languages: Languages = setting(
+        (), "notice.languages", "--notice-language", fallback="the window's", metavar="LANGUAGES"
+    )
+    """Languages of the notice."""
+    notice_url: str = setting("", "notice.url", "--notice-url", metavar="URL")
+    """Address where people can read more, shown as text and QR code."""
+    retention_days: int = setting(
+        90, "data.retention_days", "--retention", metavar="DAYS", ge=0, le=36_500
+    )
+    """Delete single readings after this many days (0 never); reports do not change."""
+    spool: Path | None = setting(
+        None,
+        "data.spool",
+        "--spool",
+        fallback="beside the database",
+        metavar="FOLDER",
+        logged=False,
+    )
+    """Folder for records waiting while the database cannot be written, ideally on another disk."""
+    supervised: bool = setting(False, "run.supervised", "--supervised", logged=False)
+    """Restart the kiosk if it dies or hangs, and wait for a camera that is missing at the start."""
+    stuck_after_s: float = setting(
+        10.0, "run.stuck_after_s", "--stuck-after", metavar="S", logged=False, ge=3, le=600
+    )
+    """With --supervised: treat a window that has not painted for this long as hung."""
+    restart_limit: int = setting(
+        5, "run.restart_limit", "--restart-limit", logged=False, ge=1, le=1_000_000
+    )
+    """With --supervised: after this many crashes within 10 minutes, show only ads for a day."""
+    log: str | None = setting(
+        None,
+        "run.log",
+        "--log",
+        fallback="run.log in your state folder",
+        metavar="FILE|none",
+        logged=False,
+    )
+    """Log file, at most five files of 2 MB; none keeps no log."""
     no_camera: str | None = None
     patient: bool = False
 
 
 class ReplaySettings(RecordingSettings):
-    """A recording, read as fast as the machine allows.
+    """A recording, read as fast as the machine allows."""
+
+    video: Path = Field(exclude=True)
+
+
+class WebSettings(ModelSettings, StoredSettings):
+    """The web page.
 
     Attributes:
-        video: The recording.
+        allowed_hosts: Names under which the page may be requested, without ports; IP addresses are
+            always allowed.
+        rate_limit: How often one visitor may send something, see `SecuritySettings`.
+        listeners: Live pages that are fed at the same time, 0 or more.
     """
 
-    video: Path
+    host: str = setting("127.0.0.1", "web.host", "--host", first=True)
+    """Address or name to listen on; 0.0.0.0 for all. Other machines need a token."""
+    port: int = setting(8080, "web.port", "--port", first=True, ge=0, le=65535)
+    """Port to listen on; 0 for any free one."""
+    folders: tuple[Path, ...] = setting(
+        (), "web.media", "--media", fallback="this folder", metavar="FOLDER"
+    )
+    """Folder with the ads' files, for thumbnails in reports."""
+    token: str | None = setting(
+        None,
+        "web.token",
+        "--token",
+        fallback="none on this machine, else a new one for each run",
+        first=True,
+    )
+    """Token that visitors need, at least 16 characters; safer in $AD_MONITOR_TOKEN, where other
+    users cannot see it."""
+    min_viewers: int = setting(5, "web.min_viewers", "--min-viewers", ge=1)
+    """Withhold figures based on fewer viewers."""
+    networks: tuple[Network, ...] = setting(
+        (), "web.networks", "--allow-network", fallback="public addresses only", metavar="CIDR"
+    )
+    """Also fetch pictures from this network and any of its ports. Every visitor can then make
+    this machine contact addresses in it."""
+    hosts: tuple[str, ...] = setting((), "web.hosts", "--allow-host")
+    """Further name under which the page may be requested, such as that of a proxy."""
+    secure_cookies: bool = setting(False, "web.https", "--https")
+    """The page is reached only by https, through a proxy."""
+    trusted_proxy: str | None = setting(
+        None, "web.trusted_proxy", "--trusted-proxy", fallback="none", metavar="IP"
+    )
+    """Address of the proxy, whose X-Forwarded-For, -Host and -Proto are believed."""
+    allowed_hosts: tuple[str, ...] = ("localhost",)
+    rate_limit: str = "60 per minute"
+    listeners: int = 8
+
+
+class TrainSettings(_Settings):
+    """A training run; `None` leaves a value to the architecture's recipe."""
+
+    data: Path | None = setting(
+        None, "training.data", "--data", fallback="none: required", first=True
+    )
+    """FER2013's fer2013.csv (plain, .xz, .gz, .bz2, .zip), or a folder split/class/picture or
+    class/picture."""
+    votes: Path | None = setting(None, "training.votes", "--votes", fallback="none", first=True)
+    """FER+'s fer2013new.csv, beside the CSV."""
+    out: Path | None = setting(
+        None, "training.out", "--out", fallback="none: required", metavar="FOLDER", first=True
+    )
+    """Folder of the run; a run found there is continued."""
+    name: str | None = setting(None, "training.name", "--name", fallback="the folder's")
+    """Name of the model."""
+    architecture: str = setting("compact", "training.architecture", "--architecture", first=True)
+    """Network to train."""
+    labels: str | None = setting(
+        None, "training.labels", "--labels", fallback="all classes", metavar="NAMES"
+    )
+    """seven, happy-sad, marketing, or names separated by commas."""
+    targets: Literal["votes+original", "votes", "majority", "original"] | None = setting(
+        None,
+        "training.targets",
+        "--targets",
+        fallback="votes+original if there are votes, else original",
+    )
+    """What to learn from a face."""
+    start: str | None = setting(
+        None, "training.start", "--start", fallback="none", metavar="NAME|FILE"
+    )
+    """Fine-tune this model instead of starting fresh."""
+    teachers: tuple[str, ...] = setting((), "training.teachers", "--teacher", metavar="NAME|FILE")
+    """Distil from this model."""
+    weights: str | None = setting(
+        None, "training.weights", "--weights", fallback="imagenet", metavar="imagenet|none|FILE"
+    )
+    """Pretrained, frozen part of vgg16; none trains all of it."""
+    find_faces: bool = setting(False, "training.find_faces", "--find-faces")
+    """The pictures are photographs: crop the faces first."""
+    limit: int | None = setting(None, "training.limit", "--limit", fallback="all", ge=1)
+    """Train on at most this many faces."""
+    epochs: int | None = setting(
+        None, "training.epochs", "--epochs", fallback="the recipe's", first=True, ge=1
+    )
+    """Epochs at the size of the recipe's last stage."""
+    stages: str | None = setting(
+        None, "training.stages", "--stages", fallback="the recipe's", metavar="STAGES"
+    )
+    """Picture side and epochs of each stage, such as 32:12,48:18."""
+    minutes: float | None = setting(
+        None, "training.minutes", "--minutes", fallback="no limit", first=True, gt=0
+    )
+    """Fit the whole schedule into this time."""
+    batch_size: int | None = setting(
+        None, "training.batch_size", "--batch-size", fallback="the recipe's", ge=1
+    )
+    """Faces per step."""
+    learning_rate: float | None = setting(
+        None, "training.learning_rate", "--learning-rate", fallback="the recipe's", gt=0
+    )
+    """Peak learning rate."""
+    balance: float | None = setting(
+        None, "training.balance", "--balance", fallback="the recipe's", ge=0, le=1
+    )
+    """Balancing of the classes, from 0 (as they come) to 1 (equal)."""
+    augmentation: Literal["full", "gentle", "none"] = setting(
+        "full", "training.augmentation", "--augmentation"
+    )
+    """Strength of the random changes."""
+    mixup: float | None = setting(None, "training.mixup", "--mixup", fallback="the recipe's", ge=0)
+    """Blend pairs of faces; 0.2 is usual."""
+    patience: int | None = setting(
+        None, "training.patience", "--patience", fallback="the recipe's", ge=0
+    )
+    """Stop after this many epochs without a better validation loss; 0 never."""
+    mixed_precision: Literal["auto", "on", "off"] = setting(
+        "auto", "training.mixed_precision", "--mixed-precision"
+    )
+    """Compute with 16 bits where possible."""
+    seed: int | None = setting(None, "training.seed", "--seed", fallback="the recipe's", ge=0)
+    """Seed of every random choice."""
+    h5: bool = setting(False, "training.h5", "--h5")
+    """Also write the older HDF5 format."""
+    tensorboard: bool = setting(False, "training.tensorboard", "--tensorboard")
+    """Also write TensorBoard logs."""
+
+
+MODELS: tuple[type[_Settings], ...] = (RunSettings, WebSettings, TrainSettings)
+"""All models that the settings file feeds; a replay's settings are among the kiosk's."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from detector.image_analysis import PictureClassifier
-    from monitor.web.services import WebSettings
+    from monitor.settings.models import WebSettings
 
 
 def create_app(settings: WebSettings, load: Callable[[], PictureClassifier] | None = None) -> Flask:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from flask import current_app
@@ -14,44 +13,13 @@ from monitor.settings.paths import sqlite_file
 from monitor.web.problems import ProblemError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sqlalchemy.engine import Engine
 
-    from detector.settings import Device
+    from monitor.settings.models import WebSettings
     from monitor.web.worker import PictureWorker
 
 EXTENSION = "ad-monitor"
 """Key of the services among the extensions of an application."""
-
-
-@dataclass(frozen=True, slots=True)
-class WebSettings:
-    """How the page is served.
-
-    Attributes:
-        database: Path or SQLAlchemy URL of the database; it need not exist yet.
-        model: A model's name or `.keras` file; `None` for the one in use.
-        device: Which runtime classifies.
-        folders: Where the ads' files may be, for thumbnails in reports.
-        min_viewers: Figures about fewer viewers are withheld, 1 or more.
-        networks: Networks besides the public internet that pictures may be fetched from, such as
-            `192.168.1.0/24`; then from any port.
-        listeners: Live pages that are fed at the same time, 0 or more.
-        token, allowed_hosts, secure_cookies, rate_limit: See `monitor.web.security.install_security`.
-    """
-
-    database: str
-    model: str | None = None
-    device: Device = "auto"
-    folders: tuple[Path, ...] = ()
-    min_viewers: int = 5
-    networks: tuple[str, ...] = ()
-    listeners: int = 8
-    token: str | None = None
-    allowed_hosts: tuple[str, ...] = ("localhost",)
-    secure_cookies: bool = False
-    rate_limit: str = "60 per minute"
 
 
 class Services:

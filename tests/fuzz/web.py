@@ -19,8 +19,8 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from db.engine import open_database
 from db.write.records import AdRecord, PlayEnded, PlayStarted, SessionEnded, SessionRecord
 from db.write.session_writer import SessionWriter
+from monitor.settings.models import WebSettings
 from monitor.web.app import close_app, create_app
-from monitor.web.services import WebSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -211,7 +211,8 @@ def web() -> Iterator[Callable[[bytes], None]]:
         _write_session(database)
         plain, locked = (
             create_app(
-                WebSettings(str(database), token=token, rate_limit="1000000 per second"), _NoFaces
+                WebSettings(database=str(database), token=token, rate_limit="1000000 per second"),
+                _NoFaces,
             )
             for token in (None, "let-me-in")
         )

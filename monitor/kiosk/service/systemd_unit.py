@@ -110,7 +110,7 @@ def _unit(plan: Plan, order: Iterable[str], service: Iterable[str], target: str)
         "Type=notify",
         "NotifyAccess=main",
         f"ExecStart={' '.join(quoted(argument) for argument in plan.command)}",
-        f"WorkingDirectory={_path(plan.folder)}",
+        f"WorkingDirectory={_folder(plan.folder)}",
         *_environment(plan.environment),
         f"WatchdogSec={WATCHDOG_S}",
         f"TimeoutStartSec={START_S}",
@@ -154,13 +154,20 @@ def _environment(environment: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _path(path: object, prefix: str = "") -> str:
-    """A path, behind a sign that systemd reads, such as `-` for one that may be missing."""
-    text = f"{prefix}{path}"
-    if any(not character.isprintable() for character in text):
+def _folder(folder: object) -> str:
+    """Return a folder for a setting that takes one path, without quotes."""
+    text = str(folder)
+    if not text.isprintable() or text != text.strip():
         raise SetupError(f"Invalid folder {text!r}: expected printable characters in its name.")
-    escaped = text.replace("%", "%%")
-    return escaped if PLAIN.fullmatch(text) else f'"{escaped}"'
+    return text.replace("%", "%%")
+
+
+def _path(path: object, prefix: str = "") -> str:
+    """Return a path for a list, behind a sign such as `-` for one that may be missing."""
+    escaped = prefix + _folder(path)
+    if PLAIN.fullmatch(escaped.replace("%", "")):
+        return escaped
+    return '"' + escaped.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _plain_word(text: str, what: str) -> str:

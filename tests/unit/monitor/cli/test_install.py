@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from detector.errors import ZonesError
 from monitor.cli.install import install
+from monitor.errors import SetupError
 
 
 @pytest.fixture
@@ -109,7 +111,6 @@ def test_the_folder_in_which_records_wait_may_be_written(config, tmp_path, asked
     [
         (("--", "--sauce", "0"), "No such option"),
         (("--", "--loops", "none"), "not a valid integer"),
-        (("--", "--zones", "missing.yaml"), "does not exist"),
         (("--", "stray"), "unexpected extra argument"),
         (("--autostart", "--system", "x"), "leave one out"),
         (("--run-as", "me"), "needs --system"),
@@ -123,6 +124,41 @@ def test_what_is_wrong_is_refused_before_anything_is_written(config, asked, argu
     assert done.exit_code == 2
     assert sentence in done.output
     assert not config.exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "file", "content", "sentence"),
+    [
+        ("--zones", "missing.yaml", None, "There is no zones file at missing.yaml"),
+        ("--config", "missing.yaml", None, "There is no settings file at missing.yaml"),
+        ("--config", "kiosk.yaml", "camera:\n  sauce: 0\n", "did you mean camera.source?"),
+    ],
+)
+def test_files_are_checked_before_anything_is_written(
+    config, asked, tmp_path, monkeypatch, option, file, content, sentence
+):
+    monkeypatch.chdir(tmp_path)
+    if content is not None:
+        Path(file).write_text(content)
+    done = start("--", option, file)
+    assert isinstance(done.exception, SetupError | ZonesError)
+    assert sentence in str(done.exception)
+    assert not config.exists()
+
+
+def test_the_unit_names_the_settings_file(config, asked, tmp_path, monkeypatch):
+    folder = tmp_path / "it's a shop"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    Path("kiosk.yaml").write_text("data:\n  database: sub/shop.db\nwindow:\n  headless: true\n")
+    done = start("--config", "kiosk.yaml", "--", "--site", "Shop 12")
+    assert done.exit_code == 0, done.output
+    unit = (config / "systemd" / "user" / "ad-monitor.service").read_text()
+    assert f'run --supervised --config "{folder}/kiosk.yaml" --site "Shop 12"' in unit
+    assert f"WorkingDirectory={folder}\n" in unit
+    assert f'ReadWritePaths="-{folder}/sub"' in unit
+    assert (folder / "sub").is_dir()
+    assert "WantedBy=default.target" in unit
 
 
 def test_uninstall_removes_what_was_written(config, tmp_path, asked):

@@ -24,8 +24,9 @@ from db.write.records import (
 from db.write.session_writer import SessionWriter
 from detector.emotion.labels import EMOTIONS
 from detector.image_analysis import PictureFace
+from monitor.settings.models import WebSettings
 from monitor.web.app import close_app, create_app
-from monitor.web.services import EXTENSION, WebSettings
+from monitor.web.services import EXTENSION
 from tests.helpers.making import reading_record
 
 if TYPE_CHECKING:

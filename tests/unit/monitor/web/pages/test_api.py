@@ -194,8 +194,8 @@ def test_health(make_app, database, checked):
 
 
 def test_health_of_a_broken_classifier(database, checked):
+    from monitor.settings.models import WebSettings
     from monitor.web.app import close_app, create_app
-    from monitor.web.services import WebSettings
 
     def fail():
         raise OSError("no such model")

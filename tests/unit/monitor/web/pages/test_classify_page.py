@@ -133,8 +133,8 @@ def test_the_real_network_finds_the_demo_viewer(database, demo_video):
     import av
     import cv2
 
+    from monitor.settings.models import WebSettings
     from monitor.web.app import close_app, create_app
-    from monitor.web.services import WebSettings
 
     with av.open(str(demo_video)) as container:
         frame = next(container.decode(video=0)).to_ndarray(format="bgr24")

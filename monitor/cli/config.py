@@ -1,0 +1,119 @@
+"""Write, check and show the settings."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from monitor.cli.options import PROGRAM, WRONG, debug_option, json_option
+from monitor.cli.output import print_json
+from monitor.settings.options import config_option
+
+if TYPE_CHECKING:
+    from monitor.settings.sources import Setting
+
+
+@click.group(epilog=f"Example: {PROGRAM} config init kiosk.yaml")
+def config() -> None:
+    """Write, check and show the settings file."""
+
+
+@config.command(epilog=f"Example: {PROGRAM} config init kiosk.yaml")
+@click.argument(
+    "file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), default="kiosk.yaml"
+)
+@click.option("--force", is_flag=True, help="Replace a file that exists.")
+@debug_option
+def init(file: Path, force: bool) -> None:
+    """Write a file with every setting, its default and one sentence, commented out.
+
+    The default file is kiosk.yaml; - prints it.
+    """
+    from monitor.errors import SetupError
+    from monitor.settings.page import settings_file
+
+    if str(file) == "-":
+        click.echo(settings_file(), nl=False)
+        return
+    try:
+        with file.open("w" if force else "x", encoding="utf-8") as opened:
+            opened.write(settings_file())
+    except FileExistsError:
+        raise SetupError(f"{file} exists: name another file, or replace it with --force.") from None
+    except OSError as error:
+        raise SetupError(
+            f"{file} cannot be written ({error.strerror}): expected a file in a writable folder."
+        ) from error
+    click.echo(f"Written: {file}. Use it with `{PROGRAM} run --config {file}`.", err=True)
+
+
+@config.command(epilog=f"Example: {PROGRAM} config check kiosk.yaml")
+@click.argument("file", type=click.Path(path_type=Path))
+@debug_option
+def check(file: Path) -> None:
+    """Check a settings file: name everything that is wrong, with its line; the status is then 2."""
+    from monitor.settings.sources import SettingsFile
+    from monitor.settings.sources import check as find_mistakes
+
+    read = SettingsFile(file)
+    mistakes = find_mistakes(read)
+    for mistake in mistakes:
+        click.echo(f"Error: {mistake}", err=True)
+    if mistakes:
+        sys.exit(WRONG)
+    click.echo(f"{file} is valid and sets {len(read.values)} settings.")
+
+
+@config.command(epilog=f"Example: {PROGRAM} config show --config kiosk.yaml -- --site 'Shop 12'")
+@click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[-- OPTIONS OF RUN...]")
+@config_option
+@json_option
+@debug_option
+def show(options: tuple[str, ...], config: Path | None, as_json: bool) -> None:
+    """Show every setting in force, and where it comes from."""
+    from monitor.cli.run import default_language, run
+    from monitor.settings.models import MODELS, RunSettings
+    from monitor.settings.sources import (
+        SettingsFile,
+        Sources,
+        all_settings,
+        load,
+        settings_of,
+        shown,
+    )
+
+    given = run.make_context(f"{PROGRAM} run", list(options)).params
+    path = config or given["config"]
+    file = None if path is None else SettingsFile(path)
+    rows: dict[str, dict[str, Any]] = {key: {} for key in all_settings()}
+    for model in MODELS:
+        is_run = model is RunSettings
+        sources = Sources(given if is_run else {}, file)
+        made = load(model, sources, **({"language": default_language()} if is_run else {}))
+        for setting in settings_of(model):
+            value: Any = made
+            for name in setting.path:
+                value = getattr(value, name)
+            origin = (sources.find(setting) or (None, "default"))[1]
+            row = {"key": setting.key, "value": _public(setting, value), "from": origin}
+            rows[setting.key] = rows[setting.key] or row
+    if as_json:
+        print_json({"settings": list(rows.values())})
+        return
+    width = max(len(key) for key in rows)
+    for row in rows.values():
+        click.echo(f"{row['key']:{width}}  {shown(row['value'])}  ({row['from']})")
+
+
+def _public(setting: Setting, value: Any) -> Any:
+    """Return a value as JSON takes it, without secrets."""
+    from detector.sources.passwords import hide_passwords
+
+    if setting.key == "web.token" and value:
+        return "***"
+    if isinstance(value, tuple):
+        return [str(part) for part in value]
+    return hide_passwords(str(value)) if isinstance(value, str | Path) else value

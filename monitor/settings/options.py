@@ -1,0 +1,132 @@
+"""Command-line options made from settings, and help in groups."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from monitor.settings.models import SECTIONS
+from monitor.settings.sources import Setting, settings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic import BaseModel
+
+_ALL = f"{__name__}.all"
+
+
+class SettingOption(click.Option):
+    """The option of a setting."""
+
+    def __init__(self, setting: Setting) -> None:
+        option, kind = str(setting.option), setting.kind
+        default = (
+            ""
+            if kind is bool or setting.default_text in {"none", "[]", "''"}
+            else (f" [default: {setting.default_text}]")
+        )
+        super().__init__(
+            [setting.name, f"{option}/--no-{option[2:]}" if kind is bool else option],
+            default=None,
+            type=_click_type(setting),
+            multiple=kind is tuple,
+            metavar=setting.metavar or {int: "N", float: "X", Path: "FILE"}.get(kind),
+            help=f"{setting.help}{' May be repeated.' if kind is tuple else ''}{default}",
+        )
+        self.setting = setting
+
+
+def _click_type(setting: Setting) -> Any:
+    kind, limits = setting.kind, dict[str, Any](setting.limits)
+    if isinstance(kind, tuple):
+        return click.Choice(kind)
+    if kind in {int, float}:
+        make = click.IntRange if kind is int else click.FloatRange
+        return make(
+            limits.get("ge", limits.get("gt")),
+            limits.get("le", limits.get("lt")),
+            min_open="gt" in limits,
+            max_open="lt" in limits,
+        )
+    if kind is tuple:
+        return str
+    return click.Path(path_type=Path) if kind is Path else kind
+
+
+def settings_options(*models: type[BaseModel], config: bool = True) -> Callable[[Any], Any]:
+    """Return a decorator that gives a command the options of settings, and `--config`."""
+
+    def decorate(command: Any) -> Any:
+        options = [
+            SettingOption(setting)
+            for model in models
+            for setting in settings_of(model)
+            if setting.option is not None
+        ]
+        order = list(SECTIONS)
+        options.sort(key=lambda one: order.index(one.setting.key.split(".")[0]))
+        command.__dict__.setdefault("__click_params__", []).extend(reversed(options))
+        return config_option(command) if config else command
+
+    return decorate
+
+
+def setting_option(model: type[BaseModel], name: str) -> Callable[[Any], Any]:
+    """Return a decorator that gives a command the option of one setting."""
+
+    def decorate(command: Any) -> Any:
+        [setting] = [one for one in settings_of(model) if one.name == name]
+        command.__dict__.setdefault("__click_params__", []).append(SettingOption(setting))
+        return command
+
+    return decorate
+
+
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Settings file; `ad-monitor config init` writes one. Options and environment variables "
+    "(AD_MONITOR_...) override it.",
+)
+
+
+def _show_all(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        context.meta[_ALL] = True
+        click.echo(context.get_help(), color=context.color)
+        context.exit()
+
+
+class SettingsCommand(click.Command):
+    """A command whose help shows the most important settings in groups; `--help-all` shows all."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the options, `--help-all` last."""
+        everything = click.Option(
+            ["--help-all"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_show_all,
+            help="Show all options and exit.",
+        )
+        return [*super().get_params(ctx), everything]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options in groups."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        others: list[tuple[str, str]] = []
+        for parameter in self.get_params(ctx):
+            setting = getattr(parameter, "setting", None)
+            record = parameter.get_help_record(ctx)
+            if record is None or (setting and not setting.first and _ALL not in ctx.meta):
+                continue
+            section = SECTIONS[setting.key.split(".")[0]] if setting else ""
+            (groups.setdefault(section, []) if section else others).append(record)
+        for title, records in (groups | {"Other options": others}).items():
+            with formatter.section(title):
+                formatter.write_dl(records)

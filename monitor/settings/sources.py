@@ -1,0 +1,355 @@
+"""Where settings come from: option, else environment variable, else settings file, else default.
+
+`pydantic-settings` merges sources too, but knows neither the line of a value in the file nor which
+source a value came from, and takes longer to import than all of this.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import os
+import re
+import sys
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from monitor.errors import SetupError
+from monitor.settings.models import MODELS, SECTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pydantic.fields import FieldInfo
+    from pydantic_core import ErrorDetails
+
+    from ads.playlists.yaml_file import YamlDocument
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class SettingsError(SetupError):
+    """A setting, or the settings file, is wrong."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting.
+
+    Attributes:
+        key: Section and name in the settings file, such as `camera.source`.
+        path: Names of the fields that lead to it from its model.
+        field: Its default and bounds.
+        help: One sentence.
+        option: Command-line option; `None` for none.
+        fallback: What the default means, where the value does not say it.
+        metavar: Placeholder for the value in the help.
+        first: Whether it belongs to the settings that a first user needs.
+    """
+
+    key: str
+    path: tuple[str, ...]
+    field: FieldInfo
+    help: str
+    option: str | None
+    fallback: str | None = None
+    metavar: str | None = None
+    first: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its name among the parameters of a command."""
+        return self.path[-1]
+
+    @property
+    def variable(self) -> str:
+        """Its environment variable."""
+        section = "training_" if self.key.startswith("training.") else ""
+        name = self.option or self.key
+        return f"AD_MONITOR_{section}{re.sub('[-.]', '_', name.lstrip('-'))}".upper()
+
+    @property
+    def kind(self) -> Any:
+        """Its type: bool, int, float, str, Path, tuple, or a tuple of the words to choose from."""
+        return _kind(self.field.annotation)
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """Its bounds, by `ge`, `gt`, `le` and `lt`."""
+        return {
+            name: getattr(bound, name)
+            for bound in self.field.metadata
+            for name in ("ge", "gt", "le", "lt")
+            if hasattr(bound, name)
+        }
+
+    @property
+    def default_text(self) -> str:
+        """What holds if nobody sets it."""
+        return self.fallback or shown(self.field.get_default())
+
+    @property
+    def expected(self) -> str:
+        """The values it takes, for help and errors."""
+        if isinstance(self.kind, tuple):
+            return f"one of {', '.join(self.kind)}"
+        words = {
+            bool: "true or false",
+            int: "a whole number",
+            float: "a number",
+            Path: "a path",
+            tuple: "a list",
+        }
+        word, limits = words.get(self.kind, "text"), self.limits
+        if {"ge", "le"} <= limits.keys():
+            return f"{word} from {limits['ge']} to {limits['le']}"
+        names = {"ge": "of at least", "gt": "above", "le": "at most", "lt": "below"}
+        bounds = " and ".join(f"{names[key]} {value}" for key, value in limits.items())
+        return f"{word} {bounds}".rstrip()
+
+
+def _kind(annotation: Any) -> Any:
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    if get_origin(annotation) in {Union, UnionType}:
+        return _kind(get_args(annotation)[0])
+    return get_origin(annotation) or annotation
+
+
+@cache
+def settings_of(model: type[BaseModel]) -> tuple[Setting, ...]:
+    """Return what users can set of a model, in the order of its fields."""
+    return tuple(_settings(model))
+
+
+def _settings(model: type[BaseModel]) -> Iterator[Setting]:
+    docs = _docs(model)
+    for name, field in model.model_fields.items():
+        extra = field.json_schema_extra
+        if not isinstance(extra, dict):
+            continue
+        if "key" in extra:
+            yield Setting(path=(name,), field=field, help=docs[name], **extra)  # type: ignore[arg-type]
+            continue
+        inner: Any = field.annotation
+        options: Any = extra["options"]
+        for part, part_field in inner.model_fields.items():
+            key, help_text = f"{extra['section']}.{part}", _docs(inner)[part]
+            yield Setting(key, (name, part), part_field, help_text, options.get(part))
+
+
+def all_settings() -> dict[str, Setting]:
+    """Return every setting by its key, in the order of the sections."""
+    found = {setting.key: setting for model in MODELS for setting in settings_of(model)}
+    order = list(SECTIONS)
+    return dict(sorted(found.items(), key=lambda item: order.index(item[0].split(".")[0])))
+
+
+@cache
+def _docs(model: type[BaseModel]) -> dict[str, str]:
+    """Return the docstrings of a model's fields. Pydantic's own way parses the file per model."""
+    classes = [_classes(base.__module__)[base.__name__] for base in reversed(model.__mro__[:-2])]
+    return {
+        field.target.id: " ".join(str(doc.value.value).split())
+        for body in (node.body for node in classes)
+        for field, doc in pairwise(body)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if isinstance(doc, ast.Expr) and isinstance(doc.value, ast.Constant)
+    }
+
+
+@cache
+def _classes(module: str) -> dict[str, ast.ClassDef]:
+    source = Path(str(sys.modules[module].__file__)).read_text(encoding="utf-8")
+    return {node.name: node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)}
+
+
+class SettingsFile:
+    """A settings file.
+
+    Args:
+        path: A YAML file with sections of keys.
+
+    Attributes:
+        values: What it sets, by key.
+        unknown: A sentence on every key that there is not.
+
+    Raises:
+        SettingsError: It cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        from ads.playlists.yaml_file import YamlFileError, read_yaml  # noqa: PLC0415
+
+        self.path = path
+        self.values: dict[str, Any] = {}
+        self.unknown: list[str] = []
+        try:
+            self._document: YamlDocument = read_yaml(path, "settings file")
+        except YamlFileError as error:
+            raise SettingsError(str(error)) from None
+        known, content = all_settings(), self._document.content or {}
+        if not isinstance(content, dict):
+            raise SettingsError(
+                f"{path}: expected sections such as {', '.join(list(SECTIONS)[:3])}, received "
+                f"{shown(content)}."
+            )
+        for section, entries in content.items():
+            if section not in SECTIONS:
+                self._refuse(str(section), list(SECTIONS), known)
+            elif entries is not None and not isinstance(entries, dict):
+                self.unknown.append(
+                    f"{self.place(section)}: {section} must be a section with keys below it, "
+                    f"received {shown(entries)}."
+                )
+            else:
+                for name, value in (entries or {}).items():
+                    key = f"{section}.{name}"
+                    if key not in known:
+                        self._refuse(key, [k for k in known if k.startswith(f"{section}.")], known)
+                    elif value is not None:
+                        self.values[key] = value
+
+    def place(self, key: str) -> str:
+        """Return file and line of a key."""
+        return f"{self.path}:{self._document.line_of(key.split('.'))}"
+
+    def _refuse(self, key: str, near: list[str], known: Mapping[str, Setting]) -> None:
+        name = key.rpartition(".")[2]
+        elsewhere = [k for k in known if k.rpartition(".")[2] == name]
+        nearest = (
+            elsewhere
+            or difflib.get_close_matches(key, near, n=1)
+            or difflib.get_close_matches(key, [*SECTIONS, *known], n=1)
+        )
+        hint = f"did you mean {nearest[0]}?" if nearest else f"expected one of {', '.join(near)}."
+        self.unknown.append(f"{self.place(key)}: unknown key {key}; {hint}")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What users have set.
+
+    Attributes:
+        options: Of the command line, by name; `None` or empty where not given.
+        file: The settings file.
+        environ: The environment.
+    """
+
+    options: Mapping[str, Any]
+    file: SettingsFile | None = None
+    environ: Mapping[str, str] | None = None
+
+    def find(self, setting: Setting) -> tuple[Any, str] | None:
+        """Return the value that holds and where it comes from; `None` if nobody set it."""
+        option = self.options.get(setting.name)
+        if setting.option is not None and option is not None and option != ():
+            return option, f"option {setting.option}"
+        variable = (os.environ if self.environ is None else self.environ).get(setting.variable)
+        if variable:
+            mark = os.pathsep if setting.key == "web.media" else ","
+            parts = [part.strip() for part in variable.split(mark)]
+            return (
+                parts if setting.kind is tuple else variable,
+                f"environment variable {setting.variable}",
+            )
+        if self.file is not None and setting.key in self.file.values:
+            value = self.file.values[setting.key]
+            return _relative_to(self.file.path.parent, setting, value), self.file.place(setting.key)
+        return None
+
+
+def _relative_to(folder: Path, setting: Setting, value: Any) -> Any:
+    """Relative paths in the file begin in its folder."""
+    if setting.key == "web.media" and isinstance(value, list):
+        return [str(folder / str(part)) for part in value]
+    plain = setting.key == "data.database" and isinstance(value, str) and "://" not in value
+    is_log = setting.key == "run.log" and value != "none"
+    if isinstance(value, str) and (setting.kind is Path or plain or is_log):
+        return str(folder / value)
+    return value
+
+
+def load(model: type[Model], sources: Sources, **computed: Any) -> Model:
+    """Make frozen settings from all sources.
+
+    Args:
+        model: Which settings.
+        sources: What users have set.
+        computed: Fields that no user sets.
+
+    Raises:
+        SettingsError: The file has an unknown key, or a value is wrong.
+    """
+    if sources.file is not None and sources.file.unknown:
+        raise SettingsError(sources.file.unknown[0])
+    made, wrong = _make(model, sources, computed)
+    if made is None:
+        raise SettingsError(wrong[0])
+    return made
+
+
+def check(file: SettingsFile) -> list[str]:
+    """Return a sentence on everything that is wrong with a file."""
+    sources = Sources({}, file, {})
+    wrong = [sentence for model in MODELS for sentence in _make(model, sources, {})[1]]
+    return list(dict.fromkeys([*file.unknown, *wrong]))
+
+
+def _make(
+    model: type[Model], sources: Sources, computed: Mapping[str, Any]
+) -> tuple[Model | None, list[str]]:
+    values: dict[str, Any] = dict(computed)
+    found: dict[tuple[str, ...], tuple[Setting, Any, str]] = {}
+    wrong = []
+    for setting in settings_of(model):
+        given = sources.find(setting)
+        if given is None:
+            continue
+        value, origin = given
+        found[setting.path] = (setting, value, origin)
+        if isinstance(value, bool) and setting.kind is not bool:
+            # Pydantic takes true for 1.
+            wrong.append(_sentence(setting, value, origin, None))
+            continue
+        values_of = values if len(setting.path) == 1 else values.setdefault(setting.path[0], {})
+        values_of[setting.name] = value
+    try:
+        made = model.model_validate(values)
+    except ValidationError as error:
+        for problem in error.errors():
+            path = tuple(str(part) for part in problem["loc"])
+            known = found.get(path[:2]) or found.get(path[:1])
+            if known is None:
+                raise
+            wrong.append(_sentence(*known, problem))
+    return (None if wrong else made), wrong
+
+
+def _sentence(setting: Setting, value: Any, origin: str, problem: ErrorDetails | None) -> str:
+    why = f"expected {setting.expected}, received {shown(value)}"
+    if problem is not None and problem["type"] == "value_error":
+        why = str(problem["ctx"]["error"])
+    elif isinstance(setting.kind, tuple):
+        near = difflib.get_close_matches(str(value), setting.kind, n=1)
+        why += f"; did you mean {near[0]}?" if near else ""
+    return f"{origin}: invalid {setting.key}: {why.rstrip('.')}{'' if why.endswith('?') else '.'}"
+
+
+def shown(value: Any) -> str:
+    """Return a value as the settings file writes it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(shown(item) for item in value)}]"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return repr(value) if value == "" else str(value)

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from monitor.cli.config import config
+from monitor.cli.main import cli
+from monitor.cli.run import run
+
+FIRST = {
+    "--config",
+    "--source",
+    "--playlist",
+    "--site",
+    "--db",
+    "--headless",
+    "--fullscreen",
+    "--duration",
+    "--loops",
+    "--report",
+}
+
+
+def invoke(*arguments, of=config):
+    return CliRunner().invoke(of, [*map(str, arguments)])
+
+
+def options_in(text):
+    return {line.split()[0].rstrip(",") for line in text.splitlines() if line.startswith("  --")}
+
+
+def test_the_help_shows_ten_options_in_groups_and_the_rest_on_request():
+    short, full = invoke("--help", of=run).output, invoke("--help-all", of=run).output
+    assert options_in(short) - {"--json", "--debug", "--help", "--help-all"} == FIRST
+    assert options_in(full) > options_in(short) | {"--volume", "--supervised", "--camera-angle"}
+    assert "The window and its sound:" in short
+    assert "Example: ad-monitor run" in short
+
+
+@pytest.mark.parametrize("command", ["run", "replay", "serve", "train"])
+def test_commands_take_a_settings_file(command):
+    assert "--config FILE" in invoke(command, "--help", of=cli).output
+
+
+def test_bounds_and_defaults_come_from_the_models():
+    output = " ".join(invoke("--help-all", of=run).output.split())
+    assert "[default: 36] [12.0<=x<=2000]" in output
+    assert "[default: the camera chosen before, else the first one, else demo]" in output
+    done = invoke("--camera-angle", "5", of=run)
+    assert done.exit_code == 2
+    assert "5.0 is not in the range 20<=x<=170" in done.output
+
+
+def test_init_writes_a_file_once(tmp_path):
+    file = tmp_path / "kiosk.yaml"
+    assert invoke("init", file).exit_code == 0
+    assert "#source:" in file.read_text()
+    file.write_text("")
+    done = invoke("init", file)
+    assert "exists: name another file" in str(done.exception)
+    assert file.read_text() == ""
+    assert invoke("init", "--force", file).exit_code == 0
+    assert file.read_text() == invoke("init", "-").output
+
+
+def test_check_names_every_mistake_and_ends_with_2(tmp_path):
+    file = tmp_path / "kiosk.yaml"
+    file.write_text("window:\n  volume: 2\n  colour: red\n")
+    done = invoke("check", file)
+    assert done.exit_code == 2
+    assert len(done.output.splitlines()) == 2
+    assert f"{file}:2: invalid window.volume" in done.output
+    file.write_text("window:\n  volume: 1\n")
+    assert "is valid and sets 1 settings" in invoke("check", file).output
+
+
+def test_show_says_where_each_value_comes_from(tmp_path, monkeypatch):
+    file = tmp_path / "kiosk.yaml"
+    file.write_text(
+        "data:\n  database: postgresql://shop:secret@server/ads\nweb:\n  token: secret\n"
+    )
+    monkeypatch.setenv("AD_MONITOR_VOLUME", "0.5")
+    done = invoke("show", "--config", file, "--json", "--", "--site", "Shop 12")
+    assert done.exit_code == 0, done.output
+    rows = {row["key"]: (row["value"], row["from"]) for row in json.loads(done.output)["settings"]}
+    assert rows["data.site"] == ("Shop 12", "option --site")
+    assert rows["window.volume"] == (0.5, "environment variable AD_MONITOR_VOLUME")
+    assert rows["data.database"][1] == f"{file}:2"
+    assert rows["ads.policy"] == ("sequential", "default")
+    assert "secret" not in done.output
+    text = invoke("show", "--config", file).output
+    assert "ads.policy" in text
+    assert "(default)" in text
+    assert "secret" not in text
