@@ -23,6 +23,7 @@ from detector.emotion.classifier import KerasClassifier, LiteRTClassifier, load_
 from detector.emotion.model_card import read_card
 from detector.emotion.model_store import find_model
 from detector.faces.detector import MediaPipeFaceDetector
+from detector.sources.freeze_detector import FreezeDetector
 from detector.sources.recording import Recording
 from detector.sources.video_source import DEMO_VIDEO
 from detector.types import Frame
@@ -77,9 +78,17 @@ def compare_pipeline(frames: list[Frame]) -> dict[str, float]:
             for frame in frames:
                 analyser.analyse(later(frame))
 
-        return median_ms(
-            {"face detection alone": detect_only, "whole pipeline": whole}, ROUNDS, len(frames)
-        )
+        def watch() -> None:
+            freeze = FreezeDetector()
+            for frame in frames:
+                freeze.observe(later(frame))
+
+        actions = {
+            "face detection alone": detect_only,
+            "whole pipeline": whole,
+            "freeze detector": watch,
+        }
+        return median_ms(actions, ROUNDS, len(frames))
 
 
 def compare_runtimes(faces: int) -> dict[str, float]:
@@ -87,10 +96,8 @@ def compare_runtimes(faces: int) -> dict[str, float]:
     model = find_model()
     card = read_card(model)
     crops = np.random.default_rng(0).integers(0, 256, (faces, 48, 48), dtype=np.uint8)
-    twin, compiled = (
-        LiteRTClassifier(model.with_suffix(".tflite"), card),
-        KerasClassifier(model, card),
-    )
+    litert = LiteRTClassifier(model.with_suffix(".tflite"), card)
+    compiled = KerasClassifier(model, card)
     network = load_network(model)
     batch = crops[..., None].astype(np.float32)
 
@@ -105,7 +112,7 @@ def compare_runtimes(faces: int) -> dict[str, float]:
 
     return median_ms(
         {
-            "twin (LiteRT)": repeat(lambda: twin.logits(crops)),
+            "LiteRT": repeat(lambda: litert.logits(crops)),
             "tf.function": repeat(lambda: compiled.logits(crops)),
             "Model.predict": repeat(lambda: network.predict(batch, verbose=0)),
         },

@@ -15,7 +15,7 @@ from detector.sources.video_source import DEMO_VIDEO
 from training.datasets.face_finder import FaceFinder
 
 
-def test_every_public_name_exists_and_no_other() -> None:
+def test_every_public_name_exists_and_an_unknown_one_is_refused() -> None:
     for name in training.__all__:
         assert getattr(training, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'cheat'"):

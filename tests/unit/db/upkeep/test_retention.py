@@ -128,17 +128,26 @@ def test_the_kiosk_does_it_by_itself(engine, make, rows, monkeypatch):
     monkeypatch.setattr(session_writer, "PURGE_AFTER_S", 0.0)
     monkeypatch.setattr(session_writer, "PURGE_PAUSE_S", 0.0)
     monkeypatch.setattr(session_writer, "ROLL_UP_INTERVAL_S", 0.0)
+    deleted = []
+
+    def counted(*args):
+        deleted.append(purge_some(*args))
+        return deleted[-1]
+
+    monkeypatch.setattr(session_writer, "purge_some", counted)
     with SessionWriter(engine, make.session(), keep=90 * DAY, commit_interval_s=0.01) as session:
         deadline = time.monotonic() + 30
         while rows("SELECT count(*) FROM readings WHERE session_id < 3") != [(0,)]:
             assert time.monotonic() < deadline
             session.submit(make.reading(recent, 1, None))
             time.sleep(0.01)
+        while 0 not in deleted:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        session.submit(make.reading(recent, 2, None))
         session.flush()
-        assert (
-            session._upkeep._purge_at > time.monotonic() + 3600
-            or session._upkeep._purge_at <= time.monotonic() + 1
-        )
+        assert deleted.index(0) == len(deleted) - 1, "the next look is a day later"
+        assert sum(deleted) == 93 + 1
         assert rows("SELECT count(*) > 0 FROM readings") == [(1,)], "what is new stays"
     assert len(read_log(engine, Scope()).exposures) == 6
 

@@ -77,13 +77,16 @@ def test_bad_reading(make, changes, words):
 
 
 def test_rounding_and_numpy_scalars_are_welcome(make):
-    make.reading(
+    face = make.reading(
         valence=1 + 2e-16,
         viewer_number=np.int64(3),
         quality=np.float32(0.5),
         attentive=np.bool_(True),
-    )
-    make.reading(box=(-0.2, -0.1, 1.3, 1.2))
+    ).face
+    assert 1 <= face.valence < 1 + 1e-12
+    assert (face.viewer, face.quality, face.attentive) == (3, 0.5, True)
+    outside = make.reading(box=(-0.2, -0.1, 1.3, 1.2)).face.box
+    assert outside == (-0.2, -0.1, 1.3, 1.2)
 
 
 @pytest.mark.parametrize(

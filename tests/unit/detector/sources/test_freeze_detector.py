@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -242,10 +241,14 @@ def test_another_size_is_another_picture(feed: Feed) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (17, 9), (480, 2), (1080, 1920)])
 def test_pictures_of_every_size_can_be_watched(size: tuple[int, int]) -> None:
     watch = FreezeDetector()
-    for number in range(40):
-        watch.observe(
-            Frame(RANDOM.integers(0, 256, (*size, 3), np.uint8), number * 100_000_000, number)
-        )
+    random = np.random.default_rng(5)
+    pictures = [random.integers(0, 256, (*size, 3), np.uint8) for _ in range(40)]
+    for number, picture in enumerate(pictures + pictures[-1:] * 40):
+        fault = watch.observe(Frame(picture, number * 100_000_000, number))
+        assert watch.repeated == (number >= 40)
+    assert fault is not None
+    # A single pixel shows nothing even while it changes, so it never counts as a picture that froze.
+    assert fault.cause == "camera_frozen" or size == (1, 1)
 
 
 def test_the_demo_viewer_has_no_fault() -> None:
@@ -305,16 +308,3 @@ def test_a_fault_is_told_exactly_while_its_condition_lasts(
                 assert active
             if active:
                 assert row[3] is not None
-
-
-def test_it_costs_little() -> None:
-    watch = FreezeDetector()
-    pictures = [RANDOM.integers(0, 256, (720, 1280, 3), np.uint8) for _ in range(4)]
-    spent = []
-    for number in range(120):
-        frame = Frame(pictures[number % 4], number * 33_000_000, number)
-        began = time.perf_counter()
-        watch.observe(frame)
-        spent.append(time.perf_counter() - began)
-    # Measured 0.06 ms; the limit leaves room for a busy machine.
-    assert float(np.median(spent)) < 1e-3

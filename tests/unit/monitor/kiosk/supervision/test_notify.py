@@ -53,7 +53,8 @@ def test_what_systemd_is_told(manager, monkeypatch):
     assert heard(listener) == []
 
 
-def test_without_systemd_nothing_happens():
+def test_without_systemd_nothing_is_sent(monkeypatch):
+    monkeypatch.setattr(socket, "socket", None)
     notifier = ServiceNotifier({})
     notifier.ready()
     notifier.alive()
@@ -63,6 +64,8 @@ def test_without_systemd_nothing_happens():
 def test_a_manager_that_is_gone_is_no_error(manager):
     listener, environ = manager
     notifier = ServiceNotifier(environ)
-    listener.close()
     notifier.ready()
+    assert heard(listener) == ["READY=1"]
+    listener.close()
+    notifier.alive()
     notifier.close()
