@@ -28,12 +28,7 @@ def image_from_rgb(rgb: NDArray[np.uint8]) -> QImage:
     Raises:
         ValueError: The array has another shape or type.
     """
-    if (
-        rgb.ndim != 3
-        or rgb.shape[2] != 3
-        or rgb.dtype.name != "uint8"
-        or not rgb.flags.c_contiguous
-    ):
+    if rgb.shape[2:] != (3,) or rgb.dtype.name != "uint8" or not rgb.flags.c_contiguous:
         raise ValueError(
             "Invalid picture: expected a C-contiguous uint8 array of shape (height, width, 3), "
             f"received {rgb.dtype} of shape {rgb.shape}."

@@ -33,8 +33,6 @@ class HelpCard(PaintedWidget):
         self._texts = texts
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        # Long enough to read seven lines; then a kiosk that is left alone shows the ad again.
-        self._timer.setInterval(8000)
         self._timer.timeout.connect(self.hide)
         self.hide()
 
@@ -53,7 +51,8 @@ class HelpCard(PaintedWidget):
         else:
             self.show()
             self.raise_()
-            self._timer.start()
+            # Long enough to read seven lines; then a kiosk that is left alone shows the ad again.
+            self._timer.start(8000)
 
     def stop(self) -> None:
         """Hide the help at once."""

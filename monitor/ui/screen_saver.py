@@ -50,7 +50,6 @@ class ScreenSaverInhibitor(QObject):
         self._cookie: tuple[str, int] | None = None
         self._nudge: _X11Nudge | None = None
         self._timer = QTimer(self)
-        self._timer.setInterval(NUDGE_MS)
         self._timer.timeout.connect(self._on_tick)
         self.method: Method = "none"
 
@@ -67,7 +66,7 @@ class ScreenSaverInhibitor(QObject):
         if self._nudge is not None:
             self.method = "x11"
             self._nudge()
-            self._timer.start()
+            self._timer.start(NUDGE_MS)
         else:
             logger.warning(
                 "Cannot hold the screen saver off here; switch it off in the system's settings"

@@ -60,12 +60,12 @@ class _Cue:
 class QtSound(QObject):
     """The `SoundOutput` of the kiosk: decoded ahead by threads, one clip after the other.
 
-    All methods belong to the GUI thread. The first sound looks for a device; without one, a line is
-    logged and the ads play silently.
+    All methods belong to the GUI thread. The first sound looks for a device; if there is none, a
+    line is logged and the ads play silently.
 
     The sound keeps to the picture by the clock: each sample written is the one due when it will be
-    heard; what was decoded too late is skipped. Between clips and during pictures the device plays
-    silence, because starting it takes up to a second on some screens.
+    heard, and late ones are skipped. Between clips the device plays silence, because starting it
+    takes up to a second on some screens.
 
     Args:
         volume: 0 (silent) to 1, on a perceptual scale.
@@ -106,7 +106,6 @@ class QtSound(QObject):
         self._timing: PlaybackTiming | None = None
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.setInterval(20)
         self._timer.timeout.connect(self._push)
 
     def __enter__(self) -> QtSound:
@@ -129,7 +128,7 @@ class QtSound(QObject):
         if not self._closed and self._find_device() is not None:
             self._zero_s = zero_s
             self._feeders[0].request((path, position_s))
-            self._timer.start()
+            self._timer.start(20)
 
     def cue(self, path: Path | None, position_s: float, in_s: float) -> None:
         """Announce a call of `play` or `stop`, to be heard exactly in time.
@@ -153,7 +152,7 @@ class QtSound(QObject):
             if self._timing is None and self._zero_s is None:
                 # From silence: the device runs by the time the sound begins.
                 self._timing = _start(sink)
-        self._timer.start()
+        self._timer.start(20)
 
     def pause(self) -> None:
         """Fall silent until `resume()`."""
@@ -178,7 +177,7 @@ class QtSound(QObject):
         if self._sink is not None and self._timing is not None:
             self._timing.shift(paused_s)
             self._sink.resume()
-        self._timer.start()
+        self._timer.start(20)
 
     def stop(self) -> None:
         """Fall silent at once, or go over to the silence announced for now."""

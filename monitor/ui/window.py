@@ -127,12 +127,10 @@ class KioskWindow(QWidget):
 
         self._ticker = QTimer(self)
         self._ticker.setTimerType(Qt.TimerType.PreciseTimer)
-        self._ticker.setInterval(TICK_MS)
         self._ticker.timeout.connect(self._on_tick)
         # While the window's edge is dragged, the player does not get every size on the way.
         self._viewport_delay = QTimer(self)
         self._viewport_delay.setSingleShot(True)
-        self._viewport_delay.setInterval(120)
         self._viewport_delay.timeout.connect(self._update_viewport)
         bridge.view_changed.connect(self._on_view_changed)
 
@@ -148,15 +146,11 @@ class KioskWindow(QWidget):
         # A view that came before the bridge was connected keeps later ones from being announced.
         self._on_view_changed()
         self._update_viewport()
-        self._ticker.start()
+        self._ticker.start(TICK_MS)
 
     def toggle_overlay(self) -> None:
         """Show or hide the measurements; measuring continues."""
         self.overlay.setVisible(not self.overlay.isVisible())
-
-    def toggle_full_screen(self) -> None:
-        """Fill the screen, or go back to a window."""
-        self._full_screen.toggle()
 
     def toggle_pause(self) -> None:
         """Pause or resume the show."""
@@ -165,10 +159,6 @@ class KioskWindow(QWidget):
         else:
             self._player.pause()
         self.paused_badge.setVisible(self._player.paused)
-
-    def next_ad(self) -> None:
-        """End the present ad."""
-        self._player.skip()
 
     def operator_facts(self) -> tuple[Section, ...]:
         """Return what the operator panel says."""
@@ -256,16 +246,16 @@ class KioskWindow(QWidget):
         super().resizeEvent(event)
         self._arrange()
         if self.isVisible():
-            self._viewport_delay.start()
+            self._viewport_delay.start(120)
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
         if event is None:
             return
         actions: dict[int, Callable[[], object]] = {
-            Qt.Key.Key_F: self.toggle_full_screen,
-            Qt.Key.Key_F11: self.toggle_full_screen,
-            Qt.Key.Key_N: self.next_ad,
-            Qt.Key.Key_Right: self.next_ad,
+            Qt.Key.Key_F: self._full_screen.toggle,
+            Qt.Key.Key_F11: self._full_screen.toggle,
+            Qt.Key.Key_N: self._player.skip,
+            Qt.Key.Key_Right: self._player.skip,
             Qt.Key.Key_Space: self.toggle_pause,
             Qt.Key.Key_O: self.toggle_overlay,
             Qt.Key.Key_H: self.help_card.toggle,

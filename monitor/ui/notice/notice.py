@@ -67,8 +67,6 @@ class Notice(PaintedWidget):
         self._painted = False
         self._watch = QTimer(self)
         self._watch.timeout.connect(self._check)
-        # Shorter than the time between two readings of a viewer.
-        self._watch.setInterval(200)
         self.setAccessibleName(self.text)
 
     @property
@@ -107,7 +105,8 @@ class Notice(PaintedWidget):
         super().paintEvent(event)
         if not self._painted and self.width() > 0 and self.height() > 0:
             self._painted = True
-            self._watch.start()
+            # Shorter than the time between two readings of a viewer.
+            self._watch.start(200)
             # The picture reaches the screen when this event is over.
             QTimer.singleShot(0, self._check)
 

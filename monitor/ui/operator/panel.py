@@ -79,11 +79,9 @@ class OperatorPanel(PaintedWidget):
         self._ask = ask
         self.sections: tuple[Section, ...] = ()
         self._timer = QTimer(self)
-        self._timer.setInterval(1000)
         self._timer.timeout.connect(self._on_tick)
         self._left_alone = QTimer(self)
         self._left_alone.setSingleShot(True)
-        self._left_alone.setInterval(LEFT_ALONE_MS)
         self._left_alone.timeout.connect(self.hide)
         self.setAccessibleName(texts["panel_title"])
         self.hide()
@@ -216,8 +214,8 @@ class OperatorPanel(PaintedWidget):
                 draw_rounded(painter, bar, 3 * self.scale, colour)
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        self._timer.start()
-        self._left_alone.start()
+        self._timer.start(1000)
+        self._left_alone.start(LEFT_ALONE_MS)
         super().showEvent(event)
 
     def hideEvent(self, event: QHideEvent | None) -> None:

@@ -1,4 +1,4 @@
-"""The seven probabilities of one viewer, as bars."""
+"""The seven probabilities of the most prominent viewer, as bars."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from monitor.ui.painting import (
 from monitor.ui.texts import withheld_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from PyQt5.QtGui import QPainter
     from PyQt5.QtWidgets import QWidget
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 TITLE_HEIGHT = 34.0
 EYE_WIDTH = 28.0
 EYE_GAP = 8.0
+LEAD = 1.3
+"""How many times larger another face must be to take over, so two people side by side do not alternate."""
 
 
 class ProbabilityBars(PaintedWidget):
@@ -134,3 +136,27 @@ class ProbabilityBars(PaintedWidget):
             eye.moveCenter(rect.center())
             eye.moveRight(rect.right() - text_width(self.subtitle, size) - EYE_GAP * self.scale)
             draw_eye(painter, eye, style.GOOD)
+
+
+def most_prominent(
+    readings: Sequence[FaceReading], former: int | None = None
+) -> FaceReading | None:
+    """Return the reading of the largest face that looks at the screen, or of the largest face.
+
+    Viewers whose emotion is withheld come last. Static faces do not count. The `former` viewer stays
+    chosen while nobody is clearly larger.
+    """
+    viewers = [reading for reading in readings if not reading.static]
+    readable = [reading for reading in viewers if reading.withheld is None] or viewers
+    candidates = [reading for reading in readable if reading.attentive] or readable
+    if not candidates:
+        return None
+    largest = max(candidates, key=_area)
+    for reading in candidates:
+        if reading.viewer == former and _area(largest) < LEAD * _area(reading):
+            return reading
+    return largest
+
+
+def _area(reading: FaceReading) -> float:
+    return reading.box.width * reading.box.height

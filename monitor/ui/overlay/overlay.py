@@ -5,21 +5,20 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from PyQt5.QtCore import QRect, QRectF, QTimer, pyqtSlot
+from PyQt5.QtCore import QPointF, QRect, QRectF, Qt, QTimer, pyqtSlot
 
+from monitor.sensor.live import SensorHealth
 from monitor.ui import style
-from monitor.ui.overlay.bars import ProbabilityBars
-from monitor.ui.overlay.focus import most_prominent
+from monitor.ui.overlay.bars import ProbabilityBars, most_prominent
 from monitor.ui.overlay.preview import Preview
-from monitor.ui.overlay.status_line import StatusLine
 from monitor.ui.overlay.valence_curve import ValenceCurve
-from monitor.ui.painting import PaintedWidget, draw_panel
-from monitor.ui.texts import state_text
+from monitor.ui.painting import PaintedWidget, draw_panel, draw_text
+from monitor.ui.texts import state_text, viewers_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from PyQt5.QtGui import QHideEvent, QPainter, QShowEvent
+    from PyQt5.QtGui import QColor, QHideEvent, QPainter, QShowEvent
     from PyQt5.QtWidgets import QWidget
 
     from detector.types import FaceReading
@@ -39,6 +38,47 @@ MIN_CURVE = 100.0
 """Height below which up and down can hardly be told apart."""
 MIN_PREVIEW = 84.0
 """Height below which a face in the preview is no longer recognised as one."""
+
+STATE_COLOURS: Mapping[str, QColor] = {
+    "starting": style.TEXT_SOFT,
+    "running": style.GOOD,
+    "reconnecting": style.WARNING,
+    "blind": style.WARNING,
+    "restarting": style.WARNING,
+    "unavailable": style.FAULT,
+    "ended": style.TEXT_SOFT,
+}
+
+
+class StatusLine(PaintedWidget):
+    """A dot and how many people are there and look, or the sensor's state if it does not measure."""
+
+    def __init__(self, texts: Mapping[str, str], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._texts = texts
+        self._state = "starting"
+        self.text = state_text(texts, SensorHealth("starting"))
+
+    def show_view(self, view: LiveView) -> None:
+        """Show the viewers of the newest frame, or why nothing is measured."""
+        self._state = view.health.state
+        if self._state == "running":
+            self.text = viewers_text(self._texts, view.frame.readings if view.frame else ())
+        else:
+            # Not "nobody in view": nobody can tell while nothing is measured.
+            self.text = state_text(self._texts, view.health)
+        self.refresh()
+
+    def draw(self, painter: QPainter, rect: QRectF) -> None:
+        colour = STATE_COLOURS[self._state]
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(colour)
+        radius = 7 * self.scale
+        painter.drawEllipse(QPointF(radius + 1, rect.center().y()), radius, radius)
+        words = rect.adjusted(2 * radius + 10 * self.scale, 0, 0, 0)
+        if self._state in ("running", "starting", "ended"):
+            colour = style.TEXT
+        draw_text(painter, words, self.text, style.SMALLEST_TEXT * self.scale, colour)
 
 
 class Overlay(PaintedWidget):
@@ -74,7 +114,6 @@ class Overlay(PaintedWidget):
         self._ads_only = False
         self._ticks = 0
         self._timer = QTimer(self)
-        self._timer.setInterval(REFRESH_MS)
         self._timer.timeout.connect(self._on_tick)
         self.preview.show_frame(None, message=texts["state_starting"])
 
@@ -193,7 +232,7 @@ class Overlay(PaintedWidget):
         draw_panel(painter, rect, 16 * self.scale)
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        self._timer.start()
+        self._timer.start(REFRESH_MS)
         super().showEvent(event)
 
     def hideEvent(self, event: QHideEvent | None) -> None:

@@ -84,12 +84,24 @@ def sink():
 
 
 @pytest.fixture
-def make_sound(qtbot, sink, clock):
+def buffered():
+    """The files whose first block has reached the buffer."""
+    return []
+
+
+@pytest.fixture
+def make_sound(qtbot, sink, clock, buffered):
     made = []
 
     def build(decode=ramp, **settings):
+        def told(path, position_s):
+            for number, block in enumerate(decode(path, position_s)):
+                if number == 1:
+                    buffered.append(path)
+                yield block
+
         settings.setdefault("open_sink", lambda volume: sink)
-        output = QtSound(decode=decode, clock=lambda: clock[0], picture_lag_s=0.0, **settings)
+        output = QtSound(decode=told, clock=lambda: clock[0], picture_lag_s=0.0, **settings)
         made.append(output)
         return output
 
@@ -308,13 +320,13 @@ def named(path, position_s):
         yield at_s, (samples * sign).astype(np.int16)
 
 
-def test_an_announced_clip_follows_at_its_sample(make_sound, qtbot, sink, clock):
+def test_an_announced_clip_follows_at_its_sample(make_sound, qtbot, sink, clock, buffered):
     output = make_sound(named)
     output.play(Path("first.mp4"), 0.0)
     qtbot.waitUntil(lambda: len(sink.data) == BUFFER_BYTES, timeout=2000)
     output.cue(Path("second.mp4"), 0.5, 0.4)
     # The second decoder needs a moment before its turn comes.
-    qtbot.waitUntil(output._feeders[1].has_data, timeout=2000)
+    qtbot.waitUntil(lambda: len(buffered) == 2, timeout=2000)
     play_on(qtbot, sink, clock, 0.4)
     output.play(Path("second.mp4"), 0.5)
     play_on(qtbot, sink, clock, 0.3)
@@ -325,7 +337,7 @@ def test_an_announced_clip_follows_at_its_sample(make_sound, qtbot, sink, clock)
     assert np.array_equal(-heard[change:], np.arange(len(heard) - change) + RATE_HZ // 2)
 
 
-def test_an_announced_silence_keeps_the_device_going(make_sound, qtbot, sink, clock):
+def test_an_announced_silence_keeps_the_device_going(make_sound, qtbot, sink, clock, buffered):
     output = make_sound()
     output.play(CLIP, 0.0)
     qtbot.waitUntil(lambda: len(sink.data) == BUFFER_BYTES, timeout=2000)
@@ -338,7 +350,7 @@ def test_an_announced_silence_keeps_the_device_going(make_sound, qtbot, sink, cl
     assert np.array_equal(heard[:change], np.arange(change))
     assert not heard[change:].any()
     output.cue(CLIP, 0.0, 0.4)
-    qtbot.waitUntil(output._feeders[1].has_data, timeout=2000)
+    qtbot.waitUntil(lambda: len(buffered) == 2, timeout=2000)
     play_on(qtbot, sink, clock, 0.4)
     output.play(CLIP, 0.0)
     play_on(qtbot, sink, clock, 0.2)
@@ -350,16 +362,14 @@ def test_an_announced_silence_keeps_the_device_going(make_sound, qtbot, sink, cl
 
 
 def test_out_of_silence_the_device_is_running_before_the_clip_begins(
-    make_sound, qtbot, sink, clock
+    make_sound, qtbot, sink, clock, buffered
 ):
     output = make_sound()
     output.cue(None, 0.0, 0.1)
     assert sink.events == []
     output.cue(CLIP, 0.0, 0.5)
     assert sink.events == ["start"]
-    qtbot.waitUntil(
-        lambda: output._feeders[1].has_data() and len(sink.data) == BUFFER_BYTES, timeout=2000
-    )
+    qtbot.waitUntil(lambda: len(buffered) == 1 and len(sink.data) == BUFFER_BYTES, timeout=2000)
     play_on(qtbot, sink, clock, 0.5)
     output.play(CLIP, 0.0)
     begin = round(0.5 * RATE_HZ)
@@ -383,13 +393,13 @@ def test_another_sound_than_the_announced_one_comes_at_once(make_sound, qtbot, s
 
 
 def test_a_clip_that_comes_a_little_late_is_brought_together_with_its_picture(
-    make_sound, qtbot, sink, clock
+    make_sound, qtbot, sink, clock, buffered
 ):
     output = make_sound()
     output.play(CLIP, 0.0)
     qtbot.waitUntil(lambda: len(sink.data) == BUFFER_BYTES, timeout=2000)
     output.cue(CLIP, 0.0, 0.3)
-    qtbot.waitUntil(output._feeders[1].has_data, timeout=2000)
+    qtbot.waitUntil(lambda: len(buffered) == 2, timeout=2000)
     play_on(qtbot, sink, clock, 0.4)
     output.play(CLIP, 0.0)
     before = len(sink.data) // 4
@@ -400,12 +410,12 @@ def test_a_clip_that_comes_a_little_late_is_brought_together_with_its_picture(
     assert (numbers(sink)[before:] == 0).sum() == pytest.approx(0.1 * RATE_HZ, abs=2)
 
 
-def test_a_pause_moves_what_was_announced(make_sound, qtbot, sink, clock):
+def test_a_pause_moves_what_was_announced(make_sound, qtbot, sink, clock, buffered):
     output = make_sound(named)
     output.play(Path("first.mp4"), 0.0)
     qtbot.waitUntil(lambda: len(sink.data) == BUFFER_BYTES, timeout=2000)
     output.cue(Path("second.mp4"), 0.0, 0.4)
-    qtbot.waitUntil(output._feeders[1].has_data, timeout=2000)
+    qtbot.waitUntil(lambda: len(buffered) == 2, timeout=2000)
     output.pause()
     output.cue(None, 0.0, 0.1)
     clock[0] += 30

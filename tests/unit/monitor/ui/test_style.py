@@ -11,7 +11,7 @@ from detector.emotion.labels import EMOTIONS
 from monitor.ui import cards, style
 from monitor.ui.notice import notice
 from monitor.ui.operator.panel import TONE_COLOURS
-from monitor.ui.overlay import bars, preview, status_line, valence_curve
+from monitor.ui.overlay import bars, overlay, preview, valence_curve
 from monitor.ui.painting import text_font
 from monitor.ui.style import EMOTION_COLOURS
 
@@ -83,7 +83,7 @@ def lab(light):
     "ad", ["#FFFFFF", "#000000", "#808080", "#FF0000", "#00FF00", "#0000FF", "#FFFF00"]
 )
 def test_every_text_can_be_read_on_its_panel_over_any_ad(ad):
-    on_panel = (style.TEXT, style.TEXT_SOFT, style.UNREAD, *status_line.STATE_COLOURS.values())
+    on_panel = (style.TEXT, style.TEXT_SOFT, style.UNREAD, *overlay.STATE_COLOURS.values())
     texts = [(colour, over(style.PANEL, ad)) for colour in on_panel]
     texts += [(colour, over(notice.BACKGROUND, ad)) for colour in (style.TEXT, style.GOOD)]
     # Keys of the help stand on a light patch of the panel.
@@ -157,7 +157,7 @@ def test_nothing_that_is_read_from_afar_is_written_smaller(
 
         return draw
 
-    for module in (bars, preview, status_line, valence_curve, cards):
+    for module in (bars, overlay, preview, valence_curve, cards):
         monkeypatch.setattr(module, "draw_text", recorded(module.draw_text))
     window = KioskWindow(
         player, LiveBridge(), language=language, notice_languages=["de", "en"], notice_url="e.org/p"

@@ -1,7 +1,9 @@
+"""The choice of the viewer; what the bars draw is tested in `test_overlay.py`."""
+
 from __future__ import annotations
 
 from detector.types import Box
-from monitor.ui.overlay.focus import LEAD, most_prominent
+from monitor.ui.overlay.bars import LEAD, most_prominent
 
 
 def test_the_largest_face_that_looks_is_chosen(make_reading):
