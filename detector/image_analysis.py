@@ -53,6 +53,13 @@ class FaceCutter:
         rolls = [head_pose(face.keypoints, width, height).roll for face in found]
         return boxes, face_crops(image, boxes, self._geometry, rolls)
 
+    def largest(self, image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+        """Return the crop of a BGR picture's largest face, or `None`."""
+        boxes, crops = self.cut(image)
+        if not boxes:
+            return None
+        return np.asarray(crops[int(np.argmax([box.width * box.height for box in boxes]))])
+
     def close(self) -> None:
         """Free the detector; harmless when repeated."""
         self._detector.close()

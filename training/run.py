@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 
 from detector.emotion.classifier import load_classifier
 from detector.emotion.model_store import find_model
+from detector.emotion.preprocessing import CropGeometry
 from training.architectures import NO_WEIGHTS, find_architecture
 from training.datasets.labels import label_set, select_rows
 from training.datasets.reading import read_dataset
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    import keras
     from numpy.typing import NDArray
 
     from detector.emotion.classifier import EmotionClassifier
@@ -107,13 +109,19 @@ def train(
     # Only now: a refused plan must not block a corrected command.
     out.mkdir(parents=True, exist_ok=True)
     (out / PLAN).write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
+    callbacks: list[Callable[[RunProgress], keras.callbacks.Callback]] = []
+    if tensorboard:
+        board = keras.callbacks.TensorBoard(out / "tensorboard", write_graph=False)
+        callbacks.append(lambda _: board)
+    if tell is not None:
+        callbacks.append(lambda progress: Progress(progress, tell))
     network, history = fit(
         build,
         Rows(images, heads),
         Rows(held_out, held_out_heads),
         out,
         settings,
-        callbacks=_callbacks(out, tensorboard=tensorboard, tell=tell),
+        callbacks=callbacks,
     )
     facts = _facts(plan, settings, counts | {"used": len(images)}, faces, device)
     return exporting.export(
@@ -123,15 +131,14 @@ def train(
 
 def read_faces(plan: TrainingPlan, side_px: int, seed: int) -> FaceDataset:
     """Read the data of a plan, and log what was read and skipped."""
+    read = partial(read_dataset, plan.data, plan.votes, side_px=side_px, seed=seed)
     if plan.find_faces:
-        from training.datasets.face_finder import FaceFinder  # noqa: PLC0415 (MediaPipe)
+        from detector.image_analysis import FaceCutter  # noqa: PLC0415 (MediaPipe)
 
-        with FaceFinder(side_px) as finder:
-            faces = read_dataset(
-                plan.data, plan.votes, side_px=side_px, seed=seed, face_finder=finder
-            )
+        with FaceCutter(CropGeometry(side_px)) as cutter:
+            faces = read(face_finder=cutter.largest)
     else:
-        faces = read_dataset(plan.data, plan.votes, side_px=side_px, seed=seed)
+        faces = read()
     for sentence in faces.reading.sentences():
         logger.info("%s", sentence)
     return faces
@@ -156,16 +163,12 @@ def split(
             raise DatasetError(
                 f"A limit of {limit} rows is too low for {len(faces.classes)} classes: give more."
             )
-        chosen = _in_proportion(kept.original, limit, seed)
-        kept = kept.subset(chosen)
+        # Walk through the shuffled rows sorted by class: every class keeps its share.
+        shuffled = np.random.default_rng(seed).permutation(len(kept))
+        by_class = shuffled[np.argsort(kept.original[shuffled], kind="stable")]
+        places = np.linspace(0, len(kept) - 1, limit).round().astype(np.int64)
+        kept = kept.subset(np.sort(by_class[places]))
     return kept, validation, counts
-
-
-def _in_proportion(labels: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
-    """Draw rows so that every class keeps its share, by walking through them sorted by class."""
-    shuffled = np.random.default_rng(seed).permutation(len(labels))
-    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    return np.sort(by_class[np.linspace(0, len(labels) - 1, count).round().astype(np.int64)])
 
 
 def _refuse_another_plan(
@@ -241,19 +244,6 @@ def taught(
     )
 
 
-def _callbacks(
-    out: Path, *, tensorboard: bool, tell: Tell | None
-) -> list[Callable[[RunProgress], keras.callbacks.Callback]]:
-    import keras  # noqa: PLC0415 (seconds to import)
-
-    makers: list[Callable[[RunProgress], keras.callbacks.Callback]] = []
-    if tensorboard:
-        makers.append(lambda _: keras.callbacks.TensorBoard(out / "tensorboard", write_graph=False))
-    if tell is not None:
-        makers.append(lambda progress: Progress(progress, tell))
-    return makers
-
-
 def _facts(
     plan: TrainingPlan,
     settings: TrainingSettings,
@@ -261,7 +251,6 @@ def _facts(
     faces: FaceDataset,
     device: object,
 ) -> dict[str, Any]:
-    """Return what the card says of the run."""
     return {
         "architecture": plan.architecture,
         "data": plan.data.name + (f" with {plan.votes.name}" if plan.votes else ""),

@@ -291,7 +291,6 @@ def timestamp(now: datetime | None = None) -> str:
 
 
 def _stack(log: list[Promotion]) -> list[Promotion]:
-    """Return the promotions that were not rolled back, oldest first."""
     stack: list[Promotion] = []
     for entry in log:
         if entry.event == "promoted":

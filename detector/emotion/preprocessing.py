@@ -161,7 +161,6 @@ def _turned_square(
 def _grey_part(
     image: NDArray[np.uint8], left: int, top: int, right: int, bottom: int
 ) -> tuple[NDArray[np.uint8], int, int]:
-    """Return the part of a rectangle inside the picture, and its left and top."""
     height, width = image.shape[:2]
     # At least one row and column, even for a rectangle outside the picture.
     x0, x1 = min(max(left, 0), width - 1), max(min(right, width), 1)

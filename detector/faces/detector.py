@@ -228,7 +228,6 @@ class MediaPipeFaceDetector:
         ]
 
     def _find_in_regions(self, pyramid: Pyramid, regions: Sequence[Tile]) -> list[FaceDetection]:
-        """Return the faces of several regions, found in one pass."""
         grid = self.GRID
         cell = INPUT_PX // grid
         mosaic = np.zeros((INPUT_PX, INPUT_PX, 3), dtype=np.uint8)
@@ -345,7 +344,6 @@ def nested(one: Box, other: Box) -> bool:
 
 
 def _at_its_place(found: Box, expected: Box) -> bool:
-    """Return whether a face was found within 0.75 box sides of its expected place."""
     (x, y), (expected_x, expected_y) = found.centre, expected.centre
     return abs(x - expected_x) < 0.75 * max(expected.width, 1e-6) and abs(
         y - expected_y

@@ -125,7 +125,6 @@ def _rotation(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
 
 
 def _facing(direction: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the rotation of an upright head that points in a direction."""
     x, y, z = direction
     return _rotation(
         math.degrees(math.atan2(x, z)), math.degrees(math.atan2(y, math.hypot(x, z))), 0.0

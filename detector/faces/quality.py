@@ -153,7 +153,6 @@ def sharpness_and_contrast(
 
 
 def _power(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the mean square of each face's values."""
     squares: NDArray[np.float32] = np.einsum("nij,nij->n", values, values)
     return squares / (values.shape[1] * values.shape[2])
 

@@ -118,7 +118,6 @@ class TileScheduler:
         return [self._tiles[number] for number in chosen]
 
     def _blank(self, cells: NDArray[np.uint8], box: Box) -> None:
-        """Set the cells of a face and its surroundings to 0."""
         width, height = self._size
         before, after = -self.KNOWN_MARGIN, 1 + self.KNOWN_MARGIN
         left, right = (int((box.x + side * box.width) * width) for side in (before, after))

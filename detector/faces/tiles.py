@@ -52,7 +52,6 @@ def _sides(longest: int, smallest: float) -> list[int]:
 
 
 def _starts(length: int, side: int) -> list[int]:
-    """Return evenly spaced positions of squares along one side of the picture."""
     if side >= length:
         return [(length - side) // 2]
     count = math.ceil((length - side) / (STRIDE * side)) + 1

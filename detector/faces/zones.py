@@ -191,7 +191,6 @@ def _within(point: Point, edge: tuple[Point, Point]) -> bool:
 
 
 def _fold_back(first: tuple[Point, Point], second: tuple[Point, Point]) -> bool:
-    """Return whether two sides that share a corner lie on each other."""
     [shared] = set(first) & set(second)
     a = first[0] if first[1] == shared else first[1]
     b = second[0] if second[1] == shared else second[1]

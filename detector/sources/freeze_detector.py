@@ -70,7 +70,6 @@ class _Lasting:
         self._otherwise_ns: int | None = None
 
     def observe(self, holds: bool, since_ns: int, now_ns: int) -> None:
-        """Add whether it holds, since when if it began just now, and the time."""
         if holds:
             self._otherwise_ns = None
             if self.since_ns is None:

@@ -80,7 +80,6 @@ class StreamCapture(VideoSource):
         return self._waiting.popleft()
 
     def _decode(self) -> None:
-        """Receive data until there is a frame."""
         began_s = time.monotonic()
         while not self._waiting:
             asked_s = time.monotonic()

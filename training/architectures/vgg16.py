@@ -86,7 +86,6 @@ def build(
 
 
 def _imagenet_file() -> Path:
-    """Return Keras' own weights, from its cache or its server."""
     try:
         with _patience(FETCH_TIMEOUT_S), contextlib.redirect_stdout(sys.stderr):
             file = keras.utils.get_file(

@@ -22,7 +22,7 @@ import numpy as np
 
 from detector.emotion.labels import EMOTIONS
 from training.datasets.faces import FaceDataset
-from training.datasets.report import ReadingLog
+from training.datasets.report import ReadingLog, SkippedError
 from training.datasets.votes import VOTE_LABELS
 from training.errors import DatasetError
 
@@ -43,14 +43,6 @@ _FERPLUS_NAMES = {"angry": "anger", "happy": "happiness", "sad": "sadness"}
 _VOTE_COLUMNS = (*(_FERPLUS_NAMES.get(label, label) for label in VOTE_LABELS), "unknown", "NF")
 
 
-class _BrokenRowError(Exception):
-    """A row cannot be used, for a reason that groups rows, and what was expected and found."""
-
-    def __init__(self, reason: str, found: str) -> None:
-        super().__init__(found)
-        self.reason = reason
-
-
 def read_fer2013(path: Path, votes_path: Path | None = None) -> FaceDataset:
     """Read FER2013's CSV, plain or packed, and optionally FER+'s votes of the same rows.
 
@@ -68,7 +60,7 @@ def read_fer2013(path: Path, votes_path: Path | None = None) -> FaceDataset:
         usage.append(split if split in SPLITS else None)
         try:
             sound[number - 1] = _face(fields)
-        except _BrokenRowError as error:
+        except SkippedError as error:
             log.skip(error.reason, f"row {number}: {error}")
     if not usage:
         raise DatasetError(f"{path} has a header but no rows: expected FER2013's rows below it.")
@@ -93,27 +85,26 @@ def read_fer2013(path: Path, votes_path: Path | None = None) -> FaceDataset:
 
 
 def _face(fields: list[str] | None) -> tuple[NDArray[np.uint8], int]:
-    """Return pixels and label of one row."""
     if fields is None:
-        raise _BrokenRowError(
+        raise SkippedError(
             "fewer fields than the header names", "expected emotion, pixels and Usage"
         )
     emotion, pixels, usage = fields
     try:
         label = int(emotion)
     except ValueError as error:
-        raise _BrokenRowError(
+        raise SkippedError(
             "an emotion that is not a whole number",
             f"expected whole numbers as emotion and pixels, received {_shortened(emotion)!r}",
         ) from error
     if not 0 <= label < len(EMOTIONS):
         last = len(EMOTIONS) - 1
-        raise _BrokenRowError(
+        raise SkippedError(
             f"an emotion outside 0 to {last}",
             f"expected an emotion from 0 to {last}, received {label}",
         )
     if usage.strip() not in SPLITS:
-        raise _BrokenRowError(
+        raise SkippedError(
             "an unknown Usage",
             f"expected {', '.join(SPLITS)} as Usage, received {_shortened(usage)!r}",
         )
@@ -127,7 +118,7 @@ def _parsed_pixels(text: str) -> NDArray[np.uint8]:
         try:
             values = np.array([int(part) for part in content.split()], dtype=np.float64)
         except (ValueError, OverflowError) as error:
-            raise _BrokenRowError(
+            raise SkippedError(
                 "pixels that are not whole numbers",
                 f"expected whole numbers as emotion and pixels, received {_first_odd(content)!r}",
             ) from error
@@ -137,11 +128,11 @@ def _parsed_pixels(text: str) -> NDArray[np.uint8]:
         values = np.zeros(0)
     pixels = FACE_SIDE_PX**2
     if values.size != pixels:
-        raise _BrokenRowError(
+        raise SkippedError(
             "a wrong number of pixels", f"expected {pixels} pixels, received {values.size}"
         )
     if not 0 <= values.min() <= values.max() <= 255:
-        raise _BrokenRowError(
+        raise SkippedError(
             "pixels outside 0 to 255",
             f"expected pixels from 0 to 255, received {values.min():.0f} to {values.max():.0f}",
         )
@@ -183,7 +174,6 @@ def _read_votes(
 
 
 def _counted_votes(fields: list[str] | None, where: str, log: ReadingLog) -> list[float] | None:
-    """Return the votes of one row; log them and return `None` if they cannot be used."""
     if fields is None:
         log.skip(
             "fewer votes than the header names",

@@ -5,9 +5,7 @@ Pillow reads the pictures and detects truncated ones; unreadable ones are skippe
 
 from __future__ import annotations
 
-import struct
 import warnings
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +16,7 @@ from PIL import Image, ImageOps
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.preprocessing import fitted
 from training.datasets.faces import FaceDataset
-from training.datasets.report import ReadingLog
+from training.datasets.report import ReadingLog, SkippedError
 from training.datasets.splits import (
     ROLES,
     SHARES,
@@ -52,29 +50,6 @@ _SYNONYMS = {
     "surprise": ("surprised",),
     "neutral": ("neutrality",),
 }
-_DAMAGED = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-    cv2.error,
-)
-"""What Pillow's decoders raise on damaged files."""
-
-
-class _UnusablePictureError(Exception):
-    """A file cannot be used, for a reason that groups files, and what was expected and found."""
-
-    def __init__(self, reason: str, found: str) -> None:
-        super().__init__(found)
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -116,7 +91,12 @@ def read_folders(
     names = {part.label for part in folders}
     classes = (*(EMOTIONS if names & set(EMOTIONS) else ()), *sorted(names - set(EMOTIONS)))
     folders.sort(
-        key=lambda part: (_split_order(part.split), classes.index(part.label), part.path.name)
+        key=lambda part: (
+            ROLES.index(role_of(part.split) or ROLES[0]),
+            part.split,
+            classes.index(part.label),
+            part.path.name,
+        )
     )
     images: list[NDArray[np.uint8]] = []
     labels: list[int] = []
@@ -126,8 +106,12 @@ def read_folders(
         warnings.simplefilter("ignore")
         for part in folders:
             files = _entries(part.path)
-            faces = [_face_or_none(file, folder, side_px, face_finder, log) for file in files]
-            found = [face for face in faces if face is not None]
+            found = []
+            for file in files:
+                try:
+                    found.append(_face(file, side_px, face_finder))
+                except SkippedError as error:  # noqa: PERF203 (per file)
+                    log.skip(error.reason, f"{file.relative_to(folder)}: {error}")
             images += found
             labels += [classes.index(part.label)] * len(found)
             usage += [part.split] * len(found)
@@ -217,13 +201,7 @@ def _named(part: Path, split: str, log: ReadingLog) -> _ClassFolder:
     return _ClassFolder(split, label or part.name, part)
 
 
-def _split_order(split: str) -> tuple[int, str]:
-    role = role_of(split)
-    return (0 if role is None else ROLES.index(role), split)
-
-
 def _entries(folder: Path) -> list[Path]:
-    """Return the entries of a folder, sorted by name, without hidden files."""
     try:
         return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     except OSError as error:
@@ -232,25 +210,11 @@ def _entries(folder: Path) -> list[Path]:
         ) from error
 
 
-def _face_or_none(
-    file: Path, folder: Path, side_px: int, face_finder: FaceFinder | None, log: ReadingLog
-) -> NDArray[np.uint8] | None:
-    """Return the picture of a file; log it and return `None` if it cannot be used."""
-    try:
-        return _face(file, side_px, face_finder)
-    except _UnusablePictureError as error:
-        log.skip(error.reason, f"{file.relative_to(folder)}: {error}")
-        return None
-
-
 def _face(file: Path, side_px: int, face_finder: FaceFinder | None) -> NDArray[np.uint8]:
-    """Return the square grey picture of a file."""
     if not file.is_file():
-        raise _UnusablePictureError(
-            "folders or special files among the pictures", "expected a picture file"
-        )
+        raise SkippedError("folders or special files among the pictures", "expected a picture file")
     if file.suffix.lower() not in PICTURE_ENDINGS.split():
-        raise _UnusablePictureError(
+        raise SkippedError(
             "files that are no pictures",
             f"expected one of {PICTURE_ENDINGS}, received {file.suffix!r}",
         )
@@ -258,9 +222,13 @@ def _face(file: Path, side_px: int, face_finder: FaceFinder | None) -> NDArray[n
     if face_finder is not None:
         found = face_finder(picture)
         if found is None or found.size == 0:
-            raise _UnusablePictureError("pictures in which no face was found", "expected a face")
+            raise SkippedError("pictures in which no face was found", "expected a face")
         picture = found
-    return _squared(picture, side_px)
+    # The middle square, as wide as the shorter side.
+    height, width = picture.shape
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return np.asarray(fitted(picture[None, top : top + side, left : left + side], side_px)[0])
 
 
 def _decoded(file: Path, *, colour: bool) -> NDArray[np.uint8]:
@@ -268,28 +236,30 @@ def _decoded(file: Path, *, colour: bool) -> NDArray[np.uint8]:
     try:
         size = file.stat().st_size
         if size == 0:
-            raise _UnusablePictureError("empty files", "expected a picture, received 0 bytes")
+            raise SkippedError("empty files", "expected a picture, received 0 bytes")
         if size > MAX_FILE_BYTES:
-            raise _UnusablePictureError(
+            raise SkippedError(
                 "files that are too large",
                 f"expected at most {MAX_FILE_BYTES:,} bytes, received {size:,}",
             )
         with Image.open(file) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:
-                raise _UnusablePictureError(
+                raise SkippedError(
                     "pictures with too many pixels",
                     f"expected at most {MAX_PIXELS:,}, received {width} x {height}",
                 )
             if min(width, height) < 8:
-                raise _UnusablePictureError(
+                raise SkippedError(
                     "pictures that are too small",
                     f"expected sides of 8 pixels and more, received {width} x {height}",
                 )
             image.load()
             return _levels(image, colour=colour)
-    except (*_DAMAGED, MemoryError) as error:
-        raise _UnusablePictureError(
+    except SkippedError:
+        raise
+    except Exception as error:  # damaged files make decoders fail in any way
+        raise SkippedError(
             "damaged or truncated pictures",
             f"expected a whole picture ({str(error)[:120] or type(error).__name__})",
         ) from error
@@ -307,12 +277,3 @@ def _levels(image: Image.Image, *, colour: bool) -> NDArray[np.uint8]:
     rgb = np.asarray(image.convert("RGB"), dtype=np.uint8)
     how = cv2.COLOR_RGB2BGR if colour else cv2.COLOR_RGB2GRAY
     return np.asarray(cv2.cvtColor(rgb, how), dtype=np.uint8)
-
-
-def _squared(grey: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
-    """Return the middle square, as wide as the shorter side, resized."""
-    height, width = grey.shape
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    squares = grey[None, top : top + side, left : left + side]
-    return np.asarray(fitted(squares, side_px)[0])

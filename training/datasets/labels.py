@@ -125,7 +125,14 @@ def select_rows(
         heads.append(_one_hot_head("majority", found, VOTE_LABELS, labels, 1.0))
     if targets in {"original", "votes+original"}:
         # Beside the votes, the noisier original labels get less weight.
-        heads.append(_original_head(faces, labels, 0.6 if heads else 1.0))
+        unknown = [name for name in labels if name not in faces.classes]
+        if unknown:
+            raise DatasetError(
+                f"The dataset has no label {', '.join(unknown)}: expected labels among "
+                f"{', '.join(faces.classes)}."
+            )
+        weight = 0.6 if heads else 1.0
+        heads.append(_one_hot_head("original", faces.original, faces.classes, labels, weight))
     if complete:
         for head in heads:
             _check_complete(head, labels)
@@ -164,16 +171,6 @@ def _votes_head(votes: NDArray[np.float64], labels: tuple[str, ...]) -> Head:
     return Head(
         "votes", labels, (part / part.sum(axis=1, keepdims=True)).astype(np.float32), usable
     )
-
-
-def _original_head(faces: FaceDataset, labels: tuple[str, ...], loss_weight: float) -> Head:
-    unknown = [name for name in labels if name not in faces.classes]
-    if unknown:
-        raise DatasetError(
-            f"The dataset has no label {', '.join(unknown)}: expected labels among "
-            f"{', '.join(faces.classes)}."
-        )
-    return _one_hot_head("original", faces.original, faces.classes, labels, loss_weight)
 
 
 def _one_hot_head(

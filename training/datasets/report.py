@@ -9,6 +9,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+class SkippedError(Exception):
+    """A row or file cannot be used, for a reason that groups them, and what was found there."""
+
+    def __init__(self, reason: str, found: str) -> None:
+        super().__init__(found)
+        self.reason = reason
+
+
 @dataclass(frozen=True)
 class Skipped:
     """Number of rows or files skipped for one reason, and the first, as expected and found."""

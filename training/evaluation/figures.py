@@ -39,14 +39,8 @@ def draw_curves(
             epochs, validation, color=BLUE, label="validation (plain pictures)", marker=marker
         )
         best = int(np.nanargmin([entry.get("val_loss", np.nan) for entry in history]))
-        axes.plot(
-            epochs[best],
-            validation[best],
-            "o",
-            color=BLUE,
-            markersize=7,
-            label=f"best epoch: {epochs[best]}",
-        )
+        label = f"best epoch: {epochs[best]}"
+        axes.plot(epochs[best], validation[best], "o", color=BLUE, markersize=7, label=label)
         _mark_stages(axes, history)
         axes.set(xlabel="epoch", title=figure_name)
         axes.grid(color=GRID)
@@ -90,14 +84,8 @@ def draw_reliability(
     starts = np.arange(len(after.counts)) * width
     for bins, colour, name, shift in ((before, ORANGE, "before", 0.0), (after, BLUE, "after", 0.5)):
         filled = bins.counts > 0
-        upper.plot(
-            bins.confidence[filled],
-            bins.correctness[filled],
-            "o-",
-            color=colour,
-            markersize=4,
-            label=f"{name}: ECE {bins.error:.3f}",
-        )
+        points, label = (bins.confidence, bins.correctness), f"{name}: ECE {bins.error:.3f}"
+        upper.plot(*(part[filled] for part in points), "o-", color=colour, ms=4, label=label)
         share = bins.counts / max(int(bins.counts.sum()), 1)
         lower.bar(
             starts + shift * width, share, 0.46 * width, align="edge", color=colour, label=name
@@ -116,17 +104,11 @@ def draw_per_class(per_class: Mapping[str, Mapping[str, float]], path: Path, *, 
     figure = _figure(max(5.0, 1.15 * len(per_class) + 1.5), 3.8)
     axes = figure.subplots()
     places = np.arange(len(per_class))
-    for index, (name, colour) in enumerate(
-        (("precision", BLUE), ("recall", ORANGE), ("f1", GREEN))
-    ):
+    kinds = (("precision", BLUE, -0.27), ("recall", ORANGE, 0.0), ("f1", GREEN, 0.27))
+    for name, colour, shift in kinds:
         heights = [scores[name] for scores in per_class.values()]
-        bars = axes.bar(
-            places + (index - 1) * 0.27,
-            heights,
-            0.25,
-            color=colour,
-            label="F1" if name == "f1" else name,
-        )
+        label = "F1" if name == "f1" else name
+        bars = axes.bar(places + shift, heights, 0.25, color=colour, label=label)
         axes.bar_label(bars, [f"{100 * height:.0f}" for height in heights], fontsize=7, padding=1)
     axes.set_xticks(
         places, [f"{label}\n{int(scores['support']):,}" for label, scores in per_class.items()]
@@ -151,14 +133,8 @@ def draw_conditions(
         accuracies = [entry["accuracy"] for entry in measured]
         axes.plot(places, accuracies, "o-", color=BLUE)
         for place, accuracy in zip(places, accuracies, strict=True):
-            axes.annotate(
-                f"{accuracy:.0%}",
-                (place, accuracy),
-                (0, 6),
-                textcoords="offset points",
-                ha="center",
-                fontsize=8,
-            )
+            style: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontsize": 8}
+            axes.annotate(f"{accuracy:.0%}", (place, accuracy), (0, 6), **style)
         axes.set_xticks(places, [f"{entry['value']:g}" for entry in measured])
         axes.set(xlabel=names.get(condition, condition), ylim=(0, 1.08))
         axes.margins(x=0.12)
@@ -186,15 +162,8 @@ def _mark_stages(axes: Axes, history: Sequence[Mapping[str, Any]]) -> None:
         place = entry["epoch"] - 0.5
         if index > 0:
             axes.axvline(place, color=MUTED, linewidth=0.8, linestyle=":")
-        axes.annotate(
-            f"{side} px",
-            (place, 0),
-            (3, 4),
-            xycoords=("data", "axes fraction"),
-            textcoords="offset points",
-            fontsize=8,
-            color=MUTED,
-        )
+        style: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "color": MUTED}
+        axes.annotate(f"{side} px", (place, 0), (3, 4), ("data", "axes fraction"), **style)
 
 
 def _figure(width: float, height: float) -> Figure:

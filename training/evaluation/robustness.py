@@ -160,7 +160,6 @@ def by_condition(
 def _seen(
     images: NDArray[np.uint8], worsen: Worsen, value: float, geometry: CropGeometry
 ) -> NDArray[np.uint8]:
-    """Return what the network would see of each picture."""
     rng = np.random.default_rng(SEED)
     whole = [Box(0.0, 0.0, 1.0, 1.0)]
     crops = np.empty((len(images), geometry.side_px, geometry.side_px), dtype=np.uint8)

@@ -46,7 +46,7 @@ class LearningRateSchedule(keras.callbacks.Callback):
         )
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._progress.step()
+        self._progress.steps += 1
         if self._progress.timed and self._progress.finished:
             self.model.stop_training = True
 
@@ -170,8 +170,17 @@ class Checkpoint(keras.callbacks.Callback):
             }
             | {name: round(float(value), 6) for name, value in logs.items()}
         )
-        self.stopped = self._out_of_patience()
-        self._save_state()
+        losses = [past["val_loss"] for past in self._history]
+        waited = len(losses) - 1 - int(np.argmin(losses))
+        self.stopped = self._patience is not None and waited >= self._patience
+        state = {
+            "epochs_done": len(self._history),
+            "spent_s": self._progress.spent_s,
+            "stopped_early": self.stopped,
+            "history": self._history,
+        }
+        with atomic_save(str(self._folder / STATE), text_mode=True) as file:
+            json.dump(state, file, indent=1)
         logger.info(
             "Epoch %d at %d px: loss %.3f, validation loss %.3f, validation accuracy %.1f %%",
             epoch + 1,
@@ -181,23 +190,5 @@ class Checkpoint(keras.callbacks.Callback):
             100 * scores["val_accuracy"],
         )
         if self.stopped:
-            logger.info(
-                "No better validation loss for %d epochs: the run ends early", self._patience
-            )
+            logger.info("No better validation loss for %d epochs: the run ends early", waited)
             self.model.stop_training = True
-
-    def _out_of_patience(self) -> bool:
-        if self._patience is None:
-            return False
-        losses = [past["val_loss"] for past in self._history]
-        return len(losses) - 1 - int(np.argmin(losses)) >= self._patience
-
-    def _save_state(self) -> None:
-        state = {
-            "epochs_done": len(self._history),
-            "spent_s": self._progress.spent_s,
-            "stopped_early": self.stopped,
-            "history": self._history,
-        }
-        with atomic_save(str(self._folder / STATE), text_mode=True) as file:
-            json.dump(state, file, indent=1)

@@ -72,7 +72,6 @@ def _distribution(
     temperature: float,
     flip: bool,
 ) -> NDArray[np.float64]:
-    """One teacher's distributions over the head's classes."""
     foreign = [label for label in model.card.labels if label not in labels]
     if foreign:
         raise TrainingError(

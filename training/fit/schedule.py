@@ -42,7 +42,8 @@ class RunProgress:
     """How far a run has come, 0 to 1: by its epochs, or by the clock if its time is limited.
 
     A timed run ends on time whatever else the machine does, and its learning rate still reaches
-    zero; other runs depend on their settings only and repeat exactly.
+    zero; other runs depend on their settings only and repeat exactly. `epochs` are the planned
+    ones, `steps` those done.
     """
 
     def __init__(
@@ -56,22 +57,14 @@ class RunProgress:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stages = stages
+        self.epochs = sum(stage.epochs for stage in stages)
         self._steps_per_epoch = max(1, steps_per_epoch)
         self._limit_s = limit_s
-        self._steps = epochs_done * self._steps_per_epoch
+        self.timed = limit_s is not None
+        self.steps = epochs_done * self._steps_per_epoch
         self._spent_s = spent_s
         self._now = now
         self._started = now()
-
-    @property
-    def epochs(self) -> int:
-        """Planned epochs; a timed run may take more or fewer."""
-        return sum(stage.epochs for stage in self._stages)
-
-    @property
-    def steps(self) -> int:
-        """Steps done since the start of the run."""
-        return self._steps
 
     @property
     def spent_s(self) -> float:
@@ -79,18 +72,12 @@ class RunProgress:
         return self._spent_s + self._now() - self._started
 
     @property
-    def timed(self) -> bool:
-        """Whether the clock ends the run."""
-        return self._limit_s is not None
-
-    @property
     def share(self) -> float:
         """How far the run has come, 0 to 1."""
-        return self.share_at(self._steps)
+        return self.share_at(self.steps)
 
     def share_at(self, step: int) -> float:
-        """Return how far the run has come at a step, which may lie ahead; by the clock, it is
-        now."""
+        """Return the share at a step, which may lie ahead; by the clock, it is now."""
         if self._limit_s is not None:
             return min(1.0, self.spent_s / self._limit_s)
         return min(1.0, step / (self.epochs * self._steps_per_epoch))
@@ -100,7 +87,7 @@ class RunProgress:
         """Estimated seconds left; `None` before there is a basis."""
         if self._limit_s is not None:
             return max(0.0, self._limit_s - self.spent_s)
-        if self._steps == 0 or self.share == 0:
+        if self.steps == 0 or self.share == 0:
             return None
         return self.spent_s / self.share * (1 - self.share)
 
@@ -118,10 +105,6 @@ class RunProgress:
             if self.share < end - 1e-9:
                 return stage
         return self._stages[-1]
-
-    def step(self) -> None:
-        """Count one step."""
-        self._steps += 1
 
 
 def learning_rate(share: float, peak: float, warmup_share: float) -> float:

@@ -117,11 +117,8 @@ def fit(
             f"A batch of {settings.batch_size} cannot be shared by {devices} devices: expected a "
             f"multiple of {devices}."
         )
-    steps = (
-        len(training) // settings.batch_size
-        if devices > 1
-        else -(-len(training) // settings.batch_size)
-    )
+    whole = len(training) if devices > 1 else len(training) + settings.batch_size - 1
+    steps = whole // settings.batch_size
     if steps == 0:
         raise TrainingError(
             f"Too few faces to train on: expected at least {settings.batch_size}, received "
@@ -143,7 +140,10 @@ def fit(
         model = _at_size(build, stage.side_px, model)
         _compile(model, training.heads, settings)
         if resumed:
-            averaging.average = _restore(model, folder)
+            # The file holds the optimizer's state too, which is only read into existing variables.
+            model.optimizer.build(model.trainable_variables)
+            model.load_weights(folder / LIVE)
+            averaging.average = read_weights(folder / AVERAGE)
             resumed = False
         batches = FaceBatches(
             training.images,
@@ -207,14 +207,6 @@ def read_state(folder: Path) -> dict[str, Any]:
     kept: dict[str, Any] = json.loads(state.read_text(encoding="utf-8"))
     logger.info("Resuming after epoch %d", kept["epochs_done"])
     return kept
-
-
-def _restore(model: keras.Model, folder: Path) -> list[NDArray[np.float32]]:
-    """Load weights and optimizer of the last epoch; return the averaged weights."""
-    # The file holds the optimizer's state too, which is only read into existing variables.
-    model.optimizer.build(model.trainable_variables)
-    model.load_weights(folder / LIVE)
-    return read_weights(folder / AVERAGE)
 
 
 def _strength(settings: TrainingSettings, share: float) -> views.Augmentation:

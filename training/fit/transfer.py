@@ -91,7 +91,6 @@ def start_from(network: keras.Model, model: Path, head: Head | None = None) -> T
 def _copy_classes(
     source: Any, source_labels: tuple[str, ...], target: Any, target_labels: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """Copy the columns of shared classes between outputs; return their names."""
     shared = tuple(label for label in target_labels if label in source_labels)
     if source is None or not isinstance(source, keras.layers.Dense) or not shared:
         return ()

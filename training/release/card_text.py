@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jinja2
 
 from detector.emotion.labels import EMOTIONS
 from training.evaluation.robustness import NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from detector.emotion.model_card import ModelCard
     from training.datasets.faces import FaceDataset
@@ -79,149 +82,15 @@ def is_fer2013(faces: FaceDataset) -> bool:
 
 def card_text(card: ModelCard, figures: Iterable[str] = ()) -> str:
     """Return the card as Markdown, listing the figures of the run."""
-    training = card.training
-    architecture = str(training.get("architecture", "unknown"))
-    if "parameters" in training:
-        architecture += f", {training['parameters']:,} parameters"
-    lines = [
-        f"# Model {card.name}",
-        "",
-        f"Gives the probabilities of {', '.join(card.labels)} for a grey face of "
-        f"{card.input_side_px} x {card.input_side_px} pixels.",
-        "",
-        *_table(
-            ("", ""),
-            [
-                ("architecture", architecture),
-                ("trained on", str(training.get("data", "unknown"))),
-                ("finished", str(training.get("finished_at", "unknown"))),
-                (
-                    "framing",
-                    f"square of {card.crop_scale} box sides, centre {card.crop_raise} box sides "
-                    "above the box's centre",
-                ),
-                ("temperature", str(card.temperature)),
-                ("uncertain below", str(card.uncertain_below)),
-                ("SHA-256", f"`{card.sha256}`"),
-            ],
-            right=0,
-        ),
-    ]
-    lines += _scores(card)
-    lines += _classes(card)
-    lines += _calibration(card.calibration)
-    lines += _conditions(card.conditions)
-    shown = list(figures)
-    if shown:
-        lines += [
-            "",
-            "## Figures",
-            "",
-            "The training run left in its own folder:",
-            "",
-            *(f"- `{name}`" for name in shown),
-        ]
-    lines += ["", "## Limits", "", *(f"- {limit}" for limit in card.limits)]
-    if card.licences:
-        lines += ["", "## Rights to the data", "", *(f"- {licence}" for licence in card.licences)]
-    lines += _data(card)
-    settings = {
-        key: value for key, value in training.items() if key not in {"data", "reading", "rows"}
-    }
-    return "\n".join(
-        [*lines, "", "## Training", "", "```json", json.dumps(settings, indent=1), "```", ""]
+    hidden = {"data", "reading", "rows"}
+    settings = {key: value for key, value in card.training.items() if key not in hidden}
+    source = (Path(__file__).parent / "card.md.j2").read_text("utf-8")
+    template = jinja2.Template(source, trim_blocks=True, keep_trailing_newline=True)
+    text: str = template.render(
+        card=card,
+        training=card.training,
+        names=NAMES,
+        figures=list(figures),
+        settings=json.dumps(settings, indent=1),
     )
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], right: int) -> list[str]:
-    """Return a Markdown table whose last `right` columns are right-aligned."""
-    rules = ["---"] * (len(head) - right) + ["---:"] * right
-    return [f"| {' | '.join(cells)} |" for cells in (head, *rows)][:1] + [
-        f"|{'|'.join(rules)}|",
-        *(f"| {' | '.join(cells)} |" for cells in rows),
-    ]
-
-
-def _scores(card: ModelCard) -> list[str]:
-    rows = [
-        (
-            name,
-            f"{score['n']:,}",
-            f"{score['accuracy']:.1%}",
-            f"{score['macro_f1']:.3f}",
-            f"{score['ece']:.3f}",
-        )
-        for name, score in card.scores.items()
-    ]
-    return [
-        "",
-        "## Scores",
-        "",
-        "One pass over the rows, nothing varied. These rows chose the best epoch and the "
-        "temperature, so the figures are validation figures; no row of them, nor its near-twin, "
-        "was trained on.",
-        "",
-        *_table(("against", "rows", "accuracy", "macro F1", "ECE"), rows, right=4),
-    ]
-
-
-def _classes(card: ModelCard) -> list[str]:
-    if not card.scores:
-        return []
-    name, score = next(iter(card.scores.items()))
-    per_class: dict[str, dict[str, Any]] = score.get("per_class") or {}
-    if not per_class:
-        return []
-    rows = [
-        (
-            label,
-            f"{found['support']:,}",
-            *(f"{found[key]:.3f}" for key in ("precision", "recall", "f1")),
-        )
-        for label, found in per_class.items()
-    ]
-    return [
-        "",
-        f"By label ({name}):",
-        "",
-        *_table(("label", "rows", "precision", "recall", "F1"), rows, right=4),
-    ]
-
-
-def _calibration(calibration: Mapping[str, Any]) -> list[str]:
-    if not calibration:
-        return []
-    return [
-        "",
-        f"The temperature was fitted to {calibration['fitted_to']} of {calibration['rows']:,} "
-        f"rows. ECE against {calibration['against']}: {calibration['ece_before']:.3f} before, "
-        f"{calibration['ece_after']:.3f} after.",
-    ]
-
-
-def _conditions(conditions: Mapping[str, Sequence[Mapping[str, float]]]) -> list[str]:
-    if not conditions:
-        return []
-    rows = []
-    for condition, measured in conditions.items():
-        values = ", ".join(f"{entry['value']:g}: {entry['accuracy']:.1%}" for entry in measured)
-        rows.append((NAMES.get(condition, condition), f"{measured[0]['n']:,}", values))
-    return [
-        "",
-        "## Accuracy by condition",
-        "",
-        *_table(("condition", "rows", "accuracy by value"), rows, right=0),
-    ]
-
-
-def _data(card: ModelCard) -> list[str]:
-    lines = [card.framing] if card.framing else []
-    counts: dict[str, int] = card.training.get("rows") or {}
-    if counts:
-        lines.append(
-            "Rows: "
-            + ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items())
-            + "."
-        )
-    lines += card.training.get("reading") or []
-    return ["", "## Data", "", *(f"- {line}" for line in lines)] if lines else []
+    return text

@@ -9,7 +9,6 @@ import platform
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
@@ -30,7 +29,7 @@ from training.release.card_text import FRAMING, card_text, licences, limits
 from training.release.promotion import LITERT_TOLERANCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -167,8 +166,6 @@ class _Part:
 
 
 class _Writer:
-    """Writes one served model and its figures."""
-
     def __init__(
         self,
         folder: Path,
@@ -187,7 +184,6 @@ class _Writer:
     def write(
         self, network: keras.Model, part: _Part, curves: Sequence[str], *, litert: bool, h5: bool
     ) -> tuple[Path, dict[str, Any]]:
-        """Return the `.keras` file and all figures."""
         model = self._folder / f"{self._name}.keras"
         side = int(network.input_shape[1])
         network.save(model)
@@ -239,13 +235,13 @@ class _Writer:
                 part.labels,
                 limit=most,
             )
-            card = card.model_copy(update={"conditions": _rounded(measured)})
+            card = card.model_copy(update={"conditions": _plain(measured, 4)})
             found["conditions"] = measured
         drawn = [*curves, *self._draw(card, main, bins)]
         card = card.model_copy(
             update={
                 "training": self._training(network, difference),
-                "scores": {against: _short(score) for against, score in scores.items()},
+                "scores": {against: _for_card(score) for against, score in scores.items()},
                 "limits": tuple(
                     self._facts.get("limits", limits(self._validation, main["per_class"]))
                 ),
@@ -287,7 +283,6 @@ class _Writer:
     def _scores(
         self, card: ModelCard, part: _Part, logits: NDArray[np.float64]
     ) -> dict[str, dict[str, Any]]:
-        """Return the documents of `evaluate` against every kind of label, the main one first."""
         every: tuple[Against, ...] = ("majority", "plurality", "original", "happy-sad")
         found = {}
         for against in (part.against, *(other for other in every if other != part.against)):
@@ -327,10 +322,8 @@ class _Writer:
 
     def _draw(self, card: ModelCard, main: dict[str, Any], bins: dict[str, Any]) -> list[str]:
         where = f"{self._name} on {self._split}, against {main['against']}"
-        names = {
-            kind: f"{kind}{self._suffix}.png"
-            for kind in ("confusion", "reliability", "per_class", "conditions")
-        }
+        kinds = ("confusion", "reliability", "per_class", "conditions")
+        names = {kind: f"{kind}{self._suffix}.png" for kind in kinds}
         figures.draw_confusion(
             main["confusion"], main["labels"], self._folder / names["confusion"], title=where
         )
@@ -366,9 +359,9 @@ class _Writer:
 
 def write_h5(network: keras.Model, path: Path) -> None:
     """Write the older HDF5 form of a network, in layers that survive it, or raise `TrainingError`."""
-    with _quiet("absl"):  # Keras advises against this form
-        _with_layers(network, _for_h5).save(path)
-        again = keras.models.load_model(path, compile=False, safe_mode=True)
+    logging.getLogger("absl").setLevel(logging.ERROR)  # Keras advises against this form
+    _with_layers(network, _for_h5).save(path)
+    again = keras.models.load_model(path, compile=False, safe_mode=True)
     side = int(network.input_shape[1])
     faces = np.random.default_rng(0).uniform(0, 255, (2, side, side, 1)).astype(np.float32)
     before, after = (keras.ops.convert_to_numpy(one(faces)) for one in (network, again))
@@ -405,7 +398,6 @@ def _in_float32(network: keras.Model) -> keras.Model:
 def _with_layers(
     network: keras.Model, make: Callable[[keras.layers.Layer], keras.layers.Layer]
 ) -> keras.Model:
-    """Return the same weights in layers made from those of a network."""
     clone = keras.models.clone_model(network, clone_function=make)
     clone.set_weights(network.get_weights())
     return clone
@@ -425,24 +417,11 @@ def _convert(network: keras.Model, model: Path, litert: Path, side_px: int) -> N
         check=False,
     )
     if done.returncode != 0:
-        reason = next(
-            iter(reversed(done.stderr.strip().splitlines())), f"exit status {done.returncode}"
-        )
+        reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         raise TrainingError(
             f"{model.name} was written, but its LiteRT form cannot be made ({reason}): expected "
             "TensorFlow in this environment beside Keras' own backend."
         )
-
-
-@contextmanager
-def _quiet(name: str) -> Iterator[None]:
-    chatty = logging.getLogger(name)
-    level = chatty.level
-    chatty.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        chatty.setLevel(level)
 
 
 def _versions() -> dict[str, str]:
@@ -457,38 +436,23 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _plain(value: Any) -> Any:
-    """Return a value as JSON can hold it."""
+def _plain(value: Any, digits: int | None = None) -> Any:
+    """Return a value as JSON can hold it, numbers rounded to so many digits."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _plain(item, digits) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [_plain(item, digits) for item in value]
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, float) and digits is not None:
+        return round(value, digits)
     return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
 
 
-def _rounded(conditions: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
-    return {
-        name: [dict(entry) | {"accuracy": round(entry["accuracy"], 4)} for entry in entries]
-        for name, entries in conditions.items()
-    }
-
-
-def _short(figures_found: Mapping[str, Any]) -> dict[str, Any]:
+def _for_card(found: Mapping[str, Any]) -> dict[str, Any]:
     """Return the figures for a card: rounded, without the confusion matrix."""
-    kept = {key: figures_found[key] for key in ("n", "accuracy", "macro_f1", "ece")}
-    rounded = {
-        key: round(value, 4) if isinstance(value, float) else value for key, value in kept.items()
-    }
-    classes = {
-        label: {
-            key: round(value, 3) if isinstance(value, float) else value
-            for key, value in scores.items()
-        }
-        for label, scores in figures_found["per_class"].items()
-    }
-    return rounded | {"per_class": classes}
+    rounded = _plain({key: found[key] for key in ("n", "accuracy", "macro_f1", "ece")}, 4)
+    return {**rounded, "per_class": _plain(found["per_class"], 3)}
 
 
 def _write_json(path: Path, content: Any) -> None:

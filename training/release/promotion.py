@@ -86,7 +86,8 @@ def promote(
     comparison = compare(first, second, faces, against)
     litert_difference = _litert_difference(candidate, second, faces.images[:64])
     times_ms = face_times_ms((first, second), faces.images[:5])
-    largest = _largest_file(candidate)
+    files = (candidate, candidate.with_suffix(".tflite"))
+    largest = max(file.stat().st_size for file in files if file.is_file())
     reasons = (
         *_worse(comparison, tolerance),
         *_unfit(card.name, litert_difference, largest, times_ms),
@@ -125,7 +126,6 @@ def promote(
 
 
 def _worse(comparison: Comparison, tolerance: float) -> list[str]:
-    """Return how the second model is worse than the first, in sentences."""
     first, second = comparison.first, comparison.second
     reasons = []
     # A loss of exactly the tolerance must pass in spite of rounding.
@@ -146,7 +146,6 @@ def _worse(comparison: Comparison, tolerance: float) -> list[str]:
 
 
 def _unfit(name: str, difference: float, largest: int, times_ms: Sequence[float]) -> list[str]:
-    """Return why a model cannot serve, however good it is, in sentences."""
     reasons = []
     if difference > LITERT_TOLERANCE:
         reasons.append(
@@ -164,11 +163,6 @@ def _unfit(name: str, difference: float, largest: int, times_ms: Sequence[float]
             "allowed."
         )
     return reasons
-
-
-def _largest_file(model: Path) -> int:
-    files = (model, model.with_suffix(".tflite"))
-    return max(file.stat().st_size for file in files if file.is_file())
 
 
 def _litert_difference(model: Path, litert: EmotionClassifier, images: NDArray[np.uint8]) -> float:

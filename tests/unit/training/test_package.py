@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import training
+from detector.emotion.preprocessing import CropGeometry
+from detector.image_analysis import FaceCutter
 from detector.sources.video_source import DEMO_VIDEO
-from training.datasets.face_finder import FaceFinder
 
 
 def test_every_public_name_exists_and_an_unknown_one_is_refused() -> None:
@@ -52,10 +53,10 @@ def test_a_photograph_becomes_the_face_that_the_camera_would_cut_out() -> None:
     read, image = video.read()
     video.release()
     assert read
-    with FaceFinder(48) as finder:
-        face = finder(image)
+    with FaceCutter(CropGeometry(48)) as cutter:
+        face = cutter.largest(image)
         assert face is not None
         assert face.shape == (48, 48)
         assert face.dtype == np.uint8
         assert face.std() > 20
-        assert finder(np.full((240, 320, 3), 128, np.uint8)) is None
+        assert cutter.largest(np.full((240, 320, 3), 128, np.uint8)) is None

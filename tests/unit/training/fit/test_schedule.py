@@ -30,7 +30,7 @@ def test_by_epochs() -> None:
     sides = []
     for _ in range(50):
         sides.append(progress.stage.side_px)
-        progress.step()
+        progress.steps += 1
     assert sides == [32] * 20 + [48] * 30
     assert progress.finished
     assert progress.share == 1
@@ -66,7 +66,7 @@ def test_the_time_left() -> None:
     assert progress.left_s is None, "there is nothing to go by yet"
     clock.now += 8
     for _ in range(10):
-        progress.step()
+        progress.steps += 1
     assert progress.left_s == pytest.approx(32)
     timed = RunProgress(STAGES, 10, limit_s=60, now=clock)
     clock.now += 20
