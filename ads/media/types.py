@@ -76,22 +76,13 @@ class MediaFrame:
 
 
 def fit(size: Size, viewport: Size) -> Size:
-    """Return the largest size of the same shape that fits a viewport, at least 1 x 1 pixel.
-
-    Example:
-        >>> fit((1920, 1080), (1280, 800))
-        (1280, 720)
-    """
+    """Return the largest size of the same shape that fits a viewport, at least 1 x 1 pixel."""
     scale = min(Fraction(viewport[0], size[0]), Fraction(viewport[1], size[1]))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def require_media_file(path: Path) -> None:
-    """Check name and file without opening it.
-
-    Raises:
-        MediaError: The name has an unknown ending, or there is no regular file, or an empty one.
-    """
+    """Raise a `MediaError` for an unknown ending, no regular file, or an empty one."""
     if path.suffix.lower() not in KNOWN_ENDINGS:
         raise MediaError(
             f"{path} is of no known kind; expected a name ending in one of "

@@ -49,11 +49,9 @@ class YamlDocument:
     root: yaml.Node | None
 
     def line_of(self, path: Sequence[str | int]) -> int:
-        """Return the line of a key or list item, from 1.
+        """Return the line, from 1, of a key or list item such as `("ads", 0, "file")`.
 
-        Args:
-            path: Keys and list indices from the top, such as `("ads", 0, "file")`. Where the
-                document ends before the path does, the line of the last part found is returned.
+        Where the document ends before the path does, it is the line of the last part found.
         """
         node, line = self.root, 1
         for part in path:

@@ -23,12 +23,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What a choice may depend on, apart from earlier choices.
-
-    Attributes:
-        at_ns: When the choice is made, on the monotonic clock (or a recording's).
-        local: Local wall-clock time of the venue with its zone; None if unknown.
-        audience: Who is in front of the screen; None if not measured.
+    """What a choice may depend on: the instant (monotonic or a recording's), the venue's local time
+    and the audience; None if unknown.
     """
 
     at_ns: int
@@ -82,26 +78,16 @@ class Policy(ABC):
 
     @abstractmethod
     def choose(self, candidates: Sequence[Ad], situation: Situation) -> Choice:
-        """Choose one of the candidates.
-
-        Args:
-            candidates: The ads that may play now, at least one, in the order of the playlist.
-            situation: What the choice may depend on.
+        """Choose one of the ads that may play now, given in the order of the playlist.
 
         Raises:
-            AdsError: There is no candidate.
+            AdsError: There is none.
         """
 
     def learn(self, ad_id: str, context: Mapping[str, Any], reward: Reward) -> None:  # noqa: B027
-        """Learn what a play was worth; no-op unless the policy learns.
+        """Learn what a play was worth, given the context of its choice; no-op for most policies.
 
-        All knowledge follows from these calls, so repeat them with the logged plays after a
-        restart.
-
-        Args:
-            ad_id: What was shown.
-            context: The context of the choice that led to the play.
-            reward: What it was worth.
+        All knowledge follows from these calls: repeat them with the logged plays after a restart.
         """
 
 
@@ -122,12 +108,9 @@ def describe(situation: Situation) -> dict[str, Any]:
 
 
 def by_weight(candidates: Sequence[Ad]) -> NDArray[np.float64]:
-    """Return the probabilities that give each ad screen time in proportion to its weight.
+    """Return the probabilities, `(n,)`, that give ads screen time in proportion to their weights.
 
     Longer ads are drawn less often: expected screen time is probability times duration.
-
-    Returns:
-        One probability for each candidate, `(n,)`; they add up to 1.
     """
     rates = np.array([ad.weight / ad.duration_s for ad in candidates])
     return np.asarray(rates / rates.sum(), np.float64)

@@ -39,16 +39,14 @@ class HoldOut:
     """Which choices ignore the audience: exactly the given share of each block, at random places.
 
     Permuted blocks, as in clinical trials, keep the share exact even while the audience changes
-    over a day. The places follow from the seed and the block number, so nothing has to be stored
-    over a restart.
+    over a day. The places follow from the seed and the block number, so nothing has to be stored.
 
     Args:
         share: Of the choices, 0 to 1, rounded to a thousandth.
         seed: Of the draws.
 
     Attributes:
-        block: Choices in a block: the smallest multiple of the share's denominator from `MIN_BLOCK`
-            on.
+        block: Choices in a block, at least `MIN_BLOCK`.
         per_block: How many of them are held out.
     """
 
@@ -64,14 +62,7 @@ class HoldOut:
         self._places: NDArray[np.bool_] = np.zeros(self.block, np.bool_)
 
     def at(self, number: int) -> tuple[bool, float]:
-        """Return whether a choice is held out, and how probable that was.
-
-        Args:
-            number: Of the choice, from 0.
-
-        Returns:
-            Whether it is, and the probability given the earlier choices of its block.
-        """
+        """Return whether a choice, from 0, is held out, and how probable that was in its block."""
         block_number, place = divmod(number, self.block)
         if block_number != self._block_number:
             self._block_number = block_number
@@ -84,12 +75,7 @@ class HoldOut:
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """What a policy would do without guard rails.
-
-    Attributes:
-        probabilities: One for each candidate, `(n,)`; they add up to 1.
-        reason: Returns why a candidate was chosen, by its place.
-    """
+    """Without guard rails: probabilities, `(n,)`, and the reason for a candidate by its place."""
 
     probabilities: NDArray[np.float64]
     reason: Callable[[int], str]

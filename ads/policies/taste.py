@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ads.policies.audience import Reward
 
 PARTS_OF_DAY = ("night", "morning", "afternoon", "evening")
-"""Six hours each, from midnight on."""
 
 FEATURES = 1 + len(EMOTIONS) + len(GROUP_SIZES) + len(PARTS_OF_DAY)
 
@@ -50,18 +49,14 @@ NOISE_GROWTH = 1.1
 
 
 def part_of_day(hour: int | None) -> str | None:
-    """Return one of `PARTS_OF_DAY`; None if the hour is unknown."""
+    """Return one of `PARTS_OF_DAY`, six hours each; None if the hour is unknown."""
     return None if hour is None else PARTS_OF_DAY[hour * len(PARTS_OF_DAY) // 24]
 
 
 def features(context: Mapping[str, Any]) -> NDArray[np.float64]:
-    """Encode a context as numbers.
+    """Encode a choice's context as `(FEATURES,)`: 1, and one-hot "mood", "group" and "hour".
 
-    Args:
-        context: Of a choice: "mood", "group" and "hour"; missing or unknown values have no effect.
-
-    Returns:
-        `(FEATURES,)`: 1, then one-hot codes of the mood, the group size and the part of the day.
+    Missing or unknown values have no effect.
     """
     values = np.zeros(FEATURES)
     values[0] = 1.0
@@ -86,11 +81,10 @@ class TasteModel:
     vector `beta` that all ads share, and `beta` is normal about 0: what moves the reactions to all
     ads alike (a sad audience smiles less) is learnt once, and a new ad is taken to be like the
     others (a hierarchical linear model; Gelman and others, "Bayesian Data Analysis", chapter 15).
-    Given the variance of the noise, the posterior is exact; the variance is estimated from what the
-    posterior mean leaves unexplained.
+    Ads depend on each other only through `beta`, so the cost of an update is constant.
 
-    Two ads depend on each other only through `beta`, so the cost of an update does not grow with
-    their number.
+    Attributes:
+        noise: Estimated variance of the reward of a play with very many viewer seconds.
     """
 
     def __init__(self) -> None:
@@ -101,7 +95,7 @@ class TasteModel:
         self._yy = 0.0
         self._plays = 0
         self._own_precision = _OWN_SD**-2.0
-        self._noise = NOISE_SD**2
+        self.noise = NOISE_SD**2
         self._noise_due = 1
         self._unsettled: set[int] = set()
         # Given beta, theta_a is normal with this covariance, about the covariance times
@@ -111,19 +105,8 @@ class TasteModel:
         self._common_mean = np.zeros(FEATURES)
         self._common_root = np.diag(_COMMON_SD)
 
-    @property
-    def noise_sd(self) -> float:
-        """Estimated standard deviation of the reward of a play with very many viewer seconds."""
-        return float(np.sqrt(self._noise))
-
     def update(self, ad_id: str, x: NDArray[np.float64], reward: Reward) -> None:
-        """Update the posterior with one play.
-
-        Args:
-            ad_id: What was shown.
-            x: The features of its context, `(FEATURES,)`.
-            reward: What it was worth; it counts more with more viewer seconds.
-        """
+        """Update the posterior with a play: an ad, the features of its context, and the reward."""
         place = self._place(ad_id)
         weight = reward.viewer_s / (reward.viewer_s + HALF_TRUST_VIEWER_S)
         self._xx[place] += weight * np.outer(x, x)
@@ -135,17 +118,8 @@ class TasteModel:
             # At fixed numbers of plays, so the posterior does not depend on when it was asked for.
             self._noise_due = math.ceil(self._plays * NOISE_GROWTH)
             self._settle()
-            self._noise = self._estimated_noise()
+            self.noise = self._estimated_noise()
             self._unsettled.update(range(len(self._index)))
-
-    def mean(self, ad_id: str, x: NDArray[np.float64]) -> float:
-        """Return the posterior mean reward of an ad, even a new one, in a context `(FEATURES,)`."""
-        self._settle()
-        return (
-            float(x @ self._mean_theta(self._index[ad_id]))
-            if ad_id in self._index
-            else float(x @ self._common_mean)
-        )
 
     def sample(
         self,
@@ -156,14 +130,15 @@ class TasteModel:
         *,
         spread: float = 1.0,
     ) -> NDArray[np.float64]:
-        """Draw mean rewards from the posterior, jointly for several ads.
+        """Draw mean rewards from the posterior, jointly for several ads, known or new.
 
         Args:
-            ad_ids: The ads; new ones are allowed.
+            ad_ids: The ads.
             x: The features of the context, `(FEATURES,)`.
             draws: How many.
             generator: Of the random numbers.
-            spread: Scale of the draws' standard deviation, relative to the posterior's.
+            spread: Scale of the draws' standard deviation, relative to the posterior's; 0 for the
+                posterior mean.
 
         Returns:
             `(draws, ads)`.
@@ -176,15 +151,10 @@ class TasteModel:
         # A new ad has the prior's covariance, and its mean is beta.
         loading = np.tile(x / self._own_precision, (len(ad_ids), 1))
         offset = np.zeros(len(ad_ids))
-        known = [
-            (place, self._index[ad_id])
-            for place, ad_id in enumerate(ad_ids)
-            if ad_id in self._index
-        ]
-        if known:
-            places, rows = map(list, zip(*known, strict=True))
-            loading[places] = self._covariance[rows] @ x
-            offset[places] = self._offset[rows] @ x
+        places = [place for place, ad_id in enumerate(ad_ids) if ad_id in self._index]
+        rows = [self._index[ad_ids[place]] for place in places]
+        loading[places] = self._covariance[rows] @ x
+        offset[places] = self._offset[rows] @ x
         own_sd = spread * np.sqrt(loading @ x)
         means = offset + common @ (loading * self._own_precision).T
         return np.asarray(
@@ -194,12 +164,12 @@ class TasteModel:
     def _place(self, ad_id: str) -> int:
         if ad_id not in self._index:
             self._index[ad_id] = len(self._index)
-            self._xx = np.concatenate([self._xx, np.zeros((1, FEATURES, FEATURES))])
-            self._xy = np.concatenate([self._xy, np.zeros((1, FEATURES))])
-            self._covariance = np.concatenate(
-                [self._covariance, np.diag(1 / self._own_precision)[None]]
-            )
-            self._offset = np.concatenate([self._offset, np.zeros((1, FEATURES))])
+            vector, matrix = np.zeros((1, FEATURES)), np.zeros((1, FEATURES, FEATURES))
+            prior = np.diag(1 / self._own_precision)[None]
+            self._xx = np.concatenate([self._xx, matrix])
+            self._xy = np.concatenate([self._xy, vector])
+            self._covariance = np.concatenate([self._covariance, prior])
+            self._offset = np.concatenate([self._offset, vector])
         return self._index[ad_id]
 
     def _settle(self) -> None:
@@ -209,23 +179,17 @@ class TasteModel:
         own = self._own_precision
         ads = sorted(self._unsettled)
         self._unsettled.clear()
-        covariance = np.linalg.inv(self._xx[ads] / self._noise + np.diag(own))
+        covariance = np.linalg.inv(self._xx[ads] / self.noise + np.diag(own))
         self._covariance[ads] = covariance
-        self._offset[ads] = (covariance @ self._xy[ads, :, None])[..., 0] / self._noise
+        self._offset[ads] = (covariance @ self._xy[ads, :, None])[..., 0] / self.noise
         # The ads' evidence about beta, with their own vectors integrated out.
         told = len(self._index) * np.diag(own) - own[:, None] * self._covariance.sum(axis=0) * own
         common = np.linalg.inv(np.diag(_COMMON_SD**-2.0) + told)
         self._common_mean = common @ (own * self._offset.sum(axis=0))
         self._common_root = np.linalg.cholesky((common + common.T) / 2)
 
-    def _mean_theta(self, ads: int | slice) -> NDArray[np.float64]:
-        return np.asarray(
-            self._offset[ads] + self._covariance[ads] @ (self._own_precision * self._common_mean),
-            np.float64,
-        )
-
     def _estimated_noise(self) -> float:
-        theta = self._mean_theta(slice(None))
+        theta = self._offset + self._covariance @ (self._own_precision * self._common_mean)
         explained = 2 * (theta * self._xy).sum() - np.einsum("ai,aij,aj->", theta, self._xx, theta)
         unexplained = max(0.0, self._yy - float(explained))
         return (NOISE_PLAYS * NOISE_SD**2 + unexplained) / (NOISE_PLAYS + self._plays)

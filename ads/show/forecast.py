@@ -94,12 +94,6 @@ def forecast(
 
     Raises:
         AdsError: The hours are out of range, or the beginning has no zone.
-
-    Example:
-        >>> policy = make_policy("weighted")
-        >>> coming = forecast(load_playlist(path), policy, datetime.now(UTC))
-        >>> [play.ad.name for play in coming.plays[:2]]
-        ['Summer drinks', 'Autumn tea']
     """
     if not 0 < hours <= MAX_HOURS:
         raise AdsError(

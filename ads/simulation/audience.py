@@ -173,13 +173,7 @@ class SimulatedAudience(_Described):
         return self
 
     def expected(self, ad_id: str, mood: str | None, part: DayPart) -> float:
-        """Return the mean reward of a play.
-
-        Args:
-            ad_id: One of `ads`.
-            mood: The group's mood; None if unreadable, for the mean over the part's moods.
-            part: The part of the day.
-        """
+        """Return the mean reward of a play for a mood; for None, over the part's moods."""
         liked = self.liked(ad_id)
         shares = part.mood_shares() if mood is None else {mood: 1.0}
         return self.attention * sum(share * liked.liking(each) for each, share in shares.items())
