@@ -34,14 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One checked thing.
-
-    Attributes:
-        name: What was checked.
-        state: `ok`, `warn` (works, but not as well as it could) or `fail` (the kiosk cannot work).
-        found: What was found.
-        advice: What to do; empty when all is well.
-    """
+    """One checked thing; the kiosk works with a `warn`, and not with a `fail`."""
 
     name: str
     state: Literal["ok", "warn", "fail"]

@@ -40,8 +40,6 @@ HUNG_S = 20.0
 FIRST_REOPENING_S, MAX_REOPENING_S = 4.0, 60.0
 """Pauses between reopenings of a source whose picture stands still."""
 
-LOG_EVERY_S = 60.0
-
 
 class CaptureHungError(Exception):
     """A call into native code does not return; only the end of the process frees the device."""
@@ -233,5 +231,5 @@ class Capture:
         """Log a loss at once, and then once a minute while it lasts."""
         now_s = time.monotonic()
         if now_s >= self._log_due_s:
-            self._log_due_s = now_s + LOG_EVERY_S
+            self._log_due_s = now_s + 60
             logger.warning("%s Retrying until it works", error)

@@ -68,6 +68,7 @@ class SensorProcess:
         talked: Whether the process has said anything yet.
         talking: Whether it has begun to talk, and has more to say.
         stuck: Whether it was killed because it hung.
+        hang_detector: Says how long it has been silent.
     """
 
     def __init__(self, settings: SensorSettings) -> None:
@@ -94,7 +95,7 @@ class SensorProcess:
         self.waiting_since_s: float | None = None
         self.talked = self.talking = False
         self.stuck = False
-        self._hang_detector = HangDetector()
+        self.hang_detector = HangDetector()
         self._ending: str | None = None
         try:
             self._stdin.write(settings.model_dump_json().encode() + b"\n")
@@ -106,11 +107,6 @@ class SensorProcess:
     def pid(self) -> int:
         """Process id of the sensor."""
         return self._process.pid
-
-    @property
-    def silent_s(self) -> float:
-        """How long it has said nothing, as the hang detector counts."""
-        return self._hang_detector.silent_s
 
     def read(self) -> Message | None:
         """Return the next message; `None` once the process has ended.
@@ -132,7 +128,7 @@ class SensorProcess:
 
     def check(self) -> bool:
         """Kill the process if it hangs; return whether it just did. Call it every `TICK_S`."""
-        stuck = self._hang_detector.is_stuck(
+        stuck = self.hang_detector.is_stuck(
             self.waiting_since_s, time.monotonic(), activity(self.pid), started=self.talking
         )
         if not stuck or self.stuck:
@@ -357,6 +353,7 @@ class SupervisedSensor:
             with self._lock:
                 process = self._process
             if process is not None and process.check():
-                detail = f"the sensor was stuck: it said nothing for {process.silent_s:.1f} s"
+                silent_s = process.hang_detector.silent_s
+                detail = f"the sensor was stuck: it said nothing for {silent_s:.1f} s"
                 logger.warning("%s; killing it", detail.capitalize())
                 self._on_died(SensorDied(time.monotonic_ns(), detail, "sensor_stuck"))

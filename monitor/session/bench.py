@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from detector.sources.video_source import SourceSpec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from detector.analysis import AnalysisSettings, FaceAnalyser
+    from detector.analysis import AnalysisSettings
     from detector.settings import Device
 
 
@@ -49,7 +50,11 @@ def bench(
     classifier = load_classifier(model, device)
     analyser = mediapipe_analyser(classifier, analysis)
     startup_s = time.perf_counter() - began
-    _warm_up(video, analyser)
+    with open_source(SourceSpec.parse(video), lossless=True) as source:
+        # Native libraries plan their memory on the first frames.
+        for early in islice(iter(source.read, None), 10):
+            analyser.analyse(early)
+    analyser.close()
     analyser = mediapipe_analyser(classifier, analysis)
     latencies, faces, decoding_s, cpu_s = [], 0, 0.0, 0.0
     with open_source(SourceSpec.parse(video), lossless=True) as source:
@@ -82,13 +87,3 @@ def bench(
         "decoding": "left out of fps and latency_ms",
         "runtime": classifier.runtime,
     }
-
-
-def _warm_up(video: str, analyser: FaceAnalyser) -> None:
-    with open_source(SourceSpec.parse(video), lossless=True) as source:
-        for _ in range(10):  # native libraries plan their memory on the first frames
-            frame = source.read()
-            if frame is None:
-                break
-            analyser.analyse(frame)
-    analyser.close()

@@ -34,9 +34,6 @@ logger = logging.getLogger(__name__)
 MEMORY = timedelta(days=90)
 """How far back a policy remembers: tastes change with the season."""
 
-MAX_REMEMBERED_PLAYS = 5000
-"""A policy has learnt what it can long before, and the show has to begin within seconds."""
-
 
 class Feedback:
     """Tells the policy who is there and what its plays were worth; a `PlaybackListener`.
@@ -103,7 +100,8 @@ def remembering_policy(
     """Return a policy that resumes: it relearns its site's plays and keeps its hold-out."""
     if name not in ADAPTIVE_NAMES:
         return make_policy(name, settings)
-    logged = _logged(engine, now - MEMORY, site, newest=MAX_REMEMBERED_PLAYS)
+    # It has learnt what it can after far fewer plays, and the show has to begin within seconds.
+    logged = _logged(engine, now - MEMORY, site, newest=5000)
     plays = [play for play in logged if play.policy == name]
     policy = make_policy(name, settings, after=plays[-1].context if plays else None)
     for play in plays:

@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SENSOR_START_LIMIT_S = 60.0
-"""The show begins without a sensor that is not ready after this time."""
-
 MAX_EARLY_DEATHS = 3
 """A sensor that dies this often before it was ever ready will not work, and the start fails."""
 
@@ -181,7 +178,8 @@ class KioskRuntime:
         sensor = self._sensor = self._new_sensor()
         sensor.start()
         deaths = self._router.early_deaths
-        deadline = time.monotonic() + SENSOR_START_LIMIT_S
+        # The show begins without a sensor that is slow to start.
+        deadline = time.monotonic() + 60
         is_wanted = True
         while is_wanted and not sensor.wait_settled(0.05) and time.monotonic() < deadline:
             is_wanted = should_continue() and len(deaths) < MAX_EARLY_DEATHS

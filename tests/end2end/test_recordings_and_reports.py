@@ -1,4 +1,7 @@
-"""The analyst's and the integrator's jobs: replay, sessions, report, classify, bench, doctor."""
+"""The analyst's and the integrator's jobs: replay, sessions, report, classify, bench, doctor.
+
+Also tests `monitor/session/replay.py` and `bench.py`.
+"""
 
 from __future__ import annotations
 

@@ -31,11 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DONE, FAILED, WRONG = 0, 1, 2
-HANDLED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 TICK_S = 0.25
-
-KILLED_LIMIT_S = 10.0
-"""A killed process is gone at once, unless the system holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +122,8 @@ class Supervisor:
         """
         for end in (self._awake, self._wake):
             end.setblocking(False)
-        former = {number: signal.signal(number, self._on_signal) for number in HANDLED_SIGNALS}
+        handled = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        former = {number: signal.signal(number, self._on_signal) for number in handled}
         former[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         former_fd = signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
         try:
@@ -295,7 +292,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     try:
-        process.wait(KILLED_LIMIT_S)
+        process.wait(10)
     except subprocess.TimeoutExpired:
         logger.error(
             "The kiosk (process %d) cannot be killed: the system holds it, perhaps in a driver",

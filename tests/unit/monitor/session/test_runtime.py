@@ -1,4 +1,8 @@
-"""When a session records what the sensor sees, and which camera it looks through; with a sensor that a test drives."""
+"""When a session records what the sensor sees, and which camera it reads; a test drives the sensor.
+
+Also tests `router.py`, `active_session.py` and `measuring.py`'s switch, `kiosk/app.py` and
+`kiosk/headless.py`.
+"""
 
 from __future__ import annotations
 
