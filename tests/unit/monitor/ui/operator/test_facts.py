@@ -187,7 +187,7 @@ def test_a_paused_show_and_a_position_beyond_the_end(player):
 def test_late_pictures_are_counted_where_there_are_any(player):
     assert "Late" not in rows(player)["Ads"]
     player.dropped_frames = 7
-    assert words(rows(player), "Ads", "Late") == ["7 ad frames not ready in time"]
+    assert words(rows(player), "Ads", "Late") == ["ad frames not ready in time: 7"]
 
 
 def test_the_last_problems_come_newest_first(player):
