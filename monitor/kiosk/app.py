@@ -152,9 +152,9 @@ def _open_window(  # noqa: PLR0917 (the parts of one session, handed over once)
             quitter.quit(kiosk.ended)
 
     # Nothing is recorded before the notice was painted.
-    window.notice_shown.connect(kiosk.measure)
+    window.notice.shown.connect(kiosk.measure)
     if settings.notice == "required":
-        window.notice_hidden.connect(
+        window.notice.hidden.connect(
             lambda: kiosk.pause_measuring("notice", "the notice was not on the screen")
         )
     window.quit_requested.connect(lambda: quitter.quit("the window was closed"))

@@ -9,7 +9,7 @@ from PyQt5.QtGui import QImage, QPainter
 from PyQt5.QtWidgets import QWidget
 
 from monitor.ui import style
-from monitor.ui.painting import CENTRE, draw_text, fit_centred, painter_on
+from monitor.ui.painting import draw_text, fit_centred, painter_on
 
 if TYPE_CHECKING:
     import numpy as np
@@ -133,7 +133,14 @@ class AdView(QWidget):
                 self._draw(painter, self._images[1][1])
             if self._message:
                 rect, size = QRectF(self.rect()), 22 * self._scale
-                draw_text(painter, rect, self._message, size, style.TEXT_SOFT, align=CENTRE)
+                draw_text(
+                    painter,
+                    rect,
+                    self._message,
+                    size,
+                    style.TEXT_SOFT,
+                    align=Qt.AlignmentFlag.AlignHCenter,
+                )
         self.drawn.emit()
         if self._unseen is not None:
             picture, self._unseen = self._unseen, None

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PyQt5.QtCore import QRectF, QSize, QTimer, pyqtSlot
+from PyQt5.QtCore import QRectF, QSize, Qt, QTimer, pyqtSlot
 
 from monitor.ui import style
 from monitor.ui.painting import (
-    CENTRE,
     PaintedWidget,
     draw_panel,
     draw_rounded,
@@ -77,7 +76,15 @@ class HelpCard(PaintedWidget):
         for key, word in self.rows:
             cap = QRectF(pad, y + 3 * scale, keys, 28 * scale)
             draw_rounded(painter, cap, 6 * scale, style.TRACK, style.LINE)
-            draw_text(painter, cap, key, 15 * scale, style.TEXT, align=CENTRE, bold=True)
+            draw_text(
+                painter,
+                cap,
+                key,
+                15 * scale,
+                style.TEXT,
+                align=Qt.AlignmentFlag.AlignHCenter,
+                bold=True,
+            )
             indent = keys + 18 * scale
             what = QRectF(pad + indent, y, width - indent, 34 * scale)
             draw_text(painter, what, word, 16 * scale, style.TEXT)

@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 
     from PyQt5.QtGui import QPaintDevice, QPaintEvent
 
-LEFT = int(Qt.AlignmentFlag.AlignLeft) | int(Qt.AlignmentFlag.AlignVCenter)
-RIGHT = int(Qt.AlignmentFlag.AlignRight) | int(Qt.AlignmentFlag.AlignVCenter)
-CENTRE = int(Qt.AlignmentFlag.AlignCenter)
-
 MINUS = "\N{MINUS SIGN}"
 NO_VALUE = "\N{EN DASH}"
 """Stands for an unknown figure; 0 would be a claim."""
@@ -56,15 +52,15 @@ def draw_text(
     size: float,
     colour: QColor,
     *,
-    align: int = LEFT,
+    align: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignLeft,
     bold: bool = False,
 ) -> None:
-    """Draw one line of text, elided where the rectangle is too narrow."""
+    """Draw one line of text, centred vertically and elided where the rectangle is too narrow."""
     font = text_font(size, bold=bold)
     painter.setFont(font)
     painter.setPen(colour)
     shown = QFontMetricsF(font).elidedText(text, Qt.TextElideMode.ElideRight, rect.width() + 0.5)
-    painter.drawText(rect, align, shown)
+    painter.drawText(rect, int(align | Qt.AlignmentFlag.AlignVCenter), shown)
 
 
 def draw_rounded(

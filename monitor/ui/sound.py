@@ -34,18 +34,12 @@ FRAME_BYTES = 4
 """Of 16-bit stereo."""
 BYTES_PER_SECOND = RATE_HZ * FRAME_BYTES
 
-AHEAD_S = 1.0
-"""Decoded in advance: rides out a busy moment of the machine, and is 190 kB."""
 LATE_S = 0.02
 """Sound and picture further apart are brought together by skipping or waiting; ears notice 40 ms."""
 PICTURE_LAG_S = 0.008
 """Mean delay of a picture: the window looks every few milliseconds, and painting takes time."""
-FOLLOWS_S = 0.25
-"""A clip this much earlier or later than announced is still the announced one."""
 MEASURED_S = 1.0
 """Devices take samples in steps and report only then; over this time each has reported."""
-JITTER_FRAMES = 240
-"""Of rounding and the like; 5 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +204,8 @@ class QtSound(QObject):
         if cue is None or cue.path != path or self._paused_s is not None or self._timing is None:
             return False
         apart_s = self._clock() - cue.begins_s if path is None else zero_s - cue.zero_s
-        if abs(apart_s) > FOLLOWS_S:
-            return False
+        if abs(apart_s) > 0.25:
+            return False  # it is not the announced one
         self._cued = None
         self._feeders.reverse()
         self._feeders[1].request(None)
@@ -365,9 +359,10 @@ class _Feeder(threading.Thread):
             first_frame = round((heard_s - zero_s) * RATE_HZ)
             ahead = first_frame - self._first_frame if self._size else 0
             silent = 0
-            if ahead > JITTER_FRAMES:
+            # 5 ms are rounding and the like.
+            if ahead > 240:
                 self._take(ahead * FRAME_BYTES)
-            elif ahead < -JITTER_FRAMES:
+            elif ahead < -240:
                 silent = min(wanted, -ahead * FRAME_BYTES)
             data = bytes(silent) + self._take(wanted - silent)
             self._changed.notify_all()
@@ -404,8 +399,9 @@ class _Feeder(threading.Thread):
             for at_s, samples in blocks:
                 data = samples.tobytes()
                 with self._changed:
+                    # One second ahead rides out a busy moment of the machine, and is 190 kB.
                     self._changed.wait_for(
-                        lambda: self._size < AHEAD_S * BYTES_PER_SECOND or self._request != request
+                        lambda: self._size < BYTES_PER_SECOND or self._request != request
                     )
                     if self._request != request:
                         return

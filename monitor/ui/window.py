@@ -34,10 +34,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-TICK_MS = 5
-"""How often the player is asked for a picture: a picture is late by half of this on average, and
-asking costs next to nothing."""
-
 
 class KioskWindow(QWidget):
     """Show what the player plays and what the bridge brings; it owns neither.
@@ -68,7 +64,6 @@ class KioskWindow(QWidget):
         failed: No ad can be played, with the reason in one sentence; emitted once, and no picture
             comes any more.
         finished: The player has played everything; emitted once.
-        notice_shown, notice_hidden: See `Notice`.
 
     Raises:
         LanguageError: There are no texts in a language.
@@ -77,8 +72,6 @@ class KioskWindow(QWidget):
     quit_requested = pyqtSignal()
     failed = pyqtSignal(str)
     finished = pyqtSignal()
-    notice_shown = pyqtSignal()
-    notice_hidden = pyqtSignal()
 
     def __init__(
         self,
@@ -119,8 +112,6 @@ class KioskWindow(QWidget):
         self.overlay.setVisible(overlay)
         notice_texts = [texts_for(code) for code in (notice_languages or (language,))]
         self.notice = Notice(notice_texts, notice_url, self, measures=measures)
-        self.notice.shown.connect(self.notice_shown)
-        self.notice.hidden.connect(self.notice_hidden)
         self.paused_badge = PausedBadge(self._texts, self)
         self.operator_panel = OperatorPanel(self._texts, self.operator_facts, self)
         self.help_card = HelpCard(self._texts, self)
@@ -146,7 +137,8 @@ class KioskWindow(QWidget):
         # A view that came before the bridge was connected keeps later ones from being announced.
         self._on_view_changed()
         self._update_viewport()
-        self._ticker.start(TICK_MS)
+        # A picture is late by half of this on average, and asking for it costs next to nothing.
+        self._ticker.start(5)
 
     def toggle_overlay(self) -> None:
         """Show or hide the measurements; measuring continues."""

@@ -15,7 +15,7 @@ from monitor.ui import style
 from monitor.ui.application import APPLICATION_NAME
 from monitor.ui.notice.notice import draw_camera, draw_document, make_document, more_html
 from monitor.ui.notice.qr_code import draw_code, qr_dots
-from monitor.ui.painting import CENTRE, draw_text, painter_on
+from monitor.ui.painting import draw_text, painter_on
 from monitor.ui.screens import fill_screen, is_exposed
 
 if TYPE_CHECKING:
@@ -143,7 +143,14 @@ class NoticeScreen(QWidget):
                 x, y = (width - code) / 2, top + 1.4 * icon + text_height + pad
             draw_code(painter, QRectF(x, y, code, code), self._code)
         last = QRectF(pad, height - line - 0.5 * pad, width - 2 * pad, line)
-        draw_text(painter, last, self.last_line, 28 * scale, style.TEXT_SOFT, align=CENTRE)
+        draw_text(
+            painter,
+            last,
+            self.last_line,
+            28 * scale,
+            style.TEXT_SOFT,
+            align=Qt.AlignmentFlag.AlignHCenter,
+        )
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
         if event is not None and event.key() in (Qt.Key.Key_Q, Qt.Key.Key_Escape):

@@ -38,7 +38,6 @@ SIGNS: Mapping[Tone, str] = {"plain": "", "good": "", "warning": "! ", "fault": 
 """Written before urgent texts, so urgency does not depend on colour alone."""
 
 MAX_WIDTH = 1500.0
-COLUMN = 580.0
 PADDING = 28.0
 LINE = 25.0
 LABEL_WIDTH = 172.0
@@ -46,8 +45,6 @@ TITLE_LINES = 1.2
 GAP_LINES = 0.6
 KEY_GAP = " " * 5
 """Between two keys of the hint, also in the language files."""
-MAX_LINES = 3
-"""Of a text; fewer if the rows do not fit otherwise."""
 
 
 class _Placed(NamedTuple):
@@ -136,7 +133,7 @@ class OperatorPanel(PaintedWidget):
 
     def _columns(self, body: QRectF) -> list[tuple[QRectF, Sequence[Section]]]:
         """Share the sections out to one column, or two where there is room for them."""
-        wide = body.width() + 2 * PADDING * self.scale >= 1.5 * COLUMN * self.scale
+        wide = body.width() >= 814 * self.scale
         if not wide or len(self.sections) < 2:
             return [(body, self.sections)]
         half = (body.width() - 1.5 * PADDING * self.scale) / 2
@@ -181,7 +178,7 @@ class OperatorPanel(PaintedWidget):
         """Return the rows of each section, with long texts cut until the column can hold them."""
         size = style.PANEL_TEXT * self.scale
         width = column.width() - LABEL_WIDTH * self.scale
-        for max_lines in range(MAX_LINES, 0, -1):
+        for max_lines in (3, 2, 1):
             fitted = []
             height = (len(sections) * (TITLE_LINES + GAP_LINES) - GAP_LINES) * LINE * self.scale
             for section in sections:

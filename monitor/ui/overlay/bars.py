@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PyQt5.QtCore import QRectF
+from PyQt5.QtCore import QRectF, Qt
 from PyQt5.QtGui import QColor
 
 from detector.emotion.labels import EMOTIONS
 from monitor.ui import style
 from monitor.ui.painting import (
     NO_VALUE,
-    RIGHT,
     PaintedWidget,
     draw_eye,
     draw_rounded,
@@ -122,12 +121,16 @@ class ProbabilityBars(PaintedWidget):
                 draw_rounded(painter, track, thickness / 2, QColor(fill))
                 painter.restore()
             percent = percent_text.format(percent=round(100 * value)) if known else NO_VALUE
-            draw_text(painter, row, percent, size, colour, align=RIGHT, bold=bold)
+            draw_text(
+                painter, row, percent, size, colour, align=Qt.AlignmentFlag.AlignRight, bold=bold
+            )
 
     def _draw_title(self, painter: QPainter, rect: QRectF) -> None:
         size = style.SMALLEST_TEXT * self.scale
         draw_text(painter, rect, self.title, size, style.TEXT, bold=True)
-        draw_text(painter, rect, self.subtitle, size, style.TEXT_SOFT, align=RIGHT)
+        draw_text(
+            painter, rect, self.subtitle, size, style.TEXT_SOFT, align=Qt.AlignmentFlag.AlignRight
+        )
         reading = self._reading
         if reading is None or not reading.attentive:
             return

@@ -24,11 +24,6 @@ if TYPE_CHECKING:
     from detector.types import FaceReading
     from monitor.sensor.live import LiveView
 
-REFRESH_MS = 40
-"""25 times a second looks alive and leaves the cores to the ads."""
-FIGURES_EVERY = 3
-"""Refreshes per update of bars, curve and figures; nobody reads faster."""
-
 PADDING = 16.0
 TOP_PADDING = 12.0
 BOTTOM_PADDING = 14.0
@@ -224,7 +219,8 @@ class Overlay(PaintedWidget):
     def _on_tick(self) -> None:
         self._refresh_preview()
         self._ticks += 1
-        if self._ticks % FIGURES_EVERY == 0:
+        # Nobody reads figures faster.
+        if self._ticks % 3 == 0:
             self._refresh_figures()
             self.curve.refresh()
 
@@ -232,7 +228,8 @@ class Overlay(PaintedWidget):
         draw_panel(painter, rect, 16 * self.scale)
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        self._timer.start(REFRESH_MS)
+        # 25 times a second looks alive and leaves the cores to the ads.
+        self._timer.start(40)
         super().showEvent(event)
 
     def hideEvent(self, event: QHideEvent | None) -> None:

@@ -10,7 +10,6 @@ from PyQt5.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
 from monitor.ui import style
 from monitor.ui.ad_view import image_from_rgb
 from monitor.ui.painting import (
-    CENTRE,
     PaintedWidget,
     draw_eye,
     draw_rounded,
@@ -127,7 +126,9 @@ class Preview(PaintedWidget):
             painter.setFont(text_font(style.SMALLEST_TEXT * self.scale, bold=True))
             painter.setPen(style.TEXT)
             inner = rect.adjusted(radius, 0, -radius, 0)
-            painter.drawText(inner, CENTRE | int(Qt.TextFlag.TextWordWrap), self.message)
+            painter.drawText(
+                inner, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self.message
+            )
         else:
             self._draw_faces(painter, place)
         painter.setClipping(False)

@@ -14,7 +14,6 @@ from monitor.ui import style
 from monitor.ui.painting import (
     MINUS,
     NO_VALUE,
-    RIGHT,
     PaintedWidget,
     draw_rounded,
     draw_text,
@@ -115,7 +114,15 @@ class ValenceCurve(PaintedWidget):
         value_width = text_width(f"{MINUS}0.00", size, bold=True) + 6 * scale
         words = self._texts["curve_title"].format(seconds=WINDOW_S)
         draw_text(painter, title.adjusted(0, 0, -value_width, 0), words, size, style.TEXT_SOFT)
-        draw_text(painter, title, self.value_text, size, style.TEXT, align=RIGHT, bold=True)
+        draw_text(
+            painter,
+            title,
+            self.value_text,
+            size,
+            style.TEXT,
+            align=Qt.AlignmentFlag.AlignRight,
+            bold=True,
+        )
         top, left = 34 * scale, 26 * scale
         plot = QRectF(left, top, max(1.0, rect.width() - left), max(1.0, rect.height() - top))
         # Signs, because words large enough to read from afar would lie on the curve.

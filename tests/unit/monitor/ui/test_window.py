@@ -272,8 +272,8 @@ def test_keys_work_while_the_panel_is_open(make_window, qtbot, player):
 def test_the_notice_is_announced_when_it_is_painted_and_when_it_is_hidden(make_window, qtbot):
     window = make_window()
     states = []
-    window.notice_shown.connect(lambda: states.append("shown"))
-    window.notice_hidden.connect(lambda: states.append("hidden"))
+    window.notice.shown.connect(lambda: states.append("shown"))
+    window.notice.hidden.connect(lambda: states.append("hidden"))
     qtbot.waitUntil(lambda: states == ["shown"], timeout=2000)
     window.showMinimized()
     qtbot.waitUntil(lambda: states == ["shown", "hidden"], timeout=2000)
@@ -309,10 +309,10 @@ def test_the_panel_says_why_nothing_is_measured(
 ):
     player.current = None
     window = make_window(notice_required=required)
-    with qtbot.waitSignal(window.notice_shown, timeout=2000):
+    with qtbot.waitSignal(window.notice.shown, timeout=2000):
         pass
     if minimised:
-        with qtbot.waitSignal(window.notice_hidden, timeout=2000):
+        with qtbot.waitSignal(window.notice.hidden, timeout=2000):
             window.showMinimized()
     measuring = window.operator_facts()[0]
     assert [row.text for row in measuring.rows if row.label == ""] == ([said] if said else [])
