@@ -51,7 +51,7 @@ class LogFile(RotatingFileHandler):
     """A log file that never raises: what cannot be written, as on a full disk, is only counted.
 
     Args:
-        path: The present file; older ones beside it end in .1 to .4. Its folder is made.
+        path: The present file, whose folder is made; older ones beside it end in .1 to .4.
         max_bytes: Size at which a new file is begun.
         old_files: How many old ones are kept.
 
@@ -123,14 +123,7 @@ class LogFile(RotatingFileHandler):
 
 @contextmanager
 def logging_to(path: Path | None) -> Iterator[LogFile | None]:
-    """Write the log to a file while the block runs; a file that cannot be opened is only a warning.
-
-    Args:
-        path: The file; `None` for none.
-
-    Yields:
-        The open file, or `None`.
-    """
+    """Write the log to a file, if any, while the block runs; one that cannot be opened only warns."""
     try:
         file = None if path is None else LogFile(path)
     except OSError as error:

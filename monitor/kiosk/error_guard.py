@@ -58,12 +58,7 @@ class ErrorGuard:
             return len(self._recent) > FLOOD and self._recent[-1] - self._recent[0] <= 60.0
 
     def note(self, error: BaseException, where: str) -> None:
-        """Count an error, and log it unless one of its kind was logged within the last minute.
-
-        Args:
-            error: With its traceback.
-            where: In which part of the program, in words.
-        """
+        """Count an error, and log it unless one of its kind was logged within the last minute."""
         now_s = time.monotonic()
         innermost = traceback.extract_tb(error.__traceback__, limit=-1)
         place = (innermost[0].filename, str(innermost[0].lineno)) if innermost else ()

@@ -57,12 +57,7 @@ def list_cameras() -> tuple[Camera, ...]:
 
 
 def lasting_source(source: str) -> str:
-    """Return a source that leads to the same camera after a restart or another order of plugging.
-
-    Args:
-        source: As typed by the user; anything but the index of a camera with a lasting name is
-            returned unchanged.
-    """
+    """Return the lasting name of a camera that was named by its index; other sources unchanged."""
     if not source.isdecimal():
         return source
     return next((camera.source for camera in list_cameras() if camera.index == int(source)), source)
@@ -83,15 +78,7 @@ def choice_file() -> Path:
 
 
 def save_choice(camera: Camera, file: Path | None = None) -> bool:
-    """Save the choice for the next start.
-
-    Args:
-        camera: What was chosen.
-        file: Where to save it. Defaults to `choice_file()`.
-
-    Returns:
-        Whether it could be written; the log says why not.
-    """
+    """Save the choice for the next start; return whether it could be written (see the log)."""
     file = file or choice_file()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -109,10 +96,6 @@ def saved_choice(present: Sequence[Camera], file: Path | None = None) -> Camera 
     Indices change from start to start, so a camera is recognised by its lasting path, else by name
     and place, else by its name if only one has it. Only a camera without a name is recognised by
     its index.
-
-    Args:
-        present: The cameras of now.
-        file: Where the choice is kept. Defaults to `choice_file()`.
     """
     kept = _read(file or choice_file())
     if kept is None:

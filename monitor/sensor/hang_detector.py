@@ -82,8 +82,7 @@ class HangDetector:
         """Return whether the process hangs; call it every `TICK_S`.
 
         Args:
-            waiting_since_s: When the reader began to wait for the message that has not come; `None`
-                while it does not wait.
+            waiting_since_s: When the reader began to wait for a message; `None` while it does not.
             now_s: Now, on the same monotonic clock.
             doing: What the process does.
             started: Whether it has begun to talk, and has more to say.

@@ -109,15 +109,7 @@ class Statistics:
         live: bool,
         effort: float = 1.0,
     ) -> SensorHealth:
-        """Summarise the last second.
-
-        Args:
-            now_ns: Now.
-            fault: Why nothing is measured; `None` while it is.
-            dropped: Frames that were replaced before they were analysed.
-            live: Whether latencies mean anything.
-            effort: See `SensorHealth`.
-        """
+        """Summarise the last second; only latencies of a live source mean anything."""
         while self._recent and now_ns - self._recent[0][0] > 1_000_000_000:
             self._recent.popleft()
         latencies = sorted(latency for _, latency in self._recent)
@@ -137,13 +129,7 @@ class Statistics:
 
 
 class SensorLoop:
-    """Reads, analyses and reports until the source ends or the kiosk says stop.
-
-    Args:
-        settings: What to do.
-        out: Where messages go.
-        stop: Set when the kiosk is done.
-    """
+    """Reads, analyses and reports until the source ends or the kiosk sets `stop`."""
 
     def __init__(self, settings: SensorSettings, out: BinaryIO, stop: threading.Event) -> None:
         self._settings = settings

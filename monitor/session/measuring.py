@@ -25,8 +25,7 @@ class MeasuringHours:
     """The hours in which people are measured, so that staff who open, clean or close are left out.
 
     Args:
-        texts: Each like "08:00-20:00"; an end before the start reaches into the next day. Empty for
-            the whole day.
+        texts: Each like "08:00-20:00", also over midnight; none for the whole day.
 
     Raises:
         ValueError: A text is not such a stretch of the day.

@@ -45,7 +45,7 @@ class KioskRuntime:
     Args:
         settings: Of the run.
         publish: Called with every new live view, from the sensor's thread.
-        sound: Plays the sound of the ads; `None` for silence.
+        sound: Plays the sound of the ads.
 
     Attributes:
         player: Gives the pictures to show; available after `start`.
@@ -148,8 +148,7 @@ class KioskRuntime:
         """Start the sensor, wait until it sees, then begin the session and the show.
 
         Args:
-            should_continue: Asked about 20 times a second until the sensor is ready; `False` gives
-                up the start.
+            should_continue: Asked about 20 times a second; `False` gives up the start.
 
         Returns:
             Whether the session has begun; if not, nothing is left behind.

@@ -191,3 +191,26 @@ def test_a_display_that_does_not_open_does_not_end_the_kiosk(program, make_playl
     assert "The display cannot be opened: the window is drawn into memory" in done.stderr
     assert_closed(program, "all loops are done")
     assert program.rows("SELECT count(*) FROM readings")[0][0] > 5
+
+
+SLOW_SENSOR = """
+import sys, time
+if "monitor.sensor.process" in sys.orig_argv:
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("mode", [[], ["--headless"]])
+def test_a_stop_while_the_sensor_still_loads_is_clean(program, wait_for, mode):
+    (program.folder / "sitecustomize.py").write_text(SLOW_SENSOR)
+    path = program.environment.get("PYTHONPATH", "")
+    program.environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(program.folder), path]))
+    process = program.start("run", *mode, "--source", "demo")
+    wait_for(lambda: children(process.pid), what="the sensor's process")
+    time.sleep(0.5)
+    began_s = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    _, complaints = process.communicate(timeout=60)
+    assert process.returncode == 0, complaints
+    assert "Stopped before the session began." in complaints
+    assert time.monotonic() - began_s < 20
