@@ -94,8 +94,8 @@ MEASURES = {
     "expressiveness": _emotion("expressiveness", EXPRESSIVENESS),
     "dwell": Measure("dwell", " s", 1, 1.0, lambda e: e.dwell_s, lambda e: np.ones(e.dwell_s.size)),
 }
-"""By name. Emotions: mean over a viewer's readings with an emotion; attention: share of the viewer's
-dwell; dwell: mean seconds per exposure."""
+"""By name. Emotions: mean over a viewer's readings with an emotion; attention: share of the dwell;
+dwell: mean seconds per exposure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,7 +391,8 @@ class _Plays:
                 segments.append(values[by])
                 slots.append((play.session_id, local.strftime("%Y-%m-%d %H %z")))
         ad_ids = {ad_id: place for place, ad_id in enumerate(dict.fromkeys(ad_of_row.values()))}
-        order = sorted(set(segments), key=WEEKDAYS.index if by == "weekday" else None)  # type: ignore[arg-type,type-var]
+        order: list[Any] = list(set(segments))
+        order.sort(key=WEEKDAYS.index if by == "weekday" else None)
         slot_of = {slot: place for place, slot in enumerate(sorted(set(slots)))}
         ids = np.array([play.id for play in counted], dtype=np.int64)
         by_id = np.argsort(ids, kind="stable")

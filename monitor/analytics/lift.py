@@ -207,8 +207,8 @@ def _lacking(found: Lift, any_chosen: bool) -> str | None:
     """Return what is missing for figures, as a sentence."""
     if not any_chosen:
         return (
-            "Withheld: no play was chosen by an adaptive policy with a hold-out; run the kiosk with "
-            "--policy mood or --policy learn."
+            "Withheld: no play was chosen by an adaptive policy with a hold-out; run the kiosk "
+            "with --policy mood or --policy learn."
         )
     needs = []
     for kind, count in (("adaptive", found.adaptive_plays), ("held-out", found.held_out_plays)):

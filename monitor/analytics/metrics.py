@@ -1,4 +1,4 @@
-"""The measures: pure functions from arrays of readings to figures, each with its formula and source.
+"""The measures: pure functions from arrays to figures, each with its formula and source.
 
 The unit of every mean, median and interval is the **viewer**, not the reading: somebody who stays
 for a minute is one opinion, not six hundred. Readings are averaged within each viewer first, then
@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -30,11 +31,12 @@ from detector.emotion.labels import EMOTIONS
 from monitor.analytics.statistics import CONFIDENCE, DRAWS, draw_counts, expanded_level
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
     from db.read.formulas import ExposureArrays, SecondArrays
+    from db.read.sessions import GapInfo
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -48,12 +50,6 @@ WATCHER_ATTENTION_S = 0.5
 ATTRACTION_WINDOW_S = 8
 """Attraction looks for surprise in the ad's first eight seconds."""
 
-SHARE_THRESHOLD = 0.5
-"""A viewer shows an emotion in a second when its mean probability is above this."""
-
-MIN_SECONDS_FOR_MOMENTS = 3
-"""Peak, trough and rise need a curve of at least this many known seconds."""
-
 VALENCE, EXPRESSIVENESS = len(EMOTIONS), len(EMOTIONS) + 1
 """Columns of these in arrays of sums, behind the probabilities."""
 
@@ -61,6 +57,43 @@ VALENCE, EXPRESSIVENESS = len(EMOTIONS), len(EMOTIONS) + 1
 def take(arrays: _Arrays, rows: Ints | Bools) -> _Arrays:
     """Return some of the entries of exposures or seconds, in their order."""
     return type(arrays)(**{each.name: getattr(arrays, each.name)[rows] for each in fields(arrays)})
+
+
+# --- time -----------------------------------------------------------------------------------------
+
+
+def microseconds(moment: datetime) -> int:
+    """Return microseconds from 1970-01-01 UTC to an aware moment."""
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def covered_us(gaps: Iterable[GapInfo], starts: Ints, ends: Ints) -> Floats:
+    """Return how much of each stretch `[start, end)` gaps cover; overlaps count once.
+
+    Args:
+        gaps: Of one session, in the order of their starts; one that is still open lasts for ever.
+        starts, ends: Shape `(n,)`, microseconds since 1970 UTC, each end at or after its start.
+
+    Returns:
+        Shape `(n,)`, microseconds.
+    """
+    last = int(ends.max(initial=0))
+    edges: list[int] = []
+    for gap in gaps:
+        start = microseconds(gap.started_at)
+        end = max(start, last if gap.ended_at is None else microseconds(gap.ended_at))
+        if edges and start <= edges[-1]:
+            edges[-1] = max(edges[-1], end)
+        else:
+            edges += [start, end]
+    if not edges:
+        return np.zeros(starts.size)
+    lengths = np.diff(edges)
+    lengths[1::2] = 0
+    before = np.concatenate([[0], np.cumsum(lengths)]).astype(np.float64)
+    return np.asarray(
+        np.interp(ends, edges, before) - np.interp(starts, edges, before), dtype=np.float64
+    )
 
 
 # --- audience -------------------------------------------------------------------------------------
@@ -195,7 +228,7 @@ def _pair(play: Ints, viewer: Ints, exposures: ExposureArrays) -> Ints:
 
 
 def mean_by_second(values: Floats, second: Ints, seconds: int) -> Floats:
-    """Return the mean of `(c,)` values in each second, shape `(seconds,)`; NaN without viewers."""
+    """Return the mean of `(c,)` values in each second, `(seconds,)`; NaN without viewers."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(
             np.bincount(second, values, seconds) / np.bincount(second, minlength=seconds)
@@ -203,7 +236,7 @@ def mean_by_second(values: Floats, second: Ints, seconds: int) -> Floats:
 
 
 def median_by_second(values: Floats, second: Ints, seconds: int) -> Floats:
-    """Return the median of `(c,)` values in each second, shape `(seconds,)`; NaN without viewers."""
+    """Return the median of `(c,)` values in each second, `(seconds,)`; NaN without viewers."""
     out = np.full(seconds, np.nan)
     known, medians = grouped_median(second, values)
     out[known] = medians
@@ -343,7 +376,7 @@ def timeline(cells: Cells, *, seed: int | Sequence[int]) -> Timeline:
         attention=mean_by_second(cells.attentive / cells.readings, cells.second, k),
         probabilities=by_emotion(emotions),
         probabilities_median=by_emotion(emotions, median_by_second),
-        share_over_half=by_emotion((emotions > SHARE_THRESHOLD).astype(np.float64)),
+        share_over_half=by_emotion((emotions > 0.5).astype(np.float64)),
     )
 
 
@@ -376,7 +409,7 @@ def valence_moments(valence: Floats) -> list[Moment]:
         valence: Shape `(k,)`, NaN where unknown.
     """
     known = np.flatnonzero(np.isfinite(valence))
-    if known.size < MIN_SECONDS_FOR_MOMENTS:
+    if known.size < 3:
         return []
     top, bottom = int(known[valence[known].argmax()]), int(known[valence[known].argmin()])
     if not valence[top] > valence[bottom]:
@@ -398,7 +431,7 @@ def attention_drop(attention: Floats) -> Moment | None:
     Args:
         attention: Shape `(k,)`, attention rate, NaN where unknown.
     """
-    if np.isfinite(attention).sum() < MIN_SECONDS_FOR_MOMENTS:
+    if np.isfinite(attention).sum() < 3:
         return None
     return _steepest("attention_drop", -attention)
 
@@ -472,7 +505,7 @@ class Reaction:
         dominant_emotion: The largest of those.
         mean_valence: Mean over viewers of each viewer's mean valence.
         mean_valence_low, mean_valence_high: Its 95 % bootstrap interval over viewers.
-        mean_valence_corrected: The same of baseline-corrected valence, over viewers with a baseline.
+        mean_valence_corrected: The same, baseline-corrected, over viewers with a baseline.
         expressiveness: Mean over viewers of each viewer's mean `1 - p(neutral)`.
         uncertain_share: Share of the readings with an emotion that were uncertain.
         peak_valence: The highest value of the valence curve.

@@ -31,15 +31,6 @@ MIN_ADS = 10
 MIN_VIEWERS = 20
 """Ads seen by fewer people are left out: their figures say more about these people than the ad."""
 
-LENGTHS = (
-    (7, "up to 7 s"),
-    (15, "8 to 15 s"),
-    (30, "16 to 30 s"),
-    (60, "31 to 60 s"),
-    (math.inf, "over 60 s"),
-)
-"""Length classes: the longest length in whole seconds, and the name."""
-
 FIGURES = (
     "attraction_ratio",
     "conversion",
@@ -129,7 +120,7 @@ class LibraryAd:
 
     Attributes:
         ad_id, sha256: Which ad; it is never compared with the same of either.
-        length: Its length class, one of `LENGTHS`, in words.
+        length: Its length class.
         site: Name of the site; None over all of them.
         viewers: Different viewers in view.
         emotion_viewers: Viewers whose emotion could be read.
@@ -183,7 +174,8 @@ class Norms:
 
 def length_class(duration_s: float) -> str:
     """Return the name of the length class of an ad, whose length is rounded to whole seconds."""
-    return next(words for longest, words in LENGTHS if round(duration_s) <= longest)
+    classes = {7: "up to 7 s", 15: "8 to 15 s", 30: "16 to 30 s", 60: "31 to 60 s"}
+    return next((name for end, name in classes.items() if round(duration_s) <= end), "over 60 s")
 
 
 def build_norms(totals: Iterable[AdTotals], *, min_viewers: int = 1) -> Norms:

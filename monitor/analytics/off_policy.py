@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     from monitor.analytics.metrics import Bools, Floats, Ints
 
 Target: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, float]]
-"""A policy to judge: from the context of a choice (see `docs/database.md`) to the probability of each
-candidate."""
+"""A policy to judge: from the context of a choice (see `docs/database.md`) to the probability of
+each candidate."""
 
 MAX_WEIGHT = 200.0
 """Larger weights are cut to this; beyond it one play would speak for hundreds. The floor of 5 % of
@@ -258,7 +258,7 @@ class _Log:
         return found
 
     def predicted(self) -> Floats:
-        """Return the mean reward of each ad in each context, `(n, k)`, by the other folds' model."""
+        """Predict the mean reward of each ad in each context, `(n, k)`, from the other folds."""
         values = np.empty_like(self.logged)
         for fold in range(FOLDS):
             rest, mine = self.fold != fold, self.fold == fold
@@ -330,8 +330,8 @@ def _judge(
     why = None
     if supported < MIN_SUPPORTED:
         why = (
-            f"Withheld: the policies that ran could not have shown {1 - supported:.0%} of what this "
-            "one would; let one run that leaves every ad a chance (mood or learn)."
+            f"Withheld: the policies that ran could not have shown {1 - supported:.0%} of what "
+            "this one would; let one run that leaves every ad a chance (mood or learn)."
         )
     elif effective < MIN_EFFECTIVE_PLAYS:
         why = (

@@ -1,8 +1,9 @@
 """Proof of play: what ran where and when, how many watched it, for how long, and what it cost.
 
-A play is **verified** when it ran to its end on a screen: it finished, was shown for longer than 0 s,
-and its session had a window (a replay or a headless run has none). Skipped, failed and cut-short
-plays are counted apart and cost nothing; watchers and attentive seconds are those of verified plays.
+A play is **verified** when it ran to its end on a screen: it finished, was shown for longer than
+0 s, and its session had a window (a replay or a headless run has none). Skipped, failed and
+cut-short plays are counted apart and cost nothing; watchers and attentive seconds are those of
+verified plays.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from db.read.plays import shown_plays
 from db.read.rollups import Scope, read_log
 from monitor.analytics import metrics
 from monitor.analytics.errors import ReportError
-from monitor.analytics.gaps import covered_us, microseconds
+from monitor.analytics.metrics import covered_us, microseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

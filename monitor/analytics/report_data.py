@@ -39,7 +39,7 @@ def load_report_data(engine: Engine, scope: Scope, *, seconds: bool = True) -> R
 
 
 def ad_versions(ads: Iterable[AdInfo]) -> list[tuple[AdInfo, int | None]]:
-    """Number the versions of each ad from 1, in the order of their row ids; None for a single one."""
+    """Number the versions of each ad from 1, by row id; None for a single one."""
     by_id: dict[str, list[AdInfo]] = {}
     for ad in ads:
         by_id.setdefault(ad.ad_id, []).append(ad)

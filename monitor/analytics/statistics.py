@@ -56,8 +56,8 @@ ENOUGH_EXCEEDANCES = 200
 to a fourteenth."""
 
 MANY_VIEWERS = 500
-"""Above this, Student's distribution replaces draws and permutations, which tend to it: it agrees to
-the third digit and costs no time."""
+"""Above this, Student's distribution replaces draws and permutations, which tend to it: it agrees
+to the third digit and costs no time."""
 
 _NOISE = 1e-12
 """Spreads below this share of the values are rounding errors."""
@@ -106,9 +106,9 @@ def hours_of(plays: Sequence[LoggedPlay]) -> Ints:
 def clustered_interval(influence: Floats, hours: Ints) -> Interval:
     """Return the mean of values with an interval that allows for correlation within an hour.
 
-    `se^2 = B / (B - 1) * sum_b (sum_(i in b) (psi_i - mean))^2 / n^2` over the `B` hours; the limits
-    are `mean -+ t * se` with Student's 97.5 % quantile for `B - 1` degrees of freedom (Cameron and
-    Miller 2015).
+    `se^2 = B / (B - 1) * sum_b (sum_(i in b) (psi_i - mean))^2 / n^2` over the `B` hours; the
+    limits are `mean -+ t * se` with Student's 97.5 % quantile for `B - 1` degrees of freedom
+    (Cameron and Miller 2015).
 
     Args:
         influence: Shape `(n,)`, what each play adds to the estimate.

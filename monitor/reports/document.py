@@ -21,7 +21,7 @@ from detector.types import WITHHELD_REASONS
 from monitor.analytics import metrics
 from monitor.analytics.comparison import compare_ads
 from monitor.analytics.errors import ReportError
-from monitor.analytics.gaps import covered_us, microseconds
+from monitor.analytics.metrics import covered_us, microseconds
 from monitor.analytics.norms import Norms, build_norms, norms_of, score, score_parts
 from monitor.analytics.report_data import ad_versions, load_report_data
 from monitor.analytics.statistics import CONFIDENCE, DRAWS
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
 
 REPORT_VERSION = 1
 """Rises when a key of the document changes its meaning or goes away."""
-
-MAX_COMPARED = 8
-"""Ads compared in pairs: more give too many pairs to read, and fewer that are certain."""
 
 AUDIENCE_FIGURES = (
     "watchers",
@@ -137,11 +134,9 @@ def build_report(
         entry["score_parts"] = score_parts(entry)
         entry["score"] = score(entry["score_parts"])
         entry["norms"] = norms_of(entry, library or Norms(()), site=summary["site"])
-    compared = (
-        compare_ads(data, min_viewers=min_viewers)
-        if len({ad.ad_id for ad in data.ads}) <= MAX_COMPARED
-        else []
-    )
+    # More ads give too many pairs to read, and fewer that are certain.
+    few = len({ad.ad_id for ad in data.ads}) <= 8
+    compared = compare_ads(data, min_viewers=min_viewers) if few else []
     return {
         "report": {
             "version": REPORT_VERSION,

@@ -112,7 +112,7 @@ def write_bytes(content: bytes, out: Path) -> Path:
         ReportWriteError: The file cannot be written; an older one is left as it was.
     """
     target = Path(out).absolute()
-    # Not boltons' atomic_save: where fsync fails, as on a full disk, it leaves its part file behind.
+    # Not boltons' atomic_save: where fsync fails, as on a full disk, it leaves its part file.
     part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -95,7 +95,7 @@ def axis_end(ad: dict[str, Any]) -> float:
 
 
 def middles(ad: dict[str, Any]) -> list[float]:
-    """Return where the points of the curves are: in the middle of what the ad has of each second."""
+    """Return the places of the curves' points: the middle of what the ad has of each second."""
     end = axis_end(ad)
     starts = [float(second["second"]) for second in ad["timeline"]]
     return [(start + min(start + 1.0, max(end, start + 0.2))) / 2 for start in starts]

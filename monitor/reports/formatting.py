@@ -11,22 +11,6 @@ if TYPE_CHECKING:
 UNKNOWN = "\N{EN DASH}"
 """Shown for a figure that is not known."""
 
-# Not strftime: the window system may have set another language for the whole process.
-_MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
-
 
 def signed(value: float | None, digits: int = 2) -> str:
     """Write `+0.21`, with a real minus sign; zero has no sign."""
@@ -69,7 +53,11 @@ def duration(seconds: float | None) -> str:
 def day(text: str | None) -> str:
     """Write the day of a time in the document as `2 November 2026`."""
     moment = moment_of(text)
-    return UNKNOWN if moment is None else f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
+    if moment is None:
+        return UNKNOWN
+    # Not strftime: the window system may have set another language for the whole process.
+    months = "January February March April May June July August September October November December"
+    return f"{moment.day} {months.split()[moment.month - 1]} {moment.year}"
 
 
 def clock(text: str | None) -> str:

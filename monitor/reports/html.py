@@ -1,7 +1,6 @@
 """The report as one page that opens anywhere.
 
-Nothing is loaded, every figure is also a table, and the script only adds to what can be read without
-it.
+Nothing is loaded, every figure is also a table, and the page can be read without its script.
 """
 
 from __future__ import annotations
@@ -43,8 +42,6 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 
-_VALENCE_KEYS = ("valence", "valence_low", "valence_high")
-
 
 def render_html(
     document: dict[str, Any], thumbnails: Mapping[int, Thumbnails] | None = None
@@ -60,8 +57,9 @@ def render_html(
     """
     styles, script = font_face_css("woff2") + _asset("report.css"), _asset("report.js")
     ads, quality = document["ads"], document["quality"]
-    reach = valence_range([s[key] for ad in ads for s in ad["timeline"] for key in _VALENCE_KEYS])
-    axis = max(map(abs, valence_range([ad[f"mean_{key}"] for ad in ads for key in _VALENCE_KEYS])))
+    keys = ("valence", "valence_low", "valence_high")
+    reach = valence_range([s[key] for ad in ads for s in ad["timeline"] for key in keys])
+    axis = max(map(abs, valence_range([ad[f"mean_{key}"] for ad in ads for key in keys])))
     cards = [
         _card(number, document, (thumbnails or {}).get(number - 1), reach)
         for number in range(1, len(ads) + 1)
@@ -122,12 +120,12 @@ def ad_figure(ad: dict[str, Any], layout: Layout, *, reach: tuple[float, float])
 @functools.cache
 def environment() -> Environment:
     """Return the Jinja environment of the report's templates."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - slow to import
+    import jinja2  # noqa: PLC0415 - slow to import
 
-    found = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+    found = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
-        undefined=StrictUndefined,
+        undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -74,7 +74,7 @@ def _weasyprint() -> Any:
         with warnings.catch_warnings():
             # A machine without fonts does as well: they come with the page.
             warnings.filterwarnings("ignore", ".*FontConfig.*Expect ugly output")
-            import weasyprint  # noqa: PLC0415 - slow to import, and only PDFs need it and its libraries
+            import weasyprint  # noqa: PLC0415 - slow, and only PDFs need its libraries
     except (ImportError, OSError) as error:
         reason = " ".join(str(error).split())
         raise PdfUnavailableError(

@@ -1,11 +1,11 @@
-"""The figure of `simulate`: how much reward each policy lost to the best choices, play after play."""
+"""The figure of `simulate`: how much reward each policy lost to the best choices."""
 
 from __future__ import annotations
 
 import base64
 import io
 import math
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -26,20 +26,11 @@ if TYPE_CHECKING:
 
 FORMATS = ("png", "svg", "html")
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
-"""Okabe and Ito 2008, which colour-blind people can tell apart."""
-
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 1040, 560, 64, 900, 50, 500
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<style>body {{ font-family: sans-serif; color: {ink}; max-width: 70rem; margin: 2rem auto; padding: 0 1rem }}
-img {{ width: 100%; height: auto }}</style></head>
-<body><h1>{title}</h1><p>{text}</p><img alt="{alt}" src="data:image/svg+xml;base64,{picture}"></body></html>
-"""
 
 
 def write_regret(curves: Mapping[str, Floats], out: Path) -> Path:
-    """Draw the cumulative regret of each policy: the mean over runs, in a band from lowest to highest run.
+    """Draw the cumulative regret of each policy: mean, lowest and highest run.
 
     Args:
         curves: By the policy's name, shape `(runs, plays)`, sums that never fall. At most five.
@@ -65,26 +56,17 @@ def write_regret(curves: Mapping[str, Floats], out: Path) -> Path:
         return write_bytes(svg, out)
     runs, plays = next(iter(curves.values())).shape
     totals = ", ".join(f"{name} {curve[:, -1].mean():.1f}" for name, curve in curves.items())
-    page = _PAGE.format(
-        title="Regret of policies",
-        text=f"What each policy lost to the best choices over {plays} plays, mean of {runs} runs: "
-        f"{totals}. The band reaches from the lowest run to the highest.",
-        alt=f"Regret over {plays} plays: {totals}",
-        ink=INK,
-        picture=base64.b64encode(svg).decode("ascii"),
+    title = "Regret of policies"
+    page = (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f"<style>body {{ font-family: sans-serif; color: {INK}; max-width: 70rem; "
+        "margin: 2rem auto; padding: 0 1rem } img { width: 100%; height: auto }</style></head>\n"
+        f"<body><h1>{title}</h1><p>What each policy lost to the best choices over {plays} plays, "
+        f"mean of {runs} runs: {escape(totals)}. The band reaches from the lowest run to the "
+        f'highest.</p><img alt="Regret over {plays} plays: {escape(totals)}" '
+        f'src="data:image/svg+xml;base64,{base64.b64encode(svg).decode("ascii")}"></body></html>\n'
     )
     return write_bytes(page.encode("utf-8"), out)
-
-
-class _Canvas(Protocol):
-    """What a figure is drawn on; coordinates in pixels of the SVG."""
-
-    def area(self, points: Points, colour: str) -> None: ...
-    def line(self, points: Points, colour: str, width: float) -> None: ...
-    def text(
-        self, at: Point, words: str, colour: str, *, anchor: str = "start", bold: bool = False
-    ) -> None: ...
-    def content(self) -> bytes: ...
 
 
 class _Svg:
@@ -100,7 +82,8 @@ class _Svg:
 
     def line(self, points: Points, colour: str, width: float) -> None:
         self._parts.append(
-            f'<path d="{path_data([points])}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
+            f'<path d="{path_data([points])}" fill="none" stroke="{colour}" '
+            f'stroke-width="{width}"/>'
         )
 
     def text(
@@ -148,7 +131,7 @@ class _Png:
         return out.getvalue()
 
 
-def _draw(canvas: _Canvas, curves: Mapping[str, Floats]) -> bytes:
+def _draw(canvas: _Svg | _Png, curves: Mapping[str, Floats]) -> bytes:
     highest = max(float(curve.max()) for curve in curves.values()) or 1.0
     plays = max(curve.shape[1] for curve in curves.values())
 
@@ -168,8 +151,10 @@ def _draw(canvas: _Canvas, curves: Mapping[str, Floats]) -> bytes:
     canvas.text(((_LEFT + _RIGHT) / 2, _BOTTOM + 44), "plays", MUTED, anchor="middle")
     ends = [float(curve[:, -1].mean()) for curve in curves.values()]
     labels = spread([end / (1.05 * highest) for end in ends], gap=0.045)
+    # Okabe and Ito 2008, which colour-blind people can tell apart.
+    colours = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
     for (name, curve), colour, end, label in zip(
-        curves.items(), COLOURS, ends, labels, strict=False
+        curves.items(), colours, ends, labels, strict=False
     ):
         # As many points as the figure has room for.
         at = np.unique(np.linspace(0, curve.shape[1] - 1, 500).astype(np.int64))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -19,12 +20,13 @@ from db.read.formulas import group_starts
 from detector.emotion.labels import EMOTIONS
 from monitor.analytics import proof_of_play
 from monitor.analytics.errors import ReportError
-from monitor.analytics.gaps import covered_us, microseconds
 from monitor.analytics.metrics import (
     EXPRESSIVENESS,
     VALENCE,
     WATCHER_ATTENTION_S,
+    covered_us,
     mean_by_second,
+    microseconds,
 )
 from monitor.analytics.report_data import ad_versions
 from monitor.reports.formatting import utc_text
@@ -37,43 +39,40 @@ if TYPE_CHECKING:
 Kind = Literal["text", "whole", "number", "moment"]
 """Of a column: text, an integer, a float, or a moment in UTC."""
 
-_KINDS: dict[str, Kind] = {
-    **dict.fromkeys(("site", "ad_id", "ad_name", "dominant_emotion", "outcome", "reason"), "text"),
-    **dict.fromkeys(("cause", "detail"), "text"),
-    **dict.fromkeys(
-        ("session_id", "ad_version", "play", "second", "n", "emotion_viewers"), "whole"
-    ),
-    **dict.fromkeys(("plays", "opportunities", "watchers", "held"), "whole"),
-    **dict.fromkeys(("at", "started_at", "ended_at", "start", "end"), "moment"),
-}
-"""Of all columns that are not numbers."""
 
-_AD = "session_id ad_id ad_version ad_name"
-_PLAYED = "session_id site ad_id ad_version ad_name play"
-_P = " ".join(f"p_{emotion}" for emotion in EMOTIONS)
-_CURVES = "second n valence valence_low valence_high attention"
-_FIGURES = (
-    "plays shown_s opportunities watchers held conversion mean_dwell_s attention_s attraction_ratio "
-    "dominant_emotion mean_valence mean_valence_low mean_valence_high peak_valence expressiveness "
-    "impact score"
-)
-COLUMNS: dict[str, dict[str, Kind]] = {
-    table: {name: _KINDS.get(name, "number") for name in names.split()}
-    for table, names in (
-        (
-            "seconds",
-            f"{_PLAYED} at second n emotion_viewers valence expressiveness attention {_P}",
+def _columns() -> dict[str, dict[str, Kind]]:
+    kinds: dict[str, Kind] = {
+        **dict.fromkeys(
+            ["site", "ad_id", "ad_name", "dominant_emotion", "outcome", "reason", "cause"], "text"
         ),
-        ("timeline", f"{_AD} {_CURVES} {_P}"),
-        ("ads", f"{_AD} {_FIGURES} {_P}"),
-        (
-            "plays",
-            f"{_PLAYED} started_at ended_at outcome reason probability shown_s opportunities "
-            "watchers dwell_s attention_s mean_valence",
+        **dict.fromkeys(
+            ["session_id", "ad_version", "play", "second", "n", "emotion_viewers"], "whole"
         ),
-        ("gaps", "session_id start end cause detail"),
-    )
-}
+        **dict.fromkeys(["plays", "opportunities", "watchers", "held"], "whole"),
+        **dict.fromkeys(["at", "started_at", "ended_at", "start", "end"], "moment"),
+        "detail": "text",
+    }
+    ad = "session_id ad_id ad_version ad_name"
+    play = "session_id site ad_id ad_version ad_name play"
+    emotions = " ".join(f"p_{emotion}" for emotion in EMOTIONS)
+    tables = {
+        "seconds": f"{play} at second n emotion_viewers valence expressiveness attention "
+        f"{emotions}",
+        "timeline": f"{ad} second n valence valence_low valence_high attention {emotions}",
+        "ads": f"{ad} plays shown_s opportunities watchers held conversion mean_dwell_s "
+        "attention_s attraction_ratio dominant_emotion mean_valence mean_valence_low "
+        f"mean_valence_high peak_valence expressiveness impact score {emotions}",
+        "plays": f"{play} started_at ended_at outcome reason probability shown_s opportunities "
+        "watchers dwell_s attention_s mean_valence",
+        "gaps": "session_id start end cause detail",
+    }
+    return {
+        table: {name: kinds.get(name, "number") for name in names.split()}
+        for table, names in tables.items()
+    }
+
+
+COLUMNS = _columns()
 """The columns of each table, in order. `ads` also has a `percentile_FIGURE` for each norm."""
 
 TABLES = tuple(COLUMNS)
@@ -213,7 +212,7 @@ def _emotions(probabilities: dict[str, float | None] | None) -> list[float | Non
 
 
 def _timeline_rows(document: dict[str, Any]) -> list[list[Any]]:
-    keys = _CURVES.split()
+    keys = list(COLUMNS["timeline"])[4 : -len(EMOTIONS)]
     return [
         [*_named(document, ad), *(second[key] for key in keys), *_emotions(second["probabilities"])]
         for ad in document["ads"]
@@ -223,13 +222,13 @@ def _timeline_rows(document: dict[str, Any]) -> list[list[Any]]:
 
 def _ads(document: dict[str, Any]) -> Table:
     figures = list(dict.fromkeys(norm["figure"] for ad in document["ads"] for norm in ad["norms"]))
-    rows = []
+    keys, rows = list(COLUMNS["ads"])[4 : -len(EMOTIONS)], []
     for ad in document["ads"]:
         percentiles = {norm["figure"]: norm["percentile"] for norm in ad["norms"]}
         rows.append(
             [
                 *_named(document, ad),
-                *(ad[key] for key in _FIGURES.split()),
+                *(ad[key] for key in keys),
                 *_emotions(ad["mean_probabilities"]),
                 *(percentiles.get(figure) for figure in figures),
             ]
@@ -285,7 +284,7 @@ def _second_rows(data: ReportData, min_viewers: int) -> Iterator[list[Any]]:
             at,
             viewers,
             with_emotion,
-            *(None if value != value else value for value in values.tolist()),  # noqa: PLR0124 - NaN
+            *(None if math.isnan(value) else value for value in values.tolist()),
         ]
 
 

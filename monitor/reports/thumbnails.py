@@ -1,8 +1,8 @@
 """Pictures of the ads of a report, taken from their media files.
 
-The database stores the name and the SHA-256 of a media file, not its folder. So the file is searched
-by name in the given folders and among the bundled samples, and used only if its content is what was
-shown: pictures of another version would be misleading.
+The database stores the name and the SHA-256 of a media file, not its folder. So the file is
+searched by name in the given folders and among the bundled samples, and used only if its content is
+what was shown: pictures of another version would mislead.
 """
 
 from __future__ import annotations
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from ads.media.thumbnails import Thumbnail
 
 logger = logging.getLogger(__name__)
-
-STRIP_HEIGHT_PX = 96
-MOMENT_HEIGHT_PX = 144
-"""Shown smaller, about 200 pixels wide, to stay sharp on dense screens."""
 
 SAMPLES = Path(ads.sample.__file__).parent
 
@@ -84,11 +80,12 @@ def _sha256(path: Path) -> str:
 
 def _pictures(ad: dict[str, Any], path: Path) -> Thumbnails:
     length_s, kind = ad["duration_s"], ad["kind"]
-    strip = thumbnails(path, length_s, kind, height_px=STRIP_HEIGHT_PX)
+    # Higher than shown, to stay sharp on dense screens.
+    strip = thumbnails(path, length_s, kind, height_px=96)
     seconds = sorted({moment["second"] for moment in ad["moments"]})
     # The middle of each second; the last second may be shorter than 1 s.
     middles = {
         (second + min(second + 1.0, max(length_s, second + 0.1))) / 2: second for second in seconds
     }
-    stills = thumbnails_at(path, kind, list(middles), MOMENT_HEIGHT_PX)
+    stills = thumbnails_at(path, kind, list(middles), 144)
     return Thumbnails(strip, {middles[still.second]: still for still in stills})

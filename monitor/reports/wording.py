@@ -41,16 +41,6 @@ FIGURE_NAMES = {
 }
 """Names of withheld figures on the page."""
 
-_SHARES = {
-    "attraction_ratio",
-    "conversion",
-    "expressiveness",
-    "impact",
-    "attraction",
-    "uncertain_share",
-    "held",
-}
-
 
 def title(ad: dict[str, Any]) -> str:
     """Return the name of an ad, with its version when there is more than one."""
@@ -91,8 +81,8 @@ def describe(ad: dict[str, Any]) -> str:
     known = [second for second in ad["timeline"] if second["valence"] is not None]
     if not known:
         return (
-            f"Curve of {title(ad)} over {len(ad['timeline'])} seconds: only attention and the number "
-            "of viewers, no emotion. The table below has all values."
+            f"Curve of {title(ad)} over {len(ad['timeline'])} seconds: only attention and the "
+            "number of viewers, no emotion. The table below has all values."
         )
     top = max(known, key=lambda second: second["valence"])
     bottom = min(known, key=lambda second: second["valence"])
@@ -100,9 +90,9 @@ def describe(ad: dict[str, Any]) -> str:
     people = f"{counts[0]}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
     start, low, high = (signed(second["valence"]) for second in (known[0], bottom, top))
     return (
-        f"Curves of {title(ad)} over {len(ad['timeline'])} seconds: mean valence starts at {start}, "
-        f"is lowest with {low} in second {bottom['second']} and highest with {high} in second "
-        f"{top['second']}; the strongest emotion over the ad is "
+        f"Curves of {title(ad)} over {len(ad['timeline'])} seconds: mean valence starts at "
+        f"{start}, is lowest with {low} in second {bottom['second']} and highest with {high} in "
+        f"second {top['second']}; the strongest emotion over the ad is "
         f"{ad['dominant_emotion'] or 'not known'}; viewers per second: {people}. "
         "The table below has all values."
     )
@@ -171,8 +161,8 @@ def _best(document: dict[str, Any]) -> list[str]:
     plural = ("", "s") if len(rivals) == 1 else ("s", "")
     return [
         *said,
-        f"The interval{plural[0]} of {listed(rivals)} overlap{plural[1]} with it, so the first place "
-        "is not settled; more viewers would narrow it.",
+        f"The interval{plural[0]} of {listed(rivals)} overlap{plural[1]} with it, so the first "
+        "place is not settled; more viewers would narrow it.",
     ]
 
 
@@ -262,7 +252,8 @@ def figure_value(value: float | None, figure: str) -> str:
     """Return a figure in its usual unit."""
     if figure.endswith("_s"):
         return duration(value)
-    if figure in _SHARES or figure.endswith("_share"):
+    shares = ["attraction_ratio", "conversion", "expressiveness", "impact", "attraction", "held"]
+    if figure in shares or figure.endswith("_share"):
         return percent(value)
     return signed(value) if "valence" in figure else decimal(value, 0 if figure == "score" else 2)
 

@@ -12,7 +12,7 @@ from db.read.formulas import RolledPlay, roll_up
 from db.read.plays import LoggedPlay
 from db.read.sessions import AdInfo, GapInfo, PlayInfo, ReadingArrays, SessionData, SessionInfo
 from detector.types import WITHHELD_REASONS
-from monitor.analytics.gaps import microseconds
+from monitor.analytics.metrics import microseconds
 from monitor.analytics.report_data import ReportData
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=timezone.utc)
@@ -27,7 +27,7 @@ def at(seconds: float) -> datetime:
 
 @dataclass
 class SessionMaker:
-    """Collects ads, plays, readings and gaps, in seconds since the session's start; gives them as the database does."""
+    """Collects ads, plays, readings and gaps, in seconds since the start; returns database values."""
 
     length: float | None = 60.0
     fps: float | None = 10.0
@@ -82,7 +82,7 @@ class SessionMaker:
         uncertain=False,
         withheld: str | None = None,
     ) -> None:
-        """Adds a reading; with a reason why its emotion is withheld it has none, whatever `p` says."""
+        """Add a reading; with a reason to withhold its emotion it has none, whatever `p` says."""
         reason = -1 if withheld is None else WITHHELD_REASONS.index(withheld)
         p, uncertain = (tuple(p), uncertain) if withheld is None else (WITHHELD, True)
         self.rows.append((play, viewer, time, position_s * 1000.0, p, attentive, uncertain, reason))
@@ -175,7 +175,7 @@ def maker() -> type[SessionMaker]:
 def random_session(
     seed: int, *, viewers: int = 9, plays: int = 5, withheld: float = 0.0
 ) -> SessionMaker:
-    """A session with odd intervals, holes, late positions, readings between ads and an ad that nobody saw.
+    """A session with odd intervals, holes, late positions, readings between ads and an unseen ad.
 
     A share of `withheld` of the readings has no emotion, and neither has any reading of the last
     viewer then.

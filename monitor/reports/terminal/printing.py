@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from monitor.analytics.statistics import Interval
     from monitor.reports.terminal.charts import Signs
 
-MAX_GAPS = 8
-"""Of more gaps only the longest are listed."""
-
 
 def _table(*columns: str, right: Sequence[str] = ()) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -152,8 +149,8 @@ def _valence_scale(ads: Sequence[dict[str, Any]]) -> tuple[float, float]:
 
 
 def _print_gaps(gaps: Sequence[dict[str, Any]], console: Console) -> None:
-    longest = sorted(gaps, key=lambda gap: gap_seconds(gap) or math.inf, reverse=True)[:MAX_GAPS]
-    more = f", the {MAX_GAPS} longest" if len(gaps) > MAX_GAPS else ""
+    longest = sorted(gaps, key=lambda gap: gap_seconds(gap) or math.inf, reverse=True)[:8]
+    more = ", the 8 longest" if len(gaps) > 8 else ""
     console.print(
         f"\n[bold]Not measured[/bold] ({counted(len(gaps), 'gap')}{more})", highlight=False
     )

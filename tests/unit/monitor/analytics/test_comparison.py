@@ -201,7 +201,7 @@ def test_not_yet_says_how_many_viewers_are_lacking(two_ads):
 
 
 def test_enough_for_four_out_of_five_asks_for_more_power(two_ads):
-    """The plan says 80 % with the viewers there are, and yet nothing is certain: bad luck, so more are needed."""
+    """With enough viewers for 80 % power and nothing certain, more are needed."""
     first = normal(1, 0.0, 0.3, 40)
     second = first[::-1] - first.mean() + 0.11 + first.mean()
     (found,) = compare_ads(filled(two_ads, first, second).data(), relevant=0.19)
@@ -320,7 +320,8 @@ def test_by_site_source_hour_and_weekday(exposures):
     viewer = 0
     # The ads tie over all, and are told apart by where and when.
     for ad, session, hours, value in [
-        (one, 1, 0, 0.4), (two, 1, 0, 0.0), (one, 2, 24, 0.0), (two, 2, 24.5, 0.4), (one, 2, 26, 0.2)
+        (one, 1, 0, 0.4), (two, 1, 0, 0.0), (one, 2, 24, 0.0), (two, 2, 24.5, 0.4),
+        (one, 2, 26, 0.2)
     ]:  # fmt: skip
         play = exposures.play(ad, session=session, hours=hours)
         for noise in normal(viewer, 0.0, 0.1, 20):
@@ -562,7 +563,7 @@ def test_a_true_difference_is_found(audience):
 
 @pytest.mark.slow
 def test_the_viewers_that_it_asks_for_are_enough(audience):
-    """As many more viewers as a first look asks for find a difference as large as what matters in four of five runs."""
+    """The viewers asked for find a relevant difference in four of five runs."""
     first = [
         compare_ads(audience([3, run], (30, 30), effect=0.2), draws=50, relevant=0.2)[0]
         for run in range(200)
@@ -577,7 +578,7 @@ def test_the_viewers_that_it_asks_for_are_enough(audience):
 
 @pytest.mark.slow
 def test_readings_as_the_unit_would_call_winners_without_any(audience):
-    """What the comparison is for: hundreds of readings of a few people look like certainty, and are not."""
+    """Hundreds of readings of a few people look like certainty, and are not."""
     by_viewer = by_reading = 0
     for run in range(200):
         data = audience([5, run], (20, 20))

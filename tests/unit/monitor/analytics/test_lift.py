@@ -18,7 +18,7 @@ TOOK_PART = {"holdout": 0.1}
 
 @pytest.fixture
 def day(play_of):
-    """Makes plays of some hours with rewards from a function of (hour, held out, random numbers)."""
+    """Make plays of some hours, rewards from a function of (hour, held out, random numbers)."""
 
     def make(hours, per_hour, held_per_hour, reward, seed=0, **more):
         rng = np.random.default_rng(seed)
@@ -121,7 +121,8 @@ def test_an_hour_belongs_to_its_session(play_of):
             5,
             4,
             1,
-            "15 more adaptive plays with a reward (15 of 30), 25 more held-out plays with a reward (5 of 30), 3 more",
+            "15 more adaptive plays with a reward (15 of 30), "
+            "25 more held-out plays with a reward (5 of 30), 3 more",
         ),
         (9, 20, 0, "needed are 30 more adaptive plays with a reward (0 of 30), 30 more held-out"),
     ],
@@ -148,7 +149,7 @@ def test_without_an_adaptive_policy(play_of):
 
 
 def shared(seed, effect, spread):
-    """Rewards with what all plays of an hour have in common, also in how they take to adaptation."""
+    """Rewards with an effect common to an hour, also of adaptation."""
     rng = np.random.default_rng([1, seed])
     level, own = rng.normal(0, 0.2, 12), rng.normal(effect, spread, 12)
     return lambda hour, held_out, noise: noise.normal(

@@ -26,7 +26,7 @@ CHANCES = [
 
 @pytest.fixture
 def bandit(play_of):
-    """A log of a policy that prefers one ad by the mood, with a level that all plays of an hour share."""
+    """A log of a policy that prefers one ad by the mood, with a level common to each hour."""
 
     def make(seed, hours=20, per_hour=20, level_sd=0.0):
         rng = np.random.default_rng(seed)
@@ -240,7 +240,8 @@ def test_too_few_plays_are_withheld(bandit, play_of):
     rare = [replace(play, ad_id="cola") if number < 3 else play for number, play in enumerate(rare)]
     (found,) = judge(rare, {"always:cola": always("cola")})
     assert found.withheld == (
-        "Withheld: too few plays show what this policy would; they are worth 3 plays, 10 are needed."
+        "Withheld: too few plays show what this policy would; they are worth 3 plays, "
+        "10 are needed."
     )
 
 

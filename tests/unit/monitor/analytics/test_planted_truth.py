@@ -1,4 +1,4 @@
-"""A session whose readings are known, written by the real writer: every figure of its report is calculated a second time.
+"""A planted session, written by the real writer: every figure is calculated a second time.
 
 Also what the intervals promise: over many simulated sessions they cover the truth as often as they
 say, and intervals that took frames for samples would not.
@@ -57,7 +57,7 @@ class Row:
 
 
 def plant(seed: int) -> tuple[list[Row], list[tuple[int, str, float, float]]]:
-    """Readings of a session and its plays `(number, ad, start, end)`: people come and go, look away, cannot be read."""
+    """Readings of a session and its plays `(number, ad, start, end)`."""
     rng = np.random.default_rng(seed)
     plays, rows = [], []
     clock = 0.0
@@ -100,7 +100,7 @@ def valence(p) -> float:
 
 
 def write(engine, rows, plays, *, site="Foyer", rolled_up=True) -> int:
-    """Writes the planted session as a kiosk does: in the order of time, the end of a play before its last reading."""
+    """Write the planted session as a kiosk does: a play's end before its last reading."""
     session = SessionRecord("run", site, "0", START, "0.1.0")
     events = [
         (start, PlayStarted(number, ad, moment(start), "next")) for number, ad, start, _ in plays
@@ -150,7 +150,7 @@ def write(engine, rows, plays, *, site="Foyer", rolled_up=True) -> int:
 
 
 def presence(rows, plays, ad, mine):
-    """Dwell and attention by viewer and play, who watched, whom the ad held, and who came with which valence."""
+    """Dwell and attention by viewer and play, who watched, who was held, and baselines."""
     length, people = LENGTHS[ad], sorted({row.viewer for row in mine})
     dwell, looked, watched, held = {}, {}, set(), set()
     baseline = {}
@@ -437,7 +437,7 @@ def test_rolling_up_later_changes_nothing(engine):
 
 
 def test_the_planted_session_has_what_is_hard(engine):
-    """The comparison is worth something only if late readings, readings between ads and holes are there."""
+    """The planted session has late readings, readings between ads and holes."""
     rows, plays = plant(1)
     write(engine, rows, plays, rolled_up=False)
     read = load_session(engine, 1).readings
@@ -453,7 +453,7 @@ def test_the_planted_session_has_what_is_hard(engine):
 
 
 def simulated(rng: np.random.Generator, viewers: int, truth_valence: float) -> ReadingArrays:
-    """A play of 8 s before people whose mean valence differs, and whose readings follow one another closely."""
+    """A play of 8 s, viewers of different mean valence with correlated readings."""
     parts = []
     for viewer in range(viewers):
         n = int(rng.integers(15, 80))

@@ -1,4 +1,4 @@
-"""The JSON document: stable keys, known answers, an independent calculation, and what is withheld or not known."""
+"""The JSON document: stable keys, known answers, an independent calculation, withheld figures."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ SURPRISED = (0.0, 0.0, 0.1, 0.1, 0.0, 0.7, 0.1)
 
 @pytest.fixture
 def small(maker):
-    """One ad of 3 s, shown once; viewer 1 sees all of it, viewer 2 comes in the last second and looks away."""
+    """One ad of 3 s, shown once; viewer 1 sees all, viewer 2 the last second, looking away."""
     made = maker(length=10.0)
     play = made.play(made.ad("tea", 3.0, brand=(1.5,)), 2.0, 3.0)
     for k, p in ((0, SAD), (1, SURPRISED), (2, HAPPY)):
@@ -321,7 +321,7 @@ def test_laws(any_session):
 
 @pytest.fixture
 def half_read(maker):
-    """One ad of 3 s. Viewer 1 can be read in the first second only, viewer 2 never, viewer 3 always."""
+    """One ad of 3 s. Viewer 1 can be read in the first second, viewer 2 never, 3 always."""
     made = maker(length=10.0)
     play = made.play(made.ad("tea", 3.0), 2.0, 3.0)
     for step in range(12):

@@ -353,7 +353,8 @@ def test_one_viewer_claims_nothing(render, maker):
     said = wording.findings(build_report(made.data()))
     assert (
         said[0]
-        == "1 viewer was in view during 2 showings of 2 ads; none of them watched an ad for half a second or longer."
+        == "1 viewer was in view during 2 showings of 2 ads; none of them watched an ad for half a "
+        "second or longer."
     )
     assert said[1].endswith("a single viewer gives no interval.")
     assert said[2] == "There are too few viewers to say whether the ads differ."
@@ -412,8 +413,8 @@ def test_emotions_that_could_not_be_read_are_stated(render, maker):
     assert "While this ad was on no face could be read well enough for an emotion" in page.text
     assert "no emotion could be read" in page.text
     assert (
-        "Why readings have no emotion, as shares of all readings: turned away 75.0%, too dark 25.0%."
-        in page.text
+        "Why readings have no emotion, as shares of all readings: turned away 75.0%, too dark "
+        "25.0%." in page.text
     )
     assert "Readings without emotion100.0%" in page.text
     assert "Static faces3" in page.text

@@ -1,4 +1,4 @@
-"""The report as a PDF: pages of A4 with text in them, the same every time, and a clear word where it cannot be made."""
+"""The report as a PDF: A4 pages with text, reproducible, and a clear error where impossible."""
 
 from __future__ import annotations
 

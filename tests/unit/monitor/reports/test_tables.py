@@ -36,7 +36,7 @@ def rows_of(table):
 
 @pytest.fixture
 def made(maker):
-    """An ad plays four times: to viewers 1 and 2, to viewer 1 whose emotion cannot be read, to nobody, and in a gap."""
+    """Four plays: to viewers 1 and 2, to unreadable viewer 1, to nobody, and in a gap."""
     session = maker(length=60.0, site="Hall")
     ad = session.ad("tea", 3.0, name="=Tea")
     first, second = session.play(ad, 0.0, 3.0), session.play(ad, 10.0, 3.0)

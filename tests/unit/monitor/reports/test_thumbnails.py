@@ -1,4 +1,4 @@
-"""The pictures of the ads of a report: taken from the very file that was shown, or it is said why not."""
+"""Pictures of the ads of a report: from the file that was shown, or a reason why not."""
 
 from __future__ import annotations
 
