@@ -1,1 +1,1 @@
-"""Where sessions are kept: schema, migrations, the one write thread, and queries. The only room with SQLAlchemy."""
+"""The database: schema, migrations, writing, reading, upkeep. The only package with SQLAlchemy."""

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
 OPEN_RETRY_S = 10.0
-"""How long opening waits by default for a database that another process is creating or migrating."""
+"""Default wait for a database that another process is creating or migrating."""
 
 
 def open_database(url: str, *, read_only: bool = False) -> Engine:
-    """Open a database; without `read_only` also create it with its folder, and migrate it, where needed.
+    """Open a database; without `read_only` create or migrate it where needed.
 
     The caller owns the engine and calls `dispose()` on it at the end.
 
@@ -122,7 +122,7 @@ def asking(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def snapshot(engine: Engine) -> Iterator[Connection]:
-    """Connect to the database as it is at one moment, so that no reading appears before its play."""
+    """Connect to the database as it is at one moment: no reading appears before its play."""
     with engine.connect() as connection:
         if engine.dialect.name != "sqlite":  # SQLite always gives a snapshot.
             connection.execution_options(isolation_level="REPEATABLE READ")

@@ -1,4 +1,4 @@
-"""Error classification: the environment fails for now, the file is damaged, or the program has a bug."""
+"""Error classification: a failing environment, a damaged file, or a bug of the program."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WORLD_WORDS = (*BUSY_WORDS, "full", "disk I/O", "readonly", "unable to open", "l
 DAMAGE_WORDS = ("malformed", "not a database")
 
 _REFUSED_FOR_NOW = frozenset({"25006", "25P02", "25P03", "25P04", "55P03"})
-"""PostgreSQL: read-only (a stand-by takes over), transaction aborted or timed out, lock not available."""
+"""SQLSTATEs: read-only (a stand-by takes over), transaction aborted or timed out, locked."""
 
 
 def says(text: str, *words: str) -> bool:
@@ -23,7 +23,7 @@ def says(text: str, *words: str) -> bool:
 
 
 def is_environment(error: BaseException) -> bool:
-    """Whether the environment failed (lock held, disk full, server away), so that a retry may help."""
+    """Whether the environment failed (lock held, disk full, server away): a retry may help."""
     if not isinstance(error, exc.DBAPIError):
         # A server that hangs: the pool found no connection in time.
         return isinstance(error, exc.TimeoutError)

@@ -56,8 +56,8 @@ SUM_COLUMNS = tuple(f"sum_{column.removeprefix('p_')}" for column in WITHHELD_CO
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware datetime in UTC with microseconds.
 
-    SQLite gets a readable text of fixed width, `2026-03-01 09:30:00.000000`, which its date functions
-    understand and which sorts as time does. PostgreSQL gets `timestamp with time zone`.
+    SQLite gets a text of fixed width, `2026-03-01 09:30:00.000000`, which people and its date
+    functions can read, and which sorts as time does. PostgreSQL gets `timestamp with time zone`.
     """
 
     impl = DateTime(timezone=True)
@@ -213,7 +213,8 @@ class Play(Base):
     reward_viewer_s: Mapped[float | None] = mapped_column(
         # One check, as a column writes several in any order, and the schema is compared as text.
         CheckConstraint(
-            "(reward IS NULL) = (reward_viewer_s IS NULL) AND (reward_viewer_s IS NULL OR reward_viewer_s > 0)",
+            "(reward IS NULL) = (reward_viewer_s IS NULL) "
+            "AND (reward_viewer_s IS NULL OR reward_viewer_s > 0)",
             name="reward_viewer_s",
         )
     )
@@ -290,7 +291,7 @@ class Reading(Base):
 
 
 class ReadingCount(Base):
-    """How many readings of one sort a viewer has; kept up to date, so that rows need not be counted."""
+    """How many readings of one sort a viewer has, so that rows need not be counted."""
 
     __tablename__ = "reading_counts"
 
@@ -303,7 +304,7 @@ class ReadingCount(Base):
 
 
 class _Sums:
-    """Sums over the readings with an emotion, after all other columns, in the order of `SUM_COLUMNS`."""
+    """Sums over the readings with an emotion, as `SUM_COLUMNS`, after all other columns."""
 
     sum_angry: Mapped[float] = mapped_column(sort_order=1)
     sum_disgust: Mapped[float] = mapped_column(sort_order=1)

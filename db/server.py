@@ -1,4 +1,4 @@
-"""A database on a server: connection options, creating and migrating it, and refusals by SQLSTATE."""
+"""A database on a server: connect, create, migrate, and tell refusals by SQLSTATE."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def server_engine(url: URL) -> Engine:
 
 
 def make_server_ready(engine: Engine, *, read_only: bool, patience_s: float) -> None:
-    """Check a database on a server, create it and bring it up to date; see `db.engine.make_ready`."""
+    """Check, create and migrate a database on a server; see `db.engine.make_ready`."""
     name = engine.url.render_as_string(hide_password=True)
     try:
         with engine.begin() as connection:

@@ -1,4 +1,4 @@
-"""A database in an SQLite file: recognise it, open it, bring it up to date, and name what is wrong with it.
+"""A database in an SQLite file: recognise, open and migrate it, and explain what is wrong.
 
 A file is checked through a read-only connection first, so that another program's file, or one of a
 newer version, is refused untouched.
@@ -41,23 +41,23 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry
 
 BUSY_TIMEOUT_MS = 2000
-"""How long SQLite waits for another writer; several times the longest commit, well below the close limit."""
+"""Wait for another writer; several times the longest commit, well below the close limit."""
 
 BEGIN_OPTION = "sqlite_begin"
-"""Execution option of a connection: "IMMEDIATE" takes the write lock at once, the default "DEFERRED" does not."""
+"""Execution option: "IMMEDIATE" takes the write lock at once, the default "DEFERRED" does not."""
 
 _OUR_NAMES = re.compile(
     rb"ck_readings_position_ms|ck_plays_outcome|ck_sessions_lost|ix_readings_session_id_at"
     rb"|ck_ads_kind"
 )
-"""Names in the schema of every database of this program, in several of its pages; at most 32 bytes each."""
+"""Names in the schema of every database of this program, on several pages; up to 32 bytes."""
 
 _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
 """Errors of a file system that is full, broken, or has made itself read-only."""
 
 
 def dump_json(value: object) -> str:
-    """Write readable JSON; half a surrogate pair, from a file name that is not Unicode, becomes an escape."""
+    """Write readable JSON; half a surrogate pair, from a file name, becomes an escape."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
@@ -84,8 +84,8 @@ def sqlite_engine(path: Path, *, read_only: bool) -> Engine:
         # are begun explicitly.
         connection.isolation_level = None
         pragmas = [f"busy_timeout = {BUSY_TIMEOUT_MS}", "foreign_keys = ON"]
-        # NORMAL survives a killed program in write-ahead mode, but a power cut takes all commits
-        # since the last checkpoint. FULL flushes at every commit: some milliseconds, twice a second.
+        # With NORMAL a power cut takes all commits since the last checkpoint. FULL flushes at every
+        # commit: some milliseconds, twice a second.
         durable = ["journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"]
         pragmas += ["query_only = ON"] if read_only else durable
         with closing(connection.cursor()) as cursor:
@@ -161,7 +161,7 @@ def _prepare_folder(path: Path, *, read_only: bool) -> None:
 
 
 def _inspect_file(path: Path) -> str | None:
-    """Return the schema revision of a file, without writing to it; `None` if it is missing or empty.
+    """Return the schema revision of a file, without writing; `None` if missing or empty.
 
     Raises:
         DatabaseUnavailableError: The disk fails, for now.
@@ -219,8 +219,8 @@ def _was_ours(path: Path) -> bool:
 def _damaged(path: Path, text: str) -> DatabaseDamagedError:
     return DatabaseDamagedError(
         f"The database {path} is damaged ({text}); restore a backup, or save what can be read with "
-        f"`sqlite3 {path} .recover | sqlite3 rescued.db` (a run sets the file aside and begins a new "
-        "one)."
+        f"`sqlite3 {path} .recover | sqlite3 rescued.db` (a run sets the file aside and begins a "
+        "new one)."
     )
 
 
@@ -328,7 +328,7 @@ def _is_read_only(folder: Path) -> bool:
 
 
 def _fails_for_now(path: Path) -> bool:
-    """Whether the disk keeps SQLite, which does not say why, from opening a file; ask the file system."""
+    """Whether the disk keeps SQLite, which does not say why, from opening a file."""
     if _is_read_only(path.parent):
         return True
     try:

@@ -1,4 +1,4 @@
-"""Runs the migrations on the connection that `db.engine` hands over, inside the transaction that it has begun."""
+"""Runs the migrations on the connection, and in the transaction, of `db.engine`."""
 
 from __future__ import annotations
 

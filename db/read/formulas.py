@@ -38,7 +38,7 @@ SLIVER_S = 0.1
 """A last second shorter than this (a video of 8.04 s) belongs to the one before."""
 
 OVERRUN_S = 0.5
-"""Positions up to this far beyond the ad's length, as screens change late, belong to its last second."""
+"""Positions up to this far beyond the ad's length, as screens change late, are its last second."""
 
 _MAX_SPAN_US = MAX_READING_SPAN_S * 1e6
 
@@ -155,7 +155,7 @@ def roll_up(
             static faces included, in any order. Readings of other plays are ignored.
 
     Returns:
-        Sums by play and viewer, and by second as well. Readings without a position are in no second.
+        Sums by play and viewer, and also by second, without readings that have no position.
     """
     during = _during(plays, readings)
     starts = group_starts(during.play, during.viewer)
@@ -188,7 +188,7 @@ def _during(plays: Sequence[RolledPlay], readings: ReadingArrays) -> _During:
 
 
 def _baselines(plays: Sequence[RolledPlay], readings: ReadingArrays, during: _During) -> Floats:
-    """The baseline of each reading's viewer for its play; a reading between ads counts for the next play."""
+    """The baseline for each reading; a reading between ads counts for the next play."""
     between = readings.play_id < 0
     at_us = readings.at_us[between]
     starts = np.array([play.started_us for play in plays], dtype=np.int64)
@@ -274,12 +274,12 @@ def _add(groups: Ints, values: Floats, size: int) -> Floats:
 
 
 def sort_readings(play: Ints, viewer: Ints, at_us: Ints) -> NDArray[np.intp]:
-    """Return the indices that sort readings by play, viewer and time, as all functions here expect."""
+    """Return the indices that sort readings by play, viewer and time, as expected here."""
     return np.asarray(np.lexsort((at_us, viewer, play)), dtype=np.intp)
 
 
 def group_starts(*keys: Ints) -> Bools:
-    """Return a mask `(n,)`, true at the first of each run of equal keys, which are `(n,)` and sorted."""
+    """Return a mask `(n,)`, true at the first of each run of equal keys, `(n,)` and sorted."""
     size = keys[0].size
     starts = np.zeros(size, dtype=np.bool_)
     if size:
@@ -351,9 +351,9 @@ def valence_baselines(
 ) -> Floats:
     """Return the valence that a viewer came with: `median(v before the ad can have worked)`.
 
-    It is the median over the viewer's readings in the play's first second and between ads just before
-    the play. A viewer who came later and was not seen before has no baseline. Readings without a
-    valence (NaN) do not count. Baseline-corrected valence is valence minus this.
+    It is the median over the viewer's readings in the play's first second and between ads just
+    before it; a viewer not seen then has none. NaN does not count. Baseline-corrected valence is
+    valence minus this.
 
     Source: the usual correction for resting faces ("always sad when neutral"); the first second as
     in iMotions' baseline.
@@ -391,7 +391,7 @@ def valence_baselines(
 
 
 def longest_runs_us(starts: Bools, at_us: Ints, span_us: Floats, attentive: Bools) -> Floats:
-    """Return the longest attention without interruption of each viewer in each play, in microseconds.
+    """Return each viewer's longest uninterrupted attention in each play, in microseconds.
 
     Spans of consecutive attentive readings are summed. A reading that is not attentive interrupts,
     and so does a silence of more than 0.5 s.
@@ -411,7 +411,7 @@ def longest_runs_us(starts: Bools, at_us: Ints, span_us: Floats, attentive: Bool
 
 
 def count_bins(duration_s: float) -> int:
-    """Return how many seconds an ad has: its length rounded up, without a sliver below 0.1 s; at least 1."""
+    """Return the seconds of an ad: its length rounded up, without a sliver; at least 1."""
     return max(1, math.ceil(round(duration_s - SLIVER_S, 6)))
 
 

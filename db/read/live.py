@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
 NOW_S = 2.0
-"""How far back "now" reaches: the writer commits once a second, and a face may be missed for a frame or two."""
+"""Length of "now": the writer commits once a second, and a face may be missed for a frame."""
 
 MAX_SECONDS = 120
 """Longest window; each of its seconds is a branch of one query."""

@@ -54,7 +54,7 @@ PLAYS_IN_PASSING = 10
 """Plays rolled up with `once`; takes some tenths of a second, even in a crowd."""
 
 TIME_AT_A_TIME_US = 600 * 10**6
-"""Plays rolled up together began within ten minutes: some tens of thousands of readings in a crowd."""
+"""Plays rolled up together began within ten minutes: tens of thousands of readings."""
 
 _FLOATS = frozenset({"dwell_s", "attention_s", "longest_attention_s", "baseline", "end_happy"})
 _LONG_AGO = -(1 << 62)
@@ -180,8 +180,8 @@ def store_roll_ups(
     Args:
         engine: From `open_database`, not read-only.
         session_id: Only this session; `None` for all.
-        ended_before: Only plays that ended before; aware, `None` for all. A reading may come a moment
-            after the end of its play, which is then rolled up once more.
+        ended_before: Only plays that ended before; aware, `None` for all. A reading that comes
+            after the end of its play has it rolled up once more.
         once: Only `PLAYS_IN_PASSING`.
     """
     which: list[ColumnElement[bool]] = [Play.ended_at.is_not(None)]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
 READ_ROWS = 10_000
-"""Readings turned into arrays at a time, so that their Python objects stay small beside the arrays."""
+"""Readings turned into arrays at a time; their Python objects stay small."""
 
 _REASON_PLACES = {reason: place for place, reason in enumerate(WITHHELD_REASONS)}
 _MICROSECOND = np.timedelta64(1, "us")
@@ -227,7 +227,7 @@ class SessionPage:
 def find_sessions(
     engine: Engine, site: str = "", *, limit: int = 25, offset: int = 0
 ) -> SessionPage:
-    """Return `limit` sessions after the latest `offset`; `site` is part of a site's name, in any case."""
+    """Return `limit` sessions after the latest `offset`; `site` is part of a name, in any case."""
     wanted = [Session.site.icontains(site, autoescape=True)] if site else []
     page = select(Session.id).where(*wanted).order_by(Session.id.desc()).limit(limit).offset(offset)
     with engine.connect() as connection:
@@ -331,7 +331,7 @@ def session_infos(connection: Connection, *which: ColumnElement[bool]) -> list[S
 
 
 def ad_infos(connection: Connection, *which: ColumnElement[bool]) -> list[AdInfo]:
-    """Return the versions of ads with plays that meet conditions on `Play` and `Session`, by first such play."""
+    """Return the versions of ads with plays that meet conditions, by first such play."""
     query = (
         select(Ad.id, Ad.ad_id, Ad.name, Ad.file, Ad.kind, Ad.duration_ms, Ad.brand_at_s, Ad.sha256)
         .join(Play, Play.ad_version_id == Ad.id)
@@ -419,7 +419,7 @@ def read_arrays(connection: Connection, name: Any, *which: ColumnElement[bool]) 
 
 
 def microseconds(moments: Sequence[str | datetime]) -> NDArray[np.int64]:
-    """Return the microseconds since 1970-01-01 UTC of SQLite's texts, or of aware datetimes; at least one."""
+    """Convert SQLite's texts or aware datetimes, at least one, to microseconds since 1970 UTC."""
     if isinstance(moments[0], str):
         return np.array(moments, dtype="datetime64[us]").astype(np.int64)
     times = np.array([moment - _EPOCH for moment in moments], dtype="timedelta64[us]")  # type: ignore[operator]

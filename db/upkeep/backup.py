@@ -145,8 +145,8 @@ def _check_target(database: Path, target: Path) -> None:
 def _being_made(database: Path, folder: Path) -> Iterator[None]:
     """Delete remains of killed backups in a folder, and keep others from doing so meanwhile.
 
-    The lock is on the folder, as SQLite locks the copy itself. A file system without locks keeps the
-    remains: they may be another backup under way.
+    The lock is on the folder, as SQLite locks the copy itself. Without locks in the file system the
+    remains stay: they may be another backup under way.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -204,8 +204,8 @@ def _failed(database: Path, target: Path, error: Exception) -> BackupError:
 
 def _damaged(database: Path, text: str) -> BackupError:
     return BackupError(
-        f"The database {database} is damaged ({text}), and no backup was made; keep the last one, and "
-        f"save what can be read with `sqlite3 {database} .recover | sqlite3 rescued.db`."
+        f"The database {database} is damaged ({text}), and no backup was made; keep the last one, "
+        f"and save what can be read with `sqlite3 {database} .recover | sqlite3 rescued.db`."
     )
 
 

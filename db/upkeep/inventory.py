@@ -65,10 +65,10 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "plays": (
-        "One row for each showing of an ad; about the group in front of the screen, never one person.",
+        "One row for each showing of an ad; about the group, never about one person.",
         {
             "id, session_id, ad_version_id, number": "which showing of which ad in which session",
-            "started_at, ended_at, shown_ms, outcome, error": "when it was shown, and how that ended",
+            "started_at, ended_at, shown_ms, outcome, error": "when it was shown, and how it ended",
             "reason, probability, held_out": "why this ad was chosen",
             "context": "one word each for the mood and size of the group, and the hour",
             "reward, reward_viewer_s": "how the group as a whole received it",
@@ -76,7 +76,8 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "viewers": (
-        "One row for each stay in view. Somebody who comes back is a new number; nothing tells who it was.",
+        "One row for each stay in view. Somebody who comes back is a new number; nothing tells who "
+        "it was.",
         {
             "id, session_id, number": "a number that means nothing outside this database",
             "first_seen_at, last_seen_at": "when the face came into view and left it",
@@ -88,7 +89,9 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
         {
             "id, session_id, viewer_id, play_id": "which stay in view, and the ad on the screen",
             "at, position_ms": "when, and how far into the ad",
-            "p_angry, p_disgust, p_fear, p_happy, p_sad, p_surprise, p_neutral": "how likely each expression is",
+            "p_angry, p_disgust, p_fear, p_happy, p_sad, p_surprise, p_neutral": (
+                "how likely each expression is"
+            ),
             "valence, expressiveness": "how pleased and how marked the expression looked",
             "uncertain, quality, withheld": "how well the face could be read, or why it was not",
             "yaw, pitch, roll, attentive": "where the head was turned, and whether at the screen",
@@ -143,7 +146,7 @@ NEVER = (
 
 @dataclass(frozen=True, slots=True)
 class TableContents:
-    """The rows of a table and their times, UTC; `None` where there are no rows, or these have no time."""
+    """The rows of a table and their times, UTC; `None` without rows or times."""
 
     name: str
     rows: int

@@ -1,4 +1,4 @@
-"""Quarantine of damaged database files: they get another name, and are never overwritten or deleted."""
+"""Quarantine of damaged database files: renamed, never overwritten or deleted."""
 
 from __future__ import annotations
 

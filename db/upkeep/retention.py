@@ -137,8 +137,8 @@ def shrink(engine: Engine) -> None:
             if not is_busy(error):
                 raise
             raise PurgeError(
-                f"The database {engine.url.database} cannot be made smaller now ({describe(error)}); "
-                "try again when no other program is writing."
+                f"The database {engine.url.database} cannot be made smaller now "
+                f"({describe(error)}); try again when no other program is writing."
             ) from error
 
 

@@ -1,1 +1,1 @@
-"""The web page: classify pictures, follow the running session, read and compare what was measured."""
+"""The web page: classify pictures, follow the running session, read and compare results."""

@@ -1,4 +1,4 @@
-"""The API: answers in JSON and problems as RFC 9457 documents below `/api/v1/`, and the page `/api` that explains it."""
+"""The API below `/api/v1/`, and the page `/api` that explains it."""
 
 from __future__ import annotations
 

@@ -75,8 +75,9 @@ CALLS = (
         f"{API_PREFIX}classify",
         "classify",
         "Classify the faces of a picture",
-        "Send the address of a picture as JSON, a form with a file in the field `image`, or the bytes "
-        "of a picture. The answer has the keys of `ad-monitor classify --json`. Nothing is kept.",
+        "Send the address of a picture as JSON, a form with a file in the field `image`, or the "
+        "bytes of a picture. The answer has the keys of `ad-monitor classify --json`. Nothing is "
+        "kept.",
         Classified,
         {
             400: "There is no picture in the request, or it cannot be understood.",
@@ -124,8 +125,8 @@ CALLS = (
         "/sessions/{session_id}/events",
         "events",
         "Follow a running session",
-        "Server-sent events: one JSON document a second, until the session is over. 204 for one that "
-        "is over already.",
+        "Server-sent events: one JSON document a second, until the session is over. 204 for a "
+        "finished one.",
         Live,
         {404: "There is no such session.", 503: "Too many are listening, or there is no database."},
         (_SESSION,),
@@ -204,8 +205,8 @@ def description() -> dict[str, Any]:
         "info": {
             "title": "Ad reaction monitor",
             "version": VERSION,
-            "description": "Classify the faces of pictures, and read what was measured in front of ad "
-            "screens.",
+            "description": "Classify the faces of pictures, and read what was measured in front of "
+            "ad screens.",
             "license": {"name": "GPL-3.0-or-later", "identifier": "GPL-3.0-or-later"},
         },
         "paths": paths,

@@ -1,4 +1,4 @@
-"""From a request to a picture with classified faces; the picture lives in memory only, as long as the request."""
+"""From a request to a picture with classified faces, which lives in memory only."""
 
 from __future__ import annotations
 

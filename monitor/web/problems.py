@@ -54,7 +54,7 @@ DETAILS = {
     405: ("wrong_method", "This address does not support this method."),
     413: (
         "too_large",
-        f"More than {MAX_UPLOAD_BYTES >> 20} MiB were sent. Use a smaller file or a smaller picture.",
+        f"More than {MAX_UPLOAD_BYTES >> 20} MiB were sent. Use a smaller picture or file.",
     ),
     415: ("unknown_media", "This kind of content cannot be read."),
     421: ("forbidden", "This server does not answer to that name."),

@@ -1,4 +1,4 @@
-"""The documents of the interface, as typed models: answers are made through them, and its description from them."""
+"""The documents of the API as typed models, from which its description is made."""
 
 from __future__ import annotations
 
@@ -86,10 +86,10 @@ class Sessions(Document):
 
 
 class Report(BaseModel):
-    """The report of a session, as `ad-monitor report --format json` writes it; `docs/metrics.md` explains every figure.
+    """The report of a session, as `ad-monitor report --format json` writes it.
 
-    Keys may be added. A figure that is not known, or is about too few viewers, is null; `withheld`
-    says why.
+    `docs/metrics.md` explains every figure. Keys may be added. A figure that is unknown, or about
+    too few viewers, is null; `withheld` says why.
     """
 
     model_config = ConfigDict(extra="allow")

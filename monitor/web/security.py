@@ -69,7 +69,7 @@ def is_local(host: str) -> bool:
 
 
 def access_token(host: str, given: str | None = None) -> str | None:
-    """Return the token that a server at this address asks for; beyond this machine there is always one.
+    """Return the token that a server asks for; beyond this machine there is always one.
 
     Args:
         host: Where it listens.

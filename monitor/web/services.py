@@ -1,4 +1,4 @@
-"""What the pages work with: settings, the database, the classifier's thread, and the live listeners."""
+"""What the pages share: settings, database, classifier thread and live listeners."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class Services:
                     raise ProblemError(
                         503,
                         "no_database",
-                        f"Nothing is at {path}. `ad-monitor run` or `ad-monitor replay` creates it; if "
-                        "yours is elsewhere, start the page with `--db`.",
+                        f"Nothing is at {path}. `ad-monitor run` or `ad-monitor replay` creates "
+                        "it; if yours is elsewhere, start the page with `--db`.",
                     )
                 try:
                     self._engine = open_database(self.settings.database, read_only=True)

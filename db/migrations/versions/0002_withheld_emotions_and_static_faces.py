@@ -41,7 +41,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take both back; readings without an emotion, which the schema before cannot hold, are deleted.
+    """Undo both; readings without an emotion, which the old schema cannot hold, are deleted.
 
     The marks of pictures go as well: the program of that schema counts their readings as those of
     viewers.

@@ -16,7 +16,8 @@ depends_on = None
 
 _CHECKS = {
     "reward": "reward BETWEEN -1.000001 AND 1.000001",
-    "reward_viewer_s": "(reward IS NULL) = (reward_viewer_s IS NULL) AND (reward_viewer_s IS NULL OR reward_viewer_s > 0)",
+    "reward_viewer_s": "(reward IS NULL) = (reward_viewer_s IS NULL) "
+    "AND (reward_viewer_s IS NULL OR reward_viewer_s > 0)",
 }
 
 

@@ -29,7 +29,7 @@ _SUMS = (
 
 
 def upgrade() -> None:
-    """Add the tables and count the readings there are; plays are rolled up by the program, a few at a time."""
+    """Add the tables and count the readings; the program rolls up plays, a few at a time."""
     op.add_column(
         "plays", sa.Column("rolled_up", sa.Boolean(), server_default=sa.false(), nullable=False)
     )

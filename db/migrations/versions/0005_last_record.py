@@ -26,12 +26,12 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it. Records that still wait in a spool would be written from its beginning by the next program that knows it."""
+    """Drop it; a spool would then be written from its beginning by the next program."""
     op.drop_column("sessions", "last_record")
     _mark(0)
 
 
 def _mark(application_id: int) -> None:
-    """Write into the first page of an SQLite file whose it is, so that it can be told also when it is damaged."""
+    """Mark the first page of an SQLite file, so that a damaged one is recognised."""
     if op.get_context().dialect.name == "sqlite":
         op.execute(f"PRAGMA application_id = {application_id}")

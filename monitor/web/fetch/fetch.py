@@ -3,8 +3,8 @@
 A server that fetches what it is told to is a door into its network. So the typed address and every
 redirect are parsed and checked anew (`fetch.target`); the connection goes to a checked IP address,
 while the certificate is still checked against the host's name; and time and size are bounded over
-everything: look-up, connection, TLS, each byte of header and body. No proxy, cookie, stored password
-or packed content. The declared type is not trusted; decoding tells whether it is a picture
+everything: look-up, connection, TLS, each byte of header and body. No proxy, cookie, stored
+password or packed content. The declared type is not trusted: decoding tells whether it is a picture
 (`detector.sources.image_decoder`).
 """
 

@@ -1,9 +1,9 @@
 """Where an address that a stranger typed leads, and whether a program may go there.
 
-The text is parsed once, by strict rules, and the request is made of the result, so that there is no
-second reading that could differ. A name is looked up once, every address it leads to is checked, and
-the connection goes to a checked address and not to the name, so a name that answers differently the
-second time (DNS rebinding) gains nothing.
+The text is parsed once, by strict rules, and the request is made of the result, so no second
+reading can differ. A name is looked up once, every address it leads to is checked, and the
+connection goes to a checked address, so a name that answers differently the second time (DNS
+rebinding) gains nothing.
 
 Sources of the address ranges: the IANA special-purpose registries for IPv4 and IPv6 (RFC 6890 and
 its successors).
@@ -103,7 +103,7 @@ class AddressPolicy:
     allowed_ports: tuple[int, ...] | None = (80, 443)
 
     def allows(self, address: Address) -> bool:
-        """Whether a connection may be made; an IPv4 address in IPv6 form counts as the IPv4 address."""
+        """Whether a connection may be made; an IPv4 address in IPv6 form counts as IPv4."""
         plain = (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
         return is_public(plain) or any(
             plain in ip_network(network) for network in self.allowed_networks
@@ -259,8 +259,8 @@ def checked_addresses(
             addresses = _look_up(target, deadline, resolve)
     if not all(policy.allows(address) for address in addresses):
         raise AddressNotPublicError(
-            f"{target.host} leads to an address that is not public: expected a picture on the public "
-            "internet."
+            f"{target.host} leads to an address that is not public: expected a picture on the "
+            "public internet."
         )
     return addresses
 
