@@ -1,4 +1,4 @@
-"""Turns the records of one session into rows, on a connection that the caller has begun a transaction on."""
+"""Writes the records of one session as rows, in a transaction that the caller has begun."""
 
 from __future__ import annotations
 
@@ -42,19 +42,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CACHE_SIZE = 4096
-"""Viewers and plays whose row ids are kept in memory; beyond that the oldest are looked up again when needed.
-
-A session can last weeks and see hundreds of thousands of viewers, each for some seconds.
-"""
+"""Viewers and plays whose row ids are cached: a session of weeks sees hundreds of thousands."""
 
 _READINGS = cast("Table", Reading.__table__)
-_VIEWERS = cast("Table", Viewer.__table__)
-_COUNTS = cast("Table", ReadingCount.__table__)
-_UPDATE_VIEWER = (
-    update(_VIEWERS)
-    .where(_VIEWERS.c.id == bindparam("row_id"))
-    .values(first_seen_at=bindparam("first"), last_seen_at=bindparam("last"))
-)
 
 _SPREAD = {
     "box": {"box_x": "box.x", "box_y": "box.y", "box_w": "box.width", "box_h": "box.height"},
@@ -70,7 +60,7 @@ class _ViewerRow:
     last: datetime
 
     def saw(self, at: datetime) -> bool:
-        """Take up a moment at which the viewer was seen; whether that changed the row."""
+        """Note a moment at which the viewer was seen; return whether that changed the row."""
         if self.first <= at <= self.last:
             return False
         self.first, self.last = min(self.first, at), max(self.last, at)
@@ -85,15 +75,12 @@ class _PlayRow:
 
 
 def begin_session(connection: Connection, session: SessionRecord, last_record: int = 0) -> int:
-    """Insert the row of a session (and of its model where it is new).
+    """Insert the row of a session, and return its id.
 
     Args:
         connection: In a transaction.
         session: Its start.
         last_record: Number of its last record that need not be written any more.
-
-    Returns:
-        The id of the session.
     """
     result = connection.execute(
         insert(Session).values(
@@ -111,7 +98,7 @@ def begin_session(connection: Connection, session: SessionRecord, last_record: i
 
 
 def find_session(connection: Connection, session: SessionRecord) -> int | None:
-    """The id of a session that was begun before, in this database or in one of which it is a copy."""
+    """Return the id of a session that was begun before, here or in what this is a copy of."""
     return connection.scalar(
         select(func.max(Session.id)).where(
             Session.started_at == session.started_at,
@@ -123,11 +110,10 @@ def find_session(connection: Connection, session: SessionRecord) -> int | None:
 
 
 def claim_session(connection: Connection, session_id: int) -> int | None:
-    """Hold a session for this transaction: another one that is just being committed is waited for.
+    """Lock a session for this transaction, after one that is just being committed.
 
     Returns:
-        Number of the last record that the database holds; `None` when the session is no longer
-        there.
+        Number of the last record in the database; `None` if the session is gone.
     """
     return connection.scalar(
         select(Session.last_record)
@@ -137,51 +123,48 @@ def claim_session(connection: Connection, session_id: int) -> int | None:
 
 
 def noted_losses(connection: Connection, session_id: int) -> int:
-    """How many records of a session are known to be lost, as `note_progress` has kept it."""
+    """Return how many records of a session are lost, as far as the database knows."""
     return connection.scalar(select(Session.lost).where(Session.id == session_id)) or 0
 
 
 def note_progress(connection: Connection, session_id: int, last_record: int, lost: int) -> None:
-    """Keep how far a session has been written, and how many of its records are known to be lost."""
+    """Store the number of a session's last record, and how many of its records are lost."""
     connection.execute(
         update(Session).where(Session.id == session_id).values(last_record=last_record, lost=lost)
     )
 
 
 def reopen_session(connection: Connection, session_id: int) -> None:
-    """Take back that a session was closed as interrupted, with its plays and gaps, if it was: it goes on."""
+    """Reopen a session, its plays and gaps if they were closed as interrupted."""
     ended_at = connection.scalar(
         select(Session.ended_at).where(Session.id == session_id, Session.end_reason == INTERRUPTED)
     )
     if ended_at is None:
         return
-    connection.execute(
+    for statement in (
         update(Play)
         .where(Play.session_id == session_id, Play.outcome == INTERRUPTED)
-        .values(ended_at=None, outcome=None, rolled_up=False)
-    )
-    connection.execute(
+        .values(ended_at=None, outcome=None, rolled_up=False),
         update(Gap)
         .where(Gap.session_id == session_id, Gap.ended_at == ended_at)
-        .values(ended_at=None)
-    )
-    connection.execute(
-        update(Session).where(Session.id == session_id).values(ended_at=None, end_reason=None)
-    )
+        .values(ended_at=None),
+        update(Session).where(Session.id == session_id).values(ended_at=None, end_reason=None),
+    ):
+        connection.execute(statement)
     logger.warning("Session %d had been closed as interrupted, and goes on.", session_id)
 
 
 def end_session(
     connection: Connection, session_id: int, ended: SessionEnded, outcome: str, lost: int | None
 ) -> None:
-    """Close a session that is still open, with the plays and gaps that are.
+    """Close a session that is still open, with its open plays and gaps.
 
     Args:
         connection: In a transaction.
         session_id: Which one.
         ended: When and why.
-        outcome: How plays that are still open end.
-        lost: Records that were not stored; `None` leaves what is noted already.
+        outcome: How open plays end.
+        lost: Records that were not stored; `None` keeps the stored number.
     """
     for table, more in ((Play, {"outcome": outcome}), (Gap, {})):
         connection.execute(
@@ -197,36 +180,30 @@ def end_session(
             end_reason=ended.end_reason,
             frames=None if ended.frames is None else int(ended.frames),
             dropped=None if ended.dropped is None else int(ended.dropped),
-            fps=None if ended.fps is None else float(ended.fps),
-            **({} if lost is None else {"lost": lost}),
+            fps=_float(ended.fps),
+            lost=Session.lost if lost is None else lost,
         )
     )
 
 
 def open_sessions(connection: Connection) -> list[int]:
-    """Ids of the sessions without an end."""
-    return list(
-        connection.scalars(
-            select(Session.id).where(Session.ended_at.is_(None)).order_by(Session.id)
-        )
-    )
+    """Return the ids of the sessions without an end."""
+    query = select(Session.id).where(Session.ended_at.is_(None)).order_by(Session.id)
+    return list(connection.scalars(query))
 
 
 def interrupt_session(connection: Connection, session_id: int, lost: int | None = None) -> bool:
-    """Close a session that nobody writes any more at its last known moment; False when it has an end already.
+    """Close a session that is not written any more at its last known moment.
 
-    Args:
-        connection: In a transaction.
-        session_id: Which one.
-        lost: Records that were not stored; `None` leaves what is noted already.
+    Returns:
+        False if it has an end already.
     """
-    is_open = connection.scalar(
-        select(Session.id).where(Session.id == session_id, Session.ended_at.is_(None))
+    started_at = connection.scalar(
+        select(Session.started_at).where(Session.id == session_id, Session.ended_at.is_(None))
     )
-    if is_open is None:
+    if started_at is None:
         return False
-    moments = [connection.scalar(select(Session.started_at).where(Session.id == session_id))]
-    moments += [
+    moments = [started_at] + [
         connection.scalar(select(func.max(column)).where(column.class_.session_id == session_id))
         for column in (Play.started_at, Play.ended_at, Reading.at, Gap.started_at, Gap.ended_at)
     ]
@@ -236,13 +213,12 @@ def interrupt_session(connection: Connection, session_id: int, lost: int | None 
 
 
 class SessionStore:
-    """Maps the numbers that records use to row ids, and writes batches of records.
+    """Writes batches of records; maps the numbers that they use to row ids.
 
-    After `apply` call `on_commit` or `on_rollback`: row ids from inside a transaction that was rolled
-    back, because row ids that were given out inside it are void then.
+    After `apply` call `on_commit` or `on_rollback`, which voids the ids given out since.
 
     Attributes:
-        last_moment: Latest time that any record named.
+        last_moment: Latest time that a record named.
     """
 
     def __init__(self, session_id: int, started_at: datetime) -> None:
@@ -257,7 +233,7 @@ class SessionStore:
         """Write records in their order.
 
         Returns:
-            One sentence for each record that contradicts what came before it and was left out.
+            One sentence for each record that contradicts an earlier one and was left out.
         """
         rejected: list[str] = []
         readings: list[dict[str, Any]] = []
@@ -278,17 +254,17 @@ class SessionStore:
             # They may have been rolled up without these readings.
             connection.execute(update(Play).where(Play.id.in_(late)).values(rolled_up=False))
         if touched:
+            viewers = cast("Table", Viewer.__table__)
             connection.execute(
-                _UPDATE_VIEWER,
-                [
-                    {"row_id": row.row_id, "first": row.first, "last": row.last}
-                    for row in touched.values()
-                ],
+                update(viewers)
+                .where(viewers.c.id == bindparam("row_id"))
+                .values(first_seen_at=bindparam("first"), last_seen_at=bindparam("last")),
+                [{name: getattr(row, name) for name in row.__slots__} for row in touched.values()],
             )
         return rejected
 
     def on_commit(self) -> None:
-        """The transaction was committed."""
+        """Keep the row ids of the transaction."""
         self._ads.update(self._new_ads)
         self._new_ads.clear()
         for row_ids in (self._viewers, self._plays):
@@ -296,32 +272,28 @@ class SessionStore:
                 del row_ids[next(iter(row_ids))]
 
     def on_rollback(self) -> None:
-        """The transaction was rolled back."""
-        self._new_ads.clear()
-        self._viewers.clear()
-        self._plays.clear()
+        """Forget the row ids of the transaction."""
+        for row_ids in (self._new_ads, self._viewers, self._plays):
+            row_ids.clear()
 
     def _write(self, connection: Connection, record: Record) -> None:
-        if isinstance(record, PlayStarted):
-            self._start_play(connection, record)
-        elif isinstance(record, PlayEnded):
-            self._end_play(connection, record)
-        elif isinstance(record, PlayRewarded):
-            self._reward_play(connection, record)
-        elif isinstance(record, AdRecord):
-            self._new_ads[record.ad_id] = _ad_row_id(connection, record)
-        elif isinstance(record, ViewerFlagged):
-            self._flag(connection, record)
-        elif isinstance(record, GapStarted):
-            self._start_gap(connection, record)
-        elif isinstance(record, GapEnded):
-            self._end_gap(connection, record)
-        elif isinstance(record, ModelRecord):
-            connection.execute(
-                update(Session)
-                .where(Session.id == self._session_id)
-                .values(model_id=_model_id(connection, record))
-            )
+        match record:
+            case PlayStarted():
+                self._start_play(connection, record)
+            case PlayEnded():
+                self._end_play(connection, record)
+            case PlayRewarded():
+                self._reward_play(connection, record)
+            case AdRecord():
+                self._new_ads[record.ad_id] = _ad_row_id(connection, record)
+            case ViewerFlagged():
+                self._flag(connection, record)
+            case GapStarted() | GapEnded():
+                self._write_gap(connection, record)
+            case ModelRecord():
+                model_id = _model_id(connection, record)
+                by_id = Session.id == self._session_id
+                connection.execute(update(Session).where(by_id).values(model_id=model_id))
 
     def _reading(
         self,
@@ -370,10 +342,9 @@ class SessionStore:
         if found is not None:
             row = _ViewerRow(*found)
         else:
+            seen = {"first_seen_at": at, "last_seen_at": at}
             result = connection.execute(
-                insert(Viewer).values(
-                    session_id=self._session_id, number=number, first_seen_at=at, last_seen_at=at
-                )
+                insert(Viewer).values(session_id=self._session_id, number=number, **seen)
             )
             row = _ViewerRow(_new_id(result), at, at)
         self._viewers[number] = row
@@ -399,7 +370,8 @@ class SessionStore:
         ad_row_id = self._new_ads.get(record.ad_id, self._ads.get(record.ad_id))
         if ad_row_id is None:
             raise ValueError(
-                f"Invalid ad id: expected an ad that was submitted before, received {record.ad_id!r}."
+                "Invalid ad id: expected an ad that was submitted before, "
+                f"received {record.ad_id!r}."
             )
         number = int(record.number)
         taken = connection.scalar(
@@ -428,7 +400,8 @@ class SessionStore:
         play = self._play(connection, int(record.number))
         if record.ended_at < play.started_at:
             raise ValueError(
-                f"Invalid end of play {record.number}: expected {play.started_at} or later, received {record.ended_at}."
+                f"Invalid end of play {record.number}: expected {play.started_at} or later, "
+                f"received {record.ended_at}."
             )
         result = connection.execute(
             update(Play)
@@ -459,40 +432,31 @@ class SessionStore:
                 f"Invalid reward of play {record.number}: expected one reward, received a second."
             )
 
-    def _open_gap(self, connection: Connection, cause: str) -> tuple[int, datetime] | None:
-        row = connection.execute(
+    def _write_gap(self, connection: Connection, record: GapStarted | GapEnded) -> None:
+        is_open = Gap.ended_at.is_(None)
+        gap = connection.execute(
             select(Gap.id, Gap.started_at).where(
-                Gap.session_id == self._session_id, Gap.cause == cause, Gap.ended_at.is_(None)
+                Gap.session_id == self._session_id, Gap.cause == record.cause, is_open
             )
         ).one_or_none()
-        return None if row is None else (row.id, row.started_at)
-
-    def _start_gap(self, connection: Connection, record: GapStarted) -> None:
-        self._note(record.started_at)
-        if self._open_gap(connection, record.cause) is not None:
-            logger.debug("The gap %r is open already.", record.cause)
+        if isinstance(record, GapStarted):
+            self._note(record.started_at)
+            if gap is None:
+                columns = {
+                    name: getattr(record, name) for name in ("started_at", "cause", "detail")
+                }
+                connection.execute(insert(Gap).values(session_id=self._session_id, **columns))
             return
-        connection.execute(
-            insert(Gap).values(
-                session_id=self._session_id,
-                started_at=record.started_at,
-                cause=record.cause,
-                detail=record.detail,
-            )
-        )
-
-    def _end_gap(self, connection: Connection, record: GapEnded) -> None:
-        gap = self._open_gap(connection, record.cause)
         if gap is None:
             raise ValueError(
                 f"Invalid end of a gap: expected an open gap, received the cause {record.cause!r}."
             )
-        row_id, started_at = gap
-        if record.ended_at < started_at:
+        if record.ended_at < gap.started_at:
             raise ValueError(
-                f"Invalid end of the gap {record.cause!r}: expected {started_at} or later, received {record.ended_at}."
+                f"Invalid end of the gap {record.cause!r}: expected {gap.started_at} or later, "
+                f"received {record.ended_at}."
             )
-        connection.execute(update(Gap).where(Gap.id == row_id).values(ended_at=record.ended_at))
+        connection.execute(update(Gap).where(Gap.id == gap.id).values(ended_at=record.ended_at))
         self._note(record.ended_at)
 
     def _note(self, moment: datetime) -> None:
@@ -530,10 +494,11 @@ def _count(connection: Connection, readings: Iterable[dict[str, Any]]) -> None:
         )
         for row in readings
     )
-    statement = _upsert(connection, _COUNTS)
+    counts_table = cast("Table", ReadingCount.__table__)
+    statement = _upsert(connection, counts_table)
     statement = statement.on_conflict_do_update(
-        index_elements=list(_COUNTS.primary_key.columns),
-        set_={"readings": _COUNTS.c.readings + statement.excluded.readings},
+        index_elements=list(counts_table.primary_key.columns),
+        set_={"readings": counts_table.c.readings + statement.excluded.readings},
     )
     connection.execute(
         statement,
@@ -545,24 +510,19 @@ def _count(connection: Connection, readings: Iterable[dict[str, Any]]) -> None:
 
 
 def _model_id(connection: Connection, model: ModelRecord) -> int:
+    query = select(Model.id).where(Model.sha256 == model.sha256)
     values = {"name": model.name, "sha256": model.sha256, "card": dict(model.card)}
-    return _known_id(
-        connection, Model, select(Model.id).where(Model.sha256 == model.sha256), values
-    )
+    return _known_id(connection, Model, query, values)
 
 
 def _ad_row_id(connection: Connection, ad: AdRecord) -> int:
-    """The row of a version of an ad. What only labels it follows the latest playlist; what was measured does not."""
-    labels = {
-        "name": ad.name,
-        "file": ad.file,
-        "brand_at_s": [float(moment) for moment in ad.brand_at_s],
-    }
+    """Return the row of a version of an ad; its labels follow the latest playlist."""
     key = {"ad_id": ad.ad_id, "sha256": ad.sha256, "duration_ms": int(ad.duration_ms)}
-    query = select(Ad.id).where(
-        Ad.ad_id == ad.ad_id, Ad.sha256 == ad.sha256, Ad.duration_ms == int(ad.duration_ms)
+    brand_at_s = [float(moment) for moment in ad.brand_at_s]
+    labels = {"name": ad.name, "file": ad.file, "brand_at_s": brand_at_s}
+    row_id = _known_id(
+        connection, Ad, select(Ad.id).filter_by(**key), key | labels | {"kind": ad.kind}
     )
-    row_id = _known_id(connection, Ad, query, key | labels | {"kind": ad.kind})
     connection.execute(update(Ad).where(Ad.id == row_id).values(**labels))
     return row_id
 
@@ -573,7 +533,7 @@ def _known_id(
     query: Select[tuple[int]],
     values: dict[str, Any],
 ) -> int:
-    """The row that a query finds, inserted where it finds none; on a server another session may insert it meanwhile."""
+    """Return the row that a query finds, inserted if there is none, by this or another session."""
     found = connection.scalar(query)
     if found is None:
         connection.execute(
@@ -588,7 +548,7 @@ def _known_id(
 
 
 def _upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that can be told what to do about a row that is there already."""
+    """Return an INSERT with a rule for a row that exists already."""
     return (
         postgresql.insert(table)
         if connection.dialect.name == "postgresql"
@@ -605,5 +565,5 @@ def _float(value: float | None) -> float | None:
 
 
 def _not_before(column: InstrumentedAttribute[datetime], moment: datetime) -> Any:
-    """`moment`, or the start where a wall clock that was set back has put the start after it."""
+    """Return `moment`, or the start if a wall clock that was set back has put that after it."""
     return case((column > moment, column), else_=bindparam(None, moment, column.type))
