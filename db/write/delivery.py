@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, cast
 
 from db.error_classes import describe
 from db.errors import DatabaseError, DatabaseWriteError
@@ -20,14 +20,14 @@ from db.write.records import SessionEnded
 from db.write.session import DatabaseSession, is_passing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from sqlalchemy.engine import Engine
 
     from db.write.lock import SessionLock
-    from db.write.outbox import Numbered, OutboxPlace
+    from db.write.outbox import OutboxPlace
     from db.write.records import SessionRecord
+    from db.write.recovery import Recovery
 
 logger = logging.getLogger(__name__)
 
@@ -43,56 +43,17 @@ CHUNK = 5000
 SLICE_S = 0.5
 """How long an outbox is emptied before new records get their turn."""
 
-LOG_INTERVAL_S = 60.0
-"""Repeated trouble of one sort is logged once in this time."""
-
-
-class Recovery(Protocol):
-    """What must be done before a database can be written; see `db.write.recovery`."""
-
-    def run_part(self) -> bool:
-        """Do a part of it; return whether all is done."""
-
-    def close(self) -> None:
-        """Release what was acquired."""
-
-
-class ThrottledWarnings:
-    """Warns at most once a minute about each subject."""
-
-    def __init__(self) -> None:
-        self._last: dict[str, float] = {}
-
-    def is_due(self, subject: str) -> bool:
-        """Return whether to log now, and count it as logged."""
-        now = time.monotonic()
-        due = now - self._last.get(subject, -LOG_INTERVAL_S) >= LOG_INTERVAL_S
-        if due:
-            self._last[subject] = now
-        return due
-
-    def log(self, subject: str, text: str, *values: object) -> None:
-        """Log a warning unless the subject had one within the last minute."""
-        if self.is_due(subject):
-            logger.warning(text, *values)
-
 
 class Delivery:
     """Delivers the records of one session; all calls come from one thread.
 
     Args:
-        engine: From `db.engine`; stays the caller's.
-        start: The start of the session.
-        queue: Where its records wait in memory.
         place: Where its outbox may be; `None` for nowhere.
-        recovery: What to do before anything is written, a part at each attempt, while new records
-            go to the outbox.
+        recovery: Run before anything is written, a part at each attempt, while new records go to
+            the outbox.
 
     Attributes:
-        session: The session in its database.
         problem: What keeps records from being written now; `None` while all is well.
-        mistake: The last error that is a mistake of the program; it has cost records.
-        warnings: Warnings about the session.
     """
 
     def __init__(
@@ -103,10 +64,8 @@ class Delivery:
         place: OutboxPlace | None = None,
         recovery: Recovery | None = None,
     ) -> None:
-        self.session = DatabaseSession(engine, start)
+        self.session = DatabaseSession(engine, start, queue)
         self.problem: DatabaseWriteError | None = None
-        self.mistake: DatabaseWriteError | None = None
-        self.warnings = ThrottledWarnings()
         self._engine = engine
         self._start = start
         self._queue = queue
@@ -122,22 +81,12 @@ class Delivery:
     def resume(
         cls, engine: Engine, outbox: Outbox, session_id: int | None, lock: SessionLock | None
     ) -> Delivery:
-        """Go on with an outbox that a dead program has left.
-
-        Args:
-            engine: From `db.engine`.
-            outbox: From `Outbox.resume`, with a session in it.
-            session_id: Of the session; `None` if the database does not know it.
-            lock: Of this session.
+        """Go on with the outbox of a dead program, and its session if the database knows it.
 
         Raises:
             sqlalchemy.exc.DBAPIError: The database cannot be used.
         """
-        if outbox.session is None:
-            raise ValueError(
-                f"Invalid outbox: expected one with a session, received the empty {outbox.path}."
-            )
-        delivery = cls(engine, outbox.session, RecordQueue())
+        delivery = cls(engine, cast("SessionRecord", outbox.session), RecordQueue())
         delivery._outbox, delivery._resumed = outbox, True
         delivery._queue.lost = outbox.lost
         for record in outbox.known:
@@ -160,8 +109,8 @@ class Delivery:
 
     @property
     def outbox_path(self) -> Path | None:
-        """Where records wait on disk; `None` if none do."""
-        return self._outbox.path if self._outbox is not None and self._outbox.waiting else None
+        """The file of the outbox, if there is one."""
+        return None if self._outbox is None else self._outbox.path
 
     @property
     def retry_at(self) -> float:
@@ -169,12 +118,7 @@ class Delivery:
         return math.inf if self.is_idle else self._retry_at
 
     def begin(self, patience_s: float) -> None:
-        """Begin the session in the database, and create the outbox.
-
-        With an outbox, a database that cannot be used yet is left to the first attempt.
-
-        Args:
-            patience_s: How long to wait for a database that cannot be written.
+        """Begin the session, waiting a while; with an outbox a failure is left to `attempt`.
 
         Raises:
             DatabaseWriteError: It cannot be begun, and there is no outbox.
@@ -238,11 +182,7 @@ class Delivery:
         return self.is_idle
 
     def end(self, ended: SessionEnded | None, *, interrupted: bool = False) -> bool:
-        """Write what waits, for a while, and end the session when nothing waits any more.
-
-        Args:
-            ended: How it ended; default: stopped at the last moment that a record named.
-            interrupted: It was interrupted at its last known moment instead.
+        """Write what waits, for a while, and end the session once nothing waits.
 
         Returns:
             Whether it has ended; False while records wait or the database cannot be written.
@@ -250,7 +190,7 @@ class Delivery:
         if not self.attempt():
             return False
         try:
-            self.session.end(ended, self._queue.lost, interrupted=interrupted)
+            self.session.end(ended, interrupted=interrupted)
         except Exception as error:
             if not self._has_trouble(error):
                 raise
@@ -259,11 +199,7 @@ class Delivery:
         return True
 
     def persist(self, ended: SessionEnded | None) -> bool:
-        """Store on disk what waits, with the end of the session.
-
-        Returns:
-            Whether the next start could write all of it.
-        """
+        """Store on disk what waits, and the end; return whether the next start can write it all."""
         self._persist()
         if self._outbox is None or self._queue:
             return False
@@ -273,7 +209,7 @@ class Delivery:
                 known = self.session.known.records()
                 self._outbox.append_end(known, how, self._queue.lost)
         except (OSError, ValueError) as error:
-            self._log_disk(error)
+            self._warn_of_disk(error)
             return False
         return True
 
@@ -285,11 +221,7 @@ class Delivery:
         self.release(remove=not self.on_disk)
 
     def release(self, *, remove: bool) -> None:
-        """Release the session and its outbox; a second call does nothing.
-
-        Args:
-            remove: Whether the outbox is not needed any more.
-        """
+        """Release the session and its outbox, or remove that; a second call does nothing."""
         if self._recovery is not None:
             self._recovery.close()
         if self._outbox is not None:
@@ -316,50 +248,25 @@ class Delivery:
         return self.handle(error)
 
     def _is_recovered(self) -> bool:
-        """Do a part of the recovery; return whether nothing of it is left."""
         if self._recovery is not None and self._recovery.run_part():
             self._recovery = None
         return self._recovery is None
 
     def _drain(self) -> None:
-        """Write what waits, the outbox first, for a while."""
         until = time.monotonic() + SLICE_S
         while self._outbox is not None and self._outbox.waiting:
             outbox = self._outbox
             part = outbox.read(CHUNK)
             if part:
-                self._write(part)
+                self.session.write(part)
                 outbox.forget(part[-1][0])
             if outbox.empty or not part:
                 self._leave(outbox)
             if time.monotonic() > until:
                 return
         while part := self._queue.read(CHUNK):
-            self._write(part)
+            self.session.write(part)
             self._queue.forget(part[-1][0])
-
-    def _write(self, part: Sequence[Numbered]) -> None:
-        """Write records; a record that makes a transaction fail is found, and costs no other."""
-        try:
-            rejected = self.session.write(part, self._queue.lost)
-        except Exception as error:
-            if is_passing(error):
-                raise
-            if len(part) == 1:
-                self.mistake = self.session.as_problem(error)
-                if self.warnings.is_due("mistake"):
-                    text = "A record of session %d cannot be written."
-                    logger.error(text, self.session.session_id, exc_info=error)
-                self._note_lost(1)
-                return
-            middle = len(part) // 2
-            self._write(part[:middle])
-            self._write(part[middle:])
-            return
-        for sentence in rejected:
-            text = "Session %d: a record was left out: %s"
-            self.warnings.log("rejected", text, self.session.session_id, sentence)
-        self._note_lost(len(rejected))
 
     def _create_outbox(self) -> None:
         if self._outbox is not None or self._place is None:
@@ -367,8 +274,9 @@ class Delivery:
         try:
             self._outbox = Outbox.create(self._place, self._start)
         except OSError as error:
-            text = "No spool can be made in %s (%s)."
-            self.warnings.log("outbox", text, self._place.folder, error.strerror)
+            self.session.warnings.log(
+                "outbox", "No spool can be made in %s (%s).", self._place.folder, error.strerror
+            )
 
     def _persist(self) -> None:
         """Move what waits in memory to the disk; if that fails it stays in memory."""
@@ -381,34 +289,30 @@ class Delivery:
             known = self.session.known.records()
             lost = self._outbox.append(known, records, self._queue.lost)
         except (OSError, ValueError) as error:
-            self._log_disk(error)
+            self._warn_of_disk(error)
             return
         if begins and not self._outbox.empty:
-            text = "Records of session %d wait in %s."
-            logger.warning(text, self.session.session_id, self._outbox.path)
+            logger.warning(
+                "Records of session %d wait in %s.", self.session.session_id, self._outbox.path
+            )
         self._queue.forget(records[-1][0])
-        self._note_lost(lost)
+        self.session.note_lost(lost)
 
     def _leave(self, outbox: Outbox) -> None:
         """Empty the outbox: all in it that could be read is in the database."""
-        self._note_lost(outbox.unreadable)
+        self.session.note_lost(outbox.unreadable)
         outbox.unreadable = 0
         if self._resumed:
             # The file stays until the end of the session is in the database, too.
             outbox.skip()
         else:
             outbox.clear()
-        text = "The records of session %d that waited are in the database."
-        logger.info(text, self.session.session_id)
+        logger.info(
+            "The records of session %d that waited are in the database.", self.session.session_id
+        )
 
     def _note_handled(self) -> None:
         self._queue.note_handled(self.session.committed if self.on_disk else None)
-
-    def _note_lost(self, count: int) -> None:
-        if count:
-            self._queue.note_lost(count)
-            text = "Session %d has lost %d records so far."
-            self.warnings.log("lost", text, self.session.session_id, self._queue.lost)
 
     def _note_trouble(self, error: BaseException) -> None:
         now = time.monotonic()
@@ -417,10 +321,10 @@ class Delivery:
         self.problem = self.session.as_problem(error)
         self._retry_at = now + self._pause_s
         self._pause_s = min(2 * self._pause_s, RETRY_MAX_S)
-        self.warnings.log("retry", "%s Trying again.", self.problem)
+        self.session.warnings.log("retry", "%s Trying again.", self.problem)
 
-    def _log_disk(self, error: OSError | ValueError) -> None:
-        if self._outbox is not None:
-            reason = getattr(error, "strerror", None) or error
-            text = "The spool %s cannot be written (%s)."
-            self.warnings.log("outbox", text, self._outbox.path, reason)
+    def _warn_of_disk(self, error: OSError | ValueError) -> None:
+        reason = getattr(error, "strerror", None) or error
+        self.session.warnings.log(
+            "outbox", "The spool %s cannot be written (%s).", self.outbox_path, reason
+        )

@@ -10,6 +10,7 @@ or replaced, or the row of the session is gone. A gap shows from when on the rea
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -48,13 +49,36 @@ if TYPE_CHECKING:
     from db.upkeep.quarantine import Identity
     from db.write.lock import SessionLock
     from db.write.outbox import Numbered
+    from db.write.record_queue import RecordQueue
     from db.write.records import Record, SessionRecord
 
 logger = logging.getLogger(__name__)
 
+LOG_INTERVAL_S = 60.0
+"""Repeated trouble of one sort is logged once in this time."""
+
 
 class SessionGoneError(DatabaseError):
     """The database does not hold the session any more; it is begun again."""
+
+
+class ThrottledWarnings:
+    """Warns at most once a minute about each subject."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, float] = {}
+
+    def is_due(self, subject: str) -> bool:
+        now = time.monotonic()
+        due = now - self._last.get(subject, -LOG_INTERVAL_S) >= LOG_INTERVAL_S
+        if due:
+            self._last[subject] = now
+        return due
+
+    def log(self, subject: str, text: str, *values: object) -> None:
+        """Log a warning unless the subject had one within the last minute."""
+        if self.is_due(subject):
+            logger.warning(text, *values)
 
 
 class DatabaseSession:
@@ -63,20 +87,25 @@ class DatabaseSession:
     Args:
         engine: From `db.engine`; stays the caller's.
         start: The start of the session.
+        queue: Counts its losses.
 
     Attributes:
         session_id: Row id; 0 until the session is begun, and a new one after the database was
             replaced.
         committed: Number of the last record in the database.
         known: What a new database needs before the next record.
+        mistake: The last error that is a mistake of the program; it has cost records.
     """
 
-    def __init__(self, engine: Engine, start: SessionRecord) -> None:
+    def __init__(self, engine: Engine, start: SessionRecord, queue: RecordQueue) -> None:
         self.session_id = 0
         self.committed = 0
         self.known = KnownRecords()
+        self.mistake: DatabaseWriteError | None = None
+        self.warnings = ThrottledWarnings()
         self._engine = engine
         self._start = start
+        self._queue = queue
         self._file = self._identity()
         self._lock: SessionLock | None = None
         self._store = SessionStore(0, start.started_at)
@@ -105,16 +134,46 @@ class DatabaseSession:
         self.committed = last_record
         return lost
 
-    def write(self, part: Sequence[Numbered], lost: int) -> list[str]:
-        """Write records in one transaction.
+    def write(self, part: Sequence[Numbered]) -> None:
+        """Write records; a record that makes a transaction fail is found, and costs no other."""
+        try:
+            rejected = self._commit(part)
+        except Exception as error:
+            if is_passing(error):
+                raise
+            if len(part) == 1:
+                self.mistake = self.as_problem(error)
+                if self.warnings.is_due("mistake"):
+                    text = "A record of session %d cannot be written."
+                    logger.error(text, self.session_id, exc_info=error)
+                self.note_lost(1)
+                return
+            middle = len(part) // 2
+            self.write(part[:middle])
+            self.write(part[middle:])
+            return
+        for sentence in rejected:
+            self.warnings.log(
+                "rejected",
+                "Session %d: a record was left out: %s",
+                self.session_id,
+                sentence,
+            )
+        self.note_lost(len(rejected))
 
-        Args:
-            part: The records, at least one, with their numbers.
-            lost: How many records of the session are lost so far.
+    def note_lost(self, count: int) -> None:
+        """Count records that will not be stored."""
+        if count:
+            self._queue.note_lost(count)
+            self.warnings.log(
+                "lost",
+                "Session %d has lost %d records so far.",
+                self.session_id,
+                self._queue.lost,
+            )
 
-        Returns:
-            One sentence for each record that contradicts an earlier one and was left out.
-        """
+    def _commit(self, part: Sequence[Numbered]) -> list[str]:
+        """Write records in one transaction; return why some contradict others and were left out."""
         number = part[-1][0]
         with self._transaction() as (connection, last_record):
             fresh = [record for n, record in part if n > last_record]
@@ -126,21 +185,16 @@ class DatabaseSession:
             ]
             rejected = self._store.apply(connection, [*ads, *fresh])
             progress = max(number, last_record)
-            note_progress(connection, self.session_id, progress, lost + len(rejected))
+            note_progress(connection, self.session_id, progress, self._queue.lost + len(rejected))
         self.committed = number
         for _, record in part:
             self.known.note(record)
         self._damaged = False
         return rejected
 
-    def end(self, ended: SessionEnded | None, lost: int, *, interrupted: bool = False) -> None:
-        """End the session, with the plays and gaps that are open.
-
-        Args:
-            ended: How it ended; default: stopped at the last moment that a record named.
-            lost: How many of its records are lost.
-            interrupted: It was interrupted at its last known moment instead.
-        """
+    def end(self, ended: SessionEnded | None, *, interrupted: bool = False) -> None:
+        """End the session, its open plays and gaps: as given, or stopped, or interrupted."""
+        lost = self._queue.lost
         with self._transaction() as (connection, _):
             if interrupted:
                 interrupt_session(connection, self.session_id, lost)

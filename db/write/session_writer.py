@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
-    from db.write.delivery import Recovery
     from db.write.outbox import OutboxPlace
     from db.write.records import SessionRecord
+    from db.write.recovery import Recovery
 
 logger = logging.getLogger(__name__)
 
@@ -154,7 +154,7 @@ class SessionWriter:
     @property
     def error(self) -> DatabaseWriteError | None:
         """What keeps records from being written now; `None` while all is well."""
-        return self._error or self._delivery.problem or self._delivery.mistake
+        return self._error or self._delivery.problem or self._delivery.session.mistake
 
     @property
     def lost(self) -> int:
@@ -189,7 +189,7 @@ class SessionWriter:
         if self._queue.put(record, self._full_wait_s or 0.0, self._is_hopeless):
             return True
         text = "Session %d: a record found no room and is lost."
-        self._delivery.warnings.log("full", text, self.session_id)
+        self._delivery.session.warnings.log("full", text, self.session_id)
         return False
 
     def flush(self, timeout: float = 10.0) -> bool:
@@ -231,7 +231,7 @@ class SessionWriter:
             self._thread.join(timeout)
             if self._thread.is_alive():
                 rest = "the records that still wait may be lost; check the disk of the database"
-                if self._is_persisted and self._delivery.outbox_path is not None:
+                if self._is_persisted and self.waiting_on_disk:
                     rest = self._where_the_rest_waits()
                 raise DatabaseWriteError(
                     f"The thread db-writer of session {self.session_id} did not end within "
@@ -285,9 +285,8 @@ class SessionWriter:
                 self._is_persisted = delivery.persist(self._ended)
                 has_tried = True
             if has_tried and time.monotonic() >= self._give_up_at:
-                path = delivery.outbox_path
                 delivery.abandon(self._ended)
-                if path is not None:
+                if self.waiting_on_disk:
                     self._error = DatabaseWriteError(
                         f"Session {self.session_id} could not be finished in the database "
                         f"{self._engine.url.database}; {self._where_the_rest_waits()}."
@@ -349,7 +348,7 @@ class Upkeep:
         except Exception as error:
             if self._delivery.handle(error):
                 text = "Plays could not be rolled up (%s); reports are slower until it works."
-                self._delivery.warnings.log("roll-up", text, describe(error))
+                self._delivery.session.warnings.log("roll-up", text, describe(error))
                 return False
             # A mistake of the program; the records do not depend on it.
             self._can_roll_up = False
@@ -366,7 +365,7 @@ class Upkeep:
         except Exception as error:
             if self._delivery.handle(error):
                 text = "Old readings could not be deleted (%s); it is tried again."
-                self._delivery.warnings.log("purge", text, describe(error))
+                self._delivery.session.warnings.log("purge", text, describe(error))
                 return True
             self._keep = None
             logger.exception("Old readings cannot be deleted; `ad-monitor purge` deletes them.")
