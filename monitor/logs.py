@@ -123,7 +123,7 @@ class LogFile(RotatingFileHandler):
 
 @contextmanager
 def logging_to(path: Path | None) -> Iterator[LogFile | None]:
-    """Write the log to a file, if any, while the block runs; one that cannot be opened only warns."""
+    """Write the log to a file, if any, while the block runs; if it cannot open, only warn."""
     try:
         file = None if path is None else LogFile(path)
     except OSError as error:

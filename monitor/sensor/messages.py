@@ -1,8 +1,7 @@
 """What the sensor's process tells the kiosk, and how it crosses the pipe.
 
-A message is a length-prefixed JSON document, followed by the bytes of the preview where there is
-one. No pickle: nothing that arrives is ever executed. The preview goes through a pipe from memory
-to memory, never to the disk.
+A message is a length-prefixed JSON document, followed by the bytes of the preview if there is one.
+No pickle: nothing that arrives is ever executed.
 """
 
 from __future__ import annotations
@@ -23,12 +22,10 @@ if TYPE_CHECKING:
     from detector.errors import SourceFault
 
 _HEADER = struct.Struct("<II")
-_LARGEST_DOCUMENT = 16 << 20
-_LARGEST_PREVIEW = 64 << 20
 
 
 class ProtocolError(Exception):
-    """What came through the pipe is not a message: the sensor died in the middle of one, or wrote something else."""
+    """What came through the pipe is not a message, or only a part of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +35,7 @@ class Ready:
     Attributes:
         source: The source in words.
         frame_rate: Frames per second that it states.
-        frames: Frames that a recording states, 0 where that is not known.
+        frames: Frames that a recording states, 0 if unknown.
         live: Whether frames may be dropped.
         runtime: What classifies.
         startup_s: Seconds from the start of the process.
@@ -54,7 +51,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameRead:
-    """One analysed frame, with a reduced picture where one was asked for."""
+    """One analysed frame, with a small picture if one was asked for."""
 
     frame: AnalysedFrame
     preview: NDArray[np.uint8] | None = None
@@ -74,8 +71,8 @@ class SourceLost:
     Attributes:
         at_ns: When that was noticed.
         detail: One sentence for a person.
-        cause: Its stable name, one of `detector.errors.SourceFault`.
-        since_ns: Since when, where that is known better than by the last frame before.
+        cause: Its stable name.
+        since_ns: Since when, if that is known better than by the last frame before.
     """
 
     at_ns: int
@@ -146,7 +143,7 @@ def write_message(stream: IO[bytes], message: Message) -> None:
 
 
 def read_message(stream: IO[bytes]) -> Message | None:
-    """Receive a message; `None` when the other side closed the pipe.
+    """Receive a message; `None` if the other side closed the pipe.
 
     Raises:
         ProtocolError: The pipe broke within a message or holds something else.
@@ -157,7 +154,7 @@ def read_message(stream: IO[bytes]) -> Message | None:
     if len(header) < _HEADER.size:
         raise ProtocolError("The sensor's message is cut off in its header.")
     text_size, preview_size = _HEADER.unpack(header)
-    if text_size > _LARGEST_DOCUMENT or preview_size > _LARGEST_PREVIEW:
+    if text_size > 16 << 20 or preview_size > 64 << 20:
         raise ProtocolError(
             f"The sensor's message claims {text_size} and {preview_size} bytes: expected fewer."
         )

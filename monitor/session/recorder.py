@@ -1,4 +1,4 @@
-"""Joins the two sides: every reading gets the play that was on screen when its frame was captured."""
+"""Writes every reading with the play that was on screen when its frame was captured."""
 
 from __future__ import annotations
 
@@ -25,25 +25,20 @@ if TYPE_CHECKING:
     from detector.types import AnalysedFrame, FaceReading
     from monitor.session.clock import SessionClock
 
-READINGS_PER_SECOND = 10.0
-"""Readings logged a second and viewer: expressions change no faster, and a month of them still fits a small disk."""
-
-MOST_SLOTS = 256
-"""Viewers remembered before those who left are forgotten; more than ever stand before a screen."""
+MAX_SLOTS = 256
+"""Viewers remembered before those who left are forgotten: more than stand before any screen."""
 
 
 class Recorder:
-    """Writes plays, readings and gaps of one session; its methods may be called from any thread.
-
-    Implements `ads.show.playback.PlaybackListener`.
+    """Writes plays, readings and gaps of one session; thread-safe, and a `PlaybackListener`.
 
     Args:
-        writer: Where records go; stays the caller's.
+        writer: Takes the records; stays the caller's.
         log: What was on screen when.
         clock: Gives the time of day of a moment.
-        readings_per_second: Readings logged a second and viewer, above 0. Defaults to 10.
-        may_measure: Whether people may be measured at a moment of the monotonic clock. Defaults to
-            always.
+        readings_per_second: Readings per second and viewer, above 0. Defaults to 10: expressions
+            change no faster, and a month of them fits a small disk.
+        may_measure: Whether people may be measured at a moment of the monotonic clock.
 
     Attributes:
         frames: Frames recorded so far.
@@ -54,7 +49,7 @@ class Recorder:
         writer: SessionWriter,
         log: PlaybackLog,
         clock: SessionClock,
-        readings_per_second: float = READINGS_PER_SECOND,
+        readings_per_second: float = 10.0,
         may_measure: Callable[[int], bool] = lambda _at_ns: True,
     ) -> None:
         if readings_per_second <= 0:
@@ -75,11 +70,10 @@ class Recorder:
         self.frames = 0
 
     def play_started(self, play: Play) -> None:
-        """Record the start of a play, and its ad when it is new or no longer what it was at its last play."""
+        """Record the start of a play, and its ad if that is new or has changed."""
         with self._lock:
             ad = ad_record(play.ad)
-            # One that found no room is sent again with the next play: without it no play of the ad
-            # could be written.
+            # One that found no room is sent again: without it no play of the ad could be written.
             if self._known_ads.get(ad.ad_id) != ad and self._writer.submit(ad):
                 self._known_ads[ad.ad_id] = ad
             self._writer.submit(
@@ -103,14 +97,13 @@ class Recorder:
         )
 
     def record(self, frame: AnalysedFrame) -> bool:
-        """Record the readings of a frame; an open gap ends with it.
+        """Record the readings of a frame, and end an open gap.
 
-        Of a static face only the flag is recorded, once: its readings would fill the disk, and no
-        measure counts them.
+        For a static face only the flag is recorded, once; its readings would waste disk space.
 
         Returns:
-            Whether the frame was measured. Outside the hours of measuring it is not: nothing of it
-            is recorded but that there is a gap, and the caller is to forget it.
+            Whether the frame was measured. Outside the hours of measuring only a gap is recorded,
+            and the caller must forget the frame.
         """
         with self._lock:
             if not self._may_measure(frame.captured_ns):
@@ -149,23 +142,18 @@ class Recorder:
             return True
 
     def gap(self, cause: str, detail: str, noticed_ns: int, since_ns: int | None = None) -> None:
-        """Record that nothing can be measured any more; it lasts until the next frame, and keeps its first cause.
+        """Begin a gap, which lasts until the next frame and keeps its first cause.
 
         Args:
             cause: Short name, such as `camera_lost`.
             detail: One sentence for a person.
-            noticed_ns: When that was noticed.
-            since_ns: Since when; by default the gap starts with the last frame before it was
-                noticed, where there was one.
+            noticed_ns: When it was noticed.
+            since_ns: When it began. Defaults to the last frame before, if there was one.
         """
         with self._lock:
             if self._gap is None:
-                started_ns = next(
-                    moment
-                    for moment in (since_ns, self._newest_ns, noticed_ns)
-                    if moment is not None
-                )
-                self._begin_gap(cause, detail, started_ns)
+                moments = (since_ns, self._newest_ns, noticed_ns)
+                self._begin_gap(cause, detail, next(one for one in moments if one is not None))
 
     def _begin_gap(self, cause: str, detail: str, started_ns: int) -> None:
         self._gap = cause
@@ -175,7 +163,7 @@ class Recorder:
         if self._gap == OUTSIDE_HOURS:
             return
         if self._gap is not None:
-            # What was missing is there again; that it is not measured now has another cause.
+            # The former cause is gone.
             self._writer.submit(GapEnded(self._clock.at(captured_ns), self._gap))
         self._begin_gap(OUTSIDE_HOURS, OUTSIDE_HOURS_DETAIL, captured_ns)
 
@@ -185,13 +173,13 @@ class Recorder:
                 ViewerFlagged(self._clock.at(captured_ns), viewer)
             ):
                 self._flagged.add(viewer)
-        if len(self._flagged) > MOST_SLOTS:
-            # One that comes back is flagged again, which changes nothing.
+        if len(self._flagged) > MAX_SLOTS:
+            # Flagging one that comes back again changes nothing.
             self._flagged.intersection_update(static)
 
     def _forget(self, now_ns: int) -> None:
-        """Keep the slots of the viewers of the last minute only: a kiosk runs for weeks."""
-        if len(self._newest_slot) > MOST_SLOTS:
+        """Keep only the slots of the last minute's viewers: a kiosk runs for weeks."""
+        if len(self._newest_slot) > MAX_SLOTS:
             oldest = self._slot(now_ns - 60_000_000_000)
             self._newest_slot = {
                 viewer: slot for viewer, slot in self._newest_slot.items() if slot >= oldest
@@ -201,8 +189,7 @@ class Recorder:
         return int(captured_ns * self._rate // 1_000_000_000)
 
     def _is_due(self, reading: FaceReading) -> bool:
-        # Fixed slots of the clock rather than "long enough ago": the same frames give the same rows
-        # every time.
+        # By fixed slots of the clock, so that the same frames always give the same rows.
         slot = self._slot(reading.captured_ns)
         if self._newest_slot.get(reading.viewer) == slot:
             return False
@@ -211,7 +198,7 @@ class Recorder:
 
 
 def ad_record(ad: Ad) -> AdRecord:
-    """An ad of the playlist as the database knows it."""
+    """Return an ad of the playlist as the database keeps it."""
     return AdRecord(
         ad_id=ad.ad_id,
         name=ad.name,

@@ -178,14 +178,14 @@ def test_a_flag_that_is_lost_is_sent_again(reading: Callable[..., FaceReading]) 
 
 def test_static_faces_that_left_are_forgotten(reading: Callable[..., FaceReading]) -> None:
     room = Room()
-    for viewer in range(1, 3 * module.MOST_SLOTS):
+    for viewer in range(1, 3 * module.MAX_SLOTS):
         now_ns = viewer * S
         room.recorder.record(
             frame_of(
                 now_ns, reading(viewer, now_ns, static=True), reading(9999, now_ns, static=True)
             )
         )
-    assert len(room.recorder._flagged) <= module.MOST_SLOTS + 2
+    assert len(room.recorder._flagged) <= module.MAX_SLOTS + 2
     assert [one.viewer_number for one in room.writer.of(ViewerFlagged)].count(9999) == 1
 
 
@@ -267,7 +267,7 @@ def test_viewers_who_left_are_forgotten(analysed: Analysed) -> None:
     room = Room()
     for minute in range(20):
         room.recorder.record(analysed(minute * 61 * S, range(100 * minute, 100 * minute + 100)))
-    assert len(room.recorder._newest_slot) <= module.MOST_SLOTS + 100
+    assert len(room.recorder._newest_slot) <= module.MAX_SLOTS + 100
     assert len(room.readings()) == 2000
 
 
