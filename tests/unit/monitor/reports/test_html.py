@@ -218,7 +218,7 @@ def test_score_library_and_pairs_are_shown(rendered):
     assert "61 of 100" in page.text
     assert "Dwell share–" in page.text
     assert "Mean valence24 ads of 4 to 15 s at <Shop>+0.12+0.10above 80%" in page.text
-    assert "40%–too few ads for a place so far" in page.text
+    assert "40%–too few ads for a rank so far" in page.text
     assert "<b>Sommer & Co</b> is better than Rain." in page.text
 
 
@@ -410,7 +410,7 @@ def test_emotions_that_could_not_be_read_are_stated(render, maker):
         )
     text, page = render(made)
     assert "no face well enough to read an emotion from it while an ad was on." in page.text
-    assert "While this ad was on no face could be read well enough for an emotion" in page.text
+    assert "No face could be read well enough for an emotion while this ad was on" in page.text
     assert "no emotion could be read" in page.text
     assert (
         "Why readings have no emotion, as shares of all readings: turned away 75.0%, too dark "
@@ -432,7 +432,7 @@ def test_a_session_that_was_read_throughout_names_no_reason(rendered):
     _, page = read(rendered)
     assert "Readings without emotion0.0%" in page.text
     assert "Why readings have no emotion" not in page.text
-    assert "is not guessed at" in page.text
+    assert "turned away or cut off by the edge of the picture is not read" in page.text
     assert "taken for a poster or a still picture" in page.text
 
 
