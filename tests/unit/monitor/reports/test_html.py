@@ -397,7 +397,7 @@ def test_readings_without_a_position_have_figures_but_no_curve(render, maker):
     made = maker()
     made.reading(made.play(made.ad("tea"), 1.0, 4.0), 1, 2.0, float("nan"), HAPPY)
     _, page = render(made)
-    assert "No position in the ad is known for its readings" in page.text
+    assert "The readings have no position in the ad" in page.text
 
 
 def test_emotions_that_could_not_be_read_are_stated(render, maker):
@@ -432,7 +432,7 @@ def test_a_session_that_was_read_throughout_names_no_reason(rendered):
     _, page = read(rendered)
     assert "Readings without emotion0.0%" in page.text
     assert "Why readings have no emotion" not in page.text
-    assert "turned away or cut off by the edge of the picture is not read" in page.text
+    assert "cut off by the edge of the picture is not read" in page.text
     assert "taken for a poster or a still picture" in page.text
 
 
