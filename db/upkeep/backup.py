@@ -64,7 +64,12 @@ def back_up(
         sync(target.parent)
         return target.stat().st_size
     except (sqlite3.Error, exc.DBAPIError) as error:
-        raise _failed(database, target, error) from error
+        text = describe(error)
+        if is_damage(error):
+            raise _damaged(database, text) from error
+        raise BackupError(
+            f"The backup {target} cannot be made ({text}); check the disk and the permissions."
+        ) from error
     except OSError as error:
         raise BackupError(
             f"The backup {target} cannot be written ({error.strerror}); free some space or choose "
@@ -191,15 +196,6 @@ def _verify(copy: Path, database: Path) -> None:
         raise _damaged(database, "; ".join(found[:3]))
     if broken is not None:
         raise _damaged(database, f"a row of {broken[0]} belongs to none of {broken[2]}")
-
-
-def _failed(database: Path, target: Path, error: Exception) -> BackupError:
-    text = describe(error)
-    if is_damage(error):
-        return _damaged(database, text)
-    return BackupError(
-        f"The backup {target} cannot be made ({text}); check the disk and the permissions."
-    )
 
 
 def _damaged(database: Path, text: str) -> BackupError:
