@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QRectF, Qt, pyqtSignal
-from PyQt5.QtGui import QImage, QPainter
+from PyQt5.QtGui import QImage, QPainter, QPaintEvent
 from PyQt5.QtWidgets import QWidget
 
 from monitor.ui import style
@@ -14,7 +14,6 @@ from monitor.ui.painting import draw_text, fit_centred, painter_on
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from PyQt5.QtGui import QPaintEvent
 
     from ads.player.player import Picture
 

@@ -21,11 +21,9 @@ if TYPE_CHECKING:
     from PyQt5.QtGui import QPainter
     from PyQt5.QtWidgets import QWidget
 
-HELP_TOPICS = ("next", "pause", "overlay", "fullscreen", "operator", "help", "quit")
-
 
 class HelpCard(PaintedWidget):
-    """List the keys for some seconds."""
+    """List the keys and what they do for some seconds."""
 
     def __init__(self, texts: Mapping[str, str], parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -33,14 +31,9 @@ class HelpCard(PaintedWidget):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.hide)
+        topics = ("next", "pause", "overlay", "fullscreen", "operator", "help", "quit")
+        self.rows = tuple((texts[f"key_{topic}"], texts[f"help_{topic}"]) for topic in topics)
         self.hide()
-
-    @property
-    def rows(self) -> tuple[tuple[str, str], ...]:
-        """The keys and what they do."""
-        return tuple(
-            (self._texts[f"key_{topic}"], self._texts[f"help_{topic}"]) for topic in HELP_TOPICS
-        )
 
     @pyqtSlot()
     def toggle(self) -> None:

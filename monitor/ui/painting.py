@@ -7,7 +7,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QPointF, QRectF, QSize, QSizeF, Qt
-from PyQt5.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen, QPixmap
+from PyQt5.QtGui import (
+    QColor,
+    QFont,
+    QFontMetricsF,
+    QPaintDevice,
+    QPainter,
+    QPainterPath,
+    QPaintEvent,
+    QPen,
+    QPixmap,
+)
 from PyQt5.QtWidgets import QApplication, QWidget
 
 from monitor.ui import style
@@ -15,7 +25,6 @@ from monitor.ui import style
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from PyQt5.QtGui import QPaintDevice, QPaintEvent
 
 MINUS = "\N{MINUS SIGN}"
 NO_VALUE = "\N{EN DASH}"

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QRect, Qt
-from PyQt5.QtGui import QGuiApplication
+from PyQt5.QtGui import QGuiApplication, QScreen
 
 from monitor.errors import SetupError
 from monitor.ui.style import scale_for
 
 if TYPE_CHECKING:
-    from PyQt5.QtGui import QScreen
     from PyQt5.QtWidgets import QWidget
 
 

@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from PyQt5.QtCore import QObject, Qt, QTimer, pyqtSlot
+from PyQt5.QtCore import QIODevice, QObject, Qt, QTimer, pyqtSlot
 
 from ads.errors import MediaError
 from ads.media.sound import sound_blocks
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
-    from PyQt5.QtCore import QIODevice
     from PyQt5.QtMultimedia import QAudioOutput
 
     Decode = Callable[[Path, float], Generator[tuple[float, NDArray[np.int16]], None, None]]

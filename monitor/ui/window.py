@@ -47,15 +47,11 @@ class KioskWindow(QWidget):
     Args:
         player: Asked for pictures from `begin()` on.
         bridge: Brings the live views.
-        language: Of all texts.
         notice_languages: Of the notice; the window's language by default.
         notice_url: Where people read more about the measurement; empty leaves that sentence out.
         notice_required: Whether nothing is measured while the notice is not on the screen.
         measures: Whether there is a camera; without one the notice says that nobody is measured.
-        fullscreen: Begin in full screen.
         screen: Where to begin; the system's choice by default.
-        overlay: Begin with the overlay shown.
-        session: Facts for the operator panel.
         saver: Returns how the screen saver is held off.
         clock: Of the frames' capture times, in nanoseconds.
 

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Literal
 
 from PyQt5.QtCore import QPointF, QRectF, Qt, QTimer, pyqtSignal, pyqtSlot
-from PyQt5.QtGui import QColor, QPainter, QPen, QTextDocument, QTextOption
+from PyQt5.QtGui import QColor, QPainter, QPaintEvent, QPen, QTextDocument, QTextOption
 
 from monitor.ui import style
 from monitor.ui.notice.qr_code import draw_code, qr_dots
@@ -17,7 +17,6 @@ from monitor.ui.screens import is_exposed
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from PyQt5.QtGui import QPaintEvent
     from PyQt5.QtWidgets import QWidget
 
 NoticeState = Literal["shown", "waiting", "hidden"]

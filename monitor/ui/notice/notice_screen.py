@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QRectF, QSize, Qt, QTimer, pyqtSignal, pyqtSlot
-from PyQt5.QtGui import QPainter, QTextDocument
+from PyQt5.QtGui import QCloseEvent, QKeyEvent, QPainter, QPaintEvent, QTextDocument
 from PyQt5.QtWidgets import QWidget
 
 from monitor.ui import style
@@ -20,8 +20,6 @@ from monitor.ui.screens import fill_screen, is_exposed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    from PyQt5.QtGui import QCloseEvent, QKeyEvent, QPaintEvent
 
 
 class NoticeScreen(QWidget):

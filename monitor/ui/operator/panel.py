@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from PyQt5.QtCore import QPointF, QRectF, QSize, Qt, QTimer, pyqtSlot
-from PyQt5.QtGui import QColor, QFontMetricsF, QPainter, QPen, QTextLayout, QTextOption
+from PyQt5.QtGui import (
+    QColor,
+    QFontMetricsF,
+    QHideEvent,
+    QPainter,
+    QPen,
+    QShowEvent,
+    QTextLayout,
+    QTextOption,
+)
 
 from monitor.ui import style
 from monitor.ui.painting import (
@@ -20,7 +29,6 @@ from monitor.ui.painting import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from PyQt5.QtGui import QHideEvent, QShowEvent
     from PyQt5.QtWidgets import QWidget
 
     from monitor.ui.operator.facts import Row, Section, Tone

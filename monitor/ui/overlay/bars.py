@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QRectF, Qt
-from PyQt5.QtGui import QColor
+from PyQt5.QtGui import QColor, QPainter
 
 from detector.emotion.labels import EMOTIONS
 from monitor.ui import style
@@ -22,7 +22,6 @@ from monitor.ui.texts import withheld_text
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from PyQt5.QtGui import QPainter
     from PyQt5.QtWidgets import QWidget
 
     from detector.types import FaceReading
