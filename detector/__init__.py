@@ -30,18 +30,17 @@ __all__ = [
     "read_card",
 ]
 
-_MODULES = {
-    "emotion.labels": ("EMOTIONS",),
-    "emotion.classifier": ("classify", "load_classifier"),
-    "emotion.model_card": ("ModelCard", "read_card"),
-    "image_analysis": ("PictureClassifier", "PictureFace", "find_faces"),
-    "analysis": ("FaceAnalyser",),
-}
-
 
 def __getattr__(name: str) -> Any:
     """Import a public name on first use: some native libraries take a second to load."""
-    for module, names in _MODULES.items():
+    modules = {
+        "emotion.labels": ("EMOTIONS",),
+        "emotion.classifier": ("classify", "load_classifier"),
+        "emotion.model_card": ("ModelCard", "read_card"),
+        "image_analysis": ("PictureClassifier", "PictureFace", "find_faces"),
+        "analysis": ("FaceAnalyser",),
+    }
+    for module, names in modules.items():
         if name in names:
             return getattr(importlib.import_module(f"{__name__}.{module}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

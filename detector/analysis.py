@@ -39,11 +39,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from detector.emotion.classifier import EmotionClassifier
-    from detector.faces.detector import FaceDetector
     from detector.types import Frame, HeadPose, TrackedFace
 
 STAGES = ("detect", "track", "crop", "classify", "read")
-FORGET_AFTER_NS = 5_000_000_000
 
 
 class AnalysisSettings(BaseModel):
@@ -120,9 +118,11 @@ class FaceAnalyser:
     `ModelLoadError` if the classifier has other labels than the seven emotions.
     """
 
+    FORGET_AFTER_NS = 5_000_000_000
+
     def __init__(
         self,
-        detector: FaceDetector,
+        detector: MediaPipeFaceDetector,
         classifier: EmotionClassifier,
         settings: AnalysisSettings | None = None,
         tracker: FaceTracker | None = None,
@@ -257,7 +257,7 @@ class FaceAnalyser:
         gone = [
             number
             for number, viewer in self._viewers.items()
-            if now_ns - viewer.seen_ns > FORGET_AFTER_NS
+            if now_ns - viewer.seen_ns > self.FORGET_AFTER_NS
         ]
         for number in gone:
             del self._viewers[number]

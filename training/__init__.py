@@ -28,16 +28,6 @@ if TYPE_CHECKING:
 
 backend_environment()  # Keras' backend reads it when it is first imported, from wherever that is
 
-_HOME = {
-    "FaceDataset": "datasets.faces",
-    "TrainingPlan": "run",
-    "TrainingSettings": "fit.trainer",
-    "compare": "evaluation.comparison",
-    "evaluate": "evaluation.evaluate",
-    "promote": "release.promotion",
-    "read_dataset": "datasets.reading",
-    "train": "run",
-}
 __all__ = [
     "FaceDataset",
     "TrainingPlan",
@@ -52,6 +42,16 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a public name on first use: Keras takes seconds."""
-    if name not in _HOME:
+    modules = {
+        "FaceDataset": "datasets.faces",
+        "TrainingPlan": "run",
+        "TrainingSettings": "fit.trainer",
+        "compare": "evaluation.comparison",
+        "evaluate": "evaluation.evaluate",
+        "promote": "release.promotion",
+        "read_dataset": "datasets.reading",
+        "train": "run",
+    }
+    if name not in modules:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{modules[name]}"), name)

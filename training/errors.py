@@ -1,4 +1,4 @@
-"""What can go wrong in the offline room."""
+"""What can go wrong in training."""
 
 from __future__ import annotations
 

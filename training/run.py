@@ -14,7 +14,7 @@ import numpy as np
 from detector.emotion.classifier import load_classifier
 from detector.emotion.model_store import find_model
 from detector.emotion.preprocessing import CropGeometry
-from training.architectures import NO_WEIGHTS, find_architecture
+from training.architectures import find_architecture
 from training.datasets.labels import label_set, select_rows
 from training.datasets.reading import read_dataset
 from training.datasets.splits import without_duplicates
@@ -197,7 +197,7 @@ def _builder(
     sizes = {head.name: len(head.labels) for head in heads}
     options: dict[str, Any] = {}
     if architecture.pretrained:
-        options["weights"] = None if plan.weights == NO_WEIGHTS else plan.weights or "imagenet"
+        options["weights"] = None if plan.weights == "none" else plan.weights or "imagenet"
     elif plan.weights is not None:
         raise TrainingError(
             f"The architecture {architecture.name} has no pretrained part: leave --weights out."

@@ -15,8 +15,6 @@ EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 NEGATIVE = ("angry", "disgust", "fear", "sad")
 """The emotions whose strongest one is subtracted in the valence."""
 
-_NEGATIVE = [EMOTIONS.index(name) for name in NEGATIVE]
-
 
 def valence(probabilities: ArrayLike) -> NDArray[np.float64]:
     """Return `p(happy)` minus the strongest of `NEGATIVE`, -1 (unpleasant) to 1 (pleasant).
@@ -24,7 +22,8 @@ def valence(probabilities: ArrayLike) -> NDArray[np.float64]:
     `(..., 7)` probabilities in the order of `EMOTIONS` become `(...)`.
     """
     p = np.asarray(probabilities, dtype=np.float64)
-    return np.asarray(p[..., EMOTIONS.index("happy")] - p[..., _NEGATIVE].max(axis=-1))
+    negative = p[..., [EMOTIONS.index(name) for name in NEGATIVE]].max(axis=-1)
+    return np.asarray(p[..., EMOTIONS.index("happy")] - negative)
 
 
 def expressiveness(probabilities: ArrayLike) -> NDArray[np.float64]:

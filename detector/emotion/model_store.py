@@ -72,9 +72,6 @@ class Promotion:
     figures: dict[str, Any] = field(default_factory=dict)
 
 
-_PROMOTION = TypeAdapter(Promotion)
-
-
 def store_folder() -> Path:
     """Return the folder of the own models; it need not exist."""
     named = os.environ.get(STORE_VARIABLE)
@@ -241,11 +238,12 @@ def promotions() -> list[Promotion]:
         )
         return []
     found = []
+    adapter = TypeAdapter(Promotion)
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
-            entry = _PROMOTION.validate_json(line)
+            entry = adapter.validate_json(line)
         except ValidationError as error:
             reason = error.errors()[0]["msg"]
         else:

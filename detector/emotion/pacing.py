@@ -14,9 +14,6 @@ import cv2
 EMOTIONS_PER_SECOND = 15.0
 """Classifications per second and viewer; the slowest change that matters takes half a second."""
 
-LEVELS = (1.0, 0.66, 0.4, 0.25)
-"""Share of the work done at each level of load, from none to highest."""
-
 
 def limit_threads() -> None:
     """Limit OpenCV to one thread in this process.
@@ -53,6 +50,9 @@ class LoadGovernor:
         level: Index into `LEVELS`, 0 without load.
     """
 
+    LEVELS = (1.0, 0.66, 0.4, 0.25)
+    """Share of the work done at each level of load, from none to highest."""
+
     BUSY, IDLE = 0.85, 0.5
     """Share of the time between frames above which to do less, below which to do more; their ratio
     exceeds that of any two levels, so the level does not oscillate."""
@@ -72,7 +72,7 @@ class LoadGovernor:
     @property
     def share(self) -> float:
         """Share of the work to do, above 0 to 1."""
-        return LEVELS[self.level]
+        return self.LEVELS[self.level]
 
     def observe(self, captured_ns: int, busy_ns: int) -> None:
         """Add the time that the analysis of a frame took."""
@@ -84,7 +84,7 @@ class LoadGovernor:
         weight = 1.0 - math.exp(-interval_ns / self.MEMORY_NS)
         self._load += weight * (busy_ns / interval_ns - self._load)
         stayed_ns = captured_ns - self._changed_ns
-        highest = len(LEVELS) - 1
+        highest = len(self.LEVELS) - 1
         if self._load > self.BUSY and self.level < highest and stayed_ns >= self.RAISE_AFTER_NS:
             self.level += 1
             self._changed_ns = captured_ns

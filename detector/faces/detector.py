@@ -13,7 +13,7 @@ import math
 import sys
 from contextlib import contextmanager, suppress
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import cv2
 import numpy as np
@@ -36,28 +36,6 @@ MERGE_OVERLAP = 0.3
 
 MESH_PX = 192
 """Side of the picture that the face mesh sees."""
-
-
-class FaceDetector(Protocol):
-    """Finds the faces of a frame; used by one thread, with frames in order of time."""
-
-    def detect(
-        self, frame: Frame, known: Sequence[Box] = (), effort: float = 1.0
-    ) -> list[FaceDetection]:
-        """Return the faces of a frame, each once, the most confident first.
-
-        `known` are the expected places; `effort` is the share of the usual search for new faces,
-        above 0 to 1.
-        """
-        ...
-
-    def confirm(self, frame: Frame, face: FaceDetection) -> bool:
-        """Return whether a doubtful face is one, by other means than those that found it."""
-        ...
-
-    def close(self) -> None:
-        """Free the native resources; harmless when repeated."""
-        ...
 
 
 @contextmanager
@@ -151,7 +129,11 @@ class MediaPipeFaceDetector:
     def detect(
         self, frame: Frame, known: Sequence[Box] = (), effort: float = 1.0
     ) -> list[FaceDetection]:
-        """Return the faces of a frame; see `FaceDetector.detect`."""
+        """Return the faces of a frame, each once, the most confident first.
+
+        Frames come in order of time. `known` are the expected places; `effort` is the share of the
+        usual search for new faces, above 0 to 1.
+        """
         pyramid = Pyramid(frame.image)
         height, width = frame.image.shape[:2]
         if self._scheduler is None or self._size != (width, height):
@@ -183,7 +165,7 @@ class MediaPipeFaceDetector:
         return [face for face in merge(found) if face.sure or self._mesh_fits(pyramid, face)]
 
     def confirm(self, frame: Frame, face: FaceDetection) -> bool:
-        """Return whether MediaPipe's face mesh fits a face; see `FaceDetector.confirm`."""
+        """Return whether MediaPipe's face mesh fits a doubtful face, too."""
         return self._mesh_fits(Pyramid(frame.image), face)
 
     def close(self) -> None:

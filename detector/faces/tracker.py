@@ -24,13 +24,6 @@ LOST_TRACK_BUFFER_S = 0.8
 MINIMUM_CONSECUTIVE_FRAMES = 5
 """Frames in a row before a face counts as a viewer: false alarms rarely last that long."""
 
-MIN_CONFIRM_PAUSE_NS, MAX_CONFIRM_PAUSE_NS = 200_000_000, 5_000_000_000
-"""Pause after a failed confirmation, doubled each time up to the second. Meanwhile the place is
-remembered but not searched, so letters on a poster cost next to nothing."""
-
-
-_IMPOSSIBLE = 1e6
-
 
 @dataclass(slots=True)
 class _Track:
@@ -41,7 +34,7 @@ class _Track:
     velocity: tuple[float, float] = (0.0, 0.0)
     sure: bool = False
     confirm_ns: int = 0
-    confirm_pause_ns: int = MIN_CONFIRM_PAUSE_NS
+    confirm_pause_ns: int = 200_000_000
 
     @property
     def doubtful(self) -> bool:
@@ -75,6 +68,12 @@ class FaceTracker:
     A track outlives its last detection by `lost_track_buffer_s`, is a viewer after
     `minimum_consecutive_frames`, and jumps by at most `max_distance` box sides.
     """
+
+    MAX_CONFIRM_PAUSE_NS = 5_000_000_000
+    """The pause of 0.2 s after a failed confirmation is doubled each time up to this. Meanwhile the
+    place is remembered but not searched, so letters on a poster cost next to nothing."""
+
+    _IMPOSSIBLE = 1e6
 
     def __init__(
         self,
@@ -152,7 +151,7 @@ class FaceTracker:
     def _lifetime_ns(self, track: _Track) -> int:
         """Return how long a track outlives its last detection; a doubtful one is found by chance
         only."""
-        return 2 * MAX_CONFIRM_PAUSE_NS if track.doubtful else self._buffer_ns
+        return 2 * self.MAX_CONFIRM_PAUSE_NS if track.doubtful else self._buffer_ns
 
     def _admit(
         self,
@@ -169,7 +168,7 @@ class FaceTracker:
                 return
             if not confirm(detection):
                 track.confirm_ns = now_ns + track.confirm_pause_ns
-                track.confirm_pause_ns = min(2 * track.confirm_pause_ns, MAX_CONFIRM_PAUSE_NS)
+                track.confirm_pause_ns = min(2 * track.confirm_pause_ns, self.MAX_CONFIRM_PAUSE_NS)
                 return
         self._viewers += 1
         track.number = self._viewers
@@ -188,14 +187,14 @@ class FaceTracker:
         return [
             (int(row), int(column))
             for row, column in zip(rows, columns, strict=True)
-            if cost[row, column] < _IMPOSSIBLE
+            if cost[row, column] < self._IMPOSSIBLE
         ]
 
     def _cost(self, expected: Box, found: Box) -> float:
         tiny = 1e-6
         growth = max(found.width, tiny) / max(expected.width, tiny)
         if not 1 / 1.8 <= growth <= 1.8:  # a box that grows faster is of something else
-            return _IMPOSSIBLE
+            return self._IMPOSSIBLE
         # Distances in box sides: the same settings serve any face size and picture shape.
         width = max((expected.width + found.width) / 2, tiny)
         height = max((expected.height + found.height) / 2, tiny)
@@ -204,5 +203,5 @@ class FaceTracker:
         distance = float(np.hypot(dx, dy))
         overlap = expected.overlap(found)
         if distance > self._max_distance and overlap == 0.0:
-            return _IMPOSSIBLE
+            return self._IMPOSSIBLE
         return distance + (1.0 - overlap)

@@ -35,13 +35,6 @@ if TYPE_CHECKING:
     from detector.errors import SourceFault
     from detector.types import Frame
 
-FROZEN_AFTER_NS, BLANK_AFTER_NS = 2_000_000_000, 1_800_000_000
-"""How long a picture repeats, or is black or covered, before that is a fault. The second is
-shorter, so a dead sensor is reported as black rather than frozen."""
-
-OVER_NS = 300_000_000
-"""How long a condition must not hold before the fault ends."""
-
 _MESSAGES: Final[dict[SourceFault, str]] = {
     "camera_black": "The picture is black: is the light off, or the lens closed?",
     "camera_covered": "The picture has light but no detail: is the lens covered?",
@@ -82,7 +75,7 @@ class _Lasting:
             return
         if self._otherwise_ns is None:
             self._otherwise_ns = now_ns
-        if not self.active or now_ns - self._otherwise_ns >= OVER_NS:
+        if not self.active or now_ns - self._otherwise_ns >= FreezeDetector.OVER_NS:
             self.since_ns, self.active = None, False
 
 
@@ -93,9 +86,16 @@ class FreezeDetector:
     before bit for bit, so it is no new measurement.
     """
 
+    FROZEN_AFTER_NS, BLANK_AFTER_NS = 2_000_000_000, 1_800_000_000
+    """How long a picture repeats, or is black or covered, before that is a fault. The second is
+    shorter, so a dead sensor is reported as black rather than frozen."""
+
+    OVER_NS = 300_000_000
+    """How long a condition must not hold before the fault ends."""
+
     def __init__(self) -> None:
-        self._frozen = _Lasting(FROZEN_AFTER_NS)
-        self._black, self._covered = _Lasting(BLANK_AFTER_NS), _Lasting(BLANK_AFTER_NS)
+        self._frozen = _Lasting(self.FROZEN_AFTER_NS)
+        self._black, self._covered = _Lasting(self.BLANK_AFTER_NS), _Lasting(self.BLANK_AFTER_NS)
         self._newest: Frame | None = None
         self._check_due_ns = 0
         self.repeated = False

@@ -17,9 +17,6 @@ from detector.types import Frame
 if TYPE_CHECKING:
     from pathlib import Path
 
-CUT_OFF_TOLERANCE_S = 1.0
-"""How much earlier than its header says a whole recording may end: containers round lengths."""
-
 
 def quiet_capture(target: str | int, backend: int) -> cv2.VideoCapture:
     """Open an OpenCV capture whose failures are ours to report, not printed by OpenCV."""
@@ -37,6 +34,9 @@ class Recording(VideoSource):
     """A video file, every frame in order, stamped with its presentation time since the first frame."""
 
     live = False
+
+    CUT_OFF_TOLERANCE_S = 1.0
+    """How much earlier than its header says a whole recording may end: containers round lengths."""
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
@@ -91,13 +91,13 @@ class Recording(VideoSource):
         return frame
 
     def _is_cut_off(self) -> bool:
-        if (self.frame_count - self._sequence) / self.frame_rate <= CUT_OFF_TOLERANCE_S:
+        if (self.frame_count - self._sequence) / self.frame_rate <= self.CUT_OFF_TOLERANCE_S:
             return False
         # Without a count in the header, OpenCV multiplies length and highest rate: far too many
         # frames for a recording of varying rate. The length is more reliable where it is stated.
         length_s = _stated_length_s(self._path)
         read_s = self._last_ns / 1e9 + 1.0 / self.frame_rate
-        return length_s is None or length_s - read_s > CUT_OFF_TOLERANCE_S
+        return length_s is None or length_s - read_s > self.CUT_OFF_TOLERANCE_S
 
     def close(self) -> None:
         """Close the file; harmless when repeated."""

@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
     from detector.sources.video_source import SourceSpec
 
-OPEN_TIMEOUT_MS = 6000
-READ_TIMEOUT_MS = 2500
-"""A stream that delivers nothing for this long is given up and reopened."""
-
-MAX_KEY_WAIT_S = 12.0
-"""Data without a picture for this long never becomes one: key pictures come every 10 s or
-sooner."""
-
 
 class StreamCapture(VideoSource):
     """A network stream: frames are stamped when their data arrives; their size may change any time."""
 
     live = True
+
+    OPEN_TIMEOUT_MS = 6000
+    READ_TIMEOUT_MS = 2500
+    """A stream that delivers nothing for this long is given up and reopened."""
+
+    MAX_KEY_WAIT_S = 12.0
+    """Data without a picture for this long never becomes one: key pictures come every 10 s or
+    sooner."""
 
     def __init__(self, spec: SourceSpec, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self._spec = spec
@@ -48,7 +48,7 @@ class StreamCapture(VideoSource):
         try:
             container = self._container = av.open(
                 spec.target,
-                timeout=(OPEN_TIMEOUT_MS / 1000, READ_TIMEOUT_MS / 1000),
+                timeout=(self.OPEN_TIMEOUT_MS / 1000, self.READ_TIMEOUT_MS / 1000),
                 # TCP: no holes from lost packets. Three frames: no second spent on the frame rate.
                 options={"rtsp_transport": "tcp", "fpsprobesize": "3"},
             )
@@ -88,7 +88,10 @@ class StreamCapture(VideoSource):
                 # After a timeout FFmpeg still returns the pictures that it held back: stale ones.
                 # A wait close to the limit counts as a timeout.
                 waited_ms = 1000 * (time.monotonic() - asked_s)
-                if waited_ms >= 0.9 * READ_TIMEOUT_MS or asked_s - began_s > MAX_KEY_WAIT_S:
+                if (
+                    waited_ms >= 0.9 * self.READ_TIMEOUT_MS
+                    or asked_s - began_s > self.MAX_KEY_WAIT_S
+                ):
                     raise self._stalled()
                 # Stamped before decoding, which takes time.
                 arrived_ns = self._clock()
@@ -113,7 +116,7 @@ class StreamCapture(VideoSource):
     def _stalled(self) -> SourceLostError:
         return SourceLostError(
             f"The {self._spec} stalls: expected pictures all the time, received none for "
-            f"{READ_TIMEOUT_MS / 1000:.1f} s or longer.",
+            f"{self.READ_TIMEOUT_MS / 1000:.1f} s or longer.",
             "stream_stalled",
         )
 
@@ -126,6 +129,6 @@ class StreamCapture(VideoSource):
 def _open_error(spec: SourceSpec, *, stalled: bool) -> SourceOpenError:
     return SourceOpenError(
         f"The stream {spec.shown} cannot be opened: expected a server that answers within "
-        f"{OPEN_TIMEOUT_MS / 1000:.0f} s with a video; check the address and that the server runs.",
+        f"{StreamCapture.OPEN_TIMEOUT_MS / 1000:.0f} s with a video; check the address and that the server runs.",
         "stream_stalled" if stalled else "camera_lost",
     )

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 DEMO_VIDEO = Path(__file__).parent / "demo" / "viewer.mp4"
 
-DEFAULT_FRAME_RATE = 30.0
-
 
 @dataclass(frozen=True, slots=True)
 class SourceSpec:
@@ -100,4 +98,4 @@ class VideoSource(ABC):
 
 def plausible_rate(frames_per_second: float) -> float:
     """Return a stated frame rate, or 30 if it cannot be right."""
-    return frames_per_second if 1.0 <= frames_per_second <= 1000.0 else DEFAULT_FRAME_RATE
+    return frames_per_second if 1.0 <= frames_per_second <= 1000.0 else 30.0

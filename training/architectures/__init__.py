@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
     from training.fit.trainer import TrainingSettings
 
-NO_WEIGHTS = "none"
-"""Instead of pretrained weights: start at random."""
-
 
 @dataclass(frozen=True)
 class Architecture:
@@ -46,7 +43,7 @@ class Architecture:
 
     def recipe(self, weights: str | None = None) -> TrainingSettings:
         """Return the settings that train it well on FER2013, with pretrained or no `weights`."""
-        from_scratch = self.pretrained and weights == NO_WEIGHTS
+        from_scratch = self.pretrained and weights == "none"
         settings: TrainingSettings = (
             self._module().RECIPE_FROM_SCRATCH if from_scratch else self._module().RECIPE
         )

@@ -32,8 +32,6 @@ logger = logging.getLogger(__name__)
 
 WEIGHTS_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
 WEIGHTS_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg16/{WEIGHTS_FILE}"
-WEIGHTS_MD5 = "6d6bbae143d832006294945121d1f1fc"
-FETCH_TIMEOUT_S = 15.0
 RECIPE = TrainingSettings(
     stages=(Stage(48, 40),),
     batch_size=64,
@@ -87,9 +85,12 @@ def build(
 
 def _imagenet_file() -> Path:
     try:
-        with _patience(FETCH_TIMEOUT_S), contextlib.redirect_stdout(sys.stderr):
+        with _patience(15.0), contextlib.redirect_stdout(sys.stderr):
             file = keras.utils.get_file(
-                WEIGHTS_FILE, WEIGHTS_URL, cache_subdir="models", file_hash=WEIGHTS_MD5
+                WEIGHTS_FILE,
+                WEIGHTS_URL,
+                cache_subdir="models",
+                file_hash="6d6bbae143d832006294945121d1f1fc",
             )
     except Exception as error:  # Keras raises a plain Exception
         # The message ends with the cause, after address and number.

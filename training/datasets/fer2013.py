@@ -22,7 +22,7 @@ import numpy as np
 
 from detector.emotion.labels import EMOTIONS
 from training.datasets.faces import FaceDataset
-from training.datasets.report import ReadingLog, SkippedError
+from training.datasets.report import ReadingReport, SkippedError
 from training.datasets.votes import VOTE_LABELS
 from training.errors import DatasetError
 
@@ -50,7 +50,7 @@ def read_fer2013(path: Path, votes_path: Path | None = None) -> FaceDataset:
     `DatasetError` if a file is missing, cut off or lacks a column, no row can be used, or the files
     do not match.
     """
-    log = ReadingLog("row")
+    log = ReadingReport("row")
     usage: list[str | None] = []
     sound: dict[int, tuple[NDArray[np.uint8], int]] = {}
     for number, fields in enumerate(
@@ -69,10 +69,9 @@ def read_fer2013(path: Path, votes_path: Path | None = None) -> FaceDataset:
         votes = _read_votes(votes_path, usage, sound.keys(), log)
         sound = {row: face for row, face in sound.items() if not np.isnan(votes[row, 0])}
     if not sound:
-        raise DatasetError(
-            f"{path} has no row that can be used. {' '.join(log.report(0).sentences())}"
-        )
+        raise DatasetError(f"{path} has no row that can be used. {' '.join(log.sentences())}")
     index = list(sound)
+    log.read = len(sound)
     return FaceDataset(
         images=np.stack([face for face, _ in sound.values()]).reshape(
             -1, FACE_SIDE_PX, FACE_SIDE_PX
@@ -80,7 +79,7 @@ def read_fer2013(path: Path, votes_path: Path | None = None) -> FaceDataset:
         original=np.array([label for _, label in sound.values()], dtype=np.int64),
         votes=None if votes is None else votes[index],
         usage=np.array([usage[row] for row in index]),
-        reading=log.report(len(sound)),
+        reading=log,
     )
 
 
@@ -145,7 +144,7 @@ def _first_odd(content: bytes) -> str:
 
 
 def _read_votes(
-    path: Path, usage: list[str | None], sound: Collection[int], log: ReadingLog
+    path: Path, usage: list[str | None], sound: Collection[int], log: ReadingReport
 ) -> NDArray[np.float64]:
     """Return the votes of the sound rows; NaN for other rows and for broken votes."""
     columns = (*_VOTE_COLUMNS, "Usage")
@@ -173,7 +172,7 @@ def _read_votes(
     return votes
 
 
-def _counted_votes(fields: list[str] | None, where: str, log: ReadingLog) -> list[float] | None:
+def _counted_votes(fields: list[str] | None, where: str, log: ReadingReport) -> list[float] | None:
     if fields is None:
         log.skip(
             "fewer votes than the header names",

@@ -16,13 +16,11 @@ from PIL import Image, ImageOps
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.preprocessing import fitted
 from training.datasets.faces import FaceDataset
-from training.datasets.report import ReadingLog, SkippedError
+from training.datasets.report import ReadingReport, SkippedError
 from training.datasets.splits import (
     ROLES,
     SHARES,
     SPLIT_SEED,
-    TRAINING,
-    VALIDATION,
     role_of,
     stratified_split,
 )
@@ -86,7 +84,7 @@ def read_folders(
         raise DatasetError(
             f"Invalid side of pictures: expected 16 to 512 pixels, received {side_px}."
         )
-    log = ReadingLog("file")
+    log = ReadingReport("file")
     folders = _class_folders(folder, log)
     names = {part.label for part in folders}
     classes = (*(EMOTIONS if names & set(EMOTIONS) else ()), *sorted(names - set(EMOTIONS)))
@@ -121,19 +119,17 @@ def read_folders(
                     f"The class folder {part.path.relative_to(folder)} holds no picture{usable}."
                 )
     if not images:
-        report = log.report(0)
         raise DatasetError(
-            f"{folder} holds no picture that can be used. {' '.join(report.sentences())}"
+            f"{folder} holds no picture that can be used. {' '.join(log.sentences())}"
         )
+    log.read = len(images)
     original = np.array(labels, dtype=np.int64)
     splits = _with_all_roles(np.array(usage, dtype=object), original, seed, log)
-    return FaceDataset(
-        np.stack(images), original, None, splits.astype(np.str_), classes, log.report(len(images))
-    )
+    return FaceDataset(np.stack(images), original, None, splits.astype(np.str_), classes, log)
 
 
 def _with_all_roles(
-    usage: NDArray[np.object_], labels: NDArray[np.int64], seed: int, log: ReadingLog
+    usage: NDArray[np.object_], labels: NDArray[np.int64], seed: int, log: ReadingReport
 ) -> NDArray[np.object_]:
     """Draw splits for rows without one, or validation rows from a training split without them."""
     if usage[0] == "":
@@ -141,12 +137,12 @@ def _with_all_roles(
         log.note(f"The folder has no splits: its classes were dealt {shares} by the seed {seed}.")
         return np.array(ROLES, dtype=object)[stratified_split(labels, SHARES, seed)]
     roles = [role_of(split) for split in usage]
-    training = np.array([role == TRAINING for role in roles])
-    if training.any() and VALIDATION not in roles:
+    training = np.array([role == "training" for role in roles])
+    if training.any() and "validation" not in roles:
         rows = np.flatnonzero(training)
         held_out = SHARES[1] / (SHARES[0] + SHARES[1])
         drawn = stratified_split(labels[rows], (1 - held_out, held_out), seed) == 1
-        usage[rows[drawn]] = VALIDATION
+        usage[rows[drawn]] = "validation"
         log.note(
             f"The folder has no split for validation: {int(drawn.sum()):,} of the {len(rows):,} "
             f"training pictures were drawn for it by the seed {seed}."
@@ -154,7 +150,7 @@ def _with_all_roles(
     return usage
 
 
-def _class_folders(folder: Path, log: ReadingLog) -> list[_ClassFolder]:
+def _class_folders(folder: Path, log: ReadingReport) -> list[_ClassFolder]:
     """Return the class folders of all splits; their split is empty if there are no splits."""
     below = [part for part in _entries(folder) if part.is_dir()]
     splits = [
@@ -194,7 +190,7 @@ def _class_folders(folder: Path, log: ReadingLog) -> list[_ClassFolder]:
     return found
 
 
-def _named(part: Path, split: str, log: ReadingLog) -> _ClassFolder:
+def _named(part: Path, split: str, log: ReadingReport) -> _ClassFolder:
     label = emotion_of(part.name)
     if label is not None and label != part.name.lower():
         log.note(f"The class folder {part.name} was read as {label}.")

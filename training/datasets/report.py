@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class SkippedError(Exception):
@@ -25,14 +21,24 @@ class Skipped:
     first: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class ReadingReport:
     """Rows or files (`unit`) that became a face, skipped ones by reason, and general notes."""
 
-    read: int = 0
-    skipped: Mapping[str, Skipped] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
     unit: str = "row"
+    read: int = 0
+    skipped: dict[str, Skipped] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def skip(self, reason: str, where: str) -> None:
+        """Count a skipped row or file by its reason; `where` is kept for the first."""
+        known = self.skipped.get(reason, Skipped(0, where))
+        self.skipped[reason] = Skipped(known.count + 1, known.first)
+
+    def note(self, sentence: str) -> None:
+        """Add a sentence about the dataset as a whole, once."""
+        if sentence not in self.notes:
+            self.notes += (sentence,)
 
     @property
     def skipped_count(self) -> int:
@@ -52,28 +58,3 @@ class ReadingReport:
 
     def _counted(self, count: int) -> str:
         return f"{count:,} {self.unit}{'' if count == 1 else 's'}"
-
-
-class ReadingLog:
-    """Collects a `ReadingReport` while a dataset is read."""
-
-    def __init__(self, unit: str) -> None:
-        self._unit = unit
-        self._skipped: dict[str, Skipped] = {}
-        self._notes: list[str] = []
-
-    def skip(self, reason: str, where: str) -> None:
-        """Count a skipped row or file by its reason; `where` is kept for the first."""
-        known = self._skipped.get(reason)
-        self._skipped[reason] = (
-            Skipped(1, where) if known is None else Skipped(known.count + 1, known.first)
-        )
-
-    def note(self, sentence: str) -> None:
-        """Add a sentence about the dataset as a whole, once."""
-        if sentence not in self._notes:
-            self._notes.append(sentence)
-
-    def report(self, read: int) -> ReadingReport:
-        """Return the report, after `read` rows or files became a face."""
-        return ReadingReport(read, dict(self._skipped), tuple(self._notes), self._unit)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from training.datasets.faces import FaceDataset
 
-TRAINING, VALIDATION, TEST = ROLES = ("training", "validation", "test")
+ROLES = ("training", "validation", "test")
 
 SHARES = (0.72, 0.14, 0.14)
 """Training, validation and test of a dataset that is published without splits."""
@@ -24,20 +24,19 @@ SPLIT_SEED = 20261121
 DUPLICATE_CORRELATION = 0.98
 """Pictures that correlate more are the same photograph, cropped or scaled slightly differently."""
 
-_PUBLISHED_NAMES = {
-    TRAINING: ("training", "train"),
-    VALIDATION: ("validation", "valid", "val", "dev", "publictest"),
-    TEST: ("test", "testing", "privatetest"),
-}
-
 
 def role_of(split: str) -> str | None:
     """Return the role of a split by its published name, in any case; `None` for other names.
 
     FER2013's `PublicTest` is for validation, its `PrivateTest` for the test.
     """
+    published = {
+        "training": ("training", "train"),
+        "validation": ("validation", "valid", "val", "dev", "publictest"),
+        "test": ("test", "testing", "privatetest"),
+    }
     name = split.strip().lower()
-    return next((role for role, names in _PUBLISHED_NAMES.items() if name in names), None)
+    return next((role for role, names in published.items() if name in names), None)
 
 
 def stratified_split(

@@ -6,7 +6,7 @@ resize, so the figures show what the kiosk would read.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -24,28 +24,8 @@ if TYPE_CHECKING:
     from training.datasets.faces import FaceDataset
     from training.evaluation.evaluate import Against
 
-    Worsen = Callable[[NDArray[np.uint8], float, np.random.Generator], NDArray[np.uint8]]
+    Degrade = Callable[[NDArray[np.uint8], float, np.random.Generator], NDArray[np.uint8]]
 
-NAMES = {
-    "face_side_px": "side of the face's crop in pixels",
-    "blur_px": "blur: sigma in pixels, at 48 px",
-    "low_light_gain": "light: share that is left",
-    "jpeg_quality": "JPEG quality",
-    "noise_sd": "noise: deviation in grey levels",
-    "roll_deg": "roll of the head in degrees",
-}
-
-VALUES: dict[str, tuple[float, ...]] = {
-    "face_side_px": (24, 36, 48, 96),
-    "blur_px": (0, 0.5, 1, 1.5, 2, 3),
-    "low_light_gain": (1, 0.5, 0.25, 0.1),
-    "jpeg_quality": (80, 40, 20),
-    "noise_sd": (0, 5, 10, 20),
-    "roll_deg": (0, 10, 20, 30),
-}
-"""The values measured; one that changes nothing is the plain picture."""
-
-PASSES = sum(len(values) for values in VALUES.values())
 SEED = 20261121
 
 
@@ -108,13 +88,24 @@ def rolled(
     return np.asarray(turned, dtype=np.uint8)
 
 
-WORSEN: dict[str, Worsen] = {
-    "face_side_px": resized,
-    "blur_px": blurred,
-    "low_light_gain": darkened,
-    "jpeg_quality": compressed,
-    "noise_sd": noisy,
-    "roll_deg": rolled,
+class Condition(NamedTuple):
+    """A way to degrade pictures: its name, the values measured, and the function.
+
+    A value that changes nothing gives the plain picture.
+    """
+
+    name: str
+    values: tuple[float, ...]
+    degrade: Degrade
+
+
+CONDITIONS = {
+    "face_side_px": Condition("side of the face's crop in pixels", (24, 36, 48, 96), resized),
+    "blur_px": Condition("blur: sigma in pixels, at 48 px", (0, 0.5, 1, 1.5, 2, 3), blurred),
+    "low_light_gain": Condition("light: share that is left", (1, 0.5, 0.25, 0.1), darkened),
+    "jpeg_quality": Condition("JPEG quality", (80, 40, 20), compressed),
+    "noise_sd": Condition("noise: deviation in grey levels", (0, 5, 10, 20), noisy),
+    "roll_deg": Condition("roll of the head in degrees", (0, 10, 20, 30), rolled),
 }
 
 
@@ -126,7 +117,7 @@ def by_condition(
     *,
     limit: int | None = None,
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return the accuracy under each condition of `NAMES`; see `evaluate`.
+    """Return the accuracy under each condition of `CONDITIONS`; see `evaluate`.
 
     At most `limit` rows are drawn by a fixed seed. Each value has an entry `{"value", "n",
     "accuracy"}`.
@@ -145,26 +136,26 @@ def by_condition(
     geometry = CropGeometry(classifier.card.input_side_px, scale=1.0, raise_by=0.0)
     plain: float | None = None
     found: dict[str, list[dict[str, Any]]] = {}
-    for condition, values in VALUES.items():
+    for condition, (_, values, degrade) in CONDITIONS.items():
         found[condition] = []
         for value in values:
             unchanged = _changes_nothing(condition, value, images)
             reached = plain
             if plain is None or not unchanged:
-                reached = accuracy(_seen(images, WORSEN[condition], value, geometry))
+                reached = accuracy(_seen(images, degrade, value, geometry))
             plain = reached if unchanged else plain
             found[condition].append({"value": value, "n": len(truth), "accuracy": reached})
     return found
 
 
 def _seen(
-    images: NDArray[np.uint8], worsen: Worsen, value: float, geometry: CropGeometry
+    images: NDArray[np.uint8], degrade: Degrade, value: float, geometry: CropGeometry
 ) -> NDArray[np.uint8]:
     rng = np.random.default_rng(SEED)
     whole = [Box(0.0, 0.0, 1.0, 1.0)]
     crops = np.empty((len(images), geometry.side_px, geometry.side_px), dtype=np.uint8)
     for crop, image in zip(crops, images, strict=True):
-        crop[:] = face_crops(worsen(image, value, rng), whole, geometry)[0]
+        crop[:] = face_crops(degrade(image, value, rng), whole, geometry)[0]
     return crops
 
 

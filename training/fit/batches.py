@@ -50,7 +50,7 @@ def draw_rows(shares: NDArray[np.float64], rng: np.random.Generator) -> NDArray[
 
 
 class FaceBatches(keras.utils.PyDataset):
-    """Batches of varied faces with targets and weights of every head, drawn anew each epoch.
+    """Batches of varied faces with targets and weights of every head, drawn again each epoch.
 
     The first head decides how classes are balanced (see `draw_shares`). Seed and epoch repeat every
     draw. `strength` gives the variation at a step of the run; batches are made ahead, so it must

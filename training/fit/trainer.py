@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SETTINGS = "settings.json"
-
 
 @dataclass(frozen=True)
 class TrainingSettings:
@@ -110,7 +108,7 @@ def fit(
     keras.utils.set_random_seed(settings.seed)
     state = read_state(folder)
     history: list[dict[str, Any]] = state["history"]
-    (folder / SETTINGS).write_text(json.dumps(asdict(settings), indent=1), encoding="utf-8")
+    (folder / "settings.json").write_text(json.dumps(asdict(settings), indent=1), encoding="utf-8")
     devices = replicas()
     if settings.batch_size % devices:
         raise TrainingError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from detector.emotion.labels import EMOTIONS
-from training.evaluation.robustness import NAMES
+from training.evaluation.robustness import CONDITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,20 +17,6 @@ if TYPE_CHECKING:
     from detector.emotion.model_card import ModelCard
     from training.datasets.faces import FaceDataset
 
-LIMITS = (
-    "It names expressions, not feelings: people smile without joy and grieve with a still face.",
-    "Faces below 24 pixels, turned far to a side, rolled by more than 20 degrees, noisy, or with "
-    "a covered mouth are read less well.",
-)
-
-FER2013_LIMIT = (
-    "The data are photographs found by web search in 2013, labelled by few people each; groups "
-    "that are rare in them are likely to be read less well, and nobody has measured by how much."
-)
-OTHER_DATA_LIMIT = (
-    "It was only measured on faces like those it was trained on: people, cameras and light that "
-    "are rare in that folder are likely to be read less well."
-)
 FER2013_LICENCES = (
     "FER2013: data of the Facial Expression Recognition Challenge at ICML 2013 (Goodfellow et "
     "al.); the pictures come from a web search and their rights stay with their owners.",
@@ -55,15 +41,28 @@ def limits(faces: FaceDataset, per_class: Mapping[str, Mapping[str, float]]) -> 
         ((scores["recall"], label) for label, scores in per_class.items() if scores["support"] > 0)
     )
     named = [f"{label} ({recall:.0%})" for recall, label in weak[:3] if recall < 0.7]
-    found = (
-        [f"Found worst, by the share of their faces that are found: {', '.join(named)}."]
-        if named
-        else []
-    )
+    found = [
+        "It names expressions, not feelings: people smile without joy and grieve with a still "
+        "face.",
+        "Faces below 24 pixels, turned far to a side, rolled by more than 20 degrees, noisy, or "
+        "with a covered mouth are read less well.",
+    ]
+    if named:
+        found.append(
+            f"Found worst, by the share of their faces that are found: {', '.join(named)}."
+        )
     absent = [label for label, scores in per_class.items() if scores["support"] == 0]
     if absent:
         found.append(f"Not measured, for want of rows: {', '.join(absent)}.")
-    return (*LIMITS, *found, FER2013_LIMIT if is_fer2013(faces) else OTHER_DATA_LIMIT)
+    found.append(
+        "The data are photographs found by web search in 2013, labelled by few people each; groups "
+        "that are rare in them are likely to be read less well, and nobody has measured by how "
+        "much."
+        if is_fer2013(faces)
+        else "It was only measured on faces like those it was trained on: people, cameras and "
+        "light that are rare in that folder are likely to be read less well."
+    )
+    return tuple(found)
 
 
 def licences(faces: FaceDataset) -> tuple[str, ...]:
@@ -89,7 +88,7 @@ def card_text(card: ModelCard, figures: Iterable[str] = ()) -> str:
     text: str = template.render(
         card=card,
         training=card.training,
-        names=NAMES,
+        names={key: condition.name for key, condition in CONDITIONS.items()},
         figures=list(figures),
         settings=json.dumps(settings, indent=1),
     )

@@ -23,7 +23,7 @@ from training.errors import DatasetError, TrainingError
 from training.evaluation import figures
 from training.evaluation.calibration import fit_temperature, reliability_bins, uncertain_threshold
 from training.evaluation.evaluate import document, restricted, select
-from training.evaluation.robustness import NAMES, PASSES, by_condition
+from training.evaluation.robustness import CONDITIONS, by_condition
 from training.fit.devices import predict
 from training.release.card_text import FRAMING, card_text, licences, limits
 from training.release.promotion import LITERT_TOLERANCE
@@ -40,16 +40,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-OUTPUT = "emotions"
-SCORES = "scores.json"
 ORIGINAL: Final = "original"
 FITTED_TO_ORIGINAL = "the original labels"
-_CONVERT = (
-    "import sys; from pathlib import Path; from detector.emotion.classifier import "
-    "convert_to_litert, load_network; "
-    "Path(sys.argv[2]).write_bytes(convert_to_litert(load_network(Path(sys.argv[1])), "
-    "int(sys.argv[3])))"
-)
 
 
 class NetworkClassifier:
@@ -78,7 +70,7 @@ def serving_network(trained: keras.Model, head: Head, labels: Sequence[str]) -> 
     layer = trained.get_layer(head.name)
     kernel, bias = layer.get_weights()
     columns = [head.labels.index(label) for label in labels]
-    output = keras.layers.Dense(len(columns), name=OUTPUT, dtype="float32")
+    output = keras.layers.Dense(len(columns), name="emotions", dtype="float32")
     network = keras.Model(trained.inputs[0], output(layer.input), name=trained.name)
     output.set_weights([kernel[:, columns], bias[columns]])
     return _in_float32(network)
@@ -131,7 +123,7 @@ def export(  # noqa: PLR0917 (a model is written from its network, heads, place,
         )
         models.append(model)
         scores[model.stem] = found
-    _write_json(folder / SCORES, {"models": scores, "history": list(history)})
+    _write_json(folder / "scores.json", {"models": scores, "history": list(history)})
     return models[0]
 
 
@@ -227,7 +219,8 @@ class _Writer:
             found["twin_difference"] = difference
         if self._measure_conditions:
             # A slow network is measured on fewer rows, to take a minute.
-            most = max(200, int(60 / PASSES / max(seconds_per_face, 1e-9)))
+            passes = sum(len(condition.values) for condition in CONDITIONS.values())
+            most = max(200, int(60 / passes / max(seconds_per_face, 1e-9)))
             measured = by_condition(
                 NetworkClassifier(network, card),
                 self._validation,
@@ -332,8 +325,9 @@ class _Writer:
         )
         figures.draw_per_class(main["per_class"], self._folder / names["per_class"], title=where)
         if card.conditions:
+            words = {key: condition.name for key, condition in CONDITIONS.items()}
             figures.draw_conditions(
-                card.conditions, self._folder / names["conditions"], names=NAMES
+                card.conditions, self._folder / names["conditions"], names=words
             )
         else:
             del names["conditions"]
@@ -408,8 +402,14 @@ def _convert(network: keras.Model, model: Path, litert: Path, side_px: int) -> N
         litert.write_bytes(convert_to_litert(network, side_px))
         return
     # The converter needs TensorFlow: load a network of another backend again in a new process.
+    script = (
+        "import sys; from pathlib import Path; from detector.emotion.classifier import "
+        "convert_to_litert, load_network; "
+        "Path(sys.argv[2]).write_bytes(convert_to_litert(load_network(Path(sys.argv[1])), "
+        "int(sys.argv[3])))"
+    )
     done = subprocess.run(
-        [sys.executable, "-c", _CONVERT, str(model), str(litert), str(side_px)],
+        [sys.executable, "-c", script, str(model), str(litert), str(side_px)],
         env=os.environ
         | {"KERAS_BACKEND": "tensorflow", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         capture_output=True,

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from detector.analysis import (
-    FORGET_AFTER_NS,
     STAGES,
     AnalysisSettings,
     FaceAnalyser,
@@ -337,7 +336,7 @@ def test_who_is_gone_is_forgotten(face: Face) -> None:
     stage = Stage()
     for _ in range(50):
         stage.show(face())
-        stage.show(after_ns=FORGET_AFTER_NS + 1)
+        stage.show(after_ns=FaceAnalyser.FORGET_AFTER_NS + 1)
     assert stage.show(face()).readings[0].viewer == 51
     assert len(stage.analyser._viewers) == 1
 

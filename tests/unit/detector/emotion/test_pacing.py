@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.emotion.pacing import LEVELS, ClassificationSchedule, LoadGovernor, limit_threads
+from detector.emotion.pacing import ClassificationSchedule, LoadGovernor, limit_threads
 
 FRAME_NS = 33_333_333
 
@@ -95,7 +95,7 @@ def test_a_steady_load_finds_a_level_and_stays_there(cost: float) -> None:
         now = drive(governor, 1, cost, now)
         levels.append(governor.level)
     assert len(set(levels[10:])) == 1
-    assert levels[-1] in range(len(LEVELS))
+    assert levels[-1] in range(len(LoadGovernor.LEVELS))
 
 
 def test_opencv_is_held_to_one_thread() -> None:

@@ -14,9 +14,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from detector.sources.freeze_detector import (
-    BLANK_AFTER_NS,
-    FROZEN_AFTER_NS,
-    OVER_NS,
     FreezeDetector,
     PictureFault,
 )
@@ -88,7 +85,7 @@ def test_the_same_picture_for_two_seconds_is_frozen_since_its_first_showing(feed
     after_s, fault = found
     assert fault.cause == "camera_frozen"
     assert fault.since_ns == since_ns
-    assert after_s == pytest.approx(FROZEN_AFTER_NS / 1e9, abs=0.1)
+    assert after_s == pytest.approx(FreezeDetector.FROZEN_AFTER_NS / 1e9, abs=0.1)
 
 
 def test_a_single_bit_in_a_corner_is_life(feed: Feed) -> None:
@@ -117,7 +114,7 @@ def test_a_key_picture_does_not_end_what_is_frozen_and_movement_does(feed: Feed)
     assert all(fault is not None for fault in feed.show([refreshed] * 50)), "one change is no life"
     moving = feed.show(repeat(lambda: noisy(SCENE), 25))
     assert moving[0] is not None
-    assert moving.index(None) * STEP_NS <= OVER_NS + STEP_NS
+    assert moving.index(None) * STEP_NS <= FreezeDetector.OVER_NS + STEP_NS
     assert all(fault is None for fault in moving[moving.index(None) :])
 
 
@@ -152,7 +149,7 @@ def test_darkness_is_black(feed: Feed, level: int, noise: float) -> None:
     assert found is not None
     after_s, fault = found
     assert fault.cause == "camera_black"
-    assert after_s == pytest.approx(BLANK_AFTER_NS / 1e9, abs=0.2)
+    assert after_s == pytest.approx(FreezeDetector.BLANK_AFTER_NS / 1e9, abs=0.2)
 
 
 def test_a_pilot_light_does_not_make_it_day(feed: Feed) -> None:
@@ -191,7 +188,7 @@ def test_light_without_detail_is_covered(feed: Feed, kind: str, noise: float) ->
     assert found is not None
     after_s, fault = found
     assert fault.cause == "camera_covered"
-    assert after_s == pytest.approx(BLANK_AFTER_NS / 1e9, abs=0.2)
+    assert after_s == pytest.approx(FreezeDetector.BLANK_AFTER_NS / 1e9, abs=0.2)
 
 
 @pytest.mark.parametrize("spoil", ["out of focus", "fog", "far away"])
@@ -215,7 +212,7 @@ def test_a_poor_picture_of_somebody_is_not_covered(feed: Feed, spoil: str) -> No
 def test_what_is_over_ends_soon(feed: Feed, make: Callable[[], Image]) -> None:
     assert feed.first(repeat(make, 80)) is not None
     after = feed.show(repeat(lambda: noisy(SCENE), 25))
-    assert after.index(None) * STEP_NS <= OVER_NS + 200_000_000
+    assert after.index(None) * STEP_NS <= FreezeDetector.OVER_NS + 200_000_000
     assert after[-1] is None
 
 
@@ -300,9 +297,10 @@ def test_a_fault_is_told_exactly_while_its_condition_lasts(
             active = active or (
                 row[index]
                 and run >= 3
-                and lasted_ns >= (BLANK_AFTER_NS if index else FROZEN_AFTER_NS)
+                and lasted_ns
+                >= (FreezeDetector.BLANK_AFTER_NS if index else FreezeDetector.FROZEN_AFTER_NS)
             )
-            if not row[index] and (not active or step_ns * (quiet - 1) >= OVER_NS):
+            if not row[index] and (not active or step_ns * (quiet - 1) >= FreezeDetector.OVER_NS):
                 run, active = 0, False
             if row[3] == cause:
                 assert active

@@ -92,7 +92,7 @@ def test_stamps_rise_even_where_the_files_do_not(
     (tmp_path / "clip.mp4").touch()
     stamps_ms = [500, 540, 540, 540, 560, 550, 700]
     monkeypatch.setattr(module, "quiet_capture", lambda *_: StutteringCapture(stamps_ms))
-    monkeypatch.setattr(module, "CUT_OFF_TOLERANCE_S", 10)
+    monkeypatch.setattr(Recording, "CUT_OFF_TOLERANCE_S", 10)
     with Recording(tmp_path / "clip.mp4") as source:
         stamps = [frame.captured_ns for frame in read_all(source)]
     ms = 1_000_000

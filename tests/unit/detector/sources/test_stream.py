@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from detector.errors import SourceLostError, SourceOpenError
-from detector.sources import stream as module
 from detector.sources.stream import StreamCapture
 from detector.sources.video_source import SourceSpec
 from tests.helpers.sources import read_all, until_lost
@@ -43,7 +42,7 @@ def test_stamps_of_a_live_stream_rise_even_if_the_clock_stands(
 
 
 def test_a_stream_that_stalls_is_lost(stream_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "READ_TIMEOUT_MS", 400)
+    monkeypatch.setattr(StreamCapture, "READ_TIMEOUT_MS", 400)
     with StreamCapture(SourceSpec("stream", stream_server.address)) as source:
         assert source.read() is not None
         stream_server.pause.set()
@@ -106,7 +105,7 @@ def test_data_that_never_gives_a_picture_is_given_up(
 ) -> None:
     with StreamCapture(SourceSpec("stream", stream_server.address)) as source:
         assert source.read() is not None
-        monkeypatch.setattr(module, "MAX_KEY_WAIT_S", 0.3)
+        monkeypatch.setattr(StreamCapture, "MAX_KEY_WAIT_S", 0.3)
         stream_server.spoil.set()
         with pytest.raises(SourceLostError, match="stalls") as caught:
             read_all(source)
@@ -116,7 +115,7 @@ def test_data_that_never_gives_a_picture_is_given_up(
 def test_a_server_that_does_not_answer_stalls(
     stream_server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "OPEN_TIMEOUT_MS", 400)
+    monkeypatch.setattr(StreamCapture, "OPEN_TIMEOUT_MS", 400)
     stream_server.pause.set()
     with pytest.raises(SourceOpenError, match="cannot be opened") as caught:
         StreamCapture(SourceSpec("stream", stream_server.address))

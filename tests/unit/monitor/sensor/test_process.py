@@ -15,7 +15,7 @@ import pytest
 from pydantic import ValidationError
 
 from detector.errors import ModelLoadError, SourceError, SourceLostError, SourceOpenError
-from detector.sources.freeze_detector import FROZEN_AFTER_NS
+from detector.sources.freeze_detector import FreezeDetector
 from detector.types import AnalysedFrame, Frame
 from monitor.sensor import process as module
 from monitor.sensor.capture import CaptureHungError
@@ -408,7 +408,7 @@ def test_a_frozen_picture_is_no_reading_from_its_first_repetition_on(watch: Watc
     messages = watch([*map(scene, range(10)), *frozen, *map(scene, range(50, 70))])
     [lost] = of(messages, SourceLost)
     assert (lost.cause, lost.since_ns) == ("camera_frozen", 1100 * MS)
-    assert lost.at_ns == pytest.approx(1100 * MS + FROZEN_AFTER_NS, abs=100 * MS)
+    assert lost.at_ns == pytest.approx(1100 * MS + FreezeDetector.FROZEN_AFTER_NS, abs=100 * MS)
     seen = analysed(messages)
     assert seen[:11] == list(range(11)), "the first showing is a measurement"
     assert 50 <= seen[11] <= 54

@@ -13,10 +13,7 @@ from detector.emotion.model_card import ModelCard
 from training.datasets.faces import FaceDataset
 from training.errors import DatasetError
 from training.evaluation.robustness import (
-    NAMES,
-    PASSES,
-    VALUES,
-    WORSEN,
+    CONDITIONS,
     blurred,
     by_condition,
     compressed,
@@ -35,9 +32,7 @@ def rng() -> np.random.Generator:
 
 
 def test_every_condition_has_a_name_and_values() -> None:
-    assert set(NAMES) == set(VALUES) == set(WORSEN)
-    assert sum(map(len, VALUES.values())) == PASSES
-    assert VALUES["face_side_px"] == (24, 36, 48, 96)
+    assert CONDITIONS["face_side_px"].values == (24, 36, 48, 96)
 
 
 @pytest.mark.parametrize("condition", ["blur_px", "low_light_gain", "noise_sd", "roll_deg"])
@@ -46,8 +41,8 @@ def test_the_neutral_value_changes_nothing(
 ) -> None:
     picture = faces(1)[0]
     neutral = 1 if condition == "low_light_gain" else 0
-    assert neutral in VALUES[condition]
-    np.testing.assert_array_equal(WORSEN[condition](picture, neutral, rng), picture)
+    assert neutral in CONDITIONS[condition].values
+    np.testing.assert_array_equal(CONDITIONS[condition].degrade(picture, neutral, rng), picture)
 
 
 def test_a_face_of_few_pixels(faces: Callable[..., np.ndarray], rng: np.random.Generator) -> None:
@@ -135,14 +130,16 @@ def test_accuracy_by_condition() -> None:
     found = by_condition(classifier, shades(10), "original")
     assert {
         name: tuple(entry["value"] for entry in entries) for name, entries in found.items()
-    } == VALUES
+    } == {name: condition.values for name, condition in CONDITIONS.items()}
     assert all(entry["n"] == 10 for entries in found.values() for entry in entries)
     for name, entries in found.items():
         accuracies = [entry["accuracy"] for entry in entries]
         # At a quarter and a tenth of the light, the bright faces are dark too.
         assert accuracies == ([1, 1, 0.5, 0.5] if name == "low_light_gain" else [1] * len(entries))
     # What changes nothing is only measured once: 48 px, no blur, all the light, no noise, no roll.
-    assert len(classifier.calls) == PASSES - 4
+    assert (
+        len(classifier.calls) == sum(len(condition.values) for condition in CONDITIONS.values()) - 4
+    )
     assert set(classifier.calls) == {(10, 48, 48)}
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert by_condition(Brightness(), shades(10), "original") == found

@@ -21,7 +21,7 @@ from training.datasets.labels import Head
 from training.datasets.votes import VOTE_LABELS
 from training.errors import DatasetError
 from training.evaluation.evaluate import evaluate
-from training.evaluation.robustness import VALUES
+from training.evaluation.robustness import CONDITIONS
 from training.fit.augmentation import plain
 from training.release import export as module
 from training.release.card_text import FER2013_LICENCES, OTHER_LICENCES, card_text
@@ -186,7 +186,7 @@ def test_the_card_tells_where_the_model_came_from(exported: Any) -> None:
         assert 0 <= score["accuracy"] <= 1
     assert {
         name: tuple(entry["value"] for entry in of) for name, of in card.conditions.items()
-    } == VALUES
+    } == {name: condition.values for name, condition in CONDITIONS.items()}
     assert card.licences == FER2013_LICENCES
     assert "ICML 2013" in " ".join(card.licences)
     json.dumps(card.model_dump(mode="json"), allow_nan=False)
