@@ -18,15 +18,12 @@ class WindowHeartbeat(QObject):
 
     Until `watch` is called, a beat says that the loop turns. From then on a pixel of the ads is
     repainted and the painting beats, so that a window that no longer paints counts as hung. A
-    window that cannot be seen is never painted; then the loop alone counts.
-
-    Args:
-        heartbeat: Carries the beats; without a supervisor nothing happens.
-        parent: The Qt owner.
+    window that cannot be seen is never painted; then the loop alone counts. Without a supervisor
+    nothing happens.
     """
 
-    def __init__(self, heartbeat: Heartbeat, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, heartbeat: Heartbeat) -> None:
+        super().__init__()
         self._heartbeat = heartbeat
         self._view: AdView | None = None
         self._timer = QTimer(self)

@@ -17,19 +17,14 @@ class FrameQueue(Generic[T]):
 
     Args:
         lossless: Whether the producer waits.
-        capacity: Items that a lossless queue holds, at least 1. Defaults to 4.
+        capacity: Items that a lossless queue holds. Defaults to 4.
 
     Attributes:
         dropped: Items that were replaced before they were taken.
         closed: Whether the queue is closed.
-
-    Raises:
-        ValueError: The capacity is below 1.
     """
 
     def __init__(self, *, lossless: bool, capacity: int = 4) -> None:
-        if capacity < 1:
-            raise ValueError(f"Invalid capacity: expected at least 1, received {capacity}.")
         self._changed = threading.Condition()
         self._items: deque[T] = deque()
         self._lossless = lossless

@@ -38,7 +38,6 @@ class Ready:
         frames: Frames that a recording states, 0 if unknown.
         live: Whether frames may be dropped.
         runtime: What classifies.
-        startup_s: Seconds from the start of the process.
     """
 
     source: str
@@ -46,7 +45,6 @@ class Ready:
     frames: int
     live: bool
     runtime: str
-    startup_s: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)

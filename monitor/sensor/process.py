@@ -145,7 +145,7 @@ class SensorLoop:
         self._preview_due_ns = 0
         self._newest_ns = 0
 
-    def run(self, started_s: float) -> int:
+    def run(self) -> int:
         """Do the work; return the exit status."""
         settings = self._settings
         try:
@@ -184,7 +184,6 @@ class SensorLoop:
                     frames=capture.frame_count,
                     live=not settings.lossless,
                     runtime=classifier.runtime,
-                    startup_s=round(time.monotonic() - started_s, 3),
                 )
             )
             self._analyse(capture, analyser)
@@ -313,7 +312,6 @@ def _stop_at_end_of_input(stop: threading.Event) -> None:
 
 def main() -> int:
     """Run the sensor as a process; see the module's description."""
-    started_s = time.monotonic()
     # A frame analysed late harms nobody; one that the window shows late is seen.
     os.nice(10)
     disable_core_dumps()
@@ -328,7 +326,7 @@ def main() -> int:
     threading.Thread(
         target=_stop_at_end_of_input, args=(stop,), name="parent-watch", daemon=True
     ).start()
-    return SensorLoop(settings, out, stop).run(started_s)
+    return SensorLoop(settings, out, stop).run()
 
 
 if __name__ == "__main__":

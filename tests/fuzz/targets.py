@@ -213,7 +213,7 @@ def _sent() -> bytes:
     )
     stream = io.BytesIO()
     for message in (
-        Ready("the demo viewer", 25.0, 100, True, "cpu", 1.5),
+        Ready("the demo viewer", 25.0, 100, True, "cpu"),
         FrameRead(AnalysedFrame(1, 5, 64, 36, (reading,))),
         HealthReport(SensorHealth("running", frames=3)),
         Ended(5, 3),

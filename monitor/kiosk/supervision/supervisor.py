@@ -100,13 +100,12 @@ class Supervisor:
         *,
         limits: Limits | None = None,
         restarts: Restarts | None = None,
-        notifier: ServiceNotifier | None = None,
     ) -> None:
         self._command = list(command)
         self._ads_only = list(ads_only)
         self._limits = limits or Limits()
         self._restarts = restarts or Restarts()
-        self._notifier = notifier or ServiceNotifier()
+        self._notifier = ServiceNotifier()
         self._received: list[int] = []
         self._asked: int | None = None
         self._asked_at_s = 0.0

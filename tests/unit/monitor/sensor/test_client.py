@@ -38,7 +38,7 @@ def say(message):
     write_message(sys.stdout.buffer, message)
 
 def ready():
-    say(Ready("camera 0", 25.0, 0, True, "scripted", 0.1))
+    say(Ready("camera 0", 25.0, 0, True, "scripted"))
 
 def show(*viewers, at=1):
     readings = tuple(

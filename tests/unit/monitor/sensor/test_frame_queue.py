@@ -161,11 +161,3 @@ def test_taking_from_an_empty_link_ends_after_the_limit(make: Callable[[], Any])
     start = time.monotonic()
     assert make().take(0.1) is None
     assert 0.09 < time.monotonic() - start < PATIENCE_S
-
-
-@pytest.mark.parametrize("capacity", [0, -1])
-def test_a_link_without_room_is_refused(capacity: int) -> None:
-    with pytest.raises(
-        ValueError, match=f"Invalid capacity: expected at least 1, received {capacity}."
-    ):
-        FrameQueue(lossless=True, capacity=capacity)

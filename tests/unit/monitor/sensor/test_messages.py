@@ -52,7 +52,7 @@ readings = st.builds(FaceReading, **whole) | st.builds(
 )
 previews = hnp.arrays(np.uint8, st.tuples(st.integers(1, 6), st.integers(1, 6), st.just(3)))
 plain_messages = st.one_of(
-    st.builds(Ready, texts, numbers, counts, st.booleans(), texts, numbers),
+    st.builds(Ready, texts, numbers, counts, st.booleans(), texts),
     st.builds(SourceLost, counts, texts),
     st.builds(Ended, counts, counts, texts),
     st.builds(Failed, texts, texts),

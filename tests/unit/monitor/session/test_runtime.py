@@ -55,7 +55,7 @@ class FakeSensor:
     def start(self):
         self.started = True
         if self.ready:
-            self.on_message(Ready("camera 0", 25.0, 0, True, "scripted", 0.1))
+            self.on_message(Ready("camera 0", 25.0, 0, True, "scripted"))
 
     def wait_settled(self, _timeout_s):
         return True
@@ -262,7 +262,7 @@ def test_the_show_begins_while_the_sensor_waits_for_a_camera(monkeypatch, make_s
         "Camera 0 cannot be opened.",
     )
     made.tick()
-    made._router.on_message(Ready("camera 2", 25.0, 0, True, "scripted", 0.1))
+    made._router.on_message(Ready("camera 2", 25.0, 0, True, "scripted"))
     made._router.on_message(frame(1))
     made.stop("finished")
     assert made._sensor.stopped
