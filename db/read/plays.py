@@ -94,7 +94,7 @@ def logged_plays(
         settings = _settings(connection, scope)
         query = (
             select(
-                Play.session_id,
+                Play.session_id.label("session"),
                 Play.number,
                 Ad.ad_id,
                 Play.started_at,
@@ -102,7 +102,7 @@ def logged_plays(
                 Play.probability,
                 Play.context,
                 Play.reward,
-                Play.reward_viewer_s,
+                Play.reward_viewer_s.label("viewer_s"),
             )
             .join(Ad, Ad.id == Play.ad_version_id)
             .join(Session, Session.id == Play.session_id)
@@ -112,16 +112,11 @@ def logged_plays(
         )
         return [
             LoggedPlay(
-                session=row.session_id,
-                number=row.number,
-                ad_id=row.ad_id,
-                started_at=row.started_at,
-                policy=str(settings.get(row.session_id, {}).get("policy", "")),
-                held_out=row.held_out,
-                probability=row.probability,
-                context=row.context or {},
-                reward=row.reward,
-                viewer_s=row.reward_viewer_s,
+                **{
+                    **row._mapping,
+                    "policy": str(settings.get(row.session, {}).get("policy", "")),
+                    "context": row.context or {},
+                }
             )
             for row in reversed(connection.execute(query).all())
         ]
@@ -158,7 +153,9 @@ def shown_plays(
             .order_by(Play.session_id, Play.number)
         )
         return [
-            ShownPlay(*(*play, kind == "run" and not settings[play[1]].get("headless", False)))
+            ShownPlay(
+                *(*play, kind == "run" and not settings.get(play[1], {}).get("headless", False))
+            )
             for *play, kind in connection.execute(query)
         ]
 

@@ -14,70 +14,52 @@ class FetchError(PictureError):
         code: Names the reason; stable, for programs.
     """
 
-    code: ClassVar[str] = "fetch"
+    code: ClassVar[str]
+
+    def __init_subclass__(cls, code: str) -> None:
+        super().__init_subclass__()
+        cls.code = code
 
 
-class UrlError(FetchError):
+class UrlError(FetchError, code="url"):
     """The address is misspelt, or spelt in a way that programs read differently."""
 
-    code = "url"
 
-
-class SchemeError(FetchError):
+class SchemeError(FetchError, code="scheme"):
     """The address is not an http or https address."""
 
-    code = "scheme"
 
-
-class PortError(FetchError):
+class PortError(FetchError, code="port"):
     """The port is not one that the policy allows."""
 
-    code = "port"
 
-
-class AddressNotPublicError(FetchError):
+class AddressNotPublicError(FetchError, code="address_not_public"):
     """The host is, or its name leads to, an address that the policy does not allow."""
 
-    code = "address_not_public"
 
-
-class UnreachableError(FetchError):
+class UnreachableError(FetchError, code="unreachable"):
     """There is no such host, or it does not answer, or it broke off."""
 
-    code = "unreachable"
 
-
-class CertificateError(FetchError):
+class CertificateError(FetchError, code="certificate"):
     """The host could not prove that it is the one that was named."""
 
-    code = "certificate"
 
-
-class AnswerError(FetchError):
+class AnswerError(FetchError, code="answer"):
     """The answer breaks the rules of HTTP, or is packed in a way that is not taken."""
 
-    code = "answer"
 
-
-class NotFoundError(FetchError):
+class NotFoundError(FetchError, code="not_found"):
     """The host answered, but not with the picture."""
 
-    code = "not_found"
 
-
-class RedirectError(FetchError):
+class RedirectError(FetchError, code="redirects"):
     """Too many redirects, or one that may not be followed."""
 
-    code = "redirects"
 
-
-class TooLargeError(FetchError):
+class TooLargeError(FetchError, code="too_large"):
     """More bytes than the limits allow."""
 
-    code = "too_large"
 
-
-class TooSlowError(FetchError):
+class TooSlowError(FetchError, code="too_slow"):
     """The time is over."""
-
-    code = "too_slow"
