@@ -6,7 +6,6 @@ up again needs it for its baseline. Each part is one short transaction beside a 
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
     from sqlalchemy.engine import Connection, Engine
-
-logger = logging.getLogger(__name__)
 
 PART = 2000
 """Readings deleted in one transaction: some hundredths of a second."""
@@ -47,17 +44,6 @@ class Purged:
     newest: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Share:
-    """A session and the time before which its readings may go."""
-
-    session_id: int
-    until: datetime
-
-    def readings(self) -> list[ColumnElement[bool]]:
-        return [Reading.session_id == self.session_id, Reading.at < self.until]
-
-
 def purge_some(engine: Engine, before: datetime, site: str | None = None) -> int:
     """Delete up to `PART` readings from before a time, aware, in one transaction.
 
@@ -66,12 +52,16 @@ def purge_some(engine: Engine, before: datetime, site: str | None = None) -> int
     """
     with engine.connect() as connection:
         found = next(
-            (share for share in _shares(connection, before, site) if _holds(connection, share)),
+            (
+                old
+                for old in _old_readings(connection, before, site)
+                if connection.scalar(select(exists().where(*old)))
+            ),
             None,
         )
     if found is None:
         return 0
-    part = select(Reading.id).where(*found.readings()).limit(PART)
+    part = select(Reading.id).where(*found).limit(PART)
     with writing(engine) as connection:
         return connection.execute(delete(Reading).where(Reading.id.in_(part))).rowcount
 
@@ -105,11 +95,9 @@ def purgeable(engine: Engine, before: datetime, site: str | None = None) -> Purg
     """Return what `purge` would delete; it rolls up plays that are over first."""
     total, oldest, newest = 0, None, None
     with engine.connect() as connection:
-        for share in _shares(connection, before, site, rolled_up=False):
+        for old in _old_readings(connection, before, site, rolled_up=False):
             count, first, last = connection.execute(
-                select(func.count(), func.min(Reading.at), func.max(Reading.at)).where(
-                    *share.readings()
-                )
+                select(func.count(), func.min(Reading.at), func.max(Reading.at)).where(*old)
             ).one()
             if count:
                 total += count
@@ -154,10 +142,10 @@ def reusable_bytes(engine: Engine) -> int:
     return int(pages or 0) * int(size or 0)
 
 
-def _shares(
+def _old_readings(
     connection: Connection, before: datetime, site: str | None, *, rolled_up: bool = True
-) -> Iterator[_Share]:
-    """The sessions with old readings, each with the time before which these may go."""
+) -> Iterator[list[ColumnElement[bool]]]:
+    """For each session with old readings the conditions on those that may go."""
     old = exists().where(Reading.session_id == Session.id, Reading.at < before)
     query = select(Session.id, Session.kind, Session.ended_at).where(old).order_by(Session.id)
     if site is not None:
@@ -170,7 +158,7 @@ def _shares(
             until = min(before, datetime.now(timezone.utc) - OPEN_SESSION_KEEPS)
         limit = _limit(connection, session_id, until, rolled_up=rolled_up)
         if limit is not None:
-            yield _Share(session_id, limit)
+            yield [Reading.session_id == session_id, Reading.at < limit]
 
 
 def _limit(
@@ -193,10 +181,6 @@ def _limit(
         .limit(1)
     )
     return None if previous is None else min(before, previous)
-
-
-def _holds(connection: Connection, share: _Share) -> bool:
-    return bool(connection.scalar(select(exists().where(*share.readings()))))
 
 
 def _clear_log(engine: Engine) -> None:
