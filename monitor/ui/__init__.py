@@ -1,1 +1,1 @@
-"""The kiosk window: small widgets fed by slots. The only room besides `monitor/kiosk/app.py` that imports PyQt5."""
+"""The kiosk window, in PyQt5."""

@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 
 
 def image_from_rgb(rgb: NDArray[np.uint8]) -> QImage:
-    """Copy an array into a 32-bit image, the kind that is painted fastest.
-
-    Args:
-        rgb: `(height, width, 3)`, uint8, C-contiguous.
+    """Copy a C-contiguous uint8 array `(height, width, 3)` into a 32-bit image.
 
     Raises:
         ValueError: The array has another shape or type.
@@ -33,7 +30,8 @@ def image_from_rgb(rgb: NDArray[np.uint8]) -> QImage:
             f"received {rgb.dtype} of shape {rgb.shape}."
         )
     height, width = rgb.shape[:2]
-    borrowed: QImage = QImage(rgb.data, width, height, 3 * width, QImage.Format.Format_RGB888)  # type: ignore[call-overload]
+    kind = QImage.Format.Format_RGB888
+    borrowed: QImage = QImage(rgb.data, width, height, 3 * width, kind)  # type: ignore[call-overload]
     # The conversion copies, so the image does not refer to the array's memory.
     return borrowed.convertToFormat(QImage.Format.Format_RGB32)
 

@@ -33,7 +33,8 @@ class LiveBridge(QObject):
         self._wake_up_pending = False
         self._closed = False
         # Queued even within the GUI thread: publish() emits while it holds the lock of take().
-        self._woken.connect(self._on_woken, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]
+        queued = Qt.ConnectionType.QueuedConnection
+        self._woken.connect(self._on_woken, queued)  # type: ignore[call-arg]
 
     def publish(self, view: LiveView) -> None:
         """Replace the waiting view, without waiting for the window. Ignored once closed."""

@@ -86,7 +86,8 @@ class CameraWatch:
         present: Camera | None = None
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._wanted is not present)  # noqa: B023
+                while not self._closed and self._wanted is present:
+                    self._changed.wait()
                 if self._closed:
                     return
                 present = self._wanted
@@ -94,7 +95,7 @@ class CameraWatch:
                 self._show(present)
 
     def _show(self, camera: Camera) -> None:
-        """Publish what a camera sees until another one is wanted; at last its failure, if it fails."""
+        """Publish what a camera sees, or its failure, until another one is wanted."""
         try:
             with self._open(camera) as source:
                 self._pump(camera, source)

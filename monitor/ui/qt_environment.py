@@ -16,7 +16,7 @@ FOREIGN_VARIABLES = ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_PLUGIN_PATH", "QT_QPA_FO
 
 
 def prepare(environ: MutableMapping[str, str] | None = None, *, offscreen: bool = False) -> bool:
-    """Make the environment fit for PyQt5, after OpenCV was imported and before the application is made.
+    """Make the environment fit for PyQt5, after importing OpenCV and before making the application.
 
     Paths into OpenCV are removed; others, set on purpose, stay.
 
@@ -33,7 +33,7 @@ def prepare(environ: MutableMapping[str, str] | None = None, *, offscreen: bool 
 
 
 def screen_named(environ: Mapping[str, str] | None = None) -> bool:
-    """Return whether the environment names a display, or a platform that needs none (such as `eglfs`).
+    """Return whether a display is named, or a platform that needs none (such as `eglfs`).
 
     It may still not open, see `screen_available`.
     """
@@ -71,7 +71,7 @@ class DisplayProbe:
         return self._process is not None and self._process.wait() == 0
 
     def is_back(self) -> bool:
-        """Return whether the display opens now; never waits, and starts a child every 10 s at most."""
+        """Return whether the display opens, without waiting; starts a child every 10 s at most."""
         if self._process is not None and self._process.poll() == 0:
             return True
         if time.monotonic() >= self._retry_due_s:

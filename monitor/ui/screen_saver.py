@@ -37,9 +37,6 @@ REASON = "Ads are shown"
 class ScreenSaverInhibitor(QObject):
     """Hold the screen saver off from `inhibit()` to `release()`.
 
-    Args:
-        application: The name that the desktop shows to its user.
-
     Attributes:
         method: How it is held off; `none` if it is not.
     """
@@ -109,8 +106,8 @@ def _ask_desktop(application: str) -> tuple[str, int] | None:
 
 
 def _call_desktop(path: str, method: str, *arguments: str | int) -> int | None:
-    try:
-        from PyQt5.QtDBus import QDBus, QDBusConnection, QDBusMessage  # noqa: PLC0415 (needs libdbus)
+    try:  # it needs libdbus
+        from PyQt5.QtDBus import QDBus, QDBusConnection, QDBusMessage  # noqa: PLC0415
     except ImportError as error:
         logger.info("Qt's D-Bus cannot be loaded: %s", error)
         return None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def find_screen(number: int | None) -> QScreen | None:
-    """Return the screen with a number, from 1 in the system's order; `None` leaves the choice to it.
+    """Return a screen by its number from 1; `None` leaves the choice to the system.
 
     Raises:
         SetupError: There is no such screen; the message lists the screens.
@@ -73,7 +73,7 @@ def fill_screen(window: QWidget) -> None:
 
 
 def fills_screen(window: QWidget) -> bool:
-    """Return whether a window is in full screen; without a window manager Qt loses track of that."""
+    """Return whether a window is in full screen, also without a window manager."""
     screen = window.screen()
     return window.isFullScreen() or (screen is not None and window.geometry() == screen.geometry())
 
@@ -89,17 +89,13 @@ def is_exposed(window: QWidget) -> bool:
 
 
 class FullScreen:
-    """Switch a window between full screen, without the cursor, and its former place.
-
-    Attributes:
-        entered_by_user: Whether `toggle` switched it on, and not the start in full screen.
-    """
+    """Switch a window between full screen, without the cursor, and its former place."""
 
     def __init__(self, window: QWidget, screen: QScreen | None) -> None:
         self._window = window
         self._screen = screen
         self._windowed = QRect()
-        self.entered_by_user = False
+        self._entered_by_user = False
 
     def begin(self, *, fullscreen: bool) -> None:
         """Show the window for the first time."""
@@ -117,8 +113,8 @@ class FullScreen:
 
     def toggle(self) -> None:
         """Fill the screen, or go back to a window."""
-        self.entered_by_user = not fills_screen(self._window)
-        if self.entered_by_user:
+        self._entered_by_user = not fills_screen(self._window)
+        if self._entered_by_user:
             self._windowed = self._window.geometry()
             fill_screen(self._window)
         else:
@@ -128,7 +124,7 @@ class FullScreen:
 
     def leave(self) -> bool:
         """Leave a full screen that the user entered; return whether it was left."""
-        left = self.entered_by_user and fills_screen(self._window)
+        left = self._entered_by_user and fills_screen(self._window)
         if left:
             self.toggle()
         return left

@@ -34,7 +34,7 @@ FRAME_BYTES = 4
 BYTES_PER_SECOND = RATE_HZ * FRAME_BYTES
 
 LATE_S = 0.02
-"""Sound and picture further apart are brought together by skipping or waiting; ears notice 40 ms."""
+"""Sound and picture further apart are brought together; ears notice 40 ms."""
 PICTURE_LAG_S = 0.008
 """Mean delay of a picture: the window looks every few milliseconds, and painting takes time."""
 MEASURED_S = 1.0
@@ -43,7 +43,7 @@ MEASURED_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class _Cue:
-    """What follows the present sound: a file or silence, and when it begins and its position was 0."""
+    """What follows: a file or silence, when it begins, and when its position was 0."""
 
     path: Path | None
     begins_s: float
@@ -124,13 +124,7 @@ class QtSound(QObject):
             self._timer.start(20)
 
     def cue(self, path: Path | None, position_s: float, in_s: float) -> None:
-        """Announce a call of `play` or `stop`, to be heard exactly in time.
-
-        Args:
-            path: The file; `None` for silence.
-            position_s: Where in the file to begin, in seconds.
-            in_s: Seconds until the call.
-        """
+        """Announce a call of `play`, or of `stop` for `None`, to be heard exactly in time."""
         if self._closed or self._paused_s is not None or (self._timing is None and path is None):
             return
         sink = self._find_device()
@@ -304,7 +298,7 @@ class PlaybackTiming:
             self._first_s = latest_s
 
     def adopt_newest(self) -> None:
-        """Adopt the newest measurement, however small the change; call it where no jump is heard."""
+        """Adopt the newest measurement, however small the change, where no jump is heard."""
         if self._latest:
             self._first_s = self._latest[0][1]
 
@@ -344,12 +338,9 @@ class _Feeder(threading.Thread):
             return self._size > 0
 
     def read(self, zero_s: float | None, heard_s: float, frames: int) -> bytes:
-        """Take the frames due at a moment without waiting, with silence for missing ones.
+        """Take frames without waiting, the first to be heard at `heard_s`; missing ones are silent.
 
-        Args:
-            zero_s: When the file's position was 0; `None` for silence.
-            heard_s: When the first frame will be heard; earlier frames are dropped.
-            frames: How many.
+        `zero_s` is when the file's position was 0, or `None` for silence.
         """
         wanted = frames * FRAME_BYTES
         if zero_s is None:
@@ -425,14 +416,10 @@ class _Feeder(threading.Thread):
 
 
 def open_default_sink(volume: float) -> AudioSink | None:
-    """Open the system's sound output.
+    """Open the system's sound output at a volume of 0 to 1, on a perceptual scale.
 
-    Args:
-        volume: 0 to 1, on a perceptual scale.
-
-    Returns:
-        `None` if there is no output, it cannot play 16-bit stereo at 48 kHz, or Qt's multimedia
-        cannot be loaded because a library of the system (such as libpulse) is missing.
+    Returns `None` if there is none, it cannot play 16-bit stereo at 48 kHz, or Qt's multimedia
+    lacks a library of the system such as libpulse.
     """
     try:
         from PyQt5 import QtMultimedia  # noqa: PLC0415 (may fail, and then costs only the sound)
@@ -476,7 +463,7 @@ class AudioSink:
         self._device = self._output.start()
 
     def reset(self) -> None:
-        """Stop at once and drop what was not heard yet; `stop` alone would play it with some back ends."""
+        """Stop at once and drop what was not heard yet, which some back ends play after `stop`."""
         self._output.reset()
         self._output.stop()
         self._device = None

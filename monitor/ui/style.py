@@ -34,7 +34,7 @@ EMOTION_COLOURS = MappingProxyType(
 PANEL = QColor(11, 14, 20, 236)
 PANEL_EDGE = QColor(255, 255, 255, 30)
 INK = QColor("#0B0E14")
-"""Dark text on colour, and the opaque ground of long texts, which an ad shining through would disturb."""
+"""Dark text on colour, and the opaque ground of long texts."""
 TEXT = QColor("#F5F7FA")
 TEXT_SOFT = QColor("#AEB7C4")
 TRACK = QColor(255, 255, 255, 26)

@@ -1,4 +1,4 @@
-"""The kiosk window: the ad over the whole area, the measurements and the notice above it, the keys."""
+"""The kiosk window: the ad, the measurements and the notice over it, and the keys."""
 
 from __future__ import annotations
 
@@ -46,7 +46,6 @@ class KioskWindow(QWidget):
 
     Args:
         player: Asked for pictures from `begin()` on.
-        bridge: Brings the live views.
         notice_languages: Of the notice; the window's language by default.
         notice_url: Where people read more about the measurement; empty leaves that sentence out.
         notice_required: Whether nothing is measured while the notice is not on the screen.

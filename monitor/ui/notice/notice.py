@@ -34,11 +34,10 @@ class Notice(PaintedWidget):
     Args:
         texts: The texts of each language, in the order to show.
         url: Where to read more; empty leaves that sentence out.
-        parent: The Qt owner.
         measures: Whether there is a camera; without one the notice says only that.
 
     Signals:
-        shown: The notice is on the screen: painted, in a window that is neither minimised nor hidden.
+        shown: The notice is painted, in a window that is neither minimised nor hidden.
         hidden: It no longer is.
 
     Attributes:

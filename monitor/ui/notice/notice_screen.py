@@ -28,8 +28,7 @@ class NoticeScreen(QWidget):
     Only time in which the window is exposed counts: a hidden notice informs nobody.
 
     Args:
-        texts: The texts of each language of the notice, in the order to show.
-        url: Where to read more; empty leaves that sentence out.
+        texts, url: As of `Notice`.
         seconds: How long the notice has to be on the screen, above 0.
         window_texts: The texts of the window's language, for the last line.
 

@@ -82,8 +82,6 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Some rows under a title."""
-
     title: str
     rows: tuple[Row, ...]
 

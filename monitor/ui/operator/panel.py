@@ -63,15 +63,7 @@ class _Placed(NamedTuple):
 
 
 class OperatorPanel(PaintedWidget):
-    """Sections of rows, in one column or two, updated every second while the panel is visible.
-
-    Args:
-        texts: Of the window's language.
-        ask: Returns the present sections.
-
-    Attributes:
-        sections: The sections on show.
-    """
+    """Sections of rows, in one or two columns; `ask` returns them every second while visible."""
 
     def __init__(
         self,

@@ -30,7 +30,7 @@ TITLE_HEIGHT = 34.0
 EYE_WIDTH = 28.0
 EYE_GAP = 8.0
 LEAD = 1.3
-"""How many times larger another face must be to take over, so two people side by side do not alternate."""
+"""How much larger another face must be to take over, so two people do not alternate."""
 
 
 class ProbabilityBars(PaintedWidget):
@@ -84,7 +84,7 @@ class ProbabilityBars(PaintedWidget):
         return (TITLE_HEIGHT + 30 * len(EMOTIONS)) * self.scale
 
     def show_reading(self, reading: FaceReading | None, *, measured: bool = True) -> None:
-        """Show a viewer's probabilities; `None` means nobody, or unknown while nothing is measured."""
+        """Show a viewer's probabilities; `None` means nobody, or unknown if not measured."""
         self._reading = reading
         self._measured = measured
         self.refresh()
@@ -145,8 +145,8 @@ def most_prominent(
 ) -> FaceReading | None:
     """Return the reading of the largest face that looks at the screen, or of the largest face.
 
-    Viewers whose emotion is withheld come last. Static faces do not count. The `former` viewer stays
-    chosen while nobody is clearly larger.
+    Viewers whose emotion is withheld come last. Static faces do not count. The `former` viewer
+    stays chosen while nobody is clearly larger.
     """
     viewers = [reading for reading in readings if not reading.static]
     readable = [reading for reading in viewers if reading.withheld is None] or viewers

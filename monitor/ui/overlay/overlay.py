@@ -46,7 +46,7 @@ STATE_COLOURS: Mapping[str, QColor] = {
 
 
 class StatusLine(PaintedWidget):
-    """A dot and how many people are there and look, or the sensor's state if it does not measure."""
+    """How many people are there and look, or the sensor's state if it does not measure."""
 
     def __init__(self, texts: Mapping[str, str], parent: QWidget | None = None) -> None:
         super().__init__(parent)

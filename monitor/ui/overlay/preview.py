@@ -100,12 +100,9 @@ class Preview(PaintedWidget):
         readings: Sequence[FaceReading] = (),
         message: str = "",
     ) -> None:
-        """Show a frame.
+        """Show a frame: `(height, width, 3)` RGB, uint8, and its faces.
 
-        Args:
-            picture: `(height, width, 3)` RGB, uint8; `None` leaves the widget empty.
-            readings: The faces in that picture.
-            message: Written over the darkened picture, without boxes: the picture is then old.
+        A message is written over the darkened picture, without boxes: the picture is then old.
         """
         self._image = None if picture is None else image_from_rgb(picture).mirrored(True, False)
         self._readings = () if message else tuple(readings)

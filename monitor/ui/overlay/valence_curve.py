@@ -31,7 +31,7 @@ WINDOW_S = 30
 SPACING_S = 0.1
 """Points closer than this are dropped: they would fall on the same pixel."""
 GAP_S = 0.6
-"""Longer stretches without a measurement interrupt the curve; a line would claim what nobody measured."""
+"""Longer stretches without a measurement interrupt the curve."""
 
 
 class ValenceHistory:
@@ -66,7 +66,7 @@ class ValenceHistory:
         return self._points[-1] if self._points else None
 
     def segments(self, now_ns: int) -> Iterator[list[tuple[float, float]]]:
-        """Yield the stretches without a gap: seconds before now, 0 or below, and valence, -1 to 1."""
+        """Yield the stretches without a gap: seconds from now, 0 or below, and valence."""
         run: list[tuple[float, float]] = []
         before_ns = 0
         for at_ns, value in self._points:
@@ -82,7 +82,7 @@ class ValenceHistory:
 
 
 class ValenceCurve(PaintedWidget):
-    """Draw a `ValenceHistory`; the right edge is now, so the curve moves on when nothing arrives."""
+    """Draw a `ValenceHistory` up to now, so it moves on when nothing arrives."""
 
     def __init__(
         self,

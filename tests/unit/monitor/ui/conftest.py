@@ -1,4 +1,4 @@
-"""One application without a screen, made as the program makes it, and builders of what the window is fed with."""
+"""One application without a screen, and builders of what the window shows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FACE = Box(0.1, 0.2, 0.2, 0.4)
 
 @pytest.fixture(autouse=True)
 def no_collection_while_painting():
-    """Qt still paints after a test's last line, when only cycles hold its widgets: collecting these then would crash."""
+    """Qt still paints after a test, when only cycles hold its widgets: collecting would crash."""
     gc.disable()
     yield
     gc.enable()

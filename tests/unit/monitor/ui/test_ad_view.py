@@ -217,7 +217,8 @@ rgb = np.zeros((height, width, 3), np.uint8)
 rgb[::2] = 255
 view.show_picture(Picture(rgb, 1, 0.0))
 image = view.grab().toImage()
-levels = {QColor(image.pixel(x, y)).red() for x in (0, width // 2, width - 1) for y in range(height)}
+columns = (0, width // 2, width - 1)
+levels = {QColor(image.pixel(x, y)).red() for x in columns for y in range(height)}
 print(ratio, image.width(), image.height(), sorted(levels))
 """
 

@@ -43,7 +43,7 @@ for size in ((1280, 720), (720, 1280)):
 
 
 def drawn_with_fonts_of(folder: Path | None, tmp_path: Path) -> str:
-    """What a new process draws where fontconfig sees one folder only; `None` for the machine's own fonts."""
+    """What a new process draws with the fonts of one folder; `None` for the machine's own."""
     environ = dict(os.environ, QT_QPA_PLATFORM="offscreen", XDG_CACHE_HOME=str(tmp_path))
     if folder is not None:
         config = tmp_path / f"{folder.name}.conf"

@@ -51,7 +51,7 @@ class FakeSource(VideoSource):
 
 @pytest.fixture
 def cameras():
-    """Opens fakes; `cameras.log` tells what was opened and closed, `cameras.sources` holds the sources."""
+    """Opens fakes; `log` says what was opened and closed, `sources` holds the sources."""
 
     class Cameras:
         def __init__(self):

@@ -190,14 +190,17 @@ X11_PROGRAM = """
 import ctypes, time
 class Info(ctypes.Structure):
     _fields_ = [("window", ctypes.c_ulong), ("state", ctypes.c_int), ("kind", ctypes.c_int),
-                ("til_or_since", ctypes.c_ulong), ("idle", ctypes.c_ulong), ("mask", ctypes.c_ulong)]
+                ("til_or_since", ctypes.c_ulong), ("idle", ctypes.c_ulong),
+                ("mask", ctypes.c_ulong)]
 xlib, saver = ctypes.CDLL("libX11.so.6"), ctypes.CDLL("libXss.so.1")
 xlib.XOpenDisplay.restype = ctypes.c_void_p
-xlib.XDefaultRootWindow.argtypes, xlib.XDefaultRootWindow.restype = [ctypes.c_void_p], ctypes.c_ulong
+xlib.XDefaultRootWindow.argtypes = [ctypes.c_void_p]
+xlib.XDefaultRootWindow.restype = ctypes.c_ulong
 saver.XScreenSaverQueryInfo.argtypes = [ctypes.c_void_p, ctypes.c_ulong, ctypes.POINTER(Info)]
 display, info = xlib.XOpenDisplay(None), Info()
 def idle_ms():
-    assert saver.XScreenSaverQueryInfo(display, xlib.XDefaultRootWindow(display), ctypes.byref(info))
+    root = xlib.XDefaultRootWindow(display)
+    assert saver.XScreenSaverQueryInfo(display, root, ctypes.byref(info))
     return info.idle
 from monitor.ui.screen_saver import x11_nudge
 while idle_ms() < 3000:

@@ -79,7 +79,7 @@ def test_a_step_that_quits_again_changes_nothing(qtbot, exits):
 
 
 def run_loop_until(called, kill):
-    """Runs a loop in which no Python code runs by itself, and sends a signal from another thread."""
+    """Runs a loop without Python code, and sends a signal from another thread."""
     loop = QEventLoop()
     called.append(loop.quit)
     watchdog = QTimer()

@@ -61,7 +61,7 @@ class FakeSink:
 
 
 def ramp(path, position_s):
-    """Four seconds in which each sample is its own number, so that it can be seen where a piece comes from."""
+    """Four seconds in which each sample is its number, to see where a piece comes from."""
     first = round(position_s * RATE_HZ)
     for start in range(first, 4 * RATE_HZ, 1000):
         count = np.arange(start, start + 1000)

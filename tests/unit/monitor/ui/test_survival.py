@@ -1,4 +1,4 @@
-"""Errors in a slot, a timer, a paint event and a thread, in a process of its own: without the guard PyQt would end it."""
+"""Errors in a slot, a timer, a paint event and a thread, in a child: PyQt would end it."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ def test_the_notice_says_what_is_measured_and_where_more_is_to_be_read(qtbot):
     notice = Notice([texts_for("en")], "example.org/privacy")
     qtbot.addWidget(notice)
     assert notice.text == (
-        "A camera here counts how many people look and reads their facial expressions. No images are stored. "
-        "More: example.org/privacy"
+        "A camera here counts how many people look and reads their facial expressions. "
+        "No images are stored. More: example.org/privacy"
     )
     notice.resize(1280, notice.natural_height(1280))
     assert lit(notice).sum() > 1000
