@@ -260,7 +260,7 @@ class Delivery:
             if part:
                 self.session.write(part)
                 outbox.forget(part[-1][0])
-            if outbox.empty or not part:
+            if not outbox.waiting or not part:
                 self._leave(outbox)
             if time.monotonic() > until:
                 return
@@ -284,14 +284,14 @@ class Delivery:
         records = self._queue.read(self._queue.submitted)
         if self._outbox is None or not records:
             return
-        begins = self._outbox.empty
+        was_empty = not self._outbox.waiting
         try:
             known = self.session.known.records()
             lost = self._outbox.append(known, records, self._queue.lost)
         except (OSError, ValueError) as error:
             self._warn_of_disk(error)
             return
-        if begins and not self._outbox.empty:
+        if was_empty and self._outbox.waiting:
             logger.warning(
                 "Records of session %d wait in %s.", self.session.session_id, self._outbox.path
             )
@@ -304,7 +304,7 @@ class Delivery:
         outbox.unreadable = 0
         if self._resumed:
             # The file stays until the end of the session is in the database, too.
-            outbox.skip()
+            outbox.waiting = 0
         else:
             outbox.clear()
         logger.info(

@@ -1,13 +1,11 @@
 """Locks of sessions that are being written; a lock ends with its process, however that ends.
 
 In a file: the writer of session 7 of `kiosk.db` holds a `flock` on `kiosk.db-session-7.lock`. The
-kernel drops it when the process dies, also by SIGKILL. So there are no process numbers, which are
-reused, and no heartbeats, which would make two equal replays differ. A child made by a plain fork
-inherits the lock; programs started with exec do not.
+kernel drops it when the process dies, also by SIGKILL. A child made by a plain fork inherits it.
 
-On PostgreSQL: an advisory lock on a connection of its own, which the server drops with the
-connection. It has to be taken again when the connection is lost (`renew`); a session that was
-closed in between goes on, see `db.write.store.reopen_session`. Other servers have no such lock.
+On PostgreSQL: an advisory lock on a separate connection, which the server drops with the
+connection. `renew` takes it again; a session that was closed in between goes on
+(`db.write.store.reopen_session`). Other servers have no such lock.
 """
 
 from __future__ import annotations
@@ -91,11 +89,9 @@ class FileLock:
         self._descriptor: int | None = descriptor
 
     def renew(self) -> bool:
-        """Return whether it has not been released; the kernel keeps it."""
         return self._descriptor is not None
 
     def release(self) -> None:
-        """Release it and remove the file; a second call does nothing."""
         if self._descriptor is None:
             return
         descriptor, self._descriptor = self._descriptor, None
@@ -115,11 +111,7 @@ class ServerLock:
         self._connection: Connection | None = None
 
     def renew(self) -> bool:
-        """Check the connection, and take the lock on a new one if it is lost.
-
-        Raises:
-            sqlalchemy.exc.DBAPIError: The server cannot be reached.
-        """
+        """Take the lock on a new connection if there is none, or it is lost."""
         if self._connection is not None:
             try:
                 self._connection.execute(text("SELECT 1"))
@@ -141,7 +133,6 @@ class ServerLock:
         return False
 
     def release(self) -> None:
-        """Release it; a second call does nothing."""
         connection, self._connection = self._connection, None
         if connection is not None:
             _end(connection)

@@ -30,7 +30,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from db.engine import sqlite_path
-from db.write.legacy_spool import is_legacy, read_legacy
 from db.write.lock import lock_file
 from db.write.records import ReadingRecord, Record, decode, encode
 
@@ -53,17 +52,14 @@ RESERVE_BYTES = 16 << 20
 SUFFIX = ".spool"
 JOURNAL = "-journal"
 
-_ROW_BYTES = 12
-"""What a row takes besides its document."""
-
-SCHEMA = """
+_SCHEMA = """;
 CREATE TABLE IF NOT EXISTS head (name TEXT PRIMARY KEY, document TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS records
     (number INTEGER PRIMARY KEY, crc INTEGER NOT NULL, document TEXT NOT NULL);
 """
 
 Numbered: TypeAlias = tuple[int, Record]
-"""A record and its number in its session, counted from 1."""
+"""A record and its number in its session, from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +80,7 @@ class OutboxPlace:
 
     @classmethod
     def of(cls, engine: Engine, folder: Path | None) -> OutboxPlace | None:
-        """Return the place for a database.
-
-        Args:
-            engine: Of the database.
-            folder: The folder in the settings; `None` for beside the database.
-
-        Returns:
-            `None` for a database on a server without a folder in the settings.
-        """
+        """Return the place for a database, by default beside it; a server has none by default."""
         path = sqlite_path(engine)
         if folder is None:
             return None if path is None else cls(path.parent, path.name)
@@ -102,44 +90,35 @@ class OutboxPlace:
         return cls(folder, f"{name}-{hashlib.sha256(address.encode()).hexdigest()[:8]}")
 
     def name_for(self, session: SessionRecord, number: int) -> Path:
-        """Return the file of a session; `number` counts up from 0 while a name is taken."""
         stamp = session.started_at.strftime("%Y%m%dT%H%M%S%f")
         return self.folder / f"{self.prefix}-{stamp}{f'-{number}' if number else ''}{SUFFIX}"
 
-    def found(self, *suffixes: str) -> list[Path]:
-        """Return all outboxes, oldest first, those of live programs included.
+    def found(self) -> list[Path]:
+        """Return all outboxes, oldest first, those of live programs included."""
+        return [path for path in self.files() if path.suffix == SUFFIX]
 
-        Args:
-            suffixes: Ends of the names; default: of outboxes only, without their journals.
-        """
+    def files(self) -> list[Path]:
+        """Return all outboxes and their journals."""
         with suppress(OSError):
             return sorted(
                 path
                 for path in self.folder.iterdir()
                 if path.name.startswith(f"{self.prefix}-")
-                and path.name.endswith(suffixes or (SUFFIX,))
+                and path.name.endswith((SUFFIX, SUFFIX + JOURNAL))
             )
         return []
 
-    def files(self) -> list[Path]:
-        """Return all files of outboxes, for those who delete them."""
-        return self.found(SUFFIX, SUFFIX + JOURNAL)
-
 
 class Outbox:
-    """The outbox of one session, open and locked; use it from one thread.
-
-    Made by `create` or `resume`.
+    """The outbox of one session, open and locked, from `create` or `resume`; for one thread.
 
     Attributes:
-        path: The file.
         session: The session of the records; `None` if the file holds nothing.
         known: What a database that does not know the session needs before the records.
         ended: How the session ended, if that is known.
         lost: Records of the session that were lost, as far as the outbox knows.
         waiting: Records in it that are not in the database yet.
         unreadable: Records in it that could not be read, and are lost.
-        size_bytes: Size of the records in it.
     """
 
     def __init__(self, path: Path, descriptor: int, place: OutboxPlace | None = None) -> None:
@@ -148,23 +127,18 @@ class Outbox:
         self.known: tuple[Record, ...] = ()
         self.ended: SessionEnded | None = None
         self.lost = self.waiting = self.unreadable = self.size_bytes = 0
+        self._journal = path.with_name(path.name + JOURNAL)
         self._descriptor = descriptor
         self._place = place
         self._connection: sqlite3.Connection | None = None
         self._closed = False
-        self._done = 0
-        """Number of the last record that is in the database."""
-        self._checked = 0
-        """Number up to which unreadable records are counted."""
+        self._done = 0  # number of the last record in the database
+        self._checked = 0  # number up to which unreadable records are counted
         self._last_read: list[int] = []
 
     @classmethod
     def create(cls, place: OutboxPlace, session: SessionRecord) -> Outbox:
-        """Create an outbox, with its room reserved if the file system can do that.
-
-        Raises:
-            OSError: It cannot be created.
-        """
+        """Create an outbox, or raise `OSError`."""
         place.folder.mkdir(parents=True, exist_ok=True)
         number = 0
         while True:
@@ -191,34 +165,22 @@ class Outbox:
 
     @classmethod
     def resume(cls, path: Path) -> Outbox | None:
-        """Open the outbox that a dead program has left; `None` if a live one holds it.
-
-        Raises:
-            OSError, ValueError: It cannot be read.
-        """
+        """Open an outbox, or raise `OSError` or `ValueError`; `None` if a live program holds it."""
         descriptor = lock_file(path, os.O_RDWR)
         if descriptor is None:
             return None
         outbox = cls(path, descriptor)
         try:
             with _disk_errors():
-                outbox._connection = (
-                    read_legacy(path, SCHEMA) if is_legacy(path) else _connect(path)
-                )
-                outbox._connection.executescript(SCHEMA)
+                outbox._connection = _connect(path)
                 outbox._read_head(outbox._connection)
         except BaseException:
             outbox.close(remove=False)
             raise
         return outbox
 
-    @property
-    def empty(self) -> bool:
-        """Whether no record in it waits."""
-        return self.waiting == 0
-
     def append(self, known: Sequence[Record], records: Collection[Numbered], lost: int = 0) -> int:
-        """Add records; they are on the disk when this returns.
+        """Add records durably.
 
         Args:
             known: What a database that does not know the session needs before the first record.
@@ -237,9 +199,10 @@ class Outbox:
             document = encode(record)
             # Plays, gaps and ads get some more room: the readings after them need them.
             room = limit if isinstance(record, ReadingRecord) else 1.1 * limit
-            if size + len(document) + _ROW_BYTES <= room:
+            needed = len(document) + 12  # the row around it
+            if size + needed <= room:
                 rows.append((number, zlib.crc32(document.encode()), document))
-                size += len(document) + _ROW_BYTES
+                size += needed
         refused = len(records) - len(rows)
         if rows or lost + refused != self.lost:
             with self._adding(known, lost + refused) as connection:
@@ -250,21 +213,13 @@ class Outbox:
         return refused
 
     def append_end(self, known: Sequence[Record], ended: SessionEnded, lost: int = 0) -> None:
-        """Add how the session ended; it is on the disk when this returns.
-
-        Raises:
-            OSError: The disk fails.
-        """
+        """Add durably how the session ended, or raise `OSError`."""
         with self._adding(known, lost) as connection:
             _write_head(connection, end=encode(ended))
         self.ended = ended
 
     def read(self, count: int) -> list[Numbered]:
-        """Return the first records that wait, at most `count`; none if no more can be read.
-
-        Raises:
-            OSError: The disk fails.
-        """
+        """Return the first records that wait, at most `count`, or raise `OSError`."""
         found: list[Numbered] = []
         self._last_read = []
         try:
@@ -294,28 +249,20 @@ class Outbox:
         self._done = max(self._done, number)
         del self._last_read[:count]
 
-    def skip(self) -> None:
-        """Note that nothing in it waits any more; the file stays as it is."""
-        self.waiting = 0
-
     def clear(self) -> None:
         """Empty it: the records are in the database, and must not outlive their deletion there."""
         self._disconnect()
         self.known, self.ended = (), None
         self.lost = self.waiting = self.unreadable = self.size_bytes = self._checked = 0
         try:
-            self.path.with_name(self.path.name + JOURNAL).unlink(missing_ok=True)
+            self._journal.unlink(missing_ok=True)
             os.ftruncate(self._descriptor, 0)
             self._connect()
         except OSError as error:
             logger.warning("The outbox %s cannot be emptied (%s).", self.path, error.strerror)
 
     def close(self, *, remove: bool) -> None:
-        """Release the file; a second call does nothing.
-
-        Args:
-            remove: Whether the records in it are not needed any more.
-        """
+        """Release the file, or remove it; a second call does nothing."""
         if self._closed:
             return
         self._closed = True
@@ -323,7 +270,7 @@ class Outbox:
         try:
             if remove:
                 # Removed while still locked, so no other program resumes it in between.
-                self.path.with_name(self.path.name + JOURNAL).unlink(missing_ok=True)
+                self._journal.unlink(missing_ok=True)
                 self.path.unlink(missing_ok=True)
         except OSError as error:
             logger.warning("The outbox %s cannot be removed (%s).", self.path, error.strerror)
@@ -334,14 +281,13 @@ class Outbox:
     def _connect(self) -> None:
         with _disk_errors():
             self._connection = _connect(self.path)
-            self._connection.executescript(SCHEMA)
         reserve = 0 if self._place is None else self._place.reserve_bytes
         if not reserve:
             return
         try:
             # SQLite goes by the size in the header, and fills the rest of the file.
             os.posix_fallocate(self._descriptor, 0, reserve)
-            with self.path.with_name(self.path.name + JOURNAL).open("rb+") as journal:
+            with self._journal.open("rb+") as journal:
                 os.posix_fallocate(journal.fileno(), 0, 256 << 10)  # a commit changes few pages
         except OSError as error:
             logger.info("No room can be reserved for %s (%s).", self.path, error.strerror)
@@ -404,7 +350,9 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     try:
         # A journal that stays needs no room on a full disk.
-        connection.executescript("PRAGMA journal_mode = PERSIST; PRAGMA synchronous = FULL")
+        connection.executescript(
+            "PRAGMA journal_mode = PERSIST; PRAGMA synchronous = FULL" + _SCHEMA
+        )
     except BaseException:
         connection.close()
         raise

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class RecordQueue:
-    """The records of a session that wait in memory, numbered from 1; used by all threads.
+    """The records of a session that wait in memory, numbered from 1; for all threads.
 
     Args:
         size: How many may wait, at least 1.
@@ -36,13 +36,10 @@ class RecordQueue:
         self._size = size
         self._interval_s = interval_s
         guard = threading.Lock()
-        self._work = threading.Condition(guard)
-        """Notifies the write thread of records, a flush, or the end."""
-        self._progress = threading.Condition(guard)
-        """Notifies the other threads of room, or of records that are stored."""
+        self._work = threading.Condition(guard)  # for the write thread: records, a flush, the end
+        self._progress = threading.Condition(guard)  # for the others: room, or records stored
         self._records: deque[Numbered] = deque()
-        self._seen = 0
-        """Number of the last record that the write thread has seen."""
+        self._seen = 0  # number of the last record that the write thread has seen
         self._fresh_since = 0.0
         self._handled = 0
         self._flush_up_to = 0
@@ -52,10 +49,7 @@ class RecordQueue:
         return len(self._records)
 
     def put(self, record: Record, patience_s: float, is_hopeless: Callable[[], bool]) -> bool:
-        """Add a record; wait for room, for a while and only if it may come.
-
-        Returns:
-            False if it found no room and is lost.
+        """Add a record; return False if there was no room, after a wait that is not hopeless.
 
         Raises:
             WriterClosedError: The queue is closed.
@@ -76,7 +70,7 @@ class RecordQueue:
             fresh = self.submitted - self._seen
             if fresh == 1:
                 self._fresh_since = time.monotonic()
-            if fresh in {1, self._early_size}:
+            if fresh in {1, self._size // 2}:
                 self._work.notify()
             return True
 
@@ -131,11 +125,7 @@ class RecordQueue:
             return self._progress.wait_for(lambda: self._handled >= target, timeout)
 
     def wait(self, until: float) -> bool:
-        """Wait until records are due, or until a moment of `time.monotonic`.
-
-        Returns:
-            False if the queue is closed and all records in it have been seen.
-        """
+        """Wait until records are due, or a time; return False if closed and all have been seen."""
         with self._work:
             while not self._closed and (pause := min(until, self._due_at()) - time.monotonic()) > 0:
                 self._work.wait(min(pause, threading.TIMEOUT_MAX))
@@ -144,11 +134,6 @@ class RecordQueue:
             self._seen = self.submitted
             return True
 
-    @property
-    def _early_size(self) -> int:
-        """New records that are written before the interval is over, to keep room in the queue."""
-        return max(1, self._size // 2)
-
     def _has_room(self) -> bool:
         return len(self._records) < self._size
 
@@ -156,6 +141,6 @@ class RecordQueue:
         fresh = self.submitted - self._seen
         if not fresh:
             return math.inf
-        if self._flush_up_to > self._seen or fresh >= self._early_size:
-            return 0.0
+        if self._flush_up_to > self._seen or fresh >= max(1, self._size // 2):
+            return 0.0  # early, to keep room in the queue
         return self._fresh_since + self._interval_s

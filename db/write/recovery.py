@@ -37,11 +37,10 @@ OPEN_PATIENCE_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A database to record into.
+    """A database to record into, and where records wait while it cannot be written.
 
     Attributes:
         engine: The caller disposes of it.
-        place: Where records wait while it cannot be written; `None` for nowhere.
         recovery: What is left to do before the first write, if the database could not be used.
         quarantined: The new name of a damaged file that was replaced, if there was one.
     """
@@ -92,11 +91,6 @@ class Recovery:
 
     A long outbox takes minutes, and the caller has new records to write meanwhile.
 
-    Args:
-        engine: From `make_engine`.
-        place: Where earlier sessions may have left outboxes; `None` for nowhere.
-        patience_s: See `make_ready`.
-
     Attributes:
         quarantined: The new name of a damaged file that was replaced, if there was one.
     """
@@ -109,10 +103,7 @@ class Recovery:
         self._parts: Generator[None, None, None] | None = None
 
     def run_part(self) -> bool:
-        """Do the next part; after an error all begins anew.
-
-        Returns:
-            Whether all is done.
+        """Do the next part, or all again after an error; return whether all is done.
 
         Raises:
             DatabaseError: The database cannot be used.
@@ -185,12 +176,13 @@ def resume_outboxes(engine: Engine, place: OutboxPlace) -> list[int]:
 
 
 def _resuming_all(engine: Engine, place: OutboxPlace) -> Generator[int | None, None, None]:
-    """As `resume_outboxes`, in parts: yields a session's id after its last, before that `None`."""
+    """Yield a session's id after its last part, `None` after each part before."""
     for path in place.found():
         try:
             outbox = Outbox.resume(path)
         except (OSError, ValueError) as error:
-            logger.warning("The spool %s cannot be read (%s); it stays where it is.", path, error)
+            text = "The spool %s cannot be read (%s; another version?); it stays where it is."
+            logger.warning(text, path, error)
             continue
         if outbox is None:
             continue
@@ -201,7 +193,6 @@ def _resuming_all(engine: Engine, place: OutboxPlace) -> Generator[int | None, N
 
 
 def _resuming(engine: Engine, outbox: Outbox) -> Generator[int | None, None, None]:
-    """Write an outbox, unless a live program has its session."""
     session, ended, waiting = outbox.session, outbox.ended, outbox.waiting
     lock = None
     try:
@@ -274,6 +265,7 @@ def close_interrupted_sessions(engine: Engine) -> list[int]:
         finally:
             lock.release()
     if closed:
-        sessions = ", ".join(map(str, closed))
-        logger.warning("Closed sessions that had been interrupted: %s.", sessions)
+        logger.warning(
+            "Closed sessions that had been interrupted: %s.", ", ".join(map(str, closed))
+        )
     return closed

@@ -173,7 +173,7 @@ class DatabaseSession:
             )
 
     def _commit(self, part: Sequence[Numbered]) -> list[str]:
-        """Write records in one transaction; return why some contradict others and were left out."""
+        """Write records in one transaction; return a sentence on each that was left out."""
         number = part[-1][0]
         with self._transaction() as (connection, last_record):
             fresh = [record for n, record in part if n > last_record]
@@ -286,11 +286,7 @@ class DatabaseSession:
 
     @contextmanager
     def _transaction(self) -> Iterator[tuple[Connection, int]]:
-        """Open a transaction on the session; gives the number of the last record in the database.
-
-        Raises:
-            SessionGoneError: The database does not hold the session.
-        """
+        """Open a transaction on the session; yields the number of its last record."""
         if self._lock is not None and not self._lock.renew():
             raise DatabaseWriteError(
                 f"Session {self.session_id} in the database {self._engine.url.database} is locked "

@@ -1,7 +1,7 @@
-"""The write thread of a session.
+"""The write thread of a session, `db-writer`.
 
-The thread `db-writer` writes records (`db.write.delivery`) at most `commit_interval_s` after the
-first of them came. Failures are of three kinds:
+It writes records at most `commit_interval_s` after the first of them came. Failures are of three
+kinds:
 
 * A record contradicts an earlier one, such as a reading of a play that was never started: it is
   left out, counted and logged.
@@ -10,8 +10,6 @@ first of them came. Failures are of three kinds:
   has room in neither is lost and counted.
 * Anything else is a mistake of the program: the records that cause it are lost and counted, the
   others are written, and `close` raises the error.
-
-The row of the session stores the number of lost records.
 
 Between batches the thread also rolls up plays that are over (`db.read.rollups`) and deletes what
 has become too old (`db.upkeep.retention`).
@@ -130,9 +128,8 @@ class SessionWriter:
             )
         self._engine = engine
         self._is_run = session.kind == "run"
-        self._full_wait_s = full_wait_s
-        if full_wait_s is None:
-            self._full_wait_s = 0.1 if self._is_run else 60.0
+        default_wait_s = 0.1 if self._is_run else 60.0
+        self._full_wait_s = default_wait_s if full_wait_s is None else full_wait_s
         self._state = State.OPEN
         self._error: DatabaseWriteError | None = None
         self._ended: SessionEnded | None = None
@@ -172,10 +169,7 @@ class SessionWriter:
         return self._delivery.on_disk
 
     def submit(self, record: Record) -> bool:
-        """Hand over a record; it is written after those submitted before it.
-
-        Returns:
-            False if there was no room for it and it is lost.
+        """Hand over a record; return False if there was no room for it and it is lost.
 
         Raises:
             WriterClosedError: The writer has been closed.
@@ -186,21 +180,20 @@ class SessionWriter:
                 "Invalid record: expected one of db.write.records, "
                 f"received {type(record).__name__}."
             )
-        if self._queue.put(record, self._full_wait_s or 0.0, self._is_hopeless):
+        if self._queue.put(record, self._full_wait_s, self._is_hopeless):
             return True
         text = "Session %d: a record found no room and is lost."
         self._delivery.session.warnings.log("full", text, self.session_id)
         return False
 
     def flush(self, timeout: float = 10.0) -> bool:
-        """Wait until all that was submitted before is committed.
+        """Wait until all that was submitted is committed or left out.
 
         Args:
             timeout: Longest wait in seconds.
 
         Returns:
-            Whether it is, or had to be left out; False after the timeout, and if something is
-            wrong.
+            False after the timeout, and if something is wrong.
         """
         return self._queue.flush(timeout) and self.error is None
 
@@ -254,7 +247,6 @@ class SessionWriter:
         self.close(None if kind is None else failed)
 
     def _is_hopeless(self) -> bool:
-        """Return whether no room in the queue can be expected soon."""
         no_writing = self._is_run and self._delivery.problem is not None
         return no_writing or self._state is State.FAILED
 
@@ -309,15 +301,7 @@ class SessionWriter:
 
 
 class Upkeep:
-    """What the write thread does between batches: roll up plays, and delete what is too old.
-
-    Nothing is lost when it fails: it is tried again.
-
-    Args:
-        engine: From `open_database`.
-        delivery: Repairs a database that turns out to be damaged.
-        keep: Age at which readings are deleted; `None` for never.
-    """
+    """Rolls up plays and deletes old readings between batches; failures are tried again."""
 
     def __init__(self, engine: Engine, delivery: Delivery, keep: timedelta | None) -> None:
         self._engine = engine

@@ -81,13 +81,7 @@ class SourceLost:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The recording is over.
-
-    Attributes:
-        at_ns: End of the last frame.
-        frames: Frames analysed.
-        error: Why it ended early; empty when it was read to its end.
-    """
+    """The recording is over, at the end of its last frame; `error` says why it ended early."""
 
     at_ns: int
     frames: int
@@ -96,12 +90,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The sensor cannot work at all.
-
-    Attributes:
-        kind: Name of the error's class.
-        message: One sentence for a person.
-    """
+    """The sensor cannot work: the name of the error's class, and one sentence for a person."""
 
     kind: str
     message: str
@@ -113,11 +102,7 @@ _PLAIN = {kind.__name__: kind for kind in (Ready, SourceLost, Ended, Failed)}
 
 
 def write_message(stream: IO[bytes], message: Message) -> None:
-    """Send a message.
-
-    Raises:
-        OSError: The other side is gone.
-    """
+    """Send a message, or raise `OSError` if the other side is gone."""
     preview = b""
     document: dict[str, Any] = {"type": type(message).__name__}
     if isinstance(message, FrameRead):

@@ -126,8 +126,7 @@ class Recorder:
                 return True
             position = self._log.at(frame.captured_ns)
             if position is not None and not position.running:
-                # A paused ad is on the screen, but it is not being shown: what people do then is no
-                # reaction to it.
+                # What people do while an ad is paused is no reaction to it.
                 position = None
             for reading in due:
                 self._writer.submit(

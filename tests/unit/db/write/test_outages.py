@@ -554,7 +554,7 @@ def test_another_kiosks_spool_is_left_alone(path, short_wait, make, place):
 def test_a_spool_that_nobody_understands_stays(path, engine, place, caplog):
     place.folder.mkdir()
     file = place.folder / "kiosk.db-20260301T093000000000.spool"
-    file.write_bytes(b"00000000 {}\n")
+    file.write_bytes(b"")
     assert resume_outboxes(engine, place) == []
     assert not file.exists(), "nothing waits in it"
     with closing(sqlite3.connect(file)) as other, other:

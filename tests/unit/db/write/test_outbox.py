@@ -1,11 +1,7 @@
-"""The outbox: what is in it after whatever happens to it, and how large it becomes.
-
-The spools of version 0.1.0 that it takes over (`db.write.legacy_spool`) are tested here, too.
-"""
+"""The outbox: what is in it after whatever happens to it, and how large it becomes."""
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import stat
@@ -49,10 +45,10 @@ def execute(outbox, statement, *values):
 
 
 def test_first_in_first_out(outbox, make):
-    assert outbox.empty
+    assert outbox.waiting == 0
     assert outbox.append([make.ad()], numbered(make, 5, 7)) == 0
     assert outbox.append([make.ad("later")], numbered(make, 8, 9)) == 0
-    assert (outbox.waiting, outbox.empty, outbox.known) == (5, False, (make.ad(),))
+    assert (outbox.waiting, outbox.known) == (5, (make.ad(),))
     assert outbox.read(2) == numbered(make, 5, 6)
     outbox.forget(6)
     assert outbox.read(10) == numbered(make, 7, 9)
@@ -60,7 +56,7 @@ def test_first_in_first_out(outbox, make):
     assert outbox.append([], numbered(make, 10, 10)) == 0
     assert outbox.read(10) == numbered(make, 9, 10)
     outbox.forget(10)
-    assert (outbox.waiting, outbox.empty) == (0, True)
+    assert outbox.waiting == 0
     outbox.clear()
     assert outbox.append([make.ad("new")], numbered(make, 11, 11)) == 0
     assert outbox.read(10) == numbered(make, 11, 11)
@@ -271,48 +267,13 @@ def test_places_do_not_see_each_others_outboxes(tmp_path, make):
     assert OutboxPlace(tmp_path / "nowhere", "kiosk.db").found() == []
 
 
-def legacy_line(document):
-    text = json.dumps(document).encode()
-    return b"%08x %b\n" % (zlib.crc32(text), text)
-
-
-def legacy_reading(reading):
-    """A reading as version 0.1.0 wrote it, all its values side by side."""
-    record = json.loads(encode(reading))
-    face = record.pop("face")
-    for name in ("captured_ns", "static"):
-        del face[name]
-    angles = dict(zip(("yaw", "pitch", "roll"), face.pop("pose"), strict=True))
-    return record | {"viewer_number": face.pop("viewer")} | face | angles
-
-
-def test_a_spool_of_the_version_before_is_resumed(place, make):
+def test_a_file_of_another_kind_is_refused(place, make):
     place.folder.mkdir()
     path = place.name_for(make.session(), 0)
-    known = [json.loads(encode(make.ad()))]
-    lines = [
-        legacy_line({"session": json.loads(encode(make.session())), "known": known}),
-        legacy_line([1, legacy_reading(make.reading(0.1))]),
-        b"00000000 torn\n",
-        legacy_line([3, legacy_reading(make.unread(0.3)), 1]),
-        legacy_line([4, json.loads(encode(make.play_end()))]),
-        legacy_line({"end": json.loads(encode(make.end())), "lost": 2}),
-    ]
-    content = b"".join(lines) + b"\0" * 5000
-    path.write_bytes(content)
-    assert place.found() == [path]
-    found = resumed(path)
-    assert Outbox.resume(path) is None
-    assert (found.session, found.known, found.ended) == (make.session(), (make.ad(),), make.end())
-    assert (found.lost, found.waiting) == (2, 3)
-    assert found.read(10) == [
-        (1, make.reading(0.1)),
-        (3, make.unread(0.3)),
-        (4, make.play_end()),
-    ]
-    assert path.read_bytes() == content, "it stays until all is in the database"
-    found.close(remove=True)
-    assert list(place.folder.iterdir()) == []
+    path.write_bytes(b'00000000 {"session":{}}\n')
+    with pytest.raises(ValueError, match="not a database"):
+        Outbox.resume(path)
+    assert path.exists()
 
 
 def test_a_file_that_a_crash_left_empty_holds_nothing(place, make):
