@@ -102,13 +102,7 @@ class Weekdays(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--by", type=click.Choice(SEGMENTS), help="Compare within each of these, where both ads ran."
 )
-@click.option(
-    "--measure",
-    type=click.Choice(MEASURES),
-    default=MEASURES[0],
-    show_default=True,
-    help="What counts.",
-)
+@click.option("--measure", type=click.Choice(MEASURES), default=MEASURES[0], help="What counts.")
 @click.option(
     "--relevant",
     type=click.FloatRange(0, min_open=True),

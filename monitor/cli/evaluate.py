@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.options import (
-    debug_option,
-    json_option,
-    load_settings,
-    together,
-)
+from monitor.cli.options import debug_option, json_option, load_settings, together
 from monitor.cli.output import print_json, silence_native_libraries
 from monitor.settings.models import ModelSettings
 from monitor.settings.options import settings_options
@@ -42,7 +37,6 @@ judging_options = together(
     click.option(
         "--split",
         default="validation",
-        show_default=True,
         help="Published name of a split, or training, validation or test.",
     ),
     click.option(

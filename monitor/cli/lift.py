@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitor.cli.options import (
-    database_url,
-    debug_option,
-    json_option,
-    log_options,
-    moment,
-)
+from monitor.cli.options import database_url, debug_option, json_option, log_options, moment
 from monitor.cli.output import print_json
 
 if TYPE_CHECKING:

@@ -65,7 +65,11 @@ class Commands(click.Group):
 @click.group(
     name=PROGRAM,
     cls=Commands,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "show_default": True,
+    },
     epilog="Example: ad-monitor run --source demo --loops 1 --report report.html",
 )
 @click.version_option(package_name="ad-reaction-monitor", prog_name=PROGRAM)

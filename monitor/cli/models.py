@@ -7,11 +7,7 @@ from typing import Any
 import click
 
 from monitor.cli.evaluate import judging_faces, judging_options
-from monitor.cli.options import (
-    PROGRAM,
-    debug_option,
-    json_option,
-)
+from monitor.cli.options import PROGRAM, debug_option, json_option
 from monitor.cli.output import print_json, silence_native_libraries
 
 
@@ -97,8 +93,12 @@ def compare(first: str, second: str, as_json: bool, **judging: Any) -> None:
 )
 @click.argument("model", metavar="NAME|FILE")
 @judging_options
-@click.option("--tolerance", type=click.FloatRange(0, 100), default=0.1, show_default=True, help="Points of accuracy by "
-              "which it may be worse.")  # fmt: skip
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0, 100),
+    default=0.1,
+    help="Points of accuracy by which it may be worse.",
+)
 @click.option("--force", is_flag=True, help="Promote it even if it is worse; the log says so.")
 @json_option
 @debug_option

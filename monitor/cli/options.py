@@ -66,7 +66,6 @@ min_viewers_option = click.option(
     "--min-viewers",
     type=click.IntRange(1),
     default=1,
-    show_default=True,
     help="Withhold figures that fewer viewers stand behind (5 is usual for reports that are shared).",
 )
 MOMENTS = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"]

@@ -36,7 +36,6 @@ def playlist() -> None:
     "--hours",
     type=click.FloatRange(0, LONGEST_HOURS, min_open=True),
     default=1.0,
-    show_default=True,
     help="How much of the coming time to print.",
 )
 @click.option(
@@ -52,12 +51,9 @@ def playlist() -> None:
     "policy_name",
     type=click.Choice(POLICY_NAMES),
     default=POLICY_NAMES[0],
-    show_default=True,
     help="How the next ad is chosen.",
 )
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the policy's draws."
-)
+@click.option("--seed", type=click.IntRange(0), default=0, help="Of the policy's draws.")
 @json_option
 @debug_option
 def check(

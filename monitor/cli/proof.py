@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 @log_options
 @until_option
 @click.option(
-    "--by",
-    default="ad,hour,site",
-    show_default=True,
-    metavar="NAMES",
-    help="Rows: some of ad, hour, day, site.",
+    "--by", default="ad,hour,site", metavar="NAMES", help="Rows: some of ad, hour, day, site."
 )
-@click.option("--csv", "csv_file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), help="Write the rows "
-              "to this file; - prints them.")  # fmt: skip
+@click.option(
+    "--csv",
+    "csv_file",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="Write the rows to this file; - prints them.",
+)
 @click.option(
     "--playlist",
     type=click.Path(path_type=Path),
@@ -53,8 +53,11 @@ if TYPE_CHECKING:
     metavar="[AD=]AMOUNT",
     help="What a verified play of an ad costs (without AD: of every other ad); may be repeated.",
 )
-@click.option("--timezone", metavar="NAME", help="Of hours and days, such as Europe/Berlin. [default: the playlist's, else "
-              "the machine's]")  # fmt: skip
+@click.option(
+    "--timezone",
+    metavar="NAME",
+    help="Of hours and days, such as Europe/Berlin. [default: the playlist's, else the machine's]",
+)
 @min_viewers_option
 @json_option
 @debug_option

@@ -51,7 +51,6 @@ class Days(click.ParamType):  # type: ignore[type-arg]  # generic in newer versi
     "days",
     type=Days(),
     default="90d",
-    show_default=True,
     metavar="DAYS",
     help="Delete single readings from before so many days.",
 )

@@ -40,8 +40,12 @@ logger = logging.getLogger(__name__)
     epilog="Example: ad-monitor report 3 --format html,pdf -o reactions.html, or ad-monitor report --all --site 'Shop 12'"
 )
 @click.argument("session", type=click.IntRange(1), required=False)
-@click.option("--all", "everything", is_flag=True, help="One report on all sessions instead, or on those of --site, "
-              "--since and --until.")  # fmt: skip
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="One report on all sessions instead, or on those of --site, --since and --until.",
+)
 @since_option
 @until_option
 @site_option
@@ -50,7 +54,6 @@ logger = logging.getLogger(__name__)
     "--format",
     "formats",
     default="html",
-    show_default=True,
     metavar="NAMES",
     help=f"One or more of {', '.join(REPORT_FORMATS)}, with commas between them.",
 )
@@ -58,7 +61,6 @@ logger = logging.getLogger(__name__)
     "--table",
     type=click.Choice(REPORT_TABLES),
     default=REPORT_TABLES[0],
-    show_default=True,
     help="Of CSV and Parquet: a row per play and second, per ad and second, per ad, per play, or per gap.",
 )
 @media_option
@@ -190,8 +192,7 @@ def announce(settings: RecordingSettings) -> None:
         if report.suffix.lstrip(".") not in FORMATS:
             endings = ", ".join(f".{name}" for name in FORMATS)
             raise click.BadParameter(
-                f"expected a file that ends in {endings}, received {report}.",
-                param_hint="--report",
+                f"expected a file that ends in {endings}, received {report}.", param_hint="--report"
             )
         folder = report.absolute().parent
         while not folder.exists():

@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ads.policies import POLICY_NAMES
-from monitor.cli.options import (
-    debug_option,
-    json_option,
-)
+from monitor.cli.options import debug_option, json_option
 from monitor.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -28,32 +25,20 @@ CURVE_POINTS = 100
 
 @click.command(epilog="Example: ad-monitor simulate --plays 2000 --runs 10 -o curves.html")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("--playlist", type=click.Path(path_type=Path), help="Ads, with their days, hours and caps. [default: those of "
-              "FILE]")  # fmt: skip
 @click.option(
-    "--policy",
-    type=click.Choice(POLICY_NAMES),
-    default="learn",
-    show_default=True,
-    help="What is tried.",
+    "--playlist",
+    type=click.Path(path_type=Path),
+    help="Ads, with their days, hours and caps. [default: those of FILE]",
 )
+@click.option("--policy", type=click.Choice(POLICY_NAMES), default="learn", help="What is tried.")
 @click.option(
     "--against",
     type=click.Choice(POLICY_NAMES),
     default="shuffle",
-    show_default=True,
     help="What it is compared with.",
 )
-@click.option(
-    "--plays", type=click.IntRange(1), default=2000, show_default=True, help="In each run."
-)
-@click.option(
-    "--runs",
-    type=click.IntRange(1),
-    default=10,
-    show_default=True,
-    help="Each with another audience.",
-)
+@click.option("--plays", type=click.IntRange(1), default=2000, help="In each run.")
+@click.option("--runs", type=click.IntRange(1), default=10, help="Each with another audience.")
 @click.option(
     "--holdout",
     type=click.FloatRange(0, 1),
@@ -62,13 +47,7 @@ CURVE_POINTS = 100
 @click.option(
     "--floor", type=click.FloatRange(0, 1), help="Share of choices spread evenly. [default: 0.05]"
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Of the audiences and the draws.",
-)
+@click.option("--seed", type=click.IntRange(0), default=0, help="Of the audiences and the draws.")
 @click.option(
     "-o",
     "--output",

@@ -130,10 +130,7 @@ Network = Annotated[str, AfterValidator(_network)]
 
 class _Settings(BaseModel):
     model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        coerce_numbers_to_str=True,
-        defer_build=True,
+        frozen=True, extra="forbid", coerce_numbers_to_str=True, defer_build=True
     )
 
 

@@ -44,10 +44,7 @@ def settings_file() -> str:
         for setting in settings:
             fallback = f" Default: {setting.fallback}." if setting.fallback else ""
             lines += textwrap.wrap(
-                f"{setting.help}{fallback}",
-                _WIDTH,
-                initial_indent="  # ",
-                subsequent_indent="  # ",
+                f"{setting.help}{fallback}", _WIDTH, initial_indent="  # ", subsequent_indent="  # "
             )
             value = None if setting.fallback else setting.field.get_default()
             default = "" if value is None else f" {shown(value)}"
