@@ -25,16 +25,15 @@ from monitor.cli.stored import size
     "--keep",
     type=click.IntRange(1),
     metavar="N",
-    help="Delete all but the newest N backups in the folder; needs a folder, in which the names are made here.",
+    help="Keep only the newest N backups in the folder.",
 )
 @json_option
 @debug_option
 def backup(target: Path | None, database: str | None, keep: int | None, as_json: bool) -> None:
-    """Copy the database while the kiosk runs, and prove that the copy is whole.
+    """Copy the database while the kiosk runs, and verify the copy.
 
-    In a folder (by default that of the database) the copy is named after the time,
-    NAME-backup-20260301T0930Z.db. A backup that has the name already is replaced, once the new one
-    is whole; other files are never.
+    In a folder (by default that of the database) the copy is named NAME-backup-20260301T0930Z.db.
+    An older backup of that name is replaced once the copy is verified; other files never are.
     """
     from db.upkeep.backup import back_up, delete_oldest, made_name
     from monitor.reports.terminal import progress_bar

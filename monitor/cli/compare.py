@@ -1,4 +1,4 @@
-"""The command that compares ads: is one better, by how much, how sure."""
+"""Compare ads."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from monitor.cli.options import (
     json_option,
     min_viewers_option,
     moment,
+    opened,
     since_option,
     site_option,
     time_zone,
@@ -100,20 +101,24 @@ class Weekdays(click.ParamType):  # type: ignore[type-arg]
     help="Only plays of these days: mon,tue,…",
 )
 @click.option(
-    "--by", type=click.Choice(SEGMENTS), help="Compare within each of these, where both ads ran."
+    "--by",
+    type=click.Choice(SEGMENTS),
+    help="Compare separately within each of these where both ads ran.",
 )
-@click.option("--measure", type=click.Choice(MEASURES), default=MEASURES[0], help="What counts.")
+@click.option(
+    "--measure", type=click.Choice(MEASURES), default=MEASURES[0], help="Measure to compare."
+)
 @click.option(
     "--relevant",
     type=click.FloatRange(0, min_open=True),
     metavar="X",
-    help="The smallest difference that matters. [default: 0.1, of dwell 1 s]",
+    help="Smallest difference that matters. [default: 0.1, of dwell 1 s]",
 )
 @min_viewers_option
 @click.option(
     "--timezone",
     metavar="NAME",
-    help="Of hours, days and dates, such as Europe/Berlin. [default: the machine's]",
+    help="Time zone of hours, days and dates, such as Europe/Berlin. [default: the machine's]",
 )
 @json_option
 @debug_option
@@ -123,26 +128,21 @@ def compare(
     since: datetime | None,
     until: datetime | None,
     site: str | None,
-    sources: tuple[str, ...],
-    hours: frozenset[int] | None,
-    weekdays: frozenset[str] | None,
-    by: Any,
-    measure: str,
-    relevant: float | None,
-    min_viewers: int,
     timezone: str | None,
     as_json: bool,
+    **options: Any,
 ) -> None:
-    """Is one ad better than another, by how much, and how sure is that.
+    """Find out whether one ad is better than another, by how much, and how surely.
 
-    Compares the ads named, or all of the database, in pairs; people count, not readings. Where the
-    data cannot tell yet, it says about how many more viewers are needed.
+    Compares the named ads, or all in the database, in pairs; viewers count, not readings. Where
+    the data cannot tell yet, the result says about how many more viewers are needed.
     """
     from monitor.analytics.comparison import MEASURES as measures  # noqa: N811
     from monitor.analytics.comparison import compare_ads
     from monitor.analytics.errors import ReportError
     from monitor.reports.terminal import print_comparisons
 
+    measure, relevant = options["measure"], options["relevant"]
     if relevant is not None and not math.isfinite(relevant):
         raise click.BadParameter(
             f"expected a number above 0, received {relevant}.", param_hint="--relevant"
@@ -150,25 +150,16 @@ def compare(
     zone = time_zone(timezone)
     data = _load(database_url(database), site, moment(since, zone), moment(until, zone))
     try:
-        found = compare_ads(
-            data,
-            ads or None,
-            measure=measure,
-            min_viewers=min_viewers,
-            relevant=relevant,
-            by=by,
-            zone=zone,
-            hours=hours,
-            weekdays=weekdays,
-            sources=sources or None,
-        )
+        options["sources"] = options["sources"] or None
+        found = compare_ads(data, ads or None, zone=zone, **options)
     except ReportError as error:
         raise click.UsageError(str(error)) from error
     documents = [comparison.document() for comparison in found]
     if not found:
         listed = ", ".join(dict.fromkeys(ad.ad_id for ad in data.ads)) or "none"
         click.echo(
-            f"Nothing to compare: expected two ads that ran, with plays that count here; ads: {listed}.",
+            "Nothing to compare: expected two ads with plays that match the options; ads: "
+            f"{listed}.",
             err=True,
         )
     if as_json:
@@ -176,8 +167,8 @@ def compare(
             {
                 "measure": measure,
                 "relevant": measures[measure].relevant if relevant is None else relevant,
-                "by": by,
-                "min_viewers": min_viewers,
+                "by": options["by"],
+                "min_viewers": options["min_viewers"],
                 "comparisons": documents,
             }
         )
@@ -188,12 +179,8 @@ def compare(
 def _load(
     database: str, site: str | None, since: datetime | None, until: datetime | None
 ) -> ReportData:
-    from db.engine import open_database
     from db.read.rollups import Scope
     from monitor.analytics.report_data import load_report_data
 
-    engine = open_database(database, read_only=True)
-    try:
+    with opened(database) as engine:
         return load_report_data(engine, Scope(site=site, since=since, until=until), seconds=False)
-    finally:
-        engine.dispose()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitor.cli.options import database_url, debug_option, json_option, log_options, moment
+from monitor.cli.options import debug_option, json_option, log_options, moment, opened
 from monitor.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -19,11 +19,7 @@ if TYPE_CHECKING:
     from monitor.analytics.off_policy import PolicyValue, Target
 
 AS_IT_RAN = "as it ran"
-
-
 ALWAYS = "always:"
-
-
 READY = ("uniform", "weighted", "mood", "learned")
 
 
@@ -34,14 +30,15 @@ READY = ("uniform", "weighted", "mood", "learned")
 @click.option(
     "--playlist",
     type=click.Path(path_type=Path),
-    help="For the weights and moods of the policies to judge.",
+    help="Playlist with the weights and moods of the policies to judge.",
 )
 @click.option(
     "--policy-to-judge",
     "judged",
     multiple=True,
     metavar="NAME",
-    help=f"What another policy would have been worth: {', '.join(READY)}, or {ALWAYS}AD. May be repeated.",
+    help=f"Estimate what another policy would have brought: {', '.join(READY)}, or {ALWAYS}AD. "
+    "May be repeated.",
 )
 @json_option
 @debug_option
@@ -54,22 +51,18 @@ def lift(
     judged: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Does adapting to the audience pay: plays chosen for it against those of the hold-out.
+    """Find out whether adapting to the audience pays: compare its plays with the hold-out's.
 
     Needs sessions that ran with --policy mood or --policy learn. With --policy-to-judge also what
     other policies would have brought, estimated from the same log.
     """
     from ads.playlists.loader import load_playlist
-    from db.engine import open_database
     from db.read.plays import logged_plays
     from monitor.analytics.lift import lift as measure
     from monitor.reports.terminal import print_lift
 
-    engine = open_database(database_url(database), read_only=True)
-    try:
+    with opened(database) as engine:
         plays = logged_plays(engine, moment(since), site, replays=replays)
-    finally:
-        engine.dispose()
     found = measure(plays)
     values = (
         _judged(plays, judged, None if playlist is None else load_playlist(playlist))

@@ -52,16 +52,18 @@ def list_models(as_json: bool) -> None:
 @debug_option
 def show(model: str | None, as_json: bool) -> None:
     """Show the card of a model, by default of the one in use."""
+    from rich.markdown import Markdown
+
     from detector.emotion.model_card import read_card
     from detector.emotion.model_store import find_model
-    from monitor.cli.results import print_markdown
+    from monitor.reports.terminal.console import wide_console
 
     path = find_model(model)
     card = read_card(path)
     if as_json:
         print_json(card.model_dump(mode="json"))
     else:
-        print_markdown(path.with_suffix(".md").read_text(encoding="utf-8"))
+        wide_console().print(Markdown(path.with_suffix(".md").read_text(encoding="utf-8")))
 
 
 @models.command(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,10 @@ from monitor.settings.options import setting_option
 from monitor.settings.sources import Model, SettingsFile, Sources, load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
+
+    from sqlalchemy import Engine
 
 DONE, FAILED, WRONG = 0, 1, 2
 PROGRAM = "ad-monitor"
@@ -121,14 +124,35 @@ def moment(typed: datetime | None, zone: Any = None) -> datetime | None:
 
 
 def database_url(named: str | None) -> str:
-    """The database that was named, else the default one."""
+    """Return the named database, else the default one."""
     from monitor.settings.paths import default_database
 
     return named or default_database()
 
 
+@contextmanager
+def opened(
+    database: str | None, *, read_only: bool = True, existing: bool = False
+) -> Iterator[Engine]:
+    """Open the named or the default database.
+
+    Args:
+        database: What `--db` names.
+        read_only: Whether to open it for reading.
+        existing: Whether to refuse one that is not there.
+    """
+    from db.engine import open_database
+
+    url = database_url(database)
+    engine = open_database(existing_database(url) if existing else url, read_only=read_only)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
 def existing_database(url: str) -> str:
-    """Refuse to make an empty database only to look into it; returns what it was given."""
+    """Return the URL; refuse a database that is not there, which opening would create."""
     from db.errors import DatabaseOpenError
     from monitor.settings.paths import sqlite_file
 

@@ -17,15 +17,10 @@ if TYPE_CHECKING:
     from ads.playlists.playlist import Ad, Playlist
     from ads.show.forecast import Forecast
 
-LONGEST_HOURS = 7 * 24
-
-
-PIPE_WIDTH = 160
-
 
 @click.group(epilog="Example: ad-monitor playlist check summer.yaml")
 def playlist() -> None:
-    """Look at a playlist without showing it."""
+    """Check a playlist without showing it."""
 
 
 @playlist.command(
@@ -34,9 +29,9 @@ def playlist() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--hours",
-    type=click.FloatRange(0, LONGEST_HOURS, min_open=True),
+    type=click.FloatRange(0, 7 * 24, min_open=True),
     default=1.0,
-    help="How much of the coming time to print.",
+    help="Hours to forecast.",
 )
 @click.option(
     "--at",
@@ -44,7 +39,7 @@ def playlist() -> None:
         ["%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
     ),
     metavar="'YYYY-MM-DD HH:MM'",
-    help="When it begins, in the playlist's time zone. [default: now]",
+    help="Start of the forecast, in the playlist's time zone. [default: now]",
 )
 @click.option(
     "--policy",
@@ -53,16 +48,16 @@ def playlist() -> None:
     default=POLICY_NAMES[0],
     help="How the next ad is chosen.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, help="Of the policy's draws.")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the policy's draws.")
 @json_option
 @debug_option
 def check(
     file: Path, hours: float, at: datetime | None, policy_name: str, seed: int, as_json: bool
 ) -> None:
-    """Check a playlist, a YAML file or a folder, and print what the coming hour shows.
+    """Check a playlist (YAML file or folder) and print what the next hour shows.
 
-    The status is 2 if the playlist is wrong. Media that cannot be played are listed with the
-    reason; the show goes on without them.
+    The exit status is 2 if the playlist is wrong. Media that cannot be played are listed with the
+    reason, and skipped.
     """
     from datetime import datetime, timezone
     from zoneinfo import ZoneInfo
@@ -90,26 +85,13 @@ def check(
 def _document(playlist: Playlist, coming: Forecast, policy: str) -> dict[str, Any]:
     return {
         "playlist": str(playlist.path),
-        "timezone": playlist.timezone,
-        "cross_fade_s": playlist.cross_fade_s,
+        **_fields(playlist, "timezone", "cross_fade_s"),
         "ads": [
-            {
-                "ad_id": ad.ad_id,
-                "name": ad.name,
-                "file": ad.path.name,
-                "kind": ad.kind,
-                "duration_s": ad.duration_s,
-                "width": ad.width,
-                "height": ad.height,
-                "weight": ad.weight,
-                "moods": list(ad.moods),
-                "days": list(ad.days),
-                "hours": [_hours_text(*hours) for hours in ad.hours],
-                "max_per_hour": ad.max_per_hour,
-                "priority": ad.priority,
-                "takeover": ad.takeover,
-                "price_per_thousand_s": ad.price_per_thousand_s,
-            }
+            _fields(ad, "ad_id", "name")
+            | {"file": ad.path.name}
+            | _fields(ad, "kind", "duration_s", "width", "height", "weight", "moods", "days")
+            | {"hours": [_hours_text(*hours) for hours in ad.hours]}
+            | _fields(ad, "max_per_hour", "priority", "takeover", "price_per_thousand_s")
             for ad in playlist.ads
         ],
         "skipped": [
@@ -120,133 +102,86 @@ def _document(playlist: Playlist, coming: Forecast, policy: str) -> dict[str, An
         "begin": coming.begin.isoformat(),
         "end": coming.end.isoformat(),
         "plays": [
-            {
-                "at": play.at.isoformat(),
-                "ad_id": play.ad.ad_id,
-                "shown_s": play.shown_s,
-                "reason": play.reason,
-                "probability": play.probability,
-                "share": play.share,
-                "due": play.due,
-            }
+            {"at": play.at.isoformat(), "ad_id": play.ad.ad_id}
+            | _fields(play, "shown_s", "reason", "probability", "share", "due")
             for play in coming.plays
         ],
         "idle": [
             {"begin": begin.isoformat(), "end": end.isoformat()} for begin, end in coming.idle
         ],
         "shares": [
-            {
-                "ad_id": voice.ad.ad_id,
-                "plays": voice.plays,
-                "shown_s": voice.shown_s,
-                "share": voice.share,
-                "due": voice.due,
-            }
+            {"ad_id": voice.ad.ad_id} | _fields(voice, "plays", "shown_s", "share", "due")
             for voice in coming.shares
         ],
     }
 
 
+def _fields(of: Any, *names: str) -> dict[str, Any]:
+    return {name: getattr(of, name) for name in names}
+
+
 def _print_tables(playlist: Playlist, coming: Forecast) -> None:
+    from functools import partial
+
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
+
+    from monitor.cli.results import table_of
 
     console = Console()
     if not console.is_terminal:
-        console = Console(width=PIPE_WIDTH)
-
-    def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
-        made = Table(box=None, header_style="bold", pad_edge=False)
-        for column in columns:
-            made.add_column(column, justify="right" if column in right else "left")
-        return made
-
+        console = Console(width=160)
+    say = partial(console.print, highlight=False)
     zone = playlist.timezone or "this machine's time zone"
-    console.print(
+    say(
         f"[bold]{escape(str(playlist.path))}[/bold]: {len(playlist.ads)} ads can be played "
-        f"({escape(zone)}, cross-fade {playlist.cross_fade_s:g} s)",
-        highlight=False,
+        f"({escape(zone)}, cross-fade {playlist.cross_fade_s:g} s)"
     )
-    ads = table("ad", "name", "kind", "seconds", "weight", "rules", right=("seconds", "weight"))
-    for ad in playlist.ads:
-        ads.add_row(
-            escape(ad.ad_id),
-            escape(ad.name),
-            ad.kind,
+    ads = (
+        (
+            *map(escape, (ad.ad_id, ad.name, ad.kind)),
             f"{ad.duration_s:g}",
             f"{ad.weight:g}",
             _rules_text(ad),
         )
-    console.print(ads)
+        for ad in playlist.ads
+    )
+    numbers: tuple[str, ...] = ("seconds", "weight")
+    console.print(table_of(ads, "ad", "name", "kind", *numbers, "rules", right=numbers))
     for skipped in playlist.skipped:
-        console.print(
-            f"[bold red]✗[/] {escape(skipped.ad_id)} is left out: {escape(skipped.reason)}",
-            highlight=False,
-        )
-
-    console.print(
-        f"\n[bold]{coming.begin:%A %Y-%m-%d %H:%M} to {_end_text(coming)}[/bold]", highlight=False
-    )
-    plays = table(
-        "time",
-        "ad",
-        "seconds",
-        "share so far",
-        "by weight",
-        "why",
-        right=("seconds", "share so far", "by weight"),
-    )
+        say(f"[bold red]✗[/] {escape(skipped.ad_id)} is left out: {escape(skipped.reason)}")
+    say(f"\n[bold]{coming.begin:%A %Y-%m-%d %H:%M} to {_end_text(coming)}[/bold]")
     rows = [
         (
             play.at,
-            (
-                f"{play.at:%H:%M:%S}",
-                escape(play.ad.ad_id),
-                f"{play.shown_s:.1f}",
-                f"{play.share:.1%}",
-                f"{play.due:.1%}",
-                escape(play.reason),
-            ),
+            escape(play.ad.ad_id),
+            f"{play.shown_s:.1f}",
+            f"{play.share:.1%}",
+            f"{play.due:.1%}",
+            escape(play.reason),
         )
         for play in coming.plays
     ]
     rows += [
-        (
-            begin,
-            (
-                f"{begin:%H:%M:%S}",
-                "",
-                "",
-                "",
-                "",
-                f"[yellow]nothing may play until {end:%H:%M:%S}[/yellow]",
-            ),
-        )
+        (begin, "", "", "", "", f"[yellow]nothing may play until {end:%H:%M:%S}[/yellow]")
         for begin, end in coming.idle
     ]
-    for _, cells in sorted(rows, key=lambda row: row[0]):
-        plays.add_row(*cells)
-    console.print(plays)
-
-    console.print("\n[bold]Share of voice[/bold]", highlight=False)
-    shares = table(
-        "ad",
-        "plays",
-        "seconds",
-        "share",
-        "by weight",
-        right=("plays", "seconds", "share", "by weight"),
-    )
-    for voice in coming.shares:
-        shares.add_row(
+    plays = ((f"{at:%H:%M:%S}", *cells) for at, *cells in sorted(rows, key=lambda row: row[0]))
+    numbers = ("seconds", "share so far", "by weight")
+    console.print(table_of(plays, "time", "ad", *numbers, "why", right=numbers))
+    say("\n[bold]Share of voice[/bold]")
+    shares = (
+        (
             escape(voice.ad.ad_id),
             str(voice.plays),
             f"{voice.shown_s:.0f}",
             f"{voice.share:.1%}",
             f"{voice.due:.1%}",
         )
-    console.print(shares)
+        for voice in coming.shares
+    )
+    numbers = ("plays", "seconds", "share", "by weight")
+    console.print(table_of(shares, "ad", *numbers, right=numbers))
 
 
 def _end_text(coming: Forecast) -> str:

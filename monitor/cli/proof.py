@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from monitor.cli.options import (
-    database_url,
     debug_option,
     json_option,
     log_options,
     min_viewers_option,
     moment,
+    opened,
     time_zone,
     until_option,
 )
@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 @log_options
 @until_option
 @click.option(
-    "--by", default="ad,hour,site", metavar="NAMES", help="Rows: some of ad, hour, day, site."
+    "--by",
+    default="ad,hour,site",
+    metavar="NAMES",
+    help="One row per combination of these: ad, hour, day, site.",
 )
 @click.option(
     "--csv",
@@ -44,14 +47,14 @@ if TYPE_CHECKING:
 @click.option(
     "--playlist",
     type=click.Path(path_type=Path),
-    help="For price_per_thousand_s and the time zone.",
+    help="Playlist with price_per_thousand_s and the time zone.",
 )
 @click.option(
     "--price",
     "prices",
     multiple=True,
     metavar="[AD=]AMOUNT",
-    help="What a verified play of an ad costs (without AD: of every other ad); may be repeated.",
+    help="Price of a verified play of an ad (without AD: of every other ad). May be repeated.",
 )
 @click.option(
     "--timezone",
@@ -75,9 +78,8 @@ def proof(
     min_viewers: int,
     as_json: bool,
 ) -> None:
-    """Proof of play: verified plays, watchers, attentive seconds, and what a thousand of those cost."""
+    """Prove what ran: verified plays, watchers, attentive seconds, and cost per thousand of them."""
     from ads.playlists.loader import load_playlist
-    from db.engine import open_database
     from monitor.analytics.proof_of_play import GROUPS, proof_of_play
     from monitor.reports.export import write_text
     from monitor.reports.tables import proof_csv
@@ -91,8 +93,7 @@ def proof(
     listed = None if playlist is None else load_playlist(playlist)
     agreed, other_price = _prices(prices, listed)
     zone = time_zone(timezone or (None if listed is None else listed.timezone))
-    engine = open_database(database_url(database), read_only=True)
-    try:
+    with opened(database) as engine:
         document = proof_of_play(
             engine,
             since=moment(since, zone),
@@ -105,8 +106,6 @@ def proof(
             min_viewers=min_viewers,
             replays=replays,
         )
-    finally:
-        engine.dispose()
     if csv_file is not None and str(csv_file) != "-":
         click.echo(f"Proof of play: {write_text(proof_csv(document), csv_file)}", err=True)
     if as_json:
@@ -120,7 +119,7 @@ def proof(
 def _prices(
     typed: Sequence[str], playlist: Playlist | None
 ) -> tuple[dict[str, Price], Price | None]:
-    """Prices by ad, and that of every other ad; one that was typed replaces the playlist's."""
+    """Return prices by ad and that of every other ad; options override the playlist."""
     from monitor.analytics.errors import ReportError
     from monitor.analytics.proof_of_play import Price
 

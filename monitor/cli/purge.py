@@ -12,31 +12,26 @@ from monitor.cli.options import (
     database_option,
     database_url,
     debug_option,
-    existing_database,
     json_option,
+    opened,
     spool_option,
 )
 from monitor.cli.output import print_json
 from monitor.cli.stored import day, file_document, files_of, saved_choices, size, time
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
-
-    from db.upkeep.retention import Purged
-
-LONGEST_DAYS = 36_500
 
 
 class Days(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions only
-    """A number of days, written as 90d or 90."""
+    """A number of days, such as 90d or 90."""
 
     name = "days"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number."""
+        """Return the number."""
         match = re.fullmatch(r"(\d{1,5})\s*d?", str(value).strip())
-        if match is None or int(match[1]) > LONGEST_DAYS:
+        if match is None or int(match[1]) > 36_500:
             self.fail(f"expected a number of days such as 90d, received {value!r}.", param, ctx)
         return int(match[1])
 
@@ -52,19 +47,20 @@ class Days(click.ParamType):  # type: ignore[type-arg]  # generic in newer versi
     type=Days(),
     default="90d",
     metavar="DAYS",
-    help="Delete single readings from before so many days.",
+    help="Delete single readings older than this.",
 )
-@click.option("--site", help="Only of this site. [default: all]")
+@click.option("--site", help="Only at this site. [default: all]")
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
 @click.option(
     "--shrink",
     is_flag=True,
-    help="Make the file smaller afterwards; new readings would use the room again anyway.",
+    help="Shrink the file afterwards; otherwise new readings reuse the space.",
 )
 @click.option(
     "--everything",
     is_flag=True,
-    help="Delete all data of this program: database, backups beside it, what waits to be written, saved choices, logs.",
+    help="Delete all data of this program: database, backups beside it, records waiting to be "
+    "written, saved choices, logs.",
 )
 @spool_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -81,25 +77,23 @@ def purge(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Delete single readings that are old; every report stays as it was.
+    """Delete old single readings; reports do not change.
 
-    Readings are added up before they go, and reports are made of the sums. A running kiosk does
-    this by itself once a day (`run --retention`); the command may be used beside it.
+    Reports use sums that are kept. A running kiosk purges once a day (`run --retention`); this
+    command may run beside it.
     """
     if everything:
         _purge_everything(database_url(database), spool, dry_run=dry_run, yes=yes, as_json=as_json)
         return
     from datetime import datetime, timedelta, timezone
 
-    from db.engine import open_database
     from db.upkeep.retention import purge as delete_readings
     from db.upkeep.retention import purgeable, reusable_bytes
     from db.upkeep.retention import shrink as give_back
     from monitor.reports.terminal import progress_bar
 
     before = datetime.now(timezone.utc) - timedelta(days=days)
-    engine = open_database(existing_database(database_url(database)))
-    try:
+    with opened(database, read_only=False, existing=True) as engine:
         found = purgeable(engine, before, site)
         if not dry_run:
             with progress_bar("Deleting", "readings") as progress:
@@ -107,28 +101,36 @@ def purge(
             if shrink:
                 give_back(engine)
         reusable = reusable_bytes(engine)
-    finally:
-        engine.dispose()
     if as_json:
         print_json(
-            _purged_document(found, before, site, dry_run=dry_run) | {"reusable_bytes": reusable}
+            {
+                "readings": found.readings,
+                "oldest": time(found.oldest),
+                "newest": time(found.newest),
+                "before": time(before),
+                "site": site,
+                "dry_run": dry_run,
+                "reusable_bytes": reusable,
+            }
         )
         return
     verb = "would be deleted" if dry_run else "deleted"
     span = f" ({day(found.oldest)} to {day(found.newest)})" if found.readings else ""
     click.echo(
-        f"{found.readings} readings from before {day(before)} {verb}{span}; reports stay as they are."
+        f"{found.readings} readings from before {day(before)} {verb}{span}; reports do not change."
     )
     if reusable and not dry_run:
         click.echo(
-            f"{size(reusable)} of the file are free, and new readings use them; --shrink makes the file smaller."
+            f"{size(reusable)} of the file are free for new readings; --shrink makes the file "
+            "smaller."
         )
 
 
 def _purge_everything(
     url: str, spool: Path | None, *, dry_run: bool, yes: bool, as_json: bool
 ) -> None:
-    from db.upkeep.inventory import delete_files
+    from db.engine import make_engine
+    from db.upkeep.inventory import delete_files, delete_tables
     from monitor.settings.paths import sqlite_file
 
     file = sqlite_file(url)
@@ -137,7 +139,7 @@ def _purge_everything(
     tables = file is None
     if not files and not choices and not tables:
         raise click.UsageError(
-            f"There is nothing of this program at {hide_passwords(url)}: name the database with --db."
+            f"No data of this program at {hide_passwords(url)}: name the database with --db."
         )
     if not as_json:
         click.echo("This would delete:" if dry_run else "This deletes:")
@@ -147,42 +149,16 @@ def _purge_everything(
             click.echo(f"  {one.path} ({size(one.size_bytes)}): {one.what}")
     if not dry_run:
         if not yes:
-            click.confirm("There is no way back. Delete all of it?", abort=True, err=True)
+            click.confirm("This cannot be undone. Delete all of it?", abort=True, err=True)
         if file is None:
-            _drop_tables(url)
-            delete_files(None, files)
-        else:
-            delete_files(file, files)
+            engine = make_engine(url)
+            delete_tables(engine)
+            engine.dispose()
+        delete_files(file, files)
         for choice in choices:
             choice.path.unlink(missing_ok=True)
     if as_json:
         deleted = [file_document(one) for one in (*files, *choices)]
         print_json({"deleted": deleted, "tables": tables, "dry_run": dry_run})
     elif not dry_run:
-        click.echo(
-            "Deleted. Backups and reports that were put elsewhere are not known here, and are yours to delete."
-        )
-
-
-def _drop_tables(url: str) -> None:
-    from db.engine import make_engine
-    from db.upkeep.inventory import delete_tables
-
-    engine = make_engine(url)
-    try:
-        delete_tables(engine)
-    finally:
-        engine.dispose()
-
-
-def _purged_document(
-    found: Purged, before: datetime, site: str | None, *, dry_run: bool
-) -> dict[str, Any]:
-    return {
-        "readings": found.readings,
-        "oldest": time(found.oldest),
-        "newest": time(found.newest),
-        "before": time(before),
-        "site": site,
-        "dry_run": dry_run,
-    }
+        click.echo("Deleted. Delete backups and reports in other places yourself.")

@@ -22,6 +22,7 @@ from monitor.cli.options import (
     media_option,
     min_viewers_option,
     moment,
+    opened,
     since_option,
     site_option,
     until_option,
@@ -162,14 +163,12 @@ def _report(
         session: Which one; it must exist.
         several: Which sessions instead, as `db.read.rollups.Scope` takes it.
     """
-    from db.engine import open_database
     from db.errors import NoSuchSessionError
     from db.read.rollups import Scope
     from db.read.sessions import latest_session_id, require_session
     from monitor.reports.document import make_report
 
-    engine = open_database(database, read_only=True)
-    try:
+    with opened(database) as engine:
         if several is not None:
             return make_report(engine, Scope(**several), min_viewers=min_viewers)
         chosen = session or latest_session_id(engine)
@@ -179,8 +178,6 @@ def _report(
             )
         require_session(engine, chosen)
         return make_report(engine, Scope(session_ids=(chosen,)), min_viewers=min_viewers)
-    finally:
-        engine.dispose()
 
 
 def announce(settings: RecordingSettings) -> None:

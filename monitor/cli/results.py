@@ -1,4 +1,4 @@
-"""What `classify`, `bench`, `doctor`, `models`, `train` and `evaluate` print."""
+"""Tables that the commands print."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.logging import RichHandler
-from rich.markdown import Markdown
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
@@ -17,13 +16,23 @@ from rich.table import Table
 from monitor.reports.terminal.console import wide_console
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from monitor.kiosk.doctor import Finding
     from training.evaluation.comparison import Comparison
     from training.fit.schedule import RunProgress
 
 STATE_MARKS = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "fail": "[bold red]✗[/]"}
+
+
+def table_of(rows: Iterable[Sequence[str]], *columns: str, right: Sequence[str] = ()) -> Table:
+    """Return a table; the columns in `right` are aligned to the right."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left")
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def print_faces(images: Sequence[dict[str, Any]]) -> None:
@@ -39,13 +48,8 @@ def print_faces(images: Sequence[dict[str, Any]]) -> None:
             bar = "█" * round(20 * face["confidence"])
             doubt = "uncertain" if face["uncertain"] else ""
             x, y, width, height = face["box"]
-            table.add_row(
-                face["label"],
-                f"{face['confidence']:.0%}",
-                bar,
-                f"{width} x {height} at {x},{y}",
-                doubt,
-            )
+            place = f"{width} x {height} at {x},{y}"
+            table.add_row(face["label"], f"{face['confidence']:.0%}", bar, place, doubt)
         if image["faces"]:
             console.print(table)
 
@@ -79,30 +83,28 @@ def print_evaluation(figures: dict[str, Any]) -> None:
         f"on {figures['n']} faces against the {figures['against']} labels",
         highlight=False,
     )
-    table = Table(box=None, header_style="bold")
-    for column in ("emotion", "precision", "recall", "F1", "faces"):
-        table.add_column(column, justify="left" if column == "emotion" else "right")
-    for emotion, scores in figures["per_class"].items():
-        shown = (f"{scores[key]:.3f}" for key in ("precision", "recall", "f1"))
-        table.add_row(emotion, *shown, str(scores["support"]))
-    console.print(table)
+    rows = (
+        (emotion, *(f"{scores[key]:.3f}" for key in ("precision", "recall", "f1")))
+        + (str(scores["support"]),)
+        for emotion, scores in figures["per_class"].items()
+    )
+    numbers = ("precision", "recall", "F1", "faces")
+    console.print(table_of(rows, "emotion", *numbers, right=numbers))
 
 
 def print_conditions(conditions: dict[str, list[dict[str, Any]]]) -> None:
     """Print the accuracy under each disturbance."""
-    table = Table(box=None, header_style="bold")
-    table.add_column("condition")
-    table.add_column("accuracy")
-    for name, rows in conditions.items():
-        table.add_row(name, ", ".join(f"{row['value']}: {row['accuracy']:.1%}" for row in rows))
-    wide_console().print(table)
+    rows = (
+        (name, ", ".join(f"{row['value']}: {row['accuracy']:.1%}" for row in found))
+        for name, found in conditions.items()
+    )
+    wide_console().print(table_of(rows, "condition", "accuracy"))
 
 
 def print_models(models: Sequence[dict[str, Any]]) -> None:
     """Print the models; an arrow marks the one in use."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("", "model", "origin", "MB", "labels", "accuracy"):
-        table.add_column(column, justify="right" if column == "MB" else "left")
+    columns = ("", "model", "origin", "MB", "labels", "accuracy")
+    table = table_of((), *columns, right=("MB",))
     for model in models:
         best = next(iter(model["scores"].items()), None)
         table.add_row(
@@ -116,25 +118,15 @@ def print_models(models: Sequence[dict[str, Any]]) -> None:
     wide_console().print(table)
 
 
-def print_markdown(text: str) -> None:
-    """Print Markdown laid out for the terminal."""
-    wide_console().print(Markdown(text))
-
-
 def print_comparison(found: Comparison) -> None:
     """Print two models measured on the same faces, and how certain the difference is."""
     console = wide_console()
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("", "accuracy", "macro F1", "ECE"):
-        table.add_column(column, justify="left" if column == "" else "right")
-    for scores in (found.first, found.second):
-        table.add_row(
-            escape(scores.model),
-            f"{scores.accuracy:.2%}",
-            f"{scores.macro_f1:.3f}",
-            f"{scores.ece:.3f}",
-        )
-    console.print(table)
+    rows = (
+        (escape(it.model), f"{it.accuracy:.2%}", f"{it.macro_f1:.3f}", f"{it.ece:.3f}")
+        for it in (found.first, found.second)
+    )
+    numbers = ("accuracy", "macro F1", "ECE")
+    console.print(table_of(rows, "", *numbers, right=numbers))
     console.print(escape(found.sentence()), highlight=False)
 
 

@@ -9,8 +9,8 @@ from monitor.cli.options import (
     database_option,
     database_url,
     debug_option,
-    existing_database,
     json_option,
+    opened,
 )
 from monitor.cli.output import print_json
 
@@ -20,18 +20,14 @@ from monitor.cli.output import print_json
 @json_option
 @debug_option
 def sessions(database: str | None, as_json: bool) -> None:
-    """List the sessions of a database, with when each was busy."""
-    from db.engine import open_database
+    """List the sessions of a database, with the viewers over time of each."""
     from db.read.sessions import list_sessions, viewers_over_time
     from monitor.reports.document import session_document
     from monitor.reports.terminal import print_sessions
 
-    engine = open_database(existing_database(database_url(database)), read_only=True)
-    try:
+    with opened(database, existing=True) as engine:
         found = list_sessions(engine)
         activity = {} if as_json else viewers_over_time(engine, found)
-    finally:
-        engine.dispose()
     if as_json:
         print_json({"sessions": [session_document(session) for session in found]})
     elif not found:

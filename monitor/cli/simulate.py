@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from ads.simulation.audience import SimulatedAudience
     from ads.simulation.simulator import SimulatedPlay
 
-CURVE_POINTS = 100
-"""Points of a curve in JSON: more than a screen shows, and few enough to read."""
-
 
 @click.command(epilog="Example: ad-monitor simulate --plays 2000 --runs 10 -o curves.html")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
@@ -30,15 +27,14 @@ CURVE_POINTS = 100
     type=click.Path(path_type=Path),
     help="Ads, with their days, hours and caps. [default: those of FILE]",
 )
-@click.option("--policy", type=click.Choice(POLICY_NAMES), default="learn", help="What is tried.")
+@click.option("--policy", type=click.Choice(POLICY_NAMES), default="learn", help="Policy to try.")
 @click.option(
-    "--against",
-    type=click.Choice(POLICY_NAMES),
-    default="shuffle",
-    help="What it is compared with.",
+    "--against", type=click.Choice(POLICY_NAMES), default="shuffle", help="Policy to compare with."
 )
-@click.option("--plays", type=click.IntRange(1), default=2000, help="In each run.")
-@click.option("--runs", type=click.IntRange(1), default=10, help="Each with another audience.")
+@click.option("--plays", type=click.IntRange(1), default=2000, help="Plays per run.")
+@click.option(
+    "--runs", type=click.IntRange(1), default=10, help="Runs, each with another audience."
+)
 @click.option(
     "--holdout",
     type=click.FloatRange(0, 1),
@@ -47,7 +43,9 @@ CURVE_POINTS = 100
 @click.option(
     "--floor", type=click.FloatRange(0, 1), help="Share of choices spread evenly. [default: 0.05]"
 )
-@click.option("--seed", type=click.IntRange(0), default=0, help="Of the audiences and the draws.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, help="Seed of the audiences and the draws."
+)
 @click.option(
     "-o",
     "--output",
@@ -71,8 +69,8 @@ def simulate(
 ) -> None:
     """Try a policy on a described audience, and compare its regret with another's.
 
-    FILE describes the audience (YAML; see docs/metrics.md). Without it there is a built-in one;
-    with a playlist and without FILE what the audience likes is drawn anew for every run.
+    FILE describes the audience (YAML; see docs/metrics.md); the default is built in. With a
+    playlist and without FILE, the audience's tastes are drawn anew for every run.
     """
     from ads.playlists.loader import load_playlist
     from ads.policies.settings import PolicySettings
@@ -147,7 +145,7 @@ def _regret_document(
 
     curves = _curves(logs)
     compared = float(curves[against][:, -1].mean())
-    places = np.unique(np.linspace(0, plays - 1, CURVE_POINTS).round().astype(int)).tolist()
+    places = np.unique(np.linspace(0, plays - 1, 100).round().astype(int)).tolist()
     policies = []
     for name, runs in logs.items():
         curve = curves[name]

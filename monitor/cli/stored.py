@@ -1,4 +1,4 @@
-"""Say in plain words what is stored."""
+"""Describe what is stored."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from monitor.cli.options import (
     debug_option,
     existing_database,
     json_option,
+    opened,
     spool_option,
 )
 from monitor.cli.output import print_json
@@ -31,20 +32,15 @@ if TYPE_CHECKING:
 @json_option
 @debug_option
 def stored(database: str | None, spool: Path | None, as_json: bool) -> None:
-    """Say in plain words what is stored about the people in front of the screen, and where.
+    """Describe what is stored about people in front of the screen, and where.
 
-    For whoever asks: counts, times, and the meaning of every column; never a single value of
-    anybody.
+    Shows counts, times and the meaning of every column, never a value of a person.
     """
-    from db.engine import open_database
     from db.upkeep.inventory import NEVER, WORDS, contents
 
     url = existing_database(database_url(database))
-    engine = open_database(url, read_only=True)
-    try:
+    with opened(url) as engine:
         tables = contents(engine)
-    finally:
-        engine.dispose()
     files = [*files_of(url, spool), *saved_choices()]
     if as_json:
         print_json(
@@ -76,7 +72,7 @@ def stored(database: str | None, spool: Path | None, as_json: bool) -> None:
 
 
 def files_of(url: str, spool: Path | None) -> list[StoredFile]:
-    """The files of a database, and what waits to be written to it."""
+    """Return the files of a database, and the records waiting to be written to it."""
     from db.engine import make_engine, sqlite_path
     from db.upkeep.inventory import StoredFile
     from db.upkeep.inventory import files_of as database_files
@@ -96,7 +92,7 @@ def files_of(url: str, spool: Path | None) -> list[StoredFile]:
 
 
 def saved_choices() -> list[StoredFile]:
-    """What the operator has chosen in the window, and the logs in their usual place."""
+    """Return the file with the operator's choices, and the logs in their default place."""
     from db.upkeep.inventory import StoredFile
     from monitor.logs import RUN_LOG, SUPERVISOR_LOG, default_log, log_files
     from monitor.sensor.camera_choice import choice_file

@@ -1,15 +1,14 @@
-"""Puts the files in their places, takes them away, and asks systemd to read them."""
+"""Write and remove the service files, and make systemd read them."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import platformdirs
+from boltons.fileutils import atomic_save
 
 from monitor.errors import SetupError
 from monitor.kiosk.service.desktop_entry import ENTRY_NAME
@@ -18,40 +17,35 @@ from monitor.kiosk.service.systemd_unit import UNIT_NAME
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-SYSTEMCTL_LIMIT_S = 30.0
-
 
 def user_unit_path() -> Path:
-    """Where a user's systemd looks for units that the user has added."""
+    """Return where systemd looks for a user's own unit."""
     return Path(platformdirs.user_config_dir()) / "systemd" / "user" / UNIT_NAME
 
 
 def autostart_path() -> Path:
-    """Where desktops look for what starts at login."""
+    """Return where desktops look for programs to start at login."""
     return Path(platformdirs.user_config_dir()) / "autostart" / ENTRY_NAME
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
+    """Write a file completely or not at all.
 
     Raises:
         SetupError: It cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with atomic_save(str(path), text_mode=True, file_perms=0o644, overwrite=True) as file:
             file.write(text)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
     except OSError as error:
         raise SetupError(
-            f"{path} cannot be written ({error.strerror}): expected a folder that can."
+            f"{path} cannot be written ({error.strerror}): expected a writable folder."
         ) from error
 
 
 def make_folders(folders: Iterable[Path]) -> None:
-    """Make folders; where a unit opens a way to write, something has to be there already.
+    """Make folders; a unit can open only folders that exist for writing.
 
     Raises:
         SetupError: One cannot be made.
@@ -61,12 +55,12 @@ def make_folders(folders: Iterable[Path]) -> None:
             folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SetupError(
-            f"{error.filename} cannot be made ({error.strerror}): expected a folder to write to."
+            f"{error.filename} cannot be made ({error.strerror}): expected a writable folder."
         ) from error
 
 
 def remove(path: Path) -> bool:
-    """Delete a file; whether it was there.
+    """Delete a file, and return whether it was there.
 
     Raises:
         SetupError: It cannot be deleted.
@@ -81,11 +75,7 @@ def remove(path: Path) -> bool:
 
 
 def systemctl(*arguments: str) -> str | None:
-    """Ask the user's systemd for something.
-
-    Returns:
-        Why that did not work, in words; `None` when it did.
-    """
+    """Run `systemctl --user`, and return why it failed; `None` if it did not."""
     program = shutil.which("systemctl")
     if program is None:
         return "there is no systemd on this machine"
@@ -94,7 +84,7 @@ def systemctl(*arguments: str) -> str | None:
             [program, "--user", *arguments],
             capture_output=True,
             text=True,
-            timeout=SYSTEMCTL_LIMIT_S,
+            timeout=30,
             stdin=subprocess.DEVNULL,
             check=False,
         )

@@ -1,4 +1,4 @@
-"""What is to be started with the machine, independent of who starts it."""
+"""What to start with the machine, whoever starts it."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ WITHOUT_DESKTOP = ("eglfs", "linuxfb", "vkkhrdisplay", "vnc", "offscreen", "mini
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A kiosk that is to be started with the machine.
+    """A kiosk to start with the machine.
 
     Attributes:
-        options: Of `ad-monitor run`, checked before.
-        folder: Where relative paths among the options begin, absolute.
-        environment: What is set in addition, such as `QT_QPA_PLATFORM`.
+        options: Checked options of `ad-monitor run`.
+        folder: Absolute folder in which relative paths among the options begin.
+        environment: Additional variables, such as `QT_QPA_PLATFORM`.
         headless: Whether there is no window.
-        database: URL or path, as it was named; `None` for the default one.
-        written: Other files that the options name to be written: a report, a log.
-        spool: The folder in which records wait, as it was named; `None` for the default one.
+        database: URL or path as given; `None` for the default.
+        written: Other files to write: a report, a log.
+        spool: Folder for waiting records as given; `None` for the default.
     """
 
     options: Sequence[str]
@@ -45,23 +45,19 @@ class Plan:
 
     @property
     def command(self) -> list[str]:
-        """What starts the kiosk under its supervisor."""
+        """The command of the kiosk under its supervisor."""
         options = list(self.options)
         supervised = options if "--supervised" in options else ["--supervised", *options]
         return [*program_command(), "run", *supervised]
 
     @property
     def needs_desktop(self) -> bool:
-        """Whether a desktop session has to be there first."""
+        """Whether a desktop session must exist first."""
         platform = self.environment.get("QT_QPA_PLATFORM", "").split(":")[0]
         return not self.headless and platform not in WITHOUT_DESKTOP
 
     def writable_folders(self, *, own_places: bool) -> list[Path]:
-        """Folders that the kiosk writes to.
-
-        Args:
-            own_places: Whether the user's data, state, settings and cache are among them.
-        """
+        """Return folders that the kiosk writes to, with the user's own folders if wanted."""
         folders = []
         if own_places:
             folders += [
@@ -81,6 +77,6 @@ class Plan:
 
 
 def program_command() -> list[str]:
-    """What starts this program, as it is installed here."""
+    """Return the command of this program as installed here."""
     script = Path(sys.executable).parent / "ad-monitor"
     return [str(script)] if script.is_file() else [sys.executable, "-m", "monitor"]

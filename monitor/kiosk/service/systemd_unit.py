@@ -1,4 +1,4 @@
-"""The text of a systemd unit that keeps the kiosk running, with a watchdog and as few rights as it can do with."""
+"""The text of a systemd unit: a watchdog, restarts, and as few rights as possible."""
 
 from __future__ import annotations
 

@@ -165,7 +165,7 @@ def test_nothing_to_compare(run, monkeypatch, exposures, make_exposures):
     result = run("--weekday", "sun", "--json")
     assert result.exit_code == 0
     assert json.loads(result.stdout)["comparisons"] == []
-    assert "Nothing to compare: expected two ads that ran" in result.stderr
+    assert "Nothing to compare: expected two ads with plays" in result.stderr
     assert "ads: solina, nordlys, brume." in result.stderr
     monkeypatch.setattr(report_data, "load_report_data", lambda *_, **__: make_exposures().data())
     empty = run()

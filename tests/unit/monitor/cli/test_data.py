@@ -108,7 +108,7 @@ def test_backup_of_a_server_names_its_own_tool():
 def test_purge_says_what_it_would_do_and_does_it(run, database):
     result = done(run("purge", "--older-than", "30d", "--dry-run"))
     assert "93 readings from before" in result.stdout
-    assert "would be deleted (2026-03-01 to 2026-03-01); reports stay as they are." in result.stdout
+    assert "would be deleted (2026-03-01 to 2026-03-01); reports do not change." in result.stdout
     assert readings_in(database) == 93
     assert done(run("purge", "--site", "nowhere")).stdout.startswith("0 readings")
     document = json.loads(done(run("purge", "--older-than", "30", "--json")).stdout)
@@ -160,10 +160,10 @@ def test_purge_everything(run, database, tmp_path, monkeypatch):
         "a log of",
     ):
         assert name in result.stdout
-    assert "elsewhere are not known here" in result.stdout
+    assert "Delete backups and reports in other places yourself" in result.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["letter.txt", "usb"]
     assert not any(file.exists() for file in (choices, *logs))
-    assert "There is nothing of this program" in run("purge", "--everything", "--yes").stderr
+    assert "No data of this program" in run("purge", "--everything", "--yes").stderr
 
 
 def test_purge_everything_for_scripts(run, database, tmp_path):
