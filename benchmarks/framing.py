@@ -31,9 +31,8 @@ from detector.faces.detector import MediaPipeFaceDetector, Pyramid
 from detector.faces.head_pose import head_pose
 from detector.faces.tiles import Tile
 from detector.types import Box, FaceDetection
-from training.datasets.faces import NO_LABEL
+from training.datasets.faces import NO_LABEL, majority
 from training.datasets.reading import read_dataset
-from training.datasets.votes import majority
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

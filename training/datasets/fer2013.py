@@ -21,9 +21,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from detector.emotion.labels import EMOTIONS
-from training.datasets.faces import FaceDataset
+from training.datasets.faces import VOTE_LABELS, FaceDataset
 from training.datasets.report import ReadingReport, SkippedError
-from training.datasets.votes import VOTE_LABELS
 from training.errors import DatasetError
 
 if TYPE_CHECKING:

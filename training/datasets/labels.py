@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from detector.emotion.labels import EMOTIONS
-from training.datasets.faces import NO_LABEL
-from training.datasets.votes import VOTE_LABELS, majority, soft_labels
+from training.datasets.faces import NO_LABEL, VOTE_LABELS, majority, soft_labels
 from training.errors import DatasetError
 
 if TYPE_CHECKING:

@@ -10,9 +10,8 @@ import numpy as np
 from detector.emotion.classifier import classify
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.preprocessing import fitted
-from training.datasets.faces import NO_LABEL, FaceDataset
+from training.datasets.faces import NO_LABEL, VOTE_LABELS, FaceDataset, majority, plurality
 from training.datasets.labels import LABEL_SETS
-from training.datasets.votes import VOTE_LABELS, majority, plurality
 from training.errors import DatasetError
 from training.evaluation.calibration import calibration_error
 

@@ -24,23 +24,21 @@ if TYPE_CHECKING:
     from training.datasets.faces import FaceDataset
     from training.evaluation.evaluate import Against
 
-    Degrade = Callable[[NDArray[np.uint8], float, np.random.Generator], NDArray[np.uint8]]
+    Grey = NDArray[np.uint8]
+    Random = np.random.Generator
+    Degrade = Callable[[Grey, float, Random], Grey]
 
 SEED = 20261121
 
 
-def resized(
-    image: NDArray[np.uint8], side_px: float, _rng: np.random.Generator
-) -> NDArray[np.uint8]:
+def resized(image: Grey, side_px: float, _rng: Random) -> Grey:
     """Return the face as a crop of so many pixels."""
     side = round(side_px)
     how = cv2.INTER_AREA if side <= image.shape[0] else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, (side, side), interpolation=how), dtype=np.uint8)
 
 
-def blurred(
-    image: NDArray[np.uint8], sigma_px: float, _rng: np.random.Generator
-) -> NDArray[np.uint8]:
+def blurred(image: Grey, sigma_px: float, _rng: Random) -> Grey:
     """Return the face out of focus: a Gaussian with a sigma for 48 pixels, larger for larger
     faces."""
     if sigma_px == 0:
@@ -51,31 +49,25 @@ def blurred(
     )
 
 
-def darkened(image: NDArray[np.uint8], gain: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+def darkened(image: Grey, gain: float, rng: Random) -> Grey:
     """Return the face with a share of the light; the sensor's noise of 2 grey levels stays."""
     if gain == 1:
         return image
     return _rounded(image * gain + rng.normal(0, 2.0, image.shape))
 
 
-def compressed(
-    image: NDArray[np.uint8], quality: float, _rng: np.random.Generator
-) -> NDArray[np.uint8]:
+def compressed(image: Grey, quality: float, _rng: Random) -> Grey:
     """Return the face compressed as JPEG."""
     packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, round(quality)])[1]
     return np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
 
 
-def noisy(
-    image: NDArray[np.uint8], deviation: float, rng: np.random.Generator
-) -> NDArray[np.uint8]:
+def noisy(image: Grey, deviation: float, rng: Random) -> Grey:
     """Return the face with Gaussian noise of a standard deviation in grey levels."""
     return image if deviation == 0 else _rounded(image + rng.normal(0, deviation, image.shape))
 
 
-def rolled(
-    image: NDArray[np.uint8], angle_deg: float, rng: np.random.Generator
-) -> NDArray[np.uint8]:
+def rolled(image: Grey, angle_deg: float, rng: Random) -> Grey:
     """Return the head tilted to a random side, filling with the border."""
     if angle_deg == 0:
         return image
@@ -129,7 +121,7 @@ def by_condition(
         chosen = np.sort(np.random.default_rng(SEED).choice(len(selection), limit, replace=False))
     images, truth = faces.images[selection.rows[chosen]], selection.truth[chosen]
 
-    def accuracy(crops: NDArray[np.uint8]) -> float:
+    def accuracy(crops: Grey) -> float:
         scores = restricted(predict(classifier, crops), known, selection.labels)
         return float((scores.argmax(axis=1) == truth).mean())
 
@@ -148,9 +140,7 @@ def by_condition(
     return found
 
 
-def _seen(
-    images: NDArray[np.uint8], degrade: Degrade, value: float, geometry: CropGeometry
-) -> NDArray[np.uint8]:
+def _seen(images: Grey, degrade: Degrade, value: float, geometry: CropGeometry) -> Grey:
     rng = np.random.default_rng(SEED)
     whole = [Box(0.0, 0.0, 1.0, 1.0)]
     crops = np.empty((len(images), geometry.side_px, geometry.side_px), dtype=np.uint8)
@@ -159,7 +149,7 @@ def _seen(
     return crops
 
 
-def _changes_nothing(condition: str, value: float, images: NDArray[np.uint8]) -> bool:
+def _changes_nothing(condition: str, value: float, images: Grey) -> bool:
     neutral = {
         "face_side_px": images.shape[1],
         "blur_px": 0,
@@ -170,5 +160,5 @@ def _changes_nothing(condition: str, value: float, images: NDArray[np.uint8]) ->
     return neutral.get(condition) == value
 
 
-def _rounded(values: NDArray[np.float64]) -> NDArray[np.uint8]:
+def _rounded(values: NDArray[np.float64]) -> Grey:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)

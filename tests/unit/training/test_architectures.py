@@ -1,4 +1,7 @@
-"""Every architecture: its parts, what it gives, whether it learns, and whether a file brings it back."""
+"""Every architecture: its parts, what it gives, whether it learns, and whether a file brings it back.
+
+Tests every module of `training.architectures`.
+"""
 
 from __future__ import annotations
 

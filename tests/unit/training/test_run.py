@@ -16,8 +16,8 @@ from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_card import ModelCard, read_card
 from training import run
 from training.architectures import compact
+from training.datasets.faces import VOTE_LABELS
 from training.datasets.labels import Head, one_hot
-from training.datasets.votes import VOTE_LABELS
 from training.errors import DatasetError, TrainingError
 from training.fit.augmentation import NO_AUGMENTATION
 from training.fit.schedule import Stage

@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.emotion.labels import EMOTIONS
-from training.datasets.faces import NO_LABEL, FaceDataset
+from training.datasets.faces import NO_LABEL, VOTE_LABELS, FaceDataset
 from training.datasets.labels import LABEL_SETS, Head, label_set, select_rows
-from training.datasets.votes import VOTE_LABELS
 from training.errors import DatasetError
 
 

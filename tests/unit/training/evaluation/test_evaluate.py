@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_card import ModelCard
-from training.datasets.faces import NO_LABEL, FaceDataset
+from training.datasets.faces import NO_LABEL, VOTE_LABELS, FaceDataset
 from training.datasets.labels import LABEL_SETS
-from training.datasets.votes import VOTE_LABELS
 from training.errors import DatasetError
 from training.evaluation.evaluate import (
     confusion_matrix,

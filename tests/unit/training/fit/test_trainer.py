@@ -1,4 +1,7 @@
-"""Real runs on a few random faces: what they write, how they go on, and when they end."""
+"""Real runs on a few random faces: what they write, how they go on, and when they end.
+
+Also tests `training.fit.callbacks`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What is shipped: the network without contempt, its calibration, and files that belong together."""
+"""What is shipped: the network without contempt, its calibration, and files that belong together.
+
+Also tests `training.release.card_text`.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,8 @@ import pytest
 from detector.emotion.classifier import classify, load_classifier, load_network
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_card import read_card, sha256_of
-from training.datasets.faces import FaceDataset
+from training.datasets.faces import VOTE_LABELS, FaceDataset
 from training.datasets.labels import Head
-from training.datasets.votes import VOTE_LABELS
 from training.errors import DatasetError
 from training.evaluation.evaluate import evaluate
 from training.evaluation.robustness import CONDITIONS

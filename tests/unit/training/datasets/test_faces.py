@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from training.datasets.faces import NO_LABEL
-from training.datasets.votes import VOTE_LABELS, majority, plurality, soft_labels
+from training.datasets.faces import NO_LABEL, VOTE_LABELS, majority, plurality, soft_labels
 
 
 def votes(**named: int) -> list[float]:

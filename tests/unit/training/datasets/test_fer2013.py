@@ -1,4 +1,7 @@
-"""FER2013 and FER+ as published, whole and damaged; one door for every form."""
+"""FER2013 and FER+ as published, whole and damaged; one door for every form.
+
+Also tests `training.datasets.reading` and `training.datasets.report`.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,9 @@ import numpy as np
 import pytest
 
 from detector.emotion.labels import EMOTIONS
-from training.datasets.faces import NO_LABEL, FaceDataset
+from training.datasets.faces import NO_LABEL, VOTE_LABELS, FaceDataset, majority
 from training.datasets.fer2013 import MAX_LINE_BYTES, read_fer2013
 from training.datasets.reading import read_dataset
-from training.datasets.votes import VOTE_LABELS, majority
 from training.errors import DatasetError
 
 Faces = Callable[..., np.ndarray]
