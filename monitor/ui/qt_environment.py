@@ -11,9 +11,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
 
-FOREIGN_VARIABLES = ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_PLUGIN_PATH", "QT_QPA_FONTDIR")
-"""Set by importing OpenCV: its Qt plugins, with which PyQt5 aborts, and a folder of fonts."""
-
 
 def prepare(environ: MutableMapping[str, str] | None = None, *, offscreen: bool = False) -> bool:
     """Make the environment fit for PyQt5, after importing OpenCV and before making the application.
@@ -103,7 +100,8 @@ def screen_available(environ: Mapping[str, str] | None = None) -> bool:
 
 
 def _remove_foreign_paths(environ: MutableMapping[str, str]) -> None:
-    for name in FOREIGN_VARIABLES:
+    # Importing OpenCV sets them to its Qt plugins, with which PyQt5 aborts, and to its fonts.
+    for name in ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_PLUGIN_PATH", "QT_QPA_FONTDIR"):
         value = environ.get(name)
         if value is not None and "cv2" in value.replace("\\", "/").split("/"):
             del environ[name]

@@ -26,17 +26,6 @@ SHOWN_PROBLEMS = 4
 MIN_FREE_GB = 2.0
 """Below this the disk is about to be full: a busy day takes some hundred megabytes."""
 
-TONES: Mapping[str, Tone] = {
-    "starting": "plain",
-    "running": "good",
-    "reconnecting": "warning",
-    "blind": "warning",
-    "restarting": "warning",
-    "unavailable": "fault",
-    "ended": "plain",
-}
-"""How urgent each state of the sensor is."""
-
 
 @dataclass(frozen=True, slots=True)
 class SessionFacts:
@@ -116,7 +105,9 @@ def _measuring(
     text = state_text(texts, health)
     if health.detail and health.state != "running":
         text = f"{text}: {health.detail}"
-    yield Row(texts["panel_sensor"], text, TONES[health.state])
+    calm: dict[str, Tone] = {"starting": "plain", "running": "good", "ended": "plain"}
+    urgent: Tone = "fault" if health.state == "unavailable" else "warning"
+    yield Row(texts["panel_sensor"], text, calm.get(health.state, urgent))
     if notice == "waiting":
         yield Row("", texts["panel_waits_for_notice"], "warning")
     elif notice == "hidden":

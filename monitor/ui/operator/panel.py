@@ -42,8 +42,6 @@ TONE_COLOURS: Mapping[Tone, QColor] = {
     "warning": style.WARNING,
     "fault": style.FAULT,
 }
-SIGNS: Mapping[Tone, str] = {"plain": "", "good": "", "warning": "! ", "fault": "!! "}
-"""Written before urgent texts, so urgency does not depend on colour alone."""
 
 MAX_WIDTH = 1500.0
 PADDING = 28.0
@@ -184,7 +182,8 @@ class OperatorPanel(PaintedWidget):
             for section in sections:
                 rows = []
                 for row in section.rows:
-                    text = f"{SIGNS[row.tone]}{row.text}"
+                    # A sign, so urgency does not depend on colour alone.
+                    text = {"warning": "! ", "fault": "!! "}.get(row.tone, "") + row.text
                     rows.append(_Placed(row, broken_into_lines(text, size, width, max_lines)))
                     height += self._height(rows[-1])
                 fitted.append((section, rows))

@@ -25,24 +25,19 @@ if TYPE_CHECKING:
     from monitor.sensor.live import LiveView
 
 PADDING = 16.0
-TOP_PADDING = 12.0
-BOTTOM_PADDING = 14.0
 GAP = 10.0
-LINE_HEIGHT = 32.0
-MIN_CURVE = 100.0
-"""Height below which up and down can hardly be told apart."""
-MIN_PREVIEW = 84.0
-"""Height below which a face in the preview is no longer recognised as one."""
+TOP = 12.0
+LINE = 32.0
+"""Height of the heading."""
+BOTTOM = 14.0
 
 STATE_COLOURS: Mapping[str, QColor] = {
     "starting": style.TEXT_SOFT,
     "running": style.GOOD,
-    "reconnecting": style.WARNING,
-    "blind": style.WARNING,
-    "restarting": style.WARNING,
     "unavailable": style.FAULT,
     "ended": style.TEXT_SOFT,
 }
+"""Of the dot; `style.WARNING` in all other states."""
 
 
 class StatusLine(PaintedWidget):
@@ -65,7 +60,7 @@ class StatusLine(PaintedWidget):
         self.refresh()
 
     def draw(self, painter: QPainter, rect: QRectF) -> None:
-        colour = STATE_COLOURS[self._state]
+        colour = STATE_COLOURS.get(self._state, style.WARNING)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(colour)
         radius = 7 * self.scale
@@ -162,9 +157,9 @@ class Overlay(PaintedWidget):
         inner = width - 2 * PADDING * scale
         gap = GAP * scale
         preview, bars, curve = self._column_heights(room.height(), inner, scale)
-        y = TOP_PADDING * scale
+        y = TOP * scale
         for part, height in (
-            (self.status, LINE_HEIGHT * scale),
+            (self.status, LINE * scale),
             (self.preview, preview),
             (self.bars, bars),
             (self.curve, curve),
@@ -173,7 +168,7 @@ class Overlay(PaintedWidget):
             if height > 0:
                 part.setGeometry(_rounded(PADDING * scale, y, inner, height))
                 y += height + gap
-        height = y - gap + BOTTOM_PADDING * scale
+        height = y - gap + BOTTOM * scale
         self.setGeometry(_rounded(room.right() + 1 - width, room.y(), width, height))
 
     def _column_heights(
@@ -182,14 +177,15 @@ class Overlay(PaintedWidget):
         """Return the heights of preview, bars and curve in a column; 0 where there is no room."""
         if self._ads_only:
             return 0.0, 0.0, 0.0
-        gap, min_preview = GAP * scale, MIN_PREVIEW * scale
+        # In a lower preview a face is no longer recognised as one.
+        gap, min_preview = GAP * scale, 84 * scale
         bars, curve = self.bars.natural_height(), 142 * scale
-        left = room - (LINE_HEIGHT + TOP_PADDING + BOTTOM_PADDING) * scale - bars - gap
+        left = room - (LINE + TOP + BOTTOM) * scale - bars - gap
         # Not higher than 0.3 of the room, for cameras that stand upright.
         preview = min(width / self.preview.aspect, 0.3 * room)
         if preview + curve + 2 * gap > left:
             # In a low window, or under a long notice, fewer parts rather than smaller text.
-            curve = max(MIN_CURVE * scale, left - preview - 2 * gap)
+            curve = max(100 * scale, left - preview - 2 * gap)
             preview = min(preview, left - curve - 2 * gap)
             if preview < min_preview:
                 preview = min(width / self.preview.aspect, left - gap)
@@ -203,17 +199,17 @@ class Overlay(PaintedWidget):
         pad, gap = PADDING * scale, GAP * scale
         width = float(room.width())
         half = (width - 2 * pad - 1.5 * gap) / 2
-        line = LINE_HEIGHT * scale
-        top = TOP_PADDING * scale + line + gap
-        bars, curve = self.bars.natural_height(), MIN_CURVE * scale
+        line = LINE * scale
+        top = TOP * scale + line + gap
+        bars, curve = self.bars.natural_height(), 100 * scale
         preview = bars - gap - curve
         for part in (self.preview, self.bars, self.curve):
             part.show()
-        self.status.setGeometry(_rounded(pad, TOP_PADDING * scale, width - 2 * pad, line))
+        self.status.setGeometry(_rounded(pad, TOP * scale, width - 2 * pad, line))
         self.preview.setGeometry(_rounded(pad, top, half, preview))
         self.curve.setGeometry(_rounded(pad, top + preview + gap, half, curve))
         self.bars.setGeometry(_rounded(pad + half + 1.5 * gap, top, half, bars))
-        self.setGeometry(_rounded(room.x(), room.y(), width, top + bars + BOTTOM_PADDING * scale))
+        self.setGeometry(_rounded(room.x(), room.y(), width, top + bars + BOTTOM * scale))
 
     @pyqtSlot()
     def _on_tick(self) -> None:

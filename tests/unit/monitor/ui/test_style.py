@@ -83,7 +83,8 @@ def lab(light):
     "ad", ["#FFFFFF", "#000000", "#808080", "#FF0000", "#00FF00", "#0000FF", "#FFFF00"]
 )
 def test_every_text_can_be_read_on_its_panel_over_any_ad(ad):
-    on_panel = (style.TEXT, style.TEXT_SOFT, style.UNREAD, *overlay.STATE_COLOURS.values())
+    on_panel = (style.TEXT, style.TEXT_SOFT, style.UNREAD, style.WARNING)
+    on_panel += tuple(overlay.STATE_COLOURS.values())
     texts = [(colour, over(style.PANEL, ad)) for colour in on_panel]
     texts += [(colour, over(notice.BACKGROUND, ad)) for colour in (style.TEXT, style.GOOD)]
     # Keys of the help stand on a light patch of the panel.
