@@ -29,14 +29,7 @@ DEFAULT_HEIGHT_PX = 80
 
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
-    """One picture of an ad.
-
-    Attributes:
-        second: The position in the ad that it stands for, in seconds.
-        jpeg: The encoded picture.
-        width: In pixels.
-        height: In pixels.
-    """
+    """One picture of an ad, at a second of it; width and height in pixels."""
 
     second: float
     jpeg: bytes

@@ -41,11 +41,9 @@ class MediaInfo:
     """What a media file holds, found by decoding its first frame.
 
     Attributes:
-        kind: "image", "animation" or "video".
         width: As seen: turned upright, with square pixels.
         height: As seen.
-        duration_s: Its length in seconds; None for a still picture.
-        has_sound: Whether there is a sound track.
+        duration_s: None for a still picture.
         frames_per_second: On average; None for a still picture or if not stated.
     """
 

@@ -26,13 +26,7 @@ KEPT_FAILURES = 20
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An ad that could not be shown, or not to its end.
-
-    Attributes:
-        at: When, local wall-clock time of the venue.
-        ad_id: Which ad.
-        sentence: What was wrong and what to do.
-    """
+    """An ad that could not be shown, or not to its end: when (local time), and why."""
 
     at: datetime
     ad_id: str
@@ -72,7 +66,6 @@ class Failures:
             self._failed_ids.add(ad.ad_id)
 
     def on_play_started(self) -> None:
-        """Allow the avoided ads again: another ad is on the screen."""
         self._avoided_ids.clear()
         self._retry_ns = None
 

@@ -179,6 +179,7 @@ def _make_ad(path: Path, folder: Path, entry: Entry, info: MediaInfo, digest: st
             f"{where} has an invalid 'brand_at_s': expected seconds within its {duration_s:g} s, "
             f"got {late[0]:g}."
         )
+    same = {"weight", "max_per_hour", "priority", "takeover", "price_per_thousand_s"}
     return Ad(
         ad_id=entry.ad_id,
         path=folder / entry.file,
@@ -189,15 +190,11 @@ def _make_ad(path: Path, folder: Path, entry: Entry, info: MediaInfo, digest: st
         has_sound=info.has_sound,
         width=info.width,
         height=info.height,
-        weight=entry.weight,
         moods=tuple(mood for mood in EMOTIONS if mood in entry.moods),
         days=tuple(day for day in DAYS if day in entry.days),
         hours=parse_hours(entry.hours),
-        max_per_hour=entry.max_per_hour,
         brand_at_s=tuple(sorted(entry.brand_at_s)),
-        priority=entry.priority,
-        takeover=entry.takeover,
-        price_per_thousand_s=entry.price_per_thousand_s,
+        **entry.model_dump(include=same),
     )
 
 

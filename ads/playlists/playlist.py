@@ -93,13 +93,7 @@ class Ad:
 
 @dataclass(frozen=True, slots=True)
 class SkippedAd:
-    """An entry of a playlist that cannot be played.
-
-    Attributes:
-        ad_id: Its id in the playlist.
-        path: The media file, absolute; it may not exist.
-        reason: What is wrong with it, one sentence.
-    """
+    """An entry of a playlist that cannot be played; the reason is one sentence."""
 
     ad_id: str
     path: Path
@@ -113,7 +107,6 @@ class Playlist:
     Attributes:
         path: The YAML file or the folder, absolute.
         ads: What can be played, at least one, in order.
-        skipped: What cannot be played, and why.
         timezone: IANA name of the zone for days and hours; None for the machine's.
         cross_fade_s: How long consecutive ads overlap, 0 to `MAX_CROSS_FADE_S`.
     """

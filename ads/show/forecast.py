@@ -25,10 +25,6 @@ class PlannedPlay:
 
     Attributes:
         at: When it begins, local time of the venue.
-        ad: What is shown.
-        shown_s: For how long; a takeover or the end of the forecast cuts it off.
-        reason: Why, in the policy's words.
-        probability: With which the policy chose it.
         share: The ad's share of the screen time up to the end of this play, 0 to 1.
         due: The share due to it by the weights of the ads that could have been shown instead.
     """
@@ -47,9 +43,6 @@ class VoiceShare:
     """An ad's share of voice over a forecast.
 
     Attributes:
-        ad: The ad.
-        plays: How often it is shown.
-        shown_s: For how long in all.
         share: Of the time in which anything is shown, 0 to 1.
         due: The share due to it by the weights of the ads that may play at the time, 0 to 1.
     """
@@ -63,12 +56,9 @@ class VoiceShare:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What will be shown.
+    """What will be shown, in local time of the venue.
 
     Attributes:
-        begin: Of the forecast, local time of the venue.
-        end: Of the forecast.
-        plays: In order.
         shares: One for each ad of the playlist, in its order.
         idle: Beginnings and ends of the times in which nothing may play.
     """

@@ -72,8 +72,7 @@ class PlayEnd:
         number: The number of the play.
         ended_ns: The first instant at which it was no longer shown, monotonic clock.
         outcome: "finished", "skipped", "failed" or "stopped".
-        shown_ms: How long it was shown, without pauses; with a cross-fade, while it made up the
-            larger part of the picture.
+        shown_ms: How long it was shown, without pauses.
         error: What went wrong, for a failed play only.
     """
 
@@ -96,14 +95,7 @@ class PlaybackListener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PlaybackPosition:
-    """What was shown at an instant.
-
-    Attributes:
-        play_number: The play on the screen.
-        position_ms: The position in its ad in milliseconds, within the time for which the picture
-            on the screen stands.
-        running: Whether it was playing, not paused.
-    """
+    """What was shown at an instant: the play, the position of its picture, whether it ran."""
 
     play_number: int
     position_ms: float

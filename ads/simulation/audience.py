@@ -81,15 +81,11 @@ class DayPart(_Described):
 
 
 class LikedAd(_Described):
-    """What an audience thinks of an ad.
+    """What an audience thinks of an ad; the other keys are those of a playlist.
 
     Attributes:
-        id: The ad's id.
         taste: Mean valence of an attentive viewer of each mood, -1 to 1; "other" stands for the
             moods not named.
-        duration_s: Length of a play in seconds.
-        weight: Share of voice relative to the others.
-        moods: Moods that the ad is made for, for the policy `mood`.
     """
 
     id: str = Field(min_length=1)

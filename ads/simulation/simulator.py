@@ -35,17 +35,11 @@ _AUDIENCE, _REACTION = 101, 102
 
 @dataclass(frozen=True, slots=True)
 class SimulatedPlay:
-    """One play for a described audience.
+    """One play for a described audience; see `Choice` and `Reward`.
 
     Attributes:
         local: When it began.
-        ad_id: What was shown.
-        probability: With which it was chosen.
-        held_out: Whether the hold-out chose it.
-        context: What the choice looked at.
-        viewers: How many saw it.
         reward: What it was worth, -1 to 1; None if nobody saw it.
-        viewer_s: Viewer seconds behind the reward; None if nobody saw it.
         expected: The mean reward of every candidate, given what could be seen of the audience;
             empty if nobody saw it.
     """
