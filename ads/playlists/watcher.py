@@ -40,6 +40,9 @@ class PlaylistWatcher:
 
     Called by one thread. Each look has its own short-lived thread, `playlist-watch`.
 
+    Attributes:
+        problem: Why the playlist on the disk is not shown, one sentence; None if it is.
+
     Args:
         playlist: The playlist that is shown, just loaded.
         load: Loads a playlist, as `load_playlist` does.
@@ -62,15 +65,10 @@ class PlaylistWatcher:
         self._seen = self._judged = _stamp(playlist)
         self._looks_since_wrong = 0
         self._found: Playlist | None = None
-        self._problem: str | None = None
+        self.problem: str | None = None
         self._thread: threading.Thread | None = None
         self._next_look_ns: int | None = None
         self._is_closed = False
-
-    @property
-    def problem(self) -> str | None:
-        """Why the playlist on the disk is not shown, one sentence; None if it is."""
-        return self._problem
 
     def poll(self, now_ns: int) -> Playlist | None:
         """Return a changed playlist, once; start the next look when it is due. Never waits."""
@@ -103,7 +101,7 @@ class PlaylistWatcher:
         is_settled = stamp == self._seen
         self._seen = stamp
         self._looks_since_wrong += 1
-        is_overdue = self._problem is not None and self._looks_since_wrong >= RETRY_LOOKS
+        is_overdue = self.problem is not None and self._looks_since_wrong >= RETRY_LOOKS
         if is_settled and (stamp != self._judged or is_overdue):
             self._judge(stamp)
 
@@ -126,7 +124,7 @@ class PlaylistWatcher:
             # Written while it was read: the next look starts over.
             return
         self._seen = self._judged = loaded
-        self._problem = None
+        self.problem = None
         if playlist != self._playlist:
             logger.info("The playlist %s has changed: %d ads", path, len(playlist.ads))
             self._playlist = self._found = playlist
@@ -134,9 +132,9 @@ class PlaylistWatcher:
     def _refuse(self, stamp: _Stamp, problem: str) -> None:
         self._judged = stamp
         self._looks_since_wrong = 0
-        if problem != self._problem:
+        if problem != self.problem:
             logger.warning("The playlist before stays in use: %s", problem)
-        self._problem = problem
+        self.problem = problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,6 +210,10 @@ class VirtualShow:
     Plays begin and end at their exact scheduled times, no matter when `advance` is called, so two
     replays of a recording give the same plays.
 
+    Attributes:
+        current: The present play, None between plays.
+        finished: Whether all loops are done and the last play has ended.
+
     Args:
         ads: The playlist, at least one ad.
         policy: Chooses the next ad.
@@ -257,22 +261,12 @@ class VirtualShow:
         self._wall_start = wall_start
         self._audience = audience
         self._wash_out_ns = round(wash_out_s * 1e9)
-        self._current: Play | None = None
+        self.current: Play | None = None
         # The plays up to here are settled, and the next may begin here; None before the first call.
         self._settled_ns: int | None = None
         self._plays = 0
-        self._finished = False
+        self.finished = False
         self._stopped = False
-
-    @property
-    def current(self) -> Play | None:
-        """The present play, None between plays."""
-        return self._current
-
-    @property
-    def finished(self) -> bool:
-        """Whether all loops are done and the last play has ended."""
-        return self._finished
 
     def advance(self, now_ns: int) -> None:
         """End and start every play that is due; the first call starts the first play."""
@@ -280,7 +274,7 @@ class VirtualShow:
             return
         settled_ns = now_ns if self._settled_ns is None else self._settled_ns
         while settled_ns <= now_ns:
-            play = self._current
+            play = self.current
             if play is not None:
                 due_ns = self._due_ns(play)
                 until_ns = min(due_ns, now_ns)
@@ -298,7 +292,7 @@ class VirtualShow:
                     break
             elif not self._begin(settled_ns):
                 change_ns = self._rotation.next_change_ns(settled_ns, now_ns, self._local_at)
-                if self._finished or change_ns is None:
+                if self.finished or change_ns is None:
                     settled_ns = max(settled_ns, now_ns)
                     break
                 settled_ns = change_ns
@@ -311,11 +305,11 @@ class VirtualShow:
         if self._settled_ns is not None:
             # One nanosecond early: a play that would begin at the very end was never seen.
             self.advance(now_ns - 1)
-        if self._current is not None:
-            due_ns = self._due_ns(self._current)
+        if self.current is not None:
+            due_ns = self._due_ns(self.current)
             is_over = now_ns >= due_ns
             self._end(min(now_ns, due_ns), "finished" if is_over else "stopped")
-            self._finished = is_over and self._rotation.complete
+            self.finished = is_over and self._rotation.complete
         self._stopped = True
 
     @staticmethod
@@ -329,20 +323,20 @@ class VirtualShow:
         audience = None if self._audience is None else self._audience(at_ns)
         choice = self._rotation.choose(at_ns, self._local_at(at_ns), audience=audience)
         if choice is None:
-            self._finished = self._rotation.complete
+            self.finished = self._rotation.complete
             return False
         self._plays += 1
-        self._current = Play.of(self._plays, choice, at_ns)
+        self.current = Play.of(self._plays, choice, at_ns)
         self._rotation.started(choice.ad, at_ns)
-        self._listener.play_started(self._current)
+        self._listener.play_started(self.current)
         self._log.start(self._plays, at_ns)
         return True
 
     def _end(self, at_ns: int, outcome: Outcome) -> None:
-        play = self._current
+        play = self.current
         if play is None:
             return
-        self._current = None
+        self.current = None
         self._log.end(at_ns)
         shown_ms = (at_ns - play.started_ns) / 1e6
         self._listener.play_ended(PlayEnd(play.number, at_ns, outcome, shown_ms))
