@@ -102,24 +102,9 @@ dwell: mean seconds per exposure."""
 class Comparison:
     """Two ads compared by one measure. Figures that are not known, or withheld, are NaN.
 
-    Attributes:
-        first, second: The `ad_id` of each.
-        first_name, second_name: Their names.
-        measure: One of `MEASURES`.
-        relevant: The smallest difference that matters.
-        by: What the comparison is restricted by; None where all plays count.
-        segment: The site, source, hour of day (0 to 23) or weekday (`mon` …) it is restricted to.
-        first_viewers, second_viewers, common_viewers: Viewers with a value of each, and of both.
-        first_mean, second_mean: Means over the viewers of each.
-        difference: First minus second, with its 95 % interval.
-        equal_low, equal_high: Its 90 % interval, which decides whether the ads are the same.
-        p_value, p_adjusted: Of the permutation test; after Holm's correction.
-        tests: How many comparisons were made at once.
-        verdict: `better` or `worse` when the first ad certainly is, `same` when any difference is
-            irrelevant, `not_yet` when nothing is certain; None when withheld.
-        needed_viewers: With `not_yet`, about how many more viewers of each ad would decide it.
-        common_share: Share of the viewers who were there in hours in which both ads ran.
-        withheld: Why the figures are withheld; None where they are not.
+    The fields are the keys of `ad-monitor compare --json` in `docs/metrics.md`: viewers are counts of
+    those with a value, means and differences are in the unit of the measure (the difference is first
+    minus second), p-values and shares from 0 to 1. `verdict` is None when withheld.
     """
 
     first: str

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,7 +29,6 @@ from monitor.analytics.statistics import (
     Interval,
     expanded_level,
     hours_of,
-    to_document,
 )
 
 if TYPE_CHECKING:
@@ -73,11 +72,6 @@ class Lift:
     difference: Interval = UNKNOWN
     p_value: float = math.nan
     withheld: str | None = None
-
-    def document(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        document: dict[str, Any] = to_document(self)
-        return document
 
     def sentence(self) -> str:
         """Return the figures in words."""

@@ -1,27 +1,13 @@
 """What another policy would have been worth, from the log of the one that ran.
 
 Each choice was logged with the probability of every candidate, so rewards can be weighted as if
-another policy had chosen. With `pi(a | x)` the other policy, `p_i` the logged probability of the ad
-`a_i` shown in context `x_i`, `w_i = pi(a_i | x_i) / p_i`, and `q(x, a)` a model of the mean reward:
-
-- **inverse propensity** (IPS): the mean of `w_i r_i`. Unbiased; wide where weights are large.
-- **self-normalised** (SNIPS): `sum w_i r_i / sum w_i`. Slightly biased, usually far steadier.
-- **doubly robust** (DR): the mean of `sum_a pi(a | x_i) q(x_i, a) + w_i (r_i - q(x_i, a_i))`.
-  Unbiased, as the probabilities are known; the better the model, the narrower.
-
-The model is a ridge regression with cross-fitting: it predicts each fold from the other folds.
+another policy had chosen. Three estimates of the mean reward of a play: inverse propensity (IPS),
+self-normalised (SNIPS) and doubly robust (DR), the last with a cross-fitted ridge regression of the
+rewards. `docs/metrics.md` has the formulas, their sources, and what they do not say.
 
 An adaptive policy chooses by earlier rewards, so the plays are not independent. The estimates stay
 unbiased (each term has the right mean given the past), but the intervals are approximate; a test
 checks their coverage on simulated logs of the policy `learn`.
-
-The estimate is the mean reward of a play whose reward can be measured, before the same audiences
-and with the same candidates: not that another policy would draw other people or tire those who
-come back.
-
-Sources: Horvitz and Thompson 1952 (inverse propensity); Hajek 1971 and Swaminathan and Joachims
-2015 (self-normalised); Dudik, Langford and Li, "Doubly Robust Policy Evaluation and Learning",
-2011; Chernozhukov and others 2018 (cross-fitting).
 """
 
 from __future__ import annotations
@@ -39,7 +25,6 @@ from monitor.analytics.statistics import (
     Interval,
     clustered_interval,
     hours_of,
-    to_document,
 )
 
 if TYPE_CHECKING:
@@ -91,11 +76,6 @@ class PolicyValue:
     snips: Interval = UNKNOWN
     doubly_robust: Interval = UNKNOWN
     withheld: str | None = None
-
-    def document(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        document: dict[str, Any] = to_document(self)
-        return document
 
 
 def always(ad_id: str) -> Target:

@@ -59,6 +59,7 @@ def lift(
     from ads.playlists.loader import load_playlist
     from db.read.plays import logged_plays
     from monitor.analytics.lift import lift as measure
+    from monitor.analytics.statistics import to_document
     from monitor.reports.terminal import print_lift
 
     with opened(database) as engine:
@@ -70,7 +71,7 @@ def lift(
         else []
     )
     if as_json:
-        print_json({"lift": found.document(), "policies": [value.document() for value in values]})
+        print_json({"lift": to_document(found), "policies": [to_document(each) for each in values]})
     else:
         print_lift(found, values)
 

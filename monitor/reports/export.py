@@ -22,49 +22,34 @@ TEXT_FORMATS = ("html", "json", "csv")
 """Formats that can be printed."""
 
 
-def write_report(
+def write_report(document: dict[str, Any], format: str, out: Path, **options: Any) -> Path:  # noqa: A002
+    """Write a report to a file; arguments, result and errors are those of the two calls."""
+    return write_bytes(report_bytes(document, format, **options), out)
+
+
+def report_bytes(
     document: dict[str, Any],
     format: str,  # noqa: A002 - the option's name
-    out: Path,
     *,
     table: str = DEFAULT_TABLE,
     data: ReportData | None = None,
     thumbnails: Mapping[int, Thumbnails] | None = None,
-) -> Path:
-    """Write a report in one format.
+) -> bytes:
+    """Return a report in one format.
 
     Args:
         document: From `document.build_report`.
         format: One of `FORMATS`.
-        out: The file; a missing folder is made, an older file replaced.
         table: For CSV and Parquet, one of `tables.TABLES`.
         data: What the report was made of; needed for CSV and Parquet.
         thumbnails: Pictures of the ads for HTML and PDF, by place in `document["ads"]`.
-
-    Returns:
-        The absolute path of the file.
 
     Raises:
         UnknownFormatError: There is no such format.
         UnknownTableError: There is no such table.
         PdfUnavailableError: PDFs cannot be made on this machine.
         ReportError: CSV or Parquet without the data.
-        ReportWriteError: The file cannot be written.
     """
-    return write_bytes(
-        report_bytes(document, format, table=table, data=data, thumbnails=thumbnails), out
-    )
-
-
-def report_bytes(
-    document: dict[str, Any],
-    format: str,  # noqa: A002 - as above
-    *,
-    table: str = DEFAULT_TABLE,
-    data: ReportData | None = None,
-    thumbnails: Mapping[int, Thumbnails] | None = None,
-) -> bytes:
-    """Return a report in one format; arguments and errors as for `write_report`."""
     if format == "json":
         return to_json(document).encode()
     if format in {"csv", "parquet"}:
@@ -74,11 +59,9 @@ def report_bytes(
                 f"{format}, received none."
             )
         rows = table_of(table, document, data)
-        return (
-            to_csv(rows).encode()
-            if format == "csv"
-            else to_parquet(rows, document["report"]["version"])
-        )
+        if format == "csv":
+            return to_csv(rows).encode()
+        return to_parquet(rows, document["report"]["version"])
     if format == "html":
         from monitor.reports.html import render_html  # noqa: PLC0415 - slow to import
 
@@ -103,7 +86,7 @@ def write_text(text: str, out: Path) -> Path:
 
 
 def write_bytes(content: bytes, out: Path) -> Path:
-    """Write a file atomically: neither a reader nor a crash finds half a report.
+    """Write a file atomically: neither a reader nor a crash leaves half a report.
 
     Returns:
         The absolute path of the file.

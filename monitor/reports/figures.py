@@ -20,26 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 COLOURS = {
-    "angry": "#D55E00",
-    "disgust": "#009E73",
-    "fear": "#CC79A7",
-    "happy": "#E69F00",
-    "sad": "#0072B2",
-    "surprise": "#56B4E9",
-    "neutral": "#6B7280",
+    "angry": ("#D55E00", "10 3"),
+    "disgust": ("#009E73", "2 2.5"),
+    "fear": ("#CC79A7", "7 3 2 3"),
+    "happy": ("#E69F00", ""),
+    "sad": ("#0072B2", "14 4"),
+    "surprise": ("#56B4E9", "9 3 2 3 2 3"),
+    "neutral": ("#6B7280", "4 4"),
 }
-"""Okabe and Ito 2008; neutral in grey."""
-
-DASHES = {
-    "angry": "10 3",
-    "disgust": "2 2.5",
-    "fear": "7 3 2 3",
-    "happy": "",
-    "sad": "14 4",
-    "surprise": "9 3 2 3 2 3",
-    "neutral": "4 4",
-}
-"""Dash patterns of SVG; happy is solid."""
+"""Colours of Okabe and Ito 2008, and dash patterns of SVG; happy is solid."""
 
 INK, MUTED, GRID, ACCENT = "#14213d", "#5b6478", "#e3e6ec", "#0b5394"
 

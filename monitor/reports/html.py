@@ -19,7 +19,6 @@ from monitor.reports import formatting, wording
 from monitor.reports.figures import (
     ACCENT,
     COLOURS,
-    DASHES,
     GRID,
     INK,
     MUTED,
@@ -148,8 +147,8 @@ def environment() -> Environment:
         "counted": formatting.counted,
         "unknown": formatting.UNKNOWN,
         "emotions": EMOTIONS,
-        "colours": COLOURS,
-        "dashes": DASHES,
+        "colours": {emotion: colour for emotion, (colour, _) in COLOURS.items()},
+        "dashes": {emotion: dash for emotion, (_, dash) in COLOURS.items()},
         "ink": INK,
         "muted": MUTED,
         "grid": GRID,

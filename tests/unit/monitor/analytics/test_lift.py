@@ -132,7 +132,7 @@ def test_too_little_is_withheld_and_says_how_much_is_needed(day, hours, per_hour
     assert words in found.withheld
     assert found.sentence() == found.withheld
     assert math.isnan(found.difference.value)
-    document = found.document()
+    document = to_document(found)
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert (document["difference"]["value"], document["p_value"], document["adaptive"]) == (
         None,

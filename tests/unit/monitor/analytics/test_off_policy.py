@@ -11,6 +11,7 @@ import pytest
 
 from monitor.analytics.errors import ReportError
 from monitor.analytics.off_policy import always, by_mood, judge, uniform, weighted
+from monitor.analytics.statistics import to_document
 
 ADS = ("tea", "cola", "milk")
 MOODS = ("happy", "sad", "neutral")
@@ -108,7 +109,7 @@ def test_by_hand(bandit):
     for estimate in (found.ips, found.snips, found.doubly_robust):
         assert estimate.low < estimate.value < estimate.high
     assert (
-        json.loads(json.dumps(found.document(), allow_nan=False))["doubly_robust"]["low"]
+        json.loads(json.dumps(to_document(found), allow_nan=False))["doubly_robust"]["low"]
         == found.doubly_robust.low
     )
 
@@ -217,7 +218,7 @@ def test_what_the_log_could_not_show_is_withheld(bandit):
         "could not have shown 67% of what this one would; let one run that leaves every ad a chance"
         in found.withheld
     )
-    assert found.document()["ips"] == {"value": None, "low": None, "high": None}
+    assert to_document(found)["ips"] == {"value": None, "low": None, "high": None}
     assert (learned.withheld, learned.supported) == (None, 1.0)
     assert learned.ips.value == pytest.approx(np.mean([play.reward for play in plays]))
 
