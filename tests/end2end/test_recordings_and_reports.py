@@ -18,6 +18,8 @@ from datetime import datetime
 import pytest
 from PIL import Image
 
+import monitor
+
 
 def dump(database) -> list[str]:
     connection = sqlite3.connect(database)
@@ -55,6 +57,8 @@ def test_people_are_measured_under_other_locales(program, demo_video, name):
         known = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False)
         if name.replace("-", "").lower() not in known.stdout.replace("-", "").lower().split():
             pytest.skip(f"the locale {name} is not installed here")
+    if "8859" in name and not monitor.__file__.isascii():
+        pytest.skip("Python does not find its packages in such a path under a Latin-1 locale")
     program.environment["LC_ALL"] = name
     program.run("replay", str(demo_video), "--duration", "1")
     assert program.rows("SELECT count(*) FROM readings")[0][0] > 5
@@ -194,7 +198,6 @@ def test_help_loads_nothing_heavy(program):
         "sqlalchemy",
         "scipy",
         "matplotlib",
-        "pydantic",
         "flask",
     }
     code = f"import sys, monitor.cli.main; print(*sorted({heavy!r} & set(sys.modules)))"
