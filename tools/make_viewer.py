@@ -88,7 +88,7 @@ class Expression:
     eyes_open: float = 0.0
 
     def mixed(self, other: Expression, share: float) -> Expression:
-        """This expression with a share of another, 0 to 1."""
+        """Return this expression with a share of another, 0 to 1."""
         mine, theirs = vars(self), vars(other)
         return Expression(
             **{name: (1 - share) * mine[name] + share * theirs[name] for name in mine}
@@ -121,7 +121,7 @@ SCRIPT = ((NEUTRAL, 5.0), (HAPPY, 6.0), (SURPRISE, 5.0), (NEUTRAL, 4.0), (SAD, 6
 
 
 def portrait() -> NDArray[Any]:
-    """The portrait, scaled to fill the frame: `(480, 640, 3)` RGB."""
+    """Return the portrait, scaled to fill the frame: `(480, 640, 3)` RGB."""
     from skimage.data import astronaut  # noqa: PLC0415 (only this script needs scikit-image)
 
     picture = np.asarray(astronaut())  # type: ignore[no-untyped-call]
@@ -131,7 +131,7 @@ def portrait() -> NDArray[Any]:
 
 
 def landmarks(picture: NDArray[Any]) -> NDArray[Any]:
-    """The face mesh of the portrait: `(468, 2)` pixels.
+    """Return the face mesh of the portrait: `(468, 2)` pixels.
 
     Raises:
         RuntimeError: MediaPipe found no face.
@@ -147,7 +147,7 @@ def landmarks(picture: NDArray[Any]) -> NDArray[Any]:
 
 
 def moved(points: NDArray[Any], expression: Expression) -> dict[int, NDArray[Any]]:
-    """Where an expression moves the landmarks it concerns: index to new place."""
+    """Return where an expression moves the landmarks it concerns: index to new place."""
     face = points[152, 1] - points[10, 1]
     to = {index: points[index].copy() for index in (*FIXED, *EYE_CORNERS)}
 
@@ -279,7 +279,7 @@ def expression_at(time_s: float) -> Expression:
 
 
 def frames() -> list[NDArray[Any]]:
-    """All frames of the video: RGB, with a slow sway of the head and shoulders."""
+    """Return all frames of the video: RGB, with a slow sway of the head and shoulders."""
     picture = portrait()
     points = landmarks(picture)
     length_s = sum(lasts_s for _, lasts_s in SCRIPT)

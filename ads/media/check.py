@@ -95,7 +95,7 @@ def _check(share: list[tuple[int, Path, str]]) -> list[MediaInfo | MediaError]:
                 checker = checker or _Checker()
                 answer = checker.ask(path)
             except _UnavailableError as error:
-                logger.warning("%s is looked into by the program itself: %s", path, error)
+                logger.warning("Checking %s in this process instead: %s", path, error)
                 answer = probe_all([(path, digest)])[0]
             if checker is not None and isinstance(answer, _BrokenFileError):
                 checker.close()

@@ -22,24 +22,24 @@ WHITE: Colour = (255, 255, 255)
 
 
 def colour(code: str) -> Colour:
-    """A colour from its six hexadecimal digits."""
+    """Return a colour from its six hexadecimal digits."""
     return int(code[0:2], 16), int(code[2:4], 16), int(code[4:6], 16)
 
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:
-    """The colour between two, at `share` (0 to 1) of the way to the second."""
+    """Return the colour between two, at `share` (0 to 1) of the way to the second."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
     return red, green, blue
 
 
 def ramp(t: float, start: float, length: float) -> float:
-    """Rises smoothly from 0 at `start` to 1 at `start + length`."""
+    """Rise smoothly from 0 at `start` to 1 at `start + length`."""
     x = min(1.0, max(0.0, (t - start) / length))
     return x * x * (3 - 2 * x)
 
 
 def spring(t: float, start: float, length: float) -> float:
-    """Rises from 0 at `start`, overshoots a little, and settles at 1 about `length` later."""
+    """Rise from 0 at `start`, overshoot a little, and settle at 1 about `length` later."""
     x = (t - start) / length
     return 0.0 if x <= 0 else 1 - math.exp(-5 * x) * math.cos(6.5 * x)
 
@@ -51,7 +51,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 class Board:
-    """A picture that is being drawn; all measures are in pixels of the outcome.
+    """A picture in progress; all measures are in pixels of the result.
 
     Args:
         width: Of the outcome.
@@ -65,11 +65,11 @@ class Board:
         self._draw = ImageDraw.Draw(self._image, "RGBA")
 
     def picture(self) -> Image.Image:
-        """The outcome."""
+        """Return the result."""
         return self._image.reduce(FINENESS)
 
     def sky(self, stops: Sequence[tuple[float, Colour]]) -> None:
-        """Fills the board from top to bottom with colours at places from 0 to 1."""
+        """Fill the board from top to bottom with colours at places from 0 to 1."""
         places = [place for place, _ in stops]
         down = np.linspace(0, 1, self._image.height)
         column = np.stack(
@@ -80,7 +80,7 @@ class Board:
         self._image.paste(strip.resize(self._image.size))
 
     def glow(self, centre: Point, radius: float, tint: Colour, strength: float) -> None:
-        """A soft light that fades to nothing at `radius`."""
+        """Draw a soft light that fades to nothing at `radius`."""
         side = max(2, round(2 * radius * FINENESS))
         mask = (
             _round_light(round(side / 16) * 16)
@@ -91,20 +91,20 @@ class Board:
         self._image.paste(Image.new("RGB", (side, side), tint), corner, mask)
 
     def shadow(self, outline: Sequence[Point], blur: float, opacity: float) -> None:
-        """The soft shadow of a shape."""
+        """Draw the soft shadow of a shape."""
         mask = Image.new("L", (self.width, self.height))
         ImageDraw.Draw(mask).polygon(list(outline), fill=round(255 * opacity))
         mask = mask.filter(ImageFilter.GaussianBlur(blur)).resize(self._image.size)
         self._image.paste(Image.new("RGB", self._image.size, (20, 12, 8)), (0, 0), mask)
 
     def polygon(self, points: Sequence[Point], fill: Colour, opacity: float = 1.0) -> None:
-        """A filled shape."""
+        """Draw a filled shape."""
         self._draw.polygon(_fine(points), fill=(*fill, round(255 * opacity)))
 
     def line(
         self, points: Sequence[Point], fill: Colour, width: float, opacity: float = 1.0
     ) -> None:
-        """A line with round bends."""
+        """Draw a line with round bends."""
         self._draw.line(
             _fine(points),
             fill=(*fill, round(255 * opacity)),
@@ -113,13 +113,13 @@ class Board:
         )
 
     def circle(self, centre: Point, radius: float, fill: Colour, opacity: float = 1.0) -> None:
-        """A filled circle."""
+        """Draw a filled circle."""
         self.ellipse(centre, radius, radius, fill, opacity)
 
     def ellipse(
         self, centre: Point, across: float, down: float, fill: Colour, opacity: float = 1.0
     ) -> None:
-        """A filled ellipse with its half axes."""
+        """Draw a filled ellipse with its half axes."""
         x, y = centre[0] * FINENESS, centre[1] * FINENESS
         if across > 0 and down > 0:
             box = (
@@ -142,7 +142,7 @@ class Board:
         anchor: str = "ls",
         spacing: float = 0.0,
     ) -> float:
-        """Writes a line of text.
+        """Write a line of text.
 
         Args:
             at: Where the anchor is.
@@ -182,7 +182,7 @@ class Board:
         return width / FINENESS
 
     def upright_text(self, centre: Point, words: str, size: float, fill: Colour) -> None:
-        """Writes a line of text that runs upwards, as on the back of a book."""
+        """Write a line of text upwards, as on the back of a book."""
         font = _font(round(size * FINENESS))
         sheet = Image.new("L", (round(font.getlength(words)) + 8, round(size * FINENESS * 1.3)))
         ImageDraw.Draw(sheet).text(
@@ -197,7 +197,7 @@ class Board:
 
 
 def turned(points: Sequence[Point], centre: Point, degrees: float) -> list[Point]:
-    """Points turned clockwise about a centre."""
+    """Return points turned clockwise about a centre."""
     sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
     moved = [(x - centre[0], y - centre[1]) for x, y in points]
     return [
@@ -206,7 +206,7 @@ def turned(points: Sequence[Point], centre: Point, degrees: float) -> list[Point
 
 
 def rounded(left: float, top: float, width: float, height: float, radius: float) -> list[Point]:
-    """The outline of a rectangle with round corners."""
+    """Return the outline of a rectangle with round corners."""
     corners = [
         (left + width - radius, top + radius, -90),
         (left + width - radius, top + height - radius, 0),
@@ -217,7 +217,7 @@ def rounded(left: float, top: float, width: float, height: float, radius: float)
 
 
 def arc(centre: Point, radius: float, first: float, last: float, steps: int = 16) -> list[Point]:
-    """Points on a circle between two angles in degrees, clockwise from the right."""
+    """Return points on a circle between two angles in degrees, clockwise from the right."""
     angles = [math.radians(first + (last - first) * step / steps) for step in range(steps + 1)]
     return [
         (centre[0] + radius * math.cos(angle), centre[1] + radius * math.sin(angle))
@@ -226,7 +226,7 @@ def arc(centre: Point, radius: float, first: float, last: float, steps: int = 16
 
 
 def curve(points: Sequence[Point], steps: int = 12) -> list[Point]:
-    """A smooth closed outline through points (Catmull and Rom's spline)."""
+    """Return a smooth closed outline through points (Catmull and Rom's spline)."""
     outline: list[Point] = []
     count = len(points)
     for index in range(count):

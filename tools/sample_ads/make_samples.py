@@ -61,7 +61,7 @@ ads:
 
 
 def make_samples(folder: Path) -> None:
-    """Makes all sample ads and their playlist.
+    """Make all sample ads and their playlist.
 
     Args:
         folder: Where to; made if it does not exist.
@@ -132,7 +132,7 @@ def _write_animation(path: Path) -> None:
 
 
 def main() -> None:
-    """Reads the command line and makes the samples."""
+    """Read the command line and make the samples."""
     parser = argparse.ArgumentParser(description="Draws and scores the sample ads.")
     parser.add_argument(
         "--out", type=Path, default=sample_playlist().parent, help="folder to write to"

@@ -15,7 +15,7 @@ RATE_HZ = 48_000
 
 
 def pluck(semitone: int, length_s: float, brightness: float = 0.5) -> NDArray[np.float64]:
-    """A plucked note, as semitones above the A of 220 Hz."""
+    """Return a plucked note, as semitones above the A of 220 Hz."""
     time_s = np.arange(round(length_s * RATE_HZ)) / RATE_HZ
     base_hz = 220 * 2 ** (semitone / 12)
     wave = np.zeros_like(time_s)
@@ -29,7 +29,7 @@ def pluck(semitone: int, length_s: float, brightness: float = 0.5) -> NDArray[np
 
 
 def pad(semitones: Sequence[int], length_s: float) -> NDArray[np.float64]:
-    """A soft chord that swells and fades."""
+    """Return a soft chord that swells and fades."""
     time_s = np.arange(round(length_s * RATE_HZ)) / RATE_HZ
     wave = np.zeros_like(time_s)
     for semitone in semitones:
@@ -45,7 +45,7 @@ def pad(semitones: Sequence[int], length_s: float) -> NDArray[np.float64]:
 def mixed(
     length_s: float, parts: Sequence[tuple[float, float, float, NDArray[np.float64]]]
 ) -> NDArray[np.int16]:
-    """Lays sounds over each other.
+    """Mix sounds.
 
     Args:
         length_s: Of the outcome.
@@ -68,7 +68,7 @@ def mixed(
 
 
 def summer_tune(length_s: float) -> NDArray[np.int16]:
-    """Bright plucks over four major chords, with the fizz of a drink."""
+    """Return bright plucks over four major chords, with the fizz of a drink."""
     rng = np.random.default_rng(11)
     parts: list[tuple[float, float, float, NDArray[np.float64]]] = []
     chords = ((3, 7, 10), (-2, 2, 5), (0, 3, 7), (-4, 0, 3))
@@ -86,7 +86,7 @@ def summer_tune(length_s: float) -> NDArray[np.int16]:
 
 
 def dawn_tune(length_s: float) -> NDArray[np.int16]:
-    """Wide chords with a few slow notes above them."""
+    """Return wide chords with a few slow notes above them."""
     parts: list[tuple[float, float, float, NDArray[np.float64]]] = []
     half = length_s / 2
     parts.append((0.0, 0.8, -0.2, pad((-9, -2, 3, 5), half * 1.25)))

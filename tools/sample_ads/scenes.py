@@ -38,7 +38,7 @@ DRINK_BRAND_S = 4.2
 
 
 def drink(t: float) -> Image.Image:
-    """The drink spot at `t` seconds."""
+    """Draw the drink spot at `t` seconds."""
     board = Board(*CLIP_SIZE)
     board.sky(
         [
@@ -84,7 +84,7 @@ _GLASS_X, _GLASS_TOP, _GLASS_BOTTOM = 905.0, 210.0, 628.0
 
 
 def _glass_half(y: float) -> float:
-    """Half the inner width of the glass at a height: it widens upwards."""
+    """Return half the inner width of the glass at a height; it widens upwards."""
     return 92 + 34 * (_GLASS_BOTTOM - y) / (_GLASS_BOTTOM - _GLASS_TOP)
 
 
@@ -272,7 +272,7 @@ FLIGHT_BRAND_S = 4.6
 
 
 def flight(t: float) -> Image.Image:
-    """The flight spot at `t` seconds."""
+    """Draw the flight spot at `t` seconds."""
     board = Board(*CLIP_SIZE)
     day = ramp(t, 0.8, 4.2)
     board.sky(
@@ -447,7 +447,7 @@ def _flight_words(board: Board, t: float) -> None:
 
 
 def coffee() -> Image.Image:
-    """The coffee poster."""
+    """Draw the coffee poster."""
     board = Board(*POSTER_SIZE)
     board.sky([(0, colour("f3e3d0")), (1, colour("e2c6a8"))])
     for beam in range(4):
@@ -560,7 +560,7 @@ def _bean(board: Board, centre: Point, tilt: float) -> None:
 
 
 def books() -> Image.Image:
-    """The bookshop poster."""
+    """Draw the bookshop poster."""
     board = Board(*POSTER_SIZE)
     board.sky([(0, colour("1f4a44")), (1, colour("163832"))])
     board.glow((1640, 300), 820, colour("ffd98a"), 0.34)
@@ -737,7 +737,7 @@ FLOWERS_FRAME_MS = 80
 
 
 def flowers(frame: int) -> Image.Image:
-    """One frame of the flower shop's banner; the last one leads back to the first."""
+    """Draw one frame of the flower shop's banner; the last one leads back to the first."""
     board = Board(*BANNER_SIZE)
     board.sky([(0, colour("fdf1e7")), (1, colour("fdf1e7"))])
     turn = 2 * math.pi * frame / FLOWERS_FRAMES

@@ -145,7 +145,7 @@ def test_without_further_processes_the_show_goes_on(make_image, monkeypatch, cap
     path = make_image("good.png")
     with caplog.at_level(logging.WARNING):
         assert check_apart(digested(path)) == [probe(path)]
-    assert "looked into by the program itself: no further process can be started" in caplog.text
+    assert "in this process instead: no further process can be started" in caplog.text
 
 
 def test_a_playlist_leaves_the_broken_file_out(hostile, make_image, tmp_path):
