@@ -193,10 +193,11 @@ def test_the_ads_wait_neither_for_a_camera_nor_for_a_supervisor(
 
 @pytest.mark.skipif(shutil.which("Xvfb") is None, reason="Xvfb is not installed")
 def test_a_display_that_opens_later_gets_its_window(kiosk, program, make_playlist, wait_for):
-    program.environment.update({"DISPLAY": ":95", "QT_QPA_PLATFORM": "xcb"})
+    display = f":{1000 + os.getpid() % 50_000}"
+    program.environment.update({"DISPLAY": display, "QT_QPA_PLATFORM": "xcb"})
     run = kiosk("--source", "demo", "--playlist", str(make_playlist([1.0])))
     wait_for(lambda: run.sessions() and run.readings(1) > 3, what="readings without a display")
-    server = subprocess.Popen(["Xvfb", ":95"], stderr=subprocess.DEVNULL)
+    server = subprocess.Popen(["Xvfb", display], stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: len(run.sessions()) > 1 and run.readings(2) > 3, what="the next session")
         assert run.sessions()[0][2] == "the display is back"

@@ -71,11 +71,12 @@ def test_a_display_that_does_not_open_is_no_screen(named):
 
 
 @pytest.mark.skipif(shutil.which("Xvfb") is None, reason="Xvfb is not installed")
-def test_a_display_that_comes_back_is_noticed(tmp_path):
-    environ = os.environ | {"DISPLAY": ":96", "QT_QPA_PLATFORM": "xcb"}
+def test_a_display_that_comes_back_is_noticed():
+    display = f":{1000 + os.getpid() % 50_000}"
+    environ = os.environ | {"DISPLAY": display, "QT_QPA_PLATFORM": "xcb"}
     probe = qt_environment.DisplayProbe(environ)
     assert not probe.succeeded()
-    server = subprocess.Popen(["Xvfb", ":96"], stderr=subprocess.DEVNULL)
+    server = subprocess.Popen(["Xvfb", display], stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60
         while not probe.is_back():
