@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from detector.emotion.labels import EMOTIONS
+from monitor.analytics import SEGMENTS, WEEKDAYS
 from monitor.analytics.errors import ReportError
 from monitor.analytics.metrics import EXPRESSIVENESS, VALENCE, take
 from monitor.analytics.statistics import (
@@ -50,10 +51,7 @@ LEVEL = 1 - CONFIDENCE
 MIN_VIEWERS_FOR_SAME = 10
 """Of each ad. Fewer that happen to agree would otherwise prove two ads equal."""
 
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
 By: TypeAlias = Literal["site", "hour", "weekday", "source"]
-SEGMENTS: tuple[By, ...] = ("site", "hour", "weekday", "source")
 Segment: TypeAlias = str | int | None
 Verdict: TypeAlias = Literal["better", "worse", "same", "not_yet"]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from monitor.analytics import SEGMENTS, WEEKDAYS
 from monitor.cli.options import (
     database_option,
     database_url,
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from monitor.analytics.report_data import ReportData
 
 MEASURES = ("valence", "attention", "happy", "surprise", "expressiveness", "dwell")
-SEGMENTS = ("site", "hour", "weekday", "source")
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """As `monitor.analytics.comparison` names them; importing that only to show the help would be slow."""
 
 HOURS_PER_DAY = 24

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 DONE, FAILED, WRONG = 0, 1, 2
 PROGRAM = "ad-monitor"
-REPORT_FORMATS = ("html", "json", "csv", "parquet", "pdf")
-REPORT_TABLES = ("seconds", "timeline", "ads", "plays", "gaps")
-"""As `monitor.reports.export` and `.tables` name them; importing these only to show the help would be slow."""
 
 
 def _set_debug(_context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:

@@ -12,8 +12,6 @@ import click
 
 from monitor.cli.options import (
     PROGRAM,
-    REPORT_FORMATS,
-    REPORT_TABLES,
     database_option,
     database_url,
     debug_option,
@@ -27,6 +25,7 @@ from monitor.cli.options import (
     site_option,
     until_option,
 )
+from monitor.reports import FORMATS, TABLES, TEXT_FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,12 +55,12 @@ logger = logging.getLogger(__name__)
     "formats",
     default="html",
     metavar="NAMES",
-    help=f"One or more of {', '.join(REPORT_FORMATS)}, with commas between them.",
+    help=f"One or more of {', '.join(FORMATS)}, with commas between them.",
 )
 @click.option(
     "--table",
-    type=click.Choice(REPORT_TABLES),
-    default=REPORT_TABLES[0],
+    type=click.Choice(TABLES),
+    default=TABLES[0],
     help="Of CSV and Parquet: a row per play and second, per ad and second, per ad, per play, or per gap.",
 )
 @media_option
@@ -94,15 +93,15 @@ def report(
     Writes a page that opens anywhere, and shows the main figures here. The page has the curves of
     every ad above pictures of it; pictures need the ads' own files.
     """
-    from monitor.reports.export import TEXT_FORMATS, report_bytes, write_report
+    from monitor.reports.export import report_bytes, write_report
 
     wanted = ["json"] if as_json else [name.strip() for name in formats.split(",") if name.strip()]
     if len(wanted) > 1 and str(output) == "-":
         raise click.BadParameter("only one format can be printed.", param_hint="-o")
-    unknown = [name for name in wanted if name not in REPORT_FORMATS]
+    unknown = [name for name in wanted if name not in FORMATS]
     if unknown or not wanted:
         raise click.BadParameter(
-            f"expected {', '.join(REPORT_FORMATS)}, received {formats!r}.", param_hint="--format"
+            f"expected {', '.join(FORMATS)}, received {formats!r}.", param_hint="--format"
         )
     if session is not None and (everything or since or until or site):
         raise click.UsageError(
@@ -184,8 +183,6 @@ def announce(settings: RecordingSettings) -> None:
     """Refuse a report that cannot be written, before the session begins."""
     report = settings.report
     if report is not None:
-        from monitor.reports.export import FORMATS
-
         if report.suffix.lstrip(".") not in FORMATS:
             endings = ", ".join(f".{name}" for name in FORMATS)
             raise click.BadParameter(

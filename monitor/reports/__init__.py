@@ -4,3 +4,10 @@ The data flow one way: readings -> roll-ups (`db.read`) -> `analytics.report_dat
 the product's JSON document -> `html`, `pdf`, `tables`, `export`, `terminal`. Pages and files
 show what the document says and compute nothing, so all formats agree.
 """
+
+FORMATS = ("html", "json", "csv", "parquet", "pdf")
+TEXT_FORMATS = ("html", "json", "csv")
+"""Formats that can be printed."""
+
+TABLES = ("seconds", "timeline", "ads", "plays", "gaps")
+"""Tables of CSV and Parquet, the default first."""

@@ -9,17 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monitor.analytics.errors import ReportError, ReportWriteError, UnknownFormatError
-from monitor.reports.tables import DEFAULT_TABLE, table_of, to_csv, to_parquet
+from monitor.reports import FORMATS, TABLES
+from monitor.reports.tables import table_of, to_csv, to_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from monitor.analytics.report_data import ReportData
     from monitor.reports.thumbnails import Thumbnails
-
-FORMATS = ("html", "json", "csv", "parquet", "pdf")
-TEXT_FORMATS = ("html", "json", "csv")
-"""Formats that can be printed."""
 
 
 def write_report(document: dict[str, Any], format: str, out: Path, **options: Any) -> Path:  # noqa: A002
@@ -31,7 +28,7 @@ def report_bytes(
     document: dict[str, Any],
     format: str,  # noqa: A002 - the option's name
     *,
-    table: str = DEFAULT_TABLE,
+    table: str = TABLES[0],
     data: ReportData | None = None,
     thumbnails: Mapping[int, Thumbnails] | None = None,
 ) -> bytes:
@@ -40,7 +37,7 @@ def report_bytes(
     Args:
         document: From `document.build_report`.
         format: One of `FORMATS`.
-        table: For CSV and Parquet, one of `tables.TABLES`.
+        table: For CSV and Parquet, one of `TABLES`.
         data: What the report was made of; needed for CSV and Parquet.
         thumbnails: Pictures of the ads for HTML and PDF, by place in `document["ads"]`.
 

@@ -29,6 +29,7 @@ from monitor.analytics.metrics import (
     microseconds,
 )
 from monitor.analytics.report_data import ad_versions
+from monitor.reports import TABLES
 from monitor.reports.formatting import utc_text
 
 if TYPE_CHECKING:
@@ -74,9 +75,6 @@ def _columns() -> dict[str, dict[str, Kind]]:
 
 COLUMNS = _columns()
 """The columns of each table, in order. `ads` also has a `percentile_FIGURE` for each norm."""
-
-TABLES = tuple(COLUMNS)
-DEFAULT_TABLE = "seconds"
 
 
 class UnknownTableError(ReportError, ValueError):

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from db.engine import open_database
 from monitor.analytics import comparison, report_data
-from monitor.cli.compare import MEASURES, SEGMENTS, WEEKDAYS, Hours, Weekdays
+from monitor.cli.compare import MEASURES, Hours, Weekdays
 from monitor.cli.main import cli
 from monitor.reports.terminal.charts import BLOCKS
 
@@ -182,8 +182,6 @@ def test_a_database_that_is_not_there(tmp_path):
 def test_the_choices_are_those_of_the_comparison():
     """They are written down twice, so that help needs no SciPy."""
     assert tuple(comparison.MEASURES) == MEASURES
-    assert comparison.SEGMENTS == SEGMENTS
-    assert comparison.WEEKDAYS == WEEKDAYS
 
 
 def test_hours_and_days():
