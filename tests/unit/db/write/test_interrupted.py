@@ -1,4 +1,7 @@
-"""A program that is killed: what is left, and how the next start cleans up."""
+"""A program that is killed: what is left, and how the next start cleans up.
+
+Tests `db.write.lock` and `db.write.recovery`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The database goes away and comes back: what waits, where, and that every record is stored exactly once."""
+"""The database goes away and comes back: what waits, where, and that each record is stored once.
+
+Tests `db.write.delivery`, `db.write.record_queue`, `db.write.session` and `db.write.recovery`.
+"""
 
 from __future__ import annotations
 

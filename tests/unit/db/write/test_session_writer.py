@@ -1,4 +1,7 @@
-"""The write thread: what is stored, when, in which order, and what happens when it cannot be."""
+"""The write thread: what is stored, when, in which order, and what happens when it cannot be.
+
+Tests `db.write.store`, too.
+"""
 
 from __future__ import annotations
 
