@@ -29,48 +29,44 @@ INTERRUPTED = "interrupted"
 """How a session and its last play end when the program was killed; only recovery writes it."""
 
 
+def _invalid(what: str, expected: str, value: object) -> ValueError:
+    return ValueError(f"Invalid {what}: expected {expected}, received {value!r}.")
+
+
 def _check_text(what: str, value: str) -> None:
     if not isinstance(value, str) or not value:
-        raise ValueError(f"Invalid {what}: expected a text that is not empty, received {value!r}.")
+        raise _invalid(what, "a text that is not empty", value)
 
 
 def _check_word(what: str, words: tuple[str, ...], value: str) -> None:
     if value not in words:
-        raise ValueError(f"Invalid {what}: expected one of {', '.join(words)}, received {value!r}.")
+        raise _invalid(what, f"one of {', '.join(words)}", value)
 
 
 def _check_sha256(what: str, value: str) -> None:
     if not isinstance(value, str) or len(value) != 64 or not set(value) <= set("0123456789abcdef"):
-        raise ValueError(
-            f"Invalid {what}: expected 64 lower-case hexadecimal digits, received {value!r}."
-        )
+        raise _invalid(what, "64 lower-case hexadecimal digits", value)
 
 
 def _check_time(what: str, value: datetime) -> None:
     if not isinstance(value, datetime) or value.utcoffset() is None:
-        raise ValueError(
-            f"Invalid {what}: expected a datetime with a time zone, received {value!r}."
-        )
+        raise _invalid(what, "a datetime with a time zone", value)
 
 
 def _check_int(what: str, low: int, value: int | None) -> None:
+    if value is None:
+        return
     # NumPy's integers are valid, floats and booleans are not.
-    if value is not None and (
-        isinstance(value, bool) or not isinstance(value, Integral) or value < low
-    ):
-        raise ValueError(
-            f"Invalid {what}: expected a whole number from {low} up, received {value!r}."
-        )
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
+        raise _invalid(what, f"a whole number from {low} up", value)
 
 
 def _check_range(what: str, low: float, high: float, value: float | None) -> None:
+    if value is None:
+        return
     # Written so that NaN fails too: SQLite would store it as NULL.
-    if value is not None and not (
-        math.isfinite(value) and low - ROUNDING <= value <= high + ROUNDING
-    ):
-        raise ValueError(
-            f"Invalid {what}: expected a number from {low:g} to {high:g}, received {value!r}."
-        )
+    if not (math.isfinite(value) and low - ROUNDING <= value <= high + ROUNDING):
+        raise _invalid(what, f"a number from {low:g} to {high:g}", value)
 
 
 def _check_json(what: str, value: Mapping[str, Any]) -> None:
@@ -200,9 +196,7 @@ class PlayRewarded(_Checked):
     def __post_init__(self) -> None:
         super(PlayRewarded, self).__post_init__()
         if self.viewer_s <= 0:
-            raise ValueError(
-                f"Invalid viewer seconds: expected a number above 0, received {self.viewer_s!r}."
-            )
+            raise _invalid("viewer seconds", "a number above 0", self.viewer_s)
 
 
 @dataclass(frozen=True, slots=True)

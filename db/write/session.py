@@ -84,11 +84,6 @@ class ThrottledWarnings:
 class DatabaseSession:
     """One session in its database; all calls come from one thread.
 
-    Args:
-        engine: From `db.engine`; stays the caller's.
-        start: The start of the session.
-        queue: Counts its losses.
-
     Attributes:
         session_id: Row id; 0 until the session is begun, and a new one after the database was
             replaced.
@@ -254,11 +249,7 @@ class DatabaseSession:
                 if session_lock.supported(self._engine):
                     lock = session_lock.acquire(self._engine, session_id)
                     if lock is None:
-                        raise DatabaseWriteError(
-                            f"Session {session_id} in the database {self._engine.url.database} is "
-                            "being written by another process although it is new; look for a "
-                            "second program on this database."
-                        )
+                        raise self._is_locked(session_id)
                 store = SessionStore(session_id, max(self._start.started_at, self.last_moment))
                 store.apply(connection, records)
         except BaseException:
@@ -288,10 +279,7 @@ class DatabaseSession:
     def _transaction(self) -> Iterator[tuple[Connection, int]]:
         """Open a transaction on the session; yields the number of its last record."""
         if self._lock is not None and not self._lock.renew():
-            raise DatabaseWriteError(
-                f"Session {self.session_id} in the database {self._engine.url.database} is locked "
-                "by another program; look for a second one on this database."
-            )
+            raise self._is_locked(self.session_id)
         try:
             with writing(self._engine) as connection:
                 last_record = claim_session(connection, self.session_id)
@@ -304,6 +292,12 @@ class DatabaseSession:
             self._store.on_rollback()
             raise
         self._store.on_commit()
+
+    def _is_locked(self, session_id: int) -> DatabaseWriteError:
+        return DatabaseWriteError(
+            f"Session {session_id} in the database {self._engine.url.database} is locked by "
+            "another program; look for a second one on this database."
+        )
 
     def _identity(self) -> Identity | None:
         path = sqlite_path(self._engine)

@@ -85,13 +85,11 @@ class SessionWriter:
 
     Args:
         engine: From `open_database`, not read-only; stays the caller's.
-        session: The start of the session.
-        queue_size: Records that may wait in memory, at least 1. The default is more than a minute
-            of a crowd, and about 10 MB.
-        commit_interval_s: Longest wait of a record before it is written, above 0 and at most 1.
+        queue_size: Records that may wait in memory; the default is a minute of a crowd, 10 MB.
+        commit_interval_s: Longest wait of a record before it is written, at most 1.
         full_wait_s: How long `submit` waits while the queue is full; default: 0.1 for a run, which
             must not stand still, and 60 for a replay, which must lose nothing. A run does not wait
-            while nothing can be written: each record would, one after the other.
+            at all while nothing can be written.
         spool: Where records wait on disk while the database cannot be written; `None` for nowhere.
         recovery: Prepares a database that could not be used when it was opened; see
             `db.write.recovery`. The thread runs it.
@@ -198,13 +196,10 @@ class SessionWriter:
         return self._queue.flush(timeout) and self.error is None
 
     def close(self, ended: SessionEnded | None = None, timeout: float = 10.0) -> None:
-        """Write what waits, and end the session, its open plays and gaps (as "stopped"), the thread.
-
-        A second call does nothing.
+        """Write what waits, and end the session and its open plays; a second call does nothing.
 
         Args:
-            ended: The end of the session; default: "stopped" at the latest moment that a record
-                named.
+            ended: Default: "stopped" at the latest moment that a record named.
             timeout: Longest wait in seconds.
 
         Raises:
@@ -269,7 +264,7 @@ class SessionWriter:
             self._queue.abandon()
 
     def _finish(self) -> None:
-        """End the session, or leave it to the next start when the time for closing is over."""
+        """End the session, or leave it to the next start when time is up."""
         delivery, has_tried = self._delivery, False
         while True:
             if delivery.problem is not None:

@@ -360,27 +360,20 @@ class SessionStore:
             )
         ).one_or_none()
         if found is None:
-            raise ValueError(
-                f"Invalid play number: expected a play that was started before, received {number}."
-            )
+            raise _contradiction("play number", "a play that was started before", number)
         row = self._plays[number] = _PlayRow(found.id, found.started_at, found.ended_at is not None)
         return row
 
     def _start_play(self, connection: Connection, record: PlayStarted) -> None:
         ad_row_id = self._new_ads.get(record.ad_id, self._ads.get(record.ad_id))
         if ad_row_id is None:
-            raise ValueError(
-                "Invalid ad id: expected an ad that was submitted before, "
-                f"received {record.ad_id!r}."
-            )
+            raise _contradiction("ad id", "an ad that was submitted before", repr(record.ad_id))
         number = int(record.number)
         taken = connection.scalar(
             select(Play.id).where(Play.session_id == self._session_id, Play.number == number)
         )
         if taken is not None:
-            raise ValueError(
-                f"Invalid play number: expected one that was not used before, received {number}."
-            )
+            raise _contradiction("play number", "one that was not used before", number)
         result = connection.execute(
             insert(Play).values(
                 session_id=self._session_id,
@@ -399,9 +392,8 @@ class SessionStore:
     def _end_play(self, connection: Connection, record: PlayEnded) -> None:
         play = self._play(connection, int(record.number))
         if record.ended_at < play.started_at:
-            raise ValueError(
-                f"Invalid end of play {record.number}: expected {play.started_at} or later, "
-                f"received {record.ended_at}."
+            raise _contradiction(
+                f"end of play {record.number}", f"{play.started_at} or later", record.ended_at
             )
         result = connection.execute(
             update(Play)
@@ -414,9 +406,7 @@ class SessionStore:
             )
         )
         if result.rowcount == 0:
-            raise ValueError(
-                f"Invalid end of play {record.number}: expected one end, received a second."
-            )
+            raise _contradiction(f"end of play {record.number}", "one end", "a second")
         play.ended = True
         self._note(record.ended_at)
 
@@ -428,9 +418,7 @@ class SessionStore:
             .values(reward=float(record.value), reward_viewer_s=float(record.viewer_s))
         )
         if result.rowcount == 0:
-            raise ValueError(
-                f"Invalid reward of play {record.number}: expected one reward, received a second."
-            )
+            raise _contradiction(f"reward of play {record.number}", "one reward", "a second")
 
     def _write_gap(self, connection: Connection, record: GapStarted | GapEnded) -> None:
         is_open = Gap.ended_at.is_(None)
@@ -448,13 +436,10 @@ class SessionStore:
                 connection.execute(insert(Gap).values(session_id=self._session_id, **columns))
             return
         if gap is None:
-            raise ValueError(
-                f"Invalid end of a gap: expected an open gap, received the cause {record.cause!r}."
-            )
+            raise _contradiction("end of a gap", "an open gap", f"the cause {record.cause!r}")
         if record.ended_at < gap.started_at:
-            raise ValueError(
-                f"Invalid end of the gap {record.cause!r}: expected {gap.started_at} or later, "
-                f"received {record.ended_at}."
+            raise _contradiction(
+                f"end of the gap {record.cause!r}", f"{gap.started_at} or later", record.ended_at
             )
         connection.execute(update(Gap).where(Gap.id == gap.id).values(ended_at=record.ended_at))
         self._note(record.ended_at)
@@ -554,6 +539,10 @@ def _upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.
         if connection.dialect.name == "postgresql"
         else sqlite.insert(table)
     )
+
+
+def _contradiction(what: str, expected: str, received: object) -> ValueError:
+    return ValueError(f"Invalid {what}: expected {expected}, received {received}.")
 
 
 def _new_id(result: Any) -> int:
