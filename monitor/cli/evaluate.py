@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from monitor.cli.options import debug_option, json_option, load_settings, together
 from monitor.cli.output import print_json, silence_native_libraries
-from monitor.settings.models import ModelSettings
-from monitor.settings.options import settings_options
+from monitor.settings.models import ModelSettings, TrainSettings
+from monitor.settings.options import setting_option, settings_options
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from training.datasets.faces import FaceDataset
 
-AGAINST = ("original", "majority", "plurality", "happy-sad")
-
-
-data_option = click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="FER2013's fer2013.csv (plain, .xz, .gz, .bz2 or .zip), or a folder split/class/picture or class/picture.",
-)
-
-
-votes_option = click.option(
-    "--votes", type=click.Path(path_type=Path), help="FER+'s fer2013new.csv, beside the CSV."
-)
-
-
 judging_options = together(
-    data_option,
-    votes_option,
+    setting_option(TrainSettings, "data", required=True),
+    setting_option(TrainSettings, "votes"),
     click.option(
         "--split",
         default="validation",
@@ -41,30 +26,31 @@ judging_options = together(
     ),
     click.option(
         "--against",
-        type=click.Choice(AGAINST),
-        help="Which labels are the truth. [default: majority where there are votes, else original]",
+        type=click.Choice(["original", "majority", "plurality", "happy-sad"]),
+        help="Labels taken as the truth. [default: majority if there are votes, else original]",
     ),
     click.option(
-        "--labels",
-        help="seven, happy-sad, marketing, or names with commas between them. [default: all]",
+        "--labels", help="seven, happy-sad, marketing, or names separated by commas. [default: all]"
     ),
     click.option(
         "--seed",
         type=click.IntRange(0),
-        help="With which a run split a dataset that has no splits of its own. [default: the default of train]",
+        help="Seed with which a run split a dataset without published splits. [default: that of "
+        "train]",
     ),
 )
 
 
 @click.command(
-    epilog="Example: ad-monitor evaluate --data fer2013.csv --votes fer2013new.csv --against majority"
+    epilog="Example: ad-monitor evaluate --data fer2013.csv --votes fer2013new.csv "
+    "--against majority"
 )
 @judging_options
 @click.option("--flip", is_flag=True, help="Average with the mirrored face; twice the work.")
 @click.option(
     "--conditions",
     is_flag=True,
-    help="Also by face size, blur, light, noise, compression and roll.",
+    help="Also measure by face size, blur, light, noise, compression and roll.",
 )
 @settings_options(ModelSettings, config=False)
 @json_option
@@ -107,7 +93,7 @@ def judging_faces(
     labels: str | None,
     seed: int | None,
 ) -> tuple[FaceDataset, str, tuple[str, ...] | None]:
-    """The rows, the truth and the labels to judge by."""
+    """Return the rows, the truth and the labels to measure by."""
     from training.datasets.labels import label_set
     from training.datasets.reading import read_dataset
     from training.datasets.splits import SPLIT_SEED

@@ -1,4 +1,4 @@
-"""The command that has the kiosk started with the machine."""
+"""Start the kiosk with the machine."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 class Variable(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions only
-    """A variable of the environment, written NAME=VALUE."""
+    """An environment variable, written NAME=VALUE."""
 
     name = "variable"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, str]:
-        """Its name and its value."""
+        """Return its name and value."""
         name, separator, text = str(value).partition("=")
         if not separator or not name.isidentifier() or not name.isascii():
             self.fail(f"expected NAME=VALUE, received {value!r}.", param, ctx)
@@ -46,30 +46,26 @@ class Variable(click.ParamType):  # type: ignore[type-arg]  # generic in newer v
 @click.option(
     "--autostart",
     is_flag=True,
-    help="Write a file that desktops start at login, instead of a systemd unit.",
+    help="Write an autostart file for desktops instead of a systemd unit.",
 )
 @click.option(
     "--system",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help="Write a unit of the machine into this folder, such as /etc/systemd/system, instead of one of yours.",
+    help="Write a system unit into this folder, such as /etc/systemd/system, instead of your own.",
 )
-@click.option("--run-as", metavar="USER", help="With --system: whose rights it has. [default: you]")
+@click.option("--run-as", metavar="USER", help="With --system: user that runs it. [default: you]")
 @click.option(
     "--environment",
     "variables",
     type=Variable(),
     multiple=True,
     metavar="NAME=VALUE",
-    help="Set for the kiosk.",
+    help="Set an environment variable for the kiosk. May be repeated.",
 )
-@click.option(
-    "--start", is_flag=True, help="Also start it now, and with every login or boot from now on."
-)
+@click.option("--start", is_flag=True, help="Also start it now, and at every login or boot.")
 @click.option("--dry-run", is_flag=True, help="Print the file and write nothing.")
-@click.option(
-    "--uninstall", is_flag=True, help="Remove what was written, and stop it from being started."
-)
+@click.option("--uninstall", is_flag=True, help="Stop it and remove what was written.")
 @debug_option
 def install(
     options: tuple[str, ...],
@@ -109,18 +105,17 @@ def install(
     click.echo(f"Written: {path}")
     if autostart:
         click.echo(
-            "It starts at the next login to the desktop. Have the system log in by itself for a kiosk."
+            "It starts at the next login to the desktop. For a kiosk, enable automatic login."
         )
     elif system is not None:
         missing = [
             folder for folder in plan.writable_folders(own_places=False) if not folder.is_dir()
         ]
         if missing:
-            # The unit opens only those that are there when it starts; they belong to its user, not
-            # to whoever installs.
+            # The unit opens only existing folders for writing, and they must belong to its user.
             names = " ".join(shlex.quote(str(folder)) for folder in missing)
             click.echo(
-                f"First make what it is to write to, on the disk that it belongs to: install -d -o {_user(run_as)} {names}"
+                f"First create the folders that it writes to: install -d -o {_user(run_as)} {names}"
             )
         click.echo(f"Start it with: systemctl daemon-reload && systemctl enable --now {path.name}")
     else:
@@ -132,16 +127,15 @@ def _refuse_contradictions(
 ) -> None:
     if not sys.platform.startswith("linux"):
         raise click.UsageError(
-            "This works on Linux only; elsewhere have the system start `ad-monitor run --supervised`."
+            "This works on Linux only; elsewhere make the system start `ad-monitor run "
+            "--supervised`."
         )
     if autostart and system is not None:
         raise click.UsageError("Expected --autostart or --system, received both; leave one out.")
     if run_as is not None and system is None:
-        raise click.UsageError("--run-as needs --system: a unit of your own runs as you.")
+        raise click.UsageError("--run-as needs --system: your own unit runs as you.")
     if start and (autostart or system is not None):
-        raise click.UsageError(
-            "--start is for a unit of your own: leave out --autostart and --system."
-        )
+        raise click.UsageError("--start is for your own unit: leave out --autostart and --system.")
 
 
 def _plan(options: tuple[str, ...], environment: Mapping[str, str]) -> Plan:
@@ -179,7 +173,7 @@ def _file(
 
 
 def _user(run_as: str | None) -> str:
-    """Whose rights a unit of the machine has."""
+    """Return the user that runs a system unit."""
     return run_as or os.environ.get("SUDO_USER") or getpass.getuser()
 
 
@@ -191,7 +185,7 @@ def _say_how_it_starts(plan: Plan, name: str, *, start: bool) -> None:
     if start:
         trouble = systemctl("daemon-reload") or systemctl("enable", "--now", name)
     if not start:
-        click.echo(f"Start it, now and from now on, with: {by_hand}")
+        click.echo(f"Start it now and at every login with: {by_hand}")
     elif trouble is None:
         click.echo(f"Started. See how it is doing with: systemctl --user status {name}")
     else:
@@ -199,12 +193,10 @@ def _say_how_it_starts(plan: Plan, name: str, *, start: bool) -> None:
             f"It could not be started here: {trouble}. Where systemd runs, start it with: {by_hand}"
         )
     if plan.needs_desktop:
-        click.echo(
-            "It starts with your desktop session. Have the system log you in by itself for a kiosk."
-        )
+        click.echo("It starts with your desktop session. For a kiosk, enable automatic login.")
     else:
         click.echo(
-            f"To start it at boot, before anybody logs in: loginctl enable-linger {getpass.getuser()}"
+            f"To start it at boot, before a login: loginctl enable-linger {getpass.getuser()}"
         )
 
 
@@ -224,8 +216,7 @@ def _uninstall(system: Path | None, *, dry_run: bool) -> None:
             click.echo(f"Would remove: {path}")
             continue
         if path == user_unit_path():
-            # Before it is gone: what starts it is a link to it. Without a running systemd there is
-            # nothing to stop.
+            # Before removal, because it is started by a link. Without systemd, nothing runs.
             systemctl("disable", "--now", UNIT_NAME)
         remove(path)
         click.echo(f"Removed: {path}")

@@ -1,7 +1,4 @@
-"""The command line: one command per job, and the only place that turns an error into an exit status.
-
-Nothing heavy is imported before a command runs, so that help appears at once.
-"""
+"""The command line, and the only place that turns an error into an exit status."""
 
 from __future__ import annotations
 
@@ -105,7 +102,7 @@ def main(arguments: list[str] | None = None) -> None:
         _complain("Stopped.")
         status = FAILED
     except BrokenPipeError:
-        # Whoever read the output, such as `head`, has enough.
+        # The reader of the output, such as `head`, has enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
         status = WRONG if is_callers_mistake(error) else FAILED
@@ -115,8 +112,8 @@ def main(arguments: list[str] | None = None) -> None:
             _complain(one_sentence(error))
         else:
             _complain(
-                f"Internal error ({type(error).__name__}: {error}). This is a mistake in the program; run it again with "
-                "--debug to see where."
+                f"Internal error ({type(error).__name__}: {error}). This is a bug in the program; run "
+                "it again with --debug to see where."
             )
     sys.exit(status)
 

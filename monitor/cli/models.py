@@ -7,15 +7,13 @@ from typing import Any
 import click
 
 from monitor.cli.evaluate import judging_faces, judging_options
-from monitor.cli.options import PROGRAM, debug_option, json_option
+from monitor.cli.options import debug_option, json_option
 from monitor.cli.output import print_json, silence_native_libraries
 
 
-@click.group(
-    epilog=f"Example: {PROGRAM} models promote runs/first/first.keras --data fer2013.csv --votes fer2013new.csv"
-)
+@click.group(epilog="Example: ad-monitor models promote runs/first/first.keras --data fer2013.csv")
 def models() -> None:
-    """List the models, compare them, put one in use, or go back."""
+    """List and compare models, promote one, or roll back."""
 
 
 @models.command(name="list", epilog="Example: ad-monitor models list")
@@ -91,7 +89,7 @@ def compare(first: str, second: str, as_json: bool, **judging: Any) -> None:
 
 
 @models.command(
-    epilog="Example: ad-monitor models promote runs/first/first.keras --data fer2013.csv --votes fer2013new.csv"
+    epilog="Example: ad-monitor models promote runs/first/first.keras --data fer2013.csv"
 )
 @click.argument("model", metavar="NAME|FILE")
 @judging_options
@@ -99,13 +97,13 @@ def compare(first: str, second: str, as_json: bool, **judging: Any) -> None:
     "--tolerance",
     type=click.FloatRange(0, 100),
     default=0.1,
-    help="Points of accuracy by which it may be worse.",
+    help="Percentage points of accuracy it may lose.",
 )
-@click.option("--force", is_flag=True, help="Promote it even if it is worse; the log says so.")
+@click.option("--force", is_flag=True, help="Promote it even if it is worse; this is logged.")
 @json_option
 @debug_option
 def promote(model: str, tolerance: float, force: bool, as_json: bool, **judging: Any) -> None:
-    """Put a model in use, if it is not worse than the one that is."""
+    """Use a model from now on, unless it is worse than the current one."""
     silence_native_libraries()
     from dataclasses import asdict
 
@@ -136,7 +134,7 @@ def promote(model: str, tolerance: float, force: bool, as_json: bool, **judging:
 @json_option
 @debug_option
 def rollback(as_json: bool) -> None:
-    """Put the model that was in use before back in use."""
+    """Return to the model used before."""
     from dataclasses import asdict
 
     from detector.emotion.model_store import roll_back

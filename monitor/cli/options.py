@@ -29,7 +29,7 @@ def _set_debug(_context: click.Context, _parameter: click.Parameter, wanted: boo
 
 
 def together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """One decorator of several options, shown in the order given."""
+    """Return one decorator for several options."""
 
     def decorate(command: Any) -> Any:
         for option in reversed(options):
@@ -44,7 +44,7 @@ debug_option = click.option(
     is_flag=True,
     expose_value=False,
     callback=_set_debug,
-    help="Show tracebacks and everything the parts log.",
+    help="Show tracebacks and debug messages.",
 )
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."
@@ -59,27 +59,27 @@ media_option = click.option(
     multiple=True,
     envvar="AD_MONITOR_MEDIA",
     metavar="FOLDER",
-    help="Where the ads' files are, for pictures of them in the report; may be repeated. [default: $AD_MONITOR_MEDIA, else "
-    "this folder]",
+    help="Folder with the ads' files, for thumbnails. May be repeated. [default: "
+    "$AD_MONITOR_MEDIA, else this folder]",
 )
 min_viewers_option = click.option(
     "--min-viewers",
     type=click.IntRange(1),
     default=1,
-    help="Withhold figures that fewer viewers stand behind (5 is usual for reports that are shared).",
+    help="Withhold figures based on fewer viewers; 5 is usual for reports that are shared.",
 )
 MOMENTS = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"]
 since_option = click.option(
     "--since",
     type=click.DateTime(MOMENTS),
     metavar="DATE",
-    help="Leave out what began before (local time).",
+    help="Only sessions and plays from this local time on.",
 )
 until_option = click.option(
     "--until",
     type=click.DateTime(MOMENTS),
     metavar="DATE",
-    help="Leave out what began then or later.",
+    help="Only sessions and plays before this local time.",
 )
 site_option = click.option("--site", help="Only this site. [default: all]")
 
@@ -101,7 +101,7 @@ def load_settings(model: type[Model], options: dict[str, Any], **computed: Any) 
 
 
 def time_zone(name: str | None) -> Any:
-    """The zone that was named with --timezone; None: the machine's."""
+    """Return the zone that `--timezone` names; `None` for the machine's."""
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
     try:
@@ -114,7 +114,7 @@ def time_zone(name: str | None) -> Any:
 
 
 def moment(typed: datetime | None, zone: Any = None) -> datetime | None:
-    """A moment that was typed in local time, or in a zone."""
+    """Return a moment typed in local time, or in a zone."""
     if typed is None:
         return None
     return typed.astimezone() if zone is None else typed.replace(tzinfo=zone)
@@ -131,13 +131,7 @@ def database_url(named: str | None) -> str:
 def opened(
     database: str | None, *, read_only: bool = True, existing: bool = False
 ) -> Iterator[Engine]:
-    """Open the named or the default database.
-
-    Args:
-        database: What `--db` names.
-        read_only: Whether to open it for reading.
-        existing: Whether to refuse one that is not there.
-    """
+    """Open the named or the default database; `existing` refuses one that is not there."""
     from db.engine import open_database
 
     url = database_url(database)
@@ -156,8 +150,8 @@ def existing_database(url: str) -> str:
     path = sqlite_file(url)
     if path is not None and not path.exists():
         raise DatabaseOpenError(
-            f"There is no database {path}: expected one that `{PROGRAM} run` or `{PROGRAM} replay` has written; "
-            "name it with --db."
+            f"There is no database {path}: expected one that `{PROGRAM} run` or `{PROGRAM} "
+            "replay` has written; name it with --db."
         )
     return url
 
@@ -169,6 +163,6 @@ log_options = together(
     click.option(
         "--replays",
         is_flag=True,
-        help="Also replays: of recordings that were made while these ads really ran.",
+        help="Include replays of recordings made while these ads really ran.",
     ),
 )

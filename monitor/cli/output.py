@@ -1,4 +1,4 @@
-"""What the commands print, and who may write to the terminal."""
+"""Printing and logging."""
 
 from __future__ import annotations
 
@@ -26,10 +26,7 @@ def set_up_logging() -> None:
 
 
 def silence_native_libraries() -> None:
-    """Keep what MediaPipe and LiteRT print themselves off the terminal; Python's own standard error stays.
-
-    With --debug they may speak.
-    """
+    """Discard what MediaPipe and LiteRT print, unless --debug is given; keep Python's own stderr."""
     if logging.getLogger().level == logging.DEBUG:
         return
     sys.stderr.flush()

@@ -37,14 +37,15 @@ logger = logging.getLogger(__name__)
 
 
 @click.command(
-    epilog="Example: ad-monitor report 3 --format html,pdf -o reactions.html, or ad-monitor report --all --site 'Shop 12'"
+    epilog="Example: ad-monitor report 3 --format html,pdf -o reactions.html, or "
+    "ad-monitor report --all --site 'Shop 12'"
 )
 @click.argument("session", type=click.IntRange(1), required=False)
 @click.option(
     "--all",
     "everything",
     is_flag=True,
-    help="One report on all sessions instead, or on those of --site, --since and --until.",
+    help="Report on all sessions, or on those of --site, --since and --until.",
 )
 @since_option
 @until_option
@@ -55,21 +56,22 @@ logger = logging.getLogger(__name__)
     "formats",
     default="html",
     metavar="NAMES",
-    help=f"One or more of {', '.join(FORMATS)}, with commas between them.",
+    help=f"One or more of {', '.join(FORMATS)}, separated by commas.",
 )
 @click.option(
     "--table",
     type=click.Choice(TABLES),
     default=TABLES[0],
-    help="Of CSV and Parquet: a row per play and second, per ad and second, per ad, per play, or per gap.",
+    help="Rows of CSV and Parquet: per play and second, per ad and second, per ad, per play, or "
+    "per gap.",
 )
 @media_option
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    help="Where to write it; - prints it. With several formats each takes its own ending. [default: session-N.html here; "
-    "JSON and CSV are printed]",
+    help="File to write, or - to print; several formats each get their own ending. [default: "
+    "session-N.html here; JSON and CSV are printed]",
 )
 @min_viewers_option
 @json_option
@@ -88,10 +90,10 @@ def report(
     min_viewers: int,
     as_json: bool,
 ) -> None:
-    """Report on a session, by default the latest one, or on many.
+    """Report on a session, by default the latest, or on many.
 
-    Writes a page that opens anywhere, and shows the main figures here. The page has the curves of
-    every ad above pictures of it; pictures need the ads' own files.
+    Writes a self-contained page and shows the main figures here. The page has the curves of every
+    ad above its thumbnails, which need the ads' files.
     """
     from monitor.reports.export import report_bytes, write_report
 
@@ -105,7 +107,7 @@ def report(
         )
     if session is not None and (everything or since or until or site):
         raise click.UsageError(
-            "A report is on one session or on many: leave out its number, or --all and the like."
+            "Expected one session or many: leave out its number, or --all, --since, --until, --site."
         )
     several = everything or bool(since or until or site)
     document, data = _report(
@@ -122,7 +124,7 @@ def report(
         )
         if to_print and form not in TEXT_FORMATS:
             raise click.BadParameter(
-                f"{form} is not a text: expected a file, received -.", param_hint="-o"
+                f"{form} cannot be printed: expected a file, received -.", param_hint="-o"
             )
         if to_print:
             content = report_bytes(document, form, table=table, data=data, thumbnails=films)
@@ -140,7 +142,7 @@ def report(
 
 
 def _pictures(document: dict[str, Any], formats: Sequence[str], folders: tuple[Path, ...]) -> Any:
-    """Pictures of the ads; None where no format shows them."""
+    """Return thumbnails of the ads; `None` if no format shows them."""
     if not {"html", "pdf"} & set(formats):
         return None
     from monitor.reports.thumbnails import find_thumbnails
@@ -154,14 +156,7 @@ def _report(
     session: int | None = None,
     several: dict[str, Any] | None = None,
 ) -> tuple[dict[str, Any], Any]:
-    """The report on one session, by default the latest one, or on several, and the data that it was made of.
-
-    Args:
-        database: Its URL.
-        min_viewers: Figures about fewer viewers are withheld.
-        session: Which one; it must exist.
-        several: Which sessions instead, as `db.read.rollups.Scope` takes it.
-    """
+    """Return the report on one session, by default the latest, or on a scope, and its data."""
     from db.errors import NoSuchSessionError
     from db.read.rollups import Scope
     from db.read.sessions import latest_session_id, require_session

@@ -44,40 +44,27 @@ def setting(
     fallback: str | None = None,
     metavar: str | None = None,
     first: bool = False,
-    logged: bool = True,
     **bounds: Any,
 ) -> Any:
     """Describe a field that users can set; its docstring is its help.
 
     Args:
-        default: Its default; a function is called for it.
+        default: Its default, or a function that returns it.
         key: Section and name in the settings file.
-        option: Its command-line option, `None` for none; `--x` of a bool also makes `--no-x`.
+        option: Its command-line option; `--x` of a bool also makes `--no-x`.
         fallback: What the default means, where the value does not say it.
         metavar: Placeholder for the value in the help.
         first: Whether `--help` shows it, not only `--help-all`.
-        logged: Whether the value is stored with the session.
-        bounds: As pydantic's `Field` takes them.
+        bounds: Bounds as `Field` takes them.
     """
-    extra: dict[str, Any] = {
-        "key": key,
-        "option": option,
-        "fallback": fallback,
-        "metavar": metavar,
-        "first": first,
-    }
+    extra: Any = {"key": key, "option": option, "fallback": fallback}
+    extra |= {"metavar": metavar, "first": first}
     given = {"default_factory": default} if callable(default) else {"default": default}
-    return Field(**given, exclude=not logged, json_schema_extra=extra, **bounds)
+    return Field(**given, json_schema_extra=extra, **bounds)
 
 
-def group(model: type[BaseModel], section: str, options: dict[str, str]) -> Any:
-    """Describe a field that holds another model, whose fields users can set.
-
-    Args:
-        model: The model.
-        section: Section of its fields in the settings file.
-        options: Command-line options of its fields, by name.
-    """
+def group(model: type[BaseModel], section: str, **options: str) -> Any:
+    """Describe a field that holds another model, with the options of that model's fields."""
     return Field(
         default_factory=model, json_schema_extra={"section": section, "options": dict(options)}
     )
@@ -149,22 +136,16 @@ class PerceptionSettings(ModelSettings):
     """How faces become readings."""
 
     detection: DetectionSettings = group(
-        DetectionSettings,
-        "faces",
-        {"smallest_face_px": "--smallest-face", "farthest_m": "--farthest"},
+        DetectionSettings, "faces", smallest_face_px="--smallest-face", farthest_m="--farthest"
     )
     mount: CameraMount = group(
         CameraMount,
         "camera",
-        {
-            "view_angle_deg": "--camera-angle",
-            "above_cm": "--camera-above",
-            "right_cm": "--camera-right",
-        },
+        view_angle_deg="--camera-angle",
+        above_cm="--camera-above",
+        right_cm="--camera-right",
     )
-    zones: Path | None = setting(
-        None, "faces.zones", "--zones", fallback="the whole picture", logged=False
-    )
+    zones: Path | None = setting(None, "faces.zones", "--zones", fallback="the whole picture")
     """YAML file with parts of the picture to ignore, or to count viewers in only."""
 
     @cached_property
@@ -191,9 +172,14 @@ class StoredSettings(_Settings):
         fallback="monitor.db in your data folder",
         metavar="URL",
         first=True,
-        logged=False,
     )
     """Database: path of an SQLite file, or an SQLAlchemy URL."""
+
+
+_NOT_LOGGED = (
+    "camera database detection log min_viewers mount playlist report restart_limit site source "
+    "spool stuck_after_s supervised video zones"
+)
 
 
 class RecordingSettings(PerceptionSettings, StoredSettings):
@@ -206,7 +192,6 @@ class RecordingSettings(PerceptionSettings, StoredSettings):
         fallback="the bundled samples",
         metavar="FILE|FOLDER",
         first=True,
-        logged=False,
     )
     """Ads to play: a YAML file, or a folder of pictures and videos."""
     policy: Policy = setting("sequential", "ads.policy", "--policy")
@@ -215,14 +200,12 @@ class RecordingSettings(PerceptionSettings, StoredSettings):
     guard_rails: PolicySettings = group(
         PolicySettings,
         "ads",
-        {
-            "seed": "--seed",
-            "holdout": "--holdout",
-            "floor": "--floor",
-            "wash_out_s": "--wash-out",
-            "min_audience": "--min-audience",
-            "blocked": "--block",
-        },
+        seed="--seed",
+        holdout="--holdout",
+        floor="--floor",
+        wash_out_s="--wash-out",
+        min_audience="--min-audience",
+        blocked="--block",
     )
     loops: int | None = setting(None, "run.loops", "--loops", fallback="no limit", first=True, ge=1)
     """Stop after this many rounds of the playlist."""
@@ -238,20 +221,17 @@ class RecordingSettings(PerceptionSettings, StoredSettings):
         (), "data.measure_hours", "--measure-hours", fallback="all day", metavar="HH:MM-HH:MM"
     )
     """Measure only in these hours of the day, for example to leave out staff."""
-    site: str = setting("default", "data.site", "--site", first=True, logged=False, min_length=1)
+    site: str = setting("default", "data.site", "--site", first=True, min_length=1)
     """Name of the place, shown in reports."""
-    report: Path | None = setting(
-        None, "report.file", "--report", fallback="none", first=True, logged=False
-    )
+    report: Path | None = setting(None, "report.file", "--report", first=True)
     """Write a report at the end: .html, .pdf, .json, .csv or .parquet."""
-    min_viewers: int = setting(1, "report.min_viewers", "--min-viewers", logged=False, ge=1)
+    min_viewers: int = setting(1, "report.min_viewers", "--min-viewers", ge=1)
     """Withhold figures based on fewer viewers; 5 is usual for reports that are shared."""
 
     def logged(self) -> dict[str, object]:
         """Return the settings as stored with the session: no paths, nothing stored elsewhere."""
-        return self.model_dump(mode="json", exclude={"detection", "mount"}) | {
-            "analysis": self.analysis.model_dump(mode="json")
-        }
+        dumped = self.model_dump(mode="json", exclude=set(_NOT_LOGGED.split()))
+        return dumped | {"analysis": self.analysis.model_dump(mode="json")}
 
 
 class RunSettings(RecordingSettings):
@@ -268,13 +248,11 @@ class RunSettings(RecordingSettings):
         "camera.source",
         "--source",
         fallback="the camera chosen before, else the first one, else demo",
-        metavar="SOURCE",
         first=True,
-        logged=False,
     )
     """Camera index or stable name (/dev/v4l/by-id/...), video file, http or rtsp address, or
     demo."""
-    camera: bool = setting(True, "camera.enabled", "--camera", logged=False)
+    camera: bool = setting(True, "camera.enabled", "--camera")
     """Measure people; without it only the ads are shown."""
     picker: bool | None = setting(
         None, "camera.picker", "--picker", fallback="ask once if there are several"
@@ -308,7 +286,7 @@ class RunSettings(RecordingSettings):
     )
     """How long a required notice is shown alone."""
     notice_languages: Languages = setting(
-        (), "notice.languages", "--notice-language", fallback="the window's", metavar="LANGUAGES"
+        (), "notice.languages", "--notice-language", fallback="the window's"
     )
     """Languages of the notice."""
     notice_url: str = setting("", "notice.url", "--notice-url", metavar="URL")
@@ -318,31 +296,19 @@ class RunSettings(RecordingSettings):
     )
     """Delete single readings after this many days (0 never); reports do not change."""
     spool: Path | None = setting(
-        None,
-        "data.spool",
-        "--spool",
-        fallback="beside the database",
-        metavar="FOLDER",
-        logged=False,
+        None, "data.spool", "--spool", fallback="beside the database", metavar="FOLDER"
     )
     """Folder for records waiting while the database cannot be written, ideally on another disk."""
-    supervised: bool = setting(False, "run.supervised", "--supervised", logged=False)
+    supervised: bool = setting(False, "run.supervised", "--supervised")
     """Restart the kiosk if it dies or hangs, and wait for a camera that is missing at the start."""
     stuck_after_s: float = setting(
-        10.0, "run.stuck_after_s", "--stuck-after", metavar="S", logged=False, ge=3, le=600
+        10.0, "run.stuck_after_s", "--stuck-after", metavar="S", ge=3, le=600
     )
     """With --supervised: treat a window that has not painted for this long as hung."""
-    restart_limit: int = setting(
-        5, "run.restart_limit", "--restart-limit", logged=False, ge=1, le=1_000_000
-    )
+    restart_limit: int = setting(5, "run.restart_limit", "--restart-limit", ge=1, le=1_000_000)
     """With --supervised: after this many crashes within 10 minutes, show only ads for a day."""
     log: str | None = setting(
-        None,
-        "run.log",
-        "--log",
-        fallback="run.log in your state folder",
-        metavar="FILE|none",
-        logged=False,
+        None, "run.log", "--log", fallback="run.log in your state folder", metavar="FILE|none"
     )
     """Log file, at most five files of 2 MB; none keeps no log."""
     no_camera: str | None = None
@@ -352,7 +318,7 @@ class RunSettings(RecordingSettings):
 class ReplaySettings(RecordingSettings):
     """A recording, read as fast as the machine allows."""
 
-    video: Path = Field(exclude=True)
+    video: Path
 
 
 class WebSettings(ModelSettings, StoredSettings):
@@ -385,7 +351,7 @@ class WebSettings(ModelSettings, StoredSettings):
     min_viewers: int = setting(5, "web.min_viewers", "--min-viewers", ge=1)
     """Withhold figures based on fewer viewers."""
     networks: tuple[Network, ...] = setting(
-        (), "web.networks", "--allow-network", fallback="public addresses only", metavar="CIDR"
+        (), "web.networks", "--allow-network", fallback="public addresses only"
     )
     """Also fetch pictures from this network and any of its ports. Every visitor can then make
     this machine contact addresses in it."""
@@ -393,9 +359,7 @@ class WebSettings(ModelSettings, StoredSettings):
     """Further name under which the page may be requested, such as that of a proxy."""
     secure_cookies: bool = setting(False, "web.https", "--https")
     """The page is reached only by https, through a proxy."""
-    trusted_proxy: str | None = setting(
-        None, "web.trusted_proxy", "--trusted-proxy", fallback="none", metavar="IP"
-    )
+    trusted_proxy: str | None = setting(None, "web.trusted_proxy", "--trusted-proxy")
     """Address of the proxy, whose X-Forwarded-For, -Host and -Proto are believed."""
     allowed_hosts: tuple[str, ...] = ("localhost",)
     rate_limit: str = "60 per minute"
@@ -405,24 +369,18 @@ class WebSettings(ModelSettings, StoredSettings):
 class TrainSettings(_Settings):
     """A training run; `None` leaves a value to the architecture's recipe."""
 
-    data: Path | None = setting(
-        None, "training.data", "--data", fallback="none: required", first=True
-    )
+    data: Path | None = setting(None, "training.data", "--data", first=True)
     """FER2013's fer2013.csv (plain, .xz, .gz, .bz2, .zip), or a folder split/class/picture or
     class/picture."""
-    votes: Path | None = setting(None, "training.votes", "--votes", fallback="none", first=True)
+    votes: Path | None = setting(None, "training.votes", "--votes", first=True)
     """FER+'s fer2013new.csv, beside the CSV."""
-    out: Path | None = setting(
-        None, "training.out", "--out", fallback="none: required", metavar="FOLDER", first=True
-    )
+    out: Path | None = setting(None, "training.out", "--out", metavar="FOLDER", first=True)
     """Folder of the run; a run found there is continued."""
     name: str | None = setting(None, "training.name", "--name", fallback="the folder's")
     """Name of the model."""
     architecture: str = setting("compact", "training.architecture", "--architecture", first=True)
     """Network to train."""
-    labels: str | None = setting(
-        None, "training.labels", "--labels", fallback="all classes", metavar="NAMES"
-    )
+    labels: str | None = setting(None, "training.labels", "--labels", fallback="all classes")
     """seven, happy-sad, marketing, or names separated by commas."""
     targets: Literal["votes+original", "votes", "majority", "original"] | None = setting(
         None,
@@ -431,9 +389,7 @@ class TrainSettings(_Settings):
         fallback="votes+original if there are votes, else original",
     )
     """What to learn from a face."""
-    start: str | None = setting(
-        None, "training.start", "--start", fallback="none", metavar="NAME|FILE"
-    )
+    start: str | None = setting(None, "training.start", "--start", metavar="NAME|FILE")
     """Fine-tune this model instead of starting fresh."""
     teachers: tuple[str, ...] = setting((), "training.teachers", "--teacher", metavar="NAME|FILE")
     """Distil from this model."""
@@ -449,9 +405,7 @@ class TrainSettings(_Settings):
         None, "training.epochs", "--epochs", fallback="the recipe's", first=True, ge=1
     )
     """Epochs at the size of the recipe's last stage."""
-    stages: str | None = setting(
-        None, "training.stages", "--stages", fallback="the recipe's", metavar="STAGES"
-    )
+    stages: str | None = setting(None, "training.stages", "--stages", fallback="the recipe's")
     """Picture side and epochs of each stage, such as 32:12,48:18."""
     minutes: float | None = setting(
         None, "training.minutes", "--minutes", fallback="no limit", first=True, gt=0

@@ -21,7 +21,7 @@ _ALL = f"{__name__}.all"
 class SettingOption(click.Option):
     """The option of a setting."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: Setting, **attributes: Any) -> None:
         option, kind = str(setting.option), setting.kind
         default = (
             ""
@@ -35,6 +35,7 @@ class SettingOption(click.Option):
             multiple=kind is tuple,
             metavar=setting.metavar or {int: "N", float: "X", Path: "FILE"}.get(kind),
             help=f"{setting.help}{' May be repeated.' if kind is tuple else ''}{default}",
+            **attributes,
         )
         self.setting = setting
 
@@ -74,12 +75,14 @@ def settings_options(*models: type[BaseModel], config: bool = True) -> Callable[
     return decorate
 
 
-def setting_option(model: type[BaseModel], name: str) -> Callable[[Any], Any]:
+def setting_option(model: type[BaseModel], name: str, **attributes: Any) -> Callable[[Any], Any]:
     """Return a decorator that gives a command the option of one setting."""
 
     def decorate(command: Any) -> Any:
         [setting] = [one for one in settings_of(model) if one.name == name]
-        command.__dict__.setdefault("__click_params__", []).append(SettingOption(setting))
+        command.__dict__.setdefault("__click_params__", []).append(
+            SettingOption(setting, **attributes)
+        )
         return command
 
     return decorate
