@@ -40,7 +40,7 @@ def backup(target: Path | None, database: str | None, keep: int | None, as_json:
 
     source = _file(
         database,
-        "Copy it with `pg_dump` instead, which PostgreSQL brings along and can be used while the kiosk runs.",
+        "copy it with PostgreSQL's `pg_dump`, which also works while the kiosk runs.",
     )
     existing_database(str(source))
     folder = target if target is not None and (target.is_dir() or not target.suffix) else None

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from monitor.analytics.report_data import ReportData
 
 MEASURES = ("valence", "attention", "happy", "surprise", "expressiveness", "dwell")
-"""As `monitor.analytics.comparison` names them; importing that only to show the help would be slow."""
+"""As `monitor.analytics.comparison` names them, which is slow to import."""
 
 HOURS_PER_DAY = 24
 
 
 class Hours(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions only
-    """Hours of day: `9-12` is from 9:00 up to 12:00, `22-2` goes over midnight, `9` is one hour; several with commas."""
+    """Hours of the day: 9-12 is 9:00 to 12:00, 22-2 spans midnight, 9 is one hour; with commas."""
 
     name = "hours"
 
@@ -49,7 +49,8 @@ class Hours(click.ParamType):  # type: ignore[type-arg]  # generic in newer vers
             last = int(match[2] or first + 1) if match else 0
             if first >= HOURS_PER_DAY or last > HOURS_PER_DAY or first == last:
                 self.fail(
-                    f"expected hours of day such as 9-12 (from 9:00 up to 12:00), received {value!r}.",
+                    "expected hours of day such as 9-12 (from 9:00 up to 12:00), received "
+                    f"{value!r}.",
                     param,
                     ctx,
                 )

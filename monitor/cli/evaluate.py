@@ -73,9 +73,9 @@ def evaluate(
     settings = load_settings(ModelSettings, {"model": model, "device": device})
     classifier = load_classifier(settings.model, settings.device)
     faces, against, labels = judging_faces(classifier.card.input_side_px, **judging)
-    figures = measure(classifier, faces, against, labels=labels, flip=flip)  # type: ignore[arg-type]
+    figures = measure(classifier, faces, against, labels=labels, flip=flip)
     if conditions:
-        figures["conditions"] = by_condition(classifier, faces, against, labels=labels)  # type: ignore[arg-type]
+        figures["conditions"] = by_condition(classifier, faces, against, labels)
     if as_json:
         print_json(figures)
         return
@@ -92,7 +92,7 @@ def judging_faces(
     against: str | None,
     labels: str | None,
     seed: int | None,
-) -> tuple[FaceDataset, str, tuple[str, ...] | None]:
+) -> tuple[FaceDataset, Any, tuple[str, ...] | None]:
     """Return the rows, the truth and the labels to measure by."""
     from training.datasets.labels import label_set
     from training.datasets.reading import read_dataset

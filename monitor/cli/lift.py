@@ -24,7 +24,7 @@ READY = ("uniform", "weighted", "mood", "learned")
 
 
 @click.command(
-    epilog="Example: ad-monitor lift --since 2026-03-01 --policy-to-judge learned --policy-to-judge always:summer-01"
+    epilog="Example: ad-monitor lift --since 2026-03-01 --policy-to-judge always:summer-01"
 )
 @log_options
 @click.option(

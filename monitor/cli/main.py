@@ -112,8 +112,8 @@ def main(arguments: list[str] | None = None) -> None:
             _complain(one_sentence(error))
         else:
             _complain(
-                f"Internal error ({type(error).__name__}: {error}). This is a bug in the program; run "
-                "it again with --debug to see where."
+                f"Internal error ({type(error).__name__}: {error}). This is a bug in the program; "
+                "run it again with --debug to see where."
             )
     sys.exit(status)
 

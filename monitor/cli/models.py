@@ -81,7 +81,7 @@ def compare(first: str, second: str, as_json: bool, **judging: Any) -> None:
 
     one, other = load_classifier(first, "cpu"), load_classifier(second, "cpu")
     faces, against, labels = judging_faces(one.card.input_side_px, **judging)
-    found = measure(one, other, faces, against, labels=labels)  # type: ignore[arg-type]
+    found = measure(one, other, faces, against, labels=labels)
     if as_json:
         print_json(found.document())
     else:
@@ -118,7 +118,7 @@ def promote(model: str, tolerance: float, force: bool, as_json: bool, **judging:
     promoted = put_in_use(
         path,
         faces,
-        against,  # type: ignore[arg-type]
+        against,
         dataset=f"{judging['data'].name}, {judging['split']}",
         tolerance=tolerance / 100,
         force=force,

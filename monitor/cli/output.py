@@ -26,7 +26,7 @@ def set_up_logging() -> None:
 
 
 def silence_native_libraries() -> None:
-    """Discard what MediaPipe and LiteRT print, unless --debug is given; keep Python's own stderr."""
+    """Discard what MediaPipe and LiteRT print, except with --debug; keep Python's own stderr."""
     if logging.getLogger().level == logging.DEBUG:
         return
     sys.stderr.flush()

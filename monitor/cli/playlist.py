@@ -23,9 +23,7 @@ def playlist() -> None:
     """Check a playlist without showing it."""
 
 
-@playlist.command(
-    epilog="Example: ad-monitor playlist check summer.yaml --at '2026-12-24 08:00' --policy weighted"
-)
+@playlist.command(epilog="Example: ad-monitor playlist check summer.yaml --at '2026-12-24 08:00'")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--hours",

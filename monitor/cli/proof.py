@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    epilog="Example: ad-monitor proof --since 2026-03-01 --until 2026-04-01 --by site,ad,day --csv march.csv"
+    epilog="Example: ad-monitor proof --since 2026-03-01 --by site,ad,day --csv march.csv"
 )
 @log_options
 @until_option
@@ -78,7 +78,7 @@ def proof(
     min_viewers: int,
     as_json: bool,
 ) -> None:
-    """Prove what ran: verified plays, watchers, attentive seconds, and cost per thousand of them."""
+    """Prove what ran: verified plays, watchers, attentive seconds, and cost per thousand."""
     from ads.playlists.loader import load_playlist
     from monitor.analytics.proof_of_play import GROUPS, proof_of_play
     from monitor.reports.export import write_text

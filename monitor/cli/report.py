@@ -107,7 +107,7 @@ def report(
         )
     if session is not None and (everything or since or until or site):
         raise click.UsageError(
-            "Expected one session or many: leave out its number, or --all, --since, --until, --site."
+            "Expected one session or many: leave out its number, or --all, --since and the like."
         )
     several = everything or bool(since or until or site)
     document, data = _report(

@@ -59,7 +59,8 @@ def print_bench(figures: dict[str, Any]) -> None:
     console = wide_console()
     console.print(
         f"[bold]{figures['fps']:.1f} frames per second[/bold], decoding left out "
-        f"({figures['frames']} frames, {figures['faces_per_frame']:.2f} faces a frame, {figures['runtime']})",
+        f"({figures['frames']} frames, {figures['faces_per_frame']:.2f} faces a frame, "
+        f"{figures['runtime']})",
         highlight=False,
     )
     table = Table(box=None, show_header=False)
@@ -69,8 +70,9 @@ def print_bench(figures: dict[str, Any]) -> None:
     console.print(table)
     latency = figures["latency_ms"]
     console.print(
-        f"latency p50 {latency['p50']:.1f} ms, p95 {latency['p95']:.1f} ms; CPU {figures['cpu_ms_per_frame']:.1f} ms a "
-        f"frame; memory {figures['peak_rss_mb']:.0f} MB; start {figures['startup_s']:.1f} s",
+        f"latency p50 {latency['p50']:.1f} ms, p95 {latency['p95']:.1f} ms; "
+        f"CPU {figures['cpu_ms_per_frame']:.1f} ms a frame; "
+        f"memory {figures['peak_rss_mb']:.0f} MB; start {figures['startup_s']:.1f} s",
         highlight=False,
     )
 
@@ -79,8 +81,8 @@ def print_evaluation(figures: dict[str, Any]) -> None:
     """Print the scores of a model by class."""
     console = wide_console()
     console.print(
-        f"[bold]accuracy {figures['accuracy']:.2%}[/bold], macro F1 {figures['macro_f1']:.3f}, ECE {figures['ece']:.3f} "
-        f"on {figures['n']} faces against the {figures['against']} labels",
+        f"[bold]accuracy {figures['accuracy']:.2%}[/bold], macro F1 {figures['macro_f1']:.3f}, "
+        f"ECE {figures['ece']:.3f} on {figures['n']} faces against the {figures['against']} labels",
         highlight=False,
     )
     rows = (

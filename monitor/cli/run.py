@@ -34,7 +34,7 @@ class RunCommand(SettingsCommand):
 
 @click.command(
     cls=RunCommand,
-    epilog="Example: ad-monitor run --source 0 --playlist summer.yaml --site 'Shop 12' --fullscreen",
+    epilog="Example: ad-monitor run --source 0 --playlist summer.yaml --fullscreen",
 )
 @settings_options(RunSettings)
 @click.option("--no-camera-because", metavar="TEXT", hidden=True)

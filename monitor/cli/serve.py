@@ -72,8 +72,8 @@ def _look_at_database(url: str) -> None:
     path = sqlite_file(url)
     if path is not None and not path.exists():
         click.echo(
-            f"There is no database {path} yet: pictures can be classified, and sessions appear as soon as `{PROGRAM} run` "
-            "has made it.",
+            f"There is no database {path} yet: pictures can be classified, and sessions appear as "
+            f"soon as `{PROGRAM} run` has made it.",
             err=True,
         )
         return

@@ -67,7 +67,7 @@ def stored(database: str | None, spool: Path | None, as_json: bool) -> None:
     for sentence in NEVER:
         click.echo(f"  {sentence}")
     click.echo(
-        f"\n`{PROGRAM} purge` deletes what is old, `{PROGRAM} purge --everything` deletes all of it."
+        f"\n`{PROGRAM} purge` deletes old readings, `{PROGRAM} purge --everything` all data."
     )
 
 

@@ -1,4 +1,4 @@
-"""Which database a command works on, and where its file is."""
+"""The default database, and the files beside it."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ DATABASE_VARIABLE = "AD_MONITOR_DB"
 
 
 def default_database() -> str:
-    """The database used when none is named: `AD_MONITOR_DB`, else a file in the user's data folder."""
+    """Return the default database: `AD_MONITOR_DB`, else a file in the user's data folder."""
     named = os.environ.get(DATABASE_VARIABLE)
     return named or str(Path(platformdirs.user_data_dir(APPLICATION)) / "monitor.db")
 
 
 def sqlite_file(database: str) -> Path | None:
-    """The file of an SQLite database that is named by its path or URL; `None` for a database server."""
+    """Return the file of an SQLite database from its path or URL; `None` for a server."""
     path = database.removeprefix("sqlite:///")
     return None if "://" in path else Path(path)
 
 
 def spool_folder(database: str, named: Path | None) -> Path | None:
-    """Where records wait while the database cannot be written.
+    """Return where records wait while the database cannot be written.
 
     Args:
         database: URL or path of the database.
-        named: What the operator says.
+        named: The configured folder.
 
     Returns:
-        `None` for beside the database; for a server a folder in the user's data folder.
+        `None` for beside the database; for a server, a folder in the user's data folder.
     """
     if named is not None or sqlite_file(database) is not None:
         return named

@@ -135,7 +135,8 @@ def _settings(model: type[BaseModel]) -> Iterator[Setting]:
         if not isinstance(extra, dict):
             continue
         if "key" in extra:
-            yield Setting(path=(name,), field=field, help=docs[name], **extra)  # type: ignore[arg-type]
+            given: Any = extra
+            yield Setting(path=(name,), field=field, help=docs[name], **given)
             continue
         inner: Any = field.annotation
         options: Any = extra["options"]

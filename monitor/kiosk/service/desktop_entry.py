@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from monitor.errors import SetupError
-from monitor.kiosk.service.plan import DESCRIPTION
+from monitor.kiosk.service.plan import DESCRIPTION, printable
 
 if TYPE_CHECKING:
     from monitor.kiosk.service.plan import Plan
@@ -17,7 +16,7 @@ RESERVED = re.compile(r'(["`$\\])')
 
 
 def autostart_entry(plan: Plan) -> str:
-    """A file for the folder `autostart` of a user's settings."""
+    """Return a file for the user's `autostart` folder."""
     command = plan.command
     if plan.environment:
         command = [
@@ -39,16 +38,12 @@ def autostart_entry(plan: Plan) -> str:
 
 
 def quoted(argument: str) -> str:
-    """An argument as it stands in `Exec=`.
+    """Return an argument as `Exec=` takes it.
 
     Raises:
-        SetupError: It holds a line break or another sign that cannot be written.
+        SetupError: It has unprintable characters.
     """
-    if any(not character.isprintable() for character in argument):
-        raise SetupError(
-            f"Invalid option {argument!r}: expected printable characters, because it is written into one line of a file."
-        )
-    escaped = argument.replace("%", "%%")
+    escaped = printable(argument).replace("%", "%%")
     if PLAIN.fullmatch(argument):
         return escaped
     # Quoting comes first and the rules for any value second, so that a backslash before a quote

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
+from monitor.errors import SetupError
 from monitor.logs import default_log
 from monitor.settings.paths import APPLICATION, default_database, sqlite_file
 
@@ -80,3 +81,16 @@ def program_command() -> list[str]:
     """Return the command of this program as installed here."""
     script = Path(sys.executable).parent / "ad-monitor"
     return [str(script)] if script.is_file() else [sys.executable, "-m", "monitor"]
+
+
+def printable(text: str) -> str:
+    """Return a text that fits into one line of a file.
+
+    Raises:
+        SetupError: It has unprintable characters.
+    """
+    if not text.isprintable():
+        raise SetupError(
+            f"Invalid {text!r}: expected printable characters, because it is written into one line."
+        )
+    return text

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from monitor.errors import SetupError
-from monitor.kiosk.service.plan import DESCRIPTION
+from monitor.kiosk.service.plan import DESCRIPTION, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -15,15 +15,6 @@ if TYPE_CHECKING:
     from monitor.kiosk.service.plan import Plan
 
 UNIT_NAME = "ad-monitor.service"
-
-WATCHDOG_S = 60
-"""Longer than the supervisor takes to notice a stuck window and to kill it: systemd is there for the supervisor itself."""
-
-STOP_S = 90
-"""The supervisor kills what does not end within a minute."""
-
-START_S = 900
-RESTART_S = 10
 
 DEVICE_GROUPS = ("video", "render", "audio", "input")
 """Groups that own cameras, graphics cards, sound cards and keyboards."""
@@ -46,16 +37,16 @@ RestrictNamespaces=yes
 LockPersonality=yes
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 SystemCallArchitectures=native
-# No image of its memory, with pictures of people in it, is left by a crash.
+# A crash leaves no core dump, which would hold pictures of people.
 LimitCORE=0
 UMask=0077
 """
-"""Not among them: anything that hides devices (camera, graphics card, sound), and MemoryDenyWriteExecute, because the
-classifier's runtime compiles its kernels."""
+"""Without options that hide devices, and without MemoryDenyWriteExecute, because the classifier's
+runtime compiles its kernels."""
 
 
 def user_unit(plan: Plan) -> str:
-    """A unit of one user, started with their desktop session, or with the machine where no desktop is needed."""
+    """Return a user's unit, started with the desktop session, or at boot if none is needed."""
     target = "graphical-session.target" if plan.needs_desktop else "default.target"
     order = [f"After={target}", f"PartOf={target}"] if plan.needs_desktop else []
     writable = [
@@ -65,12 +56,7 @@ def user_unit(plan: Plan) -> str:
 
 
 def system_unit(plan: Plan, user: str) -> str:
-    """A unit of the machine that runs as a user; data and log are kept in the machine's folders, such as /var/lib.
-
-    Args:
-        plan: What to start.
-        user: Whose rights it has.
-    """
+    """Return a system unit that runs as a user; data and log are in folders such as /var/lib."""
     places = {
         "XDG_DATA_HOME": "%S",
         "XDG_STATE_HOME": "%S",
@@ -103,7 +89,7 @@ def _unit(plan: Plan, order: Iterable[str], service: Iterable[str], target: str)
         "[Unit]",
         f"Description={DESCRIPTION}",
         *order,
-        "# It is started again for ever: a screen must not stay dark.",
+        "# Restart without limit: a screen must not stay dark.",
         "StartLimitIntervalSec=0",
         "",
         "[Service]",
@@ -112,12 +98,14 @@ def _unit(plan: Plan, order: Iterable[str], service: Iterable[str], target: str)
         f"ExecStart={' '.join(quoted(argument) for argument in plan.command)}",
         f"WorkingDirectory={_folder(plan.folder)}",
         *_environment(plan.environment),
-        f"WatchdogSec={WATCHDOG_S}",
-        f"TimeoutStartSec={START_S}",
-        f"TimeoutStopSec={STOP_S}",
+        # For the supervisor itself, which kills a hung window sooner.
+        "WatchdogSec=60",
+        "TimeoutStartSec=900",
+        # The supervisor kills what does not end within a minute.
+        "TimeoutStopSec=90",
         "Restart=always",
-        f"RestartSec={RESTART_S}",
-        "# The supervisor decides what becomes of a kiosk that ran out of memory.",
+        "RestartSec=10",
+        "# The supervisor handles a kiosk that ran out of memory.",
         "OOMPolicy=continue",
         *service,
         HARDENING.rstrip("\n"),
@@ -129,17 +117,13 @@ def _unit(plan: Plan, order: Iterable[str], service: Iterable[str], target: str)
 
 
 def quoted(argument: str) -> str:
-    """An argument as it stands in `ExecStart=`.
+    """Return an argument as `ExecStart=` takes it.
 
     Raises:
-        SetupError: It holds a line break, which a unit cannot hold.
+        SetupError: It has unprintable characters.
     """
-    if any(not character.isprintable() for character in argument):
-        raise SetupError(
-            f"Invalid option {argument!r}: expected printable characters, because it is written into one line of a file."
-        )
     # Single percent and dollar signs would be replaced by systemd.
-    escaped = argument.replace("%", "%%").replace("$", "$$")
+    escaped = printable(argument).replace("%", "%%").replace("$", "$$")
     if PLAIN.fullmatch(escaped):
         return escaped
     inner = escaped.replace("\\", "\\\\").replace('"', '\\"')
@@ -147,7 +131,7 @@ def quoted(argument: str) -> str:
 
 
 def _environment(environment: Mapping[str, str]) -> list[str]:
-    # Here a dollar sign has no meaning of its own, and doubling it would change the value.
+    # A dollar sign has no meaning here, and doubling it would change the value.
     return [
         f"Environment={quoted(f'{name}={value}').replace('$$', '$')}"
         for name, value in environment.items()
@@ -156,10 +140,7 @@ def _environment(environment: Mapping[str, str]) -> list[str]:
 
 def _folder(folder: object) -> str:
     """Return a folder for a setting that takes one path, without quotes."""
-    text = str(folder)
-    if not text.isprintable() or text != text.strip():
-        raise SetupError(f"Invalid folder {text!r}: expected printable characters in its name.")
-    return text.replace("%", "%%")
+    return printable(str(folder)).replace("%", "%%")
 
 
 def _path(path: object, prefix: str = "") -> str:
