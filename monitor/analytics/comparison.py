@@ -228,7 +228,15 @@ def compare_ads(
     chosen = _chosen(ads, list(names))
     _refuse_unknown("source", sources or (), sorted({session.source for session in data.sessions}))
     _check(measure, by, min_viewers, relevant)
-    plays = _Plays.of(data, by, zone, _Filter(hours, weekdays, sources))
+
+    def counts(session: SessionInfo, hour: int, weekday: str) -> bool:
+        return (
+            (hours is None or hour in hours)
+            and (weekdays is None or weekday in weekdays)
+            and (sources is None or session.source in sources)
+        )
+
+    plays = _Plays.of(data, by, zone, counts)
     cases: list[_Case | Comparison] = []
     for segment in plays.segments:
         values = {ad: plays.values(ad, segment, measure) for ad in chosen}
@@ -315,22 +323,6 @@ def _lacking(entry: Comparison, min_viewers: int) -> str | None:
 # --- the plays ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Filter:
-    """Which plays count; None: all."""
-
-    hours: Collection[int] | None
-    weekdays: Collection[str] | None
-    sources: Collection[str] | None
-
-    def admits(self, session: SessionInfo, hour: int, weekday: str) -> bool:
-        return (
-            (self.hours is None or hour in self.hours)
-            and (self.weekdays is None or weekday in self.weekdays)
-            and (self.sources is None or session.source in self.sources)
-        )
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Plays:
     """The plays that count, and the exposures to them. Lengths: `p` plays, `e` exposures.
@@ -353,7 +345,13 @@ class _Plays:
     play: Ints
 
     @classmethod
-    def of(cls, data: ReportData, by: By | None, zone: tzinfo | None, counts: _Filter) -> _Plays:
+    def of(
+        cls,
+        data: ReportData,
+        by: By | None,
+        zone: tzinfo | None,
+        counts: Callable[[SessionInfo, int, str], bool],
+    ) -> _Plays:
         sessions = {session.id: session for session in data.sessions}
         ad_of_row = {ad.ad_row_id: ad.ad_id for ad in data.ads}
         counted: list[PlayInfo] = []
@@ -362,7 +360,7 @@ class _Plays:
         for play in data.plays:
             session, local = sessions[play.session_id], play.started_at.astimezone(zone)
             weekday = WEEKDAYS[local.weekday()]
-            if counts.admits(session, local.hour, weekday):
+            if counts(session, local.hour, weekday):
                 counted.append(play)
                 values = {
                     None: None,
@@ -394,7 +392,7 @@ class _Plays:
         )
 
     def of_ad(self, ad: str, segment: Segment) -> Bools:
-        """Which plays are of an ad in a segment."""
+        """Return a mask of the plays of an ad in a segment."""
         place = self.segments.index(segment)
         return np.asarray((self.ad == self.ad_ids[ad]) & (self.segment == place))
 

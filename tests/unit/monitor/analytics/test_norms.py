@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -117,6 +117,7 @@ def test_more_of_a_part_never_lowers_the_score(values, place, more):
 # --- percentiles ----------------------------------------------------------------------------------
 
 
+@settings(deadline=None)  # the first call imports SciPy
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=30), st.integers(0, 9))
 def test_the_percentile_is_scipys_mean_rank_one(others, value):
     assert percentile(value, others) == pytest.approx(
