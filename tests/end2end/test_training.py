@@ -77,7 +77,7 @@ def test_train_stop_go_on_measure_and_promote(offline, wait_for):
     _, said = running.communicate(timeout=180)
     assert running.returncode == 1
     assert "280 rows read, 1 left out" in said
-    assert "The same command goes on after the last whole epoch" in said
+    assert "The same command continues after the last whole epoch" in said
     done = json.loads(state.read_text())["epochs_done"]
     assert 1 <= done < 14
 
