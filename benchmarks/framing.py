@@ -1,4 +1,5 @@
-"""The camera's crop of a face against the dataset's: how far apart they are, and which framing reads faces best.
+"""The camera's crop of a face against the dataset's: how far apart they are, and which framing
+reads faces best.
 
 A FER2013 picture is the crop already, so a camera is played: the face is enlarged, put on a larger
 canvas, leaned to one side where asked, and found again by the product's own detector. What is
@@ -95,7 +96,9 @@ def labelled(faces: FaceDataset, count: int, seed: int) -> Labelled:
 def canvas(
     face: NDArray[np.uint8], fill: str, padding: float, roll_deg: float = 0.0
 ) -> NDArray[np.uint8]:
-    """What a camera might see: a face in the middle of a BGR picture, leaning clockwise by an angle."""
+    """What a camera might see: a face in the middle of a BGR picture, leaning clockwise by an
+    angle.
+    """
     zoom = FACE_PX / face.shape[0]
     side = round(FACE_PX * (1 + 2 * padding))
     cos, sin = zoom * np.cos(np.deg2rad(roll_deg)), zoom * np.sin(np.deg2rad(roll_deg))
@@ -113,7 +116,9 @@ def canvas(
 
 
 def centred(found: Sequence[FaceDetection], padding: float) -> FaceDetection | None:
-    """The most confident detection whose centre lies near that of the canvas; others are reflections and streaks."""
+    """The most confident detection whose centre lies near that of the canvas; others are
+    reflections and streaks.
+    """
     near = 0.3 / (1 + 2 * padding)
     faces = [
         face
@@ -259,7 +264,9 @@ def found_only(
 
 
 def gap_table(classifier: EmotionClassifier, faces: Labelled) -> Table:
-    """Accuracy of the dataset's crop and of the product's on the same faces, by the model that found them."""
+    """Accuracy of the dataset's crop and of the product's on the same faces, by the model that
+    found them.
+    """
     own = crop_geometry(classifier.card)
 
     def rows() -> Iterator[list[str]]:

@@ -1,4 +1,5 @@
-"""Where heads point: the product's detector and pose against rendered heads of which yaw and pitch are known.
+"""Where heads point: the product's detector and pose against rendered heads of which yaw and pitch
+are known.
 
 A face becomes a head in two kinds of geometry. `photograph` bends the whole picture around the
 head, hair and all: what is around the face is real, but ears and hair are as flat as the picture
@@ -78,13 +79,17 @@ LEAST_AREA = 0.02
 SUBPIXEL_BITS = 4
 
 ASTRAY = 0.35
-"""A face whose eyes, nose and mouth are further off than this, in sides of its box, is another one."""
+"""A face whose eyes, nose and mouth are further off than this, in sides of its box, is another one.
+"""
 
 OUTLIER_DEG = 5.0
-"""Errors well above this count in proportion to their amount instead of its square when points are fitted."""
+"""Errors well above this count in proportion to their amount instead of its square when points are
+fitted.
+"""
 
 FIT_TURN_DEG = 50.0
-"""Heads turned further than this in all do not count there: they look at no screen near the camera."""
+"""Heads turned further than this in all do not count there: they look at no screen near the camera.
+"""
 
 TURNS_DEG = (20.0, 45.0)
 ANGLES = ("yaw", "pitch", "roll")
@@ -149,7 +154,9 @@ EYES_APART_CM = 6.3
 EYES_CM = (0.0, 2.5, 3.5)
 TEXTURE_PX_PER_CM = 12.0
 RINGS = ((1.06, 1.5), (1.16, 4.5), (1.32, 7.5), (1.7, 10.0), (2.6, 10.0))
-"""Around a photographed face: how wide compared with its outline, and how many centimetres further back."""
+"""Around a photographed face: how wide compared with its outline, and how many centimetres further
+back.
+"""
 
 FURTHEST_BACK_CM = -9.0
 SHADES_PX = 64
@@ -225,7 +232,9 @@ def rotation(pose: Pose) -> NDArray[np.float64]:
 
 
 def landmarks(pictures: Iterable[NDArray[np.uint8]]) -> list[NDArray[np.float64] | None]:
-    """`(468, 3)` points of the face mesh in pixels, x right, y down, z away; `None` where no face is found."""
+    """`(468, 3)` points of the face mesh in pixels, x right, y down, z away; `None` where no face
+    is found.
+    """
     from mediapipe.python.solutions.face_mesh import FaceMesh
 
     found: list[NDArray[np.float64] | None] = []
@@ -264,7 +273,9 @@ def deepened(face: NDArray[np.float64], depth: float) -> NDArray[np.float64]:
 
 
 def triangulated(face: NDArray[np.float64], rings: Sequence[float]) -> NDArray[np.int64]:
-    """Triangles over a face and rings around its outline, from the face unrolled as from a cylinder."""
+    """Triangles over a face and rings around its outline, from the face unrolled as from a
+    cylinder.
+    """
     flat = np.stack([np.arctan2(face[:, 0], face[:, 2] + 7) * 9, face[:, 1]], axis=1)
     outline = flat[list(OVAL)]
     middle = outline.mean(axis=0)
@@ -572,7 +583,9 @@ def grouped(made: Sequence[Trial], key: Callable[[Trial], Any]) -> dict[Any, lis
 
 
 def report(made: Sequence[Trial]) -> dict[str, dict[str, dict[str, Any]]]:
-    """The figures by geometry, by size, by yaw, by pitch, and by how far heads are turned in all; `all` is the last."""
+    """The figures by geometry, by size, by yaw, by pitch, and by how far heads are turned in all;
+    `all` is the last.
+    """
     kinds = grouped(made, lambda trial: trial.geometry)
     sizes = sorted(grouped(made, lambda trial: trial.size_px).items())
     yaws = sorted(grouped(made, lambda trial: trial.truth.yaw).items())
@@ -591,7 +604,8 @@ def report(made: Sequence[Trial]) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def fitted(made: Sequence[Trial]) -> NDArray[np.float64]:
-    """The model's points, in centimetres, with which the heads found get the poses nearest to the truth.
+    """The model's points, in centimetres, with which the heads found get the poses nearest to the
+    truth.
 
     Symmetrical, with the eyes where the present ones are: the solution depends neither on the place
     nor on the size.

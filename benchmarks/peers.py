@@ -144,7 +144,9 @@ def later(frames: Sequence[Frame], turn: int) -> list[Frame]:
 def compare(
     contestants: dict[str, Contestant], frames: Sequence[Frame], rounds: int
 ) -> dict[str, list[Round]]:
-    """Let all contestants run in turn; another one begins each round, so that a busy moment hits all of them."""
+    """Let all contestants run in turn; another one begins each round, so that a busy moment hits
+    all of them.
+    """
     names = list(contestants)
     for contestant in contestants.values():
         timed(contestant, frames[:WARM_UP_FRAMES])

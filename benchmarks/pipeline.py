@@ -1,4 +1,5 @@
-"""What the pipeline costs, compared with bare face detection and with other ways to run the network.
+"""What the pipeline costs, compared with bare face detection and with other ways to run the
+network.
 
 Absolute times depend on the machine and on what else it does; each row is a ratio of medians taken
 in turn in one run.
@@ -46,7 +47,9 @@ def frames_of(video: Path) -> list[Frame]:
 
 
 def median_ms(actions: dict[str, Callable[[], None]], rounds: int, calls: int) -> dict[str, float]:
-    """Median milliseconds a call of each action, taken in turn so that a busy moment hits all of them."""
+    """Median milliseconds a call of each action, taken in turn so that a busy moment hits all of
+    them.
+    """
     spent: dict[str, list[float]] = {name: [] for name in actions}
     for _ in range(rounds):
         for name, action in actions.items():

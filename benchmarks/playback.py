@@ -1,4 +1,5 @@
-"""What the window painted, and when: black and late pictures, and how far sound and picture are apart.
+"""What the window painted, and when: black and late pictures, and how far sound and picture are
+apart.
 
     xvfb-run -s "-screen 0 1280x720x24" python -m benchmarks.playback --minutes 10 --sensor
     FACES.mp4
@@ -82,7 +83,9 @@ IN_TIME_MS = 20.0
 NEAR_CHANGE_MS = 1000.0
 
 BLACK_LEVEL = 16.0
-"""Mean brightness, of 255, below which a picture counts as black; all pictures that are made here are above 40."""
+"""Mean brightness, of 255, below which a picture counts as black; all pictures that are made here
+are above 40.
+"""
 
 FLASH_LEVEL = 200.0
 FLASH_NAME = "flash-and-beep"
@@ -417,7 +420,9 @@ def percentile(values: Sequence[float], share: float) -> float | None:
 
 
 def change_lateness(plays: Sequence[Shown], seen: dict[int, dict[float, Paint]]) -> list[float]:
-    """For each change from an ad that was shown to its end: the latest of the pictures of the first second after it."""
+    """For each change from an ad that was shown to its end: the latest of the pictures of the first
+    second after it.
+    """
     found = []
     for before, after in pairwise(plays):
         paints = list(seen[after.number].values())
@@ -444,7 +449,9 @@ def longest_standstill(
     seen: dict[int, dict[float, Paint]],
     frames_ms: dict[str, Sequence[float]],
 ) -> float | None:
-    """The longest time between two pictures of a clip, beyond what lies between their positions, in milliseconds."""
+    """The longest time between two pictures of a clip, beyond what lies between their positions, in
+    milliseconds.
+    """
     found = []
     for play in plays:
         if play.ad.ad_id in frames_ms:
@@ -466,7 +473,9 @@ def flashes_ns(paints: Sequence[Paint], plays: Sequence[Shown]) -> list[int]:
 
 
 def sound_offsets(flashes: Sequence[int], beeps: Sequence[int]) -> list[float]:
-    """By how many milliseconds each flash's beep came after it; a flash without a beep within 0.4 s is left out."""
+    """By how many milliseconds each flash's beep came after it; a flash without a beep within 0.4 s
+    is left out.
+    """
     found = []
     for flash in flashes:
         near = beeps[bisect_left(beeps, flash - 0.4e9) : bisect_right(beeps, flash + 0.4e9)]

@@ -41,7 +41,9 @@ _READING_COLUMNS = (
 
 
 def make(path: Path, readings: int, days: int) -> None:
-    """Write a month of sessions: people come at random, stay for ten seconds or so, and like some ads more than others."""
+    """Write a month of sessions: people come at random, stay for ten seconds or so, and like some
+    ads more than others.
+    """
     engine = open_database(str(path))
     rng = np.random.default_rng(0)
     sessions = []
@@ -155,7 +157,9 @@ def _text(start: datetime, us: int) -> str:
 
 
 def timed(*arguments: str) -> dict[str, float]:
-    """Run a command of the program in a process of its own: seconds, and the most memory that it held."""
+    """Run a command of the program in a process of its own: seconds, and the most memory that it
+    held.
+    """
     begin = time.perf_counter()
     code = (
         "import resource, sys; from monitor.cli import main\n"

@@ -1,4 +1,5 @@
-"""How steady the readings are, and how late: labels that change, raw and smoothed, and the delay of the smoothing.
+"""How steady the readings are, and how late: labels that change, raw and smoothed, and the delay of
+the smoothing.
 
 python -m benchmarks.steadiness VIDEO [VIDEO ...] [--json]
 """
@@ -26,7 +27,9 @@ LONGEST_DELAY_S = 1.0
 
 
 def series_of(video: Path, smoothing_delay_s: float | None) -> Series:
-    """The probabilities of every viewer of a video at every frame; smoothed as usual where no delay is given."""
+    """The probabilities of every viewer of a video at every frame; smoothed as usual where no delay
+    is given.
+    """
     settings = (
         AnalysisSettings()
         if smoothing_delay_s is None
@@ -54,7 +57,9 @@ def changes_per_minute(series: Series) -> float:
 
 
 def delay_s(raw: Series, smooth: Series) -> float:
-    """By how much the smoothed probabilities lag: the shift of the raw ones at which they differ least."""
+    """By how much the smoothed probabilities lag: the shift of the raw ones at which they differ
+    least.
+    """
     shifts = np.arange(0.0, LONGEST_DELAY_S, STEP_S)
     misfit = np.zeros(len(shifts))
     for viewer in raw.keys() & smooth.keys():

@@ -80,12 +80,16 @@ class Person:
     place: Place | None = None
 
     def in_view(self, time_s: float, margin_s: float = 0.0) -> bool:
-        """Whether it is there, and has been and will be for `margin_s`; if negative, whether it is at least near."""
+        """Whether it is there, and has been and will be for `margin_s`; if negative, whether it is
+        at least near.
+        """
         return self.enters_s + margin_s <= time_s < self.leaves_s - margin_s
 
 
 class Sighting(NamedTuple):
-    """One reading: the viewer's number, the centre of the box in pixels, and the label; `None` where it is withheld."""
+    """One reading: the viewer's number, the centre of the box in pixels, and the label; `None`
+    where it is withheld.
+    """
 
     viewer: int
     x: float
@@ -396,7 +400,9 @@ def label_changes(shots: Sequence[Shot]) -> float | None:
 
 
 def watch(video: str, analyser: FaceAnalyser, stage: Stage, frames: int | None = None) -> Run:
-    """Analyse the first `frames` of a video, or all of it, on a stage; the stage's own work is not timed."""
+    """Analyse the first `frames` of a video, or all of it, on a stage; the stage's own work is not
+    timed.
+    """
     run = Run()
     with open_source(SourceSpec.parse(video), lossless=True) as source:
         while frames is None or len(run.shots) < frames:

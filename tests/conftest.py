@@ -64,7 +64,9 @@ def _own_threads() -> set[threading.Thread]:
 
 
 def pytest_collection_finish() -> None:
-    """Set aside what was imported, which no test changes: a search for garbage in it takes half a second."""
+    """Set aside what was imported, which no test changes: a search for garbage in it takes half a
+    second.
+    """
     gc.collect()
     gc.freeze()
 

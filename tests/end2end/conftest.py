@@ -58,7 +58,9 @@ class Program:
         return json.loads(self.run(*arguments, "--json").stdout)
 
     def rows(self, query: str) -> list[tuple]:
-        """Read the database, which another process may be writing; nothing while it is not there yet."""
+        """Read the database, which another process may be writing; nothing while it is not there
+        yet.
+        """
         return rows_of(self.database, query)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

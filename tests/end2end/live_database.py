@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 
 def rows_of(database: Path, query: str) -> list[tuple]:
-    """Read a database that another process may be writing; nothing while it, or a table of it, is not there yet."""
+    """Read a database that another process may be writing; nothing while it, or a table of it, is
+    not there yet.
+    """
     if not database.exists():
         return []
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:

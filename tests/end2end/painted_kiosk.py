@@ -1,4 +1,5 @@
-"""The kiosk with its window, drawn into memory, that notes when it painted which picture of which ad.
+"""The kiosk with its window, drawn into memory, that notes when it painted which picture of which
+ad.
 
     python painted_kiosk.py SOURCE PLAYLIST DATABASE PAINTS
 

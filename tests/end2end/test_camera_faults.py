@@ -1,4 +1,5 @@
-"""A camera that fails in every way while the kiosk runs: each fault is a gap with its cause, and the ads go on.
+"""A camera that fails in every way while the kiosk runs: each fault is a gap with its cause, and
+the ads go on.
 
 The camera is a stream whose server is a process of its own: killed, frozen by a signal, or told to
 show something else.
@@ -32,9 +33,11 @@ RESUMED_WITHIN_S = 5.0
 SLACK = 2.0
 """For the quick tests, which share the machine with others."""
 CONTROL_S = 60.0
-"""How long the ads are watched while nothing is wrong, to know how evenly this machine paints them."""
+"""How long the ads are watched while nothing is wrong, to know how evenly this machine paints them.
+"""
 LONGEST_PAUSE_MS = 300.0
-"""Between two painted pictures, which change every 40 ms; a server that is started anew wants the same two processors. Where
+"""Between two painted pictures, which change every 40 ms; a server that is started anew wants the
+same two processors. Where
 the machine pauses for long by itself, twice that."""
 
 HERE = Path(__file__).parent
@@ -55,7 +58,9 @@ def write_pictures(folder, pictures):
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
-    """The demo viewer as a transport stream and as pictures, and pictures of what a broken camera shows."""
+    """The demo viewer as a transport stream and as pictures, and pictures of what a broken camera
+    shows.
+    """
     from detector.sources.recording import Recording
     from detector.sources.video_source import DEMO_VIDEO
 
@@ -168,7 +173,9 @@ class Observer:
         return count or 0
 
     def fault(self, cause, begin, end, hold_s=0.0):
-        """Causes a fault and end it; returns after how many seconds it was recorded, and readings were written again."""
+        """Causes a fault and end it; returns after how many seconds it was recorded, and readings
+        were written again.
+        """
         known = len(self.gaps())
         begin()
         noticed_s = self.seconds_until(

@@ -60,7 +60,8 @@ def test_one_loop_with_the_demo_viewer(program, make_playlist, mode):
     assert page.count("<svg") >= 2
     assert program.rows("SELECT outcome FROM plays ORDER BY number") == [("finished",)] * 2
     assert_closed(program, "all loops are done")
-    # One viewer, a reading of each frame but ten a second at most, credited to the play that was on;
+    # One viewer, a reading of each frame but ten a second at most, credited to the play that was
+    # on;
     # how many frames there are depends on what else the machine does.
     assert program.rows("SELECT count(*) FROM viewers") == [(1,)]
     [(counted, credited)] = program.rows("SELECT count(*), count(play_id) FROM readings")

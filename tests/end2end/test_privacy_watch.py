@@ -1,4 +1,5 @@
-"""The real program under the eyes of the kernel: which files it writes, what it writes into them, and whom it talks to.
+"""The real program under the eyes of the kernel: which files it writes, what it writes into them,
+and whom it talks to.
 
 A recording with a real face carries a watermark, rows of random pixels beside the face that stand
 still for the whole film. `strace` shows every file that any process of the program opens for
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
 STRACE = shutil.which("strace")
 WIDTH, HEIGHT, BAND = 640, 480, 64
 SHOWN_BYTES = 1 << 16
-"""So much of each write is looked at: more than a page of the database or a line of the log has, and the first rows of a
+"""So much of each write is looked at: more than a page of the database or a line of the log has,
+and the first rows of a
 picture."""
 
 WRITES = "write,writev,pwrite64,pwritev,pwritev2,sendto,sendmsg,sendmmsg"
@@ -136,7 +138,9 @@ class Watched:
                 self.calls += [call for line in lines if (call := _parsed(line)) is not None]
 
     def written(self) -> Iterator[tuple[str, bytes]]:
-        """Everything that left the memory of a process, by where it went; pipes between our processes too."""
+        """Everything that left the memory of a process, by where it went; pipes between our
+        processes too.
+        """
         for call in self.calls:
             if call.name in WRITES.split(","):
                 yield call.target, call.content
@@ -194,7 +198,9 @@ def watermark() -> NDArray[np.uint8]:
 
 
 def film(path: Path, demo_video: Path, watermark: NDArray[np.uint8], seconds: float) -> Path:
-    """The demo viewer below the watermark, without loss, so that every frame of it has the watermark's very pixels."""
+    """The demo viewer below the watermark, without loss, so that every frame of it has the
+    watermark's very pixels.
+    """
     with av.open(str(demo_video)) as source, av.open(str(path), "w") as made:
         stream = made.add_stream("libx264rgb", rate=25, options={"qp": "0", "preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "rgb24"

@@ -32,7 +32,9 @@ def transport_stream():
 
 @pytest.fixture
 def camera(transport_stream):
-    """Serves the stream in real time; `hang_up` ends the present connection, `away` refuses new ones."""
+    """Serves the stream in real time; `hang_up` ends the present connection, `away` refuses new
+    ones.
+    """
     content, length_s = transport_stream
     hang_up, away, stopped = threading.Event(), threading.Event(), threading.Event()
 

@@ -35,7 +35,9 @@ def drawn_face(emotion: int, random: np.random.Generator) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
-    """FER2013 in small: 210 rows to train on and 70 to validate with, a broken one among them, and votes."""
+    """FER2013 in small: 210 rows to train on and 70 to validate with, a broken one among them, and
+    votes.
+    """
     folder = tmp_path_factory.mktemp("data")
     random = np.random.default_rng(1)
     with (

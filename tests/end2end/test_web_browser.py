@@ -50,7 +50,9 @@ def browser():
 
 
 class Visit:
-    """A tab that writes down what a page must not do: errors on its console, and requests to anybody else."""
+    """A tab that writes down what a page must not do: errors on its console, and requests to
+    anybody else.
+    """
 
     def __init__(self, browser, home: str, **options) -> None:
         self.home = home

@@ -1,4 +1,6 @@
-"""What tests that take the database away share: a stream of readings as a crowd gives them, a lock, and patience."""
+"""What tests that take the database away share: a stream of readings as a crowd gives them, a lock,
+and patience.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,8 @@ def wait_until(condition, seconds=10.0):
 
 @dataclass
 class Feeder:
-    """Submits readings of twelve viewers, ten a second each, and a play every eight seconds, until it is left.
+    """Submits readings of twelve viewers, ten a second each, and a play every eight seconds, until
+    it is left.
 
     Attributes:
         submitted: Readings so far.

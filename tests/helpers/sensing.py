@@ -68,7 +68,8 @@ def picture() -> Callable[..., Frame]:
 
 
 class ScriptedSource(VideoSource):
-    """Gives what it was told to: frames, errors, `None` for the end, or "block" until it is interrupted.
+    """Gives what it was told to: frames, errors, `None` for the end, or "block" until it is
+    interrupted.
 
     A function in the script is called, and the script goes on when it returns true.
     """
@@ -107,7 +108,9 @@ class ScriptedSource(VideoSource):
 
 @dataclass
 class Opener:
-    """Stands for `open_source`: opens one scripted source after the other, or fails as it was told to."""
+    """Stands for `open_source`: opens one scripted source after the other, or fails as it was told
+    to.
+    """
 
     scripts: list[Any]
     opened: list[ScriptedSource] = field(default_factory=list)

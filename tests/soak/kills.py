@@ -1,4 +1,5 @@
-"""Kills the window, the sensor or both of a supervised kiosk at random, and checks that nothing is lost.
+"""Kills the window, the sensor or both of a supervised kiosk at random, and checks that nothing is
+lost.
 
     python tests/soak/kills.py --kills 100 --folder /var/tmp/kills
 
@@ -33,7 +34,9 @@ from PIL import Image
 from detector.sources.video_source import DEMO_VIDEO
 
 RETURN_LIMIT_S = 150.0
-"""Until readings are written again; most of it is the pause after the sensor has died too often within a minute."""
+"""Until readings are written again; most of it is the pause after the sensor has died too often
+within a minute.
+"""
 IMPATIENT = 0.2
 """Share of kills after which the next one does not wait for readings."""
 NO_RESTART_LIMIT = 1_000_000

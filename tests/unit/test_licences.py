@@ -18,7 +18,9 @@ COMPATIBLE = re.compile(
     r"Public Domain)\b|\bGPLv2\+",
     re.IGNORECASE,
 )
-"""Licences that are compatible with GPL-3.0, as packages name them; of several to choose from, one is enough."""
+"""Licences that are compatible with GPL-3.0, as packages name them; of several to choose from, one
+is enough.
+"""
 
 KNOWN_OTHERWISE = {"namex": "Apache-2.0", "flatbuffers": "Apache-2.0", "ml-dtypes": "Apache-2.0"}
 """Packages that do not name theirs where it is looked for; read in their sources."""

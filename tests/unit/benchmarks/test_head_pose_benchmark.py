@@ -1,4 +1,6 @@
-"""The benchmark's own truth: heads upright, angles as the camera sees them, errors and the fit on planted points."""
+"""The benchmark's own truth: heads upright, angles as the camera sees them, errors and the fit on
+planted points.
+"""
 
 from __future__ import annotations
 
@@ -151,7 +153,9 @@ class TestHeads:
 
 
 def mesh() -> np.ndarray:
-    """Landmarks of no particular face: on a bowl, mirrored left and right, with eyes and chin where they belong."""
+    """Landmarks of no particular face: on a bowl, mirrored left and right, with eyes and chin where
+    they belong.
+    """
     random = np.random.default_rng(4)
     face = random.uniform((-6.5, -8, 0), (6.5, 7, 0), (468, 3))
     outline = np.linspace(0, 2 * np.pi, len(module.OVAL), endpoint=False)

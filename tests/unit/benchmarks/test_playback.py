@@ -1,4 +1,6 @@
-"""The figures of a playback from paints, plays and sounds that are known; and one short run of the real window."""
+"""The figures of a playback from paints, plays and sounds that are known; and one short run of the
+real window.
+"""
 
 from __future__ import annotations
 

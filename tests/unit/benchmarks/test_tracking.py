@@ -1,4 +1,6 @@
-"""Known answers: which reading belongs to whom, who was counted how often and how long, and the published measures."""
+"""Known answers: which reading belongs to whom, who was counted how often and how long, and the
+published measures.
+"""
 
 from __future__ import annotations
 
@@ -127,7 +129,9 @@ class TestMatching:
 
 
 class TestMeasures:
-    """The definitions of Bernardin and Stiefelhagen (MOTA, switches) and of Ristani et al. (IDF1), worked by hand."""
+    """The definitions of Bernardin and Stiefelhagen (MOTA, switches) and of Ristani et al. (IDF1),
+    worked by hand.
+    """
 
     @pytest.fixture(autouse=True)
     def library(self) -> None:

@@ -63,7 +63,9 @@ def engine(url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def rows(engine: Engine) -> Callable[[str], list[tuple[Any, ...]]]:
-    """Run a query on the database of the test; values come as plain as sqlite3 shows them, also from a server."""
+    """Run a query on the database of the test; values come as plain as sqlite3 shows them, also
+    from a server.
+    """
 
     def run(query: str) -> list[tuple[Any, ...]]:
         with engine.connect() as connection:

@@ -220,7 +220,9 @@ def test_a_disk_that_fails_may_be_better_later_and_a_permission_may_not(
 def test_a_file_that_sqlite_cannot_open_is_asked_again_why(
     path, engine, monkeypatch, number, passes
 ):
-    """SQLite says the same whether there is no room for the name of a file beside the database, or no right to make it."""
+    """SQLite says the same whether there is no room for the name of a file beside the database, or
+    no right to make it.
+    """
     engine.dispose()
 
     def cannot(*_):

@@ -60,7 +60,9 @@ def wait_until(condition, seconds=20.0):
 
 
 def cut_connections(engine):
-    """Have the server drop all connections to the database of an engine but the one that asks for it."""
+    """Have the server drop all connections to the database of an engine but the one that asks for
+    it.
+    """
     other = make_engine(engine.url.render_as_string(hide_password=False))
     with other.connect() as connection:
         dropped = connection.exec_driver_sql(

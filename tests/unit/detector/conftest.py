@@ -1,4 +1,6 @@
-"""Media with known answers, faces made by hand, and a server for streams; all on the spot, nothing fetched."""
+"""Media with known answers, faces made by hand, and a server for streams; all on the spot, nothing
+fetched.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""From frames to readings: step by step with scripted parts, and the whole of it on the demo viewer."""
+"""From frames to readings: step by step with scripted parts, and the whole of it on the demo
+viewer.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Every architecture: its parts, what it gives, whether it learns, and whether a file brings it back.
+"""Every architecture: its parts, what it gives, whether it learns, and whether a file brings it
+back.
 
 Tests every module of `training.architectures`.
 """
@@ -264,7 +265,9 @@ def test_vgg16_from_a_file_of_keras_3(published: keras.Model, tmp_path: Path) ->
 
 
 def write_notop(model: keras.Model, file: Path) -> None:
-    """In the older form of the weights that Keras publishes: one group a layer, names in attributes."""
+    """In the older form of the weights that Keras publishes: one group a layer, names in
+    attributes.
+    """
     with h5py.File(file, "w") as out:
         out.attrs["layer_names"] = [layer.name.encode() for layer in model.layers]
         out.attrs["keras_version"] = b"2.0.0"

@@ -1,4 +1,6 @@
-"""A plan, end to end on a small dataset: what is read, what is kept of the run, and what is refused."""
+"""A plan, end to end on a small dataset: what is read, what is kept of the run, and what is
+refused.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ SHORT = TrainingSettings(
 def fer2013(
     faces: Faces, write_fer: Callable[..., Path], write_votes: Callable[..., Path]
 ) -> tuple[Path, Path]:
-    """Happy and sad faces with votes: 40 to train on, 12 to validate, one of them also among the training rows."""
+    """Happy and sad faces with votes: 40 to train on, 12 to validate, one of them also among the
+    training rows.
+    """
     images = faces(52, 3)
     images[5] = images[45]
     usage = ["Training"] * 40 + ["PublicTest"] * 12
@@ -46,7 +50,9 @@ def fer2013(
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The compact network with few channels: the real one takes longer to prepare than to train here."""
+    """The compact network with few channels: the real one takes longer to prepare than to train
+    here.
+    """
     monkeypatch.setattr(
         "training.architectures.Architecture.build",
         lambda _self, heads, *, side_px: compact.build(

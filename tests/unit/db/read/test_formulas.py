@@ -1,4 +1,6 @@
-"""The formulas of the roll-ups, each against numbers calculated by hand; sums are also tested in `test_metrics`."""
+"""The formulas of the roll-ups, each against numbers calculated by hand; sums are also tested in
+`test_metrics`.
+"""
 
 from __future__ import annotations
 

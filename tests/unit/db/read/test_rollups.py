@@ -1,4 +1,6 @@
-"""Roll-ups: when plays are rolled up, what is stored, and that a report never depends on whether it was done yet."""
+"""Roll-ups: when plays are rolled up, what is stored, and that a report never depends on whether it
+was done yet.
+"""
 
 from __future__ import annotations
 
@@ -228,7 +230,9 @@ def test_deleting_a_session_deletes_its_roll_ups(engine, make, rows):
 
 
 def test_two_writers_of_one_database(engine, make, path):
-    """A second connection that writes meanwhile: every reading is in a roll-up in the end, none twice."""
+    """A second connection that writes meanwhile: every reading is in a roll-up in the end, none
+    twice.
+    """
     other = open_database(str(path))
     with SessionWriter(other, make.session(site="Station")) as session:
         for record in make.stream():

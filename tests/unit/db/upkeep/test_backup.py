@@ -43,7 +43,9 @@ def test_a_copy_is_one_whole_file(path, engine, make, tmp_path):
 
 
 def test_a_kiosk_goes_on_writing_meanwhile(path, engine, make, tmp_path, monkeypatch):
-    """The copy is of one moment, although there are commits between its steps, and none of them waits for it."""
+    """The copy is of one moment, although there are commits between its steps, and none of them
+    waits for it.
+    """
     monkeypatch.setattr(backup, "PAGES_AT_A_TIME", 1)
     commits = []
 

@@ -1,4 +1,6 @@
-"""A database file that is damaged, deleted or replaced: what was in it is kept, and the session goes on."""
+"""A database file that is damaged, deleted or replaced: what was in it is kept, and the session
+goes on.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Outages of a minute, with a crowd in front of the screen: no reading is lost, and none is written twice."""
+"""Outages of a minute, with a crowd in front of the screen: no reading is lost, and none is written
+twice.
+"""
 
 from __future__ import annotations
 

@@ -109,7 +109,9 @@ def test_what_waits_at_the_end_is_written_by_the_next_start(path, short_wait, ma
 
 
 def test_closing_ends_in_time_with_everything_on_disk(path, make, place, monkeypatch):
-    """Each attempt waits for the lock, and the last one must not begin when the time is almost over."""
+    """Each attempt waits for the lock, and the last one must not begin when the time is almost
+    over.
+    """
     monkeypatch.setattr("db.sqlite_file.BUSY_TIMEOUT_MS", 200)
     monkeypatch.setattr(session_writer, "LAST_ATTEMPT_S", 0.4)
     monkeypatch.setattr(delivery, "RETRY_FIRST_S", 10.0)
@@ -525,7 +527,9 @@ def test_what_a_full_spool_has_lost_is_known_to_the_next_start(
     ("in_database", "ended"), [(7, False), (7, True), (2, False), (None, False)]
 )
 def test_losses_of_a_dead_program_stay_counted(engine, make, rows, place, in_database, ended):
-    """Its count in the database and the one in its spool are of one session: the later one, not their sum."""
+    """Its count in the database and the one in its spool are of one session: the later one, not
+    their sum.
+    """
     if in_database is not None:
         make.write(engine)
         with engine.begin() as connection:

@@ -1,4 +1,6 @@
-"""Programs that are killed, disks that lose power: what was committed is there, files are whole, sessions are closed."""
+"""Programs that are killed, disks that lose power: what was committed is there, files are whole,
+sessions are closed.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,9 @@ def readings_in(path):
 
 
 def kill_at_random(path, times, chance):
-    """Start a program that records, kill it at any moment, again and again; gives what each had promised."""
+    """Start a program that records, kill it at any moment, again and again; gives what each had
+    promised.
+    """
     promised = []
     for _ in range(times):
         process = subprocess.Popen(
@@ -114,7 +118,9 @@ def test_killed_a_hundred_times(path):
 
 @pytest.fixture
 def moments(path, tmp_path, make):
-    """Copies of a database and its log as they are at some moments of a session, and how many readings were committed."""
+    """Copies of a database and its log as they are at some moments of a session, and how many
+    readings were committed.
+    """
     engine = open_database(str(path))
     with engine.connect() as connection:
         # A copy of two files is of one moment only while one of them does not change.
@@ -139,7 +145,9 @@ def moments(path, tmp_path, make):
 
 @pytest.mark.slow
 def test_a_log_whose_end_is_torn(moments):
-    """Whatever a power cut has made of what was not flushed yet, the file opens and holds all before."""
+    """Whatever a power cut has made of what was not flushed yet, the file opens and holds all
+    before.
+    """
     chance = random.Random(3)  # noqa: S311 (only where to tear)
     assert moments[-1][1] > max(100, moments[0][1])
     all_readings = []

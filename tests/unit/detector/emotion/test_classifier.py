@@ -1,4 +1,6 @@
-"""The two runtimes agree, probabilities are calibrated, and what is no model is refused in one sentence."""
+"""The two runtimes agree, probabilities are calibrated, and what is no model is refused in one
+sentence.
+"""
 
 from __future__ import annotations
 

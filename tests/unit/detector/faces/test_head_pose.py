@@ -1,4 +1,6 @@
-"""Head pose against projected heads of known pose, its signs by hand, the camera's place, and attention without flicker."""
+"""Head pose against projected heads of known pose, its signs by hand, the camera's place, and
+attention without flicker.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ POSES = [
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
-    """Head to camera (x right, y up, z to the camera): roll first, then pitch, then yaw, in degrees."""
+    """Head to camera (x right, y up, z to the camera): roll first, then pitch, then yaw, in
+    degrees.
+    """
     y, p, r = map(math.radians, (yaw, pitch, roll))
     turn = np.array([[math.cos(y), 0, math.sin(y)], [0, 1, 0], [-math.sin(y), 0, math.cos(y)]])
     nod = np.array([[1, 0, 0], [0, math.cos(p), math.sin(p)], [0, -math.sin(p), math.cos(p)]])
@@ -43,7 +47,8 @@ def seen(
     distance_cm: float | None = None,
     at: tuple[float, float] = (640, 360),
 ) -> np.ndarray:
-    """Where the points of a head appear, as fractions of the frame; without a distance from infinitely far away.
+    """Where the points of a head appear, as fractions of the frame; without a distance from
+    infinitely far away.
 
     The ears are anywhere: nothing may depend on them.
     """
@@ -230,7 +235,9 @@ def test_a_wider_angle_of_view_puts_a_face_nearer() -> None:
 
 
 def toward(direction: np.ndarray, roll: float = 0.0) -> np.ndarray:
-    """The rotation of a head that points in a direction, with its up axis as near to the vertical as can be."""
+    """The rotation of a head that points in a direction, with its up axis as near to the vertical
+    as can be.
+    """
     front = direction / np.linalg.norm(direction)
     left = np.cross((0, 1, 0), front)
     left /= np.linalg.norm(left)

@@ -1,4 +1,6 @@
-"""Still pictures and living faces, drawn: what a camera adds to a picture does not count, what a person does counts."""
+"""Still pictures and living faces, drawn: what a camera adds to a picture does not count, what a
+person does counts.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 200, 160
 PER_SECOND = 12
 TREMBLING = (0.006, 0.011, 0.026)
-"""How MediaPipe's boxes tremble around a still face: across and down in sides of the box, and in size."""
+"""How MediaPipe's boxes tremble around a still face: across and down in sides of the box, and in
+size.
+"""
 
 
 class Scene(NamedTuple):
@@ -136,7 +140,9 @@ def always(seen: Iterable[tuple[float, bool]], expected: bool) -> bool:
 
 
 def shadow(at: float) -> np.ndarray:
-    """Light that comes from one side, then from the other, and a camera that sets its exposure anew all the time."""
+    """Light that comes from one side, then from the other, and a camera that sets its exposure anew
+    all the time.
+    """
     slope = np.linspace(-1, 1, WIDTH)[None, :]
     return 0.8 + 0.4 * np.sin(at / 3) * slope + 0.1 * np.sin(at * 1.3)
 

@@ -1,4 +1,6 @@
-"""Parts of the picture: which points they hold, which of them wins, and what a file of them may say."""
+"""Parts of the picture: which points they hold, which of them wins, and what a file of them may
+say.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,9 @@ from detector.sources import v4l2
 
 @pytest.fixture
 def devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder in place of /dev: two cameras of one kind, the second without a name by its maker's number."""
+    """A folder in place of /dev: two cameras of one kind, the second without a name by its maker's
+    number.
+    """
     for folder in ("by-id", "by-path"):
         (tmp_path / "v4l" / folder).mkdir(parents=True)
     for index in (0, 2):

@@ -1,4 +1,6 @@
-"""Pictures that show nothing, made by hand: frozen, black, covered, and all that must not be taken for it."""
+"""Pictures that show nothing, made by hand: frozen, black, covered, and all that must not be taken
+for it.
+"""
 
 from __future__ import annotations
 
@@ -244,7 +246,8 @@ def test_pictures_of_every_size_can_be_watched(size: tuple[int, int]) -> None:
         fault = watch.observe(Frame(picture, number * 100_000_000, number))
         assert watch.repeated == (number >= 40)
     assert fault is not None
-    # A single pixel shows nothing even while it changes, so it never counts as a picture that froze.
+    # A single pixel shows nothing even while it changes, so it never counts as a picture that
+    # froze.
     assert fault.cause == "camera_frozen" or size == (1, 1)
 
 
@@ -269,7 +272,9 @@ def test_recorded_people_have_no_fault(media_folder: Path) -> None:
 def test_a_fault_is_told_exactly_while_its_condition_lasts(
     stretches: list[tuple[str, int]],
 ) -> None:
-    """Against the definition itself: held for two seconds without a break, not held for a third of one."""
+    """Against the definition itself: held for two seconds without a break, not held for a third of
+    one.
+    """
     step_ns = 100_000_000
     made = {"s": SCENE, "n": SCENE, "b": np.zeros_like(SCENE), "c": np.full_like(SCENE, 120)}
     watch, now_ns, seen = FreezeDetector(), 0, []

@@ -44,7 +44,9 @@ def test_a_recording_stamps_frames_with_their_own_time(make_clip: Clip) -> None:
 def test_a_recording_of_varying_rate(
     make_clip: Clip, name: str, codec: str, grey_frames: Callable[[np.ndarray], int]
 ) -> None:
-    """Such a file must not be taken for one that is cut off, whatever number of frames its rate would make."""
+    """Such a file must not be taken for one that is cut off, whatever number of frames its rate
+    would make.
+    """
     times_ms = [*VARYING_MS, *range(2000, 9000, 500)]
     with Recording(make_clip(name, times_ms=times_ms, codec=codec)) as source:
         frames = read_all(source)

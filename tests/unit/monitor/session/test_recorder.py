@@ -388,7 +388,9 @@ def test_an_ad_as_the_database_knows_it() -> None:
 
 
 def test_plays_and_readings_from_two_threads(analysed: Analysed) -> None:
-    """As in the kiosk: the show in one thread, the sensor in another; every reading comes after its play."""
+    """As in the kiosk: the show in one thread, the sensor in another; every reading comes after its
+    play.
+    """
     room, plays = Room(rate=1000), 200
     moments = list(range(0, plays * 50 * MS, 2 * MS))
     now = [0]

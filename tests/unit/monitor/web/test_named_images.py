@@ -1,4 +1,6 @@
-"""`ad-monitor classify` with addresses: the own network is allowed, everything else is as strict as for strangers."""
+"""`ad-monitor classify` with addresses: the own network is allowed, everything else is as strict as
+for strangers.
+"""
 
 from __future__ import annotations
 

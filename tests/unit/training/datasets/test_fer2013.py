@@ -298,7 +298,9 @@ def test_votes_that_are_cut_off_are_counted(write_fer: Any, write_votes: Any, fa
 
 
 def test_a_table_in_another_dress(write_fer: Any, faces: Faces, tmp_path: Path) -> None:
-    """Columns in another order, quoted fields, Windows' line ends, a byte order mark, a blank last line."""
+    """Columns in another order, quoted fields, Windows' line ends, a byte order mark, a blank last
+    line.
+    """
     [face] = faces(1)
     path = tmp_path / "icml.csv"
     pixels = " ".join(map(str, face.ravel()))

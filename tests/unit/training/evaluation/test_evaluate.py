@@ -59,7 +59,9 @@ def test_vote_shares_are_among_the_seven() -> None:
 
 
 class KeyedClassifier:
-    """Reads what it is to say from the first pixel of a picture: twice the class, odd for an unsure verdict."""
+    """Reads what it is to say from the first pixel of a picture: twice the class, odd for an unsure
+    verdict.
+    """
 
     runtime = "keyed"
 
@@ -90,7 +92,9 @@ class KeyedClassifier:
 
 
 def keyed(rows: list[dict[str, Any]]) -> FaceDataset:
-    """Rows with `original`, `votes` by name, what the classifier `says`, and whether it is `unsure`."""
+    """Rows with `original`, `votes` by name, what the classifier `says`, and whether it is
+    `unsure`.
+    """
     images = np.zeros((len(rows), 48, 48), np.uint8)
     table = np.zeros((len(rows), 10))
     for number, row in enumerate(rows):

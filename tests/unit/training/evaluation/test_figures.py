@@ -1,4 +1,6 @@
-"""The figures of a run: written as pictures of a sensible size, the same each time, nothing global left behind."""
+"""The figures of a run: written as pictures of a sensible size, the same each time, nothing global
+left behind.
+"""
 
 from __future__ import annotations
 

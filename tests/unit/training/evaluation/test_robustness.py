@@ -1,4 +1,6 @@
-"""Every condition does to a picture what it says, and a classifier by brightness shows that it is measured."""
+"""Every condition does to a picture what it says, and a classifier by brightness shows that it is
+measured.
+"""
 
 from __future__ import annotations
 

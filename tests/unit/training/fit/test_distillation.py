@@ -17,7 +17,9 @@ from training.fit.distillation import teacher_targets
 
 
 class Says:
-    """A teacher that says the same of every picture, or something else where its left half is brighter."""
+    """A teacher that says the same of every picture, or something else where its left half is
+    brighter.
+    """
 
     runtime = "said"
 

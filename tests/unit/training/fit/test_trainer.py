@@ -33,7 +33,9 @@ LABELS = ("angry", "happy", "sad")
 
 
 def few_layers(side_px: int) -> keras.Model:
-    """Two heads on two small layers; like the real network it takes any size and keeps a moving average."""
+    """Two heads on two small layers; like the real network it takes any size and keeps a moving
+    average.
+    """
     inputs = keras.Input((side_px, side_px, 1))
     x = keras.layers.LayerNormalization(axis=[1, 2, 3], center=False, scale=False, epsilon=1.0)(
         inputs

@@ -1,4 +1,6 @@
-"""The gate: better models pass, worse ones are refused with the figures, and everything is in the log."""
+"""The gate: better models pass, worse ones are refused with the figures, and everything is in the
+log.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,9 @@ def numbered() -> FaceDataset:
 
 @pytest.fixture
 def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """Makes a candidate that is right on so many faces; the shipped model is right on 150 of the 200."""
+    """Makes a candidate that is right on so many faces; the shipped model is right on 150 of the
+    200.
+    """
     store = tmp_path / "store"
     monkeypatch.setenv("AD_MONITOR_MODELS", str(store))
     right: dict[str, int] = {DEFAULT_MODEL: 150}

@@ -1,4 +1,6 @@
-"""Fetching against real servers that are slow, endless, lying or lead elsewhere: each ends in time, with the right words."""
+"""Fetching against real servers that are slow, endless, lying or lead elsewhere: each ends in time,
+with the right words.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from monitor.web.fetch.target import OWN_NETWORK, PUBLIC, AddressPolicy
 HERE = AddressPolicy(allowed_networks=("127.0.0.1/32",), allowed_ports=None)
 SMALL = FetchLimits(seconds=0.4, content_bytes=100_000, header_bytes=4096)
 PATIENCE_S = 1.5
-"""More than the limit of 0.4 s, because the machine may be busy; less than any of the servers would take."""
+"""More than the limit of 0.4 s, because the machine may be busy; less than any of the servers would
+take.
+"""
 
 CONTENT = bytes(range(256)) * 8
 

@@ -1,4 +1,6 @@
-"""Where a typed address leads: every way we know of to name a machine that is not public, refused before any connection."""
+"""Where a typed address leads: every way we know of to name a machine that is not public, refused
+before any connection.
+"""
 
 from __future__ import annotations
 
