@@ -229,7 +229,7 @@ class Delivery:
         self.session.release()
 
     def handle(self, error: BaseException) -> bool:
-        """Repair what can be repaired after a failure; return False for a mistake of the program."""
+        """Repair what can be after a failure; return False for a mistake of the program."""
         if not is_passing(error):
             return False
         try:

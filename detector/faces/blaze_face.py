@@ -32,7 +32,7 @@ class FoundFace(NamedTuple):
 
 
 class BlazeFace:
-    """The model in memory; used by one thread. Raises `ModelLoadError` without MediaPipe's model."""
+    """The model; used by one thread. Raises `ModelLoadError` without MediaPipe's model."""
 
     def __init__(self, min_confidence: float = 0.5) -> None:
         from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 (native library)

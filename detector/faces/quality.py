@@ -93,7 +93,7 @@ class QualityGate:
         height_px: int,
         poses: Sequence[HeadPose],
     ) -> list[Verdict]:
-        """Return a verdict for each face of a frame: crops, boxes, and poses seen from the camera."""
+        """Return a verdict for each face of a frame: crops, boxes, poses seen from the camera."""
         if not len(crops) == len(boxes) == len(poses):
             raise ValueError(
                 "Invalid faces: expected as many boxes and poses as crops, "

@@ -31,7 +31,7 @@ def shows_video(capture: cv2.VideoCapture) -> bool:
 
 
 class Recording(VideoSource):
-    """A video file, every frame in order, stamped with its presentation time since the first frame."""
+    """A video file, every frame in order, stamped with its presentation time since the first."""
 
     live = False
 

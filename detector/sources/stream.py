@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class StreamCapture(VideoSource):
-    """A network stream: frames are stamped when their data arrives; their size may change any time."""
+    """A network stream: frames are stamped when their data arrives; their size may change."""
 
     live = True
 
@@ -129,6 +129,7 @@ class StreamCapture(VideoSource):
 def _open_error(spec: SourceSpec, *, stalled: bool) -> SourceOpenError:
     return SourceOpenError(
         f"The stream {spec.shown} cannot be opened: expected a server that answers within "
-        f"{StreamCapture.OPEN_TIMEOUT_MS / 1000:.0f} s with a video; check the address and that the server runs.",
+        f"{StreamCapture.OPEN_TIMEOUT_MS / 1000:.0f} s with a video; "
+        "check the address and that the server runs.",
         "stream_stalled" if stalled else "camera_lost",
     )

@@ -33,7 +33,7 @@ class SourceSpec:
 
     @classmethod
     def parse(cls, text: str) -> SourceSpec:
-        """Parse what a user typed, or raise `SourceOpenError` if the address has an unknown scheme."""
+        """Parse what a user typed, or raise `SourceOpenError` for an unknown scheme."""
         if text.isdecimal() or text.startswith(("/dev/video", "/dev/v4l/")):
             return cls("camera", text)
         if text == "demo":

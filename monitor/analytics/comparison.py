@@ -100,9 +100,9 @@ dwell: mean seconds per exposure."""
 class Comparison:
     """Two ads compared by one measure. Figures that are not known, or withheld, are NaN.
 
-    The fields are the keys of `ad-monitor compare --json` in `docs/metrics.md`: viewers are counts of
-    those with a value, means and differences are in the unit of the measure (the difference is first
-    minus second), p-values and shares from 0 to 1. `verdict` is None when withheld.
+    The fields are the keys of `ad-monitor compare --json` in `docs/metrics.md`: viewers are counts
+    of those with a value, means and differences are in the unit of the measure (the difference is
+    first minus second), p-values and shares from 0 to 1. `verdict` is None when withheld.
     """
 
     first: str

@@ -352,7 +352,7 @@ class _Writer:
 
 
 def write_h5(network: keras.Model, path: Path) -> None:
-    """Write the older HDF5 form of a network, in layers that survive it, or raise `TrainingError`."""
+    """Write the older HDF5 form of a network, or raise `TrainingError`."""
     logging.getLogger("absl").setLevel(logging.ERROR)  # Keras advises against this form
     _with_layers(network, _for_h5).save(path)
     again = keras.models.load_model(path, compile=False, safe_mode=True)
