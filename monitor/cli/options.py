@@ -85,12 +85,7 @@ site_option = click.option("--site", help="Only this site. [default: all]")
 
 
 def load_settings(model: type[Model], options: dict[str, Any], **computed: Any) -> Model:
-    """Return settings from options, environment, the file that `--config` names, and defaults.
-
-    Args:
-        model: Which settings.
-        options: The options of a command.
-        computed: Fields that no user sets, and defaults that depend on the machine.
+    """Return settings from a command's options, the environment and the file of `--config`.
 
     Raises:
         SettingsError: A value or the file is wrong.

@@ -46,11 +46,7 @@ class Setting:
         key: Section and name in the settings file, such as `camera.source`.
         path: Names of the fields that lead to it from its model.
         field: Its default and bounds.
-        help: One sentence.
-        option: Command-line option; `None` for none.
-        fallback: What the default means, where the value does not say it.
-        metavar: Placeholder for the value in the help.
-        first: Whether it belongs to the settings that a first user needs.
+        help, option, fallback, metavar, first: See `monitor.settings.models.setting`.
     """
 
     key: str
@@ -91,7 +87,7 @@ class Setting:
 
     @property
     def default_text(self) -> str:
-        """What holds if nobody sets it."""
+        """What applies if nobody sets it."""
         return self.fallback or shown(self.field.get_default())
 
     @property
@@ -124,7 +120,7 @@ def _kind(annotation: Any) -> Any:
 
 @cache
 def settings_of(model: type[BaseModel]) -> tuple[Setting, ...]:
-    """Return what users can set of a model, in the order of its fields."""
+    """Return the settings of a model, in the order of its fields."""
     return tuple(_settings(model))
 
 
@@ -172,14 +168,11 @@ def _classes(module: str) -> dict[str, ast.ClassDef]:
 
 
 class SettingsFile:
-    """A settings file.
-
-    Args:
-        path: A YAML file with sections of keys.
+    """A settings file: YAML with sections of keys.
 
     Attributes:
         values: What it sets, by key.
-        unknown: A sentence on every key that there is not.
+        unknown: A sentence for every unknown key.
 
     Raises:
         SettingsError: It cannot be read.
@@ -235,20 +228,14 @@ class SettingsFile:
 
 @dataclass(frozen=True)
 class Sources:
-    """What users have set.
-
-    Attributes:
-        options: Of the command line, by name; `None` or empty where not given.
-        file: The settings file.
-        environ: The environment.
-    """
+    """What users have set: options by name (`None` or empty if not given), file, environment."""
 
     options: Mapping[str, Any]
     file: SettingsFile | None = None
     environ: Mapping[str, str] | None = None
 
     def find(self, setting: Setting) -> tuple[Any, str] | None:
-        """Return the value that holds and where it comes from; `None` if nobody set it."""
+        """Return the value that applies and its origin; `None` if nobody set it."""
         option = self.options.get(setting.name)
         if setting.option is not None and option is not None and option != ():
             return option, f"option {setting.option}"
@@ -267,7 +254,7 @@ class Sources:
 
 
 def _relative_to(folder: Path, setting: Setting, value: Any) -> Any:
-    """Relative paths in the file begin in its folder."""
+    """Make relative paths in the file begin in its folder."""
     if setting.key == "web.media" and isinstance(value, list):
         return [str(folder / str(part)) for part in value]
     plain = setting.key == "data.database" and isinstance(value, str) and "://" not in value
@@ -278,12 +265,7 @@ def _relative_to(folder: Path, setting: Setting, value: Any) -> Any:
 
 
 def load(model: type[Model], sources: Sources, **computed: Any) -> Model:
-    """Make frozen settings from all sources.
-
-    Args:
-        model: Which settings.
-        sources: What users have set.
-        computed: Fields that no user sets.
+    """Make frozen settings from all sources; `computed` are fields or defaults of the program.
 
     Raises:
         SettingsError: The file has an unknown key, or a value is wrong.
@@ -297,7 +279,7 @@ def load(model: type[Model], sources: Sources, **computed: Any) -> Model:
 
 
 def check(file: SettingsFile) -> list[str]:
-    """Return a sentence on everything that is wrong with a file."""
+    """Return a sentence for every mistake in a file."""
     sources = Sources({}, file, {})
     wrong = [sentence for model in MODELS for sentence in _make(model, sources, {})[1]]
     return list(dict.fromkeys([*file.unknown, *wrong]))
