@@ -12,12 +12,7 @@ class SetupError(MonitorError):
 
 
 class SessionFailedError(MonitorError):
-    """A session ended badly; what was measured before is kept.
-
-    Args:
-        message: One sentence for a person.
-        session_id: The session, if one was begun.
-    """
+    """A session ended badly; what was measured before is kept."""
 
     def __init__(self, message: str, session_id: int | None = None) -> None:
         super().__init__(message)

@@ -48,15 +48,7 @@ class _Formatter(logging.Formatter):
 
 
 class LogFile(RotatingFileHandler):
-    """A log file that never raises: what cannot be written, as on a full disk, is only counted.
-
-    Args:
-        path: The present file, whose folder is made; older ones beside it end in .1 to .4.
-        max_bytes: Size at which a new file is begun.
-        old_files: How many old ones are kept.
-
-    Attributes:
-        left_out: Messages that could not be written.
+    """A rotated log file; it counts in `left_out` what cannot be written, as on a full disk.
 
     Raises:
         OSError: The file cannot be opened.
@@ -65,16 +57,9 @@ class LogFile(RotatingFileHandler):
     def __init__(self, path: Path, max_bytes: int = MAX_BYTES, old_files: int = OLD_FILES) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.left_out = 0
-        super().__init__(
-            path,
-            maxBytes=max_bytes,
-            backupCount=old_files,
-            encoding="utf-8",
-            errors="backslashreplace",
-        )
-        self.setFormatter(
-            _Formatter("%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s")
-        )
+        super().__init__(path, "a", max_bytes, old_files, "utf-8", errors="backslashreplace")
+        line = "%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"
+        self.setFormatter(_Formatter(line))
         self._traced = False
 
     def trace_crashes(self) -> None:
@@ -85,7 +70,6 @@ class LogFile(RotatingFileHandler):
             faulthandler.register(signal.SIGUSR2, self.stream)
 
     def doRollover(self) -> None:  # noqa: N802 (logging's name)
-        """Begin a new file."""
         try:
             super().doRollover()
         finally:
@@ -97,16 +81,13 @@ class LogFile(RotatingFileHandler):
                     self.trace_crashes()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
-        """Count a message that could not be written."""
         self.left_out += 1
         if self.stream is not None and self.stream.closed:
             # The rotation failed after it had closed the file; the next message opens it anew.
             self.stream = None
         if self.left_out == 1:
-            # Not logged, which would fail again.
-            sys.stderr.write(
-                f"WARNING: The log {self.baseFilename} cannot be written ({sys.exc_info()[1]})\n"
-            )
+            reason = sys.exc_info()[1]
+            sys.stderr.write(f"WARNING: The log {self.baseFilename} cannot be written ({reason})\n")
 
     def close(self) -> None:
         """Close the file; harmless when repeated."""
@@ -133,11 +114,8 @@ def logging_to(path: Path | None) -> Iterator[LogFile | None]:
         yield None
         return
     root = logging.getLogger()
-    changed: list[logging.Logger | logging.Handler] = [
-        root,
-        *map(logging.getLogger, (SENSOR_LOGGER, *QUIET)),
-        *root.handlers,
-    ]
+    named = map(logging.getLogger, (SENSOR_LOGGER, *QUIET))
+    changed: list[logging.Logger | logging.Handler] = [root, *named, *root.handlers]
     levels = [one.level for one in changed]
     for handler in root.handlers:
         # The terminal shows no more than before.

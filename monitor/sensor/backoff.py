@@ -9,15 +9,11 @@ from collections import deque
 class Backoff:
     """Pauses between attempts: each twice as long as the one before, up to a limit.
 
-    Args:
-        first_s: The first pause, above 0.
-        longest_s: The longest pause, at least the first one.
-        jitter: Largest share by which a pause is shortened at random, so that the screens of one
-            venue do not ask one server at the same instant. Defaults to 0.2.
-        draws: Source of the jitter.
+    `jitter` is the largest share by which a pause is shortened at random, so that the screens of
+    one venue do not ask one server at the same instant.
 
     Raises:
-        ValueError: The limits are not in this order.
+        ValueError: Not `0 < first_s <= longest_s`.
     """
 
     def __init__(
@@ -29,10 +25,8 @@ class Backoff:
         draws: random.Random | None = None,
     ) -> None:
         if not 0 < first_s <= longest_s:
-            raise ValueError(
-                f"Invalid pauses: expected 0 < first_s <= longest_s, "
-                f"received {first_s} and {longest_s}."
-            )
+            limits = f"received {first_s} and {longest_s}"
+            raise ValueError(f"Invalid pauses: expected 0 < first_s <= longest_s, {limits}.")
         self._first_s, self._longest_s, self._jitter = first_s, longest_s, jitter
         self._draws = draws or random.Random()  # noqa: S311 (no secret)
         self._attempts = 0
@@ -52,15 +46,8 @@ class Backoff:
 class RestartBackoff:
     """Pauses before restarting a process, by how often it died lately; knows no clock.
 
-    Args:
-        limit: Deaths within the window from which on it is `exhausted`, at least 1.
-        window_s: Length of that window.
-        first_s: Pause after the first death; it doubles with every further one.
-        longest_s: Longest pause below the limit.
-        exhausted_s: Pause from the limit on.
-
-    Attributes:
-        exhausted: Whether the process died `limit` times within the window.
+    A process that died `limit` times within `window_s` is `exhausted`, and every further pause is
+    `exhausted_s`; before that, pauses double from `first_s` up to `longest_s`.
     """
 
     def __init__(

@@ -23,13 +23,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A camera.
+    """A camera; its index changes with the order of plugging, and unknown texts are empty.
 
     Attributes:
-        index: As `--source` takes it; it changes with the order of plugging.
-        name: The maker's name; empty if unknown.
-        place: Where it is plugged in, such as `usb-0000:00:14.0-3`; empty if unknown.
-        path: Lasting path of its device; empty if the system offers none.
+        name: The maker's name.
+        place: Where it is plugged in, such as `usb-0000:00:14.0-3`.
+        path: Lasting path of its device.
     """
 
     index: int

@@ -1,9 +1,7 @@
 """The thread that owns the video source, from open to release, and retries it.
 
-Native code that reads a camera may block for seconds or for ever. So the thread only notes when it
-began to wait, and the consumer calls `Capture.check` a few times a second: a source that is silent
-for less than two seconds is lost, whatever the call that waits for it does; a call that does not
-return at all costs the process.
+Native code that reads a camera may block for ever. So the thread only notes when it began to wait,
+and the consumer calls `Capture.check` a few times a second.
 """
 
 from __future__ import annotations
@@ -52,21 +50,16 @@ class Capture:
     recording is read once.
 
     Args:
-        spec: What to open.
-        lossless: See `open_source`.
         queue: Takes the frames; closed by the capture after the last one.
-        on_lost: Called with the reason when a live source is lost: once, however many attempts it
-            takes until it gives pictures again; from the capture's thread or that of `check`.
+        on_lost: Called once per loss of a live source, from the capture's thread or that of
+            `check`.
         wait_for_source: Retry a live source that cannot be opened at first instead of failing.
-            Defaults to `False`.
         locate: Names the source before each attempt to open it. Defaults to `spec`.
 
     Attributes:
-        live: Whether the source is a camera or a stream, which must not be silent.
         error: Why the source could not be opened at first, or why a recording ended early.
-        opened: Set once the first attempt to open the source has succeeded or failed for good.
-        frame_rate: Frames per second that the source states, valid once opened.
-        frame_count: Frames that a recording states, 0 if unknown; valid once opened.
+        opened: Set once the first attempt to open the source has succeeded or failed for good;
+            then `frame_rate` and `frame_count` (0 if unknown) say what the source states.
     """
 
     def __init__(
@@ -125,15 +118,11 @@ class Capture:
             )
         if reading and silent_s >= STALL_S:
             cause: SourceFault = "stream_stalled" if self._spec.kind == "stream" else "camera_lost"
-            self._lose(
-                SourceLostError(f"The {self._spec} gave no picture for {STALL_S:.1f} s.", cause)
-            )
+            detail = f"The {self._spec} gave no picture for {STALL_S:.1f} s."
+            self._lose(SourceLostError(detail, cause))
 
     def reopen(self) -> None:
-        """Ask for the source to be reopened, which helps some cameras whose picture stands still.
-
-        Call it for every such frame; the source is reopened with growing pauses.
-        """
+        """Ask, for every frozen frame, to reopen the source; it is reopened with growing pauses."""
         now_s = time.monotonic()
         if now_s < self._reopening_due_s:
             return

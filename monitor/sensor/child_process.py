@@ -18,16 +18,13 @@ def child_environment() -> dict[str, str]:
 
 
 def disable_core_dumps() -> None:
-    """Keep pictures of people out of the images that the system writes when a process crashes.
+    """Keep pictures of people out of core dumps, also of the processes started later.
 
-    The limit alone is not enough: where the system pipes images to a program (`systemd-coredump`,
-    `apport`), that program decides whether to heed it. So the images hold no memory either.
-    Processes started later inherit both.
+    The programs that Linux pipes dumps to (`systemd-coredump`, `apport`) may ignore the limit, so
+    the dumps hold no memory either.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        # Which kinds of memory the kernel writes into an image.
         Path("/proc/self/coredump_filter").write_text("0")
     except OSError as error:
-        # No Linux, or no /proc: the limit has to do.
         logger.debug("The kinds of memory in core dumps cannot be set: %s", error)

@@ -13,15 +13,8 @@ class FrameQueue(Generic[T]):
     """A queue between one producer and one consumer.
 
     A lossless queue makes its producer wait while it is full: the result of a recording must not
-    depend on the speed of the machine. For a live source a newer item replaces the one that waits.
-
-    Args:
-        lossless: Whether the producer waits.
-        capacity: Items that a lossless queue holds. Defaults to 4.
-
-    Attributes:
-        dropped: Items that were replaced before they were taken.
-        closed: Whether the queue is closed.
+    depend on the speed of the machine. In a live one a newer item replaces the one that waits,
+    which counts as `dropped`.
     """
 
     def __init__(self, *, lossless: bool, capacity: int = 4) -> None:

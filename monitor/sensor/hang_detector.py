@@ -28,15 +28,10 @@ PROC: Final = Path("/proc")
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What a process does.
-
-    Attributes:
-        states: One letter for each thread, as in `man 5 proc`: R runs or wants to, D waits for a
-            disk, S sleeps, T stopped.
-        computed_s: Processor time used so far.
-    """
+    """What a process does, and the processor time it has used."""
 
     states: str
+    """One letter for each thread, as in `man 5 proc`."""
     computed_s: float
 
     @property
@@ -61,13 +56,10 @@ def activity(pid: int) -> Activity | None:
 
 
 class HangDetector:
-    """Adds up how long a process has been silent.
+    """Adds up how long a process has been silent, in `silent_s`.
 
     Only time in which the caller itself could check counts, so neither a machine that slept nor a
     kiosk that was held up makes the other side hang.
-
-    Attributes:
-        silent_s: How long it has been silent.
     """
 
     def __init__(self) -> None:
@@ -81,11 +73,8 @@ class HangDetector:
     ) -> bool:
         """Return whether the process hangs; call it every `TICK_S`.
 
-        Args:
-            waiting_since_s: When the reader began to wait for a message; `None` while it does not.
-            now_s: Now, on the same monotonic clock.
-            doing: What the process does.
-            started: Whether it has begun to talk, and has more to say.
+        The reader waits for a message since `waiting_since_s` (`None` if it does not); `started` is
+        whether the process has begun to talk and has more to say.
         """
         if waiting_since_s is None or waiting_since_s != self._since_s:
             self._since_s, self._before, self.silent_s = waiting_since_s, doing, 0.0

@@ -35,12 +35,10 @@ class SensorHealth:
             while its pictures show nothing; `restarting` while the process is restarted;
             `unavailable` while that is given up; `ended` after a recording.
         detail: One short sentence for a person, empty when all is well.
-        frames: Frames analysed since the start of the sensor.
-        dropped: Frames that a newer one replaced before they were analysed.
-        fps: Frames analysed in the last second.
+        dropped: Frames that a newer one replaced before they were analysed; `frames` counts those
+            that were, and `fps` those of the last second.
         latency_ms: Median time from capture to reading over the last second.
-        effort: Share of the usual work, above 0 to 1: less on a machine that cannot keep up, which
-            then finds new viewers later and reads emotions less often.
+        effort: Share of the usual work, above 0 to 1: less on a machine that cannot keep up.
         cause: Stable name of why nothing is measured, as gaps have it; empty if there is none.
     """
 
@@ -56,15 +54,9 @@ class SensorHealth:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LiveView:
-    """The newest state of the sensor.
-
-    Attributes:
-        health: How the sensor is doing.
-        frame: The newest analysed frame; `None` before the first.
-        preview: `(height, width, 3)` RGB, uint8, a small copy of that frame's picture, in memory
-            only; `None` before the first.
-    """
+    """The newest state of the sensor; no frame or preview before the first."""
 
     health: SensorHealth
     frame: AnalysedFrame | None = None
     preview: NDArray[np.uint8] | None = None
+    """`(height, width, 3)` RGB: a small copy of the frame's picture, in memory only."""

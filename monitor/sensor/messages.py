@@ -32,12 +32,8 @@ class ProtocolError(Exception):
 class Ready:
     """The model is loaded and the source is open.
 
-    Attributes:
-        source: The source in words.
-        frame_rate: Frames per second that it states.
-        frames: Frames that a recording states, 0 if unknown.
-        live: Whether frames may be dropped.
-        runtime: What classifies.
+    The source states `frame_rate` and, if it is a recording, its `frames` (0: unknown). Frames of a
+    `live` source may be dropped.
     """
 
     source: str
@@ -66,11 +62,7 @@ class HealthReport:
 class SourceLost:
     """The source stopped giving pictures that can be measured.
 
-    Attributes:
-        at_ns: When that was noticed.
-        detail: One sentence for a person.
-        cause: Its stable name.
-        since_ns: Since when, if that is known better than by the last frame before.
+    That was noticed `at_ns`; `since_ns` says since when, if not since the last frame before.
     """
 
     at_ns: int
@@ -116,10 +108,8 @@ def write_message(stream: IO[bytes], message: Message) -> None:
         if message.preview is not None:
             document["preview"] = message.preview.shape
             preview = message.preview.tobytes()
-    elif isinstance(message, HealthReport):
-        document |= asdict(message.health)
     else:
-        document |= asdict(message)
+        document |= asdict(message.health if isinstance(message, HealthReport) else message)
     text = json.dumps(document, separators=(",", ":")).encode()
     stream.write(_HEADER.pack(len(text), len(preview)) + text + preview)
     stream.flush()
@@ -156,15 +146,13 @@ def read_message(stream: IO[bytes]) -> Message | None:
 def _parsed(document: dict[str, Any], preview: bytes) -> Message:
     kind = document.pop("type")
     if kind == FrameRead.__name__:
-        width, height = document["size"]
-        captured_ns = document["captured_ns"]
         readings = tuple(map(FaceReading.from_values, document["readings"]))
         picture = None
         if "preview" in document:
             picture = np.frombuffer(preview, dtype=np.uint8).reshape(document["preview"])
-        return FrameRead(
-            AnalysedFrame(document["sequence"], captured_ns, width, height, readings), picture
-        )
+        sequence, captured_ns = document["sequence"], document["captured_ns"]
+        width, height = document["size"]
+        return FrameRead(AnalysedFrame(sequence, captured_ns, width, height, readings), picture)
     if kind == HealthReport.__name__:
         return HealthReport(SensorHealth(**document))
     return _PLAIN[kind](**document)
