@@ -95,7 +95,7 @@ def _unit(plan: Plan, order: Iterable[str], service: Iterable[str], target: str)
         "[Service]",
         "Type=notify",
         "NotifyAccess=main",
-        f"ExecStart={' '.join(quoted(argument) for argument in plan.command)}",
+        f"ExecStart={_command(plan.command)}",
         f"WorkingDirectory={_folder(plan.folder)}",
         *_environment(plan.environment),
         # For the supervisor itself, which kills a hung window sooner.
@@ -114,6 +114,13 @@ def _unit(plan: Plan, order: Iterable[str], service: Iterable[str], target: str)
         f"WantedBy={target}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _command(arguments: list[str]) -> str:
+    # systemd refuses a program whose path has quotes; as an argument such a path is allowed.
+    if set(arguments[0]) & set("\"'\\"):
+        arguments = ["/usr/bin/env", *arguments]
+    return " ".join(quoted(argument) for argument in arguments)
 
 
 def quoted(argument: str) -> str:

@@ -63,7 +63,8 @@ def test_where_there_is_no_systemd_that_is_said_and_the_file_is_there(config, as
     assert (config / "systemd" / "user" / "ad-monitor.service").exists()
 
 
-def test_a_dry_run_writes_nothing(config, asked):
+def test_a_dry_run_writes_nothing(config, tmp_path, monkeypatch, asked):
+    monkeypatch.chdir(tmp_path)
     done = start("--dry-run", "--start", "--", "--db", "sub/shop.db")
     assert done.exit_code == 0
     assert done.output.startswith("# Written by")

@@ -38,7 +38,9 @@ def plan(tmp_path):
     return Plan(options=["--source", "0", "--fullscreen"], folder=tmp_path)
 
 
-def test_a_unit_that_keeps_the_kiosk_running(plan, tmp_path):
+def test_a_unit_that_keeps_the_kiosk_running(plan, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    (tmp_path / "ad-monitor").touch()
     text = user_unit(plan)
     # Well-formed for whoever reads it strictly; keys that repeat are lists for systemd.
     configparser.ConfigParser(strict=False, interpolation=None).read_string(text)
@@ -52,7 +54,7 @@ def test_a_unit_that_keeps_the_kiosk_running(plan, tmp_path):
     )
     assert int(service["WatchdogSec"][0]) > 30
     assert service["ExecStart"] == [
-        " ".join([*program_command(), "run --supervised --source 0 --fullscreen"])
+        f"{tmp_path / 'ad-monitor'} run --supervised --source 0 --fullscreen"
     ]
     assert service["WorkingDirectory"] == [str(tmp_path)]
     for key in ("NoNewPrivileges", "PrivateTmp"):
@@ -164,10 +166,15 @@ def test_an_autostart_file_is_well_formed(plan, tmp_path):
 
 @pytest.mark.parametrize("kind", ["user", "system"])
 @pytest.mark.parametrize("options", [["--source", "0"], ODD])
-def test_systemd_finds_nothing_wrong(tmp_path, kind, options):
+@pytest.mark.parametrize("place", ["plain", "Jürgen's Läden"])
+def test_systemd_finds_nothing_wrong(tmp_path, monkeypatch, kind, options, place):
     if shutil.which("systemd-analyze") is None:
         pytest.skip("needs systemd-analyze")
-    plan = Plan(options=options, folder=tmp_path, environment={"QT_QPA_PLATFORM": "eglfs"})
+    program = tmp_path / place / "ad-monitor"
+    program.parent.mkdir()
+    shutil.copy("/bin/true", program)
+    monkeypatch.setattr(sys, "executable", str(program.with_name("python")))
+    plan = Plan(options=options, folder=program.parent, environment={"QT_QPA_PLATFORM": "eglfs"})
     file = tmp_path / "ad-monitor.service"
     file.write_text(user_unit(plan) if kind == "user" else system_unit(plan, "root"))
     runtime = tmp_path / "runtime"
