@@ -1,4 +1,4 @@
-"""A new field of a reading: one edit of the model and one column carry it from the pipe to a row."""
+"""A new field of a reading: one edit of the model and one column carry it from pipe to row."""
 
 from __future__ import annotations
 
