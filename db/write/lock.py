@@ -13,7 +13,7 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
 from sqlalchemy import exc, text
 
@@ -24,16 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy.engine import Connection, Engine
-
-
-class SessionLock(Protocol):
-    """A lock that is held; made by `acquire`."""
-
-    def renew(self) -> bool:
-        """Make sure that it is still held; return False if another process has it."""
-
-    def release(self) -> None:
-        """Release it; a second call does nothing."""
 
 
 def lock_file(path: Path, flags: int, mode: int = 0o644) -> int | None:
@@ -89,6 +79,7 @@ class FileLock:
         self._descriptor: int | None = descriptor
 
     def renew(self) -> bool:
+        """Return whether it is still held."""
         return self._descriptor is not None
 
     def release(self) -> None:
@@ -136,6 +127,9 @@ class ServerLock:
         connection, self._connection = self._connection, None
         if connection is not None:
             _end(connection)
+
+
+SessionLock: TypeAlias = FileLock | ServerLock
 
 
 def _end(connection: Connection) -> None:
