@@ -46,9 +46,7 @@ def run_window(
     """Run the kiosk with its window until it ends or is asked to.
 
     Args:
-        settings: Of the run.
         offscreen: Draw into memory, for a machine without a screen.
-        heartbeat: Beats for the supervisor.
         display: A display that does not open now; the run fails once it does, so that the
             supervisor restarts it there.
 
@@ -66,14 +64,10 @@ def run_window(
     window_heartbeat = WindowHeartbeat(heartbeat or Heartbeat())
     quitter.quitting.connect(window_heartbeat.stop)
     with ErrorGuard() as guard, SignalHandler(lambda name: quitter.quit(f"stopped by {name}")):
-        chosen = (
-            with_saved_camera(settings)
-            if offscreen
-            else _with_chosen_camera(settings, screen, quitter)
-        )
-        if chosen is None:
+        asked = None if offscreen else _with_chosen_camera(settings, screen, quitter)
+        if not offscreen and asked is None:
             return None
-        settings = chosen
+        settings = asked or with_saved_camera(settings)
         sound = QtSound(volume=settings.volume)
         kiosk = KioskRuntime(settings, bridge.publish, sound)
         wanted = settings.notice == "required" and settings.no_camera is None
@@ -180,7 +174,6 @@ def _quit_when_it_opens(display: DisplayProbe, window: KioskWindow, quitter: Qui
 
 
 def _session_facts(kiosk: KioskRuntime, settings: RunSettings, guard: ErrorGuard) -> SessionFacts:
-
     file = sqlite_file(settings.database)
     return SessionFacts(
         session_id=kiosk.session_id,
@@ -210,9 +203,8 @@ def _with_chosen_camera(
     kept = saved_choice(there)
     unclear = kept is None and len(there) > 1 if settings.picker is None else settings.picker
     if unclear and there:
-        picker = CameraPicker(
-            there, texts_for(settings.language), scale=scale_of(screen), first=kept
-        )
+        texts, scale = texts_for(settings.language), scale_of(screen)
+        picker = CameraPicker(there, texts, scale=scale, first=kept)
         quitter.quitting.connect(picker.reject)
         put_on_screen(picker, screen)
         picker.exec_()
@@ -226,14 +218,10 @@ def _with_chosen_camera(
 
 def _notice_alone(settings: RunSettings, screen: QScreen | None, quitter: Quitter) -> NoticeScreen:
     """Show the notice alone for the required time; return its window, which stays for now."""
-
     languages = settings.notice_languages or (settings.language,)
-    notice = NoticeScreen(
-        [texts_for(code) for code in languages],
-        settings.notice_url,
-        settings.notice_seconds,
-        texts_for(settings.language),
-    )
+    texts = [texts_for(code) for code in languages]
+    own = texts_for(settings.language)
+    notice = NoticeScreen(texts, settings.notice_url, settings.notice_seconds, own)
     loop = QEventLoop()
     notice.shown.connect(loop.quit)
     notice.quit_requested.connect(lambda: quitter.quit("the window was closed"))

@@ -47,13 +47,7 @@ class Finding:
 
 
 def examine(*, source: str | None, database: str, model: str | None) -> list[Finding]:
-    """Run all checks.
-
-    Args:
-        source: A camera, file or address to try; `None` for the first camera, if there is one.
-        database: URL or path of the database.
-        model: Name or path of the model; `None` for the default.
-    """
+    """Run all checks; without a source, the first camera is tried if there is one."""
     return [
         *_camera(source),
         _screen(),
@@ -71,12 +65,8 @@ def examine(*, source: str | None, database: str, model: str | None) -> list[Fin
 def _camera(source: str | None) -> Iterator[Finding]:
     found = cameras()
     if source is None and not found:
-        yield Finding(
-            "camera",
-            "warn",
-            "no camera is connected",
-            "Plug one in, name a stream with --source, or use --source demo.",
-        )
+        advice = "Plug one in, name a stream with --source, or use --source demo."
+        yield Finding("camera", "warn", "no camera is connected", advice)
         return
     wanted = source if source is not None else str(found[0])
     levels: list[float] = []
@@ -203,5 +193,4 @@ def _ads() -> Finding:
 
 
 def _nearest_folder(file: Path) -> Path:
-    """Return the nearest folder above a file that exists."""
     return next(folder for folder in file.absolute().parents if folder.exists())

@@ -28,10 +28,7 @@ class ErrorGuard:
     """Catches what no caller catches: in slots, timers and paint events, threads and finalisers.
 
     Without such a hook PyQt ends the process at the first exception in a slot. Use it as a context
-    manager; it restores the former hooks at its end.
-
-    Attributes:
-        count: Errors so far.
+    manager; it restores the former hooks at its end. `count` is the number of errors so far.
     """
 
     def __init__(self) -> None:
@@ -53,7 +50,7 @@ class ErrorGuard:
 
     @property
     def flooded(self) -> bool:
-        """Whether so many errors came within a minute that a restart is better."""
+        """Whether more than `FLOOD` errors came within a minute."""
         with self._lock:
             return len(self._recent) > FLOOD and self._recent[-1] - self._recent[0] <= 60.0
 
@@ -72,10 +69,8 @@ class ErrorGuard:
                 self._logged.clear()
             self._logged[kind] = (now_s, 0) if due else (logged_s, silent + 1)
         if due:
-            again = (
-                f" ({silent} more of this kind since the last time it was logged)" if silent else ""
-            )
-            logger.error("Unexpected error in %s%s", where, again, exc_info=error)
+            again = f" ({silent} more of this kind since the last time it was logged)"
+            logger.error("Unexpected error in %s%s", where, again if silent else "", exc_info=error)
 
     def _on_error(
         self, kind: type[BaseException], error: BaseException, trace: TracebackType | None

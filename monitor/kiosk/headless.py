@@ -43,9 +43,7 @@ def run_headless(settings: RunSettings, heartbeat: Heartbeat | None = None) -> i
         heartbeat.beat(Phase.STARTING)
         return not stop.is_set()
 
-    former = {
-        number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    former = {one: signal.signal(one, on_signal) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
         with ErrorGuard() as guard:
             kiosk = KioskRuntime(with_saved_camera(settings), lambda _view: None)
@@ -65,9 +63,8 @@ def run_headless(settings: RunSettings, heartbeat: Heartbeat | None = None) -> i
             except BaseException as error:
                 kiosk.stop("failed")
                 if isinstance(error, AdsError):
-                    raise SessionFailedError(
-                        f"The ads stopped: {error}", kiosk.session_id
-                    ) from error
+                    detail = f"The ads stopped: {error}"
+                    raise SessionFailedError(detail, kiosk.session_id) from error
                 raise
             heartbeat.beat(Phase.CLOSING)
             kiosk.stop(reason)

@@ -14,12 +14,11 @@ if TYPE_CHECKING:
 
 
 class WindowHeartbeat(QObject):
-    """Beats once a second.
+    """Beats once a second for a supervisor.
 
     Until `watch` is called, a beat says that the loop turns. From then on a pixel of the ads is
-    repainted and the painting beats, so that a window that no longer paints counts as hung. A
-    window that cannot be seen is never painted; then the loop alone counts. Without a supervisor
-    nothing happens.
+    repainted and the painting beats, so that a window that no longer paints counts as hung. For a
+    window that cannot be seen, and so is never painted, the loop alone counts.
     """
 
     def __init__(self, heartbeat: Heartbeat) -> None:

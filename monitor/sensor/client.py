@@ -12,21 +12,11 @@ from collections import deque
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Literal, cast
 
+from monitor.sensor import messages
 from monitor.sensor.backoff import RestartBackoff
 from monitor.sensor.child_process import child_environment
 from monitor.sensor.hang_detector import TICK_S, HangDetector, activity
 from monitor.sensor.live import SensorHealth
-from monitor.sensor.messages import (
-    Ended,
-    Failed,
-    FrameRead,
-    HealthReport,
-    Message,
-    ProtocolError,
-    Ready,
-    SourceLost,
-    read_message,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,13 +37,7 @@ KILLED_LIMIT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class SensorDied:
-    """The sensor's process ended unasked, or was killed because it hung.
-
-    Attributes:
-        at_ns: When that was noticed.
-        detail: Exit status or signal, and its last words; or how long it was silent.
-        cause: Stable name of the gap that it makes.
-    """
+    """The sensor's process ended unasked, or was killed because it hung, as noticed `at_ns`."""
 
     at_ns: int
     detail: str
@@ -68,7 +52,6 @@ class SensorProcess:
         talked: Whether the process has said anything yet.
         talking: Whether it has begun to talk, and has more to say.
         stuck: Whether it was killed because it hung.
-        hang_detector: Says how long it has been silent.
     """
 
     def __init__(self, settings: SensorSettings) -> None:
@@ -108,7 +91,7 @@ class SensorProcess:
         """Process id of the sensor."""
         return self._process.pid
 
-    def read(self) -> Message | None:
+    def read(self) -> messages.Message | None:
         """Return the next message; `None` once the process has ended.
 
         Raises:
@@ -118,12 +101,14 @@ class SensorProcess:
             return None
         self.waiting_since_s = time.monotonic()
         try:
-            message = read_message(self._stdout)
+            message = messages.read_message(self._stdout)
         finally:
             self.waiting_since_s = None
         self.talked = self.talked or message is not None
         # After its last message it may take its time to end.
-        self.talking = message is not None and not isinstance(message, Ended | Failed)
+        self.talking = message is not None and not isinstance(
+            message, messages.Ended | messages.Failed
+        )
         return message
 
     def check(self) -> bool:
@@ -178,15 +163,12 @@ class SensorProcess:
     def _drained(self, timeout_s: float) -> int:
         """Wait for the end, reading the output so that the process never waits for a reader."""
         deadline = time.monotonic() + timeout_s
-        drain = threading.Thread(target=self._discard_output, name="sensor-drain", daemon=True)
+        discard: deque[bytes] = deque(maxlen=0)
+        drain = threading.Thread(target=discard.extend, args=(self._stdout,), daemon=True)
         drain.start()
         status = self._process.wait(max(0.1, deadline - time.monotonic()))
         drain.join(2.0)
         return status
-
-    def _discard_output(self) -> None:
-        while self._stdout.read1(1 << 16):  # type: ignore[attr-defined]
-            pass
 
     def _read_stderr(self) -> None:
         for line in self._stderr:
@@ -198,19 +180,15 @@ class SensorProcess:
 class SupervisedSensor:
     """A live sensor that is kept running.
 
-    Args:
-        settings: What it does.
-        on_message: Called for every message, in the `sensor` thread.
-        on_died: Called before a restart: in the same thread, or in `sensor-watch` if it hung.
-
-    Attributes:
-        failure: Why the sensor cannot work at all (wrong source or model); it is not restarted.
+    `on_message` is called in the `sensor` thread, and so is `on_died`, before a restart, unless the
+    sensor hung: then it is called in `sensor-watch`. A sensor that cannot work at all, for a wrong
+    source or model, is not restarted; `failure` says why.
     """
 
     def __init__(
         self,
         settings: SensorSettings,
-        on_message: Callable[[Message], None],
+        on_message: Callable[[messages.Message], None],
         on_died: Callable[[SensorDied], None],
     ) -> None:
         self._settings = settings
@@ -222,16 +200,13 @@ class SupervisedSensor:
         self._process: SensorProcess | None = None
         self._worked = False
         self._highest_viewer = settings.first_viewer - 1
+        first_s, retry_s = FIRST_RESTART_S, UNAVAILABLE_RETRY_S
         self._restarts = RestartBackoff(
-            DEATHS_PER_MINUTE,
-            60.0,
-            first_s=FIRST_RESTART_S,
-            longest_s=5.0,
-            exhausted_s=UNAVAILABLE_RETRY_S,
+            DEATHS_PER_MINUTE, 60.0, first_s=first_s, longest_s=5.0, exhausted_s=retry_s
         )
         self._thread = threading.Thread(target=self._run, name="sensor", daemon=True)
         self._watch = threading.Thread(target=self._watch_hangs, name="sensor-watch", daemon=True)
-        self.failure: Failed | None = None
+        self.failure: messages.Failed | None = None
 
     @property
     def pid(self) -> int | None:
@@ -297,7 +272,7 @@ class SupervisedSensor:
             while (message := process.read()) is not None:
                 if not process.stuck:
                     finished = self._handle(message) or finished
-        except ProtocolError as error:
+        except messages.ProtocolError as error:
             logger.warning("%s", error)
             process.kill()
         finally:
@@ -311,25 +286,25 @@ class SupervisedSensor:
             self._on_died(SensorDied(time.monotonic_ns(), f"the sensor {how}"))
         return False
 
-    def _handle(self, message: Message) -> bool:
+    def _handle(self, message: messages.Message) -> bool:
         """Pass a message on; return whether it was the last one."""
-        if isinstance(message, Failed) and not self._worked:
+        if isinstance(message, messages.Failed) and not self._worked:
             self.failure = message
             self._settled.set()
             return True
-        if isinstance(message, Failed):
+        if isinstance(message, messages.Failed):
             logger.warning("The sensor cannot work at present: %s", message.message)
-            self._on_message(HealthReport(SensorHealth("restarting", message.message)))
+            self._on_message(messages.HealthReport(SensorHealth("restarting", message.message)))
             return False
-        self._worked = self._worked or isinstance(message, Ready)
-        if isinstance(message, FrameRead) and message.frame.readings:
+        self._worked = self._worked or isinstance(message, messages.Ready)
+        if isinstance(message, messages.FrameRead) and message.frame.readings:
             # Sorted by viewer, so the last one has the highest number.
             self._highest_viewer = max(self._highest_viewer, message.frame.readings[-1].viewer)
         self._on_message(message)
-        if isinstance(message, Ready | SourceLost):
+        if isinstance(message, messages.Ready | messages.SourceLost):
             # A sensor that waits for its source has done what it can.
             self._settled.set()
-        return isinstance(message, Ended)
+        return isinstance(message, messages.Ended)
 
     def _pause_before_restart(self) -> float:
         pause_s = self._restarts.pause_s(time.monotonic())
@@ -337,7 +312,7 @@ class SupervisedSensor:
         if self._restarts.exhausted:
             detail = f"the sensor died {self._restarts.deaths} times in a minute"
             health = SensorHealth("unavailable", detail)
-        self._on_message(HealthReport(health))
+        self._on_message(messages.HealthReport(health))
         return pause_s
 
     def _pause_after_error(self) -> float:

@@ -25,20 +25,11 @@ from detector.settings import Device
 from detector.sources.freeze_detector import FreezeDetector
 from detector.sources.v4l2 import cameras
 from detector.sources.video_source import SourceSpec
+from monitor.sensor import messages
 from monitor.sensor.capture import Capture
 from monitor.sensor.child_process import disable_core_dumps
 from monitor.sensor.frame_queue import FrameQueue
 from monitor.sensor.live import SensorHealth, fault_state
-from monitor.sensor.messages import (
-    Ended,
-    Failed,
-    FrameRead,
-    HealthReport,
-    Message,
-    Ready,
-    SourceLost,
-    write_message,
-)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,14 +55,10 @@ class SensorSettings(BaseModel):
         source: As typed by the user, see `SourceSpec.parse`.
         lossless: Read a recording frame by frame instead of in real time.
         model: Name of a shipped model or path of a `.keras` file; `None` for the default.
-        device: Which runtime classifies.
         preview_width_px: Width of the previews for the window; 0 sends none.
-        preview_every_ms: Shortest time between two previews.
-        first_viewer: Number of the first viewer; a restarted sensor continues to count.
-        any_camera: Read the first camera that is there, whatever its index; `source` names one
-            while there is none.
+        first_viewer: A restarted sensor continues to count.
+        any_camera: Read the first camera, if there is one, whatever index `source` names.
         wait_for_source: Wait for a live source that cannot be opened, instead of failing.
-        analysis: How faces become readings.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -104,7 +91,7 @@ class Statistics:
         self,
         now_ns: int,
         *,
-        fault: SourceLost | None,
+        fault: messages.SourceLost | None,
         dropped: int,
         live: bool,
         effort: float = 1.0,
@@ -136,8 +123,8 @@ class SensorLoop:
         self._out = out
         self._stop = stop
         self._queue: FrameQueue[Frame] = FrameQueue(lossless=settings.lossless)
-        self._losses: deque[SourceLost] = deque()
-        self._fault: SourceLost | None = None
+        self._losses: deque[messages.SourceLost] = deque()
+        self._fault: messages.SourceLost | None = None
         self._size: tuple[int, int] | None = None
         self._freeze_detector = FreezeDetector()
         self._statistics = Statistics()
@@ -170,36 +157,31 @@ class SensorLoop:
         capture.start()
         try:
             opening = f"opening the {spec}"
-            self._send(HealthReport(SensorHealth("starting", opening)))
+            self._send(messages.HealthReport(SensorHealth("starting", opening)))
             while not capture.opened.wait(CHECK_S) and not self._stop.is_set():
                 capture.check()
                 self._report_losses(None)
                 self._report_health(detail=opening)
             if capture.error is not None and capture.frame_rate == 0.0:
                 return self._fail(capture.error)
-            self._send(
-                Ready(
-                    source=str(spec),
-                    frame_rate=capture.frame_rate,
-                    frames=capture.frame_count,
-                    live=not settings.lossless,
-                    runtime=classifier.runtime,
-                )
-            )
+            stated = capture.frame_rate, capture.frame_count
+            live, runtime = not settings.lossless, classifier.runtime
+            self._send(messages.Ready(str(spec), *stated, live, runtime))
             self._analyse(capture, analyser)
             if capture.error is not None and not isinstance(capture.error, DetectorError):
                 # A defect, not the end of the source: the process dies, and the kiosk restarts it.
                 raise capture.error
             if not self._stop.is_set():
                 end_ns = self._newest_ns + round(1e9 / (capture.frame_rate or 30.0))
-                self._send(Ended(end_ns, self._statistics.frames, str(capture.error or "")))
+                problem = str(capture.error or "")
+                self._send(messages.Ended(end_ns, self._statistics.frames, problem))
         finally:
             capture.stop()
             analyser.close()
         return 0
 
     def _fail(self, error: Exception) -> int:
-        self._send(Failed(type(error).__name__, str(error)))
+        self._send(messages.Failed(type(error).__name__, str(error)))
         return EXIT_FAILED
 
     def _analyse(self, capture: Capture, analyser: FaceAnalyser) -> None:
@@ -212,7 +194,7 @@ class SensorLoop:
             if frame is not None and self._is_measurable(frame, capture):
                 analysed = analyser.analyse(frame)
                 self._newest_ns = frame.captured_ns
-                self._send(FrameRead(analysed, self._preview(frame, analysed)))
+                self._send(messages.FrameRead(analysed, self._preview(frame, analysed)))
                 self._statistics.add(frame.captured_ns, time.monotonic_ns())
             self._report_health(analyser.governor.share)
 
@@ -230,7 +212,7 @@ class SensorLoop:
         )
         if health.state == "starting":
             health = replace(health, detail=detail)
-        self._send(HealthReport(health))
+        self._send(messages.HealthReport(health))
 
     def _is_measurable(self, frame: Frame, capture: Capture) -> bool:
         """Return whether a frame shows anything new; report what is wrong with it if not."""
@@ -239,9 +221,8 @@ class SensorLoop:
         wrong = self._freeze_detector.observe(frame)
         if wrong is not None:
             if self._fault is None or self._fault.cause != wrong.cause:
-                self._report_fault(
-                    SourceLost(frame.captured_ns, wrong.detail, wrong.cause, wrong.since_ns)
-                )
+                since = wrong.detail, wrong.cause, wrong.since_ns
+                self._report_fault(messages.SourceLost(frame.captured_ns, *since))
             if wrong.cause == "camera_frozen":
                 capture.reopen()
             return False
@@ -258,11 +239,9 @@ class SensorLoop:
         height, width = frame.image.shape[:2]
         before, self._size = self._size, (width, height)
         if before is not None and before != self._size:
-            detail = (
-                f"The size of the pictures changed from {before[0]} x {before[1]} "
-                f"to {width} x {height}."
-            )
-            self._send(SourceLost(frame.captured_ns, detail, "format_changed"))
+            sizes = f"from {before[0]} x {before[1]} to {width} x {height}"
+            detail = f"The size of the pictures changed {sizes}."
+            self._send(messages.SourceLost(frame.captured_ns, detail, "format_changed"))
 
     def _preview(self, frame: Frame, analysed: AnalysedFrame) -> NDArray[np.uint8] | None:
         width = self._settings.preview_width_px
@@ -277,20 +256,20 @@ class SensorLoop:
         return cv2.cvtColor(small, cv2.COLOR_BGR2RGB, dst=small)  # type: ignore[return-value]
 
     def _on_lost(self, error: SourceError) -> None:
-        self._losses.append(SourceLost(time.monotonic_ns(), str(error), error.cause))
+        self._losses.append(messages.SourceLost(time.monotonic_ns(), str(error), error.cause))
 
     def _report_losses(self, frame: Frame | None) -> None:
         """Report losses after the last frame before them, which may have waited."""
         while self._losses and (frame is None or frame.captured_ns > self._losses[0].at_ns):
             self._report_fault(self._losses.popleft())
 
-    def _report_fault(self, fault: SourceLost) -> None:
+    def _report_fault(self, fault: messages.SourceLost) -> None:
         self._fault = fault
         self._send(fault)
 
-    def _send(self, message: Message) -> None:
+    def _send(self, message: messages.Message) -> None:
         try:
-            write_message(self._out, message)
+            messages.write_message(self._out, message)
         except OSError:
             # The kiosk is gone.
             self._stop.set()
@@ -323,9 +302,7 @@ def main() -> int:
     settings = SensorSettings.model_validate_json(sys.stdin.buffer.readline())
     limit_threads()
     stop = threading.Event()
-    threading.Thread(
-        target=_stop_at_end_of_input, args=(stop,), name="parent-watch", daemon=True
-    ).start()
+    threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
     return SensorLoop(settings, out, stop).run()
 
 

@@ -48,16 +48,10 @@ def ready_database(settings: RecordingSettings) -> Opened:
 
 
 class ActiveSession:
-    """A session that has begun.
+    """A session that has begun; the database, from `ready_database`, stays the caller's.
 
-    Args:
-        database: From `ready_database`; stays the caller's.
-        settings: Of the run or the replay.
-        source: As the session keeps it.
-        model: `None` if nothing is measured.
-        clock: Gives the time of day of a moment.
-        playlist: What is shown.
-        local_time: Gives the venue's local time of a moment of the monotonic clock.
+    There is no model if nothing is measured. `local_time` gives the venue's local time of a moment
+    of the monotonic clock.
 
     Raises:
         ModelLoadError: The model cannot be read or has other labels than the seven emotions.
@@ -80,8 +74,9 @@ class ActiveSession:
             {"ad_id": ad.ad_id, "file": ad.path.name, "reason": ad.reason}
             for ad in playlist.skipped
         ]
-        aside = database.quarantined
-        damaged = {} if aside is None else {"damaged_database": aside.name}
+        notes: dict[str, object] = {"skipped_ads": skipped}
+        if database.quarantined is not None:
+            notes["damaged_database"] = database.quarantined.name
         self.clock = clock
         self.log = PlaybackLog()
         self.writer = SessionWriter(
@@ -92,7 +87,7 @@ class ActiveSession:
                 source=source,
                 started_at=clock.utc,
                 program_version=VERSION,
-                settings=settings.logged() | {"skipped_ads": skipped} | damaged,
+                settings=settings.logged() | notes,
                 model=None if model is None else _model_record(model),
             ),
             spool=database.place,
@@ -100,20 +95,16 @@ class ActiveSession:
             keep=timedelta(days=days) if days else None,
         )
         hours = MeasuringHours(settings.measure_hours)
+        rate = settings.readings_per_second
         self.recorder = Recorder(
-            self.writer,
-            self.log,
-            clock,
-            settings.readings_per_second,
-            lambda at_ns: hours.hold(local_time(at_ns)),
+            self.writer, self.log, clock, rate, lambda at_ns: hours.hold(local_time(at_ns))
         )
+        policy = settings.policy, settings.guard_rails
         # A replay learns nothing from earlier sessions, so that two replays give the same rows.
         self.policy = (
-            remembering_policy(
-                settings.policy, settings.guard_rails, database.engine, settings.site, clock.utc
-            )
+            remembering_policy(*policy, database.engine, settings.site, clock.utc)
             if is_run
-            else make_policy(settings.policy, settings.guard_rails)
+            else make_policy(*policy)
         )
         self.feedback = Feedback(self.policy, self.log, self.writer, self.recorder)
 
@@ -126,15 +117,8 @@ class ActiveSession:
         self.feedback.close()
         elapsed_s = (ended_ns - self.clock.ns) / 1e9
         frames = self.recorder.frames
-        self.writer.close(
-            SessionEnded(
-                ended_at=self.clock.at(ended_ns),
-                end_reason=reason,
-                frames=frames,
-                dropped=dropped,
-                fps=frames / elapsed_s if elapsed_s > 0 else None,
-            )
-        )
+        fps = frames / elapsed_s if elapsed_s > 0 else None
+        self.writer.close(SessionEnded(self.clock.at(ended_ns), reason, frames, dropped, fps))
 
 
 def _model_record(model: Path) -> ModelRecord:

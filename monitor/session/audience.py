@@ -83,12 +83,8 @@ class RewardMeter:
 
     The reward of a play is the integral of attentive(t) x valence(t) over all viewers, divided by
     their dwell, both without the stretches in which a viewer's emotion could not be read.
-    Implements `ads.show.playback.PlaybackListener`; thread-safe.
-
-    Args:
-        log: What was on screen when.
-        rated: Called once for each play that anybody saw, soon after its end, from the thread that
-            brought the last frame; where no frames come, long after it, from the show's thread.
+    `rated` is called once for each play that anybody saw, from the thread that brought the first
+    frame after it; where no frames come, much later from the show's thread. Thread-safe.
     """
 
     def __init__(self, log: PlaybackLog, rated: Callable[[Play, Reward], None]) -> None:
@@ -120,9 +116,7 @@ class RewardMeter:
             account = None
             if position is not None and position.running:
                 account = self._accounts.get(position.play_number)
-            recent = {
-                viewer: at for viewer, at in self._last.items() if now_ns - at[1] <= MAX_STEP_NS
-            }
+            recent = {who: at for who, at in self._last.items() if now_ns - at[1] <= MAX_STEP_NS}
             for reading in frame.readings:
                 if reading.static or account is None:
                     continue

@@ -30,17 +30,12 @@ def bench(
     analysis: AnalysisSettings | None = None,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> dict[str, Any]:
-    """Measure the whole way from a decoded frame to its readings.
+    """Measure the way from a decoded frame to its readings; return `bench --json`'s document.
 
     Args:
         video: A video file, or `demo`.
         model: Name of a shipped model or path of a `.keras` file.
-        device: Which runtime classifies.
-        analysis: How faces become readings.
         progress: Called after every frame with the frames done and the frames stated.
-
-    Returns:
-        The document of `bench --json`.
 
     Raises:
         SourceOpenError, ModelLoadError: The video or the model cannot be used.

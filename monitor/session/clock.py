@@ -11,9 +11,7 @@ from datetime import datetime, timedelta, timezone
 class SessionClock:
     """Ties a monotonic clock to UTC at the start of a session; a corrected clock moves no reading.
 
-    Attributes:
-        utc: Time of day of the tie.
-        ns: The same moment on the monotonic clock; 0 for a recording, at its first frame.
+    For a recording, `ns` is 0 at its first frame.
     """
 
     utc: datetime

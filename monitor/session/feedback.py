@@ -39,13 +39,7 @@ class Feedback:
     """Tells the policy who is there and what its plays were worth; a `PlaybackListener`.
 
     Readings may come from any thread; the policy is only called from the thread of the show, within
-    `audience`.
-
-    Args:
-        policy: Learns from the rewards.
-        log: What was on screen when.
-        writer: Takes the rewards.
-        then: Also hears of every play.
+    `audience`. `then` also hears of every play.
     """
 
     def __init__(
@@ -113,11 +107,7 @@ def remembering_policy(
 def recent_starts(
     engine: Engine, site: str, clock: SessionClock, now: datetime
 ) -> dict[str, list[int]]:
-    """Return when ads started in the last hour, so that limits per hour survive a restart.
-
-    Returns:
-        Instants on the session's clock, by ad id.
-    """
+    """Return when each ad started in the last hour, in ns: limits per hour survive a restart."""
     starts: dict[str, list[int]] = {}
     for play in _logged(engine, now - timedelta(hours=1), site):
         ago_ns = round((clock.utc - play.started_at).total_seconds() * 1e9)

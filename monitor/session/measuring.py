@@ -24,11 +24,7 @@ OUTSIDE_HOURS_DETAIL = "outside the hours of measuring"
 class MeasuringHours:
     """The hours in which people are measured, so that staff who open, clean or close are left out.
 
-    Args:
-        texts: Each like "08:00-20:00", also over midnight; none for the whole day.
-
-    Raises:
-        ValueError: A text is not such a stretch of the day.
+    Each is like "08:00-20:00", also over midnight (else `ValueError`); none for the whole day.
     """
 
     def __init__(self, texts: Sequence[str] = ()) -> None:

@@ -5,15 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from db.write.records import (
-    AdRecord,
-    GapEnded,
-    GapStarted,
-    PlayEnded,
-    PlayStarted,
-    ReadingRecord,
-    ViewerFlagged,
-)
+from db.write import records
 from monitor.session.measuring import OUTSIDE_HOURS, OUTSIDE_HOURS_DETAIL
 
 if TYPE_CHECKING:
@@ -33,15 +25,9 @@ class Recorder:
     """Writes plays, readings and gaps of one session; thread-safe, and a `PlaybackListener`.
 
     Args:
-        writer: Takes the records; stays the caller's.
-        log: What was on screen when.
-        clock: Gives the time of day of a moment.
-        readings_per_second: Readings per second and viewer, above 0. Defaults to 10: expressions
-            change no faster, and a month of them fits a small disk.
+        readings_per_second: Of each viewer, above 0. Defaults to 10: expressions change no faster,
+            and a month of them fits a small disk.
         may_measure: Whether people may be measured at a moment of the monotonic clock.
-
-    Attributes:
-        frames: Frames recorded so far.
     """
 
     def __init__(
@@ -62,7 +48,7 @@ class Recorder:
         self._rate = readings_per_second
         self._may_measure = may_measure
         self._lock = threading.Lock()
-        self._known_ads: dict[str, AdRecord] = {}
+        self._known_ads: dict[str, records.AdRecord] = {}
         self._newest_slot: dict[int, int] = {}
         self._flagged: set[int] = set()
         self._newest_ns: int | None = None
@@ -76,34 +62,24 @@ class Recorder:
             # One that found no room is sent again: without it no play of the ad could be written.
             if self._known_ads.get(ad.ad_id) != ad and self._writer.submit(ad):
                 self._known_ads[ad.ad_id] = ad
+            started_at = self._clock.at(play.started_ns)
+            choice = play.reason, play.probability, play.held_out, play.context
             self._writer.submit(
-                PlayStarted(
-                    play.number,
-                    play.ad.ad_id,
-                    self._clock.at(play.started_ns),
-                    play.reason,
-                    play.probability,
-                    play.held_out,
-                    play.context,
-                )
+                records.PlayStarted(play.number, play.ad.ad_id, started_at, *choice)
             )
 
     def play_ended(self, end: PlayEnd) -> None:
         """Record the end of a play."""
+        ended_at = self._clock.at(end.ended_ns)
         self._writer.submit(
-            PlayEnded(
-                end.number, self._clock.at(end.ended_ns), end.outcome, end.shown_ms, end.error
-            )
+            records.PlayEnded(end.number, ended_at, end.outcome, end.shown_ms, end.error)
         )
 
     def record(self, frame: AnalysedFrame) -> bool:
-        """Record the readings of a frame, and end an open gap.
+        """Record the readings of a frame, and end an open gap; return whether it was measured.
 
+        Outside the hours of measuring only a gap is recorded, and the caller must forget the frame.
         For a static face only the flag is recorded, once; its readings would waste disk space.
-
-        Returns:
-            Whether the frame was measured. Outside the hours of measuring only a gap is recorded,
-            and the caller must forget the frame.
         """
         with self._lock:
             if not self._may_measure(frame.captured_ns):
@@ -112,42 +88,27 @@ class Recorder:
             self.frames += 1
             self._newest_ns = frame.captured_ns
             if self._gap is not None:
-                self._writer.submit(GapEnded(self._clock.at(frame.captured_ns), self._gap))
+                self._writer.submit(records.GapEnded(self._clock.at(frame.captured_ns), self._gap))
                 self._gap = None
-            self._flag(
-                [reading.viewer for reading in frame.readings if reading.static], frame.captured_ns
-            )
-            due = [
-                reading
-                for reading in frame.readings
-                if not reading.static and self._is_due(reading)
-            ]
+            self._flag([one.viewer for one in frame.readings if one.static], frame.captured_ns)
+            due = [one for one in frame.readings if not one.static and self._is_due(one)]
             if not due:
                 return True
             position = self._log.at(frame.captured_ns)
             if position is not None and not position.running:
                 # What people do while an ad is paused is no reaction to it.
                 position = None
+            on_screen = (position.play_number, position.position_ms) if position else (None, None)
             for reading in due:
-                self._writer.submit(
-                    ReadingRecord(
-                        self._clock.at(reading.captured_ns),
-                        reading,
-                        position.play_number if position else None,
-                        position.position_ms if position else None,
-                    )
-                )
+                captured_at = self._clock.at(reading.captured_ns)
+                self._writer.submit(records.ReadingRecord(captured_at, reading, *on_screen))
             self._forget(frame.captured_ns)
             return True
 
     def gap(self, cause: str, detail: str, noticed_ns: int, since_ns: int | None = None) -> None:
         """Begin a gap, which lasts until the next frame and keeps its first cause.
 
-        Args:
-            cause: Short name, such as `camera_lost`.
-            detail: One sentence for a person.
-            noticed_ns: When it was noticed.
-            since_ns: When it began. Defaults to the last frame before, if there was one.
+        It began at `since_ns`, else at the last frame before, else when it was noticed.
         """
         with self._lock:
             if self._gap is None:
@@ -156,20 +117,20 @@ class Recorder:
 
     def _begin_gap(self, cause: str, detail: str, started_ns: int) -> None:
         self._gap = cause
-        self._writer.submit(GapStarted(self._clock.at(started_ns), cause, detail))
+        self._writer.submit(records.GapStarted(self._clock.at(started_ns), cause, detail))
 
     def _leave_hours(self, captured_ns: int) -> None:
         if self._gap == OUTSIDE_HOURS:
             return
         if self._gap is not None:
             # The former cause is gone.
-            self._writer.submit(GapEnded(self._clock.at(captured_ns), self._gap))
+            self._writer.submit(records.GapEnded(self._clock.at(captured_ns), self._gap))
         self._begin_gap(OUTSIDE_HOURS, OUTSIDE_HOURS_DETAIL, captured_ns)
 
     def _flag(self, static: list[int], captured_ns: int) -> None:
         for viewer in static:
             if viewer not in self._flagged and self._writer.submit(
-                ViewerFlagged(self._clock.at(captured_ns), viewer)
+                records.ViewerFlagged(self._clock.at(captured_ns), viewer)
             ):
                 self._flagged.add(viewer)
         if len(self._flagged) > MAX_SLOTS:
@@ -180,9 +141,8 @@ class Recorder:
         """Keep only the slots of the last minute's viewers: a kiosk runs for weeks."""
         if len(self._newest_slot) > MAX_SLOTS:
             oldest = self._slot(now_ns - 60_000_000_000)
-            self._newest_slot = {
-                viewer: slot for viewer, slot in self._newest_slot.items() if slot >= oldest
-            }
+            newest = self._newest_slot.items()
+            self._newest_slot = {viewer: slot for viewer, slot in newest if slot >= oldest}
 
     def _slot(self, captured_ns: int) -> int:
         return int(captured_ns * self._rate // 1_000_000_000)
@@ -196,9 +156,9 @@ class Recorder:
         return True
 
 
-def ad_record(ad: Ad) -> AdRecord:
+def ad_record(ad: Ad) -> records.AdRecord:
     """Return an ad of the playlist as the database keeps it."""
-    return AdRecord(
+    return records.AdRecord(
         ad_id=ad.ad_id,
         name=ad.name,
         file=ad.path.name,

@@ -45,9 +45,7 @@ def replay(
 ) -> int:
     """Replay a recording; return the session's id.
 
-    Args:
-        settings: Of the replay.
-        progress: Called after every frame with the frames done and the frames stated (0: unknown).
+    `progress` is called after every frame with the frames done and the frames stated (0: unknown).
 
     Raises:
         SetupError: The recording or the model cannot be used.

@@ -6,13 +6,12 @@ import logging
 from typing import TYPE_CHECKING
 
 from monitor.sensor.live import LiveView, SensorHealth, fault_state
-from monitor.sensor.messages import Ended, FrameRead, HealthReport, Ready, SourceLost
+from monitor.sensor.messages import Ended, FrameRead, HealthReport, Message, Ready, SourceLost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from monitor.sensor.client import SensorDied
-    from monitor.sensor.messages import Message
     from monitor.session.measuring import MeasuringSwitch
 
 logger = logging.getLogger(__name__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -40,16 +41,9 @@ MAX_EARLY_DEATHS = 3
 
 
 class KioskRuntime:
-    """One run of the kiosk: sensor, player and session.
+    """One run of the kiosk: sensor, player (after `start`) and session.
 
-    Args:
-        settings: Of the run.
-        publish: Called with every new live view, from the sensor's thread.
-        sound: Plays the sound of the ads.
-
-    Attributes:
-        player: Gives the pictures to show; available after `start`.
-        playlist: What is being shown.
+    `publish` is called with every new live view, from the sensor's thread.
 
     Raises:
         SetupError: The source or the model cannot be used.
@@ -73,15 +67,14 @@ class KioskRuntime:
         # Found once, so that a promotion in between cannot give session and sensor two models.
         self._model = None if settings.no_camera is not None else find_model(settings.model)
         self._sensor: SupervisedSensor | None = None
-        self._source = self._first_source()
+        self._source = (
+            str(next(iter(cameras()), 0 if settings.patient else "demo"))
+            if settings.source is None
+            else settings.source
+        )
         self._session: ActiveSession | None = None
         self._watcher: PlaylistWatcher | None = None
         self._stopped = False
-
-    def _first_source(self) -> str:
-        if self._settings.source is not None:
-            return self._settings.source
-        return str(next(iter(cameras()), 0 if self._settings.patient else "demo"))
 
     def _new_sensor(self) -> SupervisedSensor:
         settings = self._settings
@@ -147,27 +140,21 @@ class KioskRuntime:
     def start(self, should_continue: Callable[[], bool]) -> bool:
         """Start the sensor, wait until it sees, then begin the session and the show.
 
-        Args:
-            should_continue: Asked about 20 times a second; `False` gives up the start.
-
-        Returns:
-            Whether the session has begun; if not, nothing is left behind.
+        `should_continue` is asked about 20 times a second; `False` gives up the start. Return
+        whether the session has begun; if not, nothing is left behind.
 
         Raises:
             SetupError: The source or the model cannot be used.
             SessionFailedError: The sensor dies again and again.
         """
-        begun = False
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._database.engine.dispose)
+            undo.callback(lambda: self._sensor and self._sensor.stop())
             if should_continue() and self._start_sensor(should_continue):
                 self._begin()
-                begun = True
-        finally:
-            if not begun:
-                if self._sensor is not None:
-                    self._sensor.stop()
-                self._database.engine.dispose()
-        return begun
+                undo.pop_all()
+                return True
+        return False
 
     def _start_sensor(self, should_continue: Callable[[], bool]) -> bool:
         """Start the sensor and wait until it is ready or waits; return whether to begin."""

@@ -35,11 +35,7 @@ class Phase(Enum):
 
 
 class Heartbeat:
-    """Tells the supervisor, if there is one, that the kiosk is alive.
-
-    Args:
-        descriptor: The pipe's end to write to; `None` without a supervisor.
-    """
+    """Tells the supervisor, if a pipe leads to one, that the kiosk is alive."""
 
     def __init__(self, descriptor: int | None = None) -> None:
         self._descriptor = descriptor
@@ -47,10 +43,7 @@ class Heartbeat:
 
     @classmethod
     def from_environment(cls, environ: MutableMapping[str, str] = os.environ) -> Heartbeat:
-        """Return the heartbeat of a process, which beats only if the supervisor started it.
-
-        The variable is removed, so that no child believes that it is meant.
-        """
+        """Return this process's heartbeat; remove `VARIABLE`, so that no child inherits it."""
         named = environ.pop(VARIABLE, "")
         if not named.isdecimal():
             return cls()

@@ -17,11 +17,9 @@ WATCHDOG_EVERY_S = 1.0
 
 
 class ServiceNotifier:
-    """Sends datagrams to the service manager's socket.
+    """Sends datagrams to the socket that the environment names.
 
-    Args:
-        environ: The environment that names the socket. The variables are removed: only the process
-            that systemd started may speak for the service.
+    Takes systemd's variables: only the process that systemd started may speak for the service.
     """
 
     def __init__(self, environ: MutableMapping[str, str] = os.environ) -> None:

@@ -8,18 +8,8 @@ from monitor.sensor.backoff import RestartBackoff
 class Restarts:
     """Answers each death of the kiosk with a pause; knows no clock.
 
-    After too many deaths within a window only the ads are shown: a kiosk can do without its camera.
-    If even that dies too often, it is retried for ever with long pauses.
-
-    Args:
-        limit: Deaths within the window after which only the ads are shown, at least 1.
-        window_s: Length of that window, in seconds.
-        first_s: Pause after the first death.
-        longest_s: Longest pause below the limit.
-        measure_again_s: Time after which measuring is tried again.
-
-    Attributes:
-        ads_only: Whether measuring was given up.
+    After `limit` deaths within `window_s` only the ads are shown: a kiosk can do without its
+    camera. If even that dies as often, it is retried for ever with long pauses.
     """
 
     def __init__(

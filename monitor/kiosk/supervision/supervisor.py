@@ -36,18 +36,11 @@ TICK_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """For how many seconds the kiosk may be silent, by what it is doing.
+    """For how many seconds the kiosk may be silent, by what it is doing."""
 
-    Attributes:
-        starting_s: A large library of ads is read, a database is migrated.
-        showing_s: The show is made of steps of milliseconds.
-        closing_s: Also the time from being asked to end until the report begins.
-        reporting_s: A report on a long session takes its time.
-    """
-
-    starting_s: float = 300.0
+    starting_s: float = 300.0  # a large library of ads is read, a database is migrated
     showing_s: float = 10.0
-    closing_s: float = 60.0
+    closing_s: float = 60.0  # also from being asked to end until the report begins
     reporting_s: float = 900.0
 
     def of(self, phase: Phase) -> float:
@@ -58,19 +51,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How one run of the kiosk ended.
+    """How one run of the kiosk ended, and whether the show had begun by then."""
 
-    Attributes:
-        status: Exit status; negative for a signal.
-        stuck: Whether it was killed because it hung.
-        showed: Whether the show had begun.
-        renewed: Whether the supervisor ended it to try measuring again.
-    """
-
-    status: int
+    status: int  # negative for a signal
     stuck: bool = False
     showed: bool = False
-    renewed: bool = False
+    renewed: bool = False  # whether the supervisor ended it to try measuring again
 
     @property
     def words(self) -> str:
@@ -86,11 +72,9 @@ class Ending:
 
 
 class Supervisor:
-    """Runs a kiosk and keeps it running.
+    """Runs a command and keeps it running.
 
-    Args:
-        command: Starts the kiosk.
-        ads_only: Added to the command once measuring is given up, followed by the reason.
+    Once measuring is given up, `ads_only` and the reason are added to the command.
     """
 
     def __init__(
@@ -165,15 +149,12 @@ class Supervisor:
                 return DONE
 
     def _run_once(self) -> Ending:
-        """Run the kiosk to its end."""
-        command = self._command + (
-            [*self._ads_only, self._reason] if self._restarts.ads_only else []
-        )
+        reduced = [*self._ads_only, self._reason] if self._restarts.ads_only else []
         reader, writer = os.pipe()
         os.set_blocking(reader, False)
         try:
             process = subprocess.Popen(
-                command,
+                self._command + reduced,
                 env=child_environment() | {VARIABLE: str(writer)},
                 pass_fds=(writer,),
                 start_new_session=True,
@@ -217,11 +198,8 @@ class Supervisor:
             else:
                 limit_s = self._limits.of(phase)
             if now_s - heard_s > limit_s:
-                logger.warning(
-                    "The kiosk gave no sign of life for %.0f s (%s): it is killed",
-                    limit_s,
-                    phase.name.lower(),
-                )
+                silence = f"gave no sign of life for {limit_s:.0f} s ({phase.name.lower()})"
+                logger.warning("The kiosk %s: it is killed", silence)
                 with contextlib.suppress(ProcessLookupError):
                     # It writes where each of its threads is into its log.
                     os.kill(process.pid, signal.SIGUSR2)
@@ -293,10 +271,8 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     try:
         process.wait(10)
     except subprocess.TimeoutExpired:
-        logger.error(
-            "The kiosk (process %d) cannot be killed: the system holds it, perhaps in a driver",
-            process.pid,
-        )
+        text = "The kiosk (process %d) cannot be killed: the system holds it, perhaps in a driver"
+        logger.error(text, process.pid)
 
 
 def _status_when_asked(ending: Ending, asked: int) -> int:
