@@ -379,7 +379,7 @@ class TrainSettings(_Settings):
     name: str | None = setting(None, "training.name", "--name", fallback="the folder's")
     """Name of the model."""
     architecture: str = setting("compact", "training.architecture", "--architecture", first=True)
-    """Network to train."""
+    """Network to train, such as compact or vgg16; an unknown name lists them."""
     labels: str | None = setting(None, "training.labels", "--labels", fallback="all classes")
     """seven, happy-sad, marketing, or names separated by commas."""
     targets: Literal["votes+original", "votes", "majority", "original"] | None = setting(

@@ -28,9 +28,11 @@ class SettingOption(click.Option):
             if kind is bool or setting.default_text in {"none", "[]", "''"}
             else (f" [default: {setting.default_text}]")
         )
+        if kind is bool:
+            # Neither --x nor --no-x: not given.
+            attributes["default"] = None
         super().__init__(
             [setting.name, f"{option}/--no-{option[2:]}" if kind is bool else option],
-            default=None,
             type=_click_type(setting),
             multiple=kind is tuple,
             metavar=setting.metavar or {int: "N", float: "X", Path: "FILE"}.get(kind),

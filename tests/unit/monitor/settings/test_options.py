@@ -53,6 +53,15 @@ def test_bounds_and_defaults_come_from_the_models():
     assert "5.0 is not in the range 20<=x<=170" in done.output
 
 
+@pytest.mark.parametrize(
+    "arguments", [("train", "--out", "x"), ("evaluate",), ("models", "promote", "x.keras")]
+)
+def test_the_data_to_train_or_measure_on_must_be_named(arguments):
+    done = invoke(*arguments, of=cli)
+    assert done.exit_code == 2
+    assert "Missing option '--data'" in done.output
+
+
 def test_init_writes_a_file_once(tmp_path):
     file = tmp_path / "kiosk.yaml"
     assert invoke("init", file).exit_code == 0
