@@ -9,25 +9,8 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Boolean,
-    CheckConstraint,
-    DateTime,
-    Double,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Text,
-    TypeDecorator,
-    UniqueConstraint,
-    false,
-    text,
-)
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+import sqlalchemy as sa
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedColumn, mapped_column
 
 from detector.emotion.labels import EMOTIONS
 
@@ -53,14 +36,14 @@ SUM_COLUMNS = tuple(f"sum_{column.removeprefix('p_')}" for column in WITHHELD_CO
 """Columns of their sums, in the same order."""
 
 
-class UtcDateTime(TypeDecorator[datetime]):
+class UtcDateTime(sa.TypeDecorator[datetime]):
     """An aware datetime in UTC with microseconds.
 
     SQLite gets a text of fixed width, `2026-03-01 09:30:00.000000`, which people and its date
     functions can read, and which sorts as time does. PostgreSQL gets `timestamp with time zone`.
     """
 
-    impl = DateTime(timezone=True)
+    impl = sa.DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -84,10 +67,10 @@ class UtcDateTime(TypeDecorator[datetime]):
         )
 
 
-class SafeText(TypeDecorator[str]):
+class SafeText(sa.TypeDecorator[str]):
     """A text in UTF-8; half a surrogate pair, from a file name, or a zero becomes an escape."""
 
-    impl = Text
+    impl = sa.Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
@@ -100,31 +83,36 @@ class SafeText(TypeDecorator[str]):
 class Base(DeclarativeBase):
     """Base of the models."""
 
-    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+    metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
     type_annotation_map = {  # noqa: RUF012 (SQLAlchemy reads it from the class)
         datetime: UtcDateTime(),
-        float: Double(),
+        float: sa.Double(),
         str: SafeText(),
-        bool: Boolean(),
-        dict[str, Any]: JSON(),
-        list[float]: JSON(),
+        bool: sa.Boolean(),
+        dict[str, Any]: sa.JSON(),
+        list[float]: sa.JSON(),
     }
 
 
-def _share(column: str, low: int = 0) -> CheckConstraint:
+def _share(column: str, low: int = 0) -> sa.CheckConstraint:
     """A figure from `low` to 1; see `records.ROUNDING` for the margin."""
-    return CheckConstraint(f"{column} BETWEEN {low - 0.000001:.6f} AND 1.000001", name=column)
+    return sa.CheckConstraint(f"{column} BETWEEN {low - 0.000001:.6f} AND 1.000001", name=column)
+
+
+def _of(table: str, **options: Any) -> MappedColumn[Any]:
+    """The id of the row that a row belongs to, and with which it is deleted."""
+    return mapped_column(sa.ForeignKey(f"{table}.id", ondelete="CASCADE"), **options)
 
 
 class Model(Base):
     """A detector model that made readings."""
 
     __tablename__ = "models"
-    __table_args__ = (UniqueConstraint("sha256"),)
+    __table_args__ = (sa.UniqueConstraint("sha256"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
-    sha256: Mapped[str] = mapped_column(String(64))
+    sha256: Mapped[str] = mapped_column(sa.String(64))
     card: Mapped[dict[str, Any]]
 
 
@@ -133,29 +121,29 @@ class Session(Base):
 
     __tablename__ = "sessions"
     __table_args__ = (
-        CheckConstraint("kind IN ('run', 'replay')", name="kind"),
-        CheckConstraint("ended_at >= started_at", name="ended_at"),
-        CheckConstraint("(ended_at IS NULL) = (end_reason IS NULL)", name="end_reason"),
-        CheckConstraint("frames >= 0", name="frames"),
-        CheckConstraint("dropped >= 0", name="dropped"),
-        CheckConstraint("lost >= 0", name="lost"),
+        sa.CheckConstraint("kind IN ('run', 'replay')", name="kind"),
+        sa.CheckConstraint("ended_at >= started_at", name="ended_at"),
+        sa.CheckConstraint("(ended_at IS NULL) = (end_reason IS NULL)", name="end_reason"),
+        sa.CheckConstraint("frames >= 0", name="frames"),
+        sa.CheckConstraint("dropped >= 0", name="dropped"),
+        sa.CheckConstraint("lost >= 0", name="lost"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[str] = mapped_column(String(16))
+    kind: Mapped[str] = mapped_column(sa.String(16))
     site: Mapped[str]
     source: Mapped[str]
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     end_reason: Mapped[str | None]
-    model_id: Mapped[int | None] = mapped_column(ForeignKey("models.id"))
+    model_id: Mapped[int | None] = mapped_column(sa.ForeignKey("models.id"))
     program_version: Mapped[str]
     settings: Mapped[dict[str, Any]]
-    frames: Mapped[int | None] = mapped_column(BigInteger)
-    dropped: Mapped[int | None] = mapped_column(BigInteger)
+    frames: Mapped[int | None] = mapped_column(sa.BigInteger)
+    dropped: Mapped[int | None] = mapped_column(sa.BigInteger)
     fps: Mapped[float | None]
     lost: Mapped[int | None]
-    last_record: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    last_record: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("0"))
 
 
 class Ad(Base):
@@ -163,17 +151,17 @@ class Ad(Base):
 
     __tablename__ = "ads"
     __table_args__ = (
-        UniqueConstraint("ad_id", "sha256", "duration_ms"),
-        CheckConstraint("kind IN ('image', 'animation', 'video')", name="kind"),
-        CheckConstraint("duration_ms > 0", name="duration_ms"),
+        sa.UniqueConstraint("ad_id", "sha256", "duration_ms"),
+        sa.CheckConstraint("kind IN ('image', 'animation', 'video')", name="kind"),
+        sa.CheckConstraint("duration_ms > 0", name="duration_ms"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     ad_id: Mapped[str]
     name: Mapped[str]
     file: Mapped[str]
-    sha256: Mapped[str] = mapped_column(String(64))
-    kind: Mapped[str] = mapped_column(String(16))
+    sha256: Mapped[str] = mapped_column(sa.String(64))
+    kind: Mapped[str] = mapped_column(sa.String(16))
     duration_ms: Mapped[int]
     brand_at_s: Mapped[list[float]]
 
@@ -183,36 +171,36 @@ class Play(Base):
 
     __tablename__ = "plays"
     __table_args__ = (
-        UniqueConstraint("session_id", "number"),
-        CheckConstraint("ended_at >= started_at", name="ended_at"),
-        CheckConstraint(
+        sa.UniqueConstraint("session_id", "number"),
+        sa.CheckConstraint("ended_at >= started_at", name="ended_at"),
+        sa.CheckConstraint(
             "outcome IN ('finished', 'skipped', 'failed', 'stopped', 'interrupted')", name="outcome"
         ),
-        CheckConstraint("(ended_at IS NULL) = (outcome IS NULL)", name="ended"),
+        sa.CheckConstraint("(ended_at IS NULL) = (outcome IS NULL)", name="ended"),
         _share("probability"),
-        Index(None, "ad_version_id"),
-        Index(None, "rolled_up"),
+        sa.Index(None, "ad_version_id"),
+        sa.Index(None, "rolled_up"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    session_id: Mapped[int] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"))
-    ad_version_id: Mapped[int] = mapped_column(ForeignKey("ads.id"))
+    session_id: Mapped[int] = _of("sessions")
+    ad_version_id: Mapped[int] = mapped_column(sa.ForeignKey("ads.id"))
     number: Mapped[int]
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
-    outcome: Mapped[str | None] = mapped_column(String(16))
+    outcome: Mapped[str | None] = mapped_column(sa.String(16))
     shown_ms: Mapped[float | None]
     reason: Mapped[str]
     probability: Mapped[float | None]
     error: Mapped[str | None]
-    held_out: Mapped[bool] = mapped_column(server_default=false())
-    rolled_up: Mapped[bool] = mapped_column(server_default=false())
-    context: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    held_out: Mapped[bool] = mapped_column(server_default=sa.false())
+    rolled_up: Mapped[bool] = mapped_column(server_default=sa.false())
+    context: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
     # Checks of the columns, because SQLite cannot add a check to a table.
     reward: Mapped[float | None] = mapped_column(_share("reward", -1))
     reward_viewer_s: Mapped[float | None] = mapped_column(
         # One check, as a column writes several in any order, and the schema is compared as text.
-        CheckConstraint(
+        sa.CheckConstraint(
             "(reward IS NULL) = (reward_viewer_s IS NULL) "
             "AND (reward_viewer_s IS NULL OR reward_viewer_s > 0)",
             name="reward_viewer_s",
@@ -225,16 +213,16 @@ class Viewer(Base):
 
     __tablename__ = "viewers"
     __table_args__ = (
-        UniqueConstraint("session_id", "number"),
-        CheckConstraint("last_seen_at >= first_seen_at", name="last_seen_at"),
+        sa.UniqueConstraint("session_id", "number"),
+        sa.CheckConstraint("last_seen_at >= first_seen_at", name="last_seen_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    session_id: Mapped[int] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"))
+    session_id: Mapped[int] = _of("sessions")
     number: Mapped[int]
     first_seen_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
-    static: Mapped[bool] = mapped_column(server_default=false())
+    static: Mapped[bool] = mapped_column(server_default=sa.false())
 
 
 class Reading(Base):
@@ -246,26 +234,26 @@ class Reading(Base):
         _share("valence", -1),
         _share("expressiveness"),
         _share("quality"),
-        CheckConstraint("(play_id IS NULL) = (position_ms IS NULL)", name="position_ms"),
-        CheckConstraint(
+        sa.CheckConstraint("(play_id IS NULL) = (position_ms IS NULL)", name="position_ms"),
+        sa.CheckConstraint(
             " AND ".join(
                 f"({column} IS NULL) = (withheld IS NOT NULL)" for column in WITHHELD_COLUMNS
             ),
             name="withheld",
         ),
-        Index(None, "session_id", "at"),
+        sa.Index(None, "session_id", "at"),
         # For deleting a session, which would scan all readings for each viewer and each play.
-        Index(None, "viewer_id"),
-        Index(None, "play_id"),
+        sa.Index(None, "viewer_id"),
+        sa.Index(None, "play_id"),
     )
 
     # A shared server may count past 31 bits; SQLite numbers rows only in an INTEGER column.
     id: Mapped[int] = mapped_column(
-        BigInteger().with_variant(Integer(), "sqlite"), primary_key=True
+        sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True
     )
-    session_id: Mapped[int] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"))
-    viewer_id: Mapped[int] = mapped_column(ForeignKey("viewers.id", ondelete="CASCADE"))
-    play_id: Mapped[int | None] = mapped_column(ForeignKey("plays.id", ondelete="CASCADE"))
+    session_id: Mapped[int] = _of("sessions")
+    viewer_id: Mapped[int] = _of("viewers")
+    play_id: Mapped[int | None] = _of("plays")
     at: Mapped[datetime]
     position_ms: Mapped[float | None]
     p_angry: Mapped[float | None]
@@ -287,7 +275,7 @@ class Reading(Base):
     box_y: Mapped[float]
     box_w: Mapped[float]
     box_h: Mapped[float]
-    withheld: Mapped[str | None] = mapped_column(String(16))
+    withheld: Mapped[str | None] = mapped_column(sa.String(16))
 
 
 class ReadingCount(Base):
@@ -295,17 +283,17 @@ class ReadingCount(Base):
 
     __tablename__ = "reading_counts"
 
-    viewer_id: Mapped[int] = mapped_column(
-        ForeignKey("viewers.id", ondelete="CASCADE"), primary_key=True
-    )
+    viewer_id: Mapped[int] = _of("viewers", primary_key=True)
     on_ad: Mapped[bool] = mapped_column(primary_key=True)
-    sort: Mapped[str] = mapped_column(String(16), primary_key=True)
-    readings: Mapped[int] = mapped_column(BigInteger)
+    sort: Mapped[str] = mapped_column(sa.String(16), primary_key=True)
+    readings: Mapped[int] = mapped_column(sa.BigInteger)
 
 
-class _Sums:
-    """Sums over the readings with an emotion, as `SUM_COLUMNS`, after all other columns."""
+class _RollUp:
+    """The keys, before all other columns, and the sums, as `SUM_COLUMNS`, after them."""
 
+    play_id: Mapped[int] = _of("plays", primary_key=True, sort_order=-1)
+    viewer_id: Mapped[int] = _of("viewers", primary_key=True, sort_order=-1)
     sum_angry: Mapped[float] = mapped_column(sort_order=1)
     sum_disgust: Mapped[float] = mapped_column(sort_order=1)
     sum_fear: Mapped[float] = mapped_column(sort_order=1)
@@ -317,26 +305,20 @@ class _Sums:
     sum_expressiveness: Mapped[float] = mapped_column(sort_order=1)
 
 
-class Exposure(_Sums, Base):
+class Exposure(_RollUp, Base):
     """One viewer during one play, added up from the readings after its end."""
 
     __tablename__ = "exposures"
     __table_args__ = (
-        CheckConstraint(
+        sa.CheckConstraint(
             "attention_s <= dwell_s AND longest_attention_s <= attention_s", name="attention_s"
         ),
-        CheckConstraint(
+        sa.CheckConstraint(
             "uncertain <= emotion_readings AND emotion_readings <= readings", name="readings"
         ),
-        Index(None, "viewer_id"),
+        sa.Index(None, "viewer_id"),
     )
 
-    play_id: Mapped[int] = mapped_column(
-        ForeignKey("plays.id", ondelete="CASCADE"), primary_key=True
-    )
-    viewer_id: Mapped[int] = mapped_column(
-        ForeignKey("viewers.id", ondelete="CASCADE"), primary_key=True
-    )
     readings: Mapped[int]
     emotion_readings: Mapped[int]
     uncertain: Mapped[int]
@@ -348,21 +330,17 @@ class Exposure(_Sums, Base):
     end_happy: Mapped[float]
 
 
-class ExposureSecond(_Sums, Base):
+class ExposureSecond(_RollUp, Base):
     """The same by the second of the ad, for the curves of a report."""
 
     __tablename__ = "exposure_seconds"
     __table_args__ = (
-        CheckConstraint("attentive <= readings AND emotion_readings <= readings", name="readings"),
-        Index(None, "viewer_id"),
+        sa.CheckConstraint(
+            "attentive <= readings AND emotion_readings <= readings", name="readings"
+        ),
+        sa.Index(None, "viewer_id"),
     )
 
-    play_id: Mapped[int] = mapped_column(
-        ForeignKey("plays.id", ondelete="CASCADE"), primary_key=True
-    )
-    viewer_id: Mapped[int] = mapped_column(
-        ForeignKey("viewers.id", ondelete="CASCADE"), primary_key=True
-    )
     second: Mapped[int] = mapped_column(primary_key=True)
     readings: Mapped[int]
     attentive: Mapped[int]
@@ -374,12 +352,12 @@ class Gap(Base):
 
     __tablename__ = "gaps"
     __table_args__ = (
-        CheckConstraint("ended_at >= started_at", name="ended_at"),
-        Index(None, "session_id"),
+        sa.CheckConstraint("ended_at >= started_at", name="ended_at"),
+        sa.Index(None, "session_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    session_id: Mapped[int] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"))
+    session_id: Mapped[int] = _of("sessions")
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     cause: Mapped[str]

@@ -51,18 +51,16 @@ class ExposureArrays:
     """`e` entries, one for each play and viewer in view during it, sorted by both.
 
     Attributes:
-        play_id: `(e,)` int64, `PlayInfo.id`.
-        viewer_id: `(e,)` int64, row id of the viewer, unique over all sessions.
-        readings, emotion_readings, uncertain: `(e,)` int64: all, those with an emotion, and the
-            uncertain ones of these.
-        dwell_s: `(e,)` float64, time in view.
-        attention_s: `(e,)` float64, time attentive, at most `dwell_s`.
-        longest_attention_s: `(e,)` float64, the longest attention without interruption.
-        baseline: `(e,)` float64, see `valence_baselines`; NaN where unknown.
-        end_readings: `(e,)` int64, readings with an emotion in the ad's last second.
-        end_happy: `(e,)` float64, sum of p(happy) over these.
-        sums: `(e, 9)` float64, over the readings with an emotion: the seven probabilities, valence,
-            expressiveness.
+        play_id, viewer_id: Row ids; a viewer belongs to one session.
+        readings, emotion_readings, uncertain: All, those with an emotion, and the uncertain ones of
+            these.
+        dwell_s: Time in view.
+        attention_s: Time attentive, at most `dwell_s`.
+        longest_attention_s: The longest attention without interruption.
+        baseline: See `valence_baselines`; NaN where unknown.
+        end_readings: Readings with an emotion in the ad's last second.
+        end_happy: Sum of p(happy) over these.
+        sums: `(e, 9)`, over the readings with an emotion, in the order of `SUM_COLUMNS`.
     """
 
     play_id: Ints
@@ -84,13 +82,9 @@ class ExposureArrays:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SecondArrays:
-    """`s` entries, one for each play, viewer and second of the ad, sorted by all three.
+    """`s` entries, for each play, viewer and second `[k, k + 1)` of the ad, sorted by all three.
 
-    Attributes:
-        play_id, viewer_id: `(s,)` int64, as in `ExposureArrays`.
-        second: `(s,)` int64, the second `[k, k + 1)` of the ad.
-        readings, attentive, emotion_readings: `(s,)` int64, counts.
-        sums: `(s, 9)` float64, as in `ExposureArrays`.
+    `sums` are `(s, 9)`, as in `ExposureArrays`.
     """
 
     play_id: Ints
@@ -110,9 +104,8 @@ class RolledPlay:
     """A play with what its roll-up depends on; times are microseconds since 1970 UTC.
 
     Attributes:
-        id, session_id: Row ids.
         previous_us: Start of the play before it; before all readings for a session's first play.
-        started_us, ended_us: Start and end; the end is `None` while the ad is on.
+        ended_us: `None` while the ad is on.
         duration_ms: Length of its ad.
     """
 
@@ -152,7 +145,7 @@ def roll_up(
     Args:
         plays: By start.
         readings: Those of the plays and those between ads before them, with row ids of viewers,
-            static faces included, in any order. Readings of other plays are ignored.
+            static faces included, in any order; others are ignored.
 
     Returns:
         Sums by play and viewer, and also by second, without readings that have no position.
@@ -280,12 +273,9 @@ def sort_readings(play: Ints, viewer: Ints, at_us: Ints) -> NDArray[np.intp]:
 
 def group_starts(*keys: Ints) -> Bools:
     """Return a mask `(n,)`, true at the first of each run of equal keys, `(n,)` and sorted."""
-    size = keys[0].size
-    starts = np.zeros(size, dtype=np.bool_)
-    if size:
-        starts[0] = True
-        for key in keys:
-            starts[1:] |= key[1:] != key[:-1]
+    starts: Bools = np.arange(keys[0].size) == 0
+    for key in keys:
+        starts[1:] |= key[1:] != key[:-1]
     return starts
 
 
@@ -315,11 +305,10 @@ def reading_spans_us(play: Ints, viewer: Ints, at_us: Ints, play_end_us: Ints) -
 
     Args:
         play, viewer, at_us: Shape `(n,)`, sorted by play, viewer, time.
-        play_end_us: Shape `(n,)`, the end of each reading's play; the largest int64 where it has
-            none.
+        play_end_us: Shape `(n,)`; the largest int64 for a play without end.
 
     Returns:
-        Shape `(n,)`, each 0 to 500,000. Multiples of half a microsecond, so that sums are exact.
+        Shape `(n,)`, each 0 to 500,000, in half microseconds, so that sums are exact.
     """
     size = at_us.size
     spans = np.full(size, LONE_READING_S * 1e6)
@@ -370,19 +359,14 @@ def valence_baselines(
     size = valence.size
     if not size:
         return np.empty(0)
-    all_play, all_viewer = (
-        np.concatenate([play, between_play]),
-        np.concatenate([viewer, between_viewer]),
-    )
-    _, play_index = np.unique(all_play, return_inverse=True)
-    viewers, viewer_index = np.unique(all_viewer, return_inverse=True)
+    _, play_index = np.unique(np.concatenate([play, between_play]), return_inverse=True)
+    viewers, viewer_index = np.unique(np.concatenate([viewer, between_viewer]), return_inverse=True)
     group = (play_index * viewers.size + viewer_index).astype(np.int64)
     with np.errstate(invalid="ignore"):
         early = (position_ms >= 0) & (position_ms < BASELINE_WINDOW_MS)
     everything = np.concatenate([valence, between_valence])
-    in_baseline = np.concatenate(
-        [early, np.ones(between_valence.size, dtype=np.bool_)]
-    ) & np.isfinite(everything)
+    in_baseline = np.isfinite(everything)
+    in_baseline[:size] &= early
     known, medians = grouped_median(group[in_baseline], everything[in_baseline])
     if not known.size:
         return np.full(size, np.nan)
@@ -396,12 +380,8 @@ def longest_runs_us(starts: Bools, at_us: Ints, span_us: Floats, attentive: Bool
     Spans of consecutive attentive readings are summed. A reading that is not attentive interrupts,
     and so does a silence of more than 0.5 s.
 
-    Args:
-        starts: Shape `(n,)`, true at the first reading of each viewer and play.
-        at_us, span_us, attentive: Shape `(n,)`, sorted by play, viewer, time.
-
-    Returns:
-        One for each true entry of `starts`.
+    All arguments are `(n,)`, sorted by play, viewer, time; `starts` is true at the first reading of
+    each viewer and play, and the result has one entry for each of these.
     """
     breaks = starts | ~attentive
     breaks[1:] |= ~attentive[:-1] | (np.diff(at_us) > _MAX_SPAN_US)
@@ -422,23 +402,11 @@ def position_bins(position_ms: Floats, duration_s: float) -> Ints:
     late. Positions further out (a file that is longer than it says) get seconds of their own.
     Unknown and negative positions get -1.
 
-    Source: one-second epochs (iMotions).
-
-    Args:
-        position_ms: Shape `(n,)`, NaN where unknown.
-        duration_s: The ad's length.
-
-    Returns:
-        Shape `(n,)`, the second of each reading.
+    Both are `(n,)`; unknown positions are NaN. Source: one-second epochs (iMotions).
     """
     length = count_bins(duration_s)
     known = np.isfinite(position_ms) & (position_ms >= 0)
-    bins = np.full(position_ms.size, -1, dtype=np.int64)
-    bins[known] = np.floor(position_ms[known] / 1000.0).astype(np.int64)
-    late = (
-        known
-        & (bins >= length)
-        & (np.where(known, position_ms, 0.0) < (duration_s + OVERRUN_S) * 1000.0)
-    )
-    bins[late] = length - 1
+    position = np.where(known, position_ms, -1.0)
+    bins: Ints = np.floor(position / 1000.0).astype(np.int64)
+    bins[(bins >= length) & (position < (duration_s + OVERRUN_S) * 1000.0)] = length - 1
     return bins

@@ -24,7 +24,6 @@ class LoggedPlay:
 
     Attributes:
         session, number: Id of its session, and its number within that.
-        started_at: UTC, aware.
         policy: Name of the session's policy; empty when not known.
         held_out: Whether the hold-out chose the ad, which ignores the audience.
         probability: With which the ad was chosen, 0 to 1; `None` when not known.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from dataclasses import dataclass, fields
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.engine import Connection, Engine
 
+    from db.schema import Base
+
 READ_ROWS = 10_000
 """Readings turned into arrays at a time; their Python objects stay small."""
 
@@ -34,11 +36,8 @@ class SessionInfo:
     """One session. Unknown figures are `None`.
 
     Attributes:
-        id: Row id; stable.
         kind: "run" or "replay".
-        source: Camera, file or address.
-        started_at: UTC, aware, as all times here.
-        ended_at: `None` while it runs.
+        started_at, ended_at: UTC, aware, as all times here; no end while it runs.
         end_reason: Why it ended; "interrupted" when the program was killed.
         frames, dropped: Frames analysed, and not analysed.
         fps: Frames analysed per second.
@@ -115,18 +114,15 @@ class ReadingArrays:
     """`n` readings, one array per column, ordered by time and viewer.
 
     Attributes:
-        play_id: `(n,)` int64, `PlayInfo.id`; -1 where no ad was on.
-        viewer: `(n,)` int64, number or row id of the track.
-        at_us: `(n,)` int64, microseconds since 1970-01-01 UTC.
-        position_ms: `(n,)` float64, position in the ad; NaN where no ad was on.
-        probabilities: `(n, 7)` float64: angry, disgust, fear, happy, sad, surprise, neutral; NaN,
-            as the next two, where the emotion is withheld.
-        valence: `(n,)` float64, -1 to 1.
-        expressiveness: `(n,)` float64, 0 to 1.
-        uncertain: `(n,)` bool.
-        attentive: `(n,)` bool.
-        withheld: `(n,)` int8, why the emotion is withheld, as a place in
-            `detector.types.WITHHELD_REASONS`; -1 where it is not.
+        play_id: `PlayInfo.id`; -1 where no ad was on.
+        viewer: Number or row id of the track.
+        at_us: Microseconds since 1970-01-01 UTC.
+        position_ms: Position in the ad; NaN where no ad was on.
+        probabilities: `(n, 7)`, in the order of `EMOTIONS`; NaN, as the next two, where the emotion
+            is withheld.
+        valence: -1 to 1.
+        expressiveness: 0 to 1.
+        withheld: Why the emotion is withheld, as a place in `WITHHELD_REASONS`; -1 where it is not.
     """
 
     play_id: NDArray[np.int64]
@@ -149,11 +145,10 @@ class SessionData:
     """Everything that a report on one session needs.
 
     Attributes:
-        info: The session.
         ads: Ads with at least one play, in the order of their first play.
-        plays: In the order of their numbers.
-        readings: All readings but those of static faces.
-        gaps: In the order of their starts.
+        plays: By number.
+        readings: All but those of static faces.
+        gaps: By start.
     """
 
     info: SessionInfo
@@ -201,13 +196,11 @@ def viewers_over_time(
         mine = owner == session.id
         if not mine.any():
             continue
-        start = (session.started_at - _EPOCH) // timedelta(microseconds=1)
+        (start,) = microseconds([session.started_at])
         end = (
-            last_us[mine].max()
-            if session.ended_at is None
-            else (session.ended_at - _EPOCH) // timedelta(microseconds=1)
+            last_us[mine].max() if session.ended_at is None else microseconds([session.ended_at])[0]
         )
-        edges = np.linspace(start, max(int(end), start + 1), parts + 1)
+        edges = np.linspace(start, max(end, start + 1), parts + 1)
         came = np.searchsorted(np.sort(first_us[mine]), edges[1:], side="left")
         went = np.searchsorted(np.sort(last_us[mine]), edges[:-1], side="left")
         # The last part includes its end.
@@ -301,28 +294,10 @@ def session_infos(connection: Connection, *which: ColumnElement[bool]) -> list[S
         .correlate(Session)
         .scalar_subquery()
     )
+    figures = {"viewers": tracks, "readings": readings, "plays": plays, "static_faces": static}
+    model = {"model_name": Model.name, "model_sha256": Model.sha256}
     query = (
-        select(
-            Session.id,
-            Session.kind,
-            Session.site,
-            Session.source,
-            Session.started_at,
-            Session.ended_at,
-            Session.end_reason,
-            Model.name,
-            Model.sha256,
-            Session.program_version,
-            Session.settings,
-            Session.frames,
-            Session.dropped,
-            Session.fps,
-            tracks,
-            readings,
-            plays,
-            Session.lost,
-            static,
-        )
+        select(*_columns(SessionInfo, Session, **model, **figures))
         .outerjoin(Model, Model.id == Session.model_id)
         .where(*which)
         .order_by(Session.id)
@@ -348,19 +323,7 @@ def ad_infos(connection: Connection, *which: ColumnElement[bool]) -> list[AdInfo
 def play_infos(connection: Connection, *which: ColumnElement[bool]) -> list[PlayInfo]:
     """Return the plays that meet conditions on `Play` and `Session`, by session and number."""
     query = (
-        select(
-            Play.id,
-            Play.number,
-            Play.ad_version_id,
-            Play.started_at,
-            Play.ended_at,
-            Play.outcome,
-            Play.shown_ms,
-            Play.reason,
-            Play.probability,
-            Play.error,
-            Play.session_id,
-        )
+        select(*_columns(PlayInfo, Play, ad_row_id=Play.ad_version_id))
         .join(Session, Session.id == Play.session_id)
         .where(*which)
         .order_by(Play.session_id, Play.number)
@@ -371,12 +334,17 @@ def play_infos(connection: Connection, *which: ColumnElement[bool]) -> list[Play
 def gap_infos(connection: Connection, *which: ColumnElement[bool]) -> list[GapInfo]:
     """Return the gaps that meet conditions on `Gap` and `Session`, by start."""
     query = (
-        select(Gap.started_at, Gap.ended_at, Gap.cause, Gap.detail, Gap.session_id)
+        select(*_columns(GapInfo, Gap))
         .join(Session, Session.id == Gap.session_id)
         .where(*which)
         .order_by(Gap.started_at, Gap.id)
     )
     return [GapInfo(*row) for row in connection.execute(query)]
+
+
+def _columns(info: type[Any], table: type[Base], **other: Any) -> list[Any]:
+    """Columns for the fields of an info: those of the same name, or the others given."""
+    return [other[f.name] if f.name in other else getattr(table, f.name) for f in fields(info)]
 
 
 def read_arrays(connection: Connection, name: Any, *which: ColumnElement[bool]) -> ReadingArrays:

@@ -33,10 +33,8 @@ class Call:
     """One call of the API.
 
     Attributes:
-        method, path: `get` or `post`, and where, below the server's address.
+        method: `get` or `post`.
         name: Its stable name.
-        summary: What it does, in a few words.
-        about: What else there is to know.
         answer: The model of its answer; `None` for a document that is described elsewhere.
         problems: The statuses with which it can fail, and when, besides `EVERYWHERE`.
         parameters: As OpenAPI describes them.
@@ -56,17 +54,16 @@ class Call:
     examples: tuple[str, ...] = ()
 
 
-def _in_query(name: str, about: str, schema: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"name": name, "in": "query", "description": about, "schema": schema, **more}
+def _parameter(where: str, name: str, about: str, *, required: bool = False, **schema: Any) -> Any:
+    found = {"name": name, "in": where, "description": about, "schema": schema}
+    return found | ({"required": True} if required else {})
 
 
-_SESSION = {
-    "name": "session_id",
-    "in": "path",
-    "description": "Id of the session.",
-    "schema": {"type": "integer", "minimum": 1},
-    "required": True,
-}
+_SESSION = _parameter(
+    "path", "session_id", "Id of the session.", required=True, type="integer", minimum=1
+)
+_TWO_IDS: dict[str, Any] = {"type": "array", "items": {"type": "string"}, "minItems": 2}
+_MEASURE: dict[str, Any] = {"type": "string", "enum": list(MEASURES), "default": "valence"}
 _NO_DATABASE = {503: "There is no database."}
 
 CALLS = (
@@ -104,8 +101,8 @@ CALLS = (
         Sessions,
         {400: "The page is not a number.", 404: "There is no such page."} | _NO_DATABASE,
         (
-            _in_query("site", "Part of the site's name, in any case.", {"type": "string"}),
-            _in_query("page", "Page, from 1.", {"type": "integer", "minimum": 1, "default": 1}),
+            _parameter("query", "site", "Part of the site's name, in any case.", type="string"),
+            _parameter("query", "page", "Page, from 1.", type="integer", minimum=1, default=1),
         ),
         examples=(f"curl '$SERVER{API_PREFIX}sessions?site=foyer'",),
     ),
@@ -146,17 +143,8 @@ CALLS = (
         }
         | _NO_DATABASE,
         (
-            _in_query(
-                "ad",
-                "Id of an ad; at least two.",
-                {"type": "array", "items": {"type": "string"}, "minItems": 2},
-                required=True,
-            ),
-            _in_query(
-                "measure",
-                "What the ads are compared by.",
-                {"type": "string", "enum": list(MEASURES), "default": "valence"},
-            ),
+            _parameter("query", "ad", "Id of an ad; at least two.", required=True, **_TWO_IDS),
+            _parameter("query", "measure", "What the ads are compared by.", **_MEASURE),
         ),
         examples=(f"curl '$SERVER{API_PREFIX}compare?ad=summer&ad=winter'",),
     ),
@@ -225,25 +213,15 @@ def description() -> dict[str, Any]:
 
 
 def _operation(call: Call) -> dict[str, Any]:
-    answer: dict[str, Any] = (
-        {"type": "object"} if call.answer is None else {"$ref": _SCHEMAS + call.answer.__name__}
-    )
-    responses: dict[str, Any] = {
-        "200": {"description": call.summary + ".", "content": {call.kind: {"schema": answer}}}
-    }
+    answer = {"type": "object"} if call.answer is None else _reference(call.answer)
+    responses = {"200": _response(f"{call.summary}.", call.kind, answer)}
     for status, why in sorted((call.problems | EVERYWHERE).items()):
-        problem = {"schema": {"$ref": _SCHEMAS + ProblemDocument.__name__}}
-        responses[str(status)] = {
-            "description": why,
-            "content": {"application/problem+json": problem},
-        }
+        problem = _reference(ProblemDocument)
+        responses[str(status)] = _response(why, "application/problem+json", problem)
     if call.name == "events":
         responses["204"] = {"description": "The session is over."}
     if call.name == "health":
-        responses["503"] = {
-            "description": "The classifier is broken.",
-            "content": {call.kind: {"schema": answer}},
-        }
+        responses["503"] = _response("The classifier is broken.", call.kind, answer)
     operation: dict[str, Any] = {
         "operationId": call.name,
         "summary": call.summary,
@@ -254,18 +232,21 @@ def _operation(call: Call) -> dict[str, Any]:
         operation["parameters"] = list(call.parameters)
     if call.method == "post":
         binary = {"type": "string", "contentMediaType": "application/octet-stream"}
+        form = {"type": "object", "required": ["image"], "properties": {"image": binary}}
         operation["requestBody"] = {
             "required": True,
             "content": {
-                "application/json": {"schema": {"$ref": _SCHEMAS + PictureAddress.__name__}},
-                "multipart/form-data": {
-                    "schema": {
-                        "type": "object",
-                        "required": ["image"],
-                        "properties": {"image": binary},
-                    }
-                },
+                "application/json": {"schema": _reference(PictureAddress)},
+                "multipart/form-data": {"schema": form},
                 "image/*": {"schema": binary},
             },
         }
     return operation
+
+
+def _reference(model: type[BaseModel]) -> dict[str, Any]:
+    return {"$ref": _SCHEMAS + model.__name__}
+
+
+def _response(description: str, kind: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {kind: {"schema": schema}}}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import cv2
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from werkzeug.datastructures import FileStorage
 
+    from detector.image_analysis import PictureFace
     from monitor.web.worker import Result
 
 SHOWN_PX = 1200
@@ -35,13 +35,7 @@ SHOWN_PX = 1200
 class MemoryRequest(Request):
     """A request whose uploads stay in memory; werkzeug would put large ones into files."""
 
-    def _get_file_stream(
-        self,
-        total_content_length: int | None,
-        content_type: str | None,
-        filename: str | None = None,
-        content_length: int | None = None,
-    ) -> IO[bytes]:
+    def _get_file_stream(self, *_: Any, **_options: Any) -> IO[bytes]:
         return io.BytesIO()
 
 
@@ -141,100 +135,57 @@ def _classified(name: str, content: bytes) -> NamedPicture:
 # --- for the page ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class ShownFace:
-    """A face as the page shows it.
+def show(picture: NamedPicture) -> dict[str, Any]:
+    """Prepare a picture and its faces for the template `classify.html`.
 
-    Attributes:
-        number: From 1, left to right.
-        label, confidence, uncertain: As in `detector.image_analysis.PictureFace`.
-        bars: Labels, their probabilities and the names of their colours, in the model's order.
-        left, top, width, height: In per cent of the picture, cut at its border.
-        crop: The face as the network saw it, as a `data:` address.
+    Returns:
+        The picture, scaled down to `width` x `height` pixels, as a `data:` address, with the size
+        of the `original`, and `faces` from left to right. The box of a face is in per cent of the
+        picture, cut at its border; `crop` is the face as the network saw it, as a `data:` address;
+        `bars` are labels, probabilities and names of colours, in the model's order.
     """
-
-    number: int
-    label: str
-    confidence: float
-    uncertain: bool
-    bars: tuple[tuple[str, float, str], ...]
-    left: float
-    top: float
-    width: float
-    height: float
-    crop: str
-
-    @property
-    def colour(self) -> str:
-        """The name of the colour of its label."""
-        return next(colour for label, _, colour in self.bars if label == self.label)
-
-
-@dataclass(frozen=True, slots=True)
-class ShownPicture:
-    """A picture and its faces as the page shows them.
-
-    Attributes:
-        name: The address, or the name of the file.
-        data: The picture, scaled down, as a `data:` address.
-        width, height: Of the scaled picture, pixels.
-        original: Width and height of the picture that was sent.
-        crop_px: Side of the crops.
-        faces: From left to right.
-    """
-
-    name: str
-    data: str
-    width: int
-    height: int
-    original: tuple[int, int]
-    crop_px: int
-    faces: tuple[ShownFace, ...]
-
-
-def show(picture: NamedPicture) -> ShownPicture:
-    """Prepare a picture and its faces for the page."""
     image, (faces, crops) = picture.image, picture.result
     height, width = image.shape[:2]
     scale = min(1.0, SHOWN_PX / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = image if scale == 1 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return ShownPicture(
-        name=picture.name,
-        data=_data_address(small, ".jpg", "image/jpeg"),
-        width=size[0],
-        height=size[1],
-        original=(width, height),
-        crop_px=crops.shape[-1],
-        faces=tuple(
-            _shown_face(number, face, crop, width, height)
+    return {
+        "name": picture.name,
+        "data": _data_address(small, ".jpg", "image/jpeg"),
+        "width": size[0],
+        "height": size[1],
+        "original": (width, height),
+        "crop_px": crops.shape[-1],
+        "faces": [
+            {"number": number, **_shown_face(face, crop, width, height)}
             for number, (face, crop) in enumerate(zip(faces, crops, strict=True), start=1)
-        ),
-    )
+        ],
+    }
 
 
 def _shown_face(
-    number: int, face: Any, crop: NDArray[np.uint8], width: int, height: int
-) -> ShownFace:
+    face: PictureFace, crop: NDArray[np.uint8], width: int, height: int
+) -> dict[str, Any]:
     left, top, box_width, box_height = face.box
     x0, y0 = max(0, left), max(0, top)
     x1, y1 = min(width, left + box_width), min(height, top + box_height)
-    return ShownFace(
-        number=number,
-        label=face.label,
-        confidence=face.confidence,
-        uncertain=face.uncertain,
-        # An emotion has its own colour, any other label one of seven by its place.
-        bars=tuple(
-            (label, share, label if label in EMOTIONS else f"other-{place % 7}")
-            for place, (label, share) in enumerate(face.probabilities.items())
-        ),
-        left=round(100 * x0 / width, 3),
-        top=round(100 * y0 / height, 3),
-        width=round(100 * max(0, x1 - x0) / width, 3),
-        height=round(100 * max(0, y1 - y0) / height, 3),
-        crop=_data_address(crop, ".png", "image/png"),
-    )
+    # An emotion has its own colour, any other label one of seven by its place.
+    colours = {
+        label: label if label in EMOTIONS else f"other-{place % 7}"
+        for place, label in enumerate(face.probabilities)
+    }
+    return {
+        "label": face.label,
+        "confidence": face.confidence,
+        "uncertain": face.uncertain,
+        "colour": colours[face.label],
+        "bars": [(label, share, colours[label]) for label, share in face.probabilities.items()],
+        "left": round(100 * x0 / width, 3),
+        "top": round(100 * y0 / height, 3),
+        "width": round(100 * max(0, x1 - x0) / width, 3),
+        "height": round(100 * max(0, y1 - y0) / height, 3),
+        "crop": _data_address(crop, ".png", "image/png"),
+    }
 
 
 def _data_address(image: NDArray[Any], ending: str, kind: str) -> str:

@@ -20,16 +20,7 @@ from urllib.parse import urljoin
 import certifi
 import httpcore
 
-from monitor.web.fetch.errors import (
-    AnswerError,
-    CertificateError,
-    FetchError,
-    NotFoundError,
-    RedirectError,
-    TooLargeError,
-    TooSlowError,
-    UnreachableError,
-)
+from monitor.web.fetch.errors import FetchError
 from monitor.web.fetch.target import (
     PUBLIC,
     checked_addresses,
@@ -39,21 +30,14 @@ from monitor.web.fetch.target import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from monitor.web.fetch.target import Address, AddressPolicy, Resolver, Target
 
 
 @dataclass(frozen=True, slots=True)
 class FetchLimits:
-    """What one picture may cost.
-
-    Attributes:
-        seconds: For everything, from the look-up of the first name to the last byte.
-        content_bytes: Of the picture.
-        header_bytes: Of each answer's header.
-        redirects: Redirects that are followed.
-    """
+    """What one picture may cost; `seconds` are for everything, `header_bytes` for each answer."""
 
     seconds: float = 10.0
     content_bytes: int = 30 << 20
@@ -72,17 +56,18 @@ class Deadline:
         """Return the seconds left, more than 0.
 
         Raises:
-            TooSlowError: The time is over.
+            FetchError: The time is over (`too_slow`).
         """
         left = self._end - time.monotonic()
         if left <= 0:
             raise self.over()
         return left
 
-    def over(self) -> TooSlowError:
+    def over(self) -> FetchError:
         """Return the error to raise when the time is over."""
-        return TooSlowError(
-            f"The picture did not arrive in time: expected it within {self._seconds:g} s."
+        return FetchError(
+            "too_slow",
+            f"The picture did not arrive in time: expected it within {self._seconds:g} s.",
         )
 
 
@@ -108,7 +93,7 @@ def fetch_picture(
         The content, not yet known to be a picture.
 
     Raises:
-        FetchError: It was not fetched; the subclass and its `code` say why.
+        FetchError: It was not fetched; its `code` says why.
     """
     limits = limits or FetchLimits()
     deadline = Deadline(limits.seconds)
@@ -121,9 +106,10 @@ def fetch_picture(
         if all(is_public(address) for address in addresses):
             policy = replace(policy, allowed_networks=())
         target = _following(target, answer)
-    raise RedirectError(
+    raise FetchError(
+        "redirects",
         f"The address was redirected more than {limits.redirects} times: expected the picture "
-        "itself."
+        "itself.",
     )
 
 
@@ -131,14 +117,15 @@ def _following(target: Target, location: str) -> Target:
     try:
         url = urljoin(target.url, location)
     except ValueError as error:
-        raise RedirectError(
-            f"{target.host} redirects to no address: expected the picture itself."
+        raise FetchError(
+            "redirects", f"{target.host} redirects to no address: expected the picture itself."
         ) from error
     following = parse_url(url)
     if target.scheme == "https" and following.scheme == "http":
-        raise RedirectError(
+        raise FetchError(
+            "redirects",
             f"{target.host} redirects from https to http: expected a redirect that stays on an "
-            "encrypted connection."
+            "encrypted connection.",
         )
     return following
 
@@ -178,18 +165,21 @@ def _get(
     except httpcore.NetworkError as error:
         raise _network_error(target, error) from error
     except httpcore.ProtocolError as error:
-        raise AnswerError(
-            f"{target.host} did not send a complete HTTP answer: expected a picture."
+        raise FetchError(
+            "answer", f"{target.host} did not send a complete HTTP answer: expected a picture."
         ) from error
 
 
 def _check_header(target: Target, response: httpcore.Response, limits: FetchLimits) -> None:
     if response.status != 200:
-        raise NotFoundError(
-            f"{target.host} answered with status {response.status}: expected 200 and a picture."
+        raise FetchError(
+            "not_found",
+            f"{target.host} answered with status {response.status}: expected 200 and a picture.",
         )
     if _field(response, b"content-encoding").lower() not in {b"", b"identity"}:
-        raise AnswerError(f"{target.host} sent packed content: expected the picture as it is.")
+        raise FetchError(
+            "answer", f"{target.host} sent packed content: expected the picture as it is."
+        )
     length = _field(response, b"content-length")  # a number, as h11 has checked
     if length and int(length) > limits.content_bytes:
         raise _too_large(limits)
@@ -212,22 +202,27 @@ def _body(response: httpcore.Response, limits: FetchLimits) -> bytes:
 def _too_large(limits: FetchLimits) -> FetchError:
     count = limits.content_bytes
     size = f"{count / (1 << 20):g} MiB" if count >= 1 << 20 else f"{count} bytes"
-    return TooLargeError(f"The picture has more bytes than allowed: expected at most {size}.")
+    return FetchError(
+        "too_large", f"The picture has more bytes than allowed: expected at most {size}."
+    )
 
 
 def _network_error(target: Target, error: httpcore.NetworkError) -> FetchError:
     cause = error.__cause__ or error.__context__
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return CertificateError(
+        return FetchError(
+            "certificate",
             f"The certificate of {target.host} does not prove its name ({cause.verify_message}): "
-            "expected a valid one."
+            "expected a valid one.",
         )
     if isinstance(cause, ssl.SSLError):
-        return CertificateError(
-            f"No encrypted connection to {target.host} could be made: expected TLS 1.2 or newer."
+        return FetchError(
+            "certificate",
+            f"No encrypted connection to {target.host} could be made: expected TLS 1.2 or newer.",
         )
-    return UnreachableError(
-        f"{target.host} cannot be reached or broke off: check the address, or try again later."
+    return FetchError(
+        "unreachable",
+        f"{target.host} cannot be reached or broke off: check the address, or try again later.",
     )
 
 
@@ -254,22 +249,14 @@ class _Pinned(httpcore.NetworkBackend):
         self._budget = budget
         self._sockets = httpcore.SyncBackend()
 
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
+    def connect_tcp(self, host: str, port: int, *_: Any, **options: Any) -> httpcore.NetworkStream:
         failure: Exception = httpcore.ConnectError("no address was given")
         for number, address in enumerate(self._addresses):
             # An address that swallows packets must not use up the time of the next.
             share = self._budget.deadline.left() / (len(self._addresses) - number)
+            options["timeout"] = share
             try:
-                stream = self._sockets.connect_tcp(
-                    str(address), port, share, local_address, socket_options
-                )
+                stream = self._sockets.connect_tcp(str(address), port, **options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
             else:
@@ -289,8 +276,9 @@ class _BudgetedStream(httpcore.NetworkStream):
         if left is None:
             return self._stream.read(max_bytes, self._budget.deadline.left())
         if left == 0:
-            raise TooLargeError(
-                "The header of the answer has more bytes than allowed: expected a picture."
+            raise FetchError(
+                "too_large",
+                "The header of the answer has more bytes than allowed: expected a picture.",
             )
         content = self._stream.read(min(max_bytes, left), self._budget.deadline.left())
         self._budget.header_left = left - len(content)
@@ -302,16 +290,9 @@ class _BudgetedStream(httpcore.NetworkStream):
     def close(self) -> None:
         self._stream.close()
 
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.NetworkStream:
-        left = self._budget.deadline.left()
-        return _BudgetedStream(
-            self._stream.start_tls(ssl_context, server_hostname, left), self._budget
-        )
+    def start_tls(self, *args: Any, **options: Any) -> httpcore.NetworkStream:
+        options["timeout"] = self._budget.deadline.left()
+        return _BudgetedStream(self._stream.start_tls(*args, **options), self._budget)
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)

@@ -22,13 +22,7 @@ from urllib.parse import quote, urlsplit
 
 import idna
 
-from monitor.web.fetch.errors import (
-    AddressNotPublicError,
-    PortError,
-    SchemeError,
-    UnreachableError,
-    UrlError,
-)
+from monitor.web.fetch.errors import FetchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -109,11 +103,8 @@ OWN_NETWORK = AddressPolicy(allowed_networks=("0.0.0.0/0", "::/0"), allowed_port
 class Target:
     """A parsed address.
 
-    Attributes:
-        scheme: `http` or `https`.
-        host: Lower-case ASCII name without a trailing dot, or an IP address without brackets.
-        port: 1 to 65535.
-        path: Path and query, percent-encoded.
+    `host` is a lower-case ASCII name without a trailing dot, or an IP address without brackets;
+    `path` is the percent-encoded path and query.
     """
 
     scheme: str
@@ -134,39 +125,43 @@ class Target:
 
 
 def parse_url(url: str) -> Target:
-    """Parse an address.
-
-    Args:
-        url: As typed, or from a redirect; blanks around it are ignored.
+    """Parse an address as typed, or from a redirect; blanks around it are ignored.
 
     Raises:
-        SchemeError: It is not an http or https address.
-        UrlError: Anything else is wrong. Spellings that one program reads as a name and another as
-            a number (`127.1`, `0x7f000001`, `2130706433`, `%31`, a backslash) are always refused.
+        FetchError: It is not an http or https address (`scheme`), or anything else is wrong
+            (`url`). Spellings that one program reads as a name and another as a number (`127.1`,
+            `0x7f000001`, `2130706433`, `%31`, a backslash) are always refused.
     """
     url = url.strip()
     if len(url) > MAX_URL_LENGTH:
-        raise UrlError(f"The address has {len(url)} characters: expected at most {MAX_URL_LENGTH}.")
+        raise FetchError(
+            "url", f"The address has {len(url)} characters: expected at most {MAX_URL_LENGTH}."
+        )
     if re.search(r"[\x00-\x1f\x7f\\]", url):
-        raise UrlError("The address holds a control character or a backslash: expected neither.")
+        raise FetchError(
+            "url", "The address holds a control character or a backslash: expected neither."
+        )
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise UrlError(
-            "The address is not spelt right: expected a form like https://example.org/picture.jpg."
+        raise FetchError(
+            "url",
+            "The address is not spelt right: expected a form like https://example.org/picture.jpg.",
         ) from error
     if parts.scheme not in _DEFAULT_PORTS:
         named = (
             f"begins with {parts.scheme[:20]}:" if parts.scheme else "does not say how to fetch it"
         )
-        raise SchemeError(
-            f"The address {named}: expected one that begins with http:// or https://."
+        raise FetchError(
+            "scheme", f"The address {named}: expected one that begins with http:// or https://."
         )
     if "@" in parts.netloc:
-        raise UrlError("The address holds a user name or a password: expected one without.")
+        raise FetchError(
+            "url", "The address holds a user name or a password: expected one without."
+        )
     if port == 0:
-        raise UrlError("The address names port 0: expected 1 to 65535.")
+        raise FetchError("url", "The address names port 0: expected 1 to 65535.")
     safe = "%/:@!$&'()*+,;=~-._"
     path = quote(parts.path or "/", safe=safe)
     query = f"?{quote(parts.query, safe=safe + '?')}" if parts.query else ""
@@ -183,8 +178,9 @@ def _host(host: str) -> str:
         # UTS 46, as browsers map names: full-width digits and dots become plain, capitals small.
         name = host.lower() if host.isascii() else idna.encode(host, uts46=True).decode("ascii")
     except UnicodeError as error:  # of which idna's errors are a kind
-        raise UrlError(
-            "The host's name is not an allowed international name: expected one like example.org."
+        raise FetchError(
+            "url",
+            "The host's name is not an allowed international name: expected one like example.org.",
         ) from error
     name = name.removesuffix(".")
     labels = name.split(".")
@@ -192,8 +188,8 @@ def _host(host: str) -> str:
     if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", labels[-1]):
         return str(_literal(name, 4))
     if len(name) > 253 or not all(re.fullmatch(label_form, label) for label in labels):
-        raise UrlError(
-            "The host's name is missing or not spelt right: expected one like example.org."
+        raise FetchError(
+            "url", "The host's name is missing or not spelt right: expected one like example.org."
         )
     return name
 
@@ -205,9 +201,10 @@ def _literal(host: str, version: int) -> Address:
     except ValueError:
         address = None
     if address is None or address.version != version or "%" in host:
-        raise UrlError(
+        raise FetchError(
+            "url",
             "The host is a number in an unusual form: expected a name, four numbers from 0 to 255 "
-            "with dots between them, or an IPv6 address in brackets."
+            "with dots between them, or an IPv6 address in brackets.",
         )
     return address
 
@@ -227,15 +224,12 @@ def checked_addresses(
         At least one address, without repetition, all allowed by the policy.
 
     Raises:
-        PortError: The port is not allowed.
-        AddressNotPublicError: One of the addresses is not allowed. The message says no more, so as
-            not to disclose private names.
-        UnreachableError: There is no such host.
-        TooSlowError: The look-up took too long.
+        FetchError: The port or one of the addresses is not allowed, there is no such host, or the
+            look-up took too long. The message discloses no private names.
     """
     if policy.allowed_ports is not None and target.port not in policy.allowed_ports:
         expected = " or ".join(map(str, policy.allowed_ports))
-        raise PortError(f"The address names port {target.port}: expected {expected}.")
+        raise FetchError("port", f"The address names port {target.port}: expected {expected}.")
     try:
         addresses = [ip_address(target.host)]
     except ValueError:
@@ -246,9 +240,10 @@ def checked_addresses(
         else:
             addresses = _look_up(target, deadline, resolve)
     if not all(policy.allows(address) for address in addresses):
-        raise AddressNotPublicError(
+        raise FetchError(
+            "address_not_public",
             f"{target.host} leads to an address that is not public: expected a picture on the "
-            "public internet."
+            "public internet.",
         )
     return addresses
 
@@ -260,12 +255,8 @@ def _look_up(target: Target, deadline: Deadline, resolve: Resolver) -> list[Addr
 
     def look_up() -> None:
         try:
-            answers.put(
-                [
-                    ip_address(address)
-                    for address in dict.fromkeys(resolve(target.host, target.port))
-                ]
-            )
+            found = dict.fromkeys(resolve(target.host, target.port))
+            answers.put([ip_address(address) for address in found])
         except (OSError, ValueError) as error:
             answers.put(error)
         finally:
@@ -279,7 +270,7 @@ def _look_up(target: Target, deadline: Deadline, resolve: Resolver) -> list[Addr
     except queue.Empty:
         raise deadline.over() from None
     if isinstance(answer, Exception) or not answer:
-        raise UnreachableError(
-            f"There is no host {target.host}: expected the name of a web server."
+        raise FetchError(
+            "unreachable", f"There is no host {target.host}: expected the name of a web server."
         )
     return answer
