@@ -225,7 +225,7 @@ class _Cache:
         kept = dict(list(self._known.items())[-5000:])
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_save(str(self._file), text_mode=True) as file:
+            with atomic_save(str(self._file), text_mode=True, overwrite_part=True) as file:
                 json.dump({"by": _decoders(), "files": kept}, file)
         except OSError as error:
             logger.info("Cannot write the cache of media checks %s: %s", self._file, error)

@@ -244,7 +244,7 @@ def _litert_file(model: Path, card: ModelCard) -> Path:
             (cached, content),
             (checksum, hashlib.sha256(content).hexdigest().encode()),
         ):
-            with atomic_save(str(path)) as file:
+            with atomic_save(str(path), overwrite_part=True) as file:
                 file.write(part)
     except OSError as error:
         raise ModelLoadError(

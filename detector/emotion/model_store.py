@@ -187,7 +187,8 @@ def install(model: Path) -> Path:
             source = model.with_suffix(ending)
             if source.is_file():
                 target = str(folder / source.name)
-                with source.open("rb") as opened, atomic_save(target, file_perms=0o644) as file:
+                whole = atomic_save(target, file_perms=0o644, overwrite_part=True)
+                with source.open("rb") as opened, whole as file:
                     shutil.copyfileobj(opened, file)
     except OSError as error:
         raise ModelStoreError(

@@ -179,7 +179,7 @@ class Checkpoint(keras.callbacks.Callback):
             "stopped_early": self.stopped,
             "history": self._history,
         }
-        with atomic_save(str(self._folder / STATE), text_mode=True) as file:
+        with atomic_save(str(self._folder / STATE), text_mode=True, overwrite_part=True) as file:
             json.dump(state, file, indent=1)
         logger.info(
             "Epoch %d at %d px: loss %.3f, validation loss %.3f, validation accuracy %.1f %%",

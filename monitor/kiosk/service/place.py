@@ -36,8 +36,8 @@ def write(path: Path, text: str) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_save(str(path), text_mode=True, file_perms=0o644, overwrite=True) as file:
-            file.write(text)
+        with atomic_save(str(path), file_perms=0o644, overwrite_part=True) as file:
+            file.write(text.encode())
     except OSError as error:
         raise SetupError(
             f"{path} cannot be written ({error.strerror}): expected a writable folder."
