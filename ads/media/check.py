@@ -1,9 +1,8 @@
 """Probe media files in another process, which a file may crash, hang or fill without harm.
 
-Media is played in the window's process by native libraries: a file made to break them would take
-the window down, again and again. So each new file is first decoded here for a moment, under limits
-of memory and computing time. One that breaks this process is left out with its reason. Findings are
-cached by the file's SHA-256.
+Native libraries play media in the window's process, so a malicious file could take the window down,
+again and again. Each new file is first decoded here for a moment, under limits of memory and
+computing time; one that breaks this process is left out. Findings are cached by SHA-256.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CPU_LIMIT_S = 20
-"""Computing time for one file; the largest playable ones need a tenth."""
+"""For one file; the largest playable ones need a tenth."""
 
 ANSWER_LIMIT_S = 60.0
 """Wall-clock time for one file, on a busy machine; also for starting the process."""
@@ -62,14 +61,8 @@ class _BrokenFileError(MediaError):
 def check_apart(files: Sequence[tuple[Path, str]]) -> list[MediaInfo | MediaError]:
     """Probe media files in other processes, unless cached; a `MediaCheck` for `load_playlist`.
 
-    Where no such process can be started, the files are probed here, with a warning: a dark screen
-    is no safer.
-
-    Args:
-        files: Each with its SHA-256, 64 hexadecimal digits.
-
-    Returns:
-        What each file holds, or why it cannot be played, in the order of the files.
+    `files` come with their SHA-256. Where no such process can be started, they are probed here,
+    with a warning: a dark screen is no safer.
     """
     cache = _Cache(platformdirs.user_cache_path("ad-monitor") / CACHE_NAME)
     found = [cache.get(path, digest) for path, digest in files]
@@ -88,28 +81,23 @@ def check_apart(files: Sequence[tuple[Path, str]]) -> list[MediaInfo | MediaErro
 def _check(share: list[tuple[int, Path, str]]) -> list[MediaInfo | MediaError]:
     """Ask for each file, replacing the process after a file that broke it."""
     answers: list[MediaInfo | MediaError] = []
-    checker: _Checker | None = None
-    try:
+    with ExitStack() as stack:
+        checker: _Checker | None = None
         for _, path, digest in share:
             try:
-                checker = checker or _Checker()
+                checker = checker or stack.enter_context(closing(_Checker()))
                 answer = checker.ask(path)
             except _UnavailableError as error:
                 logger.warning("Checking %s in this process instead: %s", path, error)
                 answer = probe_all([(path, digest)])[0]
-            if checker is not None and isinstance(answer, _BrokenFileError):
-                checker.close()
+            if isinstance(answer, _BrokenFileError):
+                stack.close()
                 checker = None
             answers.append(answer)
-    finally:
-        if checker is not None:
-            checker.close()
     return answers
 
 
 class _Checker:
-    """A process that probes one file after the other."""
-
     def __init__(self) -> None:
         # The child imports the same packages even if they are not installed.
         root = str(Path(__file__).resolve().parents[2])
@@ -199,7 +187,7 @@ class _Cache:
             logger.info("Cannot read the cache of media checks %s: %s", file, error)
 
     def get(self, path: Path, digest: str) -> MediaInfo | MediaError | None:
-        entry = self._known.get(_key(path, digest))
+        entry = self._known.get(digest + path.suffix.lower())
         if isinstance(entry, dict) and "broke" in entry:
             return _BrokenFileError(f"{path} {entry['broke']}")
         try:
@@ -215,7 +203,8 @@ class _Cache:
             entry = {"broke": str(found).removeprefix(f"{path} ")}
         else:
             return
-        self._known[_key(path, digest)] = entry
+        # The ending decides how a file is read, so it is part of the key.
+        self._known[digest + path.suffix.lower()] = entry
         self._is_changed = True
 
     def save(self) -> None:
@@ -229,11 +218,6 @@ class _Cache:
                 json.dump({"by": _decoders(), "files": kept}, file)
         except OSError as error:
             logger.info("Cannot write the cache of media checks %s: %s", self._file, error)
-
-
-def _key(path: Path, digest: str) -> str:
-    # The ending decides how a file is read, so it is part of the key.
-    return f"{digest}{path.suffix.lower()}"
 
 
 def _decoders() -> list[str]:
@@ -267,10 +251,7 @@ def _run_for(decoded: Iterator[Any], cpu_s: float) -> None:
 
 
 def main() -> int:
-    """Probe the files named on standard input, one JSON text a line; answer in the same way.
-
-    The one argument is the computing time for a file, in seconds.
-    """
+    """Probe files named in lines of JSON; answer in lines. Argument: CPU seconds for a file."""
     # Answers keep the real standard output; whatever a library prints goes nowhere.
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
         os.dup2(2, 1)

@@ -101,11 +101,8 @@ def video_frames(
     """Decode the frames of a clip; see `ads.media.decode.frames`.
 
     Late frames are decoded but not converted, so a delayed show catches up. Each frame is yielded
-    once the next one is decoded, because only then is its end known.
-
-    Raises:
-        MediaError: The clip holds no frame, or ends more than `SHORT_BY_S` before its stated
-            length.
+    once the next one is decoded, because only then is its end known. A `MediaError` follows if the
+    clip holds no frame, or ends more than `SHORT_BY_S` before its stated length.
     """
     emitted_ns: int | None = None
     left_out = 0
@@ -289,7 +286,7 @@ def _length_s(path: Path, container: InputContainer, stream: VideoStream) -> flo
 
 
 def _quarter_turns(frame: VideoFrame) -> int:
-    """Return how many quarter turns to the left make the frame upright, 0 to 3."""
+    # To the left, until the frame is upright.
     return round(frame.rotation / 90) % 4
 
 

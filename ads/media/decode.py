@@ -22,9 +22,6 @@ MAX_DURATION_S = 24 * 3600.0
 def probe(path: Path) -> MediaInfo:
     """Look into a media file and decode its first frame.
 
-    Args:
-        path: A file with one of the `KNOWN_ENDINGS`.
-
     Raises:
         MediaError: The file is missing, of no known kind, too large, or cannot be decoded.
     """
@@ -67,10 +64,9 @@ def frames(
         path: The file.
         kind: As found by `probe`.
         viewport: Returns the size that each frame is to fit.
-        loop: Whether an animation repeats for ever; ignored for other kinds.
-        wanted_ns: Returns the position that the show has reached, so that late frames of a video
-            can be left out.
-        start_ns: The position at which to begin, in nanoseconds, at least 0.
+        loop: Whether an animation repeats for ever.
+        wanted_ns: Returns the position of the show, so that late frames of a video can be left out.
+        start_ns: The position at which to begin, at least 0.
 
     Raises:
         MediaError: When the file cannot be decoded (any further).

@@ -27,15 +27,10 @@ def sound_blocks(
 ) -> Generator[tuple[float, NDArray[np.int16]], None, None]:
     """Decode the sound of a clip in blocks without gaps; what has no sound becomes silence.
 
-    Close the iterator to release the file.
-
-    Args:
-        path: The file.
-        start_s: Where to begin, in seconds from the start of the clip's picture; at least 0.
+    Begin `start_s` (at least 0) after the start of the clip's picture. Close to release the file.
 
     Yields:
-        The position of the block's first sample in seconds, and the samples: `(n, 2)` int16 at
-        `SAMPLE_RATE_HZ`.
+        The position of the block in seconds, and samples: `(n, 2)` int16 at `SAMPLE_RATE_HZ`.
 
     Raises:
         MediaError: The file has no sound, or none that can be decoded.
@@ -82,13 +77,8 @@ def _resampled(
                 at = round(stated)
         at = at or 0
         for block in resampler.resample(frame):
-            samples = _interleaved(block.to_ndarray())
-            yield at, samples
-            at += len(samples)
+            yield at, np.asarray(block.to_ndarray(), np.int16).reshape(-1, 2)
+            at += block.samples
     if at is not None:
         for block in resampler.resample(None):
-            yield at, _interleaved(block.to_ndarray())
-
-
-def _interleaved(block: NDArray[np.generic]) -> NDArray[np.int16]:
-    return np.asarray(block, dtype=np.int16).reshape(-1, 2)
+            yield at, np.asarray(block.to_ndarray(), np.int16).reshape(-1, 2)

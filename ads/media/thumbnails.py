@@ -48,17 +48,16 @@ def thumbnails(
 ) -> list[Thumbnail]:
     """Return thumbnails at even distances over an ad, each from the middle of its stretch.
 
+    A still picture gives one thumbnail, a file that breaks off fewer than requested. An animation
+    repeats as in the player, and the last picture of a shorter clip stays.
+
     Args:
         path: The media file.
-        duration_s: How long the ad is shown, above 0; an animation repeats as in the player, and
-            the last picture of a shorter clip stays.
-        kind: As found by `ads.media.decode.probe`; a still picture gives one thumbnail.
+        duration_s: How long the ad is shown, above 0.
+        kind: As found by `ads.media.decode.probe`.
         every_s: The wanted length of a stretch; longer where there would be more than `most`.
         height_px: Height of the thumbnails.
         most: At most this many, at least 1.
-
-    Returns:
-        In rising order; fewer than requested if the file breaks off.
 
     Raises:
         AdsError: A length, a height or a count is not above 0.
@@ -86,12 +85,9 @@ def even_positions(duration_s: float, every_s: float, most: int) -> list[float]:
 def thumbnails_at(
     path: Path, kind: MediaKind, seconds: Sequence[float], height_px: int = DEFAULT_HEIGHT_PX
 ) -> list[Thumbnail]:
-    """Return what is on the screen at some positions of an ad, at least 0, in any order.
+    """Return what is on the screen at some positions of an ad, in seconds of at least 0.
 
-    Args, errors and the behaviour at the end of the media are those of `thumbnails`.
-
-    Returns:
-        One for each different position in rising order, without those behind a break in the file.
+    See `thumbnails`. One for each different position in rising order, until the file breaks off.
     """
     if height_px <= 0:
         raise AdsError(f"Invalid height_px: expected a number above 0, received {height_px}.")

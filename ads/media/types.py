@@ -38,13 +38,9 @@ ENDLESS_NS = (1 << 63) - 1
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
-    """What a media file holds, found by decoding its first frame.
+    """What a media file holds. Its size is as seen: turned upright, with square pixels.
 
-    Attributes:
-        width: As seen: turned upright, with square pixels.
-        height: As seen.
-        duration_s: None for a still picture.
-        frames_per_second: On average; None for a still picture or if not stated.
+    A still picture has no duration and no rate; a clip may not state its mean rate.
     """
 
     kind: MediaKind
@@ -60,10 +56,9 @@ class MediaFrame:
     """One frame, ready to be shown.
 
     Attributes:
-        position_ns: When it is due, in nanoseconds from the start of the media.
+        position_ns: When it is due, from the start of the media.
         rgb: `(height, width, 3)` uint8, C-contiguous.
-        until_ns: When the next picture of the media is due, even if that one is left out;
-            `ENDLESS_NS` for the last one.
+        until_ns: When the next picture is due, even if left out; `ENDLESS_NS` for the last one.
         left_out: How many pictures before it were left out because they were late.
     """
 

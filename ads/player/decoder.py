@@ -1,7 +1,6 @@
 """Decode slightly ahead of the show: one thread for each ad that is shown or about to be.
 
-A `FrameBuffer` holds the decoded frames of one ad. Only its own thread opens, reads and closes the
-media; the show takes frames and never waits for them, so a file that hangs holds up only itself.
+Only that thread touches the media and the show never waits, so a hanging file holds up only itself.
 """
 
 from __future__ import annotations
@@ -37,8 +36,7 @@ class HangingMediaError(MediaError):
 class FrameBuffer:
     """The decoded frames of an ad from a position on. Made by `FrameDecoder.load`; thread-safe.
 
-    Attributes:
-        dropped: How many frames were never shown because a newer one was due as well.
+    `dropped` counts frames that were never shown because a newer one was due as well.
     """
 
     def __init__(self, ad: Ad, start_ns: int, changed: threading.Condition) -> None:
@@ -49,14 +47,14 @@ class FrameBuffer:
         self._frames: deque[MediaFrame] = deque()
         self._is_exhausted = False
         self._error: MediaError | None = None
-        self._wanted_ns = -1
+        # The position that the show has reached; -1 before its start.
+        self.wanted_ns = -1
         self._closed_s: float | None = None
         self._is_outdated = False
         self._is_busy = False
 
     @property
     def is_ready(self) -> bool:
-        """Whether it holds a frame."""
         with self._changed:
             return bool(self._frames)
 
@@ -80,7 +78,7 @@ class FrameBuffer:
                 self.dropped += newest is not None
                 newest = self._frames.popleft()
                 self.dropped += newest.left_out
-            self._wanted_ns = position_ns
+            self.wanted_ns = position_ns
             if newest is not None:
                 self._changed.notify_all()
         return newest
@@ -93,11 +91,7 @@ class FrameBuffer:
             self._frames.clear()
             self._changed.notify_all()
 
-    # --- the decoder's side; the caller holds the condition, except for `wanted_ns` ---
-
-    def wanted_ns(self) -> int:
-        """Return the position that the show has reached, -1 before its start."""
-        return self._wanted_ns
+    # --- the decoder's side; the caller holds the condition, except to read `wanted_ns` ---
 
     @property
     def is_closed(self) -> bool:
@@ -114,22 +108,17 @@ class FrameBuffer:
 
     @property
     def wants_more(self) -> bool:
-        """Whether to decode another frame."""
         if self._closed_s is not None or self._error is not None:
             return False
-        if self._is_outdated:
-            return True
-        if self._is_exhausted:
-            return False
         held = len(self._frames)
-        if held < 2:
-            return True
+        if self._is_outdated or self._is_exhausted or held < 2:
+            return self._is_outdated or not self._is_exhausted
         # A third of a second of usual video, for a busy moment; fewer on very large screens.
         return held < 10 and (held + 1) * self._frames[0].rgb.nbytes <= 64 << 20
 
     def outdate(self) -> None:
         """Request still pictures, and ads that have not begun, again in another size."""
-        self._is_outdated = self._is_outdated or self.ad.kind == "image" or self._wanted_ns < 0
+        self._is_outdated = self._is_outdated or self.ad.kind == "image" or self.wanted_ns < 0
 
     def begin(self) -> bool:
         """Mark the thread as busy; return whether it has to start over with the first frame."""
@@ -167,9 +156,8 @@ class FrameDecoder:
     def raise_if_crashed(self) -> None:
         """Raise an `AdsError` if a thread ended because of a bug in this program."""
         if self._crash is not None:
-            raise AdsError(
-                "The decoding of ads broke down; see the log for where."
-            ) from self._crash
+            problem = AdsError("The decoding of ads broke down; see the log for where.")
+            raise problem from self._crash
 
     def load(self, ad: Ad, start_ns: int = 0) -> FrameBuffer:
         """Begin to decode an ad from the picture at a position; never wait."""
@@ -177,11 +165,8 @@ class FrameDecoder:
         thread = threading.Thread(target=self._run, args=(buffer,), name=THREAD_NAME, daemon=True)
         with self._changed:
             if any(other.ad.path == ad.path and other.is_stuck for other in self._running):
-                error = HangingMediaError(
-                    f"{ad.path} still hangs since the last attempt; "
-                    "check the disk, or replace the file."
-                )
-                buffer.store(None, error, replace=False)
+                what = "still hangs since the last attempt; check the disk, or replace the file."
+                buffer.store(None, HangingMediaError(f"{ad.path} {what}"), replace=False)
             elif not self._is_stopping:
                 self._running[buffer] = thread
                 thread.start()
@@ -258,7 +243,7 @@ class FrameDecoder:
             buffer.ad.kind,
             lambda: self._viewport,
             loop=True,
-            wanted_ns=buffer.wanted_ns,
+            wanted_ns=lambda: buffer.wanted_ns,
             start_ns=buffer.start_ns,
         )
 

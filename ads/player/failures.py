@@ -34,39 +34,29 @@ class Failure:
 
 
 class Failures:
-    """Remember failed ads, so that the show neither repeats them at once nor gives up too early.
-
-    Attributes:
-        recent: The newest failures, at most `KEPT_FAILURES`, oldest first.
-        unplayed: Choices that failed before their turn came, with the reason. They are reported
-            when their turn would have come.
-    """
+    """Remember failed ads, so that the show neither repeats them at once nor gives up too early."""
 
     def __init__(self, wall_clock: Callable[[], datetime]) -> None:
         self._wall_clock = wall_clock
         self.recent: deque[Failure] = deque(maxlen=KEPT_FAILURES)
+        # Choices that failed before their turn, to be reported when it would have come.
         self.unplayed: list[tuple[Choice, MediaError]] = []
         # Ads that failed for good without a successful play in between.
         self._failed_ids: set[str] = set()
         # Ads that failed since the last play began; they must not follow at once.
-        self._avoided_ids: set[str] = set()
+        self.avoided_ids: set[str] = set()
         self._retry_ns: int | None = None
         self._fatal: MediaError | None = None
 
-    @property
-    def avoided_ids(self) -> AbstractSet[str]:
-        """Ads not to choose now."""
-        return self._avoided_ids
-
     def record(self, ad: Ad, error: MediaError) -> None:
         self.recent.append(Failure(self._wall_clock(), ad.ad_id, str(error)))
-        self._avoided_ids.add(ad.ad_id)
+        self.avoided_ids.add(ad.ad_id)
         if not isinstance(error, HangingMediaError):
             # A hanging disk may recover, so only other errors are final.
             self._failed_ids.add(ad.ad_id)
 
     def on_play_started(self) -> None:
-        self._avoided_ids.clear()
+        self.avoided_ids.clear()
         self._retry_ns = None
 
     def on_play_succeeded(self) -> None:
@@ -80,7 +70,7 @@ class Failures:
     def on_playlist_replaced(self) -> None:
         """Forgive everything: the new playlist may have fixed it."""
         self._failed_ids.clear()
-        self._avoided_ids.clear()
+        self.avoided_ids.clear()
 
     def raise_if_fatal(self) -> None:
         """Raise the `MediaError` of `give_up_if_all_failed` again."""
@@ -98,10 +88,10 @@ class Failures:
 
     def retry_in_time(self, now_ns: int) -> None:
         """Give avoided ads another chance `RETRY_NS` after nothing else could follow."""
-        if not self._avoided_ids:
+        if not self.avoided_ids:
             return
         if self._retry_ns is None:
             self._retry_ns = now_ns + RETRY_NS
         elif now_ns >= self._retry_ns:
             self._retry_ns = None
-            self._avoided_ids.clear()
+            self.avoided_ids.clear()

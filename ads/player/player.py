@@ -37,12 +37,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """What to paint now.
+    """What to paint now, and its place in a play.
 
     Attributes:
         rgb: `(height, width, 3)` uint8, C-contiguous, read-only; fits the viewport.
-        play_number: The play that it belongs to.
-        position_ms: Its place in the ad, in milliseconds from the start.
         blend: What to paint over it, with the bars beside it; None outside of cross-fades.
     """
 
@@ -80,15 +78,11 @@ class AdPlayer:
         sound: Plays the sound of clips; None for silence.
         viewport: Width and height in pixels that pictures are to fit.
         cross_fade_s: How long consecutive ads overlap, 0 to 3; 0 for cuts.
-        wash_out_s: Seconds without a picture after each ad, at least 0, so that reactions do not
-            spill over. Disables cross-fades; a takeover does not wait.
+        wash_out_s: Seconds without a picture after each ad, at least 0. Disables cross-fades; a
+            takeover does not wait.
         audience: Who is in front of the screen when the next ad is chosen; None if not measured.
 
-    Raises:
-        AdsError: There is no ad, fewer than one loop, or a time outside its range.
-
     Example:
-        >>> ads = load_playlist(path).ads
         >>> with AdPlayer(ads, SequentialPolicy(), PlaybackLog(), listener, loops=1) as player:
         ...     while not player.finished:
         ...         picture = player.advance()

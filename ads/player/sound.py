@@ -59,13 +59,11 @@ class PlaySound:
 
     def resume(self) -> None:
         """Continue, or start what was held back."""
-        if self._output is None:
-            return
-        if self._held_back is not None:
+        if self._output is not None and self._held_back is not None:
             self._output.play(*self._held_back)
             self._held_back = None
             self._is_playing = True
-        elif self._is_playing:
+        elif self._output is not None and self._is_playing:
             self._output.resume()
 
     def stop(self) -> None:

@@ -32,7 +32,6 @@ class Course:
     running: bool
 
     def position_at(self, now_ns: int) -> int:
-        """Return the position in nanoseconds."""
         return self.position_ns + (now_ns - self.since_ns if self.running else 0)
 
     def turned(self, now_ns: int, *, running: bool) -> Course:
@@ -44,12 +43,7 @@ class Course:
 class Showing:
     """An ad on its way over the screen: chosen, then faded in, shown and faded out.
 
-    Attributes:
-        waiting_ns: Since when it has waited for a picture.
-        course: Its position; None until it moves.
-        frame: The newest frame taken from the buffer.
-        fade_ns: How long its fade-in lasts.
-        is_cued: Whether its sound was announced.
+    It has waited for a picture since `waiting_ns`, and has no course until it moves.
     """
 
     choice: Choice
@@ -110,10 +104,7 @@ class Showing:
 class Timeline:
     """The play on the screen: its position, pauses and jumps, as told to the log and the listener.
 
-    Attributes:
-        play: The play on the screen; None between plays.
-        showing: Its ad and frames; None exactly when `play` is.
-        is_paused: Whether the show stands still.
+    `play` and `showing` are None between plays.
     """
 
     def __init__(

@@ -45,13 +45,9 @@ BLEND_STEPS = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Blend:
-    """The picture to paint over another one during a cross-fade.
+    """The picture to paint over another one during a cross-fade: `rgb` as in `Picture`.
 
-    Attributes:
-        rgb: `(height, width, 3)` uint8, C-contiguous; fits the viewport without distortion.
-            Read-only.
-        opacity: Above 0, at most about 0.5: the picture below belongs to the play that the moment
-            counts for.
+    The opacity is at most about 0.5: the moment counts for the play of the picture below.
     """
 
     rgb: NDArray[np.uint8]
@@ -68,11 +64,9 @@ class Transition:
     """Prepare the next ad, and switch to it from the one on the screen.
 
     Attributes:
-        next: The next ad; None until it is chosen.
         leaving: The ad that fades out after its play has ended.
         skip_requested: Whether to switch as soon as the next ad is ready.
         rest_until_ns: Until when nothing is shown because of the wash-out; None outside of a rest.
-        is_finished: Whether all rounds are done and the last play has ended.
     """
 
     def __init__(

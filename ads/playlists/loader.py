@@ -30,20 +30,14 @@ DEFAULT_IMAGE_DURATION_S = 8.0
 """How long a still picture from a folder is shown: a usual slot on such screens."""
 
 MediaCheck = Callable[[Sequence[tuple[Path, str]]], "list[MediaInfo | MediaError]"]
-"""Probes media files, given with their SHA-256; returns each finding or error in order."""
+"""Probes media files, given with their SHA-256."""
 
 
 def load_playlist(path: Path, check: MediaCheck = probe_all) -> Playlist:
-    """Load a playlist and probe every media file that it names.
+    """Load a YAML file, or a folder in the natural order of names, and probe its media files.
 
-    Args:
-        path: A YAML file, or a folder whose media files are played in the natural order of their
-            names.
-        check: Probes the files; `ads.media.check.check_apart` does so in another process.
-
-    Returns:
-        At least one ad that can be played; files that are missing or cannot be decoded are in
-        `skipped`.
+    `check` probes the files; `ads.media.check.check_apart` does so in another process. The result
+    has at least one ad; files that are missing or cannot be decoded are in `skipped`.
 
     Raises:
         PlaylistError: The path does not exist, breaks the format, or nothing in it can be played.
@@ -72,21 +66,10 @@ def load_playlist(path: Path, check: MediaCheck = probe_all) -> Playlist:
 
 
 def media_in(folder: Path) -> list[Path]:
-    """Return the media files of a folder in the natural order of their names, without hidden ones.
-
-    Raises:
-        OSError: The folder cannot be read.
-    """
-    return sorted(
-        (
-            file
-            for file in folder.iterdir()
-            if file.suffix.lower() in KNOWN_ENDINGS
-            and not file.name.startswith(".")
-            and file.is_file()
-        ),
-        key=lambda file: _natural_key(file.name),
-    )
+    """Return a folder's media files without hidden ones, in natural order; may raise `OSError`."""
+    visible = [file for file in folder.iterdir() if not file.name.startswith(".")]
+    media = [file for file in visible if file.suffix.lower() in KNOWN_ENDINGS and file.is_file()]
+    return sorted(media, key=lambda file: _natural_key(file.name))
 
 
 def _read_folder(folder: Path) -> list[Entry]:
@@ -104,19 +87,15 @@ def _read_folder(folder: Path) -> list[Entry]:
     stems = Counter(file.stem for file in files)
     # Two files of one stem differ by their endings.
     return [
-        Entry(
-            id=file.stem if stems[file.stem] == 1 else file.name,
-            file=file.name,
-            name=_readable(file.stem),
-        )
+        Entry(id=file.stem if stems[file.stem] == 1 else file.name, file=file.name)
         for file in files
     ]
 
 
 def _refuse_duplicates(path: Path, entries: Iterable[Entry]) -> None:
-    first_place: dict[str, int] = {}
+    places: dict[str, int] = {}
     for place, entry in enumerate(entries, start=1):
-        first = first_place.setdefault(entry.ad_id, place)
+        first = places.setdefault(entry.ad_id, place)
         if first != place:
             raise PlaylistError(
                 f"Ads {first} and {place} in the playlist {path} have the same id "

@@ -36,27 +36,17 @@ class Hours(NamedTuple):
 class Ad:
     """One creative that can be played.
 
+    The keys of a playlist are described in docs/ads.md; empty `moods`, `days` and `hours` stand for
+    all.
+
     Attributes:
         ad_id: Unique in its playlist and stable over time.
         path: The media file, absolute.
-        name: For people.
-        kind: "image", "animation" or "video".
         duration_s: How long it is shown, above 0.
         sha256: Of the media file, 64 hexadecimal digits; identifies the version of a creative.
-        has_sound: Whether the file has a sound track.
-        width: Of the picture as seen, in pixels.
-        height: Of the picture as seen, in pixels.
-        weight: Share of voice relative to the other ads, above 0.
-        moods: Audience moods that it is made for; empty for any.
-        days: Days on which it may play, as in `DAYS`; empty for every day.
-        hours: Times of the day at which it may play; empty for the whole day.
+        width, height: As seen, in pixels.
         max_per_hour: How often it may start within 60 minutes; None for no limit.
-        brand_at_s: When the brand appears, seconds into the ad.
-        priority: 0 to 9; of the ads that may play, only those of the highest priority are shown.
-        takeover: Whether it cuts off the ad on the screen as soon as it may play, and keeps away
-            ads that are no takeovers.
-        price_per_thousand_s: Agreed price of a thousand attentive seconds, in the owner's currency;
-            None if not agreed.
+        price_per_thousand_s: Agreed price of a thousand attentive seconds, in the owner's currency.
     """
 
     ad_id: str

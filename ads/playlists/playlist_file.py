@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from ads.errors import PlaylistError
 from ads.media.decode import MAX_DURATION_S
@@ -103,15 +103,14 @@ class Entry(BaseModel):
             )
         return value
 
-    @field_validator("moods")
+    @field_validator("moods", "days")
     @classmethod
-    def _known_moods(cls, value: list[str]) -> list[str]:
-        return _require_known(value, EMOTIONS)
-
-    @field_validator("days")
-    @classmethod
-    def _known_days(cls, value: list[str]) -> list[str]:
-        return _require_known(value, DAYS)
+    def _known(cls, value: list[str], info: ValidationInfo) -> list[str]:
+        known = EMOTIONS if info.field_name == "moods" else DAYS
+        for word in value:
+            if word not in known:
+                raise ValueError(f"expected words out of {', '.join(known)}{nearest(word, known)}")
+        return value
 
     @field_validator("hours")
     @classmethod
@@ -121,11 +120,7 @@ class Entry(BaseModel):
 
 
 def read_playlist_file(path: Path) -> tuple[PlaylistHead, list[Entry]]:
-    """Read a playlist's YAML file without looking at its media.
-
-    Raises:
-        PlaylistError: It cannot be read or breaks the format.
-    """
+    """Read a playlist's YAML file, not its media; `PlaylistError` if it breaks the format."""
     fields = {**PlaylistHead.model_fields, **Entry.model_fields}
     expected = {key: str(field.description) for key, field in fields.items()}
     try:
@@ -140,10 +135,3 @@ def read_playlist_file(path: Path) -> tuple[PlaylistHead, list[Entry]]:
         )
     except YamlFileError as error:
         raise PlaylistError(str(error)) from None
-
-
-def _require_known(values: list[str], known: tuple[str, ...]) -> list[str]:
-    for value in values:
-        if value not in known:
-            raise ValueError(f"expected words out of {', '.join(known)}{nearest(value, known)}")
-    return values

@@ -34,26 +34,13 @@ class PlaylistWatcher:
     """Look at a playlist and its media every few seconds, without blocking the show.
 
     A change counts once two looks have seen the same, so files being written or copied are left
-    alone. While the new playlist is invalid, the old one stays and `problem` says why. A playlist
-    file has changed when its content has; media, or the listing of a folder, when a name, a size or
-    a time stamp has.
+    alone. A playlist file has changed when its content has; media, or the listing of a folder, when
+    a name, a size or a time stamp has.
 
     Called by one thread. Each look has its own short-lived thread, `playlist-watch`.
 
     Attributes:
         problem: Why the playlist on the disk is not shown, one sentence; None if it is.
-
-    Args:
-        playlist: The playlist that is shown, just loaded.
-        load: Loads a playlist, as `load_playlist` does.
-
-    Example:
-        >>> watcher = PlaylistWatcher(playlist)
-        >>> while showing:
-        ...     changed = watcher.poll(time.monotonic_ns())
-        ...     if changed is not None:
-        ...         player.replace(changed.ads)
-        >>> watcher.close()
     """
 
     def __init__(
@@ -115,9 +102,8 @@ class PlaylistWatcher:
             return
         except Exception as error:
             logger.exception("The playlist could not be read")
-            self._refuse(
-                stamp, f"The playlist {path} could not be read ({error}); see the log for where."
-            )
+            problem = f"The playlist {path} could not be read ({error}); see the log for where."
+            self._refuse(stamp, problem)
             return
         loaded = _stamp(playlist)
         if loaded.changed_ns >= began_ns - FILE_CLOCK_NS:
@@ -139,16 +125,11 @@ class PlaylistWatcher:
 
 @dataclass(frozen=True, slots=True)
 class _Stamp:
-    """What differs when a playlist, or a file that it names, differs.
-
-    Attributes:
-        content: Digest of the playlist file; empty for a folder or an unreadable file.
-        files: Each medium with its size, modification and change time; -1 if missing.
-        changed_ns: The newest change time, on the clock of the file system.
-    """
+    """What differs when a playlist differs: its digest, and its media's sizes and time stamps."""
 
     content: bytes
     files: tuple[tuple[str, int, int, int], ...]
+    # The newest change, on the clock of the file system.
     changed_ns: int = field(compare=False)
 
 

@@ -1,7 +1,6 @@
 """Read a YAML file within limits: plain values only, bounded size, depth and repetition.
 
-Users write these files, so nothing in them can run code, exhaust memory through aliases of aliases,
-or block the reader by being a pipe or a device.
+Nothing in them can run code, exhaust memory through aliases of aliases, or block the reader.
 """
 
 from __future__ import annotations
@@ -38,12 +37,7 @@ class YamlFileError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class YamlDocument:
-    """A parsed YAML document.
-
-    Attributes:
-        content: Plain values: mappings, lists, text, numbers, booleans, dates, None.
-        root: The parse tree behind `content`; None for an empty document.
-    """
+    """Plain values (mappings, lists, text, numbers, booleans, dates), and their parse tree."""
 
     content: object
     root: yaml.Node | None
@@ -70,15 +64,9 @@ class YamlDocument:
 
 
 def read_yaml(path: Path, what: str, expected: str = "a YAML file") -> YamlDocument:
-    """Read a regular UTF-8 file of at most `MAX_BYTES`.
+    """Read a regular UTF-8 file of at most `MAX_BYTES`; any problem is a `YamlFileError`.
 
-    Args:
-        path: The file.
-        what: The user's word for it, such as "playlist".
-        expected: What it should have been, for the error message.
-
-    Raises:
-        YamlFileError: It cannot be read, or for a reason of `parse_yaml`.
+    Its message calls the file `what`, such as "playlist", and says what was `expected`.
     """
     try:
         return parse_yaml(_read_bounded(path).decode("utf-8-sig"))
@@ -100,12 +88,7 @@ def read_yaml(path: Path, what: str, expected: str = "a YAML file") -> YamlDocum
 
 
 def parse_yaml(text: str) -> YamlDocument:
-    """Parse YAML text.
-
-    Raises:
-        YamlProblemError: It is not valid YAML, repeats a key, or exceeds `MAX_VALUES` or
-            `MAX_DEPTH`.
-    """
+    """Parse YAML; `YamlProblemError` for mistakes, repeated keys, or beyond a limit above."""
     try:
         loader = _StrictLoader(text)
         node = loader.get_single_node()

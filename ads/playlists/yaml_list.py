@@ -1,7 +1,6 @@
 """A YAML file with a list of entries under one key, checked against pydantic models.
 
-Each mistake is one sentence: where, what was expected, what was received, and the nearest known
-word.
+Each mistake is one sentence: where, what was expected and received, and the nearest known word.
 """
 
 from __future__ import annotations
@@ -32,20 +31,17 @@ def read_yaml_list(
     expected: Mapping[str, str],
     form: str = "a YAML file with a list of entries",
 ) -> tuple[Head, list[Entry]]:
-    """Read a file such as `ads: [{file: a.png}, ...]`.
+    """Read a file such as `ads: [{file: a.png}, ...]`: its keys, and at least one entry.
 
     Args:
         path: The file.
         what: The user's word for it, such as "playlist".
-        head: The model of the file; its first field, without a type, is the key of the list. The
-            singular of this key names an entry in messages.
+        head: The model of the file; its first field, without a type, is the key of the list, in
+            the plural.
         entry: The model of an entry.
         labels: The keys of an entry that may identify it in messages.
         expected: By key, the end of the sentence "has an invalid KEY: expected ...".
         form: What the file should have been.
-
-    Returns:
-        The keys of the file, and at least one entry.
 
     Raises:
         YamlFileError: The file cannot be read or breaks the format.
@@ -87,11 +83,7 @@ def read_yaml_list(
 def validate(
     model: type[Model], raw: dict[Any, Any], where: str, expected: Mapping[str, str]
 ) -> Model:
-    """Check a mapping; see `read_yaml_list`.
-
-    Raises:
-        YamlFileError: About the first mistake.
-    """
+    """Check a mapping; see `read_yaml_list`. `YamlFileError` about the first mistake."""
     fields = model.model_fields
     for key in raw:
         if key not in fields:
@@ -125,12 +117,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def _kind_of(value: object) -> str:
-    kinds = {
-        dict: "a mapping",
-        list: "a list",
-        str: "text",
-        bool: "yes or no",
-        int: "a number",
-        float: "a number",
-    }
-    return "nothing" if value is None else kinds.get(type(value), type(value).__name__)
+    number = "a number"
+    kinds = {dict: "a mapping", list: "a list", str: "text", bool: "yes or no", int: number}
+    kinds |= {float: number, type(None): "nothing"}
+    return kinds.get(type(value), type(value).__name__)

@@ -1,8 +1,4 @@
-"""Which ad comes next: fixed orders, shares of voice, and policies that adapt to the audience.
-
-Importing this package is cheap, so the command line can list the policies; `make_policy` imports
-the one that it makes.
-"""
+"""Which ad comes next. Cheap to import: `make_policy` imports the one policy that it makes."""
 
 from __future__ import annotations
 
@@ -27,8 +23,6 @@ _CLASSES = {
 }
 
 POLICY_NAMES = tuple(_CLASSES)
-"""The names that `make_policy` knows."""
-
 ADAPTIVE_NAMES = ("mood", "learn")
 """Policies that look at the audience, within guard rails."""
 
@@ -39,11 +33,9 @@ def make_policy(
     """Make a policy from its name.
 
     Args:
-        name: One of `POLICY_NAMES`.
         settings: Its seed and guard rails; None for the defaults.
         after: Context of the last play that the same policy chose in an earlier run, so that an
-            adaptive one continues its hold-out and its random numbers; None to start anew. Repeat
-            its plays with `Policy.learn` to restore what it knows.
+            adaptive one continues its hold-out and draws. Repeat its plays with `Policy.learn`.
 
     Raises:
         AdsError: There is no policy of that name.

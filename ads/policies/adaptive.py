@@ -40,23 +40,21 @@ MOOD_WORDS = {
     "surprise": "a surprised",
     "neutral": "a calm",
 }
-"""An audience of a mood, as a reason says it."""
 
 
 class MoodPolicy(GuardedPolicy):
     """Show ads whose key `moods` names the audience's present mood, drawn by their weights.
 
-    If there is none, or the mood could not be read, ads without `moods` are shown; failing these,
-    all.
+    Without one, or if the mood could not be read: ads without `moods`; failing these, all.
     """
 
     def _prefer(
         self, candidates: Sequence[Ad], context: Mapping[str, Any], generator: np.random.Generator
     ) -> Preference:
         mood = context["mood"]
-        audience = (
-            f"{MOOD_WORDS[mood]} audience" if mood else "an audience whose mood could not be read"
-        )
+        audience = "an audience whose mood could not be read"
+        if mood:
+            audience = f"{MOOD_WORDS[mood]} audience"
         fitting = [mood in ad.moods for ad in candidates]
         reason = f"made for {audience}"
         if not any(fitting):
@@ -72,10 +70,9 @@ class MoodPolicy(GuardedPolicy):
 class LearningPolicy(GuardedPolicy):
     """Contextual Thompson sampling: show an ad as often as it probably suits the audience best.
 
-    The context is mood, group size and part of the day; `TasteModel` holds the posterior. For each
-    choice, the share of `DRAWS` draws in which an ad is the best is its probability, and the ad is
-    drawn from exactly these probabilities, so the logged probability is exact given the draws
-    (Russo and others, "A Tutorial on Thompson Sampling", 2018).
+    For each choice, an ad's probability is the share of `DRAWS` posterior draws in which it is the
+    best, so the logged probability is exact given the draws (Russo and others, "A Tutorial on
+    Thompson Sampling", 2018).
     """
 
     def __init__(self, *args: Any) -> None:

@@ -17,10 +17,8 @@ class Audience:
     """The viewers of the last few seconds.
 
     Attributes:
-        viewers: How many are in view, without faces in pictures.
-        attentive: How many of them look at the screen.
-        mood: The strongest emotion, averaged over those with a readable one; one of `EMOTIONS`, or
-            None.
+        viewers: In view, without faces in pictures; `attentive` ones look at the screen.
+        mood: The emotion with the largest mean, one of `EMOTIONS`; None if none is readable.
     """
 
     viewers: int
@@ -46,12 +44,7 @@ class Audience:
 
 @dataclass(frozen=True, slots=True)
 class Reward:
-    """What a play was worth to a policy that learns.
-
-    Attributes:
-        value: From -1 to 1; see docs/metrics.md.
-        viewer_s: The viewer seconds behind it, above 0.
-    """
+    """What a play was worth: from -1 to 1 (docs/metrics.md), and the viewer seconds behind it."""
 
     value: float
     viewer_s: float

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What a choice may depend on: the instant (monotonic or a recording's), the venue's local time
-    and the audience; None if unknown.
-    """
+    """What a choice may depend on: the show's clock, the venue's time, the audience if measured."""
 
     at_ns: int
     local: datetime | None = None
@@ -37,15 +35,13 @@ class Choice:
     """A policy's decision.
 
     Attributes:
-        ad: What to show.
         reason: Why, in words that a shop owner understands.
-        probability: The exact probability of this choice given all that happened before, including
-            the hold-out's draw; above 0 and at most 1. Analyses divide by it to undo the policy's
-            preferences.
+        probability: Exact, given all that happened before, including the hold-out's draw; above 0
+            and at most 1. Analyses divide by it to undo the policy's preferences.
         held_out: Whether the audience was ignored in order to measure what adapting to it brings.
-        context: What the choice looked at, ready for JSON. Every policy gives "mood" and "group"
-            (as in `Audience`; None if not measured), "hour" (0 to 23, or None) and "candidates"
-            (the probability of each, by id); see `GuardedPolicy` for what adaptive ones add.
+        context: What the choice looked at, ready for JSON: "mood" and "group" (None if not
+            measured), "hour" (0 to 23, or None), "candidates" (the probability of each, by id),
+            and what `GuardedPolicy` adds.
     """
 
     ad: Ad
@@ -63,12 +59,7 @@ class Choice:
 
 
 class Policy(ABC):
-    """Choose the next ad. Called by the thread that drives the show, once for each play.
-
-    Args:
-        settings: Its seed and guard rails; None for the defaults.
-        after: Context of the last play of an earlier run; None to start anew.
-    """
+    """Choose the next ad, once for each play; see `make_policy`."""
 
     def __init__(
         self, settings: PolicySettings | None = None, after: Mapping[str, Any] | None = None
@@ -78,11 +69,7 @@ class Policy(ABC):
 
     @abstractmethod
     def choose(self, candidates: Sequence[Ad], situation: Situation) -> Choice:
-        """Choose one of the ads that may play now, given in the order of the playlist.
-
-        Raises:
-            AdsError: There is none.
-        """
+        """Choose one of the ads that may play now, in playlist order; `AdsError` if none may."""
 
     def learn(self, ad_id: str, context: Mapping[str, Any], reward: Reward) -> None:  # noqa: B027
         """Learn what a play was worth, given the context of its choice; no-op for most policies.
@@ -118,6 +105,4 @@ def by_weight(candidates: Sequence[Ad]) -> NDArray[np.float64]:
 
 def draw(generator: np.random.Generator, probabilities: NDArray[np.float64]) -> int:
     """Draw an index with the given probabilities, `(n,)`, which add up to 1."""
-    steps = np.cumsum(probabilities)
-    index = int(np.searchsorted(steps, generator.random() * steps[-1], side="right"))
-    return min(index, len(steps) - 1)
+    return int(generator.choice(len(probabilities), p=probabilities))

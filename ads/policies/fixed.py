@@ -15,10 +15,7 @@ if TYPE_CHECKING:
 
 
 class SequentialPolicy(Policy):
-    """One ad after the other, in the order of the playlist, round and round.
-
-    An ad that may play again after a while takes its old place in the round.
-    """
+    """Follow the playlist, round and round; an ad that may play again takes its old place."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -83,9 +80,8 @@ class WeightedPolicy(Policy):
     """Share of voice: always the ad that is furthest behind its share of the screen time.
 
     With every play, each candidate is credited its weight's part of the play's length, and the ad
-    shown pays the whole length. The balances of other ads stand still, so they neither catch up nor
-    lose what they had. All balances add up to 0 and the largest one is shown, so no balance grows
-    beyond a few plays: over a day the shares are those of the weights. Nothing is left to chance.
+    shown pays the whole length; balances of other ads stand still. They add up to 0 and the largest
+    is shown, so none grows beyond a few plays: over a day the shares are those of the weights.
     """
 
     def __init__(self, *args: Any) -> None:

@@ -11,15 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ads.errors import AdsError
-from ads.policies.base import (
-    Choice,
-    Policy,
-    Situation,
-    by_weight,
-    describe,
-    draw,
-    require_candidates,
-)
+from ads.policies.base import Choice, Policy, by_weight, describe, draw, require_candidates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ads.playlists.playlist import Ad
+    from ads.policies.base import Situation
 
 MIN_BLOCK = 20
 """Smallest number of choices within which the hold-out gets exactly its share."""
@@ -38,16 +31,9 @@ _ASSIGNMENT, _CHOICE = 0, 1
 class HoldOut:
     """Which choices ignore the audience: exactly the given share of each block, at random places.
 
-    Permuted blocks, as in clinical trials, keep the share exact even while the audience changes
-    over a day. The places follow from the seed and the block number, so nothing has to be stored.
-
-    Args:
-        share: Of the choices, 0 to 1, rounded to a thousandth.
-        seed: Of the draws.
-
-    Attributes:
-        block: Choices in a block, at least `MIN_BLOCK`.
-        per_block: How many of them are held out.
+    Permuted blocks, as in clinical trials, keep the share (0 to 1, in thousandths) exact while the
+    audience changes over a day. The places follow from the seed and the number of the block of at
+    least `MIN_BLOCK` choices, so nothing has to be stored.
     """
 
     def __init__(self, share: float, seed: int) -> None:
@@ -91,11 +77,8 @@ class GuardedPolicy(Policy):
 
     The context of its choices also has "choice" (the number of this choice, from 0), "holdout" (the
     probability of being held out, given the block so far; None for a choice outside the trial) and
-    "trials" (how many choices the trial has had). What adaptation brings is measured over the
-    trial.
-
-    All random numbers follow from the seed and these counts, so `after` is enough to continue after
-    a restart as if nothing had happened.
+    "trials" (how many choices the trial has had). All random numbers follow from the seed and these
+    counts, so `after` is enough to continue after a restart.
     """
 
     def __init__(self, *args: Any) -> None:
@@ -114,14 +97,11 @@ class GuardedPolicy(Policy):
         self._choices += 1
         neutral = Preference(by_weight(allowed), lambda _: "drawn by its weight")
         held_out = False
-        if audience is None:
+        if audience is None or audience.viewers < settings.min_audience:
             chosen, reason = self._draw(generator, neutral)
             probabilities = neutral.probabilities
-            reason += "; the audience is not measured now"
-        elif audience.viewers < settings.min_audience:
-            chosen, reason = self._draw(generator, neutral)
-            probabilities = neutral.probabilities
-            reason += f"; fewer than {settings.min_audience} in view"
+            why = f"fewer than {settings.min_audience} in view"
+            reason += f"; {why if audience else 'the audience is not measured now'}"
         else:
             held_out, chance = self._holdout.at(self._trials)
             context["holdout"] = chance

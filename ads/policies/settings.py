@@ -1,7 +1,4 @@
-"""Settings of the policies, importable without NumPy.
-
-The docstring of a field is its help on the command line.
-"""
+"""Settings of the policies. The docstring of a field is its help on the command line."""
 
 from __future__ import annotations
 

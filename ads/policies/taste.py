@@ -27,9 +27,8 @@ _LEVELS = (
     (len(GROUP_SIZES), 0.2, 0.05),
     (len(PARTS_OF_DAY), 0.2, 0.05),
 )
-"""For the intercept, moods, group sizes and parts of the day: how many features, and the prior's
-standard deviations of what all ads have in common and of what sets one apart. Rewards are from -1
-to 1; tastes differ by mood, and possibly by group and hour."""
+"""For intercept, moods, group sizes and parts of the day: how many features, and the prior standard
+deviations of what ads have in common and of what sets one apart. Rewards are from -1 to 1."""
 
 _COMMON_SD, _OWN_SD = (
     np.concatenate([np.full(level[0], level[which]) for level in _LEVELS]) for which in (1, 2)
@@ -54,24 +53,13 @@ def part_of_day(hour: int | None) -> str | None:
 
 
 def features(context: Mapping[str, Any]) -> NDArray[np.float64]:
-    """Encode a choice's context as `(FEATURES,)`: 1, and one-hot "mood", "group" and "hour".
-
-    Missing or unknown values have no effect.
-    """
-    values = np.zeros(FEATURES)
-    values[0] = 1.0
-    first = 1
+    """Encode a context as `(FEATURES,)`: 1, and one-hot mood, group and part of day if known."""
     hour = context.get("hour")
     part = part_of_day(hour) if isinstance(hour, int) and 0 <= hour < 24 else None
-    for levels, level in (
-        (EMOTIONS, context.get("mood")),
-        (GROUP_SIZES, context.get("group")),
-        (PARTS_OF_DAY, part),
-    ):
-        if level in levels:
-            values[first + levels.index(level)] = 1.0
-        first += len(levels)
-    return values
+    present = [context.get("mood"), context.get("group"), part]
+    levels = (EMOTIONS, GROUP_SIZES, PARTS_OF_DAY)
+    pairs = zip(levels, present, strict=True)
+    return np.array([1.0, *(float(level == value) for group, value in pairs for level in group)])
 
 
 class TasteModel:
@@ -81,10 +69,8 @@ class TasteModel:
     vector `beta` that all ads share, and `beta` is normal about 0: what moves the reactions to all
     ads alike (a sad audience smiles less) is learnt once, and a new ad is taken to be like the
     others (a hierarchical linear model; Gelman and others, "Bayesian Data Analysis", chapter 15).
-    Ads depend on each other only through `beta`, so the cost of an update is constant.
-
-    Attributes:
-        noise: Estimated variance of the reward of a play with very many viewer seconds.
+    Ads depend on each other only through `beta`, so the cost of an update is constant. `noise` is
+    the estimated variance of the reward of a play with very many viewer seconds.
     """
 
     def __init__(self) -> None:
@@ -130,24 +116,14 @@ class TasteModel:
         *,
         spread: float = 1.0,
     ) -> NDArray[np.float64]:
-        """Draw mean rewards from the posterior, jointly for several ads, known or new.
+        """Draw mean rewards, `(draws, ads)`, from the joint posterior of ads, known or new.
 
-        Args:
-            ad_ids: The ads.
-            x: The features of the context, `(FEATURES,)`.
-            draws: How many.
-            generator: Of the random numbers.
-            spread: Scale of the draws' standard deviation, relative to the posterior's; 0 for the
-                posterior mean.
-
-        Returns:
-            `(draws, ads)`.
+        `x` holds the features of the context; `spread` scales the draws' standard deviation, 0 for
+        the posterior mean.
         """
         self._settle()
-        common = (
-            self._common_mean
-            + spread * generator.standard_normal((draws, FEATURES)) @ self._common_root.T
-        )
+        steps = spread * generator.standard_normal((draws, FEATURES))
+        common = self._common_mean + steps @ self._common_root.T
         # A new ad has the prior's covariance, and its mean is beta.
         loading = np.tile(x / self._own_precision, (len(ad_ids), 1))
         offset = np.zeros(len(ad_ids))
@@ -156,20 +132,18 @@ class TasteModel:
         loading[places] = self._covariance[rows] @ x
         offset[places] = self._offset[rows] @ x
         own_sd = spread * np.sqrt(loading @ x)
-        means = offset + common @ (loading * self._own_precision).T
-        return np.asarray(
-            means + own_sd * generator.standard_normal((draws, len(ad_ids))), np.float64
-        )
+        values = offset + common @ (loading * self._own_precision).T
+        values += own_sd * generator.standard_normal(values.shape)
+        return np.asarray(values, np.float64)
 
     def _place(self, ad_id: str) -> int:
         if ad_id not in self._index:
             self._index[ad_id] = len(self._index)
-            vector, matrix = np.zeros((1, FEATURES)), np.zeros((1, FEATURES, FEATURES))
-            prior = np.diag(1 / self._own_precision)[None]
-            self._xx = np.concatenate([self._xx, matrix])
-            self._xy = np.concatenate([self._xy, vector])
-            self._covariance = np.concatenate([self._covariance, prior])
-            self._offset = np.concatenate([self._offset, vector])
+            prior = np.diag(1 / self._own_precision)
+            self._xx = np.append(self._xx, np.zeros((1, FEATURES, FEATURES)), axis=0)
+            self._xy = np.append(self._xy, np.zeros((1, FEATURES)), axis=0)
+            self._covariance = np.append(self._covariance, prior[None], axis=0)
+            self._offset = np.append(self._offset, np.zeros((1, FEATURES)), axis=0)
         return self._index[ad_id]
 
     def _settle(self) -> None:

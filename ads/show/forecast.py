@@ -21,12 +21,10 @@ MAX_HOURS = 7 * 24.0
 
 @dataclass(frozen=True, slots=True)
 class PlannedPlay:
-    """One play of a forecast.
+    """One play of a forecast, in the venue's time.
 
-    Attributes:
-        at: When it begins, local time of the venue.
-        share: The ad's share of the screen time up to the end of this play, 0 to 1.
-        due: The share due to it by the weights of the ads that could have been shown instead.
+    `share` is the ad's share of the screen time (0 to 1) up to the end of this play, `due` the one
+    due to it by the weights of the ads that could have been shown instead.
     """
 
     at: datetime
@@ -40,12 +38,7 @@ class PlannedPlay:
 
 @dataclass(slots=True)
 class VoiceShare:
-    """An ad's share of voice over a forecast.
-
-    Attributes:
-        share: Of the time in which anything is shown, 0 to 1.
-        due: The share due to it by the weights of the ads that may play at the time, 0 to 1.
-    """
+    """An ad's share of the time in which anything is shown, and the share due to it; 0 to 1."""
 
     ad: Ad
     plays: int = 0
@@ -56,12 +49,7 @@ class VoiceShare:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What will be shown, in local time of the venue.
-
-    Attributes:
-        shares: One for each ad of the playlist, in its order.
-        idle: Beginnings and ends of the times in which nothing may play.
-    """
+    """What will be shown, in the venue's time; `shares` of all ads; `idle` spans without an ad."""
 
     begin: datetime
     end: datetime
@@ -75,12 +63,7 @@ def forecast(
 ) -> Forecast:
     """Run the show of a playlist on a virtual clock, without an audience.
 
-    Args:
-        playlist: What is shown.
-        policy: Chooses the next ad; its memory changes.
-        at: When the show begins, with its zone.
-        hours: How long it lasts, above 0 and at most `MAX_HOURS`.
-        wash_out_s: Seconds without a picture between two plays.
+    It begins at a time with a zone, lasts up to `MAX_HOURS`, and changes the policy's memory.
 
     Raises:
         AdsError: The hours are out of range, or the beginning has no zone.
@@ -139,8 +122,6 @@ def forecast(
 
 @dataclass(slots=True)
 class _Recorder:
-    """Collect the plays of a show."""
-
     plays: list[tuple[Play, PlayEnd]] = field(default_factory=list)
     current: Play | None = None
 

@@ -1,6 +1,5 @@
-"""The playback log: which play was on the screen at any instant, and at which position of its ad.
+"""The playback log, which joins faces to ads by the *capture* time of a frame.
 
-It joins faces to ads: the player writes it, the analysis looks up the *capture* time of a frame.
 Listeners get the same instants, so the database and the log never differ.
 """
 
@@ -8,7 +7,7 @@ from __future__ import annotations
 
 import bisect
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -33,13 +32,10 @@ class Play:
 
     Attributes:
         number: Counts the plays of a show from 1.
-        ad: What is shown.
         started_ns: When its first picture was handed out, monotonic clock; with a cross-fade, when
             it made up the larger part of the picture.
-        reason: Why the policy chose it, in words.
-        probability: With which the policy chose it, above 0 and at most 1.
-        held_out: Whether the audience was ignored, for comparison.
-        context: What the choice looked at; see `ads.policies.base.Choice`.
+
+    The other fields are those of `ads.policies.base.Choice`.
     """
 
     number: int
@@ -53,15 +49,8 @@ class Play:
     @classmethod
     def of(cls, number: int, choice: Choice, started_ns: int) -> Play:
         """Return the play that follows from a policy's choice."""
-        return cls(
-            number,
-            choice.ad,
-            started_ns,
-            choice.reason,
-            choice.probability,
-            choice.held_out,
-            choice.context,
-        )
+        values = {item.name: getattr(choice, item.name) for item in fields(choice)}
+        return cls(number=number, started_ns=started_ns, **values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +58,7 @@ class PlayEnd:
     """How a play ended.
 
     Attributes:
-        number: The number of the play.
         ended_ns: The first instant at which it was no longer shown, monotonic clock.
-        outcome: "finished", "skipped", "failed" or "stopped".
         shown_ms: How long it was shown, without pauses.
         error: What went wrong, for a failed play only.
     """
@@ -130,18 +117,12 @@ class PlaybackLog:
     """Which play was on the screen at an instant, and at which position of its ad. Thread-safe.
 
     A play covers the half-open interval from its start to its end, so an instant belongs to at most
-    one play. Plays, and pauses within a play, are forgotten `KEPT_NS` after their end. Every
-    method that records raises an `AdsError` if its instant lies before the newest entry.
+    one play. Plays, and pauses within a play, are forgotten `KEPT_NS` after their end. Methods that
+    record raise an `AdsError` if their instant lies before the newest entry, if there is no open
+    play to record for, or, for `start`, if there is one.
 
     The position rises with the clock but is held within the time of the picture on the screen
     (`show`, `painted`): while the screen is late, readings are credited to what was seen.
-
-    Example:
-        >>> log = PlaybackLog()
-        >>> log.start(1, at_ns=0)
-        >>> log.pause(at_ns=2_000_000)
-        >>> log.at(5_000_000)
-        PlaybackPosition(play_number=1, position_ms=2.0)
     """
 
     def __init__(self) -> None:
@@ -150,11 +131,7 @@ class PlaybackLog:
         self._newest_ns: int | None = None
 
     def start(self, play_number: int, at_ns: int, position_ns: int = 0) -> None:
-        """Record the first instant of a play, and where in its ad it began: above 0 if faded in.
-
-        Raises:
-            AdsError: Another play is still open.
-        """
+        """Record the first instant of a play, and where in its ad it began: above 0 if faded in."""
         with self._lock:
             if self._plays and self._plays[-1].ended_ns is None:
                 raise AdsError(
@@ -169,14 +146,8 @@ class PlaybackLog:
     def show(self, at_ns: int, position_ns: int, first_ns: int, until_ns: int) -> None:
         """Record that the open play handed out another picture, to be seen at once.
 
-        Args:
-            at_ns: The first instant that belongs to it.
-            position_ns: The position in the ad at that instant; also for a jump.
-            first_ns: The first position for which the picture stands.
-            until_ns: The first position for which it no longer stands, above `first_ns`.
-
-        Raises:
-            AdsError: No play is open.
+        It stands for the positions from `first_ns` to before `until_ns`; the ad is at
+        `position_ns`, also for a jump.
         """
         with self._lock:
             segments = self._open_play().segments
@@ -205,15 +176,15 @@ class PlaybackLog:
                 newest.unseen = False
 
     def pause(self, at_ns: int) -> None:
-        """Record that the open play is paused; no-op if it is. `AdsError` if none is open."""
+        """Record that the open play is paused; no-op if it is."""
         self._set_running(at_ns, running=False)
 
     def resume(self, at_ns: int) -> None:
-        """Record that the open play continues; no-op if it runs. `AdsError` if none is open."""
+        """Record that the open play continues; no-op if it runs."""
         self._set_running(at_ns, running=True)
 
     def end(self, at_ns: int) -> None:
-        """Record the first instant after the open play. `AdsError` if none is open."""
+        """Record the first instant after the open play."""
         with self._lock:
             play = self._open_play()
             self._note(at_ns)

@@ -38,14 +38,12 @@ def may_play(ad: Ad, local: datetime) -> bool:
     days = ad.days or DAYS
     if not ad.hours:
         return today in days
-    for start, end in ad.hours:
-        if start < end:
-            is_open = start <= minute < end and today in days
-        else:
-            is_open = (minute >= start and today in days) or (minute < end and yesterday in days)
-        if is_open:
-            return True
-    return False
+    return any(
+        (start <= minute < end and today in days)
+        if start < end
+        else (minute >= start and today in days) or (minute < end and yesterday in days)
+        for start, end in ad.hours
+    )
 
 
 class Rotation:
@@ -53,12 +51,7 @@ class Rotation:
 
     Candidates are the ads whose days, hours and hourly limit allow it; if any is a takeover, only
     takeovers; of these, only those of the highest priority. A round is over after as many plays as
-    there are candidates. Not thread-safe.
-
-    Args:
-        ads: The playlist, at least one ad.
-        policy: Chooses among the candidates.
-        loops: How many rounds the show lasts, at least 1; None for ever.
+    there are candidates; the show lasts `loops` rounds, or for ever. Not thread-safe.
     """
 
     def __init__(self, ads: Sequence[Ad], policy: Policy, loops: int | None) -> None:
@@ -124,16 +117,13 @@ class Rotation:
         without: Collection[str] = (),
         audience: Audience | None = None,
     ) -> Choice | None:
-        """Choose the next ad and count it as a play of the round.
+        """Choose the next ad, and count it as a play of the round; None if none may play now.
 
         Args:
             now_ns: Now, on the clock of `started`.
-            local: Local wall-clock time; None if unknown, so days and hours do not count.
+            local: The venue's time; None if unknown, so days and hours do not count.
             without: Ids of ads to leave out, such as those that have just failed.
             audience: Who is in front of the screen; None if not measured.
-
-        Returns:
-            The choice; None if the rounds are done or no ad may play now.
         """
         if self.complete:
             return None
@@ -157,11 +147,7 @@ class Rotation:
             starts.popleft()
 
     def next_change_ns(self, after_ns: int, until_ns: int, local_at: LocalClock) -> int | None:
-        """Return the next instant at which another ad may be allowed; None if there is none.
-
-        Days and hours change with full minutes of the local time, hourly limits an hour after a
-        start.
-        """
+        """Return the next instant at which another ad may be allowed; None if there is none."""
         return self._next_change_ns(self._ads, after_ns, until_ns, local_at)
 
     def next_takeover_ns(
@@ -190,6 +176,7 @@ class Rotation:
     def _next_change_ns(
         self, ads: Sequence[Ad], after_ns: int, until_ns: int, local_at: LocalClock
     ) -> int | None:
+        # Hourly limits change an hour after a start, days and hours with minutes of local time.
         limited = (ad for ad in ads if ad.max_per_hour is not None)
         instants = [at_ns + HOUR_NS for ad in limited for at_ns in self._starts.get(ad.ad_id, ())]
         if any(ad.days or ad.hours for ad in ads) and (local := local_at(after_ns)) is not None:
@@ -220,19 +207,10 @@ class VirtualShow:
         log: Receives what was shown when.
         listener: Is notified of every play.
         loops: Rounds through the playlist, at least 1; None for as long as the recording lasts.
-        wall_start: Local time, with its zone, at which the recording's clock read 0; None if
+        wall_start: The venue's time, with its zone, at which the recording's clock read 0; None if
             unknown, so days and hours do not count.
         audience: Who is in front of the screen at an instant, or None if not measured.
         wash_out_s: Seconds without a picture after each play, at least 0; a takeover does not wait.
-
-    Raises:
-        AdsError: An argument is out of its range, or there is no ad.
-
-    Example:
-        >>> show = VirtualShow(playlist.ads, SequentialPolicy(), log, listener)
-        >>> for frame in recording:
-        ...     show.advance(frame.captured_ns)
-        >>> show.stop(last_ns)
     """
 
     def __init__(

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from ads.errors import AdsError
 from ads.playlists.playlist import Ad, parse_hours
@@ -34,11 +42,8 @@ class _Described(BaseModel):
 class DayPart(_Described):
     """A part of the day with one kind of audience.
 
-    Attributes:
-        hours: Local time, such as "08:00-12:00"; "24:00" is midnight at the end.
-        moods: How often a group is in each mood, in proportion; never in those not named.
-        groups: How often a play has nobody, one, few (2 or 3) or many (4 to 8) viewers, in
-            proportion.
+    `moods` and `groups` say in proportion how often a group is in each mood, and how often a play
+    has nobody, one, few (2 or 3) or many (4 to 8) viewers; never those not named.
     """
 
     hours: str = Field(pattern=r"^\d{2}:\d{2}-\d{2}:\d{2}$")
@@ -61,15 +66,13 @@ class DayPart(_Described):
             raise ValueError('expected a stretch of one day such as "08:00-12:00"')
         return value
 
-    @field_validator("moods")
+    @field_validator("moods", "groups")
     @classmethod
-    def _known_moods(cls, value: dict[str, float]) -> dict[str, float]:
-        return _require_odds(value, EMOTIONS)
-
-    @field_validator("groups")
-    @classmethod
-    def _known_groups(cls, value: dict[str, float]) -> dict[str, float]:
-        return _require_odds(value, GROUP_SIZES)
+    def _known_odds(cls, value: dict[str, float], info: ValidationInfo) -> dict[str, float]:
+        _require_known(value, EMOTIONS if info.field_name == "moods" else GROUP_SIZES)
+        if not sum(value.values()) > 0:
+            raise ValueError("expected at least one number above 0")
+        return value
 
     def mood_shares(self) -> dict[str, float]:
         """Return the probability of each mood that occurs; they add up to 1."""
@@ -83,9 +86,7 @@ class DayPart(_Described):
 class LikedAd(_Described):
     """What an audience thinks of an ad; the other keys are those of a playlist.
 
-    Attributes:
-        taste: Mean valence of an attentive viewer of each mood, -1 to 1; "other" stands for the
-            moods not named.
+    `taste` is the mean valence of an attentive viewer of each mood, -1 to 1.
     """
 
     id: str = Field(min_length=1)
@@ -118,16 +119,8 @@ class LikedAd(_Described):
 
     def ad(self) -> Ad:
         """Return the ad for a policy; it has no media."""
-        return Ad(
-            ad_id=self.id,
-            path=Path(self.id),
-            name=self.id,
-            kind="image",
-            duration_s=self.duration_s,
-            sha256="0" * 64,
-            weight=self.weight,
-            moods=self.moods,
-        )
+        values = self.model_dump(include={"duration_s", "weight", "moods"})
+        return Ad(self.id, Path(self.id), self.id, "image", sha256="0" * 64, **values)
 
 
 class SimulatedAudience(_Described):
@@ -202,15 +195,8 @@ class SimulatedAudience(_Described):
                 mood: float(np.clip(value + (0.2 if mood in ad.moods else 0.0), -1, 1))
                 for mood, value in zip(EMOTIONS, values, strict=True)
             }
-            drawn.append(
-                LikedAd(
-                    id=ad.ad_id,
-                    taste=taste,
-                    duration_s=ad.duration_s,
-                    weight=ad.weight,
-                    moods=ad.moods,
-                )
-            )
+            same = {key: getattr(ad, key) for key in ("duration_s", "weight", "moods")}
+            drawn.append(LikedAd(id=ad.ad_id, taste=taste, **same))
         return self.model_copy(update={"ads": tuple(drawn)})
 
 
@@ -220,14 +206,7 @@ def default_audience() -> SimulatedAudience:
 
 
 def read_audience(path: Path) -> SimulatedAudience:
-    """Read a described audience.
-
-    Args:
-        path: YAML with the keys of `SimulatedAudience`.
-
-    Raises:
-        AdsError: The file cannot be read or breaks the format.
-    """
+    """Read YAML with the keys of `SimulatedAudience`; `AdsError` if it breaks the format."""
     try:
         document = read_yaml(path, "description of an audience").content
     except YamlFileError as error:
@@ -256,13 +235,6 @@ def _require_known(words: Iterable[str], known: Sequence[str]) -> None:
     for word in words:
         if word not in known:
             raise ValueError(f"expected words out of {', '.join(known)}, received {word!r}")
-
-
-def _require_odds(odds: dict[str, float], known: Sequence[str]) -> dict[str, float]:
-    _require_known(odds, known)
-    if not sum(odds.values()) > 0:
-        raise ValueError("expected at least one number above 0")
-    return odds
 
 
 def _shares(odds: Mapping[str, float]) -> dict[str, float]:

@@ -1,9 +1,8 @@
 """Run a policy against a described audience on a virtual clock, and compute its regret.
 
 The regret of a play is the mean reward of the best candidate, given what could be seen of the
-audience, minus that of the chosen ad (Lattimore and Szepesvari, "Bandit Algorithms", 2020, chapter
-19). It is computed from the description, not from the rewards drawn, so luck plays no part in it. A
-play that nobody sees has none.
+audience, minus that of the chosen ad. It follows from the description, not from the rewards drawn,
+so luck plays no part in it. A play that nobody sees has none.
 """
 
 from __future__ import annotations
@@ -37,11 +36,8 @@ _AUDIENCE, _REACTION = 101, 102
 class SimulatedPlay:
     """One play for a described audience; see `Choice` and `Reward`.
 
-    Attributes:
-        local: When it began.
-        reward: What it was worth, -1 to 1; None if nobody saw it.
-        expected: The mean reward of every candidate, given what could be seen of the audience;
-            empty if nobody saw it.
+    `expected` is the mean reward of every candidate, given what could be seen of the audience. It
+    is empty, and the reward is None, if nobody saw the play.
     """
 
     local: datetime
@@ -65,15 +61,8 @@ def simulate(
 ) -> list[SimulatedPlay]:
     """Let a policy choose, show its choices to the audience, and report the rewards to the policy.
 
-    Days, hours, limits and priorities of the ads apply. The same seed brings the same groups at the
-    same times for every policy, as long as all ads are of one length.
-
-    Args:
-        policy: Fresh; it learns.
-        ads: The playlist, at least one ad, each with a taste in the description.
-        audience: The description.
-        plays: How many, at least 1.
-        seed: Of the audience, not of the policy.
+    Days, hours, limits and priorities of the ads apply. The same seed (of the audience) brings the
+    same groups at the same times for every fresh policy, as long as all ads are of one length.
 
     Raises:
         AdsError: The description says nothing about an ad, or no ad may ever play.
