@@ -62,7 +62,7 @@ SIZES_PX = (36, 60, 120)
 ROLL_DEG = 8.0
 """Standard deviation of the angle by which heads lean."""
 
-LEAST_PX, MOST_PX = 20, 400
+MIN_PX, MAX_PX = 20, 400
 DEMO_FRAMES = (0, 60, 120)
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -73,7 +73,7 @@ STAGE_BOXES = 2.6
 STAGE_PX = 320
 """Side of this part when it is rendered, before it is made smaller."""
 
-LEAST_AREA = 0.02
+MIN_AREA = 0.02
 """Triangles that appear smaller are left out; twice their area in pixels."""
 
 SUBPIXEL_BITS = 4
@@ -409,7 +409,7 @@ def painted(
     """
     corners = places[head.triangles]
     (ax, ay), (bx, by) = ((corners[:, k] - corners[:, 0]).T for k in (1, 2))
-    kept = np.flatnonzero(ax * by - ay * bx < -LEAST_AREA)  # y is downwards: these face the camera
+    kept = np.flatnonzero(ax * by - ay * bx < -MIN_AREA)  # y is downwards: these face the camera
     kept = kept[np.argsort(-far[head.triangles[kept]].mean(axis=1))]
     corners, texels = corners[kept], head.pixels[head.triangles[kept]]
     numbers = np.full((side_px, side_px), -1, dtype=np.int32)
@@ -745,9 +745,9 @@ def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     if options.faces is not None and not options.faces.is_dir():
         parser.error(f"argument --faces: expected a folder, received {options.faces}")
     parts = options.sizes.split(",")
-    if not all(part.isdecimal() and LEAST_PX <= int(part) <= MOST_PX for part in parts):
+    if not all(part.isdecimal() and MIN_PX <= int(part) <= MAX_PX for part in parts):
         parser.error(
-            f"argument --sizes: expected numbers from {LEAST_PX} to {MOST_PX}, received {options.sizes!r}"
+            f"argument --sizes: expected numbers from {MIN_PX} to {MAX_PX}, received {options.sizes!r}"
         )
     options.sizes = tuple(map(int, parts))
     return options

@@ -23,7 +23,7 @@ Series = dict[int, list[tuple[int, tuple[float, ...]]]]
 """Of each viewer: when, and the probabilities."""
 
 STEP_S = 0.01
-LONGEST_DELAY_S = 1.0
+MAX_DELAY_S = 1.0
 
 
 def series_of(video: Path, smoothing_delay_s: float | None) -> Series:
@@ -60,16 +60,14 @@ def delay_s(raw: Series, smooth: Series) -> float:
     """By how much the smoothed probabilities lag: the shift of the raw ones at which they differ
     least.
     """
-    shifts = np.arange(0.0, LONGEST_DELAY_S, STEP_S)
+    shifts = np.arange(0.0, MAX_DELAY_S, STEP_S)
     misfit = np.zeros(len(shifts))
     for viewer in raw.keys() & smooth.keys():
         at = np.array([when for when, _ in raw[viewer]]) / 1e9
         later = np.array([when for when, _ in smooth[viewer]]) / 1e9
         # The first seconds are left out: the smoothed series starts with the raw one.
-        later_rows = np.array([row for _, row in smooth[viewer]])[
-            later > later[0] + LONGEST_DELAY_S
-        ]
-        later = later[later > later[0] + LONGEST_DELAY_S]
+        later_rows = np.array([row for _, row in smooth[viewer]])[later > later[0] + MAX_DELAY_S]
+        later = later[later > later[0] + MAX_DELAY_S]
         raw_rows = np.array([row for _, row in raw[viewer]])
         for place, shift in enumerate(shifts):
             for emotion in range(raw_rows.shape[1]):

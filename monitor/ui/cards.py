@@ -98,7 +98,7 @@ class PausedBadge(PaintedWidget):
 
     def natural_size(self) -> QSize:
         """Return the size that the text needs."""
-        words = text_width(self._text, style.SMALLEST_TEXT * self.scale, bold=True)
+        words = text_width(self._text, style.MIN_TEXT * self.scale, bold=True)
         return QSize(round(words + 66 * self.scale), round(48 * self.scale))
 
     def draw(self, painter: QPainter, rect: QRectF) -> None:
@@ -108,5 +108,5 @@ class PausedBadge(PaintedWidget):
             bar = QRectF(x * scale, rect.center().y() - 8 * scale, 5 * scale, 16 * scale)
             draw_rounded(painter, bar, 1, style.TEXT)
         words = rect.adjusted(42 * scale, 0, 0, 0)
-        size = style.SMALLEST_TEXT * scale
+        size = style.MIN_TEXT * scale
         draw_text(painter, words, self._text, size, style.TEXT, bold=True)

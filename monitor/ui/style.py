@@ -1,7 +1,7 @@
 """Colours and sizes of the window.
 
 People read the overlay and the notice from 3 metres, so no text there is smaller than
-`SMALLEST_TEXT`, 1/30 of the screen's height. Its capitals are at least 0.71 of that, 14.1 mm on a
+`MIN_TEXT`, 1/30 of the screen's height. Its capitals are at least 0.71 of that, 14.1 mm on a
 48-inch screen (598 mm high): 16 minutes of arc, the minimum of ISO 9241-303 (height = 2 pi x
 distance x minutes / 21,600; NUREG-0700, 1.3.1-4). A smaller screen must be read from nearer, in
 proportion. Operators read the panel at arm's length, 0.7 m; by the same rule `PANEL_TEXT` suffices
@@ -48,7 +48,7 @@ FAULT = QColor("#FF7A1A")
 
 REFERENCE_HEIGHT = 720.0
 """All sizes are in pixels of a window this high and scale with it."""
-SMALLEST_TEXT = 24.0
+MIN_TEXT = 24.0
 PANEL_TEXT = 17.0
 OVERLAY_WIDTH = 410.0
 MARGIN = 16.0

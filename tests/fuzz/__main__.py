@@ -17,7 +17,7 @@ import traceback
 from pathlib import Path
 
 FOLDER = Path(".fuzz")
-LARGEST_INPUT = 20_000
+MAX_INPUT = 20_000
 REPORT_EVERY_S = 30.0
 
 
@@ -40,7 +40,7 @@ def mutate(content: bytes, words: list[bytes], draw: random.Random) -> bytes:
             changed[at : at + draw.randint(1, 12)] = draw.choice(words)
         else:
             changed[at:at] = bytes(draw.randrange(256) for _ in range(draw.randint(1, 8)))
-    return bytes(changed[:LARGEST_INPUT])
+    return bytes(changed[:MAX_INPUT])
 
 
 def _blind(name: str, minutes: float, seed: int) -> int:
@@ -96,7 +96,7 @@ def _guided(name: str, minutes: float, seed: int) -> int:
     )
     options = [
         f"-max_total_time={round(minutes * 60)}",
-        f"-max_len={LARGEST_INPUT}",
+        f"-max_len={MAX_INPUT}",
         f"-artifact_prefix={FOLDER / name}/",
         f"-dict={words}",
         f"-seed={seed}",

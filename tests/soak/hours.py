@@ -40,7 +40,7 @@ FRAMES_PER_S = 25
 SAMPLE_S = 10.0
 AD_S = 5
 WARM_UP_S = 600.0
-MOST_GROWTH = 0.05
+MAX_GROWTH = 0.05
 FIELDS = ("minute", "processes", "memory_mb", "files", "threads", "lag_s", "plays", "readings")
 
 
@@ -169,7 +169,7 @@ def judge(samples: list[dict[str, float]], minutes: float) -> dict[str, object]:
     figures["largest_lag_s"] = max(row["lag_s"] for row in after)
     figures["plays"], figures["readings"] = samples[-1]["plays"], samples[-1]["readings"]
     figures["kept"] = {
-        "memory": after_mb / before_mb - 1 <= MOST_GROWTH,
+        "memory": after_mb / before_mb - 1 <= MAX_GROWTH,
         "files": medians("files")[1] <= medians("files")[0],
         "threads": medians("threads")[1]
         <= medians("threads")[0] + 1,  # a sound or a decoder may be between two ads

@@ -127,7 +127,7 @@ class Notice(PaintedWidget):
 
     @property
     def _icon_width(self) -> float:
-        return style.SMALLEST_TEXT * self.scale * 1.5
+        return style.MIN_TEXT * self.scale * 1.5
 
     @property
     def _code_side(self) -> float:
@@ -141,7 +141,7 @@ class Notice(PaintedWidget):
         for texts in self._texts:
             more = f" {more_html(texts, self._url)}" if self._url else ""
             lines.append(html.escape(texts[self._sentence]) + more)
-        size = style.SMALLEST_TEXT * self.scale
+        size = style.MIN_TEXT * self.scale
         return make_document("<br>".join(lines), size, max(80.0, text_width))
 
 

@@ -94,7 +94,7 @@ class ProbabilityBars(PaintedWidget):
         title_height = TITLE_HEIGHT * scale
         self._draw_title(painter, QRectF(0, 0, rect.width(), title_height - 4 * scale))
         row_height = (rect.height() - title_height) / len(rows)
-        size = min(style.SMALLEST_TEXT * scale, row_height * 0.82)
+        size = min(style.MIN_TEXT * scale, row_height * 0.82)
         name_width = max(text_width(name, size, bold=True) for name, _ in rows) + 10 * scale
         percent_width = text_width(percent_text.format(percent=100), size, bold=True) + 4 * scale
         track_width = max(0.0, rect.width() - name_width - percent_width - 4 * scale)
@@ -125,7 +125,7 @@ class ProbabilityBars(PaintedWidget):
             )
 
     def _draw_title(self, painter: QPainter, rect: QRectF) -> None:
-        size = style.SMALLEST_TEXT * self.scale
+        size = style.MIN_TEXT * self.scale
         draw_text(painter, rect, self.title, size, style.TEXT, bold=True)
         draw_text(
             painter, rect, self.subtitle, size, style.TEXT_SOFT, align=Qt.AlignmentFlag.AlignRight

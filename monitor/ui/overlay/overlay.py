@@ -68,7 +68,7 @@ class StatusLine(PaintedWidget):
         words = rect.adjusted(2 * radius + 10 * self.scale, 0, 0, 0)
         if self._state in ("running", "starting", "ended"):
             colour = style.TEXT
-        draw_text(painter, words, self.text, style.SMALLEST_TEXT * self.scale, colour)
+        draw_text(painter, words, self.text, style.MIN_TEXT * self.scale, colour)
 
 
 class Overlay(PaintedWidget):

@@ -120,7 +120,7 @@ class Preview(PaintedWidget):
             painter.drawImage(place, self._image, QRectF(self._image.rect()))
         if self.message:
             painter.fillRect(rect, QColor(0, 0, 0, 165))
-            painter.setFont(text_font(style.SMALLEST_TEXT * self.scale, bold=True))
+            painter.setFont(text_font(style.MIN_TEXT * self.scale, bold=True))
             painter.setPen(style.TEXT)
             inner = rect.adjusted(radius, 0, -radius, 0)
             painter.drawText(
@@ -176,7 +176,7 @@ class Preview(PaintedWidget):
         if not reading.static:
             choices.append((str(reading.viewer), taken))
         for text, avoided in choices:
-            words = text_width(text, style.SMALLEST_TEXT * self.scale, bold=True)
+            words = text_width(text, style.MIN_TEXT * self.scale, bold=True)
             width = words + 12 * self.scale + self._eye_room(reading)
             place = place_label(width, 30 * self.scale, box, bounds, avoided)
             if place is not None:
@@ -186,7 +186,7 @@ class Preview(PaintedWidget):
     def _draw_label(
         self, painter: QPainter, place: QRectF, text: str, reading: FaceReading
     ) -> None:
-        size, pad, eye = style.SMALLEST_TEXT * self.scale, 6 * self.scale, self._eye_room(reading)
+        size, pad, eye = style.MIN_TEXT * self.scale, 6 * self.scale, self._eye_room(reading)
         fill = style.PANEL if reading.static else _colour(reading)
         draw_rounded(painter, place, 4 * self.scale, fill)
         if eye:
@@ -199,7 +199,7 @@ class Preview(PaintedWidget):
 
     def _eye_room(self, reading: FaceReading) -> float:
         has_eye = reading.attentive and not reading.static
-        return (style.SMALLEST_TEXT * 1.25 + 5) * self.scale if has_eye else 0.0
+        return (style.MIN_TEXT * 1.25 + 5) * self.scale if has_eye else 0.0
 
 
 def _colour(reading: FaceReading) -> QColor:

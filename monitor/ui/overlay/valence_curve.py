@@ -109,7 +109,7 @@ class ValenceCurve(PaintedWidget):
         return self._clock() if newest is None else max(self._clock(), newest[0])
 
     def draw(self, painter: QPainter, rect: QRectF) -> None:
-        scale, size = self.scale, style.SMALLEST_TEXT * self.scale
+        scale, size = self.scale, style.MIN_TEXT * self.scale
         title = QRectF(0, 0, rect.width(), 30 * scale)
         value_width = text_width(f"{MINUS}0.00", size, bold=True) + 6 * scale
         words = self._texts["curve_title"].format(seconds=WINDOW_S)

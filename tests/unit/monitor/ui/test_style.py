@@ -126,9 +126,9 @@ def minutes_of_arc(height_mm, distance_mm):
 
 def test_the_smallest_text_is_read_from_three_metres_on_a_screen_of_48_inches(qapp):
     screen_mm = 48 * 25.4 * 9 / math.hypot(16, 9)
-    font = text_font(style.SMALLEST_TEXT * 10)
+    font = text_font(style.MIN_TEXT * 10)
     capital = QFontMetricsF(font).capHeight() / (style.REFERENCE_HEIGHT * 10)
-    assert capital >= 0.71 * style.SMALLEST_TEXT / style.REFERENCE_HEIGHT
+    assert capital >= 0.71 * style.MIN_TEXT / style.REFERENCE_HEIGHT
     assert minutes_of_arc(capital * screen_mm, 3000) >= 16
 
 
@@ -178,7 +178,7 @@ def test_nothing_that_is_read_from_afar_is_written_smaller(
     } <= set(drawn)
     assert any(text in ("12", *window.overlay.preview.labels) for text in drawn)
     scale = style.scale_for(*size)
-    assert min(sizes)[0] >= style.SMALLEST_TEXT * scale - 1e-9
+    assert min(sizes)[0] >= style.MIN_TEXT * scale - 1e-9
 
 
 @pytest.mark.parametrize(

@@ -383,7 +383,7 @@ def test_title_of_empty_bars_leaves_room_for_the_eye(qtbot, overlay, make_readin
     qtbot.addWidget(bars)
     for reason in WITHHELD_REASONS:
         bars.show_reading(make_reading(99_999, withheld=reason))
-        used = text_width(bars.title, style.SMALLEST_TEXT, bold=True) + EYE_GAP + EYE_WIDTH
+        used = text_width(bars.title, style.MIN_TEXT, bold=True) + EYE_GAP + EYE_WIDTH
         assert used < overlay.bars.width(), bars.title
 
 
