@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 
 import click
 
@@ -31,7 +32,7 @@ def doctor(source: str | None, database: str | None, model: str | None, as_json:
 
     findings = examine(source=source, database=database_url(database), model=model)
     if as_json:
-        print_json({"checks": [finding.document() for finding in findings]})
+        print_json({"checks": [asdict(finding) for finding in findings]})
     else:
         print_findings(findings)
     if any(finding.state == "fail" for finding in findings):

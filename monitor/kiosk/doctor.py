@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import av
@@ -40,10 +40,6 @@ class Finding:
     state: Literal["ok", "warn", "fail"]
     found: str
     advice: str = ""
-
-    def document(self) -> dict[str, str]:
-        """Return the finding as JSON."""
-        return asdict(self)
 
 
 def examine(*, source: str | None, database: str, model: str | None) -> list[Finding]:

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QObject, QTimer, pyqtSlot
 
-from monitor.kiosk.supervision.heartbeat import BEAT_S, Phase
+from monitor.kiosk.supervision.heartbeat import BEAT_S, Heartbeat, Phase
 
 if TYPE_CHECKING:
-    from monitor.kiosk.supervision.heartbeat import Heartbeat
     from monitor.ui.ad_view import AdView
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 from boltons.fileutils import atomic_save
+from pydantic import TypeAdapter
 
 from detector.sources.v4l2 import camera_name, cameras, lasting_names
 from monitor.settings.paths import APPLICATION
@@ -118,15 +119,9 @@ def saved_choice(present: Sequence[Camera], file: Path | None = None) -> Camera 
 
 def _read(file: Path) -> Camera | None:
     try:
-        document = json.loads(file.read_text("utf-8"))
-        return Camera(
-            int(document["index"]),
-            str(document["name"]),
-            str(document["place"]),
-            str(document.get("path", "")),
-        )
+        return TypeAdapter(Camera).validate_json(file.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError) as error:
         logger.warning("The choice of the camera in %s is ignored (%s)", file, error)
         return None

@@ -11,14 +11,13 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from detector.errors import SourceError, SourceLostError
+from detector.errors import SourceError, SourceFault, SourceLostError
 from detector.sources.opening import open_source
 from monitor.sensor.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from detector.errors import SourceFault
     from detector.sources.video_source import SourceSpec, VideoSource
     from detector.types import Frame
     from monitor.sensor.frame_queue import FrameQueue
@@ -149,7 +148,6 @@ class Capture:
         try:
             self._read_until_stopped()
         except Exception as error:
-            # The top of the thread: the owner finds the error here and reports it.
             if not isinstance(error, SourceError):
                 logger.exception("The capture thread failed")
             self.error = error

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from detector.analysis import AnalysisSettings, FaceAnalyser, mediapipe_analyser
 from detector.emotion.classifier import load_classifier
 from detector.emotion.pacing import limit_threads
-from detector.errors import DetectorError
+from detector.errors import DetectorError, SourceError
 from detector.settings import Device
 from detector.sources.freeze_detector import FreezeDetector
 from detector.sources.v4l2 import cameras
@@ -29,15 +29,13 @@ from monitor.sensor import messages
 from monitor.sensor.capture import Capture
 from monitor.sensor.child_process import disable_core_dumps
 from monitor.sensor.frame_queue import FrameQueue
-from monitor.sensor.live import SensorHealth, fault_state
+from monitor.sensor.live import SensorHealth, SensorState, fault_state
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from detector.errors import SourceError
     from detector.types import AnalysedFrame, Frame
-    from monitor.sensor.live import SensorState
 
 HEARTBEAT_S = 0.5
 """Seconds between two health reports, also while the source is away."""
@@ -231,17 +229,14 @@ class SensorLoop:
         if self._fault is not None and frame.captured_ns > self._fault.at_ns:
             self._fault = None
         capture.recovered()
-        self._report_format(frame)
-        return True
-
-    def _report_format(self, frame: Frame) -> None:
-        """Report another picture size; boxes are fractions of the picture, so measuring goes on."""
         height, width = frame.image.shape[:2]
         before, self._size = self._size, (width, height)
         if before is not None and before != self._size:
+            # Boxes are fractions of the picture, so measuring goes on.
             sizes = f"from {before[0]} x {before[1]} to {width} x {height}"
             detail = f"The size of the pictures changed {sizes}."
             self._send(messages.SourceLost(frame.captured_ns, detail, "format_changed"))
+        return True
 
     def _preview(self, frame: Frame, analysed: AnalysedFrame) -> NDArray[np.uint8] | None:
         width = self._settings.preview_width_px
@@ -270,8 +265,7 @@ class SensorLoop:
     def _send(self, message: messages.Message) -> None:
         try:
             messages.write_message(self._out, message)
-        except OSError:
-            # The kiosk is gone.
+        except OSError:  # the kiosk is gone
             self._stop.set()
 
 
@@ -290,7 +284,6 @@ def _stop_at_end_of_input(stop: threading.Event) -> None:
 
 
 def main() -> int:
-    """Run the sensor as a process; see the module's description."""
     # A frame analysed late harms nobody; one that the window shows late is seen.
     os.nice(10)
     disable_core_dumps()

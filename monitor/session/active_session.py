@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ads.media.check import check_apart
@@ -11,25 +11,22 @@ from ads.policies import make_policy
 from ads.sample import sample_playlist
 from ads.show.playback import PlaybackLog
 from db.write.records import ModelRecord, SessionEnded, SessionRecord
-from db.write.recovery import open_to_record
+from db.write.recovery import Opened, open_to_record
 from db.write.session_writer import SessionWriter
 from detector.emotion.model_card import read_card, require_emotions
 from monitor.session.feedback import Feedback, remembering_policy
 from monitor.session.measuring import MeasuringHours
 from monitor.session.recorder import Recorder
-from monitor.settings.models import RunSettings
+from monitor.settings.models import RecordingSettings, RunSettings
 from monitor.settings.paths import spool_folder
 from monitor.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
     from pathlib import Path
 
     from ads.playlists.playlist import Playlist
-    from db.write.recovery import Opened
     from monitor.session.clock import SessionClock
-    from monitor.settings.models import RecordingSettings
 
 
 def load_ads(playlist: Path | None) -> Playlist:

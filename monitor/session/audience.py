@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ads.policies.audience import Audience, Reward
-from ads.show.playback import KEPT_NS
+from ads.show.playback import KEPT_NS, Play, PlaybackLog, PlayEnd
 from detector.emotion.labels import EMOTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ads.show.playback import Play, PlaybackLog, PlayEnd
     from detector.types import AnalysedFrame
 
 MOOD_WINDOW_NS = 3_000_000_000

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from detector.analysis import mediapipe_analyser
+from detector.analysis import AnalysisSettings, mediapipe_analyser
 from detector.emotion.classifier import load_classifier
 from detector.emotion.pacing import limit_threads
 from detector.sources.opening import open_source
@@ -19,7 +19,6 @@ from detector.sources.video_source import SourceSpec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from detector.analysis import AnalysisSettings
     from detector.settings import Device
 
 

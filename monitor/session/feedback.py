@@ -5,26 +5,22 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ads.policies import ADAPTIVE_NAMES, make_policy
-from ads.policies.audience import Reward
+from ads.policies.audience import Audience, Reward
 from db.errors import DatabaseError
-from db.read.plays import logged_plays
+from db.read.plays import LoggedPlay, logged_plays
 from db.write.records import PlayRewarded
 from monitor.session.audience import AudienceMeter, RewardMeter
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from sqlalchemy import Engine
 
-    from ads.policies.audience import Audience
     from ads.policies.base import Policy
     from ads.policies.settings import PolicySettings
     from ads.show.playback import Play, PlaybackListener, PlaybackLog, PlayEnd
-    from db.read.plays import LoggedPlay
     from db.write.session_writer import SessionWriter
     from detector.types import AnalysedFrame
     from monitor.session.clock import SessionClock
