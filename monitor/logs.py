@@ -48,11 +48,7 @@ class _Formatter(logging.Formatter):
 
 
 class LogFile(RotatingFileHandler):
-    """A rotated log file; it counts in `left_out` what cannot be written, as on a full disk.
-
-    Raises:
-        OSError: The file cannot be opened.
-    """
+    """A rotated log file; `left_out` counts what could not be written, as on a full disk."""
 
     def __init__(self, path: Path, max_bytes: int = MAX_BYTES, old_files: int = OLD_FILES) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

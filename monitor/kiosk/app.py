@@ -43,15 +43,10 @@ def run_window(
     heartbeat: Heartbeat | None = None,
     display: DisplayProbe | None = None,
 ) -> int | None:
-    """Run the kiosk with its window until it ends or is asked to.
+    """Run the kiosk with its window, or in memory if `offscreen`, until it ends or is asked to.
 
-    Args:
-        offscreen: Draw into memory, for a machine without a screen.
-        display: A display that does not open now; the run fails once it does, so that the
-            supervisor restarts it there.
-
-    Returns:
-        The session's id; `None` if it was asked to end before the session began.
+    Return the session's id; `None` if it was asked to end before the session began. If `display`,
+    which does not open now, opens later, the run fails, so that the supervisor restarts it there.
 
     Raises:
         SetupError, SessionFailedError: See `KioskRuntime`.
@@ -193,10 +188,7 @@ def _session_facts(kiosk: KioskRuntime, settings: RunSettings, guard: ErrorGuard
 def _with_chosen_camera(
     settings: RunSettings, screen: QScreen | None, quitter: Quitter
 ) -> RunSettings | None:
-    """Return the settings with the camera to use; `None` if the operator gives up.
-
-    The operator is asked if there are several cameras and none was chosen before.
-    """
+    """Ask which of several new cameras to use; return `None` if the operator gives up."""
     if settings.source is not None or settings.no_camera is not None:
         return settings
     there = list_cameras()

@@ -24,8 +24,7 @@ TOO_MANY_ERRORS = (
 def run_headless(settings: RunSettings, heartbeat: Heartbeat | None = None) -> int | None:
     """Run the kiosk without a window until it ends or is asked to.
 
-    Returns:
-        The session's id; `None` if it was asked to end before the session began.
+    Return the session's id; `None` if it was asked to end before the session began.
 
     Raises:
         SetupError, SessionFailedError: See `KioskRuntime`.

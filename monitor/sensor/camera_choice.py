@@ -24,18 +24,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A camera; its index changes with the order of plugging, and unknown texts are empty.
-
-    Attributes:
-        name: The maker's name.
-        place: Where it is plugged in, such as `usb-0000:00:14.0-3`.
-        path: Lasting path of its device.
-    """
+    """A camera; its index changes with the order of plugging, and unknown texts are empty."""
 
     index: int
     name: str = ""
-    place: str = ""
-    path: str = ""
+    place: str = ""  # where it is plugged in, such as `usb-0000:00:14.0-3`
+    path: str = ""  # lasting path of its device
 
     @property
     def source(self) -> str:
@@ -93,9 +87,8 @@ def save_choice(camera: Camera, file: Path | None = None) -> bool:
 def saved_choice(present: Sequence[Camera], file: Path | None = None) -> Camera | None:
     """Return the camera that was chosen before, if it is present.
 
-    Indices change from start to start, so a camera is recognised by its lasting path, else by name
-    and place, else by its name if only one has it. Only a camera without a name is recognised by
-    its index.
+    It is recognised by its lasting path, else by name and place, else by its name if only one has
+    it; by its index, which changes from start to start, only if it has no name.
     """
     kept = _read(file or choice_file())
     if kept is None:

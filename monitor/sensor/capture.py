@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from detector.errors import SourceError, SourceFault, SourceLostError
 from detector.sources.opening import open_source
@@ -20,16 +21,16 @@ if TYPE_CHECKING:
 
     from detector.sources.video_source import SourceSpec, VideoSource
     from detector.types import Frame
-    from monitor.sensor.frame_queue import FrameQueue
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 FIRST_RETRY_S, MAX_RETRY_S = 0.2, 2.0
 """Pauses between attempts to open a source: readings resume within five seconds of its return."""
 
 STALL_S = 1.7
-"""A live source without a picture for this long is lost, which the database knows within three
-seconds; a camera in the dark still gives five pictures a second."""
+"""A live source without a picture for this long is lost; in the dark there are five a second."""
 
 HUNG_S = 20.0
 """A call into native code that takes this long never returns; its own timeouts are shorter."""
@@ -42,23 +43,66 @@ class CaptureHungError(Exception):
     """A call into native code does not return; only the end of the process frees the device."""
 
 
+class FrameQueue(Generic[T]):
+    """A queue between one producer and one consumer.
+
+    A full lossless queue makes its producer wait: the result of a recording must not depend on the
+    speed of the machine. In a live one a newer item replaces the one that waits (`dropped`).
+    """
+
+    def __init__(self, *, lossless: bool, capacity: int = 4) -> None:
+        self._changed = threading.Condition()
+        self._items: deque[T] = deque()
+        self._lossless = lossless
+        self._capacity = capacity
+        self.dropped = 0
+        self.closed = False
+
+    def put(self, item: T) -> None:
+        """Add an item, waiting for room in a lossless queue; ignored once the queue is closed."""
+        with self._changed:
+            if self._lossless:
+                self._changed.wait_for(lambda: len(self._items) < self._capacity or self.closed)
+            if self.closed:
+                return
+            if not self._lossless and self._items:
+                self.dropped += 1
+                self._items.clear()
+            self._items.append(item)
+            self._changed.notify_all()
+
+    def take(self, timeout_s: float) -> T | None:
+        """Return the next item, or `None` if none came in time or the queue is closed and empty."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._items or self.closed, timeout_s)
+            if not self._items:
+                return None
+            item = self._items.popleft()
+            self._changed.notify_all()
+            return item
+
+    def close(self) -> None:
+        """Wake both threads; items that wait can still be taken. Harmless when repeated."""
+        with self._changed:
+            self.closed = True
+            self._changed.notify_all()
+
+
 class Capture:
     """Reads a source in its thread and hands the frames over.
 
     A live source that is lost is reopened, with growing pauses, until the capture is stopped. A
-    recording is read once.
+    recording is read once. The queue is closed after the last frame.
 
     Args:
-        queue: Takes the frames; closed by the capture after the last one.
-        on_lost: Called once per loss of a live source, from the capture's thread or that of
-            `check`.
+        on_lost: Called once per loss, from the capture's thread or that of `check`.
         wait_for_source: Retry a live source that cannot be opened at first instead of failing.
         locate: Names the source before each attempt to open it. Defaults to `spec`.
 
     Attributes:
         error: Why the source could not be opened at first, or why a recording ended early.
-        opened: Set once the first attempt to open the source has succeeded or failed for good;
-            then `frame_rate` and `frame_count` (0 if unknown) say what the source states.
+        opened: Set once the source was opened or that failed for good; `frame_rate` and
+            `frame_count` (0 if unknown) are valid from then on.
     """
 
     def __init__(

@@ -92,11 +92,7 @@ class SensorProcess:
         return self._process.pid
 
     def read(self) -> messages.Message | None:
-        """Return the next message; `None` once the process has ended.
-
-        Raises:
-            ProtocolError: The process died within a message.
-        """
+        """Return the next message; `None` at its end, `ProtocolError` if that cut a message off."""
         if self._stdout.closed:
             return None
         self.waiting_since_s = time.monotonic()
@@ -162,11 +158,10 @@ class SensorProcess:
 
     def _drained(self, timeout_s: float) -> int:
         """Wait for the end, reading the output so that the process never waits for a reader."""
-        deadline = time.monotonic() + timeout_s
         discard: deque[bytes] = deque(maxlen=0)
         drain = threading.Thread(target=discard.extend, args=(self._stdout,), daemon=True)
         drain.start()
-        status = self._process.wait(max(0.1, deadline - time.monotonic()))
+        status = self._process.wait(timeout_s)
         drain.join(2.0)
         return status
 

@@ -1,8 +1,7 @@
 """Tells a hung process from a slow one, by how long it is silent and what it does meanwhile.
 
-A process that is silent for almost two seconds hangs if it was stopped, sleeps, or computed all the
-time. While it waits for a processor or a disk it gets more time: a new one would be no faster.
-Where the system does not say what a process does (only Linux has /proc), the longer time counts.
+While a process waits for a processor or a disk it gets more time: a new one would be no faster.
+So it does where the system does not say what a process does (only Linux has /proc).
 """
 
 from __future__ import annotations

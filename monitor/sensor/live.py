@@ -35,8 +35,7 @@ class SensorHealth:
             while its pictures show nothing; `restarting` while the process is restarted;
             `unavailable` while that is given up; `ended` after a recording.
         detail: One short sentence for a person, empty when all is well.
-        dropped: Frames that a newer one replaced before they were analysed; `frames` counts those
-            that were, and `fps` those of the last second.
+        dropped: Frames replaced by a newer one before they were analysed (`frames`).
         latency_ms: Median time from capture to reading over the last second.
         effort: Share of the usual work, above 0 to 1: less on a machine that cannot keep up.
         cause: Stable name of why nothing is measured, as gaps have it; empty if there is none.

@@ -1,7 +1,6 @@
 """What the sensor's process tells the kiosk, and how it crosses the pipe.
 
-A message is a length-prefixed JSON document, followed by the bytes of the preview if there is one.
-No pickle: nothing that arrives is ever executed.
+A message is a length-prefixed JSON document and the preview's bytes; nothing in it is executed.
 """
 
 from __future__ import annotations
@@ -30,11 +29,7 @@ class ProtocolError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The model is loaded and the source is open.
-
-    The source states `frame_rate` and, if it is a recording, its `frames` (0: unknown). Frames of a
-    `live` source may be dropped.
-    """
+    """The model is loaded and the source, which states rate and frames (0: unknown), is open."""
 
     source: str
     frame_rate: float

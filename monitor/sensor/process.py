@@ -26,9 +26,8 @@ from detector.sources.freeze_detector import FreezeDetector
 from detector.sources.v4l2 import cameras
 from detector.sources.video_source import SourceSpec
 from monitor.sensor import messages
-from monitor.sensor.capture import Capture
+from monitor.sensor.capture import Capture, FrameQueue
 from monitor.sensor.child_process import disable_core_dumps
-from monitor.sensor.frame_queue import FrameQueue
 from monitor.sensor.live import SensorHealth, SensorState, fault_state
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from db.write.session_writer import SessionWriter
 from detector.emotion.model_card import read_card, require_emotions
 from monitor.session.feedback import Feedback, remembering_policy
 from monitor.session.measuring import MeasuringHours
-from monitor.session.recorder import Recorder
+from monitor.session.recorder import Recorder, SessionClock
 from monitor.settings.models import RecordingSettings, RunSettings
 from monitor.settings.paths import spool_folder
 from monitor.version import VERSION
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ads.playlists.playlist import Playlist
-    from monitor.session.clock import SessionClock
 
 
 def load_ads(playlist: Path | None) -> Playlist:

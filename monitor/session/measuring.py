@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from detector.types import AnalysedFrame
     from monitor.session.active_session import ActiveSession
 
-OUTSIDE_HOURS = "hours"
-"""Cause of the gaps outside the hours of measuring."""
-
-OUTSIDE_HOURS_DETAIL = "outside the hours of measuring"
+OUTSIDE_HOURS = "hours", "outside the hours of measuring"
+"""Cause and detail of the gaps outside the hours of measuring."""
 
 
 class MeasuringHours:
@@ -40,40 +38,36 @@ class MeasuringHours:
 
 
 class MeasuringSwitch:
-    """Records frames and gaps while measuring is on; thread-safe.
-
-    Measuring starts off. Once `pause` has returned, no further frame is recorded.
-    """
+    """Records frames and gaps while measuring is on, which it is not at first; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._session: ActiveSession | None = None
-        self._on = False
 
     def start(self, session: ActiveSession) -> bool:
         """Turn measuring on; return whether it was off."""
         with self._lock:
-            was_on, self._session, self._on = self._on, session, True
-            return not was_on
+            before, self._session = self._session, session
+            return before is None
 
     def pause(self, cause: str, detail: str) -> None:
-        """Turn measuring off and record the gap that this makes; no-op if it is off."""
+        """Turn measuring off and record the gap that this makes; then no frame is recorded."""
         with self._lock:
-            if self._session is not None and self._on:
+            if self._session is not None:
                 self._session.recorder.gap(cause, detail, time.monotonic_ns())
-            self._on = False
+            self._session = None
 
     def gap(self, cause: str, detail: str, at_ns: int, since_ns: int | None = None) -> bool:
         """Record a gap, see `Recorder.gap`; return whether measuring is on."""
         with self._lock:
-            if self._session is not None and self._on:
+            if self._session is not None:
                 self._session.recorder.gap(cause, detail, at_ns, since_ns)
-            return self._on
+            return self._session is not None
 
     def record(self, frame: AnalysedFrame) -> bool:
         """Record a frame if measuring is on; return `False` if the overlay must not show it."""
         with self._lock:
-            if self._session is None or not self._on:
+            if self._session is None:
                 return True
             if not self._session.recorder.record(frame):
                 return False

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from db.write import records
-from monitor.session.measuring import OUTSIDE_HOURS, OUTSIDE_HOURS_DETAIL
+from monitor.session.measuring import OUTSIDE_HOURS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,10 +18,29 @@ if TYPE_CHECKING:
     from ads.show.playback import Play, PlaybackLog, PlayEnd
     from db.write.session_writer import SessionWriter
     from detector.types import AnalysedFrame, FaceReading
-    from monitor.session.clock import SessionClock
 
 MAX_SLOTS = 256
 """Viewers remembered before those who left are forgotten: more than stand before any screen."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionClock:
+    """Ties a monotonic clock to UTC at the start of a session; a corrected clock moves no reading.
+
+    For a recording, `ns` is 0 at its first frame.
+    """
+
+    utc: datetime
+    ns: int
+
+    @classmethod
+    def now(cls) -> SessionClock:
+        """Tie the system's two clocks now."""
+        return cls(datetime.now(UTC), time.monotonic_ns())
+
+    def at(self, ns: int) -> datetime:
+        """Return the UTC time of a moment on the monotonic clock, with microseconds."""
+        return self.utc + timedelta(microseconds=round((ns - self.ns) / 1000))
 
 
 class Recorder:
@@ -120,12 +142,11 @@ class Recorder:
         self._writer.submit(records.GapStarted(self._clock.at(started_ns), cause, detail))
 
     def _leave_hours(self, captured_ns: int) -> None:
-        if self._gap == OUTSIDE_HOURS:
+        if self._gap == OUTSIDE_HOURS[0]:
             return
         if self._gap is not None:
-            # The former cause is gone.
             self._writer.submit(records.GapEnded(self._clock.at(captured_ns), self._gap))
-        self._begin_gap(OUTSIDE_HOURS, OUTSIDE_HOURS_DETAIL, captured_ns)
+        self._begin_gap(*OUTSIDE_HOURS, captured_ns)
 
     def _flag(self, static: list[int], captured_ns: int) -> None:
         for viewer in static:

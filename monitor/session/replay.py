@@ -15,7 +15,7 @@ from monitor.sensor.client import SensorProcess
 from monitor.sensor.messages import Ended, Failed, FrameRead, ProtocolError, Ready
 from monitor.sensor.process import SensorSettings
 from monitor.session.active_session import ActiveSession, load_ads, ready_database
-from monitor.session.clock import SessionClock
+from monitor.session.recorder import SessionClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,10 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 def recorded_at(video: Path) -> datetime:
-    """Return when a recording was made: its own creation time, else the file's.
-
-    It depends on the file alone, so that two replays give the same rows.
-    """
+    """Return when a recording was made: by its metadata, else its file, so the same every time."""
     try:
         with av.open(str(video)) as container:
             stamp = container.metadata.get("creation_time", "")

@@ -20,11 +20,7 @@ logger = logging.getLogger(__name__)
 class MessageRouter:
     """Routes what the sensor says; its methods are called from the sensor's threads.
 
-    Attributes:
-        view: The newest live view.
-        is_ready: Whether the sensor was ever ready.
-        ended: The end of a recording, once it was read.
-        early_deaths: How the sensor died before it was ever ready and anything was recorded.
+    `early_deaths` says how the sensor died before it was ever ready and anything was recorded.
     """
 
     def __init__(self, measuring: MeasuringSwitch, publish: Callable[[LiveView], None]) -> None:

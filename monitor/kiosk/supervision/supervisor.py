@@ -1,8 +1,7 @@
 """Keeps the kiosk running: listens to its heartbeat, kills it when it hangs, restarts it.
 
-The supervisor loads neither Qt nor NumPy nor a driver, so what crashes the window spares it. The
-window is its child, in its own session: Ctrl+C in a terminal reaches the supervisor alone, which
-passes it on once.
+It loads neither Qt nor NumPy nor a driver, so what crashes the window spares it. The window is a
+child in its own session, so Ctrl+C reaches the supervisor alone, which passes it on once.
 """
 
 from __future__ import annotations

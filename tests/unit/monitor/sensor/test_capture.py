@@ -13,8 +13,7 @@ from detector.errors import SourceError, SourceLostError, SourceOpenError
 from detector.sources.video_source import SourceSpec
 from detector.types import Frame
 from monitor.sensor import capture as module
-from monitor.sensor.capture import FIRST_RETRY_S, MAX_RETRY_S, Capture, CaptureHungError
-from monitor.sensor.frame_queue import FrameQueue
+from monitor.sensor.capture import FIRST_RETRY_S, MAX_RETRY_S, Capture, CaptureHungError, FrameQueue
 
 PATIENCE_S = 60.0
 CAMERA = SourceSpec("camera", "0")

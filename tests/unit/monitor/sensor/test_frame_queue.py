@@ -1,4 +1,4 @@
-"""Both kinds of queue keep their books, keep the order, and wake whoever waits."""
+"""Both kinds of queue keep their books, keep the order, and wake whoever waits (monitor/sensor/capture.py)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.sensor.frame_queue import FrameQueue
+from monitor.sensor.capture import FrameQueue
 
 PATIENCE_S = 60.0
 operations = st.lists(st.sampled_from(["put", "take"]), max_size=60)

@@ -18,8 +18,7 @@ from detector.errors import ModelLoadError, SourceError, SourceLostError, Source
 from detector.sources.freeze_detector import FreezeDetector
 from detector.types import AnalysedFrame, Frame
 from monitor.sensor import process as module
-from monitor.sensor.capture import CaptureHungError
-from monitor.sensor.frame_queue import FrameQueue
+from monitor.sensor.capture import CaptureHungError, FrameQueue
 from monitor.sensor.live import SensorHealth
 from monitor.sensor.messages import (
     Ended,
