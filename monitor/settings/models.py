@@ -39,7 +39,7 @@ Policy = Literal["sequential", "shuffle", "weighted", "mood", "learn"]
 def setting(
     default: Any,
     key: str,
-    option: str | None,
+    option: str | None = None,
     *,
     fallback: str | None = None,
     metavar: str | None = None,
@@ -50,15 +50,16 @@ def setting(
 
     Args:
         default: Its default, or a function that returns it.
-        key: Section and name in the settings file.
-        option: Its command-line option; `--x` of a bool also makes `--no-x`.
+        key: Section in the settings file, and its name there if not the field's: `section.name`.
+        option: Its command-line option, by default `--` and its name in the settings file; `--x` of
+            a bool also makes `--no-x`.
         fallback: What the default means, where the value does not say it.
         metavar: Placeholder for the value in the help.
         first: Whether `--help` shows it, not only `--help-all`.
         bounds: Bounds as `Field` takes them.
     """
-    extra: Any = {"key": key, "option": option, "fallback": fallback}
-    extra |= {"metavar": metavar, "first": first}
+    extra: Any = {"key": key, "option": option, "fallback": fallback, "metavar": metavar}
+    extra["first"] = first
     given = {"default_factory": default} if callable(default) else {"default": default}
     return Field(**given, json_schema_extra=extra, **bounds)
 
@@ -124,11 +125,9 @@ class _Settings(BaseModel):
 class ModelSettings(_Settings):
     """What classifies."""
 
-    model: str | None = setting(
-        None, "faces.model", "--model", fallback="the model in use", metavar="NAME|FILE"
-    )
+    model: str | None = setting(None, "faces", fallback="the model in use", metavar="NAME|FILE")
     """Name of an emotion model, or a .keras file."""
-    device: Device = setting("auto", "faces.device", "--device")
+    device: Device = setting("auto", "faces")
     """Processor of the emotion model."""
 
 
@@ -145,7 +144,7 @@ class PerceptionSettings(ModelSettings):
         above_cm="--camera-above",
         right_cm="--camera-right",
     )
-    zones: Path | None = setting(None, "faces.zones", "--zones", fallback="the whole picture")
+    zones: Path | None = setting(None, "faces", fallback="the whole picture")
     """YAML file with parts of the picture to ignore, or to count viewers in only."""
 
     @cached_property
@@ -167,7 +166,7 @@ class StoredSettings(_Settings):
 
     database: str = setting(
         default_database,
-        "data.database",
+        "data",
         "--db",
         fallback="monitor.db in your data folder",
         metavar="URL",
@@ -186,15 +185,10 @@ class RecordingSettings(PerceptionSettings, StoredSettings):
     """What the kiosk and a replay have in common."""
 
     playlist: Path | None = setting(
-        None,
-        "ads.playlist",
-        "--playlist",
-        fallback="the bundled samples",
-        metavar="FILE|FOLDER",
-        first=True,
+        None, "ads", fallback="the bundled samples", metavar="FILE|FOLDER", first=True
     )
     """Ads to play: a YAML file, or a folder of pictures and videos."""
-    policy: Policy = setting("sequential", "ads.policy", "--policy")
+    policy: Policy = setting("sequential", "ads")
     """How the next ad is chosen: in order, shuffled, by weight, by the mood of the audience, or
     learnt from its reactions."""
     guard_rails: PolicySettings = group(
@@ -207,25 +201,21 @@ class RecordingSettings(PerceptionSettings, StoredSettings):
         min_audience="--min-audience",
         blocked="--block",
     )
-    loops: int | None = setting(None, "run.loops", "--loops", fallback="no limit", first=True, ge=1)
+    loops: int | None = setting(None, "run", fallback="no limit", first=True, ge=1)
     """Stop after this many rounds of the playlist."""
     duration_s: float | None = setting(
-        None, "run.duration_s", "--duration", fallback="no limit", metavar="S", first=True, gt=0
+        None, "run", "--duration", fallback="no limit", metavar="S", first=True, gt=0
     )
     """Stop after this many seconds."""
-    readings_per_second: float = setting(
-        10.0, "data.readings_per_second", "--readings-per-second", gt=0, le=100
-    )
+    readings_per_second: float = setting(10.0, "data", gt=0, le=100)
     """Readings stored per viewer and second."""
-    measure_hours: Hours = setting(
-        (), "data.measure_hours", "--measure-hours", fallback="all day", metavar="HH:MM-HH:MM"
-    )
+    measure_hours: Hours = setting((), "data", fallback="all day", metavar="HH:MM-HH:MM")
     """Measure only in these hours of the day, for example to leave out staff."""
-    site: str = setting("default", "data.site", "--site", first=True, min_length=1)
+    site: str = setting("default", "data", first=True, min_length=1)
     """Name of the place, shown in reports."""
     report: Path | None = setting(None, "report.file", "--report", first=True)
     """Write a report at the end: .html, .pdf, .json, .csv or .parquet."""
-    min_viewers: int = setting(1, "report.min_viewers", "--min-viewers", ge=1)
+    min_viewers: int = setting(1, "report", ge=1)
     """Withhold figures based on fewer viewers; 5 is usual for reports that are shared."""
 
     def logged(self) -> dict[str, object]:
@@ -245,8 +235,7 @@ class RunSettings(RecordingSettings):
 
     source: str | None = setting(
         None,
-        "camera.source",
-        "--source",
+        "camera",
         fallback="the camera chosen before, else the first one, else demo",
         first=True,
     )
@@ -254,28 +243,20 @@ class RunSettings(RecordingSettings):
     demo."""
     camera: bool = setting(True, "camera.enabled", "--camera")
     """Measure people; without it only the ads are shown."""
-    picker: bool | None = setting(
-        None, "camera.picker", "--picker", fallback="ask once if there are several"
-    )
+    picker: bool | None = setting(None, "camera", fallback="ask once if there are several")
     """Ask which camera to use."""
-    headless: bool = setting(False, "window.headless", "--headless", first=True)
+    headless: bool = setting(False, "window", first=True)
     """Run without a window, and therefore without a visible notice."""
-    fullscreen: bool = setting(False, "window.fullscreen", "--fullscreen", first=True)
+    fullscreen: bool = setting(False, "window", first=True)
     """Start in full screen."""
-    overlay: bool = setting(True, "window.overlay", "--overlay")
+    overlay: bool = setting(True, "window")
     """Show live readings (toggle with key O)."""
-    screen: int | None = setting(
-        None, "window.screen", "--screen", fallback="the desktop decides", ge=1
-    )
+    screen: int | None = setting(None, "window", fallback="the desktop decides", ge=1)
     """Screen number, from 1; an invalid number lists the screens."""
-    volume: float = setting(1.0, "window.volume", "--volume", ge=0, le=1)
+    volume: float = setting(1.0, "window", ge=0, le=1)
     """Volume of the ads' sound."""
     language: Language = setting(
-        "en",
-        "window.language",
-        "--language",
-        fallback="the system's, else en",
-        metavar=f"[{'|'.join(_languages())}]",
+        "en", "window", fallback="the system's, else en", metavar=f"[{'|'.join(_languages())}]"
     )
     """Language of the window."""
     notice: Literal["bar", "required"] = setting("bar", "notice.mode", "--notice")
@@ -291,24 +272,18 @@ class RunSettings(RecordingSettings):
     """Languages of the notice."""
     notice_url: str = setting("", "notice.url", "--notice-url", metavar="URL")
     """Address where people can read more, shown as text and QR code."""
-    retention_days: int = setting(
-        90, "data.retention_days", "--retention", metavar="DAYS", ge=0, le=36_500
-    )
+    retention_days: int = setting(90, "data", "--retention", metavar="DAYS", ge=0, le=36_500)
     """Delete single readings after this many days (0 never); reports do not change."""
-    spool: Path | None = setting(
-        None, "data.spool", "--spool", fallback="beside the database", metavar="FOLDER"
-    )
+    spool: Path | None = setting(None, "data", fallback="beside the database", metavar="FOLDER")
     """Folder for records waiting while the database cannot be written, ideally on another disk."""
-    supervised: bool = setting(False, "run.supervised", "--supervised")
+    supervised: bool = setting(False, "run")
     """Restart the kiosk if it dies or hangs, and wait for a camera that is missing at the start."""
-    stuck_after_s: float = setting(
-        10.0, "run.stuck_after_s", "--stuck-after", metavar="S", ge=3, le=600
-    )
+    stuck_after_s: float = setting(10.0, "run", "--stuck-after", metavar="S", ge=3, le=600)
     """With --supervised: treat a window that has not painted for this long as hung."""
-    restart_limit: int = setting(5, "run.restart_limit", "--restart-limit", ge=1, le=1_000_000)
+    restart_limit: int = setting(5, "run", ge=1, le=1_000_000)
     """With --supervised: after this many crashes within 10 minutes, show only ads for a day."""
     log: str | None = setting(
-        None, "run.log", "--log", fallback="run.log in your state folder", metavar="FILE|none"
+        None, "run", fallback="run.log in your state folder", metavar="FILE|none"
     )
     """Log file, at most five files of 2 MB; none keeps no log."""
     no_camera: str | None = None
@@ -331,35 +306,29 @@ class WebSettings(ModelSettings, StoredSettings):
         listeners: Live pages that are fed at the same time, 0 or more.
     """
 
-    host: str = setting("127.0.0.1", "web.host", "--host", first=True)
+    host: str = setting("127.0.0.1", "web", first=True)
     """Address or name to listen on; 0.0.0.0 for all. Other machines need a token."""
-    port: int = setting(8080, "web.port", "--port", first=True, ge=0, le=65535)
+    port: int = setting(8080, "web", first=True, ge=0, le=65535)
     """Port to listen on; 0 for any free one."""
-    folders: tuple[Path, ...] = setting(
-        (), "web.media", "--media", fallback="this folder", metavar="FOLDER"
-    )
+    folders: tuple[Path, ...] = setting((), "web.media", fallback="this folder", metavar="FOLDER")
     """Folder with the ads' files, for thumbnails in reports."""
     token: str | None = setting(
-        None,
-        "web.token",
-        "--token",
-        fallback="none on this machine, else a new one for each run",
-        first=True,
+        None, "web", fallback="none on this machine, else a new one for each run", first=True
     )
     """Token that visitors need, at least 16 characters; safer in $AD_MONITOR_TOKEN, where other
     users cannot see it."""
-    min_viewers: int = setting(5, "web.min_viewers", "--min-viewers", ge=1)
+    min_viewers: int = setting(5, "web", ge=1)
     """Withhold figures based on fewer viewers."""
     networks: tuple[Network, ...] = setting(
-        (), "web.networks", "--allow-network", fallback="public addresses only"
+        (), "web", "--allow-network", fallback="public addresses only"
     )
     """Also fetch pictures from this network and any of its ports. Every visitor can then make
     this machine contact addresses in it."""
-    hosts: tuple[str, ...] = setting((), "web.hosts", "--allow-host")
+    hosts: tuple[str, ...] = setting((), "web", "--allow-host")
     """Further name under which the page may be requested, such as that of a proxy."""
-    secure_cookies: bool = setting(False, "web.https", "--https")
+    secure_cookies: bool = setting(False, "web.https")
     """The page is reached only by https, through a proxy."""
-    trusted_proxy: str | None = setting(None, "web.trusted_proxy", "--trusted-proxy")
+    trusted_proxy: str | None = setting(None, "web")
     """Address of the proxy, whose X-Forwarded-For, -Host and -Proto are believed."""
     allowed_hosts: tuple[str, ...] = ("localhost",)
     rate_limit: str = "60 per minute"
@@ -369,79 +338,60 @@ class WebSettings(ModelSettings, StoredSettings):
 class TrainSettings(_Settings):
     """A training run; `None` leaves a value to the architecture's recipe."""
 
-    data: Path | None = setting(None, "training.data", "--data", first=True)
+    data: Path | None = setting(None, "training", first=True)
     """FER2013's fer2013.csv (plain, .xz, .gz, .bz2, .zip), or a folder split/class/picture or
     class/picture."""
-    votes: Path | None = setting(None, "training.votes", "--votes", first=True)
+    votes: Path | None = setting(None, "training", first=True)
     """FER+'s fer2013new.csv, beside the CSV."""
-    out: Path | None = setting(None, "training.out", "--out", metavar="FOLDER", first=True)
+    out: Path | None = setting(None, "training", metavar="FOLDER", first=True)
     """Folder of the run; a run found there is continued."""
-    name: str | None = setting(None, "training.name", "--name", fallback="the folder's")
+    name: str | None = setting(None, "training", fallback="the folder's")
     """Name of the model."""
-    architecture: str = setting("compact", "training.architecture", "--architecture", first=True)
+    architecture: str = setting("compact", "training", first=True)
     """Network to train, such as compact or vgg16; an unknown name lists them."""
-    labels: str | None = setting(None, "training.labels", "--labels", fallback="all classes")
+    labels: str | None = setting(None, "training", fallback="all classes")
     """seven, happy-sad, marketing, or names separated by commas."""
     targets: Literal["votes+original", "votes", "majority", "original"] | None = setting(
-        None,
-        "training.targets",
-        "--targets",
-        fallback="votes+original if there are votes, else original",
+        None, "training", fallback="votes+original if there are votes, else original"
     )
     """What to learn from a face."""
-    start: str | None = setting(None, "training.start", "--start", metavar="NAME|FILE")
+    start: str | None = setting(None, "training", metavar="NAME|FILE")
     """Fine-tune this model instead of starting fresh."""
-    teachers: tuple[str, ...] = setting((), "training.teachers", "--teacher", metavar="NAME|FILE")
+    teachers: tuple[str, ...] = setting((), "training", "--teacher", metavar="NAME|FILE")
     """Distil from this model."""
     weights: str | None = setting(
-        None, "training.weights", "--weights", fallback="imagenet", metavar="imagenet|none|FILE"
+        None, "training", fallback="imagenet", metavar="imagenet|none|FILE"
     )
     """Pretrained, frozen part of vgg16; none trains all of it."""
-    find_faces: bool = setting(False, "training.find_faces", "--find-faces")
+    find_faces: bool = setting(False, "training")
     """The pictures are photographs: crop the faces first."""
-    limit: int | None = setting(None, "training.limit", "--limit", fallback="all", ge=1)
+    limit: int | None = setting(None, "training", fallback="all", ge=1)
     """Train on at most this many faces."""
-    epochs: int | None = setting(
-        None, "training.epochs", "--epochs", fallback="the recipe's", first=True, ge=1
-    )
+    epochs: int | None = setting(None, "training", fallback="the recipe's", first=True, ge=1)
     """Epochs at the size of the recipe's last stage."""
-    stages: str | None = setting(None, "training.stages", "--stages", fallback="the recipe's")
+    stages: str | None = setting(None, "training", fallback="the recipe's")
     """Picture side and epochs of each stage, such as 32:12,48:18."""
-    minutes: float | None = setting(
-        None, "training.minutes", "--minutes", fallback="no limit", first=True, gt=0
-    )
+    minutes: float | None = setting(None, "training", fallback="no limit", first=True, gt=0)
     """Fit the whole schedule into this time."""
-    batch_size: int | None = setting(
-        None, "training.batch_size", "--batch-size", fallback="the recipe's", ge=1
-    )
+    batch_size: int | None = setting(None, "training", fallback="the recipe's", ge=1)
     """Faces per step."""
-    learning_rate: float | None = setting(
-        None, "training.learning_rate", "--learning-rate", fallback="the recipe's", gt=0
-    )
+    learning_rate: float | None = setting(None, "training", fallback="the recipe's", gt=0)
     """Peak learning rate."""
-    balance: float | None = setting(
-        None, "training.balance", "--balance", fallback="the recipe's", ge=0, le=1
-    )
+    balance: float | None = setting(None, "training", fallback="the recipe's", ge=0, le=1)
     """Balancing of the classes, from 0 (as they come) to 1 (equal)."""
-    augmentation: Literal["full", "gentle", "none"] = setting(
-        "full", "training.augmentation", "--augmentation"
-    )
+    augmentation: Literal["full", "gentle", "none"] = setting("full", "training")
     """Strength of the random changes."""
-    mixup: float | None = setting(None, "training.mixup", "--mixup", fallback="the recipe's", ge=0)
+    mixup: float | None = setting(None, "training", fallback="the recipe's", ge=0)
     """Blend pairs of faces; 0.2 is usual."""
-    patience: int | None = setting(
-        None, "training.patience", "--patience", fallback="the recipe's", ge=0
-    )
+    patience: int | None = setting(None, "training", fallback="the recipe's", ge=0)
     """Stop after this many epochs without a better validation loss; 0 never."""
-    mixed_precision: Literal["auto", "on", "off"] = setting(
-        "auto", "training.mixed_precision", "--mixed-precision"
-    )
+    mixed_precision: Literal["auto", "on", "off"] = setting("auto", "training")
     """Compute with 16 bits where possible."""
-    seed: int | None = setting(None, "training.seed", "--seed", fallback="the recipe's", ge=0)
+    seed: int | None = setting(None, "training", fallback="the recipe's", ge=0)
     """Seed of every random choice."""
-    h5: bool = setting(False, "training.h5", "--h5")
+    h5: bool = setting(False, "training")
     """Also write the older HDF5 format."""
-    tensorboard: bool = setting(False, "training.tensorboard", "--tensorboard")
+    tensorboard: bool = setting(False, "training")
     """Also write TensorBoard logs."""
 
 

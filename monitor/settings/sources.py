@@ -131,14 +131,17 @@ def _settings(model: type[BaseModel]) -> Iterator[Setting]:
         if not isinstance(extra, dict):
             continue
         if "key" in extra:
-            given: Any = extra
-            yield Setting(path=(name,), field=field, help=docs[name], **given)
+            given: Any = dict(extra)
+            section, _, key = given.pop("key").partition(".")
+            key = key or name
+            given["option"] = given["option"] or f"--{key.replace('_', '-')}"
+            yield Setting(f"{section}.{key}", (name,), field, docs[name], **given)
             continue
         inner: Any = field.annotation
         options: Any = extra["options"]
         for part, part_field in inner.model_fields.items():
-            key, help_text = f"{extra['section']}.{part}", _docs(inner)[part]
-            yield Setting(key, (name, part), part_field, help_text, options.get(part))
+            key = f"{extra['section']}.{part}"
+            yield Setting(key, (name, part), part_field, _docs(inner)[part], options.get(part))
 
 
 def all_settings() -> dict[str, Setting]:
