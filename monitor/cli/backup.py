@@ -7,13 +7,7 @@ from pathlib import Path
 import click
 
 from detector.sources.passwords import hide_passwords
-from monitor.cli.options import (
-    database_option,
-    database_url,
-    debug_option,
-    existing_database,
-    json_option,
-)
+from monitor.cli.options import database_option, database_url, existing_database, output_options
 from monitor.cli.output import print_json
 from monitor.cli.stored import size
 
@@ -27,8 +21,7 @@ from monitor.cli.stored import size
     metavar="N",
     help="Keep only the newest N backups in the folder.",
 )
-@json_option
-@debug_option
+@output_options
 def backup(target: Path | None, database: str | None, keep: int | None, as_json: bool) -> None:
     """Copy the database while the kiosk runs, and verify the copy.
 
@@ -39,8 +32,7 @@ def backup(target: Path | None, database: str | None, keep: int | None, as_json:
     from monitor.reports.terminal import progress_bar
 
     source = _file(
-        database,
-        "copy it with PostgreSQL's `pg_dump`, which also works while the kiosk runs.",
+        database, "copy it with PostgreSQL's `pg_dump`, which also works while the kiosk runs."
     )
     existing_database(str(source))
     folder = target if target is not None and (target.is_dir() or not target.suffix) else None

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from monitor.cli.options import debug_option, json_option, load_settings
-from monitor.cli.output import print_json, silence_native_libraries
+from monitor.cli.options import load_settings, output_options
+from monitor.cli.output import print_result, silence_native_libraries
 from monitor.settings.models import PerceptionSettings
 from monitor.settings.options import settings_options
 
@@ -15,8 +15,7 @@ from monitor.settings.options import settings_options
 @click.command(epilog="Example: ad-monitor bench visitors.mp4 --json")
 @click.argument("video", default="demo")
 @settings_options(PerceptionSettings)
-@json_option
-@debug_option
+@output_options
 def bench(video: str, as_json: bool, **options: Any) -> None:
     """Measure speed and cost on a video (default: the demo viewer), decoding left out."""
     silence_native_libraries()
@@ -27,7 +26,4 @@ def bench(video: str, as_json: bool, **options: Any) -> None:
     settings = load_settings(PerceptionSettings, options)
     with progress_bar("Measuring", "frames") as progress:
         figures = measure(video, settings.model, settings.device, settings.analysis, progress)
-    if as_json:
-        print_json(figures)
-    else:
-        print_bench(figures)
+    print_result(as_json, figures, print_bench)

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from monitor.cli.options import debug_option, json_option, load_settings
-from monitor.cli.output import print_json, silence_native_libraries
+from monitor.cli.options import load_settings, output_options
+from monitor.cli.output import print_result, silence_native_libraries
 from monitor.settings.models import ModelSettings
 from monitor.settings.options import settings_options
 
@@ -15,8 +15,7 @@ from monitor.settings.options import settings_options
 @click.command(epilog="Example: ad-monitor classify photo.jpg holiday/ --json")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE_OR_URL...")
 @settings_options(ModelSettings, config=False)
-@json_option
-@debug_option
+@output_options
 def classify(images: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Find the faces in pictures and name their expressions.
 
@@ -37,10 +36,7 @@ def classify(images: tuple[str, ...], as_json: bool, **options: Any) -> None:
         for entry in classify_pictures(names, settings.model, settings.device):
             found.append(entry)
             progress(len(found), len(names))
-    if as_json:
-        print_json({"images": found})
-    else:
-        print_faces(found)
+    print_result(as_json, {"images": found}, print_faces, found)
     unreadable = [entry["error"] for entry in found if "error" in entry]
     if unreadable:
         raise SetupError(" ".join(unreadable))

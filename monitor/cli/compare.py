@@ -11,68 +11,47 @@ import click
 from monitor.analytics import SEGMENTS, WEEKDAYS
 from monitor.cli.options import (
     database_option,
-    database_url,
-    debug_option,
-    json_option,
     min_viewers_option,
     moment,
     opened,
-    since_option,
-    site_option,
+    output_options,
+    scope_options,
     time_zone,
-    until_option,
 )
 from monitor.cli.output import print_json
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from monitor.analytics.report_data import ReportData
 
 MEASURES = ("valence", "attention", "happy", "surprise", "expressiveness", "dwell")
 """As `monitor.analytics.comparison` names them, which is slow to import."""
 
-HOURS_PER_DAY = 24
 
+def hours_of(text: str) -> frozenset[int]:
+    """Return hours of the day, each from 0 to 23.
 
-class Hours(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions only
-    """Hours of the day: 9-12 is 9:00 to 12:00, 22-2 spans midnight, 9 is one hour; with commas."""
-
-    name = "hours"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The hours, each from 0 to 23."""
-        found: set[int] = set()
-        for part in str(value).split(","):
-            match = re.fullmatch(r"\s*(\d{1,2})(?:\s*-\s*(\d{1,2}))?\s*", part)
-            first = int(match[1]) if match else HOURS_PER_DAY
-            last = int(match[2] or first + 1) if match else 0
-            if first >= HOURS_PER_DAY or last > HOURS_PER_DAY or first == last:
-                self.fail(
-                    "expected hours of day such as 9-12 (from 9:00 up to 12:00), received "
-                    f"{value!r}.",
-                    param,
-                    ctx,
-                )
-            found.update(
-                hour % HOURS_PER_DAY
-                for hour in range(first, last if last > first else last + HOURS_PER_DAY)
+    9-12 is 9:00 to 12:00, 22-2 spans midnight, 9 is one hour; commas separate several.
+    """
+    found: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,2})(?:\s*-\s*(\d{1,2}))?\s*", part)
+        first = int(match[1]) if match else 24
+        last = int(match[2] or first + 1) if match else 0
+        if first >= 24 or last > 24 or first == last:
+            raise click.BadParameter(
+                f"expected hours of day such as 9-12 (from 9:00 up to 12:00), received {text!r}."
             )
-        return frozenset(found)
+        found.update(hour % 24 for hour in range(first, last if last > first else last + 24))
+    return frozenset(found)
 
 
-class Weekdays(click.ParamType):  # type: ignore[type-arg]
-    """Days of the week, with commas between them."""
-
-    name = "weekdays"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The days, as `WEEKDAYS` names them."""
-        found = [part.strip().lower() for part in str(value).split(",")]
-        unknown = [day for day in found if day not in WEEKDAYS]
-        if unknown:
-            self.fail(f"expected some of {', '.join(WEEKDAYS)}, received {value!r}.", param, ctx)
-        return frozenset(found)
+def weekdays_of(text: str) -> frozenset[str]:
+    """Return days of the week as `WEEKDAYS` names them; commas separate several."""
+    found = frozenset(part.strip().lower() for part in text.split(","))
+    if found - set(WEEKDAYS):
+        raise click.BadParameter(f"expected some of {', '.join(WEEKDAYS)}, received {text!r}.")
+    return found
 
 
 @click.command(
@@ -80,23 +59,21 @@ class Weekdays(click.ParamType):  # type: ignore[type-arg]
 )
 @click.argument("ads", metavar="[AD]...", nargs=-1)
 @database_option
-@since_option
-@until_option
-@site_option
+@scope_options
 @click.option(
     "--source", "sources", multiple=True, help="Only sessions with this source. May be repeated."
 )
 @click.option(
     "--hour",
     "hours",
-    type=Hours(),
+    type=hours_of,
     metavar="HOURS",
     help="Only plays of these hours of day, such as 9-12.",
 )
 @click.option(
     "--weekday",
     "weekdays",
-    type=Weekdays(),
+    type=weekdays_of,
     metavar="DAYS",
     help="Only plays of these days: mon,tue,…",
 )
@@ -120,8 +97,7 @@ class Weekdays(click.ParamType):  # type: ignore[type-arg]
     metavar="NAME",
     help="Time zone of hours, days and dates, such as Europe/Berlin. [default: the machine's]",
 )
-@json_option
-@debug_option
+@output_options
 def compare(
     ads: tuple[str, ...],
     database: str | None,
@@ -137,9 +113,11 @@ def compare(
     Compares the named ads, or all in the database, in pairs; viewers count, not readings. Where
     the data cannot tell yet, the result says about how many more viewers are needed.
     """
+    from db.read.rollups import Scope
     from monitor.analytics.comparison import MEASURES as measures  # noqa: N811
     from monitor.analytics.comparison import compare_ads
     from monitor.analytics.errors import ReportError
+    from monitor.analytics.report_data import load_report_data
     from monitor.reports.terminal import print_comparisons
 
     measure, relevant = options["measure"], options["relevant"]
@@ -148,7 +126,9 @@ def compare(
             f"expected a number above 0, received {relevant}.", param_hint="--relevant"
         )
     zone = time_zone(timezone)
-    data = _load(database_url(database), site, moment(since, zone), moment(until, zone))
+    scope = Scope(site=site, since=moment(since, zone), until=moment(until, zone))
+    with opened(database) as engine:
+        data = load_report_data(engine, scope, seconds=False)
     try:
         options["sources"] = options["sources"] or None
         found = compare_ads(data, ads or None, zone=zone, **options)
@@ -174,13 +154,3 @@ def compare(
         )
     elif found:
         print_comparisons(documents)
-
-
-def _load(
-    database: str, site: str | None, since: datetime | None, until: datetime | None
-) -> ReportData:
-    from db.read.rollups import Scope
-    from monitor.analytics.report_data import load_report_data
-
-    with opened(database) as engine:
-        return load_report_data(engine, Scope(site=site, since=since, until=until), seconds=False)

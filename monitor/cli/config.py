@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.options import PROGRAM, WRONG, debug_option, json_option
+from monitor.cli.options import PROGRAM, WRONG, debug_option, output_options
 from monitor.cli.output import print_json
 from monitor.settings.options import config_option
 
@@ -70,8 +70,7 @@ def check(file: Path) -> None:
 @config.command(epilog=f"Example: {PROGRAM} config show --config kiosk.yaml -- --site 'Shop 12'")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[-- OPTIONS OF RUN...]")
 @config_option
-@json_option
-@debug_option
+@output_options
 def show(options: tuple[str, ...], config: Path | None, as_json: bool) -> None:
     """Show every setting in force, and where it comes from."""
     from monitor.cli.run import default_language, run

@@ -7,23 +7,15 @@ from dataclasses import asdict
 
 import click
 
-from monitor.cli.options import (
-    FAILED,
-    database_option,
-    database_url,
-    debug_option,
-    json_option,
-    model_option,
-)
-from monitor.cli.output import print_json, silence_native_libraries
+from monitor.cli.options import FAILED, database_option, database_url, model_option, output_options
+from monitor.cli.output import print_result, silence_native_libraries
 
 
 @click.command(epilog="Example: ad-monitor doctor --source 0")
 @click.option("--source", help="Also try this camera, file or address.")
 @database_option
 @model_option
-@json_option
-@debug_option
+@output_options
 def doctor(source: str | None, database: str | None, model: str | None, as_json: bool) -> None:
     """Check camera, light, codecs, sound, GPU, disk, database and model, and say what to do."""
     silence_native_libraries()
@@ -31,9 +23,7 @@ def doctor(source: str | None, database: str | None, model: str | None, as_json:
     from monitor.kiosk.doctor import examine
 
     findings = examine(source=source, database=database_url(database), model=model)
-    if as_json:
-        print_json({"checks": [asdict(finding) for finding in findings]})
-    else:
-        print_findings(findings)
+    document = {"checks": [asdict(finding) for finding in findings]}
+    print_result(as_json, document, print_findings, findings)
     if any(finding.state == "fail" for finding in findings):
         sys.exit(FAILED)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.options import debug_option, json_option, load_settings, together
+from monitor.cli.options import load_settings, output_options, together
 from monitor.cli.output import print_json, silence_native_libraries
 from monitor.settings.models import ModelSettings, TrainSettings
 from monitor.settings.options import setting_option, settings_options
@@ -53,8 +53,7 @@ judging_options = together(
     help="Also measure by face size, blur, light, noise, compression and roll.",
 )
 @settings_options(ModelSettings, config=False)
-@json_option
-@debug_option
+@output_options
 def evaluate(
     model: str | None,
     device: str | None,

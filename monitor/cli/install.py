@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,19 +22,12 @@ if TYPE_CHECKING:
     from monitor.kiosk.service.plan import Plan
 
 
-class Variable(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions only
-    """An environment variable, written NAME=VALUE."""
-
-    name = "variable"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        """Return its name and value."""
-        name, separator, text = str(value).partition("=")
-        if not separator or not name.isidentifier() or not name.isascii():
-            self.fail(f"expected NAME=VALUE, received {value!r}.", param, ctx)
-        return name, text
+def variable_of(text: str) -> tuple[str, str]:
+    """Return the name and value of an environment variable, written NAME=VALUE."""
+    name, separator, value = text.partition("=")
+    if not separator or not name.isidentifier() or not name.isascii():
+        raise click.BadParameter(f"expected NAME=VALUE, received {text!r}.")
+    return name, value
 
 
 @click.command(
@@ -58,7 +51,7 @@ class Variable(click.ParamType):  # type: ignore[type-arg]  # generic in newer v
 @click.option(
     "--environment",
     "variables",
-    type=Variable(),
+    type=variable_of,
     multiple=True,
     metavar="NAME=VALUE",
     help="Set an environment variable for the kiosk. May be repeated.",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitor.cli.options import debug_option, json_option, log_options, moment, opened
-from monitor.cli.output import print_json
+from monitor.cli.options import log_options, moment, opened, output_options
+from monitor.cli.output import print_result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,8 +40,7 @@ READY = ("uniform", "weighted", "mood", "learned")
     help=f"Estimate what another policy would have brought: {', '.join(READY)}, or {ALWAYS}AD. "
     "May be repeated.",
 )
-@json_option
-@debug_option
+@output_options
 def lift(
     database: str | None,
     since: datetime | None,
@@ -70,10 +69,13 @@ def lift(
         if judged
         else []
     )
-    if as_json:
-        print_json({"lift": to_document(found), "policies": [to_document(each) for each in values]})
-    else:
-        print_lift(found, values)
+    print_result(
+        as_json,
+        {"lift": to_document(found), "policies": [to_document(each) for each in values]},
+        print_lift,
+        found,
+        values,
+    )
 
 
 def _judged(

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from monitor.cli.evaluate import judging_faces, judging_options
-from monitor.cli.options import debug_option, json_option
-from monitor.cli.output import print_json, silence_native_libraries
+from monitor.cli.options import output_options
+from monitor.cli.output import print_json, print_result, silence_native_libraries
 
 
 @click.group(epilog="Example: ad-monitor models promote runs/first/first.keras --data fer2013.csv")
@@ -17,8 +17,7 @@ def models() -> None:
 
 
 @models.command(name="list", epilog="Example: ad-monitor models list")
-@json_option
-@debug_option
+@output_options
 def list_models(as_json: bool) -> None:
     """List the shipped and the promoted models; the one in use is marked."""
     from detector.emotion.model_card import read_card
@@ -38,16 +37,12 @@ def list_models(as_json: bool) -> None:
                 "scores": {name: score["accuracy"] for name, score in card.scores.items()},
             }
         )
-    if as_json:
-        print_json({"models": entries})
-    else:
-        print_models(entries)
+    print_result(as_json, {"models": entries}, print_models, entries)
 
 
 @models.command(epilog="Example: ad-monitor models show compact-3")
 @click.argument("model", required=False, metavar="[NAME|FILE]")
-@json_option
-@debug_option
+@output_options
 def show(model: str | None, as_json: bool) -> None:
     """Show the card of a model, by default of the one in use."""
     from rich.markdown import Markdown
@@ -70,8 +65,7 @@ def show(model: str | None, as_json: bool) -> None:
 @click.argument("first", metavar="NAME|FILE")
 @click.argument("second", metavar="NAME|FILE")
 @judging_options
-@json_option
-@debug_option
+@output_options
 def compare(first: str, second: str, as_json: bool, **judging: Any) -> None:
     """Compare two models on the same faces, with a paired test."""
     silence_native_libraries()
@@ -82,10 +76,7 @@ def compare(first: str, second: str, as_json: bool, **judging: Any) -> None:
     one, other = load_classifier(first, "cpu"), load_classifier(second, "cpu")
     faces, against, labels = judging_faces(one.card.input_side_px, **judging)
     found = measure(one, other, faces, against, labels=labels)
-    if as_json:
-        print_json(found.document())
-    else:
-        print_comparison(found)
+    print_result(as_json, found.document(), print_comparison, found)
 
 
 @models.command(
@@ -100,8 +91,7 @@ def compare(first: str, second: str, as_json: bool, **judging: Any) -> None:
     help="Percentage points of accuracy it may lose.",
 )
 @click.option("--force", is_flag=True, help="Promote it even if it is worse; this is logged.")
-@json_option
-@debug_option
+@output_options
 def promote(model: str, tolerance: float, force: bool, as_json: bool, **judging: Any) -> None:
     """Use a model from now on, unless it is worse than the current one."""
     silence_native_libraries()
@@ -131,8 +121,7 @@ def promote(model: str, tolerance: float, force: bool, as_json: bool, **judging:
 
 
 @models.command(epilog="Example: ad-monitor models rollback")
-@json_option
-@debug_option
+@output_options
 def rollback(as_json: bool) -> None:
     """Return to the model used before."""
     from dataclasses import asdict

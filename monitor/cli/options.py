@@ -49,6 +49,7 @@ debug_option = click.option(
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."
 )
+output_options = together(json_option, debug_option)
 database_option = setting_option(StoredSettings, "database")
 model_option = setting_option(ModelSettings, "model")
 spool_option = setting_option(RunSettings, "spool")
@@ -82,6 +83,7 @@ until_option = click.option(
     help="Only sessions and plays before this local time.",
 )
 site_option = click.option("--site", help="Only this site. [default: all]")
+scope_options = together(since_option, until_option, site_option)
 
 
 def load_settings(model: type[Model], options: dict[str, Any], **computed: Any) -> Model:

@@ -5,15 +5,28 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def print_json(document: dict[str, Any]) -> None:
     import json
 
     click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_result(
+    as_json: bool, document: dict[str, Any], print_tables: Callable[..., None], *shown: Any
+) -> None:
+    """Print the document as JSON, or what is `shown`, by default the document, for people."""
+    if as_json:
+        print_json(document)
+    else:
+        print_tables(*(shown or (document,)))
 
 
 def set_up_logging() -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ads.policies import POLICY_NAMES
-from monitor.cli.options import debug_option, json_option
-from monitor.cli.output import print_json
+from monitor.cli.options import output_options
+from monitor.cli.output import print_result
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -47,8 +47,7 @@ def playlist() -> None:
     help="How the next ad is chosen.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the policy's draws.")
-@json_option
-@debug_option
+@output_options
 def check(
     file: Path, hours: float, at: datetime | None, policy_name: str, seed: int, as_json: bool
 ) -> None:
@@ -74,10 +73,7 @@ def check(
     else:
         begin = at.replace(tzinfo=ZoneInfo(checked.timezone))
     coming = forecast(checked, make_policy(policy_name, PolicySettings(seed=seed)), begin, hours)
-    if as_json:
-        print_json(_document(checked, coming, policy_name))
-    else:
-        _print_tables(checked, coming)
+    print_result(as_json, _document(checked, coming, policy_name), _print_tables, checked, coming)
 
 
 def _document(playlist: Playlist, coming: Forecast, policy: str) -> dict[str, Any]:

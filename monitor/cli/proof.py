@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from monitor.cli.options import (
-    debug_option,
-    json_option,
     log_options,
     min_viewers_option,
     moment,
     opened,
+    output_options,
     time_zone,
     until_option,
 )
@@ -62,8 +61,7 @@ if TYPE_CHECKING:
     help="Of hours and days, such as Europe/Berlin. [default: the playlist's, else the machine's]",
 )
 @min_viewers_option
-@json_option
-@debug_option
+@output_options
 def proof(
     database: str | None,
     since: datetime | None,

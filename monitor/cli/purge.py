@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from detector.sources.passwords import hide_passwords
-from monitor.cli.options import (
-    database_option,
-    database_url,
-    debug_option,
-    json_option,
-    opened,
-    spool_option,
-)
+from monitor.cli.options import database_option, database_url, opened, output_options, spool_option
 from monitor.cli.output import print_json
 from monitor.cli.stored import day, file_document, files_of, saved_choices, size, time
 
@@ -23,17 +16,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Days(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions only
-    """A number of days, such as 90d or 90."""
-
-    name = "days"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the number."""
-        match = re.fullmatch(r"(\d{1,5})\s*d?", str(value).strip())
-        if match is None or int(match[1]) > 36_500:
-            self.fail(f"expected a number of days such as 90d, received {value!r}.", param, ctx)
-        return int(match[1])
+def days_of(text: str) -> int:
+    """Return a number of days, written 90d or 90."""
+    match = re.fullmatch(r"(\d{1,5})\s*d?", text.strip())
+    if match is None or int(match[1]) > 36_500:
+        raise click.BadParameter(f"expected a number of days such as 90d, received {text!r}.")
+    return int(match[1])
 
 
 @click.command(
@@ -44,7 +32,7 @@ class Days(click.ParamType):  # type: ignore[type-arg]  # generic in newer versi
 @click.option(
     "--older-than",
     "days",
-    type=Days(),
+    type=days_of,
     default="90d",
     metavar="DAYS",
     help="Delete single readings older than this.",
@@ -64,8 +52,7 @@ class Days(click.ParamType):  # type: ignore[type-arg]  # generic in newer versi
 )
 @spool_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@json_option
-@debug_option
+@output_options
 def purge(
     database: str | None,
     days: int,

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from monitor.cli.options import debug_option, json_option, load_settings
+from monitor.cli.options import load_settings, output_options
 from monitor.cli.report import after_session, announce, report_after_failure
 from monitor.settings.models import RecordingSettings, ReplaySettings
 from monitor.settings.options import SettingsCommand, settings_options
@@ -19,8 +19,7 @@ from monitor.settings.options import SettingsCommand, settings_options
 )
 @click.argument("video", type=click.Path(path_type=Path))
 @settings_options(RecordingSettings)
-@json_option
-@debug_option
+@output_options
 def replay(video: Path, as_json: bool, **options: Any) -> None:
     """Measure a recording: every frame, no window, as fast as the machine allows.
 

@@ -14,16 +14,13 @@ from monitor.cli.options import (
     PROGRAM,
     database_option,
     database_url,
-    debug_option,
     existing_database,
-    json_option,
     media_option,
     min_viewers_option,
     moment,
     opened,
-    since_option,
-    site_option,
-    until_option,
+    output_options,
+    scope_options,
 )
 from monitor.reports import FORMATS, TABLES, TEXT_FORMATS
 
@@ -47,9 +44,7 @@ logger = logging.getLogger(__name__)
     is_flag=True,
     help="Report on all sessions, or on those of --site, --since and --until.",
 )
-@since_option
-@until_option
-@site_option
+@scope_options
 @database_option
 @click.option(
     "--format",
@@ -74,8 +69,7 @@ logger = logging.getLogger(__name__)
     "session-N.html here; JSON and CSV are printed]",
 )
 @min_viewers_option
-@json_option
-@debug_option
+@output_options
 def report(
     session: int | None,
     everything: bool,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.options import debug_option, json_option, load_settings
+from monitor.cli.options import load_settings, output_options
 from monitor.cli.report import after_session, announce, report_after_failure
 from monitor.settings.models import RunSettings
 from monitor.settings.options import SettingsCommand, settings_options
@@ -33,13 +33,11 @@ class RunCommand(SettingsCommand):
 
 
 @click.command(
-    cls=RunCommand,
-    epilog="Example: ad-monitor run --source 0 --playlist summer.yaml --fullscreen",
+    cls=RunCommand, epilog="Example: ad-monitor run --source 0 --playlist summer.yaml --fullscreen"
 )
 @settings_options(RunSettings)
 @click.option("--no-camera-because", metavar="TEXT", hidden=True)
-@json_option
-@debug_option
+@output_options
 @click.pass_context
 def run(
     context: click.Context, /, as_json: bool, no_camera_because: str | None, **options: Any

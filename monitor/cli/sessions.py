@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import click
 
-from monitor.cli.options import (
-    PROGRAM,
-    database_option,
-    database_url,
-    debug_option,
-    json_option,
-    opened,
-)
+from monitor.cli.options import PROGRAM, database_option, database_url, opened, output_options
 from monitor.cli.output import print_json
 
 
 @click.command(epilog="Example: ad-monitor sessions --db monitor.db")
 @database_option
-@json_option
-@debug_option
+@output_options
 def sessions(database: str | None, as_json: bool) -> None:
     """List the sessions of a database, with the viewers over time of each."""
     from db.read.sessions import list_sessions, viewers_over_time

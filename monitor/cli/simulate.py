@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ads.policies import POLICY_NAMES
-from monitor.cli.options import debug_option, json_option
-from monitor.cli.output import print_json
+from monitor.cli.options import output_options
+from monitor.cli.output import print_result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,8 +52,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Draw the curves: .html, .svg or .png.",
 )
-@json_option
-@debug_option
+@output_options
 def simulate(
     file: Path | None,
     playlist: Path | None,
@@ -101,10 +100,7 @@ def simulate(
     document = _regret_document(logs, against, plays, seed)
     if output is not None:
         click.echo(f"Curves: {write_regret(_curves(logs), output)}", err=True)
-    if as_json:
-        print_json(document)
-    else:
-        print_regret(document)
+    print_result(as_json, document, print_regret)
 
 
 def _simulated(

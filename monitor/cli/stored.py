@@ -11,10 +11,9 @@ from monitor.cli.options import (
     PROGRAM,
     database_option,
     database_url,
-    debug_option,
     existing_database,
-    json_option,
     opened,
+    output_options,
     spool_option,
 )
 from monitor.cli.output import print_json
@@ -29,8 +28,7 @@ if TYPE_CHECKING:
 @click.command(epilog="Example: ad-monitor stored --json")
 @database_option
 @spool_option
-@json_option
-@debug_option
+@output_options
 def stored(database: str | None, spool: Path | None, as_json: bool) -> None:
     """Describe what is stored about people in front of the screen, and where.
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from db.engine import open_database
 from monitor.analytics import comparison, report_data
-from monitor.cli.compare import MEASURES, Hours, Weekdays
+from monitor.cli.compare import MEASURES, hours_of, weekdays_of
 from monitor.cli.main import cli
 from monitor.reports.terminal.charts import BLOCKS
 
@@ -185,8 +185,8 @@ def test_the_choices_are_those_of_the_comparison():
 
 
 def test_hours_and_days():
-    assert Hours().convert("9-12", None, None) == {9, 10, 11}
-    assert Hours().convert("22-2, 7", None, None) == {22, 23, 0, 1, 7}
-    assert Hours().convert("23", None, None) == {23}
-    assert Hours().convert("0-24", None, None) == set(range(24))
-    assert Weekdays().convert("Mon,sun", None, None) == {"mon", "sun"}
+    assert hours_of("9-12") == {9, 10, 11}
+    assert hours_of("22-2, 7") == {22, 23, 0, 1, 7}
+    assert hours_of("23") == {23}
+    assert hours_of("0-24") == set(range(24))
+    assert weekdays_of("Mon,sun") == {"mon", "sun"}
