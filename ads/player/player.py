@@ -57,9 +57,8 @@ class AdPlayer:
     handed out: both at the same instant. If the next ad is late, the last picture and its play
     stay; an ad without a picture for `PATIENCE_NS` has failed.
 
-    In a cross-fade, both ads run and are blended. Each moment counts for the play that makes up the
-    larger part of the picture, so play and sound change in the middle of the fade. A fade takes at
-    most half of an ad; a skip is a cut.
+    In a cross-fade, both ads run; play and sound change in its middle. It takes at most half of an
+    ad; a skip is a cut.
 
     A picture counts as seen when it is handed out, or when `painted` reports it. While no ad may
     play, nothing is shown and every call looks again. A takeover cuts in as soon as it is ready.
@@ -81,15 +80,6 @@ class AdPlayer:
         wash_out_s: Seconds without a picture after each ad, at least 0. Disables cross-fades; a
             takeover does not wait.
         audience: Who is in front of the screen when the next ad is chosen; None if not measured.
-
-    Example:
-        >>> with AdPlayer(ads, SequentialPolicy(), PlaybackLog(), listener, loops=1) as player:
-        ...     while not player.finished:
-        ...         picture = player.advance()
-        ...         if picture is not None:
-        ...             paint(picture.rgb)
-        ...             player.painted(picture)
-        ...         time.sleep(0.01)
     """
 
     def __init__(
@@ -194,8 +184,7 @@ class AdPlayer:
         """Move the show to the present instant; return a new picture if one is due.
 
         Raises:
-            MediaError: Every ad of the playlist failed, one after the other; raised by every
-                further call too.
+            MediaError: Every ad of the playlist failed in a row; raised by every further call too.
             AdsError: The decoder crashed.
         """
         with self._control:

@@ -67,21 +67,20 @@ class Policy(ABC):
         self._settings = settings or PolicySettings()
         self._after = after or {}
 
-    @abstractmethod
     def choose(self, candidates: Sequence[Ad], situation: Situation) -> Choice:
         """Choose one of the ads that may play now, in playlist order; `AdsError` if none may."""
+        if not candidates:
+            raise AdsError("A policy needs at least one candidate, got none.")
+        return self._choose(candidates, situation)
+
+    @abstractmethod
+    def _choose(self, candidates: Sequence[Ad], situation: Situation) -> Choice: ...
 
     def learn(self, ad_id: str, context: Mapping[str, Any], reward: Reward) -> None:  # noqa: B027
         """Learn what a play was worth, given the context of its choice; no-op for most policies.
 
         All knowledge follows from these calls: repeat them with the logged plays after a restart.
         """
-
-
-def require_candidates(candidates: Sequence[Ad]) -> None:
-    """Raise an `AdsError` if there is no candidate."""
-    if not candidates:
-        raise AdsError("A policy needs at least one candidate, got none.")
 
 
 def describe(situation: Situation) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ads.policies.base import Choice, Policy, Situation, describe, require_candidates
+from ads.policies.base import Choice, Policy, Situation, describe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,9 +22,7 @@ class SequentialPolicy(Policy):
         self._order: list[str] = []
         self._last: str | None = None
 
-    def choose(self, candidates: Sequence[Ad], situation: Situation) -> Choice:
-        """Choose the candidate that follows the last one chosen. See `Policy.choose`."""
-        require_candidates(candidates)
+    def _choose(self, candidates: Sequence[Ad], situation: Situation) -> Choice:
         # The candidates are a part of the playlist, so new ads belong after their neighbour.
         place = 0
         for ad in candidates:
@@ -42,11 +40,7 @@ class SequentialPolicy(Policy):
 
 
 class ShufflePolicy(Policy):
-    """Each ad once per round, in an order that is drawn anew for every round.
-
-    A round is over when every ad that may play now has had its turn. A new round does not begin
-    with the ad that ended the last one if another may play.
-    """
+    """Each ad that may play once per round, in random order, none twice in a row if avoidable."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -54,9 +48,7 @@ class ShufflePolicy(Policy):
         self._shown: set[str] = set()
         self._last: str | None = None
 
-    def choose(self, candidates: Sequence[Ad], situation: Situation) -> Choice:
-        """Draw evenly among the candidates not yet shown in this round. See `Policy.choose`."""
-        require_candidates(candidates)
+    def _choose(self, candidates: Sequence[Ad], situation: Situation) -> Choice:
         open_ads = [ad for ad in candidates if ad.ad_id not in self._shown]
         reason = "drawn from the ads that this round has not shown yet"
         if not open_ads:
@@ -88,9 +80,7 @@ class WeightedPolicy(Policy):
         super().__init__(*args)
         self._balance_s: dict[str, float] = {}
 
-    def choose(self, candidates: Sequence[Ad], situation: Situation) -> Choice:
-        """Choose the first candidate with the largest balance. See `Policy.choose`."""
-        require_candidates(candidates)
+    def _choose(self, candidates: Sequence[Ad], situation: Situation) -> Choice:
         total = sum(ad.weight for ad in candidates)
 
         def balance_s(ad: Ad) -> float:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ads.errors import AdsError
-from ads.policies.base import Choice, Policy, by_weight, describe, draw, require_candidates
+from ads.policies.base import Choice, Policy, Situation, by_weight, describe, draw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ads.playlists.playlist import Ad
-    from ads.policies.base import Situation
 
 MIN_BLOCK = 20
 """Smallest number of choices within which the hold-out gets exactly its share."""
@@ -87,9 +86,7 @@ class GuardedPolicy(Policy):
         self._choices = int(self._after.get("choice", -1)) + 1
         self._trials = int(self._after.get("trials", 0))
 
-    def choose(self, candidates: Sequence[Ad], situation: Situation) -> Choice:
-        """Choose within the guard rails. See `Policy.choose`."""
-        require_candidates(candidates)
+    def _choose(self, candidates: Sequence[Ad], situation: Situation) -> Choice:
         settings, audience = self._settings, situation.audience
         allowed = [ad for ad in candidates if ad.ad_id not in settings.blocked] or list(candidates)
         generator = np.random.default_rng([settings.seed, _CHOICE, self._choices])

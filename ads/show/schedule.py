@@ -146,9 +146,23 @@ class Rotation:
         while starts[0] <= at_ns - HOUR_NS:
             starts.popleft()
 
-    def next_change_ns(self, after_ns: int, until_ns: int, local_at: LocalClock) -> int | None:
+    def next_change_ns(
+        self,
+        after_ns: int,
+        until_ns: int,
+        local_at: LocalClock,
+        *,
+        only: Sequence[Ad] | None = None,
+    ) -> int | None:
         """Return the next instant at which another ad may be allowed; None if there is none."""
-        return self._next_change_ns(self._ads, after_ns, until_ns, local_at)
+        ads = self._ads if only is None else only
+        # Hourly limits change an hour after a start, days and hours with minutes of local time.
+        limited = (ad for ad in ads if ad.max_per_hour is not None)
+        instants = [at_ns + HOUR_NS for ad in limited for at_ns in self._starts.get(ad.ad_id, ())]
+        if any(ad.days or ad.hours for ad in ads) and (local := local_at(after_ns)) is not None:
+            into_minute_ns = (local.second * 1_000_000 + local.microsecond) * 1000 + after_ns % 1000
+            instants.append(after_ns + MINUTE_NS - into_minute_ns)
+        return min((at_ns for at_ns in instants if after_ns < at_ns <= until_ns), default=None)
 
     def next_takeover_ns(
         self, current: Ad, after_ns: int, until_ns: int, local_at: LocalClock
@@ -156,12 +170,12 @@ class Rotation:
         """Return the next instant at which a takeover must cut off an ad; None if there is none."""
         if current.takeover or not self.takeovers:
             return None
-        change_ns = self._next_change_ns(self.takeovers, after_ns, until_ns, local_at)
-        while change_ns is not None and not self.interrupts(
-            current, change_ns, local_at(change_ns)
-        ):
-            change_ns = self._next_change_ns(self.takeovers, change_ns, until_ns, local_at)
-        return change_ns
+        at_ns: int | None = after_ns
+        while at_ns is not None:
+            at_ns = self.next_change_ns(at_ns, until_ns, local_at, only=self.takeovers)
+            if at_ns is not None and self.interrupts(current, at_ns, local_at(at_ns)):
+                break
+        return at_ns
 
     def _candidates(
         self, now_ns: int, local: datetime | None, without: Collection[str] = ()
@@ -172,17 +186,6 @@ class Rotation:
         rivals = [ad for ad in allowed if ad.takeover] or allowed
         highest = max((ad.priority for ad in rivals), default=0)
         return [ad for ad in rivals if ad.priority == highest]
-
-    def _next_change_ns(
-        self, ads: Sequence[Ad], after_ns: int, until_ns: int, local_at: LocalClock
-    ) -> int | None:
-        # Hourly limits change an hour after a start, days and hours with minutes of local time.
-        limited = (ad for ad in ads if ad.max_per_hour is not None)
-        instants = [at_ns + HOUR_NS for ad in limited for at_ns in self._starts.get(ad.ad_id, ())]
-        if any(ad.days or ad.hours for ad in ads) and (local := local_at(after_ns)) is not None:
-            into_minute_ns = (local.second * 1_000_000 + local.microsecond) * 1000 + after_ns % 1000
-            instants.append(after_ns + MINUTE_NS - into_minute_ns)
-        return min((at_ns for at_ns in instants if after_ns < at_ns <= until_ns), default=None)
 
 
 def local_time(begin: datetime, at_ns: int) -> datetime:
@@ -201,16 +204,9 @@ class VirtualShow:
         current: The present play, None between plays.
         finished: Whether all loops are done and the last play has ended.
 
-    Args:
-        ads: The playlist, at least one ad.
-        policy: Chooses the next ad.
-        log: Receives what was shown when.
-        listener: Is notified of every play.
-        loops: Rounds through the playlist, at least 1; None for as long as the recording lasts.
+    Args as for `AdPlayer`, but:
         wall_start: The venue's time, with its zone, at which the recording's clock read 0; None if
             unknown, so days and hours do not count.
-        audience: Who is in front of the screen at an instant, or None if not measured.
-        wash_out_s: Seconds without a picture after each play, at least 0; a takeover does not wait.
     """
 
     def __init__(

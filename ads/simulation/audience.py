@@ -75,7 +75,7 @@ class DayPart(_Described):
         return value
 
     def mood_shares(self) -> dict[str, float]:
-        """Return the probability of each mood that occurs; they add up to 1."""
+        """Return the probability of each mood that occurs."""
         return _shares(self.moods)
 
     def group_shares(self) -> dict[str, float]:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from ads.playlists.yaml_file import YamlFileError
-from ads.playlists.yaml_list import read_yaml_list
+from ads.playlists.yaml_file import YamlFileError, read_yaml_list
 from detector.errors import ZonesError
 from detector.faces.zones import KINDS, MAX_POINTS, Zone, Zones
 

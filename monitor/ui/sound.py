@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from PyQt5.QtCore import QIODevice, QObject, Qt, QTimer, pyqtSlot
 
 from ads.errors import MediaError
-from ads.media.sound import sound_blocks
+from ads.media.clips import sound_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

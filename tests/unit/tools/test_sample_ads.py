@@ -5,8 +5,8 @@ from itertools import islice
 import numpy as np
 import pytest
 
+from ads.media.clips import sound_blocks
 from ads.media.decode import frames
-from ads.media.sound import sound_blocks
 from ads.playlists.loader import load_playlist
 from ads.sample import sample_playlist
 from tools.sample_ads import music, scenes

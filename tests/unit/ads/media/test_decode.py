@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ads.errors import MediaError
-from ads.media.clips import video_frames
+from ads.media.clips import SAMPLE_RATE_HZ, sound_blocks, video_frames
 from ads.media.decode import frames, probe
 from ads.media.pictures import animation_frames, image_frames
-from ads.media.sound import SAMPLE_RATE_HZ, sound_blocks
 from ads.media.types import ENDLESS_NS, fit
 
 

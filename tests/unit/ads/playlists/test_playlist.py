@@ -1,4 +1,4 @@
-"""Playlists: the modules playlist, playlist_file, yaml_list and loader."""
+"""Playlists: the modules playlist and loader, and lists in yaml_file."""
 
 from __future__ import annotations
 
