@@ -115,15 +115,19 @@ def train(
         callbacks.append(lambda _: board)
     if tell is not None:
         callbacks.append(lambda progress: Progress(progress, tell))
-    network, history = fit(
-        build,
-        Rows(images, heads),
-        Rows(held_out, held_out_heads),
-        out,
-        settings,
-        callbacks=callbacks,
-    )
-    facts = _facts(plan, settings, counts | {"used": len(images)}, faces, device)
+    rows, validation_rows = Rows(images, heads), Rows(held_out, held_out_heads)
+    network, history = fit(build, rows, validation_rows, out, settings, callbacks=callbacks)
+    facts = {
+        "architecture": plan.architecture,
+        "data": plan.data.name + (f" with {plan.votes.name}" if plan.votes else ""),
+        "rows": counts | {"used": len(images)},
+        "reading": faces.reading.sentences(),
+        "targets": targets,
+        "started_from": find_model(plan.start).stem if plan.start else None,
+        "teachers": [find_model(teacher).stem for teacher in plan.teachers],
+        "settings": asdict(settings),
+        "device": str(device),
+    }
     return exporting.export(
         network, heads, out, name, validation, facts, labels=labels, history=history, h5=h5
     )
@@ -220,45 +224,16 @@ def taught(
     A teacher calibrated to the original labels teaches their head, if there is one beside the main
     head; all others teach the main head.
     """
-    if teachers:
-        logger.info(
-            "Asking %s for their probabilities",
-            ", ".join(teacher.card.name for teacher in teachers),
-        )
-    names = [head.name for head in heads]
-    by_head: dict[str, list[EmotionClassifier]] = {name: [] for name in names}
+    by_head: dict[str, list[EmotionClassifier]] = {head.name: [] for head in heads}
     for teacher in teachers:
+        logger.info("Asking %s for its probabilities", teacher.card.name)
         follows_original = teacher.card.calibration.get("fitted_to") == exporting.FITTED_TO_ORIGINAL
-        by_head[
-            exporting.ORIGINAL if follows_original and exporting.ORIGINAL in names else names[0]
-        ].append(teacher)
+        special = follows_original and exporting.ORIGINAL in by_head
+        by_head[exporting.ORIGINAL if special else heads[0].name].append(teacher)
+    known = np.ones(len(images), dtype=np.bool_)
     return tuple(
-        replace(
-            head,
-            targets=teacher_targets(found, images, head),
-            known=np.ones(len(head), dtype=np.bool_),
-        )
+        replace(head, targets=teacher_targets(found, images, head), known=known)
         if (found := by_head[head.name])
         else head
         for head in heads
     )
-
-
-def _facts(
-    plan: TrainingPlan,
-    settings: TrainingSettings,
-    counts: dict[str, int],
-    faces: FaceDataset,
-    device: object,
-) -> dict[str, Any]:
-    return {
-        "architecture": plan.architecture,
-        "data": plan.data.name + (f" with {plan.votes.name}" if plan.votes else ""),
-        "rows": counts,
-        "reading": faces.reading.sentences(),
-        "targets": plan.targets or ("original" if faces.votes is None else "votes+original"),
-        "started_from": find_model(plan.start).stem if plan.start else None,
-        "teachers": [find_model(teacher).stem for teacher in plan.teachers],
-        "settings": asdict(settings),
-        "device": str(device),
-    }

@@ -44,23 +44,21 @@ class Architecture:
     def recipe(self, weights: str | None = None) -> TrainingSettings:
         """Return the settings that train it well on FER2013, with pretrained or no `weights`."""
         from_scratch = self.pretrained and weights == "none"
-        settings: TrainingSettings = (
-            self._module().RECIPE_FROM_SCRATCH if from_scratch else self._module().RECIPE
+        settings: TrainingSettings = getattr(
+            self._module(), "RECIPE_FROM_SCRATCH" if from_scratch else "RECIPE"
         )
         return settings
 
     def build(
         self, heads: dict[str, int], *, side_px: int | None = None, **options: Any
     ) -> keras.Model:
-        """Build a network with an output for each head (name: classes), by default for its own
-        side.
+        """Build a network with an output for each head (name: classes); its own side is default.
 
         `options` go to the module's `build`. Raises `TrainingError` if the side is too small, or
         pretrained weights are unavailable.
         """
-        return self._module().build(
-            heads, side_px=self.input_side_px if side_px is None else side_px, **options
-        )
+        side_px = self.input_side_px if side_px is None else side_px
+        return self._module().build(heads, side_px=side_px, **options)
 
     def _module(self) -> Any:
         return importlib.import_module(f"{__name__}.{self.name}")

@@ -1,14 +1,12 @@
-"""AlexNet (Krizhevsky et al., 2012) on grey faces: five convolutions, three dense layers.
+"""AlexNet (Krizhevsky et al., 2012) on grey faces, with the published sizes and 58 million weights.
 
-Widths, kernels, strides and overlapping pooling are the published ones. The two halves that the
-original spread over two GPUs are one here, and batch normalisation (Ioffe and Szegedy, 2015) after
-every convolution replaces the original's local response normalisation: without it, the network does
-not learn from a few thousand faces. With 58 million weights, an epoch is slow without a GPU.
+Batch normalisation after every convolution replaces the original's local response normalisation:
+without it, the network does not learn from a few thousand faces.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keras import layers
 
@@ -47,13 +45,12 @@ def build(
     """
     first, second, third, fourth, fifth = widths
     inputs = face_input("alexnet", side_px, 67)
-    x = _conv(standardised(inputs), first, 11, "conv1", stride=4, padding="valid")
+    x = _conv(standardised(inputs), first, 11, "conv1", strides=4, padding="valid")
     x = layers.MaxPooling2D(3, strides=2, name="pool1")(x)
     x = _conv(x, second, 5, "conv2")
     x = layers.MaxPooling2D(3, strides=2, name="pool2")(x)
-    x = _conv(x, third, 3, "conv3")
-    x = _conv(x, fourth, 3, "conv4")
-    x = _conv(x, fifth, 3, "conv5")
+    for number, width in enumerate((third, fourth, fifth), 3):
+        x = _conv(x, width, 3, f"conv{number}")
     x = layers.MaxPooling2D(3, strides=2, name="pool5")(x)
     x = layers.Flatten(name="flatten")(x)
     for number in (6, 7):
@@ -65,22 +62,9 @@ def build(
 
 
 def _conv(
-    x: keras.KerasTensor,
-    width: int,
-    kernel: int,
-    name: str,
-    *,
-    stride: int = 1,
-    padding: str = "same",
+    x: keras.KerasTensor, width: int, kernel: int, name: str, **options: Any
 ) -> keras.KerasTensor:
-    x = layers.Conv2D(
-        width,
-        kernel,
-        strides=stride,
-        padding=padding,
-        use_bias=False,
-        kernel_initializer="he_normal",
-        name=name,
-    )(x)
+    options = {"padding": "same", "use_bias": False, "kernel_initializer": "he_normal"} | options
+    x = layers.Conv2D(width, kernel, name=name, **options)(x)
     x = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
     return layers.ReLU(name=f"{name}_relu")(x)

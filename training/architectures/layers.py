@@ -9,9 +9,7 @@ from training.errors import TrainingError
 
 
 def face_input(name: str, side_px: int, smallest_px: int = 1) -> keras.KerasTensor:
-    """Return the input, or raise `TrainingError` if pooling would leave nothing of so small a
-    picture.
-    """
+    """Return the input, or raise `TrainingError` if pooling would leave nothing of a picture."""
     if side_px < smallest_px:
         raise TrainingError(
             f"The architecture {name} cannot take pictures of {side_px} px: expected a side of "

@@ -1,8 +1,4 @@
-"""The plain stack of most tutorials on facial expressions: convolutions, pooling, two dense layers.
-
-Five convolutions with batch normalisation (Ioffe and Szegedy, 2015). Only the first works at full
-size, so an epoch of FER2013 takes minutes on two cores.
-"""
+"""The plain stack of most tutorials: five convolutions, pooling, two dense layers."""
 
 from __future__ import annotations
 

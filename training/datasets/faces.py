@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -60,28 +61,22 @@ class FaceDataset:
     @property
     def present(self) -> tuple[str, ...]:
         """The classes that have rows, in order."""
-        return tuple(
-            name for index, name in enumerate(self.classes) if (self.original == index).any()
-        )
+        return tuple(name for index, name in enumerate(self.classes) if index in self.original)
 
     @property
     def roles(self) -> dict[str, int]:
-        """Number of rows by role of their split: training, validation, test; without empty
-        roles."""
-        counts = self.splits()
-        summed = {
-            role: sum(n for name, n in counts.items() if role_of(name) == role) for role in ROLES
-        }
-        return {role: count for role, count in summed.items() if count}
+        """Number of rows by role of their split, without empty roles."""
+        counts = Counter(map(role_of, self.usage.tolist()))
+        return {role: counts[role] for role in ROLES if counts[role]}
 
     def splits(self) -> dict[str, int]:
         """Return the number of rows of each published split: training, validation, test, others."""
-        names, counts = np.unique(self.usage, return_counts=True)
-        found = dict(zip(names.tolist(), counts.tolist(), strict=True))
+        counts = Counter(self.usage.tolist())
         order = [*ROLES, None]
-        return dict(
-            sorted(found.items(), key=lambda item: (order.index(role_of(item[0])), item[0]))
-        )
+        return {
+            name: counts[name]
+            for name in sorted(counts, key=lambda name: (order.index(role_of(name)), name))
+        }
 
     def subset(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> FaceDataset:
         """Return the rows that a mask or an index selects."""

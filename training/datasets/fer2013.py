@@ -13,10 +13,10 @@ import gzip
 import io
 import lzma
 import math
-import zipfile
 import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
@@ -116,9 +116,10 @@ def _parsed_pixels(text: str) -> NDArray[np.uint8]:
         try:
             values = np.array([int(part) for part in content.split()], dtype=np.float64)
         except (ValueError, OverflowError) as error:
+            odd = next((part for part in text.split() if not part.isdigit()), "")
             raise SkippedError(
                 "pixels that are not whole numbers",
-                f"expected whole numbers as emotion and pixels, received {_first_odd(content)!r}",
+                f"expected whole numbers as emotion and pixels, received {_shortened(odd)!r}",
             ) from error
     elif content.strip(b" "):
         values = np.fromstring(content, dtype=np.int64, sep=" ")
@@ -135,11 +136,6 @@ def _parsed_pixels(text: str) -> NDArray[np.uint8]:
             f"expected pixels from 0 to 255, received {values.min():.0f} to {values.max():.0f}",
         )
     return values.astype(np.uint8)
-
-
-def _first_odd(content: bytes) -> str:
-    odd = next((part for part in content.split() if not part.isdigit()), b"")
-    return _shortened(odd.decode("ascii"))
 
 
 def _read_votes(
@@ -165,33 +161,32 @@ def _read_votes(
         )
     votes = np.full((len(rows), len(_VOTE_COLUMNS)), np.nan)
     for row in sound:
-        counted = _counted_votes(rows[row], f"row {row + 1} of {path.name}", log)
-        if counted is not None:
-            votes[row] = counted
+        try:
+            votes[row] = _counted_votes(rows[row])
+        except SkippedError as error:  # noqa: PERF203 (per row)
+            log.skip(error.reason, f"row {row + 1} of {path.name}: {error}")
     return votes
 
 
-def _counted_votes(fields: list[str] | None, where: str, log: ReadingReport) -> list[float] | None:
+def _counted_votes(fields: list[str] | None) -> list[float]:
     if fields is None:
-        log.skip(
+        raise SkippedError(
             "fewer votes than the header names",
-            f"{where}: expected {len(_VOTE_COLUMNS)} numbers of votes",
+            f"expected {len(_VOTE_COLUMNS)} numbers of votes",
         )
-        return None
-    if fields[-1].strip() not in SPLITS:
-        expected = f"expected {', '.join(SPLITS)} as Usage, received {_shortened(fields[-1])!r}"
-        log.skip("an unknown Usage beside the votes", f"{where}: {expected}")
-        return None
-    values = [_number(field) for field in fields[:-1]]
-    wrong = [
-        field for field, value in zip(fields, values, strict=False) if not 0 <= value < math.inf
-    ]
-    if wrong:
-        received = (
-            f"{where}: expected numbers of votes from 0 up, received {_shortened(wrong[0])!r}"
+    *counts, usage = fields
+    if usage.strip() not in SPLITS:
+        raise SkippedError(
+            "an unknown Usage beside the votes",
+            f"expected {', '.join(SPLITS)} as Usage, received {_shortened(usage)!r}",
         )
-        log.skip("votes that are not numbers from 0 up", received)
-        return None
+    values = [_number(field) for field in counts]
+    for field, value in zip(counts, values, strict=True):
+        if not 0 <= value < math.inf:
+            raise SkippedError(
+                "votes that are not numbers from 0 up",
+                f"expected numbers of votes from 0 up, received {_shortened(field)!r}",
+            )
     return values
 
 
@@ -225,15 +220,7 @@ def _rows(path: Path, columns: tuple[str, ...], form: str, what: str) -> Iterato
             for line in lines:
                 fields = _fields(line)
                 yield [fields[place] for place in places] if len(fields) > max(places) else None
-    except (
-        OSError,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-        lzma.LZMAError,
-        zlib.error,
-        zipfile.BadZipFile,
-    ) as error:
+    except (OSError, EOFError, RuntimeError, lzma.LZMAError, zlib.error, BadZipFile) as error:
         raise DatasetError(
             f"Cannot read the {what} {path}: {error}. Expected a whole file, plain or packed by "
             "its ending; fetch it again if it was cut off."
@@ -267,7 +254,7 @@ def _open_binary(path: Path) -> Iterator[BinaryIO]:
     openers: dict[str, Any] = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
     ending = path.suffix.lower()
     if ending == ".zip":
-        with zipfile.ZipFile(path) as archive:
+        with ZipFile(path) as archive:
             members = [name for name in archive.namelist() if name.lower().endswith(".csv")]
             if len(members) != 1:
                 raise DatasetError(

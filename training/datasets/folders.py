@@ -6,8 +6,7 @@ Pillow reads the pictures and detects truncated ones; unreadable ones are skippe
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -17,13 +16,7 @@ from detector.emotion.labels import EMOTIONS
 from detector.emotion.preprocessing import fitted
 from training.datasets.faces import FaceDataset
 from training.datasets.report import ReadingReport, SkippedError
-from training.datasets.splits import (
-    ROLES,
-    SHARES,
-    SPLIT_SEED,
-    role_of,
-    stratified_split,
-)
+from training.datasets.splits import ROLES, SHARES, SPLIT_SEED, role_of, stratified_split
 from training.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -50,16 +43,14 @@ _SYNONYMS = {
 }
 
 
-@dataclass(frozen=True)
-class _ClassFolder:
+class _ClassFolder(NamedTuple):
     split: str
     label: str
     path: Path
 
 
 def emotion_of(name: str) -> str | None:
-    """Return the emotion that a class folder's name means, in any case (`Anger`: `angry`), or
-    `None`."""
+    """Return the emotion of a class folder's name (`Anger`: `angry`), or `None`."""
     word = name.strip().lower()
     return next((name for name, words in _SYNONYMS.items() if word in (name, *words)), None)
 
@@ -114,14 +105,11 @@ def read_folders(
             labels += [classes.index(part.label)] * len(found)
             usage += [part.split] * len(found)
             if not found:
-                usable = " that can be used" if files else ""
-                log.note(
-                    f"The class folder {part.path.relative_to(folder)} holds no picture{usable}."
-                )
+                usable, name = " that can be used" if files else "", part.path.relative_to(folder)
+                log.note(f"The class folder {name} holds no picture{usable}.")
     if not images:
-        raise DatasetError(
-            f"{folder} holds no picture that can be used. {' '.join(log.sentences())}"
-        )
+        report = " ".join(log.sentences())
+        raise DatasetError(f"{folder} holds no picture that can be used. {report}")
     log.read = len(images)
     original = np.array(labels, dtype=np.int64)
     splits = _with_all_roles(np.array(usage, dtype=object), original, seed, log)
@@ -159,33 +147,27 @@ def _class_folders(folder: Path, log: ReadingReport) -> list[_ClassFolder]:
         if role_of(part.name) and any(inner.is_dir() for inner in _entries(part))
     ]
     if splits:
-        for other in sorted(set(below) - set(splits)):
-            log.note(
-                f"The folder {other.name} was left out: it is no split that holds class folders."
-            )
+        for name in sorted({part.name for part in below} - {part.name for part in splits}):
+            log.note(f"The folder {name} was left out: it is no split that holds class folders.")
         found = [
             _named(part, split.name, log)
             for split in splits
             for part in _entries(split)
             if part.is_dir()
         ]
-        labels = {part.label for part in found}
+        held = {(part.split, part.label) for part in found}
         for split in splits:
-            for label in sorted(
-                labels - {part.label for part in found if part.split == split.name}
-            ):
-                log.note(f"The split {split.name} has no class folder for {label}.")
+            for label in sorted({part.label for part in found}):
+                if (split.name, label) not in held:
+                    log.note(f"The split {split.name} has no class folder for {label}.")
     else:
         found = [_named(part, "", log) for part in below]
     if not found:
-        table = any(part.name.lower().startswith("fer2013.csv") for part in _entries(folder))
+        hint = "; name the folder above the class folders."
+        if any(part.name.lower().startswith("fer2013.csv") for part in _entries(folder)):
+            hint = ", or the path of the fer2013.csv in it."
         raise DatasetError(
-            f"{folder} has no class folders: expected split/class/picture or class/picture"
-            + (
-                ", or the path of the fer2013.csv in it."
-                if table
-                else "; name the folder above the class folders."
-            )
+            f"{folder} has no class folders: expected split/class/picture or class/picture{hint}"
         )
     return found
 

@@ -1,9 +1,8 @@
-"""Which labels a network learns, from the original labels, the votes, or both: one head for
-each."""
+"""The labels that a network learns, and one head for each kind of target."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -26,7 +25,6 @@ LABEL_SETS = {
     "happy-sad": ("happy", "sad"),
     "marketing": ("disgust", "happy", "surprise", "neutral"),
 }
-"""The named label sets."""
 
 
 @dataclass(frozen=True)
@@ -52,18 +50,25 @@ class Head:
 
     def subset(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Head:
         """Return the rows that a mask or an index selects."""
-        return Head(
-            self.name, self.labels, self.targets[chosen], self.known[chosen], self.loss_weight
-        )
+        return replace(self, targets=self.targets[chosen], known=self.known[chosen])
 
 
 def one_hot(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
-    """Return `(n, classes)` with a one at each label; rows without a label (below 0) are
-    uniform."""
+    """Return `(n, classes)` with a one at each label; rows without (below 0) are uniform."""
     rows = np.full((len(labels), classes), 1.0 / classes, dtype=np.float32)
     known = labels >= 0
     rows[known] = np.eye(classes, dtype=np.float32)[labels[known]]
     return rows
+
+
+def label_indices(
+    found: NDArray[np.int64], classes: Sequence[str], labels: Sequence[str]
+) -> NDArray[np.int64]:
+    """Turn `(n,)` indices into classes into indices into some of them, others to `NO_LABEL`."""
+    # One more place than classes: NO_LABEL, -1, selects the last.
+    place = np.full(len(classes) + 1, NO_LABEL, dtype=np.int64)
+    place[[classes.index(label) for label in labels]] = np.arange(len(labels))
+    return place[found]
 
 
 def label_set(text: str, available: Sequence[str] = EMOTIONS) -> tuple[str, ...]:
@@ -121,7 +126,7 @@ def select_rows(
         heads.append(_votes_head(_needed_votes(faces, targets, labels), labels))
     if targets == "majority":
         found = majority(_needed_votes(faces, targets, labels))
-        heads.append(_one_hot_head("majority", found, VOTE_LABELS, labels, 1.0))
+        heads.append(_one_hot_head("majority", label_indices(found, VOTE_LABELS, labels), labels))
     if targets in {"original", "votes+original"}:
         # Beside the votes, the noisier original labels get less weight.
         unknown = [name for name in labels if name not in faces.classes]
@@ -131,10 +136,17 @@ def select_rows(
                 f"{', '.join(faces.classes)}."
             )
         weight = 0.6 if heads else 1.0
-        heads.append(_one_hot_head("original", faces.original, faces.classes, labels, weight))
-    if complete:
-        for head in heads:
-            _check_complete(head, labels)
+        indices = label_indices(faces.original, faces.classes, labels)
+        heads.append(_one_hot_head("original", indices, labels, weight))
+    for head in heads if complete else ():
+        held = set(head.classes[head.known].tolist())
+        empty = [label for label in labels if head.labels.index(label) not in held]
+        if empty:
+            raise DatasetError(
+                f"No row is labelled {', '.join(empty)} by the {head.name} labels: expected at "
+                "least one row of every label; leave the label out with --labels, or add pictures "
+                "of it."
+            )
     known = np.any([head.known for head in heads], axis=0)
     if not known.any():
         raise DatasetError(
@@ -167,30 +179,11 @@ def _votes_head(votes: NDArray[np.float64], labels: tuple[str, ...]) -> Head:
     usable &= np.isin(soft.argmax(axis=1), columns)
     part = soft[:, columns]
     part[~usable] = 1.0
-    return Head(
-        "votes", labels, (part / part.sum(axis=1, keepdims=True)).astype(np.float32), usable
-    )
+    part /= part.sum(axis=1, keepdims=True)
+    return Head("votes", labels, part.astype(np.float32), usable)
 
 
 def _one_hot_head(
-    name: str,
-    found: NDArray[np.int64],
-    classes: tuple[str, ...],
-    labels: tuple[str, ...],
-    loss_weight: float,
+    name: str, indices: NDArray[np.int64], labels: tuple[str, ...], loss_weight: float = 1.0
 ) -> Head:
-    # One more place than classes: NO_LABEL, -1, selects the last.
-    place = np.full(len(classes) + 1, NO_LABEL, dtype=np.int64)
-    place[[classes.index(label) for label in labels]] = np.arange(len(labels))
-    chosen = place[found]
-    return Head(name, labels, one_hot(chosen, len(labels)), chosen != NO_LABEL, loss_weight)
-
-
-def _check_complete(head: Head, labels: tuple[str, ...]) -> None:
-    held = set(head.classes[head.known].tolist())
-    empty = [label for label in labels if head.labels.index(label) not in held]
-    if empty:
-        raise DatasetError(
-            f"No row is labelled {', '.join(empty)} by the {head.name} labels: expected at least "
-            "one row of every label; leave the label out with --labels, or add pictures of it."
-        )
+    return Head(name, labels, one_hot(indices, len(labels)), indices != NO_LABEL, loss_weight)

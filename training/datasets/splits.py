@@ -74,8 +74,7 @@ def near_duplicates(
     """
     if len(images) == 0 or len(others) == 0:
         return np.zeros(len(images), dtype=np.bool_)
-    images, others = _reduced(images), _reduced(others)
-    reference = _standardised(others)
+    images, reference = _reduced(images), _standardised(_reduced(others))
     found = np.zeros(len(images), dtype=np.bool_)
     step = 2048
     for start in range(0, len(images), step):

@@ -28,12 +28,10 @@ class ReliabilityBins:
 
     @property
     def error(self) -> float:
-        """Expected calibration error (Naeini et al., 2015): mean gap of the two; NaN without
-        rows."""
-        rows = self.counts.sum()
-        if rows == 0:
+        """Expected calibration error (Naeini et al., 2015), 0 to 1; NaN without rows."""
+        if not self.counts.any():
             return float("nan")
-        return float((self.counts * np.abs(self.confidence - self.correctness)).sum() / rows)
+        return float(np.average(np.abs(self.confidence - self.correctness), weights=self.counts))
 
 
 def reliability_bins(

@@ -11,7 +11,7 @@ from detector.emotion.classifier import classify
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.preprocessing import fitted
 from training.datasets.faces import NO_LABEL, VOTE_LABELS, FaceDataset, majority, plurality
-from training.datasets.labels import LABEL_SETS
+from training.datasets.labels import LABEL_SETS, label_indices
 from training.errors import DatasetError
 from training.evaluation.calibration import calibration_error
 
@@ -80,11 +80,7 @@ def select(
     """
     offered, found = _truth(faces, against)
     chosen = _labels(offered, labels, known, against)
-    # One more place than labels: NO_LABEL, -1, selects the last.
-    place = np.full(len(offered) + 1, NO_LABEL, dtype=np.int64)
-    for index, label in enumerate(chosen):
-        place[offered.index(label)] = index
-    truth = place[found]
+    truth = label_indices(found, offered, chosen)
     rows = np.flatnonzero(truth != NO_LABEL)
     if len(rows) == 0:
         raise DatasetError(
@@ -107,10 +103,7 @@ def _truth(faces: FaceDataset, against: Against) -> tuple[tuple[str, ...], NDArr
                 "Measuring happy against sad needs both labels: the dataset has "
                 f"{', '.join(faces.classes)}."
             )
-        found = np.full(len(faces), NO_LABEL, dtype=np.int64)
-        for index, label in enumerate(pair):
-            found[faces.original == faces.classes.index(label)] = index
-        return pair, found
+        return pair, label_indices(faces.original, faces.classes, pair)
     if against not in {"majority", "plurality"}:
         raise DatasetError(
             f"Cannot measure against {against!r}: expected original, majority, plurality or "

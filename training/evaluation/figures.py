@@ -26,8 +26,7 @@ MUTED, GRID = "#5b6478", "#e3e6ec"
 def draw_curves(
     history: Sequence[Mapping[str, Any]], path: Path, *, head: str | None = None
 ) -> None:
-    """Draw loss and accuracy by epoch, of the main head, with the changes of picture size
-    marked."""
+    """Draw the main head's loss and accuracy by epoch; mark the changes of picture size."""
     figure = _figure(10, 4.2)
     epochs = [entry["epoch"] for entry in history]
     for axes, figure_name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):

@@ -39,14 +39,12 @@ def resized(image: Grey, side_px: float, _rng: Random) -> Grey:
 
 
 def blurred(image: Grey, sigma_px: float, _rng: Random) -> Grey:
-    """Return the face out of focus: a Gaussian with a sigma for 48 pixels, larger for larger
-    faces."""
+    """Return the face out of focus: a Gaussian, its sigma in pixels of a 48 px face."""
     if sigma_px == 0:
         return image
     sigma = sigma_px * image.shape[0] / 48
-    return np.asarray(
-        cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE), dtype=np.uint8
-    )
+    soft = cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(soft, dtype=np.uint8)
 
 
 def darkened(image: Grey, gain: float, rng: Random) -> Grey:
@@ -126,12 +124,13 @@ def by_condition(
         return float((scores.argmax(axis=1) == truth).mean())
 
     geometry = CropGeometry(classifier.card.input_side_px, scale=1.0, raise_by=0.0)
+    neutral = {"face_side_px": images.shape[1], "low_light_gain": 1}  # 0 for the others
     plain: float | None = None
     found: dict[str, list[dict[str, Any]]] = {}
     for condition, (_, values, degrade) in CONDITIONS.items():
         found[condition] = []
         for value in values:
-            unchanged = _changes_nothing(condition, value, images)
+            unchanged = value == neutral.get(condition, 0)
             reached = plain
             if plain is None or not unchanged:
                 reached = accuracy(_seen(images, degrade, value, geometry))
@@ -147,17 +146,6 @@ def _seen(images: Grey, degrade: Degrade, value: float, geometry: CropGeometry) 
     for crop, image in zip(crops, images, strict=True):
         crop[:] = face_crops(degrade(image, value, rng), whole, geometry)[0]
     return crops
-
-
-def _changes_nothing(condition: str, value: float, images: Grey) -> bool:
-    neutral = {
-        "face_side_px": images.shape[1],
-        "blur_px": 0,
-        "low_light_gain": 1,
-        "noise_sd": 0,
-        "roll_deg": 0,
-    }
-    return neutral.get(condition) == value
 
 
 def _rounded(values: NDArray[np.float64]) -> Grey:

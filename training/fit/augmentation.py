@@ -8,7 +8,7 @@ follow. All draws come from the given generator, so a seed repeats a run.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -58,21 +58,12 @@ class Augmentation:
 
     def gentler(self) -> Augmentation:
         """Return the same changes at half the strength, for the last epochs of a run."""
-        return replace(
-            self,
-            rotation_deg=self.rotation_deg / 2,
-            scale=self.scale / 2,
-            shift=self.shift / 2,
-            contrast=self.contrast / 2,
-            gamma=1 + (self.gamma - 1) / 2,
-            noise=self.noise / 2,
-            low_light_share=self.low_light_share / 2,
-            blur_share=self.blur_share / 2,
-            motion_share=self.motion_share / 2,
-            jpeg_share=self.jpeg_share / 2,
-            erase_share=0.0,
-            mixup=0.0,
-        )
+        strengths = "rotation_deg scale shift contrast noise"
+        shares = "low_light_share blur_share motion_share jpeg_share"
+        halved: dict[str, Any] = {
+            name: getattr(self, name) / 2 for name in f"{strengths} {shares}".split()
+        }
+        return replace(self, gamma=(1 + self.gamma) / 2, erase_share=0.0, mixup=0.0, **halved)
 
 
 NO_AUGMENTATION = Augmentation(0, 0, 0, False, 0, 1, 0, 0, 0, 48, 0, 0, 0, 0)
@@ -97,7 +88,8 @@ def augment(
         )
         blur, motion, jpeg, erase = rng.random(4)
         if blur < settings.blur_share:
-            _reduce_resolution(view, settings, rng)
+            smallest = min(settings.smallest_side_px, side_px - 1)
+            view[:] = reduced(view, int(rng.integers(smallest, side_px)))
         if motion < settings.motion_share:
             _move(view, rng)
         if jpeg < settings.jpeg_share:
@@ -124,8 +116,7 @@ def mixup(
 
 
 def plain(images: NDArray[np.uint8], side_px: int) -> NDArray[np.float32]:
-    """Return the pictures as the network sees them unvaried, `(n, side_px, side_px, 1)`, 0 to
-    255."""
+    """Return the unvaried `(n, side_px, side_px, 1)` input of the network, 0 to 255."""
     return fitted(images, side_px).astype(np.float32)[..., None]
 
 
@@ -133,9 +124,8 @@ def reduced(image: NDArray[np.float32], side_px: int) -> NDArray[np.float32]:
     """Return the picture as if taken with fewer pixels."""
     side = image.shape[0]
     small = cv2.resize(image, (side_px, side_px), interpolation=cv2.INTER_AREA)
-    return np.asarray(
-        cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR), dtype=np.float32
-    )
+    large = cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(large, dtype=np.float32)
 
 
 def _random_affine(
@@ -150,13 +140,6 @@ def _random_affine(
     shift = rng.uniform(-settings.shift, settings.shift, size=2) * side_px
     offset = new_centre + shift - linear @ np.array([centre, centre])
     return np.hstack([linear, offset[:, None]])
-
-
-def _reduce_resolution(
-    view: NDArray[np.float32], settings: Augmentation, rng: np.random.Generator
-) -> None:
-    side = view.shape[0]
-    view[:] = reduced(view, int(rng.integers(min(settings.smallest_side_px, side - 1), side)))
 
 
 def _move(view: NDArray[np.float32], rng: np.random.Generator) -> None:

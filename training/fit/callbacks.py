@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 from boltons.fileutils import atomic_save
+from scipy.special import log_softmax
 
 from training.errors import TrainingDivergedError
 from training.fit.devices import predict
@@ -95,15 +96,12 @@ def read_weights(path: Path) -> list[NDArray[np.float32]]:
 def validation_scores(
     logits: dict[str, NDArray[np.float32]], heads: list[Head]
 ) -> dict[str, float]:
-    """Return loss and accuracy of every head, and of the first one as `val_loss`,
-    `val_accuracy`."""
+    """Return loss and accuracy of every head; `val_loss`, `val_accuracy` are the first's."""
     scores: dict[str, float] = {}
     for head in reversed(heads):
-        values = logits[head.name][head.known].astype(np.float64)
-        values -= values.max(axis=1, keepdims=True)
-        likelihood = values - np.log(np.exp(values).sum(axis=1, keepdims=True))
+        likelihood = log_softmax(logits[head.name][head.known].astype(np.float64), axis=1)
         loss = float(-(head.targets[head.known] * likelihood).sum(axis=1).mean())
-        accuracy = float((values.argmax(axis=1) == head.classes[head.known]).mean())
+        accuracy = float((likelihood.argmax(axis=1) == head.classes[head.known]).mean())
         scores |= {f"val_{head.name}_loss": loss, f"val_{head.name}_accuracy": accuracy}
         scores |= {"val_loss": loss, "val_accuracy": accuracy}
     return scores

@@ -1,7 +1,4 @@
-"""The devices of a run and their precision.
-
-This module does not import Keras, so `backend_environment` can come first.
-"""
+"""The devices of a run; does not import Keras, so `backend_environment` can come first."""
 
 from __future__ import annotations
 
@@ -35,17 +32,11 @@ class DeviceReport:
 
     def __str__(self) -> str:
         count = len(self.accelerators)
-        if count == 0:
-            where = "the CPU"
-        elif count == 1:
-            where = self.accelerators[0]
-        elif self.parallel:
+        where = self.accelerators[0] if self.accelerators else "the CPU"
+        if self.parallel:
             where = f"{count} devices in parallel ({', '.join(self.accelerators)})"
-        else:
-            where = (
-                f"{self.accelerators[0]}, one of {count}: only KERAS_BACKEND=jax shares a batch "
-                "among all"
-            )
+        elif count > 1:
+            where += f", one of {count}: only KERAS_BACKEND=jax shares a batch among all"
         names = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
         return f"{names.get(self.backend, self.backend)} on {where}, {self.policy}"
 
@@ -73,7 +64,11 @@ def prepare(mixed_precision: MixedPrecision = "auto") -> DeviceReport:
     import keras  # noqa: PLC0415 (after `backend_environment`)
 
     backend = keras.config.backend()
-    accelerators = _accelerators()
+    try:
+        devices = keras.distribution.list_devices()
+    except (AttributeError, NotImplementedError):
+        devices = []  # this backend cannot list them, and uses its default device
+    accelerators = tuple(device for device in devices if not device.startswith("cpu"))
     # Keras' distribution is a prototype on TensorFlow and missing on PyTorch.
     parallel = len(accelerators) > 1 and backend == "jax"
     if parallel:
@@ -106,16 +101,6 @@ def predict(network: keras.Model, faces: NDArray[np.float32], batch_size: int = 
     return keras.tree.map_structure(lambda values: values[: len(faces)], outputs)
 
 
-def _accelerators() -> tuple[str, ...]:
-    import keras  # noqa: PLC0415 (after `backend_environment`)
-
-    try:
-        devices = keras.distribution.list_devices()
-    except (AttributeError, NotImplementedError):
-        return ()  # this backend cannot list them, and uses its default device
-    return tuple(device for device in devices if not device.startswith("cpu"))
-
-
 def _policy(accelerators: tuple[str, ...], mixed_precision: MixedPrecision) -> str:
     if mixed_precision == "off" or (mixed_precision == "auto" and not accelerators):
         return "float32"
@@ -123,7 +108,6 @@ def _policy(accelerators: tuple[str, ...], mixed_precision: MixedPrecision) -> s
         return "mixed_bfloat16"
     capability = _compute_capability()
     if capability is None:
-        # A GPU of another maker.
         return "mixed_bfloat16" if mixed_precision == "on" else "float32"
     if capability >= 8.0:  # Ampere multiplies bfloat16, which needs no loss scaling
         return "mixed_bfloat16"

@@ -84,10 +84,8 @@ def _distribution(
     left = 1 - targets.sum(axis=1, keepdims=True)
     for start in range(0, len(images), BLOCK):
         block = images[start : start + BLOCK]
-        found = _probabilities(model, block, temperature)
-        if flip:
-            mirrored = _probabilities(model, block[:, :, ::-1], temperature)
-            found = (found + mirrored) / 2
+        views = (block, block[:, :, ::-1]) if flip else (block,)
+        found = np.mean([_probabilities(model, view, temperature) for view in views], axis=0)
         targets[start : start + BLOCK, columns] = left[start : start + BLOCK] * found
     return targets
 

@@ -1,8 +1,4 @@
-"""One training run: rows in, the best checkpoint and its history out.
-
-Plain Keras 3 and NumPy work with any backend. The loop is `keras.Model.fit` with callbacks. A run
-keeps its state in its folder, and resumes where it was cut off.
-"""
+"""One training run: rows in, the best checkpoint and its history out; resumes where it was cut."""
 
 from __future__ import annotations
 
@@ -129,6 +125,11 @@ def fit(
         epochs_done=len(history),
         spent_s=state["spent_s"],
     )
+
+    def strength(step: int) -> views.Augmentation:
+        gentle = progress.share_at(step) >= 1 - settings.gentle_share
+        return settings.augmentation.gentler() if gentle else settings.augmentation
+
     averaging = WeightAverage(settings.ema_momentum, progress)
     model = build(settings.stages[-1].side_px)
     stopped = bool(state["stopped_early"])
@@ -151,17 +152,12 @@ def fit(
             balance=settings.balance,
             seed=settings.seed,
             epoch=len(history),
-            strength=lambda step: _strength(settings, progress.share_at(step)),
+            strength=strength,
             replicas=devices,
         )
-        faces = views.plain(validation.images, stage.side_px)
+        held_out = (views.plain(validation.images, stage.side_px), list(validation.heads))
         checkpoint = Checkpoint(
-            folder,
-            progress,
-            averaging,
-            (faces, list(validation.heads)),
-            history,
-            patience=settings.patience,
+            folder, progress, averaging, held_out, history, patience=settings.patience
         )
         schedule = LearningRateSchedule(
             progress, settings.peak_learning_rate, settings.warmup_share
@@ -207,14 +203,6 @@ def read_state(folder: Path) -> dict[str, Any]:
     return kept
 
 
-def _strength(settings: TrainingSettings, share: float) -> views.Augmentation:
-    return (
-        settings.augmentation.gentler()
-        if share >= 1 - settings.gentle_share
-        else settings.augmentation
-    )
-
-
 def _compile(model: keras.Model, heads: Sequence[Head], settings: TrainingSettings) -> None:
     rate = settings.peak_learning_rate
     if settings.optimizer == "sgd":
@@ -223,16 +211,13 @@ def _compile(model: keras.Model, heads: Sequence[Head], settings: TrainingSettin
         optimizer = keras.optimizers.Adam(rate)
     else:
         raise TrainingError(f"Unknown optimizer {settings.optimizer!r}: expected sgd or adam.")
-    loss = keras.losses.CategoricalCrossentropy
+    smoothing = settings.label_smoothing
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
+    accuracy = keras.metrics.CategoricalAccuracy
     model.compile(
         optimizer=optimizer,
-        loss={
-            head.name: loss(from_logits=True, label_smoothing=settings.label_smoothing)
-            for head in heads
-        },
+        loss={head.name: loss for head in heads},
         loss_weights={head.name: head.loss_weight for head in heads},
-        weighted_metrics={
-            head.name: [keras.metrics.CategoricalAccuracy(name="accuracy")] for head in heads
-        },
+        weighted_metrics={head.name: [accuracy(name="accuracy")] for head in heads},
         jit_compile=False,
     )

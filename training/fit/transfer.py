@@ -25,8 +25,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Transfer:
-    """Layers that start from trained weights, layers left fresh, and the labels that were
-    copied."""
+    """Layers that start from trained weights, layers left fresh, and the copied labels."""
 
     copied: tuple[str, ...]
     left: tuple[str, ...]

@@ -9,6 +9,7 @@ import platform
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from training.datasets.faces import FaceDataset
     from training.datasets.labels import Head
-    from training.evaluation.evaluate import Against, Selection
+    from training.evaluation.evaluate import Against
 
 logger = logging.getLogger(__name__)
 
@@ -115,9 +116,7 @@ def export(  # noqa: PLR0917 (a model is written from its network, heads, place,
     models = []
     for index, part in enumerate(parts):
         suffix = "" if index == 0 else f"-{part.head.name}"
-        writer = _Writer(
-            folder, f"{name}{suffix}", suffix, validation, facts, measure_conditions=conditions
-        )
+        writer = _Writer(folder, f"{name}{suffix}", suffix, validation, facts, conditions)
         model, found = writer.write(
             serving_network(trained, part.head, labels), part, drawn, litert=index == 0, h5=h5
         )
@@ -145,44 +144,39 @@ class _Part:
         self.met = select(validation, "plurality" if voted else ORIGINAL, labels, labels)
 
     def targets(self) -> NDArray[np.float64]:
-        """Return `(m, labels)` targets of the probabilities of `calibrated`."""
         if self.fitted_to != FITTED_TO_ORIGINAL and self.calibrated.votes is not None:
             return self.calibrated.votes
         return np.eye(len(self.labels))[self.calibrated.truth]
 
     def correctness(self, predicted: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return correctness of predictions for `selection`, by the labels of the calibration."""
         if self.fitted_to == FITTED_TO_ORIGINAL:
             return np.asarray(predicted == self.selection.truth, dtype=np.float64)
         return self.selection.correctness(predicted)
 
 
+@dataclass(frozen=True)
 class _Writer:
-    def __init__(
-        self,
-        folder: Path,
-        name: str,
-        suffix: str,
-        validation: FaceDataset,
-        facts: Mapping[str, Any],
-        *,
-        measure_conditions: bool,
-    ) -> None:
-        self._folder, self._name, self._suffix = folder, name, suffix
-        self._validation, self._facts = validation, facts
-        self._measure_conditions = measure_conditions
-        self._split = ", ".join(validation.splits())
+    folder: Path
+    name: str
+    suffix: str
+    validation: FaceDataset
+    facts: Mapping[str, Any]
+    measure_conditions: bool
+
+    @property
+    def split(self) -> str:
+        return ", ".join(self.validation.splits())
 
     def write(
         self, network: keras.Model, part: _Part, curves: Sequence[str], *, litert: bool, h5: bool
     ) -> tuple[Path, dict[str, Any]]:
-        model = self._folder / f"{self._name}.keras"
+        model = self.folder / f"{self.name}.keras"
         side = int(network.input_shape[1])
         network.save(model)
         if h5:
             write_h5(network, model.with_suffix(".h5"))
         card = ModelCard(
-            name=self._name,
+            name=self.name,
             labels=part.labels,
             input_side_px=side,
             crop_scale=FER_GEOMETRY.scale,
@@ -190,10 +184,10 @@ class _Writer:
             temperature=1.0,
             uncertain_below=0.0,
             sha256=sha256_of(model),
-            framing=str(self._facts.get("framing", FRAMING)),
+            framing=str(self.facts.get("framing", FRAMING)),
         )
         classifier = NetworkClassifier(network, card)
-        crops = fitted(self._validation.images, side)
+        crops = fitted(self.validation.images, side)
         started = time.monotonic()
         logits = classifier.logits(crops)
         seconds_per_face = (time.monotonic() - started) / len(crops)
@@ -217,28 +211,36 @@ class _Writer:
             )
             card = card.model_copy(update={"twin_sha256": content})
             found["twin_difference"] = difference
-        if self._measure_conditions:
+        if self.measure_conditions:
             # A slow network is measured on fewer rows, to take a minute.
             passes = sum(len(condition.values) for condition in CONDITIONS.values())
             most = max(200, int(60 / passes / max(seconds_per_face, 1e-9)))
+            classifier = NetworkClassifier(network, card)
             measured = by_condition(
-                NetworkClassifier(network, card),
-                self._validation,
-                part.against,
-                part.labels,
-                limit=most,
+                classifier, self.validation, part.against, part.labels, limit=most
             )
             card = card.model_copy(update={"conditions": _plain(measured, 4)})
             found["conditions"] = measured
         drawn = [*curves, *self._draw(card, main, bins)]
+        own = {"framing", "limits", "licences"}
+        training = {
+            "architecture": network.name,
+            "parameters": int(network.count_params()),
+            **_plain({key: value for key, value in self.facts.items() if key not in own}),
+            "finished_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "versions": _versions(),
+            "calibrated_on": f"{self.split}, {len(self.validation)} rows",
+        }
+        if difference is not None:
+            training["twin_difference"] = float(f"{difference:.2g}")
         card = card.model_copy(
             update={
-                "training": self._training(network, difference),
+                "training": training,
                 "scores": {against: _for_card(score) for against, score in scores.items()},
                 "limits": tuple(
-                    self._facts.get("limits", limits(self._validation, main["per_class"]))
+                    self.facts.get("limits", limits(self.validation, main["per_class"]))
                 ),
-                "licences": tuple(self._facts.get("licences", licences(self._validation))),
+                "licences": tuple(self.facts.get("licences", licences(self.validation))),
             }
         )
         model.with_suffix(".md").write_text(card_text(card, drawn), encoding="utf-8")
@@ -255,21 +257,18 @@ class _Writer:
         bins = {}
         for when, divisor in (("before", 1.0), ("after", temperature)):
             scores = probabilities(logits[part.selection.rows], divisor)
-            bins[when] = reliability_bins(
-                scores.max(axis=1), part.correctness(scores.argmax(axis=1))
-            )
-        calibration = {
-            "fitted_to": part.fitted_to,
-            "rows": len(rows),
-            "split": self._split,
-            "against": part.against if part.against != ORIGINAL else FITTED_TO_ORIGINAL,
-            "ece_before": round(bins["before"].error, 4),
-            "ece_after": round(bins["after"].error, 4),
-        }
+            correctness = part.correctness(scores.argmax(axis=1))
+            bins[when] = reliability_bins(scores.max(axis=1), correctness)
         changes = {
             "temperature": temperature,
             "uncertain_below": threshold,
-            "calibration": calibration,
+            "calibration": {
+                "fitted_to": part.fitted_to,
+                "rows": len(rows),
+                "split": self.split,
+                "against": part.against if part.against != ORIGINAL else FITTED_TO_ORIGINAL,
+                **{f"ece_{when}": round(found.error, 4) for when, found in bins.items()},
+            },
         }
         return card.model_copy(update=changes), bins
 
@@ -279,13 +278,12 @@ class _Writer:
         every: tuple[Against, ...] = ("majority", "plurality", "original", "happy-sad")
         found = {}
         for against in (part.against, *(other for other in every if other != part.against)):
-            selection: Selection
             try:
-                selection = select(self._validation, against, known=part.labels)
+                selection = select(self.validation, against, known=part.labels)
             except DatasetError:
                 continue  # the data or the model has no such labels
             scores = probabilities(logits[selection.rows], card.temperature)
-            found[f"{self._split}, {against}"] = document(
+            found[f"{self.split}, {against}"] = document(
                 selection, restricted(scores, part.labels, selection.labels)
             )
         return found
@@ -314,41 +312,19 @@ class _Writer:
         return sha256_of(path), difference
 
     def _draw(self, card: ModelCard, main: dict[str, Any], bins: dict[str, Any]) -> list[str]:
-        where = f"{self._name} on {self._split}, against {main['against']}"
+        where = f"{self.name} on {self.split}, against {main['against']}"
         kinds = ("confusion", "reliability", "per_class", "conditions")
-        names = {kind: f"{kind}{self._suffix}.png" for kind in kinds}
-        figures.draw_confusion(
-            main["confusion"], main["labels"], self._folder / names["confusion"], title=where
-        )
-        figures.draw_reliability(
-            bins["before"], bins["after"], self._folder / names["reliability"], title=where
-        )
-        figures.draw_per_class(main["per_class"], self._folder / names["per_class"], title=where)
+        paths = {kind: self.folder / f"{kind}{self.suffix}.png" for kind in kinds}
+        figures.draw_confusion(main["confusion"], main["labels"], paths["confusion"], title=where)
+        before, after = bins["before"], bins["after"]
+        figures.draw_reliability(before, after, paths["reliability"], title=where)
+        figures.draw_per_class(main["per_class"], paths["per_class"], title=where)
         if card.conditions:
             words = {key: condition.name for key, condition in CONDITIONS.items()}
-            figures.draw_conditions(
-                card.conditions, self._folder / names["conditions"], names=words
-            )
+            figures.draw_conditions(card.conditions, paths["conditions"], names=words)
         else:
-            del names["conditions"]
-        return list(names.values())
-
-    def _training(self, network: keras.Model, twin_difference: float | None) -> dict[str, Any]:
-        told = {
-            key: value
-            for key, value in self._facts.items()
-            if key not in {"framing", "limits", "licences"}
-        }
-        return {
-            "architecture": network.name,
-            "parameters": int(network.count_params()),
-            **_plain(told),
-            "finished_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "versions": _versions(),
-            "calibrated_on": f"{self._split}, {len(self._validation)} rows",
-        } | (
-            {} if twin_difference is None else {"twin_difference": float(f"{twin_difference:.2g}")}
-        )
+            del paths["conditions"]
+        return [path.name for path in paths.values()]
 
 
 def write_h5(network: keras.Model, path: Path) -> None:
@@ -369,11 +345,8 @@ def write_h5(network: keras.Model, path: Path) -> None:
 
 def _for_h5(layer: keras.layers.Layer) -> keras.layers.Layer:
     config = layer.get_config()
-    if (
-        isinstance(layer, keras.layers.LayerNormalization)
-        and layer.axis == [1, 2, 3]
-        and not layer.weights
-    ):
+    normalises = isinstance(layer, keras.layers.LayerNormalization)
+    if normalises and layer.axis == [1, 2, 3] and not layer.weights:
         # Keras forgets lists of axes in HDF5; normalisation in one group is the same.
         kept = {key: config[key] for key in ("name", "dtype", "epsilon")}
         return keras.layers.GroupNormalization(1, center=False, scale=False, **kept)

@@ -79,19 +79,15 @@ def promote(
         raise PromotionRefusedError(
             f"{card.name} is the model in use already: expected another one."
         )
-    select(
-        faces, against
-    )  # says what is wrong with the data before seconds are spent on the models
+    select(faces, against)  # wrong data fail before seconds are spent on the models
     first, second = load_classifier(current, "cpu"), load_classifier(candidate, "cpu")
     comparison = compare(first, second, faces, against)
     litert_difference = _litert_difference(candidate, second, faces.images[:64])
     times_ms = face_times_ms((first, second), faces.images[:5])
     files = (candidate, candidate.with_suffix(".tflite"))
     largest = max(file.stat().st_size for file in files if file.is_file())
-    reasons = (
-        *_worse(comparison, tolerance),
-        *_unfit(card.name, litert_difference, largest, times_ms),
-    )
+    unfit = _unfit(card.name, litert_difference, largest, times_ms)
+    reasons = (*_worse(comparison, tolerance), *unfit)
     figures: dict[str, Any] = {
         "dataset": dataset,
         "rows": comparison.n,
