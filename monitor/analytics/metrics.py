@@ -1,20 +1,12 @@
-"""The measures: pure functions from arrays to figures, each with its formula and source.
+"""The measures: pure functions from arrays to figures; `docs/metrics.md` has formulas and sources.
 
 The unit of every mean, median and interval is the **viewer**, not the reading: somebody who stays
 for a minute is one opinion, not six hundred. Readings are averaged within each viewer first, then
-over viewers, and intervals come from resampling viewers.
-
-All measures are computed from the roll-ups, sums by play, viewer and second of the ad
-(`db.read.formulas`). A reading whose emotion is withheld (face too small, too dark, …) counts for
-presence, dwell and attention only; its probabilities, valence and expressiveness are NaN.
+over viewers, and intervals come from resampling viewers. All is computed from the roll-ups, sums by
+play, viewer and second of the ad (`db.read.formulas`).
 
 A figure that is not known is NaN, a thing that is not known is None. Times are microseconds
 (`…_us`) or seconds (`…_s`); positions are milliseconds since the ad's start.
-
-Sources named in the docstrings: *Quividi*, glossary of audience measures; *iMotions*, facial
-expression analysis guide; *Realeyes*, metric definitions; *Efron and Tibshirani 1993*, An
-Introduction to the Bootstrap, chapter 13; *Hesterberg 2015*, What Teachers Should Know About the
-Bootstrap.
 """
 
 from __future__ import annotations
@@ -68,14 +60,11 @@ def microseconds(moment: datetime) -> int:
 
 
 def covered_us(gaps: Iterable[GapInfo], starts: Ints, ends: Ints) -> Floats:
-    """Return how much of each stretch `[start, end)` gaps cover; overlaps count once.
+    """Return how many microseconds of each stretch `[start, end)` gaps cover; overlaps count once.
 
     Args:
         gaps: Of one session, in the order of their starts; one that is still open lasts for ever.
         starts, ends: Shape `(n,)`, microseconds since 1970 UTC, each end at or after its start.
-
-    Returns:
-        Shape `(n,)`, microseconds.
     """
     last = int(ends.max(initial=0))
     edges: list[int] = []
@@ -101,39 +90,29 @@ def covered_us(gaps: Iterable[GapInfo], starts: Ints, ends: Ints) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """How many people saw an ad, and for how long.
+    """How many people saw an ad, and for how long; see `docs/metrics.md`.
 
-    Attributes:
-        opportunities: Opportunities to see: different viewers in view in any play (Quividi).
-        exposures: Pairs of viewer and play.
-        watchers: Different viewers attentive for at least 0.5 s without interruption in a play.
-        held: Different viewers who in one play watched, for at least half of the ad's length.
-        conversion: `watchers / opportunities` (Quividi); NaN without viewers.
-        dwell_s: Time in view, summed over all exposures.
-        attention_s: Attentive seconds, summed over all exposures; never more than `dwell_s`.
-        mean_dwell_s: Mean over viewers of each viewer's mean dwell per exposure, which compares
-            with the length of the ad; NaN without viewers.
-        attraction_ratio: `attention_s / dwell_s` (Quividi); NaN when the dwell is 0.
+    Counts are of different viewers, except `exposures`, the pairs of viewer and play. Times are
+    summed over exposures, `mean_dwell_s` is a mean over viewers. Ratios are NaN where they divide
+    by 0.
     """
 
     opportunities: int
-    exposures: int
     watchers: int
     held: int
     conversion: float
+    exposures: int
     dwell_s: float
-    attention_s: float
     mean_dwell_s: float
+    attention_s: float
     attraction_ratio: float
 
 
 def audience(entries: ExposureArrays, duration_s: Floats | float = math.nan) -> Audience:
     """Count viewers, watchers, dwell and attention over exposures to one ad, or of a session.
 
-    Args:
-        entries: The exposures.
-        duration_s: The ad's length, or that of each exposure's ad, shape `(e,)`; without it nobody
-            counts as held.
+    `duration_s` is the ad's length, or that of each exposure's ad, shape `(e,)`; without it nobody
+    counts as held.
     """
     viewers, index = np.unique(entries.viewer_id, return_inverse=True)
     count = int(viewers.size)
@@ -161,17 +140,12 @@ def audience(entries: ExposureArrays, duration_s: Floats | float = math.nan) -> 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cells:
-    """What each viewer did in each second of one ad, all plays together; `c` pairs with readings.
+    """What each viewer did in each second of one ad, all plays together.
 
-    Attributes:
-        viewer: Shape `(c,)`, place of the viewer among those of the ad, from 0.
-        second: Shape `(c,)`, from 0.
-        readings, attentive, emotion_readings: Shape `(c,)`, counts.
-        sums: Shape `(c, 9)`, over the readings with an emotion: probabilities, valence,
-            expressiveness.
-        corrected_readings: Shape `(c,)`, readings with an emotion of viewers who have a baseline.
-        corrected: Shape `(c,)`, the sum of baseline-corrected valence over these.
-        seconds: Length of the ad's curve.
+    Shapes are `(c,)`, of `sums` `(c, 9)`: probabilities, valence and expressiveness, added up over
+    the readings with an emotion. `viewer` and `second` count from 0; `corrected` adds up
+    baseline-corrected valence over the readings of viewers with a baseline; the ad's curve has
+    `seconds` entries.
     """
 
     viewer: Ints
@@ -186,12 +160,7 @@ class Cells:
 
 
 def viewer_seconds(seconds: SecondArrays, exposures: ExposureArrays, duration_s: float) -> Cells:
-    """Add up the entries of one ad by viewer and second.
-
-    Args:
-        seconds, exposures: Those of the ad, each sorted by play and viewer.
-        duration_s: The ad's length.
-    """
+    """Add up the entries of one ad of this length by viewer and second, from sorted arrays."""
     length = max(count_bins(duration_s), int(seconds.second.max(initial=-1)) + 1)
     viewer = np.unique(seconds.viewer_id, return_inverse=True)[1]
     cell, index = np.unique(viewer * length + seconds.second, return_inverse=True)
@@ -255,13 +224,8 @@ def bootstrap_mean_interval(
 ) -> tuple[Floats, Floats]:
     """Return bootstrap intervals of the mean over viewers, drawing **viewers** with replacement.
 
-    Each draw takes as many viewers as there are, each with all own seconds, and averages those
-    present in each second. The limits are the `a` and `1 - a` quantiles of the draws, with
-    `a = Phi(-sqrt(n / (n - 1)) * t)` for the `n` viewers of that second and Student's 97.5 %
-    quantile `t` for `n - 1` degrees of freedom: with few viewers `a = 2.5 %` is too narrow.
-
-    Source: percentile bootstrap (Efron and Tibshirani 1993), expanded for small samples (Hesterberg
-        2015).
+    Each draw averages those present in each second. The limits are quantiles of the draws, expanded
+    for small samples (Efron and Tibshirani 1993; Hesterberg 2015; `expanded_level`).
 
     Args:
         viewer, second, values: Shape `(c,)`: whose value, of which second, and the value, no NaN;
@@ -302,19 +266,10 @@ def bootstrap_mean_interval(
 class Timeline:
     """The curves of one ad by second: shape `(k,)`, emotions `(k, 7)`; NaN where not known.
 
-    Attributes:
-        n: Viewers with a reading in the second.
-        emotion_viewers: Those with an emotion; every curve but `attention` rests on them alone.
-        valence: Mean over viewers of each viewer's mean in the second.
-        valence_low, valence_high: Its 95 % interval, from `bootstrap_mean_interval`.
-        valence_median: Median over viewers of each viewer's mean (iMotions).
-        valence_corrected: Mean over viewers with a baseline of each one's baseline-corrected mean.
-        expressiveness: Mean over viewers.
-        attention: Attention rate: mean over viewers of each viewer's share of attentive readings.
-        probabilities: Mean over viewers of each viewer's mean; the seven add up to 1.
-        probabilities_median: Median over viewers; need not add up to 1.
-        share_over_half: Share of viewers with a mean probability above 0.5 (iMotions: count over a
-            threshold).
+    `n` counts viewers with a reading, `emotion_viewers` those with an emotion, on whom all curves
+    but `attention` rest. Curves are means over viewers of each one's mean, or medians (iMotions);
+    the limits are a 95 % interval, and `share_over_half` is the share of viewers with a mean above
+    0.5.
     """
 
     n: Ints
@@ -331,11 +286,7 @@ class Timeline:
     share_over_half: Floats
 
     def masked(self, min_viewers: int) -> Timeline:
-        """Return the curves with seconds that rest on fewer viewers set to NaN.
-
-        The attention rate rests on the viewers in view, the other curves on those with an emotion;
-        both counts stay.
-        """
+        """Return the curves without the seconds that rest on fewer viewers; both counts stay."""
         few = self.emotion_viewers < min_viewers
         hidden = {field.name: getattr(self, field.name).copy() for field in fields(self)[2:]}
         for name, values in hidden.items():
@@ -344,12 +295,7 @@ class Timeline:
 
 
 def timeline(cells: Cells, *, seed: int | Sequence[int]) -> Timeline:
-    """Compute the curves of one ad; see `Timeline` for the formulas.
-
-    Args:
-        cells: From `viewer_seconds`.
-        seed: Seeds the bootstrap.
-    """
+    """Compute the curves of one ad; `seed` seeds the bootstrap."""
     k = cells.seconds
     read, based = cells.emotion_readings > 0, cells.corrected_readings > 0
     second = cells.second[read]
@@ -385,13 +331,7 @@ def timeline(cells: Cells, *, seed: int | Sequence[int]) -> Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A second of the ad worth looking at.
-
-    Attributes:
-        kind: `peak`, `trough`, `steepest_rise`, `attention_drop`, `attraction` or `impact`.
-        second: The second `[k, k+1)` of the ad.
-        value: The figure there, in the unit of its kind.
-    """
+    """A second `[k, k+1)` of the ad worth looking at, and the figure there."""
 
     kind: str
     second: int
@@ -401,9 +341,7 @@ class Moment:
 def valence_moments(valence: Floats) -> list[Moment]:
     """Find peak, trough and steepest rise of a valence curve; the earliest second wins a tie.
 
-    The steepest rise is the largest `valence[k] - valence[k-1]` over neighbouring known seconds,
-    named after the later one and left out when the curve never rises. Nothing is returned for fewer
-    than three known seconds or a flat curve. Source: our definition.
+    Nothing is returned for fewer than three known seconds or a flat curve.
 
     Args:
         valence: Shape `(k,)`, NaN where unknown.
@@ -414,22 +352,16 @@ def valence_moments(valence: Floats) -> list[Moment]:
     top, bottom = int(known[valence[known].argmax()]), int(known[valence[known].argmin()])
     if not valence[top] > valence[bottom]:
         return []
-    found = [
-        Moment("peak", top, float(valence[top])),
-        Moment("trough", bottom, float(valence[bottom])),
-    ]
+    found = [Moment("peak", top, float(valence[top]))]
+    found.append(Moment("trough", bottom, float(valence[bottom])))
     rise = _steepest("steepest_rise", valence)
     return found if rise is None else [*found, rise]
 
 
 def attention_drop(attention: Floats) -> Moment | None:
-    """Find the largest `attention[k-1] - attention[k]`, named after the later second.
+    """Find the largest `attention[k-1] - attention[k]`, shape `(k,)`, at the later second.
 
-    None when the rate never falls, and for fewer than three known seconds; the earliest second wins
-    a tie. Source: our definition.
-
-    Args:
-        attention: Shape `(k,)`, attention rate, NaN where unknown.
+    None when the rate never falls, and for fewer than three known seconds.
     """
     if np.isfinite(attention).sum() < 3:
         return None
@@ -447,12 +379,9 @@ def _steepest(kind: str, curve: Floats) -> Moment | None:
 
 
 def attraction_moment(probabilities: Floats) -> Moment | None:
-    """Find the peak of mean surprise in the ad's first eight seconds; None when nothing is known.
+    """Find the peak of mean surprise in the ad's first eight seconds (Realeyes: attraction).
 
-    Source: Realeyes (attraction).
-
-    Args:
-        probabilities: Shape `(k, 7)`, mean over viewers per second.
+    None when nothing is known; `probabilities` has the shape `(k, 7)`.
     """
     surprise = probabilities[:ATTRACTION_WINDOW_S, EMOTIONS.index("surprise")]
     known = np.flatnonzero(np.isfinite(surprise))
@@ -463,26 +392,18 @@ def attraction_moment(probabilities: Floats) -> Moment | None:
 
 
 def last_second_happiness(entries: ExposureArrays) -> tuple[float, int]:
-    """Return the mean over viewers of p(happy) in the ad's last second, `[length - 1 s, end]`.
+    """Return the mean of p(happy) in `[length - 1 s, end]`, NaN without viewers, and their number.
 
-    Not the last `[k, k+1)`, which is a fifth of a second in a video of 8.2 s.
-
-    Returns:
-        The mean (NaN without viewers) and the number of viewers, both over readings with an
-        emotion.
+    Not in the last `[k, k+1)`, which is a fifth of a second in a video of 8.2 s.
     """
     means = viewer_means(entries.viewer_id, entries.end_happy[:, None], entries.end_readings)
     return (float(means.mean()) if means.size else math.nan), int(means.shape[0])
 
 
 def impact(probabilities: Floats, last_second: float) -> Moment | None:
-    """Return `(peak of mean happiness + mean happiness in the last second) / 2`, at the peak.
+    """Return the mean of the peak of mean happiness and that of the last second (Realeyes: impact).
 
-    Source: Realeyes (impact).
-
-    Args:
-        probabilities: Shape `(k, 7)`, mean over viewers per second.
-        last_second: From `last_second_happiness`; without it there is no impact.
+    The moment is at the peak; `probabilities` has the shape `(k, 7)`.
     """
     happy = probabilities[:, EMOTIONS.index("happy")]
     known = np.flatnonzero(np.isfinite(happy))
@@ -497,33 +418,22 @@ def impact(probabilities: Floats, last_second: float) -> Moment | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reaction:
-    """How viewers reacted over the whole ad, from readings with an emotion; NaN or None if unknown.
+    """How viewers reacted over the whole ad; NaN or None if unknown. See `docs/metrics.md`.
 
-    Attributes:
-        emotion_viewers: Different viewers with at least one reading that has an emotion.
-        mean_probabilities: Shape `(7,)`: mean over viewers of each viewer's mean; adds up to 1.
-        dominant_emotion: The largest of those.
-        mean_valence: Mean over viewers of each viewer's mean valence.
-        mean_valence_low, mean_valence_high: Its 95 % bootstrap interval over viewers.
-        mean_valence_corrected: The same, baseline-corrected, over viewers with a baseline.
-        expressiveness: Mean over viewers of each viewer's mean `1 - p(neutral)`.
-        uncertain_share: Share of the readings with an emotion that were uncertain.
-        peak_valence: The highest value of the valence curve.
-        attraction, impact: The moments of these names.
-        moments: All key moments: of the valence curve, then attention drop, attraction and impact.
-        timeline: The curves, seconds with too few viewers masked.
+    Means are over viewers of each viewer's mean over the readings with an emotion; the limits are a
+    95 % bootstrap interval. `mean_probabilities` has the shape `(7,)` and adds up to 1.
     """
 
     emotion_viewers: int
-    mean_probabilities: Floats
     dominant_emotion: str | None
+    mean_probabilities: Floats
     mean_valence: float
     mean_valence_low: float
     mean_valence_high: float
     mean_valence_corrected: float
+    peak_valence: float
     expressiveness: float
     uncertain_share: float
-    peak_valence: float
     attraction: Moment | None
     impact: Moment | None
     moments: tuple[Moment, ...]
@@ -533,10 +443,8 @@ class Reaction:
 def viewer_means(viewer: Ints, sums: Floats, counts: Ints) -> Floats:
     """Return each viewer's mean over all own readings, shape `(v, m)`, in rising order of viewers.
 
-    Viewers without readings are left out.
-
     Args:
-        viewer, counts: Shape `(e,)`, whose sums, and over how many readings.
+        viewer, counts: Shape `(e,)`, whose sums, and over how many readings; without any: left out.
         sums: Shape `(e, m)`.
     """
     some = counts > 0
@@ -555,7 +463,7 @@ def reaction(
     seed: Sequence[int],
     min_viewers: int = 1,
 ) -> Reaction:
-    """Compute the reactions to one ad; see `Reaction` for the formulas.
+    """Compute the reactions to one ad.
 
     Args:
         entries, seconds: Those of the ad, repeated plays together.

@@ -20,12 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from monitor.analytics.errors import ReportError
-from monitor.analytics.statistics import (
-    UNKNOWN,
-    Interval,
-    clustered_interval,
-    hours_of,
-)
+from monitor.analytics.statistics import UNKNOWN, Interval, clustered_interval, hours_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,16 +13,7 @@ test; in between it counts what the two values of one viewer have in common.
 
 Plays within an hour of one session are not independent: often the same people see several of them.
 So estimates from the play log draw and add up **hours**: the plays of one session that began in one
-hour of UTC.
-
-Sources: *Efron and Tibshirani 1993*, An Introduction to the Bootstrap; *Hesterberg 2015*, What
-Teachers Should Know About the Bootstrap (expanded percentile interval); *Janssen 1997*, Studentized
-permutation tests for non-i.i.d. hypotheses; *Chung and Romano 2013*, Exact and asymptotically
-robust permutation tests; *Derrick, Toher and White 2017*, How to compare the means of two samples
-that include paired observations and independent observations (degrees of freedom); *Besag and
-Clifford 1991*, Sequential Monte Carlo p-values; *Holm 1979*, A simple sequentially rejective
-multiple test procedure; *Rosner 2015*, Fundamentals of Biostatistics, chapter 8 (sample size);
-*Cameron and Miller 2015*, A Practitioner's Guide to Cluster-Robust Inference.
+hour of UTC. `docs/metrics.md` has the formulas and the sources named here.
 """
 
 from __future__ import annotations
@@ -93,29 +84,21 @@ UNKNOWN = Interval(math.nan)
 
 
 def hours_of(plays: Sequence[LoggedPlay]) -> Ints:
-    """Number the hours in which plays began, from 0 in their order.
-
-    Returns:
-        Shape `(n,)`: equal for plays of the same session and the same hour of UTC.
-    """
+    """Number the hours in which plays began, `(n,)`: one for each session and hour of UTC."""
     keys = [(play.session, play.started_at.timestamp() // 3600) for play in plays]
     places = {key: place for place, key in enumerate(sorted(set(keys)))}
     return np.array([places[key] for key in keys], dtype=np.int64)
 
 
 def clustered_interval(influence: Floats, hours: Ints) -> Interval:
-    """Return the mean of values with an interval that allows for correlation within an hour.
+    """Return the mean with an interval that allows for correlation within an hour.
 
-    `se^2 = B / (B - 1) * sum_b (sum_(i in b) (psi_i - mean))^2 / n^2` over the `B` hours; the
-    limits are `mean -+ t * se` with Student's 97.5 % quantile for `B - 1` degrees of freedom
-    (Cameron and Miller 2015).
+    Student's interval with the cluster-robust standard error (Cameron and Miller 2015); its limits
+    are NaN with fewer than two hours.
 
     Args:
         influence: Shape `(n,)`, what each play adds to the estimate.
         hours: Shape `(n,)`, from `hours_of`.
-
-    Returns:
-        NaN limits with fewer than two hours: nothing is known of the spread.
     """
     from scipy.special import stdtrit  # noqa: PLC0415 - slow to import
 
@@ -135,17 +118,13 @@ def clustered_interval(influence: Floats, hours: Ints) -> Interval:
 def expanded_level(degrees: float, inflation: float, confidence: float = CONFIDENCE) -> float:
     """Return the quantile at which an interval of bootstrap draws ends: `Phi(-inflation * t)`.
 
-    `t` is Student's quantile for `degrees`. Draws from few viewers spread less than the figure
-    does, and their spread is itself uncertain, so the plain 2.5 % would be too narrow. For many
-    viewers the result is 2.5 % (Hesterberg 2015).
+    Draws from few viewers spread less than the figure does, so the plain 2.5 % would be too narrow
+    (Hesterberg 2015). `t` is Student's quantile.
 
     Args:
         degrees: Degrees of freedom of the standard error, above 0; of a mean over `n`: `n - 1`.
         inflation: Standard error / spread of the draws, 1 or more; of a mean: `sqrt(n / (n - 1))`.
         confidence: 0 to 1.
-
-    Returns:
-        0 to 0.5; the upper end of the interval is at 1 minus this.
     """
     from scipy.special import ndtr, stdtrit  # noqa: PLC0415 - slow to import
 
@@ -153,15 +132,10 @@ def expanded_level(degrees: float, inflation: float, confidence: float = CONFIDE
 
 
 def draw_counts(viewers: int, draws: int, rng: np.random.Generator) -> Iterator[Floats]:
-    """Draw all viewers with replacement, again and again.
-
-    Args:
-        viewers: How many there are, at least 1.
-        draws: How often they are drawn.
-        rng: Source of chance. The chunks depend on `viewers` alone.
+    """Draw all viewers with replacement, again and again; the chunks depend on `viewers` alone.
 
     Yields:
-        Chunks of shape `(rows, viewers)`, together `draws` rows: how often each viewer was drawn.
+        Shape `(rows, viewers)`, together `draws` rows: how often each viewer was drawn.
     """
     step = max(1, MAX_CELLS // viewers)
     for start in range(0, draws, step):
@@ -175,15 +149,10 @@ def draw_counts(viewers: int, draws: int, rng: np.random.Generator) -> Iterator[
 class Difference:
     """The difference of two means over viewers, some of whom may have seen both ads.
 
-    Attributes:
-        first_viewers, second_viewers: Viewers of each ad, at least 2.
-        common_viewers: Viewers of both.
-        first_mean, second_mean: Means over the viewers of each.
-        first_spread, second_spread: Standard deviations between the viewers of each.
-        error: Standard error of the difference; see the module.
-        degrees: Its degrees of freedom: Welch's without common viewers, `n - 1` with only common
-            ones, weighted in between (Derrick, Toher and White 2017).
-        inflation: `error` / the spread of bootstrap draws of the difference.
+    `error` is its standard error (see the module), with `degrees` of freedom: Welch's without
+    common viewers, `n - 1` with only common ones, weighted in between (Derrick, Toher and White
+    2017). `inflation` is `error` / the spread of bootstrap draws; the spreads are standard
+    deviations.
     """
 
     first_viewers: int
@@ -251,17 +220,13 @@ def difference_intervals(
 ) -> list[tuple[float, float]]:
     """Return bootstrap intervals of the difference of two means, drawing viewers with all they saw.
 
-    The limits are quantiles of the draws, expanded for few viewers by `expanded_level`; above
-    `MANY_VIEWERS` those of Student's distribution.
+    Above `MANY_VIEWERS` the limits are those of Student's distribution.
 
     Args:
         values: As for `difference_of_means`.
         seed: The same data and seed give the same intervals, to the last bit.
         confidences: Of each interval, 0 to 1; all come from the same draws.
         draws: How often viewers are drawn.
-
-    Returns:
-        Lower and upper limit for each confidence.
     """
     from scipy.special import stdtrit  # noqa: PLC0415 - slow to import
 
@@ -297,10 +262,8 @@ def difference_intervals(
 class _Labelled:
     """The viewers of two ads, split by what a permutation does with them.
 
-    Attributes:
-        alone: Values of those of one ad only, the first ad's before the second's; shuffled.
-        first_alone: How many of them are the first ad's.
-        both: Shape `(m, 2)`, values of those of both; swapped.
+    `alone` are the values of those of one ad only, shuffled, of which `first_alone` are the first
+    ad's and come first; `both`, shape `(m, 2)`, those of both ads, swapped.
     """
 
     alone: Floats
@@ -319,9 +282,8 @@ class _Labelled:
     def statistics(self, shuffled: Floats, swapped: Floats) -> Floats:
         """`|difference| / SE` of relabelled viewers.
 
-        Args:
-            shuffled: Shape `(rows, len(alone))`, `alone` in other orders.
-            swapped: Shape `(rows, m)`, 1 where the two values of a viewer change places.
+        `shuffled` has rows of `alone` in other orders; `swapped`, shape `(rows, m)`, is 1 where the
+        two values of a viewer change places.
         """
         m = self.both.shape[0]
         n = np.array([self.first_alone, self.alone.size - self.first_alone], dtype=np.float64) + m
@@ -368,21 +330,18 @@ def permutation_p(
 ) -> float:
     """Return the probability of so large a difference, in standard errors, if both ads work alike.
 
-    Ads are exchanged between viewers of one ad only, and within viewers of both. If the ads work
-    alike on everybody the test is exact for any number of viewers. Each permutation is divided by
-    its own standard error, so for many viewers the test also keeps its level when only the means
-    are equal and the spreads are not (Janssen 1997; Chung and Romano 2013). Above `MANY_VIEWERS` it
-    is Student's test.
+    Ads are exchanged between viewers of one ad only, and within viewers of both; each permutation
+    is divided by its own standard error (Janssen 1997; Chung and Romano 2013). A test ends early
+    once `ENOUGH_EXCEEDANCES` permutations were as large as the real one (Besag and Clifford 1991).
+    Above `MANY_VIEWERS` it is Student's test.
 
     Args:
         values: As for `difference_of_means`.
         seed: The same data and seed give the same p-value.
-        permutations: Upper limit. A test ends earlier once `ENOUGH_EXCEEDANCES` of them were as
-            large as the real one (Besag and Clifford 1991).
+        permutations: Upper limit; the real labels count as one more.
 
     Returns:
-        Above 0, at most 1; at least `1 / (permutations + 1)` where permutations are drawn, for the
-        real labels are one of them.
+        Above 0, at most 1.
     """
     from scipy.special import stdtr  # noqa: PLC0415 - slow to import
 
@@ -420,17 +379,10 @@ def permutation_p(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct p-values for the number of tests (Holm 1979).
+    """Correct p-values, 0 to 1, for the number of tests, in the same order (Holm 1979).
 
-    With all findings below 0.05 none of them is wrong, with 95 % certainty. The smallest of `k` is
-    multiplied by `k`, the next by `k - 1`, and so on, without falling. Never less powerful than
-    Bonferroni's correction and, like it, valid for dependent tests such as pairs that share an ad.
-
-    Args:
-        p_values: Any number, 0 to 1.
-
-    Returns:
-        In the same order, each at least as large as before and at most 1.
+    With all findings below 0.05 none of them is wrong, with 95 % certainty, for dependent tests
+    too.
     """
     raw = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(raw, kind="stable")
@@ -445,20 +397,16 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def viewers_lacking(found: Difference, difference: float, *, power: float, level: float) -> int:
-    """Return how many more viewers of each of two ads are needed to find a difference.
+    """Return how many more viewers of each of two ads are needed to find a difference; 0: enough.
 
-    The smallest `x` with `s_a^2 / (n_a + x) + s_b^2 / (n_b + x) <= (difference / (z_level +
-    z_power))^2`, with the spreads `s` found so far; new viewers see one ad each (Rosner 2015, two
-    samples with unequal spreads, normal approximation).
+    New viewers see one ad each (Rosner 2015, two samples with unequal spreads, normal
+    approximation).
 
     Args:
         found: What is known so far.
         difference: The difference to find, above 0.
         power: The probability of finding it, 0.5 to 1.
         level: Of the two-sided test, 0 to 1.
-
-    Returns:
-        0 when there are enough.
     """
     from scipy.special import ndtri  # noqa: PLC0415 - slow to import
 

@@ -40,30 +40,8 @@ if TYPE_CHECKING:
 REPORT_VERSION = 1
 """Rises when a key of the document changes its meaning or goes away."""
 
-AUDIENCE_FIGURES = (
-    "watchers",
-    "held",
-    "conversion",
-    "exposures",
-    "dwell_s",
-    "mean_dwell_s",
-    "attention_s",
-    "attraction_ratio",
-)
-REACTION_FIGURES = (
-    "dominant_emotion",
-    "mean_probabilities",
-    "mean_valence",
-    "mean_valence_low",
-    "mean_valence_high",
-    "mean_valence_corrected",
-    "peak_valence",
-    "expressiveness",
-    "uncertain_share",
-    "attraction",
-    "impact",
-    "moments",
-)
+AUDIENCE_FIGURES = [field.name for field in fields(metrics.Audience)[1:]]
+REACTION_FIGURES = [field.name for field in fields(metrics.Reaction)[1:-1]]
 EMOTION_CURVES = ("timeline.valence", "timeline.expressiveness", "timeline.probabilities")
 """Withheld of a curve when enough viewers were in view but too few had a readable emotion."""
 
@@ -73,15 +51,7 @@ SESSION_FIGURES = ("watchers", "dwell_s", "attention_s", "attraction_ratio")
 def make_report(
     engine: Engine, scope: Scope, *, min_viewers: int = 1
 ) -> tuple[dict[str, Any], ReportData]:
-    """Load the data of some sessions and build their report.
-
-    Args:
-        engine: From `db.engine.open_database`.
-        scope: Which sessions and plays.
-        min_viewers: Figures about fewer viewers are withheld.
-
-    Returns:
-        The document, and the data that tables are made of.
+    """Return the report of some sessions, and the data that tables are made of.
 
     Raises:
         EmptyScopeError: No session is in scope.
@@ -99,21 +69,15 @@ def build_report(
     scope: Scope | None = None,
     library: Norms | None = None,
 ) -> dict[str, Any]:
-    """Build the report of one or several sessions.
+    """Build the report of one or several sessions: a document for JSON, the same for the same data.
 
-    There is one entry per `ad_id` with all its plays, in the order of the first play. Where several
-    versions of a creative (another file, another length) ran under one `ad_id`, each has an entry,
-    numbered by `version`. The same data give the same document, to the last bit.
+    Each version of an ad (another file, another length) has an entry with all its plays.
 
     Args:
         data: From `report_data.load_report_data`.
-        min_viewers: Figures about fewer viewers are withheld: 1 on the device, 5 for shared
-            reports.
+        min_viewers: Figures about fewer viewers are withheld: 1 on the device, 5 if shared.
         scope: Repeated in the report.
         library: The ads of the database to compare with.
-
-    Returns:
-        The document; it only holds what JSON can hold.
 
     Raises:
         ReportError: `min_viewers` is less than 1.
@@ -193,12 +157,8 @@ def session_document(info: SessionInfo) -> dict[str, Any]:
 class _Log:
     """The sessions, and how long each play was on the screen and could be measured.
 
-    Attributes:
-        data: What was read.
-        ended_us: When each session ended, by its id; while it runs, the last known moment.
-        shown_s: How long each play was shown, by its id.
-        measured_us: How much of each play no gap covers, by its id.
-        gap_us: How much of each session gaps cover, by its id.
+    By id: when each session ended (or the last known moment), how long each play was shown, how
+    much of each play no gap covers, and how much of each session gaps cover.
     """
 
     data: ReportData
@@ -385,11 +345,7 @@ def _session_entry(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return the sums over all sessions, what they have in common, and what is withheld.
 
-    Args:
-        log: The sessions.
-        min_viewers: As in the report.
-        hidden: Row ids of the ads whose audience is withheld: sums must not reveal it as the
-            remainder.
+    The sums must not reveal the audience of the `hidden` ads as the remainder.
     """
     sessions = log.data.sessions
     people = metrics.audience(log.data.exposures)
@@ -461,10 +417,8 @@ def _quality(log: _Log) -> dict[str, Any]:
     sessions = log.data.sessions
     length = sum(log.ended_us[info.id] - microseconds(info.started_at) for info in sessions)
     missing = math.fsum(log.gap_us.values())
-    frames, dropped = (
-        _total(info.frames for info in sessions),
-        _total(info.dropped for info in sessions),
-    )
+    frames = _total(info.frames for info in sessions)
+    dropped = _total(info.dropped for info in sessions)
     captured = None if frames is None or dropped is None else frames + dropped
     sorts: Counter[str] = Counter()
     between = 0

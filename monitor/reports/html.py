@@ -184,10 +184,7 @@ def _raw(text: str) -> Any:
 
 
 def _card(
-    number: int,
-    document: dict[str, Any],
-    thumbnails: Thumbnails | None,
-    reach: tuple[float, float],
+    number: int, document: dict[str, Any], thumbnails: Thumbnails | None, reach: tuple[float, float]
 ) -> dict[str, Any]:
     """Return what the page says about one ad, counted from 1."""
     ad = document["ads"][number - 1]
