@@ -91,10 +91,8 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
     One that finds the lock taken half-way could not go on.
     """
-    with (
-        engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection,
-        connection.begin(),
-    ):
+    options = {BEGIN_OPTION: "IMMEDIATE"}
+    with engine.connect().execution_options(**options) as connection, connection.begin():
         yield connection
 
 
@@ -110,9 +108,8 @@ def asking(engine: Engine) -> Iterator[Connection]:
             yield connection
     except exc.DBAPIError as error:
         # 42P01 and 42703 are a server's "no such table" and "no such column".
-        missing = says(str(error.orig), "no such table") or getattr(
-            error.orig, "sqlstate", None
-        ) in {"42P01", "42703"}
+        state = getattr(error.orig, "sqlstate", None)
+        missing = says(str(error.orig), "no such table") or state in {"42P01", "42703"}
         if not (missing or is_environment(error) or is_damage(error)):
             raise
         raise DatabaseUnavailableError(
@@ -152,12 +149,10 @@ def _parse(url: str) -> URL:
             "Invalid database URL: expected a path, sqlite:///PATH or postgresql+psycopg://…, "
             f"received {url!r}."
         ) from error
-    # As psql writes it; SQLAlchemy would take another driver.
-    return (
-        parsed.set(drivername="postgresql+psycopg")
-        if parsed.drivername in {"postgresql", "postgres"}
-        else parsed
-    )
+    if parsed.drivername in {"postgresql", "postgres"}:
+        # As psql writes it; SQLAlchemy would take another driver.
+        return parsed.set(drivername="postgresql+psycopg")
+    return parsed
 
 
 def _file_of(url: URL) -> Path:

@@ -60,11 +60,8 @@ class UtcDateTime(sa.TypeDecorator[datetime]):
         """Return an aware datetime in UTC."""
         if value is None:
             return None
-        return (
-            value.replace(tzinfo=timezone.utc)
-            if value.tzinfo is None
-            else value.astimezone(timezone.utc)
-        )
+        aware = value if value.tzinfo is not None else value.replace(tzinfo=timezone.utc)
+        return aware.astimezone(timezone.utc)
 
 
 class SafeText(sa.TypeDecorator[str]):

@@ -163,11 +163,8 @@ def _prepare_folder(path: Path, *, read_only: bool) -> None:
 def _inspect_file(path: Path) -> str | None:
     """Return the schema revision of a file, without writing; `None` if missing or empty.
 
-    Raises:
-        DatabaseUnavailableError: The disk fails, for now.
-        DatabaseOpenError: It is not a database of this program.
-        SchemaVersionError: It belongs to a newer version of this program.
-        sqlite3.Error: It cannot be read.
+    It raises a DatabaseError where the file is not ours, newer, or on a failing disk, and
+    sqlite3.Error where it cannot be read.
     """
     try:
         if not path.exists() or path.stat().st_size == 0:
@@ -198,21 +195,18 @@ def _was_ours(path: Path) -> bool:
     It is marked as such, or still holds our schema somewhere, or begins with nothing but zeros,
     which some file systems leave after a power cut.
     """
-    try:
-        with path.open("rb") as file:
-            part = file.read(1 << 20)
-            # Bytes 68 to 71 name the program that a file belongs to; ours is set since schema 0005.
-            if not part.strip(b"\0") or part[68:72] == b"adMo":
+    with suppress(OSError), path.open("rb") as file:
+        part = file.read(1 << 20)
+        # Bytes 68 to 71 name the program that a file belongs to; ours is set since schema 0005.
+        if not part.strip(b"\0") or part[68:72] == b"adMo":
+            return True
+        # The schema of a large file that was migrated may be anywhere in it. A name may lie across
+        # two parts.
+        before = b""
+        while part:
+            if _OUR_NAMES.search(before + part):
                 return True
-            # The schema of a large file that was migrated may be anywhere in it. A name may lie
-            # across two parts.
-            before = b""
-            while part:
-                if _OUR_NAMES.search(before + part):
-                    return True
-                before, part = part[-32:], file.read(1 << 20)
-    except OSError:
-        return False
+            before, part = part[-32:], file.read(1 << 20)
     return False
 
 
@@ -236,13 +230,8 @@ def _is_quiet(path: Path) -> bool:
 def _read_versions(path: Path, how: str) -> tuple[set[str], list[str]]:
     """Return the names of all tables, and the rows of the version table."""
     with closing(_connect(path, how)) as connection:
-        tables = {
-            name
-            for (name,) in connection.execute(
-                "SELECT name FROM sqlite_master WHERE type = 'table' "
-                "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
-            )
-        }
+        rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        tables = {name for (name,) in rows if not name.startswith("sqlite_")}
         if migrations.VERSION_TABLE not in tables:
             return tables, []
         rows = connection.execute(f"SELECT * FROM {migrations.VERSION_TABLE}")  # noqa: S608 (a constant)
@@ -265,10 +254,8 @@ def _bring_up_to_date(engine: Engine, path: Path, *, read_only: bool) -> None:
         with engine.connect() as connection:
             connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
         return
-    with (
-        engine.connect().execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) as connection,
-        connection.begin(),
-    ):
+    options = {BEGIN_OPTION: "IMMEDIATE"}
+    with engine.connect().execution_options(**options) as connection, connection.begin():
         # Read again under the write lock: another process may have migrated it since.
         migrations.upgrade(connection, migrations.current_revision(connection, str(path)))
 

@@ -53,6 +53,7 @@ def ad_totals(engine: Engine, watcher_s: float) -> list[AdTotals]:
     `watcher_s` is the attention without interruption that makes a viewer a watcher.
     """
     readings = func.sum(Exposure.emotion_readings)
+    means = {"valence": Exposure.sum_valence, "expressiveness": Exposure.sum_expressiveness}
     viewer = (
         select(
             Play.ad_version_id,
@@ -62,11 +63,9 @@ def ad_totals(engine: Engine, watcher_s: float) -> list[AdTotals]:
             (func.sum(Exposure.dwell_s) / func.count()).label("mean_dwell_s"),
             func.max(Exposure.longest_attention_s).label("longest_s"),
             case((readings > 0, 1), else_=0).label("read"),
-            case((readings > 0, func.sum(Exposure.sum_valence) / readings), else_=0.0).label(
-                "valence"
-            ),
-            case((readings > 0, func.sum(Exposure.sum_expressiveness) / readings), else_=0.0).label(
-                "expressiveness"
+            *(
+                case((readings > 0, func.sum(total) / readings), else_=0.0).label(name)
+                for name, total in means.items()
             ),
         )
         .join(Play, Play.id == Exposure.play_id)
@@ -81,11 +80,11 @@ def ad_totals(engine: Engine, watcher_s: float) -> list[AdTotals]:
             Ad.sha256,
             Ad.duration_ms,
             Session.site,
-            func.count().label("viewers"),
-            func.sum(case((viewer.c.longest_s >= watcher_s, 1), else_=0)).label("watchers"),
-            func.sum(viewer.c.read).label("emotion_viewers"),
+            func.count(),
+            func.sum(case((viewer.c.longest_s >= watcher_s, 1), else_=0)),
+            func.sum(viewer.c.read),
             *(
-                cast(func.sum(viewer.c[name]), Double).label(name)
+                cast(func.sum(viewer.c[name]), Double)
                 for name in ("dwell_s", "attention_s", "mean_dwell_s", "valence", "expressiveness")
             ),
         )

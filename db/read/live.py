@@ -62,7 +62,7 @@ class LiveState:
     """A session at one moment. Figures that are unknown, or about too few viewers, are `None`.
 
     Attributes:
-        started_at, ended_at: UTC, aware, as all times here; no end while it is open.
+        ended_at: UTC, aware, as all times here; `None` while it is open.
         at: The moment of these figures: now for a run, the last reading for a replay.
         last_sign_at: When it was last written to; long ago if the program was killed.
         viewers: In view now (within `NOW_S`).
@@ -76,9 +76,7 @@ class LiveState:
     """
 
     session_id: int
-    kind: str
     site: str
-    started_at: datetime
     ended_at: datetime | None
     at: datetime
     last_sign_at: datetime
@@ -104,8 +102,6 @@ def live_state(
     """Sum up the last seconds of a session, without static faces.
 
     Args:
-        engine: From `open_database`.
-        session_id: Row id.
         seconds: Length of the window, 1 to `MAX_SECONDS`.
         min_viewers: Attention, emotions and valence of fewer viewers are `None`.
         now: Aware; defaults to the clock.
@@ -133,9 +129,7 @@ def live_state(
         enough = mood.emotion_viewers >= min_viewers
         return LiveState(
             session_id=session_id,
-            kind=row.kind,
             site=row.site,
-            started_at=row.started_at,
             ended_at=row.ended_at,
             at=at,
             last_sign_at=last_sign,
@@ -155,12 +149,9 @@ def live_state(
 
 def open_session_ids(engine: Engine) -> list[int]:
     """Return the ids of the open sessions, latest first."""
+    query = select(Session.id).where(Session.ended_at.is_(None)).order_by(Session.id.desc())
     with engine.connect() as connection:
-        return list(
-            connection.scalars(
-                select(Session.id).where(Session.ended_at.is_(None)).order_by(Session.id.desc())
-            )
-        )
+        return list(connection.scalars(query))
 
 
 def _last_sign(connection: Connection, session_id: int, at_least: datetime) -> datetime:
@@ -199,11 +190,9 @@ def _seen_now(connection: Connection, session_id: int, at: datetime) -> Any:
 
 
 def _mood(connection: Connection, session_id: int, at: datetime, seconds: int) -> Any:
+    means = [func.avg(getattr(Reading, name)).label(name) for name in ("valence", *EMOTION_COLUMNS)]
     within = (
-        select(
-            func.avg(Reading.valence).label("valence"),
-            *(func.avg(getattr(Reading, name)).label(name) for name in EMOTION_COLUMNS),
-        )
+        select(*means)
         .join(Viewer, Viewer.id == Reading.viewer_id)
         .where(*_readings_since(session_id, at, seconds))
         .group_by(Reading.viewer_id)
@@ -235,10 +224,8 @@ def _curve(
         .order_by(within.c.age.desc())
     )
     return tuple(
-        LiveSecond(
-            row.age, row.viewers, float(row.valence) if row.emotion_viewers >= min_viewers else None
-        )
-        for row in connection.execute(query)
+        LiveSecond(age, viewers, float(valence) if known >= min_viewers else None)
+        for age, viewers, known, valence in connection.execute(query)
     )
 
 
@@ -259,9 +246,9 @@ def _ad(connection: Connection, session_id: int) -> LiveAd | None:
         .order_by(Play.number.desc())
         .limit(1)
     ).one_or_none()
-    return (
-        None if row is None else LiveAd(row.ad_id, row.name, row.started_at, row.duration_ms / 1000)
-    )
+    if row is None:
+        return None
+    return LiveAd(row.ad_id, row.name, row.started_at, row.duration_ms / 1000)
 
 
 def _open_gaps(connection: Connection, session_id: int) -> tuple[LiveGap, ...]:

@@ -49,7 +49,6 @@ class ShownPlay:
     """A play for proof of play.
 
     Attributes:
-        id, session: Row ids.
         started_at, ended_at: UTC, aware; the end is `None` while the ad is on.
         outcome: How it ended, see `docs/database.md`; `None` while it is on.
         shown_ms: How long it was shown, without pauses; `None` when not known.
@@ -79,10 +78,8 @@ def logged_plays(
     """Return the plays for judging choices, by session and number.
 
     Args:
-        engine: From `open_database`.
-        since: Earliest start; aware, `None` for any.
-        site: Only this site; `None` for all.
-        replays: Also the plays of replays, whose ads perhaps nobody saw.
+        engine: The database.
+        since, site, replays: See `Scope`; perhaps nobody saw the ads of replays.
         newest: Only the newest so many; `None` for all.
 
     Raises:

@@ -58,7 +58,6 @@ TIME_AT_A_TIME_US = 600 * 10**6
 
 _FLOATS = frozenset({"dwell_s", "attention_s", "longest_attention_s", "baseline", "end_happy"})
 _LONG_AGO = -(1 << 62)
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -71,8 +70,6 @@ class Scope:
     """The sessions and plays of a report; `None` is no condition.
 
     Attributes:
-        session_ids: Only these sessions.
-        site: Only this site.
         since, until: Only plays that began then or later, and before; aware.
         replays: Whether replays count.
     """
@@ -95,14 +92,11 @@ class Scope:
         return [*self._sessions(), *self._times()]
 
     def _sessions(self) -> list[ColumnElement[bool]]:
-        found: list[ColumnElement[bool]] = []
-        if self.session_ids is not None:
-            found.append(Session.id.in_(self.session_ids))
-        if self.site is not None:
-            found.append(Session.site == self.site)
-        if not self.replays:
-            found.append(Session.kind == "run")
-        return found
+        return [
+            *(() if self.session_ids is None else (Session.id.in_(self.session_ids),)),
+            *(() if self.site is None else (Session.site == self.site,)),
+            *(() if self.replays else (Session.kind == "run",)),
+        ]
 
     def _times(self) -> list[ColumnElement[bool]]:
         return [
@@ -116,11 +110,9 @@ class Log:
     """What a report needs, as it was at one moment; without static faces.
 
     Attributes:
-        sessions: By id.
+        sessions, plays, gaps: By id, by session and number, by start.
         ads: Versions of ads with a play in scope, by first play.
-        plays: By session and number.
-        gaps: By start.
-        exposures, seconds: Of these plays; no seconds where they were not asked for.
+        seconds: Empty where they were not asked for.
         counts: Readings of whole sessions, by session, whether an ad was on, and sort: "certain",
             "uncertain", or why the emotion is withheld.
         last_seen: When somebody was last in view, by running session.
@@ -178,7 +170,7 @@ def store_roll_ups(
     that no reading slips in between.
 
     Args:
-        engine: From `open_database`, not read-only.
+        engine: Not read-only.
         session_id: Only this session; `None` for all.
         ended_before: Only plays that ended before; aware, `None` for all. A reading that comes
             after the end of its play has it rolled up once more.
@@ -210,8 +202,7 @@ def _store(
 ) -> None:
     for table, arrays in ((Exposure, exposures), (ExposureSecond, seconds)):
         connection.execute(delete(table).where(table.play_id.in_(plays)))
-        rows = _rows(arrays)
-        if rows:
+        if rows := _rows(arrays):
             connection.execute(insert(table), rows)
     connection.execute(update(Play).where(Play.id.in_(plays)).values(rolled_up=True))
 
@@ -222,9 +213,6 @@ def _rows(arrays: ExposureArrays | SecondArrays) -> list[dict[str, Any]]:
     if "baseline" in columns:
         columns["baseline"] = [None if value != value else value for value in columns["baseline"]]  # noqa: PLR0124 (NaN)
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-
-
-# --- plays that have not been rolled up -----------------------------------------------------------
 
 
 def _pending(
@@ -249,7 +237,6 @@ def _pending(
         .limit(limit)
     )
     found: list[list[RolledPlay]] = []
-    last_session = None
     for session_id, play_id, previous_at, started_at, ended_at, duration_ms in connection.execute(
         query
     ):
@@ -261,16 +248,16 @@ def _pending(
             ended_us=None if ended_at is None else _us(ended_at),
             duration_ms=duration_ms,
         )
+        last = found[-1] if found else []
         fits = (
-            session_id == last_session
-            and len(found[-1]) < PLAYS_AT_A_TIME
-            and play.started_us - found[-1][0].started_us < TIME_AT_A_TIME_US
+            0 < len(last) < PLAYS_AT_A_TIME
+            and session_id == last[0].session_id
+            and play.started_us - last[0].started_us < TIME_AT_A_TIME_US
         )
         if fits:
-            found[-1].append(play)
+            last.append(play)
         else:
             found.append([play])
-        last_session = session_id
     return found
 
 
@@ -287,9 +274,6 @@ def _readings(connection: Connection, plays: Sequence[RolledPlay]) -> ReadingArr
     return read_arrays(
         connection, Viewer.id, or_(Reading.play_id.in_([play.id for play in plays]), and_(*between))
     )
-
-
-# --- roll-
 
 
 def _stored(
@@ -351,22 +335,15 @@ def _without(part: _Arrays, viewers: set[int]) -> _Arrays:
 
 
 def _counts(connection: Connection, scope: Scope) -> dict[tuple[int, bool, str], int]:
+    keys = (Viewer.session_id, ReadingCount.on_ad, ReadingCount.sort)
     query = (
-        select(
-            Viewer.session_id,
-            ReadingCount.on_ad,
-            ReadingCount.sort,
-            func.sum(ReadingCount.readings),
-        )
+        select(*keys, func.sum(ReadingCount.readings))
         .join(Viewer, Viewer.id == ReadingCount.viewer_id)
         .join(Session, Session.id == Viewer.session_id)
         .where(Viewer.static.is_(False), *scope.sessions())
-        .group_by(Viewer.session_id, ReadingCount.on_ad, ReadingCount.sort)
+        .group_by(*keys)
     )
-    return {
-        (session_id, on_ad, sort): int(count)
-        for session_id, on_ad, sort, count in connection.execute(query)
-    }
+    return {(*key,): int(count) for *key, count in connection.execute(query)}
 
 
 def _kind(name: str) -> type:

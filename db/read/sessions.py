@@ -167,31 +167,24 @@ def list_sessions(engine: Engine) -> list[SessionInfo]:
 def viewers_over_time(
     engine: Engine, sessions: Sequence[SessionInfo], parts: int = 24
 ) -> dict[int, list[int]]:
-    """Count the different viewers in view in each of `parts` equal parts of each session.
+    """Count the different viewers in view in each of `parts` equal parts of each session, by id.
 
     A session that still runs lasts until somebody was last in view; static faces are left out.
-
-    Returns:
-        The counts by the id of the session.
     """
+    times = (Viewer.first_seen_at, Viewer.last_seen_at)
+    ids = [session.id for session in sessions]
     query = (
-        select(
-            Viewer.session_id,
-            type_coerce(Viewer.first_seen_at, String),
-            type_coerce(Viewer.last_seen_at, String),
-        )
-        .where(
-            Viewer.static.is_(False), Viewer.session_id.in_([session.id for session in sessions])
-        )
+        select(Viewer.session_id, *(type_coerce(time, String) for time in times))
+        .where(Viewer.static.is_(False), Viewer.session_id.in_(ids))
         .order_by(Viewer.session_id)
     )
     with engine.connect() as connection:
         rows = connection.execute(query).all()
-    found = {session.id: [0] * parts for session in sessions}
+    found = {number: [0] * parts for number in ids}
     if not rows:
         return found
-    ids, first, last = zip(*rows, strict=True)
-    owner, first_us, last_us = np.array(ids), microseconds(first), microseconds(last)
+    owners, first, last = zip(*rows, strict=True)
+    owner, first_us, last_us = np.array(owners), microseconds(first), microseconds(last)
     for session in sessions:
         mine = owner == session.id
         if not mine.any():
@@ -230,7 +223,7 @@ def find_sessions(
 
 
 def latest_session_id(engine: Engine) -> int | None:
-    """Return the id of the latest session; `None` when there is none."""
+    """Return the id of the latest session, if there is one."""
     with engine.connect() as connection:
         return connection.scalar(select(func.max(Session.id)))
 
@@ -250,8 +243,7 @@ def require_session(engine: Engine, session_id: int) -> None:
 def load_session(engine: Engine, session_id: int) -> SessionData:
     """Load one session with every reading, as it is at one moment; it may still be running.
 
-    For whoever calculates from single readings. Reports read roll-ups instead, see
-    `db.read.rollups`.
+    Reports read roll-ups instead, see `db.read.rollups`.
 
     Raises:
         NoSuchSessionError: The database has no session with this id.

@@ -13,7 +13,7 @@ from db.engine import snapshot, sqlite_path, writing
 from db.error_classes import describe
 from db.errors import PurgeError
 from db.paths import SIDE_FILES
-from db.schema import Base, Session
+from db.schema import EMOTION_COLUMNS, SUM_COLUMNS, Base, Session
 from db.sqlite_file import is_ours
 from db.upkeep.backup import made_backups, unfinished_backups
 from db.write import lock as session_lock
@@ -28,10 +28,7 @@ if TYPE_CHECKING:
 
     from db.write.outbox import OutboxPlace
 
-_SUMS = (
-    "sum_angry, sum_disgust, sum_fear, sum_happy, sum_sad, sum_surprise, sum_neutral, sum_valence, "
-    "sum_expressiveness"
-)
+_SUMS = ", ".join(SUM_COLUMNS)
 
 WORDS: dict[str, tuple[str, dict[str, str]]] = {
     "sessions": (
@@ -89,9 +86,7 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
         {
             "id, session_id, viewer_id, play_id": "which stay in view, and the ad on the screen",
             "at, position_ms": "when, and how far into the ad",
-            "p_angry, p_disgust, p_fear, p_happy, p_sad, p_surprise, p_neutral": (
-                "how likely each expression is"
-            ),
+            ", ".join(EMOTION_COLUMNS): "how likely each expression is",
             "valence, expressiveness": "how pleased and how marked the expression looked",
             "uncertain, quality, withheld": "how well the face could be read, or why it was not",
             "yaw, pitch, roll, attentive": "where the head was turned, and whether at the screen",
@@ -180,23 +175,24 @@ def contents(engine: Engine) -> list[TableContents]:
 def files_of(database: Path, place: OutboxPlace | None) -> list[StoredFile]:
     """Return the files that belong to a database by their names."""
     folder, name = database.parent, database.name
-    named: list[tuple[Path, str]] = [(database, "the database")]
-    named += [
-        (database.with_name(name + suffix), "what SQLite keeps beside it") for suffix in SIDE_FILES
+    beside = sorted(folder.iterdir()) if folder.is_dir() else []
+    locks = [p for p in beside if p.name.startswith(f"{name}-session-") and p.suffix == ".lock"]
+    damaged = [path for path in beside if path.name.startswith(f"{database.stem}.corrupt-")]
+    named = {
+        "the database": [database],
+        "what SQLite keeps beside it": [database.with_name(name + end) for end in SIDE_FILES],
+        "a damaged database that was set aside": damaged,
+        "the lock of a session": locks,
+        "records that wait to be written": [] if place is None else place.files(),
+        "a backup": made_backups(database, folder),
+        "a backup that is not whole": unfinished_backups(database, folder),
+    }
+    return [
+        StoredFile(path, what, path.stat().st_size)
+        for what, paths in named.items()
+        for path in paths
+        if path.is_file()
     ]
-    if folder.is_dir():
-        for path in sorted(folder.iterdir()):
-            if path.name.startswith(f"{name}-session-") and path.suffix == ".lock":
-                named.append((path, "the lock of a session"))
-            elif path.name.startswith(f"{database.stem}.corrupt-"):
-                named.append((path, "a damaged database that was set aside"))
-    named += [
-        (path, "records that wait to be written")
-        for path in ([] if place is None else place.files())
-    ]
-    named += [(path, "a backup") for path in made_backups(database, folder)]
-    named += [(path, "a backup that is not whole") for path in unfinished_backups(database, folder)]
-    return [StoredFile(path, what, path.stat().st_size) for path, what in named if path.is_file()]
 
 
 def delete_files(database: Path | None, files: Sequence[StoredFile]) -> None:
@@ -242,11 +238,8 @@ def delete_tables(engine: Engine) -> None:
         raise ValueError("Invalid database: expected one on a server, received a file.")
     try:
         with engine.connect() as connection:
-            running = (
-                open_sessions(connection)
-                if inspect(connection).has_table(Session.__tablename__)
-                else []
-            )
+            exists = inspect(connection).has_table(Session.__tablename__)
+            running = open_sessions(connection) if exists else []
         for session_id in running if session_lock.supported(engine) else ():
             lock = session_lock.acquire(engine, session_id)
             if lock is None:

@@ -51,17 +51,12 @@ def purge_some(engine: Engine, before: datetime, site: str | None = None) -> int
         How many were deleted; 0 when only readings not rolled up yet are left.
     """
     with engine.connect() as connection:
-        found = next(
-            (
-                old
-                for old in _old_readings(connection, before, site)
-                if connection.scalar(select(exists().where(*old)))
-            ),
-            None,
-        )
-    if found is None:
-        return 0
-    part = select(Reading.id).where(*found).limit(PART)
+        for old in _old_readings(connection, before, site):
+            if connection.scalar(select(exists().where(*old))):
+                break
+        else:
+            return 0
+    part = select(Reading.id).where(*old).limit(PART)
     with writing(engine) as connection:
         return connection.execute(delete(Reading).where(Reading.id.in_(part))).rowcount
 
@@ -75,7 +70,7 @@ def purge(
     """Roll up what is over, and delete the readings from before a time.
 
     Args:
-        engine: From `open_database`, not read-only.
+        engine: Not read-only.
         before: Aware.
         site: Only this site; `None` for all.
         progress: Called with the numbers of deleted readings and of all to delete.

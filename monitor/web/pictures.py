@@ -59,12 +59,8 @@ def picture_at(url: str) -> NamedPicture:
         content = fetch_picture(url, policy=policy)
     except FetchError as error:
         statuses = {"url": 400, "scheme": 400, "port": 400, "too_large": 413}
-        raise ProblemError(
-            statuses.get(error.code, 422),
-            f"fetch_{error.code}",
-            str(error),
-            title=TITLES["fetch"],
-        ) from error
+        status, code = statuses.get(error.code, 422), f"fetch_{error.code}"
+        raise ProblemError(status, code, str(error), title=TITLES["fetch"]) from error
     return _classified(url, content)
 
 
@@ -130,9 +126,6 @@ def _classified(name: str, content: bytes) -> NamedPicture:
         status = 413 if error.code == "too_many_pixels" else 422
         raise ProblemError(status, error.code, str(error), title=TITLES["not_a_picture"]) from error
     return NamedPicture(name, image, services().worker.classify(image))
-
-
-# --- for the page ---------------------------------------------------------------------------------
 
 
 def show(picture: NamedPicture) -> dict[str, Any]:

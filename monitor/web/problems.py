@@ -74,7 +74,7 @@ class ProblemError(Exception):
     """Ends a request with a problem document, or with a page that says the same.
 
     Args:
-        status: The HTTP status, 400 to 599.
+        status: The HTTP status.
         code: What went wrong, for programs; stable.
         detail: What went wrong, for people: what was received, what was expected, what to do.
         retry_after_s: When trying again makes sense, in seconds.

@@ -49,17 +49,11 @@ def session_report_document(engine: Engine, session_id: int, min_viewers: int) -
 def report_page(
     document: dict[str, Any], bar: str, folders: Iterable[Path] = ()
 ) -> tuple[str, str]:
-    """Return a report as one page with a bar above it, and the policy for its content.
+    """Return a report as one page with a bar above it, and the header for its content security.
 
-    Args:
-        document: From `session_report_document`.
-        bar: HTML without inline styles or scripts.
-        folders: Where the ads' files may be, for thumbnails.
-
-    Returns:
-        The page, and the header for its content security: the page's own policy, which names its
-        styles and its script by their checksums, opened for style sheets and pictures of this
-        server.
+    That is the page's own policy, which names its styles and its script by their checksums, opened
+    for style sheets and pictures of this server; the bar has no inline styles or scripts. The
+    folders are searched for the ads' files, for thumbnails.
     """
     from monitor.reports.html import render_html  # noqa: PLC0415 - slow to import
 
@@ -113,11 +107,7 @@ def comparison_document(
 ) -> dict[str, Any]:
     """Compare ads pair by pair, over all sessions that showed any of them.
 
-    Args:
-        engine: From `open_database`.
-        ads: Their ids.
-        measure: One of `MEASURES`.
-        min_viewers: Withhold comparisons with fewer viewers of either ad.
+    Comparisons with fewer than `min_viewers` viewers of either ad are withheld.
 
     Returns:
         `{"ads", "measure", "comparisons"}`, the latter as `Comparison.document` gives them.
@@ -125,22 +115,15 @@ def comparison_document(
     Raises:
         ProblemError: Fewer than two ads are named, there is no such ad, or the measure is unknown.
     """
+    wrong = None
     if len(ads) < 2:
-        raise ProblemError(
-            400,
-            "not_comparable",
-            f"Name two or more different ads; received {', '.join(ads) or 'none'}.",
-        )
-    if len(ads) > MAX_COMPARED:
-        raise ProblemError(
-            400, "not_comparable", f"Name at most {MAX_COMPARED} ads; received {len(ads)}."
-        )
-    if measure not in MEASURES:
-        raise ProblemError(
-            400,
-            "not_comparable",
-            f"Invalid measure: expected one of {', '.join(MEASURES)}, received {measure!r}.",
-        )
+        wrong = f"Name two or more different ads; received {', '.join(ads) or 'none'}."
+    elif len(ads) > MAX_COMPARED:
+        wrong = f"Name at most {MAX_COMPARED} ads; received {len(ads)}."
+    elif measure not in MEASURES:
+        wrong = f"Invalid measure: expected one of {', '.join(MEASURES)}, received {measure!r}."
+    if wrong is not None:
+        raise ProblemError(400, "not_comparable", wrong)
     shown = {ad.ad_id for ad in known_ads(engine)}
     if unknown := [ad for ad in ads if ad not in shown]:
         raise ProblemError(
@@ -149,14 +132,6 @@ def comparison_document(
             f"No play of {', '.join(unknown)} is in this database; the page Compare lists all ads.",
         )
     scope = Scope(session_ids=tuple(session_ids_with(engine, ads)))
-    found = compare_ads(
-        load_report_data(engine, scope, seconds=False),
-        ads,
-        measure=measure,
-        min_viewers=min_viewers,
-    )
-    return {
-        "ads": ads,
-        "measure": measure,
-        "comparisons": [comparison.document() for comparison in found],
-    }
+    data = load_report_data(engine, scope, seconds=False)
+    found = compare_ads(data, ads, measure=measure, min_viewers=min_viewers)
+    return {"ads": ads, "measure": measure, "comparisons": [pair.document() for pair in found]}

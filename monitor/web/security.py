@@ -1,12 +1,10 @@
 """Who may use the web page, and what it lets browsers do.
 
-Three kinds of strangers are kept out: somebody in the same network, by a token; a foreign page in a
-visitor's browser that sends requests here (cross-site request forgery), by the request's origin and
-a login cookie that browsers send only from this page; a foreign page whose name was made to lead
-here (DNS rebinding), by the Host header.
+A token keeps out others in the network. The request's origin, and a login cookie that browsers send
+only from this page, stop foreign pages that send requests here (cross-site request forgery). The
+Host header stops foreign names that were made to lead here (DNS rebinding).
 
-Source: the OWASP cheat sheets on request forgery and HTTP headers, and the Fetch Metadata draft of
-the W3C.
+Source: the OWASP cheat sheets on request forgery and HTTP headers; Fetch Metadata (W3C draft).
 """
 
 from __future__ import annotations
@@ -71,12 +69,10 @@ def is_local(host: str) -> bool:
 def access_token(host: str, given: str | None = None) -> str | None:
     """Return the token that a server asks for; beyond this machine there is always one.
 
-    Args:
-        host: Where it listens.
-        given: The operator's choice; by default none on this machine, else a new one.
+    By default there is none on this machine, else a new one.
 
     Raises:
-        SetupError: The given one is too easily guessed.
+        SetupError: The operator's choice, `given`, is too easily guessed.
     """
     if given is None:
         return None if is_local(host) else secrets.token_urlsafe(24)
@@ -98,14 +94,14 @@ def install_security(
 ) -> None:
     """Check every request of an application, and add security headers to every answer.
 
-    Adds the pages `/login` and `/logout` (the template `login.html`), and `login_needed` and
-    `logged_in` to every template. Programs send the token as `Authorization: Bearer …`; people type
-    it and get a signed cookie. A login ends after twelve idle hours, and with the server, which
-    signs with a new key each time. A view that sets one of the headers keeps its value.
+    Adds the pages `/login` and `/logout`, and `login_needed` and `logged_in` to every template.
+    Programs send the token as `Authorization: Bearer …`; people type it and get a signed cookie. A
+    login ends after twelve idle hours, and with the server, which signs with a new key each time. A
+    view that sets one of the headers keeps its value.
 
     Args:
         app: The application, before its first request.
-        token: Needed to be let in; `None` lets everybody in, and is for this machine only.
+        token: `None` lets everybody in, and is for this machine only.
         allowed_hosts: Names, without ports, under which the page may be asked for. IP addresses are
             always allowed: only a name can be made to lead somewhere else.
         rate_limit: How often one visitor may send something; looking at pages is not counted.

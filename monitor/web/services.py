@@ -23,13 +23,7 @@ EXTENSION = "ad-monitor"
 
 
 class Services:
-    """What the pages of one application share.
-
-    Attributes:
-        settings: How the page is served.
-        worker: Classifies pictures; closed with the services.
-        stopping: Set when the server is to end; event streams end then.
-    """
+    """What the pages of one application share; `stopping` is set when the server is to end."""
 
     def __init__(self, settings: WebSettings, worker: PictureWorker) -> None:
         self.settings = settings

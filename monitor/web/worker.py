@@ -1,8 +1,7 @@
 """One worker thread that finds and classifies the faces of pictures, one picture after the other.
 
-The runtime objects of MediaPipe and of the network belong to the thread that made them, so all of
-them live here. The queue is short: when it is full, a visitor is asked to try again rather than
-made to wait.
+The objects of MediaPipe and of the network belong to the thread that made them, so they live here.
+When the short queue is full, a visitor is asked to try again rather than made to wait.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import queue
 import threading
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from monitor.web.problems import ProblemError
@@ -29,12 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 class Result(NamedTuple):
-    """The faces of a picture.
-
-    Attributes:
-        faces: From left to right.
-        crops: `(n, side, side)` uint8, each face as the network saw it.
-    """
+    """The faces of a picture from left to right, and each as the network saw it, `(n, px, px)`."""
 
     faces: tuple[PictureFace, ...]
     crops: NDArray[np.uint8]
@@ -59,8 +54,7 @@ class PictureWorker:
     Args:
         load: Makes the classifier; called once, on the worker's thread.
         waiting: Pictures that may wait, at least 1; each takes some tens of milliseconds.
-        limit_s: Longest wait of `classify` in seconds, above 0; the first picture may have to wait
-            for the network.
+        limit_s: Longest wait of `classify`; the first picture may have to wait for the network.
     """
 
     def __init__(
@@ -130,13 +124,11 @@ class PictureWorker:
         self._thread.join(10)
 
     def _cancel_waiting(self) -> None:
-        while True:
-            try:
+        with suppress(queue.Empty):
+            while True:
                 job = self._jobs.get_nowait()
-            except queue.Empty:
-                return
-            if job is not None:
-                job.answer.cancel()
+                if job is not None:
+                    job.answer.cancel()
 
     def _run(self) -> None:
         classifier = None

@@ -64,17 +64,15 @@ def asked_page() -> int:
 def listing() -> str:
     """List the sessions."""
     site = request.args.get("site", "").strip()
+    shown: dict[str, Any] = {"found": None, "problem": None, "page": 1, "pages": 1}
     try:
         found, pages = page_of_sessions(services().database(), site, asked_page())
+        shown |= {"found": found, "page": asked_page(), "pages": pages}
     except ProblemError as problem:
         if problem.code != "no_database":
             raise
-        return render_template(
-            "sessions.html", found=None, problem=problem, site=site, page=1, pages=1
-        )
-    return render_template(
-        "sessions.html", found=found, problem=None, site=site, page=asked_page(), pages=pages
-    )
+        shown["problem"] = problem
+    return render_template("sessions.html", site=site, **shown)
 
 
 @blueprint.get("/sessions/<int:session_id>")
@@ -96,16 +94,13 @@ def report(session_id: int) -> Response:
 def download(session_id: int, ending: str) -> Response:
     """Send the report of a session as a file."""
     if ending not in DOWNLOADS:
+        expected = ", ".join(DOWNLOADS)
         raise ProblemError(
-            404,
-            "not_found",
-            f"There is no report.{ending}: expected one of {', '.join(DOWNLOADS)}.",
+            404, "not_found", f"There is no report.{ending}: expected one of {expected}."
         )
-    here = services()
+    here, settings = services(), services().settings
     return Response(
-        report_file(
-            here.database(), session_id, ending, here.settings.min_viewers, here.settings.folders
-        ),
+        report_file(here.database(), session_id, ending, settings.min_viewers, settings.folders),
         content_type=DOWNLOADS[ending],
         headers={"Content-Disposition": f'attachment; filename="session-{session_id}.{ending}"'},
     )
@@ -117,12 +112,13 @@ def compare() -> Response:
     chosen = list(dict.fromkeys(request.args.getlist("ad")))
     measure = request.args.get("measure", "valence")
     ads: list[KnownAd] = []
-    document, problem = None, None
+    comparisons, problem = [], None
     try:
         engine = services().database()
         ads = known_ads(engine)
         if chosen:
-            document = comparison_document(engine, chosen, measure, services().settings.min_viewers)
+            min_viewers = services().settings.min_viewers
+            comparisons = comparison_document(engine, chosen, measure, min_viewers)["comparisons"]
     except ProblemError as error:
         problem = error
     page = render_template(
@@ -131,7 +127,7 @@ def compare() -> Response:
         chosen=chosen,
         measure=measure,
         measures={name: how.words for name, how in MEASURES.items()},
-        rows=[] if document is None else interval_rows(document["comparisons"]),
+        rows=interval_rows(comparisons),
         problem=problem,
     )
     return Response(
@@ -146,18 +142,13 @@ def interval_rows(comparisons: list[dict[str, Any]]) -> list[dict[str, Any]]:
         Each comparison with `plot`, its `low`, `value` and `high`, and the `reach` of the axis;
         `plot` is `None` where nothing is known.
     """
-    limits = [c["difference"][key] for c in comparisons for key in ("low", "value", "high")]
+    keys = ("low", "value", "high")
+    limits = [c["difference"][key] for c in comparisons for key in keys]
     reach = max((abs(limit) for limit in limits if limit is not None), default=0.0) or 1.0
-    return [
-        {
-            **comparison,
-            "reach": reach,
-            "plot": None
-            if comparison["difference"]["low"] is None
-            else {
-                key: round(50 + 46 * comparison["difference"][key] / reach, 2)
-                for key in ("low", "value", "high")
-            },
-        }
-        for comparison in comparisons
-    ]
+    rows = []
+    for comparison in comparisons:
+        found, plot = comparison["difference"], None
+        if found["low"] is not None:
+            plot = {key: round(50 + 46 * found[key] / reach, 2) for key in keys}
+        rows.append({**comparison, "reach": reach, "plot": plot})
+    return rows
