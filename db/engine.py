@@ -67,11 +67,8 @@ def make_engine(url: str, *, read_only: bool = False) -> Engine:
 def make_ready(engine: Engine, *, read_only: bool = False, patience_s: float | None = None) -> None:
     """Check the database of an engine, create it and bring it up to date; harmless when repeated.
 
-    Args:
-        engine: From `make_engine`.
-        read_only: See `open_database`.
-        patience_s: How long to retry while another process holds it; default: `OPEN_RETRY_S`. Each
-            attempt may itself wait as long as `BUSY_TIMEOUT_MS`.
+    It is retried for `patience_s` (default: `OPEN_RETRY_S`) while another process holds it; each
+    attempt may itself wait as long as `BUSY_TIMEOUT_MS`.
 
     Raises:
         DatabaseUnavailableError: It cannot be used now, but perhaps later.

@@ -179,9 +179,8 @@ def _inspect_file(path: Path) -> str | None:
         if _was_ours(path):
             raise _damaged(path, "its first bytes are not those of a database")
         raise DatabaseOpenError(f"The file {path} is not an SQLite database; choose another path.")
-    # A reader in write-ahead mode makes files beside the database, and leaves them there if it may
-    # not write. So a file that nobody is writing is read as one that does not change, and once more
-    # if a write began meanwhile.
+    # A reader in write-ahead mode may leave files beside the database. So a file that nobody is
+    # writing is read as one that does not change, and once more if a write began meanwhile.
     quiet = _is_quiet(path)
     tables, versions = _read_versions(path, "mode=ro&immutable=1" if quiet else "mode=ro")
     if quiet and not _is_quiet(path):

@@ -30,10 +30,7 @@ VERSION_TABLE = "alembic_version"
 
 
 def identify(name: str, tables: set[str], versions: Sequence[str]) -> str | None:
-    """Return the revision of a database, from its table names and the rows of its version table.
-
-    Returns:
-        `None` for an empty database.
+    """Return the revision of a database, `None` if empty, from its tables and version rows.
 
     Raises:
         DatabaseOpenError: It belongs to another program.

@@ -184,9 +184,8 @@ def _baselines(plays: Sequence[RolledPlay], readings: ReadingArrays, during: _Du
     """The baseline for each reading; a reading between ads counts for the next play."""
     between = readings.play_id < 0
     at_us = readings.at_us[between]
-    starts = np.array([play.started_us for play in plays], dtype=np.int64)
-    earliest = np.array([play.previous_us for play in plays], dtype=np.int64)
-    ids = np.array([play.id for play in plays], dtype=np.int64)
+    keys = [(play.id, play.started_us, play.previous_us) for play in plays]
+    ids, starts, earliest = np.array(keys, dtype=np.int64).reshape(-1, 3).T
     following = np.searchsorted(starts, at_us, side="right")
     known = following < len(plays)
     # The next play may be one that is not among these.
@@ -341,11 +340,9 @@ def valence_baselines(
     """Return the valence that a viewer came with: `median(v before the ad can have worked)`.
 
     It is the median over the viewer's readings in the play's first second and between ads just
-    before it; a viewer not seen then has none. NaN does not count. Baseline-corrected valence is
-    valence minus this.
+    before it; a viewer not seen then has none. NaN does not count.
 
-    Source: the usual correction for resting faces ("always sad when neutral"); the first second as
-    in iMotions' baseline.
+    Source: the usual correction for resting faces; the first second as in iMotions' baseline.
 
     Args:
         play, viewer, position_ms, valence: Shape `(n,)`, the readings during plays, any order.

@@ -129,12 +129,9 @@ def reusable_bytes(engine: Engine) -> int:
     """Return the free space within the file, for new readings; 0 on a server."""
     if sqlite_path(engine) is None:
         return 0
+    query = "SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size"
     with engine.connect() as connection:
-        pages, size = (
-            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
-            for name in ("freelist_count", "page_size")
-        )
-    return int(pages or 0) * int(size or 0)
+        return int(connection.exec_driver_sql(query).scalar_one())
 
 
 def _old_readings(

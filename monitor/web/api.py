@@ -8,22 +8,13 @@ from flask import Blueprint, Response, jsonify, render_template, request
 
 from monitor.reports.document import session_document
 from monitor.version import VERSION
+from monitor.web import schemas
 from monitor.web.named_images import face_document
 from monitor.web.openapi import CALLS, EVERYWHERE, description
 from monitor.web.pages.sessions import asked_page, page_of_sessions
 from monitor.web.pictures import picture_of_call
 from monitor.web.problems import API_PREFIX, TITLES, ProblemError
 from monitor.web.reports import comparison_document, session_report_document
-from monitor.web.schemas import (
-    Classified,
-    Compared,
-    Face,
-    Health,
-    Picture,
-    Report,
-    SessionEntry,
-    Sessions,
-)
 from monitor.web.services import services
 
 if TYPE_CHECKING:
@@ -49,8 +40,8 @@ def page() -> str:
 def classify() -> Response:
     """The faces of one picture, as `ad-monitor classify --json` prints them."""
     name, _, result = picture_of_call()
-    faces = [Face.model_validate(face_document(face)) for face in result.faces]
-    return _answer(Classified(images=[Picture(image=name, faces=faces)]))
+    faces = [schemas.Face.model_validate(face_document(face)) for face in result.faces]
+    return _answer(schemas.Classified(images=[schemas.Picture(image=name, faces=faces)]))
 
 
 @blueprint.get(f"{API_PREFIX}sessions")
@@ -59,8 +50,10 @@ def sessions() -> Response:
     page = asked_page()
     site = request.args.get("site", "").strip()
     found, pages = page_of_sessions(services().database(), site, page)
-    entries = [SessionEntry.model_validate(session_document(session)) for session in found.sessions]
-    return _answer(Sessions(sessions=entries, total=found.total, page=page, pages=pages))
+    entries = [
+        schemas.SessionEntry.model_validate(session_document(session)) for session in found.sessions
+    ]
+    return _answer(schemas.Sessions(sessions=entries, total=found.total, page=page, pages=pages))
 
 
 @blueprint.get(f"{API_PREFIX}sessions/<int:session_id>/report")
@@ -68,7 +61,7 @@ def report(session_id: int) -> Response:
     """The report of one session."""
     here = services()
     document = session_report_document(here.database(), session_id, here.settings.min_viewers)
-    return _answer(Report.model_validate(document))
+    return _answer(schemas.Report.model_validate(document))
 
 
 @blueprint.get(f"{API_PREFIX}compare")
@@ -78,7 +71,7 @@ def compare() -> Response:
     ads = list(dict.fromkeys(request.args.getlist("ad")))
     measure = request.args.get("measure", "valence")
     document = comparison_document(here.database(), ads, measure, here.settings.min_viewers)
-    return _answer(Compared.model_validate(document))
+    return _answer(schemas.Compared.model_validate(document))
 
 
 @blueprint.get(f"{API_PREFIX}health")
@@ -97,7 +90,7 @@ def health() -> Response:
         "classifier": state,
         "database": database,
     }
-    answer = _answer(Health.model_validate(document))
+    answer = _answer(schemas.Health.model_validate(document))
     answer.status_code = 503 if state == "broken" else 200
     return answer
 

@@ -33,9 +33,7 @@ if TYPE_CHECKING:
 def create_app(settings: WebSettings, load: Callable[[], PictureClassifier] | None = None) -> Flask:
     """Build the application and start its classifier's thread; end it with `close_app`.
 
-    Args:
-        settings: How the page is served.
-        load: Makes the classifier, on the thread that uses it; by default that of the settings.
+    `load` makes the classifier, on the thread that uses it; by default that of the settings.
     """
     app = Flask(__name__)
     app.request_class = MemoryRequest

@@ -85,10 +85,7 @@ def classify_pictures(
 ) -> Iterable[dict[str, Any]]:
     """Classify the faces of pictures, one after the other.
 
-    Args:
-        names: Files and addresses, see `expand`.
-        model: Name of a model, or path of a `.keras` file; by default the one in use.
-        device: Which runtime classifies.
+    The model is a name or the path of a `.keras` file; by default the one in use.
 
     Yields:
         For each picture `{"image", "faces": [{"box": [x, y, w, h], "label", "confidence",

@@ -10,17 +10,8 @@ from pydantic.json_schema import models_json_schema
 
 from monitor.analytics.comparison import MEASURES
 from monitor.version import VERSION
+from monitor.web import schemas
 from monitor.web.problems import API_PREFIX
-from monitor.web.schemas import (
-    Classified,
-    Compared,
-    Health,
-    Live,
-    PictureAddress,
-    ProblemDocument,
-    Report,
-    Sessions,
-)
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -75,7 +66,7 @@ CALLS = (
         "Send the address of a picture as JSON, a form with a file in the field `image`, or the "
         "bytes of a picture. The answer has the keys of `ad-monitor classify --json`. Nothing is "
         "kept.",
-        Classified,
+        schemas.Classified,
         {
             400: "There is no picture in the request, or it cannot be understood.",
             413: "The picture is too large.",
@@ -98,7 +89,7 @@ CALLS = (
         "sessions",
         "List the sessions",
         "Latest first, 25 on a page.",
-        Sessions,
+        schemas.Sessions,
         {400: "The page is not a number.", 404: "There is no such page."} | _NO_DATABASE,
         (
             _parameter("query", "site", "Part of the site's name, in any case.", type="string"),
@@ -112,7 +103,7 @@ CALLS = (
         "report",
         "The report of a session",
         "As `ad-monitor report --format json` writes it.",
-        Report,
+        schemas.Report,
         {404: "There is no such session."} | _NO_DATABASE,
         (_SESSION,),
         examples=(f"curl $SERVER{API_PREFIX}sessions/1/report",),
@@ -124,7 +115,7 @@ CALLS = (
         "Follow a running session",
         "Server-sent events: one JSON document a second, until the session is over. 204 for a "
         "finished one.",
-        Live,
+        schemas.Live,
         {404: "There is no such session.", 503: "Too many are listening, or there is no database."},
         (_SESSION,),
         "text/event-stream",
@@ -136,7 +127,7 @@ CALLS = (
         "compare",
         "Compare ads",
         "Every pair of the named ads: how much one is better, and how sure that is.",
-        Compared,
+        schemas.Compared,
         {
             400: "Fewer than two ads were named, or the measure is unknown.",
             404: "There is no such ad.",
@@ -154,7 +145,7 @@ CALLS = (
         "health",
         "Is it working?",
         "For monitoring. 503 with the same document where the classifier is broken.",
-        Health,
+        schemas.Health,
         examples=(f"curl $SERVER{API_PREFIX}health",),
     ),
     Call(
@@ -180,9 +171,9 @@ EVERYWHERE = {
 @cache
 def description() -> dict[str, Any]:
     """Return the whole description."""
-    models: list[type[BaseModel]] = [PictureAddress, ProblemDocument]
+    models: list[type[BaseModel]] = [schemas.PictureAddress, schemas.ProblemDocument]
     models += [call.answer for call in CALLS if call.answer is not None]
-    _, schemas = models_json_schema(
+    _, found = models_json_schema(
         [(model, "serialization") for model in models], ref_template=_SCHEMAS + "{model}"
     )
     paths: dict[str, dict[str, Any]] = {}
@@ -199,7 +190,7 @@ def description() -> dict[str, Any]:
         },
         "paths": paths,
         "components": {
-            "schemas": schemas["$defs"],
+            "schemas": found["$defs"],
             "securitySchemes": {
                 "token": {
                     "type": "http",
@@ -216,7 +207,7 @@ def _operation(call: Call) -> dict[str, Any]:
     answer = {"type": "object"} if call.answer is None else _reference(call.answer)
     responses = {"200": _response(f"{call.summary}.", call.kind, answer)}
     for status, why in sorted((call.problems | EVERYWHERE).items()):
-        problem = _reference(ProblemDocument)
+        problem = _reference(schemas.ProblemDocument)
         responses[str(status)] = _response(why, "application/problem+json", problem)
     if call.name == "events":
         responses["204"] = {"description": "The session is over."}
@@ -236,7 +227,7 @@ def _operation(call: Call) -> dict[str, Any]:
         operation["requestBody"] = {
             "required": True,
             "content": {
-                "application/json": {"schema": _reference(PictureAddress)},
+                "application/json": {"schema": _reference(schemas.PictureAddress)},
                 "multipart/form-data": {"schema": form},
                 "image/*": {"schema": binary},
             },

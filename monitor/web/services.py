@@ -31,7 +31,7 @@ class Services:
         self.stopping = threading.Event()
         self._guard = threading.Lock()
         self._engine: Engine | None = None
-        self._listeners = 0
+        self.places = threading.Semaphore(settings.listeners)
 
     def database(self) -> Engine:
         """Return the database, read-only; opened at the first call that finds it.
@@ -65,26 +65,19 @@ class Services:
                 self._engine = None
 
     def take_place(self) -> None:
-        """Reserve a live-stream slot; release it with `leave_place`.
+        """Reserve a live-stream slot; release it with `places.release`.
 
         Raises:
             ProblemError: All are taken.
         """
-        with self._guard:
-            if self._listeners >= self.settings.listeners:
-                raise ProblemError(
-                    503,
-                    "too_many_listeners",
-                    f"{self._listeners} live pages are open already, which is as many as this "
-                    "server feeds. Close one, then try again.",
-                    retry_after_s=10,
-                )
-            self._listeners += 1
-
-    def leave_place(self) -> None:
-        """Release a live-stream slot."""
-        with self._guard:
-            self._listeners -= 1
+        if not self.places.acquire(blocking=False):
+            raise ProblemError(
+                503,
+                "too_many_listeners",
+                f"{self.settings.listeners} live pages are open already, which is as many as this "
+                "server feeds. Close one, then try again.",
+                retry_after_s=10,
+            )
 
 
 def services() -> Services:

@@ -57,13 +57,9 @@ def serve(app: Flask, listening: socket.socket, *, trusted_proxy: str | None = N
     """Answer requests until the application's services stop, then end all threads.
 
     Each live page has a thread besides those for everything else, so that no number of listeners
-    keeps a page waiting. Nothing that is received or sent is written to a file.
-
-    Args:
-        app: From `create_app`; stays the caller's to close.
-        listening: From `listen`; closed here.
-        trusted_proxy: IP address of the proxy in front whose word on the visitor's address, host
-            and scheme is taken.
+    keeps a page waiting. Nothing that is received or sent is written to a file. The socket is
+    closed here, the application by the caller. Only a proxy with the IP address `trusted_proxy` is
+    believed about the visitor's address, host and scheme.
     """
     # It warns whenever a request waits for a moment.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
@@ -71,10 +67,8 @@ def serve(app: Flask, listening: socket.socket, *, trusted_proxy: str | None = N
     channels: dict[int, Any] = {}
     proxy: dict[str, Any] = {}
     if trusted_proxy is not None:
-        proxy = {
-            "trusted_proxy": trusted_proxy,
-            "trusted_proxy_headers": "x-forwarded-for x-forwarded-proto x-forwarded-host",
-        }
+        headers = "x-forwarded-for x-forwarded-proto x-forwarded-host"
+        proxy = {"trusted_proxy": trusted_proxy, "trusted_proxy_headers": headers}
     server = create_server(
         app,
         map=channels,

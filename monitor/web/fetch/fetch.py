@@ -1,11 +1,9 @@
 """Fetch pictures from addresses that a stranger typed.
 
-A server that fetches what it is told to is a door into its network. So the typed address and every
-redirect are parsed and checked anew (`fetch.target`); the connection goes to a checked IP address,
-while the certificate is still checked against the host's name; and time and size are bounded over
-everything: look-up, connection, TLS, each byte of header and body. No proxy, cookie, stored
-password or packed content. The declared type is not trusted: decoding tells whether it is a picture
-(`detector.sources.image_decoder`).
+Such a server is a door into its network. So the typed address and every redirect are parsed and
+checked anew (`fetch.target`); the connection goes to a checked IP address, while the certificate is
+checked against the host's name; time and size are bounded over everything, from look-up to body.
+No proxy, cookie, stored password or packed content; only decoding tells whether it is a picture.
 """
 
 from __future__ import annotations
@@ -88,9 +86,6 @@ def fetch_picture(
             public addresses only: a stranger's server must not send anybody into the own network.
         resolve: How names are looked up.
         tls: How certificates are checked; by default with the system's and certifi's authorities.
-
-    Returns:
-        The content, not yet known to be a picture.
 
     Raises:
         FetchError: It was not fetched; its `code` says why.

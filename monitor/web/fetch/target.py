@@ -1,12 +1,10 @@
 """Where an address that a stranger typed leads, and whether a program may go there.
 
-The text is parsed once, by strict rules, and the request is made of the result, so no second
-reading can differ. A name is looked up once, every address it leads to is checked, and the
-connection goes to a checked address, so a name that answers differently the second time (DNS
-rebinding) gains nothing.
+The text is parsed once, by strict rules, and the request is made of the result. A name is looked up
+once, and the connection goes to an address that was checked, so a name that answers differently the
+second time (DNS rebinding) gains nothing.
 
-Sources of the address ranges: the IANA special-purpose registries for IPv4 and IPv6 (RFC 6890 and
-its successors).
+Source of the address ranges: the IANA special-purpose registries (RFC 6890 and successors).
 """
 
 from __future__ import annotations
@@ -74,11 +72,9 @@ def is_public(address: Address) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class AddressPolicy:
-    """Where pictures may be fetched from: public addresses, and `allowed_networks` besides.
+    """Where pictures may be fetched from: public addresses, and networks like `192.168.0.0/16`.
 
-    Attributes:
-        allowed_networks: Such as `192.168.0.0/16`.
-        allowed_ports: `None` for any.
+    Without `allowed_ports` any port may be named.
     """
 
     allowed_networks: tuple[str | IPv4Network | IPv6Network, ...] = ()

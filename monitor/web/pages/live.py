@@ -66,7 +66,7 @@ def events(session_id: int) -> Response:
     response.headers["Cache-Control"] = "no-store"
     # Keeps a proxy from buffering events.
     response.headers["X-Accel-Buffering"] = "no"
-    response.call_on_close(here.leave_place)
+    response.call_on_close(here.places.release)
     return response
 
 
@@ -98,10 +98,8 @@ def live_document(here: Services, session_id: int) -> Live:
         mood=shares and {name: _within(p, 0) for name, p in zip(EMOTIONS, shares, strict=True)},
         valence=_within(state.valence, -1),
         curve=[
-            LiveSecond(
-                age_s=second.age_s, viewers=second.viewers, valence=_within(second.valence, -1)
-            )
-            for second in state.curve
+            LiveSecond(age_s=s.age_s, viewers=s.viewers, valence=_within(s.valence, -1))
+            for s in state.curve
         ],
         ad=ad
         and LiveAd(
