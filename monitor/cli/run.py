@@ -149,8 +149,7 @@ def _refuse_contradictions(
 
 def _supervise(arguments: Sequence[str], settings: RunSettings) -> int:
     """Keep `run` running with these arguments, and return the exit status."""
-    from monitor.kiosk.supervision.restarts import Restarts
-    from monitor.kiosk.supervision.supervisor import Limits, Supervisor, kiosk_command
+    from monitor.kiosk.supervision.supervisor import Limits, Restarts, Supervisor, kiosk_command
     from monitor.logs import SUPERVISOR_LOG, logging_to
 
     log = log_path(settings.log)

@@ -88,15 +88,12 @@ def run_window(
             if first is not None:
                 first.dismiss()
         application.exec_()
-    failed = None
     if failures:
-        failed = f"The ads stopped: {failures[0]}"
-    elif quitter.reason == DISPLAY_IS_BACK:
-        failed = f"The session ended: {DISPLAY_IS_BACK}."
-    elif guard.flooded:
-        failed = TOO_MANY_ERRORS
-    if failed is not None:
-        raise SessionFailedError(failed, kiosk.session_id)
+        raise SessionFailedError(f"The ads stopped: {failures[0]}", kiosk.session_id)
+    if quitter.reason == DISPLAY_IS_BACK:
+        raise SessionFailedError(f"The session ended: {DISPLAY_IS_BACK}.", kiosk.session_id)
+    if guard.flooded:
+        raise SessionFailedError(TOO_MANY_ERRORS, kiosk.session_id)
     for name, error in quitter.errors:
         if isinstance(error, SessionFailedError):
             raise error
@@ -133,12 +130,11 @@ def _open_window(  # noqa: PLR0917 (the parts of one session, handed over once)
     quitter.add("the window", window.close)
 
     def check() -> None:
-        if guard.flooded:
-            quitter.quit("failed")
-            return
-        kiosk.tick()
-        if kiosk.ended is not None:
-            quitter.quit(kiosk.ended)
+        if not guard.flooded:
+            kiosk.tick()
+        reason = "failed" if guard.flooded else kiosk.ended
+        if reason is not None:
+            quitter.quit(reason)
 
     # Nothing is recorded before the notice was painted.
     window.notice.shown.connect(kiosk.measure)

@@ -79,12 +79,12 @@ def _camera(source: str | None) -> Iterator[Finding]:
     pictures = f"{wanted} gives pictures at {rate:.0f} frames a second; {faces} face(s) in view"
     yield Finding("camera", "ok", pictures)
     brightness = float(np.mean(levels))
-    if brightness < 40:  # the detector misses faces
-        dark = f"the picture is dark (mean {brightness:.0f} of 255)"
-        advice = "Put a lamp in front of the viewers or open the camera's exposure."
-        yield Finding("light", "warn", dark, advice)
-    else:
+    if brightness >= 40:  # below, the detector misses faces
         yield Finding("light", "ok", f"mean brightness {brightness:.0f} of 255")
+        return
+    dark = f"the picture is dark (mean {brightness:.0f} of 255)"
+    advice = "Put a lamp in front of the viewers or open the camera's exposure."
+    yield Finding("light", "warn", dark, advice)
 
 
 def _screen() -> Finding:
@@ -148,12 +148,13 @@ def _database(url: str) -> Finding:
         if os.access(folder, os.W_OK):
             return Finding("database", "ok", f"{url} will be made by the first run")
         found = f"{folder} cannot be written"
-        return Finding("database", "fail", found, "Name another database with --db.")
-    try:
-        open_database(url, read_only=True).dispose()
-    except DatabaseError as error:
-        return Finding("database", "fail", str(error), "Name another database with --db.")
-    return Finding("database", "ok", url)
+    else:
+        try:
+            open_database(url, read_only=True).dispose()
+            return Finding("database", "ok", url)
+        except DatabaseError as error:
+            found = str(error)
+    return Finding("database", "fail", found, "Name another database with --db.")
 
 
 def _disk(url: str) -> Finding:

@@ -145,20 +145,15 @@ class Capture:
         self._thread.start()
 
     def check(self) -> None:
-        """Notice that a live source is silent; call it a few times a second.
-
-        Raises:
-            CaptureHungError: A call into native code does not return.
-        """
+        """Notice a silent source, or raise `CaptureHungError`; call it a few times a second."""
         with self._lock:
             since_s, reading = self._waits_since_s, self._reading
         if not self.live or since_s is None:
             return
         silent_s = time.monotonic() - since_s
         if silent_s >= HUNG_S:
-            raise CaptureHungError(
-                f"The {self._spec} hangs: a call into its driver did not return for {HUNG_S:.0f} s."
-            )
+            call = f"a call into its driver did not return for {HUNG_S:.0f} s"
+            raise CaptureHungError(f"The {self._spec} hangs: {call}.")
         if reading and silent_s >= STALL_S:
             cause: SourceFault = "stream_stalled" if self._spec.kind == "stream" else "camera_lost"
             detail = f"The {self._spec} gave no picture for {STALL_S:.1f} s."

@@ -26,10 +26,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DEATHS_PER_MINUTE = 6
-"""A sensor that dies this often within a minute is retried once a minute."""
-
 FIRST_RESTART_S = 0.2
 UNAVAILABLE_RETRY_S = 60.0
+"""A sensor that dies so often within a minute is retried once a minute."""
 
 KILLED_LIMIT_S = 10.0
 """A killed process is gone at once; only a busy machine takes longer to say so."""
@@ -102,9 +101,7 @@ class SensorProcess:
             self.waiting_since_s = None
         self.talked = self.talked or message is not None
         # After its last message it may take its time to end.
-        self.talking = message is not None and not isinstance(
-            message, messages.Ended | messages.Failed
-        )
+        self.talking = not isinstance(message, messages.Ended | messages.Failed | None)
         return message
 
     def check(self) -> bool:
@@ -253,8 +250,7 @@ class SupervisedSensor:
 
     def _run_once(self) -> bool:
         """Run the process to its end; return whether no other is wanted."""
-        # Viewers of the new process are new viewers, so their numbers continue. A source that once
-        # worked may be away for a moment: the new process waits for it.
+        # Its viewers are new, so their numbers continue; a source that once worked may be away.
         wait = self._settings.wait_for_source or self._worked
         changed = {"first_viewer": self._highest_viewer + 1, "wait_for_source": wait}
         process = SensorProcess(self._settings.model_copy(update=changed))

@@ -123,9 +123,8 @@ def read_message(stream: IO[bytes]) -> Message | None:
         raise ProtocolError("The sensor's message is cut off in its header.")
     text_size, preview_size = _HEADER.unpack(header)
     if text_size > 16 << 20 or preview_size > 64 << 20:
-        raise ProtocolError(
-            f"The sensor's message claims {text_size} and {preview_size} bytes: expected fewer."
-        )
+        sizes = f"{text_size} and {preview_size} bytes"
+        raise ProtocolError(f"The sensor's message claims {sizes}: expected fewer.")
     text, preview = stream.read(text_size), stream.read(preview_size)
     if len(text) < text_size or len(preview) < preview_size:
         raise ProtocolError("The sensor's message is cut off.")

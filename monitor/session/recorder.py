@@ -61,9 +61,8 @@ class Recorder:
         may_measure: Callable[[int], bool] = lambda _at_ns: True,
     ) -> None:
         if readings_per_second <= 0:
-            raise ValueError(
-                f"Invalid readings_per_second: expected above 0, received {readings_per_second}."
-            )
+            limits = f"expected above 0, received {readings_per_second}"
+            raise ValueError(f"Invalid readings_per_second: {limits}.")
         self._writer = writer
         self._log = log
         self._clock = clock

@@ -46,21 +46,19 @@ def replay(
 
     Raises:
         SetupError: The recording or the model cannot be used.
-        SessionFailedError: The recording is cut off, or the sensor died; what was measured before
-            is kept.
+        SessionFailedError: The recording is cut off, or the sensor died.
     """
     playlist = load_ads(settings.playlist)
     model = find_model(settings.model)
     database = ready_database(settings)
-    sensor = SensorProcess(
-        SensorSettings(
-            source=str(settings.video.absolute()),
-            lossless=True,
-            model=str(model),
-            device=settings.device,
-            analysis=settings.analysis,
-        )
+    sensor_settings = SensorSettings(
+        source=str(settings.video.absolute()),
+        lossless=True,
+        model=str(model),
+        device=settings.device,
+        analysis=settings.analysis,
     )
+    sensor = SensorProcess(sensor_settings)
     try:
         ready = _wait_until_ready(sensor)
         clock = SessionClock(recorded_at(settings.video), 0)
@@ -86,19 +84,16 @@ def replay(
     finally:
         sensor.close()
         database.engine.dispose()
-    writer = session.writer
+    writer, number = session.writer, session.writer.session_id
     if writer.lost:
-        raise SessionFailedError(
-            f"Session {writer.session_id}: {writer.lost} records could not be written "
-            f"({writer.error}); free the database and replay again."
-        )
+        lost = f"{writer.lost} records could not be written ({writer.error})"
+        raise SessionFailedError(f"Session {number}: {lost}; free the database and replay again.")
     if trouble:
+        frames = f"{session.recorder.frames} frames"
         raise SessionFailedError(
-            f"Session {writer.session_id} holds {session.recorder.frames} frames and then ends: "
-            f"{trouble}",
-            writer.session_id,
+            f"Session {number} holds {frames} and then ends: {trouble}", number
         )
-    return writer.session_id
+    return number
 
 
 def _measure(  # noqa: PLR0917 (the parts of one replay, handed over once)

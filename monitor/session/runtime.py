@@ -171,10 +171,8 @@ class KioskRuntime:
             is_wanted = should_continue() and len(deaths) < MAX_EARLY_DEATHS
         if sensor.failure is None:
             if not is_wanted and len(deaths) >= MAX_EARLY_DEATHS:
-                raise SessionFailedError(
-                    f"The sensor died {len(deaths)} times while it started ({deaths[-1]}); "
-                    "run again with --debug to see why."
-                )
+                died = f"died {len(deaths)} times while it started ({deaths[-1]})"
+                raise SessionFailedError(f"The sensor {died}; run again with --debug to see why.")
             return is_wanted and should_continue()
         if self._settings.source is not None or self._source == "demo":
             raise SetupError(sensor.failure.message)
@@ -274,6 +272,5 @@ class KioskRuntime:
         finally:
             self._database.engine.dispose()
         if problems:
-            raise SessionFailedError(
-                f"Session {self.session_id}: {'; '.join(problems)}.", self.session_id or None
-            )
+            sentence = f"Session {self.session_id}: {'; '.join(problems)}."
+            raise SessionFailedError(sentence, self.session_id or None)

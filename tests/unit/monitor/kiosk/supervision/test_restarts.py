@@ -1,8 +1,10 @@
+"""Each death of the kiosk gets its pause (monitor/kiosk/supervision/supervisor.py)."""
+
 from __future__ import annotations
 
 import pytest
 
-from monitor.kiosk.supervision.restarts import Restarts
+from monitor.kiosk.supervision.supervisor import Restarts
 
 
 def test_pauses_double_and_then_only_the_ads_are_shown():

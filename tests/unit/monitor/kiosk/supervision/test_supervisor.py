@@ -47,7 +47,7 @@ exec(sys.argv[2])
 
 SUPERVISOR = """
 import logging, sys
-from monitor.kiosk.supervision.restarts import Restarts
+from monitor.kiosk.supervision.supervisor import Restarts
 from monitor.kiosk.supervision.supervisor import Limits, Supervisor
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 limits, restarts, command = eval(sys.argv[1]), eval(sys.argv[2]), sys.argv[3:]
