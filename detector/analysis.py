@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from detector.emotion.classifier import classify, crop_geometry
+from detector.emotion.classifier import EmotionClassifier, classify, crop_geometry
 from detector.emotion.labels import expressiveness, valence
 from detector.emotion.model_card import require_emotions
 from detector.emotion.pacing import EMOTIONS_PER_SECOND, ClassificationSchedule, LoadGovernor
@@ -30,7 +30,7 @@ from detector.faces.static_faces import STATIC_AFTER_S, StaticFace
 from detector.faces.tracker import FaceTracker
 from detector.faces.zones import Zone, Zones
 from detector.settings import CameraMount, DetectionSettings
-from detector.types import AnalysedFrame, FaceReading
+from detector.types import AnalysedFrame, FaceReading, Frame, HeadPose, TrackedFace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from detector.emotion.classifier import EmotionClassifier
-    from detector.types import Frame, HeadPose, TrackedFace
 
 STAGES = ("detect", "track", "crop", "classify", "read")
 

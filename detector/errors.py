@@ -16,13 +16,8 @@ SourceFault = Literal[
 ]
 """Why a live source delivers nothing to measure. Stable names, recorded as causes of gaps.
 
-* `camera_lost`: no pictures: unplugged, or the connection was closed.
-* `camera_busy`: another program uses the device.
-* `stream_stalled`: the connection is open but no data arrives.
-* `camera_frozen`: the same picture again and again, bit for bit.
-* `camera_black`: nothing in the picture is bright enough.
-* `camera_covered`: the picture has light but no detail.
-* `format_changed`: the picture size changed; measuring continues at once.
+`camera_lost` covers a closed connection; `stream_stalled` is an open one without data. Measuring
+continues at once after `format_changed`, a new picture size.
 """
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from detector.emotion.classifier import classify, crop_geometry
-from detector.emotion.preprocessing import face_crops
+from detector.emotion.classifier import EmotionClassifier, classify, crop_geometry
+from detector.emotion.preprocessing import CropGeometry, face_crops
 from detector.errors import SourceOpenError
 from detector.faces.detector import MediaPipeFaceDetector
 from detector.faces.head_pose import head_pose
@@ -18,8 +18,6 @@ from detector.sources.image_decoder import FORMAT_NAMES, decode_picture
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from detector.emotion.classifier import EmotionClassifier
-    from detector.emotion.preprocessing import CropGeometry
     from detector.types import Box
 
 
@@ -45,8 +43,7 @@ class FaceCutter:
         self._detector = MediaPipeFaceDetector()
 
     def cut(self, image: NDArray[np.uint8]) -> tuple[list[Box], NDArray[np.uint8]]:
-        """Return boxes, from left to right, and `(n, side, side)` crops of a BGR picture's
-        faces."""
+        """Return boxes and `(n, side, side)` crops of a BGR picture's faces, from left to right."""
         height, width = image.shape[:2]
         found = sorted(self._detector.detect_still(image), key=lambda face: face.box.x)
         boxes = [face.box for face in found]

@@ -22,14 +22,12 @@ from detector.faces.blaze_face import INPUT_PX, BlazeFace, FoundFace
 from detector.faces.tile_scheduler import MAP_WIDTH, TileScheduler
 from detector.faces.tiles import Tile, tile_ladder
 from detector.settings import DEFAULT_VIEW_ANGLE_DEG, DetectionSettings
-from detector.types import Box, FaceDetection
+from detector.types import Box, FaceDetection, Frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
-
-    from detector.types import Frame
 
 MERGE_OVERLAP = 0.3
 """Two boxes that overlap more than this (intersection over union) are the same face."""

@@ -20,16 +20,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from detector.settings import FACE_BOX_M
-from detector.types import KEYPOINTS, HeadPose
+from detector.settings import FACE_BOX_M, CameraMount
+from detector.types import KEYPOINTS, Box, HeadPose
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-    from detector.settings import CameraMount
-    from detector.types import Box
 
 MAX_YAW_DEG = 30.0
 MAX_PITCH_DEG = 20.0

@@ -11,13 +11,11 @@ import numpy as np
 from detector.errors import SourceLostError, SourceOpenError
 from detector.sources.recording import quiet_capture, shows_video
 from detector.sources.v4l2 import camera_index, cameras, is_busy
-from detector.sources.video_source import VideoSource, plausible_rate
+from detector.sources.video_source import SourceSpec, VideoSource, plausible_rate
 from detector.types import Frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from detector.sources.video_source import SourceSpec
 
 
 class CameraCapture(VideoSource):

@@ -3,22 +3,17 @@
 Each condition is a fault once it has held without a break for about two seconds, and ends once it
 has not held for 0.3 s, so a flash or an encoder's key picture changes nothing.
 
-**Frozen**: every picture equals the one before, bit for bit. Sensor noise never repeats, so no
-working camera and no filmed video does this; a paused player or a hanging driver does. Nothing less
-than equality works: on a still scene in H.264, a low-noise camera and a paused picture that is
-encoded again differ by the same hundredths of a grey level. Two cases remain. A paused picture that
-is encoded again with a key picture every two seconds or less goes unnoticed (a face in it counts as
-a still picture after a minute, see `static_faces.py`); and an empty scene whose encoder spends no
-bit for more than two seconds counts as frozen until something moves.
+**Frozen**: every picture equals the one before, bit for bit; sensor noise never repeats. Nothing
+less than equality works: a still scene and a paused picture, both in H.264, differ by the same
+hundredths of a grey level. So a paused picture encoded with frequent key pictures goes unnoticed,
+and an empty scene whose encoder spends no bit counts as frozen until something moves.
 
 **Black**: apart from two of 576 blocks (a pilot light, an exit sign) nothing is brighter than 24 of
 255. A face of that brightness has too little contrast to be read (`quality.py`).
 
-**Covered**: the picture has light but no detail: the 98th percentile of the second differences
-between its blocks is below 8 grey levels. Measured: a flat, vignetted or softly shaded picture with
-noise of up to 5 grey levels has at most 6; photographs and videos of people have 29 and more, out
-of focus by a twentieth of the picture's height 30, with a tenth of their contrast 14. A camera that
-sees only a bare wall counts as covered until somebody comes.
+**Covered**: the 98th percentile of the second differences between blocks is below 8 grey levels.
+Flat or softly shaded pictures have at most 6, people with a tenth of their contrast 14. A bare wall
+counts as covered until somebody comes.
 """
 
 from __future__ import annotations
@@ -115,9 +110,6 @@ class FreezeDetector:
             black, covered = _dark_and_plain(frame.image)
             self._black.observe(black, now_ns, now_ns)
             self._covered.observe(covered and not black, now_ns, now_ns)
-        return self._fault()
-
-    def _fault(self) -> PictureFault | None:
         for condition, (cause, message) in zip(
             (self._black, self._covered, self._frozen), _MESSAGES.items(), strict=True
         ):

@@ -36,12 +36,7 @@ _UPRIGHT = {
 
 @dataclass(frozen=True, slots=True)
 class PictureLimits:
-    """Limits of the cost of decoding a picture.
-
-    Attributes:
-        pixels: Width times height; each needs up to 10 bytes while it is decoded.
-        jpeg_scans: A progressive JPEG usually has ten; each covers the whole picture.
-    """
+    """Limits of the cost of decoding: each pixel takes up to 10 bytes, each scan a whole pass."""
 
     pixels: int = 50_000_000
     jpeg_scans: int = 100
@@ -88,18 +83,14 @@ def _pixels(image: Image.Image) -> NDArray[np.uint8]:
     image.load()
     turn = _UPRIGHT.get(_orientation(image))
     image.info.pop("transparency", None)  # Pillow would warn that it is lost
-    if image.mode.startswith("I;16"):
-        grey = (np.asarray(image) >> 8).astype(np.uint8)
-        upright = Image.fromarray(grey)
-    elif image.mode in {"I", "F"}:
+    if image.mode in {"I", "F"}:
         raise ValueError(f"32 bits per value ({image.mode})")
-    else:
-        upright = image
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if turn is not None:
-        upright = upright.transpose(turn)
-    return np.asarray(
-        cv2.cvtColor(np.asarray(upright.convert("RGB")), cv2.COLOR_RGB2BGR), dtype=np.uint8
-    )
+        image = image.transpose(turn)
+    pixels = cv2.cvtColor(np.asarray(image.convert("RGB")), cv2.COLOR_RGB2BGR)
+    return np.asarray(pixels, dtype=np.uint8)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from detector.errors import SourceOpenError
 from detector.sources.camera import CameraCapture
 from detector.sources.recording import PacedRecording, Recording
 from detector.sources.stream import StreamCapture
-from detector.sources.video_source import DEMO_VIDEO
-
-if TYPE_CHECKING:
-    from detector.sources.video_source import SourceSpec, VideoSource
+from detector.sources.video_source import DEMO_VIDEO, SourceSpec, VideoSource
 
 
 def open_source(spec: SourceSpec, *, lossless: bool = False) -> VideoSource:

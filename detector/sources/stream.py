@@ -14,15 +14,13 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from detector.errors import SourceLostError, SourceOpenError
-from detector.sources.video_source import VideoSource, plausible_rate
+from detector.sources.video_source import SourceSpec, VideoSource, plausible_rate
 from detector.types import Frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from av.container import InputContainer
-
-    from detector.sources.video_source import SourceSpec
 
 
 class StreamCapture(VideoSource):

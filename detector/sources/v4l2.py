@@ -24,9 +24,7 @@ def cameras() -> list[int]:
 
 
 def camera_index(target: str) -> int:
-    """Return the index of a camera by index, device path or lasting name, or raise
-    `SourceOpenError`.
-    """
+    """Return the index of a camera by index, device or lasting name, or raise `SourceOpenError`."""
     if target.isdecimal():
         return int(target)
     number = re.fullmatch(r"video(\d+)", Path(target).resolve().name)
@@ -46,11 +44,8 @@ def lasting_names(index: int) -> list[str]:
 
 
 def _lasting_links() -> list[Path]:
-    return [
-        link
-        for folder in ("by-id", "by-path")
-        for link in sorted((DEVICES / "v4l" / folder).glob("*"))
-    ]
+    by_id, by_path = (sorted((DEVICES / "v4l" / how).glob("*")) for how in ("by-id", "by-path"))
+    return by_id + by_path
 
 
 def camera_name(index: int) -> tuple[str, str] | None:

@@ -1,7 +1,7 @@
 """The interface of every video source, and how a user names one.
 
-One thread opens, reads and closes a source. A live source stamps each frame when it is captured; a
-recording stamps it with its presentation time, so no result depends on the speed of the machine.
+A live source stamps each frame when it is captured, a recording with its presentation time, so no
+result depends on the speed of the machine.
 """
 
 from __future__ import annotations
@@ -23,10 +23,7 @@ DEMO_VIDEO = Path(__file__).parent / "demo" / "viewer.mp4"
 
 @dataclass(frozen=True, slots=True)
 class SourceSpec:
-    """Which source to open.
-
-    `target` is a camera index or device path, a file path, or a stream address.
-    """
+    """Which source to open; `target` is a camera index or device, a file or a stream address."""
 
     kind: Literal["camera", "file", "stream", "demo"]
     target: str = ""
@@ -56,8 +53,7 @@ class SourceSpec:
 
     @property
     def stored(self) -> str:
-        """The source as a session records it: a file without its folder, an address without
-        user."""
+        """The source as a session records it: without a file's folder or an address's user."""
         return Path(self.target).name if self.kind == "file" else str(self)
 
     def __str__(self) -> str:
@@ -65,7 +61,7 @@ class SourceSpec:
 
 
 class VideoSource(ABC):
-    """A source of frames, open from construction until `close`.
+    """A source of frames, open from construction until `close`, used by one thread.
 
     `live` frames arrive at their own pace, so a slow reader misses some. `frame_rate` is 30 if
     unknown; `frame_count` is a recording's, by its header, or 0.
