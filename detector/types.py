@@ -231,11 +231,7 @@ class AnalysedFrame:
 
 _RESTORED = tuple(
     (tuple(FaceReading.__dataclass_fields__).index(name), restore)
-    for name, restore in (
-        ("box", Box._make),
-        ("probabilities", tuple),
-        ("pose", HeadPose._make),
-    )
+    for name, restore in (("box", Box._make), ("probabilities", tuple), ("pose", HeadPose._make))
 )
 """Fields that are tuples, by their places: JSON gives lists."""
 
