@@ -79,12 +79,12 @@ class KerasClassifier:
         self._function = tf.function(network, reduce_retracing=True)
         gpus = tf.config.list_physical_devices("GPU")
         self.runtime = f"Keras on {'GPU' if gpus else 'CPU'}"
-        side = card.input_side_px
+        blank = np.zeros((2, card.input_side_px, card.input_side_px), dtype=np.uint8)
         expected = (1, len(card.labels))
         try:
-            received = self.logits(np.zeros((1, side, side), dtype=np.uint8)).shape
+            received = self.logits(blank[:1]).shape
             # A second number of faces makes TensorFlow compile again, for all numbers: do it now.
-            self.logits(np.zeros((2, side, side), dtype=np.uint8))
+            self.logits(blank)
         except (ValueError, TypeError) as error:
             reason = str(error).splitlines()[0]
             raise ModelLoadError(
@@ -188,9 +188,7 @@ def load_network(model: Path) -> Any:
 
 
 def convert_to_litert(network: Any, side_px: int) -> bytes:
-    """Convert a Keras model from `(n, side_px, side_px, 1)` to logits into a float32 `.tflite`
-    file.
-    """
+    """Convert a Keras model of `(n, side_px, side_px, 1)` pictures into a float32 `.tflite`."""
     keras, tf = import_extra("keras"), import_extra("tensorflow")
     # The converter handles fixed batch sizes reliably; the interpreter resizes them afterwards.
     inputs = keras.Input(batch_shape=(1, side_px, side_px, 1))
@@ -201,8 +199,7 @@ def convert_to_litert(network: Any, side_px: int) -> bytes:
 
 @contextmanager
 def _silent_console() -> Iterator[None]:
-    """Silence the console, native code included: the converter prints pages, which break
-    `--json`."""
+    """Silence the console, native code included: the converter's pages would break `--json`."""
     sys.stdout.flush()
     sys.stderr.flush()
     kept = {}
@@ -225,8 +222,7 @@ def _silent_console() -> Iterator[None]:
 
 
 def _litert_file(model: Path, card: ModelCard) -> Path:
-    """Return the LiteRT form beside the model if it matches, else the cached one, made if
-    missing."""
+    """Return the LiteRT form beside the model if it matches, else the one cached or made now."""
     beside = model.with_suffix(".tflite")
     if beside.is_file() and card.twin_sha256 and sha256_of(beside) == card.twin_sha256:
         return beside
@@ -240,10 +236,8 @@ def _litert_file(model: Path, card: ModelCard) -> Path:
     content = convert_to_litert(load_network(model), card.input_side_px)
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
-        for path, part in (
-            (cached, content),
-            (checksum, hashlib.sha256(content).hexdigest().encode()),
-        ):
+        digest = hashlib.sha256(content).hexdigest().encode()
+        for path, part in ((cached, content), (checksum, digest)):
             with atomic_save(str(path), overwrite_part=True) as file:
                 file.write(part)
     except OSError as error:

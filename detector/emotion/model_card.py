@@ -19,8 +19,7 @@ class ModelCard(BaseModel):
 
     Attributes:
         name: Stem of the model's files.
-        labels: Names of the outputs, in order. The kiosk needs the seven emotions, other uses take
-            any.
+        labels: Names of the outputs, in order; for the kiosk, the seven emotions.
         input_side_px: Side of the square grey picture that the network takes.
         crop_scale: Side of the crop, in sides of the face detector's box.
         crop_raise: Height of the crop's centre above the box's centre, in sides of the box.
@@ -32,8 +31,7 @@ class ModelCard(BaseModel):
         training: Data, settings, seeds and versions of the run.
         scores: Measured figures, by dataset and split.
         calibration: Data and quality of the fit of the temperature.
-        conditions: Accuracy by face size, blur, light and so on: by condition, a list of value,
-            rows, accuracy.
+        conditions: By face size, blur, light and so on, a list of value, rows, accuracy.
         limits: What the model is not good at, in sentences.
         licences: What is known of the rights to the data, in sentences.
     """

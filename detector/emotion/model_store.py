@@ -1,13 +1,9 @@
 """Where models live, which one is in use, and how to go back.
 
-Shipped models lie in the package; own models in the store, a folder of the user's data (or the one
-that the environment variable `AD_MONITOR_MODELS` names). A model is a set of files with one stem:
+Shipped models lie in the package, own models in the store. A model is a set of files with one stem:
 `NAME.keras` (the network), its card `NAME.json`, and optionally `NAME.tflite` (its LiteRT form) and
-`NAME.md` (the card for people).
-
-The store's log, `promotions.jsonl`, is append-only: one JSON document per line, each a `Promotion`.
-It is a stack: a promotion pushes a model, a rollback pops one; below all lies the shipped default.
-Unreadable lines, such as one cut off by a power failure, are skipped.
+`NAME.md` (the card for people). The store's log is append-only: one JSON document per line, each a
+`Promotion`. It is a stack: a promotion pushes a model, a rollback pops one.
 """
 
 from __future__ import annotations
@@ -54,11 +50,10 @@ class StoredModel:
 
 @dataclass(frozen=True)
 class Promotion:
-    """One line of the log.
+    """One line of the log; `promoted` and `rolled back` change the model in use to `model`.
 
-    `promoted` and `rolled back` change the model in use to `model`; `refused` records an attempt.
-    `reasons` are sentences that speak against it, in spite of which it may be `forced`; `figures`
-    what was measured.
+    `reasons` are sentences against it, in spite of which it may be `forced`; `figures` were
+    measured.
     """
 
     time: str
@@ -128,7 +123,16 @@ def find_model(name_or_path: str | Path | None = None) -> Path:
     Defaults to the model in use; if that is damaged, to the shipped default, with a warning.
     """
     if not name_or_path:
-        return _usable(current_model())
+        model = current_model()
+        try:
+            if model != shipped_default():
+                require_emotions(read_card(model))
+        except ModelLoadError as error:
+            logger.warning(
+                "The shipped %s is used instead of the promoted model: %s", DEFAULT_MODEL, error
+            )
+            return shipped_default()
+        return model
     stored = find_stored(str(name_or_path))
     if stored is not None:
         return stored
@@ -140,20 +144,6 @@ def find_model(name_or_path: str | Path | None = None) -> Path:
         f"There is no model {str(name_or_path)!r}: expected a .keras file or the name of a shipped "
         f"or own model ({known})."
     )
-
-
-def _usable(model: Path) -> Path:
-    """Return the model, or the shipped default if the kiosk cannot run with it."""
-    if model == shipped_default():
-        return model
-    try:
-        require_emotions(read_card(model))
-    except ModelLoadError as error:
-        logger.warning(
-            "The shipped %s is used instead of the promoted model: %s", DEFAULT_MODEL, error
-        )
-        return shipped_default()
-    return model
 
 
 def find_stored(name: str) -> Path | None:
@@ -206,10 +196,9 @@ def record(entry: Promotion) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         log = folder / LOG
         with log.open("ab+") as file:
-            if file.tell() > 0:
-                file.seek(-1, os.SEEK_END)
-                if file.read(1) != b"\n":  # start a new line after one that was cut off
-                    line = "\n" + line
+            file.seek(max(0, file.tell() - 1))
+            if file.read(1) not in {b"", b"\n"}:  # start a new line after one that was cut off
+                line = "\n" + line
             file.write(line.encode())
             file.flush()
             os.fsync(file.fileno())
@@ -264,8 +253,8 @@ def roll_back(now: datetime | None = None) -> Promotion:
             f"There is nothing to roll back: the shipped {DEFAULT_MODEL} is in use and no "
             "promotion is in force."
         )
-    left = stack[-1]
-    before = stack[-2] if len(stack) > 1 else None
+    left = stack.pop()
+    before = stack[-1] if stack else None
     path = _path_of(before.model, before.origin) if before else shipped_default()
     if not path.is_file():
         raise ModelStoreError(

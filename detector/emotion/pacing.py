@@ -1,8 +1,7 @@
 """How often each face is classified, and when to do less: before frames lag, not after.
 
-Expressions build up over half a second, so classifying every frame gains nothing. Each viewer is
-classified a few times a second, at moments spread over the viewers, and less often while the
-machine cannot keep up.
+Expressions build up over half a second, so classifying every frame gains nothing: viewers take
+turns, and wait longer while the machine cannot keep up.
 """
 
 from __future__ import annotations
@@ -16,10 +15,7 @@ EMOTIONS_PER_SECOND = 15.0
 
 
 def limit_threads() -> None:
-    """Limit OpenCV to one thread in this process.
-
-    On two cores, ten faces took 11 % longer with two threads than with one.
-    """
+    """Limit OpenCV to one thread in this process: with two, ten faces took 11 % longer."""
     cv2.setNumThreads(1)
 
 
@@ -44,11 +40,7 @@ class ClassificationSchedule:
 
 
 class LoadGovernor:
-    """Finds the share of the work that the machine can do while frames keep coming.
-
-    Attributes:
-        level: Index into `LEVELS`, 0 without load.
-    """
+    """Finds the share of the work that the machine can do; `level` is an index into `LEVELS`."""
 
     LEVELS = (1.0, 0.66, 0.4, 0.25)
     """Share of the work done at each level of load, from none to highest."""
@@ -84,10 +76,10 @@ class LoadGovernor:
         weight = 1.0 - math.exp(-interval_ns / self.MEMORY_NS)
         self._load += weight * (busy_ns / interval_ns - self._load)
         stayed_ns = captured_ns - self._changed_ns
-        highest = len(self.LEVELS) - 1
-        if self._load > self.BUSY and self.level < highest and stayed_ns >= self.RAISE_AFTER_NS:
-            self.level += 1
-            self._changed_ns = captured_ns
-        elif self._load < self.IDLE and self.level > 0 and stayed_ns >= self.LOWER_AFTER_NS:
-            self.level -= 1
-            self._changed_ns = captured_ns
+        level = self.level
+        if self._load > self.BUSY and stayed_ns >= self.RAISE_AFTER_NS:
+            level = min(level + 1, len(self.LEVELS) - 1)
+        elif self._load < self.IDLE and stayed_ns >= self.LOWER_AFTER_NS:
+            level = max(level - 1, 0)
+        if level != self.level:
+            self.level, self._changed_ns = level, captured_ns

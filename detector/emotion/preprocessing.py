@@ -28,8 +28,8 @@ class CropGeometry:
         side_px: Side of the crop that the network takes.
         scale: Side of the square, in sides of the detector's box.
         raise_by: Height of the square's centre above the box's centre, in sides of the box.
-        free_roll_deg: How far a head may lean before its square leans with it. The square follows
-            only the excess, so it never jumps while a head slowly leans over.
+        free_roll_deg: How far a head may lean before its square leans with it, by the excess.
+            FER2013's faces lean that far themselves.
     """
 
     side_px: int = 48
@@ -39,10 +39,7 @@ class CropGeometry:
 
 
 FER_GEOMETRY = CropGeometry()
-"""MediaPipe's short-range box to FER2013's framing, see `benchmarks/framing.py`.
-
-The faces of that dataset lean by up to about ten degrees themselves.
-"""
+"""MediaPipe's short-range box to FER2013's framing, see `benchmarks/framing.py`."""
 
 
 def face_crops(
@@ -107,12 +104,7 @@ def _resize(image: NDArray[np.uint8], target: NDArray[np.uint8]) -> None:
 def _grey_square(image: NDArray[np.uint8], left: int, top: int, side: int) -> NDArray[np.uint8]:
     grey, x0, y0 = _grey_part(image, left, top, left + side, top + side)
     y1, x1 = y0 + grey.shape[0], x0 + grey.shape[1]
-    margins = (
-        max(0, y0 - top),
-        max(0, top + side - y1),
-        max(0, x0 - left),
-        max(0, left + side - x1),
-    )
+    margins = np.maximum(0, (y0 - top, top + side - y1, x0 - left, left + side - x1)).tolist()
     if any(margins):
         grey = np.asarray(cv2.copyMakeBorder(grey, *margins, cv2.BORDER_REPLICATE), dtype=np.uint8)
     return grey
@@ -129,13 +121,8 @@ def _turned_square(
     x, y = centre
     cos, sin = math.cos(math.radians(turn_deg)), math.sin(math.radians(turn_deg))
     reach = side * (abs(cos) + abs(sin)) / 2 + 1
-    grey, x0, y0 = _grey_part(
-        image,
-        math.floor(x - reach),
-        math.floor(y - reach),
-        math.ceil(x + reach),
-        math.ceil(y + reach),
-    )
+    left, top = math.floor(x - reach), math.floor(y - reach)
+    grey, x0, y0 = _grey_part(image, left, top, math.ceil(x + reach), math.ceil(y + reach))
     height, width = grey.shape
     # Turn at twice the crop's resolution, which skips no pixels and smooths no visible detail.
     fine_px = 2 * side_px if side > side_px else side_px
