@@ -104,9 +104,11 @@ def _resize(image: NDArray[np.uint8], target: NDArray[np.uint8]) -> None:
 def _grey_square(image: NDArray[np.uint8], left: int, top: int, side: int) -> NDArray[np.uint8]:
     grey, x0, y0 = _grey_part(image, left, top, left + side, top + side)
     y1, x1 = y0 + grey.shape[0], x0 + grey.shape[1]
-    margins = np.maximum(0, (y0 - top, top + side - y1, x0 - left, left + side - x1)).tolist()
-    if any(margins):
-        grey = np.asarray(cv2.copyMakeBorder(grey, *margins, cv2.BORDER_REPLICATE), dtype=np.uint8)
+    rows = max(0, y0 - top), max(0, top + side - y1)
+    columns = max(0, x0 - left), max(0, left + side - x1)
+    if any(rows + columns):
+        padded = cv2.copyMakeBorder(grey, *rows, *columns, cv2.BORDER_REPLICATE)
+        return np.asarray(padded, dtype=np.uint8)
     return grey
 
 

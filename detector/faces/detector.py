@@ -1,9 +1,7 @@
 """Find faces with MediaPipe, near and far, for about one pass of its model per frame.
 
-The model sees a small square copy of the picture, in which a face a few metres away vanishes. So
-known faces are searched for in regions around their expected places, several regions to one pass,
-and new faces in the tiles of the picture that the scheduler chooses. The models are those inside
-the MediaPipe wheel; nothing is downloaded.
+In the model's small copy of the picture, distant faces vanish. So known faces are searched for in
+regions around their expected places, and new ones in the tiles that the scheduler chooses.
 """
 
 from __future__ import annotations
@@ -38,12 +36,7 @@ MESH_PX = 192
 
 @contextmanager
 def _without_unused_imports() -> Iterator[None]:
-    """Hide unused modules from MediaPipe, unless they are loaded already.
-
-    TensorFlow takes seconds, the microphone library starts a compiler, and Matplotlib builds a font
-    cache for a minute. MediaPipe survives the first two; its drawing helpers need Matplotlib to
-    exist.
-    """
+    """Hide unused, slow modules from MediaPipe; its drawing helpers need Matplotlib to exist."""
     unused = ("tensorflow", "sounddevice", "matplotlib", "matplotlib.pyplot")
     hidden = [name for name in unused if name not in sys.modules]
     for name in hidden:
@@ -81,13 +74,11 @@ class MediaPipeFaceDetector:
     """
 
     REGION, WIDER_REGION = 1.5, 2.0
-    """Sides of the regions in which a known face is searched for, in sides of its box; the wider
-    one after a miss: it moved or turned. In regions of 1.3 to 1.5 sides, four to a pass, 99.5 % of
-    the faces are found again; at 1.7, 92 %."""
+    """Regions in which a known face is searched for, in sides of its box; the wider one after a
+    miss. In regions of 1.3 to 1.5, four to a pass, 99.5 % are found again; at 1.7, 92 %."""
 
     GRID = 2
-    """Regions in a row of a pass over several: nine at once lose a third of the faces, four
-    none."""
+    """Regions in a row of a shared pass: nine at once lose a third of the faces, four none."""
 
     MAX_SINGLE_PASSES = 3
     """Up to this many known faces get a pass each, which places key points best; more share."""
@@ -189,11 +180,8 @@ class MediaPipeFaceDetector:
         step = 1 if len(known) <= self.MAX_SINGLE_PASSES else self.GRID**2
         for start in range(0, len(known), step):
             regions = [pyramid.around(box, self.REGION) for box in known[start : start + step]]
-            found += (
-                self._find_in(pyramid, regions[0])
-                if step == 1
-                else self._find_in_regions(pyramid, regions)
-            )
+            find = self._find_in if step == 1 else self._find_in_regions
+            found += find(pyramid, *regions)
         missed = [box for box in known if not any(_at_its_place(face.box, box) for face in found)]
         for box in missed[: self.MAX_RETRIES]:
             found += self._find_in(pyramid, pyramid.around(box, self.WIDER_REGION))
@@ -207,7 +195,7 @@ class MediaPipeFaceDetector:
             if not pyramid.cuts(tile, box)
         ]
 
-    def _find_in_regions(self, pyramid: Pyramid, regions: Sequence[Tile]) -> list[FaceDetection]:
+    def _find_in_regions(self, pyramid: Pyramid, *regions: Tile) -> list[FaceDetection]:
         grid = self.GRID
         cell = INPUT_PX // grid
         mosaic = np.zeros((INPUT_PX, INPUT_PX, 3), dtype=np.uint8)
@@ -243,9 +231,8 @@ class Pyramid:
         while len(self._levels) <= level:
             above = self._levels[-1]
             size = (max(1, above.shape[1] // 2), max(1, above.shape[0] // 2))
-            self._levels.append(
-                np.asarray(cv2.resize(above, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-            )
+            half = cv2.resize(above, size, interpolation=cv2.INTER_AREA)
+            self._levels.append(np.asarray(half, dtype=np.uint8))
         return self._levels[level]
 
     def at_least(self, width: int) -> NDArray[np.uint8]:
@@ -306,8 +293,7 @@ class Pyramid:
 
 
 def merge(faces: Sequence[FaceDetection], overlap: float = MERGE_OVERLAP) -> list[FaceDetection]:
-    """Keep the most confident of every group of overlapping faces (greedy non-maximum
-    suppression)."""
+    """Keep the most confident of overlapping faces (greedy non-maximum suppression)."""
     kept: list[FaceDetection] = []
     for face in sorted(faces, key=lambda face: -face.confidence):
         if not any(
@@ -325,6 +311,5 @@ def nested(one: Box, other: Box) -> bool:
 
 def _at_its_place(found: Box, expected: Box) -> bool:
     (x, y), (expected_x, expected_y) = found.centre, expected.centre
-    return abs(x - expected_x) < 0.75 * max(expected.width, 1e-6) and abs(
-        y - expected_y
-    ) < 0.75 * max(expected.height, 1e-6)
+    across, down = abs(x - expected_x), abs(y - expected_y)
+    return across < 0.75 * max(expected.width, 1e-6) and down < 0.75 * max(expected.height, 1e-6)

@@ -1,16 +1,9 @@
 """Where heads point, from the key points of every detected face, and whether at the screen.
 
 The pose is solved under scaled orthographic projection (the "POS" step of DeMenthon and Davis,
-"Model-based object pose in 25 lines of code", IJCV 1995): one product with a constant matrix gives
-two scaled rows of the rotation; the nearest rotation is the pose. Eyes, nose and mouth are used.
-The ears are not: once a head turns, one of them is a guess. Zero means "looks into the camera"
-anywhere in the picture. Viewers look at the screen: if the camera is elsewhere, the pose is rotated
-to the direction of the screen's centre.
-
-On the rendered heads of `benchmarks/head_pose.py`, turned by up to 45 degrees in all, the mean
-error is 3.6 degrees in yaw and 4.7 in pitch; turned by up to 40 degrees in both at once, 4.0 and
-5.4. Most of it comes from the detector's points and from how faces differ: no correction fitted to
-the six points brought the latter below 4.9.
+"Model-based object pose in 25 lines of code", IJCV 1995) from eyes, nose and mouth; of the ears,
+one is a guess once a head turns. Zero means "looks into the camera" anywhere in the picture; if the
+camera is away from the screen, the pose is rotated to the direction of the screen's centre.
 """
 
 from __future__ import annotations
@@ -47,13 +40,9 @@ def head_poses(
 
     Takes `(n, 6, 2)` key points in fractions of the frame; returns poses seen from the camera.
     """
-    points = np.reshape(np.asarray(keypoints, dtype=np.float64), (-1, len(KEYPOINTS), 2)) * (
-        width_px,
-        -height_px,
-    )
-    return [
-        HeadPose(*angles) for angles in _solved(points[:, : len(_HEAD_CM)], _FROM_POINTS).tolist()
-    ]
+    points = np.reshape(np.asarray(keypoints, dtype=np.float64), (-1, len(KEYPOINTS), 2))
+    points = points[:, : len(_HEAD_CM)] * (width_px, -height_px)
+    return [HeadPose(*angles) for angles in _solved(points, _FROM_POINTS).tolist()]
 
 
 def head_pose(keypoints: NDArray[np.float64], width_px: int, height_px: int) -> HeadPose:
@@ -62,8 +51,7 @@ def head_pose(keypoints: NDArray[np.float64], width_px: int, height_px: int) -> 
 
 
 def _solved(points: NDArray[np.float64], from_points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return angles of `(n, k, 2)` points, y up, by the pseudo-inverse of a head's centred
-    points."""
+    """Return angles of `(n, k, 2)` points, y up, by the pseudo-inverse of a centred head."""
     # Columns of the product are the first two rows of the rotation, times the scale; the nearest
     # pair of orthonormal rows is its polar factor.
     left, _, right = np.linalg.svd(from_points @ points, full_matrices=False)
@@ -94,22 +82,16 @@ def face_position_cm(
 def screen_pose(
     pose: HeadPose, box: Box, width_px: int, height_px: int, mount: CameraMount
 ) -> HeadPose:
-    """Turn a pose seen from the camera into one seen from the screen's centre.
-
-    The face's place follows from its box and the angle of view; a child's smaller head seems
-    somewhat further away.
-    """
+    """Turn a pose seen from the camera into one seen from the screen's centre."""
     if mount.above_cm == 0 and mount.right_cm == 0:
         return pose
     face = face_position_cm(box, width_px, height_px, mount.view_angle_deg)
     tilt = math.radians(mount.tilt_deg)
     # A viewer's right is the picture's left. A camera that looks down has the screen below it and
     # nearer to the viewers.
-    screen = np.array(
-        [mount.right_cm, -mount.above_cm * math.cos(tilt), -mount.above_cm * math.sin(tilt)]
-    )
-    seen = _rotation(*pose)
-    return _angles(_facing(screen - face).T @ _facing(-face) @ seen)
+    below, nearer = mount.above_cm * math.cos(tilt), mount.above_cm * math.sin(tilt)
+    screen = np.array([mount.right_cm, -below, -nearer])
+    return _angles(_facing(screen - face).T @ _facing(-face) @ _rotation(*pose))
 
 
 def _rotation(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
@@ -123,14 +105,12 @@ def _rotation(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
 
 def _facing(direction: NDArray[np.float64]) -> NDArray[np.float64]:
     x, y, z = direction
-    return _rotation(
-        math.degrees(math.atan2(x, z)), math.degrees(math.atan2(y, math.hypot(x, z))), 0.0
-    )
+    yaw, pitch = math.atan2(x, z), math.atan2(y, math.hypot(x, z))
+    return _rotation(math.degrees(yaw), math.degrees(pitch), 0.0)
 
 
 def _angles(rotation: NDArray[np.float64]) -> HeadPose:
-    """Return yaw and pitch of the head's front axis and roll of its upper one; inverts
-    `_rotation`."""
+    """Invert `_rotation`."""
     (_, _, x), (right, up, y), (_, _, z) = rotation.tolist()
     return HeadPose(
         math.degrees(math.atan2(x, z)),
@@ -143,8 +123,7 @@ class Attention:
     """Whether one viewer looks at the screen, with hysteresis, and unaffected by single bad poses.
 
     The first pose decides at once. Afterwards the result changes once poses have contradicted it
-    for `delay_s`: longer than a blink or a lost point, shorter than a glance. Both changes are late
-    by that plus at most one frame, which keeps the length of a look.
+    for `delay_s`, longer than a blink and shorter than a glance.
     """
 
     def __init__(

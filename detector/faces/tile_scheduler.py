@@ -1,9 +1,7 @@
 """Choose the tiles to search in a frame: where something changed first, everything else in turn.
 
-Searching all tiles in every frame would cost a hundred times the budget. New faces come with
-movement, so a few tiles with fresh movement outside the known faces are searched in each frame, and
-one tile in turn covers the rest. At the start and when the whole scene changes, a burst covers
-everything within a few frames.
+Searching all tiles in every frame would cost a hundred times the budget, and new faces come with
+movement. At the start and when the whole scene changes, a burst covers everything in a few frames.
 """
 
 from __future__ import annotations
@@ -53,16 +51,13 @@ class TileScheduler:
         map_width = min(MAP_WIDTH, width)
         self._size = (map_width, max(1, round(height * map_width / width)))
         scale = np.array([self._size[0] / width, self._size[1] / height])
-        corners = np.array(
-            [[tile.x, tile.y, tile.x + tile.side, tile.y + tile.side] for tile in tiles],
-            dtype=np.float64,
-        )
-        low = np.floor(corners[:, :2] * scale).astype(np.int64)
-        high = np.ceil(corners[:, 2:] * scale).astype(np.int64)
+        x, y, side, self._level = np.array(tiles).T
+        start = np.stack([x, y], axis=1)
+        low = np.floor(start * scale).astype(np.int64)
+        high = np.ceil((start + side[:, None]) * scale).astype(np.int64)
         self._low = np.clip(low, 0, np.array(self._size) - 1)
         self._high = np.clip(np.maximum(high, self._low + 1), 1, self._size)
         self._area = (self._high - self._low).prod(axis=1)
-        self._level = np.array([tile.level for tile in tiles])
         self._before: NDArray[np.int16] | None = None
         self._changed = np.zeros(len(tiles))
         self._waiting = np.zeros(len(tiles), dtype=np.int64)
@@ -76,9 +71,7 @@ class TileScheduler:
         return bool(self._unseen.any())
 
     def notice(self, image: NDArray[np.uint8], known: Sequence[Box]) -> None:
-        """Add what changed since the frame before, outside known faces, in a BGR picture of any
-        size.
-        """
+        """Add what changed since the frame before, outside known faces; BGR of any size."""
         small = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
         small = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
         levels = small.astype(np.int16)
@@ -125,8 +118,7 @@ class TileScheduler:
         cells[max(0, top) : max(0, bottom + 1), max(0, left) : max(0, right + 1)] = 0
 
     def _most_changed(self) -> int | None:
-        """Return the tile with the densest movement on the next level with any: near and far in
-        turn."""
+        """Return the tile with the densest movement on the next level: near and far in turn."""
         density = self._changed / self._area
         worth = density > self.MIN_CHANGE
         if not worth.any():
@@ -147,9 +139,8 @@ class TileScheduler:
         variance = self._sums(values * values) / self._area - mean * mean
         self._unseen &= variance > self.FLAT_LEVELS * self.FLAT_LEVELS
 
-    def _sums(self, cells: NDArray[np.generic]) -> NDArray[np.float64]:
+    def _sums(self, cells: NDArray[np.uint8 | np.float64]) -> NDArray[np.float64]:
         """Return the sum of the cells in each tile, by the summed-area table (Crow, 1984)."""
-        table = np.zeros((cells.shape[0] + 1, cells.shape[1] + 1))
-        table[1:, 1:] = cells.cumsum(axis=0, dtype=np.float64).cumsum(axis=1)
+        table = cv2.integral(cells, sdepth=cv2.CV_64F)
         (x0, y0), (x1, y1) = self._low.T, self._high.T
         return np.asarray(table[y1, x1] - table[y0, x1] - table[y1, x0] + table[y0, x0])

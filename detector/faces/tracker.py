@@ -99,8 +99,7 @@ class FaceTracker:
         self._viewers = first_number - 1
 
     def expected(self, captured_ns: int) -> list[Box]:
-        """Return where the known faces should be in a frame, oldest first, future viewers
-        included."""
+        """Return where known faces should be, oldest first, future viewers included."""
         return [
             track.predicted(captured_ns)
             for track in self._tracks
@@ -117,41 +116,32 @@ class FaceTracker:
 
         `confirm` checks a doubtful face before it becomes a viewer; by default all pass.
         """
+        # A doubtful face is found by chance only, so its track waits longer for it.
+        lives_ns = {True: 2 * self.MAX_CONFIRM_PAUSE_NS, False: self._buffer_ns}
         self._tracks = [
             track
             for track in self._tracks
-            if captured_ns - track.seen_ns <= self._lifetime_ns(track)
+            if captured_ns - track.seen_ns <= lives_ns[track.doubtful]
         ]
-        tracked = []
-        unmatched = set(range(len(detections)))
-        missed = set(range(len(self._tracks)))
-        for row, column in self._assign(detections, captured_ns):
-            unmatched.discard(column)
-            missed.discard(row)
-            track, detection = self._tracks[row], detections[column]
+        columns = dict(self._assign(detections, captured_ns))
+        found = [(self._tracks[row], detections[column]) for row, column in columns.items()]
+        for track, detection in found:
             track.follow(detection, captured_ns)
-            self._admit(track, detection, captured_ns, confirm)
-            if track.number is not None:
-                tracked.append(TrackedFace(track.number, detection))
         # A face missed before it became a viewer starts over: it needs consecutive frames.
         self._tracks = [
             track
             for row, track in enumerate(self._tracks)
-            if row not in missed or track.number is not None or track.doubtful
+            if row in columns or track.number is not None or track.doubtful
         ]
-        for column in sorted(unmatched):
+        for column in sorted(set(range(len(detections))) - set(columns.values())):
             detection = detections[column]
             track = _Track(detection.box, captured_ns, sure=detection.sure)
-            self._admit(track, detection, captured_ns, confirm)
-            if track.number is not None:
-                tracked.append(TrackedFace(track.number, detection))
             self._tracks.append(track)
-        return sorted(tracked, key=lambda face: face.viewer)
-
-    def _lifetime_ns(self, track: _Track) -> int:
-        """Return how long a track outlives its last detection; a doubtful one is found by chance
-        only."""
-        return 2 * self.MAX_CONFIRM_PAUSE_NS if track.doubtful else self._buffer_ns
+            found.append((track, detection))
+        for track, detection in found:
+            self._admit(track, detection, captured_ns, confirm)
+        viewers = [TrackedFace(track.number, face) for track, face in found if track.number]
+        return sorted(viewers, key=lambda face: face.viewer)
 
     def _admit(
         self,

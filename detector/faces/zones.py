@@ -26,8 +26,7 @@ ZoneKind = Literal["measure", "count", "ignore"]
 KINDS: tuple[ZoneKind, ...] = get_args(ZoneKind)
 
 MIN_AREA = 1e-4
-"""Smallest zone, as a share of the picture: 13 x 7 pixels of 1280 x 720, below any readable
-face."""
+"""Smallest zone, as a share of the picture: 13 x 7 pixels of 1280 x 720."""
 
 MAX_POINTS = 100
 """Maximum corners of a polygon: ten times what a hand-drawn one needs."""
@@ -91,18 +90,17 @@ class Zone(BaseModel):
         return (x, y), (x + width, y), (x + width, y + height), (x, y + height)
 
     def holds(self, x: float, y: float) -> bool:
-        """Return whether a point, in fractions of the picture, lies in the zone or on its
-        border."""
+        """Return whether a point, in fractions, lies in the zone or on its border."""
         if self.box is not None:
             left, top, width, height = self.box
             return left <= x <= left + width and top <= y <= top + height
         inside = False
-        for (x0, y0), (x1, y1) in _edges(self.corners):
-            across = (x1 - x0) * (y - y0) - (y1 - y0) * (x - x0)
-            if across == 0 and min(x0, x1) <= x <= max(x0, x1) and min(y0, y1) <= y <= max(y0, y1):
+        for first, second in _edges(self.corners):
+            across = _turn(first, second, (x, y))
+            if across == 0 and _within((x, y), (first, second)):
                 return True
             # A ray to the left crosses every edge that spans this height left of the point.
-            if (y0 > y) != (y1 > y) and (across > 0) == (y1 < y0):
+            if (first[1] > y) != (second[1] > y) and (across > 0) == (second[1] < first[1]):
                 inside = not inside
         return inside
 
@@ -161,10 +159,13 @@ def _refuse_crossings(points: Sequence[Point]) -> None:
             f"has the corner {list(twice)} twice in its 'points': expected each once (the last is "
             "joined to the first)"
         )
-    edges = _edges(points)
-    for (i, first), (j, second) in combinations(enumerate(edges), 2):
-        neighbours = j - i in (1, len(edges) - 1)
-        if _fold_back(first, second) if neighbours else _meet(first, second):
+    for (i, (a, b)), (j, (c, d)) in combinations(enumerate(_edges(points)), 2):
+        turns = _turn(a, b, c), _turn(a, b, d), _turn(c, d, a), _turn(c, d, b)
+        crossing = turns[0] * turns[1] < 0 and turns[2] * turns[3] < 0
+        places = zip(turns, (c, d, a, b), ((a, b), (a, b), (c, d), (c, d)), strict=True)
+        touching = sum(turn == 0 and _within(point, edge) for turn, point, edge in places)
+        # Neighbours share a corner, an end of both; another end on the other side folds back.
+        if crossing or touching > (2 if j - i in (1, len(points) - 1) else 0):
             raise ValueError(
                 f"has 'points' whose sides {i + 1} and {j + 1} cross or touch: expected the "
                 "corners in the order in which one walks around the zone"
@@ -176,23 +177,6 @@ def _turn(a: Point, b: Point, c: Point) -> float:
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
 
-def _meet(first: tuple[Point, Point], second: tuple[Point, Point]) -> bool:
-    (a, b), (c, d) = first, second
-    turns = _turn(a, b, c), _turn(a, b, d), _turn(c, d, a), _turn(c, d, b)
-    if turns[0] * turns[1] < 0 and turns[2] * turns[3] < 0:
-        return True
-    on_line = zip(turns, (c, d, a, b), (first, first, second, second), strict=True)
-    return any(turn == 0 and _within(point, edge) for turn, point, edge in on_line)
-
-
 def _within(point: Point, edge: tuple[Point, Point]) -> bool:
     (x0, y0), (x1, y1) = edge
     return min(x0, x1) <= point[0] <= max(x0, x1) and min(y0, y1) <= point[1] <= max(y0, y1)
-
-
-def _fold_back(first: tuple[Point, Point], second: tuple[Point, Point]) -> bool:
-    [shared] = set(first) & set(second)
-    a = first[0] if first[1] == shared else first[1]
-    b = second[0] if second[1] == shared else second[1]
-    forward = (a[0] - shared[0]) * (b[0] - shared[0]) + (a[1] - shared[1]) * (b[1] - shared[1])
-    return _turn(shared, a, b) == 0 and forward > 0
