@@ -28,25 +28,27 @@ def backup(target: Path | None, database: str | None, keep: int | None, as_json:
     In a folder (by default that of the database) the copy is named NAME-backup-20260301T0930Z.db.
     An older backup of that name is replaced once the copy is verified; other files never are.
     """
+    from db.engine import make_engine, sqlite_path
     from db.upkeep.backup import back_up, delete_oldest, made_name
     from monitor.reports.terminal import progress_bar
 
-    source = _file(
-        database, "copy it with PostgreSQL's `pg_dump`, which also works while the kiosk runs."
-    )
+    url = database_url(database)
+    engine = make_engine(url)
+    source = sqlite_path(engine)
+    engine.dispose()
+    if source is None:
+        raise click.UsageError(
+            f"The database {hide_passwords(url)} is on a server: copy it with PostgreSQL's "
+            "`pg_dump`, which also works while the kiosk runs."
+        )
     existing_database(str(source))
-    folder = target if target is not None and (target.is_dir() or not target.suffix) else None
-    if target is None:
-        folder = source.parent
-    if keep is not None and folder is None:
+    target = target or source.parent
+    in_folder = target.is_dir() or not target.suffix
+    if keep is not None and not in_folder:
         raise click.BadParameter(
             f"expected a folder to keep several backups in, received {target}.", param_hint="--keep"
         )
-    copy = (
-        target
-        if target is not None and folder is None
-        else made_name(source, folder or source.parent)
-    )
+    copy = made_name(source, target) if in_folder else target
     with progress_bar("Copying", "pages") as progress:
         written = back_up(source, copy, progress)
     deleted = delete_oldest(source, copy.parent, keep) if keep is not None else []
@@ -58,16 +60,3 @@ def backup(target: Path | None, database: str | None, keep: int | None, as_json:
     click.echo(f"Backup of {source}: {copy} ({size(written)}), looked through and whole.")
     for path in deleted:
         click.echo(f"Deleted the old backup {path}.")
-
-
-def _file(named: str | None, otherwise: str) -> Path:
-    """The database's file; a server has none."""
-    from db.engine import make_engine, sqlite_path
-
-    url = database_url(named)
-    engine = make_engine(url)
-    path = sqlite_path(engine)
-    engine.dispose()
-    if path is None:
-        raise click.UsageError(f"The database {hide_passwords(url)} is on a server: {otherwise}")
-    return path

@@ -73,7 +73,7 @@ def check(file: Path) -> None:
 @output_options
 def show(options: tuple[str, ...], config: Path | None, as_json: bool) -> None:
     """Show every setting in force, and where it comes from."""
-    from monitor.cli.run import default_language, run
+    from monitor.cli.run import run
     from monitor.settings.models import MODELS, RunSettings
     from monitor.settings.sources import (
         SettingsFile,
@@ -83,6 +83,7 @@ def show(options: tuple[str, ...], config: Path | None, as_json: bool) -> None:
         settings_of,
         shown,
     )
+    from monitor.ui.texts import default_language
 
     given = run.make_context(f"{PROGRAM} run", list(options)).params
     path = config or given["config"]

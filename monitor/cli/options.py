@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +33,7 @@ def together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Return one decorator for several options."""
 
     def decorate(command: Any) -> Any:
-        for option in reversed(options):
-            command = option(command)
-        return command
+        return reduce(lambda made, option: option(made), reversed(options), command)
 
     return decorate
 
@@ -69,19 +68,16 @@ min_viewers_option = click.option(
     default=1,
     help="Withhold figures based on fewer viewers; 5 is usual for reports that are shared.",
 )
-MOMENTS = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"]
-since_option = click.option(
-    "--since",
-    type=click.DateTime(MOMENTS),
-    metavar="DATE",
-    help="Only sessions and plays from this local time on.",
-)
-until_option = click.option(
-    "--until",
-    type=click.DateTime(MOMENTS),
-    metavar="DATE",
-    help="Only sessions and plays before this local time.",
-)
+
+
+def _moment_option(name: str, when: str) -> Callable[[Any], Any]:
+    kind = click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"])
+    text = f"Only sessions and plays {when}."
+    return click.option(name, type=kind, metavar="DATE", help=text)
+
+
+since_option = _moment_option("--since", "from this local time on")
+until_option = _moment_option("--until", "before this local time")
 site_option = click.option("--site", help="Only this site. [default: all]")
 scope_options = together(since_option, until_option, site_option)
 

@@ -49,6 +49,7 @@ def run(
     quit.
     """
     from monitor.kiosk.supervision.heartbeat import Heartbeat, Phase
+    from monitor.ui.texts import default_language
 
     heartbeat = Heartbeat.from_environment()
     settings = load_settings(
@@ -110,13 +111,6 @@ def run(
             click.echo("Stopped before the session began.", err=True)
             return
         after_session(session_id, settings, as_json)
-
-
-def default_language() -> str:
-    """Return the system's language, for the window."""
-    from monitor.ui.texts import default_language as system_language
-
-    return system_language()
 
 
 def log_path(named: str | None) -> Path | None:

@@ -131,6 +131,10 @@ def _curves(logs: Mapping[str, Sequence[Sequence[SimulatedPlay]]]) -> dict[str, 
     return {name: np.array([regret_curve(log) for log in runs]) for name, runs in logs.items()}
 
 
+def _span(values: Any) -> dict[str, float]:
+    return {"mean": float(values.mean()), "low": float(values.min()), "high": float(values.max())}
+
+
 def _regret_document(
     logs: Mapping[str, Sequence[Sequence[SimulatedPlay]]], against: str, plays: int, seed: int
 ) -> dict[str, Any]:
@@ -147,16 +151,11 @@ def _regret_document(
         curve = curves[name]
         rewards = [play.reward for log in runs for play in log if play.reward is not None]
         trials = [play for log in runs for play in log if play.context.get("holdout") is not None]
-        mean = float(curve[:, -1].mean())
         policies.append(
             {
                 "policy": name,
-                "regret": {
-                    "mean": mean,
-                    "low": float(curve[:, -1].min()),
-                    "high": float(curve[:, -1].max()),
-                },
-                "ratio": known(mean / compared) if compared else None,
+                "regret": _span(curve[:, -1]),
+                "ratio": known(float(curve[:, -1].mean()) / compared) if compared else None,
                 "mean_reward": float(np.mean(rewards)) if rewards else None,
                 "plays_with_viewers": len(rewards),
                 "held_out": {"plays": sum(play.held_out for play in trials), "of": len(trials)},
@@ -164,15 +163,7 @@ def _regret_document(
                     (chance for play in trials for chance in play.context["candidates"].values()),
                     default=None,
                 ),
-                "curve": [
-                    {
-                        "play": place + 1,
-                        "mean": float(curve[:, place].mean()),
-                        "low": float(curve[:, place].min()),
-                        "high": float(curve[:, place].max()),
-                    }
-                    for place in places
-                ],
+                "curve": [{"play": place + 1} | _span(curve[:, place]) for place in places],
             }
         )
     return {

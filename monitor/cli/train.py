@@ -17,6 +17,17 @@ if TYPE_CHECKING:
     from training.fit.augmentation import Augmentation
     from training.fit.trainer import TrainingSettings
 
+PLANNED = (
+    "labels",
+    "targets",
+    "start",
+    "teachers",
+    "weights",
+    "limit",
+    "find_faces",
+    "mixed_precision",
+)
+
 
 @click.command(
     cls=SettingsCommand,
@@ -45,14 +56,7 @@ def train(**options: Any) -> None:
         settings.data,
         settings.votes,
         settings.architecture,
-        labels=settings.labels,
-        targets=settings.targets,
-        start=settings.start,
-        teachers=settings.teachers,
-        weights=settings.weights,
-        limit=settings.limit,
-        find_faces=settings.find_faces,
-        mixed_precision=settings.mixed_precision,
+        **{name: getattr(settings, name) for name in PLANNED},
     )
     try:
         with training_bar() as tell:

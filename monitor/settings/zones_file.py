@@ -27,16 +27,10 @@ class _Head(BaseModel):
 
 
 def read_zones(path: Path) -> tuple[Zone, ...]:
-    """Read zones from a YAML file.
+    """Read zones from a YAML file, at least one, in its order.
 
     The file has one key, `zones`, with a list; each entry has a `kind`, either `points` or a `box`,
     and may have a `name`, as in `Zone`.
-
-    Args:
-        path: The file.
-
-    Returns:
-        At least one zone, in the order of the file.
 
     Raises:
         ZonesError: The file cannot be read, breaks the format, or leaves nothing of the picture.

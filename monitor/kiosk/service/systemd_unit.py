@@ -49,14 +49,14 @@ def user_unit(plan: Plan) -> str:
     """Return a user's unit, started with the desktop session, or at boot if none is needed."""
     target = "graphical-session.target" if plan.needs_desktop else "default.target"
     order = [f"After={target}", f"PartOf={target}"] if plan.needs_desktop else []
-    writable = [
-        f"ReadWritePaths={_path(folder, '-')}" for folder in plan.writable_folders(own_places=True)
-    ]
+    writable = _writable(plan.writable_folders(own_places=True))
     return _unit(plan, order, writable, target)
 
 
 def system_unit(plan: Plan, user: str) -> str:
     """Return a system unit that runs as a user; data and log are in folders such as /var/lib."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", user):
+        raise SetupError(f"Invalid user: expected a plain name, received {user!r}.")
     places = {
         "XDG_DATA_HOME": "%S",
         "XDG_STATE_HOME": "%S",
@@ -65,15 +65,12 @@ def system_unit(plan: Plan, user: str) -> str:
     }
     groups = [name for name in DEVICE_GROUPS if _exists(name)]
     service = [
-        f"User={_plain_word(user, 'user')}",
+        f"User={user}",
         *([f"SupplementaryGroups={' '.join(groups)}"] if groups else []),
         "StateDirectory=ad-monitor",
         "CacheDirectory=ad-monitor",
         *(f"Environment={name}={value}" for name, value in places.items()),
-        *(
-            f"ReadWritePaths={_path(folder, '-')}"
-            for folder in plan.writable_folders(own_places=False)
-        ),
+        *_writable(plan.writable_folders(own_places=False)),
     ]
     target = "graphical.target" if plan.needs_desktop else "multi-user.target"
     order = [
@@ -133,7 +130,11 @@ def quoted(argument: str) -> str:
     escaped = printable(argument).replace("%", "%%").replace("$", "$$")
     if PLAIN.fullmatch(escaped):
         return escaped
-    inner = escaped.replace("\\", "\\\\").replace('"', '\\"')
+    return _in_quotes(escaped)
+
+
+def _in_quotes(text: str) -> str:
+    inner = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{inner}"'
 
 
@@ -150,18 +151,15 @@ def _folder(folder: object) -> str:
     return printable(str(folder)).replace("%", "%%")
 
 
-def _path(path: object, prefix: str = "") -> str:
-    """Return a path for a list, behind a sign such as `-` for one that may be missing."""
-    escaped = prefix + _folder(path)
+def _writable(folders: Iterable[object]) -> list[str]:
+    """Return settings that open folders for writing; each may be missing."""
+    return [f"ReadWritePaths={_listed('-' + _folder(folder))}" for folder in folders]
+
+
+def _listed(escaped: str) -> str:
     if PLAIN.fullmatch(escaped.replace("%", "")):
         return escaped
-    return '"' + escaped.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _plain_word(text: str, what: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", text):
-        raise SetupError(f"Invalid {what}: expected a plain name, received {text!r}.")
-    return text
+    return _in_quotes(escaped)
 
 
 def _exists(group: str) -> bool:
