@@ -1,8 +1,7 @@
 """Probe media files in another process, which a file may crash, hang or fill without harm.
 
-Native libraries play media in the window's process, so a malicious file could take the window down,
-again and again. Each new file is first decoded here for a moment, under limits of memory and
-computing time; one that breaks this process is left out. Findings are cached by SHA-256.
+A malicious file could take the window down, as native libraries play media there. Each new file is
+first decoded here for a moment, under limits of memory and computing time.
 """
 
 from __future__ import annotations

@@ -349,7 +349,7 @@ def sound_blocks(
 
 
 def _zero_s(container: InputContainer, stream: AudioStream) -> float:
-    """Return the clip's own clock at its first picture, or its first sound without a picture."""
+    # Of the clip's own clock: its first picture, or its first sound without a picture.
     for track in (*container.streams.video[:1], stream):
         if track.start_time is not None and track.time_base is not None:
             return float(track.start_time * track.time_base)

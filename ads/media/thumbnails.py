@@ -13,7 +13,7 @@ from PIL import Image
 
 from ads.errors import AdsError, MediaError
 from ads.media.decode import frames
-from ads.media.types import ENDLESS_NS
+from ads.media.types import ENDLESS_NS, MediaKind, Size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ads.media.types import MediaKind, Size
 
 DEFAULT_HEIGHT_PX = 80
 

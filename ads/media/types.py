@@ -75,7 +75,7 @@ def fit(size: Size, viewport: Size) -> Size:
 
 
 def require_media_file(path: Path) -> None:
-    """Raise a `MediaError` for an unknown ending, no regular file, or an empty one."""
+    """Raise a `MediaError` for an unknown ending; see `require_file`."""
     if path.suffix.lower() not in KNOWN_ENDINGS:
         raise MediaError(
             f"{path} is of no known kind; expected a name ending in one of "

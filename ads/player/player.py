@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from ads.errors import AdsError
 from ads.player.decoder import FrameDecoder
 from ads.player.failures import Failure, Failures
-from ads.player.sound import PlaySound
+from ads.player.sound import PlaySound, SoundOutput
 from ads.player.timeline import Timeline
-from ads.player.transition import Transition
+from ads.player.transition import Blend, Transition
 from ads.show.schedule import Rotation
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ads.media.types import Size
-    from ads.player.sound import SoundOutput
-    from ads.player.transition import Blend
     from ads.playlists.playlist import Ad
     from ads.policies.audience import Audience
     from ads.policies.base import Choice, Policy
@@ -39,9 +37,8 @@ if TYPE_CHECKING:
 class Picture:
     """What to paint now, and its place in a play.
 
-    Attributes:
-        rgb: `(height, width, 3)` uint8, C-contiguous, read-only; fits the viewport.
-        blend: What to paint over it, with the bars beside it; None outside of cross-fades.
+    `rgb` is `(height, width, 3)` uint8, C-contiguous, read-only, and fits the viewport. `blend` is
+    to be painted over it, with the bars beside it.
     """
 
     rgb: NDArray[np.uint8]
@@ -231,10 +228,7 @@ class AdPlayer:
             self._transition.prepare(self._clock())
 
     def seek(self, position_ms: float) -> None:
-        """Jump within the present ad once the picture there is ready; ends a cross-fade.
-
-        The position is clamped to the ad. No-op if nothing is shown or it cannot be decoded.
-        """
+        """Jump to a position, clamped to the ad, once its picture is ready; ends a cross-fade."""
         with self._control:
             if not self._is_stopped:
                 self._timeline.seek(round(position_ms * 1e6))

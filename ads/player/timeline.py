@@ -6,13 +6,12 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ads.player.decoder import HangingMediaError
+from ads.player.decoder import FrameBuffer, FrameDecoder, HangingMediaError
 from ads.show.playback import Outcome, Play, PlaybackListener, PlaybackLog, PlayEnd
 
 if TYPE_CHECKING:
     from ads.errors import MediaError
     from ads.media.types import MediaFrame
-    from ads.player.decoder import FrameBuffer, FrameDecoder
     from ads.player.sound import PlaySound
     from ads.playlists.playlist import Ad
     from ads.policies.base import Choice
@@ -202,12 +201,8 @@ class Timeline:
         """Return whether the place of the last `seek` is decoded; drop it if it cannot be."""
         buffer = self._seek_buffer
         if buffer is not None and buffer.error is not None:
-            logger.warning(
-                "Ad %s cannot be shown from %.1f s on: %s",
-                buffer.ad.ad_id,
-                buffer.start_ns / 1e9,
-                buffer.error,
-            )
+            ad_id, at_s = buffer.ad.ad_id, buffer.start_ns / 1e9
+            logger.warning("Ad %s cannot be shown from %.1f s on: %s", ad_id, at_s, buffer.error)
             self._drop_seek()
         return self._seek_buffer is not None and self._seek_buffer.is_ready
 

@@ -7,8 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ads.errors import AdsError
-from ads.player.timeline import PATIENCE_NS, Course, Showing
+from ads.errors import AdsError, MediaError
+from ads.player.timeline import PATIENCE_NS, Course, Showing, Timeline
 from ads.playlists.playlist import MAX_CROSS_FADE_S
 
 if TYPE_CHECKING:
@@ -18,11 +18,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ads.errors import MediaError
     from ads.player.decoder import FrameDecoder
     from ads.player.failures import Failures
     from ads.player.sound import PlaySound
-    from ads.player.timeline import Timeline
     from ads.policies.audience import Audience
     from ads.show.playback import Outcome
     from ads.show.schedule import Rotation

@@ -1,8 +1,4 @@
-"""Load a playlist, a YAML file or a folder of media, and check it before a show begins.
-
-A mistake in the playlist is an error. A missing or broken media file is set aside with its reason,
-and the others are still shown.
-"""
+"""Load a playlist, a YAML file or a folder, and set broken media aside; mistakes are errors."""
 
 from __future__ import annotations
 
@@ -10,9 +6,9 @@ import hashlib
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -23,9 +19,6 @@ from ads.media.types import KNOWN_ENDINGS, MediaInfo, require_media_file
 from ads.playlists.playlist import DAYS, MAX_CROSS_FADE_S, Ad, Playlist, SkippedAd, parse_hours
 from ads.playlists.yaml_file import YamlFileError, nearest, read_yaml_list
 from detector.emotion.labels import EMOTIONS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 logger = logging.getLogger(__name__)
 
@@ -139,8 +132,7 @@ class Entry(BaseModel):
 def load_playlist(path: Path, check: MediaCheck = probe_all) -> Playlist:
     """Load a YAML file, or a folder in the natural order of names, and probe its media files.
 
-    `check` probes the files; `ads.media.check.check_apart` does so in another process. The result
-    has at least one ad; files that are missing or cannot be decoded are in `skipped`.
+    The result has at least one ad; files that are missing or cannot be decoded are in `skipped`.
 
     Raises:
         PlaylistError: The path does not exist, breaks the format, or nothing in it can be played.
@@ -262,16 +254,17 @@ def _make_ad(path: Path, folder: Path, entry: Entry, info: MediaInfo, digest: st
             f"got {late[0]:g}."
         )
     same = {"weight", "max_per_hour", "priority", "takeover", "price_per_thousand_s"}
+    name = entry.name or re.sub(r"[\s_]+", " ", Path(entry.file).stem).strip()
     return Ad(
-        ad_id=entry.ad_id,
-        path=folder / entry.file,
-        name=entry.name or _readable(Path(entry.file).stem),
-        kind=info.kind,
-        duration_s=duration_s,
-        sha256=digest,
-        has_sound=info.has_sound,
-        width=info.width,
-        height=info.height,
+        entry.ad_id,
+        folder / entry.file,
+        name or Path(entry.file).stem,
+        info.kind,
+        duration_s,
+        digest,
+        info.has_sound,
+        info.width,
+        info.height,
         moods=tuple(mood for mood in EMOTIONS if mood in entry.moods),
         days=tuple(day for day in DAYS if day in entry.days),
         hours=parse_hours(entry.hours),
@@ -282,14 +275,9 @@ def _make_ad(path: Path, folder: Path, entry: Entry, info: MediaInfo, digest: st
 
 def _natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
     """Sort `spot2` before `spot10`."""
-    parts = re.split(r"(\d+)", name.casefold())
-    return [
-        (1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts if part
-    ], name
-
-
-def _readable(stem: str) -> str:
-    return re.sub(r"[\s_]+", " ", stem).strip() or stem
+    parts = filter(None, re.split(r"(\d+)", name.casefold()))
+    key = [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts]
+    return key, name
 
 
 def _read_file(path: Path) -> tuple[PlaylistHead, list[Entry]]:

@@ -125,7 +125,6 @@ class GuardedPolicy(Policy):
         """Return what to show to this audience, using the generator for any draws."""
 
     def _draw(self, generator: np.random.Generator, preference: Preference) -> tuple[int, str]:
-        """Draw a place from a preference and the floor beneath it, with the reason."""
         if generator.random() < self._settings.floor:
             place = int(generator.integers(len(preference.probabilities)))
             return place, "tried out, as every ad is now and then"

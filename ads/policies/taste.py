@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ads.policies.audience import GROUP_SIZES
+from ads.policies.audience import GROUP_SIZES, Reward
 from detector.emotion.labels import EMOTIONS
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ads.policies.audience import Reward
 
 PARTS_OF_DAY = ("night", "morning", "afternoon", "evening")
 
@@ -67,10 +66,10 @@ class TasteModel:
 
     The mean reward of ad `a` in context `x` is `x . theta_a`. A priori, `theta_a` is normal about a
     vector `beta` that all ads share, and `beta` is normal about 0: what moves the reactions to all
-    ads alike (a sad audience smiles less) is learnt once, and a new ad is taken to be like the
-    others (a hierarchical linear model; Gelman and others, "Bayesian Data Analysis", chapter 15).
-    Ads depend on each other only through `beta`, so the cost of an update is constant. `noise` is
-    the estimated variance of the reward of a play with very many viewer seconds.
+    ads alike is learnt once, and a new ad is taken to be like the others (a hierarchical linear
+    model; Gelman and others, "Bayesian Data Analysis", chapter 15). Ads depend on each other only
+    through `beta`, so the cost of an update is constant. `noise` is the estimated variance of the
+    reward of a play with very many viewer seconds.
     """
 
     def __init__(self) -> None:

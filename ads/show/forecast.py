@@ -100,17 +100,9 @@ def forecast(
         voice.plays += 1
         voice.shown_s += shown_s
         total_s += shown_s
-        plays.append(
-            PlannedPlay(
-                at=local_time(begin, play.started_ns),
-                ad=play.ad,
-                shown_s=shown_s,
-                reason=play.reason,
-                probability=play.probability,
-                share=voice.shown_s / total_s,
-                due=due_s[play.ad.ad_id] / total_s,
-            )
-        )
+        at = local_time(begin, play.started_ns)
+        shares = voice.shown_s / total_s, due_s[play.ad.ad_id] / total_s
+        plays.append(PlannedPlay(at, play.ad, shown_s, play.reason, play.probability, *shares))
     if free_ns + wash_out_ns < end_ns:
         idle_ns.append((free_ns, end_ns))
     for ad_id, voice in voices.items():

@@ -55,13 +55,7 @@ class Play:
 
 @dataclass(frozen=True, slots=True)
 class PlayEnd:
-    """How a play ended.
-
-    Attributes:
-        ended_ns: The first instant at which it was no longer shown, monotonic clock.
-        shown_ms: How long it was shown, without pauses.
-        error: What went wrong, for a failed play only.
-    """
+    """How a play ended: before `ended_ns` (monotonic), after `shown_ms` without pauses."""
 
     number: int
     ended_ns: int
@@ -161,10 +155,7 @@ class PlaybackLog:
                 self._trim(at_ns)
 
     def painted(self, at_ns: int) -> None:
-        """Record that the newest picture only came on the screen now; the one before lasted.
-
-        No-op if that is known already, or if the play was paused or ended since.
-        """
+        """Record that the newest picture only came on the screen now; no-op if known or ended."""
         with self._lock:
             self._note(at_ns)
             if not self._plays or self._plays[-1].ended_ns is not None:
@@ -192,10 +183,7 @@ class PlaybackLog:
             self._trim(at_ns)
 
     def at(self, t_ns: int) -> PlaybackPosition | None:
-        """Return what was on the screen at an instant; None if nothing, or it is too long ago.
-
-        After the newest entry, an open play is assumed to continue.
-        """
+        """Return what was on the screen at an instant, if anything; an open play continues."""
         with self._lock:
             index = bisect.bisect_right(self._plays, t_ns, key=attrgetter("started_ns")) - 1
             if index < 0:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from datetime import UTC, timedelta
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, TypeAlias
 
 from ads.errors import AdsError
-from ads.playlists.playlist import DAYS
-from ads.policies.base import Situation
+from ads.playlists.playlist import DAYS, Ad
+from ads.policies.base import Choice, Policy, Situation
 from ads.show.playback import Outcome, Play, PlaybackListener, PlaybackLog, PlayEnd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-    from datetime import datetime
-    from typing import TypeAlias
 
-    from ads.playlists.playlist import Ad
     from ads.policies.audience import Audience
-    from ads.policies.base import Choice, Policy
 
     LocalClock: TypeAlias = Callable[[int], datetime | None]
 
@@ -29,8 +25,7 @@ HOUR_NS = 60 * MINUTE_NS
 def may_play(ad: Ad, local: datetime) -> bool:
     """Return whether an ad's days and hours allow it at a local time of the venue.
 
-    Hours past midnight belong to the day on which they begin: `[fri]` with "22:00-02:00" covers the
-    first two hours of Saturday.
+    Hours past midnight belong to the day on which they begin.
     """
     minute = local.hour * 60 + local.minute
     today = DAYS[local.weekday()]
@@ -81,10 +76,7 @@ class Rotation:
         self.takeovers = tuple(ad for ad in ads if ad.takeover)
 
     def seed(self, starts: Mapping[str, Iterable[int]]) -> None:
-        """Count an earlier run's starts of the last hour, by ad id, on the clock of `started`.
-
-        They are negative where that clock began later.
-        """
+        """Count an earlier run's starts of the last hour; negative if before the clock's zero."""
         for ad_id, instants in starts.items():
             self._starts[ad_id] = deque(sorted([*self._starts.get(ad_id, ()), *instants]))
 
@@ -100,10 +92,7 @@ class Rotation:
     def interrupts(
         self, current: Ad, now_ns: int, local: datetime | None, without: Collection[str] = ()
     ) -> bool:
-        """Return whether a takeover must cut off the ad on the screen now; see `choose`.
-
-        One takeover does not end another, and none begins after the last round.
-        """
+        """Return whether a takeover must cut off the ad on the screen, if it is none itself."""
         if self.complete or current.takeover:
             return False
         return any(
@@ -119,11 +108,7 @@ class Rotation:
     ) -> Choice | None:
         """Choose the next ad, and count it as a play of the round; None if none may play now.
 
-        Args:
-            now_ns: Now, on the clock of `started`.
-            local: The venue's time; None if unknown, so days and hours do not count.
-            without: Ids of ads to leave out, such as those that have just failed.
-            audience: Who is in front of the screen; None if not measured.
+        Without local time, days and hours do not count; `without` are ids of ads to leave out.
         """
         if self.complete:
             return None

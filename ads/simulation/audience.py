@@ -52,7 +52,6 @@ class DayPart(_Described):
 
     @property
     def minutes(self) -> tuple[int, int]:
-        """First minute of the day, and the first one after."""
         return parse_hours(self.hours)[0]
 
     @field_validator("hours")
@@ -114,11 +113,10 @@ class LikedAd(_Described):
         return value
 
     def liking(self, mood: str) -> float:
-        """Return the mean valence of an attentive viewer of a mood."""
         return self.taste.get(mood, self.taste.get(OTHER, 0.0))
 
     def ad(self) -> Ad:
-        """Return the ad for a policy; it has no media."""
+        """Return it as an ad of a playlist, without media."""
         values = self.model_dump(include={"duration_s", "weight", "moods"})
         return Ad(self.id, Path(self.id), self.id, "image", sha256="0" * 64, **values)
 
@@ -127,7 +125,7 @@ class SimulatedAudience(_Described):
     """The people in front of a simulated screen.
 
     The mean reward of a play is `attention * taste`, with the taste of the group's mood for the ad.
-    Each viewer's reward is drawn about that; a play's is their mean, weighted by their dwell time.
+    Viewers' rewards are drawn about it, and averaged by dwell time.
 
     Attributes:
         parts: Parts of the day, which do not overlap; outside of them the screen is off.
@@ -182,11 +180,7 @@ class SimulatedAudience(_Described):
             )
 
     def with_drawn_tastes(self, ads: Sequence[Ad], seed: int) -> SimulatedAudience:
-        """Return the same audience with random tastes for the ads of a playlist.
-
-        Tastes are normal, and higher for the moods that an ad is made for. The same seed gives the
-        same tastes.
-        """
+        """Return the same audience with random tastes, higher for moods that an ad is made for."""
         rng = np.random.default_rng(seed)
         drawn = []
         for ad in ads:

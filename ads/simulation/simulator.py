@@ -92,19 +92,11 @@ def simulate(
         rotation.started(ad, at_ns)
         reward = street.react(ad, size, mood, len(log))
         candidates = choice.context["candidates"] if size else ()
-        log.append(
-            SimulatedPlay(
-                local=now,
-                ad_id=ad.ad_id,
-                probability=choice.probability,
-                held_out=choice.held_out,
-                context=choice.context,
-                viewers=size,
-                reward=None if reward is None else reward.value,
-                viewer_s=None if reward is None else reward.viewer_s,
-                expected={each: audience.expected(each, seen.mood, part) for each in candidates},
-            )
-        )
+        expected = {each: audience.expected(each, seen.mood, part) for each in candidates}
+        value = None if reward is None else reward.value
+        viewer_s = None if reward is None else reward.viewer_s
+        chance = choice.probability, choice.held_out, choice.context
+        log.append(SimulatedPlay(now, ad.ad_id, *chance, size, value, viewer_s, expected))
         if reward is not None:
             policy.learn(ad.ad_id, choice.context, reward)
         now += timedelta(seconds=ad.duration_s)
