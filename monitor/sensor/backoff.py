@@ -11,9 +11,6 @@ class Backoff:
 
     `jitter` is the largest share by which a pause is shortened at random, so that the screens of
     one venue do not ask one server at the same instant.
-
-    Raises:
-        ValueError: Not `0 < first_s <= longest_s`.
     """
 
     def __init__(

@@ -111,11 +111,7 @@ def write_message(stream: IO[bytes], message: Message) -> None:
 
 
 def read_message(stream: IO[bytes]) -> Message | None:
-    """Receive a message; `None` if the other side closed the pipe.
-
-    Raises:
-        ProtocolError: The pipe broke within a message or holds something else.
-    """
+    """Receive a message; `None` if the pipe was closed, `ProtocolError` if it broke within one."""
     header = stream.read(_HEADER.size)
     if not header:
         return None

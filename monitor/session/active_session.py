@@ -15,8 +15,7 @@ from db.write.recovery import Opened, open_to_record
 from db.write.session_writer import SessionWriter
 from detector.emotion.model_card import read_card, require_emotions
 from monitor.session.feedback import Feedback, remembering_policy
-from monitor.session.measuring import MeasuringHours
-from monitor.session.recorder import Recorder, SessionClock
+from monitor.session.recorder import MeasuringHours, Recorder, SessionClock
 from monitor.settings.models import RecordingSettings, RunSettings
 from monitor.settings.paths import spool_folder
 from monitor.version import VERSION
@@ -46,8 +45,7 @@ def ready_database(settings: RecordingSettings) -> Opened:
 class ActiveSession:
     """A session that has begun; the database, from `ready_database`, stays the caller's.
 
-    There is no model if nothing is measured. `local_time` gives the venue's local time of a moment
-    of the monotonic clock.
+    `local_time` gives the venue's local time of a moment of the monotonic clock.
 
     Raises:
         ModelLoadError: The model cannot be read or has other labels than the seven emotions.
@@ -105,11 +103,7 @@ class ActiveSession:
         self.feedback = Feedback(self.policy, self.log, self.writer, self.recorder)
 
     def close(self, ended_ns: int, reason: str, *, dropped: int = 0) -> None:
-        """Rate the last plays, and write the end of the session and everything that waits.
-
-        Raises:
-            DatabaseError: Not everything could be written.
-        """
+        """Rate the last plays and write all that waits; `DatabaseError` if that is not possible."""
         self.feedback.close()
         elapsed_s = (ended_ns - self.clock.ns) / 1e9
         frames = self.recorder.frames

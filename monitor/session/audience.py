@@ -45,8 +45,7 @@ class AudienceMeter:
     def present(self, now_ns: int) -> Audience | None:
         """Return who is there now; `None` if nothing was measured in the last second.
 
-        The mood is the emotion with the largest mean over viewers of each viewer's mean
-        probability.
+        The mood is the emotion whose mean, over viewers, of each viewer's mean is the largest.
         """
         with self._lock:
             frames = [one for one in self._frames if now_ns - one.captured_ns <= MOOD_WINDOW_NS]

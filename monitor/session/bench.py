@@ -31,10 +31,7 @@ def bench(
 ) -> dict[str, Any]:
     """Measure the way from a decoded frame to its readings; return `bench --json`'s document.
 
-    Args:
-        video: A video file, or `demo`.
-        model: Name of a shipped model or path of a `.keras` file.
-        progress: Called after every frame with the frames done and the frames stated.
+    `progress` is called after every frame with the frames done and the frames stated.
 
     Raises:
         SourceOpenError, ModelLoadError: The video or the model cannot be used.

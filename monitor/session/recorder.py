@@ -1,4 +1,4 @@
-"""Writes every reading with the play that was on screen when its frame was captured."""
+"""Writes readings with the play on screen at their capture, while people may be measured."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from ads.playlists.playlist import parse_hours
 from db.write import records
-from monitor.session.measuring import OUTSIDE_HOURS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ads.playlists.playlist import Ad
     from ads.show.playback import Play, PlaybackLog, PlayEnd
     from db.write.session_writer import SessionWriter
     from detector.types import AnalysedFrame, FaceReading
+    from monitor.session.active_session import ActiveSession
 
 MAX_SLOTS = 256
 """Viewers remembered before those who left are forgotten: more than stand before any screen."""
@@ -141,11 +142,11 @@ class Recorder:
         self._writer.submit(records.GapStarted(self._clock.at(started_ns), cause, detail))
 
     def _leave_hours(self, captured_ns: int) -> None:
-        if self._gap == OUTSIDE_HOURS[0]:
+        if self._gap == "hours":
             return
         if self._gap is not None:
             self._writer.submit(records.GapEnded(self._clock.at(captured_ns), self._gap))
-        self._begin_gap(*OUTSIDE_HOURS, captured_ns)
+        self._begin_gap("hours", "outside the hours of measuring", captured_ns)
 
     def _flag(self, static: list[int], captured_ns: int) -> None:
         for viewer in static:
@@ -187,3 +188,59 @@ def ad_record(ad: Ad) -> records.AdRecord:
         duration_ms=max(1, round(ad.duration_s * 1000)),
         brand_at_s=tuple(ad.brand_at_s),
     )
+
+
+class MeasuringHours:
+    """The hours in which people are measured, so that staff who open, clean or close are left out.
+
+    Each is like "08:00-20:00", also over midnight (else `ValueError`); none for the whole day.
+    """
+
+    def __init__(self, texts: Sequence[str] = ()) -> None:
+        self._stretches = parse_hours(list(texts))
+
+    def hold(self, local: datetime) -> bool:
+        """Return whether people are measured at a moment of the venue's local time."""
+        minute = local.hour * 60 + local.minute
+        return not self._stretches or any(
+            start <= minute < end if start < end else minute >= start or minute < end
+            for start, end in self._stretches
+        )
+
+
+class MeasuringSwitch:
+    """Records frames and gaps while measuring is on, which it is not at first; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._session: ActiveSession | None = None
+
+    def start(self, session: ActiveSession) -> bool:
+        """Turn measuring on; return whether it was off."""
+        with self._lock:
+            before, self._session = self._session, session
+            return before is None
+
+    def pause(self, cause: str, detail: str) -> None:
+        """Turn measuring off and record the gap that this makes; then no frame is recorded."""
+        with self._lock:
+            if self._session is not None:
+                self._session.recorder.gap(cause, detail, time.monotonic_ns())
+            self._session = None
+
+    def gap(self, cause: str, detail: str, at_ns: int, since_ns: int | None = None) -> bool:
+        """Record a gap, see `Recorder.gap`; return whether measuring is on."""
+        with self._lock:
+            if self._session is not None:
+                self._session.recorder.gap(cause, detail, at_ns, since_ns)
+            return self._session is not None
+
+    def record(self, frame: AnalysedFrame) -> bool:
+        """Record a frame if measuring is on; return `False` if the overlay must not show it."""
+        with self._lock:
+            if self._session is None:
+                return True
+            if not self._session.recorder.record(frame):
+                return False
+            self._session.feedback.record(frame)
+            return True

@@ -24,8 +24,7 @@ from monitor.sensor.live import UNMEASURED, LiveView, SensorHealth
 from monitor.sensor.process import SensorSettings
 from monitor.session.active_session import ActiveSession, load_ads, ready_database
 from monitor.session.feedback import recent_starts
-from monitor.session.measuring import MeasuringSwitch
-from monitor.session.recorder import SessionClock
+from monitor.session.recorder import MeasuringSwitch, SessionClock
 from monitor.session.router import MessageRouter
 
 if TYPE_CHECKING:
@@ -140,8 +139,8 @@ class KioskRuntime:
     def start(self, should_continue: Callable[[], bool]) -> bool:
         """Start the sensor, wait until it sees, then begin the session and the show.
 
-        `should_continue` is asked about 20 times a second; `False` gives up the start. Return
-        whether the session has begun; if not, nothing is left behind.
+        Return whether they have begun; if not, as `should_continue`, asked about 20 times a second,
+        said `False`, nothing is left behind.
 
         Raises:
             SetupError: The source or the model cannot be used.
@@ -244,11 +243,7 @@ class KioskRuntime:
             self.player.replace(changed.ads)
 
     def stop(self, reason: str) -> None:
-        """Stop the show, the sensor and the session, in this order; harmless when repeated.
-
-        Raises:
-            SessionFailedError: Not everything could be written or stopped.
-        """
+        """Stop show, sensor and session, once; `SessionFailedError` if a part was not saved."""
         if self._stopped:
             return
         self._stopped = True

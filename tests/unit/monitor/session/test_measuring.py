@@ -1,3 +1,5 @@
+"""When people are measured (monitor/session/recorder.py)."""
+
 from __future__ import annotations
 
 from datetime import datetime
@@ -5,7 +7,7 @@ from datetime import datetime
 import pytest
 from pydantic import ValidationError
 
-from monitor.session.measuring import MeasuringHours
+from monitor.session.recorder import MeasuringHours
 from monitor.settings.models import RunSettings
 
 
