@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING
 from PyQt5.QtCore import QRectF, QSize, Qt, QTimer, pyqtSlot
 
 from monitor.ui import style
-from monitor.ui.painting import (
-    PaintedWidget,
-    draw_panel,
-    draw_rounded,
-    draw_text,
-    text_width,
-)
+from monitor.ui.painting import PaintedWidget, draw_panel, draw_rounded, draw_text, text_width
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -154,10 +154,7 @@ def more_html(texts: Mapping[str, str], url: str) -> str:
 
 
 def make_document(
-    rich_text: str,
-    size: float,
-    width: float,
-    align: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignLeft,
+    rich_text: str, size: float, width: float, align: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignLeft
 ) -> QTextDocument:
     """Lay out rich text in the window's font and colour; sizes are in pixels."""
     document = QTextDocument()

@@ -11,14 +11,7 @@ from PyQt5.QtCore import QPointF, QRectF, Qt
 from PyQt5.QtGui import QColor, QLinearGradient, QPainter, QPainterPath, QPen
 
 from monitor.ui import style
-from monitor.ui.painting import (
-    MINUS,
-    NO_VALUE,
-    PaintedWidget,
-    draw_rounded,
-    draw_text,
-    text_width,
-)
+from monitor.ui.painting import MINUS, NO_VALUE, PaintedWidget, draw_rounded, draw_text, text_width
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
