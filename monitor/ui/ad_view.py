@@ -9,7 +9,7 @@ from PyQt5.QtGui import QImage, QPainter, QPaintEvent
 from PyQt5.QtWidgets import QWidget
 
 from monitor.ui import style
-from monitor.ui.painting import draw_text, fit_centred, painter_on
+from monitor.ui.painting import CENTRE, draw_text, fit_centred, painter_on
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,12 +99,10 @@ class AdView(QWidget):
         ratio = self.devicePixelRatioF()
         device = QRectF(0, 0, self.width() * ratio, self.height() * ratio)
         place = fit_centred(image.width(), image.height(), device)
-        left, top = round(place.x()), round(place.y())
-        width, height = round(place.width()), round(place.height())
-        return QRectF(left / ratio, top / ratio, width / ratio, height / ratio)
+        edges = (place.x(), place.y(), place.width(), place.height())
+        return QRectF(*(round(edge) / ratio for edge in edges))
 
     def _draw(self, painter: QPainter, image: QImage) -> None:
-        """Draw a picture and black bars around it."""
         whole, place = QRectF(self.rect()), self._place(image)
         for bar in (
             QRectF(0, 0, whole.width(), place.top()),
@@ -130,14 +128,7 @@ class AdView(QWidget):
                 self._draw(painter, self._images[1][1])
             if self._message:
                 rect, size = QRectF(self.rect()), 22 * self._scale
-                draw_text(
-                    painter,
-                    rect,
-                    self._message,
-                    size,
-                    style.TEXT_SOFT,
-                    align=Qt.AlignmentFlag.AlignHCenter,
-                )
+                draw_text(painter, rect, self._message, size, style.TEXT_SOFT, align=CENTRE)
         self.drawn.emit()
         if self._unseen is not None:
             picture, self._unseen = self._unseen, None

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PyQt5.QtCore import QRectF, QSize, Qt, QTimer, pyqtSlot
+from PyQt5.QtCore import QRectF, QSize, QTimer, pyqtSlot
 
 from monitor.ui import style
-from monitor.ui.painting import PaintedWidget, draw_panel, draw_rounded, draw_text, text_width
+from monitor.ui.painting import (
+    CENTRE,
+    PaintedWidget,
+    draw_panel,
+    draw_rounded,
+    draw_text,
+    text_width,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,12 +48,10 @@ class HelpCard(PaintedWidget):
             self._timer.start(8000)
 
     def stop(self) -> None:
-        """Hide the help at once."""
         self._timer.stop()
         self.hide()
 
     def natural_size(self) -> QSize:
-        """Return the size that the texts need."""
         scale = self.scale
         words = max(text_width(word, 16 * scale) for _, word in self.rows)
         width = self._keys_width() + words + 92 * scale
@@ -63,15 +68,7 @@ class HelpCard(PaintedWidget):
         for key, word in self.rows:
             cap = QRectF(pad, y + 3 * scale, keys, 28 * scale)
             draw_rounded(painter, cap, 6 * scale, style.TRACK, style.LINE)
-            draw_text(
-                painter,
-                cap,
-                key,
-                15 * scale,
-                style.TEXT,
-                align=Qt.AlignmentFlag.AlignHCenter,
-                bold=True,
-            )
+            draw_text(painter, cap, key, 15 * scale, style.TEXT, align=CENTRE, bold=True)
             indent = keys + 18 * scale
             what = QRectF(pad + indent, y, width - indent, 34 * scale)
             draw_text(painter, what, word, 16 * scale, style.TEXT)
@@ -91,8 +88,7 @@ class PausedBadge(PaintedWidget):
         self.hide()
 
     def natural_size(self) -> QSize:
-        """Return the size that the text needs."""
-        words = text_width(self._text, style.MIN_TEXT * self.scale, bold=True)
+        words = text_width(self._text, style.SMALLEST_TEXT * self.scale, bold=True)
         return QSize(round(words + 66 * self.scale), round(48 * self.scale))
 
     def draw(self, painter: QPainter, rect: QRectF) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,8 @@ from monitor.ui import style
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
+CENTRE = Qt.AlignmentFlag.AlignHCenter
+RIGHT = Qt.AlignmentFlag.AlignRight
 MINUS = "\N{MINUS SIGN}"
 NO_VALUE = "\N{EN DASH}"
 """Stands for an unknown figure; 0 would be a claim."""
@@ -116,10 +116,8 @@ class PaintedWidget(QWidget):
     """A widget over the ad, drawn once per change and not once per frame of the ad below it.
 
     Qt asks a translucent widget to paint whenever something below it changes, here up to 60 times
-    a second. So `draw()` fills a cached picture, and painting copies that.
-
-    Attributes:
-        scale: The factor for all sizes; 1 in a window of 1280 x 720.
+    a second. So `draw()` fills a cached picture, and painting copies that. All sizes are multiplied
+    by `scale`, which is 1 in a window of 1280 x 720.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -129,14 +127,13 @@ class PaintedWidget(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
 
     def set_scale(self, scale: float) -> None:
-        """Set the factor for all sizes."""
         if scale != self.scale:
             self.scale = scale
             self.refresh()
 
-    @abstractmethod
     def draw(self, painter: QPainter, rect: QRectF) -> None:
         """Draw the whole widget, `rect`."""
+        raise NotImplementedError
 
     def refresh(self) -> None:
         """Schedule a new drawing."""

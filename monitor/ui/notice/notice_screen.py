@@ -15,7 +15,7 @@ from monitor.ui import style
 from monitor.ui.application import APPLICATION_NAME
 from monitor.ui.notice.notice import draw_camera, draw_document, make_document, more_html
 from monitor.ui.notice.qr_code import draw_code, qr_dots
-from monitor.ui.painting import draw_text, painter_on
+from monitor.ui.painting import CENTRE, draw_text, painter_on
 from monitor.ui.screens import fill_screen, is_exposed
 
 if TYPE_CHECKING:
@@ -27,15 +27,9 @@ class NoticeScreen(QWidget):
 
     Only time in which the window is exposed counts: a hidden notice informs nobody.
 
-    Args:
-        texts, url: As of `Notice`.
-        seconds: How long the notice has to be on the screen, above 0.
-        window_texts: The texts of the window's language, for the last line.
-
-    Signals:
-        shown: The notice was on the screen long enough; emitted once.
-        quit_requested: The window was closed, by a key or otherwise; emitted once, and not after
-            `dismiss()`.
+    The last line is in the window's language (`window_texts`). `shown` is emitted once, when the
+    notice was exposed for `seconds`; `quit_requested` once, when the window is closed other than
+    by `dismiss()`.
     """
 
     shown = pyqtSignal()
@@ -71,7 +65,6 @@ class NoticeScreen(QWidget):
 
     @property
     def last_line(self) -> str:
-        """When measuring begins, or that it is about to."""
         if self._left_ns <= 0:
             return self._window_texts["notice_camera"]
         seconds = math.ceil(self._left_ns / 1e9)
@@ -140,14 +133,7 @@ class NoticeScreen(QWidget):
                 x, y = (width - code) / 2, top + 1.4 * icon + text_height + pad
             draw_code(painter, QRectF(x, y, code, code), self._code)
         last = QRectF(pad, height - line - 0.5 * pad, width - 2 * pad, line)
-        draw_text(
-            painter,
-            last,
-            self.last_line,
-            28 * scale,
-            style.TEXT_SOFT,
-            align=Qt.AlignmentFlag.AlignHCenter,
-        )
+        draw_text(painter, last, self.last_line, 28 * scale, style.TEXT_SOFT, align=CENTRE)
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
         if event is not None and event.key() in (Qt.Key.Key_Q, Qt.Key.Key_Escape):
@@ -178,7 +164,7 @@ def fitting_document(
                 f"<b>{html.escape(one['notice_title'])}</b></span><br>"
                 f"{html.escape(one['notice'])}{more}</p>"
             )
-        document = make_document("".join(blocks), size, width, Qt.AlignmentFlag.AlignHCenter)
+        document = make_document("".join(blocks), size, width, CENTRE)
         if document.size().height() <= height:
             break
     return document

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PyQt5.QtCore import QRectF, Qt
+from PyQt5.QtCore import QRectF
 from PyQt5.QtGui import QColor, QPainter
 
 from detector.emotion.labels import EMOTIONS
 from monitor.ui import style
 from monitor.ui.painting import (
     NO_VALUE,
+    RIGHT,
     PaintedWidget,
     draw_eye,
     draw_rounded,
@@ -57,10 +58,9 @@ class ProbabilityBars(PaintedWidget):
 
     @property
     def subtitle(self) -> str:
-        """Whether that viewer looks at the screen, or that the reading is uncertain.
+        """Whether that viewer looks, or that the reading is uncertain; empty without an emotion.
 
-        Empty without a viewer or an emotion: a title with a reason leaves room only for the eye,
-        which also says who looks.
+        A title with a reason leaves room only for the eye, which also says who looks.
         """
         if self._reading is None or self._reading.withheld is not None:
             return ""
@@ -71,13 +71,10 @@ class ProbabilityBars(PaintedWidget):
     @property
     def rows(self) -> tuple[tuple[str, float], ...]:
         """Name and probability of each emotion; 0 without a viewer or an emotion."""
-        values = self._probabilities or (0.0,) * len(EMOTIONS)
+        known = None if self._reading is None else self._reading.probabilities
+        values = known or (0.0,) * len(EMOTIONS)
         names = [self._texts[f"emotion_{name}"] for name in EMOTIONS]
         return tuple(zip(names, values, strict=True))
-
-    @property
-    def _probabilities(self) -> tuple[float, ...] | None:
-        return None if self._reading is None else self._reading.probabilities
 
     def natural_height(self) -> float:
         """Return the height at which the rows are neither crowded nor lost."""
@@ -99,15 +96,14 @@ class ProbabilityBars(PaintedWidget):
         percent_width = text_width(percent_text.format(percent=100), size, bold=True) + 4 * scale
         track_width = max(0.0, rect.width() - name_width - percent_width - 4 * scale)
         thickness = min(16 * scale, row_height * 0.5)
-        known = self._probabilities is not None
+        known = self._reading is not None and self._reading.probabilities is not None
         highest = max(rows, key=lambda row: row[1]) if known else None
         for index, (name, value) in enumerate(rows):
             row = QRectF(0, title_height + index * row_height, rect.width(), row_height)
             bold = rows[index] is highest
             colour = style.TEXT if bold else style.TEXT_SOFT
-            draw_text(
-                painter, QRectF(0, row.y(), name_width, row_height), name, size, colour, bold=bold
-            )
+            label = QRectF(0, row.y(), name_width, row_height)
+            draw_text(painter, label, name, size, colour, bold=bold)
             top = row.center().y() - thickness / 2
             track = QRectF(name_width, top, track_width, thickness)
             draw_rounded(painter, track, thickness / 2, style.TRACK)
@@ -120,16 +116,12 @@ class ProbabilityBars(PaintedWidget):
                 draw_rounded(painter, track, thickness / 2, QColor(fill))
                 painter.restore()
             percent = percent_text.format(percent=round(100 * value)) if known else NO_VALUE
-            draw_text(
-                painter, row, percent, size, colour, align=Qt.AlignmentFlag.AlignRight, bold=bold
-            )
+            draw_text(painter, row, percent, size, colour, align=RIGHT, bold=bold)
 
     def _draw_title(self, painter: QPainter, rect: QRectF) -> None:
         size = style.MIN_TEXT * self.scale
         draw_text(painter, rect, self.title, size, style.TEXT, bold=True)
-        draw_text(
-            painter, rect, self.subtitle, size, style.TEXT_SOFT, align=Qt.AlignmentFlag.AlignRight
-        )
+        draw_text(painter, rect, self.subtitle, size, style.TEXT_SOFT, align=RIGHT)
         reading = self._reading
         if reading is None or not reading.attentive:
             return
@@ -153,12 +145,8 @@ def most_prominent(
     candidates = [reading for reading in readable if reading.attentive] or readable
     if not candidates:
         return None
-    largest = max(candidates, key=_area)
-    for reading in candidates:
-        if reading.viewer == former and _area(largest) < LEAD * _area(reading):
+    areas = [reading.box.width * reading.box.height for reading in candidates]
+    for reading, area in zip(candidates, areas, strict=True):
+        if reading.viewer == former and max(areas) < LEAD * area:
             return reading
-    return largest
-
-
-def _area(reading: FaceReading) -> float:
-    return reading.box.width * reading.box.height
+    return candidates[areas.index(max(areas))]

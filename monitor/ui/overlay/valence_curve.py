@@ -11,7 +11,15 @@ from PyQt5.QtCore import QPointF, QRectF, Qt
 from PyQt5.QtGui import QColor, QLinearGradient, QPainter, QPainterPath, QPen
 
 from monitor.ui import style
-from monitor.ui.painting import MINUS, NO_VALUE, PaintedWidget, draw_rounded, draw_text, text_width
+from monitor.ui.painting import (
+    MINUS,
+    NO_VALUE,
+    RIGHT,
+    PaintedWidget,
+    draw_rounded,
+    draw_text,
+    text_width,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -21,8 +29,6 @@ if TYPE_CHECKING:
     from detector.types import AnalysedFrame
 
 WINDOW_S = 30
-SPACING_S = 0.1
-"""Points closer than this are dropped: they would fall on the same pixel."""
 GAP_S = 0.6
 """Longer stretches without a measurement interrupt the curve."""
 
@@ -34,20 +40,17 @@ class ValenceHistory:
         self._points: deque[tuple[int, float]] = deque()
 
     def add(self, frame: AnalysedFrame) -> None:
-        """Add a frame; one without a readable emotion is a gap.
-
-        A frame that is not newer than the last one is ignored.
-        """
-        known = [
-            one.valence for one in frame.readings if one.valence is not None and not one.static
-        ]
+        """Add a frame if it is newer than the last; one without a readable emotion is a gap."""
+        viewers = [one for one in frame.readings if not one.static]
+        known = [one.valence for one in viewers if one.valence is not None]
         value = sum(known) / len(known) if known else math.nan
         if self._points:
             last_ns, last = self._points[-1]
             elapsed_ns = frame.captured_ns - last_ns
             # The first frame of a gap, or after it, always counts.
             same_kind = math.isnan(value) == math.isnan(last)
-            if elapsed_ns <= 0 or (same_kind and elapsed_ns < SPACING_S * 1e9):
+            # Points closer than 0.1 s would fall on the same pixel.
+            if elapsed_ns <= 0 or (same_kind and elapsed_ns < 0.1e9):
                 return
         self._points.append((frame.captured_ns, value))
         while self._points[0][0] < frame.captured_ns - WINDOW_S * 1e9:
@@ -107,15 +110,7 @@ class ValenceCurve(PaintedWidget):
         value_width = text_width(f"{MINUS}0.00", size, bold=True) + 6 * scale
         words = self._texts["curve_title"].format(seconds=WINDOW_S)
         draw_text(painter, title.adjusted(0, 0, -value_width, 0), words, size, style.TEXT_SOFT)
-        draw_text(
-            painter,
-            title,
-            self.value_text,
-            size,
-            style.TEXT,
-            align=Qt.AlignmentFlag.AlignRight,
-            bold=True,
-        )
+        draw_text(painter, title, self.value_text, size, style.TEXT, align=RIGHT, bold=True)
         top, left = 34 * scale, 26 * scale
         plot = QRectF(left, top, max(1.0, rect.width() - left), max(1.0, rect.height() - top))
         # Signs, because words large enough to read from afar would lie on the curve.
@@ -171,7 +166,6 @@ class ValenceCurve(PaintedWidget):
 
 
 def _shade(plot: QRectF) -> QLinearGradient:
-    """Return the filling of the curve: pleasant above the middle, unpleasant below."""
     shade = QLinearGradient(0, plot.top(), 0, plot.bottom())
     for place, colour, alpha in (
         (0, style.GOOD, 220),
