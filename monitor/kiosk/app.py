@@ -30,6 +30,7 @@ from monitor.version import VERSION
 if TYPE_CHECKING:
     from PyQt5.QtGui import QScreen
 
+    from monitor.sensor.live import LiveView
     from monitor.settings.models import RunSettings
     from monitor.ui.qt_environment import DisplayProbe
 
@@ -53,7 +54,7 @@ def run_window(
     """
     application = create_application(offscreen=offscreen)
     screen = find_screen(settings.screen)
-    bridge = LiveBridge()
+    bridge: LiveBridge[LiveView] = LiveBridge()
     quitter = Quitter()
     failures: list[str] = []
     window_heartbeat = WindowHeartbeat(heartbeat or Heartbeat())
@@ -103,7 +104,7 @@ def run_window(
 
 def _open_window(  # noqa: PLR0917 (the parts of one session, handed over once)
     kiosk: KioskRuntime,
-    bridge: LiveBridge,
+    bridge: LiveBridge[LiveView],
     settings: RunSettings,
     screen: QScreen | None,
     quitter: Quitter,

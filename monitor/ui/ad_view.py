@@ -39,10 +39,7 @@ def image_from_rgb(rgb: NDArray[np.uint8]) -> QImage:
 class AdView(QWidget):
     """Show the newest picture until there is a newer one.
 
-    Signals:
-        painted: The given `Picture` was painted for the first time; a picture that is replaced
-            before that is never announced.
-        drawn: The view was painted, with a new picture or not.
+    `painted` announces each `Picture` that was painted, once; `drawn` every painting.
     """
 
     painted = pyqtSignal(object)
@@ -84,11 +81,7 @@ class AdView(QWidget):
         self.update()
 
     def picture_rect(self) -> QRectF:
-        """Return where the picture is painted, in the widget's coordinates; empty without one.
-
-        The edges lie on whole pixels of the device, so a picture of the right size is copied
-        without resampling.
-        """
+        """Return where the picture is painted, in the widget's coordinates; empty without one."""
         return self._place(self._images[0][1]) if self._images else QRectF()
 
     def _image_of(self, rgb: NDArray[np.uint8]) -> QImage:
@@ -97,6 +90,7 @@ class AdView(QWidget):
 
     def _place(self, image: QImage) -> QRectF:
         ratio = self.devicePixelRatioF()
+        # Whole pixels of the device, so a picture of the right size is not resampled.
         device = QRectF(0, 0, self.width() * ratio, self.height() * ratio)
         place = fit_centred(image.width(), image.height(), device)
         edges = (place.x(), place.y(), place.width(), place.height())

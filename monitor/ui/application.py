@@ -12,7 +12,6 @@ from monitor.fonts import FAMILY, font_file
 from monitor.ui import qt_environment
 
 logger = logging.getLogger(__name__)
-
 APPLICATION_NAME = "Ad Reaction Monitor"
 
 
@@ -44,10 +43,7 @@ def create_application(*, offscreen: bool = False) -> QApplication:
 
 
 def load_font() -> QFont:
-    """Load the packaged family and return it as a font; the application must exist.
-
-    Characters that it lacks, such as Chinese and emoji, are drawn in the system's fonts.
-    """
+    """Load the packaged family; characters that it lacks are drawn in the system's fonts."""
     for weight in ("Regular", "Bold"):
         path = font_file(weight)
         if QFontDatabase.addApplicationFont(str(path)) < 0:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import Generic, TypeVar
 
 from PyQt5.QtCore import QObject, Qt, pyqtSignal, pyqtSlot
 
-if TYPE_CHECKING:
-    from monitor.sensor.live import LiveView
+View = TypeVar("View")
 
 
-class LiveBridge(QObject):
-    """Carry the newest `LiveView` to the window.
+class LiveBridge(QObject, Generic[View]):
+    """Carry the newest view, such as a `LiveView`, to the window.
 
     Qt's queue of signals has no bound and would grow while the window is busy. So a second wake-up
     is sent only after `take()` has answered the first.
 
-    Create it in the GUI thread; `publish()` may be called from any thread.
-
-    Signals:
-        view_changed: There is a view newer than the last one taken; delivered in the GUI thread.
+    Create it in the GUI thread; `publish()` may be called from any thread. `view_changed` tells the
+    GUI thread that there is a view newer than the last one taken.
     """
 
     view_changed = pyqtSignal()
@@ -29,14 +26,14 @@ class LiveBridge(QObject):
     def __init__(self) -> None:
         super().__init__()
         self._lock = threading.Lock()
-        self._view: LiveView | None = None
+        self._view: View | None = None
         self._wake_up_pending = False
         self._closed = False
         # Queued even within the GUI thread: publish() emits while it holds the lock of take().
         queued = Qt.ConnectionType.QueuedConnection
         self._woken.connect(self._on_woken, queued)  # type: ignore[call-arg]
 
-    def publish(self, view: LiveView) -> None:
+    def publish(self, view: View) -> None:
         """Replace the waiting view, without waiting for the window. Ignored once closed."""
         with self._lock:
             if self._closed:
@@ -47,15 +44,13 @@ class LiveBridge(QObject):
                 # Under the lock, so close() cannot come in between.
                 self._woken.emit()
 
-    def take(self) -> LiveView | None:
-        """Take the waiting view; `None` if there is none."""
+    def take(self) -> View | None:
         with self._lock:
             view, self._view = self._view, None
             self._wake_up_pending = False
             return view
 
     def close(self) -> None:
-        """Stop the delivery."""
         with self._lock:
             self._closed = True
             self._view = None

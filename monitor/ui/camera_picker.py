@@ -1,49 +1,158 @@
-"""Ask at the first start which of several cameras to use, with a live preview."""
+"""Ask at the first start which of several cameras to use, with a live preview kept in memory."""
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PyQt5.QtCore import QEvent, QObject, QSize, QTimer, pyqtSignal, pyqtSlot
+import cv2
+from PyQt5.QtCore import QEvent, QObject, QSize, QTimer, pyqtSlot
 from PyQt5.QtWidgets import QDialog, QHBoxLayout, QLabel, QListWidget, QPushButton, QVBoxLayout
 
+from detector.errors import DetectorError
+from detector.sources.opening import open_source
+from detector.sources.video_source import SourceSpec
 from monitor.ui import style
 from monitor.ui.application import APPLICATION_NAME
-from monitor.ui.camera_watch import CameraView, CameraWatch, open_camera
+from monitor.ui.bridge import LiveBridge
 from monitor.ui.overlay.preview import Preview
 from monitor.ui.painting import text_font
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from PyQt5.QtGui import QCloseEvent, QShowEvent
 
     from detector.sources.video_source import VideoSource
     from monitor.sensor.camera_choice import Camera
 
+logger = logging.getLogger(__name__)
+
 UNATTENDED_AFTER_S = 60.0
 """Without a key for this long nobody is there to choose, and the kiosk must not wait for ever."""
-
 MAX_SEARCH_S = 30.0
 """After that, limit to trying the cameras until the show begins without a choice."""
+PREVIEW_WIDTH_PX = 640
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CameraView:
+    """What a camera sees: `(height, width, 3)` RGB, uint8, reduced, or `None`."""
+
+    camera: Camera
+    picture: NDArray[np.uint8] | None
+
+
+def open_camera(camera: Camera) -> VideoSource:
+    """Open a camera as the sensor does; raises `SourceOpenError` if it gives no picture."""
+    return open_source(SourceSpec("camera", str(camera.index)))
+
+
+class CameraWatch:
+    """Open one camera after the other, in the thread `camera-preview`, and publish what it sees."""
+
+    def __init__(
+        self,
+        publish: Callable[[CameraView], None],
+        open_source: Callable[[Camera], VideoSource] = open_camera,
+    ) -> None:
+        self._publish = publish
+        self._open = open_source
+        self._changed = threading.Condition()
+        self._wanted: Camera | None = None
+        self._closed = False
+        self._source: VideoSource | None = None
+        self._thread = threading.Thread(target=self._run, name="camera-preview", daemon=True)
+        self._thread.start()
+
+    def watch(self, camera: Camera) -> None:
+        """Release the present camera and open another one; returns at once."""
+        with self._changed:
+            self._wanted = camera
+            self._wake()
+
+    def close(self, timeout_s: float = 5.0) -> bool:
+        """Release the camera and end the thread; return whether that was done in time.
+
+        A driver that hangs must not hold the window. Harmless when repeated.
+        """
+        with self._changed:
+            self._closed = True
+            self._wake()
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            logger.warning("The camera of the preview was not released within %.0f s", timeout_s)
+        return not self._thread.is_alive()
+
+    def _wake(self) -> None:
+        self._changed.notify_all()
+        if self._source is not None:
+            self._source.interrupt()
+
+    def _run(self) -> None:
+        present: Camera | None = None
+        while True:
+            with self._changed:
+                while not self._closed and self._wanted is present:
+                    self._changed.wait()
+                if self._closed:
+                    return
+                present = self._wanted
+            if present is not None:
+                self._show(present)
+
+    def _show(self, camera: Camera) -> None:
+        try:
+            with self._open(camera) as source:
+                self._pump(camera, source)
+        except DetectorError as error:
+            logger.info("%s", error)
+        except Exception:
+            # The other cameras can still be looked at.
+            logger.exception("The preview of camera %d failed", camera.index)
+        if self._still_wanted(camera):
+            self._publish(CameraView(camera, None))
+
+    def _pump(self, camera: Camera, source: VideoSource) -> None:
+        with self._changed:
+            self._source = source
+        due_ns = 0
+        try:
+            while self._still_wanted(camera) and (frame := source.read()) is not None:
+                if frame.captured_ns >= due_ns:
+                    # 15 pictures a second look alive and leave the cores alone.
+                    due_ns = frame.captured_ns + 66_000_000
+                    self._publish(CameraView(camera, _reduced(frame.image)))
+        finally:
+            with self._changed:
+                self._source = None
+
+    def _still_wanted(self, camera: Camera) -> bool:
+        with self._changed:
+            return not self._closed and self._wanted is camera
+
+
+def _reduced(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = image.shape[:2]
+    wanted = min(width, PREVIEW_WIDTH_PX)
+    size = (wanted, max(1, round(height * wanted / width)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return cv2.cvtColor(small, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
 
 
 class CameraPicker(QDialog):
     """A list of cameras, and what the selected one sees.
 
     Keys: Up and Down select, Enter uses the selected camera, Esc cancels, Tab goes round. Only a
-    camera that gives a picture can be used. If nobody touches a key for a minute, the first camera
-    with a picture is used, beginning with the selected one.
-
+    camera that gives a picture can be used. If nobody touches a key for `unattended_after_s`, the
+    first camera with a picture is used, beginning with the selected one; `None` waits for ever.
     Nothing is measured or kept; only the newest picture is in memory.
-
-    Args:
-        cameras: At least one.
-        first: Selected at first; the first one of the list by default.
-        unattended_after_s: Seconds without a key until a camera is used; `None` waits for ever.
 
     Attributes:
         chosen: The camera to use; `None` while none is chosen, and after a cancel.
@@ -53,8 +162,6 @@ class CameraPicker(QDialog):
     Raises:
         ValueError: There is no camera.
     """
-
-    _woken = pyqtSignal()
 
     def __init__(
         self,
@@ -78,11 +185,8 @@ class CameraPicker(QDialog):
         self._deadline_s = None if unattended_after_s is None else clock() + unattended_after_s
         self._unattended = False
         self._failed: set[int] = set()
-        self._lock = threading.Lock()
-        self._newest: CameraView | None = None
         self.chosen: Camera | None = None
-        self.by_hand = False
-        self.cancelled = False
+        self.by_hand = self.cancelled = False
 
         self.list = QListWidget(self)
         self.preview = Preview(texts, self)
@@ -94,9 +198,9 @@ class CameraPicker(QDialog):
         self._ticker = QTimer(self)
         self._ticker.timeout.connect(self._on_tick)
         self._ticker.start(250)
-        # Queued, because it is emitted in the camera's thread.
-        self._woken.connect(self._on_view)
-        self._watch = CameraWatch(self._take, open_source)
+        self._views: LiveBridge[CameraView] = LiveBridge()
+        self._views.view_changed.connect(self._on_view)
+        self._watch = CameraWatch(self._views.publish, open_source)
         self.list.currentRowChanged.connect(self._on_selected)
         self.list.itemActivated.connect(self._on_use)
         self.use.clicked.connect(self._on_use)
@@ -109,7 +213,6 @@ class CameraPicker(QDialog):
 
     @property
     def selected(self) -> Camera:
-        """The camera whose picture is shown."""
         return self._cameras[max(0, self.list.currentRow())]
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
@@ -180,18 +283,9 @@ class CameraPicker(QDialog):
         self.setWindowTitle(f"{APPLICATION_NAME}: {texts['picker_title']}")
         self.resize(QSize(980, 560) * scale)
 
-    def _take(self, view: CameraView) -> None:
-        # In the camera's thread: keep the newest view, and wake the window once for all of them.
-        with self._lock:
-            waiting = self._newest is not None
-            self._newest = view
-        if not waiting:
-            self._woken.emit()
-
     @pyqtSlot()
     def _on_view(self) -> None:
-        with self._lock:
-            view, self._newest = self._newest, None
+        view = self._views.take()
         decided = self.chosen is not None or self.cancelled
         if view is None or view.camera is not self.selected or decided:
             return
@@ -232,14 +326,13 @@ class CameraPicker(QDialog):
             self._choose_unattended()
 
     def _choose_unattended(self) -> None:
-        """Use the selected camera if it gives a picture, else try the next one."""
         if self.use.isEnabled():
             self.chosen = self.selected
             self.accept()
         elif self.list.currentRow() in self._failed:
-            untried = [row for row in range(len(self._cameras)) if row not in self._failed]
+            untried = set(range(len(self._cameras))) - self._failed
             if untried:
-                self.list.setCurrentRow(untried[0])
+                self.list.setCurrentRow(min(untried))
             else:
                 self.reject()
 

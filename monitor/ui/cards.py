@@ -38,7 +38,6 @@ class HelpCard(PaintedWidget):
 
     @pyqtSlot()
     def toggle(self) -> None:
-        """Show the help for some seconds, or hide it."""
         if self.isVisible():
             self.stop()
         else:

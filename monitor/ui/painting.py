@@ -50,7 +50,6 @@ def text_font(size: float, *, bold: bool = False) -> QFont:
 
 
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
-    """Return the width of one line of text, in pixels."""
     return float(QFontMetricsF(text_font(size, bold=bold)).horizontalAdvance(text))
 
 
@@ -82,12 +81,10 @@ def draw_rounded(
 
 
 def draw_panel(painter: QPainter, rect: QRectF, radius: float, fill: QColor = style.PANEL) -> None:
-    """Draw the ground of a panel over the ad."""
     draw_rounded(painter, rect.adjusted(0.5, 0.5, -0.5, -0.5), radius, fill, style.PANEL_EDGE)
 
 
 def draw_eye(painter: QPainter, rect: QRectF, colour: QColor) -> None:
-    """Draw an open eye that fills a rectangle."""
     middle, height = rect.center(), rect.height()
     lens = QPainterPath(QPointF(rect.left(), middle.y()))
     for control_y, x in (
@@ -136,7 +133,6 @@ class PaintedWidget(QWidget):
         raise NotImplementedError
 
     def refresh(self) -> None:
-        """Schedule a new drawing."""
         self._picture = None
         self.update()
 

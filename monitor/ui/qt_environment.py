@@ -15,10 +15,8 @@ if TYPE_CHECKING:
 def prepare(environ: MutableMapping[str, str] | None = None, *, offscreen: bool = False) -> bool:
     """Make the environment fit for PyQt5, after importing OpenCV and before making the application.
 
-    Paths into OpenCV are removed; others, set on purpose, stay.
-
-    Returns:
-        Whether a screen is named and wanted. If not, `QT_QPA_PLATFORM` names a platform in memory.
+    Paths into OpenCV are removed; others, set on purpose, stay. Returns whether a screen is named
+    and wanted; if not, `QT_QPA_PLATFORM` names a platform in memory.
     """
     environ = os.environ if environ is None else environ
     _remove_foreign_paths(environ)
@@ -30,10 +28,7 @@ def prepare(environ: MutableMapping[str, str] | None = None, *, offscreen: bool 
 
 
 def screen_named(environ: Mapping[str, str] | None = None) -> bool:
-    """Return whether a display is named, or a platform that needs none (such as `eglfs`).
-
-    It may still not open, see `screen_available`.
-    """
+    """Return whether a display is named, which may not open, or a platform that needs none."""
     environ = os.environ if environ is None else environ
     platform = environ.get("QT_QPA_PLATFORM", "").split(":")[0]
     if platform:
@@ -54,16 +49,13 @@ class DisplayProbe:
         """Start the child, if a screen is named; returns at once. Harmless when repeated."""
         if self._process is None and screen_named(self._environ):
             self._retry_due_s = time.monotonic() + 10
+            null = subprocess.DEVNULL
+            command = [sys.executable, "-c", _OPEN_DISPLAY]
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _OPEN_DISPLAY],
-                env=self._environ,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                command, env=self._environ, stdin=null, stdout=null, stderr=null
             )
 
     def succeeded(self) -> bool:
-        """Wait for the child; return whether the display opened."""
         self.start()
         return self._process is not None and self._process.wait() == 0
 
@@ -77,7 +69,6 @@ class DisplayProbe:
         return False
 
     def close(self) -> None:
-        """End the child; harmless when repeated."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()

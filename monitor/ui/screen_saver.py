@@ -2,11 +2,10 @@
 
 1. Ask the desktop (D-Bus, `org.freedesktop.ScreenSaver`: GNOME, KDE Plasma, Xfce, Cinnamon and
    others). It keeps its promise until it is released or the program ends, however it ends.
-2. On X11 without such a desktop, tell the X server every half a minute that somebody is there. That
-   holds off its blanking, its power saving, and programs that go by its idle time.
+2. On X11, tell the X server every half a minute that somebody is there. That holds off blanking,
+   power saving, and programs that go by its idle time.
 
-Elsewhere (Wayland without a desktop that answers, a bare `eglfs` screen) the system's settings have
-to switch it off. A lock that a person asks for cannot be held off.
+Elsewhere (Wayland without such a desktop, a bare `eglfs` screen) use the system's settings.
 """
 
 from __future__ import annotations
@@ -27,19 +26,13 @@ logger = logging.getLogger(__name__)
 
 Method = Literal["desktop", "x11", "none"]
 
-NUDGE_MS = 30_000
-"""Screen savers wait a minute at least."""
-PATHS = ("/org/freedesktop/ScreenSaver", "/ScreenSaver")
-"""The specification's, and that of old versions of KDE."""
+NUDGE_MS = 30_000  # screen savers wait a minute at least
+PATHS = ("/org/freedesktop/ScreenSaver", "/ScreenSaver")  # the second is of old versions of KDE
 REASON = "Ads are shown"
 
 
 class ScreenSaverInhibitor(QObject):
-    """Hold the screen saver off from `inhibit()` to `release()`.
-
-    Attributes:
-        method: How it is held off; `none` if it is not.
-    """
+    """Hold the screen saver off from `inhibit()` to `release()`; `method` says how."""
 
     def __init__(self, application: str) -> None:
         super().__init__()
@@ -55,10 +48,12 @@ class ScreenSaverInhibitor(QObject):
         platform = QGuiApplication.platformName()
         if self.method != "none" or platform == "offscreen":
             return self.method
-        self._cookie = _ask_desktop(self._application)
-        if self._cookie is not None:
-            self.method = "desktop"
-            return self.method
+        for path in PATHS if session_bus_named() else ():
+            cookie = _call_desktop(path, "Inhibit", self._application, REASON)
+            if cookie is not None:
+                self._cookie = path, cookie
+                self.method = "desktop"
+                return self.method
         self._nudge = x11_nudge() if platform == "xcb" else None
         if self._nudge is not None:
             self.method = "x11"
@@ -94,15 +89,6 @@ def session_bus_named(environ: Mapping[str, str] | None = None) -> bool:
     folder = environ.get("XDG_RUNTIME_DIR")
     named = bool(environ.get("DBUS_SESSION_BUS_ADDRESS"))
     return named or (bool(folder) and Path(str(folder), "bus").exists())
-
-
-def _ask_desktop(application: str) -> tuple[str, int] | None:
-    """Return the path and the cookie with which the desktop's promise is released."""
-    for path in PATHS if session_bus_named() else ():
-        cookie = _call_desktop(path, "Inhibit", application, REASON)
-        if cookie is not None:
-            return path, cookie
-    return None
 
 
 def _call_desktop(path: str, method: str, *arguments: str | int) -> int | None:

@@ -98,7 +98,6 @@ class FullScreen:
         self._entered_by_user = False
 
     def begin(self, *, fullscreen: bool) -> None:
-        """Show the window for the first time."""
         primary = QGuiApplication.primaryScreen() if fullscreen else None
         put_on_screen(self._window, self._screen or primary)
         self._windowed = self._window.geometry()
@@ -112,7 +111,6 @@ class FullScreen:
         self._update_cursor()
 
     def toggle(self) -> None:
-        """Fill the screen, or go back to a window."""
         self._entered_by_user = not fills_screen(self._window)
         if self._entered_by_user:
             self._windowed = self._window.geometry()
@@ -123,7 +121,6 @@ class FullScreen:
         self._update_cursor()
 
     def leave(self) -> bool:
-        """Leave a full screen that the user entered; return whether it was left."""
         left = self._entered_by_user and fills_screen(self._window)
         if left:
             self.toggle()

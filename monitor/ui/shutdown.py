@@ -19,12 +19,8 @@ logger = logging.getLogger(__name__)
 class Quitter(QObject):
     """Undo what was started, in reverse order and once; then quit the application.
 
-    Signals:
-        quitting: Quitting has begun, with its reason; emitted once, before the first step.
-
-    Attributes:
-        reason: Why the application quits; `None` while it does not.
-        errors: The steps that failed, by name, in the order in which they ran.
+    `quitting` is emitted once, with the reason, before the first step. `errors` are the steps that
+    failed, by name, in the order in which they ran.
     """
 
     quitting = pyqtSignal(str)
@@ -37,7 +33,6 @@ class Quitter(QObject):
 
     @property
     def entered(self) -> bool:
-        """Whether quitting has begun."""
         return self.reason is not None
 
     def add(self, name: str, undo: Callable[[], object]) -> None:
@@ -65,7 +60,7 @@ class Quitter(QObject):
             except Exception as error:
                 logger.error("Closing %s failed.", name, exc_info=error)
                 self.errors.append((name, error))
-        final_status = status or (1 if self.errors else 0)
+        final_status = status or int(bool(self.errors))
         # Not at once: the caller may be deep inside Qt, or the loop may not have begun yet.
         QTimer.singleShot(0, lambda: QCoreApplication.exit(final_status))
 
@@ -74,12 +69,9 @@ class SignalHandler(QObject):
     """Hand SIGINT and SIGTERM to Qt's loop.
 
     Python runs signal handlers only between its own instructions, so a timer gives it some. Use it
-    as a context in the main thread; leaving it restores the former handlers.
-
-    Args:
-        on_signal: Called once, from Qt's loop, with the name of the first signal.
-        on_second_signal: Called with the number of each later signal, at once, even while the main
-            thread waits; ends the process with status 128 + number by default.
+    as a context in the main thread; leaving it restores the former handlers. `on_signal` is called
+    once, from Qt's loop, with the first signal's name; `on_second_signal` with the number of each
+    later one, at once, even while the main thread waits.
     """
 
     def __init__(
@@ -95,10 +87,8 @@ class SignalHandler(QObject):
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._on_tick)
         self._timer.start(100)
-        self._former_handlers = {
-            number: signal.signal(number, self._handle)
-            for number in (signal.SIGINT, signal.SIGTERM)
-        }
+        handled = (signal.SIGINT, signal.SIGTERM)
+        self._former_handlers = {one: signal.signal(one, self._handle) for one in handled}
 
     def __enter__(self) -> SignalHandler:
         return self

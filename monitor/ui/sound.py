@@ -8,8 +8,7 @@ import math
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from PyQt5.QtCore import QIODevice, QObject, Qt, QTimer, pyqtSlot
 
@@ -29,10 +28,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RATE_HZ = 48_000
-FRAME_BYTES = 4
-"""Of 16-bit stereo."""
+FRAME_BYTES = 4  # of 16-bit stereo
 BYTES_PER_SECOND = RATE_HZ * FRAME_BYTES
-
 LATE_S = 0.02
 """Sound and picture further apart are brought together; ears notice 40 ms."""
 PICTURE_LAG_S = 0.008
@@ -41,8 +38,7 @@ MEASURED_S = 1.0
 """Devices take samples in steps and report only then; over this time each has reported."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Cue:
+class _Cue(NamedTuple):
     """What follows: a file or silence, when it begins, and when its position was 0."""
 
     path: Path | None
@@ -53,12 +49,10 @@ class _Cue:
 class QtSound(QObject):
     """The `SoundOutput` of the kiosk: decoded ahead by threads, one clip after the other.
 
-    All methods belong to the GUI thread. The first sound looks for a device; if there is none, a
-    line is logged and the ads play silently.
-
-    The sound keeps to the picture by the clock: each sample written is the one due when it will be
-    heard, and late ones are skipped. Between clips the device plays silence, because starting it
-    takes up to a second on some screens.
+    All methods belong to the GUI thread. The first sound looks for a device. The sound keeps to the
+    picture by the clock: each sample written is the one due when it will be heard, and late ones
+    are skipped. Between clips the device plays silence, because starting it takes up to a second
+    on some screens.
 
     Args:
         volume: 0 (silent) to 1, on a perceptual scale.
@@ -89,8 +83,7 @@ class QtSound(QObject):
         self._clock = clock
         self._picture_lag_s = picture_lag_s
         self._sink: AudioSink | None = None
-        self._sought = False
-        self._closed = False
+        self._sought = self._closed = False
         # The first feeder holds the present sound, the second the announced one.
         self._feeders: list[_Feeder] = []
         self._zero_s: float | None = None
@@ -138,11 +131,11 @@ class QtSound(QObject):
             self._feeders[1].request((path, position_s))
             if self._timing is None and self._zero_s is None:
                 # From silence: the device runs by the time the sound begins.
-                self._timing = _start(sink)
+                sink.start()
+                self._timing = PlaybackTiming()
         self._timer.start(20)
 
     def pause(self) -> None:
-        """Fall silent until `resume()`."""
         if self._paused_s is not None or not self._timer.isActive():
             return
         self._paused_s = self._clock()
@@ -151,7 +144,6 @@ class QtSound(QObject):
             self._sink.suspend()
 
     def resume(self) -> None:
-        """Continue where `pause()` stopped."""
         if self._paused_s is None:
             return
         paused_s = self._clock() - self._paused_s
@@ -159,8 +151,8 @@ class QtSound(QObject):
         if self._zero_s is not None:
             self._zero_s += paused_s
         if self._cued is not None:
-            begins_s, zero_s = self._cued.begins_s + paused_s, self._cued.zero_s + paused_s
-            self._cued = replace(self._cued, begins_s=begins_s, zero_s=zero_s)
+            path, begins_s, zero_s = self._cued
+            self._cued = _Cue(path, begins_s + paused_s, zero_s + paused_s)
         if self._sink is not None and self._timing is not None:
             self._timing.shift(paused_s)
             self._sink.resume()
@@ -180,11 +172,8 @@ class QtSound(QObject):
             self._feeders.pop().close()
 
     def _silence(self) -> None:
-        """End the sound at once; the device forgets what it holds."""
         self._timer.stop()
-        self._zero_s = None
-        self._cued = None
-        self._paused_s = None
+        self._zero_s = self._cued = self._paused_s = None
         for feeder in self._feeders:
             feeder.request(None)
         if self._sink is not None and self._timing is not None:
@@ -216,8 +205,6 @@ class QtSound(QObject):
                 logger.info("No sound output was found: ads play without sound.")
             else:
                 self._feeders = [_Feeder(self._decode), _Feeder(self._decode)]
-                for feeder in self._feeders:
-                    feeder.start()
         return self._sink
 
     @pyqtSlot()
@@ -228,7 +215,8 @@ class QtSound(QObject):
         if self._timing is None:
             if not self._feeders[0].has_data():
                 return
-            self._timing = _start(sink)
+            sink.start()
+            self._timing = PlaybackTiming()
         if sink.broken():
             logger.info("The sound output went away: ads play without sound.")
             self._silence()
@@ -256,30 +244,21 @@ class QtSound(QObject):
         return data
 
 
-def _start(sink: AudioSink) -> PlaybackTiming:
-    sink.start()
-    return PlaybackTiming()
-
-
 class PlaybackTiming:
     """Estimate when a sample that is written now will be heard.
 
     A device reports how much it holds, but many take samples in steps: what they took counts as
     heard although it is not. So the latest moment that the reports admit is the right one: it is
     reported just before the next step.
-
-    Attributes:
-        written: Frames written so far.
     """
 
     def __init__(self) -> None:
-        self.written = 0
+        self.written = 0  # frames
         self._first_s: float | None = None
         self._latest: deque[tuple[float, float]] = deque()
 
     @property
     def heard_s(self) -> float:
-        """When the next written frame will be heard."""
         return (self._first_s or 0.0) + self.written / RATE_HZ
 
     def observe(self, now_s: float, held_bytes: int) -> None:
@@ -303,7 +282,6 @@ class PlaybackTiming:
             self._first_s = self._latest[0][1]
 
     def shift(self, seconds: float) -> None:
-        """Account for a pause in which the device stood still."""
         if self._first_s is not None:
             self._first_s += seconds
         self._latest = deque((at_s + seconds, first_s + seconds) for at_s, first_s in self._latest)
@@ -322,6 +300,7 @@ class _Feeder(threading.Thread):
         self._size = 0
         self._first_frame = 0
         self._closed = False
+        self.start()
 
     def request(self, wanted: tuple[Path, float] | None) -> None:
         """Decode a file from a position in seconds on, or nothing, instead of the present file."""
@@ -333,7 +312,6 @@ class _Feeder(threading.Thread):
             self._changed.notify_all()
 
     def has_data(self) -> bool:
-        """Return whether there is something to read."""
         with self._changed:
             return self._size > 0
 
@@ -390,9 +368,8 @@ class _Feeder(threading.Thread):
                 data = samples.tobytes()
                 with self._changed:
                     # One second ahead rides out a busy moment of the machine, and is 190 kB.
-                    self._changed.wait_for(
-                        lambda: self._size < BYTES_PER_SECOND or self._request != request
-                    )
+                    while self._size >= BYTES_PER_SECOND and self._request == request:
+                        self._changed.wait()
                     if self._request != request:
                         return
                     if not self._chunks:
@@ -401,7 +378,6 @@ class _Feeder(threading.Thread):
                     self._size += len(data)
 
     def _take(self, count: int) -> bytes:
-        """Take up to `count` bytes."""
         parts: list[bytes] = []
         while count > 0 and self._chunks:
             chunk = self._chunks.popleft()
@@ -418,8 +394,7 @@ class _Feeder(threading.Thread):
 def open_default_sink(volume: float) -> AudioSink | None:
     """Open the system's sound output at a volume of 0 to 1, on a perceptual scale.
 
-    Returns `None` if there is none, it cannot play 16-bit stereo at 48 kHz, or Qt's multimedia
-    lacks a library of the system such as libpulse.
+    `None` if none plays 16-bit stereo at 48 kHz, or Qt lacks a library such as libpulse.
     """
     try:
         from PyQt5 import QtMultimedia  # noqa: PLC0415 (may fail, and then costs only the sound)
@@ -472,13 +447,11 @@ class AudioSink:
         return int(self._output.bytesFree())
 
     def held_bytes(self) -> int:
-        """Return how much was written and not heard yet."""
         return max(0, int(self._output.bufferSize()) - self.free_bytes())
 
     def write(self, data: bytes) -> int:
         return 0 if self._device is None else int(self._device.write(data))
 
     def broken(self) -> bool:
-        """Return whether the device went away."""
         # OpenError and FatalError; the others pass, such as an IOError by a full buffer.
         return int(self._output.error()) in (1, 4)

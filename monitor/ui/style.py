@@ -1,16 +1,13 @@
 """Colours and sizes of the window.
 
 People read the overlay and the notice from 3 metres, so no text there is smaller than
-`MIN_TEXT`, 1/30 of the screen's height. Its capitals are at least 0.71 of that, 14.1 mm on a
-48-inch screen (598 mm high): 16 minutes of arc, the minimum of ISO 9241-303 (height = 2 pi x
-distance x minutes / 21,600; NUREG-0700, 1.3.1-4). A smaller screen must be read from nearer, in
-proportion. Operators read the panel at arm's length, 0.7 m; by the same rule `PANEL_TEXT` suffices
-on screens of 16 inches and more.
+`SMALLEST_TEXT`: its capitals are 14.1 mm high on a 48-inch screen, 16 minutes of arc, the minimum
+of ISO 9241-303 and NUREG-0700 (1.3.1-4). Smaller screens must be read from nearer, in proportion.
+Operators read the panel from 0.7 m: `PANEL_TEXT` suffices on screens of 16 inches and more.
 
-The colours are Okabe and Ito's ("Color Universal Design", 2008), which people with any colour
-vision can tell apart, without their dark blue, which is illegible on a dark panel. No colour
-carries meaning alone: a word, a shape or a place always goes with it. Every text has a contrast of
-at least 4.5 to 1 (WCAG 2.1, level AA) on its panel, over any ad.
+The colours are Okabe and Ito's (2008), which people with any colour vision can tell apart, without
+their dark blue, illegible on a dark panel. No colour carries meaning alone: a word, a shape or a
+place goes with it. Texts have a contrast of at least 4.5 to 1 (WCAG 2.1, AA) over any ad.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import string
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -19,10 +20,12 @@ import yaml
 from monitor.errors import SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from detector.types import FaceReading
     from monitor.sensor.live import SensorHealth
+
+Texts = Mapping[str, str]
 
 FOLDER = Path(__file__).parent / "languages"
 DEFAULT_LANGUAGE = "en"
@@ -33,16 +36,11 @@ class LanguageError(SetupError):
 
 
 def languages(folder: Path = FOLDER) -> tuple[str, ...]:
-    """Return the codes of all languages, sorted."""
     return tuple(sorted(path.stem for path in folder.glob("*.yaml")))
 
 
 def known_language(language: str, folder: Path = FOLDER) -> str:
-    """Return the code of a language that has texts: `de` also for `de_AT.UTF-8` and `de-CH`.
-
-    Raises:
-        LanguageError: There are no texts in that language.
-    """
+    """Return a language's code, `de` also for `de-CH`; `LanguageError` if there are no texts."""
     code = re.split(r"[-_.@]", language.strip().lower(), maxsplit=1)[0]
     known = languages(folder)
     if code not in known:
@@ -66,12 +64,8 @@ def default_language(environ: Mapping[str, str] | None = None, folder: Path = FO
 
 
 @cache
-def texts_for(language: str, folder: Path = FOLDER) -> Mapping[str, str]:
-    """Return the checked texts of a language, by key.
-
-    Raises:
-        LanguageError: There are no texts in that language, or its file is wrong.
-    """
+def texts_for(language: str, folder: Path = FOLDER) -> Texts:
+    """Return the checked texts of a language, by key; raise `LanguageError` if they are wrong."""
     code = known_language(language, folder)
     path = folder / f"{code}.yaml"
     texts = _read(path)
@@ -80,21 +74,17 @@ def texts_for(language: str, folder: Path = FOLDER) -> Mapping[str, str]:
     return MappingProxyType(texts)
 
 
-def withheld_text(texts: Mapping[str, str], reason: str) -> str:
-    """Return the text for one of `detector.types.WITHHELD_REASONS`."""
+def withheld_text(texts: Texts, reason: str) -> str:
     return texts[f"withheld_{reason.replace(' ', '_')}"]
 
 
-def state_text(texts: Mapping[str, str], health: SensorHealth) -> str:
+def state_text(texts: Texts, health: SensorHealth) -> str:
     """Return the state of the sensor, or the reason why it does not measure if that has a text."""
     return texts.get(f"fault_{health.cause}", texts[f"state_{health.state}"])
 
 
-def viewers_text(texts: Mapping[str, str], readings: Iterable[FaceReading]) -> str:
-    """Return how many viewers there are and how many look, such as `2 viewers · 1 looking`.
-
-    Static faces do not count.
-    """
+def viewers_text(texts: Texts, readings: Iterable[FaceReading]) -> str:
+    """Return text such as `2 viewers · 1 looking`; static faces do not count."""
     viewers = [reading for reading in readings if not reading.static]
     count = len(viewers)
     if count == 0:
@@ -104,7 +94,7 @@ def viewers_text(texts: Mapping[str, str], readings: Iterable[FaceReading]) -> s
     return f"{text} · {texts['attentive'].format(count=attentive)}"
 
 
-def number_text(texts: Mapping[str, str], value: float, digits: int = 1) -> str:
+def number_text(texts: Texts, value: float, digits: int = 1) -> str:
     """Return a number with a fixed count of decimals, in the notation of a language."""
     return f"{value:.{digits}f}".replace(".", texts["decimal_point"])
 
@@ -157,9 +147,7 @@ def _read(path: Path) -> dict[str, str]:
     return texts
 
 
-def _check_against_pattern(
-    path: Path, texts: Mapping[str, str], pattern: Mapping[str, str]
-) -> None:
+def _check_against_pattern(path: Path, texts: Texts, pattern: Texts) -> None:
     missing, unknown = sorted(set(pattern) - set(texts)), sorted(set(texts) - set(pattern))
     if missing or unknown:
         received = [f"no {', '.join(missing)}"] if missing else []

@@ -45,20 +45,17 @@ class KioskWindow(QWidget):
     The notice lies over everything else and cannot be switched off.
 
     Args:
-        player: Asked for pictures from `begin()` on.
         notice_languages: Of the notice; the window's language by default.
         notice_url: Where people read more about the measurement; empty leaves that sentence out.
         notice_required: Whether nothing is measured while the notice is not on the screen.
         measures: Whether there is a camera; without one the notice says that nobody is measured.
-        screen: Where to begin; the system's choice by default.
         saver: Returns how the screen saver is held off.
         clock: Of the frames' capture times, in nanoseconds.
 
-    Signals:
-        quit_requested: The window was closed, by a key or otherwise; emitted once.
-        failed: No ad can be played, with the reason in one sentence; emitted once, and no picture
-            comes any more.
-        finished: The player has played everything; emitted once.
+    Signals, each emitted once:
+        quit_requested: The window was closed, by a key or otherwise.
+        failed: No ad can be played, with the reason in one sentence; no picture comes any more.
+        finished: The player has played everything.
 
     Raises:
         LanguageError: There are no texts in a language.
@@ -71,7 +68,7 @@ class KioskWindow(QWidget):
     def __init__(
         self,
         player: AdPlayer,
-        bridge: LiveBridge,
+        bridge: LiveBridge[LiveView],
         *,
         language: str = DEFAULT_LANGUAGE,
         notice_languages: Sequence[str] | None = None,
@@ -96,8 +93,7 @@ class KioskWindow(QWidget):
         self._notice_required = notice_required
         self._begin_fullscreen = fullscreen
         self._full_screen = FullScreen(self, screen)
-        self._closed = False
-        self._finished = False
+        self._closed = self._finished = False
         self._viewport: tuple[int, int] | None = None
 
         self.ad_view = AdView(self)
@@ -136,11 +132,9 @@ class KioskWindow(QWidget):
         self._ticker.start(5)
 
     def toggle_overlay(self) -> None:
-        """Show or hide the measurements; measuring continues."""
         self.overlay.setVisible(not self.overlay.isVisible())
 
     def toggle_pause(self) -> None:
-        """Pause or resume the show."""
         if self._player.paused:
             self._player.resume()
         else:
@@ -148,7 +142,6 @@ class KioskWindow(QWidget):
         self.paused_badge.setVisible(self._player.paused)
 
     def operator_facts(self) -> tuple[Section, ...]:
-        """Return what the operator panel says."""
         notice = self.notice.state
         return sections(
             self._texts,
@@ -206,13 +199,8 @@ class KioskWindow(QWidget):
     def _arrange(self) -> None:
         width, height = self.width(), self.height()
         scale = scale_for(width, height)
-        for part in (
-            self.ad_view,
-            self.notice,
-            self.paused_badge,
-            self.operator_panel,
-            self.help_card,
-        ):
+        self.ad_view.set_scale(scale)
+        for part in (self.notice, self.paused_badge, self.operator_panel, self.help_card):
             part.set_scale(scale)
         self.ad_view.setGeometry(0, 0, width, height)
         notice_height = min(self.notice.natural_height(width), height)
@@ -221,13 +209,15 @@ class KioskWindow(QWidget):
         room = QRect(margin, margin, width - 2 * margin, height - notice_height - 2 * margin)
         self.overlay.arrange(room, scale)
         # The corner that the overlay takes neither as a column nor as a band.
-        badge = self.paused_badge.natural_size()
-        corner = QPoint(margin, room.bottom() + 1 - badge.height())
-        self.paused_badge.setGeometry(QRect(corner, badge))
-        panel = self.operator_panel.natural_size(room.size())
-        self.operator_panel.setGeometry(_centred(panel, room.center()))
-        centre = QPoint(width // 2, height // 2)
-        self.help_card.setGeometry(_centred(self.help_card.natural_size(), centre))
+        badge = QRect(QPoint(), self.paused_badge.natural_size())
+        badge.moveBottomLeft(room.bottomLeft())
+        self.paused_badge.setGeometry(badge)
+        panel = QRect(QPoint(), self.operator_panel.natural_size(room.size()))
+        panel.moveCenter(room.center())
+        self.operator_panel.setGeometry(panel)
+        card = QRect(QPoint(), self.help_card.natural_size())
+        card.moveCenter(QPoint(width // 2, height // 2))
+        self.help_card.setGeometry(card)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         super().resizeEvent(event)
@@ -277,9 +267,3 @@ class KioskWindow(QWidget):
             self.quit_requested.emit()
         # Accepted: the window is out of sight while the threads are being joined.
         super().closeEvent(event)
-
-
-def _centred(size: QSize, centre: QPoint) -> QRect:
-    rect = QRect(QPoint(0, 0), size)
-    rect.moveCenter(centre)
-    return rect

@@ -39,9 +39,6 @@ class Notice(PaintedWidget):
     Signals:
         shown: The notice is painted, in a window that is neither minimised nor hidden.
         hidden: It no longer is.
-
-    Attributes:
-        state: Whether it is shown, hidden, or was never shown yet.
     """
 
     shown = pyqtSignal()
@@ -77,7 +74,6 @@ class Notice(PaintedWidget):
         return "\n".join(lines)
 
     def stop(self) -> None:
-        """Hide the notice for good, because the window closes."""
         self._watch.stop()
         self._set_shown(shown=False)
 
@@ -87,12 +83,9 @@ class Notice(PaintedWidget):
         self._set_shown(shown=window is not None and is_exposed(window))
 
     def _set_shown(self, *, shown: bool) -> None:
-        if shown and self.state != "shown":
-            self.state = "shown"
-            self.shown.emit()
-        elif not shown and self.state == "shown":
-            self.state = "hidden"
-            self.hidden.emit()
+        if shown != (self.state == "shown"):
+            self.state = "shown" if shown else "hidden"
+            (self.shown if shown else self.hidden).emit()
 
     def natural_height(self, width: float) -> int:
         """Return the height in which the whole notice fits at a width, in pixels."""
@@ -114,7 +107,7 @@ class Notice(PaintedWidget):
         painter.drawLine(QPointF(0, 0.5), QPointF(rect.width(), 0.5))
         document = self._document(rect.width())
         margin, code = style.MARGIN * self.scale, self._code_side
-        icon = self._icon_width if self._measures_people else 0.0
+        icon = style.SMALLEST_TEXT * self.scale * 1.5 if self._measures_people else 0.0
         used = document.idealWidth() + 1.4 * icon + code
         left = max(margin, (rect.width() - used) / 2)
         if self._measures_people:
@@ -126,17 +119,14 @@ class Notice(PaintedWidget):
             draw_code(painter, place, self._code)
 
     @property
-    def _icon_width(self) -> float:
-        return style.MIN_TEXT * self.scale * 1.5
-
-    @property
     def _code_side(self) -> float:
         return CODE_SIDE * self.scale if self._code is not None else 0.0
 
     def _document(self, width: float) -> QTextDocument:
         margin = style.MARGIN * self.scale
         code = self._code_side + margin if self._code is not None else 0.0
-        text_width = width - 2 * margin - 1.4 * self._icon_width - code
+        icon = style.SMALLEST_TEXT * self.scale * 1.5
+        text_width = width - 2 * margin - 1.4 * icon - code
         lines = []
         for texts in self._texts:
             more = f" {more_html(texts, self._url)}" if self._url else ""
@@ -169,7 +159,6 @@ def make_document(
 
 
 def draw_document(painter: QPainter, document: QTextDocument, left: float, top: float) -> None:
-    """Draw laid out text with its upper left corner at a point."""
     painter.save()
     painter.translate(left, top)
     document.drawContents(painter)
@@ -177,7 +166,6 @@ def draw_document(painter: QPainter, document: QTextDocument, left: float, top: 
 
 
 def draw_camera(painter: QPainter, rect: QRectF) -> None:
-    """Draw a camera that fills a rectangle."""
     width, height = rect.width(), rect.height()
     bump = QRectF(rect.center().x() - width * 0.17, rect.top() - height * 0.16, width * 0.34, 4)
     bump.setBottom(rect.top() + height * 0.2)

@@ -80,7 +80,6 @@ class NoticeScreen(QWidget):
         self.activateWindow()
 
     def dismiss(self) -> None:
-        """Close the window without a request to quit, because the show begins."""
         self._dismissed = True
         self._timer.stop()
         self.close()

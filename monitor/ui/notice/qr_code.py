@@ -21,11 +21,10 @@ MAX_LENGTH = 150
 
 
 def qr_dots(address: str) -> NDArray[np.bool_] | None:
-    """Return the QR code of a web address; `https://` is added if there is no scheme.
+    """Return the QR code of a web address, with `https://` if there is no scheme.
 
-    Returns:
-        `(side, side)`, True where the code is dark, with its bright edge; `None` for an address
-        that is empty or longer than `MAX_LENGTH` characters.
+    It is `(side, side)`, True where dark, with its bright edge; `None` for an address that is
+    empty or longer than `MAX_LENGTH`.
     """
     address = address.strip()
     if not address or len(address) > MAX_LENGTH:

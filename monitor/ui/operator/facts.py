@@ -12,13 +12,14 @@ from monitor.sensor.live import SensorHealth
 from monitor.ui.texts import number_text, state_text, viewers_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from ads.player.player import AdPlayer
     from monitor.sensor.live import LiveView
     from monitor.ui.notice.notice import NoticeState
     from monitor.ui.screen_saver import Method
+    from monitor.ui.texts import Texts
 
 Tone = Literal["plain", "good", "warning", "fault"]
 
@@ -36,10 +37,10 @@ class SessionFacts:
         database: Its URL or path; the panel masks a password in it.
         database_folder: Of the database's file; `None` for a server.
         began_ns: Monotonic clock.
-        playlist_problem: Returns why a changed playlist was refused; `None` while it was not.
-        database_problem: Returns what is wrong with the recording; `None` while nothing is.
-        left_out: Returns the ads of the playlist that cannot be played: ids and reasons.
-        errors: Returns how many errors of the program itself were survived.
+        playlist_problem: Why a changed playlist was refused; `None` while it was not.
+        database_problem: What is wrong with the recording; `None` while nothing is.
+        left_out: The ads of the playlist that cannot be played: ids and reasons.
+        errors: How many errors of the program itself were survived.
     """
 
     session_id: int
@@ -57,16 +58,13 @@ class SessionFacts:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the panel; an empty label continues the row above.
-
-    Attributes:
-        share: How much of a bar below the text is filled, 0 to 1; `None` without a bar.
-    """
+    """One line of the panel; an empty label continues the row above."""
 
     label: str
     text: str
     tone: Tone = "plain"
     share: float | None = None
+    """How much of a bar below the text is filled, 0 to 1; `None` without a bar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,7 @@ class Section:
 
 
 def sections(
-    texts: Mapping[str, str],
+    texts: Texts,
     *,
     view: LiveView | None,
     notice: NoticeState,
@@ -98,9 +96,7 @@ def sections(
     return tuple(Section(texts[title], tuple(found)) for title, found in rows.items())
 
 
-def _measuring(
-    texts: Mapping[str, str], view: LiveView | None, notice: NoticeState
-) -> Iterator[Row]:
+def _measuring(texts: Texts, view: LiveView | None, notice: NoticeState) -> Iterator[Row]:
     health = SensorHealth("starting") if view is None else view.health
     text = state_text(texts, health)
     if health.detail and health.state != "running":
@@ -115,42 +111,36 @@ def _measuring(
     if view is None or health.state != "running":
         yield Row(texts["panel_faces"], texts["viewers_unknown"])
         return
-    rate = texts["panel_rate_value"].format(fps=number_text(texts, health.fps))
-    yield Row(texts["panel_rate"], rate)
+    yield _row(texts, "panel_rate", "panel_rate_value", fps=number_text(texts, health.fps))
     if health.latency_ms > 0:
-        latency = texts["panel_latency_value"].format(latency=round(health.latency_ms))
-        yield Row(texts["panel_latency"], latency)
-    total = health.frames + health.dropped
-    dropped = texts["panel_dropped_value"].format(dropped=health.dropped, frames=total)
-    yield Row(texts["panel_dropped"], dropped)
+        yield _row(texts, "panel_latency", "panel_latency_value", latency=round(health.latency_ms))
+    counts = {"dropped": health.dropped, "frames": health.frames + health.dropped}
+    yield _row(texts, "panel_dropped", "panel_dropped_value", **counts)
     if health.effort < 1:
-        share = texts["panel_effort_value"].format(percent=round(100 * health.effort))
-        yield Row(texts["panel_effort"], share, "warning")
-    yield Row(texts["panel_faces"], _faces(texts, view))
-
-
-def _faces(texts: Mapping[str, str], view: LiveView) -> str:
+        percent = round(100 * health.effort)
+        yield _row(texts, "panel_effort", "panel_effort_value", "warning", percent=percent)
     readings = () if view.frame is None else view.frame.readings
     withheld = sum(one.withheld is not None and not one.static for one in readings)
     pictures = sum(one.static for one in readings)
     parts = [viewers_text(texts, readings)]
-    if withheld:
-        parts.append(texts["panel_withheld"].format(count=withheld))
-    if pictures:
-        parts.append(texts["panel_pictures"].format(count=pictures))
-    return " · ".join(parts)
+    parts += [texts["panel_withheld"].format(count=withheld)] if withheld else []
+    parts += [texts["panel_pictures"].format(count=pictures)] if pictures else []
+    yield Row(texts["panel_faces"], " · ".join(parts))
 
 
-def _ads(texts: Mapping[str, str], show: AdPlayer, session: SessionFacts | None) -> Iterator[Row]:
+def _row(texts: Texts, label: str, text: str, tone: Tone = "plain", **values: object) -> Row:
+    return Row(texts[label], texts[text].format(**values), tone)
+
+
+def _ads(texts: Texts, show: AdPlayer, session: SessionFacts | None) -> Iterator[Row]:
     play = show.current
     if play is None:
         yield Row(texts["panel_now"], texts["panel_nothing"])
     else:
         duration_ms = play.ad.duration_s * 1000
         position_ms = min(max(show.position_ms, 0.0), duration_ms)
-        words = texts["panel_position"].format(
-            position=minutes(position_ms), duration=minutes(duration_ms)
-        )
+        times = {"position": minutes(position_ms), "duration": minutes(duration_ms)}
+        words = texts["panel_position"].format(**times)
         yield Row(texts["panel_now"], play.ad.name, share=position_ms / duration_ms)
         if show.paused:
             yield Row("", f"{words} · {texts['panel_paused']}", "warning")
@@ -166,15 +156,14 @@ def _ads(texts: Mapping[str, str], show: AdPlayer, session: SessionFacts | None)
         reason = _reason(texts, choice.reason, choice.probability, held_out=choice.held_out)
         yield Row(texts["panel_why"], reason)
     if show.dropped_frames:
-        late = texts["panel_late_value"].format(count=show.dropped_frames)
-        yield Row(texts["panel_late"], late)
+        yield _row(texts, "panel_late", "panel_late_value", count=show.dropped_frames)
     problem = None if session is None else session.playlist_problem()
     if problem:
         kept = texts["panel_playlist_kept"].format(problem=problem)
         yield Row(texts["panel_playlist"], kept, "warning")
 
 
-def _reason(texts: Mapping[str, str], reason: str, probability: float, *, held_out: bool) -> str:
+def _reason(texts: Texts, reason: str, probability: float, *, held_out: bool) -> str:
     if probability >= 1 and not held_out:
         return reason
     percent = number_text(texts, 100 * probability, 0 if probability >= 0.1 else 1)
@@ -182,14 +171,10 @@ def _reason(texts: Mapping[str, str], reason: str, probability: float, *, held_o
     return text.format(reason=reason, percent=percent)
 
 
-def _problems(
-    texts: Mapping[str, str], show: AdPlayer, session: SessionFacts | None
-) -> Iterator[Row]:
-    """Yield failures, newest first, and then the ads that were left out from the start."""
-    problems = [
-        (failure.at.strftime("%H:%M:%S"), failure.ad_id, failure.sentence)
-        for failure in reversed(show.failures)
-    ]
+def _problems(texts: Texts, show: AdPlayer, session: SessionFacts | None) -> Iterator[Row]:
+    # Failures, newest first, and then the ads that were left out from the start.
+    failures = reversed(show.failures)
+    problems = [(one.at.strftime("%H:%M:%S"), one.ad_id, one.sentence) for one in failures]
     if session is not None:
         problems += [(texts["panel_left_out"], *ad) for ad in session.left_out()]
     if not problems:
@@ -199,11 +184,11 @@ def _problems(
 
 
 def _system(
-    texts: Mapping[str, str], session: SessionFacts | None, saver: Method, now_ns: int
+    texts: Texts, session: SessionFacts | None, saver: Method, now_ns: int
 ) -> Iterator[Row]:
     if session is not None:
-        named = texts["panel_session_value"].format(session=session.session_id, site=session.site)
-        yield Row(texts["panel_session"], named)
+        named = {"session": session.session_id, "site": session.site}
+        yield _row(texts, "panel_session", "panel_session_value", **named)
         yield Row(texts["panel_uptime"], uptime(texts, (now_ns - session.began_ns) / 1e9))
         yield Row(texts["panel_source"], session.source)
         yield Row(texts["panel_database"], hide_passwords(session.database))
@@ -214,21 +199,20 @@ def _system(
             yield _disk(texts, session.database_folder)
         errors = session.errors()
         if errors:
-            text = texts["panel_errors_value"].format(count=errors)
-            yield Row(texts["panel_errors"], text, "fault")
+            yield _row(texts, "panel_errors", "panel_errors_value", "fault", count=errors)
     tone: Tone = "warning" if saver == "none" else "plain"
     yield Row(texts["panel_saver"], texts[f"panel_saver_{saver}"], tone)
     if session is not None:
         yield Row(texts["panel_version"], session.version)
 
 
-def _disk(texts: Mapping[str, str], folder: Path) -> Row:
+def _disk(texts: Texts, folder: Path) -> Row:
     try:
         free_gb = shutil.disk_usage(folder).free / 1e9
     except OSError:
         return Row(texts["panel_disk"], texts["panel_disk_unknown"], "warning")
-    text = texts["panel_disk_value"].format(free=number_text(texts, free_gb))
-    return Row(texts["panel_disk"], text, "fault" if free_gb < MIN_FREE_GB else "plain")
+    tone: Tone = "fault" if free_gb < MIN_FREE_GB else "plain"
+    return _row(texts, "panel_disk", "panel_disk_value", tone, free=number_text(texts, free_gb))
 
 
 def minutes(milliseconds: float) -> str:
@@ -237,7 +221,7 @@ def minutes(milliseconds: float) -> str:
     return f"{seconds // 60}:{seconds % 60:02d}"
 
 
-def uptime(texts: Mapping[str, str], seconds: float) -> str:
+def uptime(texts: Texts, seconds: float) -> str:
     """Return a duration such as `3:12:45`, after the days if there are any."""
     whole = timedelta(seconds=max(0, int(seconds)))
     time = str(timedelta(seconds=whole.seconds))

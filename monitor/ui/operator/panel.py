@@ -54,10 +54,8 @@ KEY_GAP = " " * 5
 
 
 class _Placed(NamedTuple):
-    """A row whose text is broken into lines."""
-
     row: Row
-    lines: tuple[str, ...]
+    lines: tuple[str, ...]  # the row's text, broken
 
 
 class OperatorPanel(PaintedWidget):
@@ -82,7 +80,6 @@ class OperatorPanel(PaintedWidget):
         self.hide()
 
     def toggle(self) -> None:
-        """Show or hide the panel."""
         if self.isHidden():
             self._on_tick()
             self.show()
@@ -96,7 +93,6 @@ class OperatorPanel(PaintedWidget):
             self._left_alone.start()
 
     def natural_size(self, room: QSize) -> QSize:
-        """Return the size that it takes of the room that may be covered."""
         # As high as the room: rows come and go, and a panel that changes its size every second
         # cannot be read.
         return QSize(min(room.width(), round(MAX_WIDTH * self.scale)), room.height())
@@ -130,9 +126,7 @@ class OperatorPanel(PaintedWidget):
             self._draw_column(painter, column, sections)
 
     def _columns(self, body: QRectF) -> list[tuple[QRectF, Sequence[Section]]]:
-        """Share the sections out to one column, or two where there is room for them."""
-        wide = body.width() >= 814 * self.scale
-        if not wide or len(self.sections) < 2:
+        if body.width() < 814 * self.scale or len(self.sections) < 2:
             return [(body, self.sections)]
         half = (body.width() - 1.5 * PADDING * self.scale) / 2
         middle = (len(self.sections) + 1) // 2
@@ -173,7 +167,6 @@ class OperatorPanel(PaintedWidget):
     def _fitted(
         self, sections: Sequence[Section], column: QRectF
     ) -> list[tuple[Section, list[_Placed]]]:
-        """Return the rows of each section, with long texts cut until the column can hold them."""
         size = style.PANEL_TEXT * self.scale
         width = column.width() - LABEL_WIDTH * self.scale
         for max_lines in (3, 2, 1):
@@ -196,7 +189,6 @@ class OperatorPanel(PaintedWidget):
         return (len(placed.lines) * LINE + bar) * self.scale
 
     def _draw_row(self, painter: QPainter, first: QRectF, placed: _Placed) -> None:
-        """Draw a row, with its first line in `first`."""
         size, row = style.PANEL_TEXT * self.scale, placed.row
         text = first.adjusted(LABEL_WIDTH * self.scale, 0, 0, 0)
         label = QRectF(first.x(), first.y(), LABEL_WIDTH * self.scale, first.height())

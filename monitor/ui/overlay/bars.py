@@ -48,7 +48,6 @@ class ProbabilityBars(PaintedWidget):
 
     @property
     def title(self) -> str:
-        """Whose bars these are, and why they are empty if the emotion is withheld."""
         if self._reading is None:
             return self._texts["bars_nobody" if self._measured else "bars_unknown"]
         if self._reading.withheld is not None:
@@ -77,7 +76,6 @@ class ProbabilityBars(PaintedWidget):
         return tuple(zip(names, values, strict=True))
 
     def natural_height(self) -> float:
-        """Return the height at which the rows are neither crowded nor lost."""
         return (TITLE_HEIGHT + 30 * len(EMOTIONS)) * self.scale
 
     def show_reading(self, reading: FaceReading | None, *, measured: bool = True) -> None:
@@ -137,8 +135,8 @@ def most_prominent(
 ) -> FaceReading | None:
     """Return the reading of the largest face that looks at the screen, or of the largest face.
 
-    Viewers whose emotion is withheld come last. Static faces do not count. The `former` viewer
-    stays chosen while nobody is clearly larger.
+    Viewers without an emotion come last, static faces do not count, and the `former` viewer stays
+    chosen while nobody is clearly larger.
     """
     viewers = [reading for reading in readings if not reading.static]
     readable = [reading for reading in viewers if reading.withheld is None] or viewers

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 PADDING = 16.0
 GAP = 10.0
 TOP = 12.0
-LINE = 32.0
-"""Height of the heading."""
+LINE = 32.0  # of the heading
 BOTTOM = 14.0
 
 STATE_COLOURS: Mapping[str, QColor] = {
@@ -50,7 +49,6 @@ class StatusLine(PaintedWidget):
         self.text = state_text(texts, SensorHealth("starting"))
 
     def show_view(self, view: LiveView) -> None:
-        """Show the viewers of the newest frame, or why nothing is measured."""
         self._state = view.health.state
         if self._state == "running":
             self.text = viewers_text(self._texts, view.frame.readings if view.frame else ())
@@ -108,7 +106,6 @@ class Overlay(PaintedWidget):
         self.preview.show_frame(None, message=texts["state_starting"])
 
     def show_view(self, view: LiveView) -> None:
-        """Take a view, to be drawn at the next refresh."""
         if view.frame is not None and view.health.state == "running":
             self.curve.history.add(view.frame)
         self._view = view
@@ -142,7 +139,6 @@ class Overlay(PaintedWidget):
         self.status.show_view(view)
 
     def arrange(self, room: QRect, scale: float) -> None:
-        """Take a place within the room that may be covered."""
         self._room = room
         for part in (self, self.status, self.preview, self.bars, self.curve):
             part.set_scale(scale)
@@ -174,7 +170,6 @@ class Overlay(PaintedWidget):
     def _column_heights(
         self, room: float, width: float, scale: float
     ) -> tuple[float, float, float]:
-        """Return the heights of preview, bars and curve in a column; 0 where there is no room."""
         if self._ads_only:
             return 0.0, 0.0, 0.0
         # In a lower preview a face is no longer recognised as one.
@@ -234,7 +229,7 @@ class Overlay(PaintedWidget):
 
 
 def _readings(view: LiveView) -> tuple[FaceReading, ...]:
-    """Return the readings to show: none while nothing is measured, because they are old then."""
+    # None while nothing is measured, because they are old then.
     return view.frame.readings if view.frame is not None and view.health.state == "running" else ()
 
 

@@ -72,9 +72,6 @@ class Preview(PaintedWidget):
     the box is dashed. Faces without an emotion are grey; posters and pictures are also dimmed.
     Where a label would cover another face, only the number is shown, and where labels would cover
     each other, the smaller face has none.
-
-    Attributes:
-        message: The text over the picture; empty while all is well.
     """
 
     def __init__(self, texts: Mapping[str, str], parent: QWidget | None = None) -> None:
@@ -91,7 +88,6 @@ class Preview(PaintedWidget):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels of the faces."""
         return tuple(label_text(reading, self._texts) for reading in self._readings)
 
     def show_frame(
@@ -123,9 +119,8 @@ class Preview(PaintedWidget):
             painter.setFont(text_font(style.MIN_TEXT * self.scale, bold=True))
             painter.setPen(style.TEXT)
             inner = rect.adjusted(radius, 0, -radius, 0)
-            painter.drawText(
-                inner, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self.message
-            )
+            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+            painter.drawText(inner, flags, self.message)
         else:
             self._draw_faces(painter, place)
         painter.setClipping(False)
@@ -133,9 +128,9 @@ class Preview(PaintedWidget):
     def _draw_faces(self, painter: QPainter, place: QRectF) -> None:
         faces = []
         for reading in self._readings:
-            left, width = (1 - reading.box.x - reading.box.width), reading.box.width
-            x, y = left * place.width(), reading.box.y * place.height()
-            size = width * place.width(), reading.box.height * place.height()
+            box = reading.box
+            x, y = (1 - box.x - box.width) * place.width(), box.y * place.height()
+            size = box.width * place.width(), box.height * place.height()
             faces.append((QRectF(place.x() + x, place.y() + y, *size), reading))
         faces.sort(key=lambda face: face[0].width(), reverse=True)
         # Pictures lie under the viewers, and their labels take only the room that viewers leave.
@@ -144,11 +139,18 @@ class Preview(PaintedWidget):
         taken: list[QRectF] = []
         for box, reading in sorted(faces, key=lambda face: face[1].static):
             others = [other for other, _ in faces if other is not box]
-            found = self._find_label(box, reading, place, taken, others)
-            if found is not None:
-                text, label = found
-                self._draw_label(painter, label, text, reading)
-                taken.append(label)
+            choices = [(label_text(reading, self._texts), taken + others)]
+            if not reading.static:
+                # In a crowd a long label would hide the next face; then the number remains.
+                choices.append((str(reading.viewer), taken))
+            for text, avoided in choices:
+                words = text_width(text, style.SMALLEST_TEXT * self.scale, bold=True)
+                width = words + 12 * self.scale + self._eye_room(reading)
+                label = place_label(width, 30 * self.scale, box, place, avoided)
+                if label is not None:
+                    self._draw_label(painter, label, text, reading)
+                    taken.append(label)
+                    break
 
     def _draw_box(self, painter: QPainter, box: QRectF, reading: FaceReading) -> None:
         radius = 4 * self.scale
@@ -162,26 +164,6 @@ class Preview(PaintedWidget):
             painter.setPen(line)
             painter.drawRoundedRect(box, radius, radius)
         painter.setOpacity(1.0)
-
-    def _find_label(
-        self,
-        box: QRectF,
-        reading: FaceReading,
-        bounds: QRectF,
-        taken: list[QRectF],
-        others: list[QRectF],
-    ) -> tuple[str, QRectF] | None:
-        # In a crowd a long label would hide the next face; then the number remains, or nothing.
-        choices = [(label_text(reading, self._texts), taken + others)]
-        if not reading.static:
-            choices.append((str(reading.viewer), taken))
-        for text, avoided in choices:
-            words = text_width(text, style.MIN_TEXT * self.scale, bold=True)
-            width = words + 12 * self.scale + self._eye_room(reading)
-            place = place_label(width, 30 * self.scale, box, bounds, avoided)
-            if place is not None:
-                return text, place
-        return None
 
     def _draw_label(
         self, painter: QPainter, place: QRectF, text: str, reading: FaceReading

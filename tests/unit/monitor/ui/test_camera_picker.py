@@ -14,8 +14,7 @@ from detector.sources.recording import PacedRecording
 from detector.sources.video_source import VideoSource
 from detector.types import Frame
 from monitor.sensor.camera_choice import Camera
-from monitor.ui.camera_picker import MAX_SEARCH_S, CameraPicker
-from monitor.ui.camera_watch import PREVIEW_WIDTH_PX, CameraWatch
+from monitor.ui.camera_picker import MAX_SEARCH_S, PREVIEW_WIDTH_PX, CameraPicker, CameraWatch
 from monitor.ui.texts import texts_for
 
 GREEN, BLUE, BROKEN, SLOW = Camera(0, "Green"), Camera(2, "Blue"), Camera(4), Camera(6, "Slow")
