@@ -87,7 +87,7 @@ class PausedBadge(PaintedWidget):
         self.hide()
 
     def natural_size(self) -> QSize:
-        words = text_width(self._text, style.SMALLEST_TEXT * self.scale, bold=True)
+        words = text_width(self._text, style.MIN_TEXT * self.scale, bold=True)
         return QSize(round(words + 66 * self.scale), round(48 * self.scale))
 
     def draw(self, painter: QPainter, rect: QRectF) -> None:

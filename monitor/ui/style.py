@@ -1,7 +1,7 @@
 """Colours and sizes of the window.
 
 People read the overlay and the notice from 3 metres, so no text there is smaller than
-`SMALLEST_TEXT`: its capitals are 14.1 mm high on a 48-inch screen, 16 minutes of arc, the minimum
+`MIN_TEXT`: its capitals are 14.1 mm high on a 48-inch screen, 16 minutes of arc, the minimum
 of ISO 9241-303 and NUREG-0700 (1.3.1-4). Smaller screens must be read from nearer, in proportion.
 Operators read the panel from 0.7 m: `PANEL_TEXT` suffices on screens of 16 inches and more.
 

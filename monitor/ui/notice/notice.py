@@ -107,7 +107,7 @@ class Notice(PaintedWidget):
         painter.drawLine(QPointF(0, 0.5), QPointF(rect.width(), 0.5))
         document = self._document(rect.width())
         margin, code = style.MARGIN * self.scale, self._code_side
-        icon = style.SMALLEST_TEXT * self.scale * 1.5 if self._measures_people else 0.0
+        icon = style.MIN_TEXT * self.scale * 1.5 if self._measures_people else 0.0
         used = document.idealWidth() + 1.4 * icon + code
         left = max(margin, (rect.width() - used) / 2)
         if self._measures_people:
@@ -125,7 +125,7 @@ class Notice(PaintedWidget):
     def _document(self, width: float) -> QTextDocument:
         margin = style.MARGIN * self.scale
         code = self._code_side + margin if self._code is not None else 0.0
-        icon = style.SMALLEST_TEXT * self.scale * 1.5
+        icon = style.MIN_TEXT * self.scale * 1.5
         text_width = width - 2 * margin - 1.4 * icon - code
         lines = []
         for texts in self._texts:

@@ -144,7 +144,7 @@ class Preview(PaintedWidget):
                 # In a crowd a long label would hide the next face; then the number remains.
                 choices.append((str(reading.viewer), taken))
             for text, avoided in choices:
-                words = text_width(text, style.SMALLEST_TEXT * self.scale, bold=True)
+                words = text_width(text, style.MIN_TEXT * self.scale, bold=True)
                 width = words + 12 * self.scale + self._eye_room(reading)
                 label = place_label(width, 30 * self.scale, box, place, avoided)
                 if label is not None:
