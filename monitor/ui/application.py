@@ -16,11 +16,7 @@ APPLICATION_NAME = "Ad Reaction Monitor"
 
 
 def create_application(*, offscreen: bool = False) -> QApplication:
-    """Make the application with its font, or return the existing one.
-
-    Raises:
-        RuntimeError: A Qt application without windows exists already.
-    """
+    """Make the application with its font, or return the existing one, if that has windows."""
     existing = QCoreApplication.instance()
     if isinstance(existing, QApplication):
         return existing

@@ -78,10 +78,7 @@ class CameraWatch:
             self._wake()
 
     def close(self, timeout_s: float = 5.0) -> bool:
-        """Release the camera and end the thread; return whether that was done in time.
-
-        A driver that hangs must not hold the window. Harmless when repeated.
-        """
+        """Release the camera and end the thread; return `False` if the driver hangs."""
         with self._changed:
             self._closed = True
             self._wake()
@@ -158,9 +155,6 @@ class CameraPicker(QDialog):
         chosen: The camera to use; `None` while none is chosen, and after a cancel.
         by_hand: Whether a person chose it.
         cancelled: Whether a person gave up.
-
-    Raises:
-        ValueError: There is no camera.
     """
 
     def __init__(

@@ -15,11 +15,7 @@ if TYPE_CHECKING:
 
 
 def find_screen(number: int | None) -> QScreen | None:
-    """Return a screen by its number from 1; `None` leaves the choice to the system.
-
-    Raises:
-        SetupError: There is no such screen; the message lists the screens.
-    """
+    """Return a screen by its number from 1, or raise `SetupError`; `None` for the system's choice."""
     if number is None:
         return None
     screens = QGuiApplication.screens()
@@ -79,10 +75,7 @@ def fills_screen(window: QWidget) -> bool:
 
 
 def is_exposed(window: QWidget) -> bool:
-    """Return whether a window is on the screen: neither hidden nor minimised.
-
-    A window that lies behind another one counts as exposed.
-    """
+    """Return whether a window is neither hidden nor minimised; behind another one is exposed."""
     handle = window.windowHandle()
     visible = window.isVisible() and not window.isMinimized()
     return visible and handle is not None and handle.isExposed()

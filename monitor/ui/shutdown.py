@@ -42,9 +42,8 @@ class Quitter(QObject):
     def quit(self, reason: str = "asked to", status: int = 0) -> None:
         """Run all steps, last one first, and leave the application's loop; no-op if repeated.
 
-        A step that fails is logged and kept in `errors`, and the others still run: a camera that
-        cannot be closed must not cost the session's last readings. The exit status is `status`, or
-        1 instead of 0 if a step fails.
+        A step that fails is logged and kept in `errors`, and the others still run. The exit status
+        is `status`, or 1 instead of 0 if a step fails.
         """
         if self.reason is not None:
             logger.debug("Already quitting (%s), so %r changes nothing.", self.reason, reason)

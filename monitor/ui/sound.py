@@ -55,14 +55,10 @@ class QtSound(QObject):
     on some screens.
 
     Args:
-        volume: 0 (silent) to 1, on a perceptual scale.
+        volume: 0 (silent) to 1, on a perceptual scale; else `ValueError`.
         decode: Yields consecutive blocks of `(n, 2)` int16 samples at 48 kHz from a position in a
             file on, each with its position in seconds.
         open_sink: Opens the device at a volume; returns `None` if there is none.
-        picture_lag_s: Mean delay of a picture, in seconds.
-
-    Raises:
-        ValueError: The volume is not between 0 and 1.
     """
 
     def __init__(

@@ -100,11 +100,7 @@ def number_text(texts: Texts, value: float, digits: int = 1) -> str:
 
 
 def fields(text: str) -> frozenset[str]:
-    """Return the words in braces of a text.
-
-    Raises:
-        ValueError: A brace has no partner, or the braces hold more than one plain word.
-    """
+    """Return the words in braces; `ValueError` if one has no partner or holds other than a word."""
     found = set()
     for _, name, form, conversion in string.Formatter().parse(text):
         if name is None:

@@ -29,16 +29,9 @@ CODE_SIDE = 100.0
 class Notice(PaintedWidget):
     """Tell the people in front of the camera that they are measured, in one or more languages.
 
-    The address for more is written out, and shown as a QR code if it is short enough.
-
-    Args:
-        texts: The texts of each language, in the order to show.
-        url: Where to read more; empty leaves that sentence out.
-        measures: Whether there is a camera; without one the notice says only that.
-
-    Signals:
-        shown: The notice is painted, in a window that is neither minimised nor hidden.
-        hidden: It no longer is.
+    The address for more (`url`, or empty) is written out, and shown as a QR code if short enough.
+    Without a camera (`measures`) the notice says only that. `shown` is emitted when it is painted,
+    in a window that is neither minimised nor hidden, and `hidden` when it no longer is.
     """
 
     shown = pyqtSignal()

@@ -128,7 +128,7 @@ def _measuring(texts: Texts, view: LiveView | None, notice: NoticeState) -> Iter
     yield Row(texts["panel_faces"], " · ".join(parts))
 
 
-def _row(texts: Texts, label: str, text: str, tone: Tone = "plain", **values: object) -> Row:
+def _row(texts: Texts, label: str, text: str, tone: Tone = "plain", /, **values: object) -> Row:
     return Row(texts[label], texts[text].format(**values), tone)
 
 

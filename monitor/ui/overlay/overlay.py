@@ -73,9 +73,8 @@ class Overlay(PaintedWidget):
     """Heading, camera preview, bars of the most prominent viewer, and curve.
 
     In a landscape window they form a column at the right, in a portrait one a band at the top;
-    neither covers the middle of the ad. Text never shrinks below the size for 3 m (see
-    `monitor.ui.style`): where room is short, first the curve goes and then the preview. While only
-    ads are shown, just the heading remains, which says so.
+    neither covers the middle of the ad. Where room is short, text keeps its size, and first the
+    curve goes and then the preview. While only ads are shown, just the heading remains.
 
     Only the newest view is drawn, at most 25 times a second; every view counts for the curve, also
     while the overlay is hidden. The clock is that of the frames' capture times.

@@ -31,11 +31,7 @@ if TYPE_CHECKING:
 
 
 def label_text(reading: FaceReading, texts: Mapping[str, str]) -> str:
-    """Return the label of a viewer: number, emotion and probability.
-
-    An uncertain emotion has a question mark; a withheld one is replaced by the reason. A static
-    face is only called a picture.
-    """
+    """Return a viewer's label: number, and emotion with probability, or why it is withheld."""
     if reading.static:
         return texts["static"]
     if reading.probabilities is None:
@@ -48,10 +44,9 @@ def label_text(reading: FaceReading, texts: Mapping[str, str]) -> str:
 def place_label(
     width: float, height: float, box: QRectF, bounds: QRectF, taken: Sequence[QRectF]
 ) -> QRectF | None:
-    """Return room for the label of a box, if there is any: above, below, or inside at its top.
+    """Return room for the label of a box: above, below, or inside at its top.
 
-    The label is centred on its box where possible, stays within `bounds`, and covers nothing of
-    `taken`.
+    It lies within `bounds` and covers nothing of `taken`; `None` if there is no room.
     """
     if width > bounds.width() or height > bounds.height():
         return None
