@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def find_screen(number: int | None) -> QScreen | None:
-    """Return a screen by its number from 1, or raise `SetupError`; `None` for the system's choice."""
+    """Return a screen by its number from 1, else raise `SetupError`; `None` stays `None`."""
     if number is None:
         return None
     screens = QGuiApplication.screens()
