@@ -61,7 +61,6 @@ def frames(
     The first frame of a file is at position 0. Close the iterator to release the file.
 
     Args:
-        path: The file.
         kind: As found by `probe`.
         viewport: Returns the size that each frame is to fit.
         loop: Whether an animation repeats for ever.

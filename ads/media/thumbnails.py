@@ -51,11 +51,9 @@ def thumbnails(
     repeats as in the player, and the last picture of a shorter clip stays.
 
     Args:
-        path: The media file.
         duration_s: How long the ad is shown, above 0.
         kind: As found by `ads.media.decode.probe`.
         every_s: The wanted length of a stretch; longer where there would be more than `most`.
-        height_px: Height of the thumbnails.
         most: At most this many, at least 1.
 
     Raises:

@@ -34,10 +34,7 @@ class HangingMediaError(MediaError):
 
 
 class FrameBuffer:
-    """The decoded frames of an ad from a position on. Made by `FrameDecoder.load`; thread-safe.
-
-    `dropped` counts frames that were never shown because a newer one was due as well.
-    """
+    """The decoded frames of an ad from a position on; `dropped` were overtaken. Thread-safe."""
 
     def __init__(self, ad: Ad, start_ns: int, changed: threading.Condition) -> None:
         self.ad = ad

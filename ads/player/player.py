@@ -64,14 +64,10 @@ class AdPlayer:
     lasts until `resume`, even over a skip: the next ad then stands at its first picture.
 
     Args:
-        ads: The playlist, at least one ad.
-        policy: Chooses the next ad.
-        log: Receives what is shown when.
-        listener: Is notified of every play.
+        ads: At least one.
         clock: The time in nanoseconds; must not go back.
         wall_clock: The venue's local time; by default the machine's.
         loops: Rounds through the playlist, at least 1; None to play for ever.
-        sound: Plays the sound of clips; None for silence.
         viewport: Width and height in pixels that pictures are to fit.
         cross_fade_s: How long consecutive ads overlap, 0 to 3; 0 for cuts.
         wash_out_s: Seconds without a picture after each ad, at least 0. Disables cross-fades; a
@@ -139,7 +135,7 @@ class AdPlayer:
 
     @property
     def failures(self) -> tuple[Failure, ...]:
-        """The newest failures, at most `KEPT_FAILURES`, oldest first."""
+        """The newest failures, oldest first."""
         with self._control:
             return tuple(self._failures.recent)
 

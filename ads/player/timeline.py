@@ -40,10 +40,7 @@ class Course:
 
 @dataclass(slots=True, eq=False)
 class Showing:
-    """An ad on its way over the screen: chosen, then faded in, shown and faded out.
-
-    It has waited for a picture since `waiting_ns`, and has no course until it moves.
-    """
+    """An ad on its way over the screen, without a course until it moves."""
 
     choice: Choice
     buffer: FrameBuffer
@@ -63,7 +60,6 @@ class Showing:
         return self.course is not None
 
     def position_at(self, now_ns: int) -> int:
-        """Return the position in the ad in nanoseconds."""
         return 0 if self.course is None else self.course.position_at(now_ns)
 
     def left_ns(self, now_ns: int) -> int:
@@ -101,10 +97,7 @@ class Showing:
 
 
 class Timeline:
-    """The play on the screen: its position, pauses and jumps, as told to the log and the listener.
-
-    `play` and `showing` are None between plays.
-    """
+    """The play on the screen, None between plays: its position, pauses and jumps."""
 
     def __init__(
         self, log: PlaybackLog, listener: PlaybackListener, decoder: FrameDecoder, sound: PlaySound

@@ -61,10 +61,7 @@ class Blend:
 class Transition:
     """Prepare the next ad, and switch to it from the one on the screen.
 
-    Attributes:
-        leaving: The ad that fades out after its play has ended.
-        skip_requested: Whether to switch as soon as the next ad is ready.
-        rest_until_ns: Until when nothing is shown because of the wash-out; None outside of a rest.
+    `leaving` fades out after its play has ended; nothing is shown until `rest_until_ns`.
     """
 
     def __init__(
@@ -139,7 +136,6 @@ class Transition:
             self.drop_next()
 
     def end_play(self, now_ns: int, outcome: Outcome, error: MediaError | None = None) -> None:
-        """End the play on the screen, if there is one."""
         showing = self._timeline.showing
         if showing is None:
             return
@@ -168,7 +164,6 @@ class Transition:
             self._sound.stop()
 
     def set_running(self, now_ns: int, *, running: bool) -> None:
-        """Pause or resume the ads that fade in and out."""
         for showing in (self.next, self.leaving):
             if showing is not None:
                 showing.set_running(now_ns, running=running)

@@ -106,10 +106,8 @@ def read_yaml_list(
     """Read a file such as `ads: [{file: a.png}, ...]`: its keys, and at least one entry.
 
     Args:
-        path: The file.
         what: The user's word for it, such as "playlist".
         head: The model of the file; its first field, a plural, is the key of the list.
-        entry: The model of an entry.
         labels: The keys of an entry that may identify it in messages.
         expected: By key, the end of the sentence "has an invalid KEY: expected ...".
         form: What the file should have been.

@@ -77,10 +77,7 @@ class Policy(ABC):
     def _choose(self, candidates: Sequence[Ad], situation: Situation) -> Choice: ...
 
     def learn(self, ad_id: str, context: Mapping[str, Any], reward: Reward) -> None:  # noqa: B027
-        """Learn what a play was worth, given the context of its choice; no-op for most policies.
-
-        All knowledge follows from these calls: repeat them with the logged plays after a restart.
-        """
+        """Learn what a play was worth. All knowledge follows from these calls; most ignore them."""
 
 
 def describe(situation: Situation) -> dict[str, Any]:

@@ -21,11 +21,7 @@ MAX_HOURS = 7 * 24.0
 
 @dataclass(frozen=True, slots=True)
 class PlannedPlay:
-    """One play of a forecast, in the venue's time.
-
-    `share` is the ad's share of the screen time (0 to 1) up to the end of this play, `due` the one
-    due to it by the weights of the ads that could have been shown instead.
-    """
+    """One play, in the venue's time, with its ad's share of voice up to its end; 0 to 1."""
 
     at: datetime
     ad: Ad
@@ -38,7 +34,7 @@ class PlannedPlay:
 
 @dataclass(slots=True)
 class VoiceShare:
-    """An ad's share of the time in which anything is shown, and the share due to it; 0 to 1."""
+    """An ad's share of the time with a picture, and the share due to its weight; 0 to 1."""
 
     ad: Ad
     plays: int = 0

@@ -1,7 +1,4 @@
-"""The playback log, which joins faces to ads by the *capture* time of a frame.
-
-Listeners get the same instants, so the database and the log never differ.
-"""
+"""The playback log, which joins faces to ads by the *capture* time of a frame."""
 
 from __future__ import annotations
 
@@ -65,7 +62,7 @@ class PlayEnd:
 
 
 class PlaybackListener(Protocol):
-    """Notified of every play, in order, by the thread that drives the show."""
+    """Notified of every play, in order, at the instants of the log, by the show's thread."""
 
     def play_started(self, play: Play) -> None:
         """A play began."""

@@ -23,10 +23,7 @@ HOUR_NS = 60 * MINUTE_NS
 
 
 def may_play(ad: Ad, local: datetime) -> bool:
-    """Return whether an ad's days and hours allow it at a local time of the venue.
-
-    Hours past midnight belong to the day on which they begin.
-    """
+    """Return whether an ad may play; hours past midnight belong to the day they begin on."""
     minute = local.hour * 60 + local.minute
     today = DAYS[local.weekday()]
     yesterday = DAYS[local.weekday() - 1]

@@ -83,10 +83,7 @@ class DayPart(_Described):
 
 
 class LikedAd(_Described):
-    """What an audience thinks of an ad; the other keys are those of a playlist.
-
-    `taste` is the mean valence of an attentive viewer of each mood, -1 to 1.
-    """
+    """An ad, and its `taste`: the mean valence (-1 to 1) of an attentive viewer of each mood."""
 
     id: str = Field(min_length=1)
     taste: dict[str, Valence]
