@@ -46,9 +46,6 @@ class AnalysisSettings(BaseModel):
     """How faces become readings.
 
     Attributes:
-        detection: Which faces to find.
-        camera: Position of the camera relative to the screen.
-        quality: Limits beyond which emotions are withheld.
         zones: Parts of the picture that are ignored or only counted; later ones override earlier.
         emotions_per_second: How often each viewer is classified.
         static_after_s: Seconds without any change after which a face counts as a still picture.
@@ -155,22 +152,18 @@ class FaceAnalyser:
             faces = self._tracker.update(wanted, now_ns, partial(self._detector.confirm, frame))
             viewers = [self._viewer(face.viewer, now_ns) for face in faces]
             poses = head_poses([face.detection.keypoints for face in faces], width, height)
-        due = [
-            index
-            for index, (face, viewer) in enumerate(zip(faces, viewers, strict=True))
-            if self._is_due(face.viewer, viewer, now_ns)
-        ]
-        self._classify(
-            frame, [faces[i] for i in due], [viewers[i] for i in due], [poses[i] for i in due]
-        )
+        watched = list(zip(faces, viewers, poses, strict=True))
+        self._classify(frame, [one for one in watched if self._is_due(*one[:2], now_ns)])
         with self.times.measure("read"):
-            seen = [
-                screen_pose(pose, face.detection.box, width, height, self._settings.camera)
-                for face, pose in zip(faces, poses, strict=True)
-            ]
+            camera = self._settings.camera
             readings = tuple(
-                self._reading(face, viewer, pose, now_ns)
-                for face, viewer, pose in zip(faces, viewers, seen, strict=True)
+                self._reading(
+                    face,
+                    viewer,
+                    screen_pose(pose, face.detection.box, width, height, camera),
+                    now_ns,
+                )
+                for face, viewer, pose in watched
             )
             self._forget(now_ns)
         self.times.frames += 1
@@ -194,21 +187,16 @@ class FaceAnalyser:
         viewer.seen_ns = now_ns
         return viewer
 
-    def _is_due(self, number: int, viewer: _Viewer, now_ns: int) -> bool:
+    def _is_due(self, face: TrackedFace, viewer: _Viewer, now_ns: int) -> bool:
         before = viewer.slot
-        viewer.slot = self._schedule.slot(number, now_ns, self.governor.share)
+        viewer.slot = self._schedule.slot(face.viewer, now_ns, self.governor.share)
         return viewer.slot != before
 
-    def _classify(
-        self,
-        frame: Frame,
-        faces: Sequence[TrackedFace],
-        viewers: Sequence[_Viewer],
-        poses: Sequence[HeadPose],
-    ) -> None:
+    def _classify(self, frame: Frame, due: Sequence[tuple[TrackedFace, _Viewer, HeadPose]]) -> None:
         """Crop, check and classify the faces that are due, all of a frame at once."""
-        if not faces:
+        if not due:
             return
+        faces, viewers, poses = zip(*due, strict=True)
         height, width = frame.image.shape[:2]
         boxes = [face.detection.box for face in faces]
         with self.times.measure("crop"):
@@ -252,13 +240,9 @@ class FaceAnalyser:
         )
 
     def _forget(self, now_ns: int) -> None:
-        gone = [
-            number
-            for number, viewer in self._viewers.items()
-            if now_ns - viewer.seen_ns > self.FORGET_AFTER_NS
-        ]
-        for number in gone:
-            del self._viewers[number]
+        for number, viewer in list(self._viewers.items()):
+            if now_ns - viewer.seen_ns > self.FORGET_AFTER_NS:
+                del self._viewers[number]
 
 
 def mediapipe_analyser(
@@ -268,9 +252,7 @@ def mediapipe_analyser(
     first_viewer: int = 1,
     live: bool = False,
 ) -> FaceAnalyser:
-    """Return a `FaceAnalyser` that finds faces with MediaPipe and numbers viewers from
-    `first_viewer`.
-    """
+    """Return a `FaceAnalyser` that uses MediaPipe and numbers viewers from `first_viewer`."""
     settings = settings or AnalysisSettings()
     detector = MediaPipeFaceDetector(settings.detection, settings.camera.view_angle_deg)
     return FaceAnalyser(

@@ -51,12 +51,7 @@ class DetectionSettings(BaseModel):
     """Minimum score of a face."""
 
     def smallest_px(self, width_px: int, view_angle_deg: float) -> float:
-        """Return the side of the smallest face to search for in a picture.
-
-        Args:
-            width_px: Width of the picture.
-            view_angle_deg: Horizontal angle of view of the camera.
-        """
+        """Return the side of the smallest face to search for in a picture of this width."""
         if self.farthest_m is None:
             return self.smallest_face_px
         seen_m = 2 * self.farthest_m * math.tan(math.radians(view_angle_deg) / 2)

@@ -27,8 +27,7 @@ KEYPOINTS = ("right_eye", "left_eye", "nose_tip", "mouth_centre", "right_ear", "
 
 
 class Box(NamedTuple):
-    """A rectangle in fractions of the frame: left, top, width, height. May reach beyond the
-    frame."""
+    """Left, top, width and height in fractions of the frame; may reach beyond it."""
 
     x: float
     y: float
@@ -114,8 +113,7 @@ class HeadPose(NamedTuple):
 
 
 WITHHELD_REASONS = ("too small", "too blurred", "too dark", "turned away", "cut off", "count only")
-"""Why a face counts for presence and attention but not for emotions; `count only` is the operator's
-choice for a zone."""
+"""Why a face counts for presence and attention only; `count only` is a zone's choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +165,8 @@ class FaceReading:
                 "Invalid reason why the emotion is withheld: expected one of "
                 f"{', '.join(WITHHELD_REASONS)}, received {self.withheld!r}."
             )
-        withheld = self.withheld is not None
-        if not (
-            (self.probabilities is None)
-            == (self.valence is None)
-            == (self.expressiveness is None)
-            == withheld
-        ):
+        emotion = (self.probabilities, self.valence, self.expressiveness)
+        if any((part is None) == (self.withheld is None) for part in emotion):
             raise ValueError(
                 "Invalid reading: expected probabilities, valence and expressiveness, or a reason "
                 f"why all are withheld, received {self.probabilities!r}, {self.valence!r}, "

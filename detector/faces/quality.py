@@ -41,23 +41,16 @@ class QualitySettings(BaseModel):
     """The limits beyond which emotions are withheld.
 
     Attributes:
-        smallest_px: Side of the smallest face box, in pixels of the picture. At 20 px the crop has
-            24 px, at which the shipped model is right for 83 % of the faces, against 87 % at 48 px
-            and 77 % at 16 px.
-        least_sharpness: See `sharpness_and_contrast`; above 0. Of 900 faces of FER2013's test,
-            0.31 withholds none as they are, 0.9 % blurred with a sigma of 1 px at 48 px, 13 % at
-            1.5, 44 % at 2, 80 % at 2.5 and 96 % at 3 px, where the shipped model is right for 85,
-            80, 73, 65 and 57 %; of faces moved by 4, 8 and 12 px while exposed 0.7, 31 and 69 %
-            (83, 71 and 57 % right). Scaled down to 24 px and up again, 0.9 %; noise of 10 grey
-            levels leaves 71 % of the withholding at 3 px.
+        smallest_px: Side of the smallest face box, in pixels of the picture. At 20 px the shipped
+            model is right for 83 % of the faces, against 87 % at 48 px.
+        least_sharpness: See `sharpness_and_contrast`; above 0. Of 900 faces of FER2013's test, 0.31
+            withholds none as they are, and 0.9, 44 and 96 % blurred with a sigma of 1, 2 and 3 px
+            at 48 px, where the shipped model is right for 85, 73 and 57 %.
         least_contrast: See `sharpness_and_contrast`; above 0, in grey levels. Of these faces with
-            a tenth of their light and sensor noise of 2 grey levels, 2.0 withholds 6 %, with 7 % of
-            the light 29 %, with 5 % 72 % and with 3 % 99 %; the shipped model is right for 81, 76,
-            67 and 50 % of them. Unchanged faces have 7 and more.
-        max_yaw_deg: Furthest turn to a side, seen from the camera. Beyond 50 degrees one eye and
-            half of the mouth are hidden, and training examples are rare.
-        max_pitch_deg: Furthest turn up or down, seen from the camera. Beyond 35 degrees brows or
-            mouth are foreshortened to half of their height.
+            10, 5 and 3 % of their light and sensor noise, 2.0 withholds 6, 72 and 99 %, where the
+            shipped model is right for 81, 67 and 50 %. Unchanged faces have 7 and more.
+        max_yaw_deg: Furthest turn to a side, seen from the camera; beyond, one eye is hidden.
+        max_pitch_deg: Furthest turn up or down; beyond, brows or mouth lose half of their height.
         max_cut_off: Largest share of the face box beyond the picture's border. Up to 0.15, only
             hair, chin or one cheek is missing.
     """
@@ -131,9 +124,8 @@ def sharpness_and_contrast(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Measure `(n,)` sharpness and contrast in the middle of `(n, side, side)` crops, n at least 1.
 
-    Sharpness is a mean spatial frequency in radians per pixel, about 0.3 to 0.8 for faces: the root
-    of the mean square of the second derivative over that of the first, across or down, whichever is
-    less, so movement in one direction shows, and light does not matter. Contrast is the standard
+    Sharpness is a mean spatial frequency in radians per pixel, about 0.3 to 0.8 for faces, across
+    or down, whichever is less, so movement in one direction shows. Contrast is the standard
     deviation of the grey levels. Noise is smoothed away first.
     """
     count, side_px = len(crops), 48
@@ -160,10 +152,8 @@ def _power(values: NDArray[np.float32]) -> NDArray[np.float32]:
 def _inside(start: NDArray[np.float64], length: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the share of each interval that lies between 0 and 1."""
     within = np.maximum(np.minimum(start + length, 1.0) - np.maximum(start, 0.0), 0.0)
-    shares: NDArray[np.float64] = np.minimum(
-        within / np.maximum(length, np.finfo(np.float64).tiny), 1.0
-    )
-    return shares
+    shares = within / np.maximum(length, np.finfo(np.float64).tiny)
+    return np.asarray(np.minimum(shares, 1.0))
 
 
 def _score(
