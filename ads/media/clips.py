@@ -325,9 +325,7 @@ def sound_blocks(
 
     Yields:
         The position of the block in seconds, and samples: `(n, 2)` int16 at `SAMPLE_RATE_HZ`.
-
-    Raises:
-        MediaError: The file has no sound, or none that can be decoded.
+        `MediaError` if there is no sound that can be decoded.
     """
     done = round(start_s * SAMPLE_RATE_HZ)
     with open_clip(path) as container:

@@ -20,11 +20,7 @@ MAX_DURATION_S = 24 * 3600.0
 
 
 def probe(path: Path) -> MediaInfo:
-    """Look into a media file and decode its first frame.
-
-    Raises:
-        MediaError: The file is missing, of no known kind, too large, or cannot be decoded.
-    """
+    """Decode a file's first frame; `MediaError` if missing, unknown, too large or broken."""
     require_media_file(path)
     found = probe_picture(path) if path.suffix.lower() in PICTURE_ENDINGS else probe_clip(path)
     if found.duration_s is not None and found.duration_s > MAX_DURATION_S:
@@ -67,8 +63,7 @@ def frames(
         wanted_ns: Returns the position of the show, so that late frames of a video can be left out.
         start_ns: The position at which to begin, at least 0.
 
-    Raises:
-        MediaError: When the file cannot be decoded (any further).
+    `MediaError` once the file cannot be decoded any further.
     """
     if kind == "image":
         return image_frames(path, viewport)

@@ -54,8 +54,7 @@ class AdPlayer:
     handed out: both at the same instant. If the next ad is late, the last picture and its play
     stay; an ad without a picture for `PATIENCE_NS` has failed.
 
-    In a cross-fade, both ads run; play and sound change in its middle. It takes at most half of an
-    ad; a skip is a cut.
+    In a cross-fade, both ads run; play and sound change in its middle. A skip is a cut.
 
     A picture counts as seen when it is handed out, or when `painted` reports it. While no ad may
     play, nothing is shown and every call looks again. A takeover cuts in as soon as it is ready.

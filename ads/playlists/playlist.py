@@ -115,11 +115,7 @@ class Playlist:
 
 
 def parse_hours(value: str | list[str] | None) -> tuple[Hours, ...]:
-    """Parse time spans of the day like "08:00-12:00".
-
-    Raises:
-        ValueError: A text is not a time span; the message says what was expected.
-    """
+    """Parse time spans like "08:00-12:00"; a `ValueError` says what was expected."""
     if value is None:
         return ()
     spans = []

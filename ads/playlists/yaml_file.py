@@ -110,10 +110,7 @@ def read_yaml_list(
         head: The model of the file; its first field, a plural, is the key of the list.
         labels: The keys of an entry that may identify it in messages.
         expected: By key, the end of the sentence "has an invalid KEY: expected ...".
-        form: What the file should have been.
-
-    Raises:
-        YamlFileError: The file cannot be read or breaks the format.
+        form: What the file should have been; a `YamlFileError` says so.
     """
     key = next(iter(head.model_fields))
     document = read_yaml(path, what, form).content

@@ -37,8 +37,7 @@ def make_policy(
         after: Context of the last play that the same policy chose in an earlier run, so that an
             adaptive one continues its hold-out and draws. Repeat its plays with `Policy.learn`.
 
-    Raises:
-        AdsError: There is no policy of that name.
+    `AdsError` if there is no policy of that name.
     """
     if name not in _CLASSES:
         near = difflib.get_close_matches(name, POLICY_NAMES, n=1)

@@ -59,10 +59,7 @@ def forecast(
 ) -> Forecast:
     """Run the show of a playlist on a virtual clock, without an audience.
 
-    It begins at a time with a zone, lasts up to `MAX_HOURS`, and changes the policy's memory.
-
-    Raises:
-        AdsError: The hours are out of range, or the beginning has no zone.
+    It changes the policy's memory. `AdsError` beyond `MAX_HOURS`, or for a time without a zone.
     """
     if not 0 < hours <= MAX_HOURS:
         raise AdsError(

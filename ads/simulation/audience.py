@@ -126,7 +126,6 @@ class SimulatedAudience(_Described):
 
     Attributes:
         parts: Parts of the day, which do not overlap; outside of them the screen is off.
-        ads: What they think of each ad.
         attention: Share of their time in view for which viewers look at the screen, 0 to 1.
         noise: Standard deviation of one viewer's valence about a mean of 0, between 0 and 1.
         mood_known: Share of the plays before which the mood can be read, 0 to 1.

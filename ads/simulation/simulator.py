@@ -63,9 +63,7 @@ def simulate(
 
     Days, hours, limits and priorities of the ads apply. The same seed (of the audience) brings the
     same groups at the same times for every fresh policy, as long as all ads are of one length.
-
-    Raises:
-        AdsError: The description says nothing about an ad, or no ad may ever play.
+    `AdsError` if the description lacks an ad, or no ad may ever play.
     """
     if plays < 1:
         raise AdsError(f"Invalid number of plays: expected at least 1, received {plays}.")
