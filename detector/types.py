@@ -127,8 +127,8 @@ class FaceReading:
         viewer: Number of the track.
         captured_ns: When the frame was captured.
         box: Where the face is.
-        probabilities: Seven probabilities in the order of `EMOTIONS`, calibrated and smoothed; they
-            sum to 1. `None`, like valence and expressiveness, where the emotion is withheld.
+        probabilities: Calibrated and smoothed, in the order of `EMOTIONS`; they sum to 1. `None`,
+            like valence and expressiveness, where the emotion is withheld.
         valence: -1 to 1.
         expressiveness: 0 to 1.
         uncertain: The highest of these probabilities is below the model card's threshold, or there

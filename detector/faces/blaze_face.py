@@ -1,8 +1,7 @@
 """One pass of MediaPipe's short-range face model (BlazeFace; Bazarevsky et al., 2019).
 
-The model file is the one inside the MediaPipe wheel; it runs here in LiteRT, like the emotion
-network. MediaPipe's own graph finds the same faces (a test checks that), but passes every picture
-through several threads, which doubles the cost of small pictures.
+The model file is inside the MediaPipe wheel and runs here in LiteRT: MediaPipe's own graph finds
+the same faces, but its threads double the cost of small pictures.
 """
 
 from __future__ import annotations

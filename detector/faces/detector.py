@@ -49,17 +49,13 @@ def _without_unused_imports() -> Iterator[None]:
             del sys.modules[name]
 
 
-def _use_utf8_characters() -> None:
-    """Set UTF-8 characters: MediaPipe fails under Turkish and Latin-1 locales."""
+def _face_mesh() -> Any:
+    """Return MediaPipe's face mesh for single pictures, warmed up: its first answer is slow."""
+    # MediaPipe fails under Turkish and Latin-1 locales.
     for name in ("C.UTF-8", "en_US.UTF-8", "C"):
         with suppress(locale.Error):
             locale.setlocale(locale.LC_CTYPE, name)
-            return
-
-
-def _face_mesh() -> Any:
-    """Return MediaPipe's face mesh for single pictures, warmed up: its first answer is slow."""
-    _use_utf8_characters()
+            break
     with _without_unused_imports():
         from mediapipe.python.solutions.face_mesh import FaceMesh  # noqa: PLC0415 (slow)
     mesh = FaceMesh(static_image_mode=True, max_num_faces=1, min_detection_confidence=0.5)

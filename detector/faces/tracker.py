@@ -1,9 +1,8 @@
 """Give each face an anonymous number that lives as long as the face stays in view.
 
-Tracking by detection: every detection is assigned to the track whose predicted box it fits best
-(Hungarian assignment on overlap and distance). A missed track continues at constant velocity, and
-is dropped after the lost-track buffer. Numbers are never reused, and nothing about a face is kept:
-a person who leaves and returns is a new viewer.
+Every detection is assigned to the track whose predicted box it fits best (Hungarian assignment). A
+missed track continues at constant velocity until the lost-track buffer ends. Numbers are never
+reused: a person who leaves and returns is a new viewer.
 """
 
 from __future__ import annotations
