@@ -64,11 +64,8 @@ def lift(
     with opened(database) as engine:
         plays = logged_plays(engine, moment(since), site, replays=replays)
     found = measure(plays)
-    values = (
-        _judged(plays, judged, None if playlist is None else load_playlist(playlist))
-        if judged
-        else []
-    )
+    listed = load_playlist(playlist) if judged and playlist else None
+    values = _judged(plays, judged, listed) if judged else []
     print_result(
         as_json,
         {"lift": to_document(found), "policies": [to_document(each) for each in values]},

@@ -117,14 +117,12 @@ def _fields(of: Any, *names: str) -> dict[str, Any]:
 def _print_tables(playlist: Playlist, coming: Forecast) -> None:
     from functools import partial
 
-    from rich.console import Console
     from rich.markup import escape
 
     from monitor.cli.results import table_of
+    from monitor.reports.terminal.console import wide_console
 
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=160)
+    console = wide_console()
     say = partial(console.print, highlight=False)
     zone = playlist.timezone or "this machine's time zone"
     say(
@@ -144,7 +142,9 @@ def _print_tables(playlist: Playlist, coming: Forecast) -> None:
     console.print(table_of(ads, "ad", "name", "kind", *numbers, "rules", right=numbers))
     for skipped in playlist.skipped:
         say(f"[bold red]✗[/] {escape(skipped.ad_id)} is left out: {escape(skipped.reason)}")
-    say(f"\n[bold]{coming.begin:%A %Y-%m-%d %H:%M} to {_end_text(coming)}[/bold]")
+    same_day = coming.end.date() == coming.begin.date()
+    end_text = coming.end.strftime("%H:%M" if same_day else "%A %Y-%m-%d %H:%M")
+    say(f"\n[bold]{coming.begin:%A %Y-%m-%d %H:%M} to {end_text}[/bold]")
     rows = [
         (
             play.at,
@@ -176,11 +176,6 @@ def _print_tables(playlist: Playlist, coming: Forecast) -> None:
     )
     numbers = ("plays", "seconds", "share", "by weight")
     console.print(table_of(shares, "ad", *numbers, right=numbers))
-
-
-def _end_text(coming: Forecast) -> str:
-    same_day = coming.end.date() == coming.begin.date()
-    return coming.end.strftime("%H:%M" if same_day else "%A %Y-%m-%d %H:%M")
 
 
 def _hours_text(start: int, end: int) -> str:

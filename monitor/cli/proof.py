@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -66,15 +66,13 @@ def proof(
     database: str | None,
     since: datetime | None,
     until: datetime | None,
-    site: str | None,
-    replays: bool,
     by: str,
     csv_file: Path | None,
     playlist: Path | None,
     prices: tuple[str, ...],
     timezone: str | None,
-    min_viewers: int,
     as_json: bool,
+    **scope: Any,
 ) -> None:
     """Prove what ran: verified plays, watchers, attentive seconds, and cost per thousand."""
     from ads.playlists.loader import load_playlist
@@ -96,13 +94,11 @@ def proof(
             engine,
             since=moment(since, zone),
             until=moment(until, zone),
-            site=site,
             by=rows,
             zone=zone,
             prices=agreed,
             other_price=other_price,
-            min_viewers=min_viewers,
-            replays=replays,
+            **scope,
         )
     if csv_file is not None and str(csv_file) != "-":
         click.echo(f"Proof of play: {write_text(proof_csv(document), csv_file)}", err=True)

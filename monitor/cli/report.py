@@ -94,8 +94,7 @@ def report(
     wanted = ["json"] if as_json else [name.strip() for name in formats.split(",") if name.strip()]
     if len(wanted) > 1 and str(output) == "-":
         raise click.BadParameter("only one format can be printed.", param_hint="-o")
-    unknown = [name for name in wanted if name not in FORMATS]
-    if unknown or not wanted:
+    if not wanted or set(wanted) - set(FORMATS):
         raise click.BadParameter(
             f"expected {', '.join(FORMATS)}, received {formats!r}.", param_hint="--format"
         )
@@ -113,9 +112,8 @@ def report(
     films = _pictures(document, wanted, folders or (Path(),))
     name = "report" if several else f"session-{document['session']['id']}"
     for form in wanted:
-        to_print = str(output) == "-" or (
-            output is None and len(wanted) == 1 and form in {"json", "csv"}
-        )
+        is_default = output is None and len(wanted) == 1 and form in {"json", "csv"}
+        to_print = str(output) == "-" or is_default
         if to_print and form not in TEXT_FORMATS:
             raise click.BadParameter(
                 f"{form} cannot be printed: expected a file, received -.", param_hint="-o"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from db.upkeep.inventory import StoredFile, TableContents
+    from db.upkeep.inventory import StoredFile
 
 
 @click.command(epilog="Example: ad-monitor stored --json")
@@ -44,7 +44,17 @@ def stored(database: str | None, spool: Path | None, as_json: bool) -> None:
         print_json(
             {
                 "database": hide_passwords(url),
-                "tables": [_table_document(table) for table in tables],
+                "tables": [
+                    {
+                        "name": table.name,
+                        "rows": table.rows,
+                        "oldest": time(table.oldest),
+                        "newest": time(table.newest),
+                        "means": WORDS[table.name][0],
+                        "columns": WORDS[table.name][1],
+                    }
+                    for table in tables
+                ],
                 "files": [file_document(file) for file in files],
                 "never_stored": list(NEVER),
             }
@@ -101,20 +111,6 @@ def saved_choices() -> list[StoredFile]:
     )
     logs = (one for name in (RUN_LOG, SUPERVISOR_LOG) for one in log_files(default_log(name)))
     return [*found, *(StoredFile(log, "a log of the program", log.stat().st_size) for log in logs)]
-
-
-def _table_document(table: TableContents) -> dict[str, Any]:
-    from db.upkeep.inventory import WORDS
-
-    sentence, columns = WORDS[table.name]
-    return {
-        "name": table.name,
-        "rows": table.rows,
-        "oldest": time(table.oldest),
-        "newest": time(table.newest),
-        "means": sentence,
-        "columns": columns,
-    }
 
 
 def file_document(file: StoredFile) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from monitor.errors import SetupError
 from monitor.settings.models import MODELS, SECTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
@@ -121,11 +121,7 @@ def _kind(annotation: Any) -> Any:
 @cache
 def settings_of(model: type[BaseModel]) -> tuple[Setting, ...]:
     """Return the settings of a model, in the order of its fields."""
-    return tuple(_settings(model))
-
-
-def _settings(model: type[BaseModel]) -> Iterator[Setting]:
-    docs = _docs(model)
+    found, docs = [], _docs(model)
     for name, field in model.model_fields.items():
         extra = field.json_schema_extra
         if not isinstance(extra, dict):
@@ -135,13 +131,14 @@ def _settings(model: type[BaseModel]) -> Iterator[Setting]:
             section, _, key = given.pop("key").partition(".")
             key = key or name
             given["option"] = given["option"] or f"--{key.replace('_', '-')}"
-            yield Setting(f"{section}.{key}", (name,), field, docs[name], **given)
+            found.append(Setting(f"{section}.{key}", (name,), field, docs[name], **given))
             continue
         inner: Any = field.annotation
         options: Any = extra["options"]
         for part, part_field in inner.model_fields.items():
-            key = f"{extra['section']}.{part}"
-            yield Setting(key, (name, part), part_field, _docs(inner)[part], options.get(part))
+            key, words = f"{extra['section']}.{part}", _docs(inner)[part]
+            found.append(Setting(key, (name, part), part_field, words, options.get(part)))
+    return tuple(found)
 
 
 def all_settings() -> dict[str, Setting]:
