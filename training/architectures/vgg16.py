@@ -13,7 +13,6 @@ import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -24,9 +23,6 @@ from training.errors import TrainingError
 from training.fit.augmentation import Augmentation
 from training.fit.schedule import Stage
 from training.fit.trainer import TrainingSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 logger = logging.getLogger(__name__)
 
@@ -84,8 +80,10 @@ def build(
 
 
 def _imagenet_file() -> Path:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(15.0)  # of silence on new connections; Keras has no setting for it
     try:
-        with _patience(15.0), contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr):
             file = keras.utils.get_file(
                 WEIGHTS_FILE,
                 WEIGHTS_URL,
@@ -100,18 +98,9 @@ def _imagenet_file() -> Path:
             f"{WEIGHTS_URL} on a machine that reaches it and name the file, --weights "
             f"{WEIGHTS_FILE}."
         ) from error
-    return Path(file)
-
-
-@contextlib.contextmanager
-def _patience(seconds: float) -> Iterator[None]:
-    """Limit the silence of new connections; Keras has no setting for it."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
     finally:
         socket.setdefaulttimeout(before)
+    return Path(file)
 
 
 def _load(features: keras.Model, file: Path) -> None:

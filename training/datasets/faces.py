@@ -43,12 +43,13 @@ class FaceDataset:
     reading: ReadingReport = field(default_factory=ReadingReport)
 
     def __post_init__(self) -> None:
-        rows = {
-            "images": len(self.images),
-            "original": len(self.original),
-            "votes": len(self.images if self.votes is None else self.votes),
-            "usage": len(self.usage),
+        votes = self.images if self.votes is None else self.votes
+        kinds: dict[str, NDArray[np.generic]] = {
+            "images": self.images,
+            "original": self.original,
+            "votes": votes,
         }
+        rows = {name: len(kind) for name, kind in kinds.items()} | {"usage": len(self.usage)}
         if len(set(rows.values())) > 1:
             found = ", ".join(f"{name} {count}" for name, count in rows.items())
             raise ValueError(

@@ -1,9 +1,4 @@
-"""FER2013 as Kaggle published it, with the FER+ votes.
-
-`fer2013.csv` (plain or packed) has one 48 x 48 face per row; the FER+ file has the votes of ten
-taggers for the same rows in the same order. A broken row is skipped and counted, together with its
-partner in the other file.
-"""
+"""FER2013 as Kaggle published it, with the FER+ votes; broken rows are skipped and counted."""
 
 from __future__ import annotations
 
@@ -72,9 +67,7 @@ def read_fer2013(path: Path, votes_path: Path | None = None) -> FaceDataset:
     index = list(sound)
     log.read = len(sound)
     return FaceDataset(
-        images=np.stack([face for face, _ in sound.values()]).reshape(
-            -1, FACE_SIDE_PX, FACE_SIDE_PX
-        ),
+        images=np.stack([face for face, _ in sound.values()]),
         original=np.array([label for _, label in sound.values()], dtype=np.int64),
         votes=None if votes is None else votes[index],
         usage=np.array([usage[row] for row in index]),
@@ -96,10 +89,9 @@ def _face(fields: list[str] | None) -> tuple[NDArray[np.uint8], int]:
             f"expected whole numbers as emotion and pixels, received {_shortened(emotion)!r}",
         ) from error
     if not 0 <= label < len(EMOTIONS):
-        last = len(EMOTIONS) - 1
+        span = f"0 to {len(EMOTIONS) - 1}"
         raise SkippedError(
-            f"an emotion outside 0 to {last}",
-            f"expected an emotion from 0 to {last}, received {label}",
+            f"an emotion outside {span}", f"expected an emotion from {span}, received {label}"
         )
     if usage.strip() not in SPLITS:
         raise SkippedError(
@@ -135,7 +127,7 @@ def _parsed_pixels(text: str) -> NDArray[np.uint8]:
             "pixels outside 0 to 255",
             f"expected pixels from 0 to 255, received {values.min():.0f} to {values.max():.0f}",
         )
-    return values.astype(np.uint8)
+    return values.astype(np.uint8).reshape(FACE_SIDE_PX, FACE_SIDE_PX)
 
 
 def _read_votes(
@@ -148,10 +140,7 @@ def _read_votes(
     differ = [
         number
         for number, (mine, other) in enumerate(zip(usage, rows, strict=False), 1)
-        if mine is not None
-        and other is not None
-        and other[-1].strip() in SPLITS
-        and other[-1].strip() != mine
+        if mine and other and other[-1].strip() in set(SPLITS) - {mine}
     ]
     if len(rows) != len(usage) or differ:
         where = f" whose split first differs in row {differ[0]}" if differ else ""
@@ -203,9 +192,8 @@ def _rows(path: Path, columns: tuple[str, ...], form: str, what: str) -> Iterato
     try:
         with _open_binary(path) as file:
             lines = _lines(file)
-            header = [
-                name.strip() for name in _fields(next(lines, b"").removeprefix(b"\xef\xbb\xbf"))
-            ]
+            first = next(lines, b"").removeprefix(b"\xef\xbb\xbf")
+            header = [name.strip() for name in _fields(first)]
             if header == [""]:
                 raise DatasetError(
                     f"{path} is empty: expected {form} with the columns {', '.join(columns)}."

@@ -1,7 +1,4 @@
-"""Pictures in folders: `split/class/picture`, as FER2013 and MMAFEDB, or `class/picture`.
-
-Pillow reads the pictures and detects truncated ones; unreadable ones are skipped and counted.
-"""
+"""Pictures in folders; unreadable and truncated ones are skipped and counted."""
 
 from __future__ import annotations
 

@@ -82,9 +82,8 @@ def label_set(text: str, available: Sequence[str] = EMOTIONS) -> tuple[str, ...]
     by_lower = {name.lower(): name for name in available}
     for name in given:
         if name.lower() not in by_lower:
-            near = get_close_matches(
-                name.lower(), [*by_lower, *(() if wanted in LABEL_SETS else LABEL_SETS)], 1
-            )
+            others = () if wanted in LABEL_SETS else LABEL_SETS
+            near = get_close_matches(name.lower(), [*by_lower, *others], 1)
             raise DatasetError(
                 f"Unknown label {name!r}: expected {', '.join(LABEL_SETS)}, or a list of "
                 f"{', '.join(available)}"

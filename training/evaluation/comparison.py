@@ -6,9 +6,10 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from scipy.stats import binomtest
 
-from training.evaluation.evaluate import document, predict, restricted, select
+from training.evaluation.evaluate import confusion_matrix, document, predict, restricted, select
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,11 +88,9 @@ def compare(
         scores.append(
             Scores(classifier.card.name, figures["accuracy"], figures["macro_f1"], figures["ece"])
         )
-        right.append(found.argmax(axis=1) == selection.truth)
-    both_right = int((right[0] & right[1]).sum())
-    only_first = int((right[0] & ~right[1]).sum())
-    only_second = int((~right[0] & right[1]).sum())
-    both_wrong = len(selection) - both_right - only_first - only_second
+        right.append((found.argmax(axis=1) == selection.truth).astype(np.int64))
+    table = confusion_matrix(right[0], right[1], 2).tolist()
+    (both_wrong, only_second), (only_first, both_right) = table
     low, high = paired_interval(both_right, only_first, only_second, both_wrong)
     return Comparison(
         first=scores[0],
@@ -128,11 +127,16 @@ def paired_interval(
     Newcombe (1998), method 10: Wilson intervals of both shares, joined with their correlation,
     corrected for continuity. It stays within -1 to 1 and holds its coverage where few rows differ.
     """
-    n = both_right + only_first + only_second + both_wrong
-    share_second, share_first = (both_right + only_second) / n, (both_right + only_first) / n
-    low_second, high_second = wilson_interval(both_right + only_second, n, confidence)
-    low_first, high_first = wilson_interval(both_right + only_first, n, confidence)
-    correlation = _correlation(both_right, only_first, only_second, both_wrong)
+    first, second = both_right + only_first, both_right + only_second
+    n = first + only_second + both_wrong
+    low_first, high_first = wilson_interval(first, n, confidence)
+    low_second, high_second = wilson_interval(second, n, confidence)
+    together = float(both_right) * both_wrong - float(only_first) * only_second
+    if together > 0:
+        together = max(together - n / 2, 0.0)
+    scale = math.sqrt(float(first) * (n - first) * second * (n - second))
+    correlation = together / scale if scale else 0.0
+    share_first, share_second = first / n, second / n
     below, above = share_second - low_second, high_second - share_second
     below_first, above_first = share_first - low_first, high_first - share_first
     down = math.sqrt(max(0.0, below**2 - 2 * correlation * below * above_first + above_first**2))
@@ -145,14 +149,3 @@ def wilson_interval(hits: int, n: int, confidence: float = CONFIDENCE) -> tuple[
     """Return the interval of a share (Wilson, 1927)."""
     low, high = binomtest(hits, n).proportion_ci(confidence, "wilson")
     return float(low), float(high)
-
-
-def _correlation(both_right: int, only_first: int, only_second: int, both_wrong: int) -> float:
-    first, second = both_right + only_first, both_right + only_second
-    n = first + only_second + both_wrong
-    scale = math.sqrt(float(first) * (n - first) * second * (n - second))
-    if scale == 0:
-        return 0.0
-    together = float(both_right) * both_wrong - float(only_first) * only_second
-    corrected = max(together - n / 2, 0.0) if together > 0 else together
-    return corrected / scale

@@ -1,8 +1,4 @@
-"""Draw the figures of a run: curves, confusion, reliability, classes, conditions.
-
-Matplotlib's object-oriented interface leaves no global figure or backend behind. The colours are
-Okabe and Ito's, which colour-blind people can distinguish.
-"""
+"""Draw the figures of a run, without global state of Matplotlib."""
 
 from __future__ import annotations
 
@@ -19,6 +15,7 @@ if TYPE_CHECKING:
 
     from training.evaluation.calibration import ReliabilityBins
 
+# Okabe and Ito's colours, which colour-blind people can distinguish.
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 MUTED, GRID = "#5b6478", "#e3e6ec"
 
@@ -34,9 +31,8 @@ def draw_curves(
         validation = [entry.get(f"val_{figure_name}", np.nan) for entry in history]
         marker = "o" if len(epochs) < 3 else None
         axes.plot(epochs, training, color=ORANGE, label="training (varied pictures)", marker=marker)
-        axes.plot(
-            epochs, validation, color=BLUE, label="validation (plain pictures)", marker=marker
-        )
+        label = "validation (plain pictures)"
+        axes.plot(epochs, validation, color=BLUE, label=label, marker=marker)
         best = int(np.nanargmin([entry.get("val_loss", np.nan) for entry in history]))
         label = f"best epoch: {epochs[best]}"
         axes.plot(epochs[best], validation[best], "o", color=BLUE, markersize=7, label=label)
@@ -59,10 +55,8 @@ def draw_confusion(
     picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(picture, ax=axes, fraction=0.046, pad=0.04, label="share of the row")
     axes.set_xticks(range(len(labels)), labels, rotation=40, ha="right")
-    axes.set_yticks(
-        range(len(labels)),
-        [f"{name} ({rows:,})" for name, rows in zip(labels, counts.sum(axis=1), strict=True)],
-    )
+    names = [f"{name} ({rows:,})" for name, rows in zip(labels, counts.sum(axis=1), strict=True)]
+    axes.set_yticks(range(len(labels)), names)
     axes.set(xlabel="predicted", ylabel="true (rows)", title=title)
     if len(labels) <= 12:  # with more, numbers would be too small to read
         for (row, column), share in np.ndenumerate(shares):
@@ -86,9 +80,8 @@ def draw_reliability(
         points, label = (bins.confidence, bins.correctness), f"{name}: ECE {bins.error:.3f}"
         upper.plot(*(part[filled] for part in points), "o-", color=colour, ms=4, label=label)
         share = bins.counts / max(int(bins.counts.sum()), 1)
-        lower.bar(
-            starts + shift * width, share, 0.46 * width, align="edge", color=colour, label=name
-        )
+        left = starts + shift * width
+        lower.bar(left, share, 0.46 * width, align="edge", color=colour, label=name)
     upper.set(ylabel="accuracy, or share of the votes", xlim=(0, 1), ylim=(0, 1), title=title)
     upper.legend(frameon=False, fontsize=9, loc="upper left")
     lower.set(xlabel="confidence", ylabel="share of rows")
@@ -109,9 +102,8 @@ def draw_per_class(per_class: Mapping[str, Mapping[str, float]], path: Path, *, 
         label = "F1" if name == "f1" else name
         bars = axes.bar(places + shift, heights, 0.25, color=colour, label=label)
         axes.bar_label(bars, [f"{100 * height:.0f}" for height in heights], fontsize=7, padding=1)
-    axes.set_xticks(
-        places, [f"{label}\n{int(scores['support']):,}" for label, scores in per_class.items()]
-    )
+    names = [f"{label}\n{int(scores['support']):,}" for label, scores in per_class.items()]
+    axes.set_xticks(places, names)
     axes.set(ylim=(0, 1.18), ylabel="share", title=title)
     axes.legend(frameon=False, ncols=3, fontsize=8, loc="upper right")
     axes.grid(color=GRID, axis="y")

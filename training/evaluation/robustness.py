@@ -1,8 +1,4 @@
-"""How a model performs on poor pictures: small, blurred, dark, compressed, noisy, tilted.
-
-Each picture of a dataset is degraded in one way at a time and passes through the product's crop and
-resize, so the figures show what the kiosk would read.
-"""
+"""How a model performs on pictures degraded in one way at a time, cropped as the kiosk does."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""Random views of a face, as a webcam might see it.
-
-One affine warp per picture does rotation, scale, shift, flip and resizing in a single
-interpolation; the camera's faults (few pixels, motion, compression), a hidden part, light and noise
-follow. All draws come from the given generator, so a seed repeats a run.
-"""
+"""Random views of a face, as a webcam might see it; a seed repeats all draws."""
 
 from __future__ import annotations
 

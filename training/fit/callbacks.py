@@ -119,8 +119,7 @@ class Progress(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._tell(self._progress, logs or {})
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._tell(self._progress, logs or {})
+    on_epoch_end = on_train_batch_end
 
 
 class Checkpoint(keras.callbacks.Callback):

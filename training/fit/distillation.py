@@ -55,39 +55,26 @@ def teacher_targets(
     own = np.where(head.known[:, None], head.targets, 0).astype(np.float64)
     taught = np.zeros_like(own)
     for model in models:
-        taught += _distribution(
-            model, images, head.labels, own, temperature=temperature, flip=flip
-        ) / len(models)
+        known = model.card.labels
+        foreign = [label for label in known if label not in head.labels]
+        if foreign:
+            raise TrainingError(
+                f"The teacher {model.card.name} gives {', '.join(foreign)}, which the student does "
+                f"not learn: expected a teacher of {', '.join(head.labels)}, or of some of them."
+            )
+        columns = [head.labels.index(label) for label in known]
+        targets = own.copy()
+        targets[:, columns] = 0
+        left = 1 - targets.sum(axis=1, keepdims=True)
+        for start in range(0, len(images), BLOCK):
+            block = images[start : start + BLOCK]
+            views = (block, block[:, :, ::-1]) if flip else (block,)
+            found = np.mean([_probabilities(model, view, temperature) for view in views], axis=0)
+            targets[start : start + BLOCK, columns] = left[start : start + BLOCK] * found
+        taught += targets / len(models)
     mixed = share * taught + (1 - share) * own
     mixed[~head.known] = taught[~head.known]
     return mixed.astype(np.float32)
-
-
-def _distribution(
-    model: EmotionClassifier,
-    images: NDArray[np.uint8],
-    labels: tuple[str, ...],
-    own: NDArray[np.float64],
-    *,
-    temperature: float,
-    flip: bool,
-) -> NDArray[np.float64]:
-    foreign = [label for label in model.card.labels if label not in labels]
-    if foreign:
-        raise TrainingError(
-            f"The teacher {model.card.name} gives {', '.join(foreign)}, which the student does not "
-            f"learn: expected a teacher of {', '.join(labels)}, or of some of them."
-        )
-    columns = [labels.index(label) for label in model.card.labels]
-    targets = own.copy()
-    targets[:, columns] = 0
-    left = 1 - targets.sum(axis=1, keepdims=True)
-    for start in range(0, len(images), BLOCK):
-        block = images[start : start + BLOCK]
-        views = (block, block[:, :, ::-1]) if flip else (block,)
-        found = np.mean([_probabilities(model, view, temperature) for view in views], axis=0)
-        targets[start : start + BLOCK, columns] = left[start : start + BLOCK] * found
-    return targets
 
 
 def _probabilities(

@@ -102,7 +102,10 @@ def fit(
     """
     folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(settings.seed)
-    state = read_state(folder)
+    state: dict[str, Any] = {"spent_s": 0.0, "stopped_early": False, "history": []}
+    if (folder / STATE).exists():
+        state = json.loads((folder / STATE).read_text(encoding="utf-8"))
+        logger.info("Resuming after epoch %d", state["epochs_done"])
     history: list[dict[str, Any]] = state["history"]
     (folder / "settings.json").write_text(json.dumps(asdict(settings), indent=1), encoding="utf-8")
     devices = replicas()
@@ -191,16 +194,6 @@ def _at_size(build: Callable[[int], keras.Model], side_px: int, model: keras.Mod
             f"size, received {model.input_shape[1]} and {side_px} pixels."
         ) from error
     return resized
-
-
-def read_state(folder: Path) -> dict[str, Any]:
-    """Return the state that an earlier part of the run left, or that of a fresh run."""
-    state = folder / STATE
-    if not state.exists():
-        return {"epochs_done": 0, "spent_s": 0.0, "stopped_early": False, "history": []}
-    kept: dict[str, Any] = json.loads(state.read_text(encoding="utf-8"))
-    logger.info("Resuming after epoch %d", kept["epochs_done"])
-    return kept
 
 
 def _compile(model: keras.Model, heads: Sequence[Head], settings: TrainingSettings) -> None:

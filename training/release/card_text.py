@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from detector.emotion.labels import EMOTIONS
+from training.datasets.fer2013 import SPLITS
 from training.evaluation.robustness import CONDITIONS
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ FRAMING = (
 def limits(faces: FaceDataset, per_class: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:
     """Return what a model is not good at, in sentences, from its scores by label."""
     weak = sorted(
-        ((scores["recall"], label) for label, scores in per_class.items() if scores["support"] > 0)
+        (scores["recall"], label) for label, scores in per_class.items() if scores["support"] > 0
     )
     named = [f"{label} ({recall:.0%})" for recall, label in weak[:3] if recall < 0.7]
     found = [
@@ -48,9 +49,8 @@ def limits(faces: FaceDataset, per_class: Mapping[str, Mapping[str, float]]) -> 
         "with a covered mouth are read less well.",
     ]
     if named:
-        found.append(
-            f"Found worst, by the share of their faces that are found: {', '.join(named)}."
-        )
+        worst = ", ".join(named)
+        found.append(f"Found worst, by the share of their faces that are found: {worst}.")
     absent = [label for label, scores in per_class.items() if scores["support"] == 0]
     if absent:
         found.append(f"Not measured, for want of rows: {', '.join(absent)}.")
@@ -72,11 +72,7 @@ def licences(faces: FaceDataset) -> tuple[str, ...]:
 
 def is_fer2013(faces: FaceDataset) -> bool:
     """Return whether the splits and classes are those of the published FER2013 table."""
-    return faces.classes == EMOTIONS and set(faces.splits()) <= {
-        "Training",
-        "PublicTest",
-        "PrivateTest",
-    }
+    return faces.classes == EMOTIONS and set(faces.splits()) <= set(SPLITS)
 
 
 def card_text(card: ModelCard, figures: Iterable[str] = ()) -> str:

@@ -106,20 +106,17 @@ def export(  # noqa: PLR0917 (a model is written from its network, heads, place,
         _Part(head, labels, validation, against if head is heads[0] else None) for head in served
     ]
     folder.mkdir(parents=True, exist_ok=True)
-    drawn: list[str] = []
+    drawn = ["curves.png"] if history else []
     if history:
-        figures.draw_curves(
-            history, folder / "curves.png", head=heads[0].name if len(heads) > 1 else None
-        )
-        drawn.append("curves.png")
+        main = heads[0].name if len(heads) > 1 else None
+        figures.draw_curves(history, folder / "curves.png", head=main)
     scores: dict[str, Any] = {}
     models = []
     for index, part in enumerate(parts):
         suffix = "" if index == 0 else f"-{part.head.name}"
         writer = _Writer(folder, f"{name}{suffix}", suffix, validation, facts, conditions)
-        model, found = writer.write(
-            serving_network(trained, part.head, labels), part, drawn, litert=index == 0, h5=h5
-        )
+        network = serving_network(trained, part.head, labels)
+        model, found = writer.write(network, part, drawn, litert=index == 0, h5=h5)
         models.append(model)
         scores[model.stem] = found
     _write_json(folder / "scores.json", {"models": scores, "history": list(history)})
@@ -236,7 +233,13 @@ class _Writer:
         card = card.model_copy(
             update={
                 "training": training,
-                "scores": {against: _for_card(score) for against, score in scores.items()},
+                "scores": {
+                    against: _plain(
+                        {key: score[key] for key in ("n", "accuracy", "macro_f1", "ece")}, 4
+                    )
+                    | {"per_class": _plain(score["per_class"], 3)}
+                    for against, score in scores.items()
+                },
                 "limits": tuple(
                     self.facts.get("limits", limits(self.validation, main["per_class"]))
                 ),
@@ -420,12 +423,6 @@ def _plain(value: Any, digits: int | None = None) -> Any:
     if isinstance(value, float) and digits is not None:
         return round(value, digits)
     return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
-
-
-def _for_card(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the figures for a card: rounded, without the confusion matrix."""
-    rounded = _plain({key: found[key] for key in ("n", "accuracy", "macro_f1", "ece")}, 4)
-    return {**rounded, "per_class": _plain(found["per_class"], 3)}
 
 
 def _write_json(path: Path, content: Any) -> None:
