@@ -53,7 +53,6 @@ class TrainingPlan:
     Attributes:
         data: FER2013's CSV, or a folder of pictures; see `read_dataset`.
         votes: FER+'s vote file, for FER2013's CSV.
-        architecture: Name of the network.
         labels: See `label_set`; `None` takes those of the data.
         targets: See `select_rows`; `None` takes votes and original labels, or only the latter.
         start: A model whose weights the run starts from (fine-tuning).

@@ -3,10 +3,6 @@
 Every module offers `build(heads, *, side_px, ...)` and the settings that train it well (`RECIPE`).
 A network takes `(n, side_px, side_px, 1)` grey levels, 0 to 255, does all scaling itself, and gives
 a dictionary of `(n, classes)` logits, one for every head.
-
-Example:
-    >>> architecture = find_architecture("compact")
-    >>> network = architecture.build({"emotions": 7})
 """
 
 from __future__ import annotations

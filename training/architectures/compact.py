@@ -1,8 +1,7 @@
-"""The shipped default: a small residual network for 48 x 48 grey faces.
+"""The shipped default: a small residual network for 48 x 48 grey faces, made for one core.
 
-Made for one core without a GPU: most of the arithmetic happens at 24 x 24 and below, in dense 3 x 3
-convolutions, which are cheaper there than depthwise ones. Squeeze-and-excitation (Hu et al., 2018)
-lets a block weigh its channels by the whole face at almost no cost.
+Most of the arithmetic happens at 24 x 24 and below, in dense convolutions, with
+squeeze-and-excitation (Hu et al., 2018).
 """
 
 from __future__ import annotations

@@ -43,15 +43,11 @@ class FaceDataset:
     reading: ReadingReport = field(default_factory=ReadingReport)
 
     def __post_init__(self) -> None:
-        votes = self.images if self.votes is None else self.votes
-        kinds: dict[str, NDArray[np.generic]] = {
-            "images": self.images,
-            "original": self.original,
-            "votes": votes,
-        }
-        rows = {name: len(kind) for name, kind in kinds.items()} | {"usage": len(self.usage)}
-        if len(set(rows.values())) > 1:
-            found = ", ".join(f"{name} {count}" for name, count in rows.items())
+        votes = len(self.images if self.votes is None else self.votes)
+        counts = (len(self.images), len(self.original), votes, len(self.usage))
+        if len(set(counts)) > 1:
+            names = ("images", "original", "votes", "usage")
+            found = ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=True))
             raise ValueError(
                 f"Invalid FaceDataset: expected as many rows of each kind, received {found}."
             )

@@ -251,12 +251,9 @@ def _open_binary(path: Path) -> Iterator[BinaryIO]:
                 )
             with archive.open(members[0]) as packed:
                 yield io.BufferedReader(cast("io.RawIOBase", packed))
-    elif ending in openers:
-        with openers[ending](path, "rb") as packed:
-            yield io.BufferedReader(packed)
     else:
-        with path.open("rb") as plain:
-            yield plain
+        with openers.get(ending, open)(path, "rb") as packed:
+            yield io.BufferedReader(packed)
 
 
 def _shortened(text: str, limit: int = 80) -> str:

@@ -18,22 +18,12 @@ if TYPE_CHECKING:
 class Augmentation:
     """How far a view may differ from the picture.
 
-    Attributes:
-        rotation_deg: Largest rotation either way.
-        scale: Largest relative change of size either way.
-        shift: Largest shift either way, as a share of the side.
-        flip: Whether left and right may be swapped.
-        contrast: Largest relative change of contrast either way.
-        gamma: Largest exponent of the tone curve; its inverse is the smallest.
-        noise: Largest standard deviation of the added noise, in grey levels.
-        low_light_share: Share of the pictures taken in the dark.
-        blur_share: Share of the pictures that lose resolution, like a distant face.
-        smallest_side_px: Smallest side to which such a picture is reduced.
-        motion_share: Share of the pictures blurred along a line.
-        jpeg_share: Share of the pictures compressed as JPEG.
-        erase_share: Share of the pictures with a hidden rectangle.
-        mixup: Parameter of the Beta distribution that blends pairs of pictures and their labels
-            (Zhang et al., 2018); 0 blends none.
+    `rotation_deg`, relative `scale` and `contrast`, and `shift` as a share of the side are the
+    largest changes either way; `gamma` is the largest exponent of the tone curve, its inverse the
+    smallest; `noise` is the largest standard deviation, in grey levels. Shares of the pictures are
+    taken in the dark, lose resolution (down to `smallest_side_px`, as if far away), are blurred
+    along a line, compressed as JPEG, or lose a rectangle. `mixup` is the parameter of the Beta
+    distribution that blends pairs of pictures and labels (Zhang et al., 2018); 0 blends none.
     """
 
     rotation_deg: float = 18.0

@@ -29,14 +29,6 @@ def draw_shares(classes: NDArray[np.int64], balance: float) -> NDArray[np.float6
     return np.asarray(weights / weights.sum())
 
 
-def _shares(head: Head, balance: float) -> NDArray[np.float64]:
-    """Return shares by the classes of a head; unknown rows are drawn like the others on average."""
-    shares = np.full(len(head), 1 / len(head))
-    if head.known.any():
-        shares[head.known] = draw_shares(head.classes[head.known], balance) * head.known.mean()
-    return shares
-
-
 def draw_rows(shares: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
     """Return n rows, each as often as its share says to the nearest whole number, shuffled.
 
@@ -74,10 +66,13 @@ class FaceBatches(keras.utils.PyDataset):
         self._images = images
         self._targets = {head.name: head.targets for head in heads}
         self._weights = {head.name: head.known.astype(np.float32) for head in heads}
-        self._shares = _shares(heads[0], balance)
+        # Rows that the first head does not know are drawn like the others on average.
+        main, known = heads[0], heads[0].known
+        self._shares = np.full(len(main), 1 / len(main))
+        if known.any():
+            self._shares[known] = draw_shares(main.classes[known], balance) * known.mean()
         self._side_px, self._batch_size, self._seed = side_px, batch_size, seed
-        self._epoch = epoch
-        self._strength = strength
+        self._epoch, self._strength = epoch, strength
         self._batches = len(images) // batch_size if replicas > 1 else -(-len(images) // batch_size)
         self._order = self._drawn()
 

@@ -159,13 +159,10 @@ class Checkpoint(keras.callbacks.Callback):
         write_weights(self._folder / AVERAGE, self._average.average)
         self.model.set_weights(live)
         logs |= scores  # for the following callbacks
+        side_px, spent_s = int(self._faces.shape[1]), round(self._progress.spent_s, 1)
+        rounded = {name: round(float(value), 6) for name, value in logs.items()}
         self._history.append(
-            {
-                "epoch": epoch + 1,
-                "side_px": int(self._faces.shape[1]),
-                "spent_s": round(self._progress.spent_s, 1),
-            }
-            | {name: round(float(value), 6) for name, value in logs.items()}
+            {"epoch": epoch + 1, "side_px": side_px, "spent_s": spent_s, **rounded}
         )
         losses = [past["val_loss"] for past in self._history]
         waited = len(losses) - 1 - int(np.argmin(losses))
@@ -181,7 +178,7 @@ class Checkpoint(keras.callbacks.Callback):
         logger.info(
             "Epoch %d at %d px: loss %.3f, validation loss %.3f, validation accuracy %.1f %%",
             epoch + 1,
-            self._faces.shape[1],
+            side_px,
             logs.get("loss", math.nan),
             scores["val_loss"],
             100 * scores["val_accuracy"],

@@ -45,17 +45,13 @@ class TrainingSettings:
     Attributes:
         stages: Sizes and epochs, in order; small pictures first save time without losing accuracy.
         minutes: Time limit, shared by the stages; `None` runs their epochs.
-        batch_size: Pictures per step.
         optimizer: `sgd` (Nesterov momentum 0.9) or `adam`.
-        peak_learning_rate: Highest rate of the schedule.
         warmup_share: Share of the run in which the rate rises.
         balance: How far the draw balances the classes, 0 (not at all) to 1 (fully).
         ema_momentum: Momentum of the average of the weights, per step.
         gentle_share: Final share of the run with augmentation at half strength.
         patience: Epochs without a better validation loss after which the run ends; `None` never.
         label_smoothing: Share of every target spread over all classes.
-        seed: Seed of every random choice.
-        augmentation: How the pictures are varied.
     """
 
     stages: tuple[Stage, ...] = (Stage(32, 12), Stage(48, 18))

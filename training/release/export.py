@@ -203,10 +203,9 @@ class _Writer:
         }
         difference = None
         if litert:
-            content, difference = self._write_litert(
-                network, model, card, crops[:256], logits[:256]
-            )
-            card = card.model_copy(update={"twin_sha256": content})
+            path = model.with_suffix(".tflite")
+            difference = _write_litert(network, path, card, crops[:256], logits[:256])
+            card = card.model_copy(update={"twin_sha256": sha256_of(path)})
             found["twin_difference"] = difference
         if self.measure_conditions:
             # A slow network is measured on fewer rows, to take a minute.
@@ -220,6 +219,8 @@ class _Writer:
             found["conditions"] = measured
         drawn = [*curves, *self._draw(card, main, bins)]
         own = {"framing", "limits", "licences"}
+        rounded = ("n", "accuracy", "macro_f1", "ece")
+        weak = limits(self.validation, main["per_class"])
         training = {
             "architecture": network.name,
             "parameters": int(network.count_params()),
@@ -234,15 +235,11 @@ class _Writer:
             update={
                 "training": training,
                 "scores": {
-                    against: _plain(
-                        {key: score[key] for key in ("n", "accuracy", "macro_f1", "ece")}, 4
-                    )
+                    against: _plain({key: score[key] for key in rounded}, 4)
                     | {"per_class": _plain(score["per_class"], 3)}
                     for against, score in scores.items()
                 },
-                "limits": tuple(
-                    self.facts.get("limits", limits(self.validation, main["per_class"]))
-                ),
+                "limits": tuple(self.facts.get("limits", weak)),
                 "licences": tuple(self.facts.get("licences", licences(self.validation))),
             }
         )
@@ -291,29 +288,6 @@ class _Writer:
             )
         return found
 
-    def _write_litert(
-        self,
-        network: keras.Model,
-        model: Path,
-        card: ModelCard,
-        crops: NDArray[np.uint8],
-        logits: NDArray[np.float64],
-    ) -> tuple[str, float]:
-        """Write the LiteRT form; return its checksum and largest difference in a probability."""
-        path = model.with_suffix(".tflite")
-        _convert(network, model, path, card.input_side_px)
-        given = probabilities(LiteRTClassifier(path, card).logits(crops), card.temperature)
-        difference = float(np.abs(given - probabilities(logits, card.temperature)).max())
-        if difference > LITERT_TOLERANCE:
-            logger.warning(
-                "The LiteRT form %s differs from its network by %.4f in a probability: expected "
-                "at most %g. It will not be promoted.",
-                path.name,
-                difference,
-                LITERT_TOLERANCE,
-            )
-        return sha256_of(path), difference
-
     def _draw(self, card: ModelCard, main: dict[str, Any], bins: dict[str, Any]) -> list[str]:
         where = f"{self.name} on {self.split}, against {main['against']}"
         kinds = ("confusion", "reliability", "per_class", "conditions")
@@ -328,6 +302,28 @@ class _Writer:
         else:
             del paths["conditions"]
         return [path.name for path in paths.values()]
+
+
+def _write_litert(
+    network: keras.Model,
+    path: Path,
+    card: ModelCard,
+    crops: NDArray[np.uint8],
+    logits: NDArray[np.float64],
+) -> float:
+    """Write the LiteRT form; return its largest difference in a probability."""
+    _convert(network, path.with_suffix(".keras"), path, card.input_side_px)
+    given = probabilities(LiteRTClassifier(path, card).logits(crops), card.temperature)
+    difference = float(np.abs(given - probabilities(logits, card.temperature)).max())
+    if difference > LITERT_TOLERANCE:
+        logger.warning(
+            "The LiteRT form %s differs from its network by %.4f in a probability: expected at "
+            "most %g. It will not be promoted.",
+            path.name,
+            difference,
+            LITERT_TOLERANCE,
+        )
+    return difference
 
 
 def write_h5(network: keras.Model, path: Path) -> None:
