@@ -60,12 +60,8 @@ Verdict: TypeAlias = Literal["better", "worse", "same", "not_yet"]
 class Measure:
     """What ads are compared by: a viewer's sum over the exposures to an ad, divided by another sum.
 
-    Attributes:
-        words: Its name in a sentence.
-        unit: Follows a figure; empty for shares.
-        digits: Decimals of a figure in a sentence.
-        relevant: The smallest difference that matters in practice, by default.
-        above, below: The two summands, from the exposures.
+    `words`, `unit` and `digits` write a figure in a sentence; `relevant` is the smallest difference
+    that matters in practice, by default.
     """
 
     words: str
@@ -100,9 +96,8 @@ dwell: mean seconds per exposure."""
 class Comparison:
     """Two ads compared by one measure. Figures that are not known, or withheld, are NaN.
 
-    The fields are the keys of `ad-monitor compare --json` in `docs/metrics.md`: viewers are counts
-    of those with a value, means and differences are in the unit of the measure (the difference is
-    first minus second), p-values and shares from 0 to 1. `verdict` is None when withheld.
+    The fields are the keys of `ad-monitor compare --json` in `docs/metrics.md`; the difference is
+    first minus second. `verdict` is None when withheld.
     """
 
     first: str
@@ -208,17 +203,14 @@ def compare_ads(
         measure: One of `MEASURES`.
         min_viewers: Comparisons with fewer viewers of either ad are withheld.
         relevant: The smallest difference that matters, above 0; None: that of the measure.
-        by: Make one comparison for each site, source, hour of day or weekday in which both ads ran,
-            instead of one over all.
+        by: Compare in each of these `SEGMENTS` in which both ads ran, instead of once over all.
         zone: Of hours and weekdays; None: the machine's.
-        hours: Only plays that began in these hours of day, 0 to 23; None: all.
-        weekdays: Only plays of these days, some of `WEEKDAYS`; None: all.
-        sources: Only plays of sessions with these sources; None: all.
+        hours, weekdays, sources: Only plays in these hours of day (0 to 23), on these `WEEKDAYS`,
+            or of sessions with these sources; None: all.
         draws: Of the bootstrap.
 
     Returns:
-        One entry for each pair and segment: pairs in the order of the ads, segments in theirs. The
-        same data give the same entries.
+        One entry for each pair, in the order of the ads, and segment; the same for the same data.
 
     Raises:
         ReportError: An ad, a source, a measure or a segment does not exist, or a number is out of
@@ -327,13 +319,9 @@ def _lacking(entry: Comparison, min_viewers: int) -> str | None:
 class _Plays:
     """The plays that count, and the exposures to them. Lengths: `p` plays, `e` exposures.
 
-    Attributes:
-        ad_ids: The place of each ad.
-        segments: All segments, in order.
-        ad, segment: Shape `(p,)`, places of each play's ad and segment.
-        hour: Shape `(p,)`, equal for plays of one session and one hour on the wall clock.
-        exposures: The exposures to plays that count.
-        play: Shape `(e,)`, the place of each exposure's play.
+    `ad`, `segment` and `hour` have the shape `(p,)`: places of each play's ad and segment, and
+    equal numbers for one session and one hour on the wall clock; `play`, `(e,)`, is each exposure's
+    play.
     """
 
     ad_ids: dict[str, int]
@@ -420,11 +408,7 @@ class _Plays:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Case:
-    """Two ads in one segment, before all are tested together; the first has the smaller `ad_id`.
-
-    Keeping one order makes the comparison of B with A the mirror image of that of A with B, to the
-    last bit.
-    """
+    """Two ads in one segment before the tests; one order makes B with A mirror A with B exactly."""
 
     asked: Comparison
     swapped: bool

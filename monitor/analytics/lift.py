@@ -1,15 +1,9 @@
 """Does adapting to the audience pay: adaptive plays against those of the hold-out.
 
 The hold-out is an experiment: a fixed share, drawn by lot, of the choices that could look at the
-audience does not. So both kinds of plays met the same audiences, and their rewards differ by the
-choice alone.
-
-Mean rewards are subtracted within each hour of a session, and the differences averaged with the
-weights `n_a n_h / (n_a + n_h)`, which give the most precise mean of differences of equal spread. So
-plays are compared with plays of the same place and time only, and sessions with different shares
-of hold-out may be pooled.
-
-Source: stratified randomised experiments (Imbens and Rubin, "Causal Inference", 2015, chapter 9).
+audience does not. Mean rewards are subtracted within each hour of a session, and the differences
+averaged with the weights `n_a n_h / (n_a + n_h)`, so plays are compared with plays of the same
+place and time only (Imbens and Rubin 2015; see `docs/metrics.md`).
 """
 
 from __future__ import annotations
@@ -49,16 +43,9 @@ MIN_HOURS = 8
 class Lift:
     """What adaptation brought. Figures that are not known, or withheld, are NaN.
 
-    Attributes:
-        adaptive_plays, held_out_plays: Plays with a reward, in hours that have both kinds.
-        left_out_plays: Plays with a reward in hours that have only one kind.
-        adaptive_measured, held_out_measured: Share of all plays of each kind that have a reward. If
-            they are far apart, adaptation changes who is in view, and the rewards do not tell all.
-        hours: Hours that have both kinds.
-        adaptive, held_out: Mean rewards, weighted as the difference is.
-        difference: Adaptive minus held out, with its 95 % interval.
-        p_value: Of a difference at least as large by chance.
-        withheld: Why the figures are withheld, and what is needed; None where they are not.
+    Plays have a reward and are in hours with both kinds; `left_out_plays` are in the other hours.
+    Mean rewards are weighted as the difference is: adaptive minus held out. `…_measured` are shares
+    of all plays with a reward: if they are far apart, adaptation changes who is in view.
     """
 
     adaptive_plays: int
@@ -109,9 +96,7 @@ class _Arms:
     def means(self, rewards: Floats, marked: Floats) -> tuple[Floats, Floats]:
         """Return mean rewards by hour of the adaptive and the held-out plays, `(..., b)` each.
 
-        Args:
-            rewards: Shape `(..., n)`.
-            marked: Shape `(n,)`, 1 for the held-out ones.
+        `rewards` has the shape `(..., n)`, `marked` `(n,)`, 1 for the held-out ones.
         """
         held = np.add.reduceat(rewards * marked, self.starts, axis=-1)
         whole = np.add.reduceat(rewards, self.starts, axis=-1)
@@ -136,8 +121,7 @@ def lift(
     permutation test that draws anew, within each hour, which plays were held out.
 
     Args:
-        plays: From `db.read.plays.logged_plays`; those that could not adapt, and those without a
-            reward, are left out.
+        plays: From `db.read.plays.logged_plays`; those without a draw or a reward are left out.
         draws: Of the bootstrap.
         permutations: Of the test.
         seed: The same plays and seed give the same figures.
@@ -182,14 +166,8 @@ def _arms(plays: Sequence[LoggedPlay]) -> _Arms:
     order = order[both[hours[order]]] if len(plays) else order
     kept = hours[order]
     starts = np.flatnonzero(np.diff(kept, prepend=-1))
-    return _Arms(
-        reward=rewards[order],
-        held_out=held[order],
-        hour=kept,
-        starts=starts,
-        plays=count[both].astype(np.float64),
-        held=held_count[both],
-    )
+    plays_by_hour = count[both].astype(np.float64)
+    return _Arms(rewards[order], held[order], kept, starts, plays_by_hour, held_count[both])
 
 
 def _measured(plays: Sequence[LoggedPlay], *, held_out: bool) -> float:

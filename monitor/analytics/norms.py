@@ -2,14 +2,9 @@
 
 The library holds the figures of every version of an ad over all its plays, for each site and over
 all sites, from roll-ups. An ad is compared with ads of its length at its site where there are
-enough, else more widely, and never with itself.
-
-The **score**, 0 to 100, is for a first look at a list of ads. Its weights (`PARTS`) are our choice
-and rest on no study of sales: two ads with equal scores may work in quite different ways, and a few
-points mean nothing. What tells two ads apart is `monitor.analytics.comparison`.
-
-Source of the percentile: mid-rank percentile, *Crawford, Garthwaite and Slick 2009*, On percentile
-norms in neuropsychology (definition `(below + ties / 2) / n`).
+enough, else more widely, and never with itself: by mid-rank percentiles (Crawford, Garthwaite and
+Slick 2009). The **score**, 0 to 100, is for a first look at a list of ads; what tells two ads apart
+is `monitor.analytics.comparison`.
 """
 
 from __future__ import annotations
@@ -50,14 +45,7 @@ _EMOTION_FIGURES = {"mean_valence", "expressiveness", "score"}
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of the score.
-
-    Attributes:
-        name: Its key in `score_parts`.
-        weight: 0 to 1; all together 1.
-        figure: The figure of a report that it is made from.
-        scaled: Maps the figure to 0 to 1.
-    """
+    """A part of the score: its key, its weight (all add up to 1), and a figure scaled to 0 to 1."""
 
     name: str
     weight: float
@@ -72,17 +60,12 @@ PARTS = (
     Part("expressiveness", 0.10, "expressiveness"),
     Part("dwell_share", 0.10, "dwell_share", lambda share: min(share, 1.0)),
 )
-"""The weights of the score, our choice. Attention counts most, because an ad that nobody looks at
-can do nothing; then whether people liked it; then how much it moved them and how long they
-stayed."""
+"""The weights of the score, our choice: attention counts most, because an ad that nobody looks at
+can do nothing; they rest on no study of sales."""
 
 
 def dwell_share(figures: Mapping[str, Any]) -> float | None:
-    """Return mean dwell / length of the ad, 0 or more; None where one is not known.
-
-    Args:
-        figures: With `mean_dwell_s` and `duration_s`, as an entry of a report has them.
-    """
+    """Return mean dwell / length of the ad, 0 or more; None where one is not known."""
     dwell, length = figures["mean_dwell_s"], figures["duration_s"]
     return None if dwell is None or not length else dwell / length
 
@@ -90,9 +73,7 @@ def dwell_share(figures: Mapping[str, Any]) -> float | None:
 def score_parts(figures: Mapping[str, Any]) -> dict[str, float | None]:
     """Return the parts of the score, 0 to 1, in the order of `PARTS`; None where not known.
 
-    Args:
-        figures: An entry of `ads` of a report, or a mapping with its keys `attraction_ratio`,
-            `conversion`, `mean_valence`, `expressiveness`, `mean_dwell_s` and `duration_s`.
+    `figures` is an entry of `ads` of a report, or has its keys.
     """
     given = {**figures, "dwell_share": dwell_share(figures)}
     return {
@@ -102,11 +83,7 @@ def score_parts(figures: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def score(parts: Mapping[str, float | None]) -> float | None:
-    """Return the score: `100 * sum over the parts of weight * part`, from `score_parts`.
-
-    Returns:
-        0 to 100; None when any part is not known, because it would not compare with other scores.
-    """
+    """Return `100 * sum over the parts of weight * part`, 0 to 100; None when any is not known."""
     terms = [part.weight * value for part in PARTS if (value := parts[part.name]) is not None]
     return 100 * math.fsum(terms) if len(terms) == len(PARTS) else None
 
@@ -116,15 +93,9 @@ def score(parts: Mapping[str, float | None]) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class LibraryAd:
-    """One version of an ad at one site, or over all sites.
+    """One version of an ad at one site, or over all sites (None).
 
-    Attributes:
-        ad_id, sha256: Which ad; it is never compared with the same of either.
-        length: Its length class.
-        site: Name of the site; None over all of them.
-        viewers: Different viewers in view.
-        emotion_viewers: Viewers whose emotion could be read.
-        figures: By the names in `FIGURES`; None where not known.
+    `viewers` were in view, `emotion_viewers` had a readable emotion; `figures` go by `FIGURES`.
     """
 
     ad_id: str
@@ -138,11 +109,9 @@ class LibraryAd:
 
 @dataclass(frozen=True, slots=True)
 class Norms:
-    """The library of ads.
+    """The library: an entry for each version of an ad and site, and one over all sites.
 
-    Attributes:
-        ads: One entry for each version of an ad and site where it was seen, and one over all sites.
-        min_viewers: How many viewers have to stand behind the figures of an ad.
+    The figures of an ad count when `min_viewers` stand behind them.
     """
 
     ads: tuple[LibraryAd, ...]
@@ -151,7 +120,7 @@ class Norms:
     def others(
         self, figure: str, *, ad_id: str, sha256: str, length: str | None, site: str | None
     ) -> list[float]:
-        """Return a figure of all other ads that enough viewers saw.
+        """Return one of `FIGURES` of all other ads that enough viewers saw.
 
         Args:
             figure: One of `FIGURES`.
@@ -179,12 +148,7 @@ def length_class(duration_s: float) -> str:
 
 
 def build_norms(totals: Iterable[AdTotals], *, min_viewers: int = 1) -> Norms:
-    """Build the library from what each site saw of each ad.
-
-    Args:
-        totals: From `db.read.ads.ad_totals`.
-        min_viewers: As in the report; raised to `MIN_VIEWERS`.
-    """
+    """Build the library from `db.read.ads.ad_totals`; `MIN_VIEWERS` at least are needed."""
     versions: dict[tuple[str, str, int], list[AdTotals]] = {}
     for at_site in totals:
         versions.setdefault((at_site.ad_id, at_site.sha256, at_site.duration_ms), []).append(
@@ -226,11 +190,7 @@ def _library_ad(parts: Sequence[AdTotals], site: str | None) -> LibraryAd:
 
 
 def percentile(value: float, others: Iterable[float]) -> float:
-    """Return the mid-rank percentile, 0 to 100, of a value among at least one other.
-
-    `100 * (share of the others below + half the share that is equal)` (Crawford, Garthwaite and
-    Slick 2009).
-    """
+    """Return the mid-rank percentile, 0 to 100, of a value among at least one other."""
     library = np.fromiter(others, dtype=np.float64)
     return 100 * float((library < value).mean() + (library == value).mean() / 2)
 
@@ -240,9 +200,9 @@ def norms_of(
 ) -> list[dict[str, Any]]:
     """Say how an ad stands in each figure.
 
-    It is compared with ads of its length class at its site; where fewer than `MIN_ADS` of them were
-    seen by enough viewers, with its length class at all sites; where these are too few, with all
-    ads. If even these are too few, or too few viewers saw the ad, there is no percentile.
+    It is compared with its length class at its site, else at all sites, else with all ads: the
+    first of these with `MIN_ADS` that enough viewers saw. There is no percentile if all are too
+    few, or too few viewers saw the ad.
 
     Args:
         entry: An entry of `ads` of a report.

@@ -5,9 +5,8 @@ another policy had chosen. Three estimates of the mean reward of a play: inverse
 self-normalised (SNIPS) and doubly robust (DR), the last with a cross-fitted ridge regression of the
 rewards. `docs/metrics.md` has the formulas, their sources, and what they do not say.
 
-An adaptive policy chooses by earlier rewards, so the plays are not independent. The estimates stay
-unbiased (each term has the right mean given the past), but the intervals are approximate; a test
-checks their coverage on simulated logs of the policy `learn`.
+An adaptive policy chooses by earlier rewards, so the plays are not independent: the estimates stay
+unbiased, but the intervals are approximate.
 """
 
 from __future__ import annotations
@@ -33,9 +32,8 @@ Target: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, float]]
 each candidate."""
 
 MAX_WEIGHT = 200.0
-"""Larger weights are cut to this; beyond it one play would speak for hundreds. The floor of 5 % of
-the adaptive policies keeps weights below it for up to ten candidates, the hold-out most of them for
-many more. A cut weight draws IPS towards 0 and DR towards its model."""
+"""Larger weights are cut to this, or one play would speak for hundreds. A cut weight draws IPS
+towards 0 and DR towards its model."""
 
 FOLDS = 5
 MIN_PLAYS = 50
@@ -52,14 +50,9 @@ MIN_SUPPORTED = 0.99
 class PolicyValue:
     """What a policy would be worth, in reward a play. Estimates that are withheld are NaN.
 
-    Attributes:
-        policy: Its name.
-        plays: Plays that the estimates rest on.
-        supported: Share of what the policy would show that the log could have shown.
-        effective_plays: `(sum w)^2 / sum w^2` (Kish): the weights are worth this many equal ones.
-        clipped: Weights that were cut to `MAX_WEIGHT`.
-        ips, snips, doubly_robust: The estimates, with 95 % intervals clustered by hour.
-        withheld: Why the estimates are withheld; None where they are not.
+    `supported` is the share of what the policy would show that the log could have shown;
+    `effective_plays`, `(sum w)^2 / sum w^2` (Kish), how many equal weights the weights are worth;
+    `clipped` counts those that were cut. The 95 % intervals are clustered by hour.
     """
 
     policy: str
@@ -88,11 +81,9 @@ def uniform() -> Target:
 
 
 def weighted(rates: Mapping[str, float]) -> Target:
-    """Return the policy that draws in proportion to rates.
+    """Return the policy that draws in proportion to the `rates` of the ads, each above 0.
 
-    Args:
-        rates: Of each ad, above 0; `weight / duration` gives screen time in proportion to the
-            weights.
+    `weight / duration` gives screen time in proportion to the weights.
     """
     return lambda context: _by_rate(context["candidates"], rates)
 
@@ -100,9 +91,7 @@ def weighted(rates: Mapping[str, float]) -> Target:
 def by_mood(moods: Mapping[str, Sequence[str]], rates: Mapping[str, float]) -> Target:
     """Return the kiosk's policy `mood` without guard rails: ads made for the audience's mood.
 
-    Args:
-        moods: The moods that each ad is made for.
-        rates: As for `weighted`; they decide among several.
+    Among several ads that fit, the `rates` decide as in `weighted`.
     """
 
     def probabilities(context: Mapping[str, Any]) -> Mapping[str, float]:
@@ -124,15 +113,12 @@ def judge(
     """Estimate what policies would have been worth.
 
     Args:
-        plays: From `db.read.plays.logged_plays`. Plays without a reward, a probability or
-            candidates are left out.
-        targets: The policies by name. None stands for the one learnt from the log: in each fold it
-            shows the best ad by the model of the other folds, of those the log could have shown.
+        plays: From `db.read.plays.logged_plays`; those without a reward or probabilities are left
+            out.
+        targets: The policies by name. None stands for the one learnt from the log: it shows the
+            best ad by the model of the other folds, of those the log could have shown.
         max_weight: Larger weights are cut to this, above 1.
         seed: Of the folds.
-
-    Returns:
-        One entry for each policy.
 
     Raises:
         ReportError: A policy gives no probabilities that add up to 1 over the candidates.
@@ -168,15 +154,9 @@ def judge(
 class _Log:
     """Usable plays as arrays: `n` plays, `k` ads, `m` features of a context.
 
-    Attributes:
-        contexts: What the choices looked at.
-        ad_ids: The ads, in the order of the columns.
-        logged: Shape `(n, k)`, logged probabilities; 0 for what was no candidate.
-        shown: Shape `(n,)`, the column of the ad that was shown.
-        reward: Shape `(n,)`.
-        features: Shape `(n, m)`, the first one 1.
-        hours: Shape `(n,)`, from `hours_of`.
-        fold: Shape `(n,)`; an hour is in one fold.
+    `logged` and the results have the shape `(n, k)`, 0 for what was no candidate, in the order of
+    `ad_ids`; `features` has `(n, m)`, the first one 1; the others have `(n,)`. An hour is in one
+    fold.
     """
 
     contexts: list[Mapping[str, Any]]
@@ -267,15 +247,10 @@ def _features(contexts: Sequence[Mapping[str, Any]]) -> Floats:
 
 
 def _fit(features: Floats, shown: Ints, reward: Floats, wanted: Floats, like: Floats) -> Floats:
-    """Fit ridge regressions: on what all ads have in common, then for each ad on the residuals.
+    """Fit ridge regressions, then predict `(w, k)` for the `wanted` features `(w, m)`.
 
-    Args:
-        features, shown, reward: Of the plays to learn from.
-        wanted: Features of the contexts to predict for, `(w, m)`.
-        like: An array of as many columns as there are ads.
-
-    Returns:
-        Shape `(w, k)`.
+    They fit first what all ads have in common, then for each ad the residuals; `like` has a column
+    for each ad.
     """
     common = _ridge(features, reward, penalty=1.0)
     left = reward - features @ common

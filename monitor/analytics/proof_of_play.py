@@ -58,12 +58,7 @@ COLUMNS = {"ad": ("ad_id", "ad_name"), "hour": ("hour",), "day": ("day",), "site
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What is paid for an ad, in any currency.
-
-    Attributes:
-        amount: At least 0.
-        per: "play": for each verified play; "thousand_s": for a thousand attentive seconds.
-    """
+    """What is paid for a verified play or a thousand attentive seconds, at least 0."""
 
     amount: float
     per: Literal["play", "thousand_s"]
@@ -77,12 +72,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seen:
-    """Who was there.
-
-    Attributes:
-        exposures: Of all plays, sorted by play.
-        measured_s: How long faces could be measured during each verified play, by its id.
-    """
+    """The exposures of all plays, sorted by play, and how long each verified one was measured."""
 
     exposures: ExposureArrays
     measured_s: dict[int, float]
@@ -113,16 +103,13 @@ def proof_of_play(
 
     Args:
         engine: From `open_database`.
-        since: Plays that began then or later; aware. None for all, as for the next two.
-        until: Plays that began before; aware.
-        site: Only this site.
+        since, until, site: Only plays that began in `[since, until)`, aware, at this site.
         by: What rows are grouped by, in order, out of `GROUPS`.
         zone: Of hours and days; None for the machine's.
         prices: By ad id.
         other_price: Of the ads that `prices` does not name.
         min_viewers: What rests on fewer viewers is withheld.
-        replays: Count replays as if their ads had been on a screen: for recordings of a place where
-            they were.
+        replays: Count replays as if their ads had been on a screen.
 
     Returns:
         `{"by", "since", "until", "site", "min_viewers", "rows", "total", "withheld"}`, for JSON.
@@ -201,17 +188,11 @@ def _seen(engine: Engine, scope: Scope, plays: Sequence[ShownPlay]) -> _Seen:
     measured_s: dict[int, float] = {}
     for session, some in groupby(plays, key=lambda play: play.session):
         mine = list(some)
-        starts, ends = (
-            np.array([microseconds(moment) for moment in moments])
-            for moments in zip(*map(_stretch, mine), strict=True)
-        )
+        starts = np.array([microseconds(play.started_at) for play in mine])
+        ends = np.array([microseconds(play.ended_at or play.started_at) for play in mine])
         measured = (ends - starts - covered_us(gaps.get(session, []), starts, ends)) / 1e6
         measured_s.update(zip((play.id for play in mine), measured.tolist(), strict=True))
     return _Seen(log.exposures, measured_s)
-
-
-def _stretch(play: ShownPlay) -> tuple[datetime, datetime]:
-    return play.started_at, play.ended_at or play.started_at
 
 
 def _figures(
@@ -269,10 +250,8 @@ def _cost(plays: Sequence[ShownPlay], seen: _Seen, prices: Mapping[str, Price]) 
 
 
 def _hide(figures: dict[str, Any], why: str) -> dict[str, Any]:
-    """Remove what rests on too few viewers; return what is said about it.
-
-    The cost too: it may be the attentive seconds times a price that everybody knows.
-    """
+    """Remove what rests on too few viewers; return what is said about it."""
+    # The cost may be the attentive seconds times a price that everybody knows.
     hidden = ("watchers", "attentive_s", "cost", "cost_per_thousand_attentive_s")
     figures |= dict.fromkeys(hidden)
     return {"figures": list(hidden), "why": why}

@@ -19,12 +19,7 @@ __all__ = ["ReportData", "Scope", "ad_versions", "load_report_data"]
 
 
 def load_report_data(engine: Engine, scope: Scope, *, seconds: bool = True) -> ReportData:
-    """Read what a report on some sessions needs.
-
-    Args:
-        engine: From `db.engine.open_database`.
-        scope: Which sessions and plays.
-        seconds: Whether to read the entries by the second, which only curves need.
+    """Read what a report on some sessions needs; only curves need `seconds`.
 
     Raises:
         EmptyScopeError: No session is in scope.

@@ -11,9 +11,9 @@ with `a_i`, `b_i` a viewer's deviations from the means of the two ads, 0 where a
 Without common viewers it is the error of Welch's test, with only common ones that of the paired
 test; in between it counts what the two values of one viewer have in common.
 
-Plays within an hour of one session are not independent: often the same people see several of them.
-So estimates from the play log draw and add up **hours**: the plays of one session that began in one
-hour of UTC. `docs/metrics.md` has the formulas and the sources named here.
+Often the same people see several plays within an hour of one session, so estimates from the play
+log draw and add up **hours**: the plays of one session that began in one hour of UTC.
+`docs/metrics.md` has the formulas and the sources named here.
 """
 
 from __future__ import annotations

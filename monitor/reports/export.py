@@ -32,14 +32,10 @@ def report_bytes(
     data: ReportData | None = None,
     thumbnails: Mapping[int, Thumbnails] | None = None,
 ) -> bytes:
-    """Return a report in one format.
+    """Return a report in one of `FORMATS`.
 
-    Args:
-        document: From `document.build_report`.
-        format: One of `FORMATS`.
-        table: For CSV and Parquet, one of `TABLES`.
-        data: What the report was made of; needed for CSV and Parquet.
-        thumbnails: Pictures of the ads for HTML and PDF, by place in `document["ads"]`.
+    CSV and Parquet need one of `TABLES`, and the data that the report was made of. HTML and PDF
+    take pictures of the ads by place in `document["ads"]`.
 
     Raises:
         UnknownFormatError: There is no such format.

@@ -1,10 +1,8 @@
 """The curves of an ad, as SVG inside the page.
 
-Not drawn by a plotting library: this way the page's style sheet reaches every line (dark theme,
-print, a curve switched off), a script can move a cursor over the curves, and a figure weighs a few
-kilobytes. Every element has its light colours itself, for where no style sheet applies. Colours are
-Okabe and Ito's, which colour-blind people can tell apart; each curve also has its own dash pattern
-and its name at its end. The same data give the same text.
+Not drawn by a plotting library: this way the page's style sheet reaches every line, a script can
+move a cursor over the curves, and a figure weighs a few kilobytes. Every element has its light
+colours itself, for where no style sheet applies. The same data give the same text.
 """
 
 from __future__ import annotations
@@ -28,7 +26,7 @@ COLOURS = {
     "surprise": ("#56B4E9", "9 3 2 3 2 3"),
     "neutral": ("#6B7280", "4 4"),
 }
-"""Colours of Okabe and Ito 2008, and dash patterns of SVG; happy is solid."""
+"""Colours that colour-blind people can tell apart (Okabe and Ito 2008), and dash patterns."""
 
 INK, MUTED, GRID, ACCENT = "#14213d", "#5b6478", "#e3e6ec", "#0b5394"
 
@@ -37,14 +35,8 @@ INK, MUTED, GRID, ACCENT = "#14213d", "#5b6478", "#e3e6ec", "#0b5394"
 class Layout:
     """Size of the curves of an ad, in CSS pixels at full size.
 
-    Attributes:
-        name: Class for the style sheet.
-        width: Of the whole figure.
-        left, right: Margins beside the panels, the same as the film strip's; the right one holds
-            the names of the curves.
-        text: Font size.
-        panels: Heights of the panels of valence, emotions, attention and viewers.
-        ticks: Maximum on the time axis.
+    `panels` are heights: valence, emotions, attention, viewers. The margins are the film strip's
+    too; the right one holds the names of the curves. There are at most `ticks` on the time axis.
     """
 
     name: str

@@ -47,12 +47,8 @@ def render_html(
 ) -> str:
     """Render a report as one self-contained page.
 
-    The same document and pictures give the same page, byte for byte. Its content security policy
-    forbids every request, and every script and style but its own, which it names by their SHA-256.
-
-    Args:
-        document: From `document.build_report`.
-        thumbnails: Pictures of the ads, by place in `document["ads"]`.
+    The same document and pictures (by place in `document["ads"]`) give the same page, byte for
+    byte. Its content security policy allows only its own script and style, by their SHA-256.
     """
     styles, script = font_face_css("woff2") + _asset("report.css"), _asset("report.js")
     ads, quality = document["ads"], document["quality"]
@@ -108,11 +104,7 @@ def render_html(
 
 
 def ad_figure(ad: dict[str, Any], layout: Layout, *, reach: tuple[float, float]) -> str:
-    """Draw the curves of an ad as an `<svg>` element; the arguments are those of `figures.curves`.
-
-    `data-left`, `data-plot` and `data-end` tell a script where the panels begin, how wide they are
-    and how many seconds that is; it moves the line of class `cursor`.
-    """
+    """Draw the curves of an ad as an `<svg>` element, with the arguments of `figures.curves`."""
     return environment().get_template("_curves.svg.j2").render(curves(ad, layout, reach))
 
 
@@ -128,18 +120,8 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    numbers = [
-        "signed",
-        "decimal",
-        "percent",
-        "duration",
-        "day",
-        "clock",
-        "whole",
-        "spans",
-        "points",
-    ]
-    found.filters |= {name: getattr(formatting, name) for name in numbers}
+    numbers = "signed decimal percent points whole duration day clock spans"
+    found.filters |= {name: getattr(formatting, name) for name in numbers.split()}
     words = ["figure_value", "figure_label", "moment_value", "title"]
     found.filters |= {name: getattr(wording, name) for name in words}
     found.filters |= {"image_url": _image_url, "px": px}

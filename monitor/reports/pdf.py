@@ -28,10 +28,6 @@ def render_pdf(
 ) -> bytes:
     """Render a report as PDF. The same document and pictures give the same bytes.
 
-    Args:
-        document: From `document.build_report`.
-        thumbnails: As for `html.render_html`.
-
     Raises:
         PdfUnavailableError: WeasyPrint, or a library of the system that it needs, is missing.
     """

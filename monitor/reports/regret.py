@@ -34,10 +34,7 @@ def write_regret(curves: Mapping[str, Floats], out: Path) -> Path:
 
     Args:
         curves: By the policy's name, shape `(runs, plays)`, sums that never fall. At most five.
-        out: The file; its ending is one of `FORMATS`.
-
-    Returns:
-        The absolute path of the file.
+        out: The file; its ending is one of `FORMATS`. Its absolute path is returned.
 
     Raises:
         UnknownFormatError: The ending is none of them.

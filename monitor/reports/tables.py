@@ -83,13 +83,7 @@ class UnknownTableError(ReportError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of plain values.
-
-    Attributes:
-        name: One of `TABLES`.
-        columns: Name and kind of each column, in order.
-        rows: Makes the rows: values in the order of the columns, None where not known.
-    """
+    """A table by its name in `TABLES`: kinds of its columns in order, and a maker of its rows."""
 
     name: str
     columns: dict[str, Kind]
@@ -97,12 +91,7 @@ class Table:
 
 
 def table_of(name: str, document: dict[str, Any], data: ReportData) -> Table:
-    """Make one of the tables of a report.
-
-    Args:
-        name: One of `TABLES`.
-        document: The report, from `document.build_report`.
-        data: What the report was made of, with its seconds.
+    """Make one of `TABLES` of a report, from the data that it was made of, with its seconds.
 
     Raises:
         UnknownTableError: There is no such table.
@@ -130,10 +119,7 @@ def table_of(name: str, document: dict[str, Any], data: ReportData) -> Table:
 
 
 def to_csv(table: Table) -> str:
-    """Return a table as CSV: comma, line feed, moments in UTC, an empty field where not known.
-
-    An apostrophe marks text that a spreadsheet would take for a formula.
-    """
+    """Return a table as CSV: comma, line feed, moments in UTC, an empty field where not known."""
     return _csv(table.columns, table.rows())
 
 
@@ -169,10 +155,7 @@ def plain(text: str) -> str:
 
 
 def to_parquet(table: Table, report_version: int) -> bytes:
-    """Return a table as Parquet: int64, float64, UTF-8, `timestamp[us, UTC]`, null where not known.
-
-    The metadata name the version of the report and the table. The same table gives the same bytes.
-    """
+    """Return a table as Parquet, with the version of the report and its name in the metadata."""
     import pyarrow  # noqa: PLC0415 - slow to import, and only this format needs it
     from pyarrow import parquet  # noqa: PLC0415
 
@@ -249,10 +232,7 @@ def _played(data: ReportData) -> list[list[Any]]:
 
 
 def _second_rows(data: ReportData, min_viewers: int) -> Iterator[list[Any]]:
-    """Make one row per play and second of the ad in which somebody was in view.
-
-    Every figure is the mean over viewers of each viewer's mean in that second of that play.
-    """
+    """Make a row per play and second with somebody in view, of means over viewers."""
     seconds = data.seconds
     places = {play.id: place for place, play in enumerate(data.plays)}
     ids, inverse = np.unique(seconds.play_id, return_inverse=True)
@@ -322,11 +302,6 @@ def _hidden_plays(ads: Sequence[int], viewers: Sequence[int], min_viewers: int) 
 
     Where all of these of one ad still have fewer viewers together, the next smallest play of it is
     hidden too: else the ad's own figures would reveal them as the remainder.
-
-    Args:
-        ads: Of each play.
-        viewers: Of each play.
-        min_viewers: As in the report.
     """
     hidden: set[int] = set()
     for ad in set(ads):

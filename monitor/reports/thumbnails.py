@@ -29,12 +29,9 @@ SAMPLES = Path(ads.sample.__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Thumbnails:
-    """Pictures of one ad.
+    """Pictures of one ad: a strip of equally long stretches, and one by second of each moment.
 
-    Attributes:
-        strip: Pictures of equally long stretches that fill the ad's length, in order.
-        moments: Larger pictures by second of the ad, each from the middle of its second.
-        missing: Why there are no pictures, as a sentence; empty where there are.
+    `missing` says why there are none, as a sentence.
     """
 
     strip: Sequence[Thumbnail] = ()
@@ -45,16 +42,7 @@ class Thumbnails:
 def find_thumbnails(
     document: dict[str, Any], folders: Iterable[Path] = ()
 ) -> dict[int, Thumbnails]:
-    """Take pictures from the media files of the ads of a report.
-
-    Args:
-        document: From `monitor.reports.document.build_report`.
-        folders: Where the media may be, such as the playlist's folder; searched in order, then the
-            bundled samples.
-
-    Returns:
-        By place in `document["ads"]`: the pictures, or why there are none.
-    """
+    """Return pictures by place in `document["ads"]`, from media in the folders or the samples."""
     places = [*folders, SAMPLES]
     return {place: _thumbnails(ad, places) for place, ad in enumerate(document["ads"])}
 

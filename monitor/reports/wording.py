@@ -241,11 +241,8 @@ def moment_value(moment: dict[str, Any]) -> str:
     """Return the value of a key moment in its own unit."""
     if moment["kind"] == "attention_drop":
         return points(-moment["value"])
-    return (
-        percent(moment["value"])
-        if moment["kind"] in {"attraction", "impact"}
-        else signed(moment["value"])
-    )
+    in_words = percent if moment["kind"] in {"attraction", "impact"} else signed
+    return in_words(moment["value"])
 
 
 def figure_value(value: float | None, figure: str) -> str:
@@ -265,18 +262,13 @@ def figure_label(figure: str) -> str:
 
 
 def unread(shares: dict[str, float] | None) -> dict[str, Any]:
-    """Return the `share` of readings without an emotion, and the `reasons`, most frequent first.
-
-    Args:
-        shares: `quality.withheld_readings` of the document.
-    """
+    """Return the `share` of readings without an emotion, and the `reasons`, most frequent first."""
     if shares is None:
         return {"share": None, "reasons": []}
-    found = [{"name": reason, "share": share} for reason, share in shares.items() if share > 0]
-    return {
-        "share": sum(shares.values()),
-        "reasons": sorted(found, key=lambda reason: -reason["share"]),
-    }
+    found = [(share, name) for name, share in shares.items() if share > 0]
+    found.sort(key=lambda each: -each[0])
+    reasons = [{"name": name, "share": share} for share, name in found]
+    return {"share": sum(shares.values()), "reasons": reasons}
 
 
 def gap_seconds(gap: dict[str, Any]) -> float | None:

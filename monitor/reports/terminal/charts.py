@@ -14,13 +14,8 @@ if TYPE_CHECKING:
 class Signs:
     """The characters of charts.
 
-    Attributes:
-        levels: Of a curve, from the lowest to the highest.
-        unknown, none: For a value that is not known, in a curve and in a table.
-        dash: Between two names.
-        zero, crossing: The place of 0 outside and inside an interval.
-        band: The stretch of differences that do not matter.
-        line, start, end, mark: An interval, its ends and its estimate.
+    `levels` of a curve rise; `unknown` is for a curve and `none` for a table; `zero` and `crossing`
+    mark 0 outside and inside an interval, `band` what does not matter.
     """
 
     levels: str
@@ -44,13 +39,7 @@ PLAIN = Signs("_.:-=+*#", " ", "-", "-", "|", ".", "-", "+", "[", "]", "o")
 def sparkline(
     values: Sequence[float | None], low: float, high: float, signs: Signs = BLOCKS
 ) -> str:
-    """Draw a curve, one character for each value.
-
-    Args:
-        values: None where not known.
-        low, high: What the lowest and the highest character stand for; values beyond are clipped.
-        signs: The characters.
-    """
+    """Draw a curve, one character for each value; what is beyond `low` and `high` is clipped."""
     top = len(signs.levels) - 1
 
     def sign(value: float | None) -> str:
@@ -82,14 +71,10 @@ def interval_bar(
     band: float = 0.0,
     signs: Signs = BLOCKS,
 ) -> str:
-    """Draw an interval and its estimate on a scale that several lines may share.
+    """Draw an interval (low, estimate, high) on a scale that several lines may share.
 
-    Args:
-        interval: Lower limit, estimate, upper limit.
-        scale: What the first and the last character stand for; the interval lies within.
-        width: Characters, at least 2.
-        band: Half the width of the stretch around 0 that is marked as too small to matter.
-        signs: The characters.
+    The interval lies within the scale; `width` is at least 2. The stretch around 0 of half-width
+    `band` is marked as too small to matter.
     """
     first, last = scale
 

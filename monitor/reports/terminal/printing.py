@@ -44,11 +44,7 @@ def _known(value: float | None, form: str, none: str = "–") -> str:
 
 
 def print_report(document: dict[str, Any]) -> None:
-    """Print a report: a summary, a block for each ad, comparisons, gaps, and what is withheld.
-
-    Args:
-        document: From `monitor.reports.document.build_report`.
-    """
+    """Print a report: a summary, a block for each ad, comparisons, gaps, and what is withheld."""
     console = wide_console()
     _print_summary(document, console)
     scale = _valence_scale(document["ads"])
@@ -174,12 +170,7 @@ def _local(text: str) -> str:
 def print_comparisons(
     comparisons: Sequence[dict[str, Any]], console: Console | None = None
 ) -> None:
-    """Print comparisons with their intervals on one scale, and a sentence about each.
-
-    Args:
-        comparisons: JSON objects of `monitor.analytics.comparison.Comparison`, all by one measure.
-        console: Where to print; None: standard output.
-    """
+    """Print comparisons by one measure with intervals on one scale, and a sentence about each."""
     console = console or wide_console()
     compared = [found for found in comparisons if found["withheld"] is None]
     if compared:
@@ -221,10 +212,7 @@ def print_sessions(
 ) -> None:
     """Print a table of sessions, times in the local zone.
 
-    Args:
-        sessions: In the order in which they are listed.
-        activity: By session id: how many viewers were in view in equal parts of its length. Without
-            it there is no such column.
+    `activity`, by session id, is how many viewers were in view in equal parts of its length.
     """
     console = wide_console()
     table = Table(box=None, header_style="bold", pad_edge=False)
