@@ -6,27 +6,21 @@ without it, the network does not learn from a few thousand faces.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from keras import layers
 
-from training.architectures.layers import face_input, standardised, with_heads
-from training.fit.augmentation import Augmentation
+from training.architectures.layers import CLASSIC_RECIPE, face_input, standardised, with_heads
 from training.fit.schedule import Stage
-from training.fit.trainer import TrainingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import keras
 
-RECIPE = TrainingSettings(
-    stages=(Stage(227, 30),),
-    batch_size=32,
-    optimizer="adam",
-    peak_learning_rate=2e-4,
-    patience=8,
-    augmentation=Augmentation(rotation_deg=12, scale=0.1, shift=0.08, erase_share=0.1),
+RECIPE = replace(
+    CLASSIC_RECIPE, stages=(Stage(227, 30),), batch_size=32, peak_learning_rate=2e-4, patience=8
 )
 
 

@@ -1,4 +1,4 @@
-"""The input and outputs that all architectures share."""
+"""The input and outputs that all architectures share, and the recipe of the classic ones."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ import keras
 from keras import layers
 
 from training.errors import TrainingError
+from training.fit.augmentation import Augmentation
+from training.fit.trainer import TrainingSettings
+
+CLASSIC_RECIPE = TrainingSettings(
+    batch_size=64,
+    optimizer="adam",
+    peak_learning_rate=1e-3,
+    augmentation=Augmentation(rotation_deg=12, scale=0.1, shift=0.08, erase_share=0.1),
+)
 
 
 def face_input(name: str, side_px: int, smallest_px: int = 1) -> keras.KerasTensor:

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from keras import layers
 
-from training.architectures.layers import face_input, standardised, with_heads
-from training.fit.augmentation import Augmentation
+from training.architectures.layers import CLASSIC_RECIPE, face_input, standardised, with_heads
 from training.fit.schedule import Stage
-from training.fit.trainer import TrainingSettings
 
 if TYPE_CHECKING:
     import keras
 
-RECIPE = TrainingSettings(
-    stages=(Stage(48, 60),),
-    batch_size=64,
-    optimizer="adam",
-    peak_learning_rate=1e-3,
-    patience=12,
-    augmentation=Augmentation(rotation_deg=12, scale=0.1, shift=0.08, erase_share=0.1),
-)
+RECIPE = replace(CLASSIC_RECIPE, stages=(Stage(48, 60),), patience=12)
 
 
 def build(

@@ -18,24 +18,15 @@ import keras
 import numpy as np
 from keras import layers
 
-from training.architectures.layers import face_input, with_heads
+from training.architectures.layers import CLASSIC_RECIPE, face_input, with_heads
 from training.errors import TrainingError
-from training.fit.augmentation import Augmentation
 from training.fit.schedule import Stage
-from training.fit.trainer import TrainingSettings
 
 logger = logging.getLogger(__name__)
 
 WEIGHTS_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
 WEIGHTS_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg16/{WEIGHTS_FILE}"
-RECIPE = TrainingSettings(
-    stages=(Stage(48, 40),),
-    batch_size=64,
-    optimizer="adam",
-    peak_learning_rate=1e-3,
-    patience=10,
-    augmentation=Augmentation(rotation_deg=12, scale=0.1, shift=0.08, erase_share=0.1),
-)
+RECIPE = replace(CLASSIC_RECIPE, stages=(Stage(48, 40),), patience=10)
 RECIPE_FROM_SCRATCH = replace(RECIPE, peak_learning_rate=2e-4)
 """At the classifier's rate, thirteen convolutions without normalisation would diverge."""
 

@@ -108,7 +108,7 @@ def _parsed_pixels(text: str) -> NDArray[np.uint8]:
         try:
             values = np.array([int(part) for part in content.split()], dtype=np.float64)
         except (ValueError, OverflowError) as error:
-            odd = next((part for part in text.split() if not part.isdigit()), "")
+            odd = next((part for part in content.split() if not part.isdigit()), b"").decode()
             raise SkippedError(
                 "pixels that are not whole numbers",
                 f"expected whole numbers as emotion and pixels, received {_shortened(odd)!r}",

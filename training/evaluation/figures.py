@@ -138,9 +138,8 @@ def draw_conditions(
 
 
 def _of_head(entry: Mapping[str, Any], figure_name: str, head: str | None) -> float:
-    """Return the main output's training figure; Keras omits the name of an only one."""
-    named = entry.get(f"{head}_{figure_name}")
-    return float(entry.get(figure_name, np.nan) if named is None else named)
+    # Keras omits the name of an only head.
+    return float(entry.get(f"{head}_{figure_name}", entry.get(figure_name, np.nan)))
 
 
 def _mark_stages(axes: Axes, history: Sequence[Mapping[str, Any]]) -> None:

@@ -115,11 +115,15 @@ def by_condition(
         chosen = np.sort(np.random.default_rng(SEED).choice(len(selection), limit, replace=False))
     images, truth = faces.images[selection.rows[chosen]], selection.truth[chosen]
 
-    def accuracy(crops: Grey) -> float:
-        scores = restricted(predict(classifier, crops), known, selection.labels)
+    geometry = CropGeometry(classifier.card.input_side_px, scale=1.0, raise_by=0.0)
+
+    def accuracy(degrade: Degrade, value: float) -> float:
+        rng = np.random.default_rng(SEED)
+        whole = [Box(0.0, 0.0, 1.0, 1.0)]
+        crops = [face_crops(degrade(image, value, rng), whole, geometry)[0] for image in images]
+        scores = restricted(predict(classifier, np.array(crops)), known, selection.labels)
         return float((scores.argmax(axis=1) == truth).mean())
 
-    geometry = CropGeometry(classifier.card.input_side_px, scale=1.0, raise_by=0.0)
     neutral = {"face_side_px": images.shape[1], "low_light_gain": 1}  # 0 for the others
     plain: float | None = None
     found: dict[str, list[dict[str, Any]]] = {}
@@ -129,19 +133,10 @@ def by_condition(
             unchanged = value == neutral.get(condition, 0)
             reached = plain
             if plain is None or not unchanged:
-                reached = accuracy(_seen(images, degrade, value, geometry))
+                reached = accuracy(degrade, value)
             plain = reached if unchanged else plain
             found[condition].append({"value": value, "n": len(truth), "accuracy": reached})
     return found
-
-
-def _seen(images: Grey, degrade: Degrade, value: float, geometry: CropGeometry) -> Grey:
-    rng = np.random.default_rng(SEED)
-    whole = [Box(0.0, 0.0, 1.0, 1.0)]
-    crops = np.empty((len(images), geometry.side_px, geometry.side_px), dtype=np.uint8)
-    for crop, image in zip(crops, images, strict=True):
-        crop[:] = face_crops(degrade(image, value, rng), whole, geometry)[0]
-    return crops
 
 
 def _rounded(values: NDArray[np.float64]) -> Grey:
