@@ -15,7 +15,7 @@ from db.write.recovery import Opened, open_to_record
 from db.write.session_writer import SessionWriter
 from detector.emotion.model_card import read_card, require_emotions
 from monitor.session.feedback import Feedback, remembering_policy
-from monitor.session.recorder import MeasuringHours, Recorder, SessionClock
+from monitor.session.recorder import MeasuringHours, Recorder
 from monitor.settings.models import RecordingSettings, RunSettings
 from monitor.settings.paths import spool_folder
 from monitor.version import VERSION
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ads.playlists.playlist import Playlist
+    from monitor.session.clock import SessionClock
 
 
 def load_ads(playlist: Path | None) -> Playlist:

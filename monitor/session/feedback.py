@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ads.show.playback import Play, PlaybackListener, PlaybackLog, PlayEnd
     from db.write.session_writer import SessionWriter
     from detector.types import AnalysedFrame
-    from monitor.session.recorder import SessionClock
+    from monitor.session.clock import SessionClock
 
 logger = logging.getLogger(__name__)
 

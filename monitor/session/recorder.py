@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ads.playlists.playlist import parse_hours
@@ -13,35 +11,17 @@ from db.write import records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from ads.playlists.playlist import Ad
     from ads.show.playback import Play, PlaybackLog, PlayEnd
     from db.write.session_writer import SessionWriter
     from detector.types import AnalysedFrame, FaceReading
     from monitor.session.active_session import ActiveSession
+    from monitor.session.clock import SessionClock
 
 MAX_SLOTS = 256
 """Viewers remembered before those who left are forgotten: more than stand before any screen."""
-
-
-@dataclass(frozen=True, slots=True)
-class SessionClock:
-    """Ties a monotonic clock to UTC at the start of a session; a corrected clock moves no reading.
-
-    For a recording, `ns` is 0 at its first frame.
-    """
-
-    utc: datetime
-    ns: int
-
-    @classmethod
-    def now(cls) -> SessionClock:
-        """Tie the system's two clocks now."""
-        return cls(datetime.now(UTC), time.monotonic_ns())
-
-    def at(self, ns: int) -> datetime:
-        """Return the UTC time of a moment on the monotonic clock, with microseconds."""
-        return self.utc + timedelta(microseconds=round((ns - self.ns) / 1000))
 
 
 class Recorder:

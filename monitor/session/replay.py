@@ -15,7 +15,7 @@ from monitor.sensor.client import SensorProcess
 from monitor.sensor.messages import Ended, Failed, FrameRead, ProtocolError, Ready
 from monitor.sensor.process import SensorSettings
 from monitor.session.active_session import ActiveSession, load_ads, ready_database
-from monitor.session.recorder import SessionClock
+from monitor.session.clock import SessionClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

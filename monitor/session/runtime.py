@@ -23,8 +23,9 @@ from monitor.sensor.client import SupervisedSensor
 from monitor.sensor.live import UNMEASURED, LiveView, SensorHealth
 from monitor.sensor.process import SensorSettings
 from monitor.session.active_session import ActiveSession, load_ads, ready_database
+from monitor.session.clock import SessionClock
 from monitor.session.feedback import recent_starts
-from monitor.session.recorder import MeasuringSwitch, SessionClock
+from monitor.session.recorder import MeasuringSwitch
 from monitor.session.router import MessageRouter
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""From the monotonic clock to the time of day (monitor/session/recorder.py)."""
+"""From the monotonic clock to the time of day."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.session.recorder import SessionClock
+from monitor.session.clock import SessionClock
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 

@@ -22,8 +22,9 @@ from db.read.plays import logged_plays
 from db.write.records import ModelRecord, PlayEnded, SessionRecord
 from db.write.session_writer import SessionWriter
 from detector.types import AnalysedFrame, FaceReading
+from monitor.session.clock import SessionClock
 from monitor.session.feedback import Feedback, recent_starts, remembering_policy
-from monitor.session.recorder import Recorder, SessionClock
+from monitor.session.recorder import Recorder
 
 S = 1_000_000_000
 NOW = datetime(2026, 6, 1, 12, tzinfo=timezone.utc)

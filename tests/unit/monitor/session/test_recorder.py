@@ -27,7 +27,8 @@ from db.write.records import (
 )
 from detector.types import AnalysedFrame, FaceReading
 from monitor.session import recorder as module
-from monitor.session.recorder import Recorder, SessionClock, ad_record
+from monitor.session.clock import SessionClock
+from monitor.session.recorder import Recorder, ad_record
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 S = 1_000_000_000
