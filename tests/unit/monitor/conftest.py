@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
@@ -13,6 +14,23 @@ from db.read.sessions import AdInfo, PlayInfo, SessionInfo
 from monitor.analytics.report_data import ReportData
 from tests.helpers.recorded_sessions import any_session, maker, play_of  # noqa: F401
 from tests.helpers.sensing import analysed, collector, picture, reading, scripted, short_clip  # noqa: F401
+
+
+@pytest.fixture(autouse=True)
+def no_collection_while_painting(request):
+    """Collect widgets that only cycles hold in Qt's thread and outside its painting.
+
+    Left to chance, a collection comes while Qt paints, or in a thread of the test runner, and the
+    process crashes.
+    """
+    if "ui" not in request.path.parts and not {"qapp", "qtbot"} & set(request.fixturenames):
+        yield
+        return
+    gc.disable()
+    yield
+    gc.collect()
+    gc.enable()
+
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=timezone.utc)  # a Monday
 HAPPY, SURPRISE, NEUTRAL, VALENCE, EXPRESSIVENESS = 3, 5, 6, 7, 8

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import threading
 from dataclasses import dataclass, field
@@ -24,14 +23,6 @@ if TYPE_CHECKING:
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 FACE = Box(0.1, 0.2, 0.2, 0.4)
-
-
-@pytest.fixture(autouse=True)
-def no_collection_while_painting():
-    """Qt still paints after a test, when only cycles hold its widgets: collecting would crash."""
-    gc.disable()
-    yield
-    gc.enable()
 
 
 @pytest.fixture(scope="session")
