@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ from db.schema import EMOTION_COLUMNS
 from db.write.records import SessionEnded, SessionRecord
 from db.write.store import begin_session, end_session
 
-FIRST_DAY = datetime(2026, 3, 1, 8, 0, tzinfo=timezone.utc)
+FIRST_DAY = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 OPEN_S = 12 * 3600
 LENGTHS_S = (8, 10, 12, 15, 15, 20, 20, 30)
 READINGS_PER_S = 10

@@ -6,7 +6,7 @@ compares.
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -54,14 +54,14 @@ class UtcDateTime(sa.TypeDecorator[datetime]):
             raise ValueError(
                 f"Invalid time: expected a datetime with a time zone, received {value!r}."
             )
-        return value.astimezone(timezone.utc)
+        return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Return an aware datetime in UTC."""
         if value is None:
             return None
-        aware = value if value.tzinfo is not None else value.replace(tzinfo=timezone.utc)
-        return aware.astimezone(timezone.utc)
+        aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+        return aware.astimezone(UTC)
 
 
 class SafeText(sa.TypeDecorator[str]):

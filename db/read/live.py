@@ -7,7 +7,7 @@ first and then over viewers, as in the report.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import case, func, select
@@ -123,7 +123,7 @@ def live_state(
         if row is None:
             raise NoSuchSessionError(f"There is no session {session_id} in {engine.url.database}.")
         last_sign = _last_sign(connection, session_id, row.ended_at or row.started_at)
-        at = last_sign if row.kind == "replay" else (now or datetime.now(timezone.utc))
+        at = last_sign if row.kind == "replay" else (now or datetime.now(UTC))
         seen = _seen_now(connection, session_id, at)
         mood = _mood(connection, session_id, at, seconds)
         enough = mood.emotion_viewers >= min_viewers

@@ -7,7 +7,7 @@ not rolled up yet, such as the current one, are rolled up in memory while a repo
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -58,7 +58,7 @@ TIME_AT_A_TIME_US = 600 * 10**6
 
 _FLOATS = frozenset({"dwell_s", "attention_s", "longest_attention_s", "baseline", "end_happy"})
 _LONG_AGO = -(1 << 62)
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 

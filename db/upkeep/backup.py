@@ -6,7 +6,7 @@ import fcntl
 import os
 import sqlite3
 from contextlib import closing, contextmanager, suppress
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import exc
@@ -82,7 +82,7 @@ def back_up(
 
 def made_name(database: Path, folder: Path, now: datetime | None = None) -> Path:
     """Return the name of a new backup in a folder: `kiosk-backup-20260301T0930Z.db`."""
-    stamp = (now or datetime.now(timezone.utc)).astimezone(timezone.utc).strftime(_STAMP)
+    stamp = (now or datetime.now(UTC)).astimezone(UTC).strftime(_STAMP)
     return folder / f"{database.stem}-backup-{stamp}{database.suffix}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from db.paths import SIDE_FILES, sync
@@ -36,7 +36,7 @@ def quarantine(path: Path, now: datetime | None = None) -> Path:
     Raises:
         OSError: It cannot be renamed.
     """
-    stamp = (now or datetime.now(timezone.utc)).astimezone(timezone.utc).strftime("%Y%m%dT%H%MZ")
+    stamp = (now or datetime.now(UTC)).astimezone(UTC).strftime("%Y%m%dT%H%MZ")
     aside = _free_name(path, f"{path.stem}.corrupt-{stamp}")
     # The log first: SQLite would take it for rubbish and delete it without its database.
     for suffix in (*SIDE_FILES, ""):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, exists, func, or_, select
@@ -147,7 +147,7 @@ def _old_readings(
         if ended_at is None:
             if kind == "replay":
                 continue  # The recording's times do not tell what is still on its way.
-            until = min(before, datetime.now(timezone.utc) - OPEN_SESSION_KEEPS)
+            until = min(before, datetime.now(UTC) - OPEN_SESSION_KEEPS)
         limit = _limit(connection, session_id, until, rolled_up=rolled_up)
         if limit is not None:
             yield [Reading.session_id == session_id, Reading.at < limit]

@@ -245,7 +245,7 @@ class SessionStore:
                     readings.append(self._reading(connection, record, touched, late))
                 else:
                     self._write(connection, record)
-            except ValueError as error:  # noqa: PERF203 (one bad record must not cost the others)
+            except ValueError as error:
                 rejected.append(str(error))
         if readings:
             connection.execute(insert(_READINGS), readings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,7 @@ def check(
     The exit status is 2 if the playlist is wrong. Media that cannot be played are listed with the
     reason, and skipped.
     """
-    from datetime import datetime, timezone
+    from datetime import datetime
     from zoneinfo import ZoneInfo
 
     from ads.media.check import check_apart
@@ -67,7 +68,7 @@ def check(
 
     checked = load_playlist(file, check_apart)
     if at is None:
-        begin = datetime.now(timezone.utc).replace(microsecond=0)
+        begin = datetime.now(UTC).replace(microsecond=0)
     elif checked.timezone is None:
         begin = at.astimezone()
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 import click
@@ -72,14 +73,14 @@ def purge(
     if everything:
         _purge_everything(database_url(database), spool, dry_run=dry_run, yes=yes, as_json=as_json)
         return
-    from datetime import datetime, timedelta, timezone
+    from datetime import datetime, timedelta
 
     from db.upkeep.retention import purge as delete_readings
     from db.upkeep.retention import purgeable, reusable_bytes
     from db.upkeep.retention import shrink as give_back
     from monitor.reports.terminal import progress_bar
 
-    before = datetime.now(timezone.utc) - timedelta(days=days)
+    before = datetime.now(UTC) - timedelta(days=days)
     with opened(database, read_only=False, existing=True) as engine:
         found = purgeable(engine, before, site)
         if not dry_run:

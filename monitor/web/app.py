@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -80,10 +80,10 @@ def day(moment: datetime | None) -> str:
     """Write a date as `2 November 2026`, in UTC."""
     if moment is None:
         return shown.UNKNOWN
-    at = moment.astimezone(timezone.utc)
+    at = moment.astimezone(UTC)
     return f"{at.day} {at:%B %Y}"
 
 
 def minute(moment: datetime | None) -> str:
     """Write a time as `14:03`, in UTC."""
-    return shown.UNKNOWN if moment is None else f"{moment.astimezone(timezone.utc):%H:%M}"
+    return shown.UNKNOWN if moment is None else f"{moment.astimezone(UTC):%H:%M}"

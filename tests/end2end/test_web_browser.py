@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import shutil
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -125,7 +125,7 @@ def reading(at, viewer, play, position_ms, valence=0.55):
 
 def write_past_session(database: str) -> None:
     engine = open_database(database)
-    start = datetime.now(timezone.utc) - timedelta(days=1)
+    start = datetime.now(UTC) - timedelta(days=1)
     with SessionWriter(engine, SessionRecord("run", "Foyer", "0", start, "0.1.0")) as writer:
         for number, (ad, valence) in enumerate((("summer", 0.6), ("winter", 0.1)), start=1):
             writer.submit(AdRecord(ad, ad.title(), f"{ad}.mp4", "ab" * 32, "video", 4000))
@@ -242,7 +242,7 @@ def test_the_live_page_follows_a_session(program, serve, visit):
     database = str(program.database)
     engine = open_database(database)
     seen = visit(serve("--min-viewers", "2"))
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     with SessionWriter(engine, SessionRecord("run", "Live Hall", "0", now, "0.1.0")) as writer:
         writer.submit(AdRecord("summer", "Summer drinks", "summer.mp4", "ab" * 32, "video", 8000))
         writer.submit(PlayStarted(1, "summer", now, "next", 1.0))
@@ -253,7 +253,7 @@ def test_the_live_page_follows_a_session(program, serve, visit):
         def watched(viewers: int) -> None:
             deadline = time.monotonic() + 10
             while tab.inner_text("#viewers") != str(viewers) and time.monotonic() < deadline:
-                at = datetime.now(timezone.utc)
+                at = datetime.now(UTC)
                 for viewer in range(viewers):
                     writer.submit(reading(at, viewer, 1, 1000.0))
                 tab.wait_for_timeout(200)
@@ -266,7 +266,7 @@ def test_the_live_page_follows_a_session(program, serve, visit):
         assert tab.inner_text('#mood [data-emotion="happy"] .n') == "60%"
         assert tab.inner_text("#ad") == "Summer drinks"
         assert tab.locator("#curve polyline").count() == 1
-        writer.close(SessionEnded(datetime.now(timezone.utc), "finished"))
+        writer.close(SessionEnded(datetime.now(UTC), "finished"))
     tab.wait_for_selector("text=This session is over")
     engine.dispose()
     seen.check()

@@ -7,7 +7,7 @@ import json
 import logging
 import tempfile
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
@@ -137,7 +137,7 @@ class _Alarm(logging.Handler):
 
 def _write_session(database: Path) -> None:
     engine = open_database(str(database))
-    start = datetime(2026, 3, 1, 9, 30, tzinfo=timezone.utc)
+    start = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
     with SessionWriter(engine, SessionRecord("run", "Hall <1>", "0", start, "0.1.0")) as writer:
         for number, ad in enumerate(("summer", "winter"), start=1):
             began = start + timedelta(seconds=5 * number)

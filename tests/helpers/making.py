@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, select, update
@@ -26,7 +26,7 @@ from detector.types import Box, FaceReading, HeadPose
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
-START = datetime(2026, 3, 1, 9, 30, 0, 123456, tzinfo=timezone.utc)
+START = datetime(2026, 3, 1, 9, 30, 0, 123456, tzinfo=UTC)
 SHA = "ab" * 32
 PROBABILITIES = (0.05, 0.05, 0.05, 0.6, 0.05, 0.1, 0.1)
 

@@ -25,7 +25,7 @@ import sys
 import threading
 import time
 from contextlib import closing, suppress
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -135,7 +135,7 @@ def sample(root: int, database: Path, began: float) -> dict[str, float]:
     lag_s = float("nan")
     if newest is not None:
         lag_s = (
-            datetime.now(timezone.utc) - datetime.fromisoformat(newest).replace(tzinfo=timezone.utc)
+            datetime.now(UTC) - datetime.fromisoformat(newest).replace(tzinfo=UTC)
         ).total_seconds()
     return {
         "minute": round((time.monotonic() - began) / 60, 2),

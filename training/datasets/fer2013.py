@@ -152,7 +152,7 @@ def _read_votes(
     for row in sound:
         try:
             votes[row] = _counted_votes(rows[row])
-        except SkippedError as error:  # noqa: PERF203 (per row)
+        except SkippedError as error:
             log.skip(error.reason, f"row {row + 1} of {path.name}: {error}")
     return votes
 

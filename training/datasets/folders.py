@@ -96,7 +96,7 @@ def read_folders(
             for file in files:
                 try:
                     found.append(_face(file, side_px, face_finder))
-                except SkippedError as error:  # noqa: PERF203 (per file)
+                except SkippedError as error:
                     log.skip(error.reason, f"{file.relative_to(folder)}: {error}")
             images += found
             labels += [classes.index(part.label)] * len(found)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
@@ -225,7 +225,7 @@ class _Writer:
             "architecture": network.name,
             "parameters": int(network.count_params()),
             **_plain({key: value for key, value in self.facts.items() if key not in own}),
-            "finished_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "versions": _versions(),
             "calibrated_on": f"{self.split}, {len(self.validation)} rows",
         }

@@ -7,7 +7,7 @@ Those that also ask for `path`, or are marked `sqlite`, are about a database in 
 from __future__ import annotations
 
 import inspect
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +79,7 @@ def as_sqlite_shows(value: Any) -> Any:
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, datetime):
-        return value.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, (dict, list)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -331,7 +331,7 @@ def test_media_that_come_back_are_played_again(make_image, make_ad, tmp_path):
 
 
 def test_hours_and_limits_let_the_show_wait_and_go_on(make_image, make_ad):
-    wall = [datetime(2026, 11, 20, 7, 59, tzinfo=timezone.utc)]
+    wall = [datetime(2026, 11, 20, 7, 59, tzinfo=UTC)]
     ads = [
         make_ad(make_image("morning.png"), "image", 1.0, hours=(Hours(480, 720),)),
         make_ad(make_image("noon.png"), "image", 1.0, hours=(Hours(720, 780),), max_per_hour=2),
@@ -361,7 +361,7 @@ def test_hours_and_limits_let_the_show_wait_and_go_on(make_image, make_ad):
 
 
 def test_failures_are_forgiven_while_others_wait_for_their_hours(make_image, make_ad, tmp_path):
-    wall = datetime(2026, 11, 20, 7, 59, tzinfo=timezone.utc)
+    wall = datetime(2026, 11, 20, 7, 59, tzinfo=UTC)
     later = make_ad(make_image("later.png"), "image", 1.0, hours=(Hours(480, 720),))
     with Stage(
         [later, make_ad(tmp_path / "b.png", "image", 1.0)], wall_clock=lambda: wall
@@ -1026,7 +1026,7 @@ def test_in_a_wash_out_nothing_is_shown_or_credited(make_image, make_ad):
 
 
 def test_a_takeover_cuts_off_what_is_on(make_image, make_ad):
-    wall = [datetime(2026, 11, 20, 11, 59, tzinfo=timezone.utc)]
+    wall = [datetime(2026, 11, 20, 11, 59, tzinfo=UTC)]
     plain = [make_ad(make_image(f"{name}.png"), "image", 8.0) for name in "ab"]
     noon = make_ad(make_image("noon.png"), "image", 3.0, hours=(Hours(720, 721),), takeover=True)
     with Stage([*plain, noon], wall_clock=lambda: wall[0], wash_out_s=5.0) as stage:

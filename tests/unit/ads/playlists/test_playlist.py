@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import dedent
 
@@ -323,7 +323,7 @@ def test_any_names_can_be_sorted(names):
 def test_the_clocks_of_the_venue(write, make_image):
     make_image("a.png")
     ads = "ads: [{file: a.png, duration_s: 1}]"
-    noon = datetime(2026, 7, 1, 12, tzinfo=timezone.utc)
+    noon = datetime(2026, 7, 1, 12, tzinfo=UTC)
     there = load_playlist(write(f"timezone: Asia/Kolkata\n{ads}")).local(noon)
     assert (there, there.hour, there.minute) == (noon, 17, 30)
     here = load_playlist(write(ads))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from ads.policies.guard import HoldOut
 from ads.policies.settings import PolicySettings
 from detector.emotion.labels import EMOTIONS
 
-NOON = datetime(2026, 11, 20, 12, 30, tzinfo=timezone.utc)
+NOON = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
 
 
 def ad(name: str, duration_s: float = 8.0, **more: object) -> Ad:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from ads.policies.base import Choice, Situation, by_weight, draw
 from ads.policies.fixed import SequentialPolicy
 from ads.policies.settings import PolicySettings
 
-NOON = datetime(2026, 11, 20, 12, 30, tzinfo=timezone.utc)
+NOON = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
 SOMEBODY = Situation(0, NOON, Audience(2, 1, "sad"))
 NOBODY = Situation(0)
 

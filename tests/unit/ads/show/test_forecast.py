@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -11,7 +11,7 @@ from ads.playlists.playlist import Ad, Hours, Playlist
 from ads.policies import make_policy
 from ads.show.forecast import forecast
 
-MORNING = datetime(2026, 11, 20, 7, 59, 50, tzinfo=timezone.utc)
+MORNING = datetime(2026, 11, 20, 7, 59, 50, tzinfo=UTC)
 
 
 def ad(name: str, duration_s: float, **more: object) -> Ad:
@@ -80,7 +80,7 @@ def test_a_wash_out_is_no_idle_time():
 
 
 def test_times_are_those_of_the_venue():
-    at = datetime(2026, 10, 25, 0, 30, tzinfo=timezone.utc)
+    at = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     found = coming(ad("a", 1800.0), at=at, zone="Europe/Berlin", hours=1.5)
     # The night in which the hour from 2 to 3 comes twice.
     assert [f"{play.at:%H:%M %Z}" for play in found.plays] == [
@@ -89,7 +89,7 @@ def test_times_are_those_of_the_venue():
         "02:30 CET",
     ]
     assert found.begin.tzinfo == ZoneInfo("Europe/Berlin")
-    assert found.end == datetime(2026, 10, 25, 2, tzinfo=timezone.utc)
+    assert found.end == datetime(2026, 10, 25, 2, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("hours", [0, -1, 169, float("nan")])

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -17,7 +17,7 @@ from ads.show.playback import Play, PlaybackLog, PlayEnd
 from ads.show.schedule import HOUR_NS, MINUTE_NS, Rotation, VirtualShow, may_play
 
 SECOND_NS = 1_000_000_000
-FRIDAY = datetime(2026, 11, 20, tzinfo=timezone.utc)
+FRIDAY = datetime(2026, 11, 20, tzinfo=UTC)
 
 
 def ad(name: str, duration_s: float = 1.0, **more: object) -> Ad:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from ads.show.playback import Play, PlaybackLog, PlayEnd
 from ads.show.schedule import HOUR_NS, MINUTE_NS, VirtualShow
 from detector.emotion.labels import EMOTIONS
 
-MONDAY = datetime(2026, 11, 16, tzinfo=timezone.utc)
+MONDAY = datetime(2026, 11, 16, tzinfo=UTC)
 DAY_NS = 24 * HOUR_NS
 
 minute = st.integers(0, 95).map(lambda quarter: 15 * quarter)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 import pytest
@@ -288,7 +288,7 @@ def test_read(tmp_path):
     path = tmp_path / "people.yaml"
     path.write_text(DESCRIPTION, encoding="utf-8")
     found = read_audience(path)
-    assert found.start == datetime(2026, 3, 2, 8, tzinfo=timezone.utc)
+    assert found.start == datetime(2026, 3, 2, 8, tzinfo=UTC)
     assert (found.attention, found.noise) == (0.7, 0.35)
     assert found.parts[0].mood_shares() == {"neutral": 0.75, "sad": 0.25}
     assert found.parts[0].minutes == (480, 720)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ from db.write.session_writer import SessionWriter
 from detector.types import WITHHELD_REASONS
 from tests.helpers.making import reading_record
 
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def us(moment):
@@ -221,7 +221,7 @@ def test_load_while_it_is_written(engine, url, make):
 
 
 def test_times_from_another_driver():
-    moments = (datetime(2026, 3, 1, 9, 30, 0, 1, tzinfo=timezone.utc), EPOCH)
+    moments = (datetime(2026, 3, 1, 9, 30, 0, 1, tzinfo=UTC), EPOCH)
     texts = ("2026-03-01 09:30:00.000001", "1970-01-01 00:00:00.000000")
     assert (
         microseconds(moments).tolist() == microseconds(texts).tolist() == [1_772_357_400_000_001, 0]
@@ -353,9 +353,7 @@ def test_round_trip_is_exact(shared_engine, records, name, started, length, bran
         (*record.face.pose, record.face.quality, *record.face.box) for record in records
     ]
     for number, first, last in seen:
-        moments = [
-            record.at.astimezone(timezone.utc) for record in records if record.face.viewer == number
-        ]
+        moments = [record.at.astimezone(UTC) for record in records if record.face.viewer == number]
         assert (first, last) == tuple(
             moment.strftime("%Y-%m-%d %H:%M:%S.%f") for moment in (min(moments), max(moments))
         )

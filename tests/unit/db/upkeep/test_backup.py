@@ -6,7 +6,7 @@ import errno
 import sqlite3
 import time
 from contextlib import closing
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -18,7 +18,7 @@ from db.upkeep.backup import back_up, delete_oldest, made_backups, made_name, un
 from db.write.session_writer import SessionWriter
 from tests.helpers.feeding import Feeder
 
-NOW = datetime(2026, 3, 1, 9, 30, tzinfo=timezone.utc)
+NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 
 
 def readings_in(path):

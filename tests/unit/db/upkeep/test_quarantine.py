@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import time
 from contextlib import closing
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import pytest
 
@@ -26,7 +26,7 @@ from db.write.records import GapStarted
 from db.write.recovery import open_to_record
 from db.write.session_writer import SessionWriter
 
-NOW = datetime(2026, 3, 1, 9, 30, tzinfo=timezone.utc)
+NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 
 
 def wait_until(condition, seconds=10.0):

@@ -6,7 +6,7 @@ import sqlite3
 import struct
 import time
 from contextlib import closing
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -87,7 +87,7 @@ def test_only_the_site(engine, make, rows):
 
 
 def test_a_session_that_is_written_keeps_its_last_day(engine, make, rows):
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     start = now - 2 * DAY
 
     def play(number, at):
@@ -124,7 +124,7 @@ def test_a_replay_that_is_written_keeps_everything(engine, make, rows):
 def test_the_kiosk_does_it_by_itself(engine, make, rows, monkeypatch):
     make.write(engine)
     make.write(engine, [make.ad(), make.play(), make.reading(play=None)], site="Station")
-    recent = (datetime.now(timezone.utc) - make.start).total_seconds()
+    recent = (datetime.now(UTC) - make.start).total_seconds()
     monkeypatch.setattr(session_writer, "PURGE_AFTER_S", 0.0)
     monkeypatch.setattr(session_writer, "PURGE_PAUSE_S", 0.0)
     monkeypatch.setattr(session_writer, "ROLL_UP_INTERVAL_S", 0.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
-from datetime import timedelta, timezone
+from datetime import UTC, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,8 +19,6 @@ from db.read.formulas import ExposureArrays
 from monitor.analytics.comparison import MEASURES, Comparison, compare_ads
 from monitor.analytics.errors import ReportError
 from monitor.analytics.statistics import Interval, to_document
-
-UTC = timezone.utc
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ from monitor.cli.errors import is_callers_mistake
 from monitor.reports.document import build_report, make_report
 from tests.helpers.making import reading_record, undo_roll_ups
 
-START = datetime(2026, 3, 1, 9, 0, tzinfo=timezone.utc)
+START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 LENGTHS = {"tea": 6.0, "shoes": 4.3, "cars": 8.04}
 POSTER = 99

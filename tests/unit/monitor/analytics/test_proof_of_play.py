@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -29,7 +29,7 @@ from monitor.reports.document import build_report
 from monitor.reports.tables import proof_csv
 from tests.helpers.making import reading_record
 
-START = datetime(2026, 3, 1, 9, 50, tzinfo=timezone.utc)
+START = datetime(2026, 3, 1, 9, 50, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
 NEUTRAL = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
 
@@ -156,7 +156,7 @@ def test_other_rows(week):
         ("Station", "2026-03-01", 1),
     ]
     assert "ad_name" not in found["rows"][0]
-    assert rows_of(proof_of_play(week, by=("hour",), zone=timezone.utc), "hour", "watchers") == [
+    assert rows_of(proof_of_play(week, by=("hour",), zone=UTC), "hour", "watchers") == [
         ("2026-03-01 09:00", 2),
         ("2026-03-01 10:00", 2),
     ]

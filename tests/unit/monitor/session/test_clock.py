@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.session.clock import SessionClock
 
-NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def test_a_moment_by_known_answer() -> None:
@@ -26,11 +26,11 @@ def test_a_recordings_clock_starts_with_its_first_frame() -> None:
 
 
 def test_now_ties_the_two_clocks_of_this_moment() -> None:
-    before = datetime.now(timezone.utc)
+    before = datetime.now(UTC)
     clock = SessionClock.now()
     moment = clock.at(time.monotonic_ns())
     slack = timedelta(milliseconds=50)
-    assert before - slack <= moment <= datetime.now(timezone.utc) + slack
+    assert before - slack <= moment <= datetime.now(UTC) + slack
     assert moment.utcoffset() == timedelta(0)
 
 

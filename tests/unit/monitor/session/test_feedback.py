@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from monitor.session.feedback import Feedback, recent_starts, remembering_policy
 from monitor.session.recorder import Recorder
 
 S = 1_000_000_000
-NOW = datetime(2026, 6, 1, 12, tzinfo=timezone.utc)
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 ADS = tuple(
     Ad(name, Path(f"{name}.png"), name, "image", 2.0, digit * 64)
     for name, digit in (("first", "1"), ("second", "2"))

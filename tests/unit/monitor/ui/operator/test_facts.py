@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -37,7 +37,7 @@ def choice(reason="made for a sad audience", probability=0.35, held_out=False):
 
 
 def failure(number=1):
-    at = datetime(2026, 3, 1, 9, 14, number, tzinfo=timezone.utc)
+    at = datetime(2026, 3, 1, 9, 14, number, tzinfo=UTC)
     return SimpleNamespace(at=at, ad_id=f"ad{number}", sentence=f"Sentence {number}.")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from flask import Flask
     from flask.testing import FlaskClient
 
-START = datetime(2026, 3, 1, 9, 30, tzinfo=timezone.utc)
+START = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 
 
 def face(
@@ -137,7 +137,7 @@ class Running:
 
     def __init__(self, database: str, site: str = "Live Hall") -> None:
         self._engine = open_database(database)
-        now = datetime.now(timezone.utc)
+        now = datetime.now(UTC)
         self.writer = SessionWriter(self._engine, SessionRecord("run", site, "0", now, "0.1.0"))
         self.writer.submit(
             AdRecord("summer", "Summer <drinks>", "summer.mp4", "ab" * 32, "video", 8000)
@@ -146,17 +146,17 @@ class Running:
         self.id = self.writer.session_id
 
     def see(self, viewers: int, happy: float = 0.7, **changes: Any) -> None:
-        now = datetime.now(timezone.utc)
+        now = datetime.now(UTC)
         for viewer in range(viewers):
             self.writer.submit(reading(now, viewer, happy, **changes))
         assert self.writer.flush()
 
     def gap(self, cause: str, detail: str = "") -> None:
-        self.writer.submit(GapStarted(datetime.now(timezone.utc), cause, detail))
+        self.writer.submit(GapStarted(datetime.now(UTC), cause, detail))
         assert self.writer.flush()
 
     def end(self) -> None:
-        self.writer.close(SessionEnded(datetime.now(timezone.utc), "finished"))
+        self.writer.close(SessionEnded(datetime.now(UTC), "finished"))
         self._engine.dispose()
 
 
