@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from db.error_classes import describe
 from db.errors import DatabaseError, DatabaseWriteError
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from db.write.lock import SessionLock
     from db.write.outbox import OutboxPlace
     from db.write.records import SessionRecord
-    from db.write.recovery import Recovery
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +41,16 @@ CHUNK = 5000
 
 SLICE_S = 0.5
 """How long an outbox is emptied before new records get their turn."""
+
+
+class RecoverySteps(Protocol):
+    """What has to be done before anything is written, see `db.write.recovery.Recovery`."""
+
+    def run_part(self) -> bool:
+        """Do the next part; return whether all is done."""
+
+    def close(self) -> None:
+        """Release what was acquired."""
 
 
 class Delivery:
@@ -62,7 +71,7 @@ class Delivery:
         start: SessionRecord,
         queue: RecordQueue,
         place: OutboxPlace | None = None,
-        recovery: Recovery | None = None,
+        recovery: RecoverySteps | None = None,
     ) -> None:
         self.session = DatabaseSession(engine, start, queue)
         self.problem: DatabaseWriteError | None = None

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from monitor.sensor.client import SensorDied
-    from monitor.session.recorder import MeasuringSwitch
+    from monitor.session.measuring import MeasuringSwitch
 
 logger = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from monitor.sensor.process import SensorSettings
 from monitor.session.active_session import ActiveSession, load_ads, ready_database
 from monitor.session.clock import SessionClock
 from monitor.session.feedback import recent_starts
-from monitor.session.recorder import MeasuringSwitch
+from monitor.session.measuring import MeasuringSwitch
 from monitor.session.router import MessageRouter
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ import numpy as np
 
 from detector.emotion.labels import EMOTIONS
 from training.datasets.report import ReadingReport
-from training.datasets.splits import ROLES, role_of
 from training.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -20,6 +19,22 @@ NO_LABEL = -1
 
 VOTE_LABELS = (*EMOTIONS, "contempt")
 """The eight FER+ emotions, the usual seven first: dropping the last column leaves those."""
+
+ROLES = ("training", "validation", "test")
+
+
+def role_of(split: str) -> str | None:
+    """Return the role of a split by its published name, in any case; `None` for other names.
+
+    FER2013's `PublicTest` is for validation, its `PrivateTest` for the test.
+    """
+    published = {
+        "training": ("training", "train"),
+        "validation": ("validation", "valid", "val", "dev", "publictest"),
+        "test": ("test", "testing", "privatetest"),
+    }
+    name = split.strip().lower()
+    return next((role for role, names in published.items() if name in names), None)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from PIL import Image, ImageOps
 
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.preprocessing import fitted
-from training.datasets.faces import FaceDataset
+from training.datasets.faces import ROLES, FaceDataset, role_of
 from training.datasets.report import ReadingReport, SkippedError
-from training.datasets.splits import ROLES, SHARES, SPLIT_SEED, role_of, stratified_split
+from training.datasets.splits import SHARES, SPLIT_SEED, stratified_split
 from training.errors import DatasetError
 
 if TYPE_CHECKING:

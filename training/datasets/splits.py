@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from training.datasets.faces import FaceDataset
 
-ROLES = ("training", "validation", "test")
-
 SHARES = (0.72, 0.14, 0.14)
 """Training, validation and test of a dataset that is published without splits."""
 
@@ -23,20 +21,6 @@ SPLIT_SEED = 20261121
 
 DUPLICATE_CORRELATION = 0.98
 """Pictures that correlate more are the same photograph, cropped or scaled slightly differently."""
-
-
-def role_of(split: str) -> str | None:
-    """Return the role of a split by its published name, in any case; `None` for other names.
-
-    FER2013's `PublicTest` is for validation, its `PrivateTest` for the test.
-    """
-    published = {
-        "training": ("training", "train"),
-        "validation": ("validation", "valid", "val", "dev", "publictest"),
-        "test": ("test", "testing", "privatetest"),
-    }
-    name = split.strip().lower()
-    return next((role for role, names in published.items() if name in names), None)
 
 
 def stratified_split(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Literal, TypeAlias
 
 from monitor.errors import PictureError
@@ -27,3 +28,29 @@ class FetchError(PictureError):
     def __init__(self, code: FetchCode, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class Deadline:
+    """The end of a time in seconds from now."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Return the seconds left, more than 0.
+
+        Raises:
+            FetchError: The time is over (`too_slow`).
+        """
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise self.over()
+        return left
+
+    def over(self) -> FetchError:
+        """Return the error to raise when the time is over."""
+        return FetchError(
+            "too_slow",
+            f"The picture did not arrive in time: expected it within {self._seconds:g} s.",
+        )

@@ -9,7 +9,6 @@ No proxy, cookie, stored password or packed content; only decoding tells whether
 from __future__ import annotations
 
 import ssl
-import time
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from urllib.parse import urljoin
 import certifi
 import httpcore
 
-from monitor.web.fetch.errors import FetchError
+from monitor.web.fetch.errors import Deadline, FetchError
 from monitor.web.fetch.target import (
     PUBLIC,
     checked_addresses,
@@ -41,32 +40,6 @@ class FetchLimits:
     content_bytes: int = 30 << 20
     header_bytes: int = 64 << 10
     redirects: int = 5
-
-
-class Deadline:
-    """The end of a time in seconds from now."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._end = time.monotonic() + seconds
-
-    def left(self) -> float:
-        """Return the seconds left, more than 0.
-
-        Raises:
-            FetchError: The time is over (`too_slow`).
-        """
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise self.over()
-        return left
-
-    def over(self) -> FetchError:
-        """Return the error to raise when the time is over."""
-        return FetchError(
-            "too_slow",
-            f"The picture did not arrive in time: expected it within {self._seconds:g} s.",
-        )
 
 
 def fetch_picture(

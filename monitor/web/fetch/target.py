@@ -20,12 +20,10 @@ from urllib.parse import quote, urlsplit
 
 import idna
 
-from monitor.web.fetch.errors import FetchError
+from monitor.web.fetch.errors import Deadline, FetchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    from monitor.web.fetch.fetch import Deadline
 
     Resolver: TypeAlias = Callable[[str, int], Iterable[str]]
     """From host and port to addresses; may block, and raises OSError where there are none."""

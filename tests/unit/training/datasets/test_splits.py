@@ -12,11 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from training.datasets.faces import FaceDataset
+from training.datasets.faces import FaceDataset, role_of
 from training.datasets.splits import (
     SHARES,
     near_duplicates,
-    role_of,
     stratified_split,
     without_duplicates,
 )

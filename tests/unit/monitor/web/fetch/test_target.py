@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.web.fetch.errors import FetchError
-from monitor.web.fetch.fetch import Deadline
+from monitor.web.fetch.errors import Deadline, FetchError
 from monitor.web.fetch.target import (
     LOOKUP_THREAD,
     MAX_LOOKUPS,
