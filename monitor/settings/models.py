@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from ads.policies import POLICY_NAMES
 from ads.policies.settings import PolicySettings
 from detector.settings import CameraMount, DetectionSettings, Device
 from monitor.settings.paths import default_database
@@ -33,7 +34,10 @@ SECTIONS = {
 }
 """The sections of the settings file."""
 
-Policy = Literal["sequential", "shuffle", "weighted", "mood", "learn"]
+if TYPE_CHECKING:
+    Policy = str
+else:
+    Policy = Literal[POLICY_NAMES]
 
 
 def setting(
