@@ -286,7 +286,7 @@ class Ear:
     def held_bytes(self) -> int:
         now_s, held = time.monotonic(), self._sink.held_bytes()
         if held == 0 and self._written:
-            # It ran dry: what comes next begins anew.
+            # It ran dry; the next block starts fresh.
             self._beeps_s.extend(self._heard())
             self._begin_stretch()
         self._firsts.append((now_s, now_s + held / BYTES_PER_SECOND - self._written / RATE_HZ))
@@ -509,7 +509,7 @@ def make_media(folder: Path, size: tuple[int, int] = SIZE, clip_s: int = CLIP_S)
         np.sin(2 * np.pi * 1000 * at),
         0.0,
     )
-    # Each clip is told by its tone, which is below what counts as a beep.
+    # Each clip is recognised by its tone, which is too quiet to count as a beep.
     _write_clip(
         folder / "1-moving.mp4", [moving(index) for index in range(RATE)], clip_s, 0.4 * tone
     )
@@ -546,7 +546,7 @@ def _write_clip(path: Path, pictures: Sequence[np.ndarray], seconds: int, wave: 
 
 
 def looped(video: Path, seconds: float, folder: Path) -> Path:
-    """A video repeated until it is long enough, without encoding it anew."""
+    """A video repeated until it is long enough, without re-encoding it."""
     path = folder / f"looped{video.suffix}"
     with av.open(str(video)) as source, av.open(str(path), "w") as target:
         length_s = probe(video).duration_s or 1.0
@@ -762,7 +762,7 @@ def main() -> None:
     options = parser.parse_args()
     if not options.minutes > 0:
         parser.error(f"argument --minutes: expected more than 0, received {options.minutes:g}")
-    # Without a hook of ours, PyQt ends the process at the first exception in a slot.
+    # Without our hook, PyQt ends the process at the first exception in a slot.
     sys.excepthook = lambda *error: logging.getLogger(__name__).error(
         "Unexpected error", exc_info=error
     )

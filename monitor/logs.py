@@ -79,7 +79,7 @@ class LogFile(RotatingFileHandler):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
         self.left_out += 1
         if self.stream is not None and self.stream.closed:
-            # The rotation failed after it had closed the file; the next message opens it anew.
+            # The rotation failed after it had closed the file; the next message reopens it.
             self.stream = None
         if self.left_out == 1:
             reason = sys.exc_info()[1]

@@ -6,7 +6,7 @@ Debian's package `fonts-inter`:
     python tools/subset_fonts.py /usr/share/fonts/opentype/inter
 
 The subset keeps Latin, Greek and Cyrillic, punctuation, arrows and signs; other scripts come from
-the system's fonts. It carries a family name of its own, so that an installed Inter of another
+the system's fonts. It carries a unique family name, so an installed Inter of another
 version never takes its place. The WOFF2 files for HTML reports keep Latin only, to stay small.
 """
 

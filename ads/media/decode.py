@@ -59,7 +59,7 @@ def frames(
     Args:
         kind: As found by `probe`.
         viewport: Returns the size that each frame is to fit.
-        loop: Whether an animation repeats for ever.
+        loop: Whether an animation repeats forever.
         wanted_ns: Returns the position of the show, so that late frames of a video can be left out.
         start_ns: The position at which to begin, at least 0.
 

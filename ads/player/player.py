@@ -66,7 +66,7 @@ class AdPlayer:
         ads: At least one.
         clock: The time in nanoseconds; must not go back.
         wall_clock: The venue's local time; by default the machine's.
-        loops: Rounds through the playlist, at least 1; None to play for ever.
+        loops: Rounds through the playlist, at least 1; None to play forever.
         viewport: Width and height in pixels that pictures are to fit.
         cross_fade_s: How long consecutive ads overlap, 0 to 3; 0 for cuts.
         wash_out_s: Seconds without a picture after each ad, at least 0. Disables cross-fades; a

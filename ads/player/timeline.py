@@ -129,7 +129,7 @@ class Timeline:
         self.showing = showing
         self.play = play = self._next_play(now_ns, showing.choice)
         self._shown = Course(now_ns, 0, running=not self.is_paused)
-        # Before the log: whoever finds the play in the log may rely on the listener knowing it.
+        # Before the log: a play found in the log must already be known to the listener.
         self._listener.play_started(play)
         self._log.start(play.number, now_ns, position_ns)
         if self.is_paused:

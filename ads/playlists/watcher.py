@@ -149,7 +149,7 @@ def _stamp(playlist: Playlist) -> _Stamp:
                     content = hashlib.sha256(file.read(MAX_BYTES + 1)).digest()
             media = [*(ad.path for ad in playlist.ads), *(ad.path for ad in playlist.skipped)]
     except OSError:
-        # Loading the playlist will say what is wrong.
+        # Loading the playlist reports the error.
         logger.debug("The playlist %s cannot be looked at", path, exc_info=True)
     files = tuple((str(file), *_state(file)) for file in media)
     return _Stamp(content, files, max([written_ns, *(state[-1] for state in files)]))

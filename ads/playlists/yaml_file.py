@@ -34,7 +34,7 @@ MAX_DEPTH = 50
 
 
 class YamlProblemError(ValueError):
-    """Invalid YAML; the message says what is wrong and where, without the file's name."""
+    """Invalid YAML; the message names the mistake and its place, not the file."""
 
 
 class YamlFileError(ValueError):
@@ -206,7 +206,7 @@ def parse_yaml(text: str) -> YamlDocument:
 
 
 def _read_bounded(path: Path) -> bytes:
-    # Without O_NONBLOCK, opening a pipe that has no writer would block for ever.
+    # Without O_NONBLOCK, opening a pipe that has no writer would block forever.
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))

@@ -43,14 +43,12 @@ class Rotation:
 
     Candidates are the ads whose days, hours and hourly limit allow it; if any is a takeover, only
     takeovers; of these, only those of the highest priority. A round is over after as many plays as
-    there are candidates; the show lasts `loops` rounds, or for ever. Not thread-safe.
+    there are candidates; the show lasts `loops` rounds, or forever. Not thread-safe.
     """
 
     def __init__(self, ads: Sequence[Ad], policy: Policy, loops: int | None) -> None:
         if loops is not None and loops < 1:
-            raise AdsError(
-                f"The number of loops must be at least 1, or None for ever, got {loops}."
-            )
+            raise AdsError(f"The number of loops must be at least 1, or None forever, got {loops}.")
         self._policy = policy
         self._loops = loops
         self._rounds = 0

@@ -396,7 +396,7 @@ def position_bins(position_ms: Floats, duration_s: float) -> Ints:
     """Put positions into the seconds `[k, k+1)` of the ad: `k = floor(position / 1 s)`.
 
     The last second also takes a sliver below 0.1 s and what is up to 0.5 s late, as screens change
-    late. Positions further out (a file that is longer than it says) get seconds of their own.
+    late. Positions further out (a file longer than it says) get their own seconds.
     Unknown and negative positions get -1.
 
     Both are `(n,)`; unknown positions are NaN. Source: one-second epochs (iMotions).

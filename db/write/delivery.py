@@ -186,7 +186,7 @@ class Delivery:
                 raise
             return False
         finally:
-            # Last: whoever waits for it asks for the problem, too.
+            # Last: callers that wait for it also ask for the problem.
             self._note_handled()
         return self.is_idle
 

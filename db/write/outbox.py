@@ -116,7 +116,7 @@ class Outbox:
         session: The session of the records; `None` if the file holds nothing.
         known: What a database that does not know the session needs before the records.
         ended: How the session ended, if that is known.
-        lost: Records of the session that were lost, as far as the outbox knows.
+        lost: Records of the session that were lost and counted in the outbox.
         waiting: Records in it that are not in the database yet.
         unreadable: Records in it that could not be read, and are lost.
     """

@@ -123,7 +123,7 @@ def claim_session(connection: Connection, session_id: int) -> int | None:
 
 
 def noted_losses(connection: Connection, session_id: int) -> int:
-    """Return how many records of a session are lost, as far as the database knows."""
+    """Return how many records of a session the database counts as lost."""
     return connection.scalar(select(Session.lost).where(Session.id == session_id)) or 0
 
 

@@ -118,7 +118,7 @@ def lift(
     """Measure what adaptation brought.
 
     The interval is a bootstrap that draws hours, expanded for few of them. The p-value is that of a
-    permutation test that draws anew, within each hour, which plays were held out.
+    permutation test that redraws, within each hour, which plays were held out.
 
     Args:
         plays: From `db.read.plays.logged_plays`; those without a draw or a reward are left out.

@@ -63,7 +63,7 @@ def covered_us(gaps: Iterable[GapInfo], starts: Ints, ends: Ints) -> Floats:
     """Return how many microseconds of each stretch `[start, end)` gaps cover; overlaps count once.
 
     Args:
-        gaps: Of one session, in the order of their starts; one that is still open lasts for ever.
+        gaps: Of one session, in the order of their starts; one that is still open lasts forever.
         starts, ends: Shape `(n,)`, microseconds since 1970 UTC, each end at or after its start.
     """
     last = int(ends.max(initial=0))

@@ -1,4 +1,4 @@
-"""Errors that nobody expected: logged, counted and survived, unless they come in a flood."""
+"""Unexpected errors: logged, counted and survived, unless they come in a flood."""
 
 from __future__ import annotations
 

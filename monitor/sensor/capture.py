@@ -1,6 +1,6 @@
 """The thread that owns the video source, from open to release, and retries it.
 
-Native code that reads a camera may block for ever. So the thread only notes when it began to wait,
+Native code that reads a camera may block forever. So the thread only notes when it began to wait,
 and the consumer calls `Capture.check` a few times a second.
 """
 

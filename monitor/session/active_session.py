@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def load_ads(playlist: Path | None) -> Playlist:
     """Return the named playlist, or the bundled one."""
     if playlist is None:
-        # Not checked in a process apart: whoever can change these files can change the program.
+        # No separate check: anyone who can change these files can change the program.
         return load_playlist(sample_playlist())
     return load_playlist(playlist, check_apart)
 

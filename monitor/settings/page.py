@@ -23,7 +23,7 @@ _INTRODUCTION = """\
 Made by `python -m monitor.settings.page`; do not edit.
 
 `ad-monitor config init kiosk.yaml` writes a file with every setting, commented out.
-`ad-monitor config check kiosk.yaml` names what is wrong in it, with the line. `run`, `replay`,
+`ad-monitor config check kiosk.yaml` names each mistake with its line. `run`, `replay`,
 `serve`, `train` and `install` read it with `--config kiosk.yaml`.
 
 A setting comes from the first of these that has it: option, environment variable, settings file,

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 UNATTENDED_AFTER_S = 60.0
-"""Without a key for this long nobody is there to choose, and the kiosk must not wait for ever."""
+"""Without a key for this long nobody is there to choose, and the kiosk must not wait forever."""
 MAX_SEARCH_S = 30.0
 """After that, limit to trying the cameras until the show begins without a choice."""
 PREVIEW_WIDTH_PX = 640
@@ -148,7 +148,7 @@ class CameraPicker(QDialog):
 
     Keys: Up and Down select, Enter uses the selected camera, Esc cancels, Tab goes round. Only a
     camera that gives a picture can be used. If nobody touches a key for `unattended_after_s`, the
-    first camera with a picture is used, beginning with the selected one; `None` waits for ever.
+    first camera with a picture is used, beginning with the selected one; `None` waits forever.
     Nothing is measured or kept; only the newest picture is in memory.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""What to start with the machine, whoever starts it."""
+"""What to start with the machine, for systemd and desktops alike."""
 
 from __future__ import annotations
 

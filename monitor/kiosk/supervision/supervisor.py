@@ -74,7 +74,7 @@ class Restarts:
     """Answers each death of the kiosk with a pause; knows no clock.
 
     After `limit` deaths within `window_s` only the ads are shown: a kiosk can do without its
-    camera. If even that dies as often, it is retried for ever with long pauses.
+    camera. If even that dies as often, it is retried forever with long pauses.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Fetch pictures from addresses that a stranger typed.
 
 Such a server is a door into its network. So the typed address and every redirect are parsed and
-checked anew (`fetch.target`); the connection goes to a checked IP address, while the certificate is
+rechecked (`fetch.target`); the connection goes to a checked IP address, while the certificate is
 checked against the host's name; time and size are bounded over everything, from look-up to body.
 No proxy, cookie, stored password or packed content; only decoding tells whether it is a picture.
 """
