@@ -8,13 +8,14 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from db.read.formulas import MAX_READING_SPAN_S
 from detector.emotion.labels import EMOTIONS
 from monitor.analytics import metrics
-from monitor.fonts import font_face_css
+from monitor.fonts import STACK, fallback_css, font_face_css
 from monitor.reports import formatting, wording
 from monitor.reports.figures import (
     ACCENT,
@@ -43,14 +44,17 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render_html(
-    document: dict[str, Any], thumbnails: Mapping[int, Thumbnails] | None = None
+    document: dict[str, Any],
+    thumbnails: Mapping[int, Thumbnails] | None = None,
+    *,
+    medium: Literal["screen", "print"] = "screen",
 ) -> str:
-    """Render a report as one self-contained page.
+    """Render a report as one self-contained page; `medium` print is the input of the PDF.
 
     The same document and pictures (by place in `document["ads"]`) give the same page, byte for
     byte. Its content security policy allows only its own script and style, by their SHA-256.
     """
-    styles, script = font_face_css("woff2") + _asset("report.css"), _asset("report.js")
+    styles, script = _fonts(document, medium) + _asset("report.css"), _asset("report.js")
     ads, quality = document["ads"], document["quality"]
     keys = ("valence", "valence_low", "valence_high")
     reach = valence_range([s[key] for ad in ads for s in ad["timeline"] for key in keys])
@@ -101,6 +105,15 @@ def render_html(
         f"style-src {_source(styles)}; script-src {_source(script)}; "
         "base-uri 'none'; form-action 'none'",
     )
+
+
+def _fonts(document: dict[str, Any], medium: str) -> str:
+    """Return the fonts of the page, with what its names need of other scripts than Latin."""
+    # In a PDF the whole family costs nothing.
+    suffix = "otf" if medium == "print" else "woff2"
+    text = json.dumps(document, ensure_ascii=False)
+    families = f":root {{ --fonts: {STACK}, system-ui, sans-serif }}\n"
+    return font_face_css(suffix) + fallback_css(text, suffix) + families
 
 
 def ad_figure(ad: dict[str, Any], layout: Layout, *, reach: tuple[float, float]) -> str:

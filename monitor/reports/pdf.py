@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import ImageFile
 
 from monitor.analytics.errors import ReportError
-from monitor.fonts import FAMILY, font_face_css
+from monitor.fonts import STACK
 from monitor.reports.wording import place
 
 if TYPE_CHECKING:
@@ -52,10 +52,9 @@ def _laid_out(document: dict[str, Any], thumbnails: Mapping[int, Thumbnails] | N
     weasyprint = _weasyprint()
     # The page holds everything itself, so nothing else is fetched.
     only_inside = weasyprint.urls.URLFetcher(allowed_protocols={"data"})
-    # The page embeds Latin letters only; here the whole family costs nothing.
-    text = render_html(document, thumbnails).replace(font_face_css("woff2"), font_face_css("otf"))
-    # WeasyPrint does not hand the page's font on to the charts.
-    text = text.replace("<svg ", f'<svg font-family="{FAMILY}" ')
+    text = render_html(document, thumbnails, medium="print")
+    # WeasyPrint does not hand the page's fonts on to the charts.
+    text = text.replace("<svg ", f"<svg font-family='{STACK}' ")
     page = weasyprint.HTML(string=text, url_fetcher=only_inside, media_type="print")
     return page.render(
         stylesheets=[weasyprint.CSS(string=_running_lines(place(document)))],
@@ -87,7 +86,7 @@ def _weasyprint() -> Any:
 def _running_lines(name: str) -> str:
     """Return the style of the head and foot of every page but the first."""
     quoted = '"' + name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
-    small = "font: 8pt 'Ad Monitor Sans', sans-serif; color: #5b6478"
+    small = f"font: 8pt {STACK}, sans-serif; color: #5b6478"
     return (
         f"@page {{ @bottom-right {{ content: counter(page) ' / ' counter(pages); {small} }} "
         f"@bottom-left {{ content: 'Ad reaction report'; {small} }} "
