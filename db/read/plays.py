@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from db.engine import asking
 from db.read.rollups import Scope
+from db.read.sessions import had_screen
 from db.schema import Ad, Play, Session
 
 if TYPE_CHECKING:
@@ -149,9 +150,7 @@ def shown_plays(
             .order_by(Play.session_id, Play.number)
         )
         return [
-            ShownPlay(
-                *(*play, kind == "run" and not settings.get(play[1], {}).get("headless", False))
-            )
+            ShownPlay(*(*play, had_screen(kind, settings.get(play[1], {}))))
             for *play, kind in connection.execute(query)
         ]
 

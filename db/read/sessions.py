@@ -15,7 +15,7 @@ from db.schema import EMOTION_COLUMNS, Ad, Gap, Model, Play, Reading, ReadingCou
 from detector.types import WITHHELD_REASONS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
     from sqlalchemy import ColumnElement
@@ -156,6 +156,14 @@ class SessionData:
     plays: tuple[PlayInfo, ...]
     readings: ReadingArrays
     gaps: tuple[GapInfo, ...]
+
+
+def had_screen(kind: str, settings: Mapping[str, Any]) -> bool:
+    """Return whether a session of this kind, with these settings, showed its ads on a screen.
+
+    Neither a replay nor a run without a window did.
+    """
+    return kind == "run" and not settings.get("headless", False)
 
 
 def list_sessions(engine: Engine) -> list[SessionInfo]:

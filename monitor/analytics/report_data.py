@@ -9,13 +9,13 @@ from db.read.rollups import Scope, read_log
 from monitor.analytics.errors import EmptyScopeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Hashable, Iterable, Sequence
 
     from sqlalchemy.engine import Engine
 
     from db.read.sessions import AdInfo
 
-__all__ = ["ReportData", "Scope", "ad_versions", "load_report_data"]
+__all__ = ["ReportData", "Scope", "ad_versions", "load_report_data", "places_to_withhold"]
 
 
 def load_report_data(engine: Engine, scope: Scope, *, seconds: bool = True) -> ReportData:
@@ -43,3 +43,32 @@ def ad_versions(ads: Iterable[AdInfo]) -> list[tuple[AdInfo, int | None]]:
         for versions in by_id.values()
         for number, ad in enumerate(sorted(versions, key=lambda ad: ad.ad_row_id), 1)
     ]
+
+
+def places_to_withhold(
+    groups: Sequence[Hashable], viewers: Sequence[int], min_viewers: int
+) -> set[int]:
+    """Return the places whose audience is withheld: those that too few viewers saw.
+
+    Where all of these of one group still have fewer viewers together, the next smallest place of it
+    is withheld too: else the figures of the whole group would reveal them as the remainder.
+
+    Args:
+        groups: What each place is part of.
+        viewers: How many viewers each place has; where there is none, nothing is withheld.
+        min_viewers: At least so many viewers are needed.
+    """
+    hidden: set[int] = set()
+    for group in set(groups):
+        seen = sorted(
+            (count, place)
+            for place, count in enumerate(viewers)
+            if groups[place] == group and count > 0
+        )
+        together = 0
+        for count, place in seen:
+            if count >= min_viewers and not 0 < together < min_viewers:
+                break
+            together += count
+            hidden.add(place)
+    return hidden

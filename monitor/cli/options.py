@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
@@ -15,7 +16,7 @@ from monitor.settings.options import setting_option
 from monitor.settings.sources import Model, SettingsFile, Sources, load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from sqlalchemy import Engine
@@ -62,6 +63,13 @@ media_option = click.option(
     help="Folder with the ads' files, for thumbnails. May be repeated. [default: "
     "$AD_MONITOR_MEDIA, else this folder]",
 )
+price_option = click.option(
+    "--price",
+    "prices",
+    multiple=True,
+    metavar="[AD=]AMOUNT",
+    help="Price of a verified play of an ad (without AD: of every other ad). May be repeated.",
+)
 min_viewers_option = click.option(
     "--min-viewers",
     type=click.IntRange(1),
@@ -104,6 +112,24 @@ def time_zone(name: str | None) -> Any:
             f"expected the name of a time zone such as Europe/Berlin, received {name!r}.",
             param_hint="--timezone",
         ) from None
+
+
+def play_prices(typed: Sequence[str]) -> dict[str | None, float]:
+    """Return the prices that `--price` names, by ad; under None that of every other ad."""
+    prices: dict[str | None, float] = {}
+    for text in typed:
+        ad_id, _, number = text.rpartition("=")
+        try:
+            amount = float(number)
+        except ValueError:
+            amount = math.nan
+        if not (math.isfinite(amount) and amount >= 0):
+            raise click.BadParameter(
+                f"expected AD=AMOUNT or AMOUNT, with an amount of at least 0, received {text!r}.",
+                param_hint="--price",
+            )
+        prices[ad_id or None] = amount
+    return prices
 
 
 def moment(typed: datetime | None, zone: Any = None) -> datetime | None:

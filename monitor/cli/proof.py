@@ -13,6 +13,8 @@ from monitor.cli.options import (
     moment,
     opened,
     output_options,
+    play_prices,
+    price_option,
     time_zone,
     until_option,
 )
@@ -48,13 +50,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Playlist with price_per_thousand_s and the time zone.",
 )
-@click.option(
-    "--price",
-    "prices",
-    multiple=True,
-    metavar="[AD=]AMOUNT",
-    help="Price of a verified play of an ad (without AD: of every other ad). May be repeated.",
-)
+@price_option
 @click.option(
     "--timezone",
     metavar="NAME",
@@ -114,7 +110,6 @@ def _prices(
     typed: Sequence[str], playlist: Playlist | None
 ) -> tuple[dict[str, Price], Price | None]:
     """Return prices by ad and that of every other ad; options override the playlist."""
-    from monitor.analytics.errors import ReportError
     from monitor.analytics.proof_of_play import Price
 
     prices = {
@@ -122,18 +117,6 @@ def _prices(
         for ad in (() if playlist is None else playlist.ads)
         if ad.price_per_thousand_s is not None
     }
-    other = None
-    for text in typed:
-        ad_id, _, amount = text.rpartition("=")
-        try:
-            price = Price(float(amount), "play")
-        except (ValueError, ReportError):
-            raise click.BadParameter(
-                f"expected AD=AMOUNT or AMOUNT, with an amount of at least 0, received {text!r}.",
-                param_hint="--price",
-            ) from None
-        if ad_id:
-            prices[ad_id] = price
-        else:
-            other = price
-    return prices, other
+    named = {ad: Price(amount, "play") for ad, amount in play_prices(typed).items()}
+    other = named.pop(None, None)
+    return prices | {ad: price for ad, price in named.items() if ad is not None}, other

@@ -20,7 +20,10 @@ from monitor.cli.options import (
     moment,
     opened,
     output_options,
+    play_prices,
+    price_option,
     scope_options,
+    time_zone,
 )
 from monitor.reports import FORMATS, TABLES, TEXT_FORMATS
 
@@ -57,8 +60,14 @@ logger = logging.getLogger(__name__)
     "--table",
     type=click.Choice(TABLES),
     default=TABLES[0],
-    help="Rows of CSV and Parquet: per play and second, per ad and second, per ad, per play, or "
-    "per gap.",
+    help="Rows of CSV and Parquet: per play and second, per ad and second, per ad, per play, per "
+    "gap, impression multipliers per site, weekday and hour, or plays for Display & Video 360.",
+)
+@price_option
+@click.option(
+    "--timezone",
+    metavar="NAME",
+    help="Of hours and weekdays, such as Europe/Berlin. [default: the machine's]",
 )
 @media_option
 @click.option(
@@ -79,6 +88,8 @@ def report(
     database: str | None,
     formats: str,
     table: str,
+    prices: tuple[str, ...],
+    timezone: str | None,
     folders: tuple[Path, ...],
     output: Path | None,
     min_viewers: int,
@@ -103,11 +114,15 @@ def report(
             "Expected one session or many: leave out its number, or --all, --since and the like."
         )
     several = everything or bool(since or until or site)
+    zone = time_zone(timezone)
+    dates = {"since": moment(since, zone), "until": moment(until, zone)}
     document, data = _report(
         existing_database(database_url(database)),
-        min_viewers,
         session,
-        {"site": site, "since": moment(since), "until": moment(until)} if several else None,
+        {"site": site, **dates} if several else None,
+        min_viewers=min_viewers,
+        prices=play_prices(prices),
+        zone=zone,
     )
     films = _pictures(document, wanted, folders or (Path(),))
     name = "report" if several else f"session-{document['session']['id']}"
@@ -144,9 +159,9 @@ def _pictures(document: dict[str, Any], formats: Sequence[str], folders: tuple[P
 
 def _report(
     database: str,
-    min_viewers: int,
     session: int | None = None,
     several: dict[str, Any] | None = None,
+    **options: Any,
 ) -> tuple[dict[str, Any], Any]:
     """Return the report on one session, by default the latest, or on a scope, and its data."""
     from db.errors import NoSuchSessionError
@@ -156,14 +171,14 @@ def _report(
 
     with opened(database) as engine:
         if several is not None:
-            return make_report(engine, Scope(**several), min_viewers=min_viewers)
+            return make_report(engine, Scope(**several), **options)
         chosen = session or latest_session_id(engine)
         if chosen is None:
             raise NoSuchSessionError(
                 f"{database} holds no session: start one with `{PROGRAM} run`."
             )
         require_session(engine, chosen)
-        return make_report(engine, Scope(session_ids=(chosen,)), min_viewers=min_viewers)
+        return make_report(engine, Scope(session_ids=(chosen,)), **options)
 
 
 def announce(settings: RecordingSettings) -> None:
@@ -210,7 +225,7 @@ def after_session(session_id: int, settings: RecordingSettings, as_json: bool) -
     from monitor.errors import SessionFailedError
     from monitor.reports.export import to_json, write_report
 
-    document, data = _report(settings.database, settings.min_viewers, session_id)
+    document, data = _report(settings.database, session_id, min_viewers=settings.min_viewers)
     if settings.report is not None:
         playlist = settings.playlist
         folder = Path() if playlist is None else playlist if playlist.is_dir() else playlist.parent

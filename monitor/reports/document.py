@@ -18,7 +18,7 @@ import numpy as np
 from db.read.ads import ad_totals
 from detector.emotion.labels import EMOTIONS
 from detector.types import WITHHELD_REASONS
-from monitor.analytics import metrics
+from monitor.analytics import currency, metrics
 from monitor.analytics.comparison import compare_ads
 from monitor.analytics.errors import ReportError
 from monitor.analytics.metrics import covered_us, microseconds
@@ -28,12 +28,14 @@ from monitor.analytics.statistics import CONFIDENCE, DRAWS
 from monitor.reports.formatting import counted, utc_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
+    from zoneinfo import ZoneInfo
 
     from sqlalchemy.engine import Engine
 
     from db.read.sessions import AdInfo, GapInfo, PlayInfo, SessionInfo
+    from monitor.analytics.currency import AdCurrency
     from monitor.analytics.metrics import Audience, Bools, Reaction
     from monitor.analytics.report_data import ReportData, Scope
 
@@ -49,9 +51,16 @@ SESSION_FIGURES = ("watchers", "dwell_s", "attention_s", "attraction_ratio")
 
 
 def make_report(
-    engine: Engine, scope: Scope, *, min_viewers: int = 1
+    engine: Engine,
+    scope: Scope,
+    *,
+    min_viewers: int = 1,
+    prices: Mapping[str | None, float] | None = None,
+    zone: ZoneInfo | None = None,
 ) -> tuple[dict[str, Any], ReportData]:
     """Return the report of some sessions, and the data that tables are made of.
+
+    See `build_report` for the arguments.
 
     Raises:
         EmptyScopeError: No session is in scope.
@@ -59,7 +68,10 @@ def make_report(
     """
     data = load_report_data(engine, scope)
     library = build_norms(ad_totals(engine, metrics.WATCHER_ATTENTION_S), min_viewers=min_viewers)
-    return build_report(data, min_viewers=min_viewers, scope=scope, library=library), data
+    document = build_report(
+        data, min_viewers=min_viewers, scope=scope, library=library, prices=prices, zone=zone
+    )
+    return document, data
 
 
 def build_report(
@@ -68,6 +80,8 @@ def build_report(
     min_viewers: int = 1,
     scope: Scope | None = None,
     library: Norms | None = None,
+    prices: Mapping[str | None, float] | None = None,
+    zone: ZoneInfo | None = None,
 ) -> dict[str, Any]:
     """Build the report of one or several sessions: a document for JSON, the same for the same data.
 
@@ -78,6 +92,8 @@ def build_report(
         min_viewers: Figures about fewer viewers are withheld: 1 on the device, 5 if shared.
         scope: Repeated in the report.
         library: The ads of the database to compare with.
+        prices: What a verified play of each ad costs, by id; under None that of every other ad.
+        zone: Of hours and weekdays; None: the machine's.
 
     Raises:
         ReportError: `min_viewers` is less than 1.
@@ -86,7 +102,11 @@ def build_report(
         raise ReportError(f"Invalid min_viewers: expected 1 or more, received {min_viewers}.")
     log = _Log.of(data)
     versions = ad_versions(data.ads)
-    ads = [_ad_entry(log, ad, version, min_viewers) for ad, version in versions]
+    prices = prices or {}
+    ads = [
+        _ad_entry(log, ad, version, min_viewers, prices.get(ad.ad_id, prices.get(None)))
+        for ad, version in versions
+    ]
     # An ad whose audience is withheld.
     hidden = {
         ad.ad_row_id
@@ -101,12 +121,16 @@ def build_report(
     # More ads give too many pairs to read, and fewer that are certain.
     few = len({ad.ad_id for ad in data.ads}) <= 8
     compared = compare_ads(data, min_viewers=min_viewers) if few else []
+    multipliers, hidden_hours = currency.multipliers(
+        data, log.countable, zone=zone, min_viewers=min_viewers
+    )
     return {
         "report": {
             "version": REPORT_VERSION,
             "min_viewers": min_viewers,
             "confidence": CONFIDENCE,
             "bootstrap_draws": DRAWS,
+            "timezone": None if zone is None else zone.key,
             "scope": {
                 "sessions": len(data.sessions),
                 "site": None if scope is None else scope.site,
@@ -118,6 +142,7 @@ def build_report(
         "sessions": [session_document(info) for info in data.sessions],
         "ads": [entry for entry, _ in ads],
         "comparisons": [comparison.document() for comparison in compared],
+        "multipliers": multipliers,
         "gaps": [
             {
                 "start": utc_text(gap.started_at),
@@ -128,7 +153,7 @@ def build_report(
             }
             for gap in data.gaps
         ],
-        "withheld": withheld + [entry for _, found in ads for entry in found],
+        "withheld": [*withheld, *(entry for _, found in ads for entry in found), *hidden_hours],
         "quality": _quality(log),
     }
 
@@ -139,6 +164,7 @@ def session_document(info: SessionInfo) -> dict[str, Any]:
         "id": info.id,
         "kind": info.kind,
         "site": info.site,
+        "venue_type": info.settings.get("venue_type") or None,
         "source": info.source,
         "started_at": utc_text(info.started_at),
         "ended_at": utc_text(info.ended_at),
@@ -166,6 +192,18 @@ class _Log:
     shown_s: dict[int, float]
     measured_us: dict[int, float]
     gap_us: dict[int, float]
+
+    @property
+    def sessions(self) -> dict[int, SessionInfo]:
+        """The sessions by id."""
+        return {info.id: info for info in self.data.sessions}
+
+    @property
+    def countable(self) -> set[int]:
+        """The ids of the plays that were shown and measured, at least in part."""
+        return {
+            play for play, shown in self.shown_s.items() if shown > 0 and self.measured_us[play] > 0
+        }
 
     @classmethod
     def of(cls, data: ReportData) -> _Log:
@@ -216,7 +254,7 @@ def _exposed(arrays: Any, plays: Iterable[PlayInfo]) -> Any:
 
 
 def _ad_entry(
-    log: _Log, ad: AdInfo, version: int | None, min_viewers: int
+    log: _Log, ad: AdInfo, version: int | None, min_viewers: int, price: float | None
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return one entry of `ads`, and what had to be withheld in it."""
     plays = [play for play in log.data.plays if play.ad_row_id == ad.ad_row_id]
@@ -231,6 +269,7 @@ def _ad_entry(
         seed=[int.from_bytes(hashlib.sha256(ad.ad_id.encode()).digest()[:8], "big")],
         min_viewers=min_viewers,
     )
+    traded = currency.ad_currency(plays, log.sessions, exposures, log.countable, price)
     # "Nobody was in view" differs from "nothing could be measured".
     measured = people.opportunities > 0 or math.fsum(log.measured_us[play.id] for play in plays) > 0
     entry: dict[str, Any] = {
@@ -249,6 +288,8 @@ def _ad_entry(
         "opportunities": people.opportunities if measured else None,
         "emotion_viewers": reaction.emotion_viewers if measured else None,
         **_audience_figures(people, measured=measured),
+        **_currency_figures(traded, measured=measured),
+        "viewable_plays": currency.viewable_plays(plays, log.sessions, log.shown_s),
         **{key: _json(getattr(reaction, key)) for key in REACTION_FIGURES},
         "impact": None if reaction.impact is None else reaction.impact.value,
         "moments": [_json(moment) for moment in reaction.moments],
@@ -286,7 +327,7 @@ def _withhold(
 
     if 0 < people.opportunities < min_viewers:
         why = _why(people.opportunities, min_viewers)
-        hide((*AUDIENCE_FIGURES, *REACTION_FIGURES), ("timeline",), why)
+        hide((*AUDIENCE_FIGURES, *currency.FIGURES, *REACTION_FIGURES), ("timeline",), why)
         return withheld
     few = 0 < reaction.emotion_viewers < min_viewers
     if few:
@@ -321,6 +362,13 @@ def _audience_figures(people: Audience, *, measured: bool) -> dict[str, Any]:
         figures |= dict.fromkeys(("watchers", "held", "exposures"))
     if not people.opportunities:
         figures |= dict.fromkeys(("dwell_s", "attention_s"))
+    return figures
+
+
+def _currency_figures(traded: AdCurrency, *, measured: bool) -> dict[str, Any]:
+    figures = {key.name: _json(getattr(traded, key.name)) for key in fields(traded)}
+    if not measured:
+        figures |= dict.fromkeys(("watchers_2s", "audience_impressions"))
     return figures
 
 
@@ -366,10 +414,12 @@ def _session_entry(
         for info in sessions
         for ad in info.settings.get("skipped_ads", ())
     }
+    venues = sorted({info.settings.get("venue_type") or None for info in sessions}, key=str)
     entry: dict[str, Any] = {
         "id": sessions[0].id if len(sessions) == 1 else None,
         "kind": common("kind"),
         "site": common("site"),
+        "venue_type": venues[0] if len(venues) == 1 else None,
         "source": common("source"),
         "started_at": utc_text(min(info.started_at for info in sessions)),
         "ended_at": utc_text(max(ends) if over else None),

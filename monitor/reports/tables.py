@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from db.read.formulas import group_starts
 from detector.emotion.labels import EMOTIONS
-from monitor.analytics import proof_of_play
+from monitor.analytics import WEEKDAYS, proof_of_play
+from monitor.analytics.currency import is_verified
 from monitor.analytics.errors import ReportError
 from monitor.analytics.metrics import (
     EXPRESSIVENESS,
@@ -28,12 +30,12 @@ from monitor.analytics.metrics import (
     mean_by_second,
     microseconds,
 )
-from monitor.analytics.report_data import ad_versions
+from monitor.analytics.report_data import ad_versions, places_to_withhold
 from monitor.reports import TABLES
 from monitor.reports.formatting import utc_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from monitor.analytics.report_data import ReportData
 
@@ -46,6 +48,12 @@ def _columns() -> dict[str, dict[str, Kind]]:
         **dict.fromkeys(
             ["site", "ad_id", "ad_name", "dominant_emotion", "outcome", "reason", "cause"], "text"
         ),
+        **dict.fromkeys(["weekday", "clustered_by"], "text"),
+        **dict.fromkeys(["lineExternalId", "adUnitExternalId", "creativeAssetExternalId"], "text"),
+        **dict.fromkeys(["startTime", "endTime"], "moment"),
+        **dict.fromkeys(["hour", "days", "exposures", "clusters"], "whole"),
+        **dict.fromkeys(["watchers_2s", "audience_impressions"], "whole"),
+        **dict.fromkeys(["viewable_plays_1s", "viewable_plays_2s"], "whole"),
         **dict.fromkeys(
             ["session_id", "ad_version", "play", "second", "n", "emotion_viewers"], "whole"
         ),
@@ -62,10 +70,16 @@ def _columns() -> dict[str, dict[str, Kind]]:
         "timeline": f"{ad} second n valence valence_low valence_high attention {emotions}",
         "ads": f"{ad} plays shown_s opportunities watchers held conversion mean_dwell_s "
         "attention_s attraction_ratio dominant_emotion mean_valence mean_valence_low "
-        f"mean_valence_high peak_valence expressiveness impact score {emotions}",
+        f"mean_valence_high peak_valence expressiveness impact score watchers_2s "
+        "audience_impressions average_unit_audience attentive_s_per_1000 viewable_plays_1s "
+        f"viewable_plays_2s cost cost_per_1000_attentive_s {emotions}",
         "plays": f"{play} started_at ended_at outcome reason probability shown_s opportunities "
         "watchers dwell_s attention_s mean_valence",
         "gaps": "session_id start end cause detail",
+        "multipliers": "site weekday hour plays days exposures multiplier multiplier_low "
+        "multiplier_high clusters clustered_by",
+        "ad_plays": "lineExternalId adUnitExternalId creativeAssetExternalId startTime endTime "
+        "impressionCount",
     }
     return {
         table: {name: kinds.get(name, "number") for name in names.split()}
@@ -111,6 +125,10 @@ def table_of(name: str, document: dict[str, Any], data: ReportData) -> Table:
             [gap.session_id, gap.started_at, gap.ended_at, gap.cause, gap.detail or None]
             for gap in data.gaps
         ],
+        "multipliers": lambda: [
+            [entry[key] for key in COLUMNS["multipliers"]] for entry in document["multipliers"]
+        ],
+        "ad_plays": lambda: _ad_play_rows(document, data),
     }
     return Table(name, COLUMNS[name], makers[name])
 
@@ -205,11 +223,13 @@ def _ads(document: dict[str, Any]) -> Table:
     figures = list(dict.fromkeys(norm["figure"] for ad in document["ads"] for norm in ad["norms"]))
     keys, rows = list(COLUMNS["ads"])[4 : -len(EMOTIONS)], []
     for ad in document["ads"]:
+        viewable = ad["viewable_plays"]
+        values = {f"viewable_plays_{n}s": viewable[f"at_least_{n}s"] for n in (1, 2)} | ad
         percentiles = {norm["figure"]: norm["percentile"] for norm in ad["norms"]}
         rows.append(
             [
                 *_named(document, ad),
-                *(ad[key] for key in keys),
+                *(values[key] for key in keys),
                 *_emotions(ad["mean_probabilities"]),
                 *(percentiles.get(figure) for figure in figures),
             ]
@@ -274,7 +294,7 @@ def _play_rows(data: ReportData, min_viewers: int) -> Iterator[list[Any]]:
         for play in data.plays
     ]
     viewers = [place.stop - place.start for place in places]
-    hidden = _hidden_plays([play.ad_row_id for play in data.plays], viewers, min_viewers)
+    hidden = places_to_withhold([play.ad_row_id for play in data.plays], viewers, min_viewers)
     for index, (play, names) in enumerate(zip(data.plays, _played(data), strict=True)):
         audience: list[Any]
         if viewers[index] == 0:
@@ -297,24 +317,36 @@ def _play_rows(data: ReportData, min_viewers: int) -> Iterator[list[Any]]:
         ]
 
 
-def _hidden_plays(ads: Sequence[int], viewers: Sequence[int], min_viewers: int) -> set[int]:
-    """Return the places of the plays whose audience is withheld: those that too few saw.
+def _ad_play_rows(document: dict[str, Any], data: ReportData) -> Iterator[list[Any]]:
+    """Make one row per verified play, in the shape of an `adPlay` of Display & Video 360.
 
-    Where all of these of one ad still have fewer viewers together, the next smallest play of it is
-    hidden too: else the ad's own figures would reveal them as the remainder.
+    The impressions of a play that gaps cover are those of an average play of its hour, if known.
     """
-    hidden: set[int] = set()
-    for ad in set(ads):
-        seen = sorted(
-            (count, place) for place, count in enumerate(viewers) if ads[place] == ad and count > 0
-        )
-        together = 0
-        for count, place in seen:
-            if count >= min_viewers and not 0 < together < min_viewers:
-                break
-            together += count
-            hidden.add(place)
-    return hidden
+    sessions = {info.id: info for info in data.sessions}
+    ads = {ad.ad_row_id: ad.ad_id for ad in data.ads}
+    measured = _measured(data)
+    zone = document["report"]["timezone"]
+    usual = {
+        (entry["site"], entry["weekday"], entry["hour"]): entry["multiplier"]
+        for entry in document["multipliers"]
+    }
+    for play in data.plays:
+        session = sessions[play.session_id]
+        if not is_verified(play, session):
+            continue
+        first, end = np.searchsorted(data.exposures.play_id, [play.id, play.id + 1]).tolist()
+        impressions: float | None = end - first
+        if not measured[play.id]:
+            local = play.started_at.astimezone(None if zone is None else ZoneInfo(zone))
+            impressions = usual.get((session.site, WEEKDAYS[local.weekday()], local.hour))
+        yield [
+            None,
+            session.site,
+            ads[play.ad_row_id],
+            play.started_at,
+            play.ended_at,
+            impressions,
+        ]
 
 
 def _audience(data: ReportData, chosen: slice, min_viewers: int) -> list[Any]:

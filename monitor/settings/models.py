@@ -114,10 +114,33 @@ def _network(value: str) -> str:
         raise ValueError(f"{error}; expected a network such as 192.168.1.0/24") from None
 
 
+def _venue(value: str) -> str:
+    parents = (
+        *("transit", "retail", "outdoor", "health_beauty", "point_care", "education"),
+        *("office_building", "entertainment", "government", "financial", "residential"),
+    )
+    if value.isdecimal():
+        # Each tier below the first adds two digits, so 1101 is of 11 and 10101 of 1.
+        top = int(value[: 2 - len(value) % 2])
+        known = len(value) <= 6 and 1 <= top <= len(parents)
+    else:
+        word, *tiers = value.split(".")
+        # Version 1.1 has one of the words in the plural.
+        known = word in {*parents, "office_buildings"} and len(tiers) <= 2
+        known = known and all(tier.replace("_", "").isalpha() for tier in tiers)
+    if value and not known:
+        raise ValueError(
+            "expected a venue type of OpenOOH, as a number such as 203 or in words such as "
+            f"retail.grocery, beginning with one of {', '.join(parents)}; received {value!r}"
+        )
+    return value
+
+
 Hours = Annotated[tuple[str, ...], AfterValidator(_hours)]
 Language = Annotated[str, AfterValidator(_language)]
 Languages = Annotated[tuple[Language, ...], BeforeValidator(_split)]
 Network = Annotated[str, AfterValidator(_network)]
+Venue = Annotated[str, AfterValidator(_venue)]
 
 
 class _Settings(BaseModel):
@@ -217,6 +240,9 @@ class RecordingSettings(PerceptionSettings, StoredSettings):
     """Measure only in these hours of the day, for example to leave out staff."""
     site: str = setting("default", "data", first=True, min_length=1)
     """Name of the place, shown in reports."""
+    venue_type: Venue = setting("", "data", metavar="TYPE")
+    """Venue type of the site in the OpenOOH taxonomy, as a number or in words: 203 or
+    retail.grocery."""
     report: Path | None = setting(None, "report.file", "--report", first=True)
     """Write a report at the end: .html, .pdf, .json, .csv or .parquet."""
     min_viewers: int = setting(1, "report", ge=1)

@@ -291,6 +291,21 @@ def test_proof_wrongly_asked(kiosk, options, words):
     assert words in " ".join(result.stderr.split())
 
 
+def test_a_report_with_a_price_agrees_with_the_proof(kiosk):
+    proof = run_json("proof", "--db", kiosk, "--by", "ad", "--price", "0.1", "--price", "joke=2")
+    report = run_json(
+        *("report", "--all", "--db", kiosk, "--price", "0.1", "--price", "joke=2"),
+        *("--timezone", "Europe/Berlin"),
+    )
+    costs = {ad["ad_id"]: (ad["cost"], ad["cost_per_1000_attentive_s"]) for ad in report["ads"]}
+    assert costs == {
+        row["ad_id"]: (pytest.approx(row["cost"]), row["cost_per_thousand_attentive_s"])
+        for row in proof["rows"]
+    }
+    assert report["report"]["timezone"] == "Europe/Berlin"
+    assert sum(hour["plays"] for hour in report["multipliers"]) == 1300
+
+
 @pytest.mark.parametrize("command", ["simulate", "lift", "proof"])
 def test_help_has_an_example(command):
     assert f"Example: ad-monitor {command} " in run(command, "--help").stdout

@@ -613,8 +613,10 @@ def test_too_few_viewers_are_withheld(small):
         assert ad[key] is None
     assert ad["moments"] == []
     assert all(second["valence"] is None for second in ad["timeline"])
-    whole, about_ad = report["withheld"]
+    whole, about_ad, about_hours = report["withheld"]
     assert whole["ad_id"] is None
+    assert about_hours["figures"] == ["multipliers.exposures", "multipliers.multiplier"]
+    assert ad["watchers_2s"] is ad["average_unit_audience"] is ad["attentive_s_per_1000"] is None
     assert report["session"]["attention_s"] is None
     assert about_ad["ad_id"] == "tea"
     assert {"mean_valence", "timeline", "watchers"} <= set(about_ad["figures"])

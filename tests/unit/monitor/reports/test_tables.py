@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -222,27 +223,39 @@ def test_tables_of_nothing_have_their_columns(table, maker, name):
     )
 
 
+def test_the_trades_figures_of_an_ad_are_in_its_row(rows_of, made):
+    (row,) = rows_of("ads", made)
+    assert (row["watchers_2s"], row["audience_impressions"]) == (0, 2)
+    # Three exposures in two measured plays and the one that nobody saw.
+    assert row["average_unit_audience"] == pytest.approx(3 / 3)
+    assert (row["viewable_plays_1s"], row["cost"]) == (0, None)  # a replay has no screen
+
+
+def test_multipliers(rows_of, made):
+    (row,) = rows_of("multipliers", made)
+    assert (row["site"], row["weekday"], row["plays"], row["exposures"]) == ("Hall", "sun", 3, 3)
+    assert row["multiplier"] == pytest.approx(1.0)
+
+
+def test_ad_plays_are_the_verified_ones_and_gaps_get_the_hours_multiplier(rows_of, made):
+    assert rows_of("ad_plays", made) == []  # a replay has no screen
+    data = made.data()
+    made.data = lambda: replace(data, sessions=(replace(data.sessions[0], kind="run"),))
+    rows = rows_of("ad_plays", made)
+    assert [row["impressionCount"] for row in rows] == [2, 1, pytest.approx(1.0)]
+    assert rows[0] == {
+        "lineExternalId": None,
+        "adUnitExternalId": "Hall",
+        "creativeAssetExternalId": "tea",
+        "startTime": made.plays[0].started_at,
+        "endTime": made.plays[0].ended_at,
+        "impressionCount": 2,
+    }
+
+
 def test_unknown_table(table, made):
     with pytest.raises(
         tables.UnknownTableError,
-        match="expected one of seconds, timeline, ads, plays, gaps, received 'x'",
+        match="expected one of seconds, timeline, ads, plays, gaps, multipliers, ad_plays, received",
     ):
         table("x", made)
-
-
-@pytest.mark.parametrize(
-    ("viewers", "hidden"),
-    [
-        ([7, 6], set()),
-        ([7, 2], {0, 1}),  # alone, the second would be what the first leaves of the ad
-        ([7, 6, 2], {1, 2}),
-        ([7, 3, 2], {1, 2}),  # five together
-        ([7, 4, 3, 2], {1, 2, 3}),
-        ([2, 0], {0}),
-        ([0, 0], set()),
-    ],
-)
-def test_plays_that_others_would_give_away_are_withheld_too(viewers, hidden):
-    assert tables._hidden_plays([1] * len(viewers), viewers, 5) == hidden
-    # Another ad's plays neither help nor harm.
-    assert tables._hidden_plays([1] * len(viewers) + [2], [*viewers, 9], 5) == hidden

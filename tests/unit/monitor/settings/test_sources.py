@@ -214,8 +214,20 @@ def test_a_session_keeps_the_settings_under_their_old_keys():
         "readings_per_second",
         "retention_days",
         "screen",
+        "venue_type",
         "volume",
     }
+
+
+@pytest.mark.parametrize("venue", ["", "2", "203", "10101", "1101", "retail", "retail.grocery"])
+def test_venue_types_of_the_taxonomy(venue):
+    assert RunSettings(database="x.db", venue_type=venue).venue_type == venue
+
+
+@pytest.mark.parametrize("venue", ["shop", "0", "12", "1201", "2030101", "retail.", "a.b.c.d"])
+def test_venue_types_that_are_none(venue):
+    with pytest.raises(ValueError, match=r"expected a venue type of OpenOOH.*transit, retail"):
+        RunSettings(database="x.db", venue_type=venue)
 
 
 def test_settings_are_frozen():

@@ -1,0 +1,226 @@
+"""The trade's currency: what media planners and exchanges count, from our sums.
+
+Each figure follows a published definition (MRC, IAB, DPAA, OpenRTB, Lumen) as closely as faces in
+view allow; `docs/metrics.md` lists the definitions and where ours differ. No accreditation is
+claimed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from db.read.sessions import had_screen
+from monitor.analytics import WEEKDAYS
+from monitor.analytics.metrics import WATCHER_ATTENTION_S, microseconds
+from monitor.analytics.report_data import places_to_withhold
+from monitor.analytics.statistics import UNKNOWN, clustered_interval, known
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import tzinfo
+
+    from numpy.typing import NDArray
+
+    from db.read.formulas import ExposureArrays
+    from db.read.sessions import PlayInfo, SessionInfo
+    from monitor.analytics.report_data import ReportData
+
+    Ints = NDArray[np.int64]
+
+WATCHED_2_S = 2.0
+"""Attention in one play that makes a watcher one of `watchers_2s`, as Quividi's watchers_2sec."""
+
+BLOCK_US = 600 * 10**6
+"""Plays of one session within ten minutes share people, light and weather."""
+
+MIN_DAYS = 3
+"""From this many days on a multiplier's interval takes days for its clusters."""
+
+
+# --- one ad ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AdCurrency:
+    """The currency of one ad; NaN where not known. See `docs/metrics.md`.
+
+    `cost` and `cost_per_1000_attentive_s` are in the unit of the price.
+    """
+
+    watchers_2s: int
+    audience_impressions: int
+    average_unit_audience: float
+    attentive_s_per_1000: float
+    cost: float
+    cost_per_1000_attentive_s: float
+
+
+FIGURES = tuple(field.name for field in fields(AdCurrency) if field.name != "cost")
+"""What rests on viewers, and is withheld when they are too few."""
+
+
+def ad_currency(
+    plays: Sequence[PlayInfo],
+    sessions: Mapping[int, SessionInfo],
+    exposures: ExposureArrays,
+    countable: set[int],
+    price: float | None = None,
+) -> AdCurrency:
+    """Compute the currency of one ad from its plays.
+
+    Args:
+        plays: All plays of the ad.
+        sessions: Their sessions, by id.
+        exposures: Those of the plays.
+        countable: The ids of the plays that were shown and measured, at least in part.
+        price: Of a verified play (see `monitor.analytics.proof_of_play`), at least 0.
+    """
+    watched = exposures.longest_attention_s >= WATCHER_ATTENTION_S
+    long = watched & (exposures.attention_s >= WATCHED_2_S)
+    counted = sum(play.id in countable for play in plays)
+    exposed = int(np.isin(exposures.play_id, _ids(countable)).sum())
+    attention = math.fsum(exposures.attention_s)
+    cost = paid = math.nan
+    verified = {play.id for play in plays if is_verified(play, sessions[play.session_id])}
+    if price is not None:
+        cost = price * len(verified)
+        paid = math.fsum(exposures.attention_s[np.isin(exposures.play_id, _ids(verified))])
+    return AdCurrency(
+        watchers_2s=int(np.unique(exposures.viewer_id[long]).size),
+        audience_impressions=int(watched.sum()),
+        average_unit_audience=exposed / counted if counted else math.nan,
+        attentive_s_per_1000=1000 * attention / len(exposures) if len(exposures) else math.nan,
+        cost=cost,
+        cost_per_1000_attentive_s=1000 * cost / paid if paid > 0 else math.nan,
+    )
+
+
+def _ids(plays: set[int]) -> Ints:
+    return np.fromiter(plays, dtype=np.int64, count=len(plays))
+
+
+def is_verified(play: PlayInfo, session: SessionInfo) -> bool:
+    """Return whether a play ran to its end on a screen, as proof of play counts it."""
+    on_screen = had_screen(session.kind, session.settings)
+    return play.outcome == "finished" and bool(play.shown_ms) and on_screen
+
+
+def viewable_plays(
+    plays: Sequence[PlayInfo],
+    sessions: Mapping[int, SessionInfo],
+    shown_s: Mapping[int, float],
+) -> dict[str, int | None]:
+    """Count the plays painted full screen for at least 1 s and 2 s.
+
+    A play without a screen (a replay, or a run without a window) is not viewable. Of one in a
+    window that was not started full screen this is not known: another window may have covered it.
+
+    Args:
+        plays: Those to count.
+        sessions: Their sessions, by id.
+        shown_s: How long each play was on the screen, by id, without pauses.
+
+    Returns:
+        `at_least_1s` and `at_least_2s`, None where nothing is known, and `not_known` plays.
+    """
+    lengths, unknown = [], 0
+    for play in plays:
+        session = sessions[play.session_id]
+        if not had_screen(session.kind, session.settings):
+            lengths.append(0.0)
+        elif session.settings.get("fullscreen"):
+            lengths.append(shown_s[play.id])
+        else:
+            unknown += 1
+    return {
+        f"at_least_{limit}s": sum(length >= limit for length in lengths) if lengths else None
+        for limit in (1, 2)
+    } | {"not_known": unknown}
+
+
+# --- impression multipliers -----------------------------------------------------------------------
+
+
+def multipliers(
+    data: ReportData,
+    countable: set[int],
+    *,
+    zone: tzinfo | None = None,
+    min_viewers: int = 1,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the impression multiplier of each site, weekday and hour, and what is withheld.
+
+    `multiplier = exposures / plays`, over the plays that were shown and measured and began in the
+    hour. Its 95 % interval is Student's with the error clustered by day from `MIN_DAYS` days on;
+    with fewer it is clustered by ten-minute block, and speaks for these days only.
+
+    Args:
+        data: The sessions to take together.
+        countable: The ids of the plays that were shown and measured, at least in part.
+        zone: Of hours and weekdays; None: the machine's.
+        min_viewers: Cells with fewer viewers are withheld, with others that would give them away.
+
+    Returns:
+        Entries by site, weekday and hour for JSON, and at most one entry of `withheld`.
+    """
+    sites = {session.id: session.site for session in data.sessions}
+    plays = sorted((play for play in data.plays if play.id in countable), key=lambda play: play.id)
+    if not plays:
+        return [], []
+    local = [play.started_at.astimezone(zone) for play in plays]
+    places = [
+        (sites[play.session_id], at.weekday(), at.hour)
+        for play, at in zip(plays, local, strict=True)
+    ]
+    cells = sorted(set(places))
+    numbers = {cell: number for number, cell in enumerate(cells)}
+    cell = np.array([numbers[place] for place in places], dtype=np.int64)
+    day = np.array([at.toordinal() for at in local], dtype=np.int64)
+    block = blocks_of(plays)
+    ids = np.array([play.id for play in plays], dtype=np.int64)
+    inside = np.isin(data.exposures.play_id, ids)
+    play_of = np.searchsorted(ids, data.exposures.play_id[inside])
+    exposures = np.bincount(play_of, minlength=ids.size).astype(np.float64)
+    pairs = np.unique(np.column_stack([cell[play_of], data.exposures.viewer_id[inside]]), axis=0)
+    viewers = np.bincount(pairs[:, 0], minlength=len(cells)).tolist()
+    hidden = places_to_withhold([site for site, _, _ in cells], viewers, min_viewers)
+    entries = []
+    for number, (site, weekday, hour) in enumerate(cells):
+        mine = cell == number
+        days = int(np.unique(day[mine]).size)
+        clusters = (day if days >= MIN_DAYS else block)[mine]
+        found = UNKNOWN if number in hidden else clustered_interval(exposures[mine], clusters)
+        entries.append(
+            {
+                "site": site,
+                "weekday": WEEKDAYS[weekday],
+                "hour": hour,
+                "plays": int(mine.sum()),
+                "days": days,
+                "exposures": None if number in hidden else int(exposures[mine].sum()),
+                "multiplier": known(found.value),
+                "multiplier_low": known(float(np.maximum(found.low, 0.0))),
+                "multiplier_high": known(found.high),
+                "clusters": int(np.unique(clusters).size),
+                "clustered_by": "day" if days >= MIN_DAYS else "ten minutes",
+            }
+        )
+    if not hidden:
+        return entries, []
+    why = (
+        f"in {len(hidden)} of {len(cells)} hours fewer than {min_viewers} viewers were in view, or "
+        "the hour would give such an hour away"
+    )
+    figures = ["multipliers.exposures", "multipliers.multiplier"]
+    return entries, [{"ad_id": None, "figures": figures, "why": why}]
+
+
+def blocks_of(plays: Sequence[PlayInfo]) -> Ints:
+    """Number the ten-minute blocks in which plays began, `(n,)`: one per session and block."""
+    keys = [(play.session_id, microseconds(play.started_at) // BLOCK_US) for play in plays]
+    numbers = {key: number for number, key in enumerate(sorted(set(keys)))}
+    return np.array([numbers[key] for key in keys], dtype=np.int64)
