@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+    Bools = NDArray[np.bool_]
 
 CONFIDENCE = 0.95
 DRAWS = 2000
@@ -52,6 +53,9 @@ to the third digit and costs no time."""
 
 _NOISE = 1e-12
 """Spreads below this share of the values are rounding errors."""
+
+_TINY = 1e-300
+"""The smallest p-value; none is 0."""
 
 
 # --- estimates ------------------------------------------------------------------------------------
@@ -110,6 +114,307 @@ def clustered_interval(influence: Floats, hours: Ints) -> Interval:
     error = math.sqrt(count / (count - 1) * float((sums**2).sum())) / influence.size
     reach = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * error
     return Interval(mean, mean - reach, mean + reach)
+
+
+# --- groups of viewers ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """An estimate with a standard error that holds for viewers in groups.
+
+    Attributes:
+        value: The estimate.
+        error: Its standard error, 0 or more; NaN with too few groups.
+        degrees: Degrees of freedom of the error, above 0; NaN with the error.
+        groups: Groups of viewers behind it.
+        icc: Correlation of two viewers of one group, 0 to 1 (one-way analysis of variance).
+        group_size: Viewers in the group of an average viewer.
+    """
+
+    value: float
+    error: float
+    degrees: float
+    groups: int
+    icc: float = 0.0
+    group_size: float = 1.0
+
+    @property
+    def design_effect(self) -> float:
+        """How many times the viewers are needed that would do if they were independent."""
+        return 1 + (self.group_size - 1) * self.icc
+
+    def interval(self, confidence: float = CONFIDENCE, *, effect: float | None = None) -> Interval:
+        """Return the interval; NaN limits without an error.
+
+        Args:
+            confidence: 0 to 1.
+            effect: None: Student's interval for one look at data whose amount was fixed before.
+                A size of effect worth finding, above 0, fixed before the data: a confidence
+                sequence, which holds at all looks together (Robbins 1970; Johari and others 2022).
+        """
+        reach = self.error * self._critical(1 - confidence, effect)
+        return Interval(self.value, self.value - reach, self.value + reach)
+
+    def p_value(self, *, effect: float | None = None) -> float:
+        """Return the two-sided p-value against 0, above 0; with `effect` always valid."""
+        from scipy.special import ndtri, stdtr  # noqa: PLC0415 - slow to import
+
+        if math.isnan(self.error):
+            return math.nan
+        if self.value == 0:
+            return 1.0
+        tail = float(stdtr(self.degrees, -abs(self.value) / self.error)) if self.error else 0.0
+        tail = max(tail, _TINY)
+        if effect is None:
+            return min(1.0, 2 * tail)
+        ratio = (effect / self.error) ** 2 if self.error else math.inf
+        if math.isinf(ratio):
+            return _TINY
+        z = float(ndtri(tail))
+        log_p = math.log1p(ratio) / 2 - z * z / 2 * ratio / (1 + ratio)
+        return max(min(1.0, math.exp(min(0.0, log_p))), _TINY)
+
+    def _critical(self, level: float, effect: float | None) -> float:
+        """Return how many errors the interval reaches to each side."""
+        from scipy.special import ndtr, stdtrit  # noqa: PLC0415 - slow to import
+
+        if not self.error > 0:
+            return 0.0
+        tail = level / 2
+        if effect is not None:
+            tail = float(ndtr(-always_valid_reach(self.error, effect, level)))
+        # Student's quantile of the same tail, as the error itself is estimated.
+        return -float(stdtrit(self.degrees, max(tail, _TINY)))
+
+
+def always_valid_reach(error: float, effect: float, level: float = 1 - CONFIDENCE) -> float:
+    """Return how many standard errors a confidence sequence reaches to each side.
+
+    Robbins' normal mixture with spread `effect` over the true values: `z^2 = (1 + 1/r)
+    (log(1 + r) + 2 log(1 / level))`, `r = (effect / error)^2`.
+    """
+    ratio = (effect / error) ** 2
+    return math.sqrt((1 + 1 / ratio) * (math.log1p(ratio) - 2 * math.log(level)))
+
+
+def clustered_mean(values: Floats, weights: Floats, groups: Ints) -> Estimate:
+    """Return a weighted mean over viewers, some of whom belong together.
+
+    Args:
+        values, weights: Shape `(n,)`, no NaN; weights 0 or more, one above.
+        groups: Shape `(n,)`, equal numbers from 0 for viewers of one group.
+
+    Returns:
+        With the error of `clustered_difference`.
+    """
+    total = float(weights.sum())
+    mean = float(weights @ values / total)
+    residual = values - mean
+    change = np.bincount(groups, weights * residual) / total
+    share = np.bincount(groups, weights) / total
+    return _estimate(
+        mean,
+        change,
+        np.divide(change, 1 - share, out=np.full_like(change, np.nan), where=share < 1),
+        leverage=share,
+        pull=weights,
+        residual=residual,
+        weights=weights,
+        groups=groups,
+        side=np.zeros_like(groups),
+        noise=_NOISE * float(np.abs(values).max()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast(Estimate):
+    """The difference of the means of two ads: first minus second.
+
+    Attributes:
+        first_mean, second_mean: Means over the common strata.
+        first_effective, second_effective: How many equal weights the viewers' are worth (Kish).
+        first_groups, second_groups: Groups with viewers of each ad.
+        first_spread, second_spread: Standard deviations between viewers, without strata.
+    """
+
+    first_mean: float = math.nan
+    second_mean: float = math.nan
+    first_effective: float = 0.0
+    second_effective: float = 0.0
+    first_groups: int = 0
+    second_groups: int = 0
+    first_spread: float = math.nan
+    second_spread: float = math.nan
+
+
+def clustered_difference(
+    values: Floats,
+    weights: Floats,
+    first: Bools,
+    groups: Ints,
+    strata: Ints | None = None,
+) -> Contrast:
+    """Return the difference of two weighted means over viewers, compared within strata.
+
+    The least-squares coefficient of "first ad" beside an effect of each stratum; what a stratum
+    with one ad only says does not count. The error is that of residuals added up by group, with the
+    small-sample correction CR2, here the product of each group's influence and its jackknife change
+    (MacKinnon, Nielsen and Webb 2023). With groups of one viewer, equal weights and one stratum,
+    error and degrees are those of Welch's test; with pairs as groups or strata, of the paired test.
+
+    Args:
+        values, weights: Shape `(n,)`, one entry for each viewer of an ad in a group, no NaN.
+        first: Shape `(n,)`, whether the entry is of the first ad.
+        groups: Shape `(n,)`, equal numbers from 0 for viewers who belong together.
+        strata: Shape `(n,)`, numbers from 0, equal within a group; None: all in one.
+
+    Returns:
+        NaN where no stratum has both ads.
+    """
+    strata = np.zeros_like(groups) if strata is None else strata
+    middle = float(weights @ values / weights.sum())
+    moved, sides = values - middle, (weights * first, weights * ~first)
+    of_stratum = np.zeros(int(groups.max()) + 1, dtype=np.int64)
+    of_stratum[groups] = strata
+    parts = (*sides, *(side * moved for side in sides))
+    totals, own = (
+        [np.bincount(each, part).astype(float) for part in parts] for each in (strata, groups)
+    )
+    product, inside = _within(*totals)
+    information = float(inside.sum())
+    counts = [int((part > 0).sum()) for part in own[:2]]
+    if not information > 0:
+        return Contrast(
+            math.nan, math.nan, math.nan, 0, first_groups=counts[0], second_groups=counts[1]
+        )
+    whole = totals[0] + totals[1]
+    value = float(product.sum()) / information
+    centred = first - (totals[0] / whole)[strata]
+    residual = moved - ((totals[2] + totals[3]) / whole)[strata] - value * centred
+    pull = weights * centred
+    change = np.bincount(groups, pull * residual) / information
+    others = [total[of_stratum] - part for total, part in zip(totals, own, strict=True)]
+    lone_product, lone_inside = _within(*others)
+    left = information - inside[of_stratum] + lone_inside
+    rest = float(product.sum()) - product[of_stratum] + lone_product
+    without = value - np.divide(
+        rest, left, out=np.full_like(rest, np.nan), where=left > _NOISE * information
+    )
+    along = np.bincount(groups, pull)
+    squares = np.bincount(groups, pull * centred)
+    leverage = squares / information + np.divide(
+        along**2, whole[of_stratum] * squares, out=np.zeros_like(along), where=squares > 0
+    )
+    found = _estimate(
+        value,
+        change,
+        np.where(squares > 0, without, 0.0),
+        leverage=leverage,
+        pull=pull,
+        residual=residual,
+        weights=weights,
+        groups=groups,
+        side=first.astype(np.int64),
+        noise=_NOISE * float(np.abs(values).max()),
+    )
+    means = [
+        float((inside * np.divide(sums, count, out=np.zeros_like(sums), where=count > 0)).sum())
+        / information
+        + middle
+        for sums, count in ((totals[2], totals[0]), (totals[3], totals[1]))
+    ]
+    return Contrast(
+        **{field.name: getattr(found, field.name) for field in fields(found)},
+        first_mean=means[0],
+        second_mean=means[1],
+        first_effective=_effective(pull[first]),
+        second_effective=_effective(pull[~first]),
+        first_groups=counts[0],
+        second_groups=counts[1],
+        first_spread=_spread(moved[first], weights[first]),
+        second_spread=_spread(moved[~first], weights[~first]),
+    )
+
+
+def _within(first: Floats, second: Floats, of_first: Floats, of_second: Floats) -> list[Floats]:
+    """Return the parts of numerator and denominator that each stratum adds to the coefficient."""
+    both = np.maximum(first, 0) + np.maximum(second, 0)
+    some = both > 0
+    return [
+        np.divide(part, both, out=np.zeros_like(both), where=some)
+        for part in (second * of_first - first * of_second, first * second)
+    ]
+
+
+def _estimate(
+    value: float,
+    change: Floats,
+    without: Floats,
+    *,
+    leverage: Floats,
+    pull: Floats,
+    residual: Floats,
+    weights: Floats,
+    groups: Ints,
+    side: Ints,
+    noise: float,
+) -> Estimate:
+    """Add the error, and its degrees of freedom by Satterthwaite's approximation.
+
+    By group: `change` is its influence on the value, `without` what the value loses without it.
+    By viewer: viewers of one group and `side` are expected to have the same spread and the same
+    correlation, `pull` is the part in the value. Differences up to `noise` are rounding errors.
+    """
+    icc, size = _intraclass_correlation(residual, groups * 2 + side, np.unique(side).size)
+    total = np.bincount(side, weights)
+    rest = total - np.bincount(side, weights**2) / np.maximum(total, _TINY)
+    spread = np.bincount(side, weights * residual**2) / np.maximum(rest, _NOISE * total.max())
+    scaled = pull * np.sqrt(spread)[side]
+    scaled = scaled if scaled.any() else pull
+    expected = (1 - icc) * np.bincount(groups, scaled**2) + icc * np.bincount(groups, scaled) ** 2
+    part = expected > 0
+    products, left = change * without, 1 - leverage[part]
+    count = int(part.sum())
+    value = 0.0 if abs(value) <= noise else value
+    if count < 2 or not np.isfinite(products).all() or not (left > _NOISE).all():
+        return Estimate(value, math.nan, math.nan, count, icc, size)
+    error = math.sqrt(max(float(products.sum()), float(change @ change)))
+    return Estimate(
+        value,
+        error if error > noise else 0.0,
+        float(expected.sum()) ** 2 / float((expected[part] ** 2 / left).sum()),
+        count,
+        icc,
+        size,
+    )
+
+
+def _intraclass_correlation(residual: Floats, cells: Ints, sides: int) -> tuple[float, float]:
+    """Return the correlation within cells by the analysis of variance, and their typical size."""
+    cells = np.unique(cells, return_inverse=True)[1]
+    sizes = np.bincount(cells).astype(np.float64)
+    n, k = residual.size, sizes.size
+    size = float((sizes**2).sum()) / n
+    if not n > k > sides:
+        return 0.0, size
+    between = float((np.bincount(cells, residual) ** 2 / sizes).sum())
+    within = (float(residual @ residual) - between) / (n - k)
+    between /= k - sides
+    whole = between + ((n - size) / (k - sides) - 1) * within
+    return (min(1.0, max(0.0, (between - within) / whole)) if whole > 0 else 0.0), size
+
+
+def _effective(weights: Floats) -> float:
+    total, squares = float(np.abs(weights).sum()), float(weights @ weights)
+    return total**2 / squares if squares > 0 else 0.0
+
+
+def _spread(values: Floats, weights: Floats) -> float:
+    total = float(weights.sum())
+    rest = total - float(weights @ weights) / total
+    deviations = values - float(weights @ values) / total
+    return math.sqrt(float(weights @ deviations**2) / rest) if rest > 0 else math.nan
 
 
 # --- intervals ------------------------------------------------------------------------------------
