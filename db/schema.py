@@ -32,8 +32,15 @@ EMOTION_COLUMNS = tuple(f"p_{emotion}" for emotion in EMOTIONS)
 WITHHELD_COLUMNS = (*EMOTION_COLUMNS, "valence", "expressiveness")
 """A reading has all of these or none; `readings.withheld` says why it has none."""
 
-SUM_COLUMNS = tuple(f"sum_{column.removeprefix('p_')}" for column in WITHHELD_COLUMNS)
-"""Columns of their sums, in the same order."""
+SCORE_COLUMNS = ("sum_happy_score", "sum_surprise_score", "sum_negative_score")
+"""Columns of the sums of `detector.emotion.prevalence.group_scores`; empty where the model card has
+no calibration, and in roll-ups of older versions. Neutral is the rest."""
+
+SUM_COLUMNS = (
+    *(f"sum_{column.removeprefix('p_')}" for column in WITHHELD_COLUMNS),
+    *SCORE_COLUMNS,
+)
+"""Columns of sums over the readings with an emotion, in the same order, then the scores."""
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
@@ -300,6 +307,9 @@ class _RollUp:
     sum_neutral: Mapped[float] = mapped_column(sort_order=1)
     sum_valence: Mapped[float] = mapped_column(sort_order=1)
     sum_expressiveness: Mapped[float] = mapped_column(sort_order=1)
+    sum_happy_score: Mapped[float | None] = mapped_column(sort_order=1)
+    sum_surprise_score: Mapped[float | None] = mapped_column(sort_order=1)
+    sum_negative_score: Mapped[float | None] = mapped_column(sort_order=1)
 
 
 class Exposure(_RollUp, Base):

@@ -13,6 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from detector.emotion.labels import EMOTIONS
+from detector.emotion.prevalence import (
+    GROUPS,
+    PrevalenceCalibration,
+    group_scores,
+    linear_scores,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +51,8 @@ _MAX_SPAN_US = MAX_READING_SPAN_S * 1e6
 _NO_END = np.iinfo(np.int64).max
 _HAPPY = EMOTIONS.index("happy")
 
+_SCORES = len(GROUPS) - 1  # neutral, the last group, is the rest
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExposureArrays:
@@ -60,7 +68,8 @@ class ExposureArrays:
         baseline: See `valence_baselines`; NaN where unknown.
         end_readings: Readings with an emotion in the ad's last second.
         end_happy: Sum of p(happy) over these.
-        sums: `(e, 9)`, over the readings with an emotion, in the order of `SUM_COLUMNS`.
+        sums: `(e, 12)`, over the readings with an emotion, in the order of `SUM_COLUMNS`; the last
+            three, scores of groups, are NaN where the model has no calibration.
     """
 
     play_id: Ints
@@ -84,7 +93,7 @@ class ExposureArrays:
 class SecondArrays:
     """`s` entries, for each play, viewer and second `[k, k + 1)` of the ad, sorted by all three.
 
-    `sums` are `(s, 9)`, as in `ExposureArrays`.
+    `sums` are `(s, 12)`, as in `ExposureArrays`.
     """
 
     play_id: Ints
@@ -121,8 +130,8 @@ class RolledPlay:
 class _During:
     """The readings during plays, by play, viewer and time.
 
-    `which` is the place of a reading's play; `values` are `(n, 9)`: probabilities, valence and
-    expressiveness, 0 where the emotion is withheld, while `valence` is NaN there.
+    `which` is the place of a reading's play; `values` are `(n, 12)`: probabilities, valence,
+    expressiveness and scores, 0 where the emotion is withheld, while `valence` is NaN there.
     """
 
     which: Ints
@@ -138,7 +147,9 @@ class _During:
 
 
 def roll_up(
-    plays: Sequence[RolledPlay], readings: ReadingArrays
+    plays: Sequence[RolledPlay],
+    readings: ReadingArrays,
+    calibration: PrevalenceCalibration | None = None,
 ) -> tuple[ExposureArrays, SecondArrays]:
     """Add up the readings of plays of one session.
 
@@ -146,26 +157,45 @@ def roll_up(
         plays: By start.
         readings: Those of the plays and those between ads before them, with row ids of viewers,
             static faces included, in any order; others are ignored.
+        calibration: That of the model that made the readings; without it, scores are NaN.
 
     Returns:
         Sums by play and viewer, and also by second, without readings that have no position.
     """
-    during = _during(plays, readings)
+    during = _during(plays, readings, calibration)
     starts = group_starts(during.play, during.viewer)
     group = np.cumsum(starts) - 1
     exposures = _by_play(plays, during, _baselines(plays, readings, during), starts, group)
     return exposures, _by_second(exposures, during, group, _seconds(plays, during))
 
 
-def _during(plays: Sequence[RolledPlay], readings: ReadingArrays) -> _During:
+def fill_scores(sums: Floats, calibration: PrevalenceCalibration) -> Floats:
+    """Return sums, `(n, 12)`, with missing sums of scores estimated from the plain sums."""
+    missing = np.isnan(sums[:, -_SCORES:]).any(axis=1)
+    filled = sums.copy()
+    plain = sums[missing, : len(EMOTIONS)]
+    filled[missing, -_SCORES:] = linear_scores(plain, calibration)[:, :_SCORES]
+    return filled
+
+
+def _during(
+    plays: Sequence[RolledPlay],
+    readings: ReadingArrays,
+    calibration: PrevalenceCalibration | None,
+) -> _During:
     ids = np.array([play.id for play in plays], dtype=np.int64)
     mine = np.flatnonzero(np.isin(readings.play_id, ids))
     mine = mine[sort_readings(readings.play_id[mine], readings.viewer[mine], readings.at_us[mine])]
     by_id = np.argsort(ids)
     play, valence = readings.play_id[mine], readings.valence[mine]
     read = np.isfinite(valence)
-    values = np.column_stack([readings.probabilities[mine], valence, readings.expressiveness[mine]])
-    values[~read] = 0.0
+    p = readings.probabilities[mine]
+    plain = np.column_stack([p, valence, readings.expressiveness[mine]])
+    plain[~read] = 0.0
+    scores = np.full((len(p), _SCORES), np.nan)
+    if calibration is not None:
+        scores = group_scores(p, calibration)[:, :_SCORES]
+        scores[~read] = 0.0
     return _During(
         which=by_id[np.searchsorted(ids, play, sorter=by_id)].astype(np.int64),
         play=play,
@@ -173,7 +203,7 @@ def _during(plays: Sequence[RolledPlay], readings: ReadingArrays) -> _During:
         at_us=readings.at_us[mine],
         position_ms=readings.position_ms[mine],
         valence=valence,
-        values=values,
+        values=np.column_stack([plain, scores]),
         read=read,
         attentive=readings.attentive[mine],
         uncertain=readings.uncertain[mine],

@@ -6,7 +6,8 @@ not rolled up yet, such as the current one, are rolled up in memory while a repo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+import math
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,7 +16,7 @@ from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.orm import aliased
 
 from db.engine import snapshot, writing
-from db.read.formulas import ExposureArrays, RolledPlay, SecondArrays, roll_up
+from db.read.formulas import ExposureArrays, RolledPlay, SecondArrays, fill_scores, roll_up
 from db.read.sessions import (
     READ_ROWS,
     AdInfo,
@@ -30,16 +31,19 @@ from db.read.sessions import (
     session_infos,
 )
 from db.schema import (
+    SCORE_COLUMNS,
     SUM_COLUMNS,
     Ad,
     Exposure,
     ExposureSecond,
+    Model,
     Play,
     Reading,
     ReadingCount,
     Session,
     Viewer,
 )
+from detector.emotion.prevalence import PrevalenceCalibration, calibration_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,7 +145,7 @@ def read_log(engine: Engine, scope: Scope, *, seconds: bool = True) -> Log:
             set(connection.scalars(select(Viewer.id).where(Viewer.static))) if pending else set()
         )
         for plays in pending:
-            more, more_seconds = roll_up(plays, _readings(connection, plays))
+            more, more_seconds = _rolled_up(connection, plays)
             exposures.append(_without(more, static))
             if seconds:
                 by_second.append(_without(more_seconds, static))
@@ -191,10 +195,35 @@ def store_roll_ups(
             ids = [play.id for play in plays]
             # A server locks rows: a late reading of these plays waits, then marks its play again.
             connection.execute(select(Play.id).where(Play.id.in_(ids)).with_for_update())
-            _store(connection, ids, *roll_up(plays, _readings(connection, plays)))
+            _store(connection, ids, *_rolled_up(connection, plays))
         done += len(plays)
         if once:
             return done
+
+
+def _rolled_up(
+    connection: Connection, plays: Sequence[RolledPlay]
+) -> tuple[ExposureArrays, SecondArrays]:
+    [calibration] = calibrations(connection, Session.id == plays[0].session_id).values()
+    return roll_up(plays, _readings(connection, plays), calibration)
+
+
+def calibrations(
+    connection: Connection, *which: ColumnElement[bool]
+) -> dict[int, PrevalenceCalibration | None]:
+    """Return the calibration of the model of each session that meets conditions, by its id."""
+    query = (
+        select(Session.id, Session.model_id, Model.card)
+        .outerjoin(Model, Model.id == Session.model_id)
+        .where(*which)
+    )
+    by_model: dict[int | None, PrevalenceCalibration | None] = {}
+    found = {}
+    for session_id, model_id, card in connection.execute(query):
+        if model_id not in by_model:
+            by_model[model_id] = calibration_of(card)
+        found[session_id] = by_model[model_id]
+    return found
 
 
 def _store(
@@ -210,8 +239,8 @@ def _store(
 def _rows(arrays: ExposureArrays | SecondArrays) -> list[dict[str, Any]]:
     columns = {name: getattr(arrays, name).tolist() for name in _names(type(arrays))}
     columns |= {name: arrays.sums[:, place].tolist() for place, name in enumerate(SUM_COLUMNS)}
-    if "baseline" in columns:
-        columns["baseline"] = [None if value != value else value for value in columns["baseline"]]  # noqa: PLR0124 (NaN)
+    for name in columns.keys() & {"baseline", *SCORE_COLUMNS}:
+        columns[name] = [None if math.isnan(value) else value for value in columns[name]]
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
@@ -300,7 +329,29 @@ def _stored(
             for name, column in zip(names, columns, strict=False)
         }
         parts.append(arrays(**values, sums=np.array(columns[len(names) :], np.float64).T))
-    return _joined(arrays, parts)
+    return _with_scores(connection, _joined(arrays, parts), scope)
+
+
+def _with_scores(connection: Connection, stored: _Arrays, scope: Scope) -> _Arrays:
+    """Estimate the scores that are not stored, by the calibration of the session's model."""
+    missing = np.isnan(stored.sums[:, -1])
+    if not missing.any():
+        return stored
+    known = calibrations(connection, *scope.sessions())
+    query = (
+        select(Play.id, Play.session_id)
+        .join(Session, Session.id == Play.session_id)
+        .where(Play.rolled_up, *scope.plays())
+    )
+    session_of = dict(connection.execute(query).tuples().all())
+    sums = stored.sums.copy()
+    owners = np.array([session_of[play] for play in stored.play_id[missing].tolist()])
+    rows = np.flatnonzero(missing)
+    for session_id in np.unique(owners).tolist():
+        if (calibration := known[session_id]) is not None:
+            mine = rows[owners == session_id]
+            sums[mine] = fill_scores(sums[mine], calibration)
+    return replace(stored, sums=sums)
 
 
 def _joined(arrays: type[_Arrays], parts: Sequence[_Arrays]) -> _Arrays:

@@ -13,7 +13,7 @@ from db.engine import snapshot, sqlite_path, writing
 from db.error_classes import describe
 from db.errors import PurgeError
 from db.paths import SIDE_FILES
-from db.schema import EMOTION_COLUMNS, SUM_COLUMNS, Base, Session
+from db.schema import EMOTION_COLUMNS, SCORE_COLUMNS, SUM_COLUMNS, Base, Session
 from db.sqlite_file import is_ours
 from db.upkeep.backup import made_backups, unfinished_backups
 from db.write import lock as session_lock
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from db.write.outbox import OutboxPlace
 
-_SUMS = ", ".join(SUM_COLUMNS)
+_SUMS = ", ".join(SUM_COLUMNS[: -len(SCORE_COLUMNS)])
+_SCORES = ", ".join(SCORE_COLUMNS)
 
 WORDS: dict[str, tuple[str, dict[str, str]]] = {
     "sessions": (
@@ -109,6 +110,7 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
             "baseline": "how pleased they looked before the ad",
             "end_readings, end_happy": "how happy they looked at its end",
             _SUMS: "the readings' expressions, added up",
+            _SCORES: "the same, corrected for what the model mixes up",
         },
     ),
     "exposure_seconds": (
@@ -117,6 +119,7 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
             "play_id, viewer_id, second": "which showing, which stay in view, which second",
             "readings, attentive, emotion_readings": "how many readings were added up",
             _SUMS: "the readings' expressions, added up",
+            _SCORES: "the same, corrected for what the model mixes up",
         },
     ),
     "gaps": (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from detector.emotion.labels import EMOTIONS
+from detector.emotion.prevalence import PrevalenceCalibration
 from detector.errors import ModelLoadError
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class ModelCard(BaseModel):
         training: Data, settings, seeds and versions of the run.
         scores: Measured figures, by dataset and split.
         calibration: Data and quality of the fit of the temperature.
+        prevalence: Makes shares of an audience from probabilities; `None` on older cards, and
+            where the data could not give it.
         conditions: By face size, blur, light and so on, a list of value, rows, accuracy.
         limits: What the model is not good at, in sentences.
         licences: What is known of the rights to the data, in sentences.
@@ -51,6 +54,7 @@ class ModelCard(BaseModel):
     training: dict[str, Any] = Field(default_factory=dict)
     scores: dict[str, Any] = Field(default_factory=dict)
     calibration: dict[str, Any] = Field(default_factory=dict)
+    prevalence: PrevalenceCalibration | None = None
     conditions: dict[str, Any] = Field(default_factory=dict)
     limits: tuple[str, ...] = ()
     licences: tuple[str, ...] = ()

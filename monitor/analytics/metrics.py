@@ -45,6 +45,9 @@ ATTRACTION_WINDOW_S = 8
 VALENCE, EXPRESSIVENESS = len(EMOTIONS), len(EMOTIONS) + 1
 """Columns of these in arrays of sums, behind the probabilities."""
 
+HAPPY_SCORE, SURPRISE_SCORE, NEGATIVE_SCORE = range(len(EMOTIONS) + 2, len(EMOTIONS) + 5)
+"""Columns of the sums of group scores (`detector.emotion.prevalence`), NaN where unknown."""
+
 
 def take(arrays: _Arrays, rows: Ints | Bools) -> _Arrays:
     """Return some of the entries of exposures or seconds, in their order."""
@@ -142,8 +145,8 @@ def audience(entries: ExposureArrays, duration_s: Floats | float = math.nan) -> 
 class Cells:
     """What each viewer did in each second of one ad, all plays together.
 
-    Shapes are `(c,)`, of `sums` `(c, 9)`: probabilities, valence and expressiveness, added up over
-    the readings with an emotion. `viewer` and `second` count from 0; `corrected` adds up
+    Shapes are `(c,)`, of `sums` `(c, 12)`, in the order of `SUM_COLUMNS`: added up over the
+    readings with an emotion. `viewer` and `second` count from 0; `corrected` adds up
     baseline-corrected valence over the readings of viewers with a baseline; the ad's curve has
     `seconds` entries.
     """

@@ -18,8 +18,10 @@ import keras
 import numpy as np
 
 from detector.emotion.classifier import LiteRTClassifier, convert_to_litert, probabilities
+from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_card import ModelCard, sha256_of
 from detector.emotion.preprocessing import FER_GEOMETRY, fitted
+from detector.emotion.prevalence import fit_calibration
 from training.errors import DatasetError, TrainingError
 from training.evaluation import figures
 from training.evaluation.calibration import fit_temperature, reliability_bins, uncertain_threshold
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from detector.emotion.prevalence import PrevalenceCalibration
     from training.datasets.faces import FaceDataset
     from training.datasets.labels import Head
     from training.evaluation.evaluate import Against
@@ -139,6 +142,10 @@ class _Part:
         self.calibrated = select(validation, "majority" if voted else ORIGINAL, labels, labels)
         # The threshold must hold for every face, ambiguous ones too.
         self.met = select(validation, "plurality" if voted else ORIGINAL, labels, labels)
+        # An audience's shares are of what most people see, whatever labels the head learnt.
+        self.agreed = self.calibrated
+        if validation.votes is not None and labels == EMOTIONS:
+            self.agreed = select(validation, "majority", labels, labels)
 
     def targets(self) -> NDArray[np.float64]:
         if self.fitted_to != FITTED_TO_ORIGINAL and self.calibrated.votes is not None:
@@ -262,6 +269,7 @@ class _Writer:
         changes = {
             "temperature": temperature,
             "uncertain_below": threshold,
+            "prevalence": self._prevalence(part, probabilities(logits, temperature)),
             "calibration": {
                 "fitted_to": part.fitted_to,
                 "rows": len(rows),
@@ -271,6 +279,19 @@ class _Writer:
             },
         }
         return card.model_copy(update=changes), bins
+
+    def _prevalence(self, part: _Part, scores: NDArray[np.float64]) -> PrevalenceCalibration | None:
+        if part.labels != EMOTIONS:
+            return None
+        found = part.agreed
+        split = f"{self.split}, {'original' if self.validation.votes is None else 'majority'}"
+        try:
+            return fit_calibration(scores[found.rows], found.truth, split)
+        except ValueError as error:
+            logger.warning(
+                "The model %s cannot measure shares of an audience: %s", self.name, error
+            )
+            return None
 
     def _scores(
         self, card: ModelCard, part: _Part, logits: NDArray[np.float64]

@@ -21,7 +21,7 @@ from sqlalchemy import create_engine
 from db.engine import open_database
 from db.errors import SchemaVersionError
 from db.migrations import HEAD, REVISIONS
-from db.schema import Base
+from db.schema import SCORE_COLUMNS, Base
 from db.sqlite_file import BEGIN_OPTION, sqlite_engine
 from db.write.records import PlayRewarded, PlayStarted, ViewerFlagged
 
@@ -214,6 +214,9 @@ ROWS = {
     ".1, .1, .1, .3, .1, .1, .2, .2, .8);"
     "INSERT INTO exposure_seconds VALUES (5, 11, 1, 1, 1, 1, .1, .1, .1, .3, .1, .1, .2, .2, .8);",
     "0005": "UPDATE sessions SET last_record = 7 WHERE id = 3;",
+    "0006": "UPDATE exposures SET sum_happy_score = .2, sum_surprise_score = -.1, "
+    "sum_negative_score = .3;"
+    "UPDATE exposure_seconds SET sum_happy_score = .2;",
 }
 """Rows by the revision that first can hold them; together they are in every table and column."""
 
@@ -225,6 +228,8 @@ ADDED = {
         "0004": {"rolled_up": 0},
     },
     "sessions": {"0005": {"last_record": 0}},
+    "exposures": {"0006": dict.fromkeys(SCORE_COLUMNS)},
+    "exposure_seconds": {"0006": dict.fromkeys(SCORE_COLUMNS)},
 }
 """What a row has in the columns that a later revision added."""
 

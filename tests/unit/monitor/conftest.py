@@ -34,6 +34,7 @@ def no_collection_while_painting(request):
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)  # a Monday
 HAPPY, SURPRISE, NEUTRAL, VALENCE, EXPRESSIVENESS = 3, 5, 6, 7, 8
+HAPPY_SCORE, SURPRISE_SCORE, NEGATIVE_SCORE = 9, 10, 11
 
 
 @dataclass
@@ -124,9 +125,12 @@ class ExposureMaker:
         expressiveness: float = 0.0,
     ) -> None:
         """Adds an exposure; without a valence no emotion could be read."""
-        mean = np.zeros(9)
+        mean = np.zeros(12)
         mean[[HAPPY, SURPRISE, NEUTRAL]] = happy, surprise, 1 - happy - surprise
         mean[[VALENCE, EXPRESSIVENESS]] = valence or 0.0, expressiveness
+        # Corrected valence is the valence given.
+        mean[[HAPPY_SCORE, SURPRISE_SCORE]] = max(valence or 0.0, 0.0), surprise
+        mean[NEGATIVE_SCORE] = max(-(valence or 0.0), 0.0)
         read = 0 if valence is None else readings
         longest = attention_s if longest_s is None else longest_s
         self.rows.append((play, viewer, readings, read, dwell_s, attention_s, longest, mean * read))
@@ -154,10 +158,10 @@ class ExposureMaker:
             baseline=np.full(len(rows), np.nan),
             end_readings=np.zeros(len(rows), dtype=np.int64),
             end_happy=np.zeros(len(rows)),
-            sums=floats(7).reshape(len(rows), 9),
+            sums=floats(7).reshape(len(rows), 12),
         )
         none = np.empty(0, dtype=np.int64)
-        seconds = SecondArrays(none, none, none, none, none, none, np.empty((0, 9)))
+        seconds = SecondArrays(none, none, none, none, none, none, np.empty((0, 12)))
         return ReportData(
             tuple(self.sessions), tuple(self.ads), tuple(self.plays), (), exposures, seconds
         )

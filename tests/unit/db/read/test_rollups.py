@@ -251,4 +251,4 @@ def test_nothing_in_nothing_out(engine):
     assert (log.sessions, log.ads, log.plays, log.gaps, log.counts) == ((), (), (), (), {})
     assert isinstance(log.exposures, ExposureArrays)
     assert isinstance(log.seconds, SecondArrays)
-    assert log.exposures.sums.shape == log.seconds.sums.shape == (0, 9)
+    assert log.exposures.sums.shape == log.seconds.sums.shape == (0, 12)

@@ -18,6 +18,7 @@ from scipy import stats
 from db.read.formulas import ExposureArrays
 from monitor.analytics.comparison import MEASURES, Comparison, compare_ads
 from monitor.analytics.errors import ReportError
+from monitor.analytics.metrics import HAPPY_SCORE, VALENCE
 from monitor.analytics.statistics import Interval, to_document
 
 
@@ -503,8 +504,9 @@ def audience(two_ads):
         value = moods[viewer] + rng.normal(np.where(ad == 0, effect, 0.0), np.asarray(spread)[ad])
         value += rng.normal(0, flicker / np.sqrt(readings))
         order = np.lexsort((viewer, ad))
-        sums = np.zeros((viewer.size, 9))
-        sums[:, 7] = value * readings
+        sums = np.zeros((viewer.size, 12))
+        # Plain and corrected valence are the same.
+        sums[:, VALENCE] = sums[:, HAPPY_SCORE] = value * readings
         count, some = np.zeros(viewer.size, dtype=np.int64), np.ones(viewer.size)
         shown = ExposureArrays(
             play_id=np.asarray(two_ads.plays)[ad][order],

@@ -1,0 +1,229 @@
+"""Shares of expressions in an audience: known answers, properties, and a simulated classifier."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from detector.emotion.labels import EMOTIONS
+from detector.emotion.model_card import read_card
+from detector.emotion.model_store import find_model
+from detector.emotion.prevalence import (
+    GROUPS,
+    PrevalenceCalibration,
+    calibration_of,
+    corrected_valence,
+    estimate_prevalence,
+    fit_calibration,
+    group_scores,
+    linear_scores,
+    linear_weights,
+    reweighted,
+    shares,
+)
+
+SHIPPED = read_card(find_model("compact-3")).prevalence
+PROBABILITIES = arrays(np.float64, (5, 7), elements=st.floats(1e-6, 1)).map(
+    lambda p: p / p.sum(axis=1, keepdims=True)
+)
+
+MIX = np.array([0.09, 0.01, 0.03, 0.28, 0.14, 0.13, 0.32])
+"""Faces of a training set, as FER2013 has them."""
+
+CROWDS = {
+    "85 neutral, 10 happy, 5 other": ([6, 3, 0, 1, 2, 4, 5], [0.85, 0.10] + [0.01] * 5),
+    "97 neutral, 3 happy": ([6, 3], [0.97, 0.03]),
+    "neutral": ([6], [1.0]),
+    # Sad and angry as in the calibration: a group is as its members were mixed there.
+    "18 negative": ([6, 3, 0, 1, 2, 4, 5], [0.73, 0.07, 0.06, 0.007, 0.02, 0.093, 0.02]),
+}
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    """A classifier with calibrated probabilities: faces in, posteriors for `MIX` out."""
+    concentration = 0.3 + 2.5 * np.eye(7)
+    concentration[4, 6] = concentration[6, 4] = 1.2  # sad and neutral are mixed up
+
+    def look(truth, rng):
+        seen = rng.dirichlet(np.ones(7), len(truth))
+        for emotion in range(7):
+            mine = truth == emotion
+            seen[mine] = rng.dirichlet(concentration[emotion], mine.sum())
+        seen = np.maximum(seen, 1e-9)
+        # The exact posterior of a face that looks like this, by Bayes' rule.
+        likelihood = np.stack(
+            [
+                ((row - 1) * np.log(seen)).sum(axis=1)
+                + math.lgamma(row.sum())
+                - sum(map(math.lgamma, row))
+                for row in concentration
+            ],
+            axis=1,
+        )
+        posterior = np.exp(likelihood - likelihood.max(axis=1, keepdims=True)) * MIX
+        return posterior / posterior.sum(axis=1, keepdims=True)
+
+    rng = np.random.default_rng(1)
+    truth = rng.choice(7, 4000, p=MIX)
+    return look, fit_calibration(look(truth, rng), truth)
+
+
+def crowd(name, faces, rng):
+    emotions, parts = CROWDS[name]
+    return np.repeat(emotions, np.diff(np.round(np.cumsum([0, *parts]) * faces).astype(int)))
+
+
+def true_shares(truth):
+    return group_scores_of_certain(np.eye(7)[truth]).mean(axis=0)
+
+
+def group_scores_of_certain(p):
+    happy, surprise, neutral = p[:, 3], p[:, 5], p[:, 6]
+    return np.column_stack([happy, surprise, p[:, [0, 1, 2, 4]].sum(axis=1), neutral])
+
+
+@pytest.mark.parametrize("name", CROWDS)
+@pytest.mark.parametrize("faces", [60, 500])
+def test_shares_of_a_crowd_are_right(classifier, name, faces):
+    look, calibration = classifier
+    rng = np.random.default_rng(2)
+    truth = crowd(name, faces, rng)
+    # Negative faces scatter most, so a crowd with more of them does too.
+    allowed = {60: 0.15, 500: 0.10}[faces] * (1.25 if name == "18 negative" else 1)
+    right = true_shares(truth)
+    found, valences, plain = [], [], []
+    for _ in range(200):
+        p = look(truth, rng)
+        mean = group_scores(p, calibration).mean(axis=0)
+        found.append(np.abs(shares(mean) - right).sum())
+        valences.append(corrected_valence(mean))
+        plain.append(np.abs(group_scores_of_certain(p).mean(axis=0) - right).sum())
+    assert np.mean(found) <= allowed
+    assert np.mean(valences) == pytest.approx(right[0] - right[2], abs=0.02)
+    assert np.mean(plain) > 1.2 * np.mean(found)  # what the plain means say
+
+
+@pytest.mark.parametrize("name", CROWDS)
+def test_the_other_estimates_agree(classifier, name):
+    look, calibration = classifier
+    rng = np.random.default_rng(3)
+    truth = crowd(name, 5000, rng)
+    right = true_shares(truth)
+    p = look(truth, rng)
+    linear = linear_scores(p.sum(axis=0), calibration) / len(p)
+    np.testing.assert_allclose(linear, right, atol=0.06)
+    mix = estimate_prevalence(p, MIX)
+    assert mix.sum() == pytest.approx(1)
+    np.testing.assert_allclose(group_scores_of_certain(mix[None])[0], right, atol=0.03)
+
+
+def test_a_mean_of_scores_of_the_calibration_faces_is_their_mix(classifier):
+    look, _ = classifier
+    rng = np.random.default_rng(4)
+    truth = rng.choice(7, 700, p=MIX)
+    p = look(truth, rng)
+    calibration = fit_calibration(p, truth)
+    # Exact up to the rounding of the card, because these faces made the confusion.
+    mean = group_scores(p, calibration).mean(axis=0)
+    np.testing.assert_allclose(mean, true_shares(truth), atol=1e-4)
+    np.testing.assert_allclose(
+        linear_scores(p.mean(axis=0), calibration), true_shares(truth), atol=1e-4
+    )
+
+
+@given(PROBABILITIES)
+@settings(max_examples=50, deadline=None)
+def test_scores_add_up_and_are_additive(p):
+    for scores in (group_scores(p, SHIPPED), linear_scores(p, SHIPPED)):
+        np.testing.assert_allclose(scores.sum(axis=1), 1.0, atol=1e-9)
+    np.testing.assert_allclose(
+        linear_scores(p.sum(axis=0), SHIPPED), linear_scores(p, SHIPPED).sum(axis=0), atol=1e-9
+    )
+    np.testing.assert_allclose(p @ linear_weights(SHIPPED), linear_scores(p, SHIPPED))
+
+
+@given(arrays(np.float64, 4, elements=st.floats(-0.5, 1.5)).map(lambda s: s - (s.sum() - 1) / 4))
+@settings(max_examples=50, deadline=None)
+def test_shares_lie_on_the_simplex(scores):
+    found = shares(scores)
+    assert found.min() >= 0
+    assert found.sum() == pytest.approx(1)
+    assert (found[scores <= 0] == 0).all()
+
+
+def test_shares_that_are_right_already_stay():
+    np.testing.assert_array_equal(shares([0.5, 0.25, 0.25, 0.0]), [0.5, 0.25, 0.25, 0.0])
+
+
+def test_reweighting_by_hand():
+    # Twice as rare as in training: 1/2 and 1/2 become 1/3 and 2/3.
+    p = np.array([0.5, 0, 0, 0, 0, 0, 0.5])
+    prior, new = np.full(7, 1 / 7), np.array([0.5, 1, 1, 1, 1, 1, 1]) / 6.5
+    np.testing.assert_allclose(reweighted(p, prior, new), [1 / 3, 0, 0, 0, 0, 0, 2 / 3])
+
+
+def test_a_face_without_an_emotion_has_no_score():
+    assert np.isnan(group_scores(np.full((2, 7), np.nan), SHIPPED)).all()
+    assert np.isnan(shares(np.full(4, np.nan))).all()
+
+
+def test_a_neutral_face_has_about_zero_valence_and_others_the_right_sign():
+    by_name = dict(zip(EMOTIONS, np.full((7, 7), 0.02) + 0.86 * np.eye(7), strict=True))
+    valence = {
+        name: float(corrected_valence(group_scores(p, SHIPPED))) for name, p in by_name.items()
+    }
+    assert valence["happy"] > 0.8
+    assert abs(valence["neutral"]) < 0.05
+    assert max(valence[name] for name in ("angry", "disgust", "fear", "sad")) < -0.3
+
+
+def test_every_shipped_card_has_a_calibration_that_older_cards_find_by_checksum():
+    for name in ("compact-3", "compact-3-original"):
+        card = read_card(find_model(name))
+        stored = json.loads(json.dumps(card.model_dump(mode="json")))
+        assert calibration_of(stored) == card.prevalence is not None
+        del stored["prevalence"]
+        assert calibration_of(stored) == card.prevalence
+        assert calibration_of(stored | {"prevalence": None}) == card.prevalence
+    assert calibration_of({"sha256": "ab"}) is None
+    assert calibration_of({}) is None
+    assert calibration_of(None) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"prior": (0.5, 0.5)}, "7 numbers"),
+        ({"prior": (0.0, 0.1, 0.1, 0.2, 0.2, 0.2, 0.2)}, "above 0"),
+        ({"prior": (0.9,) * 7}, "add up to 1"),
+        ({"confusion": ((1.0, 0.0), (0.0, 1.0))}, "4 rows of 4"),
+        ({"plain_confusion": ((0.5, 0.5, 0.5, 0.5),) * 4}, "add up to 1"),
+        ({"confusion": ((0.25, 0.25, 0.25, 0.25),) * 4}, "tell the groups apart"),
+    ],
+)
+def test_impossible_calibrations_are_refused(change, said):
+    with pytest.raises(ValueError, match=said):
+        PrevalenceCalibration(**{**asdict(SHIPPED), **change})
+
+
+def test_a_fit_needs_every_group():
+    p = np.eye(7)[[3, 5, 6]] * 0.9 + 0.1 / 7
+    with pytest.raises(ValueError, match="no negative one"):
+        fit_calibration(p, [3, 5, 6])
+
+
+def test_an_estimate_needs_a_face():
+    with pytest.raises(ValueError, match="at least one face"):
+        estimate_prevalence(np.empty((0, 7)), SHIPPED.prior)
+
+
+def test_groups_are_the_main_four():
+    assert GROUPS == ("happy", "surprise", "negative", "neutral")
