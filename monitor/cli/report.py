@@ -52,9 +52,9 @@ logger = logging.getLogger(__name__)
 @click.option(
     "--format",
     "formats",
-    default="html",
     metavar="NAMES",
-    help=f"One or more of {', '.join(FORMATS)}, separated by commas.",
+    help=f"One or more of {', '.join(FORMATS)}, separated by commas. [default: that of -o, else "
+    "html]",
 )
 @click.option(
     "--table",
@@ -67,7 +67,8 @@ logger = logging.getLogger(__name__)
 @click.option(
     "--timezone",
     metavar="NAME",
-    help="Of hours and weekdays, such as Europe/Berlin. [default: the machine's]",
+    help="Zone of the times on the page, such as Europe/Berlin; JSON, CSV and Parquet keep UTC. "
+    "[default: the machine's]",
 )
 @media_option
 @click.option(
@@ -86,7 +87,7 @@ def report(
     until: datetime | None,
     site: str | None,
     database: str | None,
-    formats: str,
+    formats: str | None,
     table: str,
     prices: tuple[str, ...],
     timezone: str | None,
@@ -102,6 +103,9 @@ def report(
     """
     from monitor.reports.export import report_bytes, write_report
 
+    if formats is None:
+        ending = "" if output is None else output.suffix.lstrip(".").lower()
+        formats = ending if ending in FORMATS else "html"
     wanted = ["json"] if as_json else [name.strip() for name in formats.split(",") if name.strip()]
     if len(wanted) > 1 and str(output) == "-":
         raise click.BadParameter("only one format can be printed.", param_hint="-o")

@@ -34,8 +34,8 @@ FALLBACKS = {
 STACK = ", ".join(f'"{name}"' for name in (FAMILY, *FALLBACKS))
 """Value of `font-family` that names all of them."""
 
-JOINERS = {0x200D, 0xFE0F}
-"""Zero-width joiner and emoji variation selector: parts of emoji, whichever font has them."""
+_WITHIN = {0x20, 0xA0, 0x200D, 0xFE0F}
+"""Spaces, zero-width joiner and emoji variation selector: parts of words and emoji in any font."""
 
 
 def font_file(weight: str, suffix: str = "otf") -> Path:
@@ -60,16 +60,16 @@ def fallback_css(text: str, suffix: str) -> str:
         text: What is shown; each font is cut down to its characters.
         suffix: `woff2` for pages, whose own font has Latin only; `otf` for PDFs.
     """
-    wanted = {ord(character) for character in set(text) if character.isprintable()} | JOINERS
-    missing = wanted - _characters(font_file("Regular", suffix)) - JOINERS
+    wanted = {ord(character) for character in set(text) if character.isprintable()} | _WITHIN
+    missing = wanted - _characters(font_file("Regular", suffix)) - _WITHIN
     rules = []
     for family, name in FALLBACKS.items():
-        if not missing - JOINERS:
+        if not missing:
             break
         if found := missing & _characters(_path(name)):
             missing -= found
             kind = "woff2" if suffix == "woff2" else "ttf"
-            rules.append(_rule(family, 400, kind, _subset(_path(name), found | JOINERS, kind)))
+            rules.append(_rule(family, 400, kind, _subset(_path(name), found | _WITHIN, kind)))
     return "".join(rules)
 
 

@@ -26,6 +26,7 @@ from monitor.analytics.norms import Norms, build_norms, norms_of, score, score_p
 from monitor.analytics.report_data import ad_versions, load_report_data
 from monitor.analytics.statistics import CONFIDENCE, DRAWS
 from monitor.reports.formatting import counted, utc_text
+from monitor.settings.time_zone import local_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -69,7 +70,12 @@ def make_report(
     data = load_report_data(engine, scope)
     library = build_norms(ad_totals(engine, metrics.WATCHER_ATTENTION_S), min_viewers=min_viewers)
     document = build_report(
-        data, min_viewers=min_viewers, scope=scope, library=library, prices=prices, zone=zone
+        data,
+        min_viewers=min_viewers,
+        scope=scope,
+        library=library,
+        prices=prices,
+        zone=zone or local_zone(),
     )
     return document, data
 

@@ -161,6 +161,81 @@ def curves(ad: dict[str, Any], layout: Layout, reach: tuple[float, float]) -> di
     }
 
 
+def spark(ad: dict[str, Any], reach: tuple[float, float]) -> dict[str, Any]:
+    """Lay out valence and attention of an ad as one small figure of 220 by 74 pixels.
+
+    Arguments as of `curves`; the result is what the macro `spark` draws.
+    """
+    end = axis_end(ad)
+    low, high = reach
+
+    def y(value: float | None) -> float | None:
+        return None if value is None else 2 + (high - value) * 46 / (high - low)
+
+    xs = [220 * middle / end for middle in middles(ad)]
+    runs = _runs(xs, [y(second["valence"]) for second in ad["timeline"]])
+    steps: list[tuple[float, float | None]] = []
+    for second in ad["timeline"]:
+        share = second["attention"]
+        tall = None if share is None else 74 - 20 * share
+        left, right = second["second"], min(second["second"] + 1.0, end)
+        steps += [(220 * left / end, tall), (220 * right / end, tall)]
+    areas = _runs([x for x, _ in steps], [tall for _, tall in steps])
+    return {
+        "zero": y(0.0),
+        "valence": path_data(runs),
+        "dots": [run[0] for run in runs if len(run) == 1],
+        "attention": [path_data([[(run[0][0], 74), *run, (run[-1][0], 74)]]) for run in areas],
+    }
+
+
+def weeks(trend: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Lay out viewers per showing and valence by week: a figure of 760 by 230 pixels.
+
+    Args:
+        trend: From the report.
+
+    Returns:
+        What the template `_weeks.svg.j2` draws, in pixels.
+    """
+    left, width, step = 46, 700, 700 / max(len(trend), 1)
+    middle = [left + step * (place + 0.5) for place in range(len(trend))]
+    ends = ("", "_low", "_high")
+    value, low, high = ([week[f"valence_corrected_mean{end}"] for week in trend] for end in ends)
+    reach = valence_range([*value, *low, *high])
+
+    def y(value: float | None) -> float | None:
+        return None if value is None else 130 + (reach[1] - value) * 74 / (reach[1] - reach[0])
+
+    most = max([*(week["viewers_per_play"] or 0.0 for week in trend), 1e-9])
+    heights = [78 * (week["viewers_per_play"] or 0.0) / most for week in trend]
+    runs = _runs(middle, [y(each) for each in value])
+    named = max(1, math.ceil(len(trend) / 12))
+    return {
+        "left": left,
+        "right": left + width,
+        "most": most,
+        "bars": [
+            (x - step * 0.36, 100 - tall, step * 0.72, tall)
+            for x, tall in zip(middle, heights, strict=True)
+        ],
+        "rules": [(y(each), signed(each)) for each in sorted({reach[0], 0.0, reach[1]})],
+        "zero": y(0.0),
+        "ranges": [
+            (x, y(down), y(up))
+            for x, down, up in zip(middle, low, high, strict=True)
+            if down is not None and up is not None
+        ],
+        "line": path_data(runs),
+        "dots": [at for run in runs for at in run],
+        "names": [
+            (x, week["start"])
+            for place, (x, week) in enumerate(zip(middle, trend, strict=True))
+            if place % named == 0
+        ],
+    }
+
+
 def px(value: float) -> str:
     """Return a coordinate to a tenth of a pixel."""
     return f"{round(value, 1) + 0.0:g}"

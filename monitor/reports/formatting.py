@@ -66,6 +66,17 @@ def clock(text: str | None) -> str:
     return UNKNOWN if moment is None else f"{moment:%H:%M:%S}"
 
 
+def short_day(text: str | None) -> str:
+    """Write the day of a time in the document as `2 Nov`."""
+    moment = moment_of(text)
+    return UNKNOWN if moment is None else f"{moment.day} {day(text).split()[1][:3]}"
+
+
+def short(text: str, most: int) -> str:
+    """Cut a text that is longer than `most` characters, with an ellipsis."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
+
+
 def utc_text(moment: datetime | None) -> str | None:
     """Return a moment as ISO 8601 in UTC with microseconds and `Z`; None stays None."""
     if moment is None:

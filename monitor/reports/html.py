@@ -16,7 +16,7 @@ from db.read.formulas import MAX_READING_SPAN_S
 from detector.emotion.labels import EMOTIONS
 from monitor.analytics import metrics
 from monitor.fonts import STACK, fallback_css, font_face_css
-from monitor.reports import formatting, wording
+from monitor.reports import formatting, summary, wording
 from monitor.reports.figures import (
     ACCENT,
     COLOURS,
@@ -29,11 +29,13 @@ from monitor.reports.figures import (
     Layout,
     curves,
     px,
+    spark,
     valence_range,
+    weeks,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from jinja2 import Environment
 
@@ -55,28 +57,34 @@ def render_html(
     byte. Its content security policy allows only its own script and style, by their SHA-256.
     """
     styles, script = _fonts(document, medium) + _asset("report.css"), _asset("report.js")
+    zone, document = summary.zone_words(document), summary.localised(document)
     ads, quality = document["ads"], document["quality"]
     keys = ("valence", "valence_low", "valence_high")
     reach = valence_range([s[key] for ad in ads for s in ad["timeline"] for key in keys])
-    axis = max(map(abs, valence_range([ad[f"mean_{key}"] for ad in ads for key in keys])))
+    means = [value for ad in ads for value in summary.valence(ad).values()]
+    many = len(ads) > summary.MANY_ADS
+    layouts = (WIDE, NARROW) if many else (WIDE, NARROW, PRINT)
     cards = [
-        _card(number, document, (thumbnails or {}).get(number - 1), reach)
+        _card(
+            number,
+            document,
+            (thumbnails or {}).get(number - 1),
+            reach,
+            layouts if medium == "screen" else () if many else (PRINT,),
+        )
         for number in range(1, len(ads) + 1)
     ]
-    differences = [pair["difference"] for pair in document["comparisons"]]
+    order = {id(ad): place for place, ad in enumerate(summary.ranked(ads))}
+    pairs, silent_pairs = summary.said_pairs(document)
+    differences = [pair["difference"] for pair in pairs]
     limits = [found[key] or 0.0 for found in differences for key in ("value", "low", "high")]
-    withheld = [
-        {
-            "seconds": [],
-            **entry,
-            "name": wording.withheld_name(entry, ads),
-            "figures": wording.figure_names(entry["figures"]),
-        }
-        for entry in document["withheld"]
-    ]
+    trend = document.get("trend") or []
     page = environment().get_template("report.html.j2")
     return page.render(
         document=document,
+        medium=medium,
+        many=many,
+        zone=zone,
         session=document["session"],
         scope=document["report"]["scope"],
         several=document["report"]["scope"]["sessions"] != 1,
@@ -85,20 +93,28 @@ def render_html(
         unread=wording.unread(quality["withheld_readings"]),
         gaps=[{**gap, "seconds": wording.gap_seconds(gap)} for gap in document["gaps"]],
         stretches=_stretches(document),
+        advice=summary.advice(document),
+        most_advice=4 if many else summary.MANY_ADS,
         cards=cards,
-        # Ads without a mean come last, in their own order.
-        ranking=sorted(
-            cards,
-            key=lambda card: (
-                card["ad"]["mean_valence"] is None,
-                -(card["ad"]["mean_valence"] or 0.0),
-            ),
-        ),
-        axis=axis,
+        ranking=sorted(cards, key=lambda card: order[id(card["ad"])]),
+        reach=reach,
+        axis=max(map(abs, valence_range(means))),
         findings=wording.findings(document),
-        comparisons=document["comparisons"],
+        pairs=pairs,
+        silent_pairs=silent_pairs,
         pair_reach=max([*map(abs, limits), 1e-9]),
-        withheld=withheld,
+        trend=trend,
+        weeks_figure=_raw(_drawn("_weeks.svg.j2", weeks(trend))) if trend else "",
+        day_hours=_day_hours(document.get("day_hours") or []),
+        withheld=[
+            {
+                "seconds": [],
+                **entry,
+                "name": wording.withheld_name(entry, ads),
+                "figures": wording.figure_names(entry["figures"]),
+            }
+            for entry in document["withheld"]
+        ],
         styles=_raw(styles),
         script=_raw(script),
         policy="default-src 'none'; img-src data:; font-src data:; "
@@ -118,7 +134,11 @@ def _fonts(document: dict[str, Any], medium: str) -> str:
 
 def ad_figure(ad: dict[str, Any], layout: Layout, *, reach: tuple[float, float]) -> str:
     """Draw the curves of an ad as an `<svg>` element, with the arguments of `figures.curves`."""
-    return environment().get_template("_curves.svg.j2").render(curves(ad, layout, reach))
+    return _drawn("_curves.svg.j2", curves(ad, layout, reach))
+
+
+def _drawn(template: str, laid_out: dict[str, Any]) -> str:
+    return environment().get_template(template).render(laid_out)
 
 
 @functools.cache
@@ -133,10 +153,13 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    numbers = "signed decimal percent points whole duration day clock spans"
+    numbers = "signed decimal percent points whole duration day short_day short clock spans"
     found.filters |= {name: getattr(formatting, name) for name in numbers.split()}
     words = ["figure_value", "figure_label", "moment_value", "title"]
     found.filters |= {name: getattr(wording, name) for name in words}
+    found.filters |= {
+        name: getattr(summary, name) for name in ("needed", "share_words", "score_words")
+    }
     found.filters |= {"image_url": _image_url, "px": px}
     found.globals |= {
         "counted": formatting.counted,
@@ -144,6 +167,7 @@ def environment() -> Environment:
         "emotions": EMOTIONS,
         "colours": {emotion: colour for emotion, (colour, _) in COLOURS.items()},
         "dashes": {emotion: dash for emotion, (_, dash) in COLOURS.items()},
+        "group_colours": summary.GROUP_COLOURS,
         "ink": INK,
         "muted": MUTED,
         "grid": GRID,
@@ -179,11 +203,16 @@ def _raw(text: str) -> Any:
 
 
 def _card(
-    number: int, document: dict[str, Any], thumbnails: Thumbnails | None, reach: tuple[float, float]
+    number: int,
+    document: dict[str, Any],
+    thumbnails: Thumbnails | None,
+    reach: tuple[float, float],
+    layouts: Sequence[Layout],
 ) -> dict[str, Any]:
     """Return what the page says about one ad, counted from 1."""
     ad = document["ads"][number - 1]
-    layouts = (WIDE, NARROW, PRINT) if wording.has_curve(ad) else ()
+    drawn = layouts if wording.has_curve(ad) else ()
+    said = ad.get("advice")
     strip = () if thumbnails is None else thumbnails.strip
     by_second: dict[int, list[dict[str, Any]]] = {}
     for moment in ad["moments"]:
@@ -193,7 +222,11 @@ def _card(
         "ad": ad,
         "anchor": f"ad-{number}",
         "title": wording.title(ad),
-        "curves": [_raw(ad_figure(ad, layout, reach=reach)) for layout in layouts],
+        "curves": [_raw(ad_figure(ad, layout, reach=reach)) for layout in drawn],
+        "spark": spark(ad, reach) if wording.has_curve(ad) else None,
+        "action": summary.action_name(said["action"]) if said else None,
+        "valence": summary.valence(ad),
+        "shares": summary.shares(ad),
         "alt": wording.describe(ad),
         "thumbnails": thumbnails,
         "poster": strip[len(strip) // 2] if strip else None,
@@ -210,6 +243,28 @@ def _card(
                 "still": None if thumbnails is None else thumbnails.moments.get(second),
             }
             for second, moments in sorted(by_second.items())
+        ],
+    }
+
+
+def _day_hours(cells: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the table of viewers per showing by weekday and hour, with levels 0 to 5 of shade."""
+    known = {(cell["weekday"], cell["hour"]): cell["viewers_per_play"] for cell in cells}
+    values = [value for value in known.values() if value is not None]
+    if not values:
+        return None
+    hours = range(min(hour for _, hour in known), max(hour for _, hour in known) + 1)
+    most = max(*values, 1e-9)
+
+    def cell(value: float | None) -> dict[str, Any]:
+        return {"value": value, "level": 0 if value is None else 1 + min(4, int(5 * value / most))}
+
+    names = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+    return {
+        "hours": hours,
+        "rows": [
+            {"name": name, "cells": [cell(known.get((day, hour))) for hour in hours]}
+            for day, name in enumerate(names)
         ],
     }
 

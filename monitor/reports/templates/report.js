@@ -126,6 +126,18 @@
     });
   };
 
+  // A link to an ad opens what it is folded into.
+  const unfold = () => {
+    const target = document.getElementById(location.hash.slice(1));
+    const fold = target?.closest("details");
+    if (fold && !fold.open) {
+      fold.open = true;
+      target.scrollIntoView();
+    }
+  };
+  addEventListener("hashchange", unfold);
+  unfold();
+
   document.querySelectorAll("[data-curves]").forEach(cursor);
   document.querySelectorAll("[data-sortable]").forEach(sortable);
 })();

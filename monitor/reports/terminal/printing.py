@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
+from monitor.reports import summary
 from monitor.reports.formatting import counted, moment_of
 from monitor.reports.terminal.charts import interval_bar, sparkline, squeezed
 from monitor.reports.terminal.console import shown, signs_of, wide_console
@@ -46,7 +47,10 @@ def _known(value: float | None, form: str, none: str = "–") -> str:
 def print_report(document: dict[str, Any]) -> None:
     """Print a report: a summary, a block for each ad, comparisons, gaps, and what is withheld."""
     console = wide_console()
-    _print_summary(document, console)
+    zone = summary.zone_words(document)
+    document = summary.localised(document)
+    _print_summary(document, zone, console)
+    _print_advice(document, console)
     scale = _valence_scale(document["ads"])
     for entry in document["ads"]:
         console.print()
@@ -65,13 +69,13 @@ def print_report(document: dict[str, Any]) -> None:
             console.print(shown(console, about), highlight=False)
 
 
-def _print_summary(document: dict[str, Any], console: Console) -> None:
+def _print_summary(document: dict[str, Any], zone: str, console: Console) -> None:
     session, scope = document["session"], document["report"]["scope"]
     what = f"Session {session['id']}" if scope["sessions"] == 1 else f"{scope['sessions']} sessions"
     when = _local(session["started_at"])
     if session["ended_at"] is not None:
         when += f" to {_local(session['ended_at'])}"
-    head = f"{what}, {session['site'] or scope['site'] or 'all sites'}, {when}"
+    head = f"{what}, {session['site'] or scope['site'] or 'all sites'}, {when} {zone}"
     console.print(f"[bold]{shown(console, head)}[/bold]", highlight=False)
     figures = [
         counted(session[f"{unit}s"], unit)
@@ -81,6 +85,19 @@ def _print_summary(document: dict[str, Any], console: Console) -> None:
     ratio = _known(session["attraction_ratio"], ".0%", signs_of(console).none)
     figures += [f"attraction ratio {ratio}", f"{session['readings']:,} readings"]
     console.print(", ".join(figures), highlight=False)
+
+
+def _print_advice(document: dict[str, Any], console: Console) -> None:
+    """Print what to do with each ad."""
+    colours = {"keep": "green", "stop": "red"}
+    for group in summary.advice(document):
+        console.print(f"\n[bold {colours.get(group.action, 'yellow')}]{group.name}[/]")
+        for ad in group.ads:
+            more = summary.needed(ad["viewers_needed"])
+            said = ": ".join(filter(None, [ad["title"], ad["reason"]]))
+            console.print(
+                shown(console, f"  {said}{f' ({more})' if more else ''}"), highlight=False
+            )
 
 
 def _print_ad(entry: dict[str, Any], scale: tuple[float, float], console: Console) -> None:
@@ -161,7 +178,7 @@ def _print_gaps(gaps: Sequence[dict[str, Any]], console: Console) -> None:
 
 def _local(text: str) -> str:
     moment = moment_of(text)
-    return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return "" if moment is None else moment.strftime("%Y-%m-%d %H:%M:%S")
 
 
 # --- comparisons and sessions ---------------------------------------------------------------------

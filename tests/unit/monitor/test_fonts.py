@@ -36,7 +36,7 @@ def test_a_name_in_another_script_brings_its_characters_and_no_others(family, na
     (found,) = embedded(css).items()
     assert found[0] == family
     assert set(map(ord, name)) <= set(found[1].getBestCmap())
-    assert set(found[1].getBestCmap()) <= set(map(ord, name)) | fonts.JOINERS
+    assert set(found[1].getBestCmap()) <= set(map(ord, name)) | fonts._WITHIN
     assert len(css) < 12_000
     assert css == fonts.fallback_css(f"Tea – {name}", "woff2")
 

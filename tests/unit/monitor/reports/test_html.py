@@ -254,7 +254,8 @@ def test_each_ad_has_a_described_figure_and_a_table(rendered):
     assert (
         text.count("data-curves") == text.count('<table class="data">') + 1
     )  # and once in the script
-    assert page.tags.count("details") == 2
+    # One for each ad, and one around the pairs.
+    assert page.tags.count("details") == 3
     assert page.text.count("camera lost") == 1
 
 

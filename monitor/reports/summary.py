@@ -1,0 +1,150 @@
+"""What every format shows first: what to do, the ads in order, and figures in their usual choice.
+
+Pages, spreadsheets and slides take these from here, so they say the same.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from monitor.reports.formatting import counted, decimal, percent, signed
+from monitor.reports.wording import title
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+GROUP_COLOURS = {
+    "happy": "#E69F00",
+    "surprise": "#56B4E9",
+    "negative": "#882255",
+    "neutral": "#C5CAD6",
+}
+"""The four groups that an audience is split into, in their order, with their colours."""
+
+MANY_ADS = 8
+"""With more ads, pages show them side by side, and the details of each in an appendix."""
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+"""Control characters, which have no place in XML, and those that turn the order of a line round."""
+
+_ACTIONS = {"keep": "Keep", "stop": "Stop", "test_on": "Test on"}
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Ads with the same advice: its key, its name, and each ad's place, title and reason."""
+
+    action: str
+    name: str
+    ads: Sequence[dict[str, Any]]
+
+
+def zone_of(document: dict[str, Any]) -> ZoneInfo:
+    """Return the time zone that a report is shown in."""
+    return ZoneInfo(document["report"].get("timezone") or "UTC")
+
+
+def zone_words(document: dict[str, Any]) -> str:
+    """Return the name of the zone with its distance from UTC at the start of the report."""
+    zone, start = zone_of(document), document["session"]["started_at"]
+    if zone.key == "UTC" or start is None:
+        return zone.key
+    offset = datetime.fromisoformat(start).astimezone(zone).strftime("%z")
+    return f"{zone.key.replace('_', ' ')} (UTC{offset[:3]}:{offset[3:5]})"
+
+
+def localised(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a document as it is shown: times in its zone, and no hidden characters in names."""
+    zone = zone_of(document)
+
+    def shown(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: shown(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [shown(each) for each in value]
+        if not isinstance(value, str):
+            return value
+        if _TIME.fullmatch(value):
+            return datetime.fromisoformat(value).astimezone(zone).isoformat()
+        return _HIDDEN.sub("", value)
+
+    return {key: shown(value) for key, value in document.items()}
+
+
+def action_name(action: str) -> str:
+    """Return the name of an action on the page."""
+    return _ACTIONS.get(action, action.replace("_", " ").capitalize())
+
+
+def advice(document: dict[str, Any]) -> list[Advice]:
+    """Return what to do with the ads, those to keep first; empty where no ad has advice."""
+    found: dict[str, list[dict[str, Any]]] = {action: [] for action in _ACTIONS}
+    for number, ad in enumerate(document["ads"], 1):
+        if said := ad.get("advice"):
+            entry = {
+                "number": number,
+                "title": title(ad),
+                "reason": said.get("reason") or "",
+                "viewers_needed": said.get("viewers_needed"),
+            }
+            found.setdefault(said["action"], []).append(entry)
+    return [Advice(action, action_name(action), ads) for action, ads in found.items() if ads]
+
+
+def needed(viewers: int | None) -> str:
+    """Say how many viewers are still needed; empty where that is not known."""
+    return "" if viewers is None else f"about {counted(viewers, 'more viewer')} needed"
+
+
+def valence(ad: dict[str, Any]) -> dict[str, float | None]:
+    """Return the corrected mean valence of an ad's audience, `value`, `low` and `high`."""
+    keys = {"value": "", "low": "_low", "high": "_high"}
+    return {name: ad.get(f"valence_corrected_mean{end}") for name, end in keys.items()}
+
+
+def shares(ad: dict[str, Any]) -> dict[str, float] | None:
+    """Return the corrected shares of the four groups in an ad's audience, None if not known."""
+    found = ad.get("shares")
+    if not found or any(found[group] is None for group in GROUP_COLOURS):
+        return None
+    return {group: float(found[group]) for group in GROUP_COLOURS}
+
+
+def share_words(parts: dict[str, float]) -> str:
+    """Write the shares of happy and negative faces, which valence is the difference of."""
+    return f"happy {percent(parts['happy'])}, negative {percent(parts['negative'])}"
+
+
+def ranked(ads: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the ads with the most positive audience first, those without a mean last."""
+
+    def place(ad: dict[str, Any]) -> tuple[bool, float]:
+        value = valence(ad)["value"]
+        return value is None, -(value or 0.0)
+
+    return sorted(ads, key=place)
+
+
+def said_pairs(document: dict[str, Any]) -> tuple[list[dict[str, Any]], int]:
+    """Return the pairs of ads that something can be said about, and how many others there are."""
+    pairs = document["comparisons"]
+    said = [pair for pair in pairs if pair.get("verdict") not in {None, "not_yet"}]
+    return said, len(pairs) - len(said)
+
+
+def interval_words(low: float | None, high: float | None) -> str:
+    """Write an interval, empty where there is none."""
+    return "" if low is None or high is None else f"{signed(low)} to {signed(high)}"
+
+
+def score_words(ad: dict[str, Any]) -> str:
+    """Write the score with its interval, where it has one."""
+    low, high = ad.get("score_low"), ad.get("score_high")
+    if ad["score"] is None or low is None or high is None:
+        return decimal(ad["score"], 0)
+    return f"{decimal(ad['score'], 0)} ({decimal(low, 0)} to {decimal(high, 0)})"
