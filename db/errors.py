@@ -35,6 +35,10 @@ class BackupTargetError(BackupError):
     """Another file has the name of a backup."""
 
 
+class ExperimentExistsError(DatabaseError):
+    """An experiment of this name has been started, and its plan cannot be changed."""
+
+
 class PurgeError(DatabaseError):
     """Data could not be deleted; some may already be."""
 

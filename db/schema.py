@@ -95,6 +95,7 @@ class Base(DeclarativeBase):
         bool: sa.Boolean(),
         dict[str, Any]: sa.JSON(),
         list[float]: sa.JSON(),
+        list[str]: sa.JSON(),
     }
 
 
@@ -369,3 +370,85 @@ class Gap(Base):
     ended_at: Mapped[datetime | None]
     cause: Mapped[str]
     detail: Mapped[str]
+
+
+class Experiment(Base):
+    """One experiment and its plan, which does not change once it is stored."""
+
+    __tablename__ = "experiments"
+    __table_args__ = (
+        sa.UniqueConstraint("uid"),
+        sa.UniqueConstraint("name"),
+        sa.CheckConstraint("measure IN ('attention', 'valence', 'outcome')", name="measure"),
+        sa.CheckConstraint("(measure = 'outcome') = (outcome IS NOT NULL)", name="outcome"),
+        sa.CheckConstraint("stopping IN ('always_valid', 'fixed')", name="stopping"),
+        sa.CheckConstraint("block_s > 0 AND wash_out_s >= 0", name="block_s"),
+        sa.CheckConstraint("ends_at > starts_at", name="ends_at"),
+        sa.CheckConstraint("relevant > 0", name="relevant"),
+        sa.CheckConstraint("(stopped_at IS NULL) = (stop_reason IS NULL)", name="stopped_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    uid: Mapped[str] = mapped_column(sa.String(32))
+    name: Mapped[str]
+    hypothesis: Mapped[str]
+    arms: Mapped[dict[str, Any]]
+    sites: Mapped[list[str]]
+    measure: Mapped[str] = mapped_column(sa.String(16))
+    outcome: Mapped[str | None]
+    relevant: Mapped[float]
+    stopping: Mapped[str] = mapped_column(sa.String(16))
+    block_s: Mapped[int]
+    wash_out_s: Mapped[int]
+    opening: Mapped[dict[str, Any]]
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    power: Mapped[dict[str, Any]]
+    seed: Mapped[int] = mapped_column(sa.BigInteger)
+    registered_at: Mapped[datetime]
+    program_version: Mapped[str]
+    stopped_at: Mapped[datetime | None]
+    stop_reason: Mapped[str | None]
+
+
+class ExperimentBlock(Base):
+    """One stretch of time at one site in which one arm is shown, drawn before it begins."""
+
+    __tablename__ = "experiment_blocks"
+    __table_args__ = (
+        sa.UniqueConstraint("experiment_id", "site", "number"),
+        sa.CheckConstraint("arm IN ('treatment', 'control')", name="arm"),
+        sa.CheckConstraint("ends_at > starts_at", name="ends_at"),
+        sa.CheckConstraint("drawn_at <= starts_at", name="drawn_at"),
+        sa.Index(None, "site", "ends_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    experiment_id: Mapped[int] = _of("experiments")
+    site: Mapped[str]
+    number: Mapped[int]
+    pair: Mapped[int]
+    arm: Mapped[str] = mapped_column(sa.String(16))
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    drawn_at: Mapped[datetime]
+
+
+class Outcome(Base):
+    """One imported figure of a site, such as the sales of an hour."""
+
+    __tablename__ = "outcomes"
+    __table_args__ = (
+        sa.UniqueConstraint("name", "site", "at"),
+        sa.CheckConstraint("lasts_s >= 0", name="lasts_s"),
+    )
+
+    id: Mapped[int] = mapped_column(
+        sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True
+    )
+    name: Mapped[str]
+    site: Mapped[str]
+    at: Mapped[datetime]
+    lasts_s: Mapped[float]
+    value: Mapped[float]
+    imported_at: Mapped[datetime]

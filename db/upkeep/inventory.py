@@ -130,6 +130,33 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
             "cause, detail": "why",
         },
     ),
+    "experiments": (
+        "One row for each experiment: its plan, as it was before it began; nothing about people.",
+        {
+            "id, uid, name, hypothesis": "number, name and question of the experiment",
+            "arms, sites": "which ads are compared, and where",
+            "measure, outcome, relevant, stopping, power": "what decides it, and when",
+            "block_s, wash_out_s, opening, seed": "how the blocks of time were drawn",
+            "starts_at, ends_at": "from when to when it is planned",
+            "registered_at, program_version": "when it was stored, by which version",
+            "stopped_at, stop_reason": "when and why it was stopped early",
+        },
+    ),
+    "experiment_blocks": (
+        "One row for each block of time of an experiment; nothing about people.",
+        {
+            "id, experiment_id, site, number, pair": "which block of which experiment, and where",
+            "arm": "which ads may be shown in it",
+            "starts_at, ends_at, drawn_at": "from when to when, and when that was decided",
+        },
+    ),
+    "outcomes": (
+        "Imported figures of a site, such as its sales by the hour; nothing about people.",
+        {
+            "id, name, site": "number and name of the figure, and where",
+            "at, lasts_s, value, imported_at": "the figure, its time, and when it was imported",
+        },
+    ),
 }
 """Each table and its columns in plain words; a test compares them with the schema."""
 
@@ -164,7 +191,7 @@ class StoredFile:
 def contents(engine: Engine) -> list[TableContents]:
     """Count the rows of each table, as they are at one moment."""
     found = []
-    times = ("started_at", "first_seen_at", "at")
+    times = ("started_at", "first_seen_at", "at", "starts_at")
     with snapshot(engine) as connection:
         for name in WORDS:
             table = Base.metadata.tables[name]

@@ -161,6 +161,7 @@ def contents(path):
 
 
 ROLL_UPS = {"reading_counts", "exposures", "exposure_seconds"}
+EXPERIMENTS = {"experiments", "experiment_blocks", "outcomes"}
 NEW_IN_PLAYS = {
     "held_out": 0,
     "context": None,
@@ -182,7 +183,8 @@ def test_upgrade_keeps_every_row(path, old, engine, make):
         {"viewer_id": 12, "on_ad": 0, "sort": "certain", "readings": 1},
     ]
     assert new["exposures"] == new["exposure_seconds"] == []
-    changed = {"readings", "viewers", "plays", "sessions", *ROLL_UPS}
+    assert all(new[table] == [] for table in EXPERIMENTS)
+    changed = {"readings", "viewers", "plays", "sessions", *ROLL_UPS, *EXPERIMENTS}
     assert {table: rows for table, rows in new.items() if table not in changed} == {
         table: rows for table, rows in old.items() if table not in changed
     }
@@ -217,6 +219,14 @@ ROWS = {
     "0006": "UPDATE exposures SET sum_happy_score = .2, sum_surprise_score = -.1, "
     "sum_negative_score = .3;"
     "UPDATE exposure_seconds SET sum_happy_score = .2;",
+    "0007": "INSERT INTO experiments VALUES (2, 'ab', 'tea', 'Tea sells.', '{}', '[]', 'outcome', "
+    "'sales', .1, 'fixed', 3600, 300, '{}', '2026-03-02 08:00:00.000000', "
+    "'2026-03-30 08:00:00.000000', '{}', 7, '2026-03-01 08:00:00.000000', '0.1.0', "
+    "'2026-03-09 08:00:00.000000', 'enough');"
+    "INSERT INTO experiment_blocks VALUES (4, 2, 'Foyer', 1, 1, 'control', "
+    "'2026-03-02 08:00:00.000000', '2026-03-02 09:00:00.000000', '2026-03-01 08:00:00.000000');"
+    "INSERT INTO outcomes VALUES (9, 'sales', 'Foyer', '2026-03-02 08:00:00.000000', 3600, 12.5, "
+    "'2026-03-09 08:00:00.000000');",
 }
 """Rows by the revision that first can hold them; together they are in every table and column."""
 
@@ -397,7 +407,7 @@ def test_downgrade_by_one_keeps_every_play_and_reading(path, config, make):
     (session,) = before["sessions"]
     assert session.pop("last_record") == 5
     assert after["sessions"] == [session]
-    changed = {"plays", *ROLL_UPS}
+    changed = {"plays", *ROLL_UPS, *EXPERIMENTS}
     assert {table: rows for table, rows in after.items() if table != "plays"} == {
         table: rows for table, rows in before.items() if table not in changed
     }

@@ -1,0 +1,276 @@
+"""Experiments, their blocks, and imported outcomes, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from db.engine import asking
+from db.schema import Ad, Experiment, ExperimentBlock, Outcome, Play, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy.engine import Engine
+
+ARMS = ("treatment", "control")
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """When blocks may lie: hours as `HH:MM-HH:MM`, days such as `mon`, and their time zone.
+
+    An end before its start lies on the next day. `timezone` is an IANA name; `None` is the
+    machine's zone.
+    """
+
+    hours: str
+    days: tuple[str, ...]
+    timezone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentInfo:
+    """The plan of an experiment, and its end if it was stopped early.
+
+    Attributes:
+        treatment, control: Ad ids that only the blocks of this arm show; one may be empty.
+        measure: "attention", "valence" or "outcome"; then `outcome` is its name.
+        relevant: The smallest effect that matters, above 0: a share of an outcome (0.1 is 10 %),
+            or a difference of attention or valence.
+        stopping: "always_valid" or "fixed".
+        starts_at, ends_at: No block begins before or ends after; aware, UTC.
+        power: What the plan said that it would take, for JSON.
+        uid: 32 hexadecimal digits, unique in the world.
+        id: Row id; 0 before it is stored.
+    """
+
+    name: str
+    hypothesis: str
+    treatment: tuple[str, ...]
+    control: tuple[str, ...]
+    sites: tuple[str, ...]
+    measure: str
+    outcome: str | None
+    relevant: float
+    stopping: str
+    block_s: int
+    wash_out_s: int
+    opening: Opening
+    starts_at: datetime
+    ends_at: datetime
+    power: dict[str, Any]
+    seed: int
+    registered_at: datetime
+    program_version: str
+    uid: str
+    stopped_at: datetime | None = None
+    stop_reason: str | None = None
+    id: int = 0
+
+    def arm_of(self, ad_id: str) -> str | None:
+        """Return the arm that shows an ad; `None` for ads outside the experiment."""
+        if ad_id in self.treatment:
+            return "treatment"
+        return "control" if ad_id in self.control else None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockInfo:
+    """One stretch at one site for one arm; numbers count from 1 within a site."""
+
+    site: str
+    number: int
+    pair: int
+    arm: str
+    starts_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunningBlock:
+    """A block for the kiosk: which ads it withholds."""
+
+    experiment: str
+    number: int
+    arm: str
+    starts_at: datetime
+    ends_at: datetime
+    withheld: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeInfo:
+    """One imported figure; it covers `[at, at + lasts_s)`, or the moment `at` if that is 0."""
+
+    name: str
+    site: str
+    at: datetime
+    lasts_s: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class BlockPlay:
+    """A play at one of an experiment's sites."""
+
+    id: int
+    site: str
+    ad_id: str
+    started_at: datetime
+
+
+def experiments(engine: Engine, name: str | None = None) -> list[ExperimentInfo]:
+    """Return all experiments, or the one of this name, latest first."""
+    query = select(*Experiment.__table__.columns).order_by(Experiment.id.desc())
+    if name is not None:
+        query = query.where(Experiment.name == name)
+    with engine.connect() as connection:
+        return [_info(row) for row in connection.execute(query)]
+
+
+def blocks_of(engine: Engine, experiment_id: int) -> list[BlockInfo]:
+    """Return the blocks of an experiment by site and number."""
+    columns = [getattr(ExperimentBlock, each.name) for each in fields(BlockInfo)]
+    query = (
+        select(*columns)
+        .where(ExperimentBlock.experiment_id == experiment_id)
+        .order_by(ExperimentBlock.site, ExperimentBlock.number)
+    )
+    with engine.connect() as connection:
+        return [BlockInfo(*row) for row in connection.execute(query)]
+
+
+def coming_blocks(engine: Engine, site: str, now: datetime) -> list[RunningBlock]:
+    """Return a site's blocks that end after now, of experiments not stopped, by their start.
+
+    Raises:
+        DatabaseUnavailableError: The database cannot be read now.
+    """
+    query = (
+        select(
+            Experiment.name,
+            Experiment.arms,
+            ExperimentBlock.number,
+            ExperimentBlock.arm,
+            ExperimentBlock.starts_at,
+            ExperimentBlock.ends_at,
+        )
+        .join(Experiment, Experiment.id == ExperimentBlock.experiment_id)
+        .where(
+            ExperimentBlock.site == site,
+            ExperimentBlock.ends_at > now,
+            Experiment.stopped_at.is_(None),
+        )
+        .order_by(ExperimentBlock.starts_at)
+    )
+    with asking(engine) as connection:
+        return [
+            RunningBlock(
+                row.name,
+                row.number,
+                row.arm,
+                row.starts_at,
+                row.ends_at,
+                frozenset(row.arms[_other(row.arm)]) - frozenset(row.arms[row.arm]),
+            )
+            for row in connection.execute(query)
+        ]
+
+
+def overlapping(
+    engine: Engine, sites: Sequence[str], starts_at: datetime, ends_at: datetime
+) -> list[str]:
+    """Return the names of experiments that have blocks within a time at some of these sites."""
+    query = (
+        select(Experiment.name)
+        .join(ExperimentBlock, ExperimentBlock.experiment_id == Experiment.id)
+        .where(
+            ExperimentBlock.site.in_(sites),
+            ExperimentBlock.starts_at < ends_at,
+            ExperimentBlock.ends_at > starts_at,
+            Experiment.stopped_at.is_(None),
+        )
+        .distinct()
+        .order_by(Experiment.name)
+    )
+    with engine.connect() as connection:
+        return list(connection.scalars(query))
+
+
+def outcomes(
+    engine: Engine, name: str, sites: Sequence[str], since: datetime, until: datetime
+) -> list[OutcomeInfo]:
+    """Return the imported figures of a name that begin in `[since, until)`, by site and time."""
+    columns = [getattr(Outcome, each.name) for each in fields(OutcomeInfo)]
+    query = (
+        select(*columns)
+        .where(
+            Outcome.name == name,
+            Outcome.site.in_(sites),
+            Outcome.at >= since,
+            Outcome.at < until,
+        )
+        .order_by(Outcome.site, Outcome.at)
+    )
+    with engine.connect() as connection:
+        return [OutcomeInfo(*row) for row in connection.execute(query)]
+
+
+def outcome_names(engine: Engine) -> dict[str, tuple[str, ...]]:
+    """Return the names of the imported outcomes, with their sites."""
+    query = select(Outcome.name, Outcome.site).distinct().order_by(Outcome.name, Outcome.site)
+    found: dict[str, tuple[str, ...]] = {}
+    with engine.connect() as connection:
+        for name, site in connection.execute(query):
+            found[name] = (*found.get(name, ()), site)
+    return found
+
+
+def plays_at(
+    engine: Engine, sites: Sequence[str], since: datetime, until: datetime
+) -> list[BlockPlay]:
+    """Return the plays of runs at some sites that began in `[since, until)`, by their start."""
+    query = (
+        select(Play.id, Session.site, Ad.ad_id, Play.started_at)
+        .join(Session, Session.id == Play.session_id)
+        .join(Ad, Ad.id == Play.ad_version_id)
+        .where(
+            Session.kind == "run",
+            Session.site.in_(sites),
+            Play.started_at >= since,
+            Play.started_at < until,
+        )
+        .order_by(Play.started_at, Play.id)
+    )
+    with engine.connect() as connection:
+        return [BlockPlay(*row) for row in connection.execute(query)]
+
+
+def known_ads_and_sites(engine: Engine) -> tuple[set[str], set[str]]:
+    """Return the ids of all ads that were ever shown, and the names of all sites."""
+    with engine.connect() as connection:
+        ads = set(connection.scalars(select(func.distinct(Ad.ad_id))))
+        sites = set(connection.scalars(select(func.distinct(Session.site))))
+    return ads, sites
+
+
+def _other(arm: str) -> str:
+    return ARMS[1 - ARMS.index(arm)]
+
+
+def _info(row: Any) -> ExperimentInfo:
+    opening = row.opening
+    special: dict[str, Any] = {
+        "treatment": tuple(row.arms["treatment"]),
+        "control": tuple(row.arms["control"]),
+        "sites": tuple(row.sites),
+        "opening": Opening(opening["hours"], tuple(opening["days"]), opening["timezone"]),
+    }
+    names = [each.name for each in fields(ExperimentInfo)]
+    return ExperimentInfo(
+        **{name: special[name] if name in special else getattr(row, name) for name in names}
+    )
