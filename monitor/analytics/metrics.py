@@ -14,13 +14,21 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from db.read.formulas import count_bins, grouped_median
 from detector.emotion.labels import EMOTIONS
-from monitor.analytics.statistics import CONFIDENCE, DRAWS, draw_counts, expanded_level
+from detector.emotion.prevalence import GROUPS, corrected_valence, shares
+from monitor.analytics.statistics import (
+    CONFIDENCE,
+    DRAWS,
+    Interval,
+    clustered_mean,
+    draw_counts,
+    expanded_level,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -146,13 +154,15 @@ class Cells:
     """What each viewer did in each second of one ad, all plays together.
 
     Shapes are `(c,)`, of `sums` `(c, 12)`, in the order of `SUM_COLUMNS`: added up over the
-    readings with an emotion. `viewer` and `second` count from 0; `corrected` adds up
+    readings with an emotion. `viewer` and `second` count from 0, `group` is that of the viewer;
+    `corrected` adds up
     baseline-corrected valence over the readings of viewers with a baseline; the ad's curve has
     `seconds` entries.
     """
 
     viewer: Ints
     second: Ints
+    group: Ints
     readings: Ints
     attentive: Ints
     emotion_readings: Ints
@@ -162,10 +172,16 @@ class Cells:
     seconds: int
 
 
-def viewer_seconds(seconds: SecondArrays, exposures: ExposureArrays, duration_s: float) -> Cells:
-    """Add up the entries of one ad of this length by viewer and second, from sorted arrays."""
+def viewer_seconds(
+    seconds: SecondArrays, exposures: ExposureArrays, duration_s: float, group: Ints
+) -> Cells:
+    """Add up the entries of one ad of this length by viewer and second, from sorted arrays.
+
+    `group` is that of each viewer with an exposure, `(v,)`, in rising order of viewers.
+    """
     length = max(count_bins(duration_s), int(seconds.second.max(initial=-1)) + 1)
-    viewer = np.unique(seconds.viewer_id, return_inverse=True)[1]
+    names, viewer = np.unique(seconds.viewer_id, return_inverse=True)
+    group = group[np.searchsorted(np.unique(exposures.viewer_id), names)]
     cell, index = np.unique(viewer * length + seconds.second, return_inverse=True)
 
     def added(values: Ints | Floats) -> Floats:
@@ -181,6 +197,7 @@ def viewer_seconds(seconds: SecondArrays, exposures: ExposureArrays, duration_s:
     return Cells(
         viewer=(cell // length).astype(np.int64),
         second=(cell % length).astype(np.int64),
+        group=group[cell // length],
         readings=added(seconds.readings).astype(np.int64),
         attentive=added(seconds.attentive).astype(np.int64),
         emotion_readings=added(seconds.emotion_readings).astype(np.int64),
@@ -272,11 +289,13 @@ class Timeline:
     `n` counts viewers with a reading, `emotion_viewers` those with an emotion, on whom all curves
     but `attention` rest. Curves are means over viewers of each one's mean, or medians (iMotions);
     the limits are a 95 % interval, and `share_over_half` is the share of viewers with a mean above
-    0.5.
+    0.5. `shares`, `(k, 4)`, and `valence_corrected_audience` come from the group scores of
+    `scored_viewers` (`detector.emotion.prevalence`), with limits for viewers in groups.
     """
 
     n: Ints
     emotion_viewers: Ints
+    scored_viewers: Ints
     valence: Floats
     valence_low: Floats
     valence_high: Floats
@@ -287,14 +306,22 @@ class Timeline:
     probabilities: Floats
     probabilities_median: Floats
     share_over_half: Floats
+    shares: Floats
+    valence_corrected_audience: Floats
+    valence_corrected_audience_low: Floats
+    valence_corrected_audience_high: Floats
 
     def masked(self, min_viewers: int) -> Timeline:
-        """Return the curves without the seconds that rest on fewer viewers; both counts stay."""
-        few = self.emotion_viewers < min_viewers
-        hidden = {field.name: getattr(self, field.name).copy() for field in fields(self)[2:]}
+        """Return the curves without the seconds that rest on fewer viewers; the counts stay."""
+        hidden = {field.name: getattr(self, field.name).copy() for field in fields(self)[3:]}
         for name, values in hidden.items():
-            values[self.n < min_viewers if name == "attention" else few] = np.nan
-        return Timeline(self.n, self.emotion_viewers, **hidden)
+            viewers = self.emotion_viewers
+            if name == "attention":
+                viewers = self.n
+            elif name.startswith(("shares", "valence_corrected_audience")):
+                viewers = self.scored_viewers
+            values[viewers < min_viewers] = np.nan
+        return Timeline(self.n, self.emotion_viewers, self.scored_viewers, **hidden)
 
 
 def timeline(cells: Cells, *, seed: int | Sequence[int]) -> Timeline:
@@ -306,6 +333,13 @@ def timeline(cells: Cells, *, seed: int | Sequence[int]) -> Timeline:
     emotions, valence = means[:, : len(EMOTIONS)], means[:, VALENCE]
     low, high = bootstrap_mean_interval(cells.viewer[read], second, valence, k, seed=seed)
 
+    scored, scores = group_scores(means)
+    reactions = corrected_valence(scores)
+    limits = [
+        _mean(reactions[at], cells.group[read][scored][at])
+        for at in (second[scored] == place for place in range(k))
+    ]
+
     def by_emotion(
         values: Floats, take: Callable[[Floats, Ints, int], Floats] = mean_by_second
     ) -> Floats:
@@ -314,6 +348,7 @@ def timeline(cells: Cells, *, seed: int | Sequence[int]) -> Timeline:
     return Timeline(
         n=np.bincount(cells.second, minlength=k),
         emotion_viewers=np.bincount(second, minlength=k),
+        scored_viewers=np.bincount(second[scored], minlength=k),
         valence=mean_by_second(valence, second, k),
         valence_low=low,
         valence_high=high,
@@ -326,7 +361,33 @@ def timeline(cells: Cells, *, seed: int | Sequence[int]) -> Timeline:
         probabilities=by_emotion(emotions),
         probabilities_median=by_emotion(emotions, median_by_second),
         share_over_half=by_emotion((emotions > 0.5).astype(np.float64)),
+        shares=shares(
+            np.column_stack([mean_by_second(each, second[scored], k) for each in scores.T])
+        ),
+        valence_corrected_audience=np.array([each.value for each in limits]),
+        valence_corrected_audience_low=np.array([each.low for each in limits]),
+        valence_corrected_audience_high=np.array([each.high for each in limits]),
     )
+
+
+def group_scores(means: Floats) -> tuple[Bools, Floats]:
+    """Return which viewers have group scores, `(v,)`, and these, `(n, 4)`, from means, `(v, 12)`.
+
+    The means are those of sums in the order of `SUM_COLUMNS`, the scores in that of `GROUPS`.
+    """
+    three = means[:, [HAPPY_SCORE, SURPRISE_SCORE, NEGATIVE_SCORE]]
+    known = np.isfinite(three).all(axis=1)
+    return known, np.column_stack([three[known], 1 - three[known].sum(axis=1)])
+
+
+def _mean(values: Floats, group: Ints, low: float = -1.0) -> Interval:
+    """Return the mean over viewers in groups, `low` to 1, with its interval; NaN without any."""
+    if not values.size:
+        return Interval(math.nan)
+    groups = np.unique(group, return_inverse=True)[1]
+    found = clustered_mean(values, np.ones_like(values), groups).interval()
+    value, *limits = np.clip([found.value, found.low, found.high], low, 1.0).tolist()
+    return Interval(value, *limits)
 
 
 # --- key moments ----------------------------------------------------------------------------------
@@ -423,8 +484,10 @@ def impact(probabilities: Floats, last_second: float) -> Moment | None:
 class Reaction:
     """How viewers reacted over the whole ad; NaN or None if unknown. See `docs/metrics.md`.
 
-    Means are over viewers of each viewer's mean over the readings with an emotion; the limits are a
-    95 % bootstrap interval. `mean_probabilities` has the shape `(7,)` and adds up to 1.
+    Means are over viewers of each viewer's mean over the readings with an emotion; the limits of
+    `mean_valence` are a 95 % bootstrap interval. `mean_probabilities` has the shape `(7,)` and adds
+    up to 1. `shares`, `(4,)`, in the order of `GROUPS`, add up to 1 too; they and
+    `valence_corrected_mean` are corrected for prevalence, with limits for viewers in groups.
     """
 
     emotion_viewers: int
@@ -434,6 +497,12 @@ class Reaction:
     mean_valence_low: float
     mean_valence_high: float
     mean_valence_corrected: float
+    shares: Floats
+    shares_low: Floats
+    shares_high: Floats
+    valence_corrected_mean: float
+    valence_corrected_mean_low: float
+    valence_corrected_mean_high: float
     peak_valence: float
     expressiveness: float
     uncertain_share: float
@@ -458,6 +527,25 @@ def viewer_means(viewer: Ints, sums: Floats, counts: Ints) -> Floats:
     )
 
 
+def _audience_shares(means: Floats, group: Ints, min_viewers: int) -> dict[str, Any]:
+    """Return the corrected figures of `Reaction` from the means of viewers, `(v, 12)`."""
+    scored, scores = group_scores(means)
+    if len(scores) < min_viewers:
+        scores, scored = scores[:0], np.zeros_like(scored)
+    parts = [_mean(column, group[scored], 0.0) for column in scores.T]
+    found = shares(scores.mean(axis=0) if len(scores) else np.full(len(GROUPS), np.nan))
+    valence = _mean(corrected_valence(scores), group[scored])
+    return {
+        "shares": found,
+        # What the others lose when negative ones become 0 must not leave the interval.
+        "shares_low": np.minimum([part.low for part in parts], found),
+        "shares_high": np.maximum([part.high for part in parts], found),
+        "valence_corrected_mean": valence.value,
+        "valence_corrected_mean_low": valence.low,
+        "valence_corrected_mean_high": valence.high,
+    }
+
+
 def reaction(
     entries: ExposureArrays,
     seconds: SecondArrays,
@@ -465,12 +553,15 @@ def reaction(
     *,
     seed: Sequence[int],
     min_viewers: int = 1,
+    group: Ints | None = None,
 ) -> Reaction:
     """Compute the reactions to one ad.
 
     Args:
         entries, seconds: Those of the ad, repeated plays together.
         duration_s: The ad's length in seconds.
+        group: Shape `(e,)`, equal numbers for exposures that belong together, such as those of one
+            play or ten minutes; a viewer belongs to the group of the first. None: by play.
         seed: Seeds the bootstrap; the curve and the mean of the ad draw from different streams.
         min_viewers: A second with fewer viewers is masked, and no moment is read from it.
     """
@@ -488,9 +579,15 @@ def reaction(
     corrected = viewer_means(
         entries.viewer_id[known], shifted[:, None], entries.emotion_readings[known]
     )
-    curves = timeline(viewer_seconds(seconds, entries, duration_s), seed=[*seed, 0]).masked(
-        min_viewers
+    # Exposures are sorted by play, so the first entry of a viewer is the first play.
+    first = np.unique(entries.viewer_id, return_index=True)[1]
+    own_group = (entries.play_id if group is None else group)[first]
+    cells = viewer_seconds(seconds, entries, duration_s, own_group)
+    curves = timeline(cells, seed=[*seed, 0]).masked(min_viewers)
+    with_emotion = np.isin(
+        np.unique(entries.viewer_id), entries.viewer_id[entries.emotion_readings > 0]
     )
+    audience_shares = _audience_shares(means, own_group[with_emotion], min_viewers)
     last_second, last_viewers = last_second_happiness(entries)
     attraction = attraction_moment(curves.probabilities)
     impact_moment = impact(
@@ -507,6 +604,7 @@ def reaction(
         mean_valence_low=float(low[0]),
         mean_valence_high=float(high[0]),
         mean_valence_corrected=float(corrected.mean()) if corrected.size else math.nan,
+        **audience_shares,
         expressiveness=float(overall[EXPRESSIVENESS]),
         uncertain_share=int(entries.uncertain.sum()) / read if read else math.nan,
         peak_valence=float(peaks.max()) if peaks.size else math.nan,

@@ -17,6 +17,7 @@ import numpy as np
 
 from db.read.ads import ad_totals
 from detector.emotion.labels import EMOTIONS
+from detector.emotion.prevalence import GROUPS
 from detector.types import WITHHELD_REASONS
 from monitor.analytics import currency, metrics
 from monitor.analytics.comparison import compare_ads
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from db.read.sessions import AdInfo, GapInfo, PlayInfo, SessionInfo
     from monitor.analytics.currency import AdCurrency
-    from monitor.analytics.metrics import Audience, Bools, Reaction
+    from monitor.analytics.metrics import Audience, Bools, Ints, Reaction
     from monitor.analytics.report_data import ReportData, Scope
 
 REPORT_VERSION = 1
@@ -274,6 +275,7 @@ def _ad_entry(
         # From the ad, so reports are reproducible and ads do not share draws.
         seed=[int.from_bytes(hashlib.sha256(ad.ad_id.encode()).digest()[:8], "big")],
         min_viewers=min_viewers,
+        group=_groups(plays, exposures.play_id),
     )
     traded = currency.ad_currency(plays, log.sessions, exposures, log.countable, price)
     # "Nobody was in view" differs from "nothing could be measured".
@@ -313,6 +315,13 @@ def _ad_entry(
     withheld = _withhold(entry, people, reaction, min_viewers)
     entry["funnel"] = {key: entry[key] for key in ("opportunities", "watchers", "held")}
     return entry, withheld
+
+
+def _groups(plays: Sequence[PlayInfo], play_id: Ints) -> Ints:
+    """Return the ten-minute block of each exposure; where there is only one, the play."""
+    blocks = dict(zip((play.id for play in plays), currency.blocks_of(plays).tolist(), strict=True))
+    groups = np.array([blocks[play] for play in play_id.tolist()], dtype=np.int64)
+    return groups if np.unique(groups).size > 1 else play_id
 
 
 def _withhold(
@@ -379,11 +388,12 @@ def _currency_figures(traded: AdCurrency, *, measured: bool) -> dict[str, Any]:
 
 
 def _json(value: Any) -> Any:
-    """Return a figure for JSON: NaN as None, seven probabilities and moments by their keys."""
+    """Return a figure for JSON: NaN as None, arrays of emotions or groups by their names."""
     if isinstance(value, np.ndarray):
         if not np.isfinite(value).any():
             return None
-        return {emotion: _json(each) for emotion, each in zip(EMOTIONS, value, strict=True)}
+        names = GROUPS if value.size == len(GROUPS) else EMOTIONS
+        return {name: _json(each) for name, each in zip(names, value, strict=True)}
     if isinstance(value, metrics.Moment):
         return {"kind": value.kind, "second": value.second, "value": _json(value.value)}
     if isinstance(value, np.generic):

@@ -19,6 +19,7 @@ import numpy as np
 
 from db.read.formulas import group_starts
 from detector.emotion.labels import EMOTIONS
+from detector.emotion.prevalence import GROUPS, corrected_valence, shares
 from monitor.analytics import WEEKDAYS, proof_of_play
 from monitor.analytics.currency import is_verified
 from monitor.analytics.errors import ReportError
@@ -27,6 +28,7 @@ from monitor.analytics.metrics import (
     VALENCE,
     WATCHER_ATTENTION_S,
     covered_us,
+    group_scores,
     mean_by_second,
     microseconds,
 )
@@ -41,6 +43,9 @@ if TYPE_CHECKING:
 
 Kind = Literal["text", "whole", "number", "moment"]
 """Of a column: text, an integer, a float, or a moment in UTC."""
+
+
+SHARES = [f"share_{group}" for group in GROUPS]
 
 
 def _columns() -> dict[str, dict[str, Kind]]:
@@ -64,17 +69,21 @@ def _columns() -> dict[str, dict[str, Kind]]:
     ad = "session_id ad_id ad_version ad_name"
     play = "session_id site ad_id ad_version ad_name play"
     emotions = " ".join(f"p_{emotion}" for emotion in EMOTIONS)
+    groups = " ".join(SHARES)
     tables = {
         "seconds": f"{play} at second n emotion_viewers valence expressiveness attention "
-        f"{emotions}",
-        "timeline": f"{ad} second n valence valence_low valence_high attention {emotions}",
+        f"{emotions} valence_corrected_audience {groups}",
+        "timeline": f"{ad} second n valence valence_low valence_high attention {emotions} "
+        "valence_corrected_audience valence_corrected_audience_low valence_corrected_audience_high "
+        f"{groups}",
         "ads": f"{ad} plays shown_s opportunities watchers held conversion mean_dwell_s "
         "attention_s attraction_ratio dominant_emotion mean_valence mean_valence_low "
         f"mean_valence_high peak_valence expressiveness impact score watchers_2s "
         "audience_impressions average_unit_audience attentive_s_per_1000 viewable_plays_1s "
-        f"viewable_plays_2s cost cost_per_1000_attentive_s {emotions}",
+        f"viewable_plays_2s cost cost_per_1000_attentive_s {emotions} valence_corrected_mean "
+        f"valence_corrected_mean_low valence_corrected_mean_high {groups}",
         "plays": f"{play} started_at ended_at outcome reason probability shown_s opportunities "
-        "watchers dwell_s attention_s mean_valence",
+        "watchers dwell_s attention_s mean_valence valence_corrected_mean",
         "gaps": "session_id start end cause detail",
         "multipliers": "site weekday hour plays days exposures multiplier multiplier_low "
         "multiplier_high clusters clustered_by",
@@ -206,31 +215,37 @@ def _named(document: dict[str, Any], ad: dict[str, Any]) -> list[Any]:
     return [document["session"]["id"], ad["ad_id"], ad["version"], ad["name"]]
 
 
-def _emotions(probabilities: dict[str, float | None] | None) -> list[float | None]:
-    return [(probabilities or {}).get(emotion) for emotion in EMOTIONS]
+def _flat(entry: dict[str, Any], probabilities: str) -> dict[str, Any]:
+    """Return an entry with its probabilities and shares as columns."""
+    emotions, groups = entry[probabilities] or {}, entry["shares"] or {}
+    return {
+        **{f"p_{emotion}": emotions.get(emotion) for emotion in EMOTIONS},
+        **{f"share_{group}": groups.get(group) for group in GROUPS},
+        **entry,
+    }
 
 
 def _timeline_rows(document: dict[str, Any]) -> list[list[Any]]:
-    keys = list(COLUMNS["timeline"])[4 : -len(EMOTIONS)]
+    keys = list(COLUMNS["timeline"])[4:]
     return [
-        [*_named(document, ad), *(second[key] for key in keys), *_emotions(second["probabilities"])]
+        [*_named(document, ad), *(values[key] for key in keys)]
         for ad in document["ads"]
-        for second in ad["timeline"]
+        for values in (_flat(second, "probabilities") for second in ad["timeline"])
     ]
 
 
 def _ads(document: dict[str, Any]) -> Table:
     figures = list(dict.fromkeys(norm["figure"] for ad in document["ads"] for norm in ad["norms"]))
-    keys, rows = list(COLUMNS["ads"])[4 : -len(EMOTIONS)], []
+    keys, rows = list(COLUMNS["ads"])[4:], []
     for ad in document["ads"]:
         viewable = ad["viewable_plays"]
-        values = {f"viewable_plays_{n}s": viewable[f"at_least_{n}s"] for n in (1, 2)} | ad
+        values = {f"viewable_plays_{n}s": viewable[f"at_least_{n}s"] for n in (1, 2)}
+        values |= _flat(ad, "mean_probabilities")
         percentiles = {norm["figure"]: norm["percentile"] for norm in ad["norms"]}
         rows.append(
             [
                 *_named(document, ad),
                 *(values[key] for key in keys),
-                *_emotions(ad["mean_probabilities"]),
                 *(percentiles.get(figure) for figure in figures),
             ]
         )
@@ -270,8 +285,15 @@ def _second_rows(data: ReportData, min_viewers: int) -> Iterator[list[Any]]:
     own = seconds.sums[order][read] / seconds.emotion_readings[order][read][:, None]
     means = np.column_stack([mean_by_second(column, group[read], size) for column in own.T])
     means[emotion_viewers < min_viewers] = np.nan
+    known, scores = group_scores(own)
+    scored = np.bincount(group[read][known], minlength=size)
+    of_groups = np.column_stack([mean_by_second(c, group[read][known], size) for c in scores.T])
+    of_groups[scored < min_viewers] = np.nan
     figures = np.column_stack(
-        [means[:, VALENCE], means[:, EXPRESSIVENESS], attention, means[:, : len(EMOTIONS)]]
+        [
+            *(means[:, VALENCE], means[:, EXPRESSIVENESS], attention, means[:, : len(EMOTIONS)]),
+            *(np.clip(corrected_valence(of_groups), -1, 1), shares(of_groups)),
+        ]
     )
     played, of_play = _played(data), place[order][first].tolist()
     counts = zip(of_play, second[first].tolist(), n.tolist(), emotion_viewers.tolist(), strict=True)
@@ -300,9 +322,9 @@ def _play_rows(data: ReportData, min_viewers: int) -> Iterator[list[Any]]:
         if viewers[index] == 0:
             # "Nobody was in view" differs from "nothing could be measured".
             nobody = 0 if measured[play.id] else None
-            audience = [nobody, nobody, None, None, None]
+            audience = [nobody, nobody, None, None, None, None]
         elif index in hidden:
-            audience = [viewers[index], None, None, None, None]
+            audience = [viewers[index], None, None, None, None, None]
         else:
             audience = [viewers[index], *_audience(data, places[index], min_viewers)]
         yield [
@@ -350,16 +372,19 @@ def _ad_play_rows(document: dict[str, Any], data: ReportData) -> Iterator[list[A
 
 
 def _audience(data: ReportData, chosen: slice, min_viewers: int) -> list[Any]:
-    """Return watchers, dwell, attention and mean valence of one play."""
+    """Return watchers, dwell, attention, mean valence and its corrected form of one play."""
     entries = data.exposures
     readings = entries.emotion_readings[chosen]
     read = readings > 0
-    valence = entries.sums[chosen, VALENCE][read] / readings[read]
+    means = entries.sums[chosen][read] / readings[read][:, None]
+    enough = max(min_viewers, 1)
+    valence, corrected = means[:, VALENCE], corrected_valence(group_scores(means)[1])
     return [
         int((entries.longest_attention_s[chosen] >= WATCHER_ATTENTION_S).sum()),
         float(entries.dwell_s[chosen].sum()),
         float(entries.attention_s[chosen].sum()),
-        float(valence.mean()) if valence.size >= max(min_viewers, 1) else None,
+        float(valence.mean()) if valence.size >= enough else None,
+        float(corrected.mean().clip(-1, 1)) if corrected.size >= enough else None,
     ]
 
 

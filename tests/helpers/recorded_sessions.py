@@ -11,12 +11,16 @@ import pytest
 from db.read.formulas import RolledPlay, roll_up
 from db.read.plays import LoggedPlay
 from db.read.sessions import AdInfo, GapInfo, PlayInfo, ReadingArrays, SessionData, SessionInfo
+from detector.emotion.model_card import read_card
+from detector.emotion.model_store import find_model
+from detector.emotion.prevalence import PrevalenceCalibration
 from detector.types import WITHHELD_REASONS
 from monitor.analytics.metrics import microseconds
 from monitor.analytics.report_data import ReportData
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SHIPPED = read_card(find_model("compact-3")).prevalence
 WITHHELD = (np.nan,) * 7
 NEUTRAL = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
 
@@ -37,6 +41,7 @@ class SessionMaker:
     rows: list[tuple] = field(default_factory=list)
     gaps: list[GapInfo] = field(default_factory=list)
     static_faces: int = 0
+    calibration: PrevalenceCalibration | None = SHIPPED
 
     def ad(
         self,
@@ -108,7 +113,7 @@ class SessionMaker:
             )
             for place, play in enumerate(self.plays)
         ]
-        exposures, seconds = roll_up(plays, read.readings)
+        exposures, seconds = roll_up(plays, read.readings, self.calibration)
         counts: dict[tuple[int, bool, str], int] = {}
         for play, _, _, _, _, _, uncertain, reason in self.rows:
             sort = (

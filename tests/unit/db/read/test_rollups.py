@@ -7,20 +7,25 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import closing
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import timedelta
 
 import numpy as np
 import pytest
-from sqlalchemy import event, exc
+from sqlalchemy import event, exc, update
 
-from db.engine import open_database
+from db.engine import open_database, writing
 from db.read import rollups
 from db.read.formulas import ExposureArrays, SecondArrays
 from db.read.rollups import Scope, read_log, store_roll_ups
+from db.schema import SCORE_COLUMNS, Exposure, ExposureSecond
 from db.write import session_writer
-from db.write.records import ViewerFlagged
+from db.write.records import ModelRecord, ViewerFlagged
 from db.write.session_writer import SessionWriter
+from detector.emotion.model_card import read_card
+from detector.emotion.model_store import find_model
+from detector.emotion.prevalence import calibration_of, group_scores, linear_scores
+from tests.helpers.making import PROBABILITIES
 
 
 def same(one, two) -> bool:
@@ -244,6 +249,50 @@ def test_two_writers_of_one_database(engine, make, path):
         assert connection.execute(
             "SELECT count(*) FROM readings WHERE play_id IS NOT NULL"
         ).fetchone() == (180,)
+
+
+@pytest.fixture
+def shipped():
+    card = read_card(find_model("compact-3"))
+    return ModelRecord(card.name, card.sha256, card.model_dump(mode="json"))
+
+
+def test_scores_are_added_up_with_the_calibration_of_the_model(engine, make, shipped):
+    make.write_rolled(engine, model=shipped)
+    log = read_log(engine, Scope())
+    scores = group_scores(PROBABILITIES, calibration_of(shipped.card))[:3]
+    for arrays in (log.exposures, log.seconds):
+        expected = arrays.emotion_readings[:, None] * scores
+        np.testing.assert_allclose(arrays.sums[:, -3:], expected, atol=1e-5)
+
+
+def test_a_withheld_emotion_adds_no_score(engine, make, shipped):
+    make.write_rolled(
+        engine, [make.ad(), make.play(), make.unread(), make.play_end()], model=shipped
+    )
+    log = read_log(engine, Scope())
+    assert log.exposures.readings.tolist() == [1]
+    assert log.exposures.sums.tolist() == [[0.0] * 12]
+
+
+def test_scores_of_an_older_database_are_estimated_from_the_plain_sums(engine, make, shipped, rows):
+    old = replace(shipped, card={key: v for key, v in shipped.card.items() if key != "prevalence"})
+    make.write_rolled(engine, model=old)
+    make.write_rolled(engine, model=ModelRecord("own", "ef" * 32, {}))
+    with writing(engine) as connection:
+        for table in (Exposure, ExposureSecond):
+            connection.execute(update(table).values(dict.fromkeys(SCORE_COLUMNS)))
+    assert set(rows("SELECT sum_negative_score FROM exposures")) == {(None,)}
+    first, second = (read_log(engine, Scope(session_ids=(number,))) for number in (1, 2))
+    both = read_log(engine, Scope())
+    calibration = calibration_of(shipped.card)
+    for name in ("exposures", "seconds"):
+        known = getattr(first, name).sums
+        np.testing.assert_allclose(known[:, -3:], linear_scores(known[:, :7], calibration)[:, :3])
+        # Nothing is known of the model of the second session.
+        unknown = getattr(second, name).sums
+        assert np.isnan(unknown[:, -3:]).all()
+        np.testing.assert_array_equal(getattr(both, name).sums, np.vstack([known, unknown]))
 
 
 def test_nothing_in_nothing_out(engine):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from detector.emotion.labels import EMOTIONS
+from detector.emotion.prevalence import GROUPS, corrected_valence, group_scores, shares
 from monitor.analytics.errors import ReportError
 from monitor.reports.document import build_report
 from monitor.reports.formatting import utc_text
@@ -70,6 +71,57 @@ def small(maker):
         made.reading(play, 2, 2.0 + position, position, SAD, attentive=False)
     made.gap(6.0, 7.5, "too dark")
     return made
+
+
+def test_shares_and_corrected_valence_by_hand(small):
+    (ad,) = build_report(small.data())["ads"]
+    scores = group_scores(np.array([SAD, SURPRISED, HAPPY]), small.calibration)
+    viewers = np.array([scores.mean(axis=0), scores[0]])
+    right = shares(viewers.mean(axis=0))
+    assert list(ad["shares"]) == list(GROUPS)
+    assert list(ad["shares"].values()) == pytest.approx(right.tolist())
+    assert math.fsum(ad["shares"].values()) == pytest.approx(1)
+    assert ad["valence_corrected_mean"] == pytest.approx(corrected_valence(viewers).mean())
+    # Both saw the only play, so nothing is known of how other plays would differ.
+    assert ad["valence_corrected_mean_low"] is ad["shares_low"] is ad["shares_high"] is None
+
+    last = ad["timeline"][2]
+    assert last["scored_viewers"] == 2
+    assert list(last["shares"].values()) == pytest.approx(
+        shares((scores[2] + scores[0]) / 2).tolist()
+    )
+    assert last["valence_corrected_audience"] == pytest.approx(
+        corrected_valence(scores[2] + scores[0]) / 2
+    )
+
+
+def test_intervals_of_shares_count_plays_of_ten_minutes(maker):
+    made = maker(length=4000.0)
+    ad = made.ad("tea", 3.0)
+    for place, start in enumerate((0.0, 900.0, 1900.0, 2900.0)):
+        play = made.play(ad, start, 3.0)
+        for viewer in range(3):
+            face = HAPPY if viewer <= place - 2 else (0.02,) * 6 + (0.88,)
+            made.reading(play, 3 * place + viewer, start + 1.0, 1.0, face)
+    (entry,) = build_report(made.data())["ads"]
+    for group in GROUPS:
+        low, high = entry["shares_low"][group], entry["shares_high"][group]
+        assert 0 <= low <= entry["shares"][group] <= high <= 1
+    low, high = entry["valence_corrected_mean_low"], entry["valence_corrected_mean_high"]
+    assert -1 <= low < entry["valence_corrected_mean"] < high <= 1
+    (hidden,) = build_report(made.data(), min_viewers=13)["ads"]
+    assert hidden["shares"] is hidden["valence_corrected_mean"] is None
+
+
+def test_without_a_calibration_the_shares_are_not_known(small):
+    small.calibration = None
+    (ad,) = build_report(small.data())["ads"]
+    names = ("shares", "shares_low", "shares_high", "valence_corrected_mean")
+    assert {key: ad[key] for key in names} == dict.fromkeys(names)
+    for second in ad["timeline"]:
+        assert second["scored_viewers"] == 0
+        assert second["shares"] is second["valence_corrected_audience"] is None
+    assert ad["mean_valence"] is not None
 
 
 def test_known_answers(small):

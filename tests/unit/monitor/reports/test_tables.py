@@ -7,9 +7,11 @@ import io
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from detector.emotion.labels import EMOTIONS
+from detector.emotion.prevalence import GROUPS, corrected_valence, group_scores, shares
 from monitor.reports import tables
 from monitor.reports.document import build_report
 
@@ -57,6 +59,7 @@ def test_seconds_are_means_over_the_viewers_of_a_play(rows_of, made):
     assert [(row["play"], row["second"]) for row in rows] == [(1, 0), (1, 1), (2, 2)]
     first = rows[0]
     start = made.plays[0].started_at
+    scores = group_scores(np.array([HAPPY, SAD]), made.calibration).mean(axis=0)
     assert first == {
         "session_id": 7,
         "site": "Hall",
@@ -74,6 +77,11 @@ def test_seconds_are_means_over_the_viewers_of_a_play(rows_of, made):
         **{
             f"p_{e}": pytest.approx((a + b) / 2)
             for e, a, b in zip(EMOTIONS, HAPPY, SAD, strict=True)
+        },
+        "valence_corrected_audience": pytest.approx(float(corrected_valence(scores))),
+        **{
+            f"share_{group}": pytest.approx(share)
+            for group, share in zip(GROUPS, shares(scores).tolist(), strict=True)
         },
     }
     assert rows[1]["at"] == start + timedelta(seconds=1)
