@@ -36,6 +36,7 @@ def test_the_package_switches_on_fast_convolutions_and_imports_nothing_heavy() -
 @pytest.mark.slow
 def test_the_training_loop_does_not_import_tensorflow_itself() -> None:
     """Under another backend nothing of TensorFlow is loaded."""
+    pytest.importorskip("jax", reason="JAX, the other backend, is not installed")
     script = (
         "import sys, training.fit.trainer, training.architectures.compact; "
         "assert not [name for name in sys.modules if name.split('.')[0] == 'tensorflow']"

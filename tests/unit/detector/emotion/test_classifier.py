@@ -346,7 +346,8 @@ def test_the_runtime_follows_the_machine(
 
 @pytest.mark.slow
 def test_the_shipped_model_means_the_same_under_jax(tmp_path: Path) -> None:
-    """Any Keras backend can load it; MediaPipe brings JAX along."""
+    """Any Keras backend can load it. JAX is no dependency: the test runs where it is installed."""
+    pytest.importorskip("jax", reason="JAX is not installed")
     crops = np.random.default_rng(3).integers(0, 256, (4, 48, 48), dtype=np.uint8)
     np.save(tmp_path / "crops.npy", crops)
     script = (
