@@ -14,6 +14,7 @@ from db.write.records import ModelRecord, SessionEnded, SessionRecord
 from db.write.recovery import Opened, open_to_record
 from db.write.session_writer import SessionWriter
 from detector.emotion.model_card import read_card, require_emotions
+from detector.emotion.prevalence import calibration_of
 from monitor.session.feedback import Feedback, remembering_policy
 from monitor.session.recorder import MeasuringHours, Recorder
 from monitor.settings.models import RecordingSettings, RunSettings
@@ -72,6 +73,7 @@ class ActiveSession:
         notes: dict[str, object] = {"skipped_ads": skipped}
         if database.quarantined is not None:
             notes["damaged_database"] = database.quarantined.name
+        record = None if model is None else _model_record(model)
         self.clock = clock
         self.log = PlaybackLog()
         self.writer = SessionWriter(
@@ -83,7 +85,7 @@ class ActiveSession:
                 started_at=clock.utc,
                 program_version=VERSION,
                 settings=settings.logged() | notes,
-                model=None if model is None else _model_record(model),
+                model=record,
             ),
             spool=database.place,
             recovery=database.recovery,
@@ -101,7 +103,10 @@ class ActiveSession:
             if is_run
             else make_policy(*policy)
         )
-        self.feedback = Feedback(self.policy, self.log, self.writer, self.recorder)
+        calibration = calibration_of(None if record is None else record.card)
+        self.feedback = Feedback(
+            self.policy, self.log, self.writer, self.recorder, calibration=calibration
+        )
 
     def close(self, ended_ns: int, reason: str, *, dropped: int = 0) -> None:
         """Rate the last plays and write all that waits; `DatabaseError` if that is not possible."""

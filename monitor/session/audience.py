@@ -12,10 +12,12 @@ import numpy as np
 from ads.policies.audience import Audience, Reward
 from ads.show.playback import KEPT_NS, Play, PlaybackLog, PlayEnd
 from detector.emotion.labels import EMOTIONS
+from detector.emotion.prevalence import for_small_groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from detector.emotion.prevalence import PrevalenceCalibration
     from detector.types import AnalysedFrame
 
 MOOD_WINDOW_NS = 3_000_000_000
@@ -29,9 +31,13 @@ MAX_STEP_NS = 500_000_000
 
 
 class AudienceMeter:
-    """The audience of the last seconds; thread-safe."""
+    """The audience of the last seconds; thread-safe.
 
-    def __init__(self) -> None:
+    `calibration` is that of the model, if its card has one.
+    """
+
+    def __init__(self, calibration: PrevalenceCalibration | None = None) -> None:
+        self._calibration = calibration
         self._lock = threading.Lock()
         self._frames: deque[AnalysedFrame] = deque()
 
@@ -45,7 +51,8 @@ class AudienceMeter:
     def present(self, now_ns: int) -> Audience | None:
         """Return who is there now; `None` if nothing was measured in the last second.
 
-        The mood is the emotion whose mean, over viewers, of each viewer's mean is the largest.
+        The mood is the emotion whose mean, over viewers, of each viewer's mean is the largest, for
+        probabilities as in `for_small_groups`.
         """
         with self._lock:
             frames = [one for one in self._frames if now_ns - one.captured_ns <= MOOD_WINDOW_NS]
@@ -61,7 +68,11 @@ class AudienceMeter:
                     attentive[reading.viewer] = reading.attentive
                 if reading.probabilities is not None:
                     emotions.setdefault(reading.viewer, []).append(reading.probabilities)
-        means = [np.mean(rows, axis=0) for viewer, rows in emotions.items() if viewer in attentive]
+        means = [
+            for_small_groups(rows, self._calibration).mean(axis=0)
+            for viewer, rows in emotions.items()
+            if viewer in attentive
+        ]
         mood = EMOTIONS[int(np.mean(means, axis=0).argmax())] if means else None
         return Audience(len(attentive), sum(attentive.values()), mood)
 

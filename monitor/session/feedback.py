@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ads.policies.settings import PolicySettings
     from ads.show.playback import Play, PlaybackListener, PlaybackLog, PlayEnd
     from db.write.session_writer import SessionWriter
+    from detector.emotion.prevalence import PrevalenceCalibration
     from detector.types import AnalysedFrame
     from monitor.session.clock import SessionClock
 
@@ -35,16 +36,21 @@ class Feedback:
     """Tells the policy who is there and what its plays were worth; a `PlaybackListener`.
 
     Readings may come from any thread; the policy is only called from the thread of the show, within
-    `audience`. `then` also hears of every play.
+    `audience`. `then` also hears of every play; `calibration` is that of the model.
     """
 
     def __init__(
-        self, policy: Policy, log: PlaybackLog, writer: SessionWriter, then: PlaybackListener
+        self,
+        policy: Policy,
+        log: PlaybackLog,
+        writer: SessionWriter,
+        then: PlaybackListener,
+        calibration: PrevalenceCalibration | None = None,
     ) -> None:
         self._policy = policy
         self._writer = writer
         self._then = then
-        self._present = AudienceMeter()
+        self._present = AudienceMeter(calibration)
         self._rewards = RewardMeter(log, self._rated)
         self._lock = threading.Lock()
         self._unlearned: deque[tuple[Play, Reward]] = deque()

@@ -11,6 +11,8 @@ import pytest
 from ads.playlists.playlist import Ad
 from ads.policies.audience import Audience, Reward
 from ads.show.playback import Play, PlaybackLog, PlayEnd
+from detector.emotion.model_card import read_card
+from detector.emotion.model_store import find_model
 from detector.types import AnalysedFrame, FaceReading
 from monitor.session.audience import AudienceMeter, RewardMeter
 
@@ -46,6 +48,17 @@ def test_every_viewer_counts_once_for_the_mood(reading: Reading) -> None:
             seen += [reading(2, emotion="sad"), reading(3, emotion="sad")]
         meter.record(frame(n * 100 * MS, *seen))
     assert meter.present(1_900 * MS) == Audience(3, 3, "sad")
+
+
+def test_a_face_that_is_neutral_in_a_shop_is_no_sad_audience(reading: Reading) -> None:
+    # Among the training photographs it is sad, in front of a screen more likely neutral.
+    face = replace(reading(1), probabilities=(0.04, 0.0, 0.0, 0.0, 0.5, 0.0, 0.46))
+    smile = replace(reading(1), probabilities=(0.0, 0.0, 0.0, 0.8, 0.05, 0.0, 0.15))
+    calibration = read_card(find_model("compact-3")).prevalence
+    for seen, plain, corrected in ((face, "sad", "neutral"), (smile, "happy", "happy")):
+        for meter, mood in ((AudienceMeter(), plain), (AudienceMeter(calibration), corrected)):
+            meter.record(frame(0, seen))
+            assert meter.present(0) == Audience(1, 1, mood)
 
 
 def test_who_has_left_counts_no_more(reading: Reading) -> None:
