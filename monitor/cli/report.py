@@ -61,7 +61,8 @@ logger = logging.getLogger(__name__)
     type=click.Choice(TABLES),
     default=TABLES[0],
     help="Rows of CSV and Parquet: per play and second, per ad and second, per ad, per play, per "
-    "gap, impression multipliers per site, weekday and hour, or plays for Display & Video 360.",
+    "gap, impression multipliers per site, weekday and hour, plays for Display & Video 360, or per "
+    "scene.",
 )
 @price_option
 @click.option(
@@ -127,6 +128,7 @@ def report(
         min_viewers=min_viewers,
         prices=play_prices(prices),
         zone=zone,
+        media=folders or (Path(),),
     )
     films = _pictures(document, wanted, folders or (Path(),))
     name = "report" if several else f"session-{document['session']['id']}"

@@ -9,5 +9,5 @@ FORMATS = ("html", "json", "csv", "parquet", "pdf")
 TEXT_FORMATS = ("html", "json", "csv")
 """Formats that can be printed."""
 
-TABLES = ("seconds", "timeline", "ads", "plays", "gaps", "multipliers", "ad_plays")
+TABLES = ("seconds", "timeline", "ads", "plays", "gaps", "multipliers", "ad_plays", "scenes")
 """Tables of CSV and Parquet, the default first."""

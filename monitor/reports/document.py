@@ -26,12 +26,15 @@ from monitor.analytics.metrics import covered_us, microseconds
 from monitor.analytics.norms import Norms, build_norms, norms_of, score, score_parts
 from monitor.analytics.report_data import ad_versions, load_report_data
 from monitor.analytics.statistics import CONFIDENCE, DRAWS
+from monitor.reports.diagnostics import add_baselines, add_scenes, videos_seen
 from monitor.reports.formatting import counted, utc_text
+from monitor.reports.thumbnails import find_scenes
 from monitor.settings.time_zone import local_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
+    from pathlib import Path
     from zoneinfo import ZoneInfo
 
     from sqlalchemy.engine import Engine
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from monitor.analytics.currency import AdCurrency
     from monitor.analytics.metrics import Audience, Bools, Ints, Reaction
     from monitor.analytics.report_data import ReportData, Scope
+    from monitor.reports.diagnostics import Starts
 
 REPORT_VERSION = 1
 """Rises when a key of the document changes its meaning or goes away."""
@@ -59,10 +63,12 @@ def make_report(
     min_viewers: int = 1,
     prices: Mapping[str | None, float] | None = None,
     zone: ZoneInfo | None = None,
+    media: Iterable[Path] = (),
 ) -> tuple[dict[str, Any], ReportData]:
     """Return the report of some sessions, and the data that tables are made of.
 
-    See `build_report` for the arguments.
+    The folders of `media`, and the bundled samples, are searched for the ads' files, to find the
+    scenes of videos; see `build_report` for the other arguments.
 
     Raises:
         EmptyScopeError: No session is in scope.
@@ -77,6 +83,7 @@ def make_report(
         library=library,
         prices=prices,
         zone=zone or local_zone(),
+        scene_starts=find_scenes(videos_seen(data), media),
     )
     return document, data
 
@@ -89,6 +96,7 @@ def build_report(
     library: Norms | None = None,
     prices: Mapping[str | None, float] | None = None,
     zone: ZoneInfo | None = None,
+    scene_starts: Mapping[str, Starts] | None = None,
 ) -> dict[str, Any]:
     """Build the report of one or several sessions: a document for JSON, the same for the same data.
 
@@ -101,6 +109,7 @@ def build_report(
         library: The ads of the database to compare with.
         prices: What a verified play of each ad costs, by id; under None that of every other ad.
         zone: Of hours and weekdays; None: the machine's.
+        scene_starts: From `monitor.reports.thumbnails.find_scenes`; None: nobody looked.
 
     Raises:
         ReportError: `min_viewers` is less than 1.
@@ -128,6 +137,11 @@ def build_report(
     # More ads give too many pairs to read, and fewer that are certain.
     few = len({ad.ad_id for ad in data.ads}) <= 8
     compared = compare_ads(data, min_viewers=min_viewers) if few else []
+    entries = [entry for entry, _ in ads]
+    hidden_scenes = add_scenes(
+        entries, [ad for ad, _ in versions], data, scene_starts or {}, min_viewers=min_viewers
+    )
+    add_baselines(entries)
     multipliers, hidden_hours = currency.multipliers(
         data, log.countable, zone=zone, min_viewers=min_viewers
     )
@@ -147,7 +161,7 @@ def build_report(
         },
         "session": summary,
         "sessions": [session_document(info) for info in data.sessions],
-        "ads": [entry for entry, _ in ads],
+        "ads": entries,
         "comparisons": [comparison.document() for comparison in compared],
         "multipliers": multipliers,
         "gaps": [
@@ -160,7 +174,12 @@ def build_report(
             }
             for gap in data.gaps
         ],
-        "withheld": [*withheld, *(entry for _, found in ads for entry in found), *hidden_hours],
+        "withheld": [
+            *withheld,
+            *(entry for _, found in ads for entry in found),
+            *hidden_scenes,
+            *hidden_hours,
+        ],
         "quality": _quality(log),
     }
 

@@ -20,7 +20,7 @@ import numpy as np
 from db.read.formulas import group_starts
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.prevalence import GROUPS, corrected_valence, shares
-from monitor.analytics import WEEKDAYS, proof_of_play
+from monitor.analytics import WEEKDAYS, proof_of_play, scenes
 from monitor.analytics.currency import is_verified
 from monitor.analytics.errors import ReportError
 from monitor.analytics.metrics import (
@@ -56,7 +56,7 @@ def _columns() -> dict[str, dict[str, Kind]]:
         **dict.fromkeys(["weekday", "clustered_by"], "text"),
         **dict.fromkeys(["lineExternalId", "adUnitExternalId", "creativeAssetExternalId"], "text"),
         **dict.fromkeys(["startTime", "endTime"], "moment"),
-        **dict.fromkeys(["hour", "days", "exposures", "clusters"], "whole"),
+        **dict.fromkeys(["scene", "hour", "days", "exposures", "clusters"], "whole"),
         **dict.fromkeys(["watchers_2s", "audience_impressions"], "whole"),
         **dict.fromkeys(["viewable_plays_1s", "viewable_plays_2s"], "whole"),
         **dict.fromkeys(
@@ -89,6 +89,12 @@ def _columns() -> dict[str, dict[str, Kind]]:
         "multiplier_high clusters clustered_by",
         "ad_plays": "lineExternalId adUnitExternalId creativeAssetExternalId startTime endTime "
         "impressionCount",
+        "scenes": f"{ad} scene start_s end_s n emotion_viewers attention attention_low "
+        "attention_high valence_corrected valence_corrected_low valence_corrected_high "
+        + " ".join(
+            f"{name}_change {name}_change_low {name}_change_high {name}_change_p_adjusted"
+            for name in scenes.MEASURES
+        ),
     }
     return {
         table: {name: kinds.get(name, "number") for name in names.split()}
@@ -138,6 +144,7 @@ def table_of(name: str, document: dict[str, Any], data: ReportData) -> Table:
             [entry[key] for key in COLUMNS["multipliers"]] for entry in document["multipliers"]
         ],
         "ad_plays": lambda: _ad_play_rows(document, data),
+        "scenes": lambda: _scene_rows(document),
     }
     return Table(name, COLUMNS[name], makers[name])
 
@@ -232,6 +239,23 @@ def _timeline_rows(document: dict[str, Any]) -> list[list[Any]]:
         for ad in document["ads"]
         for values in (_flat(second, "probabilities") for second in ad["timeline"])
     ]
+
+
+def _scene_rows(document: dict[str, Any]) -> Iterator[list[Any]]:
+    keys = list(COLUMNS["scenes"])[5 : -4 * len(scenes.MEASURES)]
+    for ad in document["ads"]:
+        for place, scene in enumerate(ad["scenes"] or (), 1):
+            changes = scene["change"] or {name: {} for name in scenes.MEASURES}
+            yield [
+                *_named(document, ad),
+                place,
+                *(scene[key] for key in keys),
+                *(
+                    changes[name].get(key)
+                    for name in scenes.MEASURES
+                    for key in ("value", "low", "high", "p_adjusted")
+                ),
+            ]
 
 
 def _ads(document: dict[str, Any]) -> Table:

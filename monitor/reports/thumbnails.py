@@ -1,4 +1,4 @@
-"""Pictures of the ads of a report, taken from their media files.
+"""Pictures and scenes of the ads of a report, taken from their media files.
 
 The database stores the name and the SHA-256 of a media file, not its folder. So the file is
 searched by name in the given folders and among the bundled samples, and used only if its content is
@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ads.sample
-from ads.errors import AdsError
+from ads.errors import AdsError, MediaError
+from ads.media.scenes import scenes_of
 from ads.media.thumbnails import thumbnails, thumbnails_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ads.media.thumbnails import Thumbnail
+    from db.read.sessions import AdInfo
 
 logger = logging.getLogger(__name__)
 
@@ -29,13 +31,15 @@ SAMPLES = Path(ads.sample.__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Thumbnails:
-    """Pictures of one ad: a strip of equally long stretches, and one by second of each moment.
+    """Pictures of one ad: a strip of equally long stretches, one by second of each moment, and one
+    from the middle of each scene, by its place in the ad's `scenes`.
 
     `missing` says why there are none, as a sentence.
     """
 
     strip: Sequence[Thumbnail] = ()
     moments: Mapping[int, Thumbnail] = field(default_factory=dict)
+    scenes: Mapping[int, Thumbnail] = field(default_factory=dict)
     missing: str = ""
 
 
@@ -47,18 +51,53 @@ def find_thumbnails(
     return {place: _thumbnails(ad, places) for place, ad in enumerate(document["ads"])}
 
 
+def find_scenes(
+    ads: Iterable[AdInfo], folders: Iterable[Path] = ()
+) -> dict[str, list[float] | str]:
+    """Return where the scenes of videos begin, by SHA-256, in seconds; or why it is not known.
+
+    See `ads.media.scenes`; media are searched in the folders and the samples.
+    """
+    places = [*folders, SAMPLES]
+    found: dict[str, list[float] | str] = {}
+    files: dict[str, Path] = {}
+    for ad in ads:
+        path, problem = _media_file(ad.file, ad.sha256, places)
+        if path is None:
+            found[ad.sha256] = f"the file {Path(ad.file).name} {problem}"
+        else:
+            files[ad.sha256] = path
+    answers = scenes_of([(path, digest) for digest, path in files.items()])
+    for (digest, path), answer in zip(files.items(), answers, strict=True):
+        unreadable = f"the file {path.name} could not be read"
+        found[digest] = unreadable if isinstance(answer, MediaError) else answer
+    return found
+
+
 def _thumbnails(ad: dict[str, Any], folders: Sequence[Path]) -> Thumbnails:
     name = Path(ad["file"]).name
+    path, problem = _media_file(ad["file"], ad["sha256"], folders)
     try:
-        candidates = [path for folder in folders if (path := folder / name).is_file()]
-        found = next((path for path in candidates if _sha256(path) == ad["sha256"]), None)
-        if found is not None:
-            return _pictures(ad, found)
-        problem = "has changed since this ad was shown" if candidates else "was not found"
+        if path is not None:
+            return _pictures(ad, path)
     except (AdsError, OSError) as error:
         logger.info("No pictures of %s: %s", name, error)
         problem = "could not be read"
     return Thumbnails(missing=f"The file {name} {problem}, so there are no pictures of this ad.")
+
+
+def _media_file(name: str, sha256: str, folders: Iterable[Path]) -> tuple[Path | None, str]:
+    """Return the file that was shown, by its name in some folders, or what is wrong with it."""
+    name = Path(name).name
+    try:
+        candidates = [path for folder in folders if (path := folder / name).is_file()]
+        found = next((path for path in candidates if _sha256(path) == sha256), None)
+    except OSError as error:
+        logger.info("Cannot read %s: %s", name, error)
+        return None, "could not be read"
+    if found is not None:
+        return found, ""
+    return None, "has changed since this ad was shown" if candidates else "was not found"
 
 
 def _sha256(path: Path) -> str:
@@ -72,8 +111,16 @@ def _pictures(ad: dict[str, Any], path: Path) -> Thumbnails:
     strip = thumbnails(path, length_s, kind, height_px=96)
     seconds = sorted({moment["second"] for moment in ad["moments"]})
     # The middle of each second; the last second may be shorter than 1 s.
-    middles = {
+    moments = {
         (second + min(second + 1.0, max(length_s, second + 0.1))) / 2: second for second in seconds
     }
-    stills = thumbnails_at(path, kind, list(middles), 144)
-    return Thumbnails(strip, {middles[still.second]: still for still in stills})
+    scenes = {
+        (scene["start_s"] + scene["end_s"]) / 2: place
+        for place, scene in enumerate(ad.get("scenes") or ())
+    }
+    stills = thumbnails_at(path, kind, [*moments, *scenes], 144)
+    return Thumbnails(
+        strip,
+        {moments[still.second]: still for still in stills if still.second in moments},
+        {scenes[still.second]: still for still in stills if still.second in scenes},
+    )

@@ -60,7 +60,9 @@ def sessions() -> Response:
 def report(session_id: int) -> Response:
     """The report of one session."""
     here = services()
-    document = session_report_document(here.database(), session_id, here.settings.min_viewers)
+    document = session_report_document(
+        here.database(), session_id, here.settings.min_viewers, here.settings.folders
+    )
     return _answer(schemas.Report.model_validate(document))
 
 

@@ -37,13 +37,15 @@ DOWNLOADS = {
 """Formats of a report that can be downloaded, and their content types."""
 
 
-def session_report_document(engine: Engine, session_id: int, min_viewers: int) -> dict[str, Any]:
-    """Return the report of one session.
+def session_report_document(
+    engine: Engine, session_id: int, min_viewers: int, folders: Iterable[Path] = ()
+) -> dict[str, Any]:
+    """Return the report of one session; the folders are searched for the ads' files.
 
     Raises:
         ProblemError: There is no such session.
     """
-    return _report(engine, session_id, min_viewers)[0]
+    return _report(engine, session_id, min_viewers, folders)[0]
 
 
 def report_page(
@@ -86,7 +88,7 @@ def report_file(
     """
     from monitor.reports.pdf import PdfUnavailableError  # noqa: PLC0415 - slow to import
 
-    document, data = _report(engine, session_id, min_viewers)
+    document, data = _report(engine, session_id, min_viewers, folders)
     films = find_thumbnails(document, folders) if format == "pdf" else None
     try:
         return report_bytes(document, format, data=data, thumbnails=films)
@@ -94,12 +96,15 @@ def report_file(
         raise ProblemError(503, "format_unavailable", str(error)) from error
 
 
-def _report(engine: Engine, session_id: int, min_viewers: int) -> tuple[dict[str, Any], ReportData]:
+def _report(
+    engine: Engine, session_id: int, min_viewers: int, folders: Iterable[Path]
+) -> tuple[dict[str, Any], ReportData]:
     try:
         require_session(engine, session_id)
     except NoSuchSessionError as error:
         raise ProblemError(404, "no_session", str(error)) from error
-    return make_report(engine, Scope(session_ids=(session_id,)), min_viewers=min_viewers)
+    scope = Scope(session_ids=(session_id,))
+    return make_report(engine, scope, min_viewers=min_viewers, media=folders)
 
 
 def comparison_document(

@@ -66,6 +66,7 @@ class SessionEntry(Document):
     id: int
     kind: Literal["run", "replay"]
     site: str
+    venue_type: str | None = Field(description="Of the OpenOOH taxonomy; null where none is set.")
     source: str
     started_at: Moment
     ended_at: Moment | None = Field(description="null while it is running.")

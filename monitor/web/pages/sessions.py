@@ -79,7 +79,9 @@ def listing() -> str:
 def report(session_id: int) -> Response:
     """Show the report of a session, below a bar with the way back and the downloads."""
     here = services()
-    document = session_report_document(here.database(), session_id, here.settings.min_viewers)
+    document = session_report_document(
+        here.database(), session_id, here.settings.min_viewers, here.settings.folders
+    )
     bar = render_template(
         "report_bar.html",
         session_id=session_id,

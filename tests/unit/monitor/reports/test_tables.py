@@ -264,6 +264,7 @@ def test_ad_plays_are_the_verified_ones_and_gaps_get_the_hours_multiplier(rows_o
 def test_unknown_table(table, made):
     with pytest.raises(
         tables.UnknownTableError,
-        match="expected one of seconds, timeline, ads, plays, gaps, multipliers, ad_plays, received",
+        match="expected one of seconds, timeline, ads, plays, gaps, multipliers, ad_plays, "
+        "scenes, received",
     ):
         table("x", made)

@@ -7,7 +7,9 @@ import shutil
 
 import pytest
 
-from monitor.reports.thumbnails import SAMPLES, find_thumbnails
+from db.read.sessions import AdInfo
+from monitor.reports.thumbnails import SAMPLES, find_scenes, find_thumbnails
+from tests.helpers.clips import write_shots
 
 
 def entry(file: str, kind: str, duration_s: float, digest: str | None = None, moments=()) -> dict:
@@ -73,3 +75,36 @@ def test_a_file_that_cannot_be_decoded_says_so(tmp_path):
     assert (
         film.missing == "The file bad.mp4 could not be read, so there are no pictures of this ad."
     )
+
+
+def test_each_scene_gets_the_picture_of_its_middle():
+    ad = entry("solina.mp4", "video", 7.0, moments=(3,))
+    ad["scenes"] = [{"start_s": 0.0, "end_s": 3.0}, {"start_s": 3.0, "end_s": 7.0}]
+    (film,) = find_thumbnails({"ads": [ad]}).values()
+    assert {place: still.second for place, still in film.scenes.items()} == {0: 1.5, 1: 5.0}
+    assert list(film.moments) == [3]
+
+
+def test_scenes_of_the_files_that_are_there(tmp_path):
+    clip = write_shots(tmp_path / "cuts.mp4", [1.2, 1.6])
+    (tmp_path / "bad.mp4").write_bytes(b"no clip")
+    digests = [
+        hashlib.sha256((tmp_path / n).read_bytes()).hexdigest() for n in ("cuts.mp4", "bad.mp4")
+    ]
+    ads = [
+        AdInfo(row, "ad", "Ad", name, "video", 3000, (), digest)
+        for row, (name, digest) in enumerate(
+            [
+                (clip.name, digests[0]),
+                ("bad.mp4", digests[1]),
+                ("gone.mp4", "ff"),
+                (clip.name, "ee"),
+            ]
+        )
+    ]
+    assert find_scenes(ads, [tmp_path]) == {
+        digests[0]: pytest.approx([0.0, 1.2]),
+        digests[1]: "the file bad.mp4 could not be read",
+        "ff": "the file gone.mp4 was not found",
+        "ee": "the file cuts.mp4 has changed since this ad was shown",
+    }

@@ -1,0 +1,108 @@
+"""The scenes of clips: where one shot is cut to the next, found by PySceneDetect."""
+
+from __future__ import annotations
+
+import json
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+import platformdirs
+from boltons.fileutils import atomic_save
+
+from ads.errors import MediaError
+from ads.media.decode import frames
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+MIN_SCENE_S = 1.0
+"""Reactions are known by the second; a shorter shot counts with the one before it."""
+
+AT_ONCE = 2
+"""Clips decoded at the same time; each takes up to two threads."""
+
+
+def scenes_of(files: Sequence[tuple[Path, str]]) -> list[list[float] | MediaError]:
+    """Return where the scenes of each clip begin (see `scene_starts`), or why it is not known.
+
+    Findings are kept, as numbers, in the user's cache folder, by the SHA-256 that comes with each
+    file.
+    """
+    cache = platformdirs.user_cache_path("ad-monitor") / "scenes.json"
+    known = _load(cache)
+    new = {digest: path for path, digest in files if digest not in known}
+    failed: dict[str, MediaError] = {}
+
+    def find(digest: str, path: Path) -> None:
+        try:
+            known[digest] = scene_starts(path)
+        except MediaError as error:
+            failed[digest] = error
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(find, new, new.values()))
+    if len(failed) < len(new):
+        _save(cache, known)
+    return [known[digest] if digest in known else failed[digest] for _, digest in files]
+
+
+def scene_starts(path: Path) -> list[float]:
+    """Return where the scenes of a clip begin, in seconds, rising from 0.
+
+    A cut is a picture that differs from the one before it by much more than its neighbours do
+    (PySceneDetect's adaptive detector), at least `MIN_SCENE_S` after the cut before. The clip is
+    decoded small, by the same reader and under the same limits as in the player.
+
+    Raises:
+        MediaError: The file is missing, too large, or cannot be decoded to its end.
+    """
+    from scenedetect.common import FrameTimecode, Timecode  # noqa: PLC0415 - slow to import
+    from scenedetect.detectors import AdaptiveDetector  # noqa: PLC0415
+
+    detector = AdaptiveDetector(min_scene_len=MIN_SCENE_S)
+    cuts = [0.0]
+    with closing(frames(path, "video", lambda: (128, 128))) as source:  # type: ignore[type-var]
+        for frame in source:
+            # The rate only serves to count in frames, which nothing here does.
+            at = FrameTimecode(Timecode(frame.position_ns, Fraction(1, 10**9)), fps=25.0)
+            bgr = np.ascontiguousarray(frame.rgb[..., ::-1])
+            cuts += [cut.seconds for cut in detector.process_frame(at, bgr)]
+    return cuts
+
+
+def _load(cache: Path) -> dict[str, list[float]]:
+    """Return earlier findings by digest; an unreadable file only costs time."""
+    try:
+        document = json.loads(cache.read_bytes())
+        if document["by"] == _detector():
+            return {str(digest): [float(at) for at in found] for digest, found in document["files"]}
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        logger.info("Cannot read the cache of scenes %s: %s", cache, error)
+    return {}
+
+
+def _save(cache: Path, known: dict[str, list[float]]) -> None:
+    # Bounded: the newest 5000 versions of creatives.
+    document = {"by": _detector(), "files": list(known.items())[-5000:]}
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_save(str(cache), text_mode=True, overwrite_part=True) as file:
+            json.dump(document, file)
+    except OSError as error:
+        logger.info("Cannot write the cache of scenes %s: %s", cache, error)
+
+
+def _detector() -> list[str]:
+    """Return what found the scenes; another version finds them again."""
+    import scenedetect  # noqa: PLC0415 - slow to import
+
+    return ["1", str(scenedetect.__version__)]

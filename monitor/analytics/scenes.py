@@ -1,0 +1,212 @@
+"""Creative diagnostics: reactions by scene, and an ad beside the other ads of its site.
+
+The scenes of a clip come from `ads.media.scenes`; a second of the ad belongs to the scene that is
+on the screen in its middle. Whether reactions change from one scene to the next is tested within
+viewers, so those who come and go change nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from db.read.formulas import count_bins
+from monitor.analytics.metrics import HAPPY_SCORE, NEGATIVE_SCORE
+from monitor.analytics.statistics import Estimate, clustered_mean, holm, known
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from db.read.formulas import SecondArrays
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+MEASURES = ("attention", "valence_corrected")
+"""What is measured by scene, each from -1 to 1."""
+
+RELEVANT = 0.1
+"""Change worth finding, of attention or valence; it tunes the tests, see `Estimate`."""
+
+
+def scene_figures(
+    seconds: SecondArrays, starts: Sequence[float], duration_s: float, *, min_viewers: int = 1
+) -> list[dict[str, Any]]:
+    """Return attention and corrected valence of an ad by scene, and the changes between scenes.
+
+    A viewer's attention in a scene is the share of attentive readings, the corrected valence the
+    mean score of happy less that of negative; figures are means over viewers. Viewers whose first
+    play of the ad was the same belong together: errors are clustered by that play.
+
+    Args:
+        seconds: Those of the ad, repeated plays together.
+        starts: Where its scenes begin, rising from 0, in seconds.
+        duration_s: How long the ad is shown.
+        min_viewers: What fewer viewers stand behind is None.
+
+    Returns:
+        For each scene, as JSON: `start_s`, `end_s`, `n`, `emotion_viewers`, each of `MEASURES` with
+        its 95 % interval (`_low`, `_high`), and `change` against the scene before (None for the
+        first): of each measure `viewers` of both scenes, `value` with an always-valid interval, and
+        `p_adjusted`, always valid, after Holm's correction over all changes of the ad.
+    """
+    length = max(count_bins(duration_s), int(seconds.second.max(initial=-1)) + 1)
+    begin = usable_starts(starts, duration_s, length)
+    groups, values = _viewer_scenes(seconds, _scene_of(begin, length), len(begin))
+    scenes: list[dict[str, Any]] = []
+    for place, start in enumerate(begin):
+        end = begin[place + 1] if place + 1 < len(begin) else duration_s
+        scene: dict[str, Any] = {"start_s": start, "end_s": end}
+        counts = [int(np.isfinite(values[name][:, place]).sum()) for name in MEASURES]
+        scene |= dict(zip(("n", "emotion_viewers"), counts, strict=True))
+        for name in MEASURES:
+            found = _mean(values[name][:, place], groups, min_viewers)
+            reach = None if found is None else found.interval()
+            scene[name] = None if found is None else found.value
+            scene[f"{name}_low"] = None if reach is None else known(reach.low)
+            scene[f"{name}_high"] = None if reach is None else known(reach.high)
+        scene["change"] = None if place == 0 else _change(values, groups, place, min_viewers)
+        scenes.append(scene)
+    _adjust(scenes)
+    return scenes
+
+
+def usable_starts(starts: Sequence[float], duration_s: float, length: int) -> list[float]:
+    """Return the starts of the scenes that are on the screen in the middle of a second.
+
+    Args:
+        starts: Rising from 0, in seconds; the file may be longer than the ad is shown.
+        duration_s: How long the ad is shown.
+        length: Seconds of its curve; those after the ad's end belong to the last scene.
+    """
+    within = [start for start in starts if start < duration_s]
+    shown = np.unique(_scene_of(within, length))
+    return [start for place, start in enumerate(within) if place in shown]
+
+
+def _scene_of(starts: Sequence[float], length: int) -> Ints:
+    """Return the scene of each second, `(length,)`."""
+    places = np.searchsorted(starts, np.arange(length) + 0.5, side="right") - 1
+    return np.maximum(places, 0).astype(np.int64)
+
+
+def _viewer_scenes(
+    seconds: SecondArrays, scene_of: Ints, scenes: int
+) -> tuple[Ints, dict[str, Floats]]:
+    """Return each viewer's group, and each measure by viewer and scene, NaN where not known."""
+    viewers, index = np.unique(seconds.viewer_id, return_inverse=True)
+    cell = index * scenes + scene_of[seconds.second]
+    shape = (viewers.size, scenes)
+    score = seconds.sums[:, HAPPY_SCORE] - seconds.sums[:, NEGATIVE_SCORE]
+    read = (seconds.emotion_readings > 0) & np.isfinite(score)
+
+    def ratio(above: Floats | Ints, below: Ints, rows: NDArray[np.bool_] | slice) -> Floats:
+        size = viewers.size * scenes
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(
+                np.bincount(cell[rows], above[rows], size)
+                / np.bincount(cell[rows], below[rows], size)
+            ).reshape(shape)
+
+    # Entries are sorted by play, so a viewer's first one is of the first play.
+    first = np.full(viewers.size, np.iinfo(np.int64).max)
+    np.minimum.at(first, index, seconds.play_id)
+    return np.unique(first, return_inverse=True)[1].astype(np.int64), {
+        "attention": ratio(seconds.attentive, seconds.readings, slice(None)),
+        "valence_corrected": ratio(score, seconds.emotion_readings, read),
+    }
+
+
+def _mean(values: Floats, groups: Ints, min_viewers: int) -> Estimate | None:
+    some = np.isfinite(values)
+    if int(some.sum()) < max(min_viewers, 1):
+        return None
+    numbers = np.unique(groups[some], return_inverse=True)[1].astype(np.int64)
+    return clustered_mean(values[some], np.ones(int(some.sum())), numbers)
+
+
+def _change(
+    values: Mapping[str, Floats], groups: Ints, place: int, min_viewers: int
+) -> dict[str, dict[str, Any]]:
+    changes = {}
+    for name in MEASURES:
+        paired = values[name][:, place] - values[name][:, place - 1]
+        found = _mean(paired, groups, max(min_viewers, 2))
+        reach = None if found is None else found.interval(effect=RELEVANT)
+        changes[name] = {
+            "viewers": int(np.isfinite(paired).sum()),
+            "value": None if found is None else found.value,
+            "low": None if reach is None else known(reach.low),
+            "high": None if reach is None else known(reach.high),
+            "p_adjusted": None if found is None else known(_p_value(found)),
+        }
+    return changes
+
+
+def _p_value(found: Estimate) -> float:
+    """Return the always-valid p-value, but not below that of equal signs in all groups.
+
+    Shares are often 0 or 1 for all viewers, and a few equal changes have no spread at all.
+    """
+    p = found.p_value(effect=RELEVANT)
+    return p if math.isnan(p) else max(p, 0.5 ** min(found.groups - 1, 1000))
+
+
+def _adjust(scenes: Sequence[dict[str, Any]]) -> None:
+    """Correct the p-values of all changes of the ad together."""
+    changes = [change for scene in scenes for change in (scene["change"] or {}).values()]
+    tested = [change for change in changes if change["p_adjusted"] is not None]
+    for change, p in zip(tested, holm([each["p_adjusted"] for each in tested]), strict=True):
+        change["p_adjusted"] = p
+
+
+# --- beside the other ads -------------------------------------------------------------------------
+
+
+def baseline_curve(
+    curves: Sequence[Mapping[str, Sequence[float | None]]], seconds: int
+) -> list[dict[str, Any]]:
+    """Return what the other ads of a site bring in each second since their start.
+
+    Each other ad counts alike, in the seconds in which its figure is known. The 95 % interval is
+    Student's over ads; it needs two of them.
+
+    Args:
+        curves: Of each other ad, by `MEASURES`, by second; None where not known.
+        seconds: How many seconds the ad itself has.
+
+    Returns:
+        For each second, as JSON: `second`, `ads` with a known attention, and each of `MEASURES`
+        with its interval.
+    """
+    table = []
+    for second in range(seconds):
+        entry: dict[str, Any] = {"second": second, "ads": 0}
+        for name in MEASURES:
+            values = np.array(
+                [
+                    value
+                    for curve in curves
+                    if second < len(curve[name]) and (value := curve[name][second]) is not None
+                ],
+                dtype=np.float64,
+            )
+            if name == "attention":
+                entry["ads"] = int(values.size)
+            found = (
+                clustered_mean(values, np.ones(values.size), np.arange(values.size))
+                if values.size
+                else Estimate(math.nan, math.nan, math.nan, 0)
+            )
+            reach = found.interval()
+            entry |= {
+                name: known(found.value),
+                f"{name}_low": known(reach.low),
+                f"{name}_high": known(reach.high),
+            }
+        table.append(entry)
+    return table

@@ -1,0 +1,86 @@
+"""What an ad does scene by scene, and beside the other ads, added to the ads of a report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from monitor.analytics import metrics
+from monitor.analytics.scenes import baseline_curve, scene_figures
+from monitor.reports.formatting import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from db.read.sessions import AdInfo
+    from monitor.analytics.report_data import ReportData
+
+Starts = list[float] | str
+"""Where the scenes of a video begin, in seconds, or why it is not known."""
+
+
+def videos_seen(data: ReportData) -> list[AdInfo]:
+    """Return the videos that somebody saw: those whose scenes can have figures."""
+    rows = {play.id: play.ad_row_id for play in data.plays}
+    seen = {rows[play] for play in np.unique(data.seconds.play_id).tolist()}
+    return [ad for ad in data.ads if ad.kind == "video" and ad.ad_row_id in seen]
+
+
+def add_scenes(
+    entries: Sequence[dict[str, Any]],
+    ads: Sequence[AdInfo],
+    data: ReportData,
+    starts: Mapping[str, Starts],
+    *,
+    min_viewers: int,
+) -> list[dict[str, Any]]:
+    """Give each ad its `scenes`, None where they are not known; return entries of `withheld`.
+
+    Args:
+        entries: The ads of the report, which are changed.
+        ads: The same ads, in the same order.
+        data: What the report is made of.
+        starts: By SHA-256; videos that are not named have no scenes, and nothing is said of it.
+        min_viewers: What rests on fewer viewers is withheld.
+    """
+    withheld = []
+    for entry, ad in zip(entries, ads, strict=True):
+        found = starts.get(ad.sha256)
+        entry["scenes"] = None
+        why = found if isinstance(found, str) else None
+        if isinstance(found, list):
+            plays = [play.id for play in data.plays if play.ad_row_id == ad.ad_row_id]
+            mine = metrics.take(data.seconds, np.isin(data.seconds.play_id, plays))
+            scenes = scene_figures(mine, found, entry["duration_s"], min_viewers=min_viewers)
+            entry["scenes"] = scenes
+            few = sum(0 < scene["n"] < min_viewers for scene in scenes)
+            if few:
+                why = f"fewer than {min_viewers} viewers saw {counted(few, 'scene')}"
+        if why is not None:
+            name = {key: entry[key] for key in ("ad_id", "version") if entry[key] is not None}
+            withheld.append({**name, "figures": ["scenes"], "why": why})
+    return withheld
+
+
+def add_baselines(entries: Sequence[dict[str, Any]]) -> None:
+    """Give each ad its `baseline`: the mean curve of the other ads of the report.
+
+    Neither another version of the ad nor the same file under another id counts as another ad.
+    """
+    curves = [
+        {
+            "attention": [second["attention"] for second in entry["timeline"]],
+            "valence_corrected": [
+                second.get("valence_corrected_audience") for second in entry["timeline"]
+            ],
+        }
+        for entry in entries
+    ]
+    for entry in entries:
+        others = [
+            curve
+            for other, curve in zip(entries, curves, strict=True)
+            if other["ad_id"] != entry["ad_id"] and other["sha256"] != entry["sha256"]
+        ]
+        entry["baseline"] = baseline_curve(others, len(entry["timeline"])) if others else []
