@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Double, case, cast, func, select
 
+from db.read.sessions import of_kinds
 from db.schema import Ad, Exposure, Play, Session, Viewer
 
 if TYPE_CHECKING:
@@ -47,10 +48,13 @@ class AdTotals:
     expressiveness: float
 
 
-def ad_totals(engine: Engine, watcher_s: float) -> list[AdTotals]:
+def ad_totals(
+    engine: Engine, watcher_s: float, *, replays: bool = False, demos: bool = False
+) -> list[AdTotals]:
     """Add up all exposures by version of an ad, in the order of first showing, and by site.
 
-    `watcher_s` is the attention without interruption that makes a viewer a watcher.
+    `watcher_s` is the attention without interruption that makes a viewer a watcher. Only live
+    sessions count, unless `replays` and `demos` ask for more.
     """
     readings = func.sum(Exposure.emotion_readings)
     means = {"valence": Exposure.sum_valence, "expressiveness": Exposure.sum_expressiveness}
@@ -90,6 +94,7 @@ def ad_totals(engine: Engine, watcher_s: float) -> list[AdTotals]:
         )
         .join(Ad, Ad.id == viewer.c.ad_version_id)
         .join(Session, Session.id == viewer.c.session_id)
+        .where(*of_kinds(replays=replays, demos=demos))
         .group_by(Ad.id, Ad.ad_id, Ad.sha256, Ad.duration_ms, Session.site)
         .order_by(Ad.id, Session.site)
     )
@@ -132,12 +137,18 @@ def known_ads(engine: Engine) -> list[KnownAd]:
         return [KnownAd(*row) for row in connection.execute(query)]
 
 
-def session_ids_with(engine: Engine, ad_ids: Collection[str]) -> list[int]:
-    """Return the ids of the sessions that showed at least one of these ads, in rising order."""
+def session_ids_with(
+    engine: Engine, ad_ids: Collection[str], *, replays: bool = False, demos: bool = False
+) -> list[int]:
+    """Return the ids of the sessions that showed at least one of these ads, in rising order.
+
+    Only live sessions count, unless `replays` and `demos` ask for more.
+    """
     query = (
         select(Play.session_id)
         .join(Ad, Ad.id == Play.ad_version_id)
-        .where(Ad.ad_id.in_(list(ad_ids)))
+        .join(Session, Session.id == Play.session_id)
+        .where(Ad.ad_id.in_(list(ad_ids)), *of_kinds(replays=replays, demos=demos))
         .distinct()
         .order_by(Play.session_id)
     )

@@ -74,20 +74,21 @@ def logged_plays(
     site: str | None = None,
     *,
     replays: bool = False,
+    demos: bool = False,
     newest: int | None = None,
 ) -> list[LoggedPlay]:
     """Return the plays for judging choices, by session and number.
 
     Args:
         engine: The database.
-        since, site, replays: See `Scope`; perhaps nobody saw the ads of replays.
+        since, site, replays, demos: See `Scope`.
         newest: Only the newest so many; `None` for all.
 
     Raises:
         DatabaseUnavailableError: The database cannot be read now.
     """
     with asking(engine) as connection:
-        scope = Scope(site=site, since=since, replays=replays)
+        scope = Scope(site=site, since=since, replays=replays, demos=demos)
         settings = _settings(connection, scope)
         query = (
             select(
@@ -126,10 +127,11 @@ def shown_plays(
     site: str | None = None,
     *,
     replays: bool = False,
+    demos: bool = False,
 ) -> list[ShownPlay]:
     """Return the plays for proof of play, by session and number; see `Scope` for the conditions."""
     with engine.connect() as connection:
-        scope = Scope(site=site, since=since, until=until, replays=replays)
+        scope = Scope(site=site, since=since, until=until, replays=replays, demos=demos)
         settings = _settings(connection, scope)
         query = (
             select(

@@ -26,6 +26,7 @@ from db.read.sessions import (
     SessionInfo,
     ad_infos,
     gap_infos,
+    of_kinds,
     play_infos,
     read_arrays,
     session_infos,
@@ -73,16 +74,20 @@ _Arrays = TypeVar("_Arrays", bound=ExposureArrays | SecondArrays)
 class Scope:
     """The sessions and plays of a report; `None` is no condition.
 
+    Without `session_ids` only live sessions count, unless `replays` and `demos` ask for more (see
+    `db.read.sessions.session_kind`); naming a session is asking for it.
+
     Attributes:
         since, until: Only plays that began then or later, and before; aware.
-        replays: Whether replays count.
+        replays, demos: Whether replays, and sessions of the demo viewer, count as well.
     """
 
     session_ids: tuple[int, ...] | None = None
     site: str | None = None
     since: datetime | None = None
     until: datetime | None = None
-    replays: bool = True
+    replays: bool = False
+    demos: bool = False
 
     def sessions(self) -> list[ColumnElement[bool]]:
         """Return conditions on sessions, those without a play in scope left out."""
@@ -99,7 +104,11 @@ class Scope:
         return [
             *(() if self.session_ids is None else (Session.id.in_(self.session_ids),)),
             *(() if self.site is None else (Session.site == self.site,)),
-            *(() if self.replays else (Session.kind == "run",)),
+            *(
+                ()
+                if self.session_ids is not None
+                else of_kinds(replays=self.replays, demos=self.demos)
+            ),
         ]
 
     def _times(self) -> list[ColumnElement[bool]]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
-from sqlalchemy import BigInteger, Integer, String, case, cast, func, select, type_coerce
+from sqlalchemy import BigInteger, Integer, String, case, cast, func, or_, select, type_coerce
 
 from db.engine import snapshot
 from db.errors import NoSuchSessionError
@@ -27,6 +27,9 @@ READ_ROWS = 10_000
 """Readings turned into arrays at a time; their Python objects stay small."""
 
 _REASON_PLACES = {reason: place for place, reason in enumerate(WITHHELD_REASONS)}
+SessionKind: TypeAlias = Literal["live", "replay", "demo"]
+"""Live: people before the screen. Replay: a recording. Demo: the demo viewer."""
+
 _MICROSECOND = np.timedelta64(1, "us")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -65,6 +68,11 @@ class SessionInfo:
     plays: int
     lost: int | None = None
     static_faces: int = 0
+
+    @property
+    def session_kind(self) -> SessionKind:
+        """See `session_kind`."""
+        return session_kind(self.kind, self.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +172,19 @@ def had_screen(kind: str, settings: Mapping[str, Any]) -> bool:
     Neither a replay nor a run without a window did.
     """
     return kind == "run" and not settings.get("headless", False)
+
+
+def session_kind(kind: str, source: str) -> SessionKind:
+    """Return what a session is, from the columns `kind` ("run" or "replay") and `source`."""
+    return "replay" if kind == "replay" else "demo" if source == "demo" else "live"
+
+
+def of_kinds(*, replays: bool = False, demos: bool = False) -> list[ColumnElement[bool]]:
+    """Return conditions on `Session`: live ones, and others where wanted; see `session_kind`."""
+    return [
+        *(() if replays else (Session.kind != "replay",)),
+        *(() if demos else (or_(Session.kind == "replay", Session.source != "demo"),)),
+    ]
 
 
 def list_sessions(engine: Engine) -> list[SessionInfo]:

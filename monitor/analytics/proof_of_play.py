@@ -98,6 +98,7 @@ def proof_of_play(
     other_price: Price | None = None,
     min_viewers: int = 1,
     replays: bool = False,
+    demos: bool = False,
 ) -> dict[str, Any]:
     """Count verified plays, watchers and attentive seconds.
 
@@ -110,6 +111,7 @@ def proof_of_play(
         other_price: Of the ads that `prices` does not name.
         min_viewers: What rests on fewer viewers is withheld.
         replays: Count replays as if their ads had been on a screen.
+        demos: Count sessions of the demo viewer.
 
     Returns:
         `{"by", "since", "until", "site", "min_viewers", "rows", "total", "withheld"}`, for JSON.
@@ -124,8 +126,8 @@ def proof_of_play(
         )
     if min_viewers < 1:
         raise ReportError(f"Invalid min_viewers: expected 1 or more, received {min_viewers}.")
-    plays = shown_plays(engine, since, until, site, replays=replays)
-    scope = Scope(site=site, since=since, until=until, replays=replays)
+    plays = shown_plays(engine, since, until, site, replays=replays, demos=demos)
+    scope = Scope(site=site, since=since, until=until, replays=replays, demos=demos)
     seen = _seen(engine, scope, [play for play in plays if _verified(play, replays=replays)])
     names = {play.ad_id: play.name for play in plays}
     agreed = {

@@ -27,8 +27,9 @@ def load_report_data(engine: Engine, scope: Scope, *, seconds: bool = True) -> R
     data = read_log(engine, scope, seconds=seconds)
     if not data.sessions:
         raise EmptyScopeError(
-            "No session is in scope: expected at least one; `ad-monitor sessions` lists them, and "
-            "wider dates or another --site may help."
+            "No session is in scope: expected at least one; `ad-monitor sessions` lists them. "
+            "Wider dates or another --site may help; replays and sessions of the demo viewer count "
+            "only with --replays and --demos."
         )
     return data
 

@@ -11,6 +11,7 @@ import click
 from monitor.analytics import SEGMENTS, WEEKDAYS
 from monitor.cli.options import (
     database_option,
+    kinds_options,
     min_viewers_option,
     moment,
     opened,
@@ -60,6 +61,7 @@ def weekdays_of(text: str) -> frozenset[str]:
 @click.argument("ads", metavar="[AD]...", nargs=-1)
 @database_option
 @scope_options
+@kinds_options
 @click.option(
     "--source", "sources", multiple=True, help="Only sessions with this source. May be repeated."
 )
@@ -104,6 +106,8 @@ def compare(
     since: datetime | None,
     until: datetime | None,
     site: str | None,
+    replays: bool,
+    demos: bool,
     timezone: str | None,
     as_json: bool,
     **options: Any,
@@ -126,7 +130,13 @@ def compare(
             f"expected a number above 0, received {relevant}.", param_hint="--relevant"
         )
     zone = time_zone(timezone)
-    scope = Scope(site=site, since=moment(since, zone), until=moment(until, zone))
+    scope = Scope(
+        site=site,
+        since=moment(since, zone),
+        until=moment(until, zone),
+        replays=replays,
+        demos=demos,
+    )
     with opened(database) as engine:
         data = load_report_data(engine, scope, seconds=False)
     try:

@@ -46,6 +46,7 @@ def lift(
     since: datetime | None,
     site: str | None,
     replays: bool,
+    demos: bool,
     playlist: Path | None,
     judged: tuple[str, ...],
     as_json: bool,
@@ -62,7 +63,7 @@ def lift(
     from monitor.reports.terminal import print_lift
 
     with opened(database) as engine:
-        plays = logged_plays(engine, moment(since), site, replays=replays)
+        plays = logged_plays(engine, moment(since), site, replays=replays, demos=demos)
     found = measure(plays)
     listed = load_playlist(playlist) if judged and playlist else None
     values = _judged(plays, judged, listed) if judged else []

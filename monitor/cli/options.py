@@ -88,6 +88,14 @@ since_option = _moment_option("--since", "from this local time on")
 until_option = _moment_option("--until", "before this local time")
 site_option = click.option("--site", help="Only this site. [default: all]")
 scope_options = together(since_option, until_option, site_option)
+kinds_options = together(
+    click.option(
+        "--replays",
+        is_flag=True,
+        help="Include replays of recordings made while these ads really ran.",
+    ),
+    click.option("--demos", is_flag=True, help="Include sessions of the demo viewer."),
+)
 
 
 def load_settings(model: type[Model], options: dict[str, Any], **computed: Any) -> Model:
@@ -179,9 +187,5 @@ log_options = together(
     database_option,
     since_option,
     site_option,
-    click.option(
-        "--replays",
-        is_flag=True,
-        help="Include replays of recordings made while these ads really ran.",
-    ),
+    kinds_options,
 )

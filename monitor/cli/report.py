@@ -15,6 +15,7 @@ from monitor.cli.options import (
     database_option,
     database_url,
     existing_database,
+    kinds_options,
     media_option,
     min_viewers_option,
     moment,
@@ -48,6 +49,7 @@ logger = logging.getLogger(__name__)
     help="Report on all sessions, or on those of --site, --since and --until.",
 )
 @scope_options
+@kinds_options
 @database_option
 @click.option(
     "--format",
@@ -87,6 +89,8 @@ def report(
     since: datetime | None,
     until: datetime | None,
     site: str | None,
+    replays: bool,
+    demos: bool,
     database: str | None,
     formats: str | None,
     table: str,
@@ -114,17 +118,18 @@ def report(
         raise click.BadParameter(
             f"expected {', '.join(FORMATS)}, received {formats!r}.", param_hint="--format"
         )
-    if session is not None and (everything or since or until or site):
+    several = everything or bool(since or until or site or replays or demos)
+    if session is not None and several:
         raise click.UsageError(
             "Expected one session or many: leave out its number, or --all, --since and the like."
         )
-    several = everything or bool(since or until or site)
     zone = time_zone(timezone)
+    kinds = {"replays": replays, "demos": demos}
     dates = {"since": moment(since, zone), "until": moment(until, zone)}
     document, data = _report(
         existing_database(database_url(database)),
         session,
-        {"site": site, **dates} if several else None,
+        {"site": site, **dates, **kinds} if several else None,
         min_viewers=min_viewers,
         prices=play_prices(prices),
         zone=zone,

@@ -75,7 +75,10 @@ def make_report(
         ReportError: `min_viewers` is less than 1.
     """
     data = load_report_data(engine, scope)
-    library = build_norms(ad_totals(engine, metrics.WATCHER_ATTENTION_S), min_viewers=min_viewers)
+    totals = ad_totals(
+        engine, metrics.WATCHER_ATTENTION_S, replays=scope.replays, demos=scope.demos
+    )
+    library = build_norms(totals, min_viewers=min_viewers)
     document = build_report(
         data,
         min_viewers=min_viewers,
@@ -189,6 +192,7 @@ def session_document(info: SessionInfo) -> dict[str, Any]:
     return {
         "id": info.id,
         "kind": info.kind,
+        "session_kind": info.session_kind,
         "site": info.site,
         "venue_type": info.settings.get("venue_type") or None,
         "source": info.source,
@@ -453,6 +457,7 @@ def _session_entry(
     entry: dict[str, Any] = {
         "id": sessions[0].id if len(sessions) == 1 else None,
         "kind": common("kind"),
+        "session_kind": common("session_kind"),
         "site": common("site"),
         "venue_type": venues[0] if len(venues) == 1 else None,
         "source": common("source"),

@@ -99,7 +99,9 @@ class ActiveSession:
         policy = settings.policy, settings.guard_rails
         # A replay learns nothing from earlier sessions, so that two replays give the same rows.
         self.policy = (
-            remembering_policy(*policy, database.engine, settings.site, clock.utc)
+            remembering_policy(
+                *policy, database.engine, settings.site, clock.utc, demo=source == "demo"
+            )
             if is_run
             else make_policy(*policy)
         )

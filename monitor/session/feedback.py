@@ -91,13 +91,22 @@ class Feedback:
 
 
 def remembering_policy(
-    name: str, settings: PolicySettings, engine: Engine, site: str, now: datetime
+    name: str,
+    settings: PolicySettings,
+    engine: Engine,
+    site: str,
+    now: datetime,
+    *,
+    demo: bool = False,
 ) -> Policy:
-    """Return a policy that resumes: it relearns its site's plays and keeps its hold-out."""
+    """Return a policy that resumes: it relearns its site's plays and keeps its hold-out.
+
+    Unless `demo`, it learns nothing from sessions of the demo viewer.
+    """
     if name not in ADAPTIVE_NAMES:
         return make_policy(name, settings)
     # It has learnt what it can after far fewer plays, and the show has to begin within seconds.
-    logged = _logged(engine, now - MEMORY, site, newest=5000)
+    logged = _logged(engine, now - MEMORY, site, demos=demo, newest=5000)
     plays = [play for play in logged if play.policy == name]
     policy = make_policy(name, settings, after=plays[-1].context if plays else None)
     for play in plays:
@@ -111,17 +120,17 @@ def recent_starts(
 ) -> dict[str, list[int]]:
     """Return when each ad started in the last hour, in ns: limits per hour survive a restart."""
     starts: dict[str, list[int]] = {}
-    for play in _logged(engine, now - timedelta(hours=1), site):
+    for play in _logged(engine, now - timedelta(hours=1), site, demos=True):
         ago_ns = round((clock.utc - play.started_at).total_seconds() * 1e9)
         starts.setdefault(play.ad_id, []).append(clock.ns - ago_ns)
     return starts
 
 
 def _logged(
-    engine: Engine, since: datetime, site: str, newest: int | None = None
+    engine: Engine, since: datetime, site: str, *, demos: bool, newest: int | None = None
 ) -> list[LoggedPlay]:
     try:
-        return logged_plays(engine, since, site, newest=newest)
+        return logged_plays(engine, since, site, demos=demos, newest=newest)
     except DatabaseError as error:
         logger.warning("Starting without the plays of earlier sessions: %s", error)
         return []

@@ -136,7 +136,15 @@ def comparison_document(
             "no_ad",
             f"No play of {', '.join(unknown)} is in this database; the page Compare lists all ads.",
         )
-    scope = Scope(session_ids=tuple(session_ids_with(engine, ads)))
+    sessions = session_ids_with(engine, ads)
+    if not sessions:
+        raise ProblemError(
+            404,
+            "no_ad",
+            f"Only replays and sessions of the demo viewer showed {', '.join(ads)}, which do not "
+            "count; `ad-monitor compare --replays --demos` compares them.",
+        )
+    scope = Scope(session_ids=tuple(sessions))
     data = load_report_data(engine, scope, seconds=False)
     found = compare_ads(data, ads, measure=measure, min_viewers=min_viewers)
     return {"ads": ads, "measure": measure, "comparisons": [pair.document() for pair in found]}

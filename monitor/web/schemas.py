@@ -65,6 +65,9 @@ class SessionEntry(Document):
 
     id: int
     kind: Literal["run", "replay"]
+    session_kind: Literal["live", "replay", "demo"] = Field(
+        description="demo: a run with the demo viewer. Only live sessions count over many."
+    )
     site: str
     venue_type: str | None = Field(description="Of the OpenOOH taxonomy; null where none is set.")
     source: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from db.read.ads import known_ads, session_ids_with
+from db.read.ads import ad_totals, known_ads, session_ids_with
+from db.read.rollups import store_roll_ups
 from db.read.sessions import find_sessions
 
 
@@ -34,3 +35,24 @@ def test_ads_the_one_shown_last_first(engine, make):
     assert session_ids_with(engine, ["winter"]) == [1, 2]
     assert session_ids_with(engine, ["summer", "never shown"]) == [1]
     assert session_ids_with(engine, []) == []
+
+
+def test_totals_and_sessions_of_ads_leave_out_replays_and_the_demo_viewer_unless_asked(
+    engine, make
+):
+    make.write(engine)
+    make.write(engine, kind="replay")
+    make.write(engine, source="demo")
+    store_roll_ups(engine)
+
+    def viewers(**which):
+        return sum(ad.viewers for ad in ad_totals(engine, 0.5, **which))
+
+    live = viewers()
+    assert live > 0
+    assert viewers(replays=True) == viewers(demos=True) == 2 * live
+    assert viewers(replays=True, demos=True) == 3 * live
+    ad = ad_totals(engine, 0.5)[0].ad_id
+    assert session_ids_with(engine, [ad]) == [1]
+    assert session_ids_with(engine, [ad], replays=True) == [1, 2]
+    assert session_ids_with(engine, [ad], demos=True) == [1, 3]

@@ -44,6 +44,7 @@ def test_since_site_and_replays(engine, make):
     make.write(engine, [make.ad(), make.play(1, 0), make.play(2, 8), make.play(3, 16)])
     make.write(engine, [make.ad(), make.play()], site="Station", settings={})
     make.write(engine, [make.ad(), make.play()], kind="replay")
+    make.write(engine, [make.ad(), make.play()], source="demo")
 
     def found(**which):
         return [(play.session, play.number) for play in logged_plays(engine, **which)]
@@ -52,6 +53,7 @@ def test_since_site_and_replays(engine, make):
     assert found(since=make.at(8)) == [(1, 2), (1, 3)]
     assert found(site="Station") == [(2, 1)]
     assert found(site="Foyer", replays=True) == [(1, 1), (1, 2), (1, 3), (3, 1)]
+    assert found(site="Foyer", demos=True) == [(1, 1), (1, 2), (1, 3), (4, 1)]
     assert found(site="nowhere") == []
     assert found(newest=2) == [(1, 3), (2, 1)]
     assert logged_plays(engine, site="Station")[0].policy == ""

@@ -174,6 +174,7 @@ def test_scope(engine, make):
     make.write(engine, site="Station")
     store_roll_ups(engine)
     make.write(engine, kind="replay")
+    make.write(engine, source="demo")
 
     def plays(scope) -> tuple[int, int]:
         log = read_log(engine, scope, seconds=False)
@@ -181,12 +182,14 @@ def test_scope(engine, make):
         assert len(log.exposures) == 2 * len(log.plays)
         return len(log.sessions), len(log.plays)
 
-    assert plays(Scope()) == (3, 9)
+    assert plays(Scope(replays=True, demos=True)) == (4, 12)
+    assert plays(Scope(replays=True)) == (3, 9)
+    assert plays(Scope(demos=True)) == (3, 9)
+    assert plays(Scope()) == (2, 6)
     assert plays(Scope(site="Station")) == (1, 3)
-    assert plays(Scope(replays=False)) == (2, 6)
-    assert plays(Scope(session_ids=(1, 3))) == (2, 6)
-    assert plays(Scope(since=make.at(6))) == (3, 6)
-    assert plays(Scope(since=make.at(6), until=make.at(12))) == (3, 3)
+    assert plays(Scope(session_ids=(1, 3, 4))) == (3, 9), "naming a session is asking for it"
+    assert plays(Scope(since=make.at(6))) == (2, 4)
+    assert plays(Scope(since=make.at(6), until=make.at(12), replays=True)) == (3, 3)
     assert plays(Scope(until=make.start)) == (0, 0)
     assert plays(Scope(site="nowhere")) == (0, 0)
 

@@ -132,7 +132,9 @@ def test_the_database_is_asked_for_the_site_and_the_time(run, asked):
     assert scope.site == "Hall"
     assert scope.since == datetime(2026, 3, 1, tzinfo=timezone(timedelta(hours=1)))
     assert scope.until == datetime(2026, 4, 1, 6, 30, tzinfo=timezone(timedelta(hours=2)))
-    assert scope.replays
+    assert (scope.replays, scope.demos) == (False, False)
+    run("--replays", "--demos")
+    assert (asked[1].replays, asked[1].demos) == (True, True)
 
 
 @pytest.mark.parametrize(

@@ -56,11 +56,15 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 def writer(
-    engine: Engine, policy: str = "learn", site: str = "Foyer", started: datetime = NOW
+    engine: Engine,
+    policy: str = "learn",
+    site: str = "Foyer",
+    started: datetime = NOW,
+    source: str = "0",
 ) -> SessionWriter:
     model = ModelRecord("m", "0" * 64, {})
     return SessionWriter(
-        engine, SessionRecord("run", site, "demo", started, "1", {"policy": policy}, model)
+        engine, SessionRecord("run", site, source, started, "1", {"policy": policy}, model)
     )
 
 
