@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ads.playlists.playlist import Ad
     from ads.policies.audience import Audience
     from ads.policies.base import Choice, Policy
+    from ads.show.blocks import BlockSchedule
     from ads.show.playback import Outcome, Play, PlaybackListener, PlaybackLog
 
 
@@ -72,6 +73,7 @@ class AdPlayer:
         wash_out_s: Seconds without a picture after each ad, at least 0. Disables cross-fades; a
             takeover does not wait.
         audience: Who is in front of the screen when the next ad is chosen; None if not measured.
+        blocks: Of an experiment, by the wall clock.
     """
 
     def __init__(
@@ -89,8 +91,9 @@ class AdPlayer:
         cross_fade_s: float = 0.0,
         wash_out_s: float = 0.0,
         audience: Callable[[int], Audience | None] | None = None,
+        blocks: BlockSchedule | None = None,
     ) -> None:
-        self._rotation = Rotation(ads, policy, loops)
+        self._rotation = Rotation(ads, policy, loops, blocks)
         self._log = log
         self._clock = clock
         self._sound = PlaySound(sound)

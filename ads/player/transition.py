@@ -130,9 +130,11 @@ class Transition:
                 logger.warning("Ad %s cannot be played: %s", following.ad.ad_id, error)
                 self._failures.record(following.ad, error)
                 self._failures.unplayed.append((following.choice, error))
-            elif following.is_moving or self._rotation.allows(following.ad, now_ns, local):
+            elif following.is_moving or self._rotation.allows(
+                following.ad, now_ns, local, self._failures.avoided_ids
+            ):
                 return
-            # It failed, or its hours have ended since it was chosen.
+            # It failed, or its hours or its block have ended since it was chosen.
             self.drop_next()
 
     def end_play(self, now_ns: int, outcome: Outcome, error: MediaError | None = None) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
 from ads.errors import AdsError
 from ads.playlists.playlist import DAYS, Ad
 from ads.policies.base import Choice, Policy, Situation
+from ads.show.blocks import BlockSchedule
 from ads.show.playback import Outcome, Play, PlaybackListener, PlaybackLog, PlayEnd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from ads.policies.audience import Audience
+    from ads.show.blocks import Block
 
     LocalClock: TypeAlias = Callable[[int], datetime | None]
 
@@ -44,13 +47,23 @@ class Rotation:
     Candidates are the ads whose days, hours and hourly limit allow it; if any is a takeover, only
     takeovers; of these, only those of the highest priority. A round is over after as many plays as
     there are candidates; the show lasts `loops` rounds, or forever. Not thread-safe.
+
+    A block of an experiment leaves out the ads of its other arm, unless nothing else may play: a
+    screen does not go dark for an experiment. The context of a choice names its block.
     """
 
-    def __init__(self, ads: Sequence[Ad], policy: Policy, loops: int | None) -> None:
+    def __init__(
+        self,
+        ads: Sequence[Ad],
+        policy: Policy,
+        loops: int | None,
+        blocks: BlockSchedule | None = None,
+    ) -> None:
         if loops is not None and loops < 1:
             raise AdsError(f"The number of loops must be at least 1, or None forever, got {loops}.")
         self._policy = policy
         self._loops = loops
+        self._blocks = blocks or BlockSchedule()
         self._rounds = 0
         self._plays_in_round = 0
         # Of all ads, even without a limit: the next playlist may bring one.
@@ -75,8 +88,34 @@ class Rotation:
         for ad_id, instants in starts.items():
             self._starts[ad_id] = deque(sorted([*self._starts.get(ad_id, ()), *instants]))
 
-    def allows(self, ad: Ad, now_ns: int, local: datetime | None) -> bool:
-        """Return whether an ad's days, hours and hourly limit allow it now; see `choose`."""
+    def allows(
+        self, ad: Ad, now_ns: int, local: datetime | None, without: Collection[str] = ()
+    ) -> bool:
+        """Return whether an ad may play now: its days, hours, hourly limit, and the block.
+
+        `without` are ids of ads that cannot stand in for one that the block leaves out.
+        """
+        if not self._is_due(ad, now_ns, local):
+            return False
+        block = self._blocks.at(local)
+        return (
+            block is None
+            or ad.ad_id not in block.withheld
+            or not self._open_in(block, now_ns, local, without)
+        )
+
+    def _open_in(
+        self, block: Block, now_ns: int, local: datetime | None, without: Collection[str]
+    ) -> bool:
+        """Return whether an ad that the block does not leave out may play."""
+        return any(
+            ad.ad_id not in without
+            and ad.ad_id not in block.withheld
+            and self._is_due(ad, now_ns, local)
+            for ad in self._ads
+        )
+
+    def _is_due(self, ad: Ad, now_ns: int, local: datetime | None) -> bool:
         if local is not None and not may_play(ad, local):
             return False
         if ad.max_per_hour is None:
@@ -91,7 +130,8 @@ class Rotation:
         if self.complete or current.takeover:
             return False
         return any(
-            ad.ad_id not in without and self.allows(ad, now_ns, local) for ad in self.takeovers
+            ad.ad_id not in without and self.allows(ad, now_ns, local, without)
+            for ad in self.takeovers
         )
 
     def choose(
@@ -111,6 +151,8 @@ class Rotation:
         if not candidates:
             return None
         choice = self._policy.choose(candidates, Situation(now_ns, local, audience))
+        if (block := self._blocks.at(local)) is not None:
+            choice = replace(choice, context={**choice.context, **block.context()})
         self._plays_in_round += 1
         # Those left out count too: an ad that failed has had its turn.
         in_round = max(len(candidates), len(self._candidates(now_ns, local)) if without else 0)
@@ -161,7 +203,9 @@ class Rotation:
         self, now_ns: int, local: datetime | None, without: Collection[str] = ()
     ) -> list[Ad]:
         allowed = [
-            ad for ad in self._ads if ad.ad_id not in without and self.allows(ad, now_ns, local)
+            ad
+            for ad in self._ads
+            if ad.ad_id not in without and self.allows(ad, now_ns, local, without)
         ]
         rivals = [ad for ad in allowed if ad.takeover] or allowed
         highest = max((ad.priority for ad in rivals), default=0)

@@ -24,6 +24,7 @@ from monitor.sensor.live import UNMEASURED, LiveView, SensorHealth
 from monitor.sensor.process import SensorSettings
 from monitor.session.active_session import ActiveSession, load_ads, ready_database
 from monitor.session.clock import SessionClock
+from monitor.session.experiments import BlockWatcher
 from monitor.session.feedback import recent_starts
 from monitor.session.measuring import MeasuringSwitch
 from monitor.session.router import MessageRouter
@@ -74,6 +75,7 @@ class KioskRuntime:
         )
         self._session: ActiveSession | None = None
         self._watcher: PlaylistWatcher | None = None
+        self._blocks: BlockWatcher | None = None
         self._stopped = False
 
     def _new_sensor(self) -> SupervisedSensor:
@@ -194,6 +196,7 @@ class KioskRuntime:
             # The wall clock, also after it was corrected: staff go by it.
             local_time=lambda _at_ns: self._local_now(),
         )
+        self._blocks = BlockWatcher(self._database.engine, settings.site)
         self.player = AdPlayer(
             playlist.ads,
             session.policy,
@@ -206,6 +209,7 @@ class KioskRuntime:
             cross_fade_s=playlist.cross_fade_s,
             wash_out_s=settings.guard_rails.wash_out_s,
             audience=session.feedback.audience,
+            blocks=self._blocks.schedule,
         )
         self.player.seed(recent_starts(self._database.engine, settings.site, clock, clock.utc))
         self._watcher = PlaylistWatcher(playlist, load=partial(load_playlist, check=check_apart))
@@ -237,7 +241,11 @@ class KioskRuntime:
         self._measuring.pause(cause, detail)
 
     def tick(self) -> None:
-        """Take over a changed playlist; call it a few times a second from the show's thread."""
+        """Take over a changed playlist or experiment; call it a few times a second from the show's
+        thread.
+        """
+        if self._blocks is not None:
+            self._blocks.poll(time.monotonic_ns())
         watcher = self._watcher
         if watcher is not None and (changed := watcher.poll(time.monotonic_ns())) is not None:
             self.playlist = changed
@@ -251,6 +259,8 @@ class KioskRuntime:
         self.player.stop()
         if self._watcher is not None:
             self._watcher.close()
+        if self._blocks is not None:
+            self._blocks.close()
         problems = []
         if self._sensor is not None and not self._sensor.stop():
             problems.append("the sensor did not stop in time")
