@@ -17,3 +17,11 @@ class ReportWriteError(ReportError):
 
 class EmptyScopeError(ReportError):
     """No session is among those that were asked for."""
+
+
+class ExperimentError(ReportError):
+    """The plan of an experiment cannot be carried out, or there is no experiment of a name."""
+
+
+class OutcomeFileError(ReportError):
+    """A file of outcomes cannot be read."""
