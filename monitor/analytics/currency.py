@@ -17,7 +17,7 @@ from db.read.sessions import had_screen
 from monitor.analytics import WEEKDAYS
 from monitor.analytics.metrics import WATCHER_ATTENTION_S, microseconds
 from monitor.analytics.report_data import places_to_withhold
-from monitor.analytics.statistics import UNKNOWN, clustered_interval, known
+from monitor.analytics.statistics import UNKNOWN, Estimate, clustered_mean, known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from db.read.sessions import PlayInfo, SessionInfo
     from monitor.analytics.report_data import ReportData
 
+    Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
 WATCHED_2_S = 2.0
@@ -155,8 +156,8 @@ def multipliers(
     """Return the impression multiplier of each site, weekday and hour, and what is withheld.
 
     `multiplier = exposures / plays`, over the plays that were shown and measured and began in the
-    hour. Its 95 % interval is Student's with the error clustered by day from `MIN_DAYS` days on;
-    with fewer it is clustered by ten-minute block, and speaks for these days only.
+    hour. Its 95 % interval is that of `mean_of_plays`; with fewer than `MIN_DAYS` days it speaks
+    for these days only.
 
     Args:
         data: The sessions to take together.
@@ -191,9 +192,10 @@ def multipliers(
     entries = []
     for number, (site, weekday, hour) in enumerate(cells):
         mine = cell == number
+        found = mean_of_plays(exposures[mine], day[mine], block[mine])
+        hide = number in hidden
+        reach = UNKNOWN if hide else found.interval()
         days = int(np.unique(day[mine]).size)
-        clusters = (day if days >= MIN_DAYS else block)[mine]
-        found = UNKNOWN if number in hidden else clustered_interval(exposures[mine], clusters)
         entries.append(
             {
                 "site": site,
@@ -201,11 +203,11 @@ def multipliers(
                 "hour": hour,
                 "plays": int(mine.sum()),
                 "days": days,
-                "exposures": None if number in hidden else int(exposures[mine].sum()),
-                "multiplier": known(found.value),
-                "multiplier_low": known(float(np.maximum(found.low, 0.0))),
-                "multiplier_high": known(found.high),
-                "clusters": int(np.unique(clusters).size),
+                "exposures": None if hide else int(exposures[mine].sum()),
+                "multiplier": known(reach.value),
+                "multiplier_low": known(float(np.maximum(reach.low, 0.0))),
+                "multiplier_high": known(reach.high),
+                "clusters": found.groups,
                 "clustered_by": "day" if days >= MIN_DAYS else "ten minutes",
             }
         )
@@ -217,6 +219,18 @@ def multipliers(
     )
     figures = ["multipliers.exposures", "multipliers.multiplier"]
     return entries, [{"ad_id": None, "figures": figures, "why": why}]
+
+
+def mean_of_plays(values: Floats, day: Ints, block: Ints) -> Estimate:
+    """Return a mean over plays, clustered by day, or by block where there are too few days.
+
+    Args:
+        values: Shape `(n,)`, one or more, of each play.
+        day, block: Shape `(n,)`, on which day and in which ten minutes it began, as any numbers.
+    """
+    clusters = day if np.unique(day).size >= MIN_DAYS else block
+    numbers = np.unique(clusters, return_inverse=True)[1].astype(np.int64)
+    return clustered_mean(values, np.ones(values.size), numbers)
 
 
 def blocks_of(plays: Sequence[PlayInfo]) -> Ints:

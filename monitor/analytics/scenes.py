@@ -14,7 +14,7 @@ import numpy as np
 
 from db.read.formulas import count_bins
 from monitor.analytics.metrics import HAPPY_SCORE, NEGATIVE_SCORE
-from monitor.analytics.statistics import Estimate, clustered_mean, holm, known
+from monitor.analytics.statistics import CONFIDENCE, Estimate, clustered_mean, holm, known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -183,30 +183,27 @@ def baseline_curve(
         For each second, as JSON: `second`, `ads` with a known attention, and each of `MEASURES`
         with its interval.
     """
-    table = []
-    for second in range(seconds):
-        entry: dict[str, Any] = {"second": second, "ads": 0}
-        for name in MEASURES:
-            values = np.array(
-                [
-                    value
-                    for curve in curves
-                    if second < len(curve[name]) and (value := curve[name][second]) is not None
-                ],
-                dtype=np.float64,
-            )
+    from scipy.special import stdtrit  # noqa: PLC0415 - slow to import
+
+    table: list[dict[str, Any]] = [{"second": second, "ads": 0} for second in range(seconds)]
+    for name in MEASURES:
+        values = np.full((len(curves), seconds), np.nan)
+        for row, curve in zip(values, curves, strict=True):
+            own = curve[name][:seconds]
+            row[: len(own)] = np.array(own, dtype=np.float64)  # None becomes NaN
+        seen = np.isfinite(values)
+        n = seen.sum(axis=0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = np.where(seen, values, 0.0).sum(axis=0) / n
+            squares = np.where(seen, (values - mean) ** 2, 0.0).sum(axis=0)
+            # No spread, or one ad: 0 / 0 is NaN.
+            reach = stdtrit(n - 1, (1 + CONFIDENCE) / 2) * np.sqrt(squares / (n - 1) / n)
+        for second, entry in enumerate(table):
             if name == "attention":
-                entry["ads"] = int(values.size)
-            found = (
-                clustered_mean(values, np.ones(values.size), np.arange(values.size))
-                if values.size
-                else Estimate(math.nan, math.nan, math.nan, 0)
-            )
-            reach = found.interval()
+                entry["ads"] = int(n[second])
             entry |= {
-                name: known(found.value),
-                f"{name}_low": known(reach.low),
-                f"{name}_high": known(reach.high),
+                name: known(mean[second]),
+                f"{name}_low": known(mean[second] - reach[second]),
+                f"{name}_high": known(mean[second] + reach[second]),
             }
-        table.append(entry)
     return table

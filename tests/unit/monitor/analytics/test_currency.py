@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.analytics.currency import ad_currency, multipliers, viewable_plays
+from monitor.analytics.currency import ad_currency, mean_of_plays, multipliers, viewable_plays
 
 UTC, BERLIN = ZoneInfo("UTC"), ZoneInfo("Europe/Berlin")
 
@@ -158,6 +158,36 @@ def test_hours_with_too_few_viewers_are_withheld_and_not_given_away(exposures):
     assert entry["why"].startswith("in 2 of 3 hours fewer than 5 viewers were in view")
 
 
+def covered(rng, runs, days, mean) -> float:
+    """Return how often the interval of a multiplier holds the mean: six blocks of six plays a day.
+
+    Days and blocks differ in how busy they are; with one day, the mean is that day's.
+    """
+    hits = 0
+    for _ in range(runs):
+        busy = np.exp(rng.normal(0, 0.3, (days, 1)) if days > 1 else np.zeros((1, 1)))
+        quiet = np.exp(rng.normal(0, 0.3, (days, 6)))
+        counts = rng.poisson(mean * (busy * quiet)[:, :, None], (days, 6, 6)).astype(float)
+        truth = mean * np.exp(0.045) * (np.exp(0.045) if days > 1 else 1.0)
+        day, block = np.repeat(np.arange(days), 36), np.repeat(np.arange(6 * days), 6)
+        reach = mean_of_plays(counts.ravel(), day, block).interval()
+        hits += reach.low <= truth <= reach.high
+    return hits / runs
+
+
+@pytest.mark.parametrize(("days", "mean"), [(1, 1.5), (4, 1.5)])
+def test_intervals_cover_the_mean(days, mean):
+    assert 0.90 <= covered(np.random.default_rng(4), 400, days, mean) <= 0.98
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("days", [1, 3, 4, 8])
+@pytest.mark.parametrize("mean", [0.3, 1.5, 8.0])
+def test_intervals_cover_the_mean_at_many_sizes(days, mean):
+    assert 0.92 <= covered(np.random.default_rng(6), 3000, days, mean) <= 0.97
+
+
+@settings(deadline=None)
 @given(counts=st.lists(st.integers(0, 12), min_size=1, max_size=30), seed=st.integers(0, 9))
 def test_exposures_and_plays_add_up_over_the_hours(make_exposures, counts, seed):
     made = make_exposures()

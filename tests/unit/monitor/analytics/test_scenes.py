@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from db.read.formulas import SecondArrays
@@ -134,6 +134,7 @@ def test_without_an_effect_at_many_sizes(viewers, plays, icc):
     assert called_different(np.random.default_rng(2), 400, viewers, plays, icc) <= 20
 
 
+@settings(deadline=None)
 @given(
     lengths=st.lists(st.floats(0.02, 4), min_size=1, max_size=12),
     duration_s=st.floats(1.0, 30),
@@ -149,6 +150,7 @@ def test_usable_scenes_begin_at_0_and_each_has_a_second(lengths, duration_s):
         assert ((middles >= start) & (middles < end)).any()
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 50), cuts=st.lists(st.integers(1, 9), max_size=4, unique=True))
 def test_scenes_partition_the_seconds(seed, cuts):
     rng = np.random.default_rng(seed)
