@@ -26,6 +26,7 @@ from monitor.analytics.metrics import covered_us, microseconds
 from monitor.analytics.norms import Norms, build_norms, norms_of, score, score_parts
 from monitor.analytics.report_data import ad_versions, load_report_data
 from monitor.analytics.statistics import CONFIDENCE, DRAWS
+from monitor.reports.claims import add_claims
 from monitor.reports.diagnostics import add_baselines, add_scenes, videos_seen
 from monitor.reports.formatting import counted, utc_text
 from monitor.reports.thumbnails import find_scenes
@@ -137,6 +138,7 @@ def build_report(
         entry["score_parts"] = score_parts(entry)
         entry["score"] = score(entry["score_parts"])
         entry["norms"] = norms_of(entry, library or Norms(()), site=summary["site"])
+    findings = add_claims([entry for entry, _ in ads], data, min_viewers=min_viewers)
     # More ads give too many pairs to read, and fewer that are certain.
     few = len({ad.ad_id for ad in data.ads}) <= 8
     compared = compare_ads(data, min_viewers=min_viewers) if few else []
@@ -165,6 +167,7 @@ def build_report(
         "session": summary,
         "sessions": [session_document(info) for info in data.sessions],
         "ads": entries,
+        "findings": findings,
         "comparisons": [comparison.document() for comparison in compared],
         "multipliers": multipliers,
         "gaps": [

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from monitor.reports.formatting import (
     counted,
     decimal,
     duration,
-    listed,
     moment_of,
     percent,
     points,
@@ -108,11 +108,109 @@ def findings(document: dict[str, Any]) -> list[str]:
         return ["Ads were shown, but no viewer was seen, so there is no reaction to report."]
     return [
         _reach(document),
-        *_best(document),
-        *_held(ads),
-        *_strongest(ads),
+        *_claims(document),
         *_missing(document["quality"]),
     ]
+
+
+MAX_CLAIMS = 8
+"""Sentences about ads on a page; a report of sixty ads may have more findings."""
+
+
+def _claims(document: dict[str, Any]) -> list[str]:
+    """Say the findings, the most certain of each kind first, or that there is none."""
+    found = document["findings"]
+    said: list[str] = []
+    kinds = list(dict.fromkeys(finding["kind"] for finding in found))
+    by_kind = [
+        sorted((each for each in found if each["kind"] == kind), key=lambda each: each["p"])
+        for kind in kinds
+    ]
+    chosen = [each for rank in zip_longest(*by_kind) for each in rank if each is not None]
+    shown = chosen[:MAX_CLAIMS]
+    said += [finding["sentence"] for finding in found if finding in shown]
+    if len(chosen) > MAX_CLAIMS:
+        said.append(f"{counted(len(chosen) - MAX_CLAIMS, 'more finding')} under the ads.")
+    return said or _nothing(document)
+
+
+def _nothing(document: dict[str, Any]) -> list[str]:
+    """Say which two ads certainly differ, if no ad differs from all others, or that none does."""
+    ads = document["ads"]
+    certain = [pair for pair in document["comparisons"] if pair["verdict"] in {"better", "worse"}]
+    if certain:
+        certain.sort(key=lambda pair: pair["p_adjusted"])
+        return [pair["sentence"] for pair in certain[:3]]
+    rated = [ad for ad in ads if ad["mean_valence"] is not None]
+    if not rated:
+        if any(ad["opportunities"] for ad in ads):
+            why = "no face well enough to read an emotion from it while an ad was on"
+        else:
+            why = "none of them while an ad was on"
+        return [] if document["withheld"] else [f"Viewers were seen, but {why}."]
+    if len(rated) == 1:
+        return [f"No second of {quoted(rated[0])} certainly stands out from the others."]
+    return ["No ad certainly differs from the others, and no second stands out."]
+
+
+def finding_sentence(finding: dict[str, Any], ad: dict[str, Any]) -> str:
+    """Say a finding of the document about one of its ads in a sentence."""
+    name, viewers = quoted(ad), counted(finding["viewers"], "viewer")
+    value, low, high = (finding[key] for key in ("value", "low", "high"))
+    kind, level = finding["kind"], finding["level"]
+    if finding["measure"] == "attention":
+        interval = f"{points(abs(value))}, 95% interval {_range(value, low, high)}"
+        if kind == "attention_drop":
+            before, after = (seconds(finding[key]) for key in ("before", "after"))
+            return f"Attention to {name} fell from {before} to {after} by {interval}; {viewers}."
+        more = "more" if kind == "more_attention" else "less"
+        return f"{name} held {more} attention than the other ads, by {interval}; {viewers}."
+    interval = f"95% interval {signed(low)} to {signed(high)}"
+    if kind in {"peak", "trough"}:
+        most = "more" if kind == "peak" else "less"
+        return (
+            f"Second {finding['second']} of {name} was met with {most} positive faces than the "
+            f"rest of the ad: valence {signed(value)} against {signed(level)} over the whole ad, "
+            f"{interval}; {viewers}."
+        )
+    more = "more" if kind == "more_positive" else "less"
+    return (
+        f"{name} was met with {more} positive faces than the other ads: valence "
+        f"{signed(level + value)} against {signed(level)}, difference {signed(value)}, {interval}; "
+        f"{viewers}."
+    )
+
+
+def seconds(span: list[int]) -> str:
+    """Write `second 3` or `seconds 3-6`, with an en dash."""
+    first, last = span
+    if first == last:
+        return f"second {first}"
+    return f"seconds {first}\N{EN DASH}{last}"
+
+
+def _range(value: float, low: float, high: float) -> str:
+    """Write the interval of the size of a difference between shares."""
+    ends = (low, high) if value >= 0 else (-high, -low)
+    return f"{points(ends[0])} to {points(ends[1])}"
+
+
+def advice_reason(reason: str, standing: dict[str, Any]) -> str:
+    """Say why an ad has its advice, given how it stands against the rest."""
+    return {
+        "better": "More positive faces and more attention than the other ads.",
+        "better_valence": "More positive faces than the other ads, and no less attention.",
+        "better_attention": "More attention than the other ads, and faces no less positive.",
+        "no_worse": "Certainly no worse than the other ads by what matters.",
+        "worse": "Less positive faces and less attention than the other ads, by what matters.",
+        "worse_valence": "Less positive faces than the other ads, by what matters.",
+        "worse_attention": "Less attention than the other ads, by what matters.",
+        "mixed": "Better than the other ads in faces or attention, and worse in the other.",
+        "open": "Not known yet whether it is worse than the other ads.",
+        "few": "Too few viewers to compare it with other ads.",
+        "few_plays": "Too few plays with viewers to compare it with other ads.",
+        "alone": "There is no other ad to compare it with.",
+    }[reason]
 
 
 def _reach(document: dict[str, Any]) -> str:
@@ -123,87 +221,6 @@ def _reach(document: dict[str, Any]) -> str:
         return f"{seen}."
     watched = f"{session['watchers']:,}" if session["watchers"] else "none"
     return f"{seen}; {watched} of them watched an ad for half a second or longer."
-
-
-def _best(document: dict[str, Any]) -> list[str]:
-    ads = document["ads"]
-    rated = sorted(
-        (ad for ad in ads if ad["mean_valence"] is not None),
-        key=lambda ad: ad["mean_valence"],
-        reverse=True,
-    )
-    if not rated:
-        if any(ad["opportunities"] for ad in ads):
-            why = "no face well enough to read an emotion from it while an ad was on"
-        else:
-            why = "none of them while an ad was on"
-        return [] if document["withheld"] else [f"Viewers were seen, but {why}."]
-    best = rated[0]
-    low, high = best["mean_valence_low"], best["mean_valence_high"]
-    interval = "; a single viewer gives no interval."
-    if low is not None:
-        interval = f", 95% interval {signed(low)} to {signed(high)}."
-    said = [
-        f"{quoted(best)} was met with the most positive faces: mean valence "
-        f"{signed(best['mean_valence'])}{interval}"
-    ]
-    if len(rated) == 1:
-        return said
-    if any(ad["mean_valence_low"] is None for ad in rated):
-        return [*said, "There are too few viewers to say whether the ads differ."]
-    rivals = [
-        quoted(ad)
-        for ad in rated[1:]
-        if low <= ad["mean_valence_high"] and ad["mean_valence_low"] <= high
-    ]
-    if not rivals:
-        return [*said, "No other ad's interval reaches into it."]
-    plural = ("", "s") if len(rivals) == 1 else ("s", "")
-    return [
-        *said,
-        f"The interval{plural[0]} of {listed(rivals)} overlap{plural[1]} with it, so the first "
-        "place is not settled; more viewers would narrow it.",
-    ]
-
-
-def _held(ads: list[dict[str, Any]]) -> list[str]:
-    known = [ad for ad in ads if ad["held"] and ad["opportunities"]]
-    if len(known) < 2:
-        return []
-    most = max(known, key=lambda ad: ad["held"] / ad["opportunities"])
-    share = most["held"] / most["opportunities"]
-    return [
-        f"{quoted(most)} held the largest share of its audience: {percent(share)} of those in view "
-        "looked for at least half of its length."
-    ]
-
-
-def _strongest(ads: list[dict[str, Any]]) -> list[str]:
-    found = {
-        kind: max(
-            (
-                (m["value"], m["second"], ad)
-                for ad in ads
-                for m in ad["moments"]
-                if m["kind"] == kind
-            ),
-            key=lambda moment: moment[0],
-            default=None,
-        )
-        for kind in ("peak", "attention_drop")
-    }
-    said = []
-    if peak := found["peak"]:
-        said.append(
-            f"The most positive second was second {peak[1]} of {quoted(peak[2])} (mean valence "
-            f"{signed(peak[0])})."
-        )
-    fall = found["attention_drop"]
-    if fall and fall[0] >= 0.1:
-        said.append(
-            f"Attention fell most in second {fall[1]} of {quoted(fall[2])}, by {points(fall[0])}."
-        )
-    return said
 
 
 def _missing(quality: dict[str, Any]) -> list[str]:

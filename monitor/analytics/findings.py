@@ -1,0 +1,251 @@
+"""What a report may claim: differences between ads, and seconds of an ad, with a test behind each.
+
+A report of twelve ads makes hundreds of comparisons, and the largest of them always looks like
+news. A finding is what is left after correction for all of them: at most one report in twenty in
+which nothing happened claims anything.
+
+- **Seconds**: `monitor.analytics.seconds` tests all seconds of a curve together; Holm's correction
+  covers all ads and kinds. They may use half of the 5 %.
+- **Ads**: each against the rest, always valid, corrected over the ads
+  (`monitor.analytics.standings`). At one look they use less than the other half.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from detector.emotion.labels import EMOTIONS
+from monitor.analytics.metrics import (
+    HAPPY_SCORE,
+    NEGATIVE_SCORE,
+    VALENCE,
+    Moment,
+    valence_moments,
+    viewer_seconds,
+)
+from monitor.analytics.seconds import (
+    Shrunk,
+    ShrunkCurve,
+    curve_of,
+    fall_p,
+    falls,
+    first_plays,
+    second_p,
+    shrink,
+)
+from monitor.analytics.statistics import (
+    CONFIDENCE,
+    holm,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from db.read.formulas import ExposureArrays, SecondArrays
+
+    Floats = NDArray[np.float64]
+
+LEVEL = 1 - CONFIDENCE
+"""Corrected p-value below which two ads, or an ad and the rest, differ."""
+
+SECOND_LEVEL = LEVEL / 2
+"""Corrected p-value below which something is said about a second."""
+
+MIN_SIZE = 0.05
+"""A certain peak or fall smaller than this, in valence or as a share, is not worth a sentence."""
+
+Kind: TypeAlias = Literal[
+    "more_positive",
+    "less_positive",
+    "more_attention",
+    "less_attention",
+    "peak",
+    "trough",
+    "attention_drop",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that a report may say.
+
+    Attributes:
+        kind: What kind of thing.
+        ad: Place of the ad in the report.
+        measure: What was measured: "valence" or "attention".
+        value, low, high: The figure and its 95 % interval: of a peak or trough in that second, of a
+            fall by how much, of a difference from the rest.
+        p: After correction, 0 to 1.
+        viewers: Behind the figure.
+        second: Of a peak or trough, or the first one after a fall.
+        before, after: First and last second of the spans that a fall compares.
+        level: Of a peak or trough, the figure over the whole ad.
+    """
+
+    kind: Kind
+    ad: int
+    measure: str
+    value: float
+    low: float
+    high: float
+    p: float
+    viewers: int
+    second: int | None = None
+    before: tuple[int, int] | None = None
+    after: tuple[int, int] | None = None
+    level: float | None = None
+
+
+# --- seconds --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curves:
+    """The curves of one ad, shrunk; None where too little is known.
+
+    `corrected` is corrected valence, or plain valence where that is not known.
+    """
+
+    valence: ShrunkCurve | None
+    corrected: ShrunkCurve | None
+    attention: ShrunkCurve | None
+    surprise: ShrunkCurve | None
+
+
+def curves_of(
+    entries: ExposureArrays, seconds: SecondArrays, duration_s: float, *, min_viewers: int = 1
+) -> Curves:
+    """Return the curves of one ad of this length, from its sorted exposures and seconds."""
+    viewers, plays = first_plays(entries.viewer_id, entries.play_id)
+    cells = viewer_seconds(seconds, entries, duration_s, plays)
+    clusters = plays[np.searchsorted(viewers, np.unique(seconds.viewer_id))]
+
+    def curve(sums: Floats, counts: Floats) -> ShrunkCurve | None:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values = sums / counts
+        found = curve_of(cells.viewer, cells.second, values, clusters, min_viewers=min_viewers)
+        return None if found is None else shrink(found)
+
+    read = cells.emotion_readings.astype(np.float64)
+    valence = curve(cells.sums.T[VALENCE], read)
+    scores = corrected_valence(cells.sums)
+    return Curves(
+        valence=valence,
+        corrected=curve(scores, read) if np.isfinite(scores).any() else valence,
+        attention=curve(cells.attentive.astype(np.float64), cells.readings.astype(np.float64)),
+        surprise=curve(cells.sums.T[EMOTIONS.index("surprise")], read),
+    )
+
+
+def corrected_valence(sums: Floats) -> Floats:
+    """Return sums of corrected valence, `(n,)`, from sums in the order of `SUM_COLUMNS`."""
+    return np.asarray(sums.T[HAPPY_SCORE] - sums.T[NEGATIVE_SCORE])
+
+
+def shrunk_moment(moment: Moment, curves: Curves) -> Shrunk | None:
+    """Return a key moment's figure shrunk, with its interval; None where not known."""
+    curve = {
+        "attention_drop": curves.attention,
+        "attraction": curves.surprise,
+        "impact": None,
+    }.get(moment.kind, curves.valence)
+    return None if curve is None else _of_moment(moment, curve)
+
+
+def corrected_moments(curves: Curves) -> list[tuple[Moment, Shrunk | None]]:
+    """Return peak, trough and steepest rise of corrected valence, each with its shrunk figure."""
+    shrunk = curves.corrected
+    if shrunk is None:
+        return []
+    found = shrunk.curve
+    raw = np.full(int(found.seconds[-1]) + 1, np.nan)
+    raw[found.seconds] = found.level + found.deviation
+    return [(moment, _of_moment(moment, shrunk)) for moment in valence_moments(raw)]
+
+
+def _of_moment(moment: Moment, curve: ShrunkCurve) -> Shrunk | None:
+    if moment.kind == "steepest_rise":
+        return curve.change(moment.second)
+    if moment.kind == "attention_drop":
+        change = curve.change(moment.second)
+        return None if change is None else -change
+    return curve.at(moment.second)
+
+
+def second_findings(ads: Sequence[Curves | None], seeds: Sequence[Sequence[int]]) -> list[Finding]:
+    """Return the peaks, troughs and falls of attention that are certain, those of an ad together.
+
+    Args:
+        ads: The curves of each ad of the report; None where they are withheld.
+        seeds: One for each ad: the same data and seed give the same findings.
+    """
+    found: list[Finding] = []
+    for place, (curves, seed) in enumerate(zip(ads, seeds, strict=True)):
+        if curves is None:
+            continue
+        if curves.corrected is not None:
+            found.append(_extreme(place, curves.corrected, [*seed, 2]))
+        if curves.attention is not None and (fall := _fall(place, curves.attention, [*seed, 3])):
+            found.append(fall)
+    adjusted = holm([finding.p for finding in found])
+    return [
+        replace(finding, p=p)
+        for finding, p in zip(found, adjusted, strict=True)
+        if p < SECOND_LEVEL and _large(finding)
+    ]
+
+
+def _large(finding: Finding) -> bool:
+    return abs(finding.value - (finding.level or 0.0)) >= MIN_SIZE
+
+
+def _extreme(place: int, shrunk: ShrunkCurve, seed: Sequence[int]) -> Finding:
+    """Return the second that differs most clearly from the level of the ad."""
+    curve = shrunk.curve
+    p_values = second_p(curve, seed=seed)
+    at = int(np.lexsort((-np.abs(curve.deviation), p_values))[0])
+    second = int(curve.seconds[at])
+    estimate = shrunk.at(second) or Shrunk(math.nan, math.nan, math.nan)
+    return Finding(
+        kind="peak" if curve.deviation[at] > 0 else "trough",
+        ad=place,
+        measure="valence",
+        value=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        p=float(p_values[at]),
+        viewers=int(curve.viewers[at]),
+        second=second,
+        level=curve.level,
+    )
+
+
+def _fall(place: int, shrunk: ShrunkCurve, seed: Sequence[int]) -> Finding | None:
+    """Return the clearest fall of attention, if neighbouring seconds are known."""
+    curve = shrunk.curve
+    seconds, weights = falls(curve)
+    if not seconds.size:
+        return None
+    p_values = fall_p(curve, seed=seed)
+    at = int(np.lexsort((-(weights @ curve.deviation), p_values))[0])
+    estimate = shrunk.contrast(weights[at])
+    before, after = curve.seconds[weights[at] > 0], curve.seconds[weights[at] < 0]
+    return Finding(
+        kind="attention_drop",
+        ad=place,
+        measure="attention",
+        value=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        p=float(p_values[at]),
+        viewers=int(curve.viewers[weights[at] != 0].min()),
+        second=int(seconds[at]),
+        before=(int(before[0]), int(before[-1])),
+        after=(int(after[0]), int(after[-1])),
+    )
