@@ -7,18 +7,20 @@ months is read in a moment; plays not rolled up yet, such as the current one, ar
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Double, case, cast, func, select
 
 from db.read.sessions import of_kinds
-from db.schema import Ad, Exposure, Play, Session, Viewer
+from db.schema import SUM_COLUMNS, Ad, Exposure, Model, Play, Session, Viewer
+from detector.emotion.labels import EMOTIONS
+from detector.emotion.prevalence import calibration_of, corrected_valence, linear_weights
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
 
-    from sqlalchemy.engine import Engine
+    from sqlalchemy.engine import Connection, Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class AdTotals:
         dwell_s, attention_s: Sums over all exposures.
         mean_dwell_s: Sum over viewers of each viewer's mean dwell per exposure.
         valence, expressiveness: Sums over the viewers with an emotion of each one's mean.
+        scored_viewers: Viewers with scores; fewer where a model card has no calibration.
+        valence_corrected: Sum over these of each one's mean of score(happy) - score(negative).
     """
 
     ad_id: str
@@ -46,6 +50,8 @@ class AdTotals:
     mean_dwell_s: float
     valence: float
     expressiveness: float
+    scored_viewers: int
+    valence_corrected: float
 
 
 def ad_totals(
@@ -57,6 +63,9 @@ def ad_totals(
     sessions count, unless `replays` and `demos` ask for more.
     """
     readings = func.sum(Exposure.emotion_readings)
+    with engine.connect() as connection:
+        corrected = func.sum(_corrected_valence(connection))
+    scored = (readings > 0) & corrected.is_not(None)
     means = {"valence": Exposure.sum_valence, "expressiveness": Exposure.sum_expressiveness}
     viewer = (
         select(
@@ -71,9 +80,12 @@ def ad_totals(
                 case((readings > 0, func.sum(total) / readings), else_=0.0).label(name)
                 for name, total in means.items()
             ),
+            case((scored, 1), else_=0).label("scored"),
+            case((scored, corrected / readings), else_=0.0).label("valence_corrected"),
         )
         .join(Play, Play.id == Exposure.play_id)
         .join(Viewer, Viewer.id == Exposure.viewer_id)
+        .join(Session, Session.id == Viewer.session_id)
         .where(Viewer.static.is_(False), Play.rolled_up)
         .group_by(Play.ad_version_id, Exposure.viewer_id, Viewer.session_id)
         .subquery()
@@ -91,6 +103,8 @@ def ad_totals(
                 cast(func.sum(viewer.c[name]), Double)
                 for name in ("dwell_s", "attention_s", "mean_dwell_s", "valence", "expressiveness")
             ),
+            func.sum(viewer.c.scored),
+            cast(func.sum(viewer.c.valence_corrected), Double),
         )
         .join(Ad, Ad.id == viewer.c.ad_version_id)
         .join(Session, Session.id == viewer.c.session_id)
@@ -100,6 +114,26 @@ def ad_totals(
     )
     with engine.connect() as connection:
         return [AdTotals(*row) for row in connection.execute(query)]
+
+
+def _corrected_valence(connection: Connection) -> Any:
+    """The sum of corrected valence of an exposure; older ones estimate it from the plain sums."""
+    plain = [getattr(Exposure, name) for name in SUM_COLUMNS[: len(EMOTIONS)]]
+    estimates = [
+        (
+            Session.model_id == model_id,
+            sum(
+                float(weight) * column
+                for weight, column in zip(
+                    corrected_valence(linear_weights(calibration)), plain, strict=True
+                )
+            ),
+        )
+        for model_id, card in connection.execute(select(Model.id, Model.card))
+        if (calibration := calibration_of(card)) is not None
+    ]
+    stored = Exposure.sum_happy_score - Exposure.sum_negative_score
+    return func.coalesce(stored, case(*estimates)) if estimates else stored
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,13 +30,14 @@ FIGURES = (
     "attraction_ratio",
     "conversion",
     "mean_valence",
+    "valence_corrected_mean",
     "expressiveness",
     "dwell_share",
     "score",
 )
 """What an ad is compared by."""
 
-_EMOTION_FIGURES = {"mean_valence", "expressiveness", "score"}
+_EMOTION_FIGURES = {"mean_valence", "valence_corrected_mean", "expressiveness", "score"}
 """These rest on the viewers whose emotion could be read."""
 
 
@@ -165,6 +166,7 @@ def _library_ad(parts: Sequence[AdTotals], site: str | None) -> LibraryAd:
     """Add up one version of an ad over some sites; each viewer is at one site only."""
     ad = parts[0]
     viewers, read = sum(part.viewers for part in parts), sum(part.emotion_viewers for part in parts)
+    scored = sum(part.scored_viewers for part in parts)
     duration_s = ad.duration_ms / 1000
 
     def total(name: str) -> float:
@@ -177,6 +179,7 @@ def _library_ad(parts: Sequence[AdTotals], site: str | None) -> LibraryAd:
         else None,
         "conversion": sum(part.watchers for part in parts) / viewers,
         "mean_valence": total("valence") / read if read else None,
+        "valence_corrected_mean": total("valence_corrected") / scored if scored else None,
         "expressiveness": total("expressiveness") / read if read else None,
         "mean_dwell_s": total("mean_dwell_s") / viewers,
         "duration_s": duration_s,

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+from sqlalchemy import update
+
+from db.engine import writing
 from db.read.ads import ad_totals, known_ads, session_ids_with
-from db.read.rollups import store_roll_ups
+from db.read.rollups import Scope, read_log, store_roll_ups
 from db.read.sessions import find_sessions
+from db.schema import SCORE_COLUMNS, Exposure
+from db.write.records import ModelRecord
+from detector.emotion.model_card import read_card
+from detector.emotion.model_store import find_model
 
 
 def test_pages_of_sessions_the_latest_first(engine, make):
@@ -56,3 +64,22 @@ def test_totals_and_sessions_of_ads_leave_out_replays_and_the_demo_viewer_unless
     assert session_ids_with(engine, [ad]) == [1]
     assert session_ids_with(engine, [ad], replays=True) == [1, 2]
     assert session_ids_with(engine, [ad], demos=True) == [1, 3]
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_totals_of_corrected_valence_are_those_of_the_roll_ups(engine, make, stored):
+    card = read_card(find_model("compact-3"))
+    shipped = ModelRecord(card.name, card.sha256, card.model_dump(mode="json"))
+    make.write_rolled(engine, model=shipped)
+    make.write_rolled(engine, site="Elsewhere", model=ModelRecord("own", "ef" * 32, {}))
+    if not stored:
+        with writing(engine) as connection:
+            connection.execute(update(Exposure).values(dict.fromkeys(SCORE_COLUMNS)))
+    entries = read_log(engine, Scope(session_ids=(1,))).exposures
+    means = entries.sums / entries.emotion_readings[:, None]
+    expected = means[0, 9] - means[0, 11]  # all readings are the same
+    for totals in ad_totals(engine, 0.5):
+        known = totals.site == "Foyer"
+        assert totals.emotion_viewers == 2
+        assert totals.scored_viewers == (2 if known else 0)
+        assert totals.valence_corrected == pytest.approx(2 * expected if known else 0, abs=1e-5)

@@ -35,6 +35,7 @@ ENTRY = {
     "attraction_ratio": 0.5,
     "conversion": 0.8,
     "mean_valence": 0.2,
+    "valence_corrected_mean": 0.1,
     "expressiveness": 0.3,
     "mean_dwell_s": 6.0,
 }
@@ -224,6 +225,8 @@ def at(site: str, viewers: int, **changes) -> AdTotals:
         "mean_dwell_s": 5.0 * viewers,
         "valence": 0.2 * viewers,
         "expressiveness": 0.3 * viewers,
+        "scored_viewers": viewers,
+        "valence_corrected": 0.1 * viewers,
     }
     return AdTotals(site=site, viewers=viewers, **(values | changes))
 
@@ -241,6 +244,7 @@ def test_sites_add_up_by_viewers():
         -0.4,
     )
     assert whole.figures["mean_valence"] == pytest.approx((6.0 - 4.0) / 40)
+    assert whole.figures["valence_corrected_mean"] == pytest.approx(0.1)
     assert whole.figures["attraction_ratio"] == pytest.approx(80 / 250)
     assert whole.figures["conversion"] == 0.5
     assert whole.figures["dwell_share"] == 0.5
