@@ -14,7 +14,15 @@ import numpy as np
 
 from db.read.formulas import count_bins
 from monitor.analytics.metrics import HAPPY_SCORE, NEGATIVE_SCORE
-from monitor.analytics.statistics import CONFIDENCE, Estimate, clustered_mean, holm, known
+from monitor.analytics.statistics import (
+    CONFIDENCE,
+    UNKNOWN,
+    Estimate,
+    Interval,
+    clustered_mean,
+    holm,
+    known,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,8 +34,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-MEASURES = ("attention", "valence_corrected")
-"""What is measured by scene, each from -1 to 1."""
+MEASURES = {"attention": (0.0, 1.0), "valence_corrected": (-1.0, 1.0)}
+"""What is measured by scene, and between which limits its mean over viewers lies."""
 
 RELEVANT = 0.1
 """Change worth finding, of attention or valence; it tunes the tests, see `Estimate`."""
@@ -63,12 +71,14 @@ def scene_figures(
         scene: dict[str, Any] = {"start_s": start, "end_s": end}
         counts = [int(np.isfinite(values[name][:, place]).sum()) for name in MEASURES]
         scene |= dict(zip(("n", "emotion_viewers"), counts, strict=True))
-        for name in MEASURES:
+        for name, limits in MEASURES.items():
             found = _mean(values[name][:, place], groups, min_viewers)
-            reach = None if found is None else found.interval()
-            scene[name] = None if found is None else found.value
-            scene[f"{name}_low"] = None if reach is None else known(reach.low)
-            scene[f"{name}_high"] = None if reach is None else known(reach.high)
+            reach = UNKNOWN if found is None else within(found.interval(), *limits)
+            scene |= {
+                name: known(reach.value),
+                f"{name}_low": known(reach.low),
+                f"{name}_high": known(reach.high),
+            }
         scene["change"] = None if place == 0 else _change(values, groups, place, min_viewers)
         scenes.append(scene)
     _adjust(scenes)
@@ -129,19 +139,28 @@ def _mean(values: Floats, groups: Ints, min_viewers: int) -> Estimate | None:
     return clustered_mean(values[some], np.ones(int(some.sum())), numbers)
 
 
+def within(interval: Interval, lowest: float, highest: float) -> Interval:
+    """Return an interval cut to what is possible; a value beyond that (few faces) stays in it."""
+    low = np.maximum(interval.low, min(lowest, interval.value))
+    high = np.minimum(interval.high, max(highest, interval.value))
+    return Interval(interval.value, float(low), float(high))
+
+
 def _change(
     values: Mapping[str, Floats], groups: Ints, place: int, min_viewers: int
 ) -> dict[str, dict[str, Any]]:
     changes = {}
-    for name in MEASURES:
+    for name, (lowest, highest) in MEASURES.items():
         paired = values[name][:, place] - values[name][:, place - 1]
         found = _mean(paired, groups, max(min_viewers, 2))
-        reach = None if found is None else found.interval(effect=RELEVANT)
+        span = highest - lowest
+        reach = UNKNOWN if found is None else found.interval(effect=RELEVANT)
+        reach = within(reach, -span, span)
         changes[name] = {
             "viewers": int(np.isfinite(paired).sum()),
-            "value": None if found is None else found.value,
-            "low": None if reach is None else known(reach.low),
-            "high": None if reach is None else known(reach.high),
+            "value": known(reach.value),
+            "low": known(reach.low),
+            "high": known(reach.high),
             "p_adjusted": None if found is None else known(_p_value(found)),
         }
     return changes
@@ -186,7 +205,7 @@ def baseline_curve(
     from scipy.special import stdtrit  # noqa: PLC0415 - slow to import
 
     table: list[dict[str, Any]] = [{"second": second, "ads": 0} for second in range(seconds)]
-    for name in MEASURES:
+    for name, limits in MEASURES.items():
         values = np.full((len(curves), seconds), np.nan)
         for row, curve in zip(values, curves, strict=True):
             own = curve[name][:seconds]
@@ -201,9 +220,13 @@ def baseline_curve(
         for second, entry in enumerate(table):
             if name == "attention":
                 entry["ads"] = int(n[second])
+            found = Interval(
+                mean[second], mean[second] - reach[second], mean[second] + reach[second]
+            )
+            found = within(found, *limits)
             entry |= {
-                name: known(mean[second]),
-                f"{name}_low": known(mean[second] - reach[second]),
-                f"{name}_high": known(mean[second] + reach[second]),
+                name: known(found.value),
+                f"{name}_low": known(found.low),
+                f"{name}_high": known(found.high),
             }
     return table

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from db.read.formulas import SecondArrays
 from monitor.analytics.metrics import HAPPY_SCORE, NEGATIVE_SCORE
-from monitor.analytics.scenes import baseline_curve, scene_figures, usable_starts
+from monitor.analytics.scenes import baseline_curve, scene_figures, usable_starts, within
+from monitor.analytics.statistics import Interval
 
 
 def seconds_of(attention, valence, *, plays=None, readings=10) -> SecondArrays:
@@ -171,8 +172,33 @@ def test_baseline_is_the_mean_of_the_other_ads():
     ]
     first, second, third = baseline_curve(curves, 3)
     assert (first["ads"], first["attention"]) == (2, pytest.approx(0.4))
-    # Student's with one degree of freedom: 12.706 errors of 0.2.
-    assert first["attention_high"] == pytest.approx(0.4 + 12.7062 * 0.2, abs=1e-3)
+    # Student's with one degree of freedom reaches 12.706 errors of 0.2, beyond what is possible.
+    assert (first["attention_low"], first["attention_high"]) == (0.0, 1.0)
     assert (second["ads"], second["attention"], second["attention_low"]) == (1, 0.4, None)
     assert second["valence_corrected"] is None
     assert (third["ads"], third["attention"]) == (0, None)
+
+
+def test_baselines_of_many_ads_have_students_interval():
+    values = np.random.default_rng(8).uniform(0.3, 0.7, 12)
+    curves = [{"attention": [value], "valence_corrected": [None]} for value in values]
+    (found,) = baseline_curve(curves, 1)
+    error = values.std(ddof=1) / np.sqrt(12)
+    assert found["attention_low"] == pytest.approx(values.mean() - 2.20099 * error, abs=1e-5)
+    assert found["attention_high"] == pytest.approx(values.mean() + 2.20099 * error, abs=1e-5)
+
+
+@settings(deadline=None)
+@given(
+    value=st.floats(-1.5, 1.5), below=st.floats(0, 9), above=st.floats(0, 9), unknown=st.booleans()
+)
+def test_cut_intervals_hold_their_value(value, below, above, unknown):
+    nan = float("nan")
+    whole = Interval(value, *(nan, nan) if unknown else (value - below, value + above))
+    cut = within(whole, -1.0, 1.0)
+    assert cut.value == value
+    if unknown:
+        assert np.isnan([cut.low, cut.high]).all()
+    else:
+        assert whole.low <= cut.low <= value <= cut.high <= whole.high
+        assert cut.low >= -1.0 or cut.low == value
