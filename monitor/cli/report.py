@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 
 @click.command(
-    epilog="Example: ad-monitor report 3 --format html,pdf -o reactions.html, or "
+    epilog="Example: ad-monitor report 3 --format html,pdf,pptx -o reactions.html, or "
     "ad-monitor report --all --site 'Shop 12'"
 )
 @click.argument("session", type=click.IntRange(1), required=False)
@@ -161,7 +161,7 @@ def report(
 
 def _pictures(document: dict[str, Any], formats: Sequence[str], folders: tuple[Path, ...]) -> Any:
     """Return thumbnails of the ads; `None` if no format shows them."""
-    if not {"html", "pdf"} & set(formats):
+    if not {"html", "pdf", "pptx"} & set(formats):
         return None
     from monitor.reports.thumbnails import find_thumbnails
 

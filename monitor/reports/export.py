@@ -1,7 +1,8 @@
-"""The report as a file, complete or not at all: HTML, JSON, CSV, Parquet or PDF."""
+"""The report as a file in one of the formats, complete or not at all."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import uuid
@@ -13,7 +14,7 @@ from monitor.reports import FORMATS, TABLES
 from monitor.reports.tables import table_of, to_csv, to_parquet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from monitor.analytics.report_data import ReportData
     from monitor.reports.thumbnails import Thumbnails
@@ -34,8 +35,8 @@ def report_bytes(
 ) -> bytes:
     """Return a report in one of `FORMATS`.
 
-    CSV and Parquet need one of `TABLES`, and the data that the report was made of. HTML and PDF
-    take pictures of the ads by place in `document["ads"]`.
+    CSV and Parquet need one of `TABLES`, and the data that the report was made of. HTML, PDF
+    and PPTX take pictures of the ads by place in `document["ads"]`.
 
     Raises:
         UnknownFormatError: There is no such format.
@@ -43,29 +44,45 @@ def report_bytes(
         PdfUnavailableError: PDFs cannot be made on this machine.
         ReportError: CSV or Parquet without the data.
     """
-    if format == "json":
-        return to_json(document).encode()
     if format in {"csv", "parquet"}:
-        if data is None:
-            raise ReportError(
-                "A table needs the data that the report was made of: expected it for "
-                f"{format}, received none."
-            )
-        rows = table_of(table, document, data)
-        if format == "csv":
-            return to_csv(rows).encode()
-        return to_parquet(rows, document["report"]["version"])
-    if format == "html":
-        from monitor.reports.html import render_html  # noqa: PLC0415 - slow to import
-
-        return render_html(document, thumbnails).encode()
-    if format == "pdf":
-        from monitor.reports.pdf import render_pdf  # noqa: PLC0415 - slow to import
-
-        return render_pdf(document, thumbnails)
+        return _table_bytes(document, format, table, data)
+    makers: dict[str, Callable[[], str | bytes]] = {
+        "json": lambda: to_json(document),
+        "html": lambda: _maker("html")(document, thumbnails),
+        "pdf": lambda: _maker("pdf")(document, thumbnails),
+        "xlsx": lambda: _maker("xlsx")(document),
+        "pptx": lambda: _maker("pptx")(document, thumbnails),
+    }
+    if format in makers:
+        content = makers[format]()
+        return content.encode() if isinstance(content, str) else content
     raise UnknownFormatError(
         f"Unknown report format: expected one of {', '.join(FORMATS)}, received {format!r}."
     )
+
+
+def _maker(format: str) -> Callable[..., str | bytes]:  # noqa: A002
+    """Return `render_FORMAT` of the module of that name; they are slow to import."""
+    module = importlib.import_module(f"monitor.reports.{format}")
+    maker: Callable[..., str | bytes] = getattr(module, f"render_{format}")
+    return maker
+
+
+def _table_bytes(
+    document: dict[str, Any],
+    format: str,  # noqa: A002
+    table: str,
+    data: ReportData | None,
+) -> bytes:
+    if data is None:
+        raise ReportError(
+            "A table needs the data that the report was made of: expected it for "
+            f"{format}, received none."
+        )
+    rows = table_of(table, document, data)
+    if format == "csv":
+        return to_csv(rows).encode()
+    return to_parquet(rows, document["report"]["version"])
 
 
 def to_json(document: dict[str, Any]) -> str:

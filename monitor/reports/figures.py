@@ -11,22 +11,23 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from detector.emotion.labels import EMOTIONS
+from detector.emotion.prevalence import GROUPS
 from monitor.reports.formatting import signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 COLOURS = {
-    "angry": ("#D55E00", "10 3"),
-    "disgust": ("#009E73", "2 2.5"),
-    "fear": ("#CC79A7", "7 3 2 3"),
     "happy": ("#E69F00", ""),
-    "sad": ("#0072B2", "14 4"),
-    "surprise": ("#56B4E9", "9 3 2 3 2 3"),
+    "surprise": ("#56B4E9", "9 3 2 3"),
+    "negative": ("#882255", "14 4"),
     "neutral": ("#6B7280", "4 4"),
 }
-"""Colours that colour-blind people can tell apart (Okabe and Ito 2008), and dash patterns."""
+"""Colours of the groups of an audience that colour-blind people can tell apart (Okabe and Ito 2008,
+Tol 2021), and dash patterns."""
+
+VALENCE = "valence_corrected_audience"
+"""Key of the curve of valence in the seconds of an ad; `…_low` and `…_high` are its interval."""
 
 INK, MUTED, GRID, ACCENT = "#14213d", "#5b6478", "#e3e6ec", "#0b5394"
 
@@ -35,7 +36,7 @@ INK, MUTED, GRID, ACCENT = "#14213d", "#5b6478", "#e3e6ec", "#0b5394"
 class Layout:
     """Size of the curves of an ad, in CSS pixels at full size.
 
-    `panels` are heights: valence, emotions, attention, viewers. The margins are the film strip's
+    `panels` are heights: valence, faces, attention, viewers. The margins are the film strip's
     too; the right one holds the names of the curves. There are at most `ticks` on the time axis.
     """
 
@@ -83,7 +84,7 @@ def middles(ad: dict[str, Any]) -> list[float]:
 
 
 def curves(ad: dict[str, Any], layout: Layout, reach: tuple[float, float]) -> dict[str, Any]:
-    """Lay out valence with its interval, emotions, attention rate, viewers and brand marks.
+    """Lay out valence with its interval, faces, attention rate, viewers and brand marks.
 
     Args:
         ad: An entry of `ads` of the report.
@@ -115,7 +116,7 @@ def curves(ad: dict[str, Any], layout: Layout, reach: tuple[float, float]) -> di
     most = max([*(second["n"] for second in seconds), 1])
     step = 0.25 if reach[1] - reach[0] <= 1.25 else 0.5
     valence_ticks = range(math.ceil(reach[0] / step), math.floor(reach[1] / step) + 1)
-    valence = [place(0, second["valence"]) for second in seconds]
+    valence = [place(0, second[VALENCE]) for second in seconds]
     runs = _runs(middle, valence)
     attention = [place(2, second["attention"]) for second in seconds]
     edges = [(x(s["second"]), x(min(s["second"] + 1.0, end))) for s in seconds]
@@ -135,7 +136,7 @@ def curves(ad: dict[str, Any], layout: Layout, reach: tuple[float, float]) -> di
         "most": most,
         "bands": _bands(
             [
-                (at, place(0, second["valence_high"]), place(0, second["valence_low"]))
+                (at, place(0, second[f"{VALENCE}_high"]), place(0, second[f"{VALENCE}_low"]))
                 for at, second in zip(middle, seconds, strict=True)
             ]
         ),
@@ -148,7 +149,7 @@ def curves(ad: dict[str, Any], layout: Layout, reach: tuple[float, float]) -> di
             if moment["kind"] in {"peak", "trough"}
             and (at := valence[moment["second"]]) is not None
         ],
-        "emotion_curves": _emotions(seconds, middle, tops[1], layout),
+        "face_curves": _faces(seconds, middle, tops[1], layout),
         "attention": path_data(
             _runs([at for pair in edges for at in pair], [at for at in attention for _ in "ab"])
         ),
@@ -173,7 +174,7 @@ def spark(ad: dict[str, Any], reach: tuple[float, float]) -> dict[str, Any]:
         return None if value is None else 2 + (high - value) * 46 / (high - low)
 
     xs = [220 * middle / end for middle in middles(ad)]
-    runs = _runs(xs, [y(second["valence"]) for second in ad["timeline"]])
+    runs = _runs(xs, [y(second[VALENCE]) for second in ad["timeline"]])
     steps: list[tuple[float, float | None]] = []
     for second in ad["timeline"]:
         share = second["attention"]
@@ -286,19 +287,19 @@ def _moment(
     }
 
 
-def _emotions(
+def _faces(
     seconds: list[dict[str, Any]], xs: list[float], top: float, layout: Layout
 ) -> list[dict[str, Any]]:
-    """Lay out the curves of emotions and the names at their ends."""
+    """Lay out the curves of the groups and the names at their ends."""
     height = layout.panels[1]
     found = []
-    for emotion in EMOTIONS:
-        shares = [s["probabilities"] and s["probabilities"][emotion] for s in seconds]
+    for group in GROUPS:
+        shares = [s["shares"] and s["shares"][group] for s in seconds]
         runs = _runs(xs, [None if p is None else top + (1 - p) * height for p in shares])
         if runs:
             found.append(
                 {
-                    "name": emotion,
+                    "name": group,
                     "path": path_data(runs),
                     "dots": [run[0] for run in runs if len(run) == 1],
                     "end": runs[-1][-1],

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from db.read.formulas import MAX_READING_SPAN_S
-from detector.emotion.labels import EMOTIONS
+from detector.emotion.prevalence import GROUPS
 from monitor.analytics import metrics
 from monitor.fonts import STACK, fallback_css, font_face_css
 from monitor.reports import formatting, summary, wording
@@ -59,8 +59,8 @@ def render_html(
     styles, script = _fonts(document, medium) + _asset("report.css"), _asset("report.js")
     zone, document = summary.zone_words(document), summary.localised(document)
     ads, quality = document["ads"], document["quality"]
-    keys = ("valence", "valence_low", "valence_high")
-    reach = valence_range([s[key] for ad in ads for s in ad["timeline"] for key in keys])
+    seconds = [summary.valence_at(second) for ad in ads for second in ad["timeline"]]
+    reach = valence_range([value for second in seconds for value in second.values()])
     means = [value for ad in ads for value in summary.valence(ad).values()]
     many = len(ads) > summary.MANY_ADS
     layouts = (WIDE, NARROW) if many else (WIDE, NARROW, PRINT)
@@ -158,15 +158,16 @@ def environment() -> Environment:
     words = ["figure_value", "figure_label", "moment_value", "title"]
     found.filters |= {name: getattr(wording, name) for name in words}
     found.filters |= {
-        name: getattr(summary, name) for name in ("needed", "share_words", "score_words")
+        name: getattr(summary, name)
+        for name in ("needed", "share_words", "score_words", "valence_at")
     }
     found.filters |= {"image_url": _image_url, "px": px}
     found.globals |= {
         "counted": formatting.counted,
         "unknown": formatting.UNKNOWN,
-        "emotions": EMOTIONS,
-        "colours": {emotion: colour for emotion, (colour, _) in COLOURS.items()},
-        "dashes": {emotion: dash for emotion, (_, dash) in COLOURS.items()},
+        "groups": GROUPS,
+        "colours": {group: colour for group, (colour, _) in COLOURS.items()},
+        "dashes": {group: dash for group, (_, dash) in COLOURS.items()},
         "group_colours": summary.GROUP_COLOURS,
         "ink": INK,
         "muted": MUTED,
@@ -259,12 +260,11 @@ def _day_hours(cells: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     def cell(value: float | None) -> dict[str, Any]:
         return {"value": value, "level": 0 if value is None else 1 + min(4, int(5 * value / most))}
 
-    names = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
     return {
         "hours": hours,
         "rows": [
             {"name": name, "cells": [cell(known.get((day, hour))) for hour in hours]}
-            for day, name in enumerate(names)
+            for day, name in summary.DAY_NAMES.items()
         ],
     }
 

@@ -11,19 +11,25 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from detector.emotion.prevalence import GROUPS
+from monitor.analytics import WEEKDAYS
+from monitor.reports.figures import COLOURS, VALENCE
 from monitor.reports.formatting import counted, decimal, percent, signed
 from monitor.reports.wording import title
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-GROUP_COLOURS = {
-    "happy": "#E69F00",
-    "surprise": "#56B4E9",
-    "negative": "#882255",
-    "neutral": "#C5CAD6",
-}
+GROUP_COLOURS = {group: COLOURS[group][0] for group in GROUPS} | {"neutral": "#C5CAD6"}
 """The four groups that an audience is split into, in their order, with their colours."""
+
+DAY_NAMES = dict(
+    zip(
+        WEEKDAYS,
+        ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+        strict=True,
+    )
+)
 
 MANY_ADS = 8
 """With more ads, pages show them side by side, and the details of each in an appendix."""
@@ -104,15 +110,19 @@ def needed(viewers: int | None) -> str:
 def valence(ad: dict[str, Any]) -> dict[str, float | None]:
     """Return the corrected mean valence of an ad's audience, `value`, `low` and `high`."""
     keys = {"value": "", "low": "_low", "high": "_high"}
-    return {name: ad.get(f"valence_corrected_mean{end}") for name, end in keys.items()}
+    return {name: ad[f"valence_corrected_mean{end}"] for name, end in keys.items()}
+
+
+def valence_at(second: dict[str, Any]) -> dict[str, float | None]:
+    """Return the corrected valence of an audience in one second, `value`, `low` and `high`."""
+    keys = {"value": "", "low": "_low", "high": "_high"}
+    return {name: second[f"{VALENCE}{end}"] for name, end in keys.items()}
 
 
 def shares(ad: dict[str, Any]) -> dict[str, float] | None:
     """Return the corrected shares of the four groups in an ad's audience, None if not known."""
-    found = ad.get("shares")
-    if not found or any(found[group] is None for group in GROUP_COLOURS):
-        return None
-    return {group: float(found[group]) for group in GROUP_COLOURS}
+    found: dict[str, float] | None = ad["shares"]
+    return found
 
 
 def share_words(parts: dict[str, float]) -> str:

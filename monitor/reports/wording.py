@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from monitor.reports.figures import VALENCE
 from monitor.reports.formatting import (
     counted,
     decimal,
@@ -64,8 +65,8 @@ def has_curve(ad: dict[str, Any]) -> bool:
 
 
 def why_no_mean(ad: dict[str, Any], withheld: Iterable[dict[str, Any]]) -> str:
-    """Say why an ad has no mean valence, given all that is withheld; empty for one that has."""
-    if ad["mean_valence"] is not None:
+    """Say why an ad has no valence, given all that is withheld; empty for one that has."""
+    if ad["valence_corrected_mean"] is not None:
         return ""
     if any("mean_valence" in entry["figures"] for entry in withheld if is_about(entry, ad)):
         return "withheld: too few viewers"
@@ -78,23 +79,23 @@ def describe(ad: dict[str, Any]) -> str:
     """Describe the curves of an ad for people who cannot see them."""
     if not has_curve(ad):
         return f"{title(ad)}: no curve."
-    known = [second for second in ad["timeline"] if second["valence"] is not None]
+    known = [second for second in ad["timeline"] if second[VALENCE] is not None]
     if not known:
         return (
             f"Curve of {title(ad)} over {len(ad['timeline'])} seconds: only attention and the "
             "number of viewers, no emotion. The table below has all values."
         )
-    top = max(known, key=lambda second: second["valence"])
-    bottom = min(known, key=lambda second: second["valence"])
+    top = max(known, key=lambda second: second[VALENCE])
+    bottom = min(known, key=lambda second: second[VALENCE])
     counts = [second["n"] for second in known]
     people = f"{counts[0]}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
-    start, low, high = (signed(second["valence"]) for second in (known[0], bottom, top))
+    start, low, high = (signed(second[VALENCE]) for second in (known[0], bottom, top))
+    happy = percent(ad["shares"] and ad["shares"]["happy"])
     return (
-        f"Curves of {title(ad)} over {len(ad['timeline'])} seconds: mean valence starts at "
-        f"{start}, is lowest with {low} in second {bottom['second']} and highest with {high} in "
-        f"second {top['second']}; the strongest emotion over the ad is "
-        f"{ad['dominant_emotion'] or 'not known'}; viewers per second: {people}. "
-        "The table below has all values."
+        f"Curves of {title(ad)} over {len(ad['timeline'])} seconds: valence starts at {start}, is "
+        f"lowest with {low} in second {bottom['second']} and highest with {high} in second "
+        f"{top['second']}; {happy} of the faces over the ad are happy; viewers per second: "
+        f"{people}. The table below has all values."
     )
 
 

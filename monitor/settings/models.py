@@ -244,7 +244,7 @@ class RecordingSettings(PerceptionSettings, StoredSettings):
     """Venue type of the site in the OpenOOH taxonomy, as a number or in words: 203 or
     retail.grocery."""
     report: Path | None = setting(None, "report.file", "--report", first=True)
-    """Write a report at the end: .html, .pdf, .json, .csv or .parquet."""
+    """Write a report at the end: .html, .pdf, .pptx, .xlsx, .json, .csv or .parquet."""
     min_viewers: int = setting(1, "report", ge=1)
     """Withhold figures based on fewer viewers; 5 is usual for reports that are shared."""
 

@@ -33,6 +33,8 @@ DOWNLOADS = {
     "csv": "text/csv; charset=utf-8",
     "parquet": "application/vnd.apache.parquet",
     "pdf": "application/pdf",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
 }
 """Formats of a report that can be downloaded, and their content types."""
 
@@ -89,7 +91,7 @@ def report_file(
     from monitor.reports.pdf import PdfUnavailableError  # noqa: PLC0415 - slow to import
 
     document, data = _report(engine, session_id, min_viewers, folders)
-    films = find_thumbnails(document, folders) if format == "pdf" else None
+    films = find_thumbnails(document, folders) if format in {"pdf", "pptx"} else None
     try:
         return report_bytes(document, format, data=data, thumbnails=films)
     except PdfUnavailableError as error:

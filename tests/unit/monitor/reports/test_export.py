@@ -15,7 +15,7 @@ from monitor.analytics.errors import ReportError, ReportWriteError, UnknownForma
 from monitor.reports import export, tables
 from monitor.reports.document import build_report
 
-PLAIN = ("html", "json", "csv", "parquet")
+PLAIN = ("html", "json", "csv", "parquet", "xlsx", "pptx")
 
 
 @pytest.fixture
@@ -96,7 +96,8 @@ def test_csv_of_emotions_that_are_withheld_has_empty_cells(maker):
 
 def test_unknown_format(report, tmp_path):
     with pytest.raises(
-        UnknownFormatError, match="expected one of html, json, csv, parquet, pdf, received 'docx'"
+        UnknownFormatError,
+        match="expected one of html, json, csv, parquet, pdf, xlsx, pptx, received 'docx'",
     ):
         export.write_report(report[0], "docx", tmp_path / "r")
     assert list(tmp_path.iterdir()) == []
@@ -131,7 +132,8 @@ def test_failure_leaves_the_older_report(tmp_path, monkeypatch):
 def test_nothing_slow_is_imported_before_it_is_needed():
     code = (
         "import sys, monitor.reports.export, monitor.reports.html, monitor.reports.pdf;"
-        "names = ('matplotlib', 'scipy', 'jinja2', 'pyarrow', 'weasyprint', 'av');"
+        "import monitor.reports.pptx, monitor.reports.xlsx;"
+        "names = ('matplotlib', 'scipy', 'jinja2', 'pyarrow', 'weasyprint', 'av', 'pptx', 'xlsxwriter');"
         "print([m for m in names if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

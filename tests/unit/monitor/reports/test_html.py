@@ -19,6 +19,7 @@ from monitor.reports.document import build_report
 from monitor.reports.figures import (
     NARROW,
     PRINT,
+    VALENCE,
     WIDE,
     valence_range,
 )
@@ -249,8 +250,8 @@ def test_each_ad_has_a_described_figure_and_a_table(rendered):
     text, page = read(rendered)
     described = [label for label in page.labels if label.startswith("Curves of")]
     assert len(described) == 2
-    assert described[0].startswith(f"Curves of {NAME} over 5 seconds: mean valence starts at +0.0")
-    assert "the strongest emotion over the ad is neutral" in described[1]
+    assert described[0].startswith(f"Curves of {NAME} over 5 seconds: valence starts at ")
+    assert "of the faces over the ad are happy" in described[1]
     assert (
         text.count("data-curves") == text.count('<table class="data">') + 1
     )  # and once in the script
@@ -288,8 +289,11 @@ def test_points_of_the_curves_stand_where_their_second_is(session):
 
 def test_a_hole_in_the_curve_stays_a_hole(session):
     ad = json.loads(json.dumps(build_report(session.data())["ads"][0]))
+    for second in ad["timeline"]:
+        # One play has no interval.
+        second |= {f"{VALENCE}_low": -0.1, f"{VALENCE}_high": 0.9}
     ad["timeline"][2] |= dict.fromkeys(
-        ("valence", "valence_low", "valence_high", "probabilities", "attention")
+        (VALENCE, f"{VALENCE}_low", f"{VALENCE}_high", "shares", "attention")
     )
     ad["moments"] = [{"kind": "peak", "second": 2, "value": 0.1}]
     drawn = html.ad_figure(ad, WIDE, reach=(-1.0, 1.0))
@@ -459,17 +463,17 @@ def test_too_few_read_viewers_are_stated(render, maker):
 @pytest.mark.parametrize(
     ("ad", "expected"),
     [
-        ({"mean_valence": 0.1, "opportunities": 3}, ""),
-        ({"mean_valence": None, "opportunities": 3}, "no emotion could be read"),
-        ({"mean_valence": None, "opportunities": 0}, "nobody was in view"),
-        ({"mean_valence": None, "opportunities": None}, "never measured"),
+        ({"valence_corrected_mean": 0.1, "opportunities": 3}, ""),
+        ({"valence_corrected_mean": None, "opportunities": 3}, "no emotion could be read"),
+        ({"valence_corrected_mean": None, "opportunities": 0}, "nobody was in view"),
+        ({"valence_corrected_mean": None, "opportunities": None}, "never measured"),
     ],
 )
 def test_why_there_is_no_mean(ad, expected):
     ad |= {"ad_id": "tea", "version": None}
     other = {"ad_id": "milk", "figures": ["mean_valence"]}
     assert wording.why_no_mean(ad, [other, {"ad_id": "tea", "figures": ["timeline"]}]) == expected
-    if ad["mean_valence"] is None:
+    if ad["valence_corrected_mean"] is None:
         assert wording.why_no_mean(ad, [other | {"ad_id": "tea"}]) == "withheld: too few viewers"
 
 

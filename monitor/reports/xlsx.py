@@ -1,0 +1,370 @@
+"""The report as a workbook for spreadsheets: figures as numbers, charts that can be edited.
+
+A name is written as text, never as a formula or a link, whatever it begins with. The workbook names
+fonts of the reader's machine, which have its scripts. The same document gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from monitor.reports import summary, wording
+from monitor.reports.figures import ACCENT
+from monitor.reports.formatting import moment_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from xlsxwriter import Workbook
+    from xlsxwriter.worksheet import Worksheet
+
+CHARTED = 20
+"""Bars of a chart; with more, their names cannot be read."""
+
+Rows = list[list[Any]]
+
+
+def render_xlsx(document: dict[str, Any]) -> bytes:
+    """Render a report as a workbook with the sheets Overview, Ads, Seconds, Pairs and Gaps.
+
+    Sheets about weeks, hours and findings are there when the report has them.
+    """
+    import xlsxwriter  # noqa: PLC0415 - slow to import
+
+    out = io.BytesIO()
+    zone, document = summary.zone_words(document), summary.localised(document)
+    # Names that look like formulas or addresses stay text.
+    options = dict.fromkeys(("strings_to_formulas", "strings_to_urls", "strings_to_numbers"), False)
+    with xlsxwriter.Workbook(out, {"in_memory": True, **options}) as workbook:
+        made = moment_of(document["session"]["started_at"]) or datetime(2000, 1, 1, tzinfo=UTC)
+        title = f"Ad reactions: {wording.place(document)}"
+        workbook.set_properties({"title": title[:255], "created": made.replace(tzinfo=None)})
+        _Book(workbook, document, zone).write()
+    return out.getvalue()
+
+
+class _Book:
+    """Writes the sheets of one report."""
+
+    def __init__(self, workbook: Workbook, document: dict[str, Any], zone: str) -> None:
+        self.workbook, self.document, self.zone = workbook, document, zone
+        self.ads = summary.ranked(document["ads"])
+        formats: dict[str, dict[str, Any]] = {
+            "title": {"bold": True, "font_size": 18},
+            "head": {"bold": True, "bg_color": "#E3E6EC", "text_wrap": True, "valign": "top"},
+            "bold": {"bold": True},
+            "text": {"text_wrap": True, "valign": "top"},
+            "whole": {"num_format": "#,##0", "valign": "top"},
+            "signed": {"num_format": "+0.00;-0.00;0.00", "valign": "top"},
+            "number": {"num_format": "0.0", "valign": "top"},
+            "share": {"num_format": "0%", "valign": "top"},
+            "moment": {"num_format": "yyyy-mm-dd hh:mm:ss", "valign": "top"},
+        }
+        self.formats = {name: workbook.add_format(each) for name, each in formats.items()}
+
+    def write(self) -> None:
+        overview = self._sheet("Overview", [46, 16, 60, 18, 14, 14, 14, 14])
+        self._ads()
+        self._overview(overview)
+        self._seconds()
+        self._pairs()
+        self._over_time()
+        self._gaps()
+
+    def _sheet(self, name: str, widths: Sequence[float]) -> Worksheet:
+        sheet = self.workbook.add_worksheet(name)
+        for column, width in enumerate(widths):
+            sheet.set_column(column, column, width)
+        sheet.set_landscape()
+        sheet.set_paper(9)  # A4
+        sheet.fit_to_pages(1, 0)
+        return sheet
+
+    def _table(self, sheet: Worksheet, top: int, columns: dict[str, str], rows: Rows) -> None:
+        """Write a table; `columns` are names with the format of their values."""
+        for column, name in enumerate(columns):
+            sheet.write_string(top, column, name, self.formats["head"])
+        kinds = list(columns.values())
+        for number, row in enumerate(rows, top + 1):
+            for column, (kind, value) in enumerate(zip(kinds, row, strict=True)):
+                self._cell(sheet, number, column, value, kind)
+
+    def _cell(self, sheet: Worksheet, row: int, column: int, value: Any, kind: str) -> None:
+        form = self.formats[kind]
+        if value is None:
+            sheet.write_blank(row, column, None, form)
+        elif kind == "moment":
+            sheet.write_datetime(row, column, moment_of(value).replace(tzinfo=None), form)  # type: ignore[union-attr]
+        elif isinstance(value, str):
+            sheet.write_string(row, column, value[:32_000], form)
+        else:
+            sheet.write_number(row, column, value, form)
+
+    def _full_table(
+        self, name: str, widths: Sequence[float], columns: dict[str, str], rows: Rows
+    ) -> Worksheet:
+        """Write a sheet that is one table, whose heads stay in sight and filter."""
+        sheet = self._sheet(name, widths)
+        self._table(sheet, 0, columns, rows)
+        sheet.freeze_panes(1, 1)
+        sheet.repeat_rows(0)
+        if rows:
+            sheet.autofilter(0, 0, len(rows), len(columns) - 1)
+        return sheet
+
+    def _overview(self, sheet: Worksheet) -> None:
+        session, document = self.document["session"], self.document
+        sheet.write_string(0, 0, wording.place(document)[:255], self.formats["title"])
+        facts: list[tuple[str, Any, str]] = [
+            ("From", session["started_at"], "moment"),
+            ("To", session["ended_at"], "moment"),
+            ("Times", self.zone, "text"),
+            ("Showings", session["plays"], "whole"),
+            ("Viewers in view", session["viewers"], "whole"),
+            ("Watchers", session["watchers"], "whole"),
+            ("Attention, s", session["attention_s"], "number"),
+            ("Attraction ratio", session["attraction_ratio"], "share"),
+            ("Measured", document["quality"]["measured_share"], "share"),
+        ]
+        for row, (name, value, kind) in enumerate(facts, 2):
+            sheet.write_string(row, 0, name, self.formats["bold"])
+            self._cell(sheet, row, 1, value, kind)
+        row = len(facts) + 3
+        for sentence in wording.findings(document):
+            sheet.write_string(row, 0, sentence)
+            row += 1
+        advised = [
+            [ad["title"], group.name, ad["reason"], ad["viewers_needed"]]
+            for group in summary.advice(document)
+            for ad in group.ads
+        ]
+        if advised:
+            columns = {
+                "Ad": "text",
+                "What to do": "text",
+                "Why": "text",
+                "More viewers needed": "whole",
+            }
+            self._table(sheet, row + 1, columns, advised)
+            row += len(advised) + 2
+        if self.ads:
+            self._charts(sheet, row + 2)
+
+    def _charts(self, sheet: Worksheet, row: int) -> None:
+        """Put the charts of valence and faces below the overview."""
+        shown = self.ads[:CHARTED]
+        last = len(shown)
+        size = {"width": 900, "height": 120 + 24 * last}
+        of = f"the {last} most positive ads" if len(self.ads) > last else "all ads"
+        chart = self.workbook.add_chart({"type": "bar"})
+        found = [summary.valence(ad) for ad in shown]
+        known = all(each[key] is not None for each in found for key in each)
+        errors = {
+            "type": "custom",
+            "plus_values": [(v["high"] or 0) - (v["value"] or 0) for v in found],
+            "minus_values": [(v["value"] or 0) - (v["low"] or 0) for v in found],
+        }
+        chart.add_series(
+            {
+                "name": "Valence",
+                "categories": ["Ads", 1, 0, last, 0],
+                "values": ["Ads", 1, 2, last, 2],
+                "fill": {"color": ACCENT},
+                "gap": 60,
+                **({"x_error_bars": errors, "y_error_bars": errors} if known else {}),
+            }
+        )
+        chart.set_title({"name": f"Valence of {of}", "name_font": {"size": 13}})
+        # The first ad on top, and the names beside the axis of negative values.
+        chart.set_y_axis({"reverse": True, "label_position": "low"})
+        chart.set_x_axis({"num_format": "+0.00;-0.00;0", "label_position": "high"})
+        chart.set_legend({"none": True})
+        chart.set_size(size)
+        sheet.insert_chart(row, 0, chart, {"description": f"Bars: valence of {of}"})
+        chart = self.workbook.add_chart({"type": "bar", "subtype": "percent_stacked"})
+        for place, (group, colour) in enumerate(summary.GROUP_COLOURS.items()):
+            chart.add_series(
+                {
+                    "name": group,
+                    "categories": ["Ads", 1, 0, last, 0],
+                    "values": ["Ads", 1, 5 + place, last, 5 + place],
+                    "fill": {"color": colour},
+                    "gap": 60,
+                }
+            )
+        chart.set_title({"name": f"Faces in front of {of}", "name_font": {"size": 13}})
+        chart.set_y_axis({"reverse": True})
+        chart.set_x_axis({"label_position": "high", "num_format": "0%"})
+        chart.set_legend({"position": "bottom"})
+        chart.set_size(size)
+        below = row + 2 + size["height"] // 20
+        sheet.insert_chart(below, 0, chart, {"description": f"Bars: faces in front of {of}"})
+
+    def _ads(self) -> None:
+        groups = list(summary.GROUP_COLOURS)
+        columns = {
+            "Ad": "text",
+            "What to do": "text",
+            "Valence": "signed",
+            "from": "signed",
+            "to": "signed",
+            **dict.fromkeys((group.capitalize() for group in groups), "share"),
+            "Viewers": "whole",
+            "with emotion": "whole",
+            "Watched": "whole",
+            "Held": "whole",
+            "Attraction ratio": "share",
+            "Mean dwell, s": "number",
+            "Attention, s": "number",
+            "Expressiveness": "share",
+            "Impact": "share",
+            "Score": "number",
+            "Showings": "whole",
+            "On screen, s": "number",
+            "Length, s": "number",
+            "Kind": "text",
+            "File": "text",
+            "Ad id": "text",
+        }
+        keys = "opportunities emotion_viewers watchers held attraction_ratio mean_dwell_s "
+        keys += "attention_s expressiveness impact score plays shown_s duration_s kind file ad_id"
+        rows = []
+        for ad in self.ads:
+            said = ad.get("advice")
+            rows.append(
+                [
+                    wording.title(ad),
+                    summary.action_name(said["action"]) if said else None,
+                    *summary.valence(ad).values(),
+                    *((summary.shares(ad) or {}).get(group) for group in groups),
+                    *(ad[key] for key in keys.split()),
+                ]
+            )
+        self._full_table("Ads", [46, 12, *[11] * (len(columns) - 2)], columns, rows)
+
+    def _seconds(self) -> None:
+        groups = list(summary.GROUP_COLOURS)
+        columns = {
+            "Ad": "text",
+            "Second": "whole",
+            "Viewers": "whole",
+            "Valence": "signed",
+            "from": "signed",
+            "to": "signed",
+            "Attention": "share",
+            **dict.fromkeys((group.capitalize() for group in groups), "share"),
+        }
+        rows: Rows = []
+        starts = []
+        for ad in self.ads:
+            starts.append((len(rows) + 1, len(ad["timeline"])))
+            for second in ad["timeline"]:
+                parts = second.get("shares") or {}
+                rows.append(
+                    [
+                        wording.title(ad),
+                        second["second"],
+                        second["n"],
+                        *summary.valence_at(second).values(),
+                        second["attention"],
+                        *(parts.get(group) for group in groups),
+                    ]
+                )
+        sheet = self._full_table("Seconds", [46, *[11] * (len(columns) - 1)], columns, rows)
+        # The curves of the most positive ads, beside the table.
+        for place, (first, length) in enumerate(starts[:5]):
+            if length < 2:
+                continue
+            chart = self.workbook.add_chart({"type": "line"})
+            for column, label, colour in ((3, "Valence", ACCENT), (6, "Attention", "#6B7280")):
+                chart.add_series(
+                    {
+                        "name": label,
+                        "categories": ["Seconds", first, 1, first + length - 1, 1],
+                        "values": ["Seconds", first, column, first + length - 1, column],
+                        "line": {"color": colour, "width": 2.25},
+                    }
+                )
+            # By its cell: a title that begins with "=" would be a formula.
+            chart.set_title({"name": ["Seconds", first, 0], "name_font": {"size": 11}})
+            chart.set_x_axis({"name": "second of the ad", "label_position": "low"})
+            chart.set_legend({"position": "bottom"})
+            chart.set_size({"width": 560, "height": 280})
+            sheet.insert_chart(
+                1 + 15 * place, len(columns) + 1, chart, {"description": "Curves of the ad"}
+            )
+
+    def _pairs(self) -> None:
+        columns = {
+            "First": "text",
+            "Second": "text",
+            "Difference": "signed",
+            "from": "signed",
+            "to": "signed",
+            "What it says": "text",
+        }
+        rows: Rows = [
+            [
+                pair["first_name"],
+                pair["second_name"],
+                *(pair["difference"][key] for key in ("value", "low", "high")),
+                pair["sentence"],
+            ]
+            for pair in summary.said_pairs(self.document)[0]
+        ]
+        self._full_table("Pairs", [34, 34, 12, 12, 12, 90], columns, rows)
+
+    def _over_time(self) -> None:
+        if trend := self.document.get("trend"):
+            columns = {
+                "Week from": "moment",
+                "Showings": "whole",
+                "Viewers": "whole",
+                "per showing": "number",
+                "Watchers": "whole",
+                "Attraction ratio": "share",
+                "Valence": "signed",
+                "from": "signed",
+                "to": "signed",
+            }
+            keys = "start plays viewers viewers_per_play watchers attraction_ratio "
+            keys += "valence_corrected_mean valence_corrected_mean_low valence_corrected_mean_high"
+            rows = [[week[key] for key in keys.split()] for week in trend]
+            self._full_table("Weeks", [20, *[12] * 8], columns, rows)
+        if hours := self.document.get("day_hours"):
+            columns = {
+                "Weekday": "text",
+                "Hour": "whole",
+                "Showings": "whole",
+                "Viewers per showing": "number",
+            }
+            rows = [
+                [
+                    summary.DAY_NAMES[cell["weekday"]],
+                    *(cell[key] for key in ("hour", "plays", "viewers_per_play")),
+                ]
+                for cell in hours
+            ]
+            self._full_table("Hours", [14, 10, 12, 12], columns, rows)
+
+    def _gaps(self) -> None:
+        columns = {
+            "From": "moment",
+            "To": "moment",
+            "Length, s": "number",
+            "Cause": "text",
+            "Detail": "text",
+        }
+        rows = [
+            [
+                gap["start"],
+                gap["end"],
+                wording.gap_seconds(gap),
+                gap["cause"].replace("_", " "),
+                gap["detail"],
+            ]
+            for gap in self.document["gaps"]
+        ]
+        self._full_table("Gaps", [20, 20, 12, 20, 60], columns, rows)
