@@ -10,14 +10,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, func, select
+import numpy as np
+from sqlalchemy import Double, case, cast, func, null, select
 
 from db.errors import NoSuchSessionError
-from db.schema import EMOTION_COLUMNS, Ad, Gap, Play, Reading, Session, Viewer
+from db.schema import EMOTION_COLUMNS, Ad, Gap, Model, Play, Reading, Session, Viewer
+from detector.emotion.prevalence import (
+    GROUPS,
+    calibration_of,
+    corrected_valence,
+    score_terms,
+    shares,
+)
 
 if TYPE_CHECKING:
-    from sqlalchemy import Select, Subquery
+    from numpy.typing import NDArray
+    from sqlalchemy import ColumnElement, Select, Subquery
     from sqlalchemy.engine import Connection, Engine
+
+    from detector.emotion.prevalence import PrevalenceCalibration
 
 NOW_S = 2.0
 """Length of "now": the writer commits once a second, and a face may be missed for a frame."""
@@ -41,11 +52,13 @@ class LiveSecond:
     """One second of the curve, which began `age_s` seconds ago, from 1.
 
     `valence` is the mean over the viewers whose emotion could be read, -1 to 1; `None` for too few.
+    `valence_corrected` is the same from group scores, where the model has a calibration.
     """
 
     age_s: int
     viewers: int
     valence: float | None
+    valence_corrected: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +84,9 @@ class LiveState:
         emotion_viewers: Those of them whose emotion could be read.
         probabilities: Mean over these, in the order of `EMOTION_COLUMNS`.
         valence: Their mean, -1 to 1.
+        shares: Of the groups (`detector.emotion.prevalence`) in this audience, in their order;
+            `None` also where the model has no calibration.
+        valence_corrected: Mean of their score(happy) - score(negative), about -1 to 1.
         curve: Seconds of the window with viewers, oldest first.
         gaps: Open ones, by start.
     """
@@ -86,6 +102,8 @@ class LiveState:
     emotion_viewers: int
     probabilities: tuple[float, ...] | None
     valence: float | None
+    shares: tuple[float, ...] | None
+    valence_corrected: float | None
     curve: tuple[LiveSecond, ...]
     ad: LiveAd | None
     gaps: tuple[LiveGap, ...]
@@ -116,17 +134,19 @@ def live_state(
         raise ValueError(f"Invalid min_viewers: expected 1 or more, received {min_viewers}.")
     with engine.connect() as connection:
         row = connection.execute(
-            select(Session.kind, Session.site, Session.started_at, Session.ended_at).where(
-                Session.id == session_id
-            )
+            select(Session.kind, Session.site, Session.started_at, Session.ended_at, Model.card)
+            .outerjoin(Model, Model.id == Session.model_id)
+            .where(Session.id == session_id)
         ).one_or_none()
         if row is None:
             raise NoSuchSessionError(f"There is no session {session_id} in {engine.url.database}.")
         last_sign = _last_sign(connection, session_id, row.ended_at or row.started_at)
         at = last_sign if row.kind == "replay" else (now or datetime.now(UTC))
         seen = _seen_now(connection, session_id, at)
-        mood = _mood(connection, session_id, at, seconds)
+        scores = _scores(calibration_of(row.card))
+        mood = _mood(connection, session_id, at, seconds, scores)
         enough = mood.emotion_viewers >= min_viewers
+        means = np.array([getattr(mood, group) for group in scores]) if scores and enough else None
         return LiveState(
             session_id=session_id,
             site=row.site,
@@ -141,7 +161,9 @@ def live_state(
             if enough
             else None,
             valence=float(mood.valence) if enough else None,
-            curve=_curve(connection, session_id, at, seconds, min_viewers),
+            shares=None if means is None else tuple(shares(means).tolist()),
+            valence_corrected=None if means is None else float(corrected_valence(means)),
+            curve=_curve(connection, session_id, at, seconds, min_viewers, scores),
             ad=_ad(connection, session_id),
             gaps=_open_gaps(connection, session_id),
         )
@@ -189,8 +211,31 @@ def _seen_now(connection: Connection, session_id: int, at: datetime) -> Any:
     return connection.execute(query).one()
 
 
-def _mood(connection: Connection, session_id: int, at: datetime, seconds: int) -> Any:
+def _scores(calibration: PrevalenceCalibration | None) -> dict[str, ColumnElement[float]]:
+    """The group scores of a reading, by group; none without a calibration."""
+    if calibration is None:
+        return {}
+    weights, matrix = score_terms(calibration)
+    columns = [getattr(Reading, name) for name in EMOTION_COLUMNS]
+
+    def weighted(factors: NDArray[np.float64]) -> Any:
+        return sum(float(each) * column for each, column in zip(factors, columns, strict=True))
+
+    return {
+        group: weighted(weights * factors) / weighted(weights)
+        for group, factors in zip(GROUPS, matrix.T, strict=True)
+    }
+
+
+def _mood(
+    connection: Connection,
+    session_id: int,
+    at: datetime,
+    seconds: int,
+    scores: dict[str, ColumnElement[float]],
+) -> Any:
     means = [func.avg(getattr(Reading, name)).label(name) for name in ("valence", *EMOTION_COLUMNS)]
+    means += [func.avg(score).label(group) for group, score in scores.items()]
     within = (
         select(*means)
         .join(Viewer, Viewer.id == Reading.viewer_id)
@@ -199,33 +244,50 @@ def _mood(connection: Connection, session_id: int, at: datetime, seconds: int) -
         .subquery()
     )
     query = select(
-        *_over_viewers(within), *(func.avg(within.c[name]).label(name) for name in EMOTION_COLUMNS)
+        *_over_viewers(within),
+        *(func.avg(within.c[name]).label(name) for name in (*EMOTION_COLUMNS, *scores)),
     ).select_from(within)
     return connection.execute(query).one()
 
 
-def _curve(
-    connection: Connection, session_id: int, at: datetime, seconds: int, min_viewers: int
+def _curve(  # noqa: PLR0917 (a curve is of a session, to a moment, so long, with limits and scores)
+    connection: Connection,
+    session_id: int,
+    at: datetime,
+    seconds: int,
+    min_viewers: int,
+    scores: dict[str, ColumnElement[float]],
 ) -> tuple[LiveSecond, ...]:
     age = case(
         *((Reading.at > at - timedelta(seconds=age), age) for age in range(1, seconds)),
         else_=seconds,
     ).label("age")
     within = (
-        select(age, func.avg(Reading.valence).label("valence"))
+        select(
+            age,
+            func.avg(Reading.valence).label("valence"),
+            (
+                func.avg(scores["happy"] - scores["negative"]) if scores else cast(null(), Double)
+            ).label("corrected"),
+        )
         .join(Viewer, Viewer.id == Reading.viewer_id)
         .where(*_readings_since(session_id, at, seconds))
         .group_by(Reading.viewer_id, age)
         .subquery()
     )
     query: Select[Any] = (
-        select(within.c.age, *_over_viewers(within))
+        select(within.c.age, *_over_viewers(within), func.avg(within.c.corrected))
         .group_by(within.c.age)
         .order_by(within.c.age.desc())
     )
     return tuple(
-        LiveSecond(age, viewers, float(valence) if known >= min_viewers else None)
-        for age, viewers, known, valence in connection.execute(query)
+        LiveSecond(
+            age,
+            viewers,
+            float(valence) if known >= min_viewers else None,
+            float(corrected) if known >= min_viewers and corrected is not None else None,
+        )
+        for age, viewers, known, valence, corrected in connection.execute(query)
     )
 
 

@@ -213,6 +213,15 @@ def group_scores(probabilities: ArrayLike, calibration: PrevalenceCalibration) -
     return np.asarray(groups @ _unmixing(calibration.confusion))
 
 
+def score_terms(calibration: PrevalenceCalibration) -> tuple[Floats, Floats]:
+    """Return the terms of `group_scores`, for SQL: weights `(7,)` and a matrix `(7, 4)`.
+
+    Scores are `(p * weights) @ matrix / (p @ weights)`.
+    """
+    weights = np.asarray(REFERENCE) / np.asarray(calibration.prior)
+    return weights, np.asarray(_MEMBERS @ _unmixing(calibration.confusion))
+
+
 def linear_scores(sums: ArrayLike, calibration: PrevalenceCalibration) -> Floats:
     """Return sums of group scores, `(..., 4)`, from plain sums (or means) of probabilities.
 

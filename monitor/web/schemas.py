@@ -121,6 +121,7 @@ class LiveSecond(Document):
     age_s: int = Field(ge=1, description="How long ago it began.")
     viewers: int = Field(ge=0)
     valence: Valence | None
+    valence_corrected: Valence | None
 
 
 class LiveAd(Document):
@@ -156,6 +157,13 @@ class Live(Document):
     emotion_viewers: int = Field(ge=0, description="Those of them whose emotion could be read.")
     mood: dict[str, Share] | None = Field(description="Mean probabilities of the last 30 s.")
     valence: Valence | None = Field(description="Mean of the last 30 s.")
+    shares: dict[str, Share] | None = Field(
+        description="Shares of happy, surprise, negative and neutral in the audience of the last "
+        "30 s, corrected for prevalence; null also where the model's card has no calibration."
+    )
+    valence_corrected: Valence | None = Field(
+        description="The same corrected: happy less negative, 0 for a neutral audience."
+    )
     curve: list[LiveSecond]
     ad: LiveAd | None
     gaps: list[LiveGap]

@@ -12,6 +12,7 @@ import pytest
 from db.engine import open_database
 from db.write.records import (
     AdRecord,
+    ModelRecord,
     PlayEnded,
     PlayStarted,
     ReadingRecord,
@@ -19,7 +20,11 @@ from db.write.records import (
     SessionRecord,
 )
 from db.write.session_writer import SessionWriter
+from detector.emotion.model_card import read_card
+from detector.emotion.model_store import find_model
+from detector.emotion.prevalence import corrected_valence, group_scores, shares
 from detector.types import Box, FaceReading, HeadPose
+from monitor.reports.formatting import percent, signed
 from tests.helpers.http_pictures import served
 
 from .serving import photo, serve
@@ -243,7 +248,10 @@ def test_the_live_page_follows_a_session(program, serve, visit):
     engine = open_database(database)
     seen = visit(serve("--min-viewers", "2"))
     now = datetime.now(UTC)
-    with SessionWriter(engine, SessionRecord("run", "Live Hall", "0", now, "0.1.0")) as writer:
+    card = read_card(find_model("compact-3"))
+    model = ModelRecord(card.name, card.sha256, card.model_dump(mode="json"))
+    session = SessionRecord("run", "Live Hall", "0", now, "0.1.0", model=model)
+    with SessionWriter(engine, session) as writer:
         writer.submit(AdRecord("summer", "Summer drinks", "summer.mp4", "ab" * 32, "video", 8000))
         writer.submit(PlayStarted(1, "summer", now, "next", 1.0))
         tab = seen.go("/live")
@@ -262,8 +270,10 @@ def test_the_live_page_follows_a_session(program, serve, visit):
         watched(1)
         assert tab.inner_text("#valence") == "–"  # noqa: RUF001 (as the page shows it)
         watched(3)
-        assert tab.inner_text("#valence") == "+0.55"
-        assert tab.inner_text('#mood [data-emotion="happy"] .n') == "60%"
+        scores = group_scores(PROBABILITIES, card.prevalence)
+        assert tab.inner_text("#valence") == signed(float(corrected_valence(scores)))
+        happy = percent(float(shares(scores)[0]))
+        assert tab.inner_text('#mood [data-group="happy"] .n') == happy
         assert tab.inner_text("#ad") == "Summer drinks"
         assert tab.locator("#curve polyline").count() == 1
         writer.close(SessionEnded(datetime.now(UTC), "finished"))

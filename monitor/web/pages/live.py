@@ -10,6 +10,7 @@ from db.error_classes import is_environment
 from db.errors import NoSuchSessionError
 from db.read.live import live_state, open_session_ids
 from detector.emotion.labels import EMOTIONS
+from detector.emotion.prevalence import GROUPS
 from monitor.reports.formatting import utc_text
 from monitor.web.problems import ProblemError
 from monitor.web.schemas import Live, LiveAd, LiveGap, LiveSecond
@@ -83,7 +84,7 @@ def live_document(here: Services, session_id: int) -> Live:
         raise ProblemError(
             404, "no_session", f"{error} The page of sessions lists those there are."
         ) from error
-    ad, shares = state.ad, state.probabilities
+    ad, mood = state.ad, state.probabilities
     return Live(
         session_id=state.session_id,
         site=state.site,
@@ -95,10 +96,18 @@ def live_document(here: Services, session_id: int) -> Live:
         attentive=state.attentive,
         recent_viewers=state.recent_viewers,
         emotion_viewers=state.emotion_viewers,
-        mood=shares and {name: _within(p, 0) for name, p in zip(EMOTIONS, shares, strict=True)},
+        mood=mood and {name: _within(p, 0) for name, p in zip(EMOTIONS, mood, strict=True)},
         valence=_within(state.valence, -1),
+        shares=state.shares
+        and {name: _within(p, 0) for name, p in zip(GROUPS, state.shares, strict=True)},
+        valence_corrected=_within(state.valence_corrected, -1),
         curve=[
-            LiveSecond(age_s=s.age_s, viewers=s.viewers, valence=_within(s.valence, -1))
+            LiveSecond(
+                age_s=s.age_s,
+                viewers=s.viewers,
+                valence=_within(s.valence, -1),
+                valence_corrected=_within(s.valence_corrected, -1),
+            )
             for s in state.curve
         ],
         ad=ad
@@ -117,19 +126,19 @@ def live_document(here: Services, session_id: int) -> Live:
 
 
 def curve_points(live: Live, width: float = 300.0, height: float = 100.0) -> list[str]:
-    """Draw the curve of valence as SVG polylines, broken where nothing is known.
+    """Draw the curve of corrected valence as SVG polylines, broken where nothing is known.
 
     The newest second is at the right edge; valence 1 is at the top, -1 at the bottom.
     """
     stretches: list[list[str]] = []
     before = None
     for second in live.curve:
-        if second.valence is None:
+        if second.valence_corrected is None:
             continue
         if before is None or before - second.age_s > 1:
             stretches.append([])
         x = width * (WINDOW_S - second.age_s + 1) / WINDOW_S
-        y = height * (1 - second.valence) / 2
+        y = height * (1 - second.valence_corrected) / 2
         stretches[-1].append(f"{x:.1f},{y:.1f}")
         before = second.age_s
     return [" ".join(points) for points in stretches]

@@ -23,10 +23,10 @@
     const stretches = [];
     let before = null;
     for (const second of curve) {
-      if (second.valence === null) continue;
+      if (second.valence_corrected === null) continue;
       if (before === null || before - second.age_s > 1) stretches.push([]);
       const x = (WIDTH * (lookBack - second.age_s + 1)) / lookBack;
-      stretches.at(-1).push(`${x.toFixed(1)},${((HEIGHT * (1 - second.valence)) / 2).toFixed(1)}`);
+      stretches.at(-1).push(`${x.toFixed(1)},${((HEIGHT * (1 - second.valence_corrected)) / 2).toFixed(1)}`);
       before = second.age_s;
     }
     const svg = byId("curve");
@@ -43,14 +43,15 @@
     put("viewers-note", `${live.recent_viewers} in the last ${lookBack} s`);
     put("attention", live.attentive === null ? UNKNOWN : percent(live.viewers ? live.attentive / live.viewers : 0));
     put("attention-note", live.attentive === null ? "too few viewers to show" : `${live.attentive} of ${live.viewers}`);
-    put("valence", signed(live.valence));
+    put("valence", signed(live.valence_corrected));
     put("read", live.emotion_viewers);
     put("ad", live.ad ? live.ad.name : "No ad");
     put("ad-time", live.ad ? `${Math.round(live.ad.position_s)} of ${Math.round(live.ad.duration_s)} s` : "");
     byId("ad-progress").value = live.ad ? live.ad.position_s / live.ad.duration_s : 0;
     byId("mood-note").hidden = live.mood !== null;
+    byId("calibration-note").hidden = live.mood === null || live.shares !== null;
     for (const row of document.querySelectorAll("#mood li")) {
-      const share = live.mood ? live.mood[row.dataset.emotion] : null;
+      const share = live.shares ? live.shares[row.dataset.group] : null;
       row.querySelector("rect").setAttribute("width", `${100 * (share ?? 0)}%`);
       row.querySelector(".n").textContent = percent(share);
     }

@@ -8,8 +8,11 @@ import pytest
 
 from db.errors import NoSuchSessionError
 from db.read.live import live_state, open_session_ids
-from db.write.records import GapEnded, GapStarted, SessionEnded, ViewerFlagged
+from db.write.records import GapEnded, GapStarted, ModelRecord, SessionEnded, ViewerFlagged
 from db.write.session_writer import SessionWriter
+from detector.emotion.model_card import read_card
+from detector.emotion.model_store import find_model
+from detector.emotion.prevalence import corrected_valence, group_scores, shares
 
 
 @pytest.fixture
@@ -54,6 +57,35 @@ def test_a_mean_is_taken_within_each_viewer_first(engine, make, written):
         2,
         2,
     )
+
+
+def test_shares_and_corrected_valence_are_those_of_the_scores(engine, make):
+    card = read_card(find_model("compact-3"))
+    model = ModelRecord(card.name, card.sha256, card.model_dump(mode="json"))
+    with SessionWriter(engine, make.session(model=model)) as writer:
+        for record in (
+            happy(make, 20.2, 1, 0.9),
+            happy(make, 20.5, 1, 0.2),
+            happy(make, 20.2, 2, 0.1),
+        ):
+            assert writer.submit(record)
+        assert writer.flush()
+        state = live_state(engine, writer.session_id, now=make.at(21))
+        thin = live_state(engine, writer.session_id, min_viewers=3, now=make.at(21))
+    faces = [[share if k == 3 else (1 - share) / 6 for k in range(7)] for share in (0.9, 0.2, 0.1)]
+    one, again, other = group_scores(faces, card.prevalence)
+    mean = ((one + again) / 2 + other) / 2
+    assert state.shares == pytest.approx(shares(mean).tolist(), abs=1e-5)
+    assert state.valence_corrected == pytest.approx(float(corrected_valence(mean)), abs=1e-5)
+    (second,) = state.curve
+    assert second.valence_corrected == pytest.approx(state.valence_corrected)
+    assert thin.shares is thin.valence_corrected is thin.curve[0].valence_corrected is None
+
+
+def test_without_a_calibration_there_are_no_shares(engine, make, written):
+    state = live_state(engine, written(happy(make, 20, 1, 0.7)), now=make.at(21))
+    assert state.shares is state.valence_corrected is state.curve[0].valence_corrected is None
+    assert state.valence is not None
 
 
 def test_now_is_each_viewers_latest_reading(engine, make, written):

@@ -26,6 +26,7 @@ from detector.emotion.prevalence import (
     linear_scores,
     linear_weights,
     reweighted,
+    score_terms,
     shares,
 )
 
@@ -147,6 +148,9 @@ def test_scores_add_up_and_are_additive(p):
     np.testing.assert_allclose(
         linear_scores(p.sum(axis=0), SHIPPED), linear_scores(p, SHIPPED).sum(axis=0), atol=1e-9
     )
+    weights, matrix = score_terms(SHIPPED)
+    found = (p * weights) @ matrix / (p @ weights)[:, None]
+    np.testing.assert_allclose(found, group_scores(p, SHIPPED), atol=1e-9)
     np.testing.assert_allclose(p @ linear_weights(SHIPPED), linear_scores(p, SHIPPED))
 
 

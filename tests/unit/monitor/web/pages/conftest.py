@@ -15,6 +15,7 @@ from db.engine import open_database
 from db.write.records import (
     AdRecord,
     GapStarted,
+    ModelRecord,
     PlayEnded,
     PlayStarted,
     ReadingRecord,
@@ -23,6 +24,8 @@ from db.write.records import (
 )
 from db.write.session_writer import SessionWriter
 from detector.emotion.labels import EMOTIONS
+from detector.emotion.model_card import read_card
+from detector.emotion.model_store import find_model
 from detector.image_analysis import PictureFace
 from monitor.settings.models import WebSettings
 from monitor.web.app import close_app, create_app
@@ -138,7 +141,10 @@ class Running:
     def __init__(self, database: str, site: str = "Live Hall") -> None:
         self._engine = open_database(database)
         now = datetime.now(UTC)
-        self.writer = SessionWriter(self._engine, SessionRecord("run", site, "0", now, "0.1.0"))
+        card = read_card(find_model("compact-3"))
+        model = ModelRecord(card.name, card.sha256, card.model_dump(mode="json"))
+        session = SessionRecord("run", site, "0", now, "0.1.0", model=model)
+        self.writer = SessionWriter(self._engine, session)
         self.writer.submit(
             AdRecord("summer", "Summer <drinks>", "summer.mp4", "ab" * 32, "video", 8000)
         )

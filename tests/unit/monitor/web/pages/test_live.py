@@ -8,6 +8,10 @@ import threading
 import jsonschema
 import pytest
 
+from detector.emotion.model_card import read_card
+from detector.emotion.model_store import find_model
+from detector.emotion.prevalence import corrected_valence, group_scores, shares
+from monitor.reports.formatting import signed
 from monitor.web.app import close_app
 from monitor.web.pages.live import curve_points
 from monitor.web.schemas import Live
@@ -44,8 +48,11 @@ def test_the_page_shows_the_moment_it_was_asked_for(make_app, running):
     assert "Summer &lt;drinks&gt;" in page
     assert '<dd id="viewers">6</dd>' in page
     assert '<dd id="attention">100%</dd>' in page
-    assert '<dd id="valence">+0.65</dd>' in page
-    assert 'class="c-happy" width="70.0%"' in page
+    seen = (0.05, 0.05, 0.05, 0.7, 0.05, 0.05, 0.05)
+    scores = group_scores(seen, read_card(find_model("compact-3")).prevalence)
+    assert f'<dd id="valence">{signed(float(corrected_valence(scores)))}</dd>' in page
+    assert f'class="c-happy" width="{100 * shares(scores)[0]:.2f}'[:-1] in page
+    assert page.count("<li data-group") == 4
     assert page.count("<polyline") == 1
     assert '<meta http-equiv="refresh"' in page.split("<noscript>")[1]
 
@@ -181,7 +188,12 @@ def test_the_curve_breaks_where_nothing_is_known():
         emotion_viewers=1,
         mood=None,
         valence=None,
-        curve=[{"age_s": age, "viewers": 1, "valence": value} for age, value in seconds],
+        shares=None,
+        valence_corrected=None,
+        curve=[
+            {"age_s": age, "viewers": 1, "valence": -0.3, "valence_corrected": value}
+            for age, value in seconds
+        ],
         ad=None,
         gaps=[],
     )
