@@ -49,7 +49,8 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache
+	# It reads files and writes its marks in the machine's encoding, which may have none of them.
+	PYTHONUTF8=1 $(BIN)/lint-imports --no-cache
 
 bench: $(VENV)/.dev
 	$(BIN)/ad-monitor bench
