@@ -1,4 +1,4 @@
-"""Creative diagnostics: reactions by scene, and an ad beside the other ads of its site.
+"""Creative diagnostics: reactions by scene.
 
 The scenes of a clip come from `ads.media.scenes`; a second of the ad belongs to the scene that is
 on the screen in its middle. Whether reactions change from one scene to the next is tested within
@@ -15,7 +15,6 @@ import numpy as np
 from db.read.formulas import count_bins
 from monitor.analytics.metrics import HAPPY_SCORE, NEGATIVE_SCORE
 from monitor.analytics.statistics import (
-    CONFIDENCE,
     UNKNOWN,
     Estimate,
     Interval,
@@ -181,52 +180,3 @@ def _adjust(scenes: Sequence[dict[str, Any]]) -> None:
     tested = [change for change in changes if change["p_adjusted"] is not None]
     for change, p in zip(tested, holm([each["p_adjusted"] for each in tested]), strict=True):
         change["p_adjusted"] = p
-
-
-# --- beside the other ads -------------------------------------------------------------------------
-
-
-def baseline_curve(
-    curves: Sequence[Mapping[str, Sequence[float | None]]], seconds: int
-) -> list[dict[str, Any]]:
-    """Return what the other ads of a site bring in each second since their start.
-
-    Each other ad counts alike, in the seconds in which its figure is known. The 95 % interval is
-    Student's over ads; it needs two of them.
-
-    Args:
-        curves: Of each other ad, by `MEASURES`, by second; None where not known.
-        seconds: How many seconds the ad itself has.
-
-    Returns:
-        For each second, as JSON: `second`, `ads` with a known attention, and each of `MEASURES`
-        with its interval.
-    """
-    from scipy.special import stdtrit  # noqa: PLC0415 - slow to import
-
-    table: list[dict[str, Any]] = [{"second": second, "ads": 0} for second in range(seconds)]
-    for name, limits in MEASURES.items():
-        values = np.full((len(curves), seconds), np.nan)
-        for row, curve in zip(values, curves, strict=True):
-            own = curve[name][:seconds]
-            row[: len(own)] = np.array(own, dtype=np.float64)  # None becomes NaN
-        seen = np.isfinite(values)
-        n = seen.sum(axis=0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            mean = np.where(seen, values, 0.0).sum(axis=0) / n
-            squares = np.where(seen, (values - mean) ** 2, 0.0).sum(axis=0)
-            # No spread, or one ad: 0 / 0 is NaN.
-            reach = stdtrit(n - 1, (1 + CONFIDENCE) / 2) * np.sqrt(squares / (n - 1) / n)
-        for second, entry in enumerate(table):
-            if name == "attention":
-                entry["ads"] = int(n[second])
-            found = Interval(
-                mean[second], mean[second] - reach[second], mean[second] + reach[second]
-            )
-            found = within(found, *limits)
-            entry |= {
-                name: known(found.value),
-                f"{name}_low": known(found.low),
-                f"{name}_high": known(found.high),
-            }
-    return table

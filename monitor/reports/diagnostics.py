@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from monitor.analytics import metrics
-from monitor.analytics.scenes import baseline_curve, scene_figures
+from monitor.analytics.scenes import scene_figures
 from monitor.reports.formatting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from db.read.sessions import AdInfo
+    from monitor.analytics.baseline import SiteCurves
     from monitor.analytics.report_data import ReportData
 
 Starts = list[float] | str
@@ -63,24 +64,7 @@ def add_scenes(
     return withheld
 
 
-def add_baselines(entries: Sequence[dict[str, Any]]) -> None:
-    """Give each ad its `baseline`: the mean curve of the other ads of the report.
-
-    Neither another version of the ad nor the same file under another id counts as another ad.
-    """
-    curves = [
-        {
-            "attention": [second["attention"] for second in entry["timeline"]],
-            "valence_corrected": [
-                second.get("valence_corrected_audience") for second in entry["timeline"]
-            ],
-        }
-        for entry in entries
-    ]
+def add_baselines(entries: Sequence[dict[str, Any]], curves: SiteCurves) -> None:
+    """Give each ad its `baseline`: the mean curve of the other ads at the same sites."""
     for entry in entries:
-        others = [
-            curve
-            for other, curve in zip(entries, curves, strict=True)
-            if other["ad_id"] != entry["ad_id"] and other["sha256"] != entry["sha256"]
-        ]
-        entry["baseline"] = baseline_curve(others, len(entry["timeline"])) if others else []
+        entry["baseline"] = curves.baseline(entry["ad_id"], len(entry["timeline"]))

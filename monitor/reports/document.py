@@ -20,6 +20,7 @@ from detector.emotion.labels import EMOTIONS
 from detector.emotion.prevalence import GROUPS
 from detector.types import WITHHELD_REASONS
 from monitor.analytics import currency, metrics
+from monitor.analytics.baseline import SiteCurves
 from monitor.analytics.comparison import compare_ads
 from monitor.analytics.errors import ReportError
 from monitor.analytics.metrics import covered_us, microseconds
@@ -146,7 +147,7 @@ def build_report(
     hidden_scenes = add_scenes(
         entries, [ad for ad, _ in versions], data, scene_starts or {}, min_viewers=min_viewers
     )
-    add_baselines(entries)
+    add_baselines(entries, SiteCurves.of(data, min_viewers=min_viewers))
     multipliers, hidden_hours = currency.multipliers(
         data, log.countable, zone=zone, min_viewers=min_viewers
     )

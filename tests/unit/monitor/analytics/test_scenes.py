@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from db.read.formulas import SecondArrays
 from monitor.analytics.metrics import HAPPY_SCORE, NEGATIVE_SCORE
-from monitor.analytics.scenes import baseline_curve, scene_figures, usable_starts, within
+from monitor.analytics.scenes import scene_figures, usable_starts, within
 from monitor.analytics.statistics import Interval
 
 
@@ -163,29 +163,6 @@ def test_scenes_partition_the_seconds(seed, cuts):
     # Everybody saw all of it, so scenes weighted by their length give the mean of the ad.
     total = sum(a * scene["attention"] for a, scene in zip(lengths, found, strict=True))
     assert total / 10 == pytest.approx(attention.mean())
-
-
-def test_baseline_is_the_mean_of_the_other_ads():
-    curves = [
-        {"attention": [0.2, 0.4], "valence_corrected": [0.0, None]},
-        {"attention": [0.6], "valence_corrected": [0.2]},
-    ]
-    first, second, third = baseline_curve(curves, 3)
-    assert (first["ads"], first["attention"]) == (2, pytest.approx(0.4))
-    # Student's with one degree of freedom reaches 12.706 errors of 0.2, beyond what is possible.
-    assert (first["attention_low"], first["attention_high"]) == (0.0, 1.0)
-    assert (second["ads"], second["attention"], second["attention_low"]) == (1, 0.4, None)
-    assert second["valence_corrected"] is None
-    assert (third["ads"], third["attention"]) == (0, None)
-
-
-def test_baselines_of_many_ads_have_students_interval():
-    values = np.random.default_rng(8).uniform(0.3, 0.7, 12)
-    curves = [{"attention": [value], "valence_corrected": [None]} for value in values]
-    (found,) = baseline_curve(curves, 1)
-    error = values.std(ddof=1) / np.sqrt(12)
-    assert found["attention_low"] == pytest.approx(values.mean() - 2.20099 * error, abs=1e-5)
-    assert found["attention_high"] == pytest.approx(values.mean() + 2.20099 * error, abs=1e-5)
 
 
 @settings(deadline=None)
