@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from ads.errors import AdsError
 from detector.emotion.labels import EMOTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 GROUP_SIZES = ("nobody", "one", "few", "many")
 """Group sizes that a choice distinguishes: 0, 1, 2 or 3, and 4 or more viewers."""
@@ -40,6 +44,30 @@ class Audience:
     def group_size(self) -> str:
         """One of `GROUP_SIZES`."""
         return GROUP_SIZES[self.viewers if self.viewers < 2 else 2 if self.viewers < 4 else 3]
+
+
+REWARD = "attention-times-liking"
+"""Name of the definition that `play_reward` follows, logged with each choice. Rewards of another
+one, or of none (attention times plain valence, until version 0.1), must not be mixed with it."""
+
+
+def play_reward(attention: float, valence: float) -> float:
+    """Return what a play is worth: `attention * (1 + valence) / 2`, from 0 to 1.
+
+    It never rises when people look away, whatever they feel: valence is taken over all the time in
+    view, and its factor is never negative. A neutral audience that looks all the time is worth 0.5.
+
+    Args:
+        attention: Share of the viewers' time in view in which they looked at the screen, 0 to 1.
+        valence: Mean over their time in view, 0 for neutral faces; clipped to -1 to 1, as the
+            estimate for a few faces may lie outside.
+    """
+    return attention * (1 + min(1.0, max(-1.0, valence))) / 2
+
+
+def has_same_reward(context: Mapping[str, Any]) -> bool:
+    """Whether a play with this context was rated by the definition that holds now."""
+    return context.get("reward") == REWARD
 
 
 @dataclass(frozen=True, slots=True)

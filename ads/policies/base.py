@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ads.errors import AdsError
+from ads.policies.audience import REWARD
 from ads.policies.settings import PolicySettings
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ class Choice:
             and at most 1. Analyses divide by it to undo the policy's preferences.
         held_out: Whether the audience was ignored in order to measure what adapting to it brings.
         context: What the choice looked at, ready for JSON: "mood" and "group" (None if not
-            measured), "hour" (0 to 23, or None), "candidates" (the probability of each, by id),
-            and what `GuardedPolicy` adds.
+            measured), "hour" (0 to 23, or None), "reward" (`audience.REWARD`), "candidates" (the
+            probability of each, by id), and what `GuardedPolicy` adds.
     """
 
     ad: Ad
@@ -81,12 +82,13 @@ class Policy(ABC):
 
 
 def describe(situation: Situation) -> dict[str, Any]:
-    """Return the situation's part of a choice's context: "mood", "group" and "hour"."""
+    """Return the part of a choice's context that every policy gives, see `Choice.context`."""
     audience, local = situation.audience, situation.local
     return {
         "mood": None if audience is None else audience.mood,
         "group": None if audience is None else audience.group_size,
         "hour": None if local is None else local.hour,
+        "reward": REWARD,
     }
 
 

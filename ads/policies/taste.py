@@ -21,19 +21,19 @@ PARTS_OF_DAY = ("night", "morning", "afternoon", "evening")
 FEATURES = 1 + len(EMOTIONS) + len(GROUP_SIZES) + len(PARTS_OF_DAY)
 
 _LEVELS = (
-    (1, 0.5, 0.15),
-    (len(EMOTIONS), 0.4, 0.2),
-    (len(GROUP_SIZES), 0.2, 0.05),
-    (len(PARTS_OF_DAY), 0.2, 0.05),
+    (1, 0.5, 0.1),
+    (len(EMOTIONS), 0.2, 0.1),
+    (len(GROUP_SIZES), 0.1, 0.03),
+    (len(PARTS_OF_DAY), 0.1, 0.03),
 )
 """For intercept, moods, group sizes and parts of the day: how many features, and the prior standard
-deviations of what ads have in common and of what sets one apart. Rewards are from -1 to 1."""
+deviations of what ads have in common and of what sets one apart. Rewards are from 0 to 1."""
 
 _COMMON_SD, _OWN_SD = (
     np.concatenate([np.full(level[0], level[which]) for level in _LEVELS]) for which in (1, 2)
 )
 
-NOISE_SD = 0.3
+NOISE_SD = 0.2
 """Prior standard deviation of a long look's reward about its mean."""
 
 NOISE_PLAYS = 20

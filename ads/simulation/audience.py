@@ -21,7 +21,7 @@ from pydantic import (
 from ads.errors import AdsError
 from ads.playlists.playlist import Ad, parse_hours
 from ads.playlists.yaml_file import YamlFileError, read_yaml
-from ads.policies.audience import GROUP_SIZES
+from ads.policies.audience import GROUP_SIZES, play_reward
 from detector.emotion.labels import EMOTIONS
 
 if TYPE_CHECKING:
@@ -83,10 +83,14 @@ class DayPart(_Described):
 
 
 class LikedAd(_Described):
-    """An ad, and its `taste`: the mean valence (-1 to 1) of an attentive viewer of each mood."""
+    """An ad, and its `taste`: the mean corrected valence (-1 to 1) of viewers of each mood.
+
+    `attention` is the share of their time in view for which they look at it; None: the audience's.
+    """
 
     id: str = Field(min_length=1)
     taste: dict[str, Valence]
+    attention: float | None = Field(None, gt=0, le=1)
     duration_s: float = Field(30.0, gt=0, allow_inf_nan=False)
     weight: float = Field(1.0, gt=0, allow_inf_nan=False)
     moods: tuple[str, ...] = ()
@@ -121,12 +125,14 @@ class LikedAd(_Described):
 class SimulatedAudience(_Described):
     """The people in front of a simulated screen.
 
-    The mean reward of a play is `attention * taste`, with the taste of the group's mood for the ad.
-    Viewers' rewards are drawn about it, and averaged by dwell time.
+    The mean reward of a play is `play_reward(attention, taste)`, with the ad's attention and the
+    taste of the group's mood for the ad. Attention and valence of each viewer are drawn about them,
+    and averaged by dwell time.
 
     Attributes:
         parts: Parts of the day, which do not overlap; outside of them the screen is off.
-        attention: Share of their time in view for which viewers look at the screen, 0 to 1.
+        attention: Share of their time in view for which viewers look at the screen, 0 to 1, but at
+            ads that have a share of their own.
         noise: Standard deviation of one viewer's valence about a mean of 0, between 0 and 1.
         mood_known: Share of the plays before which the mood can be read, 0 to 1.
         stays: Probability that the same group also sees the next play, 0 to 1.
@@ -159,7 +165,12 @@ class SimulatedAudience(_Described):
         """Return the mean reward of a play for a mood; for None, over the part's moods."""
         liked = self.liked(ad_id)
         shares = part.mood_shares() if mood is None else {mood: 1.0}
-        return self.attention * sum(share * liked.liking(each) for each, share in shares.items())
+        taste = sum(share * liked.liking(each) for each, share in shares.items())
+        return play_reward(self.attention_to(liked), taste)
+
+    def attention_to(self, ad: LikedAd) -> float:
+        """Return the share of their time in view for which viewers look at an ad, 0 to 1."""
+        return self.attention if ad.attention is None else ad.attention
 
     def liked(self, ad_id: str) -> LikedAd:
         """Return what they think of one of `ads`."""
@@ -176,7 +187,10 @@ class SimulatedAudience(_Described):
             )
 
     def with_drawn_tastes(self, ads: Sequence[Ad], seed: int) -> SimulatedAudience:
-        """Return the same audience with random tastes, higher for moods that an ad is made for."""
+        """Return the same audience with random tastes, higher for moods that an ad is made for.
+
+        The attention to each ad is drawn too, about the audience's.
+        """
         rng = np.random.default_rng(seed)
         drawn = []
         for ad in ads:
@@ -186,7 +200,8 @@ class SimulatedAudience(_Described):
                 for mood, value in zip(EMOTIONS, values, strict=True)
             }
             same = {key: getattr(ad, key) for key in ("duration_s", "weight", "moods")}
-            drawn.append(LikedAd(id=ad.ad_id, taste=taste, **same))
+            attention = float(np.clip(rng.normal(self.attention, 0.1), 0.05, 1.0))
+            drawn.append(LikedAd(id=ad.ad_id, taste=taste, attention=attention, **same))
         return self.model_copy(update={"ads": tuple(drawn)})
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ads.errors import AdsError
-from ads.policies.audience import Audience, Reward
+from ads.policies.audience import Audience, Reward, play_reward
 from ads.show.schedule import Rotation
 
 if TYPE_CHECKING:
@@ -131,18 +131,19 @@ class _Street:
         return self._size, self._mood, Audience(self._size, attentive, seen_mood)
 
     def react(self, ad: Ad, size: int, mood: str, number: int) -> Reward | None:
-        """Return what a play is worth: the viewers' rewards, weighted by their time in view."""
+        """Return what a play is worth, from the viewers' attention and valence by time in view."""
         if not size:
             return None
         rng = np.random.default_rng([self._seed, _REACTION, number])
-        liking = self._audience.liked(ad.ad_id).liking(mood)
+        liked = self._audience.liked(ad.ad_id)
+        liking = liked.liking(mood)
         # In view for at least a quarter of the play; some look all the time, some never.
         dwell_s = ad.duration_s * rng.uniform(0.25, 1.0, size)
-        attention = _beta(rng, self._audience.attention, 4.0, size)
+        attention = _beta(rng, self._audience.attention_to(liked), 4.0, size)
         # From -1 to 1, with the taste as its mean, and the noise as its deviation where that is 0.
         valence = 2 * _beta(rng, (1 + liking) / 2, self._audience.noise**-2.0 - 1, size) - 1
-        value = float((dwell_s * attention * valence).sum() / dwell_s.sum())
-        return Reward(min(1.0, max(-1.0, value)), float(dwell_s.sum()))
+        share, mean = (dwell_s @ attention) / dwell_s.sum(), (dwell_s @ valence) / dwell_s.sum()
+        return Reward(play_reward(float(share), float(mean)), float(dwell_s.sum()))
 
     def _draw(self, shares: Mapping[str, float]) -> str:
         words = list(shares)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ads.policies.audience import has_same_reward
 from monitor.analytics.statistics import (
     CONFIDENCE,
     DRAWS,
@@ -43,9 +44,10 @@ MIN_HOURS = 8
 class Lift:
     """What adaptation brought. Figures that are not known, or withheld, are NaN.
 
-    Plays have a reward and are in hours with both kinds; `left_out_plays` are in the other hours.
-    Mean rewards are weighted as the difference is: adaptive minus held out. `…_measured` are shares
-    of all plays with a reward: if they are far apart, adaptation changes who is in view.
+    Plays have a reward and are in hours with both kinds; `left_out_plays` are in the other hours,
+    and `other_reward_plays` were rated by another definition of the reward. Mean rewards are
+    weighted as the difference is: adaptive minus held out. `…_measured` are shares of all plays
+    with a reward: if they are far apart, adaptation changes who is in view.
     """
 
     adaptive_plays: int
@@ -59,6 +61,7 @@ class Lift:
     difference: Interval = UNKNOWN
     p_value: float = math.nan
     withheld: str | None = None
+    other_reward_plays: int = 0
 
     def sentence(self) -> str:
         """Return the figures in words."""
@@ -121,12 +124,14 @@ def lift(
     permutation test that redraws, within each hour, which plays were held out.
 
     Args:
-        plays: From `db.read.plays.logged_plays`; those without a draw or a reward are left out.
+        plays: From `db.read.plays.logged_plays`; those without a draw or a reward, or rated by
+            another definition of the reward, are left out.
         draws: Of the bootstrap.
         permutations: Of the test.
         seed: The same plays and seed give the same figures.
     """
-    chosen = [play for play in plays if could_adapt(play)]
+    candidates = [play for play in plays if could_adapt(play)]
+    chosen = [play for play in candidates if has_same_reward(play.context)]
     rewarded = [play for play in chosen if play.reward is not None]
     arms = _arms(rewarded)
     held = int(arms.held.sum())
@@ -137,8 +142,9 @@ def lift(
         adaptive_measured=_measured(chosen, held_out=False),
         held_out_measured=_measured(chosen, held_out=True),
         hours=arms.plays.size,
+        other_reward_plays=len(candidates) - len(chosen),
     )
-    lacking = _lacking(found, bool(chosen))
+    lacking = _lacking(found, bool(candidates))
     if lacking is not None:
         return replace(found, withheld=lacking)
     weights = arms.weights

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from ads.policies.audience import has_same_reward
 from monitor.analytics.errors import ReportError
 from monitor.analytics.statistics import UNKNOWN, Interval, clustered_interval, hours_of
 
@@ -42,6 +43,9 @@ MIN_PLAYS = 50
 MIN_EFFECTIVE_PLAYS = 10.0
 """With weights so uneven that they are worth fewer equal ones, nothing is estimated."""
 
+MIN_LOG_P = 0.001
+"""With a smaller p-value the logged probabilities are not what happened."""
+
 MIN_SUPPORTED = 0.99
 """A policy is judged if the one that ran could have shown at least this share of what it would."""
 
@@ -52,7 +56,10 @@ class PolicyValue:
 
     `supported` is the share of what the policy would show that the log could have shown;
     `effective_plays`, `(sum w)^2 / sum w^2` (Kish), how many equal weights the weights are worth;
-    `clipped` counts those that were cut. The 95 % intervals are clustered by hour.
+    `clipped` counts those that were cut, and `clipping_bias` is the most by which that may have
+    moved IPS: the mean of what was cut, times the largest reward. `mean_weight` is the mean of the
+    weights before the cut, about 1 if the logged probabilities hold. The 95 % intervals are
+    clustered by hour.
     """
 
     policy: str
@@ -63,6 +70,8 @@ class PolicyValue:
     ips: Interval = UNKNOWN
     snips: Interval = UNKNOWN
     doubly_robust: Interval = UNKNOWN
+    mean_weight: Interval = UNKNOWN
+    clipping_bias: float = math.nan
     withheld: str | None = None
 
 
@@ -103,6 +112,62 @@ def by_mood(moods: Mapping[str, Sequence[str]], rates: Mapping[str, float]) -> T
     return probabilities
 
 
+@dataclass(frozen=True, slots=True)
+class ShownShare:
+    """How often an ad was shown, against the sum of its logged probabilities.
+
+    `z` is the difference in standard deviations, as the choices were drawn one after the other.
+    """
+
+    ad_id: str
+    shown: int
+    expected: float
+    z: float
+
+
+@dataclass(frozen=True, slots=True)
+class LogCheck:
+    """Whether the logged probabilities are what happened: small `p_value` if not (Bonferroni)."""
+
+    plays: int
+    ads: tuple[ShownShare, ...]
+    p_value: float
+
+    @property
+    def holds(self) -> bool:
+        return not self.p_value < MIN_LOG_P
+
+
+def check_log(plays: Sequence[LoggedPlay]) -> LogCheck:
+    """Compare how often ads were shown with their logged probabilities, over all logged choices.
+
+    `sum of (shown - p)` is a martingale, also when a policy adapts, so its sum divided by the root
+    of `sum of p (1 - p)` is about normal (martingale central limit theorem; Hall and Heyde 1980).
+    """
+    from scipy.special import ndtr  # noqa: PLC0415 - slow to import
+
+    counts: dict[str, list[float]] = {}
+    used = 0
+    for play in plays:
+        chances = play.context.get("candidates", {})
+        if play.ad_id not in chances:
+            continue
+        used += 1
+        for ad_id, chance in chances.items():
+            found = counts.setdefault(ad_id, [0.0, 0.0, 0.0])
+            found[0] += ad_id == play.ad_id
+            found[1] += chance
+            found[2] += chance * (1 - chance)
+    ads = []
+    for ad_id, (shown, expected, variance) in sorted(counts.items()):
+        off = shown - expected
+        z = off / math.sqrt(variance) if variance > 1e-9 else (0.0 if abs(off) < 1e-6 else math.inf)
+        ads.append(ShownShare(ad_id, int(shown), expected, z))
+    p_values = [2 * float(ndtr(-abs(ad.z))) for ad in ads]
+    p_value = min(1.0, len(ads) * min(p_values)) if p_values else math.nan
+    return LogCheck(used, tuple(ads), p_value)
+
+
 def judge(
     plays: Sequence[LoggedPlay],
     targets: Mapping[str, Target | None],
@@ -113,8 +178,8 @@ def judge(
     """Estimate what policies would have been worth.
 
     Args:
-        plays: From `db.read.plays.logged_plays`; those without a reward or probabilities are left
-            out.
+        plays: From `db.read.plays.logged_plays`; those without a reward or probabilities, or rated
+            by another definition of the reward, are left out.
         targets: The policies by name. None stands for the one learnt from the log: it shows the
             best ad by the model of the other folds, of those the log could have shown.
         max_weight: Larger weights are cut to this, above 1.
@@ -127,6 +192,7 @@ def judge(
         play
         for play in plays
         if play.reward is not None
+        and has_same_reward(play.context)
         and play.probability
         and play.ad_id in play.context.get("candidates", ())
     ]
@@ -274,6 +340,9 @@ def _judge(
     supported = float((target * possible).sum() / target.sum())
     weights = target[rows, log.shown] / log.logged[rows, log.shown]
     clipped = int((weights > max_weight).sum())
+    mean_weight = clustered_interval(weights, log.hours)
+    cut = np.maximum(weights - max_weight, 0.0)
+    bias = float(cut.mean() * np.abs(log.reward).max())
     weights = np.minimum(weights, max_weight)
     total, squares = float(weights.sum()), float((weights**2).sum())
     effective = total**2 / squares if squares else 0.0
@@ -289,7 +358,16 @@ def _judge(
             f"{effective:.0f} plays, {MIN_EFFECTIVE_PLAYS:.0f} are needed."
         )
     if why is not None:
-        return PolicyValue(name, rows.size, supported, effective, clipped, withheld=why)
+        return PolicyValue(
+            name,
+            rows.size,
+            supported,
+            effective,
+            clipped,
+            mean_weight=mean_weight,
+            clipping_bias=bias,
+            withheld=why,
+        )
     weighted_reward = weights * log.reward
     ratio = float(weighted_reward.sum()) / total
     # The ratio's influence on itself, by its derivative (linearisation).
@@ -308,6 +386,8 @@ def _judge(
         clustered_interval(weighted_reward, log.hours),
         snips,
         clustered_interval(corrected, log.hours),
+        mean_weight,
+        bias,
     )
 
 

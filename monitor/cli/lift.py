@@ -59,20 +59,26 @@ def lift(
     from ads.playlists.loader import load_playlist
     from db.read.plays import logged_plays
     from monitor.analytics.lift import lift as measure
+    from monitor.analytics.off_policy import check_log
     from monitor.analytics.statistics import to_document
     from monitor.reports.terminal import print_lift
 
     with opened(database) as engine:
         plays = logged_plays(engine, moment(since), site, replays=replays, demos=demos)
-    found = measure(plays)
+    found, check = measure(plays), check_log(plays)
     listed = load_playlist(playlist) if judged and playlist else None
     values = _judged(plays, judged, listed) if judged else []
     print_result(
         as_json,
-        {"lift": to_document(found), "policies": [to_document(each) for each in values]},
+        {
+            "lift": to_document(found),
+            "log": to_document(check) | {"ads": [to_document(each) for each in check.ads]},
+            "policies": [to_document(each) for each in values],
+        },
         print_lift,
         found,
         values,
+        check,
     )
 
 

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ads.policies.audience import Audience, Reward
+from ads.policies.audience import Audience, Reward, play_reward
 from ads.show.playback import KEPT_NS, Play, PlaybackLog, PlayEnd
 from detector.emotion.labels import EMOTIONS
-from detector.emotion.prevalence import for_small_groups
+from detector.emotion.prevalence import corrected_valence, for_small_groups, group_scores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from detector.emotion.prevalence import PrevalenceCalibration
-    from detector.types import AnalysedFrame
+    from detector.types import AnalysedFrame, FaceReading
 
 MOOD_WINDOW_NS = 3_000_000_000
 """Longer than one expression, shorter than the shortest ad."""
@@ -79,25 +79,41 @@ class AudienceMeter:
 
 @dataclass(slots=True)
 class _Account:
-    """One play so far, in nanoseconds of viewers."""
+    """One play so far, in nanoseconds of viewers: in view, attentive, and with a readable emotion.
+
+    `valence` is added up over the latter.
+    """
 
     play: Play
     ended_ns: int | None = None
     seen: int = 0
-    worth: float = 0.0
+    attentive: int = 0
+    read: int = 0
+    valence: float = 0.0
+
+    def reward(self) -> Reward:
+        valence = self.valence / self.read if self.read else 0.0
+        return Reward(play_reward(self.attentive / self.seen, valence), self.seen / 1e9)
 
 
 class RewardMeter:
-    """Rates plays: attention times valence, averaged over the time in which viewers were in view.
+    """Rates plays by `play_reward`, from the time in which viewers were in view.
 
-    The reward of a play is the integral of attentive(t) x valence(t) over all viewers, divided by
-    their dwell, both without the stretches in which a viewer's emotion could not be read.
+    Attention counts all of that time, also where an emotion could not be read: a head that turns
+    away is one of the reasons. Valence is the corrected one by the model's `calibration`, the plain
+    one without it; an audience of which no emotion could be read counts as neutral.
     `rated` is called once for each play that anybody saw, from the thread that brought the first
     frame after it; where no frames come, much later from the show's thread. Thread-safe.
     """
 
-    def __init__(self, log: PlaybackLog, rated: Callable[[Play, Reward], None]) -> None:
+    def __init__(
+        self,
+        log: PlaybackLog,
+        rated: Callable[[Play, Reward], None],
+        calibration: PrevalenceCalibration | None = None,
+    ) -> None:
         self._log = log
+        self._calibration = calibration
         self._rated = rated
         self._lock = threading.Lock()
         self._accounts: dict[int, _Account] = {}
@@ -121,6 +137,7 @@ class RewardMeter:
         """Credit a frame to the play on screen at its capture, and rate the plays that are over."""
         now_ns = frame.captured_ns
         position = self._log.at(now_ns)
+        valences = self._valences(frame.readings)
         with self._lock:
             account = None
             if position is not None and position.running:
@@ -131,16 +148,29 @@ class RewardMeter:
                     continue
                 number, last_ns = self._last.get(reading.viewer, (0, now_ns))
                 recent[reading.viewer] = (account.play.number, now_ns)
-                if reading.valence is not None and number == account.play.number:
+                if number == account.play.number:
                     step_ns = min(now_ns - last_ns, MAX_STEP_NS)
                     account.seen += step_ns
-                    account.worth += step_ns * reading.valence * reading.attentive
+                    account.attentive += step_ns * reading.attentive
+                    if (valence := valences.get(reading.viewer)) is not None:
+                        account.read += step_ns
+                        account.valence += step_ns * valence
             self._last = recent
         self._rate(now_ns)
 
     def flush(self) -> None:
         """Rate what has ended, without waiting for further frames."""
         self._rate(None)
+
+    def _valences(self, readings: Sequence[FaceReading]) -> dict[int, float]:
+        """Return the valence of each viewer whose emotion could be read."""
+        if self._calibration is None:
+            return {one.viewer: one.valence for one in readings if one.valence is not None}
+        read = {one.viewer: one.probabilities for one in readings if one.probabilities is not None}
+        if not read:
+            return {}
+        valences = corrected_valence(group_scores(list(read.values()), self._calibration))
+        return dict(zip(read, valences.tolist(), strict=True))
 
     def _rate(self, until_ns: int | None) -> None:
         """Close and rate the plays that ended, before a moment if one is given."""
@@ -154,5 +184,4 @@ class RewardMeter:
                 del self._accounts[account.play.number]
         for account in over:
             if account.seen > 0:
-                value = min(1.0, max(-1.0, account.worth / account.seen))
-                self._rated(account.play, Reward(value, account.seen / 1e9))
+                self._rated(account.play, account.reward())

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ads.policies import ADAPTIVE_NAMES, make_policy
-from ads.policies.audience import Audience, Reward
+from ads.policies.audience import Audience, Reward, has_same_reward
 from db.errors import DatabaseError
 from db.read.plays import LoggedPlay, logged_plays
 from db.write.records import PlayRewarded
@@ -51,7 +51,7 @@ class Feedback:
         self._writer = writer
         self._then = then
         self._present = AudienceMeter(calibration)
-        self._rewards = RewardMeter(log, self._rated)
+        self._rewards = RewardMeter(log, self._rated, calibration)
         self._lock = threading.Lock()
         self._unlearned: deque[tuple[Play, Reward]] = deque()
 
@@ -101,7 +101,8 @@ def remembering_policy(
 ) -> Policy:
     """Return a policy that resumes: it relearns its site's plays and keeps its hold-out.
 
-    Unless `demo`, it learns nothing from sessions of the demo viewer.
+    Unless `demo`, it learns nothing from sessions of the demo viewer, and never from rewards of
+    another definition.
     """
     if name not in ADAPTIVE_NAMES:
         return make_policy(name, settings)
@@ -109,8 +110,11 @@ def remembering_policy(
     logged = _logged(engine, now - MEMORY, site, demos=demo, newest=5000)
     plays = [play for play in logged if play.policy == name]
     policy = make_policy(name, settings, after=plays[-1].context if plays else None)
-    for play in plays:
-        if play.reward is not None and play.viewer_s is not None and play.context:
+    rated = [play for play in plays if play.reward is not None]
+    if others := sum(not has_same_reward(play.context) for play in rated):
+        logger.info("Ignoring %d plays rated by another definition of the reward", others)
+    for play in rated:
+        if play.reward is not None and play.viewer_s is not None and has_same_reward(play.context):
             policy.learn(play.ad_id, play.context, Reward(play.reward, play.viewer_s))
     return policy
 

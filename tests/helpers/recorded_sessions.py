@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from ads.policies.audience import REWARD
 from db.read.formulas import RolledPlay, roll_up
 from db.read.plays import LoggedPlay
 from db.read.sessions import AdInfo, GapInfo, PlayInfo, ReadingArrays, SessionData, SessionInfo
@@ -234,7 +235,8 @@ def logged_play(hour: int, place: int, ad_id: str, **values) -> LoggedPlay:
         "reward": None,
         "viewer_s": None,
     }
-    return LoggedPlay(**(known | values))
+    context = {"reward": REWARD, **values.pop("context", {})}
+    return LoggedPlay(**(known | values | {"context": context}))
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from db.read.sessions import SessionInfo
     from monitor.analytics.lift import Lift
-    from monitor.analytics.off_policy import PolicyValue
+    from monitor.analytics.off_policy import LogCheck, PolicyValue
     from monitor.analytics.statistics import Interval
     from monitor.reports.terminal.charts import Signs
 
@@ -294,7 +294,7 @@ def print_regret(document: dict[str, Any]) -> None:
     console.print(table)
 
 
-def print_lift(found: Lift, values: Sequence[PolicyValue]) -> None:
+def print_lift(found: Lift, values: Sequence[PolicyValue], check: LogCheck) -> None:
     """Print what adaptation brought, and what other policies would have."""
     console = wide_console()
     warning = "yellow"
@@ -305,6 +305,17 @@ def print_lift(found: Lift, values: Sequence[PolicyValue]) -> None:
         "out",
         highlight=False,
     )
+    if found.other_reward_plays:
+        left_out = f"{found.other_reward_plays} plays were rated by an earlier definition of the"
+        console.print(f"{left_out} reward and are left out", highlight=False)
+    if not check.holds:
+        odd = max(check.ads, key=lambda ad: abs(ad.z))
+        text = (
+            f"The logged probabilities are not what happened (p = {check.p_value:.2g}): "
+            f"{escape(odd.ad_id)} was shown {odd.shown} times, {odd.expected:.0f} are expected; do "
+            "not trust estimates from this log."
+        )
+        console.print(text, highlight=False, style=warning)
     if not values:
         return
     estimates = ("doubly robust", "self-normalised", "inverse propensity")
@@ -318,6 +329,10 @@ def print_lift(found: Lift, values: Sequence[PolicyValue]) -> None:
         if value.withheld is not None:
             text = f"{escape(value.policy)}: {value.withheld}"
             console.print(text, highlight=False, style=warning)
+        elif value.clipped:
+            text = f"{escape(value.policy)}: {value.clipped} weights were cut, which moves the "
+            text += f"estimates by at most {value.clipping_bias:.3f}"
+            console.print(text, highlight=False)
 
 
 def _interval(estimate: Interval) -> str:

@@ -72,13 +72,15 @@ def best(candidates, situation):
     return next(ad for ad in candidates if ad.ad_id == wanted)
 
 
-def test_expected_reward_is_attention_times_taste():
+def test_expected_reward_is_attention_times_liking():
     described = audience()
-    assert described.expected("joke", "happy", ALL_DAY) == pytest.approx(0.5 * 0.6)
-    assert described.expected("joke", "sad", ALL_DAY) == pytest.approx(0.5 * -0.4)
+    assert described.expected("joke", "happy", ALL_DAY) == pytest.approx(0.5 * (1 + 0.6) / 2)
+    assert described.expected("joke", "sad", ALL_DAY) == pytest.approx(0.5 * (1 - 0.4) / 2)
     assert described.expected("joke", None, ALL_DAY) == pytest.approx(
-        0.5 * (0.75 * 0.6 + 0.25 * -0.4)
+        0.5 * (1 + 0.75 * 0.6 + 0.25 * -0.4) / 2
     )
+    watched = LikedAd(id="joke", taste={"other": 0.2}, attention=0.9)
+    assert audience(ads=(watched,)).expected("joke", "sad", ALL_DAY) == pytest.approx(0.9 * 0.6)
 
 
 def test_rewards_have_the_expected_means():
@@ -108,7 +110,7 @@ def test_the_best_choices_have_no_regret_and_the_others_what_they_lost():
     assert {play.context["mood"] for play in log} == {"happy", "sad", None}
     for play in log:
         assert play.regret == pytest.approx(
-            0.5 * (0.5 + 0.4) if play.context["mood"] == "sad" else 0.0
+            0.5 * (0.5 + 0.4) / 2 if play.context["mood"] == "sad" else 0.0
         )
     curve = regret_curve(log)
     assert curve.shape == (300,)
@@ -163,7 +165,7 @@ def test_the_screen_is_off_outside_the_parts_of_the_day():
         start.replace(day=3, hour=8),
     ]
     assert {play.local.hour for play in log} == {8, 22}
-    assert all((play.expected["joke"] < 0) == (play.local.hour == 22) for play in log)
+    assert all((play.expected["joke"] < 0.25) == (play.local.hour == 22) for play in log)
     assert log[-1].local == start.replace(day=4, hour=8)
 
 

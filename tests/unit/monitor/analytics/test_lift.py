@@ -43,6 +43,18 @@ def day(play_of):
     return make
 
 
+def test_rewards_of_another_definition_are_left_out_and_counted(day):
+    plays = day(8, 20, 5, lambda hour, held_out, _rng: 0.5 if held_out else 0.6)
+    old = [
+        replace(play, reward=-1.0, context={**play.context, "reward": "older"})
+        for play in day(8, 20, 5, lambda *_: 0.0, seed=1)
+    ]
+    found = lift(plays)
+    assert found.other_reward_plays == 0
+    assert lift([*plays, *old]) == replace(found, other_reward_plays=160)
+    assert "needed are" in lift(old).withheld
+
+
 def test_differences_within_hours_are_averaged(day):
     """Each hour has its own level, which must not count: hold-outs are rarer in the good hours."""
 

@@ -9,8 +9,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ads.policies import make_policy
+from ads.policies.settings import PolicySettings
+from ads.simulation.audience import default_audience
+from ads.simulation.simulator import simulate
 from monitor.analytics.errors import ReportError
-from monitor.analytics.off_policy import always, by_mood, judge, uniform, weighted
+from monitor.analytics.off_policy import (
+    MIN_LOG_P,
+    always,
+    by_mood,
+    check_log,
+    judge,
+    uniform,
+    weighted,
+)
 from monitor.analytics.statistics import to_document
 
 ADS = ("tea", "cola", "milk")
@@ -112,6 +124,59 @@ def test_by_hand(bandit):
         json.loads(json.dumps(to_document(found), allow_nan=False))["doubly_robust"]["low"]
         == found.doubly_robust.low
     )
+
+
+def test_weights_have_the_mean_1_and_what_a_cut_may_change_is_stated(bandit):
+    plays = bandit(4)
+    (found,) = judge(plays, {"uniform": uniform()})
+    assert found.mean_weight.low < 1 < found.mean_weight.high
+    assert (found.clipped, found.clipping_bias) == (0, 0.0)
+    (cut,) = judge(plays, {"uniform": uniform()}, max_weight=2.0)
+    assert cut.clipped > 0
+    assert cut.mean_weight == found.mean_weight, "of the weights before the cut"
+    assert 0 < abs(cut.ips.value - found.ips.value) <= cut.clipping_bias
+
+
+def test_rewards_of_another_definition_are_left_out(bandit):
+    plays = bandit(5)
+    old = [
+        replace(play, reward=-1.0, context={**play.context, "reward": None}) for play in bandit(6)
+    ]
+    assert judge([*plays, *old], {"uniform": uniform()}) == judge(plays, {"uniform": uniform()})
+    assert judge(old, {"uniform": uniform()})[0].plays == 0
+
+
+def test_a_log_whose_probabilities_are_what_happened(bandit):
+    check = check_log(bandit(7))
+    assert check.holds
+    assert sum(ad.shown for ad in check.ads) == check.plays == 400
+    assert sum(ad.expected for ad in check.ads) == pytest.approx(400)
+
+
+def test_a_log_whose_probabilities_are_not_what_happened(bandit):
+    plays = [
+        replace(play, ad_id="tea") if place % 4 == 0 else play
+        for place, play in enumerate(bandit(7))
+    ]
+    check = check_log(plays)
+    assert not check.holds
+    assert max(check.ads, key=lambda ad: ad.z).ad_id == "tea"
+    certain = {"candidates": {"tea": 1.0}}
+    assert check_log([replace(play, context=certain, ad_id="tea") for play in plays]).p_value == 1
+    assert math.isnan(check_log([]).p_value)
+
+
+@pytest.mark.slow
+def test_an_adaptive_log_is_seldom_called_wrong():
+    """Over 200 logs of `learn`, whose probabilities are exact, p-values are about uniform."""
+    described = default_audience()
+    ads = [liked.ad() for liked in described.ads]
+    p_values = []
+    for seed in range(200):
+        log = simulate(make_policy("learn", PolicySettings(seed=seed)), ads, described, 150, seed)
+        p_values.append(check_log(log).p_value)
+    assert np.mean(np.array(p_values) < 0.05) <= 0.09
+    assert min(p_values) > MIN_LOG_P / 10
 
 
 def test_the_policy_that_ran_is_worth_what_it_brought(bandit):

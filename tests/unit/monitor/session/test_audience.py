@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ads.playlists.playlist import Ad
 from ads.policies.audience import Audience, Reward
 from ads.show.playback import Play, PlaybackLog, PlayEnd
 from detector.emotion.model_card import read_card
 from detector.emotion.model_store import find_model
+from detector.emotion.prevalence import PrevalenceCalibration, corrected_valence, group_scores
 from detector.types import AnalysedFrame, FaceReading
 from monitor.session.audience import AudienceMeter, RewardMeter
 
@@ -87,11 +90,11 @@ def test_the_past_is_forgotten(reading: Reading) -> None:
 class Show:
     """Two plays of two seconds with a pause of none, and their ratings."""
 
-    def __init__(self) -> None:
+    def __init__(self, calibration: PrevalenceCalibration | None = None) -> None:
         self.log = PlaybackLog()
         self.rated: list[tuple[int, Reward]] = []
         self.meter = RewardMeter(
-            self.log, lambda play, reward: self.rated.append((play.number, reward))
+            self.log, lambda play, reward: self.rated.append((play.number, reward)), calibration
         )
         self.ad = Ad("a", Path("a.png"), "A", "image", 2.0, "0" * 64)
 
@@ -108,7 +111,7 @@ def valued(one: FaceReading, valence: float, *, attentive: bool = True) -> FaceR
     return replace(one, valence=valence, attentive=attentive)
 
 
-def test_a_reward_is_attention_times_valence_over_the_time_in_view(reading: Reading) -> None:
+def test_a_reward_is_attention_times_liking_over_the_time_in_view(reading: Reading) -> None:
     show = Show()
     show.start(1, 0)
     for n in range(20):
@@ -122,7 +125,7 @@ def test_a_reward_is_attention_times_valence_over_the_time_in_view(reading: Read
     [(number, reward)] = show.rated
     assert number == 1
     assert reward.viewer_s == pytest.approx(2 * 1.9)
-    assert reward.value == pytest.approx((1.9 * 0.8 - 0.9 * 0.5) / (2 * 1.9))
+    assert reward.value == pytest.approx((1.9 + 0.9) / (2 * 1.9) * (1 + (0.8 - 0.5) / 2) / 2)
 
 
 def test_without_frames_no_play_is_kept_for_long(reading: Reading) -> None:
@@ -137,7 +140,9 @@ def test_without_frames_no_play_is_kept_for_long(reading: Reading) -> None:
     assert [number for number, _ in show.rated] == [1]
 
 
-def test_what_was_not_read_does_not_count(reading: Reading) -> None:
+def test_time_without_a_readable_emotion_counts_as_seen_and_has_the_valence_of_the_rest(
+    reading: Reading,
+) -> None:
     show = Show()
     show.start(1, 0)
     for n in range(20):
@@ -146,7 +151,58 @@ def test_what_was_not_read_does_not_count(reading: Reading) -> None:
     show.end(1, 2 * S)
     show.meter.flush()
     [(_, reward)] = show.rated
-    assert (reward.value, reward.viewer_s) == pytest.approx((0.6, 0.9))
+    assert (reward.value, reward.viewer_s) == pytest.approx(((1 + 0.6) / 2, 1.9))
+
+
+def test_an_audience_whose_emotion_cannot_be_read_counts_as_neutral(reading: Reading) -> None:
+    show = Show()
+    show.start(1, 0)
+    for n in range(11):
+        seen = replace(reading(1, withheld="too dark"), attentive=n < 6)
+        show.meter.record(frame(n * 100 * MS, seen))
+    show.end(1, 2 * S)
+    show.meter.flush()
+    assert show.rated[0][1].value == pytest.approx(0.5 / 2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.lists(st.tuples(st.floats(-1, 1), st.booleans()), min_size=2, max_size=12),
+    data=st.data(),
+)
+def test_a_reward_never_rises_when_somebody_looks_away(
+    reading: Reading, rows: list[tuple[float, bool]], data: st.DataObject
+) -> None:
+    def worth(seen: Sequence[tuple[float, bool]]) -> float:
+        show = Show()
+        show.start(1, 0)
+        for n, (valence, attentive) in enumerate(seen):
+            one = valued(reading(), valence, attentive=attentive)
+            show.meter.record(frame(n * 100 * MS, one))
+        show.end(1, 2 * S)
+        show.meter.flush()
+        return show.rated[0][1].value
+
+    place = data.draw(st.integers(0, len(rows) - 1))
+    away = [*rows[:place], (rows[place][0], False), *rows[place + 1 :]]
+    assert 0 <= worth(away) <= worth(rows) <= 1
+
+
+def test_valence_is_the_corrected_one_of_the_model(reading: Reading) -> None:
+    calibration = read_card(find_model("compact-3")).prevalence
+    assert calibration is not None
+    # Neutral in front of a screen, although plain valence calls it negative.
+    p = (0.05, 0.0, 0.0, 0.05, 0.25, 0.0, 0.65)
+    corrected = float(corrected_valence(group_scores(p, calibration)))
+    assert abs(corrected) < 0.05
+    show = Show(calibration)
+    show.start(1, 0)
+    for n in range(11):
+        seen = replace(reading(1), probabilities=p, valence=-0.2)
+        show.meter.record(frame(n * 100 * MS, seen))
+    show.end(1, 2 * S)
+    show.meter.flush()
+    assert show.rated[0][1].value == pytest.approx((1 + corrected) / 2)
 
 
 def test_a_play_that_nobody_saw_has_no_reward() -> None:
@@ -178,7 +234,10 @@ def test_frames_that_come_after_the_end_still_count_for_their_play(reading: Read
         show.meter.record(frame(n * 100 * MS, valued(reading(1), 0.5 if n < 20 else -0.5)))
     show.end(2, 4 * S)
     show.meter.flush()
-    assert [(number, reward.value) for number, reward in show.rated] == [(1, 0.5), (2, -0.5)]
+    assert [(number, reward.value) for number, reward in show.rated] == [
+        (1, pytest.approx(0.75)),
+        (2, pytest.approx(0.25)),
+    ]
 
 
 def test_a_flush_rates_each_play_once(reading: Reading) -> None:

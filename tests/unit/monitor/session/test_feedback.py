@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from ads.playlists.playlist import Ad
 from ads.policies import make_policy
@@ -94,7 +94,7 @@ def test_a_play_is_rated_learnt_and_logged(
         feedback.audience(2 * S)
         feedback.audience(2 * S)
         [(ad_id, reward)] = policy.learnt
-        assert (ad_id, reward.value) == ("first", -0.5)
+        assert (ad_id, reward.value) == ("first", pytest.approx((1 - 0.5) / 2))
         assert reward.viewer_s == pytest.approx(1.9)
     [logged] = logged_plays(engine)
     assert (logged.reward, logged.viewer_s) == (reward.value, reward.viewer_s)
@@ -159,6 +159,29 @@ def test_a_restart_goes_on_as_if_nothing_had_happened(engine: Engine) -> None:
     assert found.ad == expected.ad
     assert found.context["choice"] == 30
     assert found.context["candidates"]["first"] > 0.7
+
+
+def test_rewards_of_another_definition_are_not_learnt(engine: Engine) -> None:
+    logged_run(engine, "learn", 30, NOW)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE plays SET context = json_remove(context, '$.reward')"))
+    again = remembering_policy("learn", PolicySettings(), engine, "Foyer", NOW + timedelta(hours=1))
+    choice = again.choose(ADS, Situation(0, NOW, Audience(1, 1, "happy")))
+    assert choice.context["choice"] == 30, "the hold-out goes on"
+    assert choice.context["candidates"]["first"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_the_demo_viewer_teaches_only_itself(engine: Engine) -> None:
+    with writer(engine, source="demo") as session:
+        log = PlaybackLog()
+        feedback = Feedback(
+            ListeningPolicy(), log, session, Recorder(session, log, SessionClock(NOW, 0))
+        )
+        feedback.play_started(play(1, ADS[0], 0, {"choice": 4}))
+    ask = ("learn", PolicySettings(), engine, "Foyer", NOW)
+    situation = Situation(0, NOW, Audience(1, 1, "happy"))
+    assert remembering_policy(*ask).choose(ADS, situation).context["choice"] == 0
+    assert remembering_policy(*ask, demo=True).choose(ADS, situation).context["choice"] == 5
 
 
 def test_other_sites_policies_and_times_are_not_remembered(engine: Engine) -> None:
