@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Engine
+    from sqlalchemy.engine import Connection, Engine
 
     from db.read.experiments import BlockInfo, ExperimentInfo, OutcomeInfo
 
@@ -43,14 +43,7 @@ def store_experiment(engine: Engine, plan: ExperimentInfo, blocks: Sequence[Bloc
         "opening": {**values["opening"], "days": list(plan.opening.days)},
     }
     with writing(engine) as connection:
-        found = connection.execute(
-            select(Experiment.registered_at).where(Experiment.name == plan.name)
-        ).first()
-        if found is not None:
-            raise ExperimentExistsError(
-                f"The experiment {plan.name!r} was started on {found.registered_at:%Y-%m-%d}, and "
-                "its plan cannot be changed; stop it and start another one under another name."
-            )
+        _require_new(connection, plan.name)
         key = connection.execute(insert(Experiment).values(**values)).inserted_primary_key
         experiment_id = int(key[0])  # type: ignore[index]
         connection.execute(
@@ -65,6 +58,21 @@ def store_experiment(engine: Engine, plan: ExperimentInfo, blocks: Sequence[Bloc
             ],
         )
     return experiment_id
+
+
+def require_new(engine: Engine, name: str) -> None:
+    """Raise ExperimentExistsError if there is an experiment of this name."""
+    with engine.connect() as connection:
+        _require_new(connection, name)
+
+
+def _require_new(connection: Connection, name: str) -> None:
+    found = connection.scalar(select(Experiment.registered_at).where(Experiment.name == name))
+    if found is not None:
+        raise ExperimentExistsError(
+            f"The experiment {name!r} was started on {found:%Y-%m-%d}, and its plan cannot be "
+            "changed; stop it and start another one under another name."
+        )
 
 
 def stop_experiment(engine: Engine, experiment_id: int, at: datetime, reason: str) -> bool:

@@ -8,15 +8,25 @@ def is_callers_mistake(error: Exception) -> bool:
     from ads.errors import AdsError
     from db import errors as db
     from detector.errors import ModelLoadError, SourceOpenError, ZonesError
-    from monitor.analytics.errors import EmptyScopeError, ReportWriteError
+    from monitor.analytics.errors import (
+        EmptyScopeError,
+        ExperimentError,
+        OutcomeFileError,
+        ReportWriteError,
+    )
     from monitor.errors import SetupError
     from training.errors import TrainingError
 
     database = (
-        db.BackupTargetError | db.DatabaseOpenError | db.NoSuchSessionError | db.SchemaVersionError
+        db.BackupTargetError
+        | db.DatabaseOpenError
+        | db.ExperimentExistsError
+        | db.NoSuchSessionError
+        | db.SchemaVersionError
     )
+    report = EmptyScopeError | ExperimentError | OutcomeFileError | ReportWriteError
     detector = ModelLoadError | SourceOpenError | ZonesError
-    monitor = SetupError | EmptyScopeError | ReportWriteError
+    monitor = SetupError | report
     return isinstance(error, AdsError | TrainingError | database | detector | monitor)
 
 

@@ -33,6 +33,8 @@ COMMANDS = (
     "playlist",
     "simulate",
     "lift",
+    "experiment",
+    "outcome",
     "proof",
     "backup",
     "purge",

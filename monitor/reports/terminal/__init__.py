@@ -1,6 +1,12 @@
 """What commands print for people: tables on standard output, progress on standard error."""
 
 from monitor.reports.terminal.console import progress_bar
+from monitor.reports.terminal.experiments import (
+    print_import,
+    print_plan,
+    print_result,
+    print_status,
+)
 from monitor.reports.terminal.printing import (
     print_comparisons,
     print_lift,
@@ -12,10 +18,14 @@ from monitor.reports.terminal.printing import (
 
 __all__ = [
     "print_comparisons",
+    "print_import",
     "print_lift",
+    "print_plan",
     "print_proof",
     "print_regret",
     "print_report",
+    "print_result",
     "print_sessions",
+    "print_status",
     "progress_bar",
 ]

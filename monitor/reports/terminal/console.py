@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from monitor.reports.terminal.charts import BLOCKS, PLAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from monitor.reports.terminal.charts import Signs
 
@@ -31,6 +32,16 @@ def signs_of(console: Console) -> Signs:
 def shown(console: Console, text: str) -> str:
     """Return a text as a console prints it: no markup, `?` for what its encoding lacks."""
     return escape(text.encode(console.encoding, "replace").decode(console.encoding))
+
+
+def table_with(*columns: str, right: Sequence[str] = ()) -> Table:
+    """Return a table with columns that fold, and columns aligned to the right that do not wrap."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for column in right:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from monitor.reports import summary
 from monitor.reports.formatting import counted, moment_of
 from monitor.reports.terminal.charts import interval_bar, sparkline, squeezed
 from monitor.reports.terminal.console import shown, signs_of, wide_console
+from monitor.reports.terminal.console import table_with as _table
 from monitor.reports.wording import gap_seconds
 
 if TYPE_CHECKING:
@@ -25,15 +26,6 @@ if TYPE_CHECKING:
     from monitor.analytics.off_policy import LogCheck, PolicyValue
     from monitor.analytics.statistics import Interval
     from monitor.reports.terminal.charts import Signs
-
-
-def _table(*columns: str, right: Sequence[str] = ()) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for column in right:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table
 
 
 def _known(value: float | None, form: str, none: str = "–") -> str:

@@ -1,0 +1,388 @@
+"""Plan, start, watch and judge experiments."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from monitor.cli.options import database_option, moment, opened, output_options, time_zone, together
+from monitor.cli.output import print_json, print_result
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Engine
+
+    from db.read.experiments import BlockInfo, ExperimentInfo
+
+AUDIENCE_MEASURES = ("attention", "valence")
+MOMENT = click.DateTime(
+    ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+)
+
+
+def share_of(text: str) -> float:
+    """Return a number above 0, written 10% or 0.1."""
+    match = re.fullmatch(r"\s*(\d*[.,]?\d+)\s*(%?)\s*", text)
+    value = float(match[1].replace(",", ".")) / (100 if match[2] else 1) if match else 0.0
+    if not 0 < value <= 10:
+        raise click.BadParameter(f"expected a number above 0, or such as 10%, received {text!r}.")
+    return value
+
+
+def weekdays(text: str) -> tuple[str, ...]:
+    """Return days of the week in their order; commas separate several, a dash makes a span."""
+    from ads.playlists.playlist import DAYS
+
+    found: set[str] = set()
+    for part in text.lower().split(","):
+        first, dash, last = (each.strip() for each in part.partition("-"))
+        if {first, last or first} - set(DAYS):
+            raise click.BadParameter(
+                f"expected some of {', '.join(DAYS)}, such as mon-sat, received {text!r}."
+            )
+        begin, end = DAYS.index(first), DAYS.index(last if dash else first)
+        found.update(DAYS[day % 7] for day in range(begin, end + 1 + 7 * (end < begin)))
+    return tuple(day for day in DAYS if day in found)
+
+
+def opening_hours(text: str) -> str:
+    """Return opening hours in their normal form."""
+    from ads.playlists.playlist import parse_hours
+
+    try:
+        ((start, end),) = parse_hours(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}; received {text!r}.") from None
+    return f"{start // 60:02d}:{start % 60:02d}-{end // 60:02d}:{end % 60:02d}"
+
+
+plan_options = together(
+    click.option(
+        "--treatment",
+        multiple=True,
+        metavar="AD",
+        help="Id of an ad on trial: only blocks of the treatment show it. May be repeated.",
+    ),
+    click.option(
+        "--control",
+        multiple=True,
+        metavar="AD",
+        help="Id of an ad that only blocks of the control show; none: the ads on trial are "
+        "compared with not showing them. May be repeated.",
+    ),
+    click.option(
+        "--site",
+        "sites",
+        multiple=True,
+        help="Where it runs. May be repeated. [default: the only site there is]",
+    ),
+    click.option(
+        "--measure",
+        default=AUDIENCE_MEASURES[0],
+        metavar="NAME",
+        help="What decides: attention, valence, or the name of an imported outcome.",
+    ),
+    click.option(
+        "--effect",
+        type=share_of,
+        metavar="SIZE",
+        help="Smallest effect that matters: a share of an outcome, a difference of attention or "
+        "valence. [default: 10%, of attention and valence 0.05]",
+    ),
+    click.option(
+        "--block",
+        "block_min",
+        type=click.FloatRange(0.05, 24 * 60),
+        default=60.0,
+        metavar="MINUTES",
+        help="Length of a block.",
+    ),
+    click.option(
+        "--wash-out",
+        "wash_out_min",
+        type=click.FloatRange(0),
+        default=5.0,
+        metavar="MINUTES",
+        help="Start of each block that does not count.",
+    ),
+    click.option(
+        "--hours",
+        type=opening_hours,
+        default="08:00-20:00",
+        metavar="FROM-TO",
+        help="Opening hours: blocks lie within.",
+    ),
+    click.option(
+        "--days", type=weekdays, default="mon-sun", metavar="DAYS", help="Days with blocks."
+    ),
+    click.option(
+        "--timezone",
+        metavar="NAME",
+        help="Time zone of hours, days and dates, such as Europe/Berlin. [default: the machine's]",
+    ),
+    click.option(
+        "--from", "since", type=MOMENT, metavar="DATE", help="No block before. [default: now]"
+    ),
+    click.option(
+        "--until",
+        type=MOMENT,
+        metavar="DATE",
+        help="No block after. [default: as many weeks as the effect takes, at least two]",
+    ),
+    click.option(
+        "--stopping",
+        type=click.Choice(("always-valid", "fixed")),
+        default="always-valid",
+        help="Look as often as you like, or once at the end, which takes 6% fewer blocks.",
+    ),
+    click.option(
+        "--spread",
+        type=share_of,
+        metavar="SIZE",
+        help="Standard deviation of a block. [default: measured on the last eight weeks]",
+    ),
+    click.option(
+        "--seed",
+        type=click.IntRange(0, 2**62),
+        help="Seed of the draw of the blocks. [default: random, and stored]",
+    ),
+)
+
+
+@click.group(
+    epilog="Example: ad-monitor experiment plan --treatment summer-01 --site 'Shop 12' "
+    "--measure sales --effect 10%"
+)
+def experiment() -> None:
+    """Find out whether an ad moves people, or sales, in a place.
+
+    Blocks of time are drawn by lot before they begin, a kiosk shows only the ads of the block's
+    arm, and one measure, chosen before, decides.
+    """
+
+
+@experiment.command(
+    epilog="Example: ad-monitor experiment plan --treatment summer-01 --site 'Shop 12' "
+    "--measure sales --effect 10%"
+)
+@plan_options
+@database_option
+@output_options
+def plan(database: str | None, as_json: bool, **options: Any) -> None:
+    """Say what an experiment would take; nothing is stored.
+
+    How many blocks and days, and which effect they can find, by how much blocks of this site have
+    differed so far.
+    """
+    from monitor.reports.experiments import plan_document
+    from monitor.reports.terminal import print_plan
+
+    with opened(database) as engine:
+        made = _planned(engine, options, name="", hypothesis="", uid="")
+    document = plan_document(*made)
+    print_result(as_json, document, print_plan)
+
+
+@experiment.command(
+    epilog="Example: ad-monitor experiment start summer-sells --hypothesis 'Summer sells lemonade' "
+    "--treatment summer-01 --site 'Shop 12' --measure sales --effect 10% --until 2026-06-28"
+)
+@click.argument("name", metavar="NAME")
+@click.option("--hypothesis", required=True, metavar="TEXT", help="What is to be shown.")
+@plan_options
+@database_option
+@output_options
+def start(name: str, hypothesis: str, database: str | None, as_json: bool, **options: Any) -> None:
+    """Store a plan, draw its blocks, and begin.
+
+    The plan cannot be changed afterwards. A running kiosk takes part within half a minute.
+    """
+    import uuid
+    from dataclasses import replace
+    from datetime import UTC, datetime, timedelta
+
+    from db.read.experiments import overlapping
+    from db.write.experiments import require_new, store_experiment
+    from monitor.analytics.errors import ExperimentError
+    from monitor.analytics.experiments import draw_blocks
+    from monitor.reports.experiments import plan_document
+    from monitor.reports.terminal import print_plan
+
+    with opened(database, read_only=False, existing=True) as engine:
+        require_new(engine, name)
+        words = {"name": name, "hypothesis": hypothesis, "uid": uuid.uuid4().hex}
+        made, blocks, warnings = _planned(engine, options, **words)
+        if others := overlapping(engine, made.sites, made.starts_at, made.ends_at):
+            raise ExperimentError(
+                f"The experiment {others[0]!r} runs at the same site in this time, and two would "
+                "mix their effects; wait for its end, or stop it with `ad-monitor experiment stop`."
+            )
+        # Measuring the past may take a while, and no block may begin before it is stored.
+        now = datetime.now(UTC)
+        soon = now + timedelta(seconds=2)
+        made = replace(made, registered_at=now, starts_at=max(made.starts_at, soon))
+        blocks = draw_blocks(made) if blocks[0].starts_at < soon else blocks
+        made = replace(made, id=store_experiment(engine, made, blocks))
+    document = plan_document(made, blocks, warnings)
+    print_result(as_json, document, print_plan)
+    if not as_json:
+        click.echo(
+            f"Stored, with {len(blocks)} blocks drawn. See it with `ad-monitor experiment status "
+            f"{name}`.",
+            err=True,
+        )
+
+
+@experiment.command(epilog="Example: ad-monitor experiment status summer-sells")
+@click.argument("name", required=False, metavar="[NAME]")
+@click.option("--all", "every", is_flag=True, help="List every block, not only those around now.")
+@database_option
+@output_options
+def status(name: str | None, every: bool, database: str | None, as_json: bool) -> None:
+    """Show which block runs, the plays in each, and what is missing."""
+    from datetime import UTC, datetime
+
+    from db.read.experiments import experiments
+    from monitor.reports.experiments import status_document
+    from monitor.reports.terminal import print_status
+
+    with opened(database) as engine:
+        found = experiments(engine) if name is None else [_named(engine, name)]
+        now = datetime.now(UTC)
+        documents = [status_document(engine, each, now) for each in found]
+    if as_json:
+        print_json({"experiments": documents})
+    else:
+        print_status(documents, every=every)
+
+
+@experiment.command(epilog="Example: ad-monitor experiment result summer-sells")
+@click.argument("name", metavar="NAME")
+@database_option
+@output_options
+def result(name: str, database: str | None, as_json: bool) -> None:
+    """Say whether it works, with the interval, or how many blocks are still needed.
+
+    Counts the days that are over. With always-valid stopping the answer holds however often you
+    ask; with fixed stopping it comes at the planned end only.
+    """
+    from datetime import UTC, datetime
+
+    from monitor.reports.experiments import result_document
+    from monitor.reports.terminal import print_result as print_verdict
+
+    with opened(database) as engine:
+        document = result_document(engine, _named(engine, name), datetime.now(UTC))
+    print_result(as_json, document, print_verdict)
+
+
+@experiment.command(epilog="Example: ad-monitor experiment stop summer-sells --reason 'sold out'")
+@click.argument("name", metavar="NAME")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; it is logged.")
+@database_option
+@output_options
+def stop(name: str, reason: str, database: str | None, as_json: bool) -> None:
+    """Stop an experiment before its planned end; blocks to come are dropped."""
+    from datetime import UTC, datetime
+
+    from db.write.experiments import stop_experiment
+    from monitor.analytics.errors import ExperimentError
+
+    if not reason.strip():
+        raise click.BadParameter(
+            "expected a reason, received an empty text.", param_hint="--reason"
+        )
+    with opened(database, read_only=False, existing=True) as engine:
+        found, now = _named(engine, name), datetime.now(UTC)
+        if found.stopped_at is None and now >= found.ends_at:
+            raise ExperimentError(f"The experiment {name!r} is over; nothing is left to stop.")
+        if not stop_experiment(engine, found.id, now, reason):
+            raise ExperimentError(
+                f"The experiment {name!r} was stopped before ({found.stop_reason})."
+            )
+    if as_json:
+        print_json({"name": name, "stopped_at": now.isoformat(), "stop_reason": reason})
+    else:
+        click.echo(f"Stopped: {name}. Running kiosks show all ads again within half a minute.")
+
+
+def _named(engine: Engine, name: str) -> ExperimentInfo:
+    from db.read.experiments import experiments
+    from monitor.analytics.errors import ExperimentError
+
+    found = experiments(engine, name)
+    if not found:
+        listed = ", ".join(each.name for each in experiments(engine)) or "none"
+        raise ExperimentError(
+            f"There is no experiment {name!r}; expected one of those started: {listed}."
+        )
+    return found[0]
+
+
+def _planned(
+    engine: Engine, options: dict[str, Any], *, name: str, hypothesis: str, uid: str
+) -> tuple[ExperimentInfo, list[BlockInfo], list[str]]:
+    import secrets
+    from datetime import UTC, datetime
+
+    from db.read.experiments import ExperimentInfo, Opening
+    from monitor.analytics.experiments import Spread
+    from monitor.reports.experiments import planned
+    from monitor.version import VERSION
+
+    zone = time_zone(options["timezone"])
+    now = datetime.now(UTC)
+    since, until = (_utc(options[key], zone) for key in ("since", "until"))
+    if since is not None and since < now:
+        since = None if since.astimezone(zone).date() == now.astimezone(zone).date() else since
+    if since is not None and since < now:
+        raise click.BadParameter(
+            f"expected a time to come, received {options['since']:%Y-%m-%d %H:%M}: blocks are "
+            "drawn before they begin.",
+            param_hint="--from",
+        )
+    starts_at = since or now
+    is_outcome = options["measure"] not in AUDIENCE_MEASURES
+    made = ExperimentInfo(
+        name=name,
+        hypothesis=hypothesis,
+        treatment=tuple(dict.fromkeys(options["treatment"])),
+        control=tuple(dict.fromkeys(options["control"])),
+        sites=options["sites"] or _only_site(engine),
+        measure="outcome" if is_outcome else options["measure"],
+        outcome=options["measure"] if is_outcome else None,
+        relevant=options["effect"] or (0.1 if is_outcome else 0.05),
+        stopping=options["stopping"].replace("-", "_"),
+        block_s=round(options["block_min"] * 60),
+        wash_out_s=round(options["wash_out_min"] * 60),
+        opening=Opening(options["hours"], options["days"], options["timezone"]),
+        starts_at=starts_at,
+        ends_at=until or starts_at,
+        power={},
+        seed=secrets.randbelow(2**31) if options["seed"] is None else options["seed"],
+        registered_at=now,
+        program_version=VERSION,
+        uid=uid,
+    )
+    spread = None if options["spread"] is None else Spread(options["spread"])
+    return planned(engine, made, now, open_end=until is None, spread=spread)
+
+
+def _utc(typed: datetime | None, zone: Any) -> datetime | None:
+    from datetime import UTC
+
+    found = moment(typed, zone)
+    return None if found is None else found.astimezone(UTC)
+
+
+def _only_site(engine: Engine) -> tuple[str, ...]:
+    from db.read.experiments import known_ads_and_sites
+
+    _, sites = known_ads_and_sites(engine)
+    if len(sites) != 1:
+        listed = ", ".join(sorted(sites)) or "none yet"
+        raise click.UsageError(f"Say where it runs with --site; sites so far: {listed}.")
+    return tuple(sites)
