@@ -746,7 +746,8 @@ def looking_interval(found: Estimate, fraction: float, looks: int) -> Interval:
 
     limit = -float(ndtri((1 - CONFIDENCE) / 4)) - _between_looks(looks)
     tail = max(float(ndtr(-limit / math.sqrt(fraction))), _TINY)
-    reach = -float(stdtrit(found.degrees, tail)) * found.error
+    # Far out, the quantile overflows with the wrong sign.
+    reach = abs(float(stdtrit(found.degrees, tail))) * found.error
     return Interval(found.value, found.value - reach, found.value + reach)
 
 

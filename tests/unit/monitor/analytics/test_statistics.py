@@ -23,6 +23,9 @@ from monitor.analytics.statistics import (
     draw_counts,
     expanded_level,
     holm,
+    looking_drift,
+    looking_interval,
+    looking_p_value,
     permutation_p,
     viewers_lacking,
 )
@@ -391,3 +394,37 @@ def test_equal_ads_before_viewers_in_groups(plays):
         always.append(found.p_value(effect=0.1) < 0.05)
     assert 0.03 <= np.mean(fixed) <= 0.07
     assert np.mean(always) < 0.02
+
+
+# --- looking until a planned end ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("looks", "constant"),
+    [(1, 1.960), (2, 1.977), (3, 2.004), (5, 2.040), (10, 2.087), (20, 2.126)],
+)
+def test_the_boundary_is_that_of_the_table(looks, constant):
+    found = looking_interval(Estimate(0.0, 1.0, 1e9, 9), 1.0, looks)
+    assert found.high == pytest.approx(constant, abs=0.004)
+
+
+def test_interval_and_p_value_agree_at_every_look():
+    for fraction in (0.1, 0.4, 1.0):
+        for degrees in (20.0, 150.0):
+            edge = looking_interval(Estimate(0.0, 2.0, degrees, 9), fraction, 28).high
+            p = looking_p_value(Estimate(edge, 2.0, degrees, 9), fraction, 28)
+            assert p == pytest.approx(0.05, abs=1e-4)
+    assert looking_p_value(Estimate(0.01, 2.0, 20.0, 9), 1.0, 28) == 1.0
+
+
+def test_daily_looks_at_nothing_find_something_in_one_of_twenty():
+    steps = np.random.default_rng(0).standard_normal((4000, 28)).cumsum(axis=1)
+    ratios = np.abs(steps) / np.sqrt(np.arange(1, 29))
+    edges = [
+        looking_interval(Estimate(0.0, 1.0, 1e9, 9), look / 28, 28).high for look in range(1, 29)
+    ]
+    assert (ratios > edges).any(axis=1).mean() == pytest.approx(0.05, abs=0.01)
+    # With the drift of a power of 80 %.
+    drifted = np.abs(steps + looking_drift(0.8) / np.sqrt(28) * np.arange(1, 29))
+    found = (drifted / np.sqrt(np.arange(1, 29)) > edges).any(axis=1).mean()
+    assert found == pytest.approx(0.8, abs=0.02)
