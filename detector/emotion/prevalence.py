@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from detector.emotion.labels import EMOTIONS, NEGATIVE
+from detector.emotion.labels import EMOTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,13 +45,17 @@ this they scatter least."""
 MAX_CONDITION = 20.0
 """Largest condition number of a usable confusion; above, errors would be magnified by as much."""
 
-_GROUP_OF = np.array(
-    [
-        GROUPS.index("negative" if emotion in NEGATIVE else emotion)  # the other three are groups
-        for emotion in EMOTIONS
-    ]
+CLASSES = ("happy", "surprise", "angry", "other negative", "neutral")
+"""Rows and columns of a confusion. Anger is found far more often than sadness, so with one row for
+both an angry audience would count for too much and a sad one for too little."""
+
+_CLASS_OF = np.array(
+    [CLASSES.index(emotion if emotion in CLASSES else "other negative") for emotion in EMOTIONS]
 )
-_MEMBERS = np.eye(len(GROUPS))[_GROUP_OF]
+_MEMBERS = np.eye(len(CLASSES))[_CLASS_OF]
+_COLLAPSED = np.eye(len(GROUPS))[
+    [GROUPS.index(name if name in GROUPS else "negative") for name in CLASSES]
+]
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,8 @@ class PrevalenceCalibration:
 
     Attributes:
         prior: Mean probabilities on the calibration rows, in the order of `EMOTIONS`, above 0.
-        confusion: `confusion[g][h]` is the mean probability of group h, reweighted from `prior` to
-            `REFERENCE`, over the calibration faces of group g.
+        confusion: `confusion[g][h]` is the mean probability of class h, reweighted from `prior` to
+            `REFERENCE`, over the calibration faces of class g, both in the order of `CLASSES`.
         plain_confusion: The same of the probabilities as they are.
         rows: Number of calibration faces.
         split: Where they come from, and by which labels.
@@ -85,7 +89,7 @@ class PrevalenceCalibration:
             )
         for name in ("confusion", "plain_confusion"):
             given = getattr(self, name)
-            size = len(GROUPS)
+            size = len(CLASSES)
             square = len(given) == size and all(len(row) == size for row in given)
             if not square or not _adds_up(np.asarray(given, dtype=np.float64)):
                 raise ValueError(
@@ -95,7 +99,7 @@ class PrevalenceCalibration:
             condition = float(np.linalg.cond(np.asarray(given, dtype=np.float64)))
             if not condition <= MAX_CONDITION:
                 raise ValueError(
-                    f"Invalid {name}: the model does not tell the groups apart: expected a "
+                    f"Invalid {name}: the model does not tell the classes apart: expected a "
                     f"condition number of at most {MAX_CONDITION:g}, received {condition:.3g}."
                 )
 
@@ -115,18 +119,18 @@ def fit_calibration(
         split: See `PrevalenceCalibration`.
 
     Raises:
-        ValueError: A group has no face, or the model does not tell the groups apart.
+        ValueError: A class has no face, or the model does not tell the classes apart.
     """
     p = np.asarray(probabilities, dtype=np.float64)
-    group = _GROUP_OF[np.asarray(truth, dtype=np.int64)]
-    missing = [name for place, name in enumerate(GROUPS) if not (group == place).any()]
+    own = _CLASS_OF[np.asarray(truth, dtype=np.int64)]
+    missing = [name for place, name in enumerate(CLASSES) if not (own == place).any()]
     if missing:
-        raise ValueError(f"Expected a labelled face of every group, received no {missing[0]} one.")
+        raise ValueError(f"Expected a labelled face of every class, received no {missing[0]} one.")
     prior = p.mean(axis=0)
 
     def confusion(of: Floats) -> tuple[tuple[float, ...], ...]:
-        groups = of @ _MEMBERS
-        means = [groups[group == place].mean(axis=0) for place in range(len(GROUPS))]
+        classes = of @ _MEMBERS
+        means = [classes[own == place].mean(axis=0) for place in range(len(CLASSES))]
         return tuple(tuple(round(float(value), 6) for value in row) for row in means)
 
     return PrevalenceCalibration(
@@ -209,8 +213,8 @@ def group_scores(probabilities: ArrayLike, calibration: PrevalenceCalibration) -
     They add up to 1 and are unbiased for the group of the face, so that a mean of them is an
     unbiased estimate of the shares; a single score may lie outside 0 to 1. NaN stays NaN.
     """
-    groups = reweighted(probabilities, calibration.prior) @ _MEMBERS
-    return np.asarray(groups @ _unmixing(calibration.confusion))
+    classes = reweighted(probabilities, calibration.prior) @ _MEMBERS
+    return np.asarray(classes @ _unmixing(calibration.confusion))
 
 
 def score_terms(calibration: PrevalenceCalibration) -> tuple[Floats, Floats]:
@@ -227,8 +231,8 @@ def linear_scores(sums: ArrayLike, calibration: PrevalenceCalibration) -> Floats
 
     For old roll-ups, which have no sums of scores. Unbiased too, but it scatters more.
     """
-    groups = np.asarray(sums, dtype=np.float64) @ _MEMBERS
-    return np.asarray(groups @ _unmixing(calibration.plain_confusion))
+    classes = np.asarray(sums, dtype=np.float64) @ _MEMBERS
+    return np.asarray(classes @ _unmixing(calibration.plain_confusion))
 
 
 def linear_weights(calibration: PrevalenceCalibration) -> Floats:
@@ -238,11 +242,11 @@ def linear_weights(calibration: PrevalenceCalibration) -> Floats:
 
 @cache
 def _unmixing(confusion: tuple[tuple[float, ...], ...]) -> Floats:
-    """The inverse of a confusion, whose rows are made to add up to 1 exactly."""
+    """From classes to groups, `(5, 4)`: the inverse of a confusion, rows adding up to 1 exactly."""
     matrix = np.asarray(confusion, dtype=np.float64)
-    inverse = np.linalg.inv(matrix / matrix.sum(axis=1, keepdims=True))
-    inverse.flags.writeable = False
-    return inverse
+    found: Floats = np.linalg.inv(matrix / matrix.sum(axis=1, keepdims=True)) @ _COLLAPSED
+    found.flags.writeable = False
+    return found
 
 
 def shares(scores: ArrayLike) -> Floats:

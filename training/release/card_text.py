@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from detector.emotion.labels import EMOTIONS
-from detector.emotion.prevalence import GROUPS
+from detector.emotion.prevalence import CLASSES
 from training.datasets.fer2013 import SPLITS
 from training.evaluation.robustness import CONDITIONS
 
@@ -85,7 +85,7 @@ def card_text(card: ModelCard, figures: Iterable[str] = ()) -> str:
     text: str = template.render(
         card=card,
         training=card.training,
-        groups=GROUPS,
+        classes=CLASSES,
         names={key: condition.name for key, condition in CONDITIONS.items()},
         figures=list(figures),
         settings=json.dumps(settings, indent=1),

@@ -6,12 +6,14 @@ import json
 import math
 from dataclasses import asdict
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from detector.emotion.classifier import LiteRTClassifier, classify
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_card import read_card
 from detector.emotion.model_store import find_model
@@ -29,6 +31,8 @@ from detector.emotion.prevalence import (
     score_terms,
     shares,
 )
+from training.datasets.reading import read_dataset
+from training.evaluation.evaluate import select
 
 SHIPPED = read_card(find_model("compact-3")).prevalence
 PROBABILITIES = arrays(np.float64, (5, 7), elements=st.floats(1e-6, 1)).map(
@@ -42,8 +46,9 @@ CROWDS = {
     "85 neutral, 10 happy, 5 other": ([6, 3, 0, 1, 2, 4, 5], [0.85, 0.10] + [0.01] * 5),
     "97 neutral, 3 happy": ([6, 3], [0.97, 0.03]),
     "neutral": ([6], [1.0]),
-    # Sad and angry as in the calibration: a group is as its members were mixed there.
-    "18 negative": ([6, 3, 0, 1, 2, 4, 5], [0.73, 0.07, 0.06, 0.007, 0.02, 0.093, 0.02]),
+    "18 angry": ([6, 3, 0, 5], [0.73, 0.07, 0.18, 0.02]),
+    # As mixed as in the calibration: a class is as its members were there.
+    "18 sad": ([6, 3, 1, 2, 4, 5], [0.73, 0.07, 0.01, 0.03, 0.14, 0.02]),
 }
 
 
@@ -97,8 +102,8 @@ def test_shares_of_a_crowd_are_right(classifier, name, faces):
     look, calibration = classifier
     rng = np.random.default_rng(2)
     truth = crowd(name, faces, rng)
-    # Negative faces scatter most, so a crowd with more of them does too.
-    allowed = {60: 0.15, 500: 0.10}[faces] * (1.25 if name == "18 negative" else 1)
+    # Sad faces scatter most, so a crowd with more of them does too.
+    allowed = {60: 0.15, 500: 0.10}[faces] * (1.5 if name == "18 sad" else 1)
     right = true_shares(truth)
     found, valences, plain = [], [], []
     for _ in range(200):
@@ -185,7 +190,7 @@ def test_a_neutral_face_has_about_zero_valence_and_others_the_right_sign():
         name: float(corrected_valence(group_scores(p, SHIPPED))) for name, p in by_name.items()
     }
     assert valence["happy"] > 0.8
-    assert abs(valence["neutral"]) < 0.05
+    assert abs(valence["neutral"]) < 0.1
     assert max(valence[name] for name in ("angry", "disgust", "fear", "sad")) < -0.3
 
 
@@ -208,9 +213,9 @@ def test_every_shipped_card_has_a_calibration_that_older_cards_find_by_checksum(
         ({"prior": (0.5, 0.5)}, "7 numbers"),
         ({"prior": (0.0, 0.1, 0.1, 0.2, 0.2, 0.2, 0.2)}, "above 0"),
         ({"prior": (0.9,) * 7}, "add up to 1"),
-        ({"confusion": ((1.0, 0.0), (0.0, 1.0))}, "4 rows of 4"),
-        ({"plain_confusion": ((0.5, 0.5, 0.5, 0.5),) * 4}, "add up to 1"),
-        ({"confusion": ((0.25, 0.25, 0.25, 0.25),) * 4}, "tell the groups apart"),
+        ({"confusion": ((1.0, 0.0), (0.0, 1.0))}, "5 rows of 5"),
+        ({"plain_confusion": ((0.5,) * 5,) * 5}, "add up to 1"),
+        ({"confusion": ((0.2,) * 5,) * 5}, "tell the classes apart"),
     ],
 )
 def test_impossible_calibrations_are_refused(change, said):
@@ -218,10 +223,10 @@ def test_impossible_calibrations_are_refused(change, said):
         PrevalenceCalibration(**{**asdict(SHIPPED), **change})
 
 
-def test_a_fit_needs_every_group():
-    p = np.eye(7)[[3, 5, 6]] * 0.9 + 0.1 / 7
-    with pytest.raises(ValueError, match="no negative one"):
-        fit_calibration(p, [3, 5, 6])
+def test_a_fit_needs_every_class():
+    p = np.eye(7)[[3, 5, 6, 0]] * 0.9 + 0.1 / 7
+    with pytest.raises(ValueError, match="no other negative one"):
+        fit_calibration(p, [3, 5, 6, 0])
 
 
 def test_an_estimate_needs_a_face():
@@ -231,3 +236,102 @@ def test_an_estimate_needs_a_face():
 
 def test_groups_are_the_main_four():
     assert GROUPS == ("happy", "surprise", "negative", "neutral")
+
+
+# --- held-aside faces -----------------------------------------------------------------------------
+
+CONDITIONS = {
+    "clean": lambda face: face,
+    "blur 1.0": lambda face: cv2.GaussianBlur(face, (0, 0), 1.0),
+    "quarter light": lambda face: (face * 0.25).astype(np.uint8),
+    "24 px": lambda face: cv2.resize(
+        cv2.resize(face, (24, 24), interpolation=cv2.INTER_AREA),
+        (48, 48),
+        interpolation=cv2.INTER_LINEAR,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def labelled(dataset_folder):
+    """PublicTest with FER+'s majority: emotion of each face, and its probabilities when degraded."""
+    votes = dataset_folder / "fer2013new.csv"
+    faces = read_dataset(find_table(dataset_folder), votes, side_px=48, seed=0).split("validation")
+    chosen = select(faces, "majority", EMOTIONS, EMOTIONS)
+    model = find_model("compact-3")
+    classifier = LiteRTClassifier(model.with_suffix(".tflite"), read_card(model))
+
+    def classified(condition, every=1):
+        rows = chosen.rows[::every]
+        return chosen.truth[::every], classify(
+            classifier, np.array([CONDITIONS[condition](face) for face in faces.images[rows]])
+        )
+
+    return classified
+
+
+def find_table(folder):
+    return next(path for path in sorted(folder.glob("fer2013.csv*")))
+
+
+def crowd_errors(truth, clean, degraded, name, faces, *, splits, crowds, seed):
+    """Sums of absolute errors of the shares, and errors of corrected valence, of crowds from the
+    half of the faces that did not calibrate.
+    """
+    emotions, parts = CROWDS[name]
+    rng = np.random.default_rng(seed)
+    wrong, valence = [], []
+    for _ in range(splits):
+        order = rng.permutation(len(truth))
+        calibrates, drawn = np.array_split(order, 2)
+        calibration = fit_calibration(clean[calibrates], truth[calibrates])
+        scores = group_scores(degraded, calibration)
+        # "Other" faces are drawn as they come, so that rare emotions stay rare.
+        others = [emotion for emotion, part in zip(emotions, parts, strict=True) if part <= 0.01]
+        kinds = [([e], part) for e, part in zip(emotions, parts, strict=True) if part > 0.01]
+        kinds += [(others, sum(part for part in parts if part <= 0.01))] if others else []
+        for _ in range(crowds):
+            people = np.concatenate(
+                [
+                    rng.choice(drawn[np.isin(truth[drawn], kind)], round(faces * part))
+                    for kind, part in kinds
+                ]
+            )
+            right, mean = true_shares(truth[people]), scores[people].mean(axis=0)
+            wrong.append(np.abs(shares(mean) - right).sum())
+            valence.append(float(corrected_valence(mean)) - (right[0] - right[2]))
+    return np.array(wrong), np.array(valence)
+
+
+def check_crowds(truth, clean, degraded, condition, **how):
+    for name in ("85 neutral, 10 happy, 5 other", "97 neutral, 3 happy"):
+        for faces, allowed in ((60, 0.15), (500, 0.10 if condition == "clean" else 0.12)):
+            wrong, valence = crowd_errors(truth, clean, degraded, name, faces, seed=15, **how)
+            where = f"{name}, {faces} faces, {condition}: {wrong.mean():.3f} {valence.mean():+.3f}"
+            assert wrong.mean() <= allowed, where
+            assert np.abs(valence).mean() <= 0.03, where
+            assert abs(valence.mean()) <= 0.015, where
+            if faces == 500:
+                assert (np.abs(valence) <= 0.03).mean() >= 0.9, where
+
+
+def test_crowds_of_held_aside_faces(labelled):
+    truth, clean = labelled("clean", every=2)
+    for condition in ("clean", "blur 1.0"):
+        degraded = clean if condition == "clean" else labelled(condition, every=2)[1]
+        check_crowds(truth, clean, degraded, condition, splits=12, crowds=20)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_crowds_of_held_aside_faces_in_bad_conditions(labelled, condition):
+    truth, clean = labelled("clean")
+    check_crowds(truth, clean, labelled(condition)[1], condition, splits=20, crowds=50)
+
+
+@pytest.mark.slow
+def test_the_calibration_of_the_card_is_that_of_the_data(labelled):
+    truth, clean = labelled("clean")
+    fitted = fit_calibration(clean, truth, "PublicTest, majority")
+    for name in ("prior", "confusion", "plain_confusion"):
+        np.testing.assert_allclose(getattr(fitted, name), getattr(SHIPPED, name), atol=2e-6)

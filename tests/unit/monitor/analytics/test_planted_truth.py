@@ -203,10 +203,11 @@ def scores(p):
     ordinary = (0.02, 0.005, 0.005, 0.10, 0.03, 0.04, 0.80)
     q = [p_k * r / a for p_k, r, a in zip(p, ordinary, CARD.prevalence.prior, strict=True)]
     angry, disgust, fear, happy, sad, surprise, neutral = (each / sum(q) for each in q)
-    groups = [happy, surprise, angry + disgust + fear + sad, neutral]
+    classes = [happy, surprise, angry, disgust + fear + sad, neutral]
     # The rows of the card are rounded and add up to 1 but for that.
     confusion = [np.divide(row, sum(row)) for row in CARD.prevalence.confusion]
-    return np.linalg.solve(np.transpose(confusion), groups)
+    happy, surprise, angry, other, neutral = np.linalg.solve(np.transpose(confusion), classes)
+    return np.array([happy, surprise, angry + other, neutral])
 
 
 def mean_scores(read):
