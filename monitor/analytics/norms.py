@@ -1,10 +1,9 @@
-"""How an ad stands among the other ads of the database: percentiles, and one score.
+"""How an ad stands among the other ads of the database, by percentiles.
 
 The library holds the figures of every version of an ad over all its plays, for each site and over
 all sites, from roll-ups. An ad is compared with ads of its length at its site where there are
 enough, else more widely, and never with itself: by mid-rank percentiles (Crawford, Garthwaite and
-Slick 2009). The **score**, 0 to 100, is for a first look at a list of ads; what tells two ads apart
-is `monitor.analytics.comparison`.
+Slick 2009). `monitor.analytics.score` makes one number of them.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from db.read.ads import AdTotals
 
@@ -33,60 +32,17 @@ FIGURES = (
     "valence_corrected_mean",
     "expressiveness",
     "dwell_share",
-    "score",
 )
 """What an ad is compared by."""
 
-_EMOTION_FIGURES = {"mean_valence", "valence_corrected_mean", "expressiveness", "score"}
+_EMOTION_FIGURES = {"mean_valence", "valence_corrected_mean", "expressiveness"}
 """These rest on the viewers whose emotion could be read."""
-
-
-# --- the score ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A part of the score: its key, its weight (all add up to 1), and a figure scaled to 0 to 1."""
-
-    name: str
-    weight: float
-    figure: str
-    scaled: Callable[[float], float] = float
-
-
-PARTS = (
-    Part("attraction_ratio", 0.35, "attraction_ratio"),
-    Part("conversion", 0.20, "conversion"),
-    Part("valence", 0.25, "mean_valence", lambda valence: (1 + valence) / 2),
-    Part("expressiveness", 0.10, "expressiveness"),
-    Part("dwell_share", 0.10, "dwell_share", lambda share: min(share, 1.0)),
-)
-"""The weights of the score, our choice: attention counts most, because an ad that nobody looks at
-can do nothing; they rest on no study of sales."""
 
 
 def dwell_share(figures: Mapping[str, Any]) -> float | None:
     """Return mean dwell / length of the ad, 0 or more; None where one is not known."""
     dwell, length = figures["mean_dwell_s"], figures["duration_s"]
     return None if dwell is None or not length else dwell / length
-
-
-def score_parts(figures: Mapping[str, Any]) -> dict[str, float | None]:
-    """Return the parts of the score, 0 to 1, in the order of `PARTS`; None where not known.
-
-    `figures` is an entry of `ads` of a report, or has its keys.
-    """
-    given = {**figures, "dwell_share": dwell_share(figures)}
-    return {
-        part.name: None if given[part.figure] is None else part.scaled(given[part.figure])
-        for part in PARTS
-    }
-
-
-def score(parts: Mapping[str, float | None]) -> float | None:
-    """Return `100 * sum over the parts of weight * part`, 0 to 100; None when any is not known."""
-    terms = [part.weight * value for part in PARTS if (value := parts[part.name]) is not None]
-    return 100 * math.fsum(terms) if len(terms) == len(PARTS) else None
 
 
 # --- the library ----------------------------------------------------------------------------------
@@ -184,7 +140,7 @@ def _library_ad(parts: Sequence[AdTotals], site: str | None) -> LibraryAd:
         "mean_dwell_s": total("mean_dwell_s") / viewers,
         "duration_s": duration_s,
     }
-    found = {**plain, "dwell_share": dwell_share(plain), "score": score(score_parts(plain))}
+    found = {**plain, "dwell_share": dwell_share(plain)}
     figures = {name: found[name] for name in FIGURES}
     return LibraryAd(ad.ad_id, ad.sha256, length_class(duration_s), site, viewers, read, figures)
 
@@ -216,7 +172,7 @@ def norms_of(
         For each of `FIGURES` the keys `figure`, `value`, `percentile`, `library_mean`,
         `library_size` and `against`, which names what it was compared with.
     """
-    values = {**entry, "dwell_share": dwell_share(entry), "score": score(score_parts(entry))}
+    values = {**entry, "dwell_share": dwell_share(entry)}
     return [_norm(entry, figure, values[figure], library, site) for figure in FIGURES]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,9 @@ from monitor.analytics.findings import (
     shrunk_moment,
 )
 from monitor.analytics.metrics import Moment, take
+from monitor.analytics.norms import Norms
 from monitor.analytics.report_data import ad_versions
+from monitor.analytics.score import ScoreLibrary, figure_covariance, score_of
 from monitor.analytics.standings import Exposed, Standings
 from monitor.analytics.statistics import known
 from monitor.reports import wording
@@ -22,6 +25,7 @@ from monitor.reports import wording
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from db.read.formulas import ExposureArrays
     from monitor.analytics.findings import Curves, Finding
     from monitor.analytics.report_data import ReportData
     from monitor.analytics.seconds import Shrunk
@@ -29,13 +33,18 @@ if TYPE_CHECKING:
 
 
 def add_claims(
-    entries: Sequence[dict[str, Any]], data: ReportData, *, min_viewers: int = 1
+    entries: Sequence[dict[str, Any]],
+    data: ReportData,
+    *,
+    library: Norms | None = None,
+    min_viewers: int = 1,
 ) -> list[dict[str, Any]]:
     """Add to entries of `ads` what may be claimed about them; return the `findings`.
 
     Args:
         entries: In the order of `ad_versions`; figures that are withheld are None.
         data: What the report is made of.
+        library: The ads of the database, for the score.
         min_viewers: Claims rest on at least so many viewers.
     """
     rows = {ad.ad_row_id: place for place, (ad, _) in enumerate(ad_versions(data.ads))}
@@ -46,12 +55,15 @@ def add_claims(
     }
     exposed = _exposed(data, place_of, len(entries), min_viewers)
     of_second = _places(data.seconds.play_id, place_of)
+    scores = ScoreLibrary.of(library or Norms(()))
+    site_of = _sites(data)
     curves: list[Curves | None] = []
     for place, entry in enumerate(entries):
-        found = None
+        found, mine = None, take(data.exposures, exposed.ad == place)
+        _add_score(entry, mine, scores, site_of)
         if not hidden[place]:
             found = curves_of(
-                take(data.exposures, exposed.ad == place),
+                mine,
                 take(data.seconds, of_second == place),
                 entry["duration_s"],
                 min_viewers=min_viewers,
@@ -68,6 +80,32 @@ def add_claims(
 
 def _seed(ad_id: str) -> int:
     return int.from_bytes(hashlib.sha256(ad_id.encode()).digest()[:8], "big")
+
+
+def _sites(data: ReportData) -> dict[int, str]:
+    """Return the site of each play."""
+    sites = {session.id: session.site for session in data.sessions}
+    return {play.id: sites[play.session_id] for play in data.plays}
+
+
+def _add_score(
+    entry: dict[str, Any], exposures: ExposureArrays, library: ScoreLibrary, sites: dict[int, str]
+) -> None:
+    viewers = exposures.play_id[np.unique(exposures.viewer_id, return_index=True)[1]]
+    score = score_of(
+        entry,
+        library,
+        Counter(sites[play] for play in viewers.tolist()),
+        figure_covariance(exposures, entry["duration_s"]),
+        seed=[_seed(entry["ad_id"]), entry["version"] or 0, 4],
+    )
+    entry |= {
+        "score": score.value,
+        "score_low": score.low,
+        "score_high": score.high,
+        "score_parts": score.parts,
+        "score_against": score.against,
+    }
 
 
 def _places(play_id: Any, place_of: dict[int, int]) -> Any:

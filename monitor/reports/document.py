@@ -24,7 +24,7 @@ from monitor.analytics.baseline import SiteCurves
 from monitor.analytics.comparison import compare_ads
 from monitor.analytics.errors import ReportError
 from monitor.analytics.metrics import covered_us, microseconds
-from monitor.analytics.norms import Norms, build_norms, norms_of, score, score_parts
+from monitor.analytics.norms import Norms, build_norms, norms_of
 from monitor.analytics.report_data import ad_versions, load_report_data
 from monitor.analytics.statistics import CONFIDENCE, DRAWS
 from monitor.reports.claims import add_claims
@@ -136,10 +136,10 @@ def build_report(
     }
     summary, withheld = _session_entry(log, min_viewers, hidden)
     for entry, _ in ads:
-        entry["score_parts"] = score_parts(entry)
-        entry["score"] = score(entry["score_parts"])
         entry["norms"] = norms_of(entry, library or Norms(()), site=summary["site"])
-    findings = add_claims([entry for entry, _ in ads], data, min_viewers=min_viewers)
+    findings = add_claims(
+        [entry for entry, _ in ads], data, library=library, min_viewers=min_viewers
+    )
     # More ads give too many pairs to read, and fewer that are certain.
     few = len({ad.ad_id for ad in data.ads}) <= 8
     compared = compare_ads(data, min_viewers=min_viewers) if few else []

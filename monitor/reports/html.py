@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from db.read.formulas import MAX_READING_SPAN_S
 from detector.emotion.prevalence import GROUPS
 from monitor.analytics import metrics
+from monitor.analytics.score import PARTS
 from monitor.fonts import STACK, fallback_css, font_face_css
 from monitor.reports import formatting, summary, wording
 from monitor.reports.figures import (
@@ -177,6 +178,7 @@ def environment() -> Environment:
             "span": MAX_READING_SPAN_S,
             "watch": metrics.WATCHER_ATTENTION_S,
             "window": metrics.ATTRACTION_WINDOW_S,
+            "score": PARTS,
         },
     }
     return found

@@ -109,7 +109,7 @@ def findings(document: dict[str, Any]) -> list[str]:
         return ["Ads were shown, but no viewer was seen, so there is no reaction to report."]
     return [
         _reach(document),
-        *_claims(document),
+        *claims(document),
         *_missing(document["quality"]),
     ]
 
@@ -118,7 +118,7 @@ MAX_CLAIMS = 8
 """Sentences about ads on a page; a report of sixty ads may have more findings."""
 
 
-def _claims(document: dict[str, Any]) -> list[str]:
+def claims(document: dict[str, Any]) -> list[str]:
     """Say the findings, the most certain of each kind first, or that there is none."""
     found = document["findings"]
     said: list[str] = []

@@ -135,7 +135,7 @@ def _valence(world: World, rng: np.random.Generator, viewer: Any, play: Any, ad:
 
 
 def _looks(world: World, rng: np.random.Generator, viewer: Any, play: Any, ad: Any) -> Floats:
-    from scipy.special import ndtr  # noqa: PLC0415 - slow to import
+    from scipy.special import ndtr
 
     k, plays = world.seconds, int(play.max()) + 1
     usual = rng.beta(4, 3, size=int(viewer.max()) + 1)

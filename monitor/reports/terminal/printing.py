@@ -14,7 +14,7 @@ from monitor.reports.formatting import counted, moment_of
 from monitor.reports.terminal.charts import interval_bar, sparkline, squeezed
 from monitor.reports.terminal.console import shown, signs_of, wide_console
 from monitor.reports.terminal.console import table_with as _table
-from monitor.reports.wording import gap_seconds
+from monitor.reports.wording import claims, gap_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,6 +43,8 @@ def print_report(document: dict[str, Any]) -> None:
     document = summary.localised(document)
     _print_summary(document, zone, console)
     _print_advice(document, console)
+    for sentence in claims(document):
+        console.print(shown(console, sentence), highlight=False)
     scale = _valence_scale(document["ads"])
     for entry in document["ads"]:
         console.print()
@@ -133,15 +135,10 @@ def _valence(entry: dict[str, Any], signs: Signs, console: Console) -> str:
 
 
 def _score(entry: dict[str, Any], signs: Signs) -> str:
-    text = _known(entry["score"], ".0f", "")
-    if not text:
-        return signs.none
-    norm = next((norm for norm in entry["norms"] if norm["figure"] == "score"), None)
-    if norm is None or norm["library_mean"] is None:
-        return f"{text} of 100"
-    if norm["percentile"] is None:
-        return f"{text} of 100; mean of {norm['against']}: {norm['library_mean']:.0f}"
-    return f"{text} of 100; percentile {norm['percentile']:.0f} among {norm['against']}"
+    if entry["score"] is None:
+        return f"{signs.none} {entry['score_against']}"
+    low, high = (_known(entry[f"score_{end}"], ".0f", signs.none) for end in ("low", "high"))
+    return f"{entry['score']:.0f} of 100 ({low} to {high}). {entry['score_against']}"
 
 
 def _valence_scale(ads: Sequence[dict[str, Any]]) -> tuple[float, float]:

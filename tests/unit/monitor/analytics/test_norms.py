@@ -1,10 +1,9 @@
-"""An ad among the other ads of the database, and its score."""
+"""An ad among the other ads of the database."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -15,15 +14,12 @@ from db.read.ads import AdTotals
 from monitor.analytics.norms import (
     FIGURES,
     MIN_VIEWERS,
-    PARTS,
     LibraryAd,
     Norms,
     build_norms,
     length_class,
     norms_of,
     percentile,
-    score,
-    score_parts,
 )
 
 ENTRY = {
@@ -63,56 +59,6 @@ def library(*groups):
 
 def norm(entry, ads, figure="attraction_ratio", site="Hall"):
     return next(found for found in norms_of(entry, ads, site=site) if found["figure"] == figure)
-
-
-# --- the score ------------------------------------------------------------------------------------
-
-
-def test_the_score_by_hand():
-    parts = score_parts(ENTRY)
-    assert parts == {
-        "attraction_ratio": 0.5,
-        "conversion": 0.8,
-        "valence": 0.6,
-        "expressiveness": 0.3,
-        "dwell_share": 0.6,
-    }
-    assert score(parts) == pytest.approx(35 * 0.5 + 20 * 0.8 + 25 * 0.6 + 10 * 0.3 + 10 * 0.6)
-
-
-def test_the_weights_add_up_to_one_and_the_ends_are_reached():
-    assert sum(part.weight for part in PARTS) == pytest.approx(1.0)
-    worst = ENTRY | dict.fromkeys(
-        ("attraction_ratio", "conversion", "expressiveness", "mean_dwell_s"), 0.0
-    )
-    best = ENTRY | dict.fromkeys(("attraction_ratio", "conversion", "expressiveness"), 1.0)
-    assert score(score_parts(worst | {"mean_valence": -1.0})) == 0.0
-    assert score(score_parts(best | {"mean_valence": 1.0, "mean_dwell_s": 10.4})) == pytest.approx(
-        100.0
-    )
-
-
-def test_the_weights_are_published():
-    text = (Path(__file__).parents[4] / "docs" / "metrics.md").read_text(encoding="utf-8")
-    for part in PARTS:
-        assert f"| `{part.name}` | {part.weight:.2f} |" in text
-
-
-@pytest.mark.parametrize(
-    "key", ["attraction_ratio", "conversion", "mean_valence", "expressiveness", "mean_dwell_s"]
-)
-def test_without_one_part_there_is_no_score(key):
-    parts = score_parts(ENTRY | {key: None})
-    assert list(parts.values()).count(None) == 1
-    assert score(parts) is None
-
-
-@given(st.lists(st.floats(0, 1), min_size=5, max_size=5), st.integers(0, 4), st.floats(0, 1))
-def test_more_of_a_part_never_lowers_the_score(values, place, more):
-    names = [part.name for part in PARTS]
-    before = dict(zip(names, values, strict=True))
-    after = before | {names[place]: max(values[place], more)}
-    assert 0 <= score(before) <= score(after) + 1e-9 <= 100 + 1e-6
 
 
 # --- percentiles ----------------------------------------------------------------------------------
@@ -177,7 +123,7 @@ def test_an_ad_is_never_compared_with_itself():
 def test_what_rests_on_emotions_needs_viewers_with_one():
     ads = library((12, {"emotion_viewers": 3}))
     assert norm(ENTRY, ads)["percentile"] is not None
-    for figure in ("mean_valence", "expressiveness", "score"):
+    for figure in ("mean_valence", "expressiveness"):
         assert (
             norm(ENTRY, ads, figure)["percentile"],
             norm(ENTRY, ads, figure)["library_size"],
@@ -196,7 +142,7 @@ def test_an_unknown_figure_has_no_percentile_and_is_json():
     found = norms_of(ENTRY | {"mean_valence": None}, library((12, {})), site="Hall")
     assert [entry["figure"] for entry in found] == list(FIGURES)
     lost = {entry["figure"] for entry in found if entry["percentile"] is None}
-    assert lost == {"mean_valence", "score"}
+    assert lost == {"mean_valence"}
     assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
@@ -255,12 +201,7 @@ def test_an_ad_whose_viewers_could_not_be_read():
     (whole, _) = build_norms(
         [at("Attic", 30, emotion_viewers=0, valence=0.0, expressiveness=0.0)]
     ).ads
-    assert (
-        whole.figures["mean_valence"]
-        is whole.figures["expressiveness"]
-        is whole.figures["score"]
-        is None
-    )
+    assert whole.figures["mean_valence"] is whole.figures["expressiveness"] is None
     assert whole.figures["conversion"] == 0.5
 
 

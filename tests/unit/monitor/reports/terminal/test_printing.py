@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -24,14 +23,6 @@ MOMENTS = [
 ]
 NORMS = [
     {"figure": "mean_valence", "value": 0.2, "percentile": 90.0, "library_mean": 0.1, "library_size": 24, "against": "x"},
-    {
-        "figure": "score",
-        "value": 63.4,
-        "percentile": 71.0,
-        "library_mean": 55.0,
-        "library_size": 24,
-        "against": "24 ads of 8 to 15 s at Hall",
-    },
 ]  # fmt: skip
 
 
@@ -54,6 +45,9 @@ def ad_entry(**more):
         "mean_valence_low": 0.08,
         "mean_valence_high": 0.34,
         "score": 63.4,
+        "score_low": 41.2,
+        "score_high": 80.0,
+        "score_against": "Among 24 other ads.",
         "norms": NORMS,
         "moments": MOMENTS,
         "timeline": [
@@ -84,6 +78,7 @@ def document():
             "attraction_ratio": 0.4,
         },
         "ads": [ad_entry()],
+        "findings": [],
         "comparisons": [],
         "gaps": [],
         "withheld": [],
@@ -148,13 +143,14 @@ def test_the_block_of_an_ad(printed, document):
     text = printed(print_report, document)
     assert text[0].startswith("Session 3, Hall, 2026-03-01 ")
     assert text[1] == "12 plays, 1 viewer, attraction ratio 40%, 12,345 readings"
-    assert text[3:] == [
+    assert text[2] == ("No second of “Summer [drinks]” certainly stands out from the others.")
+    assert text[4:] == [
         "Summer [drinks] (summer-01)",
         "shown                4 plays of 8 s",
         "seen by              12 viewers, 9 watchers, 5 held",
         "attention            45% of the time in view",
         "valence              +0.21 (+0.08 to +0.34)  -1             │├─●┤         +1",
-        "score                63 of 100; percentile 71 among 24 ads of 8 to 15 s at Hall",
+        "score                63 of 100 (41 to 80). Among 24 other ads.",
         "valence by second    ▁·▄▇ -0.2 to 0.5",
         "attention by second  █·▅▁ 0 to 1",
         "moments              peak +0.40 at 3 s, attention falls +0.25 at 5 s",
@@ -172,7 +168,13 @@ def test_what_is_not_known_is_a_dash(printed, document):
         "score",
     )
     document["ads"] = [
-        ad_entry(**dict.fromkeys(unknown), moments=[], timeline=[second(0, None, None)], version=2),
+        ad_entry(
+            **dict.fromkeys(unknown),
+            moments=[],
+            timeline=[second(0, None, None)],
+            version=2,
+            score_against="",
+        ),
         ad_entry(mean_valence_low=None, norms=[]),
     ]
     text = printed(print_report, document)
@@ -184,19 +186,7 @@ def test_what_is_not_known_is_a_dash(printed, document):
         assert f"{line:<21}{dash}" in text
     assert "valence by second    · -0.2 to 0.5" in text
     assert "valence              +0.21" in text
-    assert "score                63 of 100" in text
-
-
-def test_a_score_without_a_percentile_has_a_mean(printed, document):
-    norms = deepcopy(NORMS)
-    norms[1] |= {
-        "percentile": None,
-        "library_mean": 55.4,
-        "against": "3 ads of any length at all sites",
-    }
-    document["ads"] = [ad_entry(norms=norms)]
-    text = "\n".join(printed(print_report, document))
-    assert "63 of 100; mean of 3 ads of any length at all sites: 55" in text
+    assert "score                63 of 100 (41 to 80)." in "\n".join(text)
 
 
 def test_the_head_of_several_sessions(printed, document):
