@@ -31,11 +31,20 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-MAX_READING_SPAN_S = 0.5
-"""A reading stands for at most this long; what happens in a longer silence is unknown."""
+READINGS_PER_SECOND = 10.0
+"""Stored of each viewer unless a session's settings say otherwise."""
 
-LONE_READING_S = 0.1
-"""Span of a viewer's only reading in a play: ten readings a second are the rule."""
+MAX_SPAN_INTERVALS = 1.5
+"""A reading stands for at most so many intervals; what happens in a longer silence is unknown."""
+
+MAX_INTERVAL_S = 0.5
+"""Longest interval between readings that is measured with."""
+
+MIN_INTERVALS = 5
+"""From so many on, the intervals of a play say how often a slow camera really reads."""
+
+MAX_SILENCE_S = 0.5
+"""A longer silence interrupts attention."""
 
 BASELINE_WINDOW_MS = 1000.0
 """The first second of an ad: too early for a reaction, so it shows the viewer's usual face."""
@@ -45,8 +54,6 @@ SLIVER_S = 0.1
 
 OVERRUN_S = 0.5
 """Positions up to this far beyond the ad's length, as screens change late, are its last second."""
-
-_MAX_SPAN_US = MAX_READING_SPAN_S * 1e6
 
 _NO_END = np.iinfo(np.int64).max
 _HAPPY = EMOTIONS.index("happy")
@@ -113,9 +120,10 @@ class RolledPlay:
     """A play with what its roll-up depends on; times are microseconds since 1970 UTC.
 
     Attributes:
-        previous_us: Start of the play before it; before all readings for a session's first play.
+        previous_us: End of the play before it; before all readings for a session's first play.
         ended_us: `None` while the ad is on.
         duration_ms: Length of its ad.
+        interval_us: Between two readings of a viewer, by the session's settings.
     """
 
     id: int
@@ -124,6 +132,7 @@ class RolledPlay:
     started_us: int
     ended_us: int | None
     duration_ms: int
+    interval_us: float = 1e6 / READINGS_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -211,7 +220,10 @@ def _during(
 
 
 def _baselines(plays: Sequence[RolledPlay], readings: ReadingArrays, during: _During) -> Floats:
-    """The baseline for each reading; a reading between ads counts for the next play."""
+    """The baseline for each reading; a reading between ads counts for the next play.
+
+    One of a pause has no play either, but lies before the end of its play, and counts for none.
+    """
     between = readings.play_id < 0
     at_us = readings.at_us[between]
     keys = [(play.id, play.started_us, play.previous_us) for play in plays]
@@ -237,7 +249,13 @@ def _by_play(
     ends = np.array(
         [_NO_END if play.ended_us is None else play.ended_us for play in plays], dtype=np.int64
     )
-    span_us = reading_spans_us(during.play, during.viewer, during.at_us, ends[during.which])
+    nominal_us = np.array([play.interval_us for play in plays], dtype=np.float64)
+    interval_us = reading_intervals_us(
+        during.play, during.viewer, during.at_us, nominal_us[during.which]
+    )
+    span_us = reading_spans_us(
+        during.play, during.viewer, during.at_us, ends[during.which], interval_us
+    )
     last_second = np.array([max(0.0, play.duration_ms - 1000.0) for play in plays])
     with np.errstate(invalid="ignore"):
         late = during.read & (during.position_ms >= last_second[during.which])
@@ -251,7 +269,10 @@ def _by_play(
         uncertain=_count(group[during.read & during.uncertain], size),
         dwell_s=_add(group, span_us, size) / 1e6,
         attention_s=_add(group, np.where(during.attentive, span_us, 0.0), size) / 1e6,
-        longest_attention_s=longest_runs_us(starts, during.at_us, span_us, during.attentive) / 1e6,
+        longest_attention_s=longest_runs_us(
+            starts, during.at_us, span_us, during.attentive, interval_us
+        )
+        / 1e6,
         baseline=baseline[first],
         end_readings=_count(group[late], size),
         end_happy=_add(group[late], during.values[late, _HAPPY], size),
@@ -322,27 +343,56 @@ def grouped_median(groups: Ints, values: Floats) -> tuple[Ints, Floats]:
     return groups[first], (values[first + (counts - 1) // 2] + values[first + counts // 2]) / 2
 
 
-def reading_spans_us(play: Ints, viewer: Ints, at_us: Ints, play_end_us: Ints) -> Floats:
+def reading_intervals_us(play: Ints, viewer: Ints, at_us: Ints, nominal_us: Floats) -> Floats:
+    """Return how often a viewer was read in each reading's play, in microseconds.
+
+    It is the nominal interval, or the median interval of the play's viewers where that is longer
+    (a slow camera) and rests on `MIN_INTERVALS`; at most 0.5 s.
+
+    Args:
+        play, viewer, at_us: Shape `(n,)`, sorted by play, viewer, time.
+        nominal_us: Shape `(n,)`, above 0, by the settings of each reading's session.
+
+    Returns:
+        Shape `(n,)`, whole numbers, the same for all readings of a play.
+    """
+    if not at_us.size:
+        return np.empty(0)
+    number = np.cumsum(group_starts(play)) - 1
+    followed = np.append(~group_starts(play, viewer)[1:], False)
+    plays, medians = grouped_median(
+        number[followed], np.diff(at_us, append=at_us[-1]).astype(np.float64)[followed]
+    )
+    measured = np.zeros(number[-1] + 1)
+    enough = np.bincount(number[followed], minlength=measured.size)[plays] >= MIN_INTERVALS
+    measured[plays[enough]] = medians[enough]
+    interval = np.minimum(np.maximum(nominal_us, measured[number]), MAX_INTERVAL_S * 1e6)
+    return np.asarray(np.round(interval))
+
+
+def reading_spans_us(
+    play: Ints, viewer: Ints, at_us: Ints, play_end_us: Ints, interval_us: Floats
+) -> Floats:
     """Return the time for which each reading stands, in microseconds.
 
-    `span_i = min(t_{i+1} - t_i, 0.5 s)`, where `t_{i+1}` is the same viewer's next reading in the
-    same play. The last one stands for the median of that viewer's intervals in that play, at most
-    0.5 s, a lone one for 0.1 s. No span reaches beyond the end of its play.
+    `span_i = min(t_{i+1} - t_i, 1.5 * interval)`, where `t_{i+1}` is the same viewer's next reading
+    in the same play. The last one stands for the median of that viewer's intervals in that play, at
+    most as long, a lone one for one interval. No span reaches beyond the end of its play.
 
-    Source: our definition. Sums of spans neither depend on the frame rate nor grow across holes in
-        the data.
+    Source: our definition. Sums of spans neither depend on the rate of readings nor grow across
+        holes in the data.
 
     Args:
         play, viewer, at_us: Shape `(n,)`, sorted by play, viewer, time.
         play_end_us: Shape `(n,)`; the largest int64 for a play without end.
+        interval_us: Shape `(n,)`, from `reading_intervals_us`.
 
     Returns:
-        Shape `(n,)`, each 0 to 500,000, in half microseconds, so that sums are exact.
+        Shape `(n,)`, each 0 to 750,000, in half microseconds, so that sums are exact.
     """
-    size = at_us.size
-    spans = np.full(size, LONE_READING_S * 1e6)
-    if not size:
-        return spans
+    if not at_us.size:
+        return np.empty(0)
+    spans = interval_us.copy()
     starts = group_starts(play, viewer)
     group = np.cumsum(starts) - 1
     followed = np.append(~starts[1:], False)
@@ -351,10 +401,10 @@ def reading_spans_us(play: Ints, viewer: Ints, at_us: Ints, play_end_us: Ints) -
     groups, medians = grouped_median(group[followed], interval[followed])
     last = np.flatnonzero(~followed)  # one per group, in the order of the groups
     spans[last[groups]] = medians
-    spans = np.minimum(spans, _MAX_SPAN_US)
+    longest = MAX_SPAN_INTERVALS * interval_us
     # In integers, because the end of an unfinished play is the largest one there is.
-    left = np.clip(play_end_us - at_us, 0, int(_MAX_SPAN_US)).astype(np.float64)
-    return np.asarray(np.minimum(spans, left))
+    left = np.clip(play_end_us - at_us, 0, np.ceil(longest).astype(np.int64)).astype(np.float64)
+    return np.asarray(np.minimum(np.minimum(spans, longest), left))
 
 
 def valence_baselines(
@@ -401,17 +451,20 @@ def valence_baselines(
     return np.where(known[place] == group[:size], medians[place], np.nan)
 
 
-def longest_runs_us(starts: Bools, at_us: Ints, span_us: Floats, attentive: Bools) -> Floats:
+def longest_runs_us(
+    starts: Bools, at_us: Ints, span_us: Floats, attentive: Bools, interval_us: Floats
+) -> Floats:
     """Return each viewer's longest uninterrupted attention in each play, in microseconds.
 
     Spans of consecutive attentive readings are summed. A reading that is not attentive interrupts,
-    and so does a silence of more than 0.5 s.
+    and so does a silence of more than 0.5 s, or 1.5 intervals where these are longer.
 
     All arguments are `(n,)`, sorted by play, viewer, time; `starts` is true at the first reading of
     each viewer and play, and the result has one entry for each of these.
     """
     breaks = starts | ~attentive
-    breaks[1:] |= ~attentive[:-1] | (np.diff(at_us) > _MAX_SPAN_US)
+    silence_us = np.maximum(MAX_SILENCE_S * 1e6, MAX_SPAN_INTERVALS * interval_us)
+    breaks[1:] |= ~attentive[:-1] | (np.diff(at_us) > silence_us[1:])
     run = np.cumsum(breaks) - 1
     run_us = np.bincount(run, weights=np.where(attentive, span_us, 0.0))
     return np.asarray(np.maximum.reduceat(run_us[run], np.flatnonzero(starts)))

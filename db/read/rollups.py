@@ -16,7 +16,14 @@ from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.orm import aliased
 
 from db.engine import snapshot, writing
-from db.read.formulas import ExposureArrays, RolledPlay, SecondArrays, fill_scores, roll_up
+from db.read.formulas import (
+    READINGS_PER_SECOND,
+    ExposureArrays,
+    RolledPlay,
+    SecondArrays,
+    fill_scores,
+    roll_up,
+)
 from db.read.sessions import (
     READ_ROWS,
     AdInfo,
@@ -260,14 +267,22 @@ def _pending(
     before = aliased(Play)
     # By number, which is indexed and rises with time within a session.
     previous = (
-        select(before.started_at)
+        select(func.coalesce(before.ended_at, before.started_at))
         .where(before.session_id == Play.session_id, before.number < Play.number)
         .order_by(before.number.desc())
         .limit(1)
         .scalar_subquery()
     )
     query = (
-        select(Play.session_id, Play.id, previous, Play.started_at, Play.ended_at, Ad.duration_ms)
+        select(
+            Play.session_id,
+            Play.id,
+            previous,
+            Play.started_at,
+            Play.ended_at,
+            Ad.duration_ms,
+            Session.settings["readings_per_second"].as_float(),
+        )
         .join(Ad, Ad.id == Play.ad_version_id)
         .join(Session, Session.id == Play.session_id)
         .where(Play.rolled_up.is_(False), *which)
@@ -275,9 +290,8 @@ def _pending(
         .limit(limit)
     )
     found: list[list[RolledPlay]] = []
-    for session_id, play_id, previous_at, started_at, ended_at, duration_ms in connection.execute(
-        query
-    ):
+    for row in connection.execute(query):
+        session_id, play_id, previous_at, started_at, ended_at, duration_ms, rate = row
         play = RolledPlay(
             id=play_id,
             session_id=session_id,
@@ -285,6 +299,7 @@ def _pending(
             started_us=_us(started_at),
             ended_us=None if ended_at is None else _us(ended_at),
             duration_ms=duration_ms,
+            interval_us=1e6 / (rate or READINGS_PER_SECOND),
         )
         last = found[-1] if found else []
         fits = (

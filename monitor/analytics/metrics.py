@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from db.read.formulas import count_bins, grouped_median
+from db.read.formulas import READINGS_PER_SECOND, count_bins, grouped_median
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.prevalence import GROUPS, corrected_valence, shares
 from monitor.analytics.statistics import (
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from db.read.formulas import ExposureArrays, SecondArrays
-    from db.read.sessions import GapInfo
+    from db.read.sessions import GapInfo, SessionInfo
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 
 WATCHER_ATTENTION_S = 0.5
 """Uninterrupted attention that makes a viewer a watcher."""
+
+MIN_WATCHER_RATE = 5.0
+"""Readings per second with which half a second of attention can be told."""
 
 ATTRACTION_WINDOW_S = 8
 """Attraction looks for surprise in the ad's first eight seconds."""
@@ -97,6 +100,12 @@ def covered_us(gaps: Iterable[GapInfo], starts: Ints, ends: Ints) -> Floats:
 
 
 # --- audience -------------------------------------------------------------------------------------
+
+
+def tells_watchers(session: SessionInfo) -> bool:
+    """Return whether a session was read often enough, by its settings, to tell watchers."""
+    rate = session.settings.get("readings_per_second") or READINGS_PER_SECOND
+    return float(rate) >= MIN_WATCHER_RATE
 
 
 @dataclass(frozen=True, slots=True)

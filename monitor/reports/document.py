@@ -55,6 +55,9 @@ REACTION_FIGURES = [field.name for field in fields(metrics.Reaction)[1:-1]]
 EMOTION_CURVES = ("timeline.valence", "timeline.expressiveness", "timeline.probabilities")
 """Withheld of a curve when enough viewers were in view but too few had a readable emotion."""
 
+WATCHER_FIGURES = ("watchers", "held", "conversion", "audience_impressions")
+"""What half a second of attention decides."""
+
 SESSION_FIGURES = ("watchers", "dwell_s", "attention_s", "attraction_ratio")
 
 
@@ -135,6 +138,13 @@ def build_report(
         if entry["opportunities"] and entry["watchers"] is None
     }
     summary, withheld = _session_entry(log, min_viewers, hidden)
+    # With a part of the plays, viewers of the others would count as seen between ads.
+    whole = scope is None or (scope.since is None and scope.until is None)
+    seen = np.unique(data.exposures.viewer_id).size
+    summary["viewers_between_ads"] = max(0, summary["viewers"] - seen) if whole else None
+    withheld += _withhold_watchers(
+        log, summary, [(ad.ad_row_id, *made) for (ad, _), made in zip(versions, ads, strict=True)]
+    )
     for entry, _ in ads:
         entry["norms"] = norms_of(entry, library or Norms(()), site=summary["site"])
     findings = add_claims(
@@ -392,6 +402,30 @@ def _withhold(
             f"{in_these} the emotion of fewer than {min_viewers} viewers could be read",
         )
     return withheld
+
+
+def _withhold_watchers(
+    log: _Log, summary: dict[str, Any], ads: Sequence[tuple[int, dict[str, Any], list[Any]]]
+) -> list[dict[str, Any]]:
+    """Remove watchers from all that rests on sessions read too seldom; return what is withheld.
+
+    `ads` are row ids of ads, their entries, and what is withheld of them, which grows.
+    """
+    slow = {info.id for info in log.data.sessions if not metrics.tells_watchers(info)}
+    if not slow:
+        return []
+    why = f"fewer than {metrics.MIN_WATCHER_RATE:g} readings of a viewer were taken per second"
+    rows = {play.ad_row_id for play in log.data.plays if play.session_id in slow}
+    for row, entry, withheld in ads:
+        if row in rows and entry["watchers"] is not None:
+            entry.update(dict.fromkeys(WATCHER_FIGURES))
+            entry["funnel"] |= dict.fromkeys(("watchers", "held"))
+            name = {key: entry[key] for key in ("ad_id", "version") if entry[key] is not None}
+            withheld.append({**name, "figures": list(WATCHER_FIGURES), "why": why})
+    if summary["watchers"] is None:
+        return []
+    summary["watchers"] = None
+    return [{"ad_id": None, "figures": ["session.watchers"], "why": why}]
 
 
 def _why(viewers: int, min_viewers: int) -> str:

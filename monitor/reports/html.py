@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from db.read.formulas import MAX_READING_SPAN_S
+from db.read.formulas import MAX_SPAN_INTERVALS
 from detector.emotion.prevalence import GROUPS
 from monitor.analytics import metrics
 from monitor.analytics.score import PARTS
@@ -175,7 +175,7 @@ def environment() -> Environment:
         "grid": GRID,
         "accent": ACCENT,
         "method": {
-            "span": MAX_READING_SPAN_S,
+            "span": MAX_SPAN_INTERVALS,
             "watch": metrics.WATCHER_ATTENTION_S,
             "window": metrics.ATTRACTION_WINDOW_S,
             "score": PARTS,

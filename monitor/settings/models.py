@@ -234,8 +234,8 @@ class RecordingSettings(PerceptionSettings, StoredSettings):
         None, "run", "--duration", fallback="no limit", metavar="S", first=True, gt=0
     )
     """Stop after this many seconds."""
-    readings_per_second: float = setting(10.0, "data", gt=0, le=100)
-    """Readings stored per viewer and second."""
+    readings_per_second: float = setting(10.0, "data", ge=2, le=100)
+    """Readings stored per viewer and second; below 5 there are no watchers."""
     measure_hours: Hours = setting((), "data", fallback="all day", metavar="HH:MM-HH:MM")
     """Measure only in these hours of the day, for example to leave out staff."""
     site: str = setting("default", "data", first=True, min_length=1)

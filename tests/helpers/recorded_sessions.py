@@ -42,6 +42,7 @@ class SessionMaker:
     rows: list[tuple] = field(default_factory=list)
     gaps: list[GapInfo] = field(default_factory=list)
     static_faces: int = 0
+    settings: dict = field(default_factory=dict)
     calibration: PrevalenceCalibration | None = SHIPPED
 
     def ad(
@@ -103,14 +104,17 @@ class SessionMaker:
         read = self.read(shuffle=shuffle)
         lengths = {ad.ad_row_id: ad.duration_ms for ad in self.ads}
         starts = [microseconds(play.started_at) for play in self.plays]
+        # An open play is the last one.
+        ends = [microseconds(play.ended_at or play.started_at) for play in self.plays]
         plays = [
             RolledPlay(
                 id=play.id,
                 session_id=7,
-                previous_us=starts[place - 1] if place else -(1 << 62),
+                previous_us=ends[place - 1] if place else -(1 << 62),
                 started_us=starts[place],
                 ended_us=None if play.ended_at is None else microseconds(play.ended_at),
                 duration_ms=lengths[play.ad_row_id],
+                interval_us=1e6 / self.settings.get("readings_per_second", 10.0),
             )
             for place, play in enumerate(self.plays)
         ]
@@ -160,7 +164,7 @@ class SessionMaker:
             model_name="test-model",
             model_sha256="ab" * 32,
             program_version="0.1.0",
-            settings={},
+            settings=self.settings,
             frames=600,
             dropped=0,
             fps=self.fps,

@@ -46,7 +46,8 @@ def test_the_writer_rolls_up_all_plays_of_its_session(engine, make, rows):
     log = read_log(engine, Scope(session_ids=(session_id,)))
     # Each of the three plays was seen by both viewers.
     assert log.exposures.readings.tolist() == [20, 10] * 3
-    assert log.exposures.dwell_s.tolist() == pytest.approx([5.0, 4.75] * 3)
+    # The median interval is 0.25 s, so readings 0.5 s apart stand for 0.375 s each.
+    assert log.exposures.dwell_s.tolist() == pytest.approx([5.0, 3.625] * 3)
     assert log.seconds.readings.tolist() == [4, 4, 4, 4, 4, 2, 2, 2, 2, 2] * 3
     assert log.counts == {(session_id, True, "certain"): 90, (session_id, False, "certain"): 3}
 

@@ -159,7 +159,16 @@ def presence(rows, plays, ad, mine):
     length, people = LENGTHS[ad], sorted({row.viewer for row in mine})
     dwell, looked, watched, held = {}, {}, set(), set()
     baseline = {}
+    intervals = {}
     for number, _, start, end in [play for play in plays if play[1] == ad]:
+        # How often faces were read does not depend on whether one of them is a poster.
+        every = [
+            np.diff([row.time for row in rows if row.viewer == viewer and row.play == number])
+            for viewer in {row.viewer for row in rows}
+        ]
+        between = np.concatenate(every)
+        slow = float(np.median(between)) if len(between) >= 5 else 0.0
+        intervals[number] = min(0.5, max(0.1, slow))
         before = max((p[3] for p in plays if p[3] <= start), default=-1e9)
         for viewer in people:
             seen = [row for row in mine if row.viewer == viewer and row.play == number]
@@ -167,7 +176,11 @@ def presence(rows, plays, ad, mine):
                 continue
             times = [row.time for row in seen]
             gaps = np.diff(times)
-            spans = [*np.minimum(gaps, 0.5), min(0.5, float(np.median(gaps))) if len(gaps) else 0.1]
+            most = 1.5 * intervals[number]
+            spans = [
+                *np.minimum(gaps, most),
+                min(most, float(np.median(gaps))) if len(gaps) else intervals[number],
+            ]
             spans = [
                 max(0.0, min(span, end - time)) for span, time in zip(spans, times, strict=True)
             ]

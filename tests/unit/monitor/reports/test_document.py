@@ -6,6 +6,7 @@ import json
 import math
 import statistics
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.prevalence import GROUPS, corrected_valence, group_scores, shares
 from monitor.analytics.errors import ReportError
+from monitor.analytics.report_data import Scope
 from monitor.reports.document import build_report
 from monitor.reports.formatting import utc_text
 
@@ -186,6 +188,39 @@ def test_known_answers(small):
     assert report["withheld"] == []
 
 
+def test_watchers_are_withheld_below_five_readings_a_second(small):
+    report = build_report(small.data())
+    assert report["ads"][0]["watchers"] == report["session"]["watchers"] == 1
+    assert report["withheld"] == []
+    small.settings["readings_per_second"] = 5.0
+    assert build_report(small.data()) == report
+    small.settings["readings_per_second"] = 4.9
+    found = build_report(small.data())
+    (ad,) = found["ads"]
+    hidden = ("watchers", "held", "conversion", "audience_impressions")
+    assert [ad[key] for key in hidden] == [None] * 4
+    assert ad["funnel"] == {"opportunities": 2, "watchers": None, "held": None}
+    assert ad["score"] is None
+    assert found["session"]["watchers"] is None
+    assert [(one["ad_id"], one["figures"]) for one in found["withheld"]] == [
+        (None, ["session.watchers"]),
+        ("tea", list(hidden)),
+    ]
+    same = ("dwell_s", "attention_s", "attraction_ratio", "opportunities", "mean_valence")
+    assert [ad[key] for key in same] == [report["ads"][0][key] for key in same]
+
+
+def test_viewers_seen_only_between_ads_are_told_apart(small):
+    small.reading(-1, 3, 1.0, math.nan)
+    small.reading(-1, 1, 8.0, math.nan)
+    data = small.data()
+    data = replace(data, sessions=(replace(data.sessions[0], viewers=3),))
+    summary = build_report(data)["session"]
+    assert (summary["viewers"], summary["viewers_between_ads"]) == (3, 1)
+    part = build_report(data, scope=Scope(since=data.sessions[0].started_at))["session"]
+    assert part["viewers_between_ads"] is None
+
+
 def test_session_keys_and_times(small):
     session = build_report(small.data())["session"]
     assert session.keys() >= SESSION_KEYS
@@ -223,6 +258,16 @@ def second_opinion(data, ad):
     groups = defaultdict(list)
     for i in mine:
         groups[int(r.viewer[i]), int(r.play_id[i])].append(i)
+    intervals = {}
+    for play in plays:
+        steps = [
+            step
+            for (_, of_play), members in groups.items()
+            if of_play == play
+            for step in np.diff([int(r.at_us[i]) for i in members]).tolist()
+        ]
+        slow = statistics.median(steps) / 1e6 if len(steps) >= 5 else 0.0
+        intervals[play] = min(0.5, max(0.1, slow))
     dwell, attention, watchers, per_viewer = 0.0, 0.0, set(), defaultdict(list)
     for (viewer, play), members in groups.items():
         # From the session's start on: as seconds since 1970 the last digits of a float would be
@@ -230,10 +275,10 @@ def second_opinion(data, ad):
         times = [(int(r.at_us[i]) - start_us) / 1e6 for i in members]
         end = (plays[play].ended_at - data.info.started_at).total_seconds()
         steps = np.diff(times).tolist()
-        steps.append(statistics.median(steps) if steps else 0.1)
+        steps.append(statistics.median(steps) if steps else intervals[play])
         time_in_view = looking = run = longest = 0.0
         for k, i in enumerate(members):
-            span = max(0.0, min(steps[k], 0.5, end - times[k]))
+            span = max(0.0, min(steps[k], 1.5 * intervals[play], end - times[k]))
             time_in_view += span
             if not r.attentive[i]:
                 run = 0.0
@@ -627,7 +672,7 @@ def test_session_with_only_an_open_gap(maker):
 
 
 def test_running_session_with_an_open_play(maker):
-    made = maker(length=None)
+    made = maker(length=None, settings={"readings_per_second": 5.0})
     play = made.play(made.ad("tea", 8.0), 1.0, None)
     for step in range(5):
         made.reading(play, 1, 1.0 + step * 0.2, step * 0.2, HAPPY)
