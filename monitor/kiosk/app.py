@@ -126,6 +126,7 @@ def _open_window(  # noqa: PLR0917 (the parts of one session, handed over once)
         screen=screen,
         overlay=settings.overlay,
         session=_session_facts(kiosk, settings, guard),
+        calibration=kiosk.calibration,
         saver=lambda: saver.method,
     )
     quitter.add("the window", window.close)

@@ -105,9 +105,9 @@ class ActiveSession:
             if is_run
             else make_policy(*policy)
         )
-        calibration = calibration_of(None if record is None else record.card)
+        self.calibration = calibration_of(None if record is None else record.card)
         self.feedback = Feedback(
-            self.policy, self.log, self.writer, self.recorder, calibration=calibration
+            self.policy, self.log, self.writer, self.recorder, calibration=self.calibration
         )
 
     def close(self, ended_ns: int, reason: str, *, dropped: int = 0) -> None:

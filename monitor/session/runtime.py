@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ads.player.sound import SoundOutput
+    from detector.emotion.prevalence import PrevalenceCalibration
     from monitor.settings.models import RunSettings
 
 logger = logging.getLogger(__name__)
@@ -95,6 +96,11 @@ class KioskRuntime:
             self._router.on_message,
             self._router.on_died,
         )
+
+    @property
+    def calibration(self) -> PrevalenceCalibration | None:
+        """How the model's probabilities become shares of an audience, if its card says so."""
+        return None if self._session is None else self._session.calibration
 
     @property
     def session_id(self) -> int:

@@ -28,6 +28,15 @@ EMOTION_COLOURS = MappingProxyType(
     }
 )
 
+GROUP_COLOURS = MappingProxyType(
+    {
+        "happy": EMOTION_COLOURS["happy"],
+        "surprise": EMOTION_COLOURS["surprise"],
+        "negative": EMOTION_COLOURS["angry"],
+        "neutral": EMOTION_COLOURS["neutral"],
+    }
+)
+
 PANEL = QColor(11, 14, 20, 236)
 PANEL_EDGE = QColor(255, 255, 255, 30)
 INK = QColor("#0B0E14")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from PyQt5.QtGui import QCloseEvent, QKeyEvent, QResizeEvent, QScreen
 
     from ads.player.player import AdPlayer
+    from detector.emotion.prevalence import PrevalenceCalibration
     from monitor.sensor.live import LiveView
     from monitor.ui.bridge import LiveBridge
     from monitor.ui.operator.facts import Section, SessionFacts
@@ -49,6 +50,7 @@ class KioskWindow(QWidget):
         notice_url: Where people read more about the measurement; empty leaves that sentence out.
         notice_required: Whether nothing is measured while the notice is not on the screen.
         measures: Whether there is a camera; without one the notice says that nobody is measured.
+        calibration: That of the model, for the audience's shares and valence in the overlay.
         saver: Returns how the screen saver is held off.
         clock: Of the frames' capture times, in nanoseconds.
 
@@ -79,6 +81,7 @@ class KioskWindow(QWidget):
         screen: QScreen | None = None,
         overlay: bool = True,
         session: SessionFacts | None = None,
+        calibration: PrevalenceCalibration | None = None,
         saver: Callable[[], Method] = lambda: "none",
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
@@ -99,7 +102,7 @@ class KioskWindow(QWidget):
         self.ad_view = AdView(self)
         self.ad_view.show_message(self._texts["loading"])
         self.ad_view.painted.connect(player.painted)
-        self.overlay = Overlay(self._texts, self, clock=clock)
+        self.overlay = Overlay(self._texts, self, calibration=calibration, clock=clock)
         self.overlay.setVisible(overlay)
         notice_texts = [texts_for(code) for code in (notice_languages or (language,))]
         self.notice = Notice(notice_texts, notice_url, self, measures=measures)

@@ -1,4 +1,4 @@
-"""The seven probabilities of the most prominent viewer, as bars."""
+"""The seven probabilities of a lone viewer, or the shares of an audience, as bars."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from PyQt5.QtCore import QRectF
 from PyQt5.QtGui import QColor, QPainter
 
 from detector.emotion.labels import EMOTIONS
+from detector.emotion.prevalence import GROUPS
 from monitor.ui import style
 from monitor.ui.painting import (
     NO_VALUE,
@@ -35,7 +36,7 @@ LEAD = 1.3
 
 
 class ProbabilityBars(PaintedWidget):
-    """A bar for each emotion, in the project's order, under the number of their viewer.
+    """A bar for each emotion of one viewer, in the project's order, or for each group of several.
 
     The bars of a viewer whose emotion is withheld are empty, and the title says why.
     """
@@ -44,10 +45,13 @@ class ProbabilityBars(PaintedWidget):
         super().__init__(parent)
         self._texts = texts
         self._reading: FaceReading | None = None
+        self._audience: tuple[int, tuple[float, ...]] | None = None
         self._measured = False
 
     @property
     def title(self) -> str:
+        if self._audience is not None:
+            return self._texts["bars_audience"].format(count=self._audience[0])
         if self._reading is None:
             return self._texts["bars_nobody" if self._measured else "bars_unknown"]
         if self._reading.withheld is not None:
@@ -69,7 +73,10 @@ class ProbabilityBars(PaintedWidget):
 
     @property
     def rows(self) -> tuple[tuple[str, float], ...]:
-        """Name and probability of each emotion; 0 without a viewer or an emotion."""
+        """Name and value of each bar; 0 without a viewer or an emotion."""
+        if self._audience is not None:
+            names = [self._texts[f"emotion_{name}"] for name in GROUPS]
+            return tuple(zip(names, self._audience[1], strict=True))
         known = None if self._reading is None else self._reading.probabilities
         values = known or (0.0,) * len(EMOTIONS)
         names = [self._texts[f"emotion_{name}"] for name in EMOTIONS]
@@ -80,8 +87,13 @@ class ProbabilityBars(PaintedWidget):
 
     def show_reading(self, reading: FaceReading | None, *, measured: bool = True) -> None:
         """Show a viewer's probabilities; `None` means nobody, or unknown if not measured."""
-        self._reading = reading
+        self._reading, self._audience = reading, None
         self._measured = measured
+        self.refresh()
+
+    def show_audience(self, viewers: int, shares: Sequence[float]) -> None:
+        """Show the shares, 0 to 1, of `GROUPS` in an audience of so many viewers."""
+        self._reading, self._audience = None, (viewers, tuple(shares))
         self.refresh()
 
     def draw(self, painter: QPainter, rect: QRectF) -> None:
@@ -94,7 +106,12 @@ class ProbabilityBars(PaintedWidget):
         percent_width = text_width(percent_text.format(percent=100), size, bold=True) + 4 * scale
         track_width = max(0.0, rect.width() - name_width - percent_width - 4 * scale)
         thickness = min(16 * scale, row_height * 0.5)
-        known = self._reading is not None and self._reading.probabilities is not None
+        known = self._audience is not None or (
+            self._reading is not None and self._reading.probabilities is not None
+        )
+        colours = [style.EMOTION_COLOURS[name] for name in EMOTIONS]
+        if self._audience is not None:
+            colours = [style.GROUP_COLOURS[name] for name in GROUPS]
         highest = max(rows, key=lambda row: row[1]) if known else None
         for index, (name, value) in enumerate(rows):
             row = QRectF(0, title_height + index * row_height, rect.width(), row_height)
@@ -110,8 +127,7 @@ class ProbabilityBars(PaintedWidget):
                 # The full bar, clipped: a short rounded bar would look like a lens.
                 painter.save()
                 painter.setClipRect(QRectF(track.x(), track.y(), filled, thickness))
-                fill = style.EMOTION_COLOURS[EMOTIONS[index]]
-                draw_rounded(painter, track, thickness / 2, QColor(fill))
+                draw_rounded(painter, track, thickness / 2, QColor(colours[index]))
                 painter.restore()
             percent = percent_text.format(percent=round(100 * value)) if known else NO_VALUE
             draw_text(painter, row, percent, size, colour, align=RIGHT, bold=bold)

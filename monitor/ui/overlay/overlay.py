@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QPointF, QRect, QRectF, Qt, QTimer, pyqtSlot
 
+from detector.emotion.prevalence import group_scores, shares
 from monitor.sensor.live import SensorHealth
 from monitor.ui import style
 from monitor.ui.overlay.bars import ProbabilityBars, most_prominent
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from PyQt5.QtGui import QColor, QHideEvent, QPainter, QShowEvent
     from PyQt5.QtWidgets import QWidget
 
+    from detector.emotion.prevalence import PrevalenceCalibration
     from detector.types import FaceReading
     from monitor.sensor.live import LiveView
 
@@ -70,7 +72,10 @@ class StatusLine(PaintedWidget):
 
 
 class Overlay(PaintedWidget):
-    """Heading, camera preview, bars of the most prominent viewer, and curve.
+    """Heading, camera preview, bars, and curve.
+
+    The bars are the seven of a lone viewer, or the four groups of an audience of several where the
+    model has a `calibration`, without which they stay those of the most prominent viewer.
 
     In a landscape window they form a column at the right, in a portrait one a band at the top;
     neither covers the middle of the ad. Where room is short, text keeps its size, and first the
@@ -85,14 +90,16 @@ class Overlay(PaintedWidget):
         texts: Mapping[str, str],
         parent: QWidget | None = None,
         *,
+        calibration: PrevalenceCalibration | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         super().__init__(parent)
         self._texts = texts
+        self._calibration = calibration
         self.status = StatusLine(texts, self)
         self.preview = Preview(texts, self)
         self.bars = ProbabilityBars(texts, self)
-        self.curve = ValenceCurve(texts, self, clock=clock)
+        self.curve = ValenceCurve(texts, self, calibration=calibration, clock=clock)
         self._room = QRect()
         self._view: LiveView | None = None
         self._previewed: LiveView | None = None
@@ -134,8 +141,20 @@ class Overlay(PaintedWidget):
         self._counted = view
         prominent = most_prominent(_readings(view), self._prominent)
         self._prominent = None if prominent is None else prominent.viewer
-        self.bars.show_reading(prominent, measured=view.health.state == "running")
+        self._show_bars(view, prominent)
         self.status.show_view(view)
+
+    def _show_bars(self, view: LiveView, prominent: FaceReading | None) -> None:
+        known = [
+            reading.probabilities
+            for reading in _readings(view)
+            if reading.probabilities is not None and not reading.static
+        ]
+        if self._calibration is None or len(known) < 2:
+            self.bars.show_reading(prominent, measured=view.health.state == "running")
+        else:
+            means = group_scores(known, self._calibration).mean(axis=0)
+            self.bars.show_audience(len(known), shares(means).tolist())
 
     def arrange(self, room: QRect, scale: float) -> None:
         self._room = room

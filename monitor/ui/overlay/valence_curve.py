@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from PyQt5.QtCore import QPointF, QRectF, Qt
 from PyQt5.QtGui import QColor, QLinearGradient, QPainter, QPainterPath, QPen
 
+from detector.emotion.prevalence import corrected_valence, group_scores
 from monitor.ui import style
 from monitor.ui.painting import (
     MINUS,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from PyQt5.QtWidgets import QWidget
 
+    from detector.emotion.prevalence import PrevalenceCalibration
     from detector.types import AnalysedFrame
 
 WINDOW_S = 30
@@ -34,16 +36,18 @@ GAP_S = 0.6
 
 
 class ValenceHistory:
-    """The last half minute of mean valence, with its gaps."""
+    """The last half minute of mean valence, with its gaps.
 
-    def __init__(self) -> None:
+    With the calibration of the model it is corrected for prevalence, so 0 is a neutral audience.
+    """
+
+    def __init__(self, calibration: PrevalenceCalibration | None = None) -> None:
+        self._calibration = calibration
         self._points: deque[tuple[int, float]] = deque()
 
     def add(self, frame: AnalysedFrame) -> None:
         """Add a frame if it is newer than the last; one without a readable emotion is a gap."""
-        viewers = [one for one in frame.readings if not one.static]
-        known = [one.valence for one in viewers if one.valence is not None]
-        value = sum(known) / len(known) if known else math.nan
+        value = self._mean_valence(frame)
         if self._points:
             last_ns, last = self._points[-1]
             elapsed_ns = frame.captured_ns - last_ns
@@ -55,6 +59,15 @@ class ValenceHistory:
         self._points.append((frame.captured_ns, value))
         while self._points[0][0] < frame.captured_ns - WINDOW_S * 1e9:
             self._points.popleft()
+
+    def _mean_valence(self, frame: AnalysedFrame) -> float:
+        viewers = [one for one in frame.readings if not one.static]
+        known = [one.valence for one in viewers if one.valence is not None]
+        if known and self._calibration is not None:
+            p = [one.probabilities for one in viewers if one.probabilities is not None]
+            scores = group_scores(p, self._calibration).mean(axis=0)
+            return min(1.0, max(-1.0, float(corrected_valence(scores))))
+        return sum(known) / len(known) if known else math.nan
 
     @property
     def newest(self) -> tuple[int, float] | None:
@@ -85,12 +98,13 @@ class ValenceCurve(PaintedWidget):
         texts: Mapping[str, str],
         parent: QWidget | None = None,
         *,
+        calibration: PrevalenceCalibration | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         super().__init__(parent)
         self._texts = texts
         self._clock = clock
-        self.history = ValenceHistory()
+        self.history = ValenceHistory(calibration)
 
     @property
     def value_text(self) -> str:

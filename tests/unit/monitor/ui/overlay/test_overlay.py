@@ -11,6 +11,9 @@ from PyQt5.QtCore import QRect, QRectF, QTimer
 from PyQt5.QtGui import QColor, QImage, QPainter
 
 from detector.emotion.labels import EMOTIONS
+from detector.emotion.model_card import read_card
+from detector.emotion.model_store import find_model
+from detector.emotion.prevalence import corrected_valence, group_scores, shares
 from detector.types import WITHHELD_REASONS, AnalysedFrame, Box
 from monitor.ui import style
 from monitor.ui.overlay.bars import EYE_GAP, EYE_WIDTH, TITLE_HEIGHT, ProbabilityBars
@@ -403,6 +406,58 @@ def test_empty_bars_have_no_colour(overlay, make_reading):
     assert not any(
         differs(image, EMOTION_COLOURS[name], 20).any() for name in ("happy", "angry", "disgust")
     )
+
+
+@pytest.fixture
+def calibrated(qtbot, clock):
+    calibration = read_card(find_model("compact-3")).prevalence
+    overlay = Overlay(ENGLISH, calibration=calibration, clock=lambda: clock[0])
+    qtbot.addWidget(overlay)
+    overlay.arrange(QRect(0, 0, 1248, 654), 1.0)
+    yield overlay
+    overlay.hide()
+
+
+def test_bars_of_several_viewers_are_the_shares_of_the_audience(
+    calibrated, make_view, make_reading
+):
+    smiling, calm = make_reading(1, "happy", 0.95), make_reading(2, "neutral", 0.9)
+    show(calibrated, make_view(smiling, calm, make_reading(3, "happy", static=True)))
+    assert calibrated.bars.title == "Audience of 2"
+    assert calibrated.bars.subtitle == ""
+    names, values = zip(*calibrated.bars.rows, strict=True)
+    assert names == ("happy", "surprise", "negative", "neutral")
+    scores = group_scores([smiling.probabilities, calm.probabilities], calibrated._calibration)
+    assert values == pytest.approx(shares(scores.mean(axis=0)).tolist())
+    assert differs(calibrated.bars.grab().toImage(), EMOTION_COLOURS["happy"]).any()
+    # One viewer keeps the seven.
+    show(calibrated, make_view(smiling, make_reading(2, withheld="too dark")))
+    assert [name for name, _ in calibrated.bars.rows] == list(EMOTIONS)
+    show(calibrated, make_view())
+    assert calibrated.bars.title == "No viewer"
+
+
+def test_without_a_calibration_bars_stay_those_of_one_viewer(overlay, make_view, make_reading):
+    show(overlay, make_view(make_reading(1, "happy"), make_reading(2)))
+    assert len(overlay.bars.rows) == len(EMOTIONS)
+
+
+def test_the_calibrated_curve_of_neutral_faces_is_zero(calibrated, make_reading):
+    faces = [make_reading(n, "neutral", 0.9) for n in range(5)]
+    calibrated.curve.history.add(AnalysedFrame(0, 0, 640, 480, tuple(faces)))
+    scores = group_scores(faces[0].probabilities, calibrated._calibration)
+    assert calibrated.curve.history.newest[1] == pytest.approx(float(corrected_valence(scores)))
+    assert abs(calibrated.curve.history.newest[1]) < 0.1
+
+
+@pytest.mark.parametrize("language", languages())
+def test_names_of_groups_leave_room_for_bars(qtbot, calibrated, language):
+    bars = ProbabilityBars(texts_for(language))
+    qtbot.addWidget(bars)
+    bars.show_audience(99, (0.25,) * 4)
+    widest = max(text_width(name, style.MIN_TEXT, bold=True) for name, _ in bars.rows)
+    assert widest < calibrated.bars.width() / 2
+    assert text_width(bars.title, style.MIN_TEXT, bold=True) < calibrated.bars.width()
 
 
 # --- valence curve --------------------------------------------------------------------------------
