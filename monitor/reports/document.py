@@ -19,7 +19,7 @@ from db.read.ads import ad_totals
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.prevalence import GROUPS
 from detector.types import WITHHELD_REASONS
-from monitor.analytics import currency, metrics
+from monitor.analytics import currency, metrics, over_time
 from monitor.analytics.baseline import SiteCurves
 from monitor.analytics.comparison import compare_ads
 from monitor.analytics.errors import ReportError
@@ -161,6 +161,7 @@ def build_report(
     multipliers, hidden_hours = currency.multipliers(
         data, log.countable, zone=zone, min_viewers=min_viewers
     )
+    trend, hidden_weeks = over_time.weekly(data, log.countable, zone=zone, min_viewers=min_viewers)
     return {
         "report": {
             "version": REPORT_VERSION,
@@ -181,6 +182,8 @@ def build_report(
         "findings": findings,
         "comparisons": [comparison.document() for comparison in compared],
         "multipliers": multipliers,
+        "trend": trend,
+        "day_hours": over_time.day_hours(multipliers) if trend else [],
         "gaps": [
             {
                 "start": utc_text(gap.started_at),
@@ -196,6 +199,7 @@ def build_report(
             *(entry for _, found in ads for entry in found),
             *hidden_scenes,
             *hidden_hours,
+            *hidden_weeks,
         ],
         "quality": _quality(log),
     }

@@ -15,7 +15,7 @@ from detector.emotion.prevalence import GROUPS
 from monitor.reports.formatting import signed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 COLOURS = {
     "happy": ("#E69F00", ""),
@@ -83,13 +83,19 @@ def middles(ad: dict[str, Any]) -> list[float]:
     return [(start + min(start + 1.0, max(end, start + 0.2))) / 2 for start in starts]
 
 
-def curves(ad: dict[str, Any], layout: Layout, reach: tuple[float, float]) -> dict[str, Any]:
+def curves(
+    ad: dict[str, Any],
+    layout: Layout,
+    reach: tuple[float, float],
+    moments: Sequence[dict[str, Any]] = (),
+) -> dict[str, Any]:
     """Lay out valence with its interval, faces, attention rate, viewers and brand marks.
 
     Args:
         ad: An entry of `ads` of the report.
         layout: `WIDE`, `NARROW` or `PRINT`.
         reach: Ends of the valence axis, from `valence_range`.
+        moments: Those to mark; only peaks and lows are.
 
     Returns:
         What the template `_curves.svg.j2` draws, in pixels.
@@ -145,10 +151,12 @@ def curves(ad: dict[str, Any], layout: Layout, reach: tuple[float, float]) -> di
         "dots": [at for run in runs if len(seconds) <= 30 or len(run) == 1 for at in run],
         "moments": [
             _moment(moment, middle, at, layout, tops[0])
-            for moment in ad["moments"]
+            for moment in moments
             if moment["kind"] in {"peak", "trough"}
             and (at := valence[moment["second"]]) is not None
         ],
+        "baseline": _baseline(ad["baseline"], middle, place),
+        "scene_starts": [x(scene["start_s"]) for scene in (ad["scenes"] or ())[1:]],
         "face_curves": _faces(seconds, middle, tops[1], layout),
         "attention": path_data(
             _runs([at for pair in edges for at in pair], [at for at in attention for _ in "ab"])
@@ -206,7 +214,7 @@ def weeks(trend: Sequence[dict[str, Any]]) -> dict[str, Any]:
     reach = valence_range([*value, *low, *high])
 
     def y(value: float | None) -> float | None:
-        return None if value is None else 130 + (reach[1] - value) * 74 / (reach[1] - reach[0])
+        return None if value is None else 136 + (reach[1] - value) * 68 / (reach[1] - reach[0])
 
     most = max([*(week["viewers_per_play"] or 0.0 for week in trend), 1e-9])
     heights = [78 * (week["viewers_per_play"] or 0.0) / most for week in trend]
@@ -270,6 +278,19 @@ def _bands(points: list[tuple[float, float | None, float | None]]) -> list[str]:
             edge = [(x - 3, top), (x + 3, top), (x + 3, foot), (x - 3, foot)]
         paths.append(path_data([edge]))
     return paths
+
+
+def _baseline(
+    seconds: Sequence[dict[str, Any]],
+    xs: Sequence[float],
+    place: Callable[[int, float | None], float | None],
+) -> list[str]:
+    """Return the paths of the mean curve of the other ads: valence and attention."""
+    known = list(zip(xs, seconds, strict=False))
+    return [
+        path_data(_runs([x for x, _ in known], [place(panel, each[key]) for _, each in known]))
+        for panel, key in ((0, "valence_corrected"), (2, "attention"))
+    ]
 
 
 def _moment(

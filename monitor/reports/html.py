@@ -79,7 +79,7 @@ def render_html(
     pairs, silent_pairs = summary.said_pairs(document)
     differences = [pair["difference"] for pair in pairs]
     limits = [found[key] or 0.0 for found in differences for key in ("value", "low", "high")]
-    trend = document.get("trend") or []
+    trend = document["trend"]
     page = environment().get_template("report.html.j2")
     return page.render(
         document=document,
@@ -97,6 +97,7 @@ def render_html(
         advice=summary.advice(document),
         most_advice=4 if many else summary.MANY_ADS,
         cards=cards,
+        scored=any(ad["score"] is not None for ad in ads),
         ranking=sorted(cards, key=lambda card: order[id(card["ad"])]),
         reach=reach,
         axis=max(map(abs, valence_range(means))),
@@ -106,7 +107,7 @@ def render_html(
         pair_reach=max([*map(abs, limits), 1e-9]),
         trend=trend,
         weeks_figure=_raw(_drawn("_weeks.svg.j2", weeks(trend))) if trend else "",
-        day_hours=_day_hours(document.get("day_hours") or []),
+        day_hours=_day_hours(document["day_hours"]),
         withheld=[
             {
                 "seconds": [],
@@ -115,6 +116,7 @@ def render_html(
                 "figures": wording.figure_names(entry["figures"]),
             }
             for entry in document["withheld"]
+            if entry["figures"] != ["scenes"]
         ],
         styles=_raw(styles),
         script=_raw(script),
@@ -135,7 +137,7 @@ def _fonts(document: dict[str, Any], medium: str) -> str:
 
 def ad_figure(ad: dict[str, Any], layout: Layout, *, reach: tuple[float, float]) -> str:
     """Draw the curves of an ad as an `<svg>` element, with the arguments of `figures.curves`."""
-    return _drawn("_curves.svg.j2", curves(ad, layout, reach))
+    return _drawn("_curves.svg.j2", curves(ad, layout, reach, summary.key_moments(ad)))
 
 
 def _drawn(template: str, laid_out: dict[str, Any]) -> str:
@@ -156,7 +158,7 @@ def environment() -> Environment:
     )
     numbers = "signed decimal percent points whole duration day short_day short clock spans"
     found.filters |= {name: getattr(formatting, name) for name in numbers.split()}
-    words = ["figure_value", "figure_label", "moment_value", "title"]
+    words = ["figure_value", "figure_label", "moment_value", "scene_change", "title"]
     found.filters |= {name: getattr(wording, name) for name in words}
     found.filters |= {
         name: getattr(summary, name)
@@ -215,10 +217,9 @@ def _card(
     """Return what the page says about one ad, counted from 1."""
     ad = document["ads"][number - 1]
     drawn = layouts if wording.has_curve(ad) else ()
-    said = ad.get("advice")
     strip = () if thumbnails is None else thumbnails.strip
     by_second: dict[int, list[dict[str, Any]]] = {}
-    for moment in ad["moments"]:
+    for moment in summary.key_moments(ad):
         name, note = wording.MOMENTS[moment["kind"]]
         by_second.setdefault(moment["second"], []).append({**moment, "name": name, "note": note})
     return {
@@ -227,7 +228,9 @@ def _card(
         "title": wording.title(ad),
         "curves": [_raw(ad_figure(ad, layout, reach=reach)) for layout in drawn],
         "spark": spark(ad, reach) if wording.has_curve(ad) else None,
-        "action": summary.action_name(said["action"]) if said else None,
+        "action": summary.action_name(ad["advice"]["action"]),
+        "stands_out": summary.stands_out(ad),
+        "money": wording.currency(ad),
         "valence": summary.valence(ad),
         "shares": summary.shares(ad),
         "alt": wording.describe(ad),
@@ -236,10 +239,15 @@ def _card(
         "withheld": [
             {"seconds": [], **entry}
             for entry in document["withheld"]
-            if wording.is_about(entry, ad)
+            if wording.is_about(entry, ad) and entry["figures"] != ["scenes"]
         ],
         "no_mean": wording.why_no_mean(ad, document["withheld"]),
         "scenes": [
+            {**scene, "still": None if thumbnails is None else thumbnails.scenes.get(place)}
+            for place, scene in enumerate(ad["scenes"] or ())
+        ],
+        "norms": [norm for norm in ad["norms"] if norm["figure"] != "mean_valence"],
+        "key_moments": [
             {
                 "second": second,
                 "moments": moments,

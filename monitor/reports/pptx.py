@@ -74,7 +74,7 @@ class _Deck:
             self._faces(rated[:CHARTED], len(rated))
         for ad in self._detailed(rated):
             self._ad(ad)
-        if trend := self.document.get("trend"):
+        if trend := self.document["trend"]:
             self._weeks(trend)
         self._method()
         out = io.BytesIO()
@@ -226,14 +226,12 @@ class _Deck:
                 io.BytesIO(still.jpeg), _inches(MARGIN), _inches(top), height=_inches(height)
             )
             top += height + 0.15
-        said = ad.get("advice")
-        text = []
-        if said:
-            tone = TONES.get(said["action"], MUTED)
-            text = [
-                [_run(summary.action_name(said["action"]), 18, tone, bold=True)],
-                [_run(short(said.get("reason") or "", 140), 12, MUTED)],
-            ]
+        said = ad["advice"]
+        tone = TONES.get(said["action"], MUTED)
+        text = [
+            [_run(summary.action_name(said["action"]), 18, tone, bold=True)],
+            [_run(short(said["reason"], 140), 12, MUTED)],
+        ]
         text += [
             [_run(f"{name}  ", 13, MUTED), _run(value, 13, INK, bold=True)] for name, value in lines
         ]

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from detector.emotion.prevalence import GROUPS
 from monitor.analytics import WEEKDAYS
 from monitor.reports.figures import COLOURS, VALENCE
-from monitor.reports.formatting import counted, decimal, percent, signed
+from monitor.reports.formatting import counted, decimal, percent, points, signed
 from monitor.reports.wording import title
 
 if TYPE_CHECKING:
@@ -38,7 +38,12 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 """Control characters, which have no place in XML, and those that turn the order of a line round."""
 
-_ACTIONS = {"keep": "Keep", "stop": "Stop", "test_on": "Test on"}
+_ACTIONS = {
+    "keep": "Keep",
+    "stop": "Stop",
+    "test_on": "Test on",
+    "collect": "Collect viewers",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,21 +89,21 @@ def localised(document: dict[str, Any]) -> dict[str, Any]:
 
 def action_name(action: str) -> str:
     """Return the name of an action on the page."""
-    return _ACTIONS.get(action, action.replace("_", " ").capitalize())
+    return _ACTIONS[action]
 
 
 def advice(document: dict[str, Any]) -> list[Advice]:
-    """Return what to do with the ads, those to keep first; empty where no ad has advice."""
+    """Return what to do with the ads, those to keep first."""
     found: dict[str, list[dict[str, Any]]] = {action: [] for action in _ACTIONS}
     for number, ad in enumerate(document["ads"], 1):
-        if said := ad.get("advice"):
-            entry = {
-                "number": number,
-                "title": title(ad),
-                "reason": said.get("reason") or "",
-                "viewers_needed": said.get("viewers_needed"),
-            }
-            found.setdefault(said["action"], []).append(entry)
+        said = ad["advice"]
+        entry = {
+            "number": number,
+            "title": title(ad),
+            "reason": said["reason"],
+            "viewers_needed": said["viewers_needed"],
+        }
+        found[said["action"]].append(entry)
     return [Advice(action, action_name(action), ads) for action, ads in found.items() if ads]
 
 
@@ -147,6 +152,45 @@ def said_pairs(document: dict[str, Any]) -> tuple[list[dict[str, Any]], int]:
     return said, len(pairs) - len(said)
 
 
+def stands_out(ad: dict[str, Any]) -> str:
+    """Say in which faces an ad certainly differs from the others; empty where in none."""
+    found = ad["stands_out"]
+    if not found:
+        return ""
+    more = "more" if found["difference"] > 0 else "fewer"
+    faces = {"happy": "happy", "surprise": "surprised", "negative": "negative"}[found["group"]]
+    return (
+        f"{points(abs(found['difference']))} {more} {faces} faces than the other ads "
+        f"({points(found['low'])} to {points(found['high'])})"
+    )
+
+
+def key_moments(ad: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the seconds that stand out from the ad by more than chance explains.
+
+    A moment's value is the shrunk one; its whole interval lies beyond the level of the ad, or above
+    0 for a change from second to second. Those of valence are of its corrected curve.
+    """
+    level = ad["valence_corrected_mean"]
+    found = []
+    for moment in [*ad["moments_corrected"], *ad["moments"]]:
+        low, high = moment["low"], moment["high"]
+        if low is None or high is None:
+            continue
+        of_valence = moment["kind"] in {"peak", "trough", "steepest_rise"}
+        if of_valence and moment not in ad["moments_corrected"]:
+            continue
+        stands_out = {
+            "peak": level is not None and low > level,
+            "trough": level is not None and high < level,
+            "steepest_rise": low > 0,
+            "attention_drop": low > 0,
+        }
+        if stands_out.get(moment["kind"], False):
+            found.append({**moment, "value": moment["shrunk"]})
+    return found
+
+
 def interval_words(low: float | None, high: float | None) -> str:
     """Write an interval, empty where there is none."""
     return "" if low is None or high is None else f"{signed(low)} to {signed(high)}"
@@ -154,7 +198,7 @@ def interval_words(low: float | None, high: float | None) -> str:
 
 def score_words(ad: dict[str, Any]) -> str:
     """Write the score with its interval, where it has one."""
-    low, high = ad.get("score_low"), ad.get("score_high")
+    low, high = ad["score_low"], ad["score_high"]
     if ad["score"] is None or low is None or high is None:
         return decimal(ad["score"], 0)
     return f"{decimal(ad['score'], 0)} ({decimal(low, 0)} to {decimal(high, 0)})"

@@ -36,6 +36,9 @@ FIGURE_NAMES = {
     "impact": "impact",
     "timeline.valence": "curves of valence",
     "timeline.probabilities": "curves of emotions",
+    "timeline.shares": "curves of faces",
+    "multipliers.multiplier": "viewers per showing in some hours",
+    "trend": "figures of some weeks",
     "session.watchers": "watchers",
     "session.attention_s": "attention time",
     "session.attraction_ratio": "attraction ratio",
@@ -263,6 +266,38 @@ def moment_value(moment: dict[str, Any]) -> str:
     return in_words(moment["value"])
 
 
+def currency(ad: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what media planners count, by name; what is not known is left out."""
+    found = {
+        "Watched 2 s or more": (ad["watchers_2s"], "{:,}"),
+        "Average unit audience": (ad["average_unit_audience"], "{:.1f}"),
+        "Attentive s per 1,000": (ad["attentive_s_per_1000"], "{:,.0f}"),
+        "Viewable for 2 s": (ad["viewable_plays"]["at_least_2s"], "{:,}"),
+        "Cost": (ad["cost"], "{:,.2f}"),
+        "Cost per 1,000 attentive s": (ad["cost_per_1000_attentive_s"], "{:,.2f}"),
+    }
+    return [
+        (name, form.format(value)) for name, (value, form) in found.items() if value is not None
+    ]
+
+
+def scene_change(scene: dict[str, Any]) -> str:
+    """Say what certainly changed from the scene before, empty for the first scene."""
+    change = scene["change"]
+    if change is None:
+        return ""
+    said = []
+    for key, name, write in (
+        ("valence_corrected", "valence", signed),
+        ("attention", "attention", points),
+    ):
+        found = change[key]
+        if found["p_adjusted"] is not None and found["p_adjusted"] < 0.05:
+            ends = f"{write(found['low'])} to {write(found['high'])}"
+            said.append(f"{name} {write(found['value'])} ({ends})")
+    return "; ".join(said) or "no certain change"
+
+
 def figure_value(value: float | None, figure: str) -> str:
     """Return a figure in its usual unit."""
     if figure.endswith("_s"):
@@ -275,6 +310,8 @@ def figure_value(value: float | None, figure: str) -> str:
 
 def figure_label(figure: str) -> str:
     """Return the name of a figure or a part of the score in words."""
+    if figure == "valence_corrected_mean":
+        return "Valence"
     words = figure.removesuffix("_s").replace("_", " ")
     return words[:1].upper() + words[1:]
 

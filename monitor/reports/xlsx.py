@@ -232,11 +232,11 @@ class _Book:
         keys += "attention_s expressiveness impact score plays shown_s duration_s kind file ad_id"
         rows = []
         for ad in self.ads:
-            said = ad.get("advice")
+            said = ad["advice"]
             rows.append(
                 [
                     wording.title(ad),
-                    summary.action_name(said["action"]) if said else None,
+                    summary.action_name(said["action"]),
                     *summary.valence(ad).values(),
                     *((summary.shares(ad) or {}).get(group) for group in groups),
                     *(ad[key] for key in keys.split()),
@@ -317,7 +317,7 @@ class _Book:
         self._full_table("Pairs", [34, 34, 12, 12, 12, 90], columns, rows)
 
     def _over_time(self) -> None:
-        if trend := self.document.get("trend"):
+        if trend := self.document["trend"]:
             columns = {
                 "Week from": "moment",
                 "Showings": "whole",
@@ -333,7 +333,7 @@ class _Book:
             keys += "valence_corrected_mean valence_corrected_mean_low valence_corrected_mean_high"
             rows = [[week[key] for key in keys.split()] for week in trend]
             self._full_table("Weeks", [20, *[12] * 8], columns, rows)
-        if hours := self.document.get("day_hours"):
+        if hours := self.document["day_hours"]:
             columns = {
                 "Weekday": "text",
                 "Hour": "whole",

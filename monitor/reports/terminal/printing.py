@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from monitor.reports import summary
+from monitor.reports.figures import VALENCE
 from monitor.reports.formatting import counted, moment_of
 from monitor.reports.terminal.charts import interval_bar, sparkline, squeezed
 from monitor.reports.terminal.console import shown, signs_of, wide_console
@@ -42,9 +43,9 @@ def print_report(document: dict[str, Any]) -> None:
     zone = summary.zone_words(document)
     document = summary.localised(document)
     _print_summary(document, zone, console)
-    _print_advice(document, console)
     for sentence in claims(document):
         console.print(shown(console, sentence), highlight=False)
+    _print_advice(document, console)
     scale = _valence_scale(document["ads"])
     for entry in document["ads"]:
         console.print()
@@ -113,21 +114,24 @@ def _print_ad(entry: dict[str, Any], scale: tuple[float, float], console: Consol
     table.add_row("attention", f"{attention} of the time in view")
     table.add_row("valence", _valence(entry, signs, console))
     table.add_row("score", shown(console, _score(entry, signs)))
-    for key, low, high in (("valence", *scale), ("attention", 0.0, 1.0)):
+    if parts := summary.shares(entry):
+        table.add_row("faces", ", ".join(f"{name} {share:.0%}" for name, share in parts.items()))
+    curves = (("valence", VALENCE, *scale), ("attention", "attention", 0.0, 1.0))
+    for name, key, low, high in curves:
         curve = squeezed([second[key] for second in entry["timeline"]], 48)
         line = shown(console, sparkline(curve, low, high, signs))
-        table.add_row(f"{key} by second", f"{line} {low:g} to {high:g}")
+        table.add_row(f"{name} by second", f"{line} {low:g} to {high:g}")
     moments = ", ".join(
         f"{moment['kind'].replace('attention_drop', 'attention falls').replace('_', ' ')} "
         f"{moment['value']:+.2f} at {moment['second']} s"
-        for moment in entry["moments"]
+        for moment in summary.key_moments(entry)
     )
     table.add_row("moments", moments or signs.none)
     console.print(table, highlight=False)
 
 
 def _valence(entry: dict[str, Any], signs: Signs, console: Console) -> str:
-    value, low, high = (entry[f"mean_valence{end}"] for end in ("", "_low", "_high"))
+    value, low, high = summary.valence(entry).values()
     if value is None or low is None or high is None:
         return _known(value, "+.2f", signs.none)
     bar = shown(console, interval_bar((low, value, high), (-1.0, 1.0), 25, signs=signs))
@@ -143,7 +147,7 @@ def _score(entry: dict[str, Any], signs: Signs) -> str:
 
 def _valence_scale(ads: Sequence[dict[str, Any]]) -> tuple[float, float]:
     """Return one scale for the curves of all ads, in tenths."""
-    values = [value for ad in ads for s in ad["timeline"] if (value := s["valence"]) is not None]
+    values = [value for ad in ads for s in ad["timeline"] if (value := s[VALENCE]) is not None]
     if not values:
         return -1.0, 1.0
     low, high = round(min(values) - 0.05, 1), round(max(values) + 0.05, 1)

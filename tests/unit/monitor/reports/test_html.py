@@ -123,7 +123,7 @@ def document(session, document_of) -> dict:
     document["comparisons"] = [PAIR]
     norms = [
         {
-            "figure": "mean_valence",
+            "figure": "valence_corrected_mean",
             "value": 0.12,
             "percentile": 80.0,
             "library_mean": 0.1,
@@ -134,17 +134,25 @@ def document(session, document_of) -> dict:
             "figure": "attraction_ratio",
             "value": 0.4,
             "percentile": None,
-            "library_mean": None,
+            "library_mean": 0.39,
             "library_size": 2,
         }
         | {"against": "2 ads"},
     ]
+    mark(document["ads"][0])
     document["ads"][0] |= {
         "score": 61.0,
         "score_parts": {"valence": 0.6, "dwell_share": None},
         "norms": norms,
     }
     return document
+
+
+def mark(ad, second: int = 0) -> None:
+    """Give an ad a peak that stands out for certain."""
+    ad["moments_corrected"] = [
+        {"kind": "peak", "second": second, "value": 1.0, "shrunk": 0.9, "low": 0.8, "high": 1.0}
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -218,8 +226,9 @@ def test_score_library_and_pairs_are_shown(rendered):
     _, page = read(rendered)
     assert "61 of 100" in page.text
     assert "Dwell share–" in page.text
-    assert "Mean valence24 ads of 4 to 15 s at <Shop>+0.12+0.10above 80%" in page.text
-    assert "40%–too few ads for a rank so far" in page.text
+    assert "Valence24 ads of 4 to 15 s at <Shop>+0.12+0.10above 80%" in page.text
+    assert "40%39%too few ads for a rank so far" in page.text
+    assert "No comparable ads have been measured here yet" in page.text
     assert "<b>Sommer & Co</b> is better than Rain." in page.text
 
 
@@ -266,6 +275,7 @@ def test_every_figure_is_hidden_from_readers_that_hear_it_in_words(rendered):
 
 def test_curves_are_drawn_from_the_same_numbers_every_time(session):
     ad = build_report(session.data())["ads"][0]
+    mark(ad)
     for layout in (WIDE, NARROW, PRINT):
         drawn = [html.ad_figure(ad, layout, reach=(-0.5, 1.0)) for _ in range(2)]
         assert drawn[0] == drawn[1]
@@ -295,7 +305,7 @@ def test_a_hole_in_the_curve_stays_a_hole(session):
     ad["timeline"][2] |= dict.fromkeys(
         (VALENCE, f"{VALENCE}_low", f"{VALENCE}_high", "shares", "attention")
     )
-    ad["moments"] = [{"kind": "peak", "second": 2, "value": 0.1}]
+    mark(ad, 2)
     drawn = html.ad_figure(ad, WIDE, reach=(-1.0, 1.0))
     assert re.search(r'<path class="v" d="([^"]+)"', drawn)[1].count("M") == 2
     assert drawn.count('class="band"') == 2

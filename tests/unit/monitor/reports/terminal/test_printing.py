@@ -17,17 +17,19 @@ from monitor.reports.terminal import (
 )
 from monitor.reports.terminal.charts import BLOCKS
 
-MOMENTS = [
-    {"kind": "peak", "second": 3, "value": 0.4},
-    {"kind": "attention_drop", "second": 5, "value": 0.25},
+PEAKS = [{"kind": "peak", "second": 3, "value": 0.5, "shrunk": 0.4, "low": 0.3, "high": 0.5}]
+FALLS = [
+    {"kind": "attention_drop", "second": 5, "value": 0.3, "shrunk": 0.25, "low": 0.1, "high": 0.4},
+    {"kind": "peak", "second": 3, "value": 0.1, "shrunk": 0.1, "low": 0.0, "high": 0.2},
 ]
+SHARES = {"happy": 0.3, "surprise": 0.05, "negative": 0.09, "neutral": 0.56}
 NORMS = [
     {"figure": "mean_valence", "value": 0.2, "percentile": 90.0, "library_mean": 0.1, "library_size": 24, "against": "x"},
 ]  # fmt: skip
 
 
 def second(number, valence, attention):
-    return {"second": number, "valence": valence, "attention": attention}
+    return {"second": number, "valence_corrected_audience": valence, "attention": attention}
 
 
 def ad_entry(**more):
@@ -41,15 +43,19 @@ def ad_entry(**more):
         "watchers": 9,
         "held": 5,
         "attraction_ratio": 0.45,
-        "mean_valence": 0.21,
-        "mean_valence_low": 0.08,
-        "mean_valence_high": 0.34,
+        "mean_valence": 0.15,
+        "valence_corrected_mean": 0.21,
+        "valence_corrected_mean_low": 0.08,
+        "valence_corrected_mean_high": 0.34,
+        "shares": SHARES,
+        "advice": {"action": "test_on", "reason": "Not known yet.", "viewers_needed": 40},
         "score": 63.4,
         "score_low": 41.2,
         "score_high": 80.0,
         "score_against": "Among 24 other ads.",
         "norms": NORMS,
-        "moments": MOMENTS,
+        "moments": FALLS,
+        "moments_corrected": PEAKS,
         "timeline": [
             second(k, v, a)
             for k, (v, a) in enumerate([(-0.2, 1.0), (None, None), (0.1, 0.5), (0.4, 0.0)])
@@ -145,12 +151,16 @@ def test_the_block_of_an_ad(printed, document):
     assert text[1] == "12 plays, 1 viewer, attraction ratio 40%, 12,345 readings"
     assert text[2] == ("No second of “Summer [drinks]” certainly stands out from the others.")
     assert text[4:] == [
+        "Test on",
+        "  Summer [drinks]: Not known yet. (about 40 more viewers needed)",
+        "",
         "Summer [drinks] (summer-01)",
         "shown                4 plays of 8 s",
         "seen by              12 viewers, 9 watchers, 5 held",
         "attention            45% of the time in view",
         "valence              +0.21 (+0.08 to +0.34)  -1             │├─●┤         +1",
         "score                63 of 100 (41 to 80). Among 24 other ads.",
+        "faces                happy 30%, surprise 5%, negative 9%, neutral 56%",
         "valence by second    ▁·▄▇ -0.2 to 0.5",
         "attention by second  █·▅▁ 0 to 1",
         "moments              peak +0.40 at 3 s, attention falls +0.25 at 5 s",
@@ -163,19 +173,21 @@ def test_what_is_not_known_is_a_dash(printed, document):
         "watchers",
         "held",
         "attraction_ratio",
-        "mean_valence",
-        "mean_valence_low",
+        "valence_corrected_mean",
+        "valence_corrected_mean_low",
+        "shares",
         "score",
     )
     document["ads"] = [
         ad_entry(
             **dict.fromkeys(unknown),
             moments=[],
+            moments_corrected=[],
             timeline=[second(0, None, None)],
             version=2,
             score_against="",
         ),
-        ad_entry(mean_valence_low=None, norms=[]),
+        ad_entry(valence_corrected_mean_low=None, norms=[]),
     ]
     text = printed(print_report, document)
     dash = BLOCKS.none
