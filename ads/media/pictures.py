@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+# Pillow logs damage as an error and raises it too; the caller says it in its own words.
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 MAX_ANIMATION_FRAMES = 10_000
 """Five minutes at 30 frames per second; a file of a megabyte can claim a million frames."""

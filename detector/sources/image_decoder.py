@@ -7,6 +7,7 @@ decoded before the number of pixels is checked. One library does both, so the tw
 from __future__ import annotations
 
 import io
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ from detector.errors import PictureDecodeError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+# Pillow logs damage as an error and raises it too; a stranger's picture is no error of ours.
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF")
 FORMAT_NAMES = "JPEG, PNG, BMP, WebP, TIFF or GIF"

@@ -338,6 +338,16 @@ def test_whatever_bytes_come_it_is_a_picture_within_the_limits_or_a_known_error(
     assert reason in {None, "damaged", "not_a_picture", "too_many_pixels", "too_many_scans"}
 
 
+def test_damage_is_raised_and_not_logged_as_well(caplog: pytest.LogCaptureFixture) -> None:
+    content = bytearray(written(left_red_right_blue(), "TIFF"))
+    samples_per_pixel = struct.pack("<HHI", 277, 3, 1)
+    place = content.index(samples_per_pixel) + len(samples_per_pixel)
+    content[place : place + 2] = struct.pack("<H", 23299)
+    with pytest.raises(PictureDecodeError):
+        decode_picture(bytes(content))
+    assert not caplog.records
+
+
 def test_nothing_global_was_changed() -> None:
     assert Image.MAX_IMAGE_PIXELS == 178956970 // 2
     assert PngImagePlugin.MAX_TEXT_CHUNK <= 1 << 20
