@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from monitor.analytics.statistics import CONFIDENCE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -154,6 +156,34 @@ def percentile(value: float, others: Iterable[float]) -> float:
     return 100 * float((library < value).mean() + (library == value).mean() / 2)
 
 
+def percentile_interval(value: float, others: Iterable[float]) -> tuple[float, float]:
+    """Return the 95 % interval of `percentile` that comes from the library being a sample of ads.
+
+    Jeffreys' interval of the share of ads below, ties counted half (Crawford, Garthwaite and Slick
+    2009); it knows nothing of the uncertainty of the value itself.
+    """
+    from scipy.special import betaincinv  # noqa: PLC0415 - slow to import
+
+    library = np.fromiter(others, dtype=np.float64)
+    below = float((library < value).sum() + (library == value).sum() / 2)
+    above = library.size - below
+    low, high = betaincinv(below + 0.5, above + 0.5, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return (100 * float(low) if below else 0.0), (100 * float(high) if above else 100.0)
+
+
+def _mean_interval(others: Sequence[float]) -> tuple[float, float] | None:
+    """Return Student's 95 % interval of the mean of the library; None with fewer than two ads."""
+    from scipy.special import stdtrit  # noqa: PLC0415 - slow to import
+
+    count = len(others)
+    if count < 2:
+        return None
+    error = float(np.std(others, ddof=1)) / math.sqrt(count)
+    half = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * error
+    mean = math.fsum(others) / count
+    return mean - half, mean + half
+
+
 def norms_of(
     entry: Mapping[str, Any], library: Norms, *, site: str | None = None
 ) -> list[dict[str, Any]]:
@@ -169,8 +199,9 @@ def norms_of(
         site: The site that the entry is about; None when it is about several.
 
     Returns:
-        For each of `FIGURES` the keys `figure`, `value`, `percentile`, `library_mean`,
-        `library_size` and `against`, which names what it was compared with.
+        For each of `FIGURES` the keys `figure`, `value`, `percentile`, `library_mean`, both with
+        their intervals (`…_low`, `…_high`), `library_size` and `against`, which names what it was
+        compared with.
     """
     values = {**entry, "dwell_share": dwell_share(entry)}
     return [_norm(entry, figure, values[figure], library, site) for figure in FIGURES]
@@ -190,11 +221,18 @@ def _norm(
             break
     viewers = entry["emotion_viewers" if figure in _EMOTION_FIGURES else "opportunities"] or 0
     compared = value is not None and len(others) >= MIN_ADS and viewers >= library.min_viewers
+    rank = value if compared else None
+    low, high = (None, None) if rank is None else percentile_interval(rank, others)
+    mean_low, mean_high = _mean_interval(others) or (None, None)
     return {
         "figure": figure,
         "value": value,
-        "percentile": percentile(value, others) if compared and value is not None else None,
+        "percentile": None if rank is None else percentile(rank, others),
+        "percentile_low": low,
+        "percentile_high": high,
         "library_mean": math.fsum(others) / len(others) if others else None,
+        "library_mean_low": mean_low,
+        "library_mean_high": mean_high,
         "library_size": len(others),
         "against": _words(len(others), of_length, at_site),
     }

@@ -21,6 +21,7 @@ from db.read.rollups import Scope, read_log
 from monitor.analytics import metrics
 from monitor.analytics.errors import ReportError
 from monitor.analytics.metrics import covered_us, microseconds
+from monitor.settings.time_zone import local_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -72,10 +73,14 @@ class Price:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seen:
-    """The exposures of all plays, sorted by play, and how long each verified one was measured."""
+    """The exposures of all plays, sorted by play, and how long each verified one was measured.
+
+    Sessions in `slow` were read too seldom to tell watchers.
+    """
 
     exposures: ExposureArrays
     measured_s: dict[int, float]
+    slow: set[int]
 
     def of(self, plays: Iterable[ShownPlay]) -> ExposureArrays:
         ids = np.array([play.id for play in plays], dtype=np.int64)
@@ -126,6 +131,8 @@ def proof_of_play(
         )
     if min_viewers < 1:
         raise ReportError(f"Invalid min_viewers: expected 1 or more, received {min_viewers}.")
+    # Not as offsets from the machine's clock: they do not tell two hours of one name apart.
+    zone = zone or local_zone()
     plays = shown_plays(engine, since, until, site, replays=replays, demos=demos)
     scope = Scope(site=site, since=since, until=until, replays=replays, demos=demos)
     seen = _seen(engine, scope, [play for play in plays if _verified(play, replays=replays)])
@@ -138,7 +145,8 @@ def proof_of_play(
     for play in plays:
         by_row.setdefault(tuple(_value(play, group, zone) for group in by), []).append(play)
     rows, withheld = [], []
-    for values in sorted(by_row):
+    order = sorted(by_row, key=lambda values: _order(values, by))
+    for values in order:
         called = dict(zip(by, values, strict=True))
         label = {column: value for group, value in called.items() for column in COLUMNS[group][:1]}
         if "ad" in called:
@@ -150,12 +158,12 @@ def proof_of_play(
     total, few = _figures(plays, seen, agreed, min_viewers, replays=replays)
     hidden = [
         play
-        for values, row in zip(sorted(by_row), rows, strict=True)
+        for values, row in zip(order, rows, strict=True)
         if _is_hidden(row)
         for play in by_row[values]
     ]
     people = metrics.audience(seen.of(hidden)).opportunities
-    if few is None and 0 < people < min_viewers:
+    if not _is_hidden(total) and 0 < people < min_viewers:
         few = _hide(total, "without the other rows it would give away those that are withheld")
     return {
         "by": list(by),
@@ -173,13 +181,26 @@ def _verified(play: ShownPlay, *, replays: bool) -> bool:
     return play.outcome == "finished" and bool(play.shown_ms) and (play.screen or replays)
 
 
-def _value(play: ShownPlay, group: str, zone: tzinfo | None) -> str:
+def _value(play: ShownPlay, group: str, zone: tzinfo) -> str:
     if group == "ad":
         return play.ad_id
     if group == "site":
         return play.site
     local = play.started_at.astimezone(zone)
-    return local.strftime("%Y-%m-%d %H:00" if group == "hour" else "%Y-%m-%d")
+    if group == "day":
+        return local.strftime("%Y-%m-%d")
+    # The night when clocks go back has two hours of one name: with different offsets.
+    other = local.replace(fold=1 - local.fold).utcoffset()
+    return local.strftime("%Y-%m-%d %H:00" if other == local.utcoffset() else "%Y-%m-%d %H:00 %z")
+
+
+def _order(values: tuple[str, ...], by: Sequence[str]) -> list[tuple[str, int]]:
+    """Return what sorts rows: by their values, and two hours of one name by time."""
+    return [
+        # The larger offset to UTC, that of the summer, comes first.
+        (value[:16], -int(value[17:] or 0)) if group == "hour" else (value, 0)
+        for value, group in zip(values, by, strict=True)
+    ]
 
 
 def _seen(engine: Engine, scope: Scope, plays: Sequence[ShownPlay]) -> _Seen:
@@ -194,7 +215,8 @@ def _seen(engine: Engine, scope: Scope, plays: Sequence[ShownPlay]) -> _Seen:
         ends = np.array([microseconds(play.ended_at or play.started_at) for play in mine])
         measured = (ends - starts - covered_us(gaps.get(session, []), starts, ends)) / 1e6
         measured_s.update(zip((play.id for play in mine), measured.tolist(), strict=True))
-    return _Seen(log.exposures, measured_s)
+    slow = {info.id for info in log.sessions if not metrics.tells_watchers(info)}
+    return _Seen(log.exposures, measured_s, slow)
 
 
 def _figures(
@@ -235,6 +257,11 @@ def _figures(
         few = people.opportunities
         viewers = "1 viewer was" if few == 1 else f"{few} viewers were"
         return figures, _hide(figures, f"{viewers} in view, {min_viewers} are needed")
+    if any(play.session in seen.slow for play in verified) and known:
+        figures["watchers"] = None
+        rate = f"{metrics.MIN_WATCHER_RATE:g}"
+        why = f"fewer than {rate} readings of a viewer were taken per second"
+        return figures, {"figures": ["watchers"], "why": why}
     return figures, None
 
 
@@ -260,4 +287,4 @@ def _hide(figures: dict[str, Any], why: str) -> dict[str, Any]:
 
 
 def _is_hidden(row: dict[str, Any]) -> bool:
-    return row["watchers"] is None and bool(row["opportunities"])
+    return row["attentive_s"] is None and bool(row["opportunities"])

@@ -31,6 +31,7 @@ from monitor.analytics.metrics import (
     group_scores,
     mean_by_second,
     microseconds,
+    tells_watchers,
 )
 from monitor.analytics.report_data import ad_versions, places_to_withhold
 from monitor.reports import TABLES
@@ -341,6 +342,7 @@ def _play_rows(data: ReportData, min_viewers: int) -> Iterator[list[Any]]:
     ]
     viewers = [place.stop - place.start for place in places]
     hidden = places_to_withhold([play.ad_row_id for play in data.plays], viewers, min_viewers)
+    slow = {info.id for info in data.sessions if not tells_watchers(info)}
     for index, (play, names) in enumerate(zip(data.plays, _played(data), strict=True)):
         audience: list[Any]
         if viewers[index] == 0:
@@ -351,6 +353,8 @@ def _play_rows(data: ReportData, min_viewers: int) -> Iterator[list[Any]]:
             audience = [viewers[index], None, None, None, None, None]
         else:
             audience = [viewers[index], *_audience(data, places[index], min_viewers)]
+            if play.session_id in slow:
+                audience[1] = None
         yield [
             *names,
             play.started_at,

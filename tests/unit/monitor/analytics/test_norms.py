@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from monitor.analytics.norms import (
     length_class,
     norms_of,
     percentile,
+    percentile_interval,
 )
 
 ENTRY = {
@@ -72,6 +74,46 @@ def test_the_percentile_is_scipys_mean_rank_one(others, value):
     )
 
 
+def test_the_interval_of_a_percentile_is_jeffreys():
+    others = [float(place) for place in range(20)]
+    low, high = percentile_interval(14.5, others)
+    assert (low, high) == pytest.approx(
+        [100 * float(limit) for limit in stats.beta.ppf([0.025, 0.975], 15.5, 5.5)]
+    )
+    assert percentile_interval(-1.0, others)[0] == 0.0
+    assert percentile_interval(99.0, others)[1] == 100.0
+    # Ties count half.
+    assert percentile_interval(0.0, [0.0] * 10) == pytest.approx(
+        [100 * float(limit) for limit in stats.beta.ppf([0.025, 0.975], 5.5, 5.5)]
+    )
+
+
+def test_the_interval_covers_the_percentile_among_all_ads():
+    rng = np.random.default_rng(5)
+    for size in (10, 40):
+        covered = 0
+        for _ in range(1000):
+            place = float(rng.uniform())
+            low, high = percentile_interval(place, rng.uniform(size=size))
+            covered += low <= 100 * place <= high
+        assert 930 <= covered <= 985
+
+
+def test_a_norm_says_how_sure_it_is():
+    found = norm(ENTRY | {"attraction_ratio": 0.055}, library((12, {})))
+    assert found["percentile"] == pytest.approx(50)
+    assert 20 < found["percentile_low"] < 30
+    assert 70 < found["percentile_high"] < 80
+    values = [place / 100 for place in range(12)]
+    assert (found["library_mean_low"], found["library_mean_high"]) == pytest.approx(
+        stats.t.interval(0.95, 11, np.mean(values), stats.sem(values))
+    )
+    found = norm(ENTRY, library((1, {"site": None})))
+    assert found["library_mean"] == 0.0
+    unknown = ("percentile", "percentile_low", "percentile_high", "library_mean_low")
+    assert [found[key] for key in unknown] == [None] * 4
+
+
 def test_ten_ads_of_the_length_at_the_site_come_first():
     ads = library((10, {}), (30, {"site": "Attic"}), (40, {"site": None}))
     found = norm(ENTRY | {"attraction_ratio": 0.045}, ads)
@@ -79,7 +121,11 @@ def test_ten_ads_of_the_length_at_the_site_come_first():
         "figure": "attraction_ratio",
         "value": 0.045,
         "percentile": 50.0,
+        "percentile_low": pytest.approx(22.35, abs=0.01),
+        "percentile_high": pytest.approx(77.65, abs=0.01),
         "library_mean": pytest.approx(0.045),
+        "library_mean_low": pytest.approx(0.0233, abs=1e-4),
+        "library_mean_high": pytest.approx(0.0667, abs=1e-4),
         "library_size": 10,
         "against": "10 ads of 8 to 15 s at Hall",
     }

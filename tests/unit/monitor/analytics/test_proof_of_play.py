@@ -148,6 +148,49 @@ def test_by_ad_hour_and_site(week):
     assert found["withheld"] == []
 
 
+def test_watchers_are_withheld_below_five_readings_a_second(week):
+    write(
+        week,
+        [*play(1, 0), *look(1, 1, 1, 3.0)],
+        site="Kiosk",
+        settings={"headless": False, "readings_per_second": 4.0},
+    )
+    found = proof_of_play(week, by=("site",))
+    assert rows_of(found, "site", "opportunities", "watchers") == [
+        ("Foyer", 3, 2),
+        ("Kiosk", 1, None),
+        ("Station", 1, 1),
+    ]
+    assert found["rows"][1]["attentive_s"] == pytest.approx(3.0)
+    assert found["total"]["watchers"] is None
+    assert [each["figures"] for each in found["withheld"]] == [["watchers"]] * 2
+    # What few people would give away in the total is withheld as before.
+    shared = proof_of_play(week, by=("site",), min_viewers=2)
+    assert shared["total"]["attentive_s"] is not None
+    shared = proof_of_play(week, by=("site",), min_viewers=3)
+    assert shared["total"]["attentive_s"] is None
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_the_night_when_clocks_go_back_has_two_hours_of_one_name(engine, named, monkeypatch):
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    # From 1:30 summer time to 3:30 winter time, half an hour apart; "at" counts from 9:00 UTC.
+    began = (datetime(2026, 10, 24, 23, 30, tzinfo=UTC) - at(0)).total_seconds()
+    shown = [(number + 1, began + 1800 * number) for number in range(7)]
+    write(engine, [event for number, second in shown for event in play(number, second)])
+    zone = BERLIN if named else None
+    found = proof_of_play(engine, by=("hour", "ad"), zone=zone)
+    assert rows_of(found, "hour", "plays") == [
+        ("2026-10-25 01:00", 1),
+        ("2026-10-25 02:00 +0200", 2),
+        ("2026-10-25 02:00 +0100", 2),
+        ("2026-10-25 03:00", 2),
+    ]
+    assert found["total"]["plays"] == 7
+    (day,) = proof_of_play(engine, by=("day",), zone=zone)["rows"]
+    assert (day["day"], day["plays"]) == ("2026-10-25", 7)
+
+
 def test_other_rows(week):
     found = proof_of_play(week, by=("site", "day"), zone=timezone(timedelta(hours=14)))
     assert rows_of(found, "site", "day", "verified") == [

@@ -128,6 +128,8 @@ def document(session, document_of) -> dict:
             "percentile": 80.0,
             "library_mean": 0.1,
             "library_size": 24,
+            "percentile_low": 70.0,
+            "percentile_high": 97.0,
         }
         | {"against": "24 ads of 4 to 15 s at <Shop>"},
         {
@@ -136,6 +138,8 @@ def document(session, document_of) -> dict:
             "percentile": None,
             "library_mean": 0.39,
             "library_size": 2,
+            "percentile_low": None,
+            "percentile_high": None,
         }
         | {"against": "2 ads"},
     ]

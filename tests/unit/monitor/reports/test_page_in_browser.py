@@ -54,6 +54,8 @@ def address(maker, tmp_path_factory) -> str:
         "percentile": 70.0,
         "library_mean": 0.0,
         "library_size": 24,
+        "percentile_low": 70.0,
+        "percentile_high": 97.0,
     }
     for ad, file in zip(document["ads"], ("solina.mp4", "brume.jpg"), strict=False):
         ad |= {
