@@ -19,6 +19,7 @@ import pytest
 from detector.emotion.classifier import classify, load_classifier, load_network
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.model_card import read_card, sha256_of
+from detector.emotion.prevalence import calibration_of
 from training.datasets.faces import VOTE_LABELS, FaceDataset
 from training.datasets.labels import Head
 from training.errors import DatasetError
@@ -192,6 +193,40 @@ def test_the_card_tells_where_the_model_came_from(exported: Any) -> None:
     assert card.licences == FER2013_LICENCES
     assert "ICML 2013" in " ".join(card.licences)
     json.dumps(card.model_dump(mode="json"), allow_nan=False)
+
+
+def test_a_model_that_tells_emotions_apart_gets_a_calibration_for_audiences(
+    tmp_path: Path, dataset: Callable[..., FaceDataset], caplog: pytest.LogCaptureFixture
+) -> None:
+    validation = dataset(140, 4, "PublicTest")
+    grey = (30 * validation.original).astype(np.uint8)
+    validation = replace(
+        validation, images=np.broadcast_to(grey[:, None, None], (140, SIDE, SIDE)).copy()
+    )
+    inputs = keras.Input((SIDE, SIDE, 1))
+    output = keras.layers.Dense(len(EMOTIONS), name="original", dtype="float32")
+    network = keras.Model(inputs, {"original": output(keras.layers.Flatten()(inputs))})
+    # The nearest grey: -(g - 30 k)^2 / 400, but for what all have in common.
+    levels = 30.0 * np.arange(len(EMOTIONS))
+    output.set_weights([np.tile(levels / 200 / SIDE**2, (SIDE**2, 1)), -(levels**2) / 400])
+    model = export(
+        network, (ORIGINAL,), tmp_path, "grey", validation, FACTS, labels=EMOTIONS, conditions=False
+    )
+    card = read_card(model)
+    assert card.prevalence is not None
+    assert card.prevalence.rows == 140
+    assert card.prevalence.split == "PublicTest, majority"
+    assert calibration_of(json.loads(model.with_suffix(".json").read_text())) == card.prevalence
+    assert np.diag(card.prevalence.confusion).min() > 0.8
+    assert "## Shares of an audience" in model.with_suffix(".md").read_text()
+
+    # One that says the same of every face has none, and says so.
+    output.set_weights([np.zeros((SIDE**2, 7)), np.zeros(7)])
+    blind = export(
+        network, (ORIGINAL,), tmp_path, "same", validation, FACTS, labels=EMOTIONS, conditions=False
+    )
+    assert read_card(blind).prevalence is None
+    assert "cannot measure shares of an audience" in caplog.text
 
 
 def test_the_scores_are_what_evaluate_says(exported: Any) -> None:
