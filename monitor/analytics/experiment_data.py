@@ -26,20 +26,26 @@ if TYPE_CHECKING:
 HISTORY = timedelta(weeks=8)
 """How far back the spread of a site is measured."""
 
+MAX_HISTORY = 5000
+"""Blocks, with those outside of opening hours, that are enough to measure it."""
+
 MIN_COVERED = 0.5
 """A block counts if its outcome is known for at least this share of the time that counts."""
 
 
-def block_values(engine: Engine, plan: ExperimentInfo, blocks: Sequence[BlockInfo]) -> BlockValues:
+def block_values(
+    engine: Engine, plan: ExperimentInfo, blocks: Sequence[BlockInfo], *, demos: bool = False
+) -> BlockValues:
     """Return what was measured in blocks of a plan, in their order.
 
     An outcome is the sum of the figures within a block, after its wash-out, an hour. Attention and
-    valence are means over the viewers of each block, whose number is the block's weight.
+    valence are means over the viewers of each block, whose number is the block's weight; those of
+    the demo viewer count with `demos` only.
     """
     if plan.measure == "outcome":
         value, weight = _outcome(engine, plan, blocks)
     else:
-        value, weight = _audience(engine, plan, blocks)
+        value, weight = _audience(engine, plan, blocks, demos=demos)
     slots = {
         slot.starts_at: slot
         for slot in slots_of(plan.opening, plan.block_s, plan.starts_at, plan.ends_at)
@@ -60,10 +66,13 @@ def block_values(engine: Engine, plan: ExperimentInfo, blocks: Sequence[BlockInf
     )
 
 
-def history_values(engine: Engine, plan: ExperimentInfo, now: datetime) -> BlockValues:
+def history_values(
+    engine: Engine, plan: ExperimentInfo, now: datetime, *, demos: bool = False
+) -> BlockValues:
     """Return the same for blocks that the plan would have had in the weeks before now."""
-    before = replace(plan, starts_at=now - HISTORY, ends_at=now)
-    return block_values(engine, before, draw_blocks(before))
+    length = min(HISTORY, MAX_HISTORY * timedelta(seconds=plan.block_s))
+    before = replace(plan, starts_at=now - length, ends_at=now)
+    return block_values(engine, before, draw_blocks(before), demos=demos)
 
 
 def counted(block: BlockInfo, wash_out_s: float) -> tuple[int, int]:
@@ -131,7 +140,7 @@ def rates(rows: Sequence[OutcomeInfo], begins: Ints, stretches: Ints) -> Floats:
 
 
 def _audience(
-    engine: Engine, plan: ExperimentInfo, blocks: Sequence[BlockInfo]
+    engine: Engine, plan: ExperimentInfo, blocks: Sequence[BlockInfo], *, demos: bool
 ) -> tuple[Floats, Floats]:
     value, weight = np.full(len(blocks), np.nan), np.zeros(len(blocks))
     plays = plays_at(engine, plan.sites, plan.starts_at, plan.ends_at)
@@ -151,7 +160,7 @@ def _audience(
             for place in [_place_of(microseconds(play.started_at), stretches)]
             if place is not None
         }
-        scope = Scope(site=site, since=plan.starts_at, until=plan.ends_at, replays=False)
+        scope = Scope(site=site, since=plan.starts_at, until=plan.ends_at, demos=demos)
         log = read_log(engine, scope, seconds=False)
         value[places], weight[places] = _viewers_means(log.exposures, of_play, len(places), plan)
     return value, weight

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.options import database_option, moment, opened, output_options, time_zone, together
+from monitor.cli.options import (
+    database_option,
+    demos_option,
+    moment,
+    opened,
+    output_options,
+    time_zone,
+    together,
+)
 from monitor.cli.output import print_json, print_result
 
 if TYPE_CHECKING:
@@ -149,6 +157,7 @@ plan_options = together(
         type=click.IntRange(0, 2**62),
         help="Seed of the draw of the blocks. [default: random, and stored]",
     ),
+    demos_option,
 )
 
 
@@ -198,7 +207,7 @@ def plan(database: str | None, as_json: bool, **options: Any) -> None:
 def start(name: str, hypothesis: str, database: str | None, as_json: bool, **options: Any) -> None:
     """Store a plan, draw its blocks, and begin.
 
-    The plan cannot be changed afterwards. A running kiosk takes part within half a minute.
+    The plan cannot be changed afterwards. Running kiosks take part by themselves.
     """
     import uuid
     from dataclasses import replace
@@ -220,9 +229,9 @@ def start(name: str, hypothesis: str, database: str | None, as_json: bool, **opt
                 f"The experiment {others[0]!r} runs at the same site in this time, and two would "
                 "mix their effects; wait for its end, or stop it with `ad-monitor experiment stop`."
             )
-        # Measuring the past may take a while, and no block may begin before it is stored.
+        # Measuring the past may take a while, and running kiosks learn of the blocks first.
         now = datetime.now(UTC)
-        soon = now + timedelta(seconds=2)
+        soon = now + timedelta(seconds=15)
         made = replace(made, registered_at=now, starts_at=max(made.starts_at, soon))
         blocks = draw_blocks(made) if blocks[0].starts_at < soon else blocks
         made = replace(made, id=store_experiment(engine, made, blocks))
@@ -239,9 +248,10 @@ def start(name: str, hypothesis: str, database: str | None, as_json: bool, **opt
 @experiment.command(epilog="Example: ad-monitor experiment status summer-sells")
 @click.argument("name", required=False, metavar="[NAME]")
 @click.option("--all", "every", is_flag=True, help="List every block, not only those around now.")
+@demos_option
 @database_option
 @output_options
-def status(name: str | None, every: bool, database: str | None, as_json: bool) -> None:
+def status(name: str | None, every: bool, demos: bool, database: str | None, as_json: bool) -> None:
     """Show which block runs, the plays in each, and what is missing."""
     from datetime import UTC, datetime
 
@@ -252,7 +262,7 @@ def status(name: str | None, every: bool, database: str | None, as_json: bool) -
     with opened(database) as engine:
         found = experiments(engine) if name is None else [_named(engine, name)]
         now = datetime.now(UTC)
-        documents = [status_document(engine, each, now) for each in found]
+        documents = [status_document(engine, each, now, demos=demos) for each in found]
     if as_json:
         print_json({"experiments": documents})
     else:
@@ -261,9 +271,10 @@ def status(name: str | None, every: bool, database: str | None, as_json: bool) -
 
 @experiment.command(epilog="Example: ad-monitor experiment result summer-sells")
 @click.argument("name", metavar="NAME")
+@demos_option
 @database_option
 @output_options
-def result(name: str, database: str | None, as_json: bool) -> None:
+def result(name: str, demos: bool, database: str | None, as_json: bool) -> None:
     """Say whether it works, with the interval, or how many blocks are still needed.
 
     Counts the days that are over. With always-valid stopping the answer holds however often you
@@ -275,7 +286,7 @@ def result(name: str, database: str | None, as_json: bool) -> None:
     from monitor.reports.terminal import print_result as print_verdict
 
     with opened(database) as engine:
-        document = result_document(engine, _named(engine, name), datetime.now(UTC))
+        document = result_document(engine, _named(engine, name), datetime.now(UTC), demos=demos)
     print_result(as_json, document, print_verdict)
 
 
@@ -306,7 +317,7 @@ def stop(name: str, reason: str, database: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"name": name, "stopped_at": now.isoformat(), "stop_reason": reason})
     else:
-        click.echo(f"Stopped: {name}. Running kiosks show all ads again within half a minute.")
+        click.echo(f"Stopped: {name}. Running kiosks show all ads again within seconds.")
 
 
 def _named(engine: Engine, name: str) -> ExperimentInfo:
@@ -368,7 +379,7 @@ def _planned(
         uid=uid,
     )
     spread = None if options["spread"] is None else Spread(options["spread"])
-    return planned(engine, made, now, open_end=until is None, spread=spread)
+    return planned(engine, made, now, open_end=until is None, spread=spread, demos=options["demos"])
 
 
 def _utc(typed: datetime | None, zone: Any) -> datetime | None:

@@ -88,13 +88,14 @@ since_option = _moment_option("--since", "from this local time on")
 until_option = _moment_option("--until", "before this local time")
 site_option = click.option("--site", help="Only this site. [default: all]")
 scope_options = together(since_option, until_option, site_option)
+demos_option = click.option("--demos", is_flag=True, help="Include sessions of the demo viewer.")
 kinds_options = together(
     click.option(
         "--replays",
         is_flag=True,
         help="Include replays of recordings made while these ads really ran.",
     ),
-    click.option("--demos", is_flag=True, help="Include sessions of the demo viewer."),
+    demos_option,
 )
 
 

@@ -59,6 +59,7 @@ def planned(
     *,
     open_end: bool,
     spread: Spread | None = None,
+    demos: bool = False,
 ) -> tuple[ExperimentInfo, list[BlockInfo], list[str]]:
     """Complete a plan: its power, its end, its blocks, and what there is to warn about.
 
@@ -68,6 +69,7 @@ def planned(
         now: Aware.
         open_end: End after as many whole weeks as it takes, at least `MIN_LENGTH`.
         spread: Stated; `None` measures it on the site's past.
+        demos: Whether sessions of the demo viewer count.
 
     Raises:
         ExperimentError: The plan contradicts itself, or the spread is not known.
@@ -75,7 +77,7 @@ def planned(
     _check(plan)
     relative = is_relative(plan)
     if spread is None:
-        spread = spread_of(history_values(engine, plan, now), relative=relative)
+        spread = spread_of(history_values(engine, plan, now, demos=demos), relative=relative)
     if spread is None:
         raise ExperimentError(_no_history(engine, plan))
     needed = blocks_for(spread, plan.relevant, plan.stopping, relative=relative)
@@ -274,11 +276,13 @@ def state_of(plan: ExperimentInfo, now: datetime) -> str:
     return "running" if now < plan.ends_at else "over"
 
 
-def status_document(engine: Engine, plan: ExperimentInfo, now: datetime) -> dict[str, Any]:
+def status_document(
+    engine: Engine, plan: ExperimentInfo, now: datetime, *, demos: bool = False
+) -> dict[str, Any]:
     """Return where an experiment stands, for JSON."""
     blocks = blocks_of(engine, plan.id)
     plays = _plays_by_block(engine, plan, blocks)
-    values = block_values(engine, plan, blocks)
+    values = block_values(engine, plan, blocks, demos=demos)
     until = _until(plan, now)
     rows = []
     for place, block in enumerate(blocks):
@@ -365,10 +369,12 @@ def _missing(plan: ExperimentInfo, rows: Sequence[dict[str, Any]]) -> list[str]:
 # --- result ---------------------------------------------------------------------------------------
 
 
-def result_document(engine: Engine, plan: ExperimentInfo, now: datetime) -> dict[str, Any]:
+def result_document(
+    engine: Engine, plan: ExperimentInfo, now: datetime, *, demos: bool = False
+) -> dict[str, Any]:
     """Return what an experiment says by the days that are over, for JSON."""
     blocks = blocks_of(engine, plan.id)
-    values = block_values(engine, plan, blocks)
+    values = block_values(engine, plan, blocks, demos=demos)
     until = _until(plan, now).timestamp()
     ends = np.array([block.ends_at.timestamp() for block in blocks])
     late = np.unique(values.day[ends > until])

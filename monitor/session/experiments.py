@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 20.0
-"""An experiment that is started or stopped reaches a running kiosk within this time."""
+LOOK_EVERY_S = 10.0
+"""An experiment that is started or stopped reaches a running kiosk within this time; the first
+block begins later than that."""
 
 
 class BlockWatcher:
