@@ -24,7 +24,7 @@ from monitor.analytics.statistics import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -41,7 +41,12 @@ RELEVANT = 0.1
 
 
 def scene_figures(
-    seconds: SecondArrays, starts: Sequence[float], duration_s: float, *, min_viewers: int = 1
+    seconds: SecondArrays,
+    starts: Sequence[float],
+    duration_s: float,
+    *,
+    min_viewers: int = 1,
+    growing: bool = True,
 ) -> list[dict[str, Any]]:
     """Return attention and corrected valence of an ad by scene, and the changes between scenes.
 
@@ -54,13 +59,16 @@ def scene_figures(
         starts: Where its scenes begin, rising from 0, in seconds.
         duration_s: How long the ad is shown.
         min_viewers: What fewer viewers stand behind is None.
+        growing: Whether more may be seen of the ad until the next look. Intervals and p-values of
+            changes are then always valid.
 
     Returns:
         For each scene, as JSON: `start_s`, `end_s`, `n`, `emotion_viewers`, each of `MEASURES` with
         its 95 % interval (`_low`, `_high`), and `change` against the scene before (None for the
-        first): of each measure `viewers` of both scenes, `value` with an always-valid interval, and
-        `p_adjusted`, always valid, after Holm's correction over all changes of the ad.
+        first): of each measure `viewers` of both scenes, `value` with its interval, `p_value`, and
+        `p_adjusted`, which is for `correct_changes` to say.
     """
+    effect = RELEVANT if growing else None
     length = max(count_bins(duration_s), int(seconds.second.max(initial=-1)) + 1)
     begin = usable_starts(starts, duration_s, length)
     groups, values = _viewer_scenes(seconds, _scene_of(begin, length), len(begin))
@@ -78,9 +86,11 @@ def scene_figures(
                 f"{name}_low": known(reach.low),
                 f"{name}_high": known(reach.high),
             }
-        scene["change"] = None if place == 0 else _change(values, groups, place, min_viewers)
+        scene["change"] = None
+        if place:
+            paired = {name: found[:, place] - found[:, place - 1] for name, found in values.items()}
+            scene["change"] = _change(paired, groups, min_viewers, effect)
         scenes.append(scene)
-    _adjust(scenes)
     return scenes
 
 
@@ -146,37 +156,37 @@ def within(interval: Interval, lowest: float, highest: float) -> Interval:
 
 
 def _change(
-    values: Mapping[str, Floats], groups: Ints, place: int, min_viewers: int
+    paired: Mapping[str, Floats], groups: Ints, min_viewers: int, effect: float | None
 ) -> dict[str, dict[str, Any]]:
     changes = {}
     for name, (lowest, highest) in MEASURES.items():
-        paired = values[name][:, place] - values[name][:, place - 1]
-        found = _mean(paired, groups, max(min_viewers, 2))
+        found = _mean(paired[name], groups, max(min_viewers, 2))
         span = highest - lowest
-        reach = UNKNOWN if found is None else found.interval(effect=RELEVANT)
+        reach = UNKNOWN if found is None else found.interval(effect=effect)
         reach = within(reach, -span, span)
         changes[name] = {
-            "viewers": int(np.isfinite(paired).sum()),
+            "viewers": int(np.isfinite(paired[name]).sum()),
             "value": known(reach.value),
             "low": known(reach.low),
             "high": known(reach.high),
-            "p_adjusted": None if found is None else known(_p_value(found)),
+            "p_value": None if found is None else known(_p_value(found, effect)),
+            "p_adjusted": None,
         }
     return changes
 
 
-def _p_value(found: Estimate) -> float:
-    """Return the always-valid p-value, but not below that of equal signs in all groups.
+def _p_value(found: Estimate, effect: float | None) -> float:
+    """Return the p-value, but not below that of equal signs in all groups.
 
     Shares are often 0 or 1 for all viewers, and a few equal changes have no spread at all.
     """
-    p = found.p_value(effect=RELEVANT)
+    p = found.p_value(effect=effect)
     return p if math.isnan(p) else max(p, 0.5 ** min(found.groups - 1, 1000))
 
 
-def _adjust(scenes: Sequence[dict[str, Any]]) -> None:
-    """Correct the p-values of all changes of the ad together."""
+def correct_changes(scenes: Iterable[dict[str, Any]]) -> None:
+    """Correct the p-values of all changes of some scenes together, see `statistics.holm`."""
     changes = [change for scene in scenes for change in (scene["change"] or {}).values()]
-    tested = [change for change in changes if change["p_adjusted"] is not None]
-    for change, p in zip(tested, holm([each["p_adjusted"] for each in tested]), strict=True):
+    tested = [change for change in changes if change["p_value"] is not None]
+    for change, p in zip(tested, holm([each["p_value"] for each in tested]), strict=True):
         change["p_adjusted"] = p

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from monitor.analytics import metrics
-from monitor.analytics.scenes import scene_figures
+from monitor.analytics.scenes import correct_changes, scene_figures
 from monitor.reports.formatting import counted
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def add_scenes(
         min_viewers: What rests on fewer viewers is withheld.
     """
     withheld = []
+    # The data of one session that is over do not change from look to look.
+    growing = len(data.sessions) > 1 or any(info.ended_at is None for info in data.sessions)
     for entry, ad in zip(entries, ads, strict=True):
         found = starts.get(ad.sha256)
         entry["scenes"] = None
@@ -53,7 +56,9 @@ def add_scenes(
         if isinstance(found, list):
             plays = [play.id for play in data.plays if play.ad_row_id == ad.ad_row_id]
             mine = metrics.take(data.seconds, np.isin(data.seconds.play_id, plays))
-            scenes = scene_figures(mine, found, entry["duration_s"], min_viewers=min_viewers)
+            scenes = scene_figures(
+                mine, found, entry["duration_s"], min_viewers=min_viewers, growing=growing
+            )
             entry["scenes"] = scenes
             few = sum(0 < scene["n"] < min_viewers for scene in scenes)
             if few:
@@ -61,6 +66,10 @@ def add_scenes(
         if why is not None:
             name = {key: entry[key] for key in ("ad_id", "version") if entry[key] is not None}
             withheld.append({**name, "figures": ["scenes"], "why": why})
+    scenes_of_ads = [entry["scenes"] or [] for entry in entries]
+    # Always-valid p-values leave a report of many ads with few errors at any one look.
+    for family in scenes_of_ads if growing else [list(chain.from_iterable(scenes_of_ads))]:
+        correct_changes(family)
     return withheld
 
 

@@ -55,10 +55,12 @@ def print_report(document: dict[str, Any]) -> None:
         print_comparisons(document["comparisons"], console)
     if document["gaps"]:
         _print_gaps(document["gaps"], console)
-    if document["withheld"]:
+    # Scenes are missing for want of files.
+    withheld = [entry for entry in document["withheld"] if entry["figures"] != ["scenes"]]
+    if withheld:
         few = counted(document["report"]["min_viewers"], "viewer")
         console.print(f"\n[bold]Withheld[/bold] (fewer than {few})", highlight=False)
-        for entry in document["withheld"]:
+        for entry in withheld:
             where = f" ({counted(len(entry['seconds']), 'second')})" if "seconds" in entry else ""
             about = f"{entry['ad_id'] or 'session'}{where}: {entry['why']}"
             console.print(shown(console, about), highlight=False)
