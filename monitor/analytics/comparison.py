@@ -1,15 +1,16 @@
 """Compare ads: is one better than another, by how much, and how certain is that.
 
-The unit is the **viewer**: each viewer of an ad gives one value over all its plays. The difference
-of the means over viewers gets a bootstrap interval, a permutation test corrected for the number of
-comparisons made at once (`monitor.analytics.statistics`), and a verdict. Where the data cannot tell
-yet, the verdict says how many viewers are lacking. `docs/metrics.md` has the formulas and sources.
+The unit is the **viewer**: each viewer of an ad gives one value over all its plays. Intervals and
+p-values allow for viewers who react in groups, for schedules that differ and for policies that
+choose by the audience (`monitor.analytics.samples`), for the number of comparisons made at once,
+and, unless asked otherwise, for looking again every day. A verdict never contradicts them. Where
+the data cannot tell yet, it says how many viewers are lacking; where nothing repairs the
+comparison, why there is none. `docs/metrics.md` has the formulas and sources.
 """
 
 from __future__ import annotations
 
 import difflib
-import hashlib
 import itertools
 import math
 from dataclasses import dataclass, replace
@@ -18,20 +19,18 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from detector.emotion.labels import EMOTIONS
-from monitor.analytics import SEGMENTS, WEEKDAYS
+from monitor.analytics import SEGMENTS
 from monitor.analytics.errors import ReportError
-from monitor.analytics.metrics import EXPRESSIVENESS, VALENCE, take
+from monitor.analytics.metrics import EXPRESSIVENESS, HAPPY_SCORE, NEGATIVE_SCORE, VALENCE
+from monitor.analytics.samples import PlaySamples, Sample
 from monitor.analytics.statistics import (
     CONFIDENCE,
-    DRAWS,
-    PERMUTATIONS,
     UNKNOWN,
-    Difference,
+    Contrast,
     Interval,
-    difference_intervals,
-    difference_of_means,
+    clustered_difference,
     holm,
-    permutation_p,
+    holm_counts,
     to_document,
     viewers_lacking,
 )
@@ -41,8 +40,8 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from db.read.formulas import ExposureArrays
-    from db.read.sessions import PlayInfo, SessionInfo
-    from monitor.analytics.metrics import Bools, Floats, Ints
+    from db.read.sessions import SessionInfo
+    from monitor.analytics.metrics import Floats, Ints
     from monitor.analytics.report_data import ReportData
 
 LEVEL = 1 - CONFIDENCE
@@ -51,9 +50,22 @@ LEVEL = 1 - CONFIDENCE
 MIN_VIEWERS_FOR_SAME = 10
 """Of each ad. Fewer that happen to agree would otherwise prove two ads equal."""
 
+MIN_GROUPS = 5
+"""Groups of viewers of each ad. Fewer say nothing about how groups differ."""
+
+MIN_EFFECTIVE = 10.0
+"""Equally weighted viewers that those of each ad must be worth where most of them do not count."""
+
+MIN_ALIKE = 0.1
+"""Share of the viewers who were there at a site and hour of day at which both ads ran."""
+
+MAX_PAIRS_OF = 8
+"""With more ads, each is compared with all others together: pairs would be too many to read."""
+
 By: TypeAlias = Literal["site", "hour", "weekday", "source"]
 Segment: TypeAlias = str | int | None
 Verdict: TypeAlias = Literal["better", "worse", "same", "not_yet"]
+Monitoring: TypeAlias = Literal["always-valid", "fixed"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +73,7 @@ class Measure:
     """What ads are compared by: a viewer's sum over the exposures to an ad, divided by another sum.
 
     `words`, `unit` and `digits` write a figure in a sentence; `relevant` is the smallest difference
-    that matters in practice, by default.
+    that matters in practice, by default, `largest` the largest that is possible.
     """
 
     words: str
@@ -70,26 +82,46 @@ class Measure:
     relevant: float
     above: Callable[[ExposureArrays], Floats]
     below: Callable[[ExposureArrays], Floats | Ints]
+    largest: float = 1.0
 
     def figure(self, value: float, *, signed: bool = True) -> str:
         """Return a figure in words."""
         return f"{value:{'+' if signed else ''}.{self.digits}f}{self.unit}"
 
 
-def _emotion(words: str, column: int) -> Measure:
-    return Measure(words, "", 2, 0.1, lambda e: e.sums[:, column], lambda e: e.emotion_readings)
+def _emotion(words: str, column: int, largest: float = 1.0) -> Measure:
+    def above(entries: ExposureArrays) -> Floats:
+        return entries.sums[:, column]
+
+    return Measure(words, "", 2, 0.1, above, lambda e: e.emotion_readings, largest)
+
+
+def _corrected_valence(entries: ExposureArrays) -> Floats:
+    return np.asarray(entries.sums[:, HAPPY_SCORE] - entries.sums[:, NEGATIVE_SCORE])
 
 
 MEASURES = {
-    "valence": _emotion("valence", VALENCE),
+    "valence": Measure(
+        "valence", "", 2, 0.1, _corrected_valence, lambda e: e.emotion_readings, largest=2.0
+    ),
     "attention": Measure("attention", "", 2, 0.1, lambda e: e.attention_s, lambda e: e.dwell_s),
     "happy": _emotion("happiness", EMOTIONS.index("happy")),
     "surprise": _emotion("surprise", EMOTIONS.index("surprise")),
     "expressiveness": _emotion("expressiveness", EXPRESSIVENESS),
-    "dwell": Measure("dwell", " s", 1, 1.0, lambda e: e.dwell_s, lambda e: np.ones(e.dwell_s.size)),
+    "dwell": Measure(
+        "dwell",
+        " s",
+        1,
+        1.0,
+        lambda e: e.dwell_s,
+        lambda e: np.ones(e.dwell_s.size),
+        largest=3600.0,
+    ),
+    "valence_raw": _emotion("uncorrected valence", VALENCE, largest=2.0),
 }
-"""By name. Emotions: mean over a viewer's readings with an emotion; attention: share of the dwell;
-dwell: mean seconds per exposure."""
+"""By name. Emotions: mean over a viewer's readings with an emotion, `valence` corrected for the
+prevalence of emotions (`detector.emotion.prevalence`); attention: share of the dwell; dwell: mean
+seconds per exposure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +129,26 @@ class Comparison:
     """Two ads compared by one measure. Figures that are not known, or withheld, are NaN.
 
     The fields are the keys of `ad-monitor compare --json` in `docs/metrics.md`; the difference is
-    first minus second. `verdict` is None when withheld.
+    first minus second. `second` is None where the first ad is compared with all others; `verdict`
+    is None when withheld.
     """
 
     first: str
-    second: str
+    second: str | None
     first_name: str
     second_name: str
     measure: str
     relevant: float
     by: By | None
     segment: Segment
+    monitoring: Monitoring
     first_viewers: int
     second_viewers: int
     common_viewers: int
+    first_effective: float = math.nan
+    second_effective: float = math.nan
+    first_groups: int = 0
+    second_groups: int = 0
     first_mean: float = math.nan
     second_mean: float = math.nan
     difference: Interval = UNKNOWN
@@ -121,8 +159,17 @@ class Comparison:
     tests: int = 0
     verdict: Verdict | None = None
     needed_viewers: int | None = None
+    icc: float = math.nan
+    design_effect: float = math.nan
+    within: str | None = None
+    clipping_bias: float = math.nan
     common_share: float = math.nan
     withheld: str | None = None
+
+    @property
+    def effect(self) -> float | None:
+        """What the always-valid figures are tuned to; None for the fixed ones."""
+        return None if self.monitoring == "fixed" else self.relevant
 
     def document(self) -> dict[str, Any]:
         """Return the JSON object."""
@@ -139,15 +186,21 @@ class Comparison:
                 f"{where}{self.first_name} against {self.second_name}: withheld, {self.withheld}."
             )
         measure, found = MEASURES[self.measure], self.difference
-        correction = f" after correction for {self.tests} comparisons" if self.tests > 1 else ""
+        notes = "" if self.monitoring == "fixed" else ", valid at every look"
+        notes += f", corrected for {self.tests} comparisons" if self.tests > 1 else ""
         text = (
             f"{where}{self._verdict(measure)} {measure.words.capitalize()}: "
             f"{measure.figure(self.first_mean)} against {measure.figure(self.second_mean)}, "
             f"difference {measure.figure(found.value)} ({CONFIDENCE:.0%} interval "
             f"{measure.figure(found.low)} to {measure.figure(found.high)}, "
-            f"p = {self.p_adjusted:.2g}{correction}), "
+            f"p = {self.p_adjusted:.2g}{notes}), "
             f"from {self.first_viewers} and {self.second_viewers} viewers."
         )
+        if abs(self.clipping_bias) >= 0.1 * self.relevant:
+            text += (
+                " Rare choices count for less than their probability asks for, which moves the "
+                f"difference by {measure.figure(self.clipping_bias)}."
+            )
         if self.common_share < 0.5:
             text += (
                 f" Only {self.common_share:.0%} of these viewers were there in hours in which both "
@@ -193,9 +246,11 @@ def compare_ads(
     hours: Collection[int] | None = None,
     weekdays: Collection[str] | None = None,
     sources: Collection[str] | None = None,
-    draws: int = DRAWS,
+    fixed: bool = False,
 ) -> list[Comparison]:
     """Compare ads in pairs, all versions of an ad together.
+
+    More than `MAX_PAIRS_OF` ads are each compared with all others together instead.
 
     Args:
         data: The sessions to pool; seconds are not needed.
@@ -207,7 +262,8 @@ def compare_ads(
         zone: Of hours and weekdays; None: the machine's.
         hours, weekdays, sources: Only plays in these hours of day (0 to 23), on these `WEEKDAYS`,
             or of sessions with these sources; None: all.
-        draws: Of the bootstrap.
+        fixed: Intervals and p-values for one look at an amount of data that was fixed before,
+            instead of those that hold however often one looks.
 
     Returns:
         One entry for each pair, in the order of the ads, and segment; the same for the same data.
@@ -228,35 +284,43 @@ def compare_ads(
             and (sources is None or session.source in sources)
         )
 
-    plays = _Plays.of(data, by, zone, counts)
-    cases: list[_Case | Comparison] = []
+    plays = PlaySamples.of(data, MEASURES[measure], by, zone, counts)
+    uncalibrated = measure == "valence" and np.isnan(_corrected_valence(data.exposures)).any()
+    note = "; a model without calibration gives valence_raw only" if uncalibrated else ""
+    pairs: list[tuple[str, str | None]] = list(itertools.combinations(chosen, 2))
+    if len(chosen) > MAX_PAIRS_OF:
+        pairs = [(ad, None) for ad in chosen]
+    cases: list[tuple[Comparison, Contrast | None]] = []
     for segment in plays.segments:
-        values = {ad: plays.values(ad, segment, measure) for ad in chosen}
-        for first, second in itertools.combinations(chosen, 2):
-            if not (plays.of_ad(first, segment).any() and plays.of_ad(second, segment).any()):
+        masks = {ad: plays.of_ad(ad, segment) for ad in chosen}
+        everything = np.any(list(masks.values()), axis=0)
+        for first, second in pairs:
+            others = everything & ~masks[first] if second is None else masks[second]
+            if not (masks[first].any() and others.any()):
                 continue
-            viewers = values[first][0], values[second][0]
+            # One order makes B with A mirror A with B exactly.
+            swapped = second is not None and second < first
+            sample = plays.sample(*(others, masks[first]) if swapped else (masks[first], others))
+            viewers = sample.first_viewers, sample.second_viewers
             entry = Comparison(
                 first=first,
                 second=second,
                 first_name=names[first],
-                second_name=names[second],
+                second_name="all other ads" if second is None else names[second],
                 measure=measure,
                 relevant=MEASURES[measure].relevant if relevant is None else relevant,
                 by=by,
                 segment=segment,
-                first_viewers=viewers[0].size,
-                second_viewers=viewers[1].size,
-                common_viewers=np.intersect1d(*viewers).size,
+                monitoring="fixed" if fixed else "always-valid",
+                first_viewers=viewers[swapped],
+                second_viewers=viewers[not swapped],
+                common_viewers=sample.common_viewers,
+                common_share=sample.common_share,
+                within=sample.within,
             )
-            lacking = _lacking(entry, min_viewers)
-            if lacking is not None:
-                cases.append(replace(entry, withheld=lacking))
-                continue
-            share = plays.common_share(first, second, segment, np.union1d(*viewers))
-            entry = replace(entry, common_share=share)
-            cases.append(_Case.of(entry, values[first], values[second]))
-    return _tested(cases, draws)
+            cases.append(_examined(entry, sample, swapped, min_viewers, note))
+
+    return _decided(cases)
 
 
 def _chosen(ads: Sequence[str] | None, known_ads: Sequence[str]) -> list[str]:
@@ -296,196 +360,148 @@ def _check(measure: str, by: str | None, min_viewers: int, relevant: float | Non
         raise ReportError(f"Invalid relevant: expected a difference above 0, received {relevant}.")
 
 
-def _lacking(entry: Comparison, min_viewers: int) -> str | None:
+# --- one comparison -------------------------------------------------------------------------------
+
+
+def _examined(
+    entry: Comparison, sample: Sample, swapped: bool, min_viewers: int, note: str
+) -> tuple[Comparison, Contrast | None]:
+    """Return the comparison with what its data are like, and its estimate unless withheld."""
     # One viewer says nothing about the spread between viewers.
     least = max(2, min_viewers)
+    counts = {
+        entry.first_name: entry.first_viewers,
+        entry.second_name: entry.second_viewers,
+    }
+    few = [f"{count} of {name}" for name, count in counts.items() if count < least]
+    if few:
+        why = f"{least} viewers of each ad are needed, and there are {' and '.join(few)}{note}"
+        return replace(entry, within=None, common_share=math.nan, withheld=why), None
+    found, uncut = (
+        clustered_difference(sample.values, weights, sample.first, sample.groups, sample.strata)
+        for weights in (sample.weights, sample.uncut)
+    )
+    if swapped:
+        found, uncut = found.mirrored(), uncut.mirrored()
+    entry = replace(
+        entry,
+        first_effective=found.first_effective,
+        second_effective=found.second_effective,
+        first_groups=found.first_groups,
+        second_groups=found.second_groups,
+        icc=found.icc,
+        design_effect=found.design_effect,
+        clipping_bias=found.value - uncut.value,
+    )
+    withheld = _refused(entry, found, sample)
+    return replace(entry, withheld=withheld), None if withheld else found
+
+
+def _refused(entry: Comparison, found: Contrast, sample: Sample) -> str | None:
+    """Return why the data cannot tell the ads from the conditions in which they ran."""
+    weak = any(
+        effective < min(MIN_EFFECTIVE, viewers / 3)
+        for effective, viewers in (
+            (entry.first_effective, entry.first_viewers),
+            (entry.second_effective, entry.second_viewers),
+        )
+    )
+    if sample.alike_share < MIN_ALIKE or math.isnan(found.value):
+        return (
+            "the ads ran at different places or hours of day: only "
+            f"{sample.alike_share:.0%} of their viewers were there when both ran; let them share "
+            "hours, so that they meet the same audience"
+        )
+    if weak and sample.chosen_by_audience:
+        return (
+            "the policy hardly ever showed both to the same kind of audience: let it choose more "
+            "freely, or show the ads in turn"
+        )
+    if weak:
+        return (
+            f"too few viewers of both ads came at the same hours: they are worth "
+            f"{min(entry.first_effective, entry.second_effective):.0f} of equal weight; let the "
+            "ads share hours, so that they meet the same audience"
+        )
     few = [
         f"{count} of {name}"
         for name, count in (
-            (entry.first_name, entry.first_viewers),
-            (entry.second_name, entry.second_viewers),
+            (entry.first_name, found.first_groups),
+            (entry.second_name, found.second_groups),
         )
-        if count < least
+        if count < MIN_GROUPS
     ]
-    return (
-        f"{least} viewers of each ad are needed, and there are {' and '.join(few)}" if few else None
-    )
-
-
-# --- the plays ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Plays:
-    """The plays that count, and the exposures to them. Lengths: `p` plays, `e` exposures.
-
-    `ad`, `segment` and `hour` have the shape `(p,)`: places of each play's ad and segment, and
-    equal numbers for one session and one hour on the wall clock; `play`, `(e,)`, is each exposure's
-    play.
-    """
-
-    ad_ids: dict[str, int]
-    segments: list[Segment]
-    ad: Ints
-    segment: Ints
-    hour: Ints
-    exposures: ExposureArrays
-    play: Ints
-
-    @classmethod
-    def of(
-        cls,
-        data: ReportData,
-        by: By | None,
-        zone: tzinfo | None,
-        counts: Callable[[SessionInfo, int, str], bool],
-    ) -> _Plays:
-        sessions = {session.id: session for session in data.sessions}
-        ad_of_row = {ad.ad_row_id: ad.ad_id for ad in data.ads}
-        counted: list[PlayInfo] = []
-        segments: list[Segment] = []
-        slots: list[tuple[int, str]] = []
-        for play in data.plays:
-            session, local = sessions[play.session_id], play.started_at.astimezone(zone)
-            weekday = WEEKDAYS[local.weekday()]
-            if counts(session, local.hour, weekday):
-                counted.append(play)
-                values = {
-                    None: None,
-                    "site": session.site,
-                    "source": session.source,
-                    "hour": local.hour,
-                    "weekday": weekday,
-                }
-                segments.append(values[by])
-                slots.append((play.session_id, local.strftime("%Y-%m-%d %H %z")))
-        ad_ids = {ad_id: place for place, ad_id in enumerate(dict.fromkeys(ad_of_row.values()))}
-        order: list[Any] = list(set(segments))
-        order.sort(key=WEEKDAYS.index if by == "weekday" else None)
-        slot_of = {slot: place for place, slot in enumerate(sorted(set(slots)))}
-        ids = np.array([play.id for play in counted], dtype=np.int64)
-        by_id = np.argsort(ids, kind="stable")
-        rows = np.flatnonzero(np.isin(data.exposures.play_id, ids))
-        # In one order whatever order they came in: sums are then equal to the last bit.
-        rows = rows[np.lexsort((data.exposures.play_id[rows], data.exposures.viewer_id[rows]))]
-        exposures = take(data.exposures, rows)
-        return cls(
-            ad_ids=ad_ids,
-            segments=order,
-            ad=np.array([ad_ids[ad_of_row[play.ad_row_id]] for play in counted], dtype=np.int64),
-            segment=np.array([order.index(value) for value in segments], dtype=np.int64),
-            hour=np.array([slot_of[slot] for slot in slots], dtype=np.int64),
-            exposures=exposures,
-            play=by_id[np.searchsorted(ids[by_id], exposures.play_id)],
+    if few or math.isnan(found.error):
+        seen = f", and there are {' and '.join(few)}" if few else ""
+        return (
+            f"{MIN_GROUPS} separate groups of viewers of each ad are needed{seen}: show the ads at "
+            "more times"
         )
-
-    def of_ad(self, ad: str, segment: Segment) -> Bools:
-        """Return a mask of the plays of an ad in a segment."""
-        place = self.segments.index(segment)
-        return np.asarray((self.ad == self.ad_ids[ad]) & (self.segment == place))
-
-    def values(self, ad: str, segment: Segment, measure: str) -> tuple[Ints, Floats]:
-        """Return the viewers who have a value, rising, and their values."""
-        rows = self.of_ad(ad, segment)[self.play]
-        entries, how = take(self.exposures, np.flatnonzero(rows)), MEASURES[measure]
-        viewers, index = np.unique(entries.viewer_id, return_inverse=True)
-        above = np.bincount(index, weights=how.above(entries), minlength=viewers.size)
-        below = np.bincount(index, weights=how.below(entries), minlength=viewers.size)
-        some = below > 0
-        return viewers[some], above[some] / below[some]
-
-    def common_share(self, first: str, second: str, segment: Segment, viewers: Ints) -> float:
-        """Return the share of viewers who saw one of the ads in an hour in which both ran."""
-        of_first, of_second = self.of_ad(first, segment), self.of_ad(second, segment)
-        common = np.intersect1d(self.hour[of_first], self.hour[of_second])
-        in_common = (of_first | of_second) & np.isin(self.hour, common)
-        there = np.unique(self.exposures.viewer_id[in_common[self.play]])
-        return float(np.isin(viewers, there).mean())
+    return None
 
 
-# --- all pairs together ---------------------------------------------------------------------------
+# --- all together ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Case:
-    """Two ads in one segment before the tests; one order makes B with A mirror A with B exactly."""
-
-    asked: Comparison
-    swapped: bool
-    values: Floats
-    seed: int
-
-    @classmethod
-    def of(
-        cls, entry: Comparison, first: tuple[Ints, Floats], second: tuple[Ints, Floats]
-    ) -> _Case:
-        swapped = entry.second < entry.first
-        viewers = np.union1d(first[0], second[0])
-        values = np.full((viewers.size, 2), np.nan)
-        for column, (ids, own) in enumerate((second, first) if swapped else (first, second)):
-            values[np.searchsorted(viewers, ids), column] = own
-        names = (*sorted((entry.first, entry.second)), entry.measure, str(entry.segment))
-        digest = hashlib.sha256("\n".join(names).encode()).digest()
-        return cls(entry, swapped, values, int.from_bytes(digest[:8], "big"))
-
-
-def _tested(cases: Sequence[_Case | Comparison], draws: int) -> list[Comparison]:
+def _decided(cases: Sequence[tuple[Comparison, Contrast | None]]) -> list[Comparison]:
     """Fill in the figures of all comparisons that are not withheld."""
-    open_cases = [case for case in cases if isinstance(case, _Case)]
-    tests = len(open_cases)
-    # With 200 for each test a p-value can still be below 0.05 after the correction for all.
-    permutations = min(100_000, max(PERMUTATIONS, 200 * tests))
-    raw = [
-        permutation_p(case.values, seed=[case.seed, 1], permutations=permutations)
-        for case in open_cases
-    ]
-    adjusted = iter(zip(raw, holm(raw), strict=True))
+    raw = [found.p_value(effect=entry.effect) for entry, found in cases if found is not None]
+    figures = zip(raw, holm(raw), holm_counts(raw, LEVEL), strict=True)
     return [
-        _filled(case, *next(adjusted), tests, draws)
-        if isinstance(case, _Case)
-        else replace(case, tests=tests)
-        for case in cases
+        replace(entry, tests=len(raw))
+        if found is None
+        else _filled(replace(entry, tests=len(raw)), found, *next(figures))
+        for entry, found in cases
     ]
 
 
-def _filled(case: _Case, p_value: float, p_adjusted: float, tests: int, draws: int) -> Comparison:
-    found, asked = difference_of_means(case.values), case.asked
+def _filled(
+    entry: Comparison, found: Contrast, p_value: float, p_adjusted: float, count: int
+) -> Comparison:
+    # So many comparisons share the level at this step of Holm's procedure.
+    interval = _possible(found.interval(1 - LEVEL / count, effect=entry.effect), entry.measure)
     # The 90 % interval is two one-sided tests at 5 % each (Schuirmann 1987).
-    limits = difference_intervals(
-        case.values, seed=[case.seed, 0], confidences=(CONFIDENCE, 0.9), draws=draws
-    )
-    value, means = found.value, (found.first_mean, found.second_mean)
-    if case.swapped:
-        value, means, limits = -value, (means[1], means[0]), [(-high, -low) for low, high in limits]
-    (low, high), (equal_low, equal_high) = limits
-    enough = min(found.first_viewers, found.second_viewers) >= MIN_VIEWERS_FOR_SAME
+    equal = _possible(found.interval(0.9, effect=entry.effect), entry.measure)
+    enough = min(entry.first_viewers, entry.second_viewers) >= MIN_VIEWERS_FOR_SAME
     verdict: Verdict = "not_yet"
-    if p_adjusted < LEVEL and value != 0:
-        verdict = "better" if value > 0 else "worse"
-    elif enough and max(abs(equal_low), abs(equal_high)) < asked.relevant:
+    if p_adjusted < LEVEL and found.value != 0:
+        verdict = "better" if found.value > 0 else "worse"
+    elif enough and max(abs(equal.low), abs(equal.high)) < entry.relevant:
         verdict = "same"
     return replace(
-        asked,
-        first_mean=means[0],
-        second_mean=means[1],
-        difference=Interval(value, low, high),
-        equal_low=equal_low,
-        equal_high=equal_high,
+        entry,
+        first_mean=found.first_mean,
+        second_mean=found.second_mean,
+        difference=interval,
+        equal_low=equal.low,
+        equal_high=equal.high,
         p_value=p_value,
         p_adjusted=p_adjusted,
-        tests=tests,
         verdict=verdict,
-        needed_viewers=_needed(found, asked.relevant, tests) if verdict == "not_yet" else None,
+        needed_viewers=_needed(entry, found) if verdict == "not_yet" else None,
     )
 
 
-def _needed(found: Difference, relevant: float, tests: int) -> int:
+def _possible(interval: Interval, measure: str) -> Interval:
+    """Cut an interval of few groups to the differences that are possible."""
+    largest = max(MEASURES[measure].largest, abs(interval.value))
+    return Interval(interval.value, max(interval.low, -largest), min(interval.high, largest))
+
+
+def _needed(entry: Comparison, found: Contrast) -> int:
     """Return how many more viewers of each ad would most likely decide it, at least 1."""
-    difference = max(abs(found.value), relevant)
-    too_few = MIN_VIEWERS_FOR_SAME - min(found.first_viewers, found.second_viewers)
+    viewers = entry.first_viewers, entry.second_viewers
     # The power rises until more viewers are needed than there are.
     lacking = (
-        viewers_lacking(found, difference, power=power, level=LEVEL / tests)
+        viewers_lacking(
+            found,
+            viewers,
+            max(abs(found.value), entry.relevant),
+            power=power,
+            level=LEVEL / entry.tests,
+            effect=entry.effect,
+        )
         for power in (0.8, 0.9, 0.95, 0.99)
     )
+    too_few = MIN_VIEWERS_FOR_SAME - min(viewers)
     return max(1, too_few, next((count for count in lacking if count > 0), 1))

@@ -1,15 +1,8 @@
 """Intervals, tests, corrections and sample sizes with **viewers** (or hours) as the unit.
 
-Two ads come as an array of shape `(u, 2)`: one row per viewer, one column per ad, NaN where the
-viewer did not see the ad. Somebody who saw both is one row with two values, in every draw too.
-
-Tests and intervals share the standard error of the difference's influence function,
-
-`SE^2 = sum_i (a_i / sqrt(n_a (n_a - 1)) - b_i / sqrt(n_b (n_b - 1)))^2`
-
-with `a_i`, `b_i` a viewer's deviations from the means of the two ads, 0 where an ad was not seen.
-Without common viewers it is the error of Welch's test, with only common ones that of the paired
-test; in between it counts what the two values of one viewer have in common.
+Viewers in front of one screen react alike, and people look at results again and again. Every claim
+about a difference or a mean rests on an `Estimate`, whose error allows for groups of viewers and
+whose intervals and p-values hold at one look or, with an `effect`, at all looks together.
 
 Often the same people see several plays within an hour of one session, so estimates from the play
 log draw and add up **hours**: the plays of one session that began in one hour of UTC.
@@ -18,8 +11,9 @@ log draw and add up **hours**: the plays of one session that began in one hour o
 
 from __future__ import annotations
 
+import bisect
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,14 +36,6 @@ DRAWS = 2000
 PERMUTATIONS = 2000
 MAX_CELLS = 2_000_000
 """Draws are made in chunks of at most this many numbers, to bound memory."""
-
-ENOUGH_EXCEEDANCES = 200
-"""A test ends once this many permutations were as large as the real one: its p-value is then known
-to a fourteenth."""
-
-MANY_VIEWERS = 500
-"""Above this, Student's distribution replaces draws and permutations, which tend to it: it agrees
-to the third digit and costs no time."""
 
 _NOISE = 1e-12
 """Spreads below this share of the values are rounding errors."""
@@ -97,23 +83,14 @@ def hours_of(plays: Sequence[LoggedPlay]) -> Ints:
 def clustered_interval(influence: Floats, hours: Ints) -> Interval:
     """Return the mean with an interval that allows for correlation within an hour.
 
-    Student's interval with the cluster-robust standard error (Cameron and Miller 2015); its limits
-    are NaN with fewer than two hours.
+    The interval of `clustered_mean`; its limits are NaN with fewer than two hours.
 
     Args:
         influence: Shape `(n,)`, what each play adds to the estimate.
         hours: Shape `(n,)`, from `hours_of`.
     """
-    from scipy.special import stdtrit  # noqa: PLC0415 - slow to import
-
-    mean = float(influence.mean())
-    sums = np.bincount(np.unique(hours, return_inverse=True)[1], weights=influence - mean)
-    count = sums.size
-    if count < 2:
-        return Interval(mean)
-    error = math.sqrt(count / (count - 1) * float((sums**2).sum())) / influence.size
-    reach = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * error
-    return Interval(mean, mean - reach, mean + reach)
+    groups = np.unique(hours, return_inverse=True)[1]
+    return clustered_mean(influence, np.ones(influence.size), groups).interval()
 
 
 # --- groups of viewers ----------------------------------------------------------------------------
@@ -185,7 +162,8 @@ class Estimate:
         if effect is not None:
             tail = float(ndtr(-always_valid_reach(self.error, effect, level)))
         # Student's quantile of the same tail, as the error itself is estimated.
-        return -float(stdtrit(self.degrees, max(tail, _TINY)))
+        reach = -float(stdtrit(self.degrees, tail)) if tail > _TINY else math.inf
+        return reach if reach > 0 else math.inf
 
 
 def always_valid_reach(error: float, effect: float, level: float = 1 - CONFIDENCE) -> float:
@@ -246,6 +224,15 @@ class Contrast(Estimate):
     second_groups: int = 0
     first_spread: float = math.nan
     second_spread: float = math.nan
+
+    def mirrored(self) -> Contrast:
+        """Return the second ad's minus the first's."""
+        swapped = {
+            f"{one}_{name}": getattr(self, f"{other}_{name}")
+            for one, other in (("first", "second"), ("second", "first"))
+            for name in ("mean", "effective", "groups", "spread")
+        }
+        return replace(self, value=-self.value, **swapped)
 
 
 def clustered_difference(
@@ -450,237 +437,7 @@ def draw_counts(viewers: int, draws: int, rng: np.random.Generator) -> Iterator[
         yield counts.reshape(rows, viewers).astype(np.float64)
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """The difference of two means over viewers, some of whom may have seen both ads.
-
-    `error` is its standard error (see the module), with `degrees` of freedom: Welch's without
-    common viewers, `n - 1` with only common ones, weighted in between (Derrick, Toher and White
-    2017). `inflation` is `error` / the spread of bootstrap draws; the spreads are standard
-    deviations.
-    """
-
-    first_viewers: int
-    second_viewers: int
-    common_viewers: int
-    first_mean: float
-    second_mean: float
-    first_spread: float
-    second_spread: float
-    error: float
-    degrees: float
-    inflation: float
-
-    @property
-    def value(self) -> float:
-        """First minus second."""
-        return self.first_mean - self.second_mean
-
-
-def difference_of_means(values: Floats) -> Difference:
-    """Subtract the mean over viewers of the second column from that of the first.
-
-    Args:
-        values: Shape `(u, 2)`, NaN where a viewer has no value; at least two values in each column.
-    """
-    seen = np.isfinite(values)
-    n = seen.sum(axis=0).astype(np.float64)
-    means = np.where(seen, values, 0.0).sum(axis=0) / n
-    deviations = np.where(seen, values - means, 0.0)
-    variances = (deviations**2).sum(axis=0) / (n - 1)
-    influence = deviations / np.sqrt(n * (n - 1))
-    drawn = deviations / n
-    error = math.sqrt(float(((influence[:, 0] - influence[:, 1]) ** 2).sum()))
-    drawn_error = math.sqrt(float(((drawn[:, 0] - drawn[:, 1]) ** 2).sum()))
-    common = int(seen.all(axis=1).sum())
-    spreads = np.sqrt(variances)
-    return Difference(
-        first_viewers=int(n[0]),
-        second_viewers=int(n[1]),
-        common_viewers=common,
-        first_mean=float(means[0]),
-        second_mean=float(means[1]),
-        first_spread=float(spreads[0]),
-        second_spread=float(spreads[1]),
-        error=error,
-        degrees=_degrees(n, variances, common),
-        inflation=error / drawn_error if drawn_error > 0 else 1.0,
-    )
-
-
-def _degrees(n: Floats, variances: Floats, common: int) -> float:
-    parts = variances / n
-    below = float((parts**2 / (n - 1)).sum())
-    welch = float(parts.sum()) ** 2 / below if below > 0 else float(n.min()) - 1
-    alone = float(n.sum()) - 2 * common
-    return max(1.0, common - 1 + (welch - common + 1) * alone / float(n.sum()))
-
-
-def difference_intervals(
-    values: Floats,
-    *,
-    seed: int | Sequence[int],
-    confidences: Sequence[float] = (CONFIDENCE,),
-    draws: int = DRAWS,
-) -> list[tuple[float, float]]:
-    """Return bootstrap intervals of the difference of two means, drawing viewers with all they saw.
-
-    Above `MANY_VIEWERS` the limits are those of Student's distribution.
-
-    Args:
-        values: As for `difference_of_means`.
-        seed: The same data and seed give the same intervals, to the last bit.
-        confidences: Of each interval, 0 to 1; all come from the same draws.
-        draws: How often viewers are drawn.
-    """
-    from scipy.special import stdtrit  # noqa: PLC0415 - slow to import
-
-    found = difference_of_means(values)
-    seen = np.isfinite(values)
-    if values.shape[0] > MANY_VIEWERS:
-        reach = [
-            float(stdtrit(found.degrees, (1 + confidence) / 2)) * found.error
-            for confidence in confidences
-        ]
-        return [(found.value - each, found.value + each) for each in reach]
-    columns = np.hstack([np.where(seen, values, 0.0), seen.astype(np.float64)])
-    pieces = []
-    for times in draw_counts(values.shape[0], draws, np.random.default_rng(seed)):
-        sums = times @ columns
-        with np.errstate(invalid="ignore", divide="ignore"):
-            means = sums[:, :2] / sums[:, 2:]
-        pieces.append(means[:, 0] - means[:, 1])
-    drawn = np.concatenate(pieces)
-    # A draw may miss everybody who saw one of the ads.
-    drawn = drawn[np.isfinite(drawn)]
-    levels = [
-        expanded_level(found.degrees, found.inflation, confidence) for confidence in confidences
-    ]
-    limits = [np.quantile(drawn, [level, 1 - level]) for level in levels]
-    return [(float(low), float(high)) for low, high in limits]
-
-
 # --- tests ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Labelled:
-    """The viewers of two ads, split by what a permutation does with them.
-
-    `alone` are the values of those of one ad only, shuffled, of which `first_alone` are the first
-    ad's and come first; `both`, shape `(m, 2)`, those of both ads, swapped.
-    """
-
-    alone: Floats
-    first_alone: int
-    both: Floats
-
-    @classmethod
-    def of(cls, values: Floats) -> _Labelled:
-        seen = np.isfinite(values)
-        both = seen.all(axis=1)
-        first, second = values[seen[:, 0] & ~both, 0], values[seen[:, 1] & ~both, 1]
-        # Shifted by one value for all, which changes no difference and keeps sums of squares exact.
-        middle = float(values[seen].mean())
-        return cls(np.concatenate([first, second]) - middle, first.size, values[both] - middle)
-
-    def statistics(self, shuffled: Floats, swapped: Floats) -> Floats:
-        """`|difference| / SE` of relabelled viewers.
-
-        `shuffled` has rows of `alone` in other orders; `swapped`, shape `(rows, m)`, is 1 where the
-        two values of a viewer change places.
-        """
-        m = self.both.shape[0]
-        n = np.array([self.first_alone, self.alone.size - self.first_alone], dtype=np.float64) + m
-        change = self.both[:, 1] - self.both[:, 0]
-        change_of_squares = self.both[:, 1] ** 2 - self.both[:, 0] ** 2
-        moved, moved_squares = swapped @ change, swapped @ change_of_squares
-        of_both = self.both.sum(axis=0)
-        both_first, both_second = of_both[0] + moved, of_both[1] - moved
-        chosen = shuffled[:, : self.first_alone]
-        sum_first, squares_first = chosen.sum(axis=1), np.einsum("ij,ij->i", chosen, chosen)
-        squares_of_both = (self.both**2).sum(axis=0)
-        mean_first = (sum_first + both_first) / n[0]
-        mean_second = (float(self.alone.sum()) - sum_first + both_second) / n[1]
-        squares = float((self.alone**2).sum())
-        first = squares_first + squares_of_both[0] + moved_squares - n[0] * mean_first**2
-        second = (
-            squares - squares_first + squares_of_both[1] - moved_squares - n[1] * mean_second**2
-        )
-        products = float((self.both[:, 0] * self.both[:, 1]).sum())
-        shared = (
-            products
-            - mean_first * both_second
-            - mean_second * both_first
-            + m * mean_first * mean_second
-        )
-        places = n * (n - 1)
-        variance = (
-            first / places[0] + second / places[1] - 2 * shared / math.sqrt(places[0] * places[1])
-        )
-        noise = _NOISE * (squares + float(squares_of_both.sum())) / float(n[0] * n[1])
-        variance = np.where(variance > noise, variance, 0.0)
-        distance = np.abs(mean_first - mean_second)
-        with np.errstate(divide="ignore"):
-            # Without any spread a difference is infinitely many errors wide.
-            return np.asarray(
-                np.divide(
-                    distance, np.sqrt(variance), out=np.zeros_like(distance), where=distance > 0
-                )
-            )
-
-
-def permutation_p(
-    values: Floats, *, seed: int | Sequence[int], permutations: int = PERMUTATIONS
-) -> float:
-    """Return the probability of so large a difference, in standard errors, if both ads work alike.
-
-    Ads are exchanged between viewers of one ad only, and within viewers of both; each permutation
-    is divided by its own standard error (Janssen 1997; Chung and Romano 2013). A test ends early
-    once `ENOUGH_EXCEEDANCES` permutations were as large as the real one (Besag and Clifford 1991).
-    Above `MANY_VIEWERS` it is Student's test.
-
-    Args:
-        values: As for `difference_of_means`.
-        seed: The same data and seed give the same p-value.
-        permutations: Upper limit; the real labels count as one more.
-
-    Returns:
-        Above 0, at most 1.
-    """
-    from scipy.special import stdtr  # noqa: PLC0415 - slow to import
-
-    known = values[np.isfinite(values)]
-    if float(np.ptp(known)) <= _NOISE * float(np.abs(known).max()):
-        return 1.0
-    if values.shape[0] > MANY_VIEWERS:
-        found = difference_of_means(values)
-        if not found.error > 0:
-            return 1 / (permutations + 1)
-        return max(
-            float(2 * stdtr(found.degrees, -abs(found.value) / found.error)),
-            float(np.finfo(np.float64).tiny),
-        )
-    viewers = _Labelled.of(values)
-    real = float(
-        viewers.statistics(viewers.alone[None, :], np.zeros((1, viewers.both.shape[0])))[0]
-    )
-    # Equal sums in another order may differ in their last bits.
-    least = real - 1e-9 * max(1.0, real) if math.isfinite(real) else real
-    rng = np.random.default_rng(seed)
-    # The first chunks are short: most tests that find nothing end there.
-    largest = max(1, MAX_CELLS // values.shape[0])
-    done = as_large = 0
-    while done < permutations:
-        rows = min(largest, permutations - done, max(2 * ENOUGH_EXCEEDANCES, done))
-        shuffled = rng.permuted(np.tile(viewers.alone, (rows, 1)), axis=1)
-        swapped = rng.integers(0, 2, size=(rows, viewers.both.shape[0])).astype(np.float64)
-        places = np.flatnonzero(viewers.statistics(shuffled, swapped) >= least)
-        if as_large + places.size >= ENOUGH_EXCEEDANCES:
-            return ENOUGH_EXCEEDANCES / (done + int(places[ENOUGH_EXCEEDANCES - as_large - 1]) + 1)
-        as_large += int(places.size)
-        done += rows
-    return (1 + as_large) / (permutations + 1)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -698,30 +455,74 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in adjusted]
 
 
+def holm_counts(p_values: Sequence[float], level: float) -> list[int]:
+    """Return among how many tests Holm's procedure divides the `level` for each of them.
+
+    An interval with the confidence `1 - level / count` excludes 0 exactly when the corrected
+    p-value is below the level.
+    """
+    raw = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(raw, kind="stable")
+    steps = np.arange(raw.size, 0, -1)
+    failed = np.flatnonzero(raw[order] * steps >= level)
+    if failed.size:
+        steps[failed[0] :] = steps[failed[0]]
+    counts = np.empty_like(steps)
+    counts[order] = steps
+    return [int(count) for count in counts]
+
+
 # --- how many viewers -----------------------------------------------------------------------------
 
 
-def viewers_lacking(found: Difference, difference: float, *, power: float, level: float) -> int:
+def viewers_lacking(
+    found: Contrast,
+    viewers: tuple[int, int],
+    difference: float,
+    *,
+    power: float,
+    level: float,
+    effect: float | None = None,
+) -> int:
     """Return how many more viewers of each of two ads are needed to find a difference; 0: enough.
 
-    New viewers see one ad each (Rosner 2015, two samples with unequal spreads, normal
-    approximation).
+    New viewers see one ad each, come in groups as the present ones do, and count as much (Rosner
+    2015, two samples with unequal spreads, normal approximation, times the design effect).
 
     Args:
         found: What is known so far.
+        viewers: Of the first and the second ad.
         difference: The difference to find, above 0.
         power: The probability of finding it, 0.5 to 1.
         level: Of the two-sided test, 0 to 1.
+        effect: As for `Estimate.interval`.
     """
     from scipy.special import ndtri  # noqa: PLC0415 - slow to import
 
-    allowed = (difference / float(ndtri(1 - level / 2) + ndtri(power))) ** 2
-    n, m = found.first_viewers, found.second_viewers
-    a, b = found.first_spread**2, found.second_spread**2
-    # The larger root of allowed (n + x) (m + x) = a (m + x) + b (n + x).
-    half = (allowed * (n + m) - a - b) / 2
-    rest = allowed * n * m - a * m - b * n
-    return max(0, math.ceil((-half + math.sqrt(max(half * half - allowed * rest, 0.0))) / allowed))
+    n, m = viewers
+    a, b = (
+        spread**2 * found.design_effect * count / max(effective, 1.0)
+        for spread, count, effective in (
+            (found.first_spread, n, found.first_effective),
+            (found.second_spread, m, found.second_effective),
+        )
+    )
+
+    def finds(more: int) -> bool:
+        error = math.sqrt(a / (n + more) + b / (m + more))
+        reach = (
+            float(ndtri(1 - level / 2))
+            if effect is None
+            else always_valid_reach(error, effect, level)
+        )
+        return error <= 0 or difference >= error * (reach + float(ndtri(power)))
+
+    if not a + b > 0 or finds(0):
+        return 0
+    above = 1
+    while not finds(above):
+        above *= 2
+    return bisect.bisect_left(range(above), True, key=finds)
 
 
 # --- looking until a planned end ------------------------------------------------------------------

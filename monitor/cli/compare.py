@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-MEASURES = ("valence", "attention", "happy", "surprise", "expressiveness", "dwell")
+MEASURES = (
+    "valence",
+    "attention",
+    "happy",
+    "surprise",
+    "expressiveness",
+    "dwell",
+    "valence_raw",
+)
 """As `monitor.analytics.comparison` names them, which is slow to import."""
 
 
@@ -95,6 +103,11 @@ def weekdays_of(text: str) -> frozenset[str]:
 )
 @min_viewers_option
 @click.option(
+    "--fixed",
+    is_flag=True,
+    help="Narrower intervals for a single look, at a number of viewers set in advance.",
+)
+@click.option(
     "--timezone",
     metavar="NAME",
     help="Time zone of hours, days and dates, such as Europe/Berlin. [default: the machine's]",
@@ -114,8 +127,9 @@ def compare(
 ) -> None:
     """Find out whether one ad is better than another, by how much, and how surely.
 
-    Compares the named ads, or all in the database, in pairs; viewers count, not readings. Where
-    the data cannot tell yet, the result says about how many more viewers are needed.
+    Compares the named ads, or all in the database, in pairs; more than eight each with all others
+    together. Viewers count, not readings. Where the data cannot tell yet, the result says about
+    how many more viewers are needed. Looking again every day is fine, unless --fixed.
     """
     from db.read.rollups import Scope
     from monitor.analytics.comparison import MEASURES as measures  # noqa: N811
@@ -159,6 +173,7 @@ def compare(
                 "relevant": measures[measure].relevant if relevant is None else relevant,
                 "by": options["by"],
                 "min_viewers": options["min_viewers"],
+                "monitoring": "fixed" if options["fixed"] else "always-valid",
                 "comparisons": documents,
             }
         )

@@ -150,9 +150,7 @@ def build_report(
     findings = add_claims(
         [entry for entry, _ in ads], data, library=library, min_viewers=min_viewers
     )
-    # More ads give too many pairs to read, and fewer that are certain.
-    few = len({ad.ad_id for ad in data.ads}) <= 8
-    compared = compare_ads(data, min_viewers=min_viewers) if few else []
+    compared = compare_ads(data, min_viewers=min_viewers, zone=zone)
     entries = [entry for entry, _ in ads]
     hidden_scenes = add_scenes(
         entries, [ad for ad, _ in versions], data, scene_starts or {}, min_viewers=min_viewers

@@ -22,14 +22,12 @@ def asked(exposures, monkeypatch):
     exposures.session("Attic", "rtsp://door")
     rng = np.random.default_rng(3)
     for place, (ad_id, mean) in enumerate([("solina", 0.4), ("nordlys", 0.0), ("brume", 0.02)]):
+        row = exposures.ad(ad_id)
         for session, hours in ((1, 0), (1, 24), (2, 3)):
-            play = exposures.play(
-                exposures.ad(ad_id) if session == 1 and not hours else place + 1,
-                session=session,
-                hours=hours,
-            )
-            for viewer, value in enumerate(rng.normal(mean, 0.3, 25)):
-                exposures.saw(play, play * 100 + viewer, value, dwell_s=6 + value)
+            # A play for each viewer, a week apart.
+            for week, value in enumerate(rng.normal(mean, 0.3, 25)):
+                play = exposures.play(row, session=session, hours=hours + 168 * week + 0.2 * place)
+                exposures.saw(play, play, value, dwell_s=6 + value)
     scopes = []
 
     def load(_engine, scope, *, seconds=True):
@@ -70,7 +68,7 @@ def test_all_ads_of_the_database_are_compared(run):
     assert "●" in lines[1]
     text = " ".join(result.stdout.split())
     assert "Solina is better than Nordlys in valence. Valence: +0." in text
-    assert "after correction for 3 comparisons" in text
+    assert "valid at every look, corrected for 3 comparisons" in text
 
 
 def test_json_holds_the_documents(run):
@@ -84,12 +82,23 @@ def test_json_holds_the_documents(run):
         "relevant": 0.2,
         "by": "site",
         "min_viewers": 5,
+        "monitoring": "always-valid",
     }
     assert [(found["segment"], found["verdict"]) for found in document["comparisons"]] == [
         ("Attic", "better"),
         ("Hall", "better"),
     ]
     assert document["comparisons"][1]["first_viewers"] == 50
+
+
+def test_one_look_gives_narrower_intervals(run):
+    widths = {}
+    for option in ((), ("--fixed",)):
+        document = json.loads(run("nordlys", "brume", "--json", *option).stdout)
+        (found,) = document["comparisons"]
+        assert document["monitoring"] == found["monitoring"]
+        widths[found["monitoring"]] = found["difference"]["high"] - found["difference"]["low"]
+    assert widths["fixed"] < 0.75 * widths["always-valid"]
 
 
 def test_the_default_of_what_matters_is_told(run):

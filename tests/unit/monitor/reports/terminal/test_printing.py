@@ -110,9 +110,10 @@ def printed(monkeypatch):
 def found(exposures):
     """Comparisons of three ads, one of them with too few viewers."""
     for ad_id, values in (("one", [0.5, 0.6] * 9), ("two", [-0.2, 0.1] * 9), ("three", [0.1])):
-        play = exposures.play(exposures.ad(ad_id))
-        for viewer, value in enumerate(values):
-            exposures.saw(play, play * 100 + viewer, value)
+        row = exposures.ad(ad_id)
+        for week, value in enumerate(values):
+            play = exposures.play(row, hours=168 * week + 0.2 * row)
+            exposures.saw(play, play, value)
     return [comparison.document() for comparison in compare_ads(exposures.data())]
 
 
@@ -257,9 +258,10 @@ def test_comparisons_are_drawn_on_one_scale(printed, found):
 
 def test_comparisons_by_segment(printed, exposures):
     for ad_id, value in (("one", 0.1), ("two", 0.3)):
-        play = exposures.play(exposures.ad(ad_id))
-        for viewer in range(4):
-            exposures.saw(play, play * 100 + viewer, value)
+        row = exposures.ad(ad_id)
+        for week in range(5):
+            play = exposures.play(row, hours=168 * week + 0.2 * row)
+            exposures.saw(play, play, value)
     documents = [
         comparison.document() for comparison in compare_ads(exposures.data(), by="weekday")
     ]

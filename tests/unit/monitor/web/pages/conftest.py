@@ -135,6 +135,13 @@ def write_session(
     return writer.session_id
 
 
+def write_weeks(database: str, site: str) -> None:
+    """Six sessions, a week apart, in which viewers are happier before the summer ad."""
+    for week in range(6):
+        happy = (0.8 - 0.02 * week, 0.3 + 0.03 * (week % 3))
+        write_session(database, site, START + timedelta(weeks=week), happy=happy)
+
+
 class Running:
     """A session that is being written at this moment."""
 

@@ -12,7 +12,7 @@ from monitor.web.openapi import CALLS
 from monitor.web.problems import TITLES
 from tests.helpers.http_pictures import served
 
-from .conftest import face, picture, worker_of, write_session
+from .conftest import face, picture, worker_of, write_session, write_weeks
 
 API = "/api/v1"
 TOKEN = "a-token-of-enough-length"  # noqa: S105 (for this test only)
@@ -163,8 +163,8 @@ def test_sessions_and_reports(database, client, checked, monkeypatch):
 
 
 def test_compare(database, client, checked):
-    write_session(database, "Foyer")
-    document = checked(client.get(f"{API}/compare?ad=summer&ad=winter"), "compare")
+    write_weeks(database, "Foyer")
+    document = checked(client.get(f"{API}/compare?ad=summer&ad=winter&measure=happy"), "compare")
     (pair,) = document["comparisons"]
     assert (pair["first"], pair["second"], pair["verdict"]) == ("summer", "winter", "better")
     assert pair["difference"]["low"] > 0

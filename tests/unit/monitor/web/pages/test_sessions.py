@@ -9,7 +9,7 @@ import pytest
 
 from monitor.web.pages.sessions import interval_rows
 
-from .conftest import START, write_session
+from .conftest import START, write_session, write_weeks
 
 
 def test_without_a_database_the_pages_say_how_to_make_one(client, database):
@@ -111,12 +111,12 @@ def test_a_report_without_a_policy_is_not_served(monkeypatch):
 
 def test_compare(client, database):
     assert "No ad has been shown yet" not in client.get("/compare").text
-    write_session(database, "Foyer")
+    write_weeks(database, "Foyer")
     empty = client.get("/compare").text
     assert empty.count('type="checkbox"') == 2
     assert "checked" not in empty
-    page = client.get("/compare?ad=summer&ad=winter").text
-    assert "The summer ad is better than The winter ad in valence" in page
+    page = client.get("/compare?ad=summer&ad=winter&measure=happy").text
+    assert "The summer ad is better than The winter ad in happiness" in page
     assert page.count(" checked>") == 2
     assert 'class="range"' in page
     limits = [float(part.split("%")[0]) for part in page.split('class="range"')[1].split('="')[1:3]]

@@ -1,0 +1,287 @@
+"""From plays and exposures to the samples that comparisons of two ads rest on.
+
+Each viewer of an ad gives one value, split over the **groups** in which the viewer saw it. A group
+is a stretch of at most ten minutes of one session whose viewers may have reacted to each other, or
+to the same moment of the shop. Plays that an adaptive policy chose by its audience are weighted by
+the inverse of the logged probability of the choice, and ads are compared within **strata**, the
+same site and time of day. `docs/metrics.md` has the reasons and the simulations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ads.policies import ADAPTIVE_NAMES, POLICY_NAMES
+from monitor.analytics import WEEKDAYS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import tzinfo
+
+    from db.read.sessions import PlayInfo, SessionInfo
+    from monitor.analytics.comparison import By, Measure, Segment
+    from monitor.analytics.metrics import Bools, Floats, Ints
+    from monitor.analytics.report_data import ReportData
+
+BLOCK_S = 600
+"""Length of a group in seconds, at most."""
+
+MIN_BLOCKS = 20
+"""Blocks with each ad from which on they are the groups. Fewer say too little about their spread,
+so plays that share no viewer then are groups of their own."""
+
+MAX_WEIGHT = 50.0
+"""Weights are cut to this: a play with a probability of 2 % stands for 50."""
+
+MIN_WEIGHTED = 300
+"""Groups in a stratum where weights differ: a ratio of weighted sums over fewer is biased."""
+
+STRATA = ("session hour", "weekday and hour", "hour", "part of the day", "site")
+"""What ads are compared within, the finest that leaves enough groups to compare."""
+
+_FIXED = frozenset(POLICY_NAMES) - frozenset(ADAPTIVE_NAMES)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """Viewers of two ads. Shapes `(n,)`, an entry for each viewer of an ad in a group.
+
+    Attributes:
+        values, weights, first, groups, strata: Arguments of `statistics.clustered_difference`.
+        uncut: Weights without the limit `MAX_WEIGHT`.
+        within: One of `STRATA`.
+        first_viewers, second_viewers, common_viewers: Viewers of either ad, and of both.
+        common_share: Share of the viewers who were there in an hour in which both ads ran.
+        alike_share: The same for hours of the day, all days of a site together.
+        chosen_by_audience: Whether plays differ in the probability of their choice.
+    """
+
+    values: Floats
+    weights: Floats
+    uncut: Floats
+    first: Bools
+    groups: Ints
+    strata: Ints
+    within: str
+    first_viewers: int
+    second_viewers: int
+    common_viewers: int
+    common_share: float
+    alike_share: float
+    chosen_by_audience: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlaySamples:
+    """The plays that count, and what their viewers did, by one measure.
+
+    Lengths are `p` plays and `e` exposures with a value. `ad`, `segment` and `weight` describe
+    plays; `strata` has the shape `(len(STRATA), p)`, `groups` `(2, p)`: ten-minute blocks, and
+    plays in a row that share viewers. `play` and `viewer` are each exposure's; `above / below` its
+    value.
+    """
+
+    ad_ids: dict[str, int]
+    segments: list[Segment]
+    ad: Ints
+    segment: Ints
+    weight: Floats
+    uncut: Floats
+    strata: Ints
+    groups: Ints
+    play: Ints
+    viewer: Ints
+    above: Floats
+    below: Floats
+
+    @classmethod
+    def of(
+        cls,
+        data: ReportData,
+        measure: Measure,
+        by: By | None,
+        zone: tzinfo | None,
+        counts: Callable[[SessionInfo, int, str], bool],
+    ) -> PlaySamples:
+        """Take the plays for which `counts` (session, local hour, weekday) is true."""
+        sessions = {session.id: session for session in data.sessions}
+        ad_of_row = {ad.ad_row_id: ad.ad_id for ad in data.ads}
+        plays: list[PlayInfo] = []
+        segments: list[Segment] = []
+        times: list[tuple[Any, ...]] = []
+        for play in sorted(data.plays, key=lambda play: (play.session_id, play.started_at)):
+            session, local = sessions[play.session_id], play.started_at.astimezone(zone)
+            weekday = WEEKDAYS[local.weekday()]
+            if not counts(session, local.hour, weekday):
+                continue
+            plays.append(play)
+            segment: dict[By | None, Segment] = {
+                None: None,
+                "site": session.site,
+                "source": session.source,
+                "hour": local.hour,
+                "weekday": weekday,
+            }
+            segments.append(segment[by])
+            slot = (play.session_id, local.strftime("%Y-%m-%d %H %z"))
+            site, hour = session.site, local.hour
+            times.append((slot, (site, weekday, hour), (site, hour), (site, hour // 6), site))
+        ad_ids = {ad_id: place for place, ad_id in enumerate(dict.fromkeys(ad_of_row.values()))}
+        order: list[Any] = list(set(segments))
+        order.sort(key=WEEKDAYS.index if by == "weekday" else None)
+        ids = np.array([play.id for play in plays], dtype=np.int64)
+        by_id = np.argsort(ids, kind="stable")
+        of_plays = np.flatnonzero(np.isin(data.exposures.play_id, ids))
+        # In one order whatever order they came in: sums are then equal to the last bit.
+        keys = (data.exposures.play_id[of_plays], data.exposures.viewer_id[of_plays])
+        rows = of_plays[np.lexsort(keys)]
+        play_of_row = by_id[np.searchsorted(ids[by_id], data.exposures.play_id[rows])]
+        viewer = np.unique(data.exposures.viewer_id[rows], return_inverse=True)[1]
+        above, below = measure.above(data.exposures)[rows], measure.below(data.exposures)[rows]
+        ad = np.array([ad_ids[ad_of_row[play.ad_row_id]] for play in plays], dtype=np.int64)
+        uncut = _inverse_probabilities(plays, sessions, ad)
+        some = (below > 0) & np.isfinite(above) & np.isfinite(uncut[play_of_row])
+        return cls(
+            ad_ids=ad_ids,
+            segments=order,
+            ad=ad,
+            segment=np.array([order.index(value) for value in segments], dtype=np.int64),
+            weight=np.minimum(uncut, MAX_WEIGHT),
+            uncut=uncut,
+            strata=np.array(
+                [_numbered(level) for level in zip(*times, strict=True)], dtype=np.int64
+            ).reshape(len(STRATA), len(plays)),
+            groups=np.stack(_groups(plays, play_of_row, viewer)),
+            play=play_of_row[some],
+            viewer=viewer[some],
+            above=above[some].astype(np.float64),
+            below=below[some].astype(np.float64),
+        )
+
+    def of_ad(self, ad: str, segment: Segment) -> Bools:
+        """Return a mask of the plays of an ad in a segment."""
+        place = self.segments.index(segment)
+        return np.asarray((self.ad == self.ad_ids[ad]) & (self.segment == place))
+
+    def sample(self, first: Bools, second: Bools) -> Sample:
+        """Return the sample for the plays of a first and a second ad, masks of shape `(p,)`."""
+        rows = np.flatnonzero((first | second)[self.play])
+        play, viewer = self.play[rows], self.viewer[rows]
+        is_first = first[play]
+        # What a viewer has of one ad: each exposure is a part of it.
+        of_viewer = np.unique(2 * viewer + is_first, return_inverse=True)[1]
+        part = self.below[rows] / np.bincount(of_viewer, self.below[rows])[of_viewer]
+        weights, uncut = part * self.weight[play], part * self.uncut[play]
+        blocks = self.groups[0]
+        enough = min(np.unique(blocks[play[side]]).size for side in (is_first, ~is_first))
+        groups = self.groups[0 if enough >= MIN_BLOCKS else 1][play]
+        chosen = float(np.ptp(self.weight[play])) > 0 if play.size else False
+        level = self._level(groups, is_first, play, chosen)
+        strata = _numbered_array(self.strata[level][play])
+        groups = _numbered_array(groups * (int(strata.max(initial=0)) + 1) + strata)
+        count = int(groups.max(initial=0)) + 1
+        entry, index = np.unique((viewer * 2 + is_first) * count + groups, return_inverse=True)
+        total: Floats = np.bincount(index, weights).astype(np.float64)
+        last = np.zeros(entry.size, dtype=np.int64)
+        last[index] = np.arange(index.size)
+        of_first, of_second = (np.unique(viewer[side]) for side in (is_first, ~is_first))
+        return Sample(
+            values=np.bincount(index, weights * self.above[rows] / self.below[rows]) / total,
+            weights=total,
+            uncut=np.bincount(index, uncut).astype(np.float64),
+            first=is_first[last],
+            groups=groups[last],
+            strata=strata[last],
+            within=STRATA[level],
+            first_viewers=of_first.size,
+            second_viewers=of_second.size,
+            common_viewers=np.intersect1d(of_first, of_second).size,
+            common_share=self._share(play, viewer, is_first, 0),
+            alike_share=self._share(play, viewer, is_first, STRATA.index("hour")),
+            chosen_by_audience=chosen,
+        )
+
+    def _level(self, groups: Ints, is_first: Bools, play: Ints, weighted: bool) -> int:
+        """Return the finest of `STRATA` that leaves enough to compare within strata."""
+        cells, place = np.unique(groups * 2 + is_first, return_index=True)
+        sides = cells % 2 == 1
+        both = float(sides.sum() * (~sides).sum()) / max(1, cells.size)
+        for level, strata in enumerate(self.strata):
+            where = _numbered_array(strata[play][place])
+            size = np.bincount(where)
+            first = np.bincount(where, sides)
+            kept = float((first * (size - first) / size).sum())
+            # The first group of a stratum only tells what all in it have in common.
+            a_stratum = (cells.size - 1) / max(1, size.size - 1)
+            if a_stratum >= (MIN_WEIGHTED if weighted else 2 if kept >= 0.8 * both else 4):
+                return level
+        return len(STRATA) - 1
+
+    def _share(self, play: Ints, viewer: Ints, is_first: Bools, level: int) -> float:
+        of_play = self.strata[level][play]
+        common = np.intersect1d(of_play[is_first], of_play[~is_first])
+        there = np.unique(viewer[np.isin(of_play, common)]).size
+        everyone = np.unique(viewer).size
+        return there / everyone if everyone else float("nan")
+
+
+def _numbered(keys: Iterable[Any]) -> list[int]:
+    places: dict[Any, int] = {}
+    return [places.setdefault(key, len(places)) for key in keys]
+
+
+def _numbered_array(keys: Ints) -> Ints:
+    return np.asarray(np.unique(keys, return_inverse=True)[1], dtype=np.int64)
+
+
+def _inverse_probabilities(
+    plays: Sequence[PlayInfo], sessions: dict[int, SessionInfo], ad: Ints
+) -> Floats:
+    """Return 1 / the probability of each play's ad, NaN where it is not known.
+
+    For a policy that ignores the audience, the share of its session stands for the probability.
+    Without an adaptive policy all weights are 1.
+    """
+    policy = {number: session.settings.get("policy") for number, session in sessions.items()}
+    adaptive = np.array([policy[play.session_id] not in _FIXED for play in plays], dtype=np.bool_)
+    chances = np.array([play.probability or np.nan for play in plays], dtype=np.float64)
+    adaptive[adaptive] = [
+        policy[plays[place].session_id] in ADAPTIVE_NAMES or chances[place] < 1
+        for place in np.flatnonzero(adaptive)
+    ]
+    if not adaptive.any():
+        return np.ones(len(plays))
+    session = np.array([play.session_id for play in plays], dtype=np.int64)
+    cell = _numbered_array(session * (int(ad.max()) + 1) + ad)
+    share = np.bincount(cell)[cell] / np.bincount(session)[session]
+    return np.asarray(1 / np.where(adaptive, chances, share))
+
+
+def _groups(plays: Sequence[PlayInfo], play: Ints, viewer: Ints) -> tuple[Ints, Ints]:
+    """Return the groups of plays, sorted by session and start: blocks, and plays with viewers.
+
+    `play` and `viewer` are those of all exposures.
+    """
+    first = np.full(int(viewer.max(initial=-1)) + 1, len(plays))
+    last = np.full(first.size, -1)
+    np.minimum.at(first, viewer, play)
+    np.maximum.at(last, viewer, play)
+    steps = np.zeros(len(plays) + 2, dtype=np.int64)
+    np.add.at(steps, first + 1, 1)
+    np.add.at(steps, last + 1, -1)
+    # Whether somebody who was there before this play stayed for it.
+    shared = np.cumsum(steps) > 0
+    blocks: list[tuple[int, int]] = []
+    chains: list[int] = []
+    begun, session = 0.0, None
+    for place, each in enumerate(plays):
+        start = each.started_at.timestamp()
+        blocks.append((each.session_id, int(start // BLOCK_S)))
+        new = each.session_id != session or not shared[place] or start - begun >= BLOCK_S
+        if new:
+            begun, session = start, each.session_id
+        chains.append((chains[-1] if chains else -1) + new)
+    return np.array(_numbered(blocks), np.int64), np.array(chains, np.int64)
