@@ -69,7 +69,8 @@ def simulate(
     """Try a policy on a described audience, and compare its regret with another's.
 
     FILE describes the audience (YAML; see docs/metrics.md); the default is built in. With a
-    playlist and without FILE, the audience's tastes are redrawn for every run.
+    playlist and without FILE, the audience's tastes and its attention to each ad are redrawn for
+    every run.
     """
     from ads.playlists.loader import load_playlist
     from ads.policies.settings import PolicySettings

@@ -236,6 +236,20 @@ def test_score_library_and_pairs_are_shown(rendered):
     assert "<b>Sommer & Co</b> is better than Rain." in page.text
 
 
+def test_viewers_seen_only_between_ads_are_named(document):
+    changed = json.loads(json.dumps(document))
+    changed["session"] |= {"viewers_between_ads": 2, "session_kind": "demo"}
+    _, page = read(html.render_html(changed))
+    assert "2 only between ads" in page.text
+    assert "(demo)" in page.text
+    assert (
+        "between ads"
+        not in read(
+            html.render_html(changed | {"session": changed["session"] | {"viewers_between_ads": 0}})
+        )[1].text.split("Viewers in view")[1][:80]
+    )
+
+
 def test_several_sessions_are_listed(document):
     several = json.loads(json.dumps(document))
     several["report"]["scope"]["sessions"] = 2
