@@ -128,6 +128,11 @@ def read_outcomes(
         except ValueError as error:
             refused.append(Refused(line.number, str(error)))
             continue
+        except (OverflowError, OSError):
+            refused.append(
+                Refused(line.number, f"expected a time of our days, received {line.time!r}")
+            )
+            continue
         repeated += (line.name, line.site, at) in found
         found[line.name, line.site, at] = value
     if not found:

@@ -86,6 +86,7 @@ def import_outcomes(
     """
     from datetime import UTC, datetime
 
+    from db.read.experiments import known_ads_and_sites
     from db.write.experiments import store_outcomes
     from monitor.analytics.errors import OutcomeFileError
     from monitor.analytics.outcome_file import read_outcomes
@@ -102,8 +103,15 @@ def import_outcomes(
         )
     with opened(database, read_only=False) as engine:
         replaced = store_outcomes(engine, found.rows, datetime.now(UTC))
+        _, sites = known_ads_and_sites(engine)
     document = _document(file, found, replaced) | {"timezone": options["timezone"]}
     print_result(as_json, document, print_import)
+    for unknown in sorted({row.site for row in found.rows} - sites):
+        click.echo(
+            f"No session has run at the site {unknown!r} yet; check its name (`ad-monitor "
+            "sessions`).",
+            err=True,
+        )
     for refused in found.refused[:MAX_REFUSED]:
         click.echo(f"Line {refused.line} is left out: {refused.why}.", err=True)
     if (more := len(found.refused) - MAX_REFUSED) > 0:

@@ -11,7 +11,13 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from db.read.experiments import blocks_of, known_ads_and_sites, outcome_names, plays_at
+from db.read.experiments import (
+    blocks_of,
+    known_ads_and_sites,
+    outcome_names,
+    outcomes,
+    plays_at,
+)
 from monitor.analytics.errors import ExperimentError
 from monitor.analytics.experiment_data import block_values, history_values
 from monitor.analytics.experiments import (
@@ -79,7 +85,7 @@ def planned(
     if spread is None:
         spread = spread_of(history_values(engine, plan, now, demos=demos), relative=relative)
     if spread is None:
-        raise ExperimentError(_no_history(engine, plan))
+        raise ExperimentError(_no_history(engine, plan, now))
     needed = blocks_for(spread, plan.relevant, plan.stopping, relative=relative)
     day = timedelta(days=1)
     week = slots_of(plan.opening, plan.block_s, plan.starts_at, plan.starts_at + 8 * day)
@@ -194,12 +200,12 @@ def plan_sentence(plan: ExperimentInfo) -> str:
 
 def effect_text(plan: ExperimentInfo, value: float, *, signed: bool = False) -> str:
     """Return an effect with its unit."""
-    sign = "+" if signed else ""
+    digits = "+.1f" if signed else ".3g"
     if plan.measure == "outcome":
-        return f"{100 * value:{sign}.1f}%"
+        return f"{100 * value:{digits}}%"
     if plan.measure == "attention":
-        return f"{100 * value:{sign}.1f} points"
-    return f"{value:{sign}.3f}"
+        return f"{100 * value:{digits}} points"
+    return f"{value:{'+.3f' if signed else '.3g'}}"
 
 
 def _check(plan: ExperimentInfo) -> None:
@@ -218,13 +224,22 @@ def _check(plan: ExperimentInfo) -> None:
         )
 
 
-def _no_history(engine: Engine, plan: ExperimentInfo) -> str:
+def _no_history(engine: Engine, plan: ExperimentInfo, now: datetime) -> str:
     where = ", ".join(plan.sites)
     if plan.measure != "outcome":
         return (
             f"Too little was measured at {where} in the last weeks to know how much "
             f"{plan.measure} differs from block to block: run the kiosk there for some days first, "
             "or state the spread of a block with --spread."
+        )
+    week = timedelta(weeks=1)
+    past = outcomes(engine, plan.outcome or "", plan.sites, now - week, now)
+    if past and min(row.lasts_s for row in past) > plan.block_s:
+        longest = min(row.lasts_s for row in past) / 60
+        return (
+            f"A figure of {plan.outcome!r} covers {longest:g} minutes, and belongs to no block of "
+            f"{plan.block_s / 60:g}; choose longer blocks with --block, or import figures by the "
+            "hour."
         )
     names = ", ".join(outcome_names(engine)) or "none"
     return (
@@ -448,7 +463,8 @@ def _sentence(plan: ExperimentInfo, found: Result, state: str, blocks_a_day: flo
         return _before_a_fixed_end(plan, what, state, counts)
     interval = (
         f"{CONFIDENCE:.0%} interval {effect_text(plan, found.effect.low, signed=True)} to "
-        f"{effect_text(plan, found.effect.high, signed=True)}, p = {found.p:.2g}"
+        f"{effect_text(plan, found.effect.high, signed=True)}, "
+        f"{'p < 0.0001' if found.p < 0.0001 else f'p = {found.p:.2g}'}"
     )
     if found.verdict != "not_yet":
         if found.verdict == "works":
@@ -492,4 +508,4 @@ def _difference(plan: ExperimentInfo, value: float) -> str:
         where = f"with {treatment} than without"
     else:
         where = f"without {control} than with it"
-    return f"{measure} is {size} {way} {where}"
+    return f"{measure} {size} {way} {where}"

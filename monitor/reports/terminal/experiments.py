@@ -31,6 +31,8 @@ def print_plan(document: dict[str, Any]) -> None:
         else f"measured on {counted(power['history_blocks'], 'block')} of the past"
     )
     table.add_row("spread of a block", f"{_amount(power['spread'], relative)}, {measured}")
+    if power["mean"] is not None:
+        table.add_row("mean of a block", f"{power['mean']:.4g}{' an hour' if relative else ''}")
     table.add_row("design effect", f"{power['design_effect']:.2f}")
     arms = document["blocks"]
     table.add_row(
@@ -210,8 +212,9 @@ def _facts() -> Any:
 
 
 def _amount(value: float, relative: bool, *, signed: bool = False) -> str:
-    sign = "+" if signed else ""
-    return f"{100 * value:{sign}.1f}%" if relative else f"{value:{sign}.3f}"
+    if relative:
+        return f"{100 * value:{'+.1f' if signed else '.3g'}}%"
+    return f"{value:{'+.3f' if signed else '.3g'}}"
 
 
 def _zone(document: dict[str, Any]) -> tzinfo | None:

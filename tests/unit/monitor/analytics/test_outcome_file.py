@@ -87,6 +87,14 @@ def test_bad_lines_are_named_and_left_out(read):
     assert "--site" in found.refused[-1].why
 
 
+@pytest.mark.parametrize("time", ["0001-01-01 00:00", "9999-12-31 23:59", "2026-13-01 00:00"])
+def test_times_out_of_range_are_refused(read, time):
+    text = f"time,value\n2026-03-01 09:00,1\n{time},2\n"
+    for zone in ("America/New_York", "Asia/Tokyo"):
+        found = read(text, timezone=zone)
+        assert len(found.rows) + len(found.refused) == 2
+
+
 def test_a_line_of_the_same_time_replaces_the_earlier_one(read):
     found = read("time,value\n2026-03-01 09:00,1\n2026-03-01 09:00,2\n")
     assert (values(found), found.repeated) == ([(NINE, 2.0)], 1)

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from db.engine import open_database
-from db.read.experiments import blocks_of, experiments, outcome_names
+from db.read.experiments import OutcomeInfo, blocks_of, experiments, outcome_names
 from db.write.experiments import store_experiment, store_outcomes
 from monitor.analytics.experiments import draw_blocks
 from monitor.cli.main import cli, main
@@ -139,9 +139,9 @@ def experiment_of_the_past(path, *, days=28, over=28, lift=0.0, **changes):
 @pytest.mark.parametrize(
     ("lift", "verdict", "words"),
     [
-        (0.15, "works", "It works: sales is"),
-        (0.0, "does_not", "It does not bring 10.0%: sales is"),
-        (-0.2, "does_not", "It does harm: sales is"),
+        (0.15, "works", "It works: sales 1"),
+        (0.0, "does_not", "It does not bring 10%: sales "),
+        (-0.2, "does_not", "It does harm: sales "),
     ],
 )
 def test_the_verdict(shop, lift, verdict, words):
@@ -164,7 +164,7 @@ def test_not_yet_and_by_site(shop):
     experiment_of_the_past(shop, over=6, lift=0.02, sites=("Shop", "Hall"))
     found = run_json("experiment", "result", "tea", "--db", shop)
     assert (found["verdict"], found["decided_on"]) == ("not_yet", None)
-    assert found["sentence"].startswith("Not yet: sales is ")
+    assert found["sentence"].startswith("Not yet: sales ")
     assert "more blocks" in found["sentence"]
     assert [site["site"] for site in found["sites"]] == ["Shop", "Hall"]
     # A Sunday alone has nothing to be compared with yet.
@@ -250,10 +250,20 @@ def test_a_stated_spread_needs_no_past_and_warnings_name_what_is_odd(shop):
     for word in (
         "'sumer' has never been shown",
         "site 'Moon'",
-        "too few for 10.0%",
+        "too few for 10%",
         "Less than 2 weeks",
     ):
         assert word in words
+
+
+def test_figures_longer_than_a_block_are_named(shop, complaint):
+    engine = open_database(str(shop))
+    begin = TODAY - 5 * DAY
+    rows = [OutcomeInfo("daily", "Shop", begin + day * DAY, 86400.0, 1.0) for day in range(5)]
+    store_outcomes(engine, rows, TODAY)
+    engine.dispose()
+    text = complaint("experiment", "plan", *PLAN, "--measure", "daily", "--db", shop)
+    assert "covers 1440 minutes, and belongs to no block of 60" in text
 
 
 def test_names_that_do_not_exist(shop, complaint):
@@ -265,6 +275,7 @@ def test_import(shop, tmp_path, complaint):
     file = tmp_path / "till.csv"
     file.write_text("\ufefftime;value\n01.03.2026 09:00;1,5\n01.03.2026 10:00;oops\n")
     options = ("--site", "Shop", "--timezone", "Europe/Berlin", "--db", shop)
+    assert "site 'Shopp'" in run("outcome", "import", file, *options, "--site", "Shopp").stderr
     done = run("outcome", "import", file, *options)
     assert "Line 3 is left out" in done.stderr
     found = run_json("outcome", "import", file, *options, "--every", "60")
@@ -272,7 +283,7 @@ def test_import(shop, tmp_path, complaint):
     assert found["groups"][0]["first_at"] == "2026-03-01T08:00:00+00:00"
     assert [refused["line"] for refused in found["refused"]] == [3]
     engine = open_database(str(shop))
-    assert outcome_names(engine) == {"sales": ("Shop",), "till": ("Shop",)}
+    assert outcome_names(engine) == {"sales": ("Shop",), "till": ("Shop", "Shopp")}
     engine.dispose()
     assert "nothing was imported" in complaint("outcome", "import", file, *options, "--strict")
     assert "time=Date,value=Total" in complaint(
