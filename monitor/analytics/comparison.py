@@ -377,10 +377,10 @@ def _examined(
     if few:
         why = f"{least} viewers of each ad are needed, and there are {' and '.join(few)}{note}"
         return replace(entry, within=None, common_share=math.nan, withheld=why), None
-    found, uncut = (
-        clustered_difference(sample.values, weights, sample.first, sample.groups, sample.strata)
-        for weights in (sample.weights, sample.uncut)
-    )
+    of = (sample.first, sample.groups, sample.strata)
+    found = uncut = clustered_difference(sample.values, sample.weights, *of)
+    if sample.chosen_by_audience:
+        uncut = clustered_difference(sample.values, sample.uncut, *of)
     if swapped:
         found, uncut = found.mirrored(), uncut.mirrored()
     entry = replace(

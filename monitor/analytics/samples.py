@@ -80,8 +80,8 @@ class PlaySamples:
 
     Lengths are `p` plays and `e` exposures with a value. `ad`, `segment` and `weight` describe
     plays; `strata` has the shape `(len(STRATA), p)`, `groups` `(2, p)`: ten-minute blocks, and
-    plays in a row that share viewers. `play` and `viewer` are each exposure's; `above / below` its
-    value.
+    plays in a row that share viewers. `play` and `viewer` are each exposure's, by viewer and time;
+    `above / below` is its value.
     """
 
     ad_ids: dict[str, int]
@@ -135,10 +135,10 @@ class PlaySamples:
         ids = np.array([play.id for play in plays], dtype=np.int64)
         by_id = np.argsort(ids, kind="stable")
         of_plays = np.flatnonzero(np.isin(data.exposures.play_id, ids))
+        play_of_row = by_id[np.searchsorted(ids[by_id], data.exposures.play_id[of_plays])]
         # In one order whatever order they came in: sums are then equal to the last bit.
-        keys = (data.exposures.play_id[of_plays], data.exposures.viewer_id[of_plays])
-        rows = of_plays[np.lexsort(keys)]
-        play_of_row = by_id[np.searchsorted(ids[by_id], data.exposures.play_id[rows])]
+        by_viewer = np.lexsort((play_of_row, data.exposures.viewer_id[of_plays]))
+        rows, play_of_row = of_plays[by_viewer], play_of_row[by_viewer]
         viewer = np.unique(data.exposures.viewer_id[rows], return_inverse=True)[1]
         above, below = measure.above(data.exposures)[rows], measure.below(data.exposures)[rows]
         ad = np.array([ad_ids[ad_of_row[play.ad_row_id]] for play in plays], dtype=np.int64)
@@ -168,64 +168,80 @@ class PlaySamples:
 
     def sample(self, first: Bools, second: Bools) -> Sample:
         """Return the sample for the plays of a first and a second ad, masks of shape `(p,)`."""
-        rows = np.flatnonzero((first | second)[self.play])
+        of_first, of_second = (np.flatnonzero(side[self.play]) for side in (first, second))
+        # The first ad's rows, then the second's, each by viewer and time: no sorting is needed.
+        rows = np.concatenate([of_first, of_second])
+        is_first = np.arange(rows.size) < of_first.size
         play, viewer = self.play[rows], self.viewer[rows]
-        is_first = first[play]
         # What a viewer has of one ad: each exposure is a part of it.
-        of_viewer = np.unique(2 * viewer + is_first, return_inverse=True)[1]
+        new = _changes(viewer) | _changes(is_first)
+        of_viewer = np.cumsum(new) - 1
         part = self.below[rows] / np.bincount(of_viewer, self.below[rows])[of_viewer]
         weights, uncut = part * self.weight[play], part * self.uncut[play]
-        blocks = self.groups[0]
-        enough = min(np.unique(blocks[play[side]]).size for side in (is_first, ~is_first))
-        groups = self.groups[0 if enough >= MIN_BLOCKS else 1][play]
-        chosen = float(np.ptp(self.weight[play])) > 0 if play.size else False
-        level = self._level(groups, is_first, play, chosen)
-        strata = _numbered_array(self.strata[level][play])
-        groups = _numbered_array(groups * (int(strata.max(initial=0)) + 1) + strata)
-        count = int(groups.max(initial=0)) + 1
-        entry, index = np.unique((viewer * 2 + is_first) * count + groups, return_inverse=True)
+        blocks = (_there(self.groups[0][play[side]]) for side in (is_first, ~is_first))
+        which = 0 if min(int(each.sum()) for each in blocks) >= MIN_BLOCKS else 1
+        chosen = bool(play.size) and float(np.ptp(self.weight[play])) > 0
+        level = self._level(self.groups[which][play], is_first, play, chosen)
+        strata = _numbered_array(self.strata[level])[play]
+        whole = self.groups[which] * (int(self.strata[level].max(initial=0)) + 1)
+        groups = _numbered_array(whole + self.strata[level])[play]
+        start = new | _changes(groups)
+        index = np.cumsum(start) - 1
         total: Floats = np.bincount(index, weights).astype(np.float64)
-        last = np.zeros(entry.size, dtype=np.int64)
-        last[index] = np.arange(index.size)
-        of_first, of_second = (np.unique(viewer[side]) for side in (is_first, ~is_first))
+        viewers = [
+            _there(viewer[side], int(self.viewer.max(initial=0))) for side in (is_first, ~is_first)
+        ]
         return Sample(
             values=np.bincount(index, weights * self.above[rows] / self.below[rows]) / total,
             weights=total,
-            uncut=np.bincount(index, uncut).astype(np.float64),
-            first=is_first[last],
-            groups=groups[last],
-            strata=strata[last],
+            uncut=np.bincount(index, uncut).astype(np.float64) if chosen else total,
+            first=is_first[start],
+            groups=groups[start],
+            strata=strata[start],
             within=STRATA[level],
-            first_viewers=of_first.size,
-            second_viewers=of_second.size,
-            common_viewers=np.intersect1d(of_first, of_second).size,
+            first_viewers=int(viewers[0].sum()),
+            second_viewers=int(viewers[1].sum()),
+            common_viewers=int((viewers[0] & viewers[1]).sum()),
             common_share=self._share(play, viewer, is_first, 0),
             alike_share=self._share(play, viewer, is_first, STRATA.index("hour")),
             chosen_by_audience=chosen,
         )
 
     def _level(self, groups: Ints, is_first: Bools, play: Ints, weighted: bool) -> int:
-        """Return the finest of `STRATA` that leaves enough to compare within strata."""
-        cells, place = np.unique(groups * 2 + is_first, return_index=True)
-        sides = cells % 2 == 1
-        both = float(sides.sum() * (~sides).sum()) / max(1, cells.size)
+        """Return the finest of `STRATA` that leaves enough groups to compare within strata."""
+        last = int(groups.max(initial=0))
+        sides = [np.flatnonzero(_there(groups[side], last)) for side in (is_first, ~is_first)]
+        cells = sides[0].size + sides[1].size
+        both = sides[0].size * sides[1].size / max(1, cells)
+        play_of = np.zeros(last + 1, dtype=np.int64)
+        play_of[groups] = play
         for level, strata in enumerate(self.strata):
-            where = _numbered_array(strata[play][place])
-            size = np.bincount(where)
-            first = np.bincount(where, sides)
-            kept = float((first * (size - first) / size).sum())
+            size = int(strata.max(initial=0)) + 1
+            first, second = (np.bincount(strata[play_of[side]], minlength=size) for side in sides)
+            whole = first + second
+            kept = float((first * second / np.maximum(whole, 1)).sum())
             # The first group of a stratum only tells what all in it have in common.
-            a_stratum = (cells.size - 1) / max(1, size.size - 1)
+            a_stratum = (cells - 1) / max(1, int((whole > 0).sum()) - 1)
             if a_stratum >= (MIN_WEIGHTED if weighted else 2 if kept >= 0.8 * both else 4):
                 return level
         return len(STRATA) - 1
 
     def _share(self, play: Ints, viewer: Ints, is_first: Bools, level: int) -> float:
         of_play = self.strata[level][play]
-        common = np.intersect1d(of_play[is_first], of_play[~is_first])
-        there = np.unique(viewer[np.isin(of_play, common)]).size
-        everyone = np.unique(viewer).size
-        return there / everyone if everyone else float("nan")
+        last = int(of_play.max(initial=0))
+        common = _there(of_play[is_first], last) & _there(of_play[~is_first], last)
+        everyone = int(_there(viewer).sum())
+        return int(_there(viewer[common[of_play]]).sum()) / everyone if everyone else float("nan")
+
+
+def _there(places: Ints, last: int = -1) -> Bools:
+    """Return a mask of the places, from 0 on, that occur; at least up to the `last`."""
+    return np.bincount(places, minlength=last + 1) > 0
+
+
+def _changes(keys: Ints | Bools) -> Bools:
+    """Return where another key begins."""
+    return np.concatenate([np.ones(min(1, keys.size), np.bool_), keys[1:] != keys[:-1]])
 
 
 def _numbered(keys: Iterable[Any]) -> list[int]:

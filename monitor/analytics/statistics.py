@@ -275,7 +275,7 @@ def clustered_difference(
         return Contrast(
             math.nan, math.nan, math.nan, 0, first_groups=counts[0], second_groups=counts[1]
         )
-    whole = totals[0] + totals[1]
+    whole = np.maximum(totals[0] + totals[1], _TINY)
     value = float(product.sum()) / information
     centred = first - (totals[0] / whole)[strata]
     residual = moved - ((totals[2] + totals[3]) / whole)[strata] - value * centred
@@ -353,7 +353,9 @@ def _estimate(
     By viewer: viewers of one group and `side` are expected to have the same spread and the same
     correlation, `pull` is the part in the value. Differences up to `noise` are rounding errors.
     """
-    icc, size = _intraclass_correlation(residual, groups * 2 + side, np.unique(side).size)
+    icc, size = _intraclass_correlation(
+        residual, groups * 2 + side, int((np.bincount(side) > 0).sum())
+    )
     total = np.bincount(side, weights)
     rest = total - np.bincount(side, weights**2) / np.maximum(total, _TINY)
     spread = np.bincount(side, weights * residual**2) / np.maximum(rest, _NOISE * total.max())
@@ -379,13 +381,13 @@ def _estimate(
 
 def _intraclass_correlation(residual: Floats, cells: Ints, sides: int) -> tuple[float, float]:
     """Return the correlation within cells by the analysis of variance, and their typical size."""
-    cells = np.unique(cells, return_inverse=True)[1]
-    sizes = np.bincount(cells).astype(np.float64)
+    counted = np.bincount(cells)
+    sizes = counted[counted > 0].astype(np.float64)
     n, k = residual.size, sizes.size
     size = float((sizes**2).sum()) / n
     if not n > k > sides:
         return 0.0, size
-    between = float((np.bincount(cells, residual) ** 2 / sizes).sum())
+    between = float((np.bincount(cells, residual)[counted > 0] ** 2 / sizes).sum())
     within = (float(residual @ residual) - between) / (n - k)
     between /= k - sides
     whole = between + ((n - size) / (k - sides) - 1) * within

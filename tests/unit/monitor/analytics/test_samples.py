@@ -191,6 +191,7 @@ def test_a_planted_difference_is_found_among_groups():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("icc", [0.0, 0.1, 0.2, 0.3])
 @pytest.mark.parametrize("viewers", [3, 8])
 @pytest.mark.parametrize("plays", [10, 40])
@@ -208,6 +209,7 @@ def test_the_table_of_groups(plays, viewers, icc):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("make", [by_mood, by_hour])
 @pytest.mark.parametrize("fixed", [True, False])
 def test_the_table_of_unequal_audiences(make, fixed):
@@ -218,17 +220,18 @@ def test_the_table_of_unequal_audiences(make, fixed):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("icc", [0.0, 0.3])
 def test_looking_daily_for_thirty_days(icc):
-    """Equal ads, eight plays of each and three viewers a play a day, looked at every evening."""
+    """Equal ads, four plays of each and three viewers a play a day, looked at every evening."""
     ever = 0
-    for run in range(400):
-        data = in_turn([4, round(10 * icc), run], 240, 3, icc, days=30)
+    for run in range(300):
+        data = in_turn([4, round(10 * icc), run], 120, 3, icc, days=30)
         for day in range(1, 31):
-            until = [play for play in data.plays if play.session_id <= day]
-            (found,) = compare_ads(replace(data, plays=tuple(until)), zone=UTC)
-            if found.verdict in {"better", "worse"}:
+            until = tuple(play for play in data.plays if play.session_id <= day)
+            found = compare_ads(replace(data, plays=until), zone=UTC)
+            if found and found[0].verdict in {"better", "worse"}:
                 ever += 1
                 break
-    print(f"ICC {icc}, 30 looks: {ever / 400:.3f}")  # noqa: T201
-    assert ever / 400 <= 0.05
+    print(f"ICC {icc}, 30 looks: {ever / 300:.3f}")  # noqa: T201
+    assert ever / 300 <= 0.05
