@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import tzinfo
 
+    from db.read.formulas import ExposureArrays
     from db.read.sessions import PlayInfo, SessionInfo
     from monitor.analytics.comparison import By, Measure, Segment
     from monitor.analytics.metrics import Bools, Floats, Ints
@@ -154,7 +155,7 @@ class PlaySamples:
             strata=np.array(
                 [_numbered(level) for level in zip(*times, strict=True)], dtype=np.int64
             ).reshape(len(STRATA), len(plays)),
-            groups=np.stack(_groups(plays, play_of_row, viewer)),
+            groups=np.stack(groups_of(plays, play_of_row, viewer)),
             play=play_of_row[some],
             viewer=viewer[some],
             above=above[some].astype(np.float64),
@@ -276,7 +277,26 @@ def _inverse_probabilities(
     return np.asarray(1 / np.where(adaptive, chances, share))
 
 
-def _groups(plays: Sequence[PlayInfo], play: Ints, viewer: Ints) -> tuple[Ints, Ints]:
+def exposure_groups(plays: Sequence[PlayInfo], exposures: ExposureArrays) -> tuple[Ints, Ints]:
+    """Return the two groups of each exposure, `(e,)`: ten-minute block, and plays in a row.
+
+    `plays` are all of these sessions, in any order.
+    """
+    plays = sorted(plays, key=lambda play: (play.session_id, play.started_at))
+    ids = np.array([play.id for play in plays], dtype=np.int64)
+    order = np.argsort(ids)
+    place = order[np.searchsorted(ids, exposures.play_id, sorter=order)]
+    blocks, chains = groups_of(plays, place, exposures.viewer_id)
+    return blocks[place], chains[place]
+
+
+def usable_groups(groups: tuple[Ints, Ints]) -> Ints:
+    """Return the blocks where there are `MIN_BLOCKS`, else the plays in a row."""
+    blocks, chains = groups
+    return blocks if np.unique(blocks).size >= MIN_BLOCKS else chains
+
+
+def groups_of(plays: Sequence[PlayInfo], play: Ints, viewer: Ints) -> tuple[Ints, Ints]:
     """Return the groups of plays, sorted by session and start: blocks, and plays with viewers.
 
     `play` and `viewer` are those of all exposures.

@@ -26,6 +26,7 @@ from monitor.analytics.errors import ReportError
 from monitor.analytics.metrics import covered_us, microseconds
 from monitor.analytics.norms import Norms, build_norms, norms_of
 from monitor.analytics.report_data import ad_versions, load_report_data
+from monitor.analytics.samples import exposure_groups, usable_groups
 from monitor.analytics.statistics import CONFIDENCE, DRAWS
 from monitor.reports.claims import add_claims
 from monitor.reports.diagnostics import add_baselines, add_scenes, videos_seen
@@ -230,7 +231,8 @@ class _Log:
     """The sessions, and how long each play was on the screen and could be measured.
 
     By id: when each session ended (or the last known moment), how long each play was shown, how
-    much of each play no gap covers, and how much of each session gaps cover.
+    much of each play no gap covers, and how much of each session gaps cover. `groups` are the two
+    groups of each exposure, see `exposure_groups`.
     """
 
     data: ReportData
@@ -238,6 +240,13 @@ class _Log:
     shown_s: dict[int, float]
     measured_us: dict[int, float]
     gap_us: dict[int, float]
+    groups: tuple[Ints, Ints]
+
+    def groups_of(self, plays: Iterable[PlayInfo]) -> tuple[Ints, Ints]:
+        """Return the groups of the exposures to some plays."""
+        ids = np.array([play.id for play in plays], dtype=np.int64)
+        mine = np.isin(self.data.exposures.play_id, ids)
+        return self.groups[0][mine], self.groups[1][mine]
 
     @property
     def sessions(self) -> dict[int, SessionInfo]:
@@ -259,7 +268,7 @@ class _Log:
             plays[play.session_id].append(play)
         for gap in data.gaps:
             gaps[gap.session_id].append(gap)
-        log = cls(data, {}, {}, {}, {})
+        log = cls(data, {}, {}, {}, {}, exposure_groups(data.plays, data.exposures))
         for info in data.sessions:
             mine = plays[info.id]
             ended = log.ended_us[info.id] = _last_moment(info, mine, data.last_seen.get(info.id))
@@ -314,7 +323,7 @@ def _ad_entry(
         # From the ad, so reports are reproducible and ads do not share draws.
         seed=[int.from_bytes(hashlib.sha256(ad.ad_id.encode()).digest()[:8], "big")],
         min_viewers=min_viewers,
-        group=_groups(plays, exposures.play_id),
+        group=usable_groups(log.groups_of(plays)),
     )
     traded = currency.ad_currency(plays, log.sessions, exposures, log.countable, price)
     # "Nobody was in view" differs from "nothing could be measured".
@@ -354,13 +363,6 @@ def _ad_entry(
     withheld = _withhold(entry, people, reaction, min_viewers)
     entry["funnel"] = {key: entry[key] for key in ("opportunities", "watchers", "held")}
     return entry, withheld
-
-
-def _groups(plays: Sequence[PlayInfo], play_id: Ints) -> Ints:
-    """Return the ten-minute block of each exposure; where there is only one, the play."""
-    blocks = dict(zip((play.id for play in plays), currency.blocks_of(plays).tolist(), strict=True))
-    groups = np.array([blocks[play] for play in play_id.tolist()], dtype=np.int64)
-    return groups if np.unique(groups).size > 1 else play_id
 
 
 def _withhold(
