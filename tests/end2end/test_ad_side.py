@@ -152,9 +152,9 @@ def test_ads_adapt_and_the_log_says_why(program):
     assert len(rewards) >= 3
     assert all(-1 <= reward <= 1 for reward in rewards)
 
-    lift = program.json("lift")
+    lift = program.json("lift", "--demos")
     assert "more" in json.dumps(lift), "too few plays, so it says how many are needed"
-    proof = program.run("proof", "--csv", "proof.csv")
+    proof = program.run("proof", "--demos", "--csv", "proof.csv")
     assert "calm" in proof.stdout or "calm" in (folder / "proof.csv").read_text(encoding="utf-8")
 
 
