@@ -231,14 +231,13 @@ def shrink(curve: Curve) -> ShrunkCurve:
     posterior is averaged over it, with a half-Cauchy prior (Gelman 2006), so intervals allow for
     not knowing it.
     """
-    from scipy.linalg import cholesky, eigh, solve_triangular  # noqa: PLC0415 - slow to import
+    from scipy.linalg import eigh  # noqa: PLC0415 - slow to import
     from scipy.special import stdtrit  # noqa: PLC0415
 
-    lower = cholesky(curve.covariance() + 1e-12 * np.eye(curve.seconds.size), lower=True)
-    prior = _falling_off(curve.seconds, PRIOR_MEMORY)
-    whitened = solve_triangular(lower, solve_triangular(lower, prior, lower=True).T, lower=True)
-    scale, basis = eigh((whitened + whitened.T) / 2)
-    seen = basis.T @ solve_triangular(lower, curve.deviation, lower=True)
+    error = curve.covariance()
+    # In this basis errors are independent with variance 1, and the prior is diagonal.
+    scale, basis = eigh(_falling_off(curve.seconds, PRIOR_MEMORY), error)
+    seen = basis.T @ curve.deviation
     # Midpoints of equal slices of the prior.
     spreads = PRIOR_SPREAD * np.tan(np.pi / 2 * (np.arange(100) + 0.5) / 100)
     signal = spreads[:, None] ** 2 * np.maximum(scale, 0.0)
@@ -249,7 +248,7 @@ def shrink(curve: Curve) -> ShrunkCurve:
     mean_kept = weights @ kept
     means = (kept - mean_kept) * seen
     inner = np.diag(mean_kept) + means.T @ (weights[:, None] * means)
-    back = lower @ basis
+    back = error @ basis
     return ShrunkCurve(
         curve=curve,
         mean=back @ (mean_kept * seen),
