@@ -4,8 +4,8 @@ A report of twelve ads makes hundreds of comparisons, and the largest of them al
 news. A finding is what is left after correction for all of them: at most one report in twenty in
 which nothing happened claims anything.
 
-- **Seconds**: `monitor.analytics.seconds` tests all seconds of a curve together; Holm's correction
-  covers all ads and kinds. They may use half of the 5 %.
+- **Seconds**: `monitor.analytics.seconds` tests all seconds of all ads together. They may use half
+  of the 5 %.
 - **Ads**: each against the rest, always valid, corrected over the ads
   (`monitor.analytics.standings`). At one look they use less than the other half.
 """
@@ -13,7 +13,7 @@ which nothing happened claims anything.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -30,16 +30,15 @@ from monitor.analytics.metrics import (
 from monitor.analytics.seconds import (
     Shrunk,
     ShrunkCurve,
+    Tested,
     curve_of,
-    fall_p,
     falls,
     first_plays,
-    second_p,
+    largest_p,
     shrink,
 )
 from monitor.analytics.statistics import (
     CONFIDENCE,
-    holm,
 )
 
 if TYPE_CHECKING:
@@ -178,37 +177,44 @@ def _of_moment(moment: Moment, curve: ShrunkCurve) -> Shrunk | None:
     return curve.at(moment.second)
 
 
-def second_findings(ads: Sequence[Curves | None], seeds: Sequence[Sequence[int]]) -> list[Finding]:
-    """Return the peaks, troughs and falls of attention that are certain, those of an ad together.
+def second_findings(ads: Sequence[Curves | None], *, seed: int | Sequence[int]) -> list[Finding]:
+    """Return the peaks, troughs and falls of attention that are certain, all ads together.
 
     Args:
         ads: The curves of each ad of the report; None where they are withheld.
-        seeds: One for each ad: the same data and seed give the same findings.
+        seed: The same data and seed give the same findings.
     """
-    found: list[Finding] = []
-    for place, (curves, seed) in enumerate(zip(ads, seeds, strict=True)):
-        if curves is None:
-            continue
-        if curves.corrected is not None:
-            found.append(_extreme(place, curves.corrected, [*seed, 2]))
-        if curves.attention is not None and (fall := _fall(place, curves.attention, [*seed, 3])):
-            found.append(fall)
-    adjusted = holm([finding.p for finding in found])
-    return [
-        replace(finding, p=p)
-        for finding, p in zip(found, adjusted, strict=True)
-        if p < SECOND_LEVEL and _large(finding)
+    valence = [(place, each.corrected) for place, each in enumerate(ads) if each and each.corrected]
+    attention = [
+        (place, each.attention) for place, each in enumerate(ads) if each and each.attention
     ]
+    p_values = largest_p(
+        [
+            [Tested.seconds(each.curve) for _, each in valence],
+            [Tested.falls(each.curve) for _, each in attention],
+        ],
+        seed=seed,
+    )
+    found = [
+        _extreme(place, each, p)
+        for (place, each), p in zip(valence, p_values[: len(valence)], strict=True)
+    ]
+    found += [
+        _fall(place, each, p)
+        for (place, each), p in zip(attention, p_values[len(valence) :], strict=True)
+        if p.size
+    ]
+    certain = [each for each in found if each.p < SECOND_LEVEL and _large(each)]
+    return sorted(certain, key=lambda each: each.ad)
 
 
 def _large(finding: Finding) -> bool:
     return abs(finding.value - (finding.level or 0.0)) >= MIN_SIZE
 
 
-def _extreme(place: int, shrunk: ShrunkCurve, seed: Sequence[int]) -> Finding:
+def _extreme(place: int, shrunk: ShrunkCurve, p_values: Floats) -> Finding:
     """Return the second that differs most clearly from the level of the ad."""
     curve = shrunk.curve
-    p_values = second_p(curve, seed=seed)
     at = int(np.lexsort((-np.abs(curve.deviation), p_values))[0])
     second = int(curve.seconds[at])
     estimate = shrunk.at(second) or Shrunk(math.nan, math.nan, math.nan)
@@ -226,13 +232,10 @@ def _extreme(place: int, shrunk: ShrunkCurve, seed: Sequence[int]) -> Finding:
     )
 
 
-def _fall(place: int, shrunk: ShrunkCurve, seed: Sequence[int]) -> Finding | None:
-    """Return the clearest fall of attention, if neighbouring seconds are known."""
+def _fall(place: int, shrunk: ShrunkCurve, p_values: Floats) -> Finding:
+    """Return the clearest fall of attention."""
     curve = shrunk.curve
     seconds, weights = falls(curve)
-    if not seconds.size:
-        return None
-    p_values = fall_p(curve, seed=seed)
     at = int(np.lexsort((-(weights @ curve.deviation), p_values))[0])
     estimate = shrunk.contrast(weights[at])
     before, after = curve.seconds[weights[at] > 0], curve.seconds[weights[at] < 0]

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 MIN_CLUSTERS = 6
 """With fewer plays no second can be told from an accident in the shop."""
 
+MAX_CLUSTERS = 200
+"""Of an ad in a test: more plays are added up with their neighbours, which costs no power."""
+
 FLIPS = 2000
 MORE_FLIPS = 20_000
 """Sign flips of a test, and of one that may turn out certain."""
@@ -260,14 +263,6 @@ def shrink(curve: Curve) -> ShrunkCurve:
 # --- tests ----------------------------------------------------------------------------------------
 
 
-def second_p(curve: Curve, *, seed: int | Sequence[int]) -> Floats:
-    """Test of every second whether it differs from the level; `(k,)`, corrected for all seconds.
-
-    See `largest_p`; 1 with fewer than `MIN_CLUSTERS`.
-    """
-    return largest_p(curve.sums, curve.viewers, seed=seed)
-
-
 def falls(curve: Curve, *, width: int = 4) -> tuple[Ints, Floats]:
     """Return what a fall is at each place where neighbouring seconds are known.
 
@@ -287,79 +282,105 @@ def falls(curve: Curve, *, width: int = 4) -> tuple[Ints, Floats]:
     return curve.seconds[places], weights
 
 
-def fall_p(curve: Curve, *, seed: int | Sequence[int]) -> Floats:
-    """Test of each of the `falls` whether there is one; `(m,)`, corrected for all of them."""
-    _, weights = falls(curve)
-    if not weights.size:
-        return np.zeros(0)
-    viewers = 1 / (weights**2 @ (1 / curve.viewers))
-    return largest_p(-curve.sums @ weights.T, viewers, seed=seed, side="below")
+@dataclass(frozen=True, slots=True, eq=False)
+class Tested:
+    """Means over viewers that are tested whether they are 0.
 
-
-def largest_p(
-    sums: Floats,
-    viewers: Ints | Floats,
-    *,
-    seed: int | Sequence[int],
-    side: Literal["both", "below"] = "both",
-) -> Floats:
-    """Test of several means over viewers whether they are 0; corrected for all of them.
-
-    The statistic is a mean divided by its size, the root of its clusters' sum of squares, or by
-    that of a usual mean of as many viewers where this is larger: a second in which by chance none
-    of a few strong faces fell is not certain for being so quiet. The signs of whole clusters are
-    flipped at random, all columns together, and a p-value is the share of flips in which the
-    **largest** statistic of all columns is as large (Westfall and Young 1993): so it holds for all
-    together and loses nothing where columns say the same. Exact for clusters whose errors are
-    symmetric, however few there are.
-
-    Args:
+    Attributes:
         sums: `(g, m)`, what each cluster adds to each mean.
         viewers: `(m,)`, over how many the means are, above 0.
+        side: "above": only means above 0 count.
+    """
+
+    sums: Floats
+    viewers: Floats
+    side: Literal["both", "above"]
+
+    @classmethod
+    def seconds(cls, curve: Curve) -> Tested:
+        """Test whether seconds differ from the level."""
+        return cls(_merged(curve.sums), curve.viewers.astype(np.float64), "both")
+
+    @classmethod
+    def falls(cls, curve: Curve) -> Tested:
+        """Test whether the figure falls, as `falls` says."""
+        _, weights = falls(curve)
+        viewers = 1 / (weights**2 @ (1 / curve.viewers))
+        return cls(_merged(curve.sums @ weights.T), viewers, "above")
+
+
+def _merged(sums: Floats) -> Floats:
+    """Add up neighbouring clusters where there are more than `MAX_CLUSTERS`."""
+    clusters = sums.shape[0]
+    if clusters <= MAX_CLUSTERS:
+        return sums
+    return np.add.reduceat(sums, np.arange(MAX_CLUSTERS) * clusters // MAX_CLUSTERS, axis=0)
+
+
+def largest_p(kinds: Sequence[Sequence[Tested]], *, seed: int | Sequence[int]) -> list[Floats]:
+    """Test all means of a report together; p-values are corrected for all of them.
+
+    The statistic is a mean divided by its size, the root of its clusters' sum of squares, or by
+    that of a usual mean of its kind over as many viewers where this is larger: a second in which by
+    chance none of a few strong faces fell is not certain for being so quiet. The signs of whole
+    clusters are flipped at random, all means of an ad together, and a p-value is the share of flips
+    in which the **largest** statistic of all means is as large (Westfall and Young 1993): so it
+    holds for all together, and loses little where means say the same. It needs errors of clusters
+    that are symmetric, not normal.
+
+    Args:
+        kinds: For each kind of mean those of each ad.
         seed: The same data and seed give the same p-values.
-        side: "below": only sums below 0 count.
 
     Returns:
-        `(m,)`, above 0, at most 1; 1 with fewer than `MIN_CLUSTERS`.
+        For each ad of each kind, one after the other, `(m,)`, above 0, at most 1; 1 for an ad with
+        fewer than `MIN_CLUSTERS`.
     """
-    from scipy.special import stdtr  # noqa: PLC0415 - slow to import
+    units: list[tuple[Floats, Tested]] = []
+    real: list[Floats] = []
+    for tested in kinds:
+        scaled = [(each.sums**2).sum(axis=0) * each.viewers for each in tested]
+        usual = float(np.concatenate(scaled).mean()) if scaled else 0.0
+        for each, squares in zip(tested, scaled, strict=True):
+            size = np.sqrt(np.maximum(squares, usual) / each.viewers)
+            # Rounding errors of a curve on which nothing moves.
+            unit = each.sums / np.where(size > 1e-12, size, np.inf)
+            if unit.shape[0] < MIN_CLUSTERS:
+                unit = np.zeros_like(unit)
+            units.append((unit, each))
+            real.append(_sided(unit.sum(axis=0), each.side))
+    found = _flipped(units, real, FLIPS, seed)
+    if min((float(p.min()) for p in found if p.size), default=1.0) < 0.1:
+        found = _flipped(units, real, MORE_FLIPS, seed)
+    return [np.where(values > 0, p, 1.0) for values, p in zip(real, found, strict=True)]
 
-    clusters, m = sums.shape
-    size = np.sqrt((sums**2).sum(axis=0))
-    moved = size > 1e-12
-    p_values = np.ones(m)
-    if clusters < MIN_CLUSTERS or not moved.any():
-        return p_values
-    usual = np.sqrt((size[moved] ** 2 * viewers[moved]).mean() / viewers[moved])
-    unit = sums[:, moved] / np.maximum(size[moved], usual)
-    real = _toward(unit.sum(axis=0), side)
-    # Without correction: cheap, and never above the corrected p-value by much.
-    t = real.max() / math.sqrt(max((clusters - real.max() ** 2) / (clusters - 1), 1e-12))
-    alone = float(stdtr(clusters - 1, -t))
-    if (2 if side == "both" else 1) * alone > 0.2:
-        return p_values
+
+def _sided(values: Floats, side: str) -> Floats:
+    return np.abs(values) if side == "both" else values
+
+
+def _flipped(
+    units: Sequence[tuple[Floats, Tested]],
+    real: Sequence[Floats],
+    flips: int,
+    seed: int | Sequence[int],
+) -> list[Floats]:
+    """Return `(1 + flips whose largest is as large) / (1 + flips)` for each mean."""
+    largest = np.zeros(flips)
     rng = np.random.default_rng(seed)
-    found = _flipped_p(unit, real, FLIPS, rng, side)
-    if found.min() < 0.02:
-        found = _flipped_p(unit, real, MORE_FLIPS, rng, side)
-    p_values[moved] = found
-    return p_values
-
-
-def _toward(values: Floats, side: str) -> Floats:
-    return np.abs(values) if side == "both" else -values
-
-
-def _flipped_p(
-    unit: Floats, real: Floats, flips: int, rng: np.random.Generator, side: str
-) -> Floats:
-    """Return `(1 + flips as large) / (1 + flips)` for each column."""
-    clusters, m = unit.shape
-    as_large = np.zeros(m)
-    step = max(1, MAX_CELLS // clusters)
-    for start in range(0, flips, step):
-        rows = min(step, flips - start)
-        signs = rng.integers(0, 2, size=(rows, clusters), dtype=np.int8) * 2.0 - 1.0
-        largest = _toward(signs @ unit, side).max(axis=1)
-        as_large += (largest[:, None] >= real - 1e-9).sum(axis=0)
-    return np.asarray((1 + as_large) / (1 + flips))
+    for unit, tested in units:
+        clusters, m = unit.shape
+        if clusters < MIN_CLUSTERS or not m:
+            continue
+        step = max(1, MAX_CELLS // clusters)
+        for start in range(0, flips, step):
+            rows = slice(start, min(start + step, flips))
+            shape = (rows.stop - rows.start, clusters)
+            signs = rng.integers(0, 2, size=shape, dtype=np.int8) * np.float32(2) - np.float32(1)
+            values = _sided(signs @ unit.astype(np.float32), tested.side).max(axis=1)
+            largest[rows] = np.maximum(largest[rows], values)
+    largest.sort()
+    return [
+        (1 + flips - np.searchsorted(largest, values - 1e-5, side="left")) / (1 + flips)
+        for values in real
+    ]

@@ -73,8 +73,8 @@ def add_claims(
     standings = Standings.of(exposed)
     for place, entry in enumerate(entries):
         _add_standing(entry, standings, place)
-    seeds = [[_seed(entry["ad_id"]), entry["version"] or 0] for entry in entries]
-    claimed = [*standings.findings(), *second_findings(curves, seeds)]
+    seed = [_seed(entry["ad_id"]) for entry in entries[:1]]
+    claimed = [*standings.findings(), *second_findings(curves, seed=seed)]
     return [_document(finding, entries[finding.ad]) for finding in claimed]
 
 

@@ -42,7 +42,8 @@ class World:
         falls: Second of an ad from which on the probability of looking is lower, and by how much.
         shared: Standard deviation of what all viewers of a play have in common: of valence over
             the play, and in single seconds.
-        memory: Correlation of neighbouring seconds of a viewer.
+        memory, look_memory: Correlation of neighbouring seconds of a viewer, in valence and in the
+            inclination to look.
         spread, noise: Standard deviations of valence between viewers, and of seconds of a viewer.
         rare: Smiles of one viewer in five instead of normal noise.
         missing: Share of seconds without an emotion.
@@ -58,6 +59,7 @@ class World:
     falls: dict[int, tuple[int, float]] = field(default_factory=dict)
     shared: float = 0.07
     memory: float = 0.5
+    look_memory: float = 0.5
     spread: float = 0.2
     noise: float = 0.2
     rare: bool = False
@@ -69,7 +71,7 @@ def simulate(world: World, seed: int) -> ReportData:
     """Make the data of one session in which the ads ran in turn."""
     rng = np.random.default_rng(seed)
     j, k = world.ads, world.seconds
-    rounds = max(8, world.viewers // 4)
+    rounds = max(10, world.viewers // 2)
     plays = j * rounds
     # Each viewer stays for one to five plays.
     stays = 1 + rng.binomial(4, 0.25, size=round(world.viewers * j / 2))
@@ -146,7 +148,7 @@ def _looks(world: World, rng: np.random.Generator, viewer: Any, play: Any, ad: A
         chance[ad == place, second:] -= effect
     shared = world.shared * rng.normal(size=(plays, k))
     # Looks last: the readings of a second follow one slowly moving inclination.
-    inclined = ndtr(_series(rng, (viewer.size, k), world.memory)) - shared[play]
+    inclined = ndtr(_series(rng, (viewer.size, k), world.look_memory)) - shared[play]
     return np.asarray(rng.binomial(READINGS, np.clip((chance - inclined) * 2.5 + 0.5, 0, 1)))
 
 
