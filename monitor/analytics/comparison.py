@@ -21,7 +21,13 @@ import numpy as np
 from detector.emotion.labels import EMOTIONS
 from monitor.analytics import SEGMENTS
 from monitor.analytics.errors import ReportError
-from monitor.analytics.metrics import EXPRESSIVENESS, HAPPY_SCORE, NEGATIVE_SCORE, VALENCE
+from monitor.analytics.metrics import (
+    EXPRESSIVENESS,
+    HAPPY_SCORE,
+    NEGATIVE_SCORE,
+    SURPRISE_SCORE,
+    VALENCE,
+)
 from monitor.analytics.samples import PlaySamples, Sample
 from monitor.analytics.statistics import (
     CONFIDENCE,
@@ -117,6 +123,9 @@ MEASURES = {
         lambda e: np.ones(e.dwell_s.size),
         largest=3600.0,
     ),
+    "happy_share": _emotion("the share of happy faces", HAPPY_SCORE),
+    "surprise_share": _emotion("the share of surprised faces", SURPRISE_SCORE),
+    "negative_share": _emotion("the share of negative faces", NEGATIVE_SCORE),
     "valence_raw": _emotion("uncorrected valence", VALENCE, largest=2.0),
 }
 """By name. Emotions: mean over a viewer's readings with an emotion, `valence` corrected for the
@@ -247,10 +256,9 @@ def compare_ads(
     weekdays: Collection[str] | None = None,
     sources: Collection[str] | None = None,
     fixed: bool = False,
+    with_rest: bool | None = None,
 ) -> list[Comparison]:
     """Compare ads in pairs, all versions of an ad together.
-
-    More than `MAX_PAIRS_OF` ads are each compared with all others together instead.
 
     Args:
         data: The sessions to pool; seconds are not needed.
@@ -264,6 +272,8 @@ def compare_ads(
             or of sessions with these sources; None: all.
         fixed: Intervals and p-values for one look at an amount of data that was fixed before,
             instead of those that hold however often one looks.
+        with_rest: Compare each ad with all others together instead of in pairs; None: with more
+            than `MAX_PAIRS_OF` ads.
 
     Returns:
         One entry for each pair, in the order of the ads, and segment; the same for the same data.
@@ -288,7 +298,7 @@ def compare_ads(
     uncalibrated = measure == "valence" and np.isnan(_corrected_valence(data.exposures)).any()
     note = "; a model without calibration gives valence_raw only" if uncalibrated else ""
     pairs: list[tuple[str, str | None]] = list(itertools.combinations(chosen, 2))
-    if len(chosen) > MAX_PAIRS_OF:
+    if len(chosen) > MAX_PAIRS_OF if with_rest is None else with_rest:
         pairs = [(ad, None) for ad in chosen]
     cases: list[tuple[Comparison, Contrast | None]] = []
     for segment in plays.segments:

@@ -50,10 +50,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-LEVEL = 1 - CONFIDENCE
-"""Corrected p-value below which two ads, or an ad and the rest, differ."""
-
-SECOND_LEVEL = LEVEL / 2
+SECOND_LEVEL = (1 - CONFIDENCE) / 2
 """Corrected p-value below which something is said about a second."""
 
 MIN_SIZE = 0.05

@@ -1,189 +1,27 @@
 """How each ad of a report stands against the rest, and what to do with it.
 
-Every ad is compared with the viewers of all other ads together, in corrected valence, in attention
-and in the shares of emotions, with the clustered and always-valid tests of
-`monitor.analytics.statistics`. The same figures decide what is said about an ad, what is advised,
-and in which emotion it stands out, so they cannot contradict each other.
+Every ad is compared with all other ads together (`monitor.analytics.comparison`), in corrected
+valence, in attention and in the shares of emotions. The same comparisons decide what is said about
+an ad, what is advised, and in which emotion it stands out, so these cannot contradict each other.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import numpy as np
-
-from monitor.analytics.findings import LEVEL, Finding, Kind, corrected_valence
-from monitor.analytics.metrics import HAPPY_SCORE, NEGATIVE_SCORE, SURPRISE_SCORE
-from monitor.analytics.statistics import (
-    UNKNOWN,
-    Interval,
-    always_valid_reach,
-    clustered_difference,
-    holm,
-)
+from monitor.analytics.comparison import LEVEL, MIN_VIEWERS_FOR_SAME, Comparison, compare_ads
+from monitor.analytics.findings import Finding, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
+    from datetime import tzinfo
 
-    from numpy.typing import NDArray
+    from monitor.analytics.report_data import ReportData
 
-    from db.read.formulas import ExposureArrays
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
-
-RELEVANT = 0.1
-"""The smallest difference that matters, in valence or as a share."""
-
-MIN_VIEWERS = 10
-"""Fewer viewers of an ad give no advice but to collect more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """An ad against the viewers of all other ads together, by one measure.
-
-    Attributes:
-        viewers: Of the ad, with a value.
-        mean, rest: Means of the ad and of the others.
-        difference: Ad minus rest, with its always-valid 95 % interval.
-        error: Standard error of the difference.
-        p: Always valid, of `Standings` corrected for all ads.
-    """
-
-    viewers: int
-    mean: float
-    rest: float
-    difference: Interval
-    error: float
-    p: float
-
-    @property
-    def sign(self) -> int:
-        """1 or -1 when the ad certainly differs from the rest, else 0."""
-        if not self.p < LEVEL:
-            return 0
-        return 1 if self.difference.value > 0 else -1
-
-    @property
-    def no_worse(self) -> bool:
-        """Whether the ad is certainly not worse than the rest by what matters."""
-        return self.difference.low > -RELEVANT
-
-    @property
-    def much_worse(self) -> bool:
-        """Whether the ad is certainly worse than the rest by what matters."""
-        return self.sign < 0 and self.difference.high < -RELEVANT
-
-    def finding(self, kind: Kind, ad: int, measure: str) -> Finding:
-        """Return the finding that says so."""
-        return Finding(
-            kind=kind,
-            ad=ad,
-            measure=measure,
-            value=self.difference.value,
-            low=self.difference.low,
-            high=self.difference.high,
-            p=self.p,
-            viewers=self.viewers,
-            level=self.rest,
-        )
-
-    def needed_viewers(self) -> int | None:
-        """Return about how many more viewers tell whether the ad is worse by what matters.
-
-        All ads are taken to gain viewers at the same rate. None without an error.
-        """
-        if not self.error > 0:
-            return None
-        margin = max(abs(self.difference.value + RELEVANT), RELEVANT / 2)
-        times = 1.0
-        while True:
-            error = self.error / math.sqrt(times)
-            if error * always_valid_reach(error, RELEVANT) < margin:
-                return math.ceil((times - 1) * self.viewers)
-            times *= 1.05
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Exposed:
-    """The exposures that count, `e` entries, and to which ads.
-
-    Attributes:
-        exposures: The entries.
-        ad: `(e,)`, place of the ad, -1 for one that is left out.
-        group: `(e,)`, equal numbers for exposures that belong together.
-        ads: Number of ads.
-        min_viewers: Of an ad, and of the rest; with fewer nothing is said.
-    """
-
-    exposures: ExposureArrays
-    ad: Ints
-    group: Ints
-    ads: int
-    min_viewers: int = 1
-
-
-def against_rest(exposed: Exposed, above: Floats, below: Floats) -> list[Standing | None]:
-    """Compare each ad with the viewers of all others by a viewer's `above / below`.
-
-    Args:
-        exposed: Who saw what.
-        above, below: `(e,)`, whose sums over a viewer's exposures are divided.
-
-    Returns:
-        For each ad; None where it or the rest has fewer viewers than needed, at least two.
-    """
-    use = (exposed.ad >= 0) & np.isfinite(above) & (below > 0)
-    ad, group, viewer = exposed.ad[use], exposed.group[use], exposed.exposures.viewer_id[use]
-    # One entry for each viewer of an ad, in the group of the first exposure.
-    keys, first, entry = np.unique(
-        np.column_stack([ad, viewer]), axis=0, return_index=True, return_inverse=True
-    )
-    entry = entry.reshape(-1)
-    values = np.bincount(entry, above[use]) / np.bincount(entry, below[use])
-    of_ad = keys[:, 0]
-    groups = np.unique(group[first], return_inverse=True)[1]
-    least = max(2, exposed.min_viewers)
-    found: list[Standing | None] = []
-    for place in range(exposed.ads):
-        mine = of_ad == place
-        viewers = int(mine.sum())
-        if min(viewers, mine.size - viewers) < least:
-            found.append(None)
-            continue
-        contrast = clustered_difference(values, np.ones_like(values), mine, groups)
-        found.append(
-            Standing(
-                viewers=viewers,
-                mean=contrast.first_mean,
-                rest=contrast.second_mean,
-                difference=contrast.interval(effect=RELEVANT)
-                if math.isfinite(contrast.error)
-                else UNKNOWN,
-                error=contrast.error,
-                p=contrast.p_value(effect=RELEVANT),
-            )
-        )
-    return found
-
-
-def _corrected(
-    by_measure: Sequence[Sequence[Standing | None]],
-) -> list[list[Standing | None]]:
-    """Correct the p-values of all measures together (Holm 1979)."""
-    known = [each.p for found in by_measure for each in found if each and math.isfinite(each.p)]
-    adjusted = iter(holm(known))
-    return [
-        [
-            replace(each, p=next(adjusted)) if each and math.isfinite(each.p) else each
-            for each in found
-        ]
-        for found in by_measure
-    ]
-
+GROUPS = ("happy", "surprise", "negative")
+"""Emotions in whose share an ad may stand out; neutral is the rest."""
 
 Action: TypeAlias = Literal["keep", "stop", "test_on", "collect"]
 Reason: TypeAlias = Literal[
@@ -197,7 +35,7 @@ Reason: TypeAlias = Literal[
     "mixed",
     "open",
     "few",
-    "few_plays",
+    "not_comparable",
     "alone",
 ]
 
@@ -211,54 +49,84 @@ class Advice:
     viewers_needed: int | None
 
 
+def sign(found: Comparison | None) -> int:
+    """Return 1 or -1 when an ad is certainly better or worse than the rest, else 0."""
+    verdict = None if found is None else found.verdict
+    return {"better": 1, "worse": -1}.get(verdict or "", 0)
+
+
+def no_worse(found: Comparison) -> bool:
+    """Return whether an ad is certainly not worse than the rest by what matters."""
+    return found.equal_low > -found.relevant
+
+
+def much_worse(found: Comparison) -> bool:
+    """Return whether an ad is certainly worse than the rest by what matters."""
+    return found.verdict == "worse" and found.equal_high < -found.relevant
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Standings:
-    """How the ads of a report stand against each other, by measure, in the order of the ads."""
+    """The comparisons of each ad with the rest, by `ad_id`; an ad may be missing."""
 
-    valence: list[Standing | None]
-    attention: list[Standing | None]
-    groups: dict[str, list[Standing | None]]
+    ads: int
+    valence: Mapping[str, Comparison]
+    attention: Mapping[str, Comparison]
+    groups: Mapping[str, Mapping[str, Comparison]]
 
     @classmethod
-    def of(cls, exposed: Exposed) -> Standings:
-        """Compare all ads."""
-        entries = exposed.exposures
-        read = entries.emotion_readings.astype(np.float64)
-        columns = {"happy": HAPPY_SCORE, "surprise": SURPRISE_SCORE, "negative": NEGATIVE_SCORE}
-        valence = against_rest(exposed, corrected_valence(entries.sums), read)
-        attention = against_rest(exposed, entries.attention_s, entries.dwell_s)
-        groups = [
-            against_rest(exposed, entries.sums.T[column], read) for column in columns.values()
-        ]
+    def of(cls, data: ReportData, *, min_viewers: int = 1, zone: tzinfo | None = None) -> Standings:
+        """Compare all ads of a report."""
+
+        def by(measure: str) -> dict[str, Comparison]:
+            found = compare_ads(
+                data, measure=measure, min_viewers=min_viewers, zone=zone, with_rest=True
+            )
+            return {each.first: each for each in found}
+
         return cls(
-            valence=_corrected([valence])[0],
-            attention=_corrected([attention])[0],
-            groups=dict(zip(columns, _corrected(groups), strict=True)),
+            ads=len({ad.ad_id for ad in data.ads}),
+            valence=by("valence"),
+            attention=by("attention"),
+            groups={group: by(f"{group}_share") for group in GROUPS},
         )
 
-    def findings(self) -> list[Finding]:
-        """Return which ads certainly differ from the rest."""
-        found: list[Finding] = []
-        for place, each in enumerate(self.valence):
-            if each is not None and each.sign:
-                kind: Kind = "more_positive" if each.sign > 0 else "less_positive"
-                found.append(each.finding(kind, place, "valence"))
-        for place, each in enumerate(self.attention):
-            if each is not None and each.sign:
-                kind = "more_attention" if each.sign > 0 else "less_attention"
-                found.append(each.finding(kind, place, "attention"))
-        return found
+    def findings(self, places: Mapping[str, int]) -> list[Finding]:
+        """Return which ads certainly differ from the rest, given their places in the report."""
+        kinds: dict[str, tuple[Kind, Kind]] = {
+            "valence": ("more_positive", "less_positive"),
+            "attention": ("more_attention", "less_attention"),
+        }
+        return [
+            Finding(
+                kind=kinds[each.measure][0 if sign(each) > 0 else 1],
+                ad=places[ad],
+                measure=each.measure,
+                value=each.difference.value,
+                low=each.difference.low,
+                high=each.difference.high,
+                p=each.p_adjusted,
+                viewers=each.first_viewers,
+                level=each.second_mean,
+            )
+            for found in (self.valence, self.attention)
+            for ad, each in found.items()
+            if sign(each)
+        ]
 
-    def stands_out(self, ad: int) -> tuple[str, Standing] | None:
-        """Return the emotion in whose share the ad differs most from the rest, if in any."""
+    def stands_out(self, ad: str) -> tuple[str, Comparison] | None:
+        """Return the emotion in whose share the ad differs most from the rest, if in any.
+
+        The p-values of comparisons are corrected for the ads, these also for the groups.
+        """
         certain = [
-            (name, each)
-            for name, found in self.groups.items()
-            if (each := found[ad]) is not None and each.sign
+            (group, each)
+            for group, found in self.groups.items()
+            if sign(each := found.get(ad)) and each and each.p_adjusted < LEVEL / len(GROUPS)
         ]
         return max(certain, key=lambda each: abs(each[1].difference.value), default=None)
 
-    def advice(self, ad: int) -> Advice:
+    def advice(self, ad: str) -> Advice:
         """Return what to do with an ad.
 
         `keep`: certainly not worse than the rest by what matters, in valence and attention.
@@ -266,38 +134,41 @@ class Standings:
         `test_on`: not known yet, or better in one and worse in the other.
         `collect`: too few viewers, or nothing to compare with.
         """
-        valence, attention = self.valence[ad], self.attention[ad]
-        both = [each for each in (valence, attention) if each is not None]
-        missing = self._missing(both)
-        if missing is not None:
-            return missing
-        worse = [each for each in both if each.much_worse]
-        better = [each for each in both if each.sign > 0]
-        if worse and better:
-            return Advice("test_on", "mixed", None)
-        if worse:
-            which: Reason = "worse_valence" if valence in worse else "worse_attention"
-            return Advice("stop", "worse" if len(worse) == 2 else which, None)
-        if all(each.no_worse for each in both):
-            return Advice("keep", self._good(valence in better, attention in better), None)
-        lacking = [each.needed_viewers() or 1 for each in both if not each.no_worse]
-        return Advice("test_on", "open", max(lacking))
-
-    def _missing(self, both: Sequence[Standing]) -> Advice | None:
-        """Return the advice to collect more data, if an ad cannot be compared yet."""
-        fewest = min((each.viewers for each in both), default=0)
-        if len(self.valence) == 1:
+        if self.ads == 1:
             return Advice("collect", "alone", None)
-        if len(both) < 2 or fewest < MIN_VIEWERS:
-            return Advice("collect", "few", max(MIN_VIEWERS - fewest, 1))
-        if not all(math.isfinite(each.error) for each in both):
-            return Advice("collect", "few_plays", None)
-        return None
+        valence, attention = self.valence.get(ad), self.attention.get(ad)
+        if valence is None or attention is None:
+            return Advice("collect", "few", MIN_VIEWERS_FOR_SAME)
+        fewest = min(valence.first_viewers, attention.first_viewers)
+        if fewest < MIN_VIEWERS_FOR_SAME:
+            return Advice("collect", "few", MIN_VIEWERS_FOR_SAME - fewest)
+        if valence.withheld or attention.withheld:
+            return Advice("collect", "not_comparable", None)
+        return _decide(valence, attention)
 
-    @staticmethod
-    def _good(valence: bool, attention: bool) -> Reason:
-        if valence and attention:
-            return "better"
-        if valence:
-            return "better_valence"
-        return "better_attention" if attention else "no_worse"
+
+def _decide(valence: Comparison, attention: Comparison) -> Advice:
+    both = (valence, attention)
+    worse = [each for each in both if much_worse(each)]
+    better = [each for each in both if sign(each) > 0]
+    if worse and better:
+        return Advice("test_on", "mixed", None)
+    if worse:
+        which: Reason = "worse_valence" if valence in worse else "worse_attention"
+        return Advice("stop", "worse" if len(worse) == 2 else which, None)
+    if all(no_worse(each) for each in both):
+        if len(better) == 2:
+            return Advice("keep", "better", None)
+        reason: Reason = "better_valence" if valence in better else "better_attention"
+        return Advice("keep", reason if better else "no_worse", None)
+    return Advice("test_on", "open", max(_needed(each) for each in both if not no_worse(each)))
+
+
+def _needed(found: Comparison) -> int:
+    """Return about how many more viewers would tell whether an ad is worse by what matters."""
+    if found.needed_viewers is not None:
+        return found.needed_viewers
+    # Certainly worse, but by how much? The interval narrows with the root of the viewers.
+    reach = (found.equal_high - found.equal_low) / 2
+    margin = max(abs(found.difference.value + found.relevant), found.relevant / 2)
+    return max(1, math.ceil(found.first_viewers * ((reach / margin) ** 2 - 1)))

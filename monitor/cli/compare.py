@@ -32,6 +32,9 @@ MEASURES = (
     "surprise",
     "expressiveness",
     "dwell",
+    "happy_share",
+    "surprise_share",
+    "negative_share",
     "valence_raw",
 )
 """As `monitor.analytics.comparison` names them, which is slow to import."""

@@ -18,18 +18,19 @@ from monitor.analytics.metrics import Moment, take
 from monitor.analytics.norms import Norms
 from monitor.analytics.report_data import ad_versions
 from monitor.analytics.score import ScoreLibrary, figure_covariance, score_of
-from monitor.analytics.standings import Exposed, Standings
+from monitor.analytics.standings import Standings
 from monitor.analytics.statistics import known
 from monitor.reports import wording
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import tzinfo
 
     from db.read.formulas import ExposureArrays
+    from monitor.analytics.comparison import Comparison
     from monitor.analytics.findings import Curves, Finding
     from monitor.analytics.report_data import ReportData
     from monitor.analytics.seconds import Shrunk
-    from monitor.analytics.standings import Standing
 
 
 def add_claims(
@@ -38,6 +39,7 @@ def add_claims(
     *,
     library: Norms | None = None,
     min_viewers: int = 1,
+    zone: tzinfo | None = None,
 ) -> list[dict[str, Any]]:
     """Add to entries of `ads` what may be claimed about them; return the `findings`.
 
@@ -46,22 +48,21 @@ def add_claims(
         data: What the report is made of.
         library: The ads of the database, for the score.
         min_viewers: Claims rest on at least so many viewers.
+        zone: Of the hours within which ads are compared; None: the machine's.
     """
     rows = {ad.ad_row_id: place for place, (ad, _) in enumerate(ad_versions(data.ads))}
-    # An audience that is withheld must not be known from what is claimed about it.
-    hidden = [bool(entry["opportunities"]) and entry["watchers"] is None for entry in entries]
-    place_of = {
-        play.id: -1 if hidden[rows[play.ad_row_id]] else rows[play.ad_row_id] for play in data.plays
-    }
-    exposed = _exposed(data, place_of, len(entries), min_viewers)
-    of_second = _places(data.seconds.play_id, place_of)
+    place_of = {play.id: rows[play.ad_row_id] for play in data.plays}
+    of_exposure, of_second = (
+        _places(arrays.play_id, place_of) for arrays in (data.exposures, data.seconds)
+    )
     scores = ScoreLibrary.of(library or Norms(()))
     site_of = _sites(data)
     curves: list[Curves | None] = []
     for place, entry in enumerate(entries):
-        found, mine = None, take(data.exposures, exposed.ad == place)
+        found, mine = None, take(data.exposures, of_exposure == place)
         _add_score(entry, mine, scores, site_of)
-        if not hidden[place]:
+        # An audience that is withheld must not be known from what is claimed about it.
+        if not entry["opportunities"] or entry["watchers"] is not None:
             found = curves_of(
                 mine,
                 take(data.seconds, of_second == place),
@@ -70,12 +71,19 @@ def add_claims(
             )
         curves.append(found)
         _add_moments(entry, found)
-    standings = Standings.of(exposed)
-    for place, entry in enumerate(entries):
-        _add_standing(entry, standings, place)
+    standings = Standings.of(data, min_viewers=min_viewers, zone=zone)
+    for entry in entries:
+        _add_standing(entry, standings)
     seed = [_seed(entry["ad_id"]) for entry in entries[:1]]
-    claimed = [*standings.findings(), *second_findings(curves, seed=seed)]
-    return [_document(finding, entries[finding.ad]) for finding in claimed]
+    first = {entry["ad_id"]: place for place, entry in reversed(list(enumerate(entries)))}
+    return [
+        # All versions of an ad are compared together.
+        *(
+            _document(found, {**entries[found.ad], "version": None})
+            for found in standings.findings(first)
+        ),
+        *(_document(found, entries[found.ad]) for found in second_findings(curves, seed=seed)),
+    ]
 
 
 def _seed(ad_id: str) -> int:
@@ -115,15 +123,6 @@ def _places(play_id: Any, place_of: dict[int, int]) -> Any:
     return places[inverse]
 
 
-def _exposed(data: ReportData, place_of: dict[int, int], ads: int, min_viewers: int) -> Exposed:
-    entries = data.exposures
-    # Viewers who came during one play belong together, with all that they saw.
-    order = np.lexsort((entries.play_id, entries.viewer_id))
-    names, first = np.unique(entries.viewer_id[order], return_index=True)
-    group = entries.play_id[order][first][np.searchsorted(names, entries.viewer_id)]
-    return Exposed(entries, _places(entries.play_id, place_of), group, ads, min_viewers)
-
-
 def _add_moments(entry: dict[str, Any], curves: Curves | None) -> None:
     """Add the shrunk figure and its interval to each key moment, and those of corrected valence."""
     for moment in entry["moments"]:
@@ -146,32 +145,34 @@ def _shrunk(estimate: Shrunk | None) -> dict[str, float | None]:
     return {"shrunk": estimate.value, "low": estimate.low, "high": estimate.high}
 
 
-def _add_standing(entry: dict[str, Any], standings: Standings, place: int) -> None:
+def _add_standing(entry: dict[str, Any], standings: Standings) -> None:
+    ad = entry["ad_id"]
     entry["against_rest"] = {
-        "valence": _standing(standings.valence[place]),
-        "attention": _standing(standings.attention[place]),
+        "valence": _standing(standings.valence.get(ad)),
+        "attention": _standing(standings.attention.get(ad)),
     }
-    out = standings.stands_out(place)
+    out = standings.stands_out(ad)
     entry["stands_out"] = None if out is None else {"group": out[0], **(_standing(out[1]) or {})}
-    advice = standings.advice(place)
+    advice = standings.advice(ad)
     entry["advice"] = {
         "action": advice.action,
-        "reason": wording.advice_reason(advice.reason, entry["against_rest"]),
+        "reason": wording.advice_reason(advice.reason),
         "viewers_needed": advice.viewers_needed,
     }
 
 
-def _standing(standing: Standing | None) -> dict[str, Any] | None:
-    if standing is None:
+def _standing(found: Comparison | None) -> dict[str, Any] | None:
+    if found is None or found.withheld is not None:
         return None
     return {
-        "viewers": standing.viewers,
-        "mean": known(standing.mean),
-        "rest": known(standing.rest),
-        "difference": known(standing.difference.value),
-        "low": known(standing.difference.low),
-        "high": known(standing.difference.high),
-        "p": known(standing.p),
+        "viewers": found.first_viewers,
+        "mean": known(found.first_mean),
+        "rest": known(found.second_mean),
+        "difference": known(found.difference.value),
+        "low": known(found.difference.low),
+        "high": known(found.difference.high),
+        "p": known(found.p_adjusted),
+        "verdict": found.verdict,
     }
 
 

@@ -149,7 +149,7 @@ def build_report(
     for entry, _ in ads:
         entry["norms"] = norms_of(entry, library or Norms(()), site=summary["site"])
     findings = add_claims(
-        [entry for entry, _ in ads], data, library=library, min_viewers=min_viewers
+        [entry for entry, _ in ads], data, library=library, min_viewers=min_viewers, zone=zone
     )
     compared = compare_ads(data, min_viewers=min_viewers, zone=zone)
     entries = [entry for entry, _ in ads]

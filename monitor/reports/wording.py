@@ -199,8 +199,8 @@ def _range(value: float, low: float, high: float) -> str:
     return f"{points(ends[0])} to {points(ends[1])}"
 
 
-def advice_reason(reason: str, standing: dict[str, Any]) -> str:
-    """Say why an ad has its advice, given how it stands against the rest."""
+def advice_reason(reason: str) -> str:
+    """Say why an ad has its advice."""
     return {
         "better": "More positive faces and more attention than the other ads.",
         "better_valence": "More positive faces than the other ads, and no less attention.",
@@ -212,7 +212,7 @@ def advice_reason(reason: str, standing: dict[str, Any]) -> str:
         "mixed": "Better than the other ads in faces or attention, and worse in the other.",
         "open": "Not known yet whether it is worse than the other ads.",
         "few": "Too few viewers to compare it with other ads.",
-        "few_plays": "Too few plays with viewers to compare it with other ads.",
+        "not_comparable": "Too few plays, or none at the hours of the others.",
         "alone": "There is no other ad to compare it with.",
     }[reason]
 

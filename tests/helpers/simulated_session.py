@@ -34,7 +34,7 @@ class World:
     """What is true of a session. Effects go by the place of the ad.
 
     Attributes:
-        ads, seconds: How many ads, and their length.
+        ads, seconds, hours: How many ads, their length, and how long they run in turn.
         viewers: Of each ad, on average; most see more than one ad.
         valence: Added to all seconds of an ad.
         attention: Added to the probability of looking, in all seconds of an ad.
@@ -52,6 +52,7 @@ class World:
 
     ads: int = 12
     seconds: int = 10
+    hours: float = 8.0
     viewers: int = 60
     valence: dict[int, float] = field(default_factory=dict)
     attention: dict[int, float] = field(default_factory=dict)
@@ -71,14 +72,14 @@ def simulate(world: World, seed: int) -> ReportData:
     """Make the data of one session in which the ads ran in turn."""
     rng = np.random.default_rng(seed)
     j, k = world.ads, world.seconds
-    rounds = max(10, world.viewers // 2)
-    plays = j * rounds
-    # Each viewer stays for one to five plays.
-    stays = 1 + rng.binomial(4, 0.25, size=round(world.viewers * j / 2))
-    first = rng.integers(0, plays, size=stays.size)
-    viewer = np.repeat(np.arange(stays.size), stays)
-    step = np.arange(viewer.size) - np.repeat(np.cumsum(stays) - stays, stays)
-    play = first[viewer] + step
+    plays = round(world.hours * 3600 / k)
+    # Parties of one to four come at random and stay for one to five plays, two on average.
+    parties = round(world.viewers * j / 4)
+    stays, first = 1 + rng.binomial(4, 0.25, parties), rng.integers(0, plays, parties)
+    party = np.repeat(np.arange(parties), 1 + rng.binomial(3, 1 / 3, parties))
+    viewer = np.repeat(np.arange(party.size), stays[party])
+    begins = np.cumsum(stays[party]) - stays[party]
+    play = first[party][viewer] + np.arange(viewer.size) - begins[viewer]
     viewer, play = viewer[play < plays], play[play < plays]
     order = np.lexsort((viewer, play))
     viewer, play = viewer[order], play[order]

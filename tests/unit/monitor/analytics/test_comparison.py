@@ -97,6 +97,9 @@ def test_measures_by_hand(two_ads):
         "surprise": ((6 / 40 + 0) / 2, 0.0),
         "expressiveness": ((26 / 40 + 0) / 2, 0.0),
         "dwell": ((4 + 5) / 2, 2.0),
+        "happy_share": ((12 / 40 + 0) / 2, 0.1),
+        "surprise_share": ((6 / 40 + 0) / 2, 0.0),
+        "negative_share": ((0 + 0.1) / 2, 0.0),
     }
     assert expected.keys() == MEASURES.keys()
     for measure, means in expected.items():
