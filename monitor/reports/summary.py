@@ -63,7 +63,9 @@ def zone_of(document: dict[str, Any]) -> ZoneInfo:
 def zone_words(document: dict[str, Any]) -> str:
     """Return the name of the zone with its distance from UTC at the start of the report."""
     zone, start = zone_of(document), document["session"]["started_at"]
-    if zone.key == "UTC" or start is None:
+    if zone.key in {"UTC", "Etc/UTC"}:
+        return "UTC"
+    if start is None:
         return zone.key
     offset = datetime.fromisoformat(start).astimezone(zone).strftime("%z")
     return f"{zone.key.replace('_', ' ')} (UTC{offset[:3]}:{offset[3:5]})"

@@ -10,6 +10,7 @@ import pytest
 from monitor.reports import html
 from monitor.reports.document import build_report
 from monitor.reports.thumbnails import SAMPLES, find_thumbnails
+from tests.helpers.crowds import crowd
 
 pytestmark = pytest.mark.slow
 
@@ -71,7 +72,8 @@ def address(maker, tmp_path_factory) -> str:
         "second_name": "Rain",
         "difference": {"value": 0.3, "low": 0.1, "high": 0.5},
     }
-    document["comparisons"] = [pair | {"sentence": "Solina is better than Rain."}]
+    said = {"verdict": "better", "p_adjusted": 0.01, "sentence": "Solina is better than Rain."}
+    document["comparisons"] = [pair | said]
     document["withheld"].append(
         {"ad_id": "ad-1", "figures": ["timeline"], "seconds": [3], "why": "too few"}
     )
@@ -116,6 +118,47 @@ def test_accessible_and_as_wide_as_the_screen(open_page, viewport, scheme):
         if v["impact"] in {"serious", "critical"}
     ] == []
     assert page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
+
+
+@pytest.mark.parametrize(
+    ("ads", "viewers", "days"),
+    [(1, 0, 1), (1, 1, 1), (1, 300, 1), (12, 0, 1), (12, 20, 10), (60, 1, 1), (60, 300, 1)],
+)
+def test_reports_of_any_size_are_accessible_and_nothing_is_wider_than_the_screen(
+    browser, tmp_path, ads, viewers, days
+):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    document = build_report(crowd(ads, viewers, days=days).data())
+    path = tmp_path / "report.html"
+    path.write_text(html.render_html(document), encoding="utf-8")
+    for width in (360, 1600):
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        page.goto(path.as_uri())
+        # What is folded is looked at for three ads; more take minutes.
+        page.evaluate(
+            "[...document.querySelectorAll('details')].slice(0, 6).forEach(d => d.open = true)"
+        )
+        found = axe.Axe().run(page).response["violations"]
+        assert [(v["id"], [node["target"] for node in v["nodes"]]) for v in found] == []
+        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        beyond = page.evaluate(
+            "[...document.querySelectorAll('body *')].filter(e => !e.closest('.scroll')"
+            " && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML)"
+        )
+        assert beyond == []
+        page.close()
+
+
+def test_a_link_opens_what_its_ad_is_folded_into(browser, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(html.render_html(build_report(crowd(12, 20).data())), encoding="utf-8")
+    page = browser.new_page(viewport=WIDE)
+    page.goto(path.as_uri())
+    assert not page.locator("#ad-3").is_visible()
+    page.locator('.ranking a[href="#ad-3"]').click()
+    page.locator("#ad-3").wait_for(state="visible")
+    page.close()
 
 
 def test_arrow_keys_move_the_cursor_in_all_panels(open_page):
@@ -168,7 +211,7 @@ def test_the_ranking_can_be_sorted_and_what_is_not_known_stays_last(open_page):
     page = open_page()
     names = page.locator(".ranking tbody th a")
     assert names.all_text_contents() == ["Solina", "Rain", "Unseen"]
-    page.locator(".ranking th button", has_text="Mean valence").click()
+    page.locator(".ranking th button", has_text="Valence").click()
     assert names.all_text_contents() == ["Rain", "Solina", "Unseen"]
     assert page.locator(".ranking th[aria-sort]").get_attribute("aria-sort") == "ascending"
     page.locator(".ranking th button", has_text="Ad").first.click()

@@ -16,6 +16,7 @@ import pytest
 
 from monitor.reports import pdf
 from monitor.reports.document import build_report
+from tests.helpers.crowds import crowd
 
 
 @pytest.fixture
@@ -141,3 +142,30 @@ def test_making_pdfs_does_not_let_damaged_pictures_in():
 
     pdf._weasyprint()
     assert ImageFile.LOAD_TRUNCATED_IMAGES is False
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("weasyprint")
+def test_sixty_ads_fit_on_fifteen_pages_and_are_made_in_twenty_seconds():
+    """Of processor time, which a busy machine does not change: measures, document and pages."""
+    data = crowd(60, 300).data()
+    began = time.process_time()
+    pages = pdf._laid_out(build_report(data), None).pages
+    assert time.process_time() - began < 20
+    assert len(pages) <= 15
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("weasyprint")
+@pytest.mark.parametrize(("ads", "viewers", "days"), [(1, 0, 1), (5, 20, 10), (12, 300, 1)])
+def test_nothing_is_cut_at_the_edge_of_the_paper(ads, viewers, days):
+    """No line of text, whatever its name, ends beyond the margin of its page."""
+    for page in pdf._laid_out(build_report(crowd(ads, viewers, days=days).data()), None).pages:
+        box = page._page_box
+        limit = box.content_box_x() + box.width + 1.0
+        beyond = [
+            (child.text, child.position_x + child.width)
+            for child in box.descendants()
+            if type(child).__name__ == "TextBox" and child.position_x + child.width > limit
+        ]
+        assert beyond == []
