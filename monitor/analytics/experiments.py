@@ -296,8 +296,9 @@ class Spread:
 
     Attributes:
         deviation: Standard deviation of a block, as a share of the mean for an outcome.
-        design_effect: Variance between the blocks of a pair against that of any two of a day; below
-            1, as neighbours resemble each other.
+        design_effect: Variance of the estimated effect against that from as many independent blocks
+            of equal weight: below 1 where neighbours resemble each other, above 1 where the pairs
+            of a day do, or where weights differ.
         blocks: It was measured on; 0 if it was stated.
         mean: Of the blocks; NaN if not measured.
     """
@@ -313,25 +314,20 @@ def spread_of(values: BlockValues, *, relative: bool) -> Spread | None:
 
     `None` with fewer than `MIN_HISTORY` blocks in whole pairs.
     """
-    compared = _compared(values, relative=relative)
-    if compared is None:
+    effect, compared = estimate(values, relative=relative), _compared(values, relative=relative)
+    if effect is None or compared is None or effect.blocks < MIN_HISTORY:
         return None
     values, scaled, _, (pairs, constants) = compared
-    if values.value.size < MIN_HISTORY or pairs <= constants:
-        return None
     weight = values.weight / values.weight.mean()
-    pair = _numbered(values.pair)
-    free = (pairs - constants) / pairs
-    # As days differ as a whole, and a pair does not notice it, blocks are compared within days.
-    inside = weight * (scaled - _group_means(scaled, weight, values.day))
-    days = np.unique(values.day).size
-    single = float(inside @ inside) / (values.value.size - days) / free
-    side = np.where(values.treated, 1.0, -1.0)
-    differences = np.bincount(pair, weights=side * inside)
-    between = float(np.square(differences - differences.mean()).mean()) / free
+    # Days may differ as a whole: pairs do not notice it, so blocks are compared within days.
+    inside = scaled - _group_means(scaled, weight, values.day)
+    free = (1 - np.unique(values.day).size / inside.size) * (1 - constants / pairs)
+    variance = float(np.average(inside**2, weights=weight)) / free
+    if variance <= 0:
+        return None
+    design_effect = effect.found.error**2 * effect.blocks / (4 * variance)
     mean = float(np.average(values.value, weights=values.weight))
-    effect = between / (2 * single) if single > 0 else 1.0
-    return Spread(math.sqrt(single), effect, int(values.value.size), mean)
+    return Spread(math.sqrt(variance), design_effect, effect.blocks, mean)
 
 
 def blocks_for(spread: Spread, relevant: float, stopping: str, *, relative: bool) -> int:

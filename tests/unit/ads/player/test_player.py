@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from ads.player.transition import FIRST_PATIENCE_NS
 from ads.playlists.playlist import Hours
 from ads.policies.audience import Audience
 from ads.policies.fixed import SequentialPolicy
+from ads.show.blocks import Block, BlockSchedule
 from ads.show.playback import Play, PlaybackLog, PlayEnd
 
 MS = 1_000_000
@@ -358,6 +359,28 @@ def test_hours_and_limits_let_the_show_wait_and_go_on(make_image, make_ad):
         stage.clock.now += 3600 * 1000 * MS
         stage.until(lambda: stage.player.current is not None)
         assert not stage.player.finished
+
+
+def test_an_ad_prepared_before_a_block_does_not_play_in_it(make_image, make_ad, tmp_path):
+    wall = [datetime(2026, 11, 20, 7, 59, tzinfo=UTC)]
+    hour = timedelta(hours=1)
+    eight = wall[0] + timedelta(minutes=1)
+    blocks = BlockSchedule([Block("tea", 1, "control", eight, eight + hour, frozenset(["tea"]))])
+    ads = [make_ad(make_image(f"{name}.png"), "image", 1.0) for name in ("water", "tea", "milk")]
+    with Stage(ads, wall_clock=lambda: wall[0], blocks=blocks) as stage:
+        stage.until(lambda: stage.player.next_choice is not None and stage.player.current)
+        assert stage.player.next_choice.ad.ad_id == "tea"
+        wall[0] = eight
+        stage.until(lambda: len(stage.notes.ends) == 4)
+        assert [name for name, _ in stage.notes.outcomes] == ["water", "milk", "water", "milk"]
+        contexts = [play.context.get("block") for play in stage.notes.plays[:3]]
+        assert contexts == [None, 1, 1]
+        wall[0] += hour
+        stage.until(lambda: ("tea", "finished") in stage.notes.outcomes)
+    # The only other ad of the block is broken: the screen does not go dark.
+    broken = [ads[1], make_ad(tmp_path / "gone.png", "image", 1.0)]
+    with Stage(broken, wall_clock=lambda: eight, blocks=blocks) as stage:
+        stage.until(lambda: stage.notes.outcomes.count(("tea", "finished")) == 2)
 
 
 def test_failures_are_forgiven_while_others_wait_for_their_hours(make_image, make_ad, tmp_path):

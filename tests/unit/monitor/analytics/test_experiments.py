@@ -219,12 +219,26 @@ def test_the_spread_is_that_of_the_blocks(neighbours, design_effect):
     for run in range(20):
         blocks = draw_blocks(make_plan(seed=run))
         rng = np.random.default_rng(run)
-        values = sales_of(blocks, rng, neighbours=neighbours, day_noise=0.3)
+        values = sales_of(blocks, rng, neighbours=neighbours, day_noise=0.1)
         found.append(spread_of(values_of(blocks, values), relative=True))
     variance = np.mean([each.deviation**2 * each.design_effect for each in found])
     # Neighbours differ by 2 sigma^2 (1 - r), whatever whole days do.
     assert variance == pytest.approx(0.3**2 * (1 - neighbours), rel=0.12)
     assert np.mean([each.design_effect for each in found]) == pytest.approx(design_effect, abs=0.12)
+
+
+def test_the_plan_of_an_audience_counts_how_unequal_the_blocks_are():
+    found, effects = [], []
+    for run in range(40):
+        blocks = draw_blocks(make_plan(seed=run))
+        rng = np.random.default_rng(run)
+        viewers = rng.negative_binomial(2, 0.2, len(blocks)).astype(np.float64)
+        noise = rng.standard_normal(len(blocks)) / np.sqrt(np.maximum(viewers, 1))
+        values = values_of(blocks, 0.4 + 0.3 * noise, weight=viewers)
+        found.append(spread_of(values, relative=False))
+        effects.append(estimate(values, relative=False).found.value)
+    least = np.mean([detectable(each, 336, "fixed", relative=False) for each in found])
+    assert least == pytest.approx(2.8016 * np.std(effects), rel=0.25)
 
 
 def test_a_short_past_has_no_spread():

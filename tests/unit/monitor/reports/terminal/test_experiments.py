@@ -1,0 +1,1 @@
+"""`monitor.reports.terminal.experiments` is tested in `tests/unit/monitor/reports/test_experiments.py`."""

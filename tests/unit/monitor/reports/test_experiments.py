@@ -1,0 +1,107 @@
+"""The words and states of experiments; their documents: `tests/unit/monitor/cli/test_experiment.py`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from db.engine import open_database
+from db.write.experiments import store_experiment
+from monitor.analytics.errors import ExperimentError
+from monitor.analytics.experiments import Spread, draw_blocks
+from monitor.reports.experiments import (
+    effect_text,
+    plan_sentence,
+    planned,
+    result_document,
+    state_of,
+    status_document,
+)
+from monitor.reports.terminal import print_plan, print_result, print_status
+from tests.helpers.experiments import MONDAY, make_plan
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def engine(tmp_path):
+    made = open_database(str(tmp_path / "kiosk.db"))
+    yield made
+    made.dispose()
+
+
+@pytest.mark.parametrize(
+    ("measure", "value", "plain", "signed"),
+    [
+        ("outcome", 0.1, "10%", "+10.0%"),
+        ("outcome", 0.0345, "3.45%", "+3.5%"),
+        ("attention", -0.05, "-5 points", "-5.0 points"),
+        ("valence", 0.05, "0.05", "+0.050"),
+    ],
+)
+def test_effects_have_a_unit(measure, value, plain, signed):
+    plan = make_plan(measure=measure)
+    assert effect_text(plan, value) == plain
+    assert effect_text(plan, value, signed=True) == signed
+
+
+def test_states():
+    plan = make_plan()
+    states = [state_of(plan, MONDAY + day * DAY) for day in (-1, 0, 27, 28)]
+    assert states == ["waiting", "running", "running", "over"]
+    stopped = replace(plan, stopped_at=MONDAY + DAY, stop_reason="enough")
+    assert state_of(stopped, MONDAY + 40 * DAY) == "stopped"
+
+
+def test_an_open_end_is_as_many_whole_weeks_as_it_takes(engine):
+    for effect, weeks in ((0.5, 2), (0.1, 4), (0.06, 11)):
+        plan, blocks, _ = planned(
+            engine, make_plan(relevant=effect), MONDAY, open_end=True, spread=Spread(0.3)
+        )
+        assert plan.ends_at - plan.starts_at == weeks * 7 * DAY
+        assert plan.power["enough"]
+        assert len(blocks) == weeks * 7 * 12
+        assert "with a chance of 80%" in plan_sentence(plan)
+    with pytest.raises(ExperimentError, match=r"1% would take .* weeks; expected at most 26"):
+        planned(engine, make_plan(relevant=0.01), MONDAY, open_end=True, spread=Spread(0.3))
+    with pytest.raises(ExperimentError, match="more than 20000 blocks"):
+        planned(engine, make_plan(block_s=60), MONDAY, open_end=False, spread=Spread(0.3))
+
+
+def test_several_sites_share_the_blocks(engine):
+    plan = make_plan(sites=("A", "B"), relevant=0.06)
+    found, _, _ = planned(engine, plan, MONDAY, open_end=True, spread=Spread(0.3))
+    assert found.ends_at - found.starts_at == 6 * 7 * DAY
+
+
+def test_everything_is_printed(engine, capsys):
+    plan = make_plan(
+        hypothesis="[bold]Tea[/bold] sells.",
+        power={"blocks": 336},
+        sites=("Hall [1]",),
+        stopped_at=MONDAY + 3 * DAY,
+        stop_reason="[red]enough[/red]",
+    )
+    blocks = draw_blocks(plan)
+    plan = replace(plan, id=store_experiment(engine, plan, blocks))
+    now = MONDAY + 40 * DAY
+    print_status([status_document(engine, plan, now)], every=False)
+    print_result(result_document(engine, plan, now))
+    out = capsys.readouterr().out
+    for text in ("[bold]Tea[/bold] sells.", "Hall [1]", "[red]enough[/red]", "dropped", "stopped"):
+        assert text in out
+    assert "It ended without enough to say anything: 0 of 336 blocks count." in out
+    print_status([], every=False)
+    assert "no experiment yet" in capsys.readouterr().out
+
+
+def test_a_plan_is_printed_with_its_warnings(engine, capsys):
+    from monitor.reports.experiments import plan_document
+
+    made = planned(engine, make_plan(), MONDAY, open_end=True, spread=Spread(0.3))
+    print_plan(plan_document(*made))
+    out = capsys.readouterr().out
+    for text in ("168 treatment, 168 control", "30%, as stated", "'tea' has never been shown"):
+        assert text in out
