@@ -29,13 +29,14 @@ class AdTotals:
 
     Attributes:
         viewers: Different viewers in view.
-        watchers: Those who were attentive for `watcher_s` without interruption.
+        watchers: Those of `told_viewers` who were attentive for `watcher_s` without interruption.
         emotion_viewers: Viewers whose emotion could be read.
         dwell_s, attention_s: Sums over all exposures.
         mean_dwell_s: Sum over viewers of each viewer's mean dwell per exposure.
         valence, expressiveness: Sums over the viewers with an emotion of each one's mean.
         scored_viewers: Viewers with scores; fewer where a model card has no calibration.
         valence_corrected: Sum over these of each one's mean of score(happy) - score(negative).
+        told_viewers: Viewers who were read often enough to tell watchers.
     """
 
     ad_id: str
@@ -52,16 +53,25 @@ class AdTotals:
     expressiveness: float
     scored_viewers: int
     valence_corrected: float
+    told_viewers: int
 
 
 def ad_totals(
-    engine: Engine, watcher_s: float, *, replays: bool = False, demos: bool = False
+    engine: Engine,
+    watcher_s: float,
+    *,
+    min_rate: float = 0.0,
+    replays: bool = False,
+    demos: bool = False,
 ) -> list[AdTotals]:
     """Add up all exposures by version of an ad, in the order of first showing, and by site.
 
-    `watcher_s` is the attention without interruption that makes a viewer a watcher. Only live
-    sessions count, unless `replays` and `demos` ask for more.
+    `watcher_s` is the attention without interruption that makes a viewer a watcher, and `min_rate`
+    the readings per second with which a session tells that. Only live sessions count, unless
+    `replays` and `demos` ask for more.
     """
+    rate = Session.settings["readings_per_second"].as_float()
+    told = rate.is_(None) | (rate >= min_rate)
     readings = func.sum(Exposure.emotion_readings)
     with engine.connect() as connection:
         corrected = func.sum(_corrected_valence(connection))
@@ -97,7 +107,7 @@ def ad_totals(
             Ad.duration_ms,
             Session.site,
             func.count(),
-            func.sum(case((viewer.c.longest_s >= watcher_s, 1), else_=0)),
+            func.sum(case((told & (viewer.c.longest_s >= watcher_s), 1), else_=0)),
             func.sum(viewer.c.read),
             *(
                 cast(func.sum(viewer.c[name]), Double)
@@ -105,6 +115,7 @@ def ad_totals(
             ),
             func.sum(viewer.c.scored),
             cast(func.sum(viewer.c.valence_corrected), Double),
+            func.sum(case((told, 1), else_=0)),
         )
         .join(Ad, Ad.id == viewer.c.ad_version_id)
         .join(Session, Session.id == viewer.c.session_id)

@@ -125,6 +125,7 @@ def _library_ad(parts: Sequence[AdTotals], site: str | None) -> LibraryAd:
     ad = parts[0]
     viewers, read = sum(part.viewers for part in parts), sum(part.emotion_viewers for part in parts)
     scored = sum(part.scored_viewers for part in parts)
+    told = sum(part.told_viewers for part in parts)
     duration_s = ad.duration_ms / 1000
 
     def total(name: str) -> float:
@@ -135,7 +136,7 @@ def _library_ad(parts: Sequence[AdTotals], site: str | None) -> LibraryAd:
         "attraction_ratio": total("attention_s") / total("dwell_s")
         if total("dwell_s") > 0
         else None,
-        "conversion": sum(part.watchers for part in parts) / viewers,
+        "conversion": sum(part.watchers for part in parts) / told if told else None,
         "mean_valence": total("valence") / read if read else None,
         "valence_corrected_mean": total("valence_corrected") / scored if scored else None,
         "expressiveness": total("expressiveness") / read if read else None,

@@ -82,7 +82,11 @@ def make_report(
     """
     data = load_report_data(engine, scope)
     totals = ad_totals(
-        engine, metrics.WATCHER_ATTENTION_S, replays=scope.replays, demos=scope.demos
+        engine,
+        metrics.WATCHER_ATTENTION_S,
+        min_rate=metrics.MIN_WATCHER_RATE,
+        replays=scope.replays,
+        demos=scope.demos,
     )
     library = build_norms(totals, min_viewers=min_viewers)
     document = build_report(

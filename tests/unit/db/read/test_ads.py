@@ -60,10 +60,17 @@ def test_totals_and_sessions_of_ads_leave_out_replays_and_the_demo_viewer_unless
     assert live > 0
     assert viewers(replays=True) == viewers(demos=True) == 2 * live
     assert viewers(replays=True, demos=True) == 3 * live
-    ad = ad_totals(engine, 0.5)[0].ad_id
-    assert session_ids_with(engine, [ad]) == [1]
-    assert session_ids_with(engine, [ad], replays=True) == [1, 2]
-    assert session_ids_with(engine, [ad], demos=True) == [1, 3]
+    ad = ad_totals(engine, 0.5)[0]
+    assert ad.told_viewers == ad.viewers
+    make.write(engine, settings={"readings_per_second": 4.0})
+    store_roll_ups(engine)
+    slow = ad_totals(engine, 0.5, min_rate=5.0)[0]
+    assert (slow.viewers, slow.told_viewers) == (2 * ad.viewers, ad.viewers)
+    assert slow.watchers == ad.watchers
+    ad = ad.ad_id
+    assert session_ids_with(engine, [ad]) == [1, 4]
+    assert session_ids_with(engine, [ad], replays=True) == [1, 2, 4]
+    assert session_ids_with(engine, [ad], demos=True) == [1, 3, 4]
 
 
 @pytest.mark.parametrize("stored", [True, False])

@@ -219,6 +219,7 @@ def at(site: str, viewers: int, **changes) -> AdTotals:
         "expressiveness": 0.3 * viewers,
         "scored_viewers": viewers,
         "valence_corrected": 0.1 * viewers,
+        "told_viewers": viewers,
     }
     return AdTotals(site=site, viewers=viewers, **(values | changes))
 
@@ -241,6 +242,13 @@ def test_sites_add_up_by_viewers():
     assert whole.figures["conversion"] == 0.5
     assert whole.figures["dwell_share"] == 0.5
     assert whole.length == "8 to 15 s"
+
+
+def test_conversion_rests_on_viewers_who_were_read_often_enough():
+    (whole, *_) = build_norms([at("Attic", 30), at("Hall", 10, watchers=0, told_viewers=0)]).ads
+    assert whole.figures["conversion"] == 0.5
+    (whole, _) = build_norms([at("Hall", 30, watchers=0, told_viewers=0)]).ads
+    assert whole.figures["conversion"] is None
 
 
 def test_an_ad_whose_viewers_could_not_be_read():
