@@ -62,8 +62,8 @@ MIN_GROUPS = 5
 MIN_EFFECTIVE = 10.0
 """Equally weighted viewers that those of each ad must be worth where most of them do not count."""
 
-MIN_ALIKE = 0.1
-"""Share of the viewers who were there at a site and hour of day at which both ads ran."""
+MIN_ALIKE = 0.25
+"""Share of the viewers of an ad who were there within an hour of day of the other, at its site."""
 
 MAX_PAIRS_OF = 8
 """With more ads, each is compared with all others together: pairs would be too many to read."""
@@ -419,8 +419,8 @@ def _refused(entry: Comparison, found: Contrast, sample: Sample) -> str | None:
     if sample.alike_share < MIN_ALIKE or math.isnan(found.value):
         return (
             "the ads ran at different places or hours of day: only "
-            f"{sample.alike_share:.0%} of their viewers were there when both ran; let them share "
-            "hours, so that they meet the same audience"
+            f"{sample.alike_share:.0%} of their viewers were there within an hour of day of the "
+            "other; let them share hours, so that they meet the same audience"
         )
     if weak and sample.chosen_by_audience:
         return (

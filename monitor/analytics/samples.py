@@ -56,7 +56,8 @@ class Sample:
         within: One of `STRATA`.
         first_viewers, second_viewers, common_viewers: Viewers of either ad, and of both.
         common_share: Share of the viewers who were there in an hour in which both ads ran.
-        alike_share: The same for hours of the day, all days of a site together.
+        alike_share: Share of those who were there within an hour of day of the other ad, on any
+            day, at the same site.
         chosen_by_audience: Whether plays differ in the probability of their choice.
     """
 
@@ -80,9 +81,9 @@ class PlaySamples:
     """The plays that count, and what their viewers did, by one measure.
 
     Lengths are `p` plays and `e` exposures with a value. `ad`, `segment` and `weight` describe
-    plays; `strata` has the shape `(len(STRATA), p)`, `groups` `(2, p)`: ten-minute blocks, and
-    plays in a row that share viewers. `play` and `viewer` are each exposure's, by viewer and time;
-    `above / below` is its value.
+    plays, `hour` their site and hour of day, 24 numbers a site; `strata` has the shape
+    `(len(STRATA), p)`, `groups` `(2, p)`: ten-minute blocks, and plays in a row that share viewers.
+    `play` and `viewer` are each exposure's, by viewer and time; `above / below` is its value.
     """
 
     ad_ids: dict[str, int]
@@ -91,6 +92,7 @@ class PlaySamples:
     segment: Ints
     weight: Floats
     uncut: Floats
+    hour: Ints
     strata: Ints
     groups: Ints
     play: Ints
@@ -152,6 +154,8 @@ class PlaySamples:
             segment=np.array([order.index(value) for value in segments], dtype=np.int64),
             weight=np.minimum(uncut, MAX_WEIGHT),
             uncut=uncut,
+            hour=24 * np.array(_numbered(site for *_, site in times), np.int64)
+            + np.array([hour for _, _, (_, hour), _, _ in times], np.int64),
             strata=np.array(
                 [_numbered(level) for level in zip(*times, strict=True)], dtype=np.int64
             ).reshape(len(STRATA), len(plays)),
@@ -203,8 +207,8 @@ class PlaySamples:
             first_viewers=int(viewers[0].sum()),
             second_viewers=int(viewers[1].sum()),
             common_viewers=int((viewers[0] & viewers[1]).sum()),
-            common_share=self._share(play, viewer, is_first, 0),
-            alike_share=self._share(play, viewer, is_first, STRATA.index("hour")),
+            common_share=self._share(viewer, self._common(play, is_first)[self.strata[0][play]]),
+            alike_share=self._share(viewer, self._alike(play, is_first)[self.hour[play]]),
             chosen_by_audience=chosen,
         )
 
@@ -227,12 +231,23 @@ class PlaySamples:
                 return level
         return len(STRATA) - 1
 
-    def _share(self, play: Ints, viewer: Ints, is_first: Bools, level: int) -> float:
-        of_play = self.strata[level][play]
-        last = int(of_play.max(initial=0))
-        common = _there(of_play[is_first], last) & _there(of_play[~is_first], last)
+    def _common(self, play: Ints, is_first: Bools) -> Bools:
+        """Return which hours of sessions had plays of both ads."""
+        slot, last = self.strata[0][play], int(self.strata[0].max(initial=0))
+        return _there(slot[is_first], last) & _there(slot[~is_first], last)
+
+    def _alike(self, play: Ints, is_first: Bools) -> Bools:
+        """Return which hours of day had one ad, and the other within an hour of day."""
+        hour, hours = self.hour[play], 24 * (int(self.hour.max(initial=0)) // 24 + 1)
+        sides = [_there(hour[side], hours - 1).reshape(-1, 24) for side in (is_first, ~is_first)]
+        near = [each | np.roll(each, 1, axis=1) | np.roll(each, -1, axis=1) for each in sides]
+        return np.asarray((sides[0] & near[1]) | (sides[1] & near[0])).reshape(-1)
+
+    @staticmethod
+    def _share(viewer: Ints, rows: Bools) -> float:
+        """Return the share of the viewers who have one of the rows."""
         everyone = int(_there(viewer).sum())
-        return int(_there(viewer[common[of_play]]).sum()) / everyone if everyone else float("nan")
+        return int(_there(viewer[rows]).sum()) / everyone if everyone else float("nan")
 
 
 def _there(places: Ints, last: int = -1) -> Bools:

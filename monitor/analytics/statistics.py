@@ -130,7 +130,7 @@ class Estimate:
                 A size of effect worth finding, above 0, fixed before the data: a confidence
                 sequence, which holds at all looks together (Robbins 1970; Johari and others 2022).
         """
-        reach = self.error * self._critical(1 - confidence, effect)
+        reach = self.error * self.reach(1 - confidence, effect)
         return Interval(self.value, self.value - reach, self.value + reach)
 
     def p_value(self, *, effect: float | None = None) -> float:
@@ -152,8 +152,8 @@ class Estimate:
         log_p = math.log1p(ratio) / 2 - z * z / 2 * ratio / (1 + ratio)
         return max(min(1.0, math.exp(min(0.0, log_p))), _TINY)
 
-    def _critical(self, level: float, effect: float | None) -> float:
-        """Return how many errors the interval reaches to each side."""
+    def reach(self, level: float, effect: float | None = None) -> float:
+        """Return how many errors the interval with confidence `1 - level` reaches to each side."""
         from scipy.special import ndtr, stdtrit  # noqa: PLC0415 - slow to import
 
         if not self.error > 0:
@@ -512,11 +512,11 @@ def viewers_lacking(
 
     def finds(more: int) -> bool:
         error = math.sqrt(a / (n + more) + b / (m + more))
-        reach = (
-            float(ndtri(1 - level / 2))
-            if effect is None
-            else always_valid_reach(error, effect, level)
-        )
+        reach = float(ndtri(1 - level / 2))
+        if effect is not None:
+            # So far out Student's tail with few groups is much longer than the normal one.
+            degrees = found.degrees * (n + m + 2 * more) / (n + m)
+            reach = Estimate(0.0, error, degrees, 2).reach(level, effect)
         return error <= 0 or difference >= error * (reach + float(ndtri(power)))
 
     if not a + b > 0 or finds(0):

@@ -288,8 +288,17 @@ def test_ads_that_share_no_hour_are_not_compared(exposures):
     (found,) = compare_ads(exposures.data(), zone=UTC)
     assert found.withheld == (
         "the ads ran at different places or hours of day: only 0% of their viewers were there "
-        "when both ran; let them share hours, so that they meet the same audience"
+        "within an hour of day of the other; let them share hours, so that they meet the same "
+        "audience"
     )
+
+
+def test_ads_that_take_turns_by_the_hour_share_hours(exposures):
+    rows = exposures.ad("solina"), exposures.ad("nordlys")
+    for hour in range(24):
+        exposures.saw(exposures.play(rows[hour % 2], hours=hour), hour, 0.01 * hour)
+    (found,) = compare_ads(exposures.data(), zone=UTC)
+    assert (found.withheld, found.within) == (None, "part of the day")
 
 
 def test_documents_are_json(two_ads):
