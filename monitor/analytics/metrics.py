@@ -12,7 +12,7 @@ A figure that is not known is NaN, a thing that is not known is None. Times are 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -345,7 +345,7 @@ def timeline(cells: Cells, *, seed: int | Sequence[int]) -> Timeline:
     scored, scores = group_scores(means)
     reactions = corrected_valence(scores)
     limits = [
-        _mean(reactions[at], cells.group[read][scored][at])
+        audience_mean(reactions[at], cells.group[read][scored][at])
         for at in (second[scored] == place for place in range(k))
     ]
 
@@ -389,14 +389,25 @@ def group_scores(means: Floats) -> tuple[Bools, Floats]:
     return known, np.column_stack([three[known], 1 - three[known].sum(axis=1)])
 
 
-def _mean(values: Floats, group: Ints, low: float = -1.0) -> Interval:
-    """Return the mean over viewers in groups, `low` to 1, with its interval; NaN without any."""
+def audience_mean(values: Floats, group: Ints, *, share: bool = False) -> Interval:
+    """Return the mean over viewers in groups with its interval; NaN without any.
+
+    It lies from -1 to 1, that of a share from 0 to 1. The error of a share is at least that of two
+    more viewers of each kind (Agresti and Coull 1998): where nobody happened to smile, scores
+    hardly scatter, and yet a few in a hundred may.
+    """
     if not values.size:
         return Interval(math.nan)
     groups = np.unique(group, return_inverse=True)[1]
-    found = clustered_mean(values, np.ones_like(values), groups).interval()
-    value, *limits = np.clip([found.value, found.low, found.high], low, 1.0).tolist()
-    return Interval(value, *limits)
+    found = clustered_mean(values, np.ones_like(values), groups)
+    if share:
+        part = (min(1.0, max(0.0, found.value)) * values.size + 2) / (values.size + 4)
+        least = math.sqrt(part * (1 - part) / values.size)
+        # An error that is not known stays so.
+        found = replace(found, error=float(np.maximum(found.error, least)))
+    around = found.interval()
+    limits = np.clip([around.value, around.low, around.high], 0.0 if share else -1.0, 1.0)
+    return Interval(*limits.tolist())
 
 
 # --- key moments ----------------------------------------------------------------------------------
@@ -541,9 +552,9 @@ def _audience_shares(means: Floats, group: Ints, min_viewers: int) -> dict[str, 
     scored, scores = group_scores(means)
     if len(scores) < min_viewers:
         scores, scored = scores[:0], np.zeros_like(scored)
-    parts = [_mean(column, group[scored], 0.0) for column in scores.T]
+    parts = [audience_mean(column, group[scored], share=True) for column in scores.T]
     found = shares(scores.mean(axis=0) if len(scores) else np.full(len(GROUPS), np.nan))
-    valence = _mean(corrected_valence(scores), group[scored])
+    valence = audience_mean(corrected_valence(scores), group[scored])
     return {
         "shares": found,
         # What the others lose when negative ones become 0 must not leave the interval.

@@ -273,3 +273,36 @@ class TestMoments:
         found = metrics.impact(curve, 0.4)
         assert (found.second, found.value) == (1, pytest.approx(0.6))
         assert metrics.impact(curve, math.nan) is None
+
+
+@pytest.mark.parametrize(
+    ("smiling", "plays", "viewers"), [(0.03, 10, 6), (0.1, 20, 3), (0.1, 40, 8)]
+)
+def test_intervals_of_shares_cover_what_they_promise(smiling, plays, viewers):
+    rng = np.random.default_rng(8)
+    group = np.repeat(np.arange(plays), viewers)
+    covered = 0
+    for _ in range(300):
+        # Scores as of real faces: a smile is mostly seen, and seen in hardly any other face.
+        smiles = rng.random(group.size) < smiling
+        scores = np.where(
+            smiles, rng.normal(1.0, 0.35, group.size), rng.normal(0, 0.06, group.size)
+        )
+        found = metrics.audience_mean(scores, group, share=True)
+        covered += found.low <= smiling <= found.high
+        assert 0 <= found.low <= found.value <= found.high <= 1
+    assert covered / 300 >= 0.92
+
+
+def test_the_mean_of_nobody_and_of_one_group():
+    assert math.isnan(metrics.audience_mean(np.empty(0), np.empty(0, np.int64)).value)
+    alone = metrics.audience_mean(np.array([0.25, 0.75]), np.zeros(2, np.int64), share=True)
+    assert alone.value == 0.5
+    assert math.isnan(alone.low)
+    assert math.isnan(alone.high)
+
+
+def test_neutral_viewers_leave_room_for_a_smile_in_the_interval():
+    found = metrics.audience_mean(np.zeros(60), np.arange(60), share=True)
+    assert (found.value, found.low) == (0, 0)
+    assert 0.03 < found.high < 0.06
