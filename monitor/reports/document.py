@@ -216,6 +216,7 @@ def session_document(info: SessionInfo) -> dict[str, Any]:
         "session_kind": info.session_kind,
         "site": info.site,
         "venue_type": info.settings.get("venue_type") or None,
+        "campaign": info.settings.get("campaign") or None,
         "source": info.source,
         "started_at": utc_text(info.started_at),
         "ended_at": utc_text(info.ended_at),
@@ -499,13 +500,17 @@ def _session_entry(
         for info in sessions
         for ad in info.settings.get("skipped_ads", ())
     }
-    venues = sorted({info.settings.get("venue_type") or None for info in sessions}, key=str)
+    venues, campaigns = (
+        sorted({info.settings.get(key) or None for info in sessions}, key=str)
+        for key in ("venue_type", "campaign")
+    )
     entry: dict[str, Any] = {
         "id": sessions[0].id if len(sessions) == 1 else None,
         "kind": common("kind"),
         "session_kind": common("session_kind"),
         "site": common("site"),
         "venue_type": venues[0] if len(venues) == 1 else None,
+        "campaign": campaigns[0] if len(campaigns) == 1 else None,
         "source": common("source"),
         "started_at": utc_text(min(info.started_at for info in sessions)),
         "ended_at": utc_text(max(ends) if over else None),

@@ -136,6 +136,8 @@ class _Deck:
                     _run(f"   {counted(len(group.ads), 'ad')}", 14, MUTED),
                 ]
             ]
+            if group.reason:
+                lines.append([_run(short(group.reason, 150), 12, MUTED)])
             for ad in group.ads[:4]:
                 lines.append([_run(short(ad["title"], 60), 14, INK, bold=True)])
                 reason = " ".join(

@@ -48,11 +48,15 @@ _ACTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """Ads with the same advice: its key, its name, and each ad's place, title and reason."""
+    """Ads with the same advice: its key, its name, and each ad's place, title and reason.
+
+    `reason` is what all of them have in common, and then missing from each; else empty.
+    """
 
     action: str
     name: str
     ads: Sequence[dict[str, Any]]
+    reason: str = ""
 
 
 def zone_of(document: dict[str, Any]) -> ZoneInfo:
@@ -106,7 +110,15 @@ def advice(document: dict[str, Any]) -> list[Advice]:
             "viewers_needed": said["viewers_needed"],
         }
         found[said["action"]].append(entry)
-    return [Advice(action, action_name(action), ads) for action, ads in found.items() if ads]
+    return [_advice(action, ads) for action, ads in found.items() if ads]
+
+
+def _advice(action: str, ads: list[dict[str, Any]]) -> Advice:
+    reasons = {ad["reason"] for ad in ads}
+    if len(ads) == 1 or len(reasons) > 1:
+        return Advice(action, action_name(action), ads)
+    alone = [{**ad, "reason": ""} for ad in ads]
+    return Advice(action, action_name(action), alone, reasons.pop())
 
 
 def needed(viewers: int | None) -> str:

@@ -52,14 +52,19 @@ def title(ad: dict[str, Any]) -> str:
 
 
 def place(document: dict[str, Any]) -> str:
-    """Return the title of the page: the site, else the session, else how many sites."""
+    """Return the title of the page: campaign and site, else the session, else how many sites."""
     session = document["session"]
-    if session["site"]:
-        return str(session["site"])
-    if session["id"] is not None:
+    site, campaign = session["site"] or "", session["campaign"]
+    # The site of a kiosk that was given no name.
+    if site == "default":
+        site = ""
+    if not site and len({entry["site"] for entry in document["sessions"]}) > 1:
+        site = "all sites"
+    if campaign:
+        return f"{campaign}, {site}" if site else str(campaign)
+    if session["id"] is not None and not site:
         return f"Session {session['id']}"
-    sites = {entry["site"] for entry in document["sessions"]}
-    return "All sites" if len(sites) != 1 else sites.pop() or "All sessions"
+    return f"{site[:1].upper()}{site[1:]}" if site == "all sites" else site or "All sessions"
 
 
 def has_curve(ad: dict[str, Any]) -> bool:
@@ -272,7 +277,8 @@ def currency(ad: dict[str, Any]) -> list[tuple[str, str]]:
         "Watched 2 s or more": (ad["watchers_2s"], "{:,}"),
         "Average unit audience": (ad["average_unit_audience"], "{:.1f}"),
         "Attentive s per 1,000": (ad["attentive_s_per_1000"], "{:,.0f}"),
-        "Viewable for 2 s": (ad["viewable_plays"]["at_least_2s"], "{:,}"),
+        # A replay, or a kiosk without a window, has none by its nature.
+        "Viewable for 2 s": (ad["viewable_plays"]["at_least_2s"] or None, "{:,}"),
         "Cost": (ad["cost"], "{:,.2f}"),
         "Cost per 1,000 attentive s": (ad["cost_per_1000_attentive_s"], "{:,.2f}"),
     }

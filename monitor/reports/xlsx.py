@@ -136,7 +136,7 @@ class _Book:
             sheet.write_string(row, 0, sentence)
             row += 1
         advised = [
-            [ad["title"], group.name, ad["reason"], ad["viewers_needed"]]
+            [ad["title"], group.name, ad["reason"] or group.reason, ad["viewers_needed"]]
             for group in summary.advice(document)
             for ad in group.ads
         ]

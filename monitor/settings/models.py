@@ -240,6 +240,8 @@ class RecordingSettings(PerceptionSettings, StoredSettings):
     """Measure only in these hours of the day, for example to leave out staff."""
     site: str = setting("default", "data", first=True, min_length=1)
     """Name of the place, shown in reports."""
+    campaign: str = setting("", "data", metavar="NAME")
+    """Name of the campaign, first in the titles of reports."""
     venue_type: Venue = setting("", "data", metavar="TYPE")
     """Venue type of the site in the OpenOOH taxonomy, as a number or in words: 203 or
     retail.grocery."""

@@ -70,6 +70,7 @@ class SessionEntry(Document):
     )
     site: str
     venue_type: str | None = Field(description="Of the OpenOOH taxonomy; null where none is set.")
+    campaign: str | None = Field(description="Its name; null where none is set.")
     source: str
     started_at: Moment
     ended_at: Moment | None = Field(description="null while it is running.")

@@ -14,7 +14,10 @@ import subprocess
 import sys
 from contextlib import suppress
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
+import openpyxl
+import pptx
 import pytest
 from PIL import Image
 
@@ -98,6 +101,29 @@ def test_replay_sessions_and_report_agree(program, demo_video, make_playlist):
     assert "Shop 12" in (written / "out.html").read_text()
     table = list(csv.DictReader(io.StringIO((written / "out.csv").read_text())))
     assert len(table) == 12
+
+
+def test_a_replay_becomes_slides_and_a_workbook_in_the_zone_asked_for(
+    program, demo_video, make_playlist
+):
+    replay = ("replay", str(demo_video), "--playlist", str(make_playlist([6, 6])))
+    program.run(*replay, "--duration", "12", "--site", "Shop 12", "--campaign", "=Autumn")
+    program.run("report", "-o", "out.pptx", "--timezone", "Asia/Bangkok")
+    program.run("report", "--format", "xlsx,html", "-o", "out.xlsx", "--timezone", "Asia/Bangkok")
+
+    deck = pptx.Presentation(program.folder / "out.pptx")
+    titles = [slide.shapes.title.text_frame.text for slide in deck.slides]
+    assert titles[:2] == ["=Autumn, Shop 12", "What to do"]
+    assert any(shape.has_chart for slide in deck.slides for shape in slide.shapes)
+    book = openpyxl.load_workbook(program.folder / "out.xlsx")
+    assert book["Overview"]["A1"].value == "=Autumn, Shop 12"
+    assert book["Overview"]["A1"].data_type == "s"
+    assert [row[0] for row in book["Ads"].iter_rows(min_row=2, values_only=True)]
+    page = (program.folder / "out.html").read_text()
+    started = datetime.fromisoformat(program.json("report")["session"]["started_at"])
+    local = started.astimezone(ZoneInfo("Asia/Bangkok"))
+    assert f"{local:%H:%M:%S} to" in page
+    assert "Asia/Bangkok (UTC+07:00)" in page
 
 
 @pytest.mark.slow

@@ -88,7 +88,9 @@ def _print_advice(document: dict[str, Any], console: Console) -> None:
     """Print what to do with each ad."""
     colours = {"keep": "green", "stop": "red"}
     for group in summary.advice(document):
-        console.print(f"\n[bold {colours.get(group.action, 'yellow')}]{group.name}[/]")
+        console.print(
+            f"\n[bold {colours.get(group.action, 'yellow')}]{group.name}[/] {group.reason}".rstrip()
+        )
         for ad in group.ads:
             more = summary.needed(ad["viewers_needed"])
             said = ": ".join(filter(None, [ad["title"], ad["reason"]]))

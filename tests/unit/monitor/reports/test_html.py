@@ -569,3 +569,21 @@ def test_many_gaps_over_several_days_are_folded_and_dated(render, maker):
 )
 def test_how_numbers_look(written, expected):
     assert written == expected
+
+
+@pytest.mark.parametrize(
+    ("session", "sites", "expected"),
+    [
+        ({"site": "Hall", "campaign": "Autumn", "id": 3}, ["Hall"], "Autumn, Hall"),
+        ({"site": "Hall", "campaign": None, "id": 3}, ["Hall"], "Hall"),
+        ({"site": "default", "campaign": "Autumn", "id": 3}, ["default"], "Autumn"),
+        ({"site": "default", "campaign": None, "id": 3}, ["default"], "Session 3"),
+        ({"site": "", "campaign": None, "id": 3}, [""], "Session 3"),
+        ({"site": None, "campaign": None, "id": None}, ["A", "B"], "All sites"),
+        ({"site": None, "campaign": "Autumn", "id": None}, ["A", "B"], "Autumn, all sites"),
+        ({"site": "default", "campaign": None, "id": None}, ["default"], "All sessions"),
+    ],
+)
+def test_the_title_names_campaign_and_site(session, sites, expected):
+    document = {"session": session, "sessions": [{"site": site} for site in sites]}
+    assert wording.place(document) == expected

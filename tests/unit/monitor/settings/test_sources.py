@@ -193,6 +193,7 @@ def test_no_two_settings_of_one_command_share_an_option():
 def test_a_session_keeps_the_settings_under_their_old_keys():
     assert set(RunSettings(database="x.db").logged()) == {
         "analysis",
+        "campaign",
         "device",
         "duration_s",
         "fullscreen",
