@@ -31,7 +31,7 @@ from monitor.analytics.statistics import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -49,6 +49,13 @@ WATCHER_ATTENTION_S = 0.5
 
 MIN_WATCHER_RATE = 5.0
 """Readings per second with which half a second of attention can be told."""
+
+MAX_SLOW_RATE = 4.0
+"""Readings per second of a camera that is too slow for that; below the rate that is asked for, as
+missed faces lower it too."""
+
+MIN_RATE_READINGS = 200
+"""So many readings of a session say how often its camera reads."""
 
 ATTRACTION_WINDOW_S = 8
 """Attraction looks for surprise in the ad's first eight seconds."""
@@ -106,6 +113,30 @@ def tells_watchers(session: SessionInfo) -> bool:
     """Return whether a session was read often enough, by its settings, to tell watchers."""
     rate = session.settings.get("readings_per_second") or READINGS_PER_SECOND
     return float(rate) >= MIN_WATCHER_RATE
+
+
+def slow_sessions(
+    sessions: Iterable[SessionInfo], session_of: Mapping[int, int], exposures: ExposureArrays
+) -> set[int]:
+    """Return the sessions that were read too seldom to tell watchers, by settings or by camera.
+
+    A camera is slow if the readings of viewers, of which there are enough to say so, come less
+    often than four times a second: missed faces alone do not make it so.
+
+    Args:
+        sessions: All that count.
+        session_of: The session of each play, by their ids.
+        exposures: To these plays.
+    """
+    slow = {info.id for info in sessions if not tells_watchers(info)}
+    if not len(exposures):
+        return slow
+    ids, index = np.unique(
+        [session_of[play] for play in exposures.play_id.tolist()], return_inverse=True
+    )
+    readings = np.bincount(index, weights=exposures.readings)
+    often = readings >= MAX_SLOW_RATE * np.bincount(index, weights=exposures.dwell_s)
+    return slow | set(ids[~often & (readings >= MIN_RATE_READINGS)].tolist())
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import numpy as np
 from detector.emotion.prevalence import corrected_valence
 from monitor.analytics import WEEKDAYS
 from monitor.analytics.currency import blocks_of
-from monitor.analytics.metrics import audience, group_scores, take, viewer_means
+from monitor.analytics.metrics import audience, group_scores, slow_sessions, take, viewer_means
 from monitor.analytics.report_data import places_to_withhold
 from monitor.analytics.statistics import UNKNOWN, Interval, clustered_mean, known
 
@@ -65,15 +65,18 @@ def weekly(
     starts = [day - timedelta(days=day.weekday()) for day in days]
     weeks = sorted(set(starts))
     block = dict(zip((play.id for play in plays), blocks_of(plays).tolist(), strict=True))
+    session_of = {play.id: play.session_id for play in data.plays}
+    slow = slow_sessions(data.sessions, session_of, data.exposures)
     by_week = []
     for week in weeks:
         ids = [play.id for play, start in zip(plays, starts, strict=True) if start == week]
         mine = take(data.exposures, np.isin(data.exposures.play_id, ids))
-        by_week.append((week, len(ids), mine))
-    viewers = [int(np.unique(mine.viewer_id).size) for _, _, mine in by_week]
+        told = not slow & {session_of[play] for play in ids}
+        by_week.append((week, len(ids), mine, told))
+    viewers = [int(np.unique(mine.viewer_id).size) for _, _, mine, _ in by_week]
     hidden = places_to_withhold([0] * len(weeks), viewers, min_viewers)
     entries = []
-    for place, (week, count, mine) in enumerate(by_week):
+    for place, (week, count, mine, told) in enumerate(by_week):
         people = audience(mine)
         hide = place in hidden
         valence = UNKNOWN if hide else _valence(mine, block, min_viewers)
@@ -83,7 +86,7 @@ def weekly(
                 "plays": count,
                 "viewers": people.opportunities,
                 "viewers_per_play": None if hide else people.exposures / count,
-                "watchers": None if hide else people.watchers,
+                "watchers": None if hide or not told else people.watchers,
                 "attention_s": None if hide else people.attention_s,
                 "attraction_ratio": None if hide else known(people.attraction_ratio),
                 "valence_corrected_mean": known(valence.value),

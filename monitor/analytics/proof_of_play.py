@@ -215,7 +215,8 @@ def _seen(engine: Engine, scope: Scope, plays: Sequence[ShownPlay]) -> _Seen:
         ends = np.array([microseconds(play.ended_at or play.started_at) for play in mine])
         measured = (ends - starts - covered_us(gaps.get(session, []), starts, ends)) / 1e6
         measured_s.update(zip((play.id for play in mine), measured.tolist(), strict=True))
-    slow = {info.id for info in log.sessions if not metrics.tells_watchers(info)}
+    session_of = {play.id: play.session_id for play in log.plays}
+    slow = metrics.slow_sessions(log.sessions, session_of, log.exposures)
     return _Seen(log.exposures, measured_s, slow)
 
 

@@ -62,7 +62,7 @@ def add_claims(
         found, mine = None, take(data.exposures, of_exposure == place)
         _add_score(entry, mine, scores, site_of)
         # An audience that is withheld must not be known from what is claimed about it.
-        if not entry["opportunities"] or entry["watchers"] is not None:
+        if not entry["opportunities"] or entry["dwell_s"] is not None:
             found = curves_of(
                 mine,
                 take(data.seconds, of_second == place),

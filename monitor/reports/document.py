@@ -420,7 +420,8 @@ def _withhold_watchers(
 
     `ads` are row ids of ads, their entries, and what is withheld of them, which grows.
     """
-    slow = {info.id for info in log.data.sessions if not metrics.tells_watchers(info)}
+    session_of = {play.id: play.session_id for play in log.data.plays}
+    slow = metrics.slow_sessions(log.data.sessions, session_of, log.data.exposures)
     if not slow:
         return []
     why = f"fewer than {metrics.MIN_WATCHER_RATE:g} readings of a viewer were taken per second"

@@ -31,7 +31,7 @@ from monitor.analytics.metrics import (
     group_scores,
     mean_by_second,
     microseconds,
-    tells_watchers,
+    slow_sessions,
 )
 from monitor.analytics.report_data import ad_versions, places_to_withhold
 from monitor.reports import TABLES
@@ -342,7 +342,8 @@ def _play_rows(data: ReportData, min_viewers: int) -> Iterator[list[Any]]:
     ]
     viewers = [place.stop - place.start for place in places]
     hidden = places_to_withhold([play.ad_row_id for play in data.plays], viewers, min_viewers)
-    slow = {info.id for info in data.sessions if not tells_watchers(info)}
+    session_of = {play.id: play.session_id for play in data.plays}
+    slow = slow_sessions(data.sessions, session_of, data.exposures)
     for index, (play, names) in enumerate(zip(data.plays, _played(data), strict=True)):
         audience: list[Any]
         if viewers[index] == 0:

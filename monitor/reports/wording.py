@@ -31,6 +31,9 @@ MOMENTS = {
 
 FIGURE_NAMES = {
     "timeline": "curves",
+    "watchers": "watchers",
+    "held": "held",
+    "conversion": "conversion",
     "peak_valence": "peak valence",
     "attraction": "attraction",
     "impact": "impact",

@@ -17,6 +17,7 @@ from monitor.analytics.errors import ReportError
 from monitor.analytics.report_data import Scope
 from monitor.reports.document import build_report
 from monitor.reports.formatting import utc_text
+from monitor.reports.wording import figure_names
 
 SESSION_KEYS = {
     "id",
@@ -206,8 +207,22 @@ def test_watchers_are_withheld_below_five_readings_a_second(small):
         (None, ["session.watchers"]),
         ("tea", list(hidden)),
     ]
+    assert figure_names(hidden) == "watchers, held, conversion"
     same = ("dwell_s", "attention_s", "attraction_ratio", "opportunities", "mean_valence")
+    assert ad["moments"] == report["ads"][0]["moments"]
     assert [ad[key] for key in same] == [report["ads"][0][key] for key in same]
+
+
+@pytest.mark.parametrize(("step", "withheld"), [(0.2, False), (0.3, True)])
+def test_watchers_are_withheld_if_the_camera_is_slow(maker, step, withheld):
+    made = maker()
+    play = made.play(made.ad("tea", 30.0), 0.0, 30.0)
+    for viewer in range(3):
+        for number in range(int(25 / step)):
+            made.reading(play, viewer, number * step, number * step)
+    report = build_report(made.data())
+    assert (report["ads"][0]["watchers"] is None) is withheld
+    assert report["ads"][0]["dwell_s"] == pytest.approx(75, abs=1)
 
 
 def test_viewers_seen_only_between_ads_are_told_apart(small):
