@@ -4,10 +4,9 @@ A report of twelve ads makes hundreds of comparisons, and the largest of them al
 news. A finding is what is left after correction for all of them: at most one report in twenty in
 which nothing happened claims anything.
 
-- **Seconds**: `monitor.analytics.seconds` tests all seconds of all ads together. They may use half
-  of the 5 %.
+- **Seconds**: `monitor.analytics.seconds` tests all seconds of all ads together, at 2 %.
 - **Ads**: each against the rest, always valid, corrected over the ads
-  (`monitor.analytics.standings`). At one look they use less than the other half.
+  (`monitor.analytics.standings`). At one look these are wrong in less than 2 %.
 """
 
 from __future__ import annotations
@@ -28,17 +27,14 @@ from monitor.analytics.metrics import (
     viewer_seconds,
 )
 from monitor.analytics.seconds import (
+    Means,
     Shrunk,
     ShrunkCurve,
-    Tested,
     curve_of,
     falls,
     first_plays,
     largest_p,
     shrink,
-)
-from monitor.analytics.statistics import (
-    CONFIDENCE,
 )
 
 if TYPE_CHECKING:
@@ -50,8 +46,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-SECOND_LEVEL = (1 - CONFIDENCE) / 2
-"""Corrected p-value below which something is said about a second."""
+SECOND_LEVEL = 0.02
+"""Corrected p-value below which something is said about a second: with the differences between ads
+less than one report in twenty claims something that is not so."""
 
 MIN_SIZE = 0.05
 """A certain peak or fall smaller than this, in valence or as a share, is not worth a sentence."""
@@ -187,8 +184,8 @@ def second_findings(ads: Sequence[Curves | None], *, seed: int | Sequence[int]) 
     ]
     p_values = largest_p(
         [
-            [Tested.seconds(each.curve) for _, each in valence],
-            [Tested.falls(each.curve) for _, each in attention],
+            [Means.seconds(each.curve) for _, each in valence],
+            [Means.falls(each.curve) for _, each in attention],
         ],
         seed=seed,
     )

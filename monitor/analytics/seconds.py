@@ -283,7 +283,7 @@ def falls(curve: Curve, *, width: int = 4) -> tuple[Ints, Floats]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tested:
+class Means:
     """Means over viewers that are tested whether they are 0.
 
     Attributes:
@@ -297,12 +297,12 @@ class Tested:
     side: Literal["both", "above"]
 
     @classmethod
-    def seconds(cls, curve: Curve) -> Tested:
+    def seconds(cls, curve: Curve) -> Means:
         """Test whether seconds differ from the level."""
         return cls(_merged(curve.sums), curve.viewers.astype(np.float64), "both")
 
     @classmethod
-    def falls(cls, curve: Curve) -> Tested:
+    def falls(cls, curve: Curve) -> Means:
         """Test whether the figure falls, as `falls` says."""
         _, weights = falls(curve)
         viewers = 1 / (weights**2 @ (1 / curve.viewers))
@@ -317,7 +317,7 @@ def _merged(sums: Floats) -> Floats:
     return np.add.reduceat(sums, np.arange(MAX_CLUSTERS) * clusters // MAX_CLUSTERS, axis=0)
 
 
-def largest_p(kinds: Sequence[Sequence[Tested]], *, seed: int | Sequence[int]) -> list[Floats]:
+def largest_p(kinds: Sequence[Sequence[Means]], *, seed: int | Sequence[int]) -> list[Floats]:
     """Test all means of a report together; p-values are corrected for all of them.
 
     The statistic is a mean divided by its size, the root of its clusters' sum of squares, or by
@@ -336,7 +336,7 @@ def largest_p(kinds: Sequence[Sequence[Tested]], *, seed: int | Sequence[int]) -
         For each ad of each kind, one after the other, `(m,)`, above 0, at most 1; 1 for an ad with
         fewer than `MIN_CLUSTERS`.
     """
-    units: list[tuple[Floats, Tested]] = []
+    units: list[tuple[Floats, Means]] = []
     real: list[Floats] = []
     for tested in kinds:
         scaled = [(each.sums**2).sum(axis=0) * each.viewers for each in tested]
@@ -360,7 +360,7 @@ def _sided(values: Floats, side: str) -> Floats:
 
 
 def _flipped(
-    units: Sequence[tuple[Floats, Tested]],
+    units: Sequence[tuple[Floats, Means]],
     real: Sequence[Floats],
     flips: int,
     seed: int | Sequence[int],

@@ -204,7 +204,7 @@ def seconds(span: list[int]) -> str:
 def _range(value: float, low: float, high: float) -> str:
     """Write the interval of the size of a difference between shares."""
     ends = (low, high) if value >= 0 else (-high, -low)
-    return f"{points(ends[0])} to {points(ends[1])}"
+    return f"{decimal(100 * ends[0], 0)} to {points(ends[1])}"
 
 
 def advice_reason(reason: str) -> str:

@@ -141,7 +141,7 @@ def _looks(world: World, rng: np.random.Generator, viewer: Any, play: Any, ad: A
     from scipy.special import ndtr
 
     k, plays = world.seconds, int(play.max()) + 1
-    usual = rng.beta(4, 3, size=int(viewer.max()) + 1)
+    usual = rng.beta(8, 6, size=int(viewer.max()) + 1)
     chance = np.repeat(usual[viewer][:, None], k, axis=1)
     for place, effect in world.attention.items():
         chance[ad == place] += effect
