@@ -104,7 +104,7 @@ plan_options = together(
         "--block",
         "block_min",
         type=click.FloatRange(0.05, 24 * 60),
-        default=60.0,
+        default=60,
         metavar="MINUTES",
         help="Length of a block.",
     ),
@@ -112,7 +112,7 @@ plan_options = together(
         "--wash-out",
         "wash_out_min",
         type=click.FloatRange(0),
-        default=5.0,
+        default=5,
         metavar="MINUTES",
         help="Start of each block that does not count.",
     ),
@@ -154,7 +154,7 @@ plan_options = together(
     ),
     click.option(
         "--seed",
-        type=click.IntRange(0, 2**62),
+        type=click.IntRange(0, 2**31 - 1),
         help="Seed of the draw of the blocks. [default: random, and stored]",
     ),
     demos_option,
@@ -275,10 +275,11 @@ def status(name: str | None, every: bool, demos: bool, database: str | None, as_
 @database_option
 @output_options
 def result(name: str, demos: bool, database: str | None, as_json: bool) -> None:
-    """Say whether it works, with the interval, or how many blocks are still needed.
+    """Say whether it works, or how much is still needed.
 
-    Counts the days that are over. With always-valid stopping the answer holds however often you
-    ask; with fixed stopping it comes at the planned end only.
+    Gives the effect with its interval, by site as well, from the days that are over. With
+    always-valid stopping the answer holds however often you ask; with fixed stopping it comes at
+    the planned end only.
     """
     from datetime import UTC, datetime
 
@@ -296,7 +297,10 @@ def result(name: str, demos: bool, database: str | None, as_json: bool) -> None:
 @database_option
 @output_options
 def stop(name: str, reason: str, database: str | None, as_json: bool) -> None:
-    """Stop an experiment before its planned end; blocks to come are dropped."""
+    """Stop an experiment early; the reason is logged.
+
+    Blocks to come are dropped. With always-valid stopping, what was found so far holds.
+    """
     from datetime import UTC, datetime
 
     from db.write.experiments import stop_experiment
