@@ -124,7 +124,10 @@ class ExposureMaker:
         surprise: float = 0.0,
         expressiveness: float = 0.0,
     ) -> None:
-        """Adds an exposure; without a valence no emotion could be read."""
+        """Adds an exposure with ten readings a second.
+
+        `readings` have an emotion; without a valence no emotion could be read.
+        """
         mean = np.zeros(12)
         mean[[HAPPY, SURPRISE, NEUTRAL]] = happy, surprise, 1 - happy - surprise
         mean[[VALENCE, EXPRESSIVENESS]] = valence or 0.0, expressiveness
@@ -133,7 +136,8 @@ class ExposureMaker:
         mean[NEGATIVE_SCORE] = max(-(valence or 0.0), 0.0)
         read = 0 if valence is None else readings
         longest = attention_s if longest_s is None else longest_s
-        self.rows.append((play, viewer, readings, read, dwell_s, attention_s, longest, mean * read))
+        every = max(read, round(10 * dwell_s))
+        self.rows.append((play, viewer, every, read, dwell_s, attention_s, longest, mean * read))
 
     def data(self, *, order: np.ndarray | None = None) -> ReportData:
         """All of it; with an order the exposures stand in another one."""
