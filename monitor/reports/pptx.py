@@ -215,7 +215,7 @@ class _Deck:
             ("Watched", whole(ad["watchers"])),
             ("Held", whole(ad["held"])),
             ("Attraction ratio", percent(ad["attraction_ratio"])),
-            ("Score", summary.score_words(ad)),
+            *([] if ad["score"] is None else [("Score", summary.score_words(ad))]),
             ("Showings", whole(ad["plays"])),
         ]
         top = 1.5

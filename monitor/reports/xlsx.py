@@ -7,11 +7,12 @@ fonts of the reader's machine, which have its scripts. The same document gives t
 from __future__ import annotations
 
 import io
+import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from monitor.reports import summary, wording
-from monitor.reports.figures import ACCENT
+from monitor.reports.figures import ACCENT, GRID
 from monitor.reports.formatting import moment_of
 
 if TYPE_CHECKING:
@@ -23,13 +24,16 @@ if TYPE_CHECKING:
 CHARTED = 20
 """Bars of a chart; with more, their names cannot be read."""
 
+LIGHT = {"major_gridlines": {"visible": True, "line": {"color": GRID, "width": 0.75}}}
+"""Grid of a chart that does not outshine its bars."""
+
 Rows = list[list[Any]]
 
 
 def render_xlsx(document: dict[str, Any]) -> bytes:
     """Render a report as a workbook with the sheets Overview, Ads, Seconds, Pairs and Gaps.
 
-    Sheets about weeks, hours and findings are there when the report has them.
+    Sheets about scenes, weeks and hours are there when the report has them.
     """
     import xlsxwriter  # noqa: PLC0415 - slow to import
 
@@ -51,6 +55,7 @@ class _Book:
     def __init__(self, workbook: Workbook, document: dict[str, Any], zone: str) -> None:
         self.workbook, self.document, self.zone = workbook, document, zone
         self.ads = summary.ranked(document["ads"])
+        self.widths: dict[str, Sequence[float]] = {}
         formats: dict[str, dict[str, Any]] = {
             "title": {"bold": True, "font_size": 18},
             "head": {"bold": True, "bg_color": "#E3E6EC", "text_wrap": True, "valign": "top"},
@@ -60,21 +65,24 @@ class _Book:
             "signed": {"num_format": "+0.00;-0.00;0.00", "valign": "top"},
             "number": {"num_format": "0.0", "valign": "top"},
             "share": {"num_format": "0%", "valign": "top"},
+            "day": {"num_format": "yyyy-mm-dd", "valign": "top", "align": "left"},
             "moment": {"num_format": "yyyy-mm-dd hh:mm:ss", "valign": "top"},
         }
         self.formats = {name: workbook.add_format(each) for name, each in formats.items()}
 
     def write(self) -> None:
-        overview = self._sheet("Overview", [46, 16, 60, 18, 14, 14, 14, 14])
+        overview = self._sheet("Overview", [46, 22, 60, 18])
         self._ads()
         self._overview(overview)
         self._seconds()
+        self._scenes()
         self._pairs()
         self._over_time()
         self._gaps()
 
     def _sheet(self, name: str, widths: Sequence[float]) -> Worksheet:
         sheet = self.workbook.add_worksheet(name)
+        self.widths[name] = widths
         for column, width in enumerate(widths):
             sheet.set_column(column, column, width)
         sheet.set_landscape()
@@ -86,16 +94,25 @@ class _Book:
         """Write a table; `columns` are names with the format of their values."""
         for column, name in enumerate(columns):
             sheet.write_string(top, column, name, self.formats["head"])
+        sheet.set_row(top, 32)
         kinds = list(columns.values())
         for number, row in enumerate(rows, top + 1):
             for column, (kind, value) in enumerate(zip(kinds, row, strict=True)):
                 self._cell(sheet, number, column, value, kind)
+            # Some programs leave a wrapped text one line high.
+            lines = [
+                math.ceil(len(value) / (0.9 * width))
+                for kind, value, width in zip(kinds, row, self.widths[sheet.name], strict=False)
+                if kind == "text" and value
+            ]
+            if max(lines, default=1) > 1:
+                sheet.set_row(number, 15 * min(max(lines), 20))
 
     def _cell(self, sheet: Worksheet, row: int, column: int, value: Any, kind: str) -> None:
         form = self.formats[kind]
         if value is None:
             sheet.write_blank(row, column, None, form)
-        elif kind == "moment":
+        elif kind in {"day", "moment"}:
             sheet.write_datetime(row, column, moment_of(value).replace(tzinfo=None), form)  # type: ignore[union-attr]
         elif isinstance(value, str):
             sheet.write_string(row, column, value[:32_000], form)
@@ -179,7 +196,7 @@ class _Book:
         chart.set_title({"name": f"Valence of {of}", "name_font": {"size": 13}})
         # The first ad on top, and the names beside the axis of negative values.
         chart.set_y_axis({"reverse": True, "label_position": "low"})
-        chart.set_x_axis({"num_format": "+0.00;-0.00;0", "label_position": "high"})
+        chart.set_x_axis({"num_format": "+0.00;-0.00;0", "label_position": "high", **LIGHT})
         chart.set_legend({"none": True})
         chart.set_size(size)
         sheet.insert_chart(row, 0, chart, {"description": f"Bars: valence of {of}"})
@@ -196,7 +213,7 @@ class _Book:
             )
         chart.set_title({"name": f"Faces in front of {of}", "name_font": {"size": 13}})
         chart.set_y_axis({"reverse": True})
-        chart.set_x_axis({"label_position": "high", "num_format": "0%"})
+        chart.set_x_axis({"label_position": "high", "num_format": "0%", **LIGHT})
         chart.set_legend({"position": "bottom"})
         chart.set_size(size)
         below = row + 2 + size["height"] // 20
@@ -224,12 +241,19 @@ class _Book:
             "Showings": "whole",
             "On screen, s": "number",
             "Length, s": "number",
+            "Watched 2 s or more": "whole",
+            "Average unit audience": "number",
+            "Attentive s per 1,000": "whole",
+            "Cost": "number",
+            "Cost per 1,000 attentive s": "number",
             "Kind": "text",
             "File": "text",
             "Ad id": "text",
         }
         keys = "opportunities emotion_viewers watchers held attraction_ratio mean_dwell_s "
-        keys += "attention_s expressiveness impact score plays shown_s duration_s kind file ad_id"
+        keys += "attention_s expressiveness impact score plays shown_s duration_s "
+        keys += "watchers_2s average_unit_audience attentive_s_per_1000 cost "
+        keys += "cost_per_1000_attentive_s kind file ad_id"
         rows = []
         for ad in self.ads:
             said = ad["advice"]
@@ -290,11 +314,40 @@ class _Book:
             # By its cell: a title that begins with "=" would be a formula.
             chart.set_title({"name": ["Seconds", first, 0], "name_font": {"size": 11}})
             chart.set_x_axis({"name": "second of the ad", "label_position": "low"})
+            chart.set_y_axis(LIGHT)
             chart.set_legend({"position": "bottom"})
             chart.set_size({"width": 560, "height": 280})
             sheet.insert_chart(
                 1 + 15 * place, len(columns) + 1, chart, {"description": "Curves of the ad"}
             )
+
+    def _scenes(self) -> None:
+        columns = {
+            "Ad": "text",
+            "From, s": "number",
+            "To, s": "number",
+            "Viewers": "whole",
+            "Valence": "signed",
+            "from": "signed",
+            "to": "signed",
+            "Attention": "share",
+            "at least": "share",
+            "at most": "share",
+            "Against the scene before": "text",
+        }
+        keys = "start_s end_s n valence_corrected valence_corrected_low valence_corrected_high "
+        keys += "attention attention_low attention_high"
+        rows: Rows = [
+            [
+                wording.title(ad),
+                *(scene[key] for key in keys.split()),
+                wording.scene_change(scene) or None,
+            ]
+            for ad in self.ads
+            for scene in ad["scenes"] or ()
+        ]
+        if rows:
+            self._full_table("Scenes", [46, *[11] * 9, 60], columns, rows)
 
     def _pairs(self) -> None:
         columns = {
@@ -319,7 +372,7 @@ class _Book:
     def _over_time(self) -> None:
         if trend := self.document["trend"]:
             columns = {
-                "Week from": "moment",
+                "Week from": "day",
                 "Showings": "whole",
                 "Viewers": "whole",
                 "per showing": "number",
