@@ -33,6 +33,7 @@ def claims(world: World, seed: int) -> tuple[list[dict], list[dict]]:
             "opportunities": 9,
             "emotion_viewers": 9,
             "watchers": 9,
+            "dwell_s": 9.0,
             "mean_dwell_s": None,
             "moments": [],
         }
