@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
@@ -12,11 +13,11 @@ from db.schema import Ad, Experiment, ExperimentBlock, Outcome, Play, Session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from sqlalchemy.engine import Engine
 
 ARMS = ("treatment", "control")
+MAX_COMING = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,10 @@ def blocks_of(engine: Engine, experiment_id: int) -> list[BlockInfo]:
 
 
 def coming_blocks(engine: Engine, site: str, now: datetime) -> list[RunningBlock]:
-    """Return a site's blocks that end after now, of experiments not stopped, by their start.
+    """Return a site's next blocks, the present one first, of experiments not stopped.
+
+    Those of a week, at most `MAX_COMING`: enough to outlast a database that is away for days, and
+    few enough to be read every few seconds.
 
     Raises:
         DatabaseUnavailableError: The database cannot be read now.
@@ -163,9 +167,11 @@ def coming_blocks(engine: Engine, site: str, now: datetime) -> list[RunningBlock
         .where(
             ExperimentBlock.site == site,
             ExperimentBlock.ends_at > now,
+            ExperimentBlock.starts_at < now + timedelta(weeks=1),
             Experiment.stopped_at.is_(None),
         )
         .order_by(ExperimentBlock.starts_at)
+        .limit(MAX_COMING)
     )
     with asking(engine) as connection:
         return [

@@ -85,6 +85,8 @@ def test_the_kiosk_gets_the_blocks_of_its_site_that_are_not_over(engine):
     assert (first.withheld, rest[-1].withheld) == ({"winter"}, {"summer"})
     assert len(rest) == 2
     assert coming_blocks(engine, "Hall", START) == []
+    # A week ahead is enough.
+    assert coming_blocks(engine, "Foyer", START - timedelta(weeks=1)) == []
     assert overlapping(engine, ["Foyer", "Hall"], START + 3 * HOUR, START + 9 * HOUR) == ["tea"]
     assert overlapping(engine, ["Foyer"], START + 4 * HOUR, START + 9 * HOUR) == []
     assert stop_experiment(engine, key, START + HOUR, "enough")
