@@ -20,6 +20,7 @@ from db.write.records import (
     SessionRecord,
 )
 from db.write.session_writer import SessionWriter
+from detector.emotion.labels import valence
 from detector.emotion.model_card import read_card
 from detector.emotion.model_store import find_model
 from detector.emotion.prevalence import corrected_valence, group_scores, shares
@@ -112,13 +113,13 @@ def picture_server(photo):
         yield address
 
 
-def reading(at, viewer, play, position_ms, valence=0.55):
+def reading(at, viewer, play, position_ms, probabilities=PROBABILITIES):
     face = FaceReading(
         viewer=viewer,
         captured_ns=0,
         box=Box(0.1, 0.1, 0.2, 0.2),
-        probabilities=PROBABILITIES,
-        valence=valence,
+        probabilities=probabilities,
+        valence=float(valence(probabilities)),
         expressiveness=0.9,
         uncertain=False,
         pose=HeadPose(0.0, 0.0, 0.0),
@@ -128,25 +129,34 @@ def reading(at, viewer, play, position_ms, valence=0.55):
     return ReadingRecord(at, face, play, position_ms)
 
 
+def shipped_model():
+    card = read_card(find_model("compact-3"))
+    return ModelRecord(card.name, card.sha256, card.model_dump(mode="json"))
+
+
 def write_past_session(database: str) -> None:
+    """Twelve plays of two ads, before four viewers each; most smile at one of them."""
     engine = open_database(database)
     start = datetime.now(UTC) - timedelta(days=1)
-    with SessionWriter(engine, SessionRecord("run", "Foyer", "0", start, "0.1.0")) as writer:
-        for number, (ad, valence) in enumerate((("summer", 0.6), ("winter", 0.1)), start=1):
+    session = SessionRecord("run", "Foyer", "0", start, "0.1.0", model=shipped_model())
+    with SessionWriter(engine, session) as writer:
+        for ad in ("summer", "winter"):
             writer.submit(AdRecord(ad, ad.title(), f"{ad}.mp4", "ab" * 32, "video", 4000))
+        for number in range(1, 25):
+            ad = "summer" if number % 2 else "winter"
             began = start + timedelta(seconds=5 * number)
             writer.submit(PlayStarted(number, ad, began, "next", 1.0))
-            for step in range(16):
-                for viewer in range(8):
-                    at = began + timedelta(seconds=step / 4)
-                    writer.submit(
-                        reading(
-                            at, 10 * number + viewer, number, step * 250.0, valence + 0.01 * viewer
-                        )
-                    )
+            for step in range(8):
+                for viewer in range(4):
+                    at = began + timedelta(seconds=step / 2)
+                    smiles = (ad == "summer") == ((number + viewer) % 5 > 0)
+                    p = PROBABILITIES if smiles else (0.02,) * 6 + (0.88,)
+                    writer.submit(reading(at, 10 * number + viewer, number, step * 500.0, p))
             writer.submit(PlayEnded(number, began + timedelta(seconds=4), "finished", 4000.0))
         writer.close(
-            SessionEnded(start + timedelta(seconds=20), "finished", frames=600, dropped=0, fps=30.0)
+            SessionEnded(
+                start + timedelta(seconds=130), "finished", frames=600, dropped=0, fps=30.0
+            )
         )
     engine.dispose()
 
@@ -248,9 +258,7 @@ def test_the_live_page_follows_a_session(program, serve, visit):
     engine = open_database(database)
     seen = visit(serve("--min-viewers", "2"))
     now = datetime.now(UTC)
-    card = read_card(find_model("compact-3"))
-    model = ModelRecord(card.name, card.sha256, card.model_dump(mode="json"))
-    session = SessionRecord("run", "Live Hall", "0", now, "0.1.0", model=model)
+    session = SessionRecord("run", "Live Hall", "0", now, "0.1.0", model=shipped_model())
     with SessionWriter(engine, session) as writer:
         writer.submit(AdRecord("summer", "Summer drinks", "summer.mp4", "ab" * 32, "video", 8000))
         writer.submit(PlayStarted(1, "summer", now, "next", 1.0))
@@ -270,7 +278,8 @@ def test_the_live_page_follows_a_session(program, serve, visit):
         watched(1)
         assert tab.inner_text("#valence") == "–"  # noqa: RUF001 (as the page shows it)
         watched(3)
-        scores = group_scores(PROBABILITIES, card.prevalence)
+        calibration = read_card(find_model("compact-3")).prevalence
+        scores = group_scores(PROBABILITIES, calibration)
         assert tab.inner_text("#valence") == signed(float(corrected_valence(scores)))
         happy = percent(float(shares(scores)[0]))
         assert tab.inner_text('#mood [data-group="happy"] .n') == happy
