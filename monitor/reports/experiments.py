@@ -322,6 +322,7 @@ def status_document(
                 "value": known(float(values.value[place])) if state == "over" else None,
             }
         )
+    rows.sort(key=lambda row: (row["starts_at"], row["site"]))
     return {
         "experiment": experiment_document(plan),
         "state": state_of(plan, now),
@@ -499,7 +500,7 @@ def _before_a_fixed_end(plan: ExperimentInfo, what: str, state: str, counts: str
 
 def _difference(plan: ExperimentInfo, value: float) -> str:
     measure = plan.outcome if plan.measure == "outcome" else plan.measure
-    size = effect_text(plan, abs(value))
+    size = effect_text(plan, abs(value), signed=True).removeprefix("+")
     way = "higher" if value >= 0 else "lower"
     treatment, control = (", ".join(arm) for arm in (plan.treatment, plan.control))
     if treatment and control:

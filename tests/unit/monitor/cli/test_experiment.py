@@ -170,6 +170,10 @@ def test_not_yet_and_by_site(shop):
     # A Sunday alone has nothing to be compared with yet.
     assert all(60 <= site["blocks_counted"] <= 72 for site in found["sites"])
     assert run("experiment", "result", "tea", "--db", shop).stdout.count("Hall") >= 2
+    status = run_json("experiment", "status", "tea", "--db", shop)["experiments"][0]
+    begins = [row["starts_at"] for row in status["blocks"]]
+    assert begins == sorted(begins)
+    assert status["state"] == "running"
 
 
 def test_a_fixed_end_says_nothing_before_it(shop):
