@@ -31,6 +31,7 @@ from monitor.analytics.metrics import (
 from monitor.analytics.samples import PlaySamples, Sample
 from monitor.analytics.statistics import (
     CONFIDENCE,
+    MIN_GROUPS,
     UNKNOWN,
     Contrast,
     Interval,
@@ -55,9 +56,6 @@ LEVEL = 1 - CONFIDENCE
 
 MIN_VIEWERS_FOR_SAME = 10
 """Of each ad. Fewer that happen to agree would otherwise prove two ads equal."""
-
-MIN_GROUPS = 5
-"""Groups of viewers of each ad. Fewer say nothing about how groups differ."""
 
 MIN_EFFECTIVE = 10.0
 """Equally weighted viewers that those of each ad must be worth where most of them do not count."""

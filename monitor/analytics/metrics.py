@@ -24,6 +24,7 @@ from detector.emotion.prevalence import GROUPS, corrected_valence, shares
 from monitor.analytics.statistics import (
     CONFIDENCE,
     DRAWS,
+    MIN_GROUPS,
     Interval,
     clustered_mean,
     draw_counts,
@@ -273,7 +274,7 @@ def median_by_second(values: Floats, second: Ints, seconds: int) -> Floats:
 
 
 def bootstrap_mean_interval(
-    viewer: Ints,
+    unit: Ints,
     second: Ints,
     values: Floats,
     seconds: int,
@@ -282,36 +283,37 @@ def bootstrap_mean_interval(
     draws: int = DRAWS,
     confidence: float = CONFIDENCE,
 ) -> tuple[Floats, Floats]:
-    """Return bootstrap intervals of the mean over viewers, drawing **viewers** with replacement.
+    """Return bootstrap intervals of the mean over viewers, drawing **units** with replacement.
 
-    Each draw averages those present in each second. The limits are quantiles of the draws, expanded
-    for small samples (Efron and Tibshirani 1993; Hesterberg 2015; `expanded_level`).
+    A unit is a viewer, or a group of viewers who react alike. Each draw averages the viewers
+    present in each second. The limits are quantiles of the draws, expanded for small samples (Efron
+    and Tibshirani 1993; Hesterberg 2015; `expanded_level`).
 
     Args:
-        viewer, second, values: Shape `(c,)`: whose value, of which second, and the value, no NaN;
-            each pair once.
+        unit, second, values: Shape `(c,)`: the viewer's unit, the second, and the viewer's value in
+            it, no NaN.
         seconds: Number of seconds `k`.
         seed: The same data and seed give the same interval, to the last bit.
-        draws: How often the viewers are drawn.
+        draws: How often the units are drawn.
         confidence: 0 to 1.
 
     Returns:
-        Lower and upper limits, shape `(k,)` each; NaN with fewer than two viewers.
+        Lower and upper limits, shape `(k,)` each; NaN with fewer than two units.
     """
     from scipy.sparse import csr_array  # noqa: PLC0415 - slow to import
 
     low, high = np.full(seconds, np.nan), np.full(seconds, np.nan)
-    n = np.bincount(second, minlength=seconds)
+    names, row = np.unique(unit, return_inverse=True)
+    units = names.size
+    # Sparse, because a viewer is seen in few seconds.
+    summed = csr_array((values, (second, row)), shape=(seconds, units))
+    counted = csr_array((np.ones(values.size), (second, row)), shape=(seconds, units))
+    n = np.diff(counted.indptr)  # of units in each second
     if not (n >= 2).any():
         return low, high
-    names, row = np.unique(viewer, return_inverse=True)
-    viewers = names.size
-    # Sparse, because a viewer is seen in few seconds.
-    summed = csr_array((values, (second, row)), shape=(seconds, viewers))
-    counted = csr_array((np.ones(values.size), (second, row)), shape=(seconds, viewers))
     rng = np.random.default_rng(seed)
     pieces = []
-    for times in draw_counts(viewers, draws, rng):
+    for times in draw_counts(units, draws, rng):
         with np.errstate(invalid="ignore", divide="ignore"):
             pieces.append((summed @ times.T) / (counted @ times.T))
     means = np.concatenate(pieces, axis=1)
@@ -320,6 +322,11 @@ def bootstrap_mean_interval(
         # A draw may miss everybody who was there in this second.
         low[k], high[k] = np.quantile(means[k][np.isfinite(means[k])], [level, 1 - level])
     return low, high
+
+
+def _units(viewer: Ints, group: Ints) -> Ints:
+    """Return what a bootstrap draws: groups, or viewers where groups are too few to draw."""
+    return group if np.unique(group).size >= MIN_GROUPS else viewer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -371,7 +378,8 @@ def timeline(cells: Cells, *, seed: int | Sequence[int]) -> Timeline:
     second = cells.second[read]
     means = cells.sums[read] / cells.emotion_readings[read][:, None]
     emotions, valence = means[:, : len(EMOTIONS)], means[:, VALENCE]
-    low, high = bootstrap_mean_interval(cells.viewer[read], second, valence, k, seed=seed)
+    units = _units(cells.viewer[read], cells.group[read])
+    low, high = bootstrap_mean_interval(units, second, valence, k, seed=seed)
 
     scored, scores = group_scores(means)
     reactions = corrected_valence(scores)
@@ -620,9 +628,6 @@ def reaction(
     viewers = means.shape[0]
     overall = means.mean(axis=0) if viewers else np.full(means.shape[1], np.nan)
     probabilities = overall[: len(EMOTIONS)]
-    low, high = bootstrap_mean_interval(
-        np.arange(viewers), np.zeros(viewers, dtype=np.int64), means[:, VALENCE], 1, seed=[*seed, 1]
-    )
     known = np.isfinite(entries.baseline)
     shifted = (
         entries.sums[known, VALENCE] - entries.emotion_readings[known] * entries.baseline[known]
@@ -639,6 +644,10 @@ def reaction(
         np.unique(entries.viewer_id), entries.viewer_id[entries.emotion_readings > 0]
     )
     audience_shares = _audience_shares(means, own_group[with_emotion], min_viewers)
+    units = _units(np.arange(viewers), own_group[with_emotion])
+    low, high = bootstrap_mean_interval(
+        units, np.zeros(viewers, dtype=np.int64), means[:, VALENCE], 1, seed=[*seed, 1]
+    )
     last_second, last_viewers = last_second_happiness(entries)
     attraction = attraction_moment(curves.probabilities)
     impact_moment = impact(

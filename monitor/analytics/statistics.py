@@ -33,6 +33,9 @@ CONFIDENCE = 0.95
 DRAWS = 2000
 """Bootstrap draws of an interval."""
 
+MIN_GROUPS = 5
+"""Groups of viewers. Fewer say nothing about how groups differ."""
+
 PERMUTATIONS = 2000
 MAX_CELLS = 2_000_000
 """Draws are made in chunks of at most this many numbers, to bound memory."""

@@ -215,6 +215,29 @@ class TestBootstrap:
         assert low[0] == pytest.approx(values.mean() - 1.96 * error, abs=0.15 * error)
         assert high[0] == pytest.approx(values.mean() + 1.96 * error, abs=0.15 * error)
 
+    def test_groups_are_drawn_with_all_their_viewers(self):
+        values = np.random.default_rng(3).normal(0, 0.3, 20)
+        four = np.repeat(np.arange(20), 4)
+        limits = [
+            metrics.bootstrap_mean_interval(unit, np.zeros_like(unit), each, 1, seed=1)
+            for unit, each in ((four, values[four]), (np.arange(20), values))
+        ]
+        assert np.allclose(*limits)
+
+    def test_the_interval_covers_the_truth_before_groups(self):
+        covered = {"group": 0, "viewer": 0}
+        for run in range(100):
+            rng = np.random.default_rng(run)
+            group = np.repeat(np.arange(12), 5)
+            values = rng.normal(0, 0.2, 12)[group] + rng.normal(0, 0.2, 60)
+            for name, unit in (("group", group), ("viewer", np.arange(60))):
+                low, high = metrics.bootstrap_mean_interval(
+                    unit, np.zeros_like(unit), values, 1, seed=run, draws=500
+                )
+                covered[name] += low[0] <= 0 <= high[0]
+        assert covered["group"] >= 90
+        assert covered["viewer"] <= 80
+
     def test_nobody(self):
         low, high = interval(np.empty((0, 2)), seed=1)
         assert np.isnan([*low, *high]).all()
