@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from monitor.reports.thumbnails import Thumbnails
 
 TEMPLATES = Path(__file__).parent / "templates"
+MAX_PRINTED_PAIRS = 20
+"""Rows about pairs on paper; the page has all of them."""
 
 
 def render_html(
@@ -77,6 +79,7 @@ def render_html(
     ]
     order = {id(ad): place for place, ad in enumerate(summary.ranked(ads))}
     pairs, silent_pairs = summary.said_pairs(document)
+    shown_pairs = pairs[:MAX_PRINTED_PAIRS] if medium == "print" else pairs
     differences = [pair["difference"] for pair in pairs]
     limits = [found[key] or 0.0 for found in differences for key in ("value", "low", "high")]
     trend = document["trend"]
@@ -102,28 +105,37 @@ def render_html(
         reach=reach,
         axis=max(map(abs, valence_range(means))),
         findings=wording.findings(document),
-        pairs=pairs,
+        pairs=shown_pairs,
+        more_pairs=len(pairs) - len(shown_pairs),
         silent_pairs=silent_pairs,
         pair_reach=max([*map(abs, limits), 1e-9]),
         trend=trend,
         weeks_figure=_raw(_drawn("_weeks.svg.j2", weeks(trend))) if trend else "",
         day_hours=_day_hours(document["day_hours"]),
-        withheld=[
-            {
-                "seconds": [],
-                **entry,
-                "name": wording.withheld_name(entry, ads),
-                "figures": wording.figure_names(entry["figures"]),
-            }
-            for entry in document["withheld"]
-            if entry["figures"] != ["scenes"]
-        ],
+        withheld=_withheld(document),
         styles=_raw(styles),
         script=_raw(script),
         policy="default-src 'none'; img-src data:; font-src data:; "
         f"style-src {_source(styles)}; script-src {_source(script)}; "
         "base-uri 'none'; form-action 'none'",
     )
+
+
+def _withheld(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what is withheld and why, ads with the same figures and reason together."""
+    names: dict[tuple[str, str, str], list[str]] = {}
+    for entry in document["withheld"]:
+        if entry["figures"] != ["scenes"]:
+            about = (
+                formatting.spans(entry.get("seconds", ())),
+                wording.figure_names(entry["figures"]),
+                entry["why"],
+            )
+            names.setdefault(about, []).append(wording.withheld_name(entry, document["ads"]))
+    return [
+        {"seconds": seconds, "figures": figures, "why": why, "name": formatting.listed(ads)}
+        for (seconds, figures, why), ads in names.items()
+    ]
 
 
 def _fonts(document: dict[str, Any], medium: str) -> str:

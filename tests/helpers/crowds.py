@@ -60,7 +60,7 @@ def crowd(ads: int, viewers: int, *, days: int = 1, seed: int = 1) -> SessionMak
                 mix = [happy[k], 0.04, 0.08, 0.88 - happy[k]]
                 seen_by = rng.choice(viewers, min(viewers, 12), replace=False) if viewers else ()
                 for viewer in seen_by:
-                    for step in np.arange(rng.uniform(0, 2), 6.0, 0.5):
+                    for step in np.arange(rng.uniform(0, 2), 6.0, 0.18):
                         face = _FACES[rng.choice(4, p=mix)]
                         made.reading(
                             play,
