@@ -11,7 +11,6 @@ which nothing happened claims anything.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -28,7 +27,6 @@ from monitor.analytics.metrics import (
 )
 from monitor.analytics.seconds import (
     Means,
-    Shrunk,
     ShrunkCurve,
     curve_of,
     falls,
@@ -43,6 +41,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from db.read.formulas import ExposureArrays, SecondArrays
+    from monitor.analytics.seconds import Shrunk
 
     Floats = NDArray[np.float64]
 
@@ -72,8 +71,8 @@ class Finding:
         kind: What kind of thing.
         ad: Place of the ad in the report.
         measure: What was measured: "valence" or "attention".
-        value, low, high: The figure and its 95 % interval: of a peak or trough in that second, of a
-            fall by how much, of a difference from the rest.
+        value, low, high: The figure and its 95 % interval: of a peak or trough in that second, the
+            level taken as known, of a fall by how much, of a difference from the rest.
         p: After correction, 0 to 1.
         viewers: Behind the figure.
         second: Of a peak or trough, or the first one after a fall.
@@ -203,15 +202,17 @@ def second_findings(ads: Sequence[Curves | None], *, seed: int | Sequence[int]) 
 
 
 def _large(finding: Finding) -> bool:
-    return abs(finding.value - (finding.level or 0.0)) >= MIN_SIZE
+    """Return whether a finding is worth a sentence, and its interval does not deny it."""
+    level = finding.level or 0.0
+    apart = not finding.low <= level <= finding.high
+    return apart and abs(finding.value - level) >= MIN_SIZE
 
 
 def _extreme(place: int, shrunk: ShrunkCurve, p_values: Floats) -> Finding:
     """Return the second that differs most clearly from the level of the ad."""
     curve = shrunk.curve
     at = int(np.lexsort((-np.abs(curve.deviation), p_values))[0])
-    second = int(curve.seconds[at])
-    estimate = shrunk.at(second) or Shrunk(math.nan, math.nan, math.nan)
+    estimate = shrunk.above_level(at)
     return Finding(
         kind="peak" if curve.deviation[at] > 0 else "trough",
         ad=place,
@@ -221,7 +222,7 @@ def _extreme(place: int, shrunk: ShrunkCurve, p_values: Floats) -> Finding:
         high=estimate.high,
         p=float(p_values[at]),
         viewers=int(curve.viewers[at]),
-        second=second,
+        second=int(curve.seconds[at]),
         level=curve.level,
     )
 

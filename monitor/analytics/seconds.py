@@ -201,6 +201,11 @@ class ShrunkCurve:
         variance = self.covariance[place, place] + self.curve.level_error**2
         return self._estimate(self.curve.level + self.mean[place], variance)
 
+    def above_level(self, place: int) -> Shrunk:
+        """Return the figure in a known second, with an interval of its distance from the level."""
+        value = self.curve.level + self.mean[place]
+        return self._estimate(value, float(self.covariance[place, place]))
+
     def change(self, second: int) -> Shrunk | None:
         """Return the rise from the second before, None where one of them is not known."""
         before, after = self._place(second - 1), self._place(second)

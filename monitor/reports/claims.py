@@ -127,22 +127,25 @@ def _add_moments(entry: dict[str, Any], curves: Curves | None) -> None:
     """Add the shrunk figure and its interval to each key moment, and those of corrected valence."""
     for moment in entry["moments"]:
         of = Moment(moment["kind"], moment["second"], moment["value"])
-        moment.update(_shrunk(None if curves is None else shrunk_moment(of, curves)))
+        moment.update(_shrunk(of.kind, None if curves is None else shrunk_moment(of, curves)))
     entry["moments_corrected"] = [
         {
             "kind": moment.kind,
             "second": moment.second,
             "value": known(moment.value),
-            **_shrunk(estimate),
+            **_shrunk(moment.kind, estimate),
         }
         for moment, estimate in ([] if curves is None else corrected_moments(curves))
     ]
 
 
-def _shrunk(estimate: Shrunk | None) -> dict[str, float | None]:
+def _shrunk(kind: str, estimate: Shrunk | None) -> dict[str, float | None]:
     if estimate is None:
         return dict.fromkeys(("shrunk", "low", "high"))
-    return {"shrunk": estimate.value, "low": estimate.low, "high": estimate.high}
+    # What is possible: of the share of surprise, of valence, and of a change.
+    least, most = {"attraction": (0, 1), "peak": (-1, 1), "trough": (-1, 1)}.get(kind, (-2, 2))
+    limits = np.clip([estimate.value, estimate.low, estimate.high], least, most).tolist()
+    return dict(zip(("shrunk", "low", "high"), limits, strict=True))
 
 
 def _add_standing(entry: dict[str, Any], standings: Standings) -> None:

@@ -177,7 +177,9 @@ def finding_sentence(finding: dict[str, Any], ad: dict[str, Any]) -> str:
             return f"Attention to {name} fell from {before} to {after} by {interval}; {viewers}."
         more = "more" if kind == "more_attention" else "less"
         return f"{name} held {more} attention than the other ads, by {interval}; {viewers}."
-    interval = f"95% interval {signed(low)} to {signed(high)}"
+    # A limit that is rounded to 0 would deny what is said.
+    digits = 2 if min(abs(low), abs(high)) >= 0.005 else 3
+    interval = f"95% interval {signed(low, digits)} to {signed(high, digits)}"
     if kind in {"peak", "trough"}:
         most = "more" if kind == "peak" else "less"
         return (
@@ -204,7 +206,9 @@ def seconds(span: list[int]) -> str:
 def _range(value: float, low: float, high: float) -> str:
     """Write the interval of the size of a difference between shares."""
     ends = (low, high) if value >= 0 else (-high, -low)
-    return f"{decimal(100 * ends[0], 0)} to {points(ends[1])}"
+    # A limit that is rounded to 0 would deny what is said.
+    digits = 0 if abs(ends[0]) >= 0.005 else 1
+    return f"{decimal(100 * ends[0], digits)} to {points(ends[1])}"
 
 
 def advice_reason(reason: str) -> str:
@@ -213,12 +217,14 @@ def advice_reason(reason: str) -> str:
         "better": "More positive faces and more attention than the other ads.",
         "better_valence": "More positive faces than the other ads, and no less attention.",
         "better_attention": "More attention than the other ads, and faces no less positive.",
-        "no_worse": "Certainly no worse than the other ads by what matters.",
-        "worse": "Less positive faces and less attention than the other ads, by what matters.",
-        "worse_valence": "Less positive faces than the other ads, by what matters.",
-        "worse_attention": "Less attention than the other ads, by what matters.",
-        "mixed": "Better than the other ads in faces or attention, and worse in the other.",
-        "open": "Not known yet whether it is worse than the other ads.",
+        "no_worse": "At most 0.1 of valence and 10 points of attention below the other ads.",
+        "worse": "Less positive faces and less attention than the other ads, by 0.1 of valence and "
+        "10 points at least.",
+        "worse_valence": "Less positive faces than the other ads, by 0.1 of valence at least.",
+        "worse_attention": "Less attention than the other ads, by 10 points at least.",
+        "mixed": "Better than the other ads in faces or in attention, and worse in the other.",
+        "open": "Not known yet whether it is 0.1 of valence or 10 points of attention below the "
+        "other ads.",
         "few": "Too few viewers to compare it with other ads.",
         "not_comparable": "Too few plays, or none at the hours of the others.",
         "alone": "There is no other ad to compare it with.",

@@ -78,7 +78,9 @@ def _of_figures(report: Any) -> Iterator[tuple[bool, str]]:
         if kind in {"more_positive", "more_attention", "less_positive", "less_attention"}:
             yield each["low"] * each["high"] > 0, f"{kind} with an interval around 0"
         if kind in {"peak", "trough"}:
-            yield (each["value"] > each["level"]) == (kind == "peak"), f"{kind} on the wrong side"
+            above = each["low"] > each["level"] if kind == "peak" else each["high"] < each["level"]
+            yield above, f"{kind} on the wrong side"
+        yield kind != "attention_drop" or each["low"] > 0, "a fall with an interval around 0"
 
 
 def _of_sentences(report: Any, sentences: list[str]) -> Iterator[tuple[bool, str]]:
