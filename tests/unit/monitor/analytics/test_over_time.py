@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -75,6 +76,14 @@ def test_weeks_of_few_viewers_are_withheld_with_one_that_would_give_them_away(mo
     assert all(weeks[0][key] is None for key in ("viewers_per_play", "valence_corrected_mean"))
     assert withheld["figures"] == ["trend"]
     assert withheld["why"].startswith("in 2 of 4 weeks fewer than 8 viewers were in view")
+
+
+def test_weeks_that_were_read_too_seldom_have_no_watchers(month):
+    month.sessions[0] = replace(month.sessions[0], settings={"readings_per_second": 4.0})
+    weeks, withheld = figures(month)
+    assert [week["watchers"] for week in weeks] == [None] * 4
+    assert [week["attraction_ratio"] for week in weeks] == [0.5] * 4
+    assert withheld == []
 
 
 def test_weekdays_and_hours_are_added_up_over_sites(month):
