@@ -60,7 +60,7 @@ MIN_VIEWERS_FOR_SAME = 10
 MIN_EFFECTIVE = 10.0
 """Equally weighted viewers that those of each ad must be worth where most of them do not count."""
 
-MIN_ALIKE = 0.25
+MIN_ALIKE = 0.6
 """Share of the viewers of an ad who were there within an hour of day of the other, at its site."""
 
 MAX_PAIRS_OF = 8

@@ -227,7 +227,9 @@ class PlaySamples:
             kept = float((first * second / np.maximum(whole, 1)).sum())
             # The first group of a stratum only tells what all in it have in common.
             a_stratum = (cells - 1) / max(1, int((whole > 0).sum()) - 1)
-            if a_stratum >= (MIN_WEIGHTED if weighted else 2 if kept >= 0.8 * both else 4):
+            enough = MIN_WEIGHTED if weighted else 2 if kept >= 0.8 * both else 4
+            # Ads that never shared an hour may still have run at the same hours of other days.
+            if kept > 0 and a_stratum >= enough:
                 return level
         return len(STRATA) - 1
 

@@ -293,6 +293,17 @@ def test_ads_that_share_no_hour_are_not_compared(exposures):
     )
 
 
+def test_ads_of_other_days_are_compared_with_a_warning(exposures):
+    for day, ad_id in enumerate(("solina", "nordlys")):
+        row = exposures.ad(ad_id)
+        for place in range(40):
+            play = exposures.play(row, hours=24 * day + place / 8)
+            exposures.saw(play, play, 0.4 * day + 0.01 * (place % 7))
+    (found,) = compare_ads(exposures.data(), zone=UTC)
+    assert (found.verdict, found.within, found.common_share) == ("worse", "hour", 0.0)
+    assert "the ads met different audiences" in found.sentence()
+
+
 def test_ads_that_take_turns_by_the_hour_share_hours(exposures):
     rows = exposures.ad("solina"), exposures.ad("nordlys")
     for hour in range(24):
