@@ -1,13 +1,13 @@
 """Shares of expressions in an audience, corrected for the prevalence of the training data.
 
-A classifier's probabilities hold for the mix of faces it was calibrated on: a third happy, two
-fifths neutral. In front of a screen nine of ten faces are neutral, and the plain means of such an
-audience show far too many sad and happy ones. Bayes' rule moves the probabilities of one face from
-the calibration's mix to that of an ordinary audience (Saerens, Latinne and Decaestecker 2002,
+A classifier's probabilities hold for the mix of faces it was calibrated on, of which a quarter are
+happy and a third neutral. In front of a screen nine of ten are neutral, and the plain means of such
+an audience show far too many sad and happy ones. Bayes' rule moves the probabilities of one face
+from the calibration's mix to that of an ordinary audience (Saerens, Latinne and Decaestecker 2002,
 eq. 4), and the inverse of the confusions left over takes out what is still mixed up (Vaz, Izbicki
-and Stern 2019, "probabilistic adjusted count"). Both are fixed for a model, so every face gets
-**group scores** whose mean over faces, readings or viewers is an unbiased estimate of the shares,
-whatever the mix. A single face may score below 0 or above 1.
+and Stern 2019). Both are fixed for a model, so every face gets **group scores** whose mean over
+faces, readings or viewers is an unbiased estimate of the shares, whatever the mix. A single face
+may score below 0 or above 1.
 
 Pure NumPy, as the database's roll-ups use it.
 """
