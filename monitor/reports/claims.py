@@ -76,13 +76,20 @@ def add_claims(
         _add_standing(entry, standings)
     seed = [_seed(entry["ad_id"]) for entry in entries[:1]]
     first = {entry["ad_id"]: place for place, entry in reversed(list(enumerate(entries)))}
+    of_seconds = second_findings(curves, seed=seed)
+    for place, entry in enumerate(entries):
+        entry["key_moments"] = [
+            {"kind": each.kind, "second": each.second, **_limits(each)}
+            for each in of_seconds
+            if each.ad == place
+        ]
     return [
         # All versions of an ad are compared together.
         *(
             _document(found, {**entries[found.ad], "version": None})
             for found in standings.findings(first)
         ),
-        *(_document(found, entries[found.ad]) for found in second_findings(curves, seed=seed)),
+        *(_document(found, entries[found.ad]) for found in of_seconds),
     ]
 
 
@@ -179,15 +186,17 @@ def _standing(found: Comparison | None) -> dict[str, Any] | None:
     }
 
 
+def _limits(finding: Finding) -> dict[str, float | None]:
+    return {key: known(getattr(finding, key)) for key in ("value", "low", "high")}
+
+
 def _document(finding: Finding, entry: dict[str, Any]) -> dict[str, Any]:
     document = {
         "kind": finding.kind,
         "ad_id": entry["ad_id"],
         "version": entry["version"],
         "measure": finding.measure,
-        "value": known(finding.value),
-        "low": known(finding.low),
-        "high": known(finding.high),
+        **_limits(finding),
         "p": finding.p,
         "viewers": finding.viewers,
         "second": finding.second,

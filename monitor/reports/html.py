@@ -149,7 +149,7 @@ def _fonts(document: dict[str, Any], medium: str) -> str:
 
 def ad_figure(ad: dict[str, Any], layout: Layout, *, reach: tuple[float, float]) -> str:
     """Draw the curves of an ad as an `<svg>` element, with the arguments of `figures.curves`."""
-    return _drawn("_curves.svg.j2", curves(ad, layout, reach, summary.key_moments(ad)))
+    return _drawn("_curves.svg.j2", curves(ad, layout, reach, ad["key_moments"]))
 
 
 def _drawn(template: str, laid_out: dict[str, Any]) -> str:
@@ -231,7 +231,7 @@ def _card(
     drawn = layouts if wording.has_curve(ad) else ()
     strip = () if thumbnails is None else thumbnails.strip
     by_second: dict[int, list[dict[str, Any]]] = {}
-    for moment in summary.key_moments(ad):
+    for moment in ad["key_moments"]:
         name, note = wording.MOMENTS[moment["kind"]]
         by_second.setdefault(moment["second"], []).append({**moment, "name": name, "note": note})
     return {

@@ -179,32 +179,6 @@ def stands_out(ad: dict[str, Any]) -> str:
     )
 
 
-def key_moments(ad: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the seconds that stand out from the ad by more than chance explains.
-
-    A moment's value is the shrunk one; its whole interval lies beyond the level of the ad, or above
-    0 for a change from second to second. Those of valence are of its corrected curve.
-    """
-    level = ad["valence_corrected_mean"]
-    found = []
-    for moment in [*ad["moments_corrected"], *ad["moments"]]:
-        low, high = moment["low"], moment["high"]
-        if low is None or high is None:
-            continue
-        of_valence = moment["kind"] in {"peak", "trough", "steepest_rise"}
-        if of_valence and moment not in ad["moments_corrected"]:
-            continue
-        stands_out = {
-            "peak": level is not None and low > level,
-            "trough": level is not None and high < level,
-            "steepest_rise": low > 0,
-            "attention_drop": low > 0,
-        }
-        if stands_out.get(moment["kind"], False):
-            found.append({**moment, "value": moment["shrunk"]})
-    return found
-
-
 def interval_words(low: float | None, high: float | None) -> str:
     """Write an interval, empty where there is none."""
     return "" if low is None or high is None else f"{signed(low)} to {signed(high)}"

@@ -109,7 +109,7 @@ def _pictures(ad: dict[str, Any], path: Path) -> Thumbnails:
     length_s, kind = ad["duration_s"], ad["kind"]
     # Higher than shown, to stay sharp on dense screens.
     strip = thumbnails(path, length_s, kind, height_px=96)
-    seconds = sorted({moment["second"] for moment in ad["moments"]})
+    seconds = sorted({moment["second"] for moment in ad["key_moments"]})
     # The middle of each second; the last second may be shorter than 1 s.
     moments = {
         (second + min(second + 1.0, max(length_s, second + 0.1))) / 2: second for second in seconds

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MOMENTS = {
-    "peak": ("Most positive", "peak of mean valence"),
-    "trough": ("Least positive", "low of mean valence"),
-    "steepest_rise": ("Steepest rise", "of valence, from the second before"),
-    "attention_drop": ("Attention falls", "of attention, from the second before"),
-    "attraction": ("Attraction", "most surprise in the first 8 s"),
-    "impact": ("Impact", "happiest second, averaged with the last one"),
+    "peak": ("Most positive", "peak of valence"),
+    "trough": ("Least positive", "low of valence"),
+    "attention_drop": (
+        "Attention falls",
+        "of attention, up to four seconds against those before",
+    ),
 }
 """Name and note of each kind of key moment."""
 
@@ -273,11 +273,11 @@ def figure_names(figures: Iterable[str]) -> str:
 
 
 def moment_value(moment: dict[str, Any]) -> str:
-    """Return the value of a key moment in its own unit."""
+    """Return the value of a key moment in its own unit, with its interval."""
+    value, low, high = (moment[key] for key in ("value", "low", "high"))
     if moment["kind"] == "attention_drop":
-        return points(-moment["value"])
-    in_words = percent if moment["kind"] in {"attraction", "impact"} else signed
-    return in_words(moment["value"])
+        return f"{points(-value)} ({decimal(-100 * low, 0)} to {decimal(-100 * high, 0)})"
+    return f"{signed(value)} ({signed(low)} to {signed(high)})"
 
 
 def currency(ad: dict[str, Any]) -> list[tuple[str, str]]:

@@ -128,7 +128,7 @@ def _print_ad(entry: dict[str, Any], scale: tuple[float, float], console: Consol
     moments = ", ".join(
         f"{moment['kind'].replace('attention_drop', 'attention falls').replace('_', ' ')} "
         f"{moment['value']:+.2f} at {moment['second']} s"
-        for moment in summary.key_moments(entry)
+        for moment in entry["key_moments"]
     )
     table.add_row("moments", moments or signs.none)
     console.print(table, highlight=False)

@@ -154,9 +154,7 @@ def document(session, document_of) -> dict:
 
 def mark(ad, second: int = 0) -> None:
     """Give an ad a peak that stands out for certain."""
-    ad["moments_corrected"] = [
-        {"kind": "peak", "second": second, "value": 1.0, "shrunk": 0.9, "low": 0.8, "high": 1.0}
-    ]
+    ad["key_moments"] = [{"kind": "peak", "second": second, "value": 0.9, "low": 0.8, "high": 1.0}]
 
 
 @pytest.fixture(scope="module")

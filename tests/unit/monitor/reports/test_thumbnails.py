@@ -21,7 +21,7 @@ def entry(file: str, kind: str, duration_s: float, digest: str | None = None, mo
         "kind": kind,
         "duration_s": duration_s,
         "sha256": digest,
-        "moments": found,
+        "key_moments": found,
     }
 
 

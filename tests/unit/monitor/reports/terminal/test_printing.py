@@ -17,10 +17,9 @@ from monitor.reports.terminal import (
 )
 from monitor.reports.terminal.charts import BLOCKS
 
-PEAKS = [{"kind": "peak", "second": 3, "value": 0.5, "shrunk": 0.4, "low": 0.3, "high": 0.5}]
-FALLS = [
-    {"kind": "attention_drop", "second": 5, "value": 0.3, "shrunk": 0.25, "low": 0.1, "high": 0.4},
-    {"kind": "peak", "second": 3, "value": 0.1, "shrunk": 0.1, "low": 0.0, "high": 0.2},
+MOMENTS = [
+    {"kind": "peak", "second": 3, "value": 0.4, "low": 0.3, "high": 0.5},
+    {"kind": "attention_drop", "second": 5, "value": 0.25, "low": 0.1, "high": 0.4},
 ]
 SHARES = {"happy": 0.3, "surprise": 0.05, "negative": 0.09, "neutral": 0.56}
 NORMS = [
@@ -54,8 +53,7 @@ def ad_entry(**more):
         "score_high": 80.0,
         "score_against": "Among 24 other ads.",
         "norms": NORMS,
-        "moments": FALLS,
-        "moments_corrected": PEAKS,
+        "key_moments": MOMENTS,
         "timeline": [
             second(k, v, a)
             for k, (v, a) in enumerate([(-0.2, 1.0), (None, None), (0.1, 0.5), (0.4, 0.0)])
@@ -182,8 +180,7 @@ def test_what_is_not_known_is_a_dash(printed, document):
     document["ads"] = [
         ad_entry(
             **dict.fromkeys(unknown),
-            moments=[],
-            moments_corrected=[],
+            key_moments=[],
             timeline=[second(0, None, None)],
             version=2,
             score_against="",
