@@ -50,9 +50,14 @@ def print_report(document: dict[str, Any]) -> None:
     for entry in document["ads"]:
         console.print()
         _print_ad(entry, scale, console)
-    if document["comparisons"]:
+    said, silent = summary.said_pairs(document)
+    if said or silent:
         console.print("\n[bold]Comparisons[/bold]")
-        print_comparisons(document["comparisons"], console)
+    if said:
+        print_comparisons(said, console)
+    if silent:
+        others = counted(silent, "other pair" if said else "pair")
+        console.print(f"{others} of ads cannot be told apart yet.", highlight=False, style="dim")
     if document["gaps"]:
         _print_gaps(document["gaps"], console)
     # Scenes are missing for want of files.

@@ -50,6 +50,7 @@ def test_five_ads_are_made_in_time_and_the_same_every_time(document):
     assert len(made) < 1_000_000
 
 
+SCRIPTS = ("ชาเย็น สดชื่น", "夏季新品 コーヒー 커피", "عرض القهوة", "שלום קפה", "चाय Кафе")
 PRINT_HASH = """
 import hashlib, json, sys
 from monitor.reports import pdf
@@ -75,6 +76,19 @@ def test_it_is_the_same_with_the_machine_s_fonts_and_with_none(document, tmp_pat
     )
     assert done.returncode == 0, done.stderr
     assert made == {done.stdout.strip()}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("weasyprint")
+def test_names_in_other_scripts_use_no_font_of_the_machine(document):
+    """Emoji are left out: for them Pango may prefer a colour font of the machine."""
+    for ad, name in zip(document["ads"], SCRIPTS, strict=True):
+        ad["name"] = name
+    made = pdf._laid_out(document, None).write_pdf(uncompressed_pdf=True)
+    names = {name.decode() for name in re.findall(rb"/BaseFont /([^\s/]+)", made)}
+    families = {name.partition("+")[2].removesuffix("-Bold") for name in names}
+    scripts = ("Sans", "Thai", "CJK", "Arabic", "Hebrew", "Devanagari")
+    assert families == {f"Ad-Monitor-{script}" for script in scripts}
 
 
 @pytest.mark.slow
