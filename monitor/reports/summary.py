@@ -15,7 +15,7 @@ from detector.emotion.prevalence import GROUPS
 from monitor.analytics import WEEKDAYS
 from monitor.reports.figures import COLOURS, VALENCE
 from monitor.reports.formatting import counted, decimal, percent, points, signed
-from monitor.reports.wording import title
+from monitor.reports.wording import size_range, title
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -171,11 +171,12 @@ def stands_out(ad: dict[str, Any]) -> str:
     found = ad["stands_out"]
     if not found:
         return ""
-    more = "more" if found["difference"] > 0 else "fewer"
+    value, low, high = (found[key] for key in ("difference", "low", "high"))
+    more = "more" if value > 0 else "fewer"
     faces = {"happy": "happy", "surprise": "surprised", "negative": "negative"}[found["group"]]
     return (
-        f"{points(abs(found['difference']))} {more} {faces} faces than the other ads "
-        f"({points(found['low'])} to {points(found['high'])})"
+        f"{points(abs(value))} {more} {faces} faces than the other ads, 95% interval "
+        f"{size_range(value, low, high)}"
     )
 
 

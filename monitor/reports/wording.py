@@ -171,7 +171,7 @@ def finding_sentence(finding: dict[str, Any], ad: dict[str, Any]) -> str:
     value, low, high = (finding[key] for key in ("value", "low", "high"))
     kind, level = finding["kind"], finding["level"]
     if finding["measure"] == "attention":
-        interval = f"{points(abs(value))}, 95% interval {_range(value, low, high)}"
+        interval = f"{points(abs(value))}, 95% interval {size_range(value, low, high)}"
         if kind == "attention_drop":
             before, after = (seconds(finding[key]) for key in ("before", "after"))
             return f"Attention to {name} fell from {before} to {after} by {interval}; {viewers}."
@@ -203,7 +203,7 @@ def seconds(span: list[int]) -> str:
     return f"seconds {first}\N{EN DASH}{last}"
 
 
-def _range(value: float, low: float, high: float) -> str:
+def size_range(value: float, low: float, high: float) -> str:
     """Write the interval of the size of a difference between shares."""
     ends = (low, high) if value >= 0 else (-high, -low)
     # A limit that is rounded to 0 would deny what is said.
