@@ -170,6 +170,7 @@ def score_of(
         return Score(None, None, None, {part.name: None for part in PARTS}, why)
     distance = figures - expected
     parts = _beaten(distance[None, :], others, np.ones((1, len(others))))[0]
+    value = float(100 * parts @ _WEIGHTS)
     low: float | None = None
     high: float | None = None
     if covariance is not None:
@@ -178,13 +179,14 @@ def score_of(
         times = rng.multinomial(len(others), np.full(len(others), 1 / len(others)), size=draws)
         scores = 100 * _beaten(drawn, others, times.astype(np.float64)) @ _WEIGHTS
         tail = (1 - CONFIDENCE) / 2
-        low, high = (float(limit) for limit in np.quantile(scores, [tail, 1 - tail]))
-    names = {part.name: float(value) for part, value in zip(PARTS, parts, strict=True)}
+        # An ad that beats all others is drawn lower in nearly every draw.
+        low = min(value, float(np.quantile(scores, tail)))
+        high = max(value, float(np.quantile(scores, 1 - tail)))
     return Score(
-        value=float(100 * parts @ _WEIGHTS),
+        value=value,
         low=low,
         high=high,
-        parts=dict(names),
+        parts={part.name: float(each) for part, each in zip(PARTS, parts, strict=True)},
         against=f"Among {len(others)} other ads, each against the mean of its site.",
     )
 

@@ -215,8 +215,10 @@ def advice_reason(reason: str) -> str:
     """Say why an ad has its advice."""
     return {
         "better": "More positive faces and more attention than the other ads.",
-        "better_valence": "More positive faces than the other ads, and no less attention.",
-        "better_attention": "More attention than the other ads, and faces no less positive.",
+        "better_valence": "More positive faces than the other ads, and at most 10 points of "
+        "attention below them.",
+        "better_attention": "More attention than the other ads, and at most 0.1 of valence below "
+        "them.",
         "no_worse": "At most 0.1 of valence and 10 points of attention below the other ads.",
         "worse": "Less positive faces and less attention than the other ads, by 0.1 of valence and "
         "10 points at least.",

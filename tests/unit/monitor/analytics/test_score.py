@@ -118,7 +118,7 @@ def test_the_weights_add_up_and_are_published():
 def test_more_viewers_narrow_the_interval():
     widths = []
     wide = library([ad(number, "Hall", (number - 500) / 2000) for number in range(1001)])
-    for viewers in (30, 300):
+    for viewers in (20, 400):
         data = simulate(World(ads=2, viewers=viewers), 1)
         mine = take(data.exposures, (data.exposures.play_id - 1) % 2 == 0)
         covariance = figure_covariance(mine, 10.0)
