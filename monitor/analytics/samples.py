@@ -83,6 +83,7 @@ class PlaySamples:
     Lengths are `p` plays and `e` exposures with a value. `ad`, `segment` and `weight` describe
     plays, `hour` their site and hour of day, 24 numbers a site; `strata` has the shape
     `(len(STRATA), p)`, `groups` `(2, p)`: ten-minute blocks, and plays in a row that share viewers.
+    `nested`, `(2, len(STRATA), p)`, are these groups, cut where a stratum ends.
     `play` and `viewer` are each exposure's, by viewer and time; `above / below` is its value.
     """
 
@@ -95,6 +96,7 @@ class PlaySamples:
     hour: Ints
     strata: Ints
     groups: Ints
+    nested: Ints
     play: Ints
     viewer: Ints
     above: Floats
@@ -129,7 +131,7 @@ class PlaySamples:
                 "weekday": weekday,
             }
             segments.append(segment[by])
-            slot = (play.session_id, local.strftime("%Y-%m-%d %H %z"))
+            slot = (play.session_id, local.date(), local.hour, local.utcoffset())
             site, hour = session.site, local.hour
             times.append((slot, (site, weekday, hour), (site, hour), (site, hour // 6), site))
         ad_ids = {ad_id: place for place, ad_id in enumerate(dict.fromkeys(ad_of_row.values()))}
@@ -147,6 +149,10 @@ class PlaySamples:
         ad = np.array([ad_ids[ad_of_row[play.ad_row_id]] for play in plays], dtype=np.int64)
         uncut = _inverse_probabilities(plays, sessions, ad)
         some = (below > 0) & np.isfinite(above) & np.isfinite(uncut[play_of_row])
+        strata = np.array(
+            [_numbered(level) for level in zip(*times, strict=True)], dtype=np.int64
+        ).reshape(len(STRATA), len(plays))
+        groups = np.stack(groups_of(plays, play_of_row, viewer))
         return cls(
             ad_ids=ad_ids,
             segments=order,
@@ -156,10 +162,14 @@ class PlaySamples:
             uncut=uncut,
             hour=24 * np.array(_numbered(site for *_, site in times), np.int64)
             + np.array([hour for _, _, (_, hour), _, _ in times], np.int64),
-            strata=np.array(
-                [_numbered(level) for level in zip(*times, strict=True)], dtype=np.int64
-            ).reshape(len(STRATA), len(plays)),
-            groups=np.stack(groups_of(plays, play_of_row, viewer)),
+            strata=strata,
+            groups=groups,
+            nested=np.array(
+                [
+                    [_numbered_array(group * (len(plays) + 1) + level) for level in strata]
+                    for group in groups
+                ]
+            ),
             play=play_of_row[some],
             viewer=viewer[some],
             above=above[some].astype(np.float64),
@@ -187,9 +197,7 @@ class PlaySamples:
         which = 0 if min(int(each.sum()) for each in blocks) >= MIN_BLOCKS else 1
         chosen = bool(play.size) and float(np.ptp(self.weight[play])) > 0
         level = self._level(self.groups[which][play], is_first, play, chosen)
-        strata = _numbered_array(self.strata[level])[play]
-        whole = self.groups[which] * (int(self.strata[level].max(initial=0)) + 1)
-        groups = _numbered_array(whole + self.strata[level])[play]
+        strata, groups = self.strata[level][play], self.nested[which, level][play]
         start = new | _changes(groups)
         index = np.cumsum(start) - 1
         total: Floats = np.bincount(index, weights).astype(np.float64)
