@@ -132,19 +132,29 @@ class Standings:
         `keep`: certainly not worse than the rest by what matters, in valence and attention.
         `stop`: certainly worse by what matters in one of them, and not better in the other.
         `test_on`: not known yet, or better in one and worse in the other.
-        `collect`: too few viewers, or nothing to compare with.
+        `collect`: too few viewers, or nothing to compare with; one measure alone can stop an ad.
         """
         if self.ads == 1:
             return Advice("collect", "alone", None)
         valence, attention = self.valence.get(ad), self.attention.get(ad)
-        if valence is None or attention is None:
-            return Advice("collect", "few", MIN_VIEWERS_FOR_SAME)
-        fewest = min(valence.first_viewers, attention.first_viewers)
+        both = [each for each in (valence, attention) if each is not None]
+        known = [each for each in both if _enough(each)]
+        if len(known) == 2:
+            return _decide(*known)
+        if known and much_worse(known[0]):
+            of_valence = known[0] is valence
+            return Advice("stop", "worse_valence" if of_valence else "worse_attention", None)
+        fewest = min((each.first_viewers for each in both), default=0) if len(both) == 2 else 0
         if fewest < MIN_VIEWERS_FOR_SAME:
             return Advice("collect", "few", MIN_VIEWERS_FOR_SAME - fewest)
-        if valence.withheld or attention.withheld:
-            return Advice("collect", "not_comparable", None)
-        return _decide(valence, attention)
+        return Advice("collect", "not_comparable", None)
+
+
+def _enough(found: Comparison) -> bool:
+    """Return whether a comparison can say what to do; a certain one can with few viewers too."""
+    return found.verdict is not None and (
+        found.first_viewers >= MIN_VIEWERS_FOR_SAME or bool(sign(found))
+    )
 
 
 def _decide(valence: Comparison, attention: Comparison) -> Advice:

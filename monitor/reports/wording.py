@@ -227,8 +227,8 @@ def advice_reason(reason: str) -> str:
         "mixed": "Better than the other ads in faces or in attention, and worse in the other.",
         "open": "Not known yet whether it is 0.1 of valence or 10 points of attention below the "
         "other ads.",
-        "few": "Too few viewers to compare it with other ads.",
-        "not_comparable": "Too few plays, or none at the hours of the others.",
+        "few": "Too few viewers to compare both faces and attention with other ads.",
+        "not_comparable": "Too few plays to compare faces and attention, or at other hours.",
         "alone": "There is no other ad to compare it with.",
     }[reason]
 

@@ -33,7 +33,7 @@ def _of_ads(report: Any, said: Any, verdicts: Any) -> Iterator[tuple[bool, str]]
         yield not (action == "stop" and (up or held)), f"{ad_id} is better, and to be stopped"
         yield action != "stop" or down or lost, f"{ad_id} is to be stopped, but not worse"
         yield (
-            action != "collect" or not (up or down or held or lost),
+            action != "collect" or not ((up or down) and (held or lost)),
             f"{ad_id} lacks viewers, and differs",
         )
         decided = action in {"keep", "stop"}

@@ -72,6 +72,9 @@ def standings(valence: Comparison, attention: Comparison) -> Standings:
         (OPEN, replace(OPEN, needed_viewers=400), Advice("test_on", "open", 400)),
         (WITHHELD, SAME, Advice("collect", "not_comparable", None)),
         (SAME, FEW, Advice("collect", "few", 3)),
+        (FEW, MUCH_WORSE, Advice("stop", "worse_attention", None)),
+        (MUCH_WORSE, WITHHELD, Advice("stop", "worse_valence", None)),
+        (BETTER, FEW, Advice("collect", "few", 3)),
     ],
 )
 def test_advice(valence, attention, advice):
