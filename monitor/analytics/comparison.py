@@ -327,7 +327,6 @@ def compare_ads(
                 within=sample.within,
             )
             cases.append(_examined(entry, sample, swapped, min_viewers, note))
-
     return _decided(cases)
 
 
@@ -377,11 +376,14 @@ def _examined(
     """Return the comparison with what its data are like, and its estimate unless withheld."""
     # One viewer says nothing about the spread between viewers.
     least = max(2, min_viewers)
-    counts = {
-        entry.first_name: entry.first_viewers,
-        entry.second_name: entry.second_viewers,
-    }
-    few = [f"{count} of {name}" for name, count in counts.items() if count < least]
+    few = [
+        f"{count} of {name}"
+        for name, count in (
+            (entry.first_name, entry.first_viewers),
+            (entry.second_name, entry.second_viewers),
+        )
+        if count < least
+    ]
     if few:
         why = f"{least} viewers of each ad are needed, and there are {' and '.join(few)}{note}"
         return replace(entry, within=None, common_share=math.nan, withheld=why), None
