@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Double, case, cast, func, select
 
-from db.read.sessions import of_kinds
+from db.read.sessions import of_kinds, reading_rates
 from db.schema import SUM_COLUMNS, Ad, Exposure, Model, Play, Session, Viewer
 from detector.emotion.labels import EMOTIONS
 from detector.emotion.prevalence import calibration_of, corrected_valence, linear_weights
@@ -70,11 +70,12 @@ def ad_totals(
     the readings per second with which a session tells that. Only live sessions count, unless
     `replays` and `demos` ask for more.
     """
-    rate = Session.settings["readings_per_second"].as_float()
-    told = rate.is_(None) | (rate >= min_rate)
     readings = func.sum(Exposure.emotion_readings)
     with engine.connect() as connection:
         corrected = func.sum(_corrected_valence(connection))
+        rates = reading_rates(connection) if min_rate > 0 else {}
+    slow = [number for number, rate in rates.items() if rate is not None and rate < min_rate]
+    told = Session.id.not_in(slow)
     scored = (readings > 0) & corrected.is_not(None)
     means = {"valence": Exposure.sum_valence, "expressiveness": Exposure.sum_expressiveness}
     viewer = (

@@ -36,6 +36,7 @@ from db.read.sessions import (
     of_kinds,
     play_infos,
     read_arrays,
+    reading_rates,
     session_infos,
 )
 from db.schema import (
@@ -274,15 +275,7 @@ def _pending(
         .scalar_subquery()
     )
     query = (
-        select(
-            Play.session_id,
-            Play.id,
-            previous,
-            Play.started_at,
-            Play.ended_at,
-            Ad.duration_ms,
-            Session.settings["readings_per_second"].as_float(),
-        )
+        select(Play.session_id, Play.id, previous, Play.started_at, Play.ended_at, Ad.duration_ms)
         .join(Ad, Ad.id == Play.ad_version_id)
         .join(Session, Session.id == Play.session_id)
         .where(Play.rolled_up.is_(False), *which)
@@ -290,8 +283,9 @@ def _pending(
         .limit(limit)
     )
     found: list[list[RolledPlay]] = []
-    for row in connection.execute(query):
-        session_id, play_id, previous_at, started_at, ended_at, duration_ms, rate = row
+    rows = connection.execute(query).all()
+    rates = reading_rates(connection, Session.id.in_({row.session_id for row in rows}))
+    for session_id, play_id, previous_at, started_at, ended_at, duration_ms in rows:
         play = RolledPlay(
             id=play_id,
             session_id=session_id,
@@ -299,7 +293,7 @@ def _pending(
             started_us=_us(started_at),
             ended_us=None if ended_at is None else _us(ended_at),
             duration_ms=duration_ms,
-            interval_us=1e6 / (rate or READINGS_PER_SECOND),
+            interval_us=1e6 / (rates[session_id] or READINGS_PER_SECOND),
         )
         last = found[-1] if found else []
         fits = (

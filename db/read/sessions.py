@@ -326,6 +326,20 @@ def session_infos(connection: Connection, *which: ColumnElement[bool]) -> list[S
     return [SessionInfo(*row) for row in connection.execute(query)]
 
 
+def reading_rates(connection: Connection, *which: ColumnElement[bool]) -> dict[int, float | None]:
+    """Return the readings per second that each session was set to, by id; `None` if not logged.
+
+    Not picked from the settings in SQL: a server refuses that where they name a file that is no
+    Unicode.
+    """
+    query = select(Session.id, Session.settings).where(*which)
+    found = {}
+    for session_id, settings in connection.execute(query):
+        rate = settings.get("readings_per_second")
+        found[session_id] = None if rate is None else float(rate)
+    return found
+
+
 def ad_infos(connection: Connection, *which: ColumnElement[bool]) -> list[AdInfo]:
     """Return the versions of ads with plays that meet conditions, by first such play."""
     query = (

@@ -22,6 +22,7 @@ from db.migrations import HEAD
 TABLES = {
     *("sessions", "ads", "plays", "viewers", "readings", "gaps", "models"),
     *("reading_counts", "exposures", "exposure_seconds"),
+    *("experiments", "experiment_blocks", "outcomes"),
 }
 ROOT = Path(db.__file__).parent.parent
 

@@ -90,3 +90,10 @@ def test_totals_of_corrected_valence_are_those_of_the_roll_ups(engine, make, sto
         assert totals.emotion_viewers == 2
         assert totals.scored_viewers == (2 if known else 0)
         assert totals.valence_corrected == pytest.approx(2 * expected if known else 0, abs=1e-5)
+
+
+def test_a_session_whose_settings_name_a_file_that_is_no_unicode(engine, make):
+    settings = {"playlist": "caf\udce9.yaml", "readings_per_second": 1.0}
+    make.write_rolled(engine, settings=settings)
+    (totals,) = {ad.site: ad for ad in ad_totals(engine, 0.5, min_rate=5.0)}.values()
+    assert (totals.watchers, totals.told_viewers) == (0, 0)
