@@ -69,7 +69,7 @@ class _Deck:
         self._title()
         self._advice()
         rated = [ad for ad in self.ads if summary.valence(ad)["value"] is not None]
-        if rated:
+        if len(rated) > 1:
             self._ranking(rated[:CHARTED], len(rated))
             self._faces(rated[:CHARTED], len(rated))
         for ad in self._detailed(rated):

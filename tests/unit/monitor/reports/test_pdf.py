@@ -173,7 +173,7 @@ def test_sixty_ads_fit_on_fifteen_pages_and_are_made_in_twenty_seconds():
 @pytest.mark.usefixtures("weasyprint")
 @pytest.mark.parametrize(("ads", "viewers", "days"), [(1, 0, 1), (5, 20, 10), (12, 300, 1)])
 def test_nothing_is_cut_at_the_edge_of_the_paper(ads, viewers, days):
-    """No line of text, whatever its name, ends beyond the margin of its page."""
+    """No line of text, whatever its name, ends beyond its cell or the margin of its page."""
     for page in pdf._laid_out(build_report(crowd(ads, viewers, days=days).data()), None).pages:
         box = page._page_box
         limit = box.content_box_x() + box.width + 1.0
@@ -183,3 +183,8 @@ def test_nothing_is_cut_at_the_edge_of_the_paper(ads, viewers, days):
             if type(child).__name__ == "TextBox" and child.position_x + child.width > limit
         ]
         assert beyond == []
+        for cell in box.descendants():
+            if type(cell).__name__ == "TableCellBox":
+                end = cell.position_x + cell.border_width() + 1.0
+                lines = [line for line in cell.descendants() if type(line).__name__ == "TextBox"]
+                assert [x.text for x in lines if x.position_x + x.width > end] == []
