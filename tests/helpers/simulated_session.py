@@ -119,8 +119,8 @@ def _series(rng: np.random.Generator, shape: tuple[int, int], memory: float) -> 
 
 
 def _valence(world: World, rng: np.random.Generator, viewer: Any, play: Any, ad: Any) -> Floats:
-    k, plays = world.seconds, int(play.max()) + 1
-    level = rng.normal(0.05, world.spread, size=int(viewer.max()) + 1)
+    k, plays = world.seconds, int(play.max(initial=0)) + 1
+    level = rng.normal(0.05, world.spread, size=int(viewer.max(initial=0)) + 1)
     if world.rare:
         level[:] = 0.0
         begin = rng.integers(-2, k, size=viewer.size)[:, None]
@@ -140,8 +140,8 @@ def _valence(world: World, rng: np.random.Generator, viewer: Any, play: Any, ad:
 def _looks(world: World, rng: np.random.Generator, viewer: Any, play: Any, ad: Any) -> Floats:
     from scipy.special import ndtr
 
-    k, plays = world.seconds, int(play.max()) + 1
-    usual = rng.beta(8, 6, size=int(viewer.max()) + 1)
+    k, plays = world.seconds, int(play.max(initial=0)) + 1
+    usual = rng.beta(8, 6, size=int(viewer.max(initial=0)) + 1)
     chance = np.repeat(usual[viewer][:, None], k, axis=1)
     for place, effect in world.attention.items():
         chance[ad == place] += effect
