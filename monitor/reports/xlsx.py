@@ -45,12 +45,18 @@ def render_xlsx(document: dict[str, Any]) -> bytes:
         made = moment_of(document["session"]["started_at"]) or datetime(2000, 1, 1, tzinfo=UTC)
         title = f"Ad reactions: {wording.place(document)}"
         workbook.set_properties({"title": title[:255], "created": made.replace(tzinfo=None)})
-        _Book(workbook, document, zone).write()
+        book = _Book(workbook, document, zone)
+        overview = book.sheet("Overview", [46, 22, 60, 18])
+        _ads(book)
+        # Its charts are drawn from the sheet of the ads.
+        _overview(book, overview)
+        for write in (_seconds, _scenes, _pairs, _over_time, _gaps):
+            write(book)
     return out.getvalue()
 
 
 class _Book:
-    """Writes the sheets of one report."""
+    """The workbook of one report, and how its sheets, tables and cells are written."""
 
     def __init__(self, workbook: Workbook, document: dict[str, Any], zone: str) -> None:
         self.workbook, self.document, self.zone = workbook, document, zone
@@ -70,17 +76,7 @@ class _Book:
         }
         self.formats = {name: workbook.add_format(each) for name, each in formats.items()}
 
-    def write(self) -> None:
-        overview = self._sheet("Overview", [46, 22, 60, 18])
-        self._ads()
-        self._overview(overview)
-        self._seconds()
-        self._scenes()
-        self._pairs()
-        self._over_time()
-        self._gaps()
-
-    def _sheet(self, name: str, widths: Sequence[float]) -> Worksheet:
+    def sheet(self, name: str, widths: Sequence[float]) -> Worksheet:
         sheet = self.workbook.add_worksheet(name)
         self.widths[name] = widths
         for column, width in enumerate(widths):
@@ -90,7 +86,7 @@ class _Book:
         sheet.fit_to_pages(1, 0)
         return sheet
 
-    def _table(self, sheet: Worksheet, top: int, columns: dict[str, str], rows: Rows) -> None:
+    def table(self, sheet: Worksheet, top: int, columns: dict[str, str], rows: Rows) -> None:
         """Write a table; `columns` are names with the format of their values."""
         for column, name in enumerate(columns):
             sheet.write_string(top, column, name, self.formats["head"])
@@ -98,7 +94,7 @@ class _Book:
         kinds = list(columns.values())
         for number, row in enumerate(rows, top + 1):
             for column, (kind, value) in enumerate(zip(kinds, row, strict=True)):
-                self._cell(sheet, number, column, value, kind)
+                self.cell(sheet, number, column, value, kind)
             # Some programs leave a wrapped text one line high.
             lines = [
                 math.ceil(len(value) / (0.9 * width))
@@ -108,7 +104,7 @@ class _Book:
             if max(lines, default=1) > 1:
                 sheet.set_row(number, 15 * min(max(lines), 20))
 
-    def _cell(self, sheet: Worksheet, row: int, column: int, value: Any, kind: str) -> None:
+    def cell(self, sheet: Worksheet, row: int, column: int, value: Any, kind: str) -> None:
         form = self.formats[kind]
         if value is None:
             sheet.write_blank(row, column, None, form)
@@ -119,305 +115,313 @@ class _Book:
         else:
             sheet.write_number(row, column, value, form)
 
-    def _full_table(
+    def full_table(
         self, name: str, widths: Sequence[float], columns: dict[str, str], rows: Rows
     ) -> Worksheet:
         """Write a sheet that is one table, whose heads stay in sight and filter."""
-        sheet = self._sheet(name, widths)
-        self._table(sheet, 0, columns, rows)
+        sheet = self.sheet(name, widths)
+        self.table(sheet, 0, columns, rows)
         sheet.freeze_panes(1, 1)
         sheet.repeat_rows(0)
         if rows:
             sheet.autofilter(0, 0, len(rows), len(columns) - 1)
         return sheet
 
-    def _overview(self, sheet: Worksheet) -> None:
-        session, document = self.document["session"], self.document
-        sheet.write_string(0, 0, wording.place(document)[:255], self.formats["title"])
-        facts: list[tuple[str, Any, str]] = [
-            ("From", session["started_at"], "moment"),
-            ("To", session["ended_at"], "moment"),
-            ("Times", self.zone, "text"),
-            ("Showings", session["plays"], "whole"),
-            ("Viewers in view", session["viewers"], "whole"),
-            ("Watchers", session["watchers"], "whole"),
-            ("Attention, s", session["attention_s"], "number"),
-            ("Attraction ratio", session["attraction_ratio"], "share"),
-            ("Measured", document["quality"]["measured_share"], "share"),
-        ]
-        for row, (name, value, kind) in enumerate(facts, 2):
-            sheet.write_string(row, 0, name, self.formats["bold"])
-            self._cell(sheet, row, 1, value, kind)
-        row = len(facts) + 3
-        for sentence in wording.findings(document):
-            sheet.write_string(row, 0, sentence)
-            row += 1
-        advised = [
-            [ad["title"], group.name, ad["reason"] or group.reason, ad["viewers_needed"]]
-            for group in summary.advice(document)
-            for ad in group.ads
-        ]
-        if advised:
-            columns = {
-                "Ad": "text",
-                "What to do": "text",
-                "Why": "text",
-                "More viewers needed": "whole",
-            }
-            self._table(sheet, row + 1, columns, advised)
-            row += len(advised) + 2
-        if self.ads:
-            self._charts(sheet, row + 2)
 
-    def _charts(self, sheet: Worksheet, row: int) -> None:
-        """Put the charts of valence and faces below the overview."""
-        shown = self.ads[:CHARTED]
-        last = len(shown)
-        size = {"width": 900, "height": 120 + 24 * last}
-        of = f"the {last} most positive ads" if len(self.ads) > last else "all ads"
-        chart = self.workbook.add_chart({"type": "bar"})
-        found = [summary.valence(ad) for ad in shown]
-        known = all(each[key] is not None for each in found for key in each)
-        errors = {
-            "type": "custom",
-            "plus_values": [(v["high"] or 0) - (v["value"] or 0) for v in found],
-            "minus_values": [(v["value"] or 0) - (v["low"] or 0) for v in found],
-        }
-        chart.add_series(
-            {
-                "name": "Valence",
-                "categories": ["Ads", 1, 0, last, 0],
-                "values": ["Ads", 1, 2, last, 2],
-                "fill": {"color": ACCENT},
-                "gap": 60,
-                **({"x_error_bars": errors, "y_error_bars": errors} if known else {}),
-            }
-        )
-        chart.set_title({"name": f"Valence of {of}", "name_font": {"size": 13}})
-        # The first ad on top, and the names beside the axis of negative values.
-        chart.set_y_axis({"reverse": True, "label_position": "low"})
-        chart.set_x_axis({"num_format": "+0.00;-0.00;0", "label_position": "high", **LIGHT})
-        chart.set_legend({"none": True})
-        chart.set_size(size)
-        sheet.insert_chart(row, 0, chart, {"description": f"Bars: valence of {of}"})
-        chart = self.workbook.add_chart({"type": "bar", "subtype": "percent_stacked"})
-        for place, (group, colour) in enumerate(summary.GROUP_COLOURS.items()):
-            chart.add_series(
-                {
-                    "name": group,
-                    "categories": ["Ads", 1, 0, last, 0],
-                    "values": ["Ads", 1, 5 + place, last, 5 + place],
-                    "fill": {"color": colour},
-                    "gap": 60,
-                }
-            )
-        chart.set_title({"name": f"Faces in front of {of}", "name_font": {"size": 13}})
-        chart.set_y_axis({"reverse": True})
-        chart.set_x_axis({"label_position": "high", "num_format": "0%", **LIGHT})
-        chart.set_legend({"position": "bottom"})
-        chart.set_size(size)
-        below = row + 2 + size["height"] // 20
-        sheet.insert_chart(below, 0, chart, {"description": f"Bars: faces in front of {of}"})
-
-    def _ads(self) -> None:
-        groups = list(summary.GROUP_COLOURS)
+def _overview(book: _Book, sheet: Worksheet) -> None:
+    session, document = book.document["session"], book.document
+    sheet.write_string(0, 0, wording.place(document)[:255], book.formats["title"])
+    facts: list[tuple[str, Any, str]] = [
+        ("From", session["started_at"], "moment"),
+        ("To", session["ended_at"], "moment"),
+        ("Times", book.zone, "text"),
+        ("Showings", session["plays"], "whole"),
+        ("Viewers in view", session["viewers"], "whole"),
+        ("Watchers", session["watchers"], "whole"),
+        ("Attention, s", session["attention_s"], "number"),
+        ("Attraction ratio", session["attraction_ratio"], "share"),
+        ("Measured", document["quality"]["measured_share"], "share"),
+    ]
+    for row, (name, value, kind) in enumerate(facts, 2):
+        sheet.write_string(row, 0, name, book.formats["bold"])
+        book.cell(sheet, row, 1, value, kind)
+    row = len(facts) + 3
+    for sentence in wording.findings(document):
+        sheet.write_string(row, 0, sentence)
+        row += 1
+    advised = [
+        [ad["title"], group.name, ad["reason"] or group.reason, ad["viewers_needed"]]
+        for group in summary.advice(document)
+        for ad in group.ads
+    ]
+    if advised:
         columns = {
             "Ad": "text",
             "What to do": "text",
-            "Valence": "signed",
-            "from": "signed",
-            "to": "signed",
-            **dict.fromkeys((group.capitalize() for group in groups), "share"),
-            "Viewers": "whole",
-            "with emotion": "whole",
-            "Watched": "whole",
-            "Held": "whole",
-            "Attraction ratio": "share",
-            "Mean dwell, s": "number",
-            "Attention, s": "number",
-            "Expressiveness": "share",
-            "Impact": "share",
-            "Score": "number",
-            "Showings": "whole",
-            "On screen, s": "number",
-            "Length, s": "number",
-            "Watched 2 s or more": "whole",
-            "Average unit audience": "number",
-            "Attentive s per 1,000": "whole",
-            "Cost": "number",
-            "Cost per 1,000 attentive s": "number",
-            "Kind": "text",
-            "File": "text",
-            "Ad id": "text",
+            "Why": "text",
+            "More viewers needed": "whole",
         }
-        keys = "opportunities emotion_viewers watchers held attraction_ratio mean_dwell_s "
-        keys += "attention_s expressiveness impact score plays shown_s duration_s "
-        keys += "watchers_2s average_unit_audience attentive_s_per_1000 cost "
-        keys += "cost_per_1000_attentive_s kind file ad_id"
-        rows = []
-        for ad in self.ads:
-            said = ad["advice"]
+        book.table(sheet, row + 1, columns, advised)
+        row += len(advised) + 2
+    if book.ads:
+        _charts(book, sheet, row + 2)
+
+
+def _charts(book: _Book, sheet: Worksheet, row: int) -> None:
+    """Put the charts of valence and faces below the overview."""
+    shown = book.ads[:CHARTED]
+    last = len(shown)
+    size = {"width": 900, "height": 120 + 24 * last}
+    of = f"the {last} most positive ads" if len(book.ads) > last else "all ads"
+    chart = book.workbook.add_chart({"type": "bar"})
+    found = [summary.valence(ad) for ad in shown]
+    known = all(each[key] is not None for each in found for key in each)
+    errors = {
+        "type": "custom",
+        "plus_values": [(v["high"] or 0) - (v["value"] or 0) for v in found],
+        "minus_values": [(v["value"] or 0) - (v["low"] or 0) for v in found],
+    }
+    chart.add_series(
+        {
+            "name": "Valence",
+            "categories": ["Ads", 1, 0, last, 0],
+            "values": ["Ads", 1, 2, last, 2],
+            "fill": {"color": ACCENT},
+            "gap": 60,
+            **({"x_error_bars": errors, "y_error_bars": errors} if known else {}),
+        }
+    )
+    chart.set_title({"name": f"Valence of {of}", "name_font": {"size": 13}})
+    # The first ad on top, and the names beside the axis of negative values.
+    chart.set_y_axis({"reverse": True, "label_position": "low"})
+    chart.set_x_axis({"num_format": "+0.00;-0.00;0", "label_position": "high", **LIGHT})
+    chart.set_legend({"none": True})
+    chart.set_size(size)
+    sheet.insert_chart(row, 0, chart, {"description": f"Bars: valence of {of}"})
+    chart = book.workbook.add_chart({"type": "bar", "subtype": "percent_stacked"})
+    for place, (group, colour) in enumerate(summary.GROUP_COLOURS.items()):
+        chart.add_series(
+            {
+                "name": group,
+                "categories": ["Ads", 1, 0, last, 0],
+                "values": ["Ads", 1, 5 + place, last, 5 + place],
+                "fill": {"color": colour},
+                "gap": 60,
+            }
+        )
+    chart.set_title({"name": f"Faces in front of {of}", "name_font": {"size": 13}})
+    chart.set_y_axis({"reverse": True})
+    chart.set_x_axis({"label_position": "high", "num_format": "0%", **LIGHT})
+    chart.set_legend({"position": "bottom"})
+    chart.set_size(size)
+    below = row + 2 + size["height"] // 20
+    sheet.insert_chart(below, 0, chart, {"description": f"Bars: faces in front of {of}"})
+
+
+def _ads(book: _Book) -> None:
+    groups = list(summary.GROUP_COLOURS)
+    columns = {
+        "Ad": "text",
+        "What to do": "text",
+        "Valence": "signed",
+        "from": "signed",
+        "to": "signed",
+        **dict.fromkeys((group.capitalize() for group in groups), "share"),
+        "Viewers": "whole",
+        "with emotion": "whole",
+        "Watched": "whole",
+        "Held": "whole",
+        "Attraction ratio": "share",
+        "Mean dwell, s": "number",
+        "Attention, s": "number",
+        "Expressiveness": "share",
+        "Impact": "share",
+        "Score": "number",
+        "Showings": "whole",
+        "On screen, s": "number",
+        "Length, s": "number",
+        "Watched 2 s or more": "whole",
+        "Average unit audience": "number",
+        "Attentive s per 1,000": "whole",
+        "Cost": "number",
+        "Cost per 1,000 attentive s": "number",
+        "Kind": "text",
+        "File": "text",
+        "Ad id": "text",
+    }
+    keys = "opportunities emotion_viewers watchers held attraction_ratio mean_dwell_s "
+    keys += "attention_s expressiveness impact score plays shown_s duration_s "
+    keys += "watchers_2s average_unit_audience attentive_s_per_1000 cost "
+    keys += "cost_per_1000_attentive_s kind file ad_id"
+    rows = []
+    for ad in book.ads:
+        said = ad["advice"]
+        rows.append(
+            [
+                wording.title(ad),
+                summary.action_name(said["action"]),
+                *summary.valence(ad).values(),
+                *((summary.shares(ad) or {}).get(group) for group in groups),
+                *(ad[key] for key in keys.split()),
+            ]
+        )
+    book.full_table("Ads", [46, 12, *[11] * (len(columns) - 2)], columns, rows)
+
+
+def _seconds(book: _Book) -> None:
+    groups = list(summary.GROUP_COLOURS)
+    columns = {
+        "Ad": "text",
+        "Second": "whole",
+        "Viewers": "whole",
+        "Valence": "signed",
+        "from": "signed",
+        "to": "signed",
+        "Attention": "share",
+        **dict.fromkeys((group.capitalize() for group in groups), "share"),
+    }
+    rows: Rows = []
+    starts = []
+    for ad in book.ads:
+        starts.append((len(rows) + 1, len(ad["timeline"])))
+        for second in ad["timeline"]:
+            parts = second.get("shares") or {}
             rows.append(
                 [
                     wording.title(ad),
-                    summary.action_name(said["action"]),
-                    *summary.valence(ad).values(),
-                    *((summary.shares(ad) or {}).get(group) for group in groups),
-                    *(ad[key] for key in keys.split()),
+                    second["second"],
+                    second["n"],
+                    *summary.valence_at(second).values(),
+                    second["attention"],
+                    *(parts.get(group) for group in groups),
                 ]
             )
-        self._full_table("Ads", [46, 12, *[11] * (len(columns) - 2)], columns, rows)
+    sheet = book.full_table("Seconds", [46, *[11] * (len(columns) - 1)], columns, rows)
+    # The curves of the most positive ads, beside the table.
+    for place, (first, length) in enumerate(starts[:5]):
+        if length < 2:
+            continue
+        chart = book.workbook.add_chart({"type": "line"})
+        for column, label, colour in ((3, "Valence", ACCENT), (6, "Attention", "#6B7280")):
+            chart.add_series(
+                {
+                    "name": label,
+                    "categories": ["Seconds", first, 1, first + length - 1, 1],
+                    "values": ["Seconds", first, column, first + length - 1, column],
+                    "line": {"color": colour, "width": 2.25},
+                }
+            )
+        # By its cell: a title that begins with "=" would be a formula.
+        chart.set_title({"name": ["Seconds", first, 0], "name_font": {"size": 11}})
+        chart.set_x_axis({"name": "second of the ad", "label_position": "low"})
+        chart.set_y_axis(LIGHT)
+        chart.set_legend({"position": "bottom"})
+        chart.set_size({"width": 560, "height": 280})
+        sheet.insert_chart(
+            1 + 15 * place, len(columns) + 1, chart, {"description": "Curves of the ad"}
+        )
 
-    def _seconds(self) -> None:
-        groups = list(summary.GROUP_COLOURS)
+
+def _scenes(book: _Book) -> None:
+    columns = {
+        "Ad": "text",
+        "From, s": "number",
+        "To, s": "number",
+        "Viewers": "whole",
+        "Valence": "signed",
+        "from": "signed",
+        "to": "signed",
+        "Attention": "share",
+        "at least": "share",
+        "at most": "share",
+        "Against the scene before": "text",
+    }
+    keys = "start_s end_s n valence_corrected valence_corrected_low valence_corrected_high "
+    keys += "attention attention_low attention_high"
+    rows: Rows = [
+        [
+            wording.title(ad),
+            *(scene[key] for key in keys.split()),
+            wording.scene_change(scene) or None,
+        ]
+        for ad in book.ads
+        for scene in ad["scenes"] or ()
+    ]
+    if rows:
+        book.full_table("Scenes", [46, *[11] * 9, 60], columns, rows)
+
+
+def _pairs(book: _Book) -> None:
+    columns = {
+        "First": "text",
+        "Second": "text",
+        "Difference": "signed",
+        "from": "signed",
+        "to": "signed",
+        "What it says": "text",
+    }
+    rows: Rows = [
+        [
+            pair["first_name"],
+            pair["second_name"],
+            *(pair["difference"][key] for key in ("value", "low", "high")),
+            pair["sentence"],
+        ]
+        for pair in summary.said_pairs(book.document)[0]
+    ]
+    book.full_table("Pairs", [34, 34, 12, 12, 12, 90], columns, rows)
+
+
+def _over_time(book: _Book) -> None:
+    if trend := book.document["trend"]:
         columns = {
-            "Ad": "text",
-            "Second": "whole",
+            "Week from": "day",
+            "Showings": "whole",
             "Viewers": "whole",
+            "per showing": "number",
+            "Watchers": "whole",
+            "Attraction ratio": "share",
             "Valence": "signed",
             "from": "signed",
             "to": "signed",
-            "Attention": "share",
-            **dict.fromkeys((group.capitalize() for group in groups), "share"),
         }
-        rows: Rows = []
-        starts = []
-        for ad in self.ads:
-            starts.append((len(rows) + 1, len(ad["timeline"])))
-            for second in ad["timeline"]:
-                parts = second.get("shares") or {}
-                rows.append(
-                    [
-                        wording.title(ad),
-                        second["second"],
-                        second["n"],
-                        *summary.valence_at(second).values(),
-                        second["attention"],
-                        *(parts.get(group) for group in groups),
-                    ]
-                )
-        sheet = self._full_table("Seconds", [46, *[11] * (len(columns) - 1)], columns, rows)
-        # The curves of the most positive ads, beside the table.
-        for place, (first, length) in enumerate(starts[:5]):
-            if length < 2:
-                continue
-            chart = self.workbook.add_chart({"type": "line"})
-            for column, label, colour in ((3, "Valence", ACCENT), (6, "Attention", "#6B7280")):
-                chart.add_series(
-                    {
-                        "name": label,
-                        "categories": ["Seconds", first, 1, first + length - 1, 1],
-                        "values": ["Seconds", first, column, first + length - 1, column],
-                        "line": {"color": colour, "width": 2.25},
-                    }
-                )
-            # By its cell: a title that begins with "=" would be a formula.
-            chart.set_title({"name": ["Seconds", first, 0], "name_font": {"size": 11}})
-            chart.set_x_axis({"name": "second of the ad", "label_position": "low"})
-            chart.set_y_axis(LIGHT)
-            chart.set_legend({"position": "bottom"})
-            chart.set_size({"width": 560, "height": 280})
-            sheet.insert_chart(
-                1 + 15 * place, len(columns) + 1, chart, {"description": "Curves of the ad"}
-            )
-
-    def _scenes(self) -> None:
+        keys = "start plays viewers viewers_per_play watchers attraction_ratio "
+        keys += "valence_corrected_mean valence_corrected_mean_low valence_corrected_mean_high"
+        rows = [[week[key] for key in keys.split()] for week in trend]
+        book.full_table("Weeks", [20, *[12] * 8], columns, rows)
+    if hours := book.document["day_hours"]:
         columns = {
-            "Ad": "text",
-            "From, s": "number",
-            "To, s": "number",
-            "Viewers": "whole",
-            "Valence": "signed",
-            "from": "signed",
-            "to": "signed",
-            "Attention": "share",
-            "at least": "share",
-            "at most": "share",
-            "Against the scene before": "text",
-        }
-        keys = "start_s end_s n valence_corrected valence_corrected_low valence_corrected_high "
-        keys += "attention attention_low attention_high"
-        rows: Rows = [
-            [
-                wording.title(ad),
-                *(scene[key] for key in keys.split()),
-                wording.scene_change(scene) or None,
-            ]
-            for ad in self.ads
-            for scene in ad["scenes"] or ()
-        ]
-        if rows:
-            self._full_table("Scenes", [46, *[11] * 9, 60], columns, rows)
-
-    def _pairs(self) -> None:
-        columns = {
-            "First": "text",
-            "Second": "text",
-            "Difference": "signed",
-            "from": "signed",
-            "to": "signed",
-            "What it says": "text",
-        }
-        rows: Rows = [
-            [
-                pair["first_name"],
-                pair["second_name"],
-                *(pair["difference"][key] for key in ("value", "low", "high")),
-                pair["sentence"],
-            ]
-            for pair in summary.said_pairs(self.document)[0]
-        ]
-        self._full_table("Pairs", [34, 34, 12, 12, 12, 90], columns, rows)
-
-    def _over_time(self) -> None:
-        if trend := self.document["trend"]:
-            columns = {
-                "Week from": "day",
-                "Showings": "whole",
-                "Viewers": "whole",
-                "per showing": "number",
-                "Watchers": "whole",
-                "Attraction ratio": "share",
-                "Valence": "signed",
-                "from": "signed",
-                "to": "signed",
-            }
-            keys = "start plays viewers viewers_per_play watchers attraction_ratio "
-            keys += "valence_corrected_mean valence_corrected_mean_low valence_corrected_mean_high"
-            rows = [[week[key] for key in keys.split()] for week in trend]
-            self._full_table("Weeks", [20, *[12] * 8], columns, rows)
-        if hours := self.document["day_hours"]:
-            columns = {
-                "Weekday": "text",
-                "Hour": "whole",
-                "Showings": "whole",
-                "Viewers per showing": "number",
-            }
-            rows = [
-                [
-                    summary.DAY_NAMES[cell["weekday"]],
-                    *(cell[key] for key in ("hour", "plays", "viewers_per_play")),
-                ]
-                for cell in hours
-            ]
-            self._full_table("Hours", [14, 10, 12, 12], columns, rows)
-
-    def _gaps(self) -> None:
-        columns = {
-            "From": "moment",
-            "To": "moment",
-            "Length, s": "number",
-            "Cause": "text",
-            "Detail": "text",
+            "Weekday": "text",
+            "Hour": "whole",
+            "Showings": "whole",
+            "Viewers per showing": "number",
         }
         rows = [
             [
-                gap["start"],
-                gap["end"],
-                wording.gap_seconds(gap),
-                gap["cause"].replace("_", " "),
-                gap["detail"],
+                summary.DAY_NAMES[cell["weekday"]],
+                *(cell[key] for key in ("hour", "plays", "viewers_per_play")),
             ]
-            for gap in self.document["gaps"]
+            for cell in hours
         ]
-        self._full_table("Gaps", [20, 20, 12, 20, 60], columns, rows)
+        book.full_table("Hours", [14, 10, 12, 12], columns, rows)
+
+
+def _gaps(book: _Book) -> None:
+    columns = {
+        "From": "moment",
+        "To": "moment",
+        "Length, s": "number",
+        "Cause": "text",
+        "Detail": "text",
+    }
+    rows = [
+        [
+            gap["start"],
+            gap["end"],
+            wording.gap_seconds(gap),
+            gap["cause"].replace("_", " "),
+            gap["detail"],
+        ]
+        for gap in book.document["gaps"]
+    ]
+    book.full_table("Gaps", [20, 20, 12, 20, 60], columns, rows)
