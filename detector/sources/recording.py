@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from detector.errors import SourceLostError, SourceOpenError
+from detector.sources.orientation import file_orientation
 from detector.sources.video_source import VideoSource, plausible_rate
 from detector.types import Frame
 
@@ -31,7 +32,7 @@ def shows_video(capture: cv2.VideoCapture) -> bool:
 
 
 class Recording(VideoSource):
-    """A video file, every frame in order, stamped with its presentation time since the first."""
+    """A video file, every frame in order and upright, stamped with its time since the first."""
 
     live = False
 
@@ -43,6 +44,9 @@ class Recording(VideoSource):
             raise SourceOpenError(f"The video {path} is missing: expected a file; check the path.")
         self._path = path
         self._capture = quiet_capture(str(path), cv2.CAP_FFMPEG)
+        # OpenCV turns pictures, but takes a mirrored one for a turned one.
+        self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
+        self._orientation = file_orientation(path)
         opened = shows_video(self._capture)
         self.frame_rate = plausible_rate(self._capture.get(cv2.CAP_PROP_FPS))
         # Negative if the header states no length.
@@ -85,7 +89,8 @@ class Recording(VideoSource):
             captured_ns = round(self._sequence * 1e9 / self.frame_rate)
         # MediaPipe and the tracker need rising times; damaged files repeat some.
         captured_ns = max(captured_ns, self._last_ns + 1) if self._last_ns >= 0 else 0
-        frame = Frame(np.asarray(image, dtype=np.uint8), captured_ns, self._sequence)
+        upright = self._orientation.apply(np.asarray(image, dtype=np.uint8))
+        frame = Frame(upright, captured_ns, self._sequence)
         self._last_ns = captured_ns
         self._sequence += 1
         return frame

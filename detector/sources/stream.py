@@ -14,6 +14,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from detector.errors import SourceLostError, SourceOpenError
+from detector.sources.orientation import stated_orientation
 from detector.sources.video_source import SourceSpec, VideoSource, plausible_rate
 from detector.types import Frame
 
@@ -106,9 +107,8 @@ class StreamCapture(VideoSource):
             for picture in pictures:
                 self._newest_ns = max(arrived_ns, self._newest_ns + 1)
                 image = self._reformatter.reformat(picture, format="bgr24").to_ndarray()
-                self._waiting.append(
-                    Frame(np.asarray(image, dtype=np.uint8), self._newest_ns, self._sequence)
-                )
+                upright = stated_orientation(picture).apply(np.asarray(image, dtype=np.uint8))
+                self._waiting.append(Frame(upright, self._newest_ns, self._sequence))
                 self._sequence += 1
 
     def _stalled(self) -> SourceLostError:

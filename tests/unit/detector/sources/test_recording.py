@@ -74,6 +74,9 @@ class StutteringCapture:
         self._stamps_ms = stamps_ms
         self._next = 0
 
+    def set(self, *_: object) -> bool:
+        return True
+
     def isOpened(self) -> bool:
         return True
 
