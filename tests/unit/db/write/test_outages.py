@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 import pytest
 from sqlalchemy import exc
 
-from db.engine import open_database
+from db.engine import open_database, writing
 from db.errors import DatabaseUnavailableError, DatabaseWriteError
 from db.read.sessions import load_session
 from db.write import delivery, session_writer
@@ -339,7 +339,7 @@ def test_a_session_that_was_taken_for_dead_goes_on(engine, make, rows, caplog):
             session, [make.ad(), make.play(), make.reading(2.0), GapStarted(make.at(3), "dark")]
         )
         session.flush()
-        with engine.begin() as connection:
+        with writing(engine) as connection:
             assert interrupt_session(connection, session.session_id)
         assert rows("SELECT end_reason FROM sessions") == [("interrupted",)]
         submit_all(session, [make.reading(5.0), make.play_end(seconds=8.0)])

@@ -290,12 +290,13 @@ def test_a_source_whose_picture_stands_still_is_reopened_with_growing_pauses(
     scripted: Any, start: Start, picture: Callable[..., Frame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
-    asked = threading.Semaphore(0)
-    script = [
-        step
-        for n in range(1, 4)
-        for step in (lambda: asked.acquire(timeout=PATIENCE_S), picture(n, n))
-    ]
+    asked, waiting = threading.Semaphore(0), threading.Semaphore(0)
+
+    def wait_in_the_source() -> bool:
+        waiting.release()
+        return asked.acquire(timeout=PATIENCE_S)
+
+    script = [step for n in range(1, 4) for step in (wait_in_the_source, picture(n, n))]
     opener = scripted(
         [picture(0, 0), *script[:2], "block"], [*script[2:4], "block"], [*script[4:], "block"]
     )
@@ -303,6 +304,7 @@ def test_a_source_whose_picture_stands_still_is_reopened_with_growing_pauses(
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
     assert capture._queue.take(PATIENCE_S) is not None
     reopened_at = []
+    assert waiting.acquire(timeout=PATIENCE_S)
     while len(reopened_at) < 2:
         now[0] += 0.1
         capture.reopen()
@@ -312,6 +314,7 @@ def test_a_source_whose_picture_stands_still_is_reopened_with_growing_pauses(
             assert capture._queue.take(PATIENCE_S) is not None
             while len(opener.opened) < 1 + len(reopened_at):
                 threading.Event().wait(0.01)
+            assert waiting.acquire(timeout=PATIENCE_S)
             assert not capture._reopen.is_set()
     first, second = reopened_at[0], reopened_at[1] - reopened_at[0]
     assert 0.8 * module.FIRST_REOPENING_S <= first <= module.FIRST_REOPENING_S + 0.3
