@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from detector.sources.passwords import hide_passwords
+from detector.sources.passwords import HidingFormatter
 from monitor.settings.paths import APPLICATION
 
 if TYPE_CHECKING:
@@ -42,11 +42,6 @@ def default_log(name: str = RUN_LOG) -> Path:
     return Path(platformdirs.user_log_dir(APPLICATION)) / name
 
 
-class _Formatter(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return hide_passwords(super().format(record))
-
-
 class LogFile(RotatingFileHandler):
     """A rotated log file; `left_out` counts what could not be written, as on a full disk."""
 
@@ -55,7 +50,7 @@ class LogFile(RotatingFileHandler):
         self.left_out = 0
         super().__init__(path, "a", max_bytes, old_files, "utf-8", errors="backslashreplace")
         line = "%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"
-        self.setFormatter(_Formatter(line))
+        self.setFormatter(HidingFormatter(line))
         self._traced = False
 
     def trace_crashes(self) -> None:

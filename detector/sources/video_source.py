@@ -47,17 +47,16 @@ class SourceSpec:
 
     @property
     def shown(self) -> str:
-        """The target without the user name and password of an address."""
-        is_stream = self.kind == "stream"
-        return hide_passwords(self.target, keep_user=False) if is_stream else self.target
+        """The target without passwords, and without the user name of an address."""
+        return hide_passwords(self.target, keep_user=False)
 
     @property
     def stored(self) -> str:
         """The source as a session records it: without a file's folder or an address's user."""
-        return Path(self.target).name if self.kind == "file" else str(self)
+        return Path(self.shown).name if self.kind == "file" else str(self)
 
     def __str__(self) -> str:
-        return self.target if self.kind == "file" else f"{self.kind} {self.shown}".strip()
+        return self.shown if self.kind == "file" else f"{self.kind} {self.shown}".strip()
 
 
 class VideoSource(ABC):

@@ -115,5 +115,5 @@ def _public(setting: Setting, value: Any) -> Any:
     if setting.key == "web.token" and value:
         return "***"
     if isinstance(value, tuple):
-        return [str(part) for part in value]
+        return [hide_passwords(str(part)) for part in value]
     return hide_passwords(str(value)) if isinstance(value, str | Path) else value

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from detector.sources.passwords import hide_passwords
 from monitor.cli.errors import is_callers_mistake, is_known, one_sentence
 from monitor.cli.options import DONE, FAILED, PROGRAM, WRONG, debug_option
 from monitor.cli.output import set_up_logging
@@ -121,4 +122,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _complain(message: str) -> None:
-    click.echo(f"Error: {message}", err=True)
+    click.echo(f"Error: {hide_passwords(message)}", err=True)

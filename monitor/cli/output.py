@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from detector.sources.passwords import HidingFormatter
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -33,9 +35,9 @@ def set_up_logging() -> None:
     # Native libraries read these when they load; their chatter is not for users.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("GLOG_minloglevel", "2")
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format="%(levelname)s: %(message)s", force=True
-    )
+    terminal = logging.StreamHandler(sys.stderr)
+    terminal.setFormatter(HidingFormatter("%(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[terminal], force=True)
 
 
 def silence_native_libraries() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import av
@@ -21,6 +21,7 @@ from detector.emotion.classifier import gpu_available, load_classifier
 from detector.errors import DetectorError
 from detector.faces.detector import MediaPipeFaceDetector
 from detector.sources.opening import open_source
+from detector.sources.passwords import hide_passwords
 from detector.sources.v4l2 import cameras
 from detector.sources.video_source import SourceSpec
 from monitor.logs import default_log, log_size
@@ -44,7 +45,7 @@ class Finding:
 
 def examine(*, source: str | None, database: str, model: str | None) -> list[Finding]:
     """Run all checks; without a source, the first camera is tried if there is one."""
-    return [
+    findings = (
         *_camera(source),
         _screen(),
         _codecs(),
@@ -55,7 +56,8 @@ def examine(*, source: str | None, database: str, model: str | None) -> list[Fin
         _disk(database),
         _log(),
         _ads(),
-    ]
+    )
+    return [replace(finding, found=hide_passwords(finding.found)) for finding in findings]
 
 
 def _camera(source: str | None) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Literal, cast
 
+from detector.sources.passwords import hide_passwords
 from monitor.sensor import messages
 from monitor.sensor.backoff import RestartBackoff
 from monitor.sensor.child_process import child_environment
@@ -164,7 +165,7 @@ class SensorProcess:
 
     def _read_stderr(self) -> None:
         for line in self._stderr:
-            text = line.decode(errors="replace").rstrip()
+            text = hide_passwords(line.decode(errors="replace").rstrip())
             self._last_words.append(text)
             logger.debug("sensor: %s", text)
 
