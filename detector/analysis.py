@@ -254,7 +254,7 @@ def mediapipe_analyser(
 ) -> FaceAnalyser:
     """Return a `FaceAnalyser` that uses MediaPipe and numbers viewers from `first_viewer`."""
     settings = settings or AnalysisSettings()
-    detector = MediaPipeFaceDetector(settings.detection, settings.camera.view_angle_deg)
+    detector = MediaPipeFaceDetector(settings.detection, settings.camera)
     return FaceAnalyser(
         detector, classifier, settings, FaceTracker(first_number=first_viewer), live=live
     )

@@ -6,9 +6,9 @@ The docstring of a field is its help on the command line.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Device = Literal["auto", "gpu", "cpu"]
 """Which runtime classifies; see `detector.emotion.classifier.load_classifier`."""
@@ -23,6 +23,11 @@ MIN_FACE_PX = 12.0
 """Smallest face to search for: below it the tiles number thousands, and nothing is left to read."""
 
 
+def _degrees(value: object) -> object:
+    """Take the digits of an option or environment variable for a number."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
 class CameraMount(BaseModel):
     """Position of the camera relative to the screen."""
 
@@ -33,9 +38,19 @@ class CameraMount(BaseModel):
     right_cm: float = Field(0.0, ge=-500, le=500)
     """Distance to the right of the screen's centre, as a viewer sees it; negative to the left."""
     view_angle_deg: float = Field(DEFAULT_VIEW_ANGLE_DEG, ge=20, le=170)
-    """Horizontal angle of view of the camera."""
+    """Horizontal angle of view of the camera as its maker states it, before any --rotate."""
     tilt_deg: float = Field(0.0, ge=-60, le=60)
     """How far the camera looks down; negative looks up."""
+    rotate: Annotated[Literal[0, 90, 180, 270], BeforeValidator(_degrees)] = 0
+    """Degrees by which to turn the pictures clockwise, for a camera mounted on its side or upside
+    down; all else sees the turned picture. The demo viewer is upright already."""
+
+    def across_deg(self, width_px: int, height_px: int) -> float:
+        """Return the horizontal angle of view of a turned picture of this size."""
+        if self.rotate in {0, 180}:
+            return self.view_angle_deg
+        half = math.tan(math.radians(self.view_angle_deg) / 2)
+        return 2 * math.degrees(math.atan(half * width_px / height_px))
 
 
 class DetectionSettings(BaseModel):

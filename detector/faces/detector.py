@@ -19,7 +19,7 @@ import numpy as np
 from detector.faces.blaze_face import INPUT_PX, BlazeFace, FoundFace
 from detector.faces.tile_scheduler import MAP_WIDTH, TileScheduler
 from detector.faces.tiles import Tile, tile_ladder
-from detector.settings import DEFAULT_VIEW_ANGLE_DEG, DetectionSettings
+from detector.settings import CameraMount, DetectionSettings
 from detector.types import Box, FaceDetection, Frame
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _face_mesh() -> Any:
 class MediaPipeFaceDetector:
     """MediaPipe's short-range face detection over tiles and over regions around known faces.
 
-    `view_angle_deg` serves settings in metres; `passes` counts those of the model.
+    `camera` serves settings in metres; `passes` counts those of the model.
     """
 
     REGION, WIDER_REGION = 1.5, 2.0
@@ -91,12 +91,10 @@ class MediaPipeFaceDetector:
     it fitted every face of our videos in both, and letters, clouds and eyes in one at most."""
 
     def __init__(
-        self,
-        settings: DetectionSettings | None = None,
-        view_angle_deg: float = DEFAULT_VIEW_ANGLE_DEG,
+        self, settings: DetectionSettings | None = None, camera: CameraMount | None = None
     ) -> None:
         self._settings = settings or DetectionSettings()
-        self._view_angle_deg = view_angle_deg
+        self._camera = camera or CameraMount()
         self._model = BlazeFace(self._settings.min_confidence)
         self._mesh = _face_mesh()
         self._scheduler: TileScheduler | None = None
@@ -160,7 +158,8 @@ class MediaPipeFaceDetector:
             self._mesh.close()
 
     def _tiles(self, width: int, height: int) -> tuple[Tile, ...]:
-        return tile_ladder(width, height, self._settings.smallest_px(width, self._view_angle_deg))
+        across_deg = self._camera.across_deg(width, height)
+        return tile_ladder(width, height, self._settings.smallest_px(width, across_deg))
 
     def _mesh_fits(self, pyramid: Pyramid, face: FaceDetection) -> bool:
         for factor in self.MESH_REGIONS:

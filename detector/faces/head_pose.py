@@ -85,7 +85,7 @@ def screen_pose(
     """Turn a pose seen from the camera into one seen from the screen's centre."""
     if mount.above_cm == 0 and mount.right_cm == 0:
         return pose
-    face = face_position_cm(box, width_px, height_px, mount.view_angle_deg)
+    face = face_position_cm(box, width_px, height_px, mount.across_deg(width_px, height_px))
     tilt = math.radians(mount.tilt_deg)
     # A viewer's right is the picture's left. A camera that looks down has the screen below it and
     # nearer to the viewers.

@@ -37,6 +37,13 @@ class Orientation(NamedTuple):
             return cls(left_right=a < 0, upside_down=d < 0)
         return cls(transposed=True, left_right=c < 0, upside_down=b < 0)
 
+    @classmethod
+    def clockwise(cls, degrees: int) -> Orientation:
+        """Return a turn by 0, 90, 180 or 270 degrees; raises `ValueError` for others."""
+        if degrees not in {0, 90, 180, 270}:
+            raise ValueError(f"Expected a turn by 0, 90, 180 or 270 degrees, received {degrees}.")
+        return cls(degrees in {90, 270}, degrees in {90, 180}, degrees in {180, 270})
+
     def apply(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return a picture `(height, width, 3)` laid so."""
         if self.transposed:

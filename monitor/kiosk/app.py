@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QEventLoop, QTimer
 
+from detector.sources.orientation import Orientation
 from monitor.errors import SessionFailedError
 from monitor.kiosk.error_guard import ErrorGuard
 from monitor.kiosk.headless import TOO_MANY_ERRORS, with_saved_camera
@@ -16,7 +18,7 @@ from monitor.session.runtime import KioskRuntime
 from monitor.settings.paths import sqlite_file
 from monitor.ui.application import APPLICATION_NAME, create_application
 from monitor.ui.bridge import LiveBridge
-from monitor.ui.camera_picker import CameraPicker
+from monitor.ui.camera_picker import CameraPicker, open_camera
 from monitor.ui.notice.notice_screen import NoticeScreen
 from monitor.ui.operator.facts import SessionFacts
 from monitor.ui.screen_saver import ScreenSaverInhibitor
@@ -194,7 +196,9 @@ def _with_chosen_camera(
     unclear = kept is None and len(there) > 1 if settings.picker is None else settings.picker
     if unclear and there:
         texts, scale = texts_for(settings.language), scale_of(screen)
-        picker = CameraPicker(there, texts, scale=scale, first=kept)
+        mounted = Orientation.clockwise(settings.mount.rotate)
+        opener = partial(open_camera, mounted=mounted)
+        picker = CameraPicker(there, texts, scale=scale, first=kept, open_source=opener)
         quitter.quitting.connect(picker.reject)
         put_on_screen(picker, screen)
         picker.exec_()

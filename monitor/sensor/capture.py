@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from detector.errors import SourceError, SourceFault, SourceLostError
 from detector.sources.opening import open_source
+from detector.sources.orientation import UPRIGHT, Orientation
 from monitor.sensor.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class Capture:
         on_lost: Called once per loss, from the capture's thread or that of `check`.
         wait_for_source: Retry a live source that cannot be opened at first instead of failing.
         locate: Names the source before each attempt to open it. Defaults to `spec`.
+        mounted: How to turn the pictures of a camera that is not mounted upright.
 
     Attributes:
         error: Why the source could not be opened at first, or why a recording ended early.
@@ -114,9 +116,11 @@ class Capture:
         on_lost: Callable[[SourceError], None],
         wait_for_source: bool = False,
         locate: Callable[[], SourceSpec] | None = None,
+        mounted: Orientation = UPRIGHT,
     ) -> None:
         self._spec = spec
         self._locate = locate or (lambda: spec)
+        self._mounted = mounted
         self._lossless = lossless
         self._queue = queue
         self._on_lost = on_lost
@@ -199,7 +203,9 @@ class Capture:
             try:
                 self._begin_wait(reading=False)
                 self._reopen.clear()
-                with open_source(self._locate(), lossless=self._lossless) as source:
+                with open_source(
+                    self._locate(), lossless=self._lossless, mounted=self._mounted
+                ) as source:
                     self.frame_rate, self.frame_count = source.frame_rate, source.frame_count
                     self.opened.set()
                     if self._pump(source):

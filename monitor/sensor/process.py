@@ -23,6 +23,7 @@ from detector.emotion.pacing import limit_threads
 from detector.errors import DetectorError, SourceError
 from detector.settings import Device
 from detector.sources.freeze_detector import FreezeDetector
+from detector.sources.orientation import Orientation
 from detector.sources.v4l2 import cameras
 from detector.sources.video_source import SourceSpec
 from monitor.sensor import messages
@@ -150,6 +151,7 @@ class SensorLoop:
             on_lost=self._on_lost,
             wait_for_source=settings.wait_for_source,
             locate=_first_camera if settings.any_camera else None,
+            mounted=Orientation.clockwise(settings.analysis.camera.rotate),
         )
         capture.start()
         try:

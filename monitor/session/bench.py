@@ -14,6 +14,7 @@ from detector.analysis import AnalysisSettings, mediapipe_analyser
 from detector.emotion.classifier import load_classifier
 from detector.emotion.pacing import limit_threads
 from detector.sources.opening import open_source
+from detector.sources.orientation import Orientation
 from detector.sources.video_source import SourceSpec
 
 if TYPE_CHECKING:
@@ -37,18 +38,20 @@ def bench(
         SourceOpenError, ModelLoadError: The video or the model cannot be used.
     """
     limit_threads()
+    analysis = analysis or AnalysisSettings()
+    spec, mounted = SourceSpec.parse(video), Orientation.clockwise(analysis.camera.rotate)
     began = time.perf_counter()
     classifier = load_classifier(model, device)
     analyser = mediapipe_analyser(classifier, analysis)
     startup_s = time.perf_counter() - began
-    with open_source(SourceSpec.parse(video), lossless=True) as source:
+    with open_source(spec, lossless=True, mounted=mounted) as source:
         # Native libraries plan their memory on the first frames.
         for early in islice(iter(source.read, None), 10):
             analyser.analyse(early)
     analyser.close()
     analyser = mediapipe_analyser(classifier, analysis)
     latencies, faces, decoding_s, cpu_s = [], 0, 0.0, 0.0
-    with open_source(SourceSpec.parse(video), lossless=True) as source:
+    with open_source(spec, lossless=True, mounted=mounted) as source:
         while True:
             start = time.perf_counter()
             frame = source.read()

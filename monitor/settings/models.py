@@ -170,6 +170,7 @@ class PerceptionSettings(ModelSettings):
         view_angle_deg="--camera-angle",
         above_cm="--camera-above",
         right_cm="--camera-right",
+        rotate="--rotate",
     )
     zones: Path | None = setting(None, "faces", fallback="the whole picture")
     """YAML file with parts of the picture to ignore, or to count viewers in only."""

@@ -112,7 +112,7 @@ class Setting:
 
 def _kind(annotation: Any) -> Any:
     if get_origin(annotation) is Literal:
-        return get_args(annotation)
+        return tuple(str(choice) for choice in get_args(annotation))
     if get_origin(annotation) in {Union, UnionType}:
         return _kind(get_args(annotation)[0])
     return get_origin(annotation) or annotation

@@ -15,6 +15,7 @@ from PyQt5.QtWidgets import QDialog, QHBoxLayout, QLabel, QListWidget, QPushButt
 
 from detector.errors import DetectorError
 from detector.sources.opening import open_source
+from detector.sources.orientation import UPRIGHT, Orientation
 from detector.sources.video_source import SourceSpec
 from monitor.ui import style
 from monitor.ui.application import APPLICATION_NAME
@@ -49,9 +50,9 @@ class CameraView:
     picture: NDArray[np.uint8] | None
 
 
-def open_camera(camera: Camera) -> VideoSource:
+def open_camera(camera: Camera, mounted: Orientation = UPRIGHT) -> VideoSource:
     """Open a camera as the sensor does; raises `SourceOpenError` if it gives no picture."""
-    return open_source(SourceSpec("camera", str(camera.index)))
+    return open_source(SourceSpec("camera", str(camera.index)), mounted=mounted)
 
 
 class CameraWatch:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from detector.emotion.labels import EMOTIONS
+from detector.sources.orientation import UPRIGHT
 from detector.sources.video_source import VideoSource
 from detector.types import AnalysedFrame, Box, FaceReading, Frame, HeadPose
 
@@ -115,8 +116,12 @@ class Opener:
     scripts: list[Any]
     opened: list[ScriptedSource] = field(default_factory=list)
     asked: list[tuple[Any, bool]] = field(default_factory=list)
+    mounted: Any = UPRIGHT
 
-    def __call__(self, spec: Any, *, lossless: bool = False) -> ScriptedSource:
+    def __call__(
+        self, spec: Any, *, lossless: bool = False, mounted: Any = UPRIGHT
+    ) -> ScriptedSource:
+        self.mounted = mounted
         self.asked.append((spec, lossless))
         script = self.scripts.pop(0) if self.scripts else ["block"]
         if isinstance(script, Exception):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -469,3 +470,19 @@ def test_a_trembling_head_at_the_limit_does_not_flicker() -> None:
 def test_limits_out_of_range_are_refused(limits: tuple[float, float, float, float]) -> None:
     with pytest.raises(ValueError, match=r"Invalid attention limits: expected .*received"):
         Attention(*limits)
+
+
+@pytest.mark.parametrize("rotate", [90, 270])
+def test_a_camera_on_its_side_has_its_angle_along_its_own_rows(rotate: Literal[90, 270]) -> None:
+    upright = CameraMount(view_angle_deg=VIEW_DEG)
+    on_its_side = CameraMount(view_angle_deg=VIEW_DEG, rotate=rotate)
+    assert upright.across_deg(WIDTH, HEIGHT) == VIEW_DEG
+    narrow = on_its_side.across_deg(HEIGHT, WIDTH)
+    assert math.tan(math.radians(narrow / 2)) == pytest.approx(
+        math.tan(math.radians(VIEW_DEG / 2)) * HEIGHT / WIDTH
+    )
+    face = Box(0.45, 0.45, 100 / WIDTH, 100 / HEIGHT)
+    turned = Box(0.45, 0.45, 100 / HEIGHT, 100 / WIDTH)
+    assert face_position_cm(turned, HEIGHT, WIDTH, narrow)[2] == pytest.approx(
+        face_position_cm(face, WIDTH, HEIGHT, VIEW_DEG)[2]
+    )

@@ -8,14 +8,17 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from detector.analysis import AnalysisSettings
 from detector.errors import ModelLoadError, SourceError, SourceLostError, SourceOpenError
+from detector.settings import CameraMount
 from detector.sources.freeze_detector import FreezeDetector
+from detector.sources.orientation import Orientation
 from detector.types import AnalysedFrame, Frame
 from monitor.sensor import process as module
 from monitor.sensor.capture import CaptureHungError, FrameQueue
@@ -153,6 +156,16 @@ def test_a_recording_from_ready_to_end(sensor: Any, scripted: Any, picture: Pict
     assert messages[-1] == Ended(19 * 50_000_000 + 50_000_000, 20, "")
     health = of(messages, HealthReport)[1].health
     assert (health.latency_ms, health.effort) == (0.0, 0.66)
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_the_source_is_turned_as_its_camera_is_mounted(
+    sensor: Any, scripted: Any, picture: Picture, degrees: Literal[0, 90, 180, 270]
+) -> None:
+    opener = scripted([picture(0, 0), None])
+    mount = CameraMount(rotate=degrees)
+    sensor(source="clip.mp4", analysis=AnalysisSettings(camera=mount)).finish()
+    assert opener.mounted == Orientation.clockwise(degrees)
 
 
 def test_a_recording_that_is_cut_off_ends_with_its_reason(

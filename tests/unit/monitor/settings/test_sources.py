@@ -56,6 +56,17 @@ def test_settings_of_models_within_come_from_all_sources(make_file):
     assert (settings.analysis.camera.above_cm, settings.analysis.camera.tilt_deg) == (20, 5)
 
 
+def test_a_camera_on_its_side_in_file_environment_and_option(make_file):
+    in_file, nobody = make_file("camera:\n  rotate: 90\n"), Sources({}, None, {})
+    for sources, degrees in (
+        (Sources({}, in_file, {}), 90),
+        (Sources({}, in_file, {"AD_MONITOR_ROTATE": "180"}), 180),
+        (Sources({"rotate": "270"}, in_file, {}), 270),
+        (nobody, 0),
+    ):
+        assert load(RunSettings, sources).analysis.camera.rotate == degrees
+
+
 def test_old_names_of_variables(tmp_path):
     environ = {"AD_MONITOR_DB": "shop.db", "AD_MONITOR_TOKEN": "t" * 16, "AD_MONITOR_MEDIA": "a:b"}
     settings = load(WebSettings, Sources({}, None, environ))
@@ -108,6 +119,10 @@ def test_a_number_is_a_camera_and_a_comment_is_the_default(make_file):
         (
             "ads:\n  holdout: 2\n",
             ":2: invalid ads.holdout: expected a number from 0 to 1, received 2.",
+        ),
+        (
+            "camera:\n  rotate: 45\n",
+            ":2: invalid camera.rotate: expected one of 0, 90, 180, 270, received 45.",
         ),
         (
             "run:\n  loops: true\n",
