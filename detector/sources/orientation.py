@@ -67,7 +67,7 @@ def stated_orientation(picture: av.VideoFrame) -> Orientation:
 def file_orientation(path: Path) -> Orientation:
     """Return how the first picture of a video file is to be shown; upright if there is none."""
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path.absolute())) as container:
             for picture in container.decode(video=0):
                 return stated_orientation(picture)
     except (av.FFmpegError, IndexError):

@@ -43,7 +43,8 @@ class Recording(VideoSource):
         if not path.is_file():
             raise SourceOpenError(f"The video {path} is missing: expected a file; check the path.")
         self._path = path
-        self._capture = quiet_capture(str(path), cv2.CAP_FFMPEG)
+        # Absolute: FFmpeg takes what stands before a colon for a protocol.
+        self._capture = quiet_capture(str(path.absolute()), cv2.CAP_FFMPEG)
         # OpenCV turns pictures, but takes a mirrored one for a turned one.
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
         self._orientation = file_orientation(path)
@@ -116,7 +117,7 @@ def _stated_length_s(path: Path) -> float | None:
     MP4 states both, but its count includes frames that were trimmed away without re-encoding.
     """
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path.absolute())) as container:
             stream = container.streams.video[0]
             if stream.frames > 0 and "mp4" not in container.format.name:
                 return None

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 def recorded_at(video: Path) -> datetime:
     """Return when a recording was made: by its metadata, else its file, so the same every time."""
     try:
-        with av.open(str(video)) as container:
+        with av.open(str(video.absolute())) as container:
             stamp = container.metadata.get("creation_time", "")
         made = datetime.fromisoformat(stamp)
     except (av.FFmpegError, ValueError):

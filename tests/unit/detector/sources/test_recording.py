@@ -16,8 +16,10 @@ import pytest
 from detector.errors import SourceLostError, SourceOpenError
 from detector.sources import recording as module
 from detector.sources.recording import PacedRecording, Recording
+from detector.sources.video_source import SourceSpec
 from detector.types import Frame
 from tests.helpers.sources import read_all, until_lost
+from tests.helpers.turned_clips import ORIENTATIONS, corners_of, write_turned
 
 Clip = Callable[..., Path]
 
@@ -30,6 +32,22 @@ def test_a_recording_stamps_frames_with_their_own_time(make_clip: Clip) -> None:
         assert [frame.captured_ns for frame in read_all(source)] == [
             40_000_000 * index for index in range(30)
         ]
+
+
+@pytest.mark.parametrize("name", ["12:30:05.mp4", "http:clip.mp4", "a:b/c.mp4", "concat:x|y.mp4"])
+@pytest.mark.parametrize("kind", [Recording, PacedRecording])
+def test_a_name_with_a_colon_is_no_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: Any
+) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    write_turned(path.with_name("clip.mp4"), ORIENTATIONS["to the left"][0]).rename(path)
+    monkeypatch.chdir(tmp_path)
+    spec = SourceSpec.parse(name)
+    assert spec == SourceSpec("file", name)
+    with kind(Path(spec.target)) as source:
+        frames = read_all(source)
+    assert [corners_of(frame.image) for frame in frames] == [ORIENTATIONS["to the left"][1]] * 5
 
 
 @pytest.mark.parametrize(
