@@ -43,6 +43,9 @@ HEARTBEAT_S = 0.5
 CHECK_S = 0.1
 """Longest wait for a frame before the capture is checked."""
 
+CHANGING_S = 10.0
+"""Sizes that change again within this time are one change, told once."""
+
 EXIT_FAILED = 3
 
 
@@ -124,6 +127,7 @@ class SensorLoop:
         self._losses: deque[messages.SourceLost] = deque()
         self._fault: messages.SourceLost | None = None
         self._size: tuple[int, int] | None = None
+        self._size_changed_ns: int | None = None
         self._freeze_detector = FreezeDetector()
         self._statistics = Statistics()
         self._heartbeat_due_s = 0.0
@@ -234,6 +238,9 @@ class SensorLoop:
         before, self._size = self._size, (width, height)
         if before is not None and before != self._size:
             # Boxes are fractions of the picture, so measuring goes on.
+            since_ns, self._size_changed_ns = self._size_changed_ns, frame.captured_ns
+            if since_ns is not None and frame.captured_ns - since_ns < CHANGING_S * 1e9:
+                return True
             sizes = f"from {before[0]} x {before[1]} to {width} x {height}"
             detail = f"The size of the pictures changed {sizes}."
             self._send(messages.SourceLost(frame.captured_ns, detail, "format_changed"))

@@ -481,7 +481,7 @@ def test_a_frozen_source_is_reopened(
 
 
 def test_another_size_is_told_and_measured_at_once(watch: Watch) -> None:
-    messages = watch([scene(0), scene(1), scene(2, (180, 320)), scene(3, (180, 320)), scene(4)])
+    messages = watch([scene(0), scene(1), scene(2, (180, 320)), scene(3, (180, 320)), scene(103)])
     told = [
         message.frame.sequence
         if isinstance(message, FrameRead)
@@ -496,9 +496,22 @@ def test_another_size_is_told_and_measured_at_once(watch: Watch) -> None:
         2,
         3,
         ("format_changed", "The size of the pictures changed from 320 x 180 to 160 x 90."),
-        4,
+        103,
     ]
     assert {report.health.state for report in of(messages, HealthReport)} <= {"starting", "running"}
+
+
+@pytest.mark.parametrize("frames_between", [1, 2, 7, 60])
+def test_a_size_that_changes_all_the_time_is_told_once_and_measured(
+    watch: Watch, frames_between: int
+) -> None:
+    sizes = [(90, 160), (180, 320), (45, 80)]
+    frames = [scene(n, sizes[n // frames_between % len(sizes)]) for n in range(155)]
+    messages = watch(frames)
+    [lost] = of(messages, SourceLost)
+    assert lost.cause == "format_changed"
+    assert lost.at_ns == frames[frames_between].captured_ns
+    assert analysed(messages) == list(range(155))
 
 
 def test_a_source_that_is_waited_for_is_reported_as_away(sensor: Any, scripted: Any) -> None:
