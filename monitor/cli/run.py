@@ -28,6 +28,9 @@ class RunCommand(SettingsCommand):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments, and keep them."""
+        from monitor.cli.arguments import with_passwords
+
+        args = with_passwords(args)
         ctx.meta[_ARGUMENTS] = tuple(args)
         return super().parse_args(ctx, args)
 
@@ -143,16 +146,19 @@ def _refuse_contradictions(
 
 def _supervise(arguments: Sequence[str], settings: RunSettings) -> int:
     """Keep `run` running with these arguments, and return the exit status."""
+    from monitor.cli.arguments import without_passwords
     from monitor.kiosk.supervision.supervisor import Limits, Restarts, Supervisor, kiosk_command
     from monitor.logs import SUPERVISOR_LOG, logging_to
 
+    shown, secret = without_passwords(arguments)
     log = log_path(settings.log)
     with logging_to(None if log is None else log.with_name(SUPERVISOR_LOG)):
         return Supervisor(
-            kiosk_command(["run", *arguments]),
+            kiosk_command(["run", *shown]),
             ["--no-camera-because"],
             limits=Limits(showing_s=settings.stuck_after_s),
             restarts=Restarts(limit=settings.restart_limit),
+            **({"secret": secret} if secret else {}),
         ).run()
 
 

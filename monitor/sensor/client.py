@@ -20,7 +20,7 @@ from monitor.sensor.hang_detector import TICK_S, HangDetector, activity
 from monitor.sensor.live import SensorHealth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from monitor.sensor.process import SensorSettings
 
@@ -66,7 +66,7 @@ class SensorProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=quiet | child_environment(),
+            env=quiet | _without_passwords(child_environment()),
         )
         pipes = (self._process.stdin, self._process.stdout, self._process.stderr)
         self._stdin, self._stdout, self._stderr = cast("tuple[IO[bytes], ...]", pipes)
@@ -168,6 +168,15 @@ class SensorProcess:
             text = hide_passwords(line.decode(errors="replace").rstrip())
             self._last_words.append(text)
             logger.debug("sensor: %s", text)
+
+
+def _without_passwords(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without those settings of this program that hold a password."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if not (name.startswith("AD_MONITOR_") and hide_passwords(value) != value)
+    }
 
 
 class SupervisedSensor:

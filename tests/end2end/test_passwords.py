@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
+import sqlite3
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SHAPES = (
     "rtsp://admin:S3@cr/et@127.0.0.1:9/live",
@@ -79,3 +80,54 @@ def test_commands_that_name_the_database(tmp_path: Path, command: str, address: 
         "config": ("config", "show", "--", "--db", address),
     }
     assert_hidden(said_by(tmp_path, *arguments[command]))
+
+
+def descendants(pid: int) -> set[int]:
+    """Process ids below a process."""
+    found: set[int] = set()
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").glob("*/children"):
+            for child in map(int, task.read_text().split()):
+                found |= {child} | descendants(child)
+    return found
+
+
+def test_no_process_below_has_a_password_in_its_command_line(tmp_path: Path) -> None:
+    address = "rtsp://admin:S3@cr/et@127.0.0.1:9/live"
+    database = tmp_path / "results.db"
+    options = ("--headless", "--loops", "3", "--log", "run.log", "--db", str(database))
+    homes = {f"XDG_{name}_HOME": str(tmp_path) for name in ("DATA", "STATE", "CONFIG", "CACHE")}
+    kiosk = subprocess.Popen(
+        [sys.executable, "-m", "monitor", "run", "--supervised", "--source", address, *options],
+        cwd=tmp_path,
+        env={**os.environ, **homes, "AD_MONITOR_SOURCE": address},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    lines: dict[int, str] = {}
+    environments: dict[int, str] = {}
+    sources: list[str] = []
+    try:
+        deadline_s = time.monotonic() + 60
+        while time.monotonic() < deadline_s and not (sources and len(lines) > 1):
+            for pid in descendants(kiosk.pid):
+                with suppress(OSError):
+                    lines[pid] = Path(f"/proc/{pid}/cmdline").read_text()
+                    environments[pid] = Path(f"/proc/{pid}/environ").read_text()
+            with suppress(sqlite3.Error), sqlite3.connect(database) as connection:
+                sources = [row[0] for row in connection.execute("SELECT source FROM sessions")]
+            time.sleep(0.05)
+    finally:
+        kiosk.send_signal(signal.SIGTERM)
+        kiosk.wait(60)
+    assert any("rtsp://admin:***@127.0.0.1:9/live" in line for line in lines.values())
+    assert not [line for line in lines.values() if any(trace in line for trace in TRACES)]
+    sensors = [pid for pid, line in lines.items() if "monitor.sensor.process" in line]
+    assert sensors
+    assert not [trace for trace in TRACES for pid in sensors if trace in environments[pid]]
+    # The child was given the whole address: it is the one that the session keeps.
+    assert sources == ["stream rtsp://***@127.0.0.1:9/live"]
+    kept = "".join(
+        file.read_bytes().decode("latin-1") for file in tmp_path.rglob("*") if file.is_file()
+    )
+    assert_hidden(kept)

@@ -32,6 +32,9 @@ logger = logging.getLogger(__name__)
 DONE, FAILED, WRONG = 0, 1, 2
 TICK_S = 0.25
 
+PASSWORDS_VARIABLE = "AD_MONITOR_PASSWORDS_ON_STDIN"
+"""Set for a command that finds what is secret about it in its input."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -116,7 +119,8 @@ class Restarts:
 class Supervisor:
     """Runs a command and keeps it running.
 
-    Once measuring is given up, `ads_only` and the reason are added to the command.
+    Once measuring is given up, `ads_only` and the reason are added to the command. `secret` is
+    written to its input: every user can read a command line.
     """
 
     def __init__(
@@ -126,8 +130,10 @@ class Supervisor:
         *,
         limits: Limits | None = None,
         restarts: Restarts | None = None,
+        secret: bytes = b"",
     ) -> None:
         self._command = list(command)
+        self._secret = secret
         self._ads_only = list(ads_only)
         self._limits = limits or Limits()
         self._restarts = restarts or Restarts()
@@ -195,10 +201,12 @@ class Supervisor:
         try:
             process = subprocess.Popen(
                 self._command + reduced,
-                env=child_environment() | {VARIABLE: str(writer)},
+                env=child_environment()
+                | {VARIABLE: str(writer)}
+                | ({PASSWORDS_VARIABLE: "1"} if self._secret else {}),
                 pass_fds=(writer,),
                 start_new_session=True,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if self._secret else subprocess.DEVNULL,
             )
         except OSError as error:
             # Such as no memory: also a death, which passes.
@@ -209,6 +217,9 @@ class Supervisor:
             os.close(writer)
         logger.info("The kiosk is process %d", process.pid)
         try:
+            if process.stdin is not None:
+                with contextlib.suppress(BrokenPipeError), process.stdin:
+                    process.stdin.write(self._secret)
             return self._watch(process, reader)
         finally:
             os.close(reader)

@@ -1,0 +1,41 @@
+"""Pass passwords to a child process through its input: every user can read its command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from detector.sources.passwords import hide_passwords
+from monitor.kiosk.supervision.supervisor import PASSWORDS_VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping, Sequence
+    from typing import TextIO
+
+
+def without_passwords(command: Sequence[str]) -> tuple[list[str], bytes]:
+    """Return a command to start and the input that completes it, which is empty if it is whole.
+
+    With an input, the environment of the child has `PASSWORDS_VARIABLE`.
+    """
+    shown = [hide_passwords(argument) for argument in command]
+    secret = [whole for whole, part in zip(command, shown, strict=True) if whole != part]
+    return shown, json.dumps(secret).encode() if secret else b""
+
+
+def with_passwords(
+    arguments: Sequence[str],
+    environ: MutableMapping[str, str] = os.environ,
+    stream: TextIO | None = None,
+) -> list[str]:
+    """Return the arguments of this process, completed by what its parent wrote to its input."""
+    if environ.pop(PASSWORDS_VARIABLE, None) is None:
+        return list(arguments)
+    secret = json.load(sys.stdin if stream is None else stream)
+    whole = []
+    for argument in arguments:
+        is_next = bool(secret) and argument == hide_passwords(secret[0])
+        whole.append(secret.pop(0) if is_next else argument)
+    return whole

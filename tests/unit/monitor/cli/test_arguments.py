@@ -1,0 +1,36 @@
+"""Arguments with passwords: hidden in the command line, whole in the child."""
+
+import io
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.cli.arguments import with_passwords, without_passwords
+from monitor.kiosk.supervision.supervisor import PASSWORDS_VARIABLE
+
+
+def test_a_command_without_passwords_is_whole():
+    assert without_passwords(["run", "--source", "demo"]) == (["run", "--source", "demo"], b"")
+    assert with_passwords(["--source", "demo"], {}) == ["--source", "demo"]
+
+
+def test_passwords_are_passed_in_the_input():
+    shown, secret = without_passwords(["run", "--source", "rtsp://a:S3@h/x", "--db=http://a:S4@h"])
+    assert shown == ["run", "--source", "rtsp://a:***@h/x", "--db=http://a:***@h"]
+    assert json.loads(secret) == ["rtsp://a:S3@h/x", "--db=http://a:S4@h"]
+
+
+@given(
+    st.lists(
+        st.text(max_size=8)
+        | st.sampled_from(["rtsp://a:b@h", "rtsp://a:c@h", "--db=postgresql://h/d?password=x"])
+    ),
+    st.lists(st.text(max_size=8), max_size=2),
+)
+def test_the_child_has_every_argument(given_arguments, added):
+    shown, secret = without_passwords(given_arguments)
+    environ = {PASSWORDS_VARIABLE: "1"} if secret else {}
+    stream = io.StringIO(secret.decode())
+    assert with_passwords([*shown, *added], environ, stream) == [*given_arguments, *added]
+    assert environ == {}
