@@ -2,6 +2,9 @@
 
 A reading goes when it is old enough, its play is over and rolled up, and no play that may be rolled
 up again needs it for its baseline. Each part is one short transaction beside a kiosk that writes.
+
+The readings of a replay carry the time of the recording. They are as old as the replay, which its
+settings state as `REPLAYED_AT`; without it, of earlier versions, as old as the recording.
 """
 
 from __future__ import annotations
@@ -30,6 +33,10 @@ PART = 2000
 
 PAUSE_S = 0.02
 """Between two parts; long enough for a kiosk that waits for the lock."""
+
+REPLAYED_AT = "replayed_at"
+
+END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 
 OPEN_SESSION_KEEPS = timedelta(days=1)
 """An open session keeps the readings of at least its last day: some may still be on their way."""
@@ -138,12 +145,19 @@ def _old_readings(
     connection: Connection, before: datetime, site: str | None, *, rolled_up: bool = True
 ) -> Iterator[list[ColumnElement[bool]]]:
     """For each session with old readings the conditions on those that may go."""
-    old = exists().where(Reading.session_id == Session.id, Reading.at < before)
-    query = select(Session.id, Session.kind, Session.ended_at).where(old).order_by(Session.id)
+    mine = Reading.session_id == Session.id
+    is_replay = Session.kind == "replay"
+    old = or_(exists().where(mine, Reading.at < before), is_replay & exists().where(mine))
+    columns = Session.id, Session.kind, Session.ended_at, Session.settings
+    query = select(*columns).where(old).order_by(Session.id)
     if site is not None:
         query = query.where(Session.site == site)
-    for session_id, kind, ended_at in connection.execute(query).all():
+    for session_id, kind, ended_at, settings in connection.execute(query).all():
         until = before
+        if kind == "replay" and REPLAYED_AT in settings:
+            if datetime.fromisoformat(settings[REPLAYED_AT]) >= before:
+                continue
+            until = END_OF_TIME
         if ended_at is None:
             if kind == "replay":
                 continue  # The recording's times do not tell what is still on its way.

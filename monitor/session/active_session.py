@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ads.media.check import check_apart
@@ -10,6 +10,7 @@ from ads.playlists.loader import load_playlist
 from ads.policies import make_policy
 from ads.sample import sample_playlist
 from ads.show.playback import PlaybackLog
+from db.upkeep.retention import REPLAYED_AT
 from db.write.records import ModelRecord, SessionEnded, SessionRecord
 from db.write.recovery import Opened, open_to_record
 from db.write.session_writer import SessionWriter
@@ -73,6 +74,8 @@ class ActiveSession:
         notes: dict[str, object] = {"skipped_ads": skipped}
         if database.quarantined is not None:
             notes["damaged_database"] = database.quarantined.name
+        if not is_run:
+            notes[REPLAYED_AT] = datetime.now(UTC).isoformat(timespec="seconds")
         record = None if model is None else _model_record(model)
         self.clock = clock
         self.log = PlaybackLog()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import av
 
@@ -37,6 +38,25 @@ def recorded_at(video: Path) -> datetime:
     return made.replace(tzinfo=made.tzinfo or UTC).astimezone(UTC)
 
 
+def named_start(named: datetime | None, zone: str | None) -> datetime | None:
+    """Return `--started-at` in UTC; without an offset it is in a time zone, or the machine's.
+
+    Raises:
+        SetupError: It is in the future.
+    """
+    if named is None:
+        return None
+    given = named
+    if named.tzinfo is None and zone is not None:
+        named = named.replace(tzinfo=ZoneInfo(zone))
+    began = named.astimezone(UTC)
+    if began > datetime.now(UTC):
+        raise SetupError(
+            f"Invalid --started-at: expected a time in the past, received {given}; check the date."
+        )
+    return began
+
+
 def replay(
     settings: ReplaySettings, progress: Callable[[int, int], None] = lambda done, of: None
 ) -> int:
@@ -49,6 +69,7 @@ def replay(
         SessionFailedError: The recording is cut off, or the sensor died.
     """
     playlist = load_ads(settings.playlist)
+    began_at = named_start(settings.started_at, playlist.timezone)
     model = find_model(settings.model)
     database = ready_database(settings)
     sensor_settings = SensorSettings(
@@ -61,7 +82,7 @@ def replay(
     sensor = SensorProcess(sensor_settings)
     try:
         ready = _wait_until_ready(sensor)
-        clock = SessionClock(recorded_at(settings.video), 0)
+        clock = SessionClock(began_at or recorded_at(settings.video), 0)
         session = ActiveSession(
             database,
             settings,

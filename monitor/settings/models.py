@@ -6,6 +6,7 @@ page are all made from these models. Importing them loads neither OpenCV nor Num
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -205,7 +206,7 @@ class StoredSettings(_Settings):
 
 _NOT_LOGGED = (
     "camera database detection log min_viewers mount playlist report restart_limit site source "
-    "spool stuck_after_s supervised video zones"
+    "spool started_at stuck_after_s supervised video zones"
 )
 
 
@@ -324,9 +325,14 @@ class RunSettings(RecordingSettings):
 
 
 class ReplaySettings(RecordingSettings):
-    """A recording, read as fast as the machine allows."""
+    """A recording, read as fast as the machine allows.
+
+    Attributes:
+        started_at: When it began; without a zone, in the playlist's. `None`: as the file states.
+    """
 
     video: Path
+    started_at: datetime | None = None
 
 
 class WebSettings(ModelSettings, StoredSettings):

@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -27,7 +28,9 @@ import monitor
 def dump(database) -> list[str]:
     connection = sqlite3.connect(database)
     try:
-        return list(connection.iterdump())
+        # When they were made is all that two replays may differ in.
+        stamp = r'"replayed_at": ?"[^"]*"'
+        return [re.sub(stamp, "", line) for line in connection.iterdump()]
     finally:
         connection.close()
 
@@ -52,6 +55,28 @@ def test_two_replays_give_identical_rows(program, demo_video, make_playlist, tmp
         > 50
     )
     assert first == second
+
+
+@pytest.mark.slow
+def test_a_recording_of_long_ago_keeps_its_fresh_readings(
+    program, demo_video, make_playlist, tmp_path
+):
+    clip = tmp_path / "12:30:05.mp4"
+    clip.write_bytes(demo_video.read_bytes())
+    playlist = make_playlist([2])
+    program.run(
+        *("replay", clip.name, "--playlist", str(playlist), "--duration", "2"),
+        *("--started-at", "2015-06-01T12:00:00+0200"),
+    )
+    [(started_at, count)] = program.rows(
+        "SELECT started_at, (SELECT count(*) FROM readings) FROM sessions"
+    )
+    assert started_at.startswith("2015-06-01 10:00:00")
+    assert count > 10
+    program.run("purge", "--older-than", "30d", "--yes")
+    assert program.rows("SELECT count(*) FROM readings") == [(count,)]
+    failed = program.run("replay", clip.name, "--started-at", "2999-01-01 00:00", status=2)
+    assert "expected a time in the past" in failed.stderr
 
 
 @pytest.mark.parametrize("name", ["tr_TR.UTF-8", "de_DE.ISO-8859-1"])

@@ -14,7 +14,7 @@ from db.errors import PurgeError
 from db.read.rollups import Scope, read_log, store_roll_ups
 from db.read.sessions import list_sessions
 from db.upkeep import retention
-from db.upkeep.retention import purge, purge_some, purgeable, reusable_bytes, shrink
+from db.upkeep.retention import REPLAYED_AT, purge, purge_some, purgeable, reusable_bytes, shrink
 from db.write import session_writer
 from db.write.records import ViewerFlagged
 from db.write.session_writer import SessionWriter
@@ -119,6 +119,31 @@ def test_a_replay_that_is_written_keeps_everything(engine, make, rows):
             session.submit(record)
         session.flush()
         assert purge(engine, make.at(100)).readings == 0
+
+
+@pytest.mark.parametrize("recorded", ["long ago", "in the future"])
+def test_readings_of_a_replay_are_as_old_as_the_replay(engine, make, rows, recorded):
+    """Not as old as the recording, whose date would delete fresh results or keep them for ever."""
+    start = make.at(0).replace(microsecond=0)
+    replayed = start + 400 * DAY * (1 if recorded == "long ago" else -1)
+    settings = {"policy": "sequential", REPLAYED_AT: replayed.isoformat(timespec="seconds")}
+    session_id = make.write(engine, kind="replay", settings=settings)
+    store_roll_ups(engine)
+    before = report(engine, session_id)
+    for moment in (replayed, replayed - DAY):
+        assert purgeable(engine, moment).readings == purge(engine, moment).readings == 0
+        assert purge_some(engine, moment) == 0
+    assert rows("SELECT count(*) FROM readings") == [(93,)]
+    moment = replayed + timedelta(seconds=1)
+    assert purgeable(engine, moment).readings == purge(engine, moment).readings == 93
+    assert purge(engine, moment).readings == 0
+    assert report(engine, session_id) == before
+
+
+def test_a_replay_that_does_not_say_when_is_as_old_as_its_recording(engine, make):
+    make.write(engine, kind="replay")
+    assert purge(engine, make.at(0)).readings == 0
+    assert purge(engine, make.at(100)).readings == 93
 
 
 def test_the_kiosk_does_it_by_itself(engine, make, rows, monkeypatch):
