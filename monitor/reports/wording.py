@@ -214,21 +214,26 @@ def size_range(value: float, low: float, high: float) -> str:
 def advice_reason(reason: str) -> str:
     """Say why an ad has its advice."""
     return {
-        "better": "More positive faces and more attention than the other ads.",
-        "better_valence": "More positive faces than the other ads, and at most 10 points of "
-        "attention below them.",
-        "better_attention": "More attention than the other ads, and at most 0.1 of valence below "
-        "them.",
-        "no_worse": "At most 0.1 of valence and 10 points of attention below the other ads.",
-        "worse": "Less positive faces and less attention than the other ads, by 0.1 of valence and "
-        "10 points at least.",
-        "worse_valence": "Less positive faces than the other ads, by 0.1 of valence at least.",
-        "worse_attention": "Less attention than the other ads, by 10 points at least.",
-        "mixed": "Better than the other ads in faces or in attention, and worse in the other.",
-        "open": "Not known yet whether it is 0.1 of valence or 10 points of attention below the "
-        "other ads.",
-        "few": "Too few viewers to compare both faces and attention with other ads.",
-        "not_comparable": "Too few plays to compare faces and attention, or at other hours.",
+        "better": "Its audience is more positive and more attentive than that of the other ads.",
+        "better_valence": "Its audience is more positive than that of the other ads, and at most "
+        "10 points less attentive.",
+        "better_attention": "Its audience is more attentive than that of the other ads, and at "
+        "most 0.1 of valence less positive.",
+        "no_worse": "Its audience is at most 0.1 of valence less positive and 10 points less "
+        "attentive than that of the other ads.",
+        "worse": "Its audience is less positive than that of the other ads, by 0.1 of valence or "
+        "more, and less attentive, by 10 points or more.",
+        "worse_valence": "Its audience is less positive than that of the other ads, by 0.1 of "
+        "valence or more.",
+        "worse_attention": "Its audience is less attentive than that of the other ads, by 10 "
+        "points or more.",
+        "mixed": "Its audience is more positive than that of the other ads but less attentive, or "
+        "the other way round.",
+        "open": "It is not clear yet whether its audience is less positive by 0.1 of valence, or "
+        "less attentive by 10 points, than that of the other ads.",
+        "few": "Too few viewers to compare it with the other ads in valence and attention.",
+        "not_comparable": "It ran too seldom, or at other hours than the other ads, to be compared "
+        "with them.",
         "alone": "There is no other ad to compare it with.",
     }[reason]
 
