@@ -103,7 +103,9 @@ class Recording(VideoSource):
         # frames for a recording of varying rate. The length is more reliable where it is stated.
         length_s = _stated_length_s(self._path)
         read_s = self._last_ns / 1e9 + 1.0 / self.frame_rate
-        return length_s is None or length_s - read_s > self.CUT_OFF_TOLERANCE_S
+        if length_s is not None and length_s - read_s <= self.CUT_OFF_TOLERANCE_S:
+            return False
+        return not _is_outlasted(self._path, read_s + self.CUT_OFF_TOLERANCE_S)
 
     def close(self) -> None:
         """Close the file; harmless when repeated."""
@@ -130,6 +132,28 @@ def _stated_length_s(path: Path) -> float | None:
         return None
     # The shorter one: sound may outlast the picture.
     return min(lengths, default=None)
+
+
+def _is_outlasted(path: Path, picture_s: float) -> bool:
+    """Return whether sound or subtitles go on after a picture that is read to its end."""
+    picture_end_s = others_end_s = 0.0
+    try:
+        with av.open(str(path.absolute())) as container:
+            start_s, length_s = (
+                (n or 0) / av.time_base for n in (container.start_time, container.duration)
+            )
+            for packet in container.demux():
+                if packet.pts is None or packet.time_base is None:
+                    continue
+                end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base) - start_s
+                if packet.stream.type == "video":
+                    picture_end_s = max(picture_end_s, end_s)
+                else:
+                    others_end_s = max(others_end_s, end_s)
+    except av.FFmpegError:
+        return False
+    is_whole = others_end_s >= length_s - Recording.CUT_OFF_TOLERANCE_S
+    return is_whole and 0 < picture_end_s <= picture_s
 
 
 class PacedRecording(VideoSource):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from detector.sources.recording import PacedRecording, Recording
 from detector.sources.video_source import SourceSpec
 from detector.types import Frame
 from tests.helpers.sources import read_all, until_lost
-from tests.helpers.turned_clips import ORIENTATIONS, corners_of, write_turned
+from tests.helpers.turned_clips import ORIENTATIONS, corners_of, four_corners, write_turned
 
 Clip = Callable[..., Path]
 
@@ -32,6 +33,31 @@ def test_a_recording_stamps_frames_with_their_own_time(make_clip: Clip) -> None:
         assert [frame.captured_ns for frame in read_all(source)] == [
             40_000_000 * index for index in range(30)
         ]
+
+
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [("clip.mkv", 1.0), ("clip.mp4", 1.0), ("clip.ts", 1.0), ("clip.mkv", 0.75)],
+)
+def test_sound_that_outlasts_the_picture_is_no_cut(
+    tmp_path: Path, cut: Callable[[Path, float], Path], name: str, share: float
+) -> None:
+    path = tmp_path / name
+    with av.open(str(path), "w") as out:
+        video, audio = out.add_stream("libx264", rate=25), out.add_stream("aac", rate=48_000)
+        video.width, video.height, video.pix_fmt = 160, 96, "yuv420p"
+        for _ in range(50):
+            out.mux(video.encode(av.VideoFrame.from_ndarray(four_corners(), "bgr24")))
+        out.mux(video.encode())
+        samples = np.random.default_rng(0).normal(0, 0.2, (1, 6 * 48_000)).astype(np.float32)
+        sound = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+        sound.sample_rate = 48_000
+        out.mux(audio.encode(sound))
+        out.mux(audio.encode())
+    with Recording(path if share == 1 else cut(path, share)) as source:
+        frames = read_all(source) if share == 1 else until_lost(source)
+    assert len(frames) <= 50
+    assert share < 1 or len(frames) == 50
 
 
 @pytest.mark.parametrize("name", ["12:30:05.mp4", "http:clip.mp4", "a:b/c.mp4", "concat:x|y.mp4"])
