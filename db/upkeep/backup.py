@@ -6,7 +6,7 @@ import fcntl
 import os
 import sqlite3
 from contextlib import closing, contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import exc
@@ -28,7 +28,8 @@ PAGES_AT_A_TIME = 1000
 UNFINISHED = ".part"
 """Suffix of a copy that is not complete."""
 
-_STAMP = "%Y%m%dT%H%MZ"
+_STAMP = "%Y%m%dT%H%M%SZ"
+_OLD_STAMP = "%Y%m%dT%H%MZ"
 
 
 def back_up(
@@ -81,9 +82,16 @@ def back_up(
 
 
 def made_name(database: Path, folder: Path, now: datetime | None = None) -> Path:
-    """Return the name of a new backup in a folder: `kiosk-backup-20260301T0930Z.db`."""
-    stamp = (now or datetime.now(UTC)).astimezone(UTC).strftime(_STAMP)
-    return folder / f"{database.stem}-backup-{stamp}{database.suffix}"
+    """Return the name of a new backup in a folder: `kiosk-backup-20260301T093015Z.db`.
+
+    It is that of no file: another backup of the same second is given the next one.
+    """
+    at = (now or datetime.now(UTC)).astimezone(UTC)
+    while True:
+        path = folder / f"{database.stem}-backup-{at.strftime(_STAMP)}{database.suffix}"
+        if not os.path.lexists(path):
+            return path
+        at += timedelta(seconds=1)
 
 
 def made_backups(database: Path, folder: Path) -> list[Path]:
@@ -99,15 +107,17 @@ def unfinished_backups(database: Path, folder: Path) -> list[Path]:
 
 def _named(folder: Path, begin: str, ends: tuple[str, ...]) -> list[Path]:
     """The files with a time between the beginning and one of the ends of their names."""
-    found = []
+    found: list[tuple[datetime, Path]] = []
     for path in folder.iterdir() if folder.is_dir() else ():
         end = next((end for end in ends if path.name.endswith(end)), None)
         if end is None or not path.name.startswith(begin):
             continue
+        stamp = path.name[len(begin) : len(path.name) - len(end)]
+        # Earlier versions named the minute only.
+        form = _OLD_STAMP if len(stamp) == len("20260301T0930Z") else _STAMP
         with suppress(ValueError):
-            datetime.strptime(path.name[len(begin) : len(path.name) - len(end)], _STAMP)  # noqa: DTZ007 (only checked)
-            found.append(path)
-    return sorted(found)
+            found.append((datetime.strptime(stamp, form), path))  # noqa: DTZ007 (all in UTC)
+    return [path for _, path in sorted(found)]
 
 
 def delete_oldest(database: Path, folder: Path, keep: int) -> list[Path]:

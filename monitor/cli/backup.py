@@ -25,8 +25,8 @@ from monitor.cli.stored import size
 def backup(target: Path | None, database: str | None, keep: int | None, as_json: bool) -> None:
     """Copy the database while the kiosk runs, and verify the copy.
 
-    In a folder (by default that of the database) the copy is named NAME-backup-20260301T0930Z.db.
-    An older backup of that name is replaced once the copy is verified; other files never are.
+    In a folder (by default that of the database) the copy is named NAME-backup-20260301T093015Z.db.
+    A FILE that is an older backup is replaced once the copy is verified; other files never are.
     """
     from db.engine import make_engine, sqlite_path
     from db.upkeep.backup import back_up, delete_oldest, made_name

@@ -175,7 +175,7 @@ def test_names_and_how_many_are_kept(path, engine, tmp_path):
     for stranger in strangers:
         stranger.touch()
     assert [file.name for file in made_backups(path, folder)] == [
-        f"kiosk-backup-2026030{day}T0930Z.db" for day in range(1, 6)
+        f"kiosk-backup-2026030{day}T093000Z.db" for day in range(1, 6)
     ]
     assert [file.name[13:21] for file in delete_oldest(path, folder, 2)] == [
         "20260301",
@@ -187,3 +187,15 @@ def test_names_and_how_many_are_kept(path, engine, tmp_path):
     assert all(stranger.exists() for stranger in strangers)
     with pytest.raises(ValueError, match="at least 1"):
         delete_oldest(path, folder, 0)
+
+
+def test_backups_of_one_moment_are_files_of_their_own(path, engine, tmp_path):
+    folder = tmp_path / "backups"
+    old = folder / "kiosk-backup-20260301T0929Z.db"
+    for _ in range(3):
+        back_up(path, made_name(path, folder, NOW))
+    old.touch()
+    stamps = [file.name[13:] for file in made_backups(path, folder)]
+    assert stamps[0] == "20260301T0929Z.db"
+    assert len(stamps) == 4
+    assert delete_oldest(path, folder, 3) == [old]

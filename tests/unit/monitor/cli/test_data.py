@@ -70,7 +70,7 @@ def test_backup_into_a_folder_and_only_so_many(run, database, tmp_path):
     document = json.loads(done(run("backup", folder, "--keep", 2, "--json")).stdout)
     assert Path(document["backup"]).stat().st_size == document["bytes"]
     assert [Path(path).name for path in document["deleted"]] == [
-        f"kiosk-backup-2026030{day}T0930Z.db" for day in (1, 2)
+        f"kiosk-backup-2026030{day}T0930Z.db" for day in (1, 2, 3)
     ]
     assert len(list(folder.iterdir())) == 2
 
