@@ -23,7 +23,13 @@ from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from limits import parse
 from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import Forbidden, MisdirectedRequest, TooManyRequests, Unauthorized
+from werkzeug.exceptions import (
+    Forbidden,
+    MisdirectedRequest,
+    RequestEntityTooLarge,
+    TooManyRequests,
+    Unauthorized,
+)
 
 from monitor.errors import SetupError
 
@@ -33,8 +39,11 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response as AnyResponse
 
 MIN_TOKEN_LENGTH = 16
+MAX_LOGINS = 1000
 WRONG_TOKENS = parse("10 per minute")
 MAX_UPLOAD_BYTES = 31 << 20
+MAX_FORM_BYTES = 64 << 10
+"""For everything but pictures: forms and JSON take many times their size while they are read."""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -119,6 +128,7 @@ def install_security(
         app.config["MAX_CONTENT_LENGTH"] = MAX_UPLOAD_BYTES
     hosts = {host.strip("[]").rstrip(".").lower() for host in allowed_hosts}
     app.before_request(partial(_check_host, hosts))
+    app.before_request(_limit_body)
     limiter = Limiter(
         get_remote_address,
         app=app,
@@ -156,6 +166,24 @@ def _check_host(hosts: set[str]) -> None:
         )
 
 
+def _limit_body() -> None:
+    """Refuse too large a body by its stated length, before anything reads it.
+
+    Pictures come as `image/*` or in a form of several parts; the fields of these are limited by
+    werkzeug. waitress states the length of bodies that come in chunks.
+    """
+    kind = request.mimetype
+    is_picture = kind.startswith("image/") or kind == "multipart/form-data"
+    if is_picture and request.endpoint != "login":
+        return
+    request.max_content_length = MAX_FORM_BYTES
+    if (request.content_length or 0) > MAX_FORM_BYTES:
+        raise RequestEntityTooLarge(
+            f"The form or text is too large: expected at most {MAX_FORM_BYTES >> 10} kB, "
+            f"received {request.content_length} bytes."
+        )
+
+
 class _Gate:
     """Checks a visitor's token and origin."""
 
@@ -163,10 +191,12 @@ class _Gate:
         self._token = None if token is None else token.encode()
         self._counts = counts
         self._schemes = schemes
+        # Open logins, oldest first: a copy of a cookie is of no use after the logout.
+        self._logins: dict[str, None] = {}
 
     def logged_in(self) -> bool:
         """Whether the request carries the cookie of a login."""
-        return self._token is not None and session.get("logged_in") is True
+        return self._token is not None and session.get("login") in self._logins
 
     def login(self) -> str | tuple[str, int, dict[str, str]] | AnyResponse:
         """Ask for the token, or check it."""
@@ -181,12 +211,16 @@ class _Gate:
             page = render_template("login.html", wrong=True, following=following)
             return page, 401, {"WWW-Authenticate": "Bearer"}
         session.clear()
-        session["logged_in"] = True
+        session["login"] = secrets.token_urlsafe(16)
+        self._logins[session["login"]] = None
+        while len(self._logins) > MAX_LOGINS:
+            self._logins.pop(next(iter(self._logins)), None)
         session.permanent = True
         return redirect(following, 303)
 
     def logout(self) -> AnyResponse:
-        """End the login of this browser."""
+        """End the login of this browser, and of every copy of its cookie."""
+        self._logins.pop(session.get("login", ""), None)
         session.clear()
         return redirect(url_for("login"), 303)
 

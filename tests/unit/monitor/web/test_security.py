@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import re
 from pathlib import Path
@@ -13,6 +14,7 @@ from jinja2 import ChoiceLoader, DictLoader
 
 from monitor.errors import SetupError
 from monitor.web.security import (
+    MAX_FORM_BYTES,
     MAX_UPLOAD_BYTES,
     MIN_TOKEN_LENGTH,
     WRONG_TOKENS,
@@ -391,3 +393,39 @@ def test_the_form_has_nothing_inline() -> None:
     form = (Path(monitor.web.__path__[0]) / "templates/login.html").read_text(encoding="utf-8")
     assert not any(inline in form for inline in ("<style", "style=", "onclick", "onsubmit"))
     assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", form))
+
+
+def test_a_logout_ends_every_copy_of_the_cookie() -> None:
+    browser = client()
+    app = browser.application
+    [cookie] = log_in(browser).headers.getlist("Set-Cookie")
+    name, _, value = cookie.split("; ")[0].partition("=")
+    thief, other = app.test_client(), app.test_client()
+    thief.set_cookie(name, value)
+    log_in(other)
+    assert thief.get("/", headers=BROWSER).status_code == 200
+    browser.post("/logout", headers={"Origin": "http://localhost"})
+    assert thief.get("/", headers=BROWSER).status_code == 303
+    assert other.get("/", headers=BROWSER).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["application/x-www-form-urlencoded", "application/json", "text/plain", "", "image/png",
+     "multipart/form-data; boundary=x"],
+)  # fmt: skip
+def test_a_large_form_is_refused_before_it_is_read(kind: str) -> None:
+    class Unreadable(io.BytesIO):
+        def read(self, *_: object) -> bytes:
+            raise AssertionError("the body was read")
+
+        readline = readinto = read  # type: ignore[assignment]
+
+    answer = client().post(
+        "/login",
+        input_stream=Unreadable(bytes(MAX_FORM_BYTES + 1)),
+        content_type=kind,
+        headers={"Origin": "http://localhost"},
+    )
+    assert answer.status_code == 413
+    assert b"expected at most 64 kB, received 65537 bytes" in answer.data
