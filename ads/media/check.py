@@ -64,25 +64,28 @@ def check_apart(files: Sequence[tuple[Path, str]]) -> list[MediaInfo | MediaErro
     with a warning: a dark screen is no safer.
     """
     cache = _Cache(platformdirs.user_cache_path("ad-monitor") / CACHE_NAME)
-    found = [cache.get(path, digest) for path, digest in files]
-    new = [(place, *files[place]) for place, known in enumerate(found) if known is None]
+    # Each file once, however many ads show it.
+    distinct = dict.fromkeys(files)
+    found = {file: cache.get(*file) for file in distinct}
+    new = [file for file, known in found.items() if known is None]
     if new:
         shares = [share for start in range(AT_ONCE) if (share := new[start::AT_ONCE])]
         with ThreadPoolExecutor(len(shares)) as pool:
             for share, answers in zip(shares, pool.map(_check, shares), strict=True):
-                for (place, path, digest), answer in zip(share, answers, strict=True):
-                    found[place] = answer
-                    cache.add(path, digest, answer)
+                for file, answer in zip(share, answers, strict=True):
+                    found[file] = answer
+                    cache.add(*file, answer)
         cache.save()
-    return [answer for answer in found if answer is not None]
+    answers_by_file = {file: answer for file, answer in found.items() if answer is not None}
+    return [answers_by_file[file] for file in files]
 
 
-def _check(share: list[tuple[int, Path, str]]) -> list[MediaInfo | MediaError]:
+def _check(share: list[tuple[Path, str]]) -> list[MediaInfo | MediaError]:
     """Ask for each file, replacing the process after a file that broke it."""
     answers: list[MediaInfo | MediaError] = []
     with ExitStack() as stack:
         checker: _Checker | None = None
-        for _, path, digest in share:
+        for path, digest in share:
             try:
                 checker = checker or stack.enter_context(closing(_Checker()))
                 answer = checker.ask(path)
@@ -209,8 +212,8 @@ class _Cache:
     def save(self) -> None:
         if not self._is_changed:
             return
-        # Bounded: the newest 5000 versions of creatives.
-        kept = dict(list(self._known.items())[-5000:])
+        # Bounded: the newest 30,000 versions of creatives.
+        kept = dict(list(self._known.items())[-30_000:])
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with atomic_save(str(self._file), text_mode=True, overwrite_part=True) as file:

@@ -32,6 +32,9 @@ KNOWN_ENDINGS = PICTURE_ENDINGS | {
 MAX_PIXELS = 80_000_000
 """Beyond any screen, yet within a small machine's memory; a tiny file can claim more."""
 
+MAX_MEDIA_BYTES = 4_000_000_000
+"""An hour at 8 Mbit/s; each file is read through at the start."""
+
 ENDLESS_NS = (1 << 63) - 1
 """Until when the last picture of a file stands: as long as it is wanted."""
 
@@ -85,13 +88,19 @@ def require_media_file(path: Path) -> None:
 
 
 def require_file(path: Path) -> None:
-    """Raise a `MediaError` unless there is a regular file that is not empty."""
+    """Raise a `MediaError` unless it is a regular file of 1 to `MAX_MEDIA_BYTES` bytes."""
     try:
         if not path.is_file():
             state = "is not a file" if path.exists() else "does not exist"
             raise MediaError(f"{path} {state}; expected a media file there.")
-        if path.stat().st_size == 0:
+        size = path.stat().st_size
+        if size == 0:
             raise MediaError(f"{path} is empty; copy the file again.")
+        if size > MAX_MEDIA_BYTES:
+            raise MediaError(
+                f"{path} is too large to be an ad: expected at most {MAX_MEDIA_BYTES / 1e9:g} GB, "
+                f"got {size / 1e9:.1f} GB; cut it, or convert it at a lower rate."
+            )
     except OSError as error:
         raise MediaError(
             f"{path} cannot be read ({error.strerror}); check the file and its permissions."

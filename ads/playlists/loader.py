@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from ads.errors import MediaError, PlaylistError
 from ads.media.decode import MAX_DURATION_S, probe_all
-from ads.media.types import KNOWN_ENDINGS, MediaInfo, require_media_file
+from ads.media.types import KNOWN_ENDINGS, MAX_MEDIA_BYTES, MediaInfo, require_media_file
 from ads.playlists.playlist import DAYS, MAX_CROSS_FADE_S, Ad, Playlist, SkippedAd, parse_hours
 from ads.playlists.yaml_file import YamlFileError, nearest, read_yaml_list
 from detector.emotion.labels import EMOTIONS
@@ -24,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_IMAGE_DURATION_S = 8.0
 """How long a still picture from a folder is shown: a usual slot on such screens."""
+
+MIN_DURATION_S = 0.1
+"""How short an ad may be asked to stand: a few pictures of the screen."""
 
 MediaCheck = Callable[[Sequence[tuple[Path, str]]], "list[MediaInfo | MediaError]"]
 """Probes media files, given with their SHA-256."""
@@ -72,10 +76,10 @@ class Entry(BaseModel):
     name: str | None = Field(None, min_length=1, description="expected text that is not empty")
     duration_s: float | None = Field(
         None,
-        gt=0,
+        ge=MIN_DURATION_S,
         le=MAX_DURATION_S,
-        description="expected a number of seconds above 0, "
-        f"of at most a day ({MAX_DURATION_S:.0f})",
+        description=f"expected a number of seconds of at least {MIN_DURATION_S:g} and "
+        f"at most a day ({MAX_DURATION_S:.0f})",
     )
     # Weights are relative, and their sums must stay finite.
     weight: float = Field(
@@ -202,7 +206,9 @@ def _probed(
     folder: Path, entries: Iterable[Entry], check: MediaCheck
 ) -> list[tuple[MediaInfo | MediaError, str]]:
     """Return for each entry what its file holds, or why it cannot be played, and its SHA-256."""
-    digests = [_digest(folder, folder / entry.file) for entry in entries]
+    # Each file once, however many ads show it.
+    by_file = {file: _digest(folder, folder / file) for file in {one.file: 0 for one in entries}}
+    digests = [by_file[entry.file] for entry in entries]
     readable = [
         (folder / entry.file, digest)
         for entry, digest in zip(entries, digests, strict=True)
@@ -230,8 +236,14 @@ def _digest(folder: Path, path: Path) -> str | MediaError:
     except (OSError, RuntimeError) as error:
         return MediaError(f"{path} cannot be followed to its file ({error}); copy the file there.")
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        # Without O_NONBLOCK, a pipe that has taken the file's place would block forever.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as file:
+            digest = hashlib.sha256()
+            left = MAX_MEDIA_BYTES
+            while left > 0 and (part := file.read(min(left, 1 << 20))):
+                digest.update(part)
+                left -= len(part)
+            return digest.hexdigest()
     except OSError as error:
         return MediaError(
             f"{path} cannot be read ({error.strerror}); check the file and its permissions."

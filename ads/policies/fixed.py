@@ -20,23 +20,33 @@ class SequentialPolicy(Policy):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._order: list[str] = []
+        self._known: set[str] = set()
         self._last: str | None = None
 
     def _choose(self, candidates: Sequence[Ad], situation: Situation) -> Choice:
-        # The candidates are a part of the playlist, so new ads belong after their neighbour.
-        place = 0
-        for ad in candidates:
-            if ad.ad_id in self._order:
-                place = self._order.index(ad.ad_id) + 1
-            else:
-                self._order.insert(place, ad.ad_id)
-                place += 1
+        if not self._known.issuperset(ad.ad_id for ad in candidates):
+            self._insert(candidates)
         by_id = {ad.ad_id: ad for ad in candidates}
         first = 0 if self._last is None else self._order.index(self._last) + 1
         following = self._order[first:] + self._order[:first]
         chosen = next(by_id[ad_id] for ad_id in following if ad_id in by_id)
         self._last = chosen.ad_id
         return _certain(chosen, "next in the playlist", candidates, situation)
+
+    def _insert(self, candidates: Sequence[Ad]) -> None:
+        """Give new ads their places; as candidates are part of the playlist, behind a neighbour."""
+        behind: dict[str | None, list[str]] = {}
+        neighbour: str | None = None
+        for ad in candidates:
+            if ad.ad_id in self._known:
+                neighbour = ad.ad_id
+            else:
+                behind.setdefault(neighbour, []).append(ad.ad_id)
+        order = behind.get(None, [])
+        for ad_id in self._order:
+            order += (ad_id, *behind.get(ad_id, ()))
+        self._order = order
+        self._known = set(order)
 
 
 class ShufflePolicy(Policy):

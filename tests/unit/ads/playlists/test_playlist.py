@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import dedent
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ads.errors import PlaylistError
+from ads.media.decode import probe_all
 from ads.playlists.loader import DEFAULT_IMAGE_DURATION_S, _natural_key, load_playlist
 from ads.playlists.playlist import Ad, Hours
 
@@ -193,7 +195,7 @@ def test_folder_plays_all_media_in_natural_order(tmp_path, make_image, make_clip
         ),
         (
             "ads: [{file: a.png, duration_s: 0}]",
-            "invalid 'duration_s': expected a number of seconds above 0, .*, got 0",
+            "invalid 'duration_s': expected a number of seconds of at least 0.1 and .*, got 0",
         ),
         ("ads: [{file: a.png, duration_s: .inf}]", "invalid 'duration_s'"),
         ("ads: [{file: a.png, duration_s: soon}]", "invalid 'duration_s': .*got 'soon'"),
@@ -232,7 +234,7 @@ def test_folder_plays_all_media_in_natural_order(tmp_path, make_image, make_clip
         ),
         (
             "ads: [{file: a.png, duration_s: 86401}]",
-            "invalid 'duration_s': .* of at most a day \\(86400\\), got 86401",
+            "invalid 'duration_s': .* and at most a day \\(86400\\), got 86401",
         ),
         (
             "ads: [{file: a.png, duration_s: 1, weight: 1.0e+300}]",
@@ -381,7 +383,7 @@ def test_a_playlist_that_would_exhaust_its_reader_is_refused(tmp_path, kind):
     elif kind == "device":
         path.symlink_to("/dev/zero")
     elif kind == "large":
-        path.write_text("# " + "x" * (2 << 20))
+        path.write_text("# " + "x" * (9 << 20))
     elif kind == "deep":
         path.write_text("ads: " + "[" * 5000)
     else:
@@ -389,6 +391,43 @@ def test_a_playlist_that_would_exhaust_its_reader_is_refused(tmp_path, kind):
         path.write_text(f"ads:\n  - &l0 [1]\n{levels}\n")
     with pytest.raises(
         PlaylistError,
-        match=r"pipe or a device|larger than 1 MiB|levels deep|holds more than 100000 values",
+        match=r"pipe or a device|larger than 8 MiB|levels deep|holds more than 500000 values",
     ):
         load_playlist(path)
+
+
+def test_what_is_too_large_or_no_file_is_left_out_at_once(write, make_image, tmp_path):
+    make_image("a.png")
+    with (tmp_path / "huge.mp4").open("wb") as file:
+        file.truncate(10 << 40)
+    os.mkfifo(tmp_path / "pipe.mp4")
+    (tmp_path / "zero.mp4").symlink_to("/dev/zero")
+    entries = ", ".join(f"{{file: {name}.mp4}}" for name in ("huge", "pipe", "zero"))
+    path = write(f"ads: [{{file: a.png, duration_s: 5}}, {entries}]")
+    began = time.monotonic()
+    reasons = {ad.ad_id: ad.reason for ad in load_playlist(path).skipped}
+    assert time.monotonic() - began < 3.0
+    assert "too large to be an ad: expected at most 4 GB, got 10995.1 GB" in reasons["huge"]
+    assert "is not a file" in reasons["pipe"]
+    assert "is not a file" in reasons["zero"]
+
+
+def test_an_ad_needs_a_length_that_can_be_seen(write, make_image):
+    make_image("a.png")
+    with pytest.raises(PlaylistError, match=r"seconds of at least 0\.1 and .*, got 1e-09"):
+        load_playlist(write("ads: [{file: a.png, duration_s: 1.0e-9}]"))
+
+
+def test_many_ads_of_one_file_probe_it_once(write, make_image):
+    make_image("a.png")
+    lines = "".join(f"  - {{id: ad{n}, file: a.png, duration_s: 5}}\n" for n in range(2000))
+    checked = []
+
+    def check(files):
+        checked.extend(set(files))
+        found = {file: probe_all([file])[0] for file in set(files)}
+        return [found[file] for file in files]
+
+    playlist = load_playlist(write("ads:\n" + lines), check)
+    assert len(playlist.ads) == 2000
+    assert len(checked) == 1

@@ -57,7 +57,7 @@ def test_any_text_is_read_or_refused(text):
         ("[" * 60 + "]" * 60, f"nested more than {MAX_DEPTH} levels deep"),
         ("[" * 20_000, "levels deep"),
         ("a: 1\n---\nb: 2", "another document"),
-        ("a: \x01", "special characters are not allowed"),
+        ("a: \x01", "control characters are not allowed"),
     ],
 )
 def test_what_is_refused(text, problem):
@@ -77,7 +77,7 @@ def test_a_document_that_repeats_itself_is_refused_before_it_is_written_out():
     levels = "\n".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]" for n in range(1, 30))
     began = time.monotonic()
     with pytest.raises(
-        YamlProblemError, match="holds more than 100000 values with its aliases expanded in line"
+        YamlProblemError, match="holds more than 500000 values with its aliases expanded in line"
     ):
         parse_yaml(f"l0: &l0 [x]\n{levels}")
     assert time.monotonic() - began < 5
@@ -90,7 +90,7 @@ def test_only_files_of_a_sensible_size_are_read(tmp_path):
     path.write_bytes(b"a: 1".ljust(MAX_BYTES + 1, b" "))
     with pytest.raises(
         YamlFileError,
-        match=r"^The list .*file\.yaml is not valid YAML: it is larger than 1 MiB; correct",
+        match=r"^The list .*file\.yaml is not valid YAML: it is larger than 8 MiB; correct",
     ):
         read_yaml(path, "list")
 
