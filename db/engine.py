@@ -7,6 +7,7 @@ database cannot be used yet.
 from __future__ import annotations
 
 import os
+import re
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -138,7 +139,10 @@ def _parse(url: str) -> URL:
     if "://" not in url:
         return URL.create("sqlite", database=url)
     try:
-        parsed = make_url(url)
+        # People type passwords as they are. SQLAlchemy would end one at its first @, and show the
+        # rest as the host.
+        typed = r"(?<=://)([^/@:?#]*:)([^@]*@[^?]*)(?=@)"
+        parsed = make_url(re.sub(typed, lambda m: m[1] + m[2].replace("@", "%40"), url, count=1))
         if parsed.port is not None and not 1 <= parsed.port <= 65535:
             raise ValueError("port out of range")
     except (exc.ArgumentError, ValueError) as error:

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import exc
 
 import db
-from db.engine import open_database, sqlite_path
+from db.engine import make_engine, open_database, sqlite_path
 from db.errors import DatabaseError, DatabaseOpenError, DatabaseUnavailableError, SchemaVersionError
 from db.migrations import HEAD
 
@@ -182,6 +182,16 @@ def test_server_url_goes_to_sqlalchemy_without_its_password():
     with pytest.raises(DatabaseOpenError) as caught:
         open_database("postgresql+psycopg://kiosk:secret@127.0.0.1:1/x")
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("password", ["p@ss", "pa/ss", "p@s/s", "@@", "a?b@c@d", "p%40ss", "p?a#s"])
+@pytest.mark.parametrize("host", ["host", "10.0.0.5:5432", "[::1]:5432"])
+def test_a_password_is_taken_as_typed(password, host):
+    url = make_engine(f"postgresql+psycopg://u:{password}@{host}/d?application_name=a@b").url
+    assert url.password == password.replace("%40", "@")
+    assert (url.username, url.database, url.query["application_name"]) == ("u", "d", "a@b")
+    assert host.strip("[").startswith(url.host)
+    assert password not in str(url)
 
 
 def test_read_only_file_and_folder(path, engine, monkeypatch):
