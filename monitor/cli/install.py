@@ -17,7 +17,7 @@ from monitor.settings.models import RunSettings
 from monitor.settings.options import config_option
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from monitor.kiosk.service.plan import Plan
 
@@ -85,6 +85,7 @@ def install(
         return
     if config is not None:
         options = ("--config", str(config.absolute()), *options)
+    _refuse_passwords([*options, *(value for _, value in variables)])
     plan = _plan(options, dict(variables))
     path, text = _file(plan, autostart=autostart, system=system, run_as=run_as)
     if dry_run:
@@ -129,6 +130,19 @@ def _refuse_contradictions(
         raise click.UsageError("--run-as needs --system: your own unit runs as you.")
     if start and (autostart or system is not None):
         raise click.UsageError("--start is for your own unit: leave out --autostart and --system.")
+
+
+def _refuse_passwords(written: Iterable[str]) -> None:
+    from detector.sources.passwords import hide_passwords
+    from monitor.errors import SetupError
+
+    for text in written:
+        if (shown := hide_passwords(text)) != text:
+            raise SetupError(
+                f"{shown} holds a password, which every user of this machine could read in the "
+                "file and in the list of processes: put it into a settings file that only you can "
+                "read (chmod 600) and name that with --config."
+            )
 
 
 def _plan(options: tuple[str, ...], environment: Mapping[str, str]) -> Plan:

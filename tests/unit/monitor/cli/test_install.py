@@ -178,3 +178,22 @@ def test_uninstall_removes_what_was_written(config, tmp_path, asked):
     done = start("--uninstall", "--system", str(tmp_path / "system"))
     assert "Removed" in done.output
     assert list((tmp_path / "system").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("--", "--source", "rtsp://admin:p@ss@camera/live"),
+        ("--", "--source", "rtsp://camera/user=admin&password=p@ss"),
+        ("--dry-run", "--", "--db", "postgresql://shop:p@ss@camera/ads"),
+        ("--environment", "AD_MONITOR_SOURCE=rtsp://admin:p@ss@camera/live"),
+    ],
+)
+def test_a_password_is_written_into_no_unit(config, asked, given):
+    done = start(*given)
+    assert isinstance(done.exception, SetupError)
+    assert "camera" in str(done.exception) or "user=admin" in str(done.exception)
+    assert "--config" in str(done.exception)
+    assert "ss" not in str(done.exception).split(" holds a password")[0].replace("password=", "")
+    assert "p@ss" not in done.output
+    assert not config.exists()
