@@ -54,15 +54,22 @@ def server_engine(url: URL) -> Engine:
         )
     except (exc.ArgumentError, ImportError) as error:
         raise DatabaseOpenError(
-            f"The database {url.render_as_string(hide_password=True)} needs a driver that is not "
+            f"The database {_shown(url)} needs a driver that is not "
             f"installed ({error}); install it (`pip install ad-reaction-monitor[postgresql]` for "
             "PostgreSQL) or use a file."
         ) from error
 
 
+def _shown(url: URL) -> str:
+    """Return an address without its passwords, which libpq also takes as parameters."""
+    return url.difference_update_query(["password", "sslpassword"]).render_as_string(
+        hide_password=True
+    )
+
+
 def make_server_ready(engine: Engine, *, read_only: bool, patience_s: float) -> None:
     """Check, create and migrate a database on a server; see `db.engine.make_ready`."""
-    name = engine.url.render_as_string(hide_password=True)
+    name = _shown(engine.url)
     try:
         with engine.begin() as connection:
             if engine.dialect.name == "postgresql" and not read_only:

@@ -9,6 +9,7 @@ from flask import current_app
 
 from db.engine import open_database
 from db.errors import DatabaseError
+from detector.sources.passwords import hide_passwords
 from monitor.settings.paths import sqlite_file
 from monitor.web.problems import ProblemError
 
@@ -52,7 +53,7 @@ class Services:
                 try:
                     self._engine = open_database(self.settings.database, read_only=True)
                 except DatabaseError as error:
-                    raise ProblemError(503, "no_database", str(error)) from error
+                    raise ProblemError(503, "no_database", hide_passwords(str(error))) from error
             return self._engine
 
     def close(self) -> None:

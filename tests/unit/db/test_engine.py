@@ -178,10 +178,12 @@ def test_refused(tmp_path, url, words):
     assert list(tmp_path.iterdir()) == [text]
 
 
-def test_server_url_goes_to_sqlalchemy_without_its_password():
+@pytest.mark.parametrize("address", ["kiosk:S3@127.0.0.1:1/x", "127.0.0.1:1/x?password=S3"])
+def test_server_url_goes_to_sqlalchemy_without_its_password(address):
     with pytest.raises(DatabaseOpenError) as caught:
-        open_database("postgresql+psycopg://kiosk:secret@127.0.0.1:1/x")
-    assert "secret" not in str(caught.value)
+        open_database(f"postgresql+psycopg://{address}")
+    assert "127.0.0.1" in str(caught.value)
+    assert "S3" not in str(caught.value)
 
 
 @pytest.mark.parametrize("password", ["p@ss", "pa/ss", "p@s/s", "@@", "a?b@c@d", "p%40ss", "p?a#s"])
