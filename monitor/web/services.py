@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING, cast
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from monitor.settings.models import WebSettings
     from monitor.web.worker import PictureWorker
+
+logger = logging.getLogger(__name__)
 
 EXTENSION = "ad-monitor"
 """Key of the services among the extensions of an application."""
@@ -47,13 +50,19 @@ class Services:
                     raise ProblemError(
                         503,
                         "no_database",
-                        f"Nothing is at {path}. `ad-monitor run` or `ad-monitor replay` creates "
-                        "it; if yours is elsewhere, start the page with `--db`.",
+                        f"There is no database {path.name}. `ad-monitor run` or `ad-monitor "
+                        "replay` creates it; if yours is elsewhere, start the page with `--db`.",
                     )
                 try:
                     self._engine = open_database(self.settings.database, read_only=True)
                 except DatabaseError as error:
-                    raise ProblemError(503, "no_database", hide_passwords(str(error))) from error
+                    # The place of a file on this machine is for its log, not for visitors.
+                    text = hide_passwords(str(error))
+                    logger.warning("The page has no database: %s", text)
+                    if path is not None:
+                        for place in (path.absolute(), path):
+                            text = text.replace(str(place), path.name)
+                    raise ProblemError(503, "no_database", text) from error
             return self._engine
 
     def close(self) -> None:

@@ -113,7 +113,10 @@ def test_what_is_wrong_with_a_picture(client, checked, sent, status, code):
 def test_other_problems_are_documents_too(client):
     assert problem_of(client.get(f"{API}/nothing"))["code"] == "not_found"
     assert problem_of(client.get(f"{API}/classify"))["code"] in {"wrong_method", "not_found"}
-    assert problem_of(client.get(f"{API}/sessions"))["code"] == "no_database"
+    problem = problem_of(client.get(f"{API}/sessions"))
+    assert problem["code"] == "no_database"
+    assert "There is no database " in problem["detail"]
+    assert "/" not in problem["detail"]
     large = client.post(f"{API}/classify", data=bytes(32 << 20), content_type="image/png")
     assert (large.status_code, problem_of(large)["code"]) == (413, "too_large")
     assert "<html" in client.get("/nothing").text
