@@ -302,7 +302,7 @@ def picked(monkeypatch, qapp):
     state = SimpleNamespace(asked=[], chosen=SHOP, by_hand=True, cancelled=False)
 
     class Dialog(QObject):
-        def __init__(self, there, texts, *, scale, first):
+        def __init__(self, there, texts, *, scale, first, open_source):
             super().__init__()
             state.asked.append((there, first, texts["picker_title"]))
             self.chosen, self.by_hand, self.cancelled = state.chosen, state.by_hand, state.cancelled
