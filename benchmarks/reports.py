@@ -157,7 +157,7 @@ def _text(start: datetime, us: int) -> str:
 
 
 def timed(*arguments: str) -> dict[str, float]:
-    """Run a command of the program in a process of its own: seconds, and the most memory that it
+    """Run a command of the program in a separate process: seconds, and the most memory that it
     held.
     """
     begin = time.perf_counter()

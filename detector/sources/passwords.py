@@ -18,7 +18,7 @@ _VALUE = r"=\S+?(?=&[\w.-]+=|\s|\Z)"
 _IN_ANY_TEXT = re.compile(rf"({_PASSWORD}){_VALUE}", re.IGNORECASE)
 _IN_ADDRESS = re.compile(rf"({_SECRET}){_VALUE}", re.IGNORECASE)
 _ADDRESS = re.compile(
-    # An address that was taken for a path has lost a slash.
+    # A URL handled as a path loses one of its slashes.
     r"(://|(?<![a-z])(?:https?|rtsps?|rtmp|tcp|udp|postgres(?:ql)?(?:\+\w+)?):/(?!/))(\S+)",
     re.IGNORECASE,
 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from monitor.analytics.metrics import HAPPY_SCORE, NEGATIVE_SCORE
+from monitor.analytics.metrics import corrected_valence_sums
 from monitor.analytics.scenes import MEASURES, within
 from monitor.analytics.statistics import CONFIDENCE, Interval, known
 
@@ -63,7 +63,7 @@ class SiteCurves:
         length = int(seconds.second.max(initial=-1)) + 1
         shape = (len(sites), len(ads), length)
         cell = pair[np.searchsorted(ids, seconds.play_id)] * length + seconds.second
-        score = seconds.sums[:, HAPPY_SCORE] - seconds.sums[:, NEGATIVE_SCORE]
+        score = corrected_valence_sums(seconds.sums)
         read = (seconds.emotion_readings > 0) & np.isfinite(score)
         measures = {
             "attention": (seconds.attentive, seconds.readings, np.ones(len(seconds), dtype=bool)),

@@ -27,6 +27,7 @@ from monitor.analytics.metrics import (
     NEGATIVE_SCORE,
     SURPRISE_SCORE,
     VALENCE,
+    corrected_valence_sums,
 )
 from monitor.analytics.samples import PlaySamples, Sample
 from monitor.analytics.statistics import (
@@ -100,13 +101,15 @@ def _emotion(words: str, column: int, largest: float = 1.0) -> Measure:
     return Measure(words, "", 2, 0.1, above, lambda e: e.emotion_readings, largest)
 
 
-def _corrected_valence(entries: ExposureArrays) -> Floats:
-    return np.asarray(entries.sums[:, HAPPY_SCORE] - entries.sums[:, NEGATIVE_SCORE])
-
-
 MEASURES = {
     "valence": Measure(
-        "valence", "", 2, 0.1, _corrected_valence, lambda e: e.emotion_readings, largest=2.0
+        "valence",
+        "",
+        2,
+        0.1,
+        lambda e: corrected_valence_sums(e.sums),
+        lambda e: e.emotion_readings,
+        largest=2.0,
     ),
     "attention": Measure("attention", "", 2, 0.1, lambda e: e.attention_s, lambda e: e.dwell_s),
     "happy": _emotion("happiness", EMOTIONS.index("happy")),
@@ -293,7 +296,9 @@ def compare_ads(
         )
 
     plays = PlaySamples.of(data, MEASURES[measure], by, zone, counts)
-    uncalibrated = measure == "valence" and np.isnan(_corrected_valence(data.exposures)).any()
+    uncalibrated = (
+        measure == "valence" and np.isnan(corrected_valence_sums(data.exposures.sums)).any()
+    )
     note = "; a model without calibration gives valence_raw only" if uncalibrated else ""
     pairs: list[tuple[str, str | None]] = list(itertools.combinations(chosen, 2))
     if len(chosen) > MAX_PAIRS_OF if with_rest is None else with_rest:

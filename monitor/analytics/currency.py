@@ -17,6 +17,7 @@ from db.read.sessions import had_screen
 from monitor.analytics import WEEKDAYS
 from monitor.analytics.metrics import WATCHER_ATTENTION_S, microseconds
 from monitor.analytics.report_data import places_to_withhold
+from monitor.analytics.samples import BLOCK_S
 from monitor.analytics.statistics import UNKNOWN, Estimate, clustered_mean, known
 
 if TYPE_CHECKING:
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
 
 WATCHED_2_S = 2.0
 """Attention in one play that makes a watcher one of `watchers_2s`, as Quividi's watchers_2sec."""
-
-BLOCK_US = 600 * 10**6
-"""Plays of one session within ten minutes share people, light and weather."""
 
 MIN_DAYS = 3
 """From this many days on a multiplier's interval takes days for its clusters."""
@@ -235,6 +233,6 @@ def mean_of_plays(values: Floats, day: Ints, block: Ints) -> Estimate:
 
 def blocks_of(plays: Sequence[PlayInfo]) -> Ints:
     """Number the ten-minute blocks in which plays began, `(n,)`: one per session and block."""
-    keys = [(play.session_id, microseconds(play.started_at) // BLOCK_US) for play in plays]
+    keys = [(play.session_id, microseconds(play.started_at) // (BLOCK_S * 10**6)) for play in plays]
     numbers = {key: number for number, key in enumerate(sorted(set(keys)))}
     return np.array([numbers[key] for key in keys], dtype=np.int64)

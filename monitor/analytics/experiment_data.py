@@ -11,7 +11,7 @@ import numpy as np
 from db.read.experiments import outcomes, plays_at
 from db.read.rollups import Scope, read_log
 from monitor.analytics.experiments import BlockValues, draw_blocks, slots_of
-from monitor.analytics.metrics import HAPPY_SCORE, NEGATIVE_SCORE, microseconds, take
+from monitor.analytics.metrics import corrected_valence_sums, microseconds, take
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -181,7 +181,7 @@ def _viewers_means(
     if plan.measure == "attention":
         above, below = entries.attention_s, entries.dwell_s
     else:
-        above = entries.sums[:, HAPPY_SCORE] - entries.sums[:, NEGATIVE_SCORE]
+        above = corrected_valence_sums(entries.sums)
         below = np.where(np.isfinite(above), entries.emotion_readings, 0).astype(np.float64)
         above = np.nan_to_num(above)
     viewer = np.unique(entries.viewer_id, return_inverse=True)[1]

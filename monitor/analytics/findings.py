@@ -18,10 +18,9 @@ import numpy as np
 
 from detector.emotion.labels import EMOTIONS
 from monitor.analytics.metrics import (
-    HAPPY_SCORE,
-    NEGATIVE_SCORE,
     VALENCE,
     Moment,
+    corrected_valence_sums,
     valence_moments,
     viewer_seconds,
 )
@@ -126,18 +125,13 @@ def curves_of(
 
     read = cells.emotion_readings.astype(np.float64)
     valence = curve(cells.sums.T[VALENCE], read)
-    scores = corrected_valence(cells.sums)
+    scores = corrected_valence_sums(cells.sums)
     return Curves(
         valence=valence,
         corrected=curve(scores, read) if np.isfinite(scores).any() else valence,
         attention=curve(cells.attentive.astype(np.float64), cells.readings.astype(np.float64)),
         surprise=curve(cells.sums.T[EMOTIONS.index("surprise")], read),
     )
-
-
-def corrected_valence(sums: Floats) -> Floats:
-    """Return sums of corrected valence, `(n,)`, from sums in the order of `SUM_COLUMNS`."""
-    return np.asarray(sums.T[HAPPY_SCORE] - sums.T[NEGATIVE_SCORE])
 
 
 def shrunk_moment(moment: Moment, curves: Curves) -> Shrunk | None:

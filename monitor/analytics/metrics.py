@@ -68,6 +68,11 @@ HAPPY_SCORE, SURPRISE_SCORE, NEGATIVE_SCORE = range(len(EMOTIONS) + 2, len(EMOTI
 """Columns of the sums of group scores (`detector.emotion.prevalence`), NaN where unknown."""
 
 
+def corrected_valence_sums(sums: Floats) -> Floats:
+    """Return sums of corrected valence, `(n,)`, from sums in the order of `SUM_COLUMNS`."""
+    return np.asarray(sums[:, HAPPY_SCORE] - sums[:, NEGATIVE_SCORE])
+
+
 def take(arrays: _Arrays, rows: Ints | Bools) -> _Arrays:
     """Return some of the entries of exposures or seconds, in their order."""
     return type(arrays)(**{each.name: getattr(arrays, each.name)[rows] for each in fields(arrays)})

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from monitor.analytics.findings import corrected_valence
-from monitor.analytics.metrics import WATCHER_ATTENTION_S
+from monitor.analytics.metrics import WATCHER_ATTENTION_S, corrected_valence_sums
 from monitor.analytics.norms import MIN_ADS, dwell_share, length_class
 from monitor.analytics.seconds import first_plays
 from monitor.analytics.statistics import CONFIDENCE
@@ -231,7 +230,7 @@ def figure_covariance(exposures: ExposureArrays, duration_s: float) -> Floats | 
     def added(values: Floats) -> Floats:
         return np.bincount(index, values, viewers.size).astype(np.float64)
 
-    valence = added(np.nan_to_num(corrected_valence(exposures.sums)))
+    valence = added(np.nan_to_num(corrected_valence_sums(exposures.sums)))
     scored = exposures.emotion_readings * np.isfinite(exposures.sums).all(axis=1)
     read = added(scored.astype(np.float64))
     known = read > 0
