@@ -26,7 +26,7 @@ from boltons.fileutils import atomic_save
 from pydantic import TypeAdapter, ValidationError
 
 from ads.errors import MediaError
-from ads.media.clips import sound_blocks
+from ads.media.clip_sound import sound_blocks
 from ads.media.decode import frames, probe, probe_all
 from ads.media.types import MediaInfo
 

@@ -1,9 +1,8 @@
-"""Decode the picture and the sound of clips with PyAV."""
+"""Decode the picture of clips with PyAV."""
 
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
 from fractions import Fraction
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -11,28 +10,18 @@ from typing import TYPE_CHECKING
 import av
 import av.error
 import numpy as np
-from av.video.stream import VideoStream
 
 from ads.errors import MediaError
-from ads.media.types import (
-    ENDLESS_NS,
-    MAX_PIXELS,
-    MediaFrame,
-    MediaInfo,
-    Size,
-    fit,
-    reason,
-    require_file,
-    require_sane_size,
-)
+from ads.media.clip_file import CLIP_ERRORS, open_clip, video_stream
+from ads.media.types import ENDLESS_NS, MediaFrame, MediaInfo, Size, fit, reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from av.audio.stream import AudioStream
     from av.container import InputContainer
     from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
@@ -46,40 +35,14 @@ LATE_NS = 100_000_000
 MAX_STEP_NS = 500_000_000
 """When decoding cannot keep up, a frame is still shown for every such stretch of the clip."""
 
-SAMPLE_RATE_HZ = 48_000
-"""Of the decoded sound, which always has two channels of 16 bits."""
-
-_ERRORS = (av.error.FFmpegError, OSError, ValueError, MemoryError)
-
-# A clip is a local file in one of these containers, whatever its name. FFmpeg's lists of other
-# files (HLS, DASH, concat) are left out, as they could name any file of the machine or the network.
-_OPTIONS = {
-    "protocol_whitelist": "file",
-    "format_whitelist": "mov,matroska,webm,avi,mpeg,mpegvideo,mpegts,asf,ogg,flv,m4v,h264,hevc",
-}
-
 _LATE_START_US = 200_000
 """Containers shift their clock by a few frames at will; beyond this, a late start is meant."""
-
-
-@contextmanager
-def open_clip(path: Path) -> Iterator[InputContainer]:
-    """Open a clip; errors here or in the body become a `MediaError`."""
-    require_file(path)
-    try:
-        # Absolute, so no part of a name can be taken for a protocol.
-        with av.open(str(path.absolute()), options=_OPTIONS) as container:
-            yield container
-    except _ERRORS as error:
-        raise MediaError(
-            f"{path} cannot be decoded as a clip ({reason(error)}); replace the file."
-        ) from error
 
 
 def probe_clip(path: Path) -> MediaInfo:
     """Look into a clip; see `ads.media.decode.probe`."""
     with open_clip(path) as container:
-        stream = _video_stream(path, container)
+        stream = video_stream(path, container)
         first = next(_timed_frames(path, container, stream), None)
         if first is None:
             raise MediaError(f"{path} holds no picture that can be decoded; replace the file.")
@@ -112,7 +75,7 @@ def video_frames(
     left_out = 0
     held: tuple[int, VideoFrame] | None = None
     with open_clip(path) as container:
-        stream = _video_stream(path, container)
+        stream = video_stream(path, container)
         for position_ns, frame in _timed_frames(path, container, stream, start_ns):
             reached_ns = -1 if wanted_ns is None else wanted_ns()
             if held is not None and position_ns > start_ns:
@@ -141,20 +104,6 @@ def video_frames(
         raise MediaError(
             f"{path} breaks off at {reached_s:.1f} s of {stated_s:.1f} s; replace the file."
         )
-
-
-def _video_stream(path: Path, container: InputContainer) -> VideoStream:
-    stream = container.streams.best("video")
-    if not isinstance(stream, VideoStream):
-        raise MediaError(f"{path} holds no picture; expected a clip with a video track.")
-    context = stream.codec_context
-    require_sane_size(path, (context.width, context.height))
-    context.thread_type = "AUTO"
-    # Enough for 1080p; the rest of the machine is for the faces.
-    context.thread_count = 2
-    # Pictures may grow in mid-clip; the decoder refuses those before allocating memory.
-    context.options = {"max_pixels": str(MAX_PIXELS)}
-    return stream
 
 
 def _timed_frames(
@@ -206,7 +155,7 @@ def _decoded_from(
         target_s = zero_s + max(Fraction(0), position_s - earlier_s)
         try:
             container.seek(int(target_s / stream.time_base), stream=stream)
-        except _ERRORS:
+        except CLIP_ERRORS:
             return None
         decoded = _decoded(path, container, stream)
         first = next(decoded, None)
@@ -231,7 +180,7 @@ def _decoded(path: Path, container: InputContainer, stream: VideoStream) -> Iter
     while True:
         try:
             packet = next(packets, None)
-        except _ERRORS as error:
+        except CLIP_ERRORS as error:
             # The file ends within a packet, or cannot be read any further.
             logger.debug("Reading %s ends early: %s", path, reason(error))
             packet = None
@@ -240,7 +189,7 @@ def _decoded(path: Path, container: InputContainer, stream: VideoStream) -> Iter
             decoded = stream.decode(packet)
         except av.error.EOFError:
             return
-        except _ERRORS as error:
+        except CLIP_ERRORS as error:
             logger.debug("Skipping a damaged packet of %s: %s", path, reason(error))
             decoded = []
         yield from decoded
@@ -314,63 +263,3 @@ def _converted(frame: VideoFrame, stream: VideoStream, viewport: Size) -> NDArra
     )
     rgb = scaled.to_ndarray()
     return np.ascontiguousarray(np.rot90(rgb, turns) if turns else rgb, dtype=np.uint8)
-
-
-def sound_blocks(
-    path: Path, start_s: float = 0.0
-) -> Generator[tuple[float, NDArray[np.int16]], None, None]:
-    """Decode the sound of a clip in blocks without gaps; what has no sound becomes silence.
-
-    Begin `start_s` (at least 0) after the start of the clip's picture. Close to release the file.
-
-    Yields:
-        The position of the block in seconds, and samples: `(n, 2)` int16 at `SAMPLE_RATE_HZ`.
-        `MediaError` if there is no sound that can be decoded.
-    """
-    done = round(start_s * SAMPLE_RATE_HZ)
-    with open_clip(path) as container:
-        if not container.streams.audio:
-            raise MediaError(f"{path} has no sound; expected a clip with a sound track.")
-        stream = container.streams.audio[0]
-        zero_s = _zero_s(container, stream)
-        if start_s > 0:
-            # Slightly early: codecs need a block or two before the first valid sample.
-            container.seek(int((zero_s + max(0.0, start_s - 0.2)) * av.time_base))
-        for at, samples in _resampled(container, stream, zero_s):
-            if at > done:
-                yield done / SAMPLE_RATE_HZ, np.zeros((at - done, 2), np.int16)
-                done = at
-            fresh = samples[done - at :]
-            if len(fresh):
-                yield done / SAMPLE_RATE_HZ, np.ascontiguousarray(fresh)
-                done += len(fresh)
-
-
-def _zero_s(container: InputContainer, stream: AudioStream) -> float:
-    # Of the clip's own clock: its first picture, or its first sound without a picture.
-    for track in (*container.streams.video[:1], stream):
-        if track.start_time is not None and track.time_base is not None:
-            return float(track.start_time * track.time_base)
-    return 0.0
-
-
-def _resampled(
-    container: InputContainer, stream: AudioStream, zero_s: float
-) -> Iterator[tuple[int, NDArray[np.int16]]]:
-    """Yield samples with the number of their first one, counted from the start of the clip."""
-    resampler = av.AudioResampler(format="s16", layout="stereo", rate=SAMPLE_RATE_HZ)
-    at: int | None = None
-    for frame in container.decode(stream):
-        if frame.pts is not None and frame.time_base is not None:
-            stated = (float(frame.pts * frame.time_base) - zero_s) * SAMPLE_RATE_HZ
-            # The resampler holds a few samples back, so counting is more exact than the time
-            # stamps, which only tell of real gaps.
-            if at is None or abs(stated - at) > SAMPLE_RATE_HZ / 20:
-                at = round(stated)
-        at = at or 0
-        for block in resampler.resample(frame):
-            yield at, np.asarray(block.to_ndarray(), np.int16).reshape(-1, 2)
-            at += block.samples
-    if at is not None:
-        for block in resampler.resample(None):
-            yield at, np.asarray(block.to_ndarray(), np.int16).reshape(-1, 2)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from PyQt5.QtCore import QIODevice, QObject, Qt, QTimer, pyqtSlot
 
 from ads.errors import MediaError
-from ads.media.clips import sound_blocks
+from ads.media.clip_sound import sound_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

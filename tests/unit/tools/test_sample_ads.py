@@ -5,7 +5,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from ads.media.clips import sound_blocks
+from ads.media.clip_sound import sound_blocks
 from ads.media.decode import frames
 from ads.playlists.loader import load_playlist
 from ads.sample import sample_playlist

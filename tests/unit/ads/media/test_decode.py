@@ -1,4 +1,4 @@
-"""Decoding: the modules decode, types, pictures, clips and sound of `ads.media`."""
+"""Decoding: the modules decode, types, pictures, clips, clip_file and clip_sound of `ads.media`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ads.errors import MediaError
-from ads.media.clips import SAMPLE_RATE_HZ, sound_blocks, video_frames
+from ads.media.clip_sound import SAMPLE_RATE_HZ, sound_blocks
+from ads.media.clips import video_frames
 from ads.media.decode import frames, probe
 from ads.media.pictures import animation_frames, image_frames
 from ads.media.types import ENDLESS_NS, fit
