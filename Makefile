@@ -2,7 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-REPORT ?= reports/latest.html
+REPORT ?= reports/{date}-session-{session}.html
 
 # The newest Python that the pinned libraries support.
 PYTHON ?= $(shell for name in python3.12 python3.11 python3; do \
@@ -25,7 +25,7 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONOPTIMIZE
 
 run: $(VENV)/.run
 	@mkdir -p $(dir $(REPORT))
-	$(BIN)/ad-monitor run --report $(REPORT)
+	$(BIN)/ad-monitor run --report '$(REPORT)'
 
 # What training, evaluating and promoting models needs on top: TensorFlow and Keras, 2 GB.
 train-setup: $(VENV)/.python

@@ -160,7 +160,7 @@ def _plan(options: tuple[str, ...], environment: Mapping[str, str]) -> Plan:
         environment=environment,
         headless=settings.headless,
         database=settings.database if "database" in settings.model_fields_set else None,
-        written=[file for file in (log, settings.report) if file is not None],
+        written=[*settings.report, *([] if log is None else [log])],
         spool=settings.spool,
     )
 

@@ -146,7 +146,7 @@ def report(
             )
         if to_print:
             content = report_bytes(document, form, table=table, data=data, thumbnails=films)
-            click.echo(content.decode(), nl=False)
+            click.echo(content.decode("utf-8-sig"), nl=False)
             continue
         target = output or Path(f"{name}.{form}")
         if len(wanted) > 1:
@@ -193,14 +193,22 @@ def _report(
 
 
 def announce(settings: RecordingSettings) -> None:
-    """Refuse a report that cannot be written, before the session begins."""
-    report = settings.report
-    if report is not None:
+    """Refuse reports that cannot be written, before the session begins."""
+    from datetime import UTC, datetime
+
+    from monitor.analytics.errors import ReportError
+    from monitor.reports.export import report_path
+
+    for report in settings.report:
         if report.suffix.lstrip(".") not in FORMATS:
             endings = ", ".join(f".{name}" for name in FORMATS)
             raise click.BadParameter(
                 f"expected a file that ends in {endings}, received {report}.", param_hint="--report"
             )
+        try:
+            report_path(report, session=0, site=settings.site, began=datetime.now(UTC))
+        except ReportError as error:
+            raise click.BadParameter(str(error), param_hint="--report") from None
         folder = report.absolute().parent
         while not folder.exists():
             folder = folder.parent
@@ -213,37 +221,48 @@ def announce(settings: RecordingSettings) -> None:
 
 @contextmanager
 def report_after_failure(settings: RecordingSettings) -> Iterator[None]:
-    """Write the report also if the session fails."""
+    """Write the reports also if the session fails."""
     from monitor.errors import SessionFailedError
 
     try:
         yield
     except SessionFailedError as error:
-        if error.session_id is not None and settings.report is not None:
+        if error.session_id is not None and settings.report:
             after_session(error.session_id, settings, as_json=False)
         raise
 
 
 def after_session(session_id: int, settings: RecordingSettings, as_json: bool) -> None:
-    """Write and print the report at the end of a session."""
+    """Write and print the reports at the end of a session."""
     from detector.sources.passwords import hide_passwords
 
     click.echo(f"Session {session_id} is in {hide_passwords(settings.database)}", err=True)
-    if settings.report is None and not as_json:
+    if not settings.report and not as_json:
         click.echo(f"See it with `{PROGRAM} report {session_id}`.", err=True)
         return
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
     from monitor.analytics.errors import ReportWriteError
     from monitor.errors import SessionFailedError
-    from monitor.reports.export import to_json, write_report
+    from monitor.reports.export import report_path, to_json, write_report
 
     document, data = _report(settings.database, session_id, min_viewers=settings.min_viewers)
-    if settings.report is not None:
-        playlist = settings.playlist
-        folder = Path() if playlist is None else playlist if playlist.is_dir() else playlist.parent
-        form = settings.report.suffix.lstrip(".")
-        films = _pictures(document, [form], (folder,))
+    playlist = settings.playlist
+    folder = Path() if playlist is None else playlist if playlist.is_dir() else playlist.parent
+    forms = [report.suffix.lstrip(".") for report in settings.report]
+    films = _pictures(document, forms, (folder,))
+    began = datetime.fromisoformat(document["session"]["started_at"])
+    for report, form in zip(settings.report, forms, strict=True):
+        path = report_path(
+            report,
+            session=session_id,
+            site=settings.site,
+            began=began.astimezone(ZoneInfo(document["report"]["timezone"])),
+            overwrite=settings.report_overwrite,
+        )
         try:
-            written = write_report(document, form, settings.report, data=data, thumbnails=films)
+            written = write_report(document, form, path, data=data, thumbnails=films)
         except ReportWriteError as error:
             raise SessionFailedError(
                 f"Session {session_id} is stored, but: {error}", session_id

@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
+import string
 import uuid
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +18,7 @@ from monitor.reports.tables import table_of, to_csv, to_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from monitor.analytics.report_data import ReportData
     from monitor.reports.thumbnails import Thumbnails
@@ -81,13 +85,50 @@ def _table_bytes(
         )
     rows = table_of(table, document, data)
     if format == "csv":
-        return to_csv(rows).encode()
+        # Spreadsheets know UTF-8 by its mark; `ad_plays` is read by a program that takes none.
+        return to_csv(rows).encode("utf-8" if table == "ad_plays" else "utf-8-sig")
     return to_parquet(rows, document["report"]["version"])
 
 
 def to_json(document: dict[str, Any]) -> str:
     """Return the document as JSON text, keys in their order, ending with a line feed."""
     return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+
+
+def report_path(
+    pattern: Path, *, session: int, site: str, began: datetime, overwrite: bool = False
+) -> Path:
+    """Fill in the name of a report.
+
+    Args:
+        pattern: A path that may hold `{session}`, `{date}`, `{time}` and `{site}`.
+        began: When the session began, in the time zone of the report.
+        overwrite: Else the name gets a number where the file exists, as in `report-2.html`.
+
+    Raises:
+        ReportError: The path holds something else in braces.
+    """
+    values = {
+        "session": str(session),
+        "date": f"{began:%Y-%m-%d}",
+        "time": f"{began:%H-%M}",
+        "site": re.sub(r"[^\w. -]", "_", site).strip(". ") or "_",
+    }
+    try:
+        parts = [*string.Formatter().parse(str(pattern))]
+    except ValueError:
+        parts = [("", str(pattern), "", "")]
+    names = {name for _, name, _, _ in parts if name is not None}
+    if names - values.keys() or any(form or turn for _, _, form, turn in parts):
+        known = ", ".join(f"{{{name}}}" for name in values)
+        raise ReportError(
+            f"Invalid name of a report: expected braces only in {known}, received {pattern}."
+        )
+    path = Path("".join(text + ("" if name is None else values[name]) for text, name, *_ in parts))
+    if overwrite or not path.exists():
+        return path
+    numbered = (path.with_stem(f"{path.stem}-{number}") for number in count(2))
+    return next(other for other in numbered if not other.exists())
 
 
 def write_text(text: str, out: Path) -> Path:

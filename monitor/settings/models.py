@@ -106,6 +106,10 @@ def _split(value: Any) -> Any:
     return tuple(dict.fromkeys(names))
 
 
+def _list(value: Any) -> Any:
+    return (value,) if isinstance(value, str | Path) else value
+
+
 def _network(value: str) -> str:
     from ipaddress import ip_network  # noqa: PLC0415
 
@@ -138,6 +142,7 @@ def _venue(value: str) -> str:
 
 
 Hours = Annotated[tuple[str, ...], AfterValidator(_hours)]
+Reports = Annotated[tuple[Path, ...], BeforeValidator(_list)]
 Language = Annotated[str, AfterValidator(_language)]
 Languages = Annotated[tuple[Language, ...], BeforeValidator(_split)]
 Network = Annotated[str, AfterValidator(_network)]
@@ -205,8 +210,8 @@ class StoredSettings(_Settings):
 
 
 _NOT_LOGGED = (
-    "camera database detection log min_viewers mount playlist report restart_limit site source "
-    "spool started_at stuck_after_s supervised video zones"
+    "camera database detection log min_viewers mount playlist report report_overwrite "
+    "restart_limit site source spool started_at stuck_after_s supervised video zones"
 )
 
 
@@ -247,8 +252,13 @@ class RecordingSettings(PerceptionSettings, StoredSettings):
     venue_type: Venue = setting("", "data", metavar="TYPE")
     """Venue type of the site in the OpenOOH taxonomy, as a number or in words: 203 or
     retail.grocery."""
-    report: Path | None = setting(None, "report.file", "--report", first=True)
-    """Write a report at the end: .html, .pdf, .pptx, .xlsx, .json, .csv or .parquet."""
+    report: Reports = setting(
+        (), "report.file", "--report", fallback="none", metavar="FILE", first=True
+    )
+    """Write a report at the end: .html, .pdf, .pptx, .xlsx, .json, .csv or .parquet. The name may
+    hold {session}, {date}, {time} and {site}; where the file exists, the new one gets a number."""
+    report_overwrite: bool = setting(False, "report.overwrite", "--overwrite-report")
+    """Replace an older report of the same name."""
     min_viewers: int = setting(1, "report", ge=1)
     """Withhold figures based on fewer viewers; 5 is usual for reports that are shared."""
 

@@ -76,6 +76,11 @@ class Setting:
         return _kind(self.field.annotation)
 
     @property
+    def holds_paths(self) -> bool:
+        """Whether it is a path, or a list of paths."""
+        return Path in {self.kind, *get_args(self.field.annotation)}
+
+    @property
     def limits(self) -> dict[str, float]:
         """Its bounds, by `ge`, `gt`, `le` and `lt`."""
         return {
@@ -241,7 +246,7 @@ class Sources:
             return option, f"option {setting.option}"
         variable = (os.environ if self.environ is None else self.environ).get(setting.variable)
         if variable:
-            mark = os.pathsep if setting.key == "web.media" else ","
+            mark = os.pathsep if setting.holds_paths else ","
             parts = [part.strip() for part in variable.split(mark)]
             return (
                 parts if setting.kind is tuple else variable,
@@ -255,11 +260,11 @@ class Sources:
 
 def _relative_to(folder: Path, setting: Setting, value: Any) -> Any:
     """Make relative paths in the file begin in its folder."""
-    if setting.key == "web.media" and isinstance(value, list):
+    if setting.holds_paths and isinstance(value, list):
         return [str(folder / str(part)) for part in value]
     plain = setting.key == "data.database" and isinstance(value, str) and "://" not in value
     is_log = setting.key == "run.log" and value != "none"
-    if isinstance(value, str) and (setting.kind is Path or plain or is_log):
+    if isinstance(value, str) and (setting.holds_paths or plain or is_log):
         return str(folder / value)
     return value
 

@@ -132,7 +132,11 @@ def test_a_replay_becomes_slides_and_a_workbook_in_the_zone_asked_for(
     program, demo_video, make_playlist
 ):
     replay = ("replay", str(demo_video), "--playlist", str(make_playlist([6, 6])))
-    program.run(*replay, "--duration", "12", "--site", "Shop 12", "--campaign", "=Autumn")
+    (program.folder / "session 1.csv").touch()
+    named = ("--report", "session {session}.csv", "--report", "{site}.xlsx")
+    program.run(*replay, "--duration", "12", "--site", "Shop 12", "--campaign", "=Autumn", *named)
+    assert "session_id" in (program.folder / "session 1-2.csv").read_text()
+    assert (program.folder / "Shop 12.xlsx").is_file()
     program.run("report", "-o", "out.pptx", "--timezone", "Asia/Bangkok")
     program.run("report", "--format", "xlsx,html", "-o", "out.xlsx", "--timezone", "Asia/Bangkok")
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -50,7 +54,9 @@ def test_csv_file_is_the_table(report, tmp_path, table):
     document, data = report
     out = export.write_report(document, "csv", tmp_path / "r.csv", table=table, data=data)
     found = tables.table_of(table, document, data)
-    with out.open(encoding="utf-8", newline="") as file:
+    # Excel reads a file without the mark in the encoding of its own country.
+    assert out.read_bytes().startswith(codecs.BOM_UTF8) is (table != "ad_plays")
+    with out.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.reader(file))
     assert rows[0] == list(found.columns)
     assert len(rows) == len(list(found.rows())) + 1
@@ -58,7 +64,7 @@ def test_csv_file_is_the_table(report, tmp_path, table):
 
 def test_seconds_are_the_usual_table(report):
     document, data = report
-    header = export.report_bytes(document, "csv", data=data).decode().splitlines()[0]
+    header = export.report_bytes(document, "csv", data=data).decode("utf-8-sig").splitlines()[0]
     assert header.split(",") == list(tables.COLUMNS["seconds"])
 
 
@@ -138,3 +144,31 @@ def test_nothing_slow_is_imported_before_it_is_needed():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        ("r.html", "r.html"),
+        ("{date}/{site} {session}.pdf", "2026-03-01/Shop 12_3, Köln 7.pdf"),
+        ("{session}-{time}.json", "7-09-05.json"),
+    ],
+)
+def test_a_name_tells_of_the_session(tmp_path, pattern, name):
+    began = datetime(2026, 3, 1, 9, 5, tzinfo=ZoneInfo("Europe/Berlin"))
+    found = export.report_path(tmp_path / pattern, session=7, site="Shop 12/3: Köln", began=began)
+    assert found.relative_to(tmp_path).as_posix() == name.replace(",", "_")
+
+
+@pytest.mark.parametrize("pattern", ["{sesion}.html", "{}.html", "{session:5}.html", "a}.html"])
+def test_other_braces_are_refused_with_the_words_that_exist(pattern):
+    with pytest.raises(ReportError, match=r"\{session\}, \{date\}, \{time\}, \{site\}, received"):
+        export.report_path(Path(pattern), session=1, site="s", began=datetime.now(UTC))
+
+
+def test_an_older_report_is_kept_unless_it_may_be_replaced(tmp_path):
+    facts = {"session": 1, "site": "s", "began": datetime.now(UTC)}
+    for taken in ("r.html", "r-2.html"):
+        (tmp_path / taken).touch()
+    assert export.report_path(tmp_path / "r.html", **facts).name == "r-3.html"
+    assert export.report_path(tmp_path / "r.html", **facts, overwrite=True).name == "r.html"
