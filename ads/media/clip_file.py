@@ -1,4 +1,4 @@
-"""Open clips and choose the track whose picture is shown."""
+"""Open clips, and choose the tracks that are shown and heard."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import av
 import av.error
+from av.audio.stream import AudioStream
+from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from ads.errors import MediaError
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from av.container import InputContainer
+    from av.stream import Stream
 
 CLIP_ERRORS = (av.error.FFmpegError, OSError, ValueError, MemoryError)
 """What PyAV raises on broken files."""
@@ -27,6 +30,18 @@ _OPTIONS = {
     "protocol_whitelist": "file",
     "format_whitelist": "mov,matroska,webm,avi,mpeg,mpegvideo,mpegts,asf,ogg,flv,m4v,h264,hevc",
 }
+
+_COVER = Disposition.attached_pic | Disposition.timed_thumbnails
+
+_SPECIAL_SOUND = (
+    Disposition.comment
+    | Disposition.forced
+    | Disposition.hearing_impaired
+    | Disposition.visual_impaired
+    | Disposition.descriptions
+    | Disposition.clean_effects
+    | Disposition.karaoke
+)
 
 
 @contextmanager
@@ -44,10 +59,14 @@ def open_clip(path: Path) -> Iterator[InputContainer]:
 
 
 def video_stream(path: Path, container: InputContainer) -> VideoStream:
-    """Return the track to show, ready to decode; `MediaError` without one."""
-    stream = container.streams.best("video")
-    if not isinstance(stream, VideoStream):
-        raise MediaError(f"{path} holds no picture; expected a clip with a video track.")
+    """Return the track to show, ready to decode; `MediaError` without one.
+
+    That is the default track, never an attached cover picture.
+    """
+    stream = _best_video(container)
+    if stream is None:
+        found = "only a cover picture, no video" if container.streams.video else "no picture"
+        raise MediaError(f"{path} holds {found}; expected a clip with a video track.")
     context = stream.codec_context
     require_sane_size(path, (context.width, context.height))
     context.thread_type = "AUTO"
@@ -56,3 +75,40 @@ def video_stream(path: Path, container: InputContainer) -> VideoStream:
     # Pictures may grow in mid-clip; the decoder refuses those before allocating memory.
     context.options = {"max_pixels": str(MAX_PIXELS)}
     return stream
+
+
+def sound_stream(container: InputContainer) -> AudioStream | None:
+    """Return the track to hear: the default one, else the first; None without sound.
+
+    Tracks made for some listeners, and those that cannot be decoded, are only taken without
+    another one.
+    """
+
+    def rank(stream: AudioStream) -> tuple[bool, bool, bool]:
+        is_special = bool(stream.disposition & _SPECIAL_SOUND)
+        return not _is_decodable(stream), is_special, not stream.disposition & Disposition.default
+
+    tracks = [stream for stream in container.streams.audio if isinstance(stream, AudioStream)]
+    return min(tracks, key=rank, default=None)
+
+
+def is_cover(stream: Stream) -> bool:
+    """Return whether a video track is a picture about the clip, such as a cover."""
+    return bool(stream.disposition & _COVER)
+
+
+def _best_video(container: InputContainer) -> VideoStream | None:
+    tracks = [
+        stream
+        for stream in container.streams.video
+        if isinstance(stream, VideoStream) and _is_decodable(stream) and not is_cover(stream)
+    ]
+    default = [stream for stream in tracks if stream.disposition & Disposition.default] or tracks
+    # Of several, FFmpeg prefers what shows more than one picture, and the higher rate.
+    best = container.streams.best("video")
+    return next((stream for stream in default if stream is best), next(iter(default), None))
+
+
+def _is_decodable(stream: VideoStream | AudioStream) -> bool:
+    # None without a decoder for it.
+    return stream.codec_context is not None

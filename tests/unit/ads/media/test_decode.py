@@ -313,7 +313,7 @@ def test_a_clip_is_entered_at_the_frame_that_is_seen_there(make_clip, grey, name
 
 
 def test_a_clip_that_cannot_be_entered_is_read_from_its_start(make_clip, grey, monkeypatch):
-    monkeypatch.setattr("ads.media.clips._decoded_from", lambda *_: None)
+    monkeypatch.setattr("ads.media.clip_timing.PictureTrack._decoded_from", lambda *_: None)
     shown = list(video_frames(make_clip("clip.mp4", frames=50), at(96, 64), start_ns=1_000_000_000))
     assert positions_ms(shown) == pytest.approx([40 * index for index in range(25, 50)])
     assert level(shown[0]) == pytest.approx(grey(25), abs=2)

@@ -1,0 +1,299 @@
+"""When the pictures of a clip are due, how long it is, and whether it is whole."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from fractions import Fraction
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import av
+import av.error
+
+from ads.errors import MediaError
+from ads.media.chunks import is_cut_off
+from ads.media.clip_file import CLIP_ERRORS, is_cover, open_clip, sound_stream, video_stream
+from ads.media.clip_stamps import can_jump, packets, picture_step_s
+from ads.media.types import reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.stream import Stream
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+logger = logging.getLogger(__name__)
+
+SHORT_BY_S = 0.5
+"""A clip that ends this much before its stated length may be broken; less is common."""
+
+LATE_START_S = Fraction(1, 5)
+"""Containers shift their clock by a few frames at will; beyond this, a late start is meant."""
+
+
+class PictureTrack:
+    """The track of an open clip that is shown: its frames with their positions.
+
+    Positions count from the start of the clip: of its picture, or of its sound if that begins
+    `LATE_START_S` earlier.
+    """
+
+    def __init__(self, path: Path, container: InputContainer) -> None:
+        self.stream: VideoStream = video_stream(path, container)
+        self._path = path
+        self._container = container
+        self._sound = sound_stream(container)
+        # AVI states the order of decoding only, and PyAV guesses wrong for these.
+        is_avi = container.format.name == "avi"
+        self._is_unordered = is_avi and self.stream.codec_context.name in {"h264", "hevc"}
+        # The newest stamp read so far, and when the picture after it is due.
+        self._read_s: Fraction | None = None
+        self._read_to_s: Fraction | None = None
+        self._zero_s = Fraction(0)
+
+    def frames(self, start_ns: int = 0) -> Iterator[tuple[int, VideoFrame]]:
+        """Yield frames with strictly rising positions in nanoseconds, without damaged ones.
+
+        The first one is at 0; or at or before `start_ns`, where the file can be entered there.
+        """
+        step_ns: int | None = None
+        last_ns = -1
+        is_first = True
+        decoded = self._decoded()
+        while (frame := next(decoded, None)) is not None:
+            # The last frames come without one.
+            time_base = frame.time_base or self.stream.time_base
+            if frame.pts is None or time_base is None:
+                # Known once a frame is decoded, for files without a container.
+                step_ns = step_ns or round(picture_step_s(self.stream) * 1_000_000_000)
+                position_ns = last_ns + step_ns if last_ns >= 0 else 0
+            else:
+                at_s = frame.pts * time_base
+                if is_first:
+                    self._zero_s = self._start_s(at_s)
+                position_ns = round((at_s - self._zero_s) * 1_000_000_000)
+                if is_first and start_ns > 0:
+                    entered = self._decoded_from(Fraction(start_ns, 1_000_000_000))
+                    if entered is not None:
+                        is_first, decoded = False, entered
+                        continue
+            if is_first:
+                position_ns, is_first = 0, False
+            if position_ns > last_ns:
+                last_ns = position_ns
+                yield position_ns, frame
+
+    def why_broken(self, last_ns: int) -> MediaError | None:
+        """Return why the frame at a position should not be the last one; None if it should.
+
+        A last picture may stand for long, or sound may go on; but the file must be whole, and
+        hold no later picture.
+        """
+        step_s = float(picture_step_s(self.stream))
+        shown_s = last_ns / 1e9 + step_s
+        read_s = 0.0 if self._read_s is None else float(self._read_s - self._zero_s) + step_s
+        end_s = 0.0 if self._read_to_s is None else float(self._read_to_s - self._zero_s)
+        stated_s = self._stated_s()
+        if read_s > shown_s + SHORT_BY_S:
+            # Later pictures are damaged.
+            stated_s = max(stated_s or 0.0, read_s)
+        elif stated_s is None:
+            if not is_cut_off(self._path):
+                return None
+            return MediaError(f"{self._path} breaks off at {shown_s:.1f} s; replace the file.")
+        elif stated_s < max(shown_s, end_s) + SHORT_BY_S or not self._is_short():
+            return None
+        return MediaError(
+            f"{self._path} breaks off at {shown_s:.1f} s of {stated_s:.1f} s; replace the file."
+        )
+
+    def _stated_s(self) -> float | None:
+        stated_s = _stated_length_s(self._container, self.stream, self._sound)
+        if self._container.format.name == "avi" and self.stream.average_rate:
+            # Of a cut file, FFmpeg estimates the length that is left.
+            return max(stated_s or 0.0, float(self.stream.frames / self.stream.average_rate))
+        return stated_s
+
+    def _is_short(self) -> bool:
+        """Return whether the file is cut off, or full of what cannot be read."""
+        if is_cut_off(self._path):
+            return True
+        last = 0
+        with open_clip(self._path) as again:
+            try:
+                for packet in again.demux():
+                    last = max(last, (packet.pos or 0) + packet.size)
+            except CLIP_ERRORS as error:
+                logger.debug("Reading %s ends early: %s", self._path, reason(error))
+            size = self._path.stat().st_size
+            # An index may follow, but hardly one as large.
+            return last > 0 and size - last > 16_384 + size // 4
+
+    def _decoded(self) -> Iterator[VideoFrame]:
+        """Yield every frame that can be decoded."""
+        stamps: deque[int | None] = deque()
+        # Where stamps can jump, the sound tells a jump from a picture that stands.
+        sound = self._sound if can_jump(self._container) else None
+        read: Iterator[Packet[Any]] = packets(self._path, self._container, self.stream, sound)
+        shown = (packet for packet in read if packet.stream is self.stream)
+        for packet in chain(shown, [None]):
+            if packet is not None:
+                self._note(packet)
+                stamps.append(packet.dts)
+            try:
+                # Without a packet, the decoder returns what it has held back.
+                decoded = self.stream.decode(packet)
+            except av.error.EOFError:
+                return
+            except CLIP_ERRORS as error:
+                logger.debug("Skipping a damaged packet of %s: %s", self._path, reason(error))
+                decoded = []
+                if stamps:
+                    stamps.pop()
+            for frame in decoded:
+                stamp = stamps.popleft() if stamps else None
+                if self._is_unordered:
+                    frame.pts = stamp
+                yield frame
+
+    def _note(self, packet: Packet[Any]) -> None:
+        """Note up to where the file was read; tiny packets only repeat a picture."""
+        stamp = packet.dts if packet.pts is None or self._is_unordered else packet.pts
+        if stamp is None or packet.time_base is None or packet.is_discard or packet.size <= 8:
+            return
+        at_s = stamp * packet.time_base
+        to_s = at_s + (packet.duration or 0) * packet.time_base
+        self._read_s = at_s if self._read_s is None else max(self._read_s, at_s)
+        self._read_to_s = to_s if self._read_to_s is None else max(self._read_to_s, to_s)
+
+    def _decoded_from(self, position_s: Fraction) -> Iterator[VideoFrame] | None:
+        """Decode from a frame at or before a position; None to read the file from its start."""
+        # Only these containers index their key frames.
+        is_indexed = {"mp4", "matroska", "avi"} & set(self._container.format.name.split(","))
+        if not is_indexed or self.stream.time_base is None:
+            return None
+        # Frames are stored in another order than shown, so an index may lead to one shown too late.
+        for earlier_s in (Fraction(0), Fraction(2), Fraction(10), position_s):
+            target_s = self._zero_s + max(Fraction(0), position_s - earlier_s)
+            try:
+                self._container.seek(int(target_s / self.stream.time_base), stream=self.stream)
+            except CLIP_ERRORS:
+                return None
+            decoded = self._decoded()
+            first = next(decoded, None)
+            if first is None or first.pts is None:
+                continue
+            if first.pts * self.stream.time_base <= self._zero_s + position_s:
+                return chain([first], decoded)
+        return None
+
+    def _start_s(self, first_s: Fraction) -> Fraction:
+        """Return where the clip begins: at its first frame, unless earlier ones were undecodable.
+
+        With sound it begins at its stated start, which both tracks know.
+        """
+        stated_s = clip_start_s(self.stream, self._sound)
+        if stated_s is None:
+            return first_s
+        is_exact = self._sound is None or self._container.format.name == "avi"
+        return first_s if is_exact and abs(first_s - stated_s) <= LATE_START_S else stated_s
+
+
+def clip_start_s(picture: VideoStream, sound: AudioStream | None) -> Fraction | None:
+    """Return the stamp, in seconds, at which a clip begins; None if it is not stated."""
+    picture_s = _start_s(picture)
+    sound_s = None if sound is None else _start_s(sound)
+    if picture_s is None or (sound_s is not None and sound_s < picture_s - LATE_START_S):
+        return sound_s
+    return picture_s
+
+
+def clip_length_s(path: Path, container: InputContainer, track: PictureTrack) -> float:
+    """Return how long picture and sound of a clip last together; subtitles do not count.
+
+    That is what the file states; where it does not, its packets tell.
+
+    Raises:
+        MediaError: The packets tell nothing either.
+    """
+    sound = sound_stream(container)
+    stated_s = _stated_length_s(container, track.stream, sound)
+    if stated_s is not None and stated_s > 0:
+        return stated_s
+    with open_clip(path) as again:
+        length_s = _measured_length_s(path, again)
+    if length_s <= 0:
+        raise MediaError(f"{path} does not state how long it is; convert it to MP4.")
+    return float(length_s)
+
+
+def _stated_length_s(
+    container: InputContainer, picture: VideoStream, sound: AudioStream | None
+) -> float | None:
+    if can_jump(container):
+        # FFmpeg guesses from the first and the last stamp.
+        return None
+    start_s = clip_start_s(picture, sound)
+    tracks: list[Stream] = [picture] if sound is None else [picture, sound]
+    is_alone = all(stream in tracks or _lasts_no_time(stream) for stream in container.streams)
+    begins_late = start_s is None or start_s > LATE_START_S
+    if is_alone and not begins_late:
+        return None if container.duration is None else container.duration / av.time_base
+    ends_s = [_stated_end_s(stream) for stream in tracks]
+    if start_s is None or None in ends_s:
+        return None
+    return float(max(end_s for end_s in ends_s if end_s is not None) - start_s)
+
+
+def _stated_end_s(stream: Stream) -> Fraction | None:
+    start_s = _start_s(stream)
+    if start_s is not None and stream.duration is not None and stream.time_base is not None:
+        return start_s + stream.duration * stream.time_base
+    # Matroska, as FFmpeg and others write it: 00:00:09.000000000
+    parts = stream.metadata.get("DURATION", "").split(":")
+    try:
+        hours, minutes, seconds = (Fraction(part.strip("\0")) for part in parts)
+    except ValueError:
+        return None
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def _measured_length_s(path: Path, container: InputContainer) -> Fraction:
+    """Return the length from the start of the clip to the end of its last packet; 0 if unknown."""
+    picture, sound = video_stream(path, container), sound_stream(container)
+    step_s = picture_step_s(picture)
+    first_s: Fraction | None = None
+    end_s = Fraction(0)
+    pictures = 0
+    for packet in packets(path, container, picture, sound):
+        is_picture = packet.stream is picture
+        pictures += is_picture
+        stamp = packet.dts if packet.pts is None else packet.pts
+        if stamp is None or packet.time_base is None or packet.is_discard:
+            continue
+        at_s = stamp * packet.time_base
+        length_s = (packet.duration or 0) * packet.time_base
+        if is_picture:
+            first_s = at_s if first_s is None else min(first_s, at_s)
+            length_s = length_s or step_s
+        end_s = max(end_s, at_s + length_s)
+    if first_s is None:
+        return pictures * step_s
+    start_s = clip_start_s(picture, sound)
+    return end_s - (first_s if start_s is None else start_s)
+
+
+def _start_s(stream: Stream) -> Fraction | None:
+    if stream.start_time is None or stream.time_base is None:
+        return None
+    return stream.start_time * stream.time_base
+
+
+def _lasts_no_time(stream: Stream) -> bool:
+    return stream.type not in {"video", "audio", "subtitle", "data"} or is_cover(stream)
